@@ -1,0 +1,5 @@
+"""``python -m opensmm`` is ``opensmm``."""
+
+from opensmm.cli import main
+
+main()

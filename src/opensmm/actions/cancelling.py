@@ -1,0 +1,76 @@
+"""Cancelling: what was never sent ends at once with its money back; what may be at a provider is asked for."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from opensmm.actions import ending
+from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.writing import write
+from opensmm.base.ids import CustomerId, OrderId
+from opensmm.domain import cancels
+from opensmm.domain.asks import Ids
+from opensmm.domain.cancels import Cancelable, CancelStep
+from opensmm.domain.endings import RunEnd
+from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
+from opensmm.store import cancels as rows
+from opensmm.store.connection import Connection, Line
+
+Ask = tuple[CustomerId, Ids]
+Answer = Refused | None
+
+
+class Canceling:
+    """Answers cancel asks: None where cancelling was asked for, or is already."""
+
+    def __init__(self, line: Line, clock: Clock = utc_now) -> None:
+        self._line = line
+        self._clock = clock
+
+    async def __call__(self, batch: Sequence[Ask]) -> list[list[Answer]]:
+        return await write(self._line, lambda connection: cancel(connection, batch, self._clock()))
+
+
+async def cancel(connection: Connection, batch: Sequence[Ask], now: datetime) -> list[list[Answer]]:
+    """Decides and keeps a batch of asks inside the caller's transaction."""
+    wanted = sorted({OrderId(number) for _, ids in batch for number in ids.numbers if number > 0})
+    await ending.lock(connection, wanted)
+    found = await rows.cancelable(connection, wanted)
+    plan = _Plan()
+    answers = [[plan.decide(customer, number, found.get(number)) for number in ids.numbers] for customer, ids in batch]
+    await rows.ask_provider(connection, plan.asked, now)
+    await rows.end_subscriptions(connection, plan.subscriptions, now)
+    ended = await rows.end_unsent(connection, plan.ended)
+    await ending.end(connection, [RunEnd(order, run, quantity) for order, run, quantity in ended], now)
+    return answers
+
+
+class _Plan:
+    """What a batch does to the rows; an order asked for twice is dealt with once."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[OrderId, int]] = []
+        self.asked: list[tuple[OrderId, int]] = []
+        self.subscriptions: list[OrderId] = []
+        self._answers: dict[int, Answer] = {}
+
+    def decide(
+        self, customer: CustomerId, number: int, found: tuple[CustomerId, Cancelable, list[int]] | None
+    ) -> Answer:
+        if found is None or found[0] != customer:
+            return UNKNOWN_ORDER
+        if number not in self._answers:
+            self._answers[number] = self._plan(OrderId(number), found[1], found[2])
+        return self._answers[number]
+
+    def _plan(self, order: OrderId, cancelable: Cancelable, runs: list[int]) -> Answer:
+        steps = cancels.decide(cancelable)
+        if isinstance(steps, Refused):
+            return steps
+        if not runs:
+            self.subscriptions.append(order)
+        for run, step in zip(runs, steps, strict=True):
+            if step is CancelStep.END:
+                self.ended.append((order, run))
+            elif step is CancelStep.ASK:
+                self.asked.append((order, run))
+        return None

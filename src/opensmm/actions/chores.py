@@ -1,0 +1,40 @@
+"""What a worker does now and then: know its providers, free what a dead worker held, forget what may be forgotten."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.writing import write
+from opensmm.providers.desk import Desk
+from opensmm.store import deliveries, retention
+from opensmm.store.connection import Connection, Line
+
+IDEMPOTENCY_KEPT: Final = timedelta(days=14)
+BATCHES_KEPT: Final = timedelta(days=1)
+FORGET_EVERY: Final = timedelta(minutes=10)
+log = structlog.get_logger()
+
+
+class Chores:
+    def __init__(self, line: Line, desk: Desk, clock: Clock = utc_now) -> None:
+        self._line = line
+        self._desk = desk
+        self._clock = clock
+        self._forgot: datetime | None = None
+
+    async def step(self) -> None:
+        now = self._clock()
+        await self._desk.update(await write(self._line, deliveries.providers))
+        left_behind = await write(self._line, lambda connection: deliveries.recover(connection, now))
+        if left_behind:
+            log.warning("deliveries became unsure: their worker went away while sending", count=left_behind)
+        if self._forgot is None or now - self._forgot >= FORGET_EVERY:
+            await write(self._line, lambda connection: _forget(connection, now))
+            self._forgot = now
+
+
+async def _forget(connection: Connection, now: datetime) -> None:
+    await retention.forget_idempotency(connection, now - IDEMPOTENCY_KEPT)
+    await retention.forget_batches(connection, now - BATCHES_KEPT)

@@ -1,0 +1,125 @@
+"""Following deliveries at their providers: a hundred ids a call, and what the answers change."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from opensmm.actions import ending
+from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.writing import write
+from opensmm.base.ids import ProviderId
+from opensmm.domain import progress
+from opensmm.domain.asks import MAX_IDS
+from opensmm.domain.dispatch import ACCEPTED_STATES
+from opensmm.domain.endings import RunEnd
+from opensmm.domain.progress import Report
+from opensmm.providers.client import NoAnswer
+from opensmm.providers.desk import Desk
+from opensmm.store import polls
+from opensmm.store.connection import Connection, Line
+from opensmm.store.polls import CancelTask, Followee, Told
+
+POLL_LEASE_S: Final = 60.0
+"""After a worker that went away while it asked, deliveries are due again after this."""
+log = structlog.get_logger()
+
+
+class Following:
+    """Asks providers after the deliveries whose turn it is, and passes cancellations on."""
+
+    def __init__(self, line: Line, desk: Desk, clock: Clock = utc_now) -> None:
+        self._line = line
+        self._desk = desk
+        self._clock = clock
+
+    async def step(self, limit: int) -> int:
+        """One round; returns how many deliveries were asked after."""
+        now = self._clock()
+        again = now + timedelta(seconds=POLL_LEASE_S)
+        claimed = await write(self._line, lambda connection: polls.claim(connection, now, again, limit))
+        by_provider: dict[ProviderId, list[Followee]] = defaultdict(list)
+        for followee in claimed:
+            by_provider[followee.provider].append(followee)
+        calls = [
+            self._poll(provider, group[at : at + MAX_IDS])
+            for provider, group in by_provider.items()
+            for at in range(0, len(group), MAX_IDS)
+        ]
+        for told, asked in await asyncio.gather(*calls):
+            await self._record(told, asked)
+        return len(claimed)
+
+    async def _poll(self, provider: ProviderId, group: Sequence[Followee]) -> tuple[list[Told], datetime]:
+        asked = self._clock()
+        contact = self._desk.contact(provider)
+        if contact is None:
+            return [], asked
+        try:
+            async with contact.slots:
+                reports = await contact.provider.statuses([followee.provider_order for followee in group])
+        except NoAnswer as error:
+            log.warning("a provider did not answer", provider=provider, error=str(error))
+            return [], asked
+        now = self._clock()
+        return [_told(followee, report, asked, now) for followee, report in zip(group, reports, strict=True)], asked
+
+    async def _record(self, told: Sequence[Told], asked: datetime) -> None:
+        if told:
+            await write(self._line, lambda connection: record(connection, told, asked, self._clock()))
+
+    async def pass_on_cancels(self, limit: int) -> int:
+        """Tells providers what is to be cancelled; a refusal lets the customer ask again later."""
+        tasks = await write(self._line, lambda connection: polls.cancels(connection, limit))
+        by_provider: dict[ProviderId, list[CancelTask]] = defaultdict(list)
+        for task in tasks:
+            by_provider[task.provider].append(task)
+        answers: list[tuple[CancelTask, bool]] = []
+        for provider, group in by_provider.items():
+            for at in range(0, len(group), MAX_IDS):
+                answers += await self._pass_on(provider, group[at : at + MAX_IDS])
+        await write(self._line, lambda connection: polls.passed(connection, answers, self._clock()))
+        return len(answers)
+
+    async def _pass_on(self, provider: ProviderId, group: Sequence[CancelTask]) -> list[tuple[CancelTask, bool]]:
+        contact = self._desk.contact(provider)
+        if contact is None:
+            return []
+        try:
+            async with contact.slots:
+                said = await contact.provider.cancels([task.provider_order for task in group])
+        except NoAnswer as error:
+            log.warning("a provider did not answer", provider=provider, error=str(error))
+            return []
+        return [(task, answer is True) for task, answer in zip(group, said, strict=True)]
+
+
+def _told(followee: Followee, report: Report | None, asked: datetime, now: datetime) -> Told:
+    """What is written of a delivery after its provider was asked; no news moves nothing but the next time to ask."""
+    known = followee.known
+    news = None if report is None else progress.apply(known, report, asked)
+    state = known.state if news is None else news.state
+    moving = state in ACCEPTED_STATES
+    return Told(
+        order=followee.order,
+        run=followee.run,
+        attempt=followee.attempt,
+        state=state,
+        start_count=known.start_count if news is None else news.start_count,
+        remains=known.remains if news is None else news.remains,
+        due=now + progress.poll_again_after(now - followee.sent) if moving else None,
+        cost=report.charge if report is not None and report.charge is not None and report.charge >= 0 else None,
+        currency="" if report is None else report.currency,
+    )
+
+
+async def record(connection: Connection, told: Sequence[Told], asked: datetime, now: datetime) -> None:
+    """Writes answers inside the caller's transaction and settles the deliveries that ended."""
+    ending_orders = sorted({one.order for one in told if one.state not in ACCEPTED_STATES})
+    await ending.lock(connection, ending_orders)
+    ended = await polls.record(connection, told, asked)
+    ends = [RunEnd(order, run, remains, cost, rate) for order, run, remains, cost, rate in ended]
+    await ending.end(connection, ends, now)

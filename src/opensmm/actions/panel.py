@@ -1,0 +1,91 @@
+"""All that the API can do, as one object: the lanes, each over a connection of its own."""
+
+from collections.abc import Sequence
+
+from opensmm.actions import reading
+from opensmm.actions.cancelling import Canceling
+from opensmm.actions.catalogue import Shelf
+from opensmm.actions.lane import Lane
+from opensmm.actions.placing import Placed, Placing, prepare, utc_now
+from opensmm.actions.refilling import Refilling, RefillStatuses
+from opensmm.base.ids import CustomerId, RefillId
+from opensmm.domain import asks
+from opensmm.domain.callers import Caller
+from opensmm.domain.ledger import BalanceView
+from opensmm.domain.orders import Habits
+from opensmm.domain.progress import ListedOrder, OrderView
+from opensmm.domain.refills import Refill
+from opensmm.domain.refusals import Refused
+from opensmm.store.connection import Line
+
+PLACING_LANES = 2
+"""Lanes that place orders; a customer always uses the same one, so that its asks stay in order."""
+
+
+class Panel:
+    """The panel as its API sees it. Every method raises Unavailable for a fault of the moment."""
+
+    def __init__(self, url: str) -> None:
+        self.shelf = Shelf()
+        self._lines: list[Line] = []
+        self._url = url
+        self._placing = [Lane(Placing(self._line("place"), self.shelf)) for _ in range(PLACING_LANES)]
+        self._statuses = Lane(reading.Statuses(self._line("status"), self.shelf))
+        self._balances = Lane(reading.Balances(self._line("balance")))
+        self._keys = Lane(reading.Keys(self._line("keys")))
+        self._refills = Lane(Refilling(self._line("refill")))
+        self._refill_statuses = Lane(RefillStatuses(self._line("refill status")))
+        self._cancels = Lane(Canceling(self._line("cancel")))
+        self._lists = Lane(self._newest)
+        self._list_line = self._line("orders")
+        self._catalogue_line = self._line("catalogue")
+
+    def _line(self, name: str) -> Line:
+        self._lines.append(Line(self._url, application=f"opensmm api: {name}"))
+        return self._lines[-1]
+
+    async def open(self) -> None:
+        """Connects where the database answers, so that the first asks need not wait for it."""
+        await self.look_at_catalogue()
+        for line in self._lines:
+            await line.get()
+
+    async def close(self) -> None:
+        for line in self._lines:
+            await line.drop()
+
+    async def look_at_catalogue(self) -> None:
+        await reading.read(self._catalogue_line, self.shelf.refresh)
+
+    async def caller(self, digest: bytes) -> Caller | None:
+        return await self._keys.ask(digest)
+
+    async def place(self, caller: Caller, ask: asks.Add, habits: Habits) -> Placed:
+        """Places one order, or refuses it."""
+        item = prepare(caller, ask, habits, self.shelf, utc_now())
+        return await self._placing[caller.customer % PLACING_LANES].ask(item, caller.customer)
+
+    async def statuses(self, caller: Caller, ids: asks.Ids) -> Sequence[OrderView | Refused]:
+        return await self._statuses.ask((caller.customer, ids), caller.customer)
+
+    async def balance(self, caller: Caller) -> BalanceView:
+        amount = await self._balances.ask(caller.customer, caller.customer)
+        return BalanceView(amount, self.shelf.catalogue.currency)
+
+    async def orders(self, caller: Caller, ask: asks.OrderList) -> Sequence[ListedOrder]:
+        return await self._lists.ask((caller.customer, ask), caller.customer)
+
+    async def refill(self, caller: Caller, ids: asks.Ids) -> Sequence[RefillId | Refused]:
+        return await self._refills.ask((caller.customer, ids), caller.customer)
+
+    async def refill_statuses(self, caller: Caller, ask: asks.RefillStatus) -> Sequence[Refill | Refused]:
+        return await self._refill_statuses.ask((caller.customer, ask), caller.customer)
+
+    async def cancel(self, caller: Caller, ids: asks.Ids) -> Sequence[Refused | None]:
+        return await self._cancels.ask((caller.customer, ids), caller.customer)
+
+    async def _newest(self, batch: Sequence[tuple[CustomerId, asks.OrderList]]) -> list[Sequence[ListedOrder]]:
+        currency = self.shelf.catalogue.currency
+        return [
+            await reading.newest(self._list_line, customer, ask.before, ask.limit, currency) for customer, ask in batch
+        ]

@@ -1,0 +1,77 @@
+"""Reads of the API: callers that wait together share a statement, and each sees only its own."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import psycopg
+
+from opensmm.actions.catalogue import Shelf
+from opensmm.base.faults import Unavailable
+from opensmm.base.ids import CustomerId
+from opensmm.base.money import Money
+from opensmm.domain.asks import Ids
+from opensmm.domain.callers import Caller
+from opensmm.domain.progress import ListedOrder, OrderView
+from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
+from opensmm.store import customers, keys, orders
+from opensmm.store.connection import Connection, Line
+
+Found = TypeVar("Found")
+
+
+async def read(line: Line, ask: Callable[[Connection], Awaitable[Found]]) -> Found:
+    """Runs one read; a connection that broke is dropped, and the callers are told to try again."""
+    connection = await line.get()
+    try:
+        return await ask(connection)
+    except psycopg.Error as error:
+        await line.drop()
+        raise Unavailable(f"the database went away: {error}") from error
+    except BaseException:
+        await line.drop()
+        raise
+
+
+class Statuses:
+    """Answers status asks: (customer, ids) in, one outcome per id out."""
+
+    def __init__(self, line: Line, shelf: Shelf) -> None:
+        self._line = line
+        self._shelf = shelf
+
+    async def __call__(self, batch: Sequence[tuple[CustomerId, Ids]]) -> list[list[OrderView | Refused]]:
+        wanted = [number for _, ids in batch for number in ids.numbers]
+        currency = self._shelf.catalogue.currency
+        found = await read(self._line, lambda connection: orders.views(connection, wanted, currency))
+        missing = (None, UNKNOWN_ORDER)
+        answers: list[list[OrderView | Refused]] = []
+        for customer, ids in batch:
+            owned = [found.get(number, missing) for number in ids.numbers]
+            answers.append([view if owner == customer else UNKNOWN_ORDER for owner, view in owned])
+        return answers
+
+
+class Balances:
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def __call__(self, batch: Sequence[CustomerId]) -> list[Money]:
+        return await read(self._line, lambda connection: customers.balances(connection, batch))
+
+
+class Keys:
+    """Looks keys up by their hashes."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def __call__(self, batch: Sequence[bytes]) -> list[Caller | None]:
+        return await read(self._line, lambda connection: keys.find(connection, batch))
+
+
+async def newest(line: Line, customer: CustomerId, before: int | None, limit: int, currency: str) -> list[ListedOrder]:
+    """A page of the customer's orders, newest first."""
+    return await read(
+        line,
+        lambda connection: orders.newest(connection, customer, before=before, limit=limit, currency=currency),
+    )

@@ -1,0 +1,89 @@
+"""Refills: asked for, and asked after. Passing them on is the worker's."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.reading import read
+from opensmm.actions.writing import write
+from opensmm.base.ids import CustomerId, OrderId, RefillId
+from opensmm.domain.asks import Ids, RefillStatus
+from opensmm.domain.refills import Refill, Refillable, check
+from opensmm.domain.refusals import Refusal, Refused
+from opensmm.store import refills
+from opensmm.store.connection import Connection, Line
+
+_UNKNOWN = Refused(Refusal.REFILL_UNKNOWN)
+_OPEN = Refused(Refusal.REFILL_OPEN)
+
+
+class Refilling:
+    """Answers refill asks: a refill's id, or why there is none."""
+
+    def __init__(self, line: Line, clock: Clock = utc_now) -> None:
+        self._line = line
+        self._clock = clock
+
+    async def __call__(self, batch: Sequence[tuple[CustomerId, Ids]]) -> list[list[RefillId | Refused]]:
+        return await write(self._line, lambda connection: refill(connection, batch, self._clock()))
+
+
+async def refill(
+    connection: Connection, batch: Sequence[tuple[CustomerId, Ids]], now: datetime
+) -> list[list[RefillId | Refused]]:
+    """Decides and keeps a batch inside the caller's transaction; the second ask for one order meets the first."""
+    wanted = sorted({number for _, ids in batch for number in ids.numbers if number > 0})
+    found = await refills.refillable(connection, wanted)
+    granted: dict[OrderId, CustomerId] = {}
+    decisions = [[_decide(customer, n, found, granted, now) for n in ids.numbers] for customer, ids in batch]
+    kept = await refills.add(connection, list(granted.items()), now)
+    numbers = dict(zip(granted, kept, strict=True))
+    return [[numbers[d] if isinstance(d, int) else d for d in outcomes] for outcomes in decisions]
+
+
+def _decide(
+    customer: CustomerId,
+    number: int,
+    found: Mapping[int, tuple[CustomerId, Refillable]],
+    granted: dict[OrderId, CustomerId],
+    now: datetime,
+) -> OrderId | Refused:
+    owner, order = found.get(number, (None, None))
+    refused = check(order if owner == customer else None, now)
+    if refused is not None:
+        return refused
+    if OrderId(number) in granted:
+        return _OPEN
+    granted[OrderId(number)] = customer
+    return OrderId(number)
+
+
+class RefillStatuses:
+    """Answers refill_status asks, by refill or by order."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def __call__(self, batch: Sequence[tuple[CustomerId, RefillStatus]]) -> list[list[Refill | Refused]]:
+        return await read(self._line, lambda connection: _statuses(connection, batch))
+
+
+async def _statuses(
+    connection: Connection, batch: Sequence[tuple[CustomerId, RefillStatus]]
+) -> list[list[Refill | Refused]]:
+    by_id = await refills.views(connection, [n for _, ask in batch if ask.order is None for n in ask.refills.numbers])
+    orders = [n for _, ask in batch if ask.order is not None for n in ask.order.numbers]
+    by_order = await refills.newest(connection, orders) if orders else {}
+    return [
+        _own(customer, ask.refills, by_id, _UNKNOWN)
+        if ask.order is None
+        else _own(customer, ask.order, by_order, _UNKNOWN)
+        for customer, ask in batch
+    ]
+
+
+def _own(
+    customer: CustomerId, ids: Ids, found: Mapping[int, tuple[CustomerId, Refill]], unknown: Refused
+) -> list[Refill | Refused]:
+    entries = [found.get(number) for number in ids.numbers]
+    return [unknown if entry is None or entry[0] != customer else entry[1] for entry in entries]

@@ -1,0 +1,84 @@
+"""The answer to ``services``: rendered once per price list and form, kept ready to send, plain and compressed."""
+
+import asyncio
+import gzip
+from hashlib import blake2b
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.actions.panel import Panel
+from opensmm.base.ids import PriceListId, ServiceId
+from opensmm.domain.catalogue import Catalogue, Service
+from opensmm.wire.dialect import Dialect
+
+GZIP_LEVEL: Final = 4
+CHUNK: Final = 250
+"""Services rendered before others on the same loop get their turn."""
+MAX_KEPT: Final = 256
+"""Answers kept; a panel has as many as price lists in use times forms."""
+
+
+class Rendered(Struct, frozen=True):
+    version: int
+    plain: bytes
+    packed: bytes
+    etag: bytes
+
+
+Form = tuple[PriceListId, str, bool]
+"""A price list, a dialect's name, and whether the answer is extended."""
+
+
+class PriceLists:
+    """Answers, each rendered anew when the catalogue has moved. A service that has not changed is not written again."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._kept: dict[Form, Rendered] = {}
+        self._pieces: dict[Form, dict[ServiceId, tuple[Service, object, bytes]]] = {}
+        self._rendering: dict[Form, asyncio.Task[Rendered]] = {}
+
+    async def get(self, dialect: Dialect, price_list: PriceListId, *, extended: bool) -> Rendered:
+        """The answer for a price list, as of the catalogue this process knows."""
+        form = (price_list, dialect.name, extended)
+        kept = self._kept.get(form)
+        if kept is not None and kept.version == self._panel.shelf.catalogue.version:
+            return kept
+        running = self._rendering.get(form)
+        if running is None:
+            running = asyncio.create_task(self._render(form, dialect))
+            self._rendering[form] = running
+            running.add_done_callback(lambda _: self._rendering.pop(form, None))
+        return await asyncio.shield(running)
+
+    async def _render(self, form: Form, dialect: Dialect) -> Rendered:
+        catalogue = self._panel.shelf.catalogue
+        pieces = await self._render_pieces(form, dialect, catalogue)
+        plain = dialect.write_services(pieces)
+        packed = await asyncio.to_thread(gzip.compress, plain, GZIP_LEVEL, mtime=0)
+        etag = b'"%s"' % blake2b(plain, digest_size=12).hexdigest().encode()
+        if len(self._kept) >= MAX_KEPT:
+            self._kept.clear()
+            self._pieces.clear()
+        self._kept[form] = Rendered(catalogue.version, plain, packed, etag)
+        return self._kept[form]
+
+    async def _render_pieces(self, form: Form, dialect: Dialect, catalogue: Catalogue) -> list[bytes]:
+        price_list, _, extended = form
+        before = self._pieces.get(form, {})
+        now: dict[ServiceId, tuple[Service, object, bytes]] = {}
+        listed = sorted(
+            (service for service in catalogue.services.values() if service.on_sale),
+            key=lambda service: (service.position, service.id),
+        )
+        for at, service in enumerate(listed):
+            rate = catalogue.rate(price_list, service)
+            known = before.get(service.id)
+            if known is None or known[0] is not service or known[1] is not rate:
+                known = (service, rate, dialect.write_service(service, rate, extended=extended))
+                if at % CHUNK == 0:
+                    await asyncio.sleep(0)
+            now[service.id] = known
+        self._pieces[form] = now
+        return [piece for _, _, piece in now.values()]

@@ -1,0 +1,14 @@
+"""The names of things that have a number: one type each, so that no two are mixed up."""
+
+from typing import Final, NewType
+
+CustomerId = NewType("CustomerId", int)
+KeyId = NewType("KeyId", int)
+PriceListId = NewType("PriceListId", int)
+ServiceId = NewType("ServiceId", int)
+OrderId = NewType("OrderId", int)
+RefillId = NewType("RefillId", int)
+ProviderId = NewType("ProviderId", int)
+
+MALFORMED: Final = -1
+"""Stands for a given text that is no whole number. Whole numbers on the wire bear no sign, so it meets none."""

@@ -1,0 +1,115 @@
+"""``migrate``, ``verify`` and ``orders``: the schema, the proof that the books are right, and single orders."""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+import psycopg
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from opensmm.base.faults import Misconfigured
+from opensmm.base.ids import OrderId
+from opensmm.base.money import five_decimals
+from opensmm.cli.frame import (
+    FAILED,
+    UNAVAILABLE,
+    Data,
+    Json,
+    answer,
+    configured,
+    err,
+    fail,
+    out,
+    ready,
+    with_database,
+)
+from opensmm.store import checks, stories
+from opensmm.store.checks import CHECKS, Finding
+from opensmm.store.connection import Connection
+from opensmm.store.embedded import serving
+from opensmm.store.stories import Story
+
+order_verbs: Final = typer.Typer(help="Orders, one by one.", no_args_is_help=True)
+
+
+def migrate(data: Data = None, json: Json = False) -> None:
+    """Bring the database's tables up to date, as their owner, and set what the app's role may do."""
+    config = configured(data)
+    try:
+        with serving(config) as urls:
+            urls.must_own()
+            applied = ready(config, urls)
+    except (Misconfigured, psycopg.OperationalError) as error:
+        fail(str(error), UNAVAILABLE)
+    answer({"applied": applied}, "\n".join(applied) or "nothing to do: the tables are up to date", json=json)
+
+
+def verify(data: Data = None, json: Json = False) -> None:
+    """Recompute every invariant of the books in one snapshot; exit 1 where one does not hold."""
+    findings = with_database(configured(data), lambda connection: _findings(connection, quiet=json))
+    broken = [finding for finding in findings if finding.count]
+    if json:
+        lines = [
+            {"name": f.check.name, "holds": not f.count, "broken": f.count, "examples": f.examples} for f in findings
+        ]
+        answer({"holds": not broken, "checks": lines}, "", json=True)
+    else:
+        out.print(_table(findings))
+        out.print("every invariant holds" if not broken else f"{len(broken)} of {len(findings)} do not hold")
+    if broken:
+        raise typer.Exit(FAILED)
+
+
+async def _findings(connection: Connection, *, quiet: bool) -> list[Finding]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    findings: list[Finding] = []
+    with Progress(*columns, console=err, transient=True, disable=quiet) as progress:
+        task = progress.add_task("recomputing", total=len(CHECKS))
+        async for finding in checks.run(connection):
+            findings.append(finding)
+            progress.update(task, advance=1, description=f"checked {finding.check.name}")
+    return findings
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table("", "invariant", "holds", box=None, pad_edge=False)
+    for finding in findings:
+        said = "[green]yes[/]" if not finding.count else f"[red]no: {finding.count}[/] " + ", ".join(finding.examples)
+        table.add_row(finding.check.name, finding.check.says, said)
+    return table
+
+
+@order_verbs.command("show")
+def show(order: Annotated[int, typer.Argument(help="The order's id.")], data: Data = None, json: Json = False) -> None:
+    """Tell an order's story: placed, charged, sent, asked, answered, and its money."""
+    story = with_database(configured(data), lambda connection: stories.story(connection, OrderId(order)))
+    if story is None:
+        fail(f"there is no order {order}")
+    events = [{"at": _stamp(event.at), "what": event.what} for event in story.events]
+    said = {
+        "order": story.order,
+        "customer": story.customer,
+        "service": story.service,
+        "link": story.link,
+        "quantity": story.quantity,
+        "runs": story.runs,
+        "charge": five_decimals(story.charge),
+        "refunded": five_decimals(story.refunded),
+        "state": story.state,
+        "events": events,
+    }
+    answer(said, _told(story), json=json)
+
+
+def _told(story: Story) -> str:
+    head = (
+        f"order {story.order} of customer {story.customer}: service {story.service}, {story.state}\n"
+        f"{story.link}\n{story.quantity} × {story.runs}, charge {five_decimals(story.charge)}, "
+        f"given back {five_decimals(story.refunded)}\n"
+    )
+    return head + "\n".join(f"  {_stamp(event.at)}  {event.what}" for event in story.events)
+
+
+def _stamp(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"

@@ -1,0 +1,134 @@
+"""``customer``, ``key`` and ``topup``: who buys here, with which keys, and with which money."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from opensmm.actions import accounts
+from opensmm.actions.accounts import NewKey, fresh_key
+from opensmm.base.ids import CustomerId, KeyId
+from opensmm.base.money import Money, money, short
+from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, with_database
+from opensmm.domain.callers import IMPORTED_KEY_CHARS, importable
+
+customer_verbs: Final = typer.Typer(help="Customers of the panel.", no_args_is_help=True)
+key_verbs: Final = typer.Typer(help="API keys of customers.", no_args_is_help=True)
+
+Label = Annotated[str, typer.Option("--label", help="A name for the key, for the operator's eyes.")]
+TitleCase = Annotated[
+    bool, typer.Option("--title-case", help="v1 answers this key in v2's status words (In progress, Completed).")
+]
+Addresses = Annotated[
+    list[str] | None, typer.Option("--address", help="An address the key may be used from; may be repeated.")
+]
+
+
+def amount(text: str) -> Money:
+    """An amount typed by a person: exact, at most 5 decimals, not below 0."""
+    try:
+        read = money(text)
+    except (ValueError, ArithmeticError):
+        fail(f"{text!r} is not an amount with at most 5 decimals", MISUSED)
+    if read < 0:
+        fail("an amount is not below 0", MISUSED)
+    return read
+
+
+@customer_verbs.command("add")
+def add_customer(
+    name: Annotated[str, typer.Option("--name", help="What the customer is called here; each name once.")],
+    balance: Annotated[str, typer.Option("--balance", help="A first top-up, such as 10.00.")] = "0",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Add a customer with an API key. The key is shown this once."""
+    config, key, first = configured(data), fresh_key("first"), amount(balance)
+    pepper = config.pepper()
+    customer = with_database(
+        config,
+        lambda connection: accounts.add_customer(connection, name, first, key, pepper, actor=ACTOR, now=now()),
+    )
+    text = f"customer {customer} with {short(first)}\nkey, shown this once: {key.text}"
+    answer({"id": customer, "key": key.text}, text, json=json)
+
+
+@key_verbs.command("add")
+def add_key(
+    customer: Annotated[int, typer.Argument(help="The customer's id.")],
+    label: Label = "",
+    title_case: TitleCase = False,
+    address: Addresses = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Give a customer one more key; the others stay valid, so that a program can change over in peace."""
+    key = NewKey(fresh_key().text, label, title_case, tuple(address or ()))
+    _keep(customer, key, data, json)
+
+
+@key_verbs.command("import")
+def import_key(
+    customer: Annotated[int, typer.Argument(help="The customer's id.")],
+    key: Annotated[str, typer.Argument(help="The key as the customer's program has it: 32 to 64 ASCII characters.")],
+    label: Label = "",
+    title_case: TitleCase = False,
+    address: Addresses = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Keep a key from another panel, so that its owner need not change anything but the URL."""
+    if not importable(key):
+        least, most = IMPORTED_KEY_CHARS
+        fail(f"a key to import has {least} to {most} visible ASCII characters", MISUSED)
+    _keep(customer, NewKey(key, label, title_case, tuple(address or ())), data, json)
+
+
+def _keep(customer: int, key: NewKey, data: Path | None, json: bool) -> None:
+    config = configured(data)
+    pepper = config.pepper()
+    kept = with_database(
+        config,
+        lambda connection: accounts.add_key(connection, CustomerId(customer), key, pepper, actor=ACTOR, now=now()),
+    )
+    answer({"id": kept, "key": key.text}, f"key {kept} of customer {customer}: {key.text}", json=json)
+
+
+@key_verbs.command("revoke")
+def revoke_key(
+    keys: Annotated[list[int], typer.Argument(help="Ids of keys, as `key add` told them.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Revoke keys for good; within a second they open nothing any more."""
+    which = [KeyId(key) for key in keys]
+    revoked = with_database(
+        configured(data), lambda connection: accounts.revoke_keys(connection, which, actor=ACTOR, now=now())
+    )
+    answer({"revoked": revoked}, f"revoked: {', '.join(map(str, revoked)) or 'none was live'}", json=json)
+    if len(revoked) < len(set(keys)):
+        raise typer.Exit(FAILED)
+
+
+def top_up(
+    customer: Annotated[int, typer.Argument(help="The customer's id.")],
+    value: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 25.00.")],
+    gateway: Annotated[str, typer.Option("--gateway", help="Where the money came in.")] = "operator",
+    external_id: Annotated[
+        str, typer.Option("--id", help="The gateway's own number of the payment: the same one is booked once.")
+    ] = "",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Put money on a customer's balance."""
+    put = amount(value)
+    if put == 0:
+        fail("nothing to top up", MISUSED)
+    booked = with_database(
+        configured(data),
+        lambda connection: accounts.top_up(
+            connection, CustomerId(customer), put, gateway=gateway, external_id=external_id, actor=ACTOR, now=now()
+        ),
+    )
+    said = f"customer {customer}: {short(put)} booked" if booked else "this payment was booked before; nothing moved"
+    answer({"customer": customer, "amount": short(put), "booked": booked}, said, json=json)

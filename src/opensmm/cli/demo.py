@@ -1,0 +1,136 @@
+"""``demo``: a whole panel in one command, with a price list, two funded customers and a working sandbox."""
+
+import asyncio
+import http.client
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import psycopg
+import typer
+from msgspec import Struct
+
+from opensmm.actions import accounts, catalogue
+from opensmm.actions.accounts import NewKey, fresh_key
+from opensmm.base.faults import Fault, Misconfigured, Unavailable
+from opensmm.base.money import Money, money
+from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, fail, now
+from opensmm.cli.price_list import services
+from opensmm.cli.processes import stop_signal, watch
+from opensmm.cli.serving import Port, Stack
+from opensmm.config import Config, keep_secret
+from opensmm.store import catalogue as rows
+from opensmm.store.connection import Connection, connect
+
+ANSWERS_WITHIN_S: Final = 60.0
+FUNDS: Final = (("Demo customer", "1000.00"), ("Second customer", "10.00"))
+DEMO_PROVIDER_TIMEOUT_S: Final = "10"
+ACTOR: Final = "demo"
+
+
+class DemoKeys(Struct, frozen=True):
+    """The keys of the two customers: kept in the data folder, since the database holds but their hashes."""
+
+    key: str
+    other_key: str
+
+
+def demo(
+    port: Port = 8765,
+    speed: Annotated[float, typer.Option("--speed", help="How much faster the sandbox's time runs.", min=0.01)] = 1.0,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Run a complete panel to try out: prints where to look, a key and two curl lines. Ctrl-C ends it."""
+    os.environ.setdefault("OPENSMM_PROVIDER_TIMEOUT", DEMO_PROVIDER_TIMEOUT_S)
+    config, stop = configured(data), stop_signal()
+    stack = Stack(config, "127.0.0.1", port, api_processes=1, speed=speed)
+    try:
+        with stack.database() as urls:
+            keys = asyncio.run(_fill(urls.app, config))
+            stack.start()
+            try:
+                if _answers(stack.port, stop):
+                    _greet(stack.port, keys, json=json)
+                    watch(stack.processes, stack.embedded, stop)
+                elif not stop.is_set():
+                    fail(f"the panel did not answer within {ANSWERS_WITHIN_S:.0f} s", UNAVAILABLE)
+            finally:
+                stack.stop()
+    except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
+        fail(str(error), UNAVAILABLE)
+
+
+async def _fill(url: str, config: Config) -> DemoKeys:
+    keys = _kept_keys(config.data / "demo.json")
+    connection = await connect(url, application="opensmm demo")
+    try:
+        if await rows.version(connection) == 1:
+            await _fill_price_list(connection)
+        for (name, funds), key in zip(FUNDS, (keys.key, keys.other_key), strict=True):
+            await _add_once(connection, name, money(funds), key, config.pepper())
+    finally:
+        await connection.close()
+    return keys
+
+
+def _kept_keys(path: Path) -> DemoKeys:
+    if not path.exists():
+        fresh = DemoKeys(fresh_key().text, fresh_key().text)
+        keep_secret(path, msgspec.json.encode(fresh).decode())
+    return msgspec.json.decode(path.read_bytes(), type=DemoKeys)
+
+
+async def _fill_price_list(connection: Connection) -> None:
+    async with connection.transaction():
+        saved = await catalogue.save_services(connection, list(services()), actor=ACTOR, now=now())
+        provider = await rows.save_provider(connection, "Sandbox", "sandbox", "sandbox:", "USD")
+        await rows.route_all(connection, saved, provider)
+
+
+async def _add_once(connection: Connection, name: str, funds: Money, key: str, pepper: bytes) -> None:
+    try:
+        await accounts.add_customer(connection, name, funds, NewKey(key, "demo"), pepper, actor=ACTOR, now=now())
+    except accounts.Taken:
+        return
+    except Fault as error:
+        fail(str(error))
+
+
+def _answers(port: int, stop: threading.Event) -> bool:
+    """Waits until the API answers for real: a refusal of an empty ask has been through all of it but the database."""
+    until = time.monotonic() + ANSWERS_WITHIN_S
+    while time.monotonic() < until and not stop.wait(0.02):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("POST", "/api/v2", "action=balance")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return True
+        except OSError:
+            continue
+        finally:
+            connection.close()
+    return False
+
+
+def _greet(port: int, keys: DemoKeys, *, json: bool) -> None:
+    url = f"http://127.0.0.1:{port}"
+    v1, v2 = f"{url}/api/v1", f"{url}/api/v2"
+    said = {"url": url, "api_v1": v1, "api_v2": v2, "key": keys.key, "other_key": keys.other_key}
+    text = f"""
+  OpenSMM is running at {url} (the API's pages; in Arabic: {url}/v1)
+
+  your key     {keys.key}   (1,000.00 USD at the start)
+  another key  {keys.other_key}   (10.00 USD at the start)
+
+  place an order:
+    curl {v2} -d key={keys.key} -d action=add -d service=1 -d link=https://example.com/me -d quantity=100
+  and follow it:
+    curl {v2} -d key={keys.key} -d action=status -d order=1
+
+  Links that end in /partial-40, /canceled, /refuse, /drop … try the other outcomes; Ctrl-C ends the demo.
+"""
+    answer(said, text, json=json)

@@ -1,0 +1,92 @@
+"""What every verb shares: where the data lies, how to answer, and what the exit code means."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+
+import msgspec
+import psycopg
+import typer
+from rich.console import Console
+
+from opensmm import config as configuration
+from opensmm.base.faults import Fault, Misconfigured, Unavailable
+from opensmm.config import Config
+from opensmm.store import schema
+from opensmm.store.connection import Connection, connect
+from opensmm.store.embedded import Urls, serving
+
+DONE: Final = 0
+FAILED: Final = 1
+MISUSED: Final = 2
+UNAVAILABLE: Final = 3
+EXIT_CODES: Final = (
+    "Exit codes: 0 done; 1 it was refused, or a check failed; 2 the words of the command are off; "
+    "3 the panel is not set up for it, or its database does not answer."
+)
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="The data folder; ./data where none is given.", envvar="OPENSMM_DATA"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer as one line of JSON, for programs.")]
+ACTOR: Final = "command line"
+
+out: Final = Console(highlight=False, soft_wrap=True)
+err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+Result = TypeVar("Result")
+
+
+def fail(text: str, code: int = FAILED) -> NoReturn:
+    err.print(f"opensmm: {text}", markup=False)
+    raise typer.Exit(code)
+
+
+def answer(said: Mapping[str, Any], text: str, *, json: bool) -> None:
+    """Prints one thing: as a line of JSON for a program, or as words for a person."""
+    if json:
+        sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
+        sys.stdout.flush()
+    else:
+        out.print(text, markup=False)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def configured(data: Path | None) -> Config:
+    try:
+        return configuration.read(data)
+    except Misconfigured as error:
+        fail(str(error), UNAVAILABLE)
+
+
+def ready(config: Config, urls: Urls) -> list[str]:
+    """Brings the schema up to date where the owner's role is known; returns what was applied."""
+    return schema.migrate(urls.owner, schema.app_role(urls.app)) if urls.owner else []
+
+
+def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    """Runs ``work`` over a connection of the app's role; starts the embedded PostgreSQL where it does not run."""
+    try:
+        with serving(config) as urls:
+            if not config.database_url:
+                ready(config, urls)
+            return asyncio.run(_connected(urls.app, work))
+    except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
+        fail(str(error), UNAVAILABLE)
+    except Fault as error:
+        fail(str(error))
+
+
+async def _connected(url: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    connection = await connect(url, application="opensmm command line")
+    try:
+        await schema.check_app_role(connection)
+        return await work(connection)
+    finally:
+        await connection.close()

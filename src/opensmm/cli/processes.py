@@ -1,0 +1,126 @@
+"""The processes of one panel: started together, started again when one dies, stopped together."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from opensmm.store.embedded import Embedded
+
+STOP_WITHIN_S: Final = 4.0
+"""How long processes get to end by themselves before they are killed."""
+WATCH_EVERY_S: Final = 0.25
+RESTART_PAUSE_S: Final = 0.5
+DATABASE_EVERY: Final = 4
+"""Rounds of watching between looks at the database: a look is a login."""
+_LEASH: Final = "OPENSMM_LEASH"
+
+
+class Process:
+    """One verb of ours in a process of its own. It holds one end of a pipe, and leaves when the other end closes:
+    not even a ``kill -9`` of the parent leaves it behind."""
+
+    def __init__(self, verb: Sequence[str], sockets: Sequence[int] = ()) -> None:
+        self._verb = verb
+        self._sockets = sockets
+        self._child: subprocess.Popen[bytes] | None = None
+        self._leash: int | None = None
+        self._died_at = 0.0
+
+    def start(self) -> None:
+        theirs, ours = os.pipe()
+        environ = {**os.environ, _LEASH: str(theirs)}
+        command = [sys.executable, "-m", "opensmm", *self._verb]
+        self._child = subprocess.Popen(
+            command, env=environ, pass_fds=[theirs, *self._sockets], stdin=subprocess.DEVNULL
+        )
+        os.close(theirs)
+        self._leash = ours
+
+    def revive(self) -> None:
+        """Starts the process again where it has died, a moment after it did."""
+        if self._child is None or self._child.poll() is None:
+            return
+        if not self._died_at:
+            self._died_at = time.monotonic()
+        elif time.monotonic() - self._died_at >= RESTART_PAUSE_S:
+            self._died_at = 0.0
+            self._let_go()
+            self.start()
+
+    def exit_code(self) -> int | None:
+        return None if self._child is None else self._child.poll()
+
+    def ask_to_stop(self) -> None:
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(signal.SIGTERM)
+
+    def finish(self, deadline: float) -> None:
+        if self._child is not None:
+            try:
+                self._child.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._leash is not None:
+            os.close(self._leash)
+            self._leash = None
+
+
+def watch_leash() -> None:
+    """In a child: ends this process, politely, once its parent is gone."""
+    held = os.environ.pop(_LEASH, "")
+    if not held:
+        return
+
+    def wait_for_the_end() -> None:
+        with contextlib.suppress(OSError):
+            os.read(int(held), 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait_for_the_end, daemon=True, name="leash").start()
+
+
+def stop_signal() -> threading.Event:
+    """An event that SIGTERM and Ctrl-C set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def stop_event() -> asyncio.Event:
+    """The same for a process that runs an event loop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def watch(processes: Sequence[Process], embedded: Embedded | None, stop: threading.Event) -> None:
+    """Keeps processes and the embedded PostgreSQL alive until ``stop``."""
+    rounds = 0
+    while not stop.wait(WATCH_EVERY_S):
+        rounds += 1
+        if embedded is not None and rounds % DATABASE_EVERY == 0:
+            embedded.restart_if_dead()
+        for process in processes:
+            process.revive()
+
+
+def stop_all(processes: Sequence[Process]) -> None:
+    for process in processes:
+        process.ask_to_stop()
+    deadline = time.monotonic() + STOP_WITHIN_S
+    for process in processes:
+        process.finish(deadline)

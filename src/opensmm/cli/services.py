@@ -1,0 +1,137 @@
+"""``service``: the price list from the command line."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final
+
+import typer
+from msgspec import structs
+from rich.table import Table
+
+from opensmm.actions import catalogue
+from opensmm.base.ids import ServiceId
+from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.domain.catalogue import Service, ServiceType
+from opensmm.store import catalogue as rows
+from opensmm.store.connection import Connection
+
+service_verbs: Final = typer.Typer(help="The price list.", no_args_is_help=True)
+
+Rate = Annotated[str | None, typer.Option("--rate", help="Per 1000, or for a package; kept as typed, such as 0.90.")]
+Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.", min=0)]
+Most = Annotated[int | None, typer.Option("--max", help="The largest quantity.", min=0)]
+Name = Annotated[str | None, typer.Option("--name")]
+Category = Annotated[str | None, typer.Option("--category")]
+OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale")]
+Refill = Annotated[bool | None, typer.Option("--refill/--no-refill")]
+Cancel = Annotated[bool | None, typer.Option("--cancel/--no-cancel")]
+DripFeed = Annotated[bool | None, typer.Option("--dripfeed/--no-dripfeed")]
+
+
+@service_verbs.command("list")
+def list_services(data: Data = None, json: Json = False) -> None:
+    """Show the price list, with what is off sale."""
+    found = with_database(configured(data), lambda connection: rows.refresh(connection, None))
+    services = sorted(found.services.values(), key=lambda service: (service.position, service.id))
+    if json:
+        answer({"services": services}, "", json=True)
+        return
+    table = Table("id", "name", "type", "rate", "min", "max", "", box=None, pad_edge=False)
+    for service in services:
+        marks = "".join(
+            letter for letter, on in zip("rcd", (service.refill, service.cancel, service.dripfeed), strict=True) if on
+        )
+        said = (
+            str(service.id),
+            service.name,
+            service.type.value,
+            str(service.rate),
+            str(service.min),
+            str(service.max),
+        )
+        table.add_row(*said, marks if service.on_sale else f"{marks} off sale")
+    out.print(table)
+
+
+@service_verbs.command("add")
+def add(
+    name: Annotated[str, typer.Option("--name")],
+    category: Annotated[str, typer.Option("--category")],
+    rate: Annotated[str, typer.Option("--rate", help="Per 1000, or for a package; kept as typed.")],
+    kind: Annotated[ServiceType, typer.Option("--type", case_sensitive=False)] = ServiceType.DEFAULT,
+    least: Annotated[int, typer.Option("--min", min=0)] = 1,
+    most: Annotated[int, typer.Option("--max", min=0)] = 10_000,
+    refill: Refill = False,
+    cancel: Cancel = False,
+    dripfeed: DripFeed = False,
+    service_id: Annotated[int, typer.Option("--id", help="Its number, where it is to keep one.", min=0)] = 0,
+    provider: Annotated[str, typer.Option("--provider", help="The provider that fulfils it.")] = "Sandbox",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Put a service on the price list."""
+    service = Service(
+        id=ServiceId(service_id), name=name, type=kind, category=category, rate=_rate(rate), min=least, max=most,
+        refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed),
+    )  # fmt: skip
+
+    async def work(connection: Connection) -> int:
+        async with connection.transaction():
+            known = await rows.refresh(connection, None)
+            if service.id in known.services:
+                fail(f"there is a service {service.id} already; see `service edit`")
+            saved = await catalogue.save_services(connection, [service], actor=ACTOR, now=now())
+            await rows.route_to(connection, saved, provider)
+            return saved[0]
+
+    saved = with_database(configured(data), work)
+    answer({"id": saved}, f"service {saved} is on the price list", json=json)
+
+
+@service_verbs.command("edit")
+def edit(
+    service: Annotated[int, typer.Argument(help="The service's id.")],
+    name: Name = None,
+    category: Category = None,
+    rate: Rate = None,
+    least: Least = None,
+    most: Most = None,
+    refill: Refill = None,
+    cancel: Cancel = None,
+    dripfeed: DripFeed = None,
+    on_sale: OnSale = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Change a service. Orders placed before keep what they were sold at; the API shows it within a second."""
+    wanted = {
+        "name": name, "category": category, "rate": None if rate is None else _rate(rate), "min": least, "max": most,
+        "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "on_sale": on_sale,
+    }  # fmt: skip
+    changes: dict[str, Any] = {field: value for field, value in wanted.items() if value is not None}
+    if not changes:
+        fail("say what to change", MISUSED)
+
+    async def work(connection: Connection) -> bool:
+        async with connection.transaction():
+            known = (await rows.refresh(connection, None)).services.get(ServiceId(service))
+            if known is None:
+                return False
+            changed = structs.replace(known, **changes)
+            if changed.max < changed.min:
+                fail("the largest quantity is below the smallest", MISUSED)
+            await catalogue.save_services(connection, [changed], actor=ACTOR, now=now())
+            return True
+
+    if not with_database(configured(data), work):
+        fail(f"there is no service {service}", FAILED)
+    answer({"id": service, "changed": sorted(changes)}, f"service {service}: {', '.join(sorted(changes))}", json=json)
+
+
+def _rate(text: str) -> Decimal:
+    try:
+        rate = Decimal(text)
+    except InvalidOperation:
+        fail(f"{text!r} is not a rate", MISUSED)
+    if not rate.is_finite() or rate <= 0:
+        fail("a rate is above 0", MISUSED)
+    return rate

@@ -1,0 +1,84 @@
+"""How this panel is set up: read once from the environment and the command line, then handed around."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from opensmm.base.faults import Misconfigured
+
+DEFAULT_DATA: Final = Path("data")
+PEPPER_LEAST_CHARS: Final = 32
+LONGEST_TIMEOUT_S: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """``database_url`` is the app's role, ``database_admin_url`` the owner's; neither: the embedded PostgreSQL.
+
+    ``provider_timeout_s`` bounds a call to a provider. ``trusted_proxies``: addresses, separated by commas, whose word
+    on the client's address is taken.
+    """
+
+    data: Path
+    database_url: str = field(default="", repr=False)
+    database_admin_url: str = field(default="", repr=False)
+    given_pepper: str = field(default="", repr=False)
+    provider_timeout_s: float = 20.0
+    trusted_proxies: str = ""
+
+    def pepper(self) -> bytes:
+        """The secret that keys are hashed with; the first use writes it to the data folder, readable by us alone."""
+        return (self.given_pepper or _kept_pepper(self.data / "pepper")).encode()
+
+
+def read(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Raises Misconfigured where what is set contradicts itself."""
+    config = Config(
+        data=(data or DEFAULT_DATA).resolve(),
+        database_url=environ.get("DATABASE_URL", ""),
+        database_admin_url=environ.get("DATABASE_ADMIN_URL", ""),
+        given_pepper=environ.get("OPENSMM_PEPPER", ""),
+        provider_timeout_s=_seconds(environ.get("OPENSMM_PROVIDER_TIMEOUT", "20")),
+        trusted_proxies=environ.get("OPENSMM_TRUSTED_PROXIES", ""),
+    )
+    if config.database_admin_url and not config.database_url:
+        raise Misconfigured("DATABASE_ADMIN_URL is set without DATABASE_URL, the app's own role: set both, or neither")
+    if config.given_pepper and len(config.given_pepper) < PEPPER_LEAST_CHARS:
+        raise Misconfigured(f"OPENSMM_PEPPER needs at least {PEPPER_LEAST_CHARS} characters")
+    return config
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST_TIMEOUT_S:
+        raise Misconfigured(f"OPENSMM_PROVIDER_TIMEOUT is {text!r}: set seconds above 0, at most {LONGEST_TIMEOUT_S}")
+    return seconds
+
+
+def _kept_pepper(path: Path) -> str:
+    if not path.exists():
+        path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        keep_secret(path, secrets.token_hex(32))
+    return path.read_text().strip()
+
+
+def keep_secret(path: Path, text: str) -> None:
+    """Writes a file of mode 0600, whole or not at all; where there is one already, that one stays."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,134 @@
+"""What a caller of the API may ask, as both dialects mean it: one type per action."""
+
+from datetime import date
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import MALFORMED
+
+MAX_IDS: Final = 100
+"""Ids in one list; a longer list is refused whole."""
+
+
+class Details(Struct, frozen=True, omit_defaults=True):
+    """The parameters that belong to some service types only. Absent: empty or None; no whole number: MALFORMED.
+
+    Lists keep the order and spelling given. A malformed ``expiry`` is ``date.min``, which lies in the past.
+    """
+
+    comments: tuple[str, ...] = ()
+    usernames: tuple[str, ...] = ()
+    hashtags: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    hashtag: str = ""
+    username: str = ""
+    media: str = ""
+    answer_number: int | None = None
+    min: int | None = None
+    max: int | None = None
+    posts: int | None = None
+    old_posts: int | None = None
+    delay: int | None = None
+    expiry: date | None = None
+    country: str = ""
+    device: int | None = None
+    type_of_traffic: int | None = None
+    google_keyword: str = ""
+    referring_url: str = ""
+
+
+NO_DETAILS: Final = Details()
+
+
+class Add(Struct, frozen=True):
+    """An order asked for. ``service`` is None where none was given; the other numbers likewise."""
+
+    service: int | None
+    link: str = ""
+    quantity: int | None = None
+    runs: int | None = None
+    interval_min: int | None = None
+    details: Details = NO_DETAILS
+    idempotency_key: str = ""
+
+
+class Ids(Struct, frozen=True):
+    """Ids as the caller wrote them; ``numbers`` runs beside, MALFORMED where a text is no whole number.
+
+    ``many``: the caller used the plural parameter, and gets the answer of many even for one.
+    """
+
+    texts: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    many: bool = False
+
+
+def one_id(number: int) -> Ids:
+    return Ids(texts=(str(number),), numbers=(number,))
+
+
+def many_ids(numbers: tuple[int, ...]) -> Ids:
+    return Ids(texts=tuple(map(str, numbers)), numbers=numbers, many=True)
+
+
+class Services(Struct, frozen=True):
+    """The price list; ``extended`` adds dripfeed, desc and average_time to v2's keys."""
+
+    extended: bool = False
+
+
+class Status(Struct, frozen=True):
+    orders: Ids
+
+
+class OrderList(Struct, frozen=True):
+    """The caller's own orders, newest first: at most ``limit`` (MALFORMED is refused) with ids below ``before``."""
+
+    limit: int = MAX_IDS
+    before: int | None = None
+
+
+class RefillOrders(Struct, frozen=True):
+    orders: Ids
+
+
+class RefillStatus(Struct, frozen=True):
+    """Asks after refills by their ids, or, where ``order`` is given, after that order's newest refill."""
+
+    refills: Ids = Ids()
+    order: Ids | None = None
+
+
+class Cancel(Struct, frozen=True):
+    orders: Ids
+
+
+class Balance(Struct, frozen=True):
+    pass
+
+
+Ask = Services | Add | Status | OrderList | RefillOrders | RefillStatus | Cancel | Balance
+
+ACTIONS: Final = ("services", "add", "status", "orders", "refill", "refill_status", "cancel", "balance")
+
+__all__ = [
+    "ACTIONS",
+    "MALFORMED",
+    "MAX_IDS",
+    "NO_DETAILS",
+    "Add",
+    "Ask",
+    "Balance",
+    "Cancel",
+    "Details",
+    "Ids",
+    "OrderList",
+    "RefillOrders",
+    "RefillStatus",
+    "Services",
+    "Status",
+    "many_ids",
+    "one_id",
+]

@@ -1,0 +1,33 @@
+"""Who calls the API: a key, and the customer it speaks for."""
+
+from hashlib import blake2b
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import CustomerId, KeyId, PriceListId
+
+IMPORTED_KEY_CHARS: Final = (32, 64)
+"""The shortest and the longest key that a panel may bring along from elsewhere."""
+
+
+class Caller(Struct, frozen=True):
+    """A live key. ``addresses`` empty: from anywhere. ``title_case``: v1 answers in v2's status words."""
+
+    customer: CustomerId
+    key: KeyId
+    price_list: PriceListId
+    suspended: bool = False
+    title_case: bool = False
+    addresses: tuple[str, ...] = ()
+
+
+def digest(pepper: bytes, key: str) -> bytes:
+    """The keyed hash that a key is stored under."""
+    return blake2b(key.encode(), key=pepper[:64], digest_size=32).digest()
+
+
+def importable(key: str) -> bool:
+    """True of 32 to 64 visible ASCII characters."""
+    least, most = IMPORTED_KEY_CHARS
+    return least <= len(key) <= most and key.isascii() and key.isprintable() and " " not in key

@@ -1,0 +1,39 @@
+"""Cancelling: what an ask to cancel does to an order, by how far its deliveries have come."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from opensmm.domain.dispatch import END_STATES, DeliveryState
+from opensmm.domain.orders import OrderState
+from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+
+
+class CancelStep(StrEnum):
+    """What is done to one delivery: ended here and now, passed on to its provider, or left as it is."""
+
+    END = "end"
+    ASK = "ask"
+    LEAVE = "leave"
+
+
+class Cancelable(Struct, frozen=True):
+    state: OrderState
+    offered: bool
+    deliveries: Sequence[DeliveryState]
+
+
+def decide(order: Cancelable | None) -> Sequence[CancelStep] | Refused:
+    """One step per delivery. A delivery not yet sent ends at once; one that may be at a provider is asked about."""
+    if order is None:
+        return UNKNOWN_ORDER
+    if not order.offered or order.state not in (OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED):
+        return Refused(Refusal.NOT_CANCELABLE)
+    return [_step(state) for state in order.deliveries]
+
+
+def _step(state: DeliveryState) -> CancelStep:
+    if state is DeliveryState.QUEUED:
+        return CancelStep.END
+    return CancelStep.LEAVE if state in END_STATES else CancelStep.ASK

@@ -1,0 +1,120 @@
+"""The price list: services, the seventeen types they come in, and what each type asks for."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import PriceListId, ServiceId
+
+
+class ServiceType(StrEnum):
+    """The value is the name on the v2 wire."""
+
+    DEFAULT = "Default"
+    PACKAGE = "Package"
+    SEO = "SEO"
+    CUSTOM_COMMENTS = "Custom Comments"
+    CUSTOM_COMMENTS_PACKAGE = "Custom Comments Package"
+    MENTIONS = "Mentions"
+    MENTIONS_WITH_HASHTAGS = "Mentions with Hashtags"
+    MENTIONS_CUSTOM_LIST = "Mentions Custom List"
+    MENTIONS_HASHTAG = "Mentions Hashtag"
+    MENTIONS_USER_FOLLOWERS = "Mentions User Followers"
+    MENTIONS_MEDIA_LIKERS = "Mentions Media Likers"
+    COMMENT_LIKES = "Comment Likes"
+    COMMENT_REPLIES = "Comment Replies"
+    POLL = "Poll"
+    INVITES_FROM_GROUPS = "Invites from Groups"
+    SUBSCRIPTIONS = "Subscriptions"
+    WEB_TRAFFIC = "Web Traffic"
+
+
+class Counts(StrEnum):
+    """Where the quantity of one run comes from."""
+
+    QUANTITY = "quantity"
+    COMMENTS = "comments"
+    USERNAMES = "usernames"
+    ONE = "one"
+    POSTS = "posts"
+
+
+class Shape(Struct, frozen=True):
+    """What ``add`` needs for a type, beside key, action and service.
+
+    ``own`` are the parameters of the type in the order they are checked; ``packaged`` is sold at the rate
+    itself, not per 1000. ``link_alone``: a page that names the link alone means the service's minimum.
+    """
+
+    own: tuple[str, ...] = ()
+    counts: Counts = Counts.QUANTITY
+    packaged: bool = False
+    may_drip: bool = False
+    link_alone: bool = False
+
+
+SHAPES: Final[Mapping[ServiceType, Shape]] = {
+    ServiceType.DEFAULT: Shape(may_drip=True),
+    ServiceType.PACKAGE: Shape(counts=Counts.ONE, packaged=True),
+    ServiceType.SEO: Shape(own=("keywords",)),
+    ServiceType.CUSTOM_COMMENTS: Shape(own=("comments",), counts=Counts.COMMENTS),
+    ServiceType.CUSTOM_COMMENTS_PACKAGE: Shape(own=("comments",), counts=Counts.ONE, packaged=True),
+    ServiceType.MENTIONS: Shape(own=("usernames",)),
+    ServiceType.MENTIONS_WITH_HASHTAGS: Shape(own=("usernames", "hashtags")),
+    ServiceType.MENTIONS_CUSTOM_LIST: Shape(own=("usernames",), counts=Counts.USERNAMES),
+    ServiceType.MENTIONS_HASHTAG: Shape(own=("hashtag",)),
+    ServiceType.MENTIONS_USER_FOLLOWERS: Shape(own=("username",)),
+    ServiceType.MENTIONS_MEDIA_LIKERS: Shape(own=("media",), link_alone=True),
+    ServiceType.COMMENT_LIKES: Shape(own=("username",)),
+    ServiceType.COMMENT_REPLIES: Shape(own=("username", "comments"), counts=Counts.COMMENTS),
+    ServiceType.POLL: Shape(own=("answer_number",)),
+    ServiceType.INVITES_FROM_GROUPS: Shape(own=("groups",)),
+    ServiceType.SUBSCRIPTIONS: Shape(
+        own=("username", "min", "max", "posts", "old_posts", "delay", "expiry"), counts=Counts.POSTS
+    ),
+    ServiceType.WEB_TRAFFIC: Shape(
+        own=("country", "device", "type_of_traffic", "google_keyword", "referring_url"), may_drip=True
+    ),
+}
+
+
+class Service(Struct, frozen=True):
+    """One line of the price list. ``rate`` is per 1000 (of a package: for one), as many digits as were typed."""
+
+    id: ServiceId
+    name: str
+    type: ServiceType
+    category: str
+    rate: Decimal
+    min: int
+    max: int
+    refill: bool = False
+    cancel: bool = False
+    dripfeed: bool = False
+    free: bool = False
+    description: str = ""
+    average_time_min: int | None = None
+    refill_wait_h: int = 0
+    one_active_per_link: bool = False
+    on_sale: bool = True
+    position: int = 0
+
+
+class Catalogue(Struct, frozen=True):
+    """What a panel sells at one version. ``rates`` holds what a price list sets apart from the service's own rate."""
+
+    version: int
+    currency: str
+    services: Mapping[ServiceId, Service]
+    rates: Mapping[tuple[PriceListId, ServiceId], Decimal]
+
+    def service(self, service_id: int) -> Service | None:
+        """The service where it is on sale."""
+        found = self.services.get(ServiceId(service_id))
+        return found if found is not None and found.on_sale else None
+
+    def rate(self, price_list: PriceListId, service: Service) -> Decimal:
+        return self.rates.get((price_list, service.id), service.rate)

@@ -1,0 +1,122 @@
+"""Handing on: the states of a delivery, and what an answer to ``add`` at a provider proves."""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+
+class DeliveryState(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNSURE = "unsure"
+    PENDING = "pending"
+    PROCESSING = "processing"
+    IN_PROGRESS = "in_progress"
+    HELD = "held"
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    CANCELED = "canceled"
+
+
+ACCEPTED_STATES: Final = frozenset((DeliveryState.PENDING, DeliveryState.PROCESSING, DeliveryState.IN_PROGRESS))
+END_STATES: Final = frozenset((DeliveryState.COMPLETED, DeliveryState.PARTIAL, DeliveryState.CANCELED))
+
+_REPORTED: Final = ACCEPTED_STATES | END_STATES | {DeliveryState.HELD}
+TRANSITIONS: Final = {
+    DeliveryState.QUEUED: frozenset((DeliveryState.SENDING, DeliveryState.CANCELED, DeliveryState.HELD)),
+    DeliveryState.SENDING: frozenset(
+        (DeliveryState.QUEUED, DeliveryState.PENDING, DeliveryState.UNSURE, DeliveryState.CANCELED, DeliveryState.HELD)
+    ),
+    DeliveryState.UNSURE: frozenset((DeliveryState.QUEUED, DeliveryState.PENDING, DeliveryState.CANCELED)),
+    DeliveryState.PENDING: _REPORTED,
+    DeliveryState.PROCESSING: _REPORTED,
+    DeliveryState.IN_PROGRESS: _REPORTED,
+    DeliveryState.HELD: ACCEPTED_STATES | END_STATES | {DeliveryState.QUEUED},
+    DeliveryState.COMPLETED: frozenset[DeliveryState](),
+    DeliveryState.PARTIAL: frozenset[DeliveryState](),
+    DeliveryState.CANCELED: frozenset[DeliveryState](),
+}
+"""The closed table: what a delivery may become. The end states end."""
+
+
+class Accepted(Struct, frozen=True):
+    """The provider gave an order id: the delivery is theirs."""
+
+    provider_order: str
+    answer: str = ""
+
+
+class Declined(Struct, frozen=True):
+    """Proved that nothing was bought: a well-formed error in words that mean refusal."""
+
+    answer: str
+
+
+class NotSent(Struct, frozen=True):
+    """Nothing of the request was written: the provider could not be reached, and may be tried again later."""
+
+    answer: str
+
+
+class Unsure(Struct, frozen=True):
+    """Everything else. Never sent again and never refunded by itself; ``answer`` is the evidence."""
+
+    answer: str
+
+
+SendOutcome = Accepted | Declined | NotSent | Unsure
+
+
+class AttemptOutcome(StrEnum):
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    UNSURE = "unsure"
+
+
+_REFUSING_WORDS: Final = re.compile(
+    r"""incorrect | invalid | not\ enough | insufficient | low\ balance | bad\ link | less\ than | more\ than | minim | maxim
+    | required | missing | does\ not\ exist | not\ found | disabled? | suspended | not\ allowed | you\ have\ active | denied
+    | not\ support | not\ available | unavailable\ service | duplicate | forbidden""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def means_refusal(words: str) -> bool:
+    """True of an error text that says the order was looked at and turned down; any other text proves nothing."""
+    return _REFUSING_WORDS.search(words) is not None
+
+
+class Verdict(Struct, frozen=True):
+    """What becomes of a delivery after a try: its state, and whether another provider is to be asked, or the same
+    one later."""
+
+    state: DeliveryState
+    next_route: bool = False
+    later: bool = False
+
+
+def after_sending(outcome: SendOutcome, *, routes_left: bool, hold_when_refused: bool) -> Verdict:
+    """Only a proved refusal goes on to the next provider; then the money goes back, or the operator is asked."""
+    match outcome:
+        case Accepted():
+            return Verdict(DeliveryState.PENDING)
+        case NotSent():
+            return Verdict(DeliveryState.QUEUED, later=True)
+        case Unsure():
+            return Verdict(DeliveryState.UNSURE)
+        case Declined():
+            if routes_left:
+                return Verdict(DeliveryState.QUEUED, next_route=True)
+            return Verdict(DeliveryState.HELD if hold_when_refused else DeliveryState.CANCELED)
+
+
+RETRY_STEPS_S: Final = (1, 2, 5, 15, 30, 60)
+"""Pauses before a provider that could not be reached is tried again; the last one repeats."""
+
+
+def retry_after_s(failures: int) -> int:
+    """How long a provider is left alone after so many failures in a row (from 1)."""
+    return RETRY_STEPS_S[min(failures, len(RETRY_STEPS_S)) - 1]

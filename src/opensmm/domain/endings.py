@@ -1,0 +1,66 @@
+"""Ending: what a delivery that has ended earns, costs and gives back, and when its order ends with it."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from opensmm.base.ids import CustomerId, OrderId
+from opensmm.base.money import Money, ceiling
+from opensmm.domain import ledger, pricing, progress
+from opensmm.domain.ledger import Transfer
+from opensmm.domain.progress import OrderEnd
+
+
+class Sold(Struct, frozen=True):
+    """An order under its row's lock. The runs that end now count as ended in the last two fields already."""
+
+    order: OrderId
+    customer: CustomerId
+    rate: Decimal
+    packaged: bool
+    quantity: int
+    runs: int
+    runs_open: int
+    remains: int
+
+
+class RunEnd(Struct, frozen=True):
+    """A delivery that ended with ``remains`` units undelivered. ``cost`` is in the provider's currency."""
+
+    order: OrderId
+    run: int
+    remains: int
+    cost: Decimal | None = None
+    exchange_rate: Decimal = Decimal(1)
+
+
+class Settlement(Struct, frozen=True):
+    """The money that moves for one order, and its end where no run is open any more."""
+
+    order: OrderId
+    transfers: tuple[Transfer, ...]
+    earned: Money
+    refunded: Money
+    end: OrderEnd | None
+
+
+def settle(sold: Sold, ends: Sequence[RunEnd]) -> Settlement:
+    """Earns what was delivered and gives back the rest: together they are exactly the runs' shares of the charge."""
+    transfers: list[Transfer] = []
+    earned = refunded = 0
+    for end in ends:
+        share = pricing.earned(sold.rate, sold.quantity, end.run, sold.quantity, packaged=sold.packaged)
+        delivered = sold.quantity - end.remains
+        kept = pricing.earned(sold.rate, sold.quantity, end.run, delivered, packaged=sold.packaged)
+        back = Money(share - kept)
+        if kept:
+            transfers.append(ledger.earn(sold.customer, sold.order, end.run, kept))
+        if back:
+            transfers.append(ledger.give_back(sold.customer, sold.order, end.run, back))
+        if end.cost:
+            amount = ceiling(end.cost * end.exchange_rate)
+            transfers.append(ledger.cost(sold.customer, sold.order, end.run, amount))
+        earned, refunded = earned + kept, refunded + back
+    order_end = None if sold.runs_open else progress.end_of_order(sold.quantity, sold.runs, sold.remains)
+    return Settlement(sold.order, tuple(transfers), Money(earned), Money(refunded), order_end)

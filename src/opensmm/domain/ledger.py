@@ -1,0 +1,91 @@
+"""Accounts and transfers. Money leaves the debit account and enters the credit account; a transfer is for ever."""
+
+from enum import StrEnum
+from typing import Final, NewType
+
+from msgspec import Struct
+
+from opensmm.base.ids import CustomerId, OrderId
+from opensmm.base.money import Money
+
+AccountId = NewType("AccountId", int)
+"""A customer's account bears the customer's id; the house's accounts are the negative constants below."""
+
+HELD: Final = AccountId(-1)
+"""Paid for orders that have not ended."""
+EARNED: Final = AccountId(-2)
+"""Paid for what was delivered."""
+DEPOSITS: Final = AccountId(-3)
+"""Where top-ups come from: the world outside, through gateways and the operator."""
+BONUSES: Final = AccountId(-4)
+"""Money the house gives away."""
+ADJUSTMENTS: Final = AccountId(-5)
+"""The operator's corrections."""
+COSTS: Final = AccountId(-6)
+"""What fulfilling has cost the house."""
+PROVIDERS: Final = AccountId(-7)
+"""What the house owes or has paid to providers."""
+
+HOUSE: Final = {
+    HELD: "held",
+    EARNED: "earned",
+    DEPOSITS: "deposits",
+    BONUSES: "bonuses",
+    ADJUSTMENTS: "adjustments",
+    COSTS: "costs",
+    PROVIDERS: "providers",
+}
+
+
+class TransferKind(StrEnum):
+    CHARGE = "charge"
+    EARN = "earn"
+    REFUND = "refund"
+    COST = "cost"
+    TOPUP = "topup"
+    BONUS = "bonus"
+    ADJUSTMENT = "adjustment"
+
+
+class Transfer(Struct, frozen=True):
+    """One movement of money. ``sequence`` tells apart the transfers of one kind of one order (a run's number)."""
+
+    debit: AccountId
+    credit: AccountId
+    amount: Money
+    kind: TransferKind
+    customer: CustomerId
+    order: OrderId | None = None
+    sequence: int = 0
+    note: str = ""
+
+
+def account(customer: CustomerId) -> AccountId:
+    return AccountId(customer)
+
+
+def hold(customer: CustomerId, order: OrderId, amount: Money) -> Transfer:
+    return Transfer(account(customer), HELD, amount, TransferKind.CHARGE, customer, order)
+
+
+def earn(customer: CustomerId, order: OrderId, sequence: int, amount: Money) -> Transfer:
+    return Transfer(HELD, EARNED, amount, TransferKind.EARN, customer, order, sequence)
+
+
+def give_back(customer: CustomerId, order: OrderId, sequence: int, amount: Money) -> Transfer:
+    return Transfer(HELD, account(customer), amount, TransferKind.REFUND, customer, order, sequence)
+
+
+def cost(customer: CustomerId, order: OrderId, sequence: int, amount: Money) -> Transfer:
+    return Transfer(COSTS, PROVIDERS, amount, TransferKind.COST, customer, order, sequence)
+
+
+def top_up(customer: CustomerId, amount: Money, note: str = "") -> Transfer:
+    return Transfer(DEPOSITS, account(customer), amount, TransferKind.TOPUP, customer, note=note)
+
+
+class BalanceView(Struct, frozen=True):
+    """What ``balance`` answers. A currency is its three letters."""
+
+    amount: Money
+    currency: str

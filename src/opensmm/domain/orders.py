@@ -1,0 +1,290 @@
+"""Placing: from what was asked to what was bought. Checks run in the order the trade expects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
+from opensmm.base.money import Money
+from opensmm.domain import dripfeed, links, pricing, subscriptions
+from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
+from opensmm.domain.catalogue import SHAPES, Catalogue, Counts, Service, ServiceType, Shape
+from opensmm.domain.refusals import Refusal, Refused
+
+
+class OrderStatus(StrEnum):
+    """The words a customer reads."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    CANCELED = "canceled"
+
+
+class OrderState(StrEnum):
+    """What the order's row says of itself. While it is open its deliveries tell the word."""
+
+    OPEN = "open"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    CANCELED = "canceled"
+
+
+class Habits(Struct, frozen=True):
+    """Where the two published pages differ in what they accept."""
+
+    own_before_link: bool
+    link_alone_is_media: bool
+
+
+class Draft(Struct, frozen=True):
+    """An order that passed every check but those on the customer: what would be bought, at which price.
+
+    ``quantity`` is of one run; ``charge`` is of all runs together.
+    """
+
+    service: Service
+    link: str
+    quantity: int
+    runs: int
+    interval_min: int
+    rate: Decimal
+    charge: Money
+    details: Details
+    price_list: PriceListId
+    catalogue_version: int
+
+    @property
+    def packaged(self) -> bool:
+        return SHAPES[self.service.type].packaged
+
+
+def draft(ask: Add, catalogue: Catalogue, price_list: PriceListId, habits: Habits, today: date) -> Draft | Refused:
+    """Checks an ask against the price list, in the published order, and prices it."""
+    if ask.service is None:
+        return Refused(Refusal.SERVICE_MISSING)
+    service = catalogue.service(ask.service)
+    if service is None:
+        return Refused(Refusal.SERVICE_UNKNOWN)
+    shape = SHAPES[service.type]
+    if shape.link_alone and habits.link_alone_is_media:
+        ask = _link_as_media(ask, service)
+    refused = _check_words(ask, service, shape, habits, today)
+    if refused is not None:
+        return refused
+    quantity = _quantity(ask, shape)
+    refused = _check_quantity(quantity, service, shape) or _check_drip_feed(ask, service, shape)
+    if refused is not None:
+        return refused
+    return _priced(ask, service, shape, quantity, catalogue, price_list)
+
+
+def _link_as_media(ask: Add, service: Service) -> Add:
+    if ask.quantity is not None or ask.details.media:
+        return ask
+    details = msgspec.structs.replace(ask.details, media=ask.link)
+    return msgspec.structs.replace(ask, quantity=service.min, details=details)
+
+
+def _check_words(ask: Add, service: Service, shape: Shape, habits: Habits, today: date) -> Refused | None:
+    own = _check_own(ask.details, service, shape, today) if shape.own else None
+    if own is not None and habits.own_before_link:
+        return own
+    if shape.counts is not Counts.POSTS and not links.acceptable(ask.link):
+        return Refused(Refusal.LINK)
+    return own
+
+
+def _check_own(details: Details, service: Service, shape: Shape, today: date) -> Refused | None:
+    if shape.counts is Counts.POSTS:
+        return subscriptions.check(details, service, today)
+    for name in shape.own:
+        if not _OWN_CHECKS[name](details):
+            return Refused(Refusal.PARAMETER, name)
+    return None
+
+
+_OWN_CHECKS: Final[Mapping[str, Callable[[Details], bool]]] = {
+    "comments": lambda d: bool(d.comments),
+    "usernames": lambda d: bool(d.usernames),
+    "hashtags": lambda d: bool(d.hashtags),
+    "keywords": lambda d: bool(d.keywords),
+    "groups": lambda d: bool(d.groups),
+    "hashtag": lambda d: bool(d.hashtag),
+    "username": lambda d: bool(d.username),
+    "media": lambda d: links.acceptable(d.media),
+    "answer_number": lambda d: d.answer_number is not None and d.answer_number > 0,
+    "country": lambda d: bool(d.country),
+    "device": lambda d: d.device is not None and 1 <= d.device <= 5,
+    "type_of_traffic": lambda d: d.type_of_traffic is not None and 1 <= d.type_of_traffic <= 3,
+    "google_keyword": lambda d: d.type_of_traffic != 1 or bool(d.google_keyword),
+    "referring_url": lambda d: d.type_of_traffic != 2 or links.acceptable(d.referring_url),
+}
+
+
+def _quantity(ask: Add, shape: Shape) -> int | None:
+    match shape.counts:
+        case Counts.QUANTITY:
+            return None if ask.quantity == MALFORMED else ask.quantity
+        case Counts.COMMENTS:
+            return len(ask.details.comments)
+        case Counts.USERNAMES:
+            return len(ask.details.usernames)
+        case Counts.ONE:
+            return 1
+        case Counts.POSTS:
+            return 0
+
+
+def _check_quantity(quantity: int | None, service: Service, shape: Shape) -> Refused | None:
+    if shape.counts in (Counts.ONE, Counts.POSTS):
+        return None
+    if quantity is None:
+        return Refused(Refusal.QUANTITY)
+    if quantity < service.min:
+        return Refused(Refusal.QUANTITY_TOO_LOW, service.min)
+    if quantity > service.max:
+        return Refused(Refusal.QUANTITY_TOO_HIGH, service.max)
+    return None
+
+
+def _check_drip_feed(ask: Add, service: Service, shape: Shape) -> Refused | None:
+    if not shape.may_drip or not dripfeed.asked(ask):
+        return None
+    return dripfeed.check(ask) if service.dripfeed else Refused(Refusal.NO_DRIP_FEED)
+
+
+def _priced(
+    ask: Add, service: Service, shape: Shape, quantity: int | None, catalogue: Catalogue, price_list: PriceListId
+) -> Draft:
+    drips = shape.may_drip and dripfeed.asked(ask)
+    runs, interval_min = (ask.runs or 1, ask.interval_min or 0) if drips else (1, 0)
+    rate = catalogue.rate(price_list, service)
+    billed = (quantity or 0) * runs
+    return Draft(
+        service=service,
+        link=ask.details.username if shape.counts is Counts.POSTS else ask.link,
+        quantity=quantity or 0,
+        runs=runs,
+        interval_min=interval_min,
+        rate=rate,
+        charge=pricing.charge(rate, billed, packaged=shape.packaged),
+        details=ask.details if shape.own else NO_DETAILS,
+        price_list=price_list,
+        catalogue_version=catalogue.version,
+    )
+
+
+class Purse(Struct):
+    """What is known of a customer under its row's lock; a batch spends from it as it goes."""
+
+    available: int
+    suspended: bool
+    price_list: PriceListId
+
+
+class Placement(Struct, frozen=True):
+    """One ask on its way into a batch. ``draft`` was made against the catalogue version it names."""
+
+    customer: CustomerId
+    key: KeyId
+    ask: Add
+    habits: Habits
+    draft: Draft | Refused
+
+
+class Remembered(Struct, frozen=True):
+    """What an idempotency key stands for."""
+
+    fingerprint: bytes
+    order: OrderId
+
+
+class Repeat(Struct, frozen=True):
+    """The answer of an earlier order: its id, or the place in the same batch that places it."""
+
+    order: OrderId | None = None
+    place: int | None = None
+
+
+class PlacingFacts(Struct):
+    """What a batch of placements is decided on, loaded under the customers' locks."""
+
+    purses: Mapping[CustomerId, Purse]
+    revoked: frozenset[KeyId]
+    remembered: Mapping[tuple[CustomerId, str], Remembered]
+    active_links: frozenset[tuple[CustomerId, str]]
+
+
+Decision = Draft | Repeat | Refused
+
+
+def fingerprint(ask: Add) -> bytes:
+    """A hash of what was asked, the idempotency key left out."""
+    bare = msgspec.structs.replace(ask, idempotency_key="")
+    return blake2b(msgspec.json.encode(bare), digest_size=16).digest()
+
+
+def place(batch: Sequence[Placement], facts: PlacingFacts) -> list[Decision]:
+    """Decides a batch, in order: a later ask sees the money spent and the keys used by an earlier one."""
+    used: dict[tuple[CustomerId, str], tuple[bytes, int]] = {}
+    links_taken = set(facts.active_links)
+    decisions: list[Decision] = []
+    for at, item in enumerate(batch):
+        decision: Decision | None = _repeat(item, facts, used) if item.ask.idempotency_key else None
+        if item.key in facts.revoked:
+            decision = Refused(Refusal.UNKNOWN_KEY)
+        elif decision is None:
+            decision = _decide(item, facts.purses[item.customer], links_taken)
+            if item.ask.idempotency_key and isinstance(decision, Draft):
+                used[item.customer, item.ask.idempotency_key] = (fingerprint(item.ask), at)
+        decisions.append(decision)
+    return decisions
+
+
+def _repeat(
+    item: Placement, facts: PlacingFacts, used: Mapping[tuple[CustomerId, str], tuple[bytes, int]]
+) -> Repeat | Refused | None:
+    name = (item.customer, item.ask.idempotency_key)
+    known = facts.remembered.get(name)
+    earlier = used.get(name)
+    if known is None and earlier is None:
+        return None
+    mark = fingerprint(item.ask)
+    if known is not None:
+        same, answer = known.fingerprint == mark, Repeat(order=known.order)
+    else:
+        assert earlier is not None
+        same, answer = earlier[0] == mark, Repeat(place=earlier[1])
+    return answer if same else Refused(Refusal.IDEMPOTENCY_MISMATCH)
+
+
+def _decide(item: Placement, purse: Purse, links_taken: set[tuple[CustomerId, str]]) -> Draft | Refused:
+    if purse.suspended:
+        return Refused(Refusal.SUSPENDED)
+    wanted = item.draft
+    if isinstance(wanted, Refused):
+        return wanted
+    if wanted.service.one_active_per_link:
+        if (item.customer, wanted.link) in links_taken:
+            return Refused(Refusal.ACTIVE_LINK)
+    if wanted.charge > purse.available:
+        return Refused(Refusal.FUNDS)
+    purse.available -= wanted.charge
+    if wanted.service.one_active_per_link:
+        links_taken.add((item.customer, wanted.link))
+    return wanted
+
+
+def first_state(service_type: ServiceType) -> OrderState:
+    return OrderState.ACTIVE if service_type is ServiceType.SUBSCRIPTIONS else OrderState.OPEN

@@ -1,0 +1,163 @@
+"""Following: what a provider's word changes, how far it is believed, and what the customer reads."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, assert_never
+
+from msgspec import Struct
+
+from opensmm.base.ids import OrderId
+from opensmm.base.money import Money
+from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
+from opensmm.domain.orders import OrderState, OrderStatus
+
+
+class Report(Struct, frozen=True):
+    """What a provider said of one order. None where it said nothing that can be understood."""
+
+    status: OrderStatus | None = None
+    start_count: int | None = None
+    remains: int | None = None
+    charge: Decimal | None = None
+    currency: str = ""
+
+
+class Followed(Struct, frozen=True):
+    """What is known of a delivery before a report is applied. ``polled`` is when the last applied answer was asked."""
+
+    state: DeliveryState
+    quantity: int
+    packaged: bool
+    start_count: int | None
+    remains: int | None
+    polled: datetime | None
+
+
+class News(Struct, frozen=True):
+    """A delivery after a report."""
+
+    state: DeliveryState
+    start_count: int | None
+    remains: int
+
+
+_STATE: Final = {
+    OrderStatus.PENDING: DeliveryState.PENDING,
+    OrderStatus.PROCESSING: DeliveryState.PROCESSING,
+    OrderStatus.IN_PROGRESS: DeliveryState.IN_PROGRESS,
+    OrderStatus.COMPLETED: DeliveryState.COMPLETED,
+    OrderStatus.PARTIAL: DeliveryState.PARTIAL,
+    OrderStatus.CANCELED: DeliveryState.CANCELED,
+}
+
+
+def apply(known: Followed, report: Report, asked: datetime) -> News | None:
+    """The delivery after a report, or None where it changes nothing: unknown words, old news, an ended delivery."""
+    if known.state not in ACCEPTED_STATES or report.status is None:
+        return None
+    if known.polled is not None and asked <= known.polled:
+        return None
+    start = report.start_count if report.start_count is not None and report.start_count >= 0 else known.start_count
+    before = known.quantity if known.remains is None else known.remains
+    inside = report.remains is not None and 0 <= report.remains <= known.quantity
+    told = report.remains if inside and report.remains is not None else before
+    match report.status:
+        case OrderStatus.PENDING | OrderStatus.PROCESSING | OrderStatus.IN_PROGRESS:
+            return News(_STATE[report.status], start, told)
+        case OrderStatus.COMPLETED:
+            return News(DeliveryState.COMPLETED, start, 0)
+        case OrderStatus.PARTIAL:
+            believable = inside and told > 0 and not known.packaged
+            return News(DeliveryState.PARTIAL if believable else DeliveryState.HELD, start, told)
+        case OrderStatus.CANCELED:
+            return _canceled(known, report, start, inside)
+        case _:
+            assert_never(report.status)
+
+
+def _canceled(known: Followed, report: Report, start: int | None, inside: bool) -> News:
+    """Many panels leave ``remains`` at 0 or empty on a cancelled order that they charge nothing for."""
+    if report.remains is None or (report.remains == 0 and report.charge == 0):
+        return News(DeliveryState.CANCELED, start, known.quantity)
+    believable = inside and report.remains > 0 and (not known.packaged or report.remains == known.quantity)
+    remains = report.remains if inside else known.quantity
+    return News(DeliveryState.CANCELED if believable else DeliveryState.HELD, start, remains)
+
+
+_POLL_STEPS: Final = (
+    (timedelta(minutes=1), timedelta(seconds=1)),
+    (timedelta(minutes=10), timedelta(seconds=5)),
+    (timedelta(hours=1), timedelta(seconds=30)),
+    (timedelta(days=1), timedelta(minutes=5)),
+)
+_POLL_LAST: Final = timedelta(minutes=15)
+
+
+def poll_again_after(age: timedelta) -> timedelta:
+    """Young orders are asked after sooner than old ones."""
+    return next((pause for until, pause in _POLL_STEPS if age < until), _POLL_LAST)
+
+
+class OrderEnd(Struct, frozen=True):
+    state: OrderState
+    remains: int
+
+
+def end_of_order(quantity: int, runs: int, remains: int) -> OrderEnd:
+    """How an order ends when its last delivery has: ``remains`` is what all runs together left undelivered."""
+    if remains == 0:
+        return OrderEnd(OrderState.COMPLETED, 0)
+    whole = quantity * runs
+    return OrderEnd(OrderState.CANCELED if remains == whole else OrderState.PARTIAL, remains)
+
+
+_WORD: Final = {
+    DeliveryState.QUEUED: OrderStatus.PENDING,
+    DeliveryState.SENDING: OrderStatus.PROCESSING,
+    DeliveryState.UNSURE: OrderStatus.PROCESSING,
+    DeliveryState.HELD: OrderStatus.PROCESSING,
+    DeliveryState.PENDING: OrderStatus.PENDING,
+    DeliveryState.PROCESSING: OrderStatus.PROCESSING,
+    DeliveryState.IN_PROGRESS: OrderStatus.IN_PROGRESS,
+    DeliveryState.COMPLETED: OrderStatus.COMPLETED,
+    DeliveryState.PARTIAL: OrderStatus.PARTIAL,
+    DeliveryState.CANCELED: OrderStatus.CANCELED,
+}
+_OWN_WORD: Final = {
+    OrderState.ACTIVE: OrderStatus.IN_PROGRESS,
+    OrderState.PAUSED: OrderStatus.PROCESSING,
+    OrderState.COMPLETED: OrderStatus.COMPLETED,
+    OrderState.PARTIAL: OrderStatus.PARTIAL,
+    OrderState.CANCELED: OrderStatus.CANCELED,
+}
+_UNSENT: Final = frozenset((DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNSURE))
+
+
+def word(state: OrderState, first_run: DeliveryState | None, runs: int) -> OrderStatus:
+    """The customer's word: an ended order's own; of an open one its delivery's; of a drip-feed its first run's."""
+    if state is not OrderState.OPEN or first_run is None:
+        return _OWN_WORD.get(state, OrderStatus.PENDING)
+    if runs > 1 and first_run not in _UNSENT:
+        return OrderStatus.IN_PROGRESS
+    return _WORD[first_run]
+
+
+class OrderView(Struct, frozen=True):
+    """An order as its customer sees it. ``charge`` is what has been paid after refunds."""
+
+    order: OrderId
+    status: OrderStatus
+    charge: Money
+    start_count: int
+    remains: int
+    currency: str
+
+
+class ListedOrder(Struct, frozen=True):
+    """One line of the ``orders`` listing. ``quantity`` is of all runs together."""
+
+    view: OrderView
+    service: int
+    link: str
+    quantity: int
+    created: datetime

@@ -1,0 +1,53 @@
+"""Refills: a request to deliver again what an ended order lost. It moves no money."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from opensmm.base.ids import RefillId
+from opensmm.domain.orders import OrderState
+from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+
+
+class RefillStatus(StrEnum):
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    CANCELED = "canceled"
+
+
+OPEN_REFILLS = frozenset((RefillStatus.PENDING, RefillStatus.IN_PROGRESS))
+
+
+class Refillable(Struct, frozen=True):
+    """An order as a refill request sees it. ``last`` is when the newest refill of it was asked for."""
+
+    state: OrderState
+    offered: bool
+    wait_h: int
+    ended: datetime | None
+    open_refill: bool
+    last: datetime | None
+
+
+def check(order: Refillable | None, now: datetime) -> Refused | None:
+    """Whether a refill may be asked for: an order of the caller's, completed, not too early, one at a time."""
+    if order is None:
+        return UNKNOWN_ORDER
+    if not order.offered:
+        return Refused(Refusal.REFILL_DISABLED)
+    if order.state is not OrderState.COMPLETED or order.ended is None:
+        return Refused(Refusal.REFILL_NOT_COMPLETED)
+    if order.open_refill:
+        return Refused(Refusal.REFILL_OPEN)
+    newest = max(order.ended, order.last or order.ended)
+    if now - newest < timedelta(hours=order.wait_h):
+        return Refused(Refusal.REFILL_TOO_EARLY)
+    return None
+
+
+class Refill(Struct, frozen=True):
+    refill: RefillId
+    status: RefillStatus

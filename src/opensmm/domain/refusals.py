@@ -1,0 +1,47 @@
+"""Every way a panel says no. Each dialect has words for each member; a test counts them."""
+
+from enum import StrEnum, auto
+from typing import Final
+
+from msgspec import Struct
+
+
+class Refusal(StrEnum):
+    MALFORMED_REQUEST = auto()
+    UNKNOWN_KEY = auto()
+    UNKNOWN_ACTION = auto()
+    SERVICE_MISSING = auto()
+    SERVICE_UNKNOWN = auto()
+    LINK = auto()
+    QUANTITY = auto()
+    QUANTITY_TOO_LOW = auto()
+    QUANTITY_TOO_HIGH = auto()
+    PARAMETER = auto()
+    NO_DRIP_FEED = auto()
+    RUNS = auto()
+    INTERVAL = auto()
+    ACTIVE_LINK = auto()
+    FUNDS = auto()
+    ORDER_MISSING = auto()
+    ORDER_UNKNOWN = auto()
+    TOO_MANY_IDS = auto()
+    REFILL_DISABLED = auto()
+    REFILL_TOO_EARLY = auto()
+    REFILL_OPEN = auto()
+    REFILL_NOT_COMPLETED = auto()
+    REFILL_UNKNOWN = auto()
+    NOT_CANCELABLE = auto()
+    IDEMPOTENCY_MISMATCH = auto()
+    SUSPENDED = auto()
+    ADDRESS = auto()
+    TOO_MANY_REQUESTS = auto()
+
+
+class Refused(Struct, frozen=True):
+    """One refusal; ``detail`` is the limit that was missed or the name of the parameter at fault."""
+
+    why: Refusal
+    detail: int | str = ""
+
+
+UNKNOWN_ORDER: Final = Refused(Refusal.ORDER_UNKNOWN)

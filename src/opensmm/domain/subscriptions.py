@@ -1,0 +1,48 @@
+"""Subscriptions: an order for the posts that an account has yet to make."""
+
+from datetime import date
+from typing import Final
+
+from opensmm.domain.asks import MALFORMED, Details
+from opensmm.domain.catalogue import Service
+from opensmm.domain.refusals import Refusal, Refused
+
+DELAYS_MIN: Final = frozenset(
+    (0, 5, 10, 15, 20, 30, 40, 50, 60, 90, 120, 150, 180, 210, 240, 270, 300, 360, 420, 480, 540, 600)
+)
+
+
+def check(details: Details, service: Service, today: date) -> Refused | None:
+    """The parameters in the order of the page; each post's quantity must lie in the service's range."""
+    return (
+        _check_range(details, service)
+        or _optional_number(details.posts, "posts")
+        or _optional_number(details.old_posts, "old_posts")
+        or _check_times(details, today)
+    )
+
+
+def _check_range(details: Details, service: Service) -> Refused | None:
+    if not details.username:
+        return Refused(Refusal.PARAMETER, "username")
+    if details.min is None or details.min == MALFORMED:
+        return Refused(Refusal.PARAMETER, "min")
+    if details.max is None or details.max == MALFORMED or details.max < details.min:
+        return Refused(Refusal.PARAMETER, "max")
+    if details.min < service.min:
+        return Refused(Refusal.QUANTITY_TOO_LOW, service.min)
+    if details.max > service.max:
+        return Refused(Refusal.QUANTITY_TOO_HIGH, service.max)
+    return None
+
+
+def _optional_number(number: int | None, name: str) -> Refused | None:
+    return Refused(Refusal.PARAMETER, name) if number == MALFORMED else None
+
+
+def _check_times(details: Details, today: date) -> Refused | None:
+    if details.delay not in DELAYS_MIN:
+        return Refused(Refusal.PARAMETER, "delay")
+    if details.expiry is not None and details.expiry <= today:
+        return Refused(Refusal.PARAMETER, "expiry")
+    return None

@@ -1,0 +1,50 @@
+"""The providers a worker speaks to, each with a client and a bound on how many calls it gets at once."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from aiohttp import ClientSession
+from msgspec import Struct
+
+from opensmm.base.ids import ProviderId
+from opensmm.providers.client import Client, Provider, close_session, open_session
+from opensmm.providers.sandbox import sandbox_key
+from opensmm.store.deliveries import ProviderRow
+from opensmm.wire.v2 import V2
+
+CONCURRENCY: Final = 64
+"""Calls to one provider at a time."""
+
+
+class Contact(Struct, frozen=True):
+    row: ProviderRow
+    provider: Provider
+    slots: asyncio.Semaphore
+
+
+class Desk:
+    """Contacts by provider. A provider whose address changed gets a new client."""
+
+    def __init__(self, pepper: bytes, sandbox_url: str, timeout_s: float) -> None:
+        self._pepper = pepper
+        self._sandbox_url = sandbox_url
+        self._timeout_s = timeout_s
+        self._contacts: dict[ProviderId, Contact] = {}
+        self._sessions: dict[ProviderId, ClientSession] = {}
+
+    def contact(self, provider: ProviderId) -> Contact | None:
+        return self._contacts.get(provider)
+
+    async def update(self, rows: Iterable[ProviderRow]) -> None:
+        """Makes clients for providers that are new."""
+        for row in rows:
+            if row.kind == "sandbox" and row.id not in self._contacts:
+                self._sessions[row.id] = open_session(CONCURRENCY)
+                key = sandbox_key(self._pepper)
+                client = Client(self._sessions[row.id], self._sandbox_url, key, V2, self._timeout_s)
+                self._contacts[row.id] = Contact(row, client, asyncio.Semaphore(CONCURRENCY))
+
+    async def close(self) -> None:
+        for session in self._sessions.values():
+            await close_session(session)

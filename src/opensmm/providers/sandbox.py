@@ -1,0 +1,193 @@
+"""The built-in sandbox: a real upstream panel with a book of its own, for trying an integration out.
+
+It speaks v2 through the same wire as the panel. What becomes of an order is chosen by its link, see ``timeline``.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, Final
+
+from psycopg_pool import AsyncConnectionPool
+
+from opensmm.base.ids import OrderId, RefillId
+from opensmm.base.money import Money
+from opensmm.domain import asks
+from opensmm.domain.asks import Ids
+from opensmm.domain.ledger import BalanceView
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.progress import OrderView
+from opensmm.domain.refills import Refill
+from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.providers import timeline
+from opensmm.providers.timeline import Behaviour
+from opensmm.store import sandbox
+from opensmm.store.connection import Connection
+from opensmm.wire.form import read_form
+from opensmm.wire.v2 import V2
+
+SILENCE_S: Final = 120.0
+"""How long a request that is never answered is kept open."""
+UNIT_COST: Final = Money(10)
+"""What one delivered unit costs the sandbox's customers."""
+BALANCE: Final = Money(100_000_000_000)
+CONNECTIONS: Final = 4
+
+Message = MutableMapping[str, Any]
+Pool = AsyncConnectionPool[Connection]
+
+
+def open_pool(url: str) -> Pool:
+    """Connections for the sandbox, made when its server starts; each statement commits by itself."""
+    return AsyncConnectionPool(
+        url, min_size=1, max_size=CONNECTIONS, open=False, kwargs={"autocommit": True}, timeout=5.0
+    )
+
+
+class Silence(Exception):
+    """The caller is never to be answered."""
+
+
+def sandbox_key(pepper: bytes) -> str:
+    """The one key of the sandbox: derived, so that it is stored nowhere."""
+    return blake2b(b"sandbox", key=pepper, digest_size=20).hexdigest()
+
+
+class Sandbox:
+    """An ASGI application. ``speed`` makes its time run faster than the clock on the wall."""
+
+    def __init__(self, pool: Pool, key: str, speed: float) -> None:
+        self._pool = pool
+        self._key = key
+        self._speed = speed
+
+    async def __call__(
+        self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        body = await _body(receive)
+        try:
+            answer, content_type = await self._answer(body, scope), b"application/json"
+        except Silence:
+            await asyncio.sleep(SILENCE_S)
+            return
+        if answer is None:
+            answer, content_type = b"<html><body>Welcome! Please log in.</body></html>", b"text/html"
+        headers = [(b"content-type", content_type), (b"content-length", str(len(answer)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _live(
+        self, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        await receive()
+        await self._pool.open()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._pool.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, body: bytes, scope: Message) -> bytes | None:
+        fields = read_form(dict(scope["headers"]).get(b"content-type", b""), scope["query_string"], body)
+        if fields is None:
+            return V2.write_refusal(Refused(Refusal.MALFORMED_REQUEST))
+        if not hmac.compare_digest(str(fields.pop("key", "")).encode(), self._key.encode()):
+            return V2.write_refusal(Refused(Refusal.UNKNOWN_KEY))
+        ask = V2.read_ask(fields)
+        now = datetime.now(UTC)
+        async with self._pool.connection() as connection:
+            match ask:
+                case asks.Add():
+                    return await self._add(connection, ask, now)
+                case asks.Status(orders=ids):
+                    return V2.write_statuses(ids, await self._statuses(connection, ids, now))
+                case asks.RefillOrders(orders=ids):
+                    return V2.write_refills(ids, await self._refill(connection, ids, now))
+                case asks.RefillStatus():
+                    return V2.write_refill_statuses(ask.refills, await self._refills(connection, ask.refills, now))
+                case asks.Cancel(orders=ids):
+                    return V2.write_cancels(ids, await self._cancel(connection, ids, now))
+                case asks.Balance():
+                    return V2.write_balance(BalanceView(BALANCE, "USD"))
+                case Refused():
+                    return V2.write_refusal(ask)
+                case _:
+                    return V2.write_refusal(Refused(Refusal.UNKNOWN_ACTION))
+
+    async def _add(self, connection: Connection, ask: asks.Add, now: datetime) -> bytes | None:
+        behaviour = timeline.plan(ask.link).behaviour
+        if behaviour is Behaviour.LOST:
+            raise Silence
+        if behaviour is Behaviour.REFUSE:
+            return V2.write_refusal(Refused(Refusal.LINK))
+        start = int.from_bytes(blake2b(ask.link.encode(), digest_size=2).digest())
+        quantity = ask.quantity or len(ask.details.comments) or len(ask.details.usernames) or 1
+        order = await sandbox.add(connection, str(ask.service), ask.link, quantity, start, now)
+        if behaviour is Behaviour.TIMEOUT:
+            raise Silence
+        return None if behaviour is Behaviour.GARBAGE else V2.write_order(OrderId(order))
+
+    def _age_s(self, since: datetime, now: datetime) -> float:
+        return (now - since).total_seconds() * self._speed
+
+    async def _statuses(self, connection: Connection, ids: Ids, now: datetime) -> list[OrderView | Refused]:
+        book = await sandbox.find(connection, list(ids.numbers))
+        return [self._view(book[n], now) if n in book else UNKNOWN_ORDER for n in ids.numbers]
+
+    def _view(self, order: sandbox.BookOrder, now: datetime) -> OrderView:
+        moment = self._moment(order, now)
+        start = 0 if moment.status is OrderStatus.PENDING else order.start_count
+        charge = Money((order.quantity - moment.remains) * UNIT_COST)
+        if moment.status in (OrderStatus.PENDING, OrderStatus.IN_PROGRESS):
+            charge = Money(order.quantity * UNIT_COST)
+        return OrderView(OrderId(order.id), moment.status, charge, start, moment.remains, "USD")
+
+    def _moment(self, order: sandbox.BookOrder, now: datetime) -> timeline.Moment:
+        stopped = None if order.canceled is None else self._age_s(order.placed, order.canceled)
+        return timeline.at(timeline.plan(order.link), order.quantity, self._age_s(order.placed, now), stopped)
+
+    async def _refill(self, connection: Connection, ids: Ids, now: datetime) -> list[RefillId | Refused]:
+        book = await sandbox.find(connection, list(ids.numbers))
+        whole = [n for n in book if self._moment(book[n], now).status is OrderStatus.COMPLETED]
+        made = await sandbox.add_refills(connection, whole, now)
+        return [self._refill_answer(n, book, made) for n in ids.numbers]
+
+    @staticmethod
+    def _refill_answer(number: int, book: dict[int, sandbox.BookOrder], made: dict[int, int]) -> RefillId | Refused:
+        if number in made:
+            return RefillId(made[number])
+        return Refused(Refusal.REFILL_NOT_COMPLETED) if number in book else UNKNOWN_ORDER
+
+    async def _refills(self, connection: Connection, ids: Ids, now: datetime) -> list[Refill | Refused]:
+        made = await sandbox.refills(connection, list(ids.numbers))
+        book = await sandbox.find(connection, [refill.order for refill in made.values()])
+        answers: list[Refill | Refused] = []
+        for number in ids.numbers:
+            refill = made.get(number)
+            if refill is None:
+                answers.append(Refused(Refusal.REFILL_UNKNOWN))
+                continue
+            plan = timeline.plan(book[refill.order].link)
+            answers.append(Refill(RefillId(number), timeline.refill_at(plan, self._age_s(refill.asked, now))))
+        return answers
+
+    async def _cancel(self, connection: Connection, ids: Ids, now: datetime) -> list[Refused | None]:
+        book = await sandbox.find(connection, list(ids.numbers))
+        moving = (OrderStatus.PENDING, OrderStatus.IN_PROGRESS)
+        open_orders = [n for n in book if self._moment(book[n], now).status in moving]
+        await sandbox.cancel(connection, open_orders, now)
+        refusal = Refused(Refusal.NOT_CANCELABLE)
+        return [None if n in open_orders else refusal if n in book else UNKNOWN_ORDER for n in ids.numbers]
+
+
+async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)

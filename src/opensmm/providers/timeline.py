@@ -1,0 +1,96 @@
+"""How an order at the sandbox goes: a pure function of its behaviour and its age, so that nothing has to tick."""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.refills import RefillStatus
+
+BEGINS_S: Final = 2.0
+"""Pending until then."""
+ENDS_S: Final = 8.0
+SLOW: Final = 60.0
+"""How many times slower ``slow`` is."""
+_PARTIAL: Final = re.compile(r"partial-([0-9]{1,2})")
+
+
+class Behaviour(StrEnum):
+    """Chosen by the last segment of an order's link."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    CANCELED = "canceled"
+    SLOW = "slow"
+    STUCK = "stuck"
+    REFUSE = "refuse"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+    GARBAGE = "garbage"
+    DROP = "drop"
+    NO_REFILL = "no-refill"
+
+
+class Plan(Struct, frozen=True):
+    """``percent`` is how much of the quantity will be delivered."""
+
+    behaviour: Behaviour
+    percent: int = 100
+
+
+_NAMED: Final = {
+    behaviour.value: behaviour for behaviour in Behaviour if behaviour not in (Behaviour.COMPLETE, Behaviour.PARTIAL)
+}
+
+
+def plan(link: str) -> Plan:
+    """What a link asks the sandbox to do; any link it has no word for is completed."""
+    segment = link.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2].lower()
+    partial = _PARTIAL.fullmatch(segment)
+    if partial:
+        return Plan(Behaviour.PARTIAL, int(partial[1]))
+    return Plan(_NAMED.get(segment, Behaviour.COMPLETE))
+
+
+class Moment(Struct, frozen=True):
+    status: OrderStatus
+    remains: int
+
+
+def at(order: Plan, quantity: int, age_s: float, canceled_age_s: float | None = None) -> Moment:
+    """An order of ``quantity`` units at an age in the sandbox's own seconds; a cancel stops it where it was."""
+    if canceled_age_s is not None:
+        stopped = at(order, quantity, canceled_age_s)
+        if stopped.status in (OrderStatus.PENDING, OrderStatus.IN_PROGRESS):
+            status = OrderStatus.CANCELED if stopped.remains == quantity else OrderStatus.PARTIAL
+            return Moment(status, stopped.remains)
+        return stopped
+    if age_s < BEGINS_S or order.behaviour is Behaviour.STUCK:
+        return Moment(OrderStatus.PENDING, quantity)
+    ends_s = ENDS_S * SLOW if order.behaviour is Behaviour.SLOW else ENDS_S
+    done = min(1.0, (age_s - BEGINS_S) / (ends_s - BEGINS_S))
+    if order.behaviour is Behaviour.CANCELED:
+        return Moment(OrderStatus.IN_PROGRESS if done < 0.5 else OrderStatus.CANCELED, quantity)
+    goal = quantity * order.percent // 100
+    if done < 1.0:
+        return Moment(OrderStatus.IN_PROGRESS, quantity - int(goal * done))
+    return _ended(quantity, goal)
+
+
+def _ended(quantity: int, goal: int) -> Moment:
+    if goal == quantity:
+        return Moment(OrderStatus.COMPLETED, 0)
+    return Moment(OrderStatus.PARTIAL if goal else OrderStatus.CANCELED, quantity - goal)
+
+
+def refill_at(order: Plan, age_s: float) -> RefillStatus:
+    """A refill at an age in the sandbox's own seconds. What ``drop`` lost takes its time; else there is nothing to do."""
+    if age_s < BEGINS_S:
+        return RefillStatus.PENDING
+    if order.behaviour is Behaviour.NO_REFILL:
+        return RefillStatus.REJECTED
+    if order.behaviour is Behaviour.DROP and age_s < ENDS_S:
+        return RefillStatus.IN_PROGRESS
+    return RefillStatus.COMPLETED

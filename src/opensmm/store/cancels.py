@@ -1,0 +1,80 @@
+"""The statements of cancelling."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from opensmm.base.ids import CustomerId, OrderId
+from opensmm.domain.cancels import Cancelable
+from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.orders import OrderState
+from opensmm.store.connection import Connection
+
+_LOCK_DELIVERIES: Final = """
+select order_id, run, state from delivery where order_id = any(%s) order by order_id, run for update
+"""
+_CANCELABLE: Final = """
+select o.id, o.customer_id, o.state, s.cancel from orders o join service s on s.id = o.service_id where o.id = any(%s)
+"""
+
+
+async def cancelable(
+    connection: Connection, orders: Sequence[int]
+) -> dict[int, tuple[CustomerId, Cancelable, list[int]]]:
+    """Orders under lock, with their owner and the numbers of their runs; their deliveries are locked too."""
+    cursor = await connection.execute(_LOCK_DELIVERIES, [orders])
+    runs: dict[int, list[int]] = {}
+    states: dict[int, list[DeliveryState]] = {}
+    for order, run, state in await cursor.fetchall():
+        runs.setdefault(order, []).append(run)
+        states.setdefault(order, []).append(DeliveryState(state))
+    cursor = await connection.execute(_CANCELABLE, [orders])
+    return {
+        row[0]: (
+            CustomerId(row[1]),
+            Cancelable(OrderState(row[2]), row[3], states.get(row[0], [])),
+            runs.get(row[0], []),
+        )
+        for row in await cursor.fetchall()
+    }
+
+
+_END: Final = """
+update delivery d set state = 'canceled', remains = d.quantity, due = null
+from unnest(%s::bigint[], %s::int[]) as a (order_id, run)
+where d.order_id = a.order_id and d.run = a.run returning d.order_id, d.run, d.quantity
+"""
+
+
+async def end_unsent(
+    connection: Connection, deliveries: Sequence[tuple[OrderId, int]]
+) -> list[tuple[OrderId, int, int]]:
+    """Ends deliveries that were never sent; returns order, run and the quantity left undelivered."""
+    if not deliveries:
+        return []
+    cursor = await connection.execute(_END, [[d[0] for d in deliveries], [d[1] for d in deliveries]])
+    return [(OrderId(row[0]), row[1], row[2]) for row in await cursor.fetchall()]
+
+
+_ASK: Final = """
+update delivery d set cancel_asked = coalesce(d.cancel_asked, %s), cancel_passed = null
+from unnest(%s::bigint[], %s::int[]) as a (order_id, run)
+where d.order_id = a.order_id and d.run = a.run and (d.cancel_asked is null or d.cancel_passed is not null)
+"""
+
+
+async def ask_provider(connection: Connection, deliveries: Sequence[tuple[OrderId, int]], now: datetime) -> None:
+    """Marks deliveries whose provider is to be asked to cancel; those marked already stay as they are."""
+    if deliveries:
+        await connection.execute(_ASK, [now, [d[0] for d in deliveries], [d[1] for d in deliveries]])
+
+
+_END_SUBSCRIPTIONS: Final = """
+update orders set state = 'canceled', ended = %s, remains = 0, start_count = 0
+where id = any(%s) and state in ('active', 'paused')
+"""
+
+
+async def end_subscriptions(connection: Connection, orders: Sequence[OrderId], now: datetime) -> None:
+    if orders:
+        await connection.execute(_END_SUBSCRIPTIONS, [now, orders])

@@ -1,0 +1,144 @@
+"""The price list as kept: what changed since a version, and the writes of the operator."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+from psycopg.rows import TupleRow
+
+from opensmm.base.ids import PriceListId, ProviderId, ServiceId
+from opensmm.domain.catalogue import Catalogue, Service, ServiceType
+from opensmm.store.connection import Connection
+
+_VERSION: Final = "select catalogue_version, currency from panel"
+_SERVICES: Final = """
+select s.id, s.name, s.type, c.name, s.rate, s.min, s.max, s.refill, s.cancel, s.dripfeed, s.free, s.description,
+       s.average_time_min, s.refill_wait_h, s.one_active_per_link, s.on_sale, s.position
+from service s join category c on c.id = s.category_id where s.version > %s
+"""
+_RATES: Final = "select price_list_id, service_id, rate from price where version > %s"
+CHUNK: Final = 500
+"""Rows read before others on the same loop get their turn."""
+
+
+async def version(connection: Connection) -> int:
+    cursor = await connection.execute(_VERSION)
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def refresh(connection: Connection, known: Catalogue | None) -> Catalogue:
+    """The catalogue as it is now, reading only what has changed since ``known``."""
+    cursor = await connection.execute(_VERSION)
+    row = await cursor.fetchone()
+    assert row is not None
+    if known is not None and known.version == row[0]:
+        return known
+    since = 0 if known is None else known.version
+    services = {} if known is None else dict(known.services)
+    rates = {} if known is None else dict(known.rates)
+    # The version was read first: an edit kept meanwhile is read now, and once more at the next refresh.
+    cursor = await connection.execute(_SERVICES, [since])
+    while rows := await cursor.fetchmany(CHUNK):
+        services.update((ServiceId(found[0]), _service(found)) for found in rows)
+    cursor = await connection.execute(_RATES, [since])
+    rates.update(((PriceListId(found[0]), ServiceId(found[1])), found[2]) for found in await cursor.fetchall())
+    return Catalogue(version=row[0], currency=row[1], services=services, rates=rates)
+
+
+def _service(row: TupleRow) -> Service:
+    return Service(ServiceId(row[0]), row[1], ServiceType(row[2]), *row[3:])
+
+
+_BUMP: Final = "update panel set catalogue_version = catalogue_version + 1 returning catalogue_version"
+_CATEGORIES: Final = """
+with wanted as (select name, min(ord) as ord from unnest(%s::text[]) with ordinality as a (name, ord) group by name)
+insert into category (name, position) select name, ord from wanted order by ord on conflict (name) do nothing
+"""
+_SAVE: Final = """
+insert into service (id, name, type, category_id, rate, min, max, refill, cancel, dripfeed, free, description,
+                     average_time_min, refill_wait_h, one_active_per_link, on_sale, position, version)
+select case when r.id > 0 then r.id
+            else (select coalesce(max(id), 0) from service)
+                 + row_number() over (partition by r.id = 0 order by r.position, r.name) end, r.name, r.type, c.id, r.rate, r.min, r.max, r.refill,
+       r.cancel, r.dripfeed, r.free, r.description, r.average_time_min, r.refill_wait_h, r.one_active_per_link,
+       r.on_sale, r.position, %s
+from jsonb_to_recordset(%s::jsonb) as r (id bigint, name text, type text, category text, rate numeric, min bigint,
+     max bigint, refill bool, cancel bool, dripfeed bool, free bool, description text, average_time_min int,
+     refill_wait_h int, one_active_per_link bool, on_sale bool, position int)
+join category c on c.name = r.category
+order by 1
+on conflict (id) do update set name = excluded.name, type = excluded.type, category_id = excluded.category_id,
+  rate = excluded.rate, min = excluded.min, max = excluded.max, refill = excluded.refill, cancel = excluded.cancel,
+  dripfeed = excluded.dripfeed, free = excluded.free, description = excluded.description,
+  average_time_min = excluded.average_time_min, refill_wait_h = excluded.refill_wait_h,
+  one_active_per_link = excluded.one_active_per_link, on_sale = excluded.on_sale, position = excluded.position,
+  version = excluded.version
+returning id
+"""
+
+
+async def save_services(connection: Connection, services: Sequence[Service]) -> list[ServiceId]:
+    """Writes services under a new version of the catalogue, inside the caller's transaction; id 0 means a new one.
+
+    The version's row is locked first, so that nobody else hands out the same new ids.
+    """
+    cursor = await connection.execute(_BUMP)
+    row = await cursor.fetchone()
+    assert row is not None
+    await connection.execute(_CATEGORIES, [[service.category for service in services]])
+    text = msgspec.json.encode(services).decode()
+    cursor = await connection.execute(_SAVE, [row[0], text])
+    return [ServiceId(found[0]) for found in await cursor.fetchall()]
+
+
+_SAVE_RATE: Final = """
+insert into price (price_list_id, service_id, rate, version) values (%s, %s, %s, %s)
+on conflict (price_list_id, service_id) do update set rate = excluded.rate, version = excluded.version
+"""
+
+
+async def save_rate(connection: Connection, price_list: PriceListId, service: ServiceId, rate: Decimal) -> None:
+    """Sets what one price list asks for a service, under a new version of the catalogue."""
+    cursor = await connection.execute(_BUMP)
+    row = await cursor.fetchone()
+    assert row is not None
+    await connection.execute(_SAVE_RATE, [price_list, service, rate, row[0]])
+
+
+_PROVIDER: Final = """
+insert into provider (name, kind, url, currency) values (%s, %s, %s, %s)
+on conflict (name) do update set url = excluded.url returning id
+"""
+
+
+async def save_provider(connection: Connection, name: str, kind: str, url: str, currency: str) -> ProviderId:
+    cursor = await connection.execute(_PROVIDER, [name, kind, url, currency])
+    row = await cursor.fetchone()
+    assert row is not None
+    return ProviderId(row[0])
+
+
+_ROUTES: Final = """
+insert into route (service_id, position, provider_id, provider_service)
+select service, 0, %s, service::text from unnest(%s::bigint[]) as service on conflict do nothing
+"""
+
+
+async def route_all(connection: Connection, services: Sequence[ServiceId], provider: ProviderId) -> None:
+    """Has a provider fulfil services under their own numbers."""
+    await connection.execute(_ROUTES, [provider, list(services)])
+
+
+_ROUTE: Final = """
+insert into route (service_id, position, provider_id, provider_service)
+select service, 0, p.id, service::text from unnest(%s::bigint[]) as service, provider p where p.name = %s
+on conflict do nothing
+"""
+
+
+async def route_to(connection: Connection, services: Sequence[ServiceId], provider: str) -> None:
+    """Has a provider, by its name, fulfil services under their own numbers; without such a provider none does."""
+    await connection.execute(_ROUTE, [list(services), provider])

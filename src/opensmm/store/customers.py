@@ -1,0 +1,101 @@
+"""Customers and their balances. A balance changes only in the statement that writes the transfer."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from opensmm.base.ids import CustomerId
+from opensmm.base.money import Money
+from opensmm.domain.ledger import Transfer
+from opensmm.store.connection import Connection
+
+_BALANCES: Final = "select id, balance from customer where id = any(%s)"
+
+
+async def balances(connection: Connection, customers: Sequence[CustomerId]) -> list[Money]:
+    """Each customer's balance, in the order asked; raises KeyError for one that does not exist."""
+    cursor = await connection.execute(_BALANCES, [customers], binary=True)
+    found = {row[0]: row[1] for row in await cursor.fetchall()}
+    return [Money(found[customer]) for customer in customers]
+
+
+_ADD: Final = "insert into customer (name, credit_limit, created) values (%s, %s, %s) returning id"
+
+
+async def add(connection: Connection, name: str, credit_limit: Money, now: datetime) -> CustomerId:
+    """A new customer with nothing on the balance; raises psycopg's UniqueViolation where the name is taken."""
+    cursor = await connection.execute(_ADD, [name, credit_limit, now])
+    row = await cursor.fetchone()
+    assert row is not None
+    return CustomerId(row[0])
+
+
+_FIND: Final = "select id from customer where name = %s"
+
+
+async def find(connection: Connection, name: str) -> CustomerId | None:
+    cursor = await connection.execute(_FIND, [name])
+    row = await cursor.fetchone()
+    return None if row is None else CustomerId(row[0])
+
+
+_TRANSFER: Final = """
+with moved as materialized (
+  select a.* from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::int[],
+                         %s::text[])
+    with ordinality as a (debit, credit, amount, kind, customer_id, order_id, sequence, note, ord)
+), written as (
+  insert into transfer (debit, credit, amount, kind, customer_id, order_id, sequence, note, created)
+  select debit, credit, amount, kind, customer_id, order_id, sequence, note, %s from moved order by ord
+  returning id, debit, credit, amount
+), paid as (
+  update customer c set balance = balance + s.total
+  from (
+    select account, sum(amount)::bigint as total
+    from (select credit as account, amount from written union all select debit, -amount from written) both_sides
+    where account > 0 group by account
+  ) s where c.id = s.account
+)
+select id from written
+"""
+
+
+async def transfer(connection: Connection, transfers: Sequence[Transfer], now: datetime) -> list[int]:
+    """Writes transfers and moves the balances of the customers among them, in one statement.
+
+    The caller holds the customers' rows; the ids come in the order given.
+    """
+    if not transfers:
+        return []
+    arrays = (
+        [one.debit for one in transfers],
+        [one.credit for one in transfers],
+        [one.amount for one in transfers],
+        [one.kind.value for one in transfers],
+        [one.customer for one in transfers],
+        [one.order for one in transfers],
+        [one.sequence for one in transfers],
+        [one.note for one in transfers],
+    )
+    cursor = await connection.execute(_TRANSFER, [*arrays, now])
+    return sorted(row[0] for row in await cursor.fetchall())
+
+
+_LOCK: Final = "select id from customer where id = any(%s) order by id for update"
+
+
+async def lock(connection: Connection, customers: Sequence[CustomerId]) -> list[CustomerId]:
+    """Locks customers' rows in the order of their ids, accounts before orders; returns those that exist."""
+    cursor = await connection.execute(_LOCK, [customers])
+    return [CustomerId(row[0]) for row in await cursor.fetchall()]
+
+
+_DEPOSIT: Final = """
+insert into deposit (gateway, external_id, transfer_id) values (%s, %s, %s) on conflict do nothing returning transfer_id
+"""
+
+
+async def deposit(connection: Connection, gateway: str, external_id: str, transfer_id: int) -> bool:
+    """Binds a gateway's payment to its transfer; False where the same payment was booked before."""
+    cursor = await connection.execute(_DEPOSIT, [gateway, external_id, transfer_id])
+    return await cursor.fetchone() is not None

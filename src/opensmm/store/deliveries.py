@@ -1,0 +1,197 @@
+"""Deliveries and attempts: claimed by a worker, sent, recorded, polled."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from psycopg.rows import TupleRow
+
+from opensmm.base.ids import OrderId, ProviderId
+from opensmm.domain.asks import NO_DETAILS, Details
+from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
+from opensmm.store.connection import Connection
+
+
+class Claim(Struct, frozen=True):
+    """A delivery that this worker alone may send, until its lease ends. ``routes`` counts the service's providers."""
+
+    order: OrderId
+    run: int
+    attempt: int
+    fence: int
+    provider: ProviderId
+    provider_service: str
+    service_type: ServiceType
+    link: str
+    quantity: int
+    details: Details
+    route: int
+    routes: int
+    hold_when_refused: bool
+    runs: int
+    interval_min: int
+    due: datetime
+
+
+_CLAIM: Final = """
+with due as materialized (
+  select d.order_id, d.run, d.due, p.id as provider_id, r.provider_service
+  from delivery d
+  left join route r on r.service_id = d.service_id and r.position = d.route
+  left join provider p on p.id = r.provider_id
+  where d.state = 'queued' and d.due <= %(now)s
+    and (p.id is null or (p.enabled and (p.resting_until is null or p.resting_until <= %(now)s)))
+  order by d.due limit %(limit)s for update of d skip locked
+), claimed as (
+  update delivery d set state = case when due.provider_id is null then 'held' else 'sending' end, due = null,
+    lease_until = %(lease_until)s, fence = d.fence + 1, attempt = d.attempt + 1, sent = %(now)s
+  from due where d.order_id = due.order_id and d.run = due.run
+  returning d.order_id, d.run, d.service_id, d.attempt, d.fence, d.quantity, d.route, due.due, due.provider_id,
+    due.provider_service
+), tried as (
+  insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence, sent)
+  select order_id, run, attempt, provider_id, provider_service, 'sending', fence, %(now)s
+  from claimed where provider_id is not null
+)
+select c.order_id, c.run, c.attempt, c.fence, c.provider_id, c.provider_service, s.type, o.link, c.quantity, x.details,
+  c.route, (select count(*) from route r where r.service_id = c.service_id), s.hold_when_refused, o.runs,
+  o.interval_min, c.due
+from claimed c join orders o on o.id = c.order_id join service s on s.id = c.service_id
+left join order_detail x on x.order_id = c.order_id
+where c.provider_id is not null order by c.due, c.order_id, c.run
+"""
+
+
+async def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[Claim]:
+    """Takes deliveries that are due and marks them *sending*; one that no provider fulfils is held for the operator."""
+    parameters = {"now": now, "lease_until": lease_until, "limit": limit}
+    cursor = await connection.execute(_CLAIM, parameters)
+    return [_claim(row) for row in await cursor.fetchall()]
+
+
+def _claim(row: TupleRow) -> Claim:
+    return Claim(*(*row[:6], ServiceType(row[6]), *row[7:9], _details(row[9]), *row[10:]))
+
+
+def _details(found: object) -> Details:
+    return NO_DETAILS if found is None else msgspec.convert(found, Details, strict=False)
+
+
+_RELEASE: Final = """
+update delivery d set due = a.due from unnest(%s::bigint[], %s::int[], %s::timestamptz[]) as a (order_id, run, due)
+where d.order_id = a.order_id and d.run = a.run and d.state = 'queued'
+"""
+
+
+async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
+    """Sets when runs of drip-feeds are due; None takes the time away again."""
+    if runs:
+        arrays = [run[0] for run in runs], [run[1] for run in runs], [run[2] for run in runs]
+        await connection.execute(_RELEASE, [*arrays])
+
+
+class Recorded(Struct, frozen=True):
+    """What a try came to: the delivery's next state and the attempt's evidence."""
+
+    order: OrderId
+    run: int
+    attempt: int
+    fence: int
+    state: DeliveryState
+    route: int
+    due: datetime | None
+    outcome: AttemptOutcome
+    provider_order: str | None
+    answer: str
+
+
+_RECORD: Final = """
+with told as materialized (
+  select * from unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::text[], %s::int[], %s::timestamptz[],
+                       %s::text[], %s::text[], %s::text[])
+    as a (order_id, run, number, fence, state, route, due, outcome, provider_order, answer)
+), tried as (
+  update attempt t set outcome = told.outcome, provider_order = told.provider_order, answer = told.answer, answered = %s
+  from told where t.order_id = told.order_id and t.run = told.run and t.number = told.number
+    and t.outcome in ('sending', 'unsure')
+)
+update delivery d set state = told.state, route = told.route, due = told.due, lease_until = null,
+  remains = case when told.state = 'canceled' then d.quantity else d.remains end
+from told where d.order_id = told.order_id and d.run = told.run and d.fence = told.fence
+  and d.state in ('sending', 'unsure')
+returning d.order_id, d.run, d.quantity, d.state
+"""
+
+
+async def record(
+    connection: Connection, told: Sequence[Recorded], now: datetime
+) -> list[tuple[OrderId, int, int, DeliveryState]]:
+    """Writes what tries came to. A result that arrives after the lease still counts where nobody else has the order."""
+    arrays = (
+        [one.order for one in told],
+        [one.run for one in told],
+        [one.attempt for one in told],
+        [one.fence for one in told],
+        [one.state.value for one in told],
+        [one.route for one in told],
+        [one.due for one in told],
+        [one.outcome.value for one in told],
+        [one.provider_order for one in told],
+        [one.answer for one in told],
+    )
+    cursor = await connection.execute(_RECORD, [*arrays, now])
+    return [(OrderId(row[0]), row[1], row[2], DeliveryState(row[3])) for row in await cursor.fetchall()]
+
+
+_RECOVER: Final = """
+with left_behind as (
+  update delivery set state = 'unsure', lease_until = null where state = 'sending' and lease_until < %s
+  returning order_id, run, attempt
+)
+update attempt t set outcome = 'unsure', answer = 'the worker went away while it was sending'
+from left_behind l where t.order_id = l.order_id and t.run = l.run and t.number = l.attempt and t.outcome = 'sending'
+returning t.order_id
+"""
+
+
+async def recover(connection: Connection, now: datetime) -> int:
+    """Deliveries whose sender went away are unsure from now on; returns how many."""
+    cursor = await connection.execute(_RECOVER, [now])
+    return len(await cursor.fetchall())
+
+
+_REST: Final = """
+update provider set failures = failures + 1, resting_until = %s where id = %s
+"""
+_WELL: Final = "update provider set failures = 0, resting_until = null where id = any(%s) and failures > 0"
+
+
+async def rest(connection: Connection, provider: ProviderId, until: datetime) -> None:
+    """Leaves a provider that failed alone for a while."""
+    await connection.execute(_REST, [until, provider])
+
+
+async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> None:
+    await connection.execute(_WELL, [list(providers)])
+
+
+class ProviderRow(Struct, frozen=True):
+    id: ProviderId
+    name: str
+    kind: str
+    url: str
+    dialect: str
+    failures: int
+    exchange_rate: Decimal
+
+
+_PROVIDERS: Final = "select id, name, kind, url, dialect, failures, exchange_rate from provider where enabled"
+
+
+async def providers(connection: Connection) -> list[ProviderRow]:
+    cursor = await connection.execute(_PROVIDERS)
+    return [ProviderRow(*row) for row in await cursor.fetchall()]

@@ -1,0 +1,349 @@
+"""The panel's own PostgreSQL, for whoever has configured none: one server per data folder, shared by its processes.
+
+A data folder holds ``postgres`` (the cluster), ``passwords``, ``postgres.log``, ``lock`` (held while the server is
+started or stopped) and ``users`` (each process that uses the server holds a shared lock on it; the last one to leave
+stops the server, and a killed one lets go without a word).
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from opensmm.base.faults import Misconfigured, Unavailable
+from opensmm.config import Config, keep_secret
+from opensmm.store import cluster
+
+DATABASE: Final = "opensmm"
+OWNER: Final = "opensmm_owner"
+APP: Final = "opensmm_app"
+PORT: Final = 5432
+
+START_LIMIT_S: Final = 600
+"""Recovery after a crash under load may take minutes; while the server lives, it is waited for."""
+ORPHANS_LIMIT_S: Final = 60
+"""How long children of a killed server may hold its memory before starting anew is given up."""
+STOP_LIMIT_S: Final = 60
+CONNECT_LIMIT_S: Final = 5
+PAUSE_S: Final = 0.02
+LOG_LIMIT_BYTES: Final = 16 * cluster.MIB
+SOCKET_PATH_LIMIT_BYTES: Final = 107
+NO_PROCESS: Final = 2**31 - 1
+
+_MARK: Final = "opensmm.folder"
+_PASSING: Final = ("pre-existing shared memory block", "lock file")
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where the database is, for its two roles. An external one may be given without its owner."""
+
+    app: str = field(repr=False)
+    owner: str = field(repr=False)
+
+    def must_own(self) -> str:
+        """The owner's URL; raises Misconfigured where there is none."""
+        if not self.owner:
+            raise Misconfigured("this needs the database's owner: set DATABASE_ADMIN_URL beside DATABASE_URL")
+        return self.owner
+
+
+@contextmanager
+def serving(config: Config) -> Iterator[Urls]:
+    """The configured database, or the embedded one for as long as the block runs."""
+    if config.database_url:
+        yield Urls(app=config.database_url, owner=config.database_admin_url)
+        return
+    embedded = Embedded(config.data)
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+
+
+class Embedded:
+    """One process's hold on the server of a data folder. ``extra`` settings count only where this hold starts it."""
+
+    def __init__(self, data: Path, extra: Mapping[str, str] | None = None) -> None:
+        self.data = data.resolve()
+        self._cluster = self.data / "postgres"
+        self._log = self.data / "postgres.log"
+        self._extra = dict(extra or {})
+        self._users: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._passwords: dict[str, str] = {}
+        self._first_words_at = 0
+
+    def start(self) -> Urls:
+        """Starts the server, or joins the one that runs; returns when it answers. Raises Misconfigured, in words."""
+        with self._starting_or_stopping():
+            if self._users is None:
+                self._users = _open(self.data / "users")
+                fcntl.flock(self._users, fcntl.LOCK_SH)
+            try:
+                self._run()
+            except BaseException:
+                self._leave()
+                raise
+        return self.urls()
+
+    def stop(self) -> None:
+        """Lets go of the server, and stops it where nobody else uses it."""
+        if self._users is None:
+            return
+        with self._starting_or_stopping():
+            self._leave()
+
+    def alive(self) -> bool:
+        """Whether the server answers a real connection."""
+        try:
+            with psycopg.connect(self.urls().app, connect_timeout=CONNECT_LIMIT_S) as conn:
+                conn.execute("select 1")
+        except (psycopg.OperationalError, OSError, Misconfigured):
+            return False
+        return True
+
+    def restart_if_dead(self) -> bool:
+        """For whoever watches over the server: True where it was dead and has been started again."""
+        if self.alive():
+            return False
+        with self._starting_or_stopping():
+            return self._run()
+
+    def urls(self) -> Urls:
+        return Urls(app=self.url(APP), owner=self.url(OWNER))
+
+    def url(self, role: str, database: str = DATABASE) -> str:
+        """How ``role`` connects; ``cluster.SUPERUSER`` is for making databases, never for the panel's work."""
+        password = self._password(role)
+        return f"postgresql://{role}:{password}@/{database}?host={quote(self._sockets(), safe='')}&port={PORT}"
+
+    def pid(self) -> int | None:
+        """The postmaster of this very folder where one runs; a stale number in its file is not believed."""
+        lines = self._pid_file()
+        if not lines or not lines[0].strip().isdigit():
+            return None
+        pid = int(lines[0])
+        return pid if _shows(pid, f"{_MARK}={self._cluster}") else None
+
+    @contextmanager
+    def _starting_or_stopping(self) -> Iterator[None]:
+        """One process at a time; a second starter waits here, and then finds a server to join."""
+        try:
+            self.data.mkdir(mode=0o711, parents=True, exist_ok=True)
+            handle = _open(self.data / "lock")
+        except PermissionError as refused:
+            raise Misconfigured(f"the data folder {self.data} belongs to another user: {refused}") from refused
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _run(self) -> bool:
+        """Under the lock. True where the server had to be started."""
+        if self.pid() is not None:
+            self._wait_until_it_answers()
+            return False
+        if not self._cluster.exists():
+            self._make()
+        cluster.check_version(self._cluster)
+        self._spawn()
+        self._wait_until_it_answers()
+        self._make_roles()
+        return True
+
+    def _make(self) -> None:
+        passwords = {role: secrets.token_urlsafe(24) for role in (cluster.SUPERUSER, OWNER, APP)}
+        (self.data / "passwords").unlink(missing_ok=True)
+        keep_secret(self.data / "passwords", json.dumps(passwords))
+        self._passwords = passwords
+        cluster.make(self._cluster, cluster.server_user(self._cluster), passwords[cluster.SUPERUSER])
+
+    def _password(self, role: str) -> str:
+        if not self._passwords:
+            try:
+                self._passwords = json.loads((self.data / "passwords").read_text())
+            except OSError as gone:
+                raise Misconfigured(f"the passwords of the embedded PostgreSQL cannot be read: {gone}") from gone
+        return self._passwords[role]
+
+    def _spawn(self) -> None:
+        user = cluster.server_user(self._cluster)
+        sockets = _socket_folder(self.data, user.pw_uid)
+        _own_private(sockets, user.pw_uid, user.pw_gid)
+        self._forget_the_dead(sockets)
+        options = {**cluster.settings(self.data), **self._extra, _MARK: str(self._cluster)}
+        command = [str(cluster.binaries(user) / "postgres"), "-D", cluster.seen_by(user, self._cluster)]
+        command += ["-k", str(sockets), "-p", str(PORT)]
+        command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        if self._log.exists() and self._log.stat().st_size > LOG_LIMIT_BYTES:
+            self._log.replace(self._log.with_suffix(".log.1"))
+        with os.fdopen(_open(self._log, os.O_APPEND), "ab") as log:
+            self._first_words_at = os.fstat(log.fileno()).st_size
+            self._process = cluster.spawn(command, user, self._cluster, log)
+
+    def _forget_the_dead(self, sockets: Path) -> None:
+        """No server of ours runs here, yet PostgreSQL believes a left number that now is another process's.
+
+        The number is overwritten, not the file removed: its other lines let PostgreSQL see whether children of
+        the dead server still hold its memory.
+        """
+        lines = self._pid_file()
+        if lines:
+            lines[0] = f"{NO_PROCESS}\n"
+            (self._cluster / "postmaster.pid").write_text("".join(lines))
+        (sockets / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
+
+    def _pid_file(self) -> list[str]:
+        try:
+            return (self._cluster / "postmaster.pid").read_text().splitlines(keepends=True)
+        except FileNotFoundError:
+            return []
+        except PermissionError as refused:
+            raise Misconfigured(f"the data folder {self.data} belongs to another user: {refused}") from refused
+
+    def _sockets(self) -> str:
+        """Where the running server listens: it says so itself, in the fifth line of its file."""
+        lines = self._pid_file()
+        if len(lines) > 4 and lines[4].strip():
+            return lines[4].strip()
+        return str(_socket_folder(self.data, self._cluster.stat().st_uid if self._cluster.exists() else os.geteuid()))
+
+    def _wait_until_it_answers(self) -> None:
+        began = time.monotonic()
+        while (error := self._try()) is not None:
+            if "password authentication failed" in error:
+                raise Misconfigured(f"{self.data / 'passwords'} does not fit the PostgreSQL beside it")
+            if self.pid() is None and (self._process is None or self._process.poll() is not None):
+                self._spawn_again(patient=time.monotonic() < began + ORPHANS_LIMIT_S)
+            if time.monotonic() > began + START_LIMIT_S:
+                raise Unavailable(f"PostgreSQL in {self.data} does not answer: {error}")
+            time.sleep(PAUSE_S)
+
+    def _try(self) -> str | None:
+        try:
+            url = self.url(cluster.SUPERUSER, "postgres")
+            psycopg.connect(url, connect_timeout=CONNECT_LIMIT_S).close()
+        except psycopg.OperationalError as refused:
+            return str(refused)
+        return None
+
+    def _spawn_again(self, *, patient: bool) -> None:
+        """A server that ended is started again while its words name something that passes, such as orphans."""
+        if self._process is not None:
+            with self._log.open("rb") as log:
+                log.seek(self._first_words_at)
+                words = log.read(64 * cluster.KIB).decode(errors="replace").strip()
+            if not patient or not any(passing in words for passing in _PASSING):
+                raise Misconfigured(f"PostgreSQL does not start in {self.data}:\n{words}")
+            time.sleep(0.2)
+        self._spawn()
+
+    def _make_roles(self) -> None:
+        """The two roles and the panel's database. Roles belong to the cluster: they may be there already."""
+        with psycopg.connect(self.url(cluster.SUPERUSER, "postgres"), autocommit=True) as conn:
+            for role in (OWNER, APP):
+                found = conn.execute("select from pg_roles where rolname = %s", (role,)).fetchone()
+                verb = sql.SQL("create role {} login" if found is None else "alter role {} login").format(
+                    sql.Identifier(role)
+                )
+                secret = conn.pgconn.encrypt_password(self._password(role).encode(), role.encode(), b"scram-sha-256")
+                conn.execute(sql.SQL("{} password {}").format(verb, sql.Literal(secret.decode())))
+            conn.execute(f"alter role {APP} set idle_in_transaction_session_timeout = '5s'")
+            if conn.execute("select from pg_database where datname = %s", (DATABASE,)).fetchone() is None:
+                conn.execute(f"create database {DATABASE} owner {OWNER}")
+
+    def _leave(self) -> None:
+        """Under the lock. A failed try gives the shared lock up first: two leavers would else wait for each other."""
+        if self._users is not None:
+            os.close(self._users)
+            self._users = None
+        alone = _open(self.data / "users")
+        try:
+            fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        else:
+            self._shut_down()
+        finally:
+            os.close(alone)
+
+    def _shut_down(self) -> None:
+        """Fast first: open transactions are aborted and memory is written out; by force only after a minute."""
+        sockets = Path(self._sockets())
+        for how in (signal.SIGINT, signal.SIGQUIT):
+            pid = self.pid()
+            if pid is None:
+                break
+            with suppress(ProcessLookupError):
+                os.kill(pid, how)
+            limit = time.monotonic() + STOP_LIMIT_S
+            while self.pid() == pid and time.monotonic() < limit:
+                time.sleep(PAUSE_S)
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+        # One inside the data folder stays with it; a short one elsewhere goes, once PostgreSQL has emptied it.
+        if sockets.parent != self.data and self.pid() is None:
+            with suppress(OSError):
+                sockets.rmdir()
+
+
+def _open(path: Path, flags: int = 0) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
+
+
+def _shows(pid: int, mark: str) -> bool:
+    """Whether the process bears the mark on its command line, which everyone may read and no child of it keeps."""
+    try:
+        shown = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="surrogateescape").split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        if Path("/proc/self").exists():
+            return False
+        listed = subprocess.run(["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True)
+        return f"{mark} " in f"{listed.stdout.strip()} "
+    return mark in shown
+
+
+def _socket_folder(data: Path, uid: int) -> Path:
+    """In the data folder where its path is short enough and the server's user can reach it; else a short one.
+
+    A socket's path has at most 107 bytes, and a comma in it would read as two hosts.
+    """
+    own = data / "sockets"
+    fits = len(os.fsencode(own / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_LIMIT_BYTES and not set(',"') & set(str(own))
+    if fits and (uid == os.geteuid() or _open_to_all(data)):
+        return own
+    base = Path("/run" if os.geteuid() == 0 else "/tmp")  # noqa: S108 - owner and mode are checked before use
+    return base / f"opensmm-{uid}-{hashlib.sha256(os.fsencode(data)).hexdigest()[:16]}"
+
+
+def _open_to_all(folder: Path) -> bool:
+    """Whether every user may pass through the folder and all above it."""
+    return all(place.stat().st_mode & stat.S_IXOTH for place in (folder, *folder.parents))
+
+
+def _own_private(folder: Path, uid: int, gid: int) -> None:
+    """Makes the folder for its owner alone; one that somebody else has put there is refused."""
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        if uid != os.geteuid():
+            os.chown(folder, uid, gid, follow_symlinks=False)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
+        raise Misconfigured(f"{folder} must be a folder of the user {uid} with mode 0700: remove it and start again")

@@ -1,0 +1,62 @@
+"""The statements that end orders."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from opensmm.base.ids import CustomerId, OrderId
+from opensmm.domain.endings import Settlement, Sold
+from opensmm.store.connection import Connection
+
+_OWNERS: Final = "select distinct customer_id from orders where id = any(%s)"
+
+
+async def owners(connection: Connection, orders: Sequence[OrderId]) -> list[CustomerId]:
+    cursor = await connection.execute(_OWNERS, [orders])
+    return [CustomerId(row[0]) for row in await cursor.fetchall()]
+
+
+_LOCK: Final = "select id from orders where id = any(%s) order by id for update"
+_SOLD: Final = """
+select o.id, o.customer_id, o.rate, o.packaged, o.quantity, o.runs,
+       count(*) filter (where d.state not in ('completed', 'partial', 'canceled')),
+       coalesce(sum(d.remains) filter (where d.state in ('completed', 'partial', 'canceled')), 0)::bigint
+from orders o join delivery d on d.order_id = o.id
+where o.id = any(%s) and o.state = 'open' group by o.id order by o.id
+"""
+
+
+async def lock(connection: Connection, orders: Sequence[OrderId]) -> None:
+    """Locks orders in the order of their ids. The customers' rows are locked before."""
+    await connection.execute(_LOCK, [orders])
+
+
+async def sold(connection: Connection, orders: Sequence[OrderId]) -> list[Sold]:
+    """The open ones among orders, as they stand after their deliveries' rows were changed."""
+    cursor = await connection.execute(_SOLD, [orders])
+    return [Sold(*row) for row in await cursor.fetchall()]
+
+
+_END: Final = """
+update orders o set
+  earned = o.earned + a.earned, refunded = o.refunded + a.refunded, state = coalesce(a.state, o.state),
+  remains = coalesce(a.remains, o.remains), ended = case when a.state is null then o.ended else %s end,
+  start_count = (select d.start_count from delivery d where d.order_id = o.id and d.run = 1)
+from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[])
+  as a (id, earned, refunded, state, remains)
+where o.id = a.id
+"""
+_FREE_LINKS: Final = "delete from active_link where order_id = any(%s)"
+
+
+async def end(connection: Connection, settlements: Sequence[Settlement], now: datetime) -> None:
+    """Writes what orders earned and gave back, and the end of those that ended."""
+    arrays = (
+        [one.order for one in settlements],
+        [one.earned for one in settlements],
+        [one.refunded for one in settlements],
+        [None if one.end is None else one.end.state.value for one in settlements],
+        [None if one.end is None else one.end.remains for one in settlements],
+    )
+    await connection.execute(_END, [now, *arrays])
+    await connection.execute(_FREE_LINKS, [[one.order for one in settlements if one.end is not None]])

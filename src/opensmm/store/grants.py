@@ -1,0 +1,59 @@
+"""What the app's role may do, table by table. Whatever is not named here it may not; nobody may truncate."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from psycopg import sql
+
+CHANGED: Final = ("select", "insert", "update")
+FOR_EVER: Final = ("select", "insert")
+PRUNED: Final = ("select", "insert", "delete")
+READ: Final = ("select",)
+
+GRANTS: Final = {
+    "active_link": PRUNED,
+    "api_key": CHANGED,
+    "attempt": CHANGED,
+    "audit": FOR_EVER,
+    "batch": PRUNED,
+    "category": CHANGED,
+    "customer": CHANGED,
+    "delivery": CHANGED,
+    "deposit": FOR_EVER,
+    "idempotency": PRUNED,
+    "membership": CHANGED,
+    "order_detail": FOR_EVER,
+    "orders": CHANGED,
+    "panel": CHANGED,
+    "price": CHANGED,
+    "price_list": CHANGED,
+    "provider": CHANGED,
+    "refill": CHANGED,
+    "refill_task": CHANGED,
+    "route": CHANGED,
+    "sandbox_order": CHANGED,
+    "sandbox_refill": CHANGED,
+    "service": CHANGED,
+    "transfer": FOR_EVER,
+    "users": CHANGED,
+    "users_groups": PRUNED,
+    "users_user_permissions": PRUNED,
+    "auth_group": READ,
+    "auth_group_permissions": READ,
+    "auth_permission": READ,
+    "django_content_type": READ,
+    "django_migrations": READ,
+}
+
+
+def statements(role: str) -> Iterator[sql.Composed]:
+    """What the owner runs after every migration, in one transaction. Default privileges of any origin are undone."""
+    app = sql.Identifier(role)
+    for who in (app, sql.SQL("public")):
+        yield sql.SQL("revoke all on all tables in schema public from {}").format(who)
+    for table, privileges in GRANTS.items():
+        listed = sql.SQL(", ").join(map(sql.SQL, privileges))
+        yield sql.SQL("grant {} on {} to {}").format(listed, sql.Identifier(table), app)
+    yield sql.SQL("grant usage on schema public to {}").format(app)
+    yield sql.SQL("revoke create on schema public from public, {}").format(app)
+    yield sql.SQL("grant usage, select on all sequences in schema public to {}").format(app)

@@ -1,0 +1,41 @@
+"""The schema, by noun. Only Django imports this; the API's path speaks SQL and never loads it.
+
+Columns stand widest first, since PostgreSQL pads narrow ones before wide ones. No foreign keys from orders,
+deliveries, attempts, transfers and keys: measured, they cost 12 to 26 % of placing, and ``verify`` checks the same.
+"""
+
+from opensmm.store.models.catalogue import Category, Panel, Price, PriceList, Provider, Route, Service
+from opensmm.store.models.customers import ApiKey, Customer, Membership, User
+from opensmm.store.models.dispatch import Attempt, Delivery
+from opensmm.store.models.ledger import Audit, Deposit, Transfer
+from opensmm.store.models.orders import ActiveLink, Batch, Idempotency, Order, OrderDetail
+from opensmm.store.models.refills import Refill, RefillTask
+from opensmm.store.models.sandbox import SandboxOrder, SandboxRefill
+
+__all__ = [
+    "ActiveLink",
+    "ApiKey",
+    "Attempt",
+    "Audit",
+    "Batch",
+    "Category",
+    "Customer",
+    "Delivery",
+    "Deposit",
+    "Idempotency",
+    "Membership",
+    "Order",
+    "OrderDetail",
+    "Panel",
+    "Price",
+    "PriceList",
+    "Provider",
+    "Refill",
+    "RefillTask",
+    "Route",
+    "SandboxOrder",
+    "SandboxRefill",
+    "Service",
+    "Transfer",
+    "User",
+]

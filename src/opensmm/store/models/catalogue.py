@@ -1,0 +1,131 @@
+"""What is sold, for how much, and who fulfils it."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
+
+from opensmm.domain.catalogue import ServiceType
+from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
+
+
+class Panel(models.Model):
+    """The one row of what holds for the whole panel; the migration makes it."""
+
+    catalogue_version = models.BigIntegerField(db_default=1, db_comment="moves with every edit of the price list")
+    created = models.DateTimeField()
+    id = models.SmallIntegerField(primary_key=True)
+    currency = models.TextField(db_comment="three letters; fixed once money has moved")
+
+    class Meta:
+        db_table = "panel"
+        constraints = [
+            CheckConstraint(condition=Q(id=1), name="panel_is_one"),
+            CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="panel_currency_three_letters"),
+        ]
+
+
+class PriceList(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    name = models.TextField()
+
+    class Meta:
+        db_table = "price_list"
+        constraints = [UniqueConstraint(fields=["name"], name="price_list_name")]
+
+
+class Category(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    position = models.IntegerField(db_default=0)
+    name = models.TextField()
+
+    class Meta:
+        db_table = "category"
+        constraints = [UniqueConstraint(fields=["name"], name="category_name")]
+
+
+class Provider(models.Model):
+    """Who fulfils: another panel, the operator's own staff, or the sandbox."""
+
+    id = models.BigAutoField(primary_key=True)
+    resting_until = models.DateTimeField(null=True)
+    failures = models.IntegerField(db_default=0, db_comment="in a row; the next success sets it to 0")
+    enabled = models.BooleanField(db_default=True)
+    name = models.TextField()
+    kind = models.TextField()
+    url = models.TextField(db_default="")
+    dialect = models.TextField(db_default="v2")
+    currency = models.TextField()
+    exchange_rate = ExactField(db_default=Decimal(1), db_comment="the panel's currency for one of the provider's")
+
+    class Meta:
+        db_table = "provider"
+        constraints = [
+            UniqueConstraint(fields=["name"], name="provider_name"),
+            one_of("kind", ("sandbox", "panel", "manual"), "provider_kind"),
+            one_of("dialect", ("v1", "v2"), "provider_dialect"),
+            above_0("exchange_rate", "provider_exchange_rate_above_0"),
+        ]
+
+
+class Service(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    category = models.ForeignKey(Category, models.PROTECT, db_constraint=False, db_index=False)
+    min = models.BigIntegerField()
+    max = models.BigIntegerField()
+    version = models.BigIntegerField(db_default=1, db_comment="the catalogue's version that last changed this row")
+    position = models.IntegerField(db_default=0)
+    average_time_min = models.IntegerField(null=True)
+    refill_wait_h = models.IntegerField(db_default=0)
+    refill = models.BooleanField(db_default=False)
+    cancel = models.BooleanField(db_default=False)
+    dripfeed = models.BooleanField(db_default=False)
+    free = models.BooleanField(db_default=False)
+    one_active_per_link = models.BooleanField(db_default=False)
+    hold_when_refused = models.BooleanField(db_default=False)
+    on_sale = models.BooleanField(db_default=True)
+    name = models.TextField()
+    type = models.TextField()
+    rate = ExactField(db_comment="per 1000, of a package for one; digits as typed")
+    description = models.TextField(db_default="")
+
+    class Meta:
+        db_table = "service"
+        constraints = [
+            one_of("type", ServiceType, "service_type"),
+            CheckConstraint(
+                condition=Q(rate__gt=0, rate__lt=RATE_LIMIT) | Q(rate=0, free=True), name="service_rate_above_0_or_free"
+            ),
+            CheckConstraint(condition=Q(min__gte=0), name="service_min"),
+            CheckConstraint(condition=Q(max__gte=F("min")), name="service_max_not_below_min"),
+            CheckConstraint(condition=Q(refill_wait_h__gte=0), name="service_refill_wait"),
+        ]
+        indexes = [Index(fields=["version"], name="service_by_version")]
+
+
+class Price(models.Model):
+    """What a price list sets apart from the service's own rate."""
+
+    pk = models.CompositePrimaryKey("price_list_id", "service_id")
+    price_list_id = models.BigIntegerField()
+    service_id = models.BigIntegerField()
+    version = models.BigIntegerField(db_default=1)
+    rate = ExactField()
+
+    class Meta:
+        db_table = "price"
+        constraints = [above_0("rate", "price_rate_above_0")]
+        indexes = [Index(fields=["version"], name="price_by_version")]
+
+
+class Route(models.Model):
+    """Which provider fulfils a service, in the order they are asked."""
+
+    pk = models.CompositePrimaryKey("service_id", "position")
+    service_id = models.BigIntegerField()
+    provider_id = models.BigIntegerField()
+    position = models.IntegerField()
+    provider_service = models.TextField()
+
+    class Meta:
+        db_table = "route"

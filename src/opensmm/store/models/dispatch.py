@@ -1,0 +1,90 @@
+"""What is fulfilled, and each try at it."""
+
+from django.db import models
+from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
+
+from opensmm.domain.dispatch import ACCEPTED_STATES, AttemptOutcome, DeliveryState
+from opensmm.store.models.fields import ExactField, one_of, texts
+
+
+class Delivery(models.Model):
+    """One run of an order. An ended one has no due time and so leaves the due indexes."""
+
+    pk = models.CompositePrimaryKey("order_id", "run")
+    order_id = models.BigIntegerField()
+    service_id = models.BigIntegerField()
+    quantity = models.BigIntegerField()
+    start_count = models.BigIntegerField(null=True)
+    remains = models.BigIntegerField(null=True)
+    due = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    cancel_asked = models.DateTimeField(null=True)
+    cancel_passed = models.DateTimeField(null=True)
+    sent = models.DateTimeField(null=True)
+    polled = models.DateTimeField(null=True, db_comment="when the newest applied answer was asked for")
+    run = models.IntegerField()
+    fence = models.IntegerField(db_default=0, db_comment="grows with every claim; an older one is refused")
+    route = models.IntegerField(db_default=0, db_comment="position of the route to try")
+    attempt = models.IntegerField(db_default=0, db_comment="number of the newest attempt")
+    state = models.TextField(db_default="queued")
+
+    class Meta:
+        db_table = "delivery"
+        constraints = [
+            one_of("state", DeliveryState, "delivery_state"),
+            CheckConstraint(condition=Q(quantity__gte=0), name="delivery_quantity"),
+            CheckConstraint(
+                condition=Q(remains=None) | Q(remains__gte=0, remains__lte=F("quantity")), name="delivery_remains"
+            ),
+        ]
+        indexes = [
+            Index(fields=["due"], condition=Q(state="queued", due__isnull=False), name="delivery_to_send"),
+            Index(
+                fields=["due"],
+                condition=Q(state__in=texts(ACCEPTED_STATES), due__isnull=False),
+                name="delivery_to_poll",
+            ),
+            Index(fields=["lease_until"], condition=Q(state="sending"), name="delivery_sending"),
+            Index(
+                fields=["order_id"],
+                condition=Q(cancel_asked__isnull=False, cancel_passed=None),
+                name="delivery_to_cancel",
+            ),
+            Index(fields=["order_id"], condition=Q(state__in=("unsure", "held")), name="delivery_for_operator"),
+        ]
+
+
+class Attempt(models.Model):
+    """One try at one provider: its service, cost, currency, their order id, outcome and evidence."""
+
+    pk = models.CompositePrimaryKey("order_id", "run", "number")
+    order_id = models.BigIntegerField()
+    provider_id = models.BigIntegerField()
+    sent = models.DateTimeField(null=True)
+    answered = models.DateTimeField(null=True)
+    run = models.IntegerField()
+    number = models.IntegerField()
+    fence = models.IntegerField()
+    outcome = models.TextField()
+    provider_service = models.TextField()
+    provider_order = models.TextField(null=True)
+    cost = ExactField(null=True, db_comment="in the provider's currency")
+    currency = models.TextField(null=True)
+    exchange_rate = ExactField(null=True)
+    answer = models.TextField(db_default="")
+
+    class Meta:
+        db_table = "attempt"
+        constraints = [
+            one_of("outcome", AttemptOutcome, "attempt_outcome"),
+            UniqueConstraint(
+                fields=["provider_id", "provider_order"],
+                condition=Q(provider_order__isnull=False),
+                name="attempt_provider_order_once",
+            ),
+            UniqueConstraint(
+                fields=["order_id", "run"],
+                condition=Q(outcome__in=("sending", "accepted", "unsure")),
+                name="attempt_one_open",
+            ),
+        ]

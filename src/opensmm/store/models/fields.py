@@ -1,0 +1,44 @@
+"""Columns and constraints that Django has no short word for."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import CheckConstraint, Q
+
+if TYPE_CHECKING:
+    _Field = models.Field[Decimal | str | None, Decimal | None]
+else:
+    _Field = models.Field
+
+
+class ExactField(_Field):
+    """A ``numeric`` without scale: it keeps the digits that were typed, so that "0.90" stays "0.90"."""
+
+    description = "An exact decimal, digits kept as typed"
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        return "numeric"
+
+    def to_python(self, value: Any) -> Decimal | None:
+        return value if value is None or isinstance(value, Decimal) else Decimal(value)
+
+
+RATE_LIMIT: Final = 1_000_000_000
+
+
+def above_0(column: str, name: str) -> CheckConstraint:
+    """Above 0 and below a limit: PostgreSQL holds NaN for greater than every number, and so would let it pass."""
+    return CheckConstraint(condition=Q(**{f"{column}__gt": 0, f"{column}__lt": RATE_LIMIT}), name=name)
+
+
+def one_of(column: str, values: Iterable[str], name: str) -> CheckConstraint:
+    """The column's text is one of the values; an enum may be given whole."""
+    return CheckConstraint(condition=Q(**{f"{column}__in": [str(value) for value in values]}), name=name)
+
+
+def texts(states: Iterable[StrEnum]) -> list[str]:
+    return sorted(str(state) for state in states)

@@ -1,0 +1,59 @@
+"""Money that moved, and what operators did. Rows are for ever: the app's role may read and add."""
+
+from django.db import models
+from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
+
+from opensmm.domain.ledger import TransferKind
+from opensmm.store.models.fields import one_of
+
+
+class Transfer(models.Model):
+    """``amount`` leaves the debit account and enters the credit account; below 0 are the house's own accounts."""
+
+    id = models.BigAutoField(primary_key=True)
+    debit = models.BigIntegerField()
+    credit = models.BigIntegerField()
+    amount = models.BigIntegerField()
+    customer_id = models.BigIntegerField()
+    order_id = models.BigIntegerField(null=True)
+    corrects = models.BigIntegerField(null=True)
+    created = models.DateTimeField()
+    sequence = models.IntegerField(db_default=0)
+    kind = models.TextField()
+    note = models.TextField(db_default="")
+
+    class Meta:
+        db_table = "transfer"
+        constraints = [
+            one_of("kind", TransferKind, "transfer_kind"),
+            CheckConstraint(condition=Q(amount__gt=0), name="transfer_amount_above_0"),
+            CheckConstraint(condition=~Q(debit=F("credit")), name="transfer_two_accounts"),
+            UniqueConstraint(fields=["order_id", "kind", "sequence"], name="transfer_once"),
+        ]
+        indexes = [
+            Index(fields=["customer_id", "id"], condition=Q(debit__gt=0) | Q(credit__gt=0), name="transfer_statement")
+        ]
+
+
+class Deposit(models.Model):
+    """A payment from outside, taken in once."""
+
+    pk = models.CompositePrimaryKey("gateway", "external_id")
+    transfer_id = models.BigIntegerField()
+    gateway = models.TextField()
+    external_id = models.TextField()
+
+    class Meta:
+        db_table = "deposit"
+
+
+class Audit(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    actor = models.TextField()
+    action = models.TextField()
+    subject = models.TextField()
+    detail = models.JSONField()
+
+    class Meta:
+        db_table = "audit"

@@ -1,0 +1,48 @@
+"""Refills: a request for what an ended order lost, and its part at each provider."""
+
+from django.db import models
+from django.db.models import Index, Q, UniqueConstraint
+
+from opensmm.domain.refills import OPEN_REFILLS, RefillStatus
+from opensmm.store.models.fields import one_of, texts
+
+UNDERWAY = ("queued", "sending", "unsure")
+
+
+class Refill(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    order_id = models.BigIntegerField()
+    customer_id = models.BigIntegerField()
+    created = models.DateTimeField()
+    ended = models.DateTimeField(null=True)
+    state = models.TextField()
+
+    class Meta:
+        db_table = "refill"
+        constraints = [
+            one_of("state", RefillStatus, "refill_state"),
+            UniqueConstraint(fields=["order_id"], condition=Q(state__in=texts(OPEN_REFILLS)), name="refill_one_open"),
+        ]
+        indexes = [Index(fields=["order_id", "id"], name="refill_by_order")]
+
+
+class RefillTask(models.Model):
+    """A refill's share at the provider that delivered one run."""
+
+    pk = models.CompositePrimaryKey("refill_id", "run")
+    refill_id = models.BigIntegerField()
+    order_id = models.BigIntegerField()
+    provider_id = models.BigIntegerField()
+    due = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    polled = models.DateTimeField(null=True)
+    run = models.IntegerField()
+    fence = models.IntegerField(db_default=0)
+    state = models.TextField(db_default="queued")
+    provider_order = models.TextField()
+    provider_refill = models.TextField(null=True)
+
+    class Meta:
+        db_table = "refill_task"
+        constraints = [one_of("state", (*RefillStatus, *UNDERWAY), "refill_task_state")]
+        indexes = [Index(fields=["due"], condition=Q(due__isnull=False), name="refill_task_due")]

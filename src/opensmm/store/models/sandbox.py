@@ -1,0 +1,26 @@
+"""The sandbox provider's own book: what it was really asked to do, apart from what the panel believes."""
+
+from django.db import models
+
+
+class SandboxOrder(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    quantity = models.BigIntegerField()
+    start_count = models.BigIntegerField()
+    placed = models.DateTimeField()
+    canceled = models.DateTimeField(null=True)
+    service = models.TextField()
+    link = models.TextField()
+
+    class Meta:
+        db_table = "sandbox_order"
+
+
+class SandboxRefill(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    order_id = models.BigIntegerField()
+    asked = models.DateTimeField()
+
+    class Meta:
+        db_table = "sandbox_refill"
+        indexes = [models.Index(fields=["order_id"], name="sandbox_refill_by_order")]

@@ -1,0 +1,148 @@
+"""Following deliveries at their providers: whose turn it is, and what their answers changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import OrderId, ProviderId
+from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.progress import Followed
+from opensmm.store.connection import Connection
+
+
+class Followee(Struct, frozen=True):
+    """A delivery at a provider, to be asked after. ``sent`` tells its age."""
+
+    order: OrderId
+    run: int
+    attempt: int
+    provider: ProviderId
+    provider_order: str
+    sent: datetime
+    known: Followed
+
+
+_CLAIM: Final = """
+with due as materialized (
+  select order_id, run from delivery
+  where state in ('pending', 'processing', 'in_progress') and due <= %s
+  order by due limit %s for update skip locked
+), claimed as (
+  update delivery d set due = %s from due where d.order_id = due.order_id and d.run = due.run
+  returning d.order_id, d.run, d.attempt, d.sent, d.state, d.quantity, d.start_count, d.remains, d.polled
+)
+select c.order_id, c.run, c.attempt, t.provider_id, t.provider_order, c.sent, c.state, c.quantity, o.packaged,
+  c.start_count, c.remains, c.polled
+from claimed c
+join attempt t on t.order_id = c.order_id and t.run = c.run and t.number = c.attempt
+join orders o on o.id = c.order_id
+"""
+
+
+async def claim(connection: Connection, now: datetime, again: datetime, limit: int) -> list[Followee]:
+    """Deliveries whose turn it is; should this worker go away, they are due once more at ``again``."""
+    cursor = await connection.execute(_CLAIM, [now, limit, again])
+    return [Followee(*row[:6], known=Followed(DeliveryState(row[6]), *row[7:])) for row in await cursor.fetchall()]
+
+
+class Told(Struct, frozen=True):
+    """A delivery after its provider was asked: news, or nothing but the next time to ask."""
+
+    order: OrderId
+    run: int
+    attempt: int
+    state: DeliveryState
+    start_count: int | None
+    remains: int | None
+    due: datetime | None
+    cost: Decimal | None
+    currency: str
+
+
+_RECORD: Final = """
+with told as materialized (
+  select * from unnest(%s::bigint[], %s::int[], %s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[],
+                       %s::numeric[], %s::text[])
+    as a (order_id, run, number, state, start_count, remains, due, cost, currency)
+), changed as (
+  update delivery d set state = told.state, start_count = told.start_count, remains = told.remains, due = told.due,
+    polled = %s
+  from told where d.order_id = told.order_id and d.run = told.run and d.attempt = told.number
+    and d.state in ('pending', 'processing', 'in_progress') and (d.polled is null or d.polled < %s)
+  returning d.order_id, d.run, d.attempt, d.state, d.remains, told.cost, told.currency
+), costs as (
+  update attempt t set cost = c.cost, currency = c.currency, exchange_rate = p.exchange_rate
+  from changed c, provider p
+  where t.order_id = c.order_id and t.run = c.run and t.number = c.attempt and p.id = t.provider_id
+    and c.cost is not null and t.cost is distinct from c.cost
+)
+select c.order_id, c.run, c.remains, c.cost, p.exchange_rate
+from changed c
+join attempt t on t.order_id = c.order_id and t.run = c.run and t.number = c.attempt
+join provider p on p.id = t.provider_id
+where c.state in ('completed', 'partial', 'canceled')
+"""
+
+
+async def record(
+    connection: Connection, told: Sequence[Told], asked: datetime
+) -> list[tuple[OrderId, int, int, Decimal | None, Decimal]]:
+    """Writes answers to polls asked at ``asked``, never over newer ones.
+
+    Returns the deliveries that ended: order, run, remains, cost and exchange rate.
+    """
+    arrays = (
+        [one.order for one in told],
+        [one.run for one in told],
+        [one.attempt for one in told],
+        [one.state.value for one in told],
+        [one.start_count for one in told],
+        [one.remains for one in told],
+        [one.due for one in told],
+        [one.cost for one in told],
+        [one.currency for one in told],
+    )
+    cursor = await connection.execute(_RECORD, [*arrays, asked, asked])
+    return [(OrderId(row[0]), row[1], row[2], row[3], row[4]) for row in await cursor.fetchall()]
+
+
+class CancelTask(Struct, frozen=True):
+    order: OrderId
+    run: int
+    provider: ProviderId
+    provider_order: str
+
+
+_CANCELS: Final = """
+select d.order_id, d.run, t.provider_id, t.provider_order
+from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+where d.cancel_asked is not null and d.cancel_passed is null
+  and d.state in ('pending', 'processing', 'in_progress')
+order by d.order_id, d.run limit %s
+"""
+_PASSED: Final = """
+update delivery d set cancel_passed = case when a.accepted then %s::timestamptz end,
+  cancel_asked = case when a.accepted then d.cancel_asked end, due = %s
+from unnest(%s::bigint[], %s::int[], %s::bool[]) as a (order_id, run, accepted)
+where d.order_id = a.order_id and d.run = a.run and d.state in ('pending', 'processing', 'in_progress')
+"""
+
+
+async def cancels(connection: Connection, limit: int) -> list[CancelTask]:
+    """Cancellations asked for that their providers have not heard of."""
+    cursor = await connection.execute(_CANCELS, [limit])
+    return [CancelTask(*row) for row in await cursor.fetchall()]
+
+
+async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
+    """Records what providers said to cancellations; a refused one may be asked for again."""
+    if answers:
+        arrays = (
+            [task.order for task, _ in answers],
+            [task.run for task, _ in answers],
+            [accepted for _, accepted in answers],
+        )
+        await connection.execute(_PASSED, [now, now, *arrays])

@@ -1,0 +1,83 @@
+"""Refill tasks on their way: to be passed on, asked after, and summed up in their refill."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import ProviderId, RefillId
+from opensmm.store.connection import Connection
+
+
+class RefillTask(Struct, frozen=True):
+    """``provider_refill`` is empty until the provider was asked for it."""
+
+    refill: RefillId
+    run: int
+    provider: ProviderId
+    provider_order: str
+    provider_refill: str
+
+
+_CLAIM: Final = """
+with due as materialized (
+  select refill_id, run from refill_task where due <= %s order by due limit %s for update skip locked
+)
+update refill_task t set due = %s from due where t.refill_id = due.refill_id and t.run = due.run
+returning t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, '')
+"""
+
+
+async def claim(connection: Connection, now: datetime, again: datetime, limit: int) -> list[RefillTask]:
+    """Tasks whose turn it is; a refill moves no money, so one whose answer was lost is simply asked for again."""
+    cursor = await connection.execute(_CLAIM, [now, limit, again])
+    return [RefillTask(*row) for row in await cursor.fetchall()]
+
+
+class RefillNews(Struct, frozen=True):
+    """A task after its provider was asked. ``due`` is None once it has ended."""
+
+    task: RefillTask
+    state: str
+    provider_refill: str
+    due: datetime | None
+
+
+_RECORD: Final = """
+update refill_task t set state = a.state, provider_refill = nullif(a.provider_refill, ''), due = a.due, polled = %s
+from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::timestamptz[])
+  as a (refill_id, run, state, provider_refill, due)
+where t.refill_id = a.refill_id and t.run = a.run and t.state not in ('completed', 'rejected', 'canceled')
+"""
+_SUM_UP: Final = """
+with summed as (
+  select refill_id, bool_and(state in ('completed', 'rejected', 'canceled')) as ended,
+         bool_or(state = 'completed') as completed, bool_or(state = 'rejected') as rejected,
+         bool_or(state = 'in_progress') as moving
+  from refill_task where refill_id = any(%s) group by refill_id
+)
+update refill r set
+  state = case when ended and completed then 'completed' when ended and rejected then 'rejected'
+               when ended then 'canceled' when moving or completed then 'in_progress' else 'pending' end,
+  ended = case when ended then %s end
+from summed s where r.id = s.refill_id and r.state in ('pending', 'in_progress')
+"""
+_LOCK: Final = "select id from refill where id = any(%s) order by id for update"
+
+
+async def record(connection: Connection, news: Sequence[RefillNews], now: datetime) -> None:
+    """Writes what providers said, and what their refills have come to."""
+    if not news:
+        return
+    refills = sorted({one.task.refill for one in news})
+    await connection.execute(_LOCK, [refills])
+    arrays = (
+        [one.task.refill for one in news],
+        [one.task.run for one in news],
+        [one.state for one in news],
+        [one.provider_refill for one in news],
+        [one.due for one in news],
+    )
+    await connection.execute(_RECORD, [now, *arrays])
+    await connection.execute(_SUM_UP, [refills, now])

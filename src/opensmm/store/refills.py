@@ -1,0 +1,72 @@
+"""Refills and the requests to providers that they are made of."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from opensmm.base.ids import CustomerId, OrderId, RefillId
+from opensmm.domain.orders import OrderState
+from opensmm.domain.refills import Refill, Refillable, RefillStatus
+from opensmm.store.connection import Connection
+
+_LOCK: Final = "select id from orders where id = any(%s) order by id for update"
+_REFILLABLE: Final = """
+select o.id, o.customer_id, o.state, s.refill, s.refill_wait_h, o.ended,
+       exists (select from refill r where r.order_id = o.id and r.state in ('pending', 'in_progress')),
+       (select max(r.created) from refill r where r.order_id = o.id)
+from orders o join service s on s.id = o.service_id where o.id = any(%s)
+"""
+
+
+async def refillable(connection: Connection, orders: Sequence[int]) -> dict[int, tuple[CustomerId, Refillable]]:
+    """Orders with their owners, under lock, as a refill request sees them."""
+    await connection.execute(_LOCK, [orders])
+    cursor = await connection.execute(_REFILLABLE, [orders])
+    return {row[0]: (CustomerId(row[1]), Refillable(OrderState(row[2]), *row[3:])) for row in await cursor.fetchall()}
+
+
+_ADD: Final = """
+with asked as materialized (
+  select nextval('refill_id_seq') as id, a.order_id, a.customer_id, a.ord
+  from unnest(%s::bigint[], %s::bigint[]) with ordinality as a (order_id, customer_id, ord)
+), kept as (
+  insert into refill (id, order_id, customer_id, state, created)
+  select id, order_id, customer_id, 'pending', %s from asked
+), tasks as (
+  insert into refill_task (refill_id, run, order_id, provider_id, provider_order, state, due)
+  select a.id, t.run, t.order_id, t.provider_id, t.provider_order, 'queued', %s
+  from asked a join attempt t on t.order_id = a.order_id and t.outcome = 'accepted'
+)
+select id from asked order by ord
+"""
+
+
+async def add(connection: Connection, orders: Sequence[tuple[OrderId, CustomerId]], now: datetime) -> list[RefillId]:
+    """Keeps refills, each with a task for every provider's order that the order was fulfilled by."""
+    if not orders:
+        return []
+    arrays = [order for order, _ in orders], [customer for _, customer in orders]
+    cursor = await connection.execute(_ADD, [*arrays, now, now])
+    return [RefillId(row[0]) for row in await cursor.fetchall()]
+
+
+_VIEWS: Final = "select id, customer_id, state from refill where id = any(%s)"
+_NEWEST: Final = """
+select distinct on (order_id) order_id, customer_id, id, state from refill
+where order_id = any(%s) order by order_id, id desc
+"""
+
+
+async def views(connection: Connection, refills: Sequence[int]) -> dict[int, tuple[CustomerId, Refill]]:
+    cursor = await connection.execute(_VIEWS, [refills])
+    return {
+        row[0]: (CustomerId(row[1]), Refill(RefillId(row[0]), RefillStatus(row[2]))) for row in await cursor.fetchall()
+    }
+
+
+async def newest(connection: Connection, orders: Sequence[int]) -> dict[int, tuple[CustomerId, Refill]]:
+    """The newest refill of each order that has one."""
+    cursor = await connection.execute(_NEWEST, [orders])
+    return {
+        row[0]: (CustomerId(row[1]), Refill(RefillId(row[2]), RefillStatus(row[3]))) for row in await cursor.fetchall()
+    }

@@ -1,0 +1,70 @@
+"""The sandbox's own book. Only the sandbox reads and writes it; to the panel it is another panel's database."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.store.connection import Connection
+
+
+class BookOrder(Struct, frozen=True):
+    id: int
+    link: str
+    quantity: int
+    placed: datetime
+    start_count: int
+    canceled: datetime | None
+
+
+_ADD: Final = """
+insert into sandbox_order (service, link, quantity, placed, start_count) values (%s, %s, %s, %s, %s) returning id
+"""
+
+
+async def add(connection: Connection, service: str, link: str, quantity: int, start_count: int, now: datetime) -> int:
+    cursor = await connection.execute(_ADD, [service, link, quantity, now, start_count])
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+_FIND: Final = "select id, link, quantity, placed, start_count, canceled from sandbox_order where id = any(%s)"
+
+
+async def find(connection: Connection, orders: Sequence[int]) -> dict[int, BookOrder]:
+    cursor = await connection.execute(_FIND, [orders])
+    return {row[0]: BookOrder(*row) for row in await cursor.fetchall()}
+
+
+_CANCEL: Final = "update sandbox_order set canceled = coalesce(canceled, %s) where id = any(%s)"
+
+
+async def cancel(connection: Connection, orders: Sequence[int], now: datetime) -> None:
+    await connection.execute(_CANCEL, [now, orders])
+
+
+class BookRefill(Struct, frozen=True):
+    id: int
+    order: int
+    asked: datetime
+
+
+_ADD_REFILL: Final = """
+insert into sandbox_refill (order_id, asked) select order_id, %s from unnest(%s::bigint[]) as order_id
+returning order_id, id
+"""
+
+
+async def add_refills(connection: Connection, orders: Sequence[int], now: datetime) -> dict[int, int]:
+    cursor = await connection.execute(_ADD_REFILL, [now, orders])
+    return {row[0]: row[1] for row in await cursor.fetchall()}
+
+
+_REFILLS: Final = "select id, order_id, asked from sandbox_refill where id = any(%s)"
+
+
+async def refills(connection: Connection, ids: Sequence[int]) -> dict[int, BookRefill]:
+    cursor = await connection.execute(_REFILLS, [ids])
+    return {row[0]: BookRefill(*row) for row in await cursor.fetchall()}

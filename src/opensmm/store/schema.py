@@ -1,0 +1,112 @@
+"""The schema's state: bringing it up to date as the owner, and refusing to work in a role that may do too much."""
+
+import os
+from importlib.resources import files
+from typing import Any, Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import scalar_row
+
+from opensmm.base.faults import Misconfigured
+from opensmm.store import grants
+
+APP_ROLE: Final = "opensmm_app"
+LOCK: Final = 0x0953_4D4D
+"""The advisory lock that one migration at a time holds."""
+
+_ALIAS: Final = "owner"
+
+
+def app_role(app_url: str) -> str:
+    """The role a URL logs in as."""
+    return str(conninfo_to_dict(app_url).get("user") or APP_ROLE)
+
+
+def migrate(owner_url: str, app_role: str = APP_ROLE) -> list[str]:
+    """Applies what is missing, then sets the app role's grants anew; returns the names of what was applied.
+
+    Two at once take turns. Raises Misconfigured where the database or the app's role is not there.
+    """
+    try:
+        with psycopg.connect(owner_url, autocommit=True) as conn:
+            conn.execute("select pg_advisory_lock(%s)", (LOCK,))
+            if conn.execute("select from pg_roles where rolname = %s", (app_role,)).fetchone() is None:
+                raise Misconfigured(f"the database has no role {app_role!r}: create it, with login and nothing more")
+            applied = _apply(owner_url)
+            with conn.transaction():
+                for statement in grants.statements(app_role):
+                    conn.execute(statement)
+    except psycopg.OperationalError as refused:
+        raise Misconfigured(f"the owner cannot connect to the database: {refused}") from refused
+    return applied
+
+
+def _apply(owner_url: str) -> list[str]:
+    # The API's path asks for the app role's check alone, and must not load Django for it.
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opensmm.store.django_settings")
+    import django
+    from django.db import connections
+    from django.db.migrations.executor import MigrationExecutor
+
+    django.setup()
+    connections.databases[_ALIAS] = connections.configure_settings({"default": {}, _ALIAS: _database(owner_url)})[
+        _ALIAS
+    ]
+    try:
+        executor = MigrationExecutor(connections[_ALIAS])
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        executor.migrate(executor.loader.graph.leaf_nodes(), plan)
+    finally:
+        connections[_ALIAS].close()
+        del connections[_ALIAS]
+        del connections.databases[_ALIAS]
+    return [str(migration) for migration, _ in plan]
+
+
+def _database(url: str) -> dict[str, Any]:
+    """A connection string in Django's words; what they have no word for is passed through."""
+    given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+    words = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    named = {word: given.pop(name, "") for word, name in words.items()}
+    return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": given}
+
+
+def newest() -> str:
+    """The name of the newest migration this OpenSMM brings."""
+    folder = files("opensmm.store") / "migrations"
+    return max(entry.name.removesuffix(".py") for entry in folder.iterdir() if entry.name[:4].isdigit())
+
+
+async def check_app_role(conn: psycopg.AsyncConnection[Any]) -> None:
+    """Raises Misconfigured where the schema is missing or not up to date, or where the role could undo the books."""
+    cursor = conn.cursor(row_factory=scalar_row)
+    await cursor.execute("select to_regclass('transfer') is not null and to_regclass('django_migrations') is not null")
+    if not await cursor.fetchone():
+        raise Misconfigured("the database has no tables of OpenSMM yet: run `opensmm migrate`")
+    await cursor.execute(_FAULTS_OF_ROLE)
+    if faults := [str(fault) async for fault in cursor]:
+        raise Misconfigured(
+            f"the role {conn.info.user!r} {', '.join(faults)}: set DATABASE_URL to a plain role that owns nothing, "
+            "and DATABASE_ADMIN_URL to the owner's"
+        )
+    await cursor.execute("select exists (select from django_migrations where app = 'store' and name = %s)", (newest(),))
+    if not await cursor.fetchone():
+        raise Misconfigured("the database's tables are older than this OpenSMM: run `opensmm migrate`")
+
+
+_FAULTS_OF_ROLE: Final = """
+select 'is a superuser' from pg_roles where rolname = current_user and rolsuper
+union all
+select 'may act as a superuser' from pg_roles
+where rolsuper and rolname <> current_user and pg_has_role(current_user, oid, 'member')
+  and not exists (select from pg_roles where rolname = current_user and rolsuper)
+union all
+select 'owns or may act as the owner of ' || string_agg(relname, ', ' order by relname) from pg_class
+where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and pg_has_role(current_user, relowner, 'member')
+having count(*) > 0
+union all
+select 'may ' || privilege || ' transfers' from unnest(array['update', 'delete', 'truncate']) as privilege
+where has_table_privilege(current_user, 'transfer', privilege)
+   or privilege = 'update' and has_any_column_privilege(current_user, 'transfer', privilege)
+"""

@@ -1,0 +1,110 @@
+"""What happened to one order, for the operator's eyes: read from the rows that it left."""
+
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import OrderId
+from opensmm.base.money import Money, five_decimals
+from opensmm.store.connection import Connection
+
+
+class Event(Struct, frozen=True):
+    at: datetime
+    what: str
+
+
+class Story(Struct, frozen=True):
+    order: OrderId
+    customer: int
+    service: int
+    link: str
+    quantity: int
+    runs: int
+    charge: Money
+    refunded: Money
+    state: str
+    events: tuple[Event, ...]
+
+
+_ORDER: Final = """
+select id, customer_id, service_id, link, quantity, runs, charge, refunded, state, created, ended
+from orders where id = %s
+"""
+_MONEY: Final = """
+select created, kind, amount, sequence from transfer where order_id = %s order by id
+"""
+_ATTEMPTS: Final = """
+select t.run, t.number, p.name, t.provider_service, t.outcome, t.provider_order, t.sent, t.answered, t.answer,
+       t.cost::text, t.currency
+from attempt t left join provider p on p.id = t.provider_id where t.order_id = %s order by t.run, t.number
+"""
+_DELIVERIES: Final = """
+select run, state, quantity, remains, start_count, due, polled, cancel_asked, cancel_passed
+from delivery where order_id = %s order by run
+"""
+_REFILLS: Final = "select id, state, created, ended from refill where order_id = %s order by id"
+
+
+async def story(connection: Connection, order: OrderId) -> Story | None:
+    """The order's events in the order they happened; None where there is no such order."""
+    cursor = await connection.execute(_ORDER, [order])
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    events = [Event(row[9], f"placed: service {row[2]}, {row[4]} × {row[5]}, for {five_decimals(row[6])}")]
+    if row[10] is not None:
+        events.append(Event(row[10], f"ended: {row[8]}"))
+    for read in (_money, _attempts, _deliveries, _refills):
+        events += await read(connection, order)
+    events.sort(key=lambda event: event.at)
+    return Story(OrderId(row[0]), *row[1:9], events=tuple(events))
+
+
+async def _money(connection: Connection, order: OrderId) -> list[Event]:
+    cursor = await connection.execute(_MONEY, [order])
+    return [
+        Event(at, f"money: {kind} {five_decimals(amount)}" + (f" (run {run})" if run else ""))
+        for at, kind, amount, run in await cursor.fetchall()
+    ]
+
+
+async def _attempts(connection: Connection, order: OrderId) -> list[Event]:
+    cursor = await connection.execute(_ATTEMPTS, [order])
+    events = []
+    for run, number, name, service, outcome, theirs, sent, answered, said, cost, currency in await cursor.fetchall():
+        which = f"run {run}, try {number}"
+        events.append(Event(sent, f"sent: {which}, to {name} as their service {service}"))
+        if answered is not None:
+            told = f"their order {theirs}" if theirs else said
+            paid = f", cost {cost} {currency}" if cost else ""
+            events.append(Event(answered, f"answered: {which}, {outcome}: {told}{paid}"))
+        elif outcome == "unsure":
+            events.append(Event(sent, f"unanswered: {which}, {said}"))
+    return events
+
+
+async def _deliveries(connection: Connection, order: OrderId) -> list[Event]:
+    cursor = await connection.execute(_DELIVERIES, [order])
+    events = []
+    for run, state, quantity, remains, start, due, polled, asked, passed in await cursor.fetchall():
+        counted = "" if start is None else f", start count {start}"
+        if polled is not None:
+            events.append(Event(polled, f"asked: run {run} is {state}, {remains} of {quantity} remain{counted}"))
+        elif due is not None:
+            events.append(Event(due, f"due: run {run}, {state}"))
+        if asked is not None:
+            told = "passed on to the provider" if passed is not None else "asked for"
+            events.append(Event(passed or asked, f"cancel: run {run}, {told}"))
+    return events
+
+
+async def _refills(connection: Connection, order: OrderId) -> list[Event]:
+    cursor = await connection.execute(_REFILLS, [order])
+    events = []
+    for refill, state, created, ended in await cursor.fetchall():
+        events.append(Event(created, f"refill {refill}: asked for"))
+        if ended is not None:
+            events.append(Event(ended, f"refill {refill}: {state}"))
+    return events

@@ -1,0 +1,268 @@
+"""The API page in English."""
+
+from typing import Final
+
+from opensmm.domain.catalogue import Counts, ServiceType
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.refills import RefillStatus
+from opensmm.domain.refusals import Refusal
+from opensmm.web.texts import CallText, Labels, Sections, Texts
+
+_LABELS: Final = Labels(
+    title="API",
+    description="Order services, follow them, refill and cancel them, and read your balance from your own program.",
+    other_page="v1 · العربية",
+    skip="Skip to the content",
+    contents="On this page",
+    method="HTTP method",
+    url="API URL",
+    format="Response format",
+    key="API key",
+    key_hint="Yours alone. Whoever has it can spend your balance.",
+    parameter="Parameter",
+    meaning="Description",
+    optional="optional",
+    sample="Example response",
+    answer="Answer",
+    request="Example request",
+    billed="Billed",
+    status="Status",
+    refill_status="Refill status",
+    final="final",
+    text="Text",
+    when="When",
+    code="Code",
+    link="Link",
+    outcome="What happens",
+    not_found="Page not found",
+    not_found_lead="There is nothing at this address.",
+    back="To the API page",
+)
+
+_SECTIONS: Final = Sections(
+    requests=CallText(
+        "Requests",
+        "Every call is one POST to the API URL with your key, an action and the action's parameters.",
+        (
+            "Send parameters as `application/x-www-form-urlencoded`. Multipart forms, a JSON object and the query "
+            "string are read as well. Where a parameter is in both, the body wins over the query string.",
+            "`Authorization: Bearer YOUR_API_KEY` may stand in for `key`.",
+            "Every answer is JSON in UTF-8.",
+            "Whole numbers are plain digits. An optional parameter left empty counts as absent, and a parameter "
+            "that a service does not use is ignored.",
+            "Lists of ids are separated by commas, at most 100 in one call. Lists of comments, usernames, hashtags, "
+            "keywords and groups have one entry a line, separated by `\\r\\n` or `\\n`.",
+        ),
+    ),
+    types=CallText(
+        "Service types",
+        "What `add` needs depends on the service's `type`. Beside the parameters listed here, each call has `key`, "
+        "`action` and `service`.",
+    ),
+    statuses=CallText(
+        "Order statuses",
+        "Keep asking until a status is final. `charge` is what you have paid after refunds; `remains` is what has "
+        "not been delivered, and is paid back when the order ends `Partial` or `Canceled`.",
+    ),
+    refill_statuses=CallText("Refill statuses", "A refill moves no money."),
+    errors=CallText(
+        "Errors",
+        'A refusal is HTTP 200 with exactly one key: `{"error": "…"}`. Nothing was ordered or charged.',
+        (
+            "Checks run in this order: key, action, service, link, the type's own parameters, quantity, minimum, "
+            "maximum, drip-feed, active link, funds.",
+        ),
+    ),
+    faults=CallText(
+        "Other HTTP codes",
+        "These speak of the moment, not of your order. The body has the same one key. After `503`, or when no answer "
+        "came at all, repeat `add` with the same idempotency key.",
+    ),
+    idempotency=CallText(
+        "Repeating safely",
+        "A connection can break after an order was placed and before you read its id. Send `add` with an "
+        "`idempotency_key` of your own making (1 to 255 characters, or the header `Idempotency-Key`), one for each "
+        "order you mean to place. However often you repeat it, there is one order and one charge, and the answer is "
+        "that order's id.",
+        (
+            "The same key with other parameters is refused.",
+            "Refusals are not remembered: after a top-up the same request may succeed.",
+            "Keys are kept for at least 7 days.",
+        ),
+    ),
+    sandbox=CallText(
+        "Testing your integration",
+        "Services fulfilled by the sandbox deliver nothing real and behave as the last part of the link says, so "
+        "that you can see your program meet every outcome. Other services take the link as it is.",
+    ),
+    examples=CallText(
+        "Working examples",
+        "Each reads the price list and the balance, places one order and follows it to its end. Put your key in "
+        "place of `YOUR_API_KEY`, or pass the API URL and the key as arguments.",
+    ),
+)
+
+_CALLS: Final = {
+    "services": CallText(
+        "Service list",
+        "What you can order, at your prices. `rate` is the price of 1000; of a package, the price of one.",
+        ("`extended=1` adds drip-feed, description and average time, in minutes, to each service.",),
+    ),
+    "add": CallText(
+        "Add order",
+        "Places an order and charges it at once. Which parameters it takes depends on the service's type.",
+        (
+            "Charge = rate × billed quantity ÷ 1000 (a package: the rate itself), rounded up to 5 decimals.",
+            "`min` and `max` of a service hold for one run of a drip-feed, and for one post of a subscription.",
+            "Drip-feed: `runs` of at least 2 and an `interval` of at least 1 minute, both or neither. The order is "
+            "charged for all runs at once.",
+        ),
+    ),
+    "status": CallText("Order status", "How one order stands."),
+    "statuses": CallText(
+        "Multiple orders status",
+        "How up to 100 orders stand, in the order you asked. An id that is not yours is answered with an error, the "
+        "others are not harmed.",
+    ),
+    "refill": CallText("Create refill", "Asks to deliver again what a completed order has lost."),
+    "refills": CallText("Create multiple refill", "The same for up to 100 orders."),
+    "refill_status": CallText("Get refill status", "How one refill stands."),
+    "refill_statuses": CallText("Get multiple refill status", "How up to 100 refills stand."),
+    "cancel": CallText(
+        "Create cancel",
+        "Asks to cancel orders. An order not yet sent on ends at once; otherwise `1` means asked for, and the outcome "
+        "shows in the order's status.",
+    ),
+    "balance": CallText("User balance", "What you have left to spend."),
+    "orders": CallText(
+        "Your orders",
+        "Your orders, newest first: for finding one whose answer was lost.",
+        ("To read on, give the last id you got as `before`.",),
+    ),
+}
+
+_PARAMETERS: Final = {
+    "key": "Your API key",
+    "action": "The action",
+    "service": "Service ID",
+    "link": "Link to page",
+    "quantity": "Needed quantity",
+    "runs": "Runs to deliver",
+    "interval": "Interval in minutes",
+    "order": "Order ID",
+    "orders": "Order IDs (separated by a comma, up to 100 IDs)",
+    "refill": "Refill ID",
+    "refills": "Refill IDs (separated by a comma, up to 100 IDs)",
+    "extended": "`1` for more about each service",
+    "limit": "How many, up to 100",
+    "before": "An order ID: only older orders",
+    "idempotency_key": "Your own mark for this order, which makes a repeat safe",
+    "keywords": "Keywords list separated by `\\r\\n` or `\\n`",
+    "comments": "Comments list separated by `\\r\\n` or `\\n`",
+    "usernames": "Usernames list separated by `\\r\\n`, `\\n` or a comma",
+    "hashtags": "Hashtags list separated by `\\r\\n`, `\\n` or a comma",
+    "groups": "Groups list separated by `\\r\\n` or `\\n`",
+    "hashtag": "The hashtag whose users are mentioned",
+    "mentions_user_followers.username": "URL of the profile whose followers are mentioned",
+    "comment_likes.username": "Username of the comment owner",
+    "comment_replies.username": "Username of the comment owner",
+    "subscriptions.username": "Username",
+    "media": "URL of the media whose likers are mentioned",
+    "answer_number": "Number of the poll's answer",
+    "min": "Quantity min",
+    "max": "Quantity max",
+    "posts": "How many new posts; without it until it expires, `0` for old posts only",
+    "old_posts": "How many posts that exist already",
+    "delay": "Delay in minutes. Possible values: {delays}",
+    "expiry": "Expiry date. Format `d/m/Y`, in the future",
+    "country": "Country of the visitors",
+    "device": "Device, a number from `1` to `5`",
+    "type_of_traffic": "`1` from a search keyword, `2` from a referring page, `3` direct",
+    "google_keyword": "The search keyword, with type of traffic `1`",
+    "referring_url": "The referring page, with type of traffic `2`",
+}
+
+_REFUSALS: Final = {
+    Refusal.MALFORMED_REQUEST: "The request cannot be read: broken encoding, a parameter sent twice, a wrong JSON type",
+    Refusal.UNKNOWN_KEY: "No key, or a wrong or revoked one",
+    Refusal.UNKNOWN_ACTION: "No action, or one that does not exist",
+    Refusal.SERVICE_MISSING: "No service given",
+    Refusal.SERVICE_UNKNOWN: "There is no such service, or it is not on sale",
+    Refusal.LINK: "The link is missing or cannot be one",
+    Refusal.QUANTITY: "The quantity is missing or no whole number",
+    Refusal.QUANTITY_TOO_LOW: "Under the service's minimum (the number is the minimum)",
+    Refusal.QUANTITY_TOO_HIGH: "Over the service's maximum (the number is the maximum)",
+    Refusal.PARAMETER: "A parameter of this type is missing or bad; the text names it",
+    Refusal.NO_DRIP_FEED: "The service offers no drip-feed",
+    Refusal.RUNS: "Runs are missing or under 2",
+    Refusal.INTERVAL: "The interval is missing or under 1 minute",
+    Refusal.ACTIVE_LINK: "Some services take one order a link at a time",
+    Refusal.FUNDS: "The charge is more than your balance",
+    Refusal.ORDER_MISSING: "No order given",
+    Refusal.ORDER_UNKNOWN: "The order is not one of yours",
+    Refusal.TOO_MANY_IDS: "More than 100 ids: none was looked at",
+    Refusal.REFILL_DISABLED: "The service offers no refill",
+    Refusal.REFILL_TOO_EARLY: "The service's waiting time is not over",
+    Refusal.REFILL_OPEN: "A refill of this order is already open",
+    Refusal.REFILL_NOT_COMPLETED: "Only a completed order can be refilled",
+    Refusal.REFILL_UNKNOWN: "The refill is not one of yours",
+    Refusal.NOT_CANCELABLE: "The service offers no cancel, or the order has ended",
+    Refusal.IDEMPOTENCY_MISMATCH: "The idempotency key stands for another order",
+    Refusal.SUSPENDED: "You may read, but not order",
+    Refusal.ADDRESS: "This key may not be used from your address",
+    Refusal.TOO_MANY_REQUESTS: "Slow down; `Retry-After` says how long",
+}
+
+ENGLISH: Final = Texts(
+    language="en",
+    direction="ltr",
+    labels=_LABELS,
+    sections=_SECTIONS,
+    calls=_CALLS,
+    parameters=_PARAMETERS,
+    types={kind: kind.value for kind in ServiceType},
+    billed={
+        Counts.QUANTITY: "the quantity",
+        Counts.COMMENTS: "the number of comments",
+        Counts.USERNAMES: "the number of usernames",
+        Counts.ONE: "one",
+        Counts.POSTS: "each post's own order, when it is made",
+    },
+    billed_packaged="one, at the rate itself",
+    drips="the quantity × runs",
+    link_alone="With the link alone, the link is the media and the service's minimum is the quantity.",
+    statuses={
+        OrderStatus.PENDING: "Placed, and not begun",
+        OrderStatus.PROCESSING: "Being sent on",
+        OrderStatus.IN_PROGRESS: "Being delivered; a drip-feed from its first run to its last",
+        OrderStatus.COMPLETED: "All delivered; `remains` is 0",
+        OrderStatus.PARTIAL: "Ended with a part delivered; the rest is paid back",
+        OrderStatus.CANCELED: "Ended; what was not delivered is paid back",
+    },
+    refill_statuses={
+        RefillStatus.PENDING: "Asked for",
+        RefillStatus.IN_PROGRESS: "Being delivered",
+        RefillStatus.COMPLETED: "Delivered again",
+        RefillStatus.REJECTED: "Turned down",
+        RefillStatus.CANCELED: "Called off",
+    },
+    refusals=_REFUSALS,
+    faults={
+        408: "The body did not arrive in time",
+        413: "The request is too large",
+        429: "Too many requests; wait as long as `Retry-After` says",
+        503: "Overloaded, or the database is away for a moment; wait as long as `Retry-After` says, then repeat",
+    },
+    links={
+        "": "Any other link: delivered whole, `Completed`",
+        "partial-40": "40 % are delivered, then `Partial`: the rest is paid back",
+        "canceled": "Accepted, then `Canceled`: paid back",
+        "slow": "Delivered whole, but slowly",
+        "stuck": "Accepted, and never moves: for your time limits and your cancel",
+        "refuse": "The provider turns it down: `Canceled`, paid back",
+        "timeout": "The provider takes it and never answers: `Processing` until it is settled, never sent twice",
+        "lost": "The provider neither takes it nor answers: `Processing` until it is settled",
+        "garbage": "The provider takes it and answers nonsense: `Processing` until it is settled, never sent twice",
+        "drop": "`Completed`, then a third is lost: for testing refills",
+    },
+)

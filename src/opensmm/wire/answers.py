@@ -1,0 +1,300 @@
+"""Answers of providers, of either dialect, read leniently: nothing that arrives raises, and no doubt is resolved.
+
+What is not understood is no news, and after an ``add`` it is unsure.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from itertools import islice
+from typing import Final, TypeAlias
+
+from opensmm.base.money import PER_WHOLE, Money
+from opensmm.domain.asks import Ids
+from opensmm.domain.dispatch import Accepted, Declined, SendOutcome, Unsure, means_refusal
+from opensmm.domain.ledger import BalanceView
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.progress import Report
+from opensmm.domain.refills import RefillStatus
+from opensmm.wire.words import LOWER_CASE_STATUS, REFILL_STATUS
+
+Json: TypeAlias = "str | bool | list[Json] | dict[str, Json] | None"
+"""Numbers stay the text they arrived as, so that none is too big, too exact or no number at all."""
+
+MAX_EVIDENCE: Final = 500
+"""Characters of an answer that are kept."""
+MAX_STARTS: Final = 32
+"""Places in an answer where JSON is looked for behind notices and HTML."""
+MAX_WRAPS: Final = 3
+"""Objects around the one that is meant."""
+MAX_DEPTH: Final = 10
+"""Levels of an answer; a deeper one is not understood."""
+MAX_AMOUNT: Final = 10**15
+
+_BLANKS: Final = "\ufeff \t\r\n"
+_START: Final = re.compile(r"[^\s:,\[{]\s*([\[{])")
+_UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_PROVIDER_ID: Final = re.compile(r"(?=[^0-9]*[0-9])(?!0+\Z)[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+_WHOLE: Final = re.compile(r"(-?[0-9]{1,18})(?:\.0{1,18})?")
+_AMOUNT: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?")
+_GROUPED: Final = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
+_NO_ORDER: Final = (None, False, "", "0")
+_FAILED: Final = ("fail", "failed", "error", "false")
+_WRAPPERS: Final = ("data", "orders", "result", "results", "response", "refills", "cancels", "statuses")
+
+_STATUS: Final = {word: status for status, word in LOWER_CASE_STATUS.items()} | {"cancelled": OrderStatus.CANCELED}
+_REFILL_STATUS: Final = {word.lower().replace(" ", ""): status for status, word in REFILL_STATUS.items()} | {
+    "cancelled": RefillStatus.CANCELED
+}
+
+
+def read_order(body: bytes) -> SendOutcome:
+    """What an answer to ``add`` proves: an order id, a refusal in words that mean one, or neither."""
+    evidence = excerpt(body)
+    found = parse(body)
+    if not isinstance(found, dict):
+        return Unsure(evidence)
+    words = _error_words(found)
+    order = _provider_id(found.get("order"))
+    if order and not words and _word(found.get("status")) not in _FAILED:
+        return Accepted(order, evidence)
+    if words and found.get("order") in _NO_ORDER and means_refusal(words):
+        return Declined(words)
+    return Unsure(evidence)
+
+
+def read_statuses(ids: Ids, body: bytes) -> list[Report | None]:
+    """One report per id asked for; None where there is no news of it."""
+    return [_report(said) for said in _said_of(ids, parse(body), ("order", "id"), "status")]
+
+
+def read_refills(ids: Ids, body: bytes) -> list[str | Declined | None]:
+    """The provider's refill id per order asked for, its words of refusal, or None where neither was understood."""
+    answers: list[str | Declined | None] = []
+    for said in _said_of(ids, parse(body), ("order",), "refill"):
+        told = said.get("refill") if isinstance(said, dict) and not _error_words(said) else said
+        words = _error_words(told)
+        answers.append(Declined(words) if words else _provider_id(told) or None)
+    return answers
+
+
+def read_refill_statuses(ids: Ids, body: bytes) -> list[RefillStatus | None]:
+    """One status per refill asked for; None where there is no news of it."""
+    answers: list[RefillStatus | None] = []
+    for said in _said_of(ids, parse(body), ("refill", "id"), "status"):
+        told = said.get("status") if isinstance(said, dict) and not _error_words(said) else said
+        answers.append(_REFILL_STATUS.get(_word(told)))
+    return answers
+
+
+def read_cancels(ids: Ids, body: bytes) -> list[bool | Declined]:
+    """True per order whose cancel the provider took on; its words of refusal; False where it said neither."""
+    answers: list[bool | Declined] = []
+    for said in _said_of(ids, parse(body), ("order",), "cancel"):
+        told = said.get("cancel") if isinstance(said, dict) and not _error_words(said) else said
+        words = _error_words(told)
+        answers.append(Declined(words) if words else told is True or bool(_provider_id(told)))
+    return answers
+
+
+def read_balance(body: bytes) -> BalanceView | None:
+    """The balance rounded down to 5 decimals; None where none was understood."""
+    found = parse(body)
+    for _ in range(MAX_WRAPS):
+        if not isinstance(found, dict) or _error_words(found):
+            return None
+        amount = _amount(found.get("balance"))
+        if amount is not None:
+            numerator, denominator = amount.as_integer_ratio()
+            return BalanceView(Money(numerator * PER_WHOLE // denominator), _currency(found.get("currency")))
+        found = found.get("data")
+    return None
+
+
+def excerpt(body: bytes) -> str:
+    """The beginning of an answer, fit to be stored and shown as text."""
+    return _clean(body[: 4 * MAX_EVIDENCE].decode("utf-8", "replace"))
+
+
+def _clean(text: str) -> str:
+    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text[:MAX_EVIDENCE])
+
+
+def parse(body: bytes) -> Json:
+    """The JSON that ends an answer, whatever stands before it; None where there is none.
+
+    An object inside a broken one is never taken for the answer: a cut-off acceptance may hold what looks like
+    an error.
+    """
+    text = body.decode("utf-8", "replace").lstrip(_BLANKS)
+    if text[:1] in ("{", "["):
+        return _decoded(text, 0)
+    starts = (found.start(1) for found in _START.finditer(text))
+    return next((found for found in _attempts(text, starts) if found is not None), None)
+
+
+def _attempts(text: str, starts: Iterator[int]) -> Iterator[Json]:
+    return (_decoded(text, start) for start in islice(starts, MAX_STARTS))
+
+
+def _decoded(text: str, start: int) -> Json:
+    try:
+        found, end = _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    return found if not text[end:].strip(_BLANKS) and _shallow(found) else None
+
+
+def _shallow(found: Json) -> bool:
+    level = [found]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _within(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return True
+    return False
+
+
+def _within(outer: Json) -> Iterable[Json]:
+    if isinstance(outer, dict):
+        return outer.values()
+    return outer if isinstance(outer, list) else ()
+
+
+def _object(pairs: list[tuple[str, Json]]) -> Json:
+    """A name that comes twice with different values says nothing."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        found.update((name, None) for name, value in pairs if found[name] != value)
+    return found
+
+
+def _nothing(text: str) -> None:
+    """NaN and the infinities are no numbers of ours."""
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=str, parse_float=str, parse_constant=_nothing, strict=False
+)
+
+
+def _said_of(ids: Ids, found: Json, id_names: tuple[str, ...], name: str) -> list[Json]:
+    """What an answer says of each id asked for, in their order; None where it says nothing of it.
+
+    Knows an object keyed by id, an array whose lines name their id, a bare object where one id was asked for, and
+    each of these inside a wrapper. Ids not asked for are ignored.
+    """
+    wanted = [_same(text) for text in ids.texts]
+    for _ in range(MAX_WRAPS):
+        known = _by_id(found, id_names)
+        said = [known.get(which) for which in wanted]
+        if any(one is not None for one in said):
+            return said
+        inner = _inner(found)
+        if inner is None:
+            break
+        found = inner
+    if len(wanted) == 1 and isinstance(found, dict) and (name in found or _error_words(found)):
+        return [found if _same(_named(found, id_names)) in ("", wanted[0]) else None]
+    return [None] * len(wanted)
+
+
+def _by_id(found: Json, id_names: tuple[str, ...]) -> dict[str, Json]:
+    """An id spoken of twice in different words is spoken of with None."""
+    known: dict[str, Json] = {}
+    for which, said in _lines(found, id_names):
+        known[which] = said if which not in known or known[which] == said else None
+    return known
+
+
+def _lines(found: Json, id_names: tuple[str, ...]) -> Iterator[tuple[str, Json]]:
+    if isinstance(found, dict):
+        yield from ((_same(which), said) for which, said in found.items())
+    elif isinstance(found, list):
+        yield from ((_same(_named(line, id_names)), line) for line in found)
+
+
+def _named(line: Json, id_names: tuple[str, ...]) -> Json:
+    return next((line[name] for name in id_names if name in line), None) if isinstance(line, dict) else None
+
+
+def _inner(found: Json) -> Json:
+    if not isinstance(found, dict):
+        return None
+    return next((found[name] for name in _WRAPPERS if isinstance(found.get(name), dict | list)), None)
+
+
+def _same(which: Json) -> str:
+    """One spelling per id: ``"007"``, ``7`` and ``7.0`` are the same."""
+    if not isinstance(which, str):
+        return ""
+    text = which.strip(_BLANKS)
+    whole = _WHOLE.fullmatch(text)
+    return str(int(whole[1])) if whole else text
+
+
+def _report(said: Json) -> Report | None:
+    if not isinstance(said, dict) or _error_words(said):
+        return None
+    status = _STATUS.get(_word(said.get("status")))
+    if status is None:
+        return None
+    return Report(
+        status=status,
+        start_count=_count(said.get("start_count")),
+        remains=_count(said.get("remains")),
+        charge=_amount(said.get("charge")),
+        currency=_currency(said.get("currency")),
+    )
+
+
+def _word(told: Json) -> str:
+    """``In progress``, ``in_progress`` and ``inprogress`` are one word."""
+    if not isinstance(told, str) or len(told) > 40:
+        return ""
+    return "".join(told.lower().replace("_", " ").replace("-", " ").split())
+
+
+def _provider_id(told: Json) -> str:
+    """An id above 0, as a number or a text; empty where it is none."""
+    text = _same(told)
+    return text if _PROVIDER_ID.fullmatch(text) else ""
+
+
+def _plain_number(told: Json) -> str:
+    if not isinstance(told, str) or len(told) > 60:
+        return ""
+    text = told.strip(_BLANKS)
+    return text.replace(",", "") if _GROUPED.fullmatch(text) else text
+
+
+def _count(told: Json) -> int | None:
+    whole = _WHOLE.fullmatch(_plain_number(told))
+    return int(whole[1]) if whole else None
+
+
+def _amount(told: Json) -> Decimal | None:
+    text = _plain_number(told)
+    amount = Decimal(text) if _AMOUNT.fullmatch(text) else None
+    return amount if amount is not None and abs(amount) < MAX_AMOUNT else None
+
+
+def _currency(told: Json) -> str:
+    return told.upper() if isinstance(told, str) and _CURRENCY.fullmatch(told) else ""
+
+
+def _error_words(told: Json) -> str:
+    """The texts under ``error`` or ``errors``, one after the other; empty where there are none."""
+    if not isinstance(told, dict):
+        return ""
+    told = told.get("error") or told.get("errors")
+    return _clean("; ".join(islice(_texts(told, MAX_WRAPS), 10)))
+
+
+def _texts(told: Json, depth: int) -> Iterator[str]:
+    if isinstance(told, str) and told.strip():
+        yield told.strip()
+    elif depth:
+        for inner in _within(told):
+            yield from _texts(inner, depth - 1)

@@ -1,0 +1,274 @@
+"""Asks on the wire: from parameters to what is meant, and back. Both dialects name their parameters alike."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Final, assert_never
+
+import msgspec
+
+from opensmm.domain.asks import (
+    MALFORMED,
+    MAX_IDS,
+    NO_DETAILS,
+    Add,
+    Ask,
+    Balance,
+    Cancel,
+    Details,
+    Ids,
+    OrderList,
+    RefillOrders,
+    RefillStatus,
+    Services,
+    Status,
+)
+from opensmm.domain.refusals import Refusal, Refused
+from opensmm.wire.form import Fields
+
+MAX_DIGITS: Final = 18
+MAX_IDEMPOTENCY_KEY: Final = 255
+"""Characters."""
+
+_BLANKS: Final = " \t\r\n"
+_ABSENT: Final = frozenset(("", "undefined", "null"))
+_DATE: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+_DETAIL_NAMES: Final = frozenset(Details.__struct_fields__)
+
+
+def read_ask(fields: Fields, *, array_text: bool) -> Ask | Refused:
+    """What is asked. ``array_text``: a list of ids may also be the text of a JSON array."""
+    action = _text(fields, "action").lower()
+    if not action and (_given(fields, "refill") or _given(fields, "refills")):
+        action = "refill_status"
+    reader = _READERS.get(action)
+    return reader(fields, array_text) if reader is not None else Refused(Refusal.UNKNOWN_ACTION)
+
+
+def whole_number(text: str) -> int:
+    """One to eighteen ASCII digits, blanks around them ignored; MALFORMED for anything else."""
+    text = text.strip(_BLANKS)
+    return int(text) if text.isdigit() and text.isascii() and len(text) <= MAX_DIGITS else MALFORMED
+
+
+def _text(fields: Fields, name: str) -> str:
+    value = fields.get(name, "")
+    if isinstance(value, tuple):
+        return ""
+    value = value.strip(_BLANKS)
+    return "" if value in _ABSENT else value
+
+
+def _given(fields: Fields, name: str) -> bool:
+    value = fields.get(name, "")
+    return bool(value) if isinstance(value, tuple) else value.strip(_BLANKS) not in _ABSENT
+
+
+def _number(fields: Fields, name: str) -> int | None:
+    text = _text(fields, name)
+    return whole_number(text) if text else None
+
+
+def _lines(fields: Fields, name: str) -> tuple[str, ...]:
+    if not _given(fields, name):
+        return ()
+    value = fields[name]
+    text = value if isinstance(value, str) else "\n".join(value)
+    return tuple(line.rstrip("\r") for line in text.split("\n") if line.strip())
+
+
+def _names(fields: Fields, name: str) -> tuple[str, ...]:
+    return tuple(_listed(item for line in _lines(fields, name) for item in line.split(",")))
+
+
+def _listed(items: Iterable[str]) -> Iterable[str]:
+    return (item for item in (item.strip(_BLANKS) for item in items) if item)
+
+
+def _date(fields: Fields, name: str) -> date | None:
+    text = _text(fields, name)
+    if not text:
+        return None
+    found = _DATE.fullmatch(text)
+    try:
+        return date(int(found[3]), int(found[2]), int(found[1])) if found else date.min
+    except ValueError:
+        return date.min
+
+
+def _read_ids(fields: Fields, plural: str, singular: str, missing: Refusal, array_text: bool) -> Ids | Refused:
+    if not _given(fields, plural):
+        text = _text(fields, singular)
+        return Ids((text,), (whole_number(text),)) if text else Refused(missing)
+    value = fields[plural]
+    distinct: dict[int | str, str] = {}
+    for text in _listed(value if isinstance(value, tuple) else _split_ids(value, array_text)):
+        number = whole_number(text)
+        distinct.setdefault(text if number == MALFORMED else number, text)
+    if not distinct:
+        return Refused(missing)
+    if len(distinct) > MAX_IDS:
+        return Refused(Refusal.TOO_MANY_IDS)
+    numbers = tuple(MALFORMED if isinstance(which, str) else which for which in distinct)
+    return Ids(tuple(distinct.values()), numbers, many=True)
+
+
+def _split_ids(text: str, array_text: bool) -> Iterable[str]:
+    if array_text and text.lstrip(_BLANKS).startswith("["):
+        try:
+            return map(str, msgspec.json.decode(text, type=list[int | str]))
+        except (msgspec.MsgspecError, UnicodeError):
+            return text.split(",")
+    return text.split(",")
+
+
+def _read_services(fields: Fields, array_text: bool) -> Services:
+    return Services(extended=_text(fields, "extended") == "1")
+
+
+def _read_add(fields: Fields, array_text: bool) -> Add | Refused:
+    idempotency_key = fields.get("idempotency_key", "") if _given(fields, "idempotency_key") else ""
+    if isinstance(idempotency_key, tuple) or len(idempotency_key) > MAX_IDEMPOTENCY_KEY:
+        return Refused(Refusal.PARAMETER, "idempotency_key")
+    return Add(
+        service=_number(fields, "service"),
+        link=_text(fields, "link"),
+        quantity=_number(fields, "quantity"),
+        runs=_number(fields, "runs"),
+        interval_min=_number(fields, "interval"),
+        details=NO_DETAILS if _DETAIL_NAMES.isdisjoint(fields) else _read_details(fields),
+        idempotency_key=idempotency_key,
+    )
+
+
+def _read_details(fields: Fields) -> Details:
+    return Details(
+        comments=_lines(fields, "comments"),
+        usernames=_names(fields, "usernames"),
+        hashtags=_names(fields, "hashtags"),
+        keywords=_lines(fields, "keywords"),
+        groups=_lines(fields, "groups"),
+        hashtag=_text(fields, "hashtag"),
+        username=_text(fields, "username"),
+        media=_text(fields, "media"),
+        answer_number=_number(fields, "answer_number"),
+        min=_number(fields, "min"),
+        max=_number(fields, "max"),
+        posts=_number(fields, "posts"),
+        old_posts=_number(fields, "old_posts"),
+        delay=_number(fields, "delay"),
+        expiry=_date(fields, "expiry"),
+        country=_text(fields, "country"),
+        device=_number(fields, "device"),
+        type_of_traffic=_number(fields, "type_of_traffic"),
+        google_keyword=_text(fields, "google_keyword"),
+        referring_url=_text(fields, "referring_url"),
+    )
+
+
+def _read_status(fields: Fields, array_text: bool) -> Status | Refused:
+    ids = _read_ids(fields, "orders", "order", Refusal.ORDER_MISSING, array_text)
+    return ids if isinstance(ids, Refused) else Status(ids)
+
+
+def _read_orders(fields: Fields, array_text: bool) -> Status | OrderList | Refused:
+    """``orders`` as an action lists the caller's orders; with an ``orders`` parameter it is an alias of status."""
+    if _given(fields, "orders"):
+        return _read_status(fields, array_text)
+    limit, before = _number(fields, "limit"), _number(fields, "before")
+    if limit is not None and not 1 <= limit <= MAX_IDS:
+        return Refused(Refusal.PARAMETER, "limit")
+    if before == MALFORMED:
+        return Refused(Refusal.PARAMETER, "before")
+    return OrderList(MAX_IDS if limit is None else limit, before)
+
+
+def _read_refill(fields: Fields, array_text: bool) -> RefillOrders | Refused:
+    ids = _read_ids(fields, "orders", "order", Refusal.ORDER_MISSING, array_text)
+    return ids if isinstance(ids, Refused) else RefillOrders(ids)
+
+
+def _read_refill_status(fields: Fields, array_text: bool) -> RefillStatus | Refused:
+    ids = _read_ids(fields, "refills", "refill", Refusal.REFILL_UNKNOWN, array_text)
+    order = _text(fields, "order")
+    if isinstance(ids, Refused) and ids.why is Refusal.REFILL_UNKNOWN and order:
+        return RefillStatus(order=Ids((order,), (whole_number(order),)))
+    return ids if isinstance(ids, Refused) else RefillStatus(ids)
+
+
+def _read_cancel(fields: Fields, array_text: bool) -> Cancel | Refused:
+    ids = _read_ids(fields, "orders", "order", Refusal.ORDER_MISSING, array_text)
+    return ids if isinstance(ids, Refused) else Cancel(ids)
+
+
+def _read_balance(fields: Fields, array_text: bool) -> Balance:
+    return Balance()
+
+
+_READERS: Final[Mapping[str, Callable[[Fields, bool], Ask | Refused]]] = {
+    "services": _read_services,
+    "add": _read_add,
+    "status": _read_status,
+    "orders": _read_orders,
+    "refill": _read_refill,
+    "refill_status": _read_refill_status,
+    "cancel": _read_cancel,
+    "balance": _read_balance,
+}
+
+
+def write_ask(key: str, ask: Ask) -> dict[str, str]:
+    """The parameters that ``read_ask`` reads as the same ask; what is absent is left out."""
+    return {"key": key, **_write(ask)}
+
+
+def _write(ask: Ask) -> dict[str, str]:
+    match ask:
+        case Services(extended):
+            return {"action": "services", "extended": "1"} if extended else {"action": "services"}
+        case Add():
+            return {"action": "add", **_write_add(ask)}
+        case Status(orders):
+            return {"action": "status", **_write_ids("order", orders)}
+        case OrderList(limit, before):
+            return {"action": "orders", "limit": str(limit), **({} if before is None else {"before": str(before)})}
+        case RefillOrders(orders):
+            return {"action": "refill", **_write_ids("order", orders)}
+        case RefillStatus(refills, order):
+            asked = _write_ids("refill", refills) if order is None else _write_ids("order", order)
+            return {"action": "refill_status", **asked}
+        case Cancel(orders):
+            return {"action": "cancel", **_write_ids("order", orders)}
+        case Balance():
+            return {"action": "balance"}
+        case _:
+            assert_never(ask)
+
+
+def _write_ids(singular: str, ids: Ids) -> dict[str, str]:
+    return {f"{singular}s": ",".join(ids.texts)} if ids.many else {singular: ids.texts[0]}
+
+
+def _write_add(ask: Add) -> dict[str, str]:
+    plain: dict[str, object] = {
+        "service": ask.service,
+        "link": ask.link,
+        "quantity": ask.quantity,
+        "runs": ask.runs,
+        "interval": ask.interval_min,
+        "idempotency_key": ask.idempotency_key,
+    }
+    if ask.details is not NO_DETAILS:
+        plain |= {name: getattr(ask.details, name) for name in Details.__struct_fields__}
+    written = {name: _write_value(value) for name, value in plain.items()}
+    return {name: text for name, text in written.items() if text}
+
+
+def _write_value(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return "\n".join(value)
+    if isinstance(value, date):
+        return f"{value.day:02d}/{value.month:02d}/{value.year:04d}"
+    return str(value)

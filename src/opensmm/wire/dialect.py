@@ -1,0 +1,168 @@
+"""What the two published dialects have in common: how asks are read and written, and the shapes they share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from opensmm.base.ids import OrderId, RefillId
+from opensmm.base.money import short
+from opensmm.domain.asks import MALFORMED, Ask, Ids
+from opensmm.domain.catalogue import Service
+from opensmm.domain.dispatch import Declined, SendOutcome
+from opensmm.domain.ledger import BalanceView
+from opensmm.domain.orders import Habits
+from opensmm.domain.progress import ListedOrder, OrderView, Report
+from opensmm.domain.refills import Refill, RefillStatus
+from opensmm.domain.refusals import Refusal, Refused
+from opensmm.wire import answers, asks
+from opensmm.wire.form import Fields
+from opensmm.wire.words import REFILL_STATUS
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def quoted(text: str) -> str:
+    """The text as JSON."""
+    return _ENCODER.encode(text).decode()
+
+
+def write_error(text: str) -> bytes:
+    """The one-key body of every refusal and every fault."""
+    return _ENCODER.encode({"error": text})
+
+
+TOO_LARGE: Final = write_error("Request too large")
+TOO_MANY: Final = write_error("Too many requests")
+UNAVAILABLE: Final = write_error("Temporarily unavailable")
+
+
+class Dialect(ABC):
+    """One published dialect, in both directions: asks and answers, read and written. It holds no state.
+
+    Answers are compact JSON in UTF-8. Where ``ids.many`` is false the answer is about that one id alone, and its
+    refusal is the whole answer; ``outcomes`` run beside the ids.
+    """
+
+    def __init__(self, name: str, habits: Habits, refusals: Mapping[Refusal, str], *, array_text: bool) -> None:
+        self.name = name
+        self.habits = habits
+        self._refusals = refusals
+        self._array_text = array_text
+        self._errors = {why: quoted(text) for why, text in refusals.items() if "{" not in text}
+
+    def read_ask(self, fields: Fields) -> Ask | Refused:
+        """What is asked; the key is the caller's to check."""
+        return asks.read_ask(fields, array_text=self._array_text)
+
+    def write_ask(self, key: str, ask: Ask) -> dict[str, str]:
+        return asks.write_ask(key, ask)
+
+    def refusal_text(self, refused: Refused) -> str:
+        detail = str(refused.detail)
+        return self._refusals[refused.why].format(detail=detail, Detail=detail[:1].upper() + detail[1:])
+
+    def write_refusal(self, refused: Refused) -> bytes:
+        return self._error_object(refused).encode()
+
+    @abstractmethod
+    def write_order(self, order: OrderId) -> bytes: ...
+
+    @abstractmethod
+    def write_balance(self, balance: BalanceView) -> bytes: ...
+
+    @abstractmethod
+    def write_service(self, service: Service, rate: Decimal, extended: bool) -> bytes:
+        """One line of the price list, at the caller's rate, to be joined by ``write_services``."""
+
+    @abstractmethod
+    def write_services(self, services: Iterable[bytes]) -> bytes: ...
+
+    @abstractmethod
+    def write_statuses(self, ids: Ids, outcomes: Sequence[OrderView | Refused], title_case: bool = False) -> bytes:
+        """``title_case``: v1 says v2's words. v2 knows no others."""
+
+    @abstractmethod
+    def write_order_list(self, orders: Sequence[ListedOrder], title_case: bool = False) -> bytes: ...
+
+    def write_refills(self, ids: Ids, outcomes: Sequence[RefillId | Refused]) -> bytes:
+        if not ids.many:
+            only = outcomes[0]
+            return self.write_refusal(only) if isinstance(only, Refused) else f'{{"refill":"{only}"}}'.encode()
+        said = (self._error_object(one) if isinstance(one, Refused) else str(one) for one in outcomes)
+        return _array("order", "refill", ids, said)
+
+    def write_refill_statuses(self, ids: Ids, outcomes: Sequence[Refill | Refused]) -> bytes:
+        """The ids are those of refills, or one order's whose newest refill is told."""
+        if not ids.many:
+            only = outcomes[0]
+            if isinstance(only, Refused):
+                return self.write_refusal(only)
+            return f'{{"status":"{REFILL_STATUS[only.status]}"}}'.encode()
+        said = (
+            self._error_object(one) if isinstance(one, Refused) else f'"{REFILL_STATUS[one.status]}"'
+            for one in outcomes
+        )
+        return _array("refill", "status", ids, said)
+
+    def write_cancels(self, ids: Ids, outcomes: Sequence[Refused | None]) -> bytes:
+        """Always an array. None: it is asked for."""
+        return _array("order", "cancel", ids, ("1" if one is None else self._error_object(one) for one in outcomes))
+
+    def read_order(self, body: bytes) -> SendOutcome:
+        return answers.read_order(body)
+
+    def read_statuses(self, ids: Ids, body: bytes) -> list[Report | None]:
+        return answers.read_statuses(ids, body)
+
+    def read_refills(self, ids: Ids, body: bytes) -> list[str | Declined | None]:
+        return answers.read_refills(ids, body)
+
+    def read_refill_statuses(self, ids: Ids, body: bytes) -> list[RefillStatus | None]:
+        return answers.read_refill_statuses(ids, body)
+
+    def read_cancels(self, ids: Ids, body: bytes) -> list[bool | Declined]:
+        return answers.read_cancels(ids, body)
+
+    def read_balance(self, body: bytes) -> BalanceView | None:
+        return answers.read_balance(body)
+
+    def _error(self, refused: Refused) -> str:
+        return self._errors.get(refused.why) or quoted(self.refusal_text(refused))
+
+    def _error_object(self, refused: Refused) -> str:
+        return f'{{"error":{self._error(refused)}}}'
+
+
+def keys_of(ids: Ids) -> list[str]:
+    """The keys under which an answer speaks of ids: the caller's own spelling, as JSON."""
+    if MALFORMED in ids.numbers:
+        return [quoted(text) for text in ids.texts]
+    return [f'"{text}"' for text in ids.texts]
+
+
+def _array(id_name: str, name: str, ids: Ids, said: Iterable[str]) -> bytes:
+    """Ids are numbers here; one that is none is echoed as text."""
+    lines = (
+        f'{{"{id_name}":{quoted(text) if number == MALFORMED else number},"{name}":{value}}}'
+        for text, number, value in zip(ids.texts, ids.numbers, said, strict=True)
+    )
+    return f"[{','.join(lines)}]".encode()
+
+
+def listed_line(order: ListedOrder, status: str, charge: str, remains: int) -> str:
+    """One line of the ``orders`` listing: the same keys in both dialects, in the words of each."""
+    view = order.view
+    created = order.created.astimezone(UTC)
+    return (
+        f'{{"order":{view.order},"service":{order.service},"link":{quoted(order.link)},"quantity":"{order.quantity}",'
+        f'"charge":"{charge}","start_count":"{view.start_count}","status":"{status}","remains":"{remains}",'
+        f'"currency":"{view.currency}","created":"{created:%Y-%m-%dT%H:%M:%SZ}"}}'
+    )
+
+
+def balance_keys(balance: BalanceView) -> str:
+    return f'"balance":"{short(balance.amount)}","currency":"{balance.currency}"'

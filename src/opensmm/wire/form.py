@@ -1,0 +1,163 @@
+"""Requests as they arrive: query strings, forms and JSON bodies become one flat mapping of names to texts."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final, NoReturn
+from urllib.parse import urlencode
+
+from multipart import PushMultipartParser, parse_options_header
+
+Fields = dict[str, str | tuple[str, ...]]
+"""Parameters by name. Only a list that came as an array or as ``orders[]=1&orders[]=2`` is a tuple."""
+
+MAX_FIELDS: Final = 1000
+"""Parameters in one body or query string; more are refused."""
+
+LISTS: Final = frozenset(("orders", "refills", "comments", "usernames", "hashtags", "keywords", "groups"))
+
+_UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_ELEMENT: Final = re.compile(r"(\w+)\[\d{0,9}\]", re.ASCII)
+_FORM_TYPE: Final = b"application/x-www-form-urlencoded"
+
+
+def read_form(content_type: bytes, query: bytes, body: bytes) -> Fields | None:
+    """The parameters of a request, the body's before the query's; None where any of it is malformed.
+
+    Malformed is a scalar sent twice in one body, a control character, a broken escape, invalid UTF-8, an
+    uploaded file, or a JSON value that is no text, whole number, null or list.
+    """
+    try:
+        fields = _read_pairs(query) if query else {}
+        if body:
+            fields.update(_read_body(content_type, body))
+    except (ValueError, RecursionError):
+        return None
+    return fields
+
+
+def write_form(fields: Mapping[str, str]) -> bytes:
+    return urlencode(fields).encode()
+
+
+def _read_body(content_type: bytes, body: bytes) -> Fields:
+    if content_type == _FORM_TYPE:
+        return _read_pairs(body)
+    kind = content_type.partition(b";")[0].strip().lower()
+    if kind == b"multipart/form-data":
+        return _read_multipart(content_type, body)
+    if kind in (b"application/json", b"text/json") or kind.endswith(b"+json"):
+        return _read_json(body)
+    if kind != _FORM_TYPE and body.lstrip(b" \t\r\n").startswith(b"{"):
+        return _read_json(body)
+    return _read_pairs(body)
+
+
+def _read_pairs(raw: bytes) -> Fields:
+    if raw.count(b"&") >= MAX_FIELDS:
+        raise ValueError("too many fields")
+    text = raw.decode()
+    _refuse_unfit(text)
+    fields: Fields = {}
+    for pair in text.split("&"):
+        name, _, value = pair.partition("=")
+        if "%" in pair or "+" in pair:
+            name, value = _unquoted(name), _unquoted(value)
+        if name in fields or "[" in name:
+            _keep_element(fields, name, value)
+        elif name:
+            fields[name] = value
+    return fields
+
+
+def _unquoted(text: str) -> str:
+    text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    # Python's own escapes stand in for percent-escapes: both are read in C, and both refuse what is no hex.
+    escaped = text.encode().replace(b"\\", b"\\\\").replace(b"%", b"\\x")
+    text = escaped.decode("unicode_escape").encode("latin-1").decode()
+    _refuse_unfit(text)
+    return text
+
+
+def _refuse_unfit(text: str) -> None:
+    if not text.isprintable() and _UNFIT.search(text):
+        raise ValueError("control character or lone surrogate")
+
+
+def _keep_element(fields: Fields, name: str, value: str) -> None:
+    """Adds an element of a list; refuses a scalar that is there already; ignores brackets behind other names."""
+    if name in fields:
+        raise ValueError("scalar sent twice")
+    element = _ELEMENT.fullmatch(name)
+    plain = element[1] if element else ""
+    if plain in LISTS:
+        earlier = fields.get(plain, ())
+        if isinstance(earlier, str):
+            raise ValueError("sent both as a scalar and as a list")
+        fields[plain] = (*earlier, value)
+
+
+def _read_multipart(content_type: bytes, body: bytes) -> Fields:
+    boundary = parse_options_header(content_type.decode("latin-1"))[1].get("boundary", "")
+    fields: Fields = {}
+    name, value = "", b""
+    with PushMultipartParser(boundary, max_segment_count=MAX_FIELDS, strict=True) as parser:
+        for event in parser.parse(body):
+            if event is None:
+                _keep_part(fields, name, value.decode())
+            elif isinstance(event, bytes | bytearray):
+                value += event
+            elif event.filename is not None or "filename*" in event.header("Content-Disposition", "").lower():
+                raise ValueError("uploaded file")
+            else:
+                name, value = event.name, b""
+    return fields
+
+
+def _keep_part(fields: Fields, name: str, value: str) -> None:
+    _refuse_unfit(name)
+    _refuse_unfit(value)
+    if name in fields or "[" in name:
+        _keep_element(fields, name, value)
+    else:
+        fields[name] = value
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise ValueError(f"not a whole number: {text[:20]}")
+
+
+def _read_object(pairs: list[tuple[str, object]]) -> Fields:
+    if len(pairs) > MAX_FIELDS or len(dict(pairs)) < len(pairs):
+        raise ValueError("too many fields, or one sent twice")
+    fields: Fields = {}
+    for name, value in pairs:
+        _refuse_unfit(name)
+        if isinstance(value, str):
+            fields[name] = _text(value)
+        elif isinstance(value, list) and name in LISTS:
+            fields[name] = tuple(_text(item) for item in value if item is not None)
+        elif value is not None:
+            raise ValueError("not a text, a whole number or a list")
+    return fields
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text or a whole number")
+    _refuse_unfit(value)
+    return value
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_read_object, parse_int=str, parse_float=_refuse_number, parse_constant=_refuse_number
+)
+
+
+def _read_json(body: bytes) -> Fields:
+    found = _DECODER.decode(body.decode())
+    if not isinstance(found, dict):
+        raise ValueError("not an object")
+    return found

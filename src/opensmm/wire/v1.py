@@ -1,0 +1,88 @@
+"""The v1 dialect of the Arabic page: a status key on success, lower-case words, charges with four decimals."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from opensmm.base.ids import OrderId
+from opensmm.base.money import four_decimals_up
+from opensmm.domain.asks import Ids
+from opensmm.domain.catalogue import Service
+from opensmm.domain.ledger import BalanceView
+from opensmm.domain.orders import Habits, OrderStatus
+from opensmm.domain.progress import ListedOrder, OrderView
+from opensmm.domain.refusals import Refused
+from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line
+from opensmm.wire.words import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_REFUSAL, V1_TYPE
+
+_REMAINS_UNTOLD: Final = frozenset((OrderStatus.PENDING, OrderStatus.PROCESSING))
+
+
+class _V1(Dialect):
+    def write_order(self, order: OrderId) -> bytes:
+        return b'{"status":"success","order":%d}' % order
+
+    def write_balance(self, balance: BalanceView) -> bytes:
+        return f'{{"status":"success",{balance_keys(balance)}}}'.encode()
+
+    def write_service(self, service: Service, rate: Decimal, extended: bool) -> bytes:
+        line: dict[str, object] = {
+            "service": str(service.id),
+            "name": service.name,
+            "category": service.category,
+            "rate": format(rate, "f"),
+            "min": str(service.min),
+            "max": str(service.max),
+            "type": V1_TYPE[service.type],
+            "desc": service.description,
+            "dripfeed": int(service.dripfeed),
+        }
+        if extended:
+            line["average_time"] = service.average_time_min
+        return msgspec.json.encode(line)
+
+    def write_services(self, services: Iterable[bytes]) -> bytes:
+        lines = b",".join(services)
+        return b"[%b]" % lines if lines else b'{"status":"success","data":"Empty Data"}'
+
+    def write_statuses(self, ids: Ids, outcomes: Sequence[OrderView | Refused], title_case: bool = False) -> bytes:
+        words = _words(title_case)
+        if not ids.many:
+            only = outcomes[0]
+            return self.write_refusal(only) if isinstance(only, Refused) else _status(only, words).encode()
+        lines = [
+            f"{key}:{self._error(one) if isinstance(one, Refused) else _status(one, words)}"
+            for key, one in zip(keys_of(ids), outcomes, strict=True)
+        ]
+        return f"{{{','.join(lines)}}}".encode()
+
+    def write_order_list(self, orders: Sequence[ListedOrder], title_case: bool = False) -> bytes:
+        words = _words(title_case)
+        lines = (_listed(order, words) for order in orders)
+        return f"[{','.join(lines)}]".encode()
+
+
+def _words(title_case: bool) -> Mapping[OrderStatus, str]:
+    return TITLE_CASE_STATUS if title_case else LOWER_CASE_STATUS
+
+
+def _remains(view: OrderView) -> int:
+    """The page shows 0 until there is progress."""
+    return 0 if view.status in _REMAINS_UNTOLD else view.remains
+
+
+def _status(view: OrderView, words: Mapping[OrderStatus, str]) -> str:
+    return (
+        f'{{"order":"{view.order}","status":"{words[view.status]}","charge":"{four_decimals_up(view.charge)}",'
+        f'"start_count":"{view.start_count}","remains":"{_remains(view)}"}}'
+    )
+
+
+def _listed(order: ListedOrder, words: Mapping[OrderStatus, str]) -> str:
+    view = order.view
+    return listed_line(order, words[view.status], four_decimals_up(view.charge), _remains(view))
+
+
+V1: Final[Dialect] = _V1("v1", Habits(own_before_link=True, link_alone_is_media=True), V1_REFUSAL, array_text=True)

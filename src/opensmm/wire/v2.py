@@ -1,0 +1,78 @@
+"""The v2 dialect, the trade's standard: title-case words, charges with five decimals, errors as objects."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from opensmm.base.ids import OrderId
+from opensmm.base.money import five_decimals
+from opensmm.domain.asks import Ids
+from opensmm.domain.catalogue import Service
+from opensmm.domain.ledger import BalanceView
+from opensmm.domain.orders import Habits
+from opensmm.domain.progress import ListedOrder, OrderView
+from opensmm.domain.refusals import Refused
+from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line
+from opensmm.wire.words import TITLE_CASE_STATUS, V2_REFUSAL
+
+
+class _V2(Dialect):
+    def write_order(self, order: OrderId) -> bytes:
+        return b'{"order":%d}' % order
+
+    def write_balance(self, balance: BalanceView) -> bytes:
+        return f"{{{balance_keys(balance)}}}".encode()
+
+    def write_service(self, service: Service, rate: Decimal, extended: bool) -> bytes:
+        line: dict[str, object] = {
+            "service": service.id,
+            "name": service.name,
+            "type": service.type,
+            "category": service.category,
+            "rate": format(rate, "f"),
+            "min": str(service.min),
+            "max": str(service.max),
+            "refill": service.refill,
+            "cancel": service.cancel,
+        }
+        if extended:
+            line |= {
+                "dripfeed": service.dripfeed,
+                "desc": service.description,
+                "average_time": service.average_time_min,
+            }
+        return msgspec.json.encode(line)
+
+    def write_services(self, services: Iterable[bytes]) -> bytes:
+        return b"[%b]" % b",".join(services)
+
+    def write_statuses(self, ids: Ids, outcomes: Sequence[OrderView | Refused], title_case: bool = False) -> bytes:
+        if not ids.many:
+            only = outcomes[0]
+            return self.write_refusal(only) if isinstance(only, Refused) else _status(only).encode()
+        lines = [
+            f"{key}:{self._error_object(one) if isinstance(one, Refused) else _status(one)}"
+            for key, one in zip(keys_of(ids), outcomes, strict=True)
+        ]
+        return f"{{{','.join(lines)}}}".encode()
+
+    def write_order_list(self, orders: Sequence[ListedOrder], title_case: bool = False) -> bytes:
+        lines = (_listed(order) for order in orders)
+        return f"[{','.join(lines)}]".encode()
+
+
+def _status(view: OrderView) -> str:
+    return (
+        f'{{"charge":"{five_decimals(view.charge)}","start_count":"{view.start_count}",'
+        f'"status":"{TITLE_CASE_STATUS[view.status]}","remains":"{view.remains}","currency":"{view.currency}"}}'
+    )
+
+
+def _listed(order: ListedOrder) -> str:
+    view = order.view
+    return listed_line(order, TITLE_CASE_STATUS[view.status], five_decimals(view.charge), view.remains)
+
+
+V2: Final[Dialect] = _V2("v2", Habits(own_before_link=False, link_alone_is_media=False), V2_REFUSAL, array_text=False)

@@ -1,0 +1,99 @@
+"""Databases for tests: one server for the whole run, one template, and a fresh database for each test that asks."""
+
+import itertools
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from opensmm.store import cluster, schema
+from opensmm.store.embedded import APP, OWNER, Embedded
+
+# Nothing of a test outlives it, so nothing needs to survive a power cut. Never for kill tests and benchmarks.
+FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+    "shared_buffers": "128MB",
+    "max_wal_size": "1GB",
+    "min_wal_size": "64MB",
+}
+PREFIX = "opensmm-test-"
+ROOM_NEEDED_BYTES = 2 * cluster.GIB
+TEMPLATE = "template_opensmm"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    name: str
+    app_url: str
+    owner_url: str
+
+
+def _place() -> Path:
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free >= ROOM_NEEDED_BYTES
+    return memory if roomy and os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def _clear_leftovers(place: Path) -> None:
+    """Removes the servers and folders of test runs that were killed."""
+    for folder in place.glob(f"{PREFIX}*"):
+        run = folder.name.removeprefix(PREFIX).split("-")[0]
+        if folder.stat().st_uid != os.geteuid() or Path(f"/proc/{run}").exists():
+            continue
+        if (left := Embedded(folder).pid()) is not None:
+            os.kill(left, signal.SIGQUIT)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Embedded]:
+    """A PostgreSQL of this run's own, with the migrated template in it."""
+    place = _place()
+    _clear_leftovers(place)
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
+    folder.chmod(0o711)
+    embedded = Embedded(folder, FAST)
+    try:
+        embedded.start()
+        _make_database(embedded, TEMPLATE, "template0")
+        schema.migrate(embedded.url(OWNER, TEMPLATE), APP)
+        yield embedded
+    finally:
+        embedded.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_database(embedded: Embedded, name: str, template: str) -> None:
+    with psycopg.connect(embedded.url(cluster.SUPERUSER, "postgres"), autocommit=True) as conn:
+        conn.execute(f"create database {name} owner {OWNER} template {template} strategy file_copy")
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def database(server: Embedded) -> Iterator[Database]:
+    """A migrated database for one test alone."""
+    name = f"test_{next(_numbers)}"
+    _make_database(server, name, TEMPLATE)
+    try:
+        yield Database(name, app_url=server.url(APP, name), owner_url=server.url(OWNER, name))
+    finally:
+        with psycopg.connect(server.url(cluster.SUPERUSER, "postgres"), autocommit=True) as conn:
+            conn.execute(f"drop database if exists {name} with (force)")
+
+
+@pytest.fixture
+async def conn(database: Database) -> AsyncIterator[psycopg.AsyncConnection]:
+    """A connection in the app's role, each statement a transaction of its own unless one is opened."""
+    async with await psycopg.AsyncConnection.connect(database.app_url, autocommit=True) as connection:
+        yield connection

@@ -1,0 +1,381 @@
+"""The panel's own PostgreSQL: started, shared, killed, restarted and stopped, as root and as a plain user."""
+
+import multiprocessing
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from opensmm import config
+from opensmm.base.faults import Misconfigured
+from opensmm.store import cluster, schema
+from opensmm.store.embedded import Embedded, serving
+
+SMALL = {"shared_buffers": "16MB", "max_wal_size": "256MB", "fsync": "off"}
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A data folder below folders that are private to us, as root's home is; whatever runs in it is stopped."""
+    folder = tmp_path / "data"
+    yield folder
+    left = Embedded(folder)
+    if left.pid() is not None:
+        left.start()
+        left.stop()
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def make(data: Path) -> None:
+    """Leaves a data folder behind whose server has run once."""
+    embedded = Embedded(data, SMALL)
+    embedded.start()
+    embedded.stop()
+
+
+def ask(url: str, query: str):
+    with psycopg.connect(url, autocommit=True) as conn:
+        return conn.execute(query).fetchone()
+
+
+def wait_until(holds, limit_s: float = 20) -> None:
+    limit = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < limit, "waited too long"
+        time.sleep(0.02)
+
+
+def test_a_first_start_makes_a_server_with_two_plain_roles_and_checksums(data):
+    embedded = Embedded(data, SMALL)
+    urls = embedded.start()
+    assert ("opensmm_app", "opensmm", False, False) == ask(
+        urls.app,
+        "select current_user::text, current_database()::text, rolsuper, rolcreatedb from pg_roles where rolname = user",
+    )
+    assert ("opensmm_owner", False, False) == ask(
+        urls.owner, "select current_user::text, rolsuper, rolcreaterole from pg_roles where rolname = user"
+    )
+    assert ("on", "scram-sha-256", "", "UTC", "UTF8") == ask(
+        urls.app,
+        "select current_setting('data_checksums'), current_setting('password_encryption'), "
+        "current_setting('listen_addresses'), current_setting('timezone'), current_setting('server_encoding')",
+    )
+    embedded.stop()
+    assert (None, False) == (embedded.pid(), embedded.alive())
+
+
+def test_nobody_gets_in_without_the_password(data):
+    embedded = Embedded(data, SMALL)
+    embedded.start()
+    try:
+        url = embedded.url(cluster.SUPERUSER, "postgres")
+        right = url.split(":")[2].split("@")[0]
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(url.replace(right, "wrong"))
+        private = [data / "passwords", data / "lock", data / "users", data / "postgres.log"]
+        assert [0o600] * len(private) == [mode(path) for path in private]
+        assert 0o700 == mode(data / "postgres")
+        assert right not in Path(f"/proc/{embedded.pid()}/cmdline").read_text()
+    finally:
+        embedded.stop()
+
+
+def test_a_second_start_continues_where_the_first_stopped(data):
+    with serving(config.read(data, {})) as urls, psycopg.connect(urls.owner) as conn:
+        conn.execute("create table kept as select 42 as value")
+    with serving(config.read(data, {})) as urls:
+        assert (42,) == ask(urls.owner, "select value from kept")
+
+
+def test_the_last_user_stops_the_server_and_no_one_before(data):
+    first, second = Embedded(data, SMALL), Embedded(data, SMALL)
+    assert first.start() == second.start()
+    pid = first.pid()
+    first.stop()
+    assert (pid, True) == (second.pid(), second.alive())
+    first.start()
+    second.stop()
+    assert (pid, True) == (first.pid(), first.alive())
+    first.stop()
+    assert first.pid() is None
+
+
+def test_starting_and_stopping_twice_is_the_same_as_once(data):
+    embedded = Embedded(data, SMALL)
+    assert embedded.start() == embedded.start()
+    embedded.stop()
+    embedded.stop()
+    assert embedded.pid() is None
+
+
+USER_OF_A_SERVER = """
+import sys, time
+from pathlib import Path
+from opensmm.store.embedded import Embedded
+embedded = Embedded(Path(sys.argv[1]), {"shared_buffers": "16MB", "fsync": "off"})
+embedded.start()
+print(embedded.pid(), flush=True)
+time.sleep(60)
+"""
+
+
+def start_user(data: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", USER_OF_A_SERVER, str(data)], stdout=subprocess.PIPE, text=True)
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_of_two_starters_at_once_one_starts_and_one_joins(data):
+    starters = [start_user(data) for _ in range(3)]
+    pids = [first_line(starter) for starter in starters]
+    for starter in starters:
+        end(starter)
+    assert {str(Embedded(data).pid())} == set(pids)
+
+
+def test_a_killed_user_lets_go_and_leaves_the_server_to_the_next(data):
+    user = start_user(data)
+    pid = int(first_line(user))
+    end(user)
+    embedded = Embedded(data, SMALL)
+    embedded.start()
+    assert pid == embedded.pid()
+    embedded.stop()
+    assert embedded.pid() is None
+
+
+def test_a_killed_server_is_started_again_with_all_it_had_committed(data):
+    embedded = Embedded(data, SMALL)
+    urls = embedded.start()
+    with psycopg.connect(urls.owner) as conn:
+        conn.execute("create table kept as select generate_series(1, 1000) as value")
+    killed = embedded.pid()
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: embedded.pid() is None)
+    assert (False, True, False) == (embedded.alive(), embedded.restart_if_dead(), embedded.restart_if_dead())
+    assert (1000,) == ask(urls.owner, "select count(*) from kept")
+    embedded.stop()
+
+
+def test_a_server_killed_under_a_busy_backend_is_started_again(data):
+    embedded = Embedded(data, SMALL)
+    urls = embedded.start()
+    busy = psycopg.connect(urls.app, autocommit=True)
+    busy.pgconn.send_query(b"select count(*) from generate_series(1, 30000000)")
+    killed = embedded.pid()
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: embedded.pid() is None)
+    assert embedded.restart_if_dead()
+    assert (1,) == ask(urls.app, "select 1")
+    busy.close()
+    embedded.stop()
+
+
+def test_a_stale_number_is_neither_believed_nor_killed(data):
+    embedded = Embedded(data, SMALL)
+    embedded.start()
+    killed = embedded.pid()
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: embedded.pid() is None)
+    stranger = cluster.spawn(
+        ["/bin/sleep", "60"], cluster.server_user(data / "postgres"), Path("/"), subprocess.DEVNULL
+    )
+    lines = (data / "postgres" / "postmaster.pid").read_text().splitlines(keepends=True)
+    (data / "postgres" / "postmaster.pid").write_text("".join([f"{stranger.pid}\n", *lines[1:]]))
+    assert embedded.pid() is None
+    assert embedded.restart_if_dead()
+    embedded.stop()
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
+@pytest.mark.parametrize("name", ["with blanks", "a,b", 'quo"te', "x" * 120, "عربي", "100%41"])
+def test_any_folder_name_will_do(tmp_path, name):
+    embedded = Embedded(tmp_path / name / "data", SMALL)
+    urls = embedded.start()
+    with psycopg.connect(urls.app) as conn:
+        sockets = Path(conn.info.host)
+        assert 0o700 == mode(sockets)
+    embedded.stop()
+    assert sockets.parent == embedded.data or not sockets.exists()
+
+
+def test_no_permission_above_the_data_folder_is_changed(tmp_path, data):
+    above = [tmp_path, *tmp_path.parents]
+    before = [(mode(path), path.stat().st_uid) for path in above]
+    embedded = Embedded(data, SMALL)
+    embedded.start()
+    embedded.stop()
+    assert before == [(mode(path), path.stat().st_uid) for path in above]
+
+
+def test_a_server_that_cannot_start_says_why(data):
+    with pytest.raises(Misconfigured, match="no_such_setting"):
+        Embedded(data, {"no_such_setting": "1"}).start()
+
+
+def test_a_cluster_of_another_version_is_refused_in_words(data):
+    make(data)
+    (data / "postgres" / "PG_VERSION").write_text("17\n")
+    with pytest.raises(Misconfigured, match="made by PostgreSQL 17"):
+        Embedded(data, SMALL).start()
+
+
+def test_passwords_that_do_not_fit_are_refused_in_words(data):
+    make(data)
+    passwords = data / "passwords"
+    passwords.write_text(passwords.read_text().replace('"postgres": "', '"postgres": "x'))
+    with pytest.raises(Misconfigured, match="does not fit"):
+        Embedded(data, SMALL).start()
+    assert Embedded(data).pid() is None
+
+
+def test_a_server_that_has_never_run_is_not_alive(data):
+    assert not Embedded(data).alive()
+
+
+def test_the_panel_gets_its_tables_in_it(data):
+    with serving(config.read(data, {})) as urls:
+        assert "store.0001_initial" in schema.migrate(urls.must_own())
+        assert (True,) == ask(urls.app, "select count(*) = 1 from panel")
+
+
+def test_an_external_database_is_left_alone(data):
+    external = {"DATABASE_URL": "postgresql://app@db/panel", "DATABASE_ADMIN_URL": "postgresql://owner@db/panel"}
+    with serving(config.read(data, external)) as urls:
+        assert (external["DATABASE_URL"], external["DATABASE_ADMIN_URL"]) == (urls.app, urls.must_own())
+    assert not data.exists()
+
+
+def test_an_external_database_without_its_owner_serves_but_does_not_migrate(data):
+    with (
+        serving(config.read(data, {"DATABASE_URL": "postgresql://app@db/panel"})) as urls,
+        pytest.raises(Misconfigured, match="DATABASE_ADMIN_URL"),
+    ):
+        urls.must_own()
+
+
+def in_a_process_of(user: pwd.struct_passwd, work) -> int:
+    """Runs ``work`` in a forked child that has become the user for good; returns its exit code."""
+
+    def become_and_work() -> None:
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+        work()
+
+    child = multiprocessing.get_context("fork").Process(target=become_and_work)
+    child.start()
+    child.join(60)
+    assert child.exitcode is not None
+    return child.exitcode
+
+
+@pytest.fixture
+def open_folder():
+    folder = Path(tempfile.mkdtemp(prefix="opensmm-open-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@as_root
+def test_a_plain_user_runs_a_server_of_his_own(data, open_folder):
+    make(data)  # whatever is imported late is imported now: a plain user may not read our Python
+    plain = pwd.getpwnam("nobody")
+    os.chown(open_folder, plain.pw_uid, plain.pw_gid)
+
+    def work() -> None:
+        embedded = Embedded(open_folder / "data", SMALL)
+        urls = embedded.start()
+        assert (1,) == ask(urls.app, "select 1")
+        killed = embedded.pid()
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: embedded.pid() is None)
+        assert embedded.restart_if_dead()
+        embedded.stop()
+        assert embedded.pid() is None
+
+    assert 0 == in_a_process_of(plain, work)
+    assert plain.pw_uid == (open_folder / "data" / "postgres").stat().st_uid
+
+
+@as_root
+def test_root_joins_and_restarts_a_plain_users_server_as_that_user(data, open_folder):
+    plain = pwd.getpwnam("nobody")
+    os.chown(open_folder, plain.pw_uid, plain.pw_gid)
+    folder = open_folder / "data"
+    assert 0 == in_a_process_of(plain, lambda: make(folder))
+    embedded = Embedded(folder, SMALL)
+    embedded.start()
+    assert plain.pw_uid == Path(f"/proc/{embedded.pid()}").stat().st_uid
+    embedded.stop()
+
+
+@as_root
+def test_a_plain_user_is_told_that_a_folder_is_not_his(data):
+    plain = pwd.getpwnam("nobody")
+    folder = Path(tempfile.mkdtemp(prefix="opensmm-roots-"))
+    folder.chmod(0o711)
+    make(folder)
+
+    def work() -> None:
+        with pytest.raises(Misconfigured, match="belongs to another user"):
+            Embedded(folder, SMALL).start()
+
+    try:
+        assert 0 == in_a_process_of(plain, work)
+    finally:
+        left = Embedded(folder).pid()
+        if left is not None:
+            os.kill(left, signal.SIGQUIT)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@as_root
+def test_root_runs_the_server_as_an_ordinary_user(data):
+    embedded = Embedded(data, SMALL)
+    embedded.start()
+    uid = Path(f"/proc/{embedded.pid()}").stat().st_uid
+    embedded.stop()
+    assert uid != 0
+    assert uid == (data / "postgres").stat().st_uid
+
+
+@as_root
+def test_programs_in_a_private_folder_are_copied_to_a_readable_one(tmp_path, open_folder, monkeypatch):
+    private = tmp_path / "install"
+    shutil.copytree(cluster.bundled(), private, ignore=shutil.ignore_patterns("include"))
+    tmp_path.chmod(0o700)
+    open_folder.chmod(0o755)
+    monkeypatch.setattr(cluster, "bundled", lambda: private)
+    monkeypatch.setattr(cluster, "COPIES", open_folder / "copies")
+    copy = cluster.binaries(cluster.server_user(tmp_path / "nothing"))
+    assert open_folder / "copies" in copy.parents
+    assert copy == cluster.binaries(cluster.server_user(tmp_path / "nothing"))
+    assert 0o700 == mode(tmp_path)

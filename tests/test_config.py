@@ -1,0 +1,47 @@
+import stat
+
+import pytest
+
+from opensmm import config
+from opensmm.base.faults import Misconfigured
+
+
+def test_the_pepper_is_made_once_and_readable_by_us_alone(tmp_path):
+    panel = config.read(tmp_path / "data", {})
+    assert panel.pepper() == config.read(tmp_path / "data", {}).pepper()
+    assert 64 == len(panel.pepper())
+    assert 0o600 == stat.S_IMODE((tmp_path / "data" / "pepper").stat().st_mode)
+    assert ["pepper"] == [path.name for path in (tmp_path / "data").iterdir()]
+
+
+def test_every_panel_has_a_pepper_of_its_own(tmp_path):
+    assert config.read(tmp_path / "a", {}).pepper() != config.read(tmp_path / "b", {}).pepper()
+
+
+def test_a_given_pepper_is_taken_and_nothing_written(tmp_path):
+    assert b"p" * 32 == config.read(tmp_path / "data", {"OPENSMM_PEPPER": "p" * 32}).pepper()
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_secret_that_is_there_stays(tmp_path):
+    for text in ("first", "second"):
+        config.keep_secret(tmp_path / "secret", text)
+    assert "first\n" == (tmp_path / "secret").read_text()
+    assert ["secret"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"OPENSMM_PEPPER": "short"}, "32 characters"),
+        ({"DATABASE_ADMIN_URL": "postgresql://owner@db/panel"}, "without DATABASE_URL"),
+    ],
+)
+def test_a_contradiction_is_refused_in_words(tmp_path, environ, words):
+    with pytest.raises(Misconfigured, match=words):
+        config.read(tmp_path, environ)
+
+
+def test_no_secret_shows_where_the_configuration_is_printed(tmp_path):
+    secrets = {"DATABASE_URL": "postgresql://app:hidden@db/panel", "OPENSMM_PEPPER": "hidden" * 6}
+    assert "hidden" not in repr(config.read(tmp_path, secrets))
