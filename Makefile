@@ -17,14 +17,12 @@ setup: $(READY) ## install everything into .venv (nothing is done where it is up
 $(READY): requirements.txt pyproject.toml
 ifeq ($(UV),)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "OpenSMM needs Python 3.11 or newer; set PYTHON=...")'
-	@echo "setup: making .venv"
-	@$(PYTHON) -m venv --clear .venv
+	@test -x $(BIN)/pip || { echo "setup: making .venv"; $(PYTHON) -m venv --clear .venv; }
 	@echo "setup: installing the locked dependencies with pip (about half a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 else
-	@echo "setup: making .venv"
-	@rm -rf .venv && $(UV) venv --quiet --python '>=3.11' .venv
+	@test -x $(BIN)/python || { echo "setup: making .venv"; $(UV) venv --quiet --python '>=3.11' .venv; }
 	@echo "setup: installing the locked dependencies with uv"
 	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .

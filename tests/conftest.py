@@ -1,9 +1,13 @@
 """Databases for tests: one server for the whole run, one template, and a fresh database for each test that asks."""
 
 import itertools
+import json
 import os
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -97,3 +101,29 @@ async def conn(database: Database) -> AsyncIterator[psycopg.AsyncConnection]:
     """A connection in the app's role, each statement a transaction of its own unless one is opened."""
     async with await psycopg.AsyncConnection.connect(database.app_url, autocommit=True) as connection:
         yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class RunningPanel:
+    """A whole demo in processes of its own: ``url`` without a slash at its end, and the key of a funded customer."""
+
+    url: str
+    key: str
+    other_key: str
+
+
+@pytest.fixture(scope="session")
+def running_panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPanel]:
+    """``opensmm demo``, its sandbox ten times as fast, for as long as the run lasts."""
+    data = tmp_path_factory.mktemp("demo")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "opensmm", "demo", "--json", "--speed", "10", "--port", str(port)]
+    with subprocess.Popen([*command, "--data", str(data)], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            said = json.loads(process.stdout.readline())
+            yield RunningPanel(said["url"], said["key"], said["other_key"])
+        finally:
+            process.terminate()
+            process.wait(timeout=30)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Places one order with curl and follows it to its end.
-# Usage: order.sh [API_URL [KEY]]   or set API_URL and API_KEY. Both dialects work: end the URL in /api/v2 or /api/v1.
+# Usage: order.sh [API_URL [KEY]]   or set API_URL and API_KEY.
+# Both dialects work: end the URL in /api/v2 or /api/v1.
 set -euo pipefail
 
 API_URL=${1:-${API_URL:-http://127.0.0.1:8765/api/v2}}
@@ -24,8 +25,8 @@ echo "Service $service, quantity $quantity"
 echo "Balance: $(call --data action=balance)"
 
 # The idempotency key makes a repeat safe: after a time-out the same order is answered, never a second one.
-placed=$(call --header "Idempotency-Key: order-$(date +%s)-$RANDOM" --data action=add --data "service=$service" \
-  --data-urlencode "link=https://example.com/my-post" --data "quantity=$quantity")
+placed=$(call --header "Idempotency-Key: order-$(date +%s)-$RANDOM$RANDOM" --data action=add \
+  --data "service=$service" --data "quantity=$quantity" --data-urlencode "link=https://example.com/my-post")
 order=$(sed -E 's/.*"order":"?([0-9]+).*/\1/' <<<"$placed")
 echo "Order $order"
 

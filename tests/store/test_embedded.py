@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from opensmm import config
 from opensmm.base.faults import Misconfigured
@@ -191,6 +192,19 @@ def test_a_server_killed_under_a_busy_backend_is_started_again(data):
     assert embedded.restart_if_dead()
     assert (1,) == ask(urls.app, "select 1")
     busy.close()
+    embedded.stop()
+
+
+def test_a_server_whose_socket_was_removed_is_started_anew(data):
+    embedded = Embedded(data, SMALL)
+    embedded.start()
+    shut_off = embedded.pid()
+    folder = conninfo_to_dict(embedded.urls().app)["host"]
+    Path(str(folder), ".s.PGSQL.5432").unlink()
+    assert not embedded.alive()
+    embedded.restart_if_dead()
+    assert embedded.alive()
+    assert shut_off != embedded.pid()
     embedded.stop()
 
 

@@ -2,16 +2,19 @@
 transaction, and what it came to is recorded with whatever else came back at that moment."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import psycopg
 import structlog
 
 from opensmm.actions import ending
 from opensmm.actions.lane import Lane, Rejected
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
+from opensmm.base.faults import Unavailable
 from opensmm.base.ids import ServiceId
 from opensmm.domain import dripfeed
 from opensmm.domain.asks import Add
@@ -34,6 +37,8 @@ from opensmm.store.deliveries import Claim, Recorded
 
 LEASE_MARGIN_S: Final = 10.0
 """A lease outlasts the longest call by this much."""
+RECORD_WITHIN_S: Final = 60.0
+RECORD_AGAIN_S: Final = 0.5
 FIRST_POLL_S: Final = 1.0
 
 Sent = tuple[Claim, SendOutcome]
@@ -57,7 +62,8 @@ class Dispatching:
         return [asyncio.create_task(self._send(claim)) for claim in claimed]
 
     async def _claim(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
-        claimed = await deliveries.claim(connection, now, now + self._lease, limit)
+        begin_by = now + timedelta(seconds=LEASE_MARGIN_S)
+        claimed = await deliveries.claim(connection, now, begin_by, now + self._lease, limit)
         next_runs = [
             (claim.order, claim.run + 1, dripfeed.next_due(claim.due, now, claim.interval_min))
             for claim in claimed
@@ -72,20 +78,32 @@ class Dispatching:
             outcome: SendOutcome = NotSent("not sent: no client for this provider")
         else:
             async with contact.slots:
-                outcome = await contact.provider.add(_ask(claim))
-        try:
-            await self._recording.ask((claim, outcome), claim.provider)
-        except Exception:
-            # The lease runs out and the delivery becomes unsure: what the provider said stands in the log.
-            log.exception("an answer could not be recorded", order=claim.order, run=claim.run, outcome=str(outcome))
+                # One that waited long for its turn could be sent after its lease, when it counts as unsure already.
+                late = self._clock() >= claim.begin_by
+                outcome = NotSent("not sent in time") if late else await contact.provider.add(_ask(claim))
+        await self._keep(claim, outcome)
+
+    async def _keep(self, claim: Claim, outcome: SendOutcome) -> None:
+        """Records an outcome, again and again while the database is away: nobody else knows what was answered."""
+        until = time.monotonic() + RECORD_WITHIN_S
+        while True:
+            try:
+                return await self._recording.ask((claim, outcome), claim.provider)
+            except Unavailable as error:
+                if time.monotonic() >= until:
+                    # The delivery has become unsure by now: what the provider said stands in the log.
+                    said = {"order": claim.order, "run": claim.run, "outcome": str(outcome), "error": str(error)}
+                    log.error("an answer could not be recorded", **said)
+                    return None
+            await asyncio.sleep(RECORD_AGAIN_S)
 
     async def _record(self, line: Line, batch: Sequence[Sent]) -> Sequence[None]:
         try:
             await write(line, lambda connection: record(connection, batch, self._desk, self._clock()))
         except Rejected as error:
-            if len(batch) > 1:
+            if len(batch) > 1 or not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
                 raise
-            # Most likely their order id is another order's already; whose it is must be looked into.
+            # Their order id is another order's already; whose it is must be looked into.
             claim, outcome = batch[0]
             doubtful = (claim, Unsure(f"{outcome} could not be recorded: {error}"))
             await write(line, lambda connection: record(connection, [doubtful], self._desk, self._clock()))
@@ -98,7 +116,7 @@ def _ask(claim: Claim) -> Add:
 
 
 async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now: datetime) -> None:
-    """Writes outcomes inside the caller's transaction; a delivery that was turned down everywhere gives its money back."""
+    """Writes outcomes inside the caller's transaction; what was turned down everywhere gives its money back."""
     told = [_recorded(claim, outcome, desk, now) for claim, outcome in batch]
     await ending.lock(connection, [one.order for one in told if one.state is DeliveryState.CANCELED])
     changed = await deliveries.record(connection, told, now)

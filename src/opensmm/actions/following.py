@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from opensmm.actions import ending
+from opensmm.actions.lane import Rejected
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
@@ -68,8 +69,16 @@ class Following:
         return [_told(followee, report, asked, now) for followee, report in zip(group, reports, strict=True)], asked
 
     async def _record(self, told: Sequence[Told], asked: datetime) -> None:
-        if told:
+        if not told:
+            return
+        try:
             await write(self._line, lambda connection: record(connection, told, asked, self._clock()))
+        except Rejected as error:
+            if len(told) == 1:
+                log.warning("an answer could not be recorded", order=told[0].order, run=told[0].run, error=str(error))
+            else:
+                for one in told:
+                    await self._record([one], asked)
 
     async def pass_on_cancels(self, limit: int) -> int:
         """Tells providers what is to be cancelled; a refusal lets the customer ask again later."""

@@ -6,7 +6,7 @@ from opensmm.actions import reading
 from opensmm.actions.cancelling import Canceling
 from opensmm.actions.catalogue import Shelf
 from opensmm.actions.lane import Lane
-from opensmm.actions.placing import Placed, Placing, prepare, utc_now
+from opensmm.actions.placing import Placed, Placing
 from opensmm.actions.refilling import Refilling, RefillStatuses
 from opensmm.base.ids import CustomerId, RefillId
 from opensmm.domain import asks
@@ -18,9 +18,6 @@ from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refused
 from opensmm.store.connection import Line
 
-PLACING_LANES = 2
-"""Lanes that place orders; a customer always uses the same one, so that its asks stay in order."""
-
 
 class Panel:
     """The panel as its API sees it. Every method raises Unavailable for a fault of the moment."""
@@ -29,10 +26,10 @@ class Panel:
         self.shelf = Shelf()
         self._lines: list[Line] = []
         self._url = url
-        self._placing = [Lane(Placing(self._line("place"), self.shelf)) for _ in range(PLACING_LANES)]
+        self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf)
         self._statuses = Lane(reading.Statuses(self._line("status"), self.shelf))
         self._balances = Lane(reading.Balances(self._line("balance")))
-        self._keys = Lane(reading.Keys(self._line("keys")))
+        self._keys = Lane(reading.Keys(self._line("keys"), self.shelf))
         self._refills = Lane(Refilling(self._line("refill")))
         self._refill_statuses = Lane(RefillStatuses(self._line("refill status")))
         self._cancels = Lane(Canceling(self._line("cancel")))
@@ -62,8 +59,7 @@ class Panel:
 
     async def place(self, caller: Caller, ask: asks.Add, habits: Habits) -> Placed:
         """Places one order, or refuses it."""
-        item = prepare(caller, ask, habits, self.shelf, utc_now())
-        return await self._placing[caller.customer % PLACING_LANES].ask(item, caller.customer)
+        return await self._placing.place(caller, ask, habits)
 
     async def statuses(self, caller: Caller, ids: asks.Ids) -> Sequence[OrderView | Refused]:
         return await self._statuses.ask((caller.customer, ids), caller.customer)

@@ -1,17 +1,20 @@
-"""Placing orders: one transaction for a batch of asks from any number of customers."""
+"""Placing orders: one transaction for a batch of asks from any number of customers.
 
-import asyncio
+Plain asks take one statement: they were checked against what this process knows, and the statement keeps those for
+which it still holds, never waiting for a lock. All others are decided by the core under their customers' locks.
+"""
+
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
 
+from opensmm.actions import settling
 from opensmm.actions.catalogue import Shelf
-from opensmm.actions.lane import Rejected
-from opensmm.base.faults import Unavailable, Unsettled
+from opensmm.actions.lane import Lane, Rejected
+from opensmm.base.faults import Unavailable
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain import orders
 from opensmm.domain.asks import Add
@@ -22,9 +25,6 @@ from opensmm.store import connection as db
 from opensmm.store import placing
 from opensmm.store.connection import Connection, Line
 
-SETTLE_WITHIN_S: Final = 5.0
-"""How long the outcome of an unanswered COMMIT is looked for before the callers are told to try later."""
-
 Clock = Callable[[], datetime]
 Placed = OrderId | Refused
 
@@ -33,16 +33,59 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def prepare(caller: Caller, ask: Add, habits: Habits, shelf: Shelf, now: datetime) -> Placement:
-    """An ask, checked against the price list as this process knows it, ready for a batch."""
-    draft = orders.draft(ask, shelf.catalogue, caller.price_list, habits, now.date())
-    return Placement(caller.customer, caller.key, ask, habits, draft)
-
-
 class Placing:
-    """Places batches over one connection of its own."""
+    """Two lanes: what is plain is kept at once, what is not, or what somebody else holds a lock on, is decided."""
 
-    def __init__(self, line: Line, shelf: Shelf, clock: Clock = utc_now) -> None:
+    def __init__(self, quick: Line, careful: Line, shelf: Shelf, clock: Clock = utc_now) -> None:
+        self._shelf = shelf
+        self._clock = clock
+        self._keeping: Lane[Placement, OrderId | None] = Lane(Keeping(quick, shelf, clock))
+        self._deciding: Lane[Placement, Placed] = Lane(Deciding(careful, shelf, clock))
+
+    async def place(self, caller: Caller, ask: Add, habits: Habits) -> Placed:
+        """Places one order, or refuses it; raises Unavailable."""
+        draft = orders.draft(ask, self._shelf.catalogue, caller.price_list, habits, self._clock().date())
+        item = Placement(caller.customer, caller.key, ask, habits, draft)
+        if isinstance(draft, Draft) and not ask.idempotency_key and not draft.service.one_active_per_link:
+            kept = await self._keeping.ask(item, caller.customer)
+            if kept is not None:
+                return kept
+        return await self._deciding.ask(item, caller.customer)
+
+
+class Keeping:
+    """Keeps drafts in one statement over a connection of its own; None where the core must look at one."""
+
+    def __init__(self, line: Line, shelf: Shelf, clock: Clock) -> None:
+        self._line = line
+        self._shelf = shelf
+        self._clock = clock
+
+    async def __call__(self, batch: Sequence[Placement]) -> Sequence[OrderId | None]:
+        version, now, mark = self._shelf.catalogue.version, self._clock(), uuid4()
+        drafts = [(item.customer, item.draft) for item in batch if isinstance(item.draft, Draft)]
+        if any(draft.catalogue_version != version for _, draft in drafts):
+            return [None] * len(batch)
+        connection = await self._line.get()
+        try:
+            keys = {item.key for item in batch}
+            return await placing.keep(connection, mark, drafts, now, catalogue_version=version, keys=keys)
+        except psycopg.Error as error:
+            if not db.lost(error):
+                return [None] * len(batch)
+            kept = await settling.settle(self._line, mark, now)
+            if kept is None:
+                raise Unavailable("the database went away before the batch was kept") from error
+            return kept
+        except BaseException:
+            await self._line.drop()
+            raise
+
+
+class Deciding:
+    """Decides batches under the customers' locks over a connection of its own."""
+
+    def __init__(self, line: Line, shelf: Shelf, clock: Clock) -> None:
         self._line = line
         self._shelf = shelf
         self._clock = clock
@@ -50,10 +93,10 @@ class Placing:
     async def __call__(self, batch: Sequence[Placement]) -> list[Placed]:
         """One answer per ask, in order. Raises Rejected where nothing was kept and singles may be tried."""
         connection = await self._line.get()
-        mark = uuid4()
-        now = self._clock()
+        mark, now = uuid4(), self._clock()
         try:
-            kept = await self._within(connection, mark, batch, now)
+            decisions, ids = await self._within(connection, mark, batch, now)
+            await self._commit(connection, mark, bool(ids), now)
         except psycopg.Error as error:
             await self._clean_up(connection)
             if db.lost(error):
@@ -62,7 +105,7 @@ class Placing:
         except BaseException:
             await self._line.drop()
             raise
-        return kept
+        return _answers(decisions, ids)
 
     async def _clean_up(self, connection: Connection) -> None:
         try:
@@ -72,7 +115,7 @@ class Placing:
 
     async def _within(
         self, connection: Connection, mark: UUID, batch: Sequence[Placement], now: datetime
-    ) -> list[Placed]:
+    ) -> tuple[list[Decision], Sequence[OrderId]]:
         locked = await placing.lock(connection, (item.customer for item in batch), (item.key for item in batch))
         if locked.catalogue_version != self._shelf.catalogue.version:
             await self._shelf.refresh(connection)
@@ -90,47 +133,32 @@ class Placing:
             if isinstance(decision, Draft)
         ]
         if not bought:
-            await db.rollback(connection)
-            return _answers(decisions, [])
-        ids = await placing.keep(connection, mark, [(customer, draft) for customer, draft, _ in bought], now)
+            return decisions, []
+        kept = await placing.keep(connection, mark, [(customer, draft) for customer, draft, _ in bought], now)
+        ids = [order for order in kept if order is not None]
         await _keep_beside(connection, bought, ids, now)
-        await self._commit(connection, mark, now)
-        return _answers(decisions, ids)
+        return decisions, ids
 
-    async def _commit(self, connection: Connection, mark: UUID, now: datetime) -> None:
+    async def _commit(self, connection: Connection, mark: UUID, kept: bool, now: datetime) -> None:
+        if not kept:
+            await db.rollback(connection)
+            return
         try:
             await db.commit(connection)
         except psycopg.Error as error:
             if not db.lost(error):
                 raise
-            await self._settle(mark, now)
-
-    async def _settle(self, mark: UUID, now: datetime) -> None:
-        """Learns whether the batch was kept; returns where it was, raises Unavailable where it was not."""
-        try:
-            async with asyncio.timeout(SETTLE_WITHIN_S):
-                kept = await self._ask_until_answered(mark, now)
-        except TimeoutError as error:
-            raise Unsettled("the outcome of a commit could not be learned in time") from error
-        if not kept:
-            raise Unavailable("the database went away before the batch was kept")
-
-    async def _ask_until_answered(self, mark: UUID, now: datetime) -> bool:
-        while True:
-            await self._line.drop()
-            try:
-                return await placing.was_kept(await self._line.get(), mark, now)
-            except (psycopg.Error, Unavailable):
-                await asyncio.sleep(db.PAUSE_AFTER_FAILURE_S)
+            if await settling.settle(self._line, mark, now) is None:
+                raise Unavailable("the database went away before the batch was kept") from error
 
 
 def _current(item: Placement, locked: placing.Locked, shelf: Shelf, now: datetime) -> Placement:
     """The ask checked again where the price list it was checked against has moved."""
     price_list = locked.purses[item.customer].price_list
     draft = item.draft
-    if isinstance(draft, Draft):
-        if draft.catalogue_version == shelf.catalogue.version and draft.price_list == price_list:
-            return item
+    known = (draft.catalogue_version, draft.price_list) if isinstance(draft, Draft) else None
+    if known == (shelf.catalogue.version, price_list):
+        return item
     fresh = orders.draft(item.ask, shelf.catalogue, price_list, item.habits, now.date())
     return msgspec.structs.replace(item, draft=fresh)
 
@@ -155,9 +183,8 @@ async def _keep_beside(
     ids: Sequence[OrderId],
     now: datetime,
 ) -> None:
-    """What only some orders have: parameters of their type, an idempotency key, a link held."""
+    """What only some orders have: an idempotency key, a link held."""
     entries = list(zip(ids, bought, strict=True))
-    await placing.keep_details(connection, [(order, draft) for order, (_, draft, _) in entries])
     await placing.hold_links(connection, [(customer, order, draft) for order, (customer, draft, _) in entries])
     names = {
         (customer, ask.idempotency_key): Remembered(orders.fingerprint(ask), order)

@@ -60,12 +60,15 @@ class Balances:
 
 
 class Keys:
-    """Looks keys up by their hashes."""
+    """Looks keys up by their hashes. Nobody is let in while no price list is known: an empty one would be believed."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, shelf: Shelf) -> None:
         self._line = line
+        self._shelf = shelf
 
     async def __call__(self, batch: Sequence[bytes]) -> list[Caller | None]:
+        if not self._shelf.catalogue.version:
+            await read(self._line, self._shelf.refresh)
         return await read(self._line, lambda connection: keys.find(connection, batch))
 
 

@@ -8,7 +8,8 @@ import structlog
 from msgspec import Struct
 
 from opensmm.actions.panel import Panel
-from opensmm.api.body import Bodies, Gone, Receive, Scope, Send, TooLarge, TooSlow
+from opensmm.api import body as bodies
+from opensmm.api.body import Gone, Receive, Scope, Send, TooLarge
 from opensmm.api.keys import Door, TooManyFailures
 from opensmm.api.pricelists import PriceLists
 from opensmm.base.faults import Unavailable
@@ -39,7 +40,6 @@ class Reply(Struct, frozen=True):
 
 
 _TOO_LARGE: Final = Reply(b'{"error":"Request too large"}', 413, ((b"connection", b"close"),))
-_TOO_SLOW: Final = Reply(b'{"error":"Request timed out"}', 408, ((b"connection", b"close"),))
 _NOT_FOUND: Final = Reply(b'{"error":"Not found"}', 404)
 _UNAVAILABLE: Final = Reply(
     b'{"error":"Temporarily unavailable"}', 503, ((b"retry-after", str(RETRY_AFTER_S).encode()),)
@@ -53,16 +53,15 @@ class Endpoint:
         self._panel = panel
         self._door = Door(panel, pepper)
         self._price_lists = PriceLists(panel)
-        self._bodies = Bodies()
         self._chores: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Connects and begins to look after bodies and the catalogue; an unreachable database is no reason to fail."""
+        """Connects and begins to watch the catalogue; an unreachable database is no reason to fail."""
         try:
             await self._panel.open()
         except Unavailable as error:
             log.warning("started without the database", error=str(error))
-        self._chores = [asyncio.create_task(self._bodies.sweep()), asyncio.create_task(self._watch_catalogue())]
+        self._chores = [asyncio.create_task(self._watch_catalogue())]
 
     async def stop(self) -> None:
         for chore in self._chores:
@@ -89,8 +88,6 @@ class Endpoint:
                 return
             except TooLarge:
                 reply = _TOO_LARGE
-            except TooSlow:
-                reply = _TOO_SLOW
             except TooManyFailures as error:
                 reply = _too_many(dialect, error.retry_after_s)
             except Unavailable as error:
@@ -102,7 +99,7 @@ class Endpoint:
         await _send(send, reply)
 
     async def _reply(self, dialect: Dialect, scope: Scope, receive: Receive) -> Reply:
-        body = await self._bodies.read(receive)
+        body = await bodies.read(receive)
         content_type = authorization = idempotency_key = b""
         for name, value in scope["headers"]:
             if name == b"content-type":
@@ -143,7 +140,8 @@ class Endpoint:
             case asks.Balance():
                 return Reply(dialect.write_balance(await self._panel.balance(caller)))
             case asks.OrderList():
-                return Reply(dialect.write_order_list(await self._panel.orders(caller, ask)))
+                listed = await self._panel.orders(caller, ask)
+                return Reply(dialect.write_order_list(listed, title_case=caller.title_case))
             case asks.RefillOrders(orders=ids):
                 return Reply(dialect.write_refills(ids, await self._panel.refill(caller, ids)))
             case asks.RefillStatus():

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from opensmm.cli import books, customers, demo, serving
+from opensmm.cli import bench, books, customers, demo, serving
 from opensmm.cli.books import order_verbs
 from opensmm.cli.customers import customer_verbs, key_verbs
 from opensmm.cli.frame import EXIT_CODES
@@ -31,6 +31,7 @@ app.add_typer(key_verbs, name="key")
 app.add_typer(service_verbs, name="service")
 app.command("topup")(customers.top_up)
 app.add_typer(order_verbs, name="orders")
+app.command("bench")(bench.bench)
 
 
 def main() -> None:

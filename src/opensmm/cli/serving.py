@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
@@ -12,6 +13,7 @@ import structlog
 import typer
 import uvicorn
 
+from opensmm.api.server import Protocol, Server
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, fail, ready
 from opensmm.cli.processes import Process, stop_all, stop_event, stop_signal, watch, watch_leash
@@ -39,8 +41,8 @@ def api(
     """Run one API process. `serve` runs it together with a worker."""
     config = configured(data)
     with _database(config) as urls:
-        from opensmm.api.endpoint import Endpoint
         from opensmm.actions.panel import Panel
+        from opensmm.api.endpoint import Endpoint
         from opensmm.main import Application
 
         endpoint = Endpoint(Panel(urls.app), config.pepper())
@@ -82,7 +84,7 @@ def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: 
     settings = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on" if lifespan else "off",
         access_log=False,
@@ -95,7 +97,7 @@ def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: 
         backlog=2048,
     )
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(settings).run(sockets=[listening])
+        Server(settings).run(sockets=[listening])
 
 
 def set_up_logs() -> None:
@@ -108,7 +110,7 @@ def set_up_logs() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
 

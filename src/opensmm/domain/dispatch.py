@@ -77,9 +77,9 @@ class AttemptOutcome(StrEnum):
 
 
 _REFUSING_WORDS: Final = re.compile(
-    r"""incorrect | invalid | not\ enough | insufficient | low\ balance | bad\ link | less\ than | more\ than | minim | maxim
-    | required | missing | does\ not\ exist | not\ found | disabled? | suspended | not\ allowed | you\ have\ active | denied
-    | not\ support | not\ available | unavailable\ service | duplicate | forbidden""",
+    r"""incorrect | invalid | not\ enough | insufficient | low\ balance | bad\ link | less\ than | more\ than | minim
+    | maxim | required | missing | does\ not\ exist | not\ found | disabled? | suspended | not\ allowed
+    | you\ have\ active | denied | not\ support | not\ available | unavailable\ service | duplicate | forbidden""",
     re.VERBOSE | re.IGNORECASE,
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 
@@ -10,6 +11,9 @@ from opensmm.base.money import Money, ceiling
 from opensmm.domain import ledger, pricing, progress
 from opensmm.domain.ledger import Transfer
 from opensmm.domain.progress import OrderEnd
+
+MOST_COST: Final = Money(10**17)
+"""A provider's word on what a delivery cost is not taken above this."""
 
 
 class Sold(Struct, frozen=True):
@@ -58,9 +62,9 @@ def settle(sold: Sold, ends: Sequence[RunEnd]) -> Settlement:
             transfers.append(ledger.earn(sold.customer, sold.order, end.run, kept))
         if back:
             transfers.append(ledger.give_back(sold.customer, sold.order, end.run, back))
-        if end.cost:
-            amount = ceiling(end.cost * end.exchange_rate)
-            transfers.append(ledger.cost(sold.customer, sold.order, end.run, amount))
+        cost = ceiling(end.cost * end.exchange_rate) if end.cost else 0
+        if 0 < cost <= MOST_COST:
+            transfers.append(ledger.cost(sold.customer, sold.order, end.run, Money(cost)))
         earned, refunded = earned + kept, refunded + back
     order_end = None if sold.runs_open else progress.end_of_order(sold.quantity, sold.runs, sold.remains)
     return Settlement(sold.order, tuple(transfers), Money(earned), Money(refunded), order_end)

@@ -275,9 +275,8 @@ def _decide(item: Placement, purse: Purse, links_taken: set[tuple[CustomerId, st
     wanted = item.draft
     if isinstance(wanted, Refused):
         return wanted
-    if wanted.service.one_active_per_link:
-        if (item.customer, wanted.link) in links_taken:
-            return Refused(Refusal.ACTIVE_LINK)
+    if wanted.service.one_active_per_link and (item.customer, wanted.link) in links_taken:
+        return Refused(Refusal.ACTIVE_LINK)
     if wanted.charge > purse.available:
         return Refused(Refusal.FUNDS)
     purse.available -= wanted.charge

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from aiohttp import ClientSession
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from opensmm.base.ids import ProviderId
 from opensmm.providers.client import Client, Provider, close_session, open_session
@@ -37,9 +37,12 @@ class Desk:
         return self._contacts.get(provider)
 
     async def update(self, rows: Iterable[ProviderRow]) -> None:
-        """Makes clients for providers that are new."""
+        """Makes clients for providers that are new, and takes note of how the others have fared."""
         for row in rows:
-            if row.kind == "sandbox" and row.id not in self._contacts:
+            known = self._contacts.get(row.id)
+            if known is not None:
+                self._contacts[row.id] = structs.replace(known, row=row)
+            elif row.kind == "sandbox":
                 self._sessions[row.id] = open_session(CONCURRENCY)
                 key = sandbox_key(self._pepper)
                 client = Client(self._sessions[row.id], self._sandbox_url, key, V2, self._timeout_s)

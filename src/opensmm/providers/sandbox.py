@@ -55,13 +55,18 @@ def sandbox_key(pepper: bytes) -> str:
     return blake2b(b"sandbox", key=pepper, digest_size=20).hexdigest()
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Sandbox:
     """An ASGI application. ``speed`` makes its time run faster than the clock on the wall."""
 
-    def __init__(self, pool: Pool, key: str, speed: float) -> None:
+    def __init__(self, pool: Pool, key: str, speed: float, clock: Callable[[], datetime] = _utc_now) -> None:
         self._pool = pool
         self._key = key
         self._speed = speed
+        self._clock = clock
 
     async def __call__(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
@@ -98,7 +103,7 @@ class Sandbox:
         if not hmac.compare_digest(str(fields.pop("key", "")).encode(), self._key.encode()):
             return V2.write_refusal(Refused(Refusal.UNKNOWN_KEY))
         ask = V2.read_ask(fields)
-        now = datetime.now(UTC)
+        now = self._clock()
         async with self._pool.connection() as connection:
             match ask:
                 case asks.Add():

@@ -86,7 +86,7 @@ def _ended(quantity: int, goal: int) -> Moment:
 
 
 def refill_at(order: Plan, age_s: float) -> RefillStatus:
-    """A refill at an age in the sandbox's own seconds. What ``drop`` lost takes its time; else there is nothing to do."""
+    """A refill at an age in the sandbox's own seconds. What ``drop`` lost takes its time; else nothing is to do."""
     if age_s < BEGINS_S:
         return RefillStatus.PENDING
     if order.behaviour is Behaviour.NO_REFILL:

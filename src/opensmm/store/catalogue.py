@@ -62,7 +62,8 @@ insert into service (id, name, type, category_id, rate, min, max, refill, cancel
                      average_time_min, refill_wait_h, one_active_per_link, on_sale, position, version)
 select case when r.id > 0 then r.id
             else (select coalesce(max(id), 0) from service)
-                 + row_number() over (partition by r.id = 0 order by r.position, r.name) end, r.name, r.type, c.id, r.rate, r.min, r.max, r.refill,
+                 + row_number() over (partition by r.id = 0 order by r.position, r.name) end,
+       r.name, r.type, c.id, r.rate, r.min, r.max, r.refill,
        r.cancel, r.dripfeed, r.free, r.description, r.average_time_min, r.refill_wait_h, r.one_active_per_link,
        r.on_sale, r.position, %s
 from jsonb_to_recordset(%s::jsonb) as r (id bigint, name text, type text, category text, rate numeric, min bigint,

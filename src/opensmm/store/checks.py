@@ -150,7 +150,8 @@ CHECKS: Final = (
         "O11",
         "an ended order has earned or given back its whole charge, and has no run too many",
         f"""select 'order ' || id from orders where state in {_ENDED} and earned + refunded <> charge
-            union all select 'order ' || d.order_id || ' run ' || d.run from delivery d join orders o on o.id = d.order_id
+            union all select 'order ' || d.order_id || ' run ' || d.run
+            from delivery d join orders o on o.id = d.order_id
             where d.run not between 1 and o.runs""",
     ),
     Check(
@@ -170,7 +171,8 @@ CHECKS: Final = (
              where order_id is not null and not exists (select from orders o where o.id = t.order_id)
            union all select 'key ' || id from api_key k
              where not exists (select from customer c where c.id = k.customer_id)
-           union all select 'refill ' || id from refill r where not exists (select from orders o where o.id = r.order_id)""",
+           union all select 'refill ' || id from refill r
+             where not exists (select from orders o where o.id = r.order_id)""",
     ),
 )
 EXAMPLES: Final = 5

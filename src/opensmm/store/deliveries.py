@@ -17,7 +17,10 @@ from opensmm.store.connection import Connection
 
 
 class Claim(Struct, frozen=True):
-    """A delivery that this worker alone may send, until its lease ends. ``routes`` counts the service's providers."""
+    """A delivery that this worker alone may send, until its lease ends. ``routes`` counts the service's providers.
+
+    ``begin_by``: a call begun later could outlast the lease.
+    """
 
     order: OrderId
     run: int
@@ -35,6 +38,7 @@ class Claim(Struct, frozen=True):
     runs: int
     interval_min: int
     due: datetime
+    begin_by: datetime
 
 
 _CLAIM: Final = """
@@ -66,15 +70,17 @@ where c.provider_id is not null order by c.due, c.order_id, c.run
 """
 
 
-async def claim(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[Claim]:
+async def claim(
+    connection: Connection, now: datetime, begin_by: datetime, lease_until: datetime, limit: int
+) -> list[Claim]:
     """Takes deliveries that are due and marks them *sending*; one that no provider fulfils is held for the operator."""
     parameters = {"now": now, "lease_until": lease_until, "limit": limit}
     cursor = await connection.execute(_CLAIM, parameters)
-    return [_claim(row) for row in await cursor.fetchall()]
+    return [_claim(row, begin_by) for row in await cursor.fetchall()]
 
 
-def _claim(row: TupleRow) -> Claim:
-    return Claim(*(*row[:6], ServiceType(row[6]), *row[7:9], _details(row[9]), *row[10:]))
+def _claim(row: TupleRow, begin_by: datetime) -> Claim:
+    return Claim(*(*row[:6], ServiceType(row[6]), *row[7:9], _details(row[9]), *row[10:], begin_by))
 
 
 def _details(found: object) -> Details:

@@ -42,6 +42,8 @@ CONNECT_LIMIT_S: Final = 5
 PAUSE_S: Final = 0.02
 LOG_LIMIT_BYTES: Final = 16 * cluster.MIB
 SOCKET_PATH_LIMIT_BYTES: Final = 107
+SHUT_OFF_LIMIT_S: Final = 3.0
+"""How long a server that runs without a socket is given before it is started anew."""
 NO_PROCESS: Final = 2**31 - 1
 
 _MARK: Final = "opensmm.folder"
@@ -76,7 +78,10 @@ def serving(config: Config) -> Iterator[Urls]:
 
 
 class Embedded:
-    """One process's hold on the server of a data folder. ``extra`` settings count only where this hold starts it."""
+    """One process's hold on the server of a data folder, from ``start`` until ``stop`` or the process's end.
+
+    ``extra`` settings count only where this hold starts the server.
+    """
 
     def __init__(self, data: Path, extra: Mapping[str, str] | None = None) -> None:
         self.data = data.resolve()
@@ -229,11 +234,17 @@ class Embedded:
         while (error := self._try()) is not None:
             if "password authentication failed" in error:
                 raise Misconfigured(f"{self.data / 'passwords'} does not fit the PostgreSQL beside it")
+            if self.pid() is not None and self._is_shut_off() and time.monotonic() > began + SHUT_OFF_LIMIT_S:
+                self._end_server()
             if self.pid() is None and (self._process is None or self._process.poll() is not None):
                 self._spawn_again(patient=time.monotonic() < began + ORPHANS_LIMIT_S)
             if time.monotonic() > began + START_LIMIT_S:
                 raise Unavailable(f"PostgreSQL in {self.data} does not answer: {error}")
             time.sleep(PAUSE_S)
+
+    def _is_shut_off(self) -> bool:
+        """Somebody has removed the socket of a running server, as cleaners of temporary folders do."""
+        return not (Path(self._sockets()) / f".s.PGSQL.{PORT}").exists()
 
     def _try(self) -> str | None:
         try:
@@ -284,8 +295,15 @@ class Embedded:
             os.close(alone)
 
     def _shut_down(self) -> None:
-        """Fast first: open transactions are aborted and memory is written out; by force only after a minute."""
         sockets = Path(self._sockets())
+        self._end_server()
+        # One inside the data folder stays with it; a short one elsewhere goes, once PostgreSQL has emptied it.
+        if sockets.parent != self.data and self.pid() is None:
+            with suppress(OSError):
+                sockets.rmdir()
+
+    def _end_server(self) -> None:
+        """Fast first: open transactions are aborted and memory is written out; by force only after a minute."""
         for how in (signal.SIGINT, signal.SIGQUIT):
             pid = self.pid()
             if pid is None:
@@ -298,10 +316,6 @@ class Embedded:
         if self._process is not None:
             self._process.wait()
             self._process = None
-        # One inside the data folder stays with it; a short one elsewhere goes, once PostgreSQL has emptied it.
-        if sockets.parent != self.data and self.pid() is None:
-            with suppress(OSError):
-                sockets.rmdir()
 
 
 def _open(path: Path, flags: int = 0) -> int:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain.asks import NO_DETAILS
 from opensmm.domain.orders import Draft, Purse, Remembered, first_state
+from opensmm.store.arrays import flags, numbers, texts, words
 from opensmm.store.connection import Connection
 
 _LOCK: Final = """
@@ -74,71 +75,95 @@ def _link_hash(link: str) -> bytes:
     return blake2b(link.encode(), digest_size=16).digest()
 
 
+# Everything of a customer is kept, or nothing: what was assumed of each is looked at once more under its row's lock.
+# Nobody waits for a lock here: a customer whose row another transaction holds has nothing kept.
 _KEEP: Final = """
 with asked as materialized (
+  select * from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::int[],
+                       %s::numeric[], %s::bool[], %s::bigint[], %s::text[], %s::text[])
+    with ordinality as a (customer_id, price_list_id, service_id, link, quantity, runs, interval_min, rate, packaged,
+                          charge, state, details, ord)
+), totals as (
+  select customer_id, sum(charge)::bigint as total, min(price_list_id) as least, max(price_list_id) as most
+  from asked group by customer_id
+), locked as materialized (
+  select id, balance + credit_limit as available, suspended, price_list_id
+  from customer where id = any(%s::bigint[]) order by id for update skip locked
+), good as materialized (
+  select l.id, t.total from locked l join totals t on t.customer_id = l.id
+  where not l.suspended and t.total <= l.available and t.least = l.price_list_id and t.most = l.price_list_id
+    and coalesce((select catalogue_version from panel) = %s, true)
+    and l.id <> all (array(select customer_id from api_key where id = any(%s::bigint[]) and revoked is not null))
+), placed as materialized (
   select nextval('orders_id_seq') as id, a.*
-  from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::int[], %s::numeric[], %s::bool[],
-              %s::bigint[], %s::text[])
-    with ordinality
-      as a (customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state, ord)
+  from (select asked.* from asked join good on good.id = asked.customer_id order by ord) a
 ), kept as (
   insert into orders (id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state,
                       created)
-  select id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state, %s from asked
+  select id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state, %s from placed
+), detailed as (
+  insert into order_detail (order_id, details) select id, details::jsonb from placed where details <> ''
 ), delivered as (
   insert into delivery (order_id, run, service_id, quantity, due)
   select id, run, service_id, quantity, case when run = 1 then %s::timestamptz end
-  from asked, generate_series(1, runs) as run where state = 'open'
+  from placed, generate_series(1, runs) as run where state = 'open'
 ), charged as (
   insert into transfer (debit, credit, amount, kind, customer_id, order_id, created)
-  select customer_id, -1, charge, 'charge', customer_id, id, %s from asked where charge > 0
+  select customer_id, -1, charge, 'charge', customer_id, id, %s from placed where charge > 0
 ), paid as (
-  update customer c set balance = balance - s.total
-  from (select customer_id, sum(charge)::bigint as total from asked group by customer_id) s where c.id = s.customer_id
-), marked as (
-  insert into batch (id, created) values (%s, %s)
+  update customer c set balance = balance - good.total from good where c.id = good.id
 )
-select array_agg(id order by ord) from asked
+insert into batch (id, created, orders)
+select %s, %s, array(select placed.id from asked left join placed using (ord) order by ord)
+returning orders
 """
 
 
 async def keep(
-    connection: Connection, batch: UUID, drafts: Sequence[tuple[CustomerId, Draft]], now: datetime
-) -> Sequence[OrderId]:
-    """Keeps orders with their charges, deliveries and the batch's own mark in one statement; ids in the order given."""
-    customers = [customer for customer, _ in drafts]
+    connection: Connection,
+    mark: UUID,
+    drafts: Sequence[tuple[CustomerId, Draft]],
+    now: datetime,
+    *,
+    catalogue_version: int | None = None,
+    keys: Iterable[KeyId] = (),
+) -> Sequence[OrderId | None]:
+    """Keeps orders with their charges, deliveries and the batch's mark in one statement; ids in the order given.
+
+    None stands where an order was not kept: its customer's row is locked by another transaction, or the customer is
+    suspended, short of funds, on another price list, or called with one of ``keys`` that is revoked, or the price list
+    is no longer at ``catalogue_version`` (where one is given).
+    """
     orders = [draft for _, draft in drafts]
     arrays = (
-        customers,
-        [draft.service.id for draft in orders],
-        [draft.link for draft in orders],
-        [draft.quantity for draft in orders],
-        [draft.runs for draft in orders],
-        [draft.interval_min for draft in orders],
-        [draft.rate for draft in orders],
-        [draft.packaged for draft in orders],
-        [draft.charge for draft in orders],
-        [first_state(draft.service.type).value for draft in orders],
+        numbers([customer for customer, _ in drafts]),
+        numbers([draft.price_list for draft in orders]),
+        numbers([draft.service.id for draft in orders]),
+        texts([draft.link for draft in orders]),
+        numbers([draft.quantity for draft in orders]),
+        numbers([draft.runs for draft in orders]),
+        numbers([draft.interval_min for draft in orders]),
+        numbers([draft.rate for draft in orders]),
+        flags([draft.packaged for draft in orders]),
+        numbers([draft.charge for draft in orders]),
+        words([first_state(draft.service.type) for draft in orders]),
+        _all_details(orders),
     )
-    cursor = await connection.execute(_KEEP, [*arrays, now, now, now, batch, now])
+    guards = numbers({customer for customer, _ in drafts}), catalogue_version, numbers(keys)
+    cursor = await connection.execute(_KEEP, [*arrays, *guards, now, now, now, mark, now])
     row = await cursor.fetchone()
     assert row is not None
-    ids: Sequence[OrderId] = row[0]
+    ids: Sequence[OrderId | None] = row[0]
     return ids
 
 
-_DETAILS: Final = """
-insert into order_detail (order_id, details)
-select a.order_id, a.details::jsonb from unnest(%s::bigint[], %s::text[]) as a (order_id, details)
-"""
-
-
-async def keep_details(connection: Connection, orders: Sequence[tuple[OrderId, Draft]]) -> None:
-    """Keeps the parameters of the types that have some, beside the order's row."""
-    with_details = [(order, draft.details) for order, draft in orders if draft.details != NO_DETAILS]
-    if with_details:
-        texts = [msgspec.json.encode(details).decode() for _, details in with_details]
-        await connection.execute(_DETAILS, [[order for order, _ in with_details], texts])
+def _all_details(drafts: Sequence[Draft]) -> str:
+    """Empty where no draft has any: ``unnest`` fills a shorter array up with nulls."""
+    if all(draft.details is NO_DETAILS for draft in drafts):
+        return "{}"
+    return texts(
+        ["" if draft.details is NO_DETAILS else msgspec.json.encode(draft.details).decode() for draft in drafts]
+    )
 
 
 _REMEMBER: Final = """
@@ -178,13 +203,18 @@ async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, 
 
 
 _SETTLE: Final = "insert into batch (id, created) values (%s, %s) on conflict do nothing returning id"
+_ORDERS: Final = "select orders from batch where id = %s"
 
 
-async def was_kept(connection: Connection, batch: UUID, now: datetime) -> bool:
-    """Whether a batch whose COMMIT went unanswered was kept. Afterwards the answer can no longer change.
+async def settle(connection: Connection, mark: UUID, now: datetime) -> Sequence[OrderId | None] | None:
+    """The orders of a batch whose COMMIT went unanswered, or None: it was not kept, and now it never will be.
 
     Writing the batch's mark ourselves waits for a transaction that still holds it, and takes the place of one that
     never arrives: either the mark was there, or nothing under that mark can be kept any more.
     """
-    cursor = await connection.execute(_SETTLE, [batch, now])
-    return await cursor.fetchone() is None
+    cursor = await connection.execute(_SETTLE, [mark, now])
+    if await cursor.fetchone() is not None:
+        return None
+    cursor = await connection.execute(_ORDERS, [mark])
+    row = await cursor.fetchone()
+    return None if row is None else row[0]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct
+from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.dispatch import DeliveryState
@@ -45,7 +46,11 @@ join orders o on o.id = c.order_id
 async def claim(connection: Connection, now: datetime, again: datetime, limit: int) -> list[Followee]:
     """Deliveries whose turn it is; should this worker go away, they are due once more at ``again``."""
     cursor = await connection.execute(_CLAIM, [now, limit, again])
-    return [Followee(*row[:6], known=Followed(DeliveryState(row[6]), *row[7:])) for row in await cursor.fetchall()]
+    return [_followee(row) for row in await cursor.fetchall()]
+
+
+def _followee(row: TupleRow) -> Followee:
+    return Followee(*(*row[:6], Followed(DeliveryState(row[6]), *row[7:])))
 
 
 class Told(Struct, frozen=True):

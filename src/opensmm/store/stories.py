@@ -59,7 +59,7 @@ async def story(connection: Connection, order: OrderId) -> Story | None:
     for read in (_money, _attempts, _deliveries, _refills):
         events += await read(connection, order)
     events.sort(key=lambda event: event.at)
-    return Story(OrderId(row[0]), *row[1:9], events=tuple(events))
+    return Story(*(*row[:9], tuple(events)))
 
 
 async def _money(connection: Connection, order: OrderId) -> list[Event]:

@@ -255,14 +255,15 @@ ENGLISH: Final = Texts(
     },
     links={
         "": "Any other link: delivered whole, `Completed`",
-        "partial-40": "40 % are delivered, then `Partial`: the rest is paid back",
+        "partial-40": "40 % are delivered, then `Partial`: the rest is paid back. Other percentages work too",
         "canceled": "Accepted, then `Canceled`: paid back",
-        "slow": "Delivered whole, but slowly",
-        "stuck": "Accepted, and never moves: for your time limits and your cancel",
+        "slow": "Delivered whole, but takes sixty times as long",
+        "stuck": "Accepted, stays `Pending` and never moves: for your time limits and your cancel",
         "refuse": "The provider turns it down: `Canceled`, paid back",
         "timeout": "The provider takes it and never answers: `Processing` until it is settled, never sent twice",
         "lost": "The provider neither takes it nor answers: `Processing` until it is settled",
         "garbage": "The provider takes it and answers nonsense: `Processing` until it is settled, never sent twice",
         "drop": "`Completed`, then a third is lost: for testing refills",
+        "no-refill": "`Completed`; a refill of it ends `Rejected`",
     },
 )

@@ -9,15 +9,22 @@ _JSON: Final = re.compile(
     r'(?P<key>"(?:\\.|[^"\\])*"(?=\s*:))|(?P<text>"(?:\\.|[^"\\])*")|(?P<word>\b(?:true|false|null|\d+)\b)'
 )
 _PROGRAM: Final = re.compile(
-    r'(?P<note>^"""(?s:.*?)"""|^[ \t]*(?:\#|//|/\*\*).*$|(?<=[;:{] )(?:\#|//) .*$)'
+    r'(?P<note>^"""(?s:.*?)"""|^[ \t]*(?:\#|//|/\*\*).*$|(?<=[;:{ ] )(?:\#|//) .*$)'
     r"""|(?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`[^`\n]*`)""",
     re.MULTILINE,
 )
 
 
 def prose(text: str) -> str:
-    """Escaped text; what stands between backticks becomes code that runs left to right wherever it stands."""
-    return _CODE.sub(r'<code dir="ltr">\1</code>', escape(text))
+    """Escaped text; what stands between backticks becomes code that runs left to right wherever it stands.
+
+    Code of several words is marked as a phrase: broken over lines of right-to-left text it would be read wrongly.
+    """
+    return _CODE.sub(lambda found: f'<code dir="ltr"{_kind(found[1])}>{found[1]}</code>', escape(text))
+
+
+def _kind(code: str) -> str:
+    return ' class="phrase"' if " " in code else ""
 
 
 def json_code(text: str) -> str:

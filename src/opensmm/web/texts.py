@@ -1,4 +1,4 @@
-"""What the API page says, language by language. Text between backticks is code: it is set apart and runs left to right."""
+"""What the API page says, language by language. Text between backticks is code, set apart and left to right."""
 
 from collections.abc import Mapping
 

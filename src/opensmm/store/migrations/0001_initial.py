@@ -168,6 +168,7 @@ class Migration(migrations.Migration):
             name='Batch',
             fields=[
                 ('id', models.UUIDField(primary_key=True, serialize=False)),
+                ('orders', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), null=True, size=None)),
                 ('created', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={

@@ -1,5 +1,6 @@
 """What the customer bought, and what keeps it from being bought twice."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q
 from django.db.models.functions import Now
@@ -95,9 +96,13 @@ class ActiveLink(models.Model):
 
 
 class Batch(models.Model):
-    """A transaction of many orders by its own id: whoever lost the answer to COMMIT looks here."""
+    """A transaction of many orders by its own id: whoever lost the answer to COMMIT looks here.
+
+    ``orders`` runs beside the asks of the batch; without it the mark stands for a batch that was never kept.
+    """
 
     id = models.UUIDField(primary_key=True)
+    orders = ArrayField(models.BigIntegerField(), null=True)
     created = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -1,0 +1,206 @@
+"""What is done in a round, one by one: each probe takes one reading, of ours or of a yardstick."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from bench import pgbench
+from bench.client import Plan, Report
+from bench.editing import edit
+from bench.fetching import Wanted
+from bench.site import ROOT, Failed, Server, Site, environment, load
+
+WRITE_WARM_S: Final = 1.0
+READ_SHARE: Final = 2 / 3
+"""How much of a write's reading time a read gets."""
+SERVICES_CONNECTIONS: Final = 8
+STEADY_SHARE: Final = 1 / 4
+"""Of the top rate: the adds that come in while a service is edited."""
+SYNCS: Final = 500
+SYNCED_BYTES: Final = 8192
+EMPTY: Final = "bench_empty"
+"""The database as it was before any order; a copy of it is made for each reading."""
+_COPY: Final = "bench_copy"
+
+
+class Reading(Struct, frozen=True):
+    """One value (the measures say of what), and what else was seen on the way."""
+
+    value: float
+    detail: dict[str, float] = {}
+
+
+class Round(Struct):
+    """One round: ``seconds`` is how long a reading takes; ``taken`` are the readings so far."""
+
+    site: Site
+    number: int
+    seconds: float
+    taken: dict[str, Reading]
+
+    def plan(self, server: Server, kind: str) -> Plan:
+        """A load of 64 connections. Each round's requests differ, those of its two sides do not."""
+        writes = kind.startswith("add")
+        return Plan(
+            port=server.port,
+            kind=kind,
+            world=self.site.world,
+            seed=self.number,
+            seconds=self.seconds * (1 if writes else READ_SHARE),
+            warm_s=WRITE_WARM_S if writes else WRITE_WARM_S / 2,
+            watched={"api": [server.pid], "postgres": self.site.backends()},
+        )
+
+    def share_of_top(self, share: float) -> float:
+        """So much of what `add` reached in this round, in orders a second."""
+        return self.taken["add"].value * share
+
+
+Probe = Callable[[Round], Reading]
+
+
+def throughput(report: Report) -> Reading:
+    detail = {"p50_ms": report.p50_ms, "p99_ms": report.p99_ms, "max_ms": report.max_ms}
+    per_ask = {f"{name}_us": used / report.asked * 1e6 for name, used in report.cpu_s.items()}
+    return Reading(report.rate, {**detail, **per_ask})
+
+
+def _ours(kind: str) -> Probe:
+    return lambda now: throughput(load(now.plan(now.site.api(), kind)))
+
+
+def _bare(kind: str) -> Probe:
+    return lambda now: throughput(load(now.plan(now.site.bare(kind), kind)))
+
+
+def _price_list(*, bare: bool, gzip: bool) -> Probe:
+    def probe(now: Round) -> Reading:
+        server = now.site.bare("services", gzip=gzip) if bare else now.site.api()
+        plan = now.plan(server, "services")
+        return throughput(load(msgspec.structs.replace(plan, connections=SERVICES_CONNECTIONS, gzip=gzip)))
+
+    return probe
+
+
+def _pgbench(*, one: bool) -> Probe:
+    def probe(now: Round) -> Reading:
+        customers = 1 if one else len(now.site.world.keys)
+        rate, latency_ms = pgbench.run(now.site, customers, now.seconds)
+        return Reading(rate, {"mean_ms": latency_ms})
+
+    return probe
+
+
+def _add_empty(now: Round) -> Reading:
+    """The same load on a database that has the price list and the customers, and no order yet."""
+    now.site.copy(_COPY, EMPTY)
+    server = now.site.api(_COPY)
+    now.site.checkpoint()
+    try:
+        return throughput(load(now.plan(server, "add")))
+    finally:
+        now.site.stop(_COPY)
+
+
+def _open_loop(server: Callable[[Site], Server]) -> Probe:
+    """The 99th percentile in ms at half the top rate, from the moment each ask was due."""
+
+    def probe(now: Round) -> Reading:
+        plan = now.plan(server(now.site), "add")
+        report = load(msgspec.structs.replace(plan, rate=now.share_of_top(1 / 2)))
+        detail = {
+            "rate": report.rate,
+            "p50_ms": report.p50_ms,
+            "p999_ms": report.p999_ms,
+            "max_ms": report.max_ms,
+            "late_p99_ms": report.late_p99_ms,
+        }
+        return Reading(report.p99_ms, detail)
+
+    return probe
+
+
+def _fsync(now: Round) -> Reading:
+    """The median time in ms to write a page of PostgreSQL in the data folder and have the disk keep it."""
+    path = now.site.config.data / "synced"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        os.write(handle, bytes(SYNCED_BYTES * 64))
+        os.fsync(handle)
+        return Reading(median(_synced_ms(handle, number) for number in range(SYNCS)))
+    finally:
+        os.close(handle)
+        path.unlink()
+
+
+def _synced_ms(handle: int, number: int) -> float:
+    began = time.perf_counter()
+    os.pwrite(handle, number.to_bytes(4) * (SYNCED_BYTES // 4), number % 64 * SYNCED_BYTES)
+    os.fdatasync(handle)
+    return (time.perf_counter() - began) * 1000
+
+
+def _fetching(now: Round) -> Reading:
+    world = now.site.world
+    wanted = Wanted(now.site.urls().app, world.orders, len(world.keys), now.number, now.seconds * READ_SHARE)
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.fetching"],
+        cwd=ROOT,
+        input=msgspec.json.encode(wanted),
+        stdout=subprocess.PIPE,
+        env=environment(),
+        check=False,
+    )
+    if done.returncode:
+        raise Failed("fetching rows with psycopg failed")
+    return Reading(float(done.stdout))
+
+
+def _edit(now: Round) -> Reading:
+    plan = now.plan(now.site.api(), "add")
+    found = edit(now.site, msgspec.structs.replace(plan, rate=now.share_of_top(STEADY_SHARE)))
+    return Reading(found.answered_ms, msgspec.structs.asdict(found))
+
+
+def _edit_adds(now: Round) -> Reading:
+    """The longest any add took that was under way during an edit, in ms."""
+    return Reading(now.taken["edit"].detail["adds_during_max_ms"])
+
+
+PROBES: Final[Mapping[str, Probe]] = {
+    "add": _ours("add"),
+    "pgbench": _pgbench(one=False),
+    "add-empty": _add_empty,
+    "add-one": _ours("add-one"),
+    "pgbench-one": _pgbench(one=True),
+    "p99-add": _open_loop(lambda site: site.api()),
+    "p99-bare": _open_loop(lambda site: site.bare("add")),
+    "fsync": _fsync,
+    "edit": _edit,
+    "edit-adds": _edit_adds,
+    "status": _ours("status"),
+    "bare-status": _bare("status"),
+    "balance": _ours("balance"),
+    "bare-balance": _bare("balance"),
+    "statuses": _ours("statuses"),
+    "fetching": _fetching,
+    "services": _price_list(bare=False, gzip=False),
+    "bare-services": _price_list(bare=True, gzip=False),
+    "services-gzip": _price_list(bare=False, gzip=True),
+    "bare-services-gzip": _price_list(bare=True, gzip=True),
+}
+"""In the order in which a round takes them: what is compared stands side by side."""
+
+NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "p99-add": ("add",),
+    "p99-bare": ("add",),
+    "edit": ("add",),
+    "edit-adds": ("add", "edit"),
+}

@@ -1,0 +1,193 @@
+"""The place of a run: a fresh data folder with its PostgreSQL in production settings, and the processes on top."""
+
+import base64
+import http.client
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+import psycopg
+
+from bench import proc
+from bench.asks import PATH, World
+from bench.bare import Constant
+from bench.client import Plan, Report
+from opensmm.cli.frame import ready
+from opensmm.cli.serving import listen
+from opensmm.config import Config
+from opensmm.store import cluster
+from opensmm.store.embedded import APP, DATABASE, OWNER, Embedded, Urls
+
+ROOT: Final = Path(__file__).parents[1]
+ANSWERS_WITHIN_S: Final = 60.0
+ENDS_WITHIN_S: Final = 10.0
+_NOT_OURS: Final = ("DATABASE_URL", "DATABASE_ADMIN_URL", "OPENSMM_PEPPER", "OPENSMM_DATA", "OPENSMM_TRUSTED_PROXIES")
+
+
+class Failed(Exception):
+    """A measurement that cannot count; the text says why."""
+
+
+class Server:
+    """A process that serves on a port of its own. Should this process die, the kernel closes the pipe that is the
+    other's leash, and it leaves."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None, said: bytes = b"") -> None:
+        listening = listen("127.0.0.1", 0)
+        self.port = int(listening.getsockname()[1])
+        leash, self._leash = os.pipe()
+        number = str(listening.fileno())
+        self._child = subprocess.Popen(
+            [sys.executable, *(number if word == "FD" else word for word in command)],
+            cwd=ROOT,
+            env={**environment(), **(environ or {}), "OPENSMM_LEASH": str(leash)},
+            pass_fds=[listening.fileno(), leash],
+            stdin=subprocess.PIPE,
+        )
+        os.close(leash)
+        listening.close()
+        assert self._child.stdin is not None
+        self._child.stdin.write(said)
+        self._child.stdin.close()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def ask(self, fields: bytes) -> http.client.HTTPResponse:
+        """One answer, its body not read yet; raises OSError where nobody listens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWERS_WITHIN_S)
+        connection.request("POST", PATH, fields, {"Content-Type": "application/x-www-form-urlencoded"})
+        return connection.getresponse()
+
+    def wait(self, fields: bytes) -> float:
+        """Waits until it answers an ask without an error; returns the seconds that took."""
+        began = time.monotonic()
+        while time.monotonic() < began + ANSWERS_WITHIN_S:
+            if self._child.poll() is not None:
+                raise Failed(f"a server ended by itself, exit code {self._child.returncode}")
+            try:
+                answer = self.ask(fields)
+                if answer.status == http.HTTPStatus.OK and not answer.read().startswith(b'{"error"'):
+                    return time.monotonic() - began
+            except OSError:
+                pass
+            time.sleep(0.01)
+        raise Failed(f"a server did not answer within {ANSWERS_WITHIN_S:.0f} s")
+
+    def stop(self) -> None:
+        self._child.terminate()
+        try:
+            self._child.wait(ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        os.close(self._leash)
+
+
+def environment() -> dict[str, str]:
+    """Ours, without what would point a process at another database."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
+
+
+class Site:
+    """A data folder, its PostgreSQL while the block runs, and the servers started on it."""
+
+    def __init__(self, data: Path) -> None:
+        self.config = Config(data=data)
+        self.embedded = Embedded(data)
+        self.world = World((), (), 0)
+        self.servers: dict[str, Server] = {}
+
+    def __enter__(self) -> Self:
+        urls = self.embedded.start()
+        ready(self.config, urls)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self.servers.values():
+            server.stop()
+        self.servers.clear()
+        self.embedded.stop()
+
+    def urls(self, database: str = DATABASE) -> Urls:
+        return Urls(app=self.embedded.url(APP, database), owner=self.embedded.url(OWNER, database))
+
+    def superuser(self, database: str = "postgres") -> psycopg.Connection:
+        return psycopg.connect(self.embedded.url(cluster.SUPERUSER, database), autocommit=True)
+
+    def checkpoint(self) -> None:
+        with self.superuser() as connection:
+            connection.execute("checkpoint")
+
+    def copy(self, database: str, template: str) -> None:
+        """A fresh database made from another that nobody uses."""
+        with self.superuser() as connection:
+            connection.execute(f"drop database if exists {database} with (force)")
+            connection.execute(f"create database {database} owner {OWNER} template {template} strategy file_copy")
+
+    def api(self, database: str = DATABASE) -> Server:
+        """One API process as `opensmm api` runs it; started at the first call, the same one afterwards."""
+        name = f"api {database}"
+        if name not in self.servers:
+            external = {} if database == DATABASE else {"DATABASE_URL": self.embedded.url(APP, database)}
+            server = Server(["-m", "opensmm", "api", "--fd", "FD", "--data", str(self.config.data)], external)
+            self.servers[name] = server
+            server.wait(self.form("balance"))
+        return self.servers[name]
+
+    def stop(self, database: str) -> None:
+        self.servers.pop(f"api {database}").stop()
+
+    def bare(self, action: str, *, gzip: bool = False) -> Server:
+        """The constant callable, answering what our API answers to this action."""
+        name = f"bare {action} {gzip}"
+        if name not in self.servers:
+            constant = self._constant(action, gzip=gzip)
+            server = Server(["-m", "bench.bare", "FD"], said=msgspec.json.encode(constant))
+            self.servers[name] = server
+            server.wait(b"")
+        return self.servers[name]
+
+    def _constant(self, action: str, *, gzip: bool) -> Constant:
+        connection = http.client.HTTPConnection("127.0.0.1", self.api().port, timeout=ANSWERS_WITHIN_S)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if gzip:
+            headers["Accept-Encoding"] = "gzip"
+        connection.request("POST", PATH, self.form(action), headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        return Constant(answer.getheaders(), base64.b64encode(body).decode())
+
+    def form(self, action: str) -> bytes:
+        """The form of a simple ask of the last customer."""
+        own = len(self.world.keys) - 1 or len(self.world.keys)
+        more = {"status": f"&order={own}", "add": f"&service={self.world.services[0]}&link=https://e.org/a&quantity=100"}
+        return f"key={self.world.keys[-1]}&action={action}{more.get(action, '')}".encode()
+
+    def backends(self) -> list[int]:
+        pid = self.embedded.pid()
+        return [] if pid is None else proc.children(pid)
+
+
+def load(plan: Plan) -> Report:
+    """Runs the load in a process of its own; raises Failed where an answer was an error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.client"],
+        cwd=ROOT,
+        input=msgspec.json.encode(plan),
+        stdout=subprocess.PIPE,
+        env=environment(),
+        check=False,
+    )
+    if done.returncode:
+        raise Failed(f"the load of {plan.kind} broke off")
+    report = msgspec.json.decode(done.stdout, type=Report)
+    if report.errors:
+        raise Failed(f"{report.errors} answers to {plan.kind} were errors; the first: {report.first_error}")
+    return report

@@ -1,0 +1,78 @@
+"""The HTTP server, uvicorn on httptools, with what it lacks: an answer in one piece, and an end to patience."""
+
+import asyncio
+from typing import Any, Final, cast
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+PATIENCE_S: Final = 10
+"""How long a request may take to arrive, head and body."""
+
+
+class OneWrite:
+    """A transport that sends what was written in one turn of the loop together.
+
+    uvicorn writes the head and the body of an answer one after the other, and the loop sends each at once: two system
+    calls here, and two reads at the client, where one does.
+    """
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's own protocol over such a transport."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(cast("asyncio.Transport", OneWrite(transport, self.loop)))
+
+    def awaited(self) -> object:
+        """What this connection waits for its client to finish: its first request, a body or the next head; or None."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is None:
+            return self
+        if not cycle.response_complete:
+            return cycle if cycle.more_body else None
+        return cycle if self.timeout_keep_alive_task is None else None
+
+
+class Server(uvicorn.Server):
+    """A server that shows out clients who take forever to say what they want. One sweep a second looks at them all."""
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:  # uvicorn ticks ten times a second
+            self._sweep()
+        return await super().on_tick(counter)
+
+    def _sweep(self) -> None:
+        before: dict[Protocol, tuple[object, int]] = getattr(self, "_waiting", {})
+        waiting: dict[Protocol, tuple[object, int]] = {}
+        for connection in list(self.server_state.connections):
+            if not isinstance(connection, Protocol) or (awaited := connection.awaited()) is None:
+                continue
+            known, seconds = before.get(connection, (None, 0))
+            seconds = seconds + 1 if known is awaited else 0
+            waiting[connection] = (awaited, seconds)
+            if seconds >= PATIENCE_S:
+                connection.transport.close()
+        self._waiting = waiting

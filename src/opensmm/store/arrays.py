@@ -1,0 +1,27 @@
+"""Arrays as PostgreSQL reads them: one text instead of one dumped value per element."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+
+def numbers(values: Iterable[int | Decimal]) -> str:
+    """``{1,2,3}``, for an array of whole numbers or numerics."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
+def words(values: Iterable[str]) -> str:
+    """``{open,open}``, for texts that are names of ours: letters and underscores."""
+    return f"{{{','.join(values)}}}"
+
+
+def flags(values: Iterable[bool]) -> str:
+    """``{t,f}``."""
+    return f"{{{','.join('t' if value else 'f' for value in values)}}}"
+
+
+def texts(values: Iterable[str]) -> str:
+    """``{"one","two"}``, for any texts."""
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') != 2 * joined.count('","'):
+        joined = '","'.join(value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return f'{{"{joined}"}}'

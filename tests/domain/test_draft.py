@@ -1,0 +1,320 @@
+"""An ask is checked in the published order, priced, and drafted: every service type, every refusal."""
+
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opensmm.base.ids import PriceListId, ServiceId
+from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
+from opensmm.domain.catalogue import Catalogue, Service, ServiceType
+from opensmm.domain.orders import Draft, Habits, draft
+from opensmm.domain.refusals import Refusal, Refused
+
+TODAY = date(2026, 3, 1)
+LIST = PriceListId(1)
+CHEAP = PriceListId(2)
+V1 = Habits(own_before_link=True, link_alone_is_media=True)
+V2 = Habits(own_before_link=False, link_alone_is_media=False)
+BOTH = pytest.mark.parametrize("habits", [V1, V2], ids=["v1", "v2"])
+LINK = "https://example.com/me"
+TYPES = {kind: ServiceId(at) for at, kind in enumerate(ServiceType, 1)}
+NO_DRIP, HIDDEN = ServiceId(50), ServiceId(51)
+
+
+def service(number, kind, **other):
+    told = {"rate": Decimal("0.90"), "min": 2, "max": 1000, "dripfeed": True} | other
+    return Service(ServiceId(number), "Name", kind, "Category", **told)
+
+
+SERVICES = {
+    **{number: service(number, kind) for kind, number in TYPES.items()},
+    NO_DRIP: service(NO_DRIP, ServiceType.DEFAULT, dripfeed=False),
+    HIDDEN: service(HIDDEN, ServiceType.DEFAULT, on_sale=False),
+}
+CATALOGUE = Catalogue(7, "USD", SERVICES, {(CHEAP, TYPES[ServiceType.DEFAULT]): Decimal("0.5")})
+
+T = ServiceType
+THREE = ("a", "b", "c")
+GOOD = {
+    T.DEFAULT: (Add(None, LINK, 100), 100, 9_000),
+    T.PACKAGE: (Add(None, LINK), 1, 90_000),
+    T.SEO: (Add(None, LINK, 100, details=Details(keywords=THREE)), 100, 9_000),
+    T.CUSTOM_COMMENTS: (Add(None, LINK, details=Details(comments=THREE)), 3, 270),
+    T.CUSTOM_COMMENTS_PACKAGE: (Add(None, LINK, details=Details(comments=THREE)), 1, 90_000),
+    T.MENTIONS: (Add(None, LINK, 100, details=Details(usernames=THREE)), 100, 9_000),
+    T.MENTIONS_WITH_HASHTAGS: (Add(None, LINK, 100, details=Details(usernames=THREE, hashtags=("#a",))), 100, 9_000),
+    T.MENTIONS_CUSTOM_LIST: (Add(None, LINK, details=Details(usernames=THREE)), 3, 270),
+    T.MENTIONS_HASHTAG: (Add(None, LINK, 100, details=Details(hashtag="#a")), 100, 9_000),
+    T.MENTIONS_USER_FOLLOWERS: (Add(None, LINK, 100, details=Details(username=LINK)), 100, 9_000),
+    T.MENTIONS_MEDIA_LIKERS: (Add(None, LINK, 100, details=Details(media=LINK)), 100, 9_000),
+    T.COMMENT_LIKES: (Add(None, LINK, 100, details=Details(username="them")), 100, 9_000),
+    T.COMMENT_REPLIES: (Add(None, LINK, details=Details(username="them", comments=THREE)), 3, 270),
+    T.POLL: (Add(None, LINK, 100, details=Details(answer_number=2)), 100, 9_000),
+    T.INVITES_FROM_GROUPS: (Add(None, LINK, 100, details=Details(groups=THREE)), 100, 9_000),
+    T.SUBSCRIPTIONS: (Add(None, details=Details(username="them", min=2, max=10, delay=0)), 0, 0),
+    T.WEB_TRAFFIC: (
+        Add(None, LINK, 100, details=Details(country="US", device=5, type_of_traffic=3)),
+        100,
+        9_000,
+    ),
+}
+
+
+def ask_for(kind, **other):
+    return msgspec.structs.replace(GOOD[kind][0], service=TYPES[kind], **other)
+
+
+def with_details(kind, **other):
+    ask = ask_for(kind)
+    return msgspec.structs.replace(ask, details=msgspec.structs.replace(ask.details, **other))
+
+
+def drafted(ask, habits=V2, price_list=LIST):
+    return draft(ask, CATALOGUE, price_list, habits, TODAY)
+
+
+def test_every_type_has_its_good_example():
+    assert set(ServiceType) == set(GOOD)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ServiceType)
+def test_every_type_is_drafted_and_priced(kind, habits):
+    ask, quantity, charge = GOOD[kind]
+    expected = Draft(
+        service=SERVICES[TYPES[kind]],
+        link="them" if kind is T.SUBSCRIPTIONS else LINK,
+        quantity=quantity,
+        runs=1,
+        interval_min=0,
+        rate=Decimal("0.90"),
+        charge=charge,
+        details=ask.details,
+        price_list=LIST,
+        catalogue_version=7,
+    )
+    assert expected == drafted(ask_for(kind), habits)
+
+
+def test_only_the_two_package_types_are_sold_at_the_rate_itself():
+    packaged = {kind for kind in ServiceType if (made := drafted(ask_for(kind))) and made.packaged}
+    assert {T.PACKAGE, T.CUSTOM_COMMENTS_PACKAGE} == packaged
+
+
+def test_a_price_list_sets_its_own_rate():
+    made = drafted(ask_for(T.DEFAULT), price_list=CHEAP)
+    assert (Decimal("0.5"), 5_000, CHEAP) == (made.rate, made.charge, made.price_list)
+
+
+@BOTH
+def test_parameters_that_the_type_does_not_use_are_ignored(habits):
+    noise = Details(comments=THREE, answer_number=MALFORMED, expiry=date.min, min=MALFORMED)
+    assert drafted(ask_for(T.DEFAULT), habits) == drafted(ask_for(T.DEFAULT, details=noise), habits)
+    counted = ask_for(T.CUSTOM_COMMENTS, quantity=MALFORMED, runs=1, interval_min=MALFORMED)
+    assert drafted(ask_for(T.CUSTOM_COMMENTS), habits) == drafted(counted, habits)
+    package = ask_for(T.PACKAGE, quantity=99, runs=5, interval_min=5)
+    assert drafted(ask_for(T.PACKAGE), habits) == drafted(package, habits)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("number", "refused"),
+    [
+        (None, Refused(Refusal.SERVICE_MISSING)),
+        (MALFORMED, Refused(Refusal.SERVICE_UNKNOWN)),
+        (0, Refused(Refusal.SERVICE_UNKNOWN)),
+        (999, Refused(Refusal.SERVICE_UNKNOWN)),
+        (HIDDEN, Refused(Refusal.SERVICE_UNKNOWN)),
+    ],
+)
+def test_a_service_must_be_given_and_be_on_sale(habits, number, refused):
+    assert refused == drafted(msgspec.structs.replace(ask_for(T.DEFAULT), service=number), habits)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", [kind for kind in ServiceType if kind is not T.SUBSCRIPTIONS])
+@pytest.mark.parametrize("link", ["", "javascript:x", "two words"])
+def test_a_link_is_needed_by_every_type_but_subscriptions(habits, kind, link):
+    assert Refused(Refusal.LINK) == drafted(ask_for(kind, link=link), habits)
+
+
+OWN = [
+    (kind, name)
+    for kind, names in {
+        T.SEO: ("keywords",),
+        T.CUSTOM_COMMENTS: ("comments",),
+        T.CUSTOM_COMMENTS_PACKAGE: ("comments",),
+        T.MENTIONS: ("usernames",),
+        T.MENTIONS_WITH_HASHTAGS: ("usernames", "hashtags"),
+        T.MENTIONS_CUSTOM_LIST: ("usernames",),
+        T.MENTIONS_HASHTAG: ("hashtag",),
+        T.MENTIONS_USER_FOLLOWERS: ("username",),
+        T.MENTIONS_MEDIA_LIKERS: ("media",),
+        T.COMMENT_LIKES: ("username",),
+        T.COMMENT_REPLIES: ("username", "comments"),
+        T.POLL: ("answer_number",),
+        T.INVITES_FROM_GROUPS: ("groups",),
+        T.WEB_TRAFFIC: ("country", "device", "type_of_traffic"),
+    }.items()
+    for name in names
+]
+
+
+@BOTH
+@pytest.mark.parametrize(("kind", "name"), OWN)
+def test_a_missing_parameter_of_the_type_is_named(kind, name, habits):
+    assert Refused(Refusal.PARAMETER, name) == drafted(with_details(kind, **{name: getattr(NO_DETAILS, name)}), habits)
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "name"),
+    [
+        (T.POLL, {"answer_number": 0}, "answer_number"),
+        (T.POLL, {"answer_number": MALFORMED}, "answer_number"),
+        (T.WEB_TRAFFIC, {"device": 0}, "device"),
+        (T.WEB_TRAFFIC, {"device": 6}, "device"),
+        (T.WEB_TRAFFIC, {"type_of_traffic": 4}, "type_of_traffic"),
+        (T.WEB_TRAFFIC, {"type_of_traffic": MALFORMED}, "type_of_traffic"),
+        (T.WEB_TRAFFIC, {"type_of_traffic": 1}, "google_keyword"),
+        (T.WEB_TRAFFIC, {"type_of_traffic": 2}, "referring_url"),
+        (T.WEB_TRAFFIC, {"type_of_traffic": 2, "referring_url": "javascript:x"}, "referring_url"),
+        (T.MENTIONS_MEDIA_LIKERS, {"media": "two words"}, "media"),
+    ],
+)
+def test_a_bad_parameter_of_the_type_is_named(kind, other, name):
+    assert Refused(Refusal.PARAMETER, name) == drafted(with_details(kind, **other))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"type_of_traffic": 1, "google_keyword": "x"},
+        {"type_of_traffic": 2, "referring_url": LINK},
+        {"type_of_traffic": 3, "google_keyword": "", "referring_url": "javascript:x"},
+    ],
+)
+def test_each_kind_of_traffic_needs_its_own_parameter_alone(other):
+    assert isinstance(drafted(with_details(T.WEB_TRAFFIC, **other)), Draft)
+
+
+def test_v2_looks_at_the_link_before_the_types_own_parameters_and_v1_after():
+    ask = msgspec.structs.replace(with_details(T.CUSTOM_COMMENTS, comments=()), link="")
+    assert Refused(Refusal.LINK) == drafted(ask, V2)
+    assert Refused(Refusal.PARAMETER, "comments") == drafted(ask, V1)
+
+
+def test_on_the_v1_page_a_link_alone_is_the_media_and_means_the_minimum():
+    ask = Add(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK)
+    made = drafted(ask, V1)
+    assert (2, LINK, 180) == (made.quantity, made.details.media, made.charge)
+    assert Refused(Refusal.PARAMETER, "media") == drafted(ask, V2)
+
+
+def test_a_link_alone_is_no_media_where_a_quantity_is_given():
+    ask = Add(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK, 100)
+    assert Refused(Refusal.PARAMETER, "media") == drafted(ask, V1)
+
+
+WITH_QUANTITY = [kind for kind, (ask, _, _) in GOOD.items() if ask.quantity is not None]
+
+
+@BOTH
+@pytest.mark.parametrize("kind", WITH_QUANTITY)
+@pytest.mark.parametrize(
+    ("quantity", "refused"),
+    [
+        (None, Refused(Refusal.QUANTITY)),
+        (MALFORMED, Refused(Refusal.QUANTITY)),
+        (0, Refused(Refusal.QUANTITY_TOO_LOW, 2)),
+        (1, Refused(Refusal.QUANTITY_TOO_LOW, 2)),
+        (1001, Refused(Refusal.QUANTITY_TOO_HIGH, 1000)),
+        (10**18 - 1, Refused(Refusal.QUANTITY_TOO_HIGH, 1000)),
+    ],
+)
+def test_a_quantity_is_a_whole_number_in_the_services_range(kind, habits, quantity, refused):
+    assert refused == drafted(ask_for(kind, quantity=quantity), habits)
+
+
+@pytest.mark.parametrize("kind", [T.CUSTOM_COMMENTS, T.COMMENT_REPLIES])
+def test_lines_are_counted_against_the_services_range(kind):
+    assert Refused(Refusal.QUANTITY_TOO_LOW, 2) == drafted(with_details(kind, comments=("one",)))
+    assert Refused(Refusal.QUANTITY_TOO_HIGH, 1000) == drafted(with_details(kind, comments=("x",) * 1001))
+
+
+def test_names_are_counted_against_the_services_range():
+    ask = with_details(T.MENTIONS_CUSTOM_LIST, usernames=("one",))
+    assert Refused(Refusal.QUANTITY_TOO_LOW, 2) == drafted(ask)
+
+
+@pytest.mark.parametrize("kind", [T.DEFAULT, T.WEB_TRAFFIC])
+def test_a_drip_feed_is_charged_for_all_runs_at_once(kind):
+    made = drafted(ask_for(kind, runs=5, interval_min=60))
+    assert (100, 5, 60, 45_000) == (made.quantity, made.runs, made.interval_min, made.charge)
+
+
+@pytest.mark.parametrize(("runs", "interval_min"), [(None, None), (0, 0)])
+def test_both_absent_or_both_zero_is_no_drip_feed(runs, interval_min):
+    made = drafted(ask_for(T.DEFAULT, runs=runs, interval_min=interval_min))
+    assert (1, 0, 9_000) == (made.runs, made.interval_min, made.charge)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("runs", "interval_min", "why"),
+    [
+        (None, 5, Refusal.RUNS),
+        (0, 5, Refusal.RUNS),
+        (1, 5, Refusal.RUNS),
+        (1, None, Refusal.RUNS),
+        (MALFORMED, 5, Refusal.RUNS),
+        (1001, 5, Refusal.RUNS),
+        (2, None, Refusal.INTERVAL),
+        (2, 0, Refusal.INTERVAL),
+        (2, MALFORMED, Refusal.INTERVAL),
+        (2, 60 * 24 * 30 + 1, Refusal.INTERVAL),
+    ],
+)
+def test_runs_and_interval_come_together_or_not_at_all(habits, runs, interval_min, why):
+    assert Refused(why) == drafted(ask_for(T.DEFAULT, runs=runs, interval_min=interval_min), habits)
+
+
+@BOTH
+@pytest.mark.parametrize(("runs", "interval_min"), [(2, 5), (1, None), (None, 5), (MALFORMED, MALFORMED)])
+def test_where_there_is_no_drip_feed_it_is_refused(habits, runs, interval_min):
+    ask = msgspec.structs.replace(ask_for(T.DEFAULT, runs=runs, interval_min=interval_min), service=NO_DRIP)
+    assert Refused(Refusal.NO_DRIP_FEED) == drafted(ask, habits)
+
+
+def test_min_and_max_are_tested_on_one_run():
+    made = drafted(ask_for(T.DEFAULT, quantity=1000, runs=10, interval_min=1))
+    assert (1000, 900_000) == (made.quantity, made.charge)
+    assert Refused(Refusal.QUANTITY_TOO_LOW, 2) == drafted(ask_for(T.DEFAULT, quantity=1, runs=10, interval_min=1))
+
+
+FAULTS = [
+    ("service", None, Refused(Refusal.SERVICE_MISSING)),
+    ("service", 999, Refused(Refusal.SERVICE_UNKNOWN)),
+    ("link", "", Refused(Refusal.LINK)),
+    ("details", NO_DETAILS, Refused(Refusal.PARAMETER, "country")),
+    ("quantity", None, Refused(Refusal.QUANTITY)),
+    ("quantity", 1, Refused(Refusal.QUANTITY_TOO_LOW, 2)),
+    ("quantity", 1001, Refused(Refusal.QUANTITY_TOO_HIGH, 1000)),
+    ("runs", 1, Refused(Refusal.RUNS)),
+    ("interval_min", 0, Refused(Refusal.INTERVAL)),
+]
+
+
+@given(st.sets(st.sampled_from(range(len(FAULTS))), min_size=1), st.sampled_from([V1, V2]))
+def test_of_several_faults_the_first_in_the_published_order_is_told(faults, habits):
+    order = [0, 1, 3, 2, *range(4, 9)] if habits.own_before_link else list(range(9))
+    ask = ask_for(T.WEB_TRAFFIC, runs=2, interval_min=5)
+    chosen = {}
+    for at in sorted(faults, reverse=True):
+        chosen[FAULTS[at][0]] = FAULTS[at][1]
+    # A parameter has one value: of two faults of one parameter the earlier check sees it.
+    told = next(FAULTS[at][2] for at in order if at in faults and chosen[FAULTS[at][0]] == FAULTS[at][1])
+    assert told == drafted(msgspec.structs.replace(ask, **chosen), habits)

@@ -1,0 +1,236 @@
+"""Deciding batches: a later ask sees what an earlier one spent; how a sequence is split into batches changes nothing."""
+
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId, ServiceId
+from opensmm.domain.asks import Add
+from opensmm.domain.catalogue import Catalogue, Service, ServiceType
+from opensmm.domain.orders import (
+    Draft,
+    Habits,
+    OrderState,
+    Placement,
+    PlacingFacts,
+    Purse,
+    Remembered,
+    Repeat,
+    draft,
+    fingerprint,
+    first_state,
+    place,
+)
+from opensmm.domain.refusals import Refusal, Refused
+
+HABITS = Habits(own_before_link=False, link_alone_is_media=False)
+LIST = PriceListId(1)
+ANN, BOB = CustomerId(1), CustomerId(2)
+KEY, OTHER_KEY = KeyId(1), KeyId(2)
+PLAIN, ONE_PER_LINK, FREE = ServiceId(1), ServiceId(2), ServiceId(3)
+CATALOGUE = Catalogue(
+    1,
+    "USD",
+    {
+        PLAIN: Service(PLAIN, "Plain", ServiceType.DEFAULT, "C", Decimal(1), min=1, max=1000),
+        ONE_PER_LINK: Service(
+            ONE_PER_LINK, "One", ServiceType.DEFAULT, "C", Decimal(1), min=1, max=1000, one_active_per_link=True
+        ),
+        FREE: Service(FREE, "Free", ServiceType.DEFAULT, "C", Decimal(0), min=1, max=1000, free=True),
+    },
+    {},
+)
+
+
+def placement(customer=ANN, quantity=100, service=PLAIN, link="a.example/x", idempotency_key="", key=KEY):
+    ask = Add(service, link, quantity, idempotency_key=idempotency_key)
+    return Placement(customer, key, ask, HABITS, draft(ask, CATALOGUE, LIST, HABITS, date(2026, 3, 1)))
+
+
+def facts(funds=None, *, suspended=(), revoked=(), remembered=None, links=()):
+    purses = {
+        customer: Purse(money, customer in suspended, LIST)
+        for customer, money in (funds or {ANN: 100_000, BOB: 100_000}).items()
+    }
+    return PlacingFacts(purses, frozenset(revoked), remembered or {}, frozenset(links))
+
+
+def said(decisions):
+    """Each decision in a word: what was charged, the repeat, or why not."""
+    return [one.charge if isinstance(one, Draft) else one.why if isinstance(one, Refused) else one for one in decisions]
+
+
+def test_a_later_ask_sees_the_money_spent_by_an_earlier_one():
+    batch = [placement(quantity=600), placement(quantity=600), placement(quantity=400), placement(quantity=1)]
+    assert [60_000, Refusal.FUNDS, 40_000, Refusal.FUNDS] == said(place(batch, facts()))
+
+
+def test_each_customer_spends_its_own_money():
+    batch = [placement(ANN, 1000), placement(BOB, 1000), placement(ANN, 1)]
+    assert [100_000, 100_000, Refusal.FUNDS] == said(place(batch, facts()))
+
+
+def test_what_is_free_needs_no_money():
+    assert [0] == said(place([placement(service=FREE)], facts({ANN: 0})))
+
+
+def test_a_credit_limit_may_be_spent_and_not_a_unit_more():
+    assert [100, Refusal.FUNDS] == said(place([placement(quantity=1), placement(quantity=1)], facts({ANN: 150})))
+
+
+def test_the_same_key_with_the_same_parameters_in_one_batch_places_once():
+    batch = [placement(idempotency_key="k"), placement(idempotency_key="k"), placement(BOB, idempotency_key="k")]
+    assert [10_000, Repeat(place=0), 10_000] == said(place(batch, facts()))
+
+
+def test_the_same_key_with_other_parameters_is_refused_in_the_batch_and_after_it():
+    remembered = {(ANN, "old"): Remembered(fingerprint(placement(idempotency_key="old").ask), OrderId(7))}
+    batch = [
+        placement(idempotency_key="old"),
+        placement(idempotency_key="old", quantity=101),
+        placement(idempotency_key="new"),
+        placement(idempotency_key="new", link="b.example"),
+    ]
+    mismatch = Refusal.IDEMPOTENCY_MISMATCH
+    assert [Repeat(order=OrderId(7)), mismatch, 10_000, mismatch] == said(place(batch, facts(remembered=remembered)))
+
+
+def test_a_refusal_is_not_remembered():
+    batch = [placement(idempotency_key="k", quantity=999), placement(idempotency_key="k", quantity=100)]
+    assert [Refusal.FUNDS, 10_000] == said(place(batch, facts({ANN: 20_000})))
+
+
+def test_a_repeat_is_answered_even_without_money_and_whatever_the_price_list_says_now():
+    remembered = {(ANN, "k"): Remembered(fingerprint(placement(idempotency_key="k").ask), OrderId(7))}
+    item = msgspec.structs.replace(placement(idempotency_key="k"), draft=Refused(Refusal.SERVICE_UNKNOWN))
+    assert [Repeat(order=OrderId(7))] == said(place([item], facts({ANN: 0}, remembered=remembered)))
+
+
+def test_a_fingerprint_is_of_everything_but_the_key_itself():
+    one = placement(idempotency_key="k").ask
+    assert fingerprint(one) == fingerprint(msgspec.structs.replace(one, idempotency_key="other"))
+    assert fingerprint(one) != fingerprint(msgspec.structs.replace(one, runs=2))
+
+
+def test_a_revoked_key_places_nothing_and_learns_nothing():
+    remembered = {(ANN, "k"): Remembered(fingerprint(placement(idempotency_key="k").ask), OrderId(7))}
+    batch = [placement(), placement(idempotency_key="k"), placement(key=OTHER_KEY)]
+    decisions = place(batch, facts(revoked=[KEY], remembered=remembered))
+    assert [Refusal.UNKNOWN_KEY, Refusal.UNKNOWN_KEY, 10_000] == said(decisions)
+
+
+def test_a_suspended_customer_places_nothing():
+    assert [Refusal.SUSPENDED, 10_000] == said(place([placement(ANN), placement(BOB)], facts(suspended=[ANN])))
+
+
+def test_a_link_is_held_by_the_first_order_on_it_per_customer():
+    batch = [
+        placement(service=ONE_PER_LINK),
+        placement(service=ONE_PER_LINK),
+        placement(service=PLAIN),
+        placement(service=ONE_PER_LINK, link="b.example"),
+        placement(BOB, service=ONE_PER_LINK),
+    ]
+    assert [10_000, Refusal.ACTIVE_LINK, 10_000, 10_000, 10_000] == said(place(batch, facts()))
+
+
+def test_a_link_held_by_an_earlier_batch_is_taken_before_money_is_looked_at():
+    batch = [placement(service=ONE_PER_LINK)]
+    assert [Refusal.ACTIVE_LINK] == said(place(batch, facts({ANN: 0}, links=[(ANN, "a.example/x")])))
+
+
+def test_a_link_is_not_held_by_an_order_that_was_refused():
+    batch = [placement(service=ONE_PER_LINK, quantity=999), placement(service=ONE_PER_LINK, quantity=1)]
+    assert [Refusal.FUNDS, 100] == said(place(batch, facts({ANN: 1_000})))
+
+
+@pytest.mark.parametrize("kind", ServiceType)
+def test_only_subscriptions_begin_active(kind):
+    assert (kind is ServiceType.SUBSCRIPTIONS) == (first_state(kind) is OrderState.ACTIVE)
+
+
+CUSTOMERS = (ANN, BOB, CustomerId(3))
+PLACEMENTS = st.builds(
+    placement,
+    st.sampled_from(CUSTOMERS),
+    st.integers(0, 600),
+    st.sampled_from([PLAIN, ONE_PER_LINK, FREE, ServiceId(99)]),
+    st.sampled_from(["a.example/x", "b.example/y", ""]),
+    st.sampled_from(["", "", "k1", "k2"]),
+    st.sampled_from([KEY, OTHER_KEY]),
+)
+
+
+class Shop:
+    """Plays batches one after the other, carrying over what the store would keep."""
+
+    def __init__(self, funds):
+        self.funds = dict(zip(CUSTOMERS, funds, strict=True))
+        self.remembered = {}
+        self.links = set()
+        self.kept = []
+
+    def play(self, batch):
+        held = facts(self.funds, revoked=[OTHER_KEY], remembered=self.remembered, links=self.links)
+        first = len(self.kept)
+        outcomes = []
+        for item, decision in zip(batch, place(batch, held), strict=True):
+            outcomes.append(self.outcome(item, decision, outcomes))
+        assert self.funds == {customer: held.purses[customer].available for customer in CUSTOMERS}, first
+        return outcomes
+
+    def outcome(self, item, decision, outcomes):
+        if isinstance(decision, Repeat):
+            return decision.order if decision.place is None else outcomes[decision.place]
+        if isinstance(decision, Refused):
+            return decision
+        order = OrderId(len(self.kept))
+        self.kept.append((item.customer, decision.charge))
+        self.funds[item.customer] -= decision.charge
+        if item.ask.idempotency_key:
+            self.remembered[item.customer, item.ask.idempotency_key] = Remembered(fingerprint(item.ask), order)
+        if decision.service.one_active_per_link:
+            self.links.add((item.customer, decision.link))
+        return order
+
+
+FUNDS = st.tuples(*[st.integers(0, 100_000)] * 3)
+
+
+@given(FUNDS, st.lists(PLACEMENTS, max_size=12), st.data())
+def test_a_sequence_split_into_batches_in_any_way_gives_the_same_outcomes(funds, items, data):
+    whole = Shop(funds).play(items)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(items)))))
+    shop, parts = Shop(funds), []
+    for begin, end in zip([0, *cuts], [*cuts, len(items)], strict=True):
+        parts += shop.play(items[begin:end])
+    assert whole == parts
+
+
+@given(FUNDS, st.lists(PLACEMENTS, max_size=12))
+def test_money_is_conserved_and_never_overspent(funds, items):
+    shop = Shop(funds)
+    shop.play(items)
+    spent = {customer: sum(charge for who, charge in shop.kept if who == customer) for customer in CUSTOMERS}
+    assert dict(zip(CUSTOMERS, funds, strict=True)) == {who: shop.funds[who] + spent[who] for who in CUSTOMERS}
+    assert all(left >= 0 for left in shop.funds.values())
+
+
+@given(FUNDS, st.lists(PLACEMENTS, max_size=12), st.randoms())
+def test_in_which_order_unrelated_customers_come_changes_nothing(funds, items, random):
+    queues = {customer: [item for item in items if item.customer == customer] for customer in CUSTOMERS}
+    turns = [item.customer for item in items]
+    random.shuffle(turns)
+    waiting = {customer: iter(queue) for customer, queue in queues.items()}
+    shuffled = [next(waiting[customer]) for customer in turns]
+
+    def by_customer(sequence):
+        outcomes = zip(sequence, place(sequence, facts(dict(zip(CUSTOMERS, funds, strict=True)))), strict=True)
+        told = [(item.customer, one.charge if isinstance(one, Draft) else type(one)) for item, one in outcomes]
+        return {customer: [word for who, word in told if who == customer] for customer in CUSTOMERS}
+
+    assert by_customer(items) == by_customer(shuffled)

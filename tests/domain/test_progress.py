@@ -1,0 +1,173 @@
+"""What a provider's word changes, how far it is believed, and what the customer reads."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, TRANSITIONS, DeliveryState
+from opensmm.domain.orders import OrderState, OrderStatus
+from opensmm.domain.progress import Followed, News, OrderEnd, Report, apply, end_of_order, poll_again_after, word
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+S, W = DeliveryState, OrderStatus
+
+
+def known(state=S.IN_PROGRESS, *, quantity=100, packaged=False, start_count=7, remains=60, polled=None):
+    return Followed(state, quantity, packaged, start_count, remains, polled)
+
+
+def told(status, remains=None, start_count=None, charge=None):
+    return Report(status, start_count, remains, None if charge is None else Decimal(charge))
+
+
+@pytest.mark.parametrize("state", sorted(ACCEPTED_STATES))
+@pytest.mark.parametrize(
+    ("report", "news"),
+    [
+        (told(W.PENDING, 100, 0), News(S.PENDING, 0, 100)),
+        (told(W.PROCESSING, 100), News(S.PROCESSING, 7, 100)),
+        (told(W.IN_PROGRESS, 40, 9), News(S.IN_PROGRESS, 9, 40)),
+        (told(W.IN_PROGRESS), News(S.IN_PROGRESS, 7, 60)),
+        (told(W.IN_PROGRESS, 101), News(S.IN_PROGRESS, 7, 60)),
+        (told(W.IN_PROGRESS, -1, -5), News(S.IN_PROGRESS, 7, 60)),
+        (told(W.COMPLETED, 0), News(S.COMPLETED, 7, 0)),
+        (told(W.COMPLETED), News(S.COMPLETED, 7, 0)),
+        (told(W.COMPLETED, 100), News(S.COMPLETED, 7, 0)),
+        (told(W.PARTIAL, 40), News(S.PARTIAL, 7, 40)),
+        (told(W.PARTIAL, 100), News(S.PARTIAL, 7, 100)),
+        (told(W.PARTIAL, 0), News(S.HELD, 7, 0)),
+        (told(W.PARTIAL), News(S.HELD, 7, 60)),
+        (told(W.PARTIAL, 101), News(S.HELD, 7, 60)),
+        (told(W.PARTIAL, -1), News(S.HELD, 7, 60)),
+        (told(W.CANCELED), News(S.CANCELED, 7, 100)),
+        (told(W.CANCELED, 100), News(S.CANCELED, 7, 100)),
+        (told(W.CANCELED, 40), News(S.CANCELED, 7, 40)),
+        (told(W.CANCELED, 0, charge="0"), News(S.CANCELED, 7, 100)),
+        (told(W.CANCELED, 0, charge="0.5"), News(S.HELD, 7, 0)),
+        (told(W.CANCELED, 0), News(S.HELD, 7, 0)),
+        (told(W.CANCELED, 101), News(S.HELD, 7, 100)),
+        (told(W.CANCELED, -1), News(S.HELD, 7, 100)),
+    ],
+)
+def test_a_report_is_believed_inside_its_bounds(state, report, news):
+    assert news == apply(known(state), report, NOON)
+    assert news.state in TRANSITIONS[state]
+
+
+def test_an_end_without_a_word_on_what_remains_is_the_operators():
+    assert News(S.HELD, None, 100) == apply(known(start_count=None, remains=None), told(W.PARTIAL), NOON)
+
+
+@pytest.mark.parametrize(
+    ("report", "news"),
+    [
+        (told(W.COMPLETED, 0), News(S.COMPLETED, 7, 0)),
+        (told(W.PARTIAL, 1), News(S.HELD, 7, 1)),
+        (told(W.CANCELED, 1), News(S.CANCELED, 7, 1)),
+        (told(W.CANCELED), News(S.CANCELED, 7, 1)),
+    ],
+)
+def test_a_package_ends_whole_or_not_at_all(report, news):
+    assert news == apply(known(quantity=1, packaged=True, remains=1), report, NOON)
+
+
+@pytest.mark.parametrize("state", sorted(set(DeliveryState) - ACCEPTED_STATES))
+@pytest.mark.parametrize("status", W)
+def test_only_what_is_at_a_provider_hears_reports(state, status):
+    assert None is apply(known(state), told(status, 40), NOON)
+
+
+def test_an_unknown_word_changes_nothing():
+    assert None is apply(known(), Report(None, 5, 10), NOON)
+
+
+@pytest.mark.parametrize(("asked", "heard"), [(-1, False), (0, False), (1, True)])
+def test_older_answers_never_overwrite_newer_ones(asked, heard):
+    news = apply(known(polled=NOON), told(W.IN_PROGRESS, 50), NOON + timedelta(seconds=asked))
+    assert heard == (news is not None)
+
+
+REPORTS = st.builds(
+    Report,
+    st.none() | st.sampled_from(W),
+    st.none() | st.integers(-(10**18), 10**18),
+    st.none() | st.integers(-(10**18), 10**18),
+    st.none() | st.decimals(allow_nan=False, allow_infinity=False),
+)
+
+
+@given(
+    st.sampled_from(S), st.integers(0, 1000), st.booleans(), st.none() | st.integers(0, 10**6), st.floats(0, 1), REPORTS
+)
+def test_whatever_is_reported_what_remains_lies_between_nothing_and_everything(
+    state, quantity, packaged, start, part, report
+):
+    news = apply(Followed(state, quantity, packaged, start, int(quantity * part), None), report, NOON)
+    if news is not None:
+        assert 0 <= news.remains <= quantity
+        assert news.state in TRANSITIONS[state]
+        assert news.start_count is None or news.start_count >= 0
+        assert not (news.state is S.PARTIAL and (packaged or news.remains == 0))
+        assert not (news.state is S.COMPLETED and news.remains)
+
+
+@pytest.mark.parametrize(
+    ("age", "pause_s"), [(0, 1), (59, 1), (60, 5), (599, 5), (600, 30), (3599, 30), (3600, 300), (86_400, 900)]
+)
+def test_young_orders_are_asked_after_sooner_than_old_ones(age, pause_s):
+    assert timedelta(seconds=pause_s) == poll_again_after(timedelta(seconds=age))
+
+
+@pytest.mark.parametrize(
+    ("remains", "end"),
+    [
+        (0, OrderEnd(OrderState.COMPLETED, 0)),
+        (1, OrderEnd(OrderState.PARTIAL, 1)),
+        (299, OrderEnd(OrderState.PARTIAL, 299)),
+        (300, OrderEnd(OrderState.CANCELED, 300)),
+    ],
+)
+def test_an_order_ends_by_what_all_its_runs_left(remains, end):
+    assert end == end_of_order(100, 3, remains)
+
+
+@pytest.mark.parametrize(
+    ("first", "plain", "dripping"),
+    [
+        (S.QUEUED, W.PENDING, W.PENDING),
+        (S.SENDING, W.PROCESSING, W.PROCESSING),
+        (S.UNSURE, W.PROCESSING, W.PROCESSING),
+        (S.PENDING, W.PENDING, W.IN_PROGRESS),
+        (S.PROCESSING, W.PROCESSING, W.IN_PROGRESS),
+        (S.IN_PROGRESS, W.IN_PROGRESS, W.IN_PROGRESS),
+        (S.HELD, W.PROCESSING, W.IN_PROGRESS),
+        (S.COMPLETED, W.COMPLETED, W.IN_PROGRESS),
+        (S.PARTIAL, W.PARTIAL, W.IN_PROGRESS),
+        (S.CANCELED, W.CANCELED, W.IN_PROGRESS),
+    ],
+)
+def test_an_open_order_says_its_deliverys_word_and_a_drip_feed_is_in_progress_from_its_first_run(
+    first, plain, dripping
+):
+    assert (plain, dripping) == (word(OrderState.OPEN, first, 1), word(OrderState.OPEN, first, 3))
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (OrderState.ACTIVE, W.IN_PROGRESS),
+        (OrderState.PAUSED, W.PROCESSING),
+        (OrderState.COMPLETED, W.COMPLETED),
+        (OrderState.PARTIAL, W.PARTIAL),
+        (OrderState.CANCELED, W.CANCELED),
+    ],
+)
+def test_an_order_that_is_not_open_says_its_own_word(state, status):
+    assert {status} == {word(state, first, runs) for first in (None, *DeliveryState) for runs in (1, 3)}
+
+
+def test_accepted_and_ended_states_are_apart():
+    assert set() == ACCEPTED_STATES & END_STATES

@@ -1,0 +1,80 @@
+"""When a refill may be asked for, and what a cancel does to each delivery."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from opensmm.domain import cancels, refills
+from opensmm.domain.cancels import Cancelable, CancelStep
+from opensmm.domain.dispatch import END_STATES, DeliveryState
+from opensmm.domain.orders import OrderState
+from opensmm.domain.refills import Refillable
+from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def order(state=OrderState.COMPLETED, *, offered=True, wait_h=24, ended_h=48, open_refill=False, last_h=None):
+    return Refillable(
+        state,
+        offered,
+        wait_h,
+        NOON - timedelta(hours=ended_h),
+        open_refill,
+        None if last_h is None else NOON - timedelta(hours=last_h),
+    )
+
+
+@pytest.mark.parametrize(
+    "fit", [order(), order(ended_h=24), order(last_h=24), order(wait_h=0, ended_h=0), order(wait_h=0, last_h=0)]
+)
+def test_a_completed_order_may_be_refilled_once_the_wait_is_over(fit):
+    assert None is refills.check(fit, NOON)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (None, Refusal.ORDER_UNKNOWN),
+        (order(offered=False), Refusal.REFILL_DISABLED),
+        (order(offered=False, state=OrderState.OPEN), Refusal.REFILL_DISABLED),
+        *((order(state), Refusal.REFILL_NOT_COMPLETED) for state in OrderState if state is not OrderState.COMPLETED),
+        (order(open_refill=True), Refusal.REFILL_OPEN),
+        (order(open_refill=True, ended_h=1), Refusal.REFILL_OPEN),
+        (order(ended_h=23), Refusal.REFILL_TOO_EARLY),
+        (order(last_h=23), Refusal.REFILL_TOO_EARLY),
+    ],
+)
+def test_a_refill_is_refused_for_the_first_reason_there_is(asked, why):
+    assert Refused(why) == refills.check(asked, NOON)
+
+
+MOVING = (OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED)
+
+
+@pytest.mark.parametrize("state", MOVING)
+def test_what_was_never_sent_ends_at_once_and_what_may_be_at_a_provider_is_asked_about(state):
+    told = cancels.decide(Cancelable(state, True, list(DeliveryState)))
+    expected = {
+        one: CancelStep.END
+        if one is DeliveryState.QUEUED
+        else CancelStep.LEAVE
+        if one in END_STATES
+        else CancelStep.ASK
+        for one in DeliveryState
+    }
+    assert expected == dict(zip(DeliveryState, told, strict=True))
+
+
+@pytest.mark.parametrize("state", [state for state in OrderState if state not in MOVING])
+def test_an_ended_order_cannot_be_cancelled(state):
+    assert Refused(Refusal.NOT_CANCELABLE) == cancels.decide(Cancelable(state, True, [DeliveryState.COMPLETED]))
+
+
+@pytest.mark.parametrize("state", OrderState)
+def test_where_no_cancel_is_offered_none_is_taken(state):
+    assert Refused(Refusal.NOT_CANCELABLE) == cancels.decide(Cancelable(state, False, [DeliveryState.QUEUED]))
+
+
+def test_an_order_that_is_not_there_is_unknown():
+    assert UNKNOWN_ORDER == cancels.decide(None)

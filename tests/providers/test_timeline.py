@@ -1,0 +1,94 @@
+"""How an order at the sandbox goes, by its link and its age."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.refills import RefillStatus
+from opensmm.providers.timeline import BEGINS_S, ENDS_S, SLOW, Behaviour, Moment, Plan, at, plan, refill_at
+
+B, W, R = Behaviour, OrderStatus, RefillStatus
+END = ENDS_S + 0.1
+
+
+@pytest.mark.parametrize(
+    ("link", "made"),
+    [
+        ("https://example.com/me", Plan(B.COMPLETE)),
+        ("https://example.com/", Plan(B.COMPLETE)),
+        ("https://example.com/complete", Plan(B.COMPLETE)),
+        ("https://example.com/partial-40", Plan(B.PARTIAL, 40)),
+        ("https://example.com/PARTIAL-40/", Plan(B.PARTIAL, 40)),
+        ("https://example.com/partial-0", Plan(B.PARTIAL, 0)),
+        ("https://example.com/partial-100", Plan(B.COMPLETE)),
+        ("https://example.com/partial", Plan(B.COMPLETE)),
+        ("https://example.com/canceled", Plan(B.CANCELED)),
+        ("https://example.com/slow?x=/stuck", Plan(B.SLOW)),
+        ("https://example.com/stuck#/slow", Plan(B.STUCK)),
+        ("https://example.com/refuse", Plan(B.REFUSE)),
+        ("https://example.com/timeout", Plan(B.TIMEOUT)),
+        ("https://example.com/lost", Plan(B.LOST)),
+        ("https://example.com/garbage", Plan(B.GARBAGE)),
+        ("https://example.com/drop", Plan(B.DROP)),
+        ("https://example.com/slow/me", Plan(B.COMPLETE)),
+        ("slow", Plan(B.SLOW)),
+        ("@slow", Plan(B.COMPLETE)),
+        ("", Plan(B.COMPLETE)),
+    ],
+)
+def test_the_last_segment_of_the_link_chooses_what_happens(link, made):
+    assert made == plan(link)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "moments"),
+    [
+        (Plan(B.COMPLETE), [(W.PENDING, 100), (W.IN_PROGRESS, 100), (W.IN_PROGRESS, 50), (W.COMPLETED, 0)]),
+        (Plan(B.DROP), [(W.PENDING, 100), (W.IN_PROGRESS, 100), (W.IN_PROGRESS, 50), (W.COMPLETED, 0)]),
+        (Plan(B.TIMEOUT), [(W.PENDING, 100), (W.IN_PROGRESS, 100), (W.IN_PROGRESS, 50), (W.COMPLETED, 0)]),
+        (Plan(B.PARTIAL, 40), [(W.PENDING, 100), (W.IN_PROGRESS, 100), (W.IN_PROGRESS, 80), (W.PARTIAL, 60)]),
+        (Plan(B.PARTIAL, 0), [(W.PENDING, 100), (W.IN_PROGRESS, 100), (W.IN_PROGRESS, 100), (W.CANCELED, 100)]),
+        (Plan(B.CANCELED), [(W.PENDING, 100), (W.IN_PROGRESS, 100), (W.CANCELED, 100), (W.CANCELED, 100)]),
+        (Plan(B.STUCK), [(W.PENDING, 100), (W.PENDING, 100), (W.PENDING, 100), (W.PENDING, 100)]),
+        (Plan(B.SLOW), [(W.PENDING, 100), (W.IN_PROGRESS, 100), (W.IN_PROGRESS, 100), (W.IN_PROGRESS, 99)]),
+    ],
+)
+def test_an_order_goes_through_its_moments(behaviour, moments):
+    ages = (0, BEGINS_S, (BEGINS_S + ENDS_S) / 2, END)
+    assert [Moment(*moment) for moment in moments] == [at(behaviour, 100, age) for age in ages]
+
+
+def test_slow_ends_too():
+    assert Moment(W.COMPLETED, 0) == at(Plan(B.SLOW), 100, ENDS_S * SLOW)
+
+
+@pytest.mark.parametrize(
+    ("canceled_at", "moment"),
+    [(1, (W.CANCELED, 100)), (5, (W.PARTIAL, 50)), (END, (W.COMPLETED, 0))],
+)
+def test_a_cancel_stops_an_order_where_it_was(canceled_at, moment):
+    assert Moment(*moment) == at(Plan(B.COMPLETE), 100, 1000, canceled_at)
+
+
+@given(
+    st.sampled_from([Plan(b) for b in B] + [Plan(B.PARTIAL, 40)]),
+    st.integers(1, 10**6),
+    st.floats(0, 1000),
+    st.floats(0, 1000),
+)
+def test_what_remains_only_shrinks_and_stays_in_range(behaviour, quantity, one, other):
+    earlier, later = (at(behaviour, quantity, age) for age in sorted((one, other)))
+    assert 0 <= later.remains <= earlier.remains <= quantity
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "statuses"),
+    [
+        (Plan(B.DROP), [R.PENDING, R.IN_PROGRESS, R.COMPLETED]),
+        (Plan(B.COMPLETE), [R.PENDING, R.COMPLETED, R.COMPLETED]),
+        (Plan(B.NO_REFILL), [R.PENDING, R.REJECTED, R.REJECTED]),
+    ],
+)
+def test_a_refill_takes_its_time_where_something_was_lost(behaviour, statuses):
+    assert statuses == [refill_at(behaviour, age) for age in (0, 5, END)]
