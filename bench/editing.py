@@ -105,7 +105,10 @@ def _read(samples: Path) -> Sequence[tuple[int, int]]:
 
 def _told(windows: Sequence[tuple[int, int, int]], adds: Sequence[tuple[int, int]]) -> Edited:
     """An add counts for an edit where it was under way at any moment between its begin and the answer."""
-    before = sorted(took for due, took in adds if any(begun - QUIET_S * 1e9 / 2 < due < begun - took for begun, *_ in windows))
+    quiet_ns = QUIET_S * 1e9 / 2
+    before = sorted(
+        took for due, took in adds if any(due > begun - quiet_ns and due + took < begun for begun, *_ in windows)
+    )
     during = sorted(took for due, took in adds if any(due + took > begun and due < end for begun, _, end in windows))
     if not before or not during:
         raise Failed("no adds ran beside the edits")

@@ -10,18 +10,23 @@ from bench.probes import Reading
 
 
 class Measure(Struct, frozen=True):
-    """``ours`` and ``yardstick`` name probes; ``target`` is the least ratio, or the largest where ``at_most``."""
+    """``ours`` names a probe, ``yardstick`` those whose sum it is held against; without one, ``limit`` stands for it.
+
+    ``target`` is the least ratio of the two, or the largest where ``at_most``.
+    """
 
     name: str
     says: str
-    held_against: str
+    against: str
     unit: str
     ours: str
-    yardstick: tuple[str, ...]
-    target: float
+    yardstick: tuple[str, ...] = ()
+    limit: float = 0.0
+    target: float = 1.0
     at_most: bool = False
 
 
+BARE: Final = "a bare ASGI callable that answers a constant, same server"
 MEASURES: Final = (
     Measure(
         "add",
@@ -30,7 +35,7 @@ MEASURES: Final = (
         "orders/s",
         "add",
         ("pgbench",),
-        0.7,
+        target=0.7,
     ),
     Measure(
         "add-one",
@@ -39,22 +44,83 @@ MEASURES: Final = (
         "orders/s",
         "add-one",
         ("pgbench-one",),
-        5,
+        target=5,
+    ),
+    Measure("status", "status of one order", BARE, "answers/s", "status", ("bare-status",), target=0.4),
+    Measure("balance", "balance", BARE, "answers/s", "balance", ("bare-balance",), target=0.4),
+    Measure(
+        "status-100",
+        "status of 100 orders",
+        "psycopg alone fetching the same rows by id, one process",
+        "answers/s",
+        "statuses",
+        ("fetching",),
+        target=0.6,
     ),
     Measure(
-        "status",
-        "status of one order",
-        "a bare ASGI callable that answers a constant",
+        "services",
+        "services, plain",
+        "the bare callable sending the same bytes",
         "answers/s",
-        "status",
-        ("bare-status",),
-        0.4,
+        "services",
+        ("bare-services",),
+        target=0.9,
     ),
+    Measure(
+        "services-gzip",
+        "services, gzip",
+        "the bare callable sending the same bytes",
+        "answers/s",
+        "services-gzip",
+        ("bare-services-gzip",),
+        target=0.9,
+    ),
+    Measure(
+        "services-edit",
+        "services after an edit: first answer complete again",
+        "limit",
+        "ms",
+        "edit",
+        limit=300,
+        at_most=True,
+    ),
+    Measure(
+        "services-edit-adds",
+        "the longest add that was under way during an edit",
+        "limit: not stalled",
+        "ms",
+        "edit-adds",
+        limit=100,
+        at_most=True,
+    ),
+    Measure(
+        "add-stored",
+        "add with all those stored orders",
+        "add on an empty database",
+        "orders/s",
+        "add",
+        ("add-empty",),
+        target=0.8,
+    ),
+    Measure(
+        "add-p99",
+        "p99 of add at half the top rate, open loop",
+        "p99 of the bare callable at the same rate + one fsync",
+        "ms",
+        "p99-add",
+        ("p99-bare", "fsync"),
+        target=3,
+        at_most=True,
+    ),
+    Measure("start", "start to first answer, existing data folder", "limit", "s", "start", limit=3, at_most=True),
+    Measure("memory", "memory of the API process (RSS)", "limit", "MiB", "memory", limit=256, at_most=True),
 )
+AFTER_THE_ROUNDS: Final = frozenset(("start", "memory"))
+"""Probes of the whole run, not of a round."""
 
 
 class Result(Struct, frozen=True):
-    """Medians over the rounds. A yardstick of several parts is their sum."""
+    """Medians over the rounds, each of which is kept as (ours, yardstick)."""
 
     measure: Measure
     ours: float
@@ -65,10 +131,12 @@ class Result(Struct, frozen=True):
 
 
 def result(measure: Measure, rounds: Sequence[dict[str, Reading]]) -> Result:
-    pairs = [
-        (taken[measure.ours].value, sum(taken[name].value for name in measure.yardstick)) for taken in rounds
-    ]
+    pairs = [(taken[measure.ours].value, _yardstick(measure, taken)) for taken in rounds if measure.ours in taken]
     ours, yardstick = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
     ratio = ours / yardstick
     met = ratio <= measure.target if measure.at_most else ratio >= measure.target
     return Result(measure, ours, yardstick, ratio, met, pairs)
+
+
+def _yardstick(measure: Measure, taken: dict[str, Reading]) -> float:
+    return sum(taken[name].value for name in measure.yardstick) if measure.yardstick else measure.limit

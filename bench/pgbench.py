@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Final
 
+from msgspec import Struct
 from psycopg.conninfo import conninfo_to_dict
 
 from bench.asks import LEAST_QUANTITY, MOST_QUANTITY
@@ -39,11 +40,20 @@ select customer_id, -1, charge, 'charge', customer_id, id, created from kept;
 """
 _SECOND: Final = re.compile(r"^progress: [0-9.]+ s, ([0-9.]+) tps, lat ([0-9.]+) ms", re.MULTILINE)
 WARM_S: Final = 1
+_DONE: Final = re.compile(r"^number of transactions actually processed: ([0-9]+)", re.MULTILINE)
 _FAILURES: Final = re.compile(r"^number of failed transactions: ([0-9]+)", re.MULTILINE)
 
 
-def run(site: Site, customers: int, seconds: float) -> tuple[float, float]:
-    """Orders a second and their average latency in ms, in the app's role. The first second warms up, as ours does."""
+class Orders(Struct, frozen=True):
+    """``count`` in all; ``rate`` a second and ``mean_ms``, the average latency, after the warm-up."""
+
+    count: int
+    rate: float
+    mean_ms: float
+
+
+def run(site: Site, customers: int, seconds: float) -> Orders:
+    """As many orders as PostgreSQL takes in the time, in the app's role. The first second warms up, as ours does."""
     script = site.config.data / f"one-order-{customers}.sql"
     text = _SCRIPT.format(
         customers=customers, services=len(site.world.services), least=LEAST_QUANTITY, most=MOST_QUANTITY
@@ -53,10 +63,10 @@ def run(site: Site, customers: int, seconds: float) -> tuple[float, float]:
         _command(site, script, seconds), env=_environment(site), capture_output=True, text=True, check=False
     )
     told = _SECOND.findall(done.stderr)[WARM_S:]
-    failures = _FAILURES.search(done.stdout)
-    if done.returncode or not told or failures is None or failures[1] != "0":
+    count, failures = _DONE.search(done.stdout), _FAILURES.search(done.stdout)
+    if done.returncode or not told or count is None or failures is None or failures[1] != "0":
         raise Failed(f"pgbench failed:\n{done.stdout}{done.stderr}")
-    return fmean(float(rate) for rate, _ in told), fmean(float(latency) for _, latency in told)
+    return Orders(int(count[1]), fmean(float(rate) for rate, _ in told), fmean(float(mean) for _, mean in told))
 
 
 def _command(site: Site, script: Path, seconds: float) -> list[str]:

@@ -76,6 +76,18 @@ def _ours(kind: str) -> Probe:
     return lambda now: throughput(load(now.plan(now.site.api(), kind)))
 
 
+def _add(kind: str) -> Probe:
+    def probe(now: Round) -> Reading:
+        server, wal, transactions = now.site.api(), now.site.wal_bytes(), now.site.transactions()
+        report = load(now.plan(server, kind))
+        reading = throughput(report)
+        reading.detail["wal_bytes"] = (now.site.wal_bytes() - wal) / report.asked
+        reading.detail["orders_each"] = report.asked / (now.site.transactions() - transactions)
+        return reading
+
+    return probe
+
+
 def _bare(kind: str) -> Probe:
     return lambda now: throughput(load(now.plan(now.site.bare(kind), kind)))
 
@@ -92,8 +104,10 @@ def _price_list(*, bare: bool, gzip: bool) -> Probe:
 def _pgbench(*, one: bool) -> Probe:
     def probe(now: Round) -> Reading:
         customers = 1 if one else len(now.site.world.keys)
-        rate, latency_ms = pgbench.run(now.site, customers, now.seconds)
-        return Reading(rate, {"mean_ms": latency_ms})
+        before = now.site.wal_bytes()
+        done = pgbench.run(now.site, customers, now.seconds)
+        wal = (now.site.wal_bytes() - before) / done.count
+        return Reading(done.rate, {"mean_ms": done.mean_ms, "wal_bytes": wal})
 
     return probe
 
@@ -175,10 +189,10 @@ def _edit_adds(now: Round) -> Reading:
 
 
 PROBES: Final[Mapping[str, Probe]] = {
-    "add": _ours("add"),
+    "add": _add("add"),
     "pgbench": _pgbench(one=False),
     "add-empty": _add_empty,
-    "add-one": _ours("add-one"),
+    "add-one": _add("add-one"),
     "pgbench-one": _pgbench(one=True),
     "p99-add": _open_loop(lambda site: site.api()),
     "p99-bare": _open_loop(lambda site: site.bare("add")),

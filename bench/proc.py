@@ -26,6 +26,27 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
+def machine_s() -> tuple[float, float]:
+    """Processor time of the whole machine so far: all of it, and what was not idle."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return sum(fields) * _TICK_S, (sum(fields) - fields[3] - fields[4]) * _TICK_S
+
+
+def own_s() -> float:
+    """Processor time of this process and of those it has started and seen end."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def family_s(pid: int | None) -> float:
+    """Processor time of a process, of its children, and of those of its children that have ended."""
+    if pid is None:
+        return 0.0
+    fields = _stat(pid)
+    ended = (int(fields[13]) + int(fields[14])) * _TICK_S if fields else 0.0
+    return ended + cpu_s([pid, *children(pid)])
+
+
 def children(pid: int) -> list[int]:
     """The processes that ``pid`` has started and that still run."""
     numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]

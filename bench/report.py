@@ -1,36 +1,90 @@
-"""What a run comes to: a table for people, a file for programs."""
+"""What a run comes to: a table for people, rows for programs, and the block of `docs/performance.md`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from rich.console import Group
 from rich.table import Table
 
 from bench.measures import Result
+from bench.profile import Profile
+from bench.run import Run
+
+BEGIN: Final = "<!-- begin: written by `make bench` -->"
+END: Final = "<!-- end -->"
+Row = tuple[str, ...]
+HEAD: Final = ("measure", "ours", "held against", "", "ratio", "target", "met")
 
 
-def table(results: Sequence[Result]) -> Table:
-    shown = Table("measure", "ours", "yardstick", "unit", "ratio", "target", "met", box=None, pad_edge=False)
-    for one in results:
-        sign = "≤" if one.measure.at_most else "≥"
-        shown.add_row(
-            one.measure.says,
-            number(one.ours),
-            number(one.yardstick),
-            one.measure.unit,
-            f"{one.ratio:.2f} ×",
-            f"{sign} {one.measure.target:g} ×",
-            "[green]yes[/]" if one.met else "[red]no[/]",
-        )
-    return shown
+def shown(run: Run) -> Group:
+    """For the terminal."""
+    tables = [_table(HEAD, [_row(one) for one in run.results])]
+    tables += [_table(head, rows) for head, rows in _profiles(run)]
+    return Group(*tables, *(f"{name}: {value}" for name, value in _about(run).items()))
+
+
+def _table(head: Row, rows: Sequence[Row]) -> Table:
+    table = Table(*head, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _row(one: Result) -> Row:
+    sign = "≤" if one.measure.at_most else "≥"
+    ratios = [ours / yardstick for ours, yardstick in one.rounds]
+    spread = f" ({min(ratios):.2f}–{max(ratios):.2f})" if len(ratios) > 1 else ""
+    return (
+        one.measure.says,
+        f"{number(one.ours)} {one.measure.unit}",
+        f"{number(one.yardstick)} {one.measure.unit}",
+        one.measure.against,
+        f"{one.ratio:.2f} ×{spread}",
+        f"{sign} {one.measure.target:g} ×",
+        "yes" if one.met else "no",
+    )
 
 
 def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:
+def _about(run: Run) -> dict[str, str]:
+    wish = run.wish
+    return {
+        **run.environment,
+        "loaded": f"{wish.orders:,} finished orders, {wish.customers:,} customers, {wish.services:,} services",
+        "rounds": f"{wish.rounds}, a checkpoint before each reading; ratios are of the medians, in brackets the rounds'",
+        "no worker runs": "placed orders stay queued, on both sides alike",
+        "others": f"{run.neighbours:.0%} of the machine went to processes that are not of the run (median)",
+        "run": f"{run.took_s / 60:.1f} minutes; afterwards every invariant of `opensmm verify` held",
+    }
+
+
+def _profiles(run: Run) -> Iterator[tuple[Row, list[Row]]]:
+    if run.costs:
+        yield (
+            ("seen beside", "", "median"),
+            [(name, what, number(value)) for name, found in run.costs.items() for what, value in found.items()],
+        )
+    for one in run.profiles:
+        yield _stages(one, run.costs[one.kind]["api_us"])
+        yield (
+            (f"{one.kind}: its connections", "share of the time"),
+            [(name, f"{share:.0%}") for name, share in one.waits.items() if share >= 0.005],
+        )
+
+
+def _stages(one: Profile, api_us: float) -> tuple[Row, list[Row]]:
+    rows = [(name, f"{share * api_us:.1f}", f"{share:.0%}") for name, share in one.stages.items()]
+    rows.append(("all of the API process", f"{api_us:.1f}", "100%"))
+    return (f"{one.kind}: stage", "µs of processor a request", "share"), rows
+
+
+def as_rows(run: Run) -> list[dict[str, Any]]:
+    """``ours`` and ``yardstick`` are medians in ``unit``; ``rounds`` are the pairs they come from."""
     return [
         {
             "measure": one.measure.name,
@@ -39,13 +93,33 @@ def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:
             "met": one.met,
             "at_most": one.measure.at_most,
             "unit": one.measure.unit,
-            "ours": one.ours,
-            "yardstick": one.yardstick,
-            "rounds": one.rounds,
+            "ours": round(one.ours, 4),
+            "yardstick": round(one.yardstick, 4),
+            "rounds": [(round(ours, 4), round(yardstick, 4)) for ours, yardstick in one.rounds],
         }
-        for one in results
+        for one in run.results
     ]
 
 
-def write(path: Path, said: Any) -> None:
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(said)) + b"\n")
+def write_rows(path: Path, run: Run) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(as_rows(run)), indent=1) + b"\n")
+
+
+def write_page(path: Path, run: Run) -> None:
+    """Puts this run in the place of the last one; what people wrote around it stays."""
+    text = path.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}\n\n{as_markdown(run)}\n\n{END}{after}")
+
+
+def as_markdown(run: Run) -> str:
+    parts = [_markdown(HEAD, [_row(one) for one in run.results])]
+    parts.append("\n".join(f"- {name}: {value}" for name, value in _about(run).items()))
+    parts += [_markdown(head, rows) for head, rows in _profiles(run)]
+    return "\n\n".join(parts)
+
+
+def _markdown(head: Row, rows: Sequence[Row]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

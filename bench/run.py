@@ -1,21 +1,35 @@
-"""A run: load, rounds, medians, table."""
+"""A run: a fresh folder, the load, the rounds, what is measured once, and the proof that the books still hold."""
 
+import asyncio
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Final
 
 from msgspec import Struct
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from bench import loading
+from bench import loading, proc
 from bench.asks import World
-from bench.measures import MEASURES, Measure, Result, result
-from bench.probes import PROBES, Reading, Round
-from bench.site import Site
+from bench.environment import Neighbours, environment
+from bench.measures import AFTER_THE_ROUNDS, MEASURES, Measure, Result, result
+from bench.probes import EMPTY, NEEDS, PROBES, Probe, Reading, Round
+from bench.profile import Profile, costs, profile
+from bench.site import Failed, Server, Site
 from opensmm.cli.frame import err
+from opensmm.store import checks
+from opensmm.store.connection import connect
+from opensmm.store.embedded import DATABASE
+
+STARTS: Final = 3
+COSTLY: Final = ("add", "add-one", "pgbench", "pgbench-one", "status", "bare-status", "balance", "p99-add", "p99-bare")
+"""The probes whose details are shown."""
+_COLUMNS: Final = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
 class Wish(Struct, frozen=True):
@@ -23,7 +37,7 @@ class Wish(Struct, frozen=True):
 
     data: Path
     rounds: int = 5
-    seconds: float = 4.0
+    seconds: float = 3.0
     scale: float = 1.0
     only: tuple[str, ...] = ()
 
@@ -39,8 +53,56 @@ class Wish(Struct, frozen=True):
     def customers(self) -> int:
         return max(20, round(1000 * min(1.0, self.scale)))
 
+    @property
+    def whole(self) -> bool:
+        """Whether the run is the one that the figures of the documentation stand for."""
+        return self.scale == 1 and self.rounds >= 5 and not self.only
+
     def measures(self) -> list[Measure]:
         return [measure for measure in MEASURES if not self.only or measure.name in self.only]
+
+    def probes(self) -> set[str]:
+        asked = {name for measure in self.measures() for name in (measure.ours, *measure.yardstick)}
+        return asked | {need for name in asked for need in NEEDS.get(name, ())}
+
+
+class Run(Struct, frozen=True):
+    """``costs``: medians seen beside a probe's value. ``neighbours``: the share of the machine that others used."""
+
+    wish: Wish
+    environment: dict[str, str]
+    results: list[Result]
+    costs: dict[str, dict[str, float]]
+    profiles: list[Profile]
+    neighbours: float
+    took_s: float
+
+
+def run(wish: Wish) -> Run:
+    """Raises Failed where a reading cannot count, or where the books do not hold afterwards."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    began = time.monotonic()
+    with fresh_folder(wish.data) as folder, Progress(*_COLUMNS, console=err) as progress, Site(folder) as site:
+        fill(site, wish, progress)
+        neighbours = Neighbours(site)
+        rounds = take(site, wish, progress, neighbours)
+        after = once(site, wish, progress)
+        told = environment(site)
+        profiles = [] if wish.only else profile(site, wish.seconds)
+        verify(site, progress)
+    return Run(
+        wish=wish,
+        environment=told,
+        results=[result(measure, [*rounds, *after]) for measure in wish.measures()],
+        costs={name: found for name in COSTLY if (found := costs(rounds, name))},
+        profiles=profiles,
+        neighbours=neighbours.middle(),
+        took_s=time.monotonic() - began,
+    )
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager
@@ -55,37 +117,84 @@ def fresh_folder(under: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(wish: Wish) -> list[Result]:
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with fresh_folder(wish.data) as folder, Progress(*columns, console=err) as progress, Site(folder) as site:
-        fill(site, wish, progress)
-        rounds = take(site, wish, progress)
-    return [result(measure, rounds) for measure in wish.measures()]
-
-
 def fill(site: Site, wish: Wish, progress: Progress) -> None:
+    """The price list and the customers, in a database that is then copied, and the orders."""
     task = progress.add_task("loading services", total=wish.services)
     services = loading.fill_price_list(site, wish.services, lambda count: progress.advance(task, count))
     keys = loading.fill_customers(site, wish.customers)
+    loading.tidy(site)
+    site.copy(EMPTY, DATABASE)
     task = progress.add_task("loading finished orders", total=wish.orders)
     loading.fill_orders(site, wish.orders, services, wish.customers, lambda count: progress.advance(task, count))
     loading.tidy(site)
     site.world = World(keys, services, wish.orders)
 
 
-def take(site: Site, wish: Wish, progress: Progress) -> Sequence[dict[str, Reading]]:
+def take(site: Site, wish: Wish, progress: Progress, neighbours: Neighbours) -> list[dict[str, Reading]]:
     """Rounds of readings, a checkpoint before each."""
-    wanted = {name for measure in wish.measures() for name in (measure.ours, *measure.yardstick)}
+    wanted = wish.probes() - AFTER_THE_ROUNDS
     probes = {name: probe for name, probe in PROBES.items() if name in wanted}
-    task = progress.add_task("measuring", total=wish.rounds * len(probes))
+    task = progress.add_task("measuring", total=wish.rounds * len(probes), visible=bool(probes))
     rounds = []
     for number in range(1, wish.rounds + 1):
         now = Round(site, number, wish.seconds, {})
-        for name, probe in probes.items():
-            progress.update(task, description=f"round {number} of {wish.rounds}: {name}")
-            site.checkpoint()
-            now.taken[name] = probe(now)
-            progress.advance(task)
+        take_one(now, probes, progress, task, neighbours)
         rounds.append(now.taken)
     return rounds
+
+
+def take_one(now: Round, probes: Mapping[str, Probe], progress: Progress, task: TaskID, neighbours: Neighbours) -> None:
+    for name, probe in probes.items():
+        progress.update(task, description=f"round {now.number}: {name}")
+        now.site.checkpoint()
+        neighbours.begin()
+        now.taken[name] = probe(now)
+        neighbours.end()
+        progress.advance(task)
+
+
+def once(site: Site, wish: Wish, progress: Progress) -> list[dict[str, Reading]]:
+    """What is measured after the rounds: the memory of the API process that answered them, then its start."""
+    found = []
+    if "memory" in wish.probes():
+        memory = proc.memory_mib(site.api().pid)
+        found.append({"memory": Reading(memory["rss"], memory)})
+    if "start" in wish.probes():
+        task = progress.add_task("starting on the existing folder", total=STARTS)
+        for _ in range(STARTS):
+            found.append({"start": Reading(start_s(site))})
+            progress.advance(task)
+    return found
+
+
+def start_s(site: Site) -> float:
+    """From nothing running to the first answer: `opensmm api` starts PostgreSQL, reads the price list and answers."""
+    site.halt()
+    began = time.monotonic()
+    server = Server(["-m", "opensmm", "api", "--fd", "FD", "--data", str(site.config.data)])
+    try:
+        server.wait(site.form("balance"))
+        return time.monotonic() - began
+    finally:
+        server.stop()
+        site.embedded.start()
+
+
+def verify(site: Site, progress: Progress) -> None:
+    """Recomputes the books, as `opensmm verify` does."""
+    task = progress.add_task("recomputing the books", total=len(checks.CHECKS))
+
+    async def broken() -> Sequence[str]:
+        connection = await connect(site.urls().app, application="opensmm bench: verify")
+        try:
+            found = []
+            async for finding in checks.run(connection):
+                progress.advance(task)
+                if finding.count:
+                    found.append(f"{finding.check.name}: {finding.check.says}: {', '.join(finding.examples)}")
+            return found
+        finally:
+            await connection.close()
+
+    if found := asyncio.run(broken()):
+        raise Failed("the books do not hold: " + "; ".join(found))

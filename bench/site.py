@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, LiteralString, Self
 
 import msgspec
 import psycopg
+from msgspec import Struct
 
 from bench import proc
-from bench.asks import PATH, World
+from bench.asks import LEAST_QUANTITY, PATH, World
 from bench.bare import Constant
 from bench.client import Plan, Report
 from opensmm.cli.frame import ready
@@ -31,6 +32,12 @@ _NOT_OURS: Final = ("DATABASE_URL", "DATABASE_ADMIN_URL", "OPENSMM_PEPPER", "OPE
 
 class Failed(Exception):
     """A measurement that cannot count; the text says why."""
+
+
+class Answer(Struct, frozen=True):
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
 
 
 class Server:
@@ -59,26 +66,34 @@ class Server:
     def pid(self) -> int:
         return self._child.pid
 
-    def ask(self, fields: bytes) -> http.client.HTTPResponse:
-        """One answer, its body not read yet; raises OSError where nobody listens."""
+    def ask(self, form: bytes, *, gzip: bool = False) -> Answer:
+        """One answer; raises OSError where nobody listens."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWERS_WITHIN_S)
-        connection.request("POST", PATH, fields, {"Content-Type": "application/x-www-form-urlencoded"})
-        return connection.getresponse()
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **({"Accept-Encoding": "gzip"} if gzip else {})}
+        try:
+            connection.request("POST", PATH, form, headers)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.getheaders(), answer.read())
+        finally:
+            connection.close()
 
-    def wait(self, fields: bytes) -> float:
-        """Waits until it answers an ask without an error; returns the seconds that took."""
-        began = time.monotonic()
-        while time.monotonic() < began + ANSWERS_WITHIN_S:
+    def wait(self, form: bytes) -> None:
+        """Waits until it answers an ask without an error."""
+        until = time.monotonic() + ANSWERS_WITHIN_S
+        while time.monotonic() < until:
             if self._child.poll() is not None:
                 raise Failed(f"a server ended by itself, exit code {self._child.returncode}")
             try:
-                answer = self.ask(fields)
-                if answer.status == http.HTTPStatus.OK and not answer.read().startswith(b'{"error"'):
-                    return time.monotonic() - began
+                answer = self.ask(form)
+                if answer.status == http.HTTPStatus.OK and not answer.body.startswith(b'{"error"'):
+                    return
             except OSError:
                 pass
             time.sleep(0.01)
         raise Failed(f"a server did not answer within {ANSWERS_WITHIN_S:.0f} s")
+
+    def signal(self, number: int) -> None:
+        self._child.send_signal(number)
 
     def stop(self) -> None:
         self._child.terminate()
@@ -110,6 +125,10 @@ class Site:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.halt()
+
+    def halt(self) -> None:
+        """Stops every server and then PostgreSQL."""
         for server in self.servers.values():
             server.stop()
         self.servers.clear()
@@ -148,27 +167,35 @@ class Site:
         """The constant callable, answering what our API answers to this action."""
         name = f"bare {action} {gzip}"
         if name not in self.servers:
-            constant = self._constant(action, gzip=gzip)
+            answer = self.api().ask(self.form(action), gzip=gzip)
+            constant = Constant(answer.headers, base64.b64encode(answer.body).decode())
             server = Server(["-m", "bench.bare", "FD"], said=msgspec.json.encode(constant))
             self.servers[name] = server
             server.wait(b"")
         return self.servers[name]
 
-    def _constant(self, action: str, *, gzip: bool) -> Constant:
-        connection = http.client.HTTPConnection("127.0.0.1", self.api().port, timeout=ANSWERS_WITHIN_S)
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        if gzip:
-            headers["Accept-Encoding"] = "gzip"
-        connection.request("POST", PATH, self.form(action), headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        return Constant(answer.getheaders(), base64.b64encode(body).decode())
-
     def form(self, action: str) -> bytes:
-        """The form of a simple ask of the last customer."""
-        own = len(self.world.keys) - 1 or len(self.world.keys)
-        more = {"status": f"&order={own}", "add": f"&service={self.world.services[0]}&link=https://e.org/a&quantity=100"}
+        """The form of a simple ask of the last customer, whose order it is where one is asked after."""
+        customers, service = len(self.world.keys), self.world.services[0]
+        more = {
+            "status": f"&order={customers - 1 or 1}",
+            "add": f"&service={service}&link=https://www.example.com/p/0123456789ab/&quantity={LEAST_QUANTITY}",
+        }
         return f"key={self.world.keys[-1]}&action={action}{more.get(action, '')}".encode()
+
+    def wal_bytes(self) -> int:
+        """How far the write-ahead log has come."""
+        return self._number("select pg_current_wal_insert_lsn() - '0/0'")
+
+    def transactions(self) -> int:
+        """How many transactions have written something."""
+        return self._number("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+
+    def _number(self, query: LiteralString) -> int:
+        with self.superuser() as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return int(row[0])
 
     def backends(self) -> list[int]:
         pid = self.embedded.pid()

@@ -18,6 +18,8 @@ import pytest
 
 from opensmm.store import cluster, schema
 from opensmm.store.embedded import APP, OWNER, Embedded
+from tests import panel
+from tests.works import Works, open_works
 
 # Nothing of a test outlives it, so nothing needs to survive a power cut. Never for kill tests and benchmarks.
 FAST = {
@@ -25,6 +27,7 @@ FAST = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "autovacuum": "off",
+    "scram_iterations": "1",
     "shared_buffers": "128MB",
     "max_wal_size": "1GB",
     "min_wal_size": "64MB",
@@ -127,3 +130,35 @@ def running_panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningP
         finally:
             process.terminate()
             process.wait(timeout=30)
+
+
+@pytest.fixture
+async def stocked(conn: psycopg.AsyncConnection) -> psycopg.AsyncConnection:
+    """A connection to a panel with the price list of ``tests.panel`` in it."""
+    await panel.stock(conn)
+    return conn
+
+
+@pytest.fixture
+async def ann(stocked: psycopg.AsyncConnection) -> panel.Buyer:
+    """A customer with 100.00."""
+    return await panel.buyer(stocked)
+
+
+@pytest.fixture
+def clock() -> panel.Clock:
+    return panel.Clock()
+
+
+@pytest.fixture
+async def api(stocked: psycopg.AsyncConnection, database: Database, clock: panel.Clock) -> AsyncIterator[panel.Api]:
+    """The API over the stocked panel."""
+    async with panel.open_api(database.app_url, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def works(stocked: psycopg.AsyncConnection, database: Database, clock: panel.Clock) -> AsyncIterator[Works]:
+    """A worker before the sandbox, stepped by hand, in the same time as the API."""
+    async with open_works(database.app_url, clock) as opened:
+        yield opened

@@ -1,4 +1,4 @@
-"""A panel for tests: real services, customers and keys in a real database, and the API driven as an ASGI server does."""
+"""A panel for tests: real services, customers and keys in a real database, and the API driven as by a server."""
 
 import asyncio
 import itertools
@@ -198,9 +198,9 @@ class Api:
 
 
 @asynccontextmanager
-async def open_api(url: str) -> AsyncIterator[Api]:
+async def open_api(url: str, clock: Callable[[], datetime] = now) -> AsyncIterator[Api]:
     """The real endpoint over the real panel, started as a server starts it."""
-    panel = Panel(url)
+    panel = Panel(url, clock)
     endpoint = Endpoint(panel, PEPPER)
     await endpoint.start()
     try:

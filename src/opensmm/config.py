@@ -19,7 +19,7 @@ class Config:
     """``database_url`` is the app's role, ``database_admin_url`` the owner's; neither: the embedded PostgreSQL.
 
     ``provider_timeout_s`` bounds a call to a provider. ``trusted_proxies``: addresses, separated by commas, whose word
-    on the client's address is taken.
+    on the client's address is taken. ``requests_per_second`` bounds one API key; 0 does not.
     """
 
     data: Path
@@ -28,6 +28,7 @@ class Config:
     given_pepper: str = field(default="", repr=False)
     provider_timeout_s: float = 20.0
     trusted_proxies: str = ""
+    requests_per_second: int = 0
 
     def pepper(self) -> bytes:
         """The secret that keys are hashed with; the first use writes it to the data folder, readable by us alone."""
@@ -43,6 +44,7 @@ def read(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
         given_pepper=environ.get("OPENSMM_PEPPER", ""),
         provider_timeout_s=_seconds(environ.get("OPENSMM_PROVIDER_TIMEOUT", "20")),
         trusted_proxies=environ.get("OPENSMM_TRUSTED_PROXIES", ""),
+        requests_per_second=_count(environ.get("OPENSMM_REQUESTS_PER_SECOND", "0")),
     )
     if config.database_admin_url and not config.database_url:
         raise Misconfigured("DATABASE_ADMIN_URL is set without DATABASE_URL, the app's own role: set both, or neither")
@@ -59,6 +61,12 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= LONGEST_TIMEOUT_S:
         raise Misconfigured(f"OPENSMM_PROVIDER_TIMEOUT is {text!r}: set seconds above 0, at most {LONGEST_TIMEOUT_S}")
     return seconds
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise Misconfigured(f"OPENSMM_REQUESTS_PER_SECOND is {text!r}: set a whole number, 0 for no limit")
+    return int(text)
 
 
 def _kept_pepper(path: Path) -> str:

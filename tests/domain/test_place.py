@@ -1,4 +1,4 @@
-"""Deciding batches: a later ask sees what an earlier one spent; how a sequence is split into batches changes nothing."""
+"""Deciding batches: a later ask sees what an earlier one spent, and how a sequence is batched changes nothing."""
 
 from datetime import date
 from decimal import Decimal

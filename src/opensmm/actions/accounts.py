@@ -54,6 +54,17 @@ async def add_customer(
     return customer
 
 
+async def set_suspended(
+    connection: Connection, customer: CustomerId, suspended: bool, *, actor: str, now: datetime
+) -> None:
+    """Keeps a customer from ordering, or lets it order again; raises Unknown."""
+    async with connection.transaction():
+        await _must_exist(connection, customer)
+        await customers.set_suspended(connection, customer, suspended)
+        action = "customer.suspend" if suspended else "customer.resume"
+        await audit.note(connection, actor, action, [str(customer)], now)
+
+
 async def add_key(
     connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, *, actor: str, now: datetime
 ) -> KeyId:

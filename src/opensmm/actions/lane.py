@@ -12,6 +12,8 @@ Answer = TypeVar("Answer")
 
 MOST: Final = 512
 """Asks in one batch."""
+WITHIN_S: Final = 20.0
+"""How long a batch may take; a database that is longer silent is taken to be away."""
 BOUND: Final = 4096
 """Asks that may wait; beyond it the next one is refused at once."""
 
@@ -81,9 +83,12 @@ class Lane(Generic[Ask, Answer]):
 
     async def _serve(self, taken: list[tuple[Ask, int, asyncio.Future[Answer]]]) -> None:
         try:
-            answers = await self._batch([ask for ask, _, _ in taken])
+            async with asyncio.timeout(WITHIN_S):
+                answers = await self._batch([ask for ask, _, _ in taken])
         except Rejected as error:
             await self._one_by_one(taken, error)
+        except TimeoutError:
+            _fail(taken, Unavailable("the database did not answer in time"))
         except Exception as error:  # whatever it was, the callers must hear of it
             _fail(taken, error)
         else:

@@ -6,7 +6,7 @@ from opensmm.actions import reading
 from opensmm.actions.cancelling import Canceling
 from opensmm.actions.catalogue import Shelf
 from opensmm.actions.lane import Lane
-from opensmm.actions.placing import Placed, Placing
+from opensmm.actions.placing import Clock, Placed, Placing, utc_now
 from opensmm.actions.refilling import Refilling, RefillStatuses
 from opensmm.base.ids import CustomerId, RefillId
 from opensmm.domain import asks
@@ -22,17 +22,17 @@ from opensmm.store.connection import Line
 class Panel:
     """The panel as its API sees it. Every method raises Unavailable for a fault of the moment."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Clock = utc_now) -> None:
         self.shelf = Shelf()
         self._lines: list[Line] = []
         self._url = url
-        self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf)
+        self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf, clock)
         self._statuses = Lane(reading.Statuses(self._line("status"), self.shelf))
         self._balances = Lane(reading.Balances(self._line("balance")))
         self._keys = Lane(reading.Keys(self._line("keys"), self.shelf))
-        self._refills = Lane(Refilling(self._line("refill")))
+        self._refills = Lane(Refilling(self._line("refill"), clock))
         self._refill_statuses = Lane(RefillStatuses(self._line("refill status")))
-        self._cancels = Lane(Canceling(self._line("cancel")))
+        self._cancels = Lane(Canceling(self._line("cancel"), clock))
         self._lists = Lane(self._newest)
         self._list_line = self._line("orders")
         self._catalogue_line = self._line("catalogue")

@@ -10,7 +10,8 @@ from msgspec import Struct
 from opensmm.actions.panel import Panel
 from opensmm.api import body as bodies
 from opensmm.api.body import Gone, Receive, Scope, Send, TooLarge
-from opensmm.api.keys import Door, TooManyFailures
+from opensmm.api.keys import Door
+from opensmm.api.limits import Exceeded
 from opensmm.api.pricelists import PriceLists
 from opensmm.base.faults import Unavailable
 from opensmm.domain import asks
@@ -49,9 +50,9 @@ _UNAVAILABLE: Final = Reply(
 class Endpoint:
     """Reads a form, finds its key, does what it asks and writes the answer in its dialect."""
 
-    def __init__(self, panel: Panel, pepper: bytes) -> None:
+    def __init__(self, panel: Panel, pepper: bytes, requests_per_second: int = 0) -> None:
         self._panel = panel
-        self._door = Door(panel, pepper)
+        self._door = Door(panel, pepper, requests_per_second)
         self._price_lists = PriceLists(panel)
         self._chores: list[asyncio.Task[None]] = []
 
@@ -88,7 +89,7 @@ class Endpoint:
                 return
             except TooLarge:
                 reply = _TOO_LARGE
-            except TooManyFailures as error:
+            except Exceeded as error:
                 reply = _too_many(dialect, error.retry_after_s)
             except Unavailable as error:
                 log.warning("refused for a fault of the moment", error=str(error))

@@ -11,35 +11,50 @@ import opensmm
 from opensmm.cli.frame import FAILED, MISUSED, UNAVAILABLE, Data, Json, answer, configured, fail, out
 
 CHECKOUT: Final = Path(opensmm.__file__).parents[2]
+PAGE: Final = CHECKOUT / "docs" / "performance.md"
 
 
 def bench(
     rounds: Annotated[int, typer.Option("--rounds", help="How often everything is measured.", min=1, max=1000)] = 5,
-    seconds: Annotated[float, typer.Option("--seconds", help="How long one reading takes.", min=0.1)] = 4.0,
+    seconds: Annotated[float, typer.Option("--seconds", help="How long one reading takes.", min=0.1)] = 3.0,
     scale: Annotated[float, typer.Option("--scale", help="How much is loaded; 1: a million orders.", min=0.0)] = 1.0,
     only: Annotated[str, typer.Option("--only", metavar="NAME,...", help="Some measures, by their names.")] = "",
+    to: Annotated[Path | None, typer.Option("--out", help="Write the rows of bench.json here.")] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Measure the speed against yardsticks of the same run, in a fresh database that is removed afterwards."""
+    """Measure the speed against yardsticks of the same run, in a fresh database that is removed afterwards.
+
+    A whole run (all measures at scale 1, five rounds or more) also writes bench.json and docs/performance.md.
+    """
     if not (CHECKOUT / "bench").is_dir():
         fail("the benchmarks come with a checkout of OpenSMM, and this is an installed copy", UNAVAILABLE)
     if find_spec("bench") is None:
         sys.path.insert(0, str(CHECKOUT))
+    from bench import report
+    from bench.run import Wish, run
     from bench.site import Failed
 
-    from bench import measures, report, run
-
-    names = tuple(name.strip() for name in only.split(",") if name.strip())
-    known = [measure.name for measure in measures.MEASURES]
-    if unknown := [name for name in names if name not in known]:
-        fail(f"there is no measure {', '.join(unknown)}; there are {', '.join(known)}", MISUSED)
-    wish = run.Wish(configured(data).data, rounds, seconds, scale, names)
+    wish = Wish(configured(data).data, rounds, seconds, scale, _known(only))
     try:
-        results = run.run(wish)
+        done = run(wish)
     except Failed as error:
         fail(str(error), FAILED)
+    if to is not None or wish.whole:
+        report.write_rows(to or CHECKOUT / "bench.json", done)
+    if wish.whole:
+        report.write_page(PAGE, done)
     if json:
-        answer({"measures": report.as_json(results)}, "", json=True)
+        answer({"measures": report.as_rows(done)}, "", json=True)
     else:
-        out.print(report.table(results))
+        out.print(report.shown(done))
+
+
+def _known(only: str) -> tuple[str, ...]:
+    from bench.measures import MEASURES
+
+    names = tuple(name.strip() for name in only.split(",") if name.strip())
+    known = [measure.name for measure in MEASURES]
+    if unknown := [name for name in names if name not in known]:
+        fail(f"there is no measure {', '.join(unknown)}; there are {', '.join(known)}", MISUSED)
+    return names

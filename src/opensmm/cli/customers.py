@@ -4,13 +4,16 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from msgspec.structs import asdict
+from rich.table import Table
 
 from opensmm.actions import accounts
 from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money, money, short
-from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, with_database
+from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
 from opensmm.domain.callers import IMPORTED_KEY_CHARS, importable
+from opensmm.store import customers
 
 customer_verbs: Final = typer.Typer(help="Customers of the panel.", no_args_is_help=True)
 key_verbs: Final = typer.Typer(help="API keys of customers.", no_args_is_help=True)
@@ -132,3 +135,42 @@ def top_up(
     )
     said = f"customer {customer}: {short(put)} booked" if booked else "this payment was booked before; nothing moved"
     answer({"customer": customer, "amount": short(put), "booked": booked}, said, json=json)
+
+
+@customer_verbs.command("list")
+def list_customers(data: Data = None, json: Json = False) -> None:
+    """Show the customers with their balances and the keys they have."""
+    found = with_database(configured(data), customers.listed)
+    if json:
+        answer({"customers": [{**asdict(one), "balance": short(one.balance)} for one in found]}, "", json=True)
+        return
+    table = Table("id", "name", "balance", "keys", "", box=None, pad_edge=False)
+    for one in found:
+        keys = ", ".join(f"{key} …{hint}" for key, hint in one.keys)
+        table.add_row(str(one.id), one.name, short(one.balance), keys, "suspended" if one.suspended else "")
+    out.print(table)
+
+
+@customer_verbs.command("suspend")
+def suspend(
+    customer: Annotated[int, typer.Argument(help="The customer's id.")], data: Data = None, json: Json = False
+) -> None:
+    """Keep a customer from placing orders; it may still read."""
+    _set_suspended(customer, data, json, suspended=True)
+
+
+@customer_verbs.command("resume")
+def resume(
+    customer: Annotated[int, typer.Argument(help="The customer's id.")], data: Data = None, json: Json = False
+) -> None:
+    """Let a suspended customer place orders again."""
+    _set_suspended(customer, data, json, suspended=False)
+
+
+def _set_suspended(customer: int, data: Path | None, json: bool, *, suspended: bool) -> None:
+    with_database(
+        configured(data),
+        lambda connection: accounts.set_suspended(connection, CustomerId(customer), suspended, actor=ACTOR, now=now()),
+    )
+    said = f"customer {customer} {'is suspended' if suspended else 'may order'}"
+    answer({"id": customer, "suspended": suspended}, said, json=json)

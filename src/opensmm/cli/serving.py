@@ -45,7 +45,7 @@ def api(
         from opensmm.api.endpoint import Endpoint
         from opensmm.main import Application
 
-        endpoint = Endpoint(Panel(urls.app), config.pepper())
+        endpoint = Endpoint(Panel(urls.app), config.pepper(), config.requests_per_second)
         listening = socket.socket(fileno=fd) if fd is not None else listen(host, port)
         _answer_started(listening, json=json)
         run_server(Application(endpoint, _pages() if pages else None), listening, config)

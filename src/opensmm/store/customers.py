@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
+
 from opensmm.base.ids import CustomerId
 from opensmm.base.money import Money
 from opensmm.domain.ledger import Transfer
@@ -99,3 +101,35 @@ async def deposit(connection: Connection, gateway: str, external_id: str, transf
     """Binds a gateway's payment to its transfer; False where the same payment was booked before."""
     cursor = await connection.execute(_DEPOSIT, [gateway, external_id, transfer_id])
     return await cursor.fetchone() is not None
+
+
+_SUSPEND: Final = "update customer set suspended = %s where id = %s"
+
+
+async def set_suspended(connection: Connection, customer: CustomerId, suspended: bool) -> None:
+    await connection.execute(_SUSPEND, [suspended, customer])
+
+
+class Listed(Struct, frozen=True):
+    """A customer as the operator sees it; of a live key there is its number and how it ends."""
+
+    id: CustomerId
+    name: str
+    balance: Money
+    suspended: bool
+    keys: tuple[tuple[int, str], ...]
+
+
+_LISTED: Final = """
+select c.id, c.name, c.balance, c.suspended,
+       array(select row(k.id, k.hint) from api_key k where k.customer_id = c.id and k.revoked is null order by k.id)
+from customer c order by c.id
+"""
+
+
+async def listed(connection: Connection) -> list[Listed]:
+    cursor = await connection.execute(_LISTED)
+    return [
+        Listed(CustomerId(row[0]), row[1], Money(row[2]), row[3], tuple((int(key), hint) for key, hint in row[4]))
+        for row in await cursor.fetchall()
+    ]

@@ -58,9 +58,9 @@ with summed as (
   from refill_task where refill_id = any(%s) group by refill_id
 )
 update refill r set
-  state = case when ended and completed then 'completed' when ended and rejected then 'rejected'
-               when ended then 'canceled' when moving or completed then 'in_progress' else 'pending' end,
-  ended = case when ended then %s end
+  state = case when s.ended and s.completed then 'completed' when s.ended and s.rejected then 'rejected'
+               when s.ended then 'canceled' when s.moving or s.completed then 'in_progress' else 'pending' end,
+  ended = case when s.ended then %s::timestamptz end
 from summed s where r.id = s.refill_id and r.state in ('pending', 'in_progress')
 """
 _LOCK: Final = "select id from refill where id = any(%s) order by id for update"

@@ -248,7 +248,6 @@ ENGLISH: Final = Texts(
     },
     refusals=_REFUSALS,
     faults={
-        408: "The body did not arrive in time",
         413: "The request is too large",
         429: "Too many requests; wait as long as `Retry-After` says",
         503: "Overloaded, or the database is away for a moment; wait as long as `Retry-After` says, then repeat",

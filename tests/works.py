@@ -1,0 +1,143 @@
+"""The worker's actions stepped by hand, against the real sandbox, or a provider that lies, over real HTTP."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qsl
+
+import uvicorn
+
+from opensmm.actions.chores import Chores
+from opensmm.actions.dispatching import Dispatching
+from opensmm.actions.following import Following
+from opensmm.actions.refill_tasks import RefillTasks
+from opensmm.providers.desk import Desk
+from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
+from opensmm.store.connection import Line
+from tests.panel import PEPPER, Clock
+
+Scope = MutableMapping[str, Any]
+Application = Callable[..., Awaitable[None]]
+
+TIMEOUT_S = 0.4
+MANY = 1000
+BEYOND_THE_END_S = 9.0
+"""The sandbox has ended an ordinary order by then."""
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def served(application: Application, *, lifespan: bool = False) -> AsyncIterator[str]:
+    """An application behind a port of its own on the loopback; yields its address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        application, log_level="critical", lifespan="on" if lifespan else "off", timeout_graceful_shutdown=0
+    )
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(sockets=[listening]))
+    while not server.started:
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/api/v2"
+    finally:
+        server.should_exit = True
+        await running
+
+
+class Works:
+    """What a worker does in its loops, one step at a call, by a clock that only the test moves."""
+
+    def __init__(self, url: str, provider_url: str, clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
+        self.clock = clock
+        self.desk = Desk(PEPPER, provider_url, timeout_s)
+        self._lines = [Line(url, application=f"test worker {at}") for at in range(5)]
+        claims, records, polls, refills, chores = self._lines
+        self.dispatching = Dispatching(claims, records, self.desk, timeout_s, clock)
+        self.following = Following(polls, self.desk, clock)
+        self.refills = RefillTasks(refills, self.desk, clock)
+        self.chores = Chores(chores, self.desk, clock)
+
+    async def send(self, limit: int = MANY) -> int:
+        """Claims and sends what is due; returns how many, once all of it is recorded."""
+        tasks = await self.dispatching.step(limit)
+        await asyncio.gather(*tasks)
+        return len(tasks)
+
+    async def follow(self) -> int:
+        return await self.following.step(MANY)
+
+    async def round(self, seconds: float = 0.0) -> None:
+        """Lets time pass, then does everything once."""
+        self.clock.forward(seconds)
+        await self.chores.step()
+        await self.send()
+        await self.following.pass_on_cancels(MANY)
+        await self.follow()
+        await self.refills.step(MANY)
+
+    async def close(self) -> None:
+        await self.desk.close()
+        for line in self._lines:
+            await line.drop()
+
+
+@asynccontextmanager
+async def open_works(url: str, clock: Clock | None = None, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[Works]:
+    """A worker before the real sandbox, whose time is the clock's."""
+    clock = clock or Clock()
+    box = Sandbox(open_pool(url), sandbox_key(PEPPER), 1.0, clock)
+    async with served(box, lifespan=True) as address:
+        works = Works(url, address, clock, timeout_s)
+        await works.chores.step()
+        try:
+            yield works
+        finally:
+            await works.close()
+
+
+class Liar:
+    """A provider that answers what it is told to: a body, a status with a body, or a function of the form."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        self.asked: list[dict[str, str]] = []
+
+    async def __call__(
+        self, scope: Scope, receive: Callable[[], Awaitable[Scope]], send: Callable[[Scope], Any]
+    ) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        self.asked.append(form)
+        said = self.answers[form["action"]]
+        said = said(form) if callable(said) else said
+        status, said = said if isinstance(said, tuple) else (200, said)
+        text = said if isinstance(said, bytes) else json.dumps(said).encode()
+        headers = [(b"content-type", b"application/json"), (b"location", b"http://127.0.0.1:9/")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": text})
+
+
+@asynccontextmanager
+async def open_liar(url: str, clock: Clock | None = None) -> AsyncIterator[tuple[Works, Liar]]:
+    liar = Liar()
+    async with served(liar) as address:
+        works = Works(url, address, clock or Clock())
+        await works.chores.step()
+        try:
+            yield works, liar
+        finally:
+            await works.close()
