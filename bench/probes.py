@@ -135,6 +135,7 @@ def _open_loop(server: Callable[[Site], Server]) -> Probe:
             "p999_ms": report.p999_ms,
             "max_ms": report.max_ms,
             "late_p99_ms": report.late_p99_ms,
+            "client_us": report.cpu_s["client"] / report.asked * 1e6,
         }
         return Reading(report.p99_ms, detail)
 

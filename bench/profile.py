@@ -17,18 +17,21 @@ from bench.site import Failed, Server, Site, load
 KINDS: Final = ("add", "status")
 LOOK_EVERY_S: Final = 0.01
 WRITTEN_WITHIN_S: Final = 5.0
-_WAITS: Final = """
-select case when state = 'active' then coalesce(wait_event, 'on the processor') else 'waiting for the API' end
-from pg_stat_activity where application_name like %s
+IDLE: Final = "none at work"
+# How many of the API's connections PostgreSQL works for at this moment, by what it does.
+_WORK: Final = """
+select coalesce(wait_event_type || ': ' || wait_event, 'on the processor'), count(*)
+from pg_stat_activity where application_name like 'opensmm api%' and state = 'active' group by 1
 """
 
 
 class Profile(Struct, frozen=True):
-    """Of one kind of ask: shares of the API's processor time by stage, and of its connections' time by wait."""
+    """Of one kind of ask: shares of the API's processor time by stage, and how many connections PostgreSQL was working
+    for on average, by what it did; ``IDLE`` is the share of the time with none."""
 
     kind: str
     stages: dict[str, float]
-    waits: dict[str, float]
+    work: dict[str, float]
 
 
 def profile(site: Site, seconds: float) -> list[Profile]:
@@ -44,8 +47,8 @@ def profile(site: Site, seconds: float) -> list[Profile]:
 
 def _profile(site: Site, server: Server, kind: str, seconds: float, path: Path) -> Profile:
     plan = Round(site, 0, seconds, {}).plan(server, kind)
-    waits, over = Counter[str](), threading.Event()
-    beside = threading.Thread(target=_look, args=(site, f"opensmm api: {_LINES[kind]}%", waits, over))
+    work, over = Counter[str](), threading.Event()
+    beside = threading.Thread(target=_look, args=(site, work, over))
     site.checkpoint()
     server.signal(signal.SIGUSR1)
     beside.start()
@@ -55,16 +58,17 @@ def _profile(site: Site, server: Server, kind: str, seconds: float, path: Path) 
         over.set()
         beside.join()
     server.signal(signal.SIGUSR2)
-    return Profile(kind, _shares(_counts(path)), _shares(waits))
+    looks = work.pop("looks")
+    stages = _counts(path)
+    total = sum(stages.values())
+    return Profile(kind, _ranked(stages, total), _ranked(work, looks))
 
 
-_LINES: Final = {"add": "place", "status": "status"}
-
-
-def _look(site: Site, lines: str, waits: Counter[str], over: threading.Event) -> None:
+def _look(site: Site, work: Counter[str], over: threading.Event) -> None:
     with site.superuser() as connection:
         while not over.wait(LOOK_EVERY_S):
-            waits.update(row[0] for row in connection.execute(_WAITS, [lines]))
+            rows = connection.execute(_WORK).fetchall() or [(IDLE, 1)]
+            work.update({"looks": 1} | {str(what): int(count) for what, count in rows})
 
 
 def _counts(path: Path) -> dict[str, int]:
@@ -78,9 +82,8 @@ def _counts(path: Path) -> dict[str, int]:
     return counts
 
 
-def _shares(counts: dict[str, int]) -> dict[str, float]:
-    total = sum(counts.values())
-    return {name: count / total for name, count in sorted(counts.items(), key=lambda pair: -pair[1])} if total else {}
+def _ranked(counts: dict[str, int], whole: int) -> dict[str, float]:
+    return {name: count / whole for name, count in sorted(counts.items(), key=lambda pair: -pair[1])}
 
 
 def costs(rounds: Sequence[dict[str, Reading]], probe: str) -> dict[str, float]:

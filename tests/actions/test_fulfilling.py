@@ -1,7 +1,6 @@
 """Orders fulfilled by the real sandbox over HTTP: every behaviour it knows ends as it should, and the books stay right."""
 
 import pytest
-
 from tests.panel import DEFAULT, DRIP, balance, broken, fetch
 from tests.works import BEYOND_THE_END_S
 

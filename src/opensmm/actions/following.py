@@ -1,7 +1,5 @@
 """Following deliveries at their providers: a hundred ids a call, and what the answers change."""
 
-import asyncio
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,13 +10,12 @@ from opensmm.actions import ending
 from opensmm.actions.lane import Rejected
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
-from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
 from opensmm.domain.asks import MAX_IDS
-from opensmm.domain.dispatch import ACCEPTED_STATES
+from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.progress import Report
-from opensmm.providers.client import NoAnswer
+from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import polls
 from opensmm.store.connection import Connection, Line
@@ -39,34 +36,15 @@ class Following:
 
     async def step(self, limit: int) -> int:
         """One round; returns how many deliveries were asked after."""
-        now = self._clock()
-        again = now + timedelta(seconds=POLL_LEASE_S)
-        claimed = await write(self._line, lambda connection: polls.claim(connection, now, again, limit))
-        by_provider: dict[ProviderId, list[Followee]] = defaultdict(list)
-        for followee in claimed:
-            by_provider[followee.provider].append(followee)
-        calls = [
-            self._poll(provider, group[at : at + MAX_IDS])
-            for provider, group in by_provider.items()
-            for at in range(0, len(group), MAX_IDS)
-        ]
-        for told, asked in await asyncio.gather(*calls):
-            await self._record(told, asked)
-        return len(claimed)
-
-    async def _poll(self, provider: ProviderId, group: Sequence[Followee]) -> tuple[list[Told], datetime]:
         asked = self._clock()
-        contact = self._desk.contact(provider)
-        if contact is None:
-            return [], asked
-        try:
-            async with contact.slots:
-                reports = await contact.provider.statuses([followee.provider_order for followee in group])
-        except NoAnswer as error:
-            log.warning("a provider did not answer", provider=provider, error=str(error))
-            return [], asked
+        again = asked + timedelta(seconds=POLL_LEASE_S)
+        claimed = await write(self._line, lambda connection: polls.claim(connection, asked, again, limit))
+        said = await self._desk.ask_about(claimed, _ask_after)
         now = self._clock()
-        return [_told(followee, report, asked, now) for followee, report in zip(group, reports, strict=True)], asked
+        told = [told_of(followee, report, asked, now) for followee, report in said]
+        for at in range(0, len(told), MAX_IDS):
+            await self._record(told[at : at + MAX_IDS], asked)
+        return len(claimed)
 
     async def _record(self, told: Sequence[Told], asked: datetime) -> None:
         if not told:
@@ -83,30 +61,21 @@ class Following:
     async def pass_on_cancels(self, limit: int) -> int:
         """Tells providers what is to be cancelled; a refusal lets the customer ask again later."""
         tasks = await write(self._line, lambda connection: polls.cancels(connection, limit))
-        by_provider: dict[ProviderId, list[CancelTask]] = defaultdict(list)
-        for task in tasks:
-            by_provider[task.provider].append(task)
-        answers: list[tuple[CancelTask, bool]] = []
-        for provider, group in by_provider.items():
-            for at in range(0, len(group), MAX_IDS):
-                answers += await self._pass_on(provider, group[at : at + MAX_IDS])
+        said = await self._desk.ask_about(tasks, _ask_to_cancel)
+        answers = [(task, answer is True) for task, answer in said if answer is not False]
         await write(self._line, lambda connection: polls.passed(connection, answers, self._clock()))
         return len(answers)
 
-    async def _pass_on(self, provider: ProviderId, group: Sequence[CancelTask]) -> list[tuple[CancelTask, bool]]:
-        contact = self._desk.contact(provider)
-        if contact is None:
-            return []
-        try:
-            async with contact.slots:
-                said = await contact.provider.cancels([task.provider_order for task in group])
-        except NoAnswer as error:
-            log.warning("a provider did not answer", provider=provider, error=str(error))
-            return []
-        return [(task, answer is True) for task, answer in zip(group, said, strict=True)]
+
+async def _ask_after(provider: Provider, group: Sequence[Followee]) -> Sequence[Report | None]:
+    return await provider.statuses([followee.provider_order for followee in group])
 
 
-def _told(followee: Followee, report: Report | None, asked: datetime, now: datetime) -> Told:
+async def _ask_to_cancel(provider: Provider, group: Sequence[CancelTask]) -> Sequence[bool | Declined]:
+    return await provider.cancels([task.provider_order for task in group])
+
+
+def told_of(followee: Followee, report: Report | None, asked: datetime, now: datetime) -> Told:
     """What is written of a delivery after its provider was asked; no news moves nothing but the next time to ask."""
     known = followee.known
     news = None if report is None else progress.apply(known, report, asked)

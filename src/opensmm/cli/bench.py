@@ -31,9 +31,10 @@ def bench(
         fail("the benchmarks come with a checkout of OpenSMM, and this is an installed copy", UNAVAILABLE)
     if find_spec("bench") is None:
         sys.path.insert(0, str(CHECKOUT))
-    from bench import report
     from bench.run import Wish, run
     from bench.site import Failed
+
+    from bench import report
 
     wish = Wish(configured(data).data, rounds, seconds, scale, _known(only))
     try:

@@ -1,0 +1,70 @@
+"""The whole bench in miniature: that it runs to its end, and what it writes. How fast it was is not looked at."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.tidy.source import ROOT
+
+FIELDS = {"measure", "ratio", "target", "met", "at_most", "unit", "ours", "yardstick", "rounds"}
+MEASURES = [
+    "add",
+    "add-one",
+    "status",
+    "balance",
+    "status-100",
+    "services",
+    "services-gzip",
+    "services-edit",
+    "services-edit-adds",
+    "add-stored",
+    "add-p99",
+    "start",
+    "memory",
+]
+
+
+def bench(*words):
+    command = [sys.executable, "-m", "opensmm", "bench", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_bench_in_miniature_takes_every_measure(tmp_path):
+    before = (ROOT / "docs" / "performance.md").read_bytes()
+    out = tmp_path / "bench.json"
+    words = (
+        "--rounds",
+        "1",
+        "--seconds",
+        "0.2",
+        "--scale",
+        "0.002",
+        "--data",
+        str(tmp_path / "data"),
+        "--out",
+        str(out),
+    )
+    done = bench(*words, "--json")
+    assert 0 == done.returncode, done.stderr
+    rows = json.loads(out.read_text())
+    assert rows == json.loads(done.stdout)["measures"]
+    assert MEASURES == [row["measure"] for row in rows]
+    for row in rows:
+        assert FIELDS == set(row)
+        assert row["met"] is (row["ratio"] <= row["target"] if row["at_most"] else row["ratio"] >= row["target"])
+        assert all(ours > 0 and yardstick > 0 for ours, yardstick in row["rounds"])
+    # Only a whole run may speak in the documentation, and nothing of a run is left behind.
+    assert before == (ROOT / "docs" / "performance.md").read_bytes()
+    assert [] == list((tmp_path / "data").iterdir())
+
+
+def test_a_measure_that_does_not_exist_is_named_with_those_that_do(tmp_path):
+    done = bench("--only", "add,fly", "--data", str(tmp_path))
+    assert 2 == done.returncode
+    assert "there is no measure fly; there are add, add-one," in done.stderr
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_manual_names_every_measure(measure):
+    assert f"`{measure}`" in (ROOT / "bench" / "README.md").read_text()

@@ -1,0 +1,154 @@
+"""The answer to a COMMIT is lost, or the COMMIT itself: an order is placed once or not at all, never twice."""
+
+import asyncio
+import time
+
+import pytest
+
+from tests.faults import proxy
+from tests.faults.proxy import COMMIT, KEEP, Cut
+from tests.panel import LINK, balance, broken, fetch, open_api, until
+
+CHARGE = 9_000
+FUNDS = 10_000_000
+
+
+@pytest.fixture
+async def cutting(stocked, database, clock):
+    """The API whose way to the database leads through a proxy."""
+    async with proxy.before(database.app_url) as (between, url), open_api(url, clock) as api:
+        yield between, api
+
+
+async def place(api, who, **fields):
+    """(status, what was said) of an order; a fault of the moment is no exception here."""
+    asked = {"key": who.key, "action": "add", "service": 1, "link": LINK, "quantity": 100}
+    answer = await api.form("v2", asked | fields)
+    return answer.status, answer.said
+
+
+async def kept(conn):
+    return [order for (order,) in await fetch(conn, "select id from orders order by id")]
+
+
+UNAVAILABLE = (503, {"error": "Temporarily unavailable"})
+
+
+@pytest.mark.parametrize("cut", [Cut.AFTER, Cut.ANSWERED])
+@pytest.mark.parametrize("attempt", range(5))
+async def test_an_order_whose_commit_went_unanswered_is_placed_once(cutting, stocked, ann, cut, attempt):
+    between, api = cutting
+    assert (200, {"order": 1}) == await place(api, ann)
+    between.cut_next(cut, KEEP)
+    said = await place(api, ann)
+    assert said in ((200, {"order": 2}), UNAVAILABLE)
+    orders = await kept(stocked)
+    assert (1, [1, 2] if said[0] == 200 else [1]) == (between.cuts, orders)
+    assert FUNDS - CHARGE * len(orders) == await balance(stocked, ann.id)
+    assert 200 == (await place(api, ann))[0]
+    assert [] == await broken(stocked)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+async def test_an_order_whose_commit_was_never_sent_is_not_placed(cutting, stocked, ann, attempt):
+    between, api = cutting
+    assert 200 == (await place(api, ann))[0]
+    between.cut_next(Cut.BEFORE, KEEP)
+    assert (UNAVAILABLE, 1) == (await place(api, ann), between.cuts)
+    assert ([1], FUNDS - CHARGE) == (await kept(stocked), await balance(stocked, ann.id))
+    assert 200 == (await place(api, ann))[0]
+    assert [] == await broken(stocked)
+
+
+@pytest.mark.parametrize("cut", Cut)
+@pytest.mark.parametrize("attempt", range(5))
+async def test_with_an_idempotency_key_the_repeat_gives_the_same_single_order(cutting, stocked, ann, cut, attempt):
+    between, api = cutting
+    assert 200 == (await place(api, ann, idempotency_key="first"))[0]
+    between.cut_next(cut, COMMIT)
+    first = await place(api, ann, idempotency_key="second")
+    assert 1 == between.cuts
+    assert first[0] == 200 if cut is Cut.ANSWERED else first[0] in (200, 503)
+    if cut is Cut.BEFORE:
+        assert (UNAVAILABLE, 1) == (first, len(await kept(stocked)))
+        assert FUNDS - CHARGE == await balance(stocked, ann.id)
+    again = await place(api, ann, idempotency_key="second")
+    assert again[0] == 200 and first in (again, UNAVAILABLE)
+    assert (2, FUNDS - 2 * CHARGE) == (len(await kept(stocked)), await balance(stocked, ann.id))
+    assert [] == await broken(stocked)
+
+
+@pytest.mark.parametrize("statement", [KEEP, COMMIT], ids=["keep", "commit"])
+@pytest.mark.parametrize("cut", Cut)
+async def test_a_whole_batch_is_settled_as_one(cutting, stocked, ann, cut, statement):
+    between, api = cutting
+    keys = [f"key {at}" if statement is COMMIT else "" for at in range(60)]
+    await place(api, ann)
+    between.cut_next(cut, statement)
+    said = await asyncio.gather(*(place(api, ann, idempotency_key=key) for key in keys))
+    assert 1 == between.cuts
+    told = [answer["order"] for status, answer in said if status == 200]
+    assert {200, 503} >= {status for status, _ in said}
+    orders = await kept(stocked)
+    assert sorted(told) == orders[1:] and len(told) == len(set(told))
+    assert FUNDS - CHARGE * len(orders) == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_while_the_database_is_away_everything_is_refused_fast_and_works_again_when_it_is_back(
+    cutting, stocked, ann
+):
+    between, api = cutting
+    assert 200 == (await place(api, ann))[0]
+    await between.down()
+    for action in ("balance", "status", "add", "services", "cancel", "refill", "orders", "refill_status"):
+        began = time.monotonic()
+        fields = {"service": 1, "link": LINK, "quantity": 100, "order": 1, "refill": 1}
+        answers = [await api.form("v2", {"key": ann.key, "action": action} | fields) for _ in range(3)]
+        assert time.monotonic() - began < 7
+        if action != "services":
+            assert {(503, "1")} == {(answer.status, answer.headers.get("retry-after")) for answer in answers}
+        assert all(answer.status in (200, 503) for answer in answers)
+    began = time.monotonic()
+    answer = await api.form("v2", {"key": "k" * 40, "action": "balance"})
+    assert (503, {"error": "Temporarily unavailable"}) == (answer.status, answer.said)
+    await between.up()
+
+    async def back():
+        return (await place(api, ann))[0] == 200
+
+    await until(back, 5)
+    assert 200 == (await api.form("v2", {"key": ann.key, "action": "balance"})).status
+    assert [] == await broken(stocked)
+
+
+async def test_an_api_that_started_without_its_database_never_shows_an_empty_price_list(stocked, database, ann):
+    async with proxy.before(database.app_url) as (between, url):
+        await between.down()
+        async with open_api(url) as api:
+            answer = await api.form("v2", {"key": ann.key, "action": "services"})
+            assert 503 == answer.status
+            await between.up()
+
+            async def back():
+                answer = await api.form("v2", {"key": ann.key, "action": "services"})
+                assert answer.status == 503 or len(answer.said) > 10
+                return answer.status == 200
+
+            await until(back, 5)
+            assert {"balance": "100.00", "currency": "USD"} == await api.ask("v2", ann.key, "balance")
+
+
+async def test_callers_that_give_up_leave_the_lane_and_the_books_in_order(api, stocked, ann):
+    waiting = [asyncio.create_task(place(api, ann, link=f"{LINK}/{at}")) for at in range(200)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for one in waiting[::2]:
+        one.cancel()
+    said = await asyncio.gather(*waiting, return_exceptions=True)
+    assert 100 <= sum(isinstance(one, tuple) and one[0] == 200 for one in said)
+    orders = await kept(stocked)
+    assert FUNDS - CHARGE * len(orders) == await balance(stocked, ann.id)
+    told = {one[1]["order"] for one in said if isinstance(one, tuple)}
+    assert told <= set(orders)
+    assert [] == await broken(stocked)
