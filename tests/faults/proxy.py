@@ -93,7 +93,9 @@ class Proxy:
                 statements[name] = query
             elif kind == b"B":
                 marked = marked or self._is_next(statements.get(body.split(b"\0")[1], b""))
-            if (marked and kind == b"S") or (kind == b"Q" and self._is_next(body)):
+            # A COMMIT is carried out when it is executed, any other statement commits at the Sync behind it.
+            soon = self._next == (Cut.BEFORE, COMMIT)
+            if (marked and (kind == b"S" or soon)) or (kind == b"Q" and self._is_next(body)):
                 return await self._cut(head + body, ours, answering)
             ours.write(head + body)
             await ours.drain()

@@ -3,7 +3,6 @@
 import asyncio
 import http.client
 import os
-import threading
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -19,7 +18,7 @@ from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.base.money import Money, money
 from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, fail, now
 from opensmm.cli.price_list import services
-from opensmm.cli.processes import stop_signal, watch
+from opensmm.cli.processes import StopSignal, watch
 from opensmm.cli.serving import Port, Stack
 from opensmm.config import Config, keep_secret
 from opensmm.store import catalogue as rows
@@ -46,7 +45,7 @@ def demo(
 ) -> None:
     """Run a complete panel to try out: prints where to look, a key and two curl lines. Ctrl-C ends it."""
     os.environ.setdefault("OPENSMM_PROVIDER_TIMEOUT", DEMO_PROVIDER_TIMEOUT_S)
-    config, stop = configured(data), stop_signal()
+    config, stop = configured(data), StopSignal()
     stack = Stack(config, "127.0.0.1", port, api_processes=1, speed=speed)
     try:
         with stack.database() as urls:
@@ -56,7 +55,7 @@ def demo(
                 if _answers(stack.port, stop):
                     _greet(stack.port, keys, json=json)
                     watch(stack.processes, stack.embedded, stop)
-                elif not stop.is_set():
+                elif not stop.wait(0):
                     fail(f"the panel did not answer within {ANSWERS_WITHIN_S:.0f} s", UNAVAILABLE)
             finally:
                 stack.stop()
@@ -100,7 +99,7 @@ async def _add_once(connection: Connection, name: str, funds: Money, key: str, p
         fail(str(error))
 
 
-def _answers(port: int, stop: threading.Event) -> bool:
+def _answers(port: int, stop: StopSignal) -> bool:
     """Waits until the API answers for real: a refusal of an empty ask has been through all of it but the database."""
     until = time.monotonic() + ANSWERS_WITHIN_S
     while time.monotonic() < until and not stop.wait(0.02):

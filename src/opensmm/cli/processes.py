@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -90,12 +91,25 @@ def watch_leash() -> None:
     threading.Thread(target=wait_for_the_end, daemon=True, name="leash").start()
 
 
-def stop_signal() -> threading.Event:
-    """An event that SIGTERM and Ctrl-C set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
+class StopSignal:
+    """Set for good by SIGTERM and Ctrl-C.
+
+    The handler writes a byte into a pipe: an Event's lock would be taken twice by a second signal, and never freed.
+    """
+
+    def __init__(self) -> None:
+        self._told, self._tell = os.pipe()
+        os.set_blocking(self._tell, False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._set)
+
+    def _set(self, *_: object) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._tell, b"!")
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it is set, or becomes so in time."""
+        return bool(select.select([self._told], [], [], timeout_s)[0])
 
 
 def stop_event() -> asyncio.Event:
@@ -107,7 +121,7 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
-def watch(processes: Sequence[Process], embedded: Embedded | None, stop: threading.Event) -> None:
+def watch(processes: Sequence[Process], embedded: Embedded | None, stop: StopSignal) -> None:
     """Keeps processes and the embedded PostgreSQL alive until ``stop``."""
     rounds = 0
     while not stop.wait(WATCH_EVERY_S):

@@ -16,7 +16,7 @@ import uvicorn
 from opensmm.api.server import Protocol, Server
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, fail, ready
-from opensmm.cli.processes import Process, stop_all, stop_event, stop_signal, watch, watch_leash
+from opensmm.cli.processes import Process, StopSignal, stop_all, stop_event, watch, watch_leash
 from opensmm.config import Config
 from opensmm.store import schema
 from opensmm.store.connection import connect
@@ -237,7 +237,7 @@ def serve(
     json: Json = False,
 ) -> None:
     """Run the panel: API and pages behind one port, and a worker. Put a proxy with TLS in front of it."""
-    stop = stop_signal()
+    stop = StopSignal()
     stack = Stack(configured(data), host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None)
     try:
         with stack.database():

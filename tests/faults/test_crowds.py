@@ -1,0 +1,62 @@
+"""Crowds over real HTTP, two API processes and two keys of one customer: funds are never overspent, no order doubled."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from opensmm.actions import accounts
+from opensmm.actions.accounts import fresh_key
+from tests.faults.processes import apis
+from tests.panel import LINK, PEPPER, balance, broken, buyer, fetch, now
+
+CROWD, AFFORDED = 2_000, 200
+
+
+@pytest.fixture
+async def two_keys(stocked):
+    """A customer with funds for 200 orders of 0.09, and its two keys."""
+    ann = await buyer(stocked, "18.00")
+    key = fresh_key("second")
+    await accounts.add_key(stocked, ann.id, key, PEPPER, actor="test", now=now())
+    return ann, [ann.key, key.text]
+
+
+async def post(session, url, **fields):
+    asked = {"action": "add", "service": 1, "link": LINK, "quantity": 100} | fields
+    async with session.post(url, data=asked) as answer:
+        return answer.status, await answer.json()
+
+
+async def crowd(urls, keys, count, **fields):
+    connector = aiohttp.TCPConnector(limit=400)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        return await asyncio.gather(
+            *(post(session, urls[at % len(urls)], key=keys[at // 2 % 2], **fields) for at in range(count))
+        )
+
+
+async def test_two_thousand_orders_at_once_with_funds_for_two_hundred(stocked, two_keys, database, tmp_path):
+    ann, keys = two_keys
+    with apis(2, database.app_url, tmp_path) as urls:
+        said = await crowd(urls, keys, CROWD)
+    told = [answer["order"] for _, answer in said if "order" in answer]
+    refused = [answer for _, answer in said if answer == {"error": "Not enough funds on balance"}]
+    assert {200} == {status for status, _ in said}
+    assert (AFFORDED, AFFORDED, CROWD - AFFORDED) == (len(told), len(set(told)), len(refused))
+    assert (0, [(AFFORDED,)]) == (await balance(stocked, ann.id), await fetch(stocked, "select count(*) from orders"))
+    assert [] == await broken(stocked)
+
+
+async def test_one_idempotency_key_fifty_times_at_once(stocked, two_keys, database, tmp_path):
+    ann, keys = two_keys
+    with apis(2, database.app_url, tmp_path) as urls:
+        said = await crowd(urls, keys, 50, idempotency_key="only once")
+        other = await crowd(urls, keys, 1, idempotency_key="only once", quantity=101)
+    assert [(200, {"order": 1})] * 50 == said
+    assert [(200, {"error": "Idempotency key was used with other parameters"})] == other
+    assert (1_800_000 - 9_000, [(1,)]) == (
+        await balance(stocked, ann.id),
+        await fetch(stocked, "select count(*) from orders"),
+    )
+    assert [] == await broken(stocked)

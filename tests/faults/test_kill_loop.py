@@ -1,0 +1,164 @@
+"""Killed at random, under load, for as long as is asked for: nothing acknowledged is lost, nothing is doubled.
+
+``OPENSMM_TEST_KILLS`` says how many kills (``make kill-loop KILLS=1000`` is the long run).
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter
+
+import aiohttp
+import psycopg
+
+from opensmm.store.embedded import Embedded
+from tests.faults.processes import children, free_port, opensmm, running
+
+KILLS = int(os.environ.get("OPENSMM_TEST_KILLS", "16"))
+SEED = int(os.environ.get("OPENSMM_TEST_SEED", "0")) or random.randrange(10**6)
+CLIENTS = 6
+BETWEEN_KILLS_S = (0.3, 1.6)
+KINDS = ("me", "me", "partial-40", "canceled", "refuse", "drop", "garbage")
+RESUMES_WITHIN_S = 15
+"""After the last kill everything must be back; a machine of two busy cores may need a moment more than 5 s."""
+
+
+class Customer:
+    """Orders under its own idempotency keys, and repeats each until it is answered."""
+
+    def __init__(self, name, url, key):
+        self.name, self.url, self.key = name, url, key
+        self.acknowledged = {}
+        self.odd = []
+
+    async def order_until(self, done):
+        number = 0
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=8)) as session:
+            while not done.is_set():
+                number += 1
+                name = f"{self.name}-{number}"
+                answer = await self.repeat(session, name, done)
+                if answer is not None:
+                    self.acknowledged[name] = answer
+
+    async def repeat(self, session, name, done):
+        """The order's id, or None where the end came first. Some answers are asked for twice, as clients do."""
+        link = f"https://example.com/{name}/{KINDS[hash(name) % len(KINDS)]}"
+        asked = {"key": self.key, "action": "add", "service": 2, "quantity": 100, "link": link, "idempotency_key": name}
+        first = None
+        while not done.is_set():
+            try:
+                async with session.post(self.url, data=asked) as answer:
+                    said = await answer.json()
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                await asyncio.sleep(0.05)
+                continue
+            if answer.status == 503:
+                await asyncio.sleep(0.05)
+                continue
+            if answer.status != 200 or list(said) != ["order"] or first not in (None, said["order"]):
+                self.odd.append((name, answer.status, said, first))
+            if first is not None or number_of(name) % 5:
+                return said.get("order")
+            first = said.get("order")
+        return first
+
+
+def number_of(name):
+    return int(name.rpartition("-")[2])
+
+
+def victims(panel, embedded):
+    found = {name: pid for name, pid in children(panel.pid).items() if name in ("api", "worker")}
+    database = embedded.pid()
+    return found | ({"postgres": database} if database is not None else {})
+
+
+async def kill_at_random(panel, embedded, dice):
+    killed = Counter()
+    for _ in range(KILLS):
+        await asyncio.sleep(dice.uniform(*BETWEEN_KILLS_S))
+        found = victims(panel, embedded)
+        name = dice.choice(("api", "worker", "postgres"))
+        if name in found:
+            os.kill(found[name], signal.SIGKILL)
+            killed[name] += 1
+    return killed
+
+
+async def is_back(url, key, within_s):
+    """Waits until the panel takes an order again; returns how long that took."""
+    began = time.monotonic()
+    asked = {"key": key, "action": "add", "service": 2, "quantity": 100, "link": "https://example.com/after"}
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
+        while time.monotonic() < began + within_s:
+            try:
+                async with session.post(url, data=asked) as answer:
+                    if answer.status == 200:
+                        return time.monotonic() - began
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                pass
+            await asyncio.sleep(0.05)
+    raise AssertionError("the panel did not come back")
+
+
+async def sent_at_last(url):
+    """Waits until nothing is queued or being sent any more: it is at the sandbox, ended, or unsure."""
+    deadline = time.monotonic() + 60
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        while time.monotonic() < deadline:
+            cursor = await conn.execute("select count(*) from delivery where state in ('queued', 'sending')")
+            if await cursor.fetchone() == (0,):
+                return
+            await asyncio.sleep(0.2)
+    raise AssertionError("orders still wait to be sent")
+
+
+def fetch(url, query):
+    with psycopg.connect(url) as conn:
+        return conn.execute(query).fetchall()
+
+
+async def test_nothing_is_lost_and_nothing_doubled_however_often_it_is_killed(tmp_path):
+    print(f"seed {SEED}, {KILLS} kills")
+    dice = random.Random(SEED)
+    data = tmp_path / "data"
+    with running("demo", "--port", str(free_port()), "--data", str(data), "--speed", "20", log=tmp_path / "log") as (
+        panel,
+        said,
+    ):
+        embedded = Embedded(data)
+        customers = [Customer(f"c{SEED}-{at}", said["api_v2"], said["key"]) for at in range(CLIENTS)]
+        done = asyncio.Event()
+        working = [asyncio.create_task(customer.order_until(done)) for customer in customers]
+        killed = await kill_at_random(panel, embedded, dice)
+        await is_back(said["api_v2"], said["key"], RESUMES_WITHIN_S)
+        done.set()
+        await asyncio.gather(*working)
+        await sent_at_last(embedded.urls().app)
+        url = embedded.urls().app
+        by_link = dict(fetch(url, "select link, array_agg(id) from orders group by link"))
+        bought = dict(fetch(url, "select link, count(*) from sandbox_order group by link"))
+        tries = fetch(
+            url,
+            "select order_id from attempt where outcome in ('accepted', 'unsure') "
+            "group by order_id, run having count(*) > 1",
+        )
+        verified = opensmm("verify", "--data", str(data), "--json")
+    acknowledged = {name: order for one in customers for name, order in one.acknowledged.items() if order}
+    print(f"killed {dict(killed)}; {len(acknowledged)} orders acknowledged, {len(by_link)} kept, {len(bought)} bought")
+    assert [] == [odd for customer in customers for odd in customer.odd]
+    placed = {link.split("/")[3]: orders for link, orders in by_link.items()}
+    placed.pop("after")
+    assert {} == {name: orders for name, orders in placed.items() if len(orders) > 1}
+    assert {} == {name: order for name, order in acknowledged.items() if placed.get(name) != [order]}
+    bought.pop("https://example.com/after", None)
+    assert {} == {link: count for link, count in bought.items() if count > 1}
+    assert set() == set(bought) - set(by_link)
+    assert [] == tries
+    assert 0 == verified.returncode, verified.stdout
+    assert json.loads(verified.stdout)["holds"]
+    assert len(acknowledged) > KILLS
