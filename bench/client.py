@@ -20,6 +20,7 @@ from msgspec import Struct
 from bench import proc
 from bench.asks import World, render
 
+ENOUGH_A_SECOND: Final = 30_000
 RENDERED: Final = {"statuses": 5_000, "services": 100}
 MOST_RENDERED: Final = 60_000
 """So many different requests are rendered; when they are used up the first ones are sent again."""
@@ -84,7 +85,8 @@ class Load:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        count = RENDERED.get(plan.kind, MOST_RENDERED)
+        most = RENDERED.get(plan.kind, MOST_RENDERED)
+        count = min(most, int(ENOUGH_A_SECOND * (plan.warm_s + plan.seconds)))
         self._requests: Sequence[bytes] = render(plan.kind, plan.world, count, plan.seed, gzip=plan.gzip)
         self._sockets = [socket.create_connection(("127.0.0.1", plan.port)) for _ in range(plan.connections)]
         self._by_fd = {sock.fileno(): sock for sock in self._sockets}

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,10 @@ _SETTINGS: Final = (
     "data_checksums",
     "autovacuum",
 )
+DISTURBED: Final = 0.1
+"""The share of the machine that others may use in a reading."""
+LOOK_S: Final = 0.25
+SHORTEST_S: Final = 0.2
 _LIBRARIES: Final = ("uvicorn", "uvloop", "httptools", "psycopg", "msgspec")
 
 
@@ -55,11 +59,12 @@ def _filesystem(path: Path) -> str:
 
 
 class Neighbours:
-    """How much of the machine went to processes that are not of this run."""
+    """How much of the machine goes to processes that are not of this run, and the patience to wait until they rest."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, patience_s: float) -> None:
         self._site = site
         self._last = self._now()
+        self.patience_s = patience_s
         self.shares: list[float] = []
 
     def _now(self) -> tuple[float, float, float]:
@@ -70,15 +75,25 @@ class Neighbours:
     def begin(self) -> None:
         self._last = self._now()
 
-    def end(self) -> None:
-        """Notes the share of the machine that others used since ``begin``."""
-        before, now = self._last, self._now()
-        total, busy, ours = (after - earlier for after, earlier in zip(now, before, strict=True))
-        self.shares.append(max(0.0, busy - ours) / total if total > 0 else 0.0)
+    def share(self) -> float:
+        """Of the machine, since ``begin``. The kernel counts in ticks: what was too short for them counts as 0."""
+        total, busy, ours = (after - before for after, before in zip(self._now(), self._last, strict=True))
+        return max(0.0, busy - ours) / total if total >= SHORTEST_S else 0.0
 
-    def middle(self) -> float:
-        return middle(self.shares)
+    def wait(self) -> None:
+        """Waits until they leave the machine alone for a moment, or patience is at its end."""
+        disturbed = True
+        while disturbed and self.patience_s > 0:
+            self.begin()
+            time.sleep(LOOK_S)
+            disturbed = self.share() > DISTURBED
+            self.patience_s -= LOOK_S if disturbed else 0.0
 
-
-def middle(values: Sequence[float]) -> float:
-    return sorted(values)[len(values) // 2] if values else 0.0
+    def disturbed(self, took_s: float) -> bool:
+        """Notes what they used since ``begin``; True where the reading is better taken again, and there is patience."""
+        share = self.share()
+        if share > DISTURBED and self.patience_s > took_s:
+            self.patience_s -= took_s
+            return True
+        self.shares.append(share)
+        return False

@@ -185,6 +185,6 @@ def fill_orders(site: Site, count: int, services: tuple[int, ...], customers: in
 
 
 def tidy(site: Site) -> None:
-    """What autovacuum would come to do: statistics, and the marks that spare readers a look at the log."""
+    """What autovacuum would come to do, at a moment of our choosing: between readings, not in one of them."""
     with psycopg.connect(site.urls().owner, autocommit=True) as connection:
         connection.execute("vacuum (analyze)")

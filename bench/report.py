@@ -1,7 +1,8 @@
 """What a run comes to: a table for people, rows for programs, and the block of `docs/performance.md`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,20 @@ from bench.run import Run
 BEGIN: Final = "<!-- begin: written by `make bench` -->"
 END: Final = "<!-- end -->"
 Row = tuple[str, ...]
+SEEN: Final = {
+    "mean_ms": "mean ms",
+    "p50_ms": "p50 ms",
+    "p99_ms": "p99 ms",
+    "p999_ms": "p99.9 ms",
+    "max_ms": "max ms",
+    "late_p99_ms": "sent late, p99 ms",
+    "api_us": "server µs",
+    "postgres_us": "PostgreSQL µs",
+    "client_us": "client µs",
+    "wal_bytes": "WAL bytes",
+    "orders_each": "orders a transaction",
+}
+"""What was seen beside a value, each the median of the rounds; µs are processor time a request."""
 HEAD: Final = ("measure", "ours", "held against", "", "ratio", "target", "met")
 
 
@@ -62,25 +77,32 @@ def _about(run: Run) -> dict[str, str]:
     return {
         **run.environment,
         "loaded": f"{wish.orders:,} finished orders, {wish.customers:,} customers, {wish.services:,} services",
-        "rounds": f"{wish.rounds}, a checkpoint before each reading; ratios of the medians, in brackets of the rounds",
+        "rounds": f"{wish.rounds}, a checkpoint before each reading, a vacuum before each that writes; ratios are of "
+        "the medians, in brackets of the rounds",
         "no worker runs": "placed orders stay queued, on both sides alike",
-        "others": f"{run.neighbours:.0%} of the machine went to processes that are not of the run (median)",
+        "others": f"processes that are not of the run used {median(run.neighbours or [0]):.0%} of the machine in the "
+        f"middle reading, {max(run.neighbours, default=0):.0%} in the worst",
         "run": f"{run.took_s / 60:.1f} minutes; afterwards every invariant of `opensmm verify` held",
     }
 
 
 def _profiles(run: Run) -> Iterator[tuple[Row, list[Row]]]:
     if run.costs:
-        yield (
-            ("seen beside", "", "median"),
-            [(name, what, number(value)) for name, found in run.costs.items() for what, value in found.items()],
-        )
+        yield _seen(run.costs)
     for one in run.profiles:
         yield _stages(one, run.costs[one.kind]["api_us"])
         yield (
             (f"{one.kind}: PostgreSQL at work for the API", "connections on average"),
             [(name, f"{count:.2f}") for name, count in one.work.items() if count >= 0.005],
         )
+
+
+def _seen(costs: Mapping[str, Mapping[str, float]]) -> tuple[Row, list[Row]]:
+    columns = [name for name in SEEN if any(name in found for found in costs.values())]
+    rows = [
+        (probe, *(number(found[name]) if name in found else "" for name in columns)) for probe, found in costs.items()
+    ]
+    return ("seen beside", *(SEEN[name] for name in columns)), rows
 
 
 def _stages(one: Profile, api_us: float) -> tuple[Row, list[Row]]:

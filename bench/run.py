@@ -18,7 +18,7 @@ from bench import loading, proc
 from bench.asks import World
 from bench.environment import Neighbours, environment
 from bench.measures import AFTER_THE_ROUNDS, MEASURES, Measure, Result, result
-from bench.probes import EMPTY, NEEDS, PROBES, Probe, Reading, Round
+from bench.probes import EMPTY, NEEDS, PROBES, RESTED, Probe, Reading, Round
 from bench.profile import Profile, costs, profile
 from bench.site import Failed, Server, Site
 from opensmm.cli.frame import err
@@ -27,19 +27,36 @@ from opensmm.store.connection import connect
 from opensmm.store.embedded import DATABASE
 
 STARTS: Final = 3
-COSTLY: Final = ("add", "add-one", "pgbench", "pgbench-one", "status", "bare-status", "balance", "p99-add", "p99-bare")
+SHOWN: Final = (
+    "add",
+    "pgbench",
+    "add-empty",
+    "add-one",
+    "pgbench-one",
+    "p99-add",
+    "p99-bare",
+    "status",
+    "bare-status",
+    "balance",
+    "statuses",
+    "services-gzip",
+)
 """The probes whose details are shown."""
 _COLUMNS: Final = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
 class Wish(Struct, frozen=True):
-    """What to run. ``scale`` shrinks what is loaded; ``only`` empty: every measure."""
+    """What to run. ``scale`` shrinks what is loaded; ``only`` empty: every measure.
+
+    ``patience_s``: how long to wait, in all, for other processes to leave the machine alone.
+    """
 
     data: Path
     rounds: int = 5
     seconds: float = 3.0
     scale: float = 1.0
     only: tuple[str, ...] = ()
+    patience_s: float = 120.0
 
     @property
     def orders(self) -> int:
@@ -67,14 +84,15 @@ class Wish(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """``costs``: medians seen beside a probe's value. ``neighbours``: the share of the machine that others used."""
+    """``costs``: medians seen beside a probe's value. ``neighbours``: the share of the machine that others used, by
+    reading."""
 
     wish: Wish
     environment: dict[str, str]
     results: list[Result]
     costs: dict[str, dict[str, float]]
     profiles: list[Profile]
-    neighbours: float
+    neighbours: list[float]
     took_s: float
 
 
@@ -84,7 +102,7 @@ def run(wish: Wish) -> Run:
     began = time.monotonic()
     with fresh_folder(wish.data) as folder, Progress(*_COLUMNS, console=err) as progress, Site(folder) as site:
         fill(site, wish, progress)
-        neighbours = Neighbours(site)
+        neighbours = Neighbours(site, wish.patience_s)
         rounds = take(site, wish, progress, neighbours)
         after = once(site, wish, progress)
         told = environment(site)
@@ -94,9 +112,9 @@ def run(wish: Wish) -> Run:
         wish=wish,
         environment=told,
         results=[result(measure, [*rounds, *after]) for measure in wish.measures()],
-        costs={name: found for name in COSTLY if (found := costs(rounds, name))},
+        costs={name: found for name in SHOWN if (found := costs(rounds, name))},
         profiles=profiles,
-        neighbours=neighbours.middle(),
+        neighbours=neighbours.shares,
         took_s=time.monotonic() - began,
     )
 
@@ -144,12 +162,19 @@ def take(site: Site, wish: Wish, progress: Progress, neighbours: Neighbours) -> 
 
 
 def take_one(now: Round, probes: Mapping[str, Probe], progress: Progress, task: TaskID, neighbours: Neighbours) -> None:
+    """Before each the machine is quiet, and the database at rest: all of it written out, and vacuumed for writes."""
     for name, probe in probes.items():
-        progress.update(task, description=f"round {now.number}: {name}")
-        now.site.checkpoint()
-        neighbours.begin()
-        now.taken[name] = probe(now)
-        neighbours.end()
+        disturbed = True
+        while disturbed:
+            progress.update(task, description=f"round {now.number}: {name}")
+            if name in RESTED:
+                loading.tidy(now.site)
+            now.site.checkpoint()
+            neighbours.wait()
+            neighbours.begin()
+            began = time.monotonic()
+            now.taken[name] = probe(now)
+            disturbed = neighbours.disturbed(time.monotonic() - began)
         progress.advance(task)
 
 
@@ -160,8 +185,9 @@ def once(site: Site, wish: Wish, progress: Progress) -> list[dict[str, Reading]]
         memory = proc.memory_mib(site.api().pid)
         found.append({"memory": Reading(memory["rss"], memory)})
     if "start" in wish.probes():
-        task = progress.add_task("starting on the existing folder", total=STARTS)
-        for _ in range(STARTS):
+        starts = min(STARTS, wish.rounds)
+        task = progress.add_task("starting on the existing folder", total=starts)
+        for _ in range(starts):
             found.append({"start": Reading(start_s(site))})
             progress.advance(task)
     return found

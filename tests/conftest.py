@@ -15,11 +15,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests import panel
+from tests.works import Works, open_works
 
 from opensmm.store import cluster, schema
 from opensmm.store.embedded import APP, OWNER, Embedded
-from tests import panel
-from tests.works import Works, open_works
 
 # Nothing of a test outlives it, so nothing needs to survive a power cut. Never for kill tests and benchmarks.
 FAST = {

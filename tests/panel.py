@@ -48,7 +48,13 @@ class Clock:
 
 def service(number: int, kind: ServiceType = ServiceType.DEFAULT, **other: Any) -> Service:
     """A service with the ranges and the rate most tests use: 0.90 per 1000, 10 to 10000."""
-    told = {"rate": "0.90", "min": 10, "max": 10_000, "category": "First Category", "name": f"Service {number}"} | other
+    told: dict[str, Any] = {
+        "rate": "0.90",
+        "min": 10,
+        "max": 10_000,
+        "category": "First Category",
+        "name": f"Service {number}",
+    } | other
     return Service(**(told | {"id": ServiceId(number), "type": kind, "rate": Decimal(str(told["rate"]))}))
 
 

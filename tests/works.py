@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import uvicorn
+from tests.panel import PEPPER, Clock
 
 from opensmm.actions.chores import Chores
 from opensmm.actions.dispatching import Dispatching
@@ -18,7 +19,6 @@ from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.providers.desk import Desk
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 from opensmm.store.connection import Line
-from tests.panel import PEPPER, Clock
 
 Scope = MutableMapping[str, Any]
 Application = Callable[..., Awaitable[None]]
@@ -44,7 +44,7 @@ async def served(application: Application, *, lifespan: bool = False) -> AsyncIt
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn tells it by a flag alone
         await asyncio.sleep(0.005)
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/api/v2"

@@ -1,14 +1,15 @@
-"""Handing on to providers that refuse, lie, are away, or answer late: nothing is bought twice, nothing applied blindly."""
+"""Handing on to providers that refuse, lie, are away or late: nothing is bought twice, nothing applied blindly."""
 
 import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.panel import DEFAULT, DRIP, PACKAGE, balance, books, broken, fetch
+from tests.panel import DEFAULT, DRIP, PACKAGE, balance, books, broken, fetch, until
 from tests.works import TIMEOUT_S, Works, open_liar
 
 from opensmm.actions import following
-from opensmm.actions.dispatching import LEASE_MARGIN_S
+from opensmm.actions.dispatching import LEASE_MARGIN_S, _ask
+from opensmm.domain.dispatch import Accepted
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
 from opensmm.providers.desk import Contact
@@ -181,13 +182,14 @@ async def test_sending_is_committed_before_the_first_byte_leaves(api, ann, stock
     order = await api.add(ann.key)
     contact = works.desk.contact(1)
 
-    class Slow:
-        async def add(self, ask):
-            arrived.set()
-            await answer.wait()
-            return await contact.provider.add(ask)
+    add = contact.provider.add
 
-    works.desk._contacts[1] = Contact(contact.row, Slow(), contact.slots)
+    async def slowly(ask):
+        arrived.set()
+        await answer.wait()
+        return await add(ask)
+
+    contact.provider.add = slowly
     liar.answers["add"] = {"order": 7}
     tasks = await works.dispatching.step(10)
     await arrived.wait()
@@ -237,22 +239,16 @@ async def test_a_late_answer_is_heard_after_the_delivery_became_unsure(api, ann,
     (claim,) = await leave_behind(works, clock)
     await works.round(3600)
     assert "unsure" == await state(stocked, order)
-    await works.dispatching._keep(claim, deliveries_accepted())
+    await works.dispatching._keep(claim, Accepted("late-1"))
     assert ("pending", [("accepted", "late-1")]) == (await state(stocked, order), await attempts(stocked, order))
     assert [] == await broken(stocked)
-
-
-def deliveries_accepted():
-    from opensmm.domain.dispatch import Accepted
-
-    return Accepted("late-1")
 
 
 async def test_an_answer_to_a_claim_that_is_no_longer_ours_changes_nothing(api, ann, stocked, works, clock):
     order = await api.add(ann.key)
     (claim,) = await leave_behind(works, clock)
     await stocked.execute("update delivery set fence = fence + 1, attempt = 2 where order_id = %s", [order])
-    await works.dispatching._keep(claim, deliveries_accepted())
+    await works.dispatching._keep(claim, Accepted("late-1"))
     assert "sending" == await state(stocked, order)
 
 
@@ -286,8 +282,7 @@ async def test_an_answer_is_recorded_once_the_database_is_back(api, ann, stocked
     real = records.url
     records.url = real.replace("/test_", "/no_such_")
     tasks = await works.dispatching.step(10)
-    while not await fetch(stocked, "select from sandbox_order"):
-        await asyncio.sleep(0.01)
+    await until(lambda: fetch(stocked, "select from sandbox_order"))
     records.url = real
     await asyncio.gather(*tasks)
     assert "pending" == await state(stocked, order)
@@ -336,7 +331,7 @@ async def test_what_cannot_be_understood_changes_nothing(api, ann, stocked, lied
     before = await books(stocked)
     await follow_once(works, liar, status)
     after = await books(stocked)
-    assert before["transfers"] == after["transfers"] and before["orders"] == after["orders"]
+    assert (before["transfers"], before["orders"]) == (after["transfers"], after["orders"])
     assert [("pending", None)] == await fetch(stocked, "select state, remains from delivery")
     await follow_once(works, liar, {"7": {"status": "Completed", "remains": "0"}}, seconds=100)
     assert [("completed",)] == await fetch(stocked, "select state from orders")
@@ -488,8 +483,6 @@ async def test_a_cancel_asked_while_it_was_being_sent_is_passed_on_when_it_is_th
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     assert 0 == await works.following.pass_on_cancels(10)
     contact = works.desk.contact(claim.provider)
-    from opensmm.actions.dispatching import _ask
-
     await works.dispatching._keep(claim, await contact.provider.add(_ask(claim)))
     await works.round(2)
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]

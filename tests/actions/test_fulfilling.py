@@ -1,4 +1,4 @@
-"""Orders fulfilled by the real sandbox over HTTP: every behaviour it knows ends as it should, and the books stay right."""
+"""Orders fulfilled by the real sandbox over HTTP: every behaviour it knows ends as it should, and the books agree."""
 
 import pytest
 from tests.panel import DEFAULT, DRIP, balance, broken, fetch

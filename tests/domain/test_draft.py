@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensmm.base.ids import PriceListId, ServiceId
+from opensmm.base.money import Money
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
 from opensmm.domain.catalogue import Catalogue, Service, ServiceType
 from opensmm.domain.orders import Draft, Habits, draft
@@ -26,7 +28,7 @@ NO_DRIP, HIDDEN = ServiceId(50), ServiceId(51)
 
 
 def service(number, kind, **other):
-    told = {"rate": Decimal("0.90"), "min": 2, "max": 1000, "dripfeed": True} | other
+    told: dict[str, Any] = {"rate": Decimal("0.90"), "min": 2, "max": 1000, "dripfeed": True} | other
     return Service(ServiceId(number), "Name", kind, "Category", **told)
 
 
@@ -92,7 +94,7 @@ def test_every_type_is_drafted_and_priced(kind, habits):
         runs=1,
         interval_min=0,
         rate=Decimal("0.90"),
-        charge=charge,
+        charge=Money(charge),
         details=ask.details,
         price_list=LIST,
         catalogue_version=7,

@@ -10,7 +10,7 @@ from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
 from opensmm.domain import pricing
 from opensmm.domain.endings import MOST_COST, RunEnd, Sold, settle
-from opensmm.domain.ledger import COSTS, EARNED, HELD, PROVIDERS, Transfer, TransferKind
+from opensmm.domain.ledger import COSTS, EARNED, HELD, PROVIDERS, AccountId, Transfer, TransferKind
 from opensmm.domain.orders import OrderState
 from opensmm.domain.progress import OrderEnd
 
@@ -26,7 +26,7 @@ def earn(amount, run=1):
 
 
 def give_back(amount, run=1):
-    return Transfer(HELD, ANN, Money(amount), TransferKind.REFUND, ANN, ORDER, run)
+    return Transfer(HELD, AccountId(ANN), Money(amount), TransferKind.REFUND, ANN, ORDER, run)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_was_delivered_is_earned_and_the_rest_goes_back(remains, transfers,
 
 def test_a_package_goes_back_whole():
     made = settle(sold("4.75", quantity=1, remains=1, packaged=True), [RunEnd(ORDER, 1, 1)])
-    assert ((give_back(475_000),), OrderState.CANCELED) == (made.transfers, made.end.state)
+    assert ((give_back(475_000),), OrderEnd(OrderState.CANCELED, 1)) == (made.transfers, made.end)
 
 
 def test_what_was_free_moves_no_money():

@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -177,7 +178,7 @@ class Shop:
     def play(self, batch):
         held = facts(self.funds, revoked=[OTHER_KEY], remembered=self.remembered, links=self.links)
         first = len(self.kept)
-        outcomes = []
+        outcomes: list[Any] = []
         for item, decision in zip(batch, place(batch, held), strict=True):
             outcomes.append(self.outcome(item, decision, outcomes))
         assert self.funds == {customer: held.purses[customer].available for customer in CUSTOMERS}, first

@@ -1,14 +1,14 @@
-"""Crowds over real HTTP, two API processes and two keys of one customer: funds are never overspent, no order doubled."""
+"""Crowds over real HTTP, two API processes, two keys of one customer: nothing is overspent, no order doubled."""
 
 import asyncio
 
 import aiohttp
 import pytest
+from tests.faults.processes import apis
+from tests.panel import LINK, PEPPER, balance, broken, buyer, fetch, now
 
 from opensmm.actions import accounts
 from opensmm.actions.accounts import fresh_key
-from tests.faults.processes import apis
-from tests.panel import LINK, PEPPER, balance, broken, buyer, fetch, now
 
 CROWD, AFFORDED = 2_000, 200
 

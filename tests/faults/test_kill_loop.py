@@ -8,16 +8,17 @@ import json
 import os
 import random
 import signal
+import sys
 import time
 from collections import Counter
 
 import aiohttp
 import psycopg
-
-from opensmm.store.embedded import Embedded
 from tests.faults.processes import children, free_port, opensmm, running
 
-KILLS = int(os.environ.get("OPENSMM_TEST_KILLS", "16"))
+from opensmm.store.embedded import Embedded
+
+KILLS = int(os.environ.get("OPENSMM_TEST_KILLS", "12"))
 SEED = int(os.environ.get("OPENSMM_TEST_SEED", "0")) or random.randrange(10**6)
 CLIENTS = 6
 BETWEEN_KILLS_S = (0.3, 1.6)
@@ -78,7 +79,7 @@ def victims(panel, embedded):
 
 
 async def kill_at_random(panel, embedded, dice):
-    killed = Counter()
+    killed: Counter[str] = Counter()
     for _ in range(KILLS):
         await asyncio.sleep(dice.uniform(*BETWEEN_KILLS_S))
         found = victims(panel, embedded)
@@ -123,13 +124,14 @@ def fetch(url, query):
 
 
 async def test_nothing_is_lost_and_nothing_doubled_however_often_it_is_killed(tmp_path):
-    print(f"seed {SEED}, {KILLS} kills")
+    sys.stderr.write(f"seed {SEED}, {KILLS} kills\n")
     dice = random.Random(SEED)
     data = tmp_path / "data"
     with running("demo", "--port", str(free_port()), "--data", str(data), "--speed", "20", log=tmp_path / "log") as (
         panel,
         said,
     ):
+        assert 0 == opensmm("topup", "1", "10000000", "--data", str(data)).returncode
         embedded = Embedded(data)
         customers = [Customer(f"c{SEED}-{at}", said["api_v2"], said["key"]) for at in range(CLIENTS)]
         done = asyncio.Event()
@@ -149,7 +151,9 @@ async def test_nothing_is_lost_and_nothing_doubled_however_often_it_is_killed(tm
         )
         verified = opensmm("verify", "--data", str(data), "--json")
     acknowledged = {name: order for one in customers for name, order in one.acknowledged.items() if order}
-    print(f"killed {dict(killed)}; {len(acknowledged)} orders acknowledged, {len(by_link)} kept, {len(bought)} bought")
+    sys.stderr.write(
+        f"killed {dict(killed)}; {len(acknowledged)} orders acknowledged, {len(by_link)} kept, {len(bought)} bought\n"
+    )
     assert [] == [odd for customer in customers for odd in customer.odd]
     placed = {link.split("/")[3]: orders for link, orders in by_link.items()}
     placed.pop("after")

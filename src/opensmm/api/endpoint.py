@@ -1,6 +1,7 @@
 """The API: one bare ASGI endpoint for both dialects."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from typing import Final
 
@@ -31,6 +32,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 _MALFORMED: Final = Refused(Refusal.MALFORMED_REQUEST)
 _NO_KEY: Final = Refused(Refusal.UNKNOWN_KEY)
 _ADDRESS: Final = Refused(Refusal.ADDRESS)
+_PLAIN: Final = ((b"vary", b"accept-encoding"),)
+_PACKED: Final = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
 log = structlog.get_logger()
 
 
@@ -62,6 +65,7 @@ class Endpoint:
             await self._panel.open()
         except Unavailable as error:
             log.warning("started without the database", error=str(error))
+        _leave_to_itself()
         self._chores = [asyncio.create_task(self._watch_catalogue())]
 
     async def stop(self) -> None:
@@ -158,10 +162,14 @@ class Endpoint:
         if etag and headers.get(b"if-none-match") == rendered.etag:
             return Reply(b"", 304, etag)
         if b"gzip" in headers.get(b"accept-encoding", b""):
-            return Reply(
-                rendered.packed, headers=((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"), *etag)
-            )
-        return Reply(rendered.plain, headers=((b"vary", b"accept-encoding"), *etag))
+            return Reply(rendered.packed, headers=_PACKED + etag)
+        return Reply(rendered.plain, headers=_PLAIN + etag)
+
+
+def _leave_to_itself() -> None:
+    """What lives as long as the process is never looked through again: with a big price list that took 20 ms a time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _bearer(authorization: bytes) -> str:

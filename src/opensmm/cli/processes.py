@@ -12,6 +12,10 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+import psycopg
+
+from opensmm.base.faults import Fault
+from opensmm.cli.frame import err
 from opensmm.store.embedded import Embedded
 
 STOP_WITHIN_S: Final = 4.0
@@ -127,9 +131,17 @@ def watch(processes: Sequence[Process], embedded: Embedded | None, stop: StopSig
     while not stop.wait(WATCH_EVERY_S):
         rounds += 1
         if embedded is not None and rounds % DATABASE_EVERY == 0:
-            embedded.restart_if_dead()
+            _keep_alive(embedded)
         for process in processes:
             process.revive()
+
+
+def _keep_alive(embedded: Embedded) -> None:
+    """What fails now, because the server was killed once more while it started, may work the next time."""
+    try:
+        embedded.restart_if_dead()
+    except (Fault, psycopg.OperationalError) as error:
+        err.print(f"opensmm: PostgreSQL could not be started again: {error}", markup=False)
 
 
 def stop_all(processes: Sequence[Process]) -> None:

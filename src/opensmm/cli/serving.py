@@ -24,6 +24,8 @@ from opensmm.store.embedded import Embedded, Urls, serving
 
 GRACE_S: Final = 3
 """How long open requests get to be answered when the server is told to stop."""
+KEEP_ALIVE_S: Final = 75
+"""How long an idle connection is kept: longer than proxies and clients do, so that it is they who close it."""
 Port = Annotated[int, typer.Option("--port", help="The TCP port to listen on.", min=1, max=65535)]
 Host = Annotated[str, typer.Option("--host", help="The address to listen on.")]
 Processes = Annotated[int, typer.Option("--api-processes", help="API processes behind the port.", min=1, max=64)]
@@ -93,6 +95,7 @@ def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: 
         date_header=False,
         proxy_headers=bool(config.trusted_proxies),
         forwarded_allow_ips=config.trusted_proxies or None,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
         backlog=2048,
     )

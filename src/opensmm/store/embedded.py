@@ -255,8 +255,11 @@ class Embedded:
         return None
 
     def _spawn_again(self, *, patient: bool) -> None:
-        """A server that ended is started again while its words name something that passes, such as orphans."""
-        if self._process is not None:
+        """A server that ended is started again while its words name something that passes, such as orphans.
+
+        One that was killed while it recovered had no time for words.
+        """
+        if self._process is not None and (self._process.poll() or 0) >= 0:
             with self._log.open("rb") as log:
                 log.seek(self._first_words_at)
                 words = log.read(64 * cluster.KIB).decode(errors="replace").strip()

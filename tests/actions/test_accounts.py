@@ -1,0 +1,93 @@
+"""Customers, keys and top-ups: each action whole or not at all, with one audit row, and no secret kept in clear."""
+
+import pytest
+from tests.panel import PEPPER, balance, broken, buyer, fetch, now
+
+from opensmm.actions import accounts
+from opensmm.actions.accounts import NewKey, Taken, Unknown, fresh_key
+from opensmm.base.ids import CustomerId, KeyId
+from opensmm.base.money import Money
+
+
+async def audits(conn):
+    return await fetch(conn, "select actor, action, subject from audit order by id")
+
+
+async def test_a_customer_comes_with_a_key_and_a_first_top_up(conn):
+    who = await buyer(conn, "12.34567")
+    assert 1_234_567 == await balance(conn, who.id)
+    assert [(-3, who.id, 1_234_567, "topup", "first top-up")] == await fetch(
+        conn, "select debit, credit, amount, kind, note from transfer"
+    )
+    assert [("test", "customer.add", str(who.id))] == await audits(conn)
+    assert [] == await broken(conn)
+
+
+async def test_no_key_lies_in_the_database_in_clear(conn):
+    who = await buyer(conn)
+    tables = await fetch(conn, "select tablename from pg_tables where schemaname = 'public'")
+    for (table,) in tables:
+        found = await fetch(conn, f"select count(*) from {table} t where t::text like %s", f"%{who.key}%")
+        assert [(0,)] == found, table
+    assert [(who.key[-4:], 32)] == await fetch(conn, "select hint, length(hash) from api_key")
+
+
+async def test_a_fresh_key_has_160_bits_and_is_never_the_same():
+    keys = {fresh_key().text for _ in range(100)}
+    assert (100, {40}) == (len(keys), {len(key) for key in keys})
+    assert all(int(key, 16) >= 0 for key in keys)
+
+
+async def test_a_name_or_a_key_that_is_taken_leaves_nothing_behind(conn):
+    key = fresh_key()
+    await accounts.add_customer(conn, "Ann", Money(0), key, PEPPER, actor="test", now=now())
+    for name, other in (("Ann", fresh_key()), ("Bob", key)):
+        with pytest.raises(Taken):
+            await accounts.add_customer(conn, name, Money(5), other, PEPPER, actor="test", now=now())
+    with pytest.raises(Taken):
+        await accounts.add_key(conn, CustomerId(1), NewKey(key.text), PEPPER, actor="test", now=now())
+    assert [(1, 1, 0, 1)] == await fetch(
+        conn,
+        """select (select count(*) from customer), (select count(*) from api_key), (select count(*) from transfer),
+                  (select count(*) from audit)""",
+    )
+
+
+async def test_what_is_not_there_is_unknown(conn):
+    with pytest.raises(Unknown):
+        await accounts.add_key(conn, CustomerId(7), fresh_key(), PEPPER, actor="test", now=now())
+    with pytest.raises(Unknown):
+        await accounts.top_up(conn, CustomerId(7), Money(5), gateway="g", external_id="", actor="test", now=now())
+    assert [] == await audits(conn)
+
+
+async def test_a_key_is_revoked_once(conn):
+    who = await buyer(conn)
+    key = await accounts.add_key(conn, who.id, fresh_key(), PEPPER, actor="test", now=now())
+    assert [key] == await accounts.revoke_keys(conn, [key, KeyId(99)], actor="test", now=now())
+    assert [] == await accounts.revoke_keys(conn, [key], actor="test", now=now())
+
+
+async def top_up(conn, who, amount=500, external_id="p-1", gateway="paygate"):
+    return await accounts.top_up(
+        conn, who.id, Money(amount), gateway=gateway, external_id=external_id, actor="test", now=now()
+    )
+
+
+async def test_a_payment_told_twice_is_booked_once(conn):
+    who = await buyer(conn, "0")
+    assert [True, False, True, True] == [
+        await top_up(conn, who),
+        await top_up(conn, who),
+        await top_up(conn, who, external_id="p-2"),
+        await top_up(conn, who, gateway="other"),
+    ]
+    assert 1_500 == await balance(conn, who.id)
+    assert ["customer.add", *["customer.topup"] * 3] == [action for _, action, _ in await audits(conn)]
+    assert [] == await broken(conn)
+
+
+async def test_top_ups_without_a_number_of_their_own_are_each_booked(conn):
+    who = await buyer(conn, "0")
+    assert [True, True] == [await top_up(conn, who, external_id="") for _ in range(2)]
+    assert 1_000 == await balance(conn, who.id)

@@ -1,0 +1,156 @@
+"""A lane: who waits together shares a transaction; a bad ask hurts nobody else; no owner starves the others."""
+
+import asyncio
+
+import pytest
+
+from opensmm.actions.lane import Lane, Rejected
+from opensmm.base.faults import Overloaded, Unavailable
+
+
+class Counter:
+    """A batch that waits for a sign, and remembers what it was given."""
+
+    def __init__(self):
+        self.batches = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def __call__(self, batch):
+        self.batches.append(list(batch))
+        await self.open.wait()
+        return [ask * 10 for ask in batch]
+
+
+async def hold(lane, counter):
+    """One ask that keeps the lane busy until ``counter.open`` is set."""
+    counter.open.clear()
+    first = asyncio.create_task(lane.ask(0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return first
+
+
+async def test_one_alone_goes_at_once():
+    counter = Counter()
+    assert 70 == await Lane(counter).ask(7)
+    assert [[7]] == counter.batches
+
+
+async def test_those_who_wait_together_share_a_batch_and_get_their_own_answers():
+    counter = Counter()
+    lane = Lane(counter)
+    first = await hold(lane, counter)
+    others = [asyncio.create_task(lane.ask(at)) for at in range(1, 6)]
+    await asyncio.sleep(0)
+    counter.open.set()
+    assert [0, 10, 20, 30, 40, 50] == [await first, *await asyncio.gather(*others)]
+    assert [[0], [1, 2, 3, 4, 5]] == counter.batches
+
+
+async def test_a_batch_takes_no_more_than_its_limit_oldest_first():
+    counter = Counter()
+    lane = Lane(counter, most=3)
+    first = await hold(lane, counter)
+    others = [asyncio.create_task(lane.ask(at)) for at in range(1, 8)]
+    await asyncio.sleep(0)
+    counter.open.set()
+    await asyncio.gather(first, *others)
+    assert [[0], [1, 2, 3], [4, 5, 6], [7]] == counter.batches
+
+
+async def test_no_owner_gets_more_than_its_share_while_others_wait():
+    counter = Counter()
+    lane = Lane(counter, most=4)
+    first = await hold(lane, counter)
+    big = [asyncio.create_task(lane.ask(at, owner=1)) for at in range(1, 7)]
+    small = [asyncio.create_task(lane.ask(at, owner=2)) for at in (101, 102)]
+    await asyncio.sleep(0)
+    counter.open.set()
+    await asyncio.gather(first, *big, *small)
+    assert [[0], [1, 2, 101, 102], [3, 4, 5, 6]] == counter.batches
+
+
+async def test_beyond_the_bound_the_next_is_refused_at_once():
+    counter = Counter()
+    lane = Lane(counter, bound=4)
+    first = await hold(lane, counter)
+    waiting = [asyncio.create_task(lane.ask(at, owner=at)) for at in range(1, 5)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await lane.ask(9, owner=9)
+    counter.open.set()
+    assert [10, 20, 30, 40] == (await asyncio.gather(first, *waiting))[1:]
+
+
+async def test_one_owner_may_fill_half_of_the_bound_and_leaves_room_for_others():
+    counter = Counter()
+    lane = Lane(counter, bound=4)
+    first = await hold(lane, counter)
+    waiting = [asyncio.create_task(lane.ask(at, owner=1)) for at in (1, 2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await lane.ask(3, owner=1)
+    other = asyncio.create_task(lane.ask(4, owner=2))
+    await asyncio.sleep(0)
+    counter.open.set()
+    assert [0, 10, 20, 40] == await asyncio.gather(first, *waiting, other)
+
+
+async def gathered(lane, asks):
+    return await asyncio.gather(*(lane.ask(ask) for ask in asks), return_exceptions=True)
+
+
+async def test_a_rejected_batch_is_tried_one_by_one_so_that_a_bad_ask_hurts_nobody_else():
+    tried = []
+
+    async def batch(asks):
+        tried.append(list(asks))
+        if 3 in asks:
+            raise Rejected("three is bad")
+        return [ask * 10 for ask in asks]
+
+    said = await gathered(Lane(batch), [1, 2, 3, 4])
+    assert [10, 20, 40] == [one for one in said if isinstance(one, int)]
+    assert [Unavailable] == [type(one) for one in said if not isinstance(one, int)]
+    assert [[1, 2, 3, 4], [1], [2], [3], [4]] == tried
+
+
+@pytest.mark.parametrize("fault", [Unavailable("away"), RuntimeError("odd")])
+async def test_any_other_failure_fails_them_all_and_nothing_is_tried_again(fault):
+    tried = []
+
+    async def batch(asks):
+        tried.append(list(asks))
+        raise fault
+
+    said = await gathered(Lane(batch), [1, 2, 3])
+    assert ([[1, 2, 3]], [fault] * 3) == (tried, said)
+
+
+async def test_a_lane_goes_on_after_a_failure():
+    away = True
+
+    async def batch(asks):
+        if away:
+            raise Unavailable("away")
+        return list(asks)
+
+    lane = Lane(batch)
+    assert isinstance((await gathered(lane, [1]))[0], Unavailable)
+    away = False
+    assert [1, 2] == await gathered(lane, [1, 2])
+
+
+async def test_a_caller_that_gave_up_changes_nothing_for_the_others():
+    counter = Counter()
+    lane = Lane(counter)
+    first = await hold(lane, counter)
+    waiting = [asyncio.create_task(lane.ask(at)) for at in (1, 2, 3)]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    await asyncio.sleep(0)
+    counter.open.set()
+    said = await asyncio.gather(first, *waiting, return_exceptions=True)
+    assert [0, 10, 30] == [one for one in said if isinstance(one, int)]
+    assert 40 == await lane.ask(4)

@@ -1,0 +1,197 @@
+"""Placing on real PostgreSQL: the rows it leaves, what rivals see, and nothing kept of what was refused."""
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+from tests.panel import (
+    DEFAULT,
+    DRIP,
+    FREE,
+    LINK,
+    OF_TYPE,
+    ONE_PER_LINK,
+    SHAPES,
+    balance,
+    books,
+    broken,
+    buyer,
+    fetch,
+    open_api,
+    service,
+    stock,
+)
+
+from opensmm.base.faults import Overloaded, Unavailable
+from opensmm.domain.catalogue import ServiceType
+from opensmm.store import deliveries
+
+FUNDS, CHARGE = 10_000_000, 9_000
+
+
+async def test_an_order_leaves_exactly_its_rows(api, ann, stocked, clock):
+    order = await api.add(ann.key)
+    at = clock()
+    assert [
+        (order, ann.id, DEFAULT, LINK, 100, CHARGE, 0, 0, None, None, at, None, 1, 0, False, "open", Decimal("0.90"))
+    ] == await fetch(
+        stocked,
+        """select id, customer_id, service_id, link, quantity, charge, refunded, earned, start_count, remains, created,
+                  ended, runs, interval_min, packaged, state, rate from orders""",
+    )
+    assert [(order, 1, DEFAULT, 100, "queued", at, None, 0, 0, 0)] == await fetch(
+        stocked, "select order_id, run, service_id, quantity, state, due, remains, fence, route, attempt from delivery"
+    )
+    assert [(ann.id, -1, CHARGE, "charge", ann.id, order, 0, at)] == await fetch(
+        stocked,
+        """select debit, credit, amount, kind, customer_id, order_id, sequence, created from transfer
+           where kind <> 'topup'""",
+    )
+    assert FUNDS - CHARGE == await balance(stocked, ann.id)
+    assert [] == await fetch(stocked, "select from order_detail")
+
+
+async def test_a_drip_feed_leaves_a_delivery_per_run_and_only_the_first_is_due(api, ann, stocked, clock):
+    await api.add(ann.key, DRIP, runs=3, interval=10)
+    assert [(1, 100, clock()), (2, 100, None), (3, 100, None)] == await fetch(
+        stocked, "select run, quantity, due from delivery order by run"
+    )
+    assert [(100, 3, 10, 27_000)] == await fetch(stocked, "select quantity, runs, interval_min, charge from orders")
+
+
+async def test_the_parameters_of_a_type_are_kept_beside_the_order(api, ann, stocked):
+    kind = ServiceType.COMMENT_REPLIES
+    await api.ask("v2", ann.key, "add", service=OF_TYPE[kind], **SHAPES[kind])
+    assert [({"username": "them", "comments": ["first", "second", "third"]},)] == await fetch(
+        stocked, "select details from order_detail"
+    )
+
+
+async def test_a_rate_is_kept_as_it_was_typed(api, ann, stocked):
+    await stock(stocked, [service(DEFAULT, rate="0.9000")])
+    await api.add(ann.key)
+    assert [("0.9000",)] == await fetch(stocked, "select rate::text from orders")
+
+
+async def test_an_idempotency_key_is_kept_with_its_order(api, ann, stocked, clock):
+    order = await api.add(ann.key, idempotency_key="k")
+    assert [(ann.id, "k", order, clock(), 16)] == await fetch(
+        stocked, "select customer_id, key, order_id, created, length(fingerprint) from idempotency"
+    )
+
+
+async def test_a_mixed_crowd_gets_each_its_own_answer(api, stocked):
+    rich, poor = await buyer(stocked), await buyer(stocked, "0.18")
+    asked = [
+        (rich, {"service": DEFAULT, "quantity": 100}),
+        (poor, {"service": DEFAULT, "quantity": 100}),
+        (rich, {"service": 999, "quantity": 100}),
+        (rich, {"service": ONE_PER_LINK, "quantity": 100}),
+        (poor, {"service": DEFAULT, "quantity": 5}),
+        (rich, {"service": DEFAULT, "quantity": 100, "idempotency_key": "k"}),
+    ] * 20
+    said = await asyncio.gather(*(api.ask("v2", who.key, "add", link=LINK, **fields) for who, fields in asked))
+    told = [one.get("error", "order") for one in said]
+    rows = len(await fetch(stocked, "select from orders"))
+    assert ["order"] * 20 == told[0::6] == told[5::6]
+    assert (2, 18) == (told[1::6].count("order"), told[1::6].count("Not enough funds on balance"))
+    assert ["Incorrect service ID"] * 20 == told[2::6]
+    assert (1, 20) == (told[3::6].count("order"), len(told[3::6]))
+    assert ["Quantity less than minimal 10"] * 20 == told[4::6]
+    assert (1, 20 + 2 + 1 + 1) == (len({one["order"] for one in said[5::6]}), rows)
+    assert 0 == await balance(stocked, poor.id)
+    assert [] == await broken(stocked)
+
+
+async def test_two_panels_never_spend_the_same_money(database, stocked, ann):
+    async with open_api(database.app_url) as one, open_api(database.app_url) as other:
+        said = await asyncio.gather(
+            *((one, other)[at % 2].ask("v2", ann.key, "add", service=8, link=LINK, quantity=10) for at in range(40))
+        )
+    assert (10, 30) == (sum("order" in answer for answer in said), sum("error" in answer for answer in said))
+    assert 0 == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_two_panels_give_one_idempotency_key_one_order(database, stocked, ann):
+    async with open_api(database.app_url) as one, open_api(database.app_url) as other:
+        said = await asyncio.gather(
+            *((one, other)[at % 2].add(ann.key, idempotency_key=f"key {at % 5}") for at in range(60))
+        )
+    assert (5, 5) == (len(set(said)), len(await fetch(stocked, "select from orders")))
+    assert [] == await broken(stocked)
+
+
+async def test_two_panels_let_one_order_hold_a_link(database, stocked, ann):
+    async with open_api(database.app_url) as one, open_api(database.app_url) as other:
+        said = await asyncio.gather(
+            *(
+                (one, other)[at % 2].ask("v2", ann.key, "add", service=ONE_PER_LINK, link=LINK, quantity=10)
+                for at in range(20)
+            )
+        )
+    assert 1 == sum("order" in answer for answer in said)
+    assert [] == await broken(stocked)
+
+
+async def test_a_customer_whose_row_is_held_waits_and_nobody_else_does(api, stocked, database, ann):
+    bob = await buyer(stocked)
+    async with await psycopg.AsyncConnection.connect(database.app_url) as rival:
+        await rival.execute("select from customer where id = %s for update", [ann.id])
+        waiting = asyncio.create_task(api.add(ann.key))
+        for _ in range(20):
+            await asyncio.wait_for(api.add(bob.key), 2)
+        assert not waiting.done()
+        await rival.rollback()
+    assert await waiting > 0
+    assert [] == await broken(stocked)
+
+
+async def test_a_customer_whose_row_stays_held_is_told_to_try_later_and_nothing_is_kept(api, stocked, database, ann):
+    async with await psycopg.AsyncConnection.connect(database.app_url) as rival:
+        await rival.execute("select from customer where id = %s for update", [ann.id])
+        asked = {"key": ann.key, "action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
+        before = await books(stocked)
+        answer = await api.form("v2", asked)
+        assert (503, {"error": "Temporarily unavailable"}) == (answer.status, answer.said)
+        assert before == await books(stocked)
+    assert 200 == (await api.form("v2", asked)).status
+
+
+@pytest.mark.parametrize("round_", range(5))
+async def test_a_cancel_against_a_claim_has_exactly_one_winner(api, stocked, database, ann, clock, round_):
+    order = await api.add(ann.key)
+
+    async def claim():
+        until = clock() + timedelta(minutes=1)
+        async with await psycopg.AsyncConnection.connect(database.app_url) as worker:
+            return await deliveries.claim(worker, clock(), until, until, 10)
+
+    said, claimed = await asyncio.gather(api.ask("v2", ann.key, "cancel", orders=order), claim())
+    ((state, asked),) = await fetch(stocked, "select state, cancel_asked is not null from delivery")
+    assert [{"order": order, "cancel": 1}] == said
+    assert (("sending", True), 1) == ((state, asked), len(claimed)) or (("canceled", False), 0) == (
+        (state, asked),
+        len(claimed),
+    )
+    assert (FUNDS if state == "canceled" else FUNDS - CHARGE) == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_beyond_the_lanes_bound_asks_are_refused_at_once(api, ann, stocked, database):
+    await api.add(ann.key)
+    async with await psycopg.AsyncConnection.connect(database.app_url) as rival:
+        await rival.execute("lock table customer in exclusive mode")
+        asked = [asyncio.create_task(api.add(ann.key, FREE, link=f"{LINK}/{at}")) for at in range(2_100)]
+        done, _ = await asyncio.wait(asked, timeout=0.8)
+        await rival.rollback()
+    assert 2_100 - 2_048 == len(done)
+    said = await asyncio.gather(*asked, return_exceptions=True)
+    assert 2_048 == sum(isinstance(one, int) for one in said)
+    assert [] == await broken(stocked)
+
+
+def test_what_is_overloaded_may_be_tried_again():
+    assert issubclass(Overloaded, Unavailable)

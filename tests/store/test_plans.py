@@ -1,0 +1,140 @@
+"""The hot statements use their indexes on large tables: none of them reads orders, deliveries or transfers from end
+to end."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from tests.panel import stock
+
+from opensmm.store import cancels, customers, deliveries, endings, keys, orders, placing, polls, refilling, refills
+
+LARGE = 200_000
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+BIG_TABLES = ("orders", "delivery", "transfer", "customer", "api_key", "attempt", "idempotency", "refill", "batch")
+
+FILL = f"""
+insert into customer (name, balance, created)
+  select 'c' || n, 1000000, now() from generate_series(1, 5000) n;
+insert into api_key (customer_id, hash, hint, created)
+  select n, decode(md5(n::text), 'hex'), 'hint', now() from generate_series(1, 5000) n;
+insert into orders (customer_id, service_id, link, quantity, rate, packaged, charge, state, earned, remains, created,
+                    ended)
+  select 1 + n %% 5000, 1, 'https://example.com/' || n, 100, 0.9, false, 9000, 'completed', 9000, 0, now(), now()
+  from generate_series(1, {LARGE}) n;
+update orders set state = 'open', earned = 0, remains = null, ended = null where id > {LARGE} - 500;
+insert into delivery (order_id, run, service_id, quantity, state, remains, attempt, sent)
+  select id, 1, 1, 100, 'completed', 0, 1, now() from orders;
+update delivery set state = 'queued', due = now(), remains = null, attempt = 0 where order_id > {LARGE} - 250;
+update delivery set state = 'pending', due = now(), remains = 50
+  where order_id between {LARGE} - 499 and {LARGE} - 250;
+insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence, provider_order, sent)
+  select id, 1, 1, 1, '1', 'accepted', 1, id::text, now() from orders where id <= {LARGE} - 250;
+insert into transfer (debit, credit, amount, kind, customer_id, order_id, created)
+  select customer_id, -1, 9000, 'charge', customer_id, id, now() from orders;
+insert into idempotency (customer_id, key, fingerprint, order_id, created)
+  select customer_id, 'key ' || id, 'x', id, now() from orders where id <= 50000;
+insert into refill (order_id, customer_id, state, created)
+  select id, customer_id, 'completed', now() from orders where id <= 20000;
+insert into refill_task (refill_id, run, order_id, provider_id, provider_order, state)
+  select id, 1, order_id, 1, order_id::text, 'completed' from refill;
+insert into batch (id, created) select gen_random_uuid(), now() from generate_series(1, 20000);
+""".replace("%%", "%")
+
+SOME = [1, 7, 99, 1234, 4999]
+RECENT = [LARGE - 1, LARGE - 300, 17, 5]
+TIMES = (NOW + timedelta(days=3650), NOW + timedelta(days=3651))
+
+
+def keep_parameters(count):
+    arrays = [
+        SOME[:count], [1] * count, [1] * count, ["https://example.com"] * count, [100] * count, [1] * count, [0] * count,
+        ["0.9"] * count, [False] * count, [9000] * count, ["open"] * count, [""] * count,
+    ]  # fmt: skip
+    return [*map(as_array, arrays), as_array(SOME[:count]), 2, as_array(SOME[:count])]
+
+
+def as_array(values):
+    return "{" + ",".join(f'"{value}"' if isinstance(value, str) else str(value).lower() for value in values) + "}"
+
+
+def statement_of(module, name):
+    return getattr(module, name)
+
+
+HOT = {
+    "placing: lock": (placing, "_LOCK", [SOME, SOME]),
+    "placing: remembered": (placing, "_REMEMBERED", [SOME, ["key 1"] * len(SOME)]),
+    "status of many": (orders, "_VIEWS", [RECENT]),
+    "newest orders": (orders, "_NEWEST", [77, 2**63 - 1, 100]),
+    "balances": (customers, "_BALANCES", [SOME]),
+    "customers: lock": (customers, "_LOCK", [SOME]),
+    "keys: find": (keys, "_FIND", [[bytes(16)] * 3]),
+    "deliveries: claim": (
+        deliveries,
+        "_CLAIM",
+        {"now": TIMES[0], "lease_until": TIMES[1], "limit": 200},
+    ),
+    "deliveries: recover": (deliveries, "_RECOVER", [TIMES[0]]),
+    "polls: claim": (polls, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
+    "polls: cancels": (polls, "_CANCELS", [200]),
+    "cancels: deliveries": (cancels, "_LOCK_DELIVERIES", [RECENT]),
+    "cancels: orders": (cancels, "_CANCELABLE", [RECENT]),
+    "endings: owners": (endings, "_OWNERS", [RECENT]),
+    "endings: lock": (endings, "_LOCK", [RECENT]),
+    "endings: sold": (endings, "_SOLD", [RECENT]),
+    "refills: refillable": (refills, "_REFILLABLE", [RECENT]),
+    "refills: views": (refills, "_VIEWS", [SOME]),
+    "refills: newest": (refills, "_NEWEST", [SOME]),
+    "refilling: claim": (refilling, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
+}
+
+
+@pytest.fixture
+async def large(database, conn):
+    """A panel with 200,000 orders, of which 500 are open."""
+    await stock(conn)
+    async with await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as owner:
+        for statement in filter(str.strip, FILL.split(";")):
+            await owner.execute(statement)
+        await owner.execute("analyze")
+    return conn
+
+
+async def plan(conn, statement, parameters):
+    async with conn.transaction(force_rollback=True):
+        cursor = await conn.execute(f"explain {statement}", parameters)
+        return [line for (line,) in await cursor.fetchall()]
+
+
+def read_whole(lines):
+    """The big tables that a plan reads from end to end."""
+    found = re.findall(r"Seq Scan on (\w+)", "\n".join(lines))
+    return sorted(set(found) & set(BIG_TABLES))
+
+
+async def test_the_hot_statements_find_their_rows_by_index(large):
+    plans = {name: await plan(large, statement_of(module, which), told) for name, (module, which, told) in HOT.items()}
+    assert {} == {name: whole for name, lines in plans.items() if (whole := read_whole(lines))}
+
+
+async def test_keeping_orders_finds_its_customers_and_keys_by_index(large):
+    count = statement_of(placing, "_KEEP").count("%s")
+    parameters = keep_parameters(len(SOME))
+    rest = [NOW] * (count - len(parameters) - 2)
+    lines = await plan(large, placing._KEEP, [*parameters, *rest, "00000000-0000-0000-0000-000000000001", NOW])
+    assert [] == read_whole(lines)
+
+
+async def test_what_is_due_is_found_in_the_order_of_its_time(large):
+    for module, which, told in (HOT["deliveries: claim"], HOT["polls: claim"]):
+        text = "\n".join(await plan(large, statement_of(module, which), told))
+        assert re.search(r"Index Scan using delivery_to_(send|poll)", text), text
+
+
+async def test_a_page_of_orders_reads_a_page_and_sorts_nothing(large):
+    module, which, told = HOT["newest orders"]
+    text = "\n".join(await plan(large, statement_of(module, which), told))
+    assert "orders_by_customer" in text
+    assert "Sort" not in text
