@@ -23,8 +23,11 @@ from opensmm.base.ids import ServiceId
 from opensmm.store.connection import Connection, connect
 
 EDITS: Final = 3
-QUIET_S: Final = 0.6
-"""Between edits; the adds of this time are what those during an edit are held against."""
+QUIET_SHARE: Final = 1 / 5
+LEAST_QUIET_S: Final = 0.15
+"""Between edits passes a share of the plan's time; the adds of its second half are held against those of an edit."""
+ALLOWED_S: Final = 0.4
+"""How long the adds go on for each edit; the limit is 0.3 s."""
 LOOK_EVERY_S: Final = 0.002
 GIVE_UP_S: Final = 10.0
 
@@ -42,26 +45,26 @@ class Edited(Struct, frozen=True):
 def edit(site: Site, plan: Plan) -> Edited:
     """Edits a few services while the plan's adds run; raises Failed where an edit is not seen."""
     samples = site.config.data / "adds.samples"
-    length = EDITS * (QUIET_S + 0.5)
-    steady = msgspec.structs.replace(plan, seconds=length, samples=str(samples))
+    quiet_s = max(LEAST_QUIET_S, plan.seconds * QUIET_SHARE)
+    steady = msgspec.structs.replace(plan, seconds=EDITS * (quiet_s + ALLOWED_S), samples=str(samples))
     with ThreadPoolExecutor(1) as beside:
         adds = beside.submit(load, steady)
-        windows = asyncio.run(_edit_some(site, plan.port, plan.seed))
+        windows = asyncio.run(_edit_some(site, plan, quiet_s))
         adds.result()
-    return _told(windows, _read(samples))
+    return _told(windows, _read(samples), quiet_s)
 
 
-async def _edit_some(site: Site, port: int, seed: int) -> list[tuple[int, int, int]]:
+async def _edit_some(site: Site, plan: Plan, quiet_s: float) -> list[tuple[int, int, int]]:
     """(begun, committed, answered) of each edit, on the clock of the load."""
     connection = await connect(site.urls().app, application="opensmm bench: edit")
-    look = Look(port, site.world.keys[0])
+    look = Look(plan.port, site.world.keys[0])
     try:
         await asyncio.to_thread(look.until_it_says, b"")
-        await asyncio.sleep(QUIET_S)
+        await asyncio.sleep(plan.warm_s)
         windows = []
         for number in range(EDITS):
-            await asyncio.sleep(QUIET_S)
-            windows.append(await _edit_one(connection, look, f"Edited {seed}.{number}"))
+            await asyncio.sleep(quiet_s)
+            windows.append(await _edit_one(connection, look, f"Edited {plan.seed}.{number}"))
         return windows
     finally:
         await connection.close()
@@ -103,9 +106,9 @@ def _read(samples: Path) -> Sequence[tuple[int, int]]:
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def _told(windows: Sequence[tuple[int, int, int]], adds: Sequence[tuple[int, int]]) -> Edited:
+def _told(windows: Sequence[tuple[int, int, int]], adds: Sequence[tuple[int, int]], quiet_s: float) -> Edited:
     """An add counts for an edit where it was under way at any moment between its begin and the answer."""
-    quiet_ns = QUIET_S * 1e9 / 2
+    quiet_ns = quiet_s * 1e9 / 2
     before = sorted(
         took for due, took in adds if any(due > begun - quiet_ns and due + took < begun for begun, *_ in windows)
     )

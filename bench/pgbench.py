@@ -62,17 +62,21 @@ def run(site: Site, customers: int, seconds: float) -> Orders:
     done = subprocess.run(
         _command(site, script, seconds), env=_environment(site), capture_output=True, text=True, check=False
     )
-    told = _SECOND.findall(done.stderr)[WARM_S:]
+    told = _SECOND.findall(done.stderr)[_warm_s(seconds) :]
     count, failures = _DONE.search(done.stdout), _FAILURES.search(done.stdout)
     if done.returncode or not told or count is None or failures is None or failures[1] != "0":
         raise Failed(f"pgbench failed:\n{done.stdout}{done.stderr}")
     return Orders(int(count[1]), fmean(float(rate) for rate, _ in told), fmean(float(mean) for _, mean in told))
 
 
+def _warm_s(seconds: float) -> int:
+    return WARM_S if seconds >= WARM_S else 0
+
+
 def _command(site: Site, script: Path, seconds: float) -> list[str]:
     program = cluster.binaries(cluster.server_user(site.config.data / "postgres")) / "pgbench"
     words = ["--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", f"--jobs={THREADS}"]
-    length = max(1, round(seconds)) + WARM_S
+    length = max(1, round(seconds)) + _warm_s(seconds)
     return [str(program), *words, "--progress=1", f"--time={length}", f"--file={script}"]
 
 

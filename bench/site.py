@@ -26,6 +26,7 @@ from opensmm.store.embedded import APP, DATABASE, OWNER, Embedded, Urls
 
 ROOT: Final = Path(__file__).parents[1]
 ANSWERS_WITHIN_S: Final = 60.0
+ONE_ANSWER_WITHIN_S: Final = 10.0
 ENDS_WITHIN_S: Final = 10.0
 _NOT_OURS: Final = ("DATABASE_URL", "DATABASE_ADMIN_URL", "OPENSMM_PEPPER", "OPENSMM_DATA", "OPENSMM_TRUSTED_PROXIES")
 
@@ -68,7 +69,7 @@ class Server:
 
     def ask(self, form: bytes, *, gzip: bool = False) -> Answer:
         """One answer; raises OSError where nobody listens."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWERS_WITHIN_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ONE_ANSWER_WITHIN_S)
         headers = {"Content-Type": "application/x-www-form-urlencoded", **({"Accept-Encoding": "gzip"} if gzip else {})}
         try:
             connection.request("POST", PATH, form, headers)

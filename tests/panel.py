@@ -216,7 +216,7 @@ async def open_api(url: str, clock: Callable[[], datetime] = now) -> AsyncIterat
 
 
 async def fetch(connection: Connection, query: str, *values: object) -> list[tuple[Any, ...]]:
-    return await (await connection.execute(query, values)).fetchall()
+    return await (await connection.execute(query, values or None)).fetchall()
 
 
 async def balance(connection: Connection, customer: CustomerId) -> int:

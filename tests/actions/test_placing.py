@@ -14,6 +14,7 @@ from tests.panel import (
     OF_TYPE,
     ONE_PER_LINK,
     SHAPES,
+    Buyer,
     balance,
     books,
     broken,
@@ -84,7 +85,7 @@ async def test_an_idempotency_key_is_kept_with_its_order(api, ann, stocked, cloc
 
 async def test_a_mixed_crowd_gets_each_its_own_answer(api, stocked):
     rich, poor = await buyer(stocked), await buyer(stocked, "0.18")
-    asked = [
+    asked: list[tuple[Buyer, dict[str, object]]] = [
         (rich, {"service": DEFAULT, "quantity": 100}),
         (poor, {"service": DEFAULT, "quantity": 100}),
         (rich, {"service": 999, "quantity": 100}),

@@ -7,11 +7,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.panel import DEFAULT, LINK, OF_TYPE, PEPPER, PRICE_LIST, books, buyer, fetch, now, service, until
+from tests.panel import DEFAULT, LINK, OF_TYPE, PEPPER, PRICE_LIST, Api, books, buyer, fetch, now, service, until
 
 from opensmm.actions import accounts, catalogue
 from opensmm.actions.accounts import NewKey, fresh_key
+from opensmm.actions.panel import Panel
 from opensmm.api.body import MAX_BODY, MAX_DISCARDED
+from opensmm.api.endpoint import Endpoint
 from opensmm.domain.catalogue import ServiceType
 
 FORM = "application/x-www-form-urlencoded"
@@ -328,3 +330,18 @@ async def test_a_link_arrives_as_it_was_sent(api, ann, stocked):
     body = f"key={ann.key}&action=add&service=1&quantity=100&link={quote(link, safe='')}".encode()
     assert {"order": 1} == (await api.call(body=body)).said
     assert [(link,)] == await fetch(stocked, "select link from orders")
+
+
+async def test_an_operator_may_bound_the_requests_of_a_key(api, ann, stocked, database):
+    bounded = Endpoint(Panel(database.app_url), PEPPER, requests_per_second=5)
+    await bounded.start()
+    try:
+        few = Api(bounded)
+        answers = [await few.form("v2", {"key": ann.key, "action": "balance"}) for _ in range(8)]
+        assert [200] * 5 + [429] * 3 == [answer.status for answer in answers]
+        assert ({"error": "Too many requests"}, "1") == (answers[-1].said, answers[-1].headers["retry-after"])
+        bob = await buyer(stocked)
+        assert 200 == (await few.form("v2", {"key": bob.key, "action": "balance"})).status
+    finally:
+        await bounded.stop()
+    assert [200] * 300 == [(await api.form("v2", {"key": ann.key, "action": "balance"})).status for _ in range(300)]

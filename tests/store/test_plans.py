@@ -1,8 +1,10 @@
 """The hot statements use their indexes on large tables: none of them reads orders, deliveries or transfers from end
 to end."""
 
+import itertools
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -49,18 +51,15 @@ TIMES = (NOW + timedelta(days=3650), NOW + timedelta(days=3651))
 
 def keep_parameters(count):
     arrays = [
-        SOME[:count], [1] * count, [1] * count, ["https://example.com"] * count, [100] * count, [1] * count, [0] * count,
-        ["0.9"] * count, [False] * count, [9000] * count, ["open"] * count, [""] * count,
+        SOME[:count], [1] * count, [1] * count, ["https://example.com"] * count, [100] * count, [1] * count,
+        [0] * count, ["0.9"] * count, [False] * count, [9000] * count, ["open"] * count, [""] * count,
     ]  # fmt: skip
-    return [*map(as_array, arrays), as_array(SOME[:count]), 2, as_array(SOME[:count])]
+    guards = [as_array(SOME[:count]), 2, as_array(SOME[:count])]
+    return [*map(as_array, arrays), *guards, NOW, NOW, NOW, UUID(int=1), NOW]
 
 
 def as_array(values):
     return "{" + ",".join(f'"{value}"' if isinstance(value, str) else str(value).lower() for value in values) + "}"
-
-
-def statement_of(module, name):
-    return getattr(module, name)
 
 
 HOT = {
@@ -102,10 +101,21 @@ async def large(database, conn):
     return conn
 
 
-async def plan(conn, statement, parameters):
+async def plan(conn, statement, parameters, mode):
+    """How a prepared statement is carried out, planned for these very parameters or for any."""
+    names = list(parameters) if isinstance(parameters, dict) else []
+    numbers = itertools.count(1)
+    numbered = re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", statement)
+    numbered = re.sub("%s", lambda _: f"${next(numbers)}", numbered)
+    values = list(parameters.values()) if names else parameters
+    marks = ", ".join(["%s"] * len(values))
     async with conn.transaction(force_rollback=True):
-        cursor = await conn.execute(f"explain {statement}", parameters)
-        return [line for (line,) in await cursor.fetchall()]
+        await conn.execute(f"set local plan_cache_mode = force_{mode}_plan")
+        await conn.execute(f"prepare hot as {numbered}")
+        cursor = await psycopg.AsyncClientCursor(conn).execute(f"explain execute hot ({marks})", values)
+        lines = [line for (line,) in await cursor.fetchall()]
+        await conn.execute("deallocate hot")
+    return lines
 
 
 def read_whole(lines):
@@ -115,26 +125,15 @@ def read_whole(lines):
 
 
 async def test_the_hot_statements_find_their_rows_by_index(large):
-    plans = {name: await plan(large, statement_of(module, which), told) for name, (module, which, told) in HOT.items()}
-    assert {} == {name: whole for name, lines in plans.items() if (whole := read_whole(lines))}
-
-
-async def test_keeping_orders_finds_its_customers_and_keys_by_index(large):
-    count = statement_of(placing, "_KEEP").count("%s")
-    parameters = keep_parameters(len(SOME))
-    rest = [NOW] * (count - len(parameters) - 2)
-    lines = await plan(large, placing._KEEP, [*parameters, *rest, "00000000-0000-0000-0000-000000000001", NOW])
-    assert [] == read_whole(lines)
-
-
-async def test_what_is_due_is_found_in_the_order_of_its_time(large):
-    for module, which, told in (HOT["deliveries: claim"], HOT["polls: claim"]):
-        text = "\n".join(await plan(large, statement_of(module, which), told))
+    hot = HOT | {"placing: keep": (placing, "_KEEP", keep_parameters(len(SOME)))}
+    found = {
+        (name, mode): await plan(large, getattr(module, which), told, mode)
+        for name, (module, which, told) in hot.items()
+        for mode in ("custom", "generic")
+    }
+    assert {} == {name: whole for name, lines in found.items() if (whole := read_whole(lines))}
+    for name in ("deliveries: claim", "polls: claim"):
+        text = "\n".join(found[name, "custom"])
         assert re.search(r"Index Scan using delivery_to_(send|poll)", text), text
-
-
-async def test_a_page_of_orders_reads_a_page_and_sorts_nothing(large):
-    module, which, told = HOT["newest orders"]
-    text = "\n".join(await plan(large, statement_of(module, which), told))
-    assert "orders_by_customer" in text
-    assert "Sort" not in text
+    page = "\n".join(found["newest orders", "custom"])
+    assert ("orders_by_customer" in page, "Sort" in page) == (True, False), page

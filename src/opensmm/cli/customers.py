@@ -18,6 +18,8 @@ from opensmm.store import customers
 customer_verbs: Final = typer.Typer(help="Customers of the panel.", no_args_is_help=True)
 key_verbs: Final = typer.Typer(help="API keys of customers.", no_args_is_help=True)
 
+MOST_AMOUNT: Final = money("1000000000000")
+
 Label = Annotated[str, typer.Option("--label", help="A name for the key, for the operator's eyes.")]
 TitleCase = Annotated[
     bool, typer.Option("--title-case", help="v1 answers this key in v2's status words (In progress, Completed).")
@@ -33,8 +35,8 @@ def amount(text: str) -> Money:
         read = money(text)
     except (ValueError, ArithmeticError):
         fail(f"{text!r} is not an amount with at most 5 decimals", MISUSED)
-    if read < 0:
-        fail("an amount is not below 0", MISUSED)
+    if not 0 <= read <= MOST_AMOUNT:
+        fail(f"an amount is not below 0 and not above {short(MOST_AMOUNT)}", MISUSED)
     return read
 
 

@@ -16,9 +16,13 @@ from opensmm.store.connection import Connection
 
 service_verbs: Final = typer.Typer(help="The price list.", no_args_is_help=True)
 
+MOST_QUANTITY: Final = 10**12
+"""With a thousand runs still a number that the database counts in."""
+RATES_BELOW: Final = 10**9
+
 Rate = Annotated[str | None, typer.Option("--rate", help="Per 1000, or for a package; kept as typed, such as 0.90.")]
-Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.", min=0)]
-Most = Annotated[int | None, typer.Option("--max", help="The largest quantity.", min=0)]
+Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.", min=0, max=MOST_QUANTITY)]
+Most = Annotated[int | None, typer.Option("--max", help="The largest quantity.", min=0, max=MOST_QUANTITY)]
 Name = Annotated[str | None, typer.Option("--name")]
 Category = Annotated[str | None, typer.Option("--category")]
 OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale")]
@@ -58,8 +62,8 @@ def add(
     category: Annotated[str, typer.Option("--category")],
     rate: Annotated[str, typer.Option("--rate", help="Per 1000, or for a package; kept as typed.")],
     kind: Annotated[ServiceType, typer.Option("--type", case_sensitive=False)] = ServiceType.DEFAULT,
-    least: Annotated[int, typer.Option("--min", min=0)] = 1,
-    most: Annotated[int, typer.Option("--max", min=0)] = 10_000,
+    least: Annotated[int, typer.Option("--min", min=0, max=MOST_QUANTITY)] = 1,
+    most: Annotated[int, typer.Option("--max", min=0, max=MOST_QUANTITY)] = 10_000,
     refill: Refill = False,
     cancel: Cancel = False,
     dripfeed: DripFeed = False,
@@ -73,6 +77,8 @@ def add(
         id=ServiceId(service_id), name=name, type=kind, category=category, rate=_rate(rate), min=least, max=most,
         refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed),
     )  # fmt: skip
+
+    _check_range(service)
 
     async def work(connection: Connection) -> int:
         async with connection.transaction():
@@ -117,8 +123,7 @@ def edit(
             if known is None:
                 return False
             changed = structs.replace(known, **changes)
-            if changed.max < changed.min:
-                fail("the largest quantity is below the smallest", MISUSED)
+            _check_range(changed)
             await catalogue.save_services(connection, [changed], actor=ACTOR, now=now())
             return True
 
@@ -127,11 +132,16 @@ def edit(
     answer({"id": service, "changed": sorted(changes)}, f"service {service}: {', '.join(sorted(changes))}", json=json)
 
 
+def _check_range(service: Service) -> None:
+    if service.max < service.min:
+        fail("the largest quantity is below the smallest", MISUSED)
+
+
 def _rate(text: str) -> Decimal:
     try:
         rate = Decimal(text)
     except InvalidOperation:
         fail(f"{text!r} is not a rate", MISUSED)
-    if not rate.is_finite() or rate <= 0:
-        fail("a rate is above 0", MISUSED)
+    if not rate.is_finite() or not 0 < rate < RATES_BELOW:
+        fail(f"a rate is above 0 and below {RATES_BELOW}", MISUSED)
     return rate

@@ -48,6 +48,11 @@ class Desk:
         self._contacts: dict[ProviderId, Contact] = {}
         self._sessions: dict[ProviderId, ClientSession] = {}
 
+    @property
+    def empty(self) -> bool:
+        """No provider is known yet."""
+        return not self._contacts
+
     def contact(self, provider: ProviderId) -> Contact | None:
         return self._contacts.get(provider)
 

@@ -1,0 +1,293 @@
+"""Both dialects driven at random against a small model, on the real endpoint, real PostgreSQL and the real sandbox."""
+
+import asyncio
+import itertools
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from tests.panel import DEFAULT, DRIP, PACKAGE, PLAIN, PRICE_LIST, Clock, broken, buyer, fetch, now, open_api, stock
+from tests.works import open_works
+
+from opensmm.actions import accounts
+from opensmm.base.money import Money, money
+from opensmm.domain.pricing import charge
+from opensmm.store import cluster
+from opensmm.store.embedded import APP, OWNER, Embedded
+
+SERVICES = {int(service.id): service for service in PRICE_LIST}
+ENDS = ("Completed", "Partial", "Canceled")
+BEHAVIOURS = ("me", "me", "partial-40", "canceled", "refuse", "drop", "stuck", "slow", "garbage")
+WORDS = {
+    "pending": "Pending", "processing": "Processing", "inprogress": "In progress", "completed": "Completed",
+    "partial": "Partial", "canceled": "Canceled",
+}  # fmt: skip
+MAY_FOLLOW = {
+    "Pending": {"Pending", "Processing", "In progress", *ENDS},
+    "Processing": {"Pending", "Processing", "In progress", *ENDS},
+    "In progress": {"In progress", *ENDS},
+    **{word: {word} for word in ENDS},
+}
+DIALECTS = st.sampled_from(["v1", "v2"])
+WHO = st.integers(0, 1)
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Bought:
+    """What the model knows of an order."""
+
+    who: int
+    service: int
+    quantity: int
+    runs: int
+    behaviour: str
+    charge: int
+    sent: bool = False
+    cancel_asked: bool = False
+    seen: str = "Pending"
+    refills: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def packaged(self):
+        return self.service == PACKAGE
+
+    def paid_for(self, remains):
+        """What is kept of the charge when so many units remain."""
+        return charge(SERVICES[self.service].rate, self.quantity * self.runs - remains, packaged=self.packaged)
+
+
+class Trade(RuleBasedStateMachine):
+    server: Embedded
+
+    def __init__(self):
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.stack = AsyncExitStack()
+        self.orders: dict[int, Bought] = {}
+        self.keys: dict[tuple[int, str], tuple[int, tuple[object, ...]]] = {}
+        self.money = [0, 0]
+
+    def run(self, work):
+        return self.runner.run(work)
+
+    @initialize(rich=st.integers(0, 3_000_000), poor=st.integers(0, 20_000))
+    def begin(self, rich, poor):
+        self.run(self.open(rich, poor))
+
+    async def open(self, rich, poor):
+        name = f"machine_{next(_numbers)}"
+        url = self.server.url(cluster.SUPERUSER, "postgres")
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+            await conn.execute(f"create database {name} owner {OWNER} template template_opensmm strategy file_copy")
+        self.name = name
+        app_url = self.server.url(APP, name)
+        self.clock = Clock()
+        self.conn = await self.stack.enter_async_context(
+            await psycopg.AsyncConnection.connect(app_url, autocommit=True)
+        )
+        await stock(self.conn)
+        self.people = [await buyer(self.conn, f"{units / 100_000:.5f}") for units in (rich, poor)]
+        self.money = [rich, poor]
+        self.api = await self.stack.enter_async_context(open_api(app_url, self.clock))
+        self.works = await self.stack.enter_async_context(open_works(app_url, self.clock, timeout_s=5))
+
+    def ask(self, dialect, who, action, **fields):
+        return self.run(self.api.ask(dialect, self.people[who].key, action, **fields))
+
+    @rule(
+        dialect=DIALECTS, who=WHO, service=st.sampled_from([DEFAULT, PLAIN, PACKAGE, DRIP]),
+        quantity=st.integers(9, 400), runs=st.sampled_from([0, 0, 2, 3]), behaviour=st.sampled_from(BEHAVIOURS),
+        key=st.sampled_from(["", "", "", "k1", "k2", "k3"]),
+    )  # fmt: skip
+    def add(self, dialect, who, service, quantity, runs, behaviour, key):
+        runs = runs if service == DRIP else 0
+        asked = (service, quantity, runs, behaviour)
+        fields = {"service": service, "link": f"https://example.com/{behaviour}", "quantity": quantity}
+        fields |= {"runs": runs, "interval": 1} if runs else {}
+        fields |= {"idempotency_key": key} if key else {}
+        said = self.ask(dialect, who, "add", **fields)
+        before = self.keys.get((who, key))
+        if before is not None:
+            order, earlier = before
+            expected = {"order": order} if earlier == asked else "Idempotency key was used with other parameters"
+            assert expected == (said.get("error") or {"order": said["order"]})
+            return
+        units = 1 if service == PACKAGE else quantity
+        cost = charge(SERVICES[service].rate, units * (runs or 1), packaged=service == PACKAGE)
+        if service != PACKAGE and quantity < 10:
+            assert "10" in said["error"]
+        elif cost > self.money[who]:
+            assert {"error": "Not enough funds on balance"} == said
+        else:
+            order = said["order"]
+            assert order not in self.orders
+            self.orders[order] = Bought(who, service, units, runs or 1, behaviour, cost)
+            self.money[who] -= cost
+            if key:
+                self.keys[who, key] = (order, asked)
+
+    @rule(who=WHO, amount=st.integers(1, 500_000))
+    def top_up(self, who, amount):
+        customer = self.people[who].id
+        self.run(
+            accounts.top_up(self.conn, customer, Money(amount), gateway="t", external_id="", actor="test", now=now())
+        )
+        self.money[who] += amount
+
+    @rule(seconds=st.sampled_from([0.5, 3, 9, 61, 4000]))
+    def time_passes(self, seconds):
+        self.run(self.works.round(seconds))
+        for one in self.orders.values():
+            one.sent = True
+        self.look()
+
+    @precondition(lambda self: self.orders)
+    @rule(dialect=DIALECTS, data=st.data())
+    def cancel(self, dialect, data):
+        order = data.draw(st.sampled_from(sorted(self.orders)))
+        one = self.orders[order]
+        (said,) = self.ask(dialect, one.who, "cancel", orders=order)
+        offered = SERVICES[one.service].cancel and one.seen not in ENDS
+        assert {"order": order, "cancel": 1 if offered else {"error": "Order cannot be canceled"}} == said
+        if offered:
+            one.cancel_asked = True
+            if not one.sent:
+                self.money[one.who] += one.charge
+                one.charge = 0
+                assert "Canceled" == self.statuses(one.who)[order][0]
+        self.look()
+
+    @precondition(lambda self: self.orders)
+    @rule(dialect=DIALECTS, data=st.data())
+    def refill(self, dialect, data):
+        order = data.draw(st.sampled_from(sorted(self.orders)))
+        one = self.orders[order]
+        said = self.ask(dialect, one.who, "refill", order=order)
+        if not SERVICES[one.service].refill:
+            assert {"error": "Refill is disabled for this service"} == said
+        elif one.seen != "Completed":
+            assert {"error": "The order is not completed"} == said
+        elif any(word in ("Pending", "In progress") for word in one.refills.values()):
+            assert {"error": "The refill task is not completed for this order"} == said
+        else:
+            one.refills[int(said["refill"])] = "Pending"
+
+    @precondition(lambda self: self.orders)
+    @rule(dialect=DIALECTS, data=st.data())
+    def strangers_see_nothing(self, dialect, data):
+        order = data.draw(st.sampled_from(sorted(self.orders)))
+        other = 1 - self.orders[order].who
+        for action in ("status", "refill"):
+            assert {"error": "Incorrect order ID"} == self.ask(dialect, other, action, order=order)
+        assert "Incorrect order ID" == self.ask(dialect, other, "cancel", order=order)[0]["cancel"]["error"]
+
+    def statuses(self, who):
+        """(word, charge, remains) of every order of one customer; both dialects say the same."""
+        mine = [order for order, one in self.orders.items() if one.who == who]
+        told = {}
+        for at in range(0, len(mine), 100):
+            ids = ",".join(map(str, mine[at : at + 100]))
+            v2, v1 = self.ask("v2", who, "status", orders=ids), self.ask("v1", who, "status", orders=ids)
+            for order, said in v2.items():
+                told[int(order)] = (said["status"], money(said["charge"]), int(said["remains"]))
+                early = said["status"] in ("Pending", "Processing")
+                assert said["status"] == WORDS[v1[order]["status"]]
+                assert v1[order]["remains"] == ("0" if early else said["remains"])
+                assert 0 <= Decimal(v1[order]["charge"]) - Decimal(said["charge"]) < Decimal("0.0001")
+        return told
+
+    def look(self):
+        """Reads everything; statuses go forward only, money moves exactly as they say."""
+        for who in (0, 1):
+            for order, (word, paid, remains) in self.statuses(who).items():
+                one = self.orders[order]
+                assert word in MAY_FOLLOW[one.seen], (order, one.seen, word)
+                assert 0 <= remains <= one.quantity * one.runs
+                self.money[who] += one.charge - paid
+                one.seen, one.charge = word, paid
+                if word in ENDS:
+                    self.ended(one, remains)
+
+    def ended(self, one, remains):
+        whole = one.quantity * one.runs
+        assert one.charge == one.paid_for(remains)
+        assert {"Completed": remains == 0, "Partial": 0 < remains < whole, "Canceled": remains == whole}[one.seen]
+        if not one.cancel_asked:
+            expected = {
+                "me": 0,
+                "drop": 0,
+                "slow": 0,
+                "partial-40": one.runs * (one.quantity - one.quantity * 40 // 100),
+            }
+            assert remains == expected.get(one.behaviour, whole)
+            assert one.behaviour not in ("garbage", "stuck")
+
+    @invariant()
+    def balances_agree(self):
+        if hasattr(self, "works"):
+            for who in (0, 1):
+                assert money(self.ask("v2", who, "balance")["balance"]) == self.money[who]
+            for one in self.orders.values():
+                for refill, before in one.refills.items():
+                    word = self.ask("v2", one.who, "refill_status", refill=refill)["status"]
+                    assert before in ("Pending", "In progress") or word == before
+                    one.refills[refill] = word
+
+    def teardown(self):
+        try:
+            if hasattr(self, "works"):
+                self.finish()
+        finally:
+            self.run(self.close())
+            self.runner.close()
+
+    def finish(self):
+        """Faults stop, time passes: every order reaches its end, but for those that nobody may end."""
+        for _ in range(8):
+            self.time_passes(4000)
+        self.balances_agree()
+        for order, one in self.orders.items():
+            for_ever = one.behaviour in ("garbage",) or (one.behaviour == "stuck" and not one.cancel_asked)
+            partly = one.runs > 1 and one.behaviour in ("garbage", "stuck")
+            assert for_ever or partly or one.seen in ENDS, (order, one)
+            assert not any(word in ("Pending", "In progress") for word in one.refills.values())
+        assert [] == self.run(broken(self.conn))
+        sent = self.run(fetch(self.conn, "select count(*) from attempt where outcome in ('accepted', 'unsure')"))
+        assert sent == self.run(fetch(self.conn, "select count(*) from sandbox_order"))
+
+    async def close(self):
+        await self.stack.aclose()
+        if hasattr(self, "name"):
+            url = self.server.url(cluster.SUPERUSER, "postgres")
+            async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+                await conn.execute(f"drop database {self.name} with (force)")
+
+
+@pytest.mark.parametrize("steps", [40])
+def test_whatever_is_asked_in_whatever_order_the_model_and_the_books_agree(server, steps):
+    class OnThisServer(Trade):
+        pass
+
+    OnThisServer.server = server
+    run_state_machine_as_test(
+        OnThisServer,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,189 @@
+"""The command line: what each verb does, says as JSON, and how it exits."""
+
+import json
+from decimal import Decimal
+
+import psycopg
+import pytest
+from tests.panel import DEFAULT, PEPPER, SANDBOX
+from typer.testing import CliRunner
+
+from opensmm.cli import app
+
+DONE, FAILED, MISUSED, UNAVAILABLE = 0, 1, 2, 3
+
+
+@pytest.fixture
+def run(database, tmp_path, monkeypatch):
+    """Runs a verb on the test's database; returns its exit code and what it printed."""
+    monkeypatch.setenv("DATABASE_URL", database.app_url)
+    monkeypatch.setenv("OPENSMM_PEPPER", PEPPER.decode())
+
+    def verb(*words):
+        result = CliRunner().invoke(app, [*map(str, words), "--data", str(tmp_path)])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, result.stdout
+
+    return verb
+
+
+@pytest.fixture
+def said(run):
+    """Runs a verb with --json; returns its exit code and the one line it said."""
+
+    def verb(*words):
+        code, printed = run(*words, "--json")
+        lines = printed.splitlines()
+        assert len(lines) <= 1, printed
+        return code, json.loads(lines[0]) if lines else None
+
+    return verb
+
+
+@pytest.fixture
+def rows(database):
+    with psycopg.connect(database.app_url, autocommit=True) as conn:
+        yield lambda query: conn.execute(query).fetchall()
+
+
+@pytest.fixture
+def sandbox(database):
+    with psycopg.connect(database.app_url, autocommit=True) as conn:
+        conn.execute("insert into provider (name, kind, currency) values (%s, 'sandbox', 'USD')", [SANDBOX])
+
+
+def test_a_customer_is_added_with_money_and_a_key(said, rows):
+    code, told = said("customer", "add", "--name", "Ann", "--balance", "10.00")
+    assert (DONE, {"id", "key"}) == (code, set(told))
+    assert [(told["id"], "Ann", 1_000_000)] == rows("select id, name, balance from customer")
+    assert 40 == len(told["key"])
+    assert (FAILED, None) == said("customer", "add", "--name", "Ann")
+
+
+@pytest.mark.parametrize(
+    "balance", ["x", "-1", "0.000001", "NaN", "1e99", "99999999999999999999", "9223372036854775807"]
+)
+def test_a_balance_that_is_no_amount_is_refused_and_nobody_added(said, rows, balance):
+    code, _ = said("customer", "add", "--name", "Ann", "--balance", balance)
+    assert (MISUSED, [(0,)]) == (code, rows("select count(*) from customer"))
+
+
+def test_keys_are_added_imported_and_revoked(said, rows):
+    customer = said("customer", "add", "--name", "Ann")[1]["id"]
+    code, added = said("key", "add", customer, "--label", "shop", "--title-case", "--address", "192.0.2.1")
+    assert (DONE, [("shop", True, ["192.0.2.1"])]) == (
+        code,
+        rows(f"select label, title_case, addresses from api_key where id = {added['id']}"),
+    )
+    brought = "x" * 32
+    assert (DONE, brought) == (lambda got: (got[0], got[1]["key"]))(said("key", "import", customer, brought))
+    assert FAILED == said("key", "import", customer, brought)[0]
+    assert MISUSED == said("key", "import", customer, "short")[0]
+    assert FAILED == said("key", "add", 99)[0]
+    assert (DONE, {"revoked": [added["id"]]}) == said("key", "revoke", added["id"])
+    assert (FAILED, {"revoked": []}) == said("key", "revoke", added["id"])
+
+
+def test_a_top_up_is_booked_once_per_payment(said, rows):
+    customer = said("customer", "add", "--name", "Ann")[1]["id"]
+    booked = {"customer": customer, "amount": "25.50", "booked": True}
+    assert (DONE, booked) == said("topup", customer, "25.50", "--gateway", "g", "--id", "1")
+    assert (DONE, booked | {"booked": False}) == said("topup", customer, "25.50", "--gateway", "g", "--id", "1")
+    assert [(2_550_000,)] == rows("select balance from customer")
+    assert FAILED == said("topup", 99, "1.00")[0]
+    assert MISUSED == said("topup", customer, "0")[0]
+    assert MISUSED == said("topup", customer, "1,5")[0]
+
+
+def test_a_service_is_added_listed_and_edited(said, rows, sandbox):
+    words = ("service", "add", "--name", "Likes ❤️", "--category", "A", "--rate", "0.90", "--min", "10", "--max", "100")
+    assert (DONE, {"id": 1}) == said(*words)
+    assert (DONE, {"id": 7}) == said(*words, "--id", "7", "--type", "custom comments", "--cancel")
+    assert FAILED == said(*words, "--id", "7")[0]
+    assert [(1, "1"), (7, "7")] == rows("select service_id, provider_service from route order by 1")
+    assert (DONE, {"id": 1, "changed": ["on_sale", "rate"]}) == said(
+        "service", "edit", 1, "--rate", "1.0", "--off-sale"
+    )
+    listed = said("service", "list")[1]["services"]
+    assert [(1, "1.0", False, "Default"), (7, "0.90", True, "Custom Comments")] == [
+        (one["id"], one["rate"], one["on_sale"], one["type"]) for one in listed
+    ]
+    assert FAILED == said("service", "edit", 99, "--rate", "1")[0]
+    assert MISUSED == said("service", "edit", 1)[0]
+    assert MISUSED == said("service", "edit", 1, "--min", "101")[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--rate", "x"), ("--rate", "0"), ("--rate", "-1"), ("--rate", "NaN"), ("--rate", "1e12"),
+        ("--rate", "1", "--min", "5", "--max", "4"), ("--rate", "1", "--max", "99999999999999999999"),
+    ],
+)  # fmt: skip
+def test_a_service_that_makes_no_sense_is_refused(said, rows, sandbox, words):
+    assert MISUSED == said("service", "add", "--name", "N", "--category", "C", *words)[0]
+    assert [(0,)] == rows("select count(*) from service")
+
+
+def test_verify_names_every_invariant_and_fails_where_one_is_broken(said, run, database):
+    code, told = said("verify")
+    assert (DONE, True) == (code, told["holds"])
+    assert "L3" in [check["name"] for check in told["checks"]]
+    said("customer", "add", "--name", "Ann", "--balance", "1")
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("update customer set balance = 7")
+    code, told = said("verify")
+    (broken,) = [check for check in told["checks"] if not check["holds"]]
+    assert (FAILED, False, "L3", ["customer 1: 7 is not 100000"]) == (
+        code,
+        told["holds"],
+        broken["name"],
+        broken["examples"],
+    )
+    code, printed = run("verify")
+    assert FAILED == code
+    assert "customer 1: 7 is not 100000" in printed
+
+
+def test_an_orders_story_is_told(said, run, rows, sandbox, database):
+    customer = said("customer", "add", "--name", "Ann", "--balance", "1")[1]["id"]
+    said("service", "add", "--name", "N", "--category", "C", "--rate", "0.90")
+    with psycopg.connect(database.app_url, autocommit=True) as conn:
+        conn.execute(
+            """insert into orders (customer_id, service_id, link, quantity, rate, packaged, charge, created)
+               values (%s, 1, 'https://example.com', 100, %s, false, 9000, now())""",
+            [customer, Decimal("0.90")],
+        )
+    code, told = said("orders", "show", 1)
+    assert (DONE, "0.09000", "open") == (code, told["charge"], told["state"])
+    assert "placed: service 1, 100 × 1, for 0.09000" in [event["what"] for event in told["events"]]
+    assert FAILED == said("orders", "show", 2)[0]
+    assert "order 1 of customer" in run("orders", "show", 1)[1]
+
+
+def test_migrate_needs_the_owner_and_says_so(said, database, monkeypatch):
+    assert UNAVAILABLE == said("migrate")[0]
+    monkeypatch.setenv("DATABASE_ADMIN_URL", database.owner_url)
+    assert (DONE, {"applied": []}) == said("migrate")
+
+
+def test_without_a_database_a_verb_says_so(said, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    for words in (("verify",), ("customer", "add", "--name", "Ann"), ("orders", "show", DEFAULT)):
+        assert (UNAVAILABLE, None) == said(*words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("demo",), ("serve",), ("api",), ("worker",), ("migrate",), ("verify",), ("customer",), ("customer", "add"),
+     ("key",), ("service",), ("topup",), ("orders",), ("orders", "show"), ("bench",)],
+)  # fmt: skip
+def test_every_verb_explains_itself(words):
+    result = CliRunner().invoke(app, [*words, "--help"])
+    assert 0 == result.exit_code
+    assert "Usage" in result.stdout
+
+
+def test_words_that_are_off_exit_with_2():
+    for words in (["nonsense"], ["orders", "show", "x"], ["customer", "add"], ["demo", "--port", "99999999"]):
+        assert 2 == CliRunner().invoke(app, words).exit_code

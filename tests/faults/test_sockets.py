@@ -1,0 +1,177 @@
+"""Clients that misuse their sockets: slow heads, slow bodies, silence and floods cost bounded time, and nobody else."""
+
+import asyncio
+import json
+import socket
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from tests.panel import books, until
+
+from opensmm.api import server
+from opensmm.main import Application
+
+PATIENCE_S = 1
+
+
+class Server(server.Server):
+    def run_here(self, listening):
+        return self._serve(sockets=[listening])
+
+
+@asynccontextmanager
+async def serving(endpoint):
+    """The real server with less patience; yields its port."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        Application(endpoint), http=server.Protocol, ws="none", lifespan="off", log_level="critical",
+        timeout_keep_alive=1, timeout_graceful_shutdown=0,
+    )  # fmt: skip
+    config.load()
+    running = Server(config)
+    running.lifespan = config.lifespan_class(config)
+    task = asyncio.create_task(running.run_here(listening))
+
+    async def started():
+        return running.started
+
+    await until(started)
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        running.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def port(api, monkeypatch):
+    monkeypatch.setattr(server, "PATIENCE_S", PATIENCE_S)
+    async with serving(api.application) as found:
+        yield found
+
+
+def request(body, length=None, head=""):
+    length = len(body) if length is None else length
+    kind = "content-type: application/x-www-form-urlencoded\r\n"
+    return f"POST /api/v2 HTTP/1.1\r\nhost: x\r\n{kind}{head}content-length: {length}\r\n\r\n".encode() + body
+
+
+async def said_to(port, data):
+    """(status, body) of one whole request on a connection of its own."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
+    length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
+    body = await reader.readexactly(length)
+    writer.close()
+    return int(head.split()[1]), json.loads(body)
+
+
+BALANCE = (200, {"balance": "100.00", "currency": "USD"})
+
+
+async def shown_out(port, pieces, pause_s):
+    """Sends pieces with pauses; returns after how long the server ended the connection."""
+    began = time.monotonic()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def send():
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(pause_s)
+
+    sending = asyncio.create_task(send())
+    try:
+        await asyncio.wait_for(reader.read(), 8)
+    except ConnectionError:
+        pass
+    finally:
+        sending.cancel()
+        writer.close()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [],
+        [b"POST /api/v2 HT"],
+        [bytes([byte]) for byte in request(b"")],
+        [request(b"action=", length=100)],
+        [request(b"action=", length=100), *[b"x"] * 50],
+    ],
+    ids=["silent", "half a line", "a head bit by bit", "half a body", "a body bit by bit"],
+)
+async def test_who_takes_for_ever_is_shown_out_and_nobody_else_notices(port, ann, stocked, pieces):
+    before = await books(stocked)
+    crowd = [asyncio.create_task(shown_out(port, pieces, 0.3)) for _ in range(50)]
+    for _ in range(20):
+        assert BALANCE == await said_to(port, request(f"key={ann.key}&action=balance".encode()))
+        await asyncio.sleep(0.01)
+    assert max(await asyncio.gather(*crowd)) < 6
+    assert before == await books(stocked)
+
+
+async def test_a_flood_is_refused_in_words_and_read_no_further_than_its_bound(port, ann):
+    flood = b"x" * (2 << 20)
+    assert (413, {"error": "Request too large"}) == await said_to(port, request(flood))
+    endless = await shown_out(port, [request(b"", length=10**9), *[b"x" * (1 << 20)] * 100], 0)
+    assert endless < 6
+    assert BALANCE == await said_to(port, request(f"key={ann.key}&action=balance".encode()))
+
+
+async def test_a_million_fields_are_refused_fast(port, ann):
+    body = f"key={ann.key}&action=balance".encode() + b"&a=" * 300_000
+    began = time.monotonic()
+    assert (200, {"error": "Incorrect request"}) == await said_to(port, request(body[: 1 << 20]))
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /api/v2 HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+        b"POST /api/v2 HTTP/1.1\r\nhost: x\r\nidempotency-key: a\x00b\r\n\r\n",
+        b"POST /api/v2 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"\r\n" * 1000,
+        b"GET /api/v2?" + b"x" * 100_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_never_answered_with_a_5xx(port, raw):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(raw)
+    writer.write_eof()
+    told = await asyncio.wait_for(reader.read(), 8)
+    writer.close()
+    assert not told.startswith(b"HTTP/1.1 5"), told[:100]
+
+
+async def test_many_requests_on_one_connection_are_answered_in_their_order(port, ann):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    one = request(f"key={ann.key}&action=balance".encode())
+    other = request(f"key={ann.key}&action=nonsense".encode())
+    writer.write((one + other) * 20)
+    told = []
+    for _ in range(40):
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
+        length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
+        told.append(json.loads(await reader.readexactly(length)))
+    writer.close()
+    assert [BALANCE[1], {"error": "Incorrect request"}] * 20 == told
+
+
+async def test_a_client_that_leaves_before_its_answer_leaves_its_order_and_no_harm(port, ann, api, stocked):
+    order = request(f"key={ann.key}&action=add&service=1&quantity=100&link=https://example.com/x".encode())
+    for _ in range(10):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(order)
+        await writer.drain()
+        writer.transport.abort()
+    status, said = await said_to(port, request(f"key={ann.key}&action=orders".encode()))
+    assert status == 200
+    left = await said_to(port, request(f"key={ann.key}&action=balance".encode()))
+    assert f"{100 - 0.09 * len(said):.2f}" == left[1]["balance"]

@@ -1,0 +1,135 @@
+"""The client of other panels: what it writes, how it is bounded, and what it takes for no answer."""
+
+import asyncio
+import time
+
+import pytest
+from tests.works import Liar, served
+
+from opensmm.domain.asks import Add, Details
+from opensmm.domain.dispatch import Accepted, Declined, NotSent, Unsure
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.refills import RefillStatus
+from opensmm.providers.client import MAX_ANSWER, Client, NoAnswer, close_session, open_session
+from opensmm.wire.v1 import V1
+from opensmm.wire.v2 import V2
+
+ASK = Add(7, "https://example.com/me", 100)
+
+
+class Called(Liar):
+    client: Client
+
+
+@pytest.fixture
+async def liar():
+    liar = Called()
+    async with served(liar) as address:
+        session = open_session(4)
+        liar.client = Client(session, address, "their key", V2, 0.5)
+        yield liar
+        await close_session(session)
+
+
+async def test_an_order_is_written_in_the_words_of_the_page(liar):
+    liar.answers["add"] = {"order": 23501}
+    ask = Add(7, "https://example.com/me", details=Details(comments=("first", "second & third")))
+    assert Accepted("23501", '{"order": 23501}') == await liar.client.add(ask)
+    assert [
+        {
+            "key": "their key", "action": "add", "service": "7", "link": "https://example.com/me",
+            "comments": "first\nsecond & third",
+        }
+    ] == liar.asked  # fmt: skip
+
+
+async def test_a_panel_of_the_v1_family_is_spoken_to_as_well(liar):
+    liar.client = Client(liar.client._session, liar.client._url, "their key", V1, 0.5)
+    liar.answers |= {
+        "add": {"status": "success", "order": 32},
+        "status": {
+            "32": {"order": "32", "status": "inprogress", "charge": "0.036", "start_count": "5", "remains": "9"}
+        },
+    }
+    assert "32" == (await liar.client.add(ASK)).provider_order
+    (report,) = await liar.client.statuses(["32"])
+    assert (OrderStatus.IN_PROGRESS, 5, 9) == (report.status, report.start_count, report.remains)
+
+
+async def test_refills_and_cancels_are_asked_for_and_after(liar):
+    liar.answers |= {
+        "refill": [{"order": 1, "refill": 5}, {"order": 2, "refill": {"error": "Incorrect order ID"}}],
+        "refill_status": [{"refill": 5, "status": "In progress"}, {"refill": 6, "status": "Odd"}],
+        "cancel": [{"order": 1, "cancel": 1}, {"order": 2, "cancel": {"error": "Order cannot be canceled"}}],
+    }
+    assert ["5", Declined("Incorrect order ID"), None] == await liar.client.refills(["1", "2", "3"])
+    assert [RefillStatus.IN_PROGRESS, None] == await liar.client.refill_statuses(["5", "6"])
+    assert [True, Declined("Order cannot be canceled")] == await liar.client.cancels(["1", "2"])
+
+
+async def test_a_redirect_is_not_followed_and_a_post_never_becomes_a_get(liar):
+    liar.answers |= {"add": (302, b""), "status": (301, b"")}
+    assert isinstance(await liar.client.add(ASK), Unsure)
+    with pytest.raises(NoAnswer):
+        await liar.client.statuses(["1"])
+    assert 2 == len(liar.asked)
+
+
+@pytest.mark.parametrize("answer", [(500, b""), (404, b"<html>"), b"x" * (MAX_ANSWER + 1)])
+async def test_what_is_no_answer_is_an_exception_for_reads_and_unsure_for_an_order(liar, answer):
+    liar.answers |= dict.fromkeys(("add", "status"), answer)
+    assert isinstance(await liar.client.add(ASK), Unsure)
+    with pytest.raises(NoAnswer):
+        await liar.client.statuses(["1"])
+
+
+async def test_an_answer_of_a_gigabyte_is_read_no_further_than_the_bound(liar):
+    async def endless(scope, receive, send):
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1024):
+            await send({"type": "http.response.body", "body": b"x" * (1 << 20), "more_body": True})
+
+    async with served(endless) as address:
+        client = Client(liar.client._session, address, "k", V2, 5)
+        began = time.monotonic()
+        assert isinstance(await client.add(ASK), Unsure)
+        assert time.monotonic() - began < 3
+
+
+async def silent(scope, receive, send):
+    await asyncio.sleep(5)
+
+
+async def dripping(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(100):
+        await send({"type": "http.response.body", "body": b" ", "more_body": True})
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("provider", [silent, dripping])
+async def test_a_silent_or_dripping_provider_is_given_up_in_time(liar, provider):
+    async with served(provider) as address:
+        client = Client(liar.client._session, address, "k", V2, 0.3)
+        began = time.monotonic()
+        assert isinstance(await client.add(ASK), Unsure)
+        assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/api/v2", "http://no-such-host.invalid/api/v2"])
+async def test_only_a_connection_never_made_proves_that_nothing_was_written(liar, url):
+    client = Client(liar.client._session, url, "k", V2, 2)
+    assert isinstance(await client.add(ASK), NotSent)
+
+
+async def test_a_connection_that_ends_before_the_answer_is_unsure(liar):
+    async def hang_up(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = Client(liar.client._session, f"http://127.0.0.1:{port}/", "k", V2, 2)
+    assert isinstance(await client.add(ASK), Unsure)
+    server.close()

@@ -1,0 +1,89 @@
+"""The sandbox as the panel that it is: its own book, its own answers, its behaviours."""
+
+import pytest
+from tests.panel import LINK, PEPPER, Api, Clock, fetch
+
+from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
+
+
+@pytest.fixture
+async def box(database, clock: Clock):
+    pool = open_pool(database.app_url)
+    await pool.open()
+    yield Api(Sandbox(pool, sandbox_key(PEPPER), 1.0, clock))
+    await pool.close()
+
+
+KEY = sandbox_key(PEPPER)
+
+
+async def ask(box, action, **fields):
+    return (await box.form("v2", {"key": KEY, "action": action, **fields})).said
+
+
+async def add(box, behaviour, quantity=100):
+    return (await ask(box, "add", service=1, link=f"{LINK}/{behaviour}", quantity=quantity))["order"]
+
+
+async def test_its_key_is_derived_and_no_other_is_let_in(box, conn):
+    assert sandbox_key(PEPPER) != sandbox_key(b"other pepper")
+    for key in ("", "x"):
+        assert {"error": "Invalid API key"} == (await box.form("v2", {"key": key, "action": "balance"})).said
+    assert {"error": "Incorrect request"} == await ask(box, "nonsense")
+    assert {"balance": "1000000.00", "currency": "USD"} == await ask(box, "balance")
+
+
+async def test_it_keeps_a_book_of_what_was_bought(box, conn, clock):
+    assert [1, 2] == [await add(box, "me"), await add(box, "partial-40")]
+    assert [(1, "1", f"{LINK}/me", 100, clock()), (2, "1", f"{LINK}/partial-40", 100, clock())] == await fetch(
+        conn, "select id, service, link, quantity, placed from sandbox_order order by id"
+    )
+
+
+async def test_what_it_refuses_and_what_it_answers_with_rubbish(box, conn):
+    assert {"error": "Bad link"} == await ask(box, "add", service=1, link=f"{LINK}/refuse", quantity=1)
+    assert [] == await fetch(conn, "select from sandbox_order")
+    answer = await box.form("v2", {"key": KEY, "action": "add", "service": 1, "link": f"{LINK}/garbage", "quantity": 1})
+    assert (200, "text/html", b"<html>") == (answer.status, answer.headers["content-type"], answer.body[:6])
+    assert 1 == len(await fetch(conn, "select from sandbox_order"))
+
+
+async def test_it_reports_as_time_goes_by(box, clock):
+    order = await add(box, "partial-40")
+    told = []
+    for _ in range(3):
+        told.append((await ask(box, "status", orders=order))[str(order)])
+        clock.forward(5)
+    assert [("Pending", "100"), ("In progress", "80"), ("Partial", "60")] == [
+        (said["status"], said["remains"]) for said in told
+    ]
+    assert {"99": {"error": "Incorrect order ID"}} == await ask(box, "status", orders=99)
+
+
+async def test_it_cancels_what_moves_and_nothing_else(box, clock):
+    moving, ended = await add(box, "stuck"), await add(box, "me")
+    clock.forward(20)
+    refused = {"error": "Order cannot be canceled"}
+    assert [
+        {"order": moving, "cancel": 1},
+        {"order": ended, "cancel": refused},
+        {"order": 99, "cancel": {"error": "Incorrect order ID"}},
+    ] == await ask(box, "cancel", orders=f"{moving},{ended},99")
+    assert "Canceled" == (await ask(box, "status", order=moving))["status"]
+    assert [{"order": moving, "cancel": refused}] == await ask(box, "cancel", orders=moving)
+
+
+async def test_it_refills_what_it_lost(box, clock):
+    dropped, moving = await add(box, "drop"), await add(box, "slow")
+    clock.forward(20)
+    assert [
+        {"order": dropped, "refill": 1},
+        {"order": moving, "refill": {"error": "The order is not completed"}},
+        {"order": 99, "refill": {"error": "Incorrect order ID"}},
+    ] == await ask(box, "refill", orders=f"{dropped},{moving},99")
+    told = []
+    for _ in range(3):
+        told.append((await ask(box, "refill_status", refill=1))["status"])
+        clock.forward(5)
+    assert ["Pending", "In progress", "Completed"] == told
+    assert {"error": "Refill not found"} == await ask(box, "refill_status", refill=9)

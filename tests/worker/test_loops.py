@@ -1,0 +1,101 @@
+"""The worker's loops with nobody stepping them: orders reach their ends by themselves, and a stop is a clean one."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from tests.faults import proxy
+from tests.panel import DEFAULT, LINK, PEPPER, broken, fetch, open_api, until
+from tests.works import served
+
+from opensmm.providers.desk import Desk
+from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
+from opensmm.worker.loops import Worker
+
+SPEED = 40.0
+
+
+@asynccontextmanager
+async def working(url, provider_url, count=1):
+    """Workers that run until the block ends, and then stop by themselves."""
+    stop = asyncio.Event()
+    workers = [Worker(url, Desk(PEPPER, provider_url, 2.0), 2.0) for _ in range(count)]
+    running = [asyncio.create_task(worker.run(stop)) for worker in workers]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(*running), 5)
+
+
+def sandbox_of(url):
+    return served(Sandbox(open_pool(url), sandbox_key(PEPPER), SPEED), lifespan=True)
+
+
+async def place(api, who, behaviours, service=DEFAULT):
+    return [await api.add(who.key, service, link=f"{LINK}/{at}/{one}") for at, one in enumerate(behaviours)]
+
+
+async def ended(conn):
+    return not await fetch(conn, "select from orders where state = 'open'")
+
+
+async def test_two_workers_carry_every_order_to_its_end(stocked, database, ann):
+    behaviours = ("me", "partial-40", "canceled", "refuse", "drop") * 8
+    async with open_api(database.app_url) as api, sandbox_of(database.app_url) as address:
+        orders = await place(api, ann, behaviours)
+        async with working(database.app_url, address, count=2):
+            await until(lambda: ended(stocked), 20)
+            await api.ask("v2", ann.key, "refill", order=orders[4])
+
+            async def refilled():
+                said = await api.ask("v2", ann.key, "refill_status", order=orders[4])
+                return said["status"] == "Completed"
+
+            await until(refilled, 20)
+            stuck = (await place(api, ann, ["stuck"]))[0]
+
+            async def sent():
+                return await fetch(stocked, "select from delivery where order_id = %s and state = 'pending'", stuck)
+
+            await until(sent)
+            await api.ask("v2", ann.key, "cancel", order=stuck)
+            await until(lambda: ended(stocked), 20)
+    told = dict(await fetch(stocked, "select state, count(*) from orders group by state"))
+    assert {"completed": 16, "partial": 8, "canceled": 17} == told
+    assert [(40 - 8 + 1,)] == await fetch(stocked, "select count(*) from sandbox_order")
+    assert [] == await broken(stocked)
+
+
+async def test_a_worker_goes_on_when_its_database_comes_back(stocked, database, ann):
+    async with (
+        open_api(database.app_url) as api,
+        sandbox_of(database.app_url) as address,
+        proxy.before(database.app_url) as (between, url),
+        working(url, address),
+    ):
+        await place(api, ann, ["me"])
+        await until(lambda: ended(stocked), 20)
+        await between.down()
+        await place(api, ann, ["me"] * 5)
+        await asyncio.sleep(0)
+        await between.up()
+        await until(lambda: ended(stocked), 20)
+    assert [] == await broken(stocked)
+
+
+async def test_a_worker_that_is_told_to_stop_records_what_is_on_its_way(stocked, database, ann):
+    arrived = asyncio.Event()
+
+    async def slow(scope, receive, send):
+        await receive()
+        arrived.set()
+        await asyncio.sleep(0.5)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"order": 7}'})
+
+    async with open_api(database.app_url) as api, served(slow) as address:
+        await place(api, ann, ["me"])
+        async with working(database.app_url, address):
+            await asyncio.wait_for(arrived.wait(), 10)
+    assert [("accepted", "7")] == await fetch(stocked, "select outcome, provider_order from attempt")
+    assert [] == await broken(stocked)
