@@ -100,7 +100,7 @@ class Load:
         self.errors: list[str] = []
         self.due = array("q")
         self.took = array("q")
-        self.late = array("q")
+        self.late: list[tuple[int, int]] = []
         self.asked = 0
 
     def receive(self, fd: int) -> bool:
@@ -170,7 +170,7 @@ class Load:
                 fd = idle.pop()
                 busy[fd] = times[at]
                 self._by_fd[fd].send(requests[at % most])
-                self.late.append(now - times[at])
+                self.late.append((times[at], now - times[at]))
                 at += 1
             for fd in self._wait(times[at] if at < count and idle else 0):
                 if self.receive(fd):
@@ -244,7 +244,7 @@ def _report(load: Load, begin: int, until: int, used: dict[str, float]) -> Repor
         p99_ms=percentile_ms(counted, 0.99),
         p999_ms=percentile_ms(counted, 0.999),
         max_ms=percentile_ms(counted, 1.0),
-        late_p99_ms=percentile_ms(sorted(load.late), 0.99),
+        late_p99_ms=percentile_ms(sorted(late for due, late in load.late if due >= begin), 0.99),
         errors=len(load.errors),
         first_error=load.errors[0] if load.errors else "",
         cpu_s=used,

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Sequence
 from random import Random
+from typing import Final
 
 import msgspec
 import psycopg
@@ -12,8 +13,8 @@ from msgspec import Struct
 from bench.asks import some_orders
 from opensmm.store.orders import _VIEWS
 
-WARM_S = 0.5
-SETS = 500
+WARM_S: Final = 0.25
+SETS: Final = 500
 
 
 class Wanted(Struct, frozen=True):

@@ -115,12 +115,14 @@ MEASURES: Final = (
     Measure("start", "start to first answer, existing data folder", "limit", "s", "start", limit=3, at_most=True),
     Measure("memory", "memory of the API process (RSS)", "limit", "MiB", "memory", limit=256, at_most=True),
 )
-AFTER_THE_ROUNDS: Final = frozenset(("start", "memory"))
-"""Probes of the whole run, not of a round."""
 
 
 class Result(Struct, frozen=True):
-    """Medians over the rounds, each of which is kept as (ours, yardstick)."""
+    """Medians over the rounds, each of which is kept as (ours, yardstick).
+
+    The ratio is the median of the rounds' ratios: the two sides of a round stand side by side in time, so that a
+    machine that is slower for a while is so for both.
+    """
 
     measure: Measure
     ours: float
@@ -133,7 +135,7 @@ class Result(Struct, frozen=True):
 def result(measure: Measure, rounds: Sequence[dict[str, Reading]]) -> Result:
     pairs = [(taken[measure.ours].value, _yardstick(measure, taken)) for taken in rounds if measure.ours in taken]
     ours, yardstick = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
-    ratio = ours / yardstick
+    ratio = median(pair[0] / pair[1] for pair in pairs)
     met = ratio <= measure.target if measure.at_most else ratio >= measure.target
     return Result(measure, ours, yardstick, ratio, met, pairs)
 

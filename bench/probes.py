@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from statistics import median
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean, median
 from typing import Final
 
 import msgspec
@@ -18,8 +18,10 @@ from bench.fetching import Wanted
 from bench.site import ROOT, Failed, Server, Site, environment, load
 
 WRITE_WARM_S: Final = 1.0
-READ_SHARE: Final = 2 / 3
-"""How much of a write's reading time a read gets."""
+READ_WARM_S: Final = 0.25
+READ_TURNS: Final = 3
+READ_SHARE: Final = 1 / 4
+"""How much of a write's reading time each turn of a read gets."""
 SERVICES_CONNECTIONS: Final = 8
 STEADY_SHARE: Final = 1 / 4
 """Of the top rate: the adds that come in while a service is edited."""
@@ -35,6 +37,14 @@ class Reading(Struct, frozen=True):
 
     value: float
     detail: dict[str, float] = {}
+
+
+def mean(readings: Sequence[Reading]) -> Reading:
+    details = [reading.detail for reading in readings]
+    return Reading(
+        fmean(reading.value for reading in readings),
+        {name: fmean(detail[name] for detail in details) for name in details[0]},
+    )
 
 
 class Round(Struct):
@@ -55,7 +65,7 @@ class Round(Struct):
             world=self.site.world,
             seed=self.number,
             seconds=seconds,
-            warm_s=min(seconds, WRITE_WARM_S if writes else WRITE_WARM_S / 2),
+            warm_s=min(seconds, WRITE_WARM_S if writes else READ_WARM_S),
             watched={"api": [server.pid], "postgres": self.site.backends()},
         )
 
@@ -191,28 +201,42 @@ def _edit_adds(now: Round) -> Reading:
     return Reading(now.taken["edit"].detail["adds_during_max_ms"])
 
 
-PROBES: Final[Mapping[str, Probe]] = {
-    "add": _add("add"),
-    "pgbench": _pgbench(one=False),
-    "add-empty": _add_empty,
-    "add-one": _add("add-one"),
-    "pgbench-one": _pgbench(one=True),
-    "p99-add": _open_loop(lambda site: site.api()),
-    "p99-bare": _open_loop(lambda site: site.bare("add")),
-    "fsync": _fsync,
-    "edit": _edit,
-    "edit-adds": _edit_adds,
-    "status": _ours("status"),
-    "bare-status": _bare("status"),
-    "balance": _ours("balance"),
-    "bare-balance": _bare("balance"),
-    "statuses": _ours("statuses"),
-    "fetching": _fetching,
-    "services": _price_list(bare=False, gzip=False),
-    "bare-services": _price_list(bare=True, gzip=False),
-    "services-gzip": _price_list(bare=False, gzip=True),
-    "bare-services-gzip": _price_list(bare=True, gzip=True),
-}
+class Group(Struct, frozen=True):
+    """Probes that are compared, and how many times they take turns in a round; the reading is the turns' mean."""
+
+    probes: Mapping[str, Probe]
+    turns: int = 1
+
+
+GROUPS: Final = (
+    Group({"add": _add("add"), "pgbench": _pgbench(one=False), "add-empty": _add_empty}),
+    Group({"add-one": _add("add-one"), "pgbench-one": _pgbench(one=True)}),
+    Group(
+        {
+            "p99-add": _open_loop(lambda site: site.api()),
+            "p99-bare": _open_loop(lambda site: site.bare("add")),
+            "fsync": _fsync,
+        }
+    ),
+    Group({"edit": _edit, "edit-adds": _edit_adds}),
+    Group({"status": _ours("status"), "bare-status": _bare("status")}, READ_TURNS),
+    Group({"balance": _ours("balance"), "bare-balance": _bare("balance")}, READ_TURNS),
+    Group({"statuses": _ours("statuses"), "fetching": _fetching}, READ_TURNS),
+    Group(
+        {
+            "services": _price_list(bare=False, gzip=False),
+            "bare-services": _price_list(bare=True, gzip=False),
+        },
+        READ_TURNS,
+    ),
+    Group(
+        {
+            "services-gzip": _price_list(bare=False, gzip=True),
+            "bare-services-gzip": _price_list(bare=True, gzip=True),
+        },
+        READ_TURNS,
+    ),
+)
 """In the order in which a round takes them: what is compared stands side by side."""
 
 RESTED: Final = frozenset(("add", "pgbench", "add-one", "pgbench-one", "p99-add", "edit", "status"))

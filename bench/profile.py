@@ -46,7 +46,7 @@ def profile(site: Site, seconds: float) -> list[Profile]:
 
 
 def _profile(site: Site, server: Server, kind: str, seconds: float, path: Path) -> Profile:
-    plan = Round(site, 0, seconds, {}).plan(server, kind)
+    plan = msgspec.structs.replace(Round(site, 0, seconds, {}).plan(server, kind), seconds=seconds)
     work, over = Counter[str](), threading.Event()
     beside = threading.Thread(target=_look, args=(site, work, over))
     site.checkpoint()

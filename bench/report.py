@@ -77,8 +77,8 @@ def _about(run: Run) -> dict[str, str]:
     return {
         **run.environment,
         "loaded": f"{wish.orders:,} finished orders, {wish.customers:,} customers, {wish.services:,} services",
-        "rounds": f"{wish.rounds}, a checkpoint before each reading, a vacuum before each that writes; ratios are of "
-        "the medians, in brackets of the rounds",
+        "rounds": f"{wish.rounds}, a checkpoint before each reading, a vacuum before each that writes; figures and "
+        "ratios are the medians of the rounds, in brackets their least and largest",
         "no worker runs": "placed orders stay queued, on both sides alike",
         "others": f"processes that are not of the run used {median(run.neighbours or [0]):.0%} of the machine in the "
         f"middle reading, {max(run.neighbours, default=0):.0%} in the worst",

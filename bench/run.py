@@ -5,20 +5,20 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from msgspec import Struct
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import loading, proc
 from bench.asks import World
 from bench.environment import Neighbours, environment
-from bench.measures import AFTER_THE_ROUNDS, MEASURES, Measure, Result, result
-from bench.probes import EMPTY, NEEDS, PROBES, RESTED, Probe, Reading, Round
+from bench.measures import MEASURES, Measure, Result, result
+from bench.probes import EMPTY, GROUPS, NEEDS, RESTED, Probe, Reading, Round, mean
 from bench.profile import Profile, costs, profile
 from bench.site import Failed, Server, Site
 from opensmm.cli.frame import err
@@ -149,33 +149,41 @@ def fill(site: Site, wish: Wish, progress: Progress) -> None:
 
 
 def take(site: Site, wish: Wish, progress: Progress, neighbours: Neighbours) -> list[dict[str, Reading]]:
-    """Rounds of readings, a checkpoint before each."""
-    wanted = wish.probes() - AFTER_THE_ROUNDS
-    probes = {name: probe for name, probe in PROBES.items() if name in wanted}
-    task = progress.add_task("measuring", total=wish.rounds * len(probes), visible=bool(probes))
+    wanted = wish.probes()
+    groups = [
+        (names, group)
+        for group in GROUPS
+        if (names := {name: probe for name, probe in group.probes.items() if name in wanted})
+    ]
+    readings = wish.rounds * sum(len(names) * group.turns for names, group in groups)
+    task = progress.add_task("measuring", total=readings, visible=bool(groups))
     rounds = []
     for number in range(1, wish.rounds + 1):
         now = Round(site, number, wish.seconds, {})
-        take_one(now, probes, progress, task, neighbours)
+        for probes, group in groups:
+            turns: dict[str, list[Reading]] = {name: [] for name in probes}
+            for turn in range(group.turns):
+                for name, probe in probes.items():
+                    progress.update(task, description=f"round {number}: {name}")
+                    turns[name].append(undisturbed(now, probe, neighbours, rested=name in RESTED and not turn))
+                    now.taken[name] = mean(turns[name])
+                    progress.advance(task)
         rounds.append(now.taken)
     return rounds
 
 
-def take_one(now: Round, probes: Mapping[str, Probe], progress: Progress, task: TaskID, neighbours: Neighbours) -> None:
-    """Before each the machine is quiet, and the database at rest: all of it written out, and vacuumed for writes."""
-    for name, probe in probes.items():
-        disturbed = True
-        while disturbed:
-            progress.update(task, description=f"round {now.number}: {name}")
-            if name in RESTED:
-                loading.tidy(now.site)
-            now.site.checkpoint()
-            neighbours.wait()
-            neighbours.begin()
-            began = time.monotonic()
-            now.taken[name] = probe(now)
-            disturbed = neighbours.disturbed(time.monotonic() - began)
-        progress.advance(task)
+def undisturbed(now: Round, probe: Probe, neighbours: Neighbours, *, rested: bool) -> Reading:
+    """A reading on a quiet machine and a database at rest: all of it written out, and vacuumed where ``rested``."""
+    while True:
+        if rested:
+            loading.tidy(now.site)
+        now.site.checkpoint()
+        neighbours.wait()
+        neighbours.begin()
+        began = time.monotonic()
+        reading = probe(now)
+        if not neighbours.disturbed(time.monotonic() - began):
+            return reading
 
 
 def once(site: Site, wish: Wish, progress: Progress) -> list[dict[str, Reading]]:
