@@ -7,14 +7,15 @@ import pytest
 from tests.panel import DEFAULT, DRIP, PACKAGE, balance, books, broken, fetch, until
 from tests.works import TIMEOUT_S, Works, open_liar
 
-from opensmm.actions import following
-from opensmm.actions.dispatching import LEASE_MARGIN_S, _ask
+from opensmm.actions import progress
+from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
 from opensmm.domain.dispatch import Accepted
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
 from opensmm.providers.desk import Contact
 from opensmm.store import catalogue as rows
-from opensmm.store import deliveries, polls
+from opensmm.store import dispatch as dispatch_rows
+from opensmm.store import progress as progress_rows
 
 FUNDS, CHARGE = 10_000_000, 9_000
 
@@ -203,7 +204,7 @@ async def test_sending_is_committed_before_the_first_byte_leaves(api, ann, stock
 async def leave_behind(works, clock):
     """Claims as a worker that dies before it has sent anything."""
     async with (await works._lines[0].get()).transaction():
-        return await deliveries.claim(
+        return await dispatch_rows.claim(
             await works._lines[0].get(), clock(), clock(), clock() + timedelta(seconds=TIMEOUT_S + LEASE_MARGIN_S), 10
         )
 
@@ -441,13 +442,13 @@ async def test_an_older_answer_never_overwrites_a_newer_one(api, ann, stocked, l
     clock.forward(100)
     asked = clock()
     async with stocked.transaction():
-        late = (await polls.claim(stocked, asked, asked, 10))[0]
+        late = (await progress_rows.claim(stocked, asked, asked, 10))[0]
     clock.forward(1)
     liar.answers["status"] = {"7": {"status": "In progress", "remains": "10"}}
     await works.follow()
-    stale = following.told_of(late, Report(status=OrderStatus.PENDING, remains=100), asked, clock())
+    stale = progress.told_of(late, Report(status=OrderStatus.PENDING, remains=100), asked, clock())
     async with stocked.transaction():
-        await following.record(stocked, [stale], asked, clock())
+        await progress.record(stocked, [stale], asked, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
 
 
