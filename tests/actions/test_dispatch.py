@@ -9,7 +9,7 @@ from tests.works import TIMEOUT_S, Works, open_liar
 
 from opensmm.actions import progress
 from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
-from opensmm.domain.dispatch import Accepted
+from opensmm.domain.dispatch import Accepted, NotSent
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
 from opensmm.providers.desk import Contact
@@ -466,7 +466,7 @@ async def test_a_cancel_that_the_provider_refuses_may_be_asked_for_again(api, an
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
 
 
-async def test_a_cancel_without_an_answer_is_passed_on_again(api, ann, stocked, lied_to):
+async def test_a_cancel_without_an_answer_is_passed_on_again_after_a_pause(api, ann, stocked, lied_to, clock):
     works, liar = lied_to
     liar.answers["add"] = {"order": 7}
     order = await api.add(ann.key)
@@ -475,6 +475,8 @@ async def test_a_cancel_without_an_answer_is_passed_on_again(api, ann, stocked, 
     liar.answers["cancel"] = (500, b"")
     assert 0 == await works.following.pass_on_cancels(10)
     liar.answers["cancel"] = [{"order": "7", "cancel": 1}]
+    assert 0 == await works.following.pass_on_cancels(10)
+    clock.forward(10)
     assert 1 == await works.following.pass_on_cancels(10)
 
 
@@ -486,6 +488,16 @@ async def test_a_cancel_asked_while_it_was_being_sent_is_passed_on_when_it_is_th
     contact = works.desk.contact(claim.provider)
     await works.dispatching._keep(claim, await contact.provider.add(_ask(claim)))
     await works.round(2)
+    assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
+    assert FUNDS == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_a_cancel_asked_while_a_send_came_to_nothing_ends_the_order(api, ann, stocked, works, clock):
+    order = await api.add(ann.key)
+    (claim,) = await leave_behind(works, clock)
+    assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
+    await works.dispatching._keep(claim, NotSent("not sent: no route to host"))
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
     assert FUNDS == await balance(stocked, ann.id)
     assert [] == await broken(stocked)

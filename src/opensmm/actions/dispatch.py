@@ -118,7 +118,7 @@ def _ask(claim: Claim) -> Add:
 async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now: datetime) -> None:
     """Writes outcomes inside the caller's transaction; what was turned down everywhere gives its money back."""
     told = [_recorded(claim, outcome, desk, now) for claim, outcome in batch]
-    await endings.lock(connection, [one.order for one in told if one.state is DeliveryState.CANCELED])
+    await endings.lock(connection, [one.order for one in told if one.state in _MAY_END])
     changed = await rows.record(connection, told, now)
     ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
     await endings.end(connection, ends, now)
@@ -138,6 +138,8 @@ def _pause(contact: Contact | None) -> timedelta:
     return timedelta(seconds=retry_after_s((contact.row.failures if contact else 0) + 1))
 
 
+_MAY_END: Final = (DeliveryState.CANCELED, DeliveryState.QUEUED)
+"""What is queued again ends where it was asked to be cancelled while it was being sent."""
 _OUTCOMES: Final[dict[type[SendOutcome], AttemptOutcome]] = {
     Accepted: AttemptOutcome.ACCEPTED,
     Declined: AttemptOutcome.DECLINED,

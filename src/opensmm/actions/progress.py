@@ -10,6 +10,7 @@ from opensmm.actions import endings
 from opensmm.actions.lane import Rejected
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
+from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
 from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
@@ -21,8 +22,10 @@ from opensmm.store import progress as rows
 from opensmm.store.connection import Connection, Line
 from opensmm.store.progress import CancelTask, Followee, Told
 
-POLL_LEASE_S: Final = 60.0
+POLL_LEASE_S: Final = 30.0
 """After a worker that went away while it asked, deliveries are due again after this."""
+CANCEL_AGAIN: Final = timedelta(seconds=10)
+"""Between tries to tell a provider of cancellations that it gave no clear answer to."""
 log = structlog.get_logger()
 
 
@@ -33,6 +36,7 @@ class Following:
         self._line = line
         self._desk = desk
         self._clock = clock
+        self._not_before: dict[ProviderId, datetime] = {}
 
     async def step(self, limit: int) -> int:
         """One round; returns how many deliveries were asked after."""
@@ -60,10 +64,15 @@ class Following:
 
     async def pass_on_cancels(self, limit: int) -> int:
         """Tells providers what is to be cancelled; a refusal lets the customer ask again later."""
-        tasks = await write(self._line, lambda connection: rows.cancels(connection, limit))
+        now = self._clock()
+        waiting = await write(self._line, lambda connection: rows.cancels(connection, limit))
+        tasks = [task for task in waiting if self._not_before.get(task.provider, now) <= now]
         said = await self._desk.ask_about(tasks, _ask_to_cancel)
         answers = [(task, answer is True) for task, answer in said if answer is not False]
         await write(self._line, lambda connection: rows.passed(connection, answers, self._clock()))
+        clear = {(task.order, task.run) for task, _ in answers}
+        unclear = (task.provider for task in tasks if (task.order, task.run) not in clear)
+        self._not_before.update((provider, now + CANCEL_AGAIN) for provider in unclear)
         return len(answers)
 
 

@@ -119,14 +119,14 @@ _OWN_CHECKS: Final[Mapping[str, Callable[[Details], bool]]] = {
     "hashtags": lambda d: bool(d.hashtags),
     "keywords": lambda d: bool(d.keywords),
     "groups": lambda d: bool(d.groups),
-    "hashtag": lambda d: bool(d.hashtag),
-    "username": lambda d: bool(d.username),
+    "hashtag": lambda d: links.is_word(d.hashtag),
+    "username": lambda d: links.is_word(d.username),
     "media": lambda d: links.acceptable(d.media),
     "answer_number": lambda d: d.answer_number is not None and d.answer_number > 0,
-    "country": lambda d: bool(d.country),
+    "country": lambda d: links.is_word(d.country),
     "device": lambda d: d.device is not None and 1 <= d.device <= 5,
     "type_of_traffic": lambda d: d.type_of_traffic is not None and 1 <= d.type_of_traffic <= 3,
-    "google_keyword": lambda d: d.type_of_traffic != 1 or bool(d.google_keyword),
+    "google_keyword": lambda d: d.type_of_traffic != 1 or links.is_word(d.google_keyword),
     "referring_url": lambda d: d.type_of_traffic != 2 or links.acceptable(d.referring_url),
 }
 
