@@ -7,10 +7,10 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test kill-loop check format bench lock clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(READY) ## install everything into .venv (nothing is done where it is up to date)
 
@@ -45,6 +45,10 @@ check: setup ## format, lint and types
 format: setup ## put the code into its format
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+KILLS ?= 1000
+kill-loop: setup ## kill the processes of a demo at random, KILLS times (1000)
+	@OPENSMM_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/faults/test_kill_loop.py
 
 bench: setup ## measure the speed (bench.json and docs/performance.md)
 	@$(BIN)/opensmm bench

@@ -13,8 +13,8 @@ import uvicorn
 from tests.panel import PEPPER, Clock
 
 from opensmm.actions.chores import Chores
-from opensmm.actions.dispatching import Dispatching
-from opensmm.actions.following import Following
+from opensmm.actions.dispatch import Dispatching
+from opensmm.actions.progress import Following
 from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.providers.desk import Desk
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key

@@ -87,6 +87,15 @@ async def test_a_payment_told_twice_is_booked_once(conn):
     assert [] == await broken(conn)
 
 
+async def test_the_same_payment_with_another_amount_or_customer_is_an_alarm(conn):
+    who, other = await buyer(conn, "0"), await buyer(conn, "0")
+    await top_up(conn, who)
+    for changed in ({"amount": 501}, {"who": other}):
+        with pytest.raises(accounts.Mismatch):
+            await top_up(conn, **({"who": who} | changed))
+    assert (500, 0) == (await balance(conn, who.id), await balance(conn, other.id))
+
+
 async def test_top_ups_without_a_number_of_their_own_are_each_booked(conn):
     who = await buyer(conn, "0")
     assert [True, True] == [await top_up(conn, who, external_id="") for _ in range(2)]

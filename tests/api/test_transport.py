@@ -297,6 +297,20 @@ async def test_the_price_list_comes_compressed_to_whoever_can_read_it(api, ann):
     assert ("gzip", plain.body) == (packed.headers["content-encoding"], gzip.decompress(packed.body))
     assert "content-encoding" not in plain.headers
     assert {"accept-encoding"} == {plain.headers["vary"], packed.headers["vary"]}
+    for refused in ("gzip;q=0", "br, gzip; q=0.0, deflate", "x-gzip-not", "identity"):
+        assert plain.body == (await api.form("v2", asked, headers={"Accept-Encoding": refused})).body
+    weighed = await api.form("v2", asked, headers={"Accept-Encoding": "deflate, GZIP;q=0.5"})
+    assert packed.body == weighed.body
+
+
+async def test_each_coding_of_the_price_list_has_a_tag_of_its_own(api, ann):
+    query = f"key={ann.key}&action=services"
+    plain = await api.call(query=query, method="GET")
+    packed = await api.call(query=query, method="GET", headers={"Accept-Encoding": "gzip"})
+    assert plain.headers["etag"] != packed.headers["etag"]
+    tag = {"If-None-Match": packed.headers["etag"]}
+    assert 304 == (await api.call(query=query, method="GET", headers=tag | {"Accept-Encoding": "gzip"})).status
+    assert 200 == (await api.call(query=query, method="GET", headers=tag)).status
 
 
 async def test_an_edit_of_the_price_list_is_shown_within_a_second(api, ann, stocked):

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.panel import stock
 
-from opensmm.store import cancels, customers, deliveries, endings, keys, orders, placing, polls, refilling, refills
+from opensmm.store import cancels, customers, dispatch, endings, keys, orders, placing, progress, refill_tasks, refills
 
 LARGE = 200_000
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -70,14 +70,14 @@ HOT = {
     "balances": (customers, "_BALANCES", [SOME]),
     "customers: lock": (customers, "_LOCK", [SOME]),
     "keys: find": (keys, "_FIND", [[bytes(16)] * 3]),
-    "deliveries: claim": (
-        deliveries,
+    "dispatch: claim": (
+        dispatch,
         "_CLAIM",
         {"now": TIMES[0], "lease_until": TIMES[1], "limit": 200},
     ),
-    "deliveries: recover": (deliveries, "_RECOVER", [TIMES[0]]),
-    "polls: claim": (polls, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
-    "polls: cancels": (polls, "_CANCELS", [200]),
+    "dispatch: recover": (dispatch, "_RECOVER", [TIMES[0]]),
+    "progress: claim": (progress, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
+    "progress: cancels": (progress, "_CANCELS", [200]),
     "cancels: deliveries": (cancels, "_LOCK_DELIVERIES", [RECENT]),
     "cancels: orders": (cancels, "_CANCELABLE", [RECENT]),
     "endings: owners": (endings, "_OWNERS", [RECENT]),
@@ -86,7 +86,7 @@ HOT = {
     "refills: refillable": (refills, "_REFILLABLE", [RECENT]),
     "refills: views": (refills, "_VIEWS", [SOME]),
     "refills: newest": (refills, "_NEWEST", [SOME]),
-    "refilling: claim": (refilling, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
+    "refill_tasks: claim": (refill_tasks, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
 }
 
 
@@ -132,7 +132,7 @@ async def test_the_hot_statements_find_their_rows_by_index(large):
         for mode in ("custom", "generic")
     }
     assert {} == {name: whole for name, lines in found.items() if (whole := read_whole(lines))}
-    for name in ("deliveries: claim", "polls: claim"):
+    for name in ("dispatch: claim", "progress: claim"):
         text = "\n".join(found[name, "custom"])
         assert re.search(r"Index Scan using delivery_to_(send|poll)", text), text
     page = "\n".join(found["newest orders", "custom"])

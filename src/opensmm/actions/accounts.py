@@ -24,6 +24,10 @@ class Unknown(Fault):
     """There is no such thing."""
 
 
+class Mismatch(Fault):
+    """The same payment is told with another amount or for another customer: somebody must look into it."""
+
+
 class NewKey(Struct, frozen=True):
     """A key as it is shown once. ``addresses`` empty: it may be used from anywhere."""
 
@@ -117,16 +121,19 @@ async def top_up(
 ) -> bool:
     """Books a payment; with an ``external_id`` the same payment is booked once, however often it is told.
 
-    False where it was booked before. Raises Unknown where the customer does not exist.
+    False where it was booked before. Raises Unknown where the customer does not exist, Mismatch where the payment was
+    booked with another amount or for another customer.
     """
     transfer = ledger.top_up(customer, amount, f"{gateway} {external_id}".strip())
-    booked = True
+    before: tuple[CustomerId, Money] | None = None
     async with connection.transaction() as transaction:
         await _must_exist(connection, customer)
         ids = await customers.transfer(connection, [transfer], now)
         if external_id:
-            booked = await customers.deposit(connection, gateway, external_id, ids[0])
+            before = await customers.deposit(connection, gateway, external_id, ids[0])
         await audit.note(connection, actor, "customer.topup", [str(customer)], now)
-        if not booked:
+        if before is not None:
             raise psycopg.Rollback(transaction)
-    return booked
+    if before not in (None, (customer, amount)):
+        raise Mismatch(f"payment {external_id} of {gateway} was booked before, with another amount or customer")
+    return before is None

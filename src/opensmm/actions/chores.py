@@ -8,7 +8,7 @@ import structlog
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.providers.desk import Desk
-from opensmm.store import deliveries, retention
+from opensmm.store import dispatch, retention
 from opensmm.store.connection import Connection, Line
 
 IDEMPOTENCY_KEPT: Final = timedelta(days=14)
@@ -26,8 +26,8 @@ class Chores:
 
     async def step(self) -> None:
         now = self._clock()
-        await self._desk.update(await write(self._line, deliveries.providers))
-        left_behind = await write(self._line, lambda connection: deliveries.recover(connection, now))
+        await self._desk.update(await write(self._line, dispatch.providers))
+        left_behind = await write(self._line, lambda connection: dispatch.recover(connection, now))
         if left_behind:
             log.warning("deliveries became unsure: their worker went away while sending", count=left_behind)
         if self._forgot is None or now - self._forgot >= FORGET_EVERY:

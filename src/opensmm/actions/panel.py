@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from opensmm.actions import reading
-from opensmm.actions.cancelling import Canceling
+from opensmm.actions.cancels import Canceling
 from opensmm.actions.catalogue import Shelf
 from opensmm.actions.lane import Lane
 from opensmm.actions.placing import Clock, Placed, Placing, utc_now
-from opensmm.actions.refilling import Refilling, RefillStatuses
+from opensmm.actions.refills import Refilling, RefillStatuses
 from opensmm.base.ids import CustomerId, RefillId
 from opensmm.domain import asks
 from opensmm.domain.callers import Caller

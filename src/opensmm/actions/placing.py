@@ -16,13 +16,14 @@ from opensmm.actions.catalogue import Shelf
 from opensmm.actions.lane import Lane, Rejected
 from opensmm.base.faults import Unavailable
 from opensmm.base.ids import CustomerId, OrderId
-from opensmm.domain import orders
+from opensmm.domain import orders, placing
 from opensmm.domain.asks import Add
 from opensmm.domain.callers import Caller
-from opensmm.domain.orders import Decision, Draft, Habits, Placement, PlacingFacts, Remembered, Repeat
+from opensmm.domain.orders import Draft, Habits
+from opensmm.domain.placing import Decision, Placement, PlacingFacts, Remembered, Repeat
 from opensmm.domain.refusals import Refused
 from opensmm.store import connection as db
-from opensmm.store import placing
+from opensmm.store import placing as rows
 from opensmm.store.connection import Connection, Line
 
 Clock = Callable[[], datetime]
@@ -69,7 +70,7 @@ class Keeping:
         connection = await self._line.get()
         try:
             keys = {item.key for item in batch}
-            return await placing.keep(connection, mark, drafts, now, catalogue_version=version, keys=keys)
+            return await rows.keep(connection, mark, drafts, now, catalogue_version=version, keys=keys)
         except psycopg.Error as error:
             if not db.lost(error):
                 return [None] * len(batch)
@@ -116,7 +117,7 @@ class Deciding:
     async def _within(
         self, connection: Connection, mark: UUID, batch: Sequence[Placement], now: datetime
     ) -> tuple[list[Decision], Sequence[OrderId]]:
-        locked = await placing.lock(connection, (item.customer for item in batch), (item.key for item in batch))
+        locked = await rows.lock(connection, (item.customer for item in batch), (item.key for item in batch))
         if locked.catalogue_version != self._shelf.catalogue.version:
             await self._shelf.refresh(connection)
         batch = [_current(item, locked, self._shelf, now) for item in batch]
@@ -126,7 +127,7 @@ class Deciding:
             remembered=await _remembered(connection, batch),
             active_links=await _active_links(connection, batch),
         )
-        decisions = orders.place(batch, facts)
+        decisions = placing.place(batch, facts)
         bought = [
             (item.customer, decision, item.ask)
             for item, decision in zip(batch, decisions, strict=True)
@@ -134,7 +135,7 @@ class Deciding:
         ]
         if not bought:
             return decisions, []
-        kept = await placing.keep(connection, mark, [(customer, draft) for customer, draft, _ in bought], now)
+        kept = await rows.keep(connection, mark, [(customer, draft) for customer, draft, _ in bought], now)
         ids = [order for order in kept if order is not None]
         await _keep_beside(connection, bought, ids, now)
         return decisions, ids
@@ -152,7 +153,7 @@ class Deciding:
                 raise Unavailable("the database went away before the batch was kept") from error
 
 
-def _current(item: Placement, locked: placing.Locked, shelf: Shelf, now: datetime) -> Placement:
+def _current(item: Placement, locked: rows.Locked, shelf: Shelf, now: datetime) -> Placement:
     """The ask checked again where the price list it was checked against has moved."""
     price_list = locked.purses[item.customer].price_list
     draft = item.draft
@@ -165,7 +166,7 @@ def _current(item: Placement, locked: placing.Locked, shelf: Shelf, now: datetim
 
 async def _remembered(connection: Connection, batch: Sequence[Placement]) -> dict[tuple[CustomerId, str], Remembered]:
     names = [(item.customer, item.ask.idempotency_key) for item in batch if item.ask.idempotency_key]
-    return await placing.remembered(connection, names) if names else {}
+    return await rows.remembered(connection, names) if names else {}
 
 
 async def _active_links(connection: Connection, batch: Sequence[Placement]) -> frozenset[tuple[CustomerId, str]]:
@@ -174,7 +175,7 @@ async def _active_links(connection: Connection, batch: Sequence[Placement]) -> f
         for item in batch
         if isinstance(item.draft, Draft) and item.draft.service.one_active_per_link
     ]
-    return await placing.active_links(connection, names) if names else frozenset()
+    return await rows.active_links(connection, names) if names else frozenset()
 
 
 async def _keep_beside(
@@ -185,13 +186,13 @@ async def _keep_beside(
 ) -> None:
     """What only some orders have: an idempotency key, a link held."""
     entries = list(zip(ids, bought, strict=True))
-    await placing.hold_links(connection, [(customer, order, draft) for order, (customer, draft, _) in entries])
+    await rows.hold_links(connection, [(customer, order, draft) for order, (customer, draft, _) in entries])
     names = {
-        (customer, ask.idempotency_key): Remembered(orders.fingerprint(ask), order)
+        (customer, ask.idempotency_key): Remembered(placing.fingerprint(ask), order)
         for order, (customer, _, ask) in entries
         if ask.idempotency_key
     }
-    await placing.remember(connection, names, now)
+    await rows.remember(connection, names, now)
 
 
 def _answers(decisions: Sequence[Decision], ids: Sequence[OrderId]) -> list[Placed]:

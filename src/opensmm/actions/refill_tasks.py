@@ -12,9 +12,9 @@ from opensmm.domain.dispatch import Declined
 from opensmm.domain.refills import OPEN_REFILLS, RefillStatus
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
-from opensmm.store import refilling
+from opensmm.store import refill_tasks as rows
 from opensmm.store.connection import Line
-from opensmm.store.refilling import RefillNews, RefillTask
+from opensmm.store.refill_tasks import RefillNews, RefillTask
 
 ASK_AGAIN: Final = timedelta(seconds=2)
 LEASE: Final = timedelta(seconds=60)
@@ -31,7 +31,7 @@ class RefillTasks:
     async def step(self, limit: int) -> int:
         """One round over the tasks whose turn it is; returns how many there were."""
         now = self._clock()
-        tasks = await write(self._line, lambda connection: refilling.claim(connection, now, now + LEASE, limit))
+        tasks = await write(self._line, lambda connection: rows.claim(connection, now, now + LEASE, limit))
         fresh = [task for task in tasks if not task.provider_refill]
         known = [task for task in tasks if task.provider_refill]
         news = [
@@ -39,7 +39,7 @@ class RefillTasks:
             *(_asked_after(*pair, self._clock()) for pair in await self._desk.ask_about(known, _ask_after)),
         ]
         understood = [one for one in news if one is not None]
-        await write(self._line, lambda connection: refilling.record(connection, understood, self._clock()))
+        await write(self._line, lambda connection: rows.record(connection, understood, self._clock()))
         return len(tasks)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -32,6 +33,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 _MALFORMED: Final = Refused(Refusal.MALFORMED_REQUEST)
 _NO_KEY: Final = Refused(Refusal.UNKNOWN_KEY)
 _ADDRESS: Final = Refused(Refusal.ADDRESS)
+_GZIP: Final = re.compile(rb"(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?!0(?:\.0*)?[ \t]*(?:,|$))|,|$)", re.IGNORECASE)
 _PLAIN: Final = ((b"vary", b"accept-encoding"),)
 _PACKED: Final = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
 log = structlog.get_logger()
@@ -81,6 +83,8 @@ class Endpoint:
                 await self._panel.look_at_catalogue()
             except Unavailable as error:
                 log.warning("the catalogue could not be looked at", error=str(error))
+            except Exception:
+                log.exception("the catalogue could not be looked at")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         dialect = DIALECTS.get(scope["path"])
@@ -158,12 +162,14 @@ class Endpoint:
     async def _services(self, dialect: Dialect, caller: Caller, ask: asks.Services, scope: Scope) -> Reply:
         rendered = await self._price_lists.get(dialect, caller.price_list, extended=ask.extended)
         headers = dict(scope["headers"])
-        etag = ((b"etag", rendered.etag),) if scope["method"] == "GET" else ()
-        if etag and headers.get(b"if-none-match") == rendered.etag:
-            return Reply(b"", 304, etag)
-        if b"gzip" in headers.get(b"accept-encoding", b""):
-            return Reply(rendered.packed, headers=_PACKED + etag)
-        return Reply(rendered.plain, headers=_PLAIN + etag)
+        packed = _GZIP.search(headers.get(b"accept-encoding", b"")) is not None
+        etag = rendered.packed_tag if packed else rendered.plain_tag
+        tagged = ((b"etag", etag),) if scope["method"] == "GET" else ()
+        if tagged and headers.get(b"if-none-match") == etag:
+            return Reply(b"", 304, tagged)
+        if packed:
+            return Reply(rendered.packed, headers=_PACKED + tagged)
+        return Reply(rendered.plain, headers=_PLAIN + tagged)
 
 
 def _leave_to_itself() -> None:

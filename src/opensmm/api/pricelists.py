@@ -20,10 +20,13 @@ MAX_KEPT: Final = 256
 
 
 class Rendered(Struct, frozen=True):
+    """An answer in two codings, each with a tag of its own."""
+
     version: int
     plain: bytes
     packed: bytes
-    etag: bytes
+    plain_tag: bytes
+    packed_tag: bytes
 
 
 Form = tuple[PriceListId, str, bool]
@@ -57,11 +60,12 @@ class PriceLists:
         pieces = await self._render_pieces(form, dialect, catalogue)
         plain = dialect.write_services(pieces)
         packed = await asyncio.to_thread(gzip.compress, plain, GZIP_LEVEL, mtime=0)
-        etag = b'"%s"' % blake2b(plain, digest_size=12).hexdigest().encode()
+        digest = blake2b(plain, digest_size=12).hexdigest()
+        tags = f'"{digest}"'.encode(), f'"{digest}-gzip"'.encode()
         if len(self._kept) >= MAX_KEPT:
             self._kept.clear()
             self._pieces.clear()
-        self._kept[form] = Rendered(catalogue.version, plain, packed, etag)
+        self._kept[form] = Rendered(catalogue.version, plain, packed, *tags)
         return self._kept[form]
 
     async def _render_pieces(self, form: Form, dialect: Dialect, catalogue: Catalogue) -> list[bytes]:

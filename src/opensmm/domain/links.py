@@ -4,10 +4,15 @@ import re
 from typing import Final
 
 MAX_LINK: Final = 2048
-"""Characters in a link."""
+"""Characters in a link, or in a word that a service type asks for."""
 
 _SCHEMES: Final = ("http", "https", "tg")
 _UNFIT: Final = re.compile(r"[\s<>\"'`\\^{|}\x00-\x1f\x7f]")
+
+
+def is_word(text: str) -> bool:
+    """True of a name or a phrase that is there and not over the bound."""
+    return 0 < len(text) <= MAX_LINK
 
 
 def acceptable(link: str) -> bool:

@@ -1,16 +1,15 @@
-"""Placing: from what was asked to what was bought. Checks run in the order the trade expects."""
+"""Orders: from what was asked to what would be bought. Checks run in the order the trade expects."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
+from opensmm.base.ids import PriceListId
 from opensmm.base.money import Money
 from opensmm.domain import dripfeed, links, pricing, subscriptions
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
@@ -120,14 +119,14 @@ _OWN_CHECKS: Final[Mapping[str, Callable[[Details], bool]]] = {
     "hashtags": lambda d: bool(d.hashtags),
     "keywords": lambda d: bool(d.keywords),
     "groups": lambda d: bool(d.groups),
-    "hashtag": lambda d: bool(d.hashtag),
-    "username": lambda d: bool(d.username),
+    "hashtag": lambda d: links.is_word(d.hashtag),
+    "username": lambda d: links.is_word(d.username),
     "media": lambda d: links.acceptable(d.media),
     "answer_number": lambda d: d.answer_number is not None and d.answer_number > 0,
-    "country": lambda d: bool(d.country),
+    "country": lambda d: links.is_word(d.country),
     "device": lambda d: d.device is not None and 1 <= d.device <= 5,
     "type_of_traffic": lambda d: d.type_of_traffic is not None and 1 <= d.type_of_traffic <= 3,
-    "google_keyword": lambda d: d.type_of_traffic != 1 or bool(d.google_keyword),
+    "google_keyword": lambda d: d.type_of_traffic != 1 or links.is_word(d.google_keyword),
     "referring_url": lambda d: d.type_of_traffic != 2 or links.acceptable(d.referring_url),
 }
 
@@ -183,106 +182,6 @@ def _priced(
         price_list=price_list,
         catalogue_version=catalogue.version,
     )
-
-
-class Purse(Struct):
-    """What is known of a customer under its row's lock; a batch spends from it as it goes."""
-
-    available: int
-    suspended: bool
-    price_list: PriceListId
-
-
-class Placement(Struct, frozen=True):
-    """One ask on its way into a batch. ``draft`` was made against the catalogue version it names."""
-
-    customer: CustomerId
-    key: KeyId
-    ask: Add
-    habits: Habits
-    draft: Draft | Refused
-
-
-class Remembered(Struct, frozen=True):
-    """What an idempotency key stands for."""
-
-    fingerprint: bytes
-    order: OrderId
-
-
-class Repeat(Struct, frozen=True):
-    """The answer of an earlier order: its id, or the place in the same batch that places it."""
-
-    order: OrderId | None = None
-    place: int | None = None
-
-
-class PlacingFacts(Struct):
-    """What a batch of placements is decided on, loaded under the customers' locks."""
-
-    purses: Mapping[CustomerId, Purse]
-    revoked: frozenset[KeyId]
-    remembered: Mapping[tuple[CustomerId, str], Remembered]
-    active_links: frozenset[tuple[CustomerId, str]]
-
-
-Decision = Draft | Repeat | Refused
-
-
-def fingerprint(ask: Add) -> bytes:
-    """A hash of what was asked, the idempotency key left out."""
-    bare = msgspec.structs.replace(ask, idempotency_key="")
-    return blake2b(msgspec.json.encode(bare), digest_size=16).digest()
-
-
-def place(batch: Sequence[Placement], facts: PlacingFacts) -> list[Decision]:
-    """Decides a batch, in order: a later ask sees the money spent and the keys used by an earlier one."""
-    used: dict[tuple[CustomerId, str], tuple[bytes, int]] = {}
-    links_taken = set(facts.active_links)
-    decisions: list[Decision] = []
-    for at, item in enumerate(batch):
-        decision: Decision | None = _repeat(item, facts, used) if item.ask.idempotency_key else None
-        if item.key in facts.revoked:
-            decision = Refused(Refusal.UNKNOWN_KEY)
-        elif decision is None:
-            decision = _decide(item, facts.purses[item.customer], links_taken)
-            if item.ask.idempotency_key and isinstance(decision, Draft):
-                used[item.customer, item.ask.idempotency_key] = (fingerprint(item.ask), at)
-        decisions.append(decision)
-    return decisions
-
-
-def _repeat(
-    item: Placement, facts: PlacingFacts, used: Mapping[tuple[CustomerId, str], tuple[bytes, int]]
-) -> Repeat | Refused | None:
-    name = (item.customer, item.ask.idempotency_key)
-    known = facts.remembered.get(name)
-    earlier = used.get(name)
-    if known is None and earlier is None:
-        return None
-    mark = fingerprint(item.ask)
-    if known is not None:
-        same, answer = known.fingerprint == mark, Repeat(order=known.order)
-    else:
-        assert earlier is not None
-        same, answer = earlier[0] == mark, Repeat(place=earlier[1])
-    return answer if same else Refused(Refusal.IDEMPOTENCY_MISMATCH)
-
-
-def _decide(item: Placement, purse: Purse, links_taken: set[tuple[CustomerId, str]]) -> Draft | Refused:
-    if purse.suspended:
-        return Refused(Refusal.SUSPENDED)
-    wanted = item.draft
-    if isinstance(wanted, Refused):
-        return wanted
-    if wanted.service.one_active_per_link and (item.customer, wanted.link) in links_taken:
-        return Refused(Refusal.ACTIVE_LINK)
-    if wanted.charge > purse.available:
-        return Refused(Refusal.FUNDS)
-    purse.available -= wanted.charge
-    if wanted.service.one_active_per_link:
-        links_taken.add((item.customer, wanted.link))
-    return wanted
 
 
 def first_state(service_type: ServiceType) -> OrderState:

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Final
 
+from opensmm.domain import links
 from opensmm.domain.asks import MALFORMED, Details
 from opensmm.domain.catalogue import Service
 from opensmm.domain.refusals import Refusal, Refused
@@ -23,7 +24,7 @@ def check(details: Details, service: Service, today: date) -> Refused | None:
 
 
 def _check_range(details: Details, service: Service) -> Refused | None:
-    if not details.username:
+    if not links.is_word(details.username):
         return Refused(Refusal.PARAMETER, "username")
     if details.min is None or details.min == MALFORMED:
         return Refused(Refusal.PARAMETER, "min")

@@ -13,7 +13,7 @@ from opensmm.base.ids import ProviderId
 from opensmm.domain.asks import MAX_IDS
 from opensmm.providers.client import Client, NoAnswer, Provider, close_session, open_session
 from opensmm.providers.sandbox import sandbox_key
-from opensmm.store.deliveries import ProviderRow
+from opensmm.store.dispatch import ProviderRow
 from opensmm.wire.v2 import V2
 
 CONCURRENCY: Final = 64

@@ -97,10 +97,23 @@ insert into deposit (gateway, external_id, transfer_id) values (%s, %s, %s) on c
 """
 
 
-async def deposit(connection: Connection, gateway: str, external_id: str, transfer_id: int) -> bool:
-    """Binds a gateway's payment to its transfer; False where the same payment was booked before."""
+_DEPOSITED: Final = """
+select t.customer_id, t.amount from deposit d join transfer t on t.id = d.transfer_id
+where d.gateway = %s and d.external_id = %s
+"""
+
+
+async def deposit(
+    connection: Connection, gateway: str, external_id: str, transfer_id: int
+) -> tuple[CustomerId, Money] | None:
+    """Binds a gateway's payment to its transfer; where it was booked before, whose it was and how much."""
     cursor = await connection.execute(_DEPOSIT, [gateway, external_id, transfer_id])
-    return await cursor.fetchone() is not None
+    if await cursor.fetchone() is not None:
+        return None
+    cursor = await connection.execute(_DEPOSITED, [gateway, external_id])
+    row = await cursor.fetchone()
+    assert row is not None
+    return CustomerId(row[0]), Money(row[1])
 
 
 _SUSPEND: Final = "update customer set suspended = %s where id = %s"

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain.asks import NO_DETAILS
-from opensmm.domain.orders import Draft, Purse, Remembered, first_state
+from opensmm.domain.orders import Draft, first_state
+from opensmm.domain.placing import Purse, Remembered
 from opensmm.store.arrays import flags, numbers, texts, words
 from opensmm.store.connection import Connection
 

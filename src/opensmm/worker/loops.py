@@ -8,9 +8,9 @@ import psycopg
 import structlog
 
 from opensmm.actions.chores import Chores
-from opensmm.actions.dispatching import Dispatching
-from opensmm.actions.following import Following
+from opensmm.actions.dispatch import Dispatching
 from opensmm.actions.lane import Rejected
+from opensmm.actions.progress import Following
 from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.base.faults import Unavailable
 from opensmm.providers.desk import Desk

@@ -6,10 +6,11 @@ from typing import Final
 
 import structlog
 
-from opensmm.actions import ending
+from opensmm.actions import endings
 from opensmm.actions.lane import Rejected
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
+from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
 from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
@@ -17,12 +18,14 @@ from opensmm.domain.endings import RunEnd
 from opensmm.domain.progress import Report
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
-from opensmm.store import polls
+from opensmm.store import progress as rows
 from opensmm.store.connection import Connection, Line
-from opensmm.store.polls import CancelTask, Followee, Told
+from opensmm.store.progress import CancelTask, Followee, Told
 
-POLL_LEASE_S: Final = 60.0
+POLL_LEASE_S: Final = 30.0
 """After a worker that went away while it asked, deliveries are due again after this."""
+CANCEL_AGAIN: Final = timedelta(seconds=10)
+"""Between tries to tell a provider of cancellations that it gave no clear answer to."""
 log = structlog.get_logger()
 
 
@@ -33,12 +36,13 @@ class Following:
         self._line = line
         self._desk = desk
         self._clock = clock
+        self._not_before: dict[ProviderId, datetime] = {}
 
     async def step(self, limit: int) -> int:
         """One round; returns how many deliveries were asked after."""
         asked = self._clock()
         again = asked + timedelta(seconds=POLL_LEASE_S)
-        claimed = await write(self._line, lambda connection: polls.claim(connection, asked, again, limit))
+        claimed = await write(self._line, lambda connection: rows.claim(connection, asked, again, limit))
         said = await self._desk.ask_about(claimed, _ask_after)
         now = self._clock()
         told = [told_of(followee, report, asked, now) for followee, report in said]
@@ -60,10 +64,15 @@ class Following:
 
     async def pass_on_cancels(self, limit: int) -> int:
         """Tells providers what is to be cancelled; a refusal lets the customer ask again later."""
-        tasks = await write(self._line, lambda connection: polls.cancels(connection, limit))
+        now = self._clock()
+        waiting = await write(self._line, lambda connection: rows.cancels(connection, limit))
+        tasks = [task for task in waiting if self._not_before.get(task.provider, now) <= now]
         said = await self._desk.ask_about(tasks, _ask_to_cancel)
         answers = [(task, answer is True) for task, answer in said if answer is not False]
-        await write(self._line, lambda connection: polls.passed(connection, answers, self._clock()))
+        await write(self._line, lambda connection: rows.passed(connection, answers, self._clock()))
+        clear = {(task.order, task.run) for task, _ in answers}
+        unclear = (task.provider for task in tasks if (task.order, task.run) not in clear)
+        self._not_before.update((provider, now + CANCEL_AGAIN) for provider in unclear)
         return len(answers)
 
 
@@ -97,7 +106,7 @@ def told_of(followee: Followee, report: Report | None, asked: datetime, now: dat
 async def record(connection: Connection, told: Sequence[Told], asked: datetime, now: datetime) -> None:
     """Writes answers inside the caller's transaction and settles the deliveries that ended."""
     ending_orders = sorted({one.order for one in told if one.state not in ACCEPTED_STATES})
-    await ending.lock(connection, ending_orders)
-    ended = await polls.record(connection, told, asked)
+    await endings.lock(connection, ending_orders)
+    ended = await rows.record(connection, told, asked)
     ends = [RunEnd(order, run, remains, cost, rate) for order, run, remains, cost, rate in ended]
-    await ending.end(connection, ends, now)
+    await endings.end(connection, ends, now)

@@ -7,14 +7,15 @@ import pytest
 from tests.panel import DEFAULT, DRIP, PACKAGE, balance, books, broken, fetch, until
 from tests.works import TIMEOUT_S, Works, open_liar
 
-from opensmm.actions import following
-from opensmm.actions.dispatching import LEASE_MARGIN_S, _ask
-from opensmm.domain.dispatch import Accepted
+from opensmm.actions import progress
+from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
+from opensmm.domain.dispatch import Accepted, NotSent
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
 from opensmm.providers.desk import Contact
 from opensmm.store import catalogue as rows
-from opensmm.store import deliveries, polls
+from opensmm.store import dispatch as dispatch_rows
+from opensmm.store import progress as progress_rows
 
 FUNDS, CHARGE = 10_000_000, 9_000
 
@@ -203,7 +204,7 @@ async def test_sending_is_committed_before_the_first_byte_leaves(api, ann, stock
 async def leave_behind(works, clock):
     """Claims as a worker that dies before it has sent anything."""
     async with (await works._lines[0].get()).transaction():
-        return await deliveries.claim(
+        return await dispatch_rows.claim(
             await works._lines[0].get(), clock(), clock(), clock() + timedelta(seconds=TIMEOUT_S + LEASE_MARGIN_S), 10
         )
 
@@ -441,13 +442,13 @@ async def test_an_older_answer_never_overwrites_a_newer_one(api, ann, stocked, l
     clock.forward(100)
     asked = clock()
     async with stocked.transaction():
-        late = (await polls.claim(stocked, asked, asked, 10))[0]
+        late = (await progress_rows.claim(stocked, asked, asked, 10))[0]
     clock.forward(1)
     liar.answers["status"] = {"7": {"status": "In progress", "remains": "10"}}
     await works.follow()
-    stale = following.told_of(late, Report(status=OrderStatus.PENDING, remains=100), asked, clock())
+    stale = progress.told_of(late, Report(status=OrderStatus.PENDING, remains=100), asked, clock())
     async with stocked.transaction():
-        await following.record(stocked, [stale], asked, clock())
+        await progress.record(stocked, [stale], asked, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
 
 
@@ -465,7 +466,7 @@ async def test_a_cancel_that_the_provider_refuses_may_be_asked_for_again(api, an
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
 
 
-async def test_a_cancel_without_an_answer_is_passed_on_again(api, ann, stocked, lied_to):
+async def test_a_cancel_without_an_answer_is_passed_on_again_after_a_pause(api, ann, stocked, lied_to, clock):
     works, liar = lied_to
     liar.answers["add"] = {"order": 7}
     order = await api.add(ann.key)
@@ -474,6 +475,8 @@ async def test_a_cancel_without_an_answer_is_passed_on_again(api, ann, stocked, 
     liar.answers["cancel"] = (500, b"")
     assert 0 == await works.following.pass_on_cancels(10)
     liar.answers["cancel"] = [{"order": "7", "cancel": 1}]
+    assert 0 == await works.following.pass_on_cancels(10)
+    clock.forward(10)
     assert 1 == await works.following.pass_on_cancels(10)
 
 
@@ -485,6 +488,16 @@ async def test_a_cancel_asked_while_it_was_being_sent_is_passed_on_when_it_is_th
     contact = works.desk.contact(claim.provider)
     await works.dispatching._keep(claim, await contact.provider.add(_ask(claim)))
     await works.round(2)
+    assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
+    assert FUNDS == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_a_cancel_asked_while_a_send_came_to_nothing_ends_the_order(api, ann, stocked, works, clock):
+    order = await api.add(ann.key)
+    (claim,) = await leave_behind(works, clock)
+    assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
+    await works.dispatching._keep(claim, NotSent("not sent: no route to host"))
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
     assert FUNDS == await balance(stocked, ann.id)
     assert [] == await broken(stocked)

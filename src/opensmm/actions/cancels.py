@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from opensmm.actions import ending
+from opensmm.actions import endings
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.ids import CustomerId, OrderId
@@ -33,14 +33,14 @@ class Canceling:
 async def cancel(connection: Connection, batch: Sequence[Ask], now: datetime) -> list[list[Answer]]:
     """Decides and keeps a batch of asks inside the caller's transaction."""
     wanted = sorted({OrderId(number) for _, ids in batch for number in ids.numbers if number > 0})
-    await ending.lock(connection, wanted)
+    await endings.lock(connection, wanted)
     found = await rows.cancelable(connection, wanted)
     plan = _Plan()
     answers = [[plan.decide(customer, number, found.get(number)) for number in ids.numbers] for customer, ids in batch]
     await rows.ask_provider(connection, plan.asked, now)
     await rows.end_subscriptions(connection, plan.subscriptions, now)
     ended = await rows.end_unsent(connection, plan.ended)
-    await ending.end(connection, [RunEnd(order, run, quantity) for order, run, quantity in ended], now)
+    await endings.end(connection, [RunEnd(order, run, quantity) for order, run, quantity in ended], now)
     return answers
 
 

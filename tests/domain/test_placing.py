@@ -12,20 +12,8 @@ from hypothesis import strategies as st
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId, ServiceId
 from opensmm.domain.asks import Add
 from opensmm.domain.catalogue import Catalogue, Service, ServiceType
-from opensmm.domain.orders import (
-    Draft,
-    Habits,
-    OrderState,
-    Placement,
-    PlacingFacts,
-    Purse,
-    Remembered,
-    Repeat,
-    draft,
-    fingerprint,
-    first_state,
-    place,
-)
+from opensmm.domain.orders import Draft, Habits, OrderState, draft, first_state
+from opensmm.domain.placing import Placement, PlacingFacts, Purse, Remembered, Repeat, fingerprint, place
 from opensmm.domain.refusals import Refusal, Refused
 
 HABITS = Habits(own_before_link=False, link_alone_is_media=False)

@@ -10,7 +10,7 @@ from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.domain.asks import Ids, RefillStatus
 from opensmm.domain.refills import Refill, Refillable, check
 from opensmm.domain.refusals import Refusal, Refused
-from opensmm.store import refills
+from opensmm.store import refills as rows
 from opensmm.store.connection import Connection, Line
 
 _UNKNOWN = Refused(Refusal.REFILL_UNKNOWN)
@@ -33,10 +33,10 @@ async def refill(
 ) -> list[list[RefillId | Refused]]:
     """Decides and keeps a batch inside the caller's transaction; the second ask for one order meets the first."""
     wanted = sorted({number for _, ids in batch for number in ids.numbers if number > 0})
-    found = await refills.refillable(connection, wanted)
+    found = await rows.refillable(connection, wanted)
     granted: dict[OrderId, CustomerId] = {}
     decisions = [[_decide(customer, n, found, granted, now) for n in ids.numbers] for customer, ids in batch]
-    kept = await refills.add(connection, list(granted.items()), now)
+    kept = await rows.add(connection, list(granted.items()), now)
     numbers = dict(zip(granted, kept, strict=True))
     return [[numbers[d] if isinstance(d, int) else d for d in outcomes] for outcomes in decisions]
 
@@ -71,9 +71,9 @@ class RefillStatuses:
 async def _statuses(
     connection: Connection, batch: Sequence[tuple[CustomerId, RefillStatus]]
 ) -> list[list[Refill | Refused]]:
-    by_id = await refills.views(connection, [n for _, ask in batch if ask.order is None for n in ask.refills.numbers])
+    by_id = await rows.views(connection, [n for _, ask in batch if ask.order is None for n in ask.refills.numbers])
     orders = [n for _, ask in batch if ask.order is not None for n in ask.order.numbers]
-    by_order = await refills.newest(connection, orders) if orders else {}
+    by_order = await rows.newest(connection, orders) if orders else {}
     return [
         _own(customer, ask.refills, by_id, _UNKNOWN)
         if ask.order is None

@@ -10,7 +10,7 @@ from typing import Final
 import psycopg
 import structlog
 
-from opensmm.actions import ending
+from opensmm.actions import endings
 from opensmm.actions.lane import Lane, Rejected
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
@@ -31,9 +31,9 @@ from opensmm.domain.dispatch import (
 )
 from opensmm.domain.endings import RunEnd
 from opensmm.providers.desk import Contact, Desk
-from opensmm.store import deliveries
+from opensmm.store import dispatch as rows
 from opensmm.store.connection import Connection, Line
-from opensmm.store.deliveries import Claim, Recorded
+from opensmm.store.dispatch import Claim, Recorded
 
 LEASE_MARGIN_S: Final = 10.0
 """A lease outlasts the longest call by this much."""
@@ -63,13 +63,13 @@ class Dispatching:
 
     async def _claim(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
         begin_by = now + timedelta(seconds=LEASE_MARGIN_S)
-        claimed = await deliveries.claim(connection, now, begin_by, now + self._lease, limit)
+        claimed = await rows.claim(connection, now, begin_by, now + self._lease, limit)
         next_runs = [
             (claim.order, claim.run + 1, dripfeed.next_due(claim.due, now, claim.interval_min))
             for claim in claimed
             if claim.run < claim.runs
         ]
-        await deliveries.release(connection, next_runs)
+        await rows.release(connection, next_runs)
         return claimed
 
     async def _send(self, claim: Claim) -> None:
@@ -118,26 +118,28 @@ def _ask(claim: Claim) -> Add:
 async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now: datetime) -> None:
     """Writes outcomes inside the caller's transaction; what was turned down everywhere gives its money back."""
     told = [_recorded(claim, outcome, desk, now) for claim, outcome in batch]
-    await ending.lock(connection, [one.order for one in told if one.state is DeliveryState.CANCELED])
-    changed = await deliveries.record(connection, told, now)
+    await endings.lock(connection, [one.order for one in told if one.state in _MAY_END])
+    changed = await rows.record(connection, told, now)
     ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
-    await ending.end(connection, ends, now)
+    await endings.end(connection, ends, now)
     requeued = [(claim.order, claim.run + 1, None) for claim, outcome in batch if isinstance(outcome, NotSent)]
-    await deliveries.release(connection, requeued)
+    await rows.release(connection, requeued)
     await _look_after_providers(connection, batch, desk, now)
 
 
 async def _look_after_providers(connection: Connection, batch: Sequence[Sent], desk: Desk, now: datetime) -> None:
     answered = {claim.provider for claim, outcome in batch if isinstance(outcome, Accepted | Declined)}
-    await deliveries.is_well(connection, sorted(answered))
+    await rows.is_well(connection, sorted(answered))
     for provider in {claim.provider for claim, outcome in batch if isinstance(outcome, NotSent)} - answered:
-        await deliveries.rest(connection, provider, now + _pause(desk.contact(provider)))
+        await rows.rest(connection, provider, now + _pause(desk.contact(provider)))
 
 
 def _pause(contact: Contact | None) -> timedelta:
     return timedelta(seconds=retry_after_s((contact.row.failures if contact else 0) + 1))
 
 
+_MAY_END: Final = (DeliveryState.CANCELED, DeliveryState.QUEUED)
+"""What is queued again ends where it was asked to be cancelled while it was being sent."""
 _OUTCOMES: Final[dict[type[SendOutcome], AttemptOutcome]] = {
     Accepted: AttemptOutcome.ACCEPTED,
     Declined: AttemptOutcome.DECLINED,

@@ -6,15 +6,16 @@ from datetime import datetime
 
 from opensmm.base.ids import OrderId
 from opensmm.domain.endings import RunEnd, settle
-from opensmm.store import customers, endings
+from opensmm.store import customers
+from opensmm.store import endings as rows
 from opensmm.store.connection import Connection
 
 
 async def lock(connection: Connection, orders: Sequence[OrderId]) -> None:
     """Locks what ending these orders may change: the customers first, then the orders. Deliveries come after."""
     if orders:
-        await customers.lock(connection, await endings.owners(connection, orders))
-        await endings.lock(connection, orders)
+        await customers.lock(connection, await rows.owners(connection, orders))
+        await rows.lock(connection, orders)
 
 
 async def end(connection: Connection, ends: Sequence[RunEnd], now: datetime) -> None:
@@ -24,7 +25,7 @@ async def end(connection: Connection, ends: Sequence[RunEnd], now: datetime) -> 
     by_order: dict[OrderId, list[RunEnd]] = defaultdict(list)
     for one in ends:
         by_order[one.order].append(one)
-    sold = await endings.sold(connection, list(by_order))
+    sold = await rows.sold(connection, list(by_order))
     settlements = [settle(order, by_order[order.order]) for order in sold]
     await customers.transfer(connection, [t for one in settlements for t in one.transfers], now)
-    await endings.end(connection, settlements, now)
+    await rows.end(connection, settlements, now)

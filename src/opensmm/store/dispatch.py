@@ -125,8 +125,12 @@ with told as materialized (
   from told where t.order_id = told.order_id and t.run = told.run and t.number = told.number
     and t.outcome in ('sending', 'unsure')
 )
-update delivery d set state = told.state, route = told.route, due = told.due, lease_until = null,
-  remains = case when told.state = 'canceled' then d.quantity else d.remains end
+update delivery d set
+  state = case when told.state = 'queued' and d.cancel_asked is not null then 'canceled' else told.state end,
+  due = case when told.state = 'queued' and d.cancel_asked is not null then null else told.due end,
+  route = told.route, lease_until = null,
+  remains = case when told.state = 'canceled' or told.state = 'queued' and d.cancel_asked is not null then d.quantity
+                 else d.remains end
 from told where d.order_id = told.order_id and d.run = told.run and d.fence = told.fence
   and d.state in ('sending', 'unsure')
 returning d.order_id, d.run, d.quantity, d.state
@@ -136,7 +140,10 @@ returning d.order_id, d.run, d.quantity, d.state
 async def record(
     connection: Connection, told: Sequence[Recorded], now: datetime
 ) -> list[tuple[OrderId, int, int, DeliveryState]]:
-    """Writes what tries came to. A result that arrives after the lease still counts where nobody else has the order."""
+    """Writes what tries came to. A result that arrives after the lease still counts where nobody else has the order.
+
+    What would be queued again, and was asked to be cancelled meanwhile, ends instead.
+    """
     arrays = (
         [one.order for one in told],
         [one.run for one in told],

@@ -1,0 +1,112 @@
+"""Placing: which of a batch of checked asks are bought, as far as each customer's funds and links go."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Struct
+
+from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
+from opensmm.domain.asks import Add
+from opensmm.domain.orders import Draft, Habits
+from opensmm.domain.refusals import Refusal, Refused
+
+
+class Purse(Struct):
+    """What is known of a customer under its row's lock; a batch spends from it as it goes."""
+
+    available: int
+    suspended: bool
+    price_list: PriceListId
+
+
+class Placement(Struct, frozen=True):
+    """One ask on its way into a batch. ``draft`` was made against the catalogue version it names."""
+
+    customer: CustomerId
+    key: KeyId
+    ask: Add
+    habits: Habits
+    draft: Draft | Refused
+
+
+class Remembered(Struct, frozen=True):
+    """What an idempotency key stands for."""
+
+    fingerprint: bytes
+    order: OrderId
+
+
+class Repeat(Struct, frozen=True):
+    """The answer of an earlier order: its id, or the place in the same batch that places it."""
+
+    order: OrderId | None = None
+    place: int | None = None
+
+
+class PlacingFacts(Struct):
+    """What a batch of placements is decided on, loaded under the customers' locks."""
+
+    purses: Mapping[CustomerId, Purse]
+    revoked: frozenset[KeyId]
+    remembered: Mapping[tuple[CustomerId, str], Remembered]
+    active_links: frozenset[tuple[CustomerId, str]]
+
+
+Decision = Draft | Repeat | Refused
+
+
+def fingerprint(ask: Add) -> bytes:
+    """A hash of what was asked, the idempotency key left out."""
+    bare = msgspec.structs.replace(ask, idempotency_key="")
+    return blake2b(msgspec.json.encode(bare), digest_size=16).digest()
+
+
+def place(batch: Sequence[Placement], facts: PlacingFacts) -> list[Decision]:
+    """Decides a batch, in order: a later ask sees the money spent and the keys used by an earlier one."""
+    used: dict[tuple[CustomerId, str], tuple[bytes, int]] = {}
+    links_taken = set(facts.active_links)
+    decisions: list[Decision] = []
+    for at, item in enumerate(batch):
+        decision: Decision | None = _repeat(item, facts, used) if item.ask.idempotency_key else None
+        if item.key in facts.revoked:
+            decision = Refused(Refusal.UNKNOWN_KEY)
+        elif decision is None:
+            decision = _decide(item, facts.purses[item.customer], links_taken)
+            if item.ask.idempotency_key and isinstance(decision, Draft):
+                used[item.customer, item.ask.idempotency_key] = (fingerprint(item.ask), at)
+        decisions.append(decision)
+    return decisions
+
+
+def _repeat(
+    item: Placement, facts: PlacingFacts, used: Mapping[tuple[CustomerId, str], tuple[bytes, int]]
+) -> Repeat | Refused | None:
+    name = (item.customer, item.ask.idempotency_key)
+    known = facts.remembered.get(name)
+    earlier = used.get(name)
+    if known is None and earlier is None:
+        return None
+    mark = fingerprint(item.ask)
+    if known is not None:
+        same, answer = known.fingerprint == mark, Repeat(order=known.order)
+    else:
+        assert earlier is not None
+        same, answer = earlier[0] == mark, Repeat(place=earlier[1])
+    return answer if same else Refused(Refusal.IDEMPOTENCY_MISMATCH)
+
+
+def _decide(item: Placement, purse: Purse, links_taken: set[tuple[CustomerId, str]]) -> Draft | Refused:
+    if purse.suspended:
+        return Refused(Refusal.SUSPENDED)
+    wanted = item.draft
+    if isinstance(wanted, Refused):
+        return wanted
+    if wanted.service.one_active_per_link and (item.customer, wanted.link) in links_taken:
+        return Refused(Refusal.ACTIVE_LINK)
+    if wanted.charge > purse.available:
+        return Refused(Refusal.FUNDS)
+    purse.available -= wanted.charge
+    if wanted.service.one_active_per_link:
+        links_taken.add((item.customer, wanted.link))
+    return wanted
