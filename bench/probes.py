@@ -19,8 +19,8 @@ from bench.site import ROOT, Failed, Server, Site, environment, load
 
 WRITE_WARM_S: Final = 1.0
 READ_WARM_S: Final = 0.25
-READ_TURNS: Final = 3
-READ_SHARE: Final = 1 / 4
+READ_TURNS: Final = 2
+READ_SHARE: Final = 1 / 3
 """How much of a write's reading time each turn of a read gets."""
 SERVICES_CONNECTIONS: Final = 8
 STEADY_SHARE: Final = 1 / 4

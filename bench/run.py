@@ -56,7 +56,7 @@ class Wish(Struct, frozen=True):
     seconds: float = 3.0
     scale: float = 1.0
     only: tuple[str, ...] = ()
-    patience_s: float = 120.0
+    patience_s: float = 60.0
 
     @property
     def orders(self) -> int:
