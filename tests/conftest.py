@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests import panel
-from tests.works import Works, open_works
+from tests.works import Works, open_liar, open_works
 
 from opensmm.store import cluster, schema
 from opensmm.store.embedded import APP, OWNER, Embedded
@@ -162,3 +162,9 @@ async def works(stocked: psycopg.AsyncConnection, database: Database, clock: pan
     """A worker before the sandbox, stepped by hand, in the same time as the API."""
     async with open_works(database.app_url, clock) as opened:
         yield opened
+
+
+@pytest.fixture
+async def lied_to(stocked, database, clock):
+    async with open_liar(database.app_url, clock) as (works, liar):
+        yield works, liar

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import uvicorn
-from tests.panel import PEPPER, Clock
+from tests.panel import PEPPER, Clock, fetch
 
 from opensmm.actions.chores import Chores
 from opensmm.actions.dispatch import Dispatching
@@ -141,3 +141,9 @@ async def open_liar(url: str, clock: Clock | None = None) -> AsyncIterator[tuple
             yield works, liar
         finally:
             await works.close()
+
+
+async def state(conn, order, run=1):
+    """What a delivery's row says of itself."""
+    found = await fetch(conn, "select state from delivery where order_id = %s and run = %s", order, run)
+    return found[0][0]

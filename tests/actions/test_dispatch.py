@@ -4,35 +4,20 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.panel import DEFAULT, DRIP, PACKAGE, balance, books, broken, fetch, until
-from tests.works import TIMEOUT_S, Works, open_liar
+from tests.panel import DEFAULT, DRIP, balance, broken, fetch, until
+from tests.works import TIMEOUT_S, Works, state
 
-from opensmm.actions import progress
 from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
 from opensmm.domain.dispatch import Accepted, NotSent
-from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Report
 from opensmm.providers.desk import Contact
 from opensmm.store import catalogue as rows
 from opensmm.store import dispatch as dispatch_rows
-from opensmm.store import progress as progress_rows
 
 FUNDS, CHARGE = 10_000_000, 9_000
 
 
-async def state(conn, order, run=1):
-    found = await fetch(conn, "select state from delivery where order_id = %s and run = %s", order, run)
-    return found[0][0]
-
-
 async def attempts(conn, order):
     return await fetch(conn, "select outcome, provider_order from attempt where order_id = %s order by number", order)
-
-
-@pytest.fixture
-async def lied_to(stocked, database, clock):
-    async with open_liar(database.app_url, clock) as (works, liar):
-        yield works, liar
 
 
 REFUSAL = {"error": "Not enough funds on balance"}
@@ -300,156 +285,6 @@ async def test_two_workers_never_send_the_same_delivery(api, ann, stocked, datab
     await other.close()
     assert (len(orders), len(orders)) == (sum(sent), len(liar.asked))
     assert [] == await broken(stocked)
-
-
-async def follow_once(works, liar, status, seconds=5):
-    liar.answers["status"] = status
-    works.clock.forward(seconds)
-    await works.follow()
-
-
-@pytest.mark.parametrize(
-    "status",
-    [
-        {"7": {"status": "Odd word", "remains": "5"}},
-        {"7": {"error": "Incorrect order ID"}},
-        {"error": "Incorrect order ID"},
-        {"8": {"status": "Completed", "remains": "0"}},
-        [],
-        None,
-        b"<html>",
-        b'{"7": {"status": "Completed", "status": "Canceled"}}',
-        b'{"7": {"status": "Completed"',
-        (500, {"7": {"status": "Completed", "remains": "0"}}),
-        (302, b""),
-    ],
-)
-async def test_what_cannot_be_understood_changes_nothing(api, ann, stocked, lied_to, status):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
-    await api.add(ann.key)
-    await works.send()
-    before = await books(stocked)
-    await follow_once(works, liar, status)
-    after = await books(stocked)
-    assert (before["transfers"], before["orders"]) == (after["transfers"], after["orders"])
-    assert [("pending", None)] == await fetch(stocked, "select state, remains from delivery")
-    await follow_once(works, liar, {"7": {"status": "Completed", "remains": "0"}}, seconds=100)
-    assert [("completed",)] == await fetch(stocked, "select state from orders")
-
-
-@pytest.mark.parametrize(
-    ("said", "kept"),
-    [
-        ({"status": "In progress", "remains": "101", "start_count": "7"}, ("in_progress", None, 7)),
-        ({"status": "inprogress", "remains": -1, "start_count": None}, ("in_progress", None, None)),
-        ({"status": "In Progress", "remains": "1e3"}, ("in_progress", None, None)),
-        ({"status": "IN_PROGRESS", "remains": "40", "start_count": ""}, ("in_progress", 40, None)),
-        ({"status": "Processing", "remains": 40, "start_count": "1,234"}, ("processing", 40, 1234)),
-    ],
-)
-async def test_a_providers_word_is_bounded(api, ann, stocked, lied_to, said, kept):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
-    await api.add(ann.key)
-    await works.send()
-    await follow_once(works, liar, {"7": said})
-    state_, remains, start = kept
-    assert [(state_, 100 if remains is None else remains, start)] == await fetch(
-        stocked, "select state, remains, start_count from delivery"
-    )
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"status": "Partial", "remains": "101"},
-        {"status": "Partial", "remains": "0"},
-        {"status": "Partial"},
-        {"status": "Canceled", "remains": "0", "charge": "0.5"},
-        {"status": "Canceled", "remains": "999"},
-    ],
-)
-async def test_an_end_that_cannot_be_believed_goes_to_the_operator(api, ann, stocked, lied_to, said):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
-    order = await api.add(ann.key)
-    await works.send()
-    await follow_once(works, liar, {"7": said})
-    assert "held" == await state(stocked, order)
-    assert FUNDS - CHARGE == await balance(stocked, ann.id)
-    assert 0 == await works.follow()
-    assert [] == await broken(stocked)
-
-
-async def test_a_partial_package_goes_to_the_operator(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
-    order = await api.add(ann.key, PACKAGE)
-    await works.send()
-    await follow_once(works, liar, {"7": {"status": "Partial", "remains": "1"}})
-    assert "held" == await state(stocked, order)
-
-
-@pytest.mark.parametrize("charge", ["1e99", "99999999999999", "-5", "NaN", "0.000000000000000001"])
-async def test_a_mad_cost_neither_stops_the_order_nor_its_neighbours(api, ann, stocked, lied_to, charge):
-    works, liar = lied_to
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
-    for _ in range(2):
-        await api.add(ann.key)
-    await works.send()
-    done = {"status": "Completed", "remains": "0"}
-    await follow_once(works, liar, {"1": done | {"charge": charge}, "2": done | {"charge": "0.01"}})
-    assert [("completed",), ("completed",)] == await fetch(stocked, "select state from orders")
-    assert [] == await broken(stocked)
-
-
-async def test_ids_swapped_or_repeated_in_an_answer_are_read_by_their_names(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
-    first, second = await api.add(ann.key), await api.add(ann.key)
-    await works.send()
-    said = [
-        {"order": 2, "status": "Completed", "remains": 0},
-        {"order": 3, "status": "Completed", "remains": 0},
-        {"order": 1, "status": "Partial", "remains": 50},
-    ]
-    await follow_once(works, liar, said)
-    theirs = dict(await fetch(stocked, "select order_id, provider_order from attempt"))
-    told = {
-        theirs[order]: (await fetch(stocked, "select state from orders where id = %s", order))[0][0] for order in theirs
-    }
-    assert {"1": "partial", "2": "completed"} == told
-    assert {first, second} == set(theirs)
-
-
-async def test_a_hundred_ids_are_asked_for_at_a_time(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
-    for _ in range(130):
-        await api.add(ann.key, quantity=10)
-    await works.send()
-    liar.asked.clear()
-    await follow_once(works, liar, {})
-    assert [30, 100] == sorted(len(form["orders"].split(",")) for form in liar.asked)
-
-
-async def test_an_older_answer_never_overwrites_a_newer_one(api, ann, stocked, lied_to, clock):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
-    await api.add(ann.key)
-    await works.send()
-    clock.forward(100)
-    asked = clock()
-    async with stocked.transaction():
-        late = (await progress_rows.claim(stocked, asked, asked, 10))[0]
-    clock.forward(1)
-    liar.answers["status"] = {"7": {"status": "In progress", "remains": "10"}}
-    await works.follow()
-    stale = progress.told_of(late, Report(status=OrderStatus.PENDING, remains=100), asked, clock())
-    async with stocked.transaction():
-        await progress.record(stocked, [stale], asked, clock())
-    assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
 
 
 async def test_a_cancel_that_the_provider_refuses_may_be_asked_for_again(api, ann, stocked, lied_to):
