@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
+from random import Random
 from typing import Final
 
 import psycopg
@@ -32,8 +33,9 @@ FUNDS: Final = 10**13
 
 _NETWORKS: Final = ("Instagram", "TikTok", "YouTube", "Telegram", "Facebook", "X", "Spotify", "Twitch", "LinkedIn")
 _GOODS: Final = ("Followers", "Likes", "Views", "Comments", "Shares", "Saves", "Members", "Watch Hours", "Plays")
-_WORTH: Final = ("[Refill 30 Days]", "[No Refill]", "[Lifetime Refill]", "[Real Profiles]", "[Slow Start]")
-_SPEED: Final = ("1K/Day", "5K/Day", "20K/Day", "100K/Day")
+_PEOPLE: Final = ("Worldwide", "USA", "Brazil", "India", "Turkey", "Arab", "Indonesia", "Germany", "Mixed", "Female")
+_WORTH: Final = ("Refill 30 Days", "No Refill", "Lifetime Refill", "Real Profiles", "Slow Start", "High Quality", "HQ")
+_START: Final = ("Instant", "0-15 Min", "0-1 Hr", "0-6 Hrs", "0-24 Hrs", "1-12 Hrs")
 
 
 def services(count: int) -> list[Service]:
@@ -42,23 +44,25 @@ def services(count: int) -> list[Service]:
 
 
 def service(number: int) -> Service:
-    """The service that gets this number for an id when it is saved in turn."""
+    """The service that gets this number for an id when it is saved in turn; always the same one."""
+    dice = Random(number)
     network, goods = _NETWORKS[number % 9], _GOODS[number // 9 % 9]
     types = list(ServiceType)
     default = number % 10 != 0
-    words = f"{network} {goods} {_WORTH[number % 5]} [Max {number % 90 + 10}K] ⚡ {_SPEED[number % 4]} · {number}"
+    most, day = dice.randint(1, 999), dice.randint(1, 500)
+    words = f"[{dice.choice(_WORTH)}] [Max {most}K] ⚡ {dice.choice(_START)} | {day}K/Day"
     return Service(
         id=ServiceId(0),
-        name=words,
+        name=f"{network} {goods} {dice.choice(_PEOPLE)} {words}",
         type=ServiceType.DEFAULT if default else types[number // 10 % len(types)],
         category=f"{network} {goods}",
-        rate=Decimal(number % 1900 + 5) / 100,
+        rate=Decimal(dice.randint(50, 190_000)) / 10_000,
         min=LEAST_QUANTITY if default else 10,
-        max=MOST_QUANTITY * (number % 90 + 10),
-        refill=number % 5 in (0, 2),
-        cancel=number % 3 == 0,
+        max=MOST_QUANTITY * most,
+        refill=dice.random() < 0.4,
+        cancel=dice.random() < 0.3,
         dripfeed=default and number % 4 == 0,
-        average_time_min=number % 600,
+        average_time_min=dice.randint(1, 2_000),
         position=number,
     )
 

@@ -40,6 +40,7 @@ SHOWN: Final = (
     "balance",
     "statuses",
     "services-gzip",
+    "bare-services-gzip",
 )
 """The probes whose details are shown."""
 _COLUMNS: Final = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -19,9 +19,7 @@ def bench(
     seconds: Annotated[float, typer.Option("--seconds", help="How long one reading takes.", min=0.1)] = 3.0,
     scale: Annotated[float, typer.Option("--scale", help="How much is loaded; 1: a million orders.", min=0.0)] = 1.0,
     only: Annotated[str, typer.Option("--only", metavar="NAME,...", help="Some measures, by their names.")] = "",
-    patience: Annotated[
-        float, typer.Option("--patience", help="Seconds to wait for a quiet machine.", min=0.0)
-    ] = 120.0,
+    patience: Annotated[float, typer.Option("--patience", help="Seconds to wait for a quiet machine.", min=0.0)] = 60.0,
     to: Annotated[Path | None, typer.Option("--out", help="Write the rows of bench.json here.")] = None,
     data: Data = None,
     json: Json = False,
