@@ -161,15 +161,21 @@ class Endpoint:
 
     async def _services(self, dialect: Dialect, caller: Caller, ask: asks.Services, scope: Scope) -> Reply:
         rendered = await self._price_lists.get(dialect, caller.price_list, extended=ask.extended)
-        headers = dict(scope["headers"])
-        packed = _GZIP.search(headers.get(b"accept-encoding", b"")) is not None
+        packed = _accepts_gzip(scope)
+        body, headers = (rendered.packed, _PACKED) if packed else (rendered.plain, _PLAIN)
+        if scope["method"] != "GET":
+            return Reply(body, headers=headers)
         etag = rendered.packed_tag if packed else rendered.plain_tag
-        tagged = ((b"etag", etag),) if scope["method"] == "GET" else ()
-        if tagged and headers.get(b"if-none-match") == etag:
-            return Reply(b"", 304, tagged)
-        if packed:
-            return Reply(rendered.packed, headers=_PACKED + tagged)
-        return Reply(rendered.plain, headers=_PLAIN + tagged)
+        if any(name == b"if-none-match" and value == etag for name, value in scope["headers"]):
+            return Reply(b"", 304, ((b"etag", etag),))
+        return Reply(body, headers=(*headers, (b"etag", etag)))
+
+
+def _accepts_gzip(scope: Scope) -> bool:
+    for name, value in scope["headers"]:
+        if name == b"accept-encoding":
+            return value == b"gzip" or _GZIP.search(value) is not None
+    return False
 
 
 def _leave_to_itself() -> None:
