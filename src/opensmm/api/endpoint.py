@@ -19,7 +19,7 @@ from opensmm.base.faults import Unavailable
 from opensmm.domain import asks
 from opensmm.domain.callers import Caller
 from opensmm.domain.refusals import Refusal, Refused
-from opensmm.wire.dialect import Dialect
+from opensmm.wire.dialect import TOO_LARGE, TOO_MANY, UNAVAILABLE, Dialect
 from opensmm.wire.form import Fields, read_form
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
@@ -45,11 +45,9 @@ class Reply(Struct, frozen=True):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-_TOO_LARGE: Final = Reply(b'{"error":"Request too large"}', 413, ((b"connection", b"close"),))
+_TOO_LARGE: Final = Reply(TOO_LARGE, 413, ((b"connection", b"close"),))
 _NOT_FOUND: Final = Reply(b'{"error":"Not found"}', 404)
-_UNAVAILABLE: Final = Reply(
-    b'{"error":"Temporarily unavailable"}', 503, ((b"retry-after", str(RETRY_AFTER_S).encode()),)
-)
+_UNAVAILABLE: Final = Reply(UNAVAILABLE, 503, ((b"retry-after", str(RETRY_AFTER_S).encode()),))
 
 
 class Endpoint:
@@ -98,7 +96,7 @@ class Endpoint:
             except TooLarge:
                 reply = _TOO_LARGE
             except Exceeded as error:
-                reply = _too_many(dialect, error.retry_after_s)
+                reply = _too_many(error.retry_after_s)
             except Unavailable as error:
                 log.warning("refused for a fault of the moment", error=str(error))
                 reply = _UNAVAILABLE
@@ -189,9 +187,8 @@ def _bearer(authorization: bytes) -> str:
     return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
 
 
-def _too_many(dialect: Dialect, retry_after_s: int) -> Reply:
-    body = dialect.write_refusal(Refused(Refusal.TOO_MANY_REQUESTS))
-    return Reply(body, 429, ((b"retry-after", str(retry_after_s).encode()),))
+def _too_many(retry_after_s: int) -> Reply:
+    return Reply(TOO_MANY, 429, ((b"retry-after", str(retry_after_s).encode()),))
 
 
 _JSON: Final = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))

@@ -76,10 +76,6 @@ def lost(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate[:2] in ("08", "57") or error.sqlstate == "25P03"
 
 
-async def begin(connection: Connection) -> None:
-    await connection.execute("begin")
-
-
 async def commit(connection: Connection) -> None:
     await connection.execute("commit")
 
