@@ -19,7 +19,6 @@ from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
 from opensmm.store.embedded import Urls, serving
 
-DONE: Final = 0
 FAILED: Final = 1
 MISUSED: Final = 2
 UNAVAILABLE: Final = 3

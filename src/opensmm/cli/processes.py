@@ -59,9 +59,6 @@ class Process:
             self._let_go()
             self.start()
 
-    def exit_code(self) -> int | None:
-        return None if self._child is None else self._child.poll()
-
     def ask_to_stop(self) -> None:
         if self._child is not None and self._child.poll() is None:
             self._child.send_signal(signal.SIGTERM)

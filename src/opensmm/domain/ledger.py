@@ -26,16 +26,6 @@ COSTS: Final = AccountId(-6)
 PROVIDERS: Final = AccountId(-7)
 """What the house owes or has paid to providers."""
 
-HOUSE: Final = {
-    HELD: "held",
-    EARNED: "earned",
-    DEPOSITS: "deposits",
-    BONUSES: "bonuses",
-    ADJUSTMENTS: "adjustments",
-    COSTS: "costs",
-    PROVIDERS: "providers",
-}
-
 
 class TransferKind(StrEnum):
     CHARGE = "charge"

@@ -26,7 +26,7 @@ where o.id = any(%s) and o.state = 'open' group by o.id order by o.id
 """
 
 
-async def lock(connection: Connection, orders: Sequence[OrderId]) -> None:
+async def lock(connection: Connection, orders: Sequence[int]) -> None:
     """Locks orders in the order of their ids. The customers' rows are locked before."""
     await connection.execute(_LOCK, [orders])
 

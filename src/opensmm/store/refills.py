@@ -7,9 +7,9 @@ from typing import Final
 from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refills import Refill, Refillable, RefillStatus
+from opensmm.store import endings
 from opensmm.store.connection import Connection
 
-_LOCK: Final = "select id from orders where id = any(%s) order by id for update"
 _REFILLABLE: Final = """
 select o.id, o.customer_id, o.state, s.refill, s.refill_wait_h, o.ended,
        exists (select from refill r where r.order_id = o.id and r.state in ('pending', 'in_progress')),
@@ -20,7 +20,7 @@ from orders o join service s on s.id = o.service_id where o.id = any(%s)
 
 async def refillable(connection: Connection, orders: Sequence[int]) -> dict[int, tuple[CustomerId, Refillable]]:
     """Orders with their owners, under lock, as a refill request sees them."""
-    await connection.execute(_LOCK, [orders])
+    await endings.lock(connection, orders)
     cursor = await connection.execute(_REFILLABLE, [orders])
     return {row[0]: (CustomerId(row[1]), Refillable(OrderState(row[2]), *row[3:])) for row in await cursor.fetchall()}
 
