@@ -7,10 +7,10 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kill-loop check format bench lock clean
+.PHONY: help setup demo test kill-loop kill-points lost-commits lost-replies crowds pair simulate simulate-long check format bench lock clean
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(READY) ## install everything into .venv (nothing is done where it is up to date)
 
@@ -49,6 +49,34 @@ format: setup ## put the code into its format
 KILLS ?= 1000
 kill-loop: setup ## kill the processes of a demo at random, KILLS times (1000)
 	@OPENSMM_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/faults/test_kill_loop.py
+
+kill-points: setup ## kill a worker at each labelled point, whatever the provider does (80 s)
+	@OPENSMM_TEST_KILL_POINTS=all $(BIN)/pytest -q tests/faults/test_kill_points.py
+
+CUTS ?= 10000
+lost-commits: setup ## cut the database off at a COMMIT, CUTS times (10000)
+	@OPENSMM_TEST_CUTS=$(CUTS) $(BIN)/pytest -q -s tests/faults/test_lost_commits.py -k however_many
+
+TIMES ?= 100
+crowds: setup ## 10,000 orders at once with funds for 1,000, TIMES times (100)
+	@OPENSMM_TEST_CROWDS=$(TIMES) $(BIN)/pytest -q -s tests/faults/test_crowds.py -k ten_thousand
+
+ORDERS ?= 10000
+pair: setup ## two panels, one the other's provider, ORDERS orders (10000) in each of four weathers
+	@OPENSMM_TEST_PAIR=$(ORDERS) $(BIN)/pytest -q -s tests/pair/test_pair.py
+
+LOST ?= 10000
+lost-replies: setup ## lose or garble the answers to LOST orders (10000), and count what evidence makes of them
+	@OPENSMM_TEST_LOST=$(LOST) $(BIN)/pytest -q -s tests/faults/test_lost_replies.py
+
+SEEDS ?= 100
+EVENTS ?= 10000
+SECONDS ?= 60
+simulate: setup ## simulate bad customers, lying providers and dying workers (SEEDS=100 EVENTS=10000 SECONDS=60 MUTATIONS=1)
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --events $(EVENTS) --seconds $(SECONDS) $(if $(MUTATIONS),--mutations)
+
+simulate-long: setup ## the same with a hundred million events, about an hour on two cores
+	@$(BIN)/python -m tests.simulation --first 1000 --seeds 10000 --events $(EVENTS)
 
 bench: setup ## measure the speed (bench.json and docs/performance.md)
 	@$(BIN)/opensmm bench

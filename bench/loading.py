@@ -19,7 +19,7 @@ from opensmm.actions import catalogue
 from opensmm.actions.accounts import fresh_key
 from opensmm.base.ids import ServiceId
 from opensmm.domain.callers import digest
-from opensmm.domain.catalogue import Service, ServiceType
+from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import connect
 
@@ -64,6 +64,7 @@ def service(number: int) -> Service:
         dripfeed=default and number % 4 == 0,
         average_time_min=dice.randint(1, 2_000),
         position=number,
+        delivery_method=DeliveryMethod.SOFTWARE_SERVICE,
     )
 
 
@@ -145,7 +146,7 @@ from done order by id
 insert into attempt (order_id, run, number, provider_id, provider_service, provider_order, outcome, fence, sent,
                      answered, cost, currency, exchange_rate, answer)
 select d.id, 1, 1, p.id, d.service_id::text, (700000 + d.id)::text, 'accepted', 1, d.created + interval '1 second',
-       d.created + interval '2 seconds', d.rate * (d.quantity - d.remains) / 2000, 'USD', 1,
+       d.created + interval '2 seconds', d.earned / 2 / 100000.0, 'USD', 1,
        '{"order":' || 700000 + d.id || '}'
 from done d, provider p order by d.id
 """,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,19 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def database(server: Embedded) -> Iterator[Database]:
     """A migrated database for one test alone."""
+    with _fresh(server) as database:
+        yield database
+
+
+@pytest.fixture
+def other_database(server: Embedded) -> Iterator[Database]:
+    """One more, for a second panel."""
+    with _fresh(server) as database:
+        yield database
+
+
+@contextmanager
+def _fresh(server: Embedded) -> Iterator[Database]:
     name = f"test_{next(_numbers)}"
     _make_database(server, name, TEMPLATE)
     try:

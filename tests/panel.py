@@ -19,7 +19,7 @@ from opensmm.actions.panel import Panel
 from opensmm.api.endpoint import Endpoint
 from opensmm.base.ids import CustomerId, ServiceId
 from opensmm.base.money import money
-from opensmm.domain.catalogue import Service, ServiceType
+from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.store import catalogue as rows
 from opensmm.store import checks
 from opensmm.store.connection import Connection
@@ -54,6 +54,7 @@ def service(number: int, kind: ServiceType = ServiceType.DEFAULT, **other: Any) 
         "max": 10_000,
         "category": "First Category",
         "name": f"Service {number}",
+        "delivery_method": DeliveryMethod.SOFTWARE_SERVICE,
     } | other
     return Service(**(told | {"id": ServiceId(number), "type": kind, "rate": Decimal(str(told["rate"]))}))
 

@@ -35,11 +35,18 @@ def test_a_secret_that_is_there_stays(tmp_path):
     [
         ({"OPENSMM_PEPPER": "short"}, "32 characters"),
         ({"DATABASE_ADMIN_URL": "postgresql://owner@db/panel"}, "without DATABASE_URL"),
+        ({"OPENSMM_LOG_LEVEL": "loud"}, "one of debug, info, warning, error"),
+        ({"OPENSMM_PRIVATE_PROVIDERS": "yes"}, "set 1"),
     ],
 )
 def test_a_contradiction_is_refused_in_words(tmp_path, environ, words):
     with pytest.raises(Misconfigured, match=words):
         config.read(tmp_path, environ)
+
+
+def test_the_log_tells_what_is_worth_telling_unless_more_or_less_is_asked_for(tmp_path):
+    assert "info" == config.read(tmp_path, {}).log_level
+    assert "debug" == config.read(tmp_path, {"OPENSMM_LOG_LEVEL": "DEBUG"}).log_level
 
 
 def test_no_secret_shows_where_the_configuration_is_printed(tmp_path):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,10 +12,13 @@ from urllib.parse import parse_qsl
 import uvicorn
 from tests.panel import PEPPER, Clock, fetch
 
+from opensmm.actions.balances import Balances
 from opensmm.actions.chores import Chores
 from opensmm.actions.dispatch import Dispatching
+from opensmm.actions.evidence import Inquiring
 from opensmm.actions.progress import Following
 from opensmm.actions.refill_tasks import RefillTasks
+from opensmm.domain.evidence import Patience
 from opensmm.providers.desk import Desk
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 from opensmm.store.connection import Line
@@ -24,7 +27,10 @@ Scope = MutableMapping[str, Any]
 Application = Callable[..., Awaitable[None]]
 
 TIMEOUT_S = 0.4
+PATIENCE = Patience()
 MANY = 1000
+STRANGERS = (1, 2)
+"""Other customers of the sandbox, by their accounts."""
 BEYOND_THE_END_S = 9.0
 """The sandbox has ended an ordinary order by then."""
 
@@ -58,13 +64,15 @@ class Works:
 
     def __init__(self, url: str, provider_url: str, clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
         self.clock = clock
-        self.desk = Desk(PEPPER, provider_url, timeout_s)
-        self._lines = [Line(url, application=f"test worker {at}") for at in range(5)]
-        claims, records, polls, refills, chores = self._lines
+        self.desk = Desk(PEPPER, provider_url, timeout_s, private=True)
+        self._lines = [Line(url, application=f"test worker {at}") for at in range(7)]
+        claims, records, polls, refills, chores, looks, balances = self._lines
         self.dispatching = Dispatching(claims, records, self.desk, timeout_s, clock)
         self.following = Following(polls, self.desk, clock)
         self.refills = RefillTasks(refills, self.desk, clock)
         self.chores = Chores(chores, self.desk, clock)
+        self.inquiring = Inquiring(looks, self.desk, clock, PATIENCE)
+        self.balances = Balances(balances, self.desk, clock)
 
     async def send(self, limit: int = MANY) -> int:
         """Claims and sends what is due; returns how many, once all of it is recorded."""
@@ -75,6 +83,10 @@ class Works:
     async def follow(self) -> int:
         return await self.following.step(MANY)
 
+    async def settle(self) -> int:
+        """Looks into what is unsure; returns how many attempts that were."""
+        return await self.inquiring.step(MANY)
+
     async def round(self, seconds: float = 0.0) -> None:
         """Lets time pass, then does everything once."""
         self.clock.forward(seconds)
@@ -83,6 +95,7 @@ class Works:
         await self.following.pass_on_cancels(MANY)
         await self.follow()
         await self.refills.step(MANY)
+        await self.settle()
 
     async def close(self) -> None:
         await self.desk.close()
@@ -91,10 +104,13 @@ class Works:
 
 
 @asynccontextmanager
-async def open_works(url: str, clock: Clock | None = None, *, timeout_s: float = TIMEOUT_S) -> AsyncIterator[Works]:
-    """A worker before the real sandbox, whose time is the clock's."""
+async def open_works(
+    url: str, clock: Clock | None = None, *, timeout_s: float = TIMEOUT_S, accounts: Sequence[int] = STRANGERS
+) -> AsyncIterator[Works]:
+    """A worker before the real sandbox, whose time is the clock's, and which knows these accounts too."""
     clock = clock or Clock()
-    box = Sandbox(open_pool(url), sandbox_key(PEPPER), 1.0, clock)
+    strangers = [sandbox_key(PEPPER, account) for account in accounts]
+    box = Sandbox(open_pool(url), sandbox_key(PEPPER), 1.0, clock, strangers)
     async with served(box, lifespan=True) as address:
         works = Works(url, address, clock, timeout_s)
         await works.chores.step()
@@ -110,6 +126,7 @@ class Liar:
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
         self.asked: list[dict[str, str]] = []
+        self.named: list[str] = []
 
     async def __call__(
         self, scope: Scope, receive: Callable[[], Awaitable[Scope]], send: Callable[[Scope], Any]
@@ -122,6 +139,7 @@ class Liar:
                 break
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))
         self.asked.append(form)
+        self.named += [value.decode() for name, value in scope["headers"] if name == b"x-request-id"]
         said = self.answers[form["action"]]
         said = said(form) if callable(said) else said
         status, said = said if isinstance(said, tuple) else (200, said)

@@ -12,6 +12,7 @@ from opensmm.base.faults import Misconfigured
 DEFAULT_DATA: Final = Path("data")
 PEPPER_LEAST_CHARS: Final = 32
 LONGEST_TIMEOUT_S: Final = 120
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,9 @@ class Config:
     """``database_url`` is the app's role, ``database_admin_url`` the owner's; neither: the embedded PostgreSQL.
 
     ``provider_timeout_s`` bounds a call to a provider. ``trusted_proxies``: addresses, separated by commas, whose word
-    on the client's address is taken. ``requests_per_second`` bounds one API key; 0 does not.
+    on the client's address is taken. ``requests_per_second`` bounds one API key; 0 does not. ``private_providers``:
+    providers may be at loopback and private addresses, and without TLS.
+    Messages below ``log_level`` are not logged.
     """
 
     data: Path
@@ -29,6 +32,8 @@ class Config:
     provider_timeout_s: float = 20.0
     trusted_proxies: str = ""
     requests_per_second: int = 0
+    private_providers: bool = False
+    log_level: str = "info"
 
     def pepper(self) -> bytes:
         """The secret that keys are hashed with; the first use writes it to the data folder, readable by us alone."""
@@ -45,6 +50,8 @@ def read(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
         provider_timeout_s=_seconds(environ.get("OPENSMM_PROVIDER_TIMEOUT", "20")),
         trusted_proxies=environ.get("OPENSMM_TRUSTED_PROXIES", ""),
         requests_per_second=_count(environ.get("OPENSMM_REQUESTS_PER_SECOND", "0")),
+        private_providers=_flag(environ.get("OPENSMM_PRIVATE_PROVIDERS", "0")),
+        log_level=_level(environ.get("OPENSMM_LOG_LEVEL", "info")),
     )
     if config.database_admin_url and not config.database_url:
         raise Misconfigured("DATABASE_ADMIN_URL is set without DATABASE_URL, the app's own role: set both, or neither")
@@ -67,6 +74,19 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise Misconfigured(f"OPENSMM_REQUESTS_PER_SECOND is {text!r}: set a whole number, 0 for no limit")
     return int(text)
+
+
+def _flag(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise Misconfigured(f"OPENSMM_PRIVATE_PROVIDERS is {text!r}: set 1 to allow private addresses, 0 not to")
+    return text == "1"
+
+
+def _level(text: str) -> str:
+    level = text.lower()
+    if level not in LOG_LEVELS:
+        raise Misconfigured(f"OPENSMM_LOG_LEVEL is {text!r}: set one of {', '.join(LOG_LEVELS)}")
+    return level
 
 
 def _kept_pepper(path: Path) -> str:

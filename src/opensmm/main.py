@@ -1,7 +1,7 @@
-"""The ASGI application behind one port: ``/api`` is the API, the rest the pages."""
+"""The ASGI application behind one port: ``/api`` and ``/healthz`` are the API's, the rest the pages."""
 
 from opensmm.api.body import Receive, Scope, Send
-from opensmm.api.endpoint import Endpoint
+from opensmm.api.endpoint import HEALTH, Endpoint
 from opensmm.web.pages import Pages
 
 
@@ -14,7 +14,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if self._pages is None or scope["path"].startswith("/api/"):
+            if self._pages is None or scope["path"].startswith("/api/") or scope["path"] == HEALTH:
                 await self._endpoint(scope, receive, send)
             else:
                 await self._pages(scope, receive, send)

@@ -4,12 +4,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 from tests.panel import DEFAULT, DRIP, balance, broken, fetch, until
 from tests.works import TIMEOUT_S, Works, state
 
 from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
 from opensmm.domain.dispatch import Accepted, NotSent
-from opensmm.providers.desk import Contact
+from opensmm.providers.limits import Slots
 from opensmm.store import catalogue as rows
 from opensmm.store import dispatch as dispatch_rows
 
@@ -238,10 +239,23 @@ async def test_an_answer_to_a_claim_that_is_no_longer_ours_changes_nothing(api, 
     assert "sending" == await state(stocked, order)
 
 
+async def test_a_late_result_takes_no_time_away_from_the_run_that_another_claim_released(
+    api, ann, stocked, works, clock
+):
+    order = await api.add(ann.key, DRIP, runs=2, interval=10)
+    (claim,) = await leave_behind(works, clock)
+    await stocked.execute("update delivery set fence = fence + 1, attempt = 2 where run = 1")
+    await stocked.execute("update delivery set due = %s where run = 2", [clock()])
+    released = "select due from delivery where order_id = %s and run = 2"
+    before = await fetch(stocked, released, order)
+    await works.dispatching._keep(claim, NotSent("not sent in time"))
+    assert before == await fetch(stocked, released, order) != [(None,)]
+
+
 async def test_what_waited_too_long_for_its_turn_is_not_sent_after_its_lease(api, ann, stocked, lied_to, clock):
     works, liar = lied_to
     contact = works.desk.contact(1)
-    works.desk._contacts[1] = Contact(contact.row, contact.provider, asyncio.Semaphore(1))
+    works.desk._contacts[1] = structs.replace(contact, slots=Slots(1))
 
     def answer(form):
         clock.forward(LEASE_MARGIN_S)

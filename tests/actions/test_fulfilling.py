@@ -45,6 +45,17 @@ async def test_an_order_ends_as_its_link_says(api, works, stocked, ann, behaviou
     assert [] == await broken(stocked)
 
 
+@pytest.mark.parametrize("behaviour", ["me", "partial-40", "refuse", "garbage"])
+async def test_the_sandbox_speaks_the_other_dialect_too(api, works, stocked, ann, behaviour):
+    await stocked.execute("update provider set dialect = 'v1'")
+    order = await api.add(ann.key, link=at(behaviour))
+    await works.round()
+    await works.round(BEYOND_THE_END_S)
+    ends = {"me": "completed", "partial-40": "partial", "refuse": "canceled", "garbage": "open"}
+    assert ends[behaviour] == (await settled(stocked, order))[0]
+    assert [] == await broken(stocked)
+
+
 async def test_an_order_moves_from_pending_through_progress_to_its_end(api, works, ann):
     order = await api.add(ann.key)
     told = []

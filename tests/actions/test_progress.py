@@ -160,3 +160,27 @@ async def test_an_older_answer_never_overwrites_a_newer_one(api, ann, stocked, l
     async with stocked.transaction():
         await progress.record(stocked, [stale], asked, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
+
+
+async def test_an_answer_without_news_takes_nothing_back_that_was_learned_while_it_was_asked_for(
+    api, ann, stocked, lied_to, clock
+):
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 7}
+    await api.add(ann.key)
+    await works.send()
+    clock.forward(100)
+    first_asked = clock()
+    async with stocked.transaction():
+        first = (await progress_rows.claim(stocked, first_asked, first_asked, 10))[0]
+    clock.forward(100)
+    asked = clock()
+    async with stocked.transaction():
+        second = (await progress_rows.claim(stocked, asked, asked, 10))[0]
+    moving = Report(status=OrderStatus.IN_PROGRESS, remains=10)
+    answers = ((first, moving, first_asked), (second, None, asked))
+    for followee, report, asked_at in answers:
+        async with stocked.transaction():
+            told = progress.told_of(followee, report, asked_at, clock())
+            await progress.record(stocked, [told], asked_at, clock())
+    assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")

@@ -331,7 +331,7 @@ async def test_a_key_may_read_title_case_statuses_in_v1(api, stocked):
 async def test_services_tell_more_only_where_more_is_asked_for(api, ann):
     plain = (await api.ask("v2", ann.key, "services"))[0]
     more = (await api.ask("v2", ann.key, "services", extended=1))[0]
-    assert ["dripfeed", "desc", "average_time"] == [name for name in more if name not in plain]
+    assert ["dripfeed", "desc", "average_time", "delivery_method"] == [name for name in more if name not in plain]
     assert plain == {name: more[name] for name in plain}
     assert plain == (await api.ask("v2", ann.key, "services", extended=0))[0]
 

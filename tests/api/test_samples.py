@@ -9,7 +9,7 @@ import pytest
 from tests.panel import DEFAULT, LINK, PLAIN, Answer, buyer, compact, now, open_api, stock
 
 from opensmm.base.ids import ServiceId
-from opensmm.domain.catalogue import Service, ServiceType
+from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 
 SAMPLES = Path(__file__).parents[1] / "wire" / "samples"
 
@@ -23,6 +23,9 @@ def shown(answer: Answer) -> bytes:
     """The answer as the sample is shown; where it is compact already, byte for byte itself."""
     assert 200 == answer.status
     return compact(answer.said)
+
+
+STATED = DeliveryMethod.SOFTWARE_SERVICE
 
 
 async def paid(conn, customer, units):
@@ -82,10 +85,28 @@ async def ask(api, dialect, who, **fields):
 async def test_v2_services(conn, database):
     who = await buyer(conn)
     followers = Service(
-        ServiceId(1), "Followers", ServiceType.DEFAULT, "First Category", Decimal("0.90"), 50, 10000, True, True
+        ServiceId(1),
+        "Followers",
+        ServiceType.DEFAULT,
+        "First Category",
+        Decimal("0.90"),
+        50,
+        10000,
+        True,
+        True,
+        delivery_method=STATED,
     )
     comments = Service(
-        ServiceId(2), "Comments", ServiceType.CUSTOM_COMMENTS, "Second Category", Decimal(8), 10, 1500, False, True
+        ServiceId(2),
+        "Comments",
+        ServiceType.CUSTOM_COMMENTS,
+        "Second Category",
+        Decimal(8),
+        10,
+        1500,
+        False,
+        True,
+        delivery_method=STATED,
     )
     await stock(conn, [followers, comments])
     async with open_api(database.app_url) as api:
@@ -182,7 +203,7 @@ async def test_v1_services(conn, database):
         [
             Service(
                 ServiceId(number), name, ServiceType.DEFAULT, category, Decimal(rate), least, most, dripfeed=True,
-                description="usernames",
+                description="usernames", delivery_method=STATED,
             )
             for number, name, rate, least, most in lines
         ],

@@ -1,55 +1,16 @@
 """The command line: what each verb does, says as JSON, and how it exits."""
 
-import json
 from decimal import Decimal
 
 import psycopg
 import pytest
-from tests.panel import DEFAULT, PEPPER, SANDBOX
+from tests.panel import DEFAULT
 from typer.testing import CliRunner
 
 from opensmm.cli import app
 
 DONE, FAILED, MISUSED, UNAVAILABLE = 0, 1, 2, 3
-
-
-@pytest.fixture
-def run(database, tmp_path, monkeypatch):
-    """Runs a verb on the test's database; returns its exit code and what it printed."""
-    monkeypatch.setenv("DATABASE_URL", database.app_url)
-    monkeypatch.setenv("OPENSMM_PEPPER", PEPPER.decode())
-
-    def verb(*words):
-        result = CliRunner().invoke(app, [*map(str, words), "--data", str(tmp_path)])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result.exit_code, result.stdout
-
-    return verb
-
-
-@pytest.fixture
-def said(run):
-    """Runs a verb with --json; returns its exit code and the one line it said."""
-
-    def verb(*words):
-        code, printed = run(*words, "--json")
-        lines = printed.splitlines()
-        assert len(lines) <= 1, printed
-        return code, json.loads(lines[0]) if lines else None
-
-    return verb
-
-
-@pytest.fixture
-def rows(database):
-    with psycopg.connect(database.app_url, autocommit=True) as conn:
-        yield lambda query: conn.execute(query).fetchall()
-
-
-@pytest.fixture
-def sandbox(database):
-    with psycopg.connect(database.app_url, autocommit=True) as conn:
-        conn.execute("insert into provider (name, kind, currency) values (%s, 'sandbox', 'USD')", [SANDBOX])
+METHOD = ("--method", "staff_work")
 
 
 def test_a_customer_is_added_with_money_and_a_key(said, rows):
@@ -96,7 +57,8 @@ def test_a_top_up_is_booked_once_per_payment(said, rows):
 
 
 def test_a_service_is_added_listed_and_edited(said, rows, sandbox):
-    words = ("service", "add", "--name", "Likes ❤️", "--category", "A", "--rate", "0.90", "--min", "10", "--max", "100")
+    words = ("service", "add", "--name", "Likes ❤️", "--category", "A", "--rate", "0.90", "--min", "10", "--max", "100",
+             *METHOD)  # fmt: skip
     assert (DONE, {"id": 1}) == said(*words)
     assert (DONE, {"id": 7}) == said(*words, "--id", "7", "--type", "custom comments", "--cancel")
     assert FAILED == said(*words, "--id", "7")[0]
@@ -147,7 +109,7 @@ def test_verify_names_every_invariant_and_fails_where_one_is_broken(said, run, d
 
 def test_an_orders_story_is_told(said, run, rows, sandbox, database):
     customer = said("customer", "add", "--name", "Ann", "--balance", "1")[1]["id"]
-    said("service", "add", "--name", "N", "--category", "C", "--rate", "0.90")
+    said("service", "add", "--name", "N", "--category", "C", "--rate", "0.90", *METHOD)
     with psycopg.connect(database.app_url, autocommit=True) as conn:
         conn.execute(
             """insert into orders (customer_id, service_id, link, quantity, rate, packaged, charge, created)
@@ -175,8 +137,8 @@ def test_without_a_database_a_verb_says_so(said, monkeypatch):
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("demo",), ("serve",), ("api",), ("worker",), ("migrate",), ("verify",), ("customer",), ("customer", "add"),
-     ("key",), ("service",), ("topup",), ("orders",), ("orders", "show"), ("bench",)],
+    [(), ("demo",), ("serve",), ("api",), ("worker",), ("migrate",), ("verify",), ("health",), ("customer",),
+     ("customer", "add"), ("key",), ("service",), ("topup",), ("orders",), ("orders", "show"), ("bench",)],
 )  # fmt: skip
 def test_every_verb_explains_itself(words):
     result = CliRunner().invoke(app, [*words, "--help"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
-from opensmm.domain.catalogue import Catalogue, Service, ServiceType
+from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
 from opensmm.domain.orders import Draft, Habits, draft
 from opensmm.domain.refusals import Refusal, Refused
 
@@ -23,12 +23,19 @@ V1 = Habits(own_before_link=True, link_alone_is_media=True)
 V2 = Habits(own_before_link=False, link_alone_is_media=False)
 BOTH = pytest.mark.parametrize("habits", [V1, V2], ids=["v1", "v2"])
 LINK = "https://example.com/me"
+STATED = DeliveryMethod.SOFTWARE_SERVICE
 TYPES = {kind: ServiceId(at) for at, kind in enumerate(ServiceType, 1)}
 NO_DRIP, HIDDEN = ServiceId(50), ServiceId(51)
 
 
 def service(number, kind, **other):
-    told: dict[str, Any] = {"rate": Decimal("0.90"), "min": 2, "max": 1000, "dripfeed": True} | other
+    told: dict[str, Any] = {
+        "rate": Decimal("0.90"),
+        "min": 2,
+        "max": 1000,
+        "dripfeed": True,
+        "delivery_method": STATED,
+    } | other
     return Service(ServiceId(number), "Name", kind, "Category", **told)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId, ServiceId
 from opensmm.domain.asks import Add
-from opensmm.domain.catalogue import Catalogue, Service, ServiceType
+from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
 from opensmm.domain.orders import Draft, Habits, OrderState, draft, first_state
 from opensmm.domain.placing import Placement, PlacingFacts, Purse, Remembered, Repeat, fingerprint, place
 from opensmm.domain.refusals import Refusal, Refused
@@ -21,15 +21,22 @@ LIST = PriceListId(1)
 ANN, BOB = CustomerId(1), CustomerId(2)
 KEY, OTHER_KEY = KeyId(1), KeyId(2)
 PLAIN, ONE_PER_LINK, FREE = ServiceId(1), ServiceId(2), ServiceId(3)
+STATED = DeliveryMethod.SOFTWARE_SERVICE
+
+
+def sold(number, rate="1", **other):
+    return Service(
+        number, "Name", ServiceType.DEFAULT, "C", Decimal(rate), min=1, max=1000, delivery_method=STATED, **other
+    )
+
+
 CATALOGUE = Catalogue(
     1,
     "USD",
     {
-        PLAIN: Service(PLAIN, "Plain", ServiceType.DEFAULT, "C", Decimal(1), min=1, max=1000),
-        ONE_PER_LINK: Service(
-            ONE_PER_LINK, "One", ServiceType.DEFAULT, "C", Decimal(1), min=1, max=1000, one_active_per_link=True
-        ),
-        FREE: Service(FREE, "Free", ServiceType.DEFAULT, "C", Decimal(0), min=1, max=1000, free=True),
+        PLAIN: sold(PLAIN),
+        ONE_PER_LINK: sold(ONE_PER_LINK, one_active_per_link=True),
+        FREE: sold(FREE, "0", free=True),
     },
     {},
 )

@@ -10,7 +10,8 @@ from opensmm.domain.asks import Add, Details
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, Unsure
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
-from opensmm.providers.client import MAX_ANSWER, Client, NoAnswer, close_session, open_session
+from opensmm.providers.client import MAX_ANSWER, Client, NoAnswer, close_session
+from opensmm.providers.outside import open_session
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
@@ -25,7 +26,7 @@ class Called(Liar):
 async def liar():
     liar = Called()
     async with served(liar) as address:
-        session = open_session(4)
+        session = open_session(4, private=True)
         liar.client = Client(session, address, "their key", V2, 0.5)
         yield liar
         await close_session(session)

@@ -3,22 +3,22 @@
 import pytest
 from tests.panel import LINK, PEPPER, Api, Clock, fetch
 
-from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
+from opensmm.providers.sandbox import Sandbox, account_of, open_pool, sandbox_key
 
 
 @pytest.fixture
 async def box(database, clock: Clock):
     pool = open_pool(database.app_url)
     await pool.open()
-    yield Api(Sandbox(pool, sandbox_key(PEPPER), 1.0, clock))
+    yield Api(Sandbox(pool, KEY, 1.0, clock, [STRANGER]))
     await pool.close()
 
 
-KEY = sandbox_key(PEPPER)
+KEY, STRANGER = sandbox_key(PEPPER), sandbox_key(PEPPER, 1)
 
 
-async def ask(box, action, **fields):
-    return (await box.form("v2", {"key": KEY, "action": action, **fields})).said
+async def ask(box, action, key=KEY, **fields):
+    return (await box.form("v2", {"key": key, "action": action, **fields})).said
 
 
 async def add(box, behaviour, quantity=100):
@@ -38,6 +38,27 @@ async def test_it_keeps_a_book_of_what_was_bought(box, conn, clock):
     assert [(1, "1", f"{LINK}/me", 100, clock()), (2, "1", f"{LINK}/partial-40", 100, clock())] == await fetch(
         conn, "select id, service, link, quantity, placed from sandbox_order order by id"
     )
+
+
+async def test_its_ids_grow_over_all_accounts_and_each_sees_its_own_alone(box, clock):
+    mine = await add(box, "me")
+    strange = (await ask(box, "add", STRANGER, service=1, link=LINK, quantity=5))["order"]
+    assert [1, 2, 3] == [mine, strange, await add(box, "me")]
+    said = await ask(box, "status", orders="1,2,3")
+    assert [("Pending", None), (None, "Incorrect order ID"), ("Pending", None)] == [
+        (one.get("status"), one.get("error")) for one in said.values()
+    ]
+    assert {"error": "Incorrect order ID"} == await ask(box, "status", STRANGER, order=mine)
+    unknown = {"order": mine, "cancel": {"error": "Incorrect order ID"}}
+    assert [unknown] == await ask(box, "cancel", STRANGER, orders=mine)
+    clock.forward(20)
+    refill = (await ask(box, "refill", order=mine))["refill"]
+    assert {"error": "Refill not found"} == await ask(box, "refill_status", STRANGER, refill=refill)
+
+
+@pytest.mark.parametrize(("url", "account"), [("sandbox:", 0), ("sandbox:7", 7), ("https://example.com/7", 0)])
+def test_a_provider_may_be_an_account_of_its_own(url, account):
+    assert account == account_of(url)
 
 
 async def test_what_it_refuses_and_what_it_answers_with_rubbish(box, conn):

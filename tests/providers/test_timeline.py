@@ -30,6 +30,7 @@ END = ENDS_S + 0.1
         ("https://example.com/timeout", Plan(B.TIMEOUT)),
         ("https://example.com/lost", Plan(B.LOST)),
         ("https://example.com/garbage", Plan(B.GARBAGE)),
+        ("https://example.com/lost-once", Plan(B.LOST_ONCE)),
         ("https://example.com/drop", Plan(B.DROP)),
         ("https://example.com/slow/me", Plan(B.COMPLETE)),
         ("slow", Plan(B.SLOW)),

@@ -43,12 +43,19 @@ BREAKS = {
         "update orders set charge = 0 where id = 6",
         "update orders set packaged = true where id = 6",
     ],
+    "P2": [
+        "update transfer set amount = amount + 1 where kind = 'cost'",
+        "update attempt set exchange_rate = exchange_rate * 2 where cost is not null",
+        "update attempt set cost = null",
+    ],
     "P3": [
         "update orders set refunded = refunded + 1 where id = 2",
         "update orders set earned = earned - 1 where id = 2",
         "delete from transfer where order_id = 3 and kind = 'refund'",
         "insert into transfer (debit, credit, amount, kind, customer_id, order_id, sequence, created) "
         "values (-1, 1, 5, 'refund', 1, 1, 9, now())",
+        "insert into transfer (debit, credit, amount, kind, customer_id, order_id, sequence, created) "
+        "values (-2, 1, 5, 'return', 1, 1, 1, now())",
     ],
     "O1": [
         "delete from transfer where order_id = 6",
@@ -77,6 +84,11 @@ BREAKS = {
         "values (-1, 1, 5, 'refund', 1, 5, 1, now())",
         "update delivery set attempt = 2 where order_id = 5",
     ],
+    "O6b": [
+        f"insert into evidence (order_id, run, number, at, kind, conclusion, detail) "
+        f"values ({order}, 1, 1, now(), 'neighbours', '{conclusion}', '{{\"provider_order\": 0}}')"
+        for order, conclusion in ((5, "bought"), (1, "bought"), (5, "not_bought"), (1, "risked"), (6, "bought"))
+    ],
     "O7": ["update attempt set provider_order = '1' where provider_order is not null"],
     "O8": [
         "update delivery set remains = 101 where order_id = 2",
@@ -86,6 +98,7 @@ BREAKS = {
         "update orders set remains = 101 where id = 2",
         "update orders set remains = 1 where id = 1",
         "update orders set remains = 0 where id = 2",
+        "update orders set remains = remains - 1 where id = 2",
     ],
     "O11": [
         "update orders set earned = earned - 1 where id = 1",

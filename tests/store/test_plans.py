@@ -10,11 +10,36 @@ import psycopg
 import pytest
 from tests.panel import stock
 
-from opensmm.store import cancels, customers, dispatch, endings, keys, orders, placing, progress, refill_tasks, refills
+from opensmm.store import (
+    cancels,
+    customers,
+    dispatch,
+    endings,
+    evidence,
+    health,
+    keys,
+    orders,
+    placing,
+    progress,
+    refill_tasks,
+    refills,
+    staff,
+)
 
 LARGE = 200_000
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-BIG_TABLES = ("orders", "delivery", "transfer", "customer", "api_key", "attempt", "idempotency", "refill", "batch")
+BIG_TABLES = (
+    "orders",
+    "delivery",
+    "transfer",
+    "customer",
+    "api_key",
+    "attempt",
+    "idempotency",
+    "refill",
+    "refill_task",
+    "batch",
+)
 
 FILL = f"""
 insert into customer (name, balance, created)
@@ -73,9 +98,30 @@ HOT = {
     "dispatch: claim": (
         dispatch,
         "_CLAIM",
-        {"now": TIMES[0], "lease_until": TIMES[1], "limit": 200},
+        {"now": TIMES[0], "lease_until": TIMES[1], "limit": 200, "providers": [1]},
+    ),
+    "dispatch: claim at each": (
+        dispatch,
+        "_CLAIM_AT_EACH",
+        {"now": TIMES[0], "lease_until": TIMES[1], "providers": [1, 2], "rooms": [7, 1], "tried": [False, True]},
     ),
     "dispatch: recover": (dispatch, "_RECOVER", [TIMES[0]]),
+    "evidence: claim": (
+        evidence,
+        "_CLAIM",
+        {"now": TIMES[0], "closed_by": TIMES[0], "again": TIMES[1], "limit": 200, "untold": timedelta(minutes=10)},
+    ),
+    "evidence: doubted": (
+        evidence,
+        "_OPEN",
+        {"orders": RECENT, "since": NOW, "closed_by": TIMES[0], "untold": timedelta(minutes=10)},
+    ),
+    "evidence: neighbours": (
+        evidence,
+        "_NEIGHBOURS",
+        {"provider": 1, "befores": [TIMES[0]] * 3, "afters": [NOW] * 3, "count": 8},
+    ),
+    "evidence: known": (evidence, "_KNOWN", [1, [str(number) for number in range(2000)]]),
     "progress: claim": (progress, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
     "progress: cancels": (progress, "_CANCELS", [200]),
     "cancels: deliveries": (cancels, "_LOCK_DELIVERIES", [RECENT]),
@@ -86,7 +132,17 @@ HOT = {
     "refills: refillable": (refills, "_REFILLABLE", [RECENT]),
     "refills: views": (refills, "_VIEWS", [SOME]),
     "refills: newest": (refills, "_NEWEST", [SOME]),
+    "health: due": (health, "_DUE", {"now": TIMES[0], "most": 1000}),
+    "health: sending": (health, "_SENDING", {"most": 1000}),
+    "health: moving": (health, "_MOVING", {"most": 1000} | health.moving_at(TIMES[0])),
+    "health: for operator": (health, "_FOR_OPERATOR", {"most": 1000}),
+    "health: refills": (health, "_REFILLS", {"most": 1000}),
+    "health: cancels": (health, "_CANCELS", {"most": 1000}),
     "refill_tasks: claim": (refill_tasks, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
+    "staff: waiting": (staff, "_WAITING", [100]),
+    "staff: with staff": (staff, "_WITH_STAFF", [RECENT]),
+    "staff: take back": (staff, "_TAKE_BACK", [TIMES[0], TIMES[0]]),
+    "staff: refills": (staff, "_REFILLS", [100]),
 }
 
 

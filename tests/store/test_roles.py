@@ -34,7 +34,7 @@ async def test_the_app_may_do_exactly_what_is_granted(conn, table):
     assert set(grants.GRANTS[table]) == {privilege for (privilege,) in found}
 
 
-@pytest.mark.parametrize("table", ["transfer", "deposit", "audit", "order_detail"])
+@pytest.mark.parametrize("table", ["transfer", "deposit", "audit", "order_detail", "policy_rule"])
 @pytest.mark.parametrize("statement", ["update {} set {} = {}", "delete from {}", "truncate {}"])
 async def test_what_is_for_ever_cannot_be_changed(conn, table, statement):
     ((column,),) = await fetch(

@@ -39,6 +39,7 @@ def transfer(**changes):
 
 def service(**changes):
     row = {"name": "Likes", "type": "Default", "category_id": 1, "rate": Decimal("0.90"), "min": 10, "max": 100}
+    row["delivery_method"] = "staff_work"
     return row | changes
 
 
@@ -49,6 +50,10 @@ def delivery(**changes):
 def attempt(**changes):
     row = {"order_id": 7, "run": 1, "number": 1, "provider_id": 1, "provider_service": "3", "outcome": "sending"}
     return row | {"fence": 1} | changes
+
+
+def rule(**changes):
+    return {"version": 1, "at": NOW, "actor": "test", "kind": "deny", "value": "example.org"} | changes
 
 
 async def insert(conn, table, row):
@@ -97,6 +102,10 @@ async def test_an_order_may_be_given_an_id_by_whoever_moves_in(conn):
         (service, "service", {"rate": Decimal(-1), "free": True}, "service_rate_above_0_or_free"),
         (service, "service", {"min": 101}, "service_max_not_below_min"),
         (service, "service", {"type": "default"}, "service_type"),
+        (service, "service", {"delivery_method": "undisclosed"}, "service_on_sale_is_disclosed"),
+        (service, "service", {"delivery_method": "bots"}, "service_delivery_method"),
+        (rule, "policy_rule", {"kind": "forbid"}, "policy_rule_kind"),
+        (rule, "policy_rule", {"value": ""}, "policy_rule_value"),
         (delivery, "delivery", {"remains": 101}, "delivery_remains"),
         (delivery, "delivery", {"state": "cancelled"}, "delivery_state"),
         (attempt, "attempt", {"outcome": "refused"}, "attempt_outcome"),
@@ -136,6 +145,7 @@ async def test_a_service_needs_its_category_at_once(conn):
                 for state in ("pending", "in_progress")
             ],
         ),
+        ("policy_rule", rule(removes=1), rule(removes=1)),
         ("deposit", *[{"gateway": "card", "external_id": "x1", "transfer_id": number} for number in (1, 2)]),
         (
             "idempotency",

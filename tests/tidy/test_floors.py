@@ -25,6 +25,7 @@ PURE = ("base", "domain", "wire")
 # What a pure floor may use: nothing here waits, tells the time, throws dice, or touches the world.
 PURE_MODULES = {
     "abc",
+    "bisect",
     "collections",
     "collections.abc",
     "dataclasses",
@@ -35,6 +36,7 @@ PURE_MODULES = {
     "functools",
     "hashlib",
     "html",
+    "ipaddress",
     "itertools",
     "json",
     "math",

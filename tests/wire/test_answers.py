@@ -9,7 +9,7 @@ import pytest
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.asks import MALFORMED, Ids, many_ids, one_id
-from opensmm.domain.catalogue import Service, ServiceType
+from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
@@ -105,15 +105,20 @@ def test_extended_services_tell_more() -> None:
         dripfeed=True,
         description="line\nline",
         average_time_min=90,
+        delivery_method=DeliveryMethod.PAID_ADS,
     )
     plain = json.loads(V2.write_service(service, Decimal("0.90"), False))
     more = json.loads(V2.write_service(service, Decimal("1E-7"), True))
     assert "0.90" == plain["rate"]
     assert "0.0000001" == more["rate"]
-    assert {**plain, "rate": "0.0000001", "dripfeed": True, "desc": "line\nline", "average_time": 90} == more
-    assert [*plain, "dripfeed", "desc", "average_time"] == list(more)
+    assert {**plain, "rate": "0.0000001", "dripfeed": True, "desc": "line\nline", "average_time": 90} | {
+        "delivery_method": "paid_ads"
+    } == more
+    assert [*plain, "dripfeed", "desc", "average_time", "delivery_method"] == list(more)
     plain_v1 = json.loads(V1.write_service(service, Decimal("0.90"), False))
-    assert [*plain_v1, "average_time"] == list(json.loads(V1.write_service(service, Decimal(1), True)))
+    assert [*plain_v1, "average_time", "delivery_method"] == list(
+        json.loads(V1.write_service(service, Decimal(1), True))
+    )
     assert "seo" == plain_v1["type"]
 
 

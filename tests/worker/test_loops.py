@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from tests.faults import proxy
 from tests.panel import DEFAULT, LINK, PEPPER, broken, fetch, open_api, until
 from tests.works import served
 
+from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 from opensmm.worker.loops import Worker
@@ -15,10 +17,11 @@ SPEED = 40.0
 
 
 @asynccontextmanager
-async def working(url, provider_url, count=1):
+async def working(url, provider_url, count=1, patience=PATIENCE, timeout_s=2.0):
     """Workers that run until the block ends, and then stop by themselves."""
     stop = asyncio.Event()
-    workers = [Worker(url, Desk(PEPPER, provider_url, 2.0), 2.0) for _ in range(count)]
+    desks = [Desk(PEPPER, provider_url, timeout_s, private=True) for _ in range(count)]
+    workers = [Worker(url, desk, timeout_s, patience) for desk in desks]
     running = [asyncio.create_task(worker.run(stop)) for worker in workers]
     try:
         yield
@@ -66,6 +69,36 @@ async def test_two_workers_carry_every_order_to_its_end(stocked, database, ann):
     assert [] == await broken(stocked)
 
 
+async def test_workers_settle_what_was_left_unsure(stocked, database, ann):
+    """Orders come one after the other, as its neighbours must; two workers look into what is unsure."""
+    quick = Patience(timedelta(seconds=0.5), timedelta())
+    going = "state in ('queued', 'sending')"
+    fresh = "state = 'unsure' and sent > now() - interval '1.1 s'"
+    async with (
+        open_api(database.app_url) as api,
+        sandbox_of(database.app_url) as address,
+        working(database.app_url, address, 2, quick, 0.5),
+    ):
+        for behaviour in ("me", "me", "me", "timeout", "me", "me", "me", "lost-once", "me", "me", "me"):
+            await place(api, ann, [behaviour])
+            await until(lambda: _none(stocked, going))
+            # Nothing is sent after an unsure one until it could no longer be taken in.
+            await until(lambda: _none(stocked, fresh))
+        for _ in range(3):
+            await place(api, ann, ["me"])
+            await until(lambda: _none(stocked, going))
+        await until(lambda: ended(stocked), 20)
+    assert [("bought",), ("not_bought",)] == await fetch(
+        stocked, "select conclusion from evidence where conclusion in ('bought', 'not_bought') order by id"
+    )
+    assert [(14,)] == await fetch(stocked, "select count(*) from sandbox_order")
+    assert [] == await broken(stocked)
+
+
+async def _none(conn, which):
+    return not await fetch(conn, f"select from delivery where {which}")
+
+
 async def test_a_worker_goes_on_when_its_database_comes_back(stocked, database, ann):
     async with (
         open_api(database.app_url) as api,
@@ -99,3 +132,12 @@ async def test_a_worker_that_is_told_to_stop_records_what_is_on_its_way(stocked,
             await asyncio.wait_for(arrived.wait(), 10)
     assert [("accepted", "7")] == await fetch(stocked, "select outcome, provider_order from attempt")
     assert [] == await broken(stocked)
+
+
+async def test_workers_are_known_while_they_work(stocked, database):
+    async def known():
+        return len(await fetch(stocked, "select from worker where seen >= started")) == 2
+
+    async with sandbox_of(database.app_url) as address, working(database.app_url, address, count=2):
+        await until(known)
+    assert [] == await fetch(stocked, "select from worker")

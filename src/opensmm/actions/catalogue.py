@@ -4,12 +4,24 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+import msgspec
+from msgspec import structs
+
+from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
-from opensmm.domain.catalogue import Catalogue, Service
-from opensmm.store import audit, catalogue
+from opensmm.domain import sale
+from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service
+from opensmm.domain.policy import NO_POLICY
+from opensmm.store import audit, catalogue, policy
 from opensmm.store.connection import Connection, Line
 
 EMPTY: Final = Catalogue(version=0, currency="", services={}, rates={})
+NAMED: Final = 5
+"""Services that a refusal names one by one."""
+
+
+class NotSellable(Fault):
+    """A service was to be on sale that may not be; the text says which and why."""
 
 
 class Shelf:
@@ -33,8 +45,38 @@ class Shelf:
 async def save_services(
     connection: Connection, services: Sequence[Service], *, actor: str, now: datetime
 ) -> list[ServiceId]:
-    """Writes services, the catalogue's version and the audit rows in one transaction; id 0 means a new service."""
+    """Writes services, the catalogue's version and the audit rows in one transaction; id 0 means a new service.
+
+    Raises NotSellable, with nothing written, where one on sale is undisclosed or prohibited.
+    """
     async with connection.transaction():
-        saved = await catalogue.save_services(connection, services)
+        saved = await _save(connection, services)
         await audit.note(connection, actor, "service.save", [str(service) for service in saved], now)
     return saved
+
+
+async def state_delivery(
+    connection: Connection,
+    services: Sequence[Service],
+    method: DeliveryMethod,
+    *,
+    put_on_sale: bool,
+    actor: str,
+    now: datetime,
+) -> None:
+    """States how many services are delivered, under one audit row; raises NotSellable as ``save_services`` does."""
+    stated = [structs.replace(one, delivery_method=method, on_sale=one.on_sale or put_on_sale) for one in services]
+    detail = {"method": method, "services": [one.id for one in stated], "put_on_sale": put_on_sale}
+    async with connection.transaction():
+        await _save(connection, stated)
+        await audit.note(connection, actor, "service.deliver", [method], now, msgspec.json.encode(detail).decode())
+
+
+async def _save(connection: Connection, services: Sequence[Service]) -> list[ServiceId]:
+    # Nobody adds a rule between the look at the policy and the commit.
+    await catalogue.hold(connection)
+    refused = sale.check(services, await policy.refresh(connection, NO_POLICY))
+    if refused:
+        more = f", and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
+        raise NotSellable("not for sale: " + "; ".join(map(str, refused[:NAMED])) + more)
+    return await catalogue.save_services(connection, services)

@@ -8,11 +8,12 @@ import structlog
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.providers.desk import Desk
-from opensmm.store import dispatch, retention
+from opensmm.store import dispatch, providers, retention, staff
 from opensmm.store.connection import Connection, Line
 
 IDEMPOTENCY_KEPT: Final = timedelta(days=14)
 BATCHES_KEPT: Final = timedelta(days=1)
+BALANCES_KEPT: Final = timedelta(days=7)
 FORGET_EVERY: Final = timedelta(minutes=10)
 log = structlog.get_logger()
 
@@ -26,7 +27,8 @@ class Chores:
 
     async def step(self) -> None:
         now = self._clock()
-        await self._desk.update(await write(self._line, dispatch.providers))
+        await self._desk.update(await write(self._line, providers.providers))
+        await write(self._line, lambda connection: staff.take_back(connection, now))
         left_behind = await write(self._line, lambda connection: dispatch.recover(connection, now))
         if left_behind:
             log.warning("deliveries became unsure: their worker went away while sending", count=left_behind)
@@ -38,3 +40,4 @@ class Chores:
 async def _forget(connection: Connection, now: datetime) -> None:
     await retention.forget_idempotency(connection, now - IDEMPOTENCY_KEPT)
     await retention.forget_batches(connection, now - BATCHES_KEPT)
+    await providers.forget_readings(connection, now - BALANCES_KEPT)

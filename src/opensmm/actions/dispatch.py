@@ -3,19 +3,21 @@ transaction, and what it came to is recorded with whatever else came back at tha
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import psycopg
 import structlog
+from msgspec import structs
 
 from opensmm.actions import endings
 from opensmm.actions.lane import Lane, Rejected
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.faults import Unavailable
-from opensmm.base.ids import ServiceId
+from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain import dripfeed
 from opensmm.domain.asks import Add
 from opensmm.domain.dispatch import (
@@ -27,11 +29,15 @@ from opensmm.domain.dispatch import (
     SendOutcome,
     Unsure,
     after_sending,
+    rest_s,
     retry_after_s,
 )
 from opensmm.domain.endings import RunEnd
+from opensmm.providers.client import CALL
 from opensmm.providers.desk import Contact, Desk
+from opensmm.providers.manual import KIND as MANUAL
 from opensmm.store import dispatch as rows
+from opensmm.store import providers
 from opensmm.store.connection import Connection, Line
 from opensmm.store.dispatch import Claim, Recorded
 
@@ -40,8 +46,15 @@ LEASE_MARGIN_S: Final = 10.0
 RECORD_WITHIN_S: Final = 60.0
 RECORD_AGAIN_S: Final = 0.5
 FIRST_POLL_S: Final = 1.0
+MAX_FAULT: Final = 300
+LATE: Final = NotSent("not sent in time")
+"""Its turn came too late, which says nothing of the provider."""
+TOLD: Final = 500
+"""Characters of a provider's answer in the log; the whole of it stands with the attempt."""
 
 Sent = tuple[Claim, SendOutcome]
+SENT: Final[Counter[tuple[str, type[SendOutcome]]]] = Counter()
+"""Tries of this process, by provider and what they came to."""
 log = structlog.get_logger()
 
 
@@ -53,7 +66,7 @@ class Dispatching:
         self._desk = desk
         self._lease = timedelta(seconds=timeout_s + LEASE_MARGIN_S)
         self._clock = clock
-        self._recording: Lane[Sent, None] = Lane(lambda batch: self._record(records, batch))
+        self._recording: Lane[Sent, None] = Lane(lambda batch: self._record(records, batch), name="record")
 
     async def step(self, limit: int) -> list[asyncio.Task[None]]:
         """Claims up to ``limit`` deliveries; the tasks returned send them, one each, and end when recorded."""
@@ -62,8 +75,7 @@ class Dispatching:
         return [asyncio.create_task(self._send(claim)) for claim in claimed]
 
     async def _claim(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
-        begin_by = now + timedelta(seconds=LEASE_MARGIN_S)
-        claimed = await rows.claim(connection, now, begin_by, now + self._lease, limit)
+        claimed = await self._take(connection, now, limit)
         next_runs = [
             (claim.order, claim.run + 1, dripfeed.next_due(claim.due, now, claim.interval_min))
             for claim in claimed
@@ -72,7 +84,24 @@ class Dispatching:
         await rows.release(connection, next_runs)
         return claimed
 
+    async def _take(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
+        """What is due, and no more of any provider than it has room for: a slow one keeps nobody else waiting."""
+        begin_by, lease_until = now + timedelta(seconds=LEASE_MARGIN_S), now + self._lease
+        rooms = {provider: room for provider, room in self._desk.rooms().items() if room}
+        if len(rooms) == 1:
+            limit = min(limit, *rooms.values())
+        wide = [provider for provider, room in rooms.items() if room >= limit]
+        narrow = [(provider, room) for provider, room in rooms.items() if room < limit]
+        to_try = await providers.half_open(connection, list(rooms), now)
+        claimed = await rows.claim(connection, now, begin_by, lease_until, limit, wide)
+        if narrow or to_try:
+            claimed += await rows.claim_at_each(connection, now, begin_by, lease_until, narrow, to_try)
+        tried = {claim.provider for claim in claimed}.intersection(to_try)
+        await providers.tried(connection, sorted(tried), lease_until)
+        return claimed
+
     async def _send(self, claim: Claim) -> None:
+        CALL.set(_call(claim))  # a delivery has a task of its own
         contact = self._desk.contact(claim.provider)
         if contact is None:
             outcome: SendOutcome = NotSent("not sent: no client for this provider")
@@ -80,7 +109,8 @@ class Dispatching:
             async with contact.slots:
                 # One that waited long for its turn could be sent after its lease, when it counts as unsure already.
                 late = self._clock() >= claim.begin_by
-                outcome = NotSent("not sent in time") if late else await contact.provider.add(_ask(claim))
+                outcome = LATE if late else await contact.provider.add(_ask_at(contact, claim))
+        _tell(claim, contact, outcome)
         await self._keep(claim, outcome)
 
     async def _keep(self, claim: Claim, outcome: SendOutcome) -> None:
@@ -92,8 +122,8 @@ class Dispatching:
             except Unavailable as error:
                 if time.monotonic() >= until:
                     # The delivery has become unsure by now: what the provider said stands in the log.
-                    said = {"order": claim.order, "run": claim.run, "outcome": str(outcome), "error": str(error)}
-                    log.error("an answer could not be recorded", **said)
+                    told = {**_named(claim), "outcome": str(outcome), "error": str(error)}
+                    log.error("an answer could not be recorded", **told)
                     return None
             await asyncio.sleep(RECORD_AGAIN_S)
 
@@ -110,9 +140,52 @@ class Dispatching:
         return [None] * len(batch)
 
 
+def _call(claim: Claim) -> str:
+    """The name of a try: the provider's log and ours can be laid side by side."""
+    return f"{claim.order}-{claim.run}-{claim.attempt}"
+
+
+def _named(claim: Claim) -> dict[str, object]:
+    """What every line of the log says of a try."""
+    return {"order": claim.order, "run": claim.run, "attempt": claim.attempt, "provider": claim.provider}
+
+
+def _tell(claim: Claim, contact: Contact | None, outcome: SendOutcome) -> None:
+    SENT[(contact.row.name if contact else "", type(outcome))] += 1
+    match outcome:
+        case Accepted():
+            log.debug("accepted", **_named(claim), provider_order=outcome.provider_order)
+        case Declined():
+            log.info("declined", **_named(claim), answer=outcome.answer[:TOLD])
+        case NotSent():
+            log.info("not sent", **_named(claim), answer=outcome.answer[:TOLD])
+        case Unsure():
+            log.warning("unsure whether the provider took it", **_named(claim), answer=outcome.answer[:TOLD])
+
+
 def _ask(claim: Claim) -> Add:
+    """What is bought, under a name that no other try bears, not even one of a book restored from a backup."""
     service = int(claim.provider_service) if claim.provider_service.isdigit() else None
-    return Add(ServiceId(service) if service else None, claim.link, claim.quantity, details=claim.details)
+    return Add(
+        ServiceId(service) if service else None,
+        claim.link,
+        claim.quantity,
+        details=claim.details,
+        idempotency_key=f"{_call(claim)}-{claim.begin_by:%Y%m%d%H%M%S%f}",
+    )
+
+
+def _ask_at(contact: Contact, claim: Claim) -> Add:
+    """The staff knows a delivery by our own name of it, and needs it with the ask."""
+    if not _is_staff(contact):
+        return _ask(claim)
+    name = str(claim.order) if claim.runs == 1 else f"{claim.order}-{claim.run}"
+    return structs.replace(_ask(claim), idempotency_key=name)
+
+
+def _is_staff(contact: Contact | None) -> bool:
+    """The staff is not asked how it fares: it says so itself."""
+    return contact is not None and contact.row.kind == MANUAL
 
 
 async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now: datetime) -> None:
@@ -122,20 +195,34 @@ async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now:
     changed = await rows.record(connection, told, now)
     ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
     await endings.end(connection, ends, now)
-    requeued = [(claim.order, claim.run + 1, None) for claim, outcome in batch if isinstance(outcome, NotSent)]
-    await rows.release(connection, requeued)
-    await _look_after_providers(connection, batch, desk, now)
+    # Only where this result counted: after a claim by another worker the next run has its time from that one.
+    unsent = {(claim.order, claim.run) for claim, outcome in batch if isinstance(outcome, NotSent)}
+    await rows.release(connection, [(order, run + 1, None) for order, run, _, _ in changed if (order, run) in unsent])
+    await _look_after_providers(connection, batch, now)
 
 
-async def _look_after_providers(connection: Connection, batch: Sequence[Sent], desk: Desk, now: datetime) -> None:
+async def _look_after_providers(connection: Connection, batch: Sequence[Sent], now: datetime) -> None:
+    """Who answered clearly is well; who failed, in whatever way, is left alone for a growing while."""
     answered = {claim.provider for claim, outcome in batch if isinstance(outcome, Accepted | Declined)}
-    await rows.is_well(connection, sorted(answered))
-    for provider in {claim.provider for claim, outcome in batch if isinstance(outcome, NotSent)} - answered:
-        await rows.rest(connection, provider, now + _pause(desk.contact(provider)))
+    failures = [(claim.provider, outcome) for claim, outcome in batch if _is_failure(outcome)]
+    failed, times = dict(failures), Counter(provider for provider, _ in failures)
+    fared = await providers.fared(connection, sorted(failed.keys() - answered), sorted(answered))
+    told: list[tuple[ProviderId, int, datetime | None, str]] = []
+    for provider in fared.keys() - answered:
+        (before, resting), outcome = fared[provider], failed[provider]
+        # What could not be sent came back together, and tells one thing; each silence stands for a call of its own.
+        count = before + (times[provider] if isinstance(outcome, Unsure) else 1)
+        pause = rest_s(count, reached=isinstance(outcome, Unsure), resting=resting)
+        until = None if pause is None else now + timedelta(seconds=pause)
+        told.append((provider, count, until, outcome.answer[:MAX_FAULT]))
+    if well := fared.keys() & answered:
+        await providers.is_well(connection, sorted(well))
+    if told:
+        await providers.failed(connection, told)
 
 
-def _pause(contact: Contact | None) -> timedelta:
-    return timedelta(seconds=retry_after_s((contact.row.failures if contact else 0) + 1))
+def _is_failure(outcome: SendOutcome) -> bool:
+    return isinstance(outcome, NotSent | Unsure) and outcome != LATE
 
 
 _MAY_END: Final = (DeliveryState.CANCELED, DeliveryState.QUEUED)
@@ -154,10 +241,11 @@ def _recorded(claim: Claim, outcome: SendOutcome, desk: Desk, now: datetime) -> 
     )
     due: datetime | None = None
     if verdict.later:
-        due = now + _pause(desk.contact(claim.provider))
+        contact = desk.contact(claim.provider)
+        due = now + timedelta(seconds=retry_after_s((contact.row.failures if contact else 0) + 1))
     elif verdict.next_route:
         due = now
-    elif verdict.state is DeliveryState.PENDING:
+    elif verdict.state is DeliveryState.PENDING and not _is_staff(desk.contact(claim.provider)):
         due = now + timedelta(seconds=FIRST_POLL_S)
     return Recorded(
         order=claim.order,

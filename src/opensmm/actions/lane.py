@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
+from opensmm.base.counting import Spread
 from opensmm.base.faults import Fault, Overloaded, Unavailable
 
 Ask = TypeVar("Ask")
@@ -18,6 +19,21 @@ BOUND: Final = 4096
 """Asks that may wait; beyond it the next one is refused at once."""
 
 
+class Traffic:
+    """What went through the lanes of one name in this process: ``batches.total`` of what was asked has been taken."""
+
+    __slots__ = ("asked", "batches", "refused")
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.refused = 0
+        self.batches = Spread(BATCH_EDGES)
+
+
+BATCH_EDGES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, MOST)
+TRAFFIC: Final[dict[str, Traffic]] = {}
+
+
 class Rejected(Fault):
     """A statement of the batch reported an error, so that nothing of the batch was kept."""
 
@@ -26,17 +42,23 @@ class Lane(Generic[Ask, Answer]):
     """Runs ``batch`` over whatever queued while the last batch ran. There is no timer: one alone goes at once.
 
     Where a batch is Rejected its asks are tried one by one, so that a bad one hurts nobody else.
-    Any other failure fails them all, and nothing is tried again.
+    Any other failure fails them all, and nothing is tried again. A lane with a name is counted.
     """
 
     def __init__(
-        self, batch: Callable[[Sequence[Ask]], Awaitable[Sequence[Answer]]], *, most: int = MOST, bound: int = BOUND
+        self,
+        batch: Callable[[Sequence[Ask]], Awaitable[Sequence[Answer]]],
+        *,
+        name: str = "",
+        most: int = MOST,
+        bound: int = BOUND,
     ) -> None:
         self._batch = batch
         self._most = most
         self._bound = bound
         self._queue: deque[tuple[Ask, int, asyncio.Future[Answer]]] = deque()
         self._runner: asyncio.Task[None] | None = None
+        self._traffic = TRAFFIC.setdefault(name, Traffic()) if name else Traffic()
 
     async def ask(self, ask: Ask, owner: int = 0) -> Answer:
         """The answer to one ask; raises Overloaded where too many wait, Unavailable where the batch failed."""
@@ -45,6 +67,7 @@ class Lane(Generic[Ask, Answer]):
             self._refuse_when_full(owner)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         queue.append((ask, owner, answer))
+        self._traffic.asked += 1
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
         return await answer
@@ -53,12 +76,15 @@ class Lane(Generic[Ask, Answer]):
         waiting = len(self._queue)
         own = sum(1 for entry in self._queue if entry[1] == owner)
         if waiting >= self._bound or own >= self._bound // 2:
+            self._traffic.refused += 1
             raise Overloaded("too many asks wait")
 
     async def _run(self) -> None:
         try:
             while self._queue:
-                await self._serve(self._take())
+                taken = self._take()
+                self._traffic.batches.observe(len(taken))
+                await self._serve(taken)
         finally:
             self._runner = None
 

@@ -16,6 +16,7 @@ from opensmm.domain.orders import Habits
 from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refused
+from opensmm.store import keys
 from opensmm.store.connection import Line
 
 
@@ -27,15 +28,15 @@ class Panel:
         self._lines: list[Line] = []
         self._url = url
         self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf, clock)
-        self._statuses = Lane(reading.Statuses(self._line("status"), self.shelf))
-        self._balances = Lane(reading.Balances(self._line("balance")))
-        self._keys = Lane(reading.Keys(self._line("keys"), self.shelf))
-        self._refills = Lane(Refilling(self._line("refill"), clock))
-        self._refill_statuses = Lane(RefillStatuses(self._line("refill status")))
-        self._cancels = Lane(Canceling(self._line("cancel"), clock))
-        self._lists = Lane(self._newest)
+        self._statuses = Lane(reading.Statuses(self._line("status"), self.shelf), name="status")
+        self._balances = Lane(reading.Balances(self._line("balance")), name="balance")
+        self._keys = Lane(reading.Keys(self._line("keys"), self.shelf), name="keys")
+        self._refills = Lane(Refilling(self._line("refill"), clock), name="refill")
+        self._refill_statuses = Lane(RefillStatuses(self._line("refill status")), name="refill status")
+        self._cancels = Lane(Canceling(self._line("cancel"), clock), name="cancel")
+        self._lists = Lane(self._newest, name="orders")
         self._list_line = self._line("orders")
-        self._catalogue_line = self._line("catalogue")
+        self._watch_line = self._line("watch")
 
     def _line(self, name: str) -> Line:
         self._lines.append(Line(self._url, application=f"opensmm api: {name}"))
@@ -52,7 +53,11 @@ class Panel:
             await line.drop()
 
     async def look_at_catalogue(self) -> None:
-        await reading.read(self._catalogue_line, self.shelf.refresh)
+        await reading.read(self._watch_line, self.shelf.refresh)
+
+    async def callers(self, digests: Sequence[bytes]) -> Sequence[Caller | None]:
+        """The callers behind many keys; like the look at the catalogue for one watcher, not for many at a time."""
+        return await reading.read(self._watch_line, lambda connection: keys.find(connection, digests))
 
     async def caller(self, digest: bytes) -> Caller | None:
         return await self._keys.ask(digest)

@@ -4,8 +4,10 @@ Plain asks take one statement: they were checked against what this process knows
 which it still holds, never waiting for a lock. All others are decided by the core under their customers' locks.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID, uuid4
 
 import msgspec
@@ -29,6 +31,10 @@ from opensmm.store.connection import Connection, Line
 Clock = Callable[[], datetime]
 Placed = OrderId | Refused
 
+ORDERS_PLACED: Final[Counter[str]] = Counter()
+MONEY_PLACED: Final[Counter[str]] = Counter()
+"""Orders this process has placed and what they were charged, by currency."""
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -40,8 +46,8 @@ class Placing:
     def __init__(self, quick: Line, careful: Line, shelf: Shelf, clock: Clock = utc_now) -> None:
         self._shelf = shelf
         self._clock = clock
-        self._keeping: Lane[Placement, OrderId | None] = Lane(Keeping(quick, shelf, clock))
-        self._deciding: Lane[Placement, Placed] = Lane(Deciding(careful, shelf, clock))
+        self._keeping: Lane[Placement, OrderId | None] = Lane(Keeping(quick, shelf, clock), name="keep")
+        self._deciding: Lane[Placement, Placed] = Lane(Deciding(careful, shelf, clock), name="decide")
 
     async def place(self, caller: Caller, ask: Add, habits: Habits) -> Placed:
         """Places one order, or refuses it; raises Unavailable."""
@@ -70,17 +76,20 @@ class Keeping:
         connection = await self._line.get()
         try:
             keys = {item.key for item in batch}
-            return await rows.keep(connection, mark, drafts, now, catalogue_version=version, keys=keys)
+            kept = await rows.keep(connection, mark, drafts, now, catalogue_version=version, keys=keys)
         except psycopg.Error as error:
             if not db.lost(error):
                 return [None] * len(batch)
-            kept = await settling.settle(self._line, mark, now)
-            if kept is None:
+            settled = await settling.settle(self._line, mark, now)
+            if settled is None:
                 raise Unavailable("the database went away before the batch was kept") from error
-            return kept
+            kept = settled
         except BaseException:
             await self._line.drop()
             raise
+        placed = [draft for (_, draft), order in zip(drafts, kept, strict=True) if order is not None]
+        _count(placed, self._shelf)
+        return kept
 
 
 class Deciding:
@@ -106,6 +115,7 @@ class Deciding:
         except BaseException:
             await self._line.drop()
             raise
+        _count([decision for decision in decisions if isinstance(decision, Draft)], self._shelf)
         return _answers(decisions, ids)
 
     async def _clean_up(self, connection: Connection) -> None:
@@ -193,6 +203,12 @@ async def _keep_beside(
         if ask.idempotency_key
     }
     await rows.remember(connection, names, now)
+
+
+def _count(placed: Sequence[Draft], shelf: Shelf) -> None:
+    currency = shelf.catalogue.currency
+    ORDERS_PLACED[currency] += len(placed)
+    MONEY_PLACED[currency] += sum(draft.charge for draft in placed)
 
 
 def _answers(decisions: Sequence[Decision], ids: Sequence[OrderId]) -> list[Placed]:

@@ -1,8 +1,10 @@
 """Following deliveries at their providers: a hundred ids a call, and what the answers change."""
 
-from collections.abc import Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -26,6 +28,12 @@ POLL_LEASE_S: Final = 30.0
 """After a worker that went away while it asked, deliveries are due again after this."""
 CANCEL_AGAIN: Final = timedelta(seconds=10)
 """Between tries to tell a provider of cancellations that it gave no clear answer to."""
+Kept = TypeVar("Kept")
+UNDERSTOOD: Final = "understood"
+NO_NEWS: Final = "no_news"
+NO_ANSWER: Final = "no_answer"
+POLLED: Final[Counter[str]] = Counter()
+"""Deliveries this process has asked after: the provider's word was understood, told nothing, or did not come."""
 log = structlog.get_logger()
 
 
@@ -37,14 +45,24 @@ class Following:
         self._desk = desk
         self._clock = clock
         self._not_before: dict[ProviderId, datetime] = {}
+        self._turn = asyncio.Lock()
+
+    async def _write(self, work: Callable[[Connection], Awaitable[Kept]]) -> Kept:
+        """One transaction at a time: steps may overlap, and there is one line."""
+        async with self._turn:
+            return await write(self._line, work)
 
     async def step(self, limit: int) -> int:
         """One round; returns how many deliveries were asked after."""
         asked = self._clock()
         again = asked + timedelta(seconds=POLL_LEASE_S)
-        claimed = await write(self._line, lambda connection: rows.claim(connection, asked, again, limit))
+        claimed = await self._write(lambda connection: rows.claim(connection, asked, again, limit))
         said = await self._desk.ask_about(claimed, _ask_after)
         now = self._clock()
+        understood = sum(1 for _, report in said if report is not None)
+        POLLED[UNDERSTOOD] += understood
+        POLLED[NO_NEWS] += len(said) - understood
+        POLLED[NO_ANSWER] += len(claimed) - len(said)
         told = [told_of(followee, report, asked, now) for followee, report in said]
         for at in range(0, len(told), MAX_IDS):
             await self._record(told[at : at + MAX_IDS], asked)
@@ -54,10 +72,12 @@ class Following:
         if not told:
             return
         try:
-            await write(self._line, lambda connection: record(connection, told, asked, self._clock()))
+            await self._write(lambda connection: record(connection, told, asked, self._clock()))
         except Rejected as error:
             if len(told) == 1:
-                log.warning("an answer could not be recorded", order=told[0].order, run=told[0].run, error=str(error))
+                one = told[0]
+                named = {"order": one.order, "run": one.run, "attempt": one.attempt}
+                log.warning("an answer could not be recorded", **named, error=str(error))
             else:
                 for one in told:
                     await self._record([one], asked)
@@ -65,11 +85,11 @@ class Following:
     async def pass_on_cancels(self, limit: int) -> int:
         """Tells providers what is to be cancelled; a refusal lets the customer ask again later."""
         now = self._clock()
-        waiting = await write(self._line, lambda connection: rows.cancels(connection, limit))
+        waiting = await self._write(lambda connection: rows.cancels(connection, limit))
         tasks = [task for task in waiting if self._not_before.get(task.provider, now) <= now]
         said = await self._desk.ask_about(tasks, _ask_to_cancel)
         answers = [(task, answer is True) for task, answer in said if answer is not False]
-        await write(self._line, lambda connection: rows.passed(connection, answers, self._clock()))
+        await self._write(lambda connection: rows.passed(connection, answers, self._clock()))
         clear = {(task.order, task.run) for task, _ in answers}
         unclear = (task.provider for task in tasks if (task.order, task.run) not in clear)
         self._not_before.update((provider, now + CANCEL_AGAIN) for provider in unclear)
@@ -100,6 +120,7 @@ def told_of(followee: Followee, report: Report | None, asked: datetime, now: dat
         due=now + progress.poll_again_after(now - followee.sent) if moving else None,
         cost=report.charge if report is not None and report.charge is not None and report.charge >= 0 else None,
         currency="" if report is None else report.currency,
+        polled=known.polled,
     )
 
 

@@ -22,18 +22,21 @@ class Gone(Exception):
     """The client left, or was shown out, before its body was whole."""
 
 
-async def read(receive: Receive) -> bytes:
-    """The body; raises TooLarge or Gone."""
+def whole(message: Message) -> bytes:
+    """The body, where the first message brings all of one; else nothing, and it must be read."""
+    body: bytes = message.get("body", b"")
+    return body if not message.get("more_body") and len(body) <= MAX_BODY else b""
+
+
+async def read(message: Message, receive: Receive) -> bytes:
+    """The body that begins with a message; raises TooLarge or Gone."""
     parts: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
         if message["type"] != "http.request":
             raise Gone
         part: bytes = message.get("body", b"")
         more = message.get("more_body", False)
-        if not more and not parts and len(part) <= MAX_BODY:
-            return part
         size += len(part)
         if size <= MAX_BODY:
             parts.append(part)
@@ -41,3 +44,4 @@ async def read(receive: Receive) -> bytes:
             raise TooLarge
         if not more:
             return b"".join(parts)
+        message = await receive()

@@ -2,71 +2,86 @@
 
 import asyncio
 import gc
+import logging
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping
+from itertools import count
+from time import perf_counter_ns
 from typing import Final
 
 import structlog
-from msgspec import Struct
 
 from opensmm.actions.panel import Panel
 from opensmm.api import body as bodies
 from opensmm.api.body import Gone, Receive, Scope, Send, TooLarge
+from opensmm.api.counts import FAILED, LIMITED, OK, OVERSIZED, REFUSALS, REFUSED, REQUESTS, UNREADY, count_refused
 from opensmm.api.keys import Door
 from opensmm.api.limits import Exceeded
-from opensmm.api.pricelists import PriceLists
+from opensmm.api.pricelists import PriceLists, Rendered
+from opensmm.api.replies import Reply, reply
+from opensmm.api.request_ids import HEADER, named, request_id
+from opensmm.api.requests import Reader, Request
 from opensmm.base.faults import Unavailable
 from opensmm.domain import asks
 from opensmm.domain.callers import Caller
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.dialect import TOO_LARGE, TOO_MANY, UNAVAILABLE, Dialect
-from opensmm.wire.form import Fields, read_form
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
 DIALECTS: Final[dict[str, Dialect]] = {"/api/v2": V2, "/api/v2/": V2, "/api/v1": V1, "/api/v1/": V1}
 RETRY_AFTER_S: Final = 1
-CATALOGUE_LOOK_S: Final = 0.1
+LOOK_S: Final = 0.1
 """Between looks at the catalogue's version."""
+LOOKS_A_REFRESH: Final = 4
+"""Looks at the catalogue for one at the keys in use."""
+HEALTH: Final = "/healthz"
+LOOKED_WITHIN_S: Final = 3.0
+"""A process whose last look at the catalogue is older has lost its database."""
 
-Headers = Sequence[tuple[bytes, bytes]]
-_MALFORMED: Final = Refused(Refusal.MALFORMED_REQUEST)
+Headers = Mapping[bytes, bytes]
+_Answered = asks.Add | asks.Status | asks.Balance | asks.OrderList | asks.RefillOrders | asks.RefillStatus | asks.Cancel
 _NO_KEY: Final = Refused(Refusal.UNKNOWN_KEY)
 _ADDRESS: Final = Refused(Refusal.ADDRESS)
 _GZIP: Final = re.compile(rb"(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?!0(?:\.0*)?[ \t]*(?:,|$))|,|$)", re.IGNORECASE)
-_PLAIN: Final = ((b"vary", b"accept-encoding"),)
-_PACKED: Final = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
+_TOO_LARGE: Final = reply(TOO_LARGE, 413, (b"connection", b"close"))
+_NOT_FOUND: Final = reply(b'{"error":"Not found"}', 404)
+_WELL: Final = reply(b'{"status":"ok"}')
+_UNWELL: Final = reply(b'{"status":"the database does not answer"}', 503)
+_UNAVAILABLE: Final = reply(UNAVAILABLE, 503, (b"retry-after", str(RETRY_AFTER_S).encode()))
 log = structlog.get_logger()
-
-
-class Reply(Struct, frozen=True):
-    body: bytes
-    status: int = 200
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-_TOO_LARGE: Final = Reply(TOO_LARGE, 413, ((b"connection", b"close"),))
-_NOT_FOUND: Final = Reply(b'{"error":"Not found"}', 404)
-_UNAVAILABLE: Final = Reply(UNAVAILABLE, 503, ((b"retry-after", str(RETRY_AFTER_S).encode()),))
 
 
 class Endpoint:
     """Reads a form, finds its key, does what it asks and writes the answer in its dialect."""
 
-    def __init__(self, panel: Panel, pepper: bytes, requests_per_second: int = 0) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        pepper: bytes,
+        requests_per_second: int = 0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._panel = panel
+        self._monotonic = monotonic
+        self._looked_at = float("-inf")
+        self._tells = False
         self._door = Door(panel, pepper, requests_per_second)
         self._price_lists = PriceLists(panel)
+        self._reader = Reader()
         self._chores: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Connects and begins to watch the catalogue; an unreachable database is no reason to fail."""
+        """Connects and begins to watch catalogue and keys in use; an unreachable database is no reason to fail."""
         try:
             await self._panel.open()
+            self._looked_at = self._monotonic()
         except Unavailable as error:
             log.warning("started without the database", error=str(error))
+        self._tells = log.is_enabled_for(logging.DEBUG)
         _leave_to_itself()
-        self._chores = [asyncio.create_task(self._watch_catalogue())]
+        self._chores = [asyncio.create_task(self._watch())]
 
     async def stop(self) -> None:
         for chore in self._chores:
@@ -74,106 +89,132 @@ class Endpoint:
         await asyncio.gather(*self._chores, return_exceptions=True)
         await self._panel.close()
 
-    async def _watch_catalogue(self) -> None:
-        while True:
-            await asyncio.sleep(CATALOGUE_LOOK_S)
+    async def _watch(self) -> None:
+        for number in count():
+            await asyncio.sleep(LOOK_S)
             try:
                 await self._panel.look_at_catalogue()
+                self._looked_at = self._monotonic()
+                if number % LOOKS_A_REFRESH == 0:
+                    await self._door.refresh()
             except Unavailable as error:
-                log.warning("the catalogue could not be looked at", error=str(error))
+                log.warning("the catalogue and the keys could not be looked at", error=str(error), sparse=True)
             except Exception:
-                log.exception("the catalogue could not be looked at")
+                log.exception("the catalogue and the keys could not be looked at", sparse=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         dialect = DIALECTS.get(scope["path"])
         if dialect is None:
-            reply = _NOT_FOUND
+            said = self._health() if scope["path"] == HEALTH else _NOT_FOUND
         else:
+            headers = dict(scope["headers"])
+            asked: type | None = None
+            outcome = OK
+            began = perf_counter_ns()
             try:
-                reply = await self._reply(dialect, scope, receive)
+                first = await receive()
+                body = bodies.whole(first) or await bodies.read(first, receive)
+                began = perf_counter_ns()
+                request = self._reader.read(dialect, headers, scope["query_string"], body)
+                if isinstance(request, Refused):
+                    said, outcome = _refused(dialect, request)
+                else:
+                    asked = type(request.ask)
+                    said, outcome = await self._reply(dialect, scope, headers, request)
             except Gone:
                 return
             except TooLarge:
-                reply = _TOO_LARGE
+                said, outcome = _TOO_LARGE, OVERSIZED
             except Exceeded as error:
-                reply = _too_many(error.retry_after_s)
+                said, outcome = _too_many(error.retry_after_s), LIMITED
             except Unavailable as error:
-                log.warning("refused for a fault of the moment", error=str(error))
-                reply = _UNAVAILABLE
+                told = {"request": request_id(headers), "error": str(error)}
+                log.warning("refused for a fault of the moment", **told, sparse=True)
+                said, outcome = _UNAVAILABLE, UNREADY
             except Exception:
-                log.exception("a request failed")
-                reply = _UNAVAILABLE
-        await _send(send, reply)
+                log.exception("a request failed", request=request_id(headers), sparse=True)
+                said, outcome = _UNAVAILABLE, FAILED
+            REQUESTS[dialect.name, asked, outcome].observe(perf_counter_ns() - began)
+            if HEADER in headers:
+                said = named(said, headers)
+        await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
+        await send({"type": "http.response.body", "body": said.body})
 
-    async def _reply(self, dialect: Dialect, scope: Scope, receive: Receive) -> Reply:
-        body = await bodies.read(receive)
-        content_type = authorization = idempotency_key = b""
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                content_type = value
-            elif name == b"authorization":
-                authorization = value
-            elif name == b"idempotency-key":
-                idempotency_key = value
-        fields = read_form(content_type, scope["query_string"], body)
-        if fields is None:
-            return Reply(dialect.write_refusal(_MALFORMED))
-        key = fields.pop("key", "") or _bearer(authorization)
+    def _health(self) -> Reply:
+        """Whether this process is of use: it answers, and its database did a moment ago."""
+        return _WELL if self._monotonic() - self._looked_at <= LOOKED_WITHIN_S else _UNWELL
+
+    async def _reply(self, dialect: Dialect, scope: Scope, headers: Headers, request: Request) -> tuple[Reply, str]:
+        """The answer to what was understood, and its outcome."""
         address = scope["client"][0] if scope["client"] else ""
-        caller = await self._door.caller(key, address) if isinstance(key, str) else None
+        caller = self._door.known(request.key) or await self._door.look_up(request.key, address)
         if caller is None:
-            return Reply(dialect.write_refusal(_NO_KEY))
+            return _refused(dialect, _NO_KEY)
         if caller.addresses and address not in caller.addresses:
-            return Reply(dialect.write_refusal(_ADDRESS))
-        if idempotency_key and not fields.get("idempotency_key"):
-            fields["idempotency_key"] = idempotency_key.decode("latin-1")
-        return await self._answer(dialect, caller, fields, scope)
+            return _refused(dialect, _ADDRESS)
+        if isinstance(request.ask, asks.Services):
+            rendered = self._price_lists.ready(dialect, caller.price_list, extended=request.ask.extended)
+            if rendered is None:
+                rendered = await self._price_lists.render(dialect, caller.price_list, extended=request.ask.extended)
+            return _services(rendered, headers, may_be_kept=scope["method"] == "GET"), OK
+        answer = await self._answer(dialect, caller, request.ask, headers)
+        return _refused(dialect, answer) if isinstance(answer, Refused) else (reply(answer), OK)
 
-    async def _answer(self, dialect: Dialect, caller: Caller, fields: Fields, scope: Scope) -> Reply:
-        ask = dialect.read_ask(fields)
+    async def _answer(
+        self, dialect: Dialect, caller: Caller, ask: _Answered | Refused, headers: Headers
+    ) -> bytes | Refused:
         match ask:
             case Refused():
-                return Reply(dialect.write_refusal(ask))
+                return ask
             case asks.Add():
                 placed = await self._panel.place(caller, ask, dialect.habits)
                 if isinstance(placed, Refused):
-                    return Reply(dialect.write_refusal(placed))
-                return Reply(dialect.write_order(placed))
+                    return placed
+                if self._tells:
+                    log.debug("placed", request=request_id(headers), order=placed, customer=caller.customer)
+                return dialect.write_order(placed)
             case asks.Status(orders=ids):
                 views = await self._panel.statuses(caller, ids)
-                return Reply(dialect.write_statuses(ids, views, title_case=caller.title_case))
-            case asks.Services():
-                return await self._services(dialect, caller, ask, scope)
+                count_refused(views)
+                return dialect.write_statuses(ids, views, title_case=caller.title_case)
             case asks.Balance():
-                return Reply(dialect.write_balance(await self._panel.balance(caller)))
+                return dialect.write_balance(await self._panel.balance(caller))
             case asks.OrderList():
                 listed = await self._panel.orders(caller, ask)
-                return Reply(dialect.write_order_list(listed, title_case=caller.title_case))
+                return dialect.write_order_list(listed, title_case=caller.title_case)
             case asks.RefillOrders(orders=ids):
-                return Reply(dialect.write_refills(ids, await self._panel.refill(caller, ids)))
+                asked_for = await self._panel.refill(caller, ids)
+                count_refused(asked_for)
+                return dialect.write_refills(ids, asked_for)
             case asks.RefillStatus():
                 found = await self._panel.refill_statuses(caller, ask)
-                return Reply(dialect.write_refill_statuses(ask.order or ask.refills, found))
+                count_refused(found)
+                return dialect.write_refill_statuses(ask.order or ask.refills, found)
             case asks.Cancel(orders=ids):
-                return Reply(dialect.write_cancels(ids, await self._panel.cancel(caller, ids)))
-
-    async def _services(self, dialect: Dialect, caller: Caller, ask: asks.Services, scope: Scope) -> Reply:
-        rendered = await self._price_lists.get(dialect, caller.price_list, extended=ask.extended)
-        packed = _accepts_gzip(scope)
-        body, headers = (rendered.packed, _PACKED) if packed else (rendered.plain, _PLAIN)
-        if scope["method"] != "GET":
-            return Reply(body, headers=headers)
-        etag = rendered.packed_tag if packed else rendered.plain_tag
-        if any(name == b"if-none-match" and value == etag for name, value in scope["headers"]):
-            return Reply(b"", 304, ((b"etag", etag),))
-        return Reply(body, headers=(*headers, (b"etag", etag)))
+                canceled = await self._panel.cancel(caller, ids)
+                count_refused(canceled)
+                return dialect.write_cancels(ids, canceled)
 
 
-def _accepts_gzip(scope: Scope) -> bool:
-    for name, value in scope["headers"]:
-        if name == b"accept-encoding":
-            return value == b"gzip" or _GZIP.search(value) is not None
-    return False
+def _refused(dialect: Dialect, refused: Refused) -> tuple[Reply, str]:
+    REFUSALS[refused.why] += 1
+    return reply(dialect.write_refusal(refused)), REFUSED
+
+
+def _services(rendered: Rendered, headers: Headers, *, may_be_kept: bool) -> Reply:
+    """Packed where the caller takes that; with a tag for who asks with GET, who may have that very answer already."""
+    packed = _accepts_gzip(headers.get(b"accept-encoding", b""))
+    whole = rendered.packed if packed else rendered.plain
+    if not may_be_kept:
+        return whole
+    tag = (b"etag", rendered.packed_tag if packed else rendered.plain_tag)
+    if headers.get(b"if-none-match") == tag[1]:
+        return reply(b"", 304, tag)
+    return Reply(whole.body, whole.status, [*whole.headers, tag])
+
+
+def _accepts_gzip(coding: bytes) -> bool:
+    return coding == b"gzip" or _GZIP.search(coding) is not None
 
 
 def _leave_to_itself() -> None:
@@ -182,19 +223,5 @@ def _leave_to_itself() -> None:
     gc.freeze()
 
 
-def _bearer(authorization: bytes) -> str:
-    scheme, _, token = authorization.partition(b" ")
-    return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
-
-
 def _too_many(retry_after_s: int) -> Reply:
-    return Reply(TOO_MANY, 429, ((b"retry-after", str(retry_after_s).encode()),))
-
-
-_JSON: Final = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
-
-
-async def _send(send: Send, reply: Reply) -> None:
-    headers = [*_JSON, (b"content-length", str(len(reply.body)).encode()), *reply.headers]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    return reply(TOO_MANY, 429, (b"retry-after", str(retry_after_s).encode()))

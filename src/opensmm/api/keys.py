@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from msgspec import Struct
+
 from opensmm.actions.panel import Panel
 from opensmm.api.limits import Limit
 from opensmm.domain.callers import Caller, digest
@@ -11,10 +13,22 @@ from opensmm.domain.callers import Caller, digest
 REMEMBERED_S: Final = 0.9
 """How long a key found live is taken to be so for reads; writes look again under the customer's lock."""
 MAX_REMEMBERED: Final = 100_000
+MAX_REFRESHED: Final = 2_000
+"""Keys looked at again in one go; callers of any more wait for a look of their own."""
+REFRESHED_AT_ONCE: Final = 250
 FAILURES_A_MINUTE: Final = 20
 """Wrong keys that one address may try."""
 MAX_KEY: Final = 128
 """Characters in a key; a longer one is nobody's."""
+
+
+class Known(Struct):
+    """A key found live, and whether it was used since its owner was last looked at."""
+
+    digest: bytes
+    caller: Caller
+    until: float
+    used: bool = False
 
 
 class Door:
@@ -26,34 +40,54 @@ class Door:
         self._panel = panel
         self._pepper = pepper
         self._monotonic = monotonic
-        self._known: dict[str, tuple[float, Caller]] = {}
+        self._known: dict[str, Known] = {}
+        self._used: list[Known] = []
         self._guesses = Limit(FAILURES_A_MINUTE, 60.0)
         self._requests = Limit(per_second, 1.0) if per_second else None
 
-    async def caller(self, key: str, address: str) -> Caller | None:
-        """The caller behind a key, or None; raises Exceeded where one of the two did too much."""
+    def known(self, key: str) -> Caller | None:
+        """The caller behind a key that needs no look; None where it does. Raises Exceeded where it did too much."""
+        known, now = self._known.get(key), self._monotonic()
+        if known is None or known.until <= now:
+            return None
+        if not known.used:
+            known.used = True
+            self._used.append(known)
+        return self._counted(known.caller, now)
+
+    async def look_up(self, key: str, address: str) -> Caller | None:
+        """The caller behind a key as the database has it; raises Exceeded where one of the two did too much."""
         if not key:
             return None
         now = self._monotonic()
-        known = self._known.get(key)
-        if known is not None and known[0] > now:
-            caller: Caller | None = known[1]
-        else:
-            caller = await self._look_up(key, address, now, known_before=known is not None)
-        if caller is not None and self._requests is not None:
-            self._requests.check(caller.key, now)
-            self._requests.count(caller.key, now)
-        return caller
-
-    async def _look_up(self, key: str, address: str, now: float, *, known_before: bool) -> Caller | None:
-        if not known_before:
+        if key not in self._known:
             self._guesses.check(address, now)
-        caller = await self._panel.caller(digest(self._pepper, key)) if len(key) <= MAX_KEY else None
+        hashed = digest(self._pepper, key) if len(key) <= MAX_KEY else b""
+        caller = await self._panel.caller(hashed) if hashed else None
         if caller is None:
             self._known.pop(key, None)
             self._guesses.count(address, now)
             return None
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
-        self._known[key] = (now + REMEMBERED_S, caller)
+        self._known[key] = Known(hashed, caller, now + REMEMBERED_S)
+        return self._counted(caller, now)
+
+    def _counted(self, caller: Caller, now: float) -> Caller:
+        if self._requests is not None:
+            self._requests.check(caller.key, now)
+            self._requests.count(caller.key, now)
         return caller
+
+    async def refresh(self) -> None:
+        """Looks at the keys in use again, together, so that their callers need not wait for it one by one."""
+        used, self._used = self._used, []
+        for known in used:
+            known.used = False
+        for at in range(0, min(len(used), MAX_REFRESHED), REFRESHED_AT_ONCE):
+            some, asked = used[at : at + REFRESHED_AT_ONCE], self._monotonic()
+            for known, caller in zip(some, await self._panel.callers([known.digest for known in some]), strict=True):
+                if caller is None:
+                    known.until = asked
+                else:
+                    known.caller, known.until = caller, asked + REMEMBERED_S

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.actions.panel import Panel
+from opensmm.api.replies import Reply, reply
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import Catalogue, Service
 from opensmm.wire.dialect import Dialect
@@ -23,8 +24,8 @@ class Rendered(Struct, frozen=True):
     """An answer in two codings, each with a tag of its own."""
 
     version: int
-    plain: bytes
-    packed: bytes
+    plain: Reply
+    packed: Reply
     plain_tag: bytes
     packed_tag: bytes
 
@@ -42,12 +43,14 @@ class PriceLists:
         self._pieces: dict[Form, dict[ServiceId, tuple[Service, object, bytes]]] = {}
         self._rendering: dict[Form, asyncio.Task[Rendered]] = {}
 
-    async def get(self, dialect: Dialect, price_list: PriceListId, *, extended: bool) -> Rendered:
-        """The answer for a price list, as of the catalogue this process knows."""
+    def ready(self, dialect: Dialect, price_list: PriceListId, *, extended: bool) -> Rendered | None:
+        """The answer for a price list, as of the catalogue this process knows; None where it must be rendered."""
+        kept = self._kept.get((price_list, dialect.name, extended))
+        return kept if kept is not None and kept.version == self._panel.shelf.catalogue.version else None
+
+    async def render(self, dialect: Dialect, price_list: PriceListId, *, extended: bool) -> Rendered:
+        """Renders it, once for all who ask meanwhile."""
         form = (price_list, dialect.name, extended)
-        kept = self._kept.get(form)
-        if kept is not None and kept.version == self._panel.shelf.catalogue.version:
-            return kept
         running = self._rendering.get(form)
         if running is None:
             running = asyncio.create_task(self._render(form, dialect))
@@ -65,7 +68,13 @@ class PriceLists:
         if len(self._kept) >= MAX_KEPT:
             self._kept.clear()
             self._pieces.clear()
-        self._kept[form] = Rendered(catalogue.version, plain, packed, *tags)
+        vary = (b"vary", b"accept-encoding")
+        self._kept[form] = Rendered(
+            catalogue.version,
+            reply(plain, 200, vary),
+            reply(packed, 200, (b"content-encoding", b"gzip"), vary),
+            *tags,
+        )
         return self._kept[form]
 
     async def _render_pieces(self, form: Form, dialect: Dialect, catalogue: Catalogue) -> list[bytes]:
@@ -73,7 +82,7 @@ class PriceLists:
         before = self._pieces.get(form, {})
         now: dict[ServiceId, tuple[Service, object, bytes]] = {}
         listed = sorted(
-            (service for service in catalogue.services.values() if service.on_sale),
+            (service for service in catalogue.services.values() if service.sold),
             key=lambda service: (service.position, service.id),
         )
         for at, service in enumerate(listed):

@@ -5,11 +5,16 @@ from typing import Final
 
 import typer
 
-from opensmm.cli import bench, books, customers, demo, serving
+from opensmm.cli import bench, books, customers, demo, health, importing, interventions, serving
 from opensmm.cli.books import order_verbs
 from opensmm.cli.customers import customer_verbs, key_verbs
+from opensmm.cli.delivery import deliver
 from opensmm.cli.frame import EXIT_CODES
+from opensmm.cli.policy import policy_verbs
+from opensmm.cli.providers import provider_verbs
+from opensmm.cli.routes import route_verbs
 from opensmm.cli.services import service_verbs
+from opensmm.cli.staff import staff_verbs
 
 app: Final = typer.Typer(
     name="opensmm",
@@ -26,10 +31,18 @@ app.command("worker")(serving.worker)
 app.command("sandbox")(serving.sandbox)
 app.command("migrate")(books.migrate)
 app.command("verify")(books.verify)
+app.command("health")(health.show)
 app.add_typer(customer_verbs, name="customer")
 app.add_typer(key_verbs, name="key")
 app.add_typer(service_verbs, name="service")
+app.add_typer(provider_verbs, name="provider")
+app.add_typer(route_verbs, name="route")
+app.command("import-services")(importing.import_services)
+service_verbs.command("deliver")(deliver)
+app.add_typer(policy_verbs, name="policy")
+app.add_typer(staff_verbs, name="staff")
 app.command("topup")(customers.top_up)
+interventions.add_to(order_verbs)
 app.add_typer(order_verbs, name="orders")
 app.command("bench")(bench.bench)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from opensmm.base.ids import ServiceId
-from opensmm.domain.catalogue import Service, ServiceType
+from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 
 _T = ServiceType
 _NOTE: Final = "Delivered by the built-in sandbox: it counts, and nothing leaves this machine."
@@ -58,7 +58,7 @@ _LIST: Final[tuple[tuple[str, tuple[_Line, ...]], ...]] = (
             ("X Followers", _T.DEFAULT, "3.20", 100, 20_000, "rc", 240),
             ("X Likes", _T.DEFAULT, "1.40", 20, 10_000, "c", 30),
             ("X Reposts", _T.DEFAULT, "2.10", 20, 5_000, "cd", 60),
-            ("X Poll Votes", _T.POLL, "0.95", 100, 50_000, "", 30),
+            ("X Quiz Answers", _T.POLL, "0.95", 100, 50_000, "", 30),
         ),
     ),
     (
@@ -68,7 +68,7 @@ _LIST: Final[tuple[tuple[str, tuple[_Line, ...]], ...]] = (
             ("Telegram Post Views 👁️", _T.DEFAULT, "0.02", 100, 500_000, "d", 5),
             ("Telegram Reactions 👍🔥", _T.DEFAULT, "0.06", 50, 50_000, "", 5),
             ("Telegram Invites from Groups", _T.INVITES_FROM_GROUPS, "4.20", 100, 5_000, "c", 1_440),
-            ("Telegram Poll Votes", _T.POLL, "0.60", 50, 20_000, "", 30),
+            ("Telegram Quiz Answers", _T.POLL, "0.60", 50, 20_000, "", 30),
         ),
     ),
     (
@@ -123,4 +123,5 @@ def services() -> Iterator[Service]:
                 average_time_min=average_min,
                 one_active_per_link="l" in flags,
                 position=number,
+                delivery_method=DeliveryMethod.SOFTWARE_SERVICE,  # what the sandbox is
             )

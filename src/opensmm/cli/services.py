@@ -10,7 +10,7 @@ from rich.table import Table
 from opensmm.actions import catalogue
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
-from opensmm.domain.catalogue import Service, ServiceType
+from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
 
@@ -25,6 +25,7 @@ Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.
 Most = Annotated[int | None, typer.Option("--max", help="The largest quantity.", min=0, max=MOST_QUANTITY)]
 Name = Annotated[str | None, typer.Option("--name")]
 Category = Annotated[str | None, typer.Option("--category")]
+Method = Annotated[DeliveryMethod | None, typer.Option("--method", help="How it is delivered.")]
 OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale")]
 Refill = Annotated[bool | None, typer.Option("--refill/--no-refill")]
 Cancel = Annotated[bool | None, typer.Option("--cancel/--no-cancel")]
@@ -39,7 +40,7 @@ def list_services(data: Data = None, json: Json = False) -> None:
     if json:
         answer({"services": services}, "", json=True)
         return
-    table = Table("id", "name", "type", "rate", "min", "max", "", box=None, pad_edge=False)
+    table = Table("id", "name", "type", "rate", "min", "max", "delivered by", "", box=None, pad_edge=False)
     for service in services:
         marks = "".join(
             letter for letter, on in zip("rcd", (service.refill, service.cancel, service.dripfeed), strict=True) if on
@@ -51,9 +52,23 @@ def list_services(data: Data = None, json: Json = False) -> None:
             str(service.rate),
             str(service.min),
             str(service.max),
+            service.delivery_method.value,
         )
         table.add_row(*said, marks if service.on_sale else f"{marks} off sale")
     out.print(table)
+
+
+@service_verbs.command("show")
+def show(
+    service: Annotated[int, typer.Argument(help="The service's id.")], data: Data = None, json: Json = False
+) -> None:
+    """Show all of one service."""
+    found = with_database(configured(data), lambda connection: rows.refresh(connection, None))
+    known = found.services.get(ServiceId(service))
+    if known is None:
+        fail(f"there is no service {service}", FAILED)
+    told = structs.asdict(known)
+    answer(told, "\n".join(f"{name}: {'' if value is None else value}" for name, value in told.items()), json=json)
 
 
 @service_verbs.command("add")
@@ -67,15 +82,18 @@ def add(
     refill: Refill = False,
     cancel: Cancel = False,
     dripfeed: DripFeed = False,
+    method: Method = None,
+    on_sale: OnSale = True,
     service_id: Annotated[int, typer.Option("--id", help="Its number, where it is to keep one.", min=0)] = 0,
     provider: Annotated[str, typer.Option("--provider", help="The provider that fulfils it.")] = "Sandbox",
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Put a service on the price list."""
+    """Put a service on the price list; on sale it may be once it says with --method how it is delivered."""
     service = Service(
         id=ServiceId(service_id), name=name, type=kind, category=category, rate=_rate(rate), min=least, max=most,
         refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed),
+        on_sale=bool(on_sale), delivery_method=method or DeliveryMethod.UNDISCLOSED,
     )  # fmt: skip
 
     _check_range(service)
@@ -104,6 +122,7 @@ def edit(
     refill: Refill = None,
     cancel: Cancel = None,
     dripfeed: DripFeed = None,
+    method: Method = None,
     on_sale: OnSale = None,
     data: Data = None,
     json: Json = False,
@@ -112,6 +131,7 @@ def edit(
     wanted = {
         "name": name, "category": category, "rate": None if rate is None else _rate(rate), "min": least, "max": most,
         "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "on_sale": on_sale,
+        "delivery_method": method,
     }  # fmt: skip
     changes: dict[str, Any] = {field: value for field, value in wanted.items() if value is not None}
     if not changes:

@@ -2,20 +2,19 @@
 
 import asyncio
 import contextlib
-import logging
 import socket
-import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Final
 
 import psycopg
-import structlog
 import typer
 import uvicorn
 
 from opensmm.api.server import Protocol, Server
 from opensmm.base.faults import Misconfigured, Unavailable
-from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, fail, ready
+from opensmm.cli import logs, metrics
+from opensmm.cli.frame import MISUSED, UNAVAILABLE, Data, Json, answer, configured, fail, ready
+from opensmm.cli.metrics import LOOPBACK, MetricsHost, MetricsPort
 from opensmm.cli.processes import Process, StopSignal, stop_all, stop_event, watch, watch_leash
 from opensmm.config import Config
 from opensmm.store import schema
@@ -26,6 +25,7 @@ GRACE_S: Final = 3
 """How long open requests get to be answered when the server is told to stop."""
 KEEP_ALIVE_S: Final = 75
 """How long an idle connection is kept: longer than proxies and clients do, so that it is they who close it."""
+MOST_PORT: Final = 65535
 Port = Annotated[int, typer.Option("--port", help="The TCP port to listen on.", min=1, max=65535)]
 Host = Annotated[str, typer.Option("--host", help="The address to listen on.")]
 Processes = Annotated[int, typer.Option("--api-processes", help="API processes behind the port.", min=1, max=64)]
@@ -36,6 +36,8 @@ def api(
     port: Port = 8765,
     host: Host = "127.0.0.1",
     pages: Annotated[bool, typer.Option(help="Serve the API's pages too.")] = False,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = LOOPBACK,
     fd: SocketNumber = None,
     data: Data = None,
     json: Json = False,
@@ -45,8 +47,11 @@ def api(
     with _database(config) as urls:
         from opensmm.actions.panel import Panel
         from opensmm.api.endpoint import Endpoint
+        from opensmm.cli import api_metrics
         from opensmm.main import Application
 
+        logs.set_up(config.log_level)
+        metrics.serve(metrics_port, metrics_host, api_metrics.families)
         endpoint = Endpoint(Panel(urls.app), config.pepper(), config.requests_per_second)
         listening = socket.socket(fileno=fd) if fd is not None else listen(host, port)
         _answer_started(listening, json=json)
@@ -82,7 +87,6 @@ def _answer_started(listening: socket.socket, *, json: bool) -> None:
 def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: bool = True) -> None:
     """Serves until SIGTERM or Ctrl-C. Access logs are off: keys travel in query strings."""
     watch_leash()
-    set_up_logs()
     settings = uvicorn.Config(
         app,
         loop="uvloop",
@@ -90,6 +94,7 @@ def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: 
         ws="none",
         lifespan="on" if lifespan else "off",
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         date_header=False,
@@ -103,23 +108,10 @@ def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: 
         Server(settings).run(sockets=[listening])
 
 
-def set_up_logs() -> None:
-    """One JSON object a line on standard error."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-
-
 def worker(
     sandbox_url: Annotated[str, typer.Option("--sandbox-url", help="Where the sandbox provider listens.")] = "",
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = LOOPBACK,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -128,18 +120,33 @@ def worker(
     with _database(config) as urls:
         if json:
             answer({"worker": "running"}, "", json=True)
-        asyncio.run(_work(urls.app, config, sandbox_url))
+        logs.set_up(config.log_level)
+        asyncio.run(_work(urls.app, config, sandbox_url, metrics_port, metrics_host))
 
 
-async def _work(url: str, config: Config, sandbox_url: str) -> None:
+async def _work(url: str, config: Config, sandbox_url: str, metrics_port: int | None, metrics_host: str) -> None:
     from opensmm.providers.desk import Desk
     from opensmm.worker.loops import Worker
 
     watch_leash()
-    set_up_logs()
     stop = stop_event()
-    desk = Desk(config.pepper(), sandbox_url, config.provider_timeout_s)
-    await Worker(url, desk, config.provider_timeout_s).run(stop)
+    desk = Desk(config.pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers)
+    async with _measured(url, metrics_port, metrics_host):
+        await Worker(url, desk, config.provider_timeout_s).run(stop)
+
+
+@contextlib.asynccontextmanager
+async def _measured(url: str, port: int | None, host: str) -> AsyncIterator[None]:
+    """A worker's metrics, where a port was given, with a look at the whole panel now and then."""
+    from opensmm.cli import worker_metrics
+    from opensmm.worker.sampling import sampled
+
+    if port is None:
+        yield
+    else:
+        async with sampled(url) as sampling:
+            metrics.serve(port, host, worker_metrics.of(lambda: sampling.newest))
+            yield
 
 
 def sandbox(
@@ -156,6 +163,7 @@ def sandbox(
         _answer_started(listening, json=json)
         from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 
+        logs.set_up(config.log_level)
         box = Sandbox(open_pool(urls.app), sandbox_key(config.pepper()), speed)
         run_server(box, listening, config)
 
@@ -182,8 +190,20 @@ async def _check(url: str) -> None:
 class Stack:
     """A whole panel: database, API behind one port, worker, and the sandbox where it is wanted."""
 
-    def __init__(self, config: Config, host: str, port: int, *, api_processes: int, speed: float | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        host: str,
+        port: int,
+        *,
+        api_processes: int,
+        speed: float | None,
+        metrics_port: int | None = None,
+        metrics_host: str = LOOPBACK,
+    ) -> None:
         self.config = config
+        self._metrics_port = metrics_port
+        self._metrics_host = metrics_host
         self._listening = listen(host, port)
         self._sandbox = None if speed is None else listen("127.0.0.1", 0)
         self._speed = speed
@@ -213,8 +233,9 @@ class Stack:
         data = ["--data", str(self.config.data)]
         shared = self._listening.fileno()
         api_verb = ["api", "--pages", "--fd", str(shared), *data]
-        self.processes = [Process(api_verb, [shared]) for _ in range(self._api_processes)]
-        work = ["worker", *data]
+        numbers = range(self._api_processes)
+        self.processes = [Process([*api_verb, *self._metrics(1 + number)], [shared]) for number in numbers]
+        work = ["worker", *data, *self._metrics(0)]
         if self._sandbox is not None:
             own = self._sandbox.fileno()
             sandbox_verb = ["sandbox", "--fd", str(own), "--speed", str(self._speed), *data]
@@ -223,6 +244,12 @@ class Stack:
         self.processes.append(Process(work))
         for process in self.processes:
             process.start()
+
+    def _metrics(self, number: int) -> list[str]:
+        """Each process has a port of its own: the worker the one that was given, the API's those that follow it."""
+        if self._metrics_port is None:
+            return []
+        return ["--metrics-port", str(self._metrics_port + number), "--metrics-host", self._metrics_host]
 
     def stop(self) -> None:
         stop_all(self.processes)
@@ -236,12 +263,19 @@ def serve(
     host: Host = "127.0.0.1",
     api_processes: Processes = 1,
     with_sandbox: Annotated[bool, typer.Option("--sandbox", help="Run the sandbox provider too.")] = False,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = LOOPBACK,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Run the panel: API and pages behind one port, and a worker. Put a proxy with TLS in front of it."""
     stop = StopSignal()
-    stack = Stack(configured(data), host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None)
+    if metrics_port is not None and metrics_port + api_processes > MOST_PORT:
+        fail(f"each process has a metrics port of its own, and {MOST_PORT} is the last there is", MISUSED)
+    stack = Stack(
+        configured(data), host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None,
+        metrics_port=metrics_port, metrics_host=metrics_host,
+    )  # fmt: skip
     try:
         with stack.database():
             stack.start()

@@ -74,7 +74,7 @@ def many_ids(numbers: tuple[int, ...]) -> Ids:
 
 
 class Services(Struct, frozen=True):
-    """The price list; ``extended`` adds dripfeed, desc and average_time to v2's keys."""
+    """The price list; ``extended`` adds dripfeed, desc, average_time and delivery_method to v2's keys."""
 
     extended: bool = False
 

@@ -27,7 +27,12 @@ def digest(pepper: bytes, key: str) -> bytes:
     return blake2b(key.encode(), key=pepper[:64], digest_size=32).digest()
 
 
+def is_key(text: str, chars: tuple[int, int]) -> bool:
+    """True of visible ASCII characters alone, at least and at most so many."""
+    least, most = chars
+    return least <= len(text) <= most and text.isascii() and text.isprintable() and " " not in text
+
+
 def importable(key: str) -> bool:
     """True of 32 to 64 visible ASCII characters."""
-    least, most = IMPORTED_KEY_CHARS
-    return least <= len(key) <= most and key.isascii() and key.isprintable() and " " not in key
+    return is_key(key, IMPORTED_KEY_CHARS)

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import PriceListId, ServiceId
+from opensmm.domain.policy import NO_POLICY, Policy
 
 
 class ServiceType(StrEnum):
@@ -30,6 +31,17 @@ class ServiceType(StrEnum):
     INVITES_FROM_GROUPS = "Invites from Groups"
     SUBSCRIPTIONS = "Subscriptions"
     WEB_TRAFFIC = "Web Traffic"
+
+
+class DeliveryMethod(StrEnum):
+    """How what is sold comes about, in the operator's own words to the customer."""
+
+    PAID_ADS = "paid_ads"
+    CREATOR_PLACEMENT = "creator_placement"
+    STAFF_WORK = "staff_work"
+    CONSENTED_USERS = "consented_users"
+    SOFTWARE_SERVICE = "software_service"
+    UNDISCLOSED = "undisclosed"
 
 
 class Counts(StrEnum):
@@ -101,20 +113,34 @@ class Service(Struct, frozen=True):
     one_active_per_link: bool = False
     on_sale: bool = True
     position: int = 0
+    delivery_method: DeliveryMethod = DeliveryMethod.UNDISCLOSED
+
+    @property
+    def disclosed(self) -> bool:
+        return self.delivery_method is not DeliveryMethod.UNDISCLOSED
+
+    @property
+    def sold(self) -> bool:
+        """On sale, which a service is not before it states how it is delivered."""
+        return self.on_sale and self.disclosed
 
 
 class Catalogue(Struct, frozen=True):
-    """What a panel sells at one version. ``rates`` holds what a price list sets apart from the service's own rate."""
+    """What a panel sells at one version, and where it delivers.
+
+    ``rates`` holds what a price list sets apart from the service's own rate.
+    """
 
     version: int
     currency: str
     services: Mapping[ServiceId, Service]
     rates: Mapping[tuple[PriceListId, ServiceId], Decimal]
+    policy: Policy = NO_POLICY
 
     def service(self, service_id: int) -> Service | None:
         """The service where it is on sale."""
         found = self.services.get(ServiceId(service_id))
-        return found if found is not None and found.on_sale else None
+        return found if found is not None and found.sold else None
 
     def rate(self, price_list: PriceListId, service: Service) -> Decimal:
         return self.rates.get((price_list, service.id), service.rate)

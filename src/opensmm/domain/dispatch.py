@@ -25,11 +25,14 @@ END_STATES: Final = frozenset((DeliveryState.COMPLETED, DeliveryState.PARTIAL, D
 
 _REPORTED: Final = ACCEPTED_STATES | END_STATES | {DeliveryState.HELD}
 TRANSITIONS: Final = {
-    DeliveryState.QUEUED: frozenset((DeliveryState.SENDING, DeliveryState.CANCELED, DeliveryState.HELD)),
+    # The operator may end what is queued as delivered by hand.
+    DeliveryState.QUEUED: frozenset((DeliveryState.SENDING, DeliveryState.HELD)) | END_STATES,
     DeliveryState.SENDING: frozenset(
         (DeliveryState.QUEUED, DeliveryState.PENDING, DeliveryState.UNSURE, DeliveryState.CANCELED, DeliveryState.HELD)
     ),
-    DeliveryState.UNSURE: frozenset((DeliveryState.QUEUED, DeliveryState.PENDING, DeliveryState.CANCELED)),
+    DeliveryState.UNSURE: frozenset(
+        (DeliveryState.QUEUED, DeliveryState.PENDING, DeliveryState.CANCELED, DeliveryState.HELD)
+    ),
     DeliveryState.PENDING: _REPORTED,
     DeliveryState.PROCESSING: _REPORTED,
     DeliveryState.IN_PROGRESS: _REPORTED,
@@ -55,7 +58,8 @@ class Declined(Struct, frozen=True):
 
 
 class NotSent(Struct, frozen=True):
-    """Nothing of the request was written: the provider could not be reached, and may be tried again later."""
+    """Nothing was bought, and it may be tried again later: nothing of the request was written, or the provider said
+    in a well-formed error that it takes no requests at the moment."""
 
     answer: str
 
@@ -89,6 +93,14 @@ def means_refusal(words: str) -> bool:
     return _REFUSING_WORDS.search(words) is not None
 
 
+_PUTTING_OFF_WORDS: Final = re.compile(r"too many requests|rate limit|too many attempts|slow down", re.IGNORECASE)
+
+
+def puts_off(words: str) -> bool:
+    """True of an error text that turns requests away before they are looked at: later they are welcome again."""
+    return _PUTTING_OFF_WORDS.search(words) is not None
+
+
 class Verdict(Struct, frozen=True):
     """What becomes of a delivery after a try: its state, and whether another provider is to be asked, or the same
     one later."""
@@ -113,6 +125,8 @@ def after_sending(outcome: SendOutcome, *, routes_left: bool, hold_when_refused:
             return Verdict(DeliveryState.HELD if hold_when_refused else DeliveryState.CANCELED)
 
 
+PATIENCE: Final = 5
+"""Failures in a row after which a provider that can be reached is left alone too."""
 RETRY_STEPS_S: Final = (1, 2, 5, 15, 30, 60)
 """Pauses before a provider that could not be reached is tried again; the last one repeats."""
 
@@ -120,3 +134,14 @@ RETRY_STEPS_S: Final = (1, 2, 5, 15, 30, 60)
 def retry_after_s(failures: int) -> int:
     """How long a provider is left alone after so many failures in a row (from 1)."""
     return RETRY_STEPS_S[min(failures, len(RETRY_STEPS_S)) - 1]
+
+
+def rest_s(failures: int, *, reached: bool, resting: bool) -> int | None:
+    """How long a provider is left alone after a failure; None where it is called on.
+
+    One that could not be reached, or that failed the call after a rest, rests at once; one that does not answer well
+    is borne with for a while.
+    """
+    if not reached or resting:
+        return retry_after_s(failures)
+    return None if failures < PATIENCE else retry_after_s(failures - PATIENCE + 1)

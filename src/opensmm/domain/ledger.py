@@ -31,6 +31,7 @@ class TransferKind(StrEnum):
     CHARGE = "charge"
     EARN = "earn"
     REFUND = "refund"
+    RETURN = "return"
     COST = "cost"
     TOPUP = "topup"
     BONUS = "bonus"
@@ -64,6 +65,11 @@ def earn(customer: CustomerId, order: OrderId, sequence: int, amount: Money) -> 
 
 def give_back(customer: CustomerId, order: OrderId, sequence: int, amount: Money) -> Transfer:
     return Transfer(HELD, account(customer), amount, TransferKind.REFUND, customer, order, sequence)
+
+
+def return_earned(customer: CustomerId, order: OrderId, sequence: int, amount: Money, note: str) -> Transfer:
+    """Money of an ended order that the operator gives back: what was earned before is the customer's again."""
+    return Transfer(EARNED, account(customer), amount, TransferKind.RETURN, customer, order, sequence, note)
 
 
 def cost(customer: CustomerId, order: OrderId, sequence: int, amount: Money) -> Transfer:

@@ -78,7 +78,7 @@ def draft(ask: Add, catalogue: Catalogue, price_list: PriceListId, habits: Habit
     shape = SHAPES[service.type]
     if shape.link_alone and habits.link_alone_is_media:
         ask = _link_as_media(ask, service)
-    refused = _check_words(ask, service, shape, habits, today)
+    refused = _check_words(ask, service, shape, habits, today) or _check_places(ask, shape, catalogue)
     if refused is not None:
         return refused
     quantity = _quantity(ask, shape)
@@ -102,6 +102,17 @@ def _check_words(ask: Add, service: Service, shape: Shape, habits: Habits, today
     if shape.counts is not Counts.POSTS and not links.acceptable(ask.link):
         return Refused(Refusal.LINK)
     return own
+
+
+def _check_places(ask: Add, shape: Shape, catalogue: Catalogue) -> Refused | None:
+    """Nothing is delivered where the policy denies it: not to the link, nor to a page or a person beside it."""
+    denies = catalogue.policy.denies
+    if shape.counts is not Counts.POSTS and denies(ask.link):
+        return Refused(Refusal.LINK)
+    if not shape.own:
+        return None
+    beside = (("username", ask.details.username), ("media", ask.details.media))
+    return next((Refused(Refusal.PARAMETER, name) for name, text in beside if text and denies(text)), None)
 
 
 def _check_own(details: Details, service: Service, shape: Shape, today: date) -> Refused | None:

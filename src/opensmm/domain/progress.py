@@ -84,18 +84,18 @@ def _canceled(known: Followed, report: Report, start: int | None, inside: bool) 
     return News(DeliveryState.CANCELED if believable else DeliveryState.HELD, start, remains)
 
 
-_POLL_STEPS: Final = (
+POLL_STEPS: Final = (
     (timedelta(minutes=1), timedelta(seconds=1)),
     (timedelta(minutes=10), timedelta(seconds=5)),
     (timedelta(hours=1), timedelta(seconds=30)),
     (timedelta(days=1), timedelta(minutes=5)),
 )
-_POLL_LAST: Final = timedelta(minutes=15)
+POLL_LAST: Final = timedelta(minutes=15)
 
 
 def poll_again_after(age: timedelta) -> timedelta:
     """Young orders are asked after sooner than old ones."""
-    return next((pause for until, pause in _POLL_STEPS if age < until), _POLL_LAST)
+    return next((pause for until, pause in POLL_STEPS if age < until), POLL_LAST)
 
 
 class OrderEnd(Struct, frozen=True):

@@ -1,23 +1,45 @@
 """The panel as a customer of another: one client speaks one dialect to one provider."""
 
 import asyncio
+from contextvars import ContextVar
+from time import perf_counter_ns
 from typing import Final, Protocol
+from urllib.parse import quote
 
 import aiohttp
+from msgspec import Struct, structs
 
+from opensmm.base.counting import MILLISECOND, SECOND, Spreads
 from opensmm.base.ids import MALFORMED
-from opensmm.domain.asks import Add, Ask, Cancel, Ids, RefillOrders, RefillStatus, Status
+from opensmm.domain.asks import Add, Ask, Balance, Cancel, Ids, RefillOrders, RefillStatus, Services, Status
 from opensmm.domain.dispatch import Declined, NotSent, SendOutcome, Unsure
+from opensmm.domain.evidence import Said
+from opensmm.domain.ledger import BalanceView
+from opensmm.domain.offers import Offered
 from opensmm.domain.progress import Report
+from opensmm.domain.providers import KEY_CHARS
 from opensmm.domain.refills import RefillStatus as RefillWord
+from opensmm.wire.answers import excerpt, spoken_in_balance
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import write_form
 
 MAX_ANSWER: Final = 4 << 20
 """Bytes read of an answer; what is longer is not understood."""
+MAX_LIST: Final = 30 << 20
+"""Bytes read of a price list."""
+LIST_WITHIN_S: Final = 120.0
 CONNECT_WITHIN_S: Final = 5.0
-IDLE_CONNECTION_S: Final = 3.0
-"""Shorter than servers keep idle connections: one that the other side is closing would make an ``add`` unsure."""
+BLOT: Final = b"[key]"
+CALL: Final = ContextVar("CALL", default="")
+"""What the calls of this task are for: told to the provider as ``X-Request-ID``."""
+ANSWERED: Final = "answered"
+FAILED: Final = "failed"
+CALL_EDGES: Final = (
+    *(ms * MILLISECOND for ms in (10, 25, 50, 100, 250, 500)),
+    *(tenths * SECOND // 10 for tenths in (10, 25, 50, 100, 200, 600)),
+)
+CALLS: Final[Spreads[tuple[str, type, str]]] = Spreads(CALL_EDGES)
+"""Calls of this process, by provider, type of the ask and whether it was answered."""
 
 
 class NoAnswer(Exception):
@@ -29,33 +51,62 @@ class Provider(Protocol):
 
     async def add(self, ask: Add) -> SendOutcome: ...
     async def statuses(self, orders: list[str]) -> list[Report | None]: ...
+    async def look_ups(self, orders: list[str]) -> list[Said]: ...
     async def refills(self, orders: list[str]) -> list[str | Declined | None]: ...
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | None]: ...
     async def cancels(self, orders: list[str]) -> list[bool | Declined]: ...
 
 
-class Client:
-    """Speaks to a panel over HTTP. Redirects are not followed, answers are bounded in size and time."""
+class Answered(Struct, frozen=True):
+    """What came back over HTTP, without the key should it have been echoed."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, key: str, dialect: Dialect, timeout_s: float) -> None:
+    status: int
+    body: bytes
+
+
+class Client:
+    """Speaks to a panel over HTTP. Redirects are not followed, answers are bounded in size and time.
+
+    The key is in no text that leaves here: what a provider echoes of it is blotted out before anyone reads it.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, key: str, dialect: Dialect, timeout_s: float, name: str = ""
+    ) -> None:
+        self._name = name
         self._session = session
         self._url = url
         self._key = key
         self._dialect = dialect
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=CONNECT_WITHIN_S)
+        self._timeout_s = timeout_s
 
     async def add(self, ask: Add) -> SendOutcome:
-        """Buys once. Only a connection that was never made proves that nothing was written; a silence is unsure."""
+        """Buys once. The ask's name travels as a header, which panels that know none ignore: where one does, a request
+        that a network repeats is one order.
+
+        What proves that nothing was bought is a connection that was never made, or a well-formed
+        refusal; a silence, and whatever else comes back, is unsure."""
         try:
-            return self._dialect.read_order(await self._post(ask))
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            answer = await self._post(ask)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             return NotSent(f"not sent: {error}")
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
             return Unsure(f"{type(error).__name__}: {error}")
+        if answer.status < 300:
+            return self._dialect.read_order(answer.body)
+        # A proxy that answers 5xx may have handed the request on before, and a redirect may follow a purchase.
+        if 400 <= answer.status < 500:
+            return self._dialect.read_turned_away(answer.body)
+        return Unsure(f"HTTP {answer.status}: {excerpt(answer.body)}")
 
     async def statuses(self, orders: list[str]) -> list[Report | None]:
         ids = _ids(orders)
         return self._dialect.read_statuses(ids, await self._ask(Status(ids)))
+
+    async def look_ups(self, orders: list[str]) -> list[Said]:
+        """Like ``statuses``, and tells orders that are not ours from those that nothing is said of."""
+        ids = _ids(orders)
+        return self._dialect.read_look_ups(ids, await self._ask(Status(ids)))
 
     async def refills(self, orders: list[str]) -> list[str | Declined | None]:
         ids = _ids(orders)
@@ -69,38 +120,71 @@ class Client:
         ids = _ids(orders)
         return self._dialect.read_cancels(ids, await self._ask(Cancel(ids)))
 
-    async def _ask(self, ask: Ask) -> bytes:
+    async def balance(self) -> tuple[BalanceView, str]:
+        """The balance and the dialect it is told in; raises NoAnswer with the provider's words where it says none."""
+        body = await self._ask(Balance())
+        told = self._dialect.read_balance(body)
+        if told is None:
+            raise NoAnswer(self._dialect.read_error(body) or f"this is no balance: {excerpt(body)}")
+        return told, spoken_in_balance(body)
+
+    async def services(self) -> Offered:
+        """The price list; raises NoAnswer where there is none to be had."""
+        body = await self._ask(Services(), MAX_LIST, max(self._timeout_s, LIST_WITHIN_S))
+        told = await asyncio.to_thread(self._dialect.read_services, body)
+        if told is None:
+            raise NoAnswer(self._dialect.read_error(body) or f"this is no price list: {excerpt(body)}")
+        return told
+
+    async def _ask(self, ask: Ask, most: int = MAX_ANSWER, within_s: float | None = None) -> bytes:
         try:
-            return await self._post(ask)
+            answer = await self._post(ask, most, within_s)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
+        if answer.status >= 300:
+            words = self._dialect.read_error(answer.body) or excerpt(answer.body)
+            raise NoAnswer(f"HTTP {answer.status}: {words}")
+        return answer.body
 
-    async def _post(self, ask: Ask) -> bytes:
-        form = write_form(self._dialect.write_ask(self._key, ask))
+    async def _post(self, ask: Ask, most: int = MAX_ANSWER, within_s: float | None = None) -> Answered:
+        began, outcome = perf_counter_ns(), FAILED
+        try:
+            answer = await self._exchange(ask, most, within_s)
+            outcome = ANSWERED
+        finally:
+            CALLS[self._name, type(ask), outcome].observe(perf_counter_ns() - began)
+        return answer
+
+    async def _exchange(self, ask: Ask, most: int, within_s: float | None) -> Answered:
         headers = {"content-type": "application/x-www-form-urlencoded"}
+        if call := CALL.get():
+            headers["x-request-id"] = call
+        if isinstance(ask, Add) and ask.idempotency_key:
+            headers["idempotency-key"] = ask.idempotency_key
+            ask = structs.replace(ask, idempotency_key="")
+        form = write_form(self._dialect.write_ask(self._key, ask))
+        timeout = aiohttp.ClientTimeout(total=within_s or self._timeout_s, connect=CONNECT_WITHIN_S)
         async with self._session.post(
-            self._url, data=form, headers=headers, timeout=self._timeout, allow_redirects=False
+            self._url, data=form, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
-            body = await answer.content.read(MAX_ANSWER + 1)
-            while len(body) <= MAX_ANSWER and (part := await answer.content.read(MAX_ANSWER + 1 - len(body))):
+            body = bytearray()
+            while len(body) <= most and (part := await answer.content.read(most + 1 - len(body))):
                 body += part
-            if answer.status >= 300:
-                raise NoAnswer(f"HTTP {answer.status}: {body[:200]!r}")
-            if len(body) > MAX_ANSWER:
-                raise NoAnswer(f"more than {MAX_ANSWER} bytes")
-            return body
+            if len(body) > most:
+                raise NoAnswer(f"more than {most} bytes")
+            return Answered(answer.status, self._without_key(bytes(body)))
+
+    def _without_key(self, body: bytes) -> bytes:
+        for spelling in {self._key, quote(self._key, safe="")}:
+            if len(spelling) >= KEY_CHARS[0]:
+                body = body.replace(spelling.encode(), BLOT)
+        return body
 
 
 def _ids(texts: list[str]) -> Ids:
     """A provider's ids are its own texts; most are whole numbers."""
     numbers = tuple(int(text) if text.isascii() and text.isdigit() and len(text) < 19 else MALFORMED for text in texts)
     return Ids(tuple(texts), numbers, many=True)
-
-
-def open_session(concurrency: int) -> aiohttp.ClientSession:
-    """A session without cookies for one provider; connections are few and dropped before the far side does so."""
-    connector = aiohttp.TCPConnector(limit=concurrency, keepalive_timeout=IDLE_CONNECTION_S)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True)
 
 
 async def close_session(session: aiohttp.ClientSession) -> None:

@@ -1,8 +1,8 @@
-"""The providers a worker speaks to, each with a client and a bound on how many calls it gets at once."""
+"""The providers a worker speaks to, each with a client, its limits, and what is known of how it fares."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -11,13 +11,22 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.asks import MAX_IDS
-from opensmm.providers.client import Client, NoAnswer, Provider, close_session, open_session
-from opensmm.providers.sandbox import sandbox_key
-from opensmm.store.dispatch import ProviderRow
+from opensmm.domain.providers import url_fault
+from opensmm.providers.client import Client, NoAnswer, Provider, close_session
+from opensmm.providers.limits import Circuit, Slots
+from opensmm.providers.manual import KIND as MANUAL
+from opensmm.providers.manual import ManualProvider
+from opensmm.providers.outside import open_session
+from opensmm.providers.sandbox import account_of, sandbox_key
+from opensmm.providers.sealing import Unsealable, unseal
+from opensmm.store.providers import ProviderRow
+from opensmm.wire.dialect import Dialect
+from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
-CONCURRENCY: Final = 64
-"""Calls to one provider at a time."""
+DIALECTS: Final[dict[str, Dialect]] = {"v1": V1, "v2": V2}
+LEAVE_AFTER_S: Final = 10.0
+"""A session that is not needed any more is closed this long after the longest call may last."""
 log = structlog.get_logger()
 
 
@@ -35,74 +44,157 @@ Said = TypeVar("Said")
 class Contact(Struct, frozen=True):
     row: ProviderRow
     provider: Provider
-    slots: asyncio.Semaphore
+    slots: Slots
+    circuit: Circuit
 
 
 class Desk:
-    """Contacts by provider. A provider whose address changed gets a new client."""
+    """Contacts by provider. One whose address, key or limits changed gets a new client; calls under way go on.
 
-    def __init__(self, pepper: bytes, sandbox_url: str, timeout_s: float) -> None:
+    ``private``: providers may be at loopback and private addresses.
+    """
+
+    def __init__(self, pepper: bytes, sandbox_url: str, timeout_s: float, *, private: bool = False) -> None:
         self._pepper = pepper
         self._sandbox_url = sandbox_url
         self._timeout_s = timeout_s
+        self._private = private
         self._contacts: dict[ProviderId, Contact] = {}
         self._sessions: dict[ProviderId, ClientSession] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._unopened: dict[ProviderId, ProviderRow] = {}
 
     @property
     def empty(self) -> bool:
         """No provider is known yet."""
         return not self._contacts
 
+    @property
+    def contacts(self) -> Mapping[ProviderId, Contact]:
+        return self._contacts
+
     def contact(self, provider: ProviderId) -> Contact | None:
         return self._contacts.get(provider)
 
+    def rooms(self) -> dict[ProviderId, int]:
+        """How many more deliveries may be taken on for each provider that answers; one at most where it is unclear."""
+        return {provider: _room(contact) for provider, contact in self._contacts.items()}
+
     async def update(self, rows: Iterable[ProviderRow]) -> None:
-        """Makes clients for providers that are new, and takes note of how the others have fared."""
+        """Makes clients for providers that are new or have changed, and takes note of how the others have fared."""
         for row in rows:
             known = self._contacts.get(row.id)
-            if known is not None:
+            if known is not None and _settings(known.row) == _settings(row):
                 self._contacts[row.id] = structs.replace(known, row=row)
-            elif row.kind == "sandbox":
-                self._sessions[row.id] = open_session(CONCURRENCY)
-                key = sandbox_key(self._pepper)
-                client = Client(self._sessions[row.id], self._sandbox_url, key, V2, self._timeout_s)
-                self._contacts[row.id] = Contact(row, client, asyncio.Semaphore(CONCURRENCY))
+            elif self._unopened.get(row.id) != row:
+                self._meet(row)
+
+    def _meet(self, row: ProviderRow) -> None:
+        """A new contact in place of an old one. Without an address or a key there is none, and nothing is sent."""
+        self._leave(row.id)
+        client = self._client(row)
+        if client is not None:
+            self._contacts[row.id] = Contact(row, client, Slots(row.concurrency, row.calls_per_second), Circuit())
+
+    def _client(self, row: ProviderRow) -> Provider | None:
+        if row.kind == MANUAL:
+            return ManualProvider()
+        if row.kind == "sandbox":
+            session = self._sessions[row.id] = open_session(row.concurrency, private=True)
+            key = sandbox_key(self._pepper, account_of(row.url))
+            url = f"{self._sandbox_url.removesuffix('/api/v2')}/api/{row.dialect}"
+            return Client(session, url, key, DIALECTS[row.dialect], self._timeout_s, row.name)
+        if row.kind != "panel" or row.sealed_key is None:
+            return None
+        try:
+            if fault := url_fault(row.url, private=self._private):
+                raise Unsealable(fault)  # it was kept when another setting held
+            key = unseal(self._pepper, row.id, row.url, row.sealed_key)
+        except Unsealable as error:
+            self._unopened[row.id] = row
+            log.error("a provider cannot be called", provider=row.name, error=str(error))
+            return None
+        session = self._sessions[row.id] = open_session(row.concurrency, private=self._private)
+        return Client(session, row.url, key, DIALECTS[row.dialect], self._timeout_s, row.name)
+
+    def _leave(self, provider: ProviderId) -> None:
+        self._contacts.pop(provider, None)
+        self._unopened.pop(provider, None)
+        session = self._sessions.pop(provider, None)
+        if session is not None:
+            task = asyncio.create_task(_close_later(session, self._timeout_s + LEAVE_AFTER_S))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
 
     async def ask_about(
         self, items: Sequence[Item], call: Callable[[Provider, Sequence[Item]], Awaitable[Sequence[Said]]]
     ) -> list[tuple[Item, Said]]:
         """Asks each item's provider, a hundred items a call, all providers at once.
 
-        Items of a provider that is not known here, or does not answer, are left out.
+        Items of a provider that is not known here, does not answer, or is being left alone, are left out.
         """
         groups: dict[ProviderId, list[Item]] = defaultdict(list)
         for item in items:
             groups[item.provider].append(item)
         answers = await asyncio.gather(
             *(
-                self._call(provider, group[at : at + MAX_IDS], call)
+                self.ask(provider, group[at : at + MAX_IDS], call)
                 for provider, group in groups.items()
-                for at in range(0, len(group), MAX_IDS)
+                for at in self._begins(provider, len(group))
             )
         )
-        return [pair for pairs in answers for pair in pairs]
+        return [(item, said) for pairs in answers if pairs is not None for item, said in pairs]
 
-    async def _call(
+    def _begins(self, provider: ProviderId, count: int) -> range:
+        """Where calls begin: one call alone where it is to tell whether the provider answers again."""
+        contact = self._contacts.get(provider)
+        if contact is None or contact.circuit.resting:
+            return range(0)
+        return range(0, min(count, MAX_IDS) if contact.circuit.to_be_tried else count, MAX_IDS)
+
+    async def ask(
         self,
         provider: ProviderId,
         items: Sequence[Item],
         call: Callable[[Provider, Sequence[Item]], Awaitable[Sequence[Said]]],
-    ) -> list[tuple[Item, Said]]:
+    ) -> list[tuple[Item, Said]] | None:
+        """One call, within the provider's limits; None where it is not known or did not answer."""
         contact = self._contacts.get(provider)
         if contact is None:
-            return []
+            return None
         try:
             async with contact.slots:
-                return list(zip(items, await call(contact.provider, items), strict=True))
+                if contact.circuit.resting:
+                    return None
+                said = list(zip(items, await call(contact.provider, items), strict=True))
         except NoAnswer as error:
-            log.warning("a provider did not answer", provider=provider, error=str(error))
-            return []
+            contact.circuit.failed()
+            log.warning("a provider did not answer", provider=provider, error=str(error), sparse=provider)
+            return None
+        contact.circuit.answered()
+        return said
 
     async def close(self) -> None:
+        for task in self._leaving:
+            task.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
         for session in self._sessions.values():
             await close_session(session)
+
+
+def _settings(row: ProviderRow) -> ProviderRow:
+    """What a client is made of: the row without what moves by itself."""
+    return structs.replace(row, failures=0, resting_until=None, fault="", enabled=True)
+
+
+def _room(contact: Contact) -> int:
+    if contact.circuit.resting:
+        return 0
+    return min(contact.slots.room, 1) if contact.circuit.to_be_tried else contact.slots.room
+
+
+async def _close_later(session: ClientSession, after_s: float) -> None:
+    try:
+        await asyncio.sleep(after_s)
+    finally:
+        await close_session(session)

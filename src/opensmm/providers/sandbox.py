@@ -1,11 +1,12 @@
 """The built-in sandbox: a real upstream panel with a book of its own, for trying an integration out.
 
-It speaks v2 through the same wire as the panel. What becomes of an order is chosen by its link, see ``timeline``.
+It speaks both dialects through the same wire as the panel, each on its path. What becomes of an order is chosen by its
+link, see ``timeline``.
 """
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Final
@@ -25,7 +26,9 @@ from opensmm.providers import timeline
 from opensmm.providers.timeline import Behaviour
 from opensmm.store import sandbox
 from opensmm.store.connection import Connection
+from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import read_form
+from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
 SILENCE_S: Final = 120.0
@@ -50,9 +53,20 @@ class Silence(Exception):
     """The caller is never to be answered."""
 
 
-def sandbox_key(pepper: bytes) -> str:
-    """The one key of the sandbox: derived, so that it is stored nowhere."""
-    return blake2b(b"sandbox", key=pepper, digest_size=20).hexdigest()
+PANEL: Final = 0
+"""The panel's own account at the sandbox."""
+
+
+def sandbox_key(pepper: bytes, account: int = PANEL) -> str:
+    """An account's key at the sandbox: derived, so that it is stored nowhere."""
+    words = b"sandbox" if account == PANEL else f"sandbox {account}".encode()
+    return blake2b(words, key=pepper, digest_size=20).hexdigest()
+
+
+def account_of(url: str) -> int:
+    """The account that a provider's URL names, as in ``sandbox:2``; the panel's own where it names none."""
+    number = url.removeprefix("sandbox:")
+    return int(number) if number.isdigit() else PANEL
 
 
 def _utc_now() -> datetime:
@@ -60,13 +74,24 @@ def _utc_now() -> datetime:
 
 
 class Sandbox:
-    """An ASGI application. ``speed`` makes its time run faster than the clock on the wall."""
+    """An ASGI application. ``speed`` makes its time run faster than the clock on the wall.
 
-    def __init__(self, pool: Pool, key: str, speed: float, clock: Callable[[], datetime] = _utc_now) -> None:
+    ``strangers`` are keys of other customers, whose orders lie between the panel's and are unknown to it.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        key: str,
+        speed: float,
+        clock: Callable[[], datetime] = _utc_now,
+        strangers: Sequence[str] = (),
+    ) -> None:
         self._pool = pool
-        self._key = key
+        self._keys = (key, *strangers)
         self._speed = speed
         self._clock = clock
+        self._lost: set[str] = set()
 
     async def __call__(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
@@ -97,50 +122,63 @@ class Sandbox:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, body: bytes, scope: Message) -> bytes | None:
+        dialect = V1 if scope["path"].startswith("/api/v1") else V2
         fields = read_form(dict(scope["headers"]).get(b"content-type", b""), scope["query_string"], body)
         if fields is None:
-            return V2.write_refusal(Refused(Refusal.MALFORMED_REQUEST))
-        if not hmac.compare_digest(str(fields.pop("key", "")).encode(), self._key.encode()):
-            return V2.write_refusal(Refused(Refusal.UNKNOWN_KEY))
-        ask = V2.read_ask(fields)
+            return dialect.write_refusal(Refused(Refusal.MALFORMED_REQUEST))
+        account = self._account(str(fields.pop("key", "")))
+        if account is None:
+            return dialect.write_refusal(Refused(Refusal.UNKNOWN_KEY))
+        ask = dialect.read_ask(fields)
         now = self._clock()
         async with self._pool.connection() as connection:
             match ask:
                 case asks.Add():
-                    return await self._add(connection, ask, now)
+                    return await self._add(connection, account, ask, now, dialect)
                 case asks.Status(orders=ids):
-                    return V2.write_statuses(ids, await self._statuses(connection, ids, now))
+                    return dialect.write_statuses(ids, await self._statuses(connection, account, ids, now))
                 case asks.RefillOrders(orders=ids):
-                    return V2.write_refills(ids, await self._refill(connection, ids, now))
+                    return dialect.write_refills(ids, await self._refill(connection, account, ids, now))
                 case asks.RefillStatus():
-                    return V2.write_refill_statuses(ask.refills, await self._refills(connection, ask.refills, now))
+                    return dialect.write_refill_statuses(
+                        ask.refills, await self._refills(connection, account, ask.refills, now)
+                    )
                 case asks.Cancel(orders=ids):
-                    return V2.write_cancels(ids, await self._cancel(connection, ids, now))
+                    return dialect.write_cancels(ids, await self._cancel(connection, account, ids, now))
                 case asks.Balance():
-                    return V2.write_balance(BalanceView(BALANCE, "USD"))
+                    return dialect.write_balance(BalanceView(BALANCE, "USD"))
                 case Refused():
-                    return V2.write_refusal(ask)
+                    return dialect.write_refusal(ask)
                 case _:
-                    return V2.write_refusal(Refused(Refusal.UNKNOWN_ACTION))
+                    return dialect.write_refusal(Refused(Refusal.UNKNOWN_ACTION))
 
-    async def _add(self, connection: Connection, ask: asks.Add, now: datetime) -> bytes | None:
+    def _account(self, key: str) -> int | None:
+        known = (at for at, own in enumerate(self._keys) if hmac.compare_digest(key.encode(), own.encode()))
+        return next(known, None)
+
+    async def _add(
+        self, connection: Connection, account: int, ask: asks.Add, now: datetime, dialect: Dialect
+    ) -> bytes | None:
         behaviour = timeline.plan(ask.link).behaviour
-        if behaviour is Behaviour.LOST:
+        if behaviour is Behaviour.LOST or (behaviour is Behaviour.LOST_ONCE and ask.link not in self._lost):
+            self._lost.add(ask.link)
             raise Silence
         if behaviour is Behaviour.REFUSE:
-            return V2.write_refusal(Refused(Refusal.LINK))
+            return dialect.write_refusal(Refused(Refusal.LINK))
         start = int.from_bytes(blake2b(ask.link.encode(), digest_size=2).digest())
         quantity = ask.quantity or len(ask.details.comments) or len(ask.details.usernames) or 1
-        order = await sandbox.add(connection, str(ask.service), ask.link, quantity, start, now)
+        order = await sandbox.add(connection, account, str(ask.service), ask.link, quantity, start, now)
         if behaviour is Behaviour.TIMEOUT:
             raise Silence
-        return None if behaviour is Behaviour.GARBAGE else V2.write_order(OrderId(order))
+        return None if behaviour is Behaviour.GARBAGE else dialect.write_order(OrderId(order))
 
     def _age_s(self, since: datetime, now: datetime) -> float:
         return (now - since).total_seconds() * self._speed
 
-    async def _statuses(self, connection: Connection, ids: Ids, now: datetime) -> list[OrderView | Refused]:
-        book = await sandbox.find(connection, list(ids.numbers))
+    async def _statuses(
+        self, connection: Connection, account: int, ids: Ids, now: datetime
+    ) -> list[OrderView | Refused]:
+        book = await sandbox.find(connection, account, list(ids.numbers))
         return [self._view(book[n], now) if n in book else UNKNOWN_ORDER for n in ids.numbers]
 
     def _view(self, order: sandbox.BookOrder, now: datetime) -> OrderView:
@@ -155,8 +193,8 @@ class Sandbox:
         stopped = None if order.canceled is None else self._age_s(order.placed, order.canceled)
         return timeline.at(timeline.plan(order.link), order.quantity, self._age_s(order.placed, now), stopped)
 
-    async def _refill(self, connection: Connection, ids: Ids, now: datetime) -> list[RefillId | Refused]:
-        book = await sandbox.find(connection, list(ids.numbers))
+    async def _refill(self, connection: Connection, account: int, ids: Ids, now: datetime) -> list[RefillId | Refused]:
+        book = await sandbox.find(connection, account, list(ids.numbers))
         whole = [n for n in book if self._moment(book[n], now).status is OrderStatus.COMPLETED]
         made = await sandbox.add_refills(connection, whole, now)
         return [self._refill_answer(n, book, made) for n in ids.numbers]
@@ -167,21 +205,21 @@ class Sandbox:
             return RefillId(made[number])
         return Refused(Refusal.REFILL_NOT_COMPLETED) if number in book else UNKNOWN_ORDER
 
-    async def _refills(self, connection: Connection, ids: Ids, now: datetime) -> list[Refill | Refused]:
+    async def _refills(self, connection: Connection, account: int, ids: Ids, now: datetime) -> list[Refill | Refused]:
         made = await sandbox.refills(connection, list(ids.numbers))
-        book = await sandbox.find(connection, [refill.order for refill in made.values()])
+        book = await sandbox.find(connection, account, [refill.order for refill in made.values()])
         answers: list[Refill | Refused] = []
         for number in ids.numbers:
             refill = made.get(number)
-            if refill is None:
+            if refill is None or refill.order not in book:
                 answers.append(Refused(Refusal.REFILL_UNKNOWN))
                 continue
             plan = timeline.plan(book[refill.order].link)
             answers.append(Refill(RefillId(number), timeline.refill_at(plan, self._age_s(refill.asked, now))))
         return answers
 
-    async def _cancel(self, connection: Connection, ids: Ids, now: datetime) -> list[Refused | None]:
-        book = await sandbox.find(connection, list(ids.numbers))
+    async def _cancel(self, connection: Connection, account: int, ids: Ids, now: datetime) -> list[Refused | None]:
+        book = await sandbox.find(connection, account, list(ids.numbers))
         moving = (OrderStatus.PENDING, OrderStatus.IN_PROGRESS)
         open_orders = [n for n in book if self._moment(book[n], now).status in moving]
         await sandbox.cancel(connection, open_orders, now)

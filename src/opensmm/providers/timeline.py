@@ -28,6 +28,7 @@ class Behaviour(StrEnum):
     REFUSE = "refuse"
     TIMEOUT = "timeout"
     LOST = "lost"
+    LOST_ONCE = "lost-once"
     GARBAGE = "garbage"
     DROP = "drop"
     NO_REFILL = "no-refill"

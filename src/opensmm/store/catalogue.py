@@ -8,13 +8,16 @@ import msgspec
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import PriceListId, ProviderId, ServiceId
-from opensmm.domain.catalogue import Catalogue, Service, ServiceType
+from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
+from opensmm.domain.policy import NO_POLICY
+from opensmm.store import policy
 from opensmm.store.connection import Connection
 
 _VERSION: Final = "select catalogue_version, currency from panel"
 _SERVICES: Final = """
 select s.id, s.name, s.type, c.name, s.rate, s.min, s.max, s.refill, s.cancel, s.dripfeed, s.free, s.description,
-       s.average_time_min, s.refill_wait_h, s.one_active_per_link, s.on_sale, s.position
+       s.average_time_min, s.refill_wait_h, s.one_active_per_link, s.on_sale, s.position,
+       s.delivery_method
 from service s join category c on c.id = s.category_id where s.version > %s
 """
 _RATES: Final = "select price_list_id, service_id, rate from price where version > %s"
@@ -45,30 +48,49 @@ async def refresh(connection: Connection, known: Catalogue | None) -> Catalogue:
         services.update((ServiceId(found[0]), _service(found)) for found in rows)
     cursor = await connection.execute(_RATES, [since])
     rates.update(((PriceListId(found[0]), ServiceId(found[1])), found[2]) for found in await cursor.fetchall())
-    return Catalogue(version=row[0], currency=row[1], services=services, rates=rates)
+    rules = await policy.refresh(connection, NO_POLICY if known is None else known.policy)
+    return Catalogue(version=row[0], currency=row[1], services=services, rates=rates, policy=rules)
 
 
 def _service(row: TupleRow) -> Service:
-    return Service(ServiceId(row[0]), row[1], ServiceType(row[2]), *row[3:])
+    return Service(*(*row[:2], ServiceType(row[2]), *row[3:-1], DeliveryMethod(row[-1])))
 
 
 _BUMP: Final = "update panel set catalogue_version = catalogue_version + 1 returning catalogue_version"
+
+
+_HOLD: Final = "select from panel for update"
+
+
+async def hold(connection: Connection) -> None:
+    """Keeps everybody else from editing price list and policy until the caller's transaction ends."""
+    await connection.execute(_HOLD)
+
+
+async def bump(connection: Connection) -> int:
+    """Begins a new version of the catalogue in the caller's transaction."""
+    cursor = await connection.execute(_BUMP)
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 _CATEGORIES: Final = """
 with wanted as (select name, min(ord) as ord from unnest(%s::text[]) with ordinality as a (name, ord) group by name)
 insert into category (name, position) select name, ord from wanted order by ord on conflict (name) do nothing
 """
 _SAVE: Final = """
 insert into service (id, name, type, category_id, rate, min, max, refill, cancel, dripfeed, free, description,
-                     average_time_min, refill_wait_h, one_active_per_link, on_sale, position, version)
+                     average_time_min, refill_wait_h, one_active_per_link, on_sale, position, delivery_method, version)
 select case when r.id > 0 then r.id
             else (select coalesce(max(id), 0) from service)
                  + row_number() over (partition by r.id = 0 order by r.position, r.name) end,
        r.name, r.type, c.id, r.rate, r.min, r.max, r.refill,
        r.cancel, r.dripfeed, r.free, r.description, r.average_time_min, r.refill_wait_h, r.one_active_per_link,
-       r.on_sale, r.position, %s
+       r.on_sale, r.position, r.delivery_method, %s
 from jsonb_to_recordset(%s::jsonb) as r (id bigint, name text, type text, category text, rate numeric, min bigint,
      max bigint, refill bool, cancel bool, dripfeed bool, free bool, description text, average_time_min int,
-     refill_wait_h int, one_active_per_link bool, on_sale bool, position int)
+     refill_wait_h int, one_active_per_link bool, on_sale bool, position int, delivery_method text)
 join category c on c.name = r.category
 order by 1
 on conflict (id) do update set name = excluded.name, type = excluded.type, category_id = excluded.category_id,
@@ -76,7 +98,7 @@ on conflict (id) do update set name = excluded.name, type = excluded.type, categ
   dripfeed = excluded.dripfeed, free = excluded.free, description = excluded.description,
   average_time_min = excluded.average_time_min, refill_wait_h = excluded.refill_wait_h,
   one_active_per_link = excluded.one_active_per_link, on_sale = excluded.on_sale, position = excluded.position,
-  version = excluded.version
+  delivery_method = excluded.delivery_method, version = excluded.version
 returning id
 """
 
@@ -86,12 +108,10 @@ async def save_services(connection: Connection, services: Sequence[Service]) -> 
 
     The version's row is locked first, so that nobody else hands out the same new ids.
     """
-    cursor = await connection.execute(_BUMP)
-    row = await cursor.fetchone()
-    assert row is not None
+    version = await bump(connection)
     await connection.execute(_CATEGORIES, [[service.category for service in services]])
     text = msgspec.json.encode(services).decode()
-    cursor = await connection.execute(_SAVE, [row[0], text])
+    cursor = await connection.execute(_SAVE, [version, text])
     return [ServiceId(found[0]) for found in await cursor.fetchall()]
 
 
@@ -103,10 +123,7 @@ on conflict (price_list_id, service_id) do update set rate = excluded.rate, vers
 
 async def save_rate(connection: Connection, price_list: PriceListId, service: ServiceId, rate: Decimal) -> None:
     """Sets what one price list asks for a service, under a new version of the catalogue."""
-    cursor = await connection.execute(_BUMP)
-    row = await cursor.fetchone()
-    assert row is not None
-    await connection.execute(_SAVE_RATE, [price_list, service, rate, row[0]])
+    await connection.execute(_SAVE_RATE, [price_list, service, rate, await bump(connection)])
 
 
 _PROVIDER: Final = """
@@ -143,3 +160,14 @@ on conflict do nothing
 async def route_to(connection: Connection, services: Sequence[ServiceId], provider: str) -> None:
     """Has a provider, by its name, fulfil services under their own numbers; without such a provider none does."""
     await connection.execute(_ROUTE, [list(services), provider])
+
+
+_ROUTED: Final = """
+select r.service_id from route r join provider p on p.id = r.provider_id where lower(p.name) = lower(%s)
+"""
+
+
+async def routed_to(connection: Connection, provider: str) -> set[ServiceId]:
+    """The services that a provider, by its name, fulfils or may be asked to."""
+    cursor = await connection.execute(_ROUTED, [provider])
+    return {ServiceId(row[0]) for row in await cursor.fetchall()}

@@ -77,12 +77,20 @@ CHECKS: Final = (
               or charge = 0 and rate > 0 and quantity > 0""",
     ),
     Check(
+        "P2",
+        "what was booked as a delivery's cost is what its provider said, at the exchange rate kept with it",
+        """select 'order ' || t.order_id || ' run ' || t.sequence from transfer t
+           left join delivery d on d.order_id = t.order_id and d.run = t.sequence
+           left join attempt a on a.order_id = d.order_id and a.run = d.run and a.number = d.attempt
+           where t.kind = 'cost' and t.amount is distinct from ceil(a.cost * a.exchange_rate * 100000)""",
+    ),
+    Check(
         "P3",
         "what an order earned and gave back is what the ledger says, and never more than its charge",
         """select 'order ' || o.id from orders o left join (
-             select order_id, coalesce(sum(amount) filter (where kind = 'earn'), 0) as earned,
-                    coalesce(sum(amount) filter (where kind = 'refund'), 0) as refunded
-             from transfer where kind in ('earn', 'refund') group by order_id) t on t.order_id = o.id
+             select order_id, sum(case kind when 'earn' then amount when 'return' then -amount else 0 end) as earned,
+                    coalesce(sum(amount) filter (where kind in ('refund', 'return')), 0) as refunded
+             from transfer where kind in ('earn', 'refund', 'return') group by order_id) t on t.order_id = o.id
            where o.earned <> coalesce(t.earned, 0) or o.refunded <> coalesce(t.refunded, 0)
               or o.earned + o.refunded > o.charge""",
     ),
@@ -118,11 +126,12 @@ CHECKS: Final = (
     ),
     Check(
         "O5",
-        "what is at a provider was marked as being sent before",
+        "what is at a provider was marked as being sent before; what never was, the operator ended",
         """select 'order ' || d.order_id || ' run ' || d.run from delivery d
            left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
            where d.state in ('sending', 'unsure', 'pending', 'processing', 'in_progress', 'completed', 'partial')
-             and t.number is null""",
+             and t.number is null and not exists (select from evidence e where e.order_id = d.order_id
+               and e.run = d.run and e.kind = 'operator' and e.conclusion = 'ended')""",
     ),
     Check(
         "O6",
@@ -133,6 +142,15 @@ CHECKS: Final = (
            where d.state = 'unsure' and (t.outcome is distinct from 'unsure' or b.id is not null)""",
     ),
     Check(
+        "O6b",
+        "an attempt is what its evidence proved",
+        """select 'order ' || e.order_id || ' run ' || e.run || ' try ' || e.number from evidence e
+           left join attempt t on t.order_id = e.order_id and t.run = e.run and t.number = e.number
+           where e.conclusion = 'bought' and (t.outcome is distinct from 'accepted'
+                or t.provider_order is distinct from e.detail ->> 'provider_order')
+              or e.conclusion in ('not_bought', 'risked') and t.outcome is distinct from 'declined'""",
+    ),
+    Check(
         "O7",
         "two deliveries never share one provider's order",
         """select 'provider ' || provider_id || ' order ' || provider_order from attempt
@@ -141,10 +159,13 @@ CHECKS: Final = (
     Check(
         "O8",
         "what remains lies between nothing and everything, and agrees with how it ended",
-        """select 'order ' || order_id || ' run ' || run from delivery where remains not between 0 and quantity
-             or state = 'completed' and remains <> 0 or state = 'partial' and remains = 0
-           union all select 'order ' || id from orders where remains not between 0 and quantity * runs
-             or state = 'completed' and remains <> 0 or state = 'partial' and remains = 0""",
+        f"""select 'order ' || order_id || ' run ' || run from delivery where remains not between 0 and quantity
+              or state = 'completed' and remains <> 0 or state = 'partial' and remains = 0
+            union all select 'order ' || id from orders where remains not between 0 and quantity * runs
+              or state = 'completed' and remains <> 0 or state = 'partial' and remains = 0
+            union all select 'order ' || o.id || ' and its runs' from orders o
+              join (select order_id, sum(remains) as remains from delivery group by order_id) d on d.order_id = o.id
+              where o.state in {_ENDED} and o.remains <> d.remains""",
     ),
     Check(
         "O11",

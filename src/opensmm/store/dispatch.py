@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -41,16 +40,29 @@ class Claim(Struct, frozen=True):
     begin_by: datetime
 
 
-_CLAIM: Final = """
-with due as materialized (
+_DUE: Final = """
   select d.order_id, d.run, d.due, p.id as provider_id, r.provider_service
   from delivery d
   left join route r on r.service_id = d.service_id and r.position = d.route
   left join provider p on p.id = r.provider_id
   where d.state = 'queued' and d.due <= %(now)s
-    and (p.id is null or (p.enabled and (p.resting_until is null or p.resting_until <= %(now)s)))
+    and (p.id is null or p.enabled and p.resting_until is null
+         and (%(providers)s::bigint[] is null or p.id = any(%(providers)s)))
   order by d.due limit %(limit)s for update of d skip locked
-), claimed as (
+"""
+_DUE_AT_EACH: Final = """
+  select x.* from unnest(%(providers)s::bigint[], %(rooms)s::int[], %(tried)s::bool[]) as n (id, room, tried)
+  join provider p on p.id = n.id and p.enabled
+    and (p.resting_until is null or n.tried and p.resting_until <= %(now)s)
+  cross join lateral (
+    select d.order_id, d.run, d.due, r.provider_id, r.provider_service
+    from delivery d
+    join route r on r.service_id = d.service_id and r.position = d.route and r.provider_id = n.id
+    where d.state = 'queued' and d.due <= %(now)s
+    order by d.due limit n.room for update of d skip locked) x
+"""
+_CLAIMED: Final = """
+with due as materialized ({due}), claimed as (
   update delivery d set state = case when due.provider_id is null then 'held' else 'sending' end, due = null,
     lease_until = %(lease_until)s, fence = d.fence + 1, attempt = d.attempt + 1, sent = %(now)s
   from due where d.order_id = due.order_id and d.run = due.run
@@ -68,14 +80,45 @@ from claimed c join orders o on o.id = c.order_id join service s on s.id = c.ser
 left join order_detail x on x.order_id = c.order_id
 where c.provider_id is not null order by c.due, c.order_id, c.run
 """
+_CLAIM: Final = _CLAIMED.format(due=_DUE)
+_CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH)
 
 
 async def claim(
-    connection: Connection, now: datetime, begin_by: datetime, lease_until: datetime, limit: int
+    connection: Connection,
+    now: datetime,
+    begin_by: datetime,
+    lease_until: datetime,
+    limit: int,
+    providers: Sequence[ProviderId] | None = None,
 ) -> list[Claim]:
-    """Takes deliveries that are due and marks them *sending*; one that no provider fulfils is held for the operator."""
-    parameters = {"now": now, "lease_until": lease_until, "limit": limit}
+    """Takes deliveries that are due and marks them *sending*, the oldest first; of these providers alone, where named.
+
+    One that no provider fulfils is held for the operator. A provider that rests, or is to be tried, gets none.
+    """
+    known = None if providers is None else list(providers)
+    parameters = {"now": now, "lease_until": lease_until, "limit": limit, "providers": known}
     cursor = await connection.execute(_CLAIM, parameters)
+    return [_claim(row, begin_by) for row in await cursor.fetchall()]
+
+
+async def claim_at_each(
+    connection: Connection,
+    now: datetime,
+    begin_by: datetime,
+    lease_until: datetime,
+    rooms: Sequence[tuple[ProviderId, int]],
+    to_try: Sequence[ProviderId] = (),
+) -> list[Claim]:
+    """Takes at most so many deliveries of each provider, and one for each that has rested and is to be tried."""
+    wanted = [*((provider, room, False) for provider, room in rooms), *((provider, 1, True) for provider in to_try)]
+    arrays = {
+        "providers": [provider for provider, _, _ in wanted],
+        "rooms": [room for _, room, _ in wanted],
+        "tried": [tried for _, _, tried in wanted],
+    }
+    parameters = arrays | {"now": now, "lease_until": lease_until}
+    cursor = await connection.execute(_CLAIM_AT_EACH, parameters)
     return [_claim(row, begin_by) for row in await cursor.fetchall()]
 
 
@@ -162,7 +205,7 @@ async def record(
 
 _RECOVER: Final = """
 with left_behind as (
-  update delivery set state = 'unsure', lease_until = null where state = 'sending' and lease_until < %s
+  update delivery set state = 'unsure' where state = 'sending' and lease_until < %s
   returning order_id, run, attempt
 )
 update attempt t set outcome = 'unsure', answer = 'the worker went away while it was sending'
@@ -172,39 +215,9 @@ returning t.order_id
 
 
 async def recover(connection: Connection, now: datetime) -> int:
-    """Deliveries whose sender went away are unsure from now on; returns how many."""
+    """Deliveries whose sender went away are unsure from now on; returns how many.
+
+    Their lease stays written: until then the sender may have been at it.
+    """
     cursor = await connection.execute(_RECOVER, [now])
     return len(await cursor.fetchall())
-
-
-_REST: Final = """
-update provider set failures = failures + 1, resting_until = %s where id = %s
-"""
-_WELL: Final = "update provider set failures = 0, resting_until = null where id = any(%s) and failures > 0"
-
-
-async def rest(connection: Connection, provider: ProviderId, until: datetime) -> None:
-    """Leaves a provider that failed alone for a while."""
-    await connection.execute(_REST, [until, provider])
-
-
-async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> None:
-    await connection.execute(_WELL, [list(providers)])
-
-
-class ProviderRow(Struct, frozen=True):
-    id: ProviderId
-    name: str
-    kind: str
-    url: str
-    dialect: str
-    failures: int
-    exchange_rate: Decimal
-
-
-_PROVIDERS: Final = "select id, name, kind, url, dialect, failures, exchange_rate from provider where enabled"
-
-
-async def providers(connection: Connection) -> list[ProviderRow]:
-    cursor = await connection.execute(_PROVIDERS)
-    return [ProviderRow(*row) for row in await cursor.fetchall()]

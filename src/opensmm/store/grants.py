@@ -8,29 +8,35 @@ from psycopg import sql
 CHANGED: Final = ("select", "insert", "update")
 FOR_EVER: Final = ("select", "insert")
 PRUNED: Final = ("select", "insert", "delete")
+EDITED: Final = ("select", "insert", "update", "delete")
 READ: Final = ("select",)
+WHILE_ALIVE: Final = ("select", "insert", "update", "delete")
 
 GRANTS: Final = {
     "active_link": PRUNED,
     "api_key": CHANGED,
     "attempt": CHANGED,
     "audit": FOR_EVER,
+    "balance_reading": PRUNED,
     "batch": PRUNED,
     "category": CHANGED,
     "customer": CHANGED,
     "delivery": CHANGED,
     "deposit": FOR_EVER,
+    "evidence": FOR_EVER,
     "idempotency": PRUNED,
     "membership": CHANGED,
+    "offer": CHANGED,
     "order_detail": FOR_EVER,
     "orders": CHANGED,
     "panel": CHANGED,
+    "policy_rule": FOR_EVER,
     "price": CHANGED,
     "price_list": CHANGED,
     "provider": CHANGED,
     "refill": CHANGED,
     "refill_task": CHANGED,
-    "route": CHANGED,
+    "route": EDITED,
     "sandbox_order": CHANGED,
     "sandbox_refill": CHANGED,
     "service": CHANGED,
@@ -38,6 +44,7 @@ GRANTS: Final = {
     "users": CHANGED,
     "users_groups": PRUNED,
     "users_user_permissions": PRUNED,
+    "worker": WHILE_ALIVE,
     "auth_group": READ,
     "auth_group_permissions": READ,
     "auth_permission": READ,

@@ -54,7 +54,10 @@ def _followee(row: TupleRow) -> Followee:
 
 
 class Told(Struct, frozen=True):
-    """A delivery after its provider was asked: news, or nothing but the next time to ask."""
+    """A delivery after its provider was asked: news, or nothing but the next time to ask.
+
+    ``polled`` is the delivery's as it was claimed: what was reckoned from it counts for that row alone.
+    """
 
     order: OrderId
     run: int
@@ -65,39 +68,51 @@ class Told(Struct, frozen=True):
     due: datetime | None
     cost: Decimal | None
     currency: str
+    polled: datetime | None
 
 
 _RECORD: Final = """
 with told as materialized (
   select * from unnest(%s::bigint[], %s::int[], %s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[],
-                       %s::numeric[], %s::text[])
-    as a (order_id, run, number, state, start_count, remains, due, cost, currency)
+                       %s::numeric[], %s::text[], %s::timestamptz[])
+    as a (order_id, run, number, state, start_count, remains, due, cost, currency, polled)
 ), changed as (
   update delivery d set state = told.state, start_count = told.start_count, remains = told.remains, due = told.due,
     polled = %s
   from told where d.order_id = told.order_id and d.run = told.run and d.attempt = told.number
     and d.state in ('pending', 'processing', 'in_progress') and (d.polled is null or d.polled < %s)
+    and d.polled is not distinct from told.polled
   returning d.order_id, d.run, d.attempt, d.state, d.remains, told.cost, told.currency
+), costing as (
+  select c.order_id, c.run, c.attempt, c.state, c.remains, coalesce(c.cost, t.cost) as cost,
+    case when c.cost is null then t.currency else coalesce(nullif(c.currency, ''), p.currency) end as currency,
+    p.exchange_rate, p.currency as kept_in
+  from changed c
+  join attempt t on t.order_id = c.order_id and t.run = c.run and t.number = c.attempt
+  join provider p on p.id = t.provider_id
+), rated as (
+  select order_id, run, attempt, state, remains, cost, currency,
+    case when currency = kept_in then exchange_rate end as exchange_rate
+  from costing
 ), costs as (
-  update attempt t set cost = c.cost, currency = c.currency, exchange_rate = p.exchange_rate
-  from changed c, provider p
-  where t.order_id = c.order_id and t.run = c.run and t.number = c.attempt and p.id = t.provider_id
-    and c.cost is not null and t.cost is distinct from c.cost
+  update attempt t set cost = r.cost, currency = r.currency, exchange_rate = r.exchange_rate
+  from rated r
+  where t.order_id = r.order_id and t.run = r.run and t.number = r.attempt and r.cost is not null
+    and (t.cost, t.currency, t.exchange_rate) is distinct from (r.cost, r.currency, r.exchange_rate)
 )
-select c.order_id, c.run, c.remains, c.cost, p.exchange_rate
-from changed c
-join attempt t on t.order_id = c.order_id and t.run = c.run and t.number = c.attempt
-join provider p on p.id = t.provider_id
-where c.state in ('completed', 'partial', 'canceled')
+select order_id, run, remains, case when exchange_rate is not null then cost end, coalesce(exchange_rate, 1)
+from rated where state in ('completed', 'partial', 'canceled')
 """
 
 
 async def record(
     connection: Connection, told: Sequence[Told], asked: datetime
 ) -> list[tuple[OrderId, int, int, Decimal | None, Decimal]]:
-    """Writes answers to polls asked at ``asked``, never over newer ones.
+    """Writes answers to polls asked at ``asked``, never over newer ones, nor where another answer came in between:
+    what was reckoned without it would take it back.
 
-    Returns the deliveries that ended: order, run, remains, cost and exchange rate.
+    Returns the deliveries that ended: order, run, remains, cost and exchange rate. The cost is the last that was told,
+    at the rate of this moment; one in another currency than the provider's stands on the attempt and is not booked.
     """
     arrays = (
         [one.order for one in told],
@@ -109,6 +124,7 @@ async def record(
         [one.due for one in told],
         [one.cost for one in told],
         [one.currency for one in told],
+        [one.polled for one in told],
     )
     cursor = await connection.execute(_RECORD, [*arrays, asked, asked])
     return [(OrderId(row[0]), row[1], row[2], row[3], row[4]) for row in await cursor.fetchall()]
@@ -130,7 +146,7 @@ order by d.order_id, d.run limit %s
 """
 _PASSED: Final = """
 update delivery d set cancel_passed = case when a.accepted then %s::timestamptz end,
-  cancel_asked = case when a.accepted then d.cancel_asked end, due = %s
+  cancel_asked = case when a.accepted then d.cancel_asked end, due = case when d.due is not null then %s end
 from unnest(%s::bigint[], %s::int[], %s::bool[]) as a (order_id, run, accepted)
 where d.order_id = a.order_id and d.run = a.run and d.state in ('pending', 'processing', 'in_progress')
 """
@@ -143,7 +159,10 @@ async def cancels(connection: Connection, limit: int) -> list[CancelTask]:
 
 
 async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
-    """Records what providers said to cancellations; a refused one may be asked for again."""
+    """Records what providers said to cancellations; a refused one may be asked for again.
+
+    The provider is asked after it at once, where it is one that is asked.
+    """
     if answers:
         arrays = (
             [task.order for task, _ in answers],

@@ -19,22 +19,29 @@ class BookOrder(Struct, frozen=True):
 
 
 _ADD: Final = """
-insert into sandbox_order (service, link, quantity, placed, start_count) values (%s, %s, %s, %s, %s) returning id
+insert into sandbox_order (account, service, link, quantity, placed, start_count) values (%s, %s, %s, %s, %s, %s)
+returning id
 """
 
 
-async def add(connection: Connection, service: str, link: str, quantity: int, start_count: int, now: datetime) -> int:
-    cursor = await connection.execute(_ADD, [service, link, quantity, now, start_count])
+async def add(
+    connection: Connection, account: int, service: str, link: str, quantity: int, start_count: int, now: datetime
+) -> int:
+    """Writes an order down; ids grow over all accounts, as they do at a panel."""
+    cursor = await connection.execute(_ADD, [account, service, link, quantity, now, start_count])
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0])
 
 
-_FIND: Final = "select id, link, quantity, placed, start_count, canceled from sandbox_order where id = any(%s)"
+_FIND: Final = """
+select id, link, quantity, placed, start_count, canceled from sandbox_order where id = any(%s) and account = %s
+"""
 
 
-async def find(connection: Connection, orders: Sequence[int]) -> dict[int, BookOrder]:
-    cursor = await connection.execute(_FIND, [orders])
+async def find(connection: Connection, account: int, orders: Sequence[int]) -> dict[int, BookOrder]:
+    """The account's own among orders: to it, the others do not exist."""
+    cursor = await connection.execute(_FIND, [orders, account])
     return {row[0]: BookOrder(*row) for row in await cursor.fetchall()}
 
 

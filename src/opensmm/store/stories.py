@@ -1,5 +1,6 @@
 """What happened to one order, for the operator's eyes: read from the rows that it left."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -7,6 +8,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, five_decimals
+from opensmm.domain.evidence import EvidenceKind
 from opensmm.store.connection import Connection
 
 
@@ -44,6 +46,9 @@ _DELIVERIES: Final = """
 select run, state, quantity, remains, start_count, due, polled, cancel_asked, cancel_passed
 from delivery where order_id = %s order by run
 """
+_EVIDENCE: Final = """
+select run, number, at, kind, conclusion, detail from evidence where order_id = %s order by id
+"""
 _REFILLS: Final = "select id, state, created, ended from refill where order_id = %s order by id"
 
 
@@ -56,7 +61,7 @@ async def story(connection: Connection, order: OrderId) -> Story | None:
     events = [Event(row[9], f"placed: service {row[2]}, {row[4]} × {row[5]}, for {five_decimals(row[6])}")]
     if row[10] is not None:
         events.append(Event(row[10], f"ended: {row[8]}"))
-    for read in (_money, _attempts, _deliveries, _refills):
+    for read in (_money, _attempts, _evidence, _deliveries, _refills):
         events += await read(connection, order)
     events.sort(key=lambda event: event.at)
     return Story(*(*row[:9], tuple(events)))
@@ -85,6 +90,33 @@ async def _attempts(connection: Connection, order: OrderId) -> list[Event]:
     return events
 
 
+async def _evidence(connection: Connection, order: OrderId) -> list[Event]:
+    cursor = await connection.execute(_EVIDENCE, [order])
+    return [
+        Event(at, f"evidence: run {run}, try {number}, {conclusion.replace('_', ' ')}: {_told(kind, detail)}")
+        for run, number, at, kind, conclusion, detail in await cursor.fetchall()
+    ]
+
+
+def _told(kind: str, detail: Mapping[str, object]) -> str:
+    """What was asked and said, on one line."""
+    if kind == EvidenceKind.OPERATOR:
+        return ", ".join(f"{name} {value}" for name, value in detail.items() if value)
+    low, high = _pair(detail.get("between"))
+    if not detail.get("asked"):
+        return f"no ids asked for between {low} and {high}"
+    ours = detail.get("ours")
+    found = ", ".join(f"{number} {word}" for number, word in ours.items()) if isinstance(ours, dict) else ""
+    words = f" ({detail['words']!r})" if detail.get("words") else ""
+    asked = f"asked for {detail['asked']} ids between {low} and {high}"
+    return f"{asked}: {detail.get('not_ours')} not ours{words}, ours: {found or 'none'}"
+
+
+def _pair(between: object) -> tuple[object, object]:
+    low, high = between if isinstance(between, list) and len(between) == 2 else (None, None)
+    return low, "what is still to come" if high is None else high
+
+
 async def _deliveries(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_DELIVERIES, [order])
     events = []
@@ -93,7 +125,8 @@ async def _deliveries(connection: Connection, order: OrderId) -> list[Event]:
         if polled is not None:
             events.append(Event(polled, f"asked: run {run} is {state}, {remains} of {quantity} remain{counted}"))
         elif due is not None:
-            events.append(Event(due, f"due: run {run}, {state}"))
+            what = "to be looked into" if state == "unsure" else "due"
+            events.append(Event(due, f"{what}: run {run}, {state}"))
         if asked is not None:
             told = "passed on to the provider" if passed is not None else "asked for"
             events.append(Event(passed or asked, f"cancel: run {run}, {told}"))

@@ -106,7 +106,10 @@ _CALLS: Final = {
     "services": CallText(
         "Service list",
         "What you can order, at your prices. `rate` is the price of 1000; of a package, the price of one.",
-        ("`extended=1` adds drip-feed, description and average time, in minutes, to each service.",),
+        (
+            "`extended=1` adds drip-feed, description, average time, in minutes, and how it is delivered to each "
+            "service.",
+        ),
     ),
     "add": CallText(
         "Add order",
@@ -261,6 +264,7 @@ ENGLISH: Final = Texts(
         "refuse": "The provider turns it down: `Canceled`, paid back",
         "timeout": "The provider takes it and never answers: `Processing` until it is settled, never sent twice",
         "lost": "The provider neither takes it nor answers: `Processing` until it is settled",
+        "lost-once": "As `lost`, but when it is sent again the provider takes it: delivered whole in the end",
         "garbage": "The provider takes it and answers nonsense: `Processing` until it is settled, never sent twice",
         "drop": "`Completed`, then a third is lost: for testing refills",
         "no-refill": "`Completed`; a refill of it ends `Rejected`",

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ServiceId
 from opensmm.base.money import money
-from opensmm.domain.catalogue import SHAPES, Counts, Service, ServiceType
+from opensmm.domain.catalogue import SHAPES, Counts, DeliveryMethod, Service, ServiceType
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refusals import Refusal, Refused
@@ -190,6 +190,7 @@ def extended_sample(dialect: str) -> str:
     service = Service(
         ServiceId(1), "Followers", ServiceType.DEFAULT, "First Category", Decimal("0.90"), 50, 10000,
         refill=True, cancel=True, dripfeed=True, description="Starts within an hour", average_time_min=95,
+        delivery_method=DeliveryMethod.CREATOR_PLACEMENT,
     )  # fmt: skip
     speaks = V1 if dialect == "v1" else V2
     return _pretty(speaks.write_services([speaks.write_service(service, service.rate, True)]))

@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 
 from opensmm.base.money import PER_WHOLE, Money
 from opensmm.domain.asks import Ids
-from opensmm.domain.dispatch import Accepted, Declined, SendOutcome, Unsure, means_refusal
+from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, Unsure, means_refusal, puts_off
+from opensmm.domain.evidence import NotOurs, Said, means_unknown_order
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
@@ -57,17 +58,42 @@ def read_order(body: bytes) -> SendOutcome:
     if not isinstance(found, dict):
         return Unsure(evidence)
     words = _error_words(found)
-    order = _provider_id(found.get("order"))
+    order = provider_id(found.get("order"))
     if order and not words and _word(found.get("status")) not in _FAILED:
         return Accepted(order, evidence)
-    if words and found.get("order") in _NO_ORDER and means_refusal(words):
-        return Declined(words)
+    if words and found.get("order") in _NO_ORDER:
+        if means_refusal(words):
+            return Declined(words)
+        if puts_off(words):
+            return NotSent(f"put off: {words}")
     return Unsure(evidence)
+
+
+def read_turned_away(body: bytes) -> SendOutcome:
+    """What an answer to ``add`` proves that came with a status of 400 to 499: a refusal, never an acceptance.
+
+    Panels send well-formed errors so; what else a status of that kind may stand before proves nothing.
+    """
+    outcome = read_order(body)
+    return outcome if isinstance(outcome, Declined | NotSent) else Unsure(excerpt(body))
 
 
 def read_statuses(ids: Ids, body: bytes) -> list[Report | None]:
     """One report per id asked for; None where there is no news of it."""
     return [_report(said) for said in _said_of(ids, parse(body), ("order", "id"), "status")]
+
+
+def read_look_ups(ids: Ids, body: bytes) -> list[Said]:
+    """Per id asked for: a report, NotOurs where the words say there is no such order, or None."""
+    told = _said_of(ids, parse(body), ("order", "id"), "status")
+    return [_not_ours(said) or _report(said) for said in told]
+
+
+def _not_ours(said: Json) -> NotOurs | None:
+    """v2 has an object with an error in its place, v1 the bare words."""
+    words = said.strip() if isinstance(said, str) else _error_words(said)
+    bare = isinstance(said, str) or (isinstance(said, dict) and not said.get("status"))
+    return NotOurs(fit(words)) if bare and means_unknown_order(words) else None
 
 
 def read_refills(ids: Ids, body: bytes) -> list[str | Declined | None]:
@@ -76,7 +102,7 @@ def read_refills(ids: Ids, body: bytes) -> list[str | Declined | None]:
     for said in _said_of(ids, parse(body), ("order",), "refill"):
         told = said.get("refill") if isinstance(said, dict) and not _error_words(said) else said
         words = _error_words(told)
-        answers.append(Declined(words) if words else _provider_id(told) or None)
+        answers.append(Declined(words) if words else provider_id(told) or None)
     return answers
 
 
@@ -95,7 +121,7 @@ def read_cancels(ids: Ids, body: bytes) -> list[bool | Declined]:
     for said in _said_of(ids, parse(body), ("order",), "cancel"):
         told = said.get("cancel") if isinstance(said, dict) and not _error_words(said) else said
         words = _error_words(told)
-        answers.append(Declined(words) if words else told is True or bool(_provider_id(told)))
+        answers.append(Declined(words) if words else told is True or bool(provider_id(told)))
     return answers
 
 
@@ -105,21 +131,35 @@ def read_balance(body: bytes) -> BalanceView | None:
     for _ in range(MAX_WRAPS):
         if not isinstance(found, dict) or _error_words(found):
             return None
-        amount = _amount(found.get("balance"))
-        if amount is not None:
-            numerator, denominator = amount.as_integer_ratio()
+        told = amount(found.get("balance"))
+        if told is not None:
+            numerator, denominator = told.as_integer_ratio()
             return BalanceView(Money(numerator * PER_WHOLE // denominator), _currency(found.get("currency")))
         found = found.get("data")
     return None
 
 
+def read_error(body: bytes) -> str:
+    """The words of an answer that is nothing but an error; empty where it is something else."""
+    return _error_words(parse(body))
+
+
+def spoken_in_balance(body: bytes) -> str:
+    """The dialect whose form an answer to ``balance`` has; empty where it is neither's."""
+    found = parse(body)
+    if not isinstance(found, dict) or amount(found.get("balance")) is None:
+        return ""
+    return "v1" if "status" in found else "v2"
+
+
 def excerpt(body: bytes) -> str:
     """The beginning of an answer, fit to be stored and shown as text."""
-    return _clean(body[: 4 * MAX_EVIDENCE].decode("utf-8", "replace"))
+    return fit(body[: 4 * MAX_EVIDENCE].decode("utf-8", "replace"))
 
 
-def _clean(text: str) -> str:
-    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text[:MAX_EVIDENCE])
+def fit(text: str, limit: int = MAX_EVIDENCE) -> str:
+    """The beginning of a text, without what cannot be stored or shown."""
+    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text[:limit])
 
 
 def parse(body: bytes) -> Json:
@@ -242,9 +282,9 @@ def _report(said: Json) -> Report | None:
         return None
     return Report(
         status=status,
-        start_count=_count(said.get("start_count")),
-        remains=_count(said.get("remains")),
-        charge=_amount(said.get("charge")),
+        start_count=count(said.get("start_count")),
+        remains=count(said.get("remains")),
+        charge=amount(said.get("charge")),
         currency=_currency(said.get("currency")),
     )
 
@@ -256,7 +296,7 @@ def _word(told: Json) -> str:
     return "".join(told.lower().replace("_", " ").replace("-", " ").split())
 
 
-def _provider_id(told: Json) -> str:
+def provider_id(told: Json) -> str:
     """An id above 0, as a number or a text; empty where it is none."""
     text = _same(told)
     return text if _PROVIDER_ID.fullmatch(text) else ""
@@ -269,15 +309,17 @@ def _plain_number(told: Json) -> str:
     return text.replace(",", "") if _GROUPED.fullmatch(text) else text
 
 
-def _count(told: Json) -> int | None:
+def count(told: Json) -> int | None:
+    """A whole number, as a number or a text; None where it is none."""
     whole = _WHOLE.fullmatch(_plain_number(told))
     return int(whole[1]) if whole else None
 
 
-def _amount(told: Json) -> Decimal | None:
+def amount(told: Json) -> Decimal | None:
+    """An exact number, as a number or a text such as "1,234.56"; None where it is none."""
     text = _plain_number(told)
-    amount = Decimal(text) if _AMOUNT.fullmatch(text) else None
-    return amount if amount is not None and abs(amount) < MAX_AMOUNT else None
+    read = Decimal(text) if _AMOUNT.fullmatch(text) else None
+    return read if read is not None and abs(read) < MAX_AMOUNT else None
 
 
 def _currency(told: Json) -> str:
@@ -289,7 +331,7 @@ def _error_words(told: Json) -> str:
     if not isinstance(told, dict):
         return ""
     told = told.get("error") or told.get("errors")
-    return _clean("; ".join(islice(_texts(told, MAX_WRAPS), 10)))
+    return fit("; ".join(islice(_texts(told, MAX_WRAPS), 10)))
 
 
 def _texts(told: Json, depth: int) -> Iterator[str]:

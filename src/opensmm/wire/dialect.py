@@ -13,12 +13,14 @@ from opensmm.base.money import short
 from opensmm.domain.asks import MALFORMED, Ask, Ids
 from opensmm.domain.catalogue import Service
 from opensmm.domain.dispatch import Declined, SendOutcome
+from opensmm.domain.evidence import Said
 from opensmm.domain.ledger import BalanceView
+from opensmm.domain.offers import Offered
 from opensmm.domain.orders import Habits
 from opensmm.domain.progress import ListedOrder, OrderView, Report
 from opensmm.domain.refills import Refill, RefillStatus
 from opensmm.domain.refusals import Refusal, Refused
-from opensmm.wire import answers, asks
+from opensmm.wire import answers, asks, offers
 from opensmm.wire.form import Fields
 from opensmm.wire.words import REFILL_STATUS
 
@@ -115,8 +117,17 @@ class Dialect(ABC):
     def read_order(self, body: bytes) -> SendOutcome:
         return answers.read_order(body)
 
+    def read_turned_away(self, body: bytes) -> SendOutcome:
+        return answers.read_turned_away(body)
+
+    def read_error(self, body: bytes) -> str:
+        return answers.read_error(body)
+
     def read_statuses(self, ids: Ids, body: bytes) -> list[Report | None]:
         return answers.read_statuses(ids, body)
+
+    def read_look_ups(self, ids: Ids, body: bytes) -> list[Said]:
+        return answers.read_look_ups(ids, body)
 
     def read_refills(self, ids: Ids, body: bytes) -> list[str | Declined | None]:
         return answers.read_refills(ids, body)
@@ -129,6 +140,9 @@ class Dialect(ABC):
 
     def read_balance(self, body: bytes) -> BalanceView | None:
         return answers.read_balance(body)
+
+    def read_services(self, body: bytes) -> Offered | None:
+        return offers.read_services(body)
 
     def _error(self, refused: Refused) -> str:
         return self._errors.get(refused.why) or quoted(self.refusal_text(refused))

@@ -40,7 +40,7 @@ class _V1(Dialect):
             "dripfeed": int(service.dripfeed),
         }
         if extended:
-            line["average_time"] = service.average_time_min
+            line |= {"average_time": service.average_time_min, "delivery_method": service.delivery_method}
         return msgspec.json.encode(line)
 
     def write_services(self, services: Iterable[bytes]) -> bytes:

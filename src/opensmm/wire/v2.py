@@ -42,6 +42,7 @@ class _V2(Dialect):
                 "dripfeed": service.dripfeed,
                 "desc": service.description,
                 "average_time": service.average_time_min,
+                "delivery_method": service.delivery_method,
             }
         return msgspec.json.encode(line)
 

@@ -1,18 +1,23 @@
 """When, not what: the worker's loops. Any number of workers share the work by row locks."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import psycopg
 import structlog
 
+from opensmm.actions.balances import Balances
 from opensmm.actions.chores import Chores
 from opensmm.actions.dispatch import Dispatching
+from opensmm.actions.evidence import Inquiring
+from opensmm.actions.health import Heartbeat
 from opensmm.actions.lane import Rejected
 from opensmm.actions.progress import Following
 from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.base.faults import Unavailable
+from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
 from opensmm.store.connection import Line
 
@@ -22,51 +27,85 @@ POLL_EVERY_S: Final = 0.25
 CANCELS_EVERY_S: Final = 0.25
 REFILLS_EVERY_S: Final = 0.5
 CHORES_EVERY_S: Final = 2.0
+EVIDENCE_EVERY_S: Final = 1.0
+BALANCES_EVERY_S: Final = 15.0
+"""Between looks for providers whose balance is to be asked for."""
+SLOW_STEP_S: Final = 1.0
+SLOW_STEPS: Final = 16
+"""Steps that wait for slow providers while later ones serve the others."""
 PAUSE_AFTER_FAULT_S: Final = 1.0
 IN_FLIGHT: Final = 512
 """Deliveries being sent at a time, over all providers."""
 CLAIM: Final = 200
 POLL_BATCH: Final = 2000
+EVIDENCE_BATCH: Final = 100
 CLAIM_WITHIN_S: Final = 1.0
 FINISH_WITHIN_S: Final = 2.5
 """How long a worker that is told to stop waits for answers that are on their way."""
+LEAVE_WITHIN_S: Final = 0.5
+"""One that cannot take itself off the list in time falls silent like one that died."""
 log = structlog.get_logger()
 
 
 class Worker:
-    """Sends, follows, passes on cancels and refills, and tidies up, until told to stop."""
+    """Sends, follows, passes on cancels and refills, settles what is unsure, and tidies up, until told to stop."""
 
-    def __init__(self, url: str, desk: Desk, timeout_s: float) -> None:
+    def __init__(self, url: str, desk: Desk, timeout_s: float, patience: Patience = PATIENCE) -> None:
         self._lines = {name: Line(url, application=f"opensmm worker: {name}") for name in _LINES}
         self._desk = desk
         self._dispatching = Dispatching(self._lines["claim"], self._lines["record"], desk, timeout_s)
         self._following = Following(self._lines["poll"], desk)
         self._canceling = Following(self._lines["cancel"], desk)
         self._refills = RefillTasks(self._lines["refill"], desk)
+        self._inquiring = Inquiring(self._lines["evidence"], desk, patience=patience)
         self._chores = Chores(self._lines["chores"], desk)
+        self._balances = Balances(self._lines["balances"], desk)
+        self._heartbeat = Heartbeat(self._lines["chores"])
         self._sending: set[asyncio.Task[None]] = set()
+        self._slow: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs the loops until ``stop``; then claims nothing more and waits a moment for answers on their way."""
-        sending = asyncio.create_task(_every(0, self._send_due, stop))
+        sending = asyncio.create_task(every(0, self._send_due, stop))
         loops = [
             sending,
-            asyncio.create_task(_every(POLL_EVERY_S, lambda: self._following.step(POLL_BATCH))),
-            asyncio.create_task(_every(CANCELS_EVERY_S, lambda: self._canceling.pass_on_cancels(POLL_BATCH))),
-            asyncio.create_task(_every(REFILLS_EVERY_S, lambda: self._refills.step(POLL_BATCH))),
-            asyncio.create_task(_every(CHORES_EVERY_S, self._chores.step)),
+            asyncio.create_task(every(POLL_EVERY_S, lambda: self._abreast(self._follow))),
+            asyncio.create_task(every(CANCELS_EVERY_S, lambda: self._canceling.pass_on_cancels(POLL_BATCH))),
+            asyncio.create_task(every(REFILLS_EVERY_S, lambda: self._refills.step(POLL_BATCH))),
+            asyncio.create_task(every(EVIDENCE_EVERY_S, lambda: self._inquiring.step(EVIDENCE_BATCH))),
+            asyncio.create_task(every(CHORES_EVERY_S, self._look_after)),
+            asyncio.create_task(every(BALANCES_EVERY_S, self._balances.step)),
         ]
         await stop.wait()
         # What was claimed and not sent would be unsure: a claim that has begun is seen through.
         await asyncio.wait([sending], timeout=CLAIM_WITHIN_S)
-        for loop in loops:
+        for loop in (*loops, *self._slow):
             loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await asyncio.gather(*loops, *self._slow, return_exceptions=True)
         if self._sending:
             await asyncio.wait(self._sending, timeout=FINISH_WITHIN_S)
         await self._desk.close()
+        with contextlib.suppress(Unavailable, Rejected, TimeoutError):
+            async with asyncio.timeout(LEAVE_WITHIN_S):
+                await self._heartbeat.leave()
         for line in self._lines.values():
             await line.drop()
+
+    async def _follow(self) -> int:
+        return await self._following.step(POLL_BATCH)
+
+    async def _abreast(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Takes a step, and leaves it to itself where it waits long for a provider: the others are not to wait too."""
+        if len(self._slow) >= SLOW_STEPS:
+            await asyncio.wait(self._slow, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(_attempt(step))
+        self._slow.add(task)
+        task.add_done_callback(self._slow.discard)
+        await asyncio.wait([task], timeout=SLOW_STEP_S)
+
+    async def _look_after(self) -> None:
+        await self._heartbeat.beat()
+        await self._chores.step()
 
     async def _send_due(self) -> None:
         room = 0 if self._desk.empty else IN_FLIGHT - len(self._sending)
@@ -78,18 +117,23 @@ class Worker:
             await asyncio.sleep(IDLE_S)
 
 
-_LINES: Final = ("claim", "record", "poll", "cancel", "refill", "chores")
+_LINES: Final = ("claim", "record", "poll", "cancel", "refill", "evidence", "chores", "balances")
 
 
-async def _every(pause_s: float, step: Callable[[], Awaitable[object]], stop: asyncio.Event | None = None) -> None:
-    """Repeats a step; a fault of the moment is logged and followed by a pause, never the end of the loop."""
+async def every(pause_s: float, step: Callable[[], Awaitable[object]], stop: asyncio.Event | None = None) -> None:
+    """Repeats a step until told to stop."""
     while stop is None or not stop.is_set():
-        try:
-            await step()
-        except (Unavailable, Rejected, psycopg.Error) as error:
-            log.warning("a step of the worker failed", step=getattr(step, "__qualname__", "?"), error=str(error))
-            await asyncio.sleep(PAUSE_AFTER_FAULT_S)
-        except Exception:
-            log.exception("a step of the worker failed")
-            await asyncio.sleep(PAUSE_AFTER_FAULT_S)
+        await _attempt(step)
         await asyncio.sleep(pause_s)
+
+
+async def _attempt(step: Callable[[], Awaitable[object]]) -> None:
+    """Takes a step; a fault of the moment is logged and followed by a pause, never the end of the loop."""
+    try:
+        await step()
+    except (Unavailable, Rejected, psycopg.Error) as error:
+        log.warning("a step of the worker failed", step=getattr(step, "__qualname__", "?"), error=str(error))
+        await asyncio.sleep(PAUSE_AFTER_FAULT_S)
+    except Exception:
+        log.exception("a step of the worker failed")
+        await asyncio.sleep(PAUSE_AFTER_FAULT_S)

@@ -5,7 +5,8 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
-from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.catalogue import DeliveryMethod, ServiceType
+from opensmm.domain.providers import MAX_CALLS_PER_SECOND, MAX_CONCURRENCY
 from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
 
 
@@ -48,8 +49,11 @@ class Provider(models.Model):
     """Who fulfils: another panel, the operator's own staff, or the sandbox."""
 
     id = models.BigAutoField(primary_key=True)
-    resting_until = models.DateTimeField(null=True)
+    resting_until = models.DateTimeField(null=True, db_comment="left alone until then, and then tried with one call")
+    balance_asked = models.DateTimeField(null=True)
     failures = models.IntegerField(db_default=0, db_comment="in a row; the next success sets it to 0")
+    concurrency = models.IntegerField(db_default=64, db_comment="calls of one worker at a time")
+    calls_per_second = models.IntegerField(db_default=0, db_comment="of one worker; 0: as many as there are")
     enabled = models.BooleanField(db_default=True)
     name = models.TextField()
     kind = models.TextField()
@@ -57,6 +61,8 @@ class Provider(models.Model):
     dialect = models.TextField(db_default="v2")
     currency = models.TextField()
     exchange_rate = ExactField(db_default=Decimal(1), db_comment="the panel's currency for one of the provider's")
+    fault = models.TextField(db_default="", db_comment="what the newest failure said")
+    sealed_key = models.BinaryField(null=True, db_comment="encrypted; bound to the provider's id and address")
 
     class Meta:
         db_table = "provider"
@@ -65,6 +71,13 @@ class Provider(models.Model):
             one_of("kind", ("sandbox", "panel", "manual"), "provider_kind"),
             one_of("dialect", ("v1", "v2"), "provider_dialect"),
             above_0("exchange_rate", "provider_exchange_rate_above_0"),
+            CheckConstraint(
+                condition=Q(concurrency__gte=1, concurrency__lte=MAX_CONCURRENCY), name="provider_concurrency"
+            ),
+            CheckConstraint(
+                condition=Q(calls_per_second__gte=0, calls_per_second__lte=MAX_CALLS_PER_SECOND),
+                name="provider_calls_per_second",
+            ),
         ]
 
 
@@ -84,15 +97,21 @@ class Service(models.Model):
     one_active_per_link = models.BooleanField(db_default=False)
     hold_when_refused = models.BooleanField(db_default=False)
     on_sale = models.BooleanField(db_default=True)
+    cheapest_first = models.BooleanField(db_default=False, db_comment="its routes are kept in the order of their cost")
     name = models.TextField()
     type = models.TextField()
     rate = ExactField(db_comment="per 1000, of a package for one; digits as typed")
     description = models.TextField(db_default="")
+    delivery_method = models.TextField(db_default="undisclosed")
 
     class Meta:
         db_table = "service"
         constraints = [
             one_of("type", ServiceType, "service_type"),
+            one_of("delivery_method", DeliveryMethod, "service_delivery_method"),
+            CheckConstraint(
+                condition=Q(on_sale=False) | ~Q(delivery_method="undisclosed"), name="service_on_sale_is_disclosed"
+            ),
             CheckConstraint(
                 condition=Q(rate__gt=0, rate__lt=RATE_LIMIT) | Q(rate=0, free=True), name="service_rate_above_0_or_free"
             ),
@@ -129,3 +148,42 @@ class Route(models.Model):
 
     class Meta:
         db_table = "route"
+
+
+class Offer(models.Model):
+    """A line of a provider's price list as it was last seen; ``gone`` since when it does not stand there."""
+
+    pk = models.CompositePrimaryKey("provider_id", "provider_service")
+    provider_id = models.BigIntegerField()
+    min = models.BigIntegerField()
+    max = models.BigIntegerField()
+    seen = models.DateTimeField()
+    gone = models.DateTimeField(null=True)
+    refill = models.BooleanField(db_default=False)
+    cancel = models.BooleanField(db_default=False)
+    dripfeed = models.BooleanField(db_default=False)
+    provider_service = models.TextField()
+    name = models.TextField()
+    category = models.TextField()
+    type = models.TextField(null=True, db_comment="null: a word that is none of the trade's")
+    rate = ExactField(db_comment="in the provider's currency")
+    description = models.TextField(db_default="")
+
+    class Meta:
+        db_table = "offer"
+        constraints = [
+            CheckConstraint(condition=Q(rate__gte=0, rate__lt=10**15), name="offer_rate"),
+            one_of("type", ServiceType, "offer_type"),
+        ]
+
+
+class BalanceReading(models.Model):
+    """A provider's balance at a time, in the provider's currency; pruned."""
+
+    pk = models.CompositePrimaryKey("provider_id", "at")
+    provider_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    balance = ExactField()
+
+    class Meta:
+        db_table = "balance_reading"

@@ -44,6 +44,12 @@ class Delivery(models.Model):
                 condition=Q(state__in=texts(ACCEPTED_STATES), due__isnull=False),
                 name="delivery_to_poll",
             ),
+            # What is at a provider is asked after at its due time; only the operator's staff is not asked.
+            Index(
+                fields=["order_id"],
+                condition=Q(state__in=texts(ACCEPTED_STATES), due=None),
+                name="delivery_at_staff",
+            ),
             Index(fields=["lease_until"], condition=Q(state="sending"), name="delivery_sending"),
             Index(
                 fields=["order_id"],
@@ -87,4 +93,8 @@ class Attempt(models.Model):
                 condition=Q(outcome__in=("sending", "accepted", "unsure")),
                 name="attempt_one_open",
             ),
+        ]
+        indexes = [
+            # The neighbours of an unsure attempt: the accepted ones answered around it.
+            Index(fields=["provider_id", "answered"], condition=Q(outcome="accepted"), name="attempt_accepted"),
         ]

@@ -9,6 +9,7 @@ class SandboxOrder(models.Model):
     start_count = models.BigIntegerField()
     placed = models.DateTimeField()
     canceled = models.DateTimeField(null=True)
+    account = models.IntegerField(db_default=0, db_comment="whose order it is: 0 is the panel, others are strangers")
     service = models.TextField()
     link = models.TextField()
 

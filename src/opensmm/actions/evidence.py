@@ -1,0 +1,209 @@
+"""Settling unsure orders by evidence: the ids between their neighbours are asked for, outside of any transaction, and
+what is proved is recorded together with what proved it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from opensmm.actions import endings
+from opensmm.actions.lane import Rejected
+from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.writing import write
+from opensmm.base.ids import ProviderId
+from opensmm.domain import evidence
+from opensmm.domain.asks import MAX_IDS
+from opensmm.domain.dispatch import AttemptOutcome, DeliveryState, Verdict
+from opensmm.domain.endings import RunEnd
+from opensmm.domain.evidence import PATIENCE, AttemptKey, Case, Conclusion, EvidenceKind, Patience, Proof, Said
+from opensmm.domain.progress import Report
+from opensmm.providers.client import Provider
+from opensmm.providers.desk import Desk
+from opensmm.store import dispatch
+from opensmm.store import evidence as rows
+from opensmm.store.connection import Connection, Line
+from opensmm.store.dispatch import Recorded
+from opensmm.store.evidence import Note, Open
+
+LEASE: Final = timedelta(minutes=2)
+"""After a worker that went away while it asked, attempts are looked into again after this."""
+SHOWN: Final = 20
+"""Answers that are kept word for word."""
+log = structlog.get_logger()
+
+
+class Inquiry(Struct, frozen=True):
+    """One provider's unsure attempts, and the ids to be asked for on account of each, and as controls."""
+
+    provider: ProviderId
+    open: Mapping[AttemptKey, Open]
+    case: Case
+    asked: Mapping[AttemptKey, Sequence[int]]
+    strange: Sequence[int]
+
+
+class Question(Struct, frozen=True):
+    """Ids for one call. ``witness`` is an order of ours: an answer that does not know it proves nothing of others."""
+
+    provider: ProviderId
+    witness: int
+    numbers: tuple[int, ...]
+
+
+class Inquiring:
+    """Looks into unsure attempts and settles what is proved."""
+
+    def __init__(self, line: Line, desk: Desk, clock: Clock = utc_now, patience: Patience = PATIENCE) -> None:
+        self._line = line
+        self._desk = desk
+        self._clock = clock
+        self._patience = patience
+
+    async def step(self, limit: int) -> int:
+        """One round; returns how many attempts were looked into."""
+        now = self._clock()
+        closed_by = now - self._patience.taking_in
+        claimed = await write(self._line, lambda connection: rows.claim(connection, now, closed_by, now + LEASE, limit))
+        if claimed:
+            for inquiry in await write(self._line, lambda connection: self._open(connection, claimed, now)):
+                await self._conclude(inquiry, await self._ask(inquiry), now)
+        return len(claimed)
+
+    async def _open(self, connection: Connection, claimed: Sequence[AttemptKey], now: datetime) -> list[Inquiry]:
+        closed_by = now - self._patience.taking_in
+        doubted = await rows.doubted(connection, [key[0] for key in claimed], now, closed_by)
+        wanted = set(claimed)
+        return [
+            await self._inquiry(connection, provider, found, wanted)
+            for provider, found in doubted.items()
+            if any(one.suspect.key in wanted for one in found)
+        ]
+
+    async def _inquiry(
+        self, connection: Connection, provider: ProviderId, found: Sequence[Open], wanted: set[AttemptKey]
+    ) -> Inquiry:
+        suspects = [one.suspect for one in found]
+        patience = self._patience
+        around = [
+            (one.sent - patience.skew, one.closed + patience.taking_in + patience.skew)
+            for one in suspects[: rows.MOST_SUSPECTS]
+        ]
+        case = evidence.open_case(suspects, await rows.neighbours(connection, provider, around), patience)
+        hopeless = {key: why for key, why in case.hopeless.items() if key in wanted}
+        windows = {
+            one.key: case.windows[one.key]
+            for one in suspects
+            if one.key in wanted and one.settling and one.key not in hopeless
+        }
+        known = await rows.known(connection, provider, evidence.ids_around(windows.values()))
+        asked = {key: numbers for key, one in windows.items() if (numbers := evidence.to_ask(one, known)) is not None}
+        if len(suspects) > rows.MOST_SUSPECTS:
+            asked = {}
+        hopeless |= dict.fromkeys(windows.keys() - asked.keys(), Conclusion.TOO_MANY_IDS)
+        case = Case(case.suspects, case.windows, hopeless)
+        strange = evidence.controls(case, asked, known)
+        return Inquiry(provider, {one.suspect.key: one for one in found}, case, asked, strange)
+
+    async def _ask(self, inquiry: Inquiry) -> dict[int, Said]:
+        """What the provider says of all ids in question; nothing of those it does not answer for."""
+        if not inquiry.asked:
+            return {}
+        numbers = sorted({*inquiry.strange, *(number for asked in inquiry.asked.values() for number in asked)})
+        witness = max(inquiry.case.windows[key].low for key in inquiry.asked)
+        size = MAX_IDS - 1
+        questions = [
+            Question(inquiry.provider, witness, tuple(numbers[at : at + size])) for at in range(0, len(numbers), size)
+        ]
+        answers = await self._desk.ask_about(questions, _ask)
+        return {number: said for _, told in answers for number, said in told.items()}
+
+    async def _conclude(self, inquiry: Inquiry, said: Mapping[int, Said], now: datetime) -> None:
+        proofs = {key: Proof(why) for key, why in inquiry.case.hopeless.items()}
+        proofs |= evidence.conclude(inquiry.case, inquiry.asked, said, inquiry.strange)
+        for key, proof in proofs.items():
+            keep = partial(
+                self._keep, one=inquiry.open[key], proof=proof, note=_note(inquiry, key, proof, said), now=now
+            )
+            try:
+                await write(self._line, keep)
+            except Rejected as error:
+                # Its rows are as they were: it is looked into again when the lease is over.
+                log.warning("evidence could not be recorded", order=key[0], run=key[1], error=str(error))
+
+    async def _keep(self, connection: Connection, one: Open, proof: Proof, note: Note, now: datetime) -> None:
+        key = one.suspect.key
+        if proof.conclusion in (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT):
+            await endings.lock(connection, [key[0]])
+            if not await rows.lock_unsure(connection, [key]):
+                return
+            await settle(connection, one, proof, now)
+        else:
+            pause = evidence.look_again_after(now - one.suspect.closed, self._patience)
+            await rows.look_again(connection, [(key, now + pause)])
+        await rows.keep(connection, [note], now)
+
+
+async def _ask(provider: Provider, questions: Sequence[Question]) -> list[dict[int, Said]]:
+    """One call after the other, so that evidence takes one of a provider's slots at a time."""
+    return [await _ask_one(provider, question) for question in questions]
+
+
+async def _ask_one(provider: Provider, question: Question) -> dict[int, Said]:
+    known, *said = await provider.look_ups([str(number) for number in (question.witness, *question.numbers)])
+    return dict(zip(question.numbers, said, strict=True)) if isinstance(known, Report) else {}
+
+
+def _note(inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Said]) -> Note:
+    between = inquiry.case.windows[key]
+    asked = inquiry.asked.get(key, ())
+    told = {number: said.get(number) for number in asked}
+    ours = {str(number): report for number, report in told.items() if isinstance(report, Report)}
+    strange = next((one.words for one in told.values() if isinstance(one, evidence.NotOurs)), "")
+    detail = {
+        "between": [between.low, between.high],
+        "asked": len(asked),
+        "not_ours": sum(isinstance(one, evidence.NotOurs) for one in told.values()),
+        "words": strange,
+        "ours": {number: report.status for number, report in list(ours.items())[:SHOWN]},
+        # Which controls are asked for varies with who else is looked into; that any is answered for matters.
+        "strangers_told": any(isinstance(said.get(number), Report) for number in inquiry.strange),
+        "provider_order": proof.provider_order,
+    }
+    return Note(key, inquiry.provider, EvidenceKind.NEIGHBOURS, proof.conclusion, detail)
+
+
+async def settle(connection: Connection, one: Open, proof: Proof, now: datetime) -> None:
+    """Accepts an unsure attempt with the id that was found, or sends its delivery on; its rows are locked."""
+    routes_left = one.route + 1 < one.routes
+    if proof.conclusion is Conclusion.BOUGHT:
+        verdict = Verdict(DeliveryState.PENDING)
+    else:
+        verdict = evidence.after_not_bought(
+            one.not_bought + 1, routes_left=routes_left, hold_when_refused=one.hold_when_refused
+        )
+    await record(connection, one, verdict, proof.provider_order, now)
+
+
+async def record(
+    connection: Connection, one: Open, verdict: Verdict, provider_order: int | str | None, now: datetime
+) -> None:
+    """Writes what became of an unsure attempt; what ends by it gives its money back."""
+    order, run, number = one.suspect.key
+    told = Recorded(
+        order=order,
+        run=run,
+        attempt=number,
+        fence=one.fence,
+        state=verdict.state,
+        route=one.route + 1 if verdict.next_route else one.route,
+        due=now if verdict.state in (DeliveryState.QUEUED, DeliveryState.PENDING) else None,
+        outcome=AttemptOutcome.DECLINED if provider_order is None else AttemptOutcome.ACCEPTED,
+        provider_order=None if provider_order is None else str(provider_order),
+        answer=one.answer,
+    )
+    changed = await dispatch.record(connection, [told], now)
+    ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
+    await endings.end(connection, ends, now)

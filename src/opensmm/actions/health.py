@@ -1,0 +1,67 @@
+"""Looking at the panel from outside: its facts, its findings, and the heartbeat of a worker."""
+
+import os
+import socket
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from msgspec import Struct, structs
+
+from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.reading import read
+from opensmm.actions.writing import write
+from opensmm.domain import health
+from opensmm.domain.health import Facts, Finding
+from opensmm.domain.providers import READINGS_SPAN, hours_left
+from opensmm.store import health as rows
+from opensmm.store import providers, workers
+from opensmm.store.connection import Connection, Line
+from opensmm.store.workers import Worker
+
+FORGET_AFTER: Final = timedelta(minutes=10)
+"""How long a worker that died is told of."""
+
+
+async def look(connection: Connection, now: datetime) -> tuple[Facts, list[Finding]]:
+    """The facts of this moment and what is to be thought of them."""
+    facts = await rows.facts(connection, now)
+    readings = await providers.readings(connection, now - READINGS_SPAN)
+    known = [structs.replace(one, hours_left=hours_left(readings.get(one.id, []))) for one in facts.providers]
+    facts = structs.replace(facts, providers=tuple(known))
+    return facts, health.judge(facts, now)
+
+
+class Heartbeat:
+    """Says that this process works; one that dies falls silent, and is forgotten by the others after a while."""
+
+    def __init__(self, line: Line, clock: Clock = utc_now) -> None:
+        self._line = line
+        self._clock = clock
+        self._worker = Worker(uuid4(), clock(), os.getpid(), socket.gethostname())
+
+    async def beat(self) -> None:
+        now = self._clock()
+        await write(self._line, lambda conn: workers.beat(conn, self._worker, now, now - FORGET_AFTER))
+
+    async def leave(self) -> None:
+        await write(self._line, lambda connection: workers.leave(connection, self._worker))
+
+
+class Sample(Struct, frozen=True):
+    at: datetime
+    facts: Facts
+    findings: list[Finding]
+
+
+class Sampling:
+    """The newest look at the panel, for whoever shows it without asking the database each time."""
+
+    def __init__(self, line: Line, clock: Clock = utc_now) -> None:
+        self._line = line
+        self._clock = clock
+        self.newest: Sample | None = None
+
+    async def step(self) -> None:
+        now = self._clock()
+        self.newest = Sample(now, *await read(self._line, lambda connection: look(connection, now)))

@@ -1,0 +1,177 @@
+"""The operator's work on single orders. Each action is one transaction with one audit row, and the same action told
+twice is done once."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+import psycopg
+from msgspec import Struct
+
+from opensmm.actions import endings
+from opensmm.actions import evidence as inquiries
+from opensmm.base.ids import CustomerId, OrderId
+from opensmm.base.money import Money, five_decimals
+from opensmm.domain import interventions, ledger
+from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
+from opensmm.domain.endings import RunEnd
+from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
+from opensmm.domain.interventions import Denial, Run, RunEnding, Subject
+from opensmm.store import audit, cancels, customers
+from opensmm.store import evidence as kept
+from opensmm.store import interventions as rows
+from opensmm.store.connection import Connection
+from opensmm.store.evidence import Note
+
+Outcome = bool | Denial
+"""True where something was done, False where it had been done before, or why not."""
+
+
+class By(Struct, frozen=True):
+    """Who acts, why and when."""
+
+    actor: str
+    reason: str
+    now: datetime
+
+
+Decision = tuple[RunEnding, ...] | Denial | None
+
+
+async def cancel(connection: Connection, order: OrderId, by: By) -> Outcome:
+    """Ends an order; what is not delivered is paid back. Its provider is not told."""
+    return await _end(connection, order, by, "order.cancel", interventions.cancel)
+
+
+async def complete(connection: Connection, order: OrderId, by: By) -> Outcome:
+    """Ends an order as delivered in full."""
+    return await _end(connection, order, by, "order.complete", interventions.complete)
+
+
+async def end_partial(connection: Connection, order: OrderId, run: int | None, remains: int, by: By) -> Outcome:
+    """Ends a run with ``remains`` units undelivered, which are paid back."""
+
+    def decide(subject: Subject) -> Decision:
+        chosen = interventions.choose(subject, run)
+        return chosen if isinstance(chosen, Denial) else interventions.end_partial(subject, chosen, remains)
+
+    return await _end(connection, order, by, "order.partial", decide)
+
+
+async def _end(
+    connection: Connection, order: OrderId, by: By, action: str, decide: Callable[[Subject], Decision]
+) -> Outcome:
+    async with connection.transaction():
+        found = await _locked(connection, order)
+        if found is None:
+            return Denial.NO_ORDER
+        decided = decide(found[1])
+        if decided is None or isinstance(decided, Denial):
+            return decided or False
+        await cancels.end_subscriptions(connection, [order], by.now)
+        tried = {one.run: one for one in await rows.tried(connection, order, [one.run for one in decided])}
+        await rows.end(connection, order, decided)
+        ends = [
+            RunEnd(order, one.run, one.remains, was.cost, was.exchange_rate or Decimal(1))
+            for one, was in ((one, tried[one.run]) for one in decided)
+        ]
+        await endings.end(connection, ends, by.now)
+        await kept.keep(connection, [_ended(order, one, tried[one.run], by) for one in decided], by.now)
+        said = {"runs": {str(one.run): {"state": one.state, "remains": one.remains} for one in decided}}
+        await _note(connection, order, action, by, said)
+    return True
+
+
+async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, Subject] | None:
+    await endings.lock(connection, [order])
+    return await rows.subject(connection, order)
+
+
+async def _note(connection: Connection, order: OrderId, action: str, by: By, detail: Mapping[str, object]) -> None:
+    text = msgspec.json.encode({"reason": by.reason, **detail}).decode()
+    await audit.note(connection, by.actor, action, [str(order)], by.now, text)
+
+
+def _ended(order: OrderId, one: RunEnding, was: rows.Tried, by: By) -> Note:
+    detail = {"by": by.actor, "reason": by.reason, "state": one.state, "remains": one.remains}
+    return Note((order, one.run, was.number), was.provider, EvidenceKind.OPERATOR, Conclusion.ENDED, detail)
+
+
+async def resend(connection: Connection, order: OrderId, run: int | None, signed: str, by: By) -> Outcome:
+    """Has a run sent again. ``signed``: why the operator takes the risk of an order that may have been bought."""
+    async with connection.transaction():
+        chosen = await _chosen(connection, order, run)
+        decided = chosen if isinstance(chosen, Denial) else interventions.resend(chosen, signed=bool(signed))
+        if decided is None or isinstance(decided, Denial):
+            return decided or False
+        if decided.state is DeliveryState.UNSURE:
+            note = await _said(connection, order, decided, Conclusion.RISKED, by, {"signed": signed})
+            await kept.keep(connection, [note], by.now)
+        await rows.queue_again(connection, order, decided.run, by.now)
+        await _note(connection, order, "order.resend", by, {"run": decided.run, "signed": signed})
+    return True
+
+
+async def _chosen(connection: Connection, order: OrderId, run: int | None) -> Run | Denial:
+    found = await _locked(connection, order)
+    return Denial.NO_ORDER if found is None else interventions.choose(found[1], run)
+
+
+async def _said(
+    connection: Connection, order: OrderId, run: Run, conclusion: Conclusion, by: By, detail: Mapping[str, object]
+) -> Note:
+    (was,) = await rows.tried(connection, order, [run.run])
+    whole = {"by": by.actor, "reason": by.reason, **detail}
+    return Note((order, run.run, was.number), was.provider, EvidenceKind.OPERATOR, conclusion, whole)
+
+
+async def settle(
+    connection: Connection, order: OrderId, run: int | None, provider_order: str | None, by: By
+) -> Outcome:
+    """The operator's word on an unsure run: it is the provider's order of that id, or, with None, nothing was bought.
+
+    What was not bought goes to the next provider, or back to the customer, as if the provider had refused it.
+    """
+    try:
+        async with connection.transaction():
+            chosen = await _chosen(connection, order, run)
+            decided = chosen if isinstance(chosen, Denial) else interventions.settle(chosen, provider_order)
+            if decided is None or isinstance(decided, Denial):
+                return decided or False
+            await _settle(connection, order, decided, provider_order, by)
+    except psycopg.errors.UniqueViolation:
+        return Denial.TAKEN
+    return True
+
+
+async def _settle(connection: Connection, order: OrderId, run: Run, provider_order: str | None, by: By) -> None:
+    conclusion = Conclusion.NOT_BOUGHT if provider_order is None else Conclusion.BOUGHT
+    note = await _said(connection, order, run, conclusion, by, {"provider_order": provider_order})
+    at_once = by.now - PATIENCE.taking_in
+    found = await kept.doubted(connection, [order], by.now, at_once)
+    one = next(one for those in found.values() for one in those if one.suspect.key == note.attempt)
+    verdict = Verdict(DeliveryState.PENDING)
+    if provider_order is None:
+        left = one.route + 1 < one.routes
+        verdict = after_sending(Declined(""), routes_left=left, hold_when_refused=one.hold_when_refused)
+    await inquiries.record(connection, one, verdict, provider_order, by.now)
+    await kept.keep(connection, [note], by.now)
+    await _note(connection, order, "order.settle", by, {"run": run.run, "provider_order": provider_order})
+
+
+async def refund(connection: Connection, order: OrderId, amount: Money, number: int, by: By) -> Outcome:
+    """Gives back money of an ended order, out of what it has earned. The same ``number`` is booked once."""
+    async with connection.transaction():
+        found = await _locked(connection, order)
+        if found is None:
+            return Denial.NO_ORDER
+        customer, subject = found
+        decided = interventions.refund(subject, amount, await rows.booked(connection, order, number))
+        if decided is None or isinstance(decided, Denial):
+            return decided or False
+        transfer = ledger.return_earned(customer, order, number, decided, by.reason)
+        await customers.transfer(connection, [transfer], by.now)
+        await rows.give_back(connection, order, decided)
+        await _note(connection, order, "order.refund", by, {"amount": five_decimals(decided), "number": number})
+    return True

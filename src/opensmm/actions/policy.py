@@ -1,0 +1,105 @@
+"""The operator's edits of the policy: what may not be sold, and where nothing is delivered."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec import Struct, structs
+
+from opensmm.base.faults import Fault
+from opensmm.base.ids import RuleId
+from opensmm.domain import sale
+from opensmm.domain.catalogue import Service
+from opensmm.domain.policy import MAX_REASON, MAX_RULES, NO_POLICY, Policy, Rule, RuleKind, compiled, read_value
+from opensmm.store import audit, catalogue
+from opensmm.store import policy as rows
+from opensmm.store.connection import Connection
+from opensmm.store.policy import Wanted
+
+NAMED: Final = 5
+"""Services that a refusal names one by one."""
+
+
+class Unfit(Fault):
+    """The value is none that a rule of its kind can have."""
+
+
+class Taken(Fault):
+    """Such a rule holds already, or there are too many."""
+
+
+class Unknown(Fault):
+    """There is no such rule, or it holds no longer."""
+
+
+class StillSold(Fault):
+    """Services on sale would be prohibited, and were not to be taken off sale."""
+
+
+class Added(Struct, frozen=True):
+    """A rule that holds from now on, and the services it took off sale."""
+
+    rule: Rule
+    off_sale: tuple[Service, ...] = ()
+
+
+async def add_rule(connection: Connection, wanted: Wanted, *, take_off_sale: bool, actor: str, now: datetime) -> Added:
+    """A new rule under a new version of the catalogue, with one audit row.
+
+    Raises Unfit, Taken or StillSold, with nothing written.
+    """
+    value = read_value(wanted.kind, wanted.value)
+    if value is None or len(wanted.reason) > MAX_REASON:
+        raise Unfit(f"{wanted.value!r} is nothing that `{wanted.kind}` can be told")
+    wanted = structs.replace(wanted, value=value)
+    async with connection.transaction():
+        version = await catalogue.bump(connection)
+        held = await rows.live(connection)
+        if any((rule.kind, rule.value) == (wanted.kind, value) for rule in held):
+            raise Taken(f"`{wanted.kind} {value}` holds already")
+        if len(held) >= MAX_RULES:
+            raise Taken(f"there are {MAX_RULES} rules already")
+        (number,) = await rows.add(connection, [wanted], version, actor, now)
+        rule = Rule(number, wanted.kind, value, wanted.reason)
+        met = await _take_off_sale(connection, rule, allowed=take_off_sale)
+        detail = {"kind": rule.kind, "value": value, "reason": rule.reason, "off_sale": [one.id for one in met]}
+        await audit.note(connection, actor, "policy.add", [str(number)], now, msgspec.json.encode(detail).decode())
+    return Added(rule, tuple(met))
+
+
+async def _take_off_sale(connection: Connection, rule: Rule, *, allowed: bool) -> Sequence[Service]:
+    if rule.kind is not RuleKind.PROHIBIT:
+        return []
+    known = await catalogue.refresh(connection, None)
+    met = [one.service for one in sale.check(known.services.values(), compiled(0, [rule]))]
+    if met and not allowed:
+        named = ", ".join(f"{one.id} {one.name!r}" for one in met[:NAMED])
+        raise StillSold(f"{len(met)} services on sale meet it: {named}{'…' if len(met) > NAMED else ''}")
+    if met:
+        await catalogue.save_services(connection, [structs.replace(one, on_sale=False) for one in met])
+    return met
+
+
+async def remove_rules(
+    connection: Connection, numbers: Sequence[RuleId], *, reason: str, actor: str, now: datetime
+) -> list[Rule]:
+    """Takes rules away, with one audit row each; raises Unknown, with nothing written, where one does not hold."""
+    async with connection.transaction():
+        version = await catalogue.bump(connection)
+        held = {rule.id: rule for rule in await rows.live(connection)}
+        missing = [number for number in numbers if number not in held]
+        if missing:
+            raise Unknown(f"no rule {', '.join(map(str, missing))} holds")
+        gone = [held[number] for number in dict.fromkeys(numbers)]
+        await rows.add(
+            connection, [Wanted(rule.kind, rule.value, reason, removes=rule.id) for rule in gone], version, actor, now
+        )
+        detail = msgspec.json.encode({"reason": reason}).decode()
+        await audit.note(connection, actor, "policy.remove", [str(rule.id) for rule in gone], now, detail)
+    return gone
+
+
+async def current(connection: Connection) -> Policy:
+    """The policy as it stands in the database at this moment."""
+    return await rows.refresh(connection, NO_POLICY)

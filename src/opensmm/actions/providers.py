@@ -1,0 +1,118 @@
+"""Providers and routes as the operator sets them: each change in one transaction with its audit rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import structs
+
+from opensmm.base.faults import Fault
+from opensmm.base.ids import ProviderId, ServiceId
+from opensmm.domain.offers import MAX_ROUTES, Offer, RouteTo, cheapest_first
+from opensmm.domain.providers import url_fault
+from opensmm.providers.sealing import seal, unseal
+from opensmm.store import audit, offers
+from opensmm.store import providers as rows
+from opensmm.store.connection import Connection
+from opensmm.store.providers import ProviderRow
+
+
+class Refused(Fault):
+    """The change cannot be made; the text says why."""
+
+
+async def add_provider(
+    connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, actor: str, now: datetime
+) -> ProviderId:
+    """A new provider with its key; raises Refused where its address will not do or its name is taken."""
+    _check_url(wanted.url, private=private)
+    async with connection.transaction():
+        provider = await rows.add(connection, wanted)
+        if provider is None:
+            raise Refused(f"there is a provider called {wanted.name!r} already")
+        sealed = seal(pepper, provider, wanted.url, key)
+        await rows.change(connection, structs.replace(wanted, id=provider, sealed_key=sealed))
+        await audit.note(connection, actor, "provider.add", [str(provider)], now, _said(wanted))
+    return provider
+
+
+async def edit_provider(
+    connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, actor: str, now: datetime
+) -> None:
+    """Writes a provider's settings, and another key where one is given, inside the caller's transaction.
+
+    A key is bound to its address: kept ones are opened and sealed again for the new one, which needs the same pepper.
+    """
+    known = await rows.lock(connection, wanted.id)
+    if known is None:
+        raise Refused("this provider does not exist")
+    if wanted.kind == "panel" and (wanted.url, key) != (known.url, ""):
+        _check_url(wanted.url, private=private)
+        if not key and known.sealed_key is not None:
+            key = unseal(pepper, known.id, known.url, known.sealed_key)
+    taken = await rows.named(connection, wanted.name)
+    if taken is not None and taken.name == wanted.name and taken.id != wanted.id:
+        raise Refused(f"there is a provider called {wanted.name!r} already")
+    sealed = seal(pepper, wanted.id, wanted.url, key) if key else known.sealed_key
+    await rows.change(connection, structs.replace(wanted, sealed_key=sealed))
+    await audit.note(connection, actor, "provider.edit", [str(wanted.id)], now, _said(wanted))
+
+
+def _check_url(url: str, *, private: bool) -> None:
+    fault = url_fault(url, private=private)
+    if fault:
+        raise Refused(f"{url!r}: {fault}")
+
+
+def _said(row: ProviderRow) -> str:
+    """What an audit row tells of a provider: its settings, and nothing of its key."""
+    told = {"name": row.name, "url": row.url, "dialect": row.dialect, "currency": row.currency, "enabled": row.enabled}
+    limits = {"concurrency": row.concurrency, "calls_per_second": row.calls_per_second}
+    return msgspec.json.encode(told | limits | {"exchange_rate": row.exchange_rate}).decode()
+
+
+async def set_routes(
+    connection: Connection,
+    service: ServiceId,
+    routes: Sequence[RouteTo],
+    *,
+    by_cost: bool,
+    actor: str,
+    now: datetime,
+) -> list[RouteTo]:
+    """Writes who fulfils a service, in the order given or, ``by_cost``, the cheapest first; returns that order.
+
+    Inside the caller's transaction, so that nobody's edit is lost between a look and a change.
+    """
+    if len(routes) > MAX_ROUTES or len(set(routes)) < len(routes):
+        raise Refused(f"a service has at most {MAX_ROUTES} routes, each of them once")
+    if not await offers.lock_services(connection, [service]):
+        raise Refused(f"there is no service {service}")
+    order = cheapest_first(routes, await offers.costs(connection, routes)) if by_cost else list(routes)
+    await offers.set_routes(connection, {service: order})
+    await offers.set_cheapest_first(connection, [service], by_cost)
+    said = {"routes": [f"{route.provider}:{route.provider_service}" for route in order], "by_cost": by_cost}
+    await audit.note(connection, actor, "route.set", [str(service)], now, msgspec.json.encode(said).decode())
+    return order
+
+
+async def keep_offers(
+    connection: Connection, provider: ProviderId, told: Sequence[Offer], *, actor: str, now: datetime
+) -> list[ServiceId]:
+    """Keeps a provider's price list as seen now, and brings routes that stand by cost into their order anew.
+
+    Returns the services whose routes changed their order.
+    """
+    async with connection.transaction():
+        await offers.keep(connection, provider, told, now)
+        services = await offers.lock_services(connection, await offers.kept_by_cost(connection, provider))
+        before = await offers.routes(connection, services)
+        costs = await offers.costs(
+            connection, sorted({route for routes in before.values() for route in routes}, key=str)
+        )
+        after = {service: cheapest_first(routes, costs) for service, routes in before.items()}
+        moved = {service: routes for service, routes in after.items() if routes != before[service]}
+        if moved:
+            await offers.set_routes(connection, moved)
+            await audit.note(connection, actor, "route.by_cost", [str(service) for service in moved], now)
+    return list(moved)

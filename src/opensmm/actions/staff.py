@@ -1,0 +1,120 @@
+"""The staff's work: what it says of its deliveries is applied as a provider's word is, with one audit row each."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec import structs
+
+from opensmm.actions import endings, progress
+from opensmm.base.faults import Fault
+from opensmm.base.ids import OrderId, RefillId, ServiceId
+from opensmm.domain import progress as core
+from opensmm.domain import staff
+from opensmm.domain.progress import Followed
+from opensmm.domain.refills import RefillStatus
+from opensmm.domain.staff import StaffRefusal, StaffReport
+from opensmm.store import audit, refill_tasks
+from opensmm.store import staff as rows
+from opensmm.store.connection import Connection
+from opensmm.store.progress import Followee, Told
+from opensmm.store.refill_tasks import RefillNews
+
+NAME: Final = "Staff"
+_SOONEST: Final = timedelta(microseconds=1)
+
+Outcome = Followed | StaffRefusal
+
+
+class NoSuchService(Fault):
+    """A service that was named does not exist."""
+
+
+async def report(connection: Connection, batch: Sequence[StaffReport], *, actor: str, now: datetime) -> list[Outcome]:
+    """Applies reports in one transaction, in order: each delivery as it stands afterwards, or why nothing changed."""
+    async with connection.transaction():
+        orders = sorted({said.order for said in batch})
+        await endings.lock(connection, orders)
+        found = await rows.with_staff(connection, orders)
+        # The clocks of those who work here may differ by a little: what is said now is news all the same.
+        asked = max([now, *(one.known.polled + _SOONEST for one in found if one.known.polled is not None)])
+        desk = _Desk(found, asked)
+        outcomes = [desk.apply(said) for said in batch]
+        await progress.record(connection, desk.told(), asked, now)
+        for said, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Followed):
+                await audit.note(connection, actor, f"staff.{said.step}", [str(said.order)], now, _detail(said))
+    return outcomes
+
+
+def _detail(said: StaffReport) -> str:
+    told = {name: value for name, value in structs.asdict(said).items() if name not in ("order", "step")}
+    return msgspec.json.encode({name: value for name, value in told.items() if value not in (None, "")}).decode()
+
+
+class _Desk:
+    """The deliveries that reports are about; a later report sees what an earlier one changed."""
+
+    def __init__(self, found: Sequence[Followee], asked: datetime) -> None:
+        self._asked = asked
+        self._found = {(one.order, one.run): one for one in found}
+        self._changed: dict[tuple[OrderId, int], Followee] = {}
+
+    def apply(self, said: StaffReport) -> Outcome:
+        runs = [run for order, run in self._found if order == said.order and said.run in (None, run)]
+        if len(runs) != 1:
+            return StaffRefusal.WHICH_RUN if runs else StaffRefusal.NOT_WITH_STAFF
+        one = self._found[said.order, runs[0]]
+        read = staff.read(said, one.known)
+        if isinstance(read, StaffRefusal):
+            return read
+        news = core.apply(one.known, read, self._asked)
+        assert news is not None  # it is with the staff, and newer than all that was heard of it
+        known = structs.replace(one.known, state=news.state, start_count=news.start_count, remains=news.remains)
+        self._found[said.order, one.run] = self._changed[said.order, one.run] = structs.replace(one, known=known)
+        return known
+
+    def told(self) -> list[Told]:
+        return [
+            Told(
+                order=one.order,
+                run=one.run,
+                attempt=one.attempt,
+                state=one.known.state,
+                start_count=one.known.start_count,
+                remains=one.known.remains,
+                due=None,
+                cost=None,
+                currency="",
+                polled=one.known.polled,
+            )
+            for one in self._changed.values()
+        ]
+
+
+async def answer_refills(
+    connection: Connection, refills: Sequence[RefillId], status: RefillStatus, *, actor: str, now: datetime
+) -> list[bool]:
+    """Ends the staff's shares of refills, in one transaction; False where the staff has none of a refill."""
+    async with connection.transaction():
+        tasks = await rows.refill_tasks(connection, refills)
+        news = [RefillNews(task, status, task.provider_refill, None) for task in tasks]
+        await refill_tasks.record(connection, news, now)
+        known = {task.refill for task in tasks}
+        ended = [str(refill) for refill in dict.fromkeys(refills) if refill in known]
+        await audit.note(connection, actor, f"staff.refill_{status}", ended, now)
+    return [refill in known for refill in refills]
+
+
+async def assign(
+    connection: Connection, services: Sequence[ServiceId], *, actor: str, now: datetime
+) -> list[ServiceId]:
+    """Has the staff fulfil services, before any other provider; raises NoSuchService, with nothing written."""
+    async with connection.transaction():
+        routed = await rows.route(connection, services, NAME)
+        missing = sorted(set(services) - set(routed))
+        if missing:
+            raise NoSuchService(f"there is no service {', '.join(map(str, missing))}")
+        await audit.note(connection, actor, "staff.assign", [str(service) for service in routed], now)
+    return routed

@@ -1,0 +1,105 @@
+"""Trying a provider out: its address, key and dialect, what was understood of its answers, and what was odd."""
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Struct, structs
+
+from opensmm.base.faults import Fault
+from opensmm.base.money import short
+from opensmm.domain.offers import Offered
+from opensmm.providers.client import Client, NoAnswer, close_session
+from opensmm.providers.desk import DIALECTS
+from opensmm.providers.outside import open_session
+from opensmm.providers.sealing import unseal
+from opensmm.store.providers import ProviderRow
+
+PATHS: Final = ("/api/v2", "/api/v1")
+"""Where the two dialects are found by custom."""
+
+
+class Tried(Struct, frozen=True):
+    """``fault`` is empty where the provider may be used. ``dialect``: what its answers looked like."""
+
+    url: str
+    fault: str = ""
+    dialect: str = ""
+    balance: str = ""
+    currency: str = ""
+    services: int = 0
+    types: dict[str, int] = {}
+    took_ms: int = 0
+    odd: tuple[str, ...] = ()
+
+
+@asynccontextmanager
+async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, private: bool) -> AsyncIterator[Client]:
+    """A client for a few calls of the operator's; raises Fault where the provider is no panel with a key."""
+    if row.kind != "panel" or row.sealed_key is None:
+        raise Fault(f"{row.name} is no panel that can be called")
+    key = unseal(pepper, row.id, row.url, row.sealed_key)
+    session = open_session(1, private=private)
+    try:
+        yield Client(session, row.url, key, DIALECTS[row.dialect], timeout_s)
+    finally:
+        await close_session(session)
+
+
+async def try_out(
+    row: ProviderRow, pepper: bytes, timeout_s: float, *, private: bool, anywhere: bool
+) -> tuple[Tried, ...]:
+    """Asks for the balance and the price list; ``anywhere``: also where the dialects are found by custom.
+
+    Only addresses of the provider's own scheme, host and port are tried: no other is to see the key.
+    """
+    tried: list[Tried] = []
+    for url in (row.url, *(_elsewhere(row.url) if anywhere else ())):
+        async with client_of(structs.replace(row, url=url), pepper, timeout_s, private=private) as client:
+            tried.append(await _try(client, structs.replace(row, url=url)))
+        if not tried[-1].fault:
+            break
+    return tuple(tried)
+
+
+def _elsewhere(url: str) -> list[str]:
+    parts = urlsplit(url)
+    found = [urlunsplit((parts.scheme, parts.netloc, path, "", "")) for path in PATHS]
+    return [one for one in found if one != url]
+
+
+async def _try(client: Client, row: ProviderRow) -> Tried:
+    began = time.monotonic()
+    try:
+        balance, dialect = await client.balance()
+        took_ms = round((time.monotonic() - began) * 1000)
+        offered = await client.services()
+    except NoAnswer as error:
+        return Tried(row.url, fault=str(error))
+    spoken = offered.dialect or dialect
+    return Tried(
+        url=row.url,
+        dialect=spoken,
+        balance=short(balance.amount),
+        currency=balance.currency,
+        services=len(offered.offers),
+        types=dict(Counter(offer.type.value if offer.type else "unknown" for offer in offered.offers)),
+        took_ms=took_ms,
+        odd=tuple(_odd(row, spoken, balance.currency, offered)),
+    )
+
+
+def _odd(row: ProviderRow, spoken: str, currency: str, offered: Offered) -> Sequence[str]:
+    odd = list(offered.odd)
+    if spoken not in ("", row.dialect):
+        odd.insert(0, f"its answers look like {spoken}, and it is set to {row.dialect}")
+    if not currency:
+        odd.insert(0, f"it names no currency; {row.currency} is taken for granted")
+    elif currency != row.currency:
+        odd.insert(0, f"its currency is {currency}, and it is set to {row.currency}: costs are not booked")
+    if not offered.offers:
+        odd.insert(0, "its price list is empty")
+    return odd

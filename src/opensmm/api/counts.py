@@ -1,0 +1,33 @@
+"""What the API counts: each request by dialect, action and outcome with its time, and each refusal by its kind."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from opensmm.base.counting import MILLISECOND, SECOND, Spreads
+from opensmm.domain.refusals import Refusal, Refused
+
+OK: Final = "ok"
+REFUSED: Final = "refused"
+OVERSIZED: Final = "too_large"
+LIMITED: Final = "too_many"
+UNREADY: Final = "unavailable"
+FAILED: Final = "failed"
+OUTCOMES: Final = (OK, REFUSED, OVERSIZED, LIMITED, UNREADY, FAILED)
+
+REQUEST_EDGES: Final = (
+    *(tenths * MILLISECOND // 10 for tenths in (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)),
+    *(tenths * SECOND // 10 for tenths in (10, 25, 50, 100, 200)),
+)
+"""From half a millisecond to twenty seconds, when a lane gives up."""
+
+REQUESTS: Final[Spreads[tuple[str, type | None, str]]] = Spreads(REQUEST_EDGES)
+"""By dialect, type of the ask (None: it could not be read) and outcome."""
+REFUSALS: Final[Counter[Refusal]] = Counter()
+
+
+def count_refused(outcomes: Iterable[object]) -> None:
+    """Counts the refusals among the outcomes of a list."""
+    for outcome in outcomes:
+        if isinstance(outcome, Refused):
+            REFUSALS[outcome.why] += 1

@@ -1,0 +1,62 @@
+"""What a request asks, and with whose key."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.domain.asks import Ask, Balance, Services
+from opensmm.domain.refusals import Refusal, Refused
+from opensmm.wire.dialect import Dialect
+from opensmm.wire.form import read_form
+
+SHORT: Final = 128
+"""Bytes of a body that may be remembered: a key and an action, with room to spare."""
+MAX_REMEMBERED: Final = 10_000
+MALFORMED: Final = Refused(Refusal.MALFORMED_REQUEST)
+
+
+class Request(Struct, frozen=True):
+    """``key`` is empty where none came."""
+
+    key: str
+    ask: Ask | Refused
+
+
+class Reader:
+    """Reads requests. Programs ask for their balance and the price list in the same bytes each time; it reads those
+    once."""
+
+    def __init__(self) -> None:
+        self._remembered: dict[tuple[Dialect, bytes | None, bytes | None, bytes, bytes], Request] = {}
+
+    def read(self, dialect: Dialect, headers: Mapping[bytes, bytes], query: bytes, body: bytes) -> Request | Refused:
+        """Refused: not even the form can be read."""
+        if len(body) > SHORT:
+            return _read(dialect, headers, query, body)
+        said = (dialect, headers.get(b"content-type"), headers.get(b"authorization"), query, body)
+        request = self._remembered.get(said)
+        if request is not None:
+            return request
+        read = _read(dialect, headers, query, body)
+        if isinstance(read, Request) and isinstance(read.ask, Balance | Services) and len(query) <= SHORT:
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[said] = read
+        return read
+
+
+def _read(dialect: Dialect, headers: Mapping[bytes, bytes], query: bytes, body: bytes) -> Request | Refused:
+    fields = read_form(headers.get(b"content-type", b""), query, body)
+    if fields is None:
+        return MALFORMED
+    key = fields.pop("key", "") or _bearer(headers.get(b"authorization", b""))
+    idempotency_key = headers.get(b"idempotency-key")
+    if idempotency_key and not fields.get("idempotency_key"):
+        fields["idempotency_key"] = idempotency_key.decode("latin-1")
+    return Request(key if isinstance(key, str) else "", dialect.read_ask(fields))
+
+
+def _bearer(authorization: bytes) -> str:
+    scheme, _, token = authorization.partition(b" ")
+    return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""

@@ -1,0 +1,63 @@
+"""What an API process tells Prometheus."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client.core import Metric
+
+from opensmm.actions.placing import MONEY_PLACED, ORDERS_PLACED
+from opensmm.api.counts import REFUSALS, REQUESTS
+from opensmm.base.counting import Spread
+from opensmm.base.money import PER_WHOLE
+from opensmm.cli.metrics import Labels, counter, histogram, lanes
+from opensmm.domain import asks
+
+ACTIONS: Final[dict[type | None, str]] = {
+    asks.Services: "services",
+    asks.Add: "add",
+    asks.Status: "status",
+    asks.OrderList: "orders",
+    asks.RefillOrders: "refill",
+    asks.RefillStatus: "refill_status",
+    asks.Cancel: "cancel",
+    asks.Balance: "balance",
+}
+NO_ACTION: Final = "none"
+
+
+def families() -> Iterable[Metric]:
+    yield from requests()
+    yield counter(
+        "opensmm_refusals",
+        "Refusals by their kind, of whole requests and of single ids in lists.",
+        ("kind",),
+        {(str(kind),): count for kind, count in REFUSALS.copy().items()},
+    )
+    yield counter("opensmm_orders_placed", "Orders placed.", ("currency",), _by_currency(ORDERS_PLACED))
+    money = {currency: units / PER_WHOLE for currency, units in _by_currency(MONEY_PLACED).items()}
+    yield counter("opensmm_money_placed", "What placed orders were charged, in the currency.", ("currency",), money)
+    yield from lanes()
+
+
+def requests() -> Iterable[Metric]:
+    """How many there were, by outcome, and how long those that were understood took."""
+    counts: Counter[Labels] = Counter()
+    times: dict[Labels, Spread] = {}
+    for (dialect, asked, outcome), spread in REQUESTS.copy().items():
+        action = ACTIONS.get(asked, NO_ACTION)
+        counts[dialect, action, outcome] += sum(spread.counts)
+        if action != NO_ACTION:
+            _add(times.setdefault((dialect, action), Spread(spread.edges)), spread)
+    labels = ("dialect", "action")
+    yield counter("opensmm_requests", "Requests answered.", (*labels, "outcome"), counts)
+    yield histogram("opensmm_request_seconds", "From a request's last byte to its answer.", labels, times)
+
+
+def _add(sum_of_them: Spread, spread: Spread) -> None:
+    sum_of_them.counts = [old + new for old, new in zip(sum_of_them.counts, spread.counts, strict=True)]
+    sum_of_them.total += spread.total
+
+
+def _by_currency(found: Counter[str]) -> dict[Labels, float]:
+    return {(currency,): count for currency, count in found.copy().items()}

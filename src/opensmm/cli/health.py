@@ -1,0 +1,38 @@
+"""``health``: what an operator must know first."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import typer
+from msgspec import to_builtins
+from rich.text import Text
+
+from opensmm.actions import health
+from opensmm.cli.frame import Data, Json, answer, configured, now, out, with_database
+from opensmm.domain.health import SEVERITY, Finding, Level, worst
+
+_COLOURS: Final = {Level.OK: "green", Level.LOOK: "yellow", Level.ACT: "red"}
+
+
+def show(data: Data = None, json: Json = False) -> None:
+    """Say how the panel is: exit 0 where all is well, 1 where something wants a look, 2 where you must act."""
+    at = now()
+    facts, findings = with_database(configured(data), lambda connection: health.look(connection, at))
+    level = worst(findings)
+    if json:
+        said = {"level": level.value, "findings": to_builtins(findings), "facts": to_builtins(facts)}
+        answer({"at": at, **said}, "", json=True)
+    else:
+        for line in _told(findings):
+            out.print(line)
+    raise typer.Exit(SEVERITY[level])
+
+
+def _told(findings: list[Finding]) -> Iterator[Text]:
+    """The findings, worst first, a line each; what to do stands below."""
+    wide = max(len(finding.name) for finding in findings)
+    for finding in sorted(findings, key=lambda finding: -SEVERITY[finding.level]):
+        level = f"{finding.level:<4}"
+        yield Text.assemble((level, _COLOURS[finding.level]), f"  {finding.name:<{wide}}  {finding.says}")
+        if finding.do:
+            yield Text(f"{'':<{wide + 8}}→ {finding.do}")

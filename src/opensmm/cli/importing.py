@@ -1,0 +1,142 @@
+"""``import-services``: a provider's price list becomes lines of ours, a plan first."""
+
+import asyncio
+from collections import Counter
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final
+
+import typer
+from rich.progress import Progress
+
+from opensmm.actions import importing, providers, trying
+from opensmm.base.faults import Fault
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, err, fail, now, with_database
+from opensmm.config import Config
+from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
+from opensmm.domain.offers import Offer, Offered
+from opensmm.providers.client import NoAnswer
+from opensmm.store import providers as rows
+from opensmm.store.connection import Connection
+from opensmm.store.providers import ProviderRow
+
+SHOWN: Final = 20
+"""Lines of each kind that a person is shown of a plan."""
+MOST_PERCENT: Final = 100_000
+
+
+def import_services(
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name or its id.")],
+    write: Annotated[bool, typer.Option("--write", help="Do what the plan says. Without it nothing changes.")] = False,
+    percent: Annotated[str, typer.Option("--margin", metavar="PERCENT", help="Added to rates, such as 25.")] = "0",
+    fixed: Annotated[str, typer.Option("--add", metavar="AMOUNT", help="Added per 1000, in our currency.")] = "0",
+    decimals: Annotated[int, typer.Option("--decimals", help="Rates are rounded up.", min=0, max=MAX_DECIMALS)] = 4,
+    reprice: Annotated[bool, typer.Option("--reprice", help="Move prices that stand here too.")] = False,
+    renamed: Annotated[
+        list[str] | None, typer.Option("--map", metavar="THEIRS=OURS", help="Another name for a category; repeatable.")
+    ] = None,
+    into: Annotated[str, typer.Option("--into", help="One category for all of them.")] = "",
+    category: Annotated[list[str] | None, typer.Option("--category", help="Theirs to take; repeatable.")] = None,
+    search: Annotated[str, typer.Option("--search", help="Words that name or category hold.")] = "",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Take a provider's services over: new ones come routed to it and off sale, for you to look at."""
+    config = configured(data)
+    row = with_database(config, lambda connection: _found(connection, provider))
+    terms = Terms(row.exchange_rate, _amount(percent), _amount(fixed), decimals, _categories(renamed or []), into)
+    offered = _fetch(config, row)
+
+    def wanted(offer: Offer) -> bool:
+        held = search.lower() in offer.name.lower() or search.lower() in offer.category.lower()
+        return held and (not category or offer.category in category)
+
+    async def work(connection: Connection) -> tuple[Plan, int]:
+        async with connection.transaction():
+            if write:
+                await providers.keep_offers(connection, row.id, offered.offers, actor=ACTOR, now=now())
+            plan = await importing.plan_import(connection, row.id, offered.offers, terms, wanted)
+            return plan, await _write(connection, row, plan, reprice=reprice) if write else 0
+
+    plan, written = with_database(config, work)
+    said = _summary(plan, written)
+    answer(said | {"plan": plan, "odd": offered.odd}, _report(plan, said, write=write), json=json)
+
+
+async def _write(connection: Connection, row: ProviderRow, plan: Plan, *, reprice: bool) -> int:
+    count = len(plan.new) + len(plan.to_write(reprice=reprice))
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        bar = progress.add_task("writing", total=count)
+        await importing.write_import(
+            connection, row.id, plan, reprice=reprice, actor=ACTOR, now=now(),
+            wrote=lambda some: progress.advance(bar, some),
+        )  # fmt: skip
+    return count
+
+
+async def _found(connection: Connection, provider: str) -> ProviderRow:
+    row = await rows.named(connection, provider)
+    if row is None:
+        raise Fault(f"there is no provider {provider!r}")
+    return row
+
+
+def _fetch(config: Config, row: ProviderRow) -> Offered:
+    async def work() -> Offered:
+        timeout_s, private = config.provider_timeout_s, config.private_providers
+        async with trying.client_of(row, config.pepper(), timeout_s, private=private) as client:
+            return await client.services()
+
+    try:
+        return asyncio.run(work())
+    except (Fault, NoAnswer) as error:
+        fail(f"{row.name}: {error}")
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text.removesuffix("%"))
+    except InvalidOperation:
+        fail(f"{text!r} is not a number", MISUSED)
+    if not amount.is_finite() or not 0 <= amount <= MOST_PERCENT:
+        fail(f"a margin is not below 0 and not above {MOST_PERCENT}", MISUSED)
+    return amount
+
+
+def _categories(renamed: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in renamed]
+    if any(not theirs.strip() or not ours.strip() for theirs, _, ours in pairs):
+        fail("a category is renamed by THEIRS=OURS", MISUSED)
+    return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
+
+
+def _summary(plan: Plan, written: int) -> dict[str, Any]:
+    return {
+        "new": len(plan.new),
+        "changed": len(plan.changed),
+        "price_moves": sum(change.moved for change in plan.changed),
+        "gone": len(plan.gone),
+        "same": plan.same,
+        "left_out": len(plan.left_out),
+        "written": written,
+    }
+
+
+def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
+    new = Counter(one.service.category for one in plan.new)
+    moves = [one for one in plan.changed if one.moved]
+    sections = (
+        [f"new in {name}: {count}" for name, count in new.most_common()],
+        [f"price of {one.before.id} {one.before.name}: {one.before.rate} to {one.after.rate}" for one in moves],
+        [f"gone: {one.id} {one.name}" for one in plan.gone],
+        [f"left out: {words}" for words in plan.left_out],
+    )
+    lines = [line for section in sections for line in _shown(section)]
+    lines.append(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in said.items()))
+    if not write:
+        lines.append("nothing was written; --write does it")
+    return "\n".join(lines)
+
+
+def _shown(section: list[str]) -> list[str]:
+    rest = len(section) - SHOWN
+    return [*section[:SHOWN], *([f"  and {rest} more"] if rest > 0 else [])]

@@ -1,0 +1,169 @@
+"""The operator's hand on single orders: ``orders list``, ``cancel``, ``partial``, ``complete``, ``resend`` and more."""
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from msgspec.structs import asdict
+from rich.table import Table
+
+from opensmm.actions import interventions
+from opensmm.actions.interventions import By, Outcome
+from opensmm.base.ids import OrderId
+from opensmm.base.money import short
+from opensmm.cli.customers import amount
+from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.domain.interventions import Denial
+from opensmm.store.connection import Connection
+from opensmm.store.interventions import Waiting, waiting
+
+Order = Annotated[int, typer.Argument(help="The order's id.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order and in the audit trail.")]
+Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed.", min=1)]
+
+_PROVIDER_ORDER: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+MOST_REASON: Final = 500
+MOST_LISTED: Final = 10_000
+MOST_REFUNDS: Final = 1000
+
+
+def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
+    """End an order here and now, and pay back what is not delivered. Its provider is not told."""
+    _do(order, "cancelled", reason, data, json, lambda c, by: interventions.cancel(c, OrderId(order), by))
+
+
+def end_partial(
+    order: Order,
+    remains: Annotated[int, typer.Option("--remains", help="How many units were not delivered.", min=0)],
+    reason: Reason,
+    run: Run = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """End an order as partly delivered, and pay back what remains."""
+    _do(
+        order, "partial", reason, data, json,
+        lambda c, by: interventions.end_partial(c, OrderId(order), run, remains, by),
+    )  # fmt: skip
+
+
+def complete(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
+    """End an order as delivered in full."""
+    _do(order, "completed", reason, data, json, lambda c, by: interventions.complete(c, OrderId(order), by))
+
+
+def resend(
+    order: Order,
+    reason: Reason,
+    sign: Annotated[
+        str, typer.Option("--sign", help="Why you take the risk that an unsure order is bought twice.")
+    ] = "",
+    run: Run = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Send an order again that is proved not to have been bought; an unsure one only with --sign."""
+    _do(
+        order, "queued again", reason, data, json,
+        lambda c, by: interventions.resend(c, OrderId(order), run, sign.strip()[:MOST_REASON], by),
+    )  # fmt: skip
+
+
+def settle(
+    order: Order,
+    reason: Reason,
+    accepted: Annotated[str, typer.Option("--accepted", metavar="ID", help="It is this order at the provider.")] = "",
+    declined: Annotated[bool, typer.Option("--declined", help="The provider has no such order.")] = False,
+    run: Run = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say what became of an unsure order. A declined one goes to the next provider, or back to the customer."""
+    if bool(accepted) == declined:
+        fail("say --accepted ID or --declined", MISUSED)
+    if accepted and not _PROVIDER_ORDER.fullmatch(accepted):
+        fail(f"{accepted!r} is no order id of a provider", MISUSED)
+    _do(
+        order, "settled", reason, data, json,
+        lambda c, by: interventions.settle(c, OrderId(order), run, accepted or None, by),
+    )  # fmt: skip
+
+
+def refund(
+    order: Order,
+    value: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 0.50.")],
+    reason: Reason,
+    number: Annotated[
+        int,
+        typer.Option("--number", help="Which refund of this order; each is booked once.", min=1, max=MOST_REFUNDS),
+    ] = 1,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Give back more money of an order that has ended, at most what it has earned."""
+    back = amount(value)
+    if back == 0:
+        fail("nothing to give back", MISUSED)
+    _do(
+        order, f"{short(back)} given back", reason, data, json,
+        lambda c, by: interventions.refund(c, OrderId(order), back, number, by),
+    )  # fmt: skip
+
+
+def _do(
+    order: int,
+    done: str,
+    reason: str,
+    data: Path | None,
+    json: bool,
+    act: Callable[[Connection, By], Awaitable[Outcome]],
+) -> None:
+    why = reason.strip()
+    if not why or len(why) > MOST_REASON:
+        fail(f"a reason has 1 to {MOST_REASON} characters", MISUSED)
+    outcome = with_database(configured(data), lambda connection: act(connection, By(ACTOR, why, now())))
+    if isinstance(outcome, Denial):
+        fail(f"order {order}: {outcome}", FAILED)
+    said = f"order {order}: {done}" if outcome else f"order {order}: {done} before; nothing changed"
+    answer({"order": order, "done": done, "changed": outcome}, said, json=json)
+
+
+def list_waiting(
+    unsure: Annotated[bool, typer.Option("--unsure", help="Those that may or may not have been bought.")] = False,
+    held: Annotated[bool, typer.Option("--held", help="Those that no provider took, or with an odd end.")] = False,
+    stuck: Annotated[bool, typer.Option("--stuck", help="Those that have not moved for too long.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_LISTED)] = 100,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List the orders that wait for the operator; all kinds where none is named."""
+    asked = {"unsure": unsure, "held": held, "stuck": stuck}
+    kinds = frozenset(kind for kind, wanted in asked.items() if wanted or not any(asked.values()))
+    found = with_database(configured(data), lambda connection: waiting(connection, kinds, now(), limit))
+    if json:
+        answer({"orders": [asdict(one) for one in found]}, "", json=True)
+        return
+    out.print(_table(found))
+
+
+def _table(found: list[Waiting]) -> Table:
+    table = Table("order", "run", "", "since", "provider", "theirs", "evidence", "answer", box=None, pad_edge=False)
+    for one in found:
+        since = "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M}"
+        state = one.why if one.why == one.state else f"{one.why}: {one.state}"
+        told = (one.provider, one.provider_order, one.concluded, one.answer)
+        table.add_row(str(one.order), str(one.run), state, since, *(text or "" for text in told))
+    return table
+
+
+def add_to(verbs: typer.Typer) -> None:
+    """Registers these verbs among those of ``orders``."""
+    verbs.command("list")(list_waiting)
+    verbs.command("cancel")(cancel)
+    verbs.command("partial")(end_partial)
+    verbs.command("complete")(complete)
+    verbs.command("resend")(resend)
+    verbs.command("settle")(settle)
+    verbs.command("refund")(refund)

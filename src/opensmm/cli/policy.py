@@ -1,0 +1,129 @@
+"""``policy``: what may not be sold, and where nothing is delivered."""
+
+from typing import Annotated, Final
+
+import typer
+
+from opensmm.actions import policy
+from opensmm.base.ids import RuleId
+from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, with_database
+from opensmm.domain.policy import Policy, Rule, RuleKind
+from opensmm.store import policy as rows
+from opensmm.store.policy import Entry, Wanted
+
+policy_verbs: Final = typer.Typer(help="What may not be sold, and where nothing is delivered.", no_args_is_help=True)
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the history.")]
+Kind = Annotated[
+    RuleKind,
+    typer.Argument(help="prohibit: a phrase in a service's words; deny, allow: a place that links lead to."),
+]
+
+
+@policy_verbs.command("show")
+def show(data: Data = None, json: Json = False) -> None:
+    """Show the rules that hold."""
+    found = with_database(configured(data), policy.current)
+    if json:
+        answer({"version": found.version, "rules": found.rules}, "", json=True)
+        return
+    lines = [f"{rule.id:>4}  {rule.kind:<8}  {rule.value}{_because(rule.reason)}" for rule in found.rules]
+    answer({}, "\n".join([*lines, f"{len(lines)} rules, as of version {found.version}"]), json=False)
+
+
+def _because(reason: str) -> str:
+    return f"  ({reason})" if reason else ""
+
+
+@policy_verbs.command("add")
+def add(
+    kind: Kind,
+    value: Annotated[
+        str,
+        typer.Argument(
+            help="prohibit: a phrase such as 'review*'. deny, allow: example.com, example.com/path, example.com/@name, "
+            "@name, or * for everywhere."
+        ),
+    ],
+    reason: Reason = "",
+    take_off_sale: Annotated[
+        bool, typer.Option("--take-off-sale", help="Take services off sale that a new `prohibit` meets.")
+    ] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Add a rule. Of rules that meet one link the nearest counts: account, longer path, path, host, everywhere."""
+    added = with_database(
+        configured(data),
+        lambda connection: policy.add_rule(
+            connection, Wanted(kind, value, reason), take_off_sale=take_off_sale, actor=ACTOR, now=now()
+        ),
+    )
+    said = f"rule {added.rule.id}: {added.rule.kind} {added.rule.value}"
+    if added.off_sale:
+        said += f"; off sale now: {', '.join(str(one.id) for one in added.off_sale)}"
+    answer({"rule": added.rule, "off_sale": [one.id for one in added.off_sale]}, said, json=json)
+
+
+@policy_verbs.command("remove")
+def remove(
+    rule: Annotated[list[int], typer.Argument(help="Rules by their numbers.")],
+    reason: Reason = "",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Take rules away; the history keeps them."""
+    gone = with_database(
+        configured(data),
+        lambda connection: policy.remove_rules(
+            connection, [RuleId(number) for number in rule], reason=reason, actor=ACTOR, now=now()
+        ),
+    )
+    said = "\n".join(f"gone: rule {one.id}, {one.kind} {one.value}" for one in gone)
+    answer({"removed": gone}, said, json=json)
+
+
+@policy_verbs.command("history")
+def history(
+    limit: Annotated[int, typer.Option("--limit", help="How many, newest first.", min=1, max=10_000)] = 50,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Tell who decided what, and when."""
+    found = with_database(configured(data), lambda connection: rows.history(connection, limit))
+    if json:
+        answer({"history": found}, "", json=True)
+        return
+    answer({}, "\n".join(map(_told, found)), json=False)
+
+
+def _told(one: Entry) -> str:
+    what = f"removed rule {one.removes}" if one.removes else f"rule {one.id}"
+    said = f"{one.at:%Y-%m-%d %H:%M:%S}  {one.actor}  version {one.version}  {what}: {one.kind} {one.value}"
+    return said + _because(one.reason)
+
+
+@policy_verbs.command("test")
+def try_out(
+    link: Annotated[str, typer.Argument(help="A link, or a name on a network, as a customer would give it.")] = "",
+    service: Annotated[str, typer.Option("--service", metavar="NAME", help="The name of a service.")] = "",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Try a link or a service's name on the policy; exit 1 where it is refused."""
+    if bool(link) == bool(service):
+        fail("give a link, or --service with a name", MISUSED)
+    found = with_database(configured(data), policy.current)
+    rule, refused = _tried(found, link, service)
+    verdict = "refused" if refused else "passes"
+    because = f" by rule {rule.id}: {rule.kind} {rule.value}" if rule else ": no rule meets it"
+    answer({"refused": refused, "rule": rule, "version": found.version}, verdict + because, json=json)
+    if refused:
+        raise typer.Exit(FAILED)
+
+
+def _tried(found: Policy, link: str, service: str) -> tuple[Rule | None, bool]:
+    if service:
+        rule = found.prohibits(service)
+        return rule, rule is not None
+    return found.link_rule(link), found.denies(link)

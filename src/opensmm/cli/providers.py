@@ -1,0 +1,354 @@
+"""``provider``: the panels and others that fulfil, with their keys, limits and balances."""
+
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from msgspec import structs
+from rich.table import Table
+
+from opensmm.actions import providers, trying
+from opensmm.actions.trying import Tried
+from opensmm.base.faults import Fault
+from opensmm.base.ids import ProviderId
+from opensmm.base.money import short
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.config import Config
+from opensmm.domain.callers import is_key
+from opensmm.domain.offers import Offered
+from opensmm.domain.providers import (
+    KEY_CHARS,
+    MAX_CALLS_PER_SECOND,
+    MAX_CONCURRENCY,
+    MAX_NAME,
+    READINGS_SPAN,
+    Reading,
+    hours_left,
+)
+from opensmm.providers.client import Client, NoAnswer
+from opensmm.store import providers as rows
+from opensmm.store.connection import Connection
+from opensmm.store.providers import ProviderRow
+
+provider_verbs: Final = typer.Typer(help="Who fulfils: other panels, and the sandbox.", no_args_is_help=True)
+
+KEY_VARIABLE: Final = "OPENSMM_PROVIDER_KEY"
+POLITE_CONCURRENCY: Final = 16
+Result = TypeVar("Result")
+
+Who = Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name or its id.")]
+KeyFile = Annotated[
+    str, typer.Option("--key-file", metavar="FILE", help=f"Where its key lies; - reads it. Or set {KEY_VARIABLE}.")
+]
+Concurrency = Annotated[
+    int | None, typer.Option("--concurrency", help="Calls at a time, of one worker.", min=1, max=MAX_CONCURRENCY)
+]
+PerSecond = Annotated[
+    int | None,
+    typer.Option("--calls-per-second", help="Of one worker; 0: no limit.", min=0, max=MAX_CALLS_PER_SECOND),
+]
+Dialect = Annotated[str | None, typer.Option("--dialect", help="v2 or v1.")]
+Currency = Annotated[str | None, typer.Option("--currency", help="Three letters: what its balance and rates are in.")]
+Rate = Annotated[
+    str | None, typer.Option("--exchange-rate", help="The panel's currency for one of the provider's, such as 0.0119.")
+]
+
+
+@provider_verbs.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="What it is called here; each name once.")],
+    url: Annotated[str, typer.Option("--url", help="Its API's address, such as https://panel.example/api/v2.")],
+    key_file: KeyFile = "",
+    dialect: Dialect = None,
+    currency: Currency = None,
+    exchange_rate: Rate = None,
+    concurrency: Concurrency = None,
+    calls_per_second: PerSecond = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Add a panel to buy from. Its key is asked for, and never shown again; `provider check` tries it out."""
+    config = configured(data)
+    wanted = ProviderRow(
+        id=ProviderId(0), name=name, kind="panel", url=url, dialect="v2", failures=0, exchange_rate=Decimal(1),
+        currency="USD", enabled=True, concurrency=POLITE_CONCURRENCY, calls_per_second=0, resting_until=None, fault="",
+        sealed_key=None,
+    )  # fmt: skip
+    changes = _changes(name, None, dialect, currency, exchange_rate, concurrency, calls_per_second)
+    key, pepper = _key(key_file), config.pepper()
+    added = with_database(
+        config,
+        lambda connection: providers.add_provider(
+            connection, structs.replace(wanted, **changes), key, pepper, private=config.private_providers,
+            actor=ACTOR, now=now(),
+        ),
+    )  # fmt: skip
+    answer({"id": added}, f"provider {added} is known; `provider check {added}` tries it out", json=json)
+
+
+@provider_verbs.command("edit")
+def edit(
+    provider: Who,
+    name: Annotated[str | None, typer.Option("--name")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="Its kept key goes along to the new address.")] = None,
+    key_file: KeyFile = "",
+    ask_key: Annotated[bool, typer.Option("--ask-key", help="Ask for another key.")] = False,
+    dialect: Dialect = None,
+    currency: Currency = None,
+    exchange_rate: Rate = None,
+    concurrency: Concurrency = None,
+    calls_per_second: PerSecond = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Change a provider. Workers take it over within seconds, and calls under way are not cut off."""
+    changes = _changes(name, url, dialect, currency, exchange_rate, concurrency, calls_per_second)
+    key = _key(key_file) if key_file or ask_key else ""
+    if not changes and not key:
+        fail("say what to change", MISUSED)
+    changed = sorted([*changes, *(["key"] if key else [])])
+    _edit(configured(data), provider, changes, key)
+    answer({"provider": provider, "changed": changed}, f"provider {provider}: {', '.join(changed)}", json=json)
+
+
+@provider_verbs.command("enable")
+def enable(provider: Who, data: Data = None, json: Json = False) -> None:
+    """Have a provider sent orders again."""
+    _edit(configured(data), provider, {"enabled": True}, "")
+    answer({"provider": provider, "enabled": True}, f"provider {provider} is sent orders", json=json)
+
+
+@provider_verbs.command("disable")
+def disable(provider: Who, data: Data = None, json: Json = False) -> None:
+    """Send a provider no more orders; those it has are followed, and those routed to it wait."""
+    _edit(configured(data), provider, {"enabled": False}, "")
+    answer({"provider": provider, "enabled": False}, f"provider {provider} is sent nothing", json=json)
+
+
+def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> None:
+    pepper = config.pepper()
+
+    async def work(connection: Connection) -> None:
+        async with connection.transaction():
+            known = await rows.lock(connection, (await _found(connection, provider)).id)
+            assert known is not None
+            private = config.private_providers
+            changed = structs.replace(known, **changes)
+            await providers.edit_provider(connection, changed, key, pepper, private=private, actor=ACTOR, now=now())
+
+    with_database(config, work)
+
+
+async def _found(connection: Connection, provider: str) -> ProviderRow:
+    row = await rows.named(connection, provider)
+    if row is None:
+        raise Fault(f"there is no provider {provider!r}")
+    return row
+
+
+def _changes(
+    name: str | None,
+    url: str | None,
+    dialect: str | None,
+    currency: str | None,
+    exchange_rate: str | None,
+    concurrency: int | None,
+    calls_per_second: int | None,
+) -> dict[str, Any]:
+    """What was typed, looked at; what was not typed is left out."""
+    if name is not None and not (name.strip() and name.isprintable() and len(name) <= MAX_NAME):
+        fail(f"a name has 1 to {MAX_NAME} visible characters", MISUSED)
+    if dialect not in (None, "v1", "v2"):
+        fail("a dialect is v2 or v1", MISUSED)
+    if currency is not None and not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
+        fail("a currency is three letters", MISUSED)
+    told = {
+        "name": name, "url": url, "dialect": dialect, "currency": currency and currency.upper(),
+        "exchange_rate": None if exchange_rate is None else _rate(exchange_rate), "concurrency": concurrency,
+        "calls_per_second": calls_per_second,
+    }  # fmt: skip
+    return {field: value for field, value in told.items() if value is not None}
+
+
+def _rate(text: str) -> Decimal:
+    try:
+        rate = Decimal(text)
+    except InvalidOperation:
+        fail(f"{text!r} is not a rate", MISUSED)
+    if not rate.is_finite() or not 0 < rate < 10**9:
+        fail("an exchange rate is above 0 and below 1000000000", MISUSED)
+    return rate
+
+
+def _key(key_file: str) -> str:
+    """A key from a file, from standard input, from the environment, or typed unseen; never from the command's words."""
+    if key_file == "-":
+        key = sys.stdin.readline()
+    elif key_file:
+        try:
+            key = Path(key_file).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            fail(f"the key cannot be read: {error}", MISUSED)
+    elif os.environ.get(KEY_VARIABLE):
+        key = os.environ[KEY_VARIABLE]
+    elif sys.stdin.isatty():
+        key = getpass.getpass("its key: ")
+    else:
+        fail(f"its key is missing: name a --key-file, or set {KEY_VARIABLE}", MISUSED)
+    key, (least, most) = key.strip(), KEY_CHARS
+    if not is_key(key, KEY_CHARS):
+        fail(f"a key has {least} to {most} visible ASCII characters", MISUSED)
+    return key
+
+
+def _told(row: ProviderRow, readings: Sequence[Reading]) -> dict[str, Any]:
+    """What is shown of a provider; of its key, whether there is one."""
+    newest = readings[-1] if readings else None
+    left = hours_left([one for one in readings if newest and one.at >= newest.at - READINGS_SPAN])
+    said = {name: getattr(row, name) for name in structs.asdict(row) if name != "sealed_key"}
+    return said | {
+        "has_key": row.sealed_key is not None,
+        "balance": None if newest is None else newest.balance,
+        "balance_at": None if newest is None else newest.at,
+        "hours_left": left,
+    }
+
+
+async def _listed(connection: Connection) -> list[dict[str, Any]]:
+    known = await rows.providers(connection)
+    readings = await rows.readings(connection, now() - timedelta(days=7))
+    return [_told(row, readings.get(row.id, [])) for row in known]
+
+
+@provider_verbs.command("list")
+def list_providers(data: Data = None, json: Json = False) -> None:
+    """Show the providers: whether they are called, how they fare, and how long their balance will last."""
+    found = with_database(configured(data), _listed)
+    if json:
+        answer({"providers": found}, "", json=True)
+        return
+    table = Table("id", "name", "kind", "dialect", "balance", "lasts", "", box=None, pad_edge=False)
+    for one in found:
+        balance = "" if one["balance"] is None else f"{one['balance']} {one['currency']}"
+        lasts = "" if one["hours_left"] is None else f"{one['hours_left']} h"
+        table.add_row(str(one["id"]), one["name"], one["kind"], one["dialect"], balance, lasts, _fares(one))
+    out.print(table)
+
+
+def _fares(one: dict[str, Any]) -> str:
+    if not one["enabled"]:
+        return "disabled"
+    if one["kind"] == "panel" and not one["has_key"]:
+        return "has no key"
+    if one["resting_until"] is not None:
+        return f"left alone after {one['failures']} failures: {one['fault'][:80]}"
+    return ""
+
+
+@provider_verbs.command("show")
+def show(provider: Who, data: Data = None, json: Json = False) -> None:
+    """Show all that is kept of a provider, but its key."""
+
+    async def work(connection: Connection) -> dict[str, Any]:
+        row = await _found(connection, provider)
+        readings = await rows.readings(connection, now() - timedelta(days=7))
+        return _told(row, readings.get(row.id, []))
+
+    said = with_database(configured(data), work)
+    answer(said, "\n".join(f"{name}: {value}" for name, value in said.items()), json=json)
+
+
+@provider_verbs.command("check")
+def check(
+    provider: Who,
+    anywhere: Annotated[bool, typer.Option("--any-dialect", help="Try /api/v2 and /api/v1 of its host too.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Try a provider's address, key and dialect; nothing is ordered. Exits 1 where it cannot be used."""
+    config = configured(data)
+    row, pepper = with_database(config, lambda connection: _found(connection, provider)), config.pepper()
+    private, timeout_s = config.private_providers, config.provider_timeout_s
+    try:
+        tried = asyncio.run(trying.try_out(row, pepper, timeout_s, private=private, anywhere=anywhere))
+    except Fault as error:
+        fail(str(error))
+    answer({"ok": not tried[-1].fault, "tried": tried}, "\n".join(map(_report, tried)), json=json)
+    if tried[-1].fault:
+        raise typer.Exit(1)
+
+
+def _report(tried: Tried) -> str:
+    if tried.fault:
+        return f"{tried.url}: cannot be used: {tried.fault}"
+    types = ", ".join(f"{count} {name}" for name, count in sorted(tried.types.items(), key=lambda pair: -pair[1]))
+    lines = [
+        f"{tried.url}: answers in {tried.took_ms} ms, speaks {tried.dialect or 'neither dialect clearly'}",
+        f"  balance {tried.balance} {tried.currency}",
+        f"  {tried.services} services: {types}",
+        *(f"  odd: {odd}" for odd in tried.odd),
+    ]
+    return "\n".join(lines)
+
+
+@provider_verbs.command("balance")
+def balance(provider: Who, data: Data = None, json: Json = False) -> None:
+    """Ask a provider for the balance it keeps for us, and keep it."""
+    config = configured(data)
+    row = with_database(config, lambda connection: _found(connection, provider))
+    told, _ = _call(config, row, lambda client: client.balance())
+    reading = Reading(now(), Decimal(short(told.amount)))
+    with_database(config, lambda connection: rows.keep_balances(connection, [(row.id, reading)]))
+    currency = told.currency or row.currency
+    said = {"provider": row.id, "balance": short(told.amount), "currency": currency}
+    answer(said, f"{row.name}: {short(told.amount)} {currency}", json=json)
+
+
+@provider_verbs.command("services")
+def services(
+    provider: Who,
+    search: Annotated[str, typer.Option("--search", help="Words that name or category hold.")] = "",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Fetch a provider's price list, keep it, and show it. Routes that stand by cost are put in order anew."""
+    config = configured(data)
+    row = with_database(config, lambda connection: _found(connection, provider))
+    offered: Offered = _call(config, row, lambda client: client.services())
+    moved = with_database(
+        config,
+        lambda connection: providers.keep_offers(connection, row.id, offered.offers, actor=ACTOR, now=now()),
+    )
+    wanted = search.lower()
+    found = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
+    if json:
+        answer({"services": found, "odd": offered.odd, "reordered": moved}, "", json=True)
+        return
+    table = Table("id", "category", "name", "type", "rate", "min", "max", box=None, pad_edge=False)
+    for one in found:
+        kind = one.type.value if one.type else "unknown"
+        table.add_row(one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
+    out.print(table)
+    for odd in offered.odd:
+        out.print(f"odd: {odd}", markup=False)
+
+
+def _call(config: Config, row: ProviderRow, ask: Callable[[Client], Awaitable[Result]]) -> Result:
+    """Asks a provider one thing, outside of any transaction."""
+
+    async def work() -> Result:
+        timeout_s, private = config.provider_timeout_s, config.private_providers
+        async with trying.client_of(row, config.pepper(), timeout_s, private=private) as client:
+            return await ask(client)
+
+    try:
+        return asyncio.run(work())
+    except (Fault, NoAnswer) as error:
+        fail(f"{row.name}: {error}")

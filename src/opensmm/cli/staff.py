@@ -1,0 +1,157 @@
+"""``staff``: the list of what the operator's own people deliver, and what they say of it."""
+
+from typing import Annotated, Final
+
+import typer
+
+from opensmm.actions import staff
+from opensmm.base.ids import OrderId, RefillId, ServiceId
+from opensmm.cli.frame import ACTOR, Data, Json, answer, configured, fail, now, with_database
+from opensmm.domain.refills import RefillStatus
+from opensmm.domain.staff import MOST_COUNT, StaffRefusal, StaffReport, StaffStep
+from opensmm.store import staff as rows
+
+staff_verbs: Final = typer.Typer(help="What the operator's own staff delivers.", no_args_is_help=True)
+
+MOST_LINES: Final = 10_000
+Order = Annotated[int, typer.Argument(help="The order's id.", min=1)]
+Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed, where the staff has several.", min=1)]
+StartCount = Annotated[
+    int | None, typer.Option("--start-count", help="What was counted before the work began.", min=0, max=MOST_COUNT)
+]
+Remains = Annotated[int, typer.Option("--remains", help="How many are not delivered.", min=0)]
+Lines = Annotated[int, typer.Option("--limit", help="How many, oldest first.", min=1, max=MOST_LINES)]
+_WORDS: Final = {
+    StaffRefusal.NOT_WITH_STAFF: "it is not with the staff: unknown, not handed over yet, or ended",
+    StaffRefusal.WHICH_RUN: "the staff has several runs of it: say which with --run",
+    StaffRefusal.START_COUNT: "that is no count",
+    StaffRefusal.REMAINS: "of a delivery that goes on, none to all remain; of a partial one, some and not all",
+    StaffRefusal.PACKAGE: "a package is delivered whole, or cancelled",
+}
+
+
+@staff_verbs.command("list")
+def list_waiting(limit: Lines = 100, data: Data = None, json: Json = False) -> None:
+    """Show what waits for the staff, oldest first."""
+    found = with_database(configured(data), lambda connection: rows.waiting(connection, limit))
+    if json:
+        answer({"deliveries": found}, "", json=True)
+        return
+    answer({}, "\n".join(map(_told, found)) or "nothing waits", json=False)
+
+
+def _told(one: rows.Waiting) -> str:
+    run = f" run {one.run} of {one.runs}" if one.runs > 1 else ""
+    left = one.quantity if one.remains is None else one.remains
+    marks = ["its customer asks to cancel it"] if one.cancel_asked else []
+    marks += [f"{name}: {value}" for name, value in one.details.items()]
+    lines = [
+        f"order {one.order}{run}, since {one.since:%Y-%m-%d %H:%M}, {one.state}: {left} of {one.quantity} remain",
+        f"{one.service} {one.service_name}",
+        one.link,
+        *marks,
+    ]
+    return "\n  ".join(map(_shown, lines))
+
+
+def _shown(text: str) -> str:
+    """A customer's text without the control characters of terminals."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+@staff_verbs.command("start")
+def start(order: Order, start_count: StartCount = None, run: Run = None, data: Data = None, json: Json = False) -> None:
+    """Say that work on an order has begun."""
+    _say(StaffReport(OrderId(order), StaffStep.START, run, start_count), data, json)
+
+
+@staff_verbs.command("progress")
+def progress(order: Order, remains: Remains, run: Run = None, data: Data = None, json: Json = False) -> None:
+    """Say how much of an order remains."""
+    _say(StaffReport(OrderId(order), StaffStep.PROGRESS, run, remains=remains), data, json)
+
+
+@staff_verbs.command("done")
+def done(order: Order, start_count: StartCount = None, run: Run = None, data: Data = None, json: Json = False) -> None:
+    """Say that all of it is delivered: the charge is earned."""
+    _say(StaffReport(OrderId(order), StaffStep.DONE, run, start_count), data, json)
+
+
+@staff_verbs.command("partial")
+def partial(order: Order, remains: Remains, run: Run = None, data: Data = None, json: Json = False) -> None:
+    """Say that no more will be delivered: what remains is paid back."""
+    _say(StaffReport(OrderId(order), StaffStep.PARTIAL, run, remains=remains), data, json)
+
+
+@staff_verbs.command("cancel")
+def cancel(
+    order: Order,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit trail.")],
+    run: Run = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Give an order up of which nothing was delivered: all of it is paid back."""
+    _say(StaffReport(OrderId(order), StaffStep.CANCEL, run, reason=reason), data, json)
+
+
+def _say(said: StaffReport, data: Data, json: bool) -> None:
+    (outcome,) = with_database(
+        configured(data), lambda connection: staff.report(connection, [said], actor=ACTOR, now=now())
+    )
+    if isinstance(outcome, StaffRefusal):
+        fail(f"order {said.order}: {_WORDS[outcome]}")
+    told = {"order": said.order, "state": outcome.state, "remains": outcome.remains}
+    answer(told, f"order {said.order}: {outcome.state}, {outcome.remains} of {outcome.quantity} remain", json=json)
+
+
+@staff_verbs.command("refills")
+def list_refills(limit: Lines = 100, data: Data = None, json: Json = False) -> None:
+    """Show the refills that customers ask of the staff, oldest first."""
+    found = with_database(configured(data), lambda connection: rows.waiting_refills(connection, limit))
+    if json:
+        answer({"refills": found}, "", json=True)
+        return
+    answer({}, "\n".join(map(_told_refill, found)) or "nothing waits", json=False)
+
+
+def _told_refill(one: rows.WaitingRefill) -> str:
+    head = f"refill {one.refill} of order {one.order}, run {one.run}, since {one.since:%Y-%m-%d %H:%M}: {one.quantity}"
+    return "\n  ".join(map(_shown, (head, one.service_name, one.link)))
+
+
+Refill = Annotated[int, typer.Argument(help="The refill's id.", min=1)]
+
+
+@staff_verbs.command("refilled")
+def refilled(refill: Refill, data: Data = None, json: Json = False) -> None:
+    """Say that what an order had lost is delivered again."""
+    _answer_refill(refill, RefillStatus.COMPLETED, data, json)
+
+
+@staff_verbs.command("reject")
+def reject(refill: Refill, data: Data = None, json: Json = False) -> None:
+    """Turn a refill down."""
+    _answer_refill(refill, RefillStatus.REJECTED, data, json)
+
+
+def _answer_refill(refill: int, status: RefillStatus, data: Data, json: bool) -> None:
+    (known,) = with_database(
+        configured(data),
+        lambda connection: staff.answer_refills(connection, [RefillId(refill)], status, actor=ACTOR, now=now()),
+    )
+    if not known:
+        fail(f"the staff is not asked for a refill {refill}")
+    answer({"refill": refill, "state": status}, f"refill {refill}: {status}", json=json)
+
+
+@staff_verbs.command("assign")
+def assign(
+    service: Annotated[list[int], typer.Argument(help="Services by their ids.")], data: Data = None, json: Json = False
+) -> None:
+    """Have the staff fulfil services, before any other provider. Orders that were handed on stay where they are."""
+    routed = with_database(
+        configured(data),
+        lambda connection: staff.assign(connection, [ServiceId(one) for one in service], actor=ACTOR, now=now()),
+    )
+    answer({"services": routed}, f"the staff fulfils {', '.join(map(str, routed))}", json=json)

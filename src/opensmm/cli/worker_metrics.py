@@ -1,0 +1,116 @@
+"""What a worker process tells Prometheus: what it has done, and the facts of the whole panel."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client.core import Metric
+
+from opensmm.actions.dispatch import SENT
+from opensmm.actions.health import Sample
+from opensmm.actions.progress import POLLED
+from opensmm.cli.metrics import Gauged, counter, gauge, histogram, lanes
+from opensmm.domain import asks, dispatch
+from opensmm.domain.health import SEVERITY, Facts, Waiting, alive
+from opensmm.providers.client import CALLS
+
+OUTCOMES: Final[dict[type, str]] = {
+    dispatch.Accepted: "accepted",
+    dispatch.Declined: "declined",
+    dispatch.NotSent: "not_sent",
+    dispatch.Unsure: "unsure",
+}
+CALL_KINDS: Final[dict[type, str]] = {
+    asks.Add: "add",
+    asks.Status: "status",
+    asks.RefillOrders: "refill",
+    asks.RefillStatus: "refill_status",
+    asks.Cancel: "cancel",
+    asks.Balance: "balance",
+    asks.Services: "services",
+}
+
+
+def of(sample: Callable[[], Sample | None]) -> Callable[[], Iterable[Metric]]:
+    """The families of a worker; ``sample`` is the newest look at the panel."""
+
+    def families() -> Iterable[Metric]:
+        yield from _done()
+        yield from lanes()
+        newest = sample()
+        if newest is not None:
+            yield from panel(newest)
+
+    return families
+
+
+def _done() -> Iterable[Metric]:
+    yield counter(
+        "opensmm_sends",
+        "Tries to hand a delivery to a provider.",
+        ("provider", "outcome"),
+        {(provider, OUTCOMES[outcome]): count for (provider, outcome), count in SENT.copy().items()},
+    )
+    yield counter(
+        "opensmm_polls",
+        "Deliveries asked after.",
+        ("outcome",),
+        {(outcome,): count for outcome, count in POLLED.copy().items()},
+    )
+    yield histogram(
+        "opensmm_provider_call_seconds",
+        "Calls to providers.",
+        ("provider", "kind", "outcome"),
+        {
+            (provider, CALL_KINDS.get(kind, "other"), outcome): spread
+            for (provider, kind, outcome), spread in CALLS.copy().items()
+        },
+    )
+
+
+def panel(sample: Sample) -> Iterable[Metric]:
+    """The facts of health, as of the sample: the same in every worker, so take the largest, not the sum."""
+    facts, at = sample.facts, sample.at
+    queues = _queues(facts)
+    depths: Gauged = {(name,): waiting.count for name, waiting in queues.items()}
+    ages: Gauged = {
+        (name,): 0.0 if waiting.since is None else max(0.0, (at - waiting.since).total_seconds())
+        for name, waiting in queues.items()
+    }
+    yield gauge("opensmm_sampled_at_seconds", "When the panel was looked at, in Unix time.", (), {(): at.timestamp()})
+    yield gauge("opensmm_queue", "What waits, by queue.", ("queue",), depths)
+    yield gauge("opensmm_queue_oldest_seconds", "How long the oldest has waited.", ("queue",), ages)
+    yield gauge("opensmm_sending", "Deliveries being sent.", (), {(): facts.sending})
+    yield gauge("opensmm_at_providers", "Deliveries at providers.", (), {(): facts.moving.count})
+    yield gauge("opensmm_workers_alive", "Workers with a heartbeat.", (), {(): len(alive(facts, at))})
+    levels: Gauged = {(finding.name,): SEVERITY[finding.level] for finding in sample.findings}
+    yield gauge("opensmm_health", "Findings: 0 ok, 1 look, 2 act.", ("finding",), levels)
+    yield from _providers(sample)
+    yield gauge("opensmm_database_bytes", "The database's size.", (), {(): facts.database_bytes})
+    oldest = 0.0 if facts.oldest_transaction is None else (at - facts.oldest_transaction).total_seconds()
+    yield gauge("opensmm_oldest_transaction_seconds", "Of the app's role.", (), {(): max(0.0, oldest)})
+    yield gauge("opensmm_catalogue_version", "Moves with every edit.", (), {(): facts.catalogue_version})
+
+
+def _queues(facts: Facts) -> dict[str, Waiting]:
+    return {
+        "due": facts.due,
+        "unpolled": facts.moving.unpolled,
+        "long": facts.moving.long,
+        "unsure": facts.unsure,
+        "held": facts.held,
+        "refills": facts.refills,
+        "cancels": facts.cancels,
+    }
+
+
+def _providers(sample: Sample) -> Iterable[Metric]:
+    providers = {(provider.name,): provider for provider in sample.facts.providers}
+    resting: Gauged = {
+        name: int(provider.resting_until is not None and provider.resting_until > sample.at)
+        for name, provider in providers.items()
+    }
+    failures: Gauged = {name: provider.failures for name, provider in providers.items()}
+    enabled: Gauged = {name: int(provider.enabled) for name, provider in providers.items()}
+    yield gauge("opensmm_provider_enabled", "1, or 0 where the operator disabled it.", ("provider",), enabled)
+    yield gauge("opensmm_provider_failures", "Failures in a row.", ("provider",), failures)
+    yield gauge("opensmm_provider_resting", "1 while it is left alone after failures.", ("provider",), resting)

@@ -1,0 +1,357 @@
+"""Evidence: what becomes of an ``add`` whose outcome was unclear. What is not proved stays unsure.
+
+Many providers hand out order ids that grow, and answer for their caller's own orders alone. So an unsure order, if
+it was bought, has an id between those of its neighbours: orders of ours answered before it was sent, and orders sent
+after it could no longer be taken in. ``status`` is asked for the ids in between. One that is ours and that no order
+of ours bears belongs to an unsure one; where none is, nothing was bought.
+
+All conclusions hold for every way in which the unsure orders of a provider may own the ids that were found.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import accumulate, islice
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import OrderId
+from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
+from opensmm.domain.progress import Report
+
+MOST_IDS: Final = 2000
+"""Ids asked for on account of one attempt; where more lie between its neighbours, the operator is to look."""
+NEIGHBOURS: Final = 3
+"""On each side: fewer could lie in order by chance at a provider whose ids do not grow."""
+MOST_TANGLED: Final = 50
+"""Attempts, or ids, that are told apart together; more are left to the operator."""
+CONTROLS: Final = 8
+"""Ids that nobody's window holds, asked for too: a provider that answers for strangers' orders is found out by them."""
+CONTROLS_WITHIN: Final = 50
+SENT_AGAIN: Final = 3
+"""How often one provider is tried with a delivery that it is proved not to have taken in."""
+
+
+class Patience(Struct, frozen=True):
+    """How long evidence waits. ``taking_in``: how long after the last byte of an attempt a provider may still make an
+    order of it. ``skew``: how far apart the clocks of two workers may be."""
+
+    taking_in: timedelta = timedelta(minutes=3)
+    skew: timedelta = timedelta(seconds=5)
+
+
+PATIENCE: Final = Patience()
+_LOOK_AT_MOST: Final = timedelta(hours=12)
+
+
+def look_again_after(age: timedelta, patience: Patience) -> timedelta:
+    """Younger unsure attempts are looked into sooner than old ones; ``age`` counts from when they ended."""
+    return min(max(age / 4, patience.taking_in / 6), _LOOK_AT_MOST)
+
+
+class EvidenceKind(StrEnum):
+    """``neighbours``: the ids between neighbouring orders were asked for. ``operator``: a person said so."""
+
+    NEIGHBOURS = "neighbours"
+    OPERATOR = "operator"
+
+
+class Conclusion(StrEnum):
+    """What a look came to. The first two are proved; the others leave an attempt unsure, and say why."""
+
+    BOUGHT = "bought"
+    NOT_BOUGHT = "not_bought"
+    NO_NEIGHBOURS = "no_neighbours"
+    NOT_GROWING = "not_growing"
+    TOO_MANY_IDS = "too_many_ids"
+    UNANSWERED = "unanswered"
+    AMBIGUOUS = "ambiguous"
+    RISKED = "risked"
+    ENDED = "ended"
+
+
+AttemptKey = tuple[OrderId, int, int]
+"""An attempt by its order, run and number."""
+
+
+class Neighbour(Struct, frozen=True):
+    """An order of ours at the provider: it got its id between ``sent`` and ``answered``."""
+
+    sent: datetime
+    answered: datetime
+    provider_order: str
+
+
+class Suspect(Struct, frozen=True):
+    """An attempt that may have bought an order we do not know of.
+
+    ``closed``: no byte of it was sent later. ``alike``: what two attempts share whose orders cannot be told apart by
+    anybody, the link and all else included. ``settling``: it is unsure, and old enough to be concluded about.
+    """
+
+    key: AttemptKey
+    sent: datetime
+    closed: datetime
+    quantity: int
+    alike: Hashable
+    settling: bool
+
+
+class Window(Struct, frozen=True):
+    """The ids that an attempt's order may have lie between these two; ``high`` is None where nothing bounds them."""
+
+    low: int
+    high: int | None
+
+    def holds(self, number: int) -> bool:
+        return self.low < number and (self.high is None or number < self.high)
+
+
+class NotOurs(Struct, frozen=True):
+    """The provider knows no order of ours by this id, in words that say so."""
+
+    words: str
+
+
+Said = Report | NotOurs | None
+"""What a provider said of one id; None where it said nothing clear."""
+
+_UNKNOWN_ORDER: Final = re.compile(
+    r"""\b(incorrect|invalid|wrong|unknown|bad|no\ such)\b.{0,12}\border\b | \bno\ order\b
+    | \border\b.{0,20}\b(not\ found|not\ exists?|invalid|incorrect|doesn't\ exist|not\ belong)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def means_unknown_order(words: str) -> bool:
+    """True of an error text that says there is no such order of the caller's; any other text says nothing of it."""
+    return _UNKNOWN_ORDER.search(words) is not None
+
+
+def _number(provider_order: str) -> int | None:
+    plain = provider_order.isascii() and provider_order.isdigit() and len(provider_order) < 19
+    return int(provider_order) if plain else None
+
+
+def grow(neighbours: Iterable[Neighbour], skew: timedelta) -> bool:
+    """Every id is a number, and no order clearly sent after another was answered has the smaller one."""
+    by_answer = sorted(set(neighbours), key=lambda one: one.answered)
+    by_sending = sorted(by_answer, key=lambda one: one.sent)
+    if any(_number(one.provider_order) is None for one in by_answer):
+        return False
+    highest, answered = -1, 0
+    for later in by_sending:
+        while answered < len(by_answer) and by_answer[answered].answered + skew < later.sent:
+            highest = max(highest, int(by_answer[answered].provider_order))
+            answered += 1
+        if int(later.provider_order) <= highest:
+            return False
+    return True
+
+
+class _Line:
+    """A provider's neighbours in the order of time, ready to be looked up; they ``grow``."""
+
+    def __init__(self, neighbours: Iterable[Neighbour]) -> None:
+        answered = sorted((one.answered, int(one.provider_order)) for one in neighbours)
+        sent = sorted((one.sent, int(one.provider_order)) for one in neighbours)
+        self._answered = [at for at, _ in answered]
+        self._sent = [at for at, _ in sent]
+        self._highest = list(accumulate((number for _, number in answered), max))
+        self._lowest = list(accumulate((number for _, number in reversed(sent)), min))[::-1]
+
+    def around(self, suspect: Suspect, patience: Patience) -> tuple[Window, int]:
+        """The ids an order of this attempt may have, and how many neighbours the scarcer side has."""
+        before = bisect_left(self._answered, suspect.sent - patience.skew)
+        after = bisect_right(self._sent, suspect.closed + patience.taking_in + patience.skew)
+        low = self._highest[before - 1] if before else 0
+        high = self._lowest[after] if after < len(self._sent) else None
+        return Window(low, high), min(before, len(self._sent) - after)
+
+
+class Case(Struct, frozen=True):
+    """What is known at one provider: who may own unknown ids, in which windows, and what cannot be looked into."""
+
+    suspects: tuple[Suspect, ...]
+    windows: Mapping[AttemptKey, Window]
+    hopeless: Mapping[AttemptKey, Conclusion]
+
+
+def open_case(suspects: Sequence[Suspect], neighbours: Sequence[Neighbour], patience: Patience) -> Case:
+    """Windows for every suspect. One without enough neighbours on both sides is not looked into by itself."""
+    neighbours = list(set(neighbours))
+    growing = grow(neighbours, patience.skew)
+    line = _Line(neighbours if growing else ())
+    windows: dict[AttemptKey, Window] = {}
+    hopeless: dict[AttemptKey, Conclusion] = {}
+    for suspect in suspects:
+        windows[suspect.key], scarce = line.around(suspect, patience)
+        if not growing:
+            hopeless[suspect.key] = Conclusion.NOT_GROWING
+        elif scarce < NEIGHBOURS:
+            hopeless[suspect.key] = Conclusion.NO_NEIGHBOURS
+        elif _width(windows[suspect.key]) > 2 * MOST_IDS:
+            hopeless[suspect.key] = Conclusion.TOO_MANY_IDS
+    return Case(tuple(suspects), windows, hopeless)
+
+
+def _width(between: Window) -> int:
+    return 0 if between.high is None else between.high - between.low - 1
+
+
+def ids_around(windows: Iterable[Window]) -> list[int]:
+    """The ids inside windows that are bounded, and those below them among which controls are sought."""
+    spans = (range(max(1, one.low - CONTROLS_WITHIN), one.high) for one in windows if one.high is not None)
+    return sorted({number for span in spans for number in span})
+
+
+def to_ask(between: Window, known: frozenset[int]) -> list[int] | None:
+    """The ids inside a window that are not known to be orders of ours; None where they are too many."""
+    if between.high is None:
+        return None
+    unknown = [number for number in range(between.low + 1, between.high) if number not in known]
+    return unknown if len(unknown) <= MOST_IDS else None
+
+
+def controls(case: Case, asked: Iterable[AttemptKey], known: frozenset[int]) -> list[int]:
+    """The nearest ids below the windows in question that are not ours and that no unsure order may have."""
+    lowest = min((case.windows[key].low for key in asked), default=0)
+    strange = (
+        number
+        for number in range(lowest - 1, max(0, lowest - CONTROLS_WITHIN), -1)
+        if number not in known and not any(one.holds(number) for one in case.windows.values())
+    )
+    return list(islice(strange, CONTROLS))
+
+
+class Proof(Struct, frozen=True):
+    """A conclusion; ``provider_order`` is the id that was found, where one was."""
+
+    conclusion: Conclusion
+    provider_order: int | None = None
+
+
+def conclude(
+    case: Case, asked: Mapping[AttemptKey, Sequence[int]], said: Mapping[int, Said], strange: Sequence[int] = ()
+) -> dict[AttemptKey, Proof]:
+    """A proof for every suspect that was asked about.
+
+    A provider that answers for one of the ``strange`` ids tells of orders that are not the panel's: then an id it
+    answers for proves nothing, and only what it knows nothing of does.
+    """
+    found = {number: one for number, one in said.items() if isinstance(one, Report)}
+    talkative = any(number in found for number in strange)
+    proofs: dict[AttemptKey, Proof] = {}
+    for suspects, numbers in _tangles(case, found):
+        owners = _owners(case, suspects, {number: found[number] for number in numbers})
+        for suspect in suspects:
+            if suspect.key in asked:
+                complete = all(said.get(number) is not None for number in asked[suspect.key])
+                proofs[suspect.key] = _prove(suspect, None if talkative and numbers else owners, complete)
+    return proofs
+
+
+def _tangles(case: Case, found: Iterable[int]) -> list[tuple[list[Suspect], list[int]]]:
+    """Suspects and ids in groups: no id of one group lies in a window of another."""
+    numbers = sorted(found)
+    spans: list[tuple[int, int, Suspect]] = []
+    groups: list[tuple[list[Suspect], list[int]]] = []
+    for suspect in case.suspects:
+        between = case.windows[suspect.key]
+        end = len(numbers) if between.high is None else bisect_left(numbers, between.high)
+        begin = bisect_right(numbers, between.low)
+        if begin < end:
+            spans.append((begin, end, suspect))
+        else:
+            groups.append(([suspect], []))
+    upto = 0
+    for begin, end, suspect in sorted(spans, key=lambda span: span[:2]):
+        if begin >= upto:
+            groups.append(([], []))
+        groups[-1][0].append(suspect)
+        groups[-1][1].extend(numbers[max(begin, upto) : end])
+        upto = max(upto, end)
+    return groups
+
+
+_Owners = Mapping[int, frozenset[AttemptKey]]
+"""Who may own each id, where every id has an owner of its own."""
+_Fits = Mapping[int, Sequence[AttemptKey]]
+
+
+def _owners(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report]) -> _Owners | None:
+    """None where the ids cannot all be orders of these attempts, or where too many are tangled."""
+    if not found:
+        return {}
+    if max(len(suspects), len(found)) > MOST_TANGLED:
+        return None
+    fits = {
+        number: [one.key for one in suspects if case.windows[one.key].holds(number) and _fits(one, report)]
+        for number, report in found.items()
+    }
+    if not _can_pair(fits):
+        return None
+    possible = {number: frozenset(key for key in keys if _can_pair(fits, number, key)) for number, keys in fits.items()}
+    return _settle_alike({one.key: one for one in suspects}, possible)
+
+
+def _fits(suspect: Suspect, report: Report) -> bool:
+    """Nobody has more left to deliver than was ordered."""
+    return report.remains is None or report.remains <= suspect.quantity
+
+
+def _can_pair(fits: _Fits, number: int | None = None, key: AttemptKey | None = None) -> bool:
+    """Whether every id can have an owner of its own; with ``number`` and ``key``, when that one owns that id."""
+    paired: dict[AttemptKey, int] = {}
+    closed = set() if key is None else {key}
+    return all(_augment(one, fits, paired, set(closed)) for one in fits if one != number)
+
+
+def _augment(number: int, fits: _Fits, paired: dict[AttemptKey, int], seen: set[AttemptKey]) -> bool:
+    """Finds an owner for one more id, moving others where need be. No path is longer than MOST_TANGLED."""
+    for key in fits[number]:
+        if key not in seen:
+            seen.add(key)
+            if key not in paired or _augment(paired[key], fits, paired, seen):
+                paired[key] = number
+                return True
+    return False
+
+
+def _settle_alike(suspects: Mapping[AttemptKey, Suspect], possible: _Owners) -> _Owners:
+    """Alike attempts that own as many ids as they are, and share them with nobody, own one each in their order.
+
+    Which of them owns which nobody could tell, and it changes nothing: the same was asked for by each.
+    """
+    settled = dict(possible)
+    for keys in set(possible.values()):
+        numbers = sorted(number for number, owners in possible.items() if owners == keys)
+        shared = any(keys & owners for number, owners in possible.items() if number not in numbers)
+        alike = len({suspects[key].alike for key in keys}) == 1
+        if alike and not shared and len(numbers) == len(keys):
+            in_order = sorted(keys, key=lambda key: (suspects[key].sent, key))
+            settled.update((number, frozenset((key,))) for number, key in zip(numbers, in_order, strict=True))
+    return settled
+
+
+def _prove(suspect: Suspect, owners: _Owners | None, complete: bool) -> Proof:
+    if owners is None:
+        return Proof(Conclusion.AMBIGUOUS)
+    mine = [number for number, keys in owners.items() if suspect.key in keys]
+    alone = [number for number in mine if len(owners[number]) == 1]
+    if alone:
+        return Proof(Conclusion.BOUGHT, alone[0])
+    if mine:
+        return Proof(Conclusion.AMBIGUOUS)
+    return Proof(Conclusion.NOT_BOUGHT if complete else Conclusion.UNANSWERED)
+
+
+def after_not_bought(times: int, *, routes_left: bool, hold_when_refused: bool) -> Verdict:
+    """What becomes of a delivery proved not to have been bought, ``times`` times at this provider: nothing refused
+    it, so it is sent again; one that is never taken in goes on as if it were refused."""
+    if times < SENT_AGAIN:
+        return Verdict(DeliveryState.QUEUED, later=True)
+    return after_sending(Declined(""), routes_left=routes_left, hold_when_refused=hold_when_refused)

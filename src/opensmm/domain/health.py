@@ -1,0 +1,268 @@
+"""Whether the panel is well: facts in, findings out, each with a level and words that say what to do."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import ProviderId
+
+ALIVE_WITHIN: Final = timedelta(seconds=15)
+"""A worker not heard of for longer is taken for dead."""
+DUE_LOOK: Final = timedelta(minutes=1)
+DUE_ACT: Final = timedelta(minutes=5)
+"""An order is at its provider by then, or somebody must find out why not."""
+UNPOLLED_INTERVALS: Final = 2
+UNPOLLED_GRACE: Final = timedelta(minutes=1)
+"""A delivery is unheard of after so many of its poll intervals and this: young ones are asked after every second."""
+UNPOLLED_ACT: Final = timedelta(minutes=30)
+LONG: Final = timedelta(days=7)
+"""At a provider for longer, a delivery is worth a question."""
+UNSURE_ACT: Final = timedelta(hours=1)
+HELD_ACT: Final = timedelta(days=1)
+REFILL_LOOK: Final = timedelta(hours=1)
+CANCEL_LOOK: Final = timedelta(minutes=10)
+FAILURES_LOOK: Final = 3
+FAILURES_ACT: Final = 10
+"""Failures in a row; with the pauses between them, ten take more than five minutes."""
+BALANCE_LOOK_H: Final = 24
+BALANCE_ACT_H: Final = 6
+"""A balance that lasts no longer is topped up now: a provider without money refuses everything."""
+TRANSACTION_LOOK: Final = timedelta(minutes=5)
+TRANSACTION_ACT: Final = timedelta(hours=4)
+COUNTED: Final = 50_000
+"""Rows that are looked at for one fact; where there are more, the count says "at least"."""
+
+
+class WorkerSeen(Struct, frozen=True):
+    host: str
+    pid: int
+    started: datetime
+    seen: datetime
+
+
+class Waiting(Struct, frozen=True):
+    """How many wait, and since when the oldest of them does."""
+
+    count: int = 0
+    since: datetime | None = None
+
+
+class Moving(Struct, frozen=True):
+    """Deliveries at providers: all, those whose provider has not been heard for too long, those there for too long."""
+
+    count: int = 0
+    unpolled: Waiting = Waiting()
+    long: Waiting = Waiting()
+
+
+class ProviderSeen(Struct, frozen=True):
+    """``failures`` are in a row; ``resting_until`` is when it is tried again; ``hours_left`` is how long its balance
+    lasts at the pace of the last day, where that is known."""
+
+    id: ProviderId
+    name: str
+    enabled: bool = True
+    failures: int = 0
+    resting_until: datetime | None = None
+    hours_left: Decimal | None = None
+
+
+class Facts(Struct, frozen=True):
+    """The panel at one moment. ``due`` could be sent and is not; ``refills`` and ``cancels`` their providers have yet
+    to hear of."""
+
+    workers: tuple[WorkerSeen, ...]
+    providers: tuple[ProviderSeen, ...]
+    catalogue_version: int
+    database_bytes: int
+    oldest_transaction: datetime | None = None
+    due: Waiting = Waiting()
+    sending: int = 0
+    moving: Moving = Moving()
+    unsure: Waiting = Waiting()
+    held: Waiting = Waiting()
+    refills: Waiting = Waiting()
+    cancels: Waiting = Waiting()
+
+
+class Level(StrEnum):
+    OK = "ok"
+    LOOK = "look"
+    ACT = "act"
+
+
+SEVERITY: Final = {Level.OK: 0, Level.LOOK: 1, Level.ACT: 2}
+
+
+class Finding(Struct, frozen=True):
+    """``do`` is empty where there is nothing to do."""
+
+    name: str
+    level: Level
+    says: str
+    do: str = ""
+
+
+def worst(findings: list[Finding]) -> Level:
+    return max((finding.level for finding in findings), key=SEVERITY.__getitem__, default=Level.OK)
+
+
+def alive(facts: Facts, now: datetime) -> list[WorkerSeen]:
+    return [worker for worker in facts.workers if now - worker.seen <= ALIVE_WITHIN]
+
+
+def judge(facts: Facts, now: datetime) -> list[Finding]:
+    """What an operator must know, in the order in which to read it. There is a finding of every name, well or not;
+    providers have one each, and one more for a balance whose end can be reckoned."""
+    return [
+        _workers(facts, now),
+        _due(facts.due, now),
+        _unpolled(facts.moving, now),
+        _long(facts.moving, now),
+        _for_operator("unsure", "unsure whether the provider took them", facts.unsure, UNSURE_ACT, _SETTLE, now),
+        _for_operator("held", "held for you", facts.held, HELD_ACT, _DECIDE, now),
+        _passing("refills", facts.refills, REFILL_LOOK, now),
+        _passing("cancels", facts.cancels, CANCEL_LOOK, now),
+        *_providers(facts.providers, now),
+        *_balances(facts.providers),
+        _database(facts, now),
+        Finding("catalogue", Level.OK, f"version {facts.catalogue_version}"),
+    ]
+
+
+_START: Final = "start `opensmm worker` or `opensmm serve`; its log says why it went"
+_SEND: Final = "see the workers and the providers below; workers that are all busy need another beside them"
+_POLL: Final = "see the providers below, and `a provider did not answer` in the worker's log"
+_ASK: Final = "ask the provider about the oldest; `opensmm orders show ORDER` tells an order's story"
+_SETTLE: Final = "look each up at its provider: nothing is sent again or paid back until it is settled"
+_DECIDE: Final = "`opensmm orders show ORDER` tells why; they wait for your decision"
+_TELL: Final = "see the providers below; one that knows no such action must be told by hand"
+_REACH: Final = "see whether it can be reached from here, and what the worker's log says of it"
+_TOP_UP: Final = "top it up there; `opensmm provider balance NAME` asks again"
+_TRANSACTION: Final = "find it in pg_stat_activity; while it lasts, dead rows of every table stay"
+
+
+def _workers(facts: Facts, now: datetime) -> Finding:
+    living = alive(facts, now)
+    silent = [worker for worker in facts.workers if worker not in living]
+    if not living:
+        return Finding("workers", Level.ACT, "no worker is alive: nothing is sent or followed", _START)
+    if not silent:
+        return Finding("workers", Level.OK, f"{len(living)} alive")
+    last = max(silent, key=lambda worker: worker.seen)
+    words = f"{len(living)} alive, {len(silent)} fell silent; the last: {last.host} pid {last.pid}"
+    return Finding("workers", Level.LOOK, f"{words}, {_span(now - last.seen)} ago", _START)
+
+
+def _due(due: Waiting, now: datetime) -> Finding:
+    level = _by_age(due, now, DUE_LOOK, DUE_ACT)
+    return Finding("due", level, f"{_count(due)} due to be sent{_since(due, now)}", _SEND if level != Level.OK else "")
+
+
+def _unpolled(moving: Moving, now: datetime) -> Finding:
+    level = _by_age(moving.unpolled, now, timedelta(0), UNPOLLED_ACT)
+    if level is Level.OK:
+        return Finding("unpolled", level, f"{_number(moving.count)} at providers, all heard of in time")
+    late = moving.unpolled
+    words = f"{_count(late)} at providers not heard of in twice their time{_since(late, now)}"
+    return Finding("unpolled", level, words, _POLL)
+
+
+def _long(moving: Moving, now: datetime) -> Finding:
+    level = _by_age(moving.long, now, timedelta(0), None)
+    words = f"{_count(moving.long)} at providers for more than {_span(LONG)}{_since(moving.long, now)}"
+    return Finding("long", level, words, _ASK if level != Level.OK else "")
+
+
+def _for_operator(name: str, words: str, found: Waiting, act: timedelta, do: str, now: datetime) -> Finding:
+    level = _by_age(found, now, timedelta(0), act)
+    return Finding(name, level, f"{_count(found)} {words}{_since(found, now)}", do if level != Level.OK else "")
+
+
+def _passing(name: str, waiting: Waiting, look: timedelta, now: datetime) -> Finding:
+    level = _by_age(waiting, now, look, None)
+    words = f"{_number(waiting.count)} to be passed on{_since(waiting, now)}"
+    return Finding(name, level, words, _TELL if level != Level.OK else "")
+
+
+def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
+    if not providers:
+        yield Finding("providers", Level.LOOK, "there is none: nothing can be fulfilled", "add one")
+    for provider in providers:
+        name = f"provider {provider.name}"
+        if not provider.enabled:
+            yield Finding(name, Level.OK, "disabled: its orders wait")
+        elif provider.failures == 0:
+            yield Finding(name, Level.OK, "answers")
+        else:
+            resting = provider.resting_until is not None and provider.resting_until > now
+            words = f"failed {provider.failures} times in a row{', and is left alone for a moment' if resting else ''}"
+            level = _by_failures(provider.failures)
+            yield Finding(name, level, words, _REACH if level != Level.OK else "")
+
+
+def _balances(providers: tuple[ProviderSeen, ...]) -> Iterator[Finding]:
+    for provider in providers:
+        if provider.enabled and provider.hours_left is not None:
+            level = _by_hours(provider.hours_left)
+            words = f"lasts {provider.hours_left} h at the pace of the last day"
+            yield Finding(f"balance {provider.name}", level, words, _TOP_UP if level != Level.OK else "")
+
+
+def _by_hours(hours_left: Decimal) -> Level:
+    if hours_left < BALANCE_ACT_H:
+        return Level.ACT
+    return Level.LOOK if hours_left < BALANCE_LOOK_H else Level.OK
+
+
+def _by_failures(failures: int) -> Level:
+    if failures >= FAILURES_ACT:
+        return Level.ACT
+    return Level.LOOK if failures >= FAILURES_LOOK else Level.OK
+
+
+def _database(facts: Facts, now: datetime) -> Finding:
+    open_one = Waiting(1, facts.oldest_transaction) if facts.oldest_transaction is not None else Waiting()
+    level = _by_age(open_one, now, TRANSACTION_LOOK, TRANSACTION_ACT)
+    size = f"{facts.database_bytes // (1 << 20)} MiB"
+    if level is Level.OK:
+        return Finding("database", level, size)
+    return Finding("database", level, f"{size}; a transaction is open{_since(open_one, now)}", _TRANSACTION)
+
+
+def _by_age(waiting: Waiting, now: datetime, look: timedelta, act: timedelta | None) -> Level:
+    if not waiting.count or waiting.since is None:
+        return Level.OK
+    age = now - waiting.since
+    if act is not None and age >= act:
+        return Level.ACT
+    return Level.LOOK if age >= look else Level.OK
+
+
+def _number(count: int) -> str:
+    return f"at least {count}" if count >= COUNTED else str(count)
+
+
+def _count(waiting: Waiting) -> str:
+    return f"{_number(waiting.count)} {'delivery' if waiting.count == 1 else 'deliveries'}"
+
+
+def _since(waiting: Waiting, now: datetime) -> str:
+    return "" if waiting.since is None or not waiting.count else f", the oldest for {_span(now - waiting.since)}"
+
+
+_UNITS: Final = (
+    (timedelta(days=2), timedelta(days=1), "days"),
+    (timedelta(hours=2), timedelta(hours=1), "hours"),
+    (timedelta(minutes=2), timedelta(minutes=1), "minutes"),
+)
+
+
+def _span(age: timedelta) -> str:
+    """``3 hours``: the largest unit of which there are two."""
+    unit, name = next(((unit, name) for least, unit, name in _UNITS if age >= least), (timedelta(seconds=1), "seconds"))
+    return f"{max(0, age // unit)} {name}"

@@ -1,0 +1,127 @@
+"""Importing a provider's price list: a plan of what would be new, change, move in price or be gone. Nothing is written
+by it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_CEILING, Decimal, localcontext
+from typing import Final
+
+from msgspec import Struct, structs
+
+from opensmm.base.ids import ServiceId
+from opensmm.domain.catalogue import SHAPES, Service
+from opensmm.domain.offers import Offer
+
+RATE_BELOW: Final = Decimal(10**9)
+MAX_DECIMALS: Final = 8
+
+
+class Terms(Struct, frozen=True):
+    """How the provider's rates become ours: times the exchange rate, plus per cent, plus a fixed amount, rounded up.
+
+    ``categories`` gives their categories other names; ``into`` puts all of them into one.
+    """
+
+    exchange_rate: Decimal
+    percent: Decimal = Decimal(0)
+    fixed: Decimal = Decimal(0)
+    decimals: int = 4
+    categories: Mapping[str, str] = {}
+    into: str = ""
+
+
+class Import(Struct, frozen=True):
+    """A line of theirs and what it becomes here."""
+
+    offer: Offer
+    service: Service
+
+
+class Change(Struct, frozen=True):
+    """A service of ours as it stands and as it would be; ``moved`` where its price is not what the terms make of it."""
+
+    before: Service
+    after: Service
+    moved: bool
+
+
+class Plan(Struct, frozen=True):
+    new: tuple[Import, ...]
+    changed: tuple[Change, ...]
+    gone: tuple[Service, ...]
+    same: int
+    left_out: tuple[str, ...]
+
+    def to_write(self, *, reprice: bool) -> list[Service]:
+        """The services that stand here already, as they are to be kept; prices stay where they are not to move."""
+        kept = [one.after if reprice else structs.replace(one.after, rate=one.before.rate) for one in self.changed]
+        known = {one.before.id: one.before for one in self.changed}
+        off_sale = [structs.replace(one, on_sale=False) for one in self.gone if one.on_sale]
+        return [*(one for one in kept if one != known[one.id]), *off_sale]
+
+
+def our_rate(rate: Decimal, terms: Terms) -> Decimal:
+    """Rounded up, so that no margin gets lost in the rounding."""
+    with localcontext() as exact:
+        exact.prec = 60
+        raised = rate * terms.exchange_rate * (100 + terms.percent) / 100 + terms.fixed
+        return raised.quantize(Decimal(1).scaleb(-terms.decimals), rounding=ROUND_CEILING)
+
+
+def plan(
+    offers: Iterable[Offer],
+    routed: Mapping[str, Sequence[Service]],
+    only_here: Iterable[ServiceId],
+    terms: Terms,
+    all_theirs: Iterable[str],
+) -> Plan:
+    """``routed``: our services by their number at the provider; ``only_here``: those that nobody else fulfils.
+
+    ``offers`` may be a choice of the list; what is gone is told by ``all_theirs``, every number on it.
+    """
+    new: list[Import] = []
+    changed: list[Change] = []
+    left_out: list[str] = []
+    same = 0
+    for offer in offers:
+        made = _service(offer, terms)
+        if isinstance(made, str):
+            left_out.append(f"{offer.service} {offer.name}: {made}")
+        elif offer.service not in routed:
+            new.append(Import(offer, made))
+        else:
+            changes = [change for known in routed[offer.service] if (change := _change(known, made)) is not None]
+            changed += changes
+            same += len(routed[offer.service]) - len(changes)
+    listed, alone = set(all_theirs), set(only_here)
+    gone = [one for theirs, known in routed.items() if theirs not in listed for one in known if one.id in alone]
+    return Plan(tuple(new), tuple(changed), tuple(gone), same, tuple(left_out))
+
+
+def _service(offer: Offer, terms: Terms) -> Service | str:
+    if offer.type is None:
+        return "its type is unknown"
+    rate = our_rate(offer.rate, terms)
+    if not 0 < rate < RATE_BELOW:
+        return "it would have no price"
+    return Service(
+        id=ServiceId(0),
+        name=offer.name,
+        type=offer.type,
+        category=terms.into or terms.categories.get(offer.category, offer.category),
+        rate=rate,
+        min=offer.min,
+        max=offer.max,
+        refill=offer.refill,
+        cancel=offer.cancel,
+        dripfeed=offer.dripfeed and SHAPES[offer.type].may_drip,
+        description=offer.description,
+        on_sale=False,
+    )
+
+
+def _change(known: Service, made: Service) -> Change | None:
+    """Ranges, offers and the rate follow the provider; name, category and all else stay the operator's."""
+    limits = {"min": made.min, "max": made.max}
+    flags = {"refill": made.refill, "cancel": made.cancel, "dripfeed": made.dripfeed}
+    after = structs.replace(known, rate=made.rate, **limits, **flags)
+    return None if after == known else Change(known, after, after.rate != known.rate)

@@ -1,0 +1,146 @@
+"""What the operator may do to an order, by how far it has come. Each step done already is None, and moves nothing."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from opensmm.base.money import Money
+from opensmm.domain.dispatch import END_STATES, AttemptOutcome, DeliveryState
+from opensmm.domain.orders import OrderState
+
+
+class Denial(StrEnum):
+    """Why the operator is told no; the value is what is said."""
+
+    NO_ORDER = "there is no such order"
+    NO_RUN = "it has no such run"
+    WHICH_RUN = "it has several runs: name one with --run"
+    SUBSCRIPTION = "it is a subscription: it can only be cancelled"
+    ENDED = "it has ended, and its money is settled: `orders refund` gives more of it back"
+    NOT_ENDED = "it has not ended: cancel it, or end it as partial"
+    SENDING = "it is being sent at this moment: try again in a minute"
+    UNSURE = "it is unsure whether its provider took it: `orders settle` it first"
+    NOT_UNSURE = "it is not unsure"
+    NOT_PROVED = "it is not proved that nothing was bought: settle it, or sign for the risk with --sign"
+    BOUGHT = "its provider took it: to send it again would be to buy it twice"
+    TAKEN = "that provider's order is another delivery's already"
+    PACKAGE = "a package is delivered whole or not at all"
+    REMAINS = "what remains of it must be above 0 and below its quantity"
+    TOO_MUCH = "it has not earned that much"
+    OTHER_AMOUNT = "the refund of that number was booked with another amount: give the next one another --number"
+
+
+class Run(Struct, frozen=True):
+    """A delivery under lock. ``outcome`` and ``provider_order`` are its newest attempt's, None where there is none."""
+
+    run: int
+    state: DeliveryState
+    quantity: int
+    remains: int | None
+    outcome: AttemptOutcome | None
+    provider_order: str | None
+
+
+class Subject(Struct, frozen=True):
+    """An order under lock, with its runs in order; a subscription has none."""
+
+    state: OrderState
+    packaged: bool
+    earned: Money
+    runs: tuple[Run, ...]
+
+
+class RunEnding(Struct, frozen=True):
+    """How a run is ended: the state it gets and what of it stays undelivered."""
+
+    run: int
+    state: DeliveryState
+    remains: int
+
+
+_OVER = (OrderState.COMPLETED, OrderState.PARTIAL, OrderState.CANCELED)
+
+
+def cancel(subject: Subject) -> tuple[RunEnding, ...] | Denial | None:
+    """Ends every open run with what it has delivered so far, as far as that is known."""
+    if subject.state is OrderState.CANCELED:
+        return None
+    if subject.state in _OVER:
+        return Denial.ENDED
+    return _end_all(subject, None)
+
+
+def complete(subject: Subject) -> tuple[RunEnding, ...] | Denial | None:
+    """Ends every open run as delivered in full."""
+    if subject.state is OrderState.COMPLETED:
+        return None
+    if not subject.runs:
+        return Denial.SUBSCRIPTION
+    return Denial.ENDED if subject.state in _OVER else _end_all(subject, 0)
+
+
+def _end_all(subject: Subject, remains: int | None) -> tuple[RunEnding, ...] | Denial:
+    still = [run for run in subject.runs if run.state not in END_STATES]
+    denied = next((why for run in still if (why := _unclear(run)) is not None), None)
+    return denied or tuple(_ending(run, remains) for run in still)
+
+
+def _unclear(run: Run) -> Denial | None:
+    if run.state is DeliveryState.SENDING:
+        return Denial.SENDING
+    return Denial.UNSURE if run.state is DeliveryState.UNSURE else None
+
+
+def _ending(run: Run, remains: int | None) -> RunEnding:
+    left = remains if remains is not None else run.quantity if run.remains is None else run.remains
+    if left == 0:
+        return RunEnding(run.run, DeliveryState.COMPLETED, 0)
+    return RunEnding(run.run, DeliveryState.CANCELED if left == run.quantity else DeliveryState.PARTIAL, left)
+
+
+def choose(subject: Subject, run: int | None) -> Run | Denial:
+    """The run that is meant; the only one where none is named."""
+    if not subject.runs:
+        return Denial.SUBSCRIPTION
+    if run is None:
+        return subject.runs[0] if len(subject.runs) == 1 else Denial.WHICH_RUN
+    return next((one for one in subject.runs if one.run == run), Denial.NO_RUN)
+
+
+def end_partial(subject: Subject, run: Run, remains: int) -> tuple[RunEnding, ...] | Denial | None:
+    if run.state in END_STATES:
+        return None if (run.state, run.remains) == (DeliveryState.PARTIAL, remains) else Denial.ENDED
+    if subject.packaged:
+        return Denial.PACKAGE
+    if not 0 < remains < run.quantity:
+        return Denial.REMAINS
+    return _unclear(run) or (_ending(run, remains),)
+
+
+def resend(run: Run, *, signed: bool) -> Run | Denial | None:
+    """Only what is proved not to have been bought is sent again, or what the operator takes the risk for."""
+    match run.state:
+        case DeliveryState.QUEUED | DeliveryState.SENDING:
+            return None
+        case DeliveryState.UNSURE:
+            return run if signed else Denial.NOT_PROVED
+        case DeliveryState.HELD if run.outcome in (None, AttemptOutcome.DECLINED):
+            return run
+    return Denial.ENDED if run.state in END_STATES else Denial.BOUGHT
+
+
+def settle(run: Run, provider_order: str | None) -> Run | Denial | None:
+    """The operator's word on an unsure run: the provider's order, or None where it bought nothing."""
+    if run.state is DeliveryState.UNSURE:
+        return run
+    said = AttemptOutcome.DECLINED if provider_order is None else AttemptOutcome.ACCEPTED
+    return None if (run.outcome, run.provider_order) == (said, provider_order) else Denial.NOT_UNSURE
+
+
+def refund(subject: Subject, amount: Money, booked: Money | None) -> Money | Denial | None:
+    """More money back for an ended order, out of what it has earned; ``booked`` is what bears this number already."""
+    if booked is not None:
+        return None if booked == amount else Denial.OTHER_AMOUNT
+    if subject.state not in _OVER:
+        return Denial.NOT_ENDED
+    return amount if amount <= subject.earned else Denial.TOO_MUCH

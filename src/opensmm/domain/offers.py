@@ -1,0 +1,55 @@
+"""What a provider offers: its price list as it was understood."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import ProviderId
+from opensmm.domain.catalogue import ServiceType
+
+MAX_OFFERS: Final = 100_000
+"""Lines of a provider's price list; a longer one is not read."""
+MAX_ROUTES: Final = 20
+"""Providers of one service."""
+
+
+class Offer(Struct, frozen=True):
+    """One line. ``service`` is the provider's own number, ``type`` None where its word is none of the trade's.
+
+    ``rate`` is per 1000 (of a package: for one) in the provider's currency.
+    """
+
+    service: str
+    name: str
+    category: str
+    type: ServiceType | None
+    rate: Decimal
+    min: int
+    max: int
+    refill: bool = False
+    cancel: bool = False
+    dripfeed: bool = False
+    description: str = ""
+
+
+class Offered(Struct, frozen=True):
+    """A whole list: the lines that were understood, and words on the others. ``dialect`` is that of its words."""
+
+    offers: tuple[Offer, ...]
+    odd: tuple[str, ...] = ()
+    dialect: str = ""
+
+
+class RouteTo(Struct, frozen=True):
+    """A provider of a service, and the provider's own number of it."""
+
+    provider: ProviderId
+    provider_service: str
+
+
+def cheapest_first(routes: Sequence[RouteTo], costs: Mapping[RouteTo, Decimal]) -> list[RouteTo]:
+    """Routes by what they cost in the panel's currency; those of unknown cost come last, in the order they stood."""
+    known = sorted((route for route in routes if route in costs), key=lambda route: costs[route])
+    return [*known, *(route for route in routes if route not in costs)]

@@ -1,0 +1,99 @@
+"""Providers: where one may be, what its balance will last for, and when it is left alone."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import pairwise
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import Struct
+
+MAX_URL: Final = 500
+MAX_NAME: Final = 100
+KEY_CHARS: Final = (8, 500)
+"""Keys of providers: a shorter one cannot be kept out of what is stored of answers."""
+MAX_CONCURRENCY: Final = 1000
+MAX_CALLS_PER_SECOND: Final = 10_000
+
+_HOST: Final = re.compile(r"(?=.{1,253}\Z)[0-9a-z]([0-9a-z-]*[0-9a-z])?(\.[0-9a-z]([0-9a-z-]*[0-9a-z])?)*\.?", re.I)
+_NUMERIC: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)\.?", re.I)
+
+
+def url_fault(url: str, *, private: bool) -> str:
+    """What is wrong with a provider's address; empty where nothing is. ``private``: plain HTTP may be spoken."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "this is not an address"
+    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
+        return f"an address has at most {MAX_URL} visible ASCII characters"
+    if parts.scheme != "https" and not (private and parts.scheme == "http"):
+        return "an address begins with https://"
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        return "an address holds no user, password or fragment"
+    if any(name.lower() == "key" for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        return "the key stands apart from the address"
+    return _host_fault(host, private=private)
+
+
+def _host_fault(host: str, *, private: bool) -> str:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        last = host.rstrip(".").rpartition(".")[2]
+        # "127.1" and "0x7f000001" are addresses to a resolver, though not to us.
+        return "" if _HOST.fullmatch(host) and not _NUMERIC.fullmatch(last) else "this is not a host's name"
+    return "" if private or is_public(address) else "this address is not one of the public internet"
+
+
+_EMBEDDING: Final = re.compile(r"64:ff9b:")
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """True of addresses of the public internet; of an IPv6 address that embeds an IPv4 one, what that one is."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is not None:
+            return is_public(inner)
+        if _EMBEDDING.match(address.compressed):
+            return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port: what a kept key is bound to."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+class Reading(Struct, frozen=True):
+    """A provider's balance at a time, in its own currency."""
+
+    at: datetime
+    balance: Decimal
+
+
+READINGS_SPAN: Final = timedelta(hours=24)
+"""How far back spending is looked at."""
+SHORTEST_SPAN: Final = timedelta(minutes=30)
+"""Less than this says nothing of the hours to come."""
+
+
+def hours_left(readings: Sequence[Reading]) -> Decimal | None:
+    """How long the newest balance will last at the pace of the readings, oldest first; None where that is unknown.
+
+    What was spent is the sum of the falls: a rise is a top-up.
+    """
+    if len(readings) < 2:
+        return None
+    first, last = readings[0], readings[-1]
+    falls = (max(before.balance - after.balance, Decimal(0)) for before, after in pairwise(readings))
+    spent = sum(falls, Decimal(0))
+    span_s = int((last.at - first.at).total_seconds())
+    if span_s < SHORTEST_SPAN.total_seconds() or not spent:
+        return None
+    return (max(last.balance, Decimal(0)) * span_s / spent / 3600).quantize(Decimal("0.1"))

@@ -1,0 +1,89 @@
+"""How much a provider is called: so many calls at a time, so many begun in a second, and none while it fails."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+from opensmm.domain.dispatch import rest_s
+
+WAITING: Final = 4
+"""Deliveries taken on for each call that a provider may have at a time: the next ones stand ready."""
+READY_S: Final = 5
+"""With a limit on calls a second, no more deliveries are taken on than are sent in this time."""
+
+
+class Slots:
+    """A provider's turns, first come first served; a context manager. ``taken`` counts those who have or await one."""
+
+    def __init__(self, concurrency: int, calls_per_second: int = 0) -> None:
+        self._turns = asyncio.Semaphore(concurrency)
+        self._every_s = 1 / calls_per_second if calls_per_second else 0.0
+        self._next = 0.0
+        self.taken = 0
+        self._most = WAITING * concurrency
+        if calls_per_second:
+            self._most = min(self._most, READY_S * calls_per_second)
+
+    @property
+    def room(self) -> int:
+        """How many more may queue up."""
+        return max(0, self._most - self.taken)
+
+    async def __aenter__(self) -> None:
+        self.taken += 1
+        try:
+            await self._turns.acquire()
+            try:
+                await self._pace()
+            except BaseException:
+                self._turns.release()
+                raise
+        except BaseException:
+            self.taken -= 1
+            raise
+
+    async def _pace(self) -> None:
+        if self._every_s:
+            now = time.monotonic()
+            at = max(now, self._next)
+            self._next = at + self._every_s
+            await asyncio.sleep(at - now)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.taken -= 1
+        self._turns.release()
+
+
+class Circuit:
+    """Whether a provider that is asked about things answers at all, as this process sees it.
+
+    After failures in a row it is closed off for a growing while, then tried with one call. Any answer opens it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._until: float | None = None
+
+    @property
+    def resting(self) -> bool:
+        return self._until is not None and self._clock() < self._until
+
+    @property
+    def to_be_tried(self) -> bool:
+        """It has rested: one call will tell."""
+        return self._until is not None and self._clock() >= self._until
+
+    def failed(self) -> None:
+        self._failures += 1
+        pause = rest_s(self._failures, reached=True, resting=self._until is not None)
+        if pause is not None:
+            self._until = self._clock() + pause
+
+    def answered(self) -> None:
+        self._failures = 0
+        self._until = None

@@ -1,0 +1,37 @@
+"""The operator's own staff as a provider: deliveries are handed to a list, and the staff tells how they fare."""
+
+from typing import Final
+
+from opensmm.domain.asks import Add
+from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
+from opensmm.domain.evidence import Said
+from opensmm.domain.progress import Report
+from opensmm.domain.refills import RefillStatus
+
+KIND: Final = "manual"
+
+
+class ManualProvider:
+    """Takes everything and is asked nothing: news of its deliveries comes from the staff's own commands.
+
+    A delivery is known here by the ask's idempotency key, which is the panel's own name of it.
+    """
+
+    async def add(self, ask: Add) -> SendOutcome:
+        return Accepted(ask.idempotency_key, "on the staff's list")
+
+    async def statuses(self, orders: list[str]) -> list[Report | None]:
+        return [None] * len(orders)
+
+    async def look_ups(self, orders: list[str]) -> list[Said]:
+        return [None] * len(orders)
+
+    async def refills(self, orders: list[str]) -> list[str | Declined | None]:
+        return list(orders)
+
+    async def refill_statuses(self, refills: list[str]) -> list[RefillStatus | None]:
+        return [None] * len(refills)
+
+    async def cancels(self, orders: list[str]) -> list[bool | Declined]:
+        """The wish is on the list, where the staff sees it."""
+        return [True] * len(orders)

@@ -1,0 +1,50 @@
+"""Connections to addresses that somebody typed: made to the public internet only, and to exactly what was looked at."""
+
+import socket
+from ipaddress import ip_address
+from typing import Final, TypeAlias
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+
+from opensmm.domain.providers import is_public
+
+IDLE_CONNECTION_S: Final = 3.0
+"""Shorter than servers keep idle connections: one that the other side is closing would make an ``add`` unsure."""
+
+Found: TypeAlias = tuple[int, int, int, str, tuple[str | int | bytes, ...]]
+"""What a name was resolved to, as ``socket.getaddrinfo`` has it."""
+
+
+class NotPublic(OSError):
+    """The address is not one of the public internet."""
+
+
+def _public_socket(found: Found) -> socket.socket:
+    """A socket for one address. The connection is made to this very address, so nothing resolves again in between."""
+    host = found[4][0]
+    if not isinstance(host, str) or not is_public(ip_address(host.partition("%")[0])):
+        raise NotPublic(f"{host!r} is not an address of the public internet")
+    return _any_socket(found)
+
+
+def _any_socket(found: Found) -> socket.socket:
+    made = socket.socket(family=found[0], type=found[1], proto=found[2])
+    made.setblocking(False)
+    return made
+
+
+def open_session(
+    concurrency: int, *, private: bool = False, resolver: AbstractResolver | None = None
+) -> aiohttp.ClientSession:
+    """A session for one provider: no cookies, no proxy of the environment, TLS verified against the system's roots.
+
+    ``private``: loopback and private addresses may be called too. Connections are dropped before the far side does so.
+    """
+    connector = aiohttp.TCPConnector(
+        limit=concurrency,
+        keepalive_timeout=IDLE_CONNECTION_S,
+        resolver=resolver or aiohttp.ThreadedResolver(),
+        socket_factory=_any_socket if private else _public_socket,
+    )
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)

@@ -1,0 +1,45 @@
+"""Keys of providers at rest: sealed with a secret that lies outside of the database, and bound to where they go."""
+
+import secrets
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from opensmm.base.faults import Fault
+from opensmm.base.ids import ProviderId
+from opensmm.domain.providers import origin
+
+VERSION: Final = b"\x01"
+NONCE_BYTES: Final = 12
+
+
+class Unsealable(Fault):
+    """The kept key does not open: another pepper, another provider or another address than it was sealed for."""
+
+
+def seal(pepper: bytes, provider: ProviderId, url: str, key: str) -> bytes:
+    """The key as it is kept. Moved to another row, or to another address, it does not open."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return VERSION + nonce + _cipher(pepper).encrypt(nonce, key.encode(), _bound(provider, url))
+
+
+def unseal(pepper: bytes, provider: ProviderId, url: str, sealed: bytes) -> str:
+    """Raises Unsealable where the key was not sealed with this pepper for this provider at this address."""
+    nonce, kept = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+    try:
+        if sealed[:1] != VERSION:
+            raise Unsealable("the key was sealed by a version that is not known here")
+        return _cipher(pepper).decrypt(nonce, kept, _bound(provider, url)).decode()
+    except (InvalidTag, ValueError) as error:
+        raise Unsealable("the kept key does not open: the pepper or the address has changed; set the key") from error
+
+
+def _cipher(pepper: bytes) -> AESGCM:
+    return AESGCM(HKDF(SHA256(), length=32, salt=None, info=b"opensmm provider keys").derive(pepper))
+
+
+def _bound(provider: ProviderId, url: str) -> bytes:
+    return f"provider {provider} at {origin(url)}".encode()

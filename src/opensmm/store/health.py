@@ -1,0 +1,117 @@
+"""The facts of the panel's health. What is counted stands in partial indexes, and no count looks at more than
+``COUNTED`` rows, so that asking costs the same however many orders are kept."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from psycopg.rows import TupleRow
+
+from opensmm.domain import progress
+from opensmm.domain.health import (
+    COUNTED,
+    LONG,
+    UNPOLLED_GRACE,
+    UNPOLLED_INTERVALS,
+    Facts,
+    Moving,
+    ProviderSeen,
+    Waiting,
+)
+from opensmm.store import workers
+from opensmm.store.connection import Connection
+
+_DUE: Final = """
+with found as materialized (
+  select due from delivery where state = 'queued' and due <= %(now)s order by due limit %(most)s
+)
+select count(*), min(due) from found
+"""
+_SENDING: Final = """
+with found as materialized (select lease_until from delivery where state = 'sending' limit %(most)s)
+select count(*) from found
+"""
+_MOVING: Final = """
+with found as materialized (
+  select coalesce(polled, sent) as heard, sent from delivery
+  where state in ('pending', 'processing', 'in_progress') and due is not null order by due limit %(most)s
+), judged as (
+  select sent, heard, sent < %(long_ago)s::timestamptz as long,
+    heard < %(now)s::timestamptz - %(grace)s::interval - %(intervals)s::int
+      * (%(pauses)s::interval[])[1 + width_bucket(%(now)s::timestamptz - sent, %(ages)s::interval[])] as unpolled
+  from found
+)
+select count(*), count(*) filter (where unpolled), min(heard) filter (where unpolled),
+  count(*) filter (where long), min(sent) filter (where long)
+from judged
+"""
+_FOR_OPERATOR: Final = """
+with found as materialized (
+  select state, sent from delivery where state in ('unsure', 'held') order by order_id limit %(most)s
+)
+select state, count(*), min(sent) from found group by state
+"""
+_REFILLS: Final = """
+with found as materialized (
+  select refill_id from refill_task where due is not null and provider_refill is null order by due limit %(most)s
+)
+select count(*), min(r.created) from found f join refill r on r.id = f.refill_id
+"""
+_CANCELS: Final = """
+with found as materialized (
+  select cancel_asked from delivery
+  where cancel_asked is not null and cancel_passed is null and state in ('pending', 'processing', 'in_progress')
+  order by order_id limit %(most)s
+)
+select count(*), min(cancel_asked) from found
+"""
+_PROVIDERS: Final = "select id, name, enabled, failures, resting_until from provider order by name"
+_DATABASE: Final = """
+select p.catalogue_version, pg_database_size(current_database()), (
+  select min(xact_start) from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend')
+from panel p
+"""
+
+
+async def facts(connection: Connection, now: datetime) -> Facts:
+    """The panel as it is at this moment. Transactions are those that the app's role may see: its own."""
+    most = {"most": COUNTED}
+    moving = await _row(connection, _MOVING, most | moving_at(now))
+    operator = {row[0]: Waiting(*row[1:]) for row in await _rows(connection, _FOR_OPERATOR, most)}
+    version, size, transaction = await _row(connection, _DATABASE, {})
+    return Facts(
+        workers=tuple(await workers.seen(connection)),
+        providers=tuple(ProviderSeen(*row) for row in await _rows(connection, _PROVIDERS, {})),
+        catalogue_version=version,
+        database_bytes=size,
+        oldest_transaction=transaction,
+        due=Waiting(*await _row(connection, _DUE, most | {"now": now})),
+        sending=(await _row(connection, _SENDING, most))[0],
+        moving=Moving(moving[0], Waiting(*moving[1:3]), Waiting(*moving[3:])),
+        unsure=operator.get("unsure", Waiting()),
+        held=operator.get("held", Waiting()),
+        refills=Waiting(*await _row(connection, _REFILLS, most)),
+        cancels=Waiting(*await _row(connection, _CANCELS, most)),
+    )
+
+
+def moving_at(now: datetime) -> dict[str, object]:
+    """What the look at deliveries with providers needs to know of how often they are asked after."""
+    return {
+        "now": now,
+        "long_ago": now - LONG,
+        "grace": UNPOLLED_GRACE,
+        "intervals": UNPOLLED_INTERVALS,
+        "ages": [age for age, _ in progress.POLL_STEPS],
+        "pauses": [*(pause for _, pause in progress.POLL_STEPS), progress.POLL_LAST],
+    }
+
+
+async def _rows(connection: Connection, query: str, told: Mapping[str, object]) -> list[TupleRow]:
+    return await (await connection.execute(query, told)).fetchall()
+
+
+async def _row(connection: Connection, query: str, told: Mapping[str, object]) -> TupleRow:
+    (row,) = await _rows(connection, query, told)
+    return row

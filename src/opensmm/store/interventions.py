@@ -1,0 +1,148 @@
+"""The statements of the operator's work on single orders, and the list of those that wait for it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import CustomerId, OrderId, ProviderId
+from opensmm.base.money import Money
+from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
+from opensmm.domain.interventions import Run, RunEnding, Subject
+from opensmm.domain.orders import OrderState
+from opensmm.store.connection import Connection
+
+_ORDER: Final = "select customer_id, state, packaged, earned from orders where id = %s"
+_RUNS: Final = """
+select d.run, d.state, d.quantity, d.remains, t.outcome, t.provider_order
+from delivery d left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+where d.order_id = %s order by d.run for update of d
+"""
+
+
+async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, Subject] | None:
+    """An order with its runs, under lock; the customer and the order were locked before."""
+    cursor = await connection.execute(_RUNS, [order])
+    runs = tuple(
+        Run(row[0], DeliveryState(row[1]), row[2], row[3], None if row[4] is None else AttemptOutcome(row[4]), row[5])
+        for row in await cursor.fetchall()
+    )
+    cursor = await connection.execute(_ORDER, [order])
+    row = await cursor.fetchone()
+    return None if row is None else (CustomerId(row[0]), Subject(OrderState(row[1]), row[2], row[3], runs))
+
+
+_END: Final = """
+update delivery d set state = a.state, remains = a.remains, due = null, lease_until = null
+from unnest(%s::int[], %s::text[], %s::bigint[]) as a (run, state, remains)
+where d.order_id = %s and d.run = a.run
+"""
+_COSTS: Final = """
+select d.run, d.attempt, t.provider_id, t.cost, p.exchange_rate from delivery d
+left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+left join provider p on p.id = t.provider_id
+where d.order_id = %s and d.run = any(%s) order by d.run
+"""
+
+
+class Tried(Struct, frozen=True):
+    """A run's newest attempt: where it was tried, and what it has cost as far as is known."""
+
+    run: int
+    number: int
+    provider: ProviderId | None
+    cost: Decimal | None
+    exchange_rate: Decimal | None
+
+
+async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> list[Tried]:
+    cursor = await connection.execute(_COSTS, [order, list(runs)])
+    return [Tried(*row) for row in await cursor.fetchall()]
+
+
+async def end(connection: Connection, order: OrderId, endings: Sequence[RunEnding]) -> None:
+    """Gives runs, whose rows are locked, the ends that the operator chose."""
+    arrays = [one.run for one in endings], [one.state.value for one in endings], [one.remains for one in endings]
+    await connection.execute(_END, [*arrays, order])
+
+
+_QUEUE: Final = """
+update delivery set state = 'queued', due = %s, lease_until = null, cancel_asked = null, cancel_passed = null,
+  route = case when state = 'held' then 0 else route end
+where order_id = %s and run = %s
+"""
+_RISKED: Final = """
+update attempt t set outcome = 'declined', answered = %s from delivery d
+where d.order_id = %s and d.run = %s and t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+  and t.outcome = 'unsure'
+"""
+
+
+async def queue_again(connection: Connection, order: OrderId, run: int, now: datetime) -> None:
+    """Has a run sent again; one that was held begins at its service's first provider."""
+    await connection.execute(_RISKED, [now, order, run])
+    await connection.execute(_QUEUE, [now, order, run])
+
+
+_BOOKED: Final = "select amount from transfer where order_id = %s and kind = 'return' and sequence = %s"
+_GIVE: Final = "update orders set earned = earned - %s, refunded = refunded + %s where id = %s"
+
+
+async def booked(connection: Connection, order: OrderId, number: int) -> Money | None:
+    """The amount of an order's refund of that number, where there was one."""
+    cursor = await connection.execute(_BOOKED, [order, number])
+    row = await cursor.fetchone()
+    return None if row is None else Money(row[0])
+
+
+async def give_back(connection: Connection, order: OrderId, amount: Money) -> None:
+    await connection.execute(_GIVE, [amount, amount, order])
+
+
+QUEUED_TOO_LONG: Final = timedelta(minutes=5)
+AT_PROVIDER_TOO_LONG: Final = timedelta(days=3)
+_WAITING: Final = """
+with waiting as (
+  select *, 'unsure' as why from delivery where state = 'unsure' and %(unsure)s
+  union all select *, 'held' from delivery where state = 'held' and %(held)s
+  union all select *, 'stuck' from delivery where %(stuck)s and state = 'queued' and due < %(queued_by)s
+  union all select *, 'stuck' from delivery where %(stuck)s and state = 'sending' and lease_until < %(queued_by)s
+  union all select *, 'stuck' from delivery where %(stuck)s and state in ('pending', 'processing', 'in_progress')
+    and sent < %(sent_by)s
+)
+select w.order_id, w.run, w.why, w.state, w.service_id, w.quantity, w.remains, p.name, t.provider_order,
+  coalesce(t.sent, w.sent, w.due), t.answer,
+  (select e.conclusion from evidence e where e.order_id = w.order_id and e.run = w.run and e.number = w.attempt
+   order by e.id desc limit 1)
+from waiting w
+left join attempt t on t.order_id = w.order_id and t.run = w.run and t.number = w.attempt
+left join provider p on p.id = t.provider_id
+order by w.order_id, w.run limit %(limit)s
+"""
+
+
+class Waiting(Struct, frozen=True):
+    """A delivery that waits for the operator. ``concluded`` is what the last look at its evidence came to."""
+
+    order: OrderId
+    run: int
+    why: str
+    state: str
+    service: int
+    quantity: int
+    remains: int | None
+    provider: str | None
+    provider_order: str | None
+    since: datetime | None
+    answer: str | None
+    concluded: str | None
+
+
+async def waiting(connection: Connection, kinds: frozenset[str], now: datetime, limit: int) -> list[Waiting]:
+    """Deliveries of some kinds (unsure, held, stuck), oldest orders first."""
+    told = {kind: kind in kinds for kind in ("unsure", "held", "stuck")}
+    times = {"queued_by": now - QUEUED_TOO_LONG, "sent_by": now - AT_PROVIDER_TOO_LONG}
+    cursor = await connection.execute(_WAITING, {**told, **times, "limit": limit})
+    return [Waiting(*row) for row in await cursor.fetchall()]

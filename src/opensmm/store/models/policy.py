@@ -1,0 +1,28 @@
+"""The operator's policy, with its history."""
+
+from django.db import models
+from django.db.models import CheckConstraint, Q, UniqueConstraint
+
+from opensmm.domain.policy import RuleKind
+from opensmm.store.models.fields import one_of
+
+
+class PolicyRule(models.Model):
+    """A rule added, or the removal of one. Rows are only ever added, so that they tell who decided what, and when."""
+
+    id = models.BigAutoField(primary_key=True)
+    version = models.BigIntegerField(db_comment="of the catalogue, from which on it holds")
+    removes = models.BigIntegerField(null=True, db_comment="the rule that this row takes away")
+    at = models.DateTimeField()
+    actor = models.TextField()
+    kind = models.TextField()
+    value = models.TextField()
+    reason = models.TextField(db_default="")
+
+    class Meta:
+        db_table = "policy_rule"
+        constraints = [
+            one_of("kind", RuleKind, "policy_rule_kind"),
+            CheckConstraint(condition=~Q(value=""), name="policy_rule_value"),
+            UniqueConstraint(fields=["removes"], name="policy_rule_removed_once"),
+        ]

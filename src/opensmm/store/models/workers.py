@@ -1,0 +1,14 @@
+"""Who works: one row a worker process, for as long as it is heard of."""
+
+from django.db import models
+
+
+class Worker(models.Model):
+    id = models.UUIDField(primary_key=True)
+    started = models.DateTimeField()
+    seen = models.DateTimeField(db_comment="the newest heartbeat")
+    pid = models.IntegerField()
+    host = models.TextField()
+
+    class Meta:
+        db_table = "worker"

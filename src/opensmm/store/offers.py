@@ -1,0 +1,146 @@
+"""Price lists of providers as last seen, and the routes from our services to theirs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+from psycopg.rows import TupleRow
+
+from opensmm.base.ids import ProviderId, ServiceId
+from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.offers import Offer, RouteTo
+from opensmm.store.connection import Connection
+
+_KEEP: Final = """
+insert into offer (provider_id, provider_service, name, category, type, rate, min, max, refill, cancel, dripfeed,
+                   description, seen)
+select %(provider)s, o.service, o.name, o.category, o.type, o.rate, o.min, o.max, o.refill, o.cancel, o.dripfeed,
+       o.description, %(now)s
+from jsonb_to_recordset(%(offers)s::jsonb) as o (service text, name text, category text, type text, rate numeric,
+     min bigint, max bigint, refill bool, cancel bool, dripfeed bool, description text)
+on conflict (provider_id, provider_service) do update set name = excluded.name, category = excluded.category,
+  type = excluded.type, rate = excluded.rate, min = excluded.min, max = excluded.max, refill = excluded.refill,
+  cancel = excluded.cancel, dripfeed = excluded.dripfeed, description = excluded.description, seen = excluded.seen,
+  gone = null
+"""
+_GONE: Final = "update offer set gone = %s where provider_id = %s and seen < %s and gone is null"
+_OFFERS: Final = """
+select provider_service, name, category, type, rate, min, max, refill, cancel, dripfeed, description
+from offer where provider_id = %s and gone is null order by provider_service
+"""
+
+
+async def keep(connection: Connection, provider: ProviderId, offers: Sequence[Offer], now: datetime) -> None:
+    """Keeps a whole price list; what no longer stands there is gone."""
+    text = msgspec.json.encode(offers).decode()
+    await connection.execute(_KEEP, {"provider": provider, "offers": text, "now": now})
+    await connection.execute(_GONE, [now, provider, now])
+
+
+async def offers(connection: Connection, provider: ProviderId) -> list[Offer]:
+    cursor = await connection.execute(_OFFERS, [provider])
+    return [_offer(row) for row in await cursor.fetchall()]
+
+
+def _offer(row: TupleRow) -> Offer:
+    return Offer(*(*row[:3], None if row[3] is None else ServiceType(row[3]), *row[4:]))
+
+
+_LOCK_SERVICE: Final = "select id from service where id = any(%s) order by id for update"
+_ROUTES: Final = (
+    "select service_id, provider_id, provider_service from route where service_id = any(%s) order by position"
+)
+_DROP: Final = "delete from route where service_id = any(%s)"
+_SET: Final = """
+insert into route (service_id, position, provider_id, provider_service)
+select * from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[])
+"""
+
+
+async def lock_services(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceId]:
+    """Those of the services that exist; their routes are ours until the transaction ends."""
+    cursor = await connection.execute(_LOCK_SERVICE, [list(services)])
+    return [ServiceId(row[0]) for row in await cursor.fetchall()]
+
+
+async def routes(connection: Connection, services: Sequence[ServiceId]) -> dict[ServiceId, list[RouteTo]]:
+    """The providers of each service in the order in which they are asked."""
+    found: dict[ServiceId, list[RouteTo]] = {service: [] for service in services}
+    for service, provider, theirs in await (await connection.execute(_ROUTES, [list(services)])).fetchall():
+        found[ServiceId(service)].append(RouteTo(ProviderId(provider), theirs))
+    return found
+
+
+async def set_routes(connection: Connection, wanted: dict[ServiceId, list[RouteTo]]) -> None:
+    """Writes the routes of services anew, numbered from 0 without a gap: a try counts along these numbers."""
+    lines = [(service, at, route) for service, routes in wanted.items() for at, route in enumerate(routes)]
+    await connection.execute(_DROP, [list(wanted)])
+    arrays = (
+        [service for service, _, _ in lines],
+        [at for _, at, _ in lines],
+        [route.provider for _, _, route in lines],
+        [route.provider_service for _, _, route in lines],
+    )
+    await connection.execute(_SET, [*arrays])
+
+
+_COSTS: Final = """
+select o.provider_id, o.provider_service, o.rate * p.exchange_rate
+from offer o join provider p on p.id = o.provider_id
+join unnest(%s::bigint[], %s::text[]) as w (provider_id, provider_service) using (provider_id, provider_service)
+where o.gone is null group by 1, 2, 3
+"""
+_CHEAPEST_FIRST: Final = "update service set cheapest_first = %s where id = any(%s)"
+_BY_COST: Final = """
+select distinct s.id from service s join route r on r.service_id = s.id where s.cheapest_first and r.provider_id = %s
+"""
+
+
+async def costs(connection: Connection, routes: Sequence[RouteTo]) -> dict[RouteTo, Decimal]:
+    """What 1000 cost at each provider, in the panel's currency, where its price list is known."""
+    arrays = [route.provider for route in routes], [route.provider_service for route in routes]
+    found = await (await connection.execute(_COSTS, [*arrays])).fetchall()
+    return {RouteTo(ProviderId(provider), theirs): cost for provider, theirs, cost in found}
+
+
+async def set_cheapest_first(connection: Connection, services: Sequence[ServiceId], cheapest: bool) -> None:
+    await connection.execute(_CHEAPEST_FIRST, [cheapest, list(services)])
+
+
+async def kept_by_cost(connection: Connection, provider: ProviderId) -> list[ServiceId]:
+    """Services of a provider whose routes stand in the order of their cost."""
+    cursor = await connection.execute(_BY_COST, [provider])
+    return sorted(ServiceId(row[0]) for row in await cursor.fetchall())
+
+
+_STANDS_BY_COST: Final = "select cheapest_first from service where id = %s"
+
+
+async def stands_by_cost(connection: Connection, service: ServiceId) -> bool:
+    row = await (await connection.execute(_STANDS_BY_COST, [service])).fetchone()
+    return row is not None and bool(row[0])
+
+
+_ROUTED: Final = """
+select r.provider_service, r.service_id, not exists (
+  select from route o where o.service_id = r.service_id and o.provider_id <> r.provider_id)
+from route r where r.provider_id = %s order by r.service_id
+"""
+_HOLD_NUMBERS: Final = "select id from panel for update"
+_LAST: Final = "select coalesce(max(id), 0), coalesce(max(position), 0) from service"
+
+
+async def routed_to(connection: Connection, provider: ProviderId) -> list[tuple[str, ServiceId, bool]]:
+    """Services that a provider fulfils: its number, ours, and whether nobody else does."""
+    cursor = await connection.execute(_ROUTED, [provider])
+    return [(row[0], ServiceId(row[1]), row[2]) for row in await cursor.fetchall()]
+
+
+async def last_numbers(connection: Connection) -> tuple[int, int]:
+    """The highest id and position of a service; nobody else hands out new ones until the transaction ends."""
+    await connection.execute(_HOLD_NUMBERS)
+    row = await (await connection.execute(_LAST)).fetchone()
+    assert row is not None
+    return row[0], row[1]

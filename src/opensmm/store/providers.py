@@ -1,0 +1,175 @@
+"""Providers as kept: who they are, how they have fared, and what balance they were last seen with."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct, structs
+from psycopg.rows import TupleRow
+
+from opensmm.base.ids import ProviderId
+from opensmm.domain.providers import Reading
+from opensmm.store.connection import Connection
+
+
+class ProviderRow(Struct, frozen=True):
+    """``exchange_rate`` is the panel's currency for one of the provider's. ``resting_until``: left alone until then."""
+
+    id: ProviderId
+    name: str
+    kind: str
+    url: str
+    dialect: str
+    failures: int
+    exchange_rate: Decimal
+    currency: str
+    enabled: bool
+    concurrency: int
+    calls_per_second: int
+    resting_until: datetime | None
+    fault: str
+    sealed_key: bytes | None
+
+
+_COLUMNS: Final = ", ".join(field.name for field in structs.fields(ProviderRow))
+_PROVIDERS: Final = f"select {_COLUMNS} from provider order by id"
+_NAMED: Final = f"select {_COLUMNS} from provider where name = %s or id::text = %s order by name = %s desc limit 1"
+_LOCKED: Final = f"select {_COLUMNS} from provider where id = %s for update"
+
+
+async def providers(connection: Connection) -> list[ProviderRow]:
+    """All of them: one that is switched off still has its orders followed."""
+    cursor = await connection.execute(_PROVIDERS)
+    return [_row(row) for row in await cursor.fetchall()]
+
+
+async def named(connection: Connection, name: str) -> ProviderRow | None:
+    """A provider by its name or, where nobody is called so, by its id."""
+    row = await (await connection.execute(_NAMED, [name, name, name])).fetchone()
+    return None if row is None else _row(row)
+
+
+async def lock(connection: Connection, provider: ProviderId) -> ProviderRow | None:
+    row = await (await connection.execute(_LOCKED, [provider])).fetchone()
+    return None if row is None else _row(row)
+
+
+def _row(row: TupleRow) -> ProviderRow:
+    return ProviderRow(*(*row[:-1], None if row[-1] is None else bytes(row[-1])))
+
+
+_ADD: Final = """
+insert into provider (name, kind, url, dialect, currency, exchange_rate, concurrency, calls_per_second)
+values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (name) do nothing returning id
+"""
+_CHANGE: Final = """
+update provider set name = %s, url = %s, dialect = %s, currency = %s, exchange_rate = %s, enabled = %s,
+  concurrency = %s, calls_per_second = %s, sealed_key = %s where id = %s
+"""
+
+
+async def add(connection: Connection, row: ProviderRow) -> ProviderId | None:
+    """A new provider, its key apart; None where there is one of that name. The row's own id is not looked at."""
+    values = [row.name, row.kind, row.url, row.dialect, row.currency, row.exchange_rate, row.concurrency]
+    found = await (await connection.execute(_ADD, [*values, row.calls_per_second])).fetchone()
+    return None if found is None else ProviderId(found[0])
+
+
+async def change(connection: Connection, row: ProviderRow) -> None:
+    """Writes what the operator may change of a provider."""
+    values = [row.name, row.url, row.dialect, row.currency, row.exchange_rate, row.enabled, row.concurrency]
+    await connection.execute(_CHANGE, [*values, row.calls_per_second, row.sealed_key, row.id])
+
+
+_FARED: Final = """
+select id, failures, resting_until is not null from provider
+where id = any(%s) or id = any(%s) and (failures > 0 or resting_until is not null) order by id for update
+"""
+_FAILED: Final = """
+update provider p set failures = a.failures, resting_until = coalesce(a.until, p.resting_until), fault = a.fault
+from unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::text[]) as a (id, failures, until, fault) where p.id = a.id
+"""
+_WELL: Final = "update provider set failures = 0, resting_until = null where id = any(%s)"
+
+
+async def fared(
+    connection: Connection, failed: Sequence[ProviderId], answered: Sequence[ProviderId]
+) -> dict[ProviderId, tuple[int, bool]]:
+    """Failures in a row, and whether it is being left alone, by provider, of those whose rows are to change.
+
+    These stay locked, in the order of their ids; one that answered and was well is neither locked nor told of.
+    """
+    cursor = await connection.execute(_FARED, [list(failed), list(answered)])
+    return {ProviderId(row[0]): (row[1], row[2]) for row in await cursor.fetchall()}
+
+
+async def failed(connection: Connection, told: Sequence[tuple[ProviderId, int, datetime | None, str]]) -> None:
+    """Keeps how many failures in a row there are, until when a provider is left alone, and what it said."""
+    arrays = [one[0] for one in told], [one[1] for one in told], [one[2] for one in told], [one[3] for one in told]
+    await connection.execute(_FAILED, [*arrays])
+
+
+async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> None:
+    await connection.execute(_WELL, [list(providers)])
+
+
+_HALF_OPEN: Final = """
+select id from provider where id = any(%s) and enabled and resting_until <= %s order by id for update skip locked
+"""
+_TRIED: Final = "update provider set resting_until = %s where id = any(%s)"
+
+
+async def half_open(connection: Connection, known: Sequence[ProviderId], now: datetime) -> list[ProviderId]:
+    """Providers that have rested and may be tried with one call; no other worker tries them at the same time."""
+    cursor = await connection.execute(_HALF_OPEN, [list(known), now])
+    return [ProviderId(row[0]) for row in await cursor.fetchall()]
+
+
+async def tried(connection: Connection, providers: Sequence[ProviderId], until: datetime) -> None:
+    """The one call is on its way: nobody else calls until it has come to something, or its time is over."""
+    if providers:
+        await connection.execute(_TRIED, [until, list(providers)])
+
+
+_BALANCE_DUE: Final = """
+update provider set balance_asked = %s
+where kind <> 'manual' and id = any(%s) and (balance_asked is null or balance_asked <= %s) returning id
+"""
+_KEEP_BALANCE: Final = """
+insert into balance_reading (provider_id, at, balance)
+select * from unnest(%s::bigint[], %s::timestamptz[], %s::numeric[])
+on conflict do nothing
+"""
+_READINGS: Final = "select provider_id, at, balance from balance_reading where at >= %s order by provider_id, at"
+_FORGET: Final = """
+delete from balance_reading b where at < %s
+  and exists (select from balance_reading n where n.provider_id = b.provider_id and n.at > b.at)
+"""
+
+
+async def balance_due(
+    connection: Connection, known: Sequence[ProviderId], now: datetime, asked_before: datetime
+) -> list[ProviderId]:
+    """Providers whose balance is to be asked for; another worker is not told of them meanwhile."""
+    cursor = await connection.execute(_BALANCE_DUE, [now, list(known), asked_before])
+    return [ProviderId(row[0]) for row in await cursor.fetchall()]
+
+
+async def keep_balances(connection: Connection, told: Sequence[tuple[ProviderId, Reading]]) -> None:
+    if told:
+        arrays = [one for one, _ in told], [reading.at for _, reading in told], [reading.balance for _, reading in told]
+        await connection.execute(_KEEP_BALANCE, [*arrays])
+
+
+async def readings(connection: Connection, since: datetime) -> dict[ProviderId, list[Reading]]:
+    """Balances by provider, oldest first."""
+    found: dict[ProviderId, list[Reading]] = {}
+    for provider, at, balance in await (await connection.execute(_READINGS, [since])).fetchall():
+        found.setdefault(ProviderId(provider), []).append(Reading(at, balance))
+    return found
+
+
+async def forget_readings(connection: Connection, before: datetime) -> None:
+    """Forgets old balances; the newest of each provider stays."""
+    await connection.execute(_FORGET, [before])

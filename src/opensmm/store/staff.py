@@ -1,0 +1,162 @@
+"""What waits for the operator's staff: deliveries and refills that a provider of kind ``manual`` was handed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import OrderId, ProviderId, RefillId, ServiceId
+from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.progress import Followed
+from opensmm.store.connection import Connection
+from opensmm.store.progress import Followee
+from opensmm.store.refill_tasks import RefillTask
+
+
+class Waiting(Struct, frozen=True):
+    """A delivery on the staff's list. ``cancel_asked``: when the customer last asked to cancel it."""
+
+    order: OrderId
+    run: int
+    runs: int
+    service: ServiceId
+    service_name: str
+    link: str
+    quantity: int
+    remains: int | None
+    start_count: int | None
+    state: DeliveryState
+    since: datetime
+    cancel_asked: datetime | None
+    details: dict[str, Any]
+
+
+# What the staff has is the only work at a provider without a due time, and so has an index of its own.
+_WAITING: Final = """
+select d.order_id, d.run, o.runs, d.service_id, s.name, o.link, d.quantity, d.remains, d.start_count, d.state, d.sent,
+  d.cancel_asked, coalesce(x.details, '{}'::jsonb)
+from delivery d
+join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+join provider p on p.id = t.provider_id and p.kind = 'manual'
+join orders o on o.id = d.order_id
+join service s on s.id = d.service_id
+left join order_detail x on x.order_id = d.order_id
+where d.state in ('pending', 'processing', 'in_progress') and d.due is null
+order by d.sent, d.order_id, d.run limit %s
+"""
+
+
+async def waiting(connection: Connection, limit: int) -> list[Waiting]:
+    """The list, oldest first."""
+    cursor = await connection.execute(_WAITING, [limit])
+    return [Waiting(*(*row[:9], DeliveryState(row[9]), *row[10:])) for row in await cursor.fetchall()]
+
+
+_WITH_STAFF: Final = """
+select d.order_id, d.run, d.attempt, t.provider_id, t.provider_order, d.sent, d.state, d.quantity, o.packaged,
+  d.start_count, d.remains, d.polled
+from delivery d
+join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+join provider p on p.id = t.provider_id and p.kind = 'manual'
+join orders o on o.id = d.order_id
+where d.order_id = any(%s) and d.state in ('pending', 'processing', 'in_progress')
+order by d.order_id, d.run for update of d
+"""
+
+
+async def with_staff(connection: Connection, orders: Sequence[OrderId]) -> list[Followee]:
+    """The deliveries of orders that are with the staff, under lock. The orders' rows are locked before."""
+    cursor = await connection.execute(_WITH_STAFF, [orders])
+    return [Followee(*(*row[:6], Followed(DeliveryState(row[6]), *row[7:]))) for row in await cursor.fetchall()]
+
+
+_TAKE_BACK: Final = """
+with left_behind as (
+  update delivery d set state = 'queued', due = %s, lease_until = null
+  from attempt t, provider p
+  where d.state = 'sending' and d.lease_until < %s and t.order_id = d.order_id and t.run = d.run
+    and t.number = d.attempt and p.id = t.provider_id and p.kind = 'manual'
+  returning d.order_id, d.run, d.attempt
+)
+update attempt t set outcome = 'declined', answer = 'the worker went away before it was handed over'
+from left_behind l where t.order_id = l.order_id and t.run = l.run and t.number = l.attempt returning t.order_id
+"""
+
+
+async def take_back(connection: Connection, now: datetime) -> int:
+    """Queues again what a worker that went away was handing to the staff; returns how many.
+
+    It is not unsure, as it would be at another provider: the hand-over is the record of it, and there is none.
+    """
+    cursor = await connection.execute(_TAKE_BACK, [now, now])
+    return len(await cursor.fetchall())
+
+
+class WaitingRefill(Struct, frozen=True):
+    refill: RefillId
+    order: OrderId
+    run: int
+    service_name: str
+    link: str
+    quantity: int
+    since: datetime
+
+
+_REFILLS: Final = """
+select t.refill_id, t.order_id, t.run, s.name, o.link, o.quantity, r.created
+from refill_task t
+join provider p on p.id = t.provider_id and p.kind = 'manual'
+join refill r on r.id = t.refill_id
+join orders o on o.id = t.order_id
+join service s on s.id = o.service_id
+where t.due is not null order by t.refill_id, t.run limit %s
+"""
+
+
+async def waiting_refills(connection: Connection, limit: int) -> list[WaitingRefill]:
+    """Refills that the staff has been asked for, oldest first."""
+    cursor = await connection.execute(_REFILLS, [limit])
+    return [WaitingRefill(*row) for row in await cursor.fetchall()]
+
+
+_LOCK_REFILLS: Final = "select id from refill where id = any(%s) order by id for update"
+_REFILL_TASKS: Final = """
+select t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, t.provider_order)
+from refill_task t join provider p on p.id = t.provider_id and p.kind = 'manual'
+where t.refill_id = any(%s) and t.due is not null order by t.refill_id, t.run
+"""
+
+
+async def refill_tasks(connection: Connection, refills: Sequence[RefillId]) -> list[RefillTask]:
+    """The staff's open shares of refills, whose rows are locked."""
+    await connection.execute(_LOCK_REFILLS, [refills])
+    cursor = await connection.execute(_REFILL_TASKS, [refills])
+    return [RefillTask(*row) for row in await cursor.fetchall()]
+
+
+_PROVIDER: Final = """
+insert into provider (name, kind, currency) select %s, 'manual', currency from panel
+where not exists (select from provider where kind = 'manual')
+"""
+_FIRST: Final = "select id from provider where kind = 'manual' order by id limit 1"
+_ROUTE: Final = """
+insert into route (service_id, position, provider_id, provider_service)
+select id, 0, %s, id::text from service where id = any(%s)
+on conflict (service_id, position) do update
+  set provider_id = excluded.provider_id, provider_service = excluded.provider_service
+returning service_id
+"""
+
+
+async def route(connection: Connection, services: Sequence[ServiceId], name: str) -> list[ServiceId]:
+    """Puts the staff first among those who fulfil services; returns the services that exist.
+
+    The first time the staff becomes a provider, under ``name``.
+    """
+    await connection.execute(_PROVIDER, [name])
+    cursor = await connection.execute(_FIRST)
+    row = await cursor.fetchone()
+    assert row is not None
+    cursor = await connection.execute(_ROUTE, [ProviderId(row[0]), services])
+    return sorted(ServiceId(found[0]) for found in await cursor.fetchall())

@@ -1,0 +1,113 @@
+"""A provider's price list, of either dialect, read leniently: a line that is not understood is named and left out."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.offers import MAX_OFFERS, Offer, Offered
+from opensmm.wire import answers
+from opensmm.wire.answers import Json
+from opensmm.wire.words import V1_TYPE, service_type
+
+MAX_TEXT: Final = 300
+MAX_DESCRIPTION: Final = 4000
+MAX_ODD: Final = 50
+"""Words on lines that were not understood; further ones are only counted."""
+MOST_QUANTITY: Final = 10**12
+
+_TRUE: Final = ("1", "true", "yes", "on")
+_V2_WORDS: Final = frozenset(kind.value for kind in ServiceType)
+_V1_WORDS: Final = frozenset(V1_TYPE.values())
+_LISTS: Final = ("services", "data", "result", "results", "response")
+_EMPTY: Final = re.compile(r"empty", re.IGNORECASE)
+
+
+def read_services(body: bytes) -> Offered | None:
+    """The list with its oddities; None where the answer is no price list, or one of too many lines."""
+    lines = _lines(answers.parse(body))
+    if lines is None or len(lines) > MAX_OFFERS:
+        return None
+    offers: dict[str, Offer] = {}
+    odd: list[str] = []
+    for key, line in lines:
+        offer = _offer(key, line)
+        if isinstance(offer, str):
+            odd.append(offer)
+        elif offer.service in offers:
+            odd.append(f"service {offer.service} stands there twice: the first was taken")
+        else:
+            offers[offer.service] = offer
+            if offer.type is None:
+                odd.append(f"service {offer.service} is of an unknown type")
+    if len(odd) > MAX_ODD:
+        odd[MAX_ODD:] = [f"and {len(odd) - MAX_ODD} more"]
+    return Offered(tuple(offers.values()), tuple(odd), _spoken(lines))
+
+
+def _lines(found: Json) -> list[tuple[str, Json]] | None:
+    """Lines with the key they stand under: an array, an object keyed by id, or one of these inside a wrapper."""
+    for _ in range(answers.MAX_WRAPS):
+        if isinstance(found, list):
+            return [("", line) for line in found]
+        if not isinstance(found, dict):
+            return None
+        inner = next((found[name] for name in _LISTS if name in found), None)
+        if inner is None:
+            return list(_keyed(found)) or None
+        if isinstance(inner, str) and _EMPTY.search(inner):  # v1's "Empty Data"
+            return []
+        found = inner
+    return None
+
+
+def _keyed(found: dict[str, Json]) -> Iterator[tuple[str, Json]]:
+    return ((key, line) for key, line in found.items() if isinstance(line, dict))
+
+
+def _spoken(lines: list[tuple[str, Json]]) -> str:
+    words = {
+        line.get("type") for _, line in lines[:100] if isinstance(line, dict) and isinstance(line.get("type"), str)
+    }
+    if not words:
+        return ""
+    return "v2" if words <= _V2_WORDS else "v1" if words <= _V1_WORDS else ""
+
+
+def _offer(key: str, line: Json) -> Offer | str:
+    if not isinstance(line, dict):
+        return f"a line is no object: {_text(line, 40)!r}"
+    told = next((line[name] for name in ("service", "id", "service_id") if name in line), key)
+    service = answers.provider_id(told)
+    if not service:
+        return f"a line has no id: {_text(line.get('name'), 40)!r}"
+    rate = answers.amount(line.get("rate", line.get("price")))
+    least, most = answers.count(line.get("min")), answers.count(line.get("max"))
+    kind = service_type(_text(line.get("type"), 60) or ServiceType.DEFAULT)
+    if rate is None or rate < 0:
+        return f"service {service} has no rate that can be read"
+    if kind in (ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS_PACKAGE):
+        least, most = least or 1, most or 1
+    if least is None or most is None or not 0 <= least <= most <= MOST_QUANTITY:
+        return f"service {service} has no range that can be read"
+    return Offer(
+        service=service,
+        name=_text(line.get("name"), MAX_TEXT) or f"Service {service}",
+        category=_text(line.get("category"), MAX_TEXT) or "Other",
+        type=kind,
+        rate=rate,
+        min=least,
+        max=most,
+        refill=_is_true(line.get("refill")),
+        cancel=_is_true(line.get("cancel")),
+        dripfeed=_is_true(line.get("dripfeed")),
+        description=_text(line.get("desc", line.get("description")), MAX_DESCRIPTION),
+    )
+
+
+def _is_true(told: Json) -> bool:
+    return told is True or (isinstance(told, str) and told.strip().lower() in _TRUE)
+
+
+def _text(told: Json, limit: int) -> str:
+    return answers.fit(told, limit).strip() if isinstance(told, str) else ""

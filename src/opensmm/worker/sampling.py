@@ -1,0 +1,33 @@
+"""Looking at the whole panel now and then, for the gauges of the metrics."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from opensmm.actions.health import Sampling
+from opensmm.store.connection import Line
+from opensmm.worker.loops import every
+
+SAMPLE_EVERY_S: Final = 15.0
+FIRST_AFTER_S: Final = 3.0
+"""By then this very worker has been heard of."""
+
+
+@contextlib.asynccontextmanager
+async def sampled(url: str) -> AsyncIterator[Sampling]:
+    """Looks every ``SAMPLE_EVERY_S`` until the block ends, over a connection of its own."""
+    line = Line(url, application="opensmm worker: health")
+    sampling = Sampling(line)
+    looking = asyncio.create_task(_look(sampling))
+    try:
+        yield sampling
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        await line.drop()
+
+
+async def _look(sampling: Sampling) -> None:
+    await asyncio.sleep(FIRST_AFTER_S)
+    await every(SAMPLE_EVERY_S, sampling.step)

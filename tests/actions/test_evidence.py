@@ -1,0 +1,377 @@
+"""Unsure orders settled by the ids between their neighbours, against the real sandbox with other customers in it."""
+
+import asyncio
+from datetime import timedelta
+
+import aiohttp
+import pytest
+from tests.panel import DEFAULT, PEPPER, balance, broken, fetch
+from tests.works import BEYOND_THE_END_S, PATIENCE, STRANGERS, Works, state
+
+from opensmm.actions import interventions
+from opensmm.actions.interventions import By
+from opensmm.domain.evidence import NEIGHBOURS, SENT_AGAIN
+from opensmm.providers.sandbox import sandbox_key
+from opensmm.store import catalogue as rows
+
+FUNDS, CHARGE = 10_000_000, 9_000
+TAKEN_IN_S = PATIENCE.taking_in.total_seconds() + 2 * PATIENCE.skew.total_seconds()
+
+
+def at(behaviour, which=0):
+    return f"https://example.com/{which}/{behaviour}"
+
+
+async def traffic(api, works, who, count=NEIGHBOURS):
+    """Ordinary orders, one after the other, with orders of strangers between them."""
+    placed = []
+    for number in range(count):
+        works.clock.forward(6)
+        placed.append(await api.add(who.key, link=at("me", number)))
+        await works.send()
+        await strangers_buy(works)
+    works.clock.forward(6)
+    return placed
+
+
+async def strangers_buy(works, count=2):
+    async with aiohttp.ClientSession() as session:
+        for account in STRANGERS[:count]:
+            form = {"key": sandbox_key(PEPPER, account), "action": "add", "service": 1, "link": at("me"), "quantity": 9}
+            async with session.post(works.desk._sandbox_url, data=form) as answer:
+                assert ["order"] == list(await answer.json())
+
+
+async def unsure(api, works, who, behaviour, **fields):
+    order = await api.add(who.key, link=at(behaviour), **fields)
+    await works.send()
+    return order
+
+
+async def attempts(conn, order):
+    query = "select outcome, provider_order from attempt where order_id = %s order by number"
+    return await fetch(conn, query, order)
+
+
+async def concluded(conn, order):
+    query = "select kind, conclusion from evidence where order_id = %s order by id"
+    return await fetch(conn, query, order)
+
+
+async def bought(conn, link):
+    return [row[0] for row in await fetch(conn, "select id from sandbox_order where link = %s and account = 0", link)]
+
+
+@pytest.fixture
+async def busy(api, works, ann):
+    """Orders of ours went before."""
+    await traffic(api, works, ann)
+
+
+@pytest.mark.parametrize("behaviour", ["timeout", "garbage"])
+async def test_what_was_bought_without_an_answer_is_found_and_delivered(api, works, stocked, ann, busy, behaviour):
+    order = await unsure(api, works, ann, behaviour)
+    await strangers_buy(works)
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann)
+    assert 1 == await works.settle()
+    (theirs,) = await bought(stocked, at(behaviour))
+    assert [("accepted", str(theirs))] == await attempts(stocked, order)
+    assert [("neighbours", "bought")] == await concluded(stocked, order)
+    await works.follow()
+    await works.round(BEYOND_THE_END_S)
+    assert "Completed" == (await api.ask("v2", ann.key, "status", order=order))["status"]
+    assert [theirs] == await bought(stocked, at(behaviour))
+    assert [] == await broken(stocked)
+
+
+async def test_what_was_lost_is_proved_not_to_be_bought_sent_again_and_at_last_paid_back(
+    api, works, stocked, ann, busy
+):
+    order = await unsure(api, works, ann, "lost")
+    for tried in range(1, SENT_AGAIN + 1):
+        works.clock.forward(TAKEN_IN_S)
+        await traffic(api, works, ann)
+        assert tried == len(await attempts(stocked, order))
+        assert 1 == await works.settle()
+        await works.send()
+    assert [("declined", None)] * SENT_AGAIN == await attempts(stocked, order)
+    assert [("neighbours", "not_bought")] * SENT_AGAIN == await concluded(stocked, order)
+    assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
+    assert [] == await bought(stocked, at("lost"))
+    others = NEIGHBOURS * (SENT_AGAIN + 1)
+    assert FUNDS - others * CHARGE == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_what_is_lost_goes_to_the_next_provider_in_the_end(api, works, stocked, ann, busy):
+    other = await rows.save_provider(stocked, "Other", "sandbox", "sandbox:", "USD")
+    await stocked.execute(
+        "insert into route (service_id, position, provider_id, provider_service) values (%s, 1, %s, '77')",
+        [DEFAULT, other],
+    )
+    await works.chores.step()
+    order = await unsure(api, works, ann, "lost")
+    for _ in range(SENT_AGAIN):
+        works.clock.forward(TAKEN_IN_S)
+        await traffic(api, works, ann)
+        await works.settle()
+        await works.send()
+    tried = await fetch(stocked, "select provider_id from attempt where order_id = %s order by number", order)
+    assert [1] * SENT_AGAIN + [other] == [provider for (provider,) in tried]
+
+
+async def test_a_cancel_asked_meanwhile_ends_what_was_not_bought(api, works, stocked, ann, busy):
+    order = await unsure(api, works, ann, "lost")
+    await api.ask("v2", ann.key, "cancel", order=order)
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann)
+    await works.settle()
+    assert ("canceled", 1) == (await state(stocked, order), len(await attempts(stocked, order)))
+    assert FUNDS - 2 * NEIGHBOURS * CHARGE == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_nothing_is_concluded_while_the_provider_may_still_take_it_in(api, works, stocked, ann, busy):
+    order = await unsure(api, works, ann, "lost")
+    await traffic(api, works, ann)
+    assert 0 == await works.settle()
+    works.clock.forward(TAKEN_IN_S - 60)
+    assert 0 == await works.settle()
+    works.clock.forward(90)
+    assert 1 == await works.settle()
+    assert ("unsure", [("neighbours", "no_neighbours")]) == (
+        await state(stocked, order),
+        await concluded(stocked, order),
+    )
+
+
+async def test_without_traffic_it_is_looked_into_ever_more_seldom_and_stays_with_the_operator(
+    api, works, stocked, ann, busy
+):
+    order = await unsure(api, works, ann, "timeout")
+    looks = 0
+    for _ in range(48):
+        works.clock.forward(3600)
+        looks += await works.settle()
+    assert 5 <= looks <= 15
+    assert [("neighbours", "no_neighbours")] == await concluded(stocked, order)
+    assert ("unsure", FUNDS - (NEIGHBOURS + 1) * CHARGE) == (
+        await state(stocked, order),
+        await balance(stocked, ann.id),
+    )
+    await traffic(api, works, ann)
+    works.clock.forward(timedelta(hours=12).total_seconds())
+    await works.settle()
+    assert "pending" == await state(stocked, order)
+
+
+async def test_an_answer_that_comes_while_evidence_is_gathered_wins(api, works, stocked, ann, busy):
+    order = await unsure(api, works, ann, "timeout")
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann)
+    (theirs,) = await bought(stocked, at("timeout"))
+    ask = works.inquiring._ask
+
+    async def late(inquiry):
+        said = await ask(inquiry)
+        by = By("tester", "seen", works.clock())
+        assert await interventions.settle(stocked, order, None, str(theirs), by)
+        return said
+
+    works.inquiring._ask = late
+    await works.settle()
+    assert [("accepted", str(theirs))] == await attempts(stocked, order)
+    assert [("operator", "bought")] == await concluded(stocked, order)
+    assert [] == await broken(stocked)
+
+
+async def test_two_workers_settle_each_attempt_once(api, works, stocked, ann, busy, database):
+    orders = [await api.add(ann.key, link=at("lost", which)) for which in range(20)]
+    await works.send()
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann)
+    other = Works(database.app_url, works.desk._sandbox_url, works.clock)
+    await other.chores.step()
+    looked = await asyncio.gather(works.inquiring.step(10), other.inquiring.step(10))
+    await other.close()
+    assert (10, 10) == tuple(looked)
+    assert [("neighbours", "not_bought")] * 20 == [row for order in orders for row in await concluded(stocked, order)]
+    assert ["queued"] * 20 == [await state(stocked, order) for order in orders]
+
+
+async def test_what_the_operator_took_to_be_declined_may_still_own_what_is_found(api, works, stocked, ann, busy):
+    by = By("tester", "a guess", works.clock())
+    mistaken, order = await api.add(ann.key, link=at("timeout")), await api.add(ann.key, link=at("lost"))
+    await works.send()
+    assert await interventions.settle(stocked, mistaken, None, None, by)
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann)
+    await works.settle()
+    assert ("unsure", [("neighbours", "ambiguous")]) == (await state(stocked, order), await concluded(stocked, order))
+
+
+async def test_two_at_once_of_which_one_was_bought_stay_unsure(api, works, stocked, ann, busy):
+    first, second = await api.add(ann.key, link=at("lost")), await api.add(ann.key, link=at("timeout"))
+    await works.send()
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann)
+    assert 2 == await works.settle()
+    for order in (first, second):
+        assert ("unsure", [("neighbours", "ambiguous")]) == (
+            await state(stocked, order),
+            await concluded(stocked, order),
+        )
+    assert [] == await broken(stocked)
+
+
+async def test_two_at_once_that_ask_for_the_same_and_were_both_bought_are_both_accepted(api, works, stocked, ann, busy):
+    orders = [await api.add(ann.key, link=at("timeout")) for _ in range(2)]
+    await works.send()
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann)
+    await works.settle()
+    theirs = [(await attempts(stocked, order))[0][1] for order in orders]
+    assert sorted(await bought(stocked, at("timeout"))) == sorted(map(int, theirs))
+    assert [] == await broken(stocked)
+
+
+async def test_two_at_once_that_were_both_lost_are_both_sent_again(api, works, stocked, ann, busy):
+    orders = [await api.add(ann.key, link=at("lost", which)) for which in range(2)]
+    await works.send()
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann)
+    await works.settle()
+    assert ["queued"] * 2 == [await state(stocked, order) for order in orders]
+
+
+async def test_a_worker_that_died_while_sending_leaves_something_to_settle(api, works, stocked, ann, busy):
+    order = await api.add(ann.key, link=at("me", "mine"))
+    await stocked.execute(
+        "update delivery set state = 'sending', attempt = 1, fence = 1, due = null, sent = %s, lease_until = %s "
+        "where order_id = %s", [works.clock(), works.clock() + timedelta(seconds=20), order],
+    )  # fmt: skip
+    await stocked.execute(
+        "insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence, sent) "
+        "values (%s, 1, 1, 1, '1', 'sending', 1, %s)", [order, works.clock()],
+    )  # fmt: skip
+    works.clock.forward(30)
+    await works.chores.step()
+    assert "unsure" == await state(stocked, order)
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann)
+    await works.settle()
+    await works.send()
+    assert [("declined", None), ("accepted",)] == [
+        (await attempts(stocked, order))[0], (await attempts(stocked, order))[1][:1]
+    ]  # fmt: skip
+    assert 1 == len(await bought(stocked, at("me", "mine")))
+    assert [] == await broken(stocked)
+
+
+def numbered(liar, ours, unknown="Incorrect order ID"):
+    """A panel that gives out every tenth id to us, and knows of the others what it is told."""
+
+    def status(form):
+        asked = form.get("orders", form.get("order", "")).split(",")
+        return {
+            one: {"status": "Pending", "remains": "100", "charge": "1"} if int(one) in ours else {"error": unknown}
+            for one in asked
+        }
+
+    def add(form):
+        if form["link"].endswith("odd"):
+            return (500, b"")
+        ours.add(10 * (len(liar.asked) + 1))
+        return {"order": max(ours)}
+
+    liar.answers |= {"add": add, "status": status}
+
+
+async def around(api, works, who):
+    """An unsure order with traffic before and after it."""
+    await plain(api, works, who)
+    order = await api.add(who.key, link="https://example.com/odd")
+    await works.send()
+    works.clock.forward(TAKEN_IN_S)
+    await plain(api, works, who)
+    return order
+
+
+async def plain(api, works, who):
+    for _ in range(NEIGHBOURS):
+        works.clock.forward(6)
+        await api.add(who.key)
+        await works.send()
+    works.clock.forward(6)
+
+
+@pytest.mark.parametrize("unknown", ["Temporarily unavailable", "Too many requests", ""])
+async def test_words_that_do_not_say_unknown_prove_nothing(api, stocked, ann, lied_to, unknown):
+    works, liar = lied_to
+    numbered(liar, set(), unknown)
+    order = await around(api, works, ann)
+    await works.settle()
+    assert ("unsure", [("neighbours", "unanswered")]) == (await state(stocked, order), await concluded(stocked, order))
+
+
+async def test_a_provider_that_does_not_know_our_own_orders_proves_nothing(api, stocked, ann, lied_to):
+    works, liar = lied_to
+    ours: set[int] = set()
+    numbered(liar, ours)
+    order = await around(api, works, ann)
+    ours.clear()
+    await works.settle()
+    assert ("unsure", [("neighbours", "unanswered")]) == (await state(stocked, order), await concluded(stocked, order))
+
+
+async def test_a_provider_that_answers_for_strangers_orders_settles_nothing(api, stocked, ann, lied_to):
+    works, liar = lied_to
+    numbered(liar, set())
+    order = await around(api, works, ann)
+    liar.answers["status"] = lambda form: {
+        one: {"status": "Completed", "remains": "0", "charge": "1"} for one in form["orders"].split(",")
+    }
+    await works.settle()
+    assert ("unsure", [("neighbours", "ambiguous")]) == (await state(stocked, order), await concluded(stocked, order))
+
+
+async def test_a_provider_that_does_not_answer_is_asked_again_later(api, stocked, ann, lied_to):
+    works, liar = lied_to
+    ours: set[int] = set()
+    numbered(liar, ours)
+    order = await around(api, works, ann)
+    status, liar.answers["status"] = liar.answers["status"], (500, b"")
+    assert (1, 0) == (await works.settle(), await works.settle())
+    assert "unsure" == await state(stocked, order)
+    liar.answers["status"] = status
+    works.clock.forward(600)
+    await works.settle()
+    assert "queued" == await state(stocked, order)
+
+
+async def test_a_provider_without_numbers_or_with_too_many_orders_between_is_left_to_the_operator(
+    api, stocked, ann, lied_to
+):
+    works, liar = lied_to
+    for prefix, step, why in (("x", 1, "not_growing"), ("", 5000, "too_many_ids")):
+        count = iter(range(step, 10**6, step))
+        liar.answers["add"] = lambda form, prefix=prefix, count=count: (
+            (500, b"") if form["link"].endswith("odd") else {"order": f"{prefix}{next(count)}"}
+        )
+        order = await around(api, works, ann)
+        asked = len(liar.asked)
+        await works.settle()
+        assert (why, asked) == ((await concluded(stocked, order))[-1][1], len(liar.asked))
+        await stocked.execute("update attempt set provider_id = 99")
+        await stocked.execute("update delivery set state = 'held' where state = 'unsure'")
+
+
+async def test_a_look_that_finds_what_the_last_one_found_leaves_no_second_row(api, works, stocked, ann, busy):
+    pair = [await api.add(ann.key, link=at(behaviour)) for behaviour in ("lost", "timeout")]
+    await works.send()
+    for _ in range(3):
+        works.clock.forward(600)
+        await traffic(api, works, ann)
+        await works.settle()
+    assert [("neighbours", "ambiguous")] * 2 == [row for order in pair for row in await concluded(stocked, order)]

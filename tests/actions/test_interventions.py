@@ -1,0 +1,203 @@
+"""The operator's work on single orders: each action once, with its audit row, or refused in words."""
+
+import pytest
+from tests.panel import DRIP, LINK, OF_TYPE, PACKAGE, SHAPES, balance, books, broken, fetch
+from tests.works import BEYOND_THE_END_S, state
+
+from opensmm.actions import interventions
+from opensmm.actions.interventions import By
+from opensmm.base.ids import OrderId
+from opensmm.base.money import Money
+from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.interventions import Denial
+
+FUNDS, CHARGE = 10_000_000, 9_000
+NOBODY = OrderId(99)
+
+
+def by(works, reason="because"):
+    return By("tester", reason, works.clock())
+
+
+async def settled(conn, order):
+    return (await fetch(conn, "select state, charge, earned, refunded, remains from orders where id = %s", order))[0]
+
+
+async def audited(conn):
+    query = "select action, subject, detail ->> 'reason' from audit where actor = 'tester' order by id"
+    return await fetch(conn, query)
+
+
+async def attempts(conn, order):
+    query = "select outcome, provider_order from attempt where order_id = %s order by number"
+    return await fetch(conn, query, order)
+
+
+async def placed(api, works, who, behaviour="stuck", **fields):
+    order = await api.add(who.key, link=f"{LINK}/{behaviour}", **fields)
+    await works.send()
+    await works.follow()
+    return order
+
+
+async def refused(conn, outcome):
+    """What an action said that must have changed nothing."""
+    before = await books(conn), await fetch(conn, "select * from audit"), await fetch(conn, "select * from evidence")
+    said = await outcome
+    after = await books(conn), await fetch(conn, "select * from audit"), await fetch(conn, "select * from evidence")
+    assert before == after
+    return said
+
+
+async def test_a_cancel_pays_back_what_is_not_delivered_and_does_so_once(api, works, stocked, ann):
+    order = await placed(api, works, ann, "slow")
+    works.clock.forward(2 + 239)
+    await works.follow()
+    assert await interventions.cancel(stocked, order, by(works))
+    assert ("partial", CHARGE, 4_500, 4_500, 50) == await settled(stocked, order)
+    assert [("order.cancel", str(order), "because")] == await audited(stocked)
+    assert Denial.ENDED is await refused(stocked, interventions.cancel(stocked, order, by(works)))
+    await works.round(3600)
+    assert FUNDS - 4_500 == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_what_was_never_sent_is_cancelled_whole_and_a_second_time_is_nothing(api, works, stocked, ann):
+    order = await api.add(ann.key, DRIP, runs=3, interval=10)
+    assert await interventions.cancel(stocked, order, by(works))
+    assert ("canceled", 27_000, 0, 27_000, 300) == await settled(stocked, order)
+    assert not await refused(stocked, interventions.cancel(stocked, order, by(works)))
+    assert (0, []) == (await works.send(), await broken(stocked))
+
+
+async def test_a_subscription_can_be_cancelled_and_nothing_else(api, works, stocked, ann):
+    kind = ServiceType.SUBSCRIPTIONS
+    order = (await api.ask("v2", ann.key, "add", service=OF_TYPE[kind], **SHAPES[kind]))["order"]
+    assert Denial.SUBSCRIPTION is await refused(stocked, interventions.complete(stocked, order, by(works)))
+    assert Denial.SUBSCRIPTION is await refused(stocked, interventions.resend(stocked, order, None, "", by(works)))
+    assert await interventions.cancel(stocked, order, by(works))
+    assert "canceled" == (await settled(stocked, order))[0]
+    assert [] == await broken(stocked)
+
+
+async def test_a_partial_end_pays_back_what_remains(api, works, stocked, ann):
+    order = await placed(api, works, ann)
+    for remains in (0, 100, 101):
+        outcome = interventions.end_partial(stocked, order, None, remains, by(works))
+        assert Denial.REMAINS is await refused(stocked, outcome)
+    assert await interventions.end_partial(stocked, order, None, 30, by(works))
+    assert ("partial", CHARGE, 6_300, 2_700, 30) == await settled(stocked, order)
+    assert not await refused(stocked, interventions.end_partial(stocked, order, None, 30, by(works)))
+    assert Denial.ENDED is await refused(stocked, interventions.end_partial(stocked, order, None, 31, by(works)))
+    assert FUNDS - 6_300 == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_a_package_is_not_split_and_a_drip_feed_wants_its_run_named(api, works, stocked, ann):
+    package = await placed(api, works, ann, service_id=PACKAGE)
+    assert Denial.PACKAGE is await refused(stocked, interventions.end_partial(stocked, package, 1, 1, by(works)))
+    drip = await api.add(ann.key, DRIP, runs=3, interval=10)
+    assert Denial.WHICH_RUN is await refused(stocked, interventions.end_partial(stocked, drip, None, 5, by(works)))
+    assert Denial.NO_RUN is await refused(stocked, interventions.end_partial(stocked, drip, 4, 5, by(works)))
+    assert await interventions.end_partial(stocked, drip, 2, 50, by(works))
+    assert ("open", 27_000, 4_500, 4_500) == (await settled(stocked, drip))[:4]
+    assert [] == await broken(stocked)
+
+
+async def test_an_order_delivered_by_hand_is_completed_though_no_provider_had_it(api, works, stocked, ann):
+    await stocked.execute("update route set service_id = -service_id")
+    order = await api.add(ann.key)
+    await works.send()
+    assert "held" == await state(stocked, order)
+    assert await interventions.complete(stocked, order, by(works))
+    assert ("completed", CHARGE, CHARGE, 0, 0) == await settled(stocked, order)
+    assert not await refused(stocked, interventions.complete(stocked, order, by(works)))
+    assert [] == await broken(stocked)
+
+
+async def test_a_held_order_is_sent_again_and_one_at_its_provider_is_not(api, works, stocked, ann):
+    await stocked.execute("update service set hold_when_refused = true")
+    held, there = await placed(api, works, ann, "refuse"), await placed(api, works, ann)
+    assert Denial.BOUGHT is await refused(stocked, interventions.resend(stocked, there, None, "I sign", by(works)))
+    assert await interventions.resend(stocked, held, None, "", by(works))
+    assert not await refused(stocked, interventions.resend(stocked, held, None, "", by(works)))
+    assert 1 == await works.send()
+    assert [("declined", None)] * 2 == await attempts(stocked, held)
+    assert [] == await broken(stocked)
+
+
+async def test_an_odd_end_that_is_held_was_bought_and_is_not_sent_again(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    liar.answers |= {"add": {"order": 7}, "status": {"7": {"status": "Partial", "remains": "0"}}}
+    order = await api.add(ann.key)
+    await works.send()
+    await works.round(5)
+    assert "held" == await state(stocked, order)
+    assert Denial.BOUGHT is await refused(stocked, interventions.resend(stocked, order, None, "I sign", by(works)))
+    assert await interventions.end_partial(stocked, order, None, 40, by(works))
+    assert ("partial", CHARGE, 5_400, 3_600, 40) == await settled(stocked, order)
+
+
+async def test_an_unsure_order_is_not_touched_before_it_is_settled(api, works, stocked, ann):
+    order = await placed(api, works, ann, "garbage")
+    assert Denial.UNSURE is await refused(stocked, interventions.cancel(stocked, order, by(works)))
+    assert Denial.UNSURE is await refused(stocked, interventions.complete(stocked, order, by(works)))
+    assert Denial.UNSURE is await refused(stocked, interventions.end_partial(stocked, order, None, 5, by(works)))
+    assert Denial.NOT_PROVED is await refused(stocked, interventions.resend(stocked, order, None, "", by(works)))
+
+
+async def test_an_unsure_order_is_sent_again_where_the_operator_signs_for_it(api, works, stocked, ann):
+    order = await placed(api, works, ann, "garbage")
+    assert await interventions.resend(stocked, order, None, "their support says so", by(works))
+    await works.send()
+    assert [("declined", None), ("unsure", None)] == await attempts(stocked, order)
+    assert [("operator", "risked", "their support says so")] == await fetch(
+        stocked, "select kind, conclusion, detail ->> 'signed' from evidence"
+    )
+    assert [("order.resend", str(order), "because")] == await audited(stocked)
+    assert [] == await broken(stocked)
+
+
+async def test_an_unsure_order_is_settled_as_accepted(api, works, stocked, ann):
+    other, order = await placed(api, works, ann), await placed(api, works, ann, "garbage")
+    ((taken,),) = await fetch(stocked, "select provider_order from attempt where order_id = %s", other)
+    assert Denial.TAKEN is await refused(stocked, interventions.settle(stocked, order, None, taken, by(works)))
+    assert await interventions.settle(stocked, order, None, "2", by(works))
+    assert not await refused(stocked, interventions.settle(stocked, order, None, "2", by(works)))
+    assert Denial.NOT_UNSURE is await refused(stocked, interventions.settle(stocked, order, None, "3", by(works)))
+    assert Denial.NOT_UNSURE is await refused(stocked, interventions.settle(stocked, order, None, None, by(works)))
+    await works.round(BEYOND_THE_END_S)
+    assert ("completed", CHARGE, CHARGE, 0, 0) == await settled(stocked, order)
+    assert [] == await broken(stocked)
+
+
+async def test_an_unsure_order_is_settled_as_declined_and_paid_back(api, works, stocked, ann):
+    order = await placed(api, works, ann, "lost")
+    assert await interventions.settle(stocked, order, None, None, by(works))
+    assert ("canceled", CHARGE, 0, CHARGE, 100) == await settled(stocked, order)
+    assert not await refused(stocked, interventions.settle(stocked, order, None, None, by(works)))
+    assert [("order.settle", str(order), "because")] == await audited(stocked)
+    assert (FUNDS, []) == (await balance(stocked, ann.id), await broken(stocked))
+
+
+async def test_an_ended_order_gives_back_at_most_what_it_earned_and_each_refund_once(api, works, stocked, ann):
+    order = await placed(api, works, ann, "partial-40")
+    assert Denial.NOT_ENDED is await refused(stocked, interventions.refund(stocked, order, Money(1), 1, by(works)))
+    await works.round(BEYOND_THE_END_S)
+    assert ("partial", CHARGE, 3_600, 5_400, 60) == await settled(stocked, order)
+    assert Denial.TOO_MUCH is await refused(stocked, interventions.refund(stocked, order, Money(3_601), 1, by(works)))
+    assert await interventions.refund(stocked, order, Money(600), 1, by(works))
+    assert not await refused(stocked, interventions.refund(stocked, order, Money(600), 1, by(works)))
+    assert Denial.OTHER_AMOUNT is await refused(stocked, interventions.refund(stocked, order, Money(601), 1, by(works)))
+    assert await interventions.refund(stocked, order, Money(3_000), 2, by(works))
+    assert Denial.TOO_MUCH is await refused(stocked, interventions.refund(stocked, order, Money(1), 3, by(works)))
+    assert ("partial", CHARGE, 0, 9_000, 60) == await settled(stocked, order)
+    assert "0.00000" == (await api.ask("v2", ann.key, "status", order=order))["charge"]
+    assert (FUNDS, []) == (await balance(stocked, ann.id), await broken(stocked))
+
+
+@pytest.mark.parametrize("act", ["cancel", "complete"])
+async def test_an_order_that_does_not_exist_is_refused(works, stocked, act):
+    assert Denial.NO_ORDER is await refused(stocked, getattr(interventions, act)(stocked, NOBODY, by(works)))
+    assert Denial.NO_ORDER is await refused(stocked, interventions.refund(stocked, NOBODY, Money(1), 1, by(works)))
+    assert Denial.NO_ORDER is await refused(stocked, interventions.resend(stocked, NOBODY, None, "", by(works)))

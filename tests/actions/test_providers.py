@@ -1,0 +1,248 @@
+"""Providers that fail, are slow, or are changed while the worker runs: what they cost nobody but themselves."""
+
+import asyncio
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec import structs
+from tests.panel import DEFAULT, LINK, PEPPER, PLAIN, broken, fetch, now
+from tests.panels import add_panel, route
+from tests.works import Liar, Works, served, state
+
+from opensmm.actions import providers
+from opensmm.base.faults import Fault
+from opensmm.domain.dispatch import PATIENCE
+from opensmm.providers.desk import Desk
+from opensmm.store import providers as rows
+
+KEY, OTHER_KEY = "the first key of theirs", "the second key of theirs"
+
+
+@pytest.fixture
+async def liar(stocked, database, clock):
+    """A panel over HTTP that says what it is told to; service 1 is theirs, 7 by their count."""
+    liar = Liar()
+    async with served(liar) as address:
+        provider = await add_panel(stocked, KEY, url=address)
+        await route(stocked, DEFAULT, (provider, 7))
+        works = Works(database.app_url, "", clock)
+        await works.chores.step()
+        yield works, liar, provider
+        await works.close()
+
+
+async def row(conn, provider):
+    (found,) = [one for one in await rows.providers(conn) if one.id == provider]
+    return found
+
+
+async def edit(conn, provider, key="", **changes):
+    async with conn.transaction():
+        known = await rows.lock(conn, provider)
+        assert known is not None
+        wanted = structs.replace(known, **changes)
+        await providers.edit_provider(conn, wanted, key, PEPPER, private=True, actor="test", now=now())
+
+
+async def test_silences_in_a_row_close_a_provider_off_and_one_call_tells_whether_it_is_well(
+    api, ann, stocked, liar, clock
+):
+    works, liar, provider = liar
+    liar.answers["add"] = (502, b"<html>Bad Gateway</html>")
+    for at in range(PATIENCE):
+        await api.add(ann.key, link=f"{LINK}/{at}")
+        await works.send()
+    kept = await row(stocked, provider)
+    assert (PATIENCE, clock() + timedelta(seconds=1)) == (kept.failures, kept.resting_until)
+    assert "HTTP 502: <html>Bad Gateway</html>" == kept.fault
+    waiting = [await api.add(ann.key, link=f"{LINK}/waiting/{at}") for at in range(3)]
+    assert 0 == await works.send()
+    clock.forward(1)
+    assert 1 == await works.send()
+    assert (PATIENCE + 1, 60) == (
+        (kept := await row(stocked, provider)).failures,
+        (kept.resting_until - clock()).total_seconds(),
+    )
+    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    clock.forward(60)
+    assert 1 == await works.send()
+    assert 1 == await works.send()
+    assert ["unsure", "pending", "pending"] == [await state(stocked, order) for order in waiting]
+    assert [] == await broken(stocked)
+
+
+async def test_only_one_worker_tries_a_provider_that_has_rested(api, ann, stocked, liar, database, clock):
+    works, liar, _ = liar
+    other = Works(database.app_url, "", clock)
+    await other.chores.step()
+    await stocked.execute("update provider set failures = 9, resting_until = %s where kind = 'panel'", [clock()])
+    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    for at in range(4):
+        await api.add(ann.key, link=f"{LINK}/{at}")
+    first, second = await asyncio.gather(works.dispatching.step(100), other.dispatching.step(100))
+    assert 1 == len(first) + len(second)
+    await asyncio.gather(*first, *second)
+    assert 3 == await other.send()
+    await other.close()
+
+
+async def test_a_provider_with_room_for_few_takes_no_places_of_the_others(api, ann, stocked, liar, works):
+    _, liar, provider = liar
+    await edit(stocked, provider, concurrency=1)
+    await works.chores.step()
+    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    for at in range(30):
+        await api.add(ann.key, DEFAULT, link=f"{LINK}/theirs/{at}")
+    for at in range(5):
+        await api.add(ann.key, PLAIN, link=f"{LINK}/ours/{at}")
+    assert 4 + 5 == await works.send()
+    sent = await fetch(
+        stocked, "select service_id, count(*) from delivery where state = 'pending' group by 1 order by 1"
+    )
+    assert [(DEFAULT, 4), (PLAIN, 5)] == sent
+
+
+async def test_another_address_key_or_limit_is_taken_over_without_a_restart(api, ann, stocked, liar):
+    works, liar, provider = liar
+    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    await api.add(ann.key)
+    await works.send()
+    other = Liar()
+    other.answers["add"] = {"order": 99}
+    async with served(other) as address:
+        await edit(stocked, provider, OTHER_KEY, url=address)
+        await works.chores.step()
+        await api.add(ann.key, link=f"{LINK}/2")
+        await works.send()
+        assert ([KEY], [OTHER_KEY]) == ([one["key"] for one in liar.asked], [one["key"] for one in other.asked])
+    client = works.desk.contact(provider).provider
+    await works.chores.step()
+    assert client is works.desk.contact(provider).provider
+
+
+async def test_a_provider_that_is_switched_off_is_sent_nothing_and_still_followed(api, ann, stocked, liar, clock):
+    works, liar, provider = liar
+    liar.answers |= {
+        "add": lambda form: {"order": len(liar.asked)},
+        "status": {"1": {"status": "Completed", "remains": "0", "charge": "0.05", "currency": "USD"}},
+    }
+    first = await api.add(ann.key)
+    await works.send()
+    await edit(stocked, provider, enabled=False)
+    second = await api.add(ann.key, link=f"{LINK}/2")
+    await works.round(2)
+    assert ("completed", "queued") == (await state(stocked, first), await state(stocked, second))
+
+
+async def test_without_a_key_that_opens_nothing_is_sent(api, ann, stocked, liar, database, clock):
+    works, liar, provider = liar
+    await stocked.execute("update provider set url = 'http://127.0.0.2:1/api' where id = %s", [provider])
+    await works.chores.step()
+    moved = await api.add(ann.key)
+    assert works.desk.contact(provider) is None
+    assert (0, []) == (await works.send(), liar.asked)
+    assert "queued" == await state(stocked, moved)
+    with pytest.raises(Fault):
+        await edit(stocked, provider, url="https://elsewhere.example/")
+
+
+async def test_polls_leave_a_provider_alone_that_does_not_answer(api, ann, stocked, liar, clock):
+    works, liar, provider = liar
+    liar.answers |= {"add": lambda form: {"order": len(liar.asked)}, "status": (500, b"")}
+    await api.add(ann.key)
+    await works.send()
+    for _ in range(PATIENCE + 3):
+        clock.forward(60)
+        await works.follow()
+    assert PATIENCE == sum(one["action"] == "status" for one in liar.asked)
+    assert {provider: 0} == {one: room for one, room in works.desk.rooms().items() if one == provider}
+
+
+@pytest.mark.parametrize(
+    ("told", "kept", "booked"),
+    [
+        ([{"charge": "0.05", "currency": "USD"}], (Decimal("0.05"), "USD", Decimal(1)), [(5000,)]),
+        ([{"charge": 0.05}, {"charge": None}], (Decimal("0.05"), "USD", Decimal(1)), [(5000,)]),
+        ([{"charge": "0.05"}, {"charge": "0.07"}], (Decimal("0.07"), "USD", Decimal(1)), [(7000,)]),
+        ([{"charge": "0.0000001"}], (Decimal("0.0000001"), "USD", Decimal(1)), [(1,)]),
+        ([{"charge": "0"}], (Decimal(0), "USD", Decimal(1)), []),
+        ([{"charge": "5", "currency": "EUR"}], (Decimal(5), "EUR", None), []),
+        ([{"charge": "-1"}], (None, None, None), []),
+    ],
+)
+async def test_what_a_delivery_cost_is_booked_when_it_ends_as_it_was_last_told(
+    api, ann, stocked, liar, told, kept, booked
+):
+    works, liar, _ = liar
+    liar.answers["add"] = {"order": 7}
+    await api.add(ann.key)
+    await works.send()
+    for at, one in enumerate(told, 1):
+        word = "Completed" if at == len(told) else "In progress"
+        liar.answers["status"] = {"7": {"status": word, "remains": "0" if word == "Completed" else "10", **one}}
+        works.clock.forward(5)
+        await works.follow()
+    assert [kept] == await fetch(stocked, "select cost, currency, exchange_rate from attempt")
+    assert booked == await fetch(stocked, "select amount from transfer where kind = 'cost'")
+    assert [] == await broken(stocked)
+
+
+HOSTILE = [
+    b"\xef\xbb\xbf<html>\x00",
+    b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
+    b'{"order": NaN, "status": Infinity, "7": {"status": NaN, "remains": -Infinity}}',
+    b'{"7": {"status": "Completed"}, "7": {"status": "Canceled"}}',
+    b'{"7": {"status": "Completed", "status": "Canceled"}}',
+    b'{"8": {"status": "Completed", "remains": "0"}}',
+    b'{"7": {"status": "Completed", "remains": "0"',
+    b'{"7": {"status": "Refunded", "remains": "100"}}',
+    b"\x1f\x8b\x08garbage",
+    b"x" * (5 << 20),
+    json.dumps({"7": {"status": ["Completed"], "remains": {"a": 1}}}).encode(),
+]
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
+async def test_hostile_answers_change_nothing_and_end_nothing(api, ann, stocked, liar, body):
+    works, liar, _ = liar
+    liar.answers |= {"add": {"order": 7}, "status": body, "cancel": body, "balance": body}
+    order = await api.add(ann.key)
+    await works.send()
+    await api.ask("v2", ann.key, "cancel", orders=order)
+    await works.round(5)
+    await works.balances.step()
+    assert ("pending", []) == (await state(stocked, order), await fetch(stocked, "select * from balance_reading"))
+    assert [(9000,)] == await fetch(stocked, "select amount from transfer where order_id = %s", order)
+    assert [] == await broken(stocked)
+
+
+async def test_a_key_that_is_echoed_stands_in_no_log_and_nowhere_in_the_database(api, ann, stocked, liar, capfd):
+    works, liar, _ = liar
+    echo = f"unknown key {KEY}".encode()
+    liar.answers |= {"status": (500, echo), "cancel": echo, "balance": {"error": echo.decode()}}
+    told = iter([{"order": 7}, (502, echo), {"error": f"Invalid key {KEY}"}])
+    liar.answers["add"] = lambda form: next(told)
+    for at in range(3):
+        await api.add(ann.key, link=f"{LINK}/{at}")
+        await works.send()
+    await works.round(5)
+    await works.balances.step()
+    outcomes = await fetch(stocked, "select outcome from attempt order by order_id")
+    assert [("accepted",), ("unsure",), ("declined",)] == outcomes
+    public = "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+    tables = await fetch(stocked, public)
+    for (table,) in tables:
+        assert KEY not in str(await fetch(stocked, f"select t::text from {table} t")), table
+    printed = capfd.readouterr()
+    assert "a provider did not answer" in printed.out + printed.err
+    assert KEY not in printed.out + printed.err
+
+
+async def test_an_address_that_the_setting_no_longer_allows_is_not_called(stocked, liar):
+    _, _, provider = liar
+    desk = Desk(PEPPER, "", 1.0)
+    await desk.update(await rows.providers(stocked))
+    assert desk.contact(provider) is None
+    await desk.close()

@@ -1,0 +1,325 @@
+"""Orders that the operator's own staff delivers: the customer's words and money are those of any other order."""
+
+import asyncio
+from datetime import timedelta
+from random import Random
+
+import pytest
+from tests.panel import DEFAULT, DRIP, HIDDEN, OF_TYPE, PACKAGE, PLAIN, SHAPES, balance, books, broken, fetch, now
+from tests.works import state
+
+from opensmm.actions import staff
+from opensmm.base.ids import RefillId, ServiceId
+from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.dispatch import Accepted
+from opensmm.domain.progress import Followed
+from opensmm.domain.refills import RefillStatus
+from opensmm.domain.staff import StaffRefusal, StaffReport, StaffStep
+from opensmm.store import staff as rows
+from opensmm.store.connection import connect
+
+FUNDS, CHARGE = 10_000_000, 9_000
+COMMENTS = OF_TYPE[ServiceType.CUSTOM_COMMENTS]
+START, PROGRESS, DONE, PARTIAL, CANCEL = StaffStep
+
+
+@pytest.fixture
+async def staffed(stocked, works):
+    """A panel whose staff fulfils some services; the others are the sandbox's."""
+    await staff.assign(stocked, services(DEFAULT, PACKAGE, DRIP, COMMENTS), actor="test", now=now())
+    return stocked
+
+
+def services(*numbers):
+    return [ServiceId(number) for number in numbers]
+
+
+async def say(conn, clock, order, step, **other):
+    (outcome,) = await staff.report(conn, [StaffReport(order, step, **other)], actor="ann", now=clock())
+    return outcome
+
+
+async def status(api, who, order):
+    said = await api.ask("v2", who.key, "status", order=order)
+    return said["status"], said["remains"], said["start_count"], said["charge"]
+
+
+async def audits(conn):
+    return await fetch(conn, "select actor, action, subject, detail from audit where action like 'staff%' order by id")
+
+
+async def test_the_worker_hands_a_delivery_over_under_our_own_number(api, ann, staffed, works):
+    order = await api.add(ann.key)
+    await works.round()
+    assert [("accepted", str(order))] == await fetch(staffed, "select outcome, provider_order from attempt")
+    assert [("pending", None)] == await fetch(staffed, "select state, due from delivery")
+    assert ("Pending", "100", "0", "0.09000") == await status(api, ann, order)
+    works.clock.forward(3600)
+    assert 0 == await works.follow()
+    assert 0 == len(await fetch(staffed, "select from sandbox_order"))
+    assert [] == await broken(staffed)
+
+
+async def test_a_hand_over_that_a_dead_worker_left_behind_is_made_again(api, ann, staffed, works, clock):
+    order = await api.add(ann.key)
+    await works.chores.step()
+    (claim,) = await works.dispatching._claim(staffed, clock(), 10)
+    await works.round()
+    assert "sending" == await state(staffed, order)
+    clock.forward(60)
+    await works.round()
+    assert [("declined", None), ("accepted", str(order))] == await fetch(
+        staffed, "select outcome, provider_order from attempt order by number"
+    )
+    await works.dispatching._keep(claim, Accepted(str(order)))
+    assert [("pending", 2)] == await fetch(staffed, "select state, attempt from delivery")
+    assert isinstance(await say(staffed, clock, order, DONE), Followed)
+    assert [] == await broken(staffed)
+
+
+async def test_the_list_tells_what_is_to_be_done_oldest_first(api, ann, staffed, works):
+    first = await api.add(ann.key)
+    await api.add(ann.key, PLAIN)
+    await works.round()
+    second = (await api.ask("v2", ann.key, "add", service=COMMENTS, **SHAPES[ServiceType.CUSTOM_COMMENTS]))["order"]
+    await works.round(1)
+    found = await rows.waiting(staffed, 10)
+    comments = {"comments": ["first", "second", "third"]}
+    assert [(first, "Service 1", 100, {}), (second, f"Service {COMMENTS}", 3, comments)] == [
+        (one.order, one.service_name, one.quantity, one.details) for one in found
+    ]
+    assert [first] == [one.order for one in await rows.waiting(staffed, 1)]
+
+
+async def test_an_order_is_started_moved_on_and_done(api, ann, staffed, works, clock):
+    order = await api.add(ann.key)
+    await works.round()
+    told = []
+    for step, other in (
+        (START, {"start_count": 40}),
+        (PROGRESS, {"remains": 60}),
+        (PROGRESS, {"remains": 0}),
+        (DONE, {}),
+    ):
+        clock.forward(60)
+        assert isinstance(await say(staffed, clock, order, step, **other), Followed)
+        told.append(await status(api, ann, order))
+    assert [
+        ("In progress", "100", "40", "0.09000"),
+        ("In progress", "60", "40", "0.09000"),
+        ("In progress", "0", "40", "0.09000"),
+        ("Completed", "0", "40", "0.09000"),
+    ] == told
+    assert [("completed", CHARGE, 0)] == await fetch(staffed, "select state, earned, refunded from orders")
+    assert [("ann", f"staff.{step}", str(order)) for step in (START, PROGRESS, PROGRESS, DONE)] == [
+        row[:3] for row in (await audits(staffed))[-4:]
+    ]
+    assert {"start_count": 40} == (await audits(staffed))[-4][3]
+    assert [] == await rows.waiting(staffed, 10)
+    assert [] == await broken(staffed)
+
+
+@pytest.mark.parametrize(
+    ("step", "other", "word", "remains", "earned"),
+    [(PARTIAL, {"remains": 40}, "Partial", 40, 5_400), (CANCEL, {"reason": "page is gone"}, "Canceled", 100, 0)],
+)
+async def test_what_the_staff_does_not_deliver_is_paid_back(
+    api, ann, staffed, works, clock, step, other, word, remains, earned
+):
+    order = await api.add(ann.key)
+    await works.round()
+    outcome = await say(staffed, clock, order, step, **other)
+    assert remains == outcome.remains
+    assert (word, str(remains), "0", f"0.{earned:05}") == await status(api, ann, order)
+    assert FUNDS - earned == await balance(staffed, ann.id)
+    assert other == (await audits(staffed))[-1][3]
+    assert [] == await broken(staffed)
+
+
+@pytest.mark.parametrize(
+    ("number", "step", "other", "refusal"),
+    [
+        (DEFAULT, PROGRESS, {"remains": 101}, StaffRefusal.REMAINS),
+        (DEFAULT, PARTIAL, {"remains": 0}, StaffRefusal.REMAINS),
+        (DEFAULT, PARTIAL, {"remains": 100}, StaffRefusal.REMAINS),
+        (DEFAULT, START, {"start_count": -1}, StaffRefusal.START_COUNT),
+        (DEFAULT, DONE, {"run": 2}, StaffRefusal.NOT_WITH_STAFF),
+        (PACKAGE, PARTIAL, {"remains": 1}, StaffRefusal.PACKAGE),
+        (PLAIN, DONE, {}, StaffRefusal.NOT_WITH_STAFF),
+    ],
+)
+async def test_a_word_that_cannot_be_changes_nothing(api, ann, staffed, works, clock, number, step, other, refusal):
+    order = await api.add(ann.key, number)
+    await works.round()
+    before, trail = await books(staffed), await audits(staffed)
+    assert refusal == await say(staffed, clock, order, step, **other)
+    assert (before, trail) == (await books(staffed), await audits(staffed))
+
+
+async def test_what_is_not_handed_over_ended_or_unknown_is_not_with_the_staff(api, ann, staffed, works, clock):
+    order = await api.add(ann.key)
+    assert StaffRefusal.NOT_WITH_STAFF == await say(staffed, clock, order, DONE)
+    await works.round()
+    assert isinstance(await say(staffed, clock, order, DONE), Followed)
+    before, trail = await books(staffed), await audits(staffed)
+    for step in StaffStep:
+        assert StaffRefusal.NOT_WITH_STAFF == await say(staffed, clock, order, step, remains=5)
+        assert StaffRefusal.NOT_WITH_STAFF == await say(staffed, clock, 999_999, step, remains=5)
+    assert (before, trail) == (await books(staffed), await audits(staffed))
+
+
+async def test_reports_of_one_batch_are_applied_in_order(api, ann, staffed, works, clock):
+    first, second = await api.add(ann.key), await api.add(ann.key)
+    await works.round()
+    batch = [
+        StaffReport(first, START, start_count=9),
+        StaffReport(second, CANCEL, reason="no"),
+        StaffReport(first, PARTIAL, remains=30),
+        StaffReport(second, DONE),
+        StaffReport(first, DONE),
+    ]
+    outcomes = await staff.report(staffed, batch, actor="ann", now=clock())
+    assert [100, 100, 30, StaffRefusal.NOT_WITH_STAFF, StaffRefusal.NOT_WITH_STAFF] == [
+        one.remains if isinstance(one, Followed) else one for one in outcomes
+    ]
+    assert [("partial", 9), ("canceled", None)] == await fetch(
+        staffed, "select state, start_count from delivery order by order_id"
+    )
+    assert 3 == len([row for row in await audits(staffed) if row[0] == "ann"])
+    assert FUNDS - 6_300 == await balance(staffed, ann.id)
+    assert [] == await broken(staffed)
+
+
+async def test_the_runs_of_a_drip_feed_are_told_apart(api, ann, staffed, works, clock):
+    order = await api.add(ann.key, DRIP, runs=3, interval=10)
+    await works.round()
+    await works.round(600)
+    assert [f"{order}-1", f"{order}-2"] == [
+        row[0] for row in await fetch(staffed, "select provider_order from attempt order by run")
+    ]
+    assert StaffRefusal.WHICH_RUN == await say(staffed, clock, order, DONE)
+    assert isinstance(await say(staffed, clock, order, DONE, run=1), Followed)
+    assert isinstance(await say(staffed, clock, order, PARTIAL, remains=50), Followed)
+    assert "In progress" == (await status(api, ann, order))[0]
+    await works.round(600)
+    assert isinstance(await say(staffed, clock, order, CANCEL, reason="enough"), Followed)
+    assert ("Partial", "150", "0", "0.13500") == await status(api, ann, order)
+    assert FUNDS - 13_500 == await balance(staffed, ann.id)
+    assert [] == await broken(staffed)
+
+
+async def test_a_customers_wish_to_cancel_is_on_the_list_until_the_staff_decides(api, ann, staffed, works, clock):
+    order = await api.add(ann.key)
+    await works.round()
+    assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
+    for _ in range(3):
+        await works.round(60)
+    (waiting,) = await rows.waiting(staffed, 10)
+    assert waiting.cancel_asked is not None
+    assert [(None, True)] == await fetch(staffed, "select due, cancel_passed is not null from delivery")
+    assert 0 == await works.following.pass_on_cancels(10)
+    assert FUNDS - CHARGE == await balance(staffed, ann.id)
+    await say(staffed, clock, order, CANCEL, reason="asked for")
+    assert FUNDS == await balance(staffed, ann.id)
+    assert [] == await broken(staffed)
+
+
+async def test_a_cancel_before_the_hand_over_never_reaches_the_staff(api, ann, staffed, works):
+    order = await api.add(ann.key)
+    await api.ask("v2", ann.key, "cancel", orders=order)
+    await works.round()
+    assert [] == await rows.waiting(staffed, 10)
+    assert FUNDS == await balance(staffed, ann.id)
+
+
+async def test_of_two_who_end_one_order_at_once_exactly_one_does(api, ann, staffed, works, clock, database):
+    order = await api.add(ann.key)
+    await works.round()
+    others = [await connect(database.app_url) for _ in range(4)]
+    steps = (DONE, CANCEL, PARTIAL, DONE)
+    outcomes = await asyncio.gather(
+        *(say(conn, clock, order, step, remains=10) for conn, step in zip(others, steps, strict=True))
+    )
+    for conn in others:
+        await conn.close()
+    assert 3 == outcomes.count(StaffRefusal.NOT_WITH_STAFF)
+    assert [] == await broken(staffed)
+
+
+async def test_a_clock_that_lags_behind_does_not_lose_the_staffs_word(api, ann, staffed, works, clock):
+    order = await api.add(ann.key)
+    await works.round()
+    await say(staffed, clock, order, START)
+    late = clock() - timedelta(minutes=5)
+    (outcome,) = await staff.report(staffed, [StaffReport(order, PROGRESS, remains=7)], actor="ann", now=late)
+    assert [("in_progress", 7)] == await fetch(staffed, "select state, remains from delivery")
+    assert isinstance(outcome, Followed)
+    assert 7 == outcome.remains
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"), [(RefillStatus.COMPLETED, "Completed"), (RefillStatus.REJECTED, "Rejected")]
+)
+async def test_a_refill_waits_for_the_staff_and_moves_no_money(api, ann, staffed, works, clock, answer, word):
+    order = await api.add(ann.key)
+    await works.round()
+    await say(staffed, clock, order, DONE)
+    money = await fetch(staffed, "select * from transfer order by id")
+    refill = RefillId(int((await api.ask("v2", ann.key, "refill", order=order))["refill"]))
+    for _ in range(3):
+        await works.round(120)
+    assert [(refill, order, 1)] == [(one.refill, one.order, one.run) for one in await rows.waiting_refills(staffed, 9)]
+    assert "Pending" == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
+    assert [True, False] == await staff.answer_refills(
+        staffed, [refill, RefillId(999)], answer, actor="ann", now=clock()
+    )
+    assert word == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
+    await works.round(120)
+    assert word == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
+    assert [] == await rows.waiting_refills(staffed, 9)
+    assert [False] == await staff.answer_refills(staffed, [refill], answer, actor="ann", now=clock())
+    assert [("ann", f"staff.refill_{answer}", str(refill))] == [row[:3] for row in (await audits(staffed))[-1:]]
+    assert money == await fetch(staffed, "select * from transfer order by id")
+    assert [] == await broken(staffed)
+
+
+async def test_services_are_assigned_all_or_none_and_the_staff_becomes_a_provider_once(stocked):
+    with pytest.raises(staff.NoSuchService, match="999"):
+        await staff.assign(stocked, services(DEFAULT, 999), actor="test", now=now())
+    assert [(0, 0)] == await fetch(
+        stocked,
+        """select (select count(*) from provider where kind = 'manual'),
+                  (select count(*) from audit where action = 'staff.assign')""",
+    )
+    for assigned in (services(DEFAULT), services(DEFAULT, HIDDEN)):
+        assert assigned == await staff.assign(stocked, assigned, actor="test", now=now())
+    assert [("Staff", DEFAULT, 0), ("Staff", HIDDEN, 0)] == await fetch(
+        stocked,
+        """select p.name, r.service_id, r.position from route r join provider p on p.id = r.provider_id
+           where p.kind = 'manual' order by 2""",
+    )
+
+
+async def test_many_orders_fulfilled_by_hand_leave_clean_books(api, ann, staffed, works, clock):
+    dice = Random(7)
+    orders = [
+        await api.add(ann.key, number, quantity=10 + at, **({"runs": 2, "interval": 1} if number == DRIP else {}))
+        for at, number in enumerate(dice.choices((DEFAULT, DRIP, PACKAGE, PLAIN), k=60))
+    ]
+    for _ in range(12):
+        await works.round(60)
+        batch = [
+            StaffReport(
+                order,
+                dice.choice(list(StaffStep)),
+                dice.choice((None, 1, 2)),
+                dice.choice((None, 5)),
+                dice.randint(0, 60),
+            )
+            for order in dice.sample(orders, 30)
+        ]
+        await staff.report(staffed, batch, actor="ann", now=clock())
+        await api.ask("v2", ann.key, "cancel", orders=",".join(map(str, dice.sample(orders, 3))))
+        assert [] == await broken(staffed)
+    ended = await fetch(staffed, "select state, count(*) from orders group by 1")
+    assert {"completed", "partial", "canceled"} <= {row[0] for row in ended}

@@ -1,0 +1,107 @@
+"""Keys in use are looked at again together, so that their callers wait for no look of their own."""
+
+import pytest
+from tests.panel import PEPPER, now
+
+from opensmm.actions import accounts
+from opensmm.actions.accounts import fresh_key
+from opensmm.actions.panel import Panel
+from opensmm.api.keys import REFRESHED_AT_ONCE, REMEMBERED_S, Door
+from opensmm.store import keys
+
+
+class Looks:
+    """Counts the statements that look keys up, and how many keys each looked at."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sizes: list[int] = []
+        find = keys.find
+
+        async def counted(connection, hashes):
+            self.sizes.append(len(hashes))
+            return await find(connection, hashes)
+
+        monkeypatch.setattr(keys, "find", counted)
+
+    def taken(self) -> list[int]:
+        sizes, self.sizes = self.sizes, []
+        return sizes
+
+
+async def called(door: Door, key: str):
+    return door.known(key) or await door.look_up(key, "192.0.2.1")
+
+
+class Hands:
+    """A clock that somebody moves."""
+
+    at = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+async def door(stocked, database, hands):
+    panel = Panel(database.app_url)
+    await panel.open()
+    yield Door(panel, PEPPER, monotonic=hands)
+    await panel.close()
+
+
+async def test_a_key_in_use_is_looked_at_with_others_and_never_by_itself_again(door, hands, ann, stocked, monkeypatch):
+    looks = Looks(monkeypatch)
+    other = fresh_key("second")
+    await accounts.add_key(stocked, ann.id, other, PEPPER, actor="test", now=now())
+    for _ in range(10):
+        for key in (ann.key, other.text):
+            found = await called(door, key)
+            assert found is not None
+            assert found.customer == ann.id
+        await door.refresh()
+        hands.at += REMEMBERED_S / 2
+    assert [1, 1, 2, 2] == looks.taken()[:4]
+    await door.refresh()
+    looks.taken()
+    await door.refresh()
+    assert [] == looks.taken(), "nobody used them meanwhile"
+
+
+async def test_a_key_unused_for_long_is_looked_up_when_it_comes_back(door, hands, ann, monkeypatch):
+    looks = Looks(monkeypatch)
+    await called(door, ann.key)
+    hands.at += REMEMBERED_S
+    await called(door, ann.key)
+    assert [1, 1] == looks.taken()
+
+
+async def test_a_refresh_shows_out_whoever_was_revoked_and_knows_who_was_suspended(door, hands, ann, stocked):
+    first = await called(door, ann.key)
+    assert first is not None
+    assert not first.suspended
+    await called(door, ann.key)
+    await accounts.set_suspended(stocked, ann.id, suspended=True, actor="test", now=now())
+    await door.refresh()
+    found = await called(door, ann.key)
+    assert found is not None
+    assert found.suspended
+    await accounts.revoke_keys(stocked, [first.key], actor="test", now=now())
+    await door.refresh()
+    assert None is await called(door, ann.key)
+
+
+async def test_many_keys_are_looked_at_in_pieces(door, ann, stocked, monkeypatch):
+    many = [fresh_key(f"k{at}") for at in range(REFRESHED_AT_ONCE + 1)]
+    for key in many:
+        await accounts.add_key(stocked, ann.id, key, PEPPER, actor="test", now=now())
+    for _ in range(2):
+        for key in many:
+            await called(door, key.text)
+    looks = Looks(monkeypatch)
+    await door.refresh()
+    assert [REFRESHED_AT_ONCE, 1] == looks.taken()

@@ -1,0 +1,49 @@
+"""Verbs of the command line, run on the test's own database."""
+
+import json
+
+import psycopg
+import pytest
+from tests.panel import PEPPER, SANDBOX
+from typer.testing import CliRunner
+
+from opensmm.cli import app
+
+
+@pytest.fixture
+def run(database, tmp_path, monkeypatch):
+    """Runs a verb on the test's database; returns its exit code and what it printed."""
+    monkeypatch.setenv("DATABASE_URL", database.app_url)
+    monkeypatch.setenv("OPENSMM_PEPPER", PEPPER.decode())
+
+    def verb(*words):
+        result = CliRunner().invoke(app, [*map(str, words), "--data", str(tmp_path)])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, result.stdout
+
+    return verb
+
+
+@pytest.fixture
+def said(run):
+    """Runs a verb with --json; returns its exit code and the one line it said."""
+
+    def verb(*words):
+        code, printed = run(*words, "--json")
+        lines = printed.splitlines()
+        assert len(lines) <= 1, printed
+        return code, json.loads(lines[0]) if lines else None
+
+    return verb
+
+
+@pytest.fixture
+def rows(database):
+    with psycopg.connect(database.app_url, autocommit=True) as conn:
+        yield lambda query: conn.execute(query).fetchall()
+
+
+@pytest.fixture
+def sandbox(database):
+    with psycopg.connect(database.app_url, autocommit=True) as conn:
+        conn.execute("insert into provider (name, kind, currency) values (%s, 'sandbox', 'USD')", [SANDBOX])

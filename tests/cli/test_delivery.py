@@ -1,0 +1,107 @@
+"""``service``: a service that does not say how it is delivered is not sold; many are stated in one command."""
+
+import pytest
+
+from opensmm.domain.catalogue import DeliveryMethod
+
+DONE, FAILED, MISUSED = 0, 1, 2
+SERVICES = "select id, delivery_method, on_sale from service order by id"
+AUDIT = "select action, subject, detail from audit where action = 'service.deliver'"
+KEPT = "select id, delivery_method, on_sale, version, name from service order by id"
+
+
+def words(name, *other, category="A"):
+    return ("service", "add", "--name", name, "--category", category, "--rate", "0.90", *other)
+
+
+@pytest.fixture
+def undisclosed(said, sandbox):
+    """Three services off sale that say nothing of their delivery, and one on sale."""
+    for name, category in (("First Likes", "A"), ("Second Likes", "B"), ("Third Views", "B")):
+        assert DONE == said(*words(name, "--off-sale", category=category))[0]
+    assert DONE == said(*words("Fourth Views", "--method", "paid_ads", category="C"))[0]
+
+
+def test_a_service_goes_on_sale_only_with_a_stated_delivery(said, rows, sandbox):
+    assert (FAILED, None) == said(*words("Likes"))
+    assert [] == rows(SERVICES)
+    assert [(0,)] == rows("select count(*) from audit")
+    assert (DONE, {"id": 1}) == said(*words("Likes", "--off-sale"))
+    assert (FAILED, None) == said("service", "edit", 1, "--on-sale")
+    assert [(1, "undisclosed", False)] == rows(SERVICES)
+    assert DONE == said("service", "edit", 1, "--on-sale", "--method", "creator_placement")[0]
+    assert (FAILED, None) == said("service", "edit", 1, "--method", "undisclosed")
+    assert [(1, "creator_placement", True)] == rows(SERVICES)
+    assert MISUSED == said("service", "edit", 1, "--method", "bots")[0]
+
+
+def test_the_list_says_how_each_service_is_delivered(run, said, undisclosed):
+    assert ["undisclosed"] * 3 + ["paid_ads"] == [
+        one["delivery_method"] for one in said("service", "list")[1]["services"]
+    ]
+    assert "paid_ads" in run("service", "list")[1]
+    assert "delivery_method: paid_ads" in run("service", "show", 4)[1]
+    code, told = said("service", "show", 4)
+    assert (DONE, "paid_ads", "Fourth Views", "0.90") == (code, told["delivery_method"], told["name"], told["rate"])
+    assert (FAILED, None) == said("service", "show", 9)
+
+
+def test_a_plan_says_what_would_change_and_changes_nothing(said, run, rows, undisclosed):
+    before = rows(KEPT)
+    code, plan = said("service", "deliver", "--method", "staff_work", "--category", "b")
+    assert (DONE, False, [2, 3]) == (code, plan["written"], [one["id"] for one in plan["services"]])
+    assert {"id": 2, "name": "Second Likes", "from": "undisclosed", "on_sale": False} == plan["services"][0]
+    assert (
+        "2 services would change: --write does it"
+        in run("service", "deliver", "--method", "staff_work", "--category", "b")[1]
+    )
+    assert (before, []) == (rows(KEPT), rows(AUDIT))
+
+
+def test_many_are_stated_under_one_audit_row(said, rows, undisclosed):
+    said("service", "deliver", "--method", "staff_work", "--provider", "sandbox", "--write")
+    assert [(number, "staff_work", number == 4) for number in (1, 2, 3, 4)] == rows(SERVICES)
+    detail = {"method": "staff_work", "services": [1, 2, 3, 4], "put_on_sale": False}
+    assert [("service.deliver", "staff_work", detail)] == rows(AUDIT)
+    assert [(1,)] == rows("select count(distinct version) from service")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ids"),
+    [
+        (("--name-like", "LIKES"), [1, 2]),
+        (("--name-like", "likes", "--category", "B"), [2]),
+        ((1, 3), [1, 3]),
+        ((1, 3, "--name-like", "views"), [3]),
+        (("--provider", "Nobody"), []),
+        (("--category", "A", "--write", "--on-sale"), [1]),
+    ],
+)
+def test_those_are_meant_that_every_mark_fits(said, undisclosed, chosen, ids):
+    code, told = said("service", "deliver", "--method", "consented_users", *chosen)
+    assert (DONE, ids) == (code, [one["id"] for one in told["services"]])
+
+
+def test_stating_a_delivery_may_put_on_sale_too(said, rows, undisclosed):
+    code, told = said("service", "deliver", "--method", "consented_users", 1, 4, "--on-sale", "--write")
+    assert (DONE, True) == (code, told["written"])
+    assert [(1, "consented_users", True), (4, "consented_users", True)] == [
+        row for row in rows(SERVICES) if row[0] in (1, 4)
+    ]
+    again = said("service", "deliver", "--method", "consented_users", 1, 4, "--on-sale", "--write")
+    assert (DONE, {"method": "consented_users", "written": False, "services": []}) == again
+    assert 1 == len(rows(AUDIT))
+
+
+def test_what_may_not_be_sold_is_refused_whole(said, rows, undisclosed):
+    said("service", "edit", 2, "--name", "Shop Reviews")
+    before, audit = rows(KEPT), rows("select * from audit")
+    for refused in (
+        ("--method", "paid_ads", "--category", "B", "--on-sale", "--write"),
+        ("--method", DeliveryMethod.UNDISCLOSED, 4, "--write"),
+        ("--method", "paid_ads", 1, 99, "--write"),
+    ):
+        assert (FAILED, None) == said("service", "deliver", *refused)
+    assert MISUSED == said("service", "deliver", "--method", "paid_ads", "--write")[0]
+    assert MISUSED == said("service", "deliver", "--method", "bots", 1)[0]
+    assert (before, audit) == (rows(KEPT), rows("select * from audit"))

@@ -1,0 +1,94 @@
+"""``import-services``: a plan first, then a price list of any size in seconds."""
+
+import time
+
+import pytest
+from tests.cli.test_providers import DONE, FAILED, LINE, MISUSED, add, rows, said, upstream
+
+__all__ = ["rows", "said"]  # fixtures
+
+MANY = 15_000
+WITHIN_S = 10
+
+
+@pytest.fixture
+def listed(said):
+    """A provider whose price list the test may change."""
+    answers = {"services": [LINE, {**LINE, "service": 8, "category": "Second", "rate": "2"}]}
+    with upstream(answers) as (url, _):
+        add(said, "Up", url, "--exchange-rate", "2")
+        yield answers["services"]
+
+
+def counts(told):
+    return {name: told[name] for name in ("new", "changed", "price_moves", "gone", "same", "left_out", "written")}
+
+
+def test_a_plan_writes_nothing(said, rows, listed):
+    code, told = said("import-services", "Up", "--margin", "50%")
+    assert (DONE, 2, 0) == (code, told["new"], told["written"])
+    assert [(0, 0)] == rows("select (select count(*) from service), (select count(*) from route)")
+
+
+def test_services_come_routed_with_their_margin_and_off_sale(said, rows, listed):
+    words = ["--margin", 50, "--add", "0.01", "--decimals", 2, "--map", "First=Likes", "--write"]
+    assert (DONE, 2) == (lambda got: (got[0], got[1]["written"]))(said("import-services", "Up", *words))
+    found = rows(
+        "select s.id, c.name, s.rate::text, s.on_sale, r.provider_id, r.provider_service from service s "
+        "join category c on c.id = s.category_id join route r on r.service_id = s.id order by s.id"
+    )
+    assert [(1, "Likes", "2.71", False, 1, "7"), (2, "Second", "6.01", False, 1, "8")] == found
+    assert [(2,)] == rows("select count(*) from audit where action = 'service.save'")
+
+
+def test_a_second_import_tells_what_changed_and_moves_prices_only_when_told(said, rows, listed):
+    said("import-services", "Up", "--write")
+    rows("update service set on_sale = true, delivery_method = 'staff_work', name = 'Mine' returning 1")
+    listed[0] = {**LINE, "rate": "1", "max": 500}
+    listed[1:] = [{**LINE, "service": 9}]
+    told = said("import-services", "Up", "--write")[1]
+    expected = {"new": 1, "changed": 1, "price_moves": 1, "gone": 1, "same": 0, "left_out": 0, "written": 3}
+    assert expected == counts(told)
+    query = "select name, rate::text, max, on_sale from service order by id"
+    assert [
+        ("Mine", "1.8000", 500, True), ("Mine", "4.0000", 100, False), ("Likes", "1.8000", 100, False),
+    ] == rows(query)  # fmt: skip
+    said("import-services", "Up", "--write", "--reprice")
+    assert [("2.0000",)] == rows("select rate::text from service where id = 1")
+    assert 0 == said("import-services", "Up", "--write", "--reprice")[1]["written"]
+
+
+def test_a_choice_of_the_list_makes_nothing_gone(said, listed):
+    said("import-services", "Up", "--write")
+    told = said("import-services", "Up", "--category", "Second")[1]
+    assert (0, 0, 1) == (told["new"], told["gone"], told["same"])
+    assert 0 == said("import-services", "Up", "--search", "nothing of it")[1]["new"]
+
+
+@pytest.mark.parametrize(
+    "words", [["--margin", "x"], ["--margin", "-1"], ["--add", "NaN"], ["--map", "First"], ["--map", "=Likes"]]
+)
+def test_words_that_are_off_are_refused(said, rows, listed, words):
+    assert MISUSED == said("import-services", "Up", "--write", *words)[0]
+    assert [] == rows("select id from service")
+
+
+def test_an_unknown_provider_or_one_that_does_not_answer_is_said(said):
+    assert FAILED == said("import-services", "Nobody")[0]
+    add(said, "Away", "http://127.0.0.1:9/api/v2")
+    assert FAILED == said("import-services", "Away")[0]
+
+
+def test_a_large_price_list_is_imported_in_seconds(said, rows, listed):
+    listed[:] = [
+        {**LINE, "service": at, "name": f"Service {at} ❤️", "category": f"Category {at % 200}", "desc": "d" * 300}
+        for at in range(1, MANY + 1)
+    ]
+    began = time.monotonic()
+    code, told = said("import-services", "Up", "--margin", 20, "--write")
+    took = time.monotonic() - began
+    assert (DONE, MANY) == (code, told["written"])
+    assert [(MANY, MANY, MANY)] == rows(
+        "select (select count(*) from service), (select count(*) from route), (select count(*) from offer)"
+    )
+    assert took < WITHIN_S

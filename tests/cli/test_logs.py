@@ -1,0 +1,89 @@
+"""The log: one JSON object a line, as much as was asked for, and no flood of one warning."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import structlog
+
+from opensmm.cli.logs import Sparse
+
+PROGRAM = """
+import logging, structlog
+from opensmm.cli import logs
+logs.set_up({level!r})
+log = structlog.get_logger()
+log.debug("placed", order=7)
+log.info("declined", order=7)
+for _ in range(5):
+    log.warning("refused", error="busy", sparse=True)
+logging.getLogger("asyncio").error("a task failed")
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("failed")
+"""
+
+
+def lines(level):
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(level=level)], capture_output=True, text=True, check=True
+    )
+    assert "" == ran.stdout
+    return [json.loads(line) for line in ran.stderr.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("level", "events"),
+    [
+        ("debug", ["placed", "declined", "refused", "a task failed", "failed"]),
+        ("info", ["declined", "refused", "a task failed", "failed"]),
+        ("warning", ["refused", "a task failed", "failed"]),
+        ("error", ["a task failed", "failed"]),
+    ],
+)
+def test_the_level_says_what_is_logged_and_a_repeated_warning_is_one_line(level, events):
+    said = lines(level)
+    assert events == [line["event"] for line in said]
+    assert all({"level", "timestamp"} <= set(line) for line in said)
+    assert "ZeroDivisionError" in said[-1]["exception"]
+    assert not any("sparse" in line for line in said)
+
+
+class Told:
+    """A sparse log by a clock of its own."""
+
+    def __init__(self):
+        self.at = 0.0
+        self.sparse = Sparse(lambda: self.at)
+
+    def __call__(self, event="refused", about=True, level="warning"):
+        try:
+            return self.sparse(None, level, {"event": event, "sparse": about})
+        except structlog.DropEvent:
+            return None
+
+
+def test_a_repeated_warning_is_said_once_a_second_with_how_many_were_left_out():
+    told = Told()
+    assert {"event": "refused"} == told()
+    assert [None] * 3 == [told() for _ in range(3)]
+    told.at = 0.99
+    assert told() is None
+    told.at = 1.0
+    assert {"event": "refused", "left_out": 4} == told()
+    told.at = 2.5
+    assert {"event": "refused"} == told()
+
+
+def test_events_and_what_they_are_about_are_counted_apart():
+    told = Told()
+    assert {"event": "a"} == told("a", 1)
+    assert ({"event": "a"}, {"event": "b"}, {"event": "a"}) == (told("a", 2), told("b", 1), told("a", 1, "error"))
+    assert (None, None) == (told("a", 1), told("a", 2))
+
+
+def test_what_is_not_sparse_is_said_each_time():
+    sparse = Sparse(lambda: 0.0)
+    assert [{"event": "unsure"}] * 3 == [sparse(None, "warning", {"event": "unsure"}) for _ in range(3)]

@@ -1,0 +1,246 @@
+"""``provider`` and ``route``: what each verb does, what is kept of it, and that a key is never shown."""
+
+import json
+import socketserver
+import threading
+from contextlib import contextmanager
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qs
+
+import psycopg
+import pytest
+from tests.panel import PEPPER
+from typer.testing import CliRunner
+
+from opensmm.base.ids import ProviderId
+from opensmm.cli import app
+from opensmm.providers.sealing import unseal
+
+DONE, FAILED, MISUSED = 0, 1, 2
+KEY = "0123456789abcdef0123456789abcdef01234567"
+URL = "https://panel.example/api/v2"
+LINE = {"service": 7, "name": "Likes", "type": "Default", "category": "First", "rate": "0.90", "min": 10, "max": 100}
+
+STATED = ("--method", "staff_work")
+
+
+@pytest.fixture
+def said(database, tmp_path, monkeypatch):
+    """Runs a verb with --json on the test's database; returns its exit code and what it said."""
+    monkeypatch.setenv("DATABASE_URL", database.app_url)
+    monkeypatch.setenv("OPENSMM_PEPPER", PEPPER.decode())
+    monkeypatch.setenv("OPENSMM_PRIVATE_PROVIDERS", "1")
+    printed = []
+
+    def verb(*words, typed=None):
+        result = CliRunner().invoke(app, [*map(str, words), "--data", str(tmp_path), "--json"], input=typed)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        printed.append(result.output)
+        lines = result.stdout.splitlines()
+        return result.exit_code, json.loads(lines[0]) if lines else None
+
+    yield verb
+    assert KEY not in "".join(printed)
+
+
+@pytest.fixture
+def rows(database):
+    with psycopg.connect(database.app_url, autocommit=True) as conn:
+        yield lambda query: conn.execute(query).fetchall()
+
+
+def add(said, name="Up", url=URL, *more):
+    return said("provider", "add", name, "--url", url, "--key-file", "-", *more, typed=KEY + "\n")
+
+
+def test_a_provider_is_added_and_its_key_is_nowhere_in_clear(said, rows):
+    code, told = add(said, "Up", URL, "--currency", "eur", "--exchange-rate", "1.0870", "--calls-per-second", 5)
+    assert (DONE, {"id": 1}) == (code, told)
+    found = rows(
+        "select name, kind, url, dialect, currency, exchange_rate, concurrency, calls_per_second from provider"
+    )
+    assert [("Up", "panel", URL, "v2", "EUR", Decimal("1.0870"), 16, 5)] == found
+    ((sealed,),) = rows("select sealed_key from provider")
+    assert KEY == unseal(PEPPER, ProviderId(1), URL, sealed)
+    assert [("command line", "provider.add", "1")] == rows("select actor, action, subject from audit")
+    kept = str(rows("select provider::text from provider")) + str(rows("select audit::text from audit"))
+    assert KEY not in kept
+    assert KEY.encode().hex() not in kept
+
+
+def test_a_key_comes_from_a_file_or_the_environment(said, tmp_path, monkeypatch):
+    (tmp_path / "key").write_text(KEY + "\n")
+    assert DONE == said("provider", "add", "One", "--url", URL, "--key-file", tmp_path / "key")[0]
+    assert MISUSED == said("provider", "add", "Two", "--url", URL)[0]
+    monkeypatch.setenv("OPENSMM_PROVIDER_KEY", KEY)
+    assert DONE == said("provider", "add", "Two", "--url", URL)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--url", "https://me:secret@panel.example/"], FAILED),
+        (["--url", "ftp://panel.example/"], FAILED),
+        (["--url", URL, "--currency", "EURO"], MISUSED),
+        (["--url", URL, "--exchange-rate", "NaN"], MISUSED),
+        (["--url", URL, "--exchange-rate", "0"], MISUSED),
+        (["--url", URL, "--dialect", "v3"], MISUSED),
+        (["--url", URL, "--concurrency", "0"], MISUSED),
+        (["--url", URL, "--calls-per-second", "-1"], MISUSED),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_kept(said, rows, words, code):
+    assert code == said("provider", "add", "Up", "--key-file", "-", *words, typed=KEY)[0]
+    assert [(0, 0)] == rows("select (select count(*) from provider), (select count(*) from audit)")
+
+
+@pytest.mark.parametrize("key", ["", "short", "x" * 501, "with blank inside it", "schlüssel-ohne-ascii"])
+def test_a_key_that_is_none_is_refused(said, rows, key):
+    assert MISUSED == said("provider", "add", "Up", "--url", URL, "--key-file", "-", typed=key + "\n")[0]
+    assert [] == rows("select id from provider")
+
+
+def test_private_addresses_are_refused_where_the_setting_does_not_allow_them(said, rows, monkeypatch):
+    assert DONE == add(said, "House", "http://127.0.0.1:1/api/v2")[0]
+    monkeypatch.setenv("OPENSMM_PRIVATE_PROVIDERS", "0")
+    for url in ("http://panel.example/", "https://127.0.0.1/", "https://[::1]/", "https://169.254.169.254/"):
+        assert FAILED == add(said, "Other", url)[0]
+    assert [("House",)] == rows("select name from provider")
+
+
+def test_a_name_is_given_once(said, rows):
+    add(said)
+    assert FAILED == add(said)[0]
+    add(said, "Other")
+    assert FAILED == said("provider", "edit", "Other", "--name", "Up")[0]
+    assert [("Other",), ("Up",)] == rows("select name from provider order by name")
+
+
+def test_a_kept_key_goes_along_to_a_new_address(said, rows):
+    add(said)
+    assert DONE == said("provider", "edit", "Up", "--url", "https://new.example/api/v2", "--concurrency", 1)[0]
+    ((url, sealed),) = rows("select url, sealed_key from provider")
+    assert (KEY, "https://new.example/api/v2") == (unseal(PEPPER, ProviderId(1), url, sealed), url)
+    assert [("provider.add",), ("provider.edit",)] == rows("select action from audit order by id")
+
+
+def test_providers_are_listed_shown_switched_off_and_on(said, rows):
+    add(said)
+    assert DONE == said("provider", "disable", "Up")[0]
+    ((code, told), (_, shown)) = said("provider", "list"), said("provider", "show", 1)
+    (one,) = told["providers"]
+    assert (DONE, "Up", False, True) == (code, one["name"], one["enabled"], one["has_key"])
+    assert one == shown
+    assert "sealed_key" not in one
+    said("provider", "enable", 1)
+    assert [(True,)] == rows("select enabled from provider")
+    assert FAILED == said("provider", "show", "nobody")[0]
+
+
+@contextmanager
+def upstream(answers):
+    """A panel over HTTP that answers each action with the same words; its address and what it was asked."""
+    asked = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self):
+            form = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
+            asked.append((self.path, form["action"][0], form["key"][0]))
+            said = answers.get((self.path, form["action"][0]), answers.get(form["action"][0], {"error": "Nothing"}))
+            body = json.dumps(said).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words):
+            pass
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_a_check_tells_what_was_understood_and_what_was_odd(said):
+    line = {**LINE, "type": "default", "service": "7"}
+    both = [line, {**line, "service": "8", "rate": None}]
+    with upstream({"balance": {"status": "success", "balance": "1,234.5", "currency": "EUR"}, "services": both}) as (
+        url, asked,
+    ):  # fmt: skip
+        add(said, "Up", url + "/api/v2")
+        code, told = said("provider", "check", "Up")
+    (tried,) = told["tried"]
+    assert (DONE, True, "v1", "1234.50", "EUR", 1) == (
+        code, told["ok"], tried["dialect"], tried["balance"], tried["currency"], tried["services"],
+    )  # fmt: skip
+    assert 3 == len(tried["odd"])
+    assert {KEY} == {key for _, _, key in asked}
+
+
+def test_a_check_finds_the_dialect_at_its_customary_place(said):
+    answers = {("/api/v1", "balance"): {"status": "success", "balance": "1"}, ("/api/v1", "services"): [LINE]}
+    with upstream(answers) as (url, _):
+        add(said, "Up", url + "/")
+        assert FAILED == said("provider", "check", "Up")[0]
+        code, told = said("provider", "check", "Up", "--any-dialect")
+    assert (DONE, [f"{url}/", f"{url}/api/v2", f"{url}/api/v1"]) == (code, [one["url"] for one in told["tried"]])
+
+
+def test_a_check_of_a_wrong_key_says_so_without_the_key(said):
+    with upstream({"balance": {"error": f"Invalid API key {KEY}"}}) as (url, _):
+        add(said, "Up", url)
+        code, told = said("provider", "check", "Up")
+    assert (FAILED, "Invalid API key [key]") == (code, told["tried"][0]["fault"])
+
+
+def test_a_balance_and_a_price_list_are_asked_for_and_kept(said, rows):
+    with upstream({"balance": {"balance": "9.5", "currency": "USD"}, "services": [LINE, {**LINE, "service": 8}]}) as (
+        url, _,
+    ):  # fmt: skip
+        add(said, "Up", url)
+        assert (DONE, {"provider": 1, "balance": "9.50", "currency": "USD"}) == said("provider", "balance", "Up")
+        code, told = said("provider", "services", "Up", "--search", "likes")
+    assert (DONE, ["7", "8"]) == (code, [one["service"] for one in told["services"]])
+    assert [(Decimal("9.50"),)] == rows("select balance from balance_reading")
+    assert [("7", Decimal("0.90")), ("8", Decimal("0.90"))] == rows(
+        "select provider_service, rate from offer order by 1"
+    )
+    assert "9.50" == said("provider", "list")[1]["providers"][0]["balance"]
+
+
+def test_routes_are_added_put_first_and_removed(said, rows):
+    for name in ("One", "Two", "Three"):
+        add(said, name)
+    said("service", "add", "--name", "Likes", "--category", "First", "--rate", "1", "--provider", "One", *STATED)
+    assert DONE == said("route", "add", 1, "Two", "77")[0]
+    code, told = said("route", "add", 1, "Three", "x-9", "--first")
+    assert (DONE, ["Three", "One", "Two"]) == (code, [one["provider"] for one in told["routes"]])
+    assert FAILED == said("route", "add", 1, "Two", "77")[0]
+    assert FAILED == said("route", "add", 9, "Two", "77")[0]
+    assert FAILED == said("route", "add", 1, "Nobody", "77")[0]
+    said("route", "first", 1, "Two")
+    assert DONE == said("route", "remove", 1, "One")[0]
+    assert FAILED == said("route", "remove", 1, "One")[0]
+    assert [(0, 2, "77"), (1, 3, "x-9")] == rows("select position, provider_id, provider_service from route order by 1")
+    assert [("route.set", "1")] * 4 == rows("select action, subject from audit where action like 'route%'")
+
+
+def test_routes_by_cost_follow_the_price_lists(said, rows):
+    add(said, "Dear", URL, "--exchange-rate", "2")
+    said("service", "add", "--name", "Likes", "--category", "First", "--rate", "1", "--provider", "Dear", *STATED)
+    answers = {"services": [{**LINE, "rate": "0.80"}]}
+    with upstream(answers) as (url, _):
+        add(said, "Cheap", url)
+        said("provider", "services", "Cheap")
+        code, told = said("route", "add", 1, "Cheap", "7", "--by-cost")
+        assert (DONE, ["Cheap", "Dear"]) == (code, [one["provider"] for one in told["routes"]])
+        said("provider", "edit", "Dear", "--url", url, "--name", "Dear")
+        rows("update route set provider_service = '7' where provider_id = 1 returning 1")
+        answers["services"] = [{**LINE, "rate": "0.39"}]
+        assert [] == said("provider", "services", "Dear")[1]["reordered"][1:]
+    assert [(1,), (2,)] == rows("select provider_id from route order by position")
+    costs = [one["cost"] for one in said("route", "list", 1)[1]["routes"]]
+    assert ["0.78", "0.80"] == costs

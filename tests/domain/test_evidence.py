@@ -1,0 +1,267 @@
+"""What the ids between neighbours prove, and everything that they do not."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opensmm.base.ids import OrderId
+from opensmm.domain.dispatch import TRANSITIONS, DeliveryState, Verdict
+from opensmm.domain.evidence import (
+    MOST_IDS,
+    SENT_AGAIN,
+    Case,
+    Conclusion,
+    Neighbour,
+    NotOurs,
+    Patience,
+    Proof,
+    Suspect,
+    Window,
+    after_not_bought,
+    conclude,
+    controls,
+    grow,
+    look_again_after,
+    means_unknown_order,
+    open_case,
+    to_ask,
+)
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.progress import Report
+from opensmm.wire.words import V1_REFUSAL, V2_REFUSAL
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PATIENCE = Patience(timedelta(seconds=60), timedelta(seconds=1))
+KEY = (OrderId(1), 1, 1)
+FOREIGN = NotOurs("Incorrect order ID")
+
+
+def at(seconds):
+    return START + timedelta(seconds=seconds)
+
+
+def neighbour(sent, number, took=0.5):
+    return Neighbour(at(sent), at(sent + took), str(number))
+
+
+def suspect(order, sent=100.0, *, quantity=100, alike=None, settling=True, took=20.0):
+    return Suspect((OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, settling)
+
+
+def ours(remains=0):
+    return Report(status=OrderStatus.COMPLETED, remains=remains)
+
+
+BEFORE = [neighbour(10, 7), neighbour(20, 9), neighbour(30, 10)]
+AFTER = [neighbour(190, 15), neighbour(200, 16), neighbour(210, 20)]
+
+
+def test_an_unsure_order_lies_between_those_answered_before_and_those_sent_after():
+    case = open_case([suspect(1)], BEFORE + AFTER, PATIENCE)
+    assert (Window(10, 15), {}) == (case.windows[KEY], case.hopeless)
+
+
+def test_an_order_that_overlaps_the_unsure_one_bounds_nothing():
+    overlapping = [neighbour(99, 12, took=2), neighbour(110, 13), neighbour(150, 14), neighbour(180, 14)]
+    assert Window(10, 15) == open_case([suspect(1)], BEFORE + overlapping[:3] + AFTER, PATIENCE).windows[KEY]
+
+
+@pytest.mark.parametrize("neighbours", [[], BEFORE, AFTER, BEFORE[1:] + AFTER, BEFORE + AFTER[1:]])
+def test_without_enough_neighbours_on_both_sides_nothing_is_asked(neighbours):
+    case = open_case([suspect(1)], neighbours, PATIENCE)
+    assert {KEY: Conclusion.NO_NEIGHBOURS} == case.hopeless
+
+
+@pytest.mark.parametrize(
+    "odd", [neighbour(40, 8), neighbour(220, 12), neighbour(40, "a-12"), neighbour(40, "1" * 19), neighbour(220, 20)]
+)
+def test_a_provider_whose_ids_do_not_grow_proves_nothing(odd):
+    assert not grow([*BEFORE, *AFTER, odd], PATIENCE.skew)
+    case = open_case([suspect(1)], [*BEFORE, *AFTER, odd], PATIENCE)
+    assert {KEY: Conclusion.NOT_GROWING} == case.hopeless
+
+
+def test_ids_given_out_at_the_same_time_may_come_in_any_order():
+    assert grow([neighbour(10, 9, took=5), neighbour(12, 8, took=5), neighbour(14, 7, took=5)], PATIENCE.skew)
+
+
+def test_what_lies_between_is_asked_for_but_for_what_is_known_and_not_without_bound():
+    assert [11, 13, 14] == to_ask(Window(10, 15), frozenset((12,)))
+    assert [] == to_ask(Window(10, 11), frozenset())
+    assert MOST_IDS == len(to_ask(Window(0, MOST_IDS + 1), frozenset()) or ())
+    assert None is to_ask(Window(0, MOST_IDS + 2), frozenset())
+    assert None is to_ask(Window(0, None), frozenset())
+
+
+def proofs(suspects, said, windows=None, asked=None):
+    """Conclusions by order, all of one window of 10 to 15 unless others are given."""
+    case = Case(tuple(suspects), {one.key: (windows or {}).get(one.key[0], Window(10, 15)) for one in suspects}, {})
+    every = {one.key: to_ask(case.windows[one.key], frozenset()) or [] for one in suspects if one.settling}
+    if asked is not None:
+        every = {key: numbers for key, numbers in every.items() if key[0] in asked}
+    whole = {number: FOREIGN for numbers in every.values() for number in numbers} | said
+    return {key[0]: proof for key, proof in conclude(case, every, whole).items()}
+
+
+BOUGHT, NOT_BOUGHT = Conclusion.BOUGHT, Conclusion.NOT_BOUGHT
+AMBIGUOUS = Proof(Conclusion.AMBIGUOUS)
+
+
+def test_an_order_of_ours_that_nobody_knows_is_the_unsure_ones():
+    assert {1: Proof(BOUGHT, 12)} == proofs([suspect(1)], {12: ours()})
+
+
+def test_where_no_id_is_ours_nothing_was_bought():
+    assert {1: Proof(NOT_BOUGHT), 2: Proof(NOT_BOUGHT)} == proofs([suspect(1), suspect(2)], {})
+
+
+def test_an_id_that_was_not_clearly_answered_for_keeps_an_attempt_unsure():
+    assert {1: Proof(Conclusion.UNANSWERED)} == proofs([suspect(1)], {13: None})
+    assert {1: Proof(BOUGHT, 12)} == proofs([suspect(1)], {12: ours(), 13: None})
+
+
+def test_one_order_and_two_that_may_own_it_is_no_proof():
+    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == proofs([suspect(1), suspect(2)], {12: ours()})
+
+
+def test_an_attempt_that_is_still_being_sent_may_own_what_is_found():
+    assert {1: AMBIGUOUS} == proofs([suspect(1), suspect(2, settling=False)], {12: ours()})
+
+
+def test_two_orders_of_two_that_differ_are_not_told_apart():
+    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == proofs([suspect(1), suspect(2)], {12: ours(), 13: ours()})
+
+
+def test_as_many_orders_as_attempts_that_ask_for_the_same_are_given_out_in_order():
+    pair = [suspect(1, alike="x"), suspect(2, 101, alike="x")]
+    assert {1: Proof(BOUGHT, 12), 2: Proof(BOUGHT, 13)} == proofs(pair, {13: ours(), 12: ours()})
+    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == proofs(pair, {12: ours()})
+
+
+def test_what_remains_tells_attempts_of_different_quantities_apart():
+    pair = [suspect(1, quantity=50), suspect(2, quantity=500)]
+    assert {1: Proof(NOT_BOUGHT), 2: Proof(BOUGHT, 12)} == proofs(pair, {12: ours(400)})
+    assert {1: Proof(BOUGHT, 11), 2: Proof(BOUGHT, 12)} == proofs(pair, {11: ours(), 12: ours(400)})
+
+
+def test_an_order_with_a_place_of_its_own_settles_the_rest():
+    windows = {1: Window(10, 15), 2: Window(12, 15)}
+    pair = [suspect(1), suspect(2, 101)]
+    assert {1: Proof(BOUGHT, 11), 2: Proof(NOT_BOUGHT)} == proofs(pair, {11: ours()}, windows)
+    assert {1: Proof(BOUGHT, 11), 2: Proof(BOUGHT, 13)} == proofs(pair, {11: ours(), 13: ours()}, windows)
+    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == proofs(pair, {13: ours()}, windows)
+
+
+def test_more_orders_than_attempts_mean_that_somebody_else_buys_with_our_key():
+    assert {1: AMBIGUOUS} == proofs([suspect(1)], {12: ours(), 13: ours()})
+    assert {1: AMBIGUOUS} == proofs([suspect(1)], {12: ours(101)})
+
+
+def test_an_attempt_with_nothing_in_its_window_is_settled_whatever_its_neighbours_are():
+    windows = {1: Window(10, 20), 2: Window(12, 14), 3: Window(10, 20)}
+    told = proofs([suspect(1), suspect(2), suspect(3)], {16: ours()}, windows)
+    assert {1: AMBIGUOUS, 2: Proof(NOT_BOUGHT), 3: AMBIGUOUS} == told
+
+
+def test_a_provider_that_answers_for_strangers_orders_proves_by_silence_alone():
+    case = Case((suspect(1),), {KEY: Window(10, 12)}, {})
+    every = {KEY: [11]}
+    assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: FOREIGN}, [9])
+    assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: ours()}, [9])
+    assert {KEY: Proof(NOT_BOUGHT)} == conclude(case, every, {11: FOREIGN, 9: ours()}, [9])
+
+
+def test_the_controls_are_strangers_orders_nearby_that_no_unsure_order_may_have():
+    case = Case((suspect(1), suspect(2)), {KEY: Window(30, 40), (OrderId(2), 1, 1): Window(20, 26)}, {})
+    assert [29, 27, 26, 20, 19, 18, 17, 16] == controls(case, [KEY], frozenset((28, 15)))
+    assert [] == controls(Case((suspect(1),), {KEY: Window(1, 5)}, {}), [KEY], frozenset())
+
+
+def test_clocks_that_differ_a_little_are_no_disorder():
+    assert grow([neighbour(10, 9), neighbour(11, 8)], PATIENCE.skew)
+    assert not grow([neighbour(10, 9), neighbour(12, 8)], PATIENCE.skew)
+
+
+@st.composite
+def histories(draw):
+    """Attempts one after the other or at once: which were bought, and what the neighbours and the provider show."""
+    count = draw(st.integers(1, 6))
+    bought = draw(st.lists(st.booleans(), min_size=count, max_size=count))
+    asks = draw(st.lists(st.sampled_from("xy"), min_size=count, max_size=count))
+    numbers = iter(sorted(draw(st.sets(st.integers(1, 40), min_size=count, max_size=count))))
+    truth = {OrderId(order): next(numbers) if was else None for order, was in enumerate(bought)}
+    windows = {}
+    for order, number in truth.items():
+        middle = number if number is not None else draw(st.integers(1, 40))
+        low, high = draw(st.integers(0, middle - 1)), draw(st.integers(middle + 1, 42))
+        windows[order] = Window(low, high)
+    suspects = [
+        suspect(order, 100 + order, quantity=draw(st.sampled_from((50, 100))), alike=asks[order]) for order in truth
+    ]
+    remains = {
+        number: draw(st.integers(0, suspects[order].quantity)) for order, number in truth.items() if number is not None
+    }
+    silent = draw(st.sets(st.sampled_from(range(1, 41)), max_size=3))
+    return truth, windows, suspects, remains, silent
+
+
+@settings(max_examples=400, deadline=None)
+@given(histories())
+def test_nothing_untrue_is_ever_concluded(history):
+    truth, windows, suspects, remains, silent = history
+    said = {number: ours(left) for number, left in remains.items()} | dict.fromkeys(silent)
+    alike = {one.key[0]: (one.alike, one.quantity) for one in suspects}
+    suspects = [Suspect(one.key, one.sent, one.closed, one.quantity, alike[one.key[0]], True) for one in suspects]
+    owner = {number: order for order, number in truth.items()}
+    for order, proof in proofs(suspects, said, windows).items():
+        if proof.conclusion is BOUGHT:
+            assert alike[owner[proof.provider_order]] == alike[order]
+            assert truth[order] is not None
+        if proof.conclusion is NOT_BOUGHT:
+            assert truth[order] is None
+
+
+def test_two_attempts_never_get_one_order():
+    told = proofs(
+        [suspect(order, 100 + order, alike="x") for order in range(1, 5)], dict.fromkeys(range(11, 15), ours())
+    )
+    assert {11, 12, 13, 14} == {proof.provider_order for proof in told.values()}
+
+
+@pytest.mark.parametrize("refusals", [V1_REFUSAL, V2_REFUSAL], ids=["v1", "v2"])
+def test_only_the_words_for_an_unknown_order_are_taken_for_them(refusals):
+    unknown = {why.name for why, text in refusals.items() if means_unknown_order(text.format(detail=1, Detail="x"))}
+    assert {"ORDER_UNKNOWN"} == unknown - {"ORDER_MISSING"}
+
+
+@pytest.mark.parametrize("words", ["Incorrect order ID", "incorrect order", "Order not found", "Order doesn't exist"])
+def test_panels_say_it_in_several_ways(words):
+    assert means_unknown_order(words)
+
+
+@pytest.mark.parametrize("words", ["", "Invalid API key", "Incorrect request", "Too many requests", "error", "order"])
+def test_other_words_do_not_say_that_an_order_is_unknown(words):
+    assert not means_unknown_order(words)
+
+
+@pytest.mark.parametrize(
+    ("times", "routes_left", "hold", "verdict"),
+    [
+        (1, True, True, Verdict(DeliveryState.QUEUED, later=True)),
+        (SENT_AGAIN - 1, False, False, Verdict(DeliveryState.QUEUED, later=True)),
+        (SENT_AGAIN, True, False, Verdict(DeliveryState.QUEUED, next_route=True)),
+        (SENT_AGAIN, False, True, Verdict(DeliveryState.HELD)),
+        (SENT_AGAIN, False, False, Verdict(DeliveryState.CANCELED)),
+    ],
+)
+def test_what_was_proved_not_to_be_bought_is_sent_again_and_not_for_ever(times, routes_left, hold, verdict):
+    made = after_not_bought(times, routes_left=routes_left, hold_when_refused=hold)
+    assert verdict == made
+    assert made.state in TRANSITIONS[DeliveryState.UNSURE]
+
+
+def test_an_attempt_is_looked_into_ever_more_seldom():
+    ages = [timedelta(), timedelta(minutes=1), timedelta(hours=1), timedelta(days=9)]
+    assert [10, 15, 900, 43_200] == [look_again_after(age, PATIENCE).total_seconds() for age in ages]

@@ -1,0 +1,132 @@
+"""Health: what each fact means for the operator, and where the line lies."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from opensmm.base.ids import ProviderId
+from opensmm.domain import health
+from opensmm.domain.health import Facts, Finding, Level, Moving, ProviderSeen, Waiting, WorkerSeen, judge, worst
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WORKER = WorkerSeen("alpha", 7, NOW - timedelta(days=3), NOW - timedelta(seconds=2))
+WELL = Facts(
+    workers=(WORKER,), providers=(ProviderSeen(ProviderId(1), "Sandbox"),), catalogue_version=4, database_bytes=5 << 20,
+    oldest_transaction=NOW - timedelta(seconds=1), moving=Moving(12),
+)  # fmt: skip
+
+
+def ago(**age):
+    return NOW - timedelta(**age)
+
+
+def found(name, **changes):
+    (finding,) = [finding for finding in judge(replace(WELL, **changes), NOW) if finding.name == name]
+    return finding
+
+
+def test_of_a_panel_that_is_well_every_finding_says_so():
+    findings = judge(WELL, NOW)
+    assert Level.OK == worst(findings)
+    assert [
+        ("workers", "1 alive"),
+        ("due", "0 deliveries due to be sent"),
+        ("unpolled", "12 at providers, all heard of in time"),
+        ("long", "0 deliveries at providers for more than 7 days"),
+        ("unsure", "0 deliveries unsure whether the provider took them"),
+        ("held", "0 deliveries held for you"),
+        ("refills", "0 to be passed on"),
+        ("cancels", "0 to be passed on"),
+        ("provider Sandbox", "answers"),
+        ("database", "5 MiB"),
+        ("catalogue", "version 4"),
+    ] == [(finding.name, finding.says) for finding in findings]
+    assert {""} == {finding.do for finding in findings}
+
+
+def test_without_a_worker_the_operator_must_act():
+    silent = replace(WORKER, seen=ago(seconds=16))
+    for workers in ((), (silent,)):
+        finding = found("workers", workers=workers)
+        assert (Level.ACT, "no worker is alive: nothing is sent or followed") == (finding.level, finding.says)
+
+
+def test_a_worker_that_fell_silent_beside_one_that_lives_wants_a_look():
+    workers = (WORKER, WorkerSeen("beta", 8, ago(hours=2), ago(minutes=3)))
+    finding = found("workers", workers=workers)
+    assert (Level.LOOK, "1 alive, 1 fell silent; the last: beta pid 8, 3 minutes ago") == (finding.level, finding.says)
+
+
+@pytest.mark.parametrize(
+    ("name", "fact", "age", "level"),
+    [
+        ("due", "due", timedelta(seconds=59), Level.OK),
+        ("due", "due", timedelta(minutes=1), Level.LOOK),
+        ("due", "due", timedelta(minutes=5), Level.ACT),
+        ("unsure", "unsure", timedelta(0), Level.LOOK),
+        ("unsure", "unsure", timedelta(hours=1), Level.ACT),
+        ("held", "held", timedelta(hours=23), Level.LOOK),
+        ("held", "held", timedelta(days=1), Level.ACT),
+        ("refills", "refills", timedelta(minutes=59), Level.OK),
+        ("refills", "refills", timedelta(days=30), Level.LOOK),
+        ("cancels", "cancels", timedelta(minutes=9), Level.OK),
+        ("cancels", "cancels", timedelta(minutes=10), Level.LOOK),
+    ],
+)
+def test_what_waits_is_judged_by_the_oldest(name, fact, age, level):
+    finding = found(name, **{fact: Waiting(3, NOW - age)})
+    assert (level, level is not Level.OK) == (finding.level, bool(finding.do))
+
+
+def test_deliveries_not_heard_of_want_a_look_and_then_an_act():
+    young = found("unpolled", moving=Moving(9, unpolled=Waiting(1, ago(minutes=5))))
+    words = "1 delivery at providers not heard of in twice their time, the oldest for 5 minutes"
+    assert (Level.LOOK, words) == (young.level, young.says)
+    assert Level.ACT == found("unpolled", moving=Moving(9, unpolled=Waiting(1, ago(minutes=30)))).level
+    assert Level.LOOK == found("long", moving=Moving(9, long=Waiting(2, ago(days=90)))).level
+
+
+@pytest.mark.parametrize(("failures", "level"), [(0, Level.OK), (2, Level.OK), (3, Level.LOOK), (10, Level.ACT)])
+def test_a_provider_is_judged_by_its_failures_in_a_row(failures, level):
+    provider = ProviderSeen(ProviderId(1), "Far", failures=failures, resting_until=NOW + timedelta(seconds=9))
+    assert level == found("provider Far", providers=(provider,)).level
+
+
+def test_a_provider_that_rests_is_told_of_and_one_that_is_disabled_was_meant_to_be():
+    resting = ProviderSeen(ProviderId(1), "Far", failures=4, resting_until=NOW + timedelta(seconds=9))
+    words = "failed 4 times in a row, and is left alone for a moment"
+    assert words == found("provider Far", providers=(resting,)).says
+    disabled = found("provider Far", providers=(replace(resting, enabled=False),))
+    assert Finding("provider Far", Level.OK, "disabled: its orders wait") == disabled
+    assert Level.LOOK == found("providers", providers=()).level
+
+
+@pytest.mark.parametrize(
+    ("hours", "level"), [("24", Level.OK), ("23.9", Level.LOOK), ("6", Level.LOOK), ("5.9", Level.ACT)]
+)
+def test_a_balance_is_judged_by_how_long_it_lasts(hours, level):
+    provider = ProviderSeen(ProviderId(1), "Far", hours_left=Decimal(hours))
+    told = found("balance Far", providers=(provider,))
+    assert (level, f"lasts {hours} h at the pace of the last day") == (told.level, told.says)
+    assert not [one for one in judge(WELL, NOW) if one.name.startswith("balance")], "nothing is known of its pace"
+
+
+def test_a_transaction_that_stays_open_wants_a_look():
+    assert Level.OK == found("database", oldest_transaction=None).level
+    finding = found("database", oldest_transaction=ago(minutes=7))
+    words = "5 MiB; a transaction is open, the oldest for 7 minutes"
+    assert (Level.LOOK, words) == (finding.level, finding.says)
+    assert Level.ACT == found("database", oldest_transaction=ago(hours=4)).level
+
+
+def test_a_count_that_was_cut_short_says_so():
+    finding = found("unsure", unsure=Waiting(health.COUNTED, ago(days=3)))
+    words = f"at least {health.COUNTED} deliveries unsure whether the provider took them, the oldest for 3 days"
+    assert words == finding.says
+
+
+def test_the_worst_finding_counts():
+    findings = [Finding("a", Level.LOOK, ""), Finding("b", Level.ACT, ""), Finding("c", Level.OK, "")]
+    assert (Level.ACT, Level.OK) == (worst(findings), worst([]))

@@ -1,0 +1,189 @@
+"""The policy: which rule meets what, and which of them counts."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from opensmm.base.ids import RuleId, ServiceId
+from opensmm.domain import sale
+from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
+from opensmm.domain.policy import MAX_VALUE, NO_POLICY, Rule, RuleKind, compiled, read_place, read_value
+
+PROHIBIT, DENY, ALLOW = RuleKind.PROHIBIT, RuleKind.DENY, RuleKind.ALLOW
+
+
+def policy(*rules):
+    return compiled(1, [Rule(RuleId(at), kind, value) for at, (kind, value) in enumerate(rules, 1)])
+
+
+@pytest.mark.parametrize(
+    ("value", "denied", "passing"),
+    [
+        (
+            "example.com",
+            ["example.com", "https://example.com/x", "https://a.b.EXAMPLE.com/", "https://x@example.com:80/",
+             "//example.com", "https://example.com.", "https://ex%61mple.com/", "https://example。com/x"],
+            ["https://notexample.com/", "https://example.com.evil.org/", "https://example.org/example.com",
+             "https://example.com@evil.org/", "https://evil.org/?u=https://example.com/", "example"],
+        ),
+        (
+            "example.com/a/b",
+            ["example.com/a/b", "https://www.example.com/A/b/c", "https://example.com//a/./b?x", "example.com/x/../a/b",
+             "https://example.com/%61/b", "https://example.com/a%2Fb"],
+            ["https://example.com/a", "https://example.com/a/bc", "https://example.com/x/a/b", "https://example.com/a/../b"],
+        ),
+        (
+            "example.com/@Name",
+            ["https://example.com/name", "https://example.com/@NAME/posts", "example.com/in/name", "https://m.example.com/n%61me"],
+            ["https://example.com/names", "https://example.org/name", "https://example.com/x/name", "name"],
+        ),
+        (
+            "@name",
+            ["name", "@Name", "https://a.example/name", "https://b.example/@name/x", "tg://resolve?domain=name"],
+            ["@names", "https://a.example/x/name", "https://name.example/"],
+        ),
+        (
+            "*",
+            ["name", "@name", "example.com", "https://a.example/b", "tg://resolve?domain=name"],
+            [],
+        ),
+        (
+            "https://مثال.example/",
+            ["https://xn--mgbh0fb.example/x", "https://مثال.example"],
+            ["https://example/"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_denial_meets_its_place_in_every_spelling_and_no_other(value, denied, passing):
+    rules = policy((DENY, value))
+    assert [True] * len(denied) == [rules.denies(link) for link in denied]
+    assert [False] * len(passing) == [rules.denies(link) for link in passing]
+
+
+@pytest.mark.parametrize(
+    ("rules", "link", "deciding"),
+    [
+        ([(DENY, "*"), (ALLOW, "example.com")], "https://example.com/x", 2),
+        ([(DENY, "*"), (ALLOW, "example.com")], "https://example.org/x", 1),
+        ([(DENY, "example.com"), (ALLOW, "help.example.com")], "https://help.example.com/", 2),
+        ([(ALLOW, "example.com"), (DENY, "help.example.com")], "https://help.example.com/", 2),
+        ([(DENY, "example.com"), (ALLOW, "example.com/a"), (DENY, "example.com/a/b")], "https://example.com/a/c", 2),
+        ([(DENY, "example.com"), (ALLOW, "example.com/a"), (DENY, "example.com/a/b")], "https://example.com/a/b", 3),
+        ([(ALLOW, "example.com"), (DENY, "@name")], "https://example.com/name", 2),
+        ([(DENY, "@name"), (ALLOW, "example.com/@name")], "https://example.com/name", 2),
+        ([(ALLOW, "example.com"), (DENY, "example.com")], "https://example.com/", 2),
+        ([(DENY, "example.com"), (ALLOW, "example.com")], "https://example.com/", 1),
+        ([(DENY, "example.com")], "https://example.org/", None),
+    ],
+)
+def test_of_several_rules_the_nearest_counts_and_of_equals_the_denial(rules, link, deciding):
+    found = policy(*rules)
+    rule = found.link_rule(link)
+    assert deciding == (rule.id if rule else None)
+    assert found.denies(link) is (rule is not None and rule.kind is DENY)
+
+
+def test_of_two_readings_of_an_escaped_slash_a_denied_one_counts():
+    rules = policy((DENY, "*"), (ALLOW, "example.com/ok"), (DENY, "example.com/ok/no"))
+    assert rules.denies("https://example.com/ok%2Fx")
+    assert rules.denies("https://example.com/ok/x%2f..%2fno")
+    assert rules.denies("https://example.com/no/x%2f..%2f..%2fok")
+    assert not rules.denies("https://example.com/ok/a%2fb")
+
+
+LABELS = st.from_regex(r"[a-z]{1,5}", fullmatch=True)
+HOSTS = st.lists(LABELS, min_size=2, max_size=4).map(".".join)
+PATHS = st.lists(LABELS, max_size=3).map("/".join)
+VALUES = st.one_of(
+    st.just("*"),
+    LABELS.map("@{}".format),
+    HOSTS,
+    st.tuples(HOSTS, PATHS).map("/".join),
+    st.tuples(HOSTS, LABELS).map("/@".join),
+)
+RULES = st.lists(st.tuples(st.sampled_from([DENY, ALLOW]), VALUES), max_size=6)
+LINKS = st.one_of(LABELS, LABELS.map("@{}".format), st.tuples(HOSTS, PATHS).map("https://{0[0]}/{0[1]}".format))
+
+
+@given(RULES, LINKS)
+@example([(DENY, "a.b"), (ALLOW, "@c")], "https://a.b/c")
+def test_the_short_way_to_a_verdict_agrees_with_the_long_one(rules, link):
+    found = policy(*rules)
+    rule = found.link_rule(link)
+    assert found.denies(link) is (rule is not None and rule.kind is DENY)
+
+
+@given(HOSTS, PATHS, LABELS)
+def test_a_denied_path_ends_where_a_segment_ends(host, path, more):
+    rules = policy((DENY, f"{host}/{path}"))
+    assert rules.denies(f"https://{host}/{path}")
+    assert rules.denies(f"https://{host}/{path}/{more}")
+    assert rules.denies(f"https://{more}.{host}/{path}")
+    assert not path or not rules.denies(f"https://{host}/{path}{more}")
+    assert not rules.denies(f"https://{more}{host}/{path}")
+
+
+@given(VALUES)
+def test_a_place_is_kept_in_one_spelling(value):
+    kept = read_value(DENY, value)
+    assert kept is not None
+    assert (kept, read_place(value)) == (read_value(DENY, kept), read_place(kept))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", "name", "@", "@a/b", "a b.example", "example.com?x=1", "example.com#x", "ex%61mple.com", "x@example.com",
+     "*.example.com", "https://", "<b>.example", "x" * MAX_VALUE + ".example"],
+)  # fmt: skip
+def test_what_is_no_place_is_no_rule_on_links(value):
+    assert read_value(DENY, value) is None
+
+
+@pytest.mark.parametrize(
+    ("phrase", "met", "passing"),
+    [
+        ("review*", ["Google Reviews", "REVIEW", "5★ review-pack", "ｒｅｖｉｅｗs", "re\u200bviews", "Révïews"],
+         ["Preview", "rev iews"]),
+        ("poll vote*", ["Poll   Votes", "X poll_votes", "poll-vote"], ["Pollvotes", "votes for a poll"]),
+        ("vote*", ["Votes", "🗳️Vote"], ["Upvotes", "devote"]),
+        ("*تقييم*", ["تقييمات جوجل", "التقييم", "تـقـيـيـم", "تَقْيِيم"], ["تقويم"]),
+        ("بيع حسابات", ["بيع حسابات قديمة"], ["بيع", "حسابات"]),
+    ],
+)  # fmt: skip
+def test_a_phrase_is_found_as_words_in_any_dress(phrase, met, passing):
+    rules = policy((PROHIBIT, "something else"), (PROHIBIT, phrase))
+    assert [2] * len(met) == [rules.prohibits("", text).id for text in met]
+    assert [None] * len(passing) == [rules.prohibits(text) for text in passing]
+
+
+@pytest.mark.parametrize(("text", "kept"), [("  poll   vote* ", "poll vote*"), ("*", None), ("", None), ("★", None)])
+def test_a_phrase_has_words(text, kept):
+    assert kept == read_value(PROHIBIT, text)
+
+
+def service(**other):
+    told = {
+        "name": "Followers",
+        "category": "Instagram",
+        "description": "",
+        "delivery_method": DeliveryMethod.PAID_ADS,
+    } | other
+    return Service(ServiceId(7), type=ServiceType.DEFAULT, rate=Decimal(1), min=1, max=9, **told)
+
+
+def test_nothing_is_sold_that_does_not_say_how_it_is_delivered():
+    silent = service(delivery_method=DeliveryMethod.UNDISCLOSED)
+    (refused,) = sale.check([silent, service()], NO_POLICY)
+    assert "service 7 'Followers' does not say how it is delivered (undisclosed)" == str(refused)
+    assert [] == sale.check([service(delivery_method=DeliveryMethod.UNDISCLOSED, on_sale=False)], NO_POLICY)
+
+
+@pytest.mark.parametrize("field", ["name", "category", "description"])
+def test_nothing_is_sold_whose_words_are_prohibited_and_the_rule_is_named(field):
+    rules = compiled(1, [Rule(RuleId(3), PROHIBIT, "review*", "they mislead")])
+    wordy = service(**{field: "Shop reviews"})
+    (refused,) = sale.check([wordy, service()], rules)
+    assert str(refused) == f"service 7 {wordy.name!r} is prohibited by rule 3, 'review*' (they mislead)"
+    assert [] == sale.check([service(**{field: "Shop reviews", "on_sale": False})], rules)

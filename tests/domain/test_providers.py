@@ -1,0 +1,92 @@
+"""Providers: which addresses are called, and how long a balance lasts."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from ipaddress import ip_address
+
+import pytest
+
+from opensmm.base.ids import ProviderId
+from opensmm.domain.offers import RouteTo, cheapest_first
+from opensmm.domain.providers import Reading, hours_left, is_public, origin, url_fault
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1"])
+def test_the_public_internet_is_public(address):
+    assert is_public(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+        "198.18.0.1", "192.0.2.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
+        "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
+        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "2002:a00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+    ],
+)  # fmt: skip
+def test_everything_else_is_not(address):
+    assert not is_public(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://panel.example/api/v2", "https://panel.example:8443/api.php?route=v2", "https://1.1.1.1/api"]
+)
+def test_an_address_of_a_panel(url):
+    assert "" == url_fault(url, private=False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "panel.example/api/v2", "http://panel.example/api/v2", "ftp://panel.example/", "file:///etc/passwd",
+        "https://", "https:///api", "https://me:secret@panel.example/", "https://me@panel.example/",
+        "https://panel.example/#x", "https://panel.example/api?key=abc", "https://panel.example/api?KEY=abc",
+        "https://panel.example:99999/", "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.1/",
+        "https://2130706433/", "https://127.1/", "https://0x7f.1/", "https://0x7f000001/", "https://panel example/",
+        "https://[fe80::1%25eth0]/", "https://pänel.example/", "https://panel.example/\n", "https://a..b/",
+        "https://" + "a" * 500 + ".example/",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_refused(url):
+    assert url_fault(url, private=False)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8765/api/v2", "http://localhost/api/v1", "https://[::1]/"])
+def test_private_addresses_are_taken_where_the_setting_allows_them(url):
+    assert "" == url_fault(url, private=True)
+    assert url_fault(url, private=False) or url.startswith("https://localhost")
+
+
+def test_a_key_is_bound_to_scheme_host_and_port():
+    assert "https://panel.example:443" == origin("https://Panel.example/api/v2?x=1")
+    assert origin("https://panel.example/a") != origin("http://panel.example/a")
+
+
+def readings(*balances, every_h=1):
+    return [Reading(START + timedelta(hours=at * every_h), Decimal(text)) for at, text in enumerate(balances)]
+
+
+@pytest.mark.parametrize(
+    ("told", "hours"),
+    [
+        (readings("100", "90", "80"), Decimal("8.0")),
+        (readings("100", "90", "190", "180"), Decimal("27.0")),
+        (readings("10", "5", "0"), Decimal("0.0")),
+        (readings("5", "-5"), Decimal("0.0")),
+        (readings("100", "100"), None),
+        (readings("100", "110"), None),
+        (readings("100"), None),
+        ([], None),
+        ([Reading(START, Decimal(9)), Reading(START + timedelta(minutes=29), Decimal(1))], None),
+    ],
+)
+def test_hours_are_reckoned_from_the_falls_alone(told, hours):
+    assert hours == hours_left(told)
+
+
+def test_routes_of_unknown_cost_come_last():
+    one, two, three = [RouteTo(ProviderId(at), "7") for at in (1, 2, 3)]
+    assert [three, two, one] == cheapest_first([one, two, three], {two: Decimal("0.5"), three: Decimal("0.4")})

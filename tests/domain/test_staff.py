@@ -1,0 +1,81 @@
+"""The staff's word: read as a provider's report, and refused where it cannot be."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.panel import now
+
+from opensmm.base.ids import OrderId
+from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.progress import Followed, Report, apply
+from opensmm.domain.staff import MOST_COUNT, StaffRefusal, StaffReport, StaffStep, read
+
+START, PROGRESS, DONE, PARTIAL, CANCEL = StaffStep
+
+
+def known(state=DeliveryState.PENDING, *, packaged=False):
+    return Followed(state, 100, packaged, None, None, None)
+
+
+def said(step, **other):
+    return StaffReport(OrderId(7), step, **other)
+
+
+@pytest.mark.parametrize(
+    ("report", "means"),
+    [
+        (said(START), Report(OrderStatus.IN_PROGRESS)),
+        (said(START, start_count=5), Report(OrderStatus.IN_PROGRESS, 5)),
+        (said(PROGRESS, remains=100), Report(OrderStatus.IN_PROGRESS, None, 100)),
+        (said(PROGRESS, remains=0), Report(OrderStatus.IN_PROGRESS, None, 0)),
+        (said(DONE, start_count=0), Report(OrderStatus.COMPLETED, 0)),
+        (said(PARTIAL, remains=1), Report(OrderStatus.PARTIAL, None, 1)),
+        (said(CANCEL, reason="closed"), Report(OrderStatus.CANCELED)),
+        (said(PROGRESS), StaffRefusal.REMAINS),
+        (said(PROGRESS, remains=101), StaffRefusal.REMAINS),
+        (said(PROGRESS, remains=-1), StaffRefusal.REMAINS),
+        (said(PARTIAL, remains=0), StaffRefusal.REMAINS),
+        (said(PARTIAL, remains=100), StaffRefusal.REMAINS),
+        (said(PARTIAL), StaffRefusal.REMAINS),
+        (said(START, start_count=-1), StaffRefusal.START_COUNT),
+        (said(DONE, start_count=MOST_COUNT + 1), StaffRefusal.START_COUNT),
+    ],
+)
+def test_what_a_person_says_means_what_a_provider_would_say(report, means):
+    assert means == read(report, known())
+
+
+def test_a_package_is_delivered_whole_or_given_up():
+    assert StaffRefusal.PACKAGE == read(said(PARTIAL, remains=1), known(packaged=True))
+    assert Report(OrderStatus.CANCELED) == read(said(CANCEL), known(packaged=True))
+
+
+@pytest.mark.parametrize("state", sorted(set(DeliveryState) - ACCEPTED_STATES))
+def test_only_what_is_with_the_staff_is_reported_on(state):
+    assert {StaffRefusal.NOT_WITH_STAFF} == {read(said(step, remains=5), known(state)) for step in StaffStep}
+
+
+STEPS = {
+    START: DeliveryState.IN_PROGRESS,
+    PROGRESS: DeliveryState.IN_PROGRESS,
+    DONE: DeliveryState.COMPLETED,
+    PARTIAL: DeliveryState.PARTIAL,
+    CANCEL: DeliveryState.CANCELED,
+}
+
+
+@given(
+    st.sampled_from(StaffStep), st.one_of(st.none(), st.integers(-5, 110)), st.sampled_from(sorted(ACCEPTED_STATES)),
+    st.booleans(),
+)  # fmt: skip
+def test_what_is_not_refused_is_applied_to_the_letter_and_never_held(step, remains, state, packaged):
+    before = known(state, packaged=packaged)
+    report = read(said(step, remains=remains), before)
+    if isinstance(report, StaffRefusal):
+        return
+    news = apply(before, report, now())
+    assert news is not None
+    assert STEPS[step] is news.state
+    expected = {DONE: 0, CANCEL: 100, START: 100}.get(step, remains)
+    assert expected == news.remains

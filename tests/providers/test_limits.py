@@ -1,0 +1,83 @@
+"""How much a provider is called."""
+
+import asyncio
+import time
+
+import pytest
+
+from opensmm.providers.limits import READY_S, WAITING, Circuit, Slots
+
+
+async def most_at_once(slots, callers):
+    inside, most = 0, 0
+
+    async def call():
+        nonlocal inside, most
+        async with slots:
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.001)
+            inside -= 1
+
+    await asyncio.gather(*(call() for _ in range(callers)))
+    return most
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_no_more_calls_than_allowed_are_made_at_a_time(concurrency):
+    assert concurrency == await most_at_once(Slots(concurrency), 20)
+
+
+async def test_calls_are_begun_no_faster_than_allowed():
+    slots, began = Slots(10, calls_per_second=50), time.monotonic()
+    await most_at_once(slots, 11)
+    assert 0.2 <= time.monotonic() - began < 1
+
+
+async def test_room_is_what_may_still_queue_up():
+    slots = Slots(2)
+    assert 2 * WAITING == slots.room
+    async with slots:
+        assert 2 * WAITING - 1 == slots.room
+    assert 2 * WAITING == slots.room
+    assert READY_S * 1 == Slots(100, calls_per_second=1).room
+
+
+async def test_who_gives_up_waiting_gives_the_turn_back():
+    slots = Slots(1, calls_per_second=1)
+    async with slots:
+        pass
+    waiting = [asyncio.create_task(most_at_once(slots, 1)) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert 0 == slots.taken
+    assert WAITING == slots.room
+
+
+def test_a_circuit_closes_after_failures_in_a_row_and_for_longer_each_time():
+    at = [0.0]
+    circuit, pauses = Circuit(lambda: at[0]), []
+    for _ in range(4):
+        circuit.failed()
+        assert (False, False) == (circuit.resting, circuit.to_be_tried)
+    for _ in range(5):
+        circuit.failed()
+        began = at[0]
+        while circuit.resting:
+            at[0] += 1
+        assert circuit.to_be_tried
+        pauses.append(at[0] - began)
+    assert [1, 60, 60, 60, 60] == pauses
+    circuit.answered()
+    assert (False, False) == (circuit.resting, circuit.to_be_tried)
+
+
+def test_answers_in_between_start_the_count_anew():
+    circuit = Circuit(lambda: 0.0)
+    for _ in range(10):
+        for _ in range(4):
+            circuit.failed()
+        circuit.answered()
+    assert not circuit.resting

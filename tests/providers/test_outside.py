@@ -1,0 +1,183 @@
+"""Connections to what somebody typed: never into the house, whatever name stands before it."""
+
+import asyncio
+import socket
+import ssl
+import zlib
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp.abc import AbstractResolver
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from tests.works import Liar, served
+
+from opensmm.domain.asks import Add
+from opensmm.domain.dispatch import Declined, NotSent, Unsure
+from opensmm.providers.client import Client, NoAnswer, close_session
+from opensmm.providers.outside import open_session
+from opensmm.wire.v2 import V2
+
+ASK = Add(7, "https://example.com/me", 100)
+KEY = "their secret key/1"
+NOWHERE = "0.0.0.0"
+
+
+class Names(AbstractResolver):
+    """Every name stands for the same addresses."""
+
+    def __init__(self, *addresses):
+        self.addresses = addresses
+        self.asked = 0
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        self.asked += 1
+        return [
+            {
+                "hostname": host, "host": address, "port": port, "proto": 0, "flags": socket.AI_NUMERICHOST,
+                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
+            }
+            for address in self.addresses
+        ]  # fmt: skip
+
+    async def close(self):
+        pass
+
+
+class Reached(Liar):
+    port: str
+
+
+@pytest.fixture
+async def liar():
+    """A provider on the loopback that accepts everything."""
+    liar = Reached()
+    liar.answers |= {"add": {"order": 7}, "balance": {"balance": "1"}}
+    async with served(liar) as address:
+        liar.port = address.split(":")[2].split("/")[0]
+        yield liar
+
+
+async def buy(url, *, resolver=None, private=False):
+    session = open_session(2, private=private, resolver=resolver)
+    try:
+        return await Client(session, url, KEY, V2, 2).add(ASK)
+    finally:
+        await close_session(session)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", NOWHERE, "127.1"])
+async def test_an_address_of_the_house_is_not_called(liar, host):
+    assert isinstance(await buy(f"http://{host}:{liar.port}/api/v2"), NotSent)
+    assert [] == liar.asked
+
+
+@pytest.mark.parametrize("addresses", [("127.0.0.1",), ("::1", "127.0.0.1"), ("::ffff:127.0.0.1",), (NOWHERE,)])
+async def test_a_name_that_stands_for_the_house_is_not_called(liar, addresses):
+    names = Names(*addresses)
+    assert isinstance(await buy(f"http://panel.example:{liar.port}/api/v2", resolver=names), NotSent)
+    assert (1, []) == (names.asked, liar.asked)
+
+
+async def test_what_was_looked_at_is_what_is_called(liar):
+    outcome = await buy(f"http://panel.example:{liar.port}/api/v2", resolver=Names("127.0.0.1"), private=True)
+    assert ("7", 1) == (outcome.provider_order, len(liar.asked))
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ((400, {"error": "Bad link"}), Declined("Bad link")),
+        ((401, {"error": "Invalid API key"}), Declined("Invalid API key")),
+        ((422, {"errors": {"link": ["The link is required."]}}), Declined("The link is required.")),
+        ((429, {"error": "Too many requests"}), NotSent("put off: Too many requests")),
+        ((200, {"error": "Too many requests"}), NotSent("put off: Too many requests")),
+        ((429, b"<html>Too many requests</html>"), Unsure),
+        ((404, {"order": 7}), Unsure),
+        ((400, {"order": 7, "error": "Bad link"}), Unsure),
+        ((408, {"error": "Something odd"}), Unsure),
+        ((500, {"error": "Bad link"}), Unsure),
+        ((503, {"error": "Too many requests"}), Unsure),
+        ((302, {"error": "Bad link"}), Unsure),
+        ((200, {"order": 7, "error": "Too many requests"}), Unsure),
+    ],
+)
+async def test_what_a_status_beside_the_words_proves(liar, answer, outcome):
+    liar.answers["add"] = answer
+    said = await buy(f"http://127.0.0.1:{liar.port}/api/v2", private=True)
+    assert outcome == (said if isinstance(outcome, Declined | NotSent) else type(said))
+
+
+@pytest.mark.parametrize("echo", [KEY, "their%20secret%20key%2F1"])
+async def test_a_key_that_is_echoed_is_blotted_out(liar, echo):
+    liar.answers |= {"add": {"error": f"Invalid key {echo}"}, "balance": (500, f"no {echo}".encode())}
+    outcome = await buy(f"http://127.0.0.1:{liar.port}/api/v2", private=True)
+    assert Declined("Invalid key [key]") == outcome
+    session = open_session(2, private=True)
+    with pytest.raises(NoAnswer) as told:
+        await Client(session, f"http://127.0.0.1:{liar.port}/api/v2", KEY, V2, 2).balance()
+    assert "HTTP 500: no [key]" == str(told.value)
+    await close_session(session)
+
+
+async def test_an_answer_that_unpacks_to_a_gigabyte_is_read_no_further_than_the_bound():
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(1024)) + packer.flush()
+
+    async def packed(scope, receive, send):
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-encoding", b"gzip")]})
+        await send({"type": "http.response.body", "body": bomb})
+
+    async with served(packed) as address:
+        assert isinstance(await buy(address, private=True), Unsure)
+
+
+async def test_a_certificate_that_nobody_signed_is_refused_before_a_byte_is_written(tmp_path):
+    async with self_signed(tmp_path) as (port, heard):
+        outcome = await buy(f"https://localhost:{port}/api/v2", private=True)
+        assert isinstance(outcome, NotSent)
+        assert [] == heard
+
+
+@asynccontextmanager
+async def self_signed(folder):
+    """A server with a certificate of its own making; what arrives through TLS is noted."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, made, made + timedelta(days=1))
+    certificate = builder.sign(key, SHA256())
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    heard = []
+
+    async def note(reader, writer):
+        heard.append(await reader.read(100))
+        writer.close()
+
+    server = await asyncio.start_server(note, "127.0.0.1", 0, ssl=context)
+    yield server.sockets[0].getsockname()[1], heard
+    server.close()
+
+
+async def test_a_price_list_is_read_no_further_than_the_bound():
+    async def endless(scope, receive, send):
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1024):
+            await send({"type": "http.response.body", "body": b"[" * (1 << 20), "more_body": True})
+
+    session = open_session(2, private=True)
+    async with served(endless) as address:
+        with pytest.raises(NoAnswer, match="more than"):
+            await Client(session, address, KEY, V2, 2).services()
+    await close_session(session)

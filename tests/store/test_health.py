@@ -1,0 +1,132 @@
+"""The facts of health, from rows in every state."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+from tests.panel import DEFAULT, SANDBOX, fetch
+
+from opensmm.base.ids import ProviderId
+from opensmm.domain.health import Moving, ProviderSeen, Waiting, WorkerSeen
+from opensmm.store import health, workers
+from opensmm.store.workers import Worker
+
+
+@pytest.fixture
+def now(clock):
+    return clock()
+
+
+@pytest.fixture
+def add(stocked, now):
+    """Keeps a delivery whose times are so many seconds ago, or ahead where below 0."""
+    numbers = iter(range(1, 1000))
+
+    async def one(state, **told):
+        order = next(numbers)
+        times = {name: now - timedelta(seconds=age) for name, age in told.items()}
+        columns = {"order_id": order, "run": 1, "service_id": DEFAULT, "quantity": 100, "state": state} | times
+        marks = ", ".join(["%s"] * len(columns))
+        await stocked.execute(f"insert into delivery ({', '.join(columns)}) values ({marks})", list(columns.values()))
+        return order
+
+    return one
+
+
+async def test_a_panel_without_orders_has_nothing_waiting(stocked, now):
+    facts = await health.facts(stocked, now)
+    assert (Waiting(), 0, Moving(), Waiting(), Waiting()) == (
+        facts.due, facts.sending, facts.moving, facts.unsure, facts.held,
+    )  # fmt: skip
+    assert ((), (ProviderSeen(ProviderId(1), SANDBOX),)) == (facts.workers, facts.providers)
+    assert (2, True) == (facts.catalogue_version, facts.database_bytes > 1 << 20)
+
+
+async def test_what_waits_is_counted_with_its_oldest(stocked, add, now):
+    await add("queued", due=-60)
+    await add("queued", due=5)
+    await add("queued", due=90)
+    await add("sending", lease_until=-5)
+    await add("unsure", sent=300)
+    await add("unsure", sent=30)
+    await add("held", sent=7)
+    await add("completed", sent=9)
+    await add("pending", sent=40, due=-1, polled=1, cancel_asked=33)
+    await add("completed", sent=40, polled=1, cancel_asked=33)
+    facts = await health.facts(stocked, now)
+
+    def since(seconds):
+        return now - timedelta(seconds=seconds)
+
+    assert Waiting(2, since(90)) == facts.due
+    assert 1 == facts.sending
+    assert (Waiting(2, since(300)), Waiting(1, since(7))) == (facts.unsure, facts.held)
+    assert Waiting(1, since(33)) == facts.cancels
+
+
+@pytest.mark.parametrize(
+    ("age_s", "heard_s", "unpolled"),
+    [
+        (30, 61, False),  # asked after every second: two of them and the grace of a minute
+        (30, 63, True),
+        (300, 69, False),  # every 5 seconds
+        (300, 71, True),
+        (3000, 119, False),  # every 30
+        (3000, 121, True),
+        (80_000, 659, False),  # every 5 minutes
+        (80_000, 661, True),
+        (90_000, 1859, False),  # every 15
+        (90_000, 1861, True),
+    ],
+)
+async def test_a_delivery_is_unheard_of_after_twice_its_poll_interval(stocked, add, now, age_s, heard_s, unpolled):
+    await add("in_progress", sent=age_s, polled=heard_s, due=-10)
+    moving = (await health.facts(stocked, now)).moving
+    assert (1, int(unpolled)) == (moving.count, moving.unpolled.count)
+    assert (now - timedelta(seconds=heard_s) if unpolled else None) == moving.unpolled.since
+
+
+async def test_a_delivery_that_was_never_heard_of_counts_from_its_sending(stocked, add, now):
+    await add("pending", sent=600, due=-10)
+    await add("pending", sent=8 * 86_400, polled=5, due=-10)
+    moving = (await health.facts(stocked, now)).moving
+    assert Waiting(1, now - timedelta(seconds=600)) == moving.unpolled
+    assert Waiting(1, now - timedelta(days=8)) == moving.long
+
+
+async def test_refills_that_no_provider_has_heard_of_are_counted(stocked, now):
+    times = [now - timedelta(seconds=seconds) for seconds in (50, 70, 90)]
+    await stocked.execute(
+        """insert into refill (id, order_id, customer_id, state, created)
+           select n, n, 1, 'pending', at from unnest(%s::timestamptz[]) with ordinality as a (at, n)""",
+        [times],
+    )
+    await stocked.execute(
+        """insert into refill_task (refill_id, run, order_id, provider_id, provider_order, state, due, provider_refill)
+           select n, 1, n, 1, n::text, 'queued', %s, case when n = 3 then '9' end from generate_series(1, 3) n""",
+        [now],
+    )
+    assert Waiting(2, times[1]) == (await health.facts(stocked, now)).refills
+
+
+async def test_an_open_transaction_of_the_app_is_seen(stocked, database, now):
+    async with await psycopg.AsyncConnection.connect(database.app_url) as other:
+        ((began,),) = await fetch(other, "select now()")
+        assert began == (await health.facts(stocked, now)).oldest_transaction
+    assert (await health.facts(stocked, now)).oldest_transaction is None
+
+
+async def test_workers_are_on_the_list_until_they_leave_or_are_forgotten(stocked, now):
+    long_ago = now - timedelta(minutes=11)
+    first = Worker(UUID(int=1), long_ago, 10, "alpha")
+    second = Worker(UUID(int=2), now - timedelta(seconds=9), 11, "beta")
+    await workers.beat(stocked, first, long_ago, long_ago)
+    await workers.beat(stocked, second, now - timedelta(seconds=4), long_ago)
+    seen = now - timedelta(seconds=4)
+    both = [WorkerSeen("alpha", 10, long_ago, long_ago), WorkerSeen("beta", 11, second.started, seen)]
+    assert both == await workers.seen(stocked)
+    await workers.beat(stocked, second, now, now - timedelta(minutes=10))
+    assert [WorkerSeen("beta", 11, second.started, now)] == await workers.seen(stocked)
+    await workers.leave(stocked, second)
+    assert [] == await workers.seen(stocked)

@@ -1,0 +1,43 @@
+"""Migrations on a panel that is in use: what was there before fits the new rules afterwards."""
+
+import psycopg
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+
+from opensmm.store import schema
+from opensmm.store.embedded import APP
+
+
+def migrate_to(url, name):
+    """Takes the tables to the state of an older release, as their owner."""
+    connections.databases["upgrade"] = connections.configure_settings(
+        {"default": {}, "upgrade": schema._database(url)}
+    )["upgrade"]
+    try:
+        MigrationExecutor(connections["upgrade"]).migrate([("store", name)])
+    finally:
+        connections["upgrade"].close()
+        del connections["upgrade"]
+        del connections.databases["upgrade"]
+
+
+def test_services_from_before_go_off_sale_until_their_delivery_is_stated(database):
+    migrate_to(database.owner_url, "0002_storage")
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("insert into category (name) values ('A')")
+        owner.execute(
+            """insert into service (name, type, category_id, rate, min, max, on_sale)
+               select 'Likes', 'Default', id, 1, 1, 9, sale from category, unnest(array[true, false]) as sale"""
+        )
+        schema.migrate(database.owner_url, APP)
+        assert [("undisclosed", False, 2), ("undisclosed", False, 1)] == owner.execute(
+            "select delivery_method, on_sale, version from service order by id"
+        ).fetchall()
+        assert [(2,)] == owner.execute("select catalogue_version from panel").fetchall()
+        assert [(True,)] == owner.execute("select count(*) > 50 from policy_rule").fetchall()
+
+
+def test_a_new_panel_begins_at_the_first_version(database):
+    with psycopg.connect(database.app_url) as app:
+        assert [(1,)] == app.execute("select catalogue_version from panel").fetchall()
+        assert [(1,)] == app.execute("select max(version) from policy_rule").fetchall()

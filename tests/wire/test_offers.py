@@ -1,0 +1,111 @@
+"""Price lists of providers: read leniently, line by line; what is not understood is named and left out."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from opensmm.base.ids import ServiceId
+from opensmm.domain.catalogue import Service, ServiceType
+from opensmm.domain.offers import MAX_OFFERS, Offer
+from opensmm.wire.v1 import V1
+from opensmm.wire.v2 import V2
+
+LINE = {
+    "service": 7, "name": "Likes", "type": "Default", "category": "First", "rate": "0.90", "min": "10", "max": "10000",
+    "refill": True, "cancel": False,
+}  # fmt: skip
+LIKES = Offer("7", "Likes", "First", ServiceType.DEFAULT, Decimal("0.90"), 10, 10_000, refill=True)
+
+
+def read(said):
+    return V2.read_services(said if isinstance(said, bytes) else json.dumps(said).encode())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [LINE],
+        {"data": [LINE]},
+        {"status": "success", "services": [LINE]},
+        {"7": {name: value for name, value in LINE.items() if name != "service"}},
+        [{**LINE, "service": "7", "rate": 0.90, "min": 10, "max": "10,000", "refill": "1", "cancel": "0"}],
+        [{**LINE, "service": "7.0", "rate": "0.90", "min": "10.0", "type": "default", "refill": 1, "cancel": None}],
+        b"\xef\xbb\xbf<br>Notice: x in /a.php on line 1\n" + json.dumps([LINE]).encode(),
+    ],
+)
+def test_a_line_comes_in_many_forms(said):
+    (offer,) = read(said).offers
+    assert LIKES == offer if isinstance(said, bytes) else Decimal("0.9") == offer.rate
+    assert (LIKES.service, LIKES.type, 10, 10_000, True, False) == (
+        offer.service, offer.type, offer.min, offer.max, offer.refill, offer.cancel,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("said", [[], {"data": []}, {"status": "success", "data": "Empty Data"}])
+def test_an_empty_list_is_a_list(said):
+    assert () == read(said).offers
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"<html>", b"null", b"{}", b'{"error": "Invalid API key"}', b'"x"', b'[{"service": 1', b"[" * 300_000]
+)
+def test_what_is_no_list_is_none(said):
+    assert read(said) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"rate": "NaN"}, "rate"),
+        ({"rate": None}, "rate"),
+        ({"rate": "-1"}, "rate"),
+        ({"rate": "1e99"}, "rate"),
+        ({"min": "x"}, "range"),
+        ({"min": 20_000}, "range"),
+        ({"max": "9" * 18}, "range"),
+        ({"service": 0}, "no id"),
+        ({"service": None}, "no id"),
+    ],
+)
+def test_a_line_that_cannot_be_understood_is_named_and_hurts_no_other(change, word):
+    told = read([{**LINE, **change}, {**LINE, "service": 8}])
+    assert ["8"] == [offer.service for offer in told.offers]
+    (odd,) = told.odd
+    assert word in odd
+
+
+def test_a_service_that_stands_there_twice_is_taken_once():
+    told = read([LINE, {**LINE, "rate": "9"}, 5, "x"])
+    assert ((LIKES,), 3) == (told.offers, len(told.odd))
+
+
+def test_a_package_needs_no_range_and_an_unknown_type_is_kept_as_unknown():
+    told = read([{**LINE, "type": "Package", "min": None, "max": ""}, {**LINE, "service": 8, "type": "Odd"}])
+    assert [(1, 1, ServiceType.PACKAGE), (10, 10_000, None)] == [(o.min, o.max, o.type) for o in told.offers]
+    assert ("service 8 is of an unknown type",) == told.odd
+
+
+def test_texts_are_cut_and_cleaned():
+    told = read([{**LINE, "name": "a\x00b" + "x" * 1000, "desc": "d" * 10_000}])
+    assert 300 == len(told.offers[0].name)
+    assert "\x00" not in told.offers[0].name
+    assert 4000 == len(told.offers[0].description)
+
+
+def test_a_list_of_too_many_lines_is_not_read():
+    assert read(b"[" + b",".join([b"{}"] * (MAX_OFFERS + 1)) + b"]") is None
+
+
+@pytest.mark.parametrize("dialect", [V1, V2])
+def test_our_own_list_is_read_as_it_was_written(dialect):
+    sold = [
+        Service(ServiceId(at), f"Service {at}", kind, "First", Decimal("0.90"), 10, 1000, dripfeed=True)
+        for at, kind in enumerate(ServiceType, 1)
+    ]
+    body = dialect.write_services(dialect.write_service(one, one.rate, extended=True) for one in sold)
+    told = dialect.read_services(body)
+    assert (dialect.name, ()) == (told.dialect, told.odd)
+    assert [(str(one.id), one.name, one.type, one.rate, one.min, one.max, one.dripfeed) for one in sold] == [
+        (o.service, o.name, o.type, o.rate, o.min, o.max, o.dripfeed) for o in told.offers
+    ]
