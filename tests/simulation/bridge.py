@@ -1,0 +1,231 @@
+"""The same scenario on PostgreSQL: every statement the twin was asked for is asked of the real store, in the same
+order, with the same arguments, and has to answer the same; in the end the same books stand in both."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import msgspec
+import psycopg
+from tests.panel import fetch
+from tests.simulation.twin import customers, dispatch, endings, placing, progress, providers, refills
+from tests.simulation.twin.tables import Store
+from tests.simulation.world import BEGINS, CATALOGUE, SALES, SERVICES, World
+
+from opensmm.store import audit, cancels, orders, refill_tasks, staff
+from opensmm.store import catalogue as catalogue_rows
+from opensmm.store import customers as customer_rows
+from opensmm.store import dispatch as dispatch_rows
+from opensmm.store import endings as ending_rows
+from opensmm.store import placing as placing_rows
+from opensmm.store import progress as progress_rows
+from opensmm.store import providers as provider_rows
+from opensmm.store import refills as refill_rows
+from opensmm.store.connection import Connection
+
+STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
+    (placing, placing_rows, ("lock", "remembered", "active_links", "keep", "remember", "hold_links")),
+    (dispatch, dispatch_rows, ("claim", "claim_at_each", "release", "record", "recover")),
+    (providers, provider_rows, ("providers", "fared", "failed", "is_well", "half_open", "tried", "forget_readings")),
+    (providers, staff, ("take_back",)),
+    (endings, ending_rows, ("owners", "lock", "sold", "end")),
+    (endings, cancels, ("cancelable", "end_unsent", "ask_provider", "end_subscriptions")),
+    (progress, progress_rows, ("claim", "record", "cancels", "passed")),
+    (progress, orders, ("views",)),
+    (refills, refill_rows, ("refillable", "add")),
+    (refills, refill_tasks, ("claim", "record")),
+    (customers, customer_rows, ("lock", "transfer", "deposit")),
+    (customers, audit, ("note",)),
+)
+REAL = {(twin.__name__, name): getattr(real, name) for twin, real, names in STANDS_FOR for name in names}
+UNHEARD = object()
+"""In the place of an answer that nobody heard: the COMMIT's was lost, or its process killed."""
+
+
+class Call:
+    """One statement asked of the twin. ``alone``: it was a transaction of its own."""
+
+    def __init__(self, twin: str, name: str, told: tuple[Any, ...], more: dict[str, Any], *, alone: bool) -> None:
+        self.twin, self.name, self.told, self.more, self.alone = twin, name, told, more, alone
+        self.answer: Any = UNHEARD
+        self.failed = False
+
+
+def played(seed: int, events: int) -> tuple[World, list[object]]:
+    """A scenario on the twin, and what was asked of it."""
+    world = World(seed)
+    log: list[object] = []
+    world.store.log = log
+    world.record = lambda part: _recorded(part, log)
+    world.run(events)
+    return world, log
+
+
+def _recorded(part: Any, log: list[object]) -> Any:
+    if not isinstance(part, ModuleType):
+        return part
+    told = {name: value for name, value in vars(part).items() if not name.startswith("__")}
+    for name, value in told.items():
+        if (part.__name__, name) in REAL:
+            told[name] = _written_down(part.__name__, name, value, log)
+    return SimpleNamespace(**told)
+
+
+def _written_down(twin: str, name: str, function: Callable[..., Any], log: list[object]) -> Any:
+    async def call(connection: Any, *told: Any, **more: Any) -> Any:
+        alone = name == "keep" and not connection.store.open
+        told = tuple(list(one) if inspect.isgenerator(one) else one for one in told)
+        entry = Call(twin, name, _copied(told), more, alone=alone)
+        log.append(entry)
+        try:
+            answer = await function(connection, *told, **more)
+        except psycopg.errors.UniqueViolation:
+            entry.failed = True
+            raise
+        entry.answer = _copied(answer)
+        return answer
+
+    return call
+
+
+def _copied(told: Any) -> Any:
+    """As it is now: what is spent from later must not change it."""
+    if isinstance(told, tuple):
+        return tuple(map(_copied, told))
+    if isinstance(told, placing_rows.Locked):
+        return msgspec.structs.replace(told, purses={k: msgspec.structs.replace(v) for k, v in told.purses.items()})
+    return list(told) if isinstance(told, list) else told
+
+
+async def furnish(owner: Connection, world: World) -> None:
+    """The price list, the providers and the customers of the world, under the same numbers."""
+    for at, rate in ((1, "1"), (2, "1.1")):
+        provider = "insert into provider (id, name, kind, url, currency, exchange_rate) values (%s, %s, %s, %s, %s, %s)"
+        await owner.execute(provider, [at, f"P{at}", "sandbox", "sandbox:", "USD", rate])
+    await catalogue_rows.save_services(owner, SERVICES)
+    for service, sale in SALES.items():
+        holds = "update service set hold_when_refused = %s where id = %s"
+        await owner.execute(holds, [sale.hold_when_refused, service])
+        for position, route in enumerate(sale.routes):
+            insert = "insert into route (service_id, position, provider_id, provider_service) values (%s, %s, %s, %s)"
+            await owner.execute(insert, [service, position, *route])
+    for (price_list, number), price in CATALOGUE.rates.items():
+        await catalogue_rows.save_rate(owner, price_list, number, price)
+    for row in world.store.customers.values():
+        customer = "insert into customer (id, name, price_list_id, credit_limit, created) values (%s, %s, %s, %s, %s)"
+        await owner.execute(customer, [row.id, f"Customer {row.id}", row.price_list, row.credit_limit, BEGINS])
+        key = "insert into api_key (id, customer_id, created, hash, hint) values (%s, %s, %s, %s, '')"
+        await owner.execute(key, [row.id, row.id, BEGINS, bytes([row.id])])
+    await owner.execute("update panel set catalogue_version = 1")
+
+
+class Replay:
+    """Asks the real store what the twin was asked, and compares the answers."""
+
+    def __init__(self, connection: Connection, owner: Connection) -> None:
+        self._connection = connection
+        self._owner = owner
+        self._waiting: Call | None = None
+        self._begun = False
+        self._booked: list[int] = []
+        self.asked = 0
+
+    async def run(self, log: Sequence[object]) -> None:
+        for at, entry in enumerate(log):
+            match entry:
+                case "begin":
+                    await self._begin(log[at + 1] if at + 1 < len(log) else None)
+                case "commit" | "rollback":
+                    await self._connection.execute(entry)
+                case Call(alone=True):
+                    self._waiting = entry
+                case Call():
+                    await self._ask(entry)
+                case (str() as what, told):
+                    await self._operate(what, told)
+
+    async def _begin(self, following: object) -> None:
+        """Placing begins its transaction with the statement that locks the customers."""
+        if not (isinstance(following, Call) and following.name == "lock" and following.twin == placing.__name__):
+            await self._connection.execute("begin")
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            await self._ask(waiting)
+
+    async def _ask(self, call: Call) -> None:
+        told = call.told
+        if call.name == "deposit":
+            told = (*told[:2], self._booked[0])
+        function = REAL[call.twin, call.name]
+        self.asked += 1
+        try:
+            answer = await function(self._connection, *told, **call.more)
+        except psycopg.errors.UniqueViolation:
+            assert call.failed, f"{call.name}{told} was refused by PostgreSQL alone"
+            return
+        assert not call.failed, f"{call.name}{told} was refused by the twin alone"
+        if call.name == "transfer":
+            self._booked = answer
+        elif call.answer is not UNHEARD and call.name != "note":
+            twin, real = _comparable(call.answer), _comparable(answer)
+            assert twin == real, f"{call.name}{told}: the twin says {twin}, PostgreSQL {real}"
+
+    async def _operate(self, what: str, told: Any) -> None:
+        match what:
+            case "let in":
+                await self._owner.execute("update api_key set revoked = null")
+                await self._owner.execute("update customer set suspended = false")
+            case "suspended":
+                await self._owner.execute("update customer set suspended = true where id = %s", [told])
+            case "revoked":
+                await self._owner.execute("update api_key set revoked = now() where id = %s", [told])
+            case "priced":
+                await catalogue_rows.save_services(self._owner, [told])
+
+
+def _comparable(answer: Any) -> Any:
+    """Lists are compared whatever their order: most come in the one in which the database found them."""
+    return sorted(map(repr, answer)) if isinstance(answer, list) else answer
+
+
+def books_of(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+    """The twin's books in the form that ``books_in`` reads from PostgreSQL."""
+    books: dict[str, list[tuple[Any, ...]]] = {
+        "customers": [(row.id, row.balance) for row in store.customers.values()],
+        "orders": [
+            (row.id, row.customer, row.state, row.charge, row.earned, row.refunded, row.remains, row.ended)
+            for row in store.orders.values()
+        ],
+        "deliveries": [
+            (row.order, row.run, row.state, row.remains, row.start_count, row.due, row.fence, row.route, row.polled)
+            for row in store.deliveries.values()
+        ],
+        "attempts": [
+            (row.order, row.run, row.number, row.provider, row.outcome, row.provider_order, row.cost)
+            for row in store.attempts.values()
+        ],
+        "transfers": [
+            (one.debit, one.credit, one.amount, one.kind.value, one.order or 0, one.sequence) for one in store.transfers
+        ],
+        "keys": [(customer, key, order) for (customer, key), (_, order) in store.idempotency.items()],
+        "links": [(customer, order) for (customer, _), order in store.active_links.items()],
+        "refills": [(row.id, row.order, row.state) for row in store.refills.values()],
+        "tasks": [(row.refill, row.run, row.state, row.provider_refill) for row in store.refill_tasks.values()],
+    }
+    return {name: sorted(rows, key=repr) for name, rows in books.items()}
+
+
+async def books_in(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    asked = {
+        "customers": "select id, balance from customer",
+        "orders": "select id, customer_id, state, charge, earned, refunded, remains, ended from orders",
+        "deliveries": """select order_id, run, state, remains, start_count, due, fence, route, polled from delivery""",
+        "attempts": "select order_id, run, number, provider_id, outcome, provider_order, cost from attempt",
+        "transfers": "select debit, credit, amount, kind, coalesce(order_id, 0), sequence from transfer",
+        "keys": "select customer_id, key, order_id from idempotency",
+        "links": "select customer_id, order_id from active_link",
+        "refills": "select id, order_id, state from refill",
+        "tasks": "select refill_id, run, state, coalesce(provider_refill, '') from refill_task",
+    }
+    return {name: sorted(await fetch(connection, query), key=repr) for name, query in asked.items()}

@@ -1,0 +1,311 @@
+"""The plain model: what must hold, reckoned anew without the panel's own functions, after every commit.
+
+``watch`` looks at what one transaction changed; ``books`` goes over everything. The names are those of
+``opensmm verify`` and of the list of invariants it comes from.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+from tests.simulation.provider import BookOrder, Said
+from tests.simulation.running import Broken
+from tests.simulation.twin.tables import (
+    LIVE,
+    OPEN_TRIES,
+    AttemptRow,
+    Change,
+    CustomerRow,
+    DeliveryRow,
+    OrderRow,
+    RefillRow,
+    Store,
+)
+
+from opensmm.base.ids import PriceListId, ServiceId
+from opensmm.domain.ledger import Transfer
+
+HOUSE = range(-7, 0)
+ENDED = ("completed", "partial", "canceled")
+AT_PROVIDER = ("pending", "processing", "in_progress")
+MAY_BECOME = {
+    "queued": ("sending", "canceled", "held"),
+    "sending": ("queued", "pending", "unsure", "canceled", "held"),
+    "unsure": ("queued", "pending", "canceled", "held"),
+    **dict.fromkeys(AT_PROVIDER, (*AT_PROVIDER, *ENDED, "held")),
+    "held": (*AT_PROVIDER, *ENDED, "queued"),
+    **dict.fromkeys(ENDED, ()),
+}
+
+
+def price(rate: Any, units: int, *, packaged: bool) -> int:
+    """What so many units cost, in exact fractions, rounded up."""
+    return ceil(Fraction(rate) * units * (100_000 if packaged else 100))
+
+
+class Checks:
+    """Follows the store from outside. ``found_in_book`` gives the orders that providers hold for a link."""
+
+    def __init__(self, found_in_book: Callable[[str], int], said_of: Callable[[int, str], BookOrder | None]) -> None:
+        self.store: Store
+        self._in_book = found_in_book
+        self._said_of = said_of
+        self.totals: dict[int, int] = defaultdict(int)
+        self.moved: dict[tuple[int, str, int], int] = {}
+        self.by_order: dict[tuple[int, str], int] = defaultdict(int)
+        self.by_link: dict[str, list[OrderRow]] = defaultdict(list)
+        self.bound: dict[tuple[int, str], AttemptRow] = {}
+        self.first_claim: dict[tuple[int, int], Any] = {}
+        self._rows: dict[type, Callable[[Any, Any], None]] = {
+            CustomerRow: self._customer,
+            OrderRow: self._order,
+            DeliveryRow: self._delivery,
+            AttemptRow: self._attempt,
+            RefillRow: self._refill,
+        }
+
+    def watch(self, change: Change) -> None:
+        for transfer in change.transfers:
+            self._transfer(transfer)
+        for row in change.inserted:
+            self._new(row)
+        for transfer in change.transfers:
+            for account in (transfer.debit, transfer.credit):
+                if account > 0 and self.store.customers[account].balance != self.totals[account]:
+                    raise Broken("L3", f"customer {account} has not what its transfers add up to", _orders(transfer))
+        for before, row in change.edited:
+            look = self._rows.get(type(row))
+            if look is not None:
+                look(before, row)
+        for transfer in change.transfers:
+            self._agrees(transfer)
+
+    def _transfer(self, one: Transfer) -> None:
+        known = [account in HOUSE or account in self.store.customers for account in (one.debit, one.credit)]
+        if one.amount <= 0 or one.debit == one.credit or not all(known):
+            raise Broken("L1", f"{one} moves nothing between two known accounts", _orders(one))
+        self.totals[one.debit] -= one.amount
+        self.totals[one.credit] += one.amount
+        if one.order is None:
+            return
+        name = (one.order, one.kind.value, one.sequence)
+        if name in self.moved:
+            raise Broken("L5", f"order {one.order}: {one.kind.value} {one.sequence} is booked twice", _orders(one))
+        self.moved[name] = one.amount
+        self.by_order[one.order, one.kind.value] += one.amount
+
+    def _agrees(self, one: Transfer) -> None:
+        if one.order is None:
+            return
+        row = self.store.orders.get(one.order)
+        if row is None:
+            raise Broken("R1", f"order {one.order} was charged and does not exist", _orders(one))
+        told = self.by_order[one.order, "earn"], self.by_order[one.order, "refund"]
+        if told != (row.earned, row.refunded):
+            raise Broken("P3", f"order {row.id} says {row.earned}, {row.refunded}; the ledger {told}", [row.id])
+
+    def _customer(self, before: CustomerRow, row: CustomerRow) -> None:
+        if row.balance < before.balance and row.balance < -row.credit_limit:
+            raise Broken("L4", f"customer {row.id} has {row.balance}, and may owe {row.credit_limit}")
+
+    def _new(self, row: Any) -> None:
+        if isinstance(row, OrderRow):
+            self._new_order(row)
+        elif isinstance(row, AttemptRow):
+            self._new_try(row)
+        elif isinstance(row, RefillRow):
+            self._new_refill(row)
+
+    def _new_order(self, row: OrderRow) -> None:
+        store, customer = self.store, self.store.customers[row.customer]
+        service = store.catalogue.services[ServiceId(row.service)]
+        rate = store.catalogue.rates.get((PriceListId(customer.price_list), service.id), service.rate)
+        if rate != row.rate:
+            raise Broken("P2", f"order {row.id} is sold at {row.rate}, the price is {rate}", [row.id])
+        if row.charge != price(row.rate, row.quantity * row.runs, packaged=row.packaged):
+            raise Broken("P1", f"order {row.id} is charged {row.charge}", [row.id])
+        if row.charge <= 0 and not service.free:
+            raise Broken("P1", f"order {row.id} costs nothing", [row.id])
+        if not service.min <= row.quantity <= service.max or row.runs < 1:
+            raise Broken("P1", f"order {row.id} is for {row.quantity} × {row.runs}", [row.id])
+        runs = [(row.id, run) in store.deliveries for run in range(1, row.runs + 1)]
+        if not all(runs) or (row.id, row.runs + 1) in store.deliveries:
+            raise Broken("O1", f"order {row.id} has not its {row.runs} deliveries", [row.id])
+        if self.by_order[row.id, "charge"] != row.charge:
+            raise Broken("O1", f"order {row.id} was kept without its charge of {row.charge}", [row.id])
+        if customer.suspended or store.revoked.get(row.customer, False):
+            raise Broken("S1", f"order {row.id} of a customer who may not order", [row.id])
+        others = [one for one in self.by_link[row.link] if one.customer == row.customer and one.state in LIVE]
+        if service.one_active_per_link and others:
+            raise Broken("O2", f"order {row.id} is a second one for its link", [row.id, others[0].id])
+        self.by_link[row.link].append(row)
+
+    def _new_try(self, row: AttemptRow) -> None:
+        earlier = self.store.attempts.get((row.order, row.run, row.number - 1))
+        if row.number > 1 and (earlier is None or earlier.outcome != "declined"):
+            raise Broken("O4", f"order {row.order} run {row.run} is tried again without proof", [row.order])
+        order = self.store.orders[row.order]
+        self.first_claim.setdefault((row.order, row.run), row.sent)
+        two_before = self.first_claim.get((row.order, row.run - 2))
+        if two_before is not None and (row.sent - two_before).total_seconds() < order.interval_min * 60:
+            raise Broken(
+                "O11", f"order {row.order}: three runs within one interval, the last is {row.run}", [row.order]
+            )
+
+    def _new_refill(self, row: RefillRow) -> None:
+        order = self.store.orders[row.order]
+        if order.state != "completed" or order.customer != row.customer:
+            raise Broken("O12", f"refill {row.id} of an order that is {order.state}", [row.order])
+        if any(one.state in ("pending", "in_progress") for one in self.store.refills_of.get(row.order, [])):
+            raise Broken("O12", f"order {row.order} has two open refills", [row.order])
+
+    def _order(self, before: OrderRow, row: OrderRow) -> None:
+        sold = ("customer", "service", "quantity", "charge", "runs", "rate", "packaged", "link")
+        if before.state not in LIVE:
+            raise Broken("O3", f"order {row.id} had ended and changed", [row.id])
+        if any(getattr(before, name) != getattr(row, name) for name in sold):
+            raise Broken("P2", f"order {row.id} is not what was sold", [row.id])
+        told = self.by_order[row.id, "earn"], self.by_order[row.id, "refund"]
+        if told != (row.earned, row.refunded) or sum(told) > row.charge:
+            raise Broken("P3", f"order {row.id} says {row.earned}, {row.refunded}; the ledger {told}", [row.id])
+        if row.state in LIVE:
+            return
+        runs = self.store.runs[row.id]
+        if sum(told) != row.charge or any(run.state not in ENDED for run in runs):
+            raise Broken("O11", f"order {row.id} ended before its runs or its money had", [row.id])
+        if row.remains != sum(run.remains or 0 for run in runs):
+            raise Broken("O8", f"order {row.id} ended with {row.remains} remaining", [row.id])
+
+    def _delivery(self, before: DeliveryRow, row: DeliveryRow) -> None:
+        if row.remains is not None and not 0 <= row.remains <= row.quantity:
+            raise Broken("O8", f"order {row.order} run {row.run} has {row.remains} remaining", [row.order])
+        if before.polled is not None and (row.polled is None or row.polled < before.polled):
+            raise Broken("O8", f"order {row.order} run {row.run}: older news over newer", [row.order])
+        if row.fence < before.fence:
+            raise Broken("O4", f"order {row.order} run {row.run}: its fence went back", [row.order])
+        if before.state in AT_PROVIDER:
+            self._followed(before, row)
+        if before.state == row.state:
+            return
+        if row.state not in MAY_BECOME[before.state]:
+            raise Broken("O3", f"order {row.order} run {row.run}: {before.state} became {row.state}", [row.order])
+        if row.state in ENDED:
+            self._ended(before, row)
+        if before.state == "unsure" and row.state in ("queued", "canceled"):
+            self._not_bought(row)
+
+    def _followed(self, before: DeliveryRow, row: DeliveryRow) -> None:
+        """What changes of a delivery at its provider is what the provider said, since the panel last asked."""
+        if (before.state, before.remains) == (row.state, row.remains):
+            return
+        attempt = self.store.attempts[row.order, row.run, row.attempt]
+        book = self._said_of(attempt.provider, attempt.provider_order or "")
+        said = [] if book is None or row.polled is None else [one for one in book.said if one.at >= row.polled]
+        if row.polled == before.polled or not any(_means(one, before, row) for one in said):
+            raise Broken(
+                "O9", f"order {row.order} run {row.run}: {row.state}, {row.remains} was never said", [row.order]
+            )
+
+    def _ended(self, before: DeliveryRow, row: DeliveryRow) -> None:
+        """The money of a run that ended, to the last unit."""
+        order = self.store.orders[row.order]
+        if row.remains is None:
+            raise Broken("O8", f"order {row.order} run {row.run} ended with nothing said of it", [row.order])
+        first = row.quantity * (row.run - 1)
+        prices = [
+            price(order.rate, units, packaged=order.packaged)
+            for units in (first, first + row.quantity - row.remains, first + row.quantity)
+        ]
+        kept = self.moved.get((row.order, "earn", row.run), 0)
+        back = self.moved.get((row.order, "refund", row.run), 0)
+        if (kept, back) != (prices[1] - prices[0], prices[2] - prices[1]):
+            raise Broken("P3", f"order {row.order} run {row.run}: {kept} kept, {back} given back", [row.order])
+        if before.state not in AT_PROVIDER:
+            self._not_bought(row)
+
+    def _not_bought(self, row: DeliveryRow) -> None:
+        """What is given back or sent again without a provider's word on its order is in nobody's book, provably."""
+        attempt = self.store.attempts.get((row.order, row.run, row.attempt))
+        if attempt is not None and attempt.outcome != "declined":
+            raise Broken("O6", f"order {row.order} run {row.run}: {row.state}, its try {attempt.outcome}", [row.order])
+        self.bought_once(self.store.orders[row.order].link, "O6")
+
+    def bought_once(self, link: str, check: str = "O5") -> None:
+        """As many orders at providers as there are tries under way or accepted: none without one, none twice."""
+        orders = self.by_link.get(link, [])
+        tries = sum(
+            1
+            for order in orders
+            for run in self.store.runs[order.id]
+            if (attempt := self.store.attempts.get((run.order, run.run, run.attempt))) is not None
+            and attempt.outcome in OPEN_TRIES
+        )
+        if self._in_book(link) > tries:
+            raise Broken(
+                check, f"bought {self._in_book(link)} times with {tries} tries", [order.id for order in orders]
+            )
+
+    def _attempt(self, before: AttemptRow, row: AttemptRow) -> None:
+        if before.outcome != row.outcome and before.outcome not in ("sending", "unsure"):
+            raise Broken("O4", f"order {row.order}: a try that was {before.outcome} is {row.outcome}", [row.order])
+        if row.provider_order is not None and before.provider_order is None:
+            holder = self.bound.setdefault((row.provider, row.provider_order), row)
+            if holder is not row:
+                raise Broken("O7", f"provider's order {row.provider_order} stands for two", [row.order, holder.order])
+
+    def _refill(self, before: RefillRow, row: RefillRow) -> None:
+        if before.state in ("completed", "rejected", "canceled") and before.state != row.state:
+            raise Broken("O12", f"refill {row.id} had ended and changed", [row.order])
+
+    def books(self) -> None:
+        """Everything, from the rows alone."""
+        store = self.store
+        totals: dict[int, int] = defaultdict(int)
+        for one in store.transfers:
+            totals[one.debit] -= one.amount
+            totals[one.credit] += one.amount
+        if sum(totals.values()):
+            raise Broken("L1", f"all accounts together have {sum(totals.values())}")
+        for customer in store.customers.values():
+            if customer.balance != totals[customer.id]:
+                raise Broken("L3", f"customer {customer.id} has {customer.balance}, not {totals[customer.id]}")
+        live = [row for row in store.orders.values() if row.state in LIVE]
+        held = sum(row.charge - row.earned - row.refunded for row in live)
+        if totals[-1] != held:
+            raise Broken("L6", f"the house holds {totals[-1]} for {held}")
+        for row in store.orders.values():
+            self._whole_order(row)
+        for link in self.by_link:
+            self.bought_once(link)
+        for order in store.active_links.values():
+            if store.orders[order].state not in LIVE:
+                raise Broken("O3", f"order {order} has ended and holds its link", [order])
+
+    def _whole_order(self, row: OrderRow) -> None:
+        runs = self.store.runs[row.id]
+        if (row.state == "open") != any(run.state not in ENDED for run in runs) or len(runs) != row.runs:
+            raise Broken("O3", f"order {row.id} is {row.state} and its deliveries are not", [row.id])
+        if row.state in ENDED and row.earned + row.refunded != row.charge:
+            raise Broken("O11", f"order {row.id} ended with money left", [row.id])
+
+
+def _means(said: Said, before: DeliveryRow, row: DeliveryRow) -> bool:
+    """Whether a provider's line can lead to what now stands of a delivery."""
+    remains = said.remains if said.remains is not None and said.remains <= row.quantity else None
+    match row.state:
+        case "completed":
+            return said.status == "completed"
+        case "held":
+            return said.status in ("partial", "canceled")
+        case "partial":
+            return said.status == "partial" and row.remains == remains
+        case "canceled":
+            return said.status == "canceled" and row.remains in (remains, row.quantity)
+    known = row.quantity if before.remains is None else before.remains
+    return said.status == row.state and row.remains == (known if remains is None else remains)
+
+
+def _orders(one: Transfer) -> Sequence[int]:
+    return () if one.order is None else (one.order,)

@@ -1,0 +1,50 @@
+"""What a run must have met: each fault in each state it can happen in. One that is never made is never survived."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tests.simulation.provider import AddFault, Lie
+from tests.simulation.twin.connection import Fate
+
+DELIVERY = ("queued", "sending", "unsure", "pending", "in_progress", "held", "completed", "partial", "canceled")
+AT_PROVIDER = ("pending", "in_progress")
+POINTS = (
+    *("place:lane", "place:commit", "cancel:commit", "refill:commit"),
+    *("send:commit", "sending:start", "sending:asking", "sending:answering", "sending:lane", "sending:commit"),
+    *("sending:sleep", "follow:commit", "follow:asking", "follow:answering"),
+    *("cancels:asking", "cancels:answering", "cancels:commit", "refills:asking", "refills:answering", "refills:commit"),
+)
+WRITERS = ("place", "cancel", "refill", "send", "sending", "follow", "cancels", "refills", "chores")
+
+
+def _each(faults: Iterable[Any], states: Iterable[str]) -> list[tuple[str, str]]:
+    states = list(states)
+    return [(str(fault), state) for fault in faults for state in states]
+
+
+REQUIRED = (
+    *_each(AddFault, ("add",)),
+    *_each((lie for lie in Lie if lie is not Lie.NONE), AT_PROVIDER),
+    *_each(("timed out", "HTTP 500", "garbled"), ("status", "cancel", "refillorders", "refillstatus")),
+    *_each(("unreachable",), ("add", "status", "cancel", "refillorders", "refillstatus")),
+    *_each(("killed", "frozen"), POINTS),
+    *_each((Fate.UNHEARD, Fate.LOST), WRITERS),
+    *_each(("a cancel asked",), DELIVERY),
+    *_each(("a cancel refused",), AT_PROVIDER),
+    *_each(("a refill asked",), ("open", "completed", "partial", "canceled")),
+    *_each(("idempotency key repeated",), ("unanswered", "open", "completed", "partial", "canceled")),
+    *_each(
+        ("order refused",),
+        (
+            *("funds", "suspended", "unknown_key", "idempotency_mismatch", "active_link"),
+            *("quantity", "quantity_too_low", "quantity_too_high", "no_drip_feed", "runs", "interval"),
+        ),
+    ),
+    *_each(("downtime", "database away", "provider down"), ("all",)),
+)
+
+
+def missing(met: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What should have been met and was not."""
+    known = set(met)
+    return [one for one in REQUIRED if one not in known]

@@ -1,0 +1,394 @@
+"""Bugs that panels have had, planted one at a time: a suite that misses one of them is not worth its time.
+
+Where the rule lives in SQL alone, it is the twin's line for that SQL that is spoilt.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+from msgspec import Struct
+from tests.simulation import provider as providers
+from tests.simulation.twin import customers as twin_customers
+from tests.simulation.twin import dispatch as twin_dispatch
+from tests.simulation.twin import endings as twin_endings
+from tests.simulation.twin import placing as twin_placing
+from tests.simulation.twin import progress as twin_progress
+from tests.simulation.twin import refills as twin_refills
+
+from opensmm.actions import cancels as canceling
+from opensmm.actions import dispatch as dispatching
+from opensmm.actions import endings as ending
+from opensmm.actions import progress as following
+from opensmm.actions import refills as refilling
+from opensmm.base.ids import OrderId
+from opensmm.base.money import PER_WHOLE, Money
+from opensmm.domain import cancels, dispatch, dripfeed, endings, ledger, orders, placing, pricing, progress
+from opensmm.domain.cancels import CancelStep
+from opensmm.domain.dispatch import DeliveryState, NotSent, Unsure, Verdict
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.progress import Report
+from opensmm.domain.refusals import UNKNOWN_ORDER
+from opensmm.wire import answers
+
+Patch = tuple[Any, str, Any]
+
+
+class Mutation(Struct, frozen=True):
+    """``history`` is what it did to somebody, or would."""
+
+    name: str
+    history: str
+    patches: Sequence[Patch]
+
+
+@contextmanager
+def planted(mutation: Mutation | None) -> Iterator[None]:
+    with ExitStack() as stack:
+        for target, name, value in mutation.patches if mutation is not None else ():
+            stack.enter_context(patch.object(target, name, value))
+        yield
+
+
+def _nothing(*told: Any, **more: Any) -> None:
+    return None
+
+
+_settle, _apply, _after_sending = endings.settle, progress.apply, dispatch.after_sending
+_record, _told_of, _keep = dispatching.record, following.told_of, twin_placing.keep
+_twin_record, _recover = twin_dispatch.record, twin_dispatch.recover
+_add = providers.Caller.add
+
+
+async def _cancelled_with_two_ls(connection: Any, told: Any, now: Any) -> Any:
+    return [row for row in await _twin_record(connection, told, now) if row[3] != "canceled"]
+
+
+def _refunded_twice(sold: Any, ends: Any) -> Any:
+    made = _settle(sold, ends)
+    again = [msgspec.structs.replace(t, sequence=t.sequence + 1000) for t in made.transfers if t.kind == "refund"]
+    return msgspec.structs.replace(made, transfers=(*made.transfers, *again), refunded=made.refunded * 2)
+
+
+def _all_given_back(sold: Any, ends: Any) -> Any:
+    return _settle(sold, [msgspec.structs.replace(end, remains=sold.quantity if end.remains else 0) for end in ends])
+
+
+def _unbounded(known: Any, report: Report, asked: Any) -> Any:
+    news = _apply(known, report, asked)
+    if news is None or report.remains is None or report.status is OrderStatus.COMPLETED:
+        return news
+    return msgspec.structs.replace(news, remains=report.remains)
+
+
+def _believed_partial(known: Any, report: Report, asked: Any) -> Any:
+    """What is out of range counts as all of it, and the end stands."""
+    news = _apply(known, report, asked)
+    if news is None or news.state is not DeliveryState.HELD:
+        return news
+    ended = DeliveryState.PARTIAL if report.status is OrderStatus.PARTIAL else DeliveryState.CANCELED
+    return msgspec.structs.replace(news, state=ended)
+
+
+def _unsure_means(state: DeliveryState, *, later: bool = False) -> Callable[..., Verdict]:
+    def after(outcome: Any, **routes: Any) -> Verdict:
+        return Verdict(state, later=later) if isinstance(outcome, Unsure) else _after_sending(outcome, **routes)
+
+    return after
+
+
+def _refused_means_unsure_route(outcome: Any, **routes: Any) -> Verdict:
+    """Goes on to the next provider whatever the last one said."""
+    left = routes["routes_left"]
+    if isinstance(outcome, Unsure) and left:
+        return Verdict(DeliveryState.QUEUED, next_route=True)
+    return _after_sending(outcome, **routes)
+
+
+def _frozen_by_an_error(followee: Any, report: Any, asked: Any, now: Any) -> Any:
+    told = _told_of(followee, report, asked, now)
+    return msgspec.structs.replace(told, due=None) if report is None else told
+
+
+def _rounded_down(rate: Decimal, billed: int, *, packaged: bool = False) -> Any:
+    numerator, denominator = rate.as_integer_ratio()
+    return numerator * billed * (PER_WHOLE if packaged else PER_WHOLE // 1000) // denominator
+
+
+def _earned_by_unit(rate: Decimal, quantity: int, run: int, delivered: int, *, packaged: bool = False) -> Any:
+    """A run's money reckoned alone: the roundings of the runs add up to more than was charged."""
+    return pricing.charge(rate, delivered, packaged=packaged)
+
+
+def _any_order_of_news(row: Any, one: Any, asked: Any) -> bool:
+    return bool(row.attempt == one.attempt and row.state in dispatch.ACCEPTED_STATES)
+
+
+def _newer_but_blind(row: Any, one: Any, asked: Any) -> bool:
+    return _any_order_of_news(row, one, asked) and (row.polled is None or row.polled < asked)
+
+
+def _after_the_end_too(row: Any, one: Any, asked: Any) -> bool:
+    return bool(row.attempt == one.attempt)
+
+
+def _never_ended(known: Any, report: Report, asked: Any) -> Any:
+    moving = msgspec.structs.replace(known, state=DeliveryState.PENDING, polled=None)
+    return _apply(moving, report, asked)
+
+
+async def _sent_again_by_another(connection: Any, now: Any) -> int:
+    """A worker that went away: its orders go back to the queue."""
+    late = [row for row in connection.store.sending.values() if row.lease_until < now]
+    await _recover(connection, now)
+    for row in late:
+        row.state, row.due = "queued", now
+    return len(late)
+
+
+async def _impatient(connection: Any, now: Any) -> int:
+    """Nobody looks at the lease, and what was not recorded yet is taken for not sent."""
+    for row in connection.store.sending.values():
+        connection.store.edit(row).state = "queued"
+        row.due = now
+        connection.store.edit(connection.store.attempts[row.order, row.run, row.attempt]).outcome = "declined"
+    return 0
+
+
+def _fired_again(row: Any) -> bool:
+    row.state = "queued"
+    return True
+
+
+def _in_a_burst(due: Any, released: Any, interval_min: int) -> Any:
+    return due + timedelta(minutes=interval_min)
+
+
+async def _charged_before(connection: Any, mark: Any, drafts: Any, now: Any, **guards: Any) -> Any:
+    """The money is taken first, and in a statement of its own."""
+    ids = await _keep(connection, mark, drafts, now, **guards)
+    if None in ids and not connection.store.open:
+        connection.store.begin()
+        customer = drafts[ids.index(None)][0]
+        lost = OrderId(10**9 + len(connection.store.transfers))
+        twin_customers.book(connection.store, [ledger.hold(customer, lost, Money(1))])
+        connection.store.commit()
+    return ids
+
+
+def _without_deliveries(store: Any, customer: Any, draft: Any, now: Any) -> Any:
+    return _kept(store, customer, msgspec.structs.replace(draft, runs=max(1, draft.runs - 1)), now)
+
+
+_kept = twin_placing._keep
+
+
+def _refill_of_anything(order: Any, now: Any) -> Any:
+    return None if order is not None and order.offered and not order.open_refill else UNKNOWN_ORDER
+
+
+def _may_always(*told: Any) -> bool:
+    return True
+
+
+async def _whatever_version(connection: Any, mark: Any, drafts: Any, now: Any, **guards: Any) -> Any:
+    return await _keep(connection, mark, drafts, now, keys=guards.get("keys", ()))
+
+
+def _step_ends(*states: DeliveryState) -> Callable[[DeliveryState], CancelStep]:
+    step = cancels._step
+    return lambda state: CancelStep.END if state in states else step(state)
+
+
+def _of_anybody(self: Any, customer: Any, number: int, found: Any) -> Any:
+    return _decide_cancel(self, found[0] if found else customer, number, found)
+
+
+_decide_cancel = canceling._Plan.decide
+
+
+async def _release_unfenced(connection: Any, batch: Any, desk: Any, now: Any) -> None:
+    await _record(connection, batch, desk, now)
+    unsent = [(claim.order, claim.run + 1, None) for claim, outcome in batch if isinstance(outcome, NotSent)]
+    await twin_dispatch.release(connection, unsent)
+
+
+async def _not_sent_after_all(self: Any, ask: Any) -> Any:
+    outcome = await _add(self, ask)
+    return NotSent(outcome.answer) if isinstance(outcome, Unsure) and "500" in outcome.answer else outcome
+
+
+_report = answers._report
+
+
+def _unknown_is_completed(said: Any) -> Any:
+    found = _report(said)
+    if found is None and isinstance(said, dict) and "status" in said:
+        return Report(status=OrderStatus.COMPLETED, remains=0)
+    return found
+
+
+def _overwritten(store: Any, name: Any, attempt: Any) -> None:
+    store.provider_orders[name] = attempt
+
+
+async def _booked_again(*told: Any) -> None:
+    return None
+
+
+async def _ended_without_money(connection: Any, ends: Any, now: Any) -> None:
+    """The state is written in one transaction, the money in another that never came."""
+
+
+MUTATIONS: Sequence[Mutation] = (
+    Mutation(
+        "cancelled with two l",
+        "the refund's guard spells the word otherwise: no money goes back",
+        [(twin_dispatch, "record", _cancelled_with_two_ls)],
+    ),
+    Mutation("refunded twice", "two triggers each give the rest back", [(ending, "settle", _refunded_twice)]),
+    Mutation(
+        "partial refunds the charge",
+        "whatever was delivered, all money goes back",
+        [(ending, "settle", _all_given_back)],
+    ),
+    Mutation(
+        "remains unbounded",
+        "ten times the quantity remains: ten times the charge goes back",
+        [(progress, "apply", _unbounded)],
+    ),
+    Mutation(
+        "an end out of range believed", "a partial without a count stands", [(progress, "apply", _believed_partial)]
+    ),
+    Mutation(
+        "sent again after a time-out",
+        "the provider had taken it",
+        [(dispatching, "after_sending", _unsure_means(DeliveryState.QUEUED, later=True))],
+    ),
+    Mutation(
+        "another provider after a time-out",
+        "both had taken it",
+        [(dispatching, "after_sending", _refused_means_unsure_route)],
+    ),
+    Mutation(
+        "unsure refunded",
+        "delivered and given back",
+        [(dispatching, "after_sending", _unsure_means(DeliveryState.CANCELED))],
+    ),
+    Mutation(
+        "any error is a refusal",
+        "'Something went wrong' after the order was taken",
+        [(answers, "means_refusal", _may_always)],
+    ),
+    Mutation("HTTP 500 is not sent", "it had been read, and bought", [(providers.Caller, "add", _not_sent_after_all)]),
+    Mutation(
+        "negative quantity times negative runs",
+        "a positive charge for nothing",
+        [(orders, "_check_quantity", _nothing), (dripfeed, "check", _nothing)],
+    ),
+    Mutation(
+        "no range of quantity", "an order for none, or for more than is sold", [(orders, "_check_quantity", _nothing)]
+    ),
+    Mutation(
+        "a look-up error freezes", "one error, and nobody asks again", [(following, "told_of", _frozen_by_an_error)]
+    ),
+    Mutation(
+        "unknown words complete", "'Teapot' earns the whole charge", [(answers, "_report", _unknown_is_completed)]
+    ),
+    Mutation("price rounded down", "a thousand small orders cost nothing", [(pricing, "charge", _rounded_down)]),
+    Mutation(
+        "runs rounded alone", "the shares of the runs are more than the charge", [(pricing, "earned", _earned_by_unit)]
+    ),
+    Mutation(
+        "older news over newer", "a late answer takes the end back", [(twin_progress, "_counts", _any_order_of_news)]
+    ),
+    Mutation(
+        "reckoned from what was known",
+        "an answer without news takes back what came in between",
+        [(twin_progress, "_counts", _newer_but_blind)],
+    ),
+    Mutation(
+        "news after the end",
+        "completed, then cancelled: paid and given back",
+        [(twin_progress, "_counts", _after_the_end_too), (progress, "apply", _never_ended)],
+    ),
+    Mutation(
+        "queued again after a crash", "its worker had sent it", [(twin_dispatch, "recover", _sent_again_by_another)]
+    ),
+    Mutation("lease ignored", "slow is taken for dead", [(twin_dispatch, "recover", _impatient)]),
+    Mutation(
+        "fence ignored",
+        "the worker that froze overwrites the one that took over",
+        [(twin_dispatch, "_is_its_own", lambda one, row: row.state not in dispatch.END_STATES)],
+    ),
+    Mutation(
+        "next run's time taken away",
+        "a late result stops a drip-feed for good",
+        [(dispatching, "record", _release_unfenced)],
+    ),
+    Mutation(
+        "a run fired twice", "a release that does not look at the state", [(twin_dispatch, "_may_wait", _fired_again)]
+    ),
+    Mutation("burst after downtime", "all the runs that were missed, at once", [(dripfeed, "next_due", _in_a_burst)]),
+    Mutation(
+        "idempotency ignored", "the client asked again because the answer was lost", [(placing, "_repeat", _nothing)]
+    ),
+    Mutation(
+        "charge without order", "the money is taken in another transaction", [(twin_placing, "keep", _charged_before)]
+    ),
+    Mutation("a delivery too few", "sold, charged, never sent", [(twin_placing, "_keep", _without_deliveries)]),
+    Mutation(
+        "balance read, then written", "a thousand orders with funds for one", [(twin_placing, "_may", _may_always)]
+    ),
+    Mutation("price list looked at once", "sold at yesterday's price", [(twin_placing, "keep", _whatever_version)]),
+    Mutation(
+        "refill while one is open",
+        "the provider is asked ten times",
+        [(twin_refills, "OPEN_REFILLS", frozenset[str]())],
+    ),
+    Mutation(
+        "refill of what is not completed",
+        "a partial is delivered again for nothing",
+        [(refilling, "check", _refill_of_anything)],
+    ),
+    Mutation(
+        "cancel wins against sending",
+        "given back while it is being bought",
+        [(cancels, "_step", _step_ends(DeliveryState.SENDING))],
+    ),
+    Mutation(
+        "cancel wins against unsure",
+        "given back, and it had been bought",
+        [(cancels, "_step", _step_ends(DeliveryState.UNSURE))],
+    ),
+    Mutation(
+        "cancel without asking the provider",
+        "given back while it is delivered",
+        [(cancels, "_step", _step_ends(DeliveryState.PENDING, DeliveryState.IN_PROGRESS))],
+    ),
+    Mutation(
+        "anybody's order",
+        "ids are counted up: one cancels the others' orders",
+        [(canceling._Plan, "decide", _of_anybody)],
+    ),
+    Mutation(
+        "one provider's order for two",
+        "the second customer gets the first one's delivery",
+        [(twin_dispatch, "_bind", _overwritten)],
+    ),
+    Mutation(
+        "a payment booked twice", "the gateway tells everything twice", [(twin_customers, "deposit", _booked_again)]
+    ),
+    Mutation(
+        "a link held for ever", "'You have active order with this link'", [(twin_endings, "_free_link", _nothing)]
+    ),
+    Mutation(
+        "an end without its money",
+        "the state is kept, the transfer is lost",
+        [(ending, "end", _ended_without_money)],
+    ),
+)

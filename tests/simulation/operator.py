@@ -1,0 +1,154 @@
+"""The operator: payments told once or twice, prices edited, customers suspended, and what is unsure settled by hand."""
+
+from collections.abc import Coroutine
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from tests.simulation.chance import Dice
+from tests.simulation.provider import BookOrder
+from tests.simulation.running import Broken
+from tests.simulation.twin.connection import Connection, Fate
+from tests.simulation.twin.tables import DeliveryRow
+
+from opensmm.actions import accounts, dispatch
+from opensmm.base.ids import CustomerId, OrderId, ProviderId
+from opensmm.base.money import Money
+from opensmm.domain.asks import NO_DETAILS
+from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
+from opensmm.store.dispatch import Claim
+
+RATES = ("0.90", "0.95", "0.33333", "1.00001", "0.0127")
+
+
+class Operator:
+    def __init__(self, world: Any) -> None:
+        self._world = world
+        self._payments = 0
+        self.left_unsure: set[tuple[int, int]] = set()
+
+    def act(self, dice: Dice) -> None:
+        store, what = self._world.store, dice.below(12)
+        customer = 1 + dice.below(len(self._world.customers))
+        if what < 5:
+            self.pay(customer, 1_000 + dice.below(60_000))
+        elif what < 7:
+            self.pay(customer, 5_000, again=True)
+        elif what < 10:
+            self._edit_a_price(dice)
+        elif any(row.suspended for row in store.customers.values()) or store.revoked:
+            store.revoked.clear()
+            for row in store.customers.values():
+                row.suspended = False
+            store.tell(("let in", None))
+        elif what == 10:
+            store.customers[customer].suspended = True
+            store.tell(("suspended", customer))
+        else:
+            store.revoked[customer] = True
+            store.tell(("revoked", customer))
+
+    def pay(self, customer: int, amount: int, *, again: bool = False) -> None:
+        """Books a payment; ``again``: then tells the same one twice."""
+        self._payments += 1
+        for told in range(2 if again else 1):
+            booked = drive(
+                accounts.top_up(
+                    self._connection(),
+                    CustomerId(customer),
+                    Money(amount),
+                    gateway="bank",
+                    external_id=str(self._payments),
+                    actor="operator",
+                    now=self._world.now,
+                )
+            )
+            if booked != (told == 0):
+                raise Broken("L5", f"payment {self._payments} is booked twice")
+
+    def _connection(self) -> Any:
+        return Connection(self._world.store, lambda: Fate.HEARD)
+
+    def _edit_a_price(self, dice: Dice) -> None:
+        store = self._world.store
+        service = dice.one_of([one for one in store.catalogue.services.values() if not one.free])
+        changed = msgspec.structs.replace(service, rate=Decimal(dice.one_of(RATES)))
+        services = store.catalogue.services | {service.id: changed}
+        store.catalogue = msgspec.structs.replace(
+            store.catalogue, version=store.catalogue.version + 1, services=services
+        )
+        store.tell(("priced", changed))
+
+    def settle_unsure(self) -> None:
+        """What the operator does with the providers' books in hand, where nothing else has settled it.
+
+        One whose order is in the book under an id that the provider gave to another's is left on the list.
+        """
+        store = self._world.store
+        for row in store.waiting_for_the_operator():
+            if row.state == "unsure":
+                self._settle(row)
+
+    def _settle(self, row: DeliveryRow) -> None:
+        world = self._world
+        attempt = world.store.attempts[row.order, row.run, row.attempt]
+        found = self._found(attempt.provider, world.store.orders[row.order].link)
+        free = [order for order in found if (attempt.provider, str(order.id)) not in world.store.provider_orders]
+        if len(free) < len(found) and self._is_anothers(attempt.provider, found):
+            self.left_unsure.add((row.order, row.run))
+            return
+        outcome: SendOutcome = Declined("not in the provider's book")
+        if free:
+            outcome = Accepted(str(free[0].id), "found in the provider's book")
+        claim = self._claim(row)
+        desk = world.workers[0].desk
+        connection = self._connection()
+
+        async def settle() -> None:
+            async with connection.transaction():
+                await dispatch.record(connection, [(claim, outcome)], desk, world.now)
+
+        drive(settle())
+
+    def _found(self, provider: int, link: str) -> list[BookOrder]:
+        return [order for order in self._world.providers[provider - 1].book.values() if order.link == link]
+
+    def _is_anothers(self, provider: int, found: list[BookOrder]) -> bool:
+        store = self._world.store
+        holders = [store.provider_orders.get((provider, str(order.id))) for order in found]
+        links = zip(holders, found, strict=True)
+        return any(held is not None and store.orders[held.order].link != order.link for held, order in links)
+
+    def _claim(self, row: DeliveryRow) -> Claim:
+        store = self._world.store
+        order, sale = store.orders[row.order], store.sales[row.service]
+        attempt = store.attempts[row.order, row.run, row.attempt]
+        return Claim(
+            order=OrderId(row.order),
+            run=row.run,
+            attempt=row.attempt,
+            fence=row.fence,
+            provider=ProviderId(attempt.provider),
+            provider_service=attempt.provider_service,
+            service_type=ServiceType.DEFAULT,
+            link=order.link,
+            quantity=row.quantity,
+            details=NO_DETAILS,
+            route=row.route,
+            routes=len(sale.routes),
+            hold_when_refused=sale.hold_when_refused,
+            runs=order.runs,
+            interval_min=order.interval_min,
+            due=self._world.now,
+            begin_by=self._world.now,
+        )
+
+
+def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Runs what nothing interrupts."""
+    while True:
+        try:
+            coroutine.send(None)
+        except StopIteration as stop:
+            return stop.value

@@ -1,0 +1,333 @@
+"""Providers that fail and lie by plan, each with a book of what it really took: the ground truth of a scenario."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+from tests.simulation.chance import Dice
+from tests.simulation.twin.connection import Pause
+
+from opensmm.domain import asks
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.refills import RefillStatus
+from opensmm.providers import timeline
+from opensmm.providers.client import Answered, Client, NoAnswer
+from opensmm.wire.v2 import V2
+
+SPEEDS = (0.02, 0.2, 1.0)
+"""How fast an order goes: it ends 400, 40 or 8 seconds after it was placed."""
+
+
+class AddFault(StrEnum):
+    NONE = "taken"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    SILENT_BEFORE = "timed out before taking"
+    SILENT_AFTER = "timed out after taking"
+    GARBLED_BEFORE = "garbled without taking"
+    GARBLED_AFTER = "garbled after taking"
+    BROKEN_BEFORE = "HTTP 500 without taking"
+    BROKEN_AFTER = "HTTP 500 after taking"
+    WRONG_ID = "told another order's id"
+
+
+class Lie(StrEnum):
+    """What is wrong with one line of an answer to ``status``."""
+
+    NONE = "the truth"
+    TOO_MUCH = "remains above the quantity"
+    NEGATIVE = "remains below 0"
+    NO_REMAINS = "no remains"
+    UNKNOWN_WORD = "an unknown word"
+    ERROR = "a look-up error"
+    MISSING = "left out"
+    MISSPELT = "Cancelled"
+    TWICE = "spoken of twice"
+
+
+TAKING = (
+    AddFault.NONE,
+    AddFault.SILENT_AFTER,
+    AddFault.GARBLED_AFTER,
+    AddFault.BROKEN_AFTER,
+    AddFault.WRONG_ID,
+)
+GARBAGE = (b"<html>Please log in</html>", b"", b'{"order":', b'{"error":"Something went wrong"}', b'{"order":null}')
+REFUSALS = ("Not enough funds on balance", "Bad link", "Quantity less than minimal 10", "Service is disabled")
+SPELT = {
+    OrderStatus.PENDING: ("Pending", "pending", "PENDING"),
+    OrderStatus.PROCESSING: ("Processing",),
+    OrderStatus.IN_PROGRESS: ("In progress", "in_progress", "Inprogress"),
+    OrderStatus.COMPLETED: ("Completed", "completed"),
+    OrderStatus.PARTIAL: ("Partial", "partial"),
+    OrderStatus.CANCELED: ("Canceled", "Cancelled", "canceled"),
+}
+
+
+class Said(Struct, frozen=True):
+    """A line that can be understood: what the panel may believe of an order. ``remains`` None: nothing of use."""
+
+    at: datetime
+    status: OrderStatus
+    remains: int | None
+
+
+class BookOrder(Struct):
+    id: int
+    link: str
+    quantity: int
+    placed: datetime
+    plan: timeline.Plan
+    speed: float
+    said: list[Said]
+    canceled: datetime | None = None
+    refills: int = 0
+
+
+class BookRefill(Struct, frozen=True):
+    id: int
+    order: BookOrder
+    asked: datetime
+
+
+class Provider:
+    """One provider: its book, its refills, and whether it can be reached."""
+
+    def __init__(self, number: int, world: "Surroundings") -> None:
+        self.number = number
+        self.world = world
+        self.book: dict[int, BookOrder] = {}
+        self.refills: dict[int, BookRefill] = {}
+        self.down_until: datetime | None = None
+
+    def age_s(self, order: BookOrder, until: datetime) -> float:
+        return (until - order.placed).total_seconds() * order.speed
+
+    def moment(self, order: BookOrder) -> timeline.Moment:
+        stopped = None if order.canceled is None else self.age_s(order, order.canceled)
+        return timeline.at(order.plan, order.quantity, self.age_s(order, self.world.now), stopped)
+
+    def is_down(self) -> bool:
+        return self.down_until is not None and self.world.now < self.down_until
+
+    def take(self, ask: asks.Add) -> BookOrder:
+        number = len(self.book) + 1
+        speed = SPEEDS[number % len(SPEEDS)]
+        plan = _unstuck(timeline.plan(ask.link)) if self.world.weather() is None else timeline.plan(ask.link)
+        order = BookOrder(number, ask.link, ask.quantity or 1, self.world.now, plan, speed, [])
+        self.book[number] = order
+        self.world.took(self, order)
+        return order
+
+    def finish_what_is_stuck(self) -> None:
+        """Faults have stopped: what would stay pending for ever goes its way."""
+        for order in self.book.values():
+            order.plan = _unstuck(order.plan)
+
+
+def _unstuck(plan: timeline.Plan) -> timeline.Plan:
+    stuck = plan.behaviour is timeline.Behaviour.STUCK
+    return timeline.Plan(timeline.Behaviour.COMPLETE) if stuck else plan
+
+
+class Surroundings:
+    """What a provider knows of the world. ``weather``: the dice of the moment, or None once faults have stopped."""
+
+    now: datetime
+
+    def weather(self) -> Dice | None:
+        raise NotImplementedError
+
+    def took(self, provider: Provider, order: BookOrder) -> None:
+        raise NotImplementedError
+
+    def met(self, fault: str, state: str) -> None:
+        raise NotImplementedError
+
+    def state_at(self, provider: int, order: int) -> str:
+        raise NotImplementedError
+
+
+RARE: dict[type, int] = {asks.RefillStatus: 6, asks.RefillOrders: 6}
+"""What is asked seldom goes wrong more often, so that every way is met."""
+
+
+class Caller(Client):
+    """The panel's own client, with a provider of the simulation at the other end of the wire."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._dialect = V2
+
+    async def _post(self, ask: asks.Ask, most: int = 0, within_s: float | None = None) -> Answered:
+        await Pause("asking")
+        answer = self._answer(ask)
+        await Pause("answering")
+        if isinstance(answer, Exception):
+            raise answer
+        return Answered(200, answer)
+
+    def _answer(self, ask: asks.Ask) -> bytes | Exception:
+        provider = self._provider
+        dice = provider.world.weather()
+        if provider.is_down() and dice is not None:
+            provider.world.met(AddFault.UNREACHABLE, type(ask).__name__.lower())
+            return aiohttp.ConnectionTimeoutError()
+        if isinstance(ask, asks.Add):
+            return _added(provider, ask, dice)
+        if dice is not None and dice.once_in(RARE.get(type(ask), 25)):
+            return _no_answer(provider, ask, dice)
+        match ask:
+            case asks.Status(orders=ids):
+                return _statuses(provider, ids.numbers, dice)
+            case asks.RefillOrders(orders=ids):
+                return _refilled(provider, ids.numbers)
+            case asks.RefillStatus(refills=ids):
+                return _refill_statuses(provider, ids.numbers)
+            case asks.Cancel(orders=ids):
+                return _canceled(provider, ids.numbers, dice)
+            case _:
+                raise AssertionError(ask)
+
+
+def _no_answer(provider: Provider, ask: asks.Ask, dice: Dice) -> bytes | Exception:
+    kinds: Sequence[tuple[str, Callable[[], bytes | Exception]]] = (
+        ("timed out", TimeoutError),
+        ("HTTP 500", lambda: NoAnswer("HTTP 500")),
+        ("garbled", lambda: dice.one_of(GARBAGE)),
+    )
+    name, make = dice.one_of(kinds)
+    provider.world.met(name, type(ask).__name__.lower())
+    return make()
+
+
+_ADD_FAULTS = (
+    *(AddFault.NONE,) * 24,
+    *(AddFault.REFUSED,) * 4,
+    *(AddFault.UNREACHABLE,) * 4,
+    *(fault for fault in AddFault if fault not in (AddFault.NONE, AddFault.REFUSED, AddFault.UNREACHABLE)),
+)
+
+
+def _added(provider: Provider, ask: asks.Add, dice: Dice | None) -> bytes | Exception:
+    fault = AddFault.NONE if dice is None else dice.one_of(_ADD_FAULTS)
+    if fault is AddFault.WRONG_ID and not provider.book:
+        fault = AddFault.NONE
+    provider.world.met(fault, "add")
+    order = provider.take(ask) if fault in TAKING else None
+    match fault:
+        case AddFault.NONE:
+            assert order is not None
+            return b'{"order":%d}' % order.id
+        case AddFault.WRONG_ID:
+            assert dice is not None
+            return b'{"order":"%d"}' % (1 + dice.below(len(provider.book) - 1))
+        case AddFault.REFUSED:
+            assert dice is not None
+            return msgspec.json.encode({"error": dice.one_of(REFUSALS)})
+        case AddFault.UNREACHABLE:
+            return aiohttp.ConnectionTimeoutError()
+        case AddFault.SILENT_BEFORE | AddFault.SILENT_AFTER:
+            return TimeoutError()
+        case AddFault.BROKEN_BEFORE | AddFault.BROKEN_AFTER:
+            return NoAnswer("HTTP 500: b'<html>'")
+        case AddFault.GARBLED_BEFORE | AddFault.GARBLED_AFTER:
+            assert dice is not None
+            return dice.one_of(GARBAGE)
+
+
+def _statuses(provider: Provider, numbers: Sequence[int], dice: Dice | None) -> bytes:
+    lines: list[bytes] = []
+    for number in numbers:
+        order = provider.book.get(number)
+        if order is None:
+            lines.append(b'"%d":{"error":"Incorrect order ID"}' % number)
+        else:
+            lines.extend(b'"%d":%b' % (number, line) for line in _lines(provider, order, dice))
+    if dice is not None and dice.once_in(6):
+        lines.reverse()
+    return b"{%b}" % b",".join(lines)
+
+
+_LIES = (*(Lie.NONE,) * 32, *(lie for lie in Lie if lie is not Lie.NONE))
+
+
+def _lines(provider: Provider, order: BookOrder, dice: Dice | None) -> list[bytes]:
+    moment = provider.moment(order)
+    lie = Lie.NONE if dice is None else dice.one_of(_LIES)
+    if lie is not Lie.NONE:
+        provider.world.met(lie, provider.world.state_at(provider.number, order.id))
+    if lie is Lie.MISSING:
+        return []
+    if lie is Lie.ERROR:
+        return [b'{"error":"Incorrect order ID"}']
+    spelt = SPELT[moment.status][order.id % len(SPELT[moment.status])]
+    said: dict[str, Any] = {"charge": "0.1", "start_count": "7", "status": spelt, "remains": str(moment.remains)}
+    status, remains = moment.status, moment.remains if 0 <= moment.remains <= order.quantity else None
+    match lie:
+        case Lie.TOO_MUCH:
+            said["remains"], remains = order.quantity * 10, None
+        case Lie.NEGATIVE:
+            said["remains"], remains = "-5", None
+        case Lie.NO_REMAINS:
+            said["remains"], remains = None, None
+        case Lie.UNKNOWN_WORD:
+            return [msgspec.json.encode(said | {"status": "Teapot"})]
+        case Lie.MISSPELT if moment.status is OrderStatus.CANCELED:
+            said["status"] = "Cancelled"
+        case Lie.TWICE if moment.status is not OrderStatus.COMPLETED:
+            return [msgspec.json.encode(said), msgspec.json.encode(said | {"status": "Completed", "remains": "0"})]
+    order.said.append(Said(provider.world.now, status, remains))
+    return [msgspec.json.encode(said)]
+
+
+def _refilled(provider: Provider, numbers: Sequence[int]) -> bytes:
+    return msgspec.json.encode([{"order": number, "refill": _refill(provider, number)} for number in numbers])
+
+
+def _refill(provider: Provider, number: int) -> Any:
+    order = provider.book.get(number)
+    if order is None or provider.moment(order).status is not OrderStatus.COMPLETED:
+        return {"error": "The order is not completed"}
+    refill = BookRefill(len(provider.refills) + 1, order, provider.world.now)
+    provider.refills[refill.id] = refill
+    return refill.id
+
+
+_REFILL_WORDS = {
+    RefillStatus.PENDING: "Pending",
+    RefillStatus.IN_PROGRESS: "In progress",
+    RefillStatus.COMPLETED: "Completed",
+    RefillStatus.REJECTED: "Rejected",
+    RefillStatus.CANCELED: "Canceled",
+}
+
+
+def _refill_statuses(provider: Provider, numbers: Sequence[int]) -> bytes:
+    told = []
+    for number in numbers:
+        refill = provider.refills[number]
+        age_s = (provider.world.now - refill.asked).total_seconds()
+        told.append({"refill": number, "status": _REFILL_WORDS[timeline.refill_at(refill.order.plan, age_s)]})
+    return msgspec.json.encode(told)
+
+
+def _canceled(provider: Provider, numbers: Sequence[int], dice: Dice | None) -> bytes:
+    return msgspec.json.encode([{"order": number, "cancel": _cancel(provider, number, dice)} for number in numbers])
+
+
+def _cancel(provider: Provider, number: int, dice: Dice | None) -> Any:
+    order = provider.book.get(number)
+    moving = (OrderStatus.PENDING, OrderStatus.IN_PROGRESS)
+    if order is None or provider.moment(order).status not in moving:
+        return {"error": "Order cannot be canceled"}
+    if dice is not None and dice.once_in(4):
+        provider.world.met("a cancel refused", provider.world.state_at(provider.number, number))
+        return {"error": "Order cannot be canceled"}
+    if order.canceled is None:
+        order.canceled = provider.world.now
+    return number

@@ -1,0 +1,110 @@
+"""The panel's processes: API processes with a real Panel each, workers with the real actions of the worker's loops."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from typing import Any
+from unittest.mock import patch
+
+from tests.simulation.provider import Caller, Provider
+from tests.simulation.running import Lane, Process
+from tests.simulation.twin.connection import Line
+
+from opensmm.actions import panel as panels
+from opensmm.actions.chores import Chores
+from opensmm.actions.dispatch import Dispatching
+from opensmm.actions.progress import Following
+from opensmm.actions.refill_tasks import RefillTasks
+from opensmm.domain.asks import MAX_IDS
+from opensmm.providers.client import NoAnswer
+from opensmm.providers.desk import Contact, Desk
+from opensmm.providers.limits import Circuit
+
+TIMEOUT_S = 20.0
+AT_ONCE = 400
+"""More than are ever due: which of those due at the same moment come first is for the database to choose."""
+IN_FLIGHT = 40
+LOOPS = ("send", "follow", "cancels", "refills", "chores")
+
+
+class _Room(nullcontext[None]):
+    """Calls wait for nobody here: the world says who goes first."""
+
+    room = AT_ONCE
+
+
+class SimulatedDesk(Desk):
+    """The desk with simulated providers; groups are asked one after the other, and failures left out as there."""
+
+    def __init__(self, providers: Sequence[Provider]) -> None:
+        super().__init__(b"", "", TIMEOUT_S)
+        self._callers = {provider.number: Caller(provider) for provider in providers}
+
+    async def update(self, rows: Any) -> None:
+        slots: Any = _Room()
+        self._contacts = {row.id: Contact(row, self._callers[row.id], slots, Circuit()) for row in rows}
+
+    async def ask_about(self, items: Sequence[Any], call: Any) -> list[tuple[Any, Any]]:
+        pairs: list[tuple[Any, Any]] = []
+        for provider, contact in self._contacts.items():
+            group = [item for item in items if item.provider == provider]
+            for at in range(0, len(group), MAX_IDS):
+                part = group[at : at + MAX_IDS]
+                try:
+                    pairs += zip(part, await call(contact.provider, part), strict=True)
+                except NoAnswer:
+                    continue
+        return pairs
+
+
+class Worker(Process):
+    def __init__(self, name: str, line: Callable[[], Any], providers: Sequence[Provider], clock: Any) -> None:
+        super().__init__(name)
+        self._line, self._providers, self._clock = line, providers, clock
+        self.begin()
+
+    def begin(self) -> None:
+        """A process that has just been started knows nothing."""
+        desk = SimulatedDesk(self._providers)
+        self.desk = desk
+        line, clock = self._line, self._clock
+        self._dispatching = Dispatching(line(), line(), desk, TIMEOUT_S, clock)
+        self._following = Following(line(), desk, clock)
+        self._canceling = Following(line(), desk, clock)
+        self._refills = RefillTasks(line(), desk, clock)
+        self._chores = Chores(line(), desk, clock)
+
+    def loop(self, name: str) -> Coroutine[Any, Any, Any]:
+        match name:
+            case "send":
+                return self._dispatching.step(AT_ONCE)
+            case "follow":
+                return self._following.step(AT_ONCE)
+            case "cancels":
+                return self._canceling.pass_on_cancels(AT_ONCE)
+            case "refills":
+                return self._refills.step(AT_ONCE)
+            case _:
+                return self._chores.step()
+
+    def start(self, name: str) -> bool:
+        """Begins a round of a loop, where the last one is over and there is a provider to speak to."""
+        if self.busy(name) or (name == "send" and (self.desk.empty or len(self.tasks) > IN_FLIGHT)):
+            return False
+        self.step(self.spawn(self.loop(name), name))
+        return True
+
+
+class Api(Process):
+    def __init__(self, name: str, line: Callable[[], Line], clock: Callable[[], datetime]) -> None:
+        super().__init__(name)
+        self._line, self._clock = line, clock
+        self.begin()
+
+    def begin(self) -> None:
+        def line(url: str, application: str) -> Line:
+            return self._line()
+
+        with patch.object(panels, "Line", line), patch.object(panels, "Lane", Lane):
+            self.panel = panels.Panel("", self._clock)
+        self.spawn(self.panel.look_at_catalogue(), "look")

@@ -1,0 +1,24 @@
+"""The twin stands for the store's functions, one by one: the same names, the same arguments."""
+
+import inspect
+
+import pytest
+from tests.simulation.bridge import STANDS_FOR
+from tests.simulation.twin import connection, customers, placing
+
+from opensmm.actions import settling
+from opensmm.store import connection as db
+from opensmm.store import retention
+
+BESIDE = (
+    (placing.settling, settling, ("settle",)),
+    (customers, retention, ("forget_idempotency", "forget_batches")),
+    (connection, db, ("lost", "commit", "rollback")),
+)
+NAMES = [(twin, real, name) for twin, real, names in (*STANDS_FOR, *BESIDE) for name in names]
+
+
+@pytest.mark.parametrize(("twin", "real", "name"), NAMES, ids=[f"{real.__name__}.{name}" for _, real, name in NAMES])
+def test_the_twin_takes_what_the_store_takes(twin, real, name):
+    taken = [list(inspect.signature(getattr(module, name)).parameters) for module in (real, twin)]
+    assert taken[0] == taken[1]

@@ -1,0 +1,98 @@
+"""A connection to the twin, for actions that expect one to PostgreSQL: transactions, and commits that go unanswered."""
+
+from collections.abc import Callable, Generator
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+from tests.simulation.twin.tables import Store
+
+from opensmm.base.faults import Unavailable
+
+
+class Pause:
+    """Where a coroutine of the panel stands still until the world lets it go on."""
+
+    def __init__(self, at: str, until: datetime | None = None, waits_for: Any = None) -> None:
+        self.at = at
+        self.until = until
+        self.waits_for = waits_for
+
+    def __await__(self) -> Generator["Pause", None, None]:
+        yield self
+
+
+class Fate(StrEnum):
+    """What becomes of a COMMIT that was sent."""
+
+    HEARD = "heard"
+    UNHEARD = "kept, its answer lost"
+    LOST = "lost before it was kept"
+
+
+class Connection:
+    closed = False
+
+    def __init__(self, store: Store, fate: Callable[[], Fate]) -> None:
+        self.store = store
+        self._fate = fate
+
+    def transaction(self) -> "Connection":
+        return self
+
+    async def __aenter__(self) -> "Connection":
+        self.store.begin()
+        return self
+
+    async def __aexit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            await self.commit()
+            return False
+        self.rollback()
+        return isinstance(error, psycopg.Rollback)
+
+    async def commit(self) -> None:
+        fate = self._fate()
+        if fate is Fate.LOST:
+            self.rollback()
+            raise psycopg.OperationalError(fate)
+        self.store.commit()
+        await Pause("commit")
+        if fate is Fate.UNHEARD:
+            raise psycopg.OperationalError(fate)
+
+    def rollback(self) -> None:
+        if self.store.open:
+            self.store.rollback()
+
+
+class Line:
+    """Gives a new connection each time; ``away`` tells whether the database can be reached."""
+
+    def __init__(self, store: Store, fate: Callable[[], Fate], away: Callable[[], bool]) -> None:
+        self._store = store
+        self._fate = fate
+        self._away = away
+
+    async def get(self) -> Connection:
+        if self._away():
+            raise Unavailable("the database is away")
+        return Connection(self._store, self._fate)
+
+    async def drop(self) -> None:
+        """What was open is rolled back by the database once the connection is gone."""
+        if self._store.open:
+            self._store.rollback()
+
+
+def lost(error: psycopg.Error) -> bool:
+    return error.sqlstate is None
+
+
+async def commit(connection: Connection) -> None:
+    await connection.commit()
+
+
+async def rollback(connection: Connection) -> None:
+    connection.rollback()

@@ -1,0 +1,55 @@
+"""store.customers, audit and retention, on the twin's rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tests.simulation.twin.connection import Connection
+from tests.simulation.twin.tables import Store
+
+from opensmm.base.ids import CustomerId
+from opensmm.base.money import Money
+from opensmm.domain.ledger import Transfer
+
+
+async def lock(connection: Connection, customers: Sequence[CustomerId]) -> list[CustomerId]:
+    return [customer for customer in customers if customer in connection.store.customers]
+
+
+async def transfer(connection: Connection, transfers: Sequence[Transfer], now: datetime) -> list[int]:
+    return book(connection.store, transfers)
+
+
+def book(store: Store, transfers: Sequence[Transfer]) -> list[int]:
+    first = len(store.transfers) + 1
+    for one in transfers:
+        store.transfers.append(one)
+        for account, amount in ((one.debit, -one.amount), (one.credit, one.amount)):
+            if account > 0:
+                store.edit(store.customers[account]).balance += amount
+    return list(range(first, first + len(transfers)))
+
+
+async def deposit(
+    connection: Connection, gateway: str, external_id: str, transfer_id: int
+) -> tuple[CustomerId, Money] | None:
+    store = connection.store
+    booked = store.transfers[transfer_id - 1]
+    before = store.deposits.get((gateway, external_id))
+    if before is not None:
+        return CustomerId(before[0]), Money(before[1])
+    store.insert(store.deposits, (gateway, external_id), (booked.customer, booked.amount))
+    return None
+
+
+async def note(
+    connection: Connection, actor: str, action: str, subjects: Sequence[str], now: datetime, detail: str = "{}"
+) -> None:
+    """The audit's rows are looked at by the tests of the actions."""
+
+
+async def forget_idempotency(connection: Connection, before: datetime) -> None:
+    """A simulated scenario is shorter than what is remembered."""
+
+
+async def forget_batches(connection: Connection, before: datetime) -> None:
+    """A mark that is looked for is younger than what is forgotten."""

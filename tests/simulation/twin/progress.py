@@ -1,0 +1,111 @@
+"""store.progress and store.orders, on the twin's rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from tests.simulation.twin.connection import Connection
+from tests.simulation.twin.tables import AttemptRow, DeliveryRow, OrderRow, Store
+
+from opensmm.base.ids import CustomerId, OrderId, ProviderId
+from opensmm.base.money import Money
+from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, DeliveryState
+from opensmm.domain.orders import OrderState
+from opensmm.domain.progress import Followed, OrderView, word
+from opensmm.store.progress import CancelTask, Followee, Told
+
+
+async def claim(connection: Connection, now: datetime, again: datetime, limit: int) -> list[Followee]:
+    store = connection.store
+    due = [row for row in store.followed.values() if row.due is not None and row.due <= now]
+    due.sort(key=lambda row: (row.due, row.order, row.run))
+    followees = []
+    for row in due[:limit]:
+        store.edit(row).due = again
+        followees.append(_followee(store, row))
+    return followees
+
+
+def _newest_try(store: Store, row: DeliveryRow) -> AttemptRow:
+    return store.attempts[row.order, row.run, row.attempt]
+
+
+def _followee(store: Store, row: DeliveryRow) -> Followee:
+    attempt = _newest_try(store, row)
+    assert attempt.provider_order is not None
+    assert row.sent is not None
+    packaged = store.orders[row.order].packaged
+    known = Followed(DeliveryState(row.state), row.quantity, packaged, row.start_count, row.remains, row.polled)
+    provider = ProviderId(attempt.provider)
+    return Followee(OrderId(row.order), row.run, row.attempt, provider, attempt.provider_order, row.sent, known)
+
+
+async def record(
+    connection: Connection, told: Sequence[Told], asked: datetime
+) -> list[tuple[OrderId, int, int, Decimal | None, Decimal]]:
+    store = connection.store
+    ended = []
+    for one in told:
+        row = store.deliveries[one.order, one.run]
+        if not _counts(row, one, asked):
+            continue
+        store.edit(row)
+        row.state, row.start_count, row.remains = one.state.value, one.start_count, one.remains
+        row.due, row.polled = one.due, asked
+        attempt = _newest_try(store, row)
+        if one.cost is not None and one.cost != attempt.cost:
+            store.edit(attempt)
+            attempt.cost, attempt.currency = one.cost, one.currency
+        if row.state in END_STATES:
+            rate = store.providers[attempt.provider].exchange_rate
+            ended.append((OrderId(row.order), row.run, row.remains or 0, one.cost, rate))
+    return ended
+
+
+def _counts(row: DeliveryRow, one: Told, asked: datetime) -> bool:
+    newer = row.polled is None or row.polled < asked
+    return newer and row.polled == one.polled and row.attempt == one.attempt and row.state in ACCEPTED_STATES
+
+
+async def cancels(connection: Connection, limit: int) -> list[CancelTask]:
+    store = connection.store
+    waiting = [row for row in store.followed.values() if row.cancel_asked is not None and row.cancel_passed is None]
+    waiting.sort(key=lambda row: (row.order, row.run))
+    tasks = []
+    for row in waiting[:limit]:
+        attempt = _newest_try(store, row)
+        assert attempt.provider_order is not None
+        tasks.append(CancelTask(OrderId(row.order), row.run, ProviderId(attempt.provider), attempt.provider_order))
+    return tasks
+
+
+async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
+    for task, accepted in answers:
+        row = connection.store.deliveries[task.order, task.run]
+        if row.state in ACCEPTED_STATES:
+            connection.store.edit(row)
+            row.cancel_passed = now if accepted else None
+            row.cancel_asked = row.cancel_asked if accepted else None
+            row.due = now
+
+
+async def views(
+    connection: Connection, orders: Sequence[int], currency: str
+) -> dict[int, tuple[CustomerId, OrderView]]:
+    found = (connection.store.orders[order] for order in orders if order in connection.store.orders)
+    return {row.id: (CustomerId(row.customer), _view(connection.store, row, currency)) for row in found}
+
+
+def _view(store: Store, row: OrderRow, currency: str) -> OrderView:
+    runs = store.runs[row.id] if row.state == "open" else []
+    state = OrderState(row.state)
+    first = DeliveryState(runs[0].state) if runs else None
+    left = sum(run.quantity if run.remains is None else run.remains for run in runs)
+    return OrderView(
+        OrderId(row.id),
+        word(state, first, row.runs),
+        Money(row.charge - row.refunded),
+        row.start_count or (runs[0].start_count if runs else 0) or 0,
+        left if row.remains is None else row.remains,
+        currency,
+    )

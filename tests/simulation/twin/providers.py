@@ -1,0 +1,75 @@
+"""store.providers, on the twin's rows; and what else the chores ask of providers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tests.simulation.twin.connection import Connection
+
+from opensmm.base.ids import ProviderId
+from opensmm.store.providers import ProviderRow
+
+
+async def providers(connection: Connection) -> list[ProviderRow]:
+    return [
+        ProviderRow(
+            id=ProviderId(row.id),
+            name=row.name,
+            kind="sandbox",
+            url="sandbox:",
+            dialect="v2",
+            failures=row.failures,
+            exchange_rate=row.exchange_rate,
+            currency="USD",
+            enabled=True,
+            concurrency=64,
+            calls_per_second=0,
+            resting_until=row.resting_until,
+            fault=row.fault,
+            sealed_key=None,
+        )
+        for row in connection.store.providers.values()
+    ]
+
+
+async def fared(
+    connection: Connection, failed: Sequence[ProviderId], answered: Sequence[ProviderId]
+) -> dict[ProviderId, tuple[int, bool]]:
+    known = connection.store.providers
+    ailing = [number for number in answered if known[number].failures > 0 or known[number].resting_until is not None]
+    return {
+        number: (known[number].failures, known[number].resting_until is not None)
+        for number in sorted({*failed, *ailing})
+    }
+
+
+async def failed(connection: Connection, told: Sequence[tuple[ProviderId, int, datetime | None, str]]) -> None:
+    for provider, count, until, fault in told:
+        row = connection.store.edit(connection.store.providers[provider])
+        row.failures, row.resting_until, row.fault = count, until or row.resting_until, fault
+
+
+async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> None:
+    for provider in providers:
+        row = connection.store.providers[provider]
+        if row.failures > 0 or row.resting_until is not None:
+            connection.store.edit(row)
+            row.failures, row.resting_until = 0, None
+
+
+async def half_open(connection: Connection, known: Sequence[ProviderId], now: datetime) -> list[ProviderId]:
+    rows = connection.store.providers
+    return [one for one in sorted(known) if (until := rows[one].resting_until) is not None and until <= now]
+
+
+async def tried(connection: Connection, providers: Sequence[ProviderId], until: datetime) -> None:
+    for provider in providers:
+        connection.store.edit(connection.store.providers[provider]).resting_until = until
+
+
+async def forget_readings(connection: Connection, before: datetime) -> None:
+    """No balances are read here."""
+
+
+async def take_back(connection: Connection, now: datetime) -> int:
+    """Nobody's staff is a provider here."""
+    return 0

@@ -1,0 +1,313 @@
+"""A seeded world: one seed is one scenario, and replays the same to the last event."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+import msgspec
+from tests.simulation import customers as people
+from tests.simulation.chance import Dice
+from tests.simulation.checks import Checks
+from tests.simulation.customers import Customer
+from tests.simulation.operator import Operator
+from tests.simulation.provider import BookOrder, Provider, Surroundings
+from tests.simulation.running import Broken, Process, Task, installed
+from tests.simulation.staff import LOOPS, Api, Worker
+from tests.simulation.twin.connection import Fate, Line
+from tests.simulation.twin.tables import Change, CustomerRow, DeliveryRow, OrderRow, ProviderRow, Sale, Store
+
+from opensmm.actions import placing as placements
+from opensmm.base.ids import PriceListId, ServiceId
+from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
+
+BEGINS = datetime(2026, 3, 1, tzinfo=UTC)
+BOOKS_EVERY = 1000
+DAY_S = 86_400
+CALM_ROUNDS, SETTLED_AFTER = 150, 60
+"""Of the calm day: rounds of a second until what is unsure is settled, then rounds of a quarter of an hour."""
+STEPS_A_ROUND = 40
+
+
+def _service(number: int, rate: str, **other: Any) -> Service:
+    kind = ServiceType.PACKAGE if number == people.PACKAGE else ServiceType.DEFAULT
+    told = {"min": 1 if number == people.PACKAGE else 10, "max": 1 if number == people.PACKAGE else 10_000} | other
+    told |= {"delivery_method": DeliveryMethod.SOFTWARE_SERVICE}
+    return Service(ServiceId(number), f"Service {number}", kind, "Simulated", Decimal(rate), **told)
+
+
+SERVICES = (
+    _service(people.PLAIN, "0.90", refill=True, cancel=True),
+    _service(people.PACKAGE, "0.12345", cancel=True),
+    _service(people.DRIP, "0.33333", refill=True, cancel=True, dripfeed=True),
+    _service(people.ONE_PER_LINK, "0.00777", cancel=True, one_active_per_link=True),
+    _service(people.FREE, "0", free=True, cancel=True),
+    _service(people.DEAR, "20.5", cancel=True, refill=True, refill_wait_h=1),
+    _service(people.UNROUTED, "0.5"),
+)
+SALES = {
+    people.PLAIN: Sale(((1, "11"), (2, "21")), False),
+    people.PACKAGE: Sale(((1, "12"),), False),
+    people.DRIP: Sale(((2, "23"), (1, "13")), False),
+    people.ONE_PER_LINK: Sale(((1, "14"),), True),
+    people.FREE: Sale(((2, "25"),), False),
+    people.DEAR: Sale(((1, "16"), (2, "26")), False),
+    people.UNROUTED: Sale((), False),
+}
+CATALOGUE = Catalogue(
+    1,
+    "USD",
+    {service.id: service for service in SERVICES},
+    {(PriceListId(2), ServiceId(people.PLAIN)): Decimal("0.71")},
+)
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """One line of a trace."""
+
+    event: int
+    at: datetime
+    says: str
+    orders: tuple[int, ...]
+
+
+class World(Surroundings):
+    """``trace``: note what happens, for people. Without it a run is faster and otherwise the same."""
+
+    def __init__(self, seed: int, *, trace: bool = False) -> None:
+        self.seed = seed
+        self.now = BEGINS
+        self.event = 0
+        self.coverage: Counter[tuple[str, str]] = Counter()
+        self.trace: list[Moment] | None = [] if trace else None
+        self.record: Callable[[Any], Any] | None = None
+        self.calm = False
+        self._dice = Dice(seed)
+        self._numbers = count(1)
+        self._marks = count(1)
+        self.away_until: datetime | None = None
+        self._taken: Counter[str] = Counter()
+        self.checks = Checks(self._taken.__getitem__, self._book_order)
+        self.store = self.checks.store = Store(CATALOGUE, SALES, self._watch)
+        self.providers = [Provider(number, self) for number in (1, 2)]
+        for provider in self.providers:
+            rate = Decimal("1.1") if provider.number == 2 else Decimal(1)
+            self.store.providers[provider.number] = ProviderRow(provider.number, f"P{provider.number}", 0, None, rate)
+        self.customers = [Customer(number, 1 + number % 2, self) for number in range(1, 7)]
+        self.operator = Operator(self)
+        self._running: Process | None = None
+        self._task_name = ""
+
+    # What a provider, and whoever asks, may know of the world.
+
+    def weather(self) -> Dice | None:
+        return None if self.calm else self._dice
+
+    def took(self, provider: Provider, order: BookOrder) -> None:
+        self._taken[order.link] += 1
+        self.note(f"provider {provider.number} takes {order.id}", self._linked(order.link))
+        self.checks.bought_once(order.link)
+
+    def met(self, fault: str, state: str) -> None:
+        self.coverage[str(fault), state] += 1
+        if self.trace is not None:
+            self.note(f"{fault} ({state})", ())
+
+    def state_at(self, provider: int, order: int) -> str:
+        attempt = self.store.provider_orders.get((provider, str(order)))
+        return "unknown" if attempt is None else self.store.deliveries[attempt.order, attempt.run].state
+
+    def next_number(self) -> int:
+        return next(self._numbers)
+
+    def highest_order(self) -> int:
+        return next(reversed(self.store.orders), 0)
+
+    def _book_order(self, provider: int, order: str) -> BookOrder | None:
+        return self.providers[provider - 1].book.get(int(order)) if order else None
+
+    def _linked(self, link: str) -> tuple[int, ...]:
+        return tuple(row.id for row in self.checks.by_link.get(link, ()))
+
+    def note(self, says: str, orders: Collection[int]) -> None:
+        if self.trace is not None:
+            self.trace.append(Moment(self.event, self.now, says, tuple(orders)))
+
+    def _watch(self, change: Change) -> None:
+        if self.trace is not None:
+            self._note_change(change)
+        self.checks.watch(change)
+
+    def _note_change(self, change: Change) -> None:
+        for row in change.inserted:
+            if isinstance(row, OrderRow):
+                self.note(f"kept: service {row.service}, {row.quantity} × {row.runs}, {row.charge}", [row.id])
+        for before, row in change.edited:
+            if isinstance(row, DeliveryRow):
+                names = [name for name in row.__struct_fields__ if getattr(row, name) != getattr(before, name)]
+                says = ", ".join(f"{name} {getattr(before, name)} → {getattr(row, name)}" for name in names)
+                self.note(f"run {row.run}: {says}".replace("2026-03-01 ", "").replace("+00:00", ""), [row.order])
+        for one in change.transfers:
+            if one.order is not None:
+                self.note(f"{one.kind.value} {one.sequence}: {one.amount}", [one.order])
+
+    # Running.
+
+    def run(self, events: int, skip: Collection[int] = ()) -> None:
+        """So many events, then faults stop and a day passes. Raises Broken."""
+        salts = random.Random(self.seed)
+        with installed(self._spawn, lambda: self.now, self.record), patch.object(placements, "uuid4", self._mark):
+            self._begin()
+            try:
+                for self.event in range(1, events + 1):
+                    salt = salts.getrandbits(64)
+                    if self.event not in skip:
+                        self._dice = Dice(salt)
+                        self._happen(self._dice)
+                    if self.event % BOOKS_EVERY == 0:
+                        self.checks.books()
+                self._a_calm_day()
+            finally:
+                self._stop()
+
+    def _mark(self) -> UUID:
+        return UUID(int=next(self._marks))
+
+    def _line(self) -> Line:
+        return Line(self.store, self._fate, lambda: self.away_until is not None and self.now < self.away_until)
+
+    def _begin(self) -> None:
+        self.workers = [Worker(f"worker {at}", self._line, self.providers, lambda: self.now) for at in (1, 2, 3)]
+        self.apis = [Api(f"api {at}", self._line, lambda: self.now) for at in (1, 2)]
+        self.processes: list[Process] = [*self.workers, *self.apis]
+        for customer in self.customers:
+            number = customer.caller.customer
+            limit = 5_000 if number == 6 else 0
+            self.store.customers[number] = CustomerRow(number, 0, limit, False, customer.caller.price_list)
+            self.operator.pay(number, 400_000 if number % 3 else 20_000)
+
+    def _stop(self) -> None:
+        for process in self.processes:
+            process.die()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> Task:
+        assert self._running is not None
+        return self._running.spawn(coroutine, "sending")
+
+    def _fate(self) -> Fate:
+        if self.calm or not self._dice.once_in(30):
+            return Fate.HEARD
+        fate = Fate.UNHEARD if self._dice.below(2) else Fate.LOST
+        self.met(fate, self._task_name)
+        return fate
+
+    def _happen(self, dice: Dice) -> None:
+        if dice.below(10) < 3:
+            self.now += timedelta(milliseconds=dice.below(1000))
+        what = dice.below(1000)
+        if what < 680:
+            self._go_on(dice)
+        elif what < 850:
+            self._tick(dice)
+        elif what < 980:
+            api = dice.one_of(self.apis)
+            if not self._frozen(api) and len(api.tasks) < 12:
+                self._running, self._task_name = api, "call"
+                dice.one_of(self.customers).act(api, dice)
+        elif what < 995:
+            self.operator.act(dice)
+        else:
+            self._trouble(dice)
+
+    def _frozen(self, process: Process) -> bool:
+        return process.frozen_until is not None and self.now < process.frozen_until
+
+    def _go_on(self, dice: Dice) -> None:
+        process = dice.one_of(self.processes)
+        if not self._frozen(process) and process.tasks:
+            task = dice.one_of(process.tasks)
+            if task.ready(self.now):
+                self._step(process, task)
+
+    def _step(self, process: Process, task: Task) -> None:
+        self._running, self._task_name = process, task.name
+        process.step(task)
+
+    def _tick(self, dice: Dice) -> None:
+        if dice.once_in(8):
+            api = dice.one_of(self.apis)
+            if not api.busy("look"):
+                api.spawn(api.panel.look_at_catalogue(), "look")
+            return
+        worker = dice.one_of(self.workers)
+        if not self._frozen(worker):
+            self._running, self._task_name = worker, dice.one_of(LOOPS)
+            worker.start(self._task_name)
+
+    def _trouble(self, dice: Dice) -> None:
+        process, what = dice.one_of(self.processes), dice.below(20)
+        if what < 6:
+            for stood in process.die():
+                self.met("killed", stood)
+            self.note(f"{process.name} is killed", ())
+            process.frozen_until = None
+            process.begin()
+        elif what < 13:
+            process.frozen_until = self.now + timedelta(seconds=1 + dice.below(150))
+            for task in process.tasks:
+                self.met("frozen", f"{task.name}:{task.pause.at}")
+        elif what < 15:
+            self.now += timedelta(seconds=30 + dice.below(3600))
+            self.met("downtime", "all")
+        elif what < 17:
+            self.away_until = self.now + timedelta(seconds=dice.below(90))
+            self.met("database away", "all")
+        else:
+            provider = dice.one_of(self.providers)
+            provider.down_until = self.now + timedelta(seconds=dice.below(120))
+            self.met("provider down", "all")
+
+    # The end.
+
+    def _a_calm_day(self) -> None:
+        """Faults stop; what is unsure is settled by hand from the providers' books; a day later all has ended."""
+        self.calm, self.away_until = True, None
+        for process in self.processes:
+            process.frozen_until = None
+        for provider in self.providers:
+            provider.finish_what_is_stuck()
+        for at in range(CALM_ROUNDS):
+            self._round()
+            if at == SETTLED_AFTER:
+                self.operator.settle_unsure()
+            self.now += timedelta(seconds=1 if at < SETTLED_AFTER else DAY_S / (CALM_ROUNDS - SETTLED_AFTER))
+        self.checks.books()
+        self._all_has_ended()
+
+    def _round(self) -> None:
+        worker = self.workers[0]
+        self._running = worker
+        for name in LOOPS[::-1]:
+            worker.start(name)
+        for process in self.processes:
+            for _ in range(STEPS_A_ROUND):
+                ready = [task for task in process.tasks if task.ready(self.now)]
+                if not ready:
+                    break
+                for task in ready:
+                    if task in process.tasks and task.ready(self.now):
+                        self._step(process, task)
+
+    def _all_has_ended(self) -> None:
+        for row in self.store.under_way():
+            if row.state != "held" and (row.order, row.run) not in self.operator.left_unsure:
+                says = f"order {row.order} run {row.run} is {row.state}, due {row.due}, after a calm day"
+                raise Broken("O13", says, [row.order])
+        for refill in self.store.refills.values():
+            if refill.state in ("pending", "in_progress"):
+                raise Broken("O13", f"refill {refill.id} is {refill.state} after a calm day", [refill.order])
