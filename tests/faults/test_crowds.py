@@ -1,9 +1,15 @@
-"""Crowds over real HTTP, two API processes, two keys of one customer: nothing is overspent, no order doubled."""
+"""Crowds over real HTTP, two API processes, two keys of one customer: nothing is overspent, no order doubled.
+
+``OPENSMM_TEST_CROWDS`` says how often the big one comes (``make crowds TIMES=100`` is the long run).
+"""
 
 import asyncio
+import os
 
 import aiohttp
 import pytest
+from rich.console import Console
+from rich.progress import track
 from tests.faults.processes import apis
 from tests.panel import LINK, PEPPER, balance, broken, buyer, fetch, now
 
@@ -11,6 +17,8 @@ from opensmm.actions import accounts
 from opensmm.actions.accounts import fresh_key
 
 CROWD, AFFORDED = 2_000, 200
+TIMES = int(os.environ.get("OPENSMM_TEST_CROWDS", "1"))
+BIG_CROWD, MANY_AFFORDED = 10_000, 1_000
 
 
 @pytest.fixture
@@ -46,6 +54,21 @@ async def test_two_thousand_orders_at_once_with_funds_for_two_hundred(stocked, t
     assert (AFFORDED, AFFORDED, CROWD - AFFORDED) == (len(told), len(set(told)), len(refused))
     assert (0, [(AFFORDED,)]) == (await balance(stocked, ann.id), await fetch(stocked, "select count(*) from orders"))
     assert [] == await broken(stocked)
+
+
+async def test_ten_thousand_orders_with_funds_for_a_thousand_as_often_as_they_come(stocked, database, tmp_path):
+    with apis(2, database.app_url, tmp_path) as urls:
+        for _ in track(range(TIMES), "crowds", console=Console(stderr=True), disable=TIMES == 1):
+            ann = await buyer(stocked, "90.00")
+            key = fresh_key("second")
+            await accounts.add_key(stocked, ann.id, key, PEPPER, actor="test", now=now())
+            said = await crowd(urls, [ann.key, key.text], BIG_CROWD)
+            told = [answer["order"] for _, answer in said if "order" in answer]
+            count = await fetch(stocked, "select count(*) from orders where customer_id = %s", ann.id)
+            assert {200} == {status for status, _ in said}
+            assert (MANY_AFFORDED, MANY_AFFORDED, [(MANY_AFFORDED,)]) == (len(told), len(set(told)), count)
+            assert 0 == await balance(stocked, ann.id)
+            assert [] == await broken(stocked)
 
 
 async def test_one_idempotency_key_fifty_times_at_once(stocked, two_keys, database, tmp_path):

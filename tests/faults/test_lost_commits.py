@@ -1,13 +1,25 @@
-"""The answer to a COMMIT is lost, or the COMMIT itself: an order is placed once or not at all, never twice."""
+"""The answer to a COMMIT is lost, or the COMMIT itself: an order is placed once or not at all, never twice.
+
+``OPENSMM_TEST_CUTS`` says how many of them (``make lost-commits CUTS=10000`` is the long run).
+"""
 
 import asyncio
+import os
+import random
+import sys
 import time
 
 import pytest
+from rich.console import Console
+from rich.progress import track
 from tests.faults import proxy
 from tests.faults.proxy import COMMIT, KEEP, Cut
-from tests.panel import LINK, balance, broken, fetch, open_api, until
+from tests.panel import LINK, balance, broken, buyer, fetch, open_api, until
 
+CUTS = int(os.environ.get("OPENSMM_TEST_CUTS", "40"))
+SEED = int(os.environ.get("OPENSMM_TEST_SEED", "0")) or random.randrange(10**6)
+AT_ONCE = 6
+CUTS_A_VERIFY = 500
 CHARGE = 9_000
 FUNDS = 10_000_000
 
@@ -92,6 +104,46 @@ async def test_a_whole_batch_is_settled_as_one(cutting, stocked, ann, cut, state
     orders = await kept(stocked)
     assert (orders[1:], len(told)) == (sorted(told), len(set(told)))
     assert FUNDS - CHARGE * len(orders) == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+class Crowd:
+    """Customers who order at the same moment, half of them under names, which they repeat until they are answered."""
+
+    def __init__(self, api, who):
+        self.api, self.who = api, who
+        self.named, self.plain = {}, []
+
+    async def order(self, name):
+        while name and name not in self.named:
+            status, said = await place(self.api, self.who, idempotency_key=name)
+            if status == 200:
+                self.named[name] = said["order"]
+        if not name:
+            status, said = await place(self.api, self.who)
+            if status == 200:
+                self.plain.append(said["order"])
+
+
+async def test_however_many_commits_are_lost_no_order_is_lost_or_doubled(cutting, stocked, database):
+    sys.stderr.write(f"seed {SEED}, {CUTS} cuts\n")
+    between, api = cutting
+    dice, who = random.Random(SEED), await buyer(stocked, "1000000.00")
+    crowd = Crowd(api, who)
+    for number in track(range(CUTS), "commits cut", console=Console(stderr=True), disable=CUTS < CUTS_A_VERIFY):
+        statement = dice.choice((KEEP, COMMIT))
+        between.cut_next(dice.choice(list(Cut)), statement)
+        names = [f"{number}-{at}" if at % 2 or statement is COMMIT else "" for at in range(AT_ONCE)]
+        await asyncio.gather(*(crowd.order(name) for name in names))
+        if number % CUTS_A_VERIFY == 0:
+            assert [] == await broken(stocked)
+    orders = await kept(stocked)
+    told = [*crowd.named.values(), *crowd.plain]
+    by_name = dict(await fetch(stocked, "select key, order_id from idempotency"))
+    assert CUTS == between.cuts
+    assert (len(told), crowd.named) == (len(set(told)), by_name)
+    assert set(told) <= set(orders)
+    assert 100_000_000_000 - CHARGE * len(orders) == await balance(stocked, who.id)
     assert [] == await broken(stocked)
 
 

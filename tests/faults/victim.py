@@ -1,0 +1,127 @@
+"""A process that dies at a labelled point: ``python -m tests.faults.victim`` reads a plan and says ``survived`` if it
+never got there."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import structlog
+from msgspec import Struct
+from tests.panel import Clock, open_api
+from tests.works import Works
+
+from opensmm.actions import dispatch as dispatching
+from opensmm.actions.placing import Deciding, Keeping
+from opensmm.actions.progress import Following
+from opensmm.providers.client import Client
+from opensmm.store import connection as db
+from opensmm.store import dispatch, endings, placing, progress, refill_tasks
+
+
+class Plan(Struct, frozen=True):
+    """``provider``: its address, for a worker; empty: an API that is to answer ``form``."""
+
+    point: str
+    database: str
+    at: datetime
+    provider: str = ""
+    form: dict[str, str] = {}
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _before(owner: Any, name: str) -> None:
+    whole = getattr(owner, name)
+
+    async def dying(*values: Any, **named: Any) -> Any:
+        die()
+        return await whole(*values, **named)
+
+    setattr(owner, name, dying)
+
+
+def _after(owner: Any, name: str) -> None:
+    whole = getattr(owner, name)
+
+    async def dying(*values: Any, **named: Any) -> Any:
+        found = await whole(*values, **named)
+        die()
+        return found
+
+    setattr(owner, name, dying)
+
+
+Point = tuple[Callable[[Any, str], None], Any, str]
+WORKER: Final[dict[str, Point]] = {
+    "claimed, not committed": (_after, dispatch, "claim"),
+    "sending committed": (_before, dispatching.Dispatching, "_send"),
+    "before the first byte": (_before, Client, "add"),
+    "answered, not recorded": (_after, Client, "add"),
+    "recorded, not committed": (_after, dispatching, "record"),
+    "recorded": (_after, dispatching.Dispatching, "_record"),
+    "money given back, not committed": (_after, endings, "end"),
+    "polled, not recorded": (_after, Client, "statuses"),
+    "progress written, not committed": (_after, progress, "record"),
+    "followed": (_after, Following, "_record"),
+    "cancel passed on, not recorded": (_after, Client, "cancels"),
+    "cancel recorded, not committed": (_after, progress, "passed"),
+    "refill asked for, not recorded": (_after, Client, "refills"),
+    "refill recorded, not committed": (_after, refill_tasks, "record"),
+}
+AT_THE_PROVIDER: Final = ("asked, not taken in", "taken in, not answered")
+"""Points that the provider's side of the test chooses: it kills whoever asks it to add."""
+API: Final[dict[str, Point]] = {
+    "nothing kept": (_before, placing, "keep"),
+    "kept": (_after, placing, "keep"),
+    "kept with its name, not committed": (_after, placing, "remember"),
+    "before the commit": (_before, db, "commit"),
+    "committed": (_after, db, "commit"),
+    "committed, not answered": (_after, Deciding, "__call__"),
+    "kept at once, not answered": (_after, Keeping, "__call__"),
+}
+
+
+async def work(plan: Plan) -> None:
+    """A worker's life until everything that can happen has happened."""
+    clock = Clock()
+    clock.at = plan.at
+    works = Works(plan.database, plan.provider, clock)
+    try:
+        for seconds in (0, 1, 9, 60, 60, 600):
+            await works.round(seconds)
+    finally:
+        await works.close()
+
+
+async def answer(plan: Plan) -> None:
+    async with open_api(plan.database) as api:
+        _arm(API[plan.point])
+        await api.form("v2", plan.form)
+
+
+def _arm(point: Point) -> None:
+    how, owner, name = point
+    how(owner, name)
+
+
+def main() -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
+    if plan.provider:
+        if plan.point in WORKER:
+            _arm(WORKER[plan.point])
+        asyncio.run(work(plan))
+    else:
+        asyncio.run(answer(plan))
+    sys.stdout.write("survived")
+
+
+if __name__ == "__main__":
+    main()
