@@ -13,7 +13,7 @@ from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
-from opensmm.domain.orders import Draft, Habits, draft
+from opensmm.domain.orders import Draft, Habits, OrderState, draft
 from opensmm.domain.refusals import Refusal, Refused
 
 TODAY = date(2026, 3, 1)
@@ -103,6 +103,8 @@ def test_every_type_is_drafted_and_priced(kind, habits):
         rate=Decimal("0.90"),
         charge=Money(charge),
         details=ask.details,
+        packaged=kind in (T.PACKAGE, T.CUSTOM_COMMENTS_PACKAGE),
+        state=OrderState.ACTIVE if kind is T.SUBSCRIPTIONS else OrderState.OPEN,
         price_list=LIST,
         catalogue_version=7,
     )

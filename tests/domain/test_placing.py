@@ -5,14 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId, ServiceId
 from opensmm.domain.asks import Add
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
-from opensmm.domain.orders import Draft, Habits, OrderState, draft, first_state
+from opensmm.domain.orders import Draft, Habits, draft
 from opensmm.domain.placing import Placement, PlacingFacts, Purse, Remembered, Repeat, fingerprint, place
 from opensmm.domain.refusals import Refusal, Refused
 
@@ -142,11 +141,6 @@ def test_a_link_held_by_an_earlier_batch_is_taken_before_money_is_looked_at():
 def test_a_link_is_not_held_by_an_order_that_was_refused():
     batch = [placement(service=ONE_PER_LINK, quantity=999), placement(service=ONE_PER_LINK, quantity=1)]
     assert [Refusal.FUNDS, 100] == said(place(batch, facts({ANN: 1_000})))
-
-
-@pytest.mark.parametrize("kind", ServiceType)
-def test_only_subscriptions_begin_active(kind):
-    assert (kind is ServiceType.SUBSCRIPTIONS) == (first_state(kind) is OrderState.ACTIVE)
 
 
 CUSTOMERS = (ANN, BOB, CustomerId(3))

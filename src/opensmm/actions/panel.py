@@ -1,6 +1,6 @@
 """All that the API can do, as one object: the lanes, each over a connection of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from opensmm.actions import reading
 from opensmm.actions.cancels import Canceling
@@ -62,9 +62,9 @@ class Panel:
     async def caller(self, digest: bytes) -> Caller | None:
         return await self._keys.ask(digest)
 
-    async def place(self, caller: Caller, ask: asks.Add, habits: Habits) -> Placed:
+    def place(self, caller: Caller, ask: asks.Add, habits: Habits) -> Awaitable[Placed]:
         """Places one order, or refuses it."""
-        return await self._placing.place(caller, ask, habits)
+        return self._placing.place(caller, ask, habits)
 
     async def statuses(self, caller: Caller, ids: asks.Ids) -> Sequence[OrderView | Refused]:
         return await self._statuses.ask((caller.customer, ids), caller.customer)

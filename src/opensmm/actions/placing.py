@@ -6,7 +6,7 @@ which it still holds, never waiting for a lock. All others are decided by the co
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -19,7 +19,7 @@ from opensmm.actions.lane import Lane, Rejected
 from opensmm.base.faults import Unavailable
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain import orders, placing
-from opensmm.domain.asks import Add
+from opensmm.domain.asks import NO_DETAILS, Add
 from opensmm.domain.callers import Caller
 from opensmm.domain.orders import Draft, Habits
 from opensmm.domain.placing import Decision, Placement, PlacingFacts, Remembered, Repeat
@@ -51,7 +51,8 @@ class Placing:
 
     async def place(self, caller: Caller, ask: Add, habits: Habits) -> Placed:
         """Places one order, or refuses it; raises Unavailable."""
-        draft = orders.draft(ask, self._shelf.catalogue, caller.price_list, habits, self._clock().date())
+        today = date.min if ask.details is NO_DETAILS else self._clock().date()
+        draft = orders.draft(ask, self._shelf.catalogue, caller.price_list, habits, today)
         item = Placement(caller.customer, caller.key, ask, habits, draft)
         if isinstance(draft, Draft) and not ask.idempotency_key and not draft.service.one_active_per_link:
             kept = await self._keeping.ask(item, caller.customer)

@@ -109,7 +109,6 @@ class Endpoint:
         else:
             headers = dict(scope["headers"])
             asked: type | None = None
-            outcome = OK
             began = perf_counter_ns()
             try:
                 first = await receive()
@@ -146,11 +145,10 @@ class Endpoint:
 
     async def _reply(self, dialect: Dialect, scope: Scope, headers: Headers, request: Request) -> tuple[Reply, str]:
         """The answer to what was understood, and its outcome."""
-        address = scope["client"][0] if scope["client"] else ""
-        caller = self._door.known(request.key) or await self._door.look_up(request.key, address)
+        caller = self._door.known(request.key) or await self._door.look_up(request.key, _address(scope))
         if caller is None:
             return _refused(dialect, _NO_KEY)
-        if caller.addresses and address not in caller.addresses:
+        if caller.addresses and _address(scope) not in caller.addresses:
             return _refused(dialect, _ADDRESS)
         if isinstance(request.ask, asks.Services):
             rendered = self._price_lists.ready(dialect, caller.price_list, extended=request.ask.extended)
@@ -194,6 +192,10 @@ class Endpoint:
                 canceled = await self._panel.cancel(caller, ids)
                 count_refused(canceled)
                 return dialect.write_cancels(ids, canceled)
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope["client"] else ""
 
 
 def _refused(dialect: Dialect, refused: Refused) -> tuple[Reply, str]:

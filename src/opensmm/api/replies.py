@@ -1,5 +1,7 @@
 """Answers of the API as HTTP sends them."""
 
+from functools import lru_cache
+
 from msgspec import Struct
 
 Header = tuple[bytes, bytes]
@@ -15,5 +17,15 @@ class Reply(Struct, frozen=True):
 
 def reply(body: bytes, status: int = 200, *more: Header) -> Reply:
     """JSON that nobody may keep; ``more`` headers come behind the usual ones."""
-    length = (b"content-length", str(len(body)).encode())
-    return Reply(body, status, [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), length, *more])
+    headers = _usual(len(body))
+    return Reply(body, status, [*headers, *more] if more else headers)
+
+
+@lru_cache(maxsize=4096)
+def _usual(length: int) -> list[Header]:
+    """Shared by all answers of a length: nobody changes what was replied."""
+    return [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"no-store"),
+        (b"content-length", str(length).encode()),
+    ]

@@ -93,6 +93,9 @@ SHAPES: Final[Mapping[ServiceType, Shape]] = {
 }
 
 
+_UNDISCLOSED: Final = DeliveryMethod.UNDISCLOSED
+
+
 class Service(Struct, frozen=True):
     """One line of the price list. ``rate`` is per 1000 (of a package: for one), as many digits as were typed."""
 
@@ -117,12 +120,12 @@ class Service(Struct, frozen=True):
 
     @property
     def disclosed(self) -> bool:
-        return self.delivery_method is not DeliveryMethod.UNDISCLOSED
+        return self.delivery_method is not _UNDISCLOSED
 
     @property
     def sold(self) -> bool:
         """On sale, which a service is not before it states how it is delivered."""
-        return self.on_sale and self.disclosed
+        return self.on_sale and self.delivery_method is not _UNDISCLOSED
 
 
 class Catalogue(Struct, frozen=True):

@@ -12,7 +12,9 @@ MAX_INTERVAL_MIN: Final = 60 * 24 * 30
 
 def asked(ask: Add) -> bool:
     """Both absent, or both 0, mean an ordinary order."""
-    return (ask.runs, ask.interval_min) not in ((None, None), (0, 0))
+    if ask.runs is None and ask.interval_min is None:
+        return False
+    return ask.runs != 0 or ask.interval_min != 0
 
 
 def check(ask: Add) -> Refused | None:

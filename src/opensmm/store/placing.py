@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain.asks import NO_DETAILS
-from opensmm.domain.orders import Draft, first_state
+from opensmm.domain.orders import Draft
 from opensmm.domain.placing import Purse, Remembered
 from opensmm.store.arrays import flags, numbers, texts, words
 from opensmm.store.connection import Connection
@@ -147,7 +147,7 @@ async def keep(
         numbers([draft.rate for draft in orders]),
         flags([draft.packaged for draft in orders]),
         numbers([draft.charge for draft in orders]),
-        words([first_state(draft.service.type) for draft in orders]),
+        words([draft.state for draft in orders]),
         _all_details(orders),
     )
     guards = numbers({customer for customer, _ in drafts}), catalogue_version, numbers(keys)

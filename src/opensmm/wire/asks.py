@@ -52,21 +52,26 @@ def whole_number(text: str) -> int:
 
 
 def _text(fields: Fields, name: str) -> str:
-    value = fields.get(name, "")
-    if isinstance(value, tuple):
+    value = fields.get(name)
+    if value is None or isinstance(value, tuple):
         return ""
     value = value.strip(_BLANKS)
     return "" if value in _ABSENT else value
 
 
 def _given(fields: Fields, name: str) -> bool:
-    value = fields.get(name, "")
-    return bool(value) if isinstance(value, tuple) else value.strip(_BLANKS) not in _ABSENT
+    value = fields.get(name)
+    if value is None or isinstance(value, tuple):
+        return bool(value)
+    return value.strip(_BLANKS) not in _ABSENT
 
 
 def _number(fields: Fields, name: str) -> int | None:
-    text = _text(fields, name)
-    return whole_number(text) if text else None
+    value = fields.get(name)
+    if value is None or isinstance(value, tuple):
+        return None
+    number = whole_number(value)
+    return None if number == MALFORMED and value.strip(_BLANKS) in _ABSENT else number
 
 
 def _lines(fields: Fields, name: str) -> tuple[str, ...]:
@@ -127,7 +132,7 @@ def _read_services(fields: Fields, array_text: bool) -> Services:
 
 
 def _read_add(fields: Fields, array_text: bool) -> Add | Refused:
-    idempotency_key = fields.get("idempotency_key", "") if _given(fields, "idempotency_key") else ""
+    idempotency_key = fields["idempotency_key"] if _given(fields, "idempotency_key") else ""
     if isinstance(idempotency_key, tuple) or len(idempotency_key) > MAX_IDEMPOTENCY_KEY:
         return Refused(Refusal.PARAMETER, "idempotency_key")
     return Add(

@@ -56,12 +56,12 @@ def _read_body(content_type: bytes, body: bytes) -> Fields:
 def _read_pairs(raw: bytes) -> Fields:
     if raw.count(b"&") >= MAX_FIELDS:
         raise ValueError("too many fields")
-    text = raw.decode()
+    text = raw.decode().replace("+", " ")
     _refuse_unfit(text)
     fields: Fields = {}
     for pair in text.split("&"):
         name, _, value = pair.partition("=")
-        if "%" in pair or "+" in pair:
+        if "%" in pair:
             name, value = _unquoted(name), _unquoted(value)
         if name in fields or "[" in name:
             _keep_element(fields, name, value)
@@ -71,7 +71,6 @@ def _read_pairs(raw: bytes) -> Fields:
 
 
 def _unquoted(text: str) -> str:
-    text = text.replace("+", " ")
     if "%" not in text:
         return text
     # Python's own escapes stand in for percent-escapes: both are read in C, and both refuse what is no hex.

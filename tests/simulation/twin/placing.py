@@ -11,7 +11,7 @@ from tests.simulation.twin.tables import DeliveryRow, OrderRow, Store
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain import ledger
 from opensmm.domain.catalogue import Catalogue
-from opensmm.domain.orders import Draft, first_state
+from opensmm.domain.orders import Draft
 from opensmm.domain.placing import Purse, Remembered
 from opensmm.store.placing import Locked
 
@@ -102,7 +102,7 @@ def _keep(store: Store, customer: CustomerId, draft: Draft, now: datetime) -> Or
         runs=draft.runs,
         interval_min=draft.interval_min,
         packaged=draft.packaged,
-        state=first_state(draft.service.type).value,
+        state=draft.state.value,
         rate=draft.rate,
         link=draft.link,
     )
