@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from tests import panel
 from tests.works import Works, open_liar, open_works
 
@@ -36,6 +37,10 @@ FAST = {
 PREFIX = "opensmm-test-"
 ROOM_NEEDED_BYTES = 2 * cluster.GIB
 TEMPLATE = "template_opensmm"
+
+# A machine may be busy with other things: how long an example takes is no property of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @dataclass(frozen=True, slots=True)

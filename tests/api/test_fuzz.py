@@ -95,7 +95,7 @@ def check(answer):
         assert ["error"] == list(said)
 
 
-FUZZ = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DIALECTS = st.sampled_from(["/api/v1", "/api/v2"])
 
 

@@ -207,7 +207,7 @@ def histories(draw):
     return truth, windows, suspects, remains, silent
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(histories())
 def test_nothing_untrue_is_ever_concluded(history):
     truth, windows, suspects, remains, silent = history
