@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import psycopg
 import typer
 import uvicorn
+import uvloop
 
 from opensmm.api.server import Protocol, Server
 from opensmm.base.faults import Misconfigured, Unavailable
@@ -121,7 +122,7 @@ def worker(
         if json:
             answer({"worker": "running"}, "", json=True)
         logs.set_up(config.log_level)
-        asyncio.run(_work(urls.app, config, sandbox_url, metrics_port, metrics_host))
+        uvloop.run(_work(urls.app, config, sandbox_url, metrics_port, metrics_host))
 
 
 async def _work(url: str, config: Config, sandbox_url: str, metrics_port: int | None, metrics_host: str) -> None:
