@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from bench import pgbench
+from bench import pgbench, working
 from bench.client import Plan, Report
 from bench.editing import edit
 from bench.fetching import Wanted
@@ -201,6 +201,18 @@ def _edit_adds(now: Round) -> Reading:
     return Reading(now.taken["edit"].detail["adds_during_max_ms"])
 
 
+def _dispatch(now: Round) -> Reading:
+    return _sending(working.send(now.site, EMPTY, now.seconds))
+
+
+def _caller(now: Round) -> Reading:
+    return _sending(working.call(now.seconds))
+
+
+def _sending(done: working.Sent) -> Reading:
+    return Reading(done.rate, done.detail)
+
+
 class Group(Struct, frozen=True):
     """Probes that are compared, and how many times they take turns in a round; the reading is the turns' mean."""
 
@@ -219,6 +231,7 @@ GROUPS: Final = (
         }
     ),
     Group({"edit": _edit, "edit-adds": _edit_adds}),
+    Group({"dispatch": _dispatch, "caller": _caller}),
     Group({"status": _ours("status"), "bare-status": _bare("status")}, READ_TURNS),
     Group({"balance": _ours("balance"), "bare-balance": _bare("balance")}, READ_TURNS),
     Group({"statuses": _ours("statuses"), "fetching": _fetching}, READ_TURNS),

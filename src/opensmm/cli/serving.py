@@ -16,7 +16,7 @@ from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli import logs, metrics
 from opensmm.cli.frame import MISUSED, UNAVAILABLE, Data, Json, answer, configured, fail, ready
 from opensmm.cli.metrics import LOOPBACK, MetricsHost, MetricsPort
-from opensmm.cli.processes import Process, StopSignal, stop_all, stop_event, watch, watch_leash
+from opensmm.cli.processes import Process, StopSignal, allow_open_files, stop_all, stop_event, watch, watch_leash
 from opensmm.config import Config
 from opensmm.store import schema
 from opensmm.store.connection import connect
@@ -122,6 +122,7 @@ def worker(
         if json:
             answer({"worker": "running"}, "", json=True)
         logs.set_up(config.log_level)
+        allow_open_files()
         uvloop.run(_work(urls.app, config, sandbox_url, metrics_port, metrics_host))
 
 
