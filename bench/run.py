@@ -1,11 +1,10 @@
 """A run: a fresh folder, the load, the rounds, what is measured once, and the proof that the books still hold."""
 
-import asyncio
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,16 +13,15 @@ from typing import Final
 from msgspec import Struct
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import loading, proc, working
+from bench import books, loading, proc, working
 from bench.asks import World
 from bench.environment import Neighbours, environment
 from bench.measures import MEASURES, Measure, Result, result
 from bench.probes import EMPTY, GROUPS, NEEDS, RESTED, Probe, Reading, Round, mean
 from bench.profile import Profile, costs, profile
-from bench.site import Failed, Server, Site
+from bench.site import Server, Site
 from opensmm.cli.frame import err
 from opensmm.store import checks
-from opensmm.store.connection import connect
 from opensmm.store.embedded import DATABASE
 
 STARTS: Final = 3
@@ -233,20 +231,5 @@ def start_s(site: Site) -> float:
 
 
 def verify(site: Site, progress: Progress) -> None:
-    """Recomputes the books, as `opensmm verify` does."""
     task = progress.add_task("recomputing the books", total=len(checks.CHECKS))
-
-    async def broken() -> Sequence[str]:
-        connection = await connect(site.urls().app, application="opensmm bench: verify")
-        try:
-            found = []
-            async for finding in checks.run(connection):
-                progress.advance(task)
-                if finding.count:
-                    found.append(f"{finding.check.name}: {finding.check.says}: {', '.join(finding.examples)}")
-            return found
-        finally:
-            await connection.close()
-
-    if found := asyncio.run(broken()):
-        raise Failed("the books do not hold: " + "; ".join(found))
+    books.prove(site, DATABASE, lambda count: progress.advance(task, count))

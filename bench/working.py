@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from bench import loading, opening, proc
+from bench import books, loading, opening, proc
 from bench.caller import Calls
 from bench.site import Child, Failed, Server, Site
 from bench.upstream import COUNT
@@ -162,8 +162,7 @@ def _wait_for_the_first(upstream: Server, within_s: float = 30.0) -> None:
 
 
 _OUTCOMES: Final = """
-select count(*) filter (where outcome = 'accepted' and provider_order::bigint > 1000000000),
-       count(*) filter (where outcome not in ('accepted')),
+select count(*) filter (where outcome = 'accepted'), count(*) filter (where outcome <> 'accepted'),
        (select count(*) from delivery where state = 'queued') from attempt
 """
 
@@ -178,6 +177,7 @@ def _prove(site: Site, answered: int) -> None:
         raise Failed(f"the upstream sold {answered} orders, and {accepted} are kept as bought, {others} otherwise")
     if not left:
         raise Failed("there were not enough orders to send")
+    books.prove(site, WORKED)
 
 
 _AGES: Final = """
@@ -207,6 +207,7 @@ def follow(site: Site, template: str, count: int, seconds: float) -> Followed:
             cores = {name: (used_s - before[name]) / took for name, used_s in _used_s(site, worker, upstream).items()}
             with site.superuser(WORKED) as connection:
                 row = connection.execute(_AGES, [YOUNG_FOR]).fetchone()
+        books.prove(site, WORKED)
     assert row is not None
     asked, calls = (counts.asked - counted.asked) / took, (counts.calls - counted.calls) / took
     detail = {"postgres_cores": cores["postgres"], "asked_s": asked, "ids_a_call": asked / calls}
