@@ -25,6 +25,8 @@ READ_SHARE: Final = 1 / 3
 SERVICES_CONNECTIONS: Final = 8
 STEADY_SHARE: Final = 1 / 4
 """Of the top rate: the adds that come in while a service is edited."""
+SENDING_LEAST_S: Final = 2.0
+"""Answers come in waves of an upstream's 0.2 s: less than this counts waves, not orders."""
 SYNCS: Final = 500
 SYNCED_BYTES: Final = 8192
 EMPTY: Final = "bench_empty"
@@ -202,11 +204,11 @@ def _edit_adds(now: Round) -> Reading:
 
 
 def _dispatch(now: Round) -> Reading:
-    return _sending(working.send(now.site, EMPTY, now.seconds))
+    return _sending(working.send(now.site, EMPTY, max(now.seconds, SENDING_LEAST_S)))
 
 
 def _caller(now: Round) -> Reading:
-    return _sending(working.call(now.seconds))
+    return _sending(working.call(max(now.seconds, SENDING_LEAST_S)))
 
 
 def _sending(done: working.Sent) -> Reading:
