@@ -22,6 +22,7 @@ from opensmm.domain.callers import digest
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import connect
+from opensmm.store.embedded import DATABASE
 
 Told = Callable[[int], None]
 """Hears how many more are done."""
@@ -189,7 +190,7 @@ def fill_orders(site: Site, count: int, services: tuple[int, ...], customers: in
         connection.execute(_CONTINUE, [count])
 
 
-def tidy(site: Site) -> None:
+def tidy(site: Site, database: str = DATABASE) -> None:
     """What autovacuum would come to do, at a moment of our choosing: between readings, not in one of them."""
-    with psycopg.connect(site.urls().owner, autocommit=True) as connection:
+    with psycopg.connect(site.urls(database).owner, autocommit=True) as connection:
         connection.execute("vacuum (analyze)")

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from bench import pgbench
+from bench import pgbench, working
 from bench.client import Plan, Report
 from bench.editing import edit
 from bench.fetching import Wanted
@@ -25,6 +25,8 @@ READ_SHARE: Final = 1 / 3
 SERVICES_CONNECTIONS: Final = 8
 STEADY_SHARE: Final = 1 / 4
 """Of the top rate: the adds that come in while a service is edited."""
+SENDING_LEAST_S: Final = 2.0
+"""Answers come in waves of an upstream's 0.2 s: less than this counts waves, not orders."""
 SYNCS: Final = 500
 SYNCED_BYTES: Final = 8192
 EMPTY: Final = "bench_empty"
@@ -201,6 +203,18 @@ def _edit_adds(now: Round) -> Reading:
     return Reading(now.taken["edit"].detail["adds_during_max_ms"])
 
 
+def _dispatch(now: Round) -> Reading:
+    return _sending(working.send(now.site, EMPTY, max(now.seconds, SENDING_LEAST_S)))
+
+
+def _caller(now: Round) -> Reading:
+    return _sending(working.call(max(now.seconds, SENDING_LEAST_S)))
+
+
+def _sending(done: working.Sent) -> Reading:
+    return Reading(done.rate, done.detail)
+
+
 class Group(Struct, frozen=True):
     """Probes that are compared, and how many times they take turns in a round; the reading is the turns' mean."""
 
@@ -219,6 +233,7 @@ GROUPS: Final = (
         }
     ),
     Group({"edit": _edit, "edit-adds": _edit_adds}),
+    Group({"dispatch": _dispatch, "caller": _caller}),
     Group({"status": _ours("status"), "bare-status": _bare("status")}, READ_TURNS),
     Group({"balance": _ours("balance"), "bare-balance": _bare("balance")}, READ_TURNS),
     Group({"statuses": _ours("statuses"), "fetching": _fetching}, READ_TURNS),

@@ -26,6 +26,11 @@ SEEN: Final = {
     "api_us": "server µs",
     "postgres_us": "PostgreSQL µs",
     "client_us": "client µs",
+    "worker_us": "worker µs",
+    "upstream_us": "upstream µs",
+    "postgres_cores": "PostgreSQL cores",
+    "asked_s": "ids a second",
+    "ids_a_call": "ids a call",
     "wal_bytes": "WAL bytes",
     "orders_each": "orders a transaction",
 }
@@ -79,7 +84,7 @@ def _about(run: Run) -> dict[str, str]:
         "loaded": f"{wish.orders:,} finished orders, {wish.customers:,} customers, {wish.services:,} services",
         "rounds": f"{wish.rounds}, a checkpoint before each reading, a vacuum before each that writes; figures and "
         "ratios are the medians of the rounds, in brackets their least and largest",
-        "no worker runs": "placed orders stay queued, on both sides alike",
+        "no worker runs": "beside the API: placed orders stay queued, on both sides alike",
         "others": f"processes that are not of the run used {median(run.neighbours or [0]):.0%} of the machine in the "
         f"middle reading, {max(run.neighbours, default=0):.0%} in the worst",
         "run": f"{run.took_s / 60:.1f} minutes; afterwards every invariant of `opensmm verify` held",

@@ -1,11 +1,10 @@
 """A run: a fresh folder, the load, the rounds, what is measured once, and the proof that the books still hold."""
 
-import asyncio
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,19 +13,20 @@ from typing import Final
 from msgspec import Struct
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import loading, proc
+from bench import books, loading, proc, working
 from bench.asks import World
 from bench.environment import Neighbours, environment
 from bench.measures import MEASURES, Measure, Result, result
 from bench.probes import EMPTY, GROUPS, NEEDS, RESTED, Probe, Reading, Round, mean
 from bench.profile import Profile, costs, profile
-from bench.site import Failed, Server, Site
+from bench.site import Server, Site
 from opensmm.cli.frame import err
 from opensmm.store import checks
-from opensmm.store.connection import connect
 from opensmm.store.embedded import DATABASE
 
 STARTS: Final = 3
+FOLLOWED_FOR: Final = 20
+"""Times as long as another reading: what a worker does now and then is to come about."""
 SHOWN: Final = (
     "add",
     "pgbench",
@@ -41,6 +41,9 @@ SHOWN: Final = (
     "statuses",
     "services-gzip",
     "bare-services-gzip",
+    "dispatch",
+    "caller",
+    "poll",
 )
 """The probes whose details are shown."""
 _COLUMNS: Final = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -70,6 +73,11 @@ class Wish(Struct, frozen=True):
     @property
     def customers(self) -> int:
         return max(20, round(1000 * min(1.0, self.scale)))
+
+    @property
+    def followed(self) -> int:
+        """Open orders that a worker follows."""
+        return max(2000, round(200_000 * min(1.0, self.scale)))
 
     @property
     def whole(self) -> bool:
@@ -113,7 +121,7 @@ def run(wish: Wish) -> Run:
         wish=wish,
         environment=told,
         results=[result(measure, [*rounds, *after]) for measure in wish.measures()],
-        costs={name: found for name in SHOWN if (found := costs(rounds, name))},
+        costs={name: found for name in SHOWN if (found := costs([*rounds, *after], name))},
         profiles=profiles,
         neighbours=neighbours.shares,
         took_s=time.monotonic() - began,
@@ -188,11 +196,18 @@ def undisturbed(now: Round, probe: Probe, neighbours: Neighbours, *, rested: boo
 
 
 def once(site: Site, wish: Wish, progress: Progress) -> list[dict[str, Reading]]:
-    """What is measured after the rounds: the memory of the API process that answered them, then its start."""
+    """What is measured after the rounds: the memory of the API process that answered them, what following open orders
+    costs, then the API's start."""
     found = []
     if "memory" in wish.probes():
         memory = proc.memory_mib(site.api().pid)
         found.append({"memory": Reading(memory["rss"], memory)})
+    if not wish.probes().isdisjoint(("poll", "poll-oldest", "poll-young")):
+        task = progress.add_task("following open orders", total=1)
+        done = working.follow(site, EMPTY, wish.followed, FOLLOWED_FOR * wish.seconds)
+        ages = {"poll-oldest": Reading(done.oldest_s), "poll-young": Reading(done.young_s)}
+        found.append({"poll": Reading(done.cores, done.detail)} | ages)
+        progress.advance(task)
     if "start" in wish.probes():
         starts = min(STARTS, wish.rounds)
         task = progress.add_task("starting on the existing folder", total=starts)
@@ -216,20 +231,5 @@ def start_s(site: Site) -> float:
 
 
 def verify(site: Site, progress: Progress) -> None:
-    """Recomputes the books, as `opensmm verify` does."""
     task = progress.add_task("recomputing the books", total=len(checks.CHECKS))
-
-    async def broken() -> Sequence[str]:
-        connection = await connect(site.urls().app, application="opensmm bench: verify")
-        try:
-            found = []
-            async for finding in checks.run(connection):
-                progress.advance(task)
-                if finding.count:
-                    found.append(f"{finding.check.name}: {finding.check.says}: {', '.join(finding.examples)}")
-            return found
-        finally:
-            await connection.close()
-
-    if found := asyncio.run(broken()):
-        raise Failed("the books do not hold: " + "; ".join(found))
+    books.prove(site, DATABASE, lambda count: progress.advance(task, count))

@@ -41,24 +41,25 @@ class Answer(Struct, frozen=True):
     body: bytes
 
 
-class Server:
-    """A process that serves on a port of its own. Should this process die, the kernel closes the pipe that is the
-    other's leash, and it leaves."""
+class Child:
+    """A process of ours. Should this one die, the kernel closes the pipe that is the other's leash, and it leaves."""
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None, said: bytes = b"") -> None:
-        listening = listen("127.0.0.1", 0)
-        self.port = int(listening.getsockname()[1])
+    def __init__(
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+        said: bytes = b"",
+        sockets: Sequence[int] = (),
+    ) -> None:
         leash, self._leash = os.pipe()
-        number = str(listening.fileno())
         self._child = subprocess.Popen(
-            [sys.executable, *(number if word == "FD" else word for word in command)],
+            [sys.executable, *command],
             cwd=ROOT,
             env={**environment(), **(environ or {}), "OPENSMM_LEASH": str(leash)},
-            pass_fds=[listening.fileno(), leash],
+            pass_fds=[*sockets, leash],
             stdin=subprocess.PIPE,
         )
         os.close(leash)
-        listening.close()
         assert self._child.stdin is not None
         self._child.stdin.write(said)
         self._child.stdin.close()
@@ -66,6 +67,30 @@ class Server:
     @property
     def pid(self) -> int:
         return self._child.pid
+
+    def signal(self, number: int) -> None:
+        self._child.send_signal(number)
+
+    def stop(self) -> None:
+        self._child.terminate()
+        try:
+            self._child.wait(ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        os.close(self._leash)
+
+
+class Server(Child):
+    """A process that serves on a port of its own, whose socket it knows by the word FD of its command."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None, said: bytes = b"") -> None:
+        listening = listen("127.0.0.1", 0)
+        self.port = int(listening.getsockname()[1])
+        number = str(listening.fileno())
+        words = [number if word == "FD" else word for word in command]
+        super().__init__(words, environ, said, [listening.fileno()])
+        listening.close()
 
     def ask(self, form: bytes, *, gzip: bool = False) -> Answer:
         """One answer; raises OSError where nobody listens."""
@@ -92,18 +117,6 @@ class Server:
                 pass
             time.sleep(0.01)
         raise Failed(f"a server did not answer within {ANSWERS_WITHIN_S:.0f} s")
-
-    def signal(self, number: int) -> None:
-        self._child.send_signal(number)
-
-    def stop(self) -> None:
-        self._child.terminate()
-        try:
-            self._child.wait(ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        os.close(self._leash)
 
 
 def environment() -> dict[str, str]:

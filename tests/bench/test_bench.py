@@ -20,6 +20,11 @@ MEASURES = [
     "services-edit-adds",
     "add-stored",
     "add-p99",
+    "dispatch",
+    "dispatch-client",
+    "poll",
+    "poll-oldest",
+    "poll-young",
     "start",
     "memory",
 ]

@@ -115,7 +115,8 @@ def test_whatever_is_reported_what_remains_lies_between_nothing_and_everything(
 
 
 @pytest.mark.parametrize(
-    ("age", "pause_s"), [(0, 1), (59, 1), (60, 5), (599, 5), (600, 30), (3599, 30), (3600, 300), (86_400, 900)]
+    ("age", "pause_s"),
+    [(0, 1), (9, 1), (10, 3), (59, 3), (60, 10), (599, 10), (600, 25), (3599, 25), (3600, 300), (86_400, 840)],
 )
 def test_young_orders_are_asked_after_sooner_than_old_ones(age, pause_s):
     assert timedelta(seconds=pause_s) == poll_again_after(timedelta(seconds=age))

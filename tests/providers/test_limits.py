@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from opensmm.providers.limits import READY_S, WAITING, Circuit, Slots
+from opensmm.providers.limits import MOST_READY, READY, READY_S, Circuit, Slots
 
 
 async def most_at_once(slots, callers):
@@ -36,10 +36,11 @@ async def test_calls_are_begun_no_faster_than_allowed():
 
 async def test_room_is_what_may_still_queue_up():
     slots = Slots(2)
-    assert 2 * WAITING == slots.room
+    assert 2 + 2 * READY == slots.room
     async with slots:
-        assert 2 * WAITING - 1 == slots.room
-    assert 2 * WAITING == slots.room
+        assert 2 + 2 * READY - 1 == slots.room
+    assert 2 + 2 * READY == slots.room
+    assert 500 + MOST_READY == Slots(500).room
     assert READY_S * 1 == Slots(100, calls_per_second=1).room
 
 
@@ -53,7 +54,7 @@ async def test_who_gives_up_waiting_gives_the_turn_back():
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert 0 == slots.taken
-    assert WAITING == slots.room
+    assert 1 + READY == slots.room
 
 
 def test_a_circuit_closes_after_failures_in_a_row_and_for_longer_each_time():

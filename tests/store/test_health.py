@@ -68,16 +68,16 @@ async def test_what_waits_is_counted_with_its_oldest(stocked, add, now):
 @pytest.mark.parametrize(
     ("age_s", "heard_s", "unpolled"),
     [
-        (30, 61, False),  # asked after every second: two of them and the grace of a minute
-        (30, 63, True),
-        (300, 69, False),  # every 5 seconds
-        (300, 71, True),
-        (3000, 119, False),  # every 30
-        (3000, 121, True),
+        (30, 65, False),  # asked after every 3 seconds: two of them and the grace of a minute
+        (30, 67, True),
+        (300, 79, False),  # every 10
+        (300, 81, True),
+        (3000, 109, False),  # every 25
+        (3000, 111, True),
         (80_000, 659, False),  # every 5 minutes
         (80_000, 661, True),
-        (90_000, 1859, False),  # every 15
-        (90_000, 1861, True),
+        (90_000, 1739, False),  # every 14
+        (90_000, 1741, True),
     ],
 )
 async def test_a_delivery_is_unheard_of_after_twice_its_poll_interval(stocked, add, now, age_s, heard_s, unpolled):

@@ -87,6 +87,20 @@ def as_array(values):
     return "{" + ",".join(f'"{value}"' if isinstance(value, str) else str(value).lower() for value in values) + "}"
 
 
+def sent_parameters(now):
+    """What tries came to, of orders that are being sent."""
+    told = [RECENT, [1] * 4, [1] * 4, [1] * 4, ["pending"] * 4, [0] * 4]
+    said = [["accepted"] * 4, ["7", "8", "9", "10"], ["{}"] * 4]
+    return [*map(as_array, told), as_array([str(now)] * 4), *map(as_array, said), now]
+
+
+def told_parameters(now):
+    """Answers to polls."""
+    told = [RECENT, [1] * 4, [1] * 4, ["in_progress"] * 4, [7] * 4, [50] * 4]
+    paid = [["0.45"] * 4, ["USD"] * 4]
+    return [*map(as_array, told), as_array([str(now)] * 4), *map(as_array, paid), as_array([str(now)] * 4), now, now]
+
+
 HOT = {
     "placing: lock": (placing, "_LOCK", [SOME, SOME]),
     "placing: remembered": (placing, "_REMEMBERED", [SOME, ["key 1"] * len(SOME)]),
@@ -105,6 +119,7 @@ HOT = {
         "_CLAIM_AT_EACH",
         {"now": TIMES[0], "lease_until": TIMES[1], "providers": [1, 2], "rooms": [7, 1], "tried": [False, True]},
     ),
+    "dispatch: record": (dispatch, "_RECORD", sent_parameters(TIMES[0])),
     "dispatch: recover": (dispatch, "_RECOVER", [TIMES[0]]),
     "evidence: claim": (
         evidence,
@@ -123,6 +138,7 @@ HOT = {
     ),
     "evidence: known": (evidence, "_KNOWN", [1, [str(number) for number in range(2000)]]),
     "progress: claim": (progress, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
+    "progress: record": (progress, "_RECORD", told_parameters(TIMES[0])),
     "progress: cancels": (progress, "_CANCELS", [200]),
     "cancels: deliveries": (cancels, "_LOCK_DELIVERIES", [RECENT]),
     "cancels: orders": (cancels, "_CANCELABLE", [RECENT]),

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import psycopg
@@ -171,8 +172,14 @@ def _ask(claim: Claim) -> Add:
         claim.link,
         claim.quantity,
         details=claim.details,
-        idempotency_key=f"{_call(claim)}-{claim.begin_by:%Y%m%d%H%M%S%f}",
+        idempotency_key=f"{_call(claim)}-{_spelled(claim.begin_by)}",
     )
+
+
+@lru_cache(maxsize=8)
+def _spelled(begin_by: datetime) -> str:
+    """What was claimed together has one such time."""
+    return f"{begin_by:%Y%m%d%H%M%S%f}"
 
 
 def _ask_at(contact: Contact, claim: Claim) -> Add:

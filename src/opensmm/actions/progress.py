@@ -14,7 +14,6 @@ from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
-from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.progress import Report
@@ -26,6 +25,8 @@ from opensmm.store.progress import CancelTask, Followee, Told
 
 POLL_LEASE_S: Final = 30.0
 """After a worker that went away while it asked, deliveries are due again after this."""
+TOLD_AT_ONCE: Final = 500
+"""Answers that are written in one transaction."""
 CANCEL_AGAIN: Final = timedelta(seconds=10)
 """Between tries to tell a provider of cancellations that it gave no clear answer to."""
 Kept = TypeVar("Kept")
@@ -64,8 +65,8 @@ class Following:
         POLLED[NO_NEWS] += len(said) - understood
         POLLED[NO_ANSWER] += len(claimed) - len(said)
         told = [told_of(followee, report, asked, now) for followee, report in said]
-        for at in range(0, len(told), MAX_IDS):
-            await self._record(told[at : at + MAX_IDS], asked)
+        for at in range(0, len(told), TOLD_AT_ONCE):
+            await self._record(told[at : at + TOLD_AT_ONCE], asked)
         return len(claimed)
 
     async def _record(self, told: Sequence[Told], asked: datetime) -> None:

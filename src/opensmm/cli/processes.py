@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -24,6 +25,7 @@ WATCH_EVERY_S: Final = 0.25
 RESTART_PAUSE_S: Final = 0.5
 DATABASE_EVERY: Final = 4
 """Rounds of watching between looks at the database: a look is a login."""
+OPEN_FILES: Final = 8192
 _LEASH: Final = "OPENSMM_LEASH"
 
 
@@ -90,6 +92,14 @@ def watch_leash() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait_for_the_end, daemon=True, name="leash").start()
+
+
+def allow_open_files() -> None:
+    """Lets this process open as many as its calls to providers need, where the usual 1,024 are set and more allowed."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 class StopSignal:

@@ -9,13 +9,14 @@ from typing import Annotated, Any, Final
 import psycopg
 import typer
 import uvicorn
+import uvloop
 
 from opensmm.api.server import Protocol, Server
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli import logs, metrics
 from opensmm.cli.frame import MISUSED, UNAVAILABLE, Data, Json, answer, configured, fail, ready
 from opensmm.cli.metrics import LOOPBACK, MetricsHost, MetricsPort
-from opensmm.cli.processes import Process, StopSignal, stop_all, stop_event, watch, watch_leash
+from opensmm.cli.processes import Process, StopSignal, allow_open_files, stop_all, stop_event, watch, watch_leash
 from opensmm.config import Config
 from opensmm.store import schema
 from opensmm.store.connection import connect
@@ -121,7 +122,8 @@ def worker(
         if json:
             answer({"worker": "running"}, "", json=True)
         logs.set_up(config.log_level)
-        asyncio.run(_work(urls.app, config, sandbox_url, metrics_port, metrics_host))
+        allow_open_files()
+        uvloop.run(_work(urls.app, config, sandbox_url, metrics_port, metrics_host))
 
 
 async def _work(url: str, config: Config, sandbox_url: str, metrics_port: int | None, metrics_host: str) -> None:

@@ -85,12 +85,14 @@ def _canceled(known: Followed, report: Report, start: int | None, inside: bool) 
 
 
 POLL_STEPS: Final = (
-    (timedelta(minutes=1), timedelta(seconds=1)),
-    (timedelta(minutes=10), timedelta(seconds=5)),
-    (timedelta(hours=1), timedelta(seconds=30)),
+    (timedelta(seconds=10), timedelta(seconds=1)),
+    (timedelta(minutes=1), timedelta(seconds=3)),
+    (timedelta(minutes=10), timedelta(seconds=10)),
+    (timedelta(hours=1), timedelta(seconds=25)),
     (timedelta(days=1), timedelta(minutes=5)),
 )
-POLL_LAST: Final = timedelta(minutes=15)
+POLL_LAST: Final = timedelta(minutes=14)
+"""With the time that asking takes, what is known of an order of the last hour is no older than 30 s, of any 15 min."""
 
 
 def poll_again_after(age: timedelta) -> timedelta:

@@ -77,8 +77,11 @@ class Client:
         self._session = session
         self._url = url
         self._key = key
+        spellings = {key, quote(key, safe="")}
+        self._blotted = [spelling.encode() for spelling in spellings if len(spelling) >= KEY_CHARS[0]]
         self._dialect = dialect
         self._timeout_s = timeout_s
+        self._timeout = _timeout(timeout_s)
 
     async def add(self, ask: Add) -> SendOutcome:
         """Buys once. The ask's name travels as a header, which panels that know none ignore: where one does, a request
@@ -163,7 +166,7 @@ class Client:
             headers["idempotency-key"] = ask.idempotency_key
             ask = structs.replace(ask, idempotency_key="")
         form = write_form(self._dialect.write_ask(self._key, ask))
-        timeout = aiohttp.ClientTimeout(total=within_s or self._timeout_s, connect=CONNECT_WITHIN_S)
+        timeout = _timeout(within_s) if within_s else self._timeout
         async with self._session.post(
             self._url, data=form, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
@@ -175,10 +178,13 @@ class Client:
             return Answered(answer.status, self._without_key(bytes(body)))
 
     def _without_key(self, body: bytes) -> bytes:
-        for spelling in {self._key, quote(self._key, safe="")}:
-            if len(spelling) >= KEY_CHARS[0]:
-                body = body.replace(spelling.encode(), BLOT)
+        for spelling in self._blotted:
+            body = body.replace(spelling, BLOT)
         return body
+
+
+def _timeout(within_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=within_s, connect=CONNECT_WITHIN_S)
 
 
 def _ids(texts: list[str]) -> Ids:

@@ -8,8 +8,10 @@ from typing import Final
 
 from opensmm.domain.dispatch import rest_s
 
-WAITING: Final = 4
-"""Deliveries taken on for each call that a provider may have at a time: the next ones stand ready."""
+READY: Final = 3
+"""Deliveries that stand ready for each call that a provider may have at a time."""
+MOST_READY: Final = 256
+"""No more of them than are sent until the next ones come: should the worker die, these too are unsure."""
 READY_S: Final = 5
 """With a limit on calls a second, no more deliveries are taken on than are sent in this time."""
 
@@ -22,7 +24,7 @@ class Slots:
         self._every_s = 1 / calls_per_second if calls_per_second else 0.0
         self._next = 0.0
         self.taken = 0
-        self._most = WAITING * concurrency
+        self._most = concurrency + min(READY * concurrency, MOST_READY)
         if calls_per_second:
             self._most = min(self._most, READY_S * calls_per_second)
 

@@ -12,6 +12,7 @@ from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.asks import NO_DETAILS, Details
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
+from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
 
 
@@ -164,7 +165,8 @@ with told as materialized (
                        %s::text[], %s::text[], %s::text[])
     as a (order_id, run, number, fence, state, route, due, outcome, provider_order, answer)
 ), tried as (
-  update attempt t set outcome = told.outcome, provider_order = told.provider_order, answer = told.answer, answered = %s
+  update attempt t set outcome = told.outcome, provider_order = nullif(told.provider_order, ''), answer = told.answer,
+    answered = %s
   from told where t.order_id = told.order_id and t.run = told.run and t.number = told.number
     and t.outcome in ('sending', 'unsure')
 )
@@ -188,16 +190,16 @@ async def record(
     What would be queued again, and was asked to be cancelled meanwhile, ends instead.
     """
     arrays = (
-        [one.order for one in told],
-        [one.run for one in told],
-        [one.attempt for one in told],
-        [one.fence for one in told],
-        [one.state.value for one in told],
-        [one.route for one in told],
-        [one.due for one in told],
-        [one.outcome.value for one in told],
-        [one.provider_order for one in told],
-        [one.answer for one in told],
+        numbers(one.order for one in told),
+        numbers(one.run for one in told),
+        numbers(one.attempt for one in told),
+        numbers(one.fence for one in told),
+        words(one.state for one in told),
+        numbers(one.route for one in told),
+        absent_or(one.due for one in told),
+        words(one.outcome for one in told),
+        texts(one.provider_order or "" for one in told),
+        texts(one.answer for one in told),
     )
     cursor = await connection.execute(_RECORD, [*arrays, now])
     return [(OrderId(row[0]), row[1], row[2], DeliveryState(row[3])) for row in await cursor.fetchall()]

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.progress import Followed
+from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
 
 
@@ -115,16 +116,16 @@ async def record(
     at the rate of this moment; one in another currency than the provider's stands on the attempt and is not booked.
     """
     arrays = (
-        [one.order for one in told],
-        [one.run for one in told],
-        [one.attempt for one in told],
-        [one.state.value for one in told],
-        [one.start_count for one in told],
-        [one.remains for one in told],
-        [one.due for one in told],
-        [one.cost for one in told],
-        [one.currency for one in told],
-        [one.polled for one in told],
+        numbers(one.order for one in told),
+        numbers(one.run for one in told),
+        numbers(one.attempt for one in told),
+        words(one.state for one in told),
+        absent_or(one.start_count for one in told),
+        absent_or(one.remains for one in told),
+        absent_or(one.due for one in told),
+        absent_or(one.cost for one in told),
+        texts(one.currency for one in told),
+        absent_or(one.polled for one in told),
     )
     cursor = await connection.execute(_RECORD, [*arrays, asked, asked])
     return [(OrderId(row[0]), row[1], row[2], row[3], row[4]) for row in await cursor.fetchall()]

@@ -34,8 +34,8 @@ SLOW_STEP_S: Final = 1.0
 SLOW_STEPS: Final = 16
 """Steps that wait for slow providers while later ones serve the others."""
 PAUSE_AFTER_FAULT_S: Final = 1.0
-IN_FLIGHT: Final = 512
-"""Deliveries being sent at a time, over all providers."""
+IN_FLIGHT: Final = 2048
+"""Deliveries that are not recorded yet, over all providers; each provider's own limit is lower."""
 CLAIM: Final = 200
 POLL_BATCH: Final = 2000
 EVIDENCE_BATCH: Final = 100
