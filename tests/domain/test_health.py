@@ -40,6 +40,9 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("refills", "0 to be passed on"),
         ("cancels", "0 to be passed on"),
         ("provider Sandbox", "answers"),
+        ("quarantine", "none"),
+        ("halted", "none"),
+        ("below cost", "none"),
         ("database", "5 MiB"),
         ("catalogue", "version 4"),
     ] == [(finding.name, finding.says) for finding in findings]

@@ -48,19 +48,25 @@ def _offer(row: TupleRow) -> Offer:
     return Offer(*(*row[:3], None if row[3] is None else ServiceType(row[3]), *row[4:]))
 
 
+_HOLD_NUMBERS: Final = "select id from panel for update"
 _LOCK_SERVICE: Final = "select id from service where id = any(%s) order by id for update"
 _ROUTES: Final = (
     "select service_id, provider_id, provider_service from route where service_id = any(%s) order by position"
 )
-_DROP: Final = "delete from route where service_id = any(%s)"
+_DROP: Final = """
+delete from route where service_id = any(%s)
+returning service_id, provider_id, provider_service, cost, agreed, off, quarantined
+"""
 _SET: Final = """
-insert into route (service_id, position, provider_id, provider_service)
-select * from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[])
+insert into route (service_id, position, provider_id, provider_service, cost, agreed, off, quarantined)
+select * from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::numeric[], %s::numeric[], %s::text[],
+                     %s::timestamptz[])
 """
 
 
 async def lock_services(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceId]:
-    """Those of the services that exist; their routes are ours until the transaction ends."""
+    """Those of the services that exist; they, their routes and the price list are ours until the transaction ends."""
+    await connection.execute(_HOLD_NUMBERS)
     cursor = await connection.execute(_LOCK_SERVICE, [list(services)])
     return [ServiceId(row[0]) for row in await cursor.fetchall()]
 
@@ -74,14 +80,20 @@ async def routes(connection: Connection, services: Sequence[ServiceId]) -> dict[
 
 
 async def set_routes(connection: Connection, wanted: dict[ServiceId, list[RouteTo]]) -> None:
-    """Writes the routes of services anew, numbered from 0 without a gap: a try counts along these numbers."""
+    """Writes the routes of services anew, numbered from 0 without a gap: a try counts along these numbers.
+
+    One that was there before keeps how it stands by its provider's price list.
+    """
     lines = [(service, at, route) for service, routes in wanted.items() for at, route in enumerate(routes)]
-    await connection.execute(_DROP, [list(wanted)])
+    cursor = await connection.execute(_DROP, [list(wanted)])
+    known = {(row[0], RouteTo(*row[1:3])): row[3:] for row in await cursor.fetchall()}
+    stood = [known.get((service, route), (None,) * 4) for service, _, route in lines]
     arrays = (
         [service for service, _, _ in lines],
         [at for _, at, _ in lines],
         [route.provider for _, _, route in lines],
         [route.provider_service for _, _, route in lines],
+        *([row[at] for row in stood] for at in range(4)),
     )
     await connection.execute(_SET, [*arrays])
 
@@ -128,7 +140,6 @@ select r.provider_service, r.service_id, not exists (
   select from route o where o.service_id = r.service_id and o.provider_id <> r.provider_id)
 from route r where r.provider_id = %s order by r.service_id
 """
-_HOLD_NUMBERS: Final = "select id from panel for update"
 _LAST: Final = "select coalesce(max(id), 0), coalesce(max(position), 0) from service"
 
 
