@@ -32,6 +32,7 @@ def import_services(
     into: Annotated[str, typer.Option("--into", help="One category for all of them.")] = "",
     category: Annotated[list[str] | None, typer.Option("--category", help="Theirs to take; repeatable.")] = None,
     search: Annotated[str, typer.Option("--search", help="Words that name or category hold.")] = "",
+    confirm: Annotated[bool, typer.Option("--confirm", help="Take a list that lacks much of what was there.")] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -51,9 +52,11 @@ def import_services(
             if not write:
                 return plan, 0
             written = await _write(connection, row, plan, reprice=reprice)
-            # The plan told what is gone; prices that move with it are agreed to, other moves are for the quarantine.
+            # Prices that move with it are agreed to; other moves are for the quarantine.
             agreed = [one.before.id for one in plan.changed] if reprice else []
-            await sync.take(connection, row.id, offered.offers, confirmed=True, agreed=agreed, actor=ACTOR, now=now())
+            await sync.take(
+                connection, row.id, offered.offers, confirmed=confirm, agreed=agreed, actor=ACTOR, now=now()
+            )
             return plan, written
 
     plan, written = with_database(config, work)

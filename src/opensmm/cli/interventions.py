@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from rich.table import Table
 
 from opensmm.actions import interventions
@@ -148,6 +148,7 @@ def list_waiting(
     asked = {"unsure": unsure, "held": held, "stuck": stuck}
     kinds = frozenset(kind for kind, wanted in asked.items() if wanted or not any(asked.values()))
     found = with_database(configured(data), lambda connection: waiting(connection, kinds, now(), limit))
+    found = [replace(one, answer=NO_ROUTE) if one.state == "held" and one.answer is None else one for one in found]
     if json:
         answer({"orders": [asdict(one) for one in found]}, "", json=True)
         return
@@ -159,8 +160,7 @@ def _table(found: list[Waiting]) -> Table:
     for one in found:
         since = "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M}"
         state = one.why if one.why == one.state else f"{one.why}: {one.state}"
-        answer = NO_ROUTE if one.state == "held" and one.answer is None else one.answer
-        told = (one.provider, one.provider_order, one.concluded, answer)
+        told = (one.provider, one.provider_order, one.concluded, one.answer)
         table.add_row(str(one.order), str(one.run), state, since, *(text or "" for text in told))
     return table
 

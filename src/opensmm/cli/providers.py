@@ -15,9 +15,10 @@ from msgspec import structs
 from rich.table import Table
 
 from opensmm.actions import providers, sync, trying
+from opensmm.actions.sync import Doubtful
 from opensmm.actions.trying import Tried
 from opensmm.base.faults import Fault
-from opensmm.base.ids import ProviderId
+from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.base.money import short
 from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
 from opensmm.config import Config
@@ -324,26 +325,32 @@ def services(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Fetch a provider's price list, have services follow it like `provider sync`, and show it."""
+    """Fetch a provider's price list and show it; services follow it as with `provider sync`."""
     config = configured(data)
     row = with_database(config, lambda connection: found(connection, provider))
     offered: Offered = call(config, row, lambda client: client.services())
-    taken = with_database(
-        config,
-        lambda connection: sync.take(connection, row.id, offered.offers, actor=ACTOR, now=now()),
-    )
+    moved, odd = with_database(config, lambda connection: _taken(connection, row, offered))
     wanted = search.lower()
     shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
     if json:
-        answer({"services": shown, "odd": offered.odd, "reordered": taken.reordered}, "", json=True)
+        answer({"services": shown, "odd": odd, "reordered": moved}, "", json=True)
         return
     table = Table("id", "category", "name", "type", "rate", "min", "max", box=None, pad_edge=False)
     for one in shown:
         kind = one.type.value if one.type else "unknown"
         table.add_row(one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
     out.print(table)
-    for odd in offered.odd:
-        out.print(f"odd: {odd}", markup=False)
+    for text in odd:
+        out.print(f"odd: {text}", markup=False)
+
+
+async def _taken(connection: Connection, row: ProviderRow, offered: Offered) -> tuple[list[ServiceId], tuple[str, ...]]:
+    """The services whose routes stand in another order by it, and what was odd."""
+    try:
+        taken = await sync.take(connection, row.id, offered.offers, actor=ACTOR, now=now())
+    except Doubtful as why:
+        return [], (*offered.odd, f"{why}: nothing follows it; `provider sync --confirm` takes it over")
+    return taken.reordered, offered.odd
 
 
 def call(config: Config, row: ProviderRow, ask: Callable[[Client], Awaitable[Result]]) -> Result:
