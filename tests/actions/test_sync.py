@@ -21,6 +21,7 @@ from opensmm.domain.offers import RouteTo
 from opensmm.store import catalogue as prices
 from opensmm.store import providers as rows
 from opensmm.store import sync as synced
+from opensmm.store.connection import connect
 
 KEY = "a key of the one upstream"
 OTHER_KEY = "a key of the other upstream"
@@ -255,6 +256,31 @@ async def test_an_exchange_rate_that_is_edited_moves_costs_at_once(stocked, upst
         dearer = structs.replace(known, exchange_rate=Decimal(2))
         await providers.edit_provider(stocked, dearer, "", PEPPER, private=True, actor="test", now=now())
     assert (Decimal("1.20"), Halt.QUARANTINE) == await stands(stocked)
+
+
+async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, upstream, database):
+    works, _, provider = upstream
+    offered = (await works.desk.contact(provider).provider.services()).offers
+
+    async def edit(number):
+        async with await connect(database.app_url) as conn, conn.transaction():
+            known = await rows.lock(conn, provider)
+            assert known is not None
+            rate = structs.replace(known, exchange_rate=Decimal(number))
+            await providers.edit_provider(conn, rate, "", PEPPER, private=True, actor="test", now=now())
+
+    async def take():
+        async with await connect(database.app_url) as conn:
+            await sync.take(conn, provider, offered, actor="test", now=now())
+
+    async def follow(share):
+        async with await connect(database.app_url) as conn:
+            wanted = synced.Following(30, share, None, Decimal(0), 4)
+            await sync.set_following(conn, provider, wanted, actor="test", now=now())
+
+    await asyncio.gather(*(one for at in range(1, 6) for one in (edit(at), take(), follow(at))))
+    ((rate,),) = await fetch(stocked, "select exchange_rate from provider where id = %s", provider)
+    assert Decimal("0.60") * rate == (await stands(stocked))[0]
 
 
 async def test_what_costs_more_than_the_customer_pays_is_neither_listed_nor_sold(stocked, upstream, api, ann):

@@ -196,6 +196,7 @@ async def set_following(
 ) -> None:
     """Writes how a provider's price list is followed; what follows from it holds at once."""
     async with connection.transaction():
+        await catalogue.hold(connection)
         await rows.follow(connection, provider, wanted)
         said = {name: value for name, value in structs.asdict(wanted).items() if name not in ("synced", "sync_fault")}
         await audit.note(connection, actor, "provider.follow", [str(provider)], now, _json(said))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal
 from typing import Final
 
 from msgspec import Struct, structs
@@ -12,6 +12,7 @@ from opensmm.domain.catalogue import Halt, Service, ServiceType
 from opensmm.domain.importing import RATE_BELOW, Terms, followed, our_rate
 from opensmm.domain.offers import Off, Offer, RouteTo
 
+_EXACT: Final = Context(prec=60)
 BELIEVED_LOSS: Final = 1
 """So many services may be lost at once whatever their share; one goes now and then."""
 
@@ -108,16 +109,13 @@ def _stand(
 
 
 def cost_of(offer: Offer, exchange_rate: Decimal) -> Decimal:
-    with localcontext() as exact:
-        exact.prec = 60
-        return offer.rate * exchange_rate
+    return _EXACT.multiply(offer.rate, exchange_rate)
 
 
 def has_moved(agreed: Decimal, cost: Decimal, share: int) -> bool:
     """Whether a cost lies more than ``share`` per cent above or below what was agreed to."""
-    with localcontext() as exact:
-        exact.prec = 60
-        return abs(cost - agreed) * 100 > agreed * share
+    distance = _EXACT.abs(_EXACT.subtract(cost, agreed))
+    return _EXACT.multiply(distance, Decimal(100)) > _EXACT.multiply(agreed, Decimal(share))
 
 
 def _service(line: Line, standings: Sequence[Standing]) -> Service:
@@ -126,7 +124,10 @@ def _service(line: Line, standings: Sequence[Standing]) -> Service:
     costs = [one.cost for _, one in used]
     known = [cost for cost in costs if cost is not None]
     cost = min(known) if known and len(known) == len(costs) else None
-    service = structs.replace(line.service, cost=cost, halted=_halt(standings))
+    halted = _halt(standings)
+    service = line.service
+    if (cost, halted) != (service.cost, service.halted):
+        service = structs.replace(service, cost=cost, halted=halted)
     if not used or used[0][0].offer is None:
         return service
     route, first = used[0]

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.offers import Offer, RouteTo
+from opensmm.store import catalogue
 from opensmm.store.connection import Connection
 
 _KEEP: Final = """
@@ -48,7 +49,6 @@ def _offer(row: TupleRow) -> Offer:
     return Offer(*(*row[:3], None if row[3] is None else ServiceType(row[3]), *row[4:]))
 
 
-_HOLD_NUMBERS: Final = "select id from panel for update"
 _LOCK_SERVICE: Final = "select id from service where id = any(%s) order by id for update"
 _ROUTES: Final = (
     "select service_id, provider_id, provider_service from route where service_id = any(%s) order by position"
@@ -66,7 +66,7 @@ select * from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::nume
 
 async def lock_services(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceId]:
     """Those of the services that exist; they, their routes and the price list are ours until the transaction ends."""
-    await connection.execute(_HOLD_NUMBERS)
+    await catalogue.hold(connection)
     cursor = await connection.execute(_LOCK_SERVICE, [list(services)])
     return [ServiceId(row[0]) for row in await cursor.fetchall()]
 
@@ -140,6 +140,7 @@ select r.provider_service, r.service_id, not exists (
   select from route o where o.service_id = r.service_id and o.provider_id <> r.provider_id)
 from route r where r.provider_id = %s order by r.service_id
 """
+_HOLD_NUMBERS: Final = "select id from panel for update"
 _LAST: Final = "select coalesce(max(id), 0), coalesce(max(position), 0) from service"
 
 
