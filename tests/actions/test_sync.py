@@ -4,8 +4,10 @@ cost unseen, whatever moves between the order and the sending."""
 import asyncio
 import itertools
 import random
+from datetime import timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 from msgspec import structs
 from tests.panel import DEFAULT, FREE, LINK, PEPPER, PLAIN, broken, buyer, fetch, now
@@ -164,6 +166,22 @@ async def test_another_type_is_never_sold_in_the_wrong_shape(stocked, upstream, 
     assert Halt.TYPE is (await stands(stocked))[1]
     await works.send()
     assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in liar.asked))
+
+
+async def test_a_list_that_arrives_after_a_newer_one_was_taken_over_changes_nothing(stocked, upstream, database):
+    works, liar, provider = upstream
+    await again(upstream, line(), line(8))
+
+    def overtaken(form):
+        with psycopg.connect(database.app_url, autocommit=True) as other:
+            newer = works.clock() + timedelta(seconds=1)
+            other.execute("update provider set synced = %s where id = %s", [newer, provider])
+        return [line(rate="9"), line(8)]
+
+    liar.answers["services"] = overtaken
+    works.clock.forward(31 * 60)
+    await works.syncing.step()
+    assert (Decimal("0.60"), None) == await stands(stocked)
 
 
 BAD_LISTS = {

@@ -73,6 +73,7 @@ async def take(
     whose costs the operator has looked at.
     """
     async with connection.transaction():
+        await catalogue.hold(connection)
         routed = await rows.routed_to(connection, provider)
         services = await offers.lock_services(connection, sorted({one.service for one in routed}))
         served = [(one.theirs, one.type) for one in routed if one.off in (None, Off.MOVED)]
@@ -112,7 +113,7 @@ async def follow(connection: Connection, services: Sequence[ServiceId], now: dat
 
 
 async def follow_all(connection: Connection, provider: ProviderId, now: datetime) -> None:
-    """The same for all that a provider fulfils, which are locked here."""
+    """The same for all that a provider fulfils, which are locked here, and the price list before."""
     routed = await rows.routed_to(connection, provider)
     await follow(connection, await offers.lock_services(connection, sorted({one.service for one in routed})), now)
 
@@ -229,23 +230,32 @@ class Syncing:
         if provider is None:
             return 0
         said = await self._desk.ask_about([_Asked(provider)], _ask)
-        fault = await self._take(provider, said[0][1].offers) if said else NO_ANSWER
+        fault = await self._take(provider, said[0][1].offers, now) if said else NO_ANSWER
         if fault:
             log.warning("a price list was not taken over", provider=provider, why=fault)
             await write(self._line, lambda connection: rows.not_taken(connection, provider, fault))
         return int(not fault)
 
-    async def _take(self, provider: ProviderId, told: Sequence[Offer]) -> str:
-        now = self._clock()
+    async def _take(self, provider: ProviderId, told: Sequence[Offer], asked: datetime) -> str:
         try:
-            taken = await write(self._line, lambda connection: take(connection, provider, told, actor=ACTOR, now=now))
+            taken = await write(self._line, lambda connection: self._take_newest(connection, provider, told, asked))
         except Doubtful as why:
             return str(why)
         except Rejected as error:
             return f"it could not be kept: {error}"
-        if taken.news:
+        if taken is not None and taken.news:
             log.info("a price list moved", provider=provider, services=len(taken.news))
         return ""
+
+    async def _take_newest(
+        self, connection: Connection, provider: ProviderId, told: Sequence[Offer], asked: datetime
+    ) -> Taken | None:
+        """None where a list that was asked for later has been taken over while this one was on its way."""
+        await catalogue.hold(connection)
+        newest = (await rows.following(connection, provider)).synced
+        if newest is not None and newest > asked:
+            return None
+        return await take(connection, provider, told, actor=ACTOR, now=self._clock())
 
     def _callable(self) -> list[ProviderId]:
         return [one for one, contact in self._desk.contacts.items() if isinstance(contact.provider, Client)]
