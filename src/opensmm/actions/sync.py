@@ -29,6 +29,8 @@ from opensmm.store.sync import Following
 
 ACTOR: Final = "sync"
 NO_ANSWER: Final = "it did not answer, or not with a price list; the worker's log says which"
+CHUNK: Final = 250
+"""Services judged before others on the same loop get their turn."""
 log = structlog.get_logger()
 
 
@@ -126,18 +128,15 @@ async def _follow(
     heard: ProviderId | None = None,
     agreed: Collection[ServiceId] = (),
 ) -> list[Judged]:
-    lines = await rows.lines(connection, services)
-    # A large price list takes a moment, which others on this loop are not to wait for.
-    judged = await asyncio.to_thread(_judge, lines, now, heard, frozenset(agreed))
-    await rows.keep(connection, judged)
-    return judged
-
-
-def _judge(
-    lines: Sequence[Line], now: datetime, heard: ProviderId | None, agreed: Collection[ServiceId]
-) -> list[Judged]:
-    judged = [judge(line, now, heard=heard, approved=line.service.id in agreed) for line in lines]
-    return [one for one in judged if one.moves]
+    approved, moved = frozenset(agreed), list[Judged]()
+    for at, line in enumerate(await rows.lines(connection, services)):
+        judged = judge(line, now, heard=heard, approved=line.service.id in approved)
+        if judged.moves:
+            moved.append(judged)
+        if at % CHUNK == 0:
+            await asyncio.sleep(0)
+    await rows.keep(connection, moved)
+    return moved
 
 
 def _news(judged: Sequence[Judged]) -> list[News]:
