@@ -18,6 +18,7 @@ from opensmm.actions.dispatch import Dispatching
 from opensmm.actions.evidence import Inquiring
 from opensmm.actions.progress import Following
 from opensmm.actions.refill_tasks import RefillTasks
+from opensmm.actions.sync import Syncing
 from opensmm.domain.evidence import Patience
 from opensmm.providers.desk import Desk
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
@@ -65,14 +66,15 @@ class Works:
     def __init__(self, url: str, provider_url: str, clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
         self.clock = clock
         self.desk = Desk(PEPPER, provider_url, timeout_s, private=True)
-        self._lines = [Line(url, application=f"test worker {at}") for at in range(7)]
-        claims, records, polls, refills, chores, looks, balances = self._lines
+        self._lines = [Line(url, application=f"test worker {at}") for at in range(8)]
+        claims, records, polls, refills, chores, looks, balances, sync = self._lines
         self.dispatching = Dispatching(claims, records, self.desk, timeout_s, clock)
         self.following = Following(polls, self.desk, clock)
         self.refills = RefillTasks(refills, self.desk, clock)
         self.chores = Chores(chores, self.desk, clock)
         self.inquiring = Inquiring(looks, self.desk, clock, PATIENCE)
         self.balances = Balances(balances, self.desk, clock)
+        self.syncing = Syncing(sync, self.desk, clock)
 
     async def send(self, limit: int = MANY) -> int:
         """Claims and sends what is due; returns how many, once all of it is recorded."""

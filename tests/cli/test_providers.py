@@ -176,7 +176,8 @@ def test_a_check_tells_what_was_understood_and_what_was_odd(said):
     assert (DONE, True, "v1", "1234.50", "EUR", 1) == (
         code, told["ok"], tried["dialect"], tried["balance"], tried["currency"], tried["services"],
     )  # fmt: skip
-    assert 3 == len(tried["odd"])
+    assert 4 == len(tried["odd"])
+    assert "its exchange rate is 1, though EUR is not USD" in tried["odd"][1]
     assert {KEY} == {key for _, _, key in asked}
 
 

@@ -8,9 +8,23 @@ from msgspec.structs import replace
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain import health
-from opensmm.domain.health import Facts, Finding, Level, Moving, ProviderSeen, Waiting, WorkerSeen, judge, worst
+from opensmm.domain.health import (
+    Facts,
+    Finding,
+    Followed,
+    Level,
+    Moving,
+    Named,
+    ProviderSeen,
+    Shelf,
+    Waiting,
+    WorkerSeen,
+    judge,
+    worst,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HALF_AN_HOUR = timedelta(minutes=30)
 WORKER = WorkerSeen("alpha", 7, NOW - timedelta(days=3), NOW - timedelta(seconds=2))
 WELL = Facts(
     workers=(WORKER,), providers=(ProviderSeen(ProviderId(1), "Sandbox"),), catalogue_version=4, database_bytes=5 << 20,
@@ -40,6 +54,9 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("refills", "0 to be passed on"),
         ("cancels", "0 to be passed on"),
         ("provider Sandbox", "answers"),
+        ("quarantine", "none"),
+        ("halted", "none"),
+        ("below cost", "none"),
         ("database", "5 MiB"),
         ("catalogue", "version 4"),
     ] == [(finding.name, finding.says) for finding in findings]
@@ -130,3 +147,32 @@ def test_a_count_that_was_cut_short_says_so():
 def test_the_worst_finding_counts():
     findings = [Finding("a", Level.LOOK, ""), Finding("b", Level.ACT, ""), Finding("c", Level.OK, "")]
     assert (Level.ACT, Level.OK) == (worst(findings), worst([]))
+
+
+@pytest.mark.parametrize(
+    ("followed", "level", "says"),
+    [
+        (Followed(HALF_AN_HOUR, NOW), Level.OK, "taken over 0 seconds ago"),
+        (Followed(HALF_AN_HOUR, NOW - 3 * HALF_AN_HOUR), Level.OK, "taken over 90 minutes ago"),
+        (Followed(HALF_AN_HOUR, NOW - 4 * HALF_AN_HOUR), Level.LOOK, "taken over 2 hours ago"),
+        (Followed(HALF_AN_HOUR), Level.LOOK, "never read"),
+        (
+            Followed(HALF_AN_HOUR, NOW, "it is empty"),
+            Level.LOOK,
+            "taken over 0 seconds ago; the newest was not: it is empty",
+        ),
+    ],
+)
+def test_a_price_list_that_is_late_or_was_not_believed_is_told(followed, level, says):
+    told = found("price list Sandbox", providers=(replace(WELL.providers[0], followed=followed),))
+    assert (level, says, level is Level.LOOK) == (told.level, told.says, bool(told.do))
+
+
+def test_services_that_are_not_sold_as_they_stand_are_named():
+    shelf = Shelf(Named(7, (1, 2, 3, 4, 5)), Named(1, (9,)), Named(1, (8,)), holds=True)
+    told = {one.name: one.says for one in judge(replace(WELL, shelf=shelf), NOW) if one.level is Level.LOOK}
+    assert {
+        "quarantine": "services 1, 2, 3, 4, 5 and 2 more whose cost moved too far to be sold unseen",
+        "halted": "services 9 off sale, since no provider lists them as they are sold",
+        "below cost": "services 8 cost more than they are sold at: orders are taken and held",
+    } == told

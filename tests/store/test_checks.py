@@ -57,6 +57,10 @@ BREAKS = {
         "insert into transfer (debit, credit, amount, kind, customer_id, order_id, sequence, created) "
         "values (-2, 1, 5, 'return', 1, 1, 1, now())",
     ],
+    "P4": [
+        "update attempt set quoted = 0.91 where order_id = 1",
+        "update delivery set ceiling = 0.91 where order_id = 1",
+    ],
     "O1": [
         "delete from transfer where order_id = 6",
         "update transfer set amount = amount - 1 where order_id = 6",

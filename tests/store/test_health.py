@@ -8,7 +8,7 @@ import pytest
 from tests.panel import DEFAULT, SANDBOX, fetch
 
 from opensmm.base.ids import ProviderId
-from opensmm.domain.health import Moving, ProviderSeen, Waiting, WorkerSeen
+from opensmm.domain.health import Followed, Moving, Named, ProviderSeen, Shelf, Waiting, WorkerSeen
 from opensmm.store import health, workers
 from opensmm.store.workers import Worker
 
@@ -130,3 +130,27 @@ async def test_workers_are_on_the_list_until_they_leave_or_are_forgotten(stocked
     assert [WorkerSeen("beta", 11, second.started, now)] == await workers.seen(stocked)
     await workers.leave(stocked, second)
     assert [] == await workers.seen(stocked)
+
+
+async def test_price_lists_are_told_of_where_they_are_followed(stocked, now):
+    await stocked.execute(
+        """insert into provider (name, kind, currency, sync_every_min, synced, sync_fault)
+           values ('A', 'panel', 'USD', 30, %s, 'why'), ('B', 'panel', 'USD', 0, null, ''), ('C', 'manual', 'USD', 30,
+                   null, '')""",
+        [now],
+    )
+    seen = {one.name: one.followed for one in (await health.facts(stocked, now)).providers}
+    assert {"A": Followed(timedelta(minutes=30), now, "why"), "B": None, "C": None, SANDBOX: None} == seen
+
+
+async def test_services_that_are_not_sold_as_they_stand_are_named(stocked, now):
+    assert Shelf() == (await health.facts(stocked, now)).shelf
+    await stocked.execute("update route set quarantined = %s where service_id in (1, 7)", [now])
+    await stocked.execute("update service set halted = 'gone' where id in (2, 7)")
+    await stocked.execute("update service set cost = 0.91 where id in (3, 4, 6)")
+    await stocked.execute("update service set cost = 0.90, halted = 'type' where id = 5")
+    await stocked.execute("update service set cost = 999 where id = 8")
+    await stocked.execute("insert into price (price_list_id, service_id, rate) values (9, 8, 998), (9, 3, 5)")
+    await stocked.execute("update panel set below_cost = 'hold'")
+    expected = Shelf(Named(1, (1,)), Named(2, (2, 5)), Named(3, (3, 4, 8)), holds=True)
+    assert expected == (await health.facts(stocked, now)).shelf

@@ -24,6 +24,7 @@ from opensmm.store import (
     refill_tasks,
     refills,
     staff,
+    sync,
 )
 
 LARGE = 200_000
@@ -148,6 +149,8 @@ HOT = {
     "refills: refillable": (refills, "_REFILLABLE", [RECENT]),
     "refills: views": (refills, "_VIEWS", [SOME]),
     "refills: newest": (refills, "_NEWEST", [SOME]),
+    "sync: go on": (sync, "_GO_ON", {"services": [1, 2], "now": TIMES[0]}),
+    "sync: approve": (sync, "_APPROVE", [RECENT[1], 1]),
     "health: due": (health, "_DUE", {"now": TIMES[0], "most": 1000}),
     "health: sending": (health, "_SENDING", {"most": 1000}),
     "health: moving": (health, "_MOVING", {"most": 1000} | health.moving_at(TIMES[0])),

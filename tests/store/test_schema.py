@@ -52,6 +52,14 @@ def attempt(**changes):
     return row | {"fence": 1} | changes
 
 
+def route(**changes):
+    return {"service_id": 1, "position": 0, "provider_id": 1, "provider_service": "3"} | changes
+
+
+def provider(**changes):
+    return {"name": "Upstream", "kind": "panel", "currency": "USD"} | changes
+
+
 def rule(**changes):
     return {"version": 1, "at": NOW, "actor": "test", "kind": "deny", "value": "example.org"} | changes
 
@@ -104,6 +112,13 @@ async def test_an_order_may_be_given_an_id_by_whoever_moves_in(conn):
         (service, "service", {"type": "default"}, "service_type"),
         (service, "service", {"delivery_method": "undisclosed"}, "service_on_sale_is_disclosed"),
         (service, "service", {"delivery_method": "bots"}, "service_delivery_method"),
+        (service, "service", {"halted": "paused"}, "service_halted"),
+        (route, "route", {"off": "away"}, "route_off"),
+        (provider, "provider", {"sync_every_min": -1}, "provider_sync_every"),
+        (provider, "provider", {"price_share": -1}, "provider_price_share"),
+        (provider, "provider", {"margin": Decimal("NaN")}, "provider_margin"),
+        (provider, "provider", {"added": Decimal(-1)}, "provider_added"),
+        (provider, "provider", {"decimals": 9}, "provider_decimals"),
         (rule, "policy_rule", {"kind": "forbid"}, "policy_rule_kind"),
         (rule, "policy_rule", {"value": ""}, "policy_rule_value"),
         (delivery, "delivery", {"remains": 101}, "delivery_remains"),

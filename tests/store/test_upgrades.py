@@ -37,6 +37,22 @@ def test_services_from_before_go_off_sale_until_their_delivery_is_stated(databas
         assert [(True,)] == owner.execute("select count(*) > 50 from policy_rule").fetchall()
 
 
+def test_orders_from_before_may_cost_no_more_than_they_were_sold_for_either(database):
+    migrate_to(database.owner_url, "0006_policy")
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute(
+            """insert into orders (id, customer_id, service_id, link, quantity, rate, packaged, charge, created)
+               select n, 1, 1, 'x', 100, r, false, 0, now() from unnest(array[0.9, 0, 0.5]) with ordinality a (r, n)"""
+        )
+        owner.execute(
+            """insert into delivery (order_id, run, service_id, quantity, state)
+               values (1, 1, 1, 100, 'queued'), (2, 1, 1, 100, 'held'), (3, 1, 1, 100, 'completed')"""
+        )
+        schema.migrate(database.owner_url, APP)
+        query = "select order_id, ceiling::text from delivery order by order_id"
+        assert [(1, "0.9"), (2, None), (3, None)] == owner.execute(query).fetchall()
+
+
 def test_a_new_panel_begins_at_the_first_version(database):
     with psycopg.connect(database.app_url) as app:
         assert [(1,)] == app.execute("select catalogue_version from panel").fetchall()

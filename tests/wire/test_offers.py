@@ -15,7 +15,7 @@ LINE = {
     "service": 7, "name": "Likes", "type": "Default", "category": "First", "rate": "0.90", "min": "10", "max": "10000",
     "refill": True, "cancel": False,
 }  # fmt: skip
-LIKES = Offer("7", "Likes", "First", ServiceType.DEFAULT, Decimal("0.90"), 10, 10_000, refill=True)
+LIKES = Offer("7", "Likes", "First", ServiceType.DEFAULT, Decimal("0.90"), 10, 10_000, refill=True, cancel=False)
 
 
 def read(said):
@@ -30,7 +30,7 @@ def read(said):
         {"status": "success", "services": [LINE]},
         {"7": {name: value for name, value in LINE.items() if name != "service"}},
         [{**LINE, "service": "7", "rate": 0.90, "min": 10, "max": "10,000", "refill": "1", "cancel": "0"}],
-        [{**LINE, "service": "7.0", "rate": "0.90", "min": "10.0", "type": "default", "refill": 1, "cancel": None}],
+        [{**LINE, "service": "7.0", "rate": "0.90", "min": "10.0", "type": "default", "refill": 1, "cancel": 0}],
         b"\xef\xbb\xbf<br>Notice: x in /a.php on line 1\n" + json.dumps([LINE]).encode(),
     ],
 )

@@ -18,7 +18,7 @@ from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_send
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
 from opensmm.domain.interventions import Denial, Run, RunEnding, Subject
-from opensmm.store import audit, cancels, customers
+from opensmm.store import audit, cancels, customers, sync
 from opensmm.store import evidence as kept
 from opensmm.store import interventions as rows
 from opensmm.store.connection import Connection
@@ -98,8 +98,11 @@ def _ended(order: OrderId, one: RunEnding, was: rows.Tried, by: By) -> Note:
     return Note((order, one.run, was.number), was.provider, EvidenceKind.OPERATOR, Conclusion.ENDED, detail)
 
 
-async def resend(connection: Connection, order: OrderId, run: int | None, signed: str, by: By) -> Outcome:
-    """Has a run sent again. ``signed``: why the operator takes the risk of an order that may have been bought."""
+async def resend(
+    connection: Connection, order: OrderId, run: int | None, signed: str, by: By, *, below_cost: bool = False
+) -> Outcome:
+    """Has a run sent again. ``signed``: why the operator takes the risk of an order that may have been bought.
+    ``below_cost``: it may cost what its cheapest provider asks at this moment, though it was sold for less."""
     async with connection.transaction():
         chosen = await _chosen(connection, order, run)
         decided = chosen if isinstance(chosen, Denial) else interventions.resend(chosen, signed=bool(signed))
@@ -109,7 +112,10 @@ async def resend(connection: Connection, order: OrderId, run: int | None, signed
             note = await _said(connection, order, decided, Conclusion.RISKED, by, {"signed": signed})
             await kept.keep(connection, [note], by.now)
         await rows.queue_again(connection, order, decided.run, by.now)
-        await _note(connection, order, "order.resend", by, {"run": decided.run, "signed": signed})
+        said: dict[str, object] = {"run": decided.run, "signed": signed}
+        if below_cost:
+            said["ceiling"] = await sync.approve_cost(connection, order, decided.run)
+        await _note(connection, order, "order.resend", by, said)
     return True
 
 

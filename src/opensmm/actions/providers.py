@@ -6,9 +6,10 @@ from datetime import datetime
 import msgspec
 from msgspec import structs
 
+from opensmm.actions import sync
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.domain.offers import MAX_ROUTES, Offer, RouteTo, cheapest_first
+from opensmm.domain.offers import MAX_ROUTES, RouteTo, cheapest_first
 from opensmm.domain.providers import url_fault
 from opensmm.providers.sealing import seal, unseal
 from opensmm.store import audit, offers
@@ -56,6 +57,8 @@ async def edit_provider(
     sealed = seal(pepper, wanted.id, wanted.url, key) if key else known.sealed_key
     await rows.change(connection, structs.replace(wanted, sealed_key=sealed))
     await audit.note(connection, actor, "provider.edit", [str(wanted.id)], now, _said(wanted))
+    if wanted.exchange_rate != known.exchange_rate:
+        await sync.follow_all(connection, wanted.id, now)
 
 
 def _check_url(url: str, *, private: bool) -> None:
@@ -91,28 +94,7 @@ async def set_routes(
     order = cheapest_first(routes, await offers.costs(connection, routes)) if by_cost else list(routes)
     await offers.set_routes(connection, {service: order})
     await offers.set_cheapest_first(connection, [service], by_cost)
+    await sync.follow(connection, [service], now)
     said = {"routes": [f"{route.provider}:{route.provider_service}" for route in order], "by_cost": by_cost}
     await audit.note(connection, actor, "route.set", [str(service)], now, msgspec.json.encode(said).decode())
     return order
-
-
-async def keep_offers(
-    connection: Connection, provider: ProviderId, told: Sequence[Offer], *, actor: str, now: datetime
-) -> list[ServiceId]:
-    """Keeps a provider's price list as seen now, and brings routes that stand by cost into their order anew.
-
-    Returns the services whose routes changed their order.
-    """
-    async with connection.transaction():
-        await offers.keep(connection, provider, told, now)
-        services = await offers.lock_services(connection, await offers.kept_by_cost(connection, provider))
-        before = await offers.routes(connection, services)
-        costs = await offers.costs(
-            connection, sorted({route for routes in before.values() for route in routes}, key=str)
-        )
-        after = {service: cheapest_first(routes, costs) for service, routes in before.items()}
-        moved = {service: routes for service, routes in after.items() if routes != before[service]}
-        if moved:
-            await offers.set_routes(connection, moved)
-            await audit.note(connection, actor, "route.by_cost", [str(service) for service in moved], now)
-    return list(moved)

@@ -50,16 +50,17 @@ async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, privat
 
 
 async def try_out(
-    row: ProviderRow, pepper: bytes, timeout_s: float, *, private: bool, anywhere: bool
+    row: ProviderRow, ours: str, pepper: bytes, timeout_s: float, *, private: bool, anywhere: bool
 ) -> tuple[Tried, ...]:
-    """Asks for the balance and the price list; ``anywhere``: also where the dialects are found by custom.
+    """Asks for the balance and the price list; ``anywhere``: also where the dialects are found by custom. ``ours`` is
+    the panel's currency.
 
     Only addresses of the provider's own scheme, host and port are tried: no other is to see the key.
     """
     tried: list[Tried] = []
     for url in (row.url, *(_elsewhere(row.url) if anywhere else ())):
         async with client_of(structs.replace(row, url=url), pepper, timeout_s, private=private) as client:
-            tried.append(await _try(client, structs.replace(row, url=url)))
+            tried.append(await _try(client, structs.replace(row, url=url), ours))
         if not tried[-1].fault:
             break
     return tuple(tried)
@@ -71,7 +72,7 @@ def _elsewhere(url: str) -> list[str]:
     return [one for one in found if one != url]
 
 
-async def _try(client: Client, row: ProviderRow) -> Tried:
+async def _try(client: Client, row: ProviderRow, ours: str) -> Tried:
     began = time.monotonic()
     try:
         balance, dialect = await client.balance()
@@ -88,14 +89,17 @@ async def _try(client: Client, row: ProviderRow) -> Tried:
         services=len(offered.offers),
         types=dict(Counter(offer.type.value if offer.type else "unknown" for offer in offered.offers)),
         took_ms=took_ms,
-        odd=tuple(_odd(row, spoken, balance.currency, offered)),
+        odd=tuple(_odd(row, ours, spoken, balance.currency, offered)),
     )
 
 
-def _odd(row: ProviderRow, spoken: str, currency: str, offered: Offered) -> Sequence[str]:
+def _odd(row: ProviderRow, ours: str, spoken: str, currency: str, offered: Offered) -> Sequence[str]:
     odd = list(offered.odd)
     if spoken not in ("", row.dialect):
         odd.insert(0, f"its answers look like {spoken}, and it is set to {row.dialect}")
+    if row.exchange_rate == 1 and (currency or row.currency) != ours:
+        words = f"its exchange rate is 1, though {currency or row.currency} is not {ours}"
+        odd.insert(0, f"{words}: costs are taken for {ours}; `provider edit --exchange-rate` sets it")
     if not currency:
         odd.insert(0, f"it names no currency; {row.currency} is taken for granted")
     elif currency != row.currency:

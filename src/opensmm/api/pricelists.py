@@ -82,7 +82,7 @@ class PriceLists:
         before = self._pieces.get(form, {})
         now: dict[ServiceId, tuple[Service, object, bytes]] = {}
         listed = sorted(
-            (service for service in catalogue.services.values() if service.sold),
+            (service for service in catalogue.services.values() if catalogue.sells(service, price_list)),
             key=lambda service: (service.position, service.id),
         )
         for at, service in enumerate(listed):

@@ -1,33 +1,28 @@
 """``import-services``: a provider's price list becomes lines of ours, a plan first."""
 
-import asyncio
 from collections import Counter
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final
 
 import typer
 from rich.progress import Progress
 
-from opensmm.actions import importing, providers, trying
-from opensmm.base.faults import Fault
+from opensmm.actions import importing, sync
 from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, err, fail, now, with_database
-from opensmm.config import Config
+from opensmm.cli.providers import call, found
+from opensmm.cli.sync import percent
 from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
-from opensmm.domain.offers import Offer, Offered
-from opensmm.providers.client import NoAnswer
-from opensmm.store import providers as rows
+from opensmm.domain.offers import Offer
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 
 SHOWN: Final = 20
 """Lines of each kind that a person is shown of a plan."""
-MOST_PERCENT: Final = 100_000
 
 
 def import_services(
     provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name or its id.")],
     write: Annotated[bool, typer.Option("--write", help="Do what the plan says. Without it nothing changes.")] = False,
-    percent: Annotated[str, typer.Option("--margin", metavar="PERCENT", help="Added to rates, such as 25.")] = "0",
+    margin: Annotated[str, typer.Option("--margin", metavar="PERCENT", help="Added to rates, such as 25.")] = "0",
     fixed: Annotated[str, typer.Option("--add", metavar="AMOUNT", help="Added per 1000, in our currency.")] = "0",
     decimals: Annotated[int, typer.Option("--decimals", help="Rates are rounded up.", min=0, max=MAX_DECIMALS)] = 4,
     reprice: Annotated[bool, typer.Option("--reprice", help="Move prices that stand here too.")] = False,
@@ -37,14 +32,15 @@ def import_services(
     into: Annotated[str, typer.Option("--into", help="One category for all of them.")] = "",
     category: Annotated[list[str] | None, typer.Option("--category", help="Theirs to take; repeatable.")] = None,
     search: Annotated[str, typer.Option("--search", help="Words that name or category hold.")] = "",
+    confirm: Annotated[bool, typer.Option("--confirm", help="Take a list that lacks much of what was there.")] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Take a provider's services over: new ones come routed to it and off sale, for you to look at."""
     config = configured(data)
-    row = with_database(config, lambda connection: _found(connection, provider))
-    terms = Terms(row.exchange_rate, _amount(percent), _amount(fixed), decimals, _categories(renamed or []), into)
-    offered = _fetch(config, row)
+    row = with_database(config, lambda connection: found(connection, provider))
+    terms = Terms(row.exchange_rate, percent(margin), percent(fixed), decimals, _categories(renamed or []), into)
+    offered = call(config, row, lambda client: client.services())
 
     def wanted(offer: Offer) -> bool:
         held = search.lower() in offer.name.lower() or search.lower() in offer.category.lower()
@@ -52,10 +48,16 @@ def import_services(
 
     async def work(connection: Connection) -> tuple[Plan, int]:
         async with connection.transaction():
-            if write:
-                await providers.keep_offers(connection, row.id, offered.offers, actor=ACTOR, now=now())
             plan = await importing.plan_import(connection, row.id, offered.offers, terms, wanted)
-            return plan, await _write(connection, row, plan, reprice=reprice) if write else 0
+            if not write:
+                return plan, 0
+            written = await _write(connection, row, plan, reprice=reprice)
+            # Prices that move with it are agreed to; other moves are for the quarantine.
+            agreed = [one.before.id for one in plan.changed] if reprice else []
+            await sync.take(
+                connection, row.id, offered.offers, confirmed=confirm, agreed=agreed, actor=ACTOR, now=now()
+            )
+            return plan, written
 
     plan, written = with_database(config, work)
     said = _summary(plan, written)
@@ -71,35 +73,6 @@ async def _write(connection: Connection, row: ProviderRow, plan: Plan, *, repric
             wrote=lambda some: progress.advance(bar, some),
         )  # fmt: skip
     return count
-
-
-async def _found(connection: Connection, provider: str) -> ProviderRow:
-    row = await rows.named(connection, provider)
-    if row is None:
-        raise Fault(f"there is no provider {provider!r}")
-    return row
-
-
-def _fetch(config: Config, row: ProviderRow) -> Offered:
-    async def work() -> Offered:
-        timeout_s, private = config.provider_timeout_s, config.private_providers
-        async with trying.client_of(row, config.pepper(), timeout_s, private=private) as client:
-            return await client.services()
-
-    try:
-        return asyncio.run(work())
-    except (Fault, NoAnswer) as error:
-        fail(f"{row.name}: {error}")
-
-
-def _amount(text: str) -> Decimal:
-    try:
-        amount = Decimal(text.removesuffix("%"))
-    except InvalidOperation:
-        fail(f"{text!r} is not a number", MISUSED)
-    if not amount.is_finite() or not 0 <= amount <= MOST_PERCENT:
-        fail(f"a margin is not below 0 and not above {MOST_PERCENT}", MISUSED)
-    return amount
 
 
 def _categories(renamed: list[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from rich.table import Table
 
 from opensmm.actions import interventions
@@ -27,6 +27,7 @@ _PROVIDER_ORDER: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 MOST_REASON: Final = 500
 MOST_LISTED: Final = 10_000
 MOST_REFUNDS: Final = 1000
+NO_ROUTE: Final = "no provider lists it at the price it was sold for"
 
 
 def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
@@ -60,14 +61,19 @@ def resend(
     sign: Annotated[
         str, typer.Option("--sign", help="Why you take the risk that an unsure order is bought twice.")
     ] = "",
+    below_cost: Annotated[
+        bool, typer.Option("--below-cost", help="It may cost what it costs now, though it was sold for less.")
+    ] = False,
     run: Run = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Send an order again that is proved not to have been bought; an unsure one only with --sign."""
+    """Send an order again that is proved not to have been bought; an unsure one only with --sign, and one that costs
+    more than it was sold for only with --below-cost."""
+    signed = sign.strip()[:MOST_REASON]
     _do(
         order, "queued again", reason, data, json,
-        lambda c, by: interventions.resend(c, OrderId(order), run, sign.strip()[:MOST_REASON], by),
+        lambda c, by: interventions.resend(c, OrderId(order), run, signed, by, below_cost=below_cost),
     )  # fmt: skip
 
 
@@ -142,6 +148,7 @@ def list_waiting(
     asked = {"unsure": unsure, "held": held, "stuck": stuck}
     kinds = frozenset(kind for kind, wanted in asked.items() if wanted or not any(asked.values()))
     found = with_database(configured(data), lambda connection: waiting(connection, kinds, now(), limit))
+    found = [replace(one, answer=NO_ROUTE) if one.state == "held" and one.answer is None else one for one in found]
     if json:
         answer({"orders": [asdict(one) for one in found]}, "", json=True)
         return

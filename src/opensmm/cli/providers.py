@@ -14,10 +14,11 @@ import typer
 from msgspec import structs
 from rich.table import Table
 
-from opensmm.actions import providers, trying
+from opensmm.actions import providers, sync, trying
+from opensmm.actions.sync import Doubtful
 from opensmm.actions.trying import Tried
 from opensmm.base.faults import Fault
-from opensmm.base.ids import ProviderId
+from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.base.money import short
 from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
 from opensmm.config import Config
@@ -33,6 +34,7 @@ from opensmm.domain.providers import (
     hours_left,
 )
 from opensmm.providers.client import Client, NoAnswer
+from opensmm.store import catalogue
 from opensmm.store import providers as rows
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
@@ -137,7 +139,7 @@ def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> N
 
     async def work(connection: Connection) -> None:
         async with connection.transaction():
-            known = await rows.lock(connection, (await _found(connection, provider)).id)
+            known = await rows.lock(connection, (await found(connection, provider)).id)
             assert known is not None
             private = config.private_providers
             changed = structs.replace(known, **changes)
@@ -146,11 +148,16 @@ def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> N
     with_database(config, work)
 
 
-async def _found(connection: Connection, provider: str) -> ProviderRow:
+async def found(connection: Connection, provider: str) -> ProviderRow:
     row = await rows.named(connection, provider)
     if row is None:
         raise Fault(f"there is no provider {provider!r}")
     return row
+
+
+async def _found_with_currency(connection: Connection, provider: str) -> tuple[ProviderRow, str]:
+    """A provider, and the panel's currency."""
+    return await found(connection, provider), await catalogue.currency(connection)
 
 
 def _changes(
@@ -230,12 +237,12 @@ async def _listed(connection: Connection) -> list[dict[str, Any]]:
 @provider_verbs.command("list")
 def list_providers(data: Data = None, json: Json = False) -> None:
     """Show the providers: whether they are called, how they fare, and how long their balance will last."""
-    found = with_database(configured(data), _listed)
+    known = with_database(configured(data), _listed)
     if json:
-        answer({"providers": found}, "", json=True)
+        answer({"providers": known}, "", json=True)
         return
     table = Table("id", "name", "kind", "dialect", "balance", "lasts", "", box=None, pad_edge=False)
-    for one in found:
+    for one in known:
         balance = "" if one["balance"] is None else f"{one['balance']} {one['currency']}"
         lasts = "" if one["hours_left"] is None else f"{one['hours_left']} h"
         table.add_row(str(one["id"]), one["name"], one["kind"], one["dialect"], balance, lasts, _fares(one))
@@ -257,7 +264,7 @@ def show(provider: Who, data: Data = None, json: Json = False) -> None:
     """Show all that is kept of a provider, but its key."""
 
     async def work(connection: Connection) -> dict[str, Any]:
-        row = await _found(connection, provider)
+        row = await found(connection, provider)
         readings = await rows.readings(connection, now() - timedelta(days=7))
         return _told(row, readings.get(row.id, []))
 
@@ -274,10 +281,10 @@ def check(
 ) -> None:
     """Try a provider's address, key and dialect; nothing is ordered. Exits 1 where it cannot be used."""
     config = configured(data)
-    row, pepper = with_database(config, lambda connection: _found(connection, provider)), config.pepper()
-    private, timeout_s = config.private_providers, config.provider_timeout_s
+    row, ours = with_database(config, lambda connection: _found_with_currency(connection, provider))
+    pepper, private, timeout_s = config.pepper(), config.private_providers, config.provider_timeout_s
     try:
-        tried = asyncio.run(trying.try_out(row, pepper, timeout_s, private=private, anywhere=anywhere))
+        tried = asyncio.run(trying.try_out(row, ours, pepper, timeout_s, private=private, anywhere=anywhere))
     except Fault as error:
         fail(str(error))
     answer({"ok": not tried[-1].fault, "tried": tried}, "\n".join(map(_report, tried)), json=json)
@@ -302,8 +309,8 @@ def _report(tried: Tried) -> str:
 def balance(provider: Who, data: Data = None, json: Json = False) -> None:
     """Ask a provider for the balance it keeps for us, and keep it."""
     config = configured(data)
-    row = with_database(config, lambda connection: _found(connection, provider))
-    told, _ = _call(config, row, lambda client: client.balance())
+    row = with_database(config, lambda connection: found(connection, provider))
+    told, _ = call(config, row, lambda client: client.balance())
     reading = Reading(now(), Decimal(short(told.amount)))
     with_database(config, lambda connection: rows.keep_balances(connection, [(row.id, reading)]))
     currency = told.currency or row.currency
@@ -318,29 +325,35 @@ def services(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Fetch a provider's price list, keep it, and show it. Routes that stand by cost are put in order anew."""
+    """Fetch a provider's price list and show it; services follow it as with `provider sync`."""
     config = configured(data)
-    row = with_database(config, lambda connection: _found(connection, provider))
-    offered: Offered = _call(config, row, lambda client: client.services())
-    moved = with_database(
-        config,
-        lambda connection: providers.keep_offers(connection, row.id, offered.offers, actor=ACTOR, now=now()),
-    )
+    row = with_database(config, lambda connection: found(connection, provider))
+    offered: Offered = call(config, row, lambda client: client.services())
+    moved, odd = with_database(config, lambda connection: _taken(connection, row, offered))
     wanted = search.lower()
-    found = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
+    shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
     if json:
-        answer({"services": found, "odd": offered.odd, "reordered": moved}, "", json=True)
+        answer({"services": shown, "odd": odd, "reordered": moved}, "", json=True)
         return
     table = Table("id", "category", "name", "type", "rate", "min", "max", box=None, pad_edge=False)
-    for one in found:
+    for one in shown:
         kind = one.type.value if one.type else "unknown"
         table.add_row(one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
     out.print(table)
-    for odd in offered.odd:
-        out.print(f"odd: {odd}", markup=False)
+    for text in odd:
+        out.print(f"odd: {text}", markup=False)
 
 
-def _call(config: Config, row: ProviderRow, ask: Callable[[Client], Awaitable[Result]]) -> Result:
+async def _taken(connection: Connection, row: ProviderRow, offered: Offered) -> tuple[list[ServiceId], tuple[str, ...]]:
+    """The services whose routes stand in another order by it, and what was odd."""
+    try:
+        taken = await sync.take(connection, row.id, offered.offers, actor=ACTOR, now=now())
+    except Doubtful as why:
+        return [], (*offered.odd, f"{why}: nothing follows it; `provider sync --confirm` takes it over")
+    return taken.reordered, offered.odd
+
+
+def call(config: Config, row: ProviderRow, ask: Callable[[Client], Awaitable[Result]]) -> Result:
     """Asks a provider one thing, outside of any transaction."""
 
     async def work() -> Result:

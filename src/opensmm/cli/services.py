@@ -7,7 +7,7 @@ import typer
 from msgspec import structs
 from rich.table import Table
 
-from opensmm.actions import catalogue
+from opensmm.actions import catalogue, sync
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
@@ -54,7 +54,8 @@ def list_services(data: Data = None, json: Json = False) -> None:
             str(service.max),
             service.delivery_method.value,
         )
-        table.add_row(*said, marks if service.on_sale else f"{marks} off sale")
+        why = "off sale" if not service.on_sale else service.halted or ""
+        table.add_row(*said, f"{marks} {why}".strip())
     out.print(table)
 
 
@@ -91,7 +92,7 @@ def add(
 ) -> None:
     """Put a service on the price list; on sale it may be once it says with --method how it is delivered."""
     service = Service(
-        id=ServiceId(service_id), name=name, type=kind, category=category, rate=_rate(rate), min=least, max=most,
+        id=ServiceId(service_id), name=name, type=kind, category=category, rate=read_rate(rate), min=least, max=most,
         refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed),
         on_sale=bool(on_sale), delivery_method=method or DeliveryMethod.UNDISCLOSED,
     )  # fmt: skip
@@ -105,6 +106,7 @@ def add(
                 fail(f"there is a service {service.id} already; see `service edit`")
             saved = await catalogue.save_services(connection, [service], actor=ACTOR, now=now())
             await rows.route_to(connection, saved, provider)
+            await sync.follow(connection, saved, now())
             return saved[0]
 
     saved = with_database(configured(data), work)
@@ -129,8 +131,8 @@ def edit(
 ) -> None:
     """Change a service. Orders placed before keep what they were sold at; the API shows it within a second."""
     wanted = {
-        "name": name, "category": category, "rate": None if rate is None else _rate(rate), "min": least, "max": most,
-        "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "on_sale": on_sale,
+        "name": name, "category": category, "rate": None if rate is None else read_rate(rate),
+        "min": least, "max": most, "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "on_sale": on_sale,
         "delivery_method": method,
     }  # fmt: skip
     changes: dict[str, Any] = {field: value for field, value in wanted.items() if value is not None}
@@ -157,7 +159,7 @@ def _check_range(service: Service) -> None:
         fail("the largest quantity is below the smallest", MISUSED)
 
 
-def _rate(text: str) -> Decimal:
+def read_rate(text: str) -> Decimal:
     try:
         rate = Decimal(text)
     except InvalidOperation:

@@ -44,6 +44,21 @@ class DeliveryMethod(StrEnum):
     UNDISCLOSED = "undisclosed"
 
 
+class Halt(StrEnum):
+    """Why a service is not sold although the operator has it on sale."""
+
+    GONE = "gone"
+    TYPE = "type"
+    QUARANTINE = "quarantine"
+
+
+class BelowCost(StrEnum):
+    """What becomes of an order for a service that costs more than its customer pays."""
+
+    REFUSE = "refuse"
+    HOLD = "hold"
+
+
 class Counts(StrEnum):
     """Where the quantity of one run comes from."""
 
@@ -97,7 +112,11 @@ _UNDISCLOSED: Final = DeliveryMethod.UNDISCLOSED
 
 
 class Service(Struct, frozen=True):
-    """One line of the price list. ``rate`` is per 1000 (of a package: for one), as many digits as were typed."""
+    """One line of the price list. ``rate`` is per 1000 (of a package: for one), as many digits as were typed.
+
+    ``cost`` is what that costs at its cheapest provider, in the panel's currency, None where nobody knows; it and
+    ``halted`` follow from the providers' price lists, and are not the operator's to edit.
+    """
 
     id: ServiceId
     name: str
@@ -117,6 +136,8 @@ class Service(Struct, frozen=True):
     on_sale: bool = True
     position: int = 0
     delivery_method: DeliveryMethod = DeliveryMethod.UNDISCLOSED
+    cost: Decimal | None = None
+    halted: Halt | None = None
 
     @property
     def disclosed(self) -> bool:
@@ -124,8 +145,12 @@ class Service(Struct, frozen=True):
 
     @property
     def sold(self) -> bool:
-        """On sale, which a service is not before it states how it is delivered."""
-        return self.on_sale and self.delivery_method is not _UNDISCLOSED
+        """On sale, which a service is not before it states how it is delivered, and with somebody to fulfil it."""
+        return self.on_sale and self.delivery_method is not _UNDISCLOSED and self.halted is None
+
+    def covers_cost(self, rate: Decimal) -> bool:
+        """Whether it may be sold at a rate unseen. That it is free the operator has stated."""
+        return self.cost is None or rate >= self.cost or self.free
 
 
 class Catalogue(Struct, frozen=True):
@@ -139,11 +164,18 @@ class Catalogue(Struct, frozen=True):
     services: Mapping[ServiceId, Service]
     rates: Mapping[tuple[PriceListId, ServiceId], Decimal]
     policy: Policy = NO_POLICY
+    below_cost: BelowCost = BelowCost.REFUSE
 
-    def service(self, service_id: int) -> Service | None:
-        """The service where it is on sale."""
+    def service(self, service_id: int, price_list: PriceListId) -> Service | None:
+        """The service where it is sold to this price list."""
         found = self.services.get(ServiceId(service_id))
-        return found if found is not None and found.sold else None
+        return found if found is not None and self.sells(found, price_list) else None
+
+    def sells(self, service: Service, price_list: PriceListId) -> bool:
+        """Never below its cost, unless the operator looks at such orders before they go out."""
+        if not service.sold or service.cost is None:
+            return service.sold
+        return self.below_cost is BelowCost.HOLD or service.covers_cost(self.rate(price_list, service))
 
     def rate(self, price_list: PriceListId, service: Service) -> Decimal:
         return self.rates.get((price_list, service.id), service.rate)

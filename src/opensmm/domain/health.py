@@ -33,6 +33,10 @@ BALANCE_ACT_H: Final = 6
 """A balance that lasts no longer is topped up now: a provider without money refuses everything."""
 TRANSACTION_LOOK: Final = timedelta(minutes=5)
 TRANSACTION_ACT: Final = timedelta(hours=4)
+LISTS_MISSED: Final = 3
+"""After so many intervals without a price list its costs are no longer taken for known."""
+NAMED: Final = 5
+"""Services that a finding names one by one."""
 COUNTED: Final = 50_000
 """Rows that are looked at for one fact; where there are more, the count says "at least"."""
 
@@ -59,9 +63,34 @@ class Moving(Struct, frozen=True):
     long: Waiting = Waiting()
 
 
+class Followed(Struct, frozen=True):
+    """How a provider's price list is followed: how often, when it was last taken over, and why not since."""
+
+    every: timedelta
+    taken: datetime | None = None
+    fault: str = ""
+
+
+class Named(Struct, frozen=True):
+    """How many services, and the ids of the first of them."""
+
+    count: int = 0
+    first: tuple[int, ...] = ()
+
+
+class Shelf(Struct, frozen=True):
+    """Services on sale that are not sold, or not at this price: those that wait for approval, those that no provider
+    lists as they are sold, those that cost more than a price list asks."""
+
+    quarantined: Named = Named()
+    halted: Named = Named()
+    below_cost: Named = Named()
+    holds: bool = False
+
+
 class ProviderSeen(Struct, frozen=True):
     """``failures`` are in a row; ``resting_until`` is when it is tried again; ``hours_left`` is how long its balance
-    lasts at the pace of the last day, where that is known."""
+    lasts at the pace of the last day, where that is known; ``followed`` is None where its price list is not."""
 
     id: ProviderId
     name: str
@@ -69,6 +98,7 @@ class ProviderSeen(Struct, frozen=True):
     failures: int = 0
     resting_until: datetime | None = None
     hours_left: Decimal | None = None
+    followed: Followed | None = None
 
 
 class Facts(Struct, frozen=True):
@@ -87,6 +117,7 @@ class Facts(Struct, frozen=True):
     held: Waiting = Waiting()
     refills: Waiting = Waiting()
     cancels: Waiting = Waiting()
+    shelf: Shelf = Shelf()
 
 
 class Level(StrEnum):
@@ -117,7 +148,8 @@ def alive(facts: Facts, now: datetime) -> list[WorkerSeen]:
 
 def judge(facts: Facts, now: datetime) -> list[Finding]:
     """What an operator must know, in the order in which to read it. There is a finding of every name, well or not;
-    providers have one each, and one more for a balance whose end can be reckoned."""
+    providers have one each, one more for a balance whose end can be reckoned, and one for a price list that is
+    followed."""
     return [
         _workers(facts, now),
         _due(facts.due, now),
@@ -129,6 +161,8 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _passing("cancels", facts.cancels, CANCEL_LOOK, now),
         *_providers(facts.providers, now),
         *_balances(facts.providers),
+        *_price_lists(facts.providers, now),
+        *_shelf(facts.shelf),
         _database(facts, now),
         Finding("catalogue", Level.OK, f"version {facts.catalogue_version}"),
     ]
@@ -143,6 +177,10 @@ _DECIDE: Final = "`opensmm orders show ORDER` tells why; they wait for your deci
 _TELL: Final = "see the providers below; one that knows no such action must be told by hand"
 _REACH: Final = "see whether it can be reached from here, and what the worker's log says of it"
 _TOP_UP: Final = "top it up there; `opensmm provider balance NAME` asks again"
+_SYNC: Final = "`opensmm provider sync NAME` reads it again, and says why; --confirm takes a list that lacks much"
+_APPROVE: Final = "`opensmm service quarantine list` tells costs and prices; `approve` sells them again"
+_HALTED: Final = "`opensmm service list`: route them elsewhere, or take them off sale; they return by themselves"
+_PRICE: Final = "`opensmm service below-cost list`: raise the price, or find another provider"
 _TRANSACTION: Final = "find it in pg_stat_activity; while it lasts, dead rows of every table stay"
 
 
@@ -211,6 +249,37 @@ def _balances(providers: tuple[ProviderSeen, ...]) -> Iterator[Finding]:
             level = _by_hours(provider.hours_left)
             words = f"lasts {provider.hours_left} h at the pace of the last day"
             yield Finding(f"balance {provider.name}", level, words, _TOP_UP if level != Level.OK else "")
+
+
+def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
+    for provider in providers:
+        followed = provider.followed
+        if not provider.enabled or followed is None:
+            continue
+        name = f"price list {provider.name}"
+        words = "never read" if followed.taken is None else f"taken over {_span(now - followed.taken)} ago"
+        late = followed.taken is None or now - followed.taken > LISTS_MISSED * followed.every
+        if followed.fault or late:
+            why = f"; the newest was not: {followed.fault}" if followed.fault else ""
+            yield Finding(name, Level.LOOK, f"{words}{why}", _SYNC)
+        else:
+            yield Finding(name, Level.OK, words)
+
+
+def _shelf(shelf: Shelf) -> Iterator[Finding]:
+    below = "taken and held" if shelf.holds else "refused"
+    told = (
+        ("quarantine", shelf.quarantined, "whose cost moved too far to be sold unseen", _APPROVE),
+        ("halted", shelf.halted, "off sale, since no provider lists them as they are sold", _HALTED),
+        ("below cost", shelf.below_cost, f"cost more than they are sold at: orders are {below}", _PRICE),
+    )
+    for name, found, words, do in told:
+        if not found.count:
+            yield Finding(name, Level.OK, "none")
+            continue
+        more = f" and {found.count - len(found.first)} more" if found.count > len(found.first) else ""
+        ids = ", ".join(map(str, found.first))
+        yield Finding(name, Level.LOOK, f"services {ids}{more} {words}", do)
 
 
 def _by_hours(hours_left: Decimal) -> Level:

@@ -89,7 +89,7 @@ def plan(
         elif offer.service not in routed:
             new.append(Import(offer, made))
         else:
-            changes = [change for known in routed[offer.service] if (change := _change(known, made)) is not None]
+            changes = [change for known in routed[offer.service] if (change := _change(known, made, offer)) is not None]
             changed += changes
             same += len(routed[offer.service]) - len(changes)
     listed, alone = set(all_theirs), set(only_here)
@@ -111,17 +111,23 @@ def _service(offer: Offer, terms: Terms) -> Service | str:
         rate=rate,
         min=offer.min,
         max=offer.max,
-        refill=offer.refill,
-        cancel=offer.cancel,
-        dripfeed=offer.dripfeed and SHAPES[offer.type].may_drip,
+        refill=bool(offer.refill),
+        cancel=bool(offer.cancel),
+        dripfeed=bool(offer.dripfeed) and SHAPES[offer.type].may_drip,
         description=offer.description,
         on_sale=False,
     )
 
 
-def _change(known: Service, made: Service) -> Change | None:
-    """Ranges, offers and the rate follow the provider; name, category and all else stay the operator's."""
-    limits = {"min": made.min, "max": made.max}
-    flags = {"refill": made.refill, "cancel": made.cancel, "dripfeed": made.dripfeed}
-    after = structs.replace(known, rate=made.rate, **limits, **flags)
+def _change(known: Service, made: Service, offer: Offer) -> Change | None:
+    after = structs.replace(followed(known, offer), rate=made.rate)
     return None if after == known else Change(known, after, after.rate != known.rate)
+
+
+def followed(known: Service, offer: Offer) -> Service:
+    """Ranges, and the flags that the list tells, follow the provider; name, category and all else stay the
+    operator's."""
+    drips = None if offer.dripfeed is None else offer.dripfeed and SHAPES[known.type].may_drip
+    told = {"refill": offer.refill, "cancel": offer.cancel, "dripfeed": drips}
+    flags = {name: flag for name, flag in told.items() if flag is not None}
+    return structs.replace(known, min=offer.min, max=offer.max, **flags)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
@@ -18,7 +19,8 @@ MAX_ROUTES: Final = 20
 class Offer(Struct, frozen=True):
     """One line. ``service`` is the provider's own number, ``type`` None where its word is none of the trade's.
 
-    ``rate`` is per 1000 (of a package: for one) in the provider's currency.
+    ``rate`` is per 1000 (of a package: for one) in the provider's currency. A flag is None where the list does not
+    say: neither dialect tells all three.
     """
 
     service: str
@@ -28,9 +30,9 @@ class Offer(Struct, frozen=True):
     rate: Decimal
     min: int
     max: int
-    refill: bool = False
-    cancel: bool = False
-    dripfeed: bool = False
+    refill: bool | None = None
+    cancel: bool | None = None
+    dripfeed: bool | None = None
     description: str = ""
 
 
@@ -40,6 +42,15 @@ class Offered(Struct, frozen=True):
     offers: tuple[Offer, ...]
     odd: tuple[str, ...] = ()
     dialect: str = ""
+
+
+class Off(StrEnum):
+    """Why a route is not used: the provider lists it no more, lists it as another type, or its cost has moved too far
+    while another route serves."""
+
+    GONE = "gone"
+    TYPE = "type"
+    MOVED = "moved"
 
 
 class RouteTo(Struct, frozen=True):

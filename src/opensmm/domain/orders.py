@@ -80,7 +80,7 @@ def draft(ask: Add, catalogue: Catalogue, price_list: PriceListId, habits: Habit
     """Checks an ask against the price list, in the published order, and prices it. Without details no day matters."""
     if ask.service is None:
         return Refused(Refusal.SERVICE_MISSING)
-    service = catalogue.service(ask.service)
+    service = catalogue.service(ask.service, price_list)
     if service is None:
         return Refused(Refusal.SERVICE_UNKNOWN)
     shape = SHAPES[service.type]

@@ -17,6 +17,9 @@ KEY_CHARS: Final = (8, 500)
 """Keys of providers: a shorter one cannot be kept out of what is stored of answers."""
 MAX_CONCURRENCY: Final = 1000
 MAX_CALLS_PER_SECOND: Final = 10_000
+MAX_SYNC_EVERY_MIN: Final = 7 * 24 * 60
+MAX_PRICE_SHARE: Final = 10_000
+"""Per cent; a cost that doubles has moved by 100."""
 
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[0-9a-z]([0-9a-z-]*[0-9a-z])?(\.[0-9a-z]([0-9a-z-]*[0-9a-z])?)*\.?", re.I)
 _NUMERIC: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)\.?", re.I)

@@ -8,18 +8,20 @@ import msgspec
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import PriceListId, ProviderId, ServiceId
-from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
+from opensmm.domain.catalogue import BelowCost, Catalogue, DeliveryMethod, Halt, Service, ServiceType
 from opensmm.domain.policy import NO_POLICY
 from opensmm.store import policy
 from opensmm.store.connection import Connection
 
-_VERSION: Final = "select catalogue_version, currency from panel"
-_SERVICES: Final = """
+_VERSION: Final = "select catalogue_version, currency, below_cost from panel"
+_COLUMNS: Final = """
 select s.id, s.name, s.type, c.name, s.rate, s.min, s.max, s.refill, s.cancel, s.dripfeed, s.free, s.description,
        s.average_time_min, s.refill_wait_h, s.one_active_per_link, s.on_sale, s.position,
-       s.delivery_method
-from service s join category c on c.id = s.category_id where s.version > %s
+       s.delivery_method, s.cost, s.halted
+from service s join category c on c.id = s.category_id
 """
+_SERVICES: Final = f"{_COLUMNS} where s.version > %s"
+_SOME: Final = f"{_COLUMNS} where s.id = any(%s) order by s.id"
 _RATES: Final = "select price_list_id, service_id, rate from price where version > %s"
 CHUNK: Final = 500
 """Rows read before others on the same loop get their turn."""
@@ -30,6 +32,13 @@ async def version(connection: Connection) -> int:
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0])
+
+
+async def currency(connection: Connection) -> str:
+    """The panel's currency, three letters."""
+    row = await (await connection.execute(_VERSION)).fetchone()
+    assert row is not None
+    return str(row[1])
 
 
 async def refresh(connection: Connection, known: Catalogue | None) -> Catalogue:
@@ -49,11 +58,19 @@ async def refresh(connection: Connection, known: Catalogue | None) -> Catalogue:
     cursor = await connection.execute(_RATES, [since])
     rates.update(((PriceListId(found[0]), ServiceId(found[1])), found[2]) for found in await cursor.fetchall())
     rules = await policy.refresh(connection, NO_POLICY if known is None else known.policy)
-    return Catalogue(version=row[0], currency=row[1], services=services, rates=rates, policy=rules)
+    return Catalogue(row[0], row[1], services, rates, rules, BelowCost(row[2]))
+
+
+async def services(connection: Connection, wanted: Sequence[ServiceId]) -> list[Service]:
+    """Those of the services that exist, by their ids."""
+    cursor = await connection.execute(_SOME, [list(wanted)])
+    return [_service(row) for row in await cursor.fetchall()]
 
 
 def _service(row: TupleRow) -> Service:
-    return Service(*(*row[:2], ServiceType(row[2]), *row[3:-1], DeliveryMethod(row[-1])))
+    method, cost, halted = row[-3:]
+    halt = None if halted is None else Halt(halted)
+    return Service(*(*row[:2], ServiceType(row[2]), *row[3:-3], DeliveryMethod(method), cost, halt))
 
 
 _BUMP: Final = "update panel set catalogue_version = catalogue_version + 1 returning catalogue_version"

@@ -95,6 +95,18 @@ CHECKS: Final = (
               or o.earned + o.refunded > o.charge""",
     ),
     Check(
+        "P4",
+        "nothing was sent at a known cost above what it was sold for, unless the operator approved it",
+        """select 'order ' || a.order_id || ' run ' || a.run || ' try ' || a.number from attempt a
+           join delivery d on d.order_id = a.order_id and d.run = a.run where a.quoted > d.ceiling
+           union all
+           select 'order ' || d.order_id || ' run ' || d.run from delivery d join orders o on o.id = d.order_id
+           where d.ceiling is distinct from o.rate and o.rate > 0 and (d.ceiling is not null or exists (
+               select from attempt a where a.order_id = d.order_id and a.run = d.run and a.quoted is not null))
+             and not exists (select from audit a where a.action = 'order.resend' and a.subject = d.order_id::text
+               and (a.detail ->> 'ceiling')::numeric = d.ceiling)""",
+    ),
+    Check(
         "O1",
         "every order with a charge has one transfer of it, and every ordinary order all its deliveries",
         """select 'order ' || o.id || ' charge' from orders o

@@ -17,7 +17,8 @@ from opensmm.store.connection import Connection
 
 
 class Claim(Struct, frozen=True):
-    """A delivery that this worker alone may send, until its lease ends. ``routes`` counts the service's providers.
+    """A delivery that this worker alone may send, until its lease ends. ``routes`` counts the service's providers, as
+    far as the last of those that may be asked.
 
     ``begin_by``: a call begun later could outlast the lease.
     """
@@ -41,41 +42,49 @@ class Claim(Struct, frozen=True):
     begin_by: datetime
 
 
-_DUE: Final = """
-  select d.order_id, d.run, d.due, p.id as provider_id, r.provider_service
+# The first of the routes still to be tried that the provider lists, and that costs no more than was sold or approved.
+_ROUTE: Final = """(
+    select r.position, r.provider_id, r.provider_service, r.cost from route r
+    where r.service_id = d.service_id and r.position >= d.route and r.off is null
+      and (r.cost <= d.ceiling) is not false
+    order by r.position limit 1) r"""
+_DUE: Final = f"""
+  select d.order_id, d.run, d.due, p.id as provider_id, r.provider_service, r.position, r.cost
   from delivery d
-  left join route r on r.service_id = d.service_id and r.position = d.route
+  left join lateral {_ROUTE} on true
   left join provider p on p.id = r.provider_id
   where d.state = 'queued' and d.due <= %(now)s
     and (p.id is null or p.enabled and p.resting_until is null
          and (%(providers)s::bigint[] is null or p.id = any(%(providers)s)))
   order by d.due limit %(limit)s for update of d skip locked
 """
-_DUE_AT_EACH: Final = """
+_DUE_AT_EACH: Final = f"""
   select x.* from unnest(%(providers)s::bigint[], %(rooms)s::int[], %(tried)s::bool[]) as n (id, room, tried)
   join provider p on p.id = n.id and p.enabled
     and (p.resting_until is null or n.tried and p.resting_until <= %(now)s)
   cross join lateral (
-    select d.order_id, d.run, d.due, r.provider_id, r.provider_service
+    select d.order_id, d.run, d.due, r.provider_id, r.provider_service, r.position, r.cost
     from delivery d
-    join route r on r.service_id = d.service_id and r.position = d.route and r.provider_id = n.id
+    join lateral {_ROUTE} on r.provider_id = n.id
     where d.state = 'queued' and d.due <= %(now)s
     order by d.due limit n.room for update of d skip locked) x
 """
 _CLAIMED: Final = """
 with due as materialized ({due}), claimed as (
   update delivery d set state = case when due.provider_id is null then 'held' else 'sending' end, due = null,
-    lease_until = %(lease_until)s, fence = d.fence + 1, attempt = d.attempt + 1, sent = %(now)s
+    lease_until = %(lease_until)s, fence = d.fence + 1, attempt = d.attempt + 1, sent = %(now)s,
+    route = coalesce(due.position, d.route)
   from due where d.order_id = due.order_id and d.run = due.run
-  returning d.order_id, d.run, d.service_id, d.attempt, d.fence, d.quantity, d.route, due.due, due.provider_id,
-    due.provider_service
+  returning d.order_id, d.run, d.service_id, d.attempt, d.fence, d.quantity, d.route, d.ceiling, due.due,
+    due.provider_id, due.provider_service, due.cost
 ), tried as (
-  insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence, sent)
-  select order_id, run, attempt, provider_id, provider_service, 'sending', fence, %(now)s
+  insert into attempt (order_id, run, number, provider_id, provider_service, quoted, outcome, fence, sent)
+  select order_id, run, attempt, provider_id, provider_service, cost, 'sending', fence, %(now)s
   from claimed where provider_id is not null
 )
 select c.order_id, c.run, c.attempt, c.fence, c.provider_id, c.provider_service, s.type, o.link, c.quantity, x.details,
-  c.route, (select count(*) from route r where r.service_id = c.service_id), s.hold_when_refused, o.runs,
+  c.route, (select max(r.position) + 1 from route r where r.service_id = c.service_id and r.off is null
+              and (r.cost <= c.ceiling) is not false), s.hold_when_refused, o.runs,
   o.interval_min, c.due
 from claimed c join orders o on o.id = c.order_id join service s on s.id = c.service_id
 left join order_detail x on x.order_id = c.order_id
@@ -95,7 +104,8 @@ async def claim(
 ) -> list[Claim]:
     """Takes deliveries that are due and marks them *sending*, the oldest first; of these providers alone, where named.
 
-    One that no provider fulfils is held for the operator. A provider that rests, or is to be tried, gets none.
+    One that no provider fulfils, or none at its price, is held for the operator. A provider that rests, or is to be
+    tried, gets none.
     """
     known = None if providers is None else list(providers)
     parameters = {"now": now, "lease_until": lease_until, "limit": limit, "providers": known}

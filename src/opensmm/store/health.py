@@ -5,17 +5,22 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from msgspec import structs
 from psycopg.rows import TupleRow
 
 from opensmm.domain import progress
 from opensmm.domain.health import (
     COUNTED,
     LONG,
+    NAMED,
     UNPOLLED_GRACE,
     UNPOLLED_INTERVALS,
     Facts,
+    Followed,
     Moving,
+    Named,
     ProviderSeen,
+    Shelf,
     Waiting,
 )
 from opensmm.store import workers
@@ -65,7 +70,24 @@ with found as materialized (
 )
 select count(*), min(cancel_asked) from found
 """
-_PROVIDERS: Final = "select id, name, enabled, failures, resting_until from provider order by name"
+_PROVIDERS: Final = """
+select id, name, enabled, failures, resting_until, kind = 'panel' and sync_every_min > 0,
+       make_interval(mins => sync_every_min), synced, sync_fault
+from provider order by name
+"""
+_QUARANTINED: Final = """
+select r.service_id from route r join service s on s.id = r.service_id and s.on_sale where r.quarantined is not null
+"""
+_HALTED: Final = "select id from service where on_sale and halted in ('gone', 'type')"
+_BELOW_COST: Final = """
+select s.id from service s where s.on_sale and s.halted is null and not s.free and s.cost is not null
+  and (s.rate < s.cost or exists (select from price p where p.service_id = s.id and p.rate < s.cost))
+"""
+_NAMED: Final = """
+with found as (select distinct id from ({}) f (id))
+select (select count(*) from found), array(select id from found order by id limit %(named)s)
+"""
+_HOLDS: Final = "select below_cost = 'hold' from panel"
 _DATABASE: Final = """
 select p.catalogue_version, pg_database_size(current_database()), (
   select min(xact_start) from pg_stat_activity
@@ -82,7 +104,7 @@ async def facts(connection: Connection, now: datetime) -> Facts:
     version, size, transaction = await _row(connection, _DATABASE, {})
     return Facts(
         workers=tuple(await workers.seen(connection)),
-        providers=tuple(ProviderSeen(*row) for row in await _rows(connection, _PROVIDERS, {})),
+        providers=tuple(_provider(row) for row in await _rows(connection, _PROVIDERS, {})),
         catalogue_version=version,
         database_bytes=size,
         oldest_transaction=transaction,
@@ -93,7 +115,24 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         held=operator.get("held", Waiting()),
         refills=Waiting(*await _row(connection, _REFILLS, most)),
         cancels=Waiting(*await _row(connection, _CANCELS, most)),
+        shelf=Shelf(
+            quarantined=await _named(connection, _QUARANTINED),
+            halted=await _named(connection, _HALTED),
+            below_cost=await _named(connection, _BELOW_COST),
+            holds=(await _row(connection, _HOLDS, {}))[0],
+        ),
     )
+
+
+def _provider(row: TupleRow) -> ProviderSeen:
+    followed, every, taken, fault = row[5:]
+    seen = ProviderSeen(*row[:5])
+    return structs.replace(seen, followed=Followed(every, taken, fault)) if followed else seen
+
+
+async def _named(connection: Connection, query: str) -> Named:
+    count, first = await _row(connection, _NAMED.format(query), {"named": NAMED})
+    return Named(count, tuple(first))
 
 
 def moving_at(now: datetime) -> dict[str, object]:

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.offers import Offer, RouteTo
+from opensmm.store import catalogue
 from opensmm.store.connection import Connection
 
 _KEEP: Final = """
@@ -52,15 +53,20 @@ _LOCK_SERVICE: Final = "select id from service where id = any(%s) order by id fo
 _ROUTES: Final = (
     "select service_id, provider_id, provider_service from route where service_id = any(%s) order by position"
 )
-_DROP: Final = "delete from route where service_id = any(%s)"
+_DROP: Final = """
+delete from route where service_id = any(%s)
+returning service_id, provider_id, provider_service, cost, agreed, off, quarantined
+"""
 _SET: Final = """
-insert into route (service_id, position, provider_id, provider_service)
-select * from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[])
+insert into route (service_id, position, provider_id, provider_service, cost, agreed, off, quarantined)
+select * from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::numeric[], %s::numeric[], %s::text[],
+                     %s::timestamptz[])
 """
 
 
 async def lock_services(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceId]:
-    """Those of the services that exist; their routes are ours until the transaction ends."""
+    """Those of the services that exist; they, their routes and the price list are ours until the transaction ends."""
+    await catalogue.hold(connection)
     cursor = await connection.execute(_LOCK_SERVICE, [list(services)])
     return [ServiceId(row[0]) for row in await cursor.fetchall()]
 
@@ -74,14 +80,20 @@ async def routes(connection: Connection, services: Sequence[ServiceId]) -> dict[
 
 
 async def set_routes(connection: Connection, wanted: dict[ServiceId, list[RouteTo]]) -> None:
-    """Writes the routes of services anew, numbered from 0 without a gap: a try counts along these numbers."""
+    """Writes the routes of services anew, numbered from 0 without a gap: a try counts along these numbers.
+
+    One that was there before keeps how it stands by its provider's price list.
+    """
     lines = [(service, at, route) for service, routes in wanted.items() for at, route in enumerate(routes)]
-    await connection.execute(_DROP, [list(wanted)])
+    cursor = await connection.execute(_DROP, [list(wanted)])
+    known = {(row[0], RouteTo(*row[1:3])): row[3:] for row in await cursor.fetchall()}
+    stood = [known.get((service, route), (None,) * 4) for service, _, route in lines]
     arrays = (
         [service for service, _, _ in lines],
         [at for _, at, _ in lines],
         [route.provider for _, _, route in lines],
         [route.provider_service for _, _, route in lines],
+        *([row[at] for row in stood] for at in range(4)),
     )
     await connection.execute(_SET, [*arrays])
 

@@ -105,8 +105,8 @@ with asked as materialized (
 ), detailed as (
   insert into order_detail (order_id, details) select id, details::jsonb from placed where details <> ''
 ), delivered as (
-  insert into delivery (order_id, run, service_id, quantity, due)
-  select id, run, service_id, quantity, case when run = 1 then %s::timestamptz end
+  insert into delivery (order_id, run, service_id, quantity, due, ceiling)
+  select id, run, service_id, quantity, case when run = 1 then %s::timestamptz end, nullif(rate, 0)
   from placed, generate_series(1, runs) as run where state = 'open'
 ), charged as (
   insert into transfer (debit, credit, amount, kind, customer_id, order_id, created)

@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.providers import Reading
+from opensmm.store import catalogue
 from opensmm.store.connection import Connection
 
 
@@ -51,6 +52,9 @@ async def named(connection: Connection, name: str) -> ProviderRow | None:
 
 
 async def lock(connection: Connection, provider: ProviderId) -> ProviderRow | None:
+    """A provider under lock, for its settings to be edited. What services cost may follow from them, so that the price
+    list is locked before, as by everybody who locks both."""
+    await catalogue.hold(connection)
     row = await (await connection.execute(_LOCKED, [provider])).fetchone()
     return None if row is None else _row(row)
 

@@ -98,15 +98,17 @@ def _offer(key: str, line: Json) -> Offer | str:
         rate=rate,
         min=least,
         max=most,
-        refill=_is_true(line.get("refill")),
-        cancel=_is_true(line.get("cancel")),
-        dripfeed=_is_true(line.get("dripfeed")),
+        refill=_flag(line, "refill"),
+        cancel=_flag(line, "cancel"),
+        dripfeed=_flag(line, "dripfeed"),
         description=_text(line.get("desc", line.get("description")), MAX_DESCRIPTION),
     )
 
 
-def _is_true(told: Json) -> bool:
-    return told is True or (isinstance(told, str) and told.strip().lower() in _TRUE)
+def _flag(line: dict[str, Json], name: str) -> bool | None:
+    """None where the line does not say."""
+    told = line.get(name)
+    return None if told is None else told is True or (isinstance(told, str) and told.strip().lower() in _TRUE)
 
 
 def _text(told: Json, limit: int) -> str:

@@ -16,6 +16,7 @@ from opensmm.actions.health import Heartbeat
 from opensmm.actions.lane import Rejected
 from opensmm.actions.progress import Following
 from opensmm.actions.refill_tasks import RefillTasks
+from opensmm.actions.sync import Syncing
 from opensmm.base.faults import Unavailable
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
@@ -30,6 +31,8 @@ CHORES_EVERY_S: Final = 2.0
 EVIDENCE_EVERY_S: Final = 1.0
 BALANCES_EVERY_S: Final = 15.0
 """Between looks for providers whose balance is to be asked for."""
+SYNC_EVERY_S: Final = 15.0
+"""Between looks for a provider whose price list is to be read; each look reads one."""
 SLOW_STEP_S: Final = 1.0
 SLOW_STEPS: Final = 16
 """Steps that wait for slow providers while later ones serve the others."""
@@ -60,6 +63,7 @@ class Worker:
         self._inquiring = Inquiring(self._lines["evidence"], desk, patience=patience)
         self._chores = Chores(self._lines["chores"], desk)
         self._balances = Balances(self._lines["balances"], desk)
+        self._syncing = Syncing(self._lines["sync"], desk)
         self._heartbeat = Heartbeat(self._lines["chores"])
         self._sending: set[asyncio.Task[None]] = set()
         self._slow: set[asyncio.Task[None]] = set()
@@ -75,6 +79,7 @@ class Worker:
             asyncio.create_task(every(EVIDENCE_EVERY_S, lambda: self._inquiring.step(EVIDENCE_BATCH))),
             asyncio.create_task(every(CHORES_EVERY_S, self._look_after)),
             asyncio.create_task(every(BALANCES_EVERY_S, self._balances.step)),
+            asyncio.create_task(every(SYNC_EVERY_S, self._syncing.step)),
         ]
         await stop.wait()
         # What was claimed and not sent would be unsure: a claim that has begun is seen through.
@@ -117,7 +122,7 @@ class Worker:
             await asyncio.sleep(IDLE_S)
 
 
-_LINES: Final = ("claim", "record", "poll", "cancel", "refill", "evidence", "chores", "balances")
+_LINES: Final = ("claim", "record", "poll", "cancel", "refill", "evidence", "chores", "balances", "sync")
 
 
 async def every(pause_s: float, step: Callable[[], Awaitable[object]], stop: asyncio.Event | None = None) -> None:

@@ -5,8 +5,9 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
-from opensmm.domain.catalogue import DeliveryMethod, ServiceType
-from opensmm.domain.providers import MAX_CALLS_PER_SECOND, MAX_CONCURRENCY
+from opensmm.domain.catalogue import BelowCost, DeliveryMethod, Halt, ServiceType
+from opensmm.domain.offers import Off
+from opensmm.domain.providers import MAX_CALLS_PER_SECOND, MAX_CONCURRENCY, MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
 from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
 
 
@@ -17,12 +18,14 @@ class Panel(models.Model):
     created = models.DateTimeField()
     id = models.SmallIntegerField(primary_key=True)
     currency = models.TextField(db_comment="three letters; fixed once money has moved")
+    below_cost = models.TextField(db_default="refuse", db_comment="what becomes of an order that would cost more")
 
     class Meta:
         db_table = "panel"
         constraints = [
             CheckConstraint(condition=Q(id=1), name="panel_is_one"),
             CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="panel_currency_three_letters"),
+            one_of("below_cost", BelowCost, "panel_below_cost"),
         ]
 
 
@@ -51,9 +54,16 @@ class Provider(models.Model):
     id = models.BigAutoField(primary_key=True)
     resting_until = models.DateTimeField(null=True, db_comment="left alone until then, and then tried with one call")
     balance_asked = models.DateTimeField(null=True)
+    sync_asked = models.DateTimeField(null=True, db_comment="when a worker last went to read its price list")
+    synced = models.DateTimeField(null=True, db_comment="when its price list was last taken over")
     failures = models.IntegerField(db_default=0, db_comment="in a row; the next success sets it to 0")
     concurrency = models.IntegerField(db_default=64, db_comment="calls of one worker at a time")
     calls_per_second = models.IntegerField(db_default=0, db_comment="of one worker; 0: as many as there are")
+    sync_every_min = models.IntegerField(db_default=30, db_comment="0: its price list is not read by itself")
+    price_share = models.IntegerField(db_default=20, db_comment="per cent a cost may move by without approval")
+    decimals = models.IntegerField(db_default=4, db_comment="of prices that follow")
+    margin = ExactField(null=True, db_comment="per cent on top; null: prices do not follow costs")
+    added = ExactField(db_default=Decimal(0), db_comment="on top of that, per 1000, in the panel's currency")
     enabled = models.BooleanField(db_default=True)
     name = models.TextField()
     kind = models.TextField()
@@ -62,6 +72,7 @@ class Provider(models.Model):
     currency = models.TextField()
     exchange_rate = ExactField(db_default=Decimal(1), db_comment="the panel's currency for one of the provider's")
     fault = models.TextField(db_default="", db_comment="what the newest failure said")
+    sync_fault = models.TextField(db_default="", db_comment="why its newest price list was not taken over")
     sealed_key = models.BinaryField(null=True, db_comment="encrypted; bound to the provider's id and address")
 
     class Meta:
@@ -78,6 +89,15 @@ class Provider(models.Model):
                 condition=Q(calls_per_second__gte=0, calls_per_second__lte=MAX_CALLS_PER_SECOND),
                 name="provider_calls_per_second",
             ),
+            CheckConstraint(
+                condition=Q(sync_every_min__gte=0, sync_every_min__lte=MAX_SYNC_EVERY_MIN), name="provider_sync_every"
+            ),
+            CheckConstraint(
+                condition=Q(price_share__gte=0, price_share__lte=MAX_PRICE_SHARE), name="provider_price_share"
+            ),
+            CheckConstraint(condition=Q(margin=None) | Q(margin__gte=0, margin__lt=RATE_LIMIT), name="provider_margin"),
+            CheckConstraint(condition=Q(added__gte=0, added__lt=RATE_LIMIT), name="provider_added"),
+            CheckConstraint(condition=Q(decimals__gte=0, decimals__lte=8), name="provider_decimals"),
         ]
 
 
@@ -103,12 +123,15 @@ class Service(models.Model):
     rate = ExactField(db_comment="per 1000, of a package for one; digits as typed")
     description = models.TextField(db_default="")
     delivery_method = models.TextField(db_default="undisclosed")
+    cost = ExactField(null=True, db_comment="of 1000 at its cheapest route, in the panel's currency; null: unknown")
+    halted = models.TextField(null=True, db_comment="why it is not sold although it is on sale")
 
     class Meta:
         db_table = "service"
         constraints = [
             one_of("type", ServiceType, "service_type"),
             one_of("delivery_method", DeliveryMethod, "service_delivery_method"),
+            one_of("halted", Halt, "service_halted"),
             CheckConstraint(
                 condition=Q(on_sale=False) | ~Q(delivery_method="undisclosed"), name="service_on_sale_is_disclosed"
             ),
@@ -134,20 +157,31 @@ class Price(models.Model):
     class Meta:
         db_table = "price"
         constraints = [above_0("rate", "price_rate_above_0")]
-        indexes = [Index(fields=["version"], name="price_by_version")]
+        indexes = [
+            Index(fields=["version"], name="price_by_version"),
+            Index(fields=["service_id", "rate"], name="price_by_service"),
+        ]
 
 
 class Route(models.Model):
-    """Which provider fulfils a service, in the order they are asked."""
+    """Which provider fulfils a service, in the order they are asked, and how it stands by the provider's price list.
+
+    ``cost`` and ``agreed`` are of 1000 in the panel's currency: as last listed, and as the operator last agreed to.
+    """
 
     pk = models.CompositePrimaryKey("service_id", "position")
     service_id = models.BigIntegerField()
     provider_id = models.BigIntegerField()
     position = models.IntegerField()
     provider_service = models.TextField()
+    quarantined = models.DateTimeField(null=True, db_comment="since its cost moved too far from what was agreed to")
+    cost = ExactField(null=True, db_comment="null: no price list has told it")
+    agreed = ExactField(null=True)
+    off = models.TextField(null=True, db_comment="why it is not used")
 
     class Meta:
         db_table = "route"
+        constraints = [one_of("off", Off, "route_off")]
 
 
 class Offer(models.Model):
@@ -159,9 +193,9 @@ class Offer(models.Model):
     max = models.BigIntegerField()
     seen = models.DateTimeField()
     gone = models.DateTimeField(null=True)
-    refill = models.BooleanField(db_default=False)
-    cancel = models.BooleanField(db_default=False)
-    dripfeed = models.BooleanField(db_default=False)
+    refill = models.BooleanField(null=True, db_comment="null, here and below: the list does not say")
+    cancel = models.BooleanField(null=True)
+    dripfeed = models.BooleanField(null=True)
     provider_service = models.TextField()
     name = models.TextField()
     category = models.TextField()

@@ -27,6 +27,7 @@ class Delivery(models.Model):
     route = models.IntegerField(db_default=0, db_comment="position of the route to try")
     attempt = models.IntegerField(db_default=0, db_comment="number of the newest attempt")
     state = models.TextField(db_default="queued")
+    ceiling = ExactField(null=True, db_comment="the most that 1000 may cost, in the panel's currency; null: anything")
 
     class Meta:
         db_table = "delivery"
@@ -77,6 +78,7 @@ class Attempt(models.Model):
     cost = ExactField(null=True, db_comment="in the provider's currency")
     currency = models.TextField(null=True)
     exchange_rate = ExactField(null=True)
+    quoted = ExactField(null=True, db_comment="what 1000 cost as far as was known, in the panel's currency")
     answer = models.TextField(db_default="")
 
     class Meta:

@@ -1,0 +1,265 @@
+"""Following providers' price lists: each list is read outside of any transaction, and taken over in one."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+import structlog
+from msgspec import Struct, structs
+
+from opensmm.actions.lane import Rejected
+from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.writing import write
+from opensmm.base.faults import Fault
+from opensmm.base.ids import ProviderId, ServiceId
+from opensmm.domain.catalogue import BelowCost, Service
+from opensmm.domain.importing import Terms, our_rate
+from opensmm.domain.offers import Off, Offer, Offered, cheapest_first
+from opensmm.domain.sync import Judged, Line, doubt, judge, words
+from opensmm.providers.client import Client, Provider
+from opensmm.providers.desk import Desk
+from opensmm.store import audit, catalogue, offers
+from opensmm.store import sync as rows
+from opensmm.store.connection import Connection
+from opensmm.store.connection import Line as DatabaseLine
+from opensmm.store.sync import Following
+
+ACTOR: Final = "sync"
+NO_ANSWER: Final = "it did not answer, or not with a price list; the worker's log says which"
+CHUNK: Final = 250
+"""Services judged before others on the same loop get their turn."""
+log = structlog.get_logger()
+
+
+class Doubtful(Fault):
+    """A whole price list that is not believed; the text says why. Nothing of it was kept."""
+
+
+class NotApproved(Fault):
+    """What cannot be approved; the text says why."""
+
+
+class News(Struct, frozen=True):
+    """What changed of a service, in words."""
+
+    service: ServiceId
+    name: str
+    says: list[str]
+
+
+class Taken(Struct, frozen=True):
+    """What came of a price list. ``reordered`` are services whose routes stand in another order by their cost;
+    ``released`` counts deliveries that were held for want of a route, and go out now."""
+
+    news: list[News]
+    reordered: list[ServiceId]
+    released: int
+
+
+async def take(
+    connection: Connection,
+    provider: ProviderId,
+    told: Sequence[Offer],
+    *,
+    confirmed: bool = False,
+    agreed: Collection[ServiceId] = (),
+    actor: str,
+    now: datetime,
+) -> Taken:
+    """Keeps a provider's price list as seen now, and has routes, services and prices follow it, in one transaction.
+
+    Raises Doubtful, with nothing kept, where too much is missing and nobody has ``confirmed`` it. ``agreed``: services
+    whose costs the operator has looked at.
+    """
+    async with connection.transaction():
+        await catalogue.hold(connection)
+        routed = await rows.routed_to(connection, provider)
+        services = await offers.lock_services(connection, sorted({one.service for one in routed}))
+        served = [(one.theirs, one.type) for one in routed if one.off in (None, Off.MOVED)]
+        if not confirmed and (why := doubt(served, told)):
+            raise Doubtful(why)
+        await offers.keep(connection, provider, told, now)
+        moved = await _reorder(connection, provider, actor, now)
+        judged = await _follow(connection, services, now, heard=provider, agreed=agreed)
+        news = _news(judged)
+        if news:
+            said = {str(one.service): one.says for one in news}
+            await audit.note(connection, actor, "provider.sync", [str(provider)], now, _json(said))
+        released = await rows.go_on(connection, services, now)
+        await rows.taken(connection, provider, now)
+    return Taken(news, moved, released)
+
+
+async def _reorder(connection: Connection, provider: ProviderId, actor: str, now: datetime) -> list[ServiceId]:
+    services = await offers.kept_by_cost(connection, provider)
+    before = await offers.routes(connection, services)
+    costs = await offers.costs(connection, sorted({route for routes in before.values() for route in routes}, key=str))
+    after = {service: cheapest_first(routes, costs) for service, routes in before.items()}
+    moved = {service: routes for service, routes in after.items() if routes != before[service]}
+    if moved:
+        await offers.set_routes(connection, moved)
+        await audit.note(connection, actor, "route.by_cost", [str(service) for service in moved], now)
+    return list(moved)
+
+
+async def follow(connection: Connection, services: Sequence[ServiceId], now: datetime) -> None:
+    """Has services stand as their routes, and what is known of these, have it, inside the caller's transaction.
+
+    For whoever changed routes, or what a provider's prices are worth here; the services are locked.
+    """
+    await _follow(connection, services, now)
+    await rows.go_on(connection, services, now)
+
+
+async def follow_all(connection: Connection, provider: ProviderId, now: datetime) -> None:
+    """The same for all that a provider fulfils, which are locked here, and the price list before."""
+    routed = await rows.routed_to(connection, provider)
+    await follow(connection, await offers.lock_services(connection, sorted({one.service for one in routed})), now)
+
+
+async def _follow(
+    connection: Connection,
+    services: Sequence[ServiceId],
+    now: datetime,
+    *,
+    heard: ProviderId | None = None,
+    agreed: Collection[ServiceId] = (),
+) -> list[Judged]:
+    approved, moved = frozenset(agreed), list[Judged]()
+    for at, line in enumerate(await rows.lines(connection, services)):
+        judged = judge(line, now, heard=heard, approved=line.service.id in approved)
+        if judged.moves:
+            moved.append(judged)
+        if at % CHUNK == 0:
+            await asyncio.sleep(0)
+    await rows.keep(connection, moved)
+    return moved
+
+
+def _news(judged: Sequence[Judged]) -> list[News]:
+    told = [News(one.service.id, one.service.name, words(one)) for one in judged]
+    return [one for one in told if one.says]
+
+
+def _json(said: object) -> str:
+    return msgspec.json.encode(said).decode()
+
+
+async def approve(
+    connection: Connection,
+    services: Sequence[ServiceId],
+    *,
+    rate: Decimal | None = None,
+    margin: Decimal | None = None,
+    actor: str,
+    now: datetime,
+) -> list[Service]:
+    """Agrees to the costs of services in quarantine, which are sold again; at another rate, or at their cost with a
+    margin in per cent, where one is given. Raises NotApproved, with nothing written."""
+    async with connection.transaction():
+        locked = await offers.lock_services(connection, services)
+        lines = await rows.lines(connection, locked)
+        _check_approval(services, lines)
+        await rows.keep(connection, [judge(line, now, approved=True) for line in lines])
+        approved = await catalogue.services(connection, locked)
+        if rate is not None or margin is not None:
+            approved = [structs.replace(one, rate=_new_rate(one, rate, margin)) for one in approved]
+            await catalogue.save_services(connection, approved)
+        await rows.go_on(connection, locked, now)
+        for one in approved:
+            said = _json({"cost": one.cost, "rate": one.rate})
+            await audit.note(connection, actor, "service.approve", [str(one.id)], now, said)
+    return approved
+
+
+def _check_approval(wanted: Sequence[ServiceId], lines: Sequence[Line]) -> None:
+    waiting = {
+        line.service.id for line in lines if any(route.standing.quarantined is not None for route in line.routes)
+    }
+    if calm := [str(one) for one in wanted if one not in waiting]:
+        raise NotApproved(f"not in quarantine: {', '.join(calm)}")
+
+
+def _new_rate(service: Service, rate: Decimal | None, margin: Decimal | None) -> Decimal:
+    if rate is not None:
+        return rate
+    if service.cost is None or margin is None or not service.cost:
+        raise NotApproved(f"the cost of service {service.id} is not known: name a rate")
+    return our_rate(service.cost, Terms(Decimal(1), margin))
+
+
+async def set_following(
+    connection: Connection, provider: ProviderId, wanted: Following, *, actor: str, now: datetime
+) -> None:
+    """Writes how a provider's price list is followed; what follows from it holds at once."""
+    async with connection.transaction():
+        await catalogue.hold(connection)
+        await rows.follow(connection, provider, wanted)
+        said = {name: value for name, value in structs.asdict(wanted).items() if name not in ("synced", "sync_fault")}
+        await audit.note(connection, actor, "provider.follow", [str(provider)], now, _json(said))
+        await follow_all(connection, provider, now)
+
+
+async def set_below_cost(connection: Connection, wanted: BelowCost, *, actor: str, now: datetime) -> None:
+    """Says what becomes of orders for what costs more than its customer pays."""
+    async with connection.transaction():
+        await rows.set_below_cost(connection, wanted)
+        await audit.note(connection, actor, "panel.below_cost", ["panel"], now, _json({"below_cost": wanted}))
+
+
+class _Asked(Struct, frozen=True):
+    provider: ProviderId
+
+
+class Syncing:
+    """Reads the price lists of live panels, one at a time, when their turn has come."""
+
+    def __init__(self, line: DatabaseLine, desk: Desk, clock: Clock = utc_now) -> None:
+        self._line = line
+        self._desk = desk
+        self._clock = clock
+
+    async def step(self) -> int:
+        """Reads the list that has waited longest, if its time has come; returns how many were taken over."""
+        known, now = self._callable(), self._clock()
+        provider = await write(self._line, lambda connection: rows.due(connection, known, now))
+        if provider is None:
+            return 0
+        said = await self._desk.ask_about([_Asked(provider)], _ask)
+        fault = await self._take(provider, said[0][1].offers, now) if said else NO_ANSWER
+        if fault:
+            log.warning("a price list was not taken over", provider=provider, why=fault)
+            await write(self._line, lambda connection: rows.not_taken(connection, provider, fault))
+        return int(not fault)
+
+    async def _take(self, provider: ProviderId, told: Sequence[Offer], asked: datetime) -> str:
+        try:
+            taken = await write(self._line, lambda connection: self._take_newest(connection, provider, told, asked))
+        except Doubtful as why:
+            return str(why)
+        except Rejected as error:
+            return f"it could not be kept: {error}"
+        if taken is not None and taken.news:
+            log.info("a price list moved", provider=provider, services=len(taken.news))
+        return ""
+
+    async def _take_newest(
+        self, connection: Connection, provider: ProviderId, told: Sequence[Offer], asked: datetime
+    ) -> Taken | None:
+        """None where a list that was asked for later has been taken over while this one was on its way."""
+        await catalogue.hold(connection)
+        newest = (await rows.following(connection, provider)).synced
+        if newest is not None and newest > asked:
+            return None
+        return await take(connection, provider, told, actor=ACTOR, now=self._clock())
+
+    def _callable(self) -> list[ProviderId]:
+        return [one for one, contact in self._desk.contacts.items() if isinstance(contact.provider, Client)]
+
+
+async def _ask(provider: Provider, group: Sequence[_Asked]) -> list[Offered]:
+    assert isinstance(provider, Client)
+    return [await provider.services()] * len(group)

@@ -1,0 +1,196 @@
+"""Following providers' price lists: ``provider sync`` and ``provider follow``, ``service quarantine`` and
+``service below-cost``."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final
+
+import typer
+from msgspec import structs
+from rich.table import Table
+
+from opensmm.actions import sync
+from opensmm.actions.sync import Doubtful, Taken
+from opensmm.base.faults import Fault
+from opensmm.base.ids import ServiceId
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.cli.providers import Who, call, found, provider_verbs
+from opensmm.cli.services import read_rate, service_verbs
+from opensmm.domain.catalogue import BelowCost
+from opensmm.domain.importing import MAX_DECIMALS
+from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
+from opensmm.domain.sync import Line
+from opensmm.store import sync as rows
+from opensmm.store.connection import Connection
+from opensmm.store.sync import Following
+
+MOST_PERCENT: Final = 100_000
+MOST_LISTED: Final = 10_000
+
+quarantine_verbs: Final = typer.Typer(help="Services whose cost moved too far to be sold unseen.", no_args_is_help=True)
+below_cost_verbs: Final = typer.Typer(help="Services that cost more than they are sold at.", no_args_is_help=True)
+service_verbs.add_typer(quarantine_verbs, name="quarantine")
+service_verbs.add_typer(below_cost_verbs, name="below-cost")
+
+Percent = Annotated[str | None, typer.Option("--margin", metavar="PERCENT", help="On top of costs, such as 25.")]
+
+
+def percent(text: str) -> Decimal:
+    try:
+        amount = Decimal(text.removesuffix("%"))
+    except InvalidOperation:
+        fail(f"{text!r} is not a number", MISUSED)
+    if not amount.is_finite() or not 0 <= amount <= MOST_PERCENT:
+        fail(f"a margin is not below 0 and not above {MOST_PERCENT}", MISUSED)
+    return amount
+
+
+@provider_verbs.command("sync")
+def sync_now(
+    provider: Who,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Take a list that lacks much of what was there.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Read a provider's price list now, have services follow it, and print what changed. Workers do so regularly."""
+    config = configured(data)
+    row = with_database(config, lambda connection: found(connection, provider))
+    offered = call(config, row, lambda client: client.services())
+
+    async def work(connection: Connection) -> Taken:
+        try:
+            return await sync.take(connection, row.id, offered.offers, confirmed=confirm, actor=ACTOR, now=now())
+        except Doubtful as why:
+            await rows.not_taken(connection, row.id, str(why))
+            raise Fault(f"{row.name}: {why}: nothing was taken over; --confirm takes it over as it is") from why
+
+    taken = with_database(config, work)
+    lines = [f"{one.service} {one.name}: {'; '.join(one.says)}" for one in taken.news]
+    lines += [f"odd: {odd}" for odd in offered.odd]
+    released = f", {taken.released} held deliveries go out" if taken.released else ""
+    lines.append(f"{len(offered.offers)} services listed, {len(taken.news)} of ours changed{released}")
+    said = {"listed": len(offered.offers), "changed": taken.news, "released": taken.released, "odd": offered.odd}
+    answer(said, "\n".join(lines), json=json)
+
+
+@provider_verbs.command("follow")
+def follow(
+    provider: Who,
+    every_min: Annotated[
+        int | None,
+        typer.Option("--every", metavar="MIN", help="Minutes between syncs; 0: none.", min=0, max=MAX_SYNC_EVERY_MIN),
+    ] = None,
+    share: Annotated[
+        int | None,
+        typer.Option(
+            "--share", metavar="PERCENT", help="How far a cost may move unseen, up or down.", min=0, max=MAX_PRICE_SHARE
+        ),
+    ] = None,
+    margin: Percent = None,
+    added: Annotated[str | None, typer.Option("--add", metavar="AMOUNT", help="Added per 1000, our currency.")] = None,
+    decimals: Annotated[
+        int | None, typer.Option("--decimals", help="Prices are rounded up.", min=0, max=MAX_DECIMALS)
+    ] = None,
+    own_prices: Annotated[bool, typer.Option("--own-prices", help="Prices stay yours, whatever the cost.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say how a provider's price list is followed: how often, how far costs may move, and, with a margin, that prices
+    move along. Without options it shows how it is."""
+    if own_prices and margin is not None:
+        fail("prices follow with a margin, or stay yours: not both", MISUSED)
+    told: dict[str, Any] = {
+        "sync_every_min": every_min, "price_share": share, "margin": None if margin is None else percent(margin),
+        "added": None if added is None else percent(added), "decimals": decimals,
+    }  # fmt: skip
+    changes = {name: value for name, value in told.items() if value is not None}
+    changes |= {"margin": None} if own_prices else {}
+
+    async def work(connection: Connection) -> Following:
+        row = await found(connection, provider)
+        wanted = structs.replace(await rows.following(connection, row.id), **changes)
+        if changes:
+            await sync.set_following(connection, row.id, wanted, actor=ACTOR, now=now())
+        return wanted
+
+    said = structs.asdict(with_database(configured(data), work))
+    answer(said, "\n".join(f"{name}: {'' if value is None else value}" for name, value in said.items()), json=json)
+
+
+@quarantine_verbs.command("list")
+def list_quarantined(data: Data = None, json: Json = False) -> None:
+    """Show what waits for approval: what it cost when it was agreed to, what it costs now, what it is sold at."""
+    waiting = with_database(configured(data), rows.in_quarantine)
+    told = [one for line in waiting for one in _waiting(line)]
+    if json:
+        answer({"services": told}, "", json=True)
+        return
+    table = Table("id", "name", "provider's", "agreed", "costs", "sold at", "since", "", box=None, pad_edge=False)
+    for one in told:
+        served = "sold by another provider" if one["sold"] else ""
+        costs = (one["theirs"], str(one["agreed"]), str(one["cost"]), str(one["rate"]))
+        table.add_row(str(one["service"]), one["name"], *costs, f"{one['since']:%Y-%m-%d %H:%M}", served)
+    out.print(table)
+
+
+def _waiting(line: Line) -> list[dict[str, Any]]:
+    service = line.service
+    each = [(route.to, route.standing) for route in line.routes if route.standing.quarantined is not None]
+    return [
+        {
+            "service": service.id, "name": service.name, "rate": service.rate, "sold": service.sold,
+            "provider": to.provider, "theirs": to.provider_service, "agreed": one.agreed, "cost": one.cost,
+            "since": one.quarantined,
+        }
+        for to, one in each
+    ]  # fmt: skip
+
+
+@quarantine_verbs.command("approve")
+def approve(
+    services: Annotated[list[int], typer.Argument(metavar="SERVICE…", help="Their ids.")],
+    rate: Annotated[str | None, typer.Option("--rate", help="Sell it at this rate from now on.")] = None,
+    margin: Percent = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Agree to what services cost now: they are sold again, at their price, or at a new one with --rate or --margin."""
+    if rate is not None and (margin is not None or len(services) > 1):
+        fail("a rate is for one service, and stands instead of a margin", MISUSED)
+    new_rate = None if rate is None else read_rate(rate)
+    new_margin = None if margin is None else percent(margin)
+    wanted = [ServiceId(one) for one in services]
+    approved = with_database(
+        configured(data),
+        lambda connection: sync.approve(
+            connection, wanted, rate=new_rate, margin=new_margin, actor=ACTOR, now=now()
+        ),
+    )  # fmt: skip
+    lines = [f"service {one.id}: costs {one.cost}, sold at {one.rate}" for one in approved]
+    said = [{"id": one.id, "cost": one.cost, "rate": one.rate, "sold": one.sold} for one in approved]
+    answer({"approved": said}, "\n".join(lines), json=json)
+
+
+@below_cost_verbs.command("list")
+def list_below_cost(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_LISTED)] = 100, data: Data = None, json: Json = False
+) -> None:
+    """Show services on sale that cost more than a price list asks for them."""
+    told = with_database(configured(data), lambda connection: rows.below_cost(connection, limit))
+    if json:
+        answer({"services": told}, "", json=True)
+        return
+    table = Table("id", "name", "costs", "sold at", "price list", box=None, pad_edge=False)
+    for one in told:
+        table.add_row(str(one.service), one.name, str(one.cost), str(one.rate), one.price_list or "")
+    out.print(table)
+
+
+@below_cost_verbs.command("set")
+def set_below_cost(
+    what: Annotated[BelowCost, typer.Argument(help="refuse, or hold.")], data: Data = None, json: Json = False
+) -> None:
+    """Say what becomes of orders for what costs more than its customer pays: refused, which is how a panel starts, or
+    taken and held until you approve each or the cost falls."""
+    with_database(configured(data), lambda c: sync.set_below_cost(c, what, actor=ACTOR, now=now()))
+    done = "refused" if what is BelowCost.REFUSE else "taken, and held for you"
+    answer({"below_cost": what}, f"orders below cost are {done}", json=json)

@@ -1,0 +1,206 @@
+"""Following providers' price lists: how each route and service stands by them, and which lists are not believed."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Context, Decimal
+from typing import Final
+
+from msgspec import Struct, structs
+
+from opensmm.base.ids import ProviderId
+from opensmm.domain.catalogue import Halt, Service, ServiceType
+from opensmm.domain.importing import RATE_BELOW, Terms, followed, our_rate
+from opensmm.domain.offers import Off, Offer, RouteTo
+
+_EXACT: Final = Context(prec=60)
+BELIEVED_LOSS: Final = 1
+"""So many services may be lost at once whatever their share; one goes now and then."""
+
+
+class Standing(Struct, frozen=True):
+    """How a route stands by its provider's price list.
+
+    ``cost`` and ``agreed`` are of 1000 (of a package: of one) in the panel's currency: as last listed, None where no
+    list has told it, and as last agreed to. ``quarantined``: since its cost moved too far from that.
+    """
+
+    cost: Decimal | None = None
+    agreed: Decimal | None = None
+    off: Off | None = None
+    quarantined: datetime | None = None
+
+
+class Rules(Struct, frozen=True):
+    """How a provider is followed. ``price_share``: per cent that a cost may move by; ``terms``: those by which prices
+    follow, None where they stay the operator's."""
+
+    exchange_rate: Decimal
+    price_share: int
+    terms: Terms | None = None
+
+
+class Route(Struct, frozen=True):
+    """A route with the line it stands for as last seen, ``listed`` where the newest list has it still."""
+
+    to: RouteTo
+    rules: Rules
+    offer: Offer | None
+    listed: bool
+    standing: Standing
+
+
+class Line(Struct, frozen=True):
+    """A service with its routes, in the order in which they are asked."""
+
+    service: Service
+    routes: tuple[Route, ...]
+
+
+class Judged(Struct, frozen=True):
+    """What becomes of a line. ``standings`` run beside its routes."""
+
+    before: Line
+    service: Service
+    standings: tuple[Standing, ...]
+
+    @property
+    def edits(self) -> bool:
+        """Whether more of the service changes than what it costs and whether it is halted."""
+        was = self.before.service
+        return structs.replace(self.service, cost=was.cost, halted=was.halted) != was
+
+    @property
+    def moves(self) -> bool:
+        return self.service != self.before.service or self.standings != tuple(
+            route.standing for route in self.before.routes
+        )
+
+
+def judge(line: Line, now: datetime, *, heard: ProviderId | None = None, approved: bool = False) -> Judged:
+    """Follows the price lists. ``heard``: whose list was read just now, and is whole. ``approved``: costs are agreed
+    to as they are."""
+    follows = len(line.routes) == 1 and not line.service.free
+    each = [_stand(route, line.service.type, now, heard, approved=approved, follows=follows) for route in line.routes]
+    serves = any(one.off is None and one.quarantined is None for one in each)
+    aside = [structs.replace(one, off=Off.MOVED) if serves and _waits(one) else one for one in each]
+    return Judged(line, _service(line, aside), tuple(aside))
+
+
+def _waits(standing: Standing) -> bool:
+    return standing.off is None and standing.quarantined is not None
+
+
+def _stand(
+    route: Route, kind: ServiceType, now: datetime, heard: ProviderId | None, *, approved: bool, follows: bool
+) -> Standing:
+    was, offer, rules = route.standing, route.offer, route.rules
+    if offer is None or not route.listed:
+        gone = offer is not None or route.to.provider == heard
+        return structs.replace(was, off=Off.GONE) if gone else was
+    if offer.type is not kind:
+        return structs.replace(was, off=Off.TYPE)
+    cost = cost_of(offer, rules.exchange_rate)
+    agreed = cost if approved or was.agreed is None else was.agreed
+    too_far = has_moved(agreed, cost, rules.price_share)
+    quarantined = None if approved else was.quarantined or (now if too_far else None)
+    if quarantined is None and follows and rules.terms is not None:
+        agreed = cost  # the price has gone along
+    return Standing(cost, agreed, None, quarantined)
+
+
+def cost_of(offer: Offer, exchange_rate: Decimal) -> Decimal:
+    return _EXACT.multiply(offer.rate, exchange_rate)
+
+
+def has_moved(agreed: Decimal, cost: Decimal, share: int) -> bool:
+    """Whether a cost lies more than ``share`` per cent above or below what was agreed to."""
+    distance = _EXACT.abs(_EXACT.subtract(cost, agreed))
+    return _EXACT.multiply(distance, Decimal(100)) > _EXACT.multiply(agreed, Decimal(share))
+
+
+def _service(line: Line, standings: Sequence[Standing]) -> Service:
+    """The service by its first route in use; its cost is that of the cheapest, unknown where one's is."""
+    used = [(route, one) for route, one in zip(line.routes, standings, strict=True) if one.off is None]
+    costs = [one.cost for _, one in used]
+    known = [cost for cost in costs if cost is not None]
+    cost = min(known) if known and len(known) == len(costs) else None
+    halted = _halt(standings)
+    service = line.service
+    if (cost, halted) != (service.cost, service.halted):
+        service = structs.replace(service, cost=cost, halted=halted)
+    if not used or used[0][0].offer is None:
+        return service
+    route, first = used[0]
+    assert route.offer is not None
+    service = followed(service, route.offer)
+    if len(line.routes) == 1 and first.quarantined is None and not service.free and route.rules.terms is not None:
+        service = _repriced(service, route.offer, route.rules.terms)
+    return service
+
+
+def _repriced(service: Service, offer: Offer, terms: Terms) -> Service:
+    rate = our_rate(offer.rate, terms)
+    return structs.replace(service, rate=rate) if 0 < rate < RATE_BELOW and rate != service.rate else service
+
+
+def _halt(standings: Sequence[Standing]) -> Halt | None:
+    if not standings or any(one.off is None and one.quarantined is None for one in standings):
+        return None
+    if any(one.off is None for one in standings):
+        return Halt.QUARANTINE
+    return Halt.TYPE if any(one.off is Off.TYPE for one in standings) else Halt.GONE
+
+
+def doubt(routed: Collection[tuple[str, ServiceType]], offers: Sequence[Offer]) -> str:
+    """Why a whole price list is not believed; empty where it is.
+
+    ``routed``: what the provider has fulfilled so far, by its own numbers, and the types that these are sold as.
+    """
+    if not routed:
+        return ""
+    if not offers:
+        return "its price list is empty"
+    types: Mapping[str, ServiceType | None] = {offer.service: offer.type for offer in offers}
+    lost = sum(types.get(theirs) is not kind for theirs, kind in routed)
+    if lost > BELIEVED_LOSS and lost * 2 > len(routed):
+        return f"its price list lacks {lost} of the {len(routed)} services that it fulfils"
+    return ""
+
+
+_FOLLOWING: Final = ("rate", "min", "max", "refill", "cancel", "dripfeed")
+_HALTS: Final = {
+    Halt.GONE: "off sale: its provider lists it no more",
+    Halt.TYPE: "off sale: its provider lists it as another type",
+    Halt.QUARANTINE: "in quarantine",
+}
+_OFFS: Final = {
+    Off.GONE: "is not listed any more",
+    Off.TYPE: "is listed as another type",
+    Off.MOVED: "is set aside until its cost is approved",
+}
+
+
+def words(judged: Judged) -> list[str]:
+    """What changed of a line, for people; a cost that drifts within its share is no news."""
+    return [*_of_service(judged.before.service, judged.service), *_of_routes(judged)]
+
+
+def _of_service(before: Service, after: Service) -> Iterator[str]:
+    for name in _FOLLOWING:
+        was, told = getattr(before, name), getattr(after, name)
+        if was != told:
+            yield f"{name} {was} to {told}"
+    if before.halted is not after.halted:
+        yield "sold again" if after.halted is None else _HALTS[after.halted]
+    if before.covers_cost(before.rate) and not after.covers_cost(after.rate):
+        yield f"costs {after.cost} and is sold at {after.rate}"
+
+
+def _of_routes(judged: Judged) -> Iterator[str]:
+    for route, told in zip(judged.before.routes, judged.standings, strict=True):
+        was = route.standing
+        name = f"route {route.to.provider}:{route.to.provider_service}"
+        if was.off is not told.off:
+            yield f"{name} {'is used again' if told.off is None else _OFFS[told.off]}"
+        if was.quarantined is None and told.quarantined is not None:
+            yield f"{name} cost {told.agreed} and costs {told.cost}"

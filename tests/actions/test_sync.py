@@ -1,0 +1,509 @@
+"""Following a real provider's price list: what goes off sale, what waits for approval, and that nothing is sent below
+cost unseen, whatever moves between the order and the sending."""
+
+import asyncio
+import itertools
+import random
+from datetime import timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+from msgspec import structs
+from tests.panel import DEFAULT, FREE, LINK, PEPPER, PLAIN, broken, buyer, fetch, now
+from tests.panels import add_panel, route
+from tests.works import Liar, Works, served, state
+
+from opensmm.actions import interventions, providers, sync
+from opensmm.actions.interventions import By
+from opensmm.actions.sync import Doubtful, NotApproved
+from opensmm.base.ids import OrderId, ServiceId
+from opensmm.domain.catalogue import BelowCost, Halt
+from opensmm.domain.offers import RouteTo
+from opensmm.store import catalogue as prices
+from opensmm.store import providers as rows
+from opensmm.store import sync as synced
+from opensmm.store.connection import connect
+
+KEY = "a key of the one upstream"
+OTHER_KEY = "a key of the other upstream"
+LINE = {
+    "service": 7, "name": "Likes", "type": "Default", "category": "First", "rate": "0.60", "min": 10, "max": 10_000,
+    "refill": True, "cancel": True,
+}  # fmt: skip
+UNKNOWN = {"error": "Incorrect service ID"}
+
+
+def line(service=7, **changes):
+    return {**LINE, "service": service, **changes}
+
+
+@pytest.fixture
+async def upstream(stocked, database, clock):
+    """A panel over HTTP with a price list; DEFAULT is its 7, PLAIN its 8."""
+    liar, numbers = Liar(), itertools.count(1)
+    liar.answers |= {"services": [line(), line(8)], "add": lambda form: {"order": next(numbers)}}
+    async with served(liar) as address:
+        provider = await add_panel(stocked, KEY, url=address)
+        await route(stocked, DEFAULT, (provider, 7))
+        await route(stocked, PLAIN, (provider, 8))
+        works = Works(database.app_url, "", clock)
+        await works.chores.step()
+        yield works, liar, provider
+        await works.close()
+
+
+async def again(upstream, *lines):
+    """The price list is another, and its turn has come."""
+    works, liar, _ = upstream
+    liar.answers["services"] = list(lines)
+    works.clock.forward(31 * 60)
+    return await works.syncing.step()
+
+
+async def stands(conn, number=DEFAULT):
+    (one,) = await prices.services(conn, [ServiceId(number)])
+    return one.cost, one.halted
+
+
+async def listed(api, ann):
+    return {int(one["service"]) for one in await api.ask("v2", ann.key, "services")}
+
+
+async def fresh(api):
+    await api.panel.look_at_catalogue()
+
+
+async def test_a_sync_reads_the_list_when_its_turn_has_come_and_not_before(stocked, upstream):
+    works, liar, provider = upstream
+    assert (1, 0) == (await works.syncing.step(), await works.syncing.step())
+    works.clock.forward(29 * 60)
+    assert 0 == await works.syncing.step()
+    works.clock.forward(60)
+    assert 1 == await works.syncing.step()
+    assert 2 == sum(one["action"] == "services" for one in liar.asked)
+    assert (Decimal("0.60"), None) == await stands(stocked)
+    told = await fetch(stocked, "select cost, agreed, off from route where provider_id = %s", provider)
+    assert [(Decimal("0.60"), Decimal("0.60"), None)] * 2 == told
+    assert works.clock() == (await synced.following(stocked, provider)).synced
+
+
+async def test_providers_take_turns_and_two_workers_read_no_list_twice(stocked, upstream, database, clock):
+    works, liar, _ = upstream
+    await add_panel(stocked, OTHER_KEY, name="Other", url=str(works.desk.contact(2).row.url))
+    other = Works(database.app_url, "", clock)
+    await works.chores.step()
+    await other.chores.step()
+    assert [1, 1] == list(await asyncio.gather(works.syncing.step(), other.syncing.step()))
+    assert {KEY, OTHER_KEY} == {one["key"] for one in liar.asked}
+    assert 0 == await works.syncing.step()
+    await other.close()
+
+
+@pytest.mark.parametrize("change", ["enabled = false", "sync_every_min = 0"])
+async def test_a_provider_that_is_off_or_not_to_be_followed_is_not_read(stocked, upstream, change):
+    works, liar, provider = upstream
+    await stocked.execute(f"update provider set {change} where id = %s", [provider])
+    assert (0, []) == (await works.syncing.step(), liar.asked)
+
+
+async def test_range_and_flags_follow_and_the_price_stays_the_operators(stocked, upstream, api, ann):
+    assert 1 == await again(upstream, line(min=50, max=500, refill=False), line(8))
+    (one,) = await prices.services(stocked, [ServiceId(DEFAULT)])
+    assert (50, 500, False, True, Decimal("0.90")) == (one.min, one.max, one.refill, one.cancel, one.rate)
+    await fresh(api)
+    assert "50" == next(
+        one["min"] for one in await api.ask("v2", ann.key, "services") if int(one["service"]) == DEFAULT
+    )
+    ((detail,),) = await fetch(stocked, "select detail from audit where action = 'provider.sync'")
+    assert ["min 10 to 50", "max 10000 to 500", "refill True to False"] == detail[str(DEFAULT)]
+
+
+async def test_what_is_gone_goes_off_sale_at_once_and_returns_when_it_is_listed_as_before(stocked, upstream, api, ann):
+    await again(upstream, line(), line(8))
+    assert 1 == await again(upstream, line(8))
+    await fresh(api)
+    assert DEFAULT not in await listed(api, ann)
+    assert {"error": "Incorrect service ID"} == await api.ask(
+        "v2", ann.key, "add", service=DEFAULT, link=LINK, quantity=100
+    )
+    await again(upstream, line(), line(8))
+    await fresh(api)
+    assert DEFAULT in await listed(api, ann)
+
+
+async def test_an_order_for_what_went_is_held_and_goes_out_when_it_is_back(stocked, upstream, api, ann):
+    works, liar, _ = upstream
+    await again(upstream, line(), line(8))
+    order = await api.add(ann.key)
+    await again(upstream, line(8))
+    await works.send()
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in liar.asked))
+    await again(upstream, line(), line(8))
+    assert "queued" == await state(stocked, order)
+    await works.send()
+    assert "pending" == await state(stocked, order)
+    assert [] == await broken(stocked)
+
+
+async def test_a_route_that_went_is_left_out_while_another_serves(stocked, upstream, api, ann):
+    works, liar, provider = upstream
+    await route(stocked, DEFAULT, (provider, 7), (provider, 9))
+    await again(upstream, line(), line(8), line(9, rate="0.70"))
+    await again(upstream, line(8), line(9, rate="0.70"))
+    assert (Decimal("0.70"), None) == await stands(stocked)
+    await fresh(api)
+    order = await api.add(ann.key)
+    await works.send()
+    assert ("pending", "9") == (await state(stocked, order), liar.asked[-1]["service"])
+
+
+async def test_another_type_is_never_sold_in_the_wrong_shape(stocked, upstream, api, ann):
+    works, liar, _ = upstream
+    await again(upstream, line(), line(8))
+    order = await api.add(ann.key)
+    await again(upstream, line(type="Package", min=1, max=1), line(8))
+    assert Halt.TYPE is (await stands(stocked))[1]
+    await works.send()
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in liar.asked))
+
+
+async def test_a_list_that_arrives_after_a_newer_one_was_taken_over_changes_nothing(stocked, upstream, database):
+    works, liar, provider = upstream
+    await again(upstream, line(), line(8))
+
+    def overtaken(form):
+        with psycopg.connect(database.app_url, autocommit=True) as other:
+            newer = works.clock() + timedelta(seconds=1)
+            other.execute("update provider set synced = %s where id = %s", [newer, provider])
+        return [line(rate="9"), line(8)]
+
+    liar.answers["services"] = overtaken
+    works.clock.forward(31 * 60)
+    await works.syncing.step()
+    assert (Decimal("0.60"), None) == await stands(stocked)
+
+
+BAD_LISTS = {
+    "empty": [],
+    "tiny": [line(99)],
+    "garbled": [line(type="???"), line(8, type="???")],
+    "no rates": [line(rate="x"), line(8, rate=None)],
+}
+
+
+@pytest.mark.parametrize("told", BAD_LISTS.values(), ids=BAD_LISTS)
+async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_confirmed(stocked, upstream, told):
+    works, _, provider = upstream
+    await again(upstream, line(), line(8))
+    before = await fetch(stocked, "select * from offer union all select * from offer order by 1, 2")
+    assert 0 == await again(upstream, *told)
+    assert (Decimal("0.60"), None) == await stands(stocked)
+    assert before == await fetch(stocked, "select * from offer union all select * from offer order by 1, 2")
+    assert "its price list" in (await synced.following(stocked, provider)).sync_fault
+    offered = (await works.desk.contact(provider).provider.services()).offers
+    with pytest.raises(Doubtful):
+        await sync.take(stocked, provider, offered, actor="test", now=works.clock())
+    await sync.take(stocked, provider, offered, confirmed=True, actor="test", now=works.clock())
+    assert None is not (await stands(stocked))[1]
+    assert "" == (await synced.following(stocked, provider)).sync_fault
+
+
+@pytest.mark.parametrize("body", [b"<html>down</html>", (502, b""), {"error": "Invalid API key"}])
+async def test_a_provider_that_does_not_answer_changes_nothing_and_is_told_of(stocked, upstream, body):
+    works, liar, provider = upstream
+    await again(upstream, line(), line(8))
+    liar.answers["services"] = body
+    works.clock.forward(31 * 60)
+    assert 0 == await works.syncing.step()
+    assert (Decimal("0.60"), None) == await stands(stocked)
+    assert sync.NO_ANSWER == (await synced.following(stocked, provider)).sync_fault
+
+
+async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, upstream, api, ann):
+    works, _, _ = upstream
+    await again(upstream, line(), line(8))
+    early = await api.add(ann.key)
+    await again(upstream, line(rate="0.80"), line(8))
+    await fresh(api)
+    assert (Halt.QUARANTINE, False) == ((await stands(stocked))[1], DEFAULT in await listed(api, ann))
+    assert UNKNOWN == await api.ask("v2", ann.key, "add", service=DEFAULT, link=LINK, quantity=100)
+    await works.send()
+    assert "pending" == await state(stocked, early)  # accepted orders go on, while they cost no more than their price
+    assert [ServiceId(DEFAULT)] == [one.service.id for one in await synced.in_quarantine(stocked)]
+    with pytest.raises(NotApproved):
+        await sync.approve(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)], actor="boss", now=now())
+    await sync.approve(stocked, [ServiceId(DEFAULT)], actor="boss", now=now())
+    await fresh(api)
+    assert DEFAULT in await listed(api, ann)
+    query = "select actor, subject, detail from audit where action = 'service.approve'"
+    assert [("boss", str(DEFAULT), {"cost": "0.80", "rate": "0.90"})] == await fetch(stocked, query)
+    assert [] == await synced.in_quarantine(stocked)
+
+
+@pytest.mark.parametrize(
+    ("told", "rate"), [({"rate": Decimal("2.5")}, "2.5"), ({"margin": Decimal(50)}, "1.8000"), ({}, "0.90")]
+)
+async def test_an_approval_may_take_a_new_price(stocked, upstream, told, rate):
+    await again(upstream, line(), line(8))
+    await again(upstream, line(rate="1.20"), line(8))
+    (one,) = await sync.approve(stocked, [ServiceId(DEFAULT)], **told, actor="boss", now=now())
+    assert (Decimal(rate), True) == (one.rate, one.sold)
+
+
+async def test_prices_follow_where_terms_are_kept(stocked, upstream):
+    _, _, provider = upstream
+    await again(upstream, line(), line(8))
+    kept = await synced.following(stocked, provider)
+    wanted = synced.Following(kept.sync_every_min, 10, Decimal(50), Decimal("0.01"), 3)
+    await sync.set_following(stocked, provider, wanted, actor="boss", now=now())
+    assert [Decimal("0.910")] == [one.rate for one in await prices.services(stocked, [ServiceId(DEFAULT)])]
+    await again(upstream, line(rate="0.65"), line(8, rate="0.70"))
+    one, other = await prices.services(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)])
+    assert (Decimal("0.985"), None) == (one.rate, one.halted)
+    assert (Decimal("0.910"), Halt.QUARANTINE) == (other.rate, other.halted)
+    assert [("boss",)] == await fetch(stocked, "select actor from audit where action = 'provider.follow'")
+
+
+async def test_an_exchange_rate_that_is_edited_moves_costs_at_once(stocked, upstream):
+    _, _, provider = upstream
+    await again(upstream, line(), line(8))
+    async with stocked.transaction():
+        known = await rows.lock(stocked, provider)
+        assert known is not None
+        dearer = structs.replace(known, exchange_rate=Decimal(2))
+        await providers.edit_provider(stocked, dearer, "", PEPPER, private=True, actor="test", now=now())
+    assert (Decimal("1.20"), Halt.QUARANTINE) == await stands(stocked)
+
+
+async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, upstream, database):
+    works, _, provider = upstream
+    offered = (await works.desk.contact(provider).provider.services()).offers
+
+    async def edit(number):
+        async with await connect(database.app_url) as conn, conn.transaction():
+            known = await rows.lock(conn, provider)
+            assert known is not None
+            rate = structs.replace(known, exchange_rate=Decimal(number))
+            await providers.edit_provider(conn, rate, "", PEPPER, private=True, actor="test", now=now())
+
+    async def take():
+        async with await connect(database.app_url) as conn:
+            await sync.take(conn, provider, offered, actor="test", now=now())
+
+    async def follow(share):
+        async with await connect(database.app_url) as conn:
+            wanted = synced.Following(30, share, None, Decimal(0), 4)
+            await sync.set_following(conn, provider, wanted, actor="test", now=now())
+
+    await asyncio.gather(*(one for at in range(1, 6) for one in (edit(at), take(), follow(at))))
+    ((rate,),) = await fetch(stocked, "select exchange_rate from provider where id = %s", provider)
+    assert Decimal("0.60") * rate == (await stands(stocked))[0]
+
+
+async def test_what_costs_more_than_the_customer_pays_is_neither_listed_nor_sold(stocked, upstream, api, ann):
+    await again(upstream, line(), line(8))
+    ben = await buyer(stocked)
+    (cheap,) = (await fetch(stocked, "insert into price_list (name) values ('cheap') returning id"))[0]
+    await stocked.execute("update customer set price_list_id = %s where id = %s", [cheap, ben.id])
+    await prices.save_rate(stocked, cheap, ServiceId(DEFAULT), Decimal("0.59999"))
+    await fresh(api)
+    assert (True, False) == (DEFAULT in await listed(api, ann), DEFAULT in await listed(api, ben))
+    assert UNKNOWN == await api.ask("v2", ben.key, "add", service=DEFAULT, link=LINK, quantity=100)
+    assert [(10_000_000,)] == await fetch(stocked, "select balance from customer where id = %s", ben.id)
+    (told,) = await synced.below_cost(stocked, 10)
+    assert (DEFAULT, "cheap", Decimal("0.60")) == (told.service, told.price_list, told.cost)
+    await api.add(ann.key)
+    await prices.save_rate(stocked, cheap, ServiceId(DEFAULT), Decimal("0.60"))
+    await fresh(api)
+    await api.add(ben.key)
+    assert [] == await synced.below_cost(stocked, 10)
+
+
+async def test_orders_below_cost_are_taken_and_held_where_the_operator_says_so(stocked, upstream, api, ann):
+    works, liar, _ = upstream
+    await sync.set_below_cost(stocked, BelowCost.HOLD, actor="boss", now=now())
+    await again(upstream, line(rate="0.95"), line(8))
+    await fresh(api)
+    first, second = await api.add(ann.key), await api.add(ann.key, link=f"{LINK}/2")
+    await works.send()
+    assert ["held", "held"] == [await state(stocked, order) for order in (first, second)]
+    assert (9_000, 0) == (
+        (await fetch(stocked, "select charge from orders where id = %s", first))[0][0],
+        sum(one["action"] == "add" for one in liar.asked),
+    )
+    by = By("boss", "to keep my word", works.clock())
+    assert await interventions.resend(stocked, OrderId(first), None, "", by)
+    await works.send()
+    assert "held" == await state(stocked, first)  # sending it again approves of nothing
+    assert await interventions.resend(stocked, OrderId(first), None, "", by, below_cost=True)
+    await works.send()
+    assert ["pending", "held"] == [await state(stocked, order) for order in (first, second)]
+    assert [] == await broken(stocked)
+    await again(upstream, line(rate="0.90"), line(8))
+    await works.send()
+    assert "pending" == await state(stocked, second)
+    assert [] == await broken(stocked)
+
+
+async def test_an_approval_holds_for_the_cost_of_its_moment_and_no_more(stocked, upstream, api, ann):
+    works, _, _ = upstream
+    await sync.set_below_cost(stocked, BelowCost.HOLD, actor="boss", now=now())
+    await again(upstream, line(rate="0.95"), line(8))
+    await fresh(api)
+    order = await api.add(ann.key)
+    await works.send()
+    await interventions.resend(stocked, OrderId(order), None, "", By("boss", "x", works.clock()), below_cost=True)
+    await again(upstream, line(rate="1.00"), line(8))
+    await works.send()
+    assert "held" == await state(stocked, order)
+
+
+async def test_a_cost_that_rises_between_the_order_and_its_sending_holds_it(stocked, upstream, api, ann):
+    works, liar, _ = upstream
+    await again(upstream, line(), line(8))
+    order = await api.add(ann.key)
+    await again(upstream, line(rate="0.91"), line(8))
+    await works.send()
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in liar.asked))
+    await again(upstream, line(rate="0.90"), line(8))
+    await works.send()
+    assert "pending" == await state(stocked, order)
+    assert [(Decimal("0.90"),)] == await fetch(stocked, "select quoted from attempt")
+    assert [] == await broken(stocked)
+
+
+async def test_a_dear_route_is_passed_over_and_a_refusal_does_not_lead_to_it(stocked, upstream, api, ann):
+    works, liar, provider = upstream
+    await route(stocked, DEFAULT, (provider, 9), (provider, 7), (provider, 10))
+    await again(upstream, line(), line(8), line(9, rate="5"), line(10, rate="6"))
+    await fresh(api)
+    order = await api.add(ann.key)
+    liar.answers["add"] = {"error": "Not enough funds on balance"}
+    await works.send()
+    sent = [one["service"] for one in liar.asked if one["action"] == "add"]
+    assert (["7"], "canceled") == (sent, await state(stocked, order))
+    assert [] == await broken(stocked)
+
+
+async def test_placing_and_a_list_at_the_same_moment_sell_nothing_below_cost(stocked, upstream, api, ann, database):
+    works, liar, _ = upstream
+    await again(upstream, line(), line(8))
+    liar.answers["services"] = [line(rate="0.91"), line(8)]
+    works.clock.forward(31 * 60)
+    placed = [api.ask("v2", ann.key, "add", service=DEFAULT, link=f"{LINK}/{at}", quantity=100) for at in range(50)]
+    sending = [works.send(5) for _ in range(5)]
+    await asyncio.gather(*placed, works.syncing.step(), *sending)
+    while await works.send():
+        pass
+    await fresh(api)
+    assert UNKNOWN == await api.ask("v2", ann.key, "add", service=DEFAULT, link=LINK, quantity=100)
+    assert [] == await fetch(stocked, "select * from attempt where quoted > 0.90")
+    assert {"pending", "held"} >= {one for (one,) in await fetch(stocked, "select state from delivery")}
+    assert [] == await broken(stocked)
+
+
+async def test_what_is_free_is_sold_whatever_it_costs(stocked, upstream, api, ann):
+    works, _, provider = upstream
+    await route(stocked, FREE, (provider, 9))
+    await again(upstream, line(), line(8), line(9))
+    await fresh(api)
+    order = await api.add(ann.key, FREE)
+    await works.send()
+    assert "pending" == await state(stocked, order)
+
+
+async def test_routes_that_are_edited_keep_how_they_stand_and_are_judged_at_once(stocked, upstream):
+    _, _, provider = upstream
+    await again(upstream, line(), line(8), line(9, rate="0.50"))
+    await again(upstream, line(rate="0.90"), line(8), line(9, rate="0.50"))
+    assert Halt.QUARANTINE is (await stands(stocked))[1]
+    seven, nine = RouteTo(provider, "7"), RouteTo(provider, "9")
+    async with stocked.transaction():
+        both = [seven, nine]
+        await providers.set_routes(stocked, ServiceId(DEFAULT), both, by_cost=False, actor="test", now=now())
+    assert (Decimal("0.50"), None) == await stands(stocked)
+    told = await fetch(stocked, "select off from route where service_id = %s order by position", DEFAULT)
+    assert [("moved",), (None,)] == told
+
+
+class Walk:
+    """Lists, orders, approvals and sendings in any order, beside what the test itself knows of them."""
+
+    def __init__(self, conn, upstream, api, ann, seed):
+        self.conn, self.upstream, self.api, self.ann = conn, upstream, api, ann
+        self.dice = random.Random(seed)
+        self.costs: dict[str, Decimal] = {}
+        self.approved: dict[int, Decimal] = {}
+        self.sent = self.above = 0
+
+    async def step(self):
+        await self.dice.choice(
+            [self.list, self.place, self.place, self.send, self.approve, self.resend, self.reprice]
+        )()
+
+    async def list(self):
+        rates = {theirs: Decimal(self.dice.randint(40, 160)) / 100 for theirs in ("7", "8", "9")}
+        told = [line(theirs, rate=str(rate)) for theirs, rate in rates.items() if self.dice.random() < 0.9]
+        if self.dice.random() < 0.1:
+            told = [one | {"type": self.dice.choice(["Package", "?"])} for one in told]
+        if await again(self.upstream, *told):
+            self.costs |= {one["service"]: Decimal(one["rate"]) for one in told if one["type"] == "Default"}
+
+    async def place(self):
+        number = self.dice.choice([DEFAULT, PLAIN])
+        link = f"{LINK}/{self.dice.random()}"
+        await self.api.ask("v2", self.ann.key, "add", service=number, link=link, quantity=100)
+
+    async def send(self):
+        works, liar, _ = self.upstream
+        before = len(liar.named)
+        await works.send()
+        for name in liar.named[before:]:
+            order = int(name.split("-")[0])
+            ((theirs, rate),) = await fetch(
+                self.conn, "select t.provider_service, o.rate from orders o join attempt t on t.order_id = o.id "
+                "where o.id = %s order by t.number desc limit 1", order,
+            )  # fmt: skip
+            self.sent += 1
+            self.above += self.costs[theirs] > rate
+            assert self.costs[theirs] <= max(rate, self.approved.get(order, Decimal(0))), (name, theirs)
+
+    async def approve(self):
+        waiting = [one.service.id for one in await synced.in_quarantine(self.conn)]
+        if waiting:
+            await sync.approve(self.conn, [self.dice.choice(waiting)], actor="boss", now=now())
+
+    async def resend(self):
+        held = await fetch(self.conn, "select order_id from delivery where state = 'held' order by 1")
+        if held:
+            order = OrderId(self.dice.choice(held)[0])
+            by = By("boss", "x", self.upstream[0].clock())
+            await interventions.resend(self.conn, order, None, "", by, below_cost=True)
+            ((ceiling,),) = await fetch(self.conn, "select ceiling from delivery where order_id = %s", order)
+            self.approved[order] = ceiling
+
+    async def reprice(self):
+        number, rate = self.dice.choice([DEFAULT, PLAIN]), Decimal(self.dice.randint(60, 160)) / 100
+        await self.conn.execute("update panel set catalogue_version = catalogue_version + 1")
+        await self.conn.execute(
+            "update service set rate = %s, version = (select catalogue_version from panel) where id = %s",
+            [rate, number],
+        )
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_moves_nothing_is_sent_above_its_charge_that_nobody_approved(
+    stocked, upstream, api, ann, seed
+):  # fmt: skip
+    mode = BelowCost.HOLD if seed % 2 else BelowCost.REFUSE
+    await sync.set_below_cost(stocked, mode, actor="boss", now=now())
+    await route(stocked, DEFAULT, (upstream[2], 7), (upstream[2], 9))
+    walk = Walk(stocked, upstream, api, ann, seed)
+    await walk.list()
+    for _ in range(300):
+        await walk.step()
+    await walk.send()
+    assert walk.sent > 10
+    assert walk.above > 0 or mode is BelowCost.REFUSE
+    assert [] == await broken(stocked)

@@ -1,0 +1,130 @@
+"""``provider sync`` and ``follow``, ``service quarantine`` and ``below-cost``, and what ``health`` says of them."""
+
+import pytest
+from tests.cli.test_providers import DONE, FAILED, LINE, MISUSED, add, rows, said, upstream
+
+__all__ = ["rows", "said"]  # fixtures
+
+SEVEN, EIGHT, NINE = ({**LINE, "service": number} for number in (7, 8, 9))
+
+
+@pytest.fixture
+def listed(said, rows):
+    """Three services, on sale at 1.80 each and routed to a provider whose list the test may change."""
+    answers = {"services": [SEVEN, EIGHT, NINE]}
+    with upstream(answers) as (url, _):
+        add(said, "Up", url)
+        said("import-services", "Up", "--margin", 100, "--write")
+        said("service", "deliver", "--method", "staff_work", 1, 2, 3, "--on-sale", "--write")
+        yield lambda *lines: answers.update(services=list(lines))
+
+
+def health(said):
+    return {one["name"]: (one["level"], one["says"]) for one in said("health")[1]["findings"]}
+
+
+def changed(told):
+    return {one["service"]: one["says"] for one in told["changed"]}
+
+
+def test_an_import_agrees_to_what_it_costs(rows, listed):
+    expected = [("7", "0.90", "0.90"), ("8", "0.90", "0.90"), ("9", "0.90", "0.90")]
+    assert expected == rows("select provider_service, cost::text, agreed::text from route order by 1")
+
+
+def test_a_sync_prints_what_changed(said, listed):
+    listed({**SEVEN, "rate": "0.95", "max": 50}, {**EIGHT, "rate": "2"})
+    code, told = said("provider", "sync", "Up")
+    assert (DONE, 2) == (code, told["listed"])
+    assert {
+        1: ["max 100 to 50"],
+        2: ["in quarantine", "costs 2 and is sold at 1.8000", "route 1:8 cost 0.90 and costs 2"],
+        3: ["off sale: its provider lists it no more", "route 1:9 is not listed any more"],
+    } == changed(told)
+    assert {} == changed(said("provider", "sync", "Up")[1])
+    found = health(said)
+    assert ("look", "services 2 whose cost moved too far to be sold unseen") == found["quarantine"]
+    assert ("look", "services 3 off sale, since no provider lists them as they are sold") == found["halted"]
+    assert ("ok", "none") == found["below cost"]
+    assert "ok" == found["price list Up"][0]
+
+
+def test_a_list_that_lacks_much_is_taken_over_only_when_it_is_confirmed(said, rows, listed):
+    listed(SEVEN)
+    assert FAILED == said("provider", "sync", "Up")[0]
+    assert [(3,)] == rows("select count(*) from service where halted is null")
+    level, words = health(said)["price list Up"]
+    assert ("look", True) == (level, "lacks 2 of the 3 services" in words)
+    assert "lacks 2 of the 3" in said("provider", "services", "Up")[1]["odd"][-1]
+    assert FAILED == said("import-services", "Up", "--write")[0]
+    assert [(3,)] == rows("select count(*) from service where on_sale and halted is null")
+    assert DONE == said("provider", "sync", "Up", "--confirm")[0]
+    assert [("gone", 2)] == rows("select halted, count(*) from service where halted is not null group by 1")
+    assert "ok" == health(said)["price list Up"][0]
+
+
+def test_what_waits_is_listed_and_approved(said, rows, listed):
+    listed({**SEVEN, "rate": "2"}, EIGHT, NINE)
+    said("provider", "sync", "Up")
+    (one,) = said("service", "quarantine", "list")[1]["services"]
+    assert (1, "7", "0.90", "2", "1.8000", False) == tuple(
+        one[name] for name in ("service", "theirs", "agreed", "cost", "rate", "sold")
+    )
+    assert FAILED == said("service", "quarantine", "approve", 1, 2)[0]
+    assert MISUSED == said("service", "quarantine", "approve", 1, "--rate", "3", "--margin", "5")[0]
+    assert MISUSED == said("service", "quarantine", "approve", 1, "--margin", "-5")[0]
+    code, told = said("service", "quarantine", "approve", 1)
+    assert (DONE, [{"id": 1, "cost": "2", "rate": "1.8000", "sold": True}]) == (code, told["approved"])
+    assert [] == said("service", "quarantine", "list")[1]["services"]
+    (below,) = said("service", "below-cost", "list")[1]["services"]
+    assert (1, "2", "1.8000", None) == tuple(below[name] for name in ("service", "cost", "rate", "price_list"))
+    assert ("look", "services 1 cost more than they are sold at: orders are refused") == health(said)["below cost"]
+    said("service", "edit", 1, "--rate", "2.5")
+    assert ("ok", "none") == health(said)["below cost"]
+    assert [("command line", "service.approve", "1")] == rows(
+        "select actor, action, subject from audit where action = 'service.approve'"
+    )
+
+
+def test_orders_below_cost_are_refused_or_held_as_set(said, rows, listed):
+    assert DONE == said("service", "below-cost", "set", "hold")[0]
+    assert MISUSED == said("service", "below-cost", "set", "sell")[0]
+    assert [("hold",)] == rows("select below_cost from panel")
+    assert [("panel.below_cost", {"below_cost": "hold"})] == rows(
+        "select action, detail from audit where action = 'panel.below_cost'"
+    )
+
+
+def test_how_a_provider_is_followed_is_set_and_shown(said, rows, listed):
+    code, told = said("provider", "follow", "Up")
+    assert (DONE, 30, 20, None) == (code, told["sync_every_min"], told["price_share"], told["margin"])
+    code, told = said("provider", "follow", "Up", "--every", 0, "--share", 50, "--margin", "30%", "--decimals", 2)
+    assert (DONE, 0, 50, "30") == (code, told["sync_every_min"], told["price_share"], told["margin"])
+    assert [("1.17",)] * 3 == rows("select rate::text from service")
+    listed({**SEVEN, "rate": "1.20"}, EIGHT, NINE)
+    said("provider", "sync", "Up")
+    assert [("1.56", "1.20")] == rows(
+        "select s.rate::text, r.agreed::text from service s join route r on r.service_id = s.id where s.id = 1"
+    )
+    assert None is said("provider", "follow", "Up", "--own-prices")[1]["margin"]
+    assert MISUSED == said("provider", "follow", "Up", "--own-prices", "--margin", 5)[0]
+    assert "price list Up" not in health(said)
+
+
+def test_an_import_that_moves_prices_agrees_to_the_costs_and_another_does_not(said, rows, listed):
+    listed({**SEVEN, "rate": "2"}, {**EIGHT, "rate": "2"}, NINE)
+    said("import-services", "Up", "--margin", 100, "--write")
+    assert [(1, "quarantine"), (2, "quarantine"), (3, None)] == rows("select id, halted from service order by id")
+    said("import-services", "Up", "--margin", 100, "--write", "--reprice")
+    assert [("4.0000", None), ("4.0000", None), ("1.8000", None)] == rows(
+        "select rate::text, halted from service order by id"
+    )
+
+
+def test_a_held_order_says_that_no_provider_lists_it_at_its_price(said, rows, listed):
+    rows("insert into orders (id, customer_id, service_id, link, quantity, rate, packaged, charge, created) "
+         "values (7, 1, 1, 'x', 100, 0.9, false, 9000, now()) returning 1")  # fmt: skip
+    rows("insert into delivery (order_id, run, service_id, quantity, state, attempt) "
+         "values (7, 1, 1, 100, 'held', 1) returning 1")  # fmt: skip
+    (one,) = said("orders", "list", "--held")[1]["orders"]
+    assert (7, "no provider lists it at the price it was sold for") == (one["order"], one["answer"])

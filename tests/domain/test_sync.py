@@ -1,0 +1,205 @@
+"""Following a price list: how routes and services stand by it, and which lists are not believed."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+from tests.panel import service
+
+from opensmm.base.ids import PriceListId, ProviderId, ServiceId
+from opensmm.domain.catalogue import BelowCost, Catalogue, Halt, ServiceType
+from opensmm.domain.importing import Terms
+from opensmm.domain.offers import Off, Offer, RouteTo
+from opensmm.domain.sync import Line, Route, Rules, Standing, doubt, judge, words
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+LIKES = Offer("7", "Likes", "Theirs", ServiceType.DEFAULT, Decimal("0.60"), 10, 10_000)
+OURS = service(3)
+RULES = Rules(Decimal(1), 20)
+HERE, THERE = ProviderId(1), ProviderId(2)
+KNOWN = Standing(Decimal("0.60"), Decimal("0.60"))
+
+
+def route(offer=LIKES, standing=KNOWN, *, listed=True, provider=HERE, rules=RULES):
+    return Route(RouteTo(provider, "7"), rules, offer, listed, standing)
+
+
+def line(*routes, of=OURS):
+    return Line(of, routes)
+
+
+def listed_at(rate):
+    return structs.replace(LIKES, rate=Decimal(rate))
+
+
+def test_the_first_cost_that_is_told_is_agreed_to():
+    judged = judge(line(route(standing=Standing())), NOW)
+    assert (Standing(Decimal("0.60"), Decimal("0.60")),) == judged.standings
+    assert (Decimal("0.60"), None) == (judged.service.cost, judged.service.halted)
+
+
+def test_costs_are_in_our_currency():
+    judged = judge(line(route(standing=Standing(), rules=Rules(Decimal("0.0119"), 20))), NOW)
+    assert Decimal("0.007140") == judged.service.cost
+
+
+@pytest.mark.parametrize(
+    ("rate", "quarantined"), [("0.72", False), ("0.7200001", True), ("0.48", False), ("0.4799999", True), ("0", True)]
+)
+def test_a_move_beyond_the_share_up_or_down_is_a_quarantine(rate, quarantined):
+    judged = judge(line(route(listed_at(rate))), NOW)
+    expected = (NOW, Halt.QUARANTINE) if quarantined else (None, None)
+    assert expected == (judged.standings[0].quarantined, judged.service.halted)
+    assert (not quarantined) == judged.service.sold
+
+
+def test_small_steps_add_up_to_a_quarantine():
+    first = judge(line(route(listed_at("0.70"))), NOW)
+    assert (Decimal("0.60"), None) == (first.standings[0].agreed, first.service.halted)
+    second = judge(line(route(listed_at("0.80"), first.standings[0])), NOW)
+    assert Halt.QUARANTINE is second.service.halted
+
+
+def test_a_quarantine_lasts_until_it_is_approved_even_where_the_cost_comes_back():
+    moved = judge(line(route(listed_at("1.20"))), NOW)
+    back = judge(line(route(LIKES, moved.standings[0]), of=moved.service), NOW)
+    assert (NOW, Halt.QUARANTINE) == (back.standings[0].quarantined, back.service.halted)
+    approved = judge(line(route(listed_at("1.20"), moved.standings[0]), of=moved.service), NOW, approved=True)
+    assert Standing(Decimal("1.20"), Decimal("1.20")) == approved.standings[0]
+    assert None is approved.service.halted
+
+
+def test_one_moved_route_of_several_is_set_aside_and_the_others_serve():
+    judged = judge(line(route(listed_at("0.30")), route(provider=THERE)), NOW)
+    assert (Off.MOVED, None) == tuple(one.off for one in judged.standings)
+    assert (None, Decimal("0.60")) == (judged.service.halted, judged.service.cost)
+    both = judge(line(route(listed_at("0.30"), judged.standings[0]), route(listed_at("3"), provider=THERE)), NOW)
+    assert (None, None, Halt.QUARANTINE) == (*(one.off for one in both.standings), both.service.halted)
+
+
+def test_what_is_gone_is_off_sale_and_comes_back_by_itself_where_nothing_else_changed():
+    gone = judge(line(route(listed=False)), NOW)
+    assert (Off.GONE, Halt.GONE, False) == (gone.standings[0].off, gone.service.halted, gone.service.sold)
+    assert None is judge(line(route(LIKES, gone.standings[0]), of=gone.service), NOW).service.halted
+    dearer = judge(line(route(listed_at("0.90"), gone.standings[0]), of=gone.service), NOW)
+    assert Halt.QUARANTINE is dearer.service.halted
+
+
+def test_a_route_gone_of_several_leaves_the_service_on_sale():
+    judged = judge(line(route(listed=False), route(listed_at("0.65"), Standing(), provider=THERE)), NOW)
+    assert ((Off.GONE, None), None, Decimal("0.65")) == (
+        tuple(one.off for one in judged.standings), judged.service.halted, judged.service.cost,
+    )  # fmt: skip
+
+
+def test_a_number_that_was_never_listed_is_gone_once_the_list_was_read():
+    never = route(None, Standing(), listed=False)
+    assert None is judge(line(never), NOW).standings[0].off
+    assert None is judge(line(never), NOW, heard=THERE).standings[0].off
+    assert Off.GONE is judge(line(never), NOW, heard=HERE).standings[0].off
+
+
+@pytest.mark.parametrize("kind", [ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS, None])
+def test_another_type_is_not_sold_and_nothing_of_its_line_is_taken(kind):
+    judged = judge(line(route(structs.replace(LIKES, type=kind, rate=Decimal(9), max=1))), NOW)
+    assert (structs.replace(KNOWN, off=Off.TYPE), Halt.TYPE) == (judged.standings[0], judged.service.halted)
+    assert (OURS.min, OURS.max, OURS.rate) == (judged.service.min, judged.service.max, judged.service.rate)
+
+
+def test_range_and_told_flags_follow_the_first_route_in_use():
+    theirs = structs.replace(LIKES, min=5, max=50, refill=True, dripfeed=True)
+    kept = service(3, cancel=True)
+    judged = judge(line(route(listed=False), route(theirs, Standing(), provider=THERE), of=kept), NOW)
+    assert (5, 50, True, True, True) == (
+        judged.service.min, judged.service.max, judged.service.refill, judged.service.dripfeed, judged.service.cancel,
+    )  # fmt: skip
+
+
+def test_prices_stay_the_operators_unless_terms_are_kept():
+    assert OURS.rate == judge(line(route(listed_at("0.70"))), NOW).service.rate
+    rules = structs.replace(RULES, terms=Terms(Decimal(1), Decimal(50)))
+    followed = judge(line(route(listed_at("0.70"), rules=rules)), NOW)
+    assert (Decimal("1.0500"), Decimal("0.70")) == (followed.service.rate, followed.standings[0].agreed)
+    too_far = judge(line(route(listed_at("0.80"), rules=rules)), NOW)
+    assert (OURS.rate, Halt.QUARANTINE) == (too_far.service.rate, too_far.service.halted)
+    shared = judge(line(route(listed_at("0.70"), rules=rules), route(provider=THERE)), NOW)
+    assert OURS.rate == shared.service.rate
+
+
+def test_an_unknown_cost_of_one_route_makes_the_services_cost_unknown():
+    assert None is judge(line(route(), route(None, Standing(), listed=False, provider=THERE)), NOW).service.cost
+
+
+def test_a_service_without_routes_is_left_as_it_is():
+    assert not judge(line(), NOW).moves
+
+
+def test_what_changed_is_told_and_a_drift_within_the_share_is_no_news():
+    assert [] == words(judge(line(route(listed_at("0.61"))), NOW))
+    told = words(judge(line(route(structs.replace(LIKES, rate=Decimal("0.95"), max=50))), NOW))
+    assert [
+        "max 10000 to 50", "in quarantine", "costs 0.95 and is sold at 0.90", "route 1:7 cost 0.60 and costs 0.95",
+    ] == told  # fmt: skip
+
+
+TEN = [(str(number), ServiceType.DEFAULT) for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("routed", "left", "doubted"),
+    [(10, 10, False), (10, 5, False), (10, 4, True), (10, 0, True), (1, 0, True), (2, 1, False), (3, 1, True)],
+)
+def test_a_list_that_lost_more_than_half_of_what_it_fulfils_is_not_believed(routed, left, doubted):
+    offers = [structs.replace(LIKES, service=str(number)) for number in range(left)]
+    assert doubted == bool(doubt(TEN[:routed], offers))
+
+
+def test_one_service_lost_is_believed_and_so_is_an_empty_list_of_nobodys():
+    assert "" == doubt(TEN[:1], [structs.replace(LIKES, service="other")])
+    assert "" == doubt([], [])
+
+
+def test_a_list_whose_types_are_garbled_is_not_believed():
+    offers = [structs.replace(LIKES, service=theirs, type=None) for theirs, _ in TEN]
+    assert "10 of the 10" in doubt(TEN, offers)
+
+
+rates = st.decimals(0, 100, places=3)
+
+
+@given(st.lists(st.tuples(rates, st.booleans()), min_size=1, max_size=30))
+def test_whatever_the_lists_a_sold_service_costs_what_was_agreed_to_or_nearly(steps):
+    at = line(route(standing=Standing()))
+    for rate, listed in steps:
+        judged = judge(line(route(listed_at(rate), at.routes[0].standing, listed=listed), of=at.service), NOW)
+        at = line(route(listed_at(rate), judged.standings[0]), of=judged.service)
+        one = judged.standings[0]
+        if judged.service.sold:
+            assert one.cost is not None
+            assert one.agreed is not None
+            assert abs(one.cost - one.agreed) * 5 <= one.agreed
+
+
+@pytest.mark.parametrize(
+    ("cost", "rate", "free", "mode", "sold"),
+    [
+        (None, "0.90", False, BelowCost.REFUSE, True),
+        ("0.90", "0.90", False, BelowCost.REFUSE, True),
+        ("0.90001", "0.90", False, BelowCost.REFUSE, False),
+        ("0.90001", "0.90", False, BelowCost.HOLD, True),
+        ("0.90001", "0", True, BelowCost.REFUSE, True),
+    ],
+)
+def test_nothing_is_sold_below_its_cost_unseen(cost, rate, free, mode, sold):
+    one = service(3, rate=rate, free=free, cost=None if cost is None else Decimal(cost))
+    catalogue = Catalogue(1, "USD", {one.id: one}, {}, below_cost=mode)
+    assert sold == (catalogue.service(3, PriceListId(1)) is not None)
+
+
+def test_the_customers_own_rate_counts():
+    one = service(3, cost=Decimal("0.50"))
+    catalogue = Catalogue(1, "USD", {one.id: one}, {(PriceListId(2), ServiceId(3)): Decimal("0.40")})
+    assert (one, None) == (catalogue.service(3, PriceListId(1)), catalogue.service(3, PriceListId(2)))
