@@ -29,6 +29,7 @@ class Panel:
         self._url = url
         self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf, clock)
         self._statuses = Lane(reading.Statuses(self._line("status"), self.shelf), name="status")
+        self._extended = Lane(reading.Extended(self._line("extended status")), name="extended status")
         self._balances = Lane(reading.Balances(self._line("balance")), name="balance")
         self._keys = Lane(reading.Keys(self._line("keys"), self.shelf), name="keys")
         self._refills = Lane(Refilling(self._line("refill"), clock), name="refill")
@@ -68,6 +69,10 @@ class Panel:
 
     async def statuses(self, caller: Caller, ids: asks.Ids) -> Sequence[OrderView | Refused]:
         return await self._statuses.ask((caller.customer, ids), caller.customer)
+
+    async def extended(self, caller: Caller, views: Sequence[OrderView | Refused]) -> Sequence[OrderView | Refused]:
+        """The answers of ``statuses`` with what an extended status tells beside."""
+        return await self._extended.ask(views, caller.customer)
 
     async def balance(self, caller: Caller) -> BalanceView:
         amount = await self._balances.ask(caller.customer, caller.customer)

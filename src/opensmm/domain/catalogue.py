@@ -44,6 +44,15 @@ class DeliveryMethod(StrEnum):
     UNDISCLOSED = "undisclosed"
 
 
+class RefillMode(StrEnum):
+    """Who makes good what a completed order lost: the provider that fulfilled it, another one that is paid anew, or the
+    operator's own staff."""
+
+    PROVIDER = "provider"
+    OTHER = "other"
+    MANUAL = "manual"
+
+
 class Counts(StrEnum):
     """Where the quantity of one run comes from."""
 
@@ -94,7 +103,10 @@ SHAPES: Final[Mapping[ServiceType, Shape]] = {
 
 
 class Service(Struct, frozen=True):
-    """One line of the price list. ``rate`` is per 1000 (of a package: for one), as many digits as were typed."""
+    """One line of the price list. ``rate`` is per 1000 (of a package: for one), as many digits as were typed.
+
+    ``refill_days``: a refill may be asked for within so many days of completion; None: for ever.
+    """
 
     id: ServiceId
     name: str
@@ -114,6 +126,8 @@ class Service(Struct, frozen=True):
     on_sale: bool = True
     position: int = 0
     delivery_method: DeliveryMethod = DeliveryMethod.UNDISCLOSED
+    refill_days: int | None = None
+    refill_mode: RefillMode = RefillMode.PROVIDER
 
     @property
     def disclosed(self) -> bool:

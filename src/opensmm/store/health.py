@@ -11,6 +11,7 @@ from opensmm.domain import progress
 from opensmm.domain.health import (
     COUNTED,
     LONG,
+    POSTS_REMEMBERED,
     UNPOLLED_GRACE,
     UNPOLLED_INTERVALS,
     Facts,
@@ -33,10 +34,10 @@ select count(*) from found
 """
 _MOVING: Final = """
 with found as materialized (
-  select coalesce(polled, sent) as heard, sent from delivery
+  select coalesce(polled, sent) as heard, sent, quantity from delivery
   where state in ('pending', 'processing', 'in_progress') and due is not null order by due limit %(most)s
 ), judged as (
-  select sent, heard, sent < %(long_ago)s::timestamptz as long,
+  select sent, heard, quantity > 0 and sent < %(long_ago)s::timestamptz as long,
     heard < %(now)s::timestamptz - %(grace)s::interval - %(intervals)s::int
       * (%(pauses)s::interval[])[1 + width_bucket(%(now)s::timestamptz - sent, %(ages)s::interval[])] as unpolled
   from found
@@ -64,6 +65,18 @@ with found as materialized (
   order by order_id limit %(most)s
 )
 select count(*), min(cancel_asked) from found
+"""
+_POSTS: Final = """
+with found as materialized (
+  select seen from post where state in ('untold', 'unpaid') order by seen limit %(most)s
+)
+select count(*), min(seen) from found
+"""
+_REFUSED_POSTS: Final = """
+with found as materialized (
+  select seen from post where state in ('taken', 'lost') and seen > %(since)s order by seen desc limit %(most)s
+)
+select count(*), max(seen) from found
 """
 _PROVIDERS: Final = "select id, name, enabled, failures, resting_until from provider order by name"
 _DATABASE: Final = """
@@ -93,6 +106,8 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         held=operator.get("held", Waiting()),
         refills=Waiting(*await _row(connection, _REFILLS, most)),
         cancels=Waiting(*await _row(connection, _CANCELS, most)),
+        posts=Waiting(*await _row(connection, _POSTS, most)),
+        refused_posts=Waiting(*await _row(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED})),
     )
 
 

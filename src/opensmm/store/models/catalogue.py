@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
-from opensmm.domain.catalogue import DeliveryMethod, ServiceType
+from opensmm.domain.catalogue import DeliveryMethod, RefillMode, ServiceType
 from opensmm.domain.providers import MAX_CALLS_PER_SECOND, MAX_CONCURRENCY
 from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
 
@@ -90,6 +90,7 @@ class Service(models.Model):
     position = models.IntegerField(db_default=0)
     average_time_min = models.IntegerField(null=True)
     refill_wait_h = models.IntegerField(db_default=0)
+    refill_days = models.IntegerField(null=True, db_comment="from completion; null: for ever")
     refill = models.BooleanField(db_default=False)
     cancel = models.BooleanField(db_default=False)
     dripfeed = models.BooleanField(db_default=False)
@@ -103,6 +104,7 @@ class Service(models.Model):
     rate = ExactField(db_comment="per 1000, of a package for one; digits as typed")
     description = models.TextField(db_default="")
     delivery_method = models.TextField(db_default="undisclosed")
+    refill_mode = models.TextField(db_default="provider")
 
     class Meta:
         db_table = "service"
@@ -118,6 +120,8 @@ class Service(models.Model):
             CheckConstraint(condition=Q(min__gte=0), name="service_min"),
             CheckConstraint(condition=Q(max__gte=F("min")), name="service_max_not_below_min"),
             CheckConstraint(condition=Q(refill_wait_h__gte=0), name="service_refill_wait"),
+            CheckConstraint(condition=Q(refill_days=None) | Q(refill_days__gt=0), name="service_refill_days"),
+            one_of("refill_mode", RefillMode, "service_refill_mode"),
         ]
         indexes = [Index(fields=["version"], name="service_by_version")]
 
