@@ -18,6 +18,7 @@ from opensmm.actions.dispatch import Dispatching
 from opensmm.actions.evidence import Inquiring
 from opensmm.actions.posts import Watching
 from opensmm.actions.progress import Following
+from opensmm.actions.purchases import Purchases
 from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.domain.evidence import Patience
 from opensmm.providers.desk import Desk
@@ -72,6 +73,7 @@ class Works:
         self.following = Following(polls, self.desk, clock)
         self.watching = Watching(watches, self.desk, clock)
         self.refills = RefillTasks(refills, self.desk, clock)
+        self.purchases = Purchases(refills, clock)
         self.chores = Chores(chores, self.desk, clock)
         self.inquiring = Inquiring(looks, self.desk, clock, PATIENCE)
         self.balances = Balances(balances, self.desk, clock)
@@ -102,6 +104,7 @@ class Works:
         await self.watch()
         await self.follow()
         await self.refills.step(MANY)
+        await self.purchases.step(MANY)
         await self.settle()
 
     async def close(self) -> None:

@@ -107,7 +107,11 @@ BREAKS = {
         "insert into delivery (order_id, run, service_id, quantity) values (4, 4, 3, 100)",
         "insert into delivery (order_id, run, service_id, quantity) values (6, 0, 1, 100)",
     ],
-    "O12": ["insert into refill (order_id, customer_id, state, created) values (1, 1, 'pending', now())"],
+    "O12": [
+        "insert into refill (order_id, customer_id, state, created) values (1, 1, 'pending', now())",
+        "update refill set purchase_id = 1, mode = 'other'",
+        "update refill set purchase_id = 999, mode = 'other'",
+    ],
     "O14": [
         "update orders set charge = 5 where id = 7",
         "update orders set quantity = 5 where id = 7",

@@ -178,9 +178,14 @@ CHECKS: Final = (
     ),
     Check(
         "O12",
-        "an order has at most one open refill, and refills move no money",
+        "an order has at most one open refill, and what the house buys for one is charged to nobody",
         """select 'order ' || order_id from refill where state in ('pending', 'in_progress')
-           group by order_id having count(*) > 1""",
+           group by order_id having count(*) > 1
+           union all
+           select 'refill ' || r.id || ' purchase ' || r.purchase_id from refill r
+           left join orders o on o.id = r.purchase_id
+           where r.purchase_id is not null and (o.id is null or r.mode <> 'other' or (o.rate, o.charge) <> (0, 0)
+             or o.customer_id = r.customer_id)""",
     ),
     Check(
         "O14",

@@ -16,6 +16,7 @@ from opensmm.actions.health import Heartbeat
 from opensmm.actions.lane import Rejected
 from opensmm.actions.posts import Watching
 from opensmm.actions.progress import Following
+from opensmm.actions.purchases import Purchases
 from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.base.faults import Unavailable
 from opensmm.domain.evidence import PATIENCE, Patience
@@ -61,6 +62,7 @@ class Worker:
         self._canceling = Following(self._lines["cancel"], desk)
         self._watching = Watching(self._lines["watch"], desk)
         self._refills = RefillTasks(self._lines["refill"], desk)
+        self._purchases = Purchases(self._lines["refill"])
         self._inquiring = Inquiring(self._lines["evidence"], desk, patience=patience)
         self._chores = Chores(self._lines["chores"], desk)
         self._balances = Balances(self._lines["balances"], desk)
@@ -76,7 +78,7 @@ class Worker:
             asyncio.create_task(every(POLL_EVERY_S, lambda: self._abreast(self._follow))),
             asyncio.create_task(every(WATCH_EVERY_S, lambda: self._abreast(self._watch))),
             asyncio.create_task(every(CANCELS_EVERY_S, lambda: self._canceling.pass_on_cancels(POLL_BATCH))),
-            asyncio.create_task(every(REFILLS_EVERY_S, lambda: self._refills.step(POLL_BATCH))),
+            asyncio.create_task(every(REFILLS_EVERY_S, self._refill)),
             asyncio.create_task(every(EVIDENCE_EVERY_S, lambda: self._inquiring.step(EVIDENCE_BATCH))),
             asyncio.create_task(every(CHORES_EVERY_S, self._look_after)),
             asyncio.create_task(every(BALANCES_EVERY_S, self._balances.step)),
@@ -98,6 +100,11 @@ class Worker:
 
     async def _follow(self) -> int:
         return await self._following.step(POLL_BATCH)
+
+    async def _refill(self) -> None:
+        """One after the other: they share a line."""
+        await self._refills.step(POLL_BATCH)
+        await self._purchases.step(POLL_BATCH)
 
     async def _watch(self) -> int:
         return await self._watching.step(WATCH_BATCH)
