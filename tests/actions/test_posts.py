@@ -153,6 +153,30 @@ async def test_a_subscription_ends_as_its_provider_says(api, ann, stocked, lied_
     assert [] == await broken(stocked)
 
 
+async def test_more_posts_than_fit_a_call_are_all_taken_in_before_the_subscription_ends(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    number = await subscribed(api, ann, works, liar)
+    book = {str(theirs): post(10) for theirs in range(501, 651)}
+    await look(works, liar, book, status="Completed")
+    assert (100, "active") == (len(await children(stocked)), await state_of(stocked, number))
+    await look(works, liar, book, status="Completed")
+    assert (150, "completed") == (len(await children(stocked)), await state_of(stocked, number))
+    assert FUNDS - 1500 * UNIT == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_a_post_that_waits_and_then_is_another_order_is_refused(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    await subscribed(api, ann, works, liar)
+    await look(works, liar, {"501": None})
+    liar.answers["add"] = {"order": 501}
+    await api.add(ann.key)
+    await works.send()
+    await look(works, liar, {"501": post(10), "502": post(10)})
+    assert [("501", "taken", False), ("502", "made", False)] == await posts(stocked)
+    assert [] == await broken(stocked)
+
+
 async def test_a_subscription_paused_at_its_provider_is_processing(api, ann, stocked, lied_to):
     works, liar = lied_to
     number = await subscribed(api, ann, works, liar)

@@ -2,7 +2,6 @@
 becomes an order of ours in the transaction that keeps what was learned."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -79,16 +78,16 @@ class Watching:
     async def _ask_after_posts(
         self, said: Sequence[tuple[Followee, Watched | None]], known: Mapping[OrderId, Sequence[KnownPost]]
     ) -> list[Heard]:
-        """Asks after the posts' orders that are new or wait, at most a hundred of each subscription."""
-        asks = [
-            PostAsk(followee.order, followee.provider, order)
-            for followee, watched in said
-            if watched is not None
-            for order in posts.to_ask(watched.orders, known.get(followee.order, ()))[:MAX_IDS]
-        ]
-        told: dict[OrderId, dict[str, Watched | None]] = defaultdict(dict)
-        for ask in asks:
-            told[ask.subscription][ask.provider_order] = None
+        """Asks after the posts' orders that are new or wait, at most a hundred of each subscription.
+
+        The others are kept as untold, and asked after at the next look.
+        """
+        told: dict[OrderId, dict[str, Watched | None]] = {}
+        asks: list[PostAsk] = []
+        for followee, watched in said:
+            wanted = [] if watched is None else posts.to_ask(watched.orders, known.get(followee.order, ()))
+            told[followee.order] = dict.fromkeys(wanted)
+            asks += [PostAsk(followee.order, followee.provider, order) for order in wanted[:MAX_IDS]]
         for ask, answer in await self._desk.ask_about(asks, _watch):
             told[ask.subscription][ask.provider_order] = answer
         return [Heard(followee, watched, told[followee.order]) for followee, watched in said]
@@ -119,8 +118,7 @@ async def keep(connection: Connection, heard: Heard, asked: datetime, now: datet
     if subscription is None:
         return
     known = (await rows.known(connection, [order])).get(order, [])
-    new = [theirs for theirs in heard.posts if theirs not in {post.provider_order for post in known}]
-    taken = await rows.taken(connection, subscription, new)
+    taken = await rows.taken(connection, subscription, list(heard.posts))
     changed = posts.take_in(subscription, heard.posts, known, taken, now)
     standing = posts.stand(told.state, known, changed)
     for post in changed:
