@@ -5,84 +5,28 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.panel import OF_TYPE, SHAPES, balance, books, broken, buyer, fetch
+from tests.panel import balance, books, broken, buyer, fetch
+from tests.subscribing import (
+    SUBSCRIPTIONS,
+    UNIT,
+    children,
+    events,
+    look,
+    post,
+    posts,
+    state_of,
+    subscribe,
+    subscribed,
+    telling,
+)
 from tests.works import Works
 
 from opensmm.actions import interventions
 from opensmm.actions.interventions import By
-from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.interventions import Denial
 from opensmm.domain.posts import WAITS
-from opensmm.store import stories
 
-SUBSCRIPTIONS = OF_TYPE[ServiceType.SUBSCRIPTIONS]
-FIELDS = {"service": SUBSCRIPTIONS, **SHAPES[ServiceType.SUBSCRIPTIONS]}
 FUNDS = 10_000_000
-UNIT = 90
-"""What one unit costs at 0.90 per 1000."""
-
-
-async def subscribe(api, who, **changes):
-    said = await api.ask("v2", who.key, "add", **(FIELDS | changes))
-    return said["order"]
-
-
-async def subscribed(api, who, works, liar, **changes):
-    """A subscription that the provider has taken as its order 500."""
-    liar.answers["add"] = {"order": 500}
-    number = await subscribe(api, who, **changes)
-    await works.send()
-    liar.asked.clear()
-    return number
-
-
-def telling(book, **subscription):
-    """A provider's ``status``: of subscription 500 and of the posts' orders in a book."""
-    told = {"500": {"status": "Active", "posts": "9", "expiry": "", "orders": list(book)} | subscription, **book}
-
-    def answer(form):
-        wanted = (form.get("orders") or form["order"]).split(",")
-        return {one: told.get(one, {"error": "Incorrect order ID"}) for one in wanted}
-
-    return answer
-
-
-async def look(works, liar, book, seconds=61, **subscription):
-    liar.answers["status"] = telling(book, **subscription)
-    works.clock.forward(seconds)
-    await works.watch()
-
-
-def post(remains, status="Pending", **changes):
-    return {
-        "status": status,
-        "remains": str(remains),
-        "charge": "0.001",
-        "start_count": "0",
-        "currency": "USD",
-    } | changes
-
-
-async def children(conn):
-    return await fetch(
-        conn,
-        "select p.provider_order, o.id, o.quantity, o.charge, o.state from post p join orders o on o.id = p.child_id "
-        "order by o.id",
-    )
-
-
-async def posts(conn):
-    return await fetch(conn, "select provider_order, state, missing is not null from post order by provider_order")
-
-
-async def state_of(conn, number):
-    return (await fetch(conn, "select state from orders where id = %s", number))[0][0]
-
-
-async def events(conn, number):
-    story = await stories.story(conn, number)
-    assert story is not None
-    return [event.what for event in story.events]
 
 
 async def test_a_subscription_is_passed_on_whole_and_once(api, ann, stocked, lied_to):
@@ -348,6 +292,7 @@ async def test_what_cannot_be_understood_of_a_subscription_changes_nothing(api, 
     before = (await books(stocked))["transfers"]
     works.clock.forward(61)
     await works.watch()
+    assert [(None,)] == await fetch(stocked, "select polled from delivery")
     assert ("active", [], before) == (
         await state_of(stocked, number),
         await posts(stocked),

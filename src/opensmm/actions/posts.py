@@ -45,7 +45,7 @@ class Heard(Struct, frozen=True):
     """A subscription after its provider was asked: what was said of it, and of its posts that are new or wait."""
 
     followee: Followee
-    said: Watched | None
+    said: Watched
     posts: Mapping[str, Watched | None]
 
 
@@ -69,14 +69,16 @@ class Watching:
         claimed = await self._write(lambda connection: progress.claim_watched(connection, asked, asked + LEASE, limit))
         if not claimed:
             return 0
-        said = await self._desk.ask_about(claimed, _watch)
+        answers = await self._desk.ask_about(claimed, _watch)
+        # One of which nothing was understood keeps its time: evidence must know until when its posts are told.
+        said = [(followee, watched) for followee, watched in answers if watched is not None]
         known = await self._write(lambda connection: rows.known(connection, [followee.order for followee, _ in said]))
         for heard in await self._ask_after_posts(said, known):
             await self._keep(heard, asked)
         return len(claimed)
 
     async def _ask_after_posts(
-        self, said: Sequence[tuple[Followee, Watched | None]], known: Mapping[OrderId, Sequence[KnownPost]]
+        self, said: Sequence[tuple[Followee, Watched]], known: Mapping[OrderId, Sequence[KnownPost]]
     ) -> list[Heard]:
         """Asks after the posts' orders that are new or wait, at most a hundred of each subscription.
 
@@ -85,7 +87,7 @@ class Watching:
         told: dict[OrderId, dict[str, Watched | None]] = {}
         asks: list[PostAsk] = []
         for followee, watched in said:
-            wanted = [] if watched is None else posts.to_ask(watched.orders, known.get(followee.order, ()))
+            wanted = posts.to_ask(watched.orders, known.get(followee.order, ()))
             told[followee.order] = dict.fromkeys(wanted)
             asks += [PostAsk(followee.order, followee.provider, order) for order in wanted[:MAX_IDS]]
         for ask, answer in await self._desk.ask_about(asks, _watch):
@@ -111,8 +113,7 @@ async def keep(connection: Connection, heard: Heard, asked: datetime, now: datet
     """
     followee, said = heard.followee, heard.said
     order = followee.order
-    report = None if said is None else Report(said.status)
-    told = told_of(followee, report, asked, now)
+    told = told_of(followee, Report(said.status), asked, now)
     await endings.lock(connection, [order])
     subscription = await rows.subscription(connection, order, followee.attempt, followee.known.polled)
     if subscription is None:
@@ -126,7 +127,7 @@ async def keep(connection: Connection, heard: Heard, asked: datetime, now: datet
             log.warning("a post's order is another's already", order=order, provider_order=post.provider_order)
     await rows.make(connection, subscription, [post for post in changed if post.state is PostState.MADE], now)
     await rows.note(connection, subscription, [post for post in changed if post.state is not PostState.MADE], now)
-    if said is not None and subscription.newest:
+    if subscription.newest:
         await rows.set_missing(connection, order, posts.gone(said.orders, known), now)
         await rows.stand(connection, order, standing.order)
     if standing.give_up:
