@@ -42,7 +42,7 @@ def well(execute):
 def test_a_panel_that_is_well_exits_with_0(health, well):
     code, printed = health()
     assert WELL == code
-    assert ["ok"] * 11 == [line.split()[0] for line in printed.splitlines()]
+    assert ["ok"] * 12 == [line.split()[0] for line in printed.splitlines()]
     assert "provider Far [away]" in printed
 
 
