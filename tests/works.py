@@ -16,7 +16,9 @@ from opensmm.actions.balances import Balances
 from opensmm.actions.chores import Chores
 from opensmm.actions.dispatch import Dispatching
 from opensmm.actions.evidence import Inquiring
+from opensmm.actions.posts import Watching
 from opensmm.actions.progress import Following
+from opensmm.actions.purchases import Purchases
 from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.actions.sync import Syncing
 from opensmm.domain.evidence import Patience
@@ -66,11 +68,13 @@ class Works:
     def __init__(self, url: str, provider_url: str, clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
         self.clock = clock
         self.desk = Desk(PEPPER, provider_url, timeout_s, private=True)
-        self._lines = [Line(url, application=f"test worker {at}") for at in range(8)]
-        claims, records, polls, refills, chores, looks, balances, sync = self._lines
+        self._lines = [Line(url, application=f"test worker {at}") for at in range(9)]
+        claims, records, polls, refills, chores, looks, balances, watches, sync = self._lines
         self.dispatching = Dispatching(claims, records, self.desk, timeout_s, clock)
         self.following = Following(polls, self.desk, clock)
+        self.watching = Watching(watches, self.desk, clock)
         self.refills = RefillTasks(refills, self.desk, clock)
+        self.purchases = Purchases(refills, clock)
         self.chores = Chores(chores, self.desk, clock)
         self.inquiring = Inquiring(looks, self.desk, clock, PATIENCE)
         self.balances = Balances(balances, self.desk, clock)
@@ -85,6 +89,10 @@ class Works:
     async def follow(self) -> int:
         return await self.following.step(MANY)
 
+    async def watch(self) -> int:
+        """Asks after subscriptions; returns how many."""
+        return await self.watching.step(MANY)
+
     async def settle(self) -> int:
         """Looks into what is unsure; returns how many attempts that were."""
         return await self.inquiring.step(MANY)
@@ -95,8 +103,10 @@ class Works:
         await self.chores.step()
         await self.send()
         await self.following.pass_on_cancels(MANY)
+        await self.watch()
         await self.follow()
         await self.refills.step(MANY)
+        await self.purchases.step(MANY)
         await self.settle()
 
     async def close(self) -> None:

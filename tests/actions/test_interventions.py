@@ -70,11 +70,11 @@ async def test_what_was_never_sent_is_cancelled_whole_and_a_second_time_is_nothi
     assert (0, []) == (await works.send(), await broken(stocked))
 
 
-async def test_a_subscription_can_be_cancelled_and_nothing_else(api, works, stocked, ann):
+async def test_a_subscription_is_cancelled_and_never_completed_or_partial(api, works, stocked, ann):
     kind = ServiceType.SUBSCRIPTIONS
     order = (await api.ask("v2", ann.key, "add", service=OF_TYPE[kind], **SHAPES[kind]))["order"]
     assert Denial.SUBSCRIPTION is await refused(stocked, interventions.complete(stocked, order, by(works)))
-    assert Denial.SUBSCRIPTION is await refused(stocked, interventions.resend(stocked, order, None, "", by(works)))
+    assert Denial.REMAINS is await refused(stocked, interventions.end_partial(stocked, order, None, 1, by(works)))
     assert await interventions.cancel(stocked, order, by(works))
     assert "canceled" == (await settled(stocked, order))[0]
     assert [] == await broken(stocked)

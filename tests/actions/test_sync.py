@@ -2,17 +2,16 @@
 cost unseen, whatever moves between the order and the sending."""
 
 import asyncio
-import itertools
-import random
 from datetime import timedelta
 from decimal import Decimal
 
 import psycopg
 import pytest
 from msgspec import structs
+from tests.following import KEY, again, line
 from tests.panel import DEFAULT, FREE, LINK, PEPPER, PLAIN, broken, buyer, fetch, now
 from tests.panels import add_panel, route
-from tests.works import Liar, Works, served, state
+from tests.works import Works, state
 
 from opensmm.actions import interventions, providers, sync
 from opensmm.actions.interventions import By
@@ -25,40 +24,8 @@ from opensmm.store import providers as rows
 from opensmm.store import sync as synced
 from opensmm.store.connection import connect
 
-KEY = "a key of the one upstream"
 OTHER_KEY = "a key of the other upstream"
-LINE = {
-    "service": 7, "name": "Likes", "type": "Default", "category": "First", "rate": "0.60", "min": 10, "max": 10_000,
-    "refill": True, "cancel": True,
-}  # fmt: skip
 UNKNOWN = {"error": "Incorrect service ID"}
-
-
-def line(service=7, **changes):
-    return {**LINE, "service": service, **changes}
-
-
-@pytest.fixture
-async def upstream(stocked, database, clock):
-    """A panel over HTTP with a price list; DEFAULT is its 7, PLAIN its 8."""
-    liar, numbers = Liar(), itertools.count(1)
-    liar.answers |= {"services": [line(), line(8)], "add": lambda form: {"order": next(numbers)}}
-    async with served(liar) as address:
-        provider = await add_panel(stocked, KEY, url=address)
-        await route(stocked, DEFAULT, (provider, 7))
-        await route(stocked, PLAIN, (provider, 8))
-        works = Works(database.app_url, "", clock)
-        await works.chores.step()
-        yield works, liar, provider
-        await works.close()
-
-
-async def again(upstream, *lines):
-    """The price list is another, and its turn has come."""
-    works, liar, _ = upstream
-    liar.answers["services"] = list(lines)
-    works.clock.forward(31 * 60)
-    return await works.syncing.step()
 
 
 async def stands(conn, number=DEFAULT):
@@ -425,85 +392,3 @@ async def test_routes_that_are_edited_keep_how_they_stand_and_are_judged_at_once
     assert (Decimal("0.50"), None) == await stands(stocked)
     told = await fetch(stocked, "select off from route where service_id = %s order by position", DEFAULT)
     assert [("moved",), (None,)] == told
-
-
-class Walk:
-    """Lists, orders, approvals and sendings in any order, beside what the test itself knows of them."""
-
-    def __init__(self, conn, upstream, api, ann, seed):
-        self.conn, self.upstream, self.api, self.ann = conn, upstream, api, ann
-        self.dice = random.Random(seed)
-        self.costs: dict[str, Decimal] = {}
-        self.approved: dict[int, Decimal] = {}
-        self.sent = self.above = 0
-
-    async def step(self):
-        await self.dice.choice(
-            [self.list, self.place, self.place, self.send, self.approve, self.resend, self.reprice]
-        )()
-
-    async def list(self):
-        rates = {theirs: Decimal(self.dice.randint(40, 160)) / 100 for theirs in ("7", "8", "9")}
-        told = [line(theirs, rate=str(rate)) for theirs, rate in rates.items() if self.dice.random() < 0.9]
-        if self.dice.random() < 0.1:
-            told = [one | {"type": self.dice.choice(["Package", "?"])} for one in told]
-        if await again(self.upstream, *told):
-            self.costs |= {one["service"]: Decimal(one["rate"]) for one in told if one["type"] == "Default"}
-
-    async def place(self):
-        number = self.dice.choice([DEFAULT, PLAIN])
-        link = f"{LINK}/{self.dice.random()}"
-        await self.api.ask("v2", self.ann.key, "add", service=number, link=link, quantity=100)
-
-    async def send(self):
-        works, liar, _ = self.upstream
-        before = len(liar.named)
-        await works.send()
-        for name in liar.named[before:]:
-            order = int(name.split("-")[0])
-            ((theirs, rate),) = await fetch(
-                self.conn, "select t.provider_service, o.rate from orders o join attempt t on t.order_id = o.id "
-                "where o.id = %s order by t.number desc limit 1", order,
-            )  # fmt: skip
-            self.sent += 1
-            self.above += self.costs[theirs] > rate
-            assert self.costs[theirs] <= max(rate, self.approved.get(order, Decimal(0))), (name, theirs)
-
-    async def approve(self):
-        waiting = [one.service.id for one in await synced.in_quarantine(self.conn)]
-        if waiting:
-            await sync.approve(self.conn, [self.dice.choice(waiting)], actor="boss", now=now())
-
-    async def resend(self):
-        held = await fetch(self.conn, "select order_id from delivery where state = 'held' order by 1")
-        if held:
-            order = OrderId(self.dice.choice(held)[0])
-            by = By("boss", "x", self.upstream[0].clock())
-            await interventions.resend(self.conn, order, None, "", by, below_cost=True)
-            ((ceiling,),) = await fetch(self.conn, "select ceiling from delivery where order_id = %s", order)
-            self.approved[order] = ceiling
-
-    async def reprice(self):
-        number, rate = self.dice.choice([DEFAULT, PLAIN]), Decimal(self.dice.randint(60, 160)) / 100
-        await self.conn.execute("update panel set catalogue_version = catalogue_version + 1")
-        await self.conn.execute(
-            "update service set rate = %s, version = (select catalogue_version from panel) where id = %s",
-            [rate, number],
-        )
-
-
-@pytest.mark.parametrize("seed", range(4))
-async def test_whatever_moves_nothing_is_sent_above_its_charge_that_nobody_approved(
-    stocked, upstream, api, ann, seed
-):  # fmt: skip
-    mode = BelowCost.HOLD if seed % 2 else BelowCost.REFUSE
-    await sync.set_below_cost(stocked, mode, actor="boss", now=now())
-    await route(stocked, DEFAULT, (upstream[2], 7), (upstream[2], 9))
-    walk = Walk(stocked, upstream, api, ann, seed)
-    await walk.list()
-    for _ in range(300):
-        await walk.step()
-    await walk.send()
-    assert walk.sent > 10
-    assert walk.above > 0 or mode is BelowCost.REFUSE
-    assert [] == await broken(stocked)

@@ -66,7 +66,7 @@ async def test_every_type_is_placed_charged_and_shown(api, ann, stocked, kind):
     assert ["order", "status", "charge", "start_count", "remains"] == list(first)
     assert ("1", word.lower().replace(" ", ""), "0") == (first["order"], first["status"], first["remains"])
     deliveries = await fetch(stocked, "select order_id, run, quantity from delivery order by 1")
-    assert ([] if kind is T.SUBSCRIPTIONS else [(1, 1, quantity), (2, 1, quantity)]) == deliveries
+    assert [(1, 1, quantity), (2, 1, quantity)] == deliveries
     assert [] == await broken(stocked)
 
 
@@ -242,6 +242,24 @@ async def test_a_subscription_is_cancelled_at_once(api, ann, stocked):
     refused = [{"order": order, "cancel": {"error": "Order cannot be canceled"}}]
     assert refused == await api.ask("v2", ann.key, "cancel", orders=order)
     assert [] == await broken(stocked)
+
+
+@pytest.mark.parametrize("dialect", ["v2", "v1"])
+async def test_an_extended_status_tells_quantity_and_link_behind_the_documented_keys(api, ann, stocked, dialect):
+    plain = await api.add(ann.key)
+    subscription = (await api.ask("v2", ann.key, "add", service=OF_TYPE[T.SUBSCRIPTIONS], **SHAPES[T.SUBSCRIPTIONS]))[
+        "order"
+    ]
+    for number, more in (
+        (plain, {"quantity": "100", "link": "https://example.com/me"}),
+        (subscription, {"quantity": "0", "link": "them", "orders": []}),
+    ):
+        documented = await api.ask(dialect, ann.key, "status", order=number)
+        extended = await api.ask(dialect, ann.key, "status", order=number, extended=1)
+        assert [*documented.items(), *more.items()] == list(extended.items())
+    many = await api.ask(dialect, ann.key, "status", orders=f"{plain},99", extended=1)
+    assert ["1", "99"] == list(many)
+    assert "100" == many["1"]["quantity"]
 
 
 async def test_an_order_cancelled_twice_at_once_gives_its_money_back_once(api, ann, stocked):

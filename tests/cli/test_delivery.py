@@ -105,3 +105,50 @@ def test_what_may_not_be_sold_is_refused_whole(said, rows, undisclosed):
     assert MISUSED == said("service", "deliver", "--method", "paid_ads", "--write")[0]
     assert MISUSED == said("service", "deliver", "--method", "bots", 1)[0]
     assert (before, audit) == (rows(KEPT), rows("select * from audit"))
+
+
+REFILLS = "select id, refill, refill_days, refill_mode from service order by id"
+
+
+def test_refills_are_stated_for_many_services_in_one_command(said, rows, undisclosed):
+    before = rows(REFILLS)
+    words = ("service", "refill", "--category", "b", "--days", 30, "--mode", "manual", "--offered")
+    code, plan = said(*words)
+    assert (DONE, False, [2, 3]) == (code, plan["written"], [one["id"] for one in plan["services"]])
+    assert before == rows(REFILLS)
+    assert (DONE, True) == (said(*words, "--write")[0], True)
+    stated = [
+        (1, False, None, "provider"),
+        (2, True, 30, "manual"),
+        (3, True, 30, "manual"),
+        (4, False, None, "provider"),
+    ]
+    assert stated == rows(REFILLS)
+    assert [] == said(*words, "--write")[1]["services"], "nothing is left to change"
+    assert DONE == said("service", "refill", 2, "--lifetime", "--write")[0]
+    assert (2, True, None, "manual") == rows(REFILLS)[1]
+    assert [(2,)] == rows("select count(*) from audit where action = 'service.refill'")
+    assert [("manual",)] == rows("select kind from provider where name = 'Staff'")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--days", 30),
+        (2,),
+        (2, "--days", 30, "--lifetime"),
+        (2, "--days", 0),
+        (2, "--days", "x"),
+        (2, "--mode", "nobody"),
+    ],
+)
+def test_a_vague_or_wrong_statement_on_refills_is_refused(said, rows, undisclosed, words):
+    before = rows(REFILLS)
+    assert MISUSED == said("service", "refill", *words, "--write")[0]
+    assert FAILED == said("service", "refill", 99, "--lifetime", "--write")[0]
+    assert before == rows(REFILLS)
+
+
+def test_what_is_no_refill_to_buy_is_not_bought(said, rows, undisclosed):
+    assert (FAILED, None) == said("staff", "buy", 7, "--quantity", 5)
+    assert [] == rows("select from orders")

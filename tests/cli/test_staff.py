@@ -51,7 +51,7 @@ def test_an_order_goes_its_way_by_the_staffs_word(said, run, rows, order):
     )
     assert (FAILED, None) == said("staff", "done", order)
     assert [("partial", 5_400, 3_600, 12)] == rows("select state, earned, refunded, start_count from orders")
-    assert (DONE, {"deliveries": []}) == said("staff", "list")
+    assert (DONE, {"deliveries": [], "refills": []}) == said("staff", "list")
     assert "nothing waits" in run("staff", "list")[1]
     assert DONE == said("verify")[0]
 

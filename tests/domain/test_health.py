@@ -53,6 +53,7 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("held", "0 deliveries held for you"),
         ("refills", "0 to be passed on"),
         ("cancels", "0 to be passed on"),
+        ("posts", "0 made by providers and not charged yet"),
         ("provider Sandbox", "answers"),
         ("quarantine", "none"),
         ("halted", "none"),
@@ -61,6 +62,18 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("catalogue", "version 4"),
     ] == [(finding.name, finding.says) for finding in findings]
     assert {""} == {finding.do for finding in findings}
+
+
+def test_posts_that_wait_for_long_or_were_refused_want_a_look():
+    assert Level.OK is found("posts", posts=Waiting(3, ago(minutes=29))).level
+    waits = found("posts", posts=Waiting(3, ago(minutes=30)))
+    assert (Level.LOOK, "3 made by providers and not charged yet, the oldest for 30 minutes") == (
+        waits.level,
+        waits.says,
+    )
+    refused = found("posts", refused_posts=Waiting(2, ago(days=1)))
+    words = "0 made by providers and not charged yet; 2 in the last 7 days never will be"
+    assert (Level.LOOK, words) == (refused.level, refused.says)
 
 
 def test_without_a_worker_the_operator_must_act():

@@ -329,3 +329,11 @@ def test_of_several_faults_the_first_in_the_published_order_is_told(faults, habi
     # A parameter has one value: of two faults of one parameter the earlier check sees it.
     told = next(FAULTS[at][2] for at in order if at in faults and chosen[FAULTS[at][0]] == FAULTS[at][1])
     assert told == drafted(msgspec.structs.replace(ask, **chosen), habits)
+
+
+def test_nothing_is_less_than_minimal_whatever_the_service_allows():
+    """An order of no units is a subscription's delivery alone."""
+    nothing = service(TYPES[T.DEFAULT], T.DEFAULT, min=0)
+    catalogue = Catalogue(7, "USD", {nothing.id: nothing}, {})
+    ask = ask_for(T.DEFAULT, quantity=0)
+    assert Refused(Refusal.QUANTITY_TOO_LOW, 1) == draft(ask, catalogue, LIST, V2, TODAY)

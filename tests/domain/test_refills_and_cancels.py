@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from opensmm.domain import cancels, refills
 from opensmm.domain.cancels import Cancelable, CancelStep
@@ -47,6 +48,15 @@ def test_a_completed_order_may_be_refilled_once_the_wait_is_over(fit):
 )
 def test_a_refill_is_refused_for_the_first_reason_there_is(asked, why):
     assert Refused(why) == refills.check(asked, NOON)
+
+
+@pytest.mark.parametrize(
+    ("days", "ended_h", "refused"),
+    [(None, 10**5, None), (30, 720, None), (30, 721, Refused(Refusal.REFILL_DISABLED)), (1, 24, None)],
+)
+def test_a_refill_is_refused_beyond_its_window(days, ended_h, refused):
+    asked = replace(order(wait_h=0, ended_h=ended_h), within_days=days)
+    assert refused == refills.check(asked, NOON)
 
 
 MOVING = (OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED)

@@ -16,9 +16,10 @@ import msgspec
 import pytest
 from tests.faults.processes import environ
 from tests.faults.victim import API, AT_THE_PROVIDER, WORKER, Plan
-from tests.panel import DEFAULT, PEPPER, balance, broken, fetch, now, open_api
+from tests.panel import DEFAULT, OF_TYPE, PEPPER, SHAPES, balance, broken, fetch, now, open_api
 from tests.works import Works, served
 
+from opensmm.domain.catalogue import ServiceType
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 
 WHOLE = os.environ.get("OPENSMM_TEST_KILL_POINTS") == "all"
@@ -37,6 +38,7 @@ SENDING = (
     "followed",
 )
 CANCELING = ("cancel passed on, not recorded", "cancel recorded, not committed")
+WATCHING = ("subscription heard, not recorded", "post made, not committed")
 REFILLING = ("refill asked for, not recorded", "refill recorded, not committed")
 ALL = tuple(itertools.product(SENDING, BEHAVIOURS))
 CELLS = ALL if WHOLE else tuple(cell for at, cell in enumerate(ALL) if at % 7 == 0)
@@ -211,6 +213,24 @@ async def test_a_worker_killed_while_it_asks_for_a_refill_does_not_lose_it(panel
     assert [] == await broken(panel.conn)
 
 
+@pytest.mark.parametrize("point", [*WATCHING, "progress written, not committed"])
+async def test_a_worker_killed_while_it_takes_posts_in_makes_each_order_once(panel, point):
+    """The account makes two posts; the first order is delivered in full, like the second."""
+    kind = ServiceType.SUBSCRIPTIONS
+    fields = {"service": OF_TYPE[kind], **SHAPES[kind], "posts": 2, "min": 100, "max": 100}
+    number = (await panel.api.ask("v2", panel.ann.key, "add", **fields))["order"]
+    assert await panel.kill_worker(point)
+    await panel.goes_on()
+    assert ("completed", 0, 0, 0) == await panel.order(number)
+    assert [("completed", CHARGE), ("completed", CHARGE)] == await fetch(
+        panel.conn, "select o.state, o.earned from post p join orders o on o.id = p.child_id"
+    )
+    assert [(3,)] == await fetch(panel.conn, "select count(*) from orders")
+    assert FUNDS - 2 * CHARGE == await balance(panel.conn, panel.ann.id)
+    assert 3 == await panel.bought()
+    assert [] == await broken(panel.conn)
+
+
 NAMED = ("nothing kept", "kept", "kept with its name, not committed", "before the commit", "committed")
 
 
@@ -244,5 +264,5 @@ async def test_an_order_without_a_name_is_kept_whole_or_not_at_all(panel, point,
 
 
 def test_every_point_is_killed_at():
-    assert {*WORKER, *AT_THE_PROVIDER} == {*SENDING, *CANCELING, *REFILLING}
+    assert {*WORKER, *AT_THE_PROVIDER} == {*SENDING, *CANCELING, *WATCHING, *REFILLING}
     assert set(API) == {*NAMED, "committed, not answered", "kept at once, not answered"}

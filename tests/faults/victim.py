@@ -20,7 +20,7 @@ from opensmm.actions.placing import Deciding, Keeping
 from opensmm.actions.progress import Following
 from opensmm.providers.client import Client
 from opensmm.store import connection as db
-from opensmm.store import dispatch, endings, placing, progress, refill_tasks
+from opensmm.store import dispatch, endings, placing, posts, progress, refill_tasks
 
 
 class Plan(Struct, frozen=True):
@@ -72,6 +72,8 @@ WORKER: Final[dict[str, Point]] = {
     "followed": (_after, Following, "_record"),
     "cancel passed on, not recorded": (_after, Client, "cancels"),
     "cancel recorded, not committed": (_after, progress, "passed"),
+    "subscription heard, not recorded": (_after, Client, "watch"),
+    "post made, not committed": (_after, posts, "make"),
     "refill asked for, not recorded": (_after, Client, "refills"),
     "refill recorded, not committed": (_after, refill_tasks, "record"),
 }

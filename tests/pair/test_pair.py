@@ -99,17 +99,19 @@ async def link(conn, address, key, dialect):
 
 
 def asks(count, dice):
-    """Orders of every type but subscriptions, whose posts are orders of their own, with every ending there is."""
+    """Orders of every type, with every ending there is; a subscription's posts are orders of their own."""
     kinds = [
         *((DEFAULT, SHAPES[ServiceType.DEFAULT]), (PACKAGE, SHAPES[ServiceType.PACKAGE])),
         (DRIP, {**SHAPES[ServiceType.DEFAULT], "runs": "3", "interval": "5"}),
-        *((OF_TYPE[kind], shape) for kind, shape in SHAPES.items() if kind is not ServiceType.SUBSCRIPTIONS),
+        *((OF_TYPE[kind], shape) for kind, shape in SHAPES.items()),
     ]
     for at, (number, shape) in zip(range(count), itertools.cycle(kinds), strict=False):
         link = f"https://example.com/{at}/{dice.choice(ENDINGS)}"
-        yield {"service": str(number), **shape, "link": link}
+        where = {"username": link, "posts": "2", "old_posts": "1"} if "delay" in shape else {"link": link}
+        yield {"service": str(number), **shape, **where}
 
 
+STUCK = "select id from orders where state in ('open', 'active', 'paused') and link like '%/stuck'"
 UNCLAIMED = "select id from orders where link = %s and id <> all (%s) order by id"
 
 
@@ -147,7 +149,7 @@ async def live(pair, count, dice):
         if at < ROUNDS - LAST_ROUNDS:
             await pair.add({"service": str(DEFAULT), **SHAPES[ServiceType.DEFAULT]})
         await pair.round(60)
-        for (number,) in await fetch(pair.down, "select id from orders where state = 'open' and link like '%/stuck'"):
+        for (number,) in await fetch(pair.down, STUCK):
             await pair.api.ask("v2", pair.who.key, "cancel", orders=number)
 
 
@@ -158,6 +160,15 @@ join orders o on o.id = t.order_id
 where t.outcome = 'accepted' order by 1
 """
 SOLD = "select id, link, quantity, state, remains, earned from orders order by id"
+POSTS = """
+select t.provider_order::bigint, c.provider_order::bigint, p.state from post p
+join attempt t on t.order_id = p.order_id and t.outcome = 'accepted'
+left join attempt c on c.order_id = p.child_id and c.outcome = 'accepted' order by 1, 2
+"""
+THEIR_POSTS = "select order_id, child_id, 'made' from post order by 1, 2"
+
+
+LIVE = ("open", "active", "paused")
 
 
 def told_apart(bought, sold):
@@ -171,11 +182,12 @@ async def reconcile(pair, tolerance):
     assert set() == told_apart(bought, sold)
     ours = {one[0]: one[3:] for one in bought}
     for number, _, _, state, remains, earned in sold:
-        if state != "open":
+        if state not in LIVE:
             assert (state, remains) == ours[number][:2], number
             assert abs((ours[number][2] or 0) - Decimal(earned) / 100_000) <= tolerance, number
     spent = sum((one[5] or 0 for one in bought if one[3] in ("completed", "partial", "canceled")), Decimal(0))
-    earned = sum(one[5] for one in sold if one[3] != "open")
+    earned = sum(one[5] for one in sold if one[3] not in LIVE)
+    assert await fetch(pair.down, POSTS) == await fetch(pair.up, THEIR_POSTS)
     assert abs(spent - Decimal(earned) / 100_000) <= tolerance * len(sold)
     for conn in (pair.down, pair.up):
         assert [] == await broken(conn)

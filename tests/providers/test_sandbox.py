@@ -108,3 +108,42 @@ async def test_it_refills_what_it_lost(box, clock):
         clock.forward(5)
     assert ["Pending", "In progress", "Completed"] == told
     assert {"error": "Refill not found"} == await ask(box, "refill_status", refill=9)
+
+
+SUBSCRIPTION = {"service": 9, "username": "them", "min": "10", "max": "20", "delay": "0"}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "active", "done"), [("v2", "In progress", "Completed"), ("v1", "inprogress", "completed")]
+)
+async def test_a_subscription_finds_posts_whose_orders_go_as_the_account_is_called(box, clock, dialect, active, done):
+    box.paths = {"v1": "/api/v1", "v2": "/api/v2"}
+
+    async def say(action, **fields):
+        return (await box.form(dialect, {"key": KEY, "action": action, **fields})).said
+
+    number = (
+        await say("add", **(SUBSCRIPTION | {"username": "x.example/partial-40", "posts": "1", "old_posts": "1"}))
+    )["order"]
+    assert active == (await say("status", order=number))["status"]
+    clock.forward(2)
+    said = await say("status", order=number, extended=1)
+    assert (active, [2]) == (said["status"], said["orders"])
+    clock.forward(4)
+    said = await say("status", order=number, extended=1)
+    assert (done, [2, 3]) == (said["status"], said["orders"]), "told again, they are the same"
+    post = await say("status", order=2, extended=1)
+    assert "https://sandbox.example/1/1/partial-40" == post["link"]
+    assert 10 <= int(post["quantity"]) <= 20
+    clock.forward(8)
+    assert int(post["quantity"]) - int(post["quantity"]) * 40 // 100 == int((await say("status", order=2))["remains"])
+
+
+async def test_a_cancelled_subscription_finds_no_more_posts(box, clock):
+    number = (await ask(box, "add", **SUBSCRIPTION))["order"]
+    clock.forward(7)
+    assert [{"order": number, "cancel": 1}] == await ask(box, "cancel", orders=number)
+    clock.forward(60)
+    said = await ask(box, "status", order=number, extended=1)
+    assert ("Canceled", [2]) == (said["status"], said["orders"])
+    assert {"error": "Incorrect order ID"} == await ask(box, "status", STRANGER, order=2)

@@ -6,7 +6,20 @@ from hypothesis import strategies as st
 
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
-from opensmm.providers.timeline import BEGINS_S, ENDS_S, SLOW, Behaviour, Moment, Plan, at, plan, refill_at
+from opensmm.providers.timeline import (
+    BEGINS_S,
+    ENDS_S,
+    MOST_POSTS,
+    POST_EVERY_S,
+    SLOW,
+    Behaviour,
+    Moment,
+    Plan,
+    at,
+    plan,
+    posts_at,
+    refill_at,
+)
 
 B, W, R = Behaviour, OrderStatus, RefillStatus
 END = ENDS_S + 0.1
@@ -93,3 +106,25 @@ def test_what_remains_only_shrinks_and_stays_in_range(behaviour, quantity, one, 
 )
 def test_a_refill_takes_its_time_where_something_was_lost(behaviour, statuses):
     assert statuses == [refill_at(behaviour, age) for age in (0, 5, END)]
+
+
+SOON = BEGINS_S + POST_EVERY_S + 0.1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "wanted", "old", "age_s", "made"),
+    [
+        (B.COMPLETE, 3, 2, BEGINS_S - 0.1, (0, False)),
+        (B.COMPLETE, 3, 2, BEGINS_S, (2, False)),
+        (B.COMPLETE, 3, 2, SOON, (3, False)),
+        (B.COMPLETE, 3, 2, 1000, (5, True)),
+        (B.COMPLETE, 0, 2, BEGINS_S, (2, True)),
+        (B.COMPLETE, None, 0, SOON, (1, False)),
+        (B.COMPLETE, None, 0, 10**6, (MOST_POSTS, False)),
+        (B.SLOW, 3, 0, SOON, (0, False)),
+        (B.SLOW, 3, 0, BEGINS_S + POST_EVERY_S * SLOW, (1, False)),
+        (B.STUCK, 3, 2, 10**6, (0, False)),
+    ],
+)
+def test_posts_appear_one_after_the_other(behaviour, wanted, old, age_s, made):
+    assert made == posts_at(Plan(behaviour), wanted, old, age_s)

@@ -30,7 +30,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (providers, provider_rows, ("providers", "fared", "failed", "is_well", "half_open", "tried", "forget_readings")),
     (providers, staff, ("take_back",)),
     (endings, ending_rows, ("owners", "lock", "sold", "end")),
-    (endings, cancels, ("cancelable", "end_unsent", "ask_provider", "end_subscriptions")),
+    (endings, cancels, ("cancelable", "end_unsent", "ask_provider")),
     (progress, progress_rows, ("claim", "record", "cancels", "passed")),
     (progress, orders, ("views",)),
     (refills, refill_rows, ("refillable", "add")),

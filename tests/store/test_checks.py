@@ -6,12 +6,13 @@ from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, SHAPES, broken, fetch
 from tests.works import BEYOND_THE_END_S
 
 from opensmm.domain.catalogue import ServiceType
+from opensmm.providers.timeline import BEGINS_S, POST_EVERY_S
 from opensmm.store.checks import CHECKS
 from opensmm.store.embedded import APP
 
 # What each break does, as the owner with every constraint gone: no break needs more than one statement.
 # Orders: 1 completed, 2 partial, 3 cancelled before it was sent, 4 a drip-feed at its second run, 5 unsure, 6 queued,
-# 7 a subscription.
+# 7 a subscription, 8 the order made for its first post.
 BREAKS = {
     "L1": [
         "update transfer set credit = 999 where order_id = 1 and kind = 'charge'",
@@ -110,7 +111,24 @@ BREAKS = {
         "insert into delivery (order_id, run, service_id, quantity) values (4, 4, 3, 100)",
         "insert into delivery (order_id, run, service_id, quantity) values (6, 0, 1, 100)",
     ],
-    "O12": ["insert into refill (order_id, customer_id, state, created) values (1, 1, 'pending', now())"],
+    "O12": [
+        "insert into refill (order_id, customer_id, state, created) values (1, 1, 'pending', now())",
+        "update refill set purchase_id = 1, mode = 'other'",
+        "update refill set purchase_id = 999, mode = 'other'",
+    ],
+    "O14": [
+        "update orders set charge = 5 where id = 7",
+        "update orders set quantity = 5 where id = 7",
+        "update post set child_id = null where child_id = 8",
+        "update post set child_id = 1 where child_id = 8",
+        "update post set state = 'unpaid' where child_id = 8",
+        "update post set provider_order = '999' where child_id = 8",
+        "update post set order_id = 999 where child_id = 8",
+        "update orders set customer_id = 2 where id = 8",
+        "update orders set service_id = 1 where id = 8",
+        "insert into post (order_id, provider_id, child_id, seen, state, provider_order) "
+        "select order_id, provider_id, child_id, seen, state, '999' from post",
+    ],
     "R1": [
         "update orders set customer_id = 999 where id = 6",
         "update orders set service_id = 999 where id = 6",
@@ -122,6 +140,7 @@ BREAKS = {
     ],
 }  # fmt: skip
 
+FIRST_POST_S = BEGINS_S + POST_EVERY_S + 0.1
 CONSTRAINTS = """
 select format('alter table %I drop constraint %I', conrelid::regclass, conname)
 from pg_constraint c join pg_class t on t.oid = c.conrelid
@@ -149,7 +168,11 @@ async def honest(api, ann, works, stocked):
     await api.add(ann.key)
     kind = ServiceType.SUBSCRIPTIONS
     await api.ask("v2", ann.key, "add", service=OF_TYPE[kind], **SHAPES[kind])
-    states = ["completed", "partial", "canceled", "open", "open", "open", "active"]
+    await stocked.execute("update delivery set due = null where order_id = 6")
+    await works.send()
+    works.clock.forward(FIRST_POST_S)
+    await works.watch()
+    states = ["completed", "partial", "canceled", "open", "open", "open", "active", "open"]
     assert states == [state for (state,) in await fetch(stocked, "select state from orders order by id")]
     assert [] == await broken(stocked)
     return stocked

@@ -20,6 +20,7 @@ from opensmm.store import (
     keys,
     orders,
     placing,
+    posts,
     progress,
     refill_tasks,
     refills,
@@ -40,6 +41,7 @@ BIG_TABLES = (
     "refill",
     "refill_task",
     "batch",
+    "post",
 )
 
 FILL = f"""
@@ -67,6 +69,8 @@ insert into refill (order_id, customer_id, state, created)
   select id, customer_id, 'completed', now() from orders where id <= 20000;
 insert into refill_task (refill_id, run, order_id, provider_id, provider_order, state)
   select id, 1, order_id, 1, order_id::text, 'completed' from refill;
+insert into post (order_id, provider_id, provider_order, child_id, seen, state)
+  select 1 + id %% 500, 1, id::text, id, now(), 'made' from orders where id <= 20000;
 insert into batch (id, created) select gen_random_uuid(), now() from generate_series(1, 20000);
 """.replace("%%", "%")
 
@@ -137,7 +141,19 @@ HOT = {
         "_NEIGHBOURS",
         {"provider": 1, "befores": [TIMES[0]] * 3, "afters": [NOW] * 3, "count": 8},
     ),
-    "evidence: known": (evidence, "_KNOWN", [1, [str(number) for number in range(2000)]]),
+    "evidence: known": (
+        evidence,
+        "_KNOWN",
+        {"provider": 1, "numbers": [str(number) for number in range(2000)]},
+    ),
+    "progress: claim watched": (progress, "_CLAIM_WATCHED", [TIMES[0], 200, TIMES[1]]),
+    "posts: known": (posts, "_KNOWN", [RECENT]),
+    "posts: taken": (posts, "_TAKEN", {"provider": 1, "orders": ["1", "2"], "order": 7}),
+    "posts: subscription": (posts, "_SUBSCRIPTION", [TIMES[0], 1, 7]),
+    "posts: untold": (posts, "_UNTOLD", {"provider": 1, "until": TIMES[0], "since": NOW}),
+    "posts: more": (posts, "_MORE", [1000, RECENT]),
+    "health: posts": (health, "_POSTS", {"most": 1000}),
+    "health: refused posts": (health, "_REFUSED_POSTS", {"most": 1000, "since": NOW}),
     "progress: claim": (progress, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
     "progress: record": (progress, "_RECORD", told_parameters(TIMES[0])),
     "progress: cancels": (progress, "_CANCELS", [200]),

@@ -57,3 +57,18 @@ def test_a_new_panel_begins_at_the_first_version(database):
     with psycopg.connect(database.app_url) as app:
         assert [(1,)] == app.execute("select catalogue_version from panel").fetchall()
         assert [(1,)] == app.execute("select max(version) from policy_rule").fetchall()
+
+
+def test_subscriptions_that_were_never_passed_on_are_held_for_the_operator(database):
+    migrate_to(database.owner_url, "0006_policy")
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute(
+            """insert into orders (customer_id, service_id, link, quantity, rate, packaged, charge, state, created,
+                                   ended)
+               values (1, 1, 'them', 0, 1, false, 0, 'active', now(), null),
+                      (1, 1, 'them', 0, 1, false, 0, 'canceled', now(), now())"""
+        )
+        schema.migrate(database.owner_url, APP)
+        assert [(1, 1, 0, "held", None)] == owner.execute(
+            "select order_id, run, quantity, state, due from delivery"
+        ).fetchall()

@@ -238,7 +238,7 @@ ids = singles | st.builds(many_ids, lists_of_ids)
 asks = st.one_of(
     adds,
     st.builds(Services, st.booleans()),
-    st.builds(Status, ids),
+    st.builds(Status, ids, st.booleans()),
     st.builds(OrderList, st.integers(1, MAX_IDS), numbers),
     st.builds(RefillOrders, ids),
     st.builds(RefillStatus, ids),

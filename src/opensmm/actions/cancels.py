@@ -38,7 +38,6 @@ async def cancel(connection: Connection, batch: Sequence[Ask], now: datetime) ->
     plan = _Plan()
     answers = [[plan.decide(customer, number, found.get(number)) for number in ids.numbers] for customer, ids in batch]
     await rows.ask_provider(connection, plan.asked, now)
-    await rows.end_subscriptions(connection, plan.subscriptions, now)
     ended = await rows.end_unsent(connection, plan.ended)
     await endings.end(connection, [RunEnd(order, run, quantity) for order, run, quantity in ended], now)
     return answers
@@ -50,7 +49,6 @@ class _Plan:
     def __init__(self) -> None:
         self.ended: list[tuple[OrderId, int]] = []
         self.asked: list[tuple[OrderId, int]] = []
-        self.subscriptions: list[OrderId] = []
         self._answers: dict[int, Answer] = {}
 
     def decide(
@@ -66,8 +64,6 @@ class _Plan:
         steps = cancels.decide(cancelable)
         if isinstance(steps, Refused):
             return steps
-        if not runs:
-            self.subscriptions.append(order)
         for run, step in zip(runs, steps, strict=True):
             if step is CancelStep.END:
                 self.ended.append((order, run))

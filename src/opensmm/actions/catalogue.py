@@ -1,6 +1,6 @@
 """The price list a process sells from, and the operator's edits of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,9 +10,9 @@ from msgspec import structs
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
 from opensmm.domain import sale
-from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service
+from opensmm.domain.catalogue import Catalogue, DeliveryMethod, RefillMode, Service
 from opensmm.domain.policy import NO_POLICY
-from opensmm.store import audit, catalogue, policy
+from opensmm.store import audit, catalogue, policy, staff
 from opensmm.store.connection import Connection, Line
 
 EMPTY: Final = Catalogue(version=0, currency="", services={}, rates={})
@@ -70,6 +70,20 @@ async def state_delivery(
     async with connection.transaction():
         await _save(connection, stated)
         await audit.note(connection, actor, "service.deliver", [method], now, msgspec.json.encode(detail).decode())
+
+
+async def state_refills(
+    connection: Connection, services: Sequence[Service], changes: Mapping[str, object], *, actor: str, now: datetime
+) -> None:
+    """Sets refills' windows and modes for services, under one audit row. ``changes`` are fields of a service."""
+    stated = [structs.replace(one, **changes) for one in services]
+    detail = {**changes, "services": [one.id for one in stated]}
+    async with connection.transaction():
+        if changes.get("refill_mode", RefillMode.PROVIDER) is not RefillMode.PROVIDER:
+            await staff.provide(connection)
+        await _save(connection, stated)
+        subject = ",".join(sorted(changes))
+        await audit.note(connection, actor, "service.refill", [subject], now, msgspec.json.encode(detail).decode())
 
 
 async def _save(connection: Connection, services: Sequence[Service]) -> list[ServiceId]:

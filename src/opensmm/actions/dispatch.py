@@ -21,6 +21,7 @@ from opensmm.base.faults import Unavailable
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain import dripfeed
 from opensmm.domain.asks import Add
+from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.dispatch import (
     Accepted,
     AttemptOutcome,
@@ -50,6 +51,7 @@ FIRST_POLL_S: Final = 1.0
 MAX_FAULT: Final = 300
 LATE: Final = NotSent("not sent in time")
 """Its turn came too late, which says nothing of the provider."""
+UNWATCHED: Final = Declined("the staff's list watches for no posts: a subscription goes to a panel")
 TOLD: Final = 500
 """Characters of a provider's answer in the log; the whole of it stands with the attempt."""
 
@@ -110,7 +112,7 @@ class Dispatching:
             async with contact.slots:
                 # One that waited long for its turn could be sent after its lease, when it counts as unsure already.
                 late = self._clock() >= claim.begin_by
-                outcome = LATE if late else await contact.provider.add(_ask_at(contact, claim))
+                outcome = LATE if late else await _add(contact, claim)
         _tell(claim, contact, outcome)
         await self._keep(claim, outcome)
 
@@ -167,10 +169,11 @@ def _tell(claim: Claim, contact: Contact | None, outcome: SendOutcome) -> None:
 def _ask(claim: Claim) -> Add:
     """What is bought, under a name that no other try bears, not even one of a book restored from a backup."""
     service = int(claim.provider_service) if claim.provider_service.isdigit() else None
+    subscribes = claim.service_type is ServiceType.SUBSCRIPTIONS
     return Add(
         ServiceId(service) if service else None,
-        claim.link,
-        claim.quantity,
+        "" if subscribes else claim.link,
+        None if subscribes else claim.quantity,
         details=claim.details,
         idempotency_key=f"{_call(claim)}-{_spelled(claim.begin_by)}",
     )
@@ -188,6 +191,12 @@ def _ask_at(contact: Contact, claim: Claim) -> Add:
         return _ask(claim)
     name = str(claim.order) if claim.runs == 1 else f"{claim.order}-{claim.run}"
     return structs.replace(_ask(claim), idempotency_key=name)
+
+
+async def _add(contact: Contact, claim: Claim) -> SendOutcome:
+    if _is_staff(contact) and claim.service_type is ServiceType.SUBSCRIPTIONS:
+        return UNWATCHED
+    return await contact.provider.add(_ask_at(contact, claim))
 
 
 def _is_staff(contact: Contact | None) -> bool:

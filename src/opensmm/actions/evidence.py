@@ -22,7 +22,7 @@ from opensmm.domain.evidence import PATIENCE, AttemptKey, Case, Conclusion, Evid
 from opensmm.domain.progress import Report
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
-from opensmm.store import dispatch
+from opensmm.store import dispatch, posts
 from opensmm.store import evidence as rows
 from opensmm.store.connection import Connection, Line
 from opensmm.store.dispatch import Recorded
@@ -36,13 +36,17 @@ log = structlog.get_logger()
 
 
 class Inquiry(Struct, frozen=True):
-    """One provider's unsure attempts, and the ids to be asked for on account of each, and as controls."""
+    """One provider's unsure attempts, and the ids to be asked for on account of each, and as controls.
+
+    ``posts_untold``: an id that is found may be an order for a subscription's post that we have yet to be told of.
+    """
 
     provider: ProviderId
     open: Mapping[AttemptKey, Open]
     case: Case
     asked: Mapping[AttemptKey, Sequence[int]]
     strange: Sequence[int]
+    posts_untold: bool
 
 
 class Question(Struct, frozen=True):
@@ -91,7 +95,8 @@ class Inquiring:
             (one.sent - patience.skew, one.closed + patience.taking_in + patience.skew)
             for one in suspects[: rows.MOST_SUSPECTS]
         ]
-        case = evidence.open_case(suspects, await rows.neighbours(connection, provider, around), patience)
+        near = await rows.neighbours(connection, provider, around)
+        case = evidence.open_case(suspects, near, patience)
         hopeless = {key: why for key, why in case.hopeless.items() if key in wanted}
         windows = {
             one.key: case.windows[one.key]
@@ -105,7 +110,9 @@ class Inquiring:
         hopeless |= dict.fromkeys(windows.keys() - asked.keys(), Conclusion.TOO_MANY_IDS)
         case = Case(case.suspects, case.windows, hopeless)
         strange = evidence.controls(case, asked, known)
-        return Inquiry(provider, {one.suspect.key: one for one in found}, case, asked, strange)
+        newest = max((one.answered for one in near), default=None)
+        untold = newest is not None and await posts.untold(connection, provider, newest)
+        return Inquiry(provider, {one.suspect.key: one for one in found}, case, asked, strange, untold)
 
     async def _ask(self, inquiry: Inquiry) -> dict[int, Said]:
         """What the provider says of all ids in question; nothing of those it does not answer for."""
@@ -123,6 +130,8 @@ class Inquiring:
     async def _conclude(self, inquiry: Inquiry, said: Mapping[int, Said], now: datetime) -> None:
         proofs = {key: Proof(why) for key, why in inquiry.case.hopeless.items()}
         proofs |= evidence.conclude(inquiry.case, inquiry.asked, said, inquiry.strange)
+        if inquiry.posts_untold:
+            proofs = {key: evidence.doubt(proof) for key, proof in proofs.items()}
         for key, proof in proofs.items():
             keep = partial(
                 self._keep, one=inquiry.open[key], proof=proof, note=_note(inquiry, key, proof, said), now=now

@@ -18,7 +18,7 @@ from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_send
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
 from opensmm.domain.interventions import Denial, Run, RunEnding, Subject
-from opensmm.store import audit, cancels, customers, sync
+from opensmm.store import audit, customers, sync
 from opensmm.store import evidence as kept
 from opensmm.store import interventions as rows
 from opensmm.store.connection import Connection
@@ -69,7 +69,6 @@ async def _end(
         decided = decide(found[1])
         if decided is None or isinstance(decided, Denial):
             return decided or False
-        await cancels.end_subscriptions(connection, [order], by.now)
         tried = {one.run: one for one in await rows.tried(connection, order, [one.run for one in decided])}
         await rows.end(connection, order, decided)
         ends = [

@@ -1,6 +1,7 @@
 """All that the API can do, as one object: the lanes, each over a connection of its own."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from opensmm.actions import reading
 from opensmm.actions.cancels import Canceling
@@ -29,6 +30,7 @@ class Panel:
         self._url = url
         self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf, clock)
         self._statuses = Lane(reading.Statuses(self._line("status"), self.shelf), name="status")
+        self._extended = Lane(reading.Extended(self._line("extended status")), name="extended status")
         self._balances = Lane(reading.Balances(self._line("balance")), name="balance")
         self._keys = Lane(reading.Keys(self._line("keys"), self.shelf), name="keys")
         self._refills = Lane(Refilling(self._line("refill"), clock), name="refill")
@@ -62,12 +64,16 @@ class Panel:
     async def caller(self, digest: bytes) -> Caller | None:
         return await self._keys.ask(digest)
 
-    def place(self, caller: Caller, ask: asks.Add, habits: Habits) -> Awaitable[Placed]:
+    def place(self, caller: Caller, ask: asks.Add, habits: Habits) -> Coroutine[Any, Any, Placed]:
         """Places one order, or refuses it."""
         return self._placing.place(caller, ask, habits)
 
     async def statuses(self, caller: Caller, ids: asks.Ids) -> Sequence[OrderView | Refused]:
         return await self._statuses.ask((caller.customer, ids), caller.customer)
+
+    async def extended(self, caller: Caller, views: Sequence[OrderView | Refused]) -> Sequence[OrderView | Refused]:
+        """The answers of ``statuses`` with what an extended status tells beside."""
+        return await self._extended.ask(views, caller.customer)
 
     async def balance(self, caller: Caller) -> BalanceView:
         amount = await self._balances.ask(caller.customer, caller.customer)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import psycopg
+from msgspec import structs
 
 from opensmm.actions.catalogue import Shelf
 from opensmm.base.faults import Unavailable
@@ -13,7 +14,7 @@ from opensmm.domain.asks import Ids
 from opensmm.domain.callers import Caller
 from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
-from opensmm.store import customers, keys, orders
+from opensmm.store import customers, keys, orders, posts
 from opensmm.store.connection import Connection, Line
 
 Found = TypeVar("Found")
@@ -49,6 +50,21 @@ class Statuses:
             owned = [found.get(number, missing) for number in ids.numbers]
             answers.append([view if owner == customer else UNKNOWN_ORDER for owner, view in owned])
         return answers
+
+
+class Extended:
+    """Adds to answers of status what an extended one tells beside; what was refused stays so."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def __call__(self, batch: Sequence[Sequence[OrderView | Refused]]) -> list[list[OrderView | Refused]]:
+        own = [view.order for views in batch for view in views if isinstance(view, OrderView)]
+        more = await read(self._line, lambda connection: posts.more(connection, own))
+        return [
+            [view if isinstance(view, Refused) else structs.replace(view, more=more[view.order]) for view in views]
+            for views in batch
+        ]
 
 
 class Balances:

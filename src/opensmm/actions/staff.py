@@ -21,7 +21,6 @@ from opensmm.store.connection import Connection
 from opensmm.store.progress import Followee, Told
 from opensmm.store.refill_tasks import RefillNews
 
-NAME: Final = "Staff"
 _SOONEST: Final = timedelta(microseconds=1)
 
 Outcome = Followed | StaffRefusal
@@ -112,7 +111,7 @@ async def assign(
 ) -> list[ServiceId]:
     """Has the staff fulfil services, before any other provider; raises NoSuchService, with nothing written."""
     async with connection.transaction():
-        routed = await rows.route(connection, services, NAME)
+        routed = await rows.route(connection, services)
         missing = sorted(set(services) - set(routed))
         if missing:
             raise NoSuchService(f"there is no service {', '.join(map(str, missing))}")

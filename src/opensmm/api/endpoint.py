@@ -174,6 +174,8 @@ class Endpoint:
             case asks.Status(orders=ids):
                 views = await self._panel.statuses(caller, ids)
                 count_refused(views)
+                if ask.extended:
+                    views = await self._panel.extended(caller, views)
                 return dialect.write_statuses(ids, views, title_case=caller.title_case)
             case asks.Balance():
                 return dialect.write_balance(await self._panel.balance(caller))

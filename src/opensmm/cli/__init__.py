@@ -12,6 +12,7 @@ from opensmm.cli.delivery import deliver
 from opensmm.cli.frame import EXIT_CODES
 from opensmm.cli.policy import policy_verbs
 from opensmm.cli.providers import provider_verbs
+from opensmm.cli.refills import refill
 from opensmm.cli.routes import route_verbs
 from opensmm.cli.services import service_verbs
 from opensmm.cli.staff import staff_verbs
@@ -39,6 +40,7 @@ app.add_typer(provider_verbs, name="provider")
 app.add_typer(route_verbs, name="route")
 app.command("import-services")(importing.import_services)
 service_verbs.command("deliver")(deliver)
+service_verbs.command("refill")(refill)
 app.add_typer(policy_verbs, name="policy")
 app.add_typer(staff_verbs, name="staff")
 app.command("topup")(customers.top_up)

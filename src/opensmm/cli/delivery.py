@@ -57,7 +57,8 @@ def deliver(
     async def work(connection: Connection) -> list[Service]:
         async with connection.transaction():
             await rows.hold(connection)
-            meant = await _meant(connection, choice, method, put_on_sale=on_sale)
+            fitting = await meant_services(connection, choice)
+            meant = [one for one in fitting if one.delivery_method is not method or (on_sale and not one.on_sale)]
             if write and meant:
                 await catalogue.state_delivery(connection, meant, method, put_on_sale=on_sale, actor=ACTOR, now=now())
             return meant
@@ -65,15 +66,14 @@ def deliver(
     _tell(with_database(configured(data), work), method, on_sale=on_sale, written=write, json=json)
 
 
-async def _meant(connection: Connection, choice: Choice, method: DeliveryMethod, *, put_on_sale: bool) -> list[Service]:
-    """The services that fit and would change; fails where one is named that does not exist."""
+async def meant_services(connection: Connection, choice: Choice) -> list[Service]:
+    """The services that fit; fails where one is named that does not exist."""
     known = (await rows.refresh(connection, None)).services
     missing = sorted(set(choice.ids) - set(known))
     if missing:
         fail(f"there is no service {', '.join(map(str, missing))}", FAILED)
     routed: set[int] = set(await rows.routed_to(connection, choice.provider)) if choice.provider else set()
-    fitting = sorted((one for one in known.values() if choice.fits(one, routed)), key=lambda one: one.id)
-    return [one for one in fitting if one.delivery_method is not method or (put_on_sale and not one.on_sale)]
+    return sorted((one for one in known.values() if choice.fits(one, routed)), key=lambda one: one.id)
 
 
 def _tell(meant: list[Service], method: DeliveryMethod, *, on_sale: bool, written: bool, json: bool) -> None:

@@ -4,12 +4,14 @@ from typing import Annotated, Final
 
 import typer
 
-from opensmm.actions import staff
+from opensmm.actions import purchases, staff
+from opensmm.actions.purchases import NotBought
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.cli.frame import ACTOR, Data, Json, answer, configured, fail, now, with_database
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.staff import MOST_COUNT, StaffRefusal, StaffReport, StaffStep
 from opensmm.store import staff as rows
+from opensmm.store.connection import Connection
 
 staff_verbs: Final = typer.Typer(help="What the operator's own staff delivers.", no_args_is_help=True)
 
@@ -32,12 +34,16 @@ _WORDS: Final = {
 
 @staff_verbs.command("list")
 def list_waiting(limit: Lines = 100, data: Data = None, json: Json = False) -> None:
-    """Show what waits for the staff, oldest first."""
-    found = with_database(configured(data), lambda connection: rows.waiting(connection, limit))
+    """Show what waits for the staff: deliveries, then refills, oldest first."""
+
+    async def look(connection: Connection) -> tuple[list[rows.Waiting], list[rows.WaitingRefill]]:
+        return await rows.waiting(connection, limit), await rows.waiting_refills(connection, limit)
+
+    found, refills = with_database(configured(data), look)
     if json:
-        answer({"deliveries": found}, "", json=True)
+        answer({"deliveries": found, "refills": refills}, "", json=True)
         return
-    answer({}, "\n".join(map(_told, found)) or "nothing waits", json=False)
+    answer({}, "\n".join([*map(_told, found), *map(_told_refill, refills)]) or "nothing waits", json=False)
 
 
 def _told(one: rows.Waiting) -> str:
@@ -117,10 +123,28 @@ def list_refills(limit: Lines = 100, data: Data = None, json: Json = False) -> N
 
 def _told_refill(one: rows.WaitingRefill) -> str:
     head = f"refill {one.refill} of order {one.order}, run {one.run}, since {one.since:%Y-%m-%d %H:%M}: {one.quantity}"
-    return "\n  ".join(map(_shown, (head, one.service_name, one.link)))
+    to_buy = [f"to be bought elsewhere: `staff buy {one.refill} --quantity …`"] if one.mode == "other" else []
+    return "\n  ".join(map(_shown, (head, one.service_name, one.link, *to_buy)))
 
 
 Refill = Annotated[int, typer.Argument(help="The refill's id.", min=1)]
+
+
+@staff_verbs.command("buy")
+def buy(
+    refill: Refill,
+    quantity: Annotated[int, typer.Option("--quantity", help="How many are missing.", min=1)],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Buy at another provider what an order lost. The house pays; its customer is charged nothing."""
+    bought = with_database(
+        configured(data),
+        lambda connection: purchases.buy(connection, RefillId(refill), quantity, actor=ACTOR, now=now()),
+    )
+    if isinstance(bought, NotBought):
+        fail(f"refill {refill}: {bought}")
+    answer({"refill": refill, "order": bought}, f"refill {refill}: order {bought} of the house", json=json)
 
 
 @staff_verbs.command("refilled")

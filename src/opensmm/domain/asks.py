@@ -80,7 +80,10 @@ class Services(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
+    """``extended`` adds quantity and link to the documented keys, and a subscription's orders."""
+
     orders: Ids
+    extended: bool = False
 
 
 class OrderList(Struct, frozen=True):

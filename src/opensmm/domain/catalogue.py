@@ -59,6 +59,15 @@ class BelowCost(StrEnum):
     HOLD = "hold"
 
 
+class RefillMode(StrEnum):
+    """Who makes good what a completed order lost: the provider that fulfilled it, another one that is paid anew, or the
+    operator's own staff."""
+
+    PROVIDER = "provider"
+    OTHER = "other"
+    MANUAL = "manual"
+
+
 class Counts(StrEnum):
     """Where the quantity of one run comes from."""
 
@@ -116,6 +125,7 @@ class Service(Struct, frozen=True):
 
     ``cost`` is what that costs at its cheapest provider, in the panel's currency, None where nobody knows; it and
     ``halted`` follow from the providers' price lists, and are not the operator's to edit.
+    ``refill_days``: a refill may be asked for within so many days of completion; None: for ever.
     """
 
     id: ServiceId
@@ -138,6 +148,8 @@ class Service(Struct, frozen=True):
     delivery_method: DeliveryMethod = DeliveryMethod.UNDISCLOSED
     cost: Decimal | None = None
     halted: Halt | None = None
+    refill_days: int | None = None
+    refill_mode: RefillMode = RefillMode.PROVIDER
 
     @property
     def disclosed(self) -> bool:
@@ -173,9 +185,9 @@ class Catalogue(Struct, frozen=True):
 
     def sells(self, service: Service, price_list: PriceListId) -> bool:
         """Never below its cost, unless the operator looks at such orders before they go out."""
-        if not service.sold or service.cost is None:
+        if service.cost is None or not service.sold:
             return service.sold
-        return self.below_cost is BelowCost.HOLD or service.covers_cost(self.rate(price_list, service))
+        return service.covers_cost(self.rate(price_list, service)) or self.below_cost is BelowCost.HOLD
 
     def rate(self, price_list: PriceListId, service: Service) -> Decimal:
         return self.rates.get((price_list, service.id), service.rate)

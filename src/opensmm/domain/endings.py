@@ -10,6 +10,7 @@ from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money, ceiling
 from opensmm.domain import ledger, pricing, progress
 from opensmm.domain.ledger import Transfer
+from opensmm.domain.orders import OrderState
 from opensmm.domain.progress import OrderEnd
 
 MOST_COST: Final = Money(10**17)
@@ -17,7 +18,10 @@ MOST_COST: Final = Money(10**17)
 
 
 class Sold(Struct, frozen=True):
-    """An order under its row's lock. The runs that end now count as ended in the last two fields already."""
+    """An order under its row's lock. The runs that end now count as ended in the last fields already.
+
+    ``called_off``: a subscription whose delivery was cancelled. It has no units to tell how it ended.
+    """
 
     order: OrderId
     customer: CustomerId
@@ -27,6 +31,7 @@ class Sold(Struct, frozen=True):
     runs: int
     runs_open: int
     remains: int
+    called_off: bool = False
 
 
 class RunEnd(Struct, frozen=True):
@@ -66,5 +71,11 @@ def settle(sold: Sold, ends: Sequence[RunEnd]) -> Settlement:
         if 0 < cost <= MOST_COST:
             transfers.append(ledger.cost(sold.customer, sold.order, end.run, Money(cost)))
         earned, refunded = earned + kept, refunded + back
-    order_end = None if sold.runs_open else progress.end_of_order(sold.quantity, sold.runs, sold.remains)
+    order_end = None if sold.runs_open else _end(sold)
     return Settlement(sold.order, tuple(transfers), Money(earned), Money(refunded), order_end)
+
+
+def _end(sold: Sold) -> OrderEnd:
+    if sold.called_off:
+        return OrderEnd(OrderState.CANCELED, 0)
+    return progress.end_of_order(sold.quantity, sold.runs, sold.remains)

@@ -234,6 +234,11 @@ class Proof(Struct, frozen=True):
     provider_order: int | None = None
 
 
+def doubt(proof: Proof) -> Proof:
+    """What is left of a proof where an id that was found may be somebody's whom nobody suspects."""
+    return Proof(Conclusion.AMBIGUOUS) if proof.conclusion is Conclusion.BOUGHT else proof
+
+
 def conclude(
     case: Case, asked: Mapping[AttemptKey, Sequence[int]], said: Mapping[int, Said], strange: Sequence[int] = ()
 ) -> dict[AttemptKey, Proof]:

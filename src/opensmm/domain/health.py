@@ -25,6 +25,8 @@ UNSURE_ACT: Final = timedelta(hours=1)
 HELD_ACT: Final = timedelta(days=1)
 REFILL_LOOK: Final = timedelta(hours=1)
 CANCEL_LOOK: Final = timedelta(minutes=10)
+POSTS_LOOK: Final = timedelta(minutes=30)
+POSTS_REMEMBERED: Final = timedelta(days=7)
 FAILURES_LOOK: Final = 3
 FAILURES_ACT: Final = 10
 """Failures in a row; with the pauses between them, ten take more than five minutes."""
@@ -103,7 +105,8 @@ class ProviderSeen(Struct, frozen=True):
 
 class Facts(Struct, frozen=True):
     """The panel at one moment. ``due`` could be sent and is not; ``refills`` and ``cancels`` their providers have yet
-    to hear of."""
+    to hear of. ``posts`` are orders that providers made for posts and that are not ours yet; ``refused_posts`` never
+    will be, and ``since`` is the newest of them."""
 
     workers: tuple[WorkerSeen, ...]
     providers: tuple[ProviderSeen, ...]
@@ -118,6 +121,8 @@ class Facts(Struct, frozen=True):
     refills: Waiting = Waiting()
     cancels: Waiting = Waiting()
     shelf: Shelf = Shelf()
+    posts: Waiting = Waiting()
+    refused_posts: Waiting = Waiting()
 
 
 class Level(StrEnum):
@@ -159,6 +164,7 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _for_operator("held", "held for you", facts.held, HELD_ACT, _DECIDE, now),
         _passing("refills", facts.refills, REFILL_LOOK, now),
         _passing("cancels", facts.cancels, CANCEL_LOOK, now),
+        _posts(facts, now),
         *_providers(facts.providers, now),
         *_balances(facts.providers),
         *_price_lists(facts.providers, now),
@@ -175,6 +181,7 @@ _ASK: Final = "ask the provider about the oldest; `opensmm orders show ORDER` te
 _SETTLE: Final = "look each up at its provider: nothing is sent again or paid back until it is settled"
 _DECIDE: Final = "`opensmm orders show ORDER` tells why; they wait for your decision"
 _TELL: Final = "see the providers below; one that knows no such action must be told by hand"
+_CHARGE: Final = "`opensmm orders show ORDER` of a paused subscription tells why; without funds for a day it is stopped"
 _REACH: Final = "see whether it can be reached from here, and what the worker's log says of it"
 _TOP_UP: Final = "top it up there; `opensmm provider balance NAME` asks again"
 _SYNC: Final = "`opensmm provider sync NAME` reads it again, and says why; --confirm takes a list that lacks much"
@@ -225,6 +232,14 @@ def _passing(name: str, waiting: Waiting, look: timedelta, now: datetime) -> Fin
     level = _by_age(waiting, now, look, None)
     words = f"{_number(waiting.count)} to be passed on{_since(waiting, now)}"
     return Finding(name, level, words, _TELL if level != Level.OK else "")
+
+
+def _posts(facts: Facts, now: datetime) -> Finding:
+    level = Level.LOOK if facts.refused_posts.count else _by_age(facts.posts, now, POSTS_LOOK, None)
+    words = f"{_number(facts.posts.count)} made by providers and not charged yet{_since(facts.posts, now)}"
+    if facts.refused_posts.count:
+        words += f"; {_number(facts.refused_posts.count)} in the last {_span(POSTS_REMEMBERED)} never will be"
+    return Finding("posts", level, words, _CHARGE if level != Level.OK else "")
 
 
 def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:

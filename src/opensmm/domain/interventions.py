@@ -15,7 +15,7 @@ class Denial(StrEnum):
     NO_ORDER = "there is no such order"
     NO_RUN = "it has no such run"
     WHICH_RUN = "it has several runs: name one with --run"
-    SUBSCRIPTION = "it is a subscription: it can only be cancelled"
+    SUBSCRIPTION = "it is a subscription: its posts' orders are completed, not itself"
     ENDED = "it has ended, and its money is settled: `orders refund` gives more of it back"
     NOT_ENDED = "it has not ended: cancel it, or end it as partial"
     SENDING = "it is being sent at this moment: try again in a minute"
@@ -42,12 +42,16 @@ class Run(Struct, frozen=True):
 
 
 class Subject(Struct, frozen=True):
-    """An order under lock, with its runs in order; a subscription has none."""
+    """An order under lock, with its runs in order; a subscription has one, of no units."""
 
     state: OrderState
     packaged: bool
     earned: Money
     runs: tuple[Run, ...]
+
+    @property
+    def subscribed(self) -> bool:
+        return all(run.quantity == 0 for run in self.runs)
 
 
 class RunEnding(Struct, frozen=True):
@@ -74,7 +78,7 @@ def complete(subject: Subject) -> tuple[RunEnding, ...] | Denial | None:
     """Ends every open run as delivered in full."""
     if subject.state is OrderState.COMPLETED:
         return None
-    if not subject.runs:
+    if subject.subscribed:
         return Denial.SUBSCRIPTION
     return Denial.ENDED if subject.state in _OVER else _end_all(subject, 0)
 
@@ -93,15 +97,13 @@ def _unclear(run: Run) -> Denial | None:
 
 def _ending(run: Run, remains: int | None) -> RunEnding:
     left = remains if remains is not None else run.quantity if run.remains is None else run.remains
-    if left == 0:
+    if left == 0 and run.quantity:
         return RunEnding(run.run, DeliveryState.COMPLETED, 0)
     return RunEnding(run.run, DeliveryState.CANCELED if left == run.quantity else DeliveryState.PARTIAL, left)
 
 
 def choose(subject: Subject, run: int | None) -> Run | Denial:
     """The run that is meant; the only one where none is named."""
-    if not subject.runs:
-        return Denial.SUBSCRIPTION
     if run is None:
         return subject.runs[0] if len(subject.runs) == 1 else Denial.WHICH_RUN
     return next((one for one in subject.runs if one.run == run), Denial.NO_RUN)

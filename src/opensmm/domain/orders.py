@@ -167,8 +167,8 @@ def _check_quantity(quantity: int | None, service: Service, shape: Shape) -> Ref
         return None
     if quantity is None:
         return Refused(Refusal.QUANTITY)
-    if quantity < service.min:
-        return Refused(Refusal.QUANTITY_TOO_LOW, service.min)
+    if quantity < max(service.min, 1):
+        return Refused(Refusal.QUANTITY_TOO_LOW, max(service.min, 1))
     if quantity > service.max:
         return Refused(Refusal.QUANTITY_TOO_HIGH, service.max)
     return None

@@ -144,6 +144,15 @@ def word(state: OrderState, first_run: DeliveryState | None, runs: int) -> Order
     return _WORD[first_run]
 
 
+class More(Struct, frozen=True):
+    """What ``status`` tells of an order with ``extended=1``. ``quantity`` is of all runs together; ``orders`` are those
+    made for the posts of a subscription, oldest first, and None of any other order."""
+
+    quantity: int
+    link: str
+    orders: tuple[OrderId, ...] | None = None
+
+
 class OrderView(Struct, frozen=True):
     """An order as its customer sees it. ``charge`` is what has been paid after refunds."""
 
@@ -153,6 +162,7 @@ class OrderView(Struct, frozen=True):
     start_count: int
     remains: int
     currency: str
+    more: More | None = None
 
 
 class ListedOrder(Struct, frozen=True):

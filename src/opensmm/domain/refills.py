@@ -22,7 +22,8 @@ OPEN_REFILLS = frozenset((RefillStatus.PENDING, RefillStatus.IN_PROGRESS))
 
 
 class Refillable(Struct, frozen=True):
-    """An order as a refill request sees it. ``last`` is when the newest refill of it was asked for."""
+    """An order as a refill request sees it. ``last`` is when the newest refill of it was asked for; ``within_days`` how
+    long after its completion one may be, None: for ever."""
 
     state: OrderState
     offered: bool
@@ -30,16 +31,20 @@ class Refillable(Struct, frozen=True):
     ended: datetime | None
     open_refill: bool
     last: datetime | None
+    within_days: int | None = None
 
 
 def check(order: Refillable | None, now: datetime) -> Refused | None:
-    """Whether a refill may be asked for: an order of the caller's, completed, not too early, one at a time."""
+    """Whether a refill may be asked for: an order of the caller's, completed, not too late, one at a time and not too
+    early."""
     if order is None:
         return UNKNOWN_ORDER
     if not order.offered:
         return Refused(Refusal.REFILL_DISABLED)
     if order.state is not OrderState.COMPLETED or order.ended is None:
         return Refused(Refusal.REFILL_NOT_COMPLETED)
+    if order.within_days is not None and now - order.ended > timedelta(days=order.within_days):
+        return Refused(Refusal.REFILL_DISABLED)
     if order.open_refill:
         return Refused(Refusal.REFILL_OPEN)
     newest = max(order.ended, order.last or order.ended)

@@ -16,6 +16,7 @@ from opensmm.domain.dispatch import Declined, NotSent, SendOutcome, Unsure
 from opensmm.domain.evidence import Said
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.offers import Offered
+from opensmm.domain.posts import Watched
 from opensmm.domain.progress import Report
 from opensmm.domain.providers import KEY_CHARS
 from opensmm.domain.refills import RefillStatus as RefillWord
@@ -52,6 +53,7 @@ class Provider(Protocol):
     async def add(self, ask: Add) -> SendOutcome: ...
     async def statuses(self, orders: list[str]) -> list[Report | None]: ...
     async def look_ups(self, orders: list[str]) -> list[Said]: ...
+    async def watch(self, orders: list[str]) -> list[Watched | None]: ...
     async def refills(self, orders: list[str]) -> list[str | Declined | None]: ...
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | None]: ...
     async def cancels(self, orders: list[str]) -> list[bool | Declined]: ...
@@ -110,6 +112,12 @@ class Client:
         """Like ``statuses``, and tells orders that are not ours from those that nothing is said of."""
         ids = _ids(orders)
         return self._dialect.read_look_ups(ids, await self._ask(Status(ids)))
+
+    async def watch(self, orders: list[str]) -> list[Watched | None]:
+        """Like ``statuses``, of subscriptions and of the orders made for their posts; asks for more than is documented,
+        which panels that know no more ignore."""
+        ids = _ids(orders)
+        return self._dialect.read_watched(ids, await self._ask(Status(ids, extended=True)))
 
     async def refills(self, orders: list[str]) -> list[str | Declined | None]:
         ids = _ids(orders)

@@ -5,6 +5,7 @@ from typing import Final
 from opensmm.domain.asks import Add
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
 from opensmm.domain.evidence import Said
+from opensmm.domain.posts import Watched
 from opensmm.domain.progress import Report
 from opensmm.domain.refills import RefillStatus
 
@@ -24,6 +25,9 @@ class ManualProvider:
         return [None] * len(orders)
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
+        return [None] * len(orders)
+
+    async def watch(self, orders: list[str]) -> list[Watched | None]:
         return [None] * len(orders)
 
     async def refills(self, orders: list[str]) -> list[str | Declined | None]:

@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Final
+from urllib.parse import quote
 
+from msgspec import structs
 from psycopg_pool import AsyncConnectionPool
 
 from opensmm.base.ids import OrderId, RefillId
@@ -19,7 +21,7 @@ from opensmm.domain import asks
 from opensmm.domain.asks import Ids
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import OrderView
+from opensmm.domain.progress import More, OrderView
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.providers import timeline
@@ -135,8 +137,8 @@ class Sandbox:
             match ask:
                 case asks.Add():
                     return await self._add(connection, account, ask, now, dialect)
-                case asks.Status(orders=ids):
-                    return dialect.write_statuses(ids, await self._statuses(connection, account, ids, now))
+                case asks.Status():
+                    return dialect.write_statuses(ask.orders, await self._statuses(connection, account, ask, now))
                 case asks.RefillOrders(orders=ids):
                     return dialect.write_refills(ids, await self._refill(connection, account, ids, now))
                 case asks.RefillStatus():
@@ -159,15 +161,19 @@ class Sandbox:
     async def _add(
         self, connection: Connection, account: int, ask: asks.Add, now: datetime, dialect: Dialect
     ) -> bytes | None:
-        behaviour = timeline.plan(ask.link).behaviour
-        if behaviour is Behaviour.LOST or (behaviour is Behaviour.LOST_ONCE and ask.link not in self._lost):
-            self._lost.add(ask.link)
+        subscribes = ask.details.delay is not None
+        link = ask.details.username if subscribes else ask.link
+        behaviour = timeline.plan(link).behaviour
+        if behaviour is Behaviour.LOST or (behaviour is Behaviour.LOST_ONCE and link not in self._lost):
+            self._lost.add(link)
             raise Silence
         if behaviour is Behaviour.REFUSE:
             return dialect.write_refusal(Refused(Refusal.LINK))
-        start = int.from_bytes(blake2b(ask.link.encode(), digest_size=2).digest())
         quantity = ask.quantity or len(ask.details.comments) or len(ask.details.usernames) or 1
-        order = await sandbox.add(connection, account, str(ask.service), ask.link, quantity, start, now)
+        order = await sandbox.add(
+            connection, account, str(ask.service), link, 0 if subscribes else quantity, _number(link), now,
+            ask.details if subscribes else None,
+        )  # fmt: skip
         if behaviour is Behaviour.TIMEOUT:
             raise Silence
         return None if behaviour is Behaviour.GARBAGE else dialect.write_order(OrderId(order))
@@ -176,12 +182,38 @@ class Sandbox:
         return (now - since).total_seconds() * self._speed
 
     async def _statuses(
-        self, connection: Connection, account: int, ids: Ids, now: datetime
+        self, connection: Connection, account: int, ask: asks.Status, now: datetime
     ) -> list[OrderView | Refused]:
-        book = await sandbox.find(connection, account, list(ids.numbers))
-        return [self._view(book[n], now) if n in book else UNKNOWN_ORDER for n in ids.numbers]
+        book = await sandbox.find(connection, account, list(ask.orders.numbers))
+        views = {n: self._view(order, now) for n, order in book.items()}
+        for n, order in book.items():
+            if ask.extended:
+                made = None if order.subscription is None else await self._posts(connection, account, order, now)
+                views[n] = structs.replace(views[n], more=More(order.quantity, order.link, made))
+        return [views.get(n, UNKNOWN_ORDER) for n in ask.orders.numbers]
+
+    async def _posts(
+        self, connection: Connection, account: int, order: sandbox.BookOrder, now: datetime
+    ) -> tuple[OrderId, ...]:
+        """The orders made for a subscription's posts; those that are due are written down now."""
+        known = await sandbox.posts(connection, order.id)
+        count, _ = self._made(order, now)
+        if count > len(known):
+            new = [_post(order, number, now) for number in range(len(known) + 1, count + 1)]
+            await sandbox.add_posts(connection, account, order, new)
+            known = await sandbox.posts(connection, order.id)
+        return tuple(map(OrderId, known))
+
+    def _made(self, order: sandbox.BookOrder, now: datetime) -> tuple[int, bool]:
+        """How many posts a subscription has found by now, or had when it was cancelled, and whether it is done."""
+        asked = order.subscription
+        assert asked is not None
+        age_s = self._age_s(order.placed, order.canceled or now)
+        return timeline.posts_at(timeline.plan(order.link), asked.posts, asked.old_posts or 0, age_s)
 
     def _view(self, order: sandbox.BookOrder, now: datetime) -> OrderView:
+        if order.subscription is not None:
+            return OrderView(OrderId(order.id), self._standing(order, now), Money(0), 0, 0, "USD")
         moment = self._moment(order, now)
         start = 0 if moment.status is OrderStatus.PENDING else order.start_count
         charge = Money((order.quantity - moment.remains) * UNIT_COST)
@@ -189,13 +221,21 @@ class Sandbox:
             charge = Money(order.quantity * UNIT_COST)
         return OrderView(OrderId(order.id), moment.status, charge, start, moment.remains, "USD")
 
+    def _standing(self, order: sandbox.BookOrder, now: datetime) -> OrderStatus:
+        """A subscription's own word; its posts' orders go their own ways."""
+        asked = order.subscription
+        over = asked is not None and asked.expiry is not None and asked.expiry < now.date()
+        if over or self._made(order, now)[1]:
+            return OrderStatus.COMPLETED
+        return OrderStatus.IN_PROGRESS if order.canceled is None else OrderStatus.CANCELED
+
     def _moment(self, order: sandbox.BookOrder, now: datetime) -> timeline.Moment:
         stopped = None if order.canceled is None else self._age_s(order.placed, order.canceled)
         return timeline.at(timeline.plan(order.link), order.quantity, self._age_s(order.placed, now), stopped)
 
     async def _refill(self, connection: Connection, account: int, ids: Ids, now: datetime) -> list[RefillId | Refused]:
         book = await sandbox.find(connection, account, list(ids.numbers))
-        whole = [n for n in book if self._moment(book[n], now).status is OrderStatus.COMPLETED]
+        whole = [n for n, one in book.items() if self._view(one, now).status is OrderStatus.COMPLETED and one.quantity]
         made = await sandbox.add_refills(connection, whole, now)
         return [self._refill_answer(n, book, made) for n in ids.numbers]
 
@@ -221,10 +261,24 @@ class Sandbox:
     async def _cancel(self, connection: Connection, account: int, ids: Ids, now: datetime) -> list[Refused | None]:
         book = await sandbox.find(connection, account, list(ids.numbers))
         moving = (OrderStatus.PENDING, OrderStatus.IN_PROGRESS)
-        open_orders = [n for n in book if self._moment(book[n], now).status in moving]
+        open_orders = [n for n in book if self._view(book[n], now).status in moving]
         await sandbox.cancel(connection, open_orders, now)
         refusal = Refused(Refusal.NOT_CANCELABLE)
         return [None if n in open_orders else refusal if n in book else UNKNOWN_ORDER for n in ids.numbers]
+
+
+def _number(text: str) -> int:
+    """A number that looks counted, and is the same for the same text."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=2).digest())
+
+
+def _post(order: sandbox.BookOrder, number: int, now: datetime) -> sandbox.BookPost:
+    """A post's order: it goes as the account's name says, and is for as much as the subscription allows."""
+    asked = order.subscription
+    assert asked is not None
+    least, most = asked.min or 0, asked.max or 0
+    link = f"https://sandbox.example/{order.id}/{number}/{quote(timeline.last_segment(order.link), safe='@')}"
+    return sandbox.BookPost(number, link, least + _number(link) % (most - least + 1), _number(link), now)
 
 
 async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes:

@@ -14,6 +14,10 @@ BEGINS_S: Final = 2.0
 ENDS_S: Final = 8.0
 SLOW: Final = 60.0
 """How many times slower ``slow`` is."""
+POST_EVERY_S: Final = 4.0
+"""An account that is subscribed to makes a post so often."""
+MOST_POSTS: Final = 10
+"""Then it falls silent, so that a subscription without an end leaves no orders without end."""
 _PARTIAL: Final = re.compile(r"partial-([0-9]{1,2})")
 
 
@@ -46,9 +50,13 @@ _NAMED: Final = {
 }
 
 
+def last_segment(link: str) -> str:
+    return link.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
+
+
 def plan(link: str) -> Plan:
     """What a link asks the sandbox to do; any link it has no word for is completed."""
-    segment = link.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2].lower()
+    segment = last_segment(link).lower()
     partial = _PARTIAL.fullmatch(segment)
     if partial:
         return Plan(Behaviour.PARTIAL, int(partial[1]))
@@ -95,3 +103,16 @@ def refill_at(order: Plan, age_s: float) -> RefillStatus:
     if order.behaviour is Behaviour.DROP and age_s < ENDS_S:
         return RefillStatus.IN_PROGRESS
     return RefillStatus.COMPLETED
+
+
+def posts_at(order: Plan, wanted: int | None, old: int, age_s: float) -> tuple[int, bool]:
+    """How many posts of a subscription have orders at an age, and whether ``wanted`` new ones have been made.
+
+    The old ones come at once. ``stuck`` makes none, ``slow`` takes its time.
+    """
+    if age_s < BEGINS_S or order.behaviour is Behaviour.STUCK:
+        return 0, False
+    pause_s = POST_EVERY_S * (SLOW if order.behaviour is Behaviour.SLOW else 1.0)
+    most = MOST_POSTS if wanted is None else wanted
+    new = min(int((age_s - BEGINS_S) / pause_s), most)
+    return min(old, MOST_POSTS) + new, new == wanted

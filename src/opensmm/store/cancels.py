@@ -67,14 +67,3 @@ async def ask_provider(connection: Connection, deliveries: Sequence[tuple[OrderI
     """Marks deliveries whose provider is to be asked to cancel; those marked already stay as they are."""
     if deliveries:
         await connection.execute(_ASK, [now, [d[0] for d in deliveries], [d[1] for d in deliveries]])
-
-
-_END_SUBSCRIPTIONS: Final = """
-update orders set state = 'canceled', ended = %s, remains = 0, start_count = 0
-where id = any(%s) and state in ('active', 'paused')
-"""
-
-
-async def end_subscriptions(connection: Connection, orders: Sequence[OrderId], now: datetime) -> None:
-    if orders:
-        await connection.execute(_END_SUBSCRIPTIONS, [now, orders])

@@ -23,6 +23,7 @@ class Finding(Struct, frozen=True):
 
 
 _ENDED: Final = "('completed', 'partial', 'canceled')"
+_LIVE: Final = "('open', 'active', 'paused')"
 CHECKS: Final = (
     Check(
         "L1",
@@ -108,14 +109,14 @@ CHECKS: Final = (
     ),
     Check(
         "O1",
-        "every order with a charge has one transfer of it, and every ordinary order all its deliveries",
-        """select 'order ' || o.id || ' charge' from orders o
+        "every order with a charge has one transfer of it, and every live order all its deliveries",
+        f"""select 'order ' || o.id || ' charge' from orders o
            left join transfer t on t.order_id = o.id and t.kind = 'charge' and t.sequence = 0
            where o.charge > 0 and (t.amount is distinct from o.charge or t.debit <> o.customer_id or t.credit <> -1)
            union all
            select 'order ' || o.id || ' deliveries' from orders o
            left join (select order_id, count(*) as n from delivery group by order_id) d on d.order_id = o.id
-           where o.state = 'open' and coalesce(d.n, 0) <> o.runs""",
+           where o.state in {_LIVE} and coalesce(d.n, 0) <> o.runs""",
     ),
     Check(
         "O2",
@@ -125,10 +126,10 @@ CHECKS: Final = (
     ),
     Check(
         "O3",
-        "an order is open exactly as long as one of its deliveries is",
+        "an order is live exactly as long as one of its deliveries is",
         f"""select 'order ' || o.id from orders o join (
               select order_id, bool_or(state not in {_ENDED}) as open from delivery group by order_id) d
-            on d.order_id = o.id where (o.state = 'open') <> d.open""",
+            on d.order_id = o.id where (o.state in {_LIVE}) <> d.open""",
     ),
     Check(
         "O4",
@@ -189,9 +190,29 @@ CHECKS: Final = (
     ),
     Check(
         "O12",
-        "an order has at most one open refill, and refills move no money",
+        "an order has at most one open refill, and what the house buys for one is charged to nobody",
         """select 'order ' || order_id from refill where state in ('pending', 'in_progress')
-           group by order_id having count(*) > 1""",
+           group by order_id having count(*) > 1
+           union all
+           select 'refill ' || r.id || ' purchase ' || r.purchase_id from refill r
+           left join orders o on o.id = r.purchase_id
+           where r.purchase_id is not null and (o.id is null or r.mode <> 'other' or (o.rate, o.charge) <> (0, 0)
+             or o.customer_id = r.customer_id)""",
+    ),
+    Check(
+        "O14",
+        "a subscription is charged nothing, and each order made for a post is one order of its customer and service",
+        """select 'subscription ' || id from orders where state in ('active', 'paused') and (quantity, charge) <> (0, 0)
+           union all
+           select 'post ' || p.order_id || ' ' || p.provider_order from post p
+           left join orders s on s.id = p.order_id left join orders o on o.id = p.child_id
+           left join attempt t on t.order_id = p.child_id and t.provider_order = p.provider_order
+             and t.provider_id = p.provider_id and t.outcome = 'accepted'
+           where s.id is null or (p.state = 'made') <> (p.child_id is not null)
+             or p.child_id is not null and (t.order_id is null
+               or (o.customer_id, o.service_id) is distinct from (s.customer_id, s.service_id))
+           union all select 'order ' || child_id || ' of several posts' from post
+             group by child_id having count(child_id) > 1""",
     ),
     Check(
         "R1",

@@ -20,9 +20,10 @@ _LOCK: Final = "select id from orders where id = any(%s) order by id for update"
 _SOLD: Final = """
 select o.id, o.customer_id, o.rate, o.packaged, o.quantity, o.runs,
        count(*) filter (where d.state not in ('completed', 'partial', 'canceled')),
-       coalesce(sum(d.remains) filter (where d.state in ('completed', 'partial', 'canceled')), 0)::bigint
+       coalesce(sum(d.remains) filter (where d.state in ('completed', 'partial', 'canceled')), 0)::bigint,
+       o.quantity = 0 and bool_and(d.state = 'canceled')
 from orders o join delivery d on d.order_id = o.id
-where o.id = any(%s) and o.state = 'open' group by o.id order by o.id
+where o.id = any(%s) and o.state in ('open', 'active', 'paused') group by o.id order by o.id
 """
 
 

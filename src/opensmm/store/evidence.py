@@ -138,13 +138,15 @@ async def neighbours(
 
 
 _KNOWN: Final = """
-select provider_order from attempt where provider_id = %s and provider_order = any(%s)
+select provider_order from attempt where provider_id = %(provider)s and provider_order = any(%(numbers)s)
+union select provider_order from post where provider_id = %(provider)s and provider_order = any(%(numbers)s)
 """
 
 
 async def known(connection: Connection, provider: ProviderId, numbers: Sequence[int]) -> frozenset[int]:
-    """Those of a provider's order ids that are orders of ours."""
-    cursor = await connection.execute(_KNOWN, [provider, [str(number) for number in numbers]])
+    """Those of a provider's order ids that are orders of ours, or were made for posts of our subscriptions."""
+    told = {"provider": provider, "numbers": [str(number) for number in numbers]}
+    cursor = await connection.execute(_KNOWN, told)
     return frozenset(int(row[0]) for row in await cursor.fetchall())
 
 

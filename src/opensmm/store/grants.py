@@ -31,6 +31,7 @@ GRANTS: Final = {
     "orders": CHANGED,
     "panel": CHANGED,
     "policy_rule": FOR_EVER,
+    "post": CHANGED,
     "price": CHANGED,
     "price_list": CHANGED,
     "provider": CHANGED,

@@ -13,6 +13,7 @@ from opensmm.domain.health import (
     COUNTED,
     LONG,
     NAMED,
+    POSTS_REMEMBERED,
     UNPOLLED_GRACE,
     UNPOLLED_INTERVALS,
     Facts,
@@ -38,10 +39,10 @@ select count(*) from found
 """
 _MOVING: Final = """
 with found as materialized (
-  select coalesce(polled, sent) as heard, sent from delivery
+  select coalesce(polled, sent) as heard, sent, quantity from delivery
   where state in ('pending', 'processing', 'in_progress') and due is not null order by due limit %(most)s
 ), judged as (
-  select sent, heard, sent < %(long_ago)s::timestamptz as long,
+  select sent, heard, quantity > 0 and sent < %(long_ago)s::timestamptz as long,
     heard < %(now)s::timestamptz - %(grace)s::interval - %(intervals)s::int
       * (%(pauses)s::interval[])[1 + width_bucket(%(now)s::timestamptz - sent, %(ages)s::interval[])] as unpolled
   from found
@@ -88,6 +89,18 @@ with found as (select distinct id from ({}) f (id))
 select (select count(*) from found), array(select id from found order by id limit %(named)s)
 """
 _HOLDS: Final = "select below_cost = 'hold' from panel"
+_POSTS: Final = """
+with found as materialized (
+  select seen from post where state in ('untold', 'unpaid') order by seen limit %(most)s
+)
+select count(*), min(seen) from found
+"""
+_REFUSED_POSTS: Final = """
+with found as materialized (
+  select seen from post where state in ('taken', 'lost') and seen > %(since)s order by seen desc limit %(most)s
+)
+select count(*), max(seen) from found
+"""
 _DATABASE: Final = """
 select p.catalogue_version, pg_database_size(current_database()), (
   select min(xact_start) from pg_stat_activity
@@ -121,6 +134,8 @@ async def facts(connection: Connection, now: datetime) -> Facts:
             below_cost=await _named(connection, _BELOW_COST),
             holds=(await _row(connection, _HOLDS, {}))[0],
         ),
+        posts=Waiting(*await _row(connection, _POSTS, most)),
+        refused_posts=Waiting(*await _row(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED})),
     )
 
 

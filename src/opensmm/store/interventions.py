@@ -110,7 +110,7 @@ with waiting as (
   union all select *, 'stuck' from delivery where %(stuck)s and state = 'queued' and due < %(queued_by)s
   union all select *, 'stuck' from delivery where %(stuck)s and state = 'sending' and lease_until < %(queued_by)s
   union all select *, 'stuck' from delivery where %(stuck)s and state in ('pending', 'processing', 'in_progress')
-    and sent < %(sent_by)s
+    and sent < %(sent_by)s and quantity > 0
 )
 select w.order_id, w.run, w.why, w.state, w.service_id, w.quantity, w.remains, p.name, t.provider_order,
   coalesce(t.sent, w.sent, w.due), t.answer,

@@ -107,7 +107,7 @@ with asked as materialized (
 ), delivered as (
   insert into delivery (order_id, run, service_id, quantity, due, ceiling)
   select id, run, service_id, quantity, case when run = 1 then %s::timestamptz end, nullif(rate, 0)
-  from placed, generate_series(1, runs) as run where state = 'open'
+  from placed, generate_series(1, runs) as run where state in ('open', 'active')
 ), charged as (
   insert into transfer (debit, credit, amount, kind, customer_id, order_id, created)
   select customer_id, -1, charge, 'charge', customer_id, id, %s from placed where charge > 0

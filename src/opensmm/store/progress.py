@@ -27,10 +27,10 @@ class Followee(Struct, frozen=True):
     known: Followed
 
 
-_CLAIM: Final = """
+_DUE: Final = """
 with due as materialized (
   select order_id, run from delivery
-  where state in ('pending', 'processing', 'in_progress') and due <= %s
+  where state in ('pending', 'processing', 'in_progress') and due <= %s and {which}
   order by due limit %s for update skip locked
 ), claimed as (
   update delivery d set due = %s from due where d.order_id = due.order_id and d.run = due.run
@@ -42,11 +42,19 @@ from claimed c
 join attempt t on t.order_id = c.order_id and t.run = c.run and t.number = c.attempt
 join orders o on o.id = c.order_id
 """
+_CLAIM: Final = _DUE.format(which="quantity > 0")
+_CLAIM_WATCHED: Final = _DUE.format(which="quantity = 0")
 
 
 async def claim(connection: Connection, now: datetime, again: datetime, limit: int) -> list[Followee]:
     """Deliveries whose turn it is; should this worker go away, they are due once more at ``again``."""
     cursor = await connection.execute(_CLAIM, [now, limit, again])
+    return [_followee(row) for row in await cursor.fetchall()]
+
+
+async def claim_watched(connection: Connection, now: datetime, again: datetime, limit: int) -> list[Followee]:
+    """Like ``claim``, of subscriptions."""
+    cursor = await connection.execute(_CLAIM_WATCHED, [now, limit, again])
     return [_followee(row) for row in await cursor.fetchall()]
 
 

@@ -48,7 +48,7 @@ _RECORD: Final = """
 update refill_task t set state = a.state, provider_refill = nullif(a.provider_refill, ''), due = a.due, polled = %s
 from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::timestamptz[])
   as a (refill_id, run, state, provider_refill, due)
-where t.refill_id = a.refill_id and t.run = a.run and t.state not in ('completed', 'rejected', 'canceled')
+where t.refill_id = a.refill_id and t.run = a.run and t.due is not null
 """
 _SUM_UP: Final = """
 with summed as (

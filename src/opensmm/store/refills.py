@@ -11,9 +11,9 @@ from opensmm.store import endings
 from opensmm.store.connection import Connection
 
 _REFILLABLE: Final = """
-select o.id, o.customer_id, o.state, s.refill, s.refill_wait_h, o.ended,
+select o.id, o.customer_id, o.state, s.refill and o.quantity > 0, s.refill_wait_h, o.ended,
        exists (select from refill r where r.order_id = o.id and r.state in ('pending', 'in_progress')),
-       (select max(r.created) from refill r where r.order_id = o.id)
+       (select max(r.created) from refill r where r.order_id = o.id), s.refill_days
 from orders o join service s on s.id = o.service_id where o.id = any(%s)
 """
 
@@ -27,26 +27,32 @@ async def refillable(connection: Connection, orders: Sequence[int]) -> dict[int,
 
 _ADD: Final = """
 with asked as materialized (
-  select nextval('refill_id_seq') as id, a.order_id, a.customer_id, a.ord
+  select nextval('refill_id_seq') as id, a.order_id, a.customer_id, a.ord, s.refill_mode as mode
   from unnest(%s::bigint[], %s::bigint[]) with ordinality as a (order_id, customer_id, ord)
+  join orders o on o.id = a.order_id join service s on s.id = o.service_id
 ), kept as (
-  insert into refill (id, order_id, customer_id, state, created)
-  select id, order_id, customer_id, 'pending', %s from asked
+  insert into refill (id, order_id, customer_id, mode, state, created)
+  select id, order_id, customer_id, mode, 'pending', %s from asked
 ), tasks as (
   insert into refill_task (refill_id, run, order_id, provider_id, provider_order, state, due)
   select a.id, t.run, t.order_id, t.provider_id, t.provider_order, 'queued', %s
-  from asked a join attempt t on t.order_id = a.order_id and t.outcome = 'accepted'
+  from asked a join attempt t on t.order_id = a.order_id and t.outcome = 'accepted' where a.mode = 'provider'
+  union all
+  select a.id, 1, a.order_id, p.id, a.order_id::text, 'queued', %s
+  from asked a cross join lateral (select id from provider where kind = 'manual' order by id limit 1) p
+  where a.mode <> 'provider'
 )
 select id from asked order by ord
 """
 
 
 async def add(connection: Connection, orders: Sequence[tuple[OrderId, CustomerId]], now: datetime) -> list[RefillId]:
-    """Keeps refills, each with a task for every provider's order that the order was fulfilled by."""
+    """Keeps refills, each with a task for every provider's order that the order was fulfilled by, or with one for the
+    staff where the service's mode says so."""
     if not orders:
         return []
     arrays = [order for order, _ in orders], [customer for _, customer in orders]
-    cursor = await connection.execute(_ADD, [*arrays, now, now])
+    cursor = await connection.execute(_ADD, [*arrays, now, now, now])
     return [RefillId(row[0]) for row in await cursor.fetchall()]
 
 

@@ -101,10 +101,11 @@ class WaitingRefill(Struct, frozen=True):
     link: str
     quantity: int
     since: datetime
+    mode: str = "provider"
 
 
 _REFILLS: Final = """
-select t.refill_id, t.order_id, t.run, s.name, o.link, o.quantity, r.created
+select t.refill_id, t.order_id, t.run, s.name, o.link, o.quantity, r.created, r.mode
 from refill_task t
 join provider p on p.id = t.provider_id and p.kind = 'manual'
 join refill r on r.id = t.refill_id
@@ -149,12 +150,20 @@ returning service_id
 """
 
 
-async def route(connection: Connection, services: Sequence[ServiceId], name: str) -> list[ServiceId]:
+NAME: Final = "Staff"
+
+
+async def provide(connection: Connection) -> None:
+    """Makes the staff a provider where it is none."""
+    await connection.execute(_PROVIDER, [NAME])
+
+
+async def route(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceId]:
     """Puts the staff first among those who fulfil services; returns the services that exist.
 
-    The first time the staff becomes a provider, under ``name``.
+    The first time the staff becomes a provider.
     """
-    await connection.execute(_PROVIDER, [name])
+    await provide(connection)
     cursor = await connection.execute(_FIRST)
     row = await cursor.fetchone()
     assert row is not None

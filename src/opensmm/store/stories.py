@@ -9,6 +9,7 @@ from msgspec import Struct
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, five_decimals
 from opensmm.domain.evidence import EvidenceKind
+from opensmm.domain.posts import PostState
 from opensmm.store.connection import Connection
 
 
@@ -49,6 +50,10 @@ from delivery where order_id = %s order by run
 _EVIDENCE: Final = """
 select run, number, at, kind, conclusion, detail from evidence where order_id = %s order by id
 """
+_POSTS: Final = """
+select seen, provider_order, state, child_id, missing from post where order_id = %s order by seen, provider_order
+"""
+_POST_OF: Final = "select seen, order_id from post where child_id = %s"
 _REFILLS: Final = "select id, state, created, ended from refill where order_id = %s order by id"
 
 
@@ -61,7 +66,7 @@ async def story(connection: Connection, order: OrderId) -> Story | None:
     events = [Event(row[9], f"placed: service {row[2]}, {row[4]} × {row[5]}, for {five_decimals(row[6])}")]
     if row[10] is not None:
         events.append(Event(row[10], f"ended: {row[8]}"))
-    for read in (_money, _attempts, _evidence, _deliveries, _refills):
+    for read in (_money, _attempts, _evidence, _deliveries, _posts, _refills):
         events += await read(connection, order)
     events.sort(key=lambda event: event.at)
     return Story(*(*row[:9], tuple(events)))
@@ -131,6 +136,29 @@ async def _deliveries(connection: Connection, order: OrderId) -> list[Event]:
             told = "passed on to the provider" if passed is not None else "asked for"
             events.append(Event(passed or asked, f"cancel: run {run}, {told}"))
     return events
+
+
+_POST_WORDS: Final = {
+    PostState.UNTOLD: "its provider has yet to tell how much it is for",
+    PostState.UNPAID: "its customer lacks the funds",
+    PostState.TAKEN: "refused: another order bears that id already",
+    PostState.LOST: "given up: it could not be charged in time",
+}
+
+
+async def _posts(connection: Connection, order: OrderId) -> list[Event]:
+    """Of a subscription the orders of its posts; of such an order its subscription."""
+    cursor = await connection.execute(_POSTS, [order])
+    events = []
+    for seen, theirs, state, child, missing in await cursor.fetchall():
+        became = f"order {child}" if child else _POST_WORDS[PostState(state)]
+        events.append(Event(seen, f"post: their order {theirs}, {became}"))
+        if missing is not None:
+            events.append(Event(missing, f"post: their order {theirs} is listed no longer"))
+    cursor = await connection.execute(_POST_OF, [order])
+    return events + [
+        Event(seen, f"made for a post of subscription {parent}") for seen, parent in await cursor.fetchall()
+    ]
 
 
 async def _refills(connection: Connection, order: OrderId) -> list[Event]:

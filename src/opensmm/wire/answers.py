@@ -16,6 +16,7 @@ from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, Un
 from opensmm.domain.evidence import NotOurs, Said, means_unknown_order
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
+from opensmm.domain.posts import MOST_LISTED, Watched
 from opensmm.domain.progress import Report
 from opensmm.domain.refills import RefillStatus
 from opensmm.wire.words import LOWER_CASE_STATUS, REFILL_STATUS
@@ -46,6 +47,12 @@ _FAILED: Final = ("fail", "failed", "error", "false")
 _WRAPPERS: Final = ("data", "orders", "result", "results", "response", "refills", "cancels", "statuses")
 
 _STATUS: Final = {word: status for status, word in LOWER_CASE_STATUS.items()} | {"cancelled": OrderStatus.CANCELED}
+_WATCHED_STATUS: Final = _STATUS | {
+    "active": OrderStatus.IN_PROGRESS,
+    "paused": OrderStatus.PROCESSING,
+    "expired": OrderStatus.COMPLETED,
+}
+"""Of an ordinary order these three say nothing: who takes an expired one for completed gives money away."""
 _REFILL_STATUS: Final = {word.lower().replace(" ", ""): status for status, word in REFILL_STATUS.items()} | {
     "cancelled": RefillStatus.CANCELED
 }
@@ -94,6 +101,39 @@ def _not_ours(said: Json) -> NotOurs | None:
     words = said.strip() if isinstance(said, str) else _error_words(said)
     bare = isinstance(said, str) or (isinstance(said, dict) and not said.get("status"))
     return NotOurs(fit(words)) if bare and means_unknown_order(words) else None
+
+
+def read_watched(ids: Ids, body: bytes) -> list[Watched | None]:
+    """What is said of subscriptions and of posts' orders, in the words of either; None where there is no news."""
+    found = parse(body)
+    # A bare answer of one subscription holds ``orders``, which is a wrapper anywhere else.
+    if len(ids.texts) == 1 and (whole := _watched(found)) is not None:
+        return [whole if _same(_named(found, ("order", "id"))) in ("", _same(ids.texts[0])) else None]
+    return [_watched(said) for said in _said_of(ids, found, ("order", "id"), "status")]
+
+
+def _watched(said: Json) -> Watched | None:
+    if not isinstance(said, dict) or _error_words(said):
+        return None
+    status = _WATCHED_STATUS.get(_word(said.get("status")))
+    if status is None:
+        return None
+    link = said.get("link")
+    return Watched(
+        status=status,
+        remains=count(said.get("remains")),
+        quantity=count(said.get("quantity")),
+        link=link if isinstance(link, str) else "",
+        orders=_order_ids(said.get("orders")),
+    )
+
+
+def _order_ids(told: Json) -> tuple[str, ...]:
+    """An array of ids, of objects that name theirs, or a text with commas; the newest, where they are too many."""
+    lines: Iterable[Json] = told.split(",") if isinstance(told, str) else _within(told)
+    named = (_named(line, ("order", "id")) if isinstance(line, dict) else line for line in lines)
+    found = dict.fromkeys(order for order in map(provider_id, named) if order)
+    return tuple(found)[-MOST_LISTED:]
 
 
 def read_refills(ids: Ids, body: bytes) -> list[str | Declined | None]:

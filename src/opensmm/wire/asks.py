@@ -173,7 +173,7 @@ def _read_details(fields: Fields) -> Details:
 
 def _read_status(fields: Fields, array_text: bool) -> Status | Refused:
     ids = _read_ids(fields, "orders", "order", Refusal.ORDER_MISSING, array_text)
-    return ids if isinstance(ids, Refused) else Status(ids)
+    return ids if isinstance(ids, Refused) else Status(ids, extended=_text(fields, "extended") == "1")
 
 
 def _read_orders(fields: Fields, array_text: bool) -> Status | OrderList | Refused:
@@ -233,8 +233,8 @@ def _write(ask: Ask) -> dict[str, str]:
             return {"action": "services", "extended": "1"} if extended else {"action": "services"}
         case Add():
             return {"action": "add", **_write_add(ask)}
-        case Status(orders):
-            return {"action": "status", **_write_ids("order", orders)}
+        case Status(orders, extended):
+            return {"action": "status", **_write_ids("order", orders), **({"extended": "1"} if extended else {})}
         case OrderList(limit, before):
             return {"action": "orders", "limit": str(limit), **({} if before is None else {"before": str(before)})}
         case RefillOrders(orders):

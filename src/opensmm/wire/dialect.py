@@ -17,6 +17,7 @@ from opensmm.domain.evidence import Said
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.offers import Offered
 from opensmm.domain.orders import Habits
+from opensmm.domain.posts import Watched
 from opensmm.domain.progress import ListedOrder, OrderView, Report
 from opensmm.domain.refills import Refill, RefillStatus
 from opensmm.domain.refusals import Refusal, Refused
@@ -129,6 +130,9 @@ class Dialect(ABC):
     def read_look_ups(self, ids: Ids, body: bytes) -> list[Said]:
         return answers.read_look_ups(ids, body)
 
+    def read_watched(self, ids: Ids, body: bytes) -> list[Watched | None]:
+        return answers.read_watched(ids, body)
+
     def read_refills(self, ids: Ids, body: bytes) -> list[str | Declined | None]:
         return answers.read_refills(ids, body)
 
@@ -165,6 +169,14 @@ def _array(id_name: str, name: str, ids: Ids, said: Iterable[str]) -> bytes:
         for text, number, value in zip(ids.texts, ids.numbers, said, strict=True)
     )
     return f"[{','.join(lines)}]".encode()
+
+
+def more_keys(view: OrderView) -> str:
+    """What stands behind the documented keys of a status where the caller asked for more; else nothing."""
+    if view.more is None:
+        return ""
+    orders = "" if view.more.orders is None else f',"orders":[{",".join(map(str, view.more.orders))}]'
+    return f',"quantity":"{view.more.quantity}","link":{quoted(view.more.link)}{orders}'
 
 
 def listed_line(order: ListedOrder, status: str, charge: str, remains: int) -> str:

@@ -14,7 +14,7 @@ from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import Habits, OrderStatus
 from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refusals import Refused
-from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line
+from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line, more_keys
 from opensmm.wire.words import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_REFUSAL, V1_TYPE
 
 _REMAINS_UNTOLD: Final = frozenset((OrderStatus.PENDING, OrderStatus.PROCESSING))
@@ -76,7 +76,7 @@ def _remains(view: OrderView) -> int:
 def _status(view: OrderView, words: Mapping[OrderStatus, str]) -> str:
     return (
         f'{{"order":"{view.order}","status":"{words[view.status]}","charge":"{four_decimals_up(view.charge)}",'
-        f'"start_count":"{view.start_count}","remains":"{_remains(view)}"}}'
+        f'"start_count":"{view.start_count}","remains":"{_remains(view)}"{more_keys(view)}}}'
     )
 
 

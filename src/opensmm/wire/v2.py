@@ -14,7 +14,7 @@ from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import Habits
 from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refusals import Refused
-from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line
+from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line, more_keys
 from opensmm.wire.words import TITLE_CASE_STATUS, V2_REFUSAL
 
 
@@ -67,7 +67,8 @@ class _V2(Dialect):
 def _status(view: OrderView) -> str:
     return (
         f'{{"charge":"{five_decimals(view.charge)}","start_count":"{view.start_count}",'
-        f'"status":"{TITLE_CASE_STATUS[view.status]}","remains":"{view.remains}","currency":"{view.currency}"}}'
+        f'"status":"{TITLE_CASE_STATUS[view.status]}","remains":"{view.remains}","currency":"{view.currency}"'
+        f"{more_keys(view)}}}"
     )
 
 

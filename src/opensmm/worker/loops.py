@@ -14,7 +14,9 @@ from opensmm.actions.dispatch import Dispatching
 from opensmm.actions.evidence import Inquiring
 from opensmm.actions.health import Heartbeat
 from opensmm.actions.lane import Rejected
+from opensmm.actions.posts import Watching
 from opensmm.actions.progress import Following
+from opensmm.actions.purchases import Purchases
 from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.actions.sync import Syncing
 from opensmm.base.faults import Unavailable
@@ -25,6 +27,7 @@ from opensmm.store.connection import Line
 IDLE_S: Final = 0.1
 """Between looks for deliveries to send while there are none."""
 POLL_EVERY_S: Final = 0.25
+WATCH_EVERY_S: Final = 0.5
 CANCELS_EVERY_S: Final = 0.25
 REFILLS_EVERY_S: Final = 0.5
 CHORES_EVERY_S: Final = 2.0
@@ -41,6 +44,7 @@ IN_FLIGHT: Final = 2048
 """Deliveries that are not recorded yet, over all providers; each provider's own limit is lower."""
 CLAIM: Final = 200
 POLL_BATCH: Final = 2000
+WATCH_BATCH: Final = 200
 EVIDENCE_BATCH: Final = 100
 CLAIM_WITHIN_S: Final = 1.0
 FINISH_WITHIN_S: Final = 2.5
@@ -59,7 +63,9 @@ class Worker:
         self._dispatching = Dispatching(self._lines["claim"], self._lines["record"], desk, timeout_s)
         self._following = Following(self._lines["poll"], desk)
         self._canceling = Following(self._lines["cancel"], desk)
+        self._watching = Watching(self._lines["watch"], desk)
         self._refills = RefillTasks(self._lines["refill"], desk)
+        self._purchases = Purchases(self._lines["refill"])
         self._inquiring = Inquiring(self._lines["evidence"], desk, patience=patience)
         self._chores = Chores(self._lines["chores"], desk)
         self._balances = Balances(self._lines["balances"], desk)
@@ -74,8 +80,9 @@ class Worker:
         loops = [
             sending,
             asyncio.create_task(every(POLL_EVERY_S, lambda: self._abreast(self._follow))),
+            asyncio.create_task(every(WATCH_EVERY_S, lambda: self._abreast(self._watch))),
             asyncio.create_task(every(CANCELS_EVERY_S, lambda: self._canceling.pass_on_cancels(POLL_BATCH))),
-            asyncio.create_task(every(REFILLS_EVERY_S, lambda: self._refills.step(POLL_BATCH))),
+            asyncio.create_task(every(REFILLS_EVERY_S, self._refill)),
             asyncio.create_task(every(EVIDENCE_EVERY_S, lambda: self._inquiring.step(EVIDENCE_BATCH))),
             asyncio.create_task(every(CHORES_EVERY_S, self._look_after)),
             asyncio.create_task(every(BALANCES_EVERY_S, self._balances.step)),
@@ -98,6 +105,14 @@ class Worker:
 
     async def _follow(self) -> int:
         return await self._following.step(POLL_BATCH)
+
+    async def _refill(self) -> None:
+        """One after the other: they share a line."""
+        await self._refills.step(POLL_BATCH)
+        await self._purchases.step(POLL_BATCH)
+
+    async def _watch(self) -> int:
+        return await self._watching.step(WATCH_BATCH)
 
     async def _abreast(self, step: Callable[[], Awaitable[object]]) -> None:
         """Takes a step, and leaves it to itself where it waits long for a provider: the others are not to wait too."""
@@ -122,7 +137,7 @@ class Worker:
             await asyncio.sleep(IDLE_S)
 
 
-_LINES: Final = ("claim", "record", "poll", "cancel", "refill", "evidence", "chores", "balances", "sync")
+_LINES: Final = ("claim", "record", "poll", "watch", "cancel", "refill", "evidence", "chores", "balances", "sync")
 
 
 async def every(pause_s: float, step: Callable[[], Awaitable[object]], stop: asyncio.Event | None = None) -> None:

@@ -88,7 +88,3 @@ async def ask_provider(connection: Connection, deliveries: Sequence[tuple[OrderI
         if row.cancel_asked is None or row.cancel_passed is not None:
             connection.store.edit(row)
             row.cancel_asked, row.cancel_passed = row.cancel_asked or now, None
-
-
-async def end_subscriptions(connection: Connection, orders: Sequence[OrderId], now: datetime) -> None:
-    assert not orders, "the simulation sells no subscriptions"

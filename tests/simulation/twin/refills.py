@@ -26,7 +26,8 @@ def _refillable(store: Store, order: int) -> tuple[CustomerId, Refillable]:
     asked = store.refills_of.get(order, [])
     open_refill = any(refill.state in OPEN_REFILLS for refill in asked)
     last = max((refill.created for refill in asked), default=None)
-    seen = Refillable(OrderState(row.state), service.refill, service.refill_wait_h, row.ended, open_refill, last)
+    wait_h, days = service.refill_wait_h, service.refill_days
+    seen = Refillable(OrderState(row.state), service.refill, wait_h, row.ended, open_refill, last, days)
     return CustomerId(row.customer), seen
 
 

@@ -21,6 +21,7 @@ from opensmm.store.models.evidence import Evidence
 from opensmm.store.models.ledger import Audit, Deposit, Transfer
 from opensmm.store.models.orders import ActiveLink, Batch, Idempotency, Order, OrderDetail
 from opensmm.store.models.policy import PolicyRule
+from opensmm.store.models.posts import Post
 from opensmm.store.models.refills import Refill, RefillTask
 from opensmm.store.models.sandbox import SandboxOrder, SandboxRefill
 from opensmm.store.models.workers import Worker
@@ -44,6 +45,7 @@ __all__ = [
     "OrderDetail",
     "Panel",
     "PolicyRule",
+    "Post",
     "Price",
     "PriceList",
     "Provider",

@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
-from opensmm.domain.catalogue import BelowCost, DeliveryMethod, Halt, ServiceType
+from opensmm.domain.catalogue import BelowCost, DeliveryMethod, Halt, RefillMode, ServiceType
 from opensmm.domain.offers import Off
 from opensmm.domain.providers import MAX_CALLS_PER_SECOND, MAX_CONCURRENCY, MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
 from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
@@ -110,6 +110,7 @@ class Service(models.Model):
     position = models.IntegerField(db_default=0)
     average_time_min = models.IntegerField(null=True)
     refill_wait_h = models.IntegerField(db_default=0)
+    refill_days = models.IntegerField(null=True, db_comment="from completion; null: for ever")
     refill = models.BooleanField(db_default=False)
     cancel = models.BooleanField(db_default=False)
     dripfeed = models.BooleanField(db_default=False)
@@ -125,6 +126,7 @@ class Service(models.Model):
     delivery_method = models.TextField(db_default="undisclosed")
     cost = ExactField(null=True, db_comment="of 1000 at its cheapest route, in the panel's currency; null: unknown")
     halted = models.TextField(null=True, db_comment="why it is not sold although it is on sale")
+    refill_mode = models.TextField(db_default="provider")
 
     class Meta:
         db_table = "service"
@@ -141,6 +143,8 @@ class Service(models.Model):
             CheckConstraint(condition=Q(min__gte=0), name="service_min"),
             CheckConstraint(condition=Q(max__gte=F("min")), name="service_max_not_below_min"),
             CheckConstraint(condition=Q(refill_wait_h__gte=0), name="service_refill_wait"),
+            CheckConstraint(condition=Q(refill_days=None) | Q(refill_days__gt=0), name="service_refill_days"),
+            one_of("refill_mode", RefillMode, "service_refill_mode"),
         ]
         indexes = [Index(fields=["version"], name="service_by_version")]
 

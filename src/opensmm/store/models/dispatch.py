@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
-from opensmm.domain.dispatch import ACCEPTED_STATES, AttemptOutcome, DeliveryState
+from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, AttemptOutcome, DeliveryState
 from opensmm.store.models.fields import ExactField, one_of, texts
 
 
@@ -50,6 +50,17 @@ class Delivery(models.Model):
                 fields=["order_id"],
                 condition=Q(state__in=texts(ACCEPTED_STATES), due=None),
                 name="delivery_at_staff",
+            ),
+            # A delivery of no units is a subscription's. It is watched, not polled, and there are few.
+            Index(
+                fields=["due"],
+                condition=Q(state__in=texts(ACCEPTED_STATES), due__isnull=False, quantity=0),
+                name="delivery_to_watch",
+            ),
+            Index(
+                fields=["order_id"],
+                condition=Q(quantity=0) & ~Q(state__in=texts(END_STATES)),
+                name="delivery_subscribed",
             ),
             Index(fields=["lease_until"], condition=Q(state="sending"), name="delivery_sending"),
             Index(

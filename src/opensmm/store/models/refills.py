@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Index, Q, UniqueConstraint
 
+from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.refills import OPEN_REFILLS, RefillStatus
 from opensmm.store.models.fields import one_of, texts
 
@@ -15,15 +16,22 @@ class Refill(models.Model):
     customer_id = models.BigIntegerField()
     created = models.DateTimeField()
     ended = models.DateTimeField(null=True)
+    purchase_id = models.BigIntegerField(null=True, db_comment="the house's own order for what was lost, in mode other")
     state = models.TextField()
+    mode = models.TextField(db_default="provider")
 
     class Meta:
         db_table = "refill"
         constraints = [
             one_of("state", RefillStatus, "refill_state"),
+            one_of("mode", RefillMode, "refill_mode"),
+            UniqueConstraint(fields=["purchase_id"], name="refill_purchase_once"),
             UniqueConstraint(fields=["order_id"], condition=Q(state__in=texts(OPEN_REFILLS)), name="refill_one_open"),
         ]
-        indexes = [Index(fields=["order_id", "id"], name="refill_by_order")]
+        indexes = [
+            Index(fields=["order_id", "id"], name="refill_by_order"),
+            Index(fields=["id"], condition=Q(mode="other", state__in=texts(OPEN_REFILLS)), name="refill_to_buy"),
+        ]
 
 
 class RefillTask(models.Model):

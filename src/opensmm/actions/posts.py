@@ -1,0 +1,143 @@
+"""Watching subscriptions at their providers: how they stand, and the orders made there for their posts, each of which
+becomes an order of ours in the transaction that keeps what was learned."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import structlog
+from msgspec import Struct, structs
+
+from opensmm.actions import endings
+from opensmm.actions.lane import Rejected
+from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.progress import record, told_of
+from opensmm.actions.writing import write
+from opensmm.base.ids import OrderId, ProviderId
+from opensmm.domain import posts
+from opensmm.domain.asks import MAX_IDS
+from opensmm.domain.dispatch import ACCEPTED_STATES
+from opensmm.domain.posts import KnownPost, PostState, Watched
+from opensmm.domain.progress import Report
+from opensmm.providers.client import Provider
+from opensmm.providers.desk import Desk
+from opensmm.store import cancels, progress
+from opensmm.store import posts as rows
+from opensmm.store.connection import Connection, Line
+from opensmm.store.progress import Followee, Told
+
+Kept = TypeVar("Kept")
+LEASE: Final = timedelta(seconds=60)
+"""After a worker that went away while it asked, subscriptions are due again after this."""
+log = structlog.get_logger()
+
+
+class PostAsk(Struct, frozen=True):
+    """An order made for a post, to be asked after for the first time."""
+
+    subscription: OrderId
+    provider: ProviderId
+    provider_order: str
+
+
+class Heard(Struct, frozen=True):
+    """A subscription after its provider was asked: what was said of it, and of its posts that are new or wait."""
+
+    followee: Followee
+    said: Watched
+    posts: Mapping[str, Watched | None]
+
+
+class Watching:
+    """Asks providers after the subscriptions whose turn it is."""
+
+    def __init__(self, line: Line, desk: Desk, clock: Clock = utc_now) -> None:
+        self._line = line
+        self._desk = desk
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def _write(self, work: Callable[[Connection], Awaitable[Kept]]) -> Kept:
+        """One transaction at a time: steps may overlap, and there is one line."""
+        async with self._turn:
+            return await write(self._line, work)
+
+    async def step(self, limit: int) -> int:
+        """One round; returns how many subscriptions were asked after."""
+        asked = self._clock()
+        claimed = await self._write(lambda connection: progress.claim_watched(connection, asked, asked + LEASE, limit))
+        if not claimed:
+            return 0
+        answers = await self._desk.ask_about(claimed, _watch)
+        # One of which nothing was understood keeps its time: evidence must know until when its posts are told.
+        said = [(followee, watched) for followee, watched in answers if watched is not None]
+        known = await self._write(lambda connection: rows.known(connection, [followee.order for followee, _ in said]))
+        for heard in await self._ask_after_posts(said, known):
+            await self._keep(heard, asked)
+        return len(claimed)
+
+    async def _ask_after_posts(
+        self, said: Sequence[tuple[Followee, Watched]], known: Mapping[OrderId, Sequence[KnownPost]]
+    ) -> list[Heard]:
+        """Asks after the posts' orders that are new or wait, at most a hundred of each subscription.
+
+        The others are kept as untold, and asked after at the next look.
+        """
+        told: dict[OrderId, dict[str, Watched | None]] = {}
+        asks: list[PostAsk] = []
+        for followee, watched in said:
+            wanted = posts.to_ask(watched.orders, known.get(followee.order, ()))
+            told[followee.order] = dict.fromkeys(wanted)
+            asks += [PostAsk(followee.order, followee.provider, order) for order in wanted[:MAX_IDS]]
+        for ask, answer in await self._desk.ask_about(asks, _watch):
+            told[ask.subscription][ask.provider_order] = answer
+        return [Heard(followee, watched, told[followee.order]) for followee, watched in said]
+
+    async def _keep(self, heard: Heard, asked: datetime) -> None:
+        try:
+            await self._write(lambda connection: keep(connection, heard, asked, self._clock()))
+        except Rejected as error:
+            # What another transaction took in meanwhile is seen at the next look.
+            log.warning("a subscription could not be recorded", order=heard.followee.order, error=str(error))
+
+
+async def _watch(provider: Provider, group: Sequence[Followee | PostAsk]) -> Sequence[Watched | None]:
+    return await provider.watch([one.provider_order for one in group])
+
+
+async def keep(connection: Connection, heard: Heard, asked: datetime, now: datetime) -> None:
+    """Writes how a subscription stands and makes the orders of its posts, inside the caller's transaction.
+
+    Whoever else was told the same posts meanwhile has made their orders: under the lock they are known.
+    """
+    followee, said = heard.followee, heard.said
+    order = followee.order
+    told = told_of(followee, Report(said.status), asked, now)
+    await endings.lock(connection, [order])
+    subscription = await rows.subscription(connection, order, followee.attempt, followee.known.polled)
+    if subscription is None:
+        return
+    known = (await rows.known(connection, [order])).get(order, [])
+    taken = await rows.taken(connection, subscription, list(heard.posts))
+    changed = posts.take_in(subscription, heard.posts, known, taken, now)
+    standing = posts.stand(told.state, known, changed)
+    for post in changed:
+        if post.state is PostState.TAKEN:
+            log.warning("a post's order is another's already", order=order, provider_order=post.provider_order)
+    await rows.make(connection, subscription, [post for post in changed if post.state is PostState.MADE], now)
+    await rows.note(connection, subscription, [post for post in changed if post.state is not PostState.MADE], now)
+    if subscription.newest:
+        await rows.set_missing(connection, order, posts.gone(said.orders, known), now)
+        await rows.stand(connection, order, standing.order)
+    if standing.give_up:
+        await cancels.ask_provider(connection, [(order, followee.run)], now)
+    await record(connection, [_next(told, standing, now)], asked, now)
+
+
+def _next(told: Told, standing: posts.Standing, now: datetime) -> Told:
+    """A subscription is asked after soon, however old it is."""
+    moving = standing.delivery in ACCEPTED_STATES
+    soon = now + posts.ASK_AGAIN
+    due = min(told.due or soon, soon) if moving else None
+    return structs.replace(told, state=standing.delivery, due=due, remains=None if moving else told.remains)

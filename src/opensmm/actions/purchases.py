@@ -1,0 +1,53 @@
+"""Buying at another provider what a completed order lost. The house pays; the customer is charged nothing."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.writing import write
+from opensmm.base.ids import OrderId, RefillId
+from opensmm.store import audit
+from opensmm.store import purchases as rows
+from opensmm.store.connection import Connection, Line
+
+
+class NotBought(StrEnum):
+    """Why nothing was bought; the value is what is said."""
+
+    NOT_WANTED = "it is no refill that waits to be bought at another provider"
+    NO_OTHER = (
+        "no other provider fulfils its service: `opensmm route add` one, or `staff refilled` or `staff reject` it"
+    )
+    QUANTITY = "more than was ordered, or a part of a package"
+
+
+async def buy(
+    connection: Connection, refill: RefillId, quantity: int, *, actor: str, now: datetime
+) -> OrderId | NotBought:
+    """Orders what is missing, in one transaction with its audit row. It is sent like any order: once."""
+    async with connection.transaction():
+        wanted = await rows.wanted(connection, refill)
+        if wanted is None:
+            return NotBought.NOT_WANTED
+        if wanted.route is None:
+            return NotBought.NO_OTHER
+        if not 0 < quantity <= wanted.quantity or (wanted.packaged and quantity != 1):
+            return NotBought.QUANTITY
+        order = await rows.buy(connection, refill, wanted, quantity, now)
+        detail = msgspec.json.encode({"order": order, "quantity": quantity, "for": wanted.order}).decode()
+        await audit.note(connection, actor, "staff.refill_buy", [str(refill)], now, detail)
+    return order
+
+
+class Purchases:
+    """Looks whether what was bought for refills has been delivered."""
+
+    def __init__(self, line: Line, clock: Clock = utc_now) -> None:
+        self._line = line
+        self._clock = clock
+
+    async def step(self, limit: int) -> None:
+        now = self._clock()
+        await write(self._line, lambda connection: rows.conclude(connection, now, limit))

@@ -1,0 +1,82 @@
+"""``service refill``: within which time refills may be asked for, and who makes them good, many services at a time."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from opensmm.actions import catalogue
+from opensmm.cli.delivery import SHOWN, Choice, meant_services
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.domain.catalogue import RefillMode, Service
+from opensmm.store import catalogue as rows
+from opensmm.store.connection import Connection
+
+MOST_DAYS = 36_500
+
+
+def refill(
+    days: Annotated[int | None, typer.Option("--days", help="So long after completion.", min=1, max=MOST_DAYS)] = None,
+    lifetime: Annotated[bool, typer.Option("--lifetime", help="For ever after completion.")] = False,
+    mode: Annotated[
+        RefillMode | None,
+        typer.Option("--mode", help="Who refills: the provider that fulfilled it, another that is paid, your staff."),
+    ] = None,
+    offered: Annotated[bool | None, typer.Option("--offered/--not-offered", help="Whether there are refills.")] = None,
+    service: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Services by their ids.")] = None,
+    provider: Annotated[str, typer.Option("--provider", help="Those that this provider fulfils.")] = "",
+    category: Annotated[str, typer.Option("--category", help="Those of this category.")] = "",
+    name_like: Annotated[str, typer.Option("--name-like", help="Those whose name has this in it.")] = "",
+    write: Annotated[bool, typer.Option("--write", help="Do it; without, only the plan is shown.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say until when refills may be asked for, and who makes them good. Shows what would change; `--write` does it."""
+    choice = Choice(tuple(service or ()), provider, category, name_like)
+    changes = _changes(days, mode, lifetime=lifetime, offered=offered)
+    if choice.open:
+        fail("say which services: ids, --provider, --category or --name-like", MISUSED)
+
+    async def work(connection: Connection) -> list[Service]:
+        async with connection.transaction():
+            await rows.hold(connection)
+            fitting = await meant_services(connection, choice)
+            meant = [one for one in fitting if any(getattr(one, name) != value for name, value in changes.items())]
+            if write and meant:
+                await catalogue.state_refills(connection, meant, changes, actor=ACTOR, now=now())
+            return meant
+
+    _tell(with_database(configured(data), work), changes, written=write, json=json)
+
+
+def _changes(days: int | None, mode: RefillMode | None, *, lifetime: bool, offered: bool | None) -> dict[str, object]:
+    if lifetime and days is not None:
+        fail("either --days or --lifetime", MISUSED)
+    changes: dict[str, object] = {}
+    if lifetime or days is not None:
+        changes["refill_days"] = days
+    if mode is not None:
+        changes["refill_mode"] = mode
+    if offered is not None:
+        changes["refill"] = offered
+    if not changes:
+        fail("say what: --days or --lifetime, --mode, --offered or --not-offered", MISUSED)
+    return changes
+
+
+def _tell(meant: list[Service], changes: dict[str, object], *, written: bool, json: bool) -> None:
+    if json:
+        before = [{"id": one.id, "name": one.name, "from": {n: getattr(one, n) for n in changes}} for one in meant]
+        answer({"changes": changes, "written": written and bool(meant), "services": before}, "", json=True)
+        return
+    table = Table("id", "name", "refills", "until", "by", box=None, pad_edge=False)
+    for one in meant[:SHOWN]:
+        until = "lifetime" if one.refill_days is None else f"{one.refill_days} days"
+        table.add_row(str(one.id), escape(one.name), "yes" if one.refill else "no", until, one.refill_mode.value)
+    if meant:
+        out.print(table)
+    if len(meant) > SHOWN:
+        out.print(f"… and {len(meant) - SHOWN} more")
+    done = "changed" if written else "would change from this: --write does it"
+    out.print(f"{len(meant)} services {done}" if meant else "nothing to change")

@@ -1,0 +1,36 @@
+"""The orders that providers make for the posts of subscriptions."""
+
+from django.db import models
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
+
+from opensmm.domain.posts import PostState
+from opensmm.store.models.fields import one_of
+
+
+class Post(models.Model):
+    """A provider's order for one post of a subscription, as soon as it is told; ``child_id`` is our order for it."""
+
+    pk = models.CompositePrimaryKey("order_id", "provider_order")
+    order_id = models.BigIntegerField(db_comment="the subscription")
+    provider_id = models.BigIntegerField()
+    child_id = models.BigIntegerField(null=True)
+    seen = models.DateTimeField(db_comment="when it was first told of")
+    missing = models.DateTimeField(null=True, db_comment="since when its provider lists it no longer")
+    state = models.TextField()
+    provider_order = models.TextField()
+
+    class Meta:
+        db_table = "post"
+        constraints = [
+            one_of("state", PostState, "post_state"),
+            UniqueConstraint(fields=["child_id"], name="post_child_once"),
+            UniqueConstraint(fields=["provider_id", "provider_order"], condition=~Q(state="taken"), name="post_once"),
+            CheckConstraint(
+                condition=Q(state="made", child_id__isnull=False) | (~Q(state="made") & Q(child_id=None)),
+                name="post_made_is_an_order",
+            ),
+        ]
+        indexes = [
+            Index(fields=["seen"], condition=Q(state__in=("untold", "unpaid")), name="post_waiting"),
+            Index(fields=["seen"], condition=Q(state__in=("taken", "lost")), name="post_refused"),
+        ]

@@ -1,0 +1,97 @@
+"""What the house buys to make good what an order lost: an order of its own, that nobody is charged for."""
+
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import OrderId, RefillId, ServiceId
+from opensmm.store.connection import Connection
+
+HOUSE: Final = "The house: refills"
+_HOUSE: Final = """
+insert into customer (name, suspended, created) values (%s, true, %s) on conflict (name) do update set suspended = true
+returning id
+"""
+_WANTED: Final = """
+select r.order_id, o.service_id, o.quantity * o.runs, o.packaged, (
+    select min(position) from route where service_id = o.service_id and provider_id <> all (
+      select provider_id from attempt where order_id = o.id and outcome = 'accepted'
+      union select id from provider where kind = 'manual'))
+from refill r join orders o on o.id = r.order_id
+join refill_task t on t.refill_id = r.id and t.due is not null
+where r.id = %s and r.mode = 'other' and r.state in ('pending', 'in_progress')
+"""
+_LOCK: Final = "select from refill where id = %s for update"
+
+
+class Wanted(Struct, frozen=True):
+    """A refill to be bought elsewhere. ``route`` is the first of another provider than the order's; None: none is."""
+
+    order: OrderId
+    service: ServiceId
+    quantity: int
+    packaged: bool
+    route: int | None
+
+
+async def wanted(connection: Connection, refill: RefillId) -> Wanted | None:
+    """A refill that waits to be bought, under lock."""
+    await connection.execute(_LOCK, [refill])
+    cursor = await connection.execute(_WANTED, [refill])
+    row = await cursor.fetchone()
+    return None if row is None else Wanted(*row)
+
+
+_BUY: Final = """
+with bought as (
+  insert into orders (customer_id, service_id, link, quantity, rate, packaged, charge, created)
+  select %(house)s, service_id, link, %(quantity)s, 0, packaged, 0, %(now)s from orders where id = %(order)s
+  returning id, service_id, quantity
+), detailed as (
+  insert into order_detail (order_id, details)
+  select b.id, x.details from bought b join order_detail x on x.order_id = %(order)s
+), delivered as (
+  insert into delivery (order_id, run, service_id, quantity, due, route)
+  select id, 1, service_id, quantity, %(now)s, %(route)s from bought
+), noted as (
+  update refill set purchase_id = bought.id, state = 'in_progress' from bought where refill.id = %(refill)s
+), begun as (
+  update refill_task set due = null, state = 'in_progress' where refill_id = %(refill)s
+)
+select id from bought
+"""
+
+
+async def buy(connection: Connection, refill: RefillId, wanted: Wanted, quantity: int, now: datetime) -> OrderId:
+    """Places the house's order, to be sent like any other; the refill's row is locked."""
+    cursor = await connection.execute(_HOUSE, [HOUSE, now])
+    house = await cursor.fetchone()
+    assert house is not None
+    told = {"house": house[0], "order": wanted.order, "route": wanted.route, "refill": refill}
+    cursor = await connection.execute(_BUY, {**told, "quantity": quantity, "now": now})
+    row = await cursor.fetchone()
+    assert row is not None
+    return OrderId(row[0])
+
+
+_ENDED: Final = """
+with ended as materialized (
+  select r.id, o.state from refill r join orders o on o.id = r.purchase_id and o.ended is not null
+  where r.mode = 'other' and r.state in ('pending', 'in_progress')
+  and exists (select from refill_task t where t.refill_id = r.id and t.due is null)
+  order by r.id limit %s for update of r skip locked
+), tasks as (
+  update refill_task t set state = case when e.state = 'completed' then 'completed' else 'pending' end,
+    due = case when e.state <> 'completed' then %s::timestamptz end
+  from ended e where t.refill_id = e.id
+)
+update refill r set state = case when e.state = 'completed' then 'completed' else 'pending' end,
+  ended = case when e.state = 'completed' then %s::timestamptz end
+from ended e where r.id = e.id
+"""
+
+
+async def conclude(connection: Connection, now: datetime, limit: int) -> None:
+    """Refills whose purchase was delivered are completed; where it was not, the staff has them on its list again."""
+    await connection.execute(_ENDED, [limit, now, now])

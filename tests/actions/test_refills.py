@@ -1,0 +1,179 @@
+"""Refills: until when, by whom, one at a time, and never at the customer's cost."""
+
+import asyncio
+
+import psycopg
+import pytest
+from tests.panel import DEFAULT, LINK, balance, broken, fetch, now
+from tests.works import BEYOND_THE_END_S
+
+from opensmm.actions import catalogue, purchases, staff
+from opensmm.actions.purchases import NotBought
+from opensmm.base.ids import RefillId, ServiceId
+from opensmm.domain.catalogue import RefillMode
+from opensmm.domain.refills import RefillStatus
+from opensmm.store import catalogue as rows
+from opensmm.store import staff as staff_rows
+
+FUNDS, CHARGE = 10_000_000, 9_000
+DAY_S = 86_400
+DISABLED = {"error": "Refill is disabled for this service"}
+OPEN = {"error": "The refill task is not completed for this order"}
+
+
+async def state_refills(conn, **changes):
+    service = (await rows.refresh(conn, None)).services[ServiceId(DEFAULT)]
+    await catalogue.state_refills(conn, [service], changes, actor="test", now=now())
+
+
+async def completed(api, ann, works, link=f"{LINK}/drop"):
+    order = await api.add(ann.key, link=link)
+    await works.round()
+    await works.round(BEYOND_THE_END_S)
+    assert "Completed" == (await api.ask("v2", ann.key, "status", order=order))["status"]
+    return order
+
+
+async def asked(api, ann, order):
+    return int((await api.ask("v2", ann.key, "refill", order=order))["refill"])
+
+
+async def word(api, ann, refill):
+    return (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
+
+
+async def adds(conn):
+    return (await fetch(conn, "select count(*) from sandbox_order"))[0][0]
+
+
+@pytest.mark.parametrize("dialect", ["v1", "v2"])
+async def test_a_refill_may_be_asked_for_within_its_days_and_not_later(api, ann, stocked, works, dialect):
+    await state_refills(stocked, refill_days=30)
+    order = await completed(api, ann, works)
+    works.clock.forward(30 * DAY_S + 1)
+    assert DISABLED == await api.ask(dialect, ann.key, "refill", order=order)
+    assert [] == await fetch(stocked, "select from refill")
+    await state_refills(stocked, refill_days=None)
+    assert ["refill"] == list(await api.ask(dialect, ann.key, "refill", order=order))
+    assert [] == await broken(stocked)
+
+
+@pytest.mark.parametrize("mode", RefillMode)
+async def test_two_who_ask_at_once_get_one_refill_in_every_mode(api, ann, stocked, works, mode):
+    await state_refills(stocked, refill_mode=mode)
+    order = await completed(api, ann, works)
+    said = await asyncio.gather(*(api.ask("v2", ann.key, "refill", order=order) for _ in range(8)))
+    assert (1, 7) == (sum("refill" in one for one in said), said.count(OPEN))
+    assert [(1, 1)] == await fetch(stocked, "select (select count(*) from refill), (select count(*) from refill_task)")
+
+
+async def test_a_manual_refill_is_the_staffs(api, ann, stocked, works):
+    await state_refills(stocked, refill_mode=RefillMode.MANUAL)
+    order = await completed(api, ann, works)
+    refill = await asked(api, ann, order)
+    await works.round(2)
+    assert [(refill, "manual")] == [(one.refill, one.mode) for one in await staff_rows.waiting_refills(stocked, 9)]
+    assert [(0,)] == await fetch(stocked, "select count(*) from sandbox_refill"), "its provider hears nothing of it"
+    assert "Pending" == await word(api, ann, refill)
+    done = await staff.answer_refills(
+        stocked, [RefillId(refill)], RefillStatus.COMPLETED, actor="test", now=works.clock()
+    )
+    assert ([True], "Completed") == (done, await word(api, ann, refill))
+    assert FUNDS - CHARGE == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+@pytest.fixture
+async def other(stocked, works):
+    """A second provider of the service: another account of the sandbox."""
+    await stocked.execute(
+        "insert into provider (name, kind, url, currency) values ('Other', 'sandbox', 'sandbox:1', 'USD')"
+    )
+    await stocked.execute(
+        "insert into route (service_id, position, provider_id, provider_service) "
+        "select 1, 1, id, '1' from provider where name = 'Other'"
+    )
+    await works.chores.step()
+    await state_refills(stocked, refill_mode=RefillMode.OTHER)
+
+
+async def buy(conn, refill, quantity, works):
+    return await purchases.buy(conn, RefillId(refill), quantity, actor="test", now=works.clock())
+
+
+async def test_a_refill_is_bought_at_another_provider_at_the_houses_cost(api, ann, stocked, works, other):
+    order = await completed(api, ann, works)
+    refill = await asked(api, ann, order)
+    await works.round(2)
+    bought = await buy(stocked, refill, 33, works)
+    assert NotBought.NOT_WANTED is await buy(stocked, refill, 33, works), "it is under way"
+    await works.round(2)
+    assert "In progress" == await word(api, ann, refill)
+    await works.round(BEYOND_THE_END_S)
+    await works.round(2)
+    assert "Completed" == await word(api, ann, refill)
+    assert [("Other", 33, 0, "completed")] == await fetch(
+        stocked,
+        "select p.name, o.quantity, o.charge, o.state from orders o join attempt t on t.order_id = o.id "
+        "join provider p on p.id = t.provider_id where o.id = %s", bought,
+    )  # fmt: skip
+    assert [(330,)] == await fetch(stocked, "select amount from transfer where kind = 'cost' and order_id = %s", bought)
+    assert FUNDS - CHARGE == await balance(stocked, ann.id)
+    assert [order] == [one["order"] for one in await api.ask("v2", ann.key, "orders")], (
+        "its customer sees nothing of it"
+    )
+    assert {"error": "Incorrect order ID"} == await api.ask("v2", ann.key, "status", order=bought)
+    assert [] == await broken(stocked)
+
+
+async def test_two_who_buy_at_once_buy_once(api, ann, stocked, works, other, database):
+    refill = await asked(api, ann, await completed(api, ann, works))
+    before = await adds(stocked)
+    connections = [await psycopg.AsyncConnection.connect(database.app_url, autocommit=True) for _ in range(4)]
+    said = await asyncio.gather(*(buy(one, refill, 33, works) for one in connections))
+    for one in connections:
+        await one.close()
+    assert 3 == said.count(NotBought.NOT_WANTED)
+    await works.round(2)
+    assert before + 1 == await adds(stocked)
+    assert [] == await broken(stocked)
+
+
+async def test_a_purchase_that_came_to_nothing_is_the_staffs_again(api, ann, stocked, works, other):
+    refill = await asked(api, ann, await completed(api, ann, works, f"{LINK}/drop"))
+    await stocked.execute("update orders set link = %s", [f"{LINK}/refuse"])
+    first = await buy(stocked, refill, 33, works)
+    await works.round(2)
+    await works.round(2)
+    assert [("canceled",)] == await fetch(stocked, "select state from orders where id = %s", first)
+    assert [refill] == [one.refill for one in await staff_rows.waiting_refills(stocked, 9)]
+    assert first != await buy(stocked, refill, 33, works)
+    assert FUNDS - CHARGE == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_an_unsure_purchase_is_never_made_again(api, ann, stocked, works, other):
+    refill = await asked(api, ann, await completed(api, ann, works))
+    await stocked.execute("update orders set link = %s", [f"{LINK}/garbage"])
+    before = await adds(stocked)
+    await buy(stocked, refill, 33, works)
+    for _ in range(4):
+        await works.round(600)
+    assert before + 1 == await adds(stocked)
+    assert "In progress" == await word(api, ann, refill)
+    assert NotBought.NOT_WANTED is await buy(stocked, refill, 33, works)
+
+
+@pytest.mark.parametrize(("quantity", "why"), [(101, NotBought.QUANTITY), (0, NotBought.QUANTITY)])
+async def test_no_more_is_bought_than_was_ordered(api, ann, stocked, works, other, quantity, why):
+    refill = await asked(api, ann, await completed(api, ann, works))
+    assert why is await buy(stocked, refill, quantity, works)
+    assert [] == await fetch(stocked, "select from refill where purchase_id is not null")
+
+
+async def test_without_another_provider_nothing_is_bought(api, ann, stocked, works):
+    await state_refills(stocked, refill_mode=RefillMode.OTHER)
+    refill = await asked(api, ann, await completed(api, ann, works))
+    assert NotBought.NO_OTHER is await buy(stocked, refill, 33, works)
+    assert NotBought.NOT_WANTED is await buy(stocked, 99, 33, works)
+    assert 1 == len(await fetch(stocked, "select from orders"))
