@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Final
 
 from msgspec import Struct
@@ -217,14 +217,16 @@ def to_ask(between: Window, known: frozenset[int]) -> list[int] | None:
 
 
 def controls(case: Case, asked: Iterable[AttemptKey], known: frozenset[int]) -> list[int]:
-    """The nearest ids below the windows in question that are not ours and that no unsure order may have."""
+    """Ids nearby, below the windows in question, that are not ours: those first that no unsure order may have.
+
+    Where an unsure order of long ago may have any id, what it may have is better than no control at all. None are left
+    where all that is near is ours, and so no stranger's.
+    """
     lowest = min((case.windows[key].low for key in asked), default=0)
-    strange = (
-        number
-        for number in range(lowest - 1, max(0, lowest - CONTROLS_WITHIN), -1)
-        if number not in known and not any(one.holds(number) for one in case.windows.values())
-    )
-    return list(islice(strange, CONTROLS))
+    nearby = range(lowest - 1, max(0, lowest - CONTROLS_WITHIN), -1)
+    unknown = [number for number in nearby if number not in known]
+    unknown.sort(key=lambda number: any(one.holds(number) for one in case.windows.values()))
+    return unknown[:CONTROLS]
 
 
 class Proof(Struct, frozen=True):
@@ -239,11 +241,12 @@ def conclude(
 ) -> dict[AttemptKey, Proof]:
     """A proof for every suspect that was asked about.
 
-    A provider that answers for one of the ``strange`` ids tells of orders that are not the panel's: then an id it
-    answers for proves nothing, and only what it knows nothing of does.
+    A provider that answers for one of the ``strange`` ids, or does not say of any that it is not ours, may tell of
+    orders that are not the panel's: then an id it answers for proves nothing, and only what it knows nothing of does.
     """
     found = {number: one for number, one in said.items() if isinstance(one, Report)}
-    talkative = any(number in found for number in strange)
+    silent = bool(strange) and not any(isinstance(said.get(number), NotOurs) for number in strange)
+    talkative = silent or any(number in found for number in strange)
     proofs: dict[AttemptKey, Proof] = {}
     for suspects, numbers in _tangles(case, found):
         owners = _owners(case, suspects, {number: found[number] for number in numbers})

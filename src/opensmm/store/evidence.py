@@ -107,14 +107,14 @@ with around as (select * from unnest(%(befores)s::timestamptz[], %(afters)s::tim
 select sent, answered, provider_order from around cross join lateral (
   select t.order_id, t.run, t.number, t.sent, t.answered, t.provider_order from attempt t
   where t.provider_id = %(provider)s and t.outcome = 'accepted' and t.answered < before
-  order by t.answered desc limit %(count)s) n
+  order by t.answered desc, t.order_id desc, t.run desc limit %(count)s) n
 where not exists (select from evidence e where e.order_id = n.order_id and e.run = n.run and e.number = n.number
   and e.kind = 'operator' and e.conclusion = 'bought')
 union
 select sent, answered, provider_order from around cross join lateral (
   select t.order_id, t.run, t.number, t.sent, t.answered, t.provider_order from attempt t
   where t.provider_id = %(provider)s and t.outcome = 'accepted' and t.answered > after and t.sent > after
-  order by t.answered limit %(count)s) n
+  order by t.answered, t.order_id, t.run limit %(count)s) n
 where not exists (select from evidence e where e.order_id = n.order_id and e.run = n.run and e.number = n.number
   and e.kind = 'operator' and e.conclusion = 'bought')
 """
@@ -202,13 +202,15 @@ async def lock_unsure(connection: Connection, attempts: Sequence[AttemptKey]) ->
 
 
 _LATER: Final = """
-update delivery d set due = a.due from unnest(%s::bigint[], %s::int[], %s::timestamptz[]) as a (order_id, run, due)
-where d.order_id = a.order_id and d.run = a.run and d.state = 'unsure'
+update delivery d set due = a.due
+from unnest(%s::bigint[], %s::int[], %s::int[], %s::timestamptz[]) as a (order_id, run, number, due)
+where d.order_id = a.order_id and d.run = a.run and d.attempt = a.number and d.state = 'unsure'
 """
 
 
 async def look_again(connection: Connection, when: Sequence[tuple[AttemptKey, datetime]]) -> None:
-    """Sets when unsure deliveries are looked into next."""
+    """Sets when unsure attempts are looked into next; what was found out late of an older one puts nothing off."""
     if when:
-        arrays = [key[0] for key, _ in when], [key[1] for key, _ in when], [due for _, due in when]
-        await connection.execute(_LATER, [*arrays])
+        keys = [[key[at] for key, _ in when] for at in range(3)]
+        arrays = [*keys, [due for _, due in when]]
+        await connection.execute(_LATER, arrays)
