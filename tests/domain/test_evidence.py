@@ -1,12 +1,15 @@
 """What the ids between neighbours prove, and everything that they do not."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opensmm.base.ids import OrderId
+from opensmm.domain.bills import Price
 from opensmm.domain.dispatch import TRANSITIONS, DeliveryState, Verdict
 from opensmm.domain.evidence import (
     MOST_IDS,
@@ -146,6 +149,42 @@ def test_what_remains_tells_attempts_of_different_quantities_apart():
     assert {1: Proof(BOUGHT, 11), 2: Proof(BOUGHT, 12)} == proofs(pair, {11: ours(), 12: ours(400)})
 
 
+def by_charge(suspects, said, *, priced=(1, 2)):
+    """Conclusions where a unit of service 7 costs 0.0009 and the charges of ids are told."""
+    rates = Price(Fraction(9, 10_000), Fraction(9, 10_000), Fraction(1, 100_000), "USD")
+    windows = {one.key: Window(10, 15) for one in suspects}
+    case = Case(tuple(suspects), windows, {}, {one.key: rates for one in suspects if one.key[0] in priced})
+    reports = {
+        number: Report(OrderStatus.COMPLETED, remains=0, charge=charge and Decimal(charge), currency="USD")
+        for number, charge in said.items()
+    }
+    every = {one.key: [11, 12, 13, 14] for one in suspects}
+    found = conclude(case, every, dict.fromkeys(range(11, 15), FOREIGN) | reports)
+    return {key[0]: proof for key, proof in found.items()}
+
+
+PAIR = [suspect(1, quantity=50), suspect(2, quantity=500)]
+
+
+def test_charges_tell_attempts_of_different_quantities_apart():
+    assert {1: Proof(NOT_BOUGHT), 2: Proof(BOUGHT, 12)} == by_charge(PAIR, {12: "0.45000"})
+    assert {1: Proof(BOUGHT, 12), 2: Proof(NOT_BOUGHT)} == by_charge(PAIR, {12: "0.045"})
+    assert {1: Proof(BOUGHT, 13), 2: Proof(BOUGHT, 12)} == by_charge(PAIR, {12: "0.45000", 13: "0.04500"})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{12: None}, {12: "0"}, {12: "0.1"}, {12: "0.45", 13: None}, {12: "0.45", 13: "0.45"}, {12: "0.45", 13: "0.1"}],
+    ids=["missing", "nothing", "reduced", "one missing", "the same twice", "one reduced"],
+)
+def test_a_charge_that_fits_nobody_or_is_missing_makes_all_of_them_tell_nothing(said):
+    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == by_charge(PAIR, said)
+
+
+def test_where_one_price_is_not_known_charges_tell_nothing():
+    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == by_charge(PAIR, {12: "0.45"}, priced=(2,))
+
+
 def test_an_order_with_a_place_of_its_own_settles_the_rest():
     windows = {1: Window(10, 15), 2: Window(12, 15)}
     pair = [suspect(1), suspect(2, 101)]
@@ -171,6 +210,18 @@ def test_a_provider_that_answers_for_strangers_orders_proves_by_silence_alone():
     assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: FOREIGN}, [9])
     assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: ours()}, [9])
     assert {KEY: Proof(NOT_BOUGHT)} == conclude(case, every, {11: FOREIGN, 9: ours()}, [9])
+
+
+def test_controls_that_were_not_answered_for_control_nothing():
+    case, every = Case((suspect(1),), {KEY: Window(10, 12)}, {}), {KEY: [11]}
+    assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: None}, [9])
+    assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: None, 8: FOREIGN}, [9, 8])
+    assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours()}, []), "nothing nearby is a stranger's"
+
+
+def test_where_an_unsure_order_may_have_any_id_it_is_controlled_by_what_there_is():
+    case = Case((suspect(1), suspect(2)), {KEY: Window(10, 12), (OrderId(2), 1, 1): Window(0, None)}, {})
+    assert [9, 8, 6, 5, 4, 3, 2, 1] == controls(case, [KEY], frozenset((7,)))
 
 
 def test_the_controls_are_strangers_orders_nearby_that_no_unsure_order_may_have():

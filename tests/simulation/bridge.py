@@ -34,7 +34,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (
         evidence,
         evidence_rows,
-        ("claim", "doubted", "neighbours", "known", "keep", "lock_unsure", "look_again"),
+        ("claim", "doubted", "neighbours", "bills", "known", "keep", "lock_unsure", "look_again"),
     ),
     (endings, cancels, ("cancelable", "end_unsent", "ask_provider", "end_subscriptions")),
     (progress, progress_rows, ("claim", "record", "cancels", "passed")),

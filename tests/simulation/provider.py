@@ -38,6 +38,19 @@ class Habit(StrEnum):
     SCATTERED = "ids that do not grow"
 
 
+class Billing(StrEnum):
+    """What a provider says that an order costs."""
+
+    BY_UNIT = "by unit"
+    ROUNDED = "by unit, rounded up"
+    FALLING = "by unit delivered"
+    FLAT = "the same for all"
+
+
+UNIT_COST = {"11": 73, "12": 12, "13": 333, "14": 7, "16": 2050, "21": 91, "23": 30, "25": 10, "26": 1999}
+"""By service, in hundred-thousandths."""
+
+
 class AddFault(StrEnum):
     NONE = "taken"
     REFUSED = "refused"
@@ -97,6 +110,7 @@ class BookOrder(Struct):
     id: int
     link: str
     quantity: int
+    unit_cost: int
     placed: datetime
     plan: timeline.Plan
     speed: float
@@ -117,10 +131,11 @@ class Provider:
     ``misled``: links of the orders that were told the id of another one that the panel did not know of.
     """
 
-    def __init__(self, number: int, world: "Surroundings", habit: Habit) -> None:
+    def __init__(self, number: int, world: "Surroundings", habit: Habit, billing: Billing) -> None:
         self.number = number
         self.world = world
         self.habit = habit
+        self.billing = billing
         self.book: dict[int, BookOrder] = {}
         self.refills: dict[int, BookRefill] = {}
         self.down_until: datetime | None = None
@@ -135,13 +150,27 @@ class Provider:
         stopped = None if order.canceled is None else self.age_s(order, order.canceled)
         return timeline.at(order.plan, order.quantity, self.age_s(order, self.world.now), stopped)
 
+    def charge(self, order: BookOrder, moment: timeline.Moment) -> str:
+        units = order.quantity
+        if self.billing is Billing.FALLING or moment.status in (OrderStatus.PARTIAL, OrderStatus.CANCELED):
+            units -= moment.remains
+        match self.billing:
+            case Billing.BY_UNIT | Billing.FALLING:
+                return f"{units * order.unit_cost / 100_000:.5f}"
+            case Billing.ROUNDED:
+                return f"{-(-units * order.unit_cost // 1000) / 100:.2f}"
+            case Billing.FLAT:
+                return "0.1"
+
     def is_down(self) -> bool:
         return self.down_until is not None and self.world.now < self.down_until
 
     def take(self, ask: asks.Add, at: datetime) -> BookOrder:
         speed = SPEEDS[len(self.book) % len(SPEEDS)]
         plan = _unstuck(timeline.plan(ask.link)) if self.world.weather() is None else timeline.plan(ask.link)
-        order = BookOrder(self._next_id(), ask.link, ask.quantity or 1, at, plan, speed, [])
+        order = BookOrder(
+            self._next_id(), ask.link, ask.quantity or 1, UNIT_COST[str(ask.service)], at, plan, speed, []
+        )
         self.book[order.id] = order
         self.world.took(self, order)
         return order
@@ -343,7 +372,8 @@ def _lines(provider: Provider, order: BookOrder, dice: Dice | None) -> list[byte
         words = b"Try again later" if state == "unknown" else b"Incorrect order ID"
         return [b'{"error":"%b"}' % words]
     spelt = SPELT[moment.status][order.id % len(SPELT[moment.status])]
-    said: dict[str, Any] = {"charge": "0.1", "start_count": "7", "status": spelt, "remains": str(moment.remains)}
+    said: dict[str, Any] = {"charge": provider.charge(order, moment), "start_count": "7", "status": spelt}
+    said["remains"] = str(moment.remains)
     status, remains = moment.status, moment.remains if 0 <= moment.remains <= order.quantity else None
     match lie:
         case Lie.TOO_MUCH:

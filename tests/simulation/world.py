@@ -16,7 +16,7 @@ from tests.simulation.chance import Dice
 from tests.simulation.checks import Checks
 from tests.simulation.customers import Customer
 from tests.simulation.operator import Operator
-from tests.simulation.provider import BookOrder, Habit, Provider, Surroundings
+from tests.simulation.provider import Billing, BookOrder, Habit, Provider, Surroundings
 from tests.simulation.running import Broken, Process, Task, installed
 from tests.simulation.staff import LOOPS, Api, Worker
 from tests.simulation.twin.connection import Fate, Line
@@ -110,7 +110,8 @@ class World(Surroundings):
         self.store = self.checks.store = Store(CATALOGUE, SALES, self._watch)
         self.gentle = self._dice.one_of((1, GENTLE))
         self._steps, self._rounds = (680, 850) if self.gentle == 1 else (800, 940)
-        self.providers = [Provider(number, self, self._dice.one_of(tuple(Habit))) for number in (1, 2)]
+        drawn = self._dice.one_of
+        self.providers = [Provider(number, self, drawn(tuple(Habit)), drawn(tuple(Billing))) for number in (1, 2)]
         for provider in self.providers:
             rate = Decimal("1.1") if provider.number == 2 else Decimal(1)
             self.store.providers[provider.number] = ProviderRow(provider.number, f"P{provider.number}", 0, None, rate)

@@ -19,6 +19,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId
+from opensmm.domain.bills import Bill, Price, compares, may_cost, price
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
 from opensmm.domain.progress import Report
 
@@ -90,6 +91,7 @@ class Suspect(Struct, frozen=True):
 
     ``closed``: no byte of it was sent later. ``alike``: what two attempts share whose orders cannot be told apart by
     anybody, the link and all else included. ``settling``: it is unsure, and old enough to be concluded about.
+    ``service`` is the provider's.
     """
 
     key: AttemptKey
@@ -98,6 +100,7 @@ class Suspect(Struct, frozen=True):
     quantity: int
     alike: Hashable
     settling: bool
+    service: str = ""
 
 
 class Window(Struct, frozen=True):
@@ -173,14 +176,18 @@ class _Line:
 
 
 class Case(Struct, frozen=True):
-    """What is known at one provider: who may own unknown ids, in which windows, and what cannot be looked into."""
+    """What is known at one provider: who may own unknown ids, in which windows, what cannot be looked into, and what
+    a unit costs where that is known."""
 
     suspects: tuple[Suspect, ...]
     windows: Mapping[AttemptKey, Window]
     hopeless: Mapping[AttemptKey, Conclusion]
+    prices: Mapping[AttemptKey, Price] = {}
 
 
-def open_case(suspects: Sequence[Suspect], neighbours: Sequence[Neighbour], patience: Patience) -> Case:
+def open_case(
+    suspects: Sequence[Suspect], neighbours: Sequence[Neighbour], patience: Patience, bills: Sequence[Bill] = ()
+) -> Case:
     """Windows for every suspect. One without enough neighbours on both sides is not looked into by itself."""
     neighbours = list(set(neighbours))
     growing = grow(neighbours, patience.skew)
@@ -195,7 +202,12 @@ def open_case(suspects: Sequence[Suspect], neighbours: Sequence[Neighbour], pati
             hopeless[suspect.key] = Conclusion.NO_NEIGHBOURS
         elif _width(windows[suspect.key]) > 2 * MOST_IDS:
             hopeless[suspect.key] = Conclusion.TOO_MANY_IDS
-    return Case(tuple(suspects), windows, hopeless)
+    return Case(tuple(suspects), windows, hopeless, _prices(suspects, bills))
+
+
+def _prices(suspects: Sequence[Suspect], bills: Sequence[Bill]) -> dict[AttemptKey, Price]:
+    found = {one.key: price(bills, one.service, one.quantity, one.sent, one.closed) for one in suspects}
+    return {key: known for key, known in found.items() if known is not None}
 
 
 def _width(between: Window) -> int:
@@ -291,12 +303,14 @@ def _owners(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report]
         return {}
     if max(len(suspects), len(found)) > MOST_TANGLED:
         return None
-    fits = {
+    fits: _Fits = {
         number: [one.key for one in suspects if case.windows[one.key].holds(number) and _fits(one, report)]
         for number, report in found.items()
     }
     if not _can_pair(fits):
         return None
+    charged = _charged(case, suspects, found, fits)
+    fits = charged if _can_pair(charged) else fits
     possible = {number: frozenset(key for key in keys if _can_pair(fits, number, key)) for number, keys in fits.items()}
     return _settle_alike({one.key: one for one in suspects}, possible)
 
@@ -304,6 +318,18 @@ def _owners(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report]
 def _fits(suspect: Suspect, report: Report) -> bool:
     """Nobody has more left to deliver than was ordered."""
     return report.remains is None or report.remains <= suspect.quantity
+
+
+def _charged(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report], fits: _Fits) -> _Fits:
+    """Who may own each id by its charge too. One charge, or one price, that is not known tells nothing of any."""
+    prices = [case.prices.get(one.key) for one in suspects]
+    if not all(known is not None and all(compares(one, known) for one in found.values()) for known in prices):
+        return fits
+    quantities = {one.key: one.quantity for one in suspects}
+    return {
+        number: [key for key in keys if may_cost(case.prices[key], quantities[key], found[number])]
+        for number, keys in fits.items()
+    }
 
 
 def _can_pair(fits: _Fits, number: int | None = None, key: AttemptKey | None = None) -> bool:

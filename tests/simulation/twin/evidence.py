@@ -4,15 +4,17 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import AttemptRow, DeliveryRow, EvidenceRow, Store
 
 from opensmm.base.ids import OrderId, ProviderId
+from opensmm.domain.bills import Bill
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import AttemptKey, Neighbour, Suspect
-from opensmm.store.evidence import AROUND, MOST_SUSPECTS, UNTOLD_LEASE, Note, Open
+from opensmm.store.evidence import AROUND, BILLED_WITHIN, MOST_SUSPECTS, UNTOLD_LEASE, Note, Open
 
 __all__ = ["MOST_SUSPECTS"]
 
@@ -73,7 +75,9 @@ def _open(store: Store, attempt: AttemptRow, row: DeliveryRow, closed_by: dateti
     details = json.dumps([attempt.provider_service, store.orders[row.order].link, None])
     sale = store.sales[row.service]
     return Open(
-        Suspect(_key(row), attempt.sent, closed, row.quantity, (row.quantity, details), settling),
+        Suspect(
+            _key(row), attempt.sent, closed, row.quantity, (row.quantity, details), settling, attempt.provider_service
+        ),
         ProviderId(attempt.provider),
         DeliveryState(row.state),
         row.fence,
@@ -100,7 +104,7 @@ async def neighbours(
         upto = bisect_left(answered, before)
         found.update(map(_neighbour, accepted[max(0, upto - AROUND) : upto]))
         later = (row for row in accepted[bisect_right(answered, after) :] if row.sent > after)
-        found.update(_neighbour(row) for row, _ in zip(later, range(AROUND), strict=False))
+        found.update(map(_neighbour, islice(later, AROUND)))
     return list(found)
 
 
@@ -108,6 +112,25 @@ def _neighbour(row: AttemptRow) -> Neighbour:
     assert row.answered is not None
     assert row.provider_order is not None
     return Neighbour(row.sent, row.answered, row.provider_order)
+
+
+async def bills(
+    connection: Connection, provider: ProviderId, around: Sequence[tuple[str, datetime, datetime]]
+) -> list[Bill]:
+    store = connection.store
+    accepted = store.accepted.get(provider, [])
+    answered = [row.answered for row in accepted if row.answered is not None]
+    found: dict[tuple[int, int], AttemptRow] = {}
+    for service, before, after in around:
+        upto = bisect_left(answered, before)
+        later = (row for row in accepted[bisect_right(answered, after) :] if row.sent > after)
+        near = [*accepted[max(0, upto - BILLED_WITHIN) : upto], *islice(later, BILLED_WITHIN)]
+        found.update({(row.order, row.run): row for row in near if row.provider_service == service})
+    return [
+        Bill(row.provider_service, delivery.quantity, row.cost, row.currency, row.sent, row.answered)
+        for key, row in found.items()
+        if row.cost and row.answered and (delivery := store.deliveries[key]).state == "completed"
+    ]
 
 
 async def known(connection: Connection, provider: ProviderId, numbers: Sequence[int]) -> frozenset[int]:
