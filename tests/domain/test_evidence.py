@@ -53,8 +53,11 @@ def suspect(order, sent=100.0, *, quantity=100, alike=None, settling=True, took=
     return Suspect((OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, settling)
 
 
-def ours(remains=0):
-    return Report(status=OrderStatus.COMPLETED, remains=remains)
+def ours(remains=0, charge=None):
+    return Report(status=OrderStatus.COMPLETED, remains=remains, charge=charge, currency="USD")
+
+
+PRICE = Price(Fraction(9, 10_000), Fraction(9, 10_000), Fraction(1, 100_000), "USD")
 
 
 BEFORE = [neighbour(10, 7), neighbour(20, 9), neighbour(30, 10)]
@@ -98,9 +101,10 @@ def test_what_lies_between_is_asked_for_but_for_what_is_known_and_not_without_bo
     assert None is to_ask(Window(0, None), frozenset())
 
 
-def proofs(suspects, said, windows=None, asked=None):
+def proofs(suspects, said, windows=None, asked=None, prices=None):
     """Conclusions by order, all of one window of 10 to 15 unless others are given."""
-    case = Case(tuple(suspects), {one.key: (windows or {}).get(one.key[0], Window(10, 15)) for one in suspects}, {})
+    around = {one.key: (windows or {}).get(one.key[0], Window(10, 15)) for one in suspects}
+    case = Case(tuple(suspects), around, {}, prices or {})
     every = {one.key: to_ask(case.windows[one.key], frozenset()) or [] for one in suspects if one.settling}
     if asked is not None:
         every = {key: numbers for key, numbers in every.items() if key[0] in asked}
@@ -149,18 +153,10 @@ def test_what_remains_tells_attempts_of_different_quantities_apart():
     assert {1: Proof(BOUGHT, 11), 2: Proof(BOUGHT, 12)} == proofs(pair, {11: ours(), 12: ours(400)})
 
 
-def by_charge(suspects, said, *, priced=(1, 2)):
-    """Conclusions where a unit of service 7 costs 0.0009 and the charges of ids are told."""
-    rates = Price(Fraction(9, 10_000), Fraction(9, 10_000), Fraction(1, 100_000), "USD")
-    windows = {one.key: Window(10, 15) for one in suspects}
-    case = Case(tuple(suspects), windows, {}, {one.key: rates for one in suspects if one.key[0] in priced})
-    reports = {
-        number: Report(OrderStatus.COMPLETED, remains=0, charge=charge and Decimal(charge), currency="USD")
-        for number, charge in said.items()
-    }
-    every = {one.key: [11, 12, 13, 14] for one in suspects}
-    found = conclude(case, every, dict.fromkeys(range(11, 15), FOREIGN) | reports)
-    return {key[0]: proof for key, proof in found.items()}
+def by_charge(suspects, charges, *, priced=(1, 2)):
+    """Conclusions where ids are charged so much, and a unit costs 0.0009."""
+    said = {number: ours(charge=charge and Decimal(charge)) for number, charge in charges.items()}
+    return proofs(suspects, said, prices={one.key: PRICE for one in suspects if one.key[0] in priced})
 
 
 PAIR = [suspect(1, quantity=50), suspect(2, quantity=500)]
@@ -255,18 +251,21 @@ def histories(draw):
         number: draw(st.integers(0, suspects[order].quantity)) for order, number in truth.items() if number is not None
     }
     silent = draw(st.sets(st.sampled_from(range(1, 41)), max_size=3))
-    return truth, windows, suspects, remains, silent
+    falling, priced = draw(st.booleans()), draw(st.booleans())
+    units = {order: suspects[order].quantity - falling * remains.get(number, 0) for order, number in truth.items()}
+    charges = {number: Decimal(units[order] * 9) / 10_000 if priced else None for order, number in truth.items()}
+    return truth, windows, suspects, remains, silent, charges
 
 
 @settings(max_examples=400, deadline=None)
 @given(histories())
 def test_nothing_untrue_is_ever_concluded(history):
-    truth, windows, suspects, remains, silent = history
-    said = {number: ours(left) for number, left in remains.items()} | dict.fromkeys(silent)
+    truth, windows, suspects, remains, silent, charges = history
+    said = {number: ours(left, charges[number]) for number, left in remains.items()} | dict.fromkeys(silent)
     alike = {one.key[0]: (one.alike, one.quantity) for one in suspects}
     suspects = [Suspect(one.key, one.sent, one.closed, one.quantity, alike[one.key[0]], True) for one in suspects]
     owner = {number: order for order, number in truth.items()}
-    for order, proof in proofs(suspects, said, windows).items():
+    for order, proof in proofs(suspects, said, windows, prices={one.key: PRICE for one in suspects}).items():
         if proof.conclusion is BOUGHT:
             assert alike[owner[proof.provider_order]] == alike[order]
             assert truth[order] is not None

@@ -429,7 +429,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "evidence without patience",
         "the provider took it in a little later: bought twice",
-        [(staff, "PATIENCE", Patience(taking_in=timedelta(seconds=2), skew=timedelta()))],
+        [(staff, "PATIENCE", Patience(taking_in=timedelta(seconds=1), skew=timedelta()))],
     ),
     Mutation("the last id not asked for", "it was that one: bought twice", [(evidence, "to_ask", _but_the_last)]),
     Mutation(

@@ -21,7 +21,7 @@ from opensmm.wire.v2 import V2
 SPEEDS = (0.02, 0.2, 1.0)
 """How fast an order goes: it ends 400, 40 or 8 seconds after it was placed."""
 CALL_WITHIN_S = 20.0
-TAKEN_IN_WITHIN = timedelta(seconds=15)
+TAKEN_IN_WITHIN = timedelta(seconds=25)
 """What lies in a proxy's queue may become an order so long after the last byte of the request."""
 FIRST_ID = 1_000
 SCATTERED_OVER = 10**9
@@ -295,6 +295,7 @@ _ADD_FAULTS = (
     *(AddFault.NONE,) * 24,
     *(AddFault.REFUSED,) * 4,
     *(AddFault.UNREACHABLE,) * 4,
+    *(AddFault.LATE,) * 2,
     *(fault for fault in AddFault if fault not in (AddFault.NONE, AddFault.REFUSED, AddFault.UNREACHABLE)),
 )
 

@@ -121,6 +121,11 @@ HOT = {
         "_NEIGHBOURS",
         {"provider": 1, "befores": [TIMES[0]] * 3, "afters": [NOW] * 3, "count": 8},
     ),
+    "evidence: bills": (
+        evidence,
+        "_BILLS",
+        {"provider": 1, "services": ["1"] * 3, "befores": [TIMES[0]] * 3, "afters": [NOW] * 3, "within": 40},
+    ),
     "evidence: known": (evidence, "_KNOWN", [1, [str(number) for number in range(2000)]]),
     "progress: claim": (progress, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
     "progress: cancels": (progress, "_CANCELS", [200]),
