@@ -27,8 +27,8 @@ def known(bills, quantity=100, service="7"):
     return price(bills, service, quantity, SENT, CLOSED)
 
 
-def told(charge, *, remains=0, currency="USD", status=OrderStatus.COMPLETED):
-    return Report(status=status, remains=remains, charge=None if charge is None else Decimal(charge), currency=currency)
+def told(charge, *, currency="USD", status=OrderStatus.COMPLETED):
+    return Report(status=status, charge=None if charge is None else Decimal(charge), currency=currency)
 
 
 def test_what_was_charged_the_same_for_a_unit_before_and_after_is_the_price():
@@ -61,11 +61,10 @@ def test_anything_else_shows_no_price(bills):
     assert (None, None) == (known(bills, 100), known(bills, 150))
 
 
-def test_an_order_costs_its_price_in_full_or_for_what_was_delivered():
+def test_a_completed_order_costs_its_price():
     found = known(MIXED, 500)
     assert may_cost(found, 500, told("0.45000"))
-    assert may_cost(found, 500, told("0.45", remains=200))
-    assert may_cost(found, 500, told("0.27", remains=200, status=OrderStatus.PARTIAL))
+    assert may_cost(found, 500, told("0.45"))
     assert not may_cost(found, 500, told("0.09"))
     assert not may_cost(found, 500, told("0.45010"))
     assert not may_cost(found, 500, told("0.27"))
@@ -80,6 +79,6 @@ def test_charges_rounded_up_to_the_cent_tell_large_orders_apart_and_small_ones_n
 
 
 @pytest.mark.parametrize("said", [told(None), told("0"), told("0.00000"), told("-0.45"), told("0.45", currency="EUR")])
-def test_no_charge_and_another_currency_compare_with_nothing(said):
+def test_no_charge_another_currency_and_what_is_not_completed_compare_with_nothing(said):
     assert not compares(said, known(MIXED, 500))
     assert compares(told("0.45"), known(MIXED, 500))

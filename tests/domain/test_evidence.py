@@ -54,7 +54,8 @@ def suspect(order, sent=100.0, *, quantity=100, alike=None, settling=True, took=
 
 
 def ours(remains=0, charge=None):
-    return Report(status=OrderStatus.COMPLETED, remains=remains, charge=charge, currency="USD")
+    status = OrderStatus.IN_PROGRESS if remains else OrderStatus.COMPLETED
+    return Report(status=status, remains=remains, charge=charge, currency="USD")
 
 
 PRICE = Price(Fraction(9, 10_000), Fraction(9, 10_000), Fraction(1, 100_000), "USD")
@@ -247,9 +248,8 @@ def histories(draw):
     suspects = [
         suspect(order, 100 + order, quantity=draw(st.sampled_from((50, 100))), alike=asks[order]) for order in truth
     ]
-    remains = {
-        number: draw(st.integers(0, suspects[order].quantity)) for order, number in truth.items() if number is not None
-    }
+    left = st.sampled_from((0, 0, 0, 20, 50))
+    remains = {number: draw(left) for number in truth.values() if number is not None}
     silent = draw(st.sets(st.sampled_from(range(1, 41)), max_size=3))
     falling, priced = draw(st.booleans()), draw(st.booleans())
     units = {order: suspects[order].quantity - falling * remains.get(number, 0) for order, number in truth.items()}

@@ -181,7 +181,7 @@ class Provider:
         if self.habit is Habit.SCATTERED:
             return 1 + dice.below(SCATTERED_OVER)
         if self.habit is not Habit.ALONE:
-            self._newest += dice.below(4)
+            self._newest += dice.below(4 if self.habit is Habit.AMONG_STRANGERS else 2)
         return self._newest
 
     def take_late(self, ask: asks.Add, dice: Dice) -> None:

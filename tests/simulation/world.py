@@ -43,7 +43,7 @@ CALM_ROUNDS, SETTLED_AFTER = 150, 60
 rounds of a quarter of an hour."""
 CALM_STEP_S = 4
 STEPS_A_ROUND = 40
-GENTLE = 5
+GENTLE = 3
 """Every second scenario is so much gentler, and its customers order less: what is unsure has neighbours, and is not
 tangled with everything else."""
 

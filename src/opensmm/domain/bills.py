@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
 
 BILLS: Final = 3
@@ -63,13 +64,11 @@ def _digit(charge: Decimal) -> Fraction:
 
 
 def compares(report: Report, price: Price) -> bool:
-    return report.charge is not None and report.charge > 0 and report.currency == price.currency
+    """What is not completed may be charged for what has been delivered of it, and nobody says how much that is."""
+    told = report.status is OrderStatus.COMPLETED and report.charge is not None and report.charge > 0
+    return told and report.currency == price.currency
 
 
 def may_cost(price: Price, quantity: int, report: Report) -> bool:
-    """Whether this can be an order for so many units: charged in full, or for what has been delivered of it."""
-    charge = Fraction(report.charge or 0)
-    return any(
-        billed * price.least - price.digit <= charge <= billed * price.most + price.digit
-        for billed in {quantity, quantity - (report.remains or 0)}
-    )
+    """Whether this can be a completed order for so many units."""
+    return quantity * price.least - price.digit <= (report.charge or 0) <= quantity * price.most + price.digit
