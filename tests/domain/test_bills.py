@@ -82,3 +82,4 @@ def test_charges_rounded_up_to_the_cent_tell_large_orders_apart_and_small_ones_n
 def test_no_charge_another_currency_and_what_is_not_completed_compare_with_nothing(said):
     assert not compares(said, known(MIXED, 500))
     assert compares(told("0.45"), known(MIXED, 500))
+    assert compares(told("0.45", currency=""), known(MIXED, 500))

@@ -64,9 +64,12 @@ def _digit(charge: Decimal) -> Fraction:
 
 
 def compares(report: Report, price: Price) -> bool:
-    """What is not completed may be charged for what has been delivered of it, and nobody says how much that is."""
+    """What is not completed may be charged for what has been delivered of it, and nobody says how much that is.
+
+    A charge without a currency is in the provider's own, as it is in the bills.
+    """
     told = report.status is OrderStatus.COMPLETED and report.charge is not None and report.charge > 0
-    return told and report.currency == price.currency
+    return told and report.currency in ("", price.currency)
 
 
 def may_cost(price: Price, quantity: int, report: Report) -> bool:
