@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from opensmm.base.ids import OrderId
-from opensmm.domain.bills import Price
+from opensmm.domain.bills import Bill
 from opensmm.domain.dispatch import TRANSITIONS, DeliveryState, Verdict
 from opensmm.domain.evidence import (
     MOST_IDS,
@@ -49,8 +49,8 @@ def neighbour(sent, number, took=0.5):
     return Neighbour(at(sent), at(sent + took), str(number))
 
 
-def suspect(order, sent=100.0, *, quantity=100, alike=None, settling=True, took=20.0):
-    return Suspect((OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, settling)
+def suspect(order, sent=100.0, *, quantity=100, alike=None, settling=True, took=20.0, service="7"):
+    return Suspect((OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, settling, service)
 
 
 def ours(remains=0, charge=None):
@@ -58,7 +58,11 @@ def ours(remains=0, charge=None):
     return Report(status=status, remains=remains, charge=charge, currency="USD")
 
 
-PRICE = Price(Fraction(9, 10_000), Fraction(9, 10_000), Fraction(1, 100_000), "USD")
+BILLS = [
+    Bill("7", quantity, Decimal(quantity * 9) / 10_000, "USD", at(sent), at(sent + 1))
+    for sent, quantity in zip((10, 20, 30, 190, 200, 210), (100, 200, 300) * 2, strict=True)
+]
+"""A unit of service 7 costs 0.0009."""
 
 
 BEFORE = [neighbour(10, 7), neighbour(20, 9), neighbour(30, 10)]
@@ -102,10 +106,10 @@ def test_what_lies_between_is_asked_for_but_for_what_is_known_and_not_without_bo
     assert None is to_ask(Window(0, None), frozenset())
 
 
-def proofs(suspects, said, windows=None, asked=None, prices=None):
+def proofs(suspects, said, windows=None, asked=None, bills=()):
     """Conclusions by order, all of one window of 10 to 15 unless others are given."""
     around = {one.key: (windows or {}).get(one.key[0], Window(10, 15)) for one in suspects}
-    case = Case(tuple(suspects), around, {}, prices or {})
+    case = Case(tuple(suspects), around, {}, bills)
     every = {one.key: to_ask(case.windows[one.key], frozenset()) or [] for one in suspects if one.settling}
     if asked is not None:
         every = {key: numbers for key, numbers in every.items() if key[0] in asked}
@@ -154,10 +158,10 @@ def test_what_remains_tells_attempts_of_different_quantities_apart():
     assert {1: Proof(BOUGHT, 11), 2: Proof(BOUGHT, 12)} == proofs(pair, {11: ours(), 12: ours(400)})
 
 
-def by_charge(suspects, charges, *, priced=(1, 2)):
-    """Conclusions where ids are charged so much, and a unit costs 0.0009."""
+def by_charge(suspects, charges):
+    """Conclusions where ids are charged so much."""
     said = {number: ours(charge=charge and Decimal(charge)) for number, charge in charges.items()}
-    return proofs(suspects, said, prices={one.key: PRICE for one in suspects if one.key[0] in priced})
+    return proofs(suspects, said, bills=BILLS)
 
 
 PAIR = [suspect(1, quantity=50), suspect(2, quantity=500)]
@@ -179,7 +183,7 @@ def test_a_charge_that_fits_nobody_or_is_missing_makes_all_of_them_tell_nothing(
 
 
 def test_where_one_price_is_not_known_charges_tell_nothing():
-    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == by_charge(PAIR, {12: "0.45"}, priced=(2,))
+    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == by_charge([suspect(1, service="8"), PAIR[1]], {12: "0.45"})
 
 
 def test_an_order_with_a_place_of_its_own_settles_the_rest():
@@ -263,9 +267,9 @@ def test_nothing_untrue_is_ever_concluded(history):
     truth, windows, suspects, remains, silent, charges = history
     said = {number: ours(left, charges[number]) for number, left in remains.items()} | dict.fromkeys(silent)
     alike = {one.key[0]: (one.alike, one.quantity) for one in suspects}
-    suspects = [Suspect(one.key, one.sent, one.closed, one.quantity, alike[one.key[0]], True) for one in suspects]
+    suspects = [structs.replace(one, alike=alike[one.key[0]]) for one in suspects]
     owner = {number: order for order, number in truth.items()}
-    for order, proof in proofs(suspects, said, windows, prices={one.key: PRICE for one in suspects}).items():
+    for order, proof in proofs(suspects, said, windows, bills=BILLS).items():
         if proof.conclusion is BOUGHT:
             assert alike[owner[proof.provider_order]] == alike[order]
             assert truth[order] is not None

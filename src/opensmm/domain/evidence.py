@@ -177,12 +177,12 @@ class _Line:
 
 class Case(Struct, frozen=True):
     """What is known at one provider: who may own unknown ids, in which windows, what cannot be looked into, and what
-    a unit costs where that is known."""
+    orders of ours were charged around them."""
 
     suspects: tuple[Suspect, ...]
     windows: Mapping[AttemptKey, Window]
     hopeless: Mapping[AttemptKey, Conclusion]
-    prices: Mapping[AttemptKey, Price] = {}
+    bills: Sequence[Bill] = ()
 
 
 def open_case(
@@ -202,12 +202,7 @@ def open_case(
             hopeless[suspect.key] = Conclusion.NO_NEIGHBOURS
         elif _width(windows[suspect.key]) > 2 * MOST_IDS:
             hopeless[suspect.key] = Conclusion.TOO_MANY_IDS
-    return Case(tuple(suspects), windows, hopeless, _prices(suspects, bills))
-
-
-def _prices(suspects: Sequence[Suspect], bills: Sequence[Bill]) -> dict[AttemptKey, Price]:
-    found = {one.key: price(bills, one.service, one.quantity, one.sent, one.closed) for one in suspects}
-    return {key: known for key, known in found.items() if known is not None}
+    return Case(tuple(suspects), windows, hopeless, bills)
 
 
 def _width(between: Window) -> int:
@@ -322,14 +317,13 @@ def _fits(suspect: Suspect, report: Report) -> bool:
 
 def _charged(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report], fits: _Fits) -> _Fits:
     """Who may own each id by its charge too. One charge, or one price, that is not known tells nothing of any."""
-    prices = [case.prices.get(one.key) for one in suspects]
-    if not all(known is not None and all(compares(one, known) for one in found.values()) for known in prices):
-        return fits
-    quantities = {one.key: one.quantity for one in suspects}
-    return {
-        number: [key for key in keys if may_cost(case.prices[key], quantities[key], found[number])]
-        for number, keys in fits.items()
-    }
+    prices: dict[AttemptKey, tuple[Price, int]] = {}
+    for one in suspects:
+        known = price(case.bills, one.service, one.quantity, one.sent, one.closed)
+        if known is None or not all(compares(report, known) for report in found.values()):
+            return fits
+        prices[one.key] = known, one.quantity
+    return {number: [key for key in keys if may_cost(*prices[key], found[number])] for number, keys in fits.items()}
 
 
 def _can_pair(fits: _Fits, number: int | None = None, key: AttemptKey | None = None) -> bool:
