@@ -53,9 +53,20 @@ def test_bills_for_one_quantity_tell_of_that_one_alone():
         [*MIXED, bill(230, 400, "0.09000")],
         [bill(at, 100 + at, "0.1") for at in (10, 20, 30, 190, 200, 210)],
         [bill(at, 100 + at, "0.00001") for at in (10, 20, 30, 190, 200, 210)],
+        [*MIXED, bill(230, 100, "0")],
         [bill(at, service="8") for at in (10, 20, 30, 190, 200, 210)],
     ],
-    ids=["few before", "none after", "currencies", "price rose", "by the block", "flat", "too small", "other service"],
+    ids=[
+        "few before",
+        "none after",
+        "currencies",
+        "price rose",
+        "by the block",
+        "flat",
+        "too small",
+        "one free",
+        "other service",
+    ],
 )
 def test_anything_else_shows_no_price(bills):
     assert (None, None) == (known(bills, 100), known(bills, 150))

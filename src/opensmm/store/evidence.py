@@ -156,7 +156,7 @@ with around as (
 )
 select n.provider_service, d.quantity, n.cost, n.currency, n.sent, n.answered
 from near n join delivery d on d.order_id = n.order_id and d.run = n.run
-where n.provider_service = n.service and n.cost > 0 and d.state = 'completed'
+where n.provider_service = n.service and n.cost is not null and d.state = 'completed'
 """
 
 

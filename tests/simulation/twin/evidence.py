@@ -129,7 +129,7 @@ async def bills(
     return [
         Bill(row.provider_service, delivery.quantity, row.cost, row.currency, row.sent, row.answered)
         for key, row in found.items()
-        if row.cost and row.answered and (delivery := store.deliveries[key]).state == "completed"
+        if row.cost is not None and row.answered and (delivery := store.deliveries[key]).state == "completed"
     ]
 
 
