@@ -13,6 +13,7 @@ from opensmm.actions.interventions import By
 from opensmm.domain.evidence import NEIGHBOURS, SENT_AGAIN
 from opensmm.providers.sandbox import sandbox_key
 from opensmm.store import catalogue as rows
+from opensmm.store import evidence as looks
 
 FUNDS, CHARGE = 10_000_000, 9_000
 TAKEN_IN_S = PATIENCE.taking_in.total_seconds() + 2 * PATIENCE.skew.total_seconds()
@@ -22,12 +23,13 @@ def at(behaviour, which=0):
     return f"https://example.com/{which}/{behaviour}"
 
 
-async def traffic(api, works, who, count=NEIGHBOURS):
+async def traffic(api, works, who, count=NEIGHBOURS, quantities=(100,)):
     """Ordinary orders, one after the other, with orders of strangers between them."""
     placed = []
     for number in range(count):
         works.clock.forward(6)
-        placed.append(await api.add(who.key, link=at("me", number)))
+        quantity = quantities[number % len(quantities)]
+        placed.append(await api.add(who.key, link=at("me", number), quantity=quantity))
         await works.send()
         await strangers_buy(works)
     works.clock.forward(6)
@@ -223,6 +225,31 @@ async def test_two_at_once_of_which_one_was_bought_stay_unsure(api, works, stock
             await concluded(stocked, order),
         )
     assert [] == await broken(stocked)
+
+
+async def test_two_at_once_of_different_quantities_are_told_apart_by_what_was_charged(api, works, stocked, ann):
+    await traffic(api, works, ann, quantities=(100, 300, 200))
+    lost, found = [await api.add(ann.key, link=at(how), quantity=n) for how, n in (("lost", 500), ("timeout", 400))]
+    await works.send()
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann, quantities=(200, 100, 300))
+    await works.settle()
+    assert ["unsure"] * 2 == [await state(stocked, order) for order in (lost, found)], "no bills after them yet"
+    works.clock.forward(BEYOND_THE_END_S)
+    await works.follow()
+    works.clock.forward(TAKEN_IN_S)
+    await works.settle()
+    assert ["queued", "pending"] == [await state(stocked, order) for order in (lost, found)]
+    assert [("accepted", str(*await bought(stocked, at("timeout"))))] == await attempts(stocked, found)
+    assert [] == await broken(stocked)
+
+
+async def test_a_look_that_ends_late_puts_off_its_own_attempt_alone(api, works, stocked, ann):
+    order = await unsure(api, works, ann, "timeout")
+    later = works.clock() + timedelta(hours=1)
+    for number, due in ((0, None), (1, later)):
+        await looks.look_again(stocked, [((order, 1, number), later)])
+        assert [(due,)] == await fetch(stocked, "select due from delivery where order_id = %s", order)
 
 
 async def test_two_at_once_that_ask_for_the_same_and_were_both_bought_are_both_accepted(api, works, stocked, ann, busy):

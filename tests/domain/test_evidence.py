@@ -1,12 +1,15 @@
 """What the ids between neighbours prove, and everything that they do not."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from opensmm.base.ids import OrderId
+from opensmm.domain.bills import Bill
 from opensmm.domain.dispatch import TRANSITIONS, DeliveryState, Verdict
 from opensmm.domain.evidence import (
     MOST_IDS,
@@ -46,12 +49,20 @@ def neighbour(sent, number, took=0.5):
     return Neighbour(at(sent), at(sent + took), str(number))
 
 
-def suspect(order, sent=100.0, *, quantity=100, alike=None, settling=True, took=20.0):
-    return Suspect((OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, settling)
+def suspect(order, sent=100.0, *, quantity=100, alike=None, settling=True, took=20.0, service="7"):
+    return Suspect((OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, settling, service)
 
 
-def ours(remains=0):
-    return Report(status=OrderStatus.COMPLETED, remains=remains)
+def ours(remains=0, charge=None):
+    status = OrderStatus.IN_PROGRESS if remains else OrderStatus.COMPLETED
+    return Report(status=status, remains=remains, charge=charge, currency="USD")
+
+
+BILLS = [
+    Bill("7", quantity, Decimal(quantity * 9) / 10_000, "USD", at(sent), at(sent + 1))
+    for sent, quantity in zip((10, 20, 30, 190, 200, 210), (100, 200, 300) * 2, strict=True)
+]
+"""A unit of service 7 costs 0.0009."""
 
 
 BEFORE = [neighbour(10, 7), neighbour(20, 9), neighbour(30, 10)]
@@ -95,9 +106,10 @@ def test_what_lies_between_is_asked_for_but_for_what_is_known_and_not_without_bo
     assert None is to_ask(Window(0, None), frozenset())
 
 
-def proofs(suspects, said, windows=None, asked=None):
+def proofs(suspects, said, windows=None, asked=None, bills=()):
     """Conclusions by order, all of one window of 10 to 15 unless others are given."""
-    case = Case(tuple(suspects), {one.key: (windows or {}).get(one.key[0], Window(10, 15)) for one in suspects}, {})
+    around = {one.key: (windows or {}).get(one.key[0], Window(10, 15)) for one in suspects}
+    case = Case(tuple(suspects), around, {}, bills)
     every = {one.key: to_ask(case.windows[one.key], frozenset()) or [] for one in suspects if one.settling}
     if asked is not None:
         every = {key: numbers for key, numbers in every.items() if key[0] in asked}
@@ -146,6 +158,34 @@ def test_what_remains_tells_attempts_of_different_quantities_apart():
     assert {1: Proof(BOUGHT, 11), 2: Proof(BOUGHT, 12)} == proofs(pair, {11: ours(), 12: ours(400)})
 
 
+def by_charge(suspects, charges):
+    """Conclusions where ids are charged so much."""
+    said = {number: ours(charge=charge and Decimal(charge)) for number, charge in charges.items()}
+    return proofs(suspects, said, bills=BILLS)
+
+
+PAIR = [suspect(1, quantity=50), suspect(2, quantity=500)]
+
+
+def test_charges_tell_attempts_of_different_quantities_apart():
+    assert {1: Proof(NOT_BOUGHT), 2: Proof(BOUGHT, 12)} == by_charge(PAIR, {12: "0.45000"})
+    assert {1: Proof(BOUGHT, 12), 2: Proof(NOT_BOUGHT)} == by_charge(PAIR, {12: "0.045"})
+    assert {1: Proof(BOUGHT, 13), 2: Proof(BOUGHT, 12)} == by_charge(PAIR, {12: "0.45000", 13: "0.04500"})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{12: None}, {12: "0"}, {12: "0.1"}, {12: "0.45", 13: None}, {12: "0.45", 13: "0.45"}, {12: "0.45", 13: "0.1"}],
+    ids=["missing", "nothing", "reduced", "one missing", "the same twice", "one reduced"],
+)
+def test_a_charge_that_fits_nobody_or_is_missing_makes_all_of_them_tell_nothing(said):
+    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == by_charge(PAIR, said)
+
+
+def test_where_one_price_is_not_known_charges_tell_nothing():
+    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == by_charge([suspect(1, service="8"), PAIR[1]], {12: "0.45"})
+
+
 def test_an_order_with_a_place_of_its_own_settles_the_rest():
     windows = {1: Window(10, 15), 2: Window(12, 15)}
     pair = [suspect(1), suspect(2, 101)]
@@ -171,6 +211,18 @@ def test_a_provider_that_answers_for_strangers_orders_proves_by_silence_alone():
     assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: FOREIGN}, [9])
     assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: ours()}, [9])
     assert {KEY: Proof(NOT_BOUGHT)} == conclude(case, every, {11: FOREIGN, 9: ours()}, [9])
+
+
+def test_controls_that_were_not_answered_for_control_nothing():
+    case, every = Case((suspect(1),), {KEY: Window(10, 12)}, {}), {KEY: [11]}
+    assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: None}, [9])
+    assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: None, 8: FOREIGN}, [9, 8])
+    assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours()}, []), "nothing nearby is a stranger's"
+
+
+def test_where_an_unsure_order_may_have_any_id_it_is_controlled_by_what_there_is():
+    case = Case((suspect(1), suspect(2)), {KEY: Window(10, 12), (OrderId(2), 1, 1): Window(0, None)}, {})
+    assert [9, 8, 6, 5, 4, 3, 2, 1] == controls(case, [KEY], frozenset((7,)))
 
 
 def test_the_controls_are_strangers_orders_nearby_that_no_unsure_order_may_have():
@@ -200,22 +252,24 @@ def histories(draw):
     suspects = [
         suspect(order, 100 + order, quantity=draw(st.sampled_from((50, 100))), alike=asks[order]) for order in truth
     ]
-    remains = {
-        number: draw(st.integers(0, suspects[order].quantity)) for order, number in truth.items() if number is not None
-    }
+    left = st.sampled_from((0, 0, 0, 20, 50))
+    remains = {number: draw(left) for number in truth.values() if number is not None}
     silent = draw(st.sets(st.sampled_from(range(1, 41)), max_size=3))
-    return truth, windows, suspects, remains, silent
+    falling, priced = draw(st.booleans()), draw(st.booleans())
+    units = {order: suspects[order].quantity - falling * remains.get(number, 0) for order, number in truth.items()}
+    charges = {number: Decimal(units[order] * 9) / 10_000 if priced else None for order, number in truth.items()}
+    return truth, windows, suspects, remains, silent, charges
 
 
 @settings(max_examples=400)
 @given(histories())
 def test_nothing_untrue_is_ever_concluded(history):
-    truth, windows, suspects, remains, silent = history
-    said = {number: ours(left) for number, left in remains.items()} | dict.fromkeys(silent)
+    truth, windows, suspects, remains, silent, charges = history
+    said = {number: ours(left, charges[number]) for number, left in remains.items()} | dict.fromkeys(silent)
     alike = {one.key[0]: (one.alike, one.quantity) for one in suspects}
-    suspects = [Suspect(one.key, one.sent, one.closed, one.quantity, alike[one.key[0]], True) for one in suspects]
+    suspects = [structs.replace(one, alike=alike[one.key[0]]) for one in suspects]
     owner = {number: order for order, number in truth.items()}
-    for order, proof in proofs(suspects, said, windows).items():
+    for order, proof in proofs(suspects, said, windows, bills=BILLS).items():
         if proof.conclusion is BOUGHT:
             assert alike[owner[proof.provider_order]] == alike[order]
             assert truth[order] is not None

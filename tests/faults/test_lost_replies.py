@@ -27,6 +27,8 @@ LANES = 24
 """Providers side by side: accounts 1 to LANES of the sandbox. Account 0, the panel's own, plays the stranger."""
 AT_ONCE = 0.03
 """How often two are sent at once."""
+QUANTITIES = (100, 200, 500)
+"""Of which two that are sent at once have the same now and then."""
 KINDS = ("timeout", "garbage", "lost-once", "lost-once", "lost")
 AFTER_S = PATIENCE.taking_in.total_seconds() + 3 * PATIENCE.skew.total_seconds()
 QUIET_WAVES = 8
@@ -56,7 +58,8 @@ class Waves:
 
     async def place(self, lane, behaviour):
         self.number += 1
-        return await self.api.add(self.who.key, lane, link=f"https://example.com/{self.number}/{behaviour}")
+        link, quantity = f"https://example.com/{self.number}/{behaviour}", self.dice.choice(QUANTITIES)
+        return await self.api.add(self.who.key, lane, link=link, quantity=quantity)
 
     async def calm(self, lanes):
         """What was doubtful gets its neighbours, and is settled."""

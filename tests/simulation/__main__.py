@@ -61,6 +61,7 @@ def _simulate(seeds: Sequence[int], events: int, seconds: float) -> int:
                 return 1
     lacking = coverage.missing(met)
     console.print(f"{done:,} events, {orders:,} orders, {sum(met.values()):,} faults and oddities: every check held")
+    console.print(coverage.settled(met))
     for fault, state in lacking:
         console.print(f"[yellow]never met: {escape(fault)} ({escape(state)})[/]")
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import psycopg
 from tests.panel import fetch
-from tests.simulation.twin import customers, dispatch, endings, placing, progress, providers, refills
+from tests.simulation.twin import customers, dispatch, endings, evidence, placing, posts, progress, providers, refills
 from tests.simulation.twin.tables import Store
 from tests.simulation.world import BEGINS, CATALOGUE, SALES, SERVICES, World
 
@@ -18,7 +18,9 @@ from opensmm.store import catalogue as catalogue_rows
 from opensmm.store import customers as customer_rows
 from opensmm.store import dispatch as dispatch_rows
 from opensmm.store import endings as ending_rows
+from opensmm.store import evidence as evidence_rows
 from opensmm.store import placing as placing_rows
+from opensmm.store import posts as post_rows
 from opensmm.store import progress as progress_rows
 from opensmm.store import providers as provider_rows
 from opensmm.store import refills as refill_rows
@@ -30,9 +32,15 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (providers, provider_rows, ("providers", "fared", "failed", "is_well", "half_open", "tried", "forget_readings")),
     (providers, staff, ("take_back",)),
     (endings, ending_rows, ("owners", "lock", "sold", "end")),
+    (
+        evidence,
+        evidence_rows,
+        ("claim", "doubted", "neighbours", "bills", "known", "keep", "lock_unsure", "look_again"),
+    ),
     (endings, cancels, ("cancelable", "end_unsent", "ask_provider")),
     (progress, progress_rows, ("claim", "record", "cancels", "passed")),
     (progress, orders, ("views",)),
+    (posts, post_rows, ("untold",)),
     (refills, refill_rows, ("refillable", "add")),
     (refills, refill_tasks, ("claim", "record")),
     (customers, customer_rows, ("lock", "transfer", "deposit")),
@@ -202,9 +210,10 @@ def books_of(store: Store) -> dict[str, list[tuple[Any, ...]]]:
             for row in store.deliveries.values()
         ],
         "attempts": [
-            (row.order, row.run, row.number, row.provider, row.outcome, row.provider_order, row.cost)
+            (row.order, row.run, row.number, row.provider, row.outcome, row.provider_order, row.cost, row.answered)
             for row in store.attempts.values()
         ],
+        "evidence": [(*row.attempt, row.kind, row.conclusion, row.at) for row in store.evidence.values()],
         "transfers": [
             (one.debit, one.credit, one.amount, one.kind.value, one.order or 0, one.sequence) for one in store.transfers
         ],
@@ -221,7 +230,8 @@ async def books_in(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
         "customers": "select id, balance from customer",
         "orders": "select id, customer_id, state, charge, earned, refunded, remains, ended from orders",
         "deliveries": """select order_id, run, state, remains, start_count, due, fence, route, polled from delivery""",
-        "attempts": "select order_id, run, number, provider_id, outcome, provider_order, cost from attempt",
+        "attempts": "select order_id, run, number, provider_id, outcome, provider_order, cost, answered from attempt",
+        "evidence": "select order_id, run, number, kind, conclusion, at from evidence",
         "transfers": "select debit, credit, amount, kind, coalesce(order_id, 0), sequence from transfer",
         "keys": "select customer_id, key, order_id from idempotency",
         "links": "select customer_id, order_id from active_link",

@@ -46,12 +46,19 @@ def price(rate: Any, units: int, *, packaged: bool) -> int:
 
 
 class Checks:
-    """Follows the store from outside. ``found_in_book`` gives the orders that providers hold for a link."""
+    """Follows the store from outside. ``found_in_book`` counts the orders that providers hold for a link; ``misled``
+    tells whether a provider answered an order with another one's id that the panel did not know of."""
 
-    def __init__(self, found_in_book: Callable[[str], int], said_of: Callable[[int, str], BookOrder | None]) -> None:
+    def __init__(
+        self,
+        found_in_book: Callable[[str], int],
+        said_of: Callable[[int, str], BookOrder | None],
+        misled: Callable[[int, str], bool],
+    ) -> None:
         self.store: Store
         self._in_book = found_in_book
         self._said_of = said_of
+        self._misled = misled
         self.totals: dict[int, int] = defaultdict(int)
         self.moved: dict[tuple[int, str, int], int] = {}
         self.by_order: dict[tuple[int, str], int] = defaultdict(int)
@@ -254,6 +261,15 @@ class Checks:
             holder = self.bound.setdefault((row.provider, row.provider_order), row)
             if holder is not row:
                 raise Broken("O7", f"provider's order {row.provider_order} stands for two", [row.order, holder.order])
+            if before.outcome == "unsure":
+                self._found(row)
+
+    def _found(self, row: AttemptRow) -> None:
+        """What was unsure has the order that it bought, by the provider's book: or one for the very same thing."""
+        order, book = self.store.orders[row.order], self._said_of(row.provider, row.provider_order or "")
+        wanted = (order.link, self.store.deliveries[row.order, row.run].quantity)
+        if (book is None or (book.link, book.quantity) != wanted) and not self._misled(row.provider, order.link):
+            raise Broken("O6", f"order {row.order} run {row.run} is settled with another's order", [row.order])
 
     def _refill(self, before: RefillRow, row: RefillRow) -> None:
         if before.state in ("completed", "rejected", "canceled") and before.state != row.state:

@@ -1,10 +1,13 @@
 """What a run must have met: each fault in each state it can happen in. One that is never made is never survived."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from tests.simulation.provider import AddFault, Lie
+from tests.simulation.provider import AddFault, Habit, Lie
 from tests.simulation.twin.connection import Fate
+
+from opensmm.domain.evidence import Conclusion
 
 DELIVERY = ("queued", "sending", "unsure", "pending", "in_progress", "held", "completed", "partial", "canceled")
 AT_PROVIDER = ("pending", "in_progress")
@@ -12,9 +15,13 @@ POINTS = (
     *("place:lane", "place:commit", "cancel:commit", "refill:commit"),
     *("send:commit", "sending:start", "sending:asking", "sending:answering", "sending:lane", "sending:commit"),
     *("sending:sleep", "follow:commit", "follow:asking", "follow:answering"),
+    *("evidence:asking", "evidence:answering", "evidence:commit"),
     *("cancels:asking", "cancels:answering", "cancels:commit", "refills:asking", "refills:answering", "refills:commit"),
 )
-WRITERS = ("place", "cancel", "refill", "send", "sending", "follow", "cancels", "refills", "chores")
+WRITERS = ("place", "cancel", "refill", "send", "sending", "follow", "cancels", "refills", "chores", "evidence")
+GROWING = (Habit.ALONE, Habit.AMONG_STRANGERS)
+
+LEFT_UNSURE = "left to the operator"
 
 
 def _each(faults: Iterable[Any], states: Iterable[str]) -> list[tuple[str, str]]:
@@ -40,8 +47,23 @@ REQUIRED = (
             *("quantity", "quantity_too_low", "quantity_too_high", "no_drip_feed", "runs", "interval"),
         ),
     ),
+    *_each(("evidence: bought", "evidence: not_bought"), GROWING),
+    *_each(("evidence: ambiguous", "evidence: unanswered"), (*GROWING, Habit.TALKATIVE)),
+    *_each(("evidence: not_bought",), (Habit.TALKATIVE,)),
+    *_each(("evidence: not_growing",), (Habit.SCATTERED,)),
+    *_each(("evidence: no_neighbours", LEFT_UNSURE), Habit),
     *_each(("downtime", "database away", "provider down"), ("all",)),
 )
+
+
+def settled(met: Counter[tuple[str, str]]) -> str:
+    """How the unsure orders of a run were settled, in words."""
+
+    def count(what: str) -> int:
+        return sum(met[what, habit] for habit in Habit)
+
+    proved = count(f"evidence: {Conclusion.BOUGHT}"), count(f"evidence: {Conclusion.NOT_BOUGHT}")
+    return f"unsure: {proved[0]:,} proved bought, {proved[1]:,} proved not bought, {count(LEFT_UNSURE):,} left"
 
 
 def missing(met: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -13,9 +13,11 @@ from unittest.mock import patch
 import msgspec
 from msgspec import Struct
 from tests.simulation import provider as providers
+from tests.simulation import staff
 from tests.simulation.twin import customers as twin_customers
 from tests.simulation.twin import dispatch as twin_dispatch
 from tests.simulation.twin import endings as twin_endings
+from tests.simulation.twin import evidence as twin_evidence
 from tests.simulation.twin import placing as twin_placing
 from tests.simulation.twin import progress as twin_progress
 from tests.simulation.twin import refills as twin_refills
@@ -27,9 +29,10 @@ from opensmm.actions import progress as following
 from opensmm.actions import refills as refilling
 from opensmm.base.ids import OrderId
 from opensmm.base.money import PER_WHOLE, Money
-from opensmm.domain import cancels, dispatch, dripfeed, endings, ledger, orders, placing, pricing, progress
+from opensmm.domain import cancels, dispatch, dripfeed, endings, evidence, ledger, orders, placing, pricing, progress
 from opensmm.domain.cancels import CancelStep
 from opensmm.domain.dispatch import DeliveryState, NotSent, Unsure, Verdict
+from opensmm.domain.evidence import Patience
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
 from opensmm.domain.refusals import UNKNOWN_ORDER
@@ -244,6 +247,38 @@ async def _ended_without_money(connection: Any, ends: Any, now: Any) -> None:
     """The state is written in one transaction, the money in another that never came."""
 
 
+_to_ask, _prove = evidence.to_ask, evidence._prove
+_doubted = twin_evidence.doubted
+
+
+def _but_the_last(between: Any, known: Any) -> Any:
+    asked = _to_ask(between, known)
+    return asked[:-1] if asked else asked
+
+
+def _nowhere(*told: Any) -> Sequence[int]:
+    return ()
+
+
+async def _known_anywhere(connection: Any, provider: Any, numbers: Any) -> frozenset[int]:
+    """A provider's order ids, looked up without the provider."""
+    return frozenset(int(order) for _, order in connection.store.provider_orders if int(order) in set(numbers))
+
+
+async def _those_looked_into(connection: Any, asked: Any, now: Any, closed_by: Any) -> Any:
+    found = await _doubted(connection, asked, now, closed_by)
+    return {key: [one for one in those if one.suspect.key[0] in asked] for key, those in found.items()}
+
+
+def _first_that_fits(suspect: Any, owners: Any, complete: bool) -> Any:
+    mine = sorted(number for number, keys in (owners or {}).items() if suspect.key in keys)
+    return evidence.Proof(evidence.Conclusion.BOUGHT, mine[0]) if mine else _prove(suspect, owners, complete)
+
+
+def _silence_is_proof(suspect: Any, owners: Any, complete: bool) -> Any:
+    return _prove(suspect, owners, True)
+
+
 MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "cancelled with two l",
@@ -390,5 +425,30 @@ MUTATIONS: Sequence[Mutation] = (
         "an end without its money",
         "the state is kept, the transfer is lost",
         [(ending, "end", _ended_without_money)],
+    ),
+    Mutation(
+        "evidence without patience",
+        "the provider took it in a little later: bought twice",
+        [(staff, "PATIENCE", Patience(taking_in=timedelta(seconds=1), skew=timedelta()))],
+    ),
+    Mutation("the last id not asked for", "it was that one: bought twice", [(evidence, "to_ask", _but_the_last)]),
+    Mutation(
+        "no controls",
+        "the provider tells of strangers' orders: one of them is taken for ours",
+        [(evidence, "controls", _nowhere)],
+    ),
+    Mutation(
+        "ids known from another provider",
+        "both count from a thousand: the id that was bought is not asked for",
+        [(twin_evidence, "known", _known_anywhere)],
+    ),
+    Mutation(
+        "only those looked into may own",
+        "what is found belonged to one whose turn had not come",
+        [(twin_evidence, "doubted", _those_looked_into)],
+    ),
+    Mutation("the first id that fits", "several were unsure at once", [(evidence, "_prove", _first_that_fits)]),
+    Mutation(
+        "no answer is no order", "the id that was not spoken of was the one", [(evidence, "_prove", _silence_is_proof)]
     ),
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from tests.simulation.chance import Dice
+from tests.simulation.coverage import LEFT_UNSURE
 from tests.simulation.provider import BookOrder
 from tests.simulation.running import Broken
 from tests.simulation.twin.connection import Connection, Fate
@@ -81,18 +82,21 @@ class Operator:
         store.tell(("priced", changed))
 
     def settle_unsure(self) -> None:
-        """What the operator does with the providers' books in hand, where nothing else has settled it.
+        """What the operator does with the providers' books in hand, where evidence could not settle it.
 
         One whose order is in the book under an id that the provider gave to another's is left on the list.
         """
-        store = self._world.store
-        for row in store.waiting_for_the_operator():
-            if row.state == "unsure":
-                self._settle(row)
+        for provider in self._world.providers:
+            provider.take_what_is_late()
+        for row in list(self._world.store.unsure.values()):
+            self._settle(row)
 
     def _settle(self, row: DeliveryRow) -> None:
         world = self._world
         attempt = world.store.attempts[row.order, row.run, row.attempt]
+        if (row.order, row.run, row.attempt) not in world.store.evidence_of:
+            raise Broken("O13", f"order {row.order} run {row.run} is unsure, and was not looked into", [row.order])
+        world.met(LEFT_UNSURE, world.providers[attempt.provider - 1].habit)
         found = self._found(attempt.provider, world.store.orders[row.order].link)
         free = [order for order in found if (attempt.provider, str(order.id)) not in world.store.provider_orders]
         if len(free) < len(found) and self._is_anothers(attempt.provider, found):

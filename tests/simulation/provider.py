@@ -1,7 +1,7 @@
 """Providers that fail and lie by plan, each with a book of what it really took: the ground truth of a scenario."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +20,35 @@ from opensmm.wire.v2 import V2
 
 SPEEDS = (0.02, 0.2, 1.0)
 """How fast an order goes: it ends 400, 40 or 8 seconds after it was placed."""
+CALL_WITHIN_S = 20.0
+TAKEN_IN_WITHIN = timedelta(seconds=25)
+"""What lies in a proxy's queue may become an order so long after the last byte of the request."""
+FIRST_ID = 1_000
+SCATTERED_OVER = 10**9
+FAR_TOO_MUCH = 10_000
+"""Times the quantity: what remains is then more than anybody ordered. Evidence has to believe what could be."""
+
+
+class Habit(StrEnum):
+    """How a provider numbers its orders, and of whose orders it tells."""
+
+    ALONE = "ids of ours alone"
+    AMONG_STRANGERS = "ids among strangers'"
+    TALKATIVE = "tells of strangers' orders"
+    SCATTERED = "ids that do not grow"
+
+
+class Billing(StrEnum):
+    """What a provider says that an order costs."""
+
+    BY_UNIT = "by unit"
+    ROUNDED = "by unit, rounded up"
+    FALLING = "by unit delivered"
+    FLAT = "the same for all"
+
+
+UNIT_COST = {"11": 73, "12": 12, "13": 333, "14": 7, "16": 2050, "21": 91, "23": 30, "25": 10, "26": 1999}
+"""By service, in hundred-thousandths."""
 
 
 class AddFault(StrEnum):
@@ -28,6 +57,7 @@ class AddFault(StrEnum):
     UNREACHABLE = "unreachable"
     SILENT_BEFORE = "timed out before taking"
     SILENT_AFTER = "timed out after taking"
+    LATE = "timed out, and taken in late"
     GARBLED_BEFORE = "garbled without taking"
     GARBLED_AFTER = "garbled after taking"
     BROKEN_BEFORE = "HTTP 500 without taking"
@@ -80,6 +110,7 @@ class BookOrder(Struct):
     id: int
     link: str
     quantity: int
+    unit_cost: int
     placed: datetime
     plan: timeline.Plan
     speed: float
@@ -95,14 +126,22 @@ class BookRefill(Struct, frozen=True):
 
 
 class Provider:
-    """One provider: its book, its refills, and whether it can be reached."""
+    """One provider: its book, its refills, and whether it can be reached.
 
-    def __init__(self, number: int, world: "Surroundings") -> None:
+    ``misled``: links of the orders that were told the id of another one that the panel did not know of.
+    """
+
+    def __init__(self, number: int, world: "Surroundings", habit: Habit, billing: Billing) -> None:
         self.number = number
         self.world = world
+        self.habit = habit
+        self.billing = billing
         self.book: dict[int, BookOrder] = {}
         self.refills: dict[int, BookRefill] = {}
         self.down_until: datetime | None = None
+        self.misled: set[str] = set()
+        self._newest = FIRST_ID
+        self._queue: list[tuple[datetime, asks.Add]] = []
 
     def age_s(self, order: BookOrder, until: datetime) -> float:
         return (until - order.placed).total_seconds() * order.speed
@@ -111,17 +150,55 @@ class Provider:
         stopped = None if order.canceled is None else self.age_s(order, order.canceled)
         return timeline.at(order.plan, order.quantity, self.age_s(order, self.world.now), stopped)
 
+    def charge(self, order: BookOrder, moment: timeline.Moment) -> str:
+        units = order.quantity
+        if self.billing is Billing.FALLING or moment.status in (OrderStatus.PARTIAL, OrderStatus.CANCELED):
+            units -= moment.remains
+        match self.billing:
+            case Billing.BY_UNIT | Billing.FALLING:
+                return f"{units * order.unit_cost / 100_000:.5f}"
+            case Billing.ROUNDED:
+                return f"{-(-units * order.unit_cost // 1000) / 100:.2f}"
+            case Billing.FLAT:
+                return "0.1"
+
     def is_down(self) -> bool:
         return self.down_until is not None and self.world.now < self.down_until
 
-    def take(self, ask: asks.Add) -> BookOrder:
-        number = len(self.book) + 1
-        speed = SPEEDS[number % len(SPEEDS)]
+    def take(self, ask: asks.Add, at: datetime) -> BookOrder:
+        speed = SPEEDS[len(self.book) % len(SPEEDS)]
         plan = _unstuck(timeline.plan(ask.link)) if self.world.weather() is None else timeline.plan(ask.link)
-        order = BookOrder(number, ask.link, ask.quantity or 1, self.world.now, plan, speed, [])
-        self.book[number] = order
+        order = BookOrder(
+            self._next_id(), ask.link, ask.quantity or 1, UNIT_COST[str(ask.service)], at, plan, speed, []
+        )
+        self.book[order.id] = order
         self.world.took(self, order)
         return order
+
+    def _next_id(self) -> int:
+        self._newest += 1
+        dice = Dice(self._newest)
+        if self.habit is Habit.SCATTERED:
+            return 1 + dice.below(SCATTERED_OVER)
+        if self.habit is not Habit.ALONE:
+            self._newest += dice.below(4 if self.habit is Habit.AMONG_STRANGERS else 2)
+        return self._newest
+
+    def take_late(self, ask: asks.Add, dice: Dice) -> None:
+        """To be taken in some time after the call is over."""
+        late = timedelta(milliseconds=dice.below(int(TAKEN_IN_WITHIN.total_seconds() * 1000)))
+        self._queue.append((self.world.now + late, ask))
+
+    def take_what_is_late(self) -> None:
+        """Before anybody looks at the book."""
+        ripe = sorted((one for one in self._queue if one[0] <= self.world.now), key=lambda one: one[0])
+        self._queue = [one for one in self._queue if one[0] > self.world.now]
+        for at, ask in ripe:
+            self.take(ask, at)
+
+    def tells_of(self, number: int) -> bool:
+        """A stranger's order that this provider answers for as if it were ours."""
+        return self.habit is Habit.TALKATIVE and number <= self._newest
 
     def finish_what_is_stuck(self) -> None:
         """Faults have stopped: what would stay pending for ever goes its way."""
@@ -135,9 +212,13 @@ def _unstuck(plan: timeline.Plan) -> timeline.Plan:
 
 
 class Surroundings:
-    """What a provider knows of the world. ``weather``: the dice of the moment, or None once faults have stopped."""
+    """What a provider knows of the world. ``weather``: the dice of the moment, or None once faults have stopped.
+
+    ``gentle``: how much more seldom than in rough weather anything goes wrong.
+    """
 
     now: datetime
+    gentle: int
 
     def weather(self) -> Dice | None:
         raise NotImplementedError
@@ -149,6 +230,7 @@ class Surroundings:
         raise NotImplementedError
 
     def state_at(self, provider: int, order: int) -> str:
+        """The state of the delivery that bears this id; "unknown" where none does."""
         raise NotImplementedError
 
 
@@ -164,7 +246,10 @@ class Caller(Client):
         self._dialect = V2
 
     async def _post(self, ask: asks.Ask, most: int = 0, within_s: float | None = None) -> Answered:
+        until = self._provider.world.now + timedelta(seconds=CALL_WITHIN_S)
         await Pause("asking")
+        if self._provider.world.now >= until:
+            raise TimeoutError  # the client's bound for a whole call: nothing leaves any more
         answer = self._answer(ask)
         await Pause("answering")
         if isinstance(answer, Exception):
@@ -174,6 +259,7 @@ class Caller(Client):
     def _answer(self, ask: asks.Ask) -> bytes | Exception:
         provider = self._provider
         dice = provider.world.weather()
+        provider.take_what_is_late()
         if provider.is_down() and dice is not None:
             provider.world.met(AddFault.UNREACHABLE, type(ask).__name__.lower())
             return aiohttp.ConnectionTimeoutError()
@@ -209,23 +295,30 @@ _ADD_FAULTS = (
     *(AddFault.NONE,) * 24,
     *(AddFault.REFUSED,) * 4,
     *(AddFault.UNREACHABLE,) * 4,
+    *(AddFault.LATE,) * 2,
     *(fault for fault in AddFault if fault not in (AddFault.NONE, AddFault.REFUSED, AddFault.UNREACHABLE)),
 )
 
 
 def _added(provider: Provider, ask: asks.Add, dice: Dice | None) -> bytes | Exception:
-    fault = AddFault.NONE if dice is None else dice.one_of(_ADD_FAULTS)
-    if fault is AddFault.WRONG_ID and not provider.book:
+    fault = AddFault.NONE if dice is None or not dice.once_in(provider.world.gentle) else dice.one_of(_ADD_FAULTS)
+    wrong = 0 if dice is None else _wrong_id(provider, dice)
+    if fault is AddFault.WRONG_ID and not wrong:
         fault = AddFault.NONE
     provider.world.met(fault, "add")
-    order = provider.take(ask) if fault in TAKING else None
+    order = provider.take(ask, provider.world.now) if fault in TAKING else None
     match fault:
         case AddFault.NONE:
             assert order is not None
             return b'{"order":%d}' % order.id
         case AddFault.WRONG_ID:
+            if provider.world.state_at(provider.number, wrong) == "unknown":
+                provider.misled.add(ask.link)
+            return b'{"order":"%d"}' % wrong
+        case AddFault.LATE:
             assert dice is not None
-            return b'{"order":"%d"}' % (1 + dice.below(len(provider.book) - 1))
+            provider.take_late(ask, dice)
+            return TimeoutError()
         case AddFault.REFUSED:
             assert dice is not None
             return msgspec.json.encode({"error": dice.one_of(REFUSALS)})
@@ -240,11 +333,22 @@ def _added(provider: Provider, ask: asks.Add, dice: Dice | None) -> bytes | Exce
             return dice.one_of(GARBAGE)
 
 
+def _wrong_id(provider: Provider, dice: Dice) -> int:
+    """Another order's id, or 0. Where ids grow, one that the panel knows: nobody could notice another."""
+    if not provider.book:
+        return 0
+    number = dice.one_of(list(provider.book))
+    unnoticed = provider.world.state_at(provider.number, number) == "unknown"
+    return 0 if unnoticed and provider.habit is not Habit.SCATTERED else number
+
+
 def _statuses(provider: Provider, numbers: Sequence[int], dice: Dice | None) -> bytes:
     lines: list[bytes] = []
     for number in numbers:
         order = provider.book.get(number)
-        if order is None:
+        if order is None and provider.tells_of(number):
+            lines.append(b'"%d":{"charge":"0.1","start_count":"7","status":"Completed","remains":"0"}' % number)
+        elif order is None:
             lines.append(b'"%d":{"error":"Incorrect order ID"}' % number)
         else:
             lines.extend(b'"%d":%b' % (number, line) for line in _lines(provider, order, dice))
@@ -259,18 +363,22 @@ _LIES = (*(Lie.NONE,) * 32, *(lie for lie in Lie if lie is not Lie.NONE))
 def _lines(provider: Provider, order: BookOrder, dice: Dice | None) -> list[bytes]:
     moment = provider.moment(order)
     lie = Lie.NONE if dice is None else dice.one_of(_LIES)
+    state = provider.world.state_at(provider.number, order.id)
     if lie is not Lie.NONE:
-        provider.world.met(lie, provider.world.state_at(provider.number, order.id))
+        provider.world.met(lie, state)
     if lie is Lie.MISSING:
         return []
     if lie is Lie.ERROR:
-        return [b'{"error":"Incorrect order ID"}']
+        # Evidence has to believe a provider that says so of an order it is asked for the first time.
+        words = b"Try again later" if state == "unknown" else b"Incorrect order ID"
+        return [b'{"error":"%b"}' % words]
     spelt = SPELT[moment.status][order.id % len(SPELT[moment.status])]
-    said: dict[str, Any] = {"charge": "0.1", "start_count": "7", "status": spelt, "remains": str(moment.remains)}
+    said: dict[str, Any] = {"charge": provider.charge(order, moment), "start_count": "7", "status": spelt}
+    said["remains"] = str(moment.remains)
     status, remains = moment.status, moment.remains if 0 <= moment.remains <= order.quantity else None
     match lie:
         case Lie.TOO_MUCH:
-            said["remains"], remains = order.quantity * 10, None
+            said["remains"], remains = order.quantity * FAR_TOO_MUCH, None
         case Lie.NEGATIVE:
             said["remains"], remains = "-5", None
         case Lie.NO_REMAINS:

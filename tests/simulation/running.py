@@ -12,7 +12,18 @@ from typing import Any, Generic, TypeVar, cast
 from unittest.mock import patch
 
 import psycopg
-from tests.simulation.twin import connection, customers, dispatch, endings, placing, progress, providers, refills
+from tests.simulation.twin import (
+    connection,
+    customers,
+    dispatch,
+    endings,
+    evidence,
+    placing,
+    posts,
+    progress,
+    providers,
+    refills,
+)
 from tests.simulation.twin.connection import Pause
 
 from opensmm.actions import (
@@ -25,6 +36,7 @@ from opensmm.actions import (
 )
 from opensmm.actions import dispatch as dispatching
 from opensmm.actions import endings as ending
+from opensmm.actions import evidence as inquiries
 from opensmm.actions import placing as placements
 from opensmm.actions import progress as following
 from opensmm.actions import refills as refilling
@@ -191,6 +203,7 @@ _REPLACED: dict[Any, dict[str, Any]] = {
     cancels: {"rows": endings},
     refilling: {"rows": refills},
     refill_tasks: {"rows": refills, "log": _Quiet()},
+    inquiries: {"rows": evidence, "posts": posts, "dispatch": dispatch, "log": _Quiet()},
     following: {"rows": progress, "log": _Quiet()},
     placements: {"rows": placing, "db": connection, "settling": placing.settling, "Lane": Lane},
     chores: {"dispatch": dispatch, "retention": customers, "providers": providers, "staff": providers, "log": _Quiet()},

@@ -2,29 +2,32 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
-from tests.simulation.provider import Caller, Provider
+from tests.simulation.provider import CALL_WITHIN_S, TAKEN_IN_WITHIN, Caller, Provider
 from tests.simulation.running import Lane, Process
 from tests.simulation.twin.connection import Line
 
 from opensmm.actions import panel as panels
 from opensmm.actions.chores import Chores
 from opensmm.actions.dispatch import Dispatching
+from opensmm.actions.evidence import Inquiring
 from opensmm.actions.progress import Following
 from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.domain.asks import MAX_IDS
+from opensmm.domain.evidence import Patience
 from opensmm.providers.client import NoAnswer
 from opensmm.providers.desk import Contact, Desk
 from opensmm.providers.limits import Circuit
 
-TIMEOUT_S = 20.0
 AT_ONCE = 400
 """More than are ever due: which of those due at the same moment come first is for the database to choose."""
 IN_FLIGHT = 40
-LOOPS = ("send", "follow", "cancels", "refills", "chores")
+LOOPS = ("send", "follow", "cancels", "refills", "chores", "evidence")
+PATIENCE = Patience(taking_in=TAKEN_IN_WITHIN, skew=timedelta())
+"""A scenario lasts for half an hour or little more: with the panel's own patience everything would be tangled."""
 
 
 class _Room(nullcontext[None]):
@@ -37,7 +40,7 @@ class SimulatedDesk(Desk):
     """The desk with simulated providers; groups are asked one after the other, and failures left out as there."""
 
     def __init__(self, providers: Sequence[Provider]) -> None:
-        super().__init__(b"", "", TIMEOUT_S)
+        super().__init__(b"", "", CALL_WITHIN_S)
         self._callers = {provider.number: Caller(provider) for provider in providers}
 
     async def update(self, rows: Any) -> None:
@@ -68,11 +71,12 @@ class Worker(Process):
         desk = SimulatedDesk(self._providers)
         self.desk = desk
         line, clock = self._line, self._clock
-        self._dispatching = Dispatching(line(), line(), desk, TIMEOUT_S, clock)
+        self._dispatching = Dispatching(line(), line(), desk, CALL_WITHIN_S, clock)
         self._following = Following(line(), desk, clock)
         self._canceling = Following(line(), desk, clock)
         self._refills = RefillTasks(line(), desk, clock)
         self._chores = Chores(line(), desk, clock)
+        self._inquiring = Inquiring(line(), desk, clock, PATIENCE)
 
     def loop(self, name: str) -> Coroutine[Any, Any, Any]:
         match name:
@@ -84,6 +88,8 @@ class Worker(Process):
                 return self._canceling.pass_on_cancels(AT_ONCE)
             case "refills":
                 return self._refills.step(AT_ONCE)
+            case "evidence":
+                return self._inquiring.step(AT_ONCE)
             case _:
                 return self._chores.step()
 

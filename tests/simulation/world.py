@@ -16,11 +16,20 @@ from tests.simulation.chance import Dice
 from tests.simulation.checks import Checks
 from tests.simulation.customers import Customer
 from tests.simulation.operator import Operator
-from tests.simulation.provider import BookOrder, Provider, Surroundings
+from tests.simulation.provider import Billing, BookOrder, Habit, Provider, Surroundings
 from tests.simulation.running import Broken, Process, Task, installed
 from tests.simulation.staff import LOOPS, Api, Worker
 from tests.simulation.twin.connection import Fate, Line
-from tests.simulation.twin.tables import Change, CustomerRow, DeliveryRow, OrderRow, ProviderRow, Sale, Store
+from tests.simulation.twin.tables import (
+    Change,
+    CustomerRow,
+    DeliveryRow,
+    EvidenceRow,
+    OrderRow,
+    ProviderRow,
+    Sale,
+    Store,
+)
 
 from opensmm.actions import placing as placements
 from opensmm.base.ids import PriceListId, ServiceId
@@ -30,8 +39,13 @@ BEGINS = datetime(2026, 3, 1, tzinfo=UTC)
 BOOKS_EVERY = 1000
 DAY_S = 86_400
 CALM_ROUNDS, SETTLED_AFTER = 150, 60
-"""Of the calm day: rounds of a second until what is unsure is settled, then rounds of a quarter of an hour."""
+"""Of the calm day: rounds of some seconds until evidence has settled what it can and the operator the rest, then
+rounds of a quarter of an hour."""
+CALM_STEP_S = 4
 STEPS_A_ROUND = 40
+GENTLE = 3
+"""Every second scenario is so much gentler, and its customers order less: what is unsure has neighbours, and is not
+tangled with everything else."""
 
 
 def _service(number: int, rate: str, **other: Any) -> Service:
@@ -92,9 +106,12 @@ class World(Surroundings):
         self._marks = count(1)
         self.away_until: datetime | None = None
         self._taken: Counter[str] = Counter()
-        self.checks = Checks(self._taken.__getitem__, self._book_order)
+        self.checks = Checks(self._taken.__getitem__, self._book_order, self._was_misled)
         self.store = self.checks.store = Store(CATALOGUE, SALES, self._watch)
-        self.providers = [Provider(number, self) for number in (1, 2)]
+        self.gentle = self._dice.one_of((1, GENTLE))
+        self._steps, self._rounds = (680, 850) if self.gentle == 1 else (800, 940)
+        drawn = self._dice.one_of
+        self.providers = [Provider(number, self, drawn(tuple(Habit)), drawn(tuple(Billing))) for number in (1, 2)]
         for provider in self.providers:
             rate = Decimal("1.1") if provider.number == 2 else Decimal(1)
             self.store.providers[provider.number] = ProviderRow(provider.number, f"P{provider.number}", 0, None, rate)
@@ -131,6 +148,9 @@ class World(Surroundings):
     def _book_order(self, provider: int, order: str) -> BookOrder | None:
         return self.providers[provider - 1].book.get(int(order)) if order else None
 
+    def _was_misled(self, provider: int, link: str) -> bool:
+        return link in self.providers[provider - 1].misled
+
     def _linked(self, link: str) -> tuple[int, ...]:
         return tuple(row.id for row in self.checks.by_link.get(link, ()))
 
@@ -142,6 +162,10 @@ class World(Surroundings):
         if self.trace is not None:
             self._note_change(change)
         self.checks.watch(change)
+        for row in change.inserted:
+            if isinstance(row, EvidenceRow):
+                habit = self.providers[(row.provider or 1) - 1].habit
+                self.met(f"evidence: {row.conclusion}", habit)
 
     def _note_change(self, change: Change) -> None:
         for row in change.inserted:
@@ -200,7 +224,7 @@ class World(Surroundings):
         return self._running.spawn(coroutine, "sending")
 
     def _fate(self) -> Fate:
-        if self.calm or not self._dice.once_in(30):
+        if self.calm or not self._dice.once_in(30 * self.gentle):
             return Fate.HEARD
         fate = Fate.UNHEARD if self._dice.below(2) else Fate.LOST
         self.met(fate, self._task_name)
@@ -210,9 +234,9 @@ class World(Surroundings):
         if dice.below(10) < 3:
             self.now += timedelta(milliseconds=dice.below(1000))
         what = dice.below(1000)
-        if what < 680:
+        if what < self._steps:
             self._go_on(dice)
-        elif what < 850:
+        elif what < self._rounds:
             self._tick(dice)
         elif what < 980:
             api = dice.one_of(self.apis)
@@ -250,7 +274,7 @@ class World(Surroundings):
             worker.start(self._task_name)
 
     def _trouble(self, dice: Dice) -> None:
-        process, what = dice.one_of(self.processes), dice.below(20)
+        process, what = dice.one_of(self.processes), dice.below(20 * self.gentle)
         if what < 6:
             for stood in process.die():
                 self.met("killed", stood)
@@ -267,7 +291,7 @@ class World(Surroundings):
         elif what < 17:
             self.away_until = self.now + timedelta(seconds=dice.below(90))
             self.met("database away", "all")
-        else:
+        elif what < 20:
             provider = dice.one_of(self.providers)
             provider.down_until = self.now + timedelta(seconds=dice.below(120))
             self.met("provider down", "all")
@@ -275,7 +299,8 @@ class World(Surroundings):
     # The end.
 
     def _a_calm_day(self) -> None:
-        """Faults stop; what is unsure is settled by hand from the providers' books; a day later all has ended."""
+        """Faults stop; what evidence leaves unsure is settled by hand from the providers' books; a day later all has
+        ended."""
         self.calm, self.away_until = True, None
         for process in self.processes:
             process.frozen_until = None
@@ -285,7 +310,7 @@ class World(Surroundings):
             self._round()
             if at == SETTLED_AFTER:
                 self.operator.settle_unsure()
-            self.now += timedelta(seconds=1 if at < SETTLED_AFTER else DAY_S / (CALM_ROUNDS - SETTLED_AFTER))
+            self.now += timedelta(seconds=CALM_STEP_S if at < SETTLED_AFTER else DAY_S / (CALM_ROUNDS - SETTLED_AFTER))
         self.checks.books()
         self._all_has_ended()
 

@@ -141,6 +141,11 @@ HOT = {
         "_NEIGHBOURS",
         {"provider": 1, "befores": [TIMES[0]] * 3, "afters": [NOW] * 3, "count": 8},
     ),
+    "evidence: bills": (
+        evidence,
+        "_BILLS",
+        {"provider": 1, "services": ["1"] * 3, "befores": [TIMES[0]] * 3, "afters": [NOW] * 3, "within": 40},
+    ),
     "evidence: known": (
         evidence,
         "_KNOWN",

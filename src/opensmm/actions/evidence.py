@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from opensmm.actions import endings
 from opensmm.actions.lane import Rejected
@@ -16,9 +16,10 @@ from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import evidence
 from opensmm.domain.asks import MAX_IDS
+from opensmm.domain.bills import Bill
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState, Verdict
 from opensmm.domain.endings import RunEnd
-from opensmm.domain.evidence import PATIENCE, AttemptKey, Case, Conclusion, EvidenceKind, Patience, Proof, Said
+from opensmm.domain.evidence import PATIENCE, AttemptKey, Case, Conclusion, EvidenceKind, Patience, Proof, Said, Suspect
 from opensmm.domain.progress import Report
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
@@ -96,7 +97,7 @@ class Inquiring:
             for one in suspects[: rows.MOST_SUSPECTS]
         ]
         near = await rows.neighbours(connection, provider, around)
-        case = evidence.open_case(suspects, near, patience)
+        case = evidence.open_case(suspects, near, patience, await self._bills(connection, provider, suspects))
         hopeless = {key: why for key, why in case.hopeless.items() if key in wanted}
         windows = {
             one.key: case.windows[one.key]
@@ -108,11 +109,17 @@ class Inquiring:
         if len(suspects) > rows.MOST_SUSPECTS:
             asked = {}
         hopeless |= dict.fromkeys(windows.keys() - asked.keys(), Conclusion.TOO_MANY_IDS)
-        case = Case(case.suspects, case.windows, hopeless)
+        case = structs.replace(case, hopeless=hopeless)
         strange = evidence.controls(case, asked, known)
         newest = max((one.answered for one in near), default=None)
         untold = newest is not None and await posts.untold(connection, provider, newest)
         return Inquiry(provider, {one.suspect.key: one for one in found}, case, asked, strange, untold)
+
+    async def _bills(self, connection: Connection, provider: ProviderId, suspects: Sequence[Suspect]) -> Sequence[Bill]:
+        """One attempt alone is known by its place; too many are not told apart."""
+        if not 1 < len(suspects) <= evidence.MOST_TANGLED:
+            return ()
+        return await rows.bills(connection, provider, [(one.service, one.sent, one.closed) for one in suspects])
 
     async def _ask(self, inquiry: Inquiry) -> dict[int, Said]:
         """What the provider says of all ids in question; nothing of those it does not answer for."""

@@ -13,12 +13,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Final
 
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId
+from opensmm.domain.bills import Bill, Price, compares, may_cost, price
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
 from opensmm.domain.progress import Report
 
@@ -90,6 +91,7 @@ class Suspect(Struct, frozen=True):
 
     ``closed``: no byte of it was sent later. ``alike``: what two attempts share whose orders cannot be told apart by
     anybody, the link and all else included. ``settling``: it is unsure, and old enough to be concluded about.
+    ``service`` is the provider's.
     """
 
     key: AttemptKey
@@ -98,6 +100,7 @@ class Suspect(Struct, frozen=True):
     quantity: int
     alike: Hashable
     settling: bool
+    service: str = ""
 
 
 class Window(Struct, frozen=True):
@@ -173,14 +176,18 @@ class _Line:
 
 
 class Case(Struct, frozen=True):
-    """What is known at one provider: who may own unknown ids, in which windows, and what cannot be looked into."""
+    """What is known at one provider: who may own unknown ids, in which windows, what cannot be looked into, and what
+    orders of ours were charged around them."""
 
     suspects: tuple[Suspect, ...]
     windows: Mapping[AttemptKey, Window]
     hopeless: Mapping[AttemptKey, Conclusion]
+    bills: Sequence[Bill] = ()
 
 
-def open_case(suspects: Sequence[Suspect], neighbours: Sequence[Neighbour], patience: Patience) -> Case:
+def open_case(
+    suspects: Sequence[Suspect], neighbours: Sequence[Neighbour], patience: Patience, bills: Sequence[Bill] = ()
+) -> Case:
     """Windows for every suspect. One without enough neighbours on both sides is not looked into by itself."""
     neighbours = list(set(neighbours))
     growing = grow(neighbours, patience.skew)
@@ -195,7 +202,7 @@ def open_case(suspects: Sequence[Suspect], neighbours: Sequence[Neighbour], pati
             hopeless[suspect.key] = Conclusion.NO_NEIGHBOURS
         elif _width(windows[suspect.key]) > 2 * MOST_IDS:
             hopeless[suspect.key] = Conclusion.TOO_MANY_IDS
-    return Case(tuple(suspects), windows, hopeless)
+    return Case(tuple(suspects), windows, hopeless, bills)
 
 
 def _width(between: Window) -> int:
@@ -217,14 +224,16 @@ def to_ask(between: Window, known: frozenset[int]) -> list[int] | None:
 
 
 def controls(case: Case, asked: Iterable[AttemptKey], known: frozenset[int]) -> list[int]:
-    """The nearest ids below the windows in question that are not ours and that no unsure order may have."""
+    """Ids nearby, below the windows in question, that are not ours: those first that no unsure order may have.
+
+    Where an unsure order of long ago may have any id, what it may have is better than no control at all. None are left
+    where all that is near is ours, and so no stranger's.
+    """
     lowest = min((case.windows[key].low for key in asked), default=0)
-    strange = (
-        number
-        for number in range(lowest - 1, max(0, lowest - CONTROLS_WITHIN), -1)
-        if number not in known and not any(one.holds(number) for one in case.windows.values())
-    )
-    return list(islice(strange, CONTROLS))
+    nearby = range(lowest - 1, max(0, lowest - CONTROLS_WITHIN), -1)
+    unknown = [number for number in nearby if number not in known]
+    unknown.sort(key=lambda number: any(one.holds(number) for one in case.windows.values()))
+    return unknown[:CONTROLS]
 
 
 class Proof(Struct, frozen=True):
@@ -244,11 +253,12 @@ def conclude(
 ) -> dict[AttemptKey, Proof]:
     """A proof for every suspect that was asked about.
 
-    A provider that answers for one of the ``strange`` ids tells of orders that are not the panel's: then an id it
-    answers for proves nothing, and only what it knows nothing of does.
+    A provider that answers for one of the ``strange`` ids, or does not say of any that it is not ours, may tell of
+    orders that are not the panel's: then an id it answers for proves nothing, and only what it knows nothing of does.
     """
     found = {number: one for number, one in said.items() if isinstance(one, Report)}
-    talkative = any(number in found for number in strange)
+    silent = bool(strange) and not any(isinstance(said.get(number), NotOurs) for number in strange)
+    talkative = silent or any(number in found for number in strange)
     proofs: dict[AttemptKey, Proof] = {}
     for suspects, numbers in _tangles(case, found):
         owners = _owners(case, suspects, {number: found[number] for number in numbers})
@@ -293,12 +303,14 @@ def _owners(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report]
         return {}
     if max(len(suspects), len(found)) > MOST_TANGLED:
         return None
-    fits = {
+    fits: _Fits = {
         number: [one.key for one in suspects if case.windows[one.key].holds(number) and _fits(one, report)]
         for number, report in found.items()
     }
     if not _can_pair(fits):
         return None
+    charged = _charged(case, suspects, found, fits)
+    fits = charged if _can_pair(charged) else fits
     possible = {number: frozenset(key for key in keys if _can_pair(fits, number, key)) for number, keys in fits.items()}
     return _settle_alike({one.key: one for one in suspects}, possible)
 
@@ -306,6 +318,17 @@ def _owners(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report]
 def _fits(suspect: Suspect, report: Report) -> bool:
     """Nobody has more left to deliver than was ordered."""
     return report.remains is None or report.remains <= suspect.quantity
+
+
+def _charged(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report], fits: _Fits) -> _Fits:
+    """Who may own each id by its charge too. One charge, or one price, that is not known tells nothing of any."""
+    prices: dict[AttemptKey, tuple[Price, int]] = {}
+    for one in suspects:
+        known = price(case.bills, one.service, one.quantity, one.sent, one.closed)
+        if known is None or not all(compares(report, known) for report in found.values()):
+            return fits
+        prices[one.key] = known, one.quantity
+    return {number: [key for key in keys if may_cost(*prices[key], found[number])] for number, keys in fits.items()}
 
 
 def _can_pair(fits: _Fits, number: int | None = None, key: AttemptKey | None = None) -> bool:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ProviderId
+from opensmm.domain.bills import Bill
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import AttemptKey, Conclusion, EvidenceKind, Neighbour, Suspect
 from opensmm.store.connection import Connection
@@ -16,6 +17,8 @@ MOST_SUSPECTS: Final = 2000
 """Attempts at one provider that are looked at together; a provider with more is left to the operator."""
 AROUND: Final = 8
 """Neighbours that are read on each side of an attempt."""
+BILLED_WITHIN: Final = 40
+"""Accepted orders on each side of an attempt among which those of its service are sought."""
 REMEMBERED: Final = timedelta(days=30)
 """An attempt that the operator took to be declined may own an order found in this time."""
 UNTOLD_LEASE: Final = timedelta(minutes=10)
@@ -75,7 +78,7 @@ select t.order_id, t.run, t.number, t.sent, {_CLOSED} as closed, d.quantity,
   s.hold_when_refused,
   (select count(*) from evidence e where e.order_id = t.order_id and e.run = t.run
      and e.provider_id = t.provider_id and e.conclusion = 'not_bought'),
-  t.answer
+  t.answer, t.provider_service
 from doubted a
 join delivery d on d.order_id = a.order_id and d.run = a.run
 join attempt t on t.order_id = a.order_id and t.run = a.run and t.number = a.attempt
@@ -95,8 +98,8 @@ async def doubted(
     told = {"orders": list(orders), "since": now - REMEMBERED, "closed_by": closed_by, "untold": UNTOLD_LEASE}
     cursor = await connection.execute(_OPEN, told)
     by_provider: dict[ProviderId, list[Open]] = {}
-    for row in await cursor.fetchall():
-        suspect = Suspect((OrderId(row[0]), row[1], row[2]), row[3], row[4], row[5], (row[5], row[6]), row[7])
+    for *row, service in await cursor.fetchall():
+        suspect = Suspect((OrderId(row[0]), row[1], row[2]), row[3], row[4], row[5], (row[5], row[6]), row[7], service)
         one = Open(suspect, ProviderId(row[8]), DeliveryState(row[9]), *row[10:])
         by_provider.setdefault(one.provider, []).append(one)
     return by_provider
@@ -107,14 +110,14 @@ with around as (select * from unnest(%(befores)s::timestamptz[], %(afters)s::tim
 select sent, answered, provider_order from around cross join lateral (
   select t.order_id, t.run, t.number, t.sent, t.answered, t.provider_order from attempt t
   where t.provider_id = %(provider)s and t.outcome = 'accepted' and t.answered < before
-  order by t.answered desc limit %(count)s) n
+  order by t.answered desc, t.order_id desc, t.run desc limit %(count)s) n
 where not exists (select from evidence e where e.order_id = n.order_id and e.run = n.run and e.number = n.number
   and e.kind = 'operator' and e.conclusion = 'bought')
 union
 select sent, answered, provider_order from around cross join lateral (
   select t.order_id, t.run, t.number, t.sent, t.answered, t.provider_order from attempt t
   where t.provider_id = %(provider)s and t.outcome = 'accepted' and t.answered > after and t.sent > after
-  order by t.answered limit %(count)s) n
+  order by t.answered, t.order_id, t.run limit %(count)s) n
 where not exists (select from evidence e where e.order_id = n.order_id and e.run = n.run and e.number = n.number
   and e.kind = 'operator' and e.conclusion = 'bought')
 """
@@ -135,6 +138,41 @@ async def neighbours(
     }
     cursor = await connection.execute(_NEIGHBOURS, told)
     return [Neighbour(*row) for row in await cursor.fetchall()]
+
+
+_BILLS: Final = """
+with around as (
+  select * from unnest(%(services)s::text[], %(befores)s::timestamptz[], %(afters)s::timestamptz[])
+    as a (service, before, after)
+), near as (
+  select service, n.* from around cross join lateral (
+    select t.* from attempt t where t.provider_id = %(provider)s and t.outcome = 'accepted' and t.answered < before
+    order by t.answered desc, t.order_id desc, t.run desc limit %(within)s) n
+  union
+  select service, n.* from around cross join lateral (
+    select t.* from attempt t where t.provider_id = %(provider)s and t.outcome = 'accepted' and t.answered > after
+      and t.sent > after
+    order by t.answered, t.order_id, t.run limit %(within)s) n
+)
+select n.provider_service, d.quantity, n.cost, n.currency, n.sent, n.answered
+from near n join delivery d on d.order_id = n.order_id and d.run = n.run
+where n.provider_service = n.service and n.cost is not null and d.state = 'completed'
+"""
+
+
+async def bills(
+    connection: Connection, provider: ProviderId, around: Sequence[tuple[str, datetime, datetime]]
+) -> list[Bill]:
+    """Completed orders of these services among the accepted ones nearest before the first time and after the second."""
+    told = {
+        "provider": provider,
+        "services": [service for service, _, _ in around],
+        "befores": [before for _, before, _ in around],
+        "afters": [after for _, _, after in around],
+        "within": BILLED_WITHIN,
+    }
+    cursor = await connection.execute(_BILLS, told)
+    return [Bill(*row) for row in await cursor.fetchall()]
 
 
 _KNOWN: Final = """
@@ -204,13 +242,15 @@ async def lock_unsure(connection: Connection, attempts: Sequence[AttemptKey]) ->
 
 
 _LATER: Final = """
-update delivery d set due = a.due from unnest(%s::bigint[], %s::int[], %s::timestamptz[]) as a (order_id, run, due)
-where d.order_id = a.order_id and d.run = a.run and d.state = 'unsure'
+update delivery d set due = a.due
+from unnest(%s::bigint[], %s::int[], %s::int[], %s::timestamptz[]) as a (order_id, run, number, due)
+where d.order_id = a.order_id and d.run = a.run and d.attempt = a.number and d.state = 'unsure'
 """
 
 
 async def look_again(connection: Connection, when: Sequence[tuple[AttemptKey, datetime]]) -> None:
-    """Sets when unsure deliveries are looked into next."""
+    """Sets when unsure attempts are looked into next; what was found out late of an older one puts nothing off."""
     if when:
-        arrays = [key[0] for key, _ in when], [key[1] for key, _ in when], [due for _, due in when]
-        await connection.execute(_LATER, [*arrays])
+        keys = [[key[at] for key, _ in when] for at in range(3)]
+        arrays = [*keys, [due for _, due in when]]
+        await connection.execute(_LATER, arrays)

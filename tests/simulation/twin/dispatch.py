@@ -122,7 +122,7 @@ async def record(
 ) -> list[tuple[OrderId, int, int, DeliveryState]]:
     store = connection.store
     for one in told:
-        _record_try(store, one)
+        _record_try(store, one, now)
     rows = [(one, store.deliveries[one.order, one.run]) for one in told]
     changed = [(one, row) for one, row in rows if _is_its_own(one, row)]
     for one, row in changed:
@@ -134,14 +134,15 @@ def _is_its_own(one: Recorded, row: DeliveryRow) -> bool:
     return row.fence == one.fence and row.state in ("sending", "unsure")
 
 
-def _record_try(store: Store, one: Recorded) -> None:
+def _record_try(store: Store, one: Recorded, now: datetime) -> None:
     attempt = store.attempts[one.order, one.run, one.attempt]
     if attempt.outcome not in ("sending", "unsure"):
         return
     if one.provider_order is not None:
         _bind(store, (attempt.provider, one.provider_order), attempt)
     store.edit(attempt)
-    attempt.outcome, attempt.provider_order, attempt.answer = one.outcome.value, one.provider_order, one.answer
+    attempt.outcome, attempt.answered = one.outcome.value, now
+    attempt.provider_order, attempt.answer = one.provider_order, one.answer
 
 
 def _bind(store: Store, name: tuple[int, str], attempt: AttemptRow) -> None:
@@ -164,7 +165,7 @@ async def recover(connection: Connection, now: datetime) -> int:
     late = [row for row in store.sending.values() if row.lease_until is not None and row.lease_until < now]
     for row in late:
         store.edit(row)
-        row.state, row.lease_until = "unsure", None
+        row.state = "unsure"
         attempt = store.attempts[row.order, row.run, row.attempt]
         if attempt.outcome == "sending":
             store.edit(attempt)

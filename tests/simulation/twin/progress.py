@@ -55,7 +55,7 @@ async def record(
         attempt = _newest_try(store, row)
         if one.cost is not None and one.cost != attempt.cost:
             store.edit(attempt)
-            attempt.cost, attempt.currency = one.cost, one.currency
+            attempt.cost, attempt.currency = one.cost, one.currency or "USD"
         if row.state in END_STATES:
             rate = store.providers[attempt.provider].exchange_rate
             ended.append((OrderId(row.order), row.run, row.remains or 0, one.cost, rate))

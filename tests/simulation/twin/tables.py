@@ -5,6 +5,7 @@ interleaves is what interleaves in the panel: transactions, calls to providers, 
 """
 
 import copy
+from bisect import insort
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -78,6 +79,7 @@ class AttemptRow(Struct):
     fence: int
     sent: datetime
     outcome: str = "sending"
+    answered: datetime | None = None
     provider_order: str | None = None
     answer: str = ""
     cost: Decimal | None = None
@@ -102,6 +104,15 @@ class RefillTaskRow(Struct):
     due: datetime | None
     state: str = "queued"
     provider_refill: str = ""
+
+
+class EvidenceRow(Struct):
+    attempt: tuple[int, int, int]
+    provider: int | None
+    kind: str
+    conclusion: str
+    detail: object
+    at: datetime
 
 
 class ProviderRow(Struct):
@@ -152,12 +163,16 @@ class Store:
         self.batches: dict[object, Sequence[int | None] | None] = {}
         self.deposits: dict[tuple[str, str], tuple[int, int]] = {}
         self.provider_orders: dict[tuple[int, str], AttemptRow] = {}
+        self.evidence: dict[int, EvidenceRow] = {}
+        self.evidence_of: dict[tuple[int, int, int], list[EvidenceRow]] = {}
         self.order_ids = count(1)
         self.refill_ids = count(1)
         self.log: list[object] | None = None
         self.queued: dict[tuple[int, int], DeliveryRow] = {}
         self.sending: dict[tuple[int, int], DeliveryRow] = {}
+        self.unsure: dict[tuple[int, int], DeliveryRow] = {}
         self.followed: dict[tuple[int, int], DeliveryRow] = {}
+        self.accepted: dict[int, list[AttemptRow]] = {}
         self.tasks_due: dict[tuple[int, int], RefillTaskRow] = {}
         self.open = False
         self._before: dict[int, tuple[Any, Any]] = {}
@@ -224,21 +239,30 @@ class Store:
             self.runs.setdefault(row.order, []).append(row)
         elif isinstance(row, RefillRow):
             self.refills_of.setdefault(row.order, []).append(row)
+        elif isinstance(row, EvidenceRow):
+            self.evidence_of.setdefault(row.attempt, []).append(row)
+        elif isinstance(row, AttemptRow) and row.outcome == "accepted":
+            # It is new among the providers' orders.
+            insort(self.accepted.setdefault(row.provider, []), row, key=by_answer)
 
     def _index(self, row: Any) -> None:
         if isinstance(row, DeliveryRow):
             name = (row.order, row.run)
             _keep_if(row.state == "queued" and row.due is not None, self.queued, name, row)
             _keep_if(row.state == "sending", self.sending, name, row)
+            _keep_if(row.state == "unsure", self.unsure, name, row)
             _keep_if(row.state in ACCEPTED_STATES, self.followed, name, row)
         elif isinstance(row, RefillTaskRow):
             _keep_if(row.due is not None, self.tasks_due, (row.refill, row.run), row)
 
-    def waiting_for_the_operator(self) -> list[DeliveryRow]:
-        return [row for row in self.deliveries.values() if row.state in ("unsure", "held")]
-
     def under_way(self) -> list[DeliveryRow]:
         return [row for row in self.deliveries.values() if row.state not in END_STATES]
+
+
+def by_answer(row: AttemptRow) -> tuple[datetime, int, int, int]:
+    """Accepted attempts in the order in which their answers were recorded."""
+    assert row.answered is not None
+    return row.answered, row.order, row.run, row.number
 
 
 def _keep_if(true: bool, index: dict[Any, Any], name: Hashable, row: Any) -> None:

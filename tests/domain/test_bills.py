@@ -1,0 +1,96 @@
+"""What a provider's charges say of its price, and everything that they do not."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from opensmm.domain.bills import BILLS, Bill, compares, may_cost, price
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.progress import Report
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SENT, CLOSED = START + timedelta(seconds=100), START + timedelta(seconds=120)
+
+
+def bill(at, quantity=100, charge="0.09000", *, service="7", currency="USD"):
+    sent = START + timedelta(seconds=at)
+    return Bill(service, quantity, Decimal(charge), currency, sent, sent + timedelta(seconds=1))
+
+
+SAME = [bill(at) for at in (10, 20, 30, 190, 200, 210)]
+MIXED = [*SAME, bill(40, 50, "0.04500"), bill(220, 200, "0.18000")]
+
+
+def known(bills, quantity=100, service="7"):
+    return price(bills, service, quantity, SENT, CLOSED)
+
+
+def told(charge, *, currency="USD", status=OrderStatus.COMPLETED):
+    return Report(status=status, charge=None if charge is None else Decimal(charge), currency=currency)
+
+
+def test_what_was_charged_the_same_for_a_unit_before_and_after_is_the_price():
+    found = known(MIXED, 500)
+    assert found is not None
+    assert found.least <= Fraction(9, 10_000) <= found.most
+    assert (Fraction(1, 100_000), "USD") == (found.digit, found.currency)
+
+
+def test_bills_for_one_quantity_tell_of_that_one_alone():
+    assert known(SAME, 100) is not None
+    assert None is known(SAME, 500), "it may be the same for every quantity"
+
+
+@pytest.mark.parametrize(
+    "bills",
+    [
+        MIXED[BILLS:],
+        [one for one in MIXED if one.sent < SENT],
+        [*MIXED, bill(50, 100, "0.08999", currency="EUR")],
+        [*MIXED, bill(230, 100, "0.10000")],
+        [*MIXED, bill(230, 400, "0.09000")],
+        [bill(at, 100 + at, "0.1") for at in (10, 20, 30, 190, 200, 210)],
+        [bill(at, 100 + at, "0.00001") for at in (10, 20, 30, 190, 200, 210)],
+        [*MIXED, bill(230, 100, "0")],
+        [bill(at, service="8") for at in (10, 20, 30, 190, 200, 210)],
+    ],
+    ids=[
+        "few before",
+        "none after",
+        "currencies",
+        "price rose",
+        "by the block",
+        "flat",
+        "too small",
+        "one free",
+        "other service",
+    ],
+)
+def test_anything_else_shows_no_price(bills):
+    assert (None, None) == (known(bills, 100), known(bills, 150))
+
+
+def test_a_completed_order_costs_its_price():
+    found = known(MIXED, 500)
+    assert may_cost(found, 500, told("0.45000"))
+    assert may_cost(found, 500, told("0.45"))
+    assert not may_cost(found, 500, told("0.09"))
+    assert not may_cost(found, 500, told("0.45010"))
+    assert not may_cost(found, 500, told("0.27"))
+
+
+def test_charges_rounded_up_to_the_cent_tell_large_orders_apart_and_small_ones_not():
+    rounded = [bill(at, 100 + at, f"{-(-(100 + at) * 9 // 100) / 100:.2f}") for at in (10, 20, 30, 190, 200, 210)]
+    found = known(rounded, 500)
+    assert may_cost(found, 500, told("0.45"))
+    assert may_cost(found, 500, told("0.46"))
+    assert not may_cost(found, 500, told("0.90"))
+
+
+@pytest.mark.parametrize("said", [told(None), told("0"), told("0.00000"), told("-0.45"), told("0.45", currency="EUR")])
+def test_no_charge_another_currency_and_what_is_not_completed_compare_with_nothing(said):
+    assert not compares(said, known(MIXED, 500))
+    assert compares(told("0.45"), known(MIXED, 500))
+    assert compares(told("0.45", currency=""), known(MIXED, 500))
