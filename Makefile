@@ -50,7 +50,7 @@ KILLS ?= 1000
 kill-loop: setup ## kill the processes of a demo at random, KILLS times (1000)
 	@OPENSMM_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/faults/test_kill_loop.py
 
-kill-points: setup ## kill a worker at each labelled point, whatever the provider does (80 s)
+kill-points: setup ## kill and freeze a worker at each labelled point, whatever the provider does (9 min)
 	@OPENSMM_TEST_KILL_POINTS=all $(BIN)/pytest -q tests/faults/test_kill_points.py
 
 CUTS ?= 10000

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench import books, loading, opening, proc
 from bench.caller import Calls
@@ -17,6 +17,7 @@ from bench.site import Child, Failed, Server, Site
 from bench.upstream import COUNT
 from opensmm.actions import providers
 from opensmm.base.ids import ProviderId
+from opensmm.store import sync
 from opensmm.store.connection import connect
 from opensmm.store.providers import ProviderRow
 
@@ -92,7 +93,11 @@ def _fresh(site: Site, template: str, url: str) -> ProviderId:
         connection = await connect(site.urls(WORKED).app, application="opensmm bench")
         try:
             pepper, now = site.config.pepper(), datetime.now(UTC)
-            return await providers.add_provider(connection, row, KEY, pepper, private=True, actor="bench", now=now)
+            added = await providers.add_provider(connection, row, KEY, pepper, private=True, actor="bench", now=now)
+            # The upstream has no price list to follow.
+            terms = await sync.following(connection, added)
+            await sync.follow(connection, added, structs.replace(terms, sync_every_min=0))
+            return added
         finally:
             await connection.close()
 

@@ -1,4 +1,4 @@
-"""Killed at every labelled point, whatever the provider does: nothing is lost, doubled, or given back wrongly.
+"""Killed or frozen at every labelled point, whatever the provider does: nothing lost, doubled, or given back wrongly.
 
 A short choice of the cells runs with the other tests; ``make kill-points`` runs all of them.
 """
@@ -10,13 +10,14 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import msgspec
 import pytest
 from tests.faults.processes import environ
 from tests.faults.victim import API, AT_THE_PROVIDER, WORKER, Plan
-from tests.panel import DEFAULT, OF_TYPE, PEPPER, SHAPES, balance, broken, fetch, now, open_api
+from tests.panel import DEFAULT, OF_TYPE, PEPPER, SHAPES, balance, broken, fetch, now, open_api, until
 from tests.works import Works, served
 
 from opensmm.domain.catalogue import ServiceType
@@ -42,6 +43,10 @@ WATCHING = ("subscription heard, not recorded", "post made, not committed")
 REFILLING = ("refill asked for, not recorded", "refill recorded, not committed")
 ALL = tuple(itertools.product(SENDING, BEHAVIOURS))
 CELLS = ALL if WHOLE else tuple(cell for at, cell in enumerate(ALL) if at % 7 == 0)
+FROZEN_ALL = tuple(cell for cell in ALL if cell[0] != "asked, not taken in")
+FROZEN = FROZEN_ALL if WHOLE else tuple(cell for at, cell in enumerate(FROZEN_ALL) if at % 29 == 5)
+FROZEN_S = 700
+"""Longer than a lease, and than anybody's patience."""
 LEAP_S = 600
 CHARGE, FUNDS = 9_000, 10_000_000
 UNTOLD = frozenset(("timeout", "lost", "garbage"))
@@ -67,6 +72,7 @@ class Killer:
         self.clock = clock
         self.point = ""
         self.victim = 0
+        self.signal = signal.SIGKILL
 
     async def __call__(self, scope, receive, send):
         if self.point:
@@ -84,9 +90,9 @@ class Killer:
             return message
 
         async def answer(said):
-            if adds:
-                os.kill(self.victim, signal.SIGKILL)
-            else:
+            if adds and self.point:
+                os.kill(self.victim, self.signal)
+            if not adds or self.signal is signal.SIGSTOP:
                 await send(said)
 
         await self.box(scope, again, answer)
@@ -106,17 +112,53 @@ class Panel:
     async def kill_api(self, point, form):
         return await self._kill(Plan(point, self.url, now(), form=form))
 
-    async def _kill(self, plan):
+    async def freeze_worker(self, point):
+        """Runs a worker that stands still at a point while another takes over, and then goes on as if nothing had been;
+        returns whether it got there."""
+        victim = await self._begin(
+            Plan(point, self.url, self.clock.at, self.address, frozen_s=FROZEN_S), signal.SIGSTOP
+        )
+        while not (stands := stands_still(victim.pid)) and victim.returncode is None:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        self.killer.point = ""
+        self.clock.forward(FROZEN_S)
+        if stands:
+            # What it holds locked in a transaction is free once PostgreSQL has lost patience with it.
+            await until(self.nobody_holds_locks)
+            await self.goes_on()
+            victim.send_signal(signal.SIGCONT)
+        said = await self._heard(victim)
+        assert (0, b"survived") == (await victim.wait(), said)
+        return stands
+
+    async def _begin(self, plan, halting):
         victim = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.faults.victim",
             stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environ(),
         )  # fmt: skip
-        self.killer.victim, self.killer.point = victim.pid, plan.point
-        said, _ = await victim.communicate(msgspec.json.encode(plan))
+        self.killer.victim, self.killer.point, self.killer.signal = victim.pid, plan.point, halting
+        pipe = victim.stdin
+        assert pipe is not None
+        pipe.write(msgspec.json.encode(plan))
+        pipe.close()
+        return victim
+
+    async def _heard(self, victim):
+        assert victim.stdout is not None
+        return await victim.stdout.read()
+
+    async def _kill(self, plan):
+        victim = await self._begin(plan, signal.SIGKILL)
+        said = await self._heard(victim)
+        await victim.wait()
         self.killer.point = ""
         self.clock.forward(100)
         assert (victim.returncode, said) in ((-signal.SIGKILL, b""), (0, b"survived"))
         return victim.returncode != 0
+
+    async def nobody_holds_locks(self):
+        query = "select from pg_stat_activity where datname = current_database() and state = 'idle in transaction'"
+        return [] == await fetch(self.conn, query)
 
     async def goes_on(self):
         """Another worker takes over: leases run out, the rest is done."""
@@ -135,6 +177,15 @@ class Panel:
 
     async def bought(self):
         return (await fetch(self.conn, "select count(*) from sandbox_order"))[0][0]
+
+
+def stands_still(pid):
+    """Whether a process has been stopped."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return told.rpartition(")")[2].split()[0] == "T"
 
 
 @asynccontextmanager
@@ -170,6 +221,20 @@ async def test_a_worker_killed_anywhere_leaves_an_order_that_is_bought_at_most_o
     number = await panel.api.add(panel.ann.key, link=f"https://example.com/{behaviour}")
     assert is_reached(point, behaviour) == await panel.kill_worker(point)
     await panel.goes_on()
+    await check(panel, number, point, behaviour)
+
+
+@pytest.mark.parametrize(("point", "behaviour"), FROZEN)
+async def test_a_worker_frozen_anywhere_that_wakes_up_later_changes_nothing_wrongly(panel, point, behaviour):
+    """Its lease has run out and another has taken over when it goes on where it stood."""
+    number = await panel.api.add(panel.ann.key, link=f"https://example.com/{behaviour}")
+    assert is_reached(point, behaviour) == await panel.freeze_worker(point)
+    await panel.goes_on()
+    await check(panel, number, point, behaviour)
+
+
+async def check(panel, number, point, behaviour):
+    """The order was bought at most once, and its money is where the provider's book says."""
     tries, bought = await panel.tries(number), await panel.bought()
     state, charge, earned, refunded = await panel.order(number)
     assert bought <= 1

@@ -1,12 +1,13 @@
-"""A process that dies at a labelled point: ``python -m tests.faults.victim`` reads a plan and says ``survived`` if it
-never got there."""
+"""A process that dies, or stands still, at a labelled point: ``python -m tests.faults.victim`` reads a plan and says
+``survived`` if it lives to its end."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -16,46 +17,69 @@ from tests.panel import Clock, open_api
 from tests.works import Works
 
 from opensmm.actions import dispatch as dispatching
+from opensmm.actions.lane import Rejected
 from opensmm.actions.placing import Deciding, Keeping
 from opensmm.actions.progress import Following
+from opensmm.base.faults import Unavailable
 from opensmm.providers.client import Client
 from opensmm.store import connection as db
 from opensmm.store import dispatch, endings, placing, posts, progress, refill_tasks
 
 
 class Plan(Struct, frozen=True):
-    """``provider``: its address, for a worker; empty: an API that is to answer ``form``."""
+    """``provider``: its address, for a worker; empty: an API that is to answer ``form``.
+
+    ``frozen_s``: it stands still at its point until it is sent SIGCONT, and sees then that so much time has passed; 0:
+    it dies there.
+    """
 
     point: str
     database: str
     at: datetime
     provider: str = ""
     form: dict[str, str] = {}
+    frozen_s: int = 0
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+class Victim:
+    """What becomes of this process at its point, the first time it gets there."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.frozen_s = 0
+        self.met = False
+
+    def halt(self) -> None:
+        if not self.frozen_s:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif not self.met:
+            self.met = True
+            os.kill(os.getpid(), signal.SIGSTOP)
+            self.clock.at += timedelta(seconds=self.frozen_s)
+
+
+VICTIM: Final = Victim()
 
 
 def _before(owner: Any, name: str) -> None:
     whole = getattr(owner, name)
 
-    async def dying(*values: Any, **named: Any) -> Any:
-        die()
+    async def halting(*values: Any, **named: Any) -> Any:
+        VICTIM.halt()
         return await whole(*values, **named)
 
-    setattr(owner, name, dying)
+    setattr(owner, name, halting)
 
 
 def _after(owner: Any, name: str) -> None:
     whole = getattr(owner, name)
 
-    async def dying(*values: Any, **named: Any) -> Any:
+    async def halting(*values: Any, **named: Any) -> Any:
         found = await whole(*values, **named)
-        die()
+        VICTIM.halt()
         return found
 
-    setattr(owner, name, dying)
+    setattr(owner, name, halting)
 
 
 Point = tuple[Callable[[Any, str], None], Any, str]
@@ -92,12 +116,12 @@ API: Final[dict[str, Point]] = {
 
 async def work(plan: Plan) -> None:
     """A worker's life until everything that can happen has happened."""
-    clock = Clock()
-    clock.at = plan.at
-    works = Works(plan.database, plan.provider, clock)
+    VICTIM.clock.at, VICTIM.frozen_s = plan.at, plan.frozen_s
+    works = Works(plan.database, plan.provider, VICTIM.clock)
     try:
         for seconds in (0, 1, 9, 60, 60, 600):
-            await works.round(seconds)
+            with contextlib.suppress(Rejected, Unavailable):  # the next round begins anew, as the worker's loops do
+                await works.round(seconds)
     finally:
         await works.close()
 
