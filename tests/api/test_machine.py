@@ -285,7 +285,7 @@ def test_whatever_is_asked_in_whatever_order_the_model_and_the_books_agree(serve
     run_state_machine_as_test(
         OnThisServer,
         settings=settings(
-            max_examples=60,
+            max_examples=40,
             stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),

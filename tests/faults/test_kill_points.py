@@ -42,7 +42,7 @@ CANCELING = ("cancel passed on, not recorded", "cancel recorded, not committed")
 WATCHING = ("subscription heard, not recorded", "post made, not committed")
 REFILLING = ("refill asked for, not recorded", "refill recorded, not committed")
 ALL = tuple(itertools.product(SENDING, BEHAVIOURS))
-CELLS = ALL if WHOLE else tuple(cell for at, cell in enumerate(ALL) if at % 7 == 0)
+CELLS = ALL if WHOLE else tuple(cell for at, cell in enumerate(ALL) if at % 11 == 0)
 FROZEN_ALL = tuple(cell for cell in ALL if cell[0] != "asked, not taken in")
 FROZEN = FROZEN_ALL if WHOLE else tuple(cell for at, cell in enumerate(FROZEN_ALL) if at % 29 == 5)
 FROZEN_S = 700

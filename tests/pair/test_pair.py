@@ -27,7 +27,7 @@ from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.offers import RouteTo
 from opensmm.store.providers import ProviderRow
 
-ORDERS = int(os.environ.get("OPENSMM_TEST_PAIR", "300"))
+ORDERS = int(os.environ.get("OPENSMM_TEST_PAIR", "200"))
 SEED = int(os.environ.get("OPENSMM_TEST_SEED", "0")) or random.randrange(10**6)
 AT_ONCE = 50
 STORM = 0.08
@@ -202,5 +202,5 @@ async def test_two_panels_agree_on_every_order_and_every_unit_of_money(database,
         sys.stderr.write(f"{dialect}: {dict(pair.weather.seen)}, settled by hand: {pair.by_hand}\n")
         assert [] == await pair.unended()
         await reconcile(pair, Decimal(0) if dialect == "v2" else V1_TOLERANCE)
-        if share and ORDERS >= 300:
+        if share and ORDERS >= 200:
             assert set(FAULTS) <= set(pair.weather.seen)
