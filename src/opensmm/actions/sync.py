@@ -17,9 +17,9 @@ from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.importing import Terms, our_rate
-from opensmm.domain.offers import Off, Offer, Offered, cheapest_first
+from opensmm.domain.offers import Off, Offer, cheapest_first
 from opensmm.domain.sync import Judged, Line, doubt, judge, words
-from opensmm.providers.client import Client, Provider
+from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
 from opensmm.store import audit, catalogue, offers
 from opensmm.store import sync as rows
@@ -210,10 +210,6 @@ async def set_below_cost(connection: Connection, wanted: BelowCost, *, actor: st
         await audit.note(connection, actor, "panel.below_cost", ["panel"], now, _json({"below_cost": wanted}))
 
 
-class _Asked(Struct, frozen=True):
-    provider: ProviderId
-
-
 class Syncing:
     """Reads the price lists of live panels, one at a time, when their turn has come."""
 
@@ -224,11 +220,11 @@ class Syncing:
 
     async def step(self) -> int:
         """Reads the list that has waited longest, if its time has come; returns how many were taken over."""
-        known, now = self._callable(), self._clock()
+        known, now = self._desk.panels, self._clock()
         provider = await write(self._line, lambda connection: rows.due(connection, known, now))
         if provider is None:
             return 0
-        said = await self._desk.ask_about([_Asked(provider)], _ask)
+        said = await self._desk.ask_panels([provider], Client.services)
         fault = await self._take(provider, said[0][1].offers, now) if said else NO_ANSWER
         if fault:
             log.warning("a price list was not taken over", provider=provider, why=fault)
@@ -255,11 +251,3 @@ class Syncing:
         if newest is not None and newest > asked:
             return None
         return await take(connection, provider, told, actor=ACTOR, now=self._clock())
-
-    def _callable(self) -> list[ProviderId]:
-        return [one for one, contact in self._desk.contacts.items() if isinstance(contact.provider, Client)]
-
-
-async def _ask(provider: Provider, group: Sequence[_Asked]) -> list[Offered]:
-    assert isinstance(provider, Client)
-    return [await provider.services()] * len(group)

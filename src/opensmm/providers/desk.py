@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -41,6 +41,12 @@ Item = TypeVar("Item", bound=AtProvider)
 Said = TypeVar("Said")
 
 
+class _Panel(Struct, frozen=True):
+    """A panel asked for what is its own, not of an order."""
+
+    provider: ProviderId
+
+
 class Contact(Struct, frozen=True):
     row: ProviderRow
     provider: Provider
@@ -70,8 +76,9 @@ class Desk:
         return not self._contacts
 
     @property
-    def contacts(self) -> Mapping[ProviderId, Contact]:
-        return self._contacts
+    def panels(self) -> list[ProviderId]:
+        """Those that have a balance and a price list to tell."""
+        return [one for one, contact in self._contacts.items() if isinstance(contact.provider, Client)]
 
     def contact(self, provider: ProviderId) -> Contact | None:
         return self._contacts.get(provider)
@@ -144,6 +151,18 @@ class Desk:
             )
         )
         return [(item, said) for pairs in answers if pairs is not None for item, said in pairs]
+
+    async def ask_panels(
+        self, panels: Iterable[ProviderId], call: Callable[[Client], Awaitable[Said]]
+    ) -> list[tuple[ProviderId, Said]]:
+        """Asks each of some panels once; those that do not answer are left out."""
+
+        async def ask(provider: Provider, group: Sequence[_Panel]) -> list[Said]:
+            assert isinstance(provider, Client)
+            return [await call(provider)] * len(group)
+
+        told = await self.ask_about([_Panel(provider) for provider in panels], ask)
+        return [(asked.provider, said) for asked, said in told]
 
     def _begins(self, provider: ProviderId, count: int) -> range:
         """Where calls begin: one call alone where it is to tell whether the provider answers again."""
