@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-import msgspec
 from msgspec import structs
 
 from opensmm.base.faults import Fault
@@ -69,7 +68,7 @@ async def state_delivery(
     detail = {"method": method, "services": [one.id for one in stated], "put_on_sale": put_on_sale}
     async with connection.transaction():
         await _save(connection, stated)
-        await audit.note(connection, actor, "service.deliver", [method], now, msgspec.json.encode(detail).decode())
+        await audit.note(connection, actor, "service.deliver", [method], now, detail)
 
 
 async def state_refills(
@@ -83,7 +82,7 @@ async def state_refills(
             await staff.provide(connection)
         await _save(connection, stated)
         subject = ",".join(sorted(changes))
-        await audit.note(connection, actor, "service.refill", [subject], now, msgspec.json.encode(detail).decode())
+        await audit.note(connection, actor, "service.refill", [subject], now, detail)
 
 
 async def _save(connection: Connection, services: Sequence[Service]) -> list[ServiceId]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-import msgspec
 import psycopg
 from msgspec import Struct
 
@@ -88,8 +87,7 @@ async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, S
 
 
 async def _note(connection: Connection, order: OrderId, action: str, by: By, detail: Mapping[str, object]) -> None:
-    text = msgspec.json.encode({"reason": by.reason, **detail}).decode()
-    await audit.note(connection, by.actor, action, [str(order)], by.now, text)
+    await audit.note(connection, by.actor, action, [str(order)], by.now, {"reason": by.reason, **detail})
 
 
 def _ended(order: OrderId, one: RunEnding, was: rows.Tried, by: By) -> Note:

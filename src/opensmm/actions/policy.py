@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-import msgspec
 from msgspec import Struct, structs
 
 from opensmm.base.faults import Fault
@@ -64,7 +63,7 @@ async def add_rule(connection: Connection, wanted: Wanted, *, take_off_sale: boo
         rule = Rule(number, wanted.kind, value, wanted.reason)
         met = await _take_off_sale(connection, rule, allowed=take_off_sale)
         detail = {"kind": rule.kind, "value": value, "reason": rule.reason, "off_sale": [one.id for one in met]}
-        await audit.note(connection, actor, "policy.add", [str(number)], now, msgspec.json.encode(detail).decode())
+        await audit.note(connection, actor, "policy.add", [str(number)], now, detail)
     return Added(rule, tuple(met))
 
 
@@ -95,8 +94,7 @@ async def remove_rules(
         await rows.add(
             connection, [Wanted(rule.kind, rule.value, reason, removes=rule.id) for rule in gone], version, actor, now
         )
-        detail = msgspec.json.encode({"reason": reason}).decode()
-        await audit.note(connection, actor, "policy.remove", [str(rule.id) for rule in gone], now, detail)
+        await audit.note(connection, actor, "policy.remove", [str(rule.id) for rule in gone], now, {"reason": reason})
     return gone
 
 

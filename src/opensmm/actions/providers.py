@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
 from msgspec import structs
 
 from opensmm.actions import sync
@@ -67,11 +66,10 @@ def _check_url(url: str, *, private: bool) -> None:
         raise Refused(f"{url!r}: {fault}")
 
 
-def _said(row: ProviderRow) -> str:
+def _said(row: ProviderRow) -> dict[str, object]:
     """What an audit row tells of a provider: its settings, and nothing of its key."""
-    told = {"name": row.name, "url": row.url, "dialect": row.dialect, "currency": row.currency, "enabled": row.enabled}
-    limits = {"concurrency": row.concurrency, "calls_per_second": row.calls_per_second}
-    return msgspec.json.encode(told | limits | {"exchange_rate": row.exchange_rate}).decode()
+    told = ("name", "url", "dialect", "currency", "enabled", "concurrency", "calls_per_second", "exchange_rate")
+    return {name: getattr(row, name) for name in told}
 
 
 async def set_routes(
@@ -96,5 +94,5 @@ async def set_routes(
     await offers.set_cheapest_first(connection, [service], by_cost)
     await sync.follow(connection, [service], now)
     said = {"routes": [f"{route.provider}:{route.provider_service}" for route in order], "by_cost": by_cost}
-    await audit.note(connection, actor, "route.set", [str(service)], now, msgspec.json.encode(said).decode())
+    await audit.note(connection, actor, "route.set", [str(service)], now, said)
     return order

@@ -3,8 +3,6 @@
 from datetime import datetime
 from enum import StrEnum
 
-import msgspec
-
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, RefillId
@@ -36,7 +34,7 @@ async def buy(
         if not 0 < quantity <= wanted.quantity or (wanted.packaged and quantity != 1):
             return NotBought.QUANTITY
         order = await rows.buy(connection, refill, wanted, quantity, now)
-        detail = msgspec.json.encode({"order": order, "quantity": quantity, "for": wanted.order}).decode()
+        detail = {"order": order, "quantity": quantity, "for": wanted.order}
         await audit.note(connection, actor, "staff.refill_buy", [str(refill)], now, detail)
     return order
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-import msgspec
 from msgspec import structs
 
 from opensmm.actions import endings, progress
@@ -47,9 +46,9 @@ async def report(connection: Connection, batch: Sequence[StaffReport], *, actor:
     return outcomes
 
 
-def _detail(said: StaffReport) -> str:
+def _detail(said: StaffReport) -> dict[str, object]:
     told = {name: value for name, value in structs.asdict(said).items() if name not in ("order", "step")}
-    return msgspec.json.encode({name: value for name, value in told.items() if value not in (None, "")}).decode()
+    return {name: value for name, value in told.items() if value not in (None, "")}
 
 
 class _Desk:

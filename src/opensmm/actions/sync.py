@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-import msgspec
 import structlog
 from msgspec import Struct, structs
 
@@ -87,7 +86,7 @@ async def take(
         news = _news(judged)
         if news:
             said = {str(one.service): one.says for one in news}
-            await audit.note(connection, actor, "provider.sync", [str(provider)], now, _json(said))
+            await audit.note(connection, actor, "provider.sync", [str(provider)], now, said)
         released = await rows.go_on(connection, services, now)
         await rows.taken(connection, provider, now)
     return Taken(news, moved, released)
@@ -144,10 +143,6 @@ def _news(judged: Sequence[Judged]) -> list[News]:
     return [one for one in told if one.says]
 
 
-def _json(said: object) -> str:
-    return msgspec.json.encode(said).decode()
-
-
 async def approve(
     connection: Connection,
     services: Sequence[ServiceId],
@@ -170,7 +165,7 @@ async def approve(
             await catalogue.save_services(connection, approved)
         await rows.go_on(connection, locked, now)
         for one in approved:
-            said = _json({"cost": one.cost, "rate": one.rate})
+            said = {"cost": one.cost, "rate": one.rate}
             await audit.note(connection, actor, "service.approve", [str(one.id)], now, said)
     return approved
 
@@ -199,7 +194,7 @@ async def set_following(
         await catalogue.hold(connection)
         await rows.follow(connection, provider, wanted)
         said = {name: value for name, value in structs.asdict(wanted).items() if name not in ("synced", "sync_fault")}
-        await audit.note(connection, actor, "provider.follow", [str(provider)], now, _json(said))
+        await audit.note(connection, actor, "provider.follow", [str(provider)], now, said)
         await follow_all(connection, provider, now)
 
 
@@ -207,7 +202,7 @@ async def set_below_cost(connection: Connection, wanted: BelowCost, *, actor: st
     """Says what becomes of orders for what costs more than its customer pays."""
     async with connection.transaction():
         await rows.set_below_cost(connection, wanted)
-        await audit.note(connection, actor, "panel.below_cost", ["panel"], now, _json({"below_cost": wanted}))
+        await audit.note(connection, actor, "panel.below_cost", ["panel"], now, {"below_cost": wanted})
 
 
 class Syncing:

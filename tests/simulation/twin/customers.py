@@ -42,7 +42,7 @@ async def deposit(
 
 
 async def note(
-    connection: Connection, actor: str, action: str, subjects: Sequence[str], now: datetime, detail: str = "{}"
+    connection: Connection, actor: str, action: str, subjects: Sequence[str], now: datetime, detail: object = None
 ) -> None:
     """The audit's rows are looked at by the tests of the actions."""
 
