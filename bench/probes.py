@@ -22,6 +22,8 @@ READ_WARM_S: Final = 0.25
 READ_TURNS: Final = 2
 READ_SHARE: Final = 1 / 3
 """How much of a write's reading time each turn of a read gets."""
+READING_LEAST_S: Final = 0.3
+"""Answers come in waves of 64 at a time: less than this may see none of the slowest."""
 SERVICES_CONNECTIONS: Final = 8
 STEADY_SHARE: Final = 1 / 4
 """Of the top rate: the adds that come in while a service is edited."""
@@ -60,7 +62,7 @@ class Round(Struct):
     def plan(self, server: Server, kind: str) -> Plan:
         """A load of 64 connections. Each round's requests differ, those of its two sides do not."""
         writes = kind.startswith("add")
-        seconds = self.seconds * (1 if writes else READ_SHARE)
+        seconds = max(READING_LEAST_S, self.seconds * (1 if writes else READ_SHARE))
         return Plan(
             port=server.port,
             kind=kind,

@@ -1,4 +1,4 @@
-"""Databases for tests: one server for the whole run, one template, and a fresh database for each test that asks."""
+"""Databases for tests: a server for each process of a run, one template, and a fresh database for each test that asks."""
 
 import itertools
 import json
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,11 +60,13 @@ def _clear_leftovers(place: Path) -> None:
     """Removes the servers and folders of test runs that were killed."""
     for folder in place.glob(f"{PREFIX}*"):
         run = folder.name.removeprefix(PREFIX).split("-")[0]
-        if folder.stat().st_uid != os.geteuid() or Path(f"/proc/{run}").exists():
-            continue
-        if (left := Embedded(folder).pid()) is not None:
-            os.kill(left, signal.SIGQUIT)
-        shutil.rmtree(folder, ignore_errors=True)
+        # Runs that start together clear up together.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if folder.stat().st_uid != os.geteuid() or Path(f"/proc/{run}").exists():
+                continue
+            if (left := Embedded(folder).pid()) is not None:
+                os.kill(left, signal.SIGQUIT)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
