@@ -1,4 +1,4 @@
-"""Databases for tests: a server for each process of a run, one template, and a fresh database for each test that asks."""
+"""Databases for tests: a server for each process of a run, one template, a fresh database for each test that asks."""
 
 import itertools
 import json
