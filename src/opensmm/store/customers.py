@@ -9,14 +9,15 @@ from msgspec import Struct
 from opensmm.base.ids import CustomerId
 from opensmm.base.money import Money
 from opensmm.domain.ledger import Transfer
+from opensmm.store import arrays
 from opensmm.store.connection import Connection
 
-_BALANCES: Final = "select id, balance from customer where id = any(%s)"
+_BALANCES: Final = "select id, balance from customer where id = any(%s::bigint[])"
 
 
 async def balances(connection: Connection, customers: Sequence[CustomerId]) -> list[Money]:
     """Each customer's balance, in the order asked; raises KeyError for one that does not exist."""
-    cursor = await connection.execute(_BALANCES, [customers], binary=True)
+    cursor = await connection.execute(_BALANCES, [arrays.numbers(customers)], binary=True)
     found = {row[0]: row[1] for row in await cursor.fetchall()}
     return [Money(found[customer]) for customer in customers]
 

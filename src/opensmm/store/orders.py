@@ -9,6 +9,7 @@ from opensmm.base.ids import CustomerId
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.orders import OrderState
 from opensmm.domain.progress import ListedOrder, OrderView, word
+from opensmm.store import arrays
 from opensmm.store.connection import Connection
 
 _COLUMNS: Final = """
@@ -23,14 +24,14 @@ left join lateral (
   from delivery where order_id = o.id and o.state = 'open'
 ) d on true
 """
-_VIEWS: Final = f"select {_COLUMNS} from orders o {_DELIVERIES} where o.id = any(%s)"
+_VIEWS: Final = f"select {_COLUMNS} from orders o {_DELIVERIES} where o.id = any(%s::bigint[])"
 
 
 async def views(
     connection: Connection, orders: Sequence[int], currency: str
 ) -> dict[int, tuple[CustomerId, OrderView]]:
     """The orders that exist among those asked for, each with its owner."""
-    cursor = await connection.execute(_VIEWS, [orders], binary=True)
+    cursor = await connection.execute(_VIEWS, [arrays.numbers(orders)], binary=True)
     return {row[0]: (row[1], _view(row, currency)) for row in await cursor.fetchall()}
 
 
