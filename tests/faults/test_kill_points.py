@@ -118,8 +118,8 @@ class Panel:
         victim = await self._begin(
             Plan(point, self.url, self.clock.at, self.address, frozen_s=FROZEN_S), signal.SIGSTOP
         )
-        while not (stands := stands_still(victim.pid)) and victim.returncode is None:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
+        await until(lambda: stands_or_ended(victim), within_s=60)
+        stands = stands_still(victim.pid)
         self.killer.point = ""
         self.clock.forward(FROZEN_S)
         if stands:
@@ -186,6 +186,10 @@ def stands_still(pid):
     except (FileNotFoundError, ProcessLookupError):
         return False
     return told.rpartition(")")[2].split()[0] == "T"
+
+
+async def stands_or_ended(victim):
+    return stands_still(victim.pid) or victim.returncode is not None
 
 
 @asynccontextmanager

@@ -17,15 +17,14 @@ from psycopg import AsyncConnection
 from rich.console import Console
 from rich.progress import track
 from tests.pair.weather import FAULTS, before
-from tests.panel import DEFAULT, DRIP, OF_TYPE, PACKAGE, PEPPER, SHAPES, broken, buyer, fetch, now, open_api, stock
+from tests.panel import DEFAULT, DRIP, OF_TYPE, PACKAGE, SHAPES, broken, buyer, fetch, now, open_api, stock
+from tests.panels import add_panel
 from tests.works import TIMEOUT_S, open_works, served
 
 from opensmm.actions import interventions, providers
 from opensmm.actions.interventions import By
-from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.offers import RouteTo
-from opensmm.store.providers import ProviderRow
 
 ORDERS = int(os.environ.get("OPENSMM_TEST_PAIR", "200"))
 SEED = int(os.environ.get("OPENSMM_TEST_SEED", "0")) or random.randrange(10**6)
@@ -89,10 +88,7 @@ async def opened(database, other_database, clock, dialect, share, dice):
 
 async def link(conn, address, key, dialect):
     """Makes the panel at an address the only provider of every service."""
-    row = ProviderRow(
-        ProviderId(0), "upstream", "panel", address, dialect, 0, Decimal(1), "USD", True, 32, 0, None, "", None
-    )
-    provider = await providers.add_provider(conn, row, key, PEPPER, private=True, actor="test", now=now())
+    provider = await add_panel(conn, key, url=address, dialect=dialect, concurrency=32)
     for (number,) in await fetch(conn, "select id from service"):
         routes = [RouteTo(provider, str(number))]
         await providers.set_routes(conn, number, routes, by_cost=False, actor="test", now=now())

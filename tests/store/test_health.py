@@ -150,6 +150,7 @@ async def test_services_that_are_not_sold_as_they_stand_are_named(stocked, now):
     await stocked.execute("update service set cost = 0.91 where id in (3, 4, 6)")
     await stocked.execute("update service set cost = 0.90, halted = 'type' where id = 5")
     await stocked.execute("update service set cost = 999 where id = 8")
+    await stocked.execute("insert into price_list (id, name) values (9, 'Nine')")
     await stocked.execute("insert into price (price_list_id, service_id, rate) values (9, 8, 998), (9, 3, 5)")
     await stocked.execute("update panel set below_cost = 'hold'")
     expected = Shelf(Named(1, (1,)), Named(2, (2, 5)), Named(3, (3, 4, 8)), holds=True)

@@ -9,7 +9,7 @@ from rich.progress import Progress
 from opensmm.actions import importing, sync
 from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, err, fail, now, with_database
 from opensmm.cli.providers import call, found
-from opensmm.cli.sync import percent
+from opensmm.cli.sync import Confirm, percent
 from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
 from opensmm.domain.offers import Offer
 from opensmm.store.connection import Connection
@@ -32,7 +32,7 @@ def import_services(
     into: Annotated[str, typer.Option("--into", help="One category for all of them.")] = "",
     category: Annotated[list[str] | None, typer.Option("--category", help="Theirs to take; repeatable.")] = None,
     search: Annotated[str, typer.Option("--search", help="Words that name or category hold.")] = "",
-    confirm: Annotated[bool, typer.Option("--confirm", help="Take a list that lacks much of what was there.")] = False,
+    confirm: Confirm = False,
     data: Data = None,
     json: Json = False,
 ) -> None:

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import catalogue
-from opensmm.cli.delivery import SHOWN, Choice, meant_services
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.cli.choosing import Ids, NameLike, OfCategory, OfProvider, Write, chosen, meant_services, show_plan
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, with_database
 from opensmm.domain.catalogue import RefillMode, Service
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
@@ -24,19 +23,17 @@ def refill(
         typer.Option("--mode", help="Who refills: the provider that fulfilled it, another that is paid, your staff."),
     ] = None,
     offered: Annotated[bool | None, typer.Option("--offered/--not-offered", help="Whether there are refills.")] = None,
-    service: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Services by their ids.")] = None,
-    provider: Annotated[str, typer.Option("--provider", help="Those that this provider fulfils.")] = "",
-    category: Annotated[str, typer.Option("--category", help="Those of this category.")] = "",
-    name_like: Annotated[str, typer.Option("--name-like", help="Those whose name has this in it.")] = "",
-    write: Annotated[bool, typer.Option("--write", help="Do it; without, only the plan is shown.")] = False,
+    service: Ids = None,
+    provider: OfProvider = "",
+    category: OfCategory = "",
+    name_like: NameLike = "",
+    write: Write = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Say until when refills may be asked for, and who makes them good. Shows what would change; `--write` does it."""
-    choice = Choice(tuple(service or ()), provider, category, name_like)
+    choice = chosen(service, provider, category, name_like)
     changes = _changes(days, mode, lifetime=lifetime, offered=offered)
-    if choice.open:
-        fail("say which services: ids, --provider, --category or --name-like", MISUSED)
 
     async def work(connection: Connection) -> list[Service]:
         async with connection.transaction():
@@ -70,13 +67,15 @@ def _tell(meant: list[Service], changes: dict[str, object], *, written: bool, js
         before = [{"id": one.id, "name": one.name, "from": {n: getattr(one, n) for n in changes}} for one in meant]
         answer({"changes": changes, "written": written and bool(meant), "services": before}, "", json=True)
         return
+    lines = [
+        (
+            str(one.id),
+            one.name,
+            "yes" if one.refill else "no",
+            "lifetime" if one.refill_days is None else f"{one.refill_days} days",
+            one.refill_mode.value,
+        )
+        for one in meant
+    ]
     table = Table("id", "name", "refills", "until", "by", box=None, pad_edge=False)
-    for one in meant[:SHOWN]:
-        until = "lifetime" if one.refill_days is None else f"{one.refill_days} days"
-        table.add_row(str(one.id), escape(one.name), "yes" if one.refill else "no", until, one.refill_mode.value)
-    if meant:
-        out.print(table)
-    if len(meant) > SHOWN:
-        out.print(f"… and {len(meant) - SHOWN} more")
-    done = "changed" if written else "would change from this: --write does it"
-    out.print(f"{len(meant)} services {done}" if meant else "nothing to change")
+    show_plan(table, lines, "changed" if written else "would change from this: --write does it")

@@ -90,6 +90,7 @@ def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: 
     watch_leash()
     settings = uvicorn.Config(
         app,
+        interface="asgi3",
         loop="uvloop",
         http=Protocol,
         ws="none",

@@ -31,6 +31,7 @@ below_cost_verbs: Final = typer.Typer(help="Services that cost more than they ar
 service_verbs.add_typer(quarantine_verbs, name="quarantine")
 service_verbs.add_typer(below_cost_verbs, name="below-cost")
 
+Confirm = Annotated[bool, typer.Option("--confirm", help="Take a list that lacks much of what was there.")]
 Percent = Annotated[str | None, typer.Option("--margin", metavar="PERCENT", help="On top of costs, such as 25.")]
 
 
@@ -47,7 +48,7 @@ def percent(text: str) -> Decimal:
 @provider_verbs.command("sync")
 def sync_now(
     provider: Who,
-    confirm: Annotated[bool, typer.Option("--confirm", help="Take a list that lacks much of what was there.")] = False,
+    confirm: Confirm = False,
     data: Data = None,
     json: Json = False,
 ) -> None:

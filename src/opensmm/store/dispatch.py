@@ -42,11 +42,12 @@ class Claim(Struct, frozen=True):
     begin_by: datetime
 
 
-# The first of the routes still to be tried that the provider lists, and that costs no more than was sold or approved.
-_ROUTE: Final = """(
+ROUTE_IS_OPEN: Final = "r.off is null and (r.cost <= d.ceiling) is not false"
+"""The provider of route ``r`` lists it, and it costs no more than was sold, or approved, for delivery ``d``."""
+# The first of the routes still to be tried that are open.
+_ROUTE: Final = f"""(
     select r.position, r.provider_id, r.provider_service, r.cost from route r
-    where r.service_id = d.service_id and r.position >= d.route and r.off is null
-      and (r.cost <= d.ceiling) is not false
+    where r.service_id = d.service_id and r.position >= d.route and {ROUTE_IS_OPEN}
     order by r.position limit 1) r"""
 _DUE: Final = f"""
   select d.order_id, d.run, d.due, p.id as provider_id, r.provider_service, r.position, r.cost
@@ -82,16 +83,15 @@ with due as materialized ({due}), claimed as (
   select order_id, run, attempt, provider_id, provider_service, cost, 'sending', fence, %(now)s
   from claimed where provider_id is not null
 )
-select c.order_id, c.run, c.attempt, c.fence, c.provider_id, c.provider_service, s.type, o.link, c.quantity, x.details,
-  c.route, (select max(r.position) + 1 from route r where r.service_id = c.service_id and r.off is null
-              and (r.cost <= c.ceiling) is not false), s.hold_when_refused, o.runs,
-  o.interval_min, c.due
-from claimed c join orders o on o.id = c.order_id join service s on s.id = c.service_id
-left join order_detail x on x.order_id = c.order_id
-where c.provider_id is not null order by c.due, c.order_id, c.run
+select d.order_id, d.run, d.attempt, d.fence, d.provider_id, d.provider_service, s.type, o.link, d.quantity, x.details,
+  d.route, (select max(r.position) + 1 from route r where r.service_id = d.service_id and {open}),
+  s.hold_when_refused, o.runs, o.interval_min, d.due
+from claimed d join orders o on o.id = d.order_id join service s on s.id = d.service_id
+left join order_detail x on x.order_id = d.order_id
+where d.provider_id is not null order by d.due, d.order_id, d.run
 """
-_CLAIM: Final = _CLAIMED.format(due=_DUE)
-_CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH)
+_CLAIM: Final = _CLAIMED.format(due=_DUE, open=ROUTE_IS_OPEN)
+_CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH, open=ROUTE_IS_OPEN)
 
 
 async def claim(

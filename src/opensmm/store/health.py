@@ -24,7 +24,7 @@ from opensmm.domain.health import (
     Shelf,
     Waiting,
 )
-from opensmm.store import workers
+from opensmm.store import sync, workers
 from opensmm.store.connection import Connection
 
 _DUE: Final = """
@@ -80,10 +80,7 @@ _QUARANTINED: Final = """
 select r.service_id from route r join service s on s.id = r.service_id and s.on_sale where r.quarantined is not null
 """
 _HALTED: Final = "select id from service where on_sale and halted in ('gone', 'type')"
-_BELOW_COST: Final = """
-select s.id from service s where s.on_sale and s.halted is null and not s.free and s.cost is not null
-  and (s.rate < s.cost or exists (select from price p where p.service_id = s.id and p.rate < s.cost))
-"""
+_BELOW_COST: Final = f"select id from ({sync.BELOW_COST}) b"
 _NAMED: Final = """
 with found as (select distinct id from ({}) f (id))
 select (select count(*) from found), array(select id from found order by id limit %(named)s)

@@ -140,7 +140,6 @@ select r.provider_service, r.service_id, not exists (
   select from route o where o.service_id = r.service_id and o.provider_id <> r.provider_id)
 from route r where r.provider_id = %s order by r.service_id
 """
-_HOLD_NUMBERS: Final = "select id from panel for update"
 _LAST: Final = "select coalesce(max(id), 0), coalesce(max(position), 0) from service"
 
 
@@ -152,7 +151,7 @@ async def routed_to(connection: Connection, provider: ProviderId) -> list[tuple[
 
 async def last_numbers(connection: Connection) -> tuple[int, int]:
     """The highest id and position of a service; nobody else hands out new ones until the transaction ends."""
-    await connection.execute(_HOLD_NUMBERS)
+    await catalogue.hold(connection)
     row = await (await connection.execute(_LAST)).fetchone()
     assert row is not None
     return row[0], row[1]

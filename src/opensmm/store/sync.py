@@ -15,6 +15,7 @@ from opensmm.domain.offers import Off, Offer, RouteTo
 from opensmm.domain.sync import Judged, Line, Route, Rules, Standing
 from opensmm.store import catalogue
 from opensmm.store.connection import Connection
+from opensmm.store.dispatch import ROUTE_IS_OPEN
 
 # One at a time, so that lists are not fetched all at once: the one that has waited longest.
 _DUE: Final = """
@@ -137,13 +138,12 @@ async def keep(connection: Connection, judged: Sequence[Judged]) -> None:
         await connection.execute(_KEEP_SERVICES, [await catalogue.bump(connection), *values])
 
 
-_GO_ON: Final = """
+_GO_ON: Final = f"""
 with held as materialized (
   select d.order_id, d.run from delivery d
   where d.state = 'held' and d.service_id = any(%(services)s) and d.cancel_asked is null
     and not exists (select from attempt t where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt)
-    and exists (select from route r where r.service_id = d.service_id and r.position >= d.route and r.off is null
-                  and (r.cost <= d.ceiling) is not false)
+    and exists (select from route r where r.service_id = d.service_id and r.position >= d.route and {ROUTE_IS_OPEN})
   order by d.order_id, d.run for update of d skip locked
 )
 update delivery d set state = 'queued', due = %(now)s, lease_until = null
@@ -201,14 +201,16 @@ async def set_below_cost(connection: Connection, wanted: BelowCost) -> None:
 _SET_ASIDE: Final = """
 select distinct r.service_id from route r where r.quarantined is not null order by 1
 """
-_BELOW_COST: Final = """
+BELOW_COST: Final = """
 select s.id, s.name, s.cost, s.rate, null from service s
 where s.on_sale and s.halted is null and not s.free and s.rate < s.cost
 union all
 select s.id, s.name, s.cost, p.rate, l.name from service s
 join price p on p.service_id = s.id and p.rate < s.cost join price_list l on l.id = p.price_list_id
-where s.on_sale and s.halted is null and not s.free order by 1, 5 nulls first limit %s
+where s.on_sale and s.halted is null and not s.free
 """
+"""What costs more than it is sold at: service, its name, its cost, the rate, and the price list that has that rate."""
+_BELOW_COST: Final = f"{BELOW_COST} order by 1, 5 nulls first limit %s"
 
 
 async def in_quarantine(connection: Connection) -> list[Line]:
