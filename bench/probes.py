@@ -19,7 +19,7 @@ from bench.site import ROOT, Failed, Server, Site, environment, load
 
 WRITE_WARM_S: Final = 1.0
 READ_WARM_S: Final = 0.25
-READ_TURNS: Final = 2
+READ_TURNS: Final = 4
 READ_SHARE: Final = 1 / 3
 """How much of a write's reading time each turn of a read gets."""
 READING_LEAST_S: Final = 0.3

@@ -49,7 +49,11 @@ async def served(application: Application, *, lifespan: bool = False) -> AsyncIt
     """An application behind a port of its own on the loopback; yields its address."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        application, log_level="critical", lifespan="on" if lifespan else "off", timeout_graceful_shutdown=0
+        application,
+        interface="asgi3",
+        log_level="critical",
+        lifespan="on" if lifespan else "off",
+        timeout_graceful_shutdown=0,
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))

@@ -1,5 +1,7 @@
 """The ASGI application behind one port: ``/api`` and ``/healthz`` are the API's, the rest the pages."""
 
+from collections.abc import Awaitable
+
 from opensmm.api.body import Receive, Scope, Send
 from opensmm.api.endpoint import HEALTH, Endpoint
 from opensmm.web.pages import Pages
@@ -12,16 +14,15 @@ class Application:
         self._endpoint = endpoint
         self._pages = pages
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """What is to be awaited is the floor's own: a layer between them would be passed at every step of a request."""
         if scope["type"] == "http":
             if self._pages is None or scope["path"].startswith("/api/") or scope["path"] == HEALTH:
-                await self._endpoint(scope, receive, send)
-            else:
-                await self._pages(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._live(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1000})
+                return self._endpoint(scope, receive, send)
+            return self._pages(scope, receive, send)
+        if scope["type"] == "lifespan":
+            return self._live(receive, send)
+        return send({"type": "websocket.close", "code": 1000})
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

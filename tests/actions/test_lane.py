@@ -25,7 +25,7 @@ class Counter:
 async def hold(lane, counter):
     """One ask that keeps the lane busy until ``counter.open`` is set."""
     counter.open.clear()
-    first = asyncio.create_task(lane.ask(0))
+    first = lane.ask(0)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return first
@@ -41,7 +41,7 @@ async def test_those_who_wait_together_share_a_batch_and_get_their_own_answers()
     counter = Counter()
     lane = Lane(counter)
     first = await hold(lane, counter)
-    others = [asyncio.create_task(lane.ask(at)) for at in range(1, 6)]
+    others = [lane.ask(at) for at in range(1, 6)]
     await asyncio.sleep(0)
     counter.open.set()
     assert [0, 10, 20, 30, 40, 50] == [await first, *await asyncio.gather(*others)]
@@ -52,7 +52,7 @@ async def test_a_batch_takes_no_more_than_its_limit_oldest_first():
     counter = Counter()
     lane = Lane(counter, most=3)
     first = await hold(lane, counter)
-    others = [asyncio.create_task(lane.ask(at)) for at in range(1, 8)]
+    others = [lane.ask(at) for at in range(1, 8)]
     await asyncio.sleep(0)
     counter.open.set()
     await asyncio.gather(first, *others)
@@ -63,8 +63,8 @@ async def test_no_owner_gets_more_than_its_share_while_others_wait():
     counter = Counter()
     lane = Lane(counter, most=4)
     first = await hold(lane, counter)
-    big = [asyncio.create_task(lane.ask(at, owner=1)) for at in range(1, 7)]
-    small = [asyncio.create_task(lane.ask(at, owner=2)) for at in (101, 102)]
+    big = [lane.ask(at, owner=1) for at in range(1, 7)]
+    small = [lane.ask(at, owner=2) for at in (101, 102)]
     await asyncio.sleep(0)
     counter.open.set()
     await asyncio.gather(first, *big, *small)
@@ -75,7 +75,7 @@ async def test_beyond_the_bound_the_next_is_refused_at_once():
     counter = Counter()
     lane = Lane(counter, bound=4)
     first = await hold(lane, counter)
-    waiting = [asyncio.create_task(lane.ask(at, owner=at)) for at in range(1, 5)]
+    waiting = [lane.ask(at, owner=at) for at in range(1, 5)]
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
         await lane.ask(9, owner=9)
@@ -87,11 +87,11 @@ async def test_one_owner_may_fill_half_of_the_bound_and_leaves_room_for_others()
     counter = Counter()
     lane = Lane(counter, bound=4)
     first = await hold(lane, counter)
-    waiting = [asyncio.create_task(lane.ask(at, owner=1)) for at in (1, 2)]
+    waiting = [lane.ask(at, owner=1) for at in (1, 2)]
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
         await lane.ask(3, owner=1)
-    other = asyncio.create_task(lane.ask(4, owner=2))
+    other = lane.ask(4, owner=2)
     await asyncio.sleep(0)
     counter.open.set()
     assert [0, 10, 20, 40] == await asyncio.gather(first, *waiting, other)
@@ -146,7 +146,7 @@ async def test_a_caller_that_gave_up_changes_nothing_for_the_others():
     counter = Counter()
     lane = Lane(counter)
     first = await hold(lane, counter)
-    waiting = [asyncio.create_task(lane.ask(at)) for at in (1, 2, 3)]
+    waiting = [lane.ask(at) for at in (1, 2, 3)]
     await asyncio.sleep(0)
     waiting[1].cancel()
     await asyncio.sleep(0)

@@ -26,7 +26,7 @@ async def serving(endpoint):
     """The real server with less patience; yields its port."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        Application(endpoint), http=server.Protocol, ws="none", lifespan="off", log_level="critical",
+        Application(endpoint), interface="asgi3", http=server.Protocol, ws="none", lifespan="off", log_level="critical",
         timeout_keep_alive=1, timeout_graceful_shutdown=0,
     )  # fmt: skip
     config.load()

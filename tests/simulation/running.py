@@ -59,10 +59,10 @@ class Broken(BaseException):
 
 
 class Task:
-    """A coroutine of a process, and what it waits for."""
+    """What a process has begun, and what it waits for."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], name: str, done: Done | None = None) -> None:
-        self.coroutine = coroutine
+    def __init__(self, begun: Awaitable[Any], name: str, done: Done | None = None) -> None:
+        self.steps = begun.__await__()
         self.name = name
         self.done = done
         self.pause = Pause("start")
@@ -86,8 +86,8 @@ class Process:
         """Starts as a process that knows nothing."""
         raise NotImplementedError
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str, done: Done | None = None) -> Task:
-        task = Task(coroutine, name, done)
+    def spawn(self, begun: Awaitable[Any], name: str, done: Done | None = None) -> Task:
+        task = Task(begun, name, done)
         self.tasks.append(task)
         return task
 
@@ -98,7 +98,7 @@ class Process:
         """Lets a task run to its next pause, or to its end."""
         result, error = None, None
         try:
-            task.pause = task.coroutine.send(None)
+            task.pause = next(task.steps)
             return
         except StopIteration as stop:
             result = stop.value
@@ -112,7 +112,7 @@ class Process:
         """Forgets everything; returns where each task stood."""
         stood = [f"{task.name}:{task.pause.at}" for task in self.tasks]
         for task in self.tasks:
-            task.coroutine.close()
+            task.steps.close()
         self.tasks = []
         return stood
 

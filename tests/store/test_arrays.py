@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from opensmm.store.arrays import absent_or, flags, numbers, texts, words
+from opensmm.store.arrays import absent_or, flags, hashes, numbers, texts, words
 
 HARD = [
     ["plain", "with spaces", ""],
@@ -39,3 +39,4 @@ async def test_numbers_names_and_flags(conn):
     assert [1, -2] == await read(conn, numbers([1, -2]), "bigint")
     assert ["open", "in_progress"] == await read(conn, words(["open", "in_progress"]), "text")
     assert [True, False] == await read(conn, flags([True, False]), "bool")
+    assert [b'\x00\\"', b"", b"\xff"] == await read(conn, hashes([b'\x00\\"', b"", b"\xff"]), "bytea")

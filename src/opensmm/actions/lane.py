@@ -60,8 +60,8 @@ class Lane(Generic[Ask, Answer]):
         self._runner: asyncio.Task[None] | None = None
         self._traffic = TRAFFIC.setdefault(name, Traffic()) if name else Traffic()
 
-    async def ask(self, ask: Ask, owner: int = 0) -> Answer:
-        """The answer to one ask; raises Overloaded where too many wait, Unavailable where the batch failed."""
+    def ask(self, ask: Ask, owner: int = 0) -> asyncio.Future[Answer]:
+        """The answer to one ask, Unavailable where its batch failed; raises Overloaded where too many wait."""
         queue = self._queue
         if len(queue) >= self._bound // 2:
             self._refuse_when_full(owner)
@@ -70,7 +70,7 @@ class Lane(Generic[Ask, Answer]):
         self._traffic.asked += 1
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
-        return await answer
+        return answer
 
     def _refuse_when_full(self, owner: int) -> None:
         waiting = len(self._queue)

@@ -1,6 +1,6 @@
 """All that the API can do, as one object: the lanes, each over a connection of its own."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
 from opensmm.actions import reading
@@ -68,28 +68,30 @@ class Panel:
         """Places one order, or refuses it."""
         return self._placing.place(caller, ask, habits)
 
-    async def statuses(self, caller: Caller, ids: asks.Ids) -> Sequence[OrderView | Refused]:
-        return await self._statuses.ask((caller.customer, ids), caller.customer)
+    def statuses(self, caller: Caller, ids: asks.Ids) -> Awaitable[Sequence[OrderView | Refused]]:
+        return self._statuses.ask((caller.customer, ids), caller.customer)
 
-    async def extended(self, caller: Caller, views: Sequence[OrderView | Refused]) -> Sequence[OrderView | Refused]:
+    def extended(
+        self, caller: Caller, views: Sequence[OrderView | Refused]
+    ) -> Awaitable[Sequence[OrderView | Refused]]:
         """The answers of ``statuses`` with what an extended status tells beside."""
-        return await self._extended.ask(views, caller.customer)
+        return self._extended.ask(views, caller.customer)
 
     async def balance(self, caller: Caller) -> BalanceView:
         amount = await self._balances.ask(caller.customer, caller.customer)
         return BalanceView(amount, self.shelf.catalogue.currency)
 
-    async def orders(self, caller: Caller, ask: asks.OrderList) -> Sequence[ListedOrder]:
-        return await self._lists.ask((caller.customer, ask), caller.customer)
+    def orders(self, caller: Caller, ask: asks.OrderList) -> Awaitable[Sequence[ListedOrder]]:
+        return self._lists.ask((caller.customer, ask), caller.customer)
 
-    async def refill(self, caller: Caller, ids: asks.Ids) -> Sequence[RefillId | Refused]:
-        return await self._refills.ask((caller.customer, ids), caller.customer)
+    def refill(self, caller: Caller, ids: asks.Ids) -> Awaitable[Sequence[RefillId | Refused]]:
+        return self._refills.ask((caller.customer, ids), caller.customer)
 
-    async def refill_statuses(self, caller: Caller, ask: asks.RefillStatus) -> Sequence[Refill | Refused]:
-        return await self._refill_statuses.ask((caller.customer, ask), caller.customer)
+    def refill_statuses(self, caller: Caller, ask: asks.RefillStatus) -> Awaitable[Sequence[Refill | Refused]]:
+        return self._refill_statuses.ask((caller.customer, ask), caller.customer)
 
-    async def cancel(self, caller: Caller, ids: asks.Ids) -> Sequence[Refused | None]:
-        return await self._cancels.ask((caller.customer, ids), caller.customer)
+    def cancel(self, caller: Caller, ids: asks.Ids) -> Awaitable[Sequence[Refused | None]]:
+        return self._cancels.ask((caller.customer, ids), caller.customer)
 
     async def _newest(self, batch: Sequence[tuple[CustomerId, asks.OrderList]]) -> list[Sequence[ListedOrder]]:
         currency = self.shelf.catalogue.currency

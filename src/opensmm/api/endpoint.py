@@ -24,7 +24,6 @@ from opensmm.api.request_ids import HEADER, named, request_id
 from opensmm.api.requests import Reader, Request
 from opensmm.base.faults import Unavailable
 from opensmm.domain import asks
-from opensmm.domain.callers import Caller
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.dialect import TOO_LARGE, TOO_MANY, UNAVAILABLE, Dialect
 from opensmm.wire.v1 import V1
@@ -43,7 +42,6 @@ LOOKED_WITHIN_S: Final = 3.0
 """A process whose last look at the catalogue is older has lost its database."""
 
 Headers = Mapping[bytes, bytes]
-_Answered = asks.Add | asks.Status | asks.Balance | asks.OrderList | asks.RefillOrders | asks.RefillStatus | asks.Cancel
 _NO_KEY: Final = Refused(Refusal.UNKNOWN_KEY)
 _ADDRESS: Final = Refused(Refusal.ADDRESS)
 _GZIP: Final = re.compile(rb"(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?!0(?:\.0*)?[ \t]*(?:,|$))|,|$)", re.IGNORECASE)
@@ -152,50 +150,44 @@ class Endpoint:
             return _refused(dialect, _NO_KEY)
         if caller.addresses and _address(scope) not in caller.addresses:
             return _refused(dialect, _ADDRESS)
-        if isinstance(request.ask, asks.Services):
-            rendered = self._price_lists.ready(dialect, caller.price_list, extended=request.ask.extended)
-            if rendered is None:
-                rendered = await self._price_lists.render(dialect, caller.price_list, extended=request.ask.extended)
-            return _services(rendered, headers, may_be_kept=scope["method"] == "GET"), OK
-        answer = await self._answer(dialect, caller, request.ask, headers)
-        return _refused(dialect, answer) if isinstance(answer, Refused) else (reply(answer), OK)
-
-    async def _answer(
-        self, dialect: Dialect, caller: Caller, ask: _Answered | Refused, headers: Headers
-    ) -> bytes | Refused:
-        match ask:
-            case Refused():
-                return ask
-            case asks.Add():
-                placed = await self._panel.place(caller, ask, dialect.habits)
+        match request.ask:
+            case Refused() as refused:
+                return _refused(dialect, refused)
+            case asks.Services(extended=extended):
+                rendered = self._price_lists.ready(dialect, caller.price_list, extended=extended)
+                if rendered is None:
+                    rendered = await self._price_lists.render(dialect, caller.price_list, extended=extended)
+                return _services(rendered, headers, may_be_kept=scope["method"] == "GET"), OK
+            case asks.Add() as add:
+                placed = await self._panel.place(caller, add, dialect.habits)
                 if isinstance(placed, Refused):
-                    return placed
+                    return _refused(dialect, placed)
                 if self._tells:
                     log.debug("placed", request=request_id(headers), order=placed, customer=caller.customer)
-                return dialect.write_order(placed)
+                said = dialect.write_order(placed)
             case asks.Status(orders=ids):
                 views = await self._panel.statuses(caller, ids)
                 count_refused(views)
-                if ask.extended:
+                if request.ask.extended:
                     views = await self._panel.extended(caller, views)
-                return dialect.write_statuses(ids, views, title_case=caller.title_case)
+                said = dialect.write_statuses(ids, views, title_case=caller.title_case)
             case asks.Balance():
-                return dialect.write_balance(await self._panel.balance(caller))
-            case asks.OrderList():
-                listed = await self._panel.orders(caller, ask)
-                return dialect.write_order_list(listed, title_case=caller.title_case)
+                said = dialect.write_balance(await self._panel.balance(caller))
+            case asks.OrderList() as wanted:
+                said = dialect.write_order_list(await self._panel.orders(caller, wanted), title_case=caller.title_case)
             case asks.RefillOrders(orders=ids):
                 asked_for = await self._panel.refill(caller, ids)
                 count_refused(asked_for)
-                return dialect.write_refills(ids, asked_for)
-            case asks.RefillStatus():
-                found = await self._panel.refill_statuses(caller, ask)
+                said = dialect.write_refills(ids, asked_for)
+            case asks.RefillStatus() as wanted:
+                found = await self._panel.refill_statuses(caller, wanted)
                 count_refused(found)
-                return dialect.write_refill_statuses(ask.order or ask.refills, found)
+                said = dialect.write_refill_statuses(wanted.order or wanted.refills, found)
             case asks.Cancel(orders=ids):
                 canceled = await self._panel.cancel(caller, ids)
                 count_refused(canceled)
-                return dialect.write_cancels(ids, canceled)
+                said = dialect.write_cancels(ids, canceled)
+        return reply(said), OK
 
 
 def _address(scope: Scope) -> str:

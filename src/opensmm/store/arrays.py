@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
+
+_BYTEA: Final = r"\\x"
 
 
 def numbers(values: Iterable[int | Decimal]) -> str:
@@ -23,6 +26,11 @@ def words(values: Iterable[str]) -> str:
 def flags(values: Iterable[bool]) -> str:
     """``{t,f}``."""
     return f"{{{','.join('t' if value else 'f' for value in values)}}}"
+
+
+def hashes(values: Iterable[bytes]) -> str:
+    r"""``{\\x0a,\\xff}``, for an array of bytea."""
+    return f"{{{','.join([_BYTEA + value.hex() for value in values])}}}"
 
 
 def texts(values: Iterable[str]) -> str:
