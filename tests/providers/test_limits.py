@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from opensmm.providers.limits import MOST_READY, READY, READY_S, Circuit, Slots
+from opensmm.providers.limits import MOST_READY, READY, READY_S, Circuit, Share, Slots
 
 
 async def most_at_once(slots, callers):
@@ -32,6 +32,71 @@ async def test_calls_are_begun_no_faster_than_allowed():
     slots, began = Slots(10, calls_per_second=50), time.monotonic()
     await most_at_once(slots, 11)
     assert 0.2 <= time.monotonic() - began < 1
+
+
+class Callers:
+    """Calls that begin when they get their turn, and end when they are told to."""
+
+    def __init__(self, slots):
+        self.slots = slots
+        self.inside, self.tasks = 0, []
+
+    async def call(self, over):
+        async with self.slots:
+            self.inside += 1
+            await over.wait()
+            self.inside -= 1
+
+    async def come(self, count):
+        for _ in range(count):
+            over = asyncio.Event()
+            self.tasks.append((asyncio.create_task(self.call(over)), over))
+        await settled()
+
+    async def end(self, count):
+        for _, over in self.tasks[:count]:
+            over.set()
+        del self.tasks[:count]
+        await settled()
+
+
+async def settled():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_limit_that_shrinks_lets_calls_end_and_begins_no_new_ones_above_it():
+    slots = Slots(4)
+    callers = Callers(slots)
+    await callers.come(6)
+    assert 4 == callers.inside
+    slots.allow(2, 0)
+    await callers.end(2)
+    assert 2 == callers.inside
+    await callers.end(1)
+    assert 2 == callers.inside, "one of those that waited has its turn"
+    slots.allow(3, 0)
+    await callers.come(5)
+    assert 3 == callers.inside
+    await callers.end(8)
+    assert (0, 0) == (callers.inside, slots.taken)
+
+
+async def test_a_limit_that_shrinks_while_nobody_calls_holds_at_once():
+    slots = Slots(8)
+    slots.allow(3, 0)
+    assert 3 + 3 * READY == slots.room
+    assert 3 == await most_at_once(slots, 20)
+    slots.allow(5, 0)
+    assert 5 == await most_at_once(slots, 20)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 16, 400])
+@pytest.mark.parametrize("workers", [1, 2, 3, 7])
+def test_shares_come_to_the_limit_unless_there_are_more_workers_than_calls(limit, workers):
+    shares = [Share(rank, workers) for rank in range(workers)]
+    assert max(limit, workers) == sum(share.calls_at_a_time(limit) for share in shares)
+    assert limit == pytest.approx(sum(share.calls_per_second(limit) for share in shares))
 
 
 async def test_room_is_what_may_still_queue_up():

@@ -24,7 +24,7 @@ async def working(url, provider_url, count=1, patience=PATIENCE, timeout_s=2.0):
     workers = [Worker(url, desk, timeout_s, patience) for desk in desks]
     running = [asyncio.create_task(worker.run(stop)) for worker in workers]
     try:
-        yield
+        yield desks
     finally:
         stop.set()
         await asyncio.wait_for(asyncio.gather(*running), 5)
@@ -66,6 +66,44 @@ async def test_two_workers_carry_every_order_to_its_end(stocked, database, ann):
     told = dict(await fetch(stocked, "select state, count(*) from orders group by state"))
     assert {"completed": 16, "partial": 8, "canceled": 17} == told
     assert [(40 - 8 + 1,)] == await fetch(stocked, "select count(*) from sandbox_order")
+    assert [] == await broken(stocked)
+
+
+class Busy:
+    """An application that takes a moment, and counts how many it serves at a time."""
+
+    def __init__(self, application):
+        self.application = application
+        self.now, self.most = 0, 0
+
+    async def __call__(self, scope, receive, send):
+        self.now += scope["type"] == "http"
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.02)
+        await self.application(scope, receive, send)
+        self.now -= scope["type"] == "http"
+
+
+async def test_workers_keep_to_a_providers_limit_together(stocked, database, ann):
+    await stocked.execute("update provider set concurrency = 4")
+    busy = Busy(Sandbox(open_pool(database.app_url), sandbox_key(PEPPER), SPEED))
+    async with (
+        open_api(database.app_url) as api,
+        served(busy, lifespan=True) as address,
+        working(database.app_url, address, count=3) as desks,
+    ):
+
+        async def known_to_each_other():
+            return [1, 1, 2] == sorted(share_of(desk) for desk in desks)
+
+        def share_of(desk):
+            contact = desk.contact(1)
+            return 0 if contact is None else contact.slots.concurrency
+
+        await until(known_to_each_other)
+        await place(api, ann, ["me"] * 60)
+        await until(lambda: ended(stocked), 20)
+    assert busy.most in (3, 4)
     assert [] == await broken(stocked)
 
 

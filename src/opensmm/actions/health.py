@@ -14,6 +14,7 @@ from opensmm.actions.writing import write
 from opensmm.domain import health
 from opensmm.domain.health import Facts, Finding
 from opensmm.domain.providers import READINGS_SPAN, hours_left
+from opensmm.providers.limits import Share
 from opensmm.store import health as rows
 from opensmm.store import providers, workers
 from opensmm.store.connection import Connection, Line
@@ -40,9 +41,15 @@ class Heartbeat:
         self._clock = clock
         self._worker = Worker(uuid4(), clock(), os.getpid(), socket.gethostname())
 
-    async def beat(self) -> None:
+    async def beat(self) -> Share:
+        """Says so, and returns what of the providers' limits this worker may take."""
         now = self._clock()
-        await write(self._line, lambda conn: workers.beat(conn, self._worker, now, now - FORGET_AFTER))
+
+        async def work(connection: Connection) -> Share:
+            await workers.beat(connection, self._worker, now, now - FORGET_AFTER)
+            return Share(*await workers.place(connection, self._worker, now - health.ALIVE_WITHIN))
+
+        return await write(self._line, work)
 
     async def leave(self) -> None:
         await write(self._line, lambda connection: workers.leave(connection, self._worker))

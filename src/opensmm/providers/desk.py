@@ -13,7 +13,7 @@ from opensmm.base.ids import ProviderId
 from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.providers import url_fault
 from opensmm.providers.client import Client, NoAnswer, Provider, close_session
-from opensmm.providers.limits import Circuit, Slots
+from opensmm.providers.limits import Circuit, Share, Slots
 from opensmm.providers.manual import KIND as MANUAL
 from opensmm.providers.manual import ManualProvider
 from opensmm.providers.outside import open_session
@@ -69,6 +69,7 @@ class Desk:
         self._sessions: dict[ProviderId, ClientSession] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._unopened: dict[ProviderId, ProviderRow] = {}
+        self._share = Share()
 
     @property
     def empty(self) -> bool:
@@ -80,12 +81,27 @@ class Desk:
         """Those that have a balance and a price list to tell."""
         return [one for one, contact in self._contacts.items() if isinstance(contact.provider, Client)]
 
+    @property
+    def answering(self) -> list[ProviderId]:
+        """Those that are not being left alone at this moment."""
+        return [one for one, contact in self._contacts.items() if not contact.circuit.resting]
+
     def contact(self, provider: ProviderId) -> Contact | None:
         return self._contacts.get(provider)
 
     def rooms(self) -> dict[ProviderId, int]:
         """How many more deliveries may be taken on for each provider that answers; one at most where it is unclear."""
         return {provider: _room(contact) for provider, contact in self._contacts.items()}
+
+    def share(self, share: Share) -> None:
+        """Takes no more than a share of each provider's limits from now on: other workers have theirs."""
+        if share != self._share:
+            self._share = share
+            for contact in self._contacts.values():
+                contact.slots.allow(*self._limits(contact.row))
+
+    def _limits(self, row: ProviderRow) -> tuple[int, float]:
+        return self._share.calls_at_a_time(row.concurrency), self._share.calls_per_second(row.calls_per_second)
 
     async def update(self, rows: Iterable[ProviderRow]) -> None:
         """Makes clients for providers that are new or have changed, and takes note of how the others have fared."""
@@ -101,7 +117,7 @@ class Desk:
         self._leave(row.id)
         client = self._client(row)
         if client is not None:
-            self._contacts[row.id] = Contact(row, client, Slots(row.concurrency, row.calls_per_second), Circuit())
+            self._contacts[row.id] = Contact(row, client, Slots(*self._limits(row)), Circuit())
 
     def _client(self, row: ProviderRow) -> Provider | None:
         if row.kind == MANUAL:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
+from msgspec import Struct
+
 from opensmm.domain.dispatch import rest_s
 
 READY: Final = 3
@@ -16,17 +18,41 @@ READY_S: Final = 5
 """With a limit on calls a second, no more deliveries are taken on than are sent in this time."""
 
 
+class Share(Struct, frozen=True):
+    """A worker's part of limits that hold for all together: which of those alive it is, and how many they are."""
+
+    rank: int = 0
+    workers: int = 1
+
+    def calls_at_a_time(self, limit: int) -> int:
+        """One at least: a provider that allows fewer calls than there are workers would be left alone by some."""
+        return max(1, limit // self.workers + (self.rank < limit % self.workers))
+
+    def calls_per_second(self, limit: int) -> float:
+        return limit / self.workers
+
+
 class Slots:
     """A provider's turns, first come first served; a context manager. ``taken`` counts those who have or await one."""
 
-    def __init__(self, concurrency: int, calls_per_second: int = 0) -> None:
+    def __init__(self, concurrency: int, calls_per_second: float = 0) -> None:
         self._turns = asyncio.Semaphore(concurrency)
-        self._every_s = 1 / calls_per_second if calls_per_second else 0.0
+        self.concurrency = concurrency
+        self._owed = 0
         self._next = 0.0
         self.taken = 0
+        self.allow(concurrency, calls_per_second)
+
+    def allow(self, concurrency: int, calls_per_second: float) -> None:
+        """Changes the limits. Calls under way go on; of turns that there are no more, no new one is given."""
+        self._owed += max(0, self.concurrency - concurrency)
+        for _ in range(concurrency - self.concurrency):
+            self._give_back()
+        self.concurrency = concurrency
+        self._every_s = 1 / calls_per_second if calls_per_second else 0.0
         self._most = concurrency + min(READY * concurrency, MOST_READY)
         if calls_per_second:
-            self._most = min(self._most, READY_S * calls_per_second)
+            self._most = min(self._most, max(1, int(READY_S * calls_per_second)))
 
     @property
     def room(self) -> int:
@@ -37,10 +63,13 @@ class Slots:
         self.taken += 1
         try:
             await self._turns.acquire()
+            while self._owed:
+                self._owed -= 1
+                await self._turns.acquire()
             try:
                 await self._pace()
             except BaseException:
-                self._turns.release()
+                self._give_back()
                 raise
         except BaseException:
             self.taken -= 1
@@ -57,7 +86,13 @@ class Slots:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.taken -= 1
-        self._turns.release()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._owed:
+            self._owed -= 1
+        else:
+            self._turns.release()
 
 
 class Circuit:

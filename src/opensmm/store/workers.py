@@ -21,6 +21,9 @@ _BEAT: Final = """
 insert into worker (id, started, seen, pid, host) values (%s, %s, %s, %s, %s)
 on conflict (id) do update set seen = excluded.seen
 """
+_PLACE: Final = """
+select count(*) filter (where (started, id) < (%s, %s)), count(*) from worker where seen > %s
+"""
 _PRUNE: Final = "delete from worker where seen < %s"
 _LEAVE: Final = "delete from worker where id = %s"
 _SEEN: Final = "select host, pid, started, seen from worker order by started, id"
@@ -30,6 +33,14 @@ async def beat(connection: Connection, worker: Worker, now: datetime, forget_bef
     """Says that a worker lives, and forgets those that have been silent since ``forget_before``."""
     await connection.execute(_BEAT, [worker.id, worker.started, now, worker.pid, worker.host])
     await connection.execute(_PRUNE, [forget_before])
+
+
+async def place(connection: Connection, worker: Worker, alive_after: datetime) -> tuple[int, int]:
+    """How many workers heard of since then are older than this one, and how many there are, itself among them."""
+    cursor = await connection.execute(_PLACE, [worker.started, worker.id, alive_after])
+    row = await cursor.fetchone()
+    assert row is not None
+    return row[0], row[1]
 
 
 async def leave(connection: Connection, worker: Worker) -> None:

@@ -124,7 +124,7 @@ class Worker:
         await asyncio.wait([task], timeout=SLOW_STEP_S)
 
     async def _look_after(self) -> None:
-        await self._heartbeat.beat()
+        self._desk.share(await self._heartbeat.beat())
         await self._chores.step()
 
     async def _send_due(self) -> None:
