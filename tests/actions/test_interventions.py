@@ -1,5 +1,7 @@
 """The operator's work on single orders: each action once, with its audit row, or refused in words."""
 
+from datetime import timedelta
+
 import pytest
 from tests.panel import DRIP, LINK, OF_TYPE, PACKAGE, SHAPES, balance, books, broken, fetch
 from tests.works import BEYOND_THE_END_S, state
@@ -10,6 +12,7 @@ from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.interventions import Denial
+from opensmm.store.stories import story
 
 FUNDS, CHARGE = 10_000_000, 9_000
 NOBODY = OrderId(99)
@@ -60,6 +63,85 @@ async def test_a_cancel_pays_back_what_is_not_delivered_and_does_so_once(api, wo
     await works.round(3600)
     assert FUNDS - 4_500 == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
+
+
+async def dues(conn, order):
+    found = await fetch(
+        conn, "select run, due from delivery where order_id = %s and state = 'queued' order by run", order
+    )
+    return dict(found)
+
+
+async def test_the_runs_after_one_that_is_ended_unsent_go_on(api, works, stocked, ann):
+    """The run before it has not been sent: when it is, the next that is left is an interval later."""
+    order = await api.add(ann.key, DRIP, runs=5, interval=10)
+    began = works.clock()
+    assert await interventions.end_partial(stocked, order, 2, 40, by(works))
+    assert {1: began, 3: None, 4: None, 5: None} == await dues(stocked, order)
+    await works.send()
+    assert {3: began + timedelta(minutes=10), 4: None, 5: None} == await dues(stocked, order)
+    works.clock.forward(60)
+    assert await interventions.end_partial(stocked, order, 3, 40, by(works))
+    assert {4: began + timedelta(minutes=20), 5: None} == await dues(stocked, order)
+    for _ in range(6):
+        await works.round(601)
+    assert ("partial", 80) == (await settled(stocked, order))[::4]
+    assert [] == await broken(stocked)
+
+
+async def test_the_run_after_a_held_one_that_is_ended_goes_on(api, works, stocked, ann):
+    await stocked.execute("update route set off = 'gone', cost = 1 where service_id = %s", [DRIP])
+    order = await api.add(ann.key, DRIP, runs=2, interval=10)
+    await works.send()
+    assert "held" == await state(stocked, order)
+    assert await interventions.end_partial(stocked, order, 1, 40, by(works))
+    assert {2: works.clock() + timedelta(minutes=10)} == await dues(stocked, order)
+    assert [] == await broken(stocked)
+
+
+async def test_what_no_provider_had_nobody_can_refill(api, works, stocked, ann):
+    order = await api.add(ann.key)
+    assert await interventions.complete(stocked, order, by(works))
+    works.clock.forward(48 * 3600)
+    said = await api.ask("v2", ann.key, "refill", order=order)
+    assert ["error"] == list(said)
+    assert [] == await fetch(stocked, "select * from refill")
+
+
+TOLD = "select canceled is not null from sandbox_order"
+
+
+@pytest.mark.parametrize(("act", "told"), [("cancel", True), ("partial", True), ("complete", False)])
+async def test_a_provider_is_told_of_what_it_is_not_to_deliver(api, works, stocked, ann, act, told):
+    order = await placed(api, works, ann, "slow")
+    acts = {
+        "cancel": lambda: interventions.cancel(stocked, order, by(works)),
+        "partial": lambda: interventions.end_partial(stocked, order, None, 40, by(works)),
+        "complete": lambda: interventions.complete(stocked, order, by(works)),
+    }
+    assert await acts[act]()
+    before = await settled(stocked, order)
+    await works.round(1)
+    assert [(told,)] == await fetch(stocked, TOLD)
+    tale = await story(stocked, order)
+    assert tale is not None
+    assert told is any("passed on" in event.what for event in tale.events)
+    await works.round(3600)
+    assert before == await settled(stocked, order), "what the provider says afterwards moves nothing"
+    assert [] == await broken(stocked)
+
+
+async def test_a_provider_that_refuses_to_cancel_what_has_ended_is_asked_once(lied_to, api, stocked, ann):
+    works, liar = lied_to
+    liar.answers |= {"add": {"order": 5}, "cancel": [{"order": 5, "cancel": {"error": "Cancel is not available"}}]}
+    order = await api.add(ann.key)
+    await works.send()
+    assert await interventions.cancel(stocked, order, by(works))
+    for _ in range(3):
+        await works.following.pass_on_cancels(10)
+        works.clock.forward(60)
+    assert ["add", "cancel"] == [form["action"] for form in liar.asked]
+    assert ("canceled", CHARGE, 0, CHARGE) == (await settled(stocked, order))[:4]
 
 
 async def test_what_was_never_sent_is_cancelled_whole_and_a_second_time_is_nothing(api, works, stocked, ann):

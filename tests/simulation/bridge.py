@@ -9,7 +9,18 @@ from typing import Any
 import msgspec
 import psycopg
 from tests.panel import fetch
-from tests.simulation.twin import customers, dispatch, endings, evidence, placing, posts, progress, providers, refills
+from tests.simulation.twin import (
+    customers,
+    dispatch,
+    endings,
+    evidence,
+    interventions,
+    placing,
+    posts,
+    progress,
+    providers,
+    refills,
+)
 from tests.simulation.twin.tables import Store
 from tests.simulation.world import BEGINS, CATALOGUE, SALES, SERVICES, World
 
@@ -19,6 +30,7 @@ from opensmm.store import customers as customer_rows
 from opensmm.store import dispatch as dispatch_rows
 from opensmm.store import endings as ending_rows
 from opensmm.store import evidence as evidence_rows
+from opensmm.store import interventions as intervention_rows
 from opensmm.store import placing as placing_rows
 from opensmm.store import posts as post_rows
 from opensmm.store import progress as progress_rows
@@ -38,6 +50,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
         ("claim", "doubted", "neighbours", "bills", "known", "keep", "lock_unsure", "look_again"),
     ),
     (endings, cancels, ("cancelable", "end_unsent", "ask_provider")),
+    (interventions, intervention_rows, ("subject", "tried", "end", "queue_again")),
     (progress, progress_rows, ("claim", "record", "cancels", "passed")),
     (progress, orders, ("views",)),
     (posts, post_rows, ("untold",)),

@@ -6,6 +6,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from fractions import Fraction
 from math import ceil
 from typing import Any
@@ -40,6 +41,13 @@ MAY_BECOME = {
 }
 
 
+MAY_BECOME_BY_HAND = {
+    **dict.fromkeys(("queued", *AT_PROVIDER), ENDED),
+    "held": (*ENDED, "queued"),
+    **dict.fromkeys(("sending", "unsure", *ENDED), ()),
+}
+
+
 def price(rate: Any, units: int, *, packaged: bool) -> int:
     """What so many units cost, in exact fractions, rounded up."""
     return ceil(Fraction(rate) * units * (100_000 if packaged else 100))
@@ -64,7 +72,9 @@ class Checks:
         self.by_order: dict[tuple[int, str], int] = defaultdict(int)
         self.by_link: dict[str, list[OrderRow]] = defaultdict(list)
         self.bound: dict[tuple[int, str], AttemptRow] = {}
-        self.first_claim: dict[tuple[int, int], Any] = {}
+        self.begun: dict[int, dict[int, datetime]] = defaultdict(dict)
+        self.by_hand = False
+        """Whether it is the operator who acts, whose word ends what no provider has ended."""
         self._rows: dict[type, Callable[[Any, Any], None]] = {
             CustomerRow: self._customer,
             OrderRow: self._order,
@@ -154,9 +164,10 @@ class Checks:
         if row.number > 1 and (earlier is None or earlier.outcome != "declined"):
             raise Broken("O4", f"order {row.order} run {row.run} is tried again without proof", [row.order])
         order = self.store.orders[row.order]
-        self.first_claim.setdefault((row.order, row.run), row.sent)
-        two_before = self.first_claim.get((row.order, row.run - 2))
-        if two_before is not None and (row.sent - two_before).total_seconds() < order.interval_min * 60:
+        begun = self.begun[row.order]
+        begun.setdefault(row.run, row.sent)
+        two_before = list(begun.values())[-3:-2] if row.run == next(reversed(begun)) else ()
+        if two_before and (row.sent - two_before[0]).total_seconds() < order.interval_min * 60:
             raise Broken(
                 "O11", f"order {row.order}: three runs within one interval, the last is {row.run}", [row.order]
             )
@@ -192,11 +203,11 @@ class Checks:
             raise Broken("O8", f"order {row.order} run {row.run}: older news over newer", [row.order])
         if row.fence < before.fence:
             raise Broken("O4", f"order {row.order} run {row.run}: its fence went back", [row.order])
-        if before.state in AT_PROVIDER:
+        if before.state in AT_PROVIDER and not self.by_hand:
             self._followed(before, row)
         if before.state == row.state:
             return
-        if row.state not in MAY_BECOME[before.state]:
+        if row.state not in (MAY_BECOME if not self.by_hand else MAY_BECOME_BY_HAND)[before.state]:
             raise Broken("O3", f"order {row.order} run {row.run}: {before.state} became {row.state}", [row.order])
         if row.state in ENDED:
             self._ended(before, row)
@@ -229,7 +240,7 @@ class Checks:
         back = self.moved.get((row.order, "refund", row.run), 0)
         if (kept, back) != (prices[1] - prices[0], prices[2] - prices[1]):
             raise Broken("P3", f"order {row.order} run {row.run}: {kept} kept, {back} given back", [row.order])
-        if before.state not in AT_PROVIDER:
+        if before.state not in AT_PROVIDER and not self.by_hand:
             self._not_bought(row)
 
     def _not_bought(self, row: DeliveryRow) -> None:

@@ -52,6 +52,8 @@ REQUIRED = (
     *_each(("evidence: not_bought",), (Habit.TALKATIVE,)),
     *_each(("evidence: not_growing",), (Habit.SCATTERED,)),
     *_each(("evidence: no_neighbours", LEFT_UNSURE), Habit),
+    *_each(("operator: cancel", "operator: complete", "operator: partial"), ("queued", *AT_PROVIDER, "held", "denied")),
+    *_each(("operator: resend",), ("held", "denied")),
     *_each(("downtime", "database away", "provider down"), ("all",)),
 )
 

@@ -29,7 +29,19 @@ from opensmm.actions import progress as following
 from opensmm.actions import refills as refilling
 from opensmm.base.ids import OrderId
 from opensmm.base.money import PER_WHOLE, Money
-from opensmm.domain import cancels, dispatch, dripfeed, endings, evidence, ledger, orders, placing, pricing, progress
+from opensmm.domain import (
+    cancels,
+    dispatch,
+    dripfeed,
+    endings,
+    evidence,
+    interventions,
+    ledger,
+    orders,
+    placing,
+    pricing,
+    progress,
+)
 from opensmm.domain.cancels import CancelStep
 from opensmm.domain.dispatch import DeliveryState, NotSent, Unsure, Verdict
 from opensmm.domain.evidence import Patience
@@ -450,5 +462,15 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation("the first id that fits", "several were unsure at once", [(evidence, "_prove", _first_that_fits)]),
     Mutation(
         "no answer is no order", "the id that was not spoken of was the one", [(evidence, "_prove", _silence_is_proof)]
+    ),
+    Mutation(
+        "runs wait for one that was ended by hand",
+        "the runs after one that is never sent are never due",
+        [(interventions, "released", lambda *told: [])],
+    ),
+    Mutation(
+        "a refill of nobody",
+        "a refill is taken for an order that no provider ever had",
+        [(twin_refills, "_taken_by_any", lambda *told: True)],
     ),
 )

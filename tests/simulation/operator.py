@@ -1,7 +1,9 @@
-"""The operator: payments told once or twice, prices edited, customers suspended, and what is unsure settled by hand."""
+"""The operator: payments told once or twice, prices edited, customers suspended, orders ended or sent again, and what
+is unsure settled by hand."""
 
 from collections.abc import Coroutine
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -12,7 +14,8 @@ from tests.simulation.running import Broken
 from tests.simulation.twin.connection import Connection, Fate
 from tests.simulation.twin.tables import DeliveryRow
 
-from opensmm.actions import accounts, dispatch
+from opensmm.actions import accounts, dispatch, interventions
+from opensmm.actions.interventions import By
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
 from opensmm.domain.asks import NO_DETAILS
@@ -20,6 +23,8 @@ from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
 from opensmm.store.dispatch import Claim
 
+LATELY = 40
+"""So many of the newest orders the operator looks at."""
 RATES = ("0.90", "0.95", "0.33333", "1.00001", "0.0127")
 
 
@@ -30,7 +35,10 @@ class Operator:
         self.left_unsure: set[tuple[int, int]] = set()
 
     def act(self, dice: Dice) -> None:
-        store, what = self._world.store, dice.below(12)
+        store, what = self._world.store, dice.below(18)
+        if what >= 12:
+            self._intervene(dice)
+            return
         customer = 1 + dice.below(len(self._world.customers))
         if what < 5:
             self.pay(customer, 1_000 + dice.below(60_000))
@@ -67,6 +75,27 @@ class Operator:
             )
             if booked != (told == 0):
                 raise Broken("L5", f"payment {self._payments} is booked twice")
+
+    def _intervene(self, dice: Dice) -> None:
+        """Ends an order of late, or has it sent again; most of what is asked is denied, for good reasons."""
+        world, store = self._world, self._world.store
+        lately = list(islice(reversed(store.orders), LATELY))
+        if not lately:
+            return
+        order = OrderId(dice.one_of(lately))
+        row = dice.one_of(store.runs[order])
+        connection, by, stood = self._connection(), By("operator", "simulated", world.now), row.state
+        acts = {
+            "cancel": lambda: interventions.cancel(connection, order, by),
+            "complete": lambda: interventions.complete(connection, order, by),
+            "partial": lambda: interventions.end_partial(connection, order, row.run, dice.below(row.quantity + 2), by),
+            "resend": lambda: interventions.resend(connection, order, row.run, "", by),
+        }
+        act = dice.one_of(tuple(acts))
+        world.checks.by_hand = True
+        outcome = drive(acts[act]())
+        world.checks.by_hand = False
+        world.met(f"operator: {act}", stood if outcome is True else "denied" if outcome else "done before")
 
     def _connection(self) -> Any:
         return Connection(self._world.store, lambda: Fate.HEARD)

@@ -18,6 +18,7 @@ from tests.simulation.twin import (
     dispatch,
     endings,
     evidence,
+    interventions,
     placing,
     posts,
     progress,
@@ -37,6 +38,7 @@ from opensmm.actions import (
 from opensmm.actions import dispatch as dispatching
 from opensmm.actions import endings as ending
 from opensmm.actions import evidence as inquiries
+from opensmm.actions import interventions as intervening
 from opensmm.actions import placing as placements
 from opensmm.actions import progress as following
 from opensmm.actions import refills as refilling
@@ -210,4 +212,11 @@ _REPLACED: dict[Any, dict[str, Any]] = {
     catalogue: {"catalogue": placing},
     reading: {"orders": progress},
     accounts: {"customers": customers, "audit": customers},
+    intervening: {
+        "rows": interventions,
+        "kept": evidence,
+        "dispatch": dispatch,
+        "customers": customers,
+        "audit": customers,
+    },
 }

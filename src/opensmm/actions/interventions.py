@@ -17,7 +17,7 @@ from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_send
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
 from opensmm.domain.interventions import Denial, Run, RunEnding, Subject
-from opensmm.store import audit, customers, sync
+from opensmm.store import audit, customers, dispatch, sync
 from opensmm.store import evidence as kept
 from opensmm.store import interventions as rows
 from opensmm.store.connection import Connection
@@ -39,7 +39,7 @@ Decision = tuple[RunEnding, ...] | Denial | None
 
 
 async def cancel(connection: Connection, order: OrderId, by: By) -> Outcome:
-    """Ends an order; what is not delivered is paid back. Its provider is not told."""
+    """Ends an order; what is not delivered is paid back. Its provider is asked to cancel it too."""
     return await _end(connection, order, by, "order.cancel", interventions.cancel)
 
 
@@ -69,7 +69,9 @@ async def _end(
         if decided is None or isinstance(decided, Denial):
             return decided or False
         tried = {one.run: one for one in await rows.tried(connection, order, [one.run for one in decided])}
-        await rows.end(connection, order, decided)
+        await rows.end(connection, order, decided, by.now)
+        next_runs = interventions.released(found[1], decided, by.now)
+        await dispatch.release(connection, [(order, run, due) for run, due in next_runs])
         ends = [
             RunEnd(order, one.run, one.remains, was.cost, was.exchange_rate or Decimal(1))
             for one, was in ((one, tried[one.run]) for one in decided)

@@ -86,8 +86,8 @@ class Following:
     async def pass_on_cancels(self, limit: int) -> int:
         """Tells providers what is to be cancelled; a refusal lets the customer ask again later."""
         now = self._clock()
-        waiting = await self._write(lambda connection: rows.cancels(connection, limit))
-        tasks = [task for task in waiting if self._not_before.get(task.provider, now) <= now]
+        ready = [one for one in self._desk.answering if self._not_before.get(one, now) <= now]
+        tasks = await self._write(lambda connection: rows.cancels(connection, ready, limit))
         said = await self._desk.ask_about(tasks, _ask_to_cancel)
         answers = [(task, answer is True) for task, answer in said if answer is not False]
         await self._write(lambda connection: rows.passed(connection, answers, self._clock()))

@@ -31,7 +31,7 @@ NO_ROUTE: Final = "no provider lists it at the price it was sold for"
 
 
 def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
-    """End an order here and now, and pay back what is not delivered. Its provider is not told."""
+    """End an order here and now, and pay back what is not delivered. Its provider is asked to cancel it too."""
     _do(order, "cancelled", reason, data, json, lambda c, by: interventions.cancel(c, OrderId(order), by))
 
 

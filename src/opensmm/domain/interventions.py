@@ -1,10 +1,13 @@
 """What the operator may do to an order, by how far it has come. Each step done already is None, and moves nothing."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
 
 from opensmm.base.money import Money
+from opensmm.domain import dripfeed
 from opensmm.domain.dispatch import END_STATES, AttemptOutcome, DeliveryState
 from opensmm.domain.orders import OrderState
 
@@ -31,7 +34,10 @@ class Denial(StrEnum):
 
 
 class Run(Struct, frozen=True):
-    """A delivery under lock. ``outcome`` and ``provider_order`` are its newest attempt's, None where there is none."""
+    """A delivery under lock. ``outcome`` and ``provider_order`` are its newest attempt's, None where there is none.
+
+    ``due``: when it is to be sent or asked after next; None of a drip-feed's run while the one before it waits.
+    """
 
     run: int
     state: DeliveryState
@@ -39,6 +45,7 @@ class Run(Struct, frozen=True):
     remains: int | None
     outcome: AttemptOutcome | None
     provider_order: str | None
+    due: datetime | None = None
 
 
 class Subject(Struct, frozen=True):
@@ -48,6 +55,7 @@ class Subject(Struct, frozen=True):
     packaged: bool
     earned: Money
     runs: tuple[Run, ...]
+    interval_min: int = 0
 
     @property
     def subscribed(self) -> bool:
@@ -117,6 +125,26 @@ def end_partial(subject: Subject, run: Run, remains: int) -> tuple[RunEnding, ..
     if not 0 < remains < run.quantity:
         return Denial.REMAINS
     return _unclear(run) or (_ending(run, remains),)
+
+
+def released(subject: Subject, endings: Sequence[RunEnding], now: datetime) -> list[tuple[int, datetime]]:
+    """The runs that waited for one that is ended and will never be sent, and when they are due."""
+    ended = {one.run for one in endings}
+    found = []
+    for at, run in enumerate(subject.runs):
+        following = next((one for one in subject.runs[at + 1 :] if _waits(one) and one.run not in ended), None)
+        if run.run in ended and not _waits_for_another(run) and following is not None and following.due is None:
+            found.append((following.run, dripfeed.next_due(run.due or now, now, subject.interval_min)))
+    return found
+
+
+def _waits(run: Run) -> bool:
+    return run.state is DeliveryState.QUEUED
+
+
+def _waits_for_another(run: Run) -> bool:
+    """The run before it will release the next."""
+    return _waits(run) and run.due is None
 
 
 def resend(run: Run, *, signed: bool) -> Run | Denial | None:

@@ -143,12 +143,14 @@ def _details(found: object) -> Details:
 
 _RELEASE: Final = """
 update delivery d set due = a.due from unnest(%s::bigint[], %s::int[], %s::timestamptz[]) as a (order_id, run, due)
-where d.order_id = a.order_id and d.run = a.run and d.state = 'queued'
+where d.order_id = a.order_id and d.state = 'queued' and d.run = (
+  select min(n.run) from delivery n where n.order_id = a.order_id and n.run >= a.run and n.state = 'queued')
 """
 
 
 async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
-    """Sets when runs of drip-feeds are due; None takes the time away again."""
+    """Sets when runs of drip-feeds are due; None takes the time away again. In the place of one that the operator has
+    ended stands the next that waits. The caller holds the run before it."""
     if runs:
         arrays = [run[0] for run in runs], [run[1] for run in runs], [run[2] for run in runs]
         await connection.execute(_RELEASE, [*arrays])

@@ -14,9 +14,9 @@ from opensmm.domain.interventions import Run, RunEnding, Subject
 from opensmm.domain.orders import OrderState
 from opensmm.store.connection import Connection
 
-_ORDER: Final = "select customer_id, state, packaged, earned from orders where id = %s"
+_ORDER: Final = "select customer_id, state, packaged, earned, interval_min from orders where id = %s"
 _RUNS: Final = """
-select d.run, d.state, d.quantity, d.remains, t.outcome, t.provider_order
+select d.run, d.state, d.quantity, d.remains, t.outcome, t.provider_order, d.due
 from delivery d left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
 where d.order_id = %s order by d.run for update of d
 """
@@ -26,16 +26,21 @@ async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, S
     """An order with its runs, under lock; the customer and the order were locked before."""
     cursor = await connection.execute(_RUNS, [order])
     runs = tuple(
-        Run(row[0], DeliveryState(row[1]), row[2], row[3], None if row[4] is None else AttemptOutcome(row[4]), row[5])
+        Run(row[0], DeliveryState(row[1]), row[2], row[3], row[4] and AttemptOutcome(row[4]), row[5], row[6])
         for row in await cursor.fetchall()
     )
     cursor = await connection.execute(_ORDER, [order])
     row = await cursor.fetchone()
-    return None if row is None else (CustomerId(row[0]), Subject(OrderState(row[1]), row[2], row[3], runs))
+    return None if row is None else (CustomerId(row[0]), Subject(OrderState(row[1]), row[2], row[3], runs, row[4]))
 
 
+# Of what a provider took and is not to deliver it is told the same way as of a customer's cancel.
 _END: Final = """
-update delivery d set state = a.state, remains = a.remains, due = null, lease_until = null
+update delivery d set state = a.state, remains = a.remains, due = null, lease_until = null,
+  cancel_asked = case when a.state = 'completed' or not exists (
+      select from attempt t
+      where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt and t.outcome = 'accepted')
+    then d.cancel_asked else coalesce(d.cancel_asked, %s) end
 from unnest(%s::int[], %s::text[], %s::bigint[]) as a (run, state, remains)
 where d.order_id = %s and d.run = a.run
 """
@@ -62,10 +67,10 @@ async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> 
     return [Tried(*row) for row in await cursor.fetchall()]
 
 
-async def end(connection: Connection, order: OrderId, endings: Sequence[RunEnding]) -> None:
-    """Gives runs, whose rows are locked, the ends that the operator chose."""
+async def end(connection: Connection, order: OrderId, endings: Sequence[RunEnding], now: datetime) -> None:
+    """Gives runs, whose rows are locked, the ends that the operator chose; their providers are to be told."""
     arrays = [one.run for one in endings], [one.state.value for one in endings], [one.remains for one in endings]
-    await connection.execute(_END, [*arrays, order])
+    await connection.execute(_END, [now, *arrays, order])
 
 
 _QUEUE: Final = """

@@ -11,7 +11,8 @@ from opensmm.store import endings
 from opensmm.store.connection import Connection
 
 _REFILLABLE: Final = """
-select o.id, o.customer_id, o.state, s.refill and o.quantity > 0, s.refill_wait_h, o.ended,
+select o.id, o.customer_id, o.state, s.refill and o.quantity > 0 and (s.refill_mode <> 'provider' or exists (
+         select from attempt t where t.order_id = o.id and t.outcome = 'accepted')), s.refill_wait_h, o.ended,
        exists (select from refill r where r.order_id = o.id and r.state in ('pending', 'in_progress')),
        (select max(r.created) from refill r where r.order_id = o.id), s.refill_days
 from orders o join service s on s.id = o.service_id where o.id = any(%s)
@@ -19,7 +20,8 @@ from orders o join service s on s.id = o.service_id where o.id = any(%s)
 
 
 async def refillable(connection: Connection, orders: Sequence[int]) -> dict[int, tuple[CustomerId, Refillable]]:
-    """Orders with their owners, under lock, as a refill request sees them."""
+    """Orders with their owners, under lock, as a refill request sees them. Where providers refill, nobody can be asked
+    for an order that the operator completed before any had it."""
     await endings.lock(connection, orders)
     cursor = await connection.execute(_REFILLABLE, [orders])
     return {row[0]: (CustomerId(row[1]), Refillable(OrderState(row[2]), *row[3:])) for row in await cursor.fetchall()}

@@ -108,8 +108,9 @@ def _claim(
 async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
     store = connection.store
     for order, run, due in runs:
-        row = store.deliveries.get((order, run))
-        if row is not None and _may_wait(row):
+        waiting = (row for row in store.runs.get(order, ()) if row.run >= run and _may_wait(row))
+        row = next(waiting, None)
+        if row is not None:
             store.edit(row).due = due
 
 

@@ -67,26 +67,26 @@ def _counts(row: DeliveryRow, one: Told, asked: datetime) -> bool:
     return newer and row.polled == one.polled and row.attempt == one.attempt and row.state in ACCEPTED_STATES
 
 
-async def cancels(connection: Connection, limit: int) -> list[CancelTask]:
+async def cancels(connection: Connection, providers: Sequence[ProviderId], limit: int) -> list[CancelTask]:
     store = connection.store
-    waiting = [row for row in store.followed.values() if row.cancel_asked is not None and row.cancel_passed is None]
-    waiting.sort(key=lambda row: (row.order, row.run))
     tasks = []
-    for row in waiting[:limit]:
-        attempt = _newest_try(store, row)
-        assert attempt.provider_order is not None
-        tasks.append(CancelTask(OrderId(row.order), row.run, ProviderId(attempt.provider), attempt.provider_order))
-    return tasks
+    for name in sorted(store.to_cancel):
+        attempt = store.attempts.get((*name, store.to_cancel[name].attempt))
+        if attempt is not None and attempt.outcome == "accepted" and attempt.provider in providers:
+            assert attempt.provider_order is not None
+            order, run = name
+            tasks.append(CancelTask(OrderId(order), run, ProviderId(attempt.provider), attempt.provider_order))
+    return tasks[:limit]
 
 
 async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
     for task, accepted in answers:
         row = connection.store.deliveries[task.order, task.run]
-        if row.state in ACCEPTED_STATES:
+        if row.state != "completed":
             connection.store.edit(row)
             row.cancel_passed = now if accepted else None
             row.cancel_asked = row.cancel_asked if accepted else None
-            row.due = now
+            row.due = None if row.due is None else now
 
 
 async def views(

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import psycopg
 from tests.simulation.twin.connection import Connection
-from tests.simulation.twin.tables import RefillRow, RefillTaskRow, Store
+from tests.simulation.twin.tables import AttemptRow, DeliveryRow, RefillRow, RefillTaskRow, Store
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, RefillId, ServiceId
 from opensmm.domain.orders import OrderState
@@ -27,8 +27,18 @@ def _refillable(store: Store, order: int) -> tuple[CustomerId, Refillable]:
     open_refill = any(refill.state in OPEN_REFILLS for refill in asked)
     last = max((refill.created for refill in asked), default=None)
     wait_h, days = service.refill_wait_h, service.refill_days
-    seen = Refillable(OrderState(row.state), service.refill, wait_h, row.ended, open_refill, last, days)
+    offered = service.refill and _taken_by_any(store, order)
+    seen = Refillable(OrderState(row.state), offered, wait_h, row.ended, open_refill, last, days)
     return CustomerId(row.customer), seen
+
+
+def _taken_by_any(store: Store, order: int) -> bool:
+    return any(_taken(store, run) for run in store.runs[order])
+
+
+def _taken(store: Store, run: DeliveryRow) -> AttemptRow | None:
+    attempt = store.attempts.get((run.order, run.run, run.attempt))
+    return attempt if attempt is not None and attempt.outcome == "accepted" else None
 
 
 async def add(connection: Connection, orders: Sequence[tuple[OrderId, CustomerId]], now: datetime) -> list[RefillId]:
@@ -41,8 +51,9 @@ def _add(store: Store, order: int, customer: int, now: datetime) -> RefillId:
     refill = RefillId(next(store.refill_ids))
     store.insert(store.refills, refill, RefillRow(refill, order, customer, now))
     for run in store.runs[order]:
-        attempt = store.attempts.get((order, run.run, run.attempt))
-        if attempt is not None and attempt.outcome == "accepted" and attempt.provider_order is not None:
+        attempt = _taken(store, run)
+        if attempt is not None:
+            assert attempt.provider_order is not None
             task = RefillTaskRow(refill, run.run, order, attempt.provider, attempt.provider_order, due=now)
             store.insert(store.refill_tasks, (refill, run.run), task)
     return refill

@@ -172,6 +172,7 @@ class Store:
         self.sending: dict[tuple[int, int], DeliveryRow] = {}
         self.unsure: dict[tuple[int, int], DeliveryRow] = {}
         self.followed: dict[tuple[int, int], DeliveryRow] = {}
+        self.to_cancel: dict[tuple[int, int], DeliveryRow] = {}
         self.accepted: dict[int, list[AttemptRow]] = {}
         self.tasks_due: dict[tuple[int, int], RefillTaskRow] = {}
         self.open = False
@@ -252,6 +253,8 @@ class Store:
             _keep_if(row.state == "sending", self.sending, name, row)
             _keep_if(row.state == "unsure", self.unsure, name, row)
             _keep_if(row.state in ACCEPTED_STATES, self.followed, name, row)
+            asked = row.cancel_asked is not None and row.cancel_passed is None
+            _keep_if(asked and row.state != "completed", self.to_cancel, name, row)
         elif isinstance(row, RefillTaskRow):
             _keep_if(row.due is not None, self.tasks_due, (row.refill, row.run), row)
 

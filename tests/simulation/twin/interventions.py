@@ -1,0 +1,63 @@
+"""store.interventions, on the twin's rows: what the operator does to orders that have not ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tests.simulation.twin.connection import Connection
+from tests.simulation.twin.tables import AttemptRow, DeliveryRow, Store
+
+from opensmm.base.ids import CustomerId, OrderId, ProviderId
+from opensmm.base.money import Money
+from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
+from opensmm.domain.interventions import Run, RunEnding, Subject
+from opensmm.domain.orders import OrderState
+from opensmm.store.interventions import Tried
+
+
+async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, Subject] | None:
+    store = connection.store
+    row = store.orders.get(order)
+    if row is None:
+        return None
+    runs = tuple(_run(one, _newest(store, one)) for one in store.runs[order])
+    earned = Money(row.earned)
+    return CustomerId(row.customer), Subject(OrderState(row.state), row.packaged, earned, runs, row.interval_min)
+
+
+def _newest(store: Store, row: DeliveryRow) -> AttemptRow | None:
+    return store.attempts.get((row.order, row.run, row.attempt))
+
+
+def _run(row: DeliveryRow, tried: AttemptRow | None) -> Run:
+    outcome = None if tried is None else AttemptOutcome(tried.outcome)
+    theirs = None if tried is None else tried.provider_order
+    return Run(row.run, DeliveryState(row.state), row.quantity, row.remains, outcome, theirs, row.due)
+
+
+async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> list[Tried]:
+    store = connection.store
+    found = [(store.deliveries[order, run], _newest(store, store.deliveries[order, run])) for run in sorted(runs)]
+    return [
+        Tried(row.run, row.attempt, None, None, None)
+        if one is None
+        else Tried(
+            row.run, row.attempt, ProviderId(one.provider), one.cost, store.providers[one.provider].exchange_rate
+        )
+        for row, one in found
+    ]
+
+
+async def end(connection: Connection, order: OrderId, endings: Sequence[RunEnding], now: datetime) -> None:
+    store = connection.store
+    for one in endings:
+        row = store.edit(store.deliveries[order, one.run])
+        newest = _newest(store, row)
+        row.state, row.remains, row.due, row.lease_until = one.state.value, one.remains, None, None
+        if one.state is not DeliveryState.COMPLETED and newest is not None and newest.outcome == "accepted":
+            row.cancel_asked = row.cancel_asked or now
+
+
+async def queue_again(connection: Connection, order: OrderId, run: int, now: datetime) -> None:
+    row = connection.store.edit(connection.store.deliveries[order, run])
+    row.route = 0 if row.state == "held" else row.route
+    row.state, row.due, row.lease_until, row.cancel_asked, row.cancel_passed = "queued", now, None, None, None
