@@ -34,7 +34,7 @@ demo: setup ## a working panel with a sandbox provider (PORT=8765 DATA=./data)
 	@$(BIN)/opensmm demo --port $(PORT) --data $(DATA)
 
 test: setup ## run the tests
-	@$(BIN)/pytest -q -n auto --dist worksteal
+	@$(BIN)/pytest -q -n logical --dist worksteal
 
 check: setup ## format, lint and types
 	@$(BIN)/ruff format --check .
