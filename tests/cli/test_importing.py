@@ -47,12 +47,17 @@ def test_a_second_import_tells_what_changed_and_moves_prices_only_when_told(said
     listed[0] = {**LINE, "rate": "1", "max": 500}
     listed[1:] = [{**LINE, "service": 9}]
     told = said("import-services", "Up", "--write")[1]
-    expected = {"new": 1, "changed": 1, "price_moves": 1, "gone": 1, "same": 0, "left_out": 0, "written": 3}
+    expected = {"new": 1, "changed": 1, "price_moves": 1, "gone": 1, "same": 0, "left_out": 0, "written": 2}
     assert expected == counts(told)
-    query = "select name, rate::text, max, on_sale from service order by id"
+    query = "select name, rate::text, max, on_sale, halted from service order by id"
     assert [
-        ("Mine", "1.8000", 500, True), ("Mine", "4.0000", 100, False), ("Likes", "1.8000", 100, False),
-    ] == rows(query)  # fmt: skip
+        ("Mine", "1.8000", 500, True, None),
+        ("Mine", "4.0000", 100, True, "gone"),
+        ("Likes", "1.8000", 100, False, None),
+    ] == rows(query)
+    listed.append({**LINE, "service": 8, "category": "Second", "rate": "2"})
+    said("import-services", "Up", "--write", "--confirm")
+    assert [(None,)] == rows("select halted from service where id = 2"), "what is listed again is on sale again"
     said("import-services", "Up", "--write", "--reprice")
     assert [("2.0000",)] == rows("select rate::text from service where id = 1")
     assert 0 == said("import-services", "Up", "--write", "--reprice")[1]["written"]

@@ -73,7 +73,7 @@ def test_what_stands_as_it_should_is_not_touched():
     assert (1, (), []) == (told.same, told.changed, told.to_write(reprice=True))
 
 
-def test_what_is_gone_leaves_the_shelf_where_nobody_else_has_it():
+def test_what_is_gone_is_told_where_nobody_else_has_it():
     alone, shared, filtered = service(1), service(2), service(3)
     told = plan([], {"7": [alone], "8": [shared], "9": [filtered]}, [alone.id, filtered.id], PLAIN, ["9"])
-    assert ((alone,), [structs.replace(alone, on_sale=False)]) == (told.gone, told.to_write(reprice=False))
+    assert ((alone,), []) == (told.gone, told.to_write(reprice=False))

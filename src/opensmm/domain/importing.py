@@ -52,11 +52,13 @@ class Plan(Struct, frozen=True):
     left_out: tuple[str, ...]
 
     def to_write(self, *, reprice: bool) -> list[Service]:
-        """The services that stand here already, as they are to be kept; prices stay where they are not to move."""
+        """The services that stand here already, as they are to be kept; prices stay where they are not to move.
+
+        What is gone is halted by following the list, which is part of taking it over.
+        """
         kept = [one.after if reprice else structs.replace(one.after, rate=one.before.rate) for one in self.changed]
         known = {one.before.id: one.before for one in self.changed}
-        off_sale = [structs.replace(one, on_sale=False) for one in self.gone if one.on_sale]
-        return [*(one for one in kept if one != known[one.id]), *off_sale]
+        return [one for one in kept if one != known[one.id]]
 
 
 def our_rate(rate: Decimal, terms: Terms) -> Decimal:
