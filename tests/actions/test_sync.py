@@ -20,6 +20,7 @@ from opensmm.base.ids import OrderId, ServiceId
 from opensmm.domain.catalogue import BelowCost, Halt
 from opensmm.domain.offers import RouteTo
 from opensmm.store import catalogue as prices
+from opensmm.store import price_lists
 from opensmm.store import providers as rows
 from opensmm.store import sync as synced
 from opensmm.store.connection import connect
@@ -273,7 +274,7 @@ async def test_what_costs_more_than_the_customer_pays_is_neither_listed_nor_sold
     ben = await buyer(stocked)
     (cheap,) = (await fetch(stocked, "insert into price_list (name) values ('cheap') returning id"))[0]
     await stocked.execute("update customer set price_list_id = %s where id = %s", [cheap, ben.id])
-    await prices.save_rate(stocked, cheap, ServiceId(DEFAULT), Decimal("0.59999"))
+    await price_lists.keep(stocked, cheap, {ServiceId(DEFAULT): Decimal("0.59999")})
     await fresh(api)
     assert (True, False) == (DEFAULT in await listed(api, ann), DEFAULT in await listed(api, ben))
     assert UNKNOWN == await api.ask("v2", ben.key, "add", service=DEFAULT, link=LINK, quantity=100)
@@ -281,7 +282,7 @@ async def test_what_costs_more_than_the_customer_pays_is_neither_listed_nor_sold
     (told,) = await synced.below_cost(stocked, 10)
     assert (DEFAULT, "cheap", Decimal("0.60")) == (told.service, told.price_list, told.cost)
     await api.add(ann.key)
-    await prices.save_rate(stocked, cheap, ServiceId(DEFAULT), Decimal("0.60"))
+    await price_lists.keep(stocked, cheap, {ServiceId(DEFAULT): Decimal("0.60")})
     await fresh(api)
     await api.add(ben.key)
     assert [] == await synced.below_cost(stocked, 10)

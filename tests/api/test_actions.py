@@ -30,7 +30,7 @@ from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.catalogue import ServiceType
-from opensmm.store import catalogue
+from opensmm.store import price_lists
 
 T = ServiceType
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -88,7 +88,7 @@ async def test_parameters_that_say_nothing_are_absent_and_those_of_other_types_i
 
 async def test_a_customer_pays_the_rate_of_its_own_price_list(api, ann, stocked):
     await stocked.execute("insert into price_list (name) values ('cheap')")
-    await catalogue.save_rate(stocked, PriceListId(2), ServiceId(DEFAULT), Decimal("0.10"))
+    await price_lists.keep(stocked, PriceListId(2), {ServiceId(DEFAULT): Decimal("0.10")})
     bob = await buyer(stocked)
     await stocked.execute("update customer set price_list_id = 2 where id = %s", [bob.id])
     assert {"order": 1} == await api.ask("v2", bob.key, "add", service=DEFAULT, link=LINK, quantity=100)

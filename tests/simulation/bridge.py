@@ -24,7 +24,7 @@ from tests.simulation.twin import (
 from tests.simulation.twin.tables import Store
 from tests.simulation.world import BEGINS, CATALOGUE, SALES, SERVICES, World
 
-from opensmm.store import audit, cancels, orders, refill_tasks, staff
+from opensmm.store import audit, cancels, orders, price_lists, refill_tasks, staff
 from opensmm.store import catalogue as catalogue_rows
 from opensmm.store import customers as customer_rows
 from opensmm.store import dispatch as dispatch_rows
@@ -132,7 +132,7 @@ async def furnish(owner: Connection, world: World) -> None:
             insert = "insert into route (service_id, position, provider_id, provider_service) values (%s, %s, %s, %s)"
             await owner.execute(insert, [service, position, *route])
     for (price_list, number), price in CATALOGUE.rates.items():
-        await catalogue_rows.save_rate(owner, price_list, number, price)
+        await price_lists.keep(owner, price_list, {number: price})
     for row in world.store.customers.values():
         customer = "insert into customer (id, name, price_list_id, credit_limit, created) values (%s, %s, %s, %s, %s)"
         await owner.execute(customer, [row.id, f"Customer {row.id}", row.price_list, row.credit_limit, BEGINS])

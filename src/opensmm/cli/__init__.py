@@ -11,6 +11,7 @@ from opensmm.cli.customers import customer_verbs, key_verbs
 from opensmm.cli.delivery import deliver
 from opensmm.cli.frame import EXIT_CODES
 from opensmm.cli.policy import policy_verbs
+from opensmm.cli.price_lists import price_list_verbs
 from opensmm.cli.providers import provider_verbs
 from opensmm.cli.refills import refill
 from opensmm.cli.routes import route_verbs
@@ -36,6 +37,7 @@ app.command("health")(health.show)
 app.add_typer(customer_verbs, name="customer")
 app.add_typer(key_verbs, name="key")
 app.add_typer(service_verbs, name="service")
+app.add_typer(price_list_verbs, name="price-list")
 app.add_typer(provider_verbs, name="provider")
 app.add_typer(route_verbs, name="route")
 app.command("import-services")(importing.import_services)

@@ -1,7 +1,6 @@
 """The price list as kept: what changed since a version, and the writes of the operator."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -56,7 +55,11 @@ async def refresh(connection: Connection, known: Catalogue | None) -> Catalogue:
     while rows := await cursor.fetchmany(CHUNK):
         services.update((ServiceId(found[0]), _service(found)) for found in rows)
     cursor = await connection.execute(_RATES, [since])
-    rates.update(((PriceListId(found[0]), ServiceId(found[1])), found[2]) for found in await cursor.fetchall())
+    for price_list, service, rate in await cursor.fetchall():
+        if rate is None:
+            rates.pop((PriceListId(price_list), ServiceId(service)), None)
+        else:
+            rates[PriceListId(price_list), ServiceId(service)] = rate
     rules = await policy.refresh(connection, NO_POLICY if known is None else known.policy)
     return Catalogue(row[0], row[1], services, rates, rules, BelowCost(row[2]))
 
@@ -133,17 +136,6 @@ async def save_services(connection: Connection, services: Sequence[Service]) -> 
     text = msgspec.json.encode(services).decode()
     cursor = await connection.execute(_SAVE, [version, text])
     return [ServiceId(found[0]) for found in await cursor.fetchall()]
-
-
-_SAVE_RATE: Final = """
-insert into price (price_list_id, service_id, rate, version) values (%s, %s, %s, %s)
-on conflict (price_list_id, service_id) do update set rate = excluded.rate, version = excluded.version
-"""
-
-
-async def save_rate(connection: Connection, price_list: PriceListId, service: ServiceId, rate: Decimal) -> None:
-    """Sets what one price list asks for a service, under a new version of the catalogue."""
-    await connection.execute(_SAVE_RATE, [price_list, service, rate, await bump(connection)])
 
 
 _PROVIDER: Final = """

@@ -57,8 +57,8 @@ class Provider(models.Model):
     sync_asked = models.DateTimeField(null=True, db_comment="when a worker last went to read its price list")
     synced = models.DateTimeField(null=True, db_comment="when its price list was last taken over")
     failures = models.IntegerField(db_default=0, db_comment="in a row; the next success sets it to 0")
-    concurrency = models.IntegerField(db_default=64, db_comment="calls of one worker at a time")
-    calls_per_second = models.IntegerField(db_default=0, db_comment="of one worker; 0: as many as there are")
+    concurrency = models.IntegerField(db_default=64, db_comment="calls at a time, of all workers together")
+    calls_per_second = models.IntegerField(db_default=0, db_comment="of all workers together; 0: as many as there are")
     sync_every_min = models.IntegerField(db_default=30, db_comment="0: its price list is not read by itself")
     price_share = models.IntegerField(db_default=20, db_comment="per cent a cost may move by without approval")
     decimals = models.IntegerField(db_default=4, db_comment="of prices that follow")
@@ -156,7 +156,7 @@ class Price(models.Model):
     price_list_id = models.BigIntegerField()
     service_id = models.BigIntegerField()
     version = models.BigIntegerField(db_default=1)
-    rate = ExactField()
+    rate = ExactField(null=True, db_comment="of 1000, or of a package; null: as the service's own")
 
     class Meta:
         db_table = "price"

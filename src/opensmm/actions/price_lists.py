@@ -1,0 +1,61 @@
+"""The operator's price lists. Each action is one transaction with its audit rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from opensmm.actions.accounts import Taken, Unknown
+from opensmm.base.ids import CustomerId, PriceListId, ServiceId
+from opensmm.store import audit, catalogue
+from opensmm.store import price_lists as rows
+from opensmm.store.connection import Connection
+
+
+async def add(connection: Connection, name: str, *, actor: str, now: datetime) -> PriceListId:
+    """Raises Taken where there is one of that name."""
+    async with connection.transaction():
+        added = await rows.add(connection, name)
+        if added is None:
+            raise Taken(f"there is a price list {name} already")
+        await audit.note(connection, actor, "price_list.add", [name], now)
+    return added
+
+
+async def set_rates(
+    connection: Connection,
+    price_list: str,
+    rates: Mapping[ServiceId, Decimal | None],
+    *,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Sets what one price list asks for services; None: their own rate again. Raises Unknown, with nothing written."""
+    async with connection.transaction():
+        await catalogue.hold(connection)
+        found = await named(connection, price_list)
+        known = {one.id for one in await catalogue.services(connection, list(rates))}
+        if missing := sorted(set(rates) - known):
+            raise Unknown(f"there is no service {', '.join(map(str, missing))}")
+        await rows.keep(connection, found, rates)
+        detail = {str(service): rate for service, rate in rates.items()}
+        await audit.note(connection, actor, "price_list.rate", [price_list], now, detail)
+
+
+async def assign(
+    connection: Connection, price_list: str, customers: Sequence[CustomerId], *, actor: str, now: datetime
+) -> None:
+    """Has customers buy by a price list from their next order on. Raises Unknown, with nothing written."""
+    async with connection.transaction():
+        found = await named(connection, price_list)
+        assigned = await rows.assign(connection, found, customers)
+        if missing := sorted(set(customers) - set(assigned)):
+            raise Unknown(f"there is no customer {', '.join(map(str, missing))}")
+        await audit.note(connection, actor, "price_list.assign", [price_list], now, {"customers": sorted(assigned)})
+
+
+async def named(connection: Connection, name: str) -> PriceListId:
+    """Raises Unknown where there is none of that name."""
+    known = {one.name: one.id for one in await rows.price_lists(connection)}
+    if name not in known:
+        raise Unknown(f"there is no price list {name}; there are {', '.join(known)}")
+    return known[name]

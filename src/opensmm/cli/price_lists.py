@@ -1,0 +1,107 @@
+"""``price-list``: rates of their own for some customers. Who has no list of their own buys by *standard*."""
+
+from typing import Annotated, Final
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from opensmm.actions import price_lists
+from opensmm.base.ids import CustomerId, ServiceId
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.cli.services import read_rate
+from opensmm.store import price_lists as rows
+from opensmm.store.connection import Connection
+from opensmm.store.price_lists import Apart
+
+price_list_verbs: Final = typer.Typer(help="Rates of their own for some customers.", no_args_is_help=True)
+
+MOST_CHARS: Final = 64
+Name = Annotated[str, typer.Argument(metavar="LIST", help="The price list's name.")]
+Service = Annotated[int, typer.Argument(help="The service's id.")]
+
+
+@price_list_verbs.command("add")
+def add(name: Name, data: Data = None, json: Json = False) -> None:
+    """Begin a price list. It asks what the services ask by themselves until it has rates of its own."""
+    if not name.strip() or len(name) > MOST_CHARS or not name.isprintable():
+        fail(f"a name has 1 to {MOST_CHARS} characters", MISUSED)
+    added = with_database(
+        configured(data), lambda connection: price_lists.add(connection, name, actor=ACTOR, now=now())
+    )
+    answer({"id": added, "name": name}, f"price list {name} has begun", json=json)
+
+
+@price_list_verbs.command("list")
+def list_all(data: Data = None, json: Json = False) -> None:
+    """Show the price lists, with how many rates they set apart and how many customers buy by them."""
+    found = with_database(configured(data), rows.price_lists)
+    if json:
+        answer({"price_lists": found}, "", json=True)
+        return
+    table = Table("name", "rates", "customers", box=None, pad_edge=False)
+    for one in found:
+        table.add_row(escape(one.name), str(one.rates), str(one.customers))
+    out.print(table)
+
+
+@price_list_verbs.command("show")
+def show(name: Name, data: Data = None, json: Json = False) -> None:
+    """Show the rates that a price list sets apart, beside the services' own and what they cost."""
+
+    async def work(connection: Connection) -> list[Apart]:
+        return await rows.apart(connection, await price_lists.named(connection, name))
+
+    found = with_database(configured(data), work)
+    if json:
+        answer({"rates": found}, "", json=True)
+        return
+    table = Table("id", "name", "rate", "own rate", "cost", "", box=None, pad_edge=False)
+    for one in found:
+        below = "below its cost" if one.cost is not None and one.rate < one.cost else ""
+        cost = "" if one.cost is None else str(one.cost)
+        table.add_row(str(one.service), escape(one.name), str(one.rate), str(one.own), cost, below)
+    out.print(table)
+
+
+@price_list_verbs.command("set")
+def set_rate(
+    name: Name,
+    service: Service,
+    rate: Annotated[str, typer.Argument(help="Per 1000, or for a package; kept as typed, such as 0.90.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Set what a service costs by a price list, for orders from now on."""
+    read = read_rate(rate)
+    with_database(
+        configured(data),
+        lambda connection: price_lists.set_rates(connection, name, {ServiceId(service): read}, actor=ACTOR, now=now()),
+    )
+    answer({"service": service, "rate": str(read)}, f"service {service} costs {read} by {name}", json=json)
+
+
+@price_list_verbs.command("unset")
+def unset_rate(name: Name, service: Service, data: Data = None, json: Json = False) -> None:
+    """Have a service cost by a price list what it costs by itself."""
+    with_database(
+        configured(data),
+        lambda connection: price_lists.set_rates(connection, name, {ServiceId(service): None}, actor=ACTOR, now=now()),
+    )
+    answer({"service": service, "rate": None}, f"service {service} costs its own rate by {name}", json=json)
+
+
+@price_list_verbs.command("assign")
+def assign(
+    name: Name,
+    customer: Annotated[list[int], typer.Argument(metavar="CUSTOMER...", help="Ids of customers.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Have customers buy by a price list, from their next order on; `assign standard` takes it from them."""
+    which = [CustomerId(one) for one in customer]
+    with_database(
+        configured(data),
+        lambda connection: price_lists.assign(connection, name, which, actor=ACTOR, now=now()),
+    )
+    answer({"price_list": name, "customers": customer}, f"{len(which)} customers buy by {name}", json=json)

@@ -1,0 +1,76 @@
+"""Price lists: what they are called, what they set apart from the services' own rates, and whose they are."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import CustomerId, PriceListId, ServiceId
+from opensmm.store.catalogue import bump
+from opensmm.store.connection import Connection
+
+
+class PriceList(Struct, frozen=True):
+    """``rates``: how many services it has a rate of its own for."""
+
+    id: PriceListId
+    name: str
+    rates: int
+    customers: int
+
+
+class Apart(Struct, frozen=True):
+    """A service that a price list has a rate of its own for; ``own`` is the service's, ``cost`` what it costs us."""
+
+    service: ServiceId
+    name: str
+    rate: Decimal
+    own: Decimal
+    cost: Decimal | None
+
+
+_ALL: Final = """
+select l.id, l.name, (select count(*) from price p where p.price_list_id = l.id and p.rate is not null),
+       (select count(*) from customer c where c.price_list_id = l.id)
+from price_list l order by l.id
+"""
+_ADD: Final = "insert into price_list (name) values (%s) on conflict (name) do nothing returning id"
+_APART: Final = """
+select s.id, s.name, p.rate, s.rate, s.cost from price p join service s on s.id = p.service_id
+where p.price_list_id = %s and p.rate is not null order by s.position, s.id
+"""
+_KEEP: Final = """
+insert into price (price_list_id, service_id, rate, version)
+select %s, a.service_id, a.rate, %s from unnest(%s::bigint[], %s::numeric[]) as a (service_id, rate)
+on conflict (price_list_id, service_id) do update set rate = excluded.rate, version = excluded.version
+"""
+_ASSIGN: Final = "update customer set price_list_id = %s where id = any(%s) returning id"
+
+
+async def price_lists(connection: Connection) -> list[PriceList]:
+    cursor = await connection.execute(_ALL)
+    return [PriceList(*row) for row in await cursor.fetchall()]
+
+
+async def add(connection: Connection, name: str) -> PriceListId | None:
+    """None where one of that name exists."""
+    row = await (await connection.execute(_ADD, [name])).fetchone()
+    return None if row is None else PriceListId(row[0])
+
+
+async def apart(connection: Connection, price_list: PriceListId) -> list[Apart]:
+    """What a price list sets apart, in the order of the services."""
+    cursor = await connection.execute(_APART, [price_list])
+    return [Apart(*row) for row in await cursor.fetchall()]
+
+
+async def keep(connection: Connection, price_list: PriceListId, rates: Mapping[ServiceId, Decimal | None]) -> None:
+    """Sets what a price list asks for services, under a new version of the catalogue; None: the service's own rate."""
+    await connection.execute(_KEEP, [price_list, await bump(connection), list(rates), list(rates.values())])
+
+
+async def assign(connection: Connection, price_list: PriceListId, customers: Sequence[CustomerId]) -> list[CustomerId]:
+    """Has customers buy by a price list; returns those that exist."""
+    cursor = await connection.execute(_ASSIGN, [price_list, list(customers)])
+    return [CustomerId(row[0]) for row in await cursor.fetchall()]
