@@ -12,6 +12,7 @@ from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.interventions import Denial
+from opensmm.store import dispatch, health
 from opensmm.store.stories import story
 
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -89,6 +90,20 @@ async def test_the_runs_after_one_that_is_ended_unsent_go_on(api, works, stocked
     assert [] == await broken(stocked)
 
 
+async def test_a_run_whose_time_another_has_set_keeps_it(api, works, stocked, ann):
+    """The first is proved not to have been bought and sent again, while the second is with its provider."""
+    order = await api.add(ann.key, DRIP, runs=3, interval=10, link=f"{LINK}/stuck")
+    await works.send()
+    works.clock.forward(601)
+    await works.send()
+    before = await dues(stocked, order)
+    assert [3] == list(before)
+    await dispatch.release(stocked, [(OrderId(order), 2, works.clock() + timedelta(days=9))])
+    assert before == await dues(stocked, order)
+    await dispatch.release(stocked, [(OrderId(order), 2, None)])
+    assert before == await dues(stocked, order)
+
+
 async def test_the_run_after_a_held_one_that_is_ended_goes_on(api, works, stocked, ann):
     await stocked.execute("update route set off = 'gone', cost = 1 where service_id = %s", [DRIP])
     order = await api.add(ann.key, DRIP, runs=2, interval=10)
@@ -142,6 +157,44 @@ async def test_a_provider_that_refuses_to_cancel_what_has_ended_is_asked_once(li
         works.clock.forward(60)
     assert ["add", "cancel"] == [form["action"] for form in liar.asked]
     assert ("canceled", CHARGE, 0, CHARGE) == (await settled(stocked, order))[:4]
+
+
+@pytest.mark.parametrize("said", [{"error": "Cancel is not available"}, (400, {"error": "Cancel is not available"})])
+async def test_a_refused_cancel_is_an_answer_whatever_its_status(lied_to, api, stocked, ann, said):
+    works, liar = lied_to
+    liar.answers |= {"add": {"order": 5}, "cancel": said}
+    order = await api.add(ann.key)
+    await works.send()
+    assert await interventions.cancel(stocked, order, by(works))
+    assert [1, 0] == [await works.following.pass_on_cancels(10) for _ in range(2)]
+
+
+async def test_a_provider_that_answers_nothing_clear_is_told_of_an_ended_order_for_a_day(lied_to, api, stocked, ann):
+    works, liar = lied_to
+    liar.answers |= {"add": {"order": 5}, "cancel": {"order": 5, "cancel": 0}}
+    order = await api.add(ann.key)
+    await works.send()
+    assert await interventions.cancel(stocked, order, by(works))
+    told = []
+    for _ in range(5):
+        await works.following.pass_on_cancels(10)
+        told.append((len(liar.asked), (await health.facts(stocked, works.clock())).cancels.count))
+        works.clock.forward(10 * 3600)
+    assert [(2, 1), (3, 1), (4, 1), (4, 0), (4, 0)] == told
+
+
+async def test_a_cancel_that_came_to_nothing_is_told_again_when_the_operator_ends_the_order(lied_to, api, stocked, ann):
+    works, liar = lied_to
+    liar.answers |= {"add": {"order": 5}, "cancel": [{"order": 5, "cancel": 1}]}
+    order = await api.add(ann.key)
+    await works.send()
+    await api.ask("v2", ann.key, "cancel", order=order)
+    await works.following.pass_on_cancels(10)
+    works.clock.forward(3 * 24 * 3600)
+    assert await interventions.cancel(stocked, order, by(works))
+    assert 1 == await works.following.pass_on_cancels(10)
+    passed = await fetch(stocked, "select cancel_passed from delivery where order_id = %s", order)
+    assert [(works.clock(),)] == passed
 
 
 async def test_what_was_never_sent_is_cancelled_whole_and_a_second_time_is_nothing(api, works, stocked, ann):

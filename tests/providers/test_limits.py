@@ -109,6 +109,14 @@ async def test_room_is_what_may_still_queue_up():
     assert READY_S * 1 == Slots(100, calls_per_second=1).room
 
 
+async def test_there_is_no_room_while_the_next_turn_would_come_too_late():
+    slots = Slots(4, calls_per_second=1 / (2 * READY_S))
+    assert 1 == slots.room
+    async with slots:
+        pass
+    assert 0 == slots.room
+
+
 async def test_who_gives_up_waiting_gives_the_turn_back():
     slots = Slots(1, calls_per_second=1)
     async with slots:

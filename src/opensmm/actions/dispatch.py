@@ -211,9 +211,11 @@ async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now:
     changed = await rows.record(connection, told, now)
     ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
     await endings.end(connection, ends, now)
-    # Only where this result counted: after a claim by another worker the next run has its time from that one.
-    unsent = {(claim.order, claim.run) for claim, outcome in batch if isinstance(outcome, NotSent)}
-    await rows.release(connection, [(order, run + 1, None) for order, run, _, _ in changed if (order, run) in unsent])
+    # Only where this result counted: after a claim by another worker the next run has its time from that one. A late
+    # result may stand in the same batch as the one that counts, which has the greater fence.
+    newest = {(claim.order, claim.run): outcome for claim, outcome in sorted(batch, key=lambda sent: sent[0].fence)}
+    unsent = [(order, run) for order, run, _, _ in changed if isinstance(newest[order, run], NotSent)]
+    await rows.release(connection, [(order, run + 1, None) for order, run in unsent])
     await _look_after_providers(connection, batch, now)
 
 

@@ -14,6 +14,7 @@ from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
+from opensmm.domain.cancels import TOLD_AFTER_ITS_END
 from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.progress import Report
@@ -87,8 +88,12 @@ class Following:
         """Tells providers what is to be cancelled; a refusal lets the customer ask again later."""
         now = self._clock()
         ready = [one for one in self._desk.answering if self._not_before.get(one, now) <= now]
-        tasks = await self._write(lambda connection: rows.cancels(connection, ready, limit))
+        since = now - TOLD_AFTER_ITS_END
+        tasks = await self._write(lambda connection: rows.cancels(connection, ready, since, limit))
         said = await self._desk.ask_about(tasks, _ask_to_cancel)
+        for task, answer in said:
+            if isinstance(answer, Declined):
+                log.info("a cancel was refused", order=task.order, run=task.run, answer=answer.answer)
         answers = [(task, answer is True) for task, answer in said if answer is not False]
         await self._write(lambda connection: rows.passed(connection, answers, self._clock()))
         clear = {(task.order, task.run) for task, _ in answers}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from itertools import count
 from time import perf_counter_ns
-from typing import Final
+from typing import Final, assert_never
 
 import structlog
 
@@ -187,6 +187,8 @@ class Endpoint:
                 canceled = await self._panel.cancel(caller, ids)
                 count_refused(canceled)
                 said = dialect.write_cancels(ids, canceled)
+            case other:
+                assert_never(other)
         return reply(said), OK
 
 

@@ -50,11 +50,12 @@ KeyFile = Annotated[
     str, typer.Option("--key-file", metavar="FILE", help=f"Where its key lies; - reads it. Or set {KEY_VARIABLE}.")
 ]
 Concurrency = Annotated[
-    int | None, typer.Option("--concurrency", help="Calls at a time, of one worker.", min=1, max=MAX_CONCURRENCY)
+    int | None,
+    typer.Option("--concurrency", help="Calls at a time, of all workers together.", min=1, max=MAX_CONCURRENCY),
 ]
 PerSecond = Annotated[
     int | None,
-    typer.Option("--calls-per-second", help="Of one worker; 0: no limit.", min=0, max=MAX_CALLS_PER_SECOND),
+    typer.Option("--calls-per-second", help="Of all workers together; 0: no limit.", min=0, max=MAX_CALLS_PER_SECOND),
 ]
 Dialect = Annotated[str | None, typer.Option("--dialect", help="v2 or v1.")]
 Currency = Annotated[str | None, typer.Option("--currency", help="Three letters: what its balance and rates are in.")]

@@ -1,13 +1,18 @@
 """Cancelling: what an ask to cancel does to an order, by how far its deliveries have come."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
 from opensmm.domain.dispatch import END_STATES, DeliveryState
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+
+TOLD_AFTER_ITS_END: Final = timedelta(days=1)
+"""How long a provider is told of a cancel of what has ended here, where it gives no clear answer."""
 
 
 class CancelStep(StrEnum):

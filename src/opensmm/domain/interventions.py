@@ -133,7 +133,7 @@ def released(subject: Subject, endings: Sequence[RunEnding], now: datetime) -> l
     found = []
     for at, run in enumerate(subject.runs):
         following = next((one for one in subject.runs[at + 1 :] if _waits(one) and one.run not in ended), None)
-        if run.run in ended and not _waits_for_another(run) and following is not None and following.due is None:
+        if run.run in ended and _was_next(run) and following is not None and following.due is None:
             found.append((following.run, dripfeed.next_due(run.due or now, now, subject.interval_min)))
     return found
 
@@ -142,9 +142,9 @@ def _waits(run: Run) -> bool:
     return run.state is DeliveryState.QUEUED
 
 
-def _waits_for_another(run: Run) -> bool:
-    """The run before it will release the next."""
-    return _waits(run) and run.due is None
+def _was_next(run: Run) -> bool:
+    """Its turn had come, and it would have released the next one: a claim that finds no route releases nobody."""
+    return run.state is DeliveryState.HELD or (_waits(run) and run.due is not None)
 
 
 def resend(run: Run, *, signed: bool) -> Run | Denial | None:

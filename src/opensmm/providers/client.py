@@ -2,6 +2,7 @@
 
 import asyncio
 from contextvars import ContextVar
+from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Final, Protocol
 from urllib.parse import quote
@@ -129,7 +130,7 @@ class Client:
 
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
         ids = _ids(orders)
-        return self._dialect.read_cancels(ids, await self._ask(Cancel(ids)))
+        return self._dialect.read_cancels(ids, await self._ask(Cancel(ids), turned_away=True))
 
     async def balance(self) -> tuple[BalanceView, str]:
         """The balance and the dialect it is told in; raises NoAnswer with the provider's words where it says none."""
@@ -147,12 +148,16 @@ class Client:
             raise NoAnswer(self._dialect.read_error(body) or f"this is no price list: {excerpt(body)}")
         return told
 
-    async def _ask(self, ask: Ask, most: int = MAX_ANSWER, within_s: float | None = None) -> bytes:
+    async def _ask(
+        self, ask: Ask, most: int = MAX_ANSWER, within_s: float | None = None, *, turned_away: bool = False
+    ) -> bytes:
+        """``turned_away``: words of refusal with a status of 400 to 499 are an answer, but for 429."""
         try:
             answer = await self._post(ask, most, within_s)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
-        if answer.status >= 300:
+        refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
+        if answer.status >= 300 and not (refused and self._dialect.read_error(answer.body)):
             words = self._dialect.read_error(answer.body) or excerpt(answer.body)
             raise NoAnswer(f"HTTP {answer.status}: {words}")
         return answer.body

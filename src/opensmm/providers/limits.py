@@ -56,7 +56,9 @@ class Slots:
 
     @property
     def room(self) -> int:
-        """How many more may queue up."""
+        """How many more may queue up. None while the next turn is so far off that it would come too late for them."""
+        if self._next - time.monotonic() > READY_S:
+            return 0
         return max(0, self._most - self.taken)
 
     async def __aenter__(self) -> None:

@@ -144,13 +144,15 @@ def _details(found: object) -> Details:
 _RELEASE: Final = """
 update delivery d set due = a.due from unnest(%s::bigint[], %s::int[], %s::timestamptz[]) as a (order_id, run, due)
 where d.order_id = a.order_id and d.state = 'queued' and d.run = (
-  select min(n.run) from delivery n where n.order_id = a.order_id and n.run >= a.run and n.state = 'queued')
+    select min(n.run) from delivery n where n.order_id = a.order_id and n.run >= a.run and n.state = 'queued')
+  and (d.run = a.run or d.due is null and a.due is not null or a.due is null and not exists (
+    select from delivery n where n.order_id = a.order_id and n.run >= a.run and n.run < d.run and n.attempt > 0))
 """
 
 
 async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
-    """Sets when runs of drip-feeds are due; None takes the time away again. In the place of one that the operator has
-    ended stands the next that waits. The caller holds the run before it."""
+    """Sets when runs of drip-feeds are due; None takes the time away again. In the place of one that the operator ended
+    stands the next that waits; one whose time another run has set keeps it. The caller holds the run before it."""
     if runs:
         arrays = [run[0] for run in runs], [run[1] for run in runs], [run[2] for run in runs]
         await connection.execute(_RELEASE, [*arrays])

@@ -9,6 +9,7 @@ from msgspec import structs
 from psycopg.rows import TupleRow
 
 from opensmm.domain import progress
+from opensmm.domain.cancels import TOLD_AFTER_ITS_END
 from opensmm.domain.health import (
     COUNTED,
     LONG,
@@ -66,7 +67,9 @@ select count(*), min(r.created) from found f join refill r on r.id = f.refill_id
 _CANCELS: Final = """
 with found as materialized (
   select cancel_asked from delivery
-  where cancel_asked is not null and cancel_passed is null and state in ('pending', 'processing', 'in_progress')
+  where cancel_asked is not null and cancel_passed is null
+    and (state in ('pending', 'processing', 'in_progress')
+         or state in ('held', 'partial', 'canceled') and attempt > 0 and cancel_asked > %(ended_since)s)
   order by order_id limit %(most)s
 )
 select count(*), min(cancel_asked) from found
@@ -124,7 +127,7 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         unsure=operator.get("unsure", Waiting()),
         held=operator.get("held", Waiting()),
         refills=Waiting(*await _row(connection, _REFILLS, most)),
-        cancels=Waiting(*await _row(connection, _CANCELS, most)),
+        cancels=Waiting(*await _row(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END})),
         shelf=Shelf(
             quarantined=await _named(connection, _QUARANTINED),
             halted=await _named(connection, _HALTED),

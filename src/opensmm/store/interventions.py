@@ -37,11 +37,14 @@ async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, S
 # Of what a provider took and is not to deliver it is told the same way as of a customer's cancel.
 _END: Final = """
 update delivery d set state = a.state, remains = a.remains, due = null, lease_until = null,
-  cancel_asked = case when a.state = 'completed' or not exists (
-      select from attempt t
-      where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt and t.outcome = 'accepted')
-    then d.cancel_asked else coalesce(d.cancel_asked, %s) end
-from unnest(%s::int[], %s::text[], %s::bigint[]) as a (run, state, remains)
+  cancel_asked = case when a.told then %s else d.cancel_asked end,
+  cancel_passed = case when a.told then null else d.cancel_passed end
+from (
+  select e.*, e.state <> 'completed' and t.outcome is not distinct from 'accepted' as told
+  from unnest(%s::int[], %s::text[], %s::bigint[]) as e (run, state, remains)
+  join delivery d on d.order_id = %s and d.run = e.run
+  left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+) a
 where d.order_id = %s and d.run = a.run
 """
 _COSTS: Final = """
@@ -70,7 +73,7 @@ async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> 
 async def end(connection: Connection, order: OrderId, endings: Sequence[RunEnding], now: datetime) -> None:
     """Gives runs, whose rows are locked, the ends that the operator chose; their providers are to be told."""
     arrays = [one.run for one in endings], [one.state.value for one in endings], [one.remains for one in endings]
-    await connection.execute(_END, [now, *arrays, order])
+    await connection.execute(_END, [now, *arrays, order, order])
 
 
 _QUEUE: Final = """

@@ -149,21 +149,25 @@ class CancelTask(Struct, frozen=True):
 _CANCELS: Final = """
 select d.order_id, d.run, t.provider_id, t.provider_order
 from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
-where d.cancel_asked is not null and d.cancel_passed is null and d.state <> 'completed'
-  and t.outcome = 'accepted' and t.provider_id = any(%s)
+where d.cancel_asked is not null and d.cancel_passed is null and t.outcome = 'accepted' and t.provider_id = any(%s)
+  and (d.state in ('pending', 'processing', 'in_progress')
+       or d.state in ('held', 'partial', 'canceled') and d.cancel_asked > %s)
 order by d.order_id, d.run limit %s
 """
 _PASSED: Final = """
 update delivery d set cancel_passed = case when a.accepted then %s::timestamptz end,
-  cancel_asked = case when a.accepted then d.cancel_asked end, due = case when d.due is not null then %s end
+  cancel_asked = case when a.accepted then coalesce(d.cancel_asked, %s) end,
+  due = case when d.due is not null then %s end
 from unnest(%s::bigint[], %s::int[], %s::bool[]) as a (order_id, run, accepted)
-where d.order_id = a.order_id and d.run = a.run and d.state <> 'completed'
+where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null and d.state <> 'completed'
 """
 
 
-async def cancels(connection: Connection, providers: Sequence[ProviderId], limit: int) -> list[CancelTask]:
-    """Cancellations asked for that these providers have not heard of, among them of what the operator has ended."""
-    cursor = await connection.execute(_CANCELS, [list(providers), limit])
+async def cancels(
+    connection: Connection, providers: Sequence[ProviderId], ended_since: datetime, limit: int
+) -> list[CancelTask]:
+    """Cancellations asked for that these providers have not heard of; of what has ended, those asked for of late."""
+    cursor = await connection.execute(_CANCELS, [list(providers), ended_since, limit])
     return [CancelTask(*row) for row in await cursor.fetchall()]
 
 
@@ -178,4 +182,4 @@ async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, boo
             [task.run for task, _ in answers],
             [accepted for _, accepted in answers],
         )
-        await connection.execute(_PASSED, [now, now, *arrays])
+        await connection.execute(_PASSED, [now, now, now, *arrays])

@@ -110,8 +110,15 @@ async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, dat
     for order, run, due in runs:
         waiting = (row for row in store.runs.get(order, ()) if row.run >= run and _may_wait(row))
         row = next(waiting, None)
-        if row is not None:
+        if row is not None and (row.run == run or _takes(store, row, run, due)):
             store.edit(row).due = due
+
+
+def _takes(store: Store, row: DeliveryRow, run: int, due: datetime | None) -> bool:
+    """Whether a run stands in the place of an earlier one, which the operator has ended."""
+    if due is not None:
+        return row.due is None
+    return not any(one.attempt for one in store.runs[row.order] if run <= one.run < row.run)
 
 
 def _may_wait(row: DeliveryRow) -> bool:

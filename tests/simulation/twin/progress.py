@@ -67,11 +67,16 @@ def _counts(row: DeliveryRow, one: Told, asked: datetime) -> bool:
     return newer and row.polled == one.polled and row.attempt == one.attempt and row.state in ACCEPTED_STATES
 
 
-async def cancels(connection: Connection, providers: Sequence[ProviderId], limit: int) -> list[CancelTask]:
+async def cancels(
+    connection: Connection, providers: Sequence[ProviderId], ended_since: datetime, limit: int
+) -> list[CancelTask]:
     store = connection.store
     tasks = []
     for name in sorted(store.to_cancel):
-        attempt = store.attempts.get((*name, store.to_cancel[name].attempt))
+        row = store.to_cancel[name]
+        if row.state not in ACCEPTED_STATES and (row.cancel_asked is None or row.cancel_asked <= ended_since):
+            continue
+        attempt = store.attempts.get((*name, row.attempt))
         if attempt is not None and attempt.outcome == "accepted" and attempt.provider in providers:
             assert attempt.provider_order is not None
             order, run = name
@@ -82,10 +87,10 @@ async def cancels(connection: Connection, providers: Sequence[ProviderId], limit
 async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
     for task, accepted in answers:
         row = connection.store.deliveries[task.order, task.run]
-        if row.state != "completed":
+        if row.state != "completed" and row.cancel_passed is None:
             connection.store.edit(row)
             row.cancel_passed = now if accepted else None
-            row.cancel_asked = row.cancel_asked if accepted else None
+            row.cancel_asked = (row.cancel_asked or now) if accepted else None
             row.due = None if row.due is None else now
 
 
