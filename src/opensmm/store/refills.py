@@ -11,8 +11,10 @@ from opensmm.store import endings
 from opensmm.store.connection import Connection
 
 _REFILLABLE: Final = """
-select o.id, o.customer_id, o.state, s.refill and o.quantity > 0 and (s.refill_mode <> 'provider' or exists (
-         select from attempt t where t.order_id = o.id and t.outcome = 'accepted')), s.refill_wait_h, o.ended,
+select o.id, o.customer_id, o.state, s.refill and o.quantity > 0 and (
+         s.refill_mode <> 'provider' or o.state <> 'completed'
+         or exists (select from attempt t where t.order_id = o.id and t.outcome = 'accepted')),
+       s.refill_wait_h, o.ended,
        exists (select from refill r where r.order_id = o.id and r.state in ('pending', 'in_progress')),
        (select max(r.created) from refill r where r.order_id = o.id), s.refill_days
 from orders o join service s on s.id = o.service_id where o.id = any(%s)
