@@ -183,6 +183,17 @@ async def test_a_provider_that_answers_nothing_clear_is_told_of_an_ended_order_f
     assert [(2, 1), (3, 1), (4, 1), (4, 0), (4, 0)] == told
 
 
+async def test_a_cancel_of_what_no_provider_took_waits_for_nobody(lied_to, api, stocked, ann):
+    works, liar = lied_to
+    liar.answers |= {"add": {"error": "Too many requests"}}
+    order = await api.add(ann.key)
+    (task,) = await works.dispatching.step(1)
+    await api.ask("v2", ann.key, "cancel", order=order)
+    await task
+    assert "canceled" == await state(stocked, order)
+    assert 0 == (await health.facts(stocked, works.clock())).cancels.count
+
+
 async def test_a_cancel_that_came_to_nothing_is_told_again_when_the_operator_ends_the_order(lied_to, api, stocked, ann):
     works, liar = lied_to
     liar.answers |= {"add": {"order": 5}, "cancel": [{"order": 5, "cancel": 1}]}

@@ -162,7 +162,7 @@ HOT = {
     "progress: claim": (progress, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
     "progress: record": (progress, "_RECORD", told_parameters(TIMES[0])),
     "dispatch: release": (dispatch, "_RELEASE", [RECENT, [2] * len(RECENT), [TIMES[0]] * len(RECENT)]),
-    "progress: cancels": (progress, "_CANCELS", [[1, 2], TIMES[0], 200]),
+    "progress: cancels": (progress, "_CANCELS", {"providers": [1, 2], "ended_since": TIMES[0], "limit": 200}),
     "cancels: deliveries": (cancels, "_LOCK_DELIVERIES", [RECENT]),
     "cancels: orders": (cancels, "_CANCELABLE", [RECENT]),
     "endings: owners": (endings, "_OWNERS", [RECENT]),

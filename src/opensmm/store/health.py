@@ -27,6 +27,7 @@ from opensmm.domain.health import (
 )
 from opensmm.store import sync, workers
 from opensmm.store.connection import Connection
+from opensmm.store.progress import CANCEL_WAITS
 
 _DUE: Final = """
 with found as materialized (
@@ -64,13 +65,9 @@ with found as materialized (
 )
 select count(*), min(r.created) from found f join refill r on r.id = f.refill_id
 """
-_CANCELS: Final = """
+_CANCELS: Final = f"""
 with found as materialized (
-  select cancel_asked from delivery
-  where cancel_asked is not null and cancel_passed is null
-    and (state in ('pending', 'processing', 'in_progress')
-         or state in ('held', 'partial', 'canceled') and attempt > 0 and cancel_asked > %(ended_since)s)
-  order by order_id limit %(most)s
+  select d.cancel_asked from delivery d where {CANCEL_WAITS} order by d.order_id limit %(most)s
 )
 select count(*), min(cancel_asked) from found
 """

@@ -146,19 +146,23 @@ class CancelTask(Struct, frozen=True):
     provider_order: str
 
 
-_CANCELS: Final = """
+CANCEL_WAITS: Final = """d.cancel_asked is not null and d.cancel_passed is null
+  and (d.state in ('pending', 'processing', 'in_progress')
+       or d.state in ('held', 'partial', 'canceled') and d.cancel_asked > %(ended_since)s and exists (
+         select from attempt x
+         where x.order_id = d.order_id and x.run = d.run and x.number = d.attempt and x.outcome = 'accepted'))"""
+"""The provider of delivery ``d`` is yet to hear of its cancel; of what it never took it is told nothing."""
+_CANCELS: Final = f"""
 select d.order_id, d.run, t.provider_id, t.provider_order
 from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
-where d.cancel_asked is not null and d.cancel_passed is null and t.outcome = 'accepted' and t.provider_id = any(%s)
-  and (d.state in ('pending', 'processing', 'in_progress')
-       or d.state in ('held', 'partial', 'canceled') and d.cancel_asked > %s)
-order by d.order_id, d.run limit %s
+where {CANCEL_WAITS} and t.provider_id = any(%(providers)s)
+order by d.order_id, d.run limit %(limit)s
 """
 _PASSED: Final = """
-update delivery d set cancel_passed = case when a.accepted then %s::timestamptz end,
-  cancel_asked = case when a.accepted then coalesce(d.cancel_asked, %s) end,
-  due = case when d.due is not null then %s end
-from unnest(%s::bigint[], %s::int[], %s::bool[]) as a (order_id, run, accepted)
+update delivery d set cancel_passed = case when a.accepted then %(now)s::timestamptz end,
+  cancel_asked = case when a.accepted then coalesce(d.cancel_asked, %(now)s) end,
+  due = case when d.due is not null then %(now)s end
+from unnest(%(orders)s::bigint[], %(runs)s::int[], %(accepted)s::bool[]) as a (order_id, run, accepted)
 where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null and d.state <> 'completed'
 """
 
@@ -167,7 +171,8 @@ async def cancels(
     connection: Connection, providers: Sequence[ProviderId], ended_since: datetime, limit: int
 ) -> list[CancelTask]:
     """Cancellations asked for that these providers have not heard of; of what has ended, those asked for of late."""
-    cursor = await connection.execute(_CANCELS, [list(providers), ended_since, limit])
+    asked = {"providers": list(providers), "ended_since": ended_since, "limit": limit}
+    cursor = await connection.execute(_CANCELS, asked)
     return [CancelTask(*row) for row in await cursor.fetchall()]
 
 
@@ -177,9 +182,9 @@ async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, boo
     The provider is asked after it at once, where it is one that is asked.
     """
     if answers:
-        arrays = (
-            [task.order for task, _ in answers],
-            [task.run for task, _ in answers],
-            [accepted for _, accepted in answers],
-        )
-        await connection.execute(_PASSED, [now, now, now, *arrays])
+        arrays = {
+            "orders": [task.order for task, _ in answers],
+            "runs": [task.run for task, _ in answers],
+            "accepted": [accepted for _, accepted in answers],
+        }
+        await connection.execute(_PASSED, {"now": now, **arrays})
