@@ -245,7 +245,7 @@ class Checks:
 
     def _not_bought(self, row: DeliveryRow) -> None:
         """What is given back or sent again without a provider's word on its order is in nobody's book, provably."""
-        attempt = self.store.attempts.get((row.order, row.run, row.attempt))
+        attempt = self.store.newest_try(row)
         if attempt is not None and attempt.outcome != "declined":
             raise Broken("O6", f"order {row.order} run {row.run}: {row.state}, its try {attempt.outcome}", [row.order])
         self.bought_once(self.store.orders[row.order].link, "O6")
@@ -257,8 +257,7 @@ class Checks:
             1
             for order in orders
             for run in self.store.runs[order.id]
-            if (attempt := self.store.attempts.get((run.order, run.run, run.attempt))) is not None
-            and attempt.outcome in OPEN_TRIES
+            if (attempt := self.store.newest_try(run)) is not None and attempt.outcome in OPEN_TRIES
         )
         if self._in_book(link) > tries:
             raise Broken(

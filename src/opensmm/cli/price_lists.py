@@ -1,5 +1,7 @@
 """``price-list``: rates of their own for some customers. Who has no list of their own buys by *standard*."""
 
+from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -74,21 +76,23 @@ def set_rate(
 ) -> None:
     """Set what a service costs by a price list, for orders from now on."""
     read = read_rate(rate)
-    with_database(
-        configured(data),
-        lambda connection: price_lists.set_rates(connection, name, {ServiceId(service): read}, actor=ACTOR, now=now()),
-    )
+    _keep(name, service, read, data)
     answer({"service": service, "rate": str(read)}, f"service {service} costs {read} by {name}", json=json)
 
 
 @price_list_verbs.command("unset")
 def unset_rate(name: Name, service: Service, data: Data = None, json: Json = False) -> None:
     """Have a service cost by a price list what it costs by itself."""
+    _keep(name, service, None, data)
+    answer({"service": service, "rate": None}, f"service {service} costs its own rate by {name}", json=json)
+
+
+def _keep(name: str, service: int, rate: Decimal | None, data: Path | None) -> None:
+    rates = {ServiceId(service): rate}
     with_database(
         configured(data),
-        lambda connection: price_lists.set_rates(connection, name, {ServiceId(service): None}, actor=ACTOR, now=now()),
+        lambda connection: price_lists.set_rates(connection, name, rates, actor=ACTOR, now=now()),
     )
-    answer({"service": service, "rate": None}, f"service {service} costs its own rate by {name}", json=json)
 
 
 @price_list_verbs.command("assign")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tests.simulation.twin.connection import Connection
-from tests.simulation.twin.tables import AttemptRow, DeliveryRow, Store
+from tests.simulation.twin.tables import AttemptRow, DeliveryRow
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
@@ -19,13 +19,9 @@ async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, S
     row = store.orders.get(order)
     if row is None:
         return None
-    runs = tuple(_run(one, _newest(store, one)) for one in store.runs[order])
+    runs = tuple(_run(one, store.newest_try(one)) for one in store.runs[order])
     earned = Money(row.earned)
     return CustomerId(row.customer), Subject(OrderState(row.state), row.packaged, earned, runs, row.interval_min)
-
-
-def _newest(store: Store, row: DeliveryRow) -> AttemptRow | None:
-    return store.attempts.get((row.order, row.run, row.attempt))
 
 
 def _run(row: DeliveryRow, tried: AttemptRow | None) -> Run:
@@ -36,7 +32,7 @@ def _run(row: DeliveryRow, tried: AttemptRow | None) -> Run:
 
 async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> list[Tried]:
     store = connection.store
-    found = [(store.deliveries[order, run], _newest(store, store.deliveries[order, run])) for run in sorted(runs)]
+    found = [(store.deliveries[order, run], store.newest_try(store.deliveries[order, run])) for run in sorted(runs)]
     return [
         Tried(row.run, row.attempt, None, None, None)
         if one is None
@@ -51,7 +47,7 @@ async def end(connection: Connection, order: OrderId, endings: Sequence[RunEndin
     store = connection.store
     for one in endings:
         row = store.edit(store.deliveries[order, one.run])
-        newest = _newest(store, row)
+        newest = store.newest_try(row)
         row.state, row.remains, row.due, row.lease_until = one.state.value, one.remains, None, None
         if one.state is not DeliveryState.COMPLETED and newest is not None and newest.outcome == "accepted":
             row.cancel_asked, row.cancel_passed = now, None

@@ -76,7 +76,7 @@ async def cancels(
         row = store.to_cancel[name]
         if row.state not in ACCEPTED_STATES and (row.cancel_asked is None or row.cancel_asked <= ended_since):
             continue
-        attempt = store.attempts.get((*name, row.attempt))
+        attempt = store.newest_try(row)
         if attempt is not None and attempt.outcome == "accepted" and attempt.provider in providers:
             assert attempt.provider_order is not None
             order, run = name

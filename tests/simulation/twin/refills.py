@@ -37,7 +37,7 @@ def _taken_by_any(store: Store, order: int) -> bool:
 
 
 def _taken(store: Store, run: DeliveryRow) -> AttemptRow | None:
-    attempt = store.attempts.get((run.order, run.run, run.attempt))
+    attempt = store.newest_try(run)
     return attempt if attempt is not None and attempt.outcome == "accepted" else None
 
 

@@ -258,6 +258,10 @@ class Store:
         elif isinstance(row, RefillTaskRow):
             _keep_if(row.due is not None, self.tasks_due, (row.refill, row.run), row)
 
+    def newest_try(self, row: DeliveryRow) -> AttemptRow | None:
+        """The attempt that a delivery stands at; None where it was never tried."""
+        return self.attempts.get((row.order, row.run, row.attempt))
+
     def under_way(self) -> list[DeliveryRow]:
         return [row for row in self.deliveries.values() if row.state not in END_STATES]
 
