@@ -62,11 +62,16 @@ async def said_to(port, data):
     """(status, body) of one whole request on a connection of its own."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
-    length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
-    body = await reader.readexactly(length)
+    head, said = await heard(reader)
     writer.close()
-    return int(head.split()[1]), json.loads(body)
+    return int(head.split()[1]), said
+
+
+async def heard(reader):
+    """(head, what was said) of the next answer on a connection."""
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode().lower()
+    length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+    return head, json.loads(await reader.readexactly(length))
 
 
 BALANCE = (200, {"balance": "100.00", "currency": "USD"})
@@ -155,13 +160,47 @@ async def test_many_requests_on_one_connection_are_answered_in_their_order(port,
     one = request(f"key={ann.key}&action=balance".encode())
     other = request(f"key={ann.key}&action=nonsense".encode())
     writer.write((one + other) * 20)
-    told = []
-    for _ in range(40):
-        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
-        length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
-        told.append(json.loads(await reader.readexactly(length)))
+    told = [(await heard(reader))[1] for _ in range(40)]
     writer.close()
     assert [BALANCE[1], {"error": "Incorrect request"}] * 20 == told
+
+
+async def test_a_connection_is_kept_and_ended_as_its_client_wishes(port, ann):
+    """Whole answers go past uvicorn's own way of sending: the connection must not notice."""
+    one = request(f"key={ann.key}&action=balance".encode())
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(3):
+        writer.write(one)
+        head, said = await heard(reader)
+        assert BALANCE == (200, said)
+        assert head.startswith("http/1.1 200 ok\r\n")
+        assert "connection: close" not in head
+    writer.write(one.replace(b"host: x", b"host: x\r\nexpect: 100-continue"))
+    assert b"HTTP/1.1 100 Continue\r\n\r\n" == await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert BALANCE[1] == (await heard(reader))[1]
+    writer.write(one.replace(b"POST", b"HEAD"))
+    assert b"HTTP/1.1 200 OK" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.write(one.replace(b"host: x", b"host: x\r\nconnection: close"))
+    head, said = await heard(reader)
+    assert BALANCE == (200, said)
+    assert "connection: close" in head
+    assert b"" == await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(one.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert BALANCE[1] == (await heard(reader))[1]
+    assert b"" == await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+
+
+async def test_answers_nobody_reads_yet_wait_and_arrive_whole(port, ann):
+    """More than the sockets hold: the server stops writing, and goes on when the client reads at last."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 12)
+    asked = 4_000
+    writer.write(request(f"key={ann.key}&action=services".encode()) * asked)
+    lengths = {len(json.dumps((await heard(reader))[1])) for _ in range(asked)}
+    writer.close()
+    assert 1 == len(lengths)
 
 
 async def test_a_client_that_leaves_before_its_answer_leaves_its_order_and_no_harm(port, ann, api, stocked):

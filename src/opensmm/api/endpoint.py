@@ -19,7 +19,7 @@ from opensmm.api.counts import FAILED, LIMITED, OK, OVERSIZED, REFUSALS, REFUSED
 from opensmm.api.keys import Door
 from opensmm.api.limits import Exceeded
 from opensmm.api.pricelists import PriceLists, Rendered
-from opensmm.api.replies import Reply, reply
+from opensmm.api.replies import WHOLE, Reply, reply
 from opensmm.api.request_ids import HEADER, named, request_id
 from opensmm.api.requests import Reader, Request
 from opensmm.base.faults import Unavailable
@@ -42,6 +42,7 @@ LOOKED_WITHIN_S: Final = 3.0
 """A process whose last look at the catalogue is older has lost its database."""
 
 Headers = Mapping[bytes, bytes]
+_NO_EXTENSIONS: Final[Mapping[str, Callable[[Reply], bool]]] = {}
 _NO_KEY: Final = Refused(Refusal.UNKNOWN_KEY)
 _ADDRESS: Final = Refused(Refusal.ADDRESS)
 _GZIP: Final = re.compile(rb"(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?!0(?:\.0*)?[ \t]*(?:,|$))|,|$)", re.IGNORECASE)
@@ -136,6 +137,9 @@ class Endpoint:
             REQUESTS[dialect.name, asked, outcome].observe(perf_counter_ns() - began)
             if HEADER in headers:
                 said = named(said, headers)
+        whole = scope.get("extensions", _NO_EXTENSIONS).get(WHOLE)
+        if whole is not None and whole(said):
+            return
         await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
         await send({"type": "http.response.body", "body": said.body})
 

@@ -1,10 +1,14 @@
 """Answers of the API as HTTP sends them."""
 
 from functools import lru_cache
+from typing import Final
 
 from msgspec import Struct
 
 Header = tuple[bytes, bytes]
+
+WHOLE: Final = "opensmm.whole"
+"""The ASGI extension by which our server takes a whole answer, a ``Callable[[Reply], bool]``: see ``server``."""
 
 
 class Reply(Struct, frozen=True):

@@ -1,10 +1,12 @@
-"""The HTTP server, uvicorn on httptools, with what it lacks: an answer in one piece, and an end to patience."""
+"""The HTTP server, uvicorn on httptools, with what it lacks: answers in one piece, and an end to patience."""
 
 import asyncio
 from typing import Any, Final, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from opensmm.api.replies import WHOLE, Reply
 
 PATIENCE_S: Final = 10
 """How long a request may take to arrive, head and body."""
@@ -31,6 +33,10 @@ class OneWrite:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
 
+    def writelines(self, parts: list[bytes]) -> None:
+        self._parts += parts
+        self._flush()
+
     def _flush(self) -> None:
         parts, self._parts = self._parts, []
         if parts and not self._transport.is_closing():
@@ -42,10 +48,36 @@ class OneWrite:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own protocol over such a transport."""
+    """uvicorn's own protocol over such a transport, with an extension of ASGI: a whole answer handed over at once."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(cast("asyncio.Transport", OneWrite(transport, self.loop)))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)["extensions"] = {WHOLE: self.answer}
+
+    def answer(self, said: Reply) -> bool:
+        """Sends an answer as it is, without ASGI's two messages and what uvicorn must look for in them.
+
+        False, and nothing is sent, where it must go that way: what is not plainly a 200 to a whole request on a
+        connection that stays open. While others wait in the pipeline, ``cycle`` is the last of them and not the one
+        that is answered.
+        """
+        cycle = self.cycle
+        if said.status != 200 or self.pipeline or not cycle.keep_alive or cycle.more_body or cycle.disconnected:
+            return False
+        if self.flow.write_paused or cycle.scope["method"] == "HEAD":
+            return False
+        parts = [b"HTTP/1.1 200 OK\r\n"]
+        for name, value in (*cycle.default_headers, *said.headers):
+            parts += name, b": ", value, b"\r\n"
+        parts += b"\r\n", said.body
+        cycle.response_started = cycle.response_complete = True
+        self.transport.writelines(parts)
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def awaited(self) -> object:
         """What this connection waits for its client to finish: its first request, a body or the next head; or None."""
