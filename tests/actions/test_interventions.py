@@ -284,6 +284,25 @@ async def test_an_odd_end_that_is_held_was_bought_and_is_not_sent_again(api, ann
     assert ("partial", CHARGE, 5_400, 3_600, 40) == await settled(stocked, order)
 
 
+@pytest.mark.parametrize(
+    ("said", "kept_in", "booked"), [("USD", "USD", [(4_500,)]), ("INR", "USD", []), ("INR", "INR", [(4_500,)])]
+)
+async def test_what_a_delivery_cost_is_booked_at_the_rate_it_was_told_at(
+    lied_to, api, stocked, ann, said, kept_in, booked
+):
+    works, liar = lied_to
+    told = {"status": "In progress", "remains": "40", "charge": "0.045", "currency": said}
+    liar.answers |= {"add": {"order": 7}, "status": {"7": told}}
+    await stocked.execute("update provider set currency = %s", [kept_in])
+    order = await api.add(ann.key)
+    await works.send()
+    await works.round(5)
+    await stocked.execute("update provider set exchange_rate = 2")
+    assert await interventions.cancel(stocked, order, by(works))
+    assert booked == await fetch(stocked, "select amount from transfer where kind = 'cost'")
+    assert [] == await broken(stocked)
+
+
 async def test_an_unsure_order_is_not_touched_before_it_is_settled(api, works, stocked, ann):
     order = await placed(api, works, ann, "garbage")
     assert Denial.UNSURE is await refused(stocked, interventions.cancel(stocked, order, by(works)))

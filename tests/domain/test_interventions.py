@@ -38,6 +38,12 @@ def test_a_cancel_takes_what_is_known_to_remain_and_leaves_ended_runs_alone():
     assert (RunEnding(2, S.COMPLETED, 0),) == interventions.complete(order(runs[0], runs[1]))
 
 
+def test_a_cancel_is_no_way_to_keep_the_whole_charge():
+    for state in (S.IN_PROGRESS, S.HELD):
+        assert Denial.NOTHING_LEFT == interventions.cancel(order(run(state, 1, 0)))
+        assert (RunEnding(1, S.COMPLETED, 0),) == interventions.complete(order(run(state, 1, 0)))
+
+
 def test_one_run_that_is_unclear_keeps_the_whole_order_from_ending():
     assert Denial.UNSURE is interventions.cancel(order(run(S.QUEUED), run(S.UNSURE, 2)))
     assert Denial.SENDING is interventions.complete(order(run(S.QUEUED), run(S.SENDING, 2)))

@@ -29,6 +29,9 @@ def told(status, remains=None, start_count=None, charge=None):
     [
         (told(W.PENDING, 100, 0), News(S.PENDING, 0, 100)),
         (told(W.PROCESSING, 100), News(S.PROCESSING, 7, 100)),
+        (told(W.PENDING, 0), News(S.PENDING, 7, 60)),
+        (told(W.PROCESSING, 0), News(S.PROCESSING, 7, 60)),
+        (told(W.IN_PROGRESS, 0), News(S.IN_PROGRESS, 7, 0)),
         (told(W.IN_PROGRESS, 40, 9), News(S.IN_PROGRESS, 9, 40)),
         (told(W.IN_PROGRESS), News(S.IN_PROGRESS, 7, 60)),
         (told(W.IN_PROGRESS, 101), News(S.IN_PROGRESS, 7, 60)),
@@ -38,23 +41,35 @@ def told(status, remains=None, start_count=None, charge=None):
         (told(W.COMPLETED, 100), News(S.COMPLETED, 7, 0)),
         (told(W.PARTIAL, 40), News(S.PARTIAL, 7, 40)),
         (told(W.PARTIAL, 100), News(S.PARTIAL, 7, 100)),
-        (told(W.PARTIAL, 0), News(S.HELD, 7, 0)),
+        (told(W.PARTIAL, 0), News(S.HELD, 7, 60)),
         (told(W.PARTIAL), News(S.HELD, 7, 60)),
         (told(W.PARTIAL, 101), News(S.HELD, 7, 60)),
         (told(W.PARTIAL, -1), News(S.HELD, 7, 60)),
-        (told(W.CANCELED), News(S.CANCELED, 7, 100)),
+        (told(W.CANCELED), News(S.HELD, 7, 60)),
+        (told(W.CANCELED, charge="0.5"), News(S.HELD, 7, 60)),
+        (told(W.CANCELED, charge="0"), News(S.CANCELED, 7, 100)),
         (told(W.CANCELED, 100), News(S.CANCELED, 7, 100)),
         (told(W.CANCELED, 40), News(S.CANCELED, 7, 40)),
         (told(W.CANCELED, 0, charge="0"), News(S.CANCELED, 7, 100)),
-        (told(W.CANCELED, 0, charge="0.5"), News(S.HELD, 7, 0)),
-        (told(W.CANCELED, 0), News(S.HELD, 7, 0)),
-        (told(W.CANCELED, 101), News(S.HELD, 7, 100)),
-        (told(W.CANCELED, -1), News(S.HELD, 7, 100)),
+        (told(W.CANCELED, 0, charge="0.5"), News(S.HELD, 7, 60)),
+        (told(W.CANCELED, 0), News(S.HELD, 7, 60)),
+        (told(W.CANCELED, 101), News(S.HELD, 7, 60)),
+        (told(W.CANCELED, -1), News(S.HELD, 7, 60)),
     ],
 )
 def test_a_report_is_believed_inside_its_bounds(state, report, news):
     assert news == apply(known(state), report, NOON)
     assert news.state in TRANSITIONS[state]
+
+
+def test_a_cancel_without_a_word_gives_all_back_where_nothing_was_delivered():
+    for before in (None, 100):
+        assert News(S.CANCELED, 7, 100) == apply(known(remains=before), told(W.CANCELED), NOON)
+
+
+def test_what_has_not_begun_is_wholly_undelivered_whatever_a_v1_page_says():
+    fresh = known(start_count=None, remains=None)
+    assert News(S.PENDING, None, 100) == apply(fresh, told(W.PENDING, 0), NOON)
 
 
 def test_an_end_without_a_word_on_what_remains_is_the_operators():

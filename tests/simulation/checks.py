@@ -330,6 +330,8 @@ def _means(said: Said, before: DeliveryRow, row: DeliveryRow) -> bool:
         case "canceled":
             return said.status == "canceled" and row.remains in (remains, row.quantity)
     known = row.quantity if before.remains is None else before.remains
+    if said.status != "in_progress":
+        remains = remains or None  # before it begins 0 is no news
     return said.status == row.state and row.remains == (known if remains is None else remains)
 
 

@@ -27,6 +27,7 @@ class Denial(StrEnum):
     NOT_PROVED = "it is not proved that nothing was bought: settle it, or sign for the risk with --sign"
     BOUGHT = "its provider took it: to send it again would be to buy it twice"
     TAKEN = "that provider's order is another delivery's already"
+    NOTHING_LEFT = "its provider says that nothing of it is left: complete it, or end it as partial; then refund more"
     PACKAGE = "a package is delivered whole or not at all"
     REMAINS = "what remains of it must be above 0 and below its quantity"
     TOO_MUCH = "it has not earned that much"
@@ -79,7 +80,10 @@ def cancel(subject: Subject) -> tuple[RunEnding, ...] | Denial | None:
         return None
     if subject.state in _OVER:
         return Denial.ENDED
-    return _end_all(subject, None)
+    endings = _end_all(subject, None)
+    if isinstance(endings, tuple) and endings and all(one.state is DeliveryState.COMPLETED for one in endings):
+        return Denial.NOTHING_LEFT
+    return endings
 
 
 def complete(subject: Subject) -> tuple[RunEnding, ...] | Denial | None:

@@ -62,26 +62,35 @@ def apply(known: Followed, report: Report, asked: datetime) -> News | None:
     inside = report.remains is not None and 0 <= report.remains <= known.quantity
     told = report.remains if inside and report.remains is not None else before
     match report.status:
-        case OrderStatus.PENDING | OrderStatus.PROCESSING | OrderStatus.IN_PROGRESS:
+        case OrderStatus.PENDING | OrderStatus.PROCESSING:
+            # Many panels, and v1's own page, say 0 until it begins: that all is delivered nobody means by it.
+            return News(_STATE[report.status], start, told or before)
+        case OrderStatus.IN_PROGRESS:
             return News(_STATE[report.status], start, told)
         case OrderStatus.COMPLETED:
             return News(DeliveryState.COMPLETED, start, 0)
         case OrderStatus.PARTIAL:
             believable = inside and told > 0 and not known.packaged
-            return News(DeliveryState.PARTIAL if believable else DeliveryState.HELD, start, told)
+            return News(DeliveryState.PARTIAL if believable else DeliveryState.HELD, start, told or before)
         case OrderStatus.CANCELED:
-            return _canceled(known, report, start, inside)
+            return _canceled(known, report, start, before)
         case _:
             assert_never(report.status)
 
 
-def _canceled(known: Followed, report: Report, start: int | None, inside: bool) -> News:
-    """Many panels leave ``remains`` at 0 or empty on a cancelled order that they charge nothing for."""
-    if report.remains is None or (report.remains == 0 and report.charge == 0):
+def _canceled(known: Followed, report: Report, start: int | None, before: int) -> News:
+    """Many panels leave ``remains`` at 0 or empty on a cancelled order that they charge nothing for.
+
+    Where they say neither, and something was delivered before, what is left is the operator's to find out: it stands
+    as it was known.
+    """
+    said = report.remains or 0
+    free = report.charge == 0 or (report.remains is None and report.charge is None and before == known.quantity)
+    if not said and free:
         return News(DeliveryState.CANCELED, start, known.quantity)
-    believable = inside and report.remains > 0 and (not known.packaged or report.remains == known.quantity)
-    remains = report.remains if inside else known.quantity
-    return News(DeliveryState.CANCELED if believable else DeliveryState.HELD, start, remains)
+    if 0 < said <= known.quantity and (not known.packaged or said == known.quantity):
+        return News(DeliveryState.CANCELED, start, said)
+    return News(DeliveryState.HELD, start, said if 0 < said <= known.quantity else before)
 
 
 POLL_STEPS: Final = (

@@ -47,16 +47,18 @@ from (
 ) a
 where d.order_id = %s and d.run = a.run
 """
-_COSTS: Final = """
-select d.run, d.attempt, t.provider_id, t.cost, p.exchange_rate from delivery d
-left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
-left join provider p on p.id = t.provider_id
+_TRIED: Final = """
+select d.run, d.attempt, t.provider_id, case when t.exchange_rate is not null then t.cost end, t.exchange_rate
+from delivery d left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
 where d.order_id = %s and d.run = any(%s) order by d.run
 """
 
 
 class Tried(Struct, frozen=True):
-    """A run's newest attempt: where it was tried, and what it has cost as far as is known."""
+    """A run's newest attempt: where it was tried, and what it has cost as far as is known.
+
+    ``exchange_rate`` is the one kept with the cost; None where no cost is known that can be booked.
+    """
 
     run: int
     number: int
@@ -66,7 +68,7 @@ class Tried(Struct, frozen=True):
 
 
 async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> list[Tried]:
-    cursor = await connection.execute(_COSTS, [order, list(runs)])
+    cursor = await connection.execute(_TRIED, [order, list(runs)])
     return [Tried(*row) for row in await cursor.fetchall()]
 
 
