@@ -293,10 +293,24 @@ async def test_services_are_assigned_all_or_none_and_the_staff_becomes_a_provide
     )
     for assigned in (services(DEFAULT), services(DEFAULT, HIDDEN)):
         assert assigned == await staff.assign(stocked, assigned, actor="test", now=now())
-    assert [("Staff", DEFAULT, 0), ("Staff", HIDDEN, 0)] == await fetch(
+    assert [
+        (DEFAULT, 0, "Staff"), (DEFAULT, 1, "Sandbox"), (HIDDEN, 0, "Staff"), (HIDDEN, 1, "Sandbox"),
+    ] == await fetch(
         stocked,
-        """select p.name, r.service_id, r.position from route r join provider p on p.id = r.provider_id
-           where p.kind = 'manual' order by 2""",
+        """select r.service_id, r.position, p.name from route r join provider p on p.id = r.provider_id
+           where r.service_id = any(%s) order by 1, 2""",
+        services(DEFAULT, HIDDEN),
+    )  # fmt: skip
+
+
+async def test_the_staff_rescues_what_a_provider_gave_up_and_the_provider_keeps_its_place(stocked):
+    await stocked.execute("update route set off = 'gone', cost = 9 where service_id = %s", [DEFAULT])
+    await staff.assign(stocked, services(DEFAULT), actor="test", now=now())
+    assert [("Staff", None, None), ("Sandbox", "gone", 9)] == await fetch(
+        stocked,
+        """select p.name, r.off, r.cost from route r join provider p on p.id = r.provider_id
+           where r.service_id = %s order by r.position""",
+        DEFAULT,
     )
 
 

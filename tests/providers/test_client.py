@@ -32,6 +32,13 @@ async def liar():
         await close_session(session)
 
 
+@pytest.mark.parametrize("theirs", ["7", "007", "12a", "ig-likes.hq"])
+async def test_a_provider_hears_its_own_name_of_a_service_as_it_is(liar, theirs):
+    liar.answers["add"] = {"order": 1}
+    await liar.client.add(Add(None, "https://example.com/me", 100, their_service=theirs))
+    assert [theirs] == [form["service"] for form in liar.asked]
+
+
 async def test_an_order_is_written_in_the_words_of_the_page(liar):
     liar.answers["add"] = {"order": 23501}
     ask = Add(7, "https://example.com/me", details=Details(comments=("first", "second & third")))

@@ -169,7 +169,7 @@ class Provider:
         speed = SPEEDS[len(self.book) % len(SPEEDS)]
         plan = _unstuck(timeline.plan(ask.link)) if self.world.weather() is None else timeline.plan(ask.link)
         order = BookOrder(
-            self._next_id(), ask.link, ask.quantity or 1, UNIT_COST[str(ask.service)], at, plan, speed, []
+            self._next_id(), ask.link, ask.quantity or 1, UNIT_COST[ask.their_service], at, plan, speed, []
         )
         self.book[order.id] = order
         self.world.took(self, order)

@@ -18,7 +18,7 @@ from opensmm.actions.lane import Lane, Rejected
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.faults import Unavailable
-from opensmm.base.ids import ProviderId, ServiceId
+from opensmm.base.ids import ProviderId
 from opensmm.domain import dripfeed
 from opensmm.domain.asks import Add
 from opensmm.domain.catalogue import ServiceType
@@ -168,14 +168,14 @@ def _tell(claim: Claim, contact: Contact | None, outcome: SendOutcome) -> None:
 
 def _ask(claim: Claim) -> Add:
     """What is bought, under a name that no other try bears, not even one of a book restored from a backup."""
-    service = int(claim.provider_service) if claim.provider_service.isdigit() else None
     subscribes = claim.service_type is ServiceType.SUBSCRIPTIONS
     return Add(
-        ServiceId(service) if service else None,
+        None,
         "" if subscribes else claim.link,
         None if subscribes else claim.quantity,
         details=claim.details,
         idempotency_key=f"{_call(claim)}-{_spelled(claim.begin_by)}",
+        their_service=claim.provider_service,
     )
 
 

@@ -6,15 +6,16 @@ from typing import Final
 
 from msgspec import structs
 
-from opensmm.actions import endings, progress
+from opensmm.actions import endings, progress, providers
 from opensmm.base.faults import Fault
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.domain import progress as core
 from opensmm.domain import staff
+from opensmm.domain.offers import RouteTo
 from opensmm.domain.progress import Followed
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.staff import StaffRefusal, StaffReport
-from opensmm.store import audit, refill_tasks
+from opensmm.store import audit, offers, refill_tasks
 from opensmm.store import staff as rows
 from opensmm.store.connection import Connection
 from opensmm.store.progress import Followee, Told
@@ -108,11 +109,19 @@ async def answer_refills(
 async def assign(
     connection: Connection, services: Sequence[ServiceId], *, actor: str, now: datetime
 ) -> list[ServiceId]:
-    """Has the staff fulfil services, before any other provider; raises NoSuchService, with nothing written."""
+    """Has the staff fulfil services, before any other provider; raises NoSuchService, with nothing written.
+
+    They keep the routes they had behind it, and stand in this order from now on, whatever each costs.
+    """
+    wanted = sorted(set(services))
     async with connection.transaction():
-        routed = await rows.route(connection, services)
-        missing = sorted(set(services) - set(routed))
+        standing = await offers.routes(connection, await offers.lock_services(connection, wanted))
+        missing = [str(service) for service in wanted if service not in standing]
         if missing:
-            raise NoSuchService(f"there is no service {', '.join(map(str, missing))}")
-        await audit.note(connection, actor, "staff.assign", [str(service) for service in routed], now)
-    return routed
+            raise NoSuchService(f"there is no service {', '.join(missing)}")
+        own = await rows.provide(connection)
+        for service, routes in standing.items():
+            first = [RouteTo(own, str(service)), *(one for one in routes if one.provider != own)]
+            await providers.set_routes(connection, service, first, by_cost=False, actor=actor, now=now)
+        await audit.note(connection, actor, "staff.assign", [str(service) for service in wanted], now)
+    return wanted

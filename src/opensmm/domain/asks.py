@@ -43,7 +43,10 @@ NO_DETAILS: Final = Details()
 
 
 class Add(Struct, frozen=True):
-    """An order asked for. ``service`` is None where none was given; the other numbers likewise."""
+    """An order asked for. ``service`` is None where none was given; the other numbers likewise.
+
+    ``their_service`` stands for it where the ask is ours to a provider, whose services bear names of its own.
+    """
 
     service: int | None
     link: str = ""
@@ -52,6 +55,7 @@ class Add(Struct, frozen=True):
     interval_min: int | None = None
     details: Details = NO_DETAILS
     idempotency_key: str = ""
+    their_service: str = ""
 
 
 class Ids(Struct, frozen=True):

@@ -141,31 +141,12 @@ insert into provider (name, kind, currency) select %s, 'manual', currency from p
 where not exists (select from provider where kind = 'manual')
 """
 _FIRST: Final = "select id from provider where kind = 'manual' order by id limit 1"
-_ROUTE: Final = """
-insert into route (service_id, position, provider_id, provider_service)
-select id, 0, %s, id::text from service where id = any(%s)
-on conflict (service_id, position) do update
-  set provider_id = excluded.provider_id, provider_service = excluded.provider_service
-returning service_id
-"""
-
-
 NAME: Final = "Staff"
 
 
-async def provide(connection: Connection) -> None:
-    """Makes the staff a provider where it is none."""
+async def provide(connection: Connection) -> ProviderId:
+    """The staff as a provider, which it becomes the first time it is asked for."""
     await connection.execute(_PROVIDER, [NAME])
-
-
-async def route(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceId]:
-    """Puts the staff first among those who fulfil services; returns the services that exist.
-
-    The first time the staff becomes a provider.
-    """
-    await provide(connection)
-    cursor = await connection.execute(_FIRST)
-    row = await cursor.fetchone()
+    row = await (await connection.execute(_FIRST)).fetchone()
     assert row is not None
-    cursor = await connection.execute(_ROUTE, [ProviderId(row[0]), services])
-    return sorted(ServiceId(found[0]) for found in await cursor.fetchall())
+    return ProviderId(row[0])

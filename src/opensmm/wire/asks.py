@@ -256,7 +256,7 @@ def _write_ids(singular: str, ids: Ids) -> dict[str, str]:
 
 def _write_add(ask: Add) -> dict[str, str]:
     plain: dict[str, object] = {
-        "service": ask.service,
+        "service": ask.their_service or ask.service,
         "link": ask.link,
         "quantity": ask.quantity,
         "runs": ask.runs,
