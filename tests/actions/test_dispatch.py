@@ -9,7 +9,7 @@ from tests.panel import DEFAULT, DRIP, balance, broken, fetch, until
 from tests.works import TIMEOUT_S, Works, state
 
 from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
-from opensmm.domain.dispatch import Accepted, NotSent
+from opensmm.domain.dispatch import Accepted, Declined, NotSent
 from opensmm.providers.limits import Slots
 from opensmm.store import catalogue as rows
 from opensmm.store import dispatch as dispatch_rows
@@ -342,11 +342,27 @@ async def test_a_cancel_asked_while_it_was_being_sent_is_passed_on_when_it_is_th
     assert [] == await broken(stocked)
 
 
-async def test_a_cancel_asked_while_a_send_came_to_nothing_ends_the_order(api, ann, stocked, works, clock):
+@pytest.mark.parametrize("outcome", [NotSent("not sent: no route to host"), Declined("Not enough funds")])
+async def test_a_cancel_asked_while_a_send_came_to_nothing_ends_the_order(api, ann, stocked, works, clock, outcome):
+    await stocked.execute("update service set hold_when_refused = true")
     order = await api.add(ann.key)
     (claim,) = await leave_behind(works, clock)
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
-    await works.dispatching._keep(claim, NotSent("not sent: no route to host"))
+    await works.dispatching._keep(claim, outcome)
+    assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
+    assert FUNDS == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+@pytest.mark.parametrize("why", ["refused", "no route"])
+async def test_a_cancel_of_what_is_held_and_nobody_has_gives_the_money_back_at_once(api, ann, stocked, works, why):
+    await stocked.execute("update service set hold_when_refused = true")
+    if why == "no route":
+        await stocked.execute("update route set off = 'gone'")
+    order = await api.add(ann.key, link="https://example.com/refuse")
+    await works.send()
+    assert "held" == await state(stocked, order)
+    assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
     assert FUNDS == await balance(stocked, ann.id)
     assert [] == await broken(stocked)

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from opensmm.domain import cancels, refills
-from opensmm.domain.cancels import Cancelable, CancelStep
+from opensmm.domain.cancels import Cancelable, CancelStep, Part
 from opensmm.domain.dispatch import END_STATES, DeliveryState
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refills import Refillable
@@ -64,27 +64,26 @@ MOVING = (OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED)
 
 @pytest.mark.parametrize("state", MOVING)
 def test_what_was_never_sent_ends_at_once_and_what_may_be_at_a_provider_is_asked_about(state):
-    told = cancels.decide(Cancelable(state, True, list(DeliveryState)))
-    assert not isinstance(told, Refused)
-    expected = {
-        one: CancelStep.END
-        if one is DeliveryState.QUEUED
-        else CancelStep.LEAVE
-        if one in END_STATES
-        else CancelStep.ASK
-        for one in DeliveryState
-    }
-    assert expected == dict(zip(DeliveryState, told, strict=True))
+    for accepted, nobodys in ((True, {DeliveryState.QUEUED}), (False, {DeliveryState.QUEUED, DeliveryState.HELD})):
+        told = cancels.decide(Cancelable(state, True, [Part(one, accepted) for one in DeliveryState]))
+        assert not isinstance(told, Refused)
+        expected = {
+            one: CancelStep.END if one in nobodys else CancelStep.LEAVE if one in END_STATES else CancelStep.ASK
+            for one in DeliveryState
+        }
+        assert expected == dict(zip(DeliveryState, told, strict=True))
 
 
 @pytest.mark.parametrize("state", [state for state in OrderState if state not in MOVING])
 def test_an_ended_order_cannot_be_cancelled(state):
-    assert Refused(Refusal.NOT_CANCELABLE) == cancels.decide(Cancelable(state, True, [DeliveryState.COMPLETED]))
+    ended = [Part(DeliveryState.COMPLETED, True)]
+    assert Refused(Refusal.NOT_CANCELABLE) == cancels.decide(Cancelable(state, True, ended))
 
 
 @pytest.mark.parametrize("state", OrderState)
 def test_where_no_cancel_is_offered_none_is_taken(state):
-    assert Refused(Refusal.NOT_CANCELABLE) == cancels.decide(Cancelable(state, False, [DeliveryState.QUEUED]))
+    unsent = [Part(DeliveryState.QUEUED, False)]
+    assert Refused(Refusal.NOT_CANCELABLE) == cancels.decide(Cancelable(state, False, unsent))
 
 
 def test_an_order_that_is_not_there_is_unknown():

@@ -42,7 +42,7 @@ from opensmm.domain import (
     pricing,
     progress,
 )
-from opensmm.domain.cancels import CancelStep
+from opensmm.domain.cancels import CancelStep, Part
 from opensmm.domain.dispatch import DeliveryState, NotSent, Unsure, Verdict
 from opensmm.domain.evidence import Patience
 from opensmm.domain.orders import OrderStatus
@@ -214,9 +214,9 @@ async def _whatever_version(connection: Any, mark: Any, drafts: Any, now: Any, *
     return await _keep(connection, mark, drafts, now, keys=guards.get("keys", ()))
 
 
-def _step_ends(*states: DeliveryState) -> Callable[[DeliveryState], CancelStep]:
+def _step_ends(*states: DeliveryState) -> Callable[[Part], CancelStep]:
     step = cancels._step
-    return lambda state: CancelStep.END if state in states else step(state)
+    return lambda part: CancelStep.END if part.state in states else step(part)
 
 
 def _of_anybody(self: Any, customer: Any, number: int, found: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Cancelling: what was never sent ends at once with its money back; what may be at a provider is asked for."""
+"""Cancelling: what no provider has ends at once with its money back; what may be at a provider is asked for."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -243,8 +243,8 @@ def _is_failure(outcome: SendOutcome) -> bool:
     return isinstance(outcome, NotSent | Unsure) and outcome != LATE
 
 
-_MAY_END: Final = (DeliveryState.CANCELED, DeliveryState.QUEUED)
-"""What is queued again ends where it was asked to be cancelled while it was being sent."""
+_MAY_END: Final = (DeliveryState.CANCELED, DeliveryState.QUEUED, DeliveryState.HELD)
+"""What is queued again or held ends where it was asked to be cancelled while it was being sent."""
 _OUTCOMES: Final[dict[type[SendOutcome], AttemptOutcome]] = {
     Accepted: AttemptOutcome.ACCEPTED,
     Declined: AttemptOutcome.DECLINED,

@@ -23,22 +23,29 @@ class CancelStep(StrEnum):
     LEAVE = "leave"
 
 
+class Part(Struct, frozen=True):
+    """A delivery of the order. ``accepted``: a provider took its newest try."""
+
+    state: DeliveryState
+    accepted: bool
+
+
 class Cancelable(Struct, frozen=True):
     state: OrderState
     offered: bool
-    deliveries: Sequence[DeliveryState]
+    deliveries: Sequence[Part]
 
 
 def decide(order: Cancelable | None) -> Sequence[CancelStep] | Refused:
-    """One step per delivery. A delivery not yet sent ends at once; one that may be at a provider is asked about."""
+    """One step per delivery. One that no provider has ends at once; one that may be at a provider is asked about."""
     if order is None:
         return UNKNOWN_ORDER
     if not order.offered or order.state not in (OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED):
         return Refused(Refusal.NOT_CANCELABLE)
-    return [_step(state) for state in order.deliveries]
+    return [_step(part) for part in order.deliveries]
 
 
-def _step(state: DeliveryState) -> CancelStep:
-    if state is DeliveryState.QUEUED:
+def _step(part: Part) -> CancelStep:
+    if part.state is DeliveryState.QUEUED or (part.state is DeliveryState.HELD and not part.accepted):
         return CancelStep.END
-    return CancelStep.LEAVE if state in END_STATES else CancelStep.ASK
+    return CancelStep.LEAVE if part.state in END_STATES else CancelStep.ASK

@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Final
 
 from opensmm.base.ids import CustomerId, OrderId
-from opensmm.domain.cancels import Cancelable
+from opensmm.domain.cancels import Cancelable, Part
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.orders import OrderState
 from opensmm.store.connection import Connection
 
 _LOCK_DELIVERIES: Final = """
-select order_id, run, state from delivery where order_id = any(%s) order by order_id, run for update
+select d.order_id, d.run, d.state, t.outcome is not distinct from 'accepted'
+from delivery d left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+where d.order_id = any(%s) order by d.order_id, d.run for update of d
 """
 _CANCELABLE: Final = """
 select o.id, o.customer_id, o.state, s.cancel from orders o join service s on s.id = o.service_id where o.id = any(%s)
@@ -24,15 +26,15 @@ async def cancelable(
     """Orders under lock, with their owner and the numbers of their runs; their deliveries are locked too."""
     cursor = await connection.execute(_LOCK_DELIVERIES, [orders])
     runs: dict[int, list[int]] = {}
-    states: dict[int, list[DeliveryState]] = {}
-    for order, run, state in await cursor.fetchall():
+    parts: dict[int, list[Part]] = {}
+    for order, run, state, accepted in await cursor.fetchall():
         runs.setdefault(order, []).append(run)
-        states.setdefault(order, []).append(DeliveryState(state))
+        parts.setdefault(order, []).append(Part(DeliveryState(state), accepted))
     cursor = await connection.execute(_CANCELABLE, [orders])
     return {
         row[0]: (
             CustomerId(row[1]),
-            Cancelable(OrderState(row[2]), row[3], states.get(row[0], [])),
+            Cancelable(OrderState(row[2]), row[3], parts.get(row[0], [])),
             runs.get(row[0], []),
         )
         for row in await cursor.fetchall()
@@ -40,7 +42,7 @@ async def cancelable(
 
 
 _END: Final = """
-update delivery d set state = 'canceled', remains = d.quantity, due = null
+update delivery d set state = 'canceled', remains = d.quantity, due = null, lease_until = null
 from unnest(%s::bigint[], %s::int[]) as a (order_id, run)
 where d.order_id = a.order_id and d.run = a.run returning d.order_id, d.run, d.quantity
 """
@@ -49,7 +51,7 @@ where d.order_id = a.order_id and d.run = a.run returning d.order_id, d.run, d.q
 async def end_unsent(
     connection: Connection, deliveries: Sequence[tuple[OrderId, int]]
 ) -> list[tuple[OrderId, int, int]]:
-    """Ends deliveries that were never sent; returns order, run and the quantity left undelivered."""
+    """Ends deliveries that no provider has; returns order, run and the quantity left undelivered."""
     if not deliveries:
         return []
     cursor = await connection.execute(_END, [[d[0] for d in deliveries], [d[1] for d in deliveries]])

@@ -175,8 +175,9 @@ class Recorded(Struct, frozen=True):
 
 _RECORD: Final = """
 with told as materialized (
-  select * from unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::text[], %s::int[], %s::timestamptz[],
-                       %s::text[], %s::text[], %s::text[])
+  select *, state in ('queued', 'held') as unsold
+  from unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::text[], %s::int[], %s::timestamptz[],
+              %s::text[], %s::text[], %s::text[])
     as a (order_id, run, number, fence, state, route, due, outcome, provider_order, answer)
 ), tried as (
   update attempt t set outcome = told.outcome, provider_order = nullif(told.provider_order, ''), answer = told.answer,
@@ -185,10 +186,10 @@ with told as materialized (
     and t.outcome in ('sending', 'unsure')
 )
 update delivery d set
-  state = case when told.state = 'queued' and d.cancel_asked is not null then 'canceled' else told.state end,
-  due = case when told.state = 'queued' and d.cancel_asked is not null then null else told.due end,
+  state = case when told.unsold and d.cancel_asked is not null then 'canceled' else told.state end,
+  due = case when told.unsold and d.cancel_asked is not null then null else told.due end,
   route = told.route, lease_until = null,
-  remains = case when told.state = 'canceled' or told.state = 'queued' and d.cancel_asked is not null then d.quantity
+  remains = case when told.state = 'canceled' or told.unsold and d.cancel_asked is not null then d.quantity
                  else d.remains end
 from told where d.order_id = told.order_id and d.run = told.run and d.fence = told.fence
   and d.state in ('sending', 'unsure')
@@ -201,7 +202,7 @@ async def record(
 ) -> list[tuple[OrderId, int, int, DeliveryState]]:
     """Writes what tries came to. A result that arrives after the lease still counts where nobody else has the order.
 
-    What would be queued again, and was asked to be cancelled meanwhile, ends instead.
+    What would be queued again or held, and was asked to be cancelled meanwhile, ends instead.
     """
     arrays = (
         numbers(one.order for one in told),

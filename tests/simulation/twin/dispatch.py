@@ -160,7 +160,7 @@ def _bind(store: Store, name: tuple[int, str], attempt: AttemptRow) -> None:
 
 def _record(store: Store, one: Recorded, row: DeliveryRow) -> None:
     store.edit(row)
-    canceled = one.state == "queued" and row.cancel_asked is not None
+    canceled = one.state in ("queued", "held") and row.cancel_asked is not None
     row.state = "canceled" if canceled else one.state.value
     row.due = None if canceled else one.due
     row.route, row.lease_until = one.route, None

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tests.simulation.twin.connection import Connection
-from tests.simulation.twin.tables import OrderRow, Store
+from tests.simulation.twin.tables import DeliveryRow, OrderRow, Store
 
 from opensmm.base.ids import CustomerId, OrderId, ServiceId
-from opensmm.domain.cancels import Cancelable
+from opensmm.domain.cancels import Cancelable, Part
 from opensmm.domain.dispatch import END_STATES, DeliveryState
 from opensmm.domain.endings import Settlement, Sold
 from opensmm.domain.orders import OrderState
@@ -69,8 +69,13 @@ async def cancelable(
 def _cancelable(store: Store, row: OrderRow) -> tuple[CustomerId, Cancelable, list[int]]:
     runs = store.runs[row.id]
     offered = store.catalogue.services[ServiceId(row.service)].cancel
-    asked = Cancelable(OrderState(row.state), offered, [DeliveryState(run.state) for run in runs])
+    asked = Cancelable(OrderState(row.state), offered, [_part(store, run) for run in runs])
     return CustomerId(row.customer), asked, [run.run for run in runs]
+
+
+def _part(store: Store, run: DeliveryRow) -> Part:
+    newest = store.newest_try(run)
+    return Part(DeliveryState(run.state), newest is not None and newest.outcome == "accepted")
 
 
 async def end_unsent(
@@ -78,7 +83,7 @@ async def end_unsent(
 ) -> list[tuple[OrderId, int, int]]:
     rows = [connection.store.edit(connection.store.deliveries[name]) for name in deliveries]
     for row in rows:
-        row.state, row.remains, row.due = "canceled", row.quantity, None
+        row.state, row.remains, row.due, row.lease_until = "canceled", row.quantity, None, None
     return [(OrderId(row.order), row.run, row.quantity) for row in rows]
 
 

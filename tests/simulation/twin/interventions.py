@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from tests.simulation.twin.connection import Connection
-from tests.simulation.twin.tables import AttemptRow, DeliveryRow
+from tests.simulation.twin.tables import AttemptRow, DeliveryRow, Store
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
@@ -36,11 +37,13 @@ async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> 
     return [
         Tried(row.run, row.attempt, None, None, None)
         if one is None
-        else Tried(
-            row.run, row.attempt, ProviderId(one.provider), one.cost, store.providers[one.provider].exchange_rate
-        )
+        else Tried(row.run, row.attempt, ProviderId(one.provider), one.cost, _rate(store, one))
         for row, one in found
     ]
+
+
+def _rate(store: Store, tried: AttemptRow) -> Decimal | None:
+    return None if tried.cost is None else store.providers[tried.provider].exchange_rate
 
 
 async def end(connection: Connection, order: OrderId, endings: Sequence[RunEnding], now: datetime) -> None:
