@@ -31,7 +31,7 @@ def said(step, **other):
         (said(PROGRESS, remains=0), Report(OrderStatus.IN_PROGRESS, None, 0)),
         (said(DONE, start_count=0), Report(OrderStatus.COMPLETED, 0)),
         (said(PARTIAL, remains=1), Report(OrderStatus.PARTIAL, None, 1)),
-        (said(CANCEL, reason="closed"), Report(OrderStatus.CANCELED)),
+        (said(CANCEL, reason="closed"), Report(OrderStatus.CANCELED, None, 100)),
         (said(PROGRESS), StaffRefusal.REMAINS),
         (said(PROGRESS, remains=101), StaffRefusal.REMAINS),
         (said(PROGRESS, remains=-1), StaffRefusal.REMAINS),
@@ -48,7 +48,7 @@ def test_what_a_person_says_means_what_a_provider_would_say(report, means):
 
 def test_a_package_is_delivered_whole_or_given_up():
     assert StaffRefusal.PACKAGE == read(said(PARTIAL, remains=1), known(packaged=True))
-    assert Report(OrderStatus.CANCELED) == read(said(CANCEL), known(packaged=True))
+    assert Report(OrderStatus.CANCELED, None, 100) == read(said(CANCEL), known(packaged=True))
 
 
 @pytest.mark.parametrize("state", sorted(set(DeliveryState) - ACCEPTED_STATES))

@@ -291,6 +291,38 @@ def test_refills_are_read() -> None:
     assert [None] == V2.read_refills(one_id(1), b"<html>")
 
 
+PASSING = ("Too many requests", "rate limit exceeded")
+UNDER_WAY = (
+    "The refill task is not completed for this order",
+    "Refill already requested",
+    "refill request is in progress",
+)
+
+
+@pytest.mark.parametrize("words", [*PASSING, *UNDER_WAY])
+def test_a_refill_is_not_refused_by_what_passes_nor_by_its_being_under_way(words: str) -> None:
+    assert [None] == V2.read_refills(one_id(1), b'{"error": "%b"}' % words.encode())
+
+
+@pytest.mark.parametrize("words", PASSING)
+def test_a_cancel_is_not_refused_by_what_passes(words: str) -> None:
+    assert [False] == V2.read_cancels(one_id(1), b'{"error": "%b"}' % words.encode())
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ("Cancel already requested", True),
+        ("cancellation request was already sent", True),
+        ("Order is already in progress", False),
+        ("You cannot cancel already completed orders", False),
+        ("cancel in progress orders is not possible", False),
+    ],
+)
+def test_a_cancel_that_was_asked_for_before_is_asked_for(words: str, asked: bool) -> None:
+    assert [True if asked else Declined(words)] == V2.read_cancels(one_id(1), b'{"error": "%b"}' % words.encode())
+
+
 def test_refill_statuses_are_read() -> None:
     body = b'[{"refill": 1, "status": "In Progress"}, {"refill": "2", "status": {"error": "Refill not found"}}]'
     assert [RefillStatus.IN_PROGRESS, None, None] == V2.read_refill_statuses(many_ids((1, 2, 3)), body)

@@ -9,6 +9,7 @@ import structlog
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.domain.dispatch import Declined
+from opensmm.domain.progress import poll_again_after
 from opensmm.domain.refills import OPEN_REFILLS, RefillStatus
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
@@ -16,7 +17,6 @@ from opensmm.store import refill_tasks as rows
 from opensmm.store.connection import Line
 from opensmm.store.refill_tasks import RefillNews, RefillTask
 
-ASK_AGAIN: Final = timedelta(seconds=2)
 LEASE: Final = timedelta(seconds=60)
 """A task that got no answer is due again after this."""
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ def _asked_for(task: RefillTask, answer: str | Declined | None, now: datetime) -
         case Declined():
             return RefillNews(task, RefillStatus.REJECTED, "", None)
         case str():
-            return RefillNews(task, RefillStatus.PENDING, answer, now + ASK_AGAIN)
+            return RefillNews(task, RefillStatus.PENDING, answer, _again(task, now))
         case None:
             log.warning("a refill was not understood", refill=task.refill, run=task.run)
             return None
@@ -65,4 +65,9 @@ def _asked_for(task: RefillTask, answer: str | Declined | None, now: datetime) -
 def _asked_after(task: RefillTask, status: RefillStatus | None, now: datetime) -> RefillNews | None:
     if status is None:
         return None
-    return RefillNews(task, status, task.provider_refill, now + ASK_AGAIN if status in OPEN_REFILLS else None)
+    return RefillNews(task, status, task.provider_refill, _again(task, now) if status in OPEN_REFILLS else None)
+
+
+def _again(task: RefillTask, now: datetime) -> datetime:
+    """Refills take days: they are asked after as orders are, the older the seldomer."""
+    return now + poll_again_after(now - task.since)

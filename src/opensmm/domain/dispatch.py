@@ -101,6 +101,19 @@ def puts_off(words: str) -> bool:
     return _PUTTING_OFF_WORDS.search(words) is not None
 
 
+_UNDER_WAY_WORDS: Final = re.compile(
+    r"""refill\w*\ (?:task\ |request\ )?(?:is\ )?(?:already|not\ completed|in\ progress)
+    | cancel\w*\ (?:request\ )?(?:is\ |was\ |has\ been\ )?already\ (?:requested|sent|in\ progress|pending)
+    | already\ requested""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def means_under_way(words: str) -> bool:
+    """True of an error text that turns an ask down because it was made before, and is being dealt with."""
+    return _UNDER_WAY_WORDS.search(words) is not None
+
+
 class Verdict(Struct, frozen=True):
     """What becomes of a delivery after a try: its state, and whether another provider is to be asked, or the same
     one later."""

@@ -65,4 +65,4 @@ def read(said: StaffReport, known: Followed) -> Report | StaffRefusal:
             inside = said.remains is not None and 0 < said.remains < known.quantity
             return Report(OrderStatus.PARTIAL, None, said.remains) if inside else StaffRefusal.REMAINS
         case StaffStep.CANCEL:
-            return Report(OrderStatus.CANCELED)
+            return Report(OrderStatus.CANCELED, None, known.quantity)

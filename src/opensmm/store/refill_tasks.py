@@ -11,21 +11,23 @@ from opensmm.store.connection import Connection
 
 
 class RefillTask(Struct, frozen=True):
-    """``provider_refill`` is empty until the provider was asked for it."""
+    """``provider_refill`` is empty until the provider was asked for it; ``since``: when the customer asked."""
 
     refill: RefillId
     run: int
     provider: ProviderId
     provider_order: str
     provider_refill: str
+    since: datetime
 
 
 _CLAIM: Final = """
 with due as materialized (
   select refill_id, run from refill_task where due <= %s order by due limit %s for update skip locked
 )
-update refill_task t set due = %s from due where t.refill_id = due.refill_id and t.run = due.run
-returning t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, '')
+update refill_task t set due = %s from due join refill r on r.id = due.refill_id
+where t.refill_id = due.refill_id and t.run = due.run
+returning t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, ''), r.created
 """
 
 

@@ -12,7 +12,16 @@ from typing import Final, TypeAlias
 
 from opensmm.base.money import PER_WHOLE, Money
 from opensmm.domain.asks import Ids
-from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, Unsure, means_refusal, puts_off
+from opensmm.domain.dispatch import (
+    Accepted,
+    Declined,
+    NotSent,
+    SendOutcome,
+    Unsure,
+    means_refusal,
+    means_under_way,
+    puts_off,
+)
 from opensmm.domain.evidence import NotOurs, Said, means_unknown_order
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
@@ -142,7 +151,11 @@ def read_refills(ids: Ids, body: bytes) -> list[str | Declined | None]:
     for said in _said_of(ids, parse(body), ("order",), "refill"):
         told = said.get("refill") if isinstance(said, dict) and not _error_words(said) else said
         words = _error_words(told)
-        answers.append(Declined(words) if words else provider_id(told) or None)
+        if words:
+            # An answer that was lost may stand before words that say it is being refilled.
+            answers.append(None if puts_off(words) or means_under_way(words) else Declined(words))
+        else:
+            answers.append(provider_id(told) or None)
     return answers
 
 
@@ -161,7 +174,10 @@ def read_cancels(ids: Ids, body: bytes) -> list[bool | Declined]:
     for said in _said_of(ids, parse(body), ("order",), "cancel"):
         told = said.get("cancel") if isinstance(said, dict) and not _error_words(said) else said
         words = _error_words(told)
-        answers.append(Declined(words) if words else told is True or bool(provider_id(told)))
+        if words and not puts_off(words):
+            answers.append(means_under_way(words) or Declined(words))
+        else:
+            answers.append(told is True or bool(provider_id(told)))
     return answers
 
 

@@ -66,9 +66,12 @@ async def claim(connection: Connection, now: datetime, again: datetime, limit: i
     for row in due[:limit]:
         store.edit(row).due = again
     return [
-        RefillTask(RefillId(row.refill), row.run, ProviderId(row.provider), row.provider_order, row.provider_refill)
+        RefillTask(
+            RefillId(row.refill), row.run, ProviderId(row.provider), row.provider_order, row.provider_refill,
+            store.refills[row.refill].created,
+        )
         for row in due[:limit]
-    ]
+    ]  # fmt: skip
 
 
 async def record(connection: Connection, news: Sequence[RefillNews], now: datetime) -> None:
