@@ -89,13 +89,72 @@ async def test_two_deliveries_never_share_one_providers_order(api, ann, stocked,
     assert [] == await broken(stocked)
 
 
-async def test_a_refused_order_goes_to_the_next_provider_and_no_further(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    provider = await rows.save_provider(stocked, "Other", "sandbox", "sandbox:", "USD")
-    await stocked.execute(
+async def another_provider(conn):
+    """A second one for the first service, which it knows as 77."""
+    provider = await rows.save_provider(conn, "Other", "sandbox", "sandbox:", "USD")
+    await conn.execute(
         "insert into route (service_id, position, provider_id, provider_service) values (%s, 1, %s, '77')",
         [DEFAULT, provider],
     )
+
+
+AWAY = "update provider set failures = 4, resting_until = %s where name = 'Sandbox'"
+
+
+@pytest.mark.parametrize("away", ["disabled", "failing"])
+async def test_a_provider_that_is_away_is_passed_over_and_asked_first_when_it_is_back(
+    api, ann, stocked, lied_to, clock, away
+):
+    works, liar = lied_to
+    await another_provider(stocked)
+    if away == "disabled":
+        await stocked.execute("update provider set enabled = false where name = 'Sandbox'")
+    else:
+        await stocked.execute(AWAY, [clock() + timedelta(minutes=1)])
+    await works.chores.step()
+    liar.answers["add"] = lambda form: {"order": 7 if form["service"] == "77" else 8}
+    first = await api.add(ann.key)
+    assert 1 == await works.send()
+    await stocked.execute("update provider set enabled = true, resting_until = null, failures = 0")
+    await works.chores.step()
+    second = await api.add(ann.key)
+    assert 1 == await works.send()
+    assert ["77", "1"] == [form["service"] for form in liar.asked if form["action"] == "add"]
+    assert ["pending"] * 2 == [await state(stocked, first), await state(stocked, second)]
+    assert [] == await broken(stocked)
+
+
+async def test_a_provider_that_failed_a_few_times_is_waited_for(api, ann, stocked, lied_to, clock):
+    works, _ = lied_to
+    await another_provider(stocked)
+    await stocked.execute(AWAY.replace("4", "3"), [clock() + timedelta(seconds=5)])
+    await works.chores.step()
+    order = await api.add(ann.key)
+    assert (0, "queued") == (await works.send(), await state(stocked, order))
+
+
+async def test_what_the_next_provider_could_not_be_sent_goes_to_the_first_again(api, ann, stocked, lied_to, clock):
+    works, liar = lied_to
+    await another_provider(stocked)
+    await stocked.execute(AWAY, [clock() + timedelta(minutes=1)])
+    await works.chores.step()
+    liar.answers["add"] = {"error": "Too many requests"}
+    order = await api.add(ann.key)
+    assert 1 == await works.send()
+    await stocked.execute("update provider set resting_until = null, failures = 0")
+    liar.answers["add"] = {"order": 7}
+    clock.forward(60)
+    assert 1 == await works.send()
+    assert ["77", "1"] == [form["service"] for form in liar.asked if form["action"] == "add"]
+    assert ("pending", [("declined", None), ("accepted", "7")]) == (
+        await state(stocked, order),
+        await attempts(stocked, order),
+    )
+
+
+async def test_a_refused_order_goes_to_the_next_provider_and_no_further(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    await another_provider(stocked)
     await works.chores.step()
     liar.answers["add"] = lambda form: {"order": 7} if form["service"] == "77" else REFUSAL
     order = await api.add(ann.key)

@@ -271,7 +271,8 @@ def _recorded(claim: Claim, outcome: SendOutcome, desk: Desk, now: datetime) -> 
         attempt=claim.attempt,
         fence=claim.fence,
         state=verdict.state,
-        route=claim.route + 1 if verdict.next_route else claim.route,
+        # Who was passed over is asked first when it is tried again.
+        route=claim.route + 1 if verdict.next_route else 0 if verdict.later else claim.route,
         due=due,
         outcome=_OUTCOMES[type(outcome)],
         provider_order=outcome.provider_order if isinstance(outcome, Accepted) else None,

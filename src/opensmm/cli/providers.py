@@ -130,7 +130,7 @@ def enable(provider: Who, data: Data = None, json: Json = False) -> None:
 
 @provider_verbs.command("disable")
 def disable(provider: Who, data: Data = None, json: Json = False) -> None:
-    """Send a provider no more orders; those it has are followed, and those routed to it wait."""
+    """Send a provider no more orders: they go to a service's next one, or wait. Those it has are followed."""
     _edit(configured(data), provider, {"enabled": False}, "")
     answer({"provider": provider, "enabled": False}, f"provider {provider} is sent nothing", json=json)
 

@@ -140,6 +140,8 @@ def after_sending(outcome: SendOutcome, *, routes_left: bool, hold_when_refused:
 
 PATIENCE: Final = 5
 """Failures in a row after which a provider that can be reached is left alone too."""
+PASSED_OVER_AFTER: Final = 4
+"""Failures in a row after which a provider that is left alone is passed over: orders go to the next one meanwhile."""
 RETRY_STEPS_S: Final = (1, 2, 5, 15, 30, 60)
 """Pauses before a provider that could not be reached is tried again; the last one repeats."""
 

@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.asks import NO_DETAILS, Details
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
+from opensmm.domain.dispatch import PASSED_OVER_AFTER, AttemptOutcome, DeliveryState
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
 
@@ -44,11 +44,13 @@ class Claim(Struct, frozen=True):
 
 ROUTE_IS_OPEN: Final = "r.off is null and (r.cost <= d.ceiling) is not false"
 """The provider of route ``r`` lists it, and it costs no more than was sold, or approved, for delivery ``d``."""
-# The first of the routes still to be tried that are open.
+# The first of the routes still to be tried that are open. A provider that is disabled, or has not been reached for a
+# while, is passed over where another is there; where none is, the delivery waits for it.
 _ROUTE: Final = f"""(
-    select r.position, r.provider_id, r.provider_service, r.cost from route r
+    select r.position, r.provider_id, r.provider_service, r.cost from route r join provider w on w.id = r.provider_id
     where r.service_id = d.service_id and r.position >= d.route and {ROUTE_IS_OPEN}
-    order by r.position limit 1) r"""
+    order by w.enabled and (w.resting_until > %(now)s and w.failures >= {PASSED_OVER_AFTER}) is not true desc,
+      r.position limit 1) r"""
 _DUE: Final = f"""
   select d.order_id, d.run, d.due, p.id as provider_id, r.provider_service, r.position, r.cost
   from delivery d

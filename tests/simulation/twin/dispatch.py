@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tests.simulation.twin.connection import Connection
-from tests.simulation.twin.tables import AttemptRow, DeliveryRow, Store
+from tests.simulation.twin.tables import AttemptRow, DeliveryRow, ProviderRow, Store
 
 from opensmm.base.ids import OrderId, ProviderId, ServiceId
 from opensmm.domain.asks import NO_DETAILS
-from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.dispatch import PASSED_OVER_AFTER, DeliveryState
 from opensmm.store.dispatch import Claim, Recorded
 
 
@@ -25,10 +25,11 @@ async def claim(
     for row in _due(store, now):
         if len(claimed) == limit:
             break
-        provider, provider_service = _route(store, row)
+        at = _route(store, row, now)
+        provider = 0 if at is None else store.sales[row.service].routes[at][0]
         wanted = providers is None or provider in providers
         if not provider or (wanted and store.providers[provider].resting_until is None):
-            claimed.append(_claim(store, row, provider, provider_service, now, begin_by, lease_until))
+            claimed.append(_claim(store, row, at, now, begin_by, lease_until))
     return [one for one in claimed if one is not None]
 
 
@@ -45,10 +46,11 @@ async def claim_at_each(
     room |= dict.fromkeys(to_try, 1)
     claimed: list[Claim | None] = []
     for row in _due(store, now):
-        provider, provider_service = _route(store, row)
-        if room.get(ProviderId(provider), 0):
-            room[ProviderId(provider)] -= 1
-            claimed.append(_claim(store, row, provider, provider_service, now, begin_by, lease_until))
+        at = _route(store, row, now)
+        provider = ProviderId(0 if at is None else store.sales[row.service].routes[at][0])
+        if room.get(provider, 0):
+            room[provider] -= 1
+            claimed.append(_claim(store, row, at, now, begin_by, lease_until))
     return [one for one in claimed if one is not None]
 
 
@@ -60,26 +62,34 @@ def _turn(row: DeliveryRow) -> tuple[datetime | None, int, int]:
     return row.due, row.order, row.run
 
 
-def _route(store: Store, row: DeliveryRow) -> tuple[int, str]:
+def _route(store: Store, row: DeliveryRow, now: datetime) -> int | None:
+    """The position of the route to be tried; None where none is left."""
     routes = store.sales[row.service].routes
-    return routes[row.route] if row.route < len(routes) else (0, "")
+    left = range(row.route, len(routes))
+    return next((at for at in left if _is_there(store.providers[routes[at][0]], now)), next(iter(left), None))
+
+
+def _is_there(provider: ProviderRow, now: datetime) -> bool:
+    left_alone = provider.resting_until is not None and provider.resting_until > now
+    return not left_alone or provider.failures < PASSED_OVER_AFTER
 
 
 def _claim(
     store: Store,
     row: DeliveryRow,
-    provider: int,
-    provider_service: str,
+    at: int | None,
     now: datetime,
     begin_by: datetime,
     lease_until: datetime,
 ) -> Claim | None:
     was_due = row.due
     store.edit(row)
-    row.state, row.due, row.lease_until = "sending" if provider else "held", None, lease_until
+    row.state, row.due, row.lease_until = "held" if at is None else "sending", None, lease_until
     row.fence, row.attempt, row.sent = row.fence + 1, row.attempt + 1, now
-    if not provider:
+    if at is None:
         return None
+    row.route = at
+    provider, provider_service = store.sales[row.service].routes[at]
     attempt = AttemptRow(row.order, row.run, row.attempt, provider, provider_service, row.fence, now)
     store.insert(store.attempts, (row.order, row.run, row.attempt), attempt)
     order, sale = store.orders[row.order], store.sales[row.service]
