@@ -4,11 +4,14 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+import structlog
 from msgspec import structs
-from tests.panel import DEFAULT, DRIP, balance, broken, fetch, until
+from tests.panel import DEFAULT, DRIP, balance, books, broken, fetch, until
 from tests.works import TIMEOUT_S, Works, state
 
+from opensmm.actions import interventions
 from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
+from opensmm.actions.interventions import By
 from opensmm.domain.dispatch import Accepted, Declined, NotSent
 from opensmm.providers.limits import Slots
 from opensmm.store import catalogue as rows
@@ -296,6 +299,20 @@ async def test_an_answer_to_a_claim_that_is_no_longer_ours_changes_nothing(api, 
     await stocked.execute("update delivery set fence = fence + 1, attempt = 2 where order_id = %s", [order])
     await works.dispatching._keep(claim, Accepted("late-1"))
     assert "sending" == await state(stocked, order)
+
+
+async def test_a_purchase_of_what_was_settled_as_not_bought_is_told_in_the_log(api, ann, stocked, works, clock):
+    order = await api.add(ann.key)
+    (claim,) = await leave_behind(works, clock)
+    await works.round(3600)
+    assert await interventions.settle(stocked, order, None, None, By("ann", "not in their list", clock()))
+    before = await books(stocked)
+    with structlog.testing.capture_logs() as lines:
+        await works.dispatching._keep(claim, Accepted("late-1"))
+    told = [line for line in lines if line["log_level"] == "warning"]
+    assert [(order, "late-1")] == [(line["order"], line["provider_order"]) for line in told]
+    assert before == await books(stocked)
+    assert [] == await broken(stocked)
 
 
 async def test_a_late_result_takes_no_time_away_from_the_run_that_another_claim_released(

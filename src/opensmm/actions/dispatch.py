@@ -4,7 +4,7 @@ transaction, and what it came to is recorded with whatever else came back at tha
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -18,7 +18,7 @@ from opensmm.actions.lane import Lane, Rejected
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.faults import Unavailable
-from opensmm.base.ids import ProviderId
+from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import dripfeed
 from opensmm.domain.asks import Add
 from opensmm.domain.catalogue import ServiceType
@@ -211,12 +211,21 @@ async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now:
     changed = await rows.record(connection, told, now)
     ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
     await endings.end(connection, ends, now)
+    _warn_of_late(batch, {(order, run) for order, run, _, _ in changed})
     # Only where this result counted: after a claim by another worker the next run has its time from that one. A late
     # result may stand in the same batch as the one that counts, which has the greater fence.
     newest = {(claim.order, claim.run): outcome for claim, outcome in sorted(batch, key=lambda sent: sent[0].fence)}
     unsent = [(order, run) for order, run, _, _ in changed if isinstance(newest[order, run], NotSent)]
     await rows.release(connection, [(order, run + 1, None) for order, run in unsent])
     await _look_after_providers(connection, batch, now)
+
+
+def _warn_of_late(batch: Sequence[Sent], counted: Set[tuple[OrderId, int]]) -> None:
+    """Where it was settled meanwhile that nothing was bought, the operator was wrong, and is told of the purchase."""
+    for claim, outcome in batch:
+        if isinstance(outcome, Accepted) and (claim.order, claim.run) not in counted:
+            told = {**_named(claim), "provider_order": outcome.provider_order}
+            log.warning("the provider took what was settled before it answered", **told)
 
 
 async def _look_after_providers(connection: Connection, batch: Sequence[Sent], now: datetime) -> None:
