@@ -48,7 +48,7 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("workers", "1 alive"),
         ("due", "0 deliveries due to be sent"),
         ("unpolled", "12 at providers, all heard of in time"),
-        ("long", "0 deliveries at providers for more than 7 days"),
+        ("long", "0 deliveries at providers for more than 3 days"),
         ("unsure", "0 deliveries unsure whether the provider took them"),
         ("held", "0 deliveries held for you"),
         ("refills", "0 to be passed on"),

@@ -9,7 +9,7 @@ from tests.panel import DEFAULT, SANDBOX, fetch
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.health import Followed, Moving, Named, ProviderSeen, Shelf, Waiting, WorkerSeen
-from opensmm.store import health, workers
+from opensmm.store import health, interventions, workers
 from opensmm.store.workers import Worker
 
 
@@ -89,10 +89,13 @@ async def test_a_delivery_is_unheard_of_after_twice_its_poll_interval(stocked, a
 
 async def test_a_delivery_that_was_never_heard_of_counts_from_its_sending(stocked, add, now):
     await add("pending", sent=600, due=-10)
-    await add("pending", sent=8 * 86_400, polled=5, due=-10)
+    long = await add("pending", sent=3 * 86_400 + 1, polled=5, due=-10)
+    await add("pending", sent=3 * 86_400 - 1, polled=5, due=-10)
     moving = (await health.facts(stocked, now)).moving
     assert Waiting(1, now - timedelta(seconds=600)) == moving.unpolled
-    assert Waiting(1, now - timedelta(days=8)) == moving.long
+    assert Waiting(1, now - timedelta(days=3, seconds=1)) == moving.long
+    stuck = await interventions.waiting(stocked, frozenset({"stuck"}), now, 10)
+    assert [long] == [one.order for one in stuck], "the list names what is counted"
 
 
 async def test_refills_that_no_provider_has_heard_of_are_counted(stocked, now):

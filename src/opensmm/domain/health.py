@@ -9,18 +9,15 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
+from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
 """A worker not heard of for longer is taken for dead."""
 DUE_LOOK: Final = timedelta(minutes=1)
-DUE_ACT: Final = timedelta(minutes=5)
-"""An order is at its provider by then, or somebody must find out why not."""
 UNPOLLED_INTERVALS: Final = 2
 UNPOLLED_GRACE: Final = timedelta(minutes=1)
 """A delivery is unheard of after so many of its poll intervals and this: young ones are asked after every second."""
 UNPOLLED_ACT: Final = timedelta(minutes=30)
-LONG: Final = timedelta(days=7)
-"""At a provider for longer, a delivery is worth a question."""
 UNSURE_ACT: Final = timedelta(hours=1)
 HELD_ACT: Final = timedelta(days=1)
 REFILL_LOOK: Final = timedelta(hours=1)
@@ -177,7 +174,7 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
 _START: Final = "start `opensmm worker` or `opensmm serve`; its log says why it went"
 _SEND: Final = "see the workers and the providers below; workers that are all busy need another beside them"
 _POLL: Final = "see the providers below, and `a provider did not answer` in the worker's log"
-_ASK: Final = "ask the provider about the oldest; `opensmm orders show ORDER` tells an order's story"
+_ASK: Final = "`opensmm orders list --stuck` names them; ask the provider about the oldest"
 _SETTLE: Final = "look each up at its provider: nothing is sent again or paid back until it is settled"
 _DECIDE: Final = "`opensmm orders show ORDER` tells why; they wait for your decision"
 _TELL: Final = "see the providers below; one that knows no such action must be told by hand"
@@ -204,7 +201,7 @@ def _workers(facts: Facts, now: datetime) -> Finding:
 
 
 def _due(due: Waiting, now: datetime) -> Finding:
-    level = _by_age(due, now, DUE_LOOK, DUE_ACT)
+    level = _by_age(due, now, DUE_LOOK, QUEUED_TOO_LONG)
     return Finding("due", level, f"{_count(due)} due to be sent{_since(due, now)}", _SEND if level != Level.OK else "")
 
 
@@ -219,7 +216,7 @@ def _unpolled(moving: Moving, now: datetime) -> Finding:
 
 def _long(moving: Moving, now: datetime) -> Finding:
     level = _by_age(moving.long, now, timedelta(0), None)
-    words = f"{_count(moving.long)} at providers for more than {_span(LONG)}{_since(moving.long, now)}"
+    words = f"{_count(moving.long)} at providers for more than {_span(AT_PROVIDER_TOO_LONG)}{_since(moving.long, now)}"
     return Finding("long", level, words, _ASK if level != Level.OK else "")
 
 

@@ -12,7 +12,6 @@ from opensmm.domain import progress
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END
 from opensmm.domain.health import (
     COUNTED,
-    LONG,
     NAMED,
     POSTS_REMEMBERED,
     UNPOLLED_GRACE,
@@ -25,6 +24,7 @@ from opensmm.domain.health import (
     Shelf,
     Waiting,
 )
+from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG
 from opensmm.store import sync, workers
 from opensmm.store.connection import Connection
 from opensmm.store.progress import CANCEL_WAITS
@@ -151,7 +151,7 @@ def moving_at(now: datetime) -> dict[str, object]:
     """What the look at deliveries with providers needs to know of how often they are asked after."""
     return {
         "now": now,
-        "long_ago": now - LONG,
+        "long_ago": now - AT_PROVIDER_TOO_LONG,
         "grace": UNPOLLED_GRACE,
         "intervals": UNPOLLED_INTERVALS,
         "ages": [age for age, _ in progress.POLL_STEPS],
