@@ -46,6 +46,40 @@ def test_a_panel_that_is_well_exits_with_0(health, well):
     assert "provider Far [away]" in printed
 
 
+@pytest.fixture
+def paid(execute):
+    """A provider that is paid in advance; tells its balances, each so many hours old."""
+    execute("insert into provider (name, kind, currency, url) values ('Up', 'panel', 'USD', 'https://up.example/')")
+
+    def told(*readings):
+        for balance, age_min in readings:
+            statement = """insert into balance_reading
+                           select id, now() - make_interval(mins => %s), %s from provider where name = 'Up'"""
+            execute(statement, [age_min, balance])
+
+    return told
+
+
+@pytest.fixture
+def findings(health):
+    """What is found, by its name."""
+    return lambda: {one["name"]: (one["level"], one["says"]) for one in json.loads(health("--json")[1])["findings"]}
+
+
+def test_a_balance_that_is_not_read_any_more_runs_down(findings, well, paid):
+    paid((26, 21 * 60), (25, 20 * 60))
+    said = findings()
+    assert ("act", "lasts 5.0 h at the pace of the last day") == said["balance Up"]
+    assert ("look", "its balance was read 20 hours ago") == said["reading Up"]
+
+
+def test_an_empty_balance_stays_a_finding_when_nothing_can_be_spent_any_more(findings, well, paid):
+    paid((5, 26 * 60), *((0, 5 * at) for at in range(25 * 12)))
+    said = findings()
+    assert ("act", "nothing is left") == said["balance Up"]
+    assert "ok" == said["reading Up"][0]
+
+
 def test_the_worst_finding_decides_and_stands_first(health, well, execute):
     execute("update provider set failures = 3")
     assert LOOK == health()[0]

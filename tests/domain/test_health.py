@@ -22,13 +22,19 @@ from opensmm.domain.health import (
     judge,
     worst,
 )
+from opensmm.domain.providers import Reading
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
 WORKER = WorkerSeen("alpha", 7, NOW - timedelta(days=3), NOW - timedelta(seconds=2))
 WELL = Facts(
-    workers=(WORKER,), providers=(ProviderSeen(ProviderId(1), "Sandbox"),), catalogue_version=4, database_bytes=5 << 20,
-    oldest_transaction=NOW - timedelta(seconds=1), moving=Moving(12),
+    workers=(WORKER,), providers=(ProviderSeen(ProviderId(1), "Sandbox", "sandbox"),), catalogue_version=4,
+    database_bytes=5 << 20, oldest_transaction=NOW - timedelta(seconds=1), moving=Moving(12),
+)  # fmt: skip
+
+
+FAR = ProviderSeen(
+    ProviderId(1), "Far", currency="USD", balance_asked=NOW, balance=Reading(NOW, Decimal("12.50"))
 )  # fmt: skip
 
 
@@ -137,10 +143,48 @@ def test_a_provider_that_rests_is_told_of_and_one_that_is_disabled_was_meant_to_
     ("hours", "level"), [("24", Level.OK), ("23.9", Level.LOOK), ("6", Level.LOOK), ("5.9", Level.ACT)]
 )
 def test_a_balance_is_judged_by_how_long_it_lasts(hours, level):
-    provider = ProviderSeen(ProviderId(1), "Far", hours_left=Decimal(hours))
+    provider = replace(FAR, hours_left=Decimal(hours))
     told = found("balance Far", providers=(provider,))
     assert (level, f"lasts {hours} h at the pace of the last day") == (told.level, told.says)
-    assert not [one for one in judge(WELL, NOW) if one.name.startswith("balance")], "nothing is known of its pace"
+
+
+@pytest.mark.parametrize(
+    ("balance", "hours", "level", "says"),
+    [
+        ("0", None, Level.ACT, "nothing is left"),
+        ("0.00", "0.0", Level.ACT, "nothing is left"),
+        ("-3", None, Level.ACT, "nothing is left"),
+        ("0.40", None, Level.LOOK, "0.40 USD are left, too little for most orders"),
+        ("0.40", "30.0", Level.OK, "lasts 30.0 h at the pace of the last day"),
+        ("1.00", None, Level.OK, "1.00 USD; how long it lasts is not known"),
+    ],
+)
+def test_a_balance_of_nearly_nothing_is_told_whether_anything_was_spent_of_late_or_not(balance, hours, level, says):
+    provider = replace(FAR, balance=Reading(NOW, Decimal(balance)), hours_left=hours and Decimal(hours))
+    told = found("balance Far", providers=(provider,))
+    assert (level, says, level is not Level.OK) == (told.level, told.says, bool(told.do))
+
+
+@pytest.mark.parametrize(
+    ("balance", "asked", "level", "says"),
+    [
+        (Reading(ago(minutes=30), Decimal(9)), NOW, Level.OK, "its balance was read 30 minutes ago"),
+        (Reading(ago(minutes=31), Decimal(9)), NOW, Level.LOOK, "its balance was read 31 minutes ago"),
+        (Reading(ago(days=20), Decimal(9)), NOW, Level.LOOK, "its balance was read 20 days ago"),
+        (None, NOW, Level.LOOK, "its balance was asked for, and never read"),
+        (None, None, Level.OK, "its balance was not asked for yet"),
+    ],
+)
+def test_a_balance_that_cannot_be_read_is_told(balance, asked, level, says):
+    told = found("reading Far", providers=(replace(FAR, balance=balance, balance_asked=asked),))
+    assert (level, says, level is Level.LOOK) == (told.level, told.says, bool(told.do))
+
+
+@pytest.mark.parametrize("other", [{"kind": "sandbox"}, {"kind": "manual"}, {"enabled": False}])
+def test_nobody_is_told_to_pay_who_is_not_paid_in_advance_or_not_used(other):
+    provider = replace(FAR, balance=Reading(ago(days=9), Decimal(0)), hours_left=Decimal(0), **other)
+    names = {one.name for one in judge(replace(WELL, providers=(provider,)), NOW)}
+    assert not names & {"balance Far", "reading Far"}
 
 
 def test_a_transaction_that_stays_open_wants_a_look():

@@ -1,6 +1,7 @@
 """The facts of health, from rows in every state."""
 
 from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import psycopg
@@ -9,7 +10,8 @@ from tests.panel import DEFAULT, SANDBOX, fetch
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.health import Followed, Moving, Named, ProviderSeen, Shelf, Waiting, WorkerSeen
-from opensmm.store import health, interventions, workers
+from opensmm.domain.providers import Reading
+from opensmm.store import health, interventions, providers, workers
 from opensmm.store.workers import Worker
 
 
@@ -39,7 +41,7 @@ async def test_a_panel_without_orders_has_nothing_waiting(stocked, now):
     assert (Waiting(), 0, Moving(), Waiting(), Waiting()) == (
         facts.due, facts.sending, facts.moving, facts.unsure, facts.held,
     )  # fmt: skip
-    assert ((), (ProviderSeen(ProviderId(1), SANDBOX),)) == (facts.workers, facts.providers)
+    assert ((), (ProviderSeen(ProviderId(1), SANDBOX, "sandbox", currency="USD"),)) == (facts.workers, facts.providers)
     assert (2, True) == (facts.catalogue_version, facts.database_bytes > 1 << 20)
 
 
@@ -144,6 +146,20 @@ async def test_price_lists_are_told_of_where_they_are_followed(stocked, now):
     )
     seen = {one.name: one.followed for one in (await health.facts(stocked, now)).providers}
     assert {"A": Followed(timedelta(minutes=30), now, "why"), "B": None, "C": None, SANDBOX: None} == seen
+
+
+async def test_balances_are_told_of_the_newest_however_old_and_of_the_day_before_it(stocked, now):
+    await stocked.execute(
+        "insert into provider (name, kind, currency) values ('A', 'panel', 'USD'), ('B', 'panel', 'USD')"
+    )
+    ages_h = {1: (1, 24, 25, 26), 2: (170, 190, 200)}
+    told = {
+        ProviderId(one): [Reading(now - timedelta(hours=age), Decimal(age)) for age in ages_h[one]] for one in ages_h
+    }
+    await providers.keep_balances(stocked, [(one, reading) for one, readings in told.items() for reading in readings])
+    expected = {1: [25, 24, 1], 2: [190, 170]}
+    found = await providers.readings(stocked)
+    assert expected == {one: [int(reading.balance) for reading in readings] for one, readings in found.items()}
 
 
 async def test_services_that_are_not_sold_as_they_stand_are_named(stocked, now):

@@ -12,8 +12,8 @@ from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.reading import read
 from opensmm.actions.writing import write
 from opensmm.domain import health
-from opensmm.domain.health import Facts, Finding
-from opensmm.domain.providers import READINGS_SPAN, hours_left
+from opensmm.domain.health import Facts, Finding, ProviderSeen
+from opensmm.domain.providers import Reading, hours_left
 from opensmm.providers.limits import Share
 from opensmm.store import health as rows
 from opensmm.store import providers, workers
@@ -27,10 +27,15 @@ FORGET_AFTER: Final = timedelta(minutes=10)
 async def look(connection: Connection, now: datetime) -> tuple[Facts, list[Finding]]:
     """The facts of this moment and what is to be thought of them."""
     facts = await rows.facts(connection, now)
-    readings = await providers.readings(connection, now - READINGS_SPAN)
-    known = [structs.replace(one, hours_left=hours_left(readings.get(one.id, []))) for one in facts.providers]
+    readings = await providers.readings(connection)
+    known = [_reckoned(one, readings.get(one.id, []), now) for one in facts.providers]
     facts = structs.replace(facts, providers=tuple(known))
     return facts, health.judge(facts, now)
+
+
+def _reckoned(seen: ProviderSeen, readings: list[Reading], now: datetime) -> ProviderSeen:
+    balance = readings[-1] if readings else None
+    return structs.replace(seen, balance=balance, hours_left=hours_left(readings, now))
 
 
 class Heartbeat:

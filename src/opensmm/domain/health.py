@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
+from opensmm.domain.providers import BALANCE_EVERY, Reading
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
 """A worker not heard of for longer is taken for dead."""
@@ -30,6 +31,10 @@ FAILURES_ACT: Final = 10
 BALANCE_LOOK_H: Final = 24
 BALANCE_ACT_H: Final = 6
 """A balance that lasts no longer is topped up now: a provider without money refuses everything."""
+BALANCE_LITTLE: Final = Decimal(1)
+"""In the provider's currency: with less most orders are refused, and where nothing is spent no pace tells of it."""
+BALANCES_MISSED: Final = 6
+"""After so many intervals without a balance the last one is no longer taken for known."""
 TRANSACTION_LOOK: Final = timedelta(minutes=5)
 TRANSACTION_ACT: Final = timedelta(hours=4)
 LISTS_MISSED: Final = 3
@@ -87,15 +92,24 @@ class Shelf(Struct, frozen=True):
     holds: bool = False
 
 
+PANEL: Final = "panel"
+"""The kind of provider that is paid in advance."""
+
+
 class ProviderSeen(Struct, frozen=True):
-    """``failures`` are in a row; ``resting_until`` is when it is tried again; ``hours_left`` is how long its balance
-    lasts at the pace of the last day, where that is known; ``followed`` is None where its price list is not."""
+    """``failures`` are in a row; ``resting_until`` is when it is tried again; ``balance`` is the newest that it told,
+    ``balance_asked`` when a worker last went to ask for it, and ``hours_left`` how long it lasts from now on, where a
+    pace is known; ``followed`` is None where its price list is not."""
 
     id: ProviderId
     name: str
+    kind: str = PANEL
     enabled: bool = True
+    currency: str = ""
     failures: int = 0
     resting_until: datetime | None = None
+    balance_asked: datetime | None = None
+    balance: Reading | None = None
     hours_left: Decimal | None = None
     followed: Followed | None = None
 
@@ -150,8 +164,8 @@ def alive(facts: Facts, now: datetime) -> list[WorkerSeen]:
 
 def judge(facts: Facts, now: datetime) -> list[Finding]:
     """What an operator must know, in the order in which to read it. There is a finding of every name, well or not;
-    providers have one each, one more for a balance whose end can be reckoned, and one for a price list that is
-    followed."""
+    providers have one each, one for a price list that is followed, and where they are paid in advance one for when
+    the balance was read and, once it was, one for what it is."""
     return [
         _workers(facts, now),
         _due(facts.due, now),
@@ -163,7 +177,7 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _passing("cancels", facts.cancels, CANCEL_LOOK, now),
         _posts(facts, now),
         *_providers(facts.providers, now),
-        *_balances(facts.providers),
+        *_balances(facts.providers, now),
         *_price_lists(facts.providers, now),
         *_shelf(facts.shelf),
         _database(facts, now),
@@ -181,6 +195,7 @@ _TELL: Final = "see the providers below; one that knows no such action must be t
 _CHARGE: Final = "`opensmm orders show ORDER` of a paused subscription tells why; without funds for a day it is stopped"
 _REACH: Final = "see whether it can be reached from here, and what the worker's log says of it"
 _TOP_UP: Final = "top it up there; `opensmm provider balance NAME` asks again"
+_READ: Final = "`opensmm provider balance NAME` asks again, and says why it cannot be had"
 _SYNC: Final = "`opensmm provider sync NAME` reads it again, and says why; --confirm takes a list that lacks much"
 _APPROVE: Final = "`opensmm service quarantine list` tells costs and prices; `approve` sells them again"
 _HALTED: Final = "`opensmm service list`: route them elsewhere, or take them off sale; they return by themselves"
@@ -255,12 +270,36 @@ def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[F
             yield Finding(name, level, words, _REACH if level != Level.OK else "")
 
 
-def _balances(providers: tuple[ProviderSeen, ...]) -> Iterator[Finding]:
+def _balances(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
     for provider in providers:
-        if provider.enabled and provider.hours_left is not None:
-            level = _by_hours(provider.hours_left)
-            words = f"lasts {provider.hours_left} h at the pace of the last day"
+        if not provider.enabled or provider.kind != PANEL:
+            continue
+        if provider.balance is not None:
+            level, words = _left(provider, provider.balance.balance)
             yield Finding(f"balance {provider.name}", level, words, _TOP_UP if level != Level.OK else "")
+        level, words = _read(provider, now)
+        yield Finding(f"reading {provider.name}", level, words, _READ if level != Level.OK else "")
+
+
+def _left(provider: ProviderSeen, balance: Decimal) -> tuple[Level, str]:
+    """An empty balance is told whatever was spent: of a provider that refuses everything nothing is bought any more."""
+    if balance <= 0:
+        return Level.ACT, "nothing is left"
+    if provider.hours_left is not None:
+        return _by_hours(provider.hours_left), f"lasts {provider.hours_left} h at the pace of the last day"
+    if balance < BALANCE_LITTLE:
+        return Level.LOOK, f"{balance} {provider.currency} are left, too little for most orders"
+    return Level.OK, f"{balance} {provider.currency}; how long it lasts is not known"
+
+
+def _read(provider: ProviderSeen, now: datetime) -> tuple[Level, str]:
+    if provider.balance is not None:
+        age = now - provider.balance.at
+        late = age > BALANCES_MISSED * BALANCE_EVERY
+        return Level.LOOK if late else Level.OK, f"its balance was read {_span(age)} ago"
+    if provider.balance_asked is not None:
+        return Level.LOOK, "its balance was asked for, and never read"
+    return Level.OK, "its balance was not asked for yet"
 
 
 def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:

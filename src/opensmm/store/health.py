@@ -72,8 +72,8 @@ with found as materialized (
 select count(*), min(cancel_asked) from found
 """
 _PROVIDERS: Final = """
-select id, name, enabled, failures, resting_until, kind = 'panel' and sync_every_min > 0,
-       make_interval(mins => sync_every_min), synced, sync_fault
+select id, name, kind, enabled, currency, failures, resting_until, balance_asked,
+       kind = 'panel' and sync_every_min > 0, make_interval(mins => sync_every_min), synced, sync_fault
 from provider order by name
 """
 _QUARANTINED: Final = """
@@ -137,8 +137,8 @@ async def facts(connection: Connection, now: datetime) -> Facts:
 
 
 def _provider(row: TupleRow) -> ProviderSeen:
-    followed, every, taken, fault = row[5:]
-    seen = ProviderSeen(*row[:5])
+    followed, every, taken, fault = row[8:]
+    seen = ProviderSeen(*row[:8])
     return structs.replace(seen, followed=Followed(every, taken, fault)) if followed else seen
 
 
