@@ -8,6 +8,7 @@ from tests.panel import PEPPER
 from typer.testing import CliRunner
 
 from opensmm.cli import app
+from opensmm.providers.sealing import seal
 
 WELL, LOOK, ACT, UNAVAILABLE = 0, 1, 2, 3
 
@@ -49,7 +50,12 @@ def test_a_panel_that_is_well_exits_with_0(health, well):
 @pytest.fixture
 def paid(execute):
     """A provider that is paid in advance; tells its balances, each so many hours old."""
-    execute("insert into provider (name, kind, currency, url) values ('Up', 'panel', 'USD', 'https://up.example/')")
+    url = "https://up.example/"
+    statement = "insert into provider (name, kind, currency, url) values ('Up', 'panel', 'USD', %s) returning id"
+    ((provider,),) = execute(statement, [url]).fetchall()
+    execute(
+        "update provider set sealed_key = %s where id = %s", [seal(PEPPER, provider, url, "a key of ours"), provider]
+    )
 
     def told(*readings):
         for balance, age_min in readings:
@@ -78,6 +84,29 @@ def test_an_empty_balance_stays_a_finding_when_nothing_can_be_spent_any_more(fin
     said = findings()
     assert ("act", "nothing is left") == said["balance Up"]
     assert "ok" == said["reading Up"][0]
+
+
+def test_a_provider_is_said_to_answer_where_it_did_of_late(findings, well, paid):
+    assert ("ok", "not called yet") == findings()["provider Up"]
+    paid((9, 29))
+    assert ("ok", "answers") == findings()["provider Up"]
+
+
+def test_a_provider_whose_key_does_not_open_wants_an_act(findings, well, paid, execute, monkeypatch):
+    paid((9, 1))
+    monkeypatch.setenv("OPENSMM_PEPPER", "another pepper, of thirty-two characters or more")
+    why = "the kept key does not open: the pepper or the address has changed; set the key"
+    assert ("act", f"cannot be called from here: {why}") == findings()["provider Up"]
+    execute("update provider set sealed_key = null")
+    assert ("act", "cannot be called from here: it has no key") == findings()["provider Up"]
+    assert ("ok", "not called yet") == findings()["provider Far [away]"]
+
+
+def test_without_a_pepper_no_key_is_tried_and_no_pepper_is_made(findings, well, paid, monkeypatch, tmp_path):
+    paid((9, 1))
+    monkeypatch.delenv("OPENSMM_PEPPER")
+    assert ("ok", "answers") == findings()["provider Up"]
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_the_worst_finding_decides_and_stands_first(health, well, execute):

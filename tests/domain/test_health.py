@@ -33,13 +33,13 @@ WELL = Facts(
 )  # fmt: skip
 
 
+def ago(**age):
+    return NOW - timedelta(**age)
+
+
 FAR = ProviderSeen(
     ProviderId(1), "Far", currency="USD", balance_asked=NOW, balance=Reading(NOW, Decimal("12.50"))
 )  # fmt: skip
-
-
-def ago(**age):
-    return NOW - timedelta(**age)
 
 
 def found(name, **changes):
@@ -60,7 +60,7 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("refills", "0 to be passed on"),
         ("cancels", "0 to be passed on"),
         ("posts", "0 made by providers and not charged yet"),
-        ("provider Sandbox", "answers"),
+        ("provider Sandbox", "not called yet"),
         ("quarantine", "none"),
         ("halted", "none"),
         ("below cost", "none"),
@@ -128,6 +128,44 @@ def test_deliveries_not_heard_of_want_a_look_and_then_an_act():
 def test_a_provider_is_judged_by_its_failures_in_a_row(failures, level):
     provider = ProviderSeen(ProviderId(1), "Far", failures=failures, resting_until=NOW + timedelta(seconds=9))
     assert level == found("provider Far", providers=(provider,)).level
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        ({"balance": None, "balance_asked": None}, "not called yet"),
+        ({"balance": None}, "has told no balance and taken no order yet"),
+        ({"balance": None, "accepted": ago(minutes=30)}, "answers"),
+        ({"accepted": ago(days=3)}, "answers"),
+        ({"balance": Reading(ago(minutes=31), Decimal(9))}, "last told its balance or took an order 31 minutes ago"),
+        ({"kind": "manual", "balance": None}, "your own staff: it is not called"),
+    ],
+)
+def test_of_a_provider_no_more_is_said_than_is_known(known, says):
+    assert Finding("provider Far", Level.OK, says) == found("provider Far", providers=(replace(FAR, **known),))
+
+
+def test_a_provider_that_cannot_be_called_wants_an_act_while_it_is_in_use():
+    shut = replace(FAR, shut="it has no key")
+    told = found("provider Far", providers=(shut,))
+    assert (Level.ACT, "cannot be called from here: it has no key", True) == (told.level, told.says, bool(told.do))
+    assert Level.OK is found("provider Far", providers=(replace(shut, enabled=False),)).level
+
+
+@pytest.mark.parametrize(
+    ("age_min", "also", "level", "before"),
+    [
+        (5, {}, Level.LOOK, ""),
+        (30, {}, Level.ACT, ""),
+        (5, {"failures": 10}, Level.ACT, "failed 10 times in a row; "),
+        (5, {"enabled": False}, Level.LOOK, "disabled: its orders wait; "),
+    ],
+)
+def test_a_provider_whose_deliveries_are_not_heard_of_does_not_answer(age_min, also, level, before):
+    provider = replace(FAR, unpolled=Waiting(2, ago(minutes=age_min)), **also)
+    told = found("provider Far", providers=(provider,))
+    words = f"{before}2 deliveries not heard of in twice their time, the oldest for {age_min} minutes"
+    assert (level, words, True) == (told.level, told.says, bool(told.do))
 
 
 def test_a_provider_that_rests_is_told_of_and_one_that_is_disabled_was_meant_to_be():

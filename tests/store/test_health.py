@@ -25,10 +25,11 @@ def add(stocked, now):
     """Keeps a delivery whose times are so many seconds ago, or ahead where below 0."""
     numbers = iter(range(1, 1000))
 
-    async def one(state, **told):
+    async def one(state, attempt=0, **told):
         order = next(numbers)
         times = {name: now - timedelta(seconds=age) for name, age in told.items()}
-        columns = {"order_id": order, "run": 1, "service_id": DEFAULT, "quantity": 100, "state": state} | times
+        named = {"order_id": order, "run": 1, "service_id": DEFAULT, "quantity": 100, "state": state}
+        columns = named | {"attempt": attempt} | times
         marks = ", ".join(["%s"] * len(columns))
         await stocked.execute(f"insert into delivery ({', '.join(columns)}) values ({marks})", list(columns.values()))
         return order
@@ -98,6 +99,25 @@ async def test_a_delivery_that_was_never_heard_of_counts_from_its_sending(stocke
     assert Waiting(1, now - timedelta(days=3, seconds=1)) == moving.long
     stuck = await interventions.waiting(stocked, frozenset({"stuck"}), now, 10)
     assert [long] == [one.order for one in stuck], "the list names what is counted"
+
+
+async def test_deliveries_that_are_not_heard_of_are_told_of_their_provider(stocked, add, now):
+    await stocked.execute("insert into provider (name, kind, currency) values ('Far', 'panel', 'USD')")
+    late = [await add("pending", sent=600 + at, due=-10, attempt=1) for at in range(3)]
+    well = await add("pending", sent=600, polled=1, due=-10, attempt=1)
+    await stocked.execute(
+        """insert into attempt (order_id, run, number, provider_id, provider_service, fence, outcome, answered,
+                                provider_order)
+           select id, 1, 1, provider, '7', 1, 'accepted', %s, id::text
+           from unnest(%s::bigint[], %s::bigint[]) as a (id, provider)""",
+        [now - timedelta(seconds=590), [*late, well], [2, 1, 2, 1]],
+    )
+    seen = {one.name: (one.unpolled, one.accepted) for one in (await health.facts(stocked, now)).providers}
+    answered = now - timedelta(seconds=590)
+    assert {
+        "Far": (Waiting(2, now - timedelta(seconds=602)), answered),
+        SANDBOX: (Waiting(1, now - timedelta(seconds=601)), answered),
+    } == seen
 
 
 async def test_refills_that_no_provider_has_heard_of_are_counted(stocked, now):

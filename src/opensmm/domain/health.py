@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
-from opensmm.domain.providers import BALANCE_EVERY, Reading
+from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
 """A worker not heard of for longer is taken for dead."""
@@ -33,8 +33,8 @@ BALANCE_ACT_H: Final = 6
 """A balance that lasts no longer is topped up now: a provider without money refuses everything."""
 BALANCE_LITTLE: Final = Decimal(1)
 """In the provider's currency: with less most orders are refused, and where nothing is spent no pace tells of it."""
-BALANCES_MISSED: Final = 6
-"""After so many intervals without a balance the last one is no longer taken for known."""
+ANSWERED_WITHIN: Final = 6 * BALANCE_EVERY
+"""A balance read longer ago is no longer taken for known, nor is its provider said to answer."""
 TRANSACTION_LOOK: Final = timedelta(minutes=5)
 TRANSACTION_ACT: Final = timedelta(hours=4)
 LISTS_MISSED: Final = 3
@@ -92,14 +92,12 @@ class Shelf(Struct, frozen=True):
     holds: bool = False
 
 
-PANEL: Final = "panel"
-"""The kind of provider that is paid in advance."""
-
-
 class ProviderSeen(Struct, frozen=True):
-    """``failures`` are in a row; ``resting_until`` is when it is tried again; ``balance`` is the newest that it told,
-    ``balance_asked`` when a worker last went to ask for it, and ``hours_left`` how long it lasts from now on, where a
-    pace is known; ``followed`` is None where its price list is not."""
+    """``failures`` are of sends, in a row; ``resting_until`` is when it is tried again; ``accepted`` is when it last
+    took an order. ``balance`` is the newest that it told, ``balance_asked`` when a worker last went to ask for it, and
+    ``hours_left`` how long it lasts from now on, where a pace is known. ``shut``: why it cannot be called, as far as
+    was looked. ``unpolled`` are its deliveries that were not heard of for too long. ``followed`` is None where its
+    price list is not."""
 
     id: ProviderId
     name: str
@@ -108,9 +106,12 @@ class ProviderSeen(Struct, frozen=True):
     currency: str = ""
     failures: int = 0
     resting_until: datetime | None = None
+    accepted: datetime | None = None
     balance_asked: datetime | None = None
     balance: Reading | None = None
     hours_left: Decimal | None = None
+    shut: str = ""
+    unpolled: Waiting = Waiting()
     followed: Followed | None = None
 
 
@@ -194,6 +195,9 @@ _DECIDE: Final = "`opensmm orders show ORDER` tells why; they wait for your deci
 _TELL: Final = "see the providers below; one that knows no such action must be told by hand"
 _CHARGE: Final = "`opensmm orders show ORDER` of a paused subscription tells why; without funds for a day it is stopped"
 _REACH: Final = "see whether it can be reached from here, and what the worker's log says of it"
+_OPEN: Final = (
+    "bring the pepper back that its key was sealed with, or `opensmm provider edit NAME --ask-key`; `check` tries it"
+)
 _TOP_UP: Final = "top it up there; `opensmm provider balance NAME` asks again"
 _READ: Final = "`opensmm provider balance NAME` asks again, and says why it cannot be had"
 _SYNC: Final = "`opensmm provider sync NAME` reads it again, and says why; --confirm takes a list that lacks much"
@@ -258,16 +262,39 @@ def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[F
     if not providers:
         yield Finding("providers", Level.LOOK, "there is none: nothing can be fulfilled", "add one")
     for provider in providers:
-        name = f"provider {provider.name}"
-        if not provider.enabled:
-            yield Finding(name, Level.OK, "disabled: its orders wait")
-        elif provider.failures == 0:
-            yield Finding(name, Level.OK, "answers")
-        else:
-            resting = provider.resting_until is not None and provider.resting_until > now
-            words = f"failed {provider.failures} times in a row{', and is left alone for a moment' if resting else ''}"
-            level = _by_failures(provider.failures)
-            yield Finding(name, level, words, _REACH if level != Level.OK else "")
+        level, words, do = _fares(provider, now)
+        yield Finding(f"provider {provider.name}", level, words, do)
+
+
+def _fares(provider: ProviderSeen, now: datetime) -> tuple[Level, str, str]:
+    """How a provider fares, in no other words than what is known of it bears out."""
+    if provider.enabled and provider.shut:
+        return Level.ACT, f"cannot be called from here: {provider.shut}", _OPEN
+    levels, words = [Level.OK], []
+    if not provider.enabled:
+        words.append("disabled: its orders wait")
+    elif provider.failures:
+        resting = provider.resting_until is not None and provider.resting_until > now
+        words.append(
+            f"failed {provider.failures} times in a row{', and is left alone for a moment' if resting else ''}"
+        )
+        levels.append(_by_failures(provider.failures))
+    if provider.unpolled.count:
+        words.append(f"{_count(provider.unpolled)} not heard of in twice their time{_since(provider.unpolled, now)}")
+        levels.append(_by_age(provider.unpolled, now, timedelta(0), UNPOLLED_ACT))
+    level = max(levels, key=SEVERITY.__getitem__)
+    return level, "; ".join(words) or _answers(provider, now), _REACH if level != Level.OK else ""
+
+
+def _answers(provider: ProviderSeen, now: datetime) -> str:
+    if provider.kind == STAFF:
+        return "your own staff: it is not called"
+    told = [provider.balance.at] if provider.balance else []
+    told += [provider.accepted] if provider.accepted else []
+    if not told:
+        return "not called yet" if provider.balance_asked is None else "has told no balance and taken no order yet"
+    age = now - max(told)
+    return "answers" if age <= ANSWERED_WITHIN else f"last told its balance or took an order {_span(age)} ago"
 
 
 def _balances(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
@@ -295,8 +322,7 @@ def _left(provider: ProviderSeen, balance: Decimal) -> tuple[Level, str]:
 def _read(provider: ProviderSeen, now: datetime) -> tuple[Level, str]:
     if provider.balance is not None:
         age = now - provider.balance.at
-        late = age > BALANCES_MISSED * BALANCE_EVERY
-        return Level.LOOK if late else Level.OK, f"its balance was read {_span(age)} ago"
+        return Level.OK if age <= ANSWERED_WITHIN else Level.LOOK, f"its balance was read {_span(age)} ago"
     if provider.balance_asked is not None:
         return Level.LOOK, "its balance was asked for, and never read"
     return Level.OK, "its balance was not asked for yet"

@@ -11,6 +11,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
+PANEL: Final = "panel"
+"""The kind of provider that has a key, and is paid in advance."""
+STAFF: Final = "manual"
+"""The kind that is not called."""
+
 MAX_URL: Final = 500
 MAX_NAME: Final = 100
 KEY_CHARS: Final = (8, 500)
