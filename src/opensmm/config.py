@@ -1,5 +1,6 @@
 """How this panel is set up: read once from the environment and the command line, then handed around."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -38,6 +39,12 @@ class Config:
     def pepper(self) -> bytes:
         """The secret that keys are hashed with; the first use writes it to the data folder, readable by us alone."""
         return (self.given_pepper or _kept_pepper(self.data / "pepper")).encode()
+
+    def known_pepper(self) -> bytes | None:
+        """The same; None, and nothing is written, where there is none that can be read."""
+        with contextlib.suppress(OSError):
+            return (self.given_pepper or (self.data / "pepper").read_text().strip()).encode()
+        return None
 
 
 def read(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:

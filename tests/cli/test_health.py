@@ -8,6 +8,7 @@ from tests.panel import PEPPER
 from typer.testing import CliRunner
 
 from opensmm.cli import app
+from opensmm.providers.sealing import seal
 
 WELL, LOOK, ACT, UNAVAILABLE = 0, 1, 2, 3
 
@@ -44,6 +45,68 @@ def test_a_panel_that_is_well_exits_with_0(health, well):
     assert WELL == code
     assert ["ok"] * 15 == [line.split()[0] for line in printed.splitlines()]
     assert "provider Far [away]" in printed
+
+
+@pytest.fixture
+def paid(execute):
+    """A provider that is paid in advance; tells its balances, each so many hours old."""
+    url = "https://up.example/"
+    statement = "insert into provider (name, kind, currency, url) values ('Up', 'panel', 'USD', %s) returning id"
+    ((provider,),) = execute(statement, [url]).fetchall()
+    execute(
+        "update provider set sealed_key = %s where id = %s", [seal(PEPPER, provider, url, "a key of ours"), provider]
+    )
+
+    def told(*readings):
+        for balance, age_min in readings:
+            statement = """insert into balance_reading
+                           select id, now() - make_interval(mins => %s), %s from provider where name = 'Up'"""
+            execute(statement, [age_min, balance])
+
+    return told
+
+
+@pytest.fixture
+def findings(health):
+    """What is found, by its name."""
+    return lambda: {one["name"]: (one["level"], one["says"]) for one in json.loads(health("--json")[1])["findings"]}
+
+
+def test_a_balance_that_is_not_read_any_more_runs_down(findings, well, paid):
+    paid((26, 21 * 60), (25, 20 * 60))
+    said = findings()
+    assert ("act", "lasts 5.0 h at the pace of the last day") == said["balance Up"]
+    assert ("look", "its balance was read 20 hours ago") == said["reading Up"]
+
+
+def test_an_empty_balance_stays_a_finding_when_nothing_can_be_spent_any_more(findings, well, paid):
+    paid((5, 26 * 60), *((0, 5 * at) for at in range(25 * 12)))
+    said = findings()
+    assert ("act", "nothing is left") == said["balance Up"]
+    assert "ok" == said["reading Up"][0]
+
+
+def test_a_provider_is_said_to_answer_where_it_did_of_late(findings, well, paid):
+    assert ("ok", "not called yet") == findings()["provider Up"]
+    paid((9, 29))
+    assert ("ok", "answers") == findings()["provider Up"]
+
+
+def test_a_provider_whose_key_does_not_open_wants_an_act(findings, well, paid, execute, monkeypatch):
+    paid((9, 1))
+    monkeypatch.setenv("OPENSMM_PEPPER", "another pepper, of thirty-two characters or more")
+    why = "the kept key does not open: the pepper or the address has changed; set the key"
+    assert ("act", f"cannot be called from here: {why}") == findings()["provider Up"]
+    execute("update provider set sealed_key = null")
+    assert ("act", "cannot be called from here: it has no key") == findings()["provider Up"]
+    assert ("ok", "not called yet") == findings()["provider Far [away]"]
+
+
+def test_without_a_pepper_no_key_is_tried_and_no_pepper_is_made(findings, well, paid, monkeypatch, tmp_path):
+    paid((9, 1))
+    monkeypatch.delenv("OPENSMM_PEPPER")
+    assert ("ok", "answers") == findings()["provider Up"]
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_the_worst_finding_decides_and_stands_first(health, well, execute):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
-from tests.panel import DEFAULT, LINK, PACKAGE
+from tests.panel import DEFAULT, LINK, PACKAGE, PEPPER
 
 from opensmm.actions.health import Sampling
 from opensmm.actions.lane import TRAFFIC
@@ -40,7 +40,7 @@ def since():
 @pytest.fixture
 async def sampling(stocked, database, clock):
     line = Line(database.app_url)
-    sampling = Sampling(line, clock)
+    sampling = Sampling(line, PEPPER, clock, private=True)
     await sampling.step()
     yield sampling
     await line.drop()

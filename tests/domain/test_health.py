@@ -22,18 +22,24 @@ from opensmm.domain.health import (
     judge,
     worst,
 )
+from opensmm.domain.providers import Reading
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
 WORKER = WorkerSeen("alpha", 7, NOW - timedelta(days=3), NOW - timedelta(seconds=2))
 WELL = Facts(
-    workers=(WORKER,), providers=(ProviderSeen(ProviderId(1), "Sandbox"),), catalogue_version=4, database_bytes=5 << 20,
-    oldest_transaction=NOW - timedelta(seconds=1), moving=Moving(12),
+    workers=(WORKER,), providers=(ProviderSeen(ProviderId(1), "Sandbox", "sandbox"),), catalogue_version=4,
+    database_bytes=5 << 20, oldest_transaction=NOW - timedelta(seconds=1), moving=Moving(12),
 )  # fmt: skip
 
 
 def ago(**age):
     return NOW - timedelta(**age)
+
+
+FAR = ProviderSeen(
+    ProviderId(1), "Far", currency="USD", balance_asked=NOW, balance=Reading(NOW, Decimal("12.50"))
+)  # fmt: skip
 
 
 def found(name, **changes):
@@ -48,13 +54,13 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("workers", "1 alive"),
         ("due", "0 deliveries due to be sent"),
         ("unpolled", "12 at providers, all heard of in time"),
-        ("long", "0 deliveries at providers for more than 7 days"),
+        ("long", "0 deliveries at providers for more than 3 days"),
         ("unsure", "0 deliveries unsure whether the provider took them"),
         ("held", "0 deliveries held for you"),
         ("refills", "0 to be passed on"),
         ("cancels", "0 to be passed on"),
         ("posts", "0 made by providers and not charged yet"),
-        ("provider Sandbox", "answers"),
+        ("provider Sandbox", "not called yet"),
         ("quarantine", "none"),
         ("halted", "none"),
         ("below cost", "none"),
@@ -124,6 +130,44 @@ def test_a_provider_is_judged_by_its_failures_in_a_row(failures, level):
     assert level == found("provider Far", providers=(provider,)).level
 
 
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        ({"balance": None, "balance_asked": None}, "not called yet"),
+        ({"balance": None}, "has told no balance and taken no order yet"),
+        ({"balance": None, "accepted": ago(minutes=30)}, "answers"),
+        ({"accepted": ago(days=3)}, "answers"),
+        ({"balance": Reading(ago(minutes=31), Decimal(9))}, "last told its balance or took an order 31 minutes ago"),
+        ({"kind": "manual", "balance": None}, "your own staff: it is not called"),
+    ],
+)
+def test_of_a_provider_no_more_is_said_than_is_known(known, says):
+    assert Finding("provider Far", Level.OK, says) == found("provider Far", providers=(replace(FAR, **known),))
+
+
+def test_a_provider_that_cannot_be_called_wants_an_act_while_it_is_in_use():
+    shut = replace(FAR, shut="it has no key")
+    told = found("provider Far", providers=(shut,))
+    assert (Level.ACT, "cannot be called from here: it has no key", True) == (told.level, told.says, bool(told.do))
+    assert Level.OK is found("provider Far", providers=(replace(shut, enabled=False),)).level
+
+
+@pytest.mark.parametrize(
+    ("age_min", "also", "level", "before"),
+    [
+        (5, {}, Level.LOOK, ""),
+        (30, {}, Level.ACT, ""),
+        (5, {"failures": 10}, Level.ACT, "failed 10 times in a row; "),
+        (5, {"enabled": False}, Level.LOOK, "disabled: its orders wait; "),
+    ],
+)
+def test_a_provider_whose_deliveries_are_not_heard_of_does_not_answer(age_min, also, level, before):
+    provider = replace(FAR, unpolled=Waiting(2, ago(minutes=age_min)), **also)
+    told = found("provider Far", providers=(provider,))
+    words = f"{before}2 deliveries not heard of in twice their time, the oldest for {age_min} minutes"
+    assert (level, words, True) == (told.level, told.says, bool(told.do))
+
+
 def test_a_provider_that_rests_is_told_of_and_one_that_is_disabled_was_meant_to_be():
     resting = ProviderSeen(ProviderId(1), "Far", failures=4, resting_until=NOW + timedelta(seconds=9))
     words = "failed 4 times in a row, and is left alone for a moment"
@@ -137,10 +181,48 @@ def test_a_provider_that_rests_is_told_of_and_one_that_is_disabled_was_meant_to_
     ("hours", "level"), [("24", Level.OK), ("23.9", Level.LOOK), ("6", Level.LOOK), ("5.9", Level.ACT)]
 )
 def test_a_balance_is_judged_by_how_long_it_lasts(hours, level):
-    provider = ProviderSeen(ProviderId(1), "Far", hours_left=Decimal(hours))
+    provider = replace(FAR, hours_left=Decimal(hours))
     told = found("balance Far", providers=(provider,))
     assert (level, f"lasts {hours} h at the pace of the last day") == (told.level, told.says)
-    assert not [one for one in judge(WELL, NOW) if one.name.startswith("balance")], "nothing is known of its pace"
+
+
+@pytest.mark.parametrize(
+    ("balance", "hours", "level", "says"),
+    [
+        ("0", None, Level.ACT, "nothing is left"),
+        ("0.00", "0.0", Level.ACT, "nothing is left"),
+        ("-3", None, Level.ACT, "nothing is left"),
+        ("0.40", None, Level.LOOK, "0.40 USD are left, too little for most orders"),
+        ("0.40", "30.0", Level.OK, "lasts 30.0 h at the pace of the last day"),
+        ("1.00", None, Level.OK, "1.00 USD; how long it lasts is not known"),
+    ],
+)
+def test_a_balance_of_nearly_nothing_is_told_whether_anything_was_spent_of_late_or_not(balance, hours, level, says):
+    provider = replace(FAR, balance=Reading(NOW, Decimal(balance)), hours_left=hours and Decimal(hours))
+    told = found("balance Far", providers=(provider,))
+    assert (level, says, level is not Level.OK) == (told.level, told.says, bool(told.do))
+
+
+@pytest.mark.parametrize(
+    ("balance", "asked", "level", "says"),
+    [
+        (Reading(ago(minutes=30), Decimal(9)), NOW, Level.OK, "its balance was read 30 minutes ago"),
+        (Reading(ago(minutes=31), Decimal(9)), NOW, Level.LOOK, "its balance was read 31 minutes ago"),
+        (Reading(ago(days=20), Decimal(9)), NOW, Level.LOOK, "its balance was read 20 days ago"),
+        (None, NOW, Level.LOOK, "its balance was asked for, and never read"),
+        (None, None, Level.OK, "its balance was not asked for yet"),
+    ],
+)
+def test_a_balance_that_cannot_be_read_is_told(balance, asked, level, says):
+    told = found("reading Far", providers=(replace(FAR, balance=balance, balance_asked=asked),))
+    assert (level, says, level is Level.LOOK) == (told.level, told.says, bool(told.do))
+
+
+@pytest.mark.parametrize("other", [{"kind": "sandbox"}, {"kind": "manual"}, {"enabled": False}])
+def test_nobody_is_told_to_pay_who_is_not_paid_in_advance_or_not_used(other):
+    provider = replace(FAR, balance=Reading(ago(days=9), Decimal(0)), hours_left=Decimal(0), **other)
+    names = {one.name for one in judge(replace(WELL, providers=(provider,)), NOW)}
+    assert not names & {"balance Far", "reading Far"}
 
 
 def test_a_transaction_that_stays_open_wants_a_look():

@@ -84,7 +84,13 @@ def readings(*balances, every_h=1):
     ],
 )
 def test_hours_are_reckoned_from_the_falls_alone(told, hours):
-    assert hours == hours_left(told)
+    assert hours == hours_left(told, told[-1].at if told else START)
+
+
+@pytest.mark.parametrize(("later_h", "hours"), [(-1, "25.0"), (0, "25.0"), (20, "5.0"), (25, "0.0"), (90, "0.0")])
+def test_hours_run_down_from_when_the_balance_was_read(later_h, hours):
+    told = readings("26", "25")
+    assert Decimal(hours) == hours_left(told, told[-1].at + timedelta(hours=later_h))
 
 
 def test_routes_of_unknown_cost_come_last():

@@ -1,6 +1,7 @@
 """The facts of health, from rows in every state."""
 
 from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import psycopg
@@ -9,7 +10,8 @@ from tests.panel import DEFAULT, SANDBOX, fetch
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.health import Followed, Moving, Named, ProviderSeen, Shelf, Waiting, WorkerSeen
-from opensmm.store import health, workers
+from opensmm.domain.providers import Reading
+from opensmm.store import health, interventions, providers, workers
 from opensmm.store.workers import Worker
 
 
@@ -23,10 +25,11 @@ def add(stocked, now):
     """Keeps a delivery whose times are so many seconds ago, or ahead where below 0."""
     numbers = iter(range(1, 1000))
 
-    async def one(state, **told):
+    async def one(state, attempt=0, **told):
         order = next(numbers)
         times = {name: now - timedelta(seconds=age) for name, age in told.items()}
-        columns = {"order_id": order, "run": 1, "service_id": DEFAULT, "quantity": 100, "state": state} | times
+        named = {"order_id": order, "run": 1, "service_id": DEFAULT, "quantity": 100, "state": state}
+        columns = named | {"attempt": attempt} | times
         marks = ", ".join(["%s"] * len(columns))
         await stocked.execute(f"insert into delivery ({', '.join(columns)}) values ({marks})", list(columns.values()))
         return order
@@ -39,7 +42,7 @@ async def test_a_panel_without_orders_has_nothing_waiting(stocked, now):
     assert (Waiting(), 0, Moving(), Waiting(), Waiting()) == (
         facts.due, facts.sending, facts.moving, facts.unsure, facts.held,
     )  # fmt: skip
-    assert ((), (ProviderSeen(ProviderId(1), SANDBOX),)) == (facts.workers, facts.providers)
+    assert ((), (ProviderSeen(ProviderId(1), SANDBOX, "sandbox", currency="USD"),)) == (facts.workers, facts.providers)
     assert (2, True) == (facts.catalogue_version, facts.database_bytes > 1 << 20)
 
 
@@ -89,10 +92,32 @@ async def test_a_delivery_is_unheard_of_after_twice_its_poll_interval(stocked, a
 
 async def test_a_delivery_that_was_never_heard_of_counts_from_its_sending(stocked, add, now):
     await add("pending", sent=600, due=-10)
-    await add("pending", sent=8 * 86_400, polled=5, due=-10)
+    long = await add("pending", sent=3 * 86_400 + 1, polled=5, due=-10)
+    await add("pending", sent=3 * 86_400 - 1, polled=5, due=-10)
     moving = (await health.facts(stocked, now)).moving
     assert Waiting(1, now - timedelta(seconds=600)) == moving.unpolled
-    assert Waiting(1, now - timedelta(days=8)) == moving.long
+    assert Waiting(1, now - timedelta(days=3, seconds=1)) == moving.long
+    stuck = await interventions.waiting(stocked, frozenset({"stuck"}), now, 10)
+    assert [long] == [one.order for one in stuck], "the list names what is counted"
+
+
+async def test_deliveries_that_are_not_heard_of_are_told_of_their_provider(stocked, add, now):
+    await stocked.execute("insert into provider (name, kind, currency) values ('Far', 'panel', 'USD')")
+    late = [await add("pending", sent=600 + at, due=-10, attempt=1) for at in range(3)]
+    well = await add("pending", sent=600, polled=1, due=-10, attempt=1)
+    await stocked.execute(
+        """insert into attempt (order_id, run, number, provider_id, provider_service, fence, outcome, answered,
+                                provider_order)
+           select id, 1, 1, provider, '7', 1, 'accepted', %s, id::text
+           from unnest(%s::bigint[], %s::bigint[]) as a (id, provider)""",
+        [now - timedelta(seconds=590), [*late, well], [2, 1, 2, 1]],
+    )
+    seen = {one.name: (one.unpolled, one.accepted) for one in (await health.facts(stocked, now)).providers}
+    answered = now - timedelta(seconds=590)
+    assert {
+        "Far": (Waiting(2, now - timedelta(seconds=602)), answered),
+        SANDBOX: (Waiting(1, now - timedelta(seconds=601)), answered),
+    } == seen
 
 
 async def test_refills_that_no_provider_has_heard_of_are_counted(stocked, now):
@@ -141,6 +166,20 @@ async def test_price_lists_are_told_of_where_they_are_followed(stocked, now):
     )
     seen = {one.name: one.followed for one in (await health.facts(stocked, now)).providers}
     assert {"A": Followed(timedelta(minutes=30), now, "why"), "B": None, "C": None, SANDBOX: None} == seen
+
+
+async def test_balances_are_told_of_the_newest_however_old_and_of_the_day_before_it(stocked, now):
+    await stocked.execute(
+        "insert into provider (name, kind, currency) values ('A', 'panel', 'USD'), ('B', 'panel', 'USD')"
+    )
+    ages_h = {1: (1, 24, 25, 26), 2: (170, 190, 200)}
+    told = {
+        ProviderId(one): [Reading(now - timedelta(hours=age), Decimal(age)) for age in ages_h[one]] for one in ages_h
+    }
+    await providers.keep_balances(stocked, [(one, reading) for one, readings in told.items() for reading in readings])
+    expected = {1: [25, 24, 1], 2: [190, 170]}
+    found = await providers.readings(stocked)
+    assert expected == {one: [int(reading.balance) for reading in readings] for one, readings in found.items()}
 
 
 async def test_services_that_are_not_sold_as_they_stand_are_named(stocked, now):

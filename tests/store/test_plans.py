@@ -176,6 +176,8 @@ HOT = {
     "health: due": (health, "_DUE", {"now": TIMES[0], "most": 1000}),
     "health: sending": (health, "_SENDING", {"most": 1000}),
     "health: moving": (health, "_MOVING", {"most": 1000} | health.moving_at(TIMES[0])),
+    "health: unpolled": (health, "_UNPOLLED", {"most": 1000} | health.moving_at(TIMES[0])),
+    "health: providers": (health, "_PROVIDERS", []),
     "health: for operator": (health, "_FOR_OPERATOR", {"most": 1000}),
     "health: refills": (health, "_REFILLS", {"most": 1000}),
     "health: cancels": (health, "_CANCELS", {"most": 1000, "ended_since": TIMES[0]}),
@@ -205,11 +207,11 @@ async def plan(conn, statement, parameters, mode):
     numbered = re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", statement)
     numbered = re.sub("%s", lambda _: f"${next(numbers)}", numbered)
     values = list(parameters.values()) if names else parameters
-    marks = ", ".join(["%s"] * len(values))
+    marks = f"({', '.join(['%s'] * len(values))})" if values else ""
     async with conn.transaction(force_rollback=True):
         await conn.execute(f"set local plan_cache_mode = force_{mode}_plan")
         await conn.execute(f"prepare hot as {numbered}")
-        cursor = await psycopg.AsyncClientCursor(conn).execute(f"explain execute hot ({marks})", values)
+        cursor = await psycopg.AsyncClientCursor(conn).execute(f"explain execute hot {marks}", values)
         lines = [line for (line,) in await cursor.fetchall()]
         await conn.execute("deallocate hot")
     return lines

@@ -1,8 +1,6 @@
 """Providers' balances: asked for now and then, outside of any transaction, and kept with their time."""
 
-from datetime import timedelta
 from decimal import Decimal
-from typing import Final
 
 import structlog
 
@@ -11,13 +9,12 @@ from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.base.money import short
 from opensmm.domain.ledger import BalanceView
-from opensmm.domain.providers import Reading
+from opensmm.domain.providers import BALANCE_EVERY, Reading
 from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
 from opensmm.store import providers as rows
 from opensmm.store.connection import Line
 
-BALANCE_EVERY: Final = timedelta(minutes=5)
 log = structlog.get_logger()
 
 

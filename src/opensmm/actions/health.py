@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -11,26 +12,52 @@ from msgspec import Struct, structs
 from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.reading import read
 from opensmm.actions.writing import write
+from opensmm.base.ids import ProviderId
 from opensmm.domain import health
-from opensmm.domain.health import Facts, Finding
-from opensmm.domain.providers import READINGS_SPAN, hours_left
+from opensmm.domain.health import Facts, Finding, ProviderSeen
+from opensmm.domain.providers import PANEL, Reading, hours_left
 from opensmm.providers.limits import Share
+from opensmm.providers.sealing import Unsealable, open_key
 from opensmm.store import health as rows
 from opensmm.store import providers, workers
 from opensmm.store.connection import Connection, Line
+from opensmm.store.providers import ProviderRow
 from opensmm.store.workers import Worker
 
 FORGET_AFTER: Final = timedelta(minutes=10)
 """How long a worker that died is told of."""
 
 
-async def look(connection: Connection, now: datetime) -> tuple[Facts, list[Finding]]:
-    """The facts of this moment and what is to be thought of them."""
+async def look(
+    connection: Connection, pepper: bytes | None, now: datetime, *, private: bool
+) -> tuple[Facts, list[Finding]]:
+    """The facts of this moment and what is to be thought of them. Without a pepper no provider's key is tried."""
     facts = await rows.facts(connection, now)
-    readings = await providers.readings(connection, now - READINGS_SPAN)
-    known = [structs.replace(one, hours_left=hours_left(readings.get(one.id, []))) for one in facts.providers]
+    shut = {} if pepper is None else _shut(await providers.providers(connection), pepper, private=private)
+    readings = await providers.readings(connection)
+    known = [
+        _reckoned(structs.replace(one, shut=shut.get(one.id, "")), readings.get(one.id, []), now)
+        for one in facts.providers
+    ]
     facts = structs.replace(facts, providers=tuple(known))
     return facts, health.judge(facts, now)
+
+
+def _shut(known: Sequence[ProviderRow], pepper: bytes, *, private: bool) -> dict[ProviderId, str]:
+    """Panels that cannot be called, and why."""
+    found: dict[ProviderId, str] = {}
+    for row in known:
+        try:
+            if row.kind == PANEL:
+                open_key(pepper, row, private=private)
+        except Unsealable as error:
+            found[row.id] = str(error)
+    return found
+
+
+def _reckoned(seen: ProviderSeen, readings: list[Reading], now: datetime) -> ProviderSeen:
+    balance = readings[-1] if readings else None
+    return structs.replace(seen, balance=balance, hours_left=hours_left(readings, now))
 
 
 class Heartbeat:
@@ -64,11 +91,14 @@ class Sample(Struct, frozen=True):
 class Sampling:
     """The newest look at the panel, for whoever shows it without asking the database each time."""
 
-    def __init__(self, line: Line, clock: Clock = utc_now) -> None:
+    def __init__(self, line: Line, pepper: bytes, clock: Clock = utc_now, *, private: bool) -> None:
         self._line = line
+        self._pepper = pepper
         self._clock = clock
+        self._private = private
         self.newest: Sample | None = None
 
     async def step(self) -> None:
-        now = self._clock()
-        self.newest = Sample(now, *await read(self._line, lambda connection: look(connection, now)))
+        now, pepper, private = self._clock(), self._pepper, self._private
+        found = await read(self._line, lambda connection: look(connection, pepper, now, private=private))
+        self.newest = Sample(now, *found)

@@ -16,8 +16,9 @@ _COLOURS: Final = {Level.OK: "green", Level.LOOK: "yellow", Level.ACT: "red"}
 
 def show(data: Data = None, json: Json = False) -> None:
     """Say how the panel is: exit 0 where all is well, 1 where something wants a look, 2 where you must act."""
-    at = now()
-    facts, findings = with_database(configured(data), lambda connection: health.look(connection, at))
+    config, at = configured(data), now()
+    pepper, private = config.known_pepper(), config.private_providers
+    facts, findings = with_database(config, lambda connection: health.look(connection, pepper, at, private=private))
     level = worst(findings)
     if json:
         said = {"level": level.value, "findings": to_builtins(findings), "facts": to_builtins(facts)}

@@ -5,7 +5,7 @@ import getpass
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -29,7 +29,6 @@ from opensmm.domain.providers import (
     MAX_CALLS_PER_SECOND,
     MAX_CONCURRENCY,
     MAX_NAME,
-    READINGS_SPAN,
     Reading,
     hours_left,
 )
@@ -216,23 +215,22 @@ def _key(key_file: str) -> str:
     return key
 
 
-def _told(row: ProviderRow, readings: Sequence[Reading]) -> dict[str, Any]:
+def _told(row: ProviderRow, readings: Sequence[Reading], at: datetime) -> dict[str, Any]:
     """What is shown of a provider; of its key, whether there is one."""
     newest = readings[-1] if readings else None
-    left = hours_left([one for one in readings if newest and one.at >= newest.at - READINGS_SPAN])
     said = {name: getattr(row, name) for name in structs.asdict(row) if name != "sealed_key"}
     return said | {
         "has_key": row.sealed_key is not None,
         "balance": None if newest is None else newest.balance,
         "balance_at": None if newest is None else newest.at,
-        "hours_left": left,
+        "hours_left": hours_left(readings, at),
     }
 
 
 async def _listed(connection: Connection) -> list[dict[str, Any]]:
     known = await rows.providers(connection)
-    readings = await rows.readings(connection, now() - timedelta(days=7))
-    return [_told(row, readings.get(row.id, [])) for row in known]
+    readings, at = await rows.readings(connection), now()
+    return [_told(row, readings.get(row.id, []), at) for row in known]
 
 
 @provider_verbs.command("list")
@@ -266,8 +264,8 @@ def show(provider: Who, data: Data = None, json: Json = False) -> None:
 
     async def work(connection: Connection) -> dict[str, Any]:
         row = await found(connection, provider)
-        readings = await rows.readings(connection, now() - timedelta(days=7))
-        return _told(row, readings.get(row.id, []))
+        readings = await rows.readings(connection)
+        return _told(row, readings.get(row.id, []), now())
 
     said = with_database(configured(data), work)
     answer(said, "\n".join(f"{name}: {value}" for name, value in said.items()), json=json)

@@ -134,12 +134,12 @@ async def _work(url: str, config: Config, sandbox_url: str, metrics_port: int | 
     watch_leash()
     stop = stop_event()
     desk = Desk(config.pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers)
-    async with _measured(url, metrics_port, metrics_host):
+    async with _measured(url, config, metrics_port, metrics_host):
         await Worker(url, desk, config.provider_timeout_s).run(stop)
 
 
 @contextlib.asynccontextmanager
-async def _measured(url: str, port: int | None, host: str) -> AsyncIterator[None]:
+async def _measured(url: str, config: Config, port: int | None, host: str) -> AsyncIterator[None]:
     """A worker's metrics, where a port was given, with a look at the whole panel now and then."""
     from opensmm.cli import worker_metrics
     from opensmm.worker.sampling import sampled
@@ -147,7 +147,7 @@ async def _measured(url: str, port: int | None, host: str) -> AsyncIterator[None
     if port is None:
         yield
     else:
-        async with sampled(url) as sampling:
+        async with sampled(url, config.pepper(), private=config.private_providers) as sampling:
             metrics.serve(port, host, worker_metrics.of(lambda: sampling.newest))
             yield
 

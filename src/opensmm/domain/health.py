@@ -9,18 +9,16 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
+from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
+from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
 """A worker not heard of for longer is taken for dead."""
 DUE_LOOK: Final = timedelta(minutes=1)
-DUE_ACT: Final = timedelta(minutes=5)
-"""An order is at its provider by then, or somebody must find out why not."""
 UNPOLLED_INTERVALS: Final = 2
 UNPOLLED_GRACE: Final = timedelta(minutes=1)
 """A delivery is unheard of after so many of its poll intervals and this: young ones are asked after every second."""
 UNPOLLED_ACT: Final = timedelta(minutes=30)
-LONG: Final = timedelta(days=7)
-"""At a provider for longer, a delivery is worth a question."""
 UNSURE_ACT: Final = timedelta(hours=1)
 HELD_ACT: Final = timedelta(days=1)
 REFILL_LOOK: Final = timedelta(hours=1)
@@ -33,6 +31,10 @@ FAILURES_ACT: Final = 10
 BALANCE_LOOK_H: Final = 24
 BALANCE_ACT_H: Final = 6
 """A balance that lasts no longer is topped up now: a provider without money refuses everything."""
+BALANCE_LITTLE: Final = Decimal(1)
+"""In the provider's currency: with less most orders are refused, and where nothing is spent no pace tells of it."""
+ANSWERED_WITHIN: Final = 6 * BALANCE_EVERY
+"""A balance read longer ago is no longer taken for known, nor is its provider said to answer."""
 TRANSACTION_LOOK: Final = timedelta(minutes=5)
 TRANSACTION_ACT: Final = timedelta(hours=4)
 LISTS_MISSED: Final = 3
@@ -91,15 +93,25 @@ class Shelf(Struct, frozen=True):
 
 
 class ProviderSeen(Struct, frozen=True):
-    """``failures`` are in a row; ``resting_until`` is when it is tried again; ``hours_left`` is how long its balance
-    lasts at the pace of the last day, where that is known; ``followed`` is None where its price list is not."""
+    """``failures`` are of sends, in a row; ``resting_until`` is when it is tried again; ``accepted`` is when it last
+    took an order. ``balance`` is the newest that it told, ``balance_asked`` when a worker last went to ask for it, and
+    ``hours_left`` how long it lasts from now on, where a pace is known. ``shut``: why it cannot be called, as far as
+    was looked. ``unpolled`` are its deliveries that were not heard of for too long. ``followed`` is None where its
+    price list is not."""
 
     id: ProviderId
     name: str
+    kind: str = PANEL
     enabled: bool = True
+    currency: str = ""
     failures: int = 0
     resting_until: datetime | None = None
+    accepted: datetime | None = None
+    balance_asked: datetime | None = None
+    balance: Reading | None = None
     hours_left: Decimal | None = None
+    shut: str = ""
+    unpolled: Waiting = Waiting()
     followed: Followed | None = None
 
 
@@ -153,8 +165,8 @@ def alive(facts: Facts, now: datetime) -> list[WorkerSeen]:
 
 def judge(facts: Facts, now: datetime) -> list[Finding]:
     """What an operator must know, in the order in which to read it. There is a finding of every name, well or not;
-    providers have one each, one more for a balance whose end can be reckoned, and one for a price list that is
-    followed."""
+    providers have one each, one for a price list that is followed, and where they are paid in advance one for when
+    the balance was read and, once it was, one for what it is."""
     return [
         _workers(facts, now),
         _due(facts.due, now),
@@ -166,7 +178,7 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _passing("cancels", facts.cancels, CANCEL_LOOK, now),
         _posts(facts, now),
         *_providers(facts.providers, now),
-        *_balances(facts.providers),
+        *_balances(facts.providers, now),
         *_price_lists(facts.providers, now),
         *_shelf(facts.shelf),
         _database(facts, now),
@@ -177,13 +189,17 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
 _START: Final = "start `opensmm worker` or `opensmm serve`; its log says why it went"
 _SEND: Final = "see the workers and the providers below; workers that are all busy need another beside them"
 _POLL: Final = "see the providers below, and `a provider did not answer` in the worker's log"
-_ASK: Final = "ask the provider about the oldest; `opensmm orders show ORDER` tells an order's story"
+_ASK: Final = "`opensmm orders list --stuck` names them; ask the provider about the oldest"
 _SETTLE: Final = "look each up at its provider: nothing is sent again or paid back until it is settled"
 _DECIDE: Final = "`opensmm orders show ORDER` tells why; they wait for your decision"
 _TELL: Final = "see the providers below; one that knows no such action must be told by hand"
 _CHARGE: Final = "`opensmm orders show ORDER` of a paused subscription tells why; without funds for a day it is stopped"
 _REACH: Final = "see whether it can be reached from here, and what the worker's log says of it"
+_OPEN: Final = (
+    "bring the pepper back that its key was sealed with, or `opensmm provider edit NAME --ask-key`; `check` tries it"
+)
 _TOP_UP: Final = "top it up there; `opensmm provider balance NAME` asks again"
+_READ: Final = "`opensmm provider balance NAME` asks again, and says why it cannot be had"
 _SYNC: Final = "`opensmm provider sync NAME` reads it again, and says why; --confirm takes a list that lacks much"
 _APPROVE: Final = "`opensmm service quarantine list` tells costs and prices; `approve` sells them again"
 _HALTED: Final = "`opensmm service list`: route them elsewhere, or take them off sale; they return by themselves"
@@ -204,7 +220,7 @@ def _workers(facts: Facts, now: datetime) -> Finding:
 
 
 def _due(due: Waiting, now: datetime) -> Finding:
-    level = _by_age(due, now, DUE_LOOK, DUE_ACT)
+    level = _by_age(due, now, DUE_LOOK, QUEUED_TOO_LONG)
     return Finding("due", level, f"{_count(due)} due to be sent{_since(due, now)}", _SEND if level != Level.OK else "")
 
 
@@ -219,7 +235,7 @@ def _unpolled(moving: Moving, now: datetime) -> Finding:
 
 def _long(moving: Moving, now: datetime) -> Finding:
     level = _by_age(moving.long, now, timedelta(0), None)
-    words = f"{_count(moving.long)} at providers for more than {_span(LONG)}{_since(moving.long, now)}"
+    words = f"{_count(moving.long)} at providers for more than {_span(AT_PROVIDER_TOO_LONG)}{_since(moving.long, now)}"
     return Finding("long", level, words, _ASK if level != Level.OK else "")
 
 
@@ -246,24 +262,70 @@ def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[F
     if not providers:
         yield Finding("providers", Level.LOOK, "there is none: nothing can be fulfilled", "add one")
     for provider in providers:
-        name = f"provider {provider.name}"
-        if not provider.enabled:
-            yield Finding(name, Level.OK, "disabled: its orders wait")
-        elif provider.failures == 0:
-            yield Finding(name, Level.OK, "answers")
-        else:
-            resting = provider.resting_until is not None and provider.resting_until > now
-            words = f"failed {provider.failures} times in a row{', and is left alone for a moment' if resting else ''}"
-            level = _by_failures(provider.failures)
-            yield Finding(name, level, words, _REACH if level != Level.OK else "")
+        level, words, do = _fares(provider, now)
+        yield Finding(f"provider {provider.name}", level, words, do)
 
 
-def _balances(providers: tuple[ProviderSeen, ...]) -> Iterator[Finding]:
+def _fares(provider: ProviderSeen, now: datetime) -> tuple[Level, str, str]:
+    """How a provider fares, in no other words than what is known of it bears out."""
+    if provider.enabled and provider.shut:
+        return Level.ACT, f"cannot be called from here: {provider.shut}", _OPEN
+    levels, words = [Level.OK], []
+    if not provider.enabled:
+        words.append("disabled: its orders wait")
+    elif provider.failures:
+        resting = provider.resting_until is not None and provider.resting_until > now
+        words.append(
+            f"failed {provider.failures} times in a row{', and is left alone for a moment' if resting else ''}"
+        )
+        levels.append(_by_failures(provider.failures))
+    if provider.unpolled.count:
+        words.append(f"{_count(provider.unpolled)} not heard of in twice their time{_since(provider.unpolled, now)}")
+        levels.append(_by_age(provider.unpolled, now, timedelta(0), UNPOLLED_ACT))
+    level = max(levels, key=SEVERITY.__getitem__)
+    return level, "; ".join(words) or _answers(provider, now), _REACH if level != Level.OK else ""
+
+
+def _answers(provider: ProviderSeen, now: datetime) -> str:
+    if provider.kind == STAFF:
+        return "your own staff: it is not called"
+    told = [provider.balance.at] if provider.balance else []
+    told += [provider.accepted] if provider.accepted else []
+    if not told:
+        return "not called yet" if provider.balance_asked is None else "has told no balance and taken no order yet"
+    age = now - max(told)
+    return "answers" if age <= ANSWERED_WITHIN else f"last told its balance or took an order {_span(age)} ago"
+
+
+def _balances(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
     for provider in providers:
-        if provider.enabled and provider.hours_left is not None:
-            level = _by_hours(provider.hours_left)
-            words = f"lasts {provider.hours_left} h at the pace of the last day"
+        if not provider.enabled or provider.kind != PANEL:
+            continue
+        if provider.balance is not None:
+            level, words = _left(provider, provider.balance.balance)
             yield Finding(f"balance {provider.name}", level, words, _TOP_UP if level != Level.OK else "")
+        level, words = _read(provider, now)
+        yield Finding(f"reading {provider.name}", level, words, _READ if level != Level.OK else "")
+
+
+def _left(provider: ProviderSeen, balance: Decimal) -> tuple[Level, str]:
+    """An empty balance is told whatever was spent: of a provider that refuses everything nothing is bought any more."""
+    if balance <= 0:
+        return Level.ACT, "nothing is left"
+    if provider.hours_left is not None:
+        return _by_hours(provider.hours_left), f"lasts {provider.hours_left} h at the pace of the last day"
+    if balance < BALANCE_LITTLE:
+        return Level.LOOK, f"{balance} {provider.currency} are left, too little for most orders"
+    return Level.OK, f"{balance} {provider.currency}; how long it lasts is not known"
+
+
+def _read(provider: ProviderSeen, now: datetime) -> tuple[Level, str]:
+    if provider.balance is not None:
+        age = now - provider.balance.at
+        return Level.OK if age <= ANSWERED_WITHIN else Level.LOOK, f"its balance was read {_span(age)} ago"
+    if provider.balance_asked is not None:
+        return Level.LOOK, "its balance was asked for, and never read"
+    return Level.OK, "its balance was not asked for yet"
 
 
 def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:

@@ -1,8 +1,9 @@
 """What the operator may do to an order, by how far it has come. Each step done already is None, and moves nothing."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -10,6 +11,10 @@ from opensmm.base.money import Money
 from opensmm.domain import dripfeed
 from opensmm.domain.dispatch import END_STATES, AttemptOutcome, DeliveryState
 from opensmm.domain.orders import OrderState
+
+QUEUED_TOO_LONG: Final = timedelta(minutes=5)
+AT_PROVIDER_TOO_LONG: Final = timedelta(days=3)
+"""After so long a delivery is stuck, by the list of what waits for the operator and by the panel's health alike."""
 
 
 class Denial(StrEnum):

@@ -11,6 +11,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
+PANEL: Final = "panel"
+"""The kind of provider that has a key, and is paid in advance."""
+STAFF: Final = "manual"
+"""The kind that is not called."""
+
 MAX_URL: Final = 500
 MAX_NAME: Final = 100
 KEY_CHARS: Final = (8, 500)
@@ -80,16 +85,18 @@ class Reading(Struct, frozen=True):
     balance: Decimal
 
 
+BALANCE_EVERY: Final = timedelta(minutes=5)
 READINGS_SPAN: Final = timedelta(hours=24)
-"""How far back spending is looked at."""
+"""How far back from the newest reading spending is looked at."""
 SHORTEST_SPAN: Final = timedelta(minutes=30)
 """Less than this says nothing of the hours to come."""
 
 
-def hours_left(readings: Sequence[Reading]) -> Decimal | None:
-    """How long the newest balance will last at the pace of the readings, oldest first; None where that is unknown.
+def hours_left(readings: Sequence[Reading], now: datetime) -> Decimal | None:
+    """How long the newest balance will last from now on at the pace of the readings, oldest first; None where that is
+    unknown.
 
-    What was spent is the sum of the falls: a rise is a top-up.
+    What was spent is the sum of the falls: a rise is a top-up. It went on since the newest was read.
     """
     if len(readings) < 2:
         return None
@@ -99,4 +106,5 @@ def hours_left(readings: Sequence[Reading]) -> Decimal | None:
     span_s = int((last.at - first.at).total_seconds())
     if span_s < SHORTEST_SPAN.total_seconds() or not spent:
         return None
-    return (max(last.balance, Decimal(0)) * span_s / spent / 3600).quantize(Decimal("0.1"))
+    lasts_s = last.balance * span_s / spent - max(0, int((now - last.at).total_seconds()))
+    return (max(lasts_s, Decimal(0)) / 3600).quantize(Decimal("0.1"))

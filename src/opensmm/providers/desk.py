@@ -11,14 +11,13 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.asks import MAX_IDS
-from opensmm.domain.providers import url_fault
 from opensmm.providers.client import Client, NoAnswer, Provider, close_session
 from opensmm.providers.limits import Circuit, Share, Slots
 from opensmm.providers.manual import KIND as MANUAL
 from opensmm.providers.manual import ManualProvider
 from opensmm.providers.outside import open_session
 from opensmm.providers.sandbox import account_of, sandbox_key
-from opensmm.providers.sealing import Unsealable, unseal
+from opensmm.providers.sealing import Unsealable, open_key
 from opensmm.store.providers import ProviderRow
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.v1 import V1
@@ -127,12 +126,8 @@ class Desk:
             key = sandbox_key(self._pepper, account_of(row.url))
             url = f"{self._sandbox_url.removesuffix('/api/v2')}/api/{row.dialect}"
             return Client(session, url, key, DIALECTS[row.dialect], self._timeout_s, row.name)
-        if row.kind != "panel" or row.sealed_key is None:
-            return None
         try:
-            if fault := url_fault(row.url, private=self._private):
-                raise Unsealable(fault)  # it was kept when another setting held
-            key = unseal(self._pepper, row.id, row.url, row.sealed_key)
+            key = open_key(self._pepper, row, private=self._private)
         except Unsealable as error:
             self._unopened[row.id] = row
             log.error("a provider cannot be called", provider=row.name, error=str(error))

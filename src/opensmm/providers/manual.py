@@ -7,9 +7,10 @@ from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
 from opensmm.domain.evidence import Said
 from opensmm.domain.posts import Watched
 from opensmm.domain.progress import Report
+from opensmm.domain.providers import STAFF
 from opensmm.domain.refills import RefillStatus
 
-KIND: Final = "manual"
+KIND: Final = STAFF
 
 
 class ManualProvider:

@@ -10,14 +10,16 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId
-from opensmm.domain.providers import origin
+from opensmm.domain.providers import origin, url_fault
+from opensmm.store.providers import ProviderRow
 
 VERSION: Final = b"\x01"
 NONCE_BYTES: Final = 12
 
 
 class Unsealable(Fault):
-    """The kept key does not open: another pepper, another provider or another address than it was sealed for."""
+    """There is no key, or it does not open: another pepper, another provider or another address than it was sealed for;
+    or the address is not one to call."""
 
 
 def seal(pepper: bytes, provider: ProviderId, url: str, key: str) -> bytes:
@@ -35,6 +37,16 @@ def unseal(pepper: bytes, provider: ProviderId, url: str, sealed: bytes) -> str:
         return _cipher(pepper).decrypt(nonce, kept, _bound(provider, url)).decode()
     except (InvalidTag, ValueError) as error:
         raise Unsealable("the kept key does not open: the pepper or the address has changed; set the key") from error
+
+
+def open_key(pepper: bytes, row: ProviderRow, *, private: bool) -> str:
+    """The key of a panel. Raises Unsealable, in words that say why, where with this pepper and this setting it cannot
+    be called."""
+    if row.sealed_key is None:
+        raise Unsealable("it has no key")
+    if fault := url_fault(row.url, private=private):
+        raise Unsealable(fault)  # it was kept when another setting held
+    return unseal(pepper, row.id, row.url, row.sealed_key)
 
 
 def _cipher(pepper: bytes) -> AESGCM:

@@ -8,11 +8,11 @@ from typing import Final
 from msgspec import structs
 from psycopg.rows import TupleRow
 
+from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END
 from opensmm.domain.health import (
     COUNTED,
-    LONG,
     NAMED,
     POSTS_REMEMBERED,
     UNPOLLED_GRACE,
@@ -25,6 +25,7 @@ from opensmm.domain.health import (
     Shelf,
     Waiting,
 )
+from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG
 from opensmm.store import sync, workers
 from opensmm.store.connection import Connection
 from opensmm.store.progress import CANCEL_WAITS
@@ -39,19 +40,28 @@ _SENDING: Final = """
 with found as materialized (select lease_until from delivery where state = 'sending' limit %(most)s)
 select count(*) from found
 """
-_MOVING: Final = """
+_JUDGED: Final = """
 with found as materialized (
-  select coalesce(polled, sent) as heard, sent, quantity from delivery
+  select order_id, run, attempt, coalesce(polled, sent) as heard, sent, quantity from delivery
   where state in ('pending', 'processing', 'in_progress') and due is not null order by due limit %(most)s
 ), judged as (
-  select sent, heard, quantity > 0 and sent < %(long_ago)s::timestamptz as long,
+  select order_id, run, attempt, sent, heard, quantity > 0 and sent < %(long_ago)s::timestamptz as long,
     heard < %(now)s::timestamptz - %(grace)s::interval - %(intervals)s::int
       * (%(pauses)s::interval[])[1 + width_bucket(%(now)s::timestamptz - sent, %(ages)s::interval[])] as unpolled
   from found
-)
+)"""
+_MOVING: Final = f"""{_JUDGED}
 select count(*), count(*) filter (where unpolled), min(heard) filter (where unpolled),
   count(*) filter (where long), min(sent) filter (where long)
 from judged
+"""
+_UNPOLLED: Final = f"""{_JUDGED}, late as materialized (
+  select heard, (
+    select t.provider_id from attempt t where t.order_id = j.order_id and t.run = j.run and t.number = j.attempt
+  ) as provider_id
+  from judged j where unpolled
+)
+select provider_id, count(*), min(heard) from late where provider_id is not null group by provider_id
 """
 _FOR_OPERATOR: Final = """
 with found as materialized (
@@ -72,9 +82,10 @@ with found as materialized (
 select count(*), min(cancel_asked) from found
 """
 _PROVIDERS: Final = """
-select id, name, enabled, failures, resting_until, kind = 'panel' and sync_every_min > 0,
-       make_interval(mins => sync_every_min), synced, sync_fault
-from provider order by name
+select id, name, kind, enabled, currency, failures, resting_until,
+       (select max(answered) from attempt where provider_id = p.id and outcome = 'accepted'), balance_asked,
+       kind = 'panel' and sync_every_min > 0, make_interval(mins => sync_every_min), synced, sync_fault
+from provider p order by name
 """
 _QUARANTINED: Final = """
 select r.service_id from route r join service s on s.id = r.service_id and s.on_sale where r.quarantined is not null
@@ -109,12 +120,15 @@ from panel p
 async def facts(connection: Connection, now: datetime) -> Facts:
     """The panel as it is at this moment. Transactions are those that the app's role may see: its own."""
     most = {"most": COUNTED}
-    moving = await _row(connection, _MOVING, most | moving_at(now))
+    at_providers = most | moving_at(now)
+    moving = await _row(connection, _MOVING, at_providers)
+    unpolled = await _rows(connection, _UNPOLLED, at_providers) if moving[1] else []
+    late = {ProviderId(row[0]): Waiting(*row[1:]) for row in unpolled}
     operator = {row[0]: Waiting(*row[1:]) for row in await _rows(connection, _FOR_OPERATOR, most)}
     version, size, transaction = await _row(connection, _DATABASE, {})
     return Facts(
         workers=tuple(await workers.seen(connection)),
-        providers=tuple(_provider(row) for row in await _rows(connection, _PROVIDERS, {})),
+        providers=tuple(_provider(row, late) for row in await _rows(connection, _PROVIDERS, {})),
         catalogue_version=version,
         database_bytes=size,
         oldest_transaction=transaction,
@@ -136,9 +150,9 @@ async def facts(connection: Connection, now: datetime) -> Facts:
     )
 
 
-def _provider(row: TupleRow) -> ProviderSeen:
-    followed, every, taken, fault = row[5:]
-    seen = ProviderSeen(*row[:5])
+def _provider(row: TupleRow, late: Mapping[ProviderId, Waiting]) -> ProviderSeen:
+    followed, every, taken, fault = row[9:]
+    seen = structs.replace(ProviderSeen(*row[:9]), unpolled=late.get(row[0], Waiting()))
     return structs.replace(seen, followed=Followed(every, taken, fault)) if followed else seen
 
 
@@ -151,7 +165,7 @@ def moving_at(now: datetime) -> dict[str, object]:
     """What the look at deliveries with providers needs to know of how often they are asked after."""
     return {
         "now": now,
-        "long_ago": now - LONG,
+        "long_ago": now - AT_PROVIDER_TOO_LONG,
         "grace": UNPOLLED_GRACE,
         "intervals": UNPOLLED_INTERVALS,
         "ages": [age for age, _ in progress.POLL_STEPS],

@@ -1,7 +1,7 @@
 """The statements of the operator's work on single orders, and the list of those that wait for it."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -10,7 +10,7 @@ from msgspec import Struct
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
-from opensmm.domain.interventions import Run, RunEnding, Subject
+from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG, Run, RunEnding, Subject
 from opensmm.domain.orders import OrderState
 from opensmm.store.connection import Connection
 
@@ -111,8 +111,6 @@ async def give_back(connection: Connection, order: OrderId, amount: Money) -> No
     await connection.execute(_GIVE, [amount, amount, order])
 
 
-QUEUED_TOO_LONG: Final = timedelta(minutes=5)
-AT_PROVIDER_TOO_LONG: Final = timedelta(days=3)
 _WAITING: Final = """
 with waiting as (
   select *, 'unsure' as why from delivery where state = 'unsure' and %(unsure)s

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import ProviderId
-from opensmm.domain.providers import Reading
+from opensmm.domain.providers import READINGS_SPAN, Reading
 from opensmm.store import catalogue
 from opensmm.store.connection import Connection
 
@@ -145,7 +145,13 @@ insert into balance_reading (provider_id, at, balance)
 select * from unnest(%s::bigint[], %s::timestamptz[], %s::numeric[])
 on conflict do nothing
 """
-_READINGS: Final = "select provider_id, at, balance from balance_reading where at >= %s order by provider_id, at"
+_READINGS: Final = """
+select b.provider_id, b.at, b.balance
+from provider p
+cross join lateral (select max(at) as at from balance_reading where provider_id = p.id) newest
+join balance_reading b on b.provider_id = p.id and b.at >= newest.at - %s::interval
+order by b.provider_id, b.at
+"""
 _FORGET: Final = """
 delete from balance_reading b where at < %s
   and exists (select from balance_reading n where n.provider_id = b.provider_id and n.at > b.at)
@@ -166,10 +172,10 @@ async def keep_balances(connection: Connection, told: Sequence[tuple[ProviderId,
         await connection.execute(_KEEP_BALANCE, [*arrays])
 
 
-async def readings(connection: Connection, since: datetime) -> dict[ProviderId, list[Reading]]:
-    """Balances by provider, oldest first."""
+async def readings(connection: Connection) -> dict[ProviderId, list[Reading]]:
+    """Balances by provider, oldest first: of each the newest, however old, and those of a day before it."""
     found: dict[ProviderId, list[Reading]] = {}
-    for provider, at, balance in await (await connection.execute(_READINGS, [since])).fetchall():
+    for provider, at, balance in await (await connection.execute(_READINGS, [READINGS_SPAN])).fetchall():
         found.setdefault(ProviderId(provider), []).append(Reading(at, balance))
     return found
 

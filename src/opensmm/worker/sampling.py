@@ -15,10 +15,10 @@ FIRST_AFTER_S: Final = 3.0
 
 
 @contextlib.asynccontextmanager
-async def sampled(url: str) -> AsyncIterator[Sampling]:
+async def sampled(url: str, pepper: bytes, *, private: bool) -> AsyncIterator[Sampling]:
     """Looks every ``SAMPLE_EVERY_S`` until the block ends, over a connection of its own."""
     line = Line(url, application="opensmm worker: health")
-    sampling = Sampling(line)
+    sampling = Sampling(line, pepper, private=private)
     looking = asyncio.create_task(_look(sampling))
     try:
         yield sampling
