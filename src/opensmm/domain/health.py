@@ -345,10 +345,11 @@ def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator
 
 def _shelf(shelf: Shelf) -> Iterator[Finding]:
     below = "taken and held" if shelf.holds else "refused"
+    going_on = "running subscriptions go on"
     told = (
-        ("quarantine", shelf.quarantined, "whose cost moved too far to be sold unseen", _APPROVE),
+        ("quarantine", shelf.quarantined, f"whose cost moved too far to be sold unseen; {going_on}", _APPROVE),
         ("halted", shelf.halted, "off sale, since no provider lists them as they are sold", _HALTED),
-        ("below cost", shelf.below_cost, f"cost more than they are sold at: orders are {below}", _PRICE),
+        ("below cost", shelf.below_cost, f"cost more than they are sold at: orders are {below}; {going_on}", _PRICE),
     )
     for name, found, words, do in told:
         if not found.count:
