@@ -345,7 +345,7 @@ def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator
 
 def _shelf(shelf: Shelf) -> Iterator[Finding]:
     below = "taken and held" if shelf.holds else "refused"
-    going_on = "running subscriptions go on"
+    going_on = "subscriptions go on"
     told = (
         ("quarantine", shelf.quarantined, f"whose cost moved too far to be sold unseen; {going_on}", _APPROVE),
         ("halted", shelf.halted, "off sale, since no provider lists them as they are sold", _HALTED),
