@@ -7,6 +7,7 @@ passed, so that waiting counts for nothing; time inside C counts for the Python 
 import signal
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -20,6 +21,7 @@ EVERY_S: Final = 0.001
 LOOP: Final = "HTTP server, sockets and event loop"
 _HOUSE: Final = str(Path(opensmm.__file__).parent)
 STAGES: Final = (
+    (f"{_HOUSE}/api/server.py", LOOP),
     (f"{_HOUSE}/api/", "endpoint: body, key, answer"),
     (f"{_HOUSE}/wire/", "form and dialect"),
     (f"{_HOUSE}/domain/", "check, price and decide"),
@@ -31,35 +33,33 @@ STAGES: Final = (
 )
 
 
+@cache
+def stage_of(file: str) -> str:
+    """The stage that a function of a file belongs to; empty where whoever called it tells."""
+    return next((stage for part, stage in STAGES if part in file), "")
+
+
 class Sampler:
     """Counts, at each interrupt, the stage of the innermost function whose file tells one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._counts: Counter[str] = Counter()
-        self._stages: dict[str, str] = {}
 
     def begin(self, number: int, frame: FrameType | None) -> None:
         self._counts.clear()
         signal.setitimer(signal.ITIMER_PROF, EVERY_S, EVERY_S)
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        while frame is not None and not self._stage(frame.f_code.co_filename):
+        while frame is not None and not stage_of(frame.f_code.co_filename):
             frame = frame.f_back
-        self._counts[LOOP if frame is None else self._stage(frame.f_code.co_filename)] += 1
+        self._counts[LOOP if frame is None else stage_of(frame.f_code.co_filename)] += 1
 
     def end(self, number: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         draft = self._path.with_suffix(".draft")
         draft.write_bytes(msgspec.json.encode(dict(self._counts)))
         draft.rename(self._path)
-
-    def _stage(self, file: str) -> str:
-        known = self._stages.get(file)
-        if known is None:
-            known = next((stage for part, stage in STAGES if part in file), "")
-            self._stages[file] = known
-        return known
 
 
 def main() -> None:

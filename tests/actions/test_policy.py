@@ -63,19 +63,26 @@ async def test_a_denied_link_is_a_bad_link_in_every_lane_and_nothing_changes(
     assert [] == await broken(denied)
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        (ServiceType.MENTIONS_USER_FOLLOWERS, "username"),
-        (ServiceType.COMMENT_REPLIES, "username"),
-        (ServiceType.SUBSCRIPTIONS, "username"),
-        (ServiceType.MENTIONS_MEDIA_LIKERS, "media"),
-    ],
-)
-async def test_a_denied_page_or_person_beside_the_link_is_refused_by_its_name(denied, ann, database, clock, kind, name):
+BESIDE = [
+    (ServiceType.MENTIONS_USER_FOLLOWERS, "username", "Nobody"),
+    (ServiceType.COMMENT_LIKES, "username", DENIED),
+    (ServiceType.COMMENT_REPLIES, "username", "Nobody"),
+    (ServiceType.SUBSCRIPTIONS, "username", "Nobody"),
+    (ServiceType.MENTIONS_MEDIA_LIKERS, "media", DENIED),
+    (ServiceType.MENTIONS, "usernames", "ann,@NOBODY,ann"),
+    (ServiceType.MENTIONS_WITH_HASHTAGS, "usernames", "nobody"),
+    (ServiceType.MENTIONS_CUSTOM_LIST, "usernames", f"ann\r\n{DENIED}\r\nbob"),
+    (ServiceType.INVITES_FROM_GROUPS, "groups", "a\nhttps://other.example/nobody"),
+    (ServiceType.WEB_TRAFFIC, "referring_url", DENIED),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "target"), BESIDE)
+async def test_a_denied_page_or_person_beside_the_link_is_refused_by_its_name(
+    denied, ann, database, clock, kind, name, target
+):
     async with open_api(database.app_url, clock) as api:
         before = await books(denied)
-        target = DENIED if name == "media" else "Nobody"
         fields = {**SHAPES[kind], name: target}
         answer = await api.ask("v2", ann.key, "add", service=OF_TYPE[kind], **fields)
         assert {"error": f"Incorrect {name}"} == answer

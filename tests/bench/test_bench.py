@@ -5,7 +5,11 @@ import subprocess
 import sys
 
 import pytest
+from bench.sampled import LOOP, stage_of
 from tests.tidy.source import ROOT
+
+from opensmm.api import endpoint, server
+from opensmm.store import orders
 
 FIELDS = {"measure", "ratio", "target", "met", "at_most", "unit", "ours", "yardstick", "rounds"}
 MEASURES = [
@@ -78,3 +82,10 @@ def test_a_measure_that_does_not_exist_is_named_with_those_that_do(tmp_path):
 @pytest.mark.parametrize("measure", MEASURES)
 def test_the_manual_names_every_measure(measure):
     assert f"`{measure}`" in (ROOT / "bench" / "README.md").read_text()
+
+
+def test_time_is_counted_for_the_stage_whose_file_spends_it():
+    assert LOOP == stage_of(server.__file__) == stage_of("/lib/uvicorn/server.py")
+    assert "endpoint: body, key, answer" == stage_of(endpoint.__file__)
+    assert "statements: parameters and rows" == stage_of(orders.__file__) == stage_of("/lib/psycopg/cursor.py")
+    assert "" == stage_of("/lib/asyncio/events.py")

@@ -11,6 +11,7 @@ from tests.works import state
 from typer.testing import CliRunner
 
 from opensmm.cli import app
+from opensmm.cli.frame import ACTOR
 
 DONE, FAILED, MISUSED = 0, 1, 2
 
@@ -63,10 +64,10 @@ async def test_each_verb_says_what_it_did_and_that_it_was_done_before(api, works
         told = {"order": words[1], "done": done}
         assert (DONE, told | {"changed": True}) == await on_thread(said, *words, "--reason", "why")
         assert (DONE, told | {"changed": False}) == await on_thread(said, *words, "--reason", "why")
-    assert 5 == len(await fetch(stocked, "select from audit where actor = 'command line'"))
+    assert 5 == len(await fetch(stocked, f"select from audit where actor = '{ACTOR}'"))
     _, story = await on_thread(said, "show", three)
     events = [event["what"] for event in story["events"]]
-    assert "evidence: run 1, try 1, bought: by command line, reason why, provider_order 33" in events
+    assert f"evidence: run 1, try 1, bought: by {ACTOR}, reason why, provider_order 33" in events
 
 
 async def test_what_is_refused_is_said_in_words_and_exits_with_1(api, works, stocked, ann, said):

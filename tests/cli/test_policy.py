@@ -2,6 +2,7 @@
 
 import pytest
 
+from opensmm.cli.frame import ACTOR
 from opensmm.domain.policy import RuleKind, read_value
 
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -50,7 +51,7 @@ def test_a_rule_is_removed_and_stays_in_the_history(said, run, rows):
     assert [(number, "allow", "example.com", None), (number + 1, "allow", "example.com", number)] == rows(RULES)
     assert [("policy.remove", str(number), {"reason": "no longer needed"})] == rows(AUDIT)[1:]
     code, told = said("policy", "history", "--limit", 2)
-    assert (DONE, [(number + 1, number, 3, "command line"), (number, None, 2, "command line")]) == (
+    assert (DONE, [(number + 1, number, 3, ACTOR), (number, None, 2, ACTOR)]) == (
         code,
         [(one["id"], one["removes"], one["version"], one["actor"]) for one in told["history"]],
     )

@@ -3,6 +3,8 @@
 import pytest
 from tests.cli.test_providers import DONE, FAILED, LINE, MISUSED, add, rows, said, upstream
 
+from opensmm.cli.frame import ACTOR
+
 __all__ = ["rows", "said"]  # fixtures
 
 SEVEN, EIGHT, NINE = ({**LINE, "service": number} for number in (7, 8, 9))
@@ -84,7 +86,7 @@ def test_what_waits_is_listed_and_approved(said, rows, listed):
     ) == health(said)["below cost"]
     said("service", "edit", 1, "--rate", "2.5")
     assert ("ok", "none") == health(said)["below cost"]
-    assert [("command line", "service.approve", "1")] == rows(
+    assert [(ACTOR, "service.approve", "1")] == rows(
         "select actor, action, subject from audit where action = 'service.approve'"
     )
 

@@ -8,6 +8,7 @@ from tests.panel import DEFAULT
 from typer.testing import CliRunner
 
 from opensmm.cli import app
+from opensmm.cli.frame import ACTOR, MAX_NAME, who
 
 DONE, FAILED, MISUSED, UNAVAILABLE = 0, 1, 2, 3
 METHOD = ("--method", "staff_work")
@@ -149,3 +150,28 @@ def test_every_verb_explains_itself(words):
 def test_words_that_are_off_exit_with_2():
     for words in (["nonsense"], ["orders", "show", "x"], ["customer", "add"], ["demo", "--port", "99999999"]):
         assert 2 == CliRunner().invoke(app, words).exit_code
+
+
+@pytest.mark.parametrize(
+    ("environ", "uid", "actor"),
+    [
+        ({}, 0, "root (command line)"),
+        ({}, 4_000_000_001, "uid 4000000001 (command line)"),
+        ({"SUDO_USER": "ann"}, 0, "ann (command line)"),
+        ({"SUDO_USER": "ann", "OPENSMM_ACTOR": "Bob of the shop"}, 0, "Bob of the shop (command line)"),
+        ({"SUDO_USER": "", "OPENSMM_ACTOR": " \n"}, 0, "root (command line)"),
+        (
+            {"OPENSMM_ACTOR": "a\nb\x1b\udcff"},
+            0,
+            "a b\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER} (command line)",
+        ),
+        ({"OPENSMM_ACTOR": "x" * (MAX_NAME + 1)}, 0, "x" * MAX_NAME + " (command line)"),
+    ],
+)
+def test_who_decides_is_who_is_named_or_called_sudo_or_runs_the_process(environ, uid, actor):
+    assert actor == who(environ, uid)
+
+
+def test_the_audit_trail_names_who_decided(said, rows):
+    said("customer", "add", "--name", "Ann")
+    assert [(ACTOR, "customer.add")] == rows("select actor, action from audit")

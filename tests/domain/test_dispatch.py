@@ -88,8 +88,8 @@ def test_the_refusals_of_a_panel_like_ours_of_an_add_are_understood(refusals):
     unclear = {
         why.name for why, text in refusals.items() if not means_refusal(text.format(detail=1, Detail="Comments"))
     }
-    about_adding = {"IDEMPOTENCY_MISMATCH", "TOO_MANY_REQUESTS"}
-    assert set() == unclear - about_adding - {
+    assert set() == unclear - {
+        "IDEMPOTENCY_MISMATCH",
         "TOO_MANY_IDS", "REFILL_TOO_EARLY", "REFILL_OPEN", "REFILL_NOT_COMPLETED", "NOT_CANCELABLE",
     }  # fmt: skip
 

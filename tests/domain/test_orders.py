@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensmm.base.ids import PriceListId, ServiceId
+from opensmm.base.ids import PriceListId, RuleId, ServiceId
 from opensmm.base.money import Money
+from opensmm.domain import links
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
 from opensmm.domain.orders import Draft, Habits, OrderState, draft
+from opensmm.domain.policy import Rule, RuleKind, compiled
 from opensmm.domain.refusals import Refusal, Refused
 
 TODAY = date(2026, 3, 1)
@@ -151,6 +153,39 @@ def test_a_service_must_be_given_and_be_on_sale(habits, number, refused):
 @pytest.mark.parametrize("link", ["", "javascript:x", "two words"])
 def test_a_link_is_needed_by_every_type_but_subscriptions(habits, kind, link):
     assert Refused(Refusal.LINK) == drafted(ask_for(kind, link=link), habits)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("kind", "name", "fitting", "denied"),
+    [
+        (T.COMMENT_LIKES, "username", "bob", "ann"),
+        (T.SUBSCRIPTIONS, "username", "bob", "ann"),
+        (T.MENTIONS_MEDIA_LIKERS, "media", "https://a.example/bob", "https://a.example/ann"),
+        (T.MENTIONS_CUSTOM_LIST, "usernames", ("bob", "cid"), ("bob", "@Ann")),
+        (T.INVITES_FROM_GROUPS, "groups", ("bob",), ("bob", "a.example/ann")),
+        (T.WEB_TRAFFIC, "referring_url", "https://a.example/bob", "https://a.example/ann"),
+    ],
+)
+def test_every_parameter_that_names_a_page_or_a_person_is_held_against_the_policy(habits, kind, name, fitting, denied):
+    rules = compiled(1, [Rule(RuleId(1), RuleKind.DENY, "@ann")])
+    catalogue = msgspec.structs.replace(CATALOGUE, policy=rules)
+    passing = draft(with_details(kind, **{name: fitting}), catalogue, LIST, habits, TODAY)
+    assert isinstance(passing, Draft)
+    assert fitting == getattr(passing.details, name)
+    refused = draft(with_details(kind, **{name: denied}), catalogue, LIST, habits, TODAY)
+    assert Refused(Refusal.PARAMETER, name) == refused
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("kind", "name"), [(T.MENTIONS, "usernames"), (T.INVITES_FROM_GROUPS, "groups"), (T.WEB_TRAFFIC, "referring_url")]
+)
+def test_what_names_a_page_or_a_person_is_no_longer_than_a_link(habits, kind, name):
+    for length, refused in ((links.MAX_LINK, False), (links.MAX_LINK + 1, True)):
+        text = "x" * length
+        told = drafted(with_details(kind, **{name: text if name == "referring_url" else ("a", text)}), habits)
+        assert refused == (told == Refused(Refusal.PARAMETER, name))
 
 
 OWN = [

@@ -10,6 +10,7 @@ from opensmm.base.ids import RuleId, ServiceId
 from opensmm.domain import sale
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.policy import MAX_VALUE, NO_POLICY, Rule, RuleKind, compiled, read_place, read_value
+from opensmm.domain.targets import Target, targets
 
 PROHIBIT, DENY, ALLOW = RuleKind.PROHIBIT, RuleKind.DENY, RuleKind.ALLOW
 
@@ -113,6 +114,73 @@ def test_the_short_way_to_a_verdict_agrees_with_the_long_one(rules, link):
     found = policy(*rules)
     rule = found.link_rule(link)
     assert found.denies(link) is (rule is not None and rule.kind is DENY)
+
+
+def plainly_denied(rules, target):
+    """What ``read_place`` and the words of the manual say, rule by rule."""
+    met = []
+    for kind, value in rules:
+        place = read_place(value)
+        assert place is not None
+        on_host = not place.host or target.host == place.host or target.host.endswith(f".{place.host}")
+        on_path = target.path[: len(place.path)] == place.path
+        if on_host and on_path and place.account in ("", target.account):
+            met.append((bool(place.account), len(place.path), len(place.host), kind is DENY))
+    return bool(met) and max(met)[-1]
+
+
+@given(RULES, LINKS)
+def test_a_verdict_is_what_all_rules_one_by_one_say(rules, link):
+    (target,) = targets(link)
+    assert plainly_denied(rules, target) == policy(*rules).denies(link)
+
+
+NAMES = st.one_of(LABELS, LABELS.map("@{}".format), LABELS.map("@%61{}".format), LABELS.map("{}?x".format))
+
+
+@given(RULES, HOSTS, NAMES)
+def test_a_bare_name_beside_a_link_is_an_account_of_its_host(rules, host, name):
+    (bare,) = targets(name)
+    there = Target(host, (bare.account,), bare.account)
+    assert plainly_denied(rules, there) == policy(*rules).denies_any([name], f"https://{host}/x")
+
+
+@given(RULES, HOSTS, st.lists(st.one_of(NAMES, HOSTS, LINKS), max_size=4))
+def test_a_list_is_denied_where_one_of_its_names_is(rules, host, names):
+    rules, link = policy(*rules), f"https://{host}/x"
+    assert any(rules.denies_any([name], link) for name in names) == rules.denies_any(names, link)
+
+
+@pytest.mark.parametrize(
+    ("rules", "denied", "passing"),
+    [
+        ([(DENY, "@name")], ["name", "@Name", "n%61me", "https://any.example/name"], ["names", "name.x"]),
+        ([(DENY, "on.example/@name")], ["name", "https://m.on.example/@name"], ["https://off.example/name"]),
+        ([(DENY, "off.example/@name")], ["https://off.example/name"], ["name"]),
+        ([(DENY, "on.example/shop")], ["shop", "on.example/shop/x"], ["x", "on.example/shops"]),
+        (
+            [(DENY, "off.example"), (DENY, "مثال.example")],
+            ["off.example", "@OFF.example", "x.off.example", "off.example/x", "XN--mgbh0fb.example"],
+            ["off", "example", "on.example"],
+        ),
+        (
+            [(DENY, "*"), (ALLOW, "on.example")],
+            ["https://off.example/name", "off.example/name"],
+            ["name", "@name", "first.last", "https://on.example/name"],
+        ),
+        ([(DENY, "*"), (ALLOW, "on.example"), (DENY, "@name")], ["name"], ["names"]),
+        ([(DENY, "@name"), (ALLOW, "on.example/@name")], ["https://off.example/name"], ["name"]),
+    ],
+)  # fmt: skip
+def test_people_and_pages_beside_a_link_are_denied_as_links_are(rules, denied, passing):
+    rules = policy(*rules)
+    assert [True] * len(denied) == [rules.denies_any(["x1", name], "https://on.example/post") for name in denied]
+    assert not rules.denies_any(passing, "https://on.example/post")
+
+
+def test_without_a_link_a_name_is_read_as_a_link():
+    rules = policy((DENY, "*"), (ALLOW, "@name"), (ALLOW, "on.example"))
+    assert [False, False, True] == [rules.denies_any([name], "") for name in ("name", "on.example", "names")]
 
 
 @given(HOSTS, PATHS, LABELS)

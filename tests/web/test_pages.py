@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from opensmm.base.faults import Misconfigured
 from opensmm.domain.asks import ACTIONS
 from opensmm.domain.catalogue import SHAPES, ServiceType
 from opensmm.domain.refusals import Refusal, Refused
@@ -165,7 +164,7 @@ async def test_a_page_has_every_sandbox_link(path: str) -> None:
 
 @BOTH
 async def test_a_page_has_working_examples_with_its_own_address(path: str) -> None:
-    page = (await get(Pages("https://panel.example"), path)).text
+    page = (await get(Pages(), path, scheme="https")).text
     own = "https://panel.example/api/v1" if path == "/v1" else "https://panel.example/api/v2"
     for program in EXAMPLES:
         assert program.replace("http://127.0.0.1:8765/api/v2", own) in plain(page)
@@ -255,18 +254,6 @@ async def test_without_a_host_header_the_listening_address_is_shown() -> None:
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "server": ("::1", 8765), "scheme": "http"}
     await Pages()(scope, nothing, send)
     assert b"http://[::1]:8765/api/v2" in sent[1]["body"]
-
-
-async def test_a_public_url_is_shown_whatever_the_host_header_says() -> None:
-    got = await get(Pages("https://panel.example/"), "/", host='"><script>')
-    assert got.status == 200
-    assert '<code dir="ltr">https://panel.example/api/v2</code>' in got.text
-
-
-@pytest.mark.parametrize("url", ["panel.example", "javascript:alert(1)", "https://panel.example/x", "https://a b"])
-def test_a_public_url_that_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(Misconfigured):
-        Pages(url)
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/nothing", "/static/opensmm.css"])

@@ -56,6 +56,47 @@ def test_an_order_id_is_an_acceptance(body: bytes, order: str) -> None:
     assert order == order_of(body)
 
 
+NO_ERROR = ["0", '"0"', "0.0", '" 0 "', "-0", "null", "false", '""', '" "', "[]", "{}", '[""]']
+AN_ERROR = ["1", "true", "-1", '"no"', "[0]", '{"code": 0}', '"00x"', '["", "x"]']
+NAMES = ["error", "errors"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("nothing", NO_ERROR)
+def test_an_error_of_nothing_is_none(name: str, nothing: str) -> None:
+    said = f'"{name}": {nothing}'
+    assert order_of(f'{{"order": 123, {said}}}'.encode()) == "123"
+    assert Report(OrderStatus.COMPLETED) == report(f'{{"status": "Completed", {said}}}'.encode())
+    assert Report(OrderStatus.COMPLETED) == report(f'{{"7": {{"status": "Completed", {said}}}}}'.encode())
+    assert ["5"] == V2.read_refills(one_id(7), f'{{"refill": 5, {said}}}'.encode())
+    assert [RefillStatus.COMPLETED] == V2.read_refill_statuses(one_id(7), f'{{"status": "Completed", {said}}}'.encode())
+    assert [True] == V2.read_cancels(one_id(7), f'[{{"order": 7, "cancel": 1, {said}}}]'.encode())
+    assert BalanceView(money("1"), "USD") == V2.read_balance(f'{{"balance": 1, "currency": "USD", {said}}}'.encode())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("nothing", NO_ERROR)
+@pytest.mark.parametrize("order", ["0", "null", "false", '""', "true"])
+def test_an_error_of_nothing_without_an_order_is_no_acceptance(name: str, nothing: str, order: str) -> None:
+    for body in (f'{{"order": {order}, "{name}": {nothing}}}', f'{{"{name}": {nothing}}}'):
+        assert Unsure(body) == V2.read_order(body.encode())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("error", AN_ERROR)
+def test_an_error_of_something_is_neither_an_acceptance_nor_news(name: str, error: str) -> None:
+    body = f'{{"order": 123, "{name}": {error}}}'
+    assert Unsure(body) == V2.read_order(body.encode())
+    assert report(f'{{"status": "Completed", "{name}": {error}}}'.encode()) is None
+
+
+@pytest.mark.parametrize("nothing", NO_ERROR)
+def test_words_are_looked_for_under_the_other_name_where_one_says_nothing(nothing: str) -> None:
+    assert Declined("Bad link") == V2.read_order(f'{{"error": {nothing}, "errors": ["Bad link"]}}'.encode())
+    both = f'{{"order": 123, "error": {nothing}, "errors": ["Bad link"]}}'
+    assert Unsure(both) == V2.read_order(both.encode())
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

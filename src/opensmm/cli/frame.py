@@ -1,6 +1,8 @@
 """What every verb shares: where the data lies, how to answer, and what the exit code means."""
 
 import asyncio
+import os
+import pwd
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -32,7 +34,26 @@ Data = Annotated[
     typer.Option("--data", metavar="DIR", help="The data folder; ./data where none is given.", envvar="OPENSMM_DATA"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer as one line of JSON, for programs.")]
-ACTOR: Final = "command line"
+MAX_NAME: Final = 100
+"""Characters of the operator's name that are kept."""
+
+
+def who(environ: Mapping[str, str], uid: int) -> str:
+    """Who decides, for the audit trail: the name that is set, or who called sudo, or the process's user."""
+    named = (environ.get("OPENSMM_ACTOR", ""), environ.get("SUDO_USER", ""), _user(uid))
+    name = next(shown for name in named if (shown := " ".join(name.split())))[:MAX_NAME]
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name) + " (command line)"
+
+
+def _user(uid: int) -> str:
+    """Containers run as users without an entry."""
+    try:
+        return pwd.getpwuid(uid).pw_name or f"uid {uid}"
+    except KeyError:
+        return f"uid {uid}"
+
+
+ACTOR: Final = who(os.environ, os.getuid())
 
 out: Final = Console(highlight=False, soft_wrap=True)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -115,13 +115,21 @@ def _check_words(ask: Add, service: Service, shape: Shape, habits: Habits, today
 
 def _check_places(ask: Add, shape: Shape, catalogue: Catalogue) -> Refused | None:
     """Nothing is delivered where the policy denies it: not to the link, nor to a page or a person beside it."""
-    denies = catalogue.policy.denies
-    if shape.counts is not _POSTS and denies(ask.link):
+    policy = catalogue.policy
+    posts = shape.counts is _POSTS
+    if not posts and policy.denies(ask.link):
         return Refused(Refusal.LINK)
     if not shape.own:
         return None
-    beside = (("username", ask.details.username), ("media", ask.details.media))
-    return next((Refused(Refusal.PARAMETER, name) for name, text in beside if text and denies(text)), None)
+    details, link = ask.details, "" if posts else ask.link
+    for name, text in (("media", details.media), ("referring_url", details.referring_url)):
+        if len(text) > links.MAX_LINK or (text and policy.denies(text)):
+            return Refused(Refusal.PARAMETER, name)
+    people = (("username", (details.username,)), ("usernames", details.usernames), ("groups", details.groups))
+    for name, named in people:
+        if any(len(text) > links.MAX_LINK for text in named) or policy.denies_any(filter(None, named), link):
+            return Refused(Refusal.PARAMETER, name)
+    return None
 
 
 def _check_own(details: Details, service: Service, shape: Shape, today: date) -> Refused | None:

@@ -49,22 +49,10 @@ class Place(Struct, frozen=True):
             return f"@{self.account}" if self.account else EVERYWHERE
         return "/".join((self.host, *([f"@{self.account}"] if self.account else self.path)))
 
-    @property
-    def rank(self) -> tuple[bool, int, int]:
-        """The nearer of two rules counts: an account's before a path's, a longer path's before a shorter one's."""
-        return bool(self.account), len(self.path), len(self.host)
-
-    def holds(self, target: Target) -> bool:
-        if self.account and self.account != target.account:
-            return False
-        return self._covers(target.host) and target.path[: len(self.path)] == self.path
-
-    def _covers(self, host: str) -> bool:
-        return not self.host or host == self.host or host.endswith(f".{self.host}")
-
 
 EVERYWHERE: Final = "*"
 _UNFIT_PLACE: Final = re.compile(r"[\s?#*<>\"'`\\^{|}]")
+_PLAIN_NAME: Final = re.compile(r"@?(?!xn--)[a-z0-9_-]+(?:\.(?!xn--)[a-z0-9_-]+)*", re.ASCII | re.IGNORECASE)
 
 
 def read_place(text: str) -> Place | None:
@@ -98,48 +86,84 @@ def read_value(kind: RuleKind, text: str) -> str | None:
     return None if place is None else str(place)
 
 
-class LinkRule(Struct, frozen=True):
-    place: Place
-    rule: Rule
-
-    @property
-    def order(self) -> tuple[tuple[bool, int, int], bool]:
-        """Of two rules on the same place the denial counts."""
-        return self.place.rank, self.rule.kind is RuleKind.DENY
-
-
 class Policy(Struct, frozen=True):
-    """The rules at one version, ready to be asked. Link rules lie by their hosts, those without one in ``others``."""
+    """The rules at one version, ready to be asked: however many they are, a link costs a few looks into ``places``.
+
+    ``places`` has one rule a place, of two on the same the denial; ``hosts`` those they are on, "" for all; ``words``
+    the accounts, and the folders that paths begin with; ``longest_path`` counts folders.
+    """
 
     version: int
     rules: tuple[Rule, ...]
-    hosts: Mapping[str, tuple[LinkRule, ...]]
-    others: tuple[LinkRule, ...]
+    places: Mapping[Place, Rule]
+    hosts: frozenset[str]
+    words: frozenset[str]
+    longest_path: int
     phrases: tuple[tuple[re.Pattern[str], Rule], ...]
     any_phrase: re.Pattern[str] | None
 
     def denies(self, link: str) -> bool:
         """Whether nothing is delivered to a link. Most links lead to a host without rules, and are not looked into."""
-        if not self.others and (not self.hosts or not self._on_hosts(targets.host_of(link))):
+        if not self.hosts or not self._hosts_over(targets.host_of(link)):
             return False
-        rule = self.link_rule(link)
-        return rule is not None and rule.kind is RuleKind.DENY
+        return _is_denial(self.link_rule(link))
 
     def link_rule(self, link: str) -> Rule | None:
         """The rule that decides on a link; None where none meets it. Of two readings, one that is denied counts."""
-        found = [rule for target in targets.targets(link) if (rule := self._nearest(target)) is not None]
-        return next((rule for rule in found if rule.kind is RuleKind.DENY), found[0] if found else None)
+        readings = targets.targets(link)
+        hosts = self._hosts_over(readings[0].host)
+        found = [rule for target in readings if (rule := self._nearest(target, hosts)) is not None]
+        return next(filter(_is_denial, found), found[0] if found else None)
 
-    def _nearest(self, target: Target) -> Rule | None:
-        met = [one for one in (*self._on_hosts(target.host), *self.others) if one.place.holds(target)]
-        return max(met, key=lambda one: one.order).rule if met else None
+    def denies_any(self, names: Iterable[str], link: str) -> bool:
+        """Whether one of the people or pages is denied that an order to a link names beside it."""
+        if not self.hosts:
+            return False
+        host = targets.host_of(link)
+        over = self._hosts_over(host)
+        distinct = dict.fromkeys(names)
+        if not _is_denial(self._nearest(Target(host, (), ""), over)):
+            distinct = dict.fromkeys(name for name in distinct if not self._is_stranger(name))
+        return any(self._denies_beside(name, host, over) for name in distinct)
 
-    def _on_hosts(self, host: str) -> list[LinkRule]:
-        found: list[LinkRule] = []
+    def _is_stranger(self, name: str) -> bool:
+        """Whether no rule can tell a name from others. Lists hold thousands of them: they are not looked into."""
+        if not _PLAIN_NAME.fullmatch(name):
+            return False
+        text = name.lower().removeprefix("@")
+        return text not in self.words and not any(self._hosts_over(text))
+
+    def _denies_beside(self, name: str, host: str, over: Sequence[str]) -> bool:
+        """A bare name is an account of the link's host. Where a rule is on a host of that spelling it is that too."""
+        own = self._hosts_over(targets.host_of(name))
+        if not over and not own:
+            return False
+        bare = targets.targets(name)[0]
+        if not host or not bare.is_bare:
+            return _is_denial(self.link_rule(name))
+        there = Target(host, (bare.account,), bare.account)
+        rules = self._nearest(there, over), self._nearest(bare, [one for one in own if one])
+        return any(map(_is_denial, rules))
+
+    def _nearest(self, target: Target, hosts: Sequence[str]) -> Rule | None:
+        """An account's rule counts before a path's, a longer path's before a shorter one's, a longer host's then."""
+        for host in hosts if target.account else ():
+            if rule := self.places.get(Place(host, (), target.account)):
+                return rule
+        for length in range(min(len(target.path), self.longest_path), -1, -1):
+            for host in hosts:
+                if rule := self.places.get(Place(host, target.path[:length])):
+                    return rule
+        return None
+
+    def _hosts_over(self, host: str) -> list[str]:
+        """The hosts with rules that a host is, or lies below, the longest first; at last "" where rules are on all."""
+        found: list[str] = []
         while host:
-            found += self.hosts.get(host, ())
+            if host in self.hosts:
+                found.append(host)
             host = host.partition(".")[2]
-        return found
+        return [*found, ""] if "" in self.hosts else found
 
     def prohibits(self, *texts: str) -> Rule | None:
         """The first rule whose phrase stands in one of the texts."""
@@ -153,28 +177,32 @@ class Policy(Struct, frozen=True):
 
 def compiled(version: int, rules: Sequence[Rule]) -> Policy:
     """Rules made ready. One whose value is none of its kind never meets anything."""
-    places = [
-        LinkRule(place, rule)
-        for rule in rules
-        if rule.kind is not RuleKind.PROHIBIT and (place := read_place(rule.value)) is not None
-    ]
+    places = _by_place(rules)
     patterns = [(_pattern(rule.value), rule) for rule in rules if rule.kind is RuleKind.PROHIBIT]
     phrases = [(pattern, rule) for pattern, rule in patterns if pattern]
     return Policy(
         version,
         tuple(rules),
-        _by_host(one for one in places if one.place.host),
-        tuple(one for one in places if not one.place.host),
+        places,
+        frozenset(place.host for place in places),
+        frozenset(word for place in places for word in (place.account, *place.path[:1])),
+        max((len(place.path) for place in places), default=0),
         tuple((re.compile(pattern), rule) for pattern, rule in phrases),
         re.compile("|".join(pattern for pattern, _ in phrases)) if phrases else None,
     )
 
 
-def _by_host(rules: Iterable[LinkRule]) -> dict[str, tuple[LinkRule, ...]]:
-    found: dict[str, tuple[LinkRule, ...]] = {}
-    for one in rules:
-        found[one.place.host] = (*found.get(one.place.host, ()), one)
+def _by_place(rules: Iterable[Rule]) -> dict[Place, Rule]:
+    found: dict[Place, Rule] = {}
+    for rule in rules:
+        place = None if rule.kind is RuleKind.PROHIBIT else read_place(rule.value)
+        if place is not None and (place not in found or (_is_denial(rule) and not _is_denial(found[place]))):
+            found[place] = rule
     return found
+
+
+def _is_denial(rule: Rule | None) -> bool:
+    return rule is not None and rule.kind is RuleKind.DENY
 
 
 def _pattern(phrase: str) -> str:

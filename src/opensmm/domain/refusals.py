@@ -34,7 +34,6 @@ class Refusal(StrEnum):
     IDEMPOTENCY_MISMATCH = auto()
     SUSPENDED = auto()
     ADDRESS = auto()
-    TOO_MANY_REQUESTS = auto()
 
 
 class Refused(Struct, frozen=True):

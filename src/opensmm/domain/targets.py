@@ -16,6 +16,11 @@ class Target(Struct, frozen=True):
     path: tuple[str, ...]
     account: str
 
+    @property
+    def is_bare(self) -> bool:
+        """True of a name, or a host, that stands alone: which of the two it is cannot be told."""
+        return bool(self.account) and not self.path
+
 
 _SCHEME: Final = re.compile(r"(?:(https?|tg):)?(/*)", re.IGNORECASE)
 _AUTHORITY_END: Final = re.compile(r"[/?#]")

@@ -219,7 +219,6 @@ _REFUSALS: Final = {
     Refusal.IDEMPOTENCY_MISMATCH: "مفتاح منع التكرار يخص طلبًا آخر",
     Refusal.SUSPENDED: "حسابك موقوف: يمكنك القراءة دون تقديم الطلبات",
     Refusal.ADDRESS: "لا يُسمح باستخدام هذا المفتاح من عنوان IP الخاص بك",
-    Refusal.TOO_MANY_REQUESTS: "طلبات كثيرة في وقت قصير؛ مدة الانتظار في الترويسة `Retry-After`",
 }
 
 ARABIC: Final = Texts(

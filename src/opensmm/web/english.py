@@ -213,7 +213,6 @@ _REFUSALS: Final = {
     Refusal.IDEMPOTENCY_MISMATCH: "The idempotency key stands for another order",
     Refusal.SUSPENDED: "You may read, but not order",
     Refusal.ADDRESS: "This key may not be used from your address",
-    Refusal.TOO_MANY_REQUESTS: "Slow down; `Retry-After` says how long",
 }
 
 ENGLISH: Final = Texts(

@@ -11,8 +11,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from opensmm.base.faults import Misconfigured
-
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -23,7 +21,6 @@ MAX_HOST: Final = 260
 """Characters in a Host header."""
 
 _HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_PUBLIC_URL: Final = re.compile(rf"https?://{_HOST.pattern}")
 _DIALECTS: Final = {"/": "v2", "/v1": "v1", "/v1/": "v1"}
 _CSP: Final = (
     b"default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none';"
@@ -53,14 +50,11 @@ class Document(Struct, frozen=True):
 class Pages:
     """``/`` is the v2 page in English, ``/v1`` the v1 page in Arabic, ``/static/…`` their stylesheet.
 
-    Pages show the panel's own address: ``public_url`` where it is given, otherwise what the request came to. A Host
-    header that is no host name is refused and never shown. Raises Misconfigured where ``public_url`` is no address.
+    Pages show the panel's own address: what the request came to. A Host header that is no host name is refused and
+    never shown.
     """
 
-    def __init__(self, public_url: str = "") -> None:
-        self._public_url = public_url.rstrip("/").lower()
-        if self._public_url and not _PUBLIC_URL.fullmatch(self._public_url):
-            raise Misconfigured(f"the public URL must look like https://panel.example, not {public_url!r}")
+    def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], Document] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +73,7 @@ class Pages:
             lasting = scope.get("query_string", b"") == b"v=" + _mark(style)
             return style if lasting else _for_a_while(style)
         dialect = _DIALECTS.get(path)
-        base_url = self._public_url or _own_url(scope, headers)
+        base_url = _own_url(scope, headers)
         if not base_url:
             return _refusal(400, "400 Bad Request")
         if dialect is None:

@@ -383,11 +383,16 @@ def _currency(told: Json) -> str:
 
 
 def _error_words(told: Json) -> str:
-    """The texts under ``error`` or ``errors``, one after the other; empty where there are none."""
+    """The texts under ``error`` or ``errors``, one after the other; empty where there are none. A zero is none."""
     if not isinstance(told, dict):
         return ""
-    told = told.get("error") or told.get("errors")
-    return fit("; ".join(islice(_texts(told, MAX_WRAPS), 10)))
+    return _words_of(told.get("error")) or _words_of(told.get("errors"))
+
+
+def _words_of(told: Json) -> str:
+    if told is True:
+        return "true"
+    return "" if amount(told) == 0 else fit("; ".join(islice(_texts(told, MAX_WRAPS), 10)))
 
 
 def _texts(told: Json, depth: int) -> Iterator[str]:

@@ -85,7 +85,6 @@ V2_REFUSAL: Final[Mapping[Refusal, str]] = {
     Refusal.IDEMPOTENCY_MISMATCH: "Idempotency key was used with other parameters",
     Refusal.SUSPENDED: "Your account has been suspended.",
     Refusal.ADDRESS: "IP not allowed",
-    Refusal.TOO_MANY_REQUESTS: "Too many requests",
 }
 """``{detail}`` stands for the limit or the parameter's name, ``{Detail}`` for that name with a capital."""
 
