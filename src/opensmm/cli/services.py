@@ -1,7 +1,9 @@
 """``service``: the price list from the command line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from msgspec import structs
@@ -97,17 +99,13 @@ def add(
         on_sale=bool(on_sale), delivery_method=method or DeliveryMethod.UNDISCLOSED,
     )  # fmt: skip
 
-    _check_range(service)
-
-    async def work(connection: Connection) -> int:
+    async def work(connection: Connection) -> ServiceId:
         async with connection.transaction():
-            known = await rows.refresh(connection, None)
-            if service.id in known.services:
-                fail(f"there is a service {service.id} already; see `service edit`")
-            saved = await catalogue.save_services(connection, [service], actor=ACTOR, now=now())
-            await rows.route_to(connection, saved, provider)
-            await sync.follow(connection, saved, now())
-            return saved[0]
+            with _words_of_a_service():
+                saved = await catalogue.add(connection, service, actor=ACTOR, now=now())
+            await rows.route_to(connection, [saved], provider)
+            await sync.follow(connection, [saved], now())
+            return saved
 
     saved = with_database(configured(data), work)
     answer({"id": saved}, f"service {saved} is on the price list", json=json)
@@ -135,28 +133,25 @@ def edit(
         "min": least, "max": most, "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "on_sale": on_sale,
         "delivery_method": method,
     }  # fmt: skip
-    changes: dict[str, Any] = {field: value for field, value in wanted.items() if value is not None}
+    changes = {field: value for field, value in wanted.items() if value is not None}
     if not changes:
         fail("say what to change", MISUSED)
 
-    async def work(connection: Connection) -> bool:
-        async with connection.transaction():
-            known = (await rows.refresh(connection, None)).services.get(ServiceId(service))
-            if known is None:
-                return False
-            changed = structs.replace(known, **changes)
-            _check_range(changed)
-            await catalogue.save_services(connection, [changed], actor=ACTOR, now=now())
-            return True
+    async def work(connection: Connection) -> None:
+        with _words_of_a_service():
+            await catalogue.edit(connection, ServiceId(service), changes, actor=ACTOR, now=now())
 
-    if not with_database(configured(data), work):
-        fail(f"there is no service {service}", FAILED)
+    with_database(configured(data), work)
     answer({"id": service, "changed": sorted(changes)}, f"service {service}: {', '.join(sorted(changes))}", json=json)
 
 
-def _check_range(service: Service) -> None:
-    if service.max < service.min:
-        fail("the largest quantity is below the smallest", MISUSED)
+@contextmanager
+def _words_of_a_service() -> Iterator[None]:
+    """What makes no sense beside what the service has is misuse, like what makes none by itself."""
+    try:
+        yield
+    except catalogue.Senseless as error:
+        fail(str(error), MISUSED)
 
 
 def read_rate(text: str) -> Decimal:
