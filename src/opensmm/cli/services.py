@@ -21,6 +21,8 @@ service_verbs: Final = typer.Typer(help="The price list.", no_args_is_help=True)
 MOST_QUANTITY: Final = 10**12
 """With a thousand runs still a number that the database counts in."""
 RATES_BELOW: Final = 10**9
+MOST_WAIT_H: Final = 876_000
+"""A hundred years."""
 
 Rate = Annotated[str | None, typer.Option("--rate", help="Per 1000, or for a package; kept as typed, such as 0.90.")]
 Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.", min=0, max=MOST_QUANTITY)]
@@ -32,6 +34,24 @@ OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale")]
 Refill = Annotated[bool | None, typer.Option("--refill/--no-refill")]
 Cancel = Annotated[bool | None, typer.Option("--cancel/--no-cancel")]
 DripFeed = Annotated[bool | None, typer.Option("--dripfeed/--no-dripfeed")]
+Free = Annotated[
+    bool | None,
+    typer.Option("--free/--not-free", help="Sold whatever it costs you; its rate may be 0, and stays yours."),
+]
+OnePerLink = Annotated[
+    bool | None,
+    typer.Option("--one-active-per-link/--many-per-link", help="Whether a link of a customer's waits for its order."),
+]
+RefillWait = Annotated[
+    int | None,
+    typer.Option("--refill-wait-hours", help="Between an end or a refill and the next refill.", min=0, max=MOST_WAIT_H),
+]
+HoldRefused = Annotated[
+    bool | None,
+    typer.Option(
+        "--hold-when-refused/--cancel-when-refused", help="What becomes of an order that every provider refused."
+    ),
+]
 
 
 @service_verbs.command("list")
@@ -85,6 +105,10 @@ def add(
     refill: Refill = False,
     cancel: Cancel = False,
     dripfeed: DripFeed = False,
+    free: Free = False,
+    one_per_link: OnePerLink = False,
+    wait_h: RefillWait = 0,
+    hold_refused: HoldRefused = False,
     method: Method = None,
     on_sale: OnSale = True,
     service_id: Annotated[int, typer.Option("--id", help="Its number, where it is to keep one.", min=0)] = 0,
@@ -94,8 +118,9 @@ def add(
 ) -> None:
     """Put a service on the price list; on sale it may be once it says with --method how it is delivered."""
     service = Service(
-        id=ServiceId(service_id), name=name, type=kind, category=category, rate=read_rate(rate), min=least, max=most,
-        refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed),
+        id=ServiceId(service_id), name=name, type=kind, category=category, rate=read_rate(rate, zero=True),
+        min=least, max=most, refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed), free=bool(free),
+        refill_wait_h=wait_h or 0, one_active_per_link=bool(one_per_link), hold_when_refused=bool(hold_refused),
         on_sale=bool(on_sale), delivery_method=method or DeliveryMethod.UNDISCLOSED,
     )  # fmt: skip
 
@@ -122,6 +147,10 @@ def edit(
     refill: Refill = None,
     cancel: Cancel = None,
     dripfeed: DripFeed = None,
+    free: Free = None,
+    one_per_link: OnePerLink = None,
+    wait_h: RefillWait = None,
+    hold_refused: HoldRefused = None,
     method: Method = None,
     on_sale: OnSale = None,
     data: Data = None,
@@ -129,9 +158,10 @@ def edit(
 ) -> None:
     """Change a service. Orders placed before keep what they were sold at; the API shows it within a second."""
     wanted = {
-        "name": name, "category": category, "rate": None if rate is None else read_rate(rate),
-        "min": least, "max": most, "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "on_sale": on_sale,
-        "delivery_method": method,
+        "name": name, "category": category, "rate": None if rate is None else read_rate(rate, zero=True),
+        "min": least, "max": most, "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "free": free,
+        "one_active_per_link": one_per_link, "refill_wait_h": wait_h, "hold_when_refused": hold_refused,
+        "on_sale": on_sale, "delivery_method": method,
     }  # fmt: skip
     changes = {field: value for field, value in wanted.items() if value is not None}
     if not changes:
@@ -154,11 +184,11 @@ def _words_of_a_service() -> Iterator[None]:
         fail(str(error), MISUSED)
 
 
-def read_rate(text: str) -> Decimal:
+def read_rate(text: str, *, zero: bool = False) -> Decimal:
     try:
         rate = Decimal(text)
     except InvalidOperation:
         fail(f"{text!r} is not a rate", MISUSED)
-    if not rate.is_finite() or not 0 < rate < RATES_BELOW:
+    if not rate.is_finite() or not 0 <= rate < RATES_BELOW or not (rate or zero):
         fail(f"a rate is above 0 and below {RATES_BELOW}", MISUSED)
     return rate
