@@ -1,6 +1,7 @@
-"""``service add`` and ``edit``: what may be set of a service."""
+"""``service add`` and ``edit``: what may be set of a service, and who fulfils a new one."""
 
-from tests.cli.test_providers import DONE, LINE, MISUSED, STATED, add, rows, said, upstream
+import pytest
+from tests.cli.test_providers import DONE, FAILED, LINE, MISUSED, STATED, add, rows, said, upstream
 
 __all__ = ["rows", "said"]  # fixtures
 
@@ -8,6 +9,7 @@ WORDS = ("service", "add", "--name", "Likes", "--category", "First", "--rate", "
 SET = ("--free", "--one-active-per-link", "--refill-wait-hours", 12, "--hold-when-refused")
 UNSET = ("--not-free", "--many-per-link", "--refill-wait-hours", 0, "--cancel-when-refused")
 FIELDS = ("free", "one_active_per_link", "refill_wait_h", "hold_when_refused")
+ROUTES = "select service_id, position, provider_id, provider_service from route order by 1, 2"
 SETTINGS = f"select {', '.join(FIELDS)} from service order by id"
 
 
@@ -67,3 +69,50 @@ def test_imports_and_price_lists_that_are_followed_leave_the_settings_alone(said
         said("service", "refill", 1, "--days", 30, "--write")
         said("service", "deliver", 1, "--method", "paid_ads", "--write")
         assert [(True, True, 12, True)] == rows(SETTINGS)
+
+
+def test_a_new_service_is_fulfilled_by_the_sandbox_where_there_is_one(said, rows):
+    assert (DONE, {"id": 1}) == said(*WORDS)
+    assert [] == rows(ROUTES)
+    rows("insert into provider (name, kind, currency) values ('Play', 'sandbox', 'USD') returning 1")
+    assert (DONE, {"id": 2}) == said(*WORDS)
+    assert [(2, 0, 1, "2")] == rows(ROUTES)
+    assert [("command line", "route.set", "2", {"routes": ["1:2"], "by_cost": False})] == rows(
+        "select actor, action, subject, detail from audit where action like 'route%'"
+    )
+
+
+def test_a_panel_fulfils_a_new_service_under_its_own_number(said, rows):
+    add(said, "Up")
+    assert (DONE, {"id": 1}) == said(*WORDS, "--provider", "Up", "--their-service", "x-7")
+    assert (DONE, {"id": 2}) == said(*WORDS, "--provider", 1, "--their-service", 7341)
+    assert [(1, 0, 1, "x-7"), (2, 0, 1, "7341")] == rows(ROUTES)
+    assert [("route.set", "1", {"routes": ["1:x-7"], "by_cost": False})] == rows(
+        "select action, subject, detail from audit where action like 'route%' and subject = '1'"
+    )
+
+
+def test_the_staff_takes_a_new_service_under_our_number(said, rows):
+    said(*WORDS)
+    said("staff", "assign", 1)
+    assert (DONE, {"id": 2}) == said(*WORDS, "--provider", "Staff")
+    assert [(1, 0, 1, "1"), (2, 0, 1, "2")] == rows(ROUTES)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--provider", "Upp"), FAILED),
+        (("--provider", ""), FAILED),
+        (("--provider", "Up"), FAILED),
+        (("--provider", "Up", "--their-service", ""), MISUSED),
+        (("--provider", "Up", "--their-service", "é"), MISUSED),
+        (("--provider", "Up", "--their-service", "7" * 65), MISUSED),
+        (("--their-service", "7"), MISUSED),
+    ],
+)
+def test_a_new_service_that_would_be_fulfilled_by_nobody_named_is_refused(said, rows, words, code):
+    add(said, "Up")
+    before = everything(rows)
+    assert (code, None) == said(*WORDS, *words)
+    assert before == everything(rows)

@@ -9,9 +9,10 @@ import typer
 from msgspec import structs
 from rich.table import Table
 
-from opensmm.actions import catalogue, sync
+from opensmm.actions import catalogue, providers
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.cli.routes import check_theirs
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
@@ -51,6 +52,14 @@ HoldRefused = Annotated[
     typer.Option(
         "--hold-when-refused/--cancel-when-refused", help="What becomes of an order that every provider refused."
     ),
+]
+Provider = Annotated[
+    str | None,
+    typer.Option("--provider", help="Who fulfils it, by name or id; else the sandbox where there is one, or nobody."),
+]
+Theirs = Annotated[
+    str | None,
+    typer.Option("--their-service", metavar="ID", help="The provider's own id of it; a panel's must be told."),
 ]
 
 
@@ -112,7 +121,8 @@ def add(
     method: Method = None,
     on_sale: OnSale = True,
     service_id: Annotated[int, typer.Option("--id", help="Its number, where it is to keep one.", min=0)] = 0,
-    provider: Annotated[str, typer.Option("--provider", help="The provider that fulfils it.")] = "Sandbox",
+    provider: Provider = None,
+    theirs: Theirs = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -123,13 +133,16 @@ def add(
         refill_wait_h=wait_h or 0, one_active_per_link=bool(one_per_link), hold_when_refused=bool(hold_refused),
         on_sale=bool(on_sale), delivery_method=method or DeliveryMethod.UNDISCLOSED,
     )  # fmt: skip
+    if theirs is not None:
+        if provider is None:
+            fail("say with --provider whose service that is", MISUSED)
+        check_theirs(theirs)
 
     async def work(connection: Connection) -> ServiceId:
         async with connection.transaction():
             with _words_of_a_service():
                 saved = await catalogue.add(connection, service, actor=ACTOR, now=now())
-            await rows.route_to(connection, [saved], provider)
-            await sync.follow(connection, [saved], now())
+            await providers.route_new(connection, saved, provider, theirs, actor=ACTOR, now=now())
             return saved
 
     saved = with_database(configured(data), work)

@@ -163,18 +163,6 @@ async def route_all(connection: Connection, services: Sequence[ServiceId], provi
     await connection.execute(_ROUTES, [provider, list(services)])
 
 
-_ROUTE: Final = """
-insert into route (service_id, position, provider_id, provider_service)
-select service, 0, p.id, service::text from unnest(%s::bigint[]) as service, provider p where p.name = %s
-on conflict do nothing
-"""
-
-
-async def route_to(connection: Connection, services: Sequence[ServiceId], provider: str) -> None:
-    """Has a provider, by its name, fulfil services under their own numbers; without such a provider none does."""
-    await connection.execute(_ROUTE, [list(services), provider])
-
-
 _ROUTED: Final = """
 select r.service_id from route r join provider p on p.id = r.provider_id where lower(p.name) = lower(%s)
 """
