@@ -9,9 +9,10 @@ from msgspec import structs
 from tests.panel import DEFAULT, DRIP, balance, books, broken, fetch, until
 from tests.works import TIMEOUT_S, Works, state
 
-from opensmm.actions import interventions
+from opensmm.actions import catalogue, interventions
 from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
 from opensmm.actions.interventions import By
+from opensmm.base.ids import ServiceId
 from opensmm.domain.dispatch import Accepted, Declined, NotSent
 from opensmm.providers.limits import Slots
 from opensmm.store import catalogue as rows
@@ -173,7 +174,7 @@ async def test_a_refused_order_goes_to_the_next_provider_and_no_further(api, ann
 
 async def test_a_refused_order_is_held_where_the_operator_wants_to_look(api, ann, stocked, lied_to):
     works, liar = lied_to
-    await stocked.execute("update service set hold_when_refused = true where id = %s", [DEFAULT])
+    await catalogue.edit(stocked, ServiceId(DEFAULT), {"hold_when_refused": True}, actor="test", now=works.clock())
     liar.answers["add"] = REFUSAL
     order = await api.add(ann.key)
     await works.send()

@@ -13,6 +13,7 @@ from tests.works import Liar, Works, served, state
 
 from opensmm.actions import providers
 from opensmm.base.faults import Fault
+from opensmm.base.ids import ServiceId
 from opensmm.domain.dispatch import PATIENCE
 from opensmm.providers.desk import Desk
 from opensmm.store import providers as rows
@@ -246,3 +247,18 @@ async def test_an_address_that_the_setting_no_longer_allows_is_not_called(stocke
     await desk.update(await rows.providers(stocked))
     assert desk.contact(provider) is None
     await desk.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Upp", "there is no provider 'Upp'"),
+        ("Upstream", r"Upstream has numbers of its own: say which of its services fulfils it \(--their-service\)"),
+    ],
+)
+async def test_a_new_service_goes_to_no_panel_by_a_guess(stocked, name, why):
+    await add_panel(stocked, KEY)
+    before = await fetch(stocked, "select * from route order by 1, 2")
+    with pytest.raises(providers.Refused, match=why):
+        await providers.route_new(stocked, ServiceId(DEFAULT), name, None, actor="test", now=now())
+    assert before == await fetch(stocked, "select * from route order by 1, 2")

@@ -216,7 +216,8 @@ def test_a_balance_and_a_price_list_are_asked_for_and_kept(said, rows):
 def test_routes_are_added_put_first_and_removed(said, rows):
     for name in ("One", "Two", "Three"):
         add(said, name)
-    said("service", "add", "--name", "Likes", "--category", "First", "--rate", "1", "--provider", "One", *STATED)
+    said("service", "add", "--name", "Likes", "--category", "First", "--rate", "1", *STATED,
+         "--provider", "One", "--their-service", "x-1")  # fmt: skip
     assert DONE == said("route", "add", 1, "Two", "77")[0]
     code, told = said("route", "add", 1, "Three", "x-9", "--first")
     assert (DONE, ["Three", "One", "Two"]) == (code, [one["provider"] for one in told["routes"]])
@@ -227,12 +228,13 @@ def test_routes_are_added_put_first_and_removed(said, rows):
     assert DONE == said("route", "remove", 1, "One")[0]
     assert FAILED == said("route", "remove", 1, "One")[0]
     assert [(0, 2, "77"), (1, 3, "x-9")] == rows("select position, provider_id, provider_service from route order by 1")
-    assert [("route.set", "1")] * 4 == rows("select action, subject from audit where action like 'route%'")
+    assert [("route.set", "1")] * 5 == rows("select action, subject from audit where action like 'route%'")
 
 
 def test_routes_by_cost_follow_the_price_lists(said, rows):
     add(said, "Dear", URL, "--exchange-rate", "2")
-    said("service", "add", "--name", "Likes", "--category", "First", "--rate", "1", "--provider", "Dear", *STATED)
+    said("service", "add", "--name", "Likes", "--category", "First", "--rate", "1", *STATED,
+         "--provider", "Dear", "--their-service", "7")  # fmt: skip
     answers = {"services": [{**LINE, "rate": "0.80"}]}
     with upstream(answers) as (url, _):
         add(said, "Cheap", url)
@@ -240,7 +242,6 @@ def test_routes_by_cost_follow_the_price_lists(said, rows):
         code, told = said("route", "add", 1, "Cheap", "7", "--by-cost")
         assert (DONE, ["Cheap", "Dear"]) == (code, [one["provider"] for one in told["routes"]])
         said("provider", "edit", "Dear", "--url", url, "--name", "Dear")
-        rows("update route set provider_service = '7' where provider_id = 1 returning 1")
         answers["services"] = [{**LINE, "rate": "0.39"}]
         assert [] == said("provider", "services", "Dear")[1]["reordered"][1:]
     assert [(1,), (2,)] == rows("select provider_id from route order by position")

@@ -126,8 +126,6 @@ async def furnish(owner: Connection, world: World) -> None:
         await owner.execute(provider, [at, f"P{at}", "sandbox", "sandbox:", "USD", rate])
     await catalogue_rows.save_services(owner, SERVICES)
     for service, sale in SALES.items():
-        holds = "update service set hold_when_refused = %s where id = %s"
-        await owner.execute(holds, [sale.hold_when_refused, service])
         for position, route in enumerate(sale.routes):
             insert = "insert into route (service_id, position, provider_id, provider_service) values (%s, %s, %s, %s)"
             await owner.execute(insert, [service, position, *route])

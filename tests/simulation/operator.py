@@ -16,7 +16,7 @@ from tests.simulation.twin.tables import DeliveryRow
 
 from opensmm.actions import accounts, dispatch, interventions
 from opensmm.actions.interventions import By
-from opensmm.base.ids import CustomerId, OrderId, ProviderId
+from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.asks import NO_DETAILS
 from opensmm.domain.catalogue import ServiceType
@@ -155,7 +155,7 @@ class Operator:
 
     def _claim(self, row: DeliveryRow) -> Claim:
         store = self._world.store
-        order, sale = store.orders[row.order], store.sales[row.service]
+        order, service = store.orders[row.order], store.catalogue.services[ServiceId(row.service)]
         attempt = store.attempts[row.order, row.run, row.attempt]
         return Claim(
             order=OrderId(row.order),
@@ -169,8 +169,8 @@ class Operator:
             quantity=row.quantity,
             details=NO_DETAILS,
             route=row.route,
-            routes=len(sale.routes),
-            hold_when_refused=sale.hold_when_refused,
+            routes=len(store.sales[row.service].routes),
+            hold_when_refused=service.hold_when_refused,
             runs=order.runs,
             interval_min=order.interval_min,
             due=self._world.now,

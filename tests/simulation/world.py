@@ -59,19 +59,19 @@ SERVICES = (
     _service(people.PLAIN, "0.90", refill=True, cancel=True),
     _service(people.PACKAGE, "0.12345", cancel=True),
     _service(people.DRIP, "0.33333", refill=True, cancel=True, dripfeed=True),
-    _service(people.ONE_PER_LINK, "0.00777", cancel=True, one_active_per_link=True),
+    _service(people.ONE_PER_LINK, "0.00777", cancel=True, one_active_per_link=True, hold_when_refused=True),
     _service(people.FREE, "0", free=True, cancel=True),
     _service(people.DEAR, "20.5", cancel=True, refill=True, refill_wait_h=1),
     _service(people.UNROUTED, "0.5"),
 )
 SALES = {
-    people.PLAIN: Sale(((1, "11"), (2, "21")), False),
-    people.PACKAGE: Sale(((1, "12"),), False),
-    people.DRIP: Sale(((2, "23"), (1, "13")), False),
-    people.ONE_PER_LINK: Sale(((1, "14"),), True),
-    people.FREE: Sale(((2, "25"),), False),
-    people.DEAR: Sale(((1, "16"), (2, "26")), False),
-    people.UNROUTED: Sale((), False),
+    people.PLAIN: Sale(((1, "11"), (2, "21"))),
+    people.PACKAGE: Sale(((1, "12"),)),
+    people.DRIP: Sale(((2, "23"), (1, "13"))),
+    people.ONE_PER_LINK: Sale(((1, "14"),)),
+    people.FREE: Sale(((2, "25"),)),
+    people.DEAR: Sale(((1, "16"), (2, "26"))),
+    people.UNROUTED: Sale(()),
 }
 CATALOGUE = Catalogue(
     1,

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import structs
 
+from opensmm.actions.accounts import Taken, Unknown
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
 from opensmm.domain import sale
@@ -21,6 +22,10 @@ NAMED: Final = 5
 
 class NotSellable(Fault):
     """A service was to be on sale that may not be; the text says which and why."""
+
+
+class Senseless(Fault):
+    """A service that no panel can have; the text says why."""
 
 
 class Shelf:
@@ -51,6 +56,41 @@ async def save_services(
     async with connection.transaction():
         saved = await _save(connection, services)
         await audit.note(connection, actor, "service.save", [str(service) for service in saved], now)
+    return saved
+
+
+async def add(connection: Connection, service: Service, *, actor: str, now: datetime) -> ServiceId:
+    """A new service, under its own number or, 0, the next one.
+
+    Raises Taken, Senseless or NotSellable, with nothing written.
+    """
+    async with connection.transaction():
+        await catalogue.hold(connection)
+        if service.id and await catalogue.services(connection, [service.id]):
+            raise Taken(f"there is a service {service.id} already")
+        return await _save_one(connection, service, actor, now)
+
+
+async def edit(
+    connection: Connection, which: ServiceId, changes: Mapping[str, object], *, actor: str, now: datetime
+) -> None:
+    """Changes fields of a service as it is when everybody else's edits are done: none of theirs is lost.
+
+    Raises Unknown, Senseless or NotSellable, with nothing written.
+    """
+    async with connection.transaction():
+        await catalogue.hold(connection)
+        known = await catalogue.services(connection, [which])
+        if not known:
+            raise Unknown(f"there is no service {which}")
+        await _save_one(connection, structs.replace(known[0], **changes), actor, now)
+
+
+async def _save_one(connection: Connection, service: Service, actor: str, now: datetime) -> ServiceId:
+    fault = sale.fault(service)
+    if fault:
+        raise Senseless(fault)
+    (saved,) = await save_services(connection, [service], actor=actor, now=now)
     return saved
 
 

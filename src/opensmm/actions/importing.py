@@ -27,7 +27,11 @@ async def plan_import(
     terms: Terms,
     wanted: Callable[[Offer], bool],
 ) -> Plan:
-    """What importing the wanted lines of a whole price list would change here."""
+    """What importing the wanted lines of a whole price list would change here.
+
+    Nobody edits the price list until the caller's transaction ends: writing the plan undoes nobody's edit.
+    """
+    await services.hold(connection)
     known = (await services.refresh(connection, None)).services
     routed: dict[str, list[Service]] = {}
     only_here: list[ServiceId] = []

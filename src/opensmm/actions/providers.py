@@ -72,6 +72,29 @@ def _said(row: ProviderRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in told}
 
 
+async def route_new(
+    connection: Connection, service: ServiceId, provider: str | None, theirs: str | None, *, actor: str, now: datetime
+) -> None:
+    """Has a provider, by its name or id, fulfil a service that nobody fulfils yet, inside the caller's transaction.
+
+    None: the sandbox where the panel has one, otherwise nobody. ``theirs`` is the provider's own id of the service;
+    sandbox and staff call it by ours. Raises Refused where there is no such provider, or a panel's id is not told.
+    """
+    row = await _first_sandbox(connection) if provider is None else await rows.named(connection, provider)
+    if row is None:
+        if provider is not None:
+            raise Refused(f"there is no provider {provider!r}")
+        return
+    if theirs is None and row.kind == "panel":
+        raise Refused(f"{row.name} has numbers of its own: say which of its services fulfils it (--their-service)")
+    route = RouteTo(row.id, str(service) if theirs is None else theirs)
+    await set_routes(connection, service, [route], by_cost=False, actor=actor, now=now)
+
+
+async def _first_sandbox(connection: Connection) -> ProviderRow | None:
+    return next((row for row in await rows.providers(connection) if row.kind == "sandbox"), None)
+
+
 async def set_routes(
     connection: Connection,
     service: ServiceId,

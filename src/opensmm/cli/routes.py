@@ -39,8 +39,7 @@ def add(
     json: Json = False,
 ) -> None:
     """Have one more provider fulfil a service: it is asked when those before it have refused, which must be proved."""
-    if not (theirs.isascii() and theirs.isprintable() and 0 < len(theirs) <= MAX_ID_CHARS):
-        fail(f"a service of theirs is named by 1 to {MAX_ID_CHARS} visible ASCII characters", MISUSED)
+    check_theirs(theirs)
 
     def change(routes: list[RouteTo], row: ProviderRow) -> list[RouteTo]:
         wanted = RouteTo(row.id, theirs)
@@ -49,6 +48,11 @@ def add(
         return [wanted, *routes] if first else [*routes, wanted]
 
     _answer(service, _changed(configured(data), service, provider, change, by_cost), json=json)
+
+
+def check_theirs(theirs: str) -> None:
+    if not (theirs.isascii() and theirs.isprintable() and 0 < len(theirs) <= MAX_ID_CHARS):
+        fail(f"a service of theirs is named by 1 to {MAX_ID_CHARS} visible ASCII characters", MISUSED)
 
 
 @route_verbs.command("remove")

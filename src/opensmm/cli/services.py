@@ -1,15 +1,18 @@
 """``service``: the price list from the command line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from msgspec import structs
 from rich.table import Table
 
-from opensmm.actions import catalogue, sync
+from opensmm.actions import catalogue, providers
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.cli.routes import check_theirs
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
@@ -19,6 +22,8 @@ service_verbs: Final = typer.Typer(help="The price list.", no_args_is_help=True)
 MOST_QUANTITY: Final = 10**12
 """With a thousand runs still a number that the database counts in."""
 RATES_BELOW: Final = 10**9
+MOST_WAIT_H: Final = 876_000
+"""A hundred years."""
 
 Rate = Annotated[str | None, typer.Option("--rate", help="Per 1000, or for a package; kept as typed, such as 0.90.")]
 Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.", min=0, max=MOST_QUANTITY)]
@@ -30,6 +35,32 @@ OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale")]
 Refill = Annotated[bool | None, typer.Option("--refill/--no-refill")]
 Cancel = Annotated[bool | None, typer.Option("--cancel/--no-cancel")]
 DripFeed = Annotated[bool | None, typer.Option("--dripfeed/--no-dripfeed")]
+Free = Annotated[
+    bool | None,
+    typer.Option("--free/--not-free", help="Sold whatever it costs you; its rate may be 0, and stays yours."),
+]
+OnePerLink = Annotated[
+    bool | None,
+    typer.Option("--one-active-per-link/--many-per-link", help="Whether a link of a customer's waits for its order."),
+]
+RefillWait = Annotated[
+    int | None,
+    typer.Option("--refill-wait-hours", help="Between an end or a refill and the next refill.", min=0, max=MOST_WAIT_H),
+]
+HoldRefused = Annotated[
+    bool | None,
+    typer.Option(
+        "--hold-when-refused/--cancel-when-refused", help="What becomes of an order that every provider refused."
+    ),
+]
+Provider = Annotated[
+    str | None,
+    typer.Option("--provider", help="Who fulfils it, by name or id; else the sandbox where there is one, or nobody."),
+]
+Theirs = Annotated[
+    str | None,
+    typer.Option("--their-service", metavar="ID", help="The provider's own id of it; a panel's must be told."),
+]
 
 
 @service_verbs.command("list")
@@ -83,31 +114,36 @@ def add(
     refill: Refill = False,
     cancel: Cancel = False,
     dripfeed: DripFeed = False,
+    free: Free = False,
+    one_per_link: OnePerLink = False,
+    wait_h: RefillWait = 0,
+    hold_refused: HoldRefused = False,
     method: Method = None,
     on_sale: OnSale = True,
     service_id: Annotated[int, typer.Option("--id", help="Its number, where it is to keep one.", min=0)] = 0,
-    provider: Annotated[str, typer.Option("--provider", help="The provider that fulfils it.")] = "Sandbox",
+    provider: Provider = None,
+    theirs: Theirs = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Put a service on the price list; on sale it may be once it says with --method how it is delivered."""
     service = Service(
-        id=ServiceId(service_id), name=name, type=kind, category=category, rate=read_rate(rate), min=least, max=most,
-        refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed),
+        id=ServiceId(service_id), name=name, type=kind, category=category, rate=read_rate(rate, zero=True),
+        min=least, max=most, refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed), free=bool(free),
+        refill_wait_h=wait_h or 0, one_active_per_link=bool(one_per_link), hold_when_refused=bool(hold_refused),
         on_sale=bool(on_sale), delivery_method=method or DeliveryMethod.UNDISCLOSED,
     )  # fmt: skip
+    if theirs is not None:
+        if provider is None:
+            fail("say with --provider whose service that is", MISUSED)
+        check_theirs(theirs)
 
-    _check_range(service)
-
-    async def work(connection: Connection) -> int:
+    async def work(connection: Connection) -> ServiceId:
         async with connection.transaction():
-            known = await rows.refresh(connection, None)
-            if service.id in known.services:
-                fail(f"there is a service {service.id} already; see `service edit`")
-            saved = await catalogue.save_services(connection, [service], actor=ACTOR, now=now())
-            await rows.route_to(connection, saved, provider)
-            await sync.follow(connection, saved, now())
-            return saved[0]
+            with _words_of_a_service():
+                saved = await catalogue.add(connection, service, actor=ACTOR, now=now())
+            await providers.route_new(connection, saved, provider, theirs, actor=ACTOR, now=now())
+            return saved
 
     saved = with_database(configured(data), work)
     answer({"id": saved}, f"service {saved} is on the price list", json=json)
@@ -124,6 +160,10 @@ def edit(
     refill: Refill = None,
     cancel: Cancel = None,
     dripfeed: DripFeed = None,
+    free: Free = None,
+    one_per_link: OnePerLink = None,
+    wait_h: RefillWait = None,
+    hold_refused: HoldRefused = None,
     method: Method = None,
     on_sale: OnSale = None,
     data: Data = None,
@@ -131,39 +171,37 @@ def edit(
 ) -> None:
     """Change a service. Orders placed before keep what they were sold at; the API shows it within a second."""
     wanted = {
-        "name": name, "category": category, "rate": None if rate is None else read_rate(rate),
-        "min": least, "max": most, "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "on_sale": on_sale,
-        "delivery_method": method,
+        "name": name, "category": category, "rate": None if rate is None else read_rate(rate, zero=True),
+        "min": least, "max": most, "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "free": free,
+        "one_active_per_link": one_per_link, "refill_wait_h": wait_h, "hold_when_refused": hold_refused,
+        "on_sale": on_sale, "delivery_method": method,
     }  # fmt: skip
-    changes: dict[str, Any] = {field: value for field, value in wanted.items() if value is not None}
+    changes = {field: value for field, value in wanted.items() if value is not None}
     if not changes:
         fail("say what to change", MISUSED)
 
-    async def work(connection: Connection) -> bool:
-        async with connection.transaction():
-            known = (await rows.refresh(connection, None)).services.get(ServiceId(service))
-            if known is None:
-                return False
-            changed = structs.replace(known, **changes)
-            _check_range(changed)
-            await catalogue.save_services(connection, [changed], actor=ACTOR, now=now())
-            return True
+    async def work(connection: Connection) -> None:
+        with _words_of_a_service():
+            await catalogue.edit(connection, ServiceId(service), changes, actor=ACTOR, now=now())
 
-    if not with_database(configured(data), work):
-        fail(f"there is no service {service}", FAILED)
+    with_database(configured(data), work)
     answer({"id": service, "changed": sorted(changes)}, f"service {service}: {', '.join(sorted(changes))}", json=json)
 
 
-def _check_range(service: Service) -> None:
-    if service.max < service.min:
-        fail("the largest quantity is below the smallest", MISUSED)
+@contextmanager
+def _words_of_a_service() -> Iterator[None]:
+    """What makes no sense beside what the service has is misuse, like what makes none by itself."""
+    try:
+        yield
+    except catalogue.Senseless as error:
+        fail(str(error), MISUSED)
 
 
-def read_rate(text: str) -> Decimal:
+def read_rate(text: str, *, zero: bool = False) -> Decimal:
     try:
         rate = Decimal(text)
     except InvalidOperation:
         fail(f"{text!r} is not a rate", MISUSED)
-    if not rate.is_finite() or not 0 < rate < RATES_BELOW:
+    if not rate.is_finite() or not 0 <= rate < RATES_BELOW or not (rate or zero):
         fail(f"a rate is above 0 and below {RATES_BELOW}", MISUSED)
     return rate

@@ -126,6 +126,7 @@ class Service(Struct, frozen=True):
     ``cost`` is what that costs at its cheapest provider, in the panel's currency, None where nobody knows; it and
     ``halted`` follow from the providers' price lists, and are not the operator's to edit.
     ``refill_days``: a refill may be asked for within so many days of completion; None: for ever.
+    ``hold_when_refused``: an order that no provider took waits for the operator, and is not paid back.
     """
 
     id: ServiceId
@@ -150,6 +151,7 @@ class Service(Struct, frozen=True):
     halted: Halt | None = None
     refill_days: int | None = None
     refill_mode: RefillMode = RefillMode.PROVIDER
+    hold_when_refused: bool = False
 
     @property
     def disclosed(self) -> bool:

@@ -1,4 +1,5 @@
-"""What may be put on sale: a service that says how it is delivered, and that the policy does not prohibit."""
+"""What a service may be like, and what may be put on sale: a service that says how it is delivered, and that the policy
+does not prohibit."""
 
 from collections.abc import Iterable
 
@@ -21,6 +22,15 @@ class NotForSale(Struct, frozen=True):
             return f"{named} does not say how it is delivered (undisclosed)"
         reason = f" ({self.rule.reason})" if self.rule.reason else ""
         return f"{named} is prohibited by rule {self.rule.id}, {self.rule.value!r}{reason}"
+
+
+def fault(service: Service) -> str:
+    """Why no service may be like this, on sale or not; empty where it may."""
+    if service.max < service.min:
+        return "the largest quantity is below the smallest"
+    if not service.rate and not service.free:
+        return "a rate of 0 is for a service that is marked free"
+    return ""
 
 
 def check(services: Iterable[Service], policy: Policy) -> list[NotForSale]:

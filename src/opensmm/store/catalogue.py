@@ -16,7 +16,7 @@ _VERSION: Final = "select catalogue_version, currency, below_cost from panel"
 _COLUMNS: Final = """
 select s.id, s.name, s.type, c.name, s.rate, s.min, s.max, s.refill, s.cancel, s.dripfeed, s.free, s.description,
        s.average_time_min, s.refill_wait_h, s.one_active_per_link, s.on_sale, s.position,
-       s.delivery_method, s.cost, s.halted, s.refill_days, s.refill_mode
+       s.delivery_method, s.cost, s.halted, s.refill_days, s.refill_mode, s.hold_when_refused
 from service s join category c on c.id = s.category_id
 """
 _SERVICES: Final = f"{_COLUMNS} where s.version > %s"
@@ -71,9 +71,10 @@ async def services(connection: Connection, wanted: Sequence[ServiceId]) -> list[
 
 
 def _service(row: TupleRow) -> Service:
-    *plain, method, cost, halted, days, mode = row[3:]
+    *plain, method, cost, halted, days, mode, holds = row[3:]
     halt = None if halted is None else Halt(halted)
-    return Service(*(*row[:2], ServiceType(row[2]), *plain, DeliveryMethod(method), cost, halt, days, RefillMode(mode)))
+    last = DeliveryMethod(method), cost, halt, days, RefillMode(mode), holds
+    return Service(*(*row[:2], ServiceType(row[2]), *plain, *last))
 
 
 _BUMP: Final = "update panel set catalogue_version = catalogue_version + 1 returning catalogue_version"
@@ -102,17 +103,17 @@ insert into category (name, position) select name, ord from wanted order by ord 
 _SAVE: Final = """
 insert into service (id, name, type, category_id, rate, min, max, refill, cancel, dripfeed, free, description,
                      average_time_min, refill_wait_h, one_active_per_link, on_sale, position, delivery_method,
-                     refill_days, refill_mode, version)
+                     refill_days, refill_mode, hold_when_refused, version)
 select case when r.id > 0 then r.id
             else (select coalesce(max(id), 0) from service)
                  + row_number() over (partition by r.id = 0 order by r.position, r.name) end,
        r.name, r.type, c.id, r.rate, r.min, r.max, r.refill,
        r.cancel, r.dripfeed, r.free, r.description, r.average_time_min, r.refill_wait_h, r.one_active_per_link,
-       r.on_sale, r.position, r.delivery_method, r.refill_days, r.refill_mode, %s
+       r.on_sale, r.position, r.delivery_method, r.refill_days, r.refill_mode, r.hold_when_refused, %s
 from jsonb_to_recordset(%s::jsonb) as r (id bigint, name text, type text, category text, rate numeric, min bigint,
      max bigint, refill bool, cancel bool, dripfeed bool, free bool, description text, average_time_min int,
      refill_wait_h int, one_active_per_link bool, on_sale bool, position int, delivery_method text,
-     refill_days int, refill_mode text)
+     refill_days int, refill_mode text, hold_when_refused bool)
 join category c on c.name = r.category
 order by 1
 on conflict (id) do update set name = excluded.name, type = excluded.type, category_id = excluded.category_id,
@@ -121,7 +122,7 @@ on conflict (id) do update set name = excluded.name, type = excluded.type, categ
   average_time_min = excluded.average_time_min, refill_wait_h = excluded.refill_wait_h,
   one_active_per_link = excluded.one_active_per_link, on_sale = excluded.on_sale, position = excluded.position,
   delivery_method = excluded.delivery_method, refill_days = excluded.refill_days,
-  refill_mode = excluded.refill_mode, version = excluded.version
+  refill_mode = excluded.refill_mode, hold_when_refused = excluded.hold_when_refused, version = excluded.version
 returning id
 """
 
@@ -160,18 +161,6 @@ select service, 0, %s, service::text from unnest(%s::bigint[]) as service on con
 async def route_all(connection: Connection, services: Sequence[ServiceId], provider: ProviderId) -> None:
     """Has a provider fulfil services under their own numbers."""
     await connection.execute(_ROUTES, [provider, list(services)])
-
-
-_ROUTE: Final = """
-insert into route (service_id, position, provider_id, provider_service)
-select service, 0, p.id, service::text from unnest(%s::bigint[]) as service, provider p where p.name = %s
-on conflict do nothing
-"""
-
-
-async def route_to(connection: Connection, services: Sequence[ServiceId], provider: str) -> None:
-    """Has a provider, by its name, fulfil services under their own numbers; without such a provider none does."""
-    await connection.execute(_ROUTE, [list(services), provider])
 
 
 _ROUTED: Final = """

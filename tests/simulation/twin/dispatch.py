@@ -92,7 +92,7 @@ def _claim(
     provider, provider_service = store.sales[row.service].routes[at]
     attempt = AttemptRow(row.order, row.run, row.attempt, provider, provider_service, row.fence, now)
     store.insert(store.attempts, (row.order, row.run, row.attempt), attempt)
-    order, sale = store.orders[row.order], store.sales[row.service]
+    order, service = store.orders[row.order], store.catalogue.services[ServiceId(row.service)]
     assert was_due is not None
     return Claim(
         order=OrderId(row.order),
@@ -101,13 +101,13 @@ def _claim(
         fence=row.fence,
         provider=ProviderId(provider),
         provider_service=provider_service,
-        service_type=store.catalogue.services[ServiceId(row.service)].type,
+        service_type=service.type,
         link=order.link,
         quantity=row.quantity,
         details=NO_DETAILS,
         route=row.route,
-        routes=len(sale.routes),
-        hold_when_refused=sale.hold_when_refused,
+        routes=len(store.sales[row.service].routes),
+        hold_when_refused=service.hold_when_refused,
         runs=order.runs,
         interval_min=order.interval_min,
         due=was_due,

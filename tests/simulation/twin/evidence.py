@@ -10,7 +10,7 @@ import msgspec
 from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import AttemptRow, DeliveryRow, EvidenceRow, Store
 
-from opensmm.base.ids import OrderId, ProviderId
+from opensmm.base.ids import OrderId, ProviderId, ServiceId
 from opensmm.domain.bills import Bill
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import AttemptKey, Neighbour, Suspect
@@ -73,7 +73,6 @@ def _open(store: Store, attempt: AttemptRow, row: DeliveryRow, closed_by: dateti
     closed = _closed(attempt, row)
     settling = row.state == attempt.outcome == "unsure" and closed <= closed_by
     details = json.dumps([attempt.provider_service, store.orders[row.order].link, None])
-    sale = store.sales[row.service]
     return Open(
         Suspect(
             _key(row), attempt.sent, closed, row.quantity, (row.quantity, details), settling, attempt.provider_service
@@ -82,8 +81,8 @@ def _open(store: Store, attempt: AttemptRow, row: DeliveryRow, closed_by: dateti
         DeliveryState(row.state),
         row.fence,
         row.route,
-        len(sale.routes),
-        sale.hold_when_refused,
+        len(store.sales[row.service].routes),
+        store.catalogue.services[ServiceId(row.service)].hold_when_refused,
         _not_bought(store, row, attempt.provider),
         attempt.answer,
     )

@@ -125,10 +125,9 @@ class ProviderRow(Struct):
 
 
 class Sale(Struct):
-    """What a service's row says beside the price list: where it is sent, and what happens where nobody takes it."""
+    """What is kept of a service beside the price list: where it is sent."""
 
     routes: Sequence[tuple[int, str]]
-    hold_when_refused: bool
 
 
 class Change(Struct, frozen=True):

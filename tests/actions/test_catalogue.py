@@ -1,0 +1,99 @@
+"""Edits of the price list at the same moment: none is lost, whoever begins first."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from msgspec import structs
+from tests.panel import DEFAULT, fetch, now, service, until
+
+from opensmm.actions import catalogue, importing
+from opensmm.actions.accounts import Taken, Unknown
+from opensmm.actions.catalogue import Senseless
+from opensmm.base.ids import ProviderId, ServiceId
+from opensmm.domain.catalogue import Service, ServiceType
+from opensmm.domain.importing import Terms
+from opensmm.domain.offers import Offer, RouteTo
+from opensmm.store import catalogue as rows
+from opensmm.store import offers
+from opensmm.store.connection import connect
+
+WAITING = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+NEW = 99
+
+
+async def edit(connection, **changes):
+    await catalogue.edit(connection, ServiceId(DEFAULT), changes, actor="test", now=now())
+
+
+async def add(connection, wanted):
+    return await catalogue.add(connection, wanted, actor="test", now=now())
+
+
+async def stands(connection) -> Service:
+    (one,) = await rows.services(connection, [ServiceId(DEFAULT)])
+    return one
+
+
+@pytest.fixture
+async def other(database):
+    """One more who edits, over a connection of their own."""
+    async with await connect(database.app_url) as connection:
+        yield connection
+
+
+async def begun(connection, task):
+    """Until what the task does waits for the transaction of the connection, or is done without waiting for it."""
+
+    async def waits() -> bool:
+        return task.done() or bool(await fetch(connection, WAITING))
+
+    await until(waits)
+    return task
+
+
+async def test_an_edit_that_begins_before_another_is_kept_loses_nothing_of_it(stocked, other):
+    before = await stands(stocked)
+    async with stocked.transaction():
+        await edit(stocked, rate=Decimal("1.50"))
+        second = await begun(stocked, asyncio.create_task(edit(other, name="Mine")))
+    await second
+    assert structs.replace(before, rate=Decimal("1.50"), name="Mine") == await stands(stocked)
+
+
+async def test_an_edit_during_an_import_is_kept_beside_what_the_list_told(stocked, other):
+    provider = ProviderId(await rows.save_provider(stocked, "Up", "panel", "https://panel.example", "USD"))
+    await offers.set_routes(stocked, {ServiceId(DEFAULT): [RouteTo(provider, "7")]})
+    before, offer = await stands(stocked), Offer("7", "Theirs", "A", ServiceType.DEFAULT, Decimal("0.5"), 20, 30)
+    async with stocked.transaction():
+        plan = await importing.plan_import(stocked, provider, [offer], Terms(Decimal(1)), lambda _: True)
+        second = await begun(stocked, asyncio.create_task(edit(other, free=True, one_active_per_link=True)))
+        await importing.write_import(
+            stocked, provider, plan, reprice=False, actor="test", now=now(), wrote=lambda count: None
+        )
+    await second
+    assert structs.replace(before, min=20, max=30, free=True, one_active_per_link=True) == await stands(stocked)
+
+
+async def test_of_two_who_add_a_service_under_one_number_the_second_is_refused(stocked, other):
+    async with stocked.transaction():
+        assert NEW == await add(stocked, service(NEW, name="First"))
+        second = await begun(stocked, asyncio.create_task(add(other, service(NEW, name="Second"))))
+    with pytest.raises(Taken, match=f"there is a service {NEW} already"):
+        await second
+    assert [("First",)] == await fetch(stocked, "select name from service where id = %s", NEW)
+
+
+@pytest.mark.parametrize(
+    ("which", "changes", "why"),
+    [
+        (NEW, {"name": "Mine"}, (Unknown, f"there is no service {NEW}")),
+        (DEFAULT, {"min": 10_001}, (Senseless, "the largest quantity is below the smallest")),
+        (DEFAULT, {"rate": Decimal(0)}, (Senseless, "a rate of 0 is for a service that is marked free")),
+    ],
+)
+async def test_an_edit_that_makes_no_sense_changes_nothing(stocked, which, changes, why):
+    before = await rows.refresh(stocked, None), await fetch(stocked, "select count(*) from audit")
+    with pytest.raises(why[0], match=why[1]):
+        await catalogue.edit(stocked, ServiceId(which), changes, actor="test", now=now())
+    assert before == (await rows.refresh(stocked, None), await fetch(stocked, "select count(*) from audit"))

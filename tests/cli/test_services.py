@@ -1,0 +1,118 @@
+"""``service add`` and ``edit``: what may be set of a service, and who fulfils a new one."""
+
+import pytest
+from tests.cli.test_providers import DONE, FAILED, LINE, MISUSED, STATED, add, rows, said, upstream
+
+__all__ = ["rows", "said"]  # fixtures
+
+WORDS = ("service", "add", "--name", "Likes", "--category", "First", "--rate", "1", *STATED)
+SET = ("--free", "--one-active-per-link", "--refill-wait-hours", 12, "--hold-when-refused")
+UNSET = ("--not-free", "--many-per-link", "--refill-wait-hours", 0, "--cancel-when-refused")
+FIELDS = ("free", "one_active_per_link", "refill_wait_h", "hold_when_refused")
+ROUTES = "select service_id, position, provider_id, provider_service from route order by 1, 2"
+SETTINGS = f"select {', '.join(FIELDS)} from service order by id"
+
+
+def settings(said, service=1):
+    told = said("service", "show", service)[1]
+    return tuple(told[name] for name in FIELDS)
+
+
+def everything(rows):
+    return [rows(f"select * from {table} order by 1") for table in ("service", "route", "category", "audit", "panel")]
+
+
+def test_a_service_is_plain_unless_it_is_told_otherwise(said, rows):
+    assert (DONE, {"id": 1}) == said(*WORDS)
+    assert (DONE, {"id": 2}) == said(*WORDS, *SET)
+    assert [(False, False, 0, False), (True, True, 12, True)] == rows(SETTINGS)
+    assert ((False, False, 0, False), (True, True, 12, True)) == (settings(said), settings(said, 2))
+
+
+def test_settings_of_a_service_are_edited_one_by_one_and_told(said, rows):
+    said(*WORDS)
+    for at, (name, words) in enumerate(zip(FIELDS, (SET[:1], SET[1:2], SET[2:4], SET[4:]), strict=True), 1):
+        assert (DONE, {"id": 1, "changed": [name]}) == said("service", "edit", 1, *words)
+        assert [*(True, True, 12, True)[:at], *(False, False, 0, False)[at:]] == list(settings(said))
+    assert (DONE, {"id": 1, "changed": sorted(FIELDS)}) == said("service", "edit", 1, *UNSET)
+    assert (False, False, 0, False) == settings(said)
+    assert MISUSED == said("service", "edit", 1, "--refill-wait-hours", -1)[0]
+
+
+def test_a_rate_of_0_is_for_what_is_marked_free(said, rows):
+    said(*WORDS)
+    before = everything(rows)
+    assert MISUSED == said("service", "edit", 1, "--rate", 0)[0]
+    assert MISUSED == said(*WORDS, "--rate", 0)[0]
+    assert MISUSED == said(*WORDS, "--rate", -1, "--free")[0]
+    assert before == everything(rows)
+    assert DONE == said("service", "edit", 1, "--rate", 0, "--free")[0]
+    assert MISUSED == said("service", "edit", 1, "--not-free")[0]
+    assert [("0", True)] == rows("select rate::text, free from service")
+    assert DONE == said("service", "edit", 1, "--not-free", "--rate", "0.5")[0]
+
+
+def test_imports_and_price_lists_that_are_followed_leave_the_settings_alone(said, rows):
+    answers = {"services": [LINE]}
+    with upstream(answers) as (url, _):
+        add(said, "Up", url)
+        said("import-services", "Up", "--write")
+        said("service", "edit", 1, *SET)
+        for most, words in (
+            (200, ("import-services", "Up", "--write", "--reprice")),
+            (300, ("provider", "sync", "Up")),
+        ):
+            answers["services"] = [{**LINE, "max": most, "rate": "0.91"}]
+            assert DONE == said(*words)[0]
+            assert [(most,)] == rows("select max from service")
+            assert [(True, True, 12, True)] == rows(SETTINGS)
+        said("service", "refill", 1, "--days", 30, "--write")
+        said("service", "deliver", 1, "--method", "paid_ads", "--write")
+        assert [(True, True, 12, True)] == rows(SETTINGS)
+
+
+def test_a_new_service_is_fulfilled_by_the_sandbox_where_there_is_one(said, rows):
+    assert (DONE, {"id": 1}) == said(*WORDS)
+    assert [] == rows(ROUTES)
+    rows("insert into provider (name, kind, currency) values ('Play', 'sandbox', 'USD') returning 1")
+    assert (DONE, {"id": 2}) == said(*WORDS)
+    assert [(2, 0, 1, "2")] == rows(ROUTES)
+    assert [("command line", "route.set", "2", {"routes": ["1:2"], "by_cost": False})] == rows(
+        "select actor, action, subject, detail from audit where action like 'route%'"
+    )
+
+
+def test_a_panel_fulfils_a_new_service_under_its_own_number(said, rows):
+    add(said, "Up")
+    assert (DONE, {"id": 1}) == said(*WORDS, "--provider", "Up", "--their-service", "x-7")
+    assert (DONE, {"id": 2}) == said(*WORDS, "--provider", 1, "--their-service", 7341)
+    assert [(1, 0, 1, "x-7"), (2, 0, 1, "7341")] == rows(ROUTES)
+    assert [("route.set", "1", {"routes": ["1:x-7"], "by_cost": False})] == rows(
+        "select action, subject, detail from audit where action like 'route%' and subject = '1'"
+    )
+
+
+def test_the_staff_takes_a_new_service_under_our_number(said, rows):
+    said(*WORDS)
+    said("staff", "assign", 1)
+    assert (DONE, {"id": 2}) == said(*WORDS, "--provider", "Staff")
+    assert [(1, 0, 1, "1"), (2, 0, 1, "2")] == rows(ROUTES)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--provider", "Upp"), FAILED),
+        (("--provider", ""), FAILED),
+        (("--provider", "Up"), FAILED),
+        (("--provider", "Up", "--their-service", ""), MISUSED),
+        (("--provider", "Up", "--their-service", "é"), MISUSED),
+        (("--provider", "Up", "--their-service", "7" * 65), MISUSED),
+        (("--their-service", "7"), MISUSED),
+    ],
+)
+def test_a_new_service_that_would_be_fulfilled_by_nobody_named_is_refused(said, rows, words, code):
+    add(said, "Up")
+    before = everything(rows)
+    assert (code, None) == said(*WORDS, *words)
+    assert before == everything(rows)
