@@ -14,7 +14,7 @@ from opensmm.base.money import Money
 from opensmm.domain import links
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
-from opensmm.domain.orders import Draft, Habits, OrderState, draft
+from opensmm.domain.orders import MOST_NAMED, Draft, Habits, OrderState, draft
 from opensmm.domain.policy import Rule, RuleKind, compiled
 from opensmm.domain.refusals import Refusal, Refused
 
@@ -186,6 +186,12 @@ def test_what_names_a_page_or_a_person_is_no_longer_than_a_link(habits, kind, na
         text = "x" * length
         told = drafted(with_details(kind, **{name: text if name == "referring_url" else ("a", text)}), habits)
         assert refused == (told == Refused(Refusal.PARAMETER, name))
+
+
+def test_a_list_of_people_or_groups_has_an_end():
+    for count, refused in ((MOST_NAMED, False), (MOST_NAMED + 1, True)):
+        told = drafted(with_details(T.INVITES_FROM_GROUPS, groups=("a",) * count), V2)
+        assert refused == (told == Refused(Refusal.PARAMETER, "groups"))
 
 
 OWN = [

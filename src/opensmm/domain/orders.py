@@ -16,6 +16,9 @@ from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
 from opensmm.domain.catalogue import SHAPES, Catalogue, Counts, Service, Shape
 from opensmm.domain.refusals import Refusal, Refused
 
+MOST_NAMED: Final = 10_000
+"""People or groups in one order: each is held against the policy."""
+
 
 class OrderStatus(StrEnum):
     """The words a customer reads."""
@@ -127,7 +130,8 @@ def _check_places(ask: Add, shape: Shape, catalogue: Catalogue) -> Refused | Non
             return Refused(Refusal.PARAMETER, name)
     people = (("username", (details.username,)), ("usernames", details.usernames), ("groups", details.groups))
     for name, named in people:
-        if any(len(text) > links.MAX_LINK for text in named) or policy.denies_any(filter(None, named), link):
+        unfit = len(named) > MOST_NAMED or any(len(text) > links.MAX_LINK for text in named)
+        if unfit or policy.denies_any(filter(None, named), link):
             return Refused(Refusal.PARAMETER, name)
     return None
 
