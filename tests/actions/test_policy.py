@@ -22,7 +22,7 @@ from tests.panel import (
 
 from opensmm.actions import catalogue, policy
 from opensmm.actions.catalogue import NotSellable
-from opensmm.cli import price_list
+from opensmm.cli import demo_services
 from opensmm.domain.catalogue import DeliveryMethod, ServiceType
 from opensmm.domain.policy import RuleKind
 from opensmm.store import policy as rows
@@ -147,7 +147,7 @@ async def _save_elsewhere(database, one):
 
 
 async def test_the_demo_sells_nothing_that_a_new_panel_prohibits(conn):
-    services = list(price_list.services())
+    services = list(demo_services.services())
     saved = await catalogue.save_services(conn, services, actor="test", now=now())
     assert len(services) == len(saved)
     assert {DeliveryMethod.SOFTWARE_SERVICE} == {one.delivery_method for one in services}

@@ -3,6 +3,8 @@
 import pytest
 from tests.cli.test_providers import DONE, FAILED, LINE, MISUSED, STATED, add, rows, said, upstream
 
+from opensmm.cli.frame import ACTOR
+
 __all__ = ["rows", "said"]  # fixtures
 
 WORDS = ("service", "add", "--name", "Likes", "--category", "First", "--rate", "1", *STATED)
@@ -77,7 +79,7 @@ def test_a_new_service_is_fulfilled_by_the_sandbox_where_there_is_one(said, rows
     rows("insert into provider (name, kind, currency) values ('Play', 'sandbox', 'USD') returning 1")
     assert (DONE, {"id": 2}) == said(*WORDS)
     assert [(2, 0, 1, "2")] == rows(ROUTES)
-    assert [("command line", "route.set", "2", {"routes": ["1:2"], "by_cost": False})] == rows(
+    assert [(ACTOR, "route.set", "2", {"routes": ["1:2"], "by_cost": False})] == rows(
         "select actor, action, subject, detail from audit where action like 'route%'"
     )
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import structlog
 
-from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.base.money import short

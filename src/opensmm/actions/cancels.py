@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from opensmm.actions import endings
-from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain import cancels

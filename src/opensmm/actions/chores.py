@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.providers.desk import Desk
 from opensmm.store import dispatch, providers, retention, staff

@@ -14,8 +14,8 @@ import structlog
 from msgspec import structs
 
 from opensmm.actions import endings
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.lane import Lane, Rejected
-from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.faults import Unavailable
 from opensmm.base.ids import OrderId, ProviderId

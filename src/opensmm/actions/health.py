@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from msgspec import Struct, structs
 
-from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.reading import read
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId

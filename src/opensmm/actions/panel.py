@@ -6,8 +6,9 @@ from typing import Any
 from opensmm.actions import reading
 from opensmm.actions.cancels import Canceling
 from opensmm.actions.catalogue import Shelf
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.lane import Lane
-from opensmm.actions.placing import Clock, Placed, Placing, utc_now
+from opensmm.actions.placing import Placed, Placing
 from opensmm.actions.refills import Refilling, RefillStatuses
 from opensmm.base.ids import CustomerId, RefillId
 from opensmm.domain import asks

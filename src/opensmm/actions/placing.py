@@ -5,8 +5,8 @@ which it still holds, never waiting for a lock. All others are decided by the co
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -15,6 +15,7 @@ import psycopg
 
 from opensmm.actions import settling
 from opensmm.actions.catalogue import Shelf
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.lane import Lane, Rejected
 from opensmm.base.faults import Unavailable
 from opensmm.base.ids import CustomerId, OrderId
@@ -28,16 +29,11 @@ from opensmm.store import connection as db
 from opensmm.store import placing as rows
 from opensmm.store.connection import Connection, Line
 
-Clock = Callable[[], datetime]
 Placed = OrderId | Refused
 
 ORDERS_PLACED: Final[Counter[str]] = Counter()
 MONEY_PLACED: Final[Counter[str]] = Counter()
 """Orders this process has placed and what they were charged, by currency."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Placing:

@@ -10,8 +10,8 @@ import structlog
 from msgspec import Struct, structs
 
 from opensmm.actions import endings
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.lane import Rejected
-from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.progress import record, told_of
 from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, ProviderId

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 import structlog
 
 from opensmm.actions import endings
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.lane import Rejected
-from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import progress

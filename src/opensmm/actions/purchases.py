@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.store import audit

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.progress import poll_again_after

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from opensmm.actions.placing import Clock, utc_now
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.reading import read
 from opensmm.actions.writing import write
 from opensmm.base.ids import CustomerId, OrderId, RefillId

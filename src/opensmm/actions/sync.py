@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 from msgspec import Struct, structs
 
+from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.lane import Rejected
-from opensmm.actions.placing import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId

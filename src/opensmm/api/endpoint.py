@@ -71,7 +71,7 @@ class Endpoint:
         self._door = Door(panel, pepper, requests_per_second)
         self._price_lists = PriceLists(panel)
         self._reader = Reader()
-        self._chores: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connects and begins to watch catalogue and keys in use; an unreachable database is no reason to fail."""
@@ -82,12 +82,12 @@ class Endpoint:
             log.warning("started without the database", error=str(error))
         self._tells = log.is_enabled_for(logging.DEBUG)
         _leave_to_itself()
-        self._chores = [asyncio.create_task(self._watch())]
+        self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        for chore in self._chores:
-            chore.cancel()
-        await asyncio.gather(*self._chores, return_exceptions=True)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self._panel.close()
 
     async def _watch(self) -> None:

@@ -17,6 +17,7 @@ from opensmm.cli.refills import refill
 from opensmm.cli.routes import route_verbs
 from opensmm.cli.services import service_verbs
 from opensmm.cli.staff import staff_verbs
+from opensmm.cli.sync import below_cost_verbs, follow, quarantine_verbs, sync_now
 
 app: Final = typer.Typer(
     name="opensmm",
@@ -41,8 +42,12 @@ app.add_typer(price_list_verbs, name="price-list")
 app.add_typer(provider_verbs, name="provider")
 app.add_typer(route_verbs, name="route")
 app.command("import-services")(importing.import_services)
+provider_verbs.command("sync")(sync_now)
+provider_verbs.command("follow")(follow)
 service_verbs.command("deliver")(deliver)
 service_verbs.command("refill")(refill)
+service_verbs.add_typer(quarantine_verbs, name="quarantine")
+service_verbs.add_typer(below_cost_verbs, name="below-cost")
 app.add_typer(policy_verbs, name="policy")
 app.add_typer(staff_verbs, name="staff")
 app.command("topup")(customers.top_up)

@@ -16,8 +16,8 @@ from opensmm.actions import accounts, catalogue
 from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.base.money import Money, money
+from opensmm.cli.demo_services import services
 from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, fail, now
-from opensmm.cli.price_list import services
 from opensmm.cli.processes import StopSignal, watch
 from opensmm.cli.serving import Port, Stack
 from opensmm.config import Config, keep_secret

@@ -13,8 +13,8 @@ from opensmm.actions.sync import Doubtful, Taken
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
-from opensmm.cli.providers import Who, call, found, provider_verbs
-from opensmm.cli.services import read_rate, service_verbs
+from opensmm.cli.providers import Who, call, found
+from opensmm.cli.services import read_rate
 from opensmm.domain.catalogue import BelowCost
 from opensmm.domain.importing import MAX_DECIMALS
 from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
@@ -28,8 +28,6 @@ MOST_LISTED: Final = 10_000
 
 quarantine_verbs: Final = typer.Typer(help="Services whose cost moved too far to be sold unseen.", no_args_is_help=True)
 below_cost_verbs: Final = typer.Typer(help="Services that cost more than they are sold at.", no_args_is_help=True)
-service_verbs.add_typer(quarantine_verbs, name="quarantine")
-service_verbs.add_typer(below_cost_verbs, name="below-cost")
 
 Confirm = Annotated[bool, typer.Option("--confirm", help="Take a list that lacks much of what was there.")]
 Percent = Annotated[str | None, typer.Option("--margin", metavar="PERCENT", help="On top of costs, such as 25.")]
@@ -45,7 +43,6 @@ def percent(text: str) -> Decimal:
     return amount
 
 
-@provider_verbs.command("sync")
 def sync_now(
     provider: Who,
     confirm: Confirm = False,
@@ -73,7 +70,6 @@ def sync_now(
     answer(said, "\n".join(lines), json=json)
 
 
-@provider_verbs.command("follow")
 def follow(
     provider: Who,
     every_min: Annotated[
