@@ -1,21 +1,14 @@
 """The core gate: a million events of bad customers, lying providers and dying workers, and every check after each."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from tests.simulation import coverage, finding
-from tests.simulation.__main__ import hunt, main, outcomes
+from tests.simulation.__main__ import hunt, kept_seeds, main, outcomes
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.world import World
 
 SEEDS, EVENTS = range(100), 10_000
-
-
-def kept_seeds():
-    lines = Path(__file__).with_name("seeds.txt").read_text().splitlines()
-    told = [line.split(maxsplit=2) for line in lines if not line.startswith("#")]
-    return [(int(seed), int(events), what) for seed, events, what in told]
 
 
 def test_a_million_events_break_nothing_and_meet_every_fault_in_every_state():

@@ -12,7 +12,10 @@ IMPORTED_KEY_CHARS: Final = (32, 64)
 
 
 class Caller(Struct, frozen=True):
-    """A live key. ``addresses`` empty: from anywhere. ``title_case``: v1 answers in v2's status words."""
+    """A live key. ``addresses`` empty: from anywhere. ``title_case``: v1 answers in v2's status words.
+
+    ``stamp`` is another when anything of it is, but for who it is.
+    """
 
     customer: CustomerId
     key: KeyId
@@ -20,6 +23,7 @@ class Caller(Struct, frozen=True):
     suspended: bool = False
     title_case: bool = False
     addresses: tuple[str, ...] = ()
+    stamp: int = 0
 
 
 def digest(pepper: bytes, key: str) -> bytes:
