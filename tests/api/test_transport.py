@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from collections import Counter
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.actions.panel import Panel
 from opensmm.api.body import MAX_BODY, MAX_DISCARDED
 from opensmm.api.endpoint import Endpoint
+from opensmm.api.keys import LOOK_UPS_AT_ONCE
 from opensmm.domain.catalogue import ServiceType
 
 FORM = "application/x-www-form-urlencoded"
@@ -79,6 +81,15 @@ async def test_a_bearer_token_stands_in_for_a_missing_key(api, ann, bearer):
     assert BALANCE == answer.said
     other = await api.call(body=b"action=balance&key=wrong", headers={"Authorization": bearer.format(ann.key)})
     assert NO_KEY["v2"] == other.said
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "null", "undefined"])
+async def test_a_header_stands_in_for_a_parameter_that_says_nothing(api, ann, nothing):
+    bearer = {"Authorization": f"Bearer {ann.key}"}
+    assert BALANCE == (await api.call(body=f"action=balance&key={nothing}".encode(), headers=bearer)).said
+    order = f"key={ann.key}&action=add&service=1&quantity=100&link={LINK}&idempotency_key={nothing}".encode()
+    for _ in range(2):
+        assert {"order": 1} == (await api.call(body=order, headers={"Idempotency-Key": "once"})).said
 
 
 @pytest.mark.parametrize("word", ["balance", "BALANCE", "Balance", " balance "])
@@ -238,6 +249,16 @@ async def test_wrong_keys_are_limited_per_address_and_right_ones_from_elsewhere_
     assert 1 <= int(answer.headers["retry-after"]) <= 60
     api.address = "192.0.2.2"
     assert "100.00" == (await api.ask(dialect, ann.key, "balance"))["balance"]
+
+
+async def test_many_guesses_at_once_are_no_more_than_one_after_the_other(api, stocked, ann):
+    people = [await buyer(stocked, f"{at}.00") for at in range(1, 31)]
+    welcome = await asyncio.gather(*(api.ask("v2", who.key, "balance") for who in people))
+    assert [f"{at}.00" for at in range(1, 31)] == [said["balance"] for said in welcome], "right keys only wait"
+    guesses = [api.form("v2", {"key": f"wrong {at}", "action": "balance"}) for at in range(300)]
+    told = Counter(answer.status for answer in await asyncio.gather(*guesses))
+    assert 20 <= told[200] < 20 + LOOK_UPS_AT_ONCE
+    assert 300 == told[200] + told[429]
 
 
 async def test_a_key_that_is_known_goes_on_working_beside_a_guesser(api, ann):

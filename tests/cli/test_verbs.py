@@ -38,6 +38,15 @@ def test_keys_are_added_imported_and_revoked(said, rows):
         rows(f"select label, title_case, addresses from api_key where id = {added['id']}"),
     )
     brought = "x" * 32
+    assert MISUSED == said("key", "add", customer, "--address", "10.0.0.0/8")[0]
+    assert DONE == said("key", "edit", added["id"], "--page-case", "--address", "2001:DB8::1")[0]
+    assert [(False, ["2001:db8::1"])] == rows(f"select title_case, addresses from api_key where id = {added['id']}")
+    assert DONE == said("key", "edit", added["id"], "--title-case", "--anywhere")[0]
+    assert [(True, [])] == rows(f"select title_case, addresses from api_key where id = {added['id']}")
+    assert [MISUSED, MISUSED, FAILED] == [
+        said("key", "edit", *words)[0]
+        for words in ((added["id"],), (added["id"], "--anywhere", "--address", "::1"), (99, "--title-case"))
+    ]
     assert (DONE, brought) == (lambda got: (got[0], got[1]["key"]))(said("key", "import", customer, brought))
     assert FAILED == said("key", "import", customer, brought)[0]
     assert MISUSED == said("key", "import", customer, "short")[0]

@@ -78,7 +78,24 @@ def test_words_that_mean_refusal_prove_that_nothing_was_bought(words):
     assert means_refusal(words)
 
 
-@pytest.mark.parametrize("words", ["", "Temporarily unavailable", "Internal error", "try again later", "Timeout", "??"])
+FAULTS = [
+    "Maximum execution time of 30 seconds exceeded",
+    "cURL error 28: Operation timed out after more than 30000 ms",
+    "SQLSTATE[23000]: Integrity constraint violation: Duplicate entry '5' for key",
+    "Class App\\X not found",
+    "Missing argument 2 for Order::add()",
+    "Undefined index: required on line 7",
+    "Gateway timeout: upstream maximum response time",
+    "Deadlock found: incorrect state",
+    "Your order has been placed, duplicate submissions are not allowed",
+    "Internal error: invalid state",
+    "Connection not available",
+]
+
+
+@pytest.mark.parametrize(
+    "words", ["", "Temporarily unavailable", "Internal error", "try again later", "Timeout", "??", *FAULTS]
+)
 def test_other_words_prove_nothing(words):
     assert not means_refusal(words)
 

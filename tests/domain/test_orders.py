@@ -13,7 +13,7 @@ from opensmm.base.ids import PriceListId, RuleId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain import links
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
-from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
+from opensmm.domain.catalogue import SHAPES, Catalogue, DeliveryMethod, Service, ServiceType
 from opensmm.domain.orders import MOST_NAMED, Draft, Habits, OrderState, draft
 from opensmm.domain.policy import Rule, RuleKind, compiled
 from opensmm.domain.refusals import Refusal, Refused
@@ -219,7 +219,10 @@ OWN = [
 @BOTH
 @pytest.mark.parametrize(("kind", "name"), OWN)
 def test_a_missing_parameter_of_the_type_is_named(kind, name, habits):
-    assert Refused(Refusal.PARAMETER, name) == drafted(with_details(kind, **{name: getattr(NO_DETAILS, name)}), habits)
+    ask = with_details(kind, **{name: getattr(NO_DETAILS, name)})
+    if habits.link_alone_is_media and name == "media":
+        ask = msgspec.structs.replace(ask, link="")
+    assert Refused(Refusal.PARAMETER, name) == drafted(ask, habits)
 
 
 @pytest.mark.parametrize(
@@ -266,9 +269,21 @@ def test_on_the_v1_page_a_link_alone_is_the_media_and_means_the_minimum():
     assert Refused(Refusal.PARAMETER, "media") == drafted(ask, V2)
 
 
-def test_a_link_alone_is_no_media_where_a_quantity_is_given():
-    ask = Add(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK, 100)
-    assert Refused(Refusal.PARAMETER, "media") == drafted(ask, V1)
+def test_the_v1_page_knows_no_media_so_the_link_is_it_whatever_the_quantity():
+    made = drafted(Add(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK, 100), V1)
+    assert (100, LINK) == (made.quantity, made.details.media)
+    assert Refused(Refusal.PARAMETER, "media") == drafted(Add(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK, 100), V2)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", [kind for kind in T if kind is not T.SUBSCRIPTIONS])
+def test_what_a_type_does_not_use_is_neither_looked_at_nor_kept(kind, habits):
+    plain = with_details(kind)
+    own = SHAPES[kind].own
+    strays = {"media": "x" * 5000, "usernames": ("y" * 5000,), "delay": 7, "username": "@denied", "expiry": date.min}
+    strays = {name: value for name, value in strays.items() if name not in own}
+    stray = msgspec.structs.replace(plain, details=msgspec.structs.replace(plain.details, **strays))
+    assert drafted(plain, habits) == drafted(stray, habits)
 
 
 WITH_QUANTITY = [kind for kind, (ask, _, _) in GOOD.items() if ask.quantity is not None]

@@ -101,6 +101,25 @@ async def _keep_key(connection: Connection, customer: CustomerId, key: NewKey, p
     )
 
 
+async def edit_key(
+    connection: Connection,
+    key: KeyId,
+    *,
+    title_case: bool | None,
+    addresses: Sequence[str] | None,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Changes how a live key is answered and where it may be used from; None leaves as it is. Raises Unknown."""
+    async with connection.transaction():
+        if not await keys.edit(connection, key, title_case=title_case, addresses=addresses):
+            raise Unknown(f"there is no live key {key}")
+        changes = {"title_case": title_case, "addresses": addresses}
+        await audit.note(
+            connection, actor, "key.edit", [str(key)], now, {name: to for name, to in changes.items() if to is not None}
+        )
+
+
 async def revoke_keys(connection: Connection, which: Sequence[KeyId], *, actor: str, now: datetime) -> list[KeyId]:
     """Revokes keys for good; returns those that were live."""
     async with connection.transaction():

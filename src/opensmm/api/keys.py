@@ -1,8 +1,10 @@
 """Who is calling: keys by keyed hash, remembered for a moment, and strangers slowed down."""
 
 import time
+from asyncio import Semaphore
 from collections.abc import Callable
 from typing import Final
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -18,6 +20,8 @@ MAX_REFRESHED: Final = 2_000
 REFRESHED_AT_ONCE: Final = 250
 FAILURES_A_MINUTE: Final = 20
 """Wrong keys that one address may try."""
+LOOK_UPS_AT_ONCE: Final = 5
+"""Keys not known before that are looked up for one address at a time; more wait, and are refused once it failed."""
 MAX_KEY: Final = 128
 """Characters in a key; a longer one is nobody's."""
 
@@ -43,6 +47,7 @@ class Door:
         self._known: dict[str, Known] = {}
         self._used: list[Known] = []
         self._guesses = Limit(FAILURES_A_MINUTE, 60.0)
+        self._turns: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
         self._requests = Limit(per_second, 1.0) if per_second else None
 
     def known(self, key: str) -> Caller | None:
@@ -59,9 +64,14 @@ class Door:
         """The caller behind a key as the database has it; raises Exceeded where one of the two did too much."""
         if not key:
             return None
+        if key in self._known:
+            return await self._look_up(key, address)
+        async with self._turns.setdefault(address, Semaphore(LOOK_UPS_AT_ONCE)):
+            self._guesses.check(address, self._monotonic())
+            return await self._look_up(key, address)
+
+    async def _look_up(self, key: str, address: str) -> Caller | None:
         now = self._monotonic()
-        if key not in self._known:
-            self._guesses.check(address, now)
         hashed = digest(self._pepper, key) if len(key) <= MAX_KEY else b""
         caller = await self._panel.caller(hashed) if hashed else None
         if caller is None:

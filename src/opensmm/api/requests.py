@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from opensmm.domain.asks import Ask, Balance, Services
 from opensmm.domain.refusals import Refusal, Refused
+from opensmm.wire.asks import is_absent
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import read_form
 
@@ -50,11 +51,17 @@ def _read(dialect: Dialect, headers: Mapping[bytes, bytes], query: bytes, body: 
     fields = read_form(headers.get(b"content-type", b""), query, body)
     if fields is None:
         return MALFORMED
-    key = fields.pop("key", "") or _bearer(headers.get(b"authorization", b""))
+    key = fields.pop("key", "")
+    if isinstance(key, tuple):
+        key = ""
+    elif is_absent(key):
+        key = _bearer(headers.get(b"authorization", b""))
     idempotency_key = headers.get(b"idempotency-key")
-    if idempotency_key and not fields.get("idempotency_key"):
-        fields["idempotency_key"] = idempotency_key.decode("latin-1")
-    return Request(key if isinstance(key, str) else "", dialect.read_ask(fields))
+    if idempotency_key:
+        told = fields.get("idempotency_key", "")
+        if isinstance(told, str) and is_absent(told):
+            fields["idempotency_key"] = idempotency_key.decode("latin-1")
+    return Request(key, dialect.read_ask(fields))
 
 
 def _bearer(authorization: bytes) -> str:

@@ -1,5 +1,7 @@
 """``customer``, ``key`` and ``topup``: who buys here, with which keys, and with which money."""
 
+from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -68,7 +70,7 @@ def add_key(
     json: Json = False,
 ) -> None:
     """Give a customer one more key; the others stay valid, so that a program can change over in peace."""
-    key = NewKey(fresh_key().text, label, title_case, tuple(address or ()))
+    key = NewKey(fresh_key().text, label, title_case, read_addresses(address or ()))
     _keep(customer, key, data, json)
 
 
@@ -86,7 +88,42 @@ def import_key(
     if not importable(key):
         least, most = IMPORTED_KEY_CHARS
         fail(f"a key to import has {least} to {most} visible ASCII characters", MISUSED)
-    _keep(customer, NewKey(key, label, title_case, tuple(address or ())), data, json)
+    _keep(customer, NewKey(key, label, title_case, read_addresses(address or ())), data, json)
+
+
+@key_verbs.command("edit")
+def edit_key(
+    key: Annotated[int, typer.Argument(help="The key's id, as `customer list` tells it.")],
+    title_case: Annotated[
+        bool | None,
+        typer.Option("--title-case/--page-case", help="v1 answers it in v2's status words, or in those of its page."),
+    ] = None,
+    address: Addresses = None,
+    anywhere: Annotated[bool, typer.Option("--anywhere", help="It may be used from any address.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Change how a key is answered, or where it may be used from; its owner keeps the key."""
+    if address and anywhere:
+        fail("from anywhere, or from these addresses?", MISUSED)
+    addresses = read_addresses(address) if address else () if anywhere else None
+    if title_case is None and addresses is None:
+        fail("say what to change", MISUSED)
+    with_database(
+        configured(data),
+        lambda connection: accounts.edit_key(
+            connection, KeyId(key), title_case=title_case, addresses=addresses, actor=ACTOR, now=now()
+        ),
+    )
+    answer({"id": key, "changed": True}, f"key {key}: changed, within a second everywhere", json=json)
+
+
+def read_addresses(texts: Sequence[str]) -> tuple[str, ...]:
+    """Addresses in the one spelling that requests are compared in."""
+    try:
+        return tuple(str(ip_address(text)) for text in texts)
+    except ValueError as error:
+        fail(f"{error}: single addresses, each with an --address of its own", MISUSED)
 
 
 def _keep(customer: int, key: NewKey, data: Path | None, json: bool) -> None:

@@ -88,9 +88,20 @@ _REFUSING_WORDS: Final = re.compile(
 )
 
 
+_FAULT_WORDS: Final = re.compile(
+    r"""timed?[ -]?out | execution\ time | gateway | \bcurl\b | \bsql | exception | \bfatal\b | deadlock
+    | duplicate\ entry | \bclass\b | \bargument\b | undefined | \bcall\ to\b | \bon\ line\b | connection
+    | (?:server|internal)\ error | (?:been|was|is)\ (?:placed|created|accepted|received)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
 def means_refusal(words: str) -> bool:
-    """True of an error text that says the order was looked at and turned down; any other text proves nothing."""
-    return _REFUSING_WORDS.search(words) is not None
+    """True of an error text that says the order was looked at and turned down; any other text proves nothing.
+
+    A program that breaks down uses the same words, and may have bought before: "Maximum execution time exceeded".
+    """
+    return _REFUSING_WORDS.search(words) is not None and _FAULT_WORDS.search(words) is None
 
 
 _PUTTING_OFF_WORDS: Final = re.compile(r"too many requests|rate limit|too many attempts|slow down", re.IGNORECASE)

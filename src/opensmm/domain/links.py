@@ -7,7 +7,7 @@ MAX_LINK: Final = 2048
 """Characters in a link, or in a word that a service type asks for."""
 
 _SCHEMES: Final = ("http", "https", "tg")
-_UNFIT: Final = re.compile(r"[\s<>\"'`\\^{|}\x00-\x1f\x7f]")
+_UNFIT: Final = re.compile(r"[\s<>\"`\\^{|}\x00-\x1f\x7f]")
 
 
 def is_word(text: str) -> bool:

@@ -1,6 +1,6 @@
 """Orders: from what was asked to what would be bought. Checks run in the order the trade expects."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -87,6 +87,8 @@ def draft(ask: Add, catalogue: Catalogue, price_list: PriceListId, habits: Habit
     if service is None:
         return Refused(Refusal.SERVICE_UNKNOWN)
     shape = SHAPES[service.type]
+    if shape.own and ask.details is not NO_DETAILS:
+        ask = msgspec.structs.replace(ask, details=_only(ask.details, shape.own))
     if shape.link_alone and habits.link_alone_is_media:
         ask = _link_as_media(ask, service)
     refused = _check_words(ask, service, shape, habits, today) or _check_places(ask, shape, catalogue)
@@ -100,11 +102,17 @@ def draft(ask: Add, catalogue: Catalogue, price_list: PriceListId, habits: Habit
     return _priced(ask, service, shape, quantity or 0, catalogue, price_list, drips=drips)
 
 
+def _only(details: Details, own: Sequence[str]) -> Details:
+    """What a type does not use is neither looked at nor passed on."""
+    return Details(**{name: getattr(details, name) for name in own})
+
+
 def _link_as_media(ask: Add, service: Service) -> Add:
-    if ask.quantity is not None or ask.details.media:
+    """The page that names no media means the link by it; without a quantity, the service's minimum."""
+    if ask.details.media:
         return ask
     details = msgspec.structs.replace(ask.details, media=ask.link)
-    return msgspec.structs.replace(ask, quantity=service.min, details=details)
+    return msgspec.structs.replace(ask, quantity=service.min if ask.quantity is None else ask.quantity, details=details)
 
 
 def _check_words(ask: Add, service: Service, shape: Shape, habits: Habits, today: date) -> Refused | None:

@@ -110,6 +110,7 @@ def quantity(said: Watched, least: int, most: int) -> int | None:
 
     Most panels tell what remains and not what was ordered: before the delivery begins that is the same.
     """
+    least = max(least, 1)
     if said.quantity is not None and least <= said.quantity <= most:
         return said.quantity
     if least == most:

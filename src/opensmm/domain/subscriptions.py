@@ -14,27 +14,30 @@ DELAYS_MIN: Final = frozenset(
 
 
 def check(details: Details, service: Service, today: date) -> Refused | None:
-    """The parameters in the order of the page; each post's quantity must lie in the service's range."""
+    """The parameters in the order of the page, then whether each post's quantity lies in the service's range."""
     return (
-        _check_range(details, service)
+        _check_own(details)
         or _optional_number(details.posts, "posts")
         or _optional_number(details.old_posts, "old_posts")
         or _check_times(details, today)
+        or _check_range(details.min or 0, details.max or 0, service)
     )
 
 
-def _check_range(details: Details, service: Service) -> Refused | None:
+def _check_own(details: Details) -> Refused | None:
     if not links.is_word(details.username):
         return Refused(Refusal.PARAMETER, "username")
     if details.min is None or details.min == MALFORMED:
         return Refused(Refusal.PARAMETER, "min")
     if details.max is None or details.max == MALFORMED or details.max < details.min:
         return Refused(Refusal.PARAMETER, "max")
-    if details.min < service.min:
-        return Refused(Refusal.QUANTITY_TOO_LOW, service.min)
-    if details.max > service.max:
-        return Refused(Refusal.QUANTITY_TOO_HIGH, service.max)
     return None
+
+
+def _check_range(least: int, most: int, service: Service) -> Refused | None:
+    if least < max(service.min, 1):
+        return Refused(Refusal.QUANTITY_TOO_LOW, max(service.min, 1))
+    return Refused(Refusal.QUANTITY_TOO_HIGH, service.max) if most > service.max else None
 
 
 def _optional_number(number: int | None, name: str) -> Refused | None:

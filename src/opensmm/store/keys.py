@@ -69,6 +69,18 @@ async def add(
     return KeyId(row[0])
 
 
+_EDIT: Final = """
+update api_key set title_case = coalesce(%s, title_case), addresses = coalesce(%s::text[], addresses)
+where id = %s and revoked is null returning id
+"""
+
+
+async def edit(connection: Connection, key: KeyId, *, title_case: bool | None, addresses: Sequence[str] | None) -> bool:
+    """Changes what is not None of a live key; False where there is none."""
+    wanted = [title_case, None if addresses is None else list(addresses), key]
+    return await (await connection.execute(_EDIT, wanted)).fetchone() is not None
+
+
 _REVOKE: Final = "update api_key set revoked = %s where id = any(%s) and revoked is null returning id"
 
 

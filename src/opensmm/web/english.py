@@ -232,7 +232,7 @@ ENGLISH: Final = Texts(
     },
     billed_packaged="one, at the rate itself",
     drips="the quantity × runs",
-    link_alone="With the link alone, the link is the media and the service's minimum is the quantity.",
+    link_alone="Without media, the link is the media; without a quantity, the service's minimum is the quantity.",
     statuses={
         OrderStatus.PENDING: "Placed, and not begun",
         OrderStatus.PROCESSING: "Being sent on",

@@ -51,6 +51,11 @@ def whole_number(text: str) -> int:
     return int(text) if text.isdigit() and text.isascii() and len(text) <= MAX_DIGITS else MALFORMED
 
 
+def is_absent(text: str) -> bool:
+    """True of blanks, and of the words that programs write in the place of nothing."""
+    return text.strip(_BLANKS) in _ABSENT
+
+
 def _text(fields: Fields, name: str) -> str:
     value = fields.get(name)
     if value is None or isinstance(value, tuple):
@@ -63,7 +68,7 @@ def _given(fields: Fields, name: str) -> bool:
     value = fields.get(name)
     if value is None or isinstance(value, tuple):
         return bool(value)
-    return value.strip(_BLANKS) not in _ABSENT
+    return not is_absent(value)
 
 
 def _number(fields: Fields, name: str) -> int | None:
@@ -71,7 +76,7 @@ def _number(fields: Fields, name: str) -> int | None:
     if value is None or isinstance(value, tuple):
         return None
     number = whole_number(value)
-    return None if number == MALFORMED and value.strip(_BLANKS) in _ABSENT else number
+    return None if number == MALFORMED and is_absent(value) else number
 
 
 def _lines(fields: Fields, name: str) -> tuple[str, ...]:
