@@ -12,8 +12,10 @@ from tests.works import TIMEOUT_S, Works, state
 from opensmm.actions import catalogue, interventions
 from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
 from opensmm.actions.interventions import By
+from opensmm.actions.providers import set_routes
 from opensmm.base.ids import ServiceId
 from opensmm.domain.dispatch import Accepted, Declined, NotSent
+from opensmm.domain.offers import RouteTo
 from opensmm.providers.limits import Slots
 from opensmm.store import catalogue as rows
 from opensmm.store import dispatch as dispatch_rows
@@ -154,6 +156,22 @@ async def test_what_the_next_provider_could_not_be_sent_goes_to_the_first_again(
         await state(stocked, order),
         await attempts(stocked, order),
     )
+
+
+@pytest.mark.parametrize("wanted", [["Other"], ["Other", "Sandbox"]])
+async def test_who_waits_for_the_next_provider_is_found_when_the_routes_change(api, ann, stocked, lied_to, wanted):
+    works, liar = lied_to
+    await another_provider(stocked)
+    await works.chores.step()
+    liar.answers["add"] = lambda form: {"order": 7} if form["service"] == "77" else REFUSAL
+    order = await api.add(ann.key)
+    await works.send()
+    ids = dict(await fetch(stocked, "select name, id from provider"))
+    routes = [RouteTo(ids[name], {"Other": "77", "Sandbox": "1"}[name]) for name in wanted]
+    async with stocked.transaction():
+        await set_routes(stocked, ServiceId(DEFAULT), routes, by_cost=False, actor="test", now=works.clock())
+    await works.send()
+    assert "pending" == await state(stocked, order)
 
 
 async def test_a_refused_order_goes_to_the_next_provider_and_no_further(api, ann, stocked, lied_to):

@@ -11,8 +11,10 @@ from opensmm.actions import catalogue, purchases, staff
 from opensmm.actions.purchases import NotBought
 from opensmm.base.ids import RefillId, ServiceId
 from opensmm.domain.catalogue import RefillMode
+from opensmm.domain.dispatch import NotSent
 from opensmm.domain.refills import RefillStatus
 from opensmm.store import catalogue as rows
+from opensmm.store import dispatch as dispatch_rows
 from opensmm.store import staff as staff_rows
 
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -150,6 +152,15 @@ async def test_a_purchase_that_came_to_nothing_is_the_staffs_again(api, ann, sto
     assert first != await buy(stocked, refill, 33, works)
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
+
+
+async def test_a_purchase_that_could_not_be_sent_does_not_go_to_who_lost_the_units(api, ann, stocked, works, other):
+    refill = await asked(api, ann, await completed(api, ann, works))
+    bought = await buy(stocked, refill, 33, works)
+    (claim,) = await dispatch_rows.claim(stocked, works.clock(), works.clock(), works.clock(), 9)
+    assert (bought, 1, 1) == (claim.order, claim.route, claim.first_route)
+    await works.dispatching._keep(claim, NotSent("not sent: no route to host"))
+    assert [("queued", 1)] == await fetch(stocked, "select state, route from delivery where order_id = %s", bought)
 
 
 async def test_an_unsure_purchase_is_never_made_again(api, ann, stocked, works, other):

@@ -39,6 +39,20 @@ async def test_a_provider_hears_its_own_name_of_a_service_as_it_is(liar, theirs)
     assert [theirs] == [form["service"] for form in liar.asked]
 
 
+@pytest.mark.parametrize(
+    "spelt", ["AbC/dEf+1234567", "AbC\\/dEf+1234567", "AbC%2FdEf%2B1234567", "AbC%2fdEf%2b1234567"]
+)
+async def test_a_key_is_blotted_out_however_it_is_echoed(spelt):
+    liar = Called()
+    async with served(liar) as address:
+        session = open_session(4, private=True)
+        client = Client(session, address, "AbC/dEf+1234567", V2, 0.5)
+        liar.answers["add"] = b'{"error": "Invalid API key: %b"}' % spelt.encode()
+        outcome = await client.add(Add(7, "https://example.com/me", 100))
+        await close_session(session)
+    assert Declined("Invalid API key: [key]") == outcome
+
+
 async def test_an_order_is_written_in_the_words_of_the_page(liar):
     liar.answers["add"] = {"order": 23501}
     ask = Add(7, "https://example.com/me", details=Details(comments=("first", "second & third")))

@@ -109,6 +109,35 @@ async def test_room_is_what_may_still_queue_up():
     assert READY_S * 1 == Slots(100, calls_per_second=1).room
 
 
+async def test_who_asks_and_who_sends_have_room_of_their_own():
+    slots = Slots(1)
+    slots.asking, slots.taken = 3, 3
+    assert (1 + READY, 1 + READY - 3) == (slots.room, slots.room_to_ask)
+    slots.taken += 2
+    assert (1 + READY - 2, 1 + READY - 3) == (slots.room, slots.room_to_ask)
+    paced = Slots(1, calls_per_second=1 / READY_S)
+    async with paced:
+        pass
+    assert (1, 0) == (paced.room, paced.room_to_ask), "the next turn but one is for what is to be sent"
+
+
+@pytest.mark.parametrize("slots", [Slots(1), Slots(8, calls_per_second=1)], ids=["at a time", "a second"])
+async def test_when_nobody_calls_any_more_nobody_waits(slots):
+    done = asyncio.Event()
+
+    async def call():
+        async with slots:
+            await done.wait()
+
+    calls = [asyncio.create_task(call()) for _ in range(5)]
+    await asyncio.sleep(0)
+    assert 5 == slots.taken
+    slots.let_all_through()
+    done.set()
+    await asyncio.wait_for(asyncio.gather(*calls), 0.9)
+    assert 0 == slots.taken
+
+
 async def test_there_is_no_room_while_the_next_turn_would_come_too_late():
     slots = Slots(4, calls_per_second=1 / (2 * READY_S))
     assert 1 == slots.room

@@ -174,6 +174,7 @@ class Operator:
             runs=order.runs,
             interval_min=order.interval_min,
             due=self._world.now,
+            first_route=row.route,
             begin_by=self._world.now,
         )
 

@@ -19,7 +19,10 @@ def test_refills_are_read() -> None:
     assert [None] == V2.read_refills(one_id(1), b"<html>")
 
 
-PASSING = ("Too many requests", "rate limit exceeded")
+PASSING = (
+    "Too many requests", "rate limit exceeded", "Site is under maintenance", "Temporarily unavailable",
+    "Invalid API key", "Maximum execution time of 30 seconds exceeded",
+)  # fmt: skip
 UNDER_WAY = (
     "The refill task is not completed for this order",
     "Refill already requested",

@@ -172,6 +172,32 @@ async def test_a_worker_that_is_told_to_stop_records_what_is_on_its_way(stocked,
     assert [] == await broken(stocked)
 
 
+async def test_a_worker_that_is_told_to_stop_begins_nothing_that_it_would_leave_unsure(stocked, database, ann):
+    arrived = asyncio.Event()
+
+    async def slow(scope, receive, send):
+        await receive()
+        arrived.set()
+        await asyncio.sleep(1)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"order": 7}'})
+
+    await stocked.execute("update provider set concurrency = 1")
+    async with open_api(database.app_url) as api, served(slow) as address:
+        await place(api, ann, ["me"] * 4)
+
+        async def claimed():
+            return 4 == len(await fetch(stocked, "select from attempt"))
+
+        async with working(database.app_url, address):
+            await asyncio.wait_for(arrived.wait(), 10)
+            await until(claimed)
+    outcomes = await fetch(stocked, "select outcome, answer from attempt where provider_order is null")
+    assert [("declined", "not sent in time")] * 3 == outcomes
+    assert [("pending",), *[("queued",)] * 3] == await fetch(stocked, "select state from delivery order by state")
+    assert [] == await broken(stocked)
+
+
 async def test_workers_are_known_while_they_work(stocked, database):
     async def known():
         return len(await fetch(stocked, "select from worker where seen >= started")) == 2

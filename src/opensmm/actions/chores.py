@@ -33,11 +33,13 @@ class Chores:
         if left_behind:
             log.warning("deliveries became unsure: their worker went away while sending", count=left_behind)
         if self._forgot is None or now - self._forgot >= FORGET_EVERY:
-            await write(self._line, lambda connection: _forget(connection, now))
-            self._forgot = now
+            more = await write(self._line, lambda connection: _forget(connection, now))
+            self._forgot = self._forgot if more else now
 
 
-async def _forget(connection: Connection, now: datetime) -> None:
-    await retention.forget_idempotency(connection, now - IDEMPOTENCY_KEPT)
-    await retention.forget_batches(connection, now - BATCHES_KEPT)
+async def _forget(connection: Connection, now: datetime) -> bool:
+    """Whether more is to be forgotten, at the next round."""
+    asks = await retention.forget_idempotency(connection, now - IDEMPOTENCY_KEPT)
+    batches = await retention.forget_batches(connection, now - BATCHES_KEPT)
     await providers.forget_readings(connection, now - BALANCES_KEPT)
+    return asks or batches

@@ -69,6 +69,7 @@ class Dispatching:
         self._desk = desk
         self._lease = timedelta(seconds=timeout_s + LEASE_MARGIN_S)
         self._clock = clock
+        self._stopping = False
         self._recording: Lane[Sent, None] = Lane(lambda batch: self._record(records, batch), name="record")
 
     async def step(self, limit: int) -> list[asyncio.Task[None]]:
@@ -76,6 +77,11 @@ class Dispatching:
         now = self._clock()
         claimed = await write(self._claims, lambda connection: self._claim(connection, now, limit))
         return [asyncio.create_task(self._send(claim)) for claim in claimed]
+
+    def stop(self) -> None:
+        """Begins no more calls: what waits for its turn is recorded as not sent, and goes out from another worker."""
+        self._stopping = True
+        self._desk.let_all_through()
 
     async def _claim(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
         claimed = await self._take(connection, now, limit)
@@ -111,7 +117,7 @@ class Dispatching:
         else:
             async with contact.slots:
                 # One that waited long for its turn could be sent after its lease, when it counts as unsure already.
-                late = self._clock() >= claim.begin_by
+                late = self._stopping or self._clock() >= claim.begin_by
                 outcome = LATE if late else await _add(contact, claim)
         _tell(claim, contact, outcome)
         await self._keep(claim, outcome)
@@ -281,7 +287,7 @@ def _recorded(claim: Claim, outcome: SendOutcome, desk: Desk, now: datetime) -> 
         fence=claim.fence,
         state=verdict.state,
         # Who was passed over is asked first when it is tried again.
-        route=claim.route + 1 if verdict.next_route else 0 if verdict.later else claim.route,
+        route=claim.route + 1 if verdict.next_route else claim.first_route if verdict.later else claim.route,
         due=due,
         outcome=_OUTCOMES[type(outcome)],
         provider_order=outcome.provider_order if isinstance(outcome, Accepted) else None,

@@ -64,6 +64,7 @@ def _asked_for(task: RefillTask, answer: str | Declined | None, now: datetime) -
 
 def _asked_after(task: RefillTask, status: RefillStatus | None, now: datetime) -> RefillNews | None:
     if status is None:
+        log.warning("a refill's status was not understood", refill=task.refill, run=task.run, sparse=task.provider)
         return None
     return RefillNews(task, status, task.provider_refill, _again(task, now) if status in OPEN_REFILLS else None)
 

@@ -10,11 +10,11 @@ PER_WHOLE: Final = 100_000
 DECIMALS: Final = 5
 
 
-def ceiling(amount: Decimal) -> Money:
-    """The least money that is not less than ``amount``, exact whatever the digits."""
+def ceiling(amount: Decimal, rate: Decimal = Decimal(1)) -> Money:
+    """The least money that is not less than ``amount`` at an exchange rate, exact whatever the digits."""
     with localcontext() as exact:
-        exact.prec = 60
-        return Money(int((amount * PER_WHOLE).to_integral_value(rounding=ROUND_CEILING)))
+        exact.prec = 100
+        return Money(int((amount * rate * PER_WHOLE).to_integral_value(rounding=ROUND_CEILING)))
 
 
 def money(text: str) -> Money:

@@ -112,6 +112,16 @@ def puts_off(words: str) -> bool:
     return _PUTTING_OFF_WORDS.search(words) is not None
 
 
+_PASSING_WORDS: Final = re.compile(
+    r"maintenance|temporar|unavailable|try again|api key|your account|busy|overload", re.IGNORECASE
+)
+
+
+def passes(words: str) -> bool:
+    """True of an error text that speaks of the moment, our account or a program's fault, and not of what was asked."""
+    return puts_off(words) or any(found.search(words) for found in (_PASSING_WORDS, _FAULT_WORDS))
+
+
 _UNDER_WAY_WORDS: Final = re.compile(
     r"""refill\w*\ (?:task\ |request\ )?(?:is\ )?(?:already|not\ completed|in\ progress)
     | cancel\w*\ (?:request\ )?(?:is\ |was\ |has\ been\ )?already\ (?:requested|sent|in\ progress|pending)

@@ -67,7 +67,7 @@ def settle(sold: Sold, ends: Sequence[RunEnd]) -> Settlement:
             transfers.append(ledger.earn(sold.customer, sold.order, end.run, kept))
         if back:
             transfers.append(ledger.give_back(sold.customer, sold.order, end.run, back))
-        cost = ceiling(end.cost * end.exchange_rate) if end.cost else 0
+        cost = ceiling(end.cost, end.exchange_rate) if end.cost else 0
         if 0 < cost <= MOST_COST:
             transfers.append(ledger.cost(sold.customer, sold.order, end.run, Money(cost)))
         earned, refunded = earned + kept, refunded + back

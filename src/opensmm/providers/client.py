@@ -1,6 +1,8 @@
 """The panel as a customer of another: one client speaks one dialect to one provider."""
 
 import asyncio
+import json
+import re
 from contextvars import ContextVar
 from http import HTTPStatus
 from time import perf_counter_ns
@@ -80,7 +82,10 @@ class Client:
         self._session = session
         self._url = url
         self._key = key
-        spellings = {key, quote(key, safe="")}
+        percent = quote(key, safe="")
+        escaped = json.dumps(key)[1:-1]
+        lower = re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), percent)
+        spellings = {key, percent, lower, escaped, escaped.replace("/", r"\/")}
         self._blotted = [spelling.encode() for spelling in spellings if len(spelling) >= KEY_CHARS[0]]
         self._dialect = dialect
         self._timeout_s = timeout_s

@@ -180,7 +180,8 @@ class Desk:
         contact = self._contacts.get(provider)
         if contact is None or contact.circuit.resting:
             return range(0)
-        return range(0, min(count, MAX_IDS) if contact.circuit.to_be_tried else count, MAX_IDS)
+        calls = min(contact.slots.room_to_ask, 1) if contact.circuit.to_be_tried else contact.slots.room_to_ask
+        return range(0, min(count, calls * MAX_IDS), MAX_IDS)
 
     async def ask(
         self,
@@ -192,6 +193,7 @@ class Desk:
         contact = self._contacts.get(provider)
         if contact is None:
             return None
+        contact.slots.asking += 1
         try:
             async with contact.slots:
                 if contact.circuit.resting:
@@ -201,8 +203,15 @@ class Desk:
             contact.circuit.failed()
             log.warning("a provider did not answer", provider=provider, error=str(error), sparse=provider)
             return None
+        finally:
+            contact.slots.asking -= 1
         contact.circuit.answered()
         return said
+
+    def let_all_through(self) -> None:
+        """Nobody waits for a turn any more: what is to be called is not."""
+        for contact in self._contacts.values():
+            contact.slots.let_all_through()
 
     async def close(self) -> None:
         for task in self._leaving:

@@ -1,6 +1,7 @@
 """How much a provider is called: so many calls at a time, so many begun in a second, and none while it fails."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -33,7 +34,9 @@ class Share(Struct, frozen=True):
 
 
 class Slots:
-    """A provider's turns, first come first served; a context manager. ``taken`` counts those who have or await one."""
+    """A provider's turns, first come first served; a context manager. ``taken`` counts those who have or await one,
+    ``asking`` those among them who send nothing: these and sends have a bound each, so that neither starves the other.
+    """
 
     def __init__(self, concurrency: int, calls_per_second: float = 0) -> None:
         self._turns = asyncio.Semaphore(concurrency)
@@ -41,6 +44,8 @@ class Slots:
         self._owed = 0
         self._next = 0.0
         self.taken = 0
+        self.asking = 0
+        self._nobody_calls = asyncio.Event()
         self.allow(concurrency, calls_per_second)
 
     def allow(self, concurrency: int, calls_per_second: float) -> None:
@@ -56,10 +61,22 @@ class Slots:
 
     @property
     def room(self) -> int:
-        """How many more may queue up. None while the next turn is so far off that it would come too late for them."""
+        """How many more to be sent may queue up. None while the next turn is so far off that it would come too late."""
         if self._next - time.monotonic() > READY_S:
             return 0
-        return max(0, self._most - self.taken)
+        return max(0, self._most - self.taken + self.asking)
+
+    @property
+    def room_to_ask(self) -> int:
+        """How many more may ask. They leave half of the next turns to what is to be sent."""
+        if self._next - time.monotonic() > READY_S / 2:
+            return 0
+        return max(0, self._most - self.asking)
+
+    def let_all_through(self) -> None:
+        """Whoever waits gets a turn at once, since nobody calls any more."""
+        self._nobody_calls.set()
+        self.allow(self.concurrency + self.taken, 0)
 
     async def __aenter__(self) -> None:
         self.taken += 1
@@ -82,7 +99,9 @@ class Slots:
             now = time.monotonic()
             at = max(now, self._next)
             self._next = at + self._every_s
-            await asyncio.sleep(at - now)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(at - now):
+                    await self._nobody_calls.wait()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

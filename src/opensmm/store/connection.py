@@ -29,6 +29,11 @@ async def connect(url: str, *, application: str = "opensmm") -> Connection:
             prepare_threshold=1,
             connect_timeout=CONNECT_TIMEOUT_S,
             options=_OPTIONS,
+            # A host that vanished without a word is given up after about ten seconds.
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=10_000,
             application_name=application,
         )
     except psycopg.Error as error:

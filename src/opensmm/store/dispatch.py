@@ -18,7 +18,8 @@ from opensmm.store.connection import Connection
 
 class Claim(Struct, frozen=True):
     """A delivery that this worker alone may send, until its lease ends. ``routes`` counts the service's providers, as
-    far as the last of those that may be asked.
+    far as the last of those that may be asked; ``first_route`` is the first that has not refused, where that was passed
+    over another than ``route``.
 
     ``begin_by``: a call begun later could outlast the lease.
     """
@@ -39,6 +40,7 @@ class Claim(Struct, frozen=True):
     runs: int
     interval_min: int
     due: datetime
+    first_route: int
     begin_by: datetime
 
 
@@ -52,7 +54,7 @@ _ROUTE: Final = f"""(
     order by w.enabled and (w.resting_until > %(now)s and w.failures >= {PASSED_OVER_AFTER}) is not true desc,
       r.position limit 1) r"""
 _DUE: Final = f"""
-  select d.order_id, d.run, d.due, p.id as provider_id, r.provider_service, r.position, r.cost
+  select d.order_id, d.run, d.due, d.route as first_route, p.id as provider_id, r.provider_service, r.position, r.cost
   from delivery d
   left join lateral {_ROUTE} on true
   left join provider p on p.id = r.provider_id
@@ -66,7 +68,7 @@ _DUE_AT_EACH: Final = f"""
   join provider p on p.id = n.id and p.enabled
     and (p.resting_until is null or n.tried and p.resting_until <= %(now)s)
   cross join lateral (
-    select d.order_id, d.run, d.due, r.provider_id, r.provider_service, r.position, r.cost
+    select d.order_id, d.run, d.due, d.route as first_route, r.provider_id, r.provider_service, r.position, r.cost
     from delivery d
     join lateral {_ROUTE} on r.provider_id = n.id
     where d.state = 'queued' and d.due <= %(now)s
@@ -79,7 +81,7 @@ with due as materialized ({due}), claimed as (
     route = coalesce(due.position, d.route)
   from due where d.order_id = due.order_id and d.run = due.run
   returning d.order_id, d.run, d.service_id, d.attempt, d.fence, d.quantity, d.route, d.ceiling, due.due,
-    due.provider_id, due.provider_service, due.cost
+    due.first_route, due.provider_id, due.provider_service, due.cost
 ), tried as (
   insert into attempt (order_id, run, number, provider_id, provider_service, quoted, outcome, fence, sent)
   select order_id, run, attempt, provider_id, provider_service, cost, 'sending', fence, %(now)s
@@ -87,7 +89,7 @@ with due as materialized ({due}), claimed as (
 )
 select d.order_id, d.run, d.attempt, d.fence, d.provider_id, d.provider_service, s.type, o.link, d.quantity, x.details,
   d.route, (select max(r.position) + 1 from route r where r.service_id = d.service_id and {open}),
-  s.hold_when_refused, o.runs, o.interval_min, d.due
+  s.hold_when_refused, o.runs, o.interval_min, d.due, d.first_route
 from claimed d join orders o on o.id = d.order_id join service s on s.id = d.service_id
 left join order_detail x on x.order_id = d.order_id
 where d.provider_id is not null order by d.due, d.order_id, d.run

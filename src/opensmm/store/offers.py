@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.offers import Offer, RouteTo
-from opensmm.store import catalogue
+from opensmm.store import catalogue, purchases
 from opensmm.store.connection import Connection
 
 _KEEP: Final = """
@@ -64,6 +64,14 @@ select * from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::nume
 """
 
 
+# The positions counted in the old order. What the house buys for a refill keeps away from the first, see purchases.
+_FROM_THE_FIRST: Final = """
+update delivery d set route = 0 from orders o
+where d.state = 'queued' and d.route > 0 and d.service_id = any(%s) and o.id = d.order_id
+  and o.customer_id is distinct from (select id from customer where name = %s)
+"""
+
+
 async def lock_services(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceId]:
     """Those of the services that exist; they, their routes and the price list are ours until the transaction ends."""
     await catalogue.hold(connection)
@@ -85,6 +93,7 @@ async def set_routes(connection: Connection, wanted: dict[ServiceId, list[RouteT
     One that was there before keeps how it stands by its provider's price list.
     """
     lines = [(service, at, route) for service, routes in wanted.items() for at, route in enumerate(routes)]
+    await connection.execute(_FROM_THE_FIRST, [list(wanted), purchases.HOUSE])
     cursor = await connection.execute(_DROP, [list(wanted)])
     known = {(row[0], RouteTo(*row[1:3])): row[3:] for row in await cursor.fetchall()}
     stood = [known.get((service, route), (None,) * 4) for service, _, route in lines]

@@ -20,6 +20,7 @@ from opensmm.domain.dispatch import (
     Unsure,
     means_refusal,
     means_under_way,
+    passes,
     puts_off,
 )
 from opensmm.domain.evidence import NotOurs, Said, means_unknown_order
@@ -153,7 +154,7 @@ def read_refills(ids: Ids, body: bytes) -> list[str | Declined | None]:
         words = _error_words(told)
         if words:
             # An answer that was lost may stand before words that say it is being refilled.
-            answers.append(None if puts_off(words) or means_under_way(words) else Declined(words))
+            answers.append(None if passes(words) or means_under_way(words) else Declined(words))
         else:
             answers.append(provider_id(told) or None)
     return answers
@@ -174,7 +175,7 @@ def read_cancels(ids: Ids, body: bytes) -> list[bool | Declined]:
     for said in _said_of(ids, parse(body), ("order",), "cancel"):
         told = said.get("cancel") if isinstance(said, dict) and not _error_words(said) else said
         words = _error_words(told)
-        if words and not puts_off(words):
+        if words and not passes(words):
             answers.append(means_under_way(words) or Declined(words))
         else:
             answers.append(told is True or bool(provider_id(told)))

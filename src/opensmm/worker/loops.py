@@ -89,6 +89,7 @@ class Worker:
             asyncio.create_task(every(SYNC_EVERY_S, self._syncing.step)),
         ]
         await stop.wait()
+        self._dispatching.stop()
         # What was claimed and not sent would be unsure: a claim that has begun is seen through.
         await asyncio.wait([sending], timeout=CLAIM_WITHIN_S)
         for loop in (*loops, *self._slow):

@@ -47,9 +47,11 @@ async def note(
     """The audit's rows are looked at by the tests of the actions."""
 
 
-async def forget_idempotency(connection: Connection, before: datetime) -> None:
+async def forget_idempotency(connection: Connection, before: datetime) -> bool:
     """A simulated scenario is shorter than what is remembered."""
+    return False
 
 
-async def forget_batches(connection: Connection, before: datetime) -> None:
+async def forget_batches(connection: Connection, before: datetime) -> bool:
     """A mark that is looked for is younger than what is forgotten."""
+    return False

@@ -88,7 +88,7 @@ def _claim(
     row.fence, row.attempt, row.sent = row.fence + 1, row.attempt + 1, now
     if at is None:
         return None
-    row.route = at
+    first_route, row.route = row.route, at
     provider, provider_service = store.sales[row.service].routes[at]
     attempt = AttemptRow(row.order, row.run, row.attempt, provider, provider_service, row.fence, now)
     store.insert(store.attempts, (row.order, row.run, row.attempt), attempt)
@@ -111,6 +111,7 @@ def _claim(
         runs=order.runs,
         interval_min=order.interval_min,
         due=was_due,
+        first_route=first_route,
         begin_by=begin_by,
     )
 
