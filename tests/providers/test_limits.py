@@ -132,7 +132,9 @@ async def test_when_nobody_calls_any_more_nobody_waits(slots):
     calls = [asyncio.create_task(call()) for _ in range(5)]
     await asyncio.sleep(0)
     assert 5 == slots.taken
+    assert not slots.over
     slots.let_all_through()
+    assert slots.over
     done.set()
     await asyncio.wait_for(asyncio.gather(*calls), 0.9)
     assert 0 == slots.taken

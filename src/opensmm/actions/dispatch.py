@@ -69,7 +69,6 @@ class Dispatching:
         self._desk = desk
         self._lease = timedelta(seconds=timeout_s + LEASE_MARGIN_S)
         self._clock = clock
-        self._stopping = False
         self._recording: Lane[Sent, None] = Lane(lambda batch: self._record(records, batch), name="record")
 
     async def step(self, limit: int) -> list[asyncio.Task[None]]:
@@ -80,7 +79,6 @@ class Dispatching:
 
     def stop(self) -> None:
         """Begins no more calls: what waits for its turn is recorded as not sent, and goes out from another worker."""
-        self._stopping = True
         self._desk.let_all_through()
 
     async def _claim(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
@@ -117,7 +115,7 @@ class Dispatching:
         else:
             async with contact.slots:
                 # One that waited long for its turn could be sent after its lease, when it counts as unsure already.
-                late = self._stopping or self._clock() >= claim.begin_by
+                late = contact.slots.over or self._clock() >= claim.begin_by
                 outcome = LATE if late else await _add(contact, claim)
         _tell(claim, contact, outcome)
         await self._keep(claim, outcome)

@@ -91,7 +91,7 @@ _REFUSING_WORDS: Final = re.compile(
 _FAULT_WORDS: Final = re.compile(
     r"""timed?[ -]?out | execution\ time | gateway | \bcurl\b | \bsql | exception | \bfatal\b | deadlock
     | duplicate\ entry | \bclass\b | \bargument\b | undefined | \bcall\ to\b | \bon\ line\b | connection
-    | (?:server|internal)\ error | (?:been|was|is)\ (?:placed|created|accepted|received)""",
+    | (?:server|internal)\ error | (?:been|was)\ (?:placed|created|accepted|received)""",
     re.VERBOSE | re.IGNORECASE,
 )
 

@@ -196,7 +196,7 @@ class Desk:
         contact.slots.asking += 1
         try:
             async with contact.slots:
-                if contact.circuit.resting:
+                if contact.circuit.resting or contact.slots.over:
                     return None
                 said = list(zip(items, await call(contact.provider, items), strict=True))
         except NoAnswer as error:

@@ -74,9 +74,14 @@ class Slots:
         return max(0, self._most - self.asking)
 
     def let_all_through(self) -> None:
-        """Whoever waits gets a turn at once, since nobody calls any more."""
+        """Whoever waits gets a turn at once, and is to call nobody with it: see ``over``."""
         self._nobody_calls.set()
         self.allow(self.concurrency + self.taken, 0)
+
+    @property
+    def over(self) -> bool:
+        """Nobody calls any more."""
+        return self._nobody_calls.is_set()
 
     async def __aenter__(self) -> None:
         self.taken += 1
