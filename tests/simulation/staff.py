@@ -34,6 +34,7 @@ class _Room(nullcontext[None]):
     """Calls wait for nobody here: the world says who goes first."""
 
     room = AT_ONCE
+    over = False
 
 
 class SimulatedDesk(Desk):
