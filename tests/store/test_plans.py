@@ -114,7 +114,6 @@ HOT = {
     "balances": (customers, "_BALANCES", [SOME]),
     "customers: lock": (customers, "_LOCK", [SOME]),
     "keys: find": (keys, "_FIND", [[bytes(16)] * 3]),
-    "keys: changed": (keys, "_CHANGED", [[bytes(16)] * 3, [1, 2, 3]]),
     "dispatch: claim": (
         dispatch,
         "_CLAIM",

@@ -1,6 +1,6 @@
 """All that the API can do, as one object: the lanes, each over a connection of its own."""
 
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
 from opensmm.actions import reading
@@ -18,6 +18,7 @@ from opensmm.domain.orders import Habits
 from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refused
+from opensmm.store import keys
 from opensmm.store.connection import Line
 
 
@@ -57,9 +58,9 @@ class Panel:
     async def look_at_catalogue(self) -> None:
         await reading.read(self._watch_line, self.shelf.refresh)
 
-    async def changed_callers(self, known: Sequence[tuple[bytes, int]]) -> Mapping[bytes, Caller | None]:
-        """What has changed behind keys; like the look at the catalogue for one watcher, not for many at a time."""
-        return await reading.changed_callers(self._watch_line, known)
+    async def callers(self, digests: Sequence[bytes]) -> Sequence[Caller | None]:
+        """The callers behind many keys; like the look at the catalogue for one watcher, not for many at a time."""
+        return await reading.read(self._watch_line, lambda connection: keys.find(connection, digests))
 
     async def caller(self, digest: bytes) -> Caller | None:
         return await self._keys.ask(digest)

@@ -1,6 +1,6 @@
 """Reads of the API: callers that wait together share a statement, and each sees only its own."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import psycopg
@@ -86,16 +86,6 @@ class Keys:
         if not self._shelf.catalogue.version:
             await read(self._line, self._shelf.refresh)
         return await read(self._line, lambda connection: keys.find(connection, batch))
-
-
-async def changed_callers(line: Line, known: Sequence[tuple[bytes, int]]) -> Mapping[bytes, Caller | None]:
-    """Of keys' hashes with their callers' stamps those that are not so any more, with who is behind them now."""
-
-    async def look(connection: Connection) -> Mapping[bytes, Caller | None]:
-        changed = await keys.changed(connection, known)
-        return dict(zip(changed, await keys.find(connection, changed), strict=True)) if changed else {}
-
-    return await read(line, look)
 
 
 async def newest(line: Line, customer: CustomerId, before: int | None, limit: int, currency: str) -> list[ListedOrder]:

@@ -96,12 +96,8 @@ class Door:
             known.used = False
         for at in range(0, min(len(used), MAX_REFRESHED), REFRESHED_AT_ONCE):
             some, asked = used[at : at + REFRESHED_AT_ONCE], self._monotonic()
-            changed = await self._panel.changed_callers([(known.digest, known.caller.stamp) for known in some])
-            for known in some:
-                known.until = asked + REMEMBERED_S
-            for known in some if changed else ():
-                caller = changed.get(known.digest, known.caller)
+            for known, caller in zip(some, await self._panel.callers([known.digest for known in some]), strict=True):
                 if caller is None:
                     known.until = asked
                 else:
-                    known.caller = caller
+                    known.caller, known.until = caller, asked + REMEMBERED_S

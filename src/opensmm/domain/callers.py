@@ -12,10 +12,7 @@ IMPORTED_KEY_CHARS: Final = (32, 64)
 
 
 class Caller(Struct, frozen=True):
-    """A live key. ``addresses`` empty: from anywhere. ``title_case``: v1 answers in v2's status words.
-
-    ``stamp`` is another when anything of it is, but for who it is.
-    """
+    """A live key. ``addresses`` empty: from anywhere. ``title_case``: v1 answers in v2's status words."""
 
     customer: CustomerId
     key: KeyId
@@ -23,7 +20,6 @@ class Caller(Struct, frozen=True):
     suspended: bool = False
     title_case: bool = False
     addresses: tuple[str, ...] = ()
-    stamp: int = 0
 
 
 def digest(pepper: bytes, key: str) -> bytes:

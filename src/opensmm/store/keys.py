@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from psycopg.rows import TupleRow
-
 from opensmm.base.ids import CustomerId, KeyId, PriceListId
 from opensmm.domain.callers import Caller
 from opensmm.store import arrays
 from opensmm.store.connection import Connection
 
-_STAMP: Final = "hashtextextended(concat_ws(' ', c.price_list_id, c.suspended, k.title_case, k.addresses::text), 0)"
-_FIND: Final = f"""
-select k.hash, k.customer_id, k.id, c.price_list_id, c.suspended, k.title_case, k.addresses, {_STAMP}
+_FIND: Final = """
+select k.hash, k.customer_id, k.id, c.price_list_id, c.suspended, k.title_case, k.addresses
 from api_key k join customer c on c.id = k.customer_id
 where k.hash = any(%s::bytea[]) and k.revoked is null
 """
@@ -22,27 +19,11 @@ where k.hash = any(%s::bytea[]) and k.revoked is null
 async def find(connection: Connection, hashes: Sequence[bytes]) -> list[Caller | None]:
     """The caller behind each key's hash; None where no live key has it."""
     cursor = await connection.execute(_FIND, [arrays.hashes(hashes)], binary=True)
-    found = {bytes(row[0]): _caller(row) for row in await cursor.fetchall()}
+    found = {
+        bytes(row[0]): Caller(CustomerId(row[1]), KeyId(row[2]), PriceListId(row[3]), row[4], row[5], tuple(row[6]))
+        for row in await cursor.fetchall()
+    }
     return [found.get(digest) for digest in hashes]
-
-
-def _caller(row: TupleRow) -> Caller:
-    return Caller(CustomerId(row[1]), KeyId(row[2]), PriceListId(row[3]), row[4], row[5], tuple(row[6]), row[7])
-
-
-_CHANGED: Final = f"""
-select w.hash from unnest(%s::bytea[], %s::bigint[]) as w (hash, stamp)
-left join api_key k on k.hash = w.hash and k.revoked is null
-left join customer c on c.id = k.customer_id
-where k.id is null or {_STAMP} <> w.stamp
-"""
-
-
-async def changed(connection: Connection, known: Sequence[tuple[bytes, int]]) -> list[bytes]:
-    """Of keys' hashes with their callers' stamps those that are not so any more, or not live."""
-    arrays_of = arrays.hashes(digest for digest, _ in known), arrays.numbers(stamp for _, stamp in known)
-    cursor = await connection.execute(_CHANGED, arrays_of, binary=True)
-    return [bytes(row[0]) for row in await cursor.fetchall()]
 
 
 _ADD: Final = """
