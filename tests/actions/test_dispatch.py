@@ -104,6 +104,17 @@ async def another_provider(conn):
     )
 
 
+async def refused_by_the_first(api, ann, conn, lied_to):
+    """An order that the second provider would take."""
+    works, liar = lied_to
+    await another_provider(conn)
+    await works.chores.step()
+    liar.answers["add"] = lambda form: {"order": 7} if form["service"] == "77" else REFUSAL
+    order = await api.add(ann.key)
+    await works.send()
+    return order
+
+
 AWAY = "update provider set failures = 4, resting_until = %s where name = 'Sandbox'"
 
 
@@ -160,12 +171,8 @@ async def test_what_the_next_provider_could_not_be_sent_goes_to_the_first_again(
 
 @pytest.mark.parametrize("wanted", [["Other"], ["Other", "Sandbox"]])
 async def test_who_waits_for_the_next_provider_is_found_when_the_routes_change(api, ann, stocked, lied_to, wanted):
-    works, liar = lied_to
-    await another_provider(stocked)
-    await works.chores.step()
-    liar.answers["add"] = lambda form: {"order": 7} if form["service"] == "77" else REFUSAL
-    order = await api.add(ann.key)
-    await works.send()
+    works, _ = lied_to
+    order = await refused_by_the_first(api, ann, stocked, lied_to)
     ids = dict(await fetch(stocked, "select name, id from provider"))
     routes = [RouteTo(ids[name], {"Other": "77", "Sandbox": "1"}[name]) for name in wanted]
     async with stocked.transaction():
@@ -175,12 +182,8 @@ async def test_who_waits_for_the_next_provider_is_found_when_the_routes_change(a
 
 
 async def test_a_refused_order_goes_to_the_next_provider_and_no_further(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    await another_provider(stocked)
-    await works.chores.step()
-    liar.answers["add"] = lambda form: {"order": 7} if form["service"] == "77" else REFUSAL
-    order = await api.add(ann.key)
-    await works.send()
+    works, _ = lied_to
+    order = await refused_by_the_first(api, ann, stocked, lied_to)
     assert ("queued", [("declined", None)]) == (await state(stocked, order), await attempts(stocked, order))
     await works.send()
     assert ("pending", [("declined", None), ("accepted", "7")]) == (

@@ -154,17 +154,22 @@ async def test_a_worker_goes_on_when_its_database_comes_back(stocked, database, 
     assert [] == await broken(stocked)
 
 
-async def test_a_worker_that_is_told_to_stop_records_what_is_on_its_way(stocked, database, ann):
-    arrived = asyncio.Event()
+def slow(arrived, seconds):
+    """A provider that takes an order and its time, and tells that one has arrived."""
 
-    async def slow(scope, receive, send):
+    async def take(scope, receive, send):
         await receive()
         arrived.set()
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(seconds)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b'{"order": 7}'})
 
-    async with open_api(database.app_url) as api, served(slow) as address:
+    return take
+
+
+async def test_a_worker_that_is_told_to_stop_records_what_is_on_its_way(stocked, database, ann):
+    arrived = asyncio.Event()
+    async with open_api(database.app_url) as api, served(slow(arrived, 0.5)) as address:
         await place(api, ann, ["me"])
         async with working(database.app_url, address):
             await asyncio.wait_for(arrived.wait(), 10)
@@ -174,16 +179,8 @@ async def test_a_worker_that_is_told_to_stop_records_what_is_on_its_way(stocked,
 
 async def test_a_worker_that_is_told_to_stop_begins_nothing_that_it_would_leave_unsure(stocked, database, ann):
     arrived = asyncio.Event()
-
-    async def slow(scope, receive, send):
-        await receive()
-        arrived.set()
-        await asyncio.sleep(1)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b'{"order": 7}'})
-
     await stocked.execute("update provider set concurrency = 1")
-    async with open_api(database.app_url) as api, served(slow) as address:
+    async with open_api(database.app_url) as api, served(slow(arrived, 1)) as address:
         await place(api, ann, ["me"] * 4)
 
         async def claimed():

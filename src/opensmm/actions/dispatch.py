@@ -35,9 +35,9 @@ from opensmm.domain.dispatch import (
     retry_after_s,
 )
 from opensmm.domain.endings import RunEnd
+from opensmm.domain.providers import STAFF
 from opensmm.providers.client import CALL
 from opensmm.providers.desk import Contact, Desk
-from opensmm.providers.manual import KIND as MANUAL
 from opensmm.store import dispatch as rows
 from opensmm.store import providers
 from opensmm.store.connection import Connection, Line
@@ -205,7 +205,7 @@ async def _add(contact: Contact, claim: Claim) -> SendOutcome:
 
 def _is_staff(contact: Contact | None) -> bool:
     """The staff is not asked how it fares: it says so itself."""
-    return contact is not None and contact.row.kind == MANUAL
+    return contact is not None and contact.row.kind == STAFF
 
 
 async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now: datetime) -> None:

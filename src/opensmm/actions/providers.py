@@ -9,7 +9,7 @@ from opensmm.actions import sync
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.offers import MAX_ROUTES, RouteTo, cheapest_first
-from opensmm.domain.providers import url_fault
+from opensmm.domain.providers import PANEL, SANDBOX, url_fault
 from opensmm.providers.sealing import seal, unseal
 from opensmm.store import audit, offers
 from opensmm.store import providers as rows
@@ -46,7 +46,7 @@ async def edit_provider(
     known = await rows.lock(connection, wanted.id)
     if known is None:
         raise Refused("this provider does not exist")
-    if wanted.kind == "panel" and (wanted.url, key) != (known.url, ""):
+    if wanted.kind == PANEL and (wanted.url, key) != (known.url, ""):
         _check_url(wanted.url, private=private)
         if not key and known.sealed_key is not None:
             key = unseal(pepper, known.id, known.url, known.sealed_key)
@@ -85,14 +85,14 @@ async def route_new(
         if provider is not None:
             raise Refused(f"there is no provider {provider!r}")
         return
-    if theirs is None and row.kind == "panel":
+    if theirs is None and row.kind == PANEL:
         raise Refused(f"{row.name} has numbers of its own: say which of its services fulfils it (--their-service)")
     route = RouteTo(row.id, str(service) if theirs is None else theirs)
     await set_routes(connection, service, [route], by_cost=False, actor=actor, now=now)
 
 
 async def _first_sandbox(connection: Connection) -> ProviderRow | None:
-    return next((row for row in await rows.providers(connection) if row.kind == "sandbox"), None)
+    return next((row for row in await rows.providers(connection) if row.kind == SANDBOX), None)
 
 
 async def set_routes(

@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from opensmm.base.faults import Fault
 from opensmm.base.money import short
 from opensmm.domain.offers import Offered
+from opensmm.domain.providers import PANEL
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.desk import DIALECTS
 from opensmm.providers.outside import open_session
@@ -39,7 +40,7 @@ class Tried(Struct, frozen=True):
 @asynccontextmanager
 async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, private: bool) -> AsyncIterator[Client]:
     """A client for a few calls of the operator's; raises Fault where the provider is no panel with a key."""
-    if row.kind != "panel" or row.sealed_key is None:
+    if row.kind != PANEL or row.sealed_key is None:
         raise Fault(f"{row.name} is no panel that can be called")
     key = unseal(pepper, row.id, row.url, row.sealed_key)
     session = open_session(1, private=private)

@@ -29,6 +29,7 @@ from opensmm.domain.providers import (
     MAX_CALLS_PER_SECOND,
     MAX_CONCURRENCY,
     MAX_NAME,
+    PANEL,
     Reading,
     hours_left,
 )
@@ -79,7 +80,7 @@ def add(
     """Add a panel to buy from. Its key is asked for, and never shown again; `provider check` tries it out."""
     config = configured(data)
     wanted = ProviderRow(
-        id=ProviderId(0), name=name, kind="panel", url=url, dialect="v2", failures=0, exchange_rate=Decimal(1),
+        id=ProviderId(0), name=name, kind=PANEL, url=url, dialect="v2", failures=0, exchange_rate=Decimal(1),
         currency="USD", enabled=True, concurrency=POLITE_CONCURRENCY, calls_per_second=0, resting_until=None, fault="",
         sealed_key=None,
     )  # fmt: skip
@@ -251,7 +252,7 @@ def list_providers(data: Data = None, json: Json = False) -> None:
 def _fares(one: dict[str, Any]) -> str:
     if not one["enabled"]:
         return "disabled"
-    if one["kind"] == "panel" and not one["has_key"]:
+    if one["kind"] == PANEL and not one["has_key"]:
         return "has no key"
     if one["resting_until"] is not None:
         return f"left alone after {one['failures']} failures: {one['fault'][:80]}"

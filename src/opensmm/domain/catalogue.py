@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.policy import NO_POLICY, Policy
+from opensmm.domain.refusals import Refusal, Refused
 
 
 class ServiceType(StrEnum):
@@ -165,6 +166,13 @@ class Service(Struct, frozen=True):
     def covers_cost(self, rate: Decimal) -> bool:
         """Whether it may be sold at a rate unseen. That it is free the operator has stated."""
         return self.cost is None or rate >= self.cost or self.free
+
+
+def check_range(service: Service, least: int, most: int) -> Refused | None:
+    """Whether what is ordered at once lies in a service's range. Nothing is not ordered, whatever its minimum."""
+    if least < max(service.min, 1):
+        return Refused(Refusal.QUANTITY_TOO_LOW, max(service.min, 1))
+    return Refused(Refusal.QUANTITY_TOO_HIGH, service.max) if most > service.max else None
 
 
 class Catalogue(Struct, frozen=True):

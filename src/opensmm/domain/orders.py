@@ -13,7 +13,7 @@ from opensmm.base.ids import PriceListId
 from opensmm.base.money import Money
 from opensmm.domain import dripfeed, links, pricing, subscriptions
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
-from opensmm.domain.catalogue import SHAPES, Catalogue, Counts, Service, Shape
+from opensmm.domain.catalogue import SHAPES, Catalogue, Counts, Service, Shape, check_range
 from opensmm.domain.refusals import Refusal, Refused
 
 MOST_NAMED: Final = 10_000
@@ -185,13 +185,7 @@ def _quantity(ask: Add, shape: Shape) -> int | None:
 def _check_quantity(quantity: int | None, service: Service, shape: Shape) -> Refused | None:
     if shape.counts is _ONE or shape.counts is _POSTS:
         return None
-    if quantity is None:
-        return Refused(Refusal.QUANTITY)
-    if quantity < max(service.min, 1):
-        return Refused(Refusal.QUANTITY_TOO_LOW, max(service.min, 1))
-    if quantity > service.max:
-        return Refused(Refusal.QUANTITY_TOO_HIGH, service.max)
-    return None
+    return Refused(Refusal.QUANTITY) if quantity is None else check_range(service, quantity, quantity)
 
 
 def _check_drip_feed(ask: Add, service: Service) -> Refused | None:

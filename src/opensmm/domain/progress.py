@@ -88,9 +88,9 @@ def _canceled(known: Followed, report: Report, start: int | None, before: int) -
     free = report.charge == 0 or (report.remains is None and report.charge is None and before == known.quantity)
     if not said and free:
         return News(DeliveryState.CANCELED, start, known.quantity)
-    if 0 < said <= known.quantity and (not known.packaged or said == known.quantity):
-        return News(DeliveryState.CANCELED, start, said)
-    return News(DeliveryState.HELD, start, said if 0 < said <= known.quantity else before)
+    inside = 0 < said <= known.quantity
+    believable = inside and (not known.packaged or said == known.quantity)
+    return News(DeliveryState.CANCELED if believable else DeliveryState.HELD, start, said if inside else before)
 
 
 POLL_STEPS: Final = (

@@ -15,6 +15,8 @@ PANEL: Final = "panel"
 """The kind of provider that has a key, and is paid in advance."""
 STAFF: Final = "manual"
 """The kind that is not called."""
+SANDBOX: Final = "sandbox"
+"""The kind that is built in."""
 
 MAX_URL: Final = 500
 MAX_NAME: Final = 100

@@ -5,7 +5,7 @@ from typing import Final
 
 from opensmm.domain import links
 from opensmm.domain.asks import MALFORMED, Details
-from opensmm.domain.catalogue import Service
+from opensmm.domain.catalogue import Service, check_range
 from opensmm.domain.refusals import Refusal, Refused
 
 DELAYS_MIN: Final = frozenset(
@@ -20,7 +20,7 @@ def check(details: Details, service: Service, today: date) -> Refused | None:
         or _optional_number(details.posts, "posts")
         or _optional_number(details.old_posts, "old_posts")
         or _check_times(details, today)
-        or _check_range(details.min or 0, details.max or 0, service)
+        or check_range(service, details.min or 0, details.max or 0)
     )
 
 
@@ -32,12 +32,6 @@ def _check_own(details: Details) -> Refused | None:
     if details.max is None or details.max == MALFORMED or details.max < details.min:
         return Refused(Refusal.PARAMETER, "max")
     return None
-
-
-def _check_range(least: int, most: int, service: Service) -> Refused | None:
-    if least < max(service.min, 1):
-        return Refused(Refusal.QUANTITY_TOO_LOW, max(service.min, 1))
-    return Refused(Refusal.QUANTITY_TOO_HIGH, service.max) if most > service.max else None
 
 
 def _optional_number(number: int | None, name: str) -> Refused | None:

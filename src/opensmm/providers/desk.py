@@ -11,9 +11,9 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.asks import MAX_IDS
+from opensmm.domain.providers import SANDBOX, STAFF
 from opensmm.providers.client import Client, NoAnswer, Provider, close_session
 from opensmm.providers.limits import Circuit, Share, Slots
-from opensmm.providers.manual import KIND as MANUAL
 from opensmm.providers.manual import ManualProvider
 from opensmm.providers.outside import open_session
 from opensmm.providers.sandbox import account_of, sandbox_key
@@ -119,9 +119,9 @@ class Desk:
             self._contacts[row.id] = Contact(row, client, Slots(*self._limits(row)), Circuit())
 
     def _client(self, row: ProviderRow) -> Provider | None:
-        if row.kind == MANUAL:
+        if row.kind == STAFF:
             return ManualProvider()
-        if row.kind == "sandbox":
+        if row.kind == SANDBOX:
             session = self._sessions[row.id] = open_session(row.concurrency, private=True)
             key = sandbox_key(self._pepper, account_of(row.url))
             url = f"{self._sandbox_url.removesuffix('/api/v2')}/api/{row.dialect}"

@@ -1,16 +1,11 @@
 """The operator's own staff as a provider: deliveries are handed to a list, and the staff tells how they fare."""
 
-from typing import Final
-
 from opensmm.domain.asks import Add
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
 from opensmm.domain.evidence import Said
 from opensmm.domain.posts import Watched
 from opensmm.domain.progress import Report
-from opensmm.domain.providers import STAFF
 from opensmm.domain.refills import RefillStatus
-
-KIND: Final = STAFF
 
 
 class ManualProvider:

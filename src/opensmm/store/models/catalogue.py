@@ -7,7 +7,15 @@ from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
 from opensmm.domain.catalogue import BelowCost, DeliveryMethod, Halt, RefillMode, ServiceType
 from opensmm.domain.offers import Off
-from opensmm.domain.providers import MAX_CALLS_PER_SECOND, MAX_CONCURRENCY, MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
+from opensmm.domain.providers import (
+    MAX_CALLS_PER_SECOND,
+    MAX_CONCURRENCY,
+    MAX_PRICE_SHARE,
+    MAX_SYNC_EVERY_MIN,
+    PANEL,
+    SANDBOX,
+    STAFF,
+)
 from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
 
 
@@ -79,7 +87,7 @@ class Provider(models.Model):
         db_table = "provider"
         constraints = [
             UniqueConstraint(fields=["name"], name="provider_name"),
-            one_of("kind", ("sandbox", "panel", "manual"), "provider_kind"),
+            one_of("kind", (SANDBOX, PANEL, STAFF), "provider_kind"),
             one_of("dialect", ("v1", "v2"), "provider_dialect"),
             above_0("exchange_rate", "provider_exchange_rate_above_0"),
             CheckConstraint(
