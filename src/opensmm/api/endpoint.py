@@ -33,7 +33,7 @@ DIALECTS: Final[dict[str, Dialect]] = {"/api/v2": V2, "/api/v2/": V2, "/api/v1":
 RETRY_AFTER_S: Final = 1
 LOOK_S: Final = 0.1
 """Between looks at the catalogue's version."""
-LOOKS_A_REFRESH: Final = 4
+LOOKS_A_REFRESH: Final = 6
 """Looks at the catalogue for one at the keys in use."""
 YOUNG: Final = 20_000
 """Objects more than there were, before those that came are looked through for cycles (Python's own choice: 700)."""
@@ -214,7 +214,7 @@ def _services(rendered: Rendered, headers: Headers, *, may_be_kept: bool) -> Rep
     tag = (b"etag", rendered.packed_tag if packed else rendered.plain_tag)
     if headers.get(b"if-none-match") == tag[1]:
         return reply(b"", 304, tag)
-    return Reply(whole.body, whole.status, [*whole.headers, tag])
+    return whole.also(tag)
 
 
 def _accepts_gzip(coding: bytes) -> bool:

@@ -12,24 +12,35 @@ WHOLE: Final = "opensmm.whole"
 
 
 class Reply(Struct, frozen=True):
-    """``headers`` are all there are."""
+    """``headers`` are all there are; ``head`` is what stands before the body on the wire where the status is 200."""
 
     body: bytes
     status: int
     headers: list[Header]
+    head: bytes
+
+    def also(self, *more: Header) -> "Reply":
+        """The same with more headers behind its own."""
+        headers = [*self.headers, *more]
+        return Reply(self.body, self.status, headers, _head(headers))
 
 
 def reply(body: bytes, status: int = 200, *more: Header) -> Reply:
     """JSON that nobody may keep; ``more`` headers come behind the usual ones."""
-    headers = _usual(len(body))
-    return Reply(body, status, [*headers, *more] if more else headers)
+    said = Reply(body, status, *_usual(len(body)))
+    return said.also(*more) if more else said
 
 
 @lru_cache(maxsize=4096)
-def _usual(length: int) -> list[Header]:
+def _usual(length: int) -> tuple[list[Header], bytes]:
     """Shared by all answers of a length: nobody changes what was replied."""
-    return [
+    headers = [
         (b"content-type", b"application/json"),
         (b"cache-control", b"no-store"),
         (b"content-length", str(length).encode()),
     ]
+    return headers, _head(headers)
+
+
+def _head(headers: list[Header]) -> bytes:
+    return b"HTTP/1.1 200 OK\r\n%b\r\n" % b"".join(b"%b: %b\r\n" % header for header in headers)

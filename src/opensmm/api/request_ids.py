@@ -22,4 +22,4 @@ def request_id(headers: Mapping[bytes, bytes]) -> str:
 
 def named(said: Reply, headers: Mapping[bytes, bytes]) -> Reply:
     """The answer with the request's name, for who gave one."""
-    return Reply(said.body, said.status, [*said.headers, (HEADER, request_id(headers).encode())])
+    return said.also((HEADER, request_id(headers).encode()))

@@ -52,29 +52,26 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(cast("asyncio.Transport", OneWrite(transport, self.loop)))
+        self._extensions = {WHOLE: self.answer}
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        cast("dict[str, Any]", self.scope)["extensions"] = {WHOLE: self.answer}
+        cast("dict[str, Any]", self.scope)["extensions"] = self._extensions
 
     def answer(self, said: Reply) -> bool:
         """Sends an answer as it is, without ASGI's two messages and what uvicorn must look for in them.
 
         False, and nothing is sent, where it must go that way: what is not plainly a 200 to a whole request on a
-        connection that stays open. While others wait in the pipeline, ``cycle`` is the last of them and not the one
-        that is answered.
+        connection that stays open, or what the server has headers of its own for. While others wait in the pipeline,
+        ``cycle`` is the last of them and not the one that is answered.
         """
         cycle = self.cycle
         if said.status != 200 or self.pipeline or not cycle.keep_alive or cycle.more_body or cycle.disconnected:
             return False
-        if self.flow.write_paused or cycle.scope["method"] == "HEAD":
+        if self.flow.write_paused or cycle.scope["method"] == "HEAD" or cycle.default_headers:
             return False
-        parts = [b"HTTP/1.1 200 OK\r\n"]
-        for name, value in (*cycle.default_headers, *said.headers):
-            parts += name, b": ", value, b"\r\n"
-        parts += b"\r\n", said.body
         cycle.response_started = cycle.response_complete = True
-        self.transport.writelines(parts)
+        self.transport.writelines([said.head, said.body])
         cycle.message_event.set()
         cycle.on_response()
         return True
