@@ -105,6 +105,26 @@ async def test_a_provider_with_room_for_few_takes_no_places_of_the_others(api, a
     assert [(DEFAULT, 4), (PLAIN, 5)] == sent
 
 
+async def test_what_waits_for_one_provider_takes_no_turns_of_the_others(api, ann, stocked, liar, works):
+    _, liar, provider = liar
+    await edit(stocked, provider, concurrency=1)
+    await works.chores.step()
+    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    for at in range(9):
+        await api.add(ann.key, DEFAULT, link=f"{LINK}/theirs/{at}")
+    for at in range(9):
+        await api.add(ann.key, PLAIN, link=f"{LINK}/ours/{at}")
+    assert 6 == await works.send(6)
+    sent = "select service_id, count(*) from delivery where state = 'pending' group by 1 order by 1"
+    assert [(DEFAULT, 3), (PLAIN, 3)] == await fetch(stocked, sent)
+    await edit(stocked, provider, enabled=False)
+    assert 6 == await works.send(10)
+    await works.chores.step()
+    await api.add(ann.key, PLAIN, link=f"{LINK}/ours/9")
+    assert 1 == await works.send(10)
+    assert [(DEFAULT, 3), (PLAIN, 10)] == await fetch(stocked, sent)
+
+
 async def test_another_address_key_or_limit_is_taken_over_without_a_restart(api, ann, stocked, liar):
     works, liar, provider = liar
     liar.answers["add"] = lambda form: {"order": len(liar.asked)}

@@ -117,12 +117,19 @@ HOT = {
     "dispatch: claim": (
         dispatch,
         "_CLAIM",
-        {"now": TIMES[0], "lease_until": TIMES[1], "limit": 200, "providers": [1]},
+        {"now": TIMES[0], "lease_until": TIMES[1], "limit": 200},
     ),
     "dispatch: claim at each": (
         dispatch,
         "_CLAIM_AT_EACH",
-        {"now": TIMES[0], "lease_until": TIMES[1], "providers": [1, 2], "rooms": [7, 1], "tried": [False, True]},
+        {
+            "now": TIMES[0],
+            "lease_until": TIMES[1],
+            "limit": 200,
+            "providers": [1, 2],
+            "rooms": [7, 1],
+            "tried": [False, True],
+        },
     ),
     "dispatch: record": (dispatch, "_RECORD", sent_parameters(TIMES[0])),
     "dispatch: recover": (dispatch, "_RECOVER", [TIMES[0]]),
@@ -234,5 +241,8 @@ async def test_the_hot_statements_find_their_rows_by_index(large):
     for name in ("dispatch: claim", "progress: claim"):
         text = "\n".join(found[name, "custom"])
         assert re.search(r"Index Scan using delivery_to_(send|poll)", text), text
+    for mode in ("custom", "generic"):
+        text = "\n".join(found["dispatch: claim at each", mode])
+        assert 1 == text.count("delivery_to_send"), "what is due is gone through once, however much it is: " + text
     page = "\n".join(found["newest orders", "custom"])
     assert ("orders_by_customer" in page, "Sort" in page) == (True, False), page

@@ -94,15 +94,14 @@ class Dispatching:
     async def _take(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
         """What is due, and no more of any provider than it has room for: a slow one keeps nobody else waiting."""
         begin_by, lease_until = now + timedelta(seconds=LEASE_MARGIN_S), now + self._lease
-        rooms = {provider: room for provider, room in self._desk.rooms().items() if room}
+        rooms = self._desk.rooms()
         if len(rooms) == 1:
             limit = min(limit, *rooms.values())
-        wide = [provider for provider, room in rooms.items() if room >= limit]
-        narrow = [(provider, room) for provider, room in rooms.items() if room < limit]
-        to_try = await providers.half_open(connection, list(rooms), now)
-        claimed = await rows.claim(connection, now, begin_by, lease_until, limit, wide)
-        if narrow or to_try:
-            claimed += await rows.claim_at_each(connection, now, begin_by, lease_until, narrow, to_try)
+        to_try = await providers.half_open(connection, [provider for provider, room in rooms.items() if room], now)
+        if to_try or not self._desk.complete or any(room < limit for room in rooms.values()):
+            claimed = await rows.claim_at_each(connection, now, begin_by, lease_until, limit, rooms, to_try)
+        else:
+            claimed = await rows.claim(connection, now, begin_by, lease_until, limit)
         tried = {claim.provider for claim in claimed}.intersection(to_try)
         await providers.tried(connection, sorted(tried), lease_until)
         return claimed

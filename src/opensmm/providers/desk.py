@@ -85,6 +85,12 @@ class Desk:
         """Those that are not being left alone at this moment."""
         return [one for one, contact in self._contacts.items() if not contact.circuit.resting]
 
+    @property
+    def complete(self) -> bool:
+        """Whether all may be sent something, as far as was looked: none is disabled, rests or cannot be called."""
+        rows = [contact.row for contact in self._contacts.values()]
+        return not self._unopened and all(row.enabled and row.resting_until is None for row in rows)
+
     def contact(self, provider: ProviderId) -> Contact | None:
         return self._contacts.get(provider)
 

@@ -1,6 +1,6 @@
 """Deliveries and attempts: claimed by a worker, sent, recorded, polled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -58,21 +58,37 @@ _DUE: Final = f"""
   from delivery d
   left join lateral {_ROUTE} on true
   left join provider p on p.id = r.provider_id
-  where d.state = 'queued' and d.due <= %(now)s
-    and (p.id is null or p.enabled and p.resting_until is null
-         and (%(providers)s::bigint[] is null or p.id = any(%(providers)s)))
+  where d.state = 'queued' and d.due <= %(now)s and (p.id is null or p.enabled and p.resting_until is null)
   order by d.due limit %(limit)s for update of d skip locked
 """
+# Which provider is next is the same for all that were sold alike, and is looked for once for these: what waits for one
+# provider, however much it is, costs the others little. No more of a kind is looked at than could be taken.
 _DUE_AT_EACH: Final = f"""
-  select x.* from unnest(%(providers)s::bigint[], %(rooms)s::int[], %(tried)s::bool[]) as n (id, room, tried)
-  join provider p on p.id = n.id and p.enabled
-    and (p.resting_until is null or n.tried and p.resting_until <= %(now)s)
-  cross join lateral (
-    select d.order_id, d.run, d.due, d.route as first_route, r.provider_id, r.provider_service, r.position, r.cost
-    from delivery d
-    join lateral {_ROUTE} on r.provider_id = n.id
-    where d.state = 'queued' and d.due <= %(now)s
-    order by d.due limit n.room for update of d skip locked) x
+  select d.order_id, d.run, d.due, d.route as first_route, t.provider_id, t.provider_service, t.position, t.cost
+  from (
+    select * from (
+      select *, row_number() over (partition by provider_id order by due, order_id, run) as turn
+      from (
+        select service_id, route, ceiling, array_agg(order_id order by due, order_id, run) as orders,
+          array_agg(run order by due, order_id, run) as runs, array_agg(due order by due, order_id, run) as dues
+        from delivery where state = 'queued' and due <= %(now)s group by 1, 2, 3
+      ) d
+      left join lateral {_ROUTE} on true
+      cross join lateral (
+        select case when r.provider_id is null then %(limit)s else (
+          select max(n.room)
+          from unnest(%(providers)s::bigint[], %(rooms)s::int[], %(tried)s::bool[]) as n (id, room, tried)
+          join provider p on p.id = n.id and p.enabled
+            and (p.resting_until is null or n.tried and p.resting_until <= %(now)s)
+          where n.id = r.provider_id) end as room) n
+      cross join lateral unnest(d.orders[:room], d.runs[:room], d.dues[:room]) as u (order_id, run, due)
+    ) t
+    where turn <= room order by turn, due limit %(limit)s
+  ) t
+  join delivery d on d.order_id = t.order_id and d.run = t.run
+  where d.state = 'queued' and d.due is not distinct from t.due
+    and d.route = t.route and d.ceiling is not distinct from t.ceiling
+  for update of d skip locked
 """
 _CLAIMED: Final = """
 with due as materialized ({due}), claimed as (
@@ -99,21 +115,14 @@ _CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH, open=ROUTE_IS_OPEN)
 
 
 async def claim(
-    connection: Connection,
-    now: datetime,
-    begin_by: datetime,
-    lease_until: datetime,
-    limit: int,
-    providers: Sequence[ProviderId] | None = None,
+    connection: Connection, now: datetime, begin_by: datetime, lease_until: datetime, limit: int
 ) -> list[Claim]:
-    """Takes deliveries that are due and marks them *sending*, the oldest first; of these providers alone, where named.
+    """Takes deliveries that are due and marks them *sending*, the oldest first.
 
     One that no provider fulfils, or none at its price, is held for the operator. A provider that rests, or is to be
     tried, gets none.
     """
-    known = None if providers is None else list(providers)
-    parameters = {"now": now, "lease_until": lease_until, "limit": limit, "providers": known}
-    cursor = await connection.execute(_CLAIM, parameters)
+    cursor = await connection.execute(_CLAIM, {"now": now, "lease_until": lease_until, "limit": limit})
     return [_claim(row, begin_by) for row in await cursor.fetchall()]
 
 
@@ -122,17 +131,19 @@ async def claim_at_each(
     now: datetime,
     begin_by: datetime,
     lease_until: datetime,
-    rooms: Sequence[tuple[ProviderId, int]],
+    limit: int,
+    rooms: Mapping[ProviderId, int],
     to_try: Sequence[ProviderId] = (),
 ) -> list[Claim]:
-    """Takes at most so many deliveries of each provider, and one for each that has rested and is to be tried."""
-    wanted = [*((provider, room, False) for provider, room in rooms), *((provider, 1, True) for provider in to_try)]
+    """The same, where providers have room for few: no more than that of each, in turns; one for each that has rested
+    and is to be tried. Whoever is not named gets none."""
+    wanted = [*((provider, room, False) for provider, room in rooms.items()), *((one, 1, True) for one in to_try)]
     arrays = {
         "providers": [provider for provider, _, _ in wanted],
         "rooms": [room for _, room, _ in wanted],
         "tried": [tried for _, _, tried in wanted],
     }
-    parameters = arrays | {"now": now, "lease_until": lease_until}
+    parameters = arrays | {"now": now, "lease_until": lease_until, "limit": limit}
     cursor = await connection.execute(_CLAIM_AT_EACH, parameters)
     return [_claim(row, begin_by) for row in await cursor.fetchall()]
 

@@ -1,6 +1,7 @@
 """store.dispatch, on the twin's rows."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tests.simulation.twin.connection import Connection
@@ -13,12 +14,7 @@ from opensmm.store.dispatch import Claim, Recorded
 
 
 async def claim(
-    connection: Connection,
-    now: datetime,
-    begin_by: datetime,
-    lease_until: datetime,
-    limit: int,
-    providers: Sequence[ProviderId] | None = None,
+    connection: Connection, now: datetime, begin_by: datetime, lease_until: datetime, limit: int
 ) -> list[Claim]:
     store = connection.store
     claimed: list[Claim | None] = []
@@ -26,9 +22,7 @@ async def claim(
         if len(claimed) == limit:
             break
         at = _route(store, row, now)
-        provider = 0 if at is None else store.sales[row.service].routes[at][0]
-        wanted = providers is None or provider in providers
-        if not provider or (wanted and store.providers[provider].resting_until is None):
+        if at is None or store.providers[store.sales[row.service].routes[at][0]].resting_until is None:
             claimed.append(_claim(store, row, at, now, begin_by, lease_until))
     return [one for one in claimed if one is not None]
 
@@ -38,20 +32,24 @@ async def claim_at_each(
     now: datetime,
     begin_by: datetime,
     lease_until: datetime,
-    rooms: Sequence[tuple[ProviderId, int]],
+    limit: int,
+    rooms: Mapping[ProviderId, int],
     to_try: Sequence[ProviderId] = (),
 ) -> list[Claim]:
     store = connection.store
-    room = {provider: room for provider, room in rooms if store.providers[provider].resting_until is None}
+    room = {provider: room for provider, room in rooms.items() if store.providers[provider].resting_until is None}
     room |= dict.fromkeys(to_try, 1)
-    claimed: list[Claim | None] = []
+    turns = Counter[ProviderId]()
+    found: list[tuple[int, DeliveryRow, int | None]] = []
     for row in _due(store, now):
         at = _route(store, row, now)
         provider = ProviderId(0 if at is None else store.sales[row.service].routes[at][0])
-        if room.get(provider, 0):
-            room[provider] -= 1
-            claimed.append(_claim(store, row, at, now, begin_by, lease_until))
-    return [one for one in claimed if one is not None]
+        turns[provider] += 1
+        if turns[provider] <= (limit if at is None else room.get(provider, 0)):
+            found.append((turns[provider], row, at))
+    found.sort(key=lambda one: (one[0], *_turn(one[1])))
+    claimed = [_claim(store, row, at, now, begin_by, lease_until) for _, row, at in found[:limit]]
+    return sorted((one for one in claimed if one is not None), key=lambda one: (one.due, one.order, one.run))
 
 
 def _due(store: Store, now: datetime) -> list[DeliveryRow]:
