@@ -6,12 +6,14 @@ provider has one doubtful order at a time; now and then two are sent at once, wh
 """
 
 import asyncio
+import logging
 import os
 import random
 import sys
 from collections import Counter
 
 import pytest
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tests.panel import broken, buyer, fetch, now, open_api, service
@@ -36,6 +38,14 @@ QUIET_WAVES = 8
 SETTLED_AT_LEAST = 0.95
 ENOUGH_FOR_A_SHARE = 1000
 """In a shorter run the share is a matter of how many of these orders chance sent two at once."""
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    """Thousands of tries that are unsure are nothing to tell of here."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
