@@ -1,4 +1,4 @@
-"""The closed table of what a delivery may become, and what an answer to ``add`` proves."""
+"""The closed table of what a delivery may become, and what becomes of it after a try."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,10 +18,8 @@ from opensmm.domain.dispatch import (
     Unsure,
     Verdict,
     after_sending,
-    means_refusal,
     retry_after_s,
 )
-from opensmm.wire.words import V1_REFUSAL, V2_REFUSAL
 
 
 def test_every_state_has_its_line():
@@ -59,56 +57,6 @@ def test_only_a_proved_refusal_goes_on_to_the_next_provider(outcome, routes_left
     made = after_sending(outcome, routes_left=routes_left, hold_when_refused=hold)
     assert verdict == made
     assert made.state in TRANSITIONS[DeliveryState.SENDING]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "Not enough funds on balance",
-        "neworder.error.not_enough_funds not enough",
-        "Incorrect service ID",
-        "INVALID API KEY",
-        "Quantity less than minimal 50",
-        "You have active order with this link. Please wait until order being completed.",
-        "This service is disabled",
-        "Bad link",
-    ],
-)
-def test_words_that_mean_refusal_prove_that_nothing_was_bought(words):
-    assert means_refusal(words)
-
-
-FAULTS = [
-    "Maximum execution time of 30 seconds exceeded",
-    "cURL error 28: Operation timed out after more than 30000 ms",
-    "SQLSTATE[23000]: Integrity constraint violation: Duplicate entry '5' for key",
-    "Class App\\X not found",
-    "Missing argument 2 for Order::add()",
-    "Undefined index: required on line 7",
-    "Gateway timeout: upstream maximum response time",
-    "Deadlock found: incorrect state",
-    "Your order has been placed, duplicate submissions are not allowed",
-    "Internal error: invalid state",
-    "Connection not available",
-]
-
-
-@pytest.mark.parametrize(
-    "words", ["", "Temporarily unavailable", "Internal error", "try again later", "Timeout", "??", *FAULTS]
-)
-def test_other_words_prove_nothing(words):
-    assert not means_refusal(words)
-
-
-@pytest.mark.parametrize("refusals", [V1_REFUSAL, V2_REFUSAL], ids=["v1", "v2"])
-def test_the_refusals_of_a_panel_like_ours_of_an_add_are_understood(refusals):
-    unclear = {
-        why.name for why, text in refusals.items() if not means_refusal(text.format(detail=1, Detail="Comments"))
-    }
-    assert set() == unclear - {
-        "IDEMPOTENCY_MISMATCH",
-        "TOO_MANY_IDS", "REFILL_TOO_EARLY", "REFILL_OPEN", "REFILL_NOT_COMPLETED", "NOT_CANCELABLE",
-    }  # fmt: skip
 
 
 def test_a_provider_that_fails_is_left_alone_for_a_growing_while():

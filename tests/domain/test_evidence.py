@@ -27,13 +27,11 @@ from opensmm.domain.evidence import (
     controls,
     grow,
     look_again_after,
-    means_unknown_order,
     open_case,
     to_ask,
 )
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
-from opensmm.wire.words import V1_REFUSAL, V2_REFUSAL
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PATIENCE = Patience(timedelta(seconds=60), timedelta(seconds=1))
@@ -282,22 +280,6 @@ def test_two_attempts_never_get_one_order():
         [suspect(order, 100 + order, alike="x") for order in range(1, 5)], dict.fromkeys(range(11, 15), ours())
     )
     assert {11, 12, 13, 14} == {proof.provider_order for proof in told.values()}
-
-
-@pytest.mark.parametrize("refusals", [V1_REFUSAL, V2_REFUSAL], ids=["v1", "v2"])
-def test_only_the_words_for_an_unknown_order_are_taken_for_them(refusals):
-    unknown = {why.name for why, text in refusals.items() if means_unknown_order(text.format(detail=1, Detail="x"))}
-    assert {"ORDER_UNKNOWN"} == unknown - {"ORDER_MISSING"}
-
-
-@pytest.mark.parametrize("words", ["Incorrect order ID", "incorrect order", "Order not found", "Order doesn't exist"])
-def test_panels_say_it_in_several_ways(words):
-    assert means_unknown_order(words)
-
-
-@pytest.mark.parametrize("words", ["", "Invalid API key", "Incorrect request", "Too many requests", "error", "order"])
-def test_other_words_do_not_say_that_an_order_is_unknown(words):
-    assert not means_unknown_order(words)
 
 
 @pytest.mark.parametrize(

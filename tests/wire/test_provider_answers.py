@@ -27,12 +27,12 @@ NOTICE = b"\xef\xbb\xbf<br />\n<b>Notice</b>: Undefined index: a[0] {b} in /x.ph
 
 
 def order_of(body: bytes) -> str | None:
-    outcome = V2.read_order(body)
+    outcome = answers.read_order(body)
     return outcome.provider_order if isinstance(outcome, Accepted) else None
 
 
 def report(body: bytes) -> Report | None:
-    return V2.read_statuses(one_id(7), body)[0]
+    return answers.read_statuses(one_id(7), body)[0]
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,14 @@ def test_an_error_of_nothing_is_none(name: str, nothing: str) -> None:
     assert order_of(f'{{"order": 123, {said}}}'.encode()) == "123"
     assert Report(OrderStatus.COMPLETED) == report(f'{{"status": "Completed", {said}}}'.encode())
     assert Report(OrderStatus.COMPLETED) == report(f'{{"7": {{"status": "Completed", {said}}}}}'.encode())
-    assert ["5"] == V2.read_refills(one_id(7), f'{{"refill": 5, {said}}}'.encode())
-    assert [RefillStatus.COMPLETED] == V2.read_refill_statuses(one_id(7), f'{{"status": "Completed", {said}}}'.encode())
-    assert [True] == V2.read_cancels(one_id(7), f'[{{"order": 7, "cancel": 1, {said}}}]'.encode())
-    assert BalanceView(money("1"), "USD") == V2.read_balance(f'{{"balance": 1, "currency": "USD", {said}}}'.encode())
+    assert ["5"] == answers.read_refills(one_id(7), f'{{"refill": 5, {said}}}'.encode())
+    assert [RefillStatus.COMPLETED] == answers.read_refill_statuses(
+        one_id(7), f'{{"status": "Completed", {said}}}'.encode()
+    )
+    assert [True] == answers.read_cancels(one_id(7), f'[{{"order": 7, "cancel": 1, {said}}}]'.encode())
+    assert BalanceView(money("1"), "USD") == answers.read_balance(
+        f'{{"balance": 1, "currency": "USD", {said}}}'.encode()
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -79,22 +83,22 @@ def test_an_error_of_nothing_is_none(name: str, nothing: str) -> None:
 @pytest.mark.parametrize("order", ["0", "null", "false", '""', "true"])
 def test_an_error_of_nothing_without_an_order_is_no_acceptance(name: str, nothing: str, order: str) -> None:
     for body in (f'{{"order": {order}, "{name}": {nothing}}}', f'{{"{name}": {nothing}}}'):
-        assert Unsure(body) == V2.read_order(body.encode())
+        assert Unsure(body) == answers.read_order(body.encode())
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("error", AN_ERROR)
 def test_an_error_of_something_is_neither_an_acceptance_nor_news(name: str, error: str) -> None:
     body = f'{{"order": 123, "{name}": {error}}}'
-    assert Unsure(body) == V2.read_order(body.encode())
+    assert Unsure(body) == answers.read_order(body.encode())
     assert report(f'{{"status": "Completed", "{name}": {error}}}'.encode()) is None
 
 
 @pytest.mark.parametrize("nothing", NO_ERROR)
 def test_words_are_looked_for_under_the_other_name_where_one_says_nothing(nothing: str) -> None:
-    assert Declined("Bad link") == V2.read_order(f'{{"error": {nothing}, "errors": ["Bad link"]}}'.encode())
+    assert Declined("Bad link") == answers.read_order(f'{{"error": {nothing}, "errors": ["Bad link"]}}'.encode())
     both = f'{{"order": 123, "error": {nothing}, "errors": ["Bad link"]}}'
-    assert Unsure(both) == V2.read_order(both.encode())
+    assert Unsure(both) == answers.read_order(both.encode())
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_words_are_looked_for_under_the_other_name_where_one_says_nothing(nothin
     ],
 )
 def test_words_that_mean_a_refusal_are_one(body: bytes, words: str) -> None:
-    assert Declined(words) == V2.read_order(body)
+    assert Declined(words) == answers.read_order(body)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +166,7 @@ def test_words_that_mean_a_refusal_are_one(body: bytes, words: str) -> None:
     ],
 )
 def test_anything_else_after_an_add_is_unsure(body: bytes) -> None:
-    outcome = V2.read_order(body)
+    outcome = answers.read_order(body)
     assert isinstance(outcome, Unsure)
     assert len(outcome.answer) <= MAX_EVIDENCE
 
@@ -278,7 +282,7 @@ DONE = Report(OrderStatus.COMPLETED)
     ],
 )
 def test_lists_come_in_several_shapes(body: bytes) -> None:
-    assert [PENDING, DONE] == V2.read_statuses(many_ids((7, 8)), body)
+    assert [PENDING, DONE] == answers.read_statuses(many_ids((7, 8)), body)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +304,7 @@ def test_lists_come_in_several_shapes(body: bytes) -> None:
     ],
 )
 def test_what_is_not_said_of_an_order_is_no_news(body: bytes) -> None:
-    assert [None, None] == V2.read_statuses(many_ids((7, 8)), body)
+    assert [None, None] == answers.read_statuses(many_ids((7, 8)), body)
 
 
 def test_an_answer_about_another_order_is_ignored() -> None:
@@ -313,12 +317,12 @@ def test_one_order_may_be_told_as_of_many() -> None:
     assert PENDING == report(b'{"7": {"status": "pending"}}')
     assert PENDING == report(b'[{"order": 7, "status": "pending"}]')
     assert PENDING == report(b'{"status": "success", "data": {"status": "pending"}}')
-    assert [PENDING] == V2.read_statuses(many_ids((7,)), b'{"status": "pending"}')
+    assert [PENDING] == answers.read_statuses(many_ids((7,)), b'{"status": "pending"}')
 
 
 def test_an_id_may_be_a_text() -> None:
     ids = Ids(("a-1", "b-2"), (MALFORMED, MALFORMED), many=True)
-    assert [PENDING, None] == V2.read_statuses(ids, b'{"a-1": {"status": "pending"}}')
+    assert [PENDING, None] == answers.read_statuses(ids, b'{"a-1": {"status": "pending"}}')
 
 
 @pytest.mark.parametrize(
@@ -336,7 +340,7 @@ def test_an_id_may_be_a_text() -> None:
     ],
 )
 def test_a_balance_is_rounded_down(body: bytes, balance: BalanceView | None) -> None:
-    assert balance == V2.read_balance(body)
+    assert balance == answers.read_balance(body)
 
 
 numbers = st.integers(0, 10**15)
@@ -362,7 +366,7 @@ def test_statuses_written_read_and_written_are_the_same(dialect: Dialect, ids: I
         return OrderView(OrderId(number), news.status, charge, news.start_count, news.remains, news.currency)
 
     written = dialect.write_statuses(ids, [told(number) for number in ids.numbers])
-    news = dialect.read_statuses(ids, written)
+    news = answers.read_statuses(ids, written)
     assert written == dialect.write_statuses(ids, list(map(again, ids.numbers, news)))
 
 
@@ -371,7 +375,7 @@ def test_statuses_written_read_and_written_are_the_same(dialect: Dialect, ids: I
 def test_refills_written_read_and_written_are_the_same(dialect: Dialect, ids: Ids, data: st.DataObject) -> None:
     outcome = st.just(UNKNOWN_ORDER) | st.integers(1, 10**17).map(RefillId)
     written = dialect.write_refills(ids, [data.draw(outcome) for _ in ids.numbers])
-    read = dialect.read_refills(ids, written)
+    read = answers.read_refills(ids, written)
     assert written == dialect.write_refills(
         ids, [RefillId(int(one)) if isinstance(one, str) else UNKNOWN_ORDER for one in read]
     )
@@ -387,8 +391,8 @@ def test_refill_statuses_written_read_and_written_are_the_same(dialect: Dialect,
         return [Refill(RefillId(n), s) if s else missing for n, s in zip(ids.numbers, told, strict=True)]
 
     written = dialect.write_refill_statuses(ids, outcomes(drawn))
-    assert drawn == dialect.read_refill_statuses(ids, written)
-    assert written == dialect.write_refill_statuses(ids, outcomes(dialect.read_refill_statuses(ids, written)))
+    assert drawn == answers.read_refill_statuses(ids, written)
+    assert written == dialect.write_refill_statuses(ids, outcomes(answers.read_refill_statuses(ids, written)))
 
 
 @both
@@ -396,7 +400,7 @@ def test_refill_statuses_written_read_and_written_are_the_same(dialect: Dialect,
 def test_cancels_written_read_and_written_are_the_same(dialect: Dialect, ids: Ids, data: st.DataObject) -> None:
     drawn = [data.draw(st.sampled_from([None, Refused(Refusal.NOT_CANCELABLE)])) for _ in ids.numbers]
     written = dialect.write_cancels(ids, drawn)
-    read = dialect.read_cancels(ids, written)
+    read = answers.read_cancels(ids, written)
     assert drawn == [None if one is True else Refused(Refusal.NOT_CANCELABLE) for one in read]
 
 
@@ -404,14 +408,14 @@ def test_cancels_written_read_and_written_are_the_same(dialect: Dialect, ids: Id
 @given(st.integers(-(10**15), 10**15))
 def test_a_balance_written_is_read_again(dialect: Dialect, amount: int) -> None:
     view = BalanceView(Money(amount), "USD")
-    assert view == dialect.read_balance(dialect.write_balance(view))
+    assert view == answers.read_balance(dialect.write_balance(view))
 
 
 @both
 @given(st.integers(1, 10**17))
 def test_an_order_id_written_is_read_again(dialect: Dialect, number: int) -> None:
     written = dialect.write_order(OrderId(number))
-    assert Accepted(str(number), written.decode()) == dialect.read_order(written)
+    assert Accepted(str(number), written.decode()) == answers.read_order(written)
 
 
 words = st.sampled_from(
@@ -439,17 +443,17 @@ hostile = st.binary() | cut | trees.map(json.dumps).map(str.encode) | cut.map(la
 
 @given(asked | st.just(one_id(7)) | st.just(many_ids((7, 8))), hostile)
 def test_whatever_a_provider_answers_is_read_or_not_understood(ids: Ids, body: bytes) -> None:
-    outcome = V2.read_order(body)
+    outcome = answers.read_order(body)
     if isinstance(outcome, Accepted):
         assert 1 <= len(outcome.provider_order) <= 64
-    for read in (V2.read_statuses, V2.read_refills, V2.read_refill_statuses, V2.read_cancels):
+    for read in (answers.read_statuses, answers.read_refills, answers.read_refill_statuses, answers.read_cancels):
         assert len(ids.texts) == len(read(ids, body))
-    V2.read_balance(body)
+    answers.read_balance(body)
 
 
 @pytest.mark.parametrize("depth", [9, 12, 400, 490, 940, 985, 2000])
 def test_depth_is_bounded_wherever_it_ends(depth: int) -> None:
     nested = b"[" * depth + b"]" * depth
     body = b'{"7": ' + nested + b', "07": ' + nested + b', "error": ' + nested + b"}"
-    assert V2.read_statuses(one_id(7), body) == [None]
-    assert isinstance(V2.read_order(body), Unsure)
+    assert answers.read_statuses(one_id(7), body) == [None]
+    assert isinstance(answers.read_order(body), Unsure)

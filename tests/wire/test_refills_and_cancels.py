@@ -5,18 +5,18 @@ import pytest
 from opensmm.domain.asks import many_ids, one_id
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.refills import RefillStatus
-from opensmm.wire.v2 import V2
+from opensmm.wire import answers
 
 
 def test_refills_are_read() -> None:
     refused = b'{"order": 2, "refill": {"error": "Incorrect order ID"}}'
     body = b'[{"order": 1, "refill": 70}, %b, {"order": 3, "refill": 0}]' % refused
-    assert ["70", Declined("Incorrect order ID"), None, None] == V2.read_refills(many_ids((1, 2, 3, 4)), body)
-    assert ["70"] == V2.read_refills(one_id(1), b'{"refill": "70"}')
-    assert [Declined("The order is not completed")] == V2.read_refills(
+    assert ["70", Declined("Incorrect order ID"), None, None] == answers.read_refills(many_ids((1, 2, 3, 4)), body)
+    assert ["70"] == answers.read_refills(one_id(1), b'{"refill": "70"}')
+    assert [Declined("The order is not completed")] == answers.read_refills(
         one_id(1), b'{"error": "The order is not completed"}'
     )
-    assert [None] == V2.read_refills(one_id(1), b"<html>")
+    assert [None] == answers.read_refills(one_id(1), b"<html>")
 
 
 PASSING = (
@@ -32,12 +32,12 @@ UNDER_WAY = (
 
 @pytest.mark.parametrize("words", [*PASSING, *UNDER_WAY])
 def test_a_refill_is_not_refused_by_what_passes_nor_by_its_being_under_way(words: str) -> None:
-    assert [None] == V2.read_refills(one_id(1), b'{"error": "%b"}' % words.encode())
+    assert [None] == answers.read_refills(one_id(1), b'{"error": "%b"}' % words.encode())
 
 
 @pytest.mark.parametrize("words", PASSING)
 def test_a_cancel_is_not_refused_by_what_passes(words: str) -> None:
-    assert [False] == V2.read_cancels(one_id(1), b'{"error": "%b"}' % words.encode())
+    assert [False] == answers.read_cancels(one_id(1), b'{"error": "%b"}' % words.encode())
 
 
 @pytest.mark.parametrize(
@@ -51,22 +51,22 @@ def test_a_cancel_is_not_refused_by_what_passes(words: str) -> None:
     ],
 )
 def test_a_cancel_that_was_asked_for_before_is_asked_for(words: str, asked: bool) -> None:
-    assert [True if asked else Declined(words)] == V2.read_cancels(one_id(1), b'{"error": "%b"}' % words.encode())
+    assert [True if asked else Declined(words)] == answers.read_cancels(one_id(1), b'{"error": "%b"}' % words.encode())
 
 
 def test_refill_statuses_are_read() -> None:
     body = b'[{"refill": 1, "status": "In Progress"}, {"refill": "2", "status": {"error": "Refill not found"}}]'
-    assert [RefillStatus.IN_PROGRESS, None, None] == V2.read_refill_statuses(many_ids((1, 2, 3)), body)
-    assert [RefillStatus.REJECTED] == V2.read_refill_statuses(one_id(1), b'{"status": "rejected"}')
-    assert [RefillStatus.CANCELED] == V2.read_refill_statuses(one_id(1), b'{"status": "Cancelled"}')
-    assert [None] == V2.read_refill_statuses(one_id(1), b'{"error": "Refill not found"}')
+    assert [RefillStatus.IN_PROGRESS, None, None] == answers.read_refill_statuses(many_ids((1, 2, 3)), body)
+    assert [RefillStatus.REJECTED] == answers.read_refill_statuses(one_id(1), b'{"status": "rejected"}')
+    assert [RefillStatus.CANCELED] == answers.read_refill_statuses(one_id(1), b'{"status": "Cancelled"}')
+    assert [None] == answers.read_refill_statuses(one_id(1), b'{"error": "Refill not found"}')
 
 
 def test_cancels_are_read() -> None:
     refused = b'{"order": 9, "cancel": {"error": "Incorrect order ID"}}'
     body = b'[%b, {"order": 2, "cancel": 1}, {"order": 3, "cancel": 0}]' % refused
-    assert [True, Declined("Incorrect order ID"), False, False] == V2.read_cancels(many_ids((2, 9, 3, 4)), body)
-    assert [True] == V2.read_cancels(one_id(2), b'{"cancel": true}')
-    assert [Declined("Order cannot be canceled")] == V2.read_cancels(
+    assert [True, Declined("Incorrect order ID"), False, False] == answers.read_cancels(many_ids((2, 9, 3, 4)), body)
+    assert [True] == answers.read_cancels(one_id(2), b'{"cancel": true}')
+    assert [Declined("Order cannot be canceled")] == answers.read_cancels(
         one_id(2), b'{"error": "Order cannot be canceled"}'
     )

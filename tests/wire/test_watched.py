@@ -10,6 +10,7 @@ from opensmm.domain.asks import many_ids, one_id
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.posts import MOST_LISTED, Watched
 from opensmm.domain.progress import More, OrderView
+from opensmm.wire import answers
 from opensmm.wire.answers import read_watched
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
@@ -37,7 +38,7 @@ def test_a_subscriptions_own_words_are_known(word, status):
 
 @pytest.mark.parametrize("word", ["Active", "Paused", "Expired"])
 def test_of_an_ordinary_order_they_say_nothing(word):
-    assert [None] == V2.read_statuses(one_id(7), json.dumps({"status": word, "remains": "0"}).encode())
+    assert [None] == answers.read_statuses(one_id(7), json.dumps({"status": word, "remains": "0"}).encode())
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,9 @@ def test_what_we_write_is_read_as_it_was_meant(dialect):
     post = OrderView(OrderId(8), OrderStatus.PENDING, Money(900), 0, 10, "USD", More(10, 'https://x/"', None))
     body = dialect.write_statuses(many_ids((7, 8)), [subscription, post])
     assert "orders" not in json.loads(body)["8"]
-    first, second = dialect.read_watched(many_ids((7, 8)), body)
+    first, second = answers.read_watched(many_ids((7, 8)), body)
     assert Watched(OrderStatus.IN_PROGRESS, 0, 0, "them", ("8", "9")) == first
+    assert second is not None
     assert ('https://x/"', 10, OrderStatus.PENDING) == (second.link, second.quantity, second.status)
 
 

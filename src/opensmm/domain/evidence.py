@@ -8,7 +8,6 @@ of ours bears belongs to an unsure one; where none is, nothing was bought.
 All conclusions hold for every way in which the unsure orders of a provider may own the ids that were found.
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -121,17 +120,6 @@ class NotOurs(Struct, frozen=True):
 
 Said = Report | NotOurs | None
 """What a provider said of one id; None where it said nothing clear."""
-
-_UNKNOWN_ORDER: Final = re.compile(
-    r"""\b(incorrect|invalid|wrong|unknown|bad|no\ such)\b.{0,12}\border\b | \bno\ order\b
-    | \border\b.{0,20}\b(not\ found|not\ exists?|invalid|incorrect|doesn't\ exist|not\ belong)""",
-    re.VERBOSE | re.IGNORECASE,
-)
-
-
-def means_unknown_order(words: str) -> bool:
-    """True of an error text that says there is no such order of the caller's; any other text says nothing of it."""
-    return _UNKNOWN_ORDER.search(words) is not None
 
 
 def _number(provider_order: str) -> int | None:

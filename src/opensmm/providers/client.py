@@ -23,6 +23,7 @@ from opensmm.domain.posts import Watched
 from opensmm.domain.progress import Report
 from opensmm.domain.providers import KEY_CHARS
 from opensmm.domain.refills import RefillStatus as RefillWord
+from opensmm.wire import answers, offers
 from opensmm.wire.answers import excerpt, spoken_in_balance
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import write_form
@@ -104,53 +105,53 @@ class Client:
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
             return Unsure(f"{type(error).__name__}: {error}")
         if answer.status < 300:
-            return self._dialect.read_order(answer.body)
+            return answers.read_order(answer.body)
         # A proxy that answers 5xx may have handed the request on before, and a redirect may follow a purchase.
         if 400 <= answer.status < 500:
-            return self._dialect.read_turned_away(answer.body)
+            return answers.read_turned_away(answer.body)
         return Unsure(f"HTTP {answer.status}: {excerpt(answer.body)}")
 
     async def statuses(self, orders: list[str]) -> list[Report | None]:
         ids = _ids(orders)
-        return self._dialect.read_statuses(ids, await self._ask(Status(ids)))
+        return answers.read_statuses(ids, await self._ask(Status(ids)))
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
         """Like ``statuses``, and tells orders that are not ours from those that nothing is said of."""
         ids = _ids(orders)
-        return self._dialect.read_look_ups(ids, await self._ask(Status(ids)))
+        return answers.read_look_ups(ids, await self._ask(Status(ids)))
 
     async def watch(self, orders: list[str]) -> list[Watched | None]:
         """Like ``statuses``, of subscriptions and of the orders made for their posts; asks for more than is documented,
         which panels that know no more ignore."""
         ids = _ids(orders)
-        return self._dialect.read_watched(ids, await self._ask(Status(ids, extended=True)))
+        return answers.read_watched(ids, await self._ask(Status(ids, extended=True)))
 
     async def refills(self, orders: list[str]) -> list[str | Declined | None]:
         ids = _ids(orders)
-        return self._dialect.read_refills(ids, await self._ask(RefillOrders(ids)))
+        return answers.read_refills(ids, await self._ask(RefillOrders(ids)))
 
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | None]:
         ids = _ids(refills)
-        return self._dialect.read_refill_statuses(ids, await self._ask(RefillStatus(ids)))
+        return answers.read_refill_statuses(ids, await self._ask(RefillStatus(ids)))
 
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
         ids = _ids(orders)
-        return self._dialect.read_cancels(ids, await self._ask(Cancel(ids), turned_away=True))
+        return answers.read_cancels(ids, await self._ask(Cancel(ids), turned_away=True))
 
     async def balance(self) -> tuple[BalanceView, str]:
         """The balance and the dialect it is told in; raises NoAnswer with the provider's words where it says none."""
         body = await self._ask(Balance())
-        told = self._dialect.read_balance(body)
+        told = answers.read_balance(body)
         if told is None:
-            raise NoAnswer(self._dialect.read_error(body) or f"this is no balance: {excerpt(body)}")
+            raise NoAnswer(answers.read_error(body) or f"this is no balance: {excerpt(body)}")
         return told, spoken_in_balance(body)
 
     async def services(self) -> Offered:
         """The price list; raises NoAnswer where there is none to be had."""
         body = await self._ask(Services(), MAX_LIST, max(self._timeout_s, LIST_WITHIN_S))
-        told = await asyncio.to_thread(self._dialect.read_services, body)
+        told = await asyncio.to_thread(offers.read_services, body)
         if told is None:
-            raise NoAnswer(self._dialect.read_error(body) or f"this is no price list: {excerpt(body)}")
+            raise NoAnswer(answers.read_error(body) or f"this is no price list: {excerpt(body)}")
         return told
 
     async def _ask(
@@ -162,8 +163,8 @@ class Client:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
-        if answer.status >= 300 and not (refused and self._dialect.read_error(answer.body)):
-            words = self._dialect.read_error(answer.body) or excerpt(answer.body)
+        if answer.status >= 300 and not (refused and answers.read_error(answer.body)):
+            words = answers.read_error(answer.body) or excerpt(answer.body)
             raise NoAnswer(f"HTTP {answer.status}: {words}")
         return answer.body
 

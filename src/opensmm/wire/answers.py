@@ -12,18 +12,9 @@ from typing import Final, TypeAlias
 
 from opensmm.base.money import PER_WHOLE, Money
 from opensmm.domain.asks import Ids
-from opensmm.domain.dispatch import (
-    Accepted,
-    Declined,
-    NotSent,
-    SendOutcome,
-    Unsure,
-    means_refusal,
-    means_under_way,
-    passes,
-    puts_off,
-)
-from opensmm.domain.evidence import NotOurs, Said, means_unknown_order
+from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, Unsure
+from opensmm.domain.error_texts import means_refusal, means_under_way, means_unknown_order, passes, puts_off
+from opensmm.domain.evidence import NotOurs, Said
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.posts import MOST_LISTED, Watched

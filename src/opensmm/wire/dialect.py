@@ -12,16 +12,12 @@ from opensmm.base.ids import OrderId, RefillId
 from opensmm.base.money import short
 from opensmm.domain.asks import MALFORMED, Ask, Ids
 from opensmm.domain.catalogue import Service
-from opensmm.domain.dispatch import Declined, SendOutcome
-from opensmm.domain.evidence import Said
 from opensmm.domain.ledger import BalanceView
-from opensmm.domain.offers import Offered
 from opensmm.domain.orders import Habits
-from opensmm.domain.posts import Watched
-from opensmm.domain.progress import ListedOrder, OrderView, Report
-from opensmm.domain.refills import Refill, RefillStatus
+from opensmm.domain.progress import ListedOrder, OrderView
+from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refusal, Refused
-from opensmm.wire import answers, asks, offers
+from opensmm.wire import asks
 from opensmm.wire.form import Fields
 from opensmm.wire.words import REFILL_STATUS
 
@@ -114,39 +110,6 @@ class Dialect(ABC):
     def write_cancels(self, ids: Ids, outcomes: Sequence[Refused | None]) -> bytes:
         """Always an array. None: it is asked for."""
         return _array("order", "cancel", ids, ("1" if one is None else self._error_object(one) for one in outcomes))
-
-    def read_order(self, body: bytes) -> SendOutcome:
-        return answers.read_order(body)
-
-    def read_turned_away(self, body: bytes) -> SendOutcome:
-        return answers.read_turned_away(body)
-
-    def read_error(self, body: bytes) -> str:
-        return answers.read_error(body)
-
-    def read_statuses(self, ids: Ids, body: bytes) -> list[Report | None]:
-        return answers.read_statuses(ids, body)
-
-    def read_look_ups(self, ids: Ids, body: bytes) -> list[Said]:
-        return answers.read_look_ups(ids, body)
-
-    def read_watched(self, ids: Ids, body: bytes) -> list[Watched | None]:
-        return answers.read_watched(ids, body)
-
-    def read_refills(self, ids: Ids, body: bytes) -> list[str | Declined | None]:
-        return answers.read_refills(ids, body)
-
-    def read_refill_statuses(self, ids: Ids, body: bytes) -> list[RefillStatus | None]:
-        return answers.read_refill_statuses(ids, body)
-
-    def read_cancels(self, ids: Ids, body: bytes) -> list[bool | Declined]:
-        return answers.read_cancels(ids, body)
-
-    def read_balance(self, body: bytes) -> BalanceView | None:
-        return answers.read_balance(body)
-
-    def read_services(self, body: bytes) -> Offered | None:
-        return offers.read_services(body)
 
     def _error(self, refused: Refused) -> str:
         return self._errors.get(refused.why) or quoted(self.refusal_text(refused))
