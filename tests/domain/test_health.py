@@ -158,7 +158,7 @@ def test_a_provider_that_cannot_be_called_wants_an_act_while_it_is_in_use():
         (5, {}, Level.LOOK, ""),
         (30, {}, Level.ACT, ""),
         (5, {"failures": 10}, Level.ACT, "failed 10 times in a row; "),
-        (5, {"enabled": False}, Level.LOOK, "disabled: its orders wait; "),
+        (5, {"enabled": False}, Level.LOOK, "disabled: it is sent nothing; "),
     ],
 )
 def test_a_provider_whose_deliveries_are_not_heard_of_does_not_answer(age_min, also, level, before):
@@ -173,7 +173,7 @@ def test_a_provider_that_rests_is_told_of_and_one_that_is_disabled_was_meant_to_
     words = "failed 4 times in a row, and is left alone for a moment"
     assert words == found("provider Far", providers=(resting,)).says
     disabled = found("provider Far", providers=(replace(resting, enabled=False),))
-    assert Finding("provider Far", Level.OK, "disabled: its orders wait") == disabled
+    assert Finding("provider Far", Level.OK, "disabled: it is sent nothing") == disabled
     assert Level.LOOK == found("providers", providers=()).level
 
 

@@ -16,7 +16,7 @@ from opensmm.domain.providers import PANEL
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.desk import DIALECTS
 from opensmm.providers.outside import open_session
-from opensmm.providers.sealing import unseal
+from opensmm.providers.sealing import open_key
 from opensmm.store.providers import ProviderRow
 
 PATHS: Final = ("/api/v2", "/api/v1")
@@ -39,10 +39,10 @@ class Tried(Struct, frozen=True):
 
 @asynccontextmanager
 async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, private: bool) -> AsyncIterator[Client]:
-    """A client for a few calls of the operator's; raises Fault where the provider is no panel with a key."""
-    if row.kind != PANEL or row.sealed_key is None:
+    """A client for a few calls of the operator's; raises Fault where the provider cannot be called from here."""
+    if row.kind != PANEL:
         raise Fault(f"{row.name} is no panel that can be called")
-    key = unseal(pepper, row.id, row.url, row.sealed_key)
+    key = open_key(pepper, row, private=private)
     session = open_session(1, private=private)
     try:
         yield Client(session, row.url, key, DIALECTS[row.dialect], timeout_s)

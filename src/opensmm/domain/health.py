@@ -272,7 +272,7 @@ def _fares(provider: ProviderSeen, now: datetime) -> tuple[Level, str, str]:
         return Level.ACT, f"cannot be called from here: {provider.shut}", _OPEN
     levels, words = [Level.OK], []
     if not provider.enabled:
-        words.append("disabled: its orders wait")
+        words.append("disabled: it is sent nothing")
     elif provider.failures:
         resting = provider.resting_until is not None and provider.resting_until > now
         words.append(

@@ -190,7 +190,7 @@ class Recorded(Struct, frozen=True):
 
 _RECORD: Final = """
 with told as materialized (
-  select *, state in ('queued', 'held') as unsold
+  select *
   from unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::text[], %s::int[], %s::timestamptz[],
               %s::text[], %s::text[], %s::text[])
     as a (order_id, run, number, fence, state, route, due, outcome, provider_order, answer)
@@ -200,12 +200,12 @@ with told as materialized (
   from told where t.order_id = told.order_id and t.run = told.run and t.number = told.number
     and t.outcome in ('sending', 'unsure')
 )
-update delivery d set
-  state = case when told.unsold and d.cancel_asked is not null then 'canceled' else told.state end,
-  due = case when told.unsold and d.cancel_asked is not null then null else told.due end,
-  route = told.route, lease_until = null,
-  remains = case when told.state = 'canceled' or told.unsold and d.cancel_asked is not null then d.quantity
-                 else d.remains end
+update delivery d set (state, due, remains) = (
+    select state, case when state <> 'canceled' then told.due end,
+      case when state = 'canceled' then d.quantity else d.remains end
+    from (select case when told.state in ('queued', 'held') and d.cancel_asked is not null then 'canceled'
+                      else told.state end) x (state)
+  ), route = told.route, lease_until = null
 from told where d.order_id = told.order_id and d.run = told.run and d.fence = told.fence
   and d.state in ('sending', 'unsure')
 returning d.order_id, d.run, d.quantity, d.state
