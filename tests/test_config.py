@@ -23,6 +23,19 @@ def test_a_given_pepper_is_taken_and_nothing_written(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
+def test_a_file_that_holds_no_pepper_is_refused(tmp_path):
+    (tmp_path / "pepper").write_text("\n")
+    with pytest.raises(Misconfigured, match="32 to 64 bytes"):
+        config.read(tmp_path, {}).pepper()
+
+
+def test_one_process_of_many_makes_no_pepper_of_its_own(tmp_path):
+    panel = config.read(tmp_path, {"DATABASE_URL": "postgresql://app@db/panel"})
+    with pytest.raises(Misconfigured, match="copy the file"):
+        panel.common_pepper()
+    assert panel.pepper() == panel.common_pepper()
+
+
 def test_a_secret_that_is_there_stays(tmp_path):
     for text in ("first", "second"):
         config.keep_secret(tmp_path / "secret", text)
@@ -33,7 +46,8 @@ def test_a_secret_that_is_there_stays(tmp_path):
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
-        ({"OPENSMM_PEPPER": "short"}, "32 characters"),
+        ({"OPENSMM_PEPPER": "short"}, "32 to 64 bytes"),
+        ({"OPENSMM_PEPPER": "é" * 33}, "32 to 64 bytes"),
         ({"DATABASE_ADMIN_URL": "postgresql://owner@db/panel"}, "without DATABASE_URL"),
         ({"OPENSMM_LOG_LEVEL": "loud"}, "one of debug, info, warning, error"),
         ({"OPENSMM_PRIVATE_PROVIDERS": "yes"}, "set 1"),

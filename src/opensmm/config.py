@@ -11,7 +11,8 @@ from typing import Final
 from opensmm.base.faults import Misconfigured
 
 DEFAULT_DATA: Final = Path("data")
-PEPPER_LEAST_CHARS: Final = 32
+PEPPER_BYTES: Final = (32, 64)
+"""The least and the most of it, as the keyed hash takes."""
 LONGEST_TIMEOUT_S: Final = 120
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -37,8 +38,22 @@ class Config:
     log_level: str = "info"
 
     def pepper(self) -> bytes:
-        """The secret that keys are hashed with; the first use writes it to the data folder, readable by us alone."""
-        return (self.given_pepper or _kept_pepper(self.data / "pepper")).encode()
+        """The secret that keys are hashed with; the first use writes it to the data folder, readable by us alone.
+
+        Raises Misconfigured where it is no such secret.
+        """
+        return _checked(self.given_pepper or _kept_pepper(self.data / "pepper"))
+
+    def common_pepper(self) -> bytes:
+        """The same for a process that may be one of many: beside a PostgreSQL of your own none is made.
+
+        Another pepper than the rest have would refuse every customer's key. Raises Misconfigured.
+        """
+        if self.database_url and not self.given_pepper and not (self.data / "pepper").exists():
+            raise Misconfigured(
+                f"there is no pepper in {self.data}: set OPENSMM_PEPPER, or copy the file from where the keys were made"
+            )
+        return self.pepper()
 
     def known_pepper(self) -> bytes | None:
         """The same; None, and nothing is written, where there is none that can be read."""
@@ -62,8 +77,8 @@ def read(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     )
     if config.database_admin_url and not config.database_url:
         raise Misconfigured("DATABASE_ADMIN_URL is set without DATABASE_URL, the app's own role: set both, or neither")
-    if config.given_pepper and len(config.given_pepper) < PEPPER_LEAST_CHARS:
-        raise Misconfigured(f"OPENSMM_PEPPER needs at least {PEPPER_LEAST_CHARS} characters")
+    if config.given_pepper:
+        _checked(config.given_pepper)
     return config
 
 
@@ -94,6 +109,13 @@ def _level(text: str) -> str:
     if level not in LOG_LEVELS:
         raise Misconfigured(f"OPENSMM_LOG_LEVEL is {text!r}: set one of {', '.join(LOG_LEVELS)}")
     return level
+
+
+def _checked(pepper: str) -> bytes:
+    least, most = PEPPER_BYTES
+    if not least <= len(pepper.encode()) <= most:
+        raise Misconfigured(f"the pepper (OPENSMM_PEPPER, or the data folder's file) has to be {least} to {most} bytes")
+    return pepper.encode()
 
 
 def _kept_pepper(path: Path) -> str:

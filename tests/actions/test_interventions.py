@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.panel import DRIP, LINK, OF_TYPE, PACKAGE, SHAPES, balance, books, broken, fetch
+from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, PACKAGE, SHAPES, balance, books, broken, fetch
 from tests.works import BEYOND_THE_END_S, state
 
 from opensmm.actions import interventions
@@ -12,7 +12,7 @@ from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.interventions import Denial
-from opensmm.store import dispatch, health
+from opensmm.store import catalogue, dispatch, health
 from opensmm.store.stories import story
 
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -336,7 +336,15 @@ async def test_an_unsure_order_is_settled_as_accepted(api, works, stocked, ann):
     assert [] == await broken(stocked)
 
 
-async def test_an_unsure_order_is_settled_as_declined_and_paid_back(api, works, stocked, ann):
+@pytest.mark.parametrize("closed", ["off = 'gone'", "cost = 1000"])
+async def test_an_unsure_order_is_settled_as_declined_and_paid_back(api, works, stocked, ann, closed):
+    """A provider that may not be asked is no other provider."""
+    other = await catalogue.save_provider(stocked, "Other", "sandbox", "sandbox:", "USD")
+    await stocked.execute(
+        "insert into route (service_id, position, provider_id, provider_service) values (%s, 1, %s, '77')",
+        [DEFAULT, other],
+    )
+    await stocked.execute(f"update route set {closed} where provider_id = %s", [other])
     order = await placed(api, works, ann, "lost")
     assert await interventions.settle(stocked, order, None, None, by(works))
     assert ("canceled", CHARGE, 0, CHARGE, 100) == await settled(stocked, order)

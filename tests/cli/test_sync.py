@@ -132,4 +132,4 @@ def test_a_held_order_says_that_no_provider_lists_it_at_its_price(said, rows, li
     rows("insert into delivery (order_id, run, service_id, quantity, state, attempt) "
          "values (7, 1, 1, 100, 'held', 1) returning 1")  # fmt: skip
     (one,) = said("orders", "list", "--held")[1]["orders"]
-    assert (7, "no provider lists it at the price it was sold for") == (one["order"], one["answer"])
+    assert (7, "no provider fulfils it at the price it was sold for") == (one["order"], one["answer"])

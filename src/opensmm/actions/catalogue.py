@@ -13,7 +13,7 @@ from opensmm.domain import sale
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, RefillMode, Service
 from opensmm.domain.policy import NO_POLICY
 from opensmm.store import audit, catalogue, policy, staff
-from opensmm.store.connection import Connection, Line
+from opensmm.store.connection import Connection
 
 EMPTY: Final = Catalogue(version=0, currency="", services={}, rates={})
 NAMED: Final = 5
@@ -40,10 +40,6 @@ class Shelf:
         if fresh.version > self.catalogue.version:
             self.catalogue = fresh
         return self.catalogue
-
-    async def look(self, line: Line) -> Catalogue:
-        """The catalogue as it stands in the database at this moment."""
-        return await self.refresh(await line.get())
 
 
 async def save_services(

@@ -266,9 +266,7 @@ _OUTCOMES: Final[dict[type[SendOutcome], AttemptOutcome]] = {
 
 
 def _recorded(claim: Claim, outcome: SendOutcome, desk: Desk, now: datetime) -> Recorded:
-    verdict = after_sending(
-        outcome, routes_left=claim.route + 1 < claim.routes, hold_when_refused=claim.hold_when_refused
-    )
+    verdict = after_sending(outcome, routes_left=claim.routes_left, hold_when_refused=claim.hold_when_refused)
     due: datetime | None = None
     if verdict.later:
         contact = desk.contact(claim.provider)

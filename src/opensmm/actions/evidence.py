@@ -193,12 +193,11 @@ def _note(inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Sa
 
 async def settle(connection: Connection, one: Open, proof: Proof, now: datetime) -> None:
     """Accepts an unsure attempt with the id that was found, or sends its delivery on; its rows are locked."""
-    routes_left = one.route + 1 < one.routes
     if proof.conclusion is Conclusion.BOUGHT:
         verdict = Verdict(DeliveryState.PENDING)
     else:
         verdict = evidence.after_not_bought(
-            one.not_bought + 1, routes_left=routes_left, hold_when_refused=one.hold_when_refused
+            one.not_bought + 1, routes_left=one.routes_left, hold_when_refused=one.hold_when_refused
         )
     await record(connection, one, verdict, proof.provider_order, now)
 

@@ -158,8 +158,7 @@ async def _settle(connection: Connection, order: OrderId, run: Run, provider_ord
     one = next(one for those in found.values() for one in those if one.suspect.key == note.attempt)
     verdict = Verdict(DeliveryState.PENDING)
     if provider_order is None:
-        left = one.route + 1 < one.routes
-        verdict = after_sending(Declined(""), routes_left=left, hold_when_refused=one.hold_when_refused)
+        verdict = after_sending(Declined(""), routes_left=one.routes_left, hold_when_refused=one.hold_when_refused)
     await inquiries.record(connection, one, verdict, provider_order, by.now)
     await kept.keep(connection, [note], by.now)
     await _note(connection, order, "order.settle", by, {"run": run.run, "provider_order": provider_order})

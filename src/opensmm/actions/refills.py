@@ -75,15 +75,11 @@ async def _statuses(
     orders = [n for _, ask in batch if ask.order is not None for n in ask.order.numbers]
     by_order = await rows.newest(connection, orders) if orders else {}
     return [
-        _own(customer, ask.refills, by_id, _UNKNOWN)
-        if ask.order is None
-        else _own(customer, ask.order, by_order, _UNKNOWN)
+        _own(customer, ask.refills, by_id) if ask.order is None else _own(customer, ask.order, by_order)
         for customer, ask in batch
     ]
 
 
-def _own(
-    customer: CustomerId, ids: Ids, found: Mapping[int, tuple[CustomerId, Refill]], unknown: Refused
-) -> list[Refill | Refused]:
+def _own(customer: CustomerId, ids: Ids, found: Mapping[int, tuple[CustomerId, Refill]]) -> list[Refill | Refused]:
     entries = [found.get(number) for number in ids.numbers]
-    return [unknown if entry is None or entry[0] != customer else entry[1] for entry in entries]
+    return [_UNKNOWN if entry is None or entry[0] != customer else entry[1] for entry in entries]

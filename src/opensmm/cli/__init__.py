@@ -5,11 +5,12 @@ from typing import Final
 
 import typer
 
+from opensmm.base.faults import Misconfigured
 from opensmm.cli import bench, books, customers, demo, health, importing, interventions, serving
 from opensmm.cli.books import order_verbs
 from opensmm.cli.customers import customer_verbs, key_verbs
 from opensmm.cli.delivery import deliver
-from opensmm.cli.frame import EXIT_CODES
+from opensmm.cli.frame import EXIT_CODES, UNAVAILABLE, err
 from opensmm.cli.policy import policy_verbs
 from opensmm.cli.price_lists import price_list_verbs
 from opensmm.cli.providers import provider_verbs
@@ -57,4 +58,8 @@ app.command("bench")(bench.bench)
 
 
 def main() -> None:
-    sys.exit(app())
+    try:
+        sys.exit(app())
+    except Misconfigured as error:
+        err.print(f"opensmm: {error}", markup=False)
+        sys.exit(UNAVAILABLE)

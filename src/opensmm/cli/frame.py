@@ -25,7 +25,7 @@ FAILED: Final = 1
 MISUSED: Final = 2
 UNAVAILABLE: Final = 3
 EXIT_CODES: Final = (
-    "Exit codes: 0 done; 1 it was refused, or a check failed; 2 the words of the command are off; "
+    "Exit codes: 0 done; 1 it was refused, or a check failed; 2 the command was typed wrongly; "
     "3 the panel is not set up for it, or its database does not answer."
 )
 

@@ -9,7 +9,7 @@ from rich.progress import Progress
 from opensmm.actions import importing, sync
 from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, err, fail, now, with_database
 from opensmm.cli.providers import call, found
-from opensmm.cli.sync import Confirm, percent
+from opensmm.cli.sync import Confirm, amount, percent
 from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
 from opensmm.domain.offers import Offer
 from opensmm.store.connection import Connection
@@ -24,14 +24,14 @@ def import_services(
     write: Annotated[bool, typer.Option("--write", help="Do what the plan says. Without it nothing changes.")] = False,
     margin: Annotated[str, typer.Option("--margin", metavar="PERCENT", help="Added to rates, such as 25.")] = "0",
     fixed: Annotated[str, typer.Option("--add", metavar="AMOUNT", help="Added per 1000, in our currency.")] = "0",
-    decimals: Annotated[int, typer.Option("--decimals", help="Rates are rounded up.", min=0, max=MAX_DECIMALS)] = 4,
+    decimals: Annotated[int, typer.Option("--decimals", help="Of our rates, rounded up.", min=0, max=MAX_DECIMALS)] = 4,
     reprice: Annotated[bool, typer.Option("--reprice", help="Move prices that stand here too.")] = False,
     renamed: Annotated[
         list[str] | None, typer.Option("--map", metavar="THEIRS=OURS", help="Another name for a category; repeatable.")
     ] = None,
     into: Annotated[str, typer.Option("--into", help="One category for all of them.")] = "",
     category: Annotated[list[str] | None, typer.Option("--category", help="Theirs to take; repeatable.")] = None,
-    search: Annotated[str, typer.Option("--search", help="Words that name or category hold.")] = "",
+    search: Annotated[str, typer.Option("--search", help="Text in name or category.")] = "",
     confirm: Confirm = False,
     data: Data = None,
     json: Json = False,
@@ -39,7 +39,9 @@ def import_services(
     """Take a provider's services over: new ones come routed to it and off sale, for you to look at."""
     config = configured(data)
     row = with_database(config, lambda connection: found(connection, provider))
-    terms = Terms(row.exchange_rate, percent(margin), percent(fixed), decimals, _categories(renamed or []), into)
+    terms = Terms(
+        row.exchange_rate, percent(margin), amount(fixed, "what is added"), decimals, _categories(renamed or []), into
+    )
     offered = call(config, row, lambda client: client.services())
 
     def wanted(offer: Offer) -> bool:

@@ -27,7 +27,7 @@ _PROVIDER_ORDER: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 MOST_REASON: Final = 500
 MOST_LISTED: Final = 10_000
 MOST_REFUNDS: Final = 1000
-NO_ROUTE: Final = "no provider lists it at the price it was sold for"
+NO_ROUTE: Final = "no provider fulfils it at the price it was sold for"
 
 
 def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
@@ -140,7 +140,7 @@ def list_waiting(
     unsure: Annotated[bool, typer.Option("--unsure", help="Those that may or may not have been bought.")] = False,
     held: Annotated[bool, typer.Option("--held", help="Those that no provider took, or with an odd end.")] = False,
     stuck: Annotated[bool, typer.Option("--stuck", help="Those that have not moved for too long.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_LISTED)] = 100,
+    limit: Annotated[int, typer.Option("--limit", help="Lines at most.", min=1, max=MOST_LISTED)] = 100,
     data: Data = None,
     json: Json = False,
 ) -> None:

@@ -39,7 +39,7 @@ from opensmm.store import providers as rows
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 
-provider_verbs: Final = typer.Typer(help="Who fulfils: other panels, and the sandbox.", no_args_is_help=True)
+provider_verbs: Final = typer.Typer(help="Who fulfils: other panels, the sandbox, your staff.", no_args_is_help=True)
 
 KEY_VARIABLE: Final = "OPENSMM_PROVIDER_KEY"
 POLITE_CONCURRENCY: Final = 16
@@ -321,7 +321,7 @@ def balance(provider: Who, data: Data = None, json: Json = False) -> None:
 @provider_verbs.command("services")
 def services(
     provider: Who,
-    search: Annotated[str, typer.Option("--search", help="Words that name or category hold.")] = "",
+    search: Annotated[str, typer.Option("--search", help="Text in name or category.")] = "",
     data: Data = None,
     json: Json = False,
 ) -> None:

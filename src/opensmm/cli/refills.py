@@ -16,7 +16,7 @@ MOST_DAYS = 36_500
 
 
 def refill(
-    days: Annotated[int | None, typer.Option("--days", help="So long after completion.", min=1, max=MOST_DAYS)] = None,
+    days: Annotated[int | None, typer.Option("--days", help="Days from completion.", min=1, max=MOST_DAYS)] = None,
     lifetime: Annotated[bool, typer.Option("--lifetime", help="For ever after completion.")] = False,
     mode: Annotated[
         RefillMode | None,

@@ -28,24 +28,26 @@ MOST_WAIT_H: Final = 876_000
 Rate = Annotated[str | None, typer.Option("--rate", help="Per 1000, or for a package; kept as typed, such as 0.90.")]
 Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.", min=0, max=MOST_QUANTITY)]
 Most = Annotated[int | None, typer.Option("--max", help="The largest quantity.", min=0, max=MOST_QUANTITY)]
-Name = Annotated[str | None, typer.Option("--name")]
-Category = Annotated[str | None, typer.Option("--category")]
+Name = Annotated[str | None, typer.Option("--name", help="Its name on the price list.")]
+Category = Annotated[str | None, typer.Option("--category", help="Its category there.")]
 Method = Annotated[DeliveryMethod | None, typer.Option("--method", help="How it is delivered.")]
-OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale")]
-Refill = Annotated[bool | None, typer.Option("--refill/--no-refill")]
-Cancel = Annotated[bool | None, typer.Option("--cancel/--no-cancel")]
-DripFeed = Annotated[bool | None, typer.Option("--dripfeed/--no-dripfeed")]
+OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale", help="Whether it can be ordered.")]
+Refill = Annotated[bool | None, typer.Option("--refill/--no-refill", help="Whether customers may ask for refills.")]
+Cancel = Annotated[bool | None, typer.Option("--cancel/--no-cancel", help="Whether customers may ask for cancels.")]
+DripFeed = Annotated[bool | None, typer.Option("--dripfeed/--no-dripfeed", help="Whether it can be ordered in runs.")]
 Free = Annotated[
     bool | None,
     typer.Option("--free/--not-free", help="Sold whatever it costs you; its rate may be 0, and stays yours."),
 ]
 OnePerLink = Annotated[
     bool | None,
-    typer.Option("--one-active-per-link/--many-per-link", help="Whether a link of a customer's waits for its order."),
+    typer.Option("--one-active-per-link/--many-per-link", help="Refuse a second order for a link while one is active."),
 ]
 RefillWait = Annotated[
     int | None,
-    typer.Option("--refill-wait-hours", help="Between an end or a refill and the next refill.", min=0, max=MOST_WAIT_H),
+    typer.Option(
+        "--refill-wait-hours", help="Hours from completion, or the last refill, to the next.", min=0, max=MOST_WAIT_H
+    ),
 ]
 HoldRefused = Annotated[
     bool | None,

@@ -53,7 +53,7 @@ def api(
 
         logs.set_up(config.log_level)
         metrics.serve(metrics_port, metrics_host, api_metrics.families)
-        endpoint = Endpoint(Panel(urls.app), config.pepper(), config.requests_per_second)
+        endpoint = Endpoint(Panel(urls.app), config.common_pepper(), config.requests_per_second)
         listening = socket.socket(fileno=fd) if fd is not None else listen(host, port)
         _answer_started(listening, json=json)
         run_server(Application(endpoint, _pages() if pages else None), listening, config)
@@ -133,7 +133,7 @@ async def _work(url: str, config: Config, sandbox_url: str, metrics_port: int | 
 
     watch_leash()
     stop = stop_event()
-    desk = Desk(config.pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers)
+    desk = Desk(config.common_pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers)
     async with _measured(url, config, metrics_port, metrics_host):
         await Worker(url, desk, config.provider_timeout_s).run(stop)
 

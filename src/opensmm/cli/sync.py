@@ -23,7 +23,7 @@ from opensmm.store import sync as rows
 from opensmm.store.connection import Connection
 from opensmm.store.sync import Following
 
-MOST_PERCENT: Final = 100_000
+MOST_ADDED: Final = 100_000
 MOST_LISTED: Final = 10_000
 
 quarantine_verbs: Final = typer.Typer(help="Services whose cost moved too far to be sold unseen.", no_args_is_help=True)
@@ -34,13 +34,17 @@ Percent = Annotated[str | None, typer.Option("--margin", metavar="PERCENT", help
 
 
 def percent(text: str) -> Decimal:
+    return amount(text.removesuffix("%"), "a margin")
+
+
+def amount(text: str, what: str) -> Decimal:
     try:
-        amount = Decimal(text.removesuffix("%"))
+        said = Decimal(text)
     except InvalidOperation:
         fail(f"{text!r} is not a number", MISUSED)
-    if not amount.is_finite() or not 0 <= amount <= MOST_PERCENT:
-        fail(f"a margin is not below 0 and not above {MOST_PERCENT}", MISUSED)
-    return amount
+    if not said.is_finite() or not 0 <= said <= MOST_ADDED:
+        fail(f"{what} is not below 0 and not above {MOST_ADDED}", MISUSED)
+    return said
 
 
 def sync_now(
@@ -97,7 +101,7 @@ def follow(
         fail("prices follow with a margin, or stay yours: not both", MISUSED)
     told: dict[str, Any] = {
         "sync_every_min": every_min, "price_share": share, "margin": None if margin is None else percent(margin),
-        "added": None if added is None else percent(added), "decimals": decimals,
+        "added": None if added is None else amount(added, "what is added"), "decimals": decimals,
     }  # fmt: skip
     changes = {name: value for name, value in told.items() if value is not None}
     changes |= {"margin": None} if own_prices else {}
@@ -169,7 +173,9 @@ def approve(
 
 @below_cost_verbs.command("list")
 def list_below_cost(
-    limit: Annotated[int, typer.Option("--limit", min=1, max=MOST_LISTED)] = 100, data: Data = None, json: Json = False
+    limit: Annotated[int, typer.Option("--limit", help="Lines at most.", min=1, max=MOST_LISTED)] = 100,
+    data: Data = None,
+    json: Json = False,
 ) -> None:
     """Show services on sale that cost more than a price list asks for them."""
     told = with_database(configured(data), lambda connection: rows.below_cost(connection, limit))

@@ -24,7 +24,7 @@ class Caller(Struct, frozen=True):
 
 def digest(pepper: bytes, key: str) -> bytes:
     """The keyed hash that a key is stored under."""
-    return blake2b(key.encode(), key=pepper[:64], digest_size=32).digest()
+    return blake2b(key.encode(), key=pepper, digest_size=32).digest()
 
 
 def is_key(text: str, chars: tuple[int, int]) -> bool:

@@ -33,15 +33,6 @@ async def add(connection: Connection, name: str, credit_limit: Money, now: datet
     return CustomerId(row[0])
 
 
-_FIND: Final = "select id from customer where name = %s"
-
-
-async def find(connection: Connection, name: str) -> CustomerId | None:
-    cursor = await connection.execute(_FIND, [name])
-    row = await cursor.fetchone()
-    return None if row is None else CustomerId(row[0])
-
-
 _TRANSFER: Final = """
 with moved as materialized (
   select a.* from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::int[],

@@ -17,9 +17,8 @@ from opensmm.store.connection import Connection
 
 
 class Claim(Struct, frozen=True):
-    """A delivery that this worker alone may send, until its lease ends. ``routes`` counts the service's providers, as
-    far as the last of those that may be asked; ``first_route`` is the first that has not refused, where that was passed
-    over another than ``route``.
+    """A delivery that this worker alone may send, until its lease ends. ``routes``: see ``OPEN_ROUTES``;
+    ``first_route`` is the first that has not refused, where that was passed over another than ``route``.
 
     ``begin_by``: a call begun later could outlast the lease.
     """
@@ -43,9 +42,17 @@ class Claim(Struct, frozen=True):
     first_route: int
     begin_by: datetime
 
+    @property
+    def routes_left(self) -> bool:
+        return self.route + 1 < self.routes
+
 
 ROUTE_IS_OPEN: Final = "r.off is null and (r.cost <= d.ceiling) is not false"
 """The provider of route ``r`` lists it, and it costs no more than was sold, or approved, for delivery ``d``."""
+OPEN_ROUTES: Final = f"""
+coalesce((select max(r.position) + 1 from route r where r.service_id = d.service_id and {ROUTE_IS_OPEN}), 0)
+"""
+"""The providers of ``d``'s service, as far as the last of those that may be asked."""
 # The first of the routes still to be tried that are open. A provider that is disabled, or has not been reached for a
 # while, is passed over where another is there; where none is, the delivery waits for it.
 _ROUTE: Final = f"""(
@@ -104,14 +111,14 @@ with due as materialized ({due}), claimed as (
   from claimed where provider_id is not null
 )
 select d.order_id, d.run, d.attempt, d.fence, d.provider_id, d.provider_service, s.type, o.link, d.quantity, x.details,
-  d.route, (select max(r.position) + 1 from route r where r.service_id = d.service_id and {open}),
+  d.route, {routes},
   s.hold_when_refused, o.runs, o.interval_min, d.due, d.first_route
 from claimed d join orders o on o.id = d.order_id join service s on s.id = d.service_id
 left join order_detail x on x.order_id = d.order_id
 where d.provider_id is not null order by d.due, d.order_id, d.run
 """
-_CLAIM: Final = _CLAIMED.format(due=_DUE, open=ROUTE_IS_OPEN)
-_CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH, open=ROUTE_IS_OPEN)
+_CLAIM: Final = _CLAIMED.format(due=_DUE, routes=OPEN_ROUTES)
+_CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH, routes=OPEN_ROUTES)
 
 
 async def claim(

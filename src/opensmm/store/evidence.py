@@ -12,6 +12,7 @@ from opensmm.domain.bills import Bill
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import AttemptKey, Conclusion, EvidenceKind, Neighbour, Suspect
 from opensmm.store.connection import Connection
+from opensmm.store.dispatch import OPEN_ROUTES
 
 MOST_SUSPECTS: Final = 2000
 """Attempts at one provider that are looked at together; a provider with more is left to the operator."""
@@ -61,6 +62,10 @@ class Open(Struct, frozen=True):
     not_bought: int
     answer: str
 
+    @property
+    def routes_left(self) -> bool:
+        return self.route + 1 < self.routes
+
 
 _OPEN: Final = f"""
 with live as (
@@ -74,7 +79,7 @@ with live as (
 select t.order_id, t.run, t.number, t.sent, {_CLOSED} as closed, d.quantity,
   jsonb_build_array(t.provider_service, o.link, x.details)::text,
   d.state = 'unsure' and t.outcome = 'unsure' and t.number = d.attempt and {_CLOSED} <= %(closed_by)s,
-  t.provider_id, d.state, d.fence, d.route, (select count(*) from route r where r.service_id = d.service_id),
+  t.provider_id, d.state, d.fence, d.route, {OPEN_ROUTES},
   s.hold_when_refused,
   (select count(*) from evidence e where e.order_id = t.order_id and e.run = t.run
      and e.provider_id = t.provider_id and e.conclusion = 'not_bought'),
