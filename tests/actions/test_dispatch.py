@@ -275,7 +275,12 @@ async def leave_behind(works, clock):
     """Claims as a worker that dies before it has sent anything."""
     async with (await works._lines[0].get()).transaction():
         return await dispatch_rows.claim(
-            await works._lines[0].get(), clock(), clock(), clock() + timedelta(seconds=TIMEOUT_S + LEASE_MARGIN_S), 10
+            await works._lines[0].get(),
+            clock(),
+            clock(),
+            clock() + timedelta(seconds=TIMEOUT_S + LEASE_MARGIN_S),
+            10,
+            list(works.desk.rooms()),
         )
 
 

@@ -157,7 +157,9 @@ async def test_a_purchase_that_came_to_nothing_is_the_staffs_again(api, ann, sto
 async def test_a_purchase_that_could_not_be_sent_does_not_go_to_who_lost_the_units(api, ann, stocked, works, other):
     refill = await asked(api, ann, await completed(api, ann, works))
     bought = await buy(stocked, refill, 33, works)
-    (claim,) = await dispatch_rows.claim(stocked, works.clock(), works.clock(), works.clock(), 9)
+    (claim,) = await dispatch_rows.claim(
+        stocked, works.clock(), works.clock(), works.clock(), 9, list(works.desk.rooms())
+    )
     assert (bought, 1, 1) == (claim.order, claim.route, claim.first_route)
     await works.dispatching._keep(claim, NotSent("not sent: no route to host"))
     assert [("queued", 1)] == await fetch(stocked, "select state, route from delivery where order_id = %s", bought)

@@ -112,7 +112,7 @@ async def prepare(conn, works, api, ann, clock, state):
     if state == "queued":
         return scene
     now = clock()
-    scene.claim = own(await dispatch_rows.claim(conn, now, now + AGAIN, now + AGAIN, MANY), scene)
+    scene.claim = own(await dispatch_rows.claim(conn, now, now + AGAIN, now + AGAIN, MANY, [ProviderId(1)]), scene)
     if state == "sending":
         return scene
     await accepted(conn, scene)

@@ -117,7 +117,7 @@ HOT = {
     "dispatch: claim": (
         dispatch,
         "_CLAIM",
-        {"now": TIMES[0], "lease_until": TIMES[1], "limit": 200},
+        {"now": TIMES[0], "lease_until": TIMES[1], "limit": 200, "providers": [1]},
     ),
     "dispatch: claim at each": (
         dispatch,
@@ -126,6 +126,7 @@ HOT = {
             "now": TIMES[0],
             "lease_until": TIMES[1],
             "limit": 200,
+            "among": 1000,
             "providers": [1, 2],
             "rooms": [7, 1],
             "tried": [False, True],
@@ -246,3 +247,20 @@ async def test_the_hot_statements_find_their_rows_by_index(large):
         assert 1 == text.count("delivery_to_send"), "what is due is gone through once, however much it is: " + text
     page = "\n".join(found["newest orders", "custom"])
     assert ("orders_by_customer" in page, "Sort" in page) == (True, False), page
+
+
+LONG = """
+update delivery set state = 'queued', due = now(), remains = null, attempt = 0, ceiling = 1 where order_id <= 20000;
+delete from attempt where order_id <= 20000
+"""
+
+
+async def test_a_claim_drags_no_backlog_along_where_a_provider_has_room(large, database):
+    """All of it is of one kind, and goes through sorts and a table of its own."""
+    async with await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as owner:
+        for statement in LONG.split(";"):
+            await owner.execute(statement)
+        told = HOT["dispatch: claim at each"][2] | {"among": None, "providers": [1, 2], "rooms": [200, 150]}
+        cursor = await owner.execute(f"explain (analyze, buffers) {dispatch._CLAIM_AT_EACH}", told)
+        lines = [line for (line,) in await cursor.fetchall()]
+    assert [] == [line for line in lines if "Disk" in line or re.search(r"temp (read|written)", line)], lines

@@ -48,6 +48,8 @@ LEASE_MARGIN_S: Final = 10.0
 RECORD_WITHIN_S: Final = 60.0
 RECORD_AGAIN_S: Final = 0.5
 FIRST_POLL_S: Final = 1.0
+FIRST_AMONG: Final = 5
+"""Times as many as are wanted are looked through first, the oldest; all that is due only where these are not enough."""
 MAX_FAULT: Final = 300
 LATE: Final = NotSent("not sent in time")
 """Its turn came too late, which says nothing of the provider."""
@@ -98,10 +100,18 @@ class Dispatching:
         if len(rooms) == 1:
             limit = min(limit, *rooms.values())
         to_try = await providers.half_open(connection, [provider for provider, room in rooms.items() if room], now)
-        if to_try or not self._desk.complete or any(room < limit for room in rooms.values()):
-            claimed = await rows.claim_at_each(connection, now, begin_by, lease_until, limit, rooms, to_try)
-        else:
-            claimed = await rows.claim(connection, now, begin_by, lease_until, limit)
+        if not to_try and self._desk.complete and all(room >= limit for room in rooms.values()):
+            return await rows.claim(connection, now, begin_by, lease_until, limit, list(rooms))
+        claimed: list[Claim] = []
+        for among in (FIRST_AMONG * limit, None):
+            taken = Counter(claim.provider for claim in claimed)
+            left = {provider: room - taken[provider] for provider, room in rooms.items()}
+            untried = [provider for provider in to_try if not taken[provider]]
+            claimed += await rows.claim_at_each(
+                connection, now, begin_by, lease_until, limit - len(claimed), left, untried, among
+            )
+            if len(claimed) == limit:
+                break
         tried = {claim.provider for claim in claimed}.intersection(to_try)
         await providers.tried(connection, sorted(tried), lease_until)
         return claimed

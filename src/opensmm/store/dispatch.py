@@ -65,20 +65,26 @@ _DUE: Final = f"""
   from delivery d
   left join lateral {_ROUTE} on true
   left join provider p on p.id = r.provider_id
-  where d.state = 'queued' and d.due <= %(now)s and (p.id is null or p.enabled and p.resting_until is null)
+  where d.state = 'queued' and d.due <= %(now)s
+    and (p.id is null or p.enabled and p.resting_until is null and p.id = any(%(providers)s))
   order by d.due limit %(limit)s for update of d skip locked
 """
 # Which provider is next is the same for all that were sold alike, and is looked for once for these: what waits for one
-# provider, however much it is, costs the others little. No more of a kind is looked at than could be taken.
+# provider, however much it is, costs the others little. No more of a kind is looked at than could be taken. Columns are
+# named on each level: a row that is to be locked drags all of them along, and the arrays hold the whole backlog.
 _DUE_AT_EACH: Final = f"""
   select d.order_id, d.run, d.due, d.route as first_route, t.provider_id, t.provider_service, t.position, t.cost
   from (
-    select * from (
-      select *, row_number() over (partition by provider_id order by due, order_id, run) as turn
+    select order_id, run, due, route, ceiling, provider_id, provider_service, position, cost from (
+      select u.order_id, u.run, u.due, d.route, d.ceiling, r.provider_id, r.provider_service, r.position, r.cost,
+        n.room, row_number() over (partition by r.provider_id order by u.due, u.order_id, u.run) as turn
       from (
         select service_id, route, ceiling, array_agg(order_id order by due, order_id, run) as orders,
           array_agg(run order by due, order_id, run) as runs, array_agg(due order by due, order_id, run) as dues
-        from delivery where state = 'queued' and due <= %(now)s group by 1, 2, 3
+        from (
+          select service_id, route, ceiling, order_id, run, due from delivery
+          where state = 'queued' and due <= %(now)s order by due limit %(among)s) oldest
+        group by 1, 2, 3
       ) d
       left join lateral {_ROUTE} on true
       cross join lateral (
@@ -88,7 +94,7 @@ _DUE_AT_EACH: Final = f"""
           join provider p on p.id = n.id and p.enabled
             and (p.resting_until is null or n.tried and p.resting_until <= %(now)s)
           where n.id = r.provider_id) end as room) n
-      cross join lateral unnest(d.orders[:room], d.runs[:room], d.dues[:room]) as u (order_id, run, due)
+      cross join lateral unnest(d.orders[:n.room], d.runs[:n.room], d.dues[:n.room]) as u (order_id, run, due)
     ) t
     where turn <= room order by turn, due limit %(limit)s
   ) t
@@ -97,6 +103,9 @@ _DUE_AT_EACH: Final = f"""
     and d.route = t.route and d.ceiling is not distinct from t.ceiling
   for update of d skip locked
 """
+CLAIMING: Final = 0x0C1A1
+"""The advisory lock of whoever looks through what is due."""
+_ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(%s)"
 _CLAIMED: Final = """
 with due as materialized ({due}), claimed as (
   update delivery d set state = case when due.provider_id is null then 'held' else 'sending' end, due = null,
@@ -122,14 +131,20 @@ _CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH, routes=OPEN_ROUTES)
 
 
 async def claim(
-    connection: Connection, now: datetime, begin_by: datetime, lease_until: datetime, limit: int
+    connection: Connection,
+    now: datetime,
+    begin_by: datetime,
+    lease_until: datetime,
+    limit: int,
+    providers: Sequence[ProviderId],
 ) -> list[Claim]:
-    """Takes deliveries that are due and marks them *sending*, the oldest first.
+    """Takes deliveries of these providers that are due and marks them *sending*, the oldest first.
 
     One that no provider fulfils, or none at its price, is held for the operator. A provider that rests, or is to be
     tried, gets none.
     """
-    cursor = await connection.execute(_CLAIM, {"now": now, "lease_until": lease_until, "limit": limit})
+    parameters = {"now": now, "lease_until": lease_until, "limit": limit, "providers": list(providers)}
+    cursor = await connection.execute(_CLAIM, parameters)
     return [_claim(row, begin_by) for row in await cursor.fetchall()]
 
 
@@ -141,16 +156,21 @@ async def claim_at_each(
     limit: int,
     rooms: Mapping[ProviderId, int],
     to_try: Sequence[ProviderId] = (),
+    among: int | None = None,
 ) -> list[Claim]:
     """The same, where providers have room for few: no more than that of each, in turns; one for each that has rested
-    and is to be tried. Whoever is not named gets none."""
+    and is to be tried. Whoever is not named gets none. ``among``: only so many, the oldest that are due, are looked at.
+
+    Workers do so one after the other: two at once would want the same deliveries, and one of them get none.
+    """
+    await connection.execute(_ONE_AT_A_TIME, [CLAIMING])
     wanted = [*((provider, room, False) for provider, room in rooms.items()), *((one, 1, True) for one in to_try)]
     arrays = {
         "providers": [provider for provider, _, _ in wanted],
         "rooms": [room for _, room, _ in wanted],
         "tried": [tried for _, _, tried in wanted],
     }
-    parameters = arrays | {"now": now, "lease_until": lease_until, "limit": limit}
+    parameters = arrays | {"now": now, "lease_until": lease_until, "limit": limit, "among": among}
     cursor = await connection.execute(_CLAIM_AT_EACH, parameters)
     return [_claim(row, begin_by) for row in await cursor.fetchall()]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -26,6 +27,8 @@ from opensmm.store.connection import Line
 
 IDLE_S: Final = 0.1
 """Between looks for deliveries to send while there are none."""
+REST_OF_LOOKS: Final = 3
+"""Times as long as a look took, before the next: a long backlog that nobody takes is not gone through all the time."""
 POLL_EVERY_S: Final = 0.25
 WATCH_EVERY_S: Final = 0.5
 CANCELS_EVERY_S: Final = 0.25
@@ -129,13 +132,14 @@ class Worker:
         await self._chores.step()
 
     async def _send_due(self) -> None:
+        began = time.monotonic()
         room = 0 if self._desk.empty else IN_FLIGHT - len(self._sending)
         tasks = await self._dispatching.step(min(room, CLAIM)) if room > 0 else []
         for task in tasks:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
         if len(tasks) < CLAIM:
-            await asyncio.sleep(IDLE_S)
+            await asyncio.sleep(max(IDLE_S, REST_OF_LOOKS * (time.monotonic() - began)))
 
 
 _LINES: Final = ("claim", "record", "poll", "watch", "cancel", "refill", "evidence", "chores", "balances", "sync")

@@ -14,7 +14,12 @@ from opensmm.store.dispatch import Claim, Recorded
 
 
 async def claim(
-    connection: Connection, now: datetime, begin_by: datetime, lease_until: datetime, limit: int
+    connection: Connection,
+    now: datetime,
+    begin_by: datetime,
+    lease_until: datetime,
+    limit: int,
+    providers: Sequence[ProviderId],
 ) -> list[Claim]:
     store = connection.store
     claimed: list[Claim | None] = []
@@ -22,7 +27,8 @@ async def claim(
         if len(claimed) == limit:
             break
         at = _route(store, row, now)
-        if at is None or store.providers[store.sales[row.service].routes[at][0]].resting_until is None:
+        provider = 0 if at is None else store.sales[row.service].routes[at][0]
+        if not provider or (provider in providers and store.providers[provider].resting_until is None):
             claimed.append(_claim(store, row, at, now, begin_by, lease_until))
     return [one for one in claimed if one is not None]
 
@@ -35,13 +41,14 @@ async def claim_at_each(
     limit: int,
     rooms: Mapping[ProviderId, int],
     to_try: Sequence[ProviderId] = (),
+    among: int | None = None,
 ) -> list[Claim]:
     store = connection.store
     room = {provider: room for provider, room in rooms.items() if store.providers[provider].resting_until is None}
     room |= dict.fromkeys(to_try, 1)
     turns = Counter[ProviderId]()
     found: list[tuple[int, DeliveryRow, int | None]] = []
-    for row in _due(store, now):
+    for row in _due(store, now)[:among]:
         at = _route(store, row, now)
         provider = ProviderId(0 if at is None else store.sales[row.service].routes[at][0])
         turns[provider] += 1
