@@ -219,3 +219,50 @@ async def test_a_client_that_leaves_before_its_answer_leaves_its_order_and_no_ha
 
     await until(agreed)
     assert [] == await broken(stocked)
+
+
+UPGRADES = [
+    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n",
+    "Upgrade: websocket\r\nConnection: keep-alive, upgrade\r\n",
+    "connection: upgrade\r\nupgrade: x\r\n",
+]
+
+
+@pytest.mark.parametrize("cut", [None, 40, -5], ids=["whole", "in its head", "in its body"])
+@pytest.mark.parametrize("head", UPGRADES, ids=["h2c", "websocket", "x"])
+async def test_who_offers_another_protocol_is_answered_in_this_one(port, ann, head, cut):
+    """Java's own client offers HTTP/2 with every request. A body is never taken for a request."""
+    told = request(f"key={ann.key}&action=balance".encode(), head=head)
+    inner = f"POST /api/v2?key={ann.key}&action=balance HTTP/1.1\r\nhost: x\r\nx-ignored: ".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for said, answer in (
+        (told, BALANCE[1]),
+        (request(inner, head=head), {"error": "Invalid API key"}),
+        (told, BALANCE[1]),
+    ):
+        at = len(said) if cut is None else cut
+        writer.write(said[:at])
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(said[at:])
+        assert answer == (await heard(reader))[1]
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "GET /api/v2?action=balance&link=é HTTP/1.1\r\nhost: x\r\n\r\n".encode(),
+        b"GET /api/v2?action=balance&link=a b HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"BUY /api/v2 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_refused_in_words(port, raw):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(raw)
+    head, said = await heard(reader)
+    assert (True, {"error": "Incorrect request"}) == ("200 ok" in head, said)
+    assert {"application/json", "no-store", "close"} <= {line.partition(": ")[2] for line in head.split("\r\n")}
+    assert b"" == await reader.read()
+    writer.close()

@@ -3,13 +3,29 @@
 import asyncio
 from typing import Any, Final, cast
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from opensmm.api.replies import WHOLE, Reply
+from opensmm.wire.dialect import write_error
 
 PATIENCE_S: Final = 10
 """How long a request may take to arrive, head and body."""
+
+
+_BODY: Final = write_error("Incorrect request")
+_MALFORMED: Final = b"\r\n".join(
+    (
+        b"HTTP/1.1 200 OK",
+        b"content-type: application/json",
+        b"cache-control: no-store",
+        b"content-length: %d" % len(_BODY),
+        b"connection: close",
+        b"",
+        _BODY,
+    )
+)
 
 
 class OneWrite:
@@ -58,6 +74,43 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         cast("dict[str, Any]", self.scope)["extensions"] = self._extensions
 
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _should_upgrade(self) -> bool:
+        """uvicorn leaves a request that asks for another protocol alone, for ``data_received`` to go on with."""
+        return True
+
+    def _stay(self, rest: bytes) -> None:
+        """Reads a request that asks for another protocol as one that does not: we speak no other.
+
+        The parser takes what follows such a head for that protocol. The body of a client that offers HTTP/2, as Java's
+        does, would be lost, or read as the next request.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.send_400_response("")
+            return
+        lines = [b"%b %b HTTP/%b" % (method, self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                lines.append(b"connection: " + _without_upgrade(value))
+            elif name not in (b"upgrade", b"http2-settings"):
+                lines.append(b"%b: %b" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join((*lines, b"", rest)))
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is refused in the words for a form that is none, and the connection ends."""
+        self.transport.write(_MALFORMED)
+        self.transport.close()
+
     def answer(self, said: Reply) -> bool:
         """Sends an answer as it is, without ASGI's two messages and what uvicorn must look for in them.
 
@@ -84,6 +137,11 @@ class Protocol(HttpToolsProtocol):
         if not cycle.response_complete:
             return cycle if cycle.more_body else None
         return cycle if self.timeout_keep_alive_task is None else None
+
+
+def _without_upgrade(connection: bytes) -> bytes:
+    tokens = (token.strip() for token in connection.split(b","))
+    return b", ".join(token for token in tokens if token.lower() not in (b"upgrade", b"http2-settings"))
 
 
 class Server(uvicorn.Server):
