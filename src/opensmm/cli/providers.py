@@ -15,7 +15,7 @@ from msgspec import structs
 from rich.table import Table
 
 from opensmm.actions import providers, sync, trying
-from opensmm.actions.sync import Doubtful
+from opensmm.actions.sync import Doubtful, Overtaken
 from opensmm.actions.trying import Tried
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
@@ -328,8 +328,9 @@ def services(
     """Fetch a provider's price list and show it; services follow it as with `provider sync`."""
     config = configured(data)
     row = with_database(config, lambda connection: found(connection, provider))
+    asked = now()
     offered: Offered = call(config, row, lambda client: client.services())
-    moved, odd = with_database(config, lambda connection: _taken(connection, row, offered))
+    moved, odd = with_database(config, lambda connection: _taken(connection, row, offered, asked))
     wanted = search.lower()
     shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
     if json:
@@ -344,10 +345,14 @@ def services(
         out.print(f"odd: {text}", markup=False)
 
 
-async def _taken(connection: Connection, row: ProviderRow, offered: Offered) -> tuple[list[ServiceId], tuple[str, ...]]:
+async def _taken(
+    connection: Connection, row: ProviderRow, offered: Offered, asked: datetime
+) -> tuple[list[ServiceId], tuple[str, ...]]:
     """The services whose routes stand in another order by it, and what was odd."""
     try:
-        taken = await sync.take(connection, row.id, offered.offers, actor=ACTOR, now=now())
+        taken = await sync.take(connection, row.id, offered.offers, asked=asked, actor=ACTOR, now=now())
+    except Overtaken as why:
+        return [], (*offered.odd, f"{why}: nothing follows this one")
     except Doubtful as why:
         return [], (*offered.odd, f"{why}: nothing follows it; `provider sync --confirm` takes it over")
     return taken.reordered, offered.odd

@@ -9,7 +9,7 @@ from msgspec import structs
 from rich.table import Table
 
 from opensmm.actions import sync
-from opensmm.actions.sync import Doubtful, Taken
+from opensmm.actions.sync import Doubtful, Overtaken, Taken
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
@@ -56,13 +56,18 @@ def sync_now(
     """Read a provider's price list now, have services follow it, and print what changed. Workers do so regularly."""
     config = configured(data)
     row = with_database(config, lambda connection: found(connection, provider))
+    asked = now()
     offered = call(config, row, lambda client: client.services())
 
     async def work(connection: Connection) -> Taken:
         try:
-            return await sync.take(connection, row.id, offered.offers, confirmed=confirm, actor=ACTOR, now=now())
+            return await sync.take(
+                connection, row.id, offered.offers, asked=asked, confirmed=confirm, actor=ACTOR, now=now()
+            )
+        except Overtaken as why:
+            raise Fault(f"{row.name}: {why}: nothing of this one was taken over") from why
         except Doubtful as why:
-            await rows.not_taken(connection, row.id, str(why))
+            await rows.not_taken(connection, row.id, str(why), asked)
             raise Fault(f"{row.name}: {why}: nothing was taken over; --confirm takes it over as it is") from why
 
     taken = with_database(config, work)
@@ -108,10 +113,9 @@ def follow(
 
     async def work(connection: Connection) -> Following:
         row = await found(connection, provider)
-        wanted = structs.replace(await rows.following(connection, row.id), **changes)
         if changes:
-            await sync.set_following(connection, row.id, wanted, actor=ACTOR, now=now())
-        return wanted
+            return await sync.set_following(connection, row.id, changes, actor=ACTOR, now=now())
+        return await rows.following(connection, row.id)
 
     said = structs.asdict(with_database(configured(data), work))
     answer(said, "\n".join(f"{name}: {'' if value is None else value}" for name, value in said.items()), json=json)

@@ -26,7 +26,10 @@ on conflict (provider_id, provider_service) do update set name = excluded.name, 
   cancel = excluded.cancel, dripfeed = excluded.dripfeed, description = excluded.description, seen = excluded.seen,
   gone = null
 """
-_GONE: Final = "update offer set gone = %s where provider_id = %s and seen < %s and gone is null"
+# Lists may be taken over from several machines: an earlier time than that of the list before is no other list's.
+_GONE: Final = """
+update offer set gone = %s where provider_id = %s and seen is distinct from %s and gone is null
+"""
 _OFFERS: Final = """
 select provider_service, name, category, type, rate, min, max, refill, cancel, dripfeed, description
 from offer where provider_id = %s and gone is null order by provider_service

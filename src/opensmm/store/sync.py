@@ -26,8 +26,10 @@ update provider set sync_asked = %(now)s where id = (
   order by sync_asked nulls first, id limit 1 for update skip locked)
 returning id
 """
-_TAKEN: Final = "update provider set synced = %s, sync_asked = %s, sync_fault = '' where id = %s"
-_NOT_TAKEN: Final = "update provider set sync_fault = %s where id = %s"
+_TAKEN: Final = """
+update provider set synced = %(asked)s, sync_asked = greatest(sync_asked, %(asked)s), sync_fault = '' where id = %(id)s
+"""
+_NOT_TAKEN: Final = "update provider set sync_fault = %s where id = %s and (synced <= %s) is not false"
 
 
 async def due(connection: Connection, known: Sequence[ProviderId], now: datetime) -> ProviderId | None:
@@ -36,12 +38,14 @@ async def due(connection: Connection, known: Sequence[ProviderId], now: datetime
     return None if row is None else ProviderId(row[0])
 
 
-async def taken(connection: Connection, provider: ProviderId, now: datetime) -> None:
-    await connection.execute(_TAKEN, [now, now, provider])
+async def taken(connection: Connection, provider: ProviderId, asked: datetime) -> None:
+    """Whoever asked for a list before this one brings an older one."""
+    await connection.execute(_TAKEN, {"asked": asked, "id": provider})
 
 
-async def not_taken(connection: Connection, provider: ProviderId, fault: str) -> None:
-    await connection.execute(_NOT_TAKEN, [fault, provider])
+async def not_taken(connection: Connection, provider: ProviderId, fault: str, asked: datetime) -> None:
+    """Keeps why, unless a list that was asked for later has been taken over."""
+    await connection.execute(_NOT_TAKEN, [fault, provider, asked])
 
 
 _ROUTED: Final = """
@@ -158,7 +162,8 @@ async def go_on(connection: Connection, services: Sequence[ServiceId], now: date
 
 
 class Following(Struct, frozen=True):
-    """How a provider is followed. ``margin`` is None where prices stay the operator's."""
+    """How a provider is followed. ``margin`` is None where prices stay the operator's; ``synced`` is when the list that
+    was taken over last had been asked for."""
 
     sync_every_min: int
     price_share: int
