@@ -15,7 +15,7 @@ from opensmm.domain.offers import Off, Offer, RouteTo
 from opensmm.domain.sync import Judged, Line, Route, Rules, Standing
 from opensmm.store import catalogue
 from opensmm.store.connection import Connection
-from opensmm.store.dispatch import ROUTE_IS_OPEN
+from opensmm.store.dispatch import NO_ANSWER_YET, ROUTE_IS_OPEN
 
 # One at a time, so that lists are not fetched all at once: the one that has waited longest.
 _DUE: Final = """
@@ -146,7 +146,7 @@ _GO_ON: Final = f"""
 with held as materialized (
   select d.order_id, d.run from delivery d
   where d.state = 'held' and d.service_id = any(%(services)s) and d.cancel_asked is null
-    and not exists (select from attempt t where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt)
+    and {NO_ANSWER_YET}
     and exists (select from route r where r.service_id = d.service_id and r.position >= d.route and {ROUTE_IS_OPEN})
   order by d.order_id, d.run for update of d skip locked
 )
