@@ -69,11 +69,22 @@ async def test_providers_take_turns_and_two_workers_read_no_list_twice(stocked, 
     await other.close()
 
 
-@pytest.mark.parametrize("change", ["enabled = false", "sync_every_min = 0"])
-async def test_a_provider_that_is_off_or_not_to_be_followed_is_not_read(stocked, upstream, change):
+async def test_a_provider_that_is_not_to_be_followed_is_not_read(stocked, upstream):
     works, liar, provider = upstream
-    await stocked.execute(f"update provider set {change} where id = %s", [provider])
+    await stocked.execute("update provider set sync_every_min = 0 where id = %s", [provider])
     assert (0, []) == (await works.syncing.step(), liar.asked)
+
+
+async def test_what_waited_for_a_disabled_provider_goes_out_at_no_cost_of_weeks_ago(stocked, upstream, api, ann):
+    works, liar, provider = upstream
+    await again(upstream, line(), line(8))
+    order = await api.add(ann.key)
+    await stocked.execute("update provider set enabled = false where id = %s", [provider])
+    assert 1 == await again(upstream, line(rate="0.91"), line(8))
+    await stocked.execute("update provider set enabled = true where id = %s", [provider])
+    await works.chores.step()
+    await works.send()
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in liar.asked))
 
 
 async def test_range_and_flags_follow_and_the_price_stays_the_operators(stocked, upstream, api, ann):

@@ -17,11 +17,12 @@ from opensmm.store import catalogue
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import NO_ANSWER_YET, ROUTE_IS_OPEN
 
-# One at a time, so that lists are not fetched all at once: the one that has waited longest.
+# One at a time, so that lists are not fetched all at once: the one that has waited longest. Those of disabled providers
+# too: what waits for one goes out the moment it is enabled, at what is known of its costs then.
 _DUE: Final = """
 update provider set sync_asked = %(now)s where id = (
   select id from provider
-  where id = any(%(known)s) and kind = 'panel' and enabled and sync_every_min > 0
+  where id = any(%(known)s) and kind = 'panel' and sync_every_min > 0
     and (sync_asked is null or sync_asked <= %(now)s::timestamptz - make_interval(mins => sync_every_min))
   order by sync_asked nulls first, id limit 1 for update skip locked)
 returning id
