@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from msgspec import structs
+from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import providers, sync, trying
@@ -245,7 +246,8 @@ def list_providers(data: Data = None, json: Json = False) -> None:
     for one in known:
         balance = "" if one["balance"] is None else f"{one['balance']} {one['currency']}"
         lasts = "" if one["hours_left"] is None else f"{one['hours_left']} h"
-        table.add_row(str(one["id"]), one["name"], one["kind"], one["dialect"], balance, lasts, _fares(one))
+        said = (str(one["id"]), one["name"], one["kind"], one["dialect"], balance, lasts, _fares(one))
+        table.add_row(*map(escape, said))
     out.print(table)
 
 
@@ -339,7 +341,8 @@ def services(
     table = Table("id", "category", "name", "type", "rate", "min", "max", box=None, pad_edge=False)
     for one in shown:
         kind = one.type.value if one.type else "unknown"
-        table.add_row(one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
+        said = (one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
+        table.add_row(*map(escape, said))
     out.print(table)
     for text in odd:
         out.print(f"odd: {text}", markup=False)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from msgspec import structs
+from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import sync
@@ -132,8 +133,8 @@ def list_quarantined(data: Data = None, json: Json = False) -> None:
     table = Table("id", "name", "provider's", "agreed", "costs", "sold at", "since", "", box=None, pad_edge=False)
     for one in told:
         served = "sold by another provider" if one["sold"] else ""
-        costs = (one["theirs"], str(one["agreed"]), str(one["cost"]), str(one["rate"]))
-        table.add_row(str(one["service"]), one["name"], *costs, f"{one['since']:%Y-%m-%d %H:%M}", served)
+        costs = (escape(one["theirs"]), str(one["agreed"]), str(one["cost"]), str(one["rate"]))
+        table.add_row(str(one["service"]), escape(one["name"]), *costs, f"{one['since']:%Y-%m-%d %H:%M}", served)
     out.print(table)
 
 
@@ -188,7 +189,7 @@ def list_below_cost(
         return
     table = Table("id", "name", "costs", "sold at", "price list", box=None, pad_edge=False)
     for one in told:
-        table.add_row(str(one.service), one.name, str(one.cost), str(one.rate), one.price_list or "")
+        table.add_row(str(one.service), escape(one.name), str(one.cost), str(one.rate), escape(one.price_list or ""))
     out.print(table)
 
 
