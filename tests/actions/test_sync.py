@@ -2,6 +2,7 @@
 cost unseen, whatever moves between the order and the sending."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ from tests.works import Works, state
 
 from opensmm.actions import interventions, providers, sync
 from opensmm.actions.interventions import By
-from opensmm.actions.sync import Doubtful, NotApproved
+from opensmm.actions.sync import Doubtful, NotApproved, Overtaken
 from opensmm.base.ids import OrderId, ServiceId
 from opensmm.domain.catalogue import BelowCost, Halt
 from opensmm.domain.offers import RouteTo
@@ -68,11 +69,22 @@ async def test_providers_take_turns_and_two_workers_read_no_list_twice(stocked, 
     await other.close()
 
 
-@pytest.mark.parametrize("change", ["enabled = false", "sync_every_min = 0"])
-async def test_a_provider_that_is_off_or_not_to_be_followed_is_not_read(stocked, upstream, change):
+async def test_a_provider_that_is_not_to_be_followed_is_not_read(stocked, upstream):
     works, liar, provider = upstream
-    await stocked.execute(f"update provider set {change} where id = %s", [provider])
+    await stocked.execute("update provider set sync_every_min = 0 where id = %s", [provider])
     assert (0, []) == (await works.syncing.step(), liar.asked)
+
+
+async def test_what_waited_for_a_disabled_provider_goes_out_at_no_cost_of_weeks_ago(stocked, upstream, api, ann):
+    works, liar, provider = upstream
+    await again(upstream, line(), line(8))
+    order = await api.add(ann.key)
+    await stocked.execute("update provider set enabled = false where id = %s", [provider])
+    assert 1 == await again(upstream, line(rate="0.91"), line(8))
+    await stocked.execute("update provider set enabled = true where id = %s", [provider])
+    await works.chores.step()
+    await works.send()
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in liar.asked))
 
 
 async def test_range_and_flags_follow_and_the_price_stays_the_operators(stocked, upstream, api, ann):
@@ -152,6 +164,32 @@ async def test_a_list_that_arrives_after_a_newer_one_was_taken_over_changes_noth
     assert (Decimal("0.60"), None) == await stands(stocked)
 
 
+async def test_what_is_gone_is_told_by_the_list_and_by_no_clock(stocked, upstream):
+    works, liar, provider = upstream
+    client, at = works.desk.contact(provider).provider, works.clock()
+    fast = at + timedelta(hours=1)
+    await sync.take(stocked, provider, (await client.services()).offers, asked=at, actor="fast", now=fast)
+    liar.answers["services"] = [line(8)]
+    shorter, early = (await client.services()).offers, at - timedelta(seconds=1)
+    with pytest.raises(Overtaken):
+        await sync.take(stocked, provider, shorter, asked=early, actor="late", now=fast)
+    assert (Decimal("0.60"), None) == await stands(stocked)
+    await sync.take(stocked, provider, shorter, asked=at, actor="slow", now=at)
+    assert Halt.GONE is (await stands(stocked))[1]
+
+
+async def test_two_edits_of_how_a_provider_is_followed_undo_nothing_of_each_other(stocked, upstream, database):
+    _, _, provider = upstream
+
+    async def edit(**changes):
+        async with await connect(database.app_url) as conn:
+            await sync.set_following(conn, provider, changes, actor="test", now=now())
+
+    await asyncio.gather(edit(price_share=7), edit(margin=Decimal(9)), edit(decimals=2), edit(sync_every_min=60))
+    kept = await synced.following(stocked, provider)
+    assert (60, 7, Decimal(9), 2) == (kept.sync_every_min, kept.price_share, kept.margin, kept.decimals)
+
+
 BAD_LISTS = {
     "empty": [],
     "tiny": [line(99)],
@@ -171,8 +209,9 @@ async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_conf
     assert "its price list" in (await synced.following(stocked, provider)).sync_fault
     offered = (await works.desk.contact(provider).provider.services()).offers
     with pytest.raises(Doubtful):
-        await sync.take(stocked, provider, offered, actor="test", now=works.clock())
-    await sync.take(stocked, provider, offered, confirmed=True, actor="test", now=works.clock())
+        await sync.take(stocked, provider, offered, asked=works.clock(), actor="test", now=works.clock())
+    told = {"asked": works.clock(), "actor": "test", "now": works.clock()}
+    await sync.take(stocked, provider, offered, confirmed=True, **told)
     assert None is not (await stands(stocked))[1]
     assert "" == (await synced.following(stocked, provider)).sync_fault
 
@@ -222,8 +261,7 @@ async def test_an_approval_may_take_a_new_price(stocked, upstream, told, rate):
 async def test_prices_follow_where_terms_are_kept(stocked, upstream):
     _, _, provider = upstream
     await again(upstream, line(), line(8))
-    kept = await synced.following(stocked, provider)
-    wanted = synced.Following(kept.sync_every_min, 10, Decimal(50), Decimal("0.01"), 3)
+    wanted = {"price_share": 10, "margin": Decimal(50), "added": Decimal("0.01"), "decimals": 3}
     await sync.set_following(stocked, provider, wanted, actor="boss", now=now())
     assert [Decimal("0.910")] == [one.rate for one in await prices.services(stocked, [ServiceId(DEFAULT)])]
     await again(upstream, line(rate="0.65"), line(8, rate="0.70"))
@@ -257,12 +295,13 @@ async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, u
 
     async def take():
         async with await connect(database.app_url) as conn:
-            await sync.take(conn, provider, offered, actor="test", now=now())
+            at = now()
+            with contextlib.suppress(Overtaken):
+                await sync.take(conn, provider, offered, asked=at, actor="test", now=at)
 
     async def follow(share):
         async with await connect(database.app_url) as conn:
-            wanted = synced.Following(30, share, None, Decimal(0), 4)
-            await sync.set_following(conn, provider, wanted, actor="test", now=now())
+            await sync.set_following(conn, provider, {"price_share": share}, actor="test", now=now())
 
     await asyncio.gather(*(one for at in range(1, 6) for one in (edit(at), take(), follow(at))))
     ((rate,),) = await fetch(stocked, "select exchange_rate from provider where id = %s", provider)

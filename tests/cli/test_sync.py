@@ -10,10 +10,25 @@ __all__ = ["rows", "said"]  # fixtures
 SEVEN, EIGHT, NINE = ({**LINE, "service": number} for number in (7, 8, 9))
 
 
+class Overtaken(dict[object, object]):
+    """Answers during which a list that is asked for later is taken over, where the test says so."""
+
+    meanwhile = staticmethod(lambda: None)
+
+    def get(self, key, *more):
+        if key == "services":
+            self.meanwhile()
+        return super().get(key, *more)
+
+
 @pytest.fixture
-def listed(said, rows):
+def answers():
+    return Overtaken(services=[SEVEN, EIGHT, NINE])
+
+
+@pytest.fixture
+def listed(said, rows, answers):
     """Three services, on sale at 1.80 each and routed to a provider whose list the test may change."""
-    answers = {"services": [SEVEN, EIGHT, NINE]}
     with upstream(answers) as (url, _):
         add(said, "Up", url)
         said("import-services", "Up", "--margin", 100, "--write")
@@ -63,6 +78,17 @@ def test_a_list_that_lacks_much_is_taken_over_only_when_it_is_confirmed(said, ro
     assert DONE == said("provider", "sync", "Up", "--confirm")[0]
     assert [("gone", 2)] == rows("select halted, count(*) from service where halted is not null group by 1")
     assert "ok" == health(said)["price list Up"][0]
+
+
+@pytest.mark.parametrize("words", ["provider sync Up", "provider services Up", "import-services Up --write"])
+def test_a_list_that_was_overtaken_on_its_way_changes_nothing_and_it_is_said(said, rows, listed, answers, words):
+    listed({**SEVEN, "rate": "0.95", "max": 500}, EIGHT, NINE)
+    newer = "update provider set synced = now() + interval '1 minute' returning sync_fault"
+    answers.meanwhile = lambda: rows(newer)
+    code, told = said(*words.split())
+    assert code == FAILED or "nothing follows" in told["odd"][-1]
+    assert [(3, "0.90", 100)] == rows("select count(*), max(cost)::text, max(max) from service")
+    assert [("",)] == rows("select sync_fault from provider")
 
 
 def test_what_waits_is_listed_and_approved(said, rows, listed):

@@ -263,6 +263,13 @@ def test_a_price_list_that_is_late_or_was_not_believed_is_told(followed, level, 
     assert (level, says, level is Level.LOOK) == (told.level, told.says, bool(told.do))
 
 
+def test_the_price_list_of_a_disabled_provider_is_told_and_wants_nothing():
+    followed = Followed(HALF_AN_HOUR, ago(days=9), "it did not answer")
+    told = found("price list Far", providers=(replace(FAR, followed=followed, enabled=False),))
+    words = "taken over 9 days ago; the newest was not: it did not answer"
+    assert Finding("price list Far", Level.OK, words) == told
+
+
 def test_services_that_are_not_sold_as_they_stand_are_named():
     shelf = Shelf(Named(7, (1, 2, 3, 4, 5)), Named(1, (9,)), Named(1, (8,)), holds=True)
     told = {one.name: one.says for one in judge(replace(WELL, shelf=shelf), NOW) if one.level is Level.LOOK}

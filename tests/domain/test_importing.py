@@ -77,3 +77,11 @@ def test_what_is_gone_is_told_where_nobody_else_has_it():
     alone, shared, filtered = service(1), service(2), service(3)
     told = plan([], {"7": [alone], "8": [shared], "9": [filtered]}, [alone.id, filtered.id], PLAIN, ["9"])
     assert ((alone,), []) == (told.gone, told.to_write(reprice=False))
+
+
+def test_the_price_of_another_type_is_none_of_ours():
+    known, package = service(3), service(4, ServiceType.PACKAGE, min=1, max=1)
+    dear = structs.replace(LIKES, type=ServiceType.PACKAGE, rate=Decimal(30), min=1, max=1)
+    told = plan([dear], {"7": [known, package]}, [known.id], PLAIN, ["7"])
+    assert [package.id] == [one.before.id for one in told.changed]
+    assert ((), 0, ("7 Likes: it is listed as another type",)) == (told.new, told.same, told.left_out)

@@ -87,6 +87,42 @@ def test_a_package_needs_no_range_and_an_unknown_type_is_kept_as_unknown():
     assert ("service 8 is of an unknown type",) == told.odd
 
 
+NO_TYPES = [{}, {"type": None}, {"type": ""}, {"type": " "}]
+
+
+@pytest.mark.parametrize("change", [*NO_TYPES, {"type": []}, {"type": {"name": "Package"}}, {"type": True}])
+def test_a_line_without_a_type_among_others_that_have_one_is_of_an_unknown_type(change):
+    bare = {name: value for name, value in LINE.items() if name != "type"}
+    told = read([{**LINE, "service": 8}, {**bare, **change}])
+    assert [ServiceType.DEFAULT, None] == [offer.type for offer in told.offers]
+    assert ("service 7 is of an unknown type",) == told.odd
+
+
+@pytest.mark.parametrize("change", NO_TYPES)
+def test_a_list_that_tells_no_type_at_all_is_taken_for_default_and_said_to_be(change):
+    bare = {name: value for name, value in LINE.items() if name != "type"}
+    told = read([{**bare, **change}, {**bare, "service": 8}])
+    assert [ServiceType.DEFAULT] * 2 == [offer.type for offer in told.offers]
+    assert ("no line has a type: all are taken for Default",) == told.odd
+
+
+@pytest.mark.parametrize(
+    ("told", "flag"),
+    [
+        (False, False),
+        ("no", False),
+        (0, False),
+        ("Off", False),
+        ("Yes", True),
+        ("available", None),
+        ([], None),
+        (2, None),
+    ],
+)
+def test_a_flag_is_off_only_where_the_list_says_so(told, flag):
+    assert [flag] == [offer.refill for offer in read([{**LINE, "refill": told}]).offers]
+
+
 def test_texts_are_cut_and_cleaned():
     told = read([{**LINE, "name": "a\x00b" + "x" * 1000, "desc": "d" * 10_000}])
     assert 300 == len(told.offers[0].name)

@@ -1,10 +1,10 @@
 """Following providers' price lists: each list is read outside of any transaction, and taken over in one."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from msgspec import Struct, structs
@@ -37,6 +37,13 @@ class Doubtful(Fault):
     """A whole price list that is not believed; the text says why. Nothing of it was kept."""
 
 
+class Overtaken(Fault):
+    """A price list that was asked for before the one that was taken over last. Nothing of it was kept."""
+
+    def __init__(self) -> None:
+        super().__init__("another price list, asked for later than this one, was taken over meanwhile")
+
+
 class NotApproved(Fault):
     """What cannot be approved; the text says why."""
 
@@ -63,18 +70,23 @@ async def take(
     provider: ProviderId,
     told: Sequence[Offer],
     *,
+    asked: datetime,
     confirmed: bool = False,
     agreed: Collection[ServiceId] = (),
     actor: str,
     now: datetime,
 ) -> Taken:
-    """Keeps a provider's price list as seen now, and has routes, services and prices follow it, in one transaction.
+    """Keeps a provider's price list as it was when ``asked`` for, and has routes, services and prices follow it, in one
+    transaction.
 
-    Raises Doubtful, with nothing kept, where too much is missing and nobody has ``confirmed`` it. ``agreed``: services
-    whose costs the operator has looked at.
+    Raises Overtaken, with nothing kept, where a newer one has been taken over, and Doubtful where too much is missing
+    and nobody has ``confirmed`` it. ``agreed``: services whose costs the operator has looked at.
     """
     async with connection.transaction():
         await catalogue.hold(connection)
+        newest = (await rows.following(connection, provider)).synced
+        if newest is not None and newest > asked:
+            raise Overtaken
         routed = await rows.routed_to(connection, provider)
         services = await offers.lock_services(connection, sorted({one.service for one in routed}))
         served = [(one.theirs, one.type) for one in routed if one.off in (None, Off.MOVED)]
@@ -88,7 +100,7 @@ async def take(
             said = {str(one.service): one.says for one in news}
             await audit.note(connection, actor, "provider.sync", [str(provider)], now, said)
         released = await rows.go_on(connection, services, now)
-        await rows.taken(connection, provider, now)
+        await rows.taken(connection, provider, asked)
     return Taken(news, moved, released)
 
 
@@ -187,15 +199,18 @@ def _new_rate(service: Service, rate: Decimal | None, margin: Decimal | None) ->
 
 
 async def set_following(
-    connection: Connection, provider: ProviderId, wanted: Following, *, actor: str, now: datetime
-) -> None:
-    """Writes how a provider's price list is followed; what follows from it holds at once."""
+    connection: Connection, provider: ProviderId, changes: Mapping[str, Any], *, actor: str, now: datetime
+) -> Following:
+    """Changes some of how a provider's price list is followed, and returns all of it; what follows from it holds at
+    once. The rest is read while nobody else edits it, so that of two edits neither undoes the other."""
     async with connection.transaction():
         await catalogue.hold(connection)
+        wanted = structs.replace(await rows.following(connection, provider), **changes)
         await rows.follow(connection, provider, wanted)
         said = {name: value for name, value in structs.asdict(wanted).items() if name not in ("synced", "sync_fault")}
         await audit.note(connection, actor, "provider.follow", [str(provider)], now, said)
         await follow_all(connection, provider, now)
+    return wanted
 
 
 async def set_below_cost(connection: Connection, wanted: BelowCost, *, actor: str, now: datetime) -> None:
@@ -223,26 +238,21 @@ class Syncing:
         fault = await self._take(provider, said[0][1].offers, now) if said else NO_ANSWER
         if fault:
             log.warning("a price list was not taken over", provider=provider, why=fault)
-            await write(self._line, lambda connection: rows.not_taken(connection, provider, fault))
+            await write(self._line, lambda connection: rows.not_taken(connection, provider, fault, now))
         return int(not fault)
 
     async def _take(self, provider: ProviderId, told: Sequence[Offer], asked: datetime) -> str:
         try:
-            taken = await write(self._line, lambda connection: self._take_newest(connection, provider, told, asked))
+            taken = await write(
+                self._line,
+                lambda connection: take(connection, provider, told, asked=asked, actor=ACTOR, now=self._clock()),
+            )
+        except Overtaken:
+            return ""
         except Doubtful as why:
             return str(why)
         except Rejected as error:
             return f"it could not be kept: {error}"
-        if taken is not None and taken.news:
+        if taken.news:
             log.info("a price list moved", provider=provider, services=len(taken.news))
         return ""
-
-    async def _take_newest(
-        self, connection: Connection, provider: ProviderId, told: Sequence[Offer], asked: datetime
-    ) -> Taken | None:
-        """None where a list that was asked for later has been taken over while this one was on its way."""
-        await catalogue.hold(connection)
-        newest = (await rows.following(connection, provider)).synced
-        if newest is not None and newest > asked:
-            return None
-        return await take(connection, provider, told, actor=ACTOR, now=self._clock())

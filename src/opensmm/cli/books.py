@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import psycopg
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -75,7 +76,11 @@ async def _findings(connection: Connection, *, quiet: bool) -> list[Finding]:
 def _table(findings: list[Finding]) -> Table:
     table = Table("", "invariant", "holds", box=None, pad_edge=False)
     for finding in findings:
-        said = "[green]yes[/]" if not finding.count else f"[red]no: {finding.count}[/] " + ", ".join(finding.examples)
+        said = (
+            "[green]yes[/]"
+            if not finding.count
+            else f"[red]no: {finding.count}[/] " + escape(", ".join(finding.examples))
+        )
         table.add_row(finding.check.name, finding.check.says, said)
     return table
 

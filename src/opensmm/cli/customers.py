@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 from msgspec.structs import asdict
+from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import accounts
@@ -186,7 +187,9 @@ def list_customers(data: Data = None, json: Json = False) -> None:
     table = Table("id", "name", "balance", "keys", "", box=None, pad_edge=False)
     for one in found:
         keys = ", ".join(f"{key} …{hint}" for key, hint in one.keys)
-        table.add_row(str(one.id), one.name, short(one.balance), keys, "suspended" if one.suspended else "")
+        table.add_row(
+            str(one.id), escape(one.name), short(one.balance), escape(keys), "suspended" if one.suspended else ""
+        )
     out.print(table)
 
 

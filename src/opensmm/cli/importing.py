@@ -42,6 +42,7 @@ def import_services(
     terms = Terms(
         row.exchange_rate, percent(margin), amount(fixed, "what is added"), decimals, _categories(renamed or []), into
     )
+    asked = now()
     offered = call(config, row, lambda client: client.services())
 
     def wanted(offer: Offer) -> bool:
@@ -57,8 +58,9 @@ def import_services(
             # Prices that move with it are agreed to; other moves are for the quarantine.
             agreed = [one.before.id for one in plan.changed] if reprice else []
             await sync.take(
-                connection, row.id, offered.offers, confirmed=confirm, agreed=agreed, actor=ACTOR, now=now()
-            )
+                connection, row.id, offered.offers, asked=asked, confirmed=confirm, agreed=agreed, actor=ACTOR,
+                now=now(),
+            )  # fmt: skip
             return plan, written
 
     plan, written = with_database(config, work)

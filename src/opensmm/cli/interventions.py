@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 from msgspec.structs import asdict, replace
+from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import interventions
@@ -161,7 +162,7 @@ def _table(found: list[Waiting]) -> Table:
         since = "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M}"
         state = one.why if one.why == one.state else f"{one.why}: {one.state}"
         told = (one.provider, one.provider_order, one.concluded, one.answer)
-        table.add_row(str(one.order), str(one.run), state, since, *(text or "" for text in told))
+        table.add_row(str(one.order), str(one.run), state, since, *(escape(text or "") for text in told))
     return table
 
 

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from msgspec import structs
+from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import providers, sync, trying
-from opensmm.actions.sync import Doubtful
+from opensmm.actions.sync import Doubtful, Overtaken
 from opensmm.actions.trying import Tried
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
@@ -245,7 +246,8 @@ def list_providers(data: Data = None, json: Json = False) -> None:
     for one in known:
         balance = "" if one["balance"] is None else f"{one['balance']} {one['currency']}"
         lasts = "" if one["hours_left"] is None else f"{one['hours_left']} h"
-        table.add_row(str(one["id"]), one["name"], one["kind"], one["dialect"], balance, lasts, _fares(one))
+        said = (str(one["id"]), one["name"], one["kind"], one["dialect"], balance, lasts, _fares(one))
+        table.add_row(*map(escape, said))
     out.print(table)
 
 
@@ -328,8 +330,9 @@ def services(
     """Fetch a provider's price list and show it; services follow it as with `provider sync`."""
     config = configured(data)
     row = with_database(config, lambda connection: found(connection, provider))
+    asked = now()
     offered: Offered = call(config, row, lambda client: client.services())
-    moved, odd = with_database(config, lambda connection: _taken(connection, row, offered))
+    moved, odd = with_database(config, lambda connection: _taken(connection, row, offered, asked))
     wanted = search.lower()
     shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
     if json:
@@ -338,16 +341,21 @@ def services(
     table = Table("id", "category", "name", "type", "rate", "min", "max", box=None, pad_edge=False)
     for one in shown:
         kind = one.type.value if one.type else "unknown"
-        table.add_row(one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
+        said = (one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
+        table.add_row(*map(escape, said))
     out.print(table)
     for text in odd:
         out.print(f"odd: {text}", markup=False)
 
 
-async def _taken(connection: Connection, row: ProviderRow, offered: Offered) -> tuple[list[ServiceId], tuple[str, ...]]:
+async def _taken(
+    connection: Connection, row: ProviderRow, offered: Offered, asked: datetime
+) -> tuple[list[ServiceId], tuple[str, ...]]:
     """The services whose routes stand in another order by it, and what was odd."""
     try:
-        taken = await sync.take(connection, row.id, offered.offers, actor=ACTOR, now=now())
+        taken = await sync.take(connection, row.id, offered.offers, asked=asked, actor=ACTOR, now=now())
+    except Overtaken as why:
+        return [], (*offered.odd, f"{why}: nothing follows this one")
     except Doubtful as why:
         return [], (*offered.odd, f"{why}: nothing follows it; `provider sync --confirm` takes it over")
     return taken.reordered, offered.odd

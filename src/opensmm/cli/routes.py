@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import providers
@@ -134,5 +135,6 @@ def _answer(service: int, routes: Sequence[dict[str, Any]], *, json: bool) -> No
         return
     table = Table("", "provider", "their service", "cost", box=None, pad_edge=False)
     for at, one in enumerate(routes, 1):
-        table.add_row(str(at), one["provider"], one["service"], "unknown" if one["cost"] is None else str(one["cost"]))
+        cost = "unknown" if one["cost"] is None else str(one["cost"])
+        table.add_row(str(at), escape(one["provider"]), escape(one["service"]), cost)
     out.print(table)

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 from msgspec import structs
+from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import catalogue, providers
@@ -80,7 +81,7 @@ def list_services(data: Data = None, json: Json = False) -> None:
         )
         said = (
             str(service.id),
-            service.name,
+            escape(service.name),
             service.type.value,
             str(service.rate),
             str(service.min),

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Final
 
 import typer
 from msgspec import structs
+from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import sync
-from opensmm.actions.sync import Doubtful, Taken
+from opensmm.actions.sync import Doubtful, Overtaken, Taken
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
@@ -56,13 +57,18 @@ def sync_now(
     """Read a provider's price list now, have services follow it, and print what changed. Workers do so regularly."""
     config = configured(data)
     row = with_database(config, lambda connection: found(connection, provider))
+    asked = now()
     offered = call(config, row, lambda client: client.services())
 
     async def work(connection: Connection) -> Taken:
         try:
-            return await sync.take(connection, row.id, offered.offers, confirmed=confirm, actor=ACTOR, now=now())
+            return await sync.take(
+                connection, row.id, offered.offers, asked=asked, confirmed=confirm, actor=ACTOR, now=now()
+            )
+        except Overtaken as why:
+            raise Fault(f"{row.name}: {why}: nothing of this one was taken over") from why
         except Doubtful as why:
-            await rows.not_taken(connection, row.id, str(why))
+            await rows.not_taken(connection, row.id, str(why), asked)
             raise Fault(f"{row.name}: {why}: nothing was taken over; --confirm takes it over as it is") from why
 
     taken = with_database(config, work)
@@ -108,10 +114,9 @@ def follow(
 
     async def work(connection: Connection) -> Following:
         row = await found(connection, provider)
-        wanted = structs.replace(await rows.following(connection, row.id), **changes)
         if changes:
-            await sync.set_following(connection, row.id, wanted, actor=ACTOR, now=now())
-        return wanted
+            return await sync.set_following(connection, row.id, changes, actor=ACTOR, now=now())
+        return await rows.following(connection, row.id)
 
     said = structs.asdict(with_database(configured(data), work))
     answer(said, "\n".join(f"{name}: {'' if value is None else value}" for name, value in said.items()), json=json)
@@ -128,8 +133,8 @@ def list_quarantined(data: Data = None, json: Json = False) -> None:
     table = Table("id", "name", "provider's", "agreed", "costs", "sold at", "since", "", box=None, pad_edge=False)
     for one in told:
         served = "sold by another provider" if one["sold"] else ""
-        costs = (one["theirs"], str(one["agreed"]), str(one["cost"]), str(one["rate"]))
-        table.add_row(str(one["service"]), one["name"], *costs, f"{one['since']:%Y-%m-%d %H:%M}", served)
+        costs = (escape(one["theirs"]), str(one["agreed"]), str(one["cost"]), str(one["rate"]))
+        table.add_row(str(one["service"]), escape(one["name"]), *costs, f"{one['since']:%Y-%m-%d %H:%M}", served)
     out.print(table)
 
 
@@ -184,7 +189,7 @@ def list_below_cost(
         return
     table = Table("id", "name", "costs", "sold at", "price list", box=None, pad_edge=False)
     for one in told:
-        table.add_row(str(one.service), one.name, str(one.cost), str(one.rate), one.price_list or "")
+        table.add_row(str(one.service), escape(one.name), str(one.cost), str(one.rate), escape(one.price_list or ""))
     out.print(table)
 
 

@@ -331,16 +331,15 @@ def _read(provider: ProviderSeen, now: datetime) -> tuple[Level, str]:
 def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
     for provider in providers:
         followed = provider.followed
-        if not provider.enabled or followed is None:
+        if followed is None:
             continue
         name = f"price list {provider.name}"
         words = "never read" if followed.taken is None else f"taken over {_span(now - followed.taken)} ago"
         late = followed.taken is None or now - followed.taken > LISTS_MISSED * followed.every
-        if followed.fault or late:
-            why = f"; the newest was not: {followed.fault}" if followed.fault else ""
-            yield Finding(name, Level.LOOK, f"{words}{why}", _SYNC)
-        else:
-            yield Finding(name, Level.OK, words)
+        why = f"; the newest was not: {followed.fault}" if followed.fault else ""
+        # A disabled provider may be gone for good, and was disabled for that.
+        look = provider.enabled and (late or followed.fault)
+        yield Finding(name, Level.LOOK if look else Level.OK, f"{words}{why}", _SYNC if look else "")
 
 
 def _shelf(shelf: Shelf) -> Iterator[Finding]:

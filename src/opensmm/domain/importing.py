@@ -91,9 +91,13 @@ def plan(
         elif offer.service not in routed:
             new.append(Import(offer, made))
         else:
-            changes = [change for known in routed[offer.service] if (change := _change(known, made, offer)) is not None]
+            # A rate is per 1000, or for one of a package: that of another type is no price of ours.
+            alike = [known for known in routed[offer.service] if known.type is made.type]
+            if len(alike) < len(routed[offer.service]):
+                left_out.append(f"{offer.service} {offer.name}: it is listed as another type")
+            changes = [change for known in alike if (change := _change(known, made, offer)) is not None]
             changed += changes
-            same += len(routed[offer.service]) - len(changes)
+            same += len(alike) - len(changes)
     listed, alone = set(all_theirs), set(only_here)
     gone = [one for theirs, known in routed.items() if theirs not in listed for one in known if one.id in alone]
     return Plan(tuple(new), tuple(changed), tuple(gone), same, tuple(left_out))

@@ -49,6 +49,9 @@ class Claim(Struct, frozen=True):
 
 ROUTE_IS_OPEN: Final = "r.off is null and (r.cost <= d.ceiling) is not false"
 """The provider of route ``r`` lists it, and it costs no more than was sold, or approved, for delivery ``d``."""
+NO_ANSWER_YET: Final = """not exists (
+  select from attempt t where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt)"""
+"""Delivery ``d``, which is held, is so for want of an open route: at its newest claim there was none to try."""
 OPEN_ROUTES: Final = f"""
 coalesce((select max(r.position) + 1 from route r where r.service_id = d.service_id and {ROUTE_IS_OPEN}), 0)
 """

@@ -13,6 +13,7 @@ from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.offers import Offer, RouteTo
 from opensmm.store import catalogue, purchases
 from opensmm.store.connection import Connection
+from opensmm.store.dispatch import NO_ANSWER_YET
 
 _KEEP: Final = """
 insert into offer (provider_id, provider_service, name, category, type, rate, min, max, refill, cancel, dripfeed,
@@ -26,7 +27,10 @@ on conflict (provider_id, provider_service) do update set name = excluded.name, 
   cancel = excluded.cancel, dripfeed = excluded.dripfeed, description = excluded.description, seen = excluded.seen,
   gone = null
 """
-_GONE: Final = "update offer set gone = %s where provider_id = %s and seen < %s and gone is null"
+# Lists may be taken over from several machines: an earlier time than that of the list before is no other list's.
+_GONE: Final = """
+update offer set gone = %s where provider_id = %s and seen is distinct from %s and gone is null
+"""
 _OFFERS: Final = """
 select provider_service, name, category, type, rate, min, max, refill, cancel, dripfeed, description
 from offer where provider_id = %s and gone is null order by provider_service
@@ -64,11 +68,24 @@ select * from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::nume
 """
 
 
-# The positions counted in the old order. What the house buys for a refill keeps away from the first, see purchases.
-_FROM_THE_FIRST: Final = """
-update delivery d set route = 0 from orders o
-where d.state = 'queued' and d.route > 0 and d.service_id = any(%s) and o.id = d.order_id
-  and o.customer_id is distinct from (select id from customer where name = %s)
+# The positions counted in the old order: who stood before them and declined has refused, while what was declined from
+# there on could not be sent. Where nobody is left who has not refused, the first is asked once more, and its answer
+# ends the order. What the house buys for a refill keeps away from the first, see purchases.
+_WHO_WAITS: Final = f"""
+with wanted as (
+  select * from unnest(%(services)s::bigint[], %(positions)s::int[], %(providers)s::bigint[], %(theirs)s::text[])
+    as w (service_id, position, provider_id, provider_service)
+)
+update delivery d set route = coalesce((
+  select min(w.position) from wanted w where w.service_id = d.service_id and not exists (
+    select from route r join attempt t using (provider_id, provider_service)
+    where r.service_id = d.service_id and r.position < d.route
+      and r.provider_id = w.provider_id and r.provider_service = w.provider_service
+      and t.order_id = d.order_id and t.run = d.run and t.outcome = 'declined')), 0)
+from orders o
+where (d.state = 'queued' or d.state = 'held' and {NO_ANSWER_YET})
+  and d.route > 0 and d.service_id = any(%(all)s) and o.id = d.order_id
+  and o.customer_id is distinct from (select id from customer where name = %(house)s)
 """
 
 
@@ -88,23 +105,23 @@ async def routes(connection: Connection, services: Sequence[ServiceId]) -> dict[
 
 
 async def set_routes(connection: Connection, wanted: dict[ServiceId, list[RouteTo]]) -> None:
-    """Writes the routes of services anew, numbered from 0 without a gap: a try counts along these numbers.
+    """Writes the routes of services anew, numbered from 0 without a gap: a try counts along these numbers. What waits
+    to be sent, or for a route that is open, goes on with the first that has not refused it.
 
     One that was there before keeps how it stands by its provider's price list.
     """
     lines = [(service, at, route) for service, routes in wanted.items() for at, route in enumerate(routes)]
-    await connection.execute(_FROM_THE_FIRST, [list(wanted), purchases.HOUSE])
+    to = {
+        "services": [service for service, _, _ in lines],
+        "positions": [at for _, at, _ in lines],
+        "providers": [route.provider for _, _, route in lines],
+        "theirs": [route.provider_service for _, _, route in lines],
+    }
+    await connection.execute(_WHO_WAITS, to | {"all": list(wanted), "house": purchases.HOUSE})
     cursor = await connection.execute(_DROP, [list(wanted)])
     known = {(row[0], RouteTo(*row[1:3])): row[3:] for row in await cursor.fetchall()}
     stood = [known.get((service, route), (None,) * 4) for service, _, route in lines]
-    arrays = (
-        [service for service, _, _ in lines],
-        [at for _, at, _ in lines],
-        [route.provider for _, _, route in lines],
-        [route.provider_service for _, _, route in lines],
-        *([row[at] for row in stood] for at in range(4)),
-    )
-    await connection.execute(_SET, [*arrays])
+    await connection.execute(_SET, [*to.values(), *([row[at] for row in stood] for at in range(4))])
 
 
 _COSTS: Final = """

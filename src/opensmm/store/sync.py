@@ -15,19 +15,22 @@ from opensmm.domain.offers import Off, Offer, RouteTo
 from opensmm.domain.sync import Judged, Line, Route, Rules, Standing
 from opensmm.store import catalogue
 from opensmm.store.connection import Connection
-from opensmm.store.dispatch import ROUTE_IS_OPEN
+from opensmm.store.dispatch import NO_ANSWER_YET, ROUTE_IS_OPEN
 
-# One at a time, so that lists are not fetched all at once: the one that has waited longest.
+# One at a time, so that lists are not fetched all at once: the one that has waited longest. Those of disabled providers
+# too: what waits for one goes out the moment it is enabled, at what is known of its costs then.
 _DUE: Final = """
 update provider set sync_asked = %(now)s where id = (
   select id from provider
-  where id = any(%(known)s) and kind = 'panel' and enabled and sync_every_min > 0
+  where id = any(%(known)s) and kind = 'panel' and sync_every_min > 0
     and (sync_asked is null or sync_asked <= %(now)s::timestamptz - make_interval(mins => sync_every_min))
   order by sync_asked nulls first, id limit 1 for update skip locked)
 returning id
 """
-_TAKEN: Final = "update provider set synced = %s, sync_asked = %s, sync_fault = '' where id = %s"
-_NOT_TAKEN: Final = "update provider set sync_fault = %s where id = %s"
+_TAKEN: Final = """
+update provider set synced = %(asked)s, sync_asked = greatest(sync_asked, %(asked)s), sync_fault = '' where id = %(id)s
+"""
+_NOT_TAKEN: Final = "update provider set sync_fault = %s where id = %s and (synced <= %s) is not false"
 
 
 async def due(connection: Connection, known: Sequence[ProviderId], now: datetime) -> ProviderId | None:
@@ -36,12 +39,14 @@ async def due(connection: Connection, known: Sequence[ProviderId], now: datetime
     return None if row is None else ProviderId(row[0])
 
 
-async def taken(connection: Connection, provider: ProviderId, now: datetime) -> None:
-    await connection.execute(_TAKEN, [now, now, provider])
+async def taken(connection: Connection, provider: ProviderId, asked: datetime) -> None:
+    """Whoever asked for a list before this one brings an older one."""
+    await connection.execute(_TAKEN, {"asked": asked, "id": provider})
 
 
-async def not_taken(connection: Connection, provider: ProviderId, fault: str) -> None:
-    await connection.execute(_NOT_TAKEN, [fault, provider])
+async def not_taken(connection: Connection, provider: ProviderId, fault: str, asked: datetime) -> None:
+    """Keeps why, unless a list that was asked for later has been taken over."""
+    await connection.execute(_NOT_TAKEN, [fault, provider, asked])
 
 
 _ROUTED: Final = """
@@ -142,7 +147,7 @@ _GO_ON: Final = f"""
 with held as materialized (
   select d.order_id, d.run from delivery d
   where d.state = 'held' and d.service_id = any(%(services)s) and d.cancel_asked is null
-    and not exists (select from attempt t where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt)
+    and {NO_ANSWER_YET}
     and exists (select from route r where r.service_id = d.service_id and r.position >= d.route and {ROUTE_IS_OPEN})
   order by d.order_id, d.run for update of d skip locked
 )
@@ -158,7 +163,8 @@ async def go_on(connection: Connection, services: Sequence[ServiceId], now: date
 
 
 class Following(Struct, frozen=True):
-    """How a provider is followed. ``margin`` is None where prices stay the operator's."""
+    """How a provider is followed. ``margin`` is None where prices stay the operator's; ``synced`` is when the list that
+    was taken over last had been asked for."""
 
     sync_every_min: int
     price_share: int

@@ -16,7 +16,7 @@ MAX_ODD: Final = 50
 """Words on lines that were not understood; further ones are only counted."""
 MOST_QUANTITY: Final = 10**12
 
-_TRUE: Final = ("1", "true", "yes", "on")
+_FLAGS: Final = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 _V2_WORDS: Final = frozenset(kind.value for kind in ServiceType)
 _V1_WORDS: Final = frozenset(V1_TYPE.values())
 _LISTS: Final = ("services", "data", "result", "results", "response")
@@ -30,8 +30,11 @@ def read_services(body: bytes) -> Offered | None:
         return None
     offers: dict[str, Offer] = {}
     odd: list[str] = []
+    typeless = not any(_says_type(line) for _, line in lines if isinstance(line, dict))
+    if typeless and lines:
+        odd.append(f"no line has a type: all are taken for {ServiceType.DEFAULT.value}")
     for key, line in lines:
-        offer = _offer(key, line)
+        offer = _offer(key, line, typeless=typeless)
         if isinstance(offer, str):
             odd.append(offer)
         elif offer.service in offers:
@@ -74,7 +77,18 @@ def _spoken(lines: list[tuple[str, Json]]) -> str:
     return "v2" if words <= _V2_WORDS else "v1" if words <= _V1_WORDS else ""
 
 
-def _offer(key: str, line: Json) -> Offer | str:
+def _says_type(line: dict[str, Json]) -> bool:
+    """Whether anything stands where a line tells its type."""
+    told = line.get("type")
+    return told is not None and not (isinstance(told, str) and not told.strip())
+
+
+def _kind(told: Json) -> ServiceType | None:
+    """Unknown where it is no text: whatever it means, an order may be bought in the wrong shape by it."""
+    return service_type(_text(told, 60)) if isinstance(told, str) else None
+
+
+def _offer(key: str, line: Json, *, typeless: bool) -> Offer | str:
     if not isinstance(line, dict):
         return f"a line is no object: {_text(line, 40)!r}"
     told = next((line[name] for name in ("service", "id", "service_id") if name in line), key)
@@ -83,7 +97,7 @@ def _offer(key: str, line: Json) -> Offer | str:
         return f"a line has no id: {_text(line.get('name'), 40)!r}"
     rate = answers.amount(line.get("rate", line.get("price")))
     least, most = answers.count(line.get("min")), answers.count(line.get("max"))
-    kind = service_type(_text(line.get("type"), 60) or ServiceType.DEFAULT)
+    kind = ServiceType.DEFAULT if typeless else _kind(line.get("type"))
     if rate is None or rate < 0:
         return f"service {service} has no rate that can be read"
     if kind in (ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS_PACKAGE):
@@ -106,9 +120,11 @@ def _offer(key: str, line: Json) -> Offer | str:
 
 
 def _flag(line: dict[str, Json], name: str) -> bool | None:
-    """None where the line does not say."""
+    """None where the line does not say, or not in words that are known."""
     told = line.get(name)
-    return None if told is None else told is True or (isinstance(told, str) and told.strip().lower() in _TRUE)
+    if isinstance(told, bool):
+        return told
+    return _FLAGS.get(told.strip().lower()) if isinstance(told, str) else None
 
 
 def _text(told: Json, limit: int) -> str:

@@ -1,0 +1,82 @@
+"""Routes that are put in another order while orders wait: who has refused is not asked again before the others."""
+
+from decimal import Decimal
+
+import pytest
+from tests.following import again, line
+from tests.panel import DEFAULT, broken, fetch
+from tests.works import state
+
+from opensmm.actions import providers
+from opensmm.base.ids import ServiceId
+from opensmm.domain.offers import RouteTo
+
+REFUSAL = {"error": "Not enough funds on balance"}
+BUSY = {"error": "Too many requests"}
+
+
+async def put(stocked, upstream, *theirs, by_cost=False):
+    """One provider's services stand for several providers."""
+    works, _, provider = upstream
+    routes = [RouteTo(provider, str(number)) for number in theirs]
+    async with stocked.transaction():
+        await providers.set_routes(
+            stocked, ServiceId(DEFAULT), routes, by_cost=by_cost, actor="test", now=works.clock()
+        )
+
+
+def answering(liar, **said):
+    """Each of their services has its answer; the others take what is sent."""
+    accept = liar.answers["add"]
+    liar.answers["add"] = lambda form: said.get(f"at_{form['service']}") or accept(form)
+
+
+def asked(liar):
+    return [form["service"] for form in liar.asked if form["action"] == "add"]
+
+
+async def test_what_was_held_goes_to_the_provider_whose_fall_in_cost_released_it(stocked, upstream, api, ann):
+    works, liar, _ = upstream
+    await put(stocked, upstream, 7, 9, by_cost=True)
+    await again(upstream, line(rate="0.70"), line(8), line(9, rate="0.80"))
+    answering(liar, at_7=REFUSAL)
+    order = await api.add(ann.key)
+    await works.send()
+    await again(upstream, line(rate="0.70"), line(8), line(9, rate="0.95"))
+    await works.send()
+    assert "held" == await state(stocked, order)
+    await again(upstream, line(rate="0.70"), line(8), line(9, rate="0.65"))
+    assert [(Decimal("0.65"),), (Decimal("0.70"),)] == await fetch(
+        stocked, "select cost from route where service_id = %s order by position", DEFAULT
+    )
+    await works.send()
+    assert (["7", "9"], "pending") == (asked(liar), await state(stocked, order))
+    assert [] == await broken(stocked)
+
+
+@pytest.mark.parametrize(
+    ("second", "order", "next_one"),
+    [
+        (None, (7, 10, 9), "10"),
+        (None, (7, 9, 10), "9"),
+        (None, (10, 7, 9), "10"),
+        (BUSY, (7, 9, 10), "9"),
+        (REFUSAL, (7, 9, 10), "10"),
+        (REFUSAL, (7, 9), "7"),
+    ],
+)
+async def test_who_has_refused_is_not_asked_before_the_others(stocked, upstream, api, ann, second, order, next_one):
+    works, liar, _ = upstream
+    await put(stocked, upstream, 7, 9, 10)
+    answering(liar, at_7=REFUSAL, at_9=second)
+    await api.add(ann.key)
+    await works.send()
+    if second:
+        await works.send()
+    before = asked(liar)
+    works.clock.forward(5)
+    await stocked.execute("update provider set failures = 0, resting_until = null")
+    await works.chores.step()
+    await put(stocked, upstream, *order)
+    await works.send()
+    assert next_one == asked(liar)[len(before)]
