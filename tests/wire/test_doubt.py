@@ -126,3 +126,39 @@ def test_of_two_answers_behind_each_other_neither_is_news(body):
 def test_a_notice_about_a_missing_order_takes_no_news_away():
     body = b'Warning: Undefined array key "order" in /a.php\n{"7":{"status":"Completed"}}'
     assert [DONE, None] == answers.read_statuses(many_ids((7, 8)), body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"101":{"order":"102","status":"Completed"},"102":{"order":"101","status":"Canceled"}}',
+        b'{"data":{"101":{"order":102,"status":"Completed"},"102":{"order":101,"status":"Canceled"}}}',
+        b'{"101":{"order":"7","status":"Completed"},"102":{"order":"a","status":"Completed"}}',
+        b'{"101":{"order":101,"order":102,"status":"Completed"}}',
+        b'{"101":{"order":102,"status":"Completed"},"0101":{"order":101,"status":"Completed"}}',
+    ],
+)
+def test_a_line_under_one_id_that_names_another_is_news_of_neither(body):
+    both = many_ids((101, 102))
+    assert [None, None] == answers.read_statuses(both, body) == answers.read_look_ups(both, body)
+    assert [None, None] == answers.read_watched(both, body)
+
+
+def test_the_index_of_an_array_is_no_orders_id():
+    body = b'{"0":{"order":7,"status":"Completed"},"1":{"order":8,"status":"Canceled"}}'
+    assert [None] == answers.read_statuses(one_id(1), body)
+    assert ["5", None] == answers.read_refills(many_ids((2, 1)), b'{"1":{"order":7,"refill":6},"2":{"refill":5}}')
+    assert [False] == answers.read_cancels(one_id(1), b'{"1":{"order":7,"cancel":1}}')
+    assert [None] == answers.read_refill_statuses(one_id(1), b'{"1":{"refill":7,"status":"Completed"}}')
+
+
+@pytest.mark.parametrize("own", ['"order":"0101"', '"order":101.0', '"order":null', '"id":7', '"order":101,"id":7'])
+def test_a_line_that_names_the_id_it_stands_under_is_news(own):
+    assert [DONE, None] == answers.read_statuses(
+        many_ids((101, 102)), f'{{"101":{{{own},"status":"Completed"}}}}'.encode()
+    )
+
+
+def test_a_bare_answer_that_names_two_orders_is_news_of_none():
+    body = b'{"order":7,"order":8,"status":"Completed"}'
+    assert [None] == answers.read_statuses(one_id(7), body) == answers.read_watched(one_id(7), body)

@@ -147,7 +147,7 @@ def read_watched(ids: Ids, body: bytes) -> list[Watched | None]:
     found = parse(body)
     # A bare answer of one subscription holds ``orders``, which is a wrapper anywhere else.
     if len(ids.texts) == 1 and (whole := _watched(found)) is not None:
-        return [whole if _same(_named(found, ("order", "id"))) in ("", _same(ids.texts[0])) else None]
+        return [None if _names_another(found, _same(ids.texts[0]), ("order", "id")) else whole]
     return [_watched(said) for said in _said_of(ids, found, ("order", "id"), "status")]
 
 
@@ -331,7 +331,7 @@ def _said_of(ids: Ids, found: Json, id_names: tuple[str, ...], name: str) -> lis
             break
         found = inner
     if len(wanted) == 1 and isinstance(found, dict) and (name in found or _error_words(found)):
-        return [found if _same(_named(found, id_names)) in ("", wanted[0]) else None]
+        return [None if _names_another(found, wanted[0], id_names) else found]
     return [None] * len(wanted)
 
 
@@ -344,14 +344,24 @@ def _by_id(found: Json, id_names: tuple[str, ...]) -> dict[str, Json]:
 
 
 def _lines(found: Json, id_names: tuple[str, ...]) -> Iterator[tuple[str, Json]]:
+    """Each line with the id it is about. One under a key that names another id is about neither: the key may be
+    an array's index, or the line somebody else's. ``id`` is no such name, it may be a number of the line's own."""
     if isinstance(found, dict):
-        yield from ((_same(which), said) for which, said in found.items())
+        for key, said in found.items():
+            which = _same(key)
+            yield which, None if _names_another(said, which, id_names[:1]) else said
     elif isinstance(found, list):
         yield from ((_same(_named(line, id_names)), line) for line in found)
 
 
 def _named(line: Json, id_names: tuple[str, ...]) -> Json:
     return next((line[name] for name in id_names if name in line), None) if isinstance(line, dict) else None
+
+
+def _names_another(line: Json, which: str, id_names: tuple[str, ...]) -> bool:
+    """Whether a line names another id than this one, or two."""
+    told = _named(line, id_names)
+    return told is Doubt.TWICE or _same(told) not in ("", which)
 
 
 def _inner(found: Json) -> Json:
