@@ -245,7 +245,7 @@ class Caller(Client):
         self._provider = provider
         self._dialect = V2
 
-    async def _post(self, ask: asks.Ask, most: int = 0, within_s: float | None = None) -> Answered:
+    async def _post(self, ask: asks.Ask, within_s: float | None = None) -> Answered:
         until = self._provider.world.now + timedelta(seconds=CALL_WITHIN_S)
         await Pause("asking")
         if self._provider.world.now >= until:

@@ -23,15 +23,12 @@ from opensmm.domain.posts import Watched
 from opensmm.domain.progress import Report
 from opensmm.domain.providers import KEY_CHARS
 from opensmm.domain.refills import RefillStatus as RefillWord
+from opensmm.providers.bounds import bound_of, values
 from opensmm.wire import answers, offers
 from opensmm.wire.answers import excerpt, spoken_in_balance
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import write_form
 
-MAX_ANSWER: Final = 4 << 20
-"""Bytes read of an answer; what is longer is not understood."""
-MAX_LIST: Final = 30 << 20
-"""Bytes read of a price list."""
 LIST_WITHIN_S: Final = 120.0
 CONNECT_WITHIN_S: Final = 5.0
 BLOT: Final = b"[key]"
@@ -148,18 +145,16 @@ class Client:
 
     async def services(self) -> Offered:
         """The price list; raises NoAnswer where there is none to be had."""
-        body = await self._ask(Services(), MAX_LIST, max(self._timeout_s, LIST_WITHIN_S))
+        body = await self._ask(Services(), max(self._timeout_s, LIST_WITHIN_S))
         told = await asyncio.to_thread(offers.read_services, body)
         if told is None:
             raise NoAnswer(answers.read_error(body) or f"this is no price list: {excerpt(body)}")
         return told
 
-    async def _ask(
-        self, ask: Ask, most: int = MAX_ANSWER, within_s: float | None = None, *, turned_away: bool = False
-    ) -> bytes:
+    async def _ask(self, ask: Ask, within_s: float | None = None, *, turned_away: bool = False) -> bytes:
         """``turned_away``: words of refusal with a status of 400 to 499 are an answer, but for 429."""
         try:
-            answer = await self._post(ask, most, within_s)
+            answer = await self._post(ask, within_s)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
@@ -168,16 +163,16 @@ class Client:
             raise NoAnswer(f"HTTP {answer.status}: {words}")
         return answer.body
 
-    async def _post(self, ask: Ask, most: int = MAX_ANSWER, within_s: float | None = None) -> Answered:
+    async def _post(self, ask: Ask, within_s: float | None = None) -> Answered:
         began, outcome = perf_counter_ns(), FAILED
         try:
-            answer = await self._exchange(ask, most, within_s)
+            answer = await self._exchange(ask, within_s)
             outcome = ANSWERED
         finally:
             CALLS[self._name, type(ask), outcome].observe(perf_counter_ns() - began)
         return answer
 
-    async def _exchange(self, ask: Ask, most: int, within_s: float | None) -> Answered:
+    async def _exchange(self, ask: Ask, within_s: float | None) -> Answered:
         headers = {"content-type": "application/x-www-form-urlencoded"}
         if call := CALL.get():
             headers["x-request-id"] = call
@@ -185,16 +180,20 @@ class Client:
             headers["idempotency-key"] = ask.idempotency_key
             ask = structs.replace(ask, idempotency_key="")
         form = write_form(self._dialect.write_ask(self._key, ask))
+        bound = bound_of(ask)
         timeout = _timeout(within_s) if within_s else self._timeout
         async with self._session.post(
             self._url, data=form, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
             body = bytearray()
-            while len(body) <= most and (part := await answer.content.read(most + 1 - len(body))):
+            while len(body) <= bound.size and (part := await answer.content.read(bound.size + 1 - len(body))):
                 body += part
-            if len(body) > most:
-                raise NoAnswer(f"more than {most} bytes")
-            return Answered(answer.status, self._without_key(bytes(body)))
+        told = self._without_key(bytes(body))
+        if len(body) > bound.size:
+            raise NoAnswer(f"HTTP {answer.status}, more than {bound.size} bytes: {excerpt(told)}")
+        if values(told) > bound.values:
+            raise NoAnswer(f"HTTP {answer.status}, more than {bound.values} values: {excerpt(told)}")
+        return Answered(answer.status, told)
 
     def _without_key(self, body: bytes) -> bytes:
         for spelling in self._blotted:
