@@ -1,13 +1,10 @@
 """The panel as a customer of another: one client speaks one dialect to one provider."""
 
 import asyncio
-import json
-import re
 from contextvars import ContextVar
 from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Final, Protocol
-from urllib.parse import quote
 
 import aiohttp
 from msgspec import Struct, structs
@@ -21,8 +18,8 @@ from opensmm.domain.ledger import BalanceView
 from opensmm.domain.offers import Offered
 from opensmm.domain.posts import Watched
 from opensmm.domain.progress import Report
-from opensmm.domain.providers import KEY_CHARS
 from opensmm.domain.refills import RefillStatus as RefillWord
+from opensmm.providers.blotting import Blotting
 from opensmm.providers.bounds import bound_of, values
 from opensmm.wire import answers, offers
 from opensmm.wire.answers import excerpt, spoken_in_balance
@@ -31,7 +28,6 @@ from opensmm.wire.form import write_form
 
 LIST_WITHIN_S: Final = 120.0
 CONNECT_WITHIN_S: Final = 5.0
-BLOT: Final = b"[key]"
 CALL: Final = ContextVar("CALL", default="")
 """What the calls of this task are for: told to the provider as ``X-Request-ID``."""
 ANSWERED: Final = "answered"
@@ -80,11 +76,7 @@ class Client:
         self._session = session
         self._url = url
         self._key = key
-        percent = quote(key, safe="")
-        escaped = json.dumps(key)[1:-1]
-        lower = re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), percent)
-        spellings = {key, percent, lower, escaped, escaped.replace("/", r"\/")}
-        self._blotted = [spelling.encode() for spelling in spellings if len(spelling) >= KEY_CHARS[0]]
+        self._blotting = Blotting(key)
         self._dialect = dialect
         self._timeout_s = timeout_s
         self._timeout = _timeout(timeout_s)
@@ -98,9 +90,9 @@ class Client:
         try:
             answer = await self._post(ask)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            return NotSent(f"not sent: {error}")
+            return NotSent(f"not sent: {self._blotting.error(error)}")
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
-            return Unsure(f"{type(error).__name__}: {error}")
+            return Unsure(f"{type(error).__name__}: {self._blotting.error(error)}")
         if answer.status < 300:
             return answers.read_order(answer.body)
         # A proxy that answers 5xx may have handed the request on before, and a redirect may follow a purchase.
@@ -156,7 +148,8 @@ class Client:
         try:
             answer = await self._post(ask, within_s)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise NoAnswer(f"{type(error).__name__}: {error}") from error
+            # Without its cause: that one's words are in clear, and a traceback would show them.
+            raise NoAnswer(f"{type(error).__name__}: {self._blotting.error(error)}") from None
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
         if answer.status >= 300 and not (refused and answers.read_error(answer.body)):
             words = answers.read_error(answer.body) or excerpt(answer.body)
@@ -188,17 +181,12 @@ class Client:
             body = bytearray()
             while len(body) <= bound.size and (part := await answer.content.read(bound.size + 1 - len(body))):
                 body += part
-        told = self._without_key(bytes(body))
+        told = self._blotting.body(bytes(body))
         if len(body) > bound.size:
             raise NoAnswer(f"HTTP {answer.status}, more than {bound.size} bytes: {excerpt(told)}")
         if values(told) > bound.values:
             raise NoAnswer(f"HTTP {answer.status}, more than {bound.values} values: {excerpt(told)}")
         return Answered(answer.status, told)
-
-    def _without_key(self, body: bytes) -> bytes:
-        for spelling in self._blotted:
-            body = body.replace(spelling, BLOT)
-        return body
 
 
 def _timeout(within_s: float) -> aiohttp.ClientTimeout:
