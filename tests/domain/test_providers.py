@@ -32,8 +32,12 @@ def test_everything_else_is_not(address):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://panel.example/api/v2", "https://panel.example:8443/api.php?route=v2", "https://1.1.1.1/api"]
-)
+    "url",
+    [
+        "https://panel.example/api/v2", "https://panel.example:8443/api.php?route=v2", "https://1.1.1.1/api",
+        "https://" + "a" * 63 + ".example/", "https://x.y-z.example./",
+    ],
+)  # fmt: skip
 def test_an_address_of_a_panel(url):
     assert "" == url_fault(url, private=False)
 
@@ -47,7 +51,7 @@ def test_an_address_of_a_panel(url):
         "https://panel.example:99999/", "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.1/",
         "https://2130706433/", "https://127.1/", "https://0x7f.1/", "https://0x7f000001/", "https://panel example/",
         "https://[fe80::1%25eth0]/", "https://pänel.example/", "https://panel.example/\n", "https://a..b/",
-        "https://" + "a" * 500 + ".example/",
+        "https://" + "a" * 500 + ".example/", "https://" + "a" * 64 + ".example/", "https://panel." + "a" * 64 + "/",
     ],
 )  # fmt: skip
 def test_an_address_that_is_refused(url):

@@ -28,7 +28,8 @@ MAX_SYNC_EVERY_MIN: Final = 7 * 24 * 60
 MAX_PRICE_SHARE: Final = 10_000
 """Per cent; a cost that doubles has moved by 100."""
 
-_HOST: Final = re.compile(r"(?=.{1,253}\Z)[0-9a-z]([0-9a-z-]*[0-9a-z])?(\.[0-9a-z]([0-9a-z-]*[0-9a-z])?)*\.?", re.I)
+_LABEL: Final = "[0-9a-z]([0-9a-z-]{0,61}[0-9a-z])?"
+_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?", re.I)
 _NUMERIC: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)\.?", re.I)
 
 

@@ -147,7 +147,7 @@ class Client:
         """``turned_away``: words of refusal with a status of 400 to 499 are an answer, but for 429."""
         try:
             answer = await self._post(ask, within_s)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
             # Without its cause: that one's words are in clear, and a traceback would show them.
             raise NoAnswer(f"{type(error).__name__}: {self._blotting.error(error)}") from None
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
