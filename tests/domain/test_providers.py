@@ -13,7 +13,9 @@ from opensmm.domain.providers import Reading, hours_left, is_public, origin, url
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"]
+)
 def test_the_public_internet_is_public(address):
     assert is_public(ip_address(address))
 
@@ -25,6 +27,7 @@ def test_the_public_internet_is_public(address):
         "198.18.0.1", "192.0.2.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
         "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "2002:a00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+        "fec0::1", "feff:ffff::1", "64:ff9b:1::1.1.1.1", "64:ff9b:1:ffff::101:101", "64:ff9b:1:7f00:0:100::",
     ],
 )  # fmt: skip
 def test_everything_else_is_not(address):
@@ -32,8 +35,12 @@ def test_everything_else_is_not(address):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://panel.example/api/v2", "https://panel.example:8443/api.php?route=v2", "https://1.1.1.1/api"]
-)
+    "url",
+    [
+        "https://panel.example/api/v2", "https://panel.example:8443/api.php?route=v2", "https://1.1.1.1/api",
+        "https://" + "a" * 63 + ".example/", "https://x.y-z.example./",
+    ],
+)  # fmt: skip
 def test_an_address_of_a_panel(url):
     assert "" == url_fault(url, private=False)
 
@@ -47,7 +54,7 @@ def test_an_address_of_a_panel(url):
         "https://panel.example:99999/", "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.1/",
         "https://2130706433/", "https://127.1/", "https://0x7f.1/", "https://0x7f000001/", "https://panel example/",
         "https://[fe80::1%25eth0]/", "https://pänel.example/", "https://panel.example/\n", "https://a..b/",
-        "https://" + "a" * 500 + ".example/",
+        "https://" + "a" * 500 + ".example/", "https://" + "a" * 64 + ".example/", "https://panel." + "a" * 64 + "/",
     ],
 )  # fmt: skip
 def test_an_address_that_is_refused(url):

@@ -15,6 +15,7 @@ from opensmm.domain import asks
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
 from opensmm.providers import timeline
+from opensmm.providers.blotting import Blotting
 from opensmm.providers.client import Answered, Client, NoAnswer
 from opensmm.wire.v2 import V2
 
@@ -244,8 +245,9 @@ class Caller(Client):
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._dialect = V2
+        self._blotting = Blotting("the key of a simulated provider")
 
-    async def _post(self, ask: asks.Ask, most: int = 0, within_s: float | None = None) -> Answered:
+    async def _post(self, ask: asks.Ask, within_s: float | None = None) -> Answered:
         until = self._provider.world.now + timedelta(seconds=CALL_WITHIN_S)
         await Pause("asking")
         if self._provider.world.now >= until:

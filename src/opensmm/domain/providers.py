@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from itertools import pairwise
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -28,7 +28,8 @@ MAX_SYNC_EVERY_MIN: Final = 7 * 24 * 60
 MAX_PRICE_SHARE: Final = 10_000
 """Per cent; a cost that doubles has moved by 100."""
 
-_HOST: Final = re.compile(r"(?=.{1,253}\Z)[0-9a-z]([0-9a-z-]*[0-9a-z])?(\.[0-9a-z]([0-9a-z-]*[0-9a-z])?)*\.?", re.I)
+_LABEL: Final = "[0-9a-z]([0-9a-z-]{0,61}[0-9a-z])?"
+_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?", re.I)
 _NUMERIC: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)\.?", re.I)
 
 
@@ -60,7 +61,9 @@ def _host_fault(host: str, *, private: bool) -> str:
     return "" if private or is_public(address) else "this address is not one of the public internet"
 
 
-_EMBEDDING: Final = re.compile(r"64:ff9b:")
+_EMBEDDING: Final = IPv6Network("64:ff9b::/96")
+_LOCAL: Final = (IPv6Network("fec0::/10"), IPv6Network("64:ff9b:1::/48"))
+"""Site-local, and NAT64 of a network's own, which may lead anywhere in it: Python takes them for global."""
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -69,8 +72,10 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is not None:
             return is_public(inner)
-        if _EMBEDDING.match(address.compressed):
+        if address in _EMBEDDING:
             return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+        if any(address in network for network in _LOCAL):
+            return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 

@@ -1,13 +1,10 @@
 """The panel as a customer of another: one client speaks one dialect to one provider."""
 
 import asyncio
-import json
-import re
 from contextvars import ContextVar
 from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Final, Protocol
-from urllib.parse import quote
 
 import aiohttp
 from msgspec import Struct, structs
@@ -21,20 +18,16 @@ from opensmm.domain.ledger import BalanceView
 from opensmm.domain.offers import Offered
 from opensmm.domain.posts import Watched
 from opensmm.domain.progress import Report
-from opensmm.domain.providers import KEY_CHARS
 from opensmm.domain.refills import RefillStatus as RefillWord
+from opensmm.providers.blotting import Blotting
+from opensmm.providers.bounds import bound_of, values
 from opensmm.wire import answers, offers
 from opensmm.wire.answers import excerpt, spoken_in_balance
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import write_form
 
-MAX_ANSWER: Final = 4 << 20
-"""Bytes read of an answer; what is longer is not understood."""
-MAX_LIST: Final = 30 << 20
-"""Bytes read of a price list."""
 LIST_WITHIN_S: Final = 120.0
 CONNECT_WITHIN_S: Final = 5.0
-BLOT: Final = b"[key]"
 CALL: Final = ContextVar("CALL", default="")
 """What the calls of this task are for: told to the provider as ``X-Request-ID``."""
 ANSWERED: Final = "answered"
@@ -83,11 +76,7 @@ class Client:
         self._session = session
         self._url = url
         self._key = key
-        percent = quote(key, safe="")
-        escaped = json.dumps(key)[1:-1]
-        lower = re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), percent)
-        spellings = {key, percent, lower, escaped, escaped.replace("/", r"\/")}
-        self._blotted = [spelling.encode() for spelling in spellings if len(spelling) >= KEY_CHARS[0]]
+        self._blotting = Blotting(key)
         self._dialect = dialect
         self._timeout_s = timeout_s
         self._timeout = _timeout(timeout_s)
@@ -101,9 +90,9 @@ class Client:
         try:
             answer = await self._post(ask)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            return NotSent(f"not sent: {error}")
+            return NotSent(f"not sent: {self._blotting.error(error)}")
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
-            return Unsure(f"{type(error).__name__}: {error}")
+            return Unsure(f"{type(error).__name__}: {self._blotting.error(error)}")
         if answer.status < 300:
             return answers.read_order(answer.body)
         # A proxy that answers 5xx may have handed the request on before, and a redirect may follow a purchase.
@@ -148,36 +137,35 @@ class Client:
 
     async def services(self) -> Offered:
         """The price list; raises NoAnswer where there is none to be had."""
-        body = await self._ask(Services(), MAX_LIST, max(self._timeout_s, LIST_WITHIN_S))
+        body = await self._ask(Services(), max(self._timeout_s, LIST_WITHIN_S))
         told = await asyncio.to_thread(offers.read_services, body)
         if told is None:
             raise NoAnswer(answers.read_error(body) or f"this is no price list: {excerpt(body)}")
         return told
 
-    async def _ask(
-        self, ask: Ask, most: int = MAX_ANSWER, within_s: float | None = None, *, turned_away: bool = False
-    ) -> bytes:
+    async def _ask(self, ask: Ask, within_s: float | None = None, *, turned_away: bool = False) -> bytes:
         """``turned_away``: words of refusal with a status of 400 to 499 are an answer, but for 429."""
         try:
-            answer = await self._post(ask, most, within_s)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise NoAnswer(f"{type(error).__name__}: {error}") from error
+            answer = await self._post(ask, within_s)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
+            # Without its cause: that one's words are in clear, and a traceback would show them.
+            raise NoAnswer(f"{type(error).__name__}: {self._blotting.error(error)}") from None
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
         if answer.status >= 300 and not (refused and answers.read_error(answer.body)):
             words = answers.read_error(answer.body) or excerpt(answer.body)
             raise NoAnswer(f"HTTP {answer.status}: {words}")
         return answer.body
 
-    async def _post(self, ask: Ask, most: int = MAX_ANSWER, within_s: float | None = None) -> Answered:
+    async def _post(self, ask: Ask, within_s: float | None = None) -> Answered:
         began, outcome = perf_counter_ns(), FAILED
         try:
-            answer = await self._exchange(ask, most, within_s)
+            answer = await self._exchange(ask, within_s)
             outcome = ANSWERED
         finally:
             CALLS[self._name, type(ask), outcome].observe(perf_counter_ns() - began)
         return answer
 
-    async def _exchange(self, ask: Ask, most: int, within_s: float | None) -> Answered:
+    async def _exchange(self, ask: Ask, within_s: float | None) -> Answered:
         headers = {"content-type": "application/x-www-form-urlencoded"}
         if call := CALL.get():
             headers["x-request-id"] = call
@@ -185,21 +173,20 @@ class Client:
             headers["idempotency-key"] = ask.idempotency_key
             ask = structs.replace(ask, idempotency_key="")
         form = write_form(self._dialect.write_ask(self._key, ask))
+        bound = bound_of(ask)
         timeout = _timeout(within_s) if within_s else self._timeout
         async with self._session.post(
             self._url, data=form, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
             body = bytearray()
-            while len(body) <= most and (part := await answer.content.read(most + 1 - len(body))):
+            while len(body) <= bound.size and (part := await answer.content.read(bound.size + 1 - len(body))):
                 body += part
-            if len(body) > most:
-                raise NoAnswer(f"more than {most} bytes")
-            return Answered(answer.status, self._without_key(bytes(body)))
-
-    def _without_key(self, body: bytes) -> bytes:
-        for spelling in self._blotted:
-            body = body.replace(spelling, BLOT)
-        return body
+        told = self._blotting.body(bytes(body))
+        if len(body) > bound.size:
+            raise NoAnswer(f"HTTP {answer.status}, more than {bound.size} bytes: {excerpt(told)}")
+        if values(told) > bound.values:
+            raise NoAnswer(f"HTTP {answer.status}, more than {bound.values} values: {excerpt(told)}")
+        return Answered(answer.status, told)
 
 
 def _timeout(within_s: float) -> aiohttp.ClientTimeout:

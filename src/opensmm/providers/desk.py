@@ -195,7 +195,11 @@ class Desk:
         items: Sequence[Item],
         call: Callable[[Provider, Sequence[Item]], Awaitable[Sequence[Said]]],
     ) -> list[tuple[Item, Said]] | None:
-        """One call, within the provider's limits; None where it is not known or did not answer."""
+        """One call, within the provider's limits; None where it is not known or did not answer.
+
+        Whatever a call breaks down with, an address that no name can be made of or a session that was closed meanwhile,
+        is its provider's alone: the others of the round have answered.
+        """
         contact = self._contacts.get(provider)
         if contact is None:
             return None
@@ -205,9 +209,11 @@ class Desk:
                 if contact.circuit.resting or contact.slots.over:
                     return None
                 said = list(zip(items, await call(contact.provider, items), strict=True))
-        except NoAnswer as error:
+        except Exception as error:
             contact.circuit.failed()
-            log.warning("a provider did not answer", provider=provider, error=str(error), sparse=provider)
+            # Words that the client did not look through may quote the key.
+            words = str(error) if isinstance(error, NoAnswer) else type(error).__name__
+            log.warning("a provider did not answer", provider=provider, error=words, sparse=provider)
             return None
         finally:
             contact.slots.asking -= 1

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from enum import Enum
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -22,7 +23,14 @@ from opensmm.domain.progress import Report
 from opensmm.domain.refills import RefillStatus
 from opensmm.wire.words import LOWER_CASE_STATUS, REFILL_STATUS
 
-Json: TypeAlias = "str | bool | list[Json] | dict[str, Json] | None"
+
+class Doubt(Enum):
+    """Stands where an answer says two things at once: neither of them, and not nothing either."""
+
+    TWICE = "twice"
+
+
+Json: TypeAlias = "str | bool | list[Json] | dict[str, Json] | Doubt | None"
 """Numbers stay the text they arrived as, so that none is too big, too exact or no number at all."""
 
 MAX_EVIDENCE: Final = 500
@@ -37,14 +45,19 @@ MAX_AMOUNT: Final = 10**15
 
 _BLANKS: Final = "\ufeff \t\r\n"
 _START: Final = re.compile(r"[^\s:,\[{]\s*([\[{])")
+_OBJECT: Final = re.compile(r"\{\s*\"")
+_OF_AN_ORDER: Final = re.compile(r"""(?:["']|quot;)\s*order | \border\w*\W{0,8}[0-9]""", re.VERBOSE | re.IGNORECASE)
+"""What a notice may hold of an acceptance: the name in quotes, or a number after it."""
 _UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _PROVIDER_ID: Final = re.compile(r"(?=[^0-9]*[0-9])(?!0+\Z)[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _WHOLE: Final = re.compile(r"(-?[0-9]{1,18})(?:\.0{1,18})?")
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?")
 _GROUPED: Final = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
-_NO_ORDER: Final = (None, False, "", "0")
+_NO_ORDER: Final[tuple[Json, ...]] = (None, False, "", "0", [], {})
 _FAILED: Final = ("fail", "failed", "error", "false")
+_VERDICTS: Final = ("status", "success", "ok", "result", "message")
+_WENT_WELL: Final = ("success", "successful", "succeeded", "ok", "true", "1", "200", "201", "done", "created")
 _WRAPPERS: Final = ("data", "orders", "result", "results", "response", "refills", "cancels", "statuses")
 
 _STATUS: Final = {word: status for status, word in LOWER_CASE_STATUS.items()} | {"cancelled": OrderStatus.CANCELED}
@@ -62,19 +75,44 @@ _REFILL_STATUS: Final = {word.lower().replace(" ", ""): status for status, word 
 def read_order(body: bytes) -> SendOutcome:
     """What an answer to ``add`` proves: an order id, a refusal in words that mean one, or neither."""
     evidence = excerpt(body)
-    found = parse(body)
-    if not isinstance(found, dict):
+    before, found = _told(body)
+    if not isinstance(found, dict) or _OF_AN_ORDER.search(before):
         return Unsure(evidence)
     words = _error_words(found)
     order = provider_id(found.get("order"))
     if order and not words and _word(found.get("status")) not in _FAILED:
         return Accepted(order, evidence)
-    if words and found.get("order") in _NO_ORDER:
+    if words and not _may_have_bought(found):
         if means_refusal(words):
             return Declined(words)
         if puts_off(words):
             return NotSent(f"put off: {words}")
     return Unsure(evidence)
+
+
+def _may_have_bought(found: dict[str, Json]) -> bool:
+    """Whether an answer holds anything beside the words of an error that may stand for an order."""
+    return any(
+        _names_order(told, MAX_WRAPS) if name in ("error", "errors") else _stands_for_order(name.lower(), told)
+        for name, told in found.items()
+    )
+
+
+def _stands_for_order(name: str, told: Json) -> bool:
+    """An id under a name like an order's, an object or an array that could hold one, a doubt, or a word of success."""
+    if told in _NO_ORDER:
+        return False
+    if "order" in name or name == "id" or isinstance(told, dict | list | Doubt):
+        return True
+    word = "true" if told is True else _word(told)
+    return name in _VERDICTS and (word in _WENT_WELL or word in _STATUS)
+
+
+def _names_order(error: Json, depth: int) -> bool:
+    """Whether an id stands among an error's words under an order's name."""
+    if isinstance(error, dict) and any("order" in name.lower() and provider_id(told) for name, told in error.items()):
+        return True
+    return depth > 0 and any(_names_order(inner, depth - 1) for inner in _within(error))
 
 
 def read_turned_away(body: bytes) -> SendOutcome:
@@ -109,7 +147,7 @@ def read_watched(ids: Ids, body: bytes) -> list[Watched | None]:
     found = parse(body)
     # A bare answer of one subscription holds ``orders``, which is a wrapper anywhere else.
     if len(ids.texts) == 1 and (whole := _watched(found)) is not None:
-        return [whole if _same(_named(found, ("order", "id"))) in ("", _same(ids.texts[0])) else None]
+        return [None if _names_another(found, _same(ids.texts[0]), ("order", "id")) else whole]
     return [_watched(said) for said in _said_of(ids, found, ("order", "id"), "status")]
 
 
@@ -213,18 +251,25 @@ def fit(text: str, limit: int = MAX_EVIDENCE) -> str:
 def parse(body: bytes) -> Json:
     """The JSON that ends an answer, whatever stands before it; None where there is none.
 
-    An object inside a broken one is never taken for the answer: a cut-off acceptance may hold what looks like
-    an error.
+    An object inside a broken one is never taken for the answer, nor is one behind another: a cut-off acceptance may
+    hold what looks like an error, and a program that said two things may mean the first.
     """
+    return _told(body)[1]
+
+
+def _told(body: bytes) -> tuple[str, Json]:
+    """What stands before the JSON that ends an answer, and that JSON."""
     text = body.decode("utf-8", "replace").lstrip(_BLANKS)
     if text[:1] in ("{", "["):
-        return _decoded(text, 0)
-    starts = (found.start(1) for found in _START.finditer(text))
-    return next((found for found in _attempts(text, starts) if found is not None), None)
-
-
-def _attempts(text: str, starts: Iterator[int]) -> Iterator[Json]:
-    return (_decoded(text, start) for start in islice(starts, MAX_STARTS))
+        return "", _decoded(text, 0)
+    first = _OBJECT.search(text)
+    for start in islice(_START.finditer(text), MAX_STARTS):
+        if first is not None and start.start(1) > first.start():
+            break  # the first object said something, or was cut off: what follows is not the answer
+        found = _decoded(text, start.start(1))
+        if found is not None:
+            return text[: start.start(1)], found
+    return text, None
 
 
 def _decoded(text: str, start: int) -> Json:
@@ -251,10 +296,12 @@ def _within(outer: Json) -> Iterable[Json]:
 
 
 def _object(pairs: list[tuple[str, Json]]) -> Json:
-    """A name that comes twice with different values says nothing."""
+    """A name that comes twice with different values is in doubt; where it is an error's, so is the whole object."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        found.update((name, None) for name, value in pairs if found[name] != value)
+        found.update((name, Doubt.TWICE) for name, value in pairs if found[name] != value)
+        if Doubt.TWICE in (found.get("error"), found.get("errors")):
+            return Doubt.TWICE
     return found
 
 
@@ -284,7 +331,7 @@ def _said_of(ids: Ids, found: Json, id_names: tuple[str, ...], name: str) -> lis
             break
         found = inner
     if len(wanted) == 1 and isinstance(found, dict) and (name in found or _error_words(found)):
-        return [found if _same(_named(found, id_names)) in ("", wanted[0]) else None]
+        return [None if _names_another(found, wanted[0], id_names) else found]
     return [None] * len(wanted)
 
 
@@ -297,14 +344,24 @@ def _by_id(found: Json, id_names: tuple[str, ...]) -> dict[str, Json]:
 
 
 def _lines(found: Json, id_names: tuple[str, ...]) -> Iterator[tuple[str, Json]]:
+    """Each line with the id it is about. One under a key that names another id is about neither: the key may be
+    an array's index, or the line somebody else's. ``id`` is no such name, it may be a number of the line's own."""
     if isinstance(found, dict):
-        yield from ((_same(which), said) for which, said in found.items())
+        for key, said in found.items():
+            which = _same(key)
+            yield which, None if _names_another(said, which, id_names[:1]) else said
     elif isinstance(found, list):
         yield from ((_same(_named(line, id_names)), line) for line in found)
 
 
 def _named(line: Json, id_names: tuple[str, ...]) -> Json:
     return next((line[name] for name in id_names if name in line), None) if isinstance(line, dict) else None
+
+
+def _names_another(line: Json, which: str, id_names: tuple[str, ...]) -> bool:
+    """Whether a line names another id than this one, or two."""
+    told = _named(line, id_names)
+    return told is Doubt.TWICE or _same(told) not in ("", which)
 
 
 def _inner(found: Json) -> Json:

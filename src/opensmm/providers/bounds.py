@@ -1,0 +1,49 @@
+"""How much of an answer is read: what its ask can need, in bytes and in values.
+
+A value costs about a microsecond and a hundred bytes to understand, and four kilobytes of gzip can hold a million.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.domain.asks import MAX_IDS, Ask, Cancel, RefillOrders, RefillStatus, Services, Status
+from opensmm.domain.offers import MAX_OFFERS
+from opensmm.domain.posts import MOST_LISTED
+
+LINE_VALUES: Final = 64
+"""Of one order, refill or cancel; a documented line has seven."""
+LINE_BYTES: Final = 4 << 10
+OFFER_VALUES: Final = 24
+"""Of one service, in a list of as many as are allowed; shorter lists may tell more of each."""
+
+
+class Bound(Struct, frozen=True):
+    """What is longer, or holds more, is not understood. Commas of texts and of notices count among the values."""
+
+    size: int
+    values: int
+
+
+ALONE: Final = Bound(64 << 10, 1000)
+"""Answers that tell one thing: an order's id, a balance. The rest leaves room for notices."""
+POSTS: Final = Bound(4 << 20, MAX_IDS * (LINE_VALUES + MOST_LISTED))
+"""Subscriptions list the orders made for their posts."""
+PRICE_LIST: Final = Bound(30 << 20, MAX_OFFERS * OFFER_VALUES)
+
+
+def bound_of(ask: Ask) -> Bound:
+    if isinstance(ask, Services):
+        return PRICE_LIST
+    if isinstance(ask, Status) and ask.extended:
+        return POSTS
+    if isinstance(ask, Status | RefillOrders | Cancel):
+        lines = len(ask.orders.texts)
+    else:
+        lines = len(ask.refills.texts) if isinstance(ask, RefillStatus) else 0
+    return Bound(ALONE.size + lines * LINE_BYTES, ALONE.values + lines * LINE_VALUES)
+
+
+def values(body: bytes) -> int:
+    """How many values a body can hold at most, told without decoding it."""
+    return len(body) - len(body.translate(None, b"{[,"))

@@ -1,0 +1,66 @@
+"""The desk: one provider's call that breaks down is that provider's alone."""
+
+from decimal import Decimal
+
+import pytest
+from tests.works import Liar, served
+
+from opensmm.base.ids import ProviderId
+from opensmm.domain.providers import SANDBOX
+from opensmm.providers.client import Client, NoAnswer, close_session
+from opensmm.providers.desk import Desk, _Panel
+from opensmm.providers.outside import open_session
+from opensmm.store.providers import ProviderRow
+from opensmm.wire.v2 import V2
+
+FIRST, SECOND = ProviderId(1), ProviderId(2)
+
+
+def row(provider):
+    return ProviderRow(
+        provider, f"Sandbox {provider}", SANDBOX, "sandbox", "v2", 0, Decimal(1), "USD", True, 4, 0, None, "", None
+    )
+
+
+@pytest.fixture
+async def desk():
+    liar = Liar()
+    liar.answers["balance"] = {"balance": "1", "currency": "USD"}
+    async with served(liar) as address:
+        desk = Desk(b"p" * 32, address, 1.0, private=True)
+        await desk.update([row(FIRST), row(SECOND)])
+        yield desk
+        await desk.close()
+
+
+@pytest.mark.parametrize("error", [UnicodeError("label too long"), RuntimeError("Session is closed"), KeyError("x")])
+async def test_a_call_that_breaks_down_keeps_nobody_else_from_news(desk, capfd, error):
+    broken = desk.contact(FIRST).provider
+
+    async def ask(provider, group):
+        if provider is broken:
+            raise error
+        return [await provider.balance()] * len(group)
+
+    told = await desk.ask_about([_Panel(FIRST), _Panel(SECOND)], ask)
+    assert [SECOND] == [asked.provider for asked, _ in told]
+    printed = capfd.readouterr()
+    assert type(error).__name__ in printed.out + printed.err
+    for _ in range(20):
+        await desk.ask(FIRST, [_Panel(FIRST)], ask)
+    assert [SECOND] == desk.answering
+    assert 0 == desk.contact(FIRST).slots.asking == desk.contact(FIRST).slots.taken
+
+
+async def test_a_session_that_was_closed_is_no_answer(desk):
+    await close_session(desk.contact(FIRST).provider._session)
+    told = await desk.ask_panels([FIRST, SECOND], Client.balance)
+    assert [SECOND] == [provider for provider, _ in told]
+
+
+async def test_a_name_that_cannot_be_asked_for_is_no_answer():
+    session = open_session(1)
+    client = Client(session, "https://" + "a" * 64 + ".example/", "their key", V2, 1)
+    with pytest.raises(NoAnswer, match="UnicodeError"):
+        await client.balance()
+    await close_session(session)
