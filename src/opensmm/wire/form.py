@@ -80,8 +80,13 @@ def _unquoted(text: str) -> str:
     return text
 
 
+def unfit(text: str) -> bool:
+    """True of a text with a control character or a lone surrogate."""
+    return not text.isprintable() and _UNFIT.search(text) is not None
+
+
 def _refuse_unfit(text: str) -> None:
-    if not text.isprintable() and _UNFIT.search(text):
+    if unfit(text):
         raise ValueError("control character or lone surrogate")
 
 
