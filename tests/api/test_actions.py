@@ -10,6 +10,7 @@ from tests.panel import (
     FREE,
     LINK,
     OF_TYPE,
+    PACKAGE,
     PEPPER,
     SHAPES,
     Buyer,
@@ -159,6 +160,17 @@ async def test_one_idempotency_key_many_times_at_once_is_one_order(api, ann, sto
     )
     assert 3 == len({one["order"] for one in said}) == len(await fetch(stocked, "select from orders"))
     assert FUNDS - 3 * CHARGE == await balance(stocked, ann.id)
+
+
+async def test_a_repeat_may_differ_in_what_the_services_type_does_not_use(api, ann, stocked):
+    asked = {"service": DEFAULT, "link": LINK, "quantity": 100, "idempotency_key": "k"}
+    for more in ({}, {"comments": "x", "device": 3}, {"runs": 0, "interval": 0}, {"answer_number": "none"}):
+        assert {"order": 1} == await api.ask("v2", ann.key, "add", **asked | more)
+    refused = {"error": "Idempotency key was used with other parameters"}
+    assert refused == await api.ask("v2", ann.key, "add", **asked | {"runs": 2, "interval": 1})
+    package = {"service": PACKAGE, "link": LINK, "idempotency_key": "p"}
+    for quantity in (1, 99, ""):
+        assert {"order": 2} == await api.ask("v2", ann.key, "add", **package, quantity=quantity)
 
 
 async def test_a_refusal_is_not_remembered_under_its_idempotency_key(api, stocked):

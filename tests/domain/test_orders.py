@@ -14,7 +14,7 @@ from opensmm.base.money import Money
 from opensmm.domain import links
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
 from opensmm.domain.catalogue import SHAPES, Catalogue, DeliveryMethod, Service, ServiceType
-from opensmm.domain.orders import MOST_NAMED, Draft, Habits, OrderState, draft
+from opensmm.domain.orders import MOST_NAMED, Draft, Habits, OrderState, draft, normalised
 from opensmm.domain.policy import Rule, RuleKind, compiled
 from opensmm.domain.refusals import Refusal, Refused
 
@@ -284,6 +284,43 @@ def test_what_a_type_does_not_use_is_neither_looked_at_nor_kept(kind, habits):
     strays = {name: value for name, value in strays.items() if name not in own}
     stray = msgspec.structs.replace(plain, details=msgspec.structs.replace(plain.details, **strays))
     assert drafted(plain, habits) == drafted(stray, habits)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", T)
+def test_asks_that_differ_in_what_the_type_does_not_use_are_the_same(kind, habits):
+    own, plain = SHAPES[kind].own, ask_for(kind)
+    strays = {"comments": THREE, "media": "x", "delay": 7, "answer_number": MALFORMED, "expiry": date.min}
+    strays = {name: value for name, value in strays.items() if name not in own}
+    noise: dict[str, Any] = {"details": msgspec.structs.replace(plain.details, **strays), "runs": 0, "interval_min": 0}
+    noise |= {"quantity": 7} if kind not in WITH_QUANTITY else {}
+    noise |= {"link": "x"} if kind is T.SUBSCRIPTIONS else {}
+    noise |= {"runs": 3} if not SHAPES[kind].may_drip else {}
+    stray = msgspec.structs.replace(plain, **noise)
+    assert plain == normalised(stray, CATALOGUE) == normalised(plain, CATALOGUE)
+    assert drafted(plain, habits) == drafted(stray, habits) == drafted(normalised(stray, CATALOGUE), habits)
+
+
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [
+        (T.DEFAULT, {"quantity": 101}),
+        (T.DEFAULT, {"link": "b.example"}),
+        (T.DEFAULT, {"runs": 2, "interval_min": 1}),
+        (T.DEFAULT, {"runs": 0, "interval_min": 1}),
+        (T.DEFAULT, {"quantity": MALFORMED}),
+        (T.CUSTOM_COMMENTS, {"details": Details(comments=("a",))}),
+        (T.SUBSCRIPTIONS, {"details": Details(username="them", min=2, max=11, delay=0)}),
+    ],
+)
+def test_asks_that_differ_in_what_the_type_uses_are_others(kind, other):
+    assert normalised(ask_for(kind, **other), CATALOGUE) == ask_for(kind, **other) != ask_for(kind)
+
+
+def test_an_ask_for_a_service_that_nobody_knows_is_left_as_it_is():
+    for number in (None, MALFORMED, 999):
+        ask = msgspec.structs.replace(ask_for(T.DEFAULT, runs=0), service=number)
+        assert ask == normalised(ask, CATALOGUE)
 
 
 WITH_QUANTITY = [kind for kind, (ask, _, _) in GOOD.items() if ask.quantity is not None]

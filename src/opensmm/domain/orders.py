@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from opensmm.base.ids import PriceListId
+from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain import dripfeed, links, pricing, subscriptions
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
@@ -100,6 +100,23 @@ def draft(ask: Add, catalogue: Catalogue, price_list: PriceListId, habits: Habit
     if refused is not None:
         return refused
     return _priced(ask, service, shape, quantity or 0, catalogue, price_list, drips=drips)
+
+
+def normalised(ask: Add, catalogue: Catalogue) -> Add:
+    """The ask without what its service's type does not use: a repeat may differ in that. Both make the same draft."""
+    service = None if ask.service is None else catalogue.services.get(ServiceId(ask.service))
+    if service is None:
+        return ask
+    shape = SHAPES[service.type]
+    drips = shape.may_drip and dripfeed.asked(ask)
+    return msgspec.structs.replace(
+        ask,
+        link="" if shape.counts is _POSTS else ask.link,
+        quantity=ask.quantity if shape.counts is _QUANTITY else None,
+        runs=ask.runs if drips else None,
+        interval_min=ask.interval_min if drips else None,
+        details=_only(ask.details, shape.own),
+    )
 
 
 def _only(details: Details, own: Sequence[str]) -> Details:
