@@ -68,7 +68,7 @@ GOOD = {
     T.INVITES_FROM_GROUPS: (Add(None, LINK, 100, details=Details(groups=THREE)), 100, 9_000),
     T.SUBSCRIPTIONS: (Add(None, details=Details(username="them", min=2, max=10, delay=0)), 0, 0),
     T.WEB_TRAFFIC: (
-        Add(None, LINK, 100, details=Details(country="US", device=5, type_of_traffic=3)),
+        Add(None, LINK, 100, details=Details(country="US", device=5, type_of_traffic=2, referring_url=LINK)),
         100,
         9_000,
     ),
@@ -221,8 +221,9 @@ OWN = [
 def test_a_missing_parameter_of_the_type_is_named(kind, name, habits):
     ask = with_details(kind, **{name: getattr(NO_DETAILS, name)})
     if habits.link_alone_is_media and name == "media":
-        ask = msgspec.structs.replace(ask, link="")
-    assert Refused(Refusal.PARAMETER, name) == drafted(ask, habits)
+        assert isinstance(drafted(ask, habits), Draft)
+    else:
+        assert Refused(Refusal.PARAMETER, name) == drafted(ask, habits)
 
 
 @pytest.mark.parametrize(
@@ -235,9 +236,11 @@ def test_a_missing_parameter_of_the_type_is_named(kind, name, habits):
         (T.WEB_TRAFFIC, {"type_of_traffic": 4}, "type_of_traffic"),
         (T.WEB_TRAFFIC, {"type_of_traffic": MALFORMED}, "type_of_traffic"),
         (T.WEB_TRAFFIC, {"type_of_traffic": 1}, "google_keyword"),
-        (T.WEB_TRAFFIC, {"type_of_traffic": 2}, "referring_url"),
+        (T.WEB_TRAFFIC, {"type_of_traffic": 2, "referring_url": ""}, "referring_url"),
         (T.WEB_TRAFFIC, {"type_of_traffic": 2, "referring_url": "javascript:x"}, "referring_url"),
         (T.MENTIONS_MEDIA_LIKERS, {"media": "two words"}, "media"),
+        (T.MENTIONS_USER_FOLLOWERS, {"username": "two words"}, "username"),
+        (T.MENTIONS_USER_FOLLOWERS, {"username": "javascript:x"}, "username"),
     ],
 )
 def test_a_bad_parameter_of_the_type_is_named(kind, other, name):
@@ -256,6 +259,21 @@ def test_each_kind_of_traffic_needs_its_own_parameter_alone(other):
     assert isinstance(drafted(with_details(T.WEB_TRAFFIC, **other)), Draft)
 
 
+@pytest.mark.parametrize(("kind", "kept"), [(1, ("x", "")), (2, ("", "ann")), (3, ("", ""))])
+def test_only_the_parameter_of_the_kind_of_traffic_is_kept(kind, kept):
+    told = with_details(T.WEB_TRAFFIC, type_of_traffic=kind, google_keyword="x", referring_url="ann")
+    made = drafted(told)
+    assert kept == (made.details.google_keyword, made.details.referring_url)
+    rules = compiled(1, [Rule(RuleId(1), RuleKind.DENY, "@ann")])
+    passes = draft(told, msgspec.structs.replace(CATALOGUE, policy=rules), LIST, V2, TODAY)
+    assert (kind == 2) == (passes == Refused(Refusal.PARAMETER, "referring_url"))
+
+
+@pytest.mark.parametrize("who", ["name", "@name", "example.com/name", LINK])
+def test_a_profile_may_be_a_link_or_a_name(who):
+    assert who == drafted(with_details(T.MENTIONS_USER_FOLLOWERS, username=who)).details.username
+
+
 def test_v2_looks_at_the_link_before_the_types_own_parameters_and_v1_after():
     ask = msgspec.structs.replace(with_details(T.CUSTOM_COMMENTS, comments=()), link="")
     assert Refused(Refusal.LINK) == drafted(ask, V2)
@@ -267,6 +285,22 @@ def test_on_the_v1_page_a_link_alone_is_the_media_and_means_the_minimum():
     made = drafted(ask, V1)
     assert (2, LINK, 180) == (made.quantity, made.details.media, made.charge)
     assert Refused(Refusal.PARAMETER, "media") == drafted(ask, V2)
+
+
+@pytest.mark.parametrize("link", ["", "two words", "javascript:x"])
+def test_on_the_v1_page_a_bad_link_is_a_bad_link_though_it_is_the_media(link):
+    ask = Add(TYPES[T.MENTIONS_MEDIA_LIKERS], link, 100)
+    assert Refused(Refusal.LINK) == drafted(ask, V1) == drafted(ask, V2)
+    both = with_details(T.MENTIONS_MEDIA_LIKERS, media="two words")
+    assert Refused(Refusal.PARAMETER, "media") == drafted(both, V1)
+
+
+def test_on_the_v1_page_a_link_alone_means_one_where_the_minimum_is_nothing():
+    nothing = service(TYPES[T.MENTIONS_MEDIA_LIKERS], T.MENTIONS_MEDIA_LIKERS, min=0)
+    catalogue = Catalogue(7, "USD", {nothing.id: nothing}, {})
+    made = draft(Add(nothing.id, LINK), catalogue, LIST, V1, TODAY)
+    assert isinstance(made, Draft)
+    assert 1 == made.quantity
 
 
 def test_the_v1_page_knows_no_media_so_the_link_is_it_whatever_the_quantity():
