@@ -143,7 +143,9 @@ def _read_object(pairs: list[tuple[str, object]]) -> Fields:
             fields[name] = _text(value)
         elif isinstance(value, list) and name in LISTS:
             fields[name] = tuple(_text(item) for item in value if item is not None)
-        elif value is not None:
+        elif value is None:
+            fields[name] = ""  # Said to be absent: it wins over the query as any other value does.
+        else:
             raise ValueError("not a text, a whole number or a list")
     return fields
 
