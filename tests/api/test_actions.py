@@ -10,6 +10,7 @@ from tests.panel import (
     FREE,
     LINK,
     OF_TYPE,
+    PACKAGE,
     PEPPER,
     SHAPES,
     Buyer,
@@ -134,6 +135,24 @@ async def test_the_same_idempotency_key_places_and_charges_once(api, ann, stocke
     assert [] == await broken(stocked)
 
 
+async def test_an_idempotency_key_is_the_same_in_the_header_as_in_a_parameter(api, ann, stocked):
+    name = "é \N{SNOWMAN} 1"
+    asked = {"key": ann.key, "action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
+    sent = name.encode().decode("latin-1")
+    for told, headers in (({"idempotency_key": f" {name}\n"}, {}), ({}, {"Idempotency-Key": f"\t{sent} "})):
+        assert {"order": 1} == (await api.form("v2", asked | told, headers=headers)).said
+    assert FUNDS - CHARGE == await balance(stocked, ann.id)
+
+
+@pytest.mark.parametrize("header", ["\xe9", "a\xc2\x85b", "a\x1bb", "a\x7f", "\xed\xa0\x80"])
+async def test_a_header_that_is_no_utf_8_or_holds_a_control_character_is_no_idempotency_key(api, ann, header):
+    asked = {"key": ann.key, "service": DEFAULT, "link": LINK, "quantity": 100}
+    added = await api.form("v2", {"action": "add", **asked}, headers={"Idempotency-Key": header})
+    assert {"error": "Incorrect idempotency_key"} == added.said
+    looked = await api.form("v2", {"action": "balance", **asked}, headers={"Idempotency-Key": header})
+    assert "100.00" == looked.said["balance"]
+
+
 async def test_one_idempotency_key_many_times_at_once_is_one_order(api, ann, stocked):
     asked = {"service": DEFAULT, "link": LINK, "quantity": 100}
     said = await asyncio.gather(
@@ -141,6 +160,17 @@ async def test_one_idempotency_key_many_times_at_once_is_one_order(api, ann, sto
     )
     assert 3 == len({one["order"] for one in said}) == len(await fetch(stocked, "select from orders"))
     assert FUNDS - 3 * CHARGE == await balance(stocked, ann.id)
+
+
+async def test_a_repeat_may_differ_in_what_the_services_type_does_not_use(api, ann, stocked):
+    asked = {"service": DEFAULT, "link": LINK, "quantity": 100, "idempotency_key": "k"}
+    for more in ({}, {"comments": "x", "device": 3}, {"runs": 0, "interval": 0}, {"answer_number": "none"}):
+        assert {"order": 1} == await api.ask("v2", ann.key, "add", **asked | more)
+    refused = {"error": "Idempotency key was used with other parameters"}
+    assert refused == await api.ask("v2", ann.key, "add", **asked | {"runs": 2, "interval": 1})
+    package = {"service": PACKAGE, "link": LINK, "idempotency_key": "p"}
+    for quantity in (1, 99, ""):
+        assert {"order": 2} == await api.ask("v2", ann.key, "add", **package, quantity=quantity)
 
 
 async def test_a_refusal_is_not_remembered_under_its_idempotency_key(api, stocked):

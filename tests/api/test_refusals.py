@@ -141,6 +141,7 @@ ADDS = [
         "Quantity more than maximum 1000",
         "Quantity must to be less than or equal to maximum amount 1000",
     ),
+    ({"service": OF_TYPE[T.MENTIONS_MEDIA_LIKERS], "quantity": 100, "link": "two words"}, "Bad link", "Bad Link"),
     (GOOD | {"idempotency_key": "k" * 256}, "Incorrect idempotency_key", "Idempotency_key field is required"),
 ]
 
@@ -150,7 +151,7 @@ async def test_every_refusal_of_an_add_has_its_words_and_moves_nothing(api, ann,
     for fields, v2, v1 in ADDS:
         assert {"error": v2} == await api.ask("v2", ann.key, "add", **fields), fields
         if v2 == "Incorrect media":
-            fields = fields | {"link": ""}  # on the v1 page the link is the media
+            fields = fields | {"media": "two words"}  # on the v1 page the link is the media where there is none
         assert {"error": v1} == await api.ask("v1", ann.key, "add", **fields), fields
     assert before == await books(stocked)
 

@@ -33,12 +33,23 @@ def multipart(fields, boundary="xYx"):
 
 
 @pytest.mark.parametrize("path", ["/api/v2", "/api/v2/"])
-@pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
+@pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_each_dialect_answers_at_its_path_with_and_without_a_slash(api, ann, path, method):
     answer = await api.call(path, query=f"key={ann.key}&action=balance", method=method)
     assert (200, BALANCE) == (answer.status, answer.said)
     v1 = await api.call(path.replace("2", "1"), query=f"key={ann.key}&action=balance", method=method)
     assert (200, {"status": "success", **BALANCE}) == (v1.status, v1.said)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "get"])
+@pytest.mark.parametrize("path", ["/api/v2", "/api/v1/"])
+async def test_a_method_that_is_neither_get_nor_post_is_refused_and_buys_nothing(api, ann, stocked, path, method):
+    before = await books(stocked)
+    order = f"key={ann.key}&action=add&service=1&quantity=100&link={LINK}"
+    for sent in ({"query": order}, {"body": order.encode()}):
+        answer = await api.call(path, **sent, method=method)
+        assert MALFORMED == (answer.status, answer.said)
+    assert before == await books(stocked)
 
 
 @pytest.mark.parametrize("path", ["/api/v3", "/api", "/api/v2/x", "/API/V2", "/api//v2"])

@@ -14,7 +14,7 @@ from opensmm.base.money import Money
 from opensmm.domain import links
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
 from opensmm.domain.catalogue import SHAPES, Catalogue, DeliveryMethod, Service, ServiceType
-from opensmm.domain.orders import MOST_NAMED, Draft, Habits, OrderState, draft
+from opensmm.domain.orders import MOST_NAMED, Draft, Habits, OrderState, draft, normalised
 from opensmm.domain.policy import Rule, RuleKind, compiled
 from opensmm.domain.refusals import Refusal, Refused
 
@@ -68,7 +68,7 @@ GOOD = {
     T.INVITES_FROM_GROUPS: (Add(None, LINK, 100, details=Details(groups=THREE)), 100, 9_000),
     T.SUBSCRIPTIONS: (Add(None, details=Details(username="them", min=2, max=10, delay=0)), 0, 0),
     T.WEB_TRAFFIC: (
-        Add(None, LINK, 100, details=Details(country="US", device=5, type_of_traffic=3)),
+        Add(None, LINK, 100, details=Details(country="US", device=5, type_of_traffic=2, referring_url=LINK)),
         100,
         9_000,
     ),
@@ -221,8 +221,9 @@ OWN = [
 def test_a_missing_parameter_of_the_type_is_named(kind, name, habits):
     ask = with_details(kind, **{name: getattr(NO_DETAILS, name)})
     if habits.link_alone_is_media and name == "media":
-        ask = msgspec.structs.replace(ask, link="")
-    assert Refused(Refusal.PARAMETER, name) == drafted(ask, habits)
+        assert isinstance(drafted(ask, habits), Draft)
+    else:
+        assert Refused(Refusal.PARAMETER, name) == drafted(ask, habits)
 
 
 @pytest.mark.parametrize(
@@ -235,9 +236,11 @@ def test_a_missing_parameter_of_the_type_is_named(kind, name, habits):
         (T.WEB_TRAFFIC, {"type_of_traffic": 4}, "type_of_traffic"),
         (T.WEB_TRAFFIC, {"type_of_traffic": MALFORMED}, "type_of_traffic"),
         (T.WEB_TRAFFIC, {"type_of_traffic": 1}, "google_keyword"),
-        (T.WEB_TRAFFIC, {"type_of_traffic": 2}, "referring_url"),
+        (T.WEB_TRAFFIC, {"type_of_traffic": 2, "referring_url": ""}, "referring_url"),
         (T.WEB_TRAFFIC, {"type_of_traffic": 2, "referring_url": "javascript:x"}, "referring_url"),
         (T.MENTIONS_MEDIA_LIKERS, {"media": "two words"}, "media"),
+        (T.MENTIONS_USER_FOLLOWERS, {"username": "two words"}, "username"),
+        (T.MENTIONS_USER_FOLLOWERS, {"username": "javascript:x"}, "username"),
     ],
 )
 def test_a_bad_parameter_of_the_type_is_named(kind, other, name):
@@ -256,6 +259,21 @@ def test_each_kind_of_traffic_needs_its_own_parameter_alone(other):
     assert isinstance(drafted(with_details(T.WEB_TRAFFIC, **other)), Draft)
 
 
+@pytest.mark.parametrize(("kind", "kept"), [(1, ("x", "")), (2, ("", "ann")), (3, ("", ""))])
+def test_only_the_parameter_of_the_kind_of_traffic_is_kept(kind, kept):
+    told = with_details(T.WEB_TRAFFIC, type_of_traffic=kind, google_keyword="x", referring_url="ann")
+    made = drafted(told)
+    assert kept == (made.details.google_keyword, made.details.referring_url)
+    rules = compiled(1, [Rule(RuleId(1), RuleKind.DENY, "@ann")])
+    passes = draft(told, msgspec.structs.replace(CATALOGUE, policy=rules), LIST, V2, TODAY)
+    assert (kind == 2) == (passes == Refused(Refusal.PARAMETER, "referring_url"))
+
+
+@pytest.mark.parametrize("who", ["name", "@name", "example.com/name", LINK])
+def test_a_profile_may_be_a_link_or_a_name(who):
+    assert who == drafted(with_details(T.MENTIONS_USER_FOLLOWERS, username=who)).details.username
+
+
 def test_v2_looks_at_the_link_before_the_types_own_parameters_and_v1_after():
     ask = msgspec.structs.replace(with_details(T.CUSTOM_COMMENTS, comments=()), link="")
     assert Refused(Refusal.LINK) == drafted(ask, V2)
@@ -267,6 +285,22 @@ def test_on_the_v1_page_a_link_alone_is_the_media_and_means_the_minimum():
     made = drafted(ask, V1)
     assert (2, LINK, 180) == (made.quantity, made.details.media, made.charge)
     assert Refused(Refusal.PARAMETER, "media") == drafted(ask, V2)
+
+
+@pytest.mark.parametrize("link", ["", "two words", "javascript:x"])
+def test_on_the_v1_page_a_bad_link_is_a_bad_link_though_it_is_the_media(link):
+    ask = Add(TYPES[T.MENTIONS_MEDIA_LIKERS], link, 100)
+    assert Refused(Refusal.LINK) == drafted(ask, V1) == drafted(ask, V2)
+    both = with_details(T.MENTIONS_MEDIA_LIKERS, media="two words")
+    assert Refused(Refusal.PARAMETER, "media") == drafted(both, V1)
+
+
+def test_on_the_v1_page_a_link_alone_means_one_where_the_minimum_is_nothing():
+    nothing = service(TYPES[T.MENTIONS_MEDIA_LIKERS], T.MENTIONS_MEDIA_LIKERS, min=0)
+    catalogue = Catalogue(7, "USD", {nothing.id: nothing}, {})
+    made = draft(Add(nothing.id, LINK), catalogue, LIST, V1, TODAY)
+    assert isinstance(made, Draft)
+    assert 1 == made.quantity
 
 
 def test_the_v1_page_knows_no_media_so_the_link_is_it_whatever_the_quantity():
@@ -284,6 +318,43 @@ def test_what_a_type_does_not_use_is_neither_looked_at_nor_kept(kind, habits):
     strays = {name: value for name, value in strays.items() if name not in own}
     stray = msgspec.structs.replace(plain, details=msgspec.structs.replace(plain.details, **strays))
     assert drafted(plain, habits) == drafted(stray, habits)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", T)
+def test_asks_that_differ_in_what_the_type_does_not_use_are_the_same(kind, habits):
+    own, plain = SHAPES[kind].own, ask_for(kind)
+    strays = {"comments": THREE, "media": "x", "delay": 7, "answer_number": MALFORMED, "expiry": date.min}
+    strays = {name: value for name, value in strays.items() if name not in own}
+    noise: dict[str, Any] = {"details": msgspec.structs.replace(plain.details, **strays), "runs": 0, "interval_min": 0}
+    noise |= {"quantity": 7} if kind not in WITH_QUANTITY else {}
+    noise |= {"link": "x"} if kind is T.SUBSCRIPTIONS else {}
+    noise |= {"runs": 3} if not SHAPES[kind].may_drip else {}
+    stray = msgspec.structs.replace(plain, **noise)
+    assert plain == normalised(stray, CATALOGUE) == normalised(plain, CATALOGUE)
+    assert drafted(plain, habits) == drafted(stray, habits) == drafted(normalised(stray, CATALOGUE), habits)
+
+
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [
+        (T.DEFAULT, {"quantity": 101}),
+        (T.DEFAULT, {"link": "b.example"}),
+        (T.DEFAULT, {"runs": 2, "interval_min": 1}),
+        (T.DEFAULT, {"runs": 0, "interval_min": 1}),
+        (T.DEFAULT, {"quantity": MALFORMED}),
+        (T.CUSTOM_COMMENTS, {"details": Details(comments=("a",))}),
+        (T.SUBSCRIPTIONS, {"details": Details(username="them", min=2, max=11, delay=0)}),
+    ],
+)
+def test_asks_that_differ_in_what_the_type_uses_are_others(kind, other):
+    assert normalised(ask_for(kind, **other), CATALOGUE) == ask_for(kind, **other) != ask_for(kind)
+
+
+def test_an_ask_for_a_service_that_nobody_knows_is_left_as_it_is():
+    for number in (None, MALFORMED, 999):
+        ask = msgspec.structs.replace(ask_for(T.DEFAULT, runs=0), service=number)
+        assert ask == normalised(ask, CATALOGUE)
 
 
 WITH_QUANTITY = [kind for kind, (ask, _, _) in GOOD.items() if ask.quantity is not None]

@@ -140,6 +140,17 @@ def test_an_idempotency_key_has_at_most_255_characters() -> None:
     assert Refused(Refusal.PARAMETER, "idempotency_key") == V2.read_ask({"action": "add", "idempotency_key": "k" * 256})
 
 
+def test_an_idempotency_key_is_the_same_whatever_blanks_are_around_it() -> None:
+    assert "a b" == read_add(idempotency_key=" a b\t").idempotency_key
+    assert "k" * 255 == read_add(idempotency_key=" " + "k" * 255 + "\n").idempotency_key
+
+
+@pytest.mark.parametrize("unfit", ["\x00", "\x1b", "\x7f", "\x85", "\udcff"])
+def test_an_idempotency_key_holds_no_control_character(unfit: str) -> None:
+    refused = Refused(Refusal.PARAMETER, "idempotency_key")
+    assert refused == V2.read_ask({"action": "add", "idempotency_key": f"a{unfit}b"})
+
+
 @both
 def test_one_order_is_asked_after_by_its_id(dialect: Dialect) -> None:
     assert one_id(5) == read_orders({"order": " 5 "}, dialect)

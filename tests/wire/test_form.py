@@ -102,9 +102,14 @@ def test_tabs_and_line_ends_zero_width_and_bidi_characters_are_kept() -> None:
 
 
 def test_a_json_object_is_read() -> None:
-    assert {"action": "add", "service": "1", "link": "\U0001f600", "orders": ("1", "2", "x")} == as_json(
+    assert {"action": "add", "service": "1", "link": "\U0001f600", "runs": "", "orders": ("1", "2", "x")} == as_json(
         b'{"action": "add", "service": 1, "link": "\\ud83d\\ude00", "runs": null, "orders": [1, "2", null, "x"]}'
     )
+
+
+def test_a_null_in_the_body_wins_over_the_query() -> None:
+    fields = read_form(JSON, b"action=add&runs=5&orders=1", b'{"runs": null, "orders": null}')
+    assert {"action": "add", "runs": "", "orders": ""} == fields
 
 
 def test_an_empty_json_body_leaves_the_query() -> None:

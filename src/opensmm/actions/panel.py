@@ -14,7 +14,7 @@ from opensmm.base.ids import CustomerId, RefillId
 from opensmm.domain import asks
 from opensmm.domain.callers import Caller
 from opensmm.domain.ledger import BalanceView
-from opensmm.domain.orders import Habits
+from opensmm.domain.orders import Habits, normalised
 from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refused
@@ -67,6 +67,8 @@ class Panel:
 
     def place(self, caller: Caller, ask: asks.Add, habits: Habits) -> Coroutine[Any, Any, Placed]:
         """Places one order, or refuses it."""
+        if ask.idempotency_key:
+            ask = normalised(ask, self.shelf.catalogue)
         return self._placing.place(caller, ask, habits)
 
     def statuses(self, caller: Caller, ids: asks.Ids) -> Awaitable[Sequence[OrderView | Refused]]:

@@ -21,7 +21,7 @@ from opensmm.api.limits import Exceeded
 from opensmm.api.pricelists import PriceLists, Rendered
 from opensmm.api.replies import WHOLE, Reply, reply
 from opensmm.api.request_ids import HEADER, named, request_id
-from opensmm.api.requests import Reader, Request
+from opensmm.api.requests import MALFORMED, Reader, Request
 from opensmm.base.faults import Unavailable
 from opensmm.domain import asks
 from opensmm.domain.refusals import Refusal, Refused
@@ -30,6 +30,8 @@ from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
 DIALECTS: Final[dict[str, Dialect]] = {"/api/v2": V2, "/api/v2/": V2, "/api/v1": V1, "/api/v1/": V1}
+METHODS: Final = frozenset(("GET", "POST"))
+"""What a request may come as. Any other is refused unread: a HEAD would buy and lose the order's id."""
 RETRY_AFTER_S: Final = 1
 LOOK_S: Final = 0.1
 """Between looks at the catalogue's version."""
@@ -115,7 +117,8 @@ class Endpoint:
                 first = await receive()
                 body = bodies.whole(first) or await bodies.read(first, receive)
                 began = perf_counter_ns()
-                request = self._reader.read(dialect, headers, scope["query_string"], body)
+                known = scope["method"] in METHODS
+                request = self._reader.read(dialect, headers, scope["query_string"], body) if known else MALFORMED
                 if isinstance(request, Refused):
                     said, outcome = _refused(dialect, request)
                 else:

@@ -60,7 +60,8 @@ def _read(dialect: Dialect, headers: Mapping[bytes, bytes], query: bytes, body: 
     if idempotency_key:
         told = fields.get("idempotency_key", "")
         if isinstance(told, str) and is_absent(told):
-            fields["idempotency_key"] = idempotency_key.decode("latin-1")
+            # What is no UTF-8 becomes lone surrogates, which an add refuses and no other action looks at.
+            fields["idempotency_key"] = idempotency_key.decode("utf-8", "surrogateescape")
     return Request(key, dialect.read_ask(fields))
 
 

@@ -84,6 +84,7 @@ class Shape(Struct, frozen=True):
 
     ``own`` are the parameters of the type in the order they are checked; ``packaged`` is sold at the rate
     itself, not per 1000. ``link_alone``: a page that names the link alone means the service's minimum.
+    ``profile``: the username is the address of somebody's page, or a name.
     """
 
     own: tuple[str, ...] = ()
@@ -91,6 +92,7 @@ class Shape(Struct, frozen=True):
     packaged: bool = False
     may_drip: bool = False
     link_alone: bool = False
+    profile: bool = False
 
 
 SHAPES: Final[Mapping[ServiceType, Shape]] = {
@@ -103,7 +105,7 @@ SHAPES: Final[Mapping[ServiceType, Shape]] = {
     ServiceType.MENTIONS_WITH_HASHTAGS: Shape(own=("usernames", "hashtags")),
     ServiceType.MENTIONS_CUSTOM_LIST: Shape(own=("usernames",), counts=Counts.USERNAMES),
     ServiceType.MENTIONS_HASHTAG: Shape(own=("hashtag",)),
-    ServiceType.MENTIONS_USER_FOLLOWERS: Shape(own=("username",)),
+    ServiceType.MENTIONS_USER_FOLLOWERS: Shape(own=("username",), profile=True),
     ServiceType.MENTIONS_MEDIA_LIKERS: Shape(own=("media",), link_alone=True),
     ServiceType.COMMENT_LIKES: Shape(own=("username",)),
     ServiceType.COMMENT_REPLIES: Shape(own=("username", "comments"), counts=Counts.COMMENTS),

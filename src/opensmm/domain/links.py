@@ -7,6 +7,7 @@ MAX_LINK: Final = 2048
 """Characters in a link, or in a word that a service type asks for."""
 
 _SCHEMES: Final = ("http", "https", "tg")
+_PORT: Final = re.compile(r"[0-9]{1,5}(?:[/?#]|\Z)")
 _UNFIT: Final = re.compile(r"[\s<>\"`\\^{|}\x00-\x1f\x7f]")
 
 
@@ -16,12 +17,19 @@ def is_word(text: str) -> bool:
 
 
 def acceptable(link: str) -> bool:
-    """True of ``https://host/path``, ``host/path``, ``host:8080/x`` and ``@name``; never of another scheme."""
-    if not link or len(link) > MAX_LINK or _UNFIT.search(link):
+    """True of ``https://host/path``, ``host/path``, ``host:8080/x`` and ``@name``; never of another scheme.
+
+    A scheme with a number behind its colon is told from a host with a port by the dot that hosts have.
+    """
+    if len(link) > MAX_LINK or _UNFIT.search(link) or not _says_something(link):
         return False
     scheme, colon, rest = link.partition(":")
     if not colon or "/" in scheme or "?" in scheme or "#" in scheme:
         return True
     if scheme.lower() in _SCHEMES:
-        return rest.startswith("//") and len(rest.lstrip("/")) > 0
-    return rest[:1].isdigit()
+        return rest.startswith("//") and _says_something(rest)
+    return ("." in scheme or scheme.lower() == "localhost") and _PORT.match(rest) is not None
+
+
+def _says_something(text: str) -> bool:
+    return any(map(str.isalnum, text))

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from opensmm.base.ids import PriceListId
+from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain import dripfeed, links, pricing, subscriptions
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
@@ -75,6 +75,9 @@ _COMMENTS: Final = Counts.COMMENTS
 _USERNAMES: Final = Counts.USERNAMES
 _ONE: Final = Counts.ONE
 _POSTS: Final = Counts.POSTS
+_KEYWORD, _REFERRER = 1, 2
+_OF_TRAFFIC: Final = {"google_keyword": _KEYWORD, "referring_url": _REFERRER}
+"""Parameters that one type of traffic alone uses."""
 _OPEN: Final = OrderState.OPEN
 _ACTIVE: Final = OrderState.ACTIVE
 
@@ -102,22 +105,42 @@ def draft(ask: Add, catalogue: Catalogue, price_list: PriceListId, habits: Habit
     return _priced(ask, service, shape, quantity or 0, catalogue, price_list, drips=drips)
 
 
+def normalised(ask: Add, catalogue: Catalogue) -> Add:
+    """The ask without what its service's type does not use: a repeat may differ in that. Both make the same draft."""
+    service = None if ask.service is None else catalogue.services.get(ServiceId(ask.service))
+    if service is None:
+        return ask
+    shape = SHAPES[service.type]
+    drips = shape.may_drip and dripfeed.asked(ask)
+    return msgspec.structs.replace(
+        ask,
+        link="" if shape.counts is _POSTS else ask.link,
+        quantity=ask.quantity if shape.counts is _QUANTITY else None,
+        runs=ask.runs if drips else None,
+        interval_min=ask.interval_min if drips else None,
+        details=_only(ask.details, shape.own),
+    )
+
+
 def _only(details: Details, own: Sequence[str]) -> Details:
-    """What a type does not use is neither looked at nor passed on."""
-    return Details(**{name: getattr(details, name) for name in own})
+    """What a type, or the kind of traffic, does not use is neither looked at nor passed on."""
+    kind = details.type_of_traffic
+    return Details(**{name: getattr(details, name) for name in own if _OF_TRAFFIC.get(name, kind) == kind})
 
 
 def _link_as_media(ask: Add, service: Service) -> Add:
-    """The page that names no media means the link by it; without a quantity, the service's minimum."""
+    """The page that names no media means the link by it; without a quantity, the least that the service sells."""
     if ask.details.media:
         return ask
     details = msgspec.structs.replace(ask.details, media=ask.link)
-    return msgspec.structs.replace(ask, quantity=service.min if ask.quantity is None else ask.quantity, details=details)
+    quantity = max(service.min, 1) if ask.quantity is None else ask.quantity
+    return msgspec.structs.replace(ask, quantity=quantity, details=details)
 
 
 def _check_words(ask: Add, service: Service, shape: Shape, habits: Habits, today: date) -> Refused | None:
     own = _check_own(ask.details, service, shape, today) if shape.own else None
-    if own is not None and habits.own_before_link:
+    link_is_media = shape.link_alone and ask.details.media == ask.link
+    if own is not None and habits.own_before_link and not link_is_media:
         return own
     if shape.counts is not _POSTS and not links.acceptable(ask.link):
         return Refused(Refusal.LINK)
@@ -150,6 +173,8 @@ def _check_own(details: Details, service: Service, shape: Shape, today: date) ->
     for name in shape.own:
         if not _OWN_CHECKS[name](details):
             return Refused(Refusal.PARAMETER, name)
+    if shape.profile and not links.acceptable(details.username):
+        return Refused(Refusal.PARAMETER, "username")
     return None
 
 
@@ -166,8 +191,8 @@ _OWN_CHECKS: Final[Mapping[str, Callable[[Details], bool]]] = {
     "country": lambda d: links.is_word(d.country),
     "device": lambda d: d.device is not None and 1 <= d.device <= 5,
     "type_of_traffic": lambda d: d.type_of_traffic is not None and 1 <= d.type_of_traffic <= 3,
-    "google_keyword": lambda d: d.type_of_traffic != 1 or links.is_word(d.google_keyword),
-    "referring_url": lambda d: d.type_of_traffic != 2 or links.acceptable(d.referring_url),
+    "google_keyword": lambda d: d.type_of_traffic != _KEYWORD or links.is_word(d.google_keyword),
+    "referring_url": lambda d: d.type_of_traffic != _REFERRER or links.acceptable(d.referring_url),
 }
 
 

@@ -57,7 +57,7 @@ Decision = Draft | Repeat | Refused
 
 
 def fingerprint(ask: Add) -> bytes:
-    """A hash of what was asked, the idempotency key left out."""
+    """A hash of what was asked, as ``orders.normalised`` leaves it, without the idempotency key."""
     bare = msgspec.structs.replace(ask, idempotency_key="")
     return blake2b(msgspec.json.encode(bare), digest_size=16).digest()
 

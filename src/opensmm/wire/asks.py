@@ -24,7 +24,7 @@ from opensmm.domain.asks import (
     Status,
 )
 from opensmm.domain.refusals import Refusal, Refused
-from opensmm.wire.form import Fields
+from opensmm.wire.form import Fields, unfit
 
 MAX_DIGITS: Final = 18
 MAX_IDEMPOTENCY_KEY: Final = 255
@@ -137,8 +137,8 @@ def _read_services(fields: Fields, array_text: bool) -> Services:
 
 
 def _read_add(fields: Fields, array_text: bool) -> Add | Refused:
-    idempotency_key = fields["idempotency_key"] if _given(fields, "idempotency_key") else ""
-    if isinstance(idempotency_key, tuple) or len(idempotency_key) > MAX_IDEMPOTENCY_KEY:
+    idempotency_key = _text(fields, "idempotency_key")
+    if len(idempotency_key) > MAX_IDEMPOTENCY_KEY or unfit(idempotency_key):
         return Refused(Refusal.PARAMETER, "idempotency_key")
     return Add(
         service=_number(fields, "service"),

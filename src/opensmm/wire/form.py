@@ -80,8 +80,13 @@ def _unquoted(text: str) -> str:
     return text
 
 
+def unfit(text: str) -> bool:
+    """True of a text with a control character or a lone surrogate."""
+    return not text.isprintable() and _UNFIT.search(text) is not None
+
+
 def _refuse_unfit(text: str) -> None:
-    if not text.isprintable() and _UNFIT.search(text):
+    if unfit(text):
         raise ValueError("control character or lone surrogate")
 
 
@@ -138,7 +143,9 @@ def _read_object(pairs: list[tuple[str, object]]) -> Fields:
             fields[name] = _text(value)
         elif isinstance(value, list) and name in LISTS:
             fields[name] = tuple(_text(item) for item in value if item is not None)
-        elif value is not None:
+        elif value is None:
+            fields[name] = ""  # Said to be absent: it wins over the query as any other value does.
+        else:
             raise ValueError("not a text, a whole number or a list")
     return fields
 
