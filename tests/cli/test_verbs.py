@@ -139,6 +139,32 @@ def test_migrate_needs_the_owner_and_says_so(said, database, monkeypatch):
     assert (DONE, {"applied": []}) == said("migrate")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("verify",), ("health",), ("orders", "show", 1), ("orders", "list"), ("customer", "list"), ("service", "list"),
+        ("service", "show", 1), ("price-list", "list"), ("price-list", "show", "x"), ("route", "list", 1),
+        ("policy", "show"), ("policy", "history"), ("policy", "test", "x"), ("staff", "list"), ("staff", "refills"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_verb_that_only_reads_makes_no_panel_in_a_folder_without_one(words, tmp_path, monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    for folder in (tmp_path, tmp_path / "none"):
+        told = CliRunner().invoke(app, [*map(str, words), "--data", str(folder), "--json"])
+        assert (UNAVAILABLE, "") == (told.exit_code, told.stdout)
+        assert f"there is no panel in {folder}" in told.stderr
+        assert [] == list(tmp_path.iterdir())
+
+
+def test_a_verb_that_only_reads_takes_the_database_that_is_configured(run):
+    assert DONE == run("customer", "list")[0]
+
+
+def test_a_partial_order_lacks_one_unit_at_least(run):
+    assert MISUSED == run("orders", "partial", 1, "--remains", 0, "--reason", "x")[0]
+
+
 def test_without_a_database_a_verb_says_so(said, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
     for words in (("verify",), ("customer", "add", "--name", "Ann"), ("orders", "show", DEFAULT)):

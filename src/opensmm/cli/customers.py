@@ -14,7 +14,20 @@ from opensmm.actions import accounts
 from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money, money, short
-from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.cli.frame import (
+    ACTOR,
+    FAILED,
+    MISUSED,
+    Data,
+    Json,
+    answer,
+    configured,
+    fail,
+    now,
+    out,
+    with_database,
+    with_standing_database,
+)
 from opensmm.domain.callers import IMPORTED_KEY_CHARS, importable
 from opensmm.store import customers
 
@@ -180,7 +193,7 @@ def top_up(
 @customer_verbs.command("list")
 def list_customers(data: Data = None, json: Json = False) -> None:
     """Show the customers with their balances and the keys they have."""
-    found = with_database(configured(data), customers.listed)
+    found = with_standing_database(configured(data), customers.listed)
     if json:
         answer({"customers": [{**asdict(one), "balance": short(one.balance)} for one in found]}, "", json=True)
         return

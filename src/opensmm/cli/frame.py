@@ -19,14 +19,15 @@ from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.config import Config
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
-from opensmm.store.embedded import Urls, serving
+from opensmm.store.embedded import Urls, serving, stands
 
 FAILED: Final = 1
 MISUSED: Final = 2
 UNAVAILABLE: Final = 3
 EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 it was refused, or a check failed; 2 the command was typed wrongly; "
-    "3 the panel is not set up for it, or its database does not answer."
+    "3 the panel is not set up for it, or its database does not answer. "
+    "`health` has 1 for what wants a look, and 2 for what you must act on."
 )
 
 Data = Annotated[
@@ -101,6 +102,13 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
         fail(str(error), UNAVAILABLE)
     except Fault as error:
         fail(str(error))
+
+
+def with_standing_database(config: Config, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    """The same for a verb that only reads: of an empty panel in a folder that was typed wrongly all would be well."""
+    if not config.database_url and not stands(config.data):
+        fail(f"there is no panel in {config.data}: say its folder with --data, or make one there first", UNAVAILABLE)
+    return with_database(config, work)
 
 
 async def _connected(url: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:

@@ -15,7 +15,20 @@ from opensmm.actions.interventions import By, Outcome
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
 from opensmm.cli.customers import amount
-from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.cli.frame import (
+    ACTOR,
+    FAILED,
+    MISUSED,
+    Data,
+    Json,
+    answer,
+    configured,
+    fail,
+    now,
+    out,
+    with_database,
+    with_standing_database,
+)
 from opensmm.domain.interventions import Denial
 from opensmm.store.connection import Connection
 from opensmm.store.interventions import Waiting, waiting
@@ -38,7 +51,7 @@ def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) 
 
 def end_partial(
     order: Order,
-    remains: Annotated[int, typer.Option("--remains", help="How many units were not delivered.", min=0)],
+    remains: Annotated[int, typer.Option("--remains", help="How many units were not delivered.", min=1)],
     reason: Reason,
     run: Run = None,
     data: Data = None,
@@ -140,7 +153,9 @@ def _do(
 def list_waiting(
     unsure: Annotated[bool, typer.Option("--unsure", help="Those that may or may not have been bought.")] = False,
     held: Annotated[bool, typer.Option("--held", help="Those that no provider took, or with an odd end.")] = False,
-    stuck: Annotated[bool, typer.Option("--stuck", help="Those that have not moved for too long.")] = False,
+    stuck: Annotated[
+        bool, typer.Option("--stuck", help="At their provider for more than 3 days, or not sent for 5 minutes.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", help="Lines at most.", min=1, max=MOST_LISTED)] = 100,
     data: Data = None,
     json: Json = False,
@@ -148,7 +163,7 @@ def list_waiting(
     """List the orders that wait for the operator; all kinds where none is named."""
     asked = {"unsure": unsure, "held": held, "stuck": stuck}
     kinds = frozenset(kind for kind, wanted in asked.items() if wanted or not any(asked.values()))
-    found = with_database(configured(data), lambda connection: waiting(connection, kinds, now(), limit))
+    found = with_standing_database(configured(data), lambda connection: waiting(connection, kinds, now(), limit))
     found = [replace(one, answer=NO_ROUTE) if one.state == "held" and one.answer is None else one for one in found]
     if json:
         answer({"orders": [asdict(one) for one in found]}, "", json=True)

@@ -6,7 +6,19 @@ import typer
 
 from opensmm.actions import policy
 from opensmm.base.ids import RuleId
-from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, with_database
+from opensmm.cli.frame import (
+    ACTOR,
+    FAILED,
+    MISUSED,
+    Data,
+    Json,
+    answer,
+    configured,
+    fail,
+    now,
+    with_database,
+    with_standing_database,
+)
 from opensmm.domain.policy import Policy, Rule, RuleKind
 from opensmm.store import policy as rows
 from opensmm.store.policy import Entry, Wanted
@@ -23,7 +35,7 @@ Kind = Annotated[
 @policy_verbs.command("show")
 def show(data: Data = None, json: Json = False) -> None:
     """Show the rules that hold."""
-    found = with_database(configured(data), policy.current)
+    found = with_standing_database(configured(data), policy.current)
     if json:
         answer({"version": found.version, "rules": found.rules}, "", json=True)
         return
@@ -90,7 +102,7 @@ def history(
     json: Json = False,
 ) -> None:
     """Tell who decided what, and when."""
-    found = with_database(configured(data), lambda connection: rows.history(connection, limit))
+    found = with_standing_database(configured(data), lambda connection: rows.history(connection, limit))
     if json:
         answer({"history": found}, "", json=True)
         return
@@ -113,7 +125,7 @@ def try_out(
     """Try a link or a service's name on the policy; exit 1 where it is refused."""
     if bool(link) == bool(service):
         fail("give a link, or --service with a name", MISUSED)
-    found = with_database(configured(data), policy.current)
+    found = with_standing_database(configured(data), policy.current)
     rule, refused = _tried(found, link, service)
     verdict = "refused" if refused else "passes"
     because = f" by rule {rule.id}: {rule.kind} {rule.value}" if rule else ": no rule meets it"

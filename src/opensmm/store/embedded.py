@@ -77,6 +77,14 @@ def serving(config: Config) -> Iterator[Urls]:
         embedded.stop()
 
 
+def stands(data: Path) -> bool:
+    """Whether a data folder has a database, running or not; one that we may not look into counts as one."""
+    try:
+        return (data / "postgres").exists()
+    except PermissionError:
+        return True
+
+
 class Embedded:
     """One process's hold on the server of a data folder, from ``start`` until ``stop`` or the process's end.
 
