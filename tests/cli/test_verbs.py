@@ -145,6 +145,9 @@ def test_migrate_needs_the_owner_and_says_so(said, database, monkeypatch):
         ("verify",), ("health",), ("orders", "show", 1), ("orders", "list"), ("customer", "list"), ("service", "list"),
         ("service", "show", 1), ("price-list", "list"), ("price-list", "show", "x"), ("route", "list", 1),
         ("policy", "show"), ("policy", "history"), ("policy", "test", "x"), ("staff", "list"), ("staff", "refills"),
+        ("provider", "list"), ("provider", "check", "x"), ("provider", "balance", "x"), ("provider", "services", "x"),
+        ("provider", "sync", "x"), ("service", "quarantine", "list"), ("service", "below-cost", "list"),
+        ("import-services", "x"),
     ],
     ids=str,
 )  # fmt: skip

@@ -7,7 +7,19 @@ import typer
 from rich.progress import Progress
 
 from opensmm.actions import importing, sync
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, err, fail, now, with_database
+from opensmm.cli.frame import (
+    ACTOR,
+    MISUSED,
+    Data,
+    Json,
+    answer,
+    configured,
+    err,
+    fail,
+    now,
+    with_database,
+    with_standing_database,
+)
 from opensmm.cli.providers import call, found
 from opensmm.cli.sync import Confirm, amount, percent
 from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
@@ -38,7 +50,7 @@ def import_services(
 ) -> None:
     """Take a provider's services over: new ones come routed to it and off sale, for you to look at."""
     config = configured(data)
-    row = with_database(config, lambda connection: found(connection, provider))
+    row = with_standing_database(config, lambda connection: found(connection, provider))
     terms = Terms(
         row.exchange_rate, percent(margin), amount(fixed, "what is added"), decimals, _categories(renamed or []), into
     )

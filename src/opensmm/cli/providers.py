@@ -21,7 +21,19 @@ from opensmm.actions.trying import Tried
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.base.money import short
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, with_database
+from opensmm.cli.frame import (
+    ACTOR,
+    MISUSED,
+    Data,
+    Json,
+    answer,
+    configured,
+    fail,
+    now,
+    out,
+    with_database,
+    with_standing_database,
+)
 from opensmm.config import Config
 from opensmm.domain.callers import is_key
 from opensmm.domain.offers import Offered
@@ -238,7 +250,7 @@ async def _listed(connection: Connection) -> list[dict[str, Any]]:
 @provider_verbs.command("list")
 def list_providers(data: Data = None, json: Json = False) -> None:
     """Show the providers: whether they are called, how they fare, and how long their balance will last."""
-    known = with_database(configured(data), _listed)
+    known = with_standing_database(configured(data), _listed)
     if json:
         answer({"providers": known}, "", json=True)
         return
@@ -283,7 +295,7 @@ def check(
 ) -> None:
     """Try a provider's address, key and dialect; nothing is ordered. Exits 1 where it cannot be used."""
     config = configured(data)
-    row, ours = with_database(config, lambda connection: _found_with_currency(connection, provider))
+    row, ours = with_standing_database(config, lambda connection: _found_with_currency(connection, provider))
     pepper, private, timeout_s = config.pepper(), config.private_providers, config.provider_timeout_s
     try:
         tried = asyncio.run(trying.try_out(row, ours, pepper, timeout_s, private=private, anywhere=anywhere))
@@ -311,7 +323,7 @@ def _report(tried: Tried) -> str:
 def balance(provider: Who, data: Data = None, json: Json = False) -> None:
     """Ask a provider for the balance it keeps for us, and keep it."""
     config = configured(data)
-    row = with_database(config, lambda connection: found(connection, provider))
+    row = with_standing_database(config, lambda connection: found(connection, provider))
     told, _ = call(config, row, lambda client: client.balance())
     reading = Reading(now(), Decimal(short(told.amount)))
     with_database(config, lambda connection: rows.keep_balances(connection, [(row.id, reading)]))
@@ -329,7 +341,7 @@ def services(
 ) -> None:
     """Fetch a provider's price list and show it; services follow it as with `provider sync`."""
     config = configured(data)
-    row = with_database(config, lambda connection: found(connection, provider))
+    row = with_standing_database(config, lambda connection: found(connection, provider))
     asked = now()
     offered: Offered = call(config, row, lambda client: client.services())
     moved, odd = with_database(config, lambda connection: _taken(connection, row, offered, asked))
