@@ -83,7 +83,7 @@ async def test_a_denied_page_or_person_beside_the_link_is_refused_by_its_name(
 ):
     async with open_api(database.app_url, clock) as api:
         before = await books(denied)
-        fields = {**SHAPES[kind], name: target}
+        fields = {**SHAPES[kind], name: target} | ({"type_of_traffic": 2} if name == "referring_url" else {})
         answer = await api.ask("v2", ann.key, "add", service=OF_TYPE[kind], **fields)
         assert {"error": f"Incorrect {name}"} == answer
         assert before == await books(denied)

@@ -75,15 +75,21 @@ async def test_silences_in_a_row_close_a_provider_off_and_one_call_tells_whether
 
 
 async def test_only_one_worker_tries_a_provider_that_has_rested(api, ann, stocked, liar, database, clock):
-    works, liar, _ = liar
+    works, liar, provider = liar
+    await edit(stocked, provider, concurrency=1)
     other = Works(database.app_url, "", clock)
-    await other.chores.step()
+    await asyncio.gather(works.chores.step(), other.chores.step())
     await stocked.execute("update provider set failures = 9, resting_until = %s where kind = 'panel'", [clock()])
     liar.answers["add"] = lambda form: {"order": len(liar.asked)}
     for at in range(4):
         await api.add(ann.key, link=f"{LINK}/{at}")
-    first, second = await asyncio.gather(works.dispatching.step(100), other.dispatching.step(100))
-    assert 1 == len(first) + len(second)
+    # Without a turn the one call waits: once it is answered the others may go.
+    ours, theirs = works.desk.contact(provider), other.desk.contact(provider)
+    assert ours is not None
+    assert theirs is not None
+    async with ours.slots, theirs.slots:
+        first, second = await asyncio.gather(works.dispatching.step(100), other.dispatching.step(100))
+        assert 1 == len(first) + len(second)
     await asyncio.gather(*first, *second)
     assert 3 == await other.send()
     await other.close()

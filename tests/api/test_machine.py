@@ -114,7 +114,7 @@ class Trade(RuleBasedStateMachine):
     )  # fmt: skip
     def add(self, dialect, who, service, quantity, runs, behaviour, key):
         runs = runs if service == DRIP else 0
-        asked = (service, quantity, runs, behaviour)
+        asked = (service, None if service == PACKAGE else quantity, runs, behaviour)  # a package has no quantity
         fields = {"service": service, "link": f"https://example.com/{behaviour}", "quantity": quantity}
         fields |= {"runs": runs, "interval": 1} if runs else {}
         fields |= {"idempotency_key": key} if key else {}
