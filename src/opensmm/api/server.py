@@ -7,25 +7,14 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from opensmm.api.replies import WHOLE, Reply
-from opensmm.wire.dialect import write_error
+from opensmm.api.replies import WHOLE, Reply, reply
+from opensmm.api.requests import MALFORMED
+from opensmm.wire.v2 import V2
 
 PATIENCE_S: Final = 10
 """How long a request may take to arrive, head and body."""
 
-
-_BODY: Final = write_error("Incorrect request")
-_MALFORMED: Final = b"\r\n".join(
-    (
-        b"HTTP/1.1 200 OK",
-        b"content-type: application/json",
-        b"cache-control: no-store",
-        b"content-length: %d" % len(_BODY),
-        b"connection: close",
-        b"",
-        _BODY,
-    )
-)
+_MALFORMED: Final = reply(V2.write_refusal(MALFORMED), 200, (b"connection", b"close"))
 
 
 class OneWrite:
@@ -108,7 +97,7 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is refused in the words for a form that is none, and the connection ends."""
-        self.transport.write(_MALFORMED)
+        self.transport.writelines([_MALFORMED.head, _MALFORMED.body])
         self.transport.close()
 
     def answer(self, said: Reply) -> bool:
