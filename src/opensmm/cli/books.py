@@ -23,7 +23,8 @@ from opensmm.cli.frame import (
     fail,
     out,
     ready,
-    with_standing_database,
+    standing,
+    with_database,
 )
 from opensmm.store import checks, stories
 from opensmm.store.checks import CHECKS, Finding
@@ -48,7 +49,7 @@ def migrate(data: Data = None, json: Json = False) -> None:
 
 def verify(data: Data = None, json: Json = False) -> None:
     """Recompute every invariant of the books in one snapshot; exit 1 where one does not hold."""
-    findings = with_standing_database(configured(data), lambda connection: _findings(connection, quiet=json))
+    findings = with_database(standing(data), lambda connection: _findings(connection, quiet=json))
     broken = [finding for finding in findings if finding.count]
     if json:
         lines = [
@@ -88,7 +89,7 @@ def _table(findings: list[Finding]) -> Table:
 @order_verbs.command("show")
 def show(order: Annotated[int, typer.Argument(help="The order's id.")], data: Data = None, json: Json = False) -> None:
     """Tell an order's story: placed, charged, sent, asked, answered, and its money."""
-    story = with_standing_database(configured(data), lambda connection: stories.story(connection, OrderId(order)))
+    story = with_database(standing(data), lambda connection: stories.story(connection, OrderId(order)))
     if story is None:
         fail(f"there is no order {order}")
     events = [{"at": _stamp(event.at), "what": event.what} for event in story.events]

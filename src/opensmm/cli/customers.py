@@ -25,8 +25,8 @@ from opensmm.cli.frame import (
     fail,
     now,
     out,
+    standing,
     with_database,
-    with_standing_database,
 )
 from opensmm.domain.callers import IMPORTED_KEY_CHARS, importable
 from opensmm.store import customers
@@ -193,7 +193,7 @@ def top_up(
 @customer_verbs.command("list")
 def list_customers(data: Data = None, json: Json = False) -> None:
     """Show the customers with their balances and the keys they have."""
-    found = with_standing_database(configured(data), customers.listed)
+    found = with_database(standing(data), customers.listed)
     if json:
         answer({"customers": [{**asdict(one), "balance": short(one.balance)} for one in found]}, "", json=True)
         return

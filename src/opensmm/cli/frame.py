@@ -86,6 +86,15 @@ def configured(data: Path | None) -> Config:
         fail(str(error), UNAVAILABLE)
 
 
+def standing(data: Path | None) -> Config:
+    """How a panel that stands is set up, for a verb that only reads: in a folder that was typed wrongly, an empty panel
+    would be made, of which all is well."""
+    config = configured(data)
+    if not config.database_url and not stands(config.data):
+        fail(f"there is no panel in {config.data}: say its folder with --data, or make one there first", UNAVAILABLE)
+    return config
+
+
 def ready(config: Config, urls: Urls) -> list[str]:
     """Brings the schema up to date where the owner's role is known; returns what was applied."""
     return schema.migrate(urls.owner, schema.app_role(urls.app)) if urls.owner else []
@@ -102,13 +111,6 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
         fail(str(error), UNAVAILABLE)
     except Fault as error:
         fail(str(error))
-
-
-def with_standing_database(config: Config, work: Callable[[Connection], Awaitable[Result]]) -> Result:
-    """The same for a verb that only reads: of an empty panel in a folder that was typed wrongly all would be well."""
-    if not config.database_url and not stands(config.data):
-        fail(f"there is no panel in {config.data}: say its folder with --data, or make one there first", UNAVAILABLE)
-    return with_database(config, work)
 
 
 async def _connected(url: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:

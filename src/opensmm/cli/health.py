@@ -8,7 +8,7 @@ from msgspec import to_builtins
 from rich.text import Text
 
 from opensmm.actions import health
-from opensmm.cli.frame import Data, Json, answer, configured, now, out, with_standing_database
+from opensmm.cli.frame import Data, Json, answer, now, out, standing, with_database
 from opensmm.domain.health import SEVERITY, Finding, Level, worst
 
 _COLOURS: Final = {Level.OK: "green", Level.LOOK: "yellow", Level.ACT: "red"}
@@ -16,11 +16,9 @@ _COLOURS: Final = {Level.OK: "green", Level.LOOK: "yellow", Level.ACT: "red"}
 
 def show(data: Data = None, json: Json = False) -> None:
     """Say how the panel is: exit 0 where all is well, 1 where something wants a look, 2 where you must act."""
-    config, at = configured(data), now()
+    config, at = standing(data), now()
     pepper, private = config.known_pepper(), config.private_providers
-    facts, findings = with_standing_database(
-        config, lambda connection: health.look(connection, pepper, at, private=private)
-    )
+    facts, findings = with_database(config, lambda connection: health.look(connection, pepper, at, private=private))
     level = worst(findings)
     if json:
         said = {"level": level.value, "findings": to_builtins(findings), "facts": to_builtins(facts)}

@@ -7,20 +7,8 @@ import typer
 from rich.progress import Progress
 
 from opensmm.actions import importing, sync
-from opensmm.cli.frame import (
-    ACTOR,
-    MISUSED,
-    Data,
-    Json,
-    answer,
-    configured,
-    err,
-    fail,
-    now,
-    with_database,
-    with_standing_database,
-)
-from opensmm.cli.providers import call, found
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, err, fail, now, standing, with_database
+from opensmm.cli.providers import found, price_list
 from opensmm.cli.sync import Confirm, amount, percent
 from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
 from opensmm.domain.offers import Offer
@@ -49,13 +37,12 @@ def import_services(
     json: Json = False,
 ) -> None:
     """Take a provider's services over: new ones come routed to it and off sale, for you to look at."""
-    config = configured(data)
-    row = with_standing_database(config, lambda connection: found(connection, provider))
+    config = standing(data)
+    row = with_database(config, lambda connection: found(connection, provider))
     terms = Terms(
         row.exchange_rate, percent(margin), amount(fixed, "what is added"), decimals, _categories(renamed or []), into
     )
-    asked = now()
-    offered = call(config, row, lambda client: client.services())
+    asked, offered = price_list(config, row)
 
     def wanted(offer: Offer) -> bool:
         held = search.lower() in offer.name.lower() or search.lower() in offer.category.lower()

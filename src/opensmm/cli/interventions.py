@@ -26,8 +26,8 @@ from opensmm.cli.frame import (
     fail,
     now,
     out,
+    standing,
     with_database,
-    with_standing_database,
 )
 from opensmm.domain.interventions import Denial
 from opensmm.store.connection import Connection
@@ -163,7 +163,7 @@ def list_waiting(
     """List the orders that wait for the operator; all kinds where none is named."""
     asked = {"unsure": unsure, "held": held, "stuck": stuck}
     kinds = frozenset(kind for kind, wanted in asked.items() if wanted or not any(asked.values()))
-    found = with_standing_database(configured(data), lambda connection: waiting(connection, kinds, now(), limit))
+    found = with_database(standing(data), lambda connection: waiting(connection, kinds, now(), limit))
     found = [replace(one, answer=NO_ROUTE) if one.state == "held" and one.answer is None else one for one in found]
     if json:
         answer({"orders": [asdict(one) for one in found]}, "", json=True)

@@ -6,19 +6,7 @@ import typer
 
 from opensmm.actions import policy
 from opensmm.base.ids import RuleId
-from opensmm.cli.frame import (
-    ACTOR,
-    FAILED,
-    MISUSED,
-    Data,
-    Json,
-    answer,
-    configured,
-    fail,
-    now,
-    with_database,
-    with_standing_database,
-)
+from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, standing, with_database
 from opensmm.domain.policy import Policy, Rule, RuleKind
 from opensmm.store import policy as rows
 from opensmm.store.policy import Entry, Wanted
@@ -35,7 +23,7 @@ Kind = Annotated[
 @policy_verbs.command("show")
 def show(data: Data = None, json: Json = False) -> None:
     """Show the rules that hold."""
-    found = with_standing_database(configured(data), policy.current)
+    found = with_database(standing(data), policy.current)
     if json:
         answer({"version": found.version, "rules": found.rules}, "", json=True)
         return
@@ -102,7 +90,7 @@ def history(
     json: Json = False,
 ) -> None:
     """Tell who decided what, and when."""
-    found = with_standing_database(configured(data), lambda connection: rows.history(connection, limit))
+    found = with_database(standing(data), lambda connection: rows.history(connection, limit))
     if json:
         answer({"history": found}, "", json=True)
         return
@@ -125,7 +113,7 @@ def try_out(
     """Try a link or a service's name on the policy; exit 1 where it is refused."""
     if bool(link) == bool(service):
         fail("give a link, or --service with a name", MISUSED)
-    found = with_standing_database(configured(data), policy.current)
+    found = with_database(standing(data), policy.current)
     rule, refused = _tried(found, link, service)
     verdict = "refused" if refused else "passes"
     because = f" by rule {rule.id}: {rule.kind} {rule.value}" if rule else ": no rule meets it"

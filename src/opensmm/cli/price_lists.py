@@ -10,19 +10,7 @@ from rich.table import Table
 
 from opensmm.actions import price_lists
 from opensmm.base.ids import CustomerId, ServiceId
-from opensmm.cli.frame import (
-    ACTOR,
-    MISUSED,
-    Data,
-    Json,
-    answer,
-    configured,
-    fail,
-    now,
-    out,
-    with_database,
-    with_standing_database,
-)
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, standing, with_database
 from opensmm.cli.services import read_rate
 from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
@@ -49,7 +37,7 @@ def add(name: Name, data: Data = None, json: Json = False) -> None:
 @price_list_verbs.command("list")
 def list_all(data: Data = None, json: Json = False) -> None:
     """Show the price lists, with how many rates they set apart and how many customers buy by them."""
-    found = with_standing_database(configured(data), rows.price_lists)
+    found = with_database(standing(data), rows.price_lists)
     if json:
         answer({"price_lists": found}, "", json=True)
         return
@@ -66,7 +54,7 @@ def show(name: Name, data: Data = None, json: Json = False) -> None:
     async def work(connection: Connection) -> list[Apart]:
         return await rows.apart(connection, await price_lists.named(connection, name))
 
-    found = with_standing_database(configured(data), work)
+    found = with_database(standing(data), work)
     if json:
         answer({"rates": found}, "", json=True)
         return

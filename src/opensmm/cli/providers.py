@@ -21,19 +21,7 @@ from opensmm.actions.trying import Tried
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.base.money import short
-from opensmm.cli.frame import (
-    ACTOR,
-    MISUSED,
-    Data,
-    Json,
-    answer,
-    configured,
-    fail,
-    now,
-    out,
-    with_database,
-    with_standing_database,
-)
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, standing, with_database
 from opensmm.config import Config
 from opensmm.domain.callers import is_key
 from opensmm.domain.offers import Offered
@@ -250,7 +238,7 @@ async def _listed(connection: Connection) -> list[dict[str, Any]]:
 @provider_verbs.command("list")
 def list_providers(data: Data = None, json: Json = False) -> None:
     """Show the providers: whether they are called, how they fare, and how long their balance will last."""
-    known = with_standing_database(configured(data), _listed)
+    known = with_database(standing(data), _listed)
     if json:
         answer({"providers": known}, "", json=True)
         return
@@ -294,8 +282,8 @@ def check(
     json: Json = False,
 ) -> None:
     """Try a provider's address, key and dialect; nothing is ordered. Exits 1 where it cannot be used."""
-    config = configured(data)
-    row, ours = with_standing_database(config, lambda connection: _found_with_currency(connection, provider))
+    config = standing(data)
+    row, ours = with_database(config, lambda connection: _found_with_currency(connection, provider))
     pepper, private, timeout_s = config.pepper(), config.private_providers, config.provider_timeout_s
     try:
         tried = asyncio.run(trying.try_out(row, ours, pepper, timeout_s, private=private, anywhere=anywhere))
@@ -322,8 +310,8 @@ def _report(tried: Tried) -> str:
 @provider_verbs.command("balance")
 def balance(provider: Who, data: Data = None, json: Json = False) -> None:
     """Ask a provider for the balance it keeps for us, and keep it."""
-    config = configured(data)
-    row = with_standing_database(config, lambda connection: found(connection, provider))
+    config = standing(data)
+    row = with_database(config, lambda connection: found(connection, provider))
     told, _ = call(config, row, lambda client: client.balance())
     reading = Reading(now(), Decimal(short(told.amount)))
     with_database(config, lambda connection: rows.keep_balances(connection, [(row.id, reading)]))
@@ -340,10 +328,9 @@ def services(
     json: Json = False,
 ) -> None:
     """Fetch a provider's price list and show it; services follow it as with `provider sync`."""
-    config = configured(data)
-    row = with_standing_database(config, lambda connection: found(connection, provider))
-    asked = now()
-    offered: Offered = call(config, row, lambda client: client.services())
+    config = standing(data)
+    row = with_database(config, lambda connection: found(connection, provider))
+    asked, offered = price_list(config, row)
     moved, odd = with_database(config, lambda connection: _taken(connection, row, offered, asked))
     wanted = search.lower()
     shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
@@ -371,6 +358,11 @@ async def _taken(
     except Doubtful as why:
         return [], (*offered.odd, f"{why}: nothing follows it; `provider sync --confirm` takes it over")
     return taken.reordered, offered.odd
+
+
+def price_list(config: Config, row: ProviderRow) -> tuple[datetime, Offered]:
+    """A provider's price list, and when it was asked for: what it tells may be as old as that."""
+    return now(), call(config, row, lambda client: client.services())
 
 
 def call(config: Config, row: ProviderRow, ask: Callable[[Client], Awaitable[Result]]) -> Result:

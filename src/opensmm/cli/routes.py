@@ -10,19 +10,7 @@ from rich.table import Table
 from opensmm.actions import providers
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.cli.frame import (
-    ACTOR,
-    MISUSED,
-    Data,
-    Json,
-    answer,
-    configured,
-    fail,
-    now,
-    out,
-    with_database,
-    with_standing_database,
-)
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, standing, with_database
 from opensmm.config import Config
 from opensmm.domain.offers import RouteTo
 from opensmm.store import offers
@@ -105,7 +93,7 @@ def order(
 @route_verbs.command("list")
 def list_routes(service: Service, data: Data = None, json: Json = False) -> None:
     """Show a service's providers in the order they are asked, with what they cost."""
-    found = with_standing_database(configured(data), lambda connection: _listed(connection, ServiceId(service)))
+    found = with_database(standing(data), lambda connection: _listed(connection, ServiceId(service)))
     _answer(service, found, json=json)
 
 

@@ -23,8 +23,8 @@ from opensmm.cli.frame import (
     fail,
     now,
     out,
+    standing,
     with_database,
-    with_standing_database,
 )
 from opensmm.cli.routes import check_theirs
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
@@ -82,7 +82,7 @@ Theirs = Annotated[
 @service_verbs.command("list")
 def list_services(data: Data = None, json: Json = False) -> None:
     """Show the price list, with what is off sale."""
-    found = with_standing_database(configured(data), lambda connection: rows.refresh(connection, None))
+    found = with_database(standing(data), lambda connection: rows.refresh(connection, None))
     services = sorted(found.services.values(), key=lambda service: (service.position, service.id))
     if json:
         answer({"services": services}, "", json=True)
@@ -111,7 +111,7 @@ def show(
     service: Annotated[int, typer.Argument(help="The service's id.")], data: Data = None, json: Json = False
 ) -> None:
     """Show all of one service."""
-    found = with_standing_database(configured(data), lambda connection: rows.refresh(connection, None))
+    found = with_database(standing(data), lambda connection: rows.refresh(connection, None))
     known = found.services.get(ServiceId(service))
     if known is None:
         fail(f"there is no service {service}", FAILED)

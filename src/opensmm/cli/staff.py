@@ -7,7 +7,7 @@ import typer
 from opensmm.actions import purchases, staff
 from opensmm.actions.purchases import NotBought
 from opensmm.base.ids import OrderId, RefillId, ServiceId
-from opensmm.cli.frame import ACTOR, Data, Json, answer, configured, fail, now, with_database, with_standing_database
+from opensmm.cli.frame import ACTOR, Data, Json, answer, configured, fail, now, standing, with_database
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.staff import MOST_COUNT, StaffRefusal, StaffReport, StaffStep
 from opensmm.store import staff as rows
@@ -39,7 +39,7 @@ def list_waiting(limit: Lines = 100, data: Data = None, json: Json = False) -> N
     async def look(connection: Connection) -> tuple[list[rows.Waiting], list[rows.WaitingRefill]]:
         return await rows.waiting(connection, limit), await rows.waiting_refills(connection, limit)
 
-    found, refills = with_standing_database(configured(data), look)
+    found, refills = with_database(standing(data), look)
     if json:
         answer({"deliveries": found, "refills": refills}, "", json=True)
         return
@@ -114,7 +114,7 @@ def _say(said: StaffReport, data: Data, json: bool) -> None:
 @staff_verbs.command("refills")
 def list_refills(limit: Lines = 100, data: Data = None, json: Json = False) -> None:
     """Show the refills that customers ask of the staff, oldest first."""
-    found = with_standing_database(configured(data), lambda connection: rows.waiting_refills(connection, limit))
+    found = with_database(standing(data), lambda connection: rows.waiting_refills(connection, limit))
     if json:
         answer({"refills": found}, "", json=True)
         return

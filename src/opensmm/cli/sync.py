@@ -13,20 +13,8 @@ from opensmm.actions import sync
 from opensmm.actions.sync import Doubtful, Overtaken, Taken
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
-from opensmm.cli.frame import (
-    ACTOR,
-    MISUSED,
-    Data,
-    Json,
-    answer,
-    configured,
-    fail,
-    now,
-    out,
-    with_database,
-    with_standing_database,
-)
-from opensmm.cli.providers import Who, call, found
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, standing, with_database
+from opensmm.cli.providers import Who, found, price_list
 from opensmm.cli.services import read_rate
 from opensmm.domain.catalogue import BelowCost
 from opensmm.domain.importing import MAX_DECIMALS
@@ -67,10 +55,9 @@ def sync_now(
     json: Json = False,
 ) -> None:
     """Read a provider's price list now, have services follow it, and print what changed. Workers do so regularly."""
-    config = configured(data)
-    row = with_standing_database(config, lambda connection: found(connection, provider))
-    asked = now()
-    offered = call(config, row, lambda client: client.services())
+    config = standing(data)
+    row = with_database(config, lambda connection: found(connection, provider))
+    asked, offered = price_list(config, row)
 
     async def work(connection: Connection) -> Taken:
         try:
@@ -137,7 +124,7 @@ def follow(
 @quarantine_verbs.command("list")
 def list_quarantined(data: Data = None, json: Json = False) -> None:
     """Show what waits for approval: what it cost when it was agreed to, what it costs now, what it is sold at."""
-    waiting = with_standing_database(configured(data), rows.in_quarantine)
+    waiting = with_database(standing(data), rows.in_quarantine)
     told = [one for line in waiting for one in _waiting(line)]
     if json:
         answer({"services": told}, "", json=True)
@@ -195,7 +182,7 @@ def list_below_cost(
     json: Json = False,
 ) -> None:
     """Show services on sale that cost more than a price list asks for them."""
-    told = with_standing_database(configured(data), lambda connection: rows.below_cost(connection, limit))
+    told = with_database(standing(data), lambda connection: rows.below_cost(connection, limit))
     if json:
         answer({"services": told}, "", json=True)
         return
