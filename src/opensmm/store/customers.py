@@ -11,14 +11,15 @@ from opensmm.base.money import Money
 from opensmm.domain.ledger import Transfer
 from opensmm.store import arrays
 from opensmm.store.connection import Connection
+from opensmm.store.crowds import Crowd
 
 _BALANCES: Final = "select id, balance from customer where id = any(%s::bigint[])"
+_BALANCING: Final = Crowd("balances", _BALANCES)
 
 
 async def balances(connection: Connection, customers: Sequence[CustomerId]) -> list[Money]:
     """Each customer's balance, in the order asked; raises KeyError for one that does not exist."""
-    cursor = await connection.execute(_BALANCES, [arrays.numbers(customers)], binary=True)
-    found = {row[0]: row[1] for row in await cursor.fetchall()}
+    found: dict[int, int] = dict(await _BALANCING.rows(connection, [arrays.numbers(customers)]))
     return [Money(found[customer]) for customer in customers]
 
 

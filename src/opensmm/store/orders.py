@@ -11,6 +11,7 @@ from opensmm.domain.orders import OrderState
 from opensmm.domain.progress import ListedOrder, OrderView, word
 from opensmm.store import arrays
 from opensmm.store.connection import Connection
+from opensmm.store.crowds import Crowd
 
 _COLUMNS: Final = """
   o.id, o.customer_id, o.state, o.charge - o.refunded, o.runs, o.quantity * o.runs,
@@ -25,14 +26,15 @@ left join lateral (
 ) d on true
 """
 _VIEWS: Final = f"select {_COLUMNS} from orders o {_DELIVERIES} where o.id = any(%s::bigint[])"
+_VIEWING: Final = Crowd("views", _VIEWS)
 
 
 async def views(
     connection: Connection, orders: Sequence[int], currency: str
 ) -> dict[int, tuple[CustomerId, OrderView]]:
     """The orders that exist among those asked for, each with its owner."""
-    cursor = await connection.execute(_VIEWS, [arrays.numbers(orders)], binary=True)
-    return {row[0]: (row[1], _view(row, currency)) for row in await cursor.fetchall()}
+    rows = await _VIEWING.rows(connection, [arrays.numbers(orders)])
+    return {row[0]: (row[1], _view(row, currency)) for row in rows}
 
 
 # Members of a StrEnum and their texts are equal keys, so that a row's texts are looked up as they come.

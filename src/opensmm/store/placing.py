@@ -15,6 +15,7 @@ from opensmm.domain.orders import Draft
 from opensmm.domain.placing import Purse, Remembered
 from opensmm.store.arrays import flags, numbers, texts, words
 from opensmm.store.connection import Connection
+from opensmm.store.crowds import Crowd
 
 _LOCK: Final = """
 select c.id, c.balance + c.credit_limit, c.suspended, c.price_list_id, p.catalogue_version,
@@ -118,6 +119,7 @@ insert into batch (id, created, orders)
 select %s, %s, array(select placed.id from asked left join placed using (ord) order by ord)
 returning orders
 """
+_KEEPING: Final = Crowd("keep", _KEEP)
 
 
 async def keep(
@@ -150,11 +152,11 @@ async def keep(
         words([draft.state for draft in orders]),
         _all_details(orders),
     )
-    guards = numbers({customer for customer, _ in drafts}), catalogue_version, numbers(keys)
-    cursor = await connection.execute(_KEEP, [*arrays, *guards, now, now, now, mark, now])
-    row = await cursor.fetchone()
-    assert row is not None
-    ids: Sequence[OrderId | None] = row[0]
+    version = None if catalogue_version is None else str(catalogue_version)
+    guards = numbers({customer for customer, _ in drafts}), version, numbers(keys)
+    at = now.isoformat()
+    rows = await _KEEPING.rows(connection, [*arrays, *guards, at, at, at, mark.hex, at])
+    ids: Sequence[OrderId | None] = rows[0][0]
     return ids
 
 
