@@ -22,6 +22,7 @@ LOOP: Final = "HTTP server, sockets and event loop"
 _HOUSE: Final = str(Path(opensmm.__file__).parent)
 STAGES: Final = (
     (f"{_HOUSE}/api/server.py", LOOP),
+    (f"{_HOUSE}/api/protocol.py", LOOP),
     (f"{_HOUSE}/api/", "endpoint: body, key, answer"),
     (f"{_HOUSE}/wire/", "form and dialect"),
     (f"{_HOUSE}/domain/", "check, price and decide"),

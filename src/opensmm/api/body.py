@@ -22,17 +22,13 @@ class Gone(Exception):
     """The client left, or was shown out, before its body was whole."""
 
 
-def whole(message: Message) -> bytes:
-    """The body, where the first message brings all of one; else nothing, and it must be read."""
-    body: bytes = message.get("body", b"")
-    return body if not message.get("more_body") and len(body) <= MAX_BODY else b""
-
-
-async def read(message: Message, receive: Receive) -> bytes:
-    """The body that begins with a message; raises TooLarge or Gone."""
+async def read(receive: Receive) -> bytes:
+    """The body; raises TooLarge or Gone."""
     parts: list[bytes] = []
     size = 0
-    while True:
+    more = True
+    while more:
+        message = await receive()
         if message["type"] != "http.request":
             raise Gone
         part: bytes = message.get("body", b"")
@@ -40,8 +36,8 @@ async def read(message: Message, receive: Receive) -> bytes:
         size += len(part)
         if size <= MAX_BODY:
             parts.append(part)
-        if size > MAX_DISCARDED or (size > MAX_BODY and not more):
-            raise TooLarge
-        if not more:
-            return b"".join(parts)
-        message = await receive()
+        if size > MAX_DISCARDED:
+            break
+    if size > MAX_BODY:
+        raise TooLarge
+    return b"".join(parts)

@@ -5,7 +5,8 @@ import gc
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 from time import perf_counter_ns
 from typing import Final, assert_never
@@ -14,12 +15,13 @@ import structlog
 
 from opensmm.actions.panel import Panel
 from opensmm.api import body as bodies
+from opensmm.api.asked import Answer, Asked, joined
 from opensmm.api.body import Gone, Receive, Scope, Send, TooLarge
 from opensmm.api.counts import FAILED, LIMITED, OK, OVERSIZED, REFUSALS, REFUSED, REQUESTS, UNREADY, count_refused
 from opensmm.api.keys import Door
 from opensmm.api.limits import Exceeded
 from opensmm.api.pricelists import PriceLists, Rendered
-from opensmm.api.replies import WHOLE, Reply, reply
+from opensmm.api.replies import CLOSE, Reply, reply
 from opensmm.api.request_ids import HEADER, named, request_id
 from opensmm.api.requests import MALFORMED, Reader, Request
 from opensmm.base.faults import Unavailable
@@ -43,12 +45,10 @@ HEALTH: Final = "/healthz"
 LOOKED_WITHIN_S: Final = 3.0
 """A process whose last look at the catalogue is older has lost its database."""
 
-Headers = Mapping[bytes, bytes]
-_NO_EXTENSIONS: Final[Mapping[str, Callable[[Reply], bool]]] = {}
 _NO_KEY: Final = Refused(Refusal.UNKNOWN_KEY)
 _ADDRESS: Final = Refused(Refusal.ADDRESS)
 _GZIP: Final = re.compile(rb"(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?!0(?:\.0*)?[ \t]*(?:,|$))|,|$)", re.IGNORECASE)
-_TOO_LARGE: Final = reply(TOO_LARGE, 413, (b"connection", b"close"))
+_TOO_LARGE: Final = reply(TOO_LARGE, 413, CLOSE)
 _NOT_FOUND: Final = reply(b'{"error":"Not found"}', 404)
 _WELL: Final = reply(b'{"status":"ok"}')
 _UNWELL: Final = reply(b'{"status":"the database does not answer"}', 503)
@@ -105,57 +105,61 @@ class Endpoint:
             except Exception:
                 log.exception("the catalogue and the keys could not be looked at", sparse=True)
 
+    def direct(self) -> dict[bytes, Answer]:
+        """What answers a whole request, by path: for a server that hands it over so."""
+        return {path.encode(): partial(self.answer, dialect) for path, dialect in DIALECTS.items()}
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         dialect = DIALECTS.get(scope["path"])
         if dialect is None:
             said = self._health() if scope["path"] == HEALTH else _NOT_FOUND
         else:
-            headers = dict(scope["headers"])
-            asked: type | None = None
             began = perf_counter_ns()
             try:
-                first = await receive()
-                body = bodies.whole(first) or await bodies.read(first, receive)
-                began = perf_counter_ns()
-                known = scope["method"] in METHODS
-                request = self._reader.read(dialect, headers, scope["query_string"], body) if known else MALFORMED
-                if isinstance(request, Refused):
-                    said, outcome = _refused(dialect, request)
-                else:
-                    asked = type(request.ask)
-                    said, outcome = await self._reply(dialect, scope, headers, request)
+                body = await bodies.read(receive)
             except Gone:
                 return
             except TooLarge:
-                said, outcome = _TOO_LARGE, OVERSIZED
-            except Exceeded as error:
-                said, outcome = _too_many(error.retry_after_s), LIMITED
-            except Unavailable as error:
-                told = {"request": request_id(headers), "error": str(error)}
-                log.warning("refused for a fault of the moment", **told, sparse=True)
-                said, outcome = _UNAVAILABLE, UNREADY
-            except Exception:
-                log.exception("a request failed", request=request_id(headers), sparse=True)
-                said, outcome = _UNAVAILABLE, FAILED
-            REQUESTS[dialect.name, asked, outcome].observe(perf_counter_ns() - began)
-            if HEADER in headers:
-                said = named(said, headers)
-        whole = scope.get("extensions", _NO_EXTENSIONS).get(WHOLE)
-        if whole is not None and whole(said):
-            return
+                REQUESTS[dialect.name, None, OVERSIZED].observe(perf_counter_ns() - began)
+                said = _TOO_LARGE
+            else:
+                said = await self.answer(dialect, _asked(scope, body))
         await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
         await send({"type": "http.response.body", "body": said.body})
+
+    async def answer(self, dialect: Dialect, asked: Asked) -> Reply:
+        """The answer to a request, whatever becomes of it."""
+        kind: type | None = None
+        began = perf_counter_ns()
+        try:
+            request = self._reader.read(dialect, asked) if asked.method in METHODS else MALFORMED
+            if isinstance(request, Refused):
+                said, outcome = _refused(dialect, request)
+            else:
+                kind = type(request.ask)
+                said, outcome = await self._reply(dialect, asked, request)
+        except Exceeded as error:
+            said, outcome = _too_many(error.retry_after_s), LIMITED
+        except Unavailable as error:
+            told = {"request": request_id(asked.headers), "error": str(error)}
+            log.warning("refused for a fault of the moment", **told, sparse=True)
+            said, outcome = _UNAVAILABLE, UNREADY
+        except Exception:
+            log.exception("a request failed", request=request_id(asked.headers), sparse=True)
+            said, outcome = _UNAVAILABLE, FAILED
+        REQUESTS[dialect.name, kind, outcome].observe(perf_counter_ns() - began)
+        return named(said, asked.headers) if HEADER in asked.headers else said
 
     def _health(self) -> Reply:
         """Whether this process is of use: it answers, and its database did a moment ago."""
         return _WELL if self._monotonic() - self._looked_at <= LOOKED_WITHIN_S else _UNWELL
 
-    async def _reply(self, dialect: Dialect, scope: Scope, headers: Headers, request: Request) -> tuple[Reply, str]:
+    async def _reply(self, dialect: Dialect, asked: Asked, request: Request) -> tuple[Reply, str]:
         """The answer to what was understood, and its outcome."""
-        caller = self._door.known(request.key) or await self._door.look_up(request.key, _address(scope))
+        caller = self._door.known(request.key) or await self._door.look_up(request.key, asked.client)
         if caller is None:
             return _refused(dialect, _NO_KEY)
-        if caller.addresses and _address(scope) not in caller.addresses:
+        if caller.addresses and asked.client not in caller.addresses:
             return _refused(dialect, _ADDRESS)
         match request.ask:
             case Refused() as refused:
@@ -164,13 +168,13 @@ class Endpoint:
                 rendered = self._price_lists.ready(dialect, caller.price_list, extended=extended)
                 if rendered is None:
                     rendered = await self._price_lists.render(dialect, caller.price_list, extended=extended)
-                return _services(rendered, headers, may_be_kept=scope["method"] == "GET"), OK
+                return _services(rendered, asked), OK
             case asks.Add() as add:
                 placed = await self._panel.place(caller, add, dialect.habits)
                 if isinstance(placed, Refused):
                     return _refused(dialect, placed)
                 if self._tells:
-                    log.debug("placed", request=request_id(headers), order=placed, customer=caller.customer)
+                    log.debug("placed", request=request_id(asked.headers), order=placed, customer=caller.customer)
                 said = dialect.write_order(placed)
             case asks.Status(orders=ids):
                 views = await self._panel.statuses(caller, ids)
@@ -183,9 +187,9 @@ class Endpoint:
             case asks.OrderList() as wanted:
                 said = dialect.write_order_list(await self._panel.orders(caller, wanted), title_case=caller.title_case)
             case asks.RefillOrders(orders=ids):
-                asked_for = await self._panel.refill(caller, ids)
-                count_refused(asked_for)
-                said = dialect.write_refills(ids, asked_for)
+                refills = await self._panel.refill(caller, ids)
+                count_refused(refills)
+                said = dialect.write_refills(ids, refills)
             case asks.RefillStatus() as wanted:
                 found = await self._panel.refill_statuses(caller, wanted)
                 count_refused(found)
@@ -199,8 +203,9 @@ class Endpoint:
         return reply(said), OK
 
 
-def _address(scope: Scope) -> str:
-    return scope["client"][0] if scope["client"] else ""
+def _asked(scope: Scope, body: bytes) -> Asked:
+    client = scope["client"][0] if scope["client"] else ""
+    return Asked(scope["method"], scope["query_string"], joined(scope["headers"]), body, client)
 
 
 def _refused(dialect: Dialect, refused: Refused) -> tuple[Reply, str]:
@@ -208,14 +213,14 @@ def _refused(dialect: Dialect, refused: Refused) -> tuple[Reply, str]:
     return reply(dialect.write_refusal(refused)), REFUSED
 
 
-def _services(rendered: Rendered, headers: Headers, *, may_be_kept: bool) -> Reply:
+def _services(rendered: Rendered, asked: Asked) -> Reply:
     """Packed where the caller takes that; with a tag for who asks with GET, who may have that very answer already."""
-    packed = _accepts_gzip(headers.get(b"accept-encoding", b""))
+    packed = _accepts_gzip(asked.headers.get(b"accept-encoding", b""))
     whole = rendered.packed if packed else rendered.plain
-    if not may_be_kept:
+    if asked.method != "GET":
         return whole
     tag = (b"etag", rendered.packed_tag if packed else rendered.plain_tag)
-    if headers.get(b"if-none-match") == tag[1]:
+    if asked.headers.get(b"if-none-match") == tag[1]:
         return reply(b"", 304, tag)
     return whole.also(tag)
 

@@ -1,10 +1,10 @@
 """What a request asks, and with whose key."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
+from opensmm.api.asked import Asked
 from opensmm.domain.asks import Ask, Balance, Services
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.asks import is_absent
@@ -31,24 +31,26 @@ class Reader:
     def __init__(self) -> None:
         self._remembered: dict[tuple[Dialect, bytes | None, bytes | None, bytes, bytes], Request] = {}
 
-    def read(self, dialect: Dialect, headers: Mapping[bytes, bytes], query: bytes, body: bytes) -> Request | Refused:
+    def read(self, dialect: Dialect, asked: Asked) -> Request | Refused:
         """Refused: not even the form can be read."""
+        body, headers = asked.body, asked.headers
         if len(body) > SHORT or b"=add" in body or b"=status" in body:
-            return _read(dialect, headers, query, body)
-        said = (dialect, headers.get(b"content-type"), headers.get(b"authorization"), query, body)
+            return _read(dialect, asked)
+        said = (dialect, headers.get(b"content-type"), headers.get(b"authorization"), asked.query, body)
         request = self._remembered.get(said)
         if request is not None:
             return request
-        read = _read(dialect, headers, query, body)
-        if isinstance(read, Request) and isinstance(read.ask, Balance | Services) and len(query) <= SHORT:
+        read = _read(dialect, asked)
+        if isinstance(read, Request) and isinstance(read.ask, Balance | Services) and len(asked.query) <= SHORT:
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[said] = read
         return read
 
 
-def _read(dialect: Dialect, headers: Mapping[bytes, bytes], query: bytes, body: bytes) -> Request | Refused:
-    fields = read_form(headers.get(b"content-type", b""), query, body)
+def _read(dialect: Dialect, asked: Asked) -> Request | Refused:
+    headers = asked.headers
+    fields = read_form(headers.get(b"content-type", b""), asked.query, asked.body)
     if fields is None:
         return MALFORMED
     key = fields.pop("key", "")

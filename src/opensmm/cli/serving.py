@@ -11,7 +11,8 @@ import typer
 import uvicorn
 import uvloop
 
-from opensmm.api.server import Protocol, Server
+from opensmm.api.protocol import Protocol
+from opensmm.api.server import Server
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli import logs, metrics
 from opensmm.cli.frame import MISUSED, UNAVAILABLE, Data, Json, answer, configured, fail, ready
