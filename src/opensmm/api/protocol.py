@@ -31,6 +31,7 @@ class OneWrite:
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
+        self.is_closing = transport.is_closing
         self._parts: list[bytes] = []
 
     def __getattr__(self, name: str) -> Any:
