@@ -77,6 +77,21 @@ async def test_a_hand_over_that_a_dead_worker_left_behind_is_made_again(api, ann
     assert [] == await broken(staffed)
 
 
+async def test_a_cancel_asked_for_during_a_hand_over_that_never_was_pays_back(api, ann, staffed, works, clock):
+    order = await api.add(ann.key)
+    await works.chores.step()
+    await works.dispatching._claim(staffed, clock(), 10)
+    assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
+    await works.round()
+    assert "sending" == await state(staffed, order)
+    clock.forward(60)
+    await works.round()
+    assert ("Canceled", "100", "0", "0.00000") == await status(api, ann, order)
+    assert FUNDS == await balance(staffed, ann.id)
+    assert [] == await rows.waiting(staffed, 10)
+    assert [] == await broken(staffed)
+
+
 async def test_the_list_tells_what_is_to_be_done_oldest_first(api, ann, staffed, works):
     first = await api.add(ann.key)
     await api.add(ann.key, PLAIN)

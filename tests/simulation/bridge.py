@@ -42,7 +42,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (placing, placing_rows, ("lock", "remembered", "active_links", "keep", "remember", "hold_links")),
     (dispatch, dispatch_rows, ("claim", "claim_at_each", "release", "record", "recover")),
     (providers, provider_rows, ("providers", "fared", "failed", "is_well", "half_open", "tried", "forget_readings")),
-    (providers, staff, ("take_back",)),
+    (providers, staff, ("left_behind",)),
     (endings, ending_rows, ("owners", "lock", "sold", "end")),
     (
         evidence,

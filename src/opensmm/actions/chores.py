@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.dispatch import record_tries
 from opensmm.actions.writing import write
 from opensmm.providers.desk import Desk
 from opensmm.store import dispatch, providers, retention, staff
@@ -28,13 +29,19 @@ class Chores:
     async def step(self) -> None:
         now = self._clock()
         await self._desk.update(await write(self._line, providers.providers))
-        await write(self._line, lambda connection: staff.take_back(connection, now))
+        await write(self._line, lambda connection: _take_back(connection, now))
         left_behind = await write(self._line, lambda connection: dispatch.recover(connection, now))
         if left_behind:
             log.warning("deliveries became unsure: their worker went away while sending", count=left_behind)
         if self._forgot is None or now - self._forgot >= FORGET_EVERY:
             more = await write(self._line, lambda connection: _forget(connection, now))
             self._forgot = self._forgot if more else now
+
+
+async def _take_back(connection: Connection, now: datetime) -> None:
+    """Queues again what a worker that went away was handing to the staff; ends what was to be cancelled meanwhile."""
+    if left := await staff.left_behind(connection, now):
+        await record_tries(connection, left, now)
 
 
 async def _forget(connection: Connection, now: datetime) -> bool:

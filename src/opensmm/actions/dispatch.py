@@ -219,18 +219,24 @@ def _is_staff(contact: Contact | None) -> bool:
 
 async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now: datetime) -> None:
     """Writes outcomes inside the caller's transaction; what was turned down everywhere gives its money back."""
-    told = [_recorded(claim, outcome, desk, now) for claim, outcome in batch]
+    changed = await record_tries(connection, [_recorded(claim, outcome, desk, now) for claim, outcome in batch], now)
+    _warn_of_late(batch, set(changed))
+    # Only where this result counted: after a claim by another worker the next run has its time from that one. A late
+    # result may stand in the same batch as the one that counts, which has the greater fence.
+    newest = {(claim.order, claim.run): outcome for claim, outcome in sorted(batch, key=lambda sent: sent[0].fence)}
+    unsent = [(order, run) for order, run in changed if isinstance(newest[order, run], NotSent)]
+    await rows.release(connection, [(order, run + 1, None) for order, run in unsent])
+    await _look_after_providers(connection, batch, now)
+
+
+async def record_tries(connection: Connection, told: Sequence[Recorded], now: datetime) -> list[tuple[OrderId, int]]:
+    """Writes what tries came to, inside the caller's transaction, and ends what ended by that with its money given
+    back; returns the deliveries for which it still counted."""
     await endings.lock(connection, [one.order for one in told if one.state in _MAY_END])
     changed = await rows.record(connection, told, now)
     ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
     await endings.end(connection, ends, now)
-    _warn_of_late(batch, {(order, run) for order, run, _, _ in changed})
-    # Only where this result counted: after a claim by another worker the next run has its time from that one. A late
-    # result may stand in the same batch as the one that counts, which has the greater fence.
-    newest = {(claim.order, claim.run): outcome for claim, outcome in sorted(batch, key=lambda sent: sent[0].fence)}
-    unsent = [(order, run) for order, run, _, _ in changed if isinstance(newest[order, run], NotSent)]
-    await rows.release(connection, [(order, run + 1, None) for order, run in unsent])
-    await _look_after_providers(connection, batch, now)
+    return [(order, run) for order, run, _, _ in changed]
 
 
 def _warn_of_late(batch: Sequence[Sent], counted: Set[tuple[OrderId, int]]) -> None:

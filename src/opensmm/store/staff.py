@@ -7,9 +7,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ProviderId, RefillId, ServiceId
-from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.progress import Followed
 from opensmm.store.connection import Connection
+from opensmm.store.dispatch import Recorded
 from opensmm.store.progress import Followee
 from opensmm.store.refill_tasks import RefillTask
 
@@ -71,26 +72,36 @@ async def with_staff(connection: Connection, orders: Sequence[OrderId]) -> list[
     return [Followee(*(*row[:6], Followed(DeliveryState(row[6]), *row[7:]))) for row in await cursor.fetchall()]
 
 
-_TAKE_BACK: Final = """
-with left_behind as (
-  update delivery d set state = 'queued', due = %s, lease_until = null
-  from attempt t, provider p
-  where d.state = 'sending' and d.lease_until < %s and t.order_id = d.order_id and t.run = d.run
-    and t.number = d.attempt and p.id = t.provider_id and p.kind = 'manual'
-  returning d.order_id, d.run, d.attempt
-)
-update attempt t set outcome = 'declined', answer = 'the worker went away before it was handed over'
-from left_behind l where t.order_id = l.order_id and t.run = l.run and t.number = l.attempt returning t.order_id
+_LEFT_BEHIND: Final = """
+select d.order_id, d.run, d.attempt, d.fence, d.route
+from delivery d
+join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+join provider p on p.id = t.provider_id and p.kind = 'manual'
+where d.state = 'sending' and d.lease_until < %s order by d.order_id, d.run
 """
 
 
-async def take_back(connection: Connection, now: datetime) -> int:
-    """Queues again what a worker that went away was handing to the staff; returns how many.
+async def left_behind(connection: Connection, now: datetime) -> list[Recorded]:
+    """What a worker that went away was handing to the staff, as what is to be recorded of it: it is queued again.
 
     It is not unsure, as it would be at another provider: the hand-over is the record of it, and there is none.
     """
-    cursor = await connection.execute(_TAKE_BACK, [now, now])
-    return len(await cursor.fetchall())
+    cursor = await connection.execute(_LEFT_BEHIND, [now])
+    return [
+        Recorded(
+            order=order,
+            run=run,
+            attempt=attempt,
+            fence=fence,
+            state=DeliveryState.QUEUED,
+            route=route,
+            due=now,
+            outcome=AttemptOutcome.DECLINED,
+            provider_order=None,
+            answer="the worker went away before it was handed over",
+        )
+        for order, run, attempt, fence, route in await cursor.fetchall()
+    ]
 
 
 class WaitingRefill(Struct, frozen=True):

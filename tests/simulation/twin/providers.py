@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from tests.simulation.twin.connection import Connection
 
@@ -70,6 +71,6 @@ async def forget_readings(connection: Connection, before: datetime) -> None:
     """No balances are read here."""
 
 
-async def take_back(connection: Connection, now: datetime) -> int:
+async def left_behind(connection: Connection, now: datetime) -> list[Any]:
     """Nobody's staff is a provider here."""
-    return 0
+    return []
