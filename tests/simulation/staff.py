@@ -48,17 +48,18 @@ class SimulatedDesk(Desk):
         slots: Any = _Room()
         self._contacts = {row.id: Contact(row, self._callers[row.id], slots, Circuit()) for row in rows}
 
-    async def ask_about(self, items: Sequence[Any], call: Any) -> list[tuple[Any, Any]]:
-        pairs: list[tuple[Any, Any]] = []
+    async def ask_each(self, items: Sequence[Any], call: Any, heard: Any) -> None:
         for provider, contact in self._contacts.items():
             group = [item for item in items if item.provider == provider]
+            pairs: list[tuple[Any, Any]] = []
             for at in range(0, len(group), MAX_IDS):
                 part = group[at : at + MAX_IDS]
                 try:
                     pairs += zip(part, await call(contact.provider, part), strict=True)
                 except NoAnswer:
                     continue
-        return pairs
+            if group:
+                await heard(group, pairs)
 
 
 class Worker(Process):

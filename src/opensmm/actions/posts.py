@@ -1,10 +1,9 @@
 """Watching subscriptions at their providers: how they stand, and the orders made there for their posts, each of which
 becomes an order of ours in the transaction that keeps what was learned."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 from msgspec import Struct, structs
@@ -27,7 +26,6 @@ from opensmm.store import posts as rows
 from opensmm.store.connection import Connection, Line
 from opensmm.store.progress import Followee, Told
 
-Kept = TypeVar("Kept")
 LEASE: Final = timedelta(seconds=60)
 """After a worker that went away while it asked, subscriptions are due again after this."""
 log = structlog.get_logger()
@@ -56,23 +54,21 @@ class Watching:
         self._line = line
         self._desk = desk
         self._clock = clock
-        self._turn = asyncio.Lock()
-
-    async def _write(self, work: Callable[[Connection], Awaitable[Kept]]) -> Kept:
-        """One transaction at a time: steps may overlap, and there is one line."""
-        async with self._turn:
-            return await write(self._line, work)
 
     async def step(self, limit: int) -> int:
         """One round; returns how many subscriptions were asked after."""
         asked = self._clock()
-        claimed = await self._write(lambda connection: progress.claim_watched(connection, asked, asked + LEASE, limit))
+        claimed = await write(
+            self._line, lambda connection: progress.claim_watched(connection, asked, asked + LEASE, limit)
+        )
         if not claimed:
             return 0
         answers = await self._desk.ask_about(claimed, _watch)
         # One of which nothing was understood keeps its time: evidence must know until when its posts are told.
         said = [(followee, watched) for followee, watched in answers if watched is not None]
-        known = await self._write(lambda connection: rows.known(connection, [followee.order for followee, _ in said]))
+        known = await write(
+            self._line, lambda connection: rows.known(connection, [followee.order for followee, _ in said])
+        )
         for heard in await self._ask_after_posts(said, known):
             await self._keep(heard, asked)
         return len(claimed)
@@ -96,7 +92,7 @@ class Watching:
 
     async def _keep(self, heard: Heard, asked: datetime) -> None:
         try:
-            await self._write(lambda connection: keep(connection, heard, asked, self._clock()))
+            await write(self._line, lambda connection: keep(connection, heard, asked, self._clock()))
         except Rejected as error:
             # What another transaction took in meanwhile is seen at the next look.
             log.warning("a subscription could not be recorded", order=heard.followee.order, error=str(error))

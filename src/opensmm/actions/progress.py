@@ -1,10 +1,10 @@
 """Following deliveries at their providers: a hundred ids a call, and what the answers change."""
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from functools import partial
+from typing import Final
 
 import structlog
 
@@ -30,7 +30,6 @@ TOLD_AT_ONCE: Final = 500
 """Answers that are written in one transaction."""
 CANCEL_AGAIN: Final = timedelta(seconds=10)
 """Between tries to tell a provider of cancellations that it gave no clear answer to."""
-Kept = TypeVar("Kept")
 UNDERSTOOD: Final = "understood"
 NO_NEWS: Final = "no_news"
 NO_ANSWER: Final = "no_answer"
@@ -47,19 +46,19 @@ class Following:
         self._desk = desk
         self._clock = clock
         self._not_before: dict[ProviderId, datetime] = {}
-        self._turn = asyncio.Lock()
-
-    async def _write(self, work: Callable[[Connection], Awaitable[Kept]]) -> Kept:
-        """One transaction at a time: steps may overlap, and there is one line."""
-        async with self._turn:
-            return await write(self._line, work)
+        self._being_told: set[ProviderId] = set()
 
     async def step(self, limit: int) -> int:
         """One round; returns how many deliveries were asked after."""
         asked = self._clock()
         again = asked + timedelta(seconds=POLL_LEASE_S)
-        claimed = await self._write(lambda connection: rows.claim(connection, asked, again, limit))
-        said = await self._desk.ask_about(claimed, _ask_after)
+        claimed = await write(self._line, lambda connection: rows.claim(connection, asked, again, limit))
+        await self._desk.ask_each(claimed, _ask_after, partial(self._hear, asked))
+        return len(claimed)
+
+    async def _hear(
+        self, asked: datetime, claimed: Sequence[Followee], said: Sequence[tuple[Followee, Report | None]]
+    ) -> None:
         now = self._clock()
         understood = sum(1 for _, report in said if report is not None)
         POLLED[UNDERSTOOD] += understood
@@ -68,13 +67,12 @@ class Following:
         told = [told_of(followee, report, asked, now) for followee, report in said]
         for at in range(0, len(told), TOLD_AT_ONCE):
             await self._record(told[at : at + TOLD_AT_ONCE], asked)
-        return len(claimed)
 
     async def _record(self, told: Sequence[Told], asked: datetime) -> None:
         if not told:
             return
         try:
-            await self._write(lambda connection: record(connection, told, asked, self._clock()))
+            await write(self._line, lambda connection: record(connection, told, asked, self._clock()))
         except Rejected as error:
             if len(told) == 1:
                 one = told[0]
@@ -85,21 +83,36 @@ class Following:
                     await self._record([one], asked)
 
     async def pass_on_cancels(self, limit: int) -> int:
-        """Tells providers what is to be cancelled; a refusal lets the customer ask again later."""
+        """Tells providers what is to be cancelled, and returns how many answers were clear; a refusal lets the customer
+        ask again later. One that is still being told is left out of the rounds that begin meanwhile."""
         now = self._clock()
-        ready = [one for one in self._desk.answering if self._not_before.get(one, now) <= now]
+        ready = [one for one in self._desk.answering if self._may_be_told(one, now)]
         since = now - TOLD_AFTER_ITS_END
-        tasks = await self._write(lambda connection: rows.cancels(connection, ready, since, limit))
-        said = await self._desk.ask_about(tasks, _ask_to_cancel)
+        tasks = await write(self._line, lambda connection: rows.cancels(connection, ready, since, limit))
+        self._being_told.update(task.provider for task in tasks)
+        answered: list[CancelTask] = []
+        await self._desk.ask_each(tasks, _ask_to_cancel, partial(self._pass_on, answered))
+        return len(answered)
+
+    def _may_be_told(self, provider: ProviderId, now: datetime) -> bool:
+        return provider not in self._being_told and self._not_before.get(provider, now) <= now
+
+    async def _pass_on(
+        self,
+        answered: list[CancelTask],
+        tasks: Sequence[CancelTask],
+        said: Sequence[tuple[CancelTask, bool | Declined]],
+    ) -> None:
         for task, answer in said:
             if isinstance(answer, Declined):
                 log.info("a cancel was refused", order=task.order, run=task.run, answer=answer.answer)
-        answers = [(task, answer is True) for task, answer in said if answer is not False]
-        await self._write(lambda connection: rows.passed(connection, answers, self._clock()))
-        clear = {(task.order, task.run) for task, _ in answers}
-        unclear = (task.provider for task in tasks if (task.order, task.run) not in clear)
-        self._not_before.update((provider, now + CANCEL_AGAIN) for provider in unclear)
-        return len(answers)
+        provider, now = tasks[0].provider, self._clock()
+        self._being_told.discard(provider)
+        clear = [(task, answer is True) for task, answer in said if answer is not False]
+        if len(clear) < len(tasks):
+            self._not_before[provider] = now + CANCEL_AGAIN
+        await write(self._line, lambda connection: rows.passed(connection, clear, now))
+        answered += [task for task, _ in clear]
 
 
 async def _ask_after(provider: Provider, group: Sequence[Followee]) -> Sequence[Report | None]:

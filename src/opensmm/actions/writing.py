@@ -14,20 +14,21 @@ Kept = TypeVar("Kept")
 
 
 async def write(line: Line, work: Callable[[Connection], Awaitable[Kept]]) -> Kept:
-    """Runs ``work`` in a transaction that may be tried again as a whole by whoever asked for it.
+    """Runs ``work`` in a transaction that may be tried again as a whole by whoever asked for it, when the line is free.
 
     Raises Rejected where a statement reported an error, Unavailable where the connection went: then nothing is
     known of the outcome, and the asks this is used for say the same when they are repeated.
     """
-    connection = await line.get()
-    try:
-        async with connection.transaction():
-            return await work(connection)
-    except psycopg.Error as error:
-        if db.lost(error):
+    async with line.turn:
+        connection = await line.get()
+        try:
+            async with connection.transaction():
+                return await work(connection)
+        except psycopg.Error as error:
+            if db.lost(error):
+                await line.drop()
+                raise Unavailable(f"the database went away: {error}") from error
+            raise Rejected(str(error)) from error
+        except BaseException:
             await line.drop()
-            raise Unavailable(f"the database went away: {error}") from error
-        raise Rejected(str(error)) from error
-    except BaseException:
-        await line.drop()
-        raise
+            raise

@@ -38,6 +38,8 @@ class AtProvider(Protocol):
 
 Item = TypeVar("Item", bound=AtProvider)
 Said = TypeVar("Said")
+Call = Callable[[Provider, Sequence[Item]], Awaitable[Sequence[Said]]]
+"""Asks a provider about some items; one answer an item, in order."""
 
 
 class _Panel(Struct, frozen=True):
@@ -150,24 +152,40 @@ class Desk:
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
 
-    async def ask_about(
-        self, items: Sequence[Item], call: Callable[[Provider, Sequence[Item]], Awaitable[Sequence[Said]]]
-    ) -> list[tuple[Item, Said]]:
+    async def ask_about(self, items: Sequence[Item], call: Call[Item, Said]) -> list[tuple[Item, Said]]:
         """Asks each item's provider, a hundred items a call, all providers at once.
 
         Items of a provider that is not known here, does not answer, or is being left alone, are left out.
         """
+        told: list[tuple[Item, Said]] = []
+
+        async def note(asked: Sequence[Item], said: Sequence[tuple[Item, Said]]) -> None:
+            told.extend(said)
+
+        await self.ask_each(items, call, note)
+        return told
+
+    async def ask_each(
+        self,
+        items: Sequence[Item],
+        call: Call[Item, Said],
+        heard: Callable[[Sequence[Item], Sequence[tuple[Item, Said]]], Awaitable[None]],
+    ) -> None:
+        """The same; each provider's items and answers are handed over as soon as that one has said all it does. A slow
+        one keeps nobody else's news back."""
         groups: dict[ProviderId, list[Item]] = defaultdict(list)
         for item in items:
             groups[item.provider].append(item)
-        answers = await asyncio.gather(
-            *(
-                self.ask(provider, group[at : at + MAX_IDS], call)
-                for provider, group in groups.items()
-                for at in self._begins(provider, len(group))
-            )
-        )
-        return [(item, said) for pairs in answers if pairs is not None for item, said in pairs]
+
+        async def ask_one(provider: ProviderId, group: Sequence[Item]) -> None:
+            parts = [group[at : at + MAX_IDS] for at in self._begins(provider, len(group))]
+            answers = await asyncio.gather(*(self.ask(provider, part, call) for part in parts))
+            await heard(group, [pair for pairs in answers if pairs is not None for pair in pairs])
+
+        done = await asyncio.gather(*(ask_one(*entry) for entry in groups.items()), return_exceptions=True)
+        for failed in done:
+            if failed is not None:
+                raise failed
 
     async def ask_panels(
         self, panels: Iterable[ProviderId], call: Callable[[Client], Awaitable[Said]]
@@ -193,7 +211,7 @@ class Desk:
         self,
         provider: ProviderId,
         items: Sequence[Item],
-        call: Callable[[Provider, Sequence[Item]], Awaitable[Sequence[Said]]],
+        call: Call[Item, Said],
     ) -> list[tuple[Item, Said]] | None:
         """One call, within the provider's limits; None where it is not known or did not answer.
 

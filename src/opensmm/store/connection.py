@@ -41,7 +41,7 @@ async def connect(url: str, *, application: str = "opensmm") -> Connection:
 
 
 class Line:
-    """One connection to the database for one lane at a time, made anew when it breaks.
+    """One connection to the database for one lane at a time, made anew when it breaks. ``turn``: whose it is.
 
     After a failure to connect callers are refused at once for a moment, so that an outage is answered fast.
     """
@@ -51,6 +51,7 @@ class Line:
         self._application = application
         self._connection: Connection | None = None
         self._failed_at = float("-inf")
+        self.turn = asyncio.Lock()
 
     async def get(self) -> Connection:
         """The connection, healthy as far as it is known."""

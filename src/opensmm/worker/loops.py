@@ -84,8 +84,8 @@ class Worker:
             sending,
             asyncio.create_task(every(POLL_EVERY_S, lambda: self._abreast(self._follow))),
             asyncio.create_task(every(WATCH_EVERY_S, lambda: self._abreast(self._watch))),
-            asyncio.create_task(every(CANCELS_EVERY_S, lambda: self._canceling.pass_on_cancels(POLL_BATCH))),
-            asyncio.create_task(every(REFILLS_EVERY_S, self._refill)),
+            asyncio.create_task(every(CANCELS_EVERY_S, lambda: self._abreast(self._cancel))),
+            asyncio.create_task(every(REFILLS_EVERY_S, lambda: self._abreast(self._refill))),
             asyncio.create_task(every(EVIDENCE_EVERY_S, lambda: self._inquiring.step(EVIDENCE_BATCH))),
             asyncio.create_task(every(CHORES_EVERY_S, self._look_after)),
             asyncio.create_task(every(BALANCES_EVERY_S, self._balances.step)),
@@ -110,8 +110,10 @@ class Worker:
     async def _follow(self) -> int:
         return await self._following.step(POLL_BATCH)
 
+    async def _cancel(self) -> int:
+        return await self._canceling.pass_on_cancels(POLL_BATCH)
+
     async def _refill(self) -> None:
-        """One after the other: they share a line."""
         await self._refills.step(POLL_BATCH)
         await self._purchases.step(POLL_BATCH)
 

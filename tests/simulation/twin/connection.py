@@ -1,6 +1,7 @@
 """A connection to the twin, for actions that expect one to PostgreSQL: transactions, and commits that go unanswered."""
 
 from collections.abc import Callable, Generator
+from contextlib import nullcontext
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -68,12 +69,13 @@ class Connection:
 
 
 class Line:
-    """Gives a new connection each time; ``away`` tells whether the database can be reached."""
+    """Gives a new connection each time, so that nobody waits for a turn; ``away``: the database cannot be reached."""
 
     def __init__(self, store: Store, fate: Callable[[], Fate], away: Callable[[], bool]) -> None:
         self._store = store
         self._fate = fate
         self._away = away
+        self.turn = nullcontext[None]()
 
     async def get(self) -> Connection:
         if self._away():

@@ -1,0 +1,84 @@
+"""A provider that takes its time keeps back no news of another's, and is not told the same again meanwhile."""
+
+import asyncio
+
+import pytest
+from tests.panel import DEFAULT, LINK, OF_TYPE, PLAIN, broken, fetch, until
+from tests.panels import add_panel, route
+from tests.works import Liar, open_works, served, state
+
+from opensmm.domain.catalogue import ServiceType
+
+PATIENT_S = 60
+CANCELABLE = OF_TYPE[ServiceType.DEFAULT]
+
+
+class Slow(Liar):
+    """Takes orders at once, and says nothing else before ``speak``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speak = asyncio.Event()
+        self.answers = {
+            "add": {"order": 7},
+            "status": {"7": {"status": "Completed", "remains": "0"}},
+            "cancel": [{"order": 7, "cancel": 1}],
+        }
+
+    async def __call__(self, scope, receive, send):
+        async def receive_when_it_speaks():
+            message = await receive()
+            if b"action=add" not in message.get("body", b""):
+                await self.speak.wait()
+            return message
+
+        await super().__call__(scope, receive_when_it_speaks, send)
+
+
+@pytest.fixture
+async def slow(stocked):
+    """It fulfils the default service; the sandbox has the others."""
+    slow = Slow()
+    async with served(slow) as address:
+        await route(stocked, DEFAULT, (await add_panel(stocked, "a key of theirs", url=address), 7))
+        yield slow
+        slow.speak.set()
+
+
+async def test_what_others_say_is_kept_while_a_slow_one_is_waited_for(api, ann, stocked, slow, database, clock):
+    async with open_works(database.app_url, clock, timeout_s=PATIENT_S) as works:
+        theirs, ours = await api.add(ann.key, DEFAULT), await api.add(ann.key, PLAIN, link=LINK)
+        await works.send()
+        clock.forward(60)
+        following = asyncio.create_task(works.follow())
+
+        async def known():
+            return await state(stocked, ours) == "completed"
+
+        await until(known)
+        assert ("pending", False) == (await state(stocked, theirs), following.done())
+        slow.speak.set()
+        assert 2 == await following
+        assert "completed" == await state(stocked, theirs)
+    assert [] == await broken(stocked)
+
+
+async def test_cancels_go_on_while_a_slow_one_is_told_and_it_is_told_once(api, ann, stocked, slow, database, clock):
+    async with open_works(database.app_url, clock, timeout_s=PATIENT_S) as works:
+        await api.add(ann.key, DEFAULT)
+        first, second = [await api.add(ann.key, CANCELABLE, link=f"{LINK}/{at}/stuck") for at in range(2)]
+        await works.send()
+        await api.ask("v2", ann.key, "cancel", orders=f"1,{first}")
+        telling = asyncio.create_task(works.following.pass_on_cancels(10))
+
+        async def passed():
+            return await fetch(stocked, "select from delivery where order_id = %s and cancel_passed is not null", first)
+
+        await until(passed)
+        await api.ask("v2", ann.key, "cancel", orders=second)
+        assert 1 == await works.following.pass_on_cancels(10)
+        assert not telling.done()
+        slow.speak.set()
+        assert 2 == await telling
+        assert 0 == await works.following.pass_on_cancels(10)
+        assert 1 == sum(form["action"] == "cancel" for form in slow.asked)
