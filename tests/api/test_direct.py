@@ -8,11 +8,12 @@ from itertools import pairwise
 from urllib.parse import urlencode
 
 import pytest
+import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from tests.panel import DEFAULT, LINK, OF_TYPE, PEPPER, broken, buyer, fetch, now, open_api, stock, until
-from tests.raw_http import heard, request, serving
+from tests.raw_http import heard, request, said_to, serving
 
 from opensmm.actions import accounts
 from opensmm.actions.accounts import fresh_key
@@ -29,14 +30,14 @@ TARGETS = st.sampled_from(
 HEADERS = st.lists(
     st.sampled_from(
         ["Connection: keep-alive", "Expect: 100-continue", "Accept-Encoding: gzip",
-         "X-Request-Id: a", "Authorization: Bearer nobody", "AUTHORIZATION: Bearer KEY", "Idempotency-Key: 7",
+         "X-Request-Id: a", "Authorization: Bearer KEY", "AUTHORIZATION: Bearer KEY", "Idempotency-Key: 7",
          "Upgrade: h2c", "Cookie: a=b", "Connection: Upgrade", "If-None-Match: x", "X-Forwarded-For: 192.0.2.9"]
     ),
     max_size=3,
 )  # fmt: skip
 BODIES = st.sampled_from(
     [b"", b"key=KEY&action=balance", b"key=KEY&action=services", b"key=KEY&action=status&order=1", b"action=balance",
-     b"key=nobody&action=balance", b'{"key": "KEY", "action": "balance"}', b"\xff\x00",
+     b'{"key": "KEY", "action": "balance"}', b"\xff\x00",
      b"key=KEY&action=add&service=7000&quantity=1", b"a=" * 100_000,
      b"key=KEY&action=add&service=1&link=x&comments=" + b"a%0A" * 20_000]
 )  # fmt: skip
@@ -46,7 +47,8 @@ BODIES = st.sampled_from(
 def requests(draw, key, *, last=False):
     """One request; only the last one of a connection may wish it ended: whatever comes behind that is cut off at some
     moment."""
-    method, target, version = draw(METHODS), draw(TARGETS), draw(st.sampled_from(["1.1", "1.0"] if last else ["1.1"]))
+    method, version = draw(METHODS), draw(st.sampled_from(["1.1", "1.0"] if last else ["1.1"]))
+    target = draw(TARGETS)
     body = draw(BODIES).replace(b"KEY", key.encode())
     headers = [header.replace("KEY", key) for header in draw(HEADERS)] + ["Connection: close"] * last
     kind = draw(st.sampled_from([FORM, FORM, "application/json", "text/plain"]))
@@ -55,11 +57,13 @@ def requests(draw, key, *, last=False):
         lines.append(f"Content-Length: {len(body)}")
     else:
         lines.append("Transfer-Encoding: chunked")
-        body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:5], body[5:]) if part) + b"0\r\n\r\n"
+        body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:5], body[5:]) if part)
+        trailers = draw(HEADERS)
+        body += "\r\n".join(["0", *trailers, "", ""]).encode()
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def said_to(port, data, cuts):
+async def all_said(port, data, cuts):
     """All that the server says to the bytes, sent in pieces, until it ends the connection: by force where it has not
     read everything."""
     loop, said = asyncio.get_running_loop(), b""
@@ -82,7 +86,8 @@ async def said_to(port, data, cuts):
     return said
 
 
-def test_any_bytes_get_the_answers_that_asgi_would_give(server, database):
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_any_bytes_get_the_answers_that_asgi_would_give(server, database, loop):
     """In any pieces, behind one another on one connection, with whatever heads."""
 
     async def panel():
@@ -90,7 +95,7 @@ def test_any_bytes_get_the_answers_that_asgi_would_give(server, database):
         await stock(conn)
         return conn, (await buyer(conn)).key
 
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=loop) as runner:
         conn, key = runner.run(panel())
         opened = open_api(database.app_url)
         endpoint = runner.run(opened.__aenter__()).application
@@ -103,7 +108,7 @@ def test_any_bytes_get_the_answers_that_asgi_would_give(server, database):
         )
         def run(asked, last, cuts):
             data = b"".join([*asked, last])
-            ours, theirs = (runner.run(said_to(port, data, cuts)) for port in ports)
+            ours, theirs = (runner.run(all_said(port, data, cuts)) for port in ports)
             assert theirs == ours
 
         run()
@@ -137,6 +142,14 @@ async def test_a_request_in_pieces_is_one_request(api, ann, lines, cuts):
     assert ({"order": 1} if lines == 3 else {"error": "Quantity more than maximum 1000"}) == said
 
 
+async def test_an_address_without_end_is_refused_by_both_ways(api, ann):
+    endless = request(f"key={ann.key}&action=balance".encode()).replace(b"/api/v2", b"/api/v2?x=" + b"%61" * 30_000)
+    for direct in (True, False):
+        async with serving(api.application, direct=direct) as port:
+            head, said = await pieces_said(port, endless)
+            assert ({"error": "Incorrect request"}, True) == (said, "connection: close" in head)
+
+
 async def test_behind_a_proxy_that_is_trusted_the_client_is_whom_it_names(api, ann, stocked):
     """By both ways. Of what several proxies say, the last address that is no proxy of ours counts."""
     key = structs.replace(fresh_key("far away"), addresses=("192.0.2.9",))
@@ -151,6 +164,9 @@ async def test_behind_a_proxy_that_is_trusted_the_client_is_whom_it_names(api, a
         ("X-Forwarded-For: 192.0.2.9\r\nX-Forwarded-For: 127.0.0.1\r\n", None),
         ("X-Forwarded-For: 127.0.0.1, 192.0.2.9\r\nX-Forwarded-For: 192.0.2.8\r\n", "IP not allowed"),
     ]
+    trailing = request(b"", head="Transfer-Encoding: chunked\r\nX-Forwarded-For: 192.0.2.8\r\n")
+    trailing = trailing.replace(b"content-length: 0\r\n", b"")
+    trailing += b"%x\r\n%b\r\n0\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n" % (len(body), body)
     for trusted, direct in (("127.0.0.1", True), ("127.0.0.1", False), ("192.0.2.1", True), ("", True)):
         settings = {"proxy_headers": bool(trusted), "forwarded_allow_ips": trusted or None}
         async with serving(api.application, direct=direct, **settings) as port:
@@ -158,6 +174,9 @@ async def test_behind_a_proxy_that_is_trusted_the_client_is_whom_it_names(api, a
                 _, said = await pieces_said(port, request(body, head=head))
                 expected = refusal if trusted == "127.0.0.1" else "IP not allowed"
                 assert (expected, head) == (said.get("error"), head)
+            for cut in (len(trailing), len(trailing) - 40):
+                _, said = await pieces_said(port, trailing[:cut], trailing[cut:])
+                assert {"error": "IP not allowed"} == said
 
 
 async def test_an_idle_connection_is_ended_when_its_time_is_over(api, ann):
@@ -194,6 +213,41 @@ async def test_who_is_answered_while_the_server_stops_is_told_that_the_connectio
         assert ({"order": 1}, True) == (said, "connection: close" in head)
         assert b"" == await reader.read()
         writer.close()
+
+
+async def test_who_waits_longer_than_a_stopping_server_is_told_to_come_back(api, ann, stocked, database):
+    one = request(f"key={ann.key}&action=add&service={DEFAULT}&quantity=100&link={LINK}&idempotency_key=a".encode())
+    async with await connect(database.app_url) as rival:
+        await rival.execute("begin")
+        await fetch(rival, "select from customer where id = %s for update", ann.id)
+        async with serving(api.application, timeout_graceful_shutdown=1) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(one)
+            await until(lambda: fetch(stocked, "select from pg_stat_activity where wait_event_type = 'Lock'"))
+        head, said = await heard(reader)
+        assert ({"error": "Temporarily unavailable"}, True) == (said, "connection: close" in head)
+        assert head.startswith("http/1.1 503")
+        assert b"" == await reader.read()
+        writer.close()
+
+
+async def test_a_long_body_that_is_being_sent_when_the_server_stops_ends_its_connection(api, ann):
+    form = f"key={ann.key}&action=balance&comments=".encode() + b"a" * 200_000
+    whole = request(form)
+    async with serving(api.application, timeout_graceful_shutdown=10) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(whole[:1000])
+        assert 200 == (await said_to(port, whole))[0]  # by now the server has read the other's beginning
+
+        async def send_the_rest():
+            await until(lambda: is_refused(port))
+            writer.write(whole[1000:])
+
+        sending = asyncio.create_task(send_the_rest())
+    await sending
+    head, said = await heard(reader)
+    assert ("100.00", True) == (said["balance"], "connection: close" in head)
+    writer.close()
 
 
 async def is_refused(port):

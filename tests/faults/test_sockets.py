@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 
 import pytest
@@ -211,4 +212,49 @@ async def test_what_is_no_http_is_refused_in_words(port, raw):
     assert (True, {"error": "Incorrect request"}) == ("200 ok" in head, said)
     assert {"application/json", "no-store", "close"} <= {line.partition(": ")[2] for line in head.split("\r\n")}
     assert b"" == await reader.read()
+    writer.close()
+
+
+async def test_a_body_longer_than_it_was_said_to_be_gets_its_answer_and_an_end(port, ann, stocked):
+    """Clients that count letters instead of bytes: what their order came to must not be hidden by a refusal."""
+    form = f"key={ann.key}&action=add&service=1&quantity=100&link=https://example.com/é&x=".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request(form + b"yy", length=len(form)))
+    head, said = await heard(reader)
+    assert ({"order": 1}, True) == (said, "connection: close" in head)
+    assert b"" == await reader.read()
+    writer.close()
+    assert [] == await broken(stocked)
+
+
+async def test_half_a_head_behind_a_request_is_not_waited_for_as_long_as_the_next_one(port, api, ann):
+    one = request(f"key={ann.key}&action=balance".encode())
+    began = time.monotonic()
+    async with serving(api.application, timeout_keep_alive=60) as patient:
+        reader, writer = await asyncio.open_connection("127.0.0.1", patient)
+        writer.write(one + one[:30])
+        assert BALANCE[1] == (await heard(reader))[1]
+        assert b"" == await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+    assert time.monotonic() - began < 20
+
+
+async def test_who_asks_and_never_reads_is_shown_out_in_the_end(port, ann):
+    one = request(f"key={ann.key}&action=services".encode())
+    with socket.create_connection(("127.0.0.1", port)) as talk:
+        talk.setblocking(False)
+
+        async def ask_on_and_on():
+            while True:
+                await asyncio.get_running_loop().sock_sendall(talk, one)
+
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(ask_on_and_on(), 20)
+
+
+async def test_many_who_offer_another_protocol_in_one_breath_are_all_answered(port, ann):
+    one = request(f"key={ann.key}&action=balance".encode(), head=UPGRADES[0])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(one * 2_000)
+    assert [BALANCE[1]] * 2_000 == [(await heard(reader))[1] for _ in range(2_000)]
     writer.close()

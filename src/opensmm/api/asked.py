@@ -23,7 +23,9 @@ Answer = Callable[[Asked], Awaitable[Reply]]
 def joined(headers: Sequence[Header]) -> dict[bytes, bytes]:
     """Headers by name; what came more than once is one value, as HTTP reads it: with commas between."""
     found = dict(headers)
-    if len(found) < len(headers):
-        for name in found:
-            found[name] = b", ".join(value for other, value in headers if other == name)
-    return found
+    if len(found) == len(headers):
+        return found
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        values.setdefault(name, []).append(value)
+    return {name: b", ".join(several) for name, several in values.items()}

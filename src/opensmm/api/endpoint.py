@@ -1,4 +1,4 @@
-"""The API: one bare ASGI endpoint for both dialects."""
+"""The API: one endpoint for both dialects, as a bare ASGI application and as a function of whole requests."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ from opensmm.api.keys import Door
 from opensmm.api.limits import Exceeded
 from opensmm.api.pricelists import PriceLists, Rendered
 from opensmm.api.replies import CLOSE, Reply, reply
-from opensmm.api.request_ids import HEADER, named, request_id
+from opensmm.api.request_ids import named, request_id
 from opensmm.api.requests import MALFORMED, Reader, Request
 from opensmm.base.faults import Unavailable
 from opensmm.domain import asks
@@ -121,7 +121,7 @@ class Endpoint:
                 return
             except TooLarge:
                 REQUESTS[dialect.name, None, OVERSIZED].observe(perf_counter_ns() - began)
-                said = _TOO_LARGE
+                said = named(_TOO_LARGE, joined(scope["headers"]))
             else:
                 said = await self.answer(dialect, _asked(scope, body))
         await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
@@ -148,7 +148,7 @@ class Endpoint:
             log.exception("a request failed", request=request_id(asked.headers), sparse=True)
             said, outcome = _UNAVAILABLE, FAILED
         REQUESTS[dialect.name, kind, outcome].observe(perf_counter_ns() - began)
-        return named(said, asked.headers) if HEADER in asked.headers else said
+        return named(said, asked.headers)
 
     def _health(self) -> Reply:
         """Whether this process is of use: it answers, and its database did a moment ago."""

@@ -21,5 +21,5 @@ def request_id(headers: Mapping[bytes, bytes]) -> str:
 
 
 def named(said: Reply, headers: Mapping[bytes, bytes]) -> Reply:
-    """The answer with the request's name, for who gave one."""
-    return said.also((HEADER, request_id(headers).encode()))
+    """The answer, with the request's name for who gave one."""
+    return said.also((HEADER, request_id(headers).encode())) if HEADER in headers else said

@@ -29,19 +29,21 @@ class Reader:
     once. The most frequent asks that never come again are not looked for among them."""
 
     def __init__(self) -> None:
-        self._remembered: dict[tuple[Dialect, bytes | None, bytes | None, bytes, bytes], Request] = {}
+        self._remembered: dict[tuple[Dialect, bytes, bytes, bytes, bytes], Request] = {}
 
     def read(self, dialect: Dialect, asked: Asked) -> Request | Refused:
         """Refused: not even the form can be read."""
         body, headers = asked.body, asked.headers
         if len(body) > SHORT or b"=add" in body or b"=status" in body:
             return _read(dialect, asked)
-        said = (dialect, headers.get(b"content-type"), headers.get(b"authorization"), asked.query, body)
+        beside = headers.get(b"content-type", b""), headers.get(b"authorization", b""), asked.query
+        said = (dialect, *beside, body)
         request = self._remembered.get(said)
         if request is not None:
             return request
         read = _read(dialect, asked)
-        if isinstance(read, Request) and isinstance(read.ask, Balance | Services) and len(asked.query) <= SHORT:
+        short = all(len(part) <= SHORT for part in beside)
+        if short and isinstance(read, Request) and isinstance(read.ask, Balance | Services):
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[said] = read

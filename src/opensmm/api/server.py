@@ -27,7 +27,7 @@ class Server(uvicorn.Server):
             known, seconds = before.get(connection, (None, 0))
             seconds = seconds + 1 if known == awaited else 0
             waiting[connection] = (awaited, seconds)
-            _, idle = awaited
-            if seconds >= (self.config.timeout_keep_alive if idle else PATIENCE_S):
-                connection.transport.close()
+            _, has_long = awaited
+            if seconds >= (self.config.timeout_keep_alive if has_long else PATIENCE_S):
+                connection.show_out()
         self._waiting = waiting
