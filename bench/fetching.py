@@ -38,7 +38,7 @@ def _fetch(connection: psycopg.Connection, sets: Sequence[list[int]], seconds: f
     count, began = 0, time.perf_counter()
     while (took := time.perf_counter() - began) < seconds:
         wanted = sets[count % len(sets)]
-        rows = connection.execute(_VIEWS, [wanted], binary=True).fetchall()
+        rows = connection.execute(_VIEWS.sql, [wanted], binary=True).fetchall()
         if len(rows) != len(wanted):
             sys.exit("rows are missing")
         count += 1

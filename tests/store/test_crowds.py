@@ -53,6 +53,27 @@ async def test_a_text_that_libpq_would_cut_short_is_refused_unsent(connection):
     assert [(1, 2, "ab")] == await DOUBLED.rows(connection, ["ab", "{1}"])
 
 
+async def test_an_error_of_its_commit_is_raised_though_rows_came_before(connection):
+    """A statement by itself commits behind its rows: what it seemed to keep may not be."""
+    await connection.execute("create temp table parent (id int primary key)")
+    await connection.execute("create temp table child (id int references parent deferrable initially deferred)")
+    adopted = Crowd("adopted", "insert into child values (%s::int) returning id")
+    for _ in range(2):
+        with pytest.raises(errors.ForeignKeyViolation):
+            await adopted.rows(connection, ["1"])
+    await connection.execute("insert into parent values (1)")
+    assert [(1,)] == await adopted.rows(connection, ["1"])
+    assert [(1,)] == await fetch(connection, "select id from child")
+
+
+async def test_texts_are_kept_as_they_are_whatever_encoding_the_environment_is_set_to(database, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "WIN1256")
+    made = await connect(database.app_url)
+    assert [(1, 2, "متابعين")] == await DOUBLED.rows(made, ["متابعين", "{1}"])
+    assert [(7,)] == await fetch(made, "select length('متابعين')")
+    await made.close()
+
+
 async def test_a_statement_that_cannot_be_prepared_is_tried_again(connection):
     missing = Crowd("missing", "select 1 from nowhere where %s::int = 1")
     for _ in range(2):

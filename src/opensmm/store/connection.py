@@ -29,6 +29,7 @@ async def connect(url: str, *, application: str = "opensmm") -> Connection:
             prepare_threshold=1,
             connect_timeout=CONNECT_TIMEOUT_S,
             options=_OPTIONS,
+            client_encoding="utf8",  # whatever the environment or the role would have
             # A host that vanished without a word is given up after about ten seconds.
             keepalives_idle=5,
             keepalives_interval=2,
@@ -41,7 +42,7 @@ async def connect(url: str, *, application: str = "opensmm") -> Connection:
 
 
 class Line:
-    """One connection to the database for one lane at a time, made anew when it breaks. ``turn``: whose it is.
+    """One connection to the database for one lane at a time, made anew when it breaks.
 
     After a failure to connect callers are refused at once for a moment, so that an outage is answered fast.
     """
@@ -52,6 +53,7 @@ class Line:
         self._connection: Connection | None = None
         self._failed_at = float("-inf")
         self.turn = asyncio.Lock()
+        """Held for a transaction of ``actions.writing``, where several steps may share a line. A lane has its own."""
 
     async def get(self) -> Connection:
         """The connection, healthy as far as it is known."""

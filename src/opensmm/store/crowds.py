@@ -30,8 +30,8 @@ class Crowd:
 
     def __init__(self, name: str, sql: str) -> None:
         places = count(1)
+        self.sql = sql
         self._name = name.encode()
-        self._sql = sql
         self._prepared_on: WeakSet[Connection] = WeakSet()
         self._numbered = re.sub("%s", lambda _: f"${next(places)}", sql).encode()
 
@@ -43,7 +43,7 @@ class Crowd:
         pgconn = connection.pgconn
         if pgconn.transaction_status != TransactionStatus.IDLE:
             # Where a statement that is gone would end the transaction, psycopg knows which are left.
-            return await (await connection.execute(self._sql, parameters, binary=True)).fetchall()
+            return await (await connection.execute(self.sql, parameters, binary=True)).fetchall()
         told = [_bytes(one) for one in parameters]
         if connection not in self._prepared_on:
             await self._prepare(connection)
@@ -75,7 +75,10 @@ def _bytes(parameter: str | None) -> bytes | None:
 
 
 async def _result(connection: Connection) -> PGresult:
-    """What the server says to what was sent; raises its error, or OperationalError where the connection broke."""
+    """What the server says to what was sent; raises its error, or OperationalError where the connection broke.
+
+    A statement by itself is a transaction: an error of its COMMIT comes behind the rows that it would have kept.
+    """
     pgconn = connection.pgconn
     found: PGresult | None = None
     try:
@@ -89,7 +92,8 @@ async def _result(connection: Connection) -> PGresult:
             result = pgconn.get_result()
             if result is None:
                 break
-            found = found or result
+            if found is None or result.status not in _ANSWERED:
+                found = result
     except OSError as error:
         raise psycopg.OperationalError(f"the connection broke: {error}") from error
     if found is None or found.status not in _ANSWERED:

@@ -13,13 +13,12 @@ from opensmm.store import arrays
 from opensmm.store.connection import Connection
 from opensmm.store.crowds import Crowd
 
-_BALANCES: Final = "select id, balance from customer where id = any(%s::bigint[])"
-_BALANCING: Final = Crowd("balances", _BALANCES)
+_BALANCES: Final = Crowd("balances", "select id, balance from customer where id = any(%s::bigint[])")
 
 
 async def balances(connection: Connection, customers: Sequence[CustomerId]) -> list[Money]:
     """Each customer's balance, in the order asked; raises KeyError for one that does not exist."""
-    found: dict[int, int] = dict(await _BALANCING.rows(connection, [arrays.numbers(customers)]))
+    found: dict[int, int] = dict(await _BALANCES.rows(connection, [arrays.numbers(customers)]))
     return [Money(found[customer]) for customer in customers]
 
 

@@ -10,17 +10,19 @@ from opensmm.store import arrays
 from opensmm.store.connection import Connection
 from opensmm.store.crowds import Crowd
 
-_FIND: Final = """
+_FIND: Final = Crowd(
+    "keys",
+    """
 select k.hash, k.customer_id, k.id, c.price_list_id, c.suspended, k.title_case, k.addresses
 from api_key k join customer c on c.id = k.customer_id
 where k.hash = any(%s::bytea[]) and k.revoked is null
-"""
-_FINDING: Final = Crowd("keys", _FIND)
+""",
+)
 
 
 async def find(connection: Connection, hashes: Sequence[bytes]) -> list[Caller | None]:
     """The caller behind each key's hash; None where no live key has it."""
-    rows = await _FINDING.rows(connection, [arrays.hashes(hashes)])
+    rows = await _FIND.rows(connection, [arrays.hashes(hashes)])
     found = {
         bytes(row[0]): Caller(CustomerId(row[1]), KeyId(row[2]), PriceListId(row[3]), row[4], row[5], tuple(row[6]))
         for row in rows

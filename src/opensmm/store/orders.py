@@ -25,15 +25,14 @@ left join lateral (
   from delivery where order_id = o.id and o.state = 'open'
 ) d on true
 """
-_VIEWS: Final = f"select {_COLUMNS} from orders o {_DELIVERIES} where o.id = any(%s::bigint[])"
-_VIEWING: Final = Crowd("views", _VIEWS)
+_VIEWS: Final = Crowd("views", f"select {_COLUMNS} from orders o {_DELIVERIES} where o.id = any(%s::bigint[])")
 
 
 async def views(
     connection: Connection, orders: Sequence[int], currency: str
 ) -> dict[int, tuple[CustomerId, OrderView]]:
     """The orders that exist among those asked for, each with its owner."""
-    rows = await _VIEWING.rows(connection, [arrays.numbers(orders)])
+    rows = await _VIEWS.rows(connection, [arrays.numbers(orders)])
     return {row[0]: (row[1], _view(row, currency)) for row in rows}
 
 

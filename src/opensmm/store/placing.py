@@ -79,7 +79,9 @@ def _link_hash(link: str) -> bytes:
 
 # Everything of a customer is kept, or nothing: what was assumed of each is looked at once more under its row's lock.
 # Nobody waits for a lock here: a customer whose row another transaction holds has nothing kept.
-_KEEP: Final = """
+_KEEP: Final = Crowd(
+    "keep",
+    """
 with asked as materialized (
   select * from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::int[],
                        %s::numeric[], %s::bool[], %s::bigint[], %s::text[], %s::text[])
@@ -118,8 +120,8 @@ with asked as materialized (
 insert into batch (id, created, orders)
 select %s, %s, array(select placed.id from asked left join placed using (ord) order by ord)
 returning orders
-"""
-_KEEPING: Final = Crowd("keep", _KEEP)
+""",
+)
 
 
 async def keep(
@@ -155,7 +157,7 @@ async def keep(
     version = None if catalogue_version is None else str(catalogue_version)
     guards = numbers({customer for customer, _ in drafts}), version, numbers(keys)
     at = now.isoformat()
-    rows = await _KEEPING.rows(connection, [*arrays, *guards, at, at, at, mark.hex, at])
+    rows = await _KEEP.rows(connection, [*arrays, *guards, at, at, at, mark.hex, at])
     ids: Sequence[OrderId | None] = rows[0][0]
     return ids
 
