@@ -8,6 +8,8 @@ from tests.panels import add_panel, route
 from tests.works import Liar, open_works, served, state
 
 from opensmm.domain.catalogue import ServiceType
+from opensmm.store import refill_tasks
+from opensmm.store.refill_tasks import RefillNews
 
 PATIENT_S = 60
 CANCELABLE = OF_TYPE[ServiceType.DEFAULT]
@@ -82,3 +84,33 @@ async def test_cancels_go_on_while_a_slow_one_is_told_and_it_is_told_once(api, a
         assert 2 == await telling
         assert 0 == await works.following.pass_on_cancels(10)
         assert 1 == sum(form["action"] == "cancel" for form in slow.asked)
+
+
+async def test_a_cancel_is_told_once_however_long_its_look_up_takes(api, ann, stocked, slow, database, clock):
+    """Rounds that begin while one looks for what is to be cancelled find the same."""
+    async with open_works(database.app_url, clock, timeout_s=PATIENT_S) as works:
+        await api.add(ann.key, DEFAULT)
+        await works.send()
+        await api.ask("v2", ann.key, "cancel", orders="1")
+        await works.following._line.turn.acquire()
+        rounds = [asyncio.create_task(works.following.pass_on_cancels(10)) for _ in range(4)]
+        await asyncio.sleep(0)
+        works.following._line.turn.release()
+        slow.speak.set()
+        assert [0, 0, 0, 1] == sorted(await asyncio.gather(*rounds))
+        assert 1 == sum(form["action"] == "cancel" for form in slow.asked)
+
+
+async def test_a_refill_that_was_asked_for_meanwhile_is_not_refused_for_being_under_way(
+    api, ann, stocked, works, clock
+):
+    order = await api.add(ann.key, DEFAULT, link=f"{LINK}/drop")
+    for _ in range(4):
+        await works.round(60)
+    await api.ask("v2", ann.key, "refill", order=order)
+    tasks = await refill_tasks.claim(stocked, clock(), clock(), 10)
+    await works.refills.step(10)
+    (told,) = await fetch(stocked, "select state, provider_refill from refill_task")
+    await works.refills._record([RefillNews(task, "rejected", "", None) for task in tasks], clock())
+    assert [told] == await fetch(stocked, "select state, provider_refill from refill_task")
+    assert [("pending",)] == await fetch(stocked, "select state from refill")

@@ -88,7 +88,8 @@ class Following:
         now = self._clock()
         ready = [one for one in self._desk.answering if self._may_be_told(one, now)]
         since = now - TOLD_AFTER_ITS_END
-        tasks = await write(self._line, lambda connection: rows.cancels(connection, ready, since, limit))
+        found = await write(self._line, lambda connection: rows.cancels(connection, ready, since, limit))
+        tasks = [task for task in found if task.provider not in self._being_told]
         self._being_told.update(task.provider for task in tasks)
         answered: list[CancelTask] = []
         await self._desk.ask_each(tasks, _ask_to_cancel, partial(self._pass_on, answered))
@@ -107,11 +108,13 @@ class Following:
             if isinstance(answer, Declined):
                 log.info("a cancel was refused", order=task.order, run=task.run, answer=answer.answer)
         provider, now = tasks[0].provider, self._clock()
-        self._being_told.discard(provider)
         clear = [(task, answer is True) for task, answer in said if answer is not False]
         if len(clear) < len(tasks):
             self._not_before[provider] = now + CANCEL_AGAIN
-        await write(self._line, lambda connection: rows.passed(connection, clear, now))
+        try:
+            await write(self._line, lambda connection: rows.passed(connection, clear, now))
+        finally:
+            self._being_told.discard(provider)
         answered += [task for task, _ in clear]
 
 

@@ -34,13 +34,25 @@ class RefillTasks:
         tasks = await write(self._line, lambda connection: rows.claim(connection, now, now + LEASE, limit))
         fresh = [task for task in tasks if not task.provider_refill]
         known = [task for task in tasks if task.provider_refill]
-        news = [
-            *(_asked_for(*pair, self._clock()) for pair in await self._desk.ask_about(fresh, _ask_for)),
-            *(_asked_after(*pair, self._clock()) for pair in await self._desk.ask_about(known, _ask_after)),
-        ]
-        understood = [one for one in news if one is not None]
-        await write(self._line, lambda connection: rows.record(connection, understood, self._clock()))
+        await self._desk.ask_each(fresh, _ask_for, self._hear_of_new)
+        await self._desk.ask_each(known, _ask_after, self._hear_of_known)
         return len(tasks)
+
+    async def _hear_of_new(
+        self, asked: Sequence[RefillTask], said: Sequence[tuple[RefillTask, str | Declined | None]]
+    ) -> None:
+        now = self._clock()
+        await self._record([_asked_for(task, answer, now) for task, answer in said], now)
+
+    async def _hear_of_known(
+        self, asked: Sequence[RefillTask], said: Sequence[tuple[RefillTask, RefillStatus | None]]
+    ) -> None:
+        now = self._clock()
+        await self._record([_asked_after(task, status, now) for task, status in said], now)
+
+    async def _record(self, news: Sequence[RefillNews | None], now: datetime) -> None:
+        understood = [one for one in news if one is not None]
+        await write(self._line, lambda connection: rows.record(connection, understood, now))
 
 
 async def _ask_for(provider: Provider, group: Sequence[RefillTask]) -> Sequence[str | Declined | None]:

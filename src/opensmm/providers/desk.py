@@ -183,9 +183,11 @@ class Desk:
             await heard(group, [pair for pairs in answers if pairs is not None for pair in pairs])
 
         done = await asyncio.gather(*(ask_one(*entry) for entry in groups.items()), return_exceptions=True)
-        for failed in done:
-            if failed is not None:
-                raise failed
+        failures = [failed for failed in done if failed is not None]
+        for failed in failures[1:]:
+            log.warning("what a provider said could not be kept", error=str(failed))
+        if failures:
+            raise failures[0]
 
     async def ask_panels(
         self, panels: Iterable[ProviderId], call: Callable[[Client], Awaitable[Said]]

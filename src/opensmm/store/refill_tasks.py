@@ -48,9 +48,10 @@ class RefillNews(Struct, frozen=True):
 
 _RECORD: Final = """
 update refill_task t set state = a.state, provider_refill = nullif(a.provider_refill, ''), due = a.due, polled = %s
-from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::timestamptz[])
-  as a (refill_id, run, state, provider_refill, due)
+from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+  as a (refill_id, run, known, state, provider_refill, due)
 where t.refill_id = a.refill_id and t.run = a.run and t.due is not null
+  and (t.provider_refill is null or t.provider_refill = a.known)
 """
 _SUM_UP: Final = """
 with summed as (
@@ -69,7 +70,10 @@ _LOCK: Final = "select id from refill where id = any(%s) order by id for update"
 
 
 async def record(connection: Connection, news: Sequence[RefillNews], now: datetime) -> None:
-    """Writes what providers said, and what their refills have come to."""
+    """Writes what providers said, and what their refills have come to.
+
+    What was asked for meanwhile by somebody else is theirs: that it is under way already refuses nothing.
+    """
     if not news:
         return
     refills = sorted({one.task.refill for one in news})
@@ -77,6 +81,7 @@ async def record(connection: Connection, news: Sequence[RefillNews], now: dateti
     arrays = (
         [one.task.refill for one in news],
         [one.task.run for one in news],
+        [one.task.provider_refill for one in news],
         [one.state for one in news],
         [one.provider_refill for one in news],
         [one.due for one in news],

@@ -41,7 +41,7 @@ SYNC_EVERY_S: Final = 15.0
 """Between looks for a provider whose price list is to be read; each look reads one."""
 SLOW_STEP_S: Final = 1.0
 SLOW_STEPS: Final = 16
-"""Steps that wait for slow providers while later ones serve the others."""
+"""Steps of a kind that wait for slow providers while later ones serve the others."""
 PAUSE_AFTER_FAULT_S: Final = 1.0
 IN_FLIGHT: Final = 2048
 """Deliveries that are not recorded yet, over all providers; each provider's own limit is lower."""
@@ -75,17 +75,17 @@ class Worker:
         self._syncing = Syncing(self._lines["sync"], desk)
         self._heartbeat = Heartbeat(self._lines["chores"])
         self._sending: set[asyncio.Task[None]] = set()
-        self._slow: set[asyncio.Task[None]] = set()
+        self._follows, self._watches, self._cancels = map(Abreast, (self._follow, self._watch, self._cancel))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs the loops until ``stop``; then claims nothing more and waits a moment for answers on their way."""
         sending = asyncio.create_task(every(0, self._send_due, stop))
         loops = [
             sending,
-            asyncio.create_task(every(POLL_EVERY_S, lambda: self._abreast(self._follow))),
-            asyncio.create_task(every(WATCH_EVERY_S, lambda: self._abreast(self._watch))),
-            asyncio.create_task(every(CANCELS_EVERY_S, lambda: self._abreast(self._cancel))),
-            asyncio.create_task(every(REFILLS_EVERY_S, lambda: self._abreast(self._refill))),
+            asyncio.create_task(every(POLL_EVERY_S, self._follows.step)),
+            asyncio.create_task(every(WATCH_EVERY_S, self._watches.step)),
+            asyncio.create_task(every(CANCELS_EVERY_S, self._cancels.step)),
+            asyncio.create_task(every(REFILLS_EVERY_S, self._refill)),
             asyncio.create_task(every(EVIDENCE_EVERY_S, lambda: self._inquiring.step(EVIDENCE_BATCH))),
             asyncio.create_task(every(CHORES_EVERY_S, self._look_after)),
             asyncio.create_task(every(BALANCES_EVERY_S, self._balances.step)),
@@ -95,9 +95,10 @@ class Worker:
         self._dispatching.stop()
         # What was claimed and not sent would be unsure: a claim that has begun is seen through.
         await asyncio.wait([sending], timeout=CLAIM_WITHIN_S)
-        for loop in (*loops, *self._slow):
+        slow = [task for steps in (self._follows, self._watches, self._cancels) for task in steps.slow]
+        for loop in (*loops, *slow):
             loop.cancel()
-        await asyncio.gather(*loops, *self._slow, return_exceptions=True)
+        await asyncio.gather(*loops, *slow, return_exceptions=True)
         if self._sending:
             await asyncio.wait(self._sending, timeout=FINISH_WITHIN_S)
         await self._desk.close()
@@ -110,24 +111,15 @@ class Worker:
     async def _follow(self) -> int:
         return await self._following.step(POLL_BATCH)
 
+    async def _watch(self) -> int:
+        return await self._watching.step(WATCH_BATCH)
+
     async def _cancel(self) -> int:
         return await self._canceling.pass_on_cancels(POLL_BATCH)
 
     async def _refill(self) -> None:
         await self._refills.step(POLL_BATCH)
         await self._purchases.step(POLL_BATCH)
-
-    async def _watch(self) -> int:
-        return await self._watching.step(WATCH_BATCH)
-
-    async def _abreast(self, step: Callable[[], Awaitable[object]]) -> None:
-        """Takes a step, and leaves it to itself where it waits long for a provider: the others are not to wait too."""
-        if len(self._slow) >= SLOW_STEPS:
-            await asyncio.wait(self._slow, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.create_task(_attempt(step))
-        self._slow.add(task)
-        task.add_done_callback(self._slow.discard)
-        await asyncio.wait([task], timeout=SLOW_STEP_S)
 
     async def _look_after(self) -> None:
         self._desk.share(await self._heartbeat.beat())
@@ -142,6 +134,22 @@ class Worker:
             task.add_done_callback(self._sending.discard)
         if len(tasks) < CLAIM:
             await asyncio.sleep(max(IDLE_S, REST_OF_LOOKS * (time.monotonic() - began)))
+
+
+class Abreast:
+    """Steps of one kind. One that waits long for a provider is left to itself: the others are not to wait too."""
+
+    def __init__(self, step: Callable[[], Awaitable[object]]) -> None:
+        self.slow: set[asyncio.Task[None]] = set()
+        self._step = step
+
+    async def step(self) -> None:
+        if len(self.slow) >= SLOW_STEPS:
+            await asyncio.wait(self.slow, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(_attempt(self._step))
+        self.slow.add(task)
+        task.add_done_callback(self.slow.discard)
+        await asyncio.wait([task], timeout=SLOW_STEP_S)
 
 
 _LINES: Final = ("claim", "record", "poll", "watch", "cancel", "refill", "evidence", "chores", "balances", "sync")

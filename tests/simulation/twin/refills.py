@@ -78,7 +78,7 @@ async def record(connection: Connection, news: Sequence[RefillNews], now: dateti
     store = connection.store
     for one in news:
         row = store.refill_tasks[one.task.refill, one.task.run]
-        if row.state not in ENDED:
+        if row.state not in ENDED and row.provider_refill in ("", one.task.provider_refill):
             store.edit(row)
             row.state, row.provider_refill, row.due = one.state, one.provider_refill, one.due
     for refill in sorted({one.task.refill for one in news}):
