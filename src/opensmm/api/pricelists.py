@@ -15,7 +15,7 @@ from opensmm.wire.dialect import Dialect
 
 GZIP_LEVEL: Final = 4
 CHUNK: Final = 250
-"""Services rendered before others on the same loop get their turn."""
+"""Services looked at before others on the same loop get their turn."""
 MAX_KEPT: Final = 256
 """Answers kept; a panel has as many as price lists in use times forms."""
 
@@ -81,17 +81,24 @@ class PriceLists:
         price_list, _, extended = form
         before = self._pieces.get(form, {})
         now: dict[ServiceId, tuple[Service, object, bytes]] = {}
-        listed = sorted(
-            (service for service in catalogue.services.values() if catalogue.sells(service, price_list)),
-            key=lambda service: (service.position, service.id),
-        )
-        for at, service in enumerate(listed):
+        for at, service in enumerate(await _listed(catalogue, price_list)):
+            if at % CHUNK == 0:
+                await asyncio.sleep(0)
             rate = catalogue.rate(price_list, service)
             known = before.get(service.id)
             if known is None or known[0] is not service or known[1] is not rate:
                 known = (service, rate, dialect.write_service(service, rate, extended=extended))
-                if at % CHUNK == 0:
-                    await asyncio.sleep(0)
             now[service.id] = known
         self._pieces[form] = now
         return [piece for _, _, piece in now.values()]
+
+
+async def _listed(catalogue: Catalogue, price_list: PriceListId) -> list[Service]:
+    """The services on sale, as they stand on the price list."""
+    found: list[tuple[int, ServiceId, Service]] = []
+    for at, service in enumerate(catalogue.services.values()):
+        if at % CHUNK == 0:
+            await asyncio.sleep(0)
+        if catalogue.sells(service, price_list):
+            found.append((service.position, service.id, service))
+    return [service for _, _, service in sorted(found)]
