@@ -1,7 +1,6 @@
 """The API: one endpoint for both dialects, as a bare ASGI application and as a function of whole requests."""
 
 import asyncio
-import gc
 import logging
 import re
 import time
@@ -13,6 +12,7 @@ from typing import Final, assert_never
 
 import structlog
 
+from opensmm.actions import garbage
 from opensmm.actions.panel import Panel
 from opensmm.api import body as bodies
 from opensmm.api.asked import Answer, Asked, joined
@@ -39,8 +39,6 @@ LOOK_S: Final = 0.1
 """Between looks at the catalogue's version."""
 LOOKS_A_REFRESH: Final = 6
 """Looks at the catalogue for one at the keys in use."""
-YOUNG: Final = 20_000
-"""Objects more than there were, before those that came are looked through for cycles (Python's own choice: 700)."""
 HEALTH: Final = "/healthz"
 LOOKED_WITHIN_S: Final = 3.0
 """A process whose last look at the catalogue is older has lost its database."""
@@ -83,7 +81,7 @@ class Endpoint:
         except Unavailable as error:
             log.warning("started without the database", error=str(error))
         self._tells = log.is_enabled_for(logging.DEBUG)
-        _leave_to_itself()
+        garbage.leave_alone()
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
@@ -227,16 +225,6 @@ def _services(rendered: Rendered, asked: Asked) -> Reply:
 
 def _accepts_gzip(coding: bytes) -> bool:
     return coding == b"gzip" or _GZIP.search(coding) is not None
-
-
-def _leave_to_itself() -> None:
-    """What lives as long as the process is never looked through again: with a big price list that took 20 ms a time.
-
-    What is young is looked through less often: hardly anything a request leaves behind is a cycle.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG)
 
 
 def _too_many(retry_after_s: int) -> Reply:

@@ -11,6 +11,7 @@ import typer
 import uvicorn
 import uvloop
 
+from opensmm.actions import garbage
 from opensmm.api.protocol import Protocol
 from opensmm.api.server import Server
 from opensmm.base.faults import Misconfigured, Unavailable
@@ -136,7 +137,9 @@ async def _work(url: str, config: Config, sandbox_url: str, metrics_port: int | 
     stop = stop_event()
     desk = Desk(config.common_pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers)
     async with _measured(url, config, metrics_port, metrics_host):
-        await Worker(url, desk, config.provider_timeout_s).run(stop)
+        doing = Worker(url, desk, config.provider_timeout_s)
+        garbage.leave_alone()
+        await doing.run(stop)
 
 
 @contextlib.asynccontextmanager
