@@ -1,6 +1,8 @@
 """Placing on real PostgreSQL: the rows it leaves, what rivals see, and nothing kept of what was refused."""
 
 import asyncio
+import os
+import signal
 from datetime import timedelta
 from decimal import Decimal
 
@@ -23,12 +25,13 @@ from tests.panel import (
     open_api,
     service,
     stock,
+    until,
 )
 
 from opensmm.base.faults import Overloaded, Unavailable
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import ServiceType
-from opensmm.store import dispatch
+from opensmm.store import crowds, dispatch
 
 FUNDS, CHARGE = 10_000_000, 9_000
 
@@ -179,6 +182,31 @@ async def test_a_cancel_against_a_claim_has_exactly_one_winner(api, stocked, dat
         len(claimed),
     )
     assert (FUNDS if state == "canceled" else FUNDS - CHARGE) == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
+
+
+async def test_what_a_stopped_backend_was_to_keep_is_not_kept_after_the_client_was_told_no(
+    api, ann, stocked, monkeypatch
+):
+    await api.add(ann.key)
+    monkeypatch.setattr(crowds, "WITHIN_S", 0.5)
+    keeping = "select pid from pg_stat_activity where datname = current_database() and application_name like '%: keep'"
+    ((stopped,),) = await fetch(stocked, keeping)
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        said = await api.form(
+            "v2", {"key": ann.key, "action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
+        )
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+
+    async def gone():
+        return (stopped,) not in await fetch(stocked, keeping)
+
+    await until(gone)
+    assert 503 == said.status
+    assert [(1,)] == await fetch(stocked, "select count(*) from orders")
+    assert FUNDS - CHARGE == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
 

@@ -1,13 +1,17 @@
 """Following orders at providers whose answers cannot be trusted: nothing is applied blindly, nothing gets stuck."""
 
+import asyncio
+from itertools import count
+
 import pytest
-from tests.panel import PACKAGE, balance, books, broken, fetch
+from tests.panel import LINK, PACKAGE, balance, books, broken, fetch, until
 from tests.works import state
 
 from opensmm.actions import progress
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
 from opensmm.store import progress as progress_rows
+from opensmm.store.connection import connect
 
 FUNDS, CHARGE = 10_000_000, 9_000
 
@@ -184,3 +188,39 @@ async def test_an_answer_without_news_takes_nothing_back_that_was_learned_while_
             told = progress.told_of(followee, report, asked_at, clock())
             await progress.record(stocked, [told], asked_at, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
+
+
+async def test_who_waits_for_a_delivery_holds_none_behind_it(api, ann, stocked, lied_to, clock, database):
+    """Passing cancels on takes them in the order of their ids: whoever takes them otherwise may wait in a circle."""
+    works, liar = lied_to
+    ids = count(7)
+    liar.answers["add"] = lambda form: {"order": next(ids)}
+    first, second = [await api.add(ann.key, link=f"{LINK}/{at}") for at in range(2)]
+    await works.send()
+    clock.forward(100)
+    asked = clock()
+    followees = await progress_rows.claim(stocked, asked, asked, 10)
+    moving = Report(status=OrderStatus.IN_PROGRESS, remains=10)
+    told = [progress.told_of(one, moving, asked, asked) for one in sorted(followees, key=lambda one: -one.order)]
+    recorder, holder = [await connect(database.app_url) for _ in range(2)]
+
+    async def record():
+        async with recorder.transaction():
+            await progress.record(recorder, told, asked, asked)
+
+    async def waits():
+        return await fetch(
+            stocked,
+            "select from pg_stat_activity where pid = %s and wait_event_type = 'Lock'",
+            recorder.info.backend_pid,
+        )
+
+    async with holder.transaction():
+        await holder.execute("select from delivery where order_id = %s for update", [first])
+        recording = asyncio.create_task(record())
+        await until(waits)
+        assert 1 == len(await fetch(stocked, "select from delivery where order_id = %s for update nowait", second))
+    await recording
+    await recorder.close()
+    await holder.close()
+    assert [("in_progress",)] * 2 == await fetch(stocked, "select state from delivery")

@@ -9,13 +9,16 @@ from tests.works import BEYOND_THE_END_S
 
 from opensmm.actions import catalogue, purchases, staff
 from opensmm.actions.purchases import NotBought
+from opensmm.actions.refill_tasks import LEASE
 from opensmm.base.ids import RefillId, ServiceId
 from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.dispatch import NotSent
 from opensmm.domain.refills import RefillStatus
 from opensmm.store import catalogue as rows
 from opensmm.store import dispatch as dispatch_rows
+from opensmm.store import refill_tasks
 from opensmm.store import staff as staff_rows
+from opensmm.store.refill_tasks import RefillNews
 
 FUNDS, CHARGE = 10_000_000, 9_000
 DAY_S = 86_400
@@ -58,6 +61,55 @@ async def test_a_refill_may_be_asked_for_within_its_days_and_not_later(api, ann,
     await state_refills(stocked, refill_days=None)
     assert ["refill"] == list(await api.ask(dialect, ann.key, "refill", order=order))
     assert [] == await broken(stocked)
+
+
+ASKED_LATELY = {"error": "The order was completed or refill was requested less than 24 hours ago"}
+
+
+async def answered(api, ann, works, liar, *answers):
+    """A refill whose provider says these things, one each time it is asked for it."""
+    liar.answers |= {"add": {"order": 7}, "status": {"7": {"status": "Completed", "remains": "0"}}}
+    order = await api.add(ann.key)
+    await works.send()
+    works.clock.forward(60)
+    await works.follow()
+    said = iter(answers)
+    liar.answers["refill"] = lambda form: next(said)
+    refill = await asked(api, ann, order)
+    for _ in answers:
+        await works.refills.step(10)
+        works.clock.forward(LEASE.total_seconds())
+    return refill
+
+
+async def test_a_refill_whose_answer_was_lost_is_not_refused_for_having_been_asked_for(api, ann, lied_to):
+    works, liar = lied_to
+    refill = await answered(api, ann, works, liar, (502, b"bad gateway"), ASKED_LATELY, {"refill": 5})
+    assert 3 == sum(form["action"] == "refill" for form in liar.asked)
+    liar.answers["refill_status"] = {"status": "Completed"}
+    works.clock.forward(DAY_S)
+    await works.refills.step(10)
+    assert "Completed" == await word(api, ann, refill)
+
+
+@pytest.mark.parametrize("answers", [[ASKED_LATELY], [(502, b"bad gateway"), {"error": "Refill is disabled"}]])
+async def test_a_refill_that_is_refused_at_first_or_otherwise_is_rejected(api, ann, lied_to, answers):
+    works, liar = lied_to
+    assert "Rejected" == await word(api, ann, await answered(api, ann, works, liar, *answers))
+
+
+async def test_older_news_of_a_refill_never_overwrites_newer(api, ann, stocked, works):
+    await asked(api, ann, await completed(api, ann, works))
+    await works.refills.step(10)
+    times = []
+    for _ in range(2):
+        works.clock.forward(DAY_S)
+        times.append(works.clock())
+        (task,) = await refill_tasks.claim(stocked, works.clock(), works.clock(), 10)
+    for at, said in zip(reversed(times), ("in_progress", "pending"), strict=True):
+        news = RefillNews(task, said, task.provider_refill, works.clock())
+        await refill_tasks.record(stocked, [news], at, works.clock())
+    assert [("in_progress",)] == await fetch(stocked, "select state from refill")
 
 
 @pytest.mark.parametrize("mode", RefillMode)

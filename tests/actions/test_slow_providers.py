@@ -111,6 +111,6 @@ async def test_a_refill_that_was_asked_for_meanwhile_is_not_refused_for_being_un
     tasks = await refill_tasks.claim(stocked, clock(), clock(), 10)
     await works.refills.step(10)
     (told,) = await fetch(stocked, "select state, provider_refill from refill_task")
-    await works.refills._record([RefillNews(task, "rejected", "", None) for task in tasks], clock())
+    await works.refills._record([RefillNews(task, "rejected", "", None) for task in tasks], clock(), clock())
     assert [told] == await fetch(stocked, "select state, provider_refill from refill_task")
     assert [("pending",)] == await fetch(stocked, "select state from refill")

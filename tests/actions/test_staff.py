@@ -9,6 +9,7 @@ from tests.panel import DEFAULT, DRIP, HIDDEN, OF_TYPE, PACKAGE, PLAIN, SHAPES, 
 from tests.works import state
 
 from opensmm.actions import staff
+from opensmm.actions.lane import Rejected
 from opensmm.base.ids import RefillId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.dispatch import Accepted
@@ -89,6 +90,36 @@ async def test_a_cancel_asked_for_during_a_hand_over_that_never_was_pays_back(ap
     assert ("Canceled", "100", "0", "0.00000") == await status(api, ann, order)
     assert FUNDS == await balance(staffed, ann.id)
     assert [] == await rows.waiting(staffed, 10)
+    assert [] == await broken(staffed)
+
+
+async def test_a_run_of_a_drip_feed_that_was_not_handed_over_keeps_the_next_one_back(api, ann, staffed, works, clock):
+    await api.add(ann.key, DRIP, runs=3, interval=10)
+    await works.chores.step()
+    await works.dispatching._claim(staffed, clock(), 10)
+    clock.forward(3_600)
+    await works.chores.step()
+    await works.send()
+    told = await fetch(staffed, "select state, due from delivery order by run")
+    assert [("pending", None), ("queued", clock() + timedelta(minutes=10)), ("queued", None)] == told
+
+
+async def test_a_customer_whose_row_is_held_keeps_no_others_delivery_with_a_worker_that_died(
+    api, ann, staffed, works, clock, database
+):
+    theirs, ours = await api.add(ann.key), await api.add(ann.key, PLAIN)
+    await works.chores.step()
+    assert 2 == len(await works.dispatching._claim(staffed, clock(), 10))
+    clock.forward(60)
+    holder = await connect(database.app_url)
+    async with holder.transaction():
+        await holder.execute("select from customer where id = %s for update", [ann.id])
+        with pytest.raises(Rejected, match="lock timeout"):
+            await works.chores.step()
+        assert ("sending", "unsure") == (await state(staffed, theirs), await state(staffed, ours))
+    await holder.close()
+    await works.chores.step()
+    assert "queued" == await state(staffed, theirs)
     assert [] == await broken(staffed)
 
 

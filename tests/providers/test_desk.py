@@ -1,8 +1,10 @@
 """The desk: one provider's call that breaks down is that provider's alone."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
+from aiohttp.abc import AbstractResolver
 from tests.works import Liar, served
 
 from opensmm.base.ids import ProviderId
@@ -56,6 +58,51 @@ async def test_a_session_that_was_closed_is_no_answer(desk):
     await close_session(desk.contact(FIRST).provider._session)
     told = await desk.ask_panels([FIRST, SECOND], Client.balance)
     assert [SECOND] == [provider for provider, _ in told]
+
+
+class Silent(AbstractResolver):
+    """A name server that is asked, and says nothing."""
+
+    def __init__(self):
+        self.asked = asyncio.Event()
+
+    async def resolve(self, host, port=0, family=0):
+        self.asked.set()
+        await asyncio.Event().wait()
+
+    async def close(self):
+        pass
+
+
+@pytest.fixture
+async def looking_up(desk):
+    """An ask that waits for a name, as a task, and its session."""
+    silent = Silent()
+    session = open_session(1, resolver=silent)
+    client = Client(session, "https://nowhere.example/", "their key", V2, 60)
+
+    async def ask(provider, group):
+        return [await client.balance()] * len(group)
+
+    asking = asyncio.create_task(desk.ask(FIRST, [_Panel(FIRST)], ask))
+    await silent.asked.wait()
+    yield asking, session
+    await close_session(session)
+
+
+async def test_a_session_that_is_closed_while_it_looks_a_name_up_is_no_answer(desk, looking_up):
+    asking, session = looking_up
+    await close_session(session)
+    assert await asking is None
+    assert 0 == desk.contact(FIRST).slots.asking == desk.contact(FIRST).slots.taken
+
+
+async def test_who_asks_may_be_cancelled(desk, looking_up):
+    asking, _ = looking_up
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert 0 == desk.contact(FIRST).slots.asking == desk.contact(FIRST).slots.taken
 
 
 async def test_a_name_that_cannot_be_asked_for_is_no_answer():

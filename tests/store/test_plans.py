@@ -190,7 +190,7 @@ HOT = {
     "health: for operator": (health, "_FOR_OPERATOR", {"most": 1000}),
     "health: refills": (health, "_REFILLS", {"most": 1000}),
     "health: cancels": (health, "_CANCELS", {"most": 1000, "ended_since": TIMES[0]}),
-    "refill_tasks: claim": (refill_tasks, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
+    "refill_tasks: claim": (refill_tasks, "_CLAIM", [TIMES[0], 200, TIMES[1], TIMES[0]]),
     "staff: waiting": (staff, "_WAITING", [100]),
     "staff: with staff": (staff, "_WITH_STAFF", [RECENT]),
     "staff: left behind": (staff, "_LEFT_BEHIND", [TIMES[0]]),

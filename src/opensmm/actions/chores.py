@@ -29,19 +29,21 @@ class Chores:
     async def step(self) -> None:
         now = self._clock()
         await self._desk.update(await write(self._line, providers.providers))
-        await write(self._line, lambda connection: _take_back(connection, now))
         left_behind = await write(self._line, lambda connection: dispatch.recover(connection, now))
         if left_behind:
             log.warning("deliveries became unsure: their worker went away while sending", count=left_behind)
         if self._forgot is None or now - self._forgot >= FORGET_EVERY:
             more = await write(self._line, lambda connection: _forget(connection, now))
             self._forgot = self._forgot if more else now
+        # Last, as it waits for customers' rows: one that is locked for long keeps nothing else from being done.
+        await write(self._line, lambda connection: _take_back(connection, now))
 
 
 async def _take_back(connection: Connection, now: datetime) -> None:
     """Queues again what a worker that went away was handing to the staff; ends what was to be cancelled meanwhile."""
     if left := await staff.left_behind(connection, now):
-        await record_tries(connection, left, now)
+        taken = await record_tries(connection, left, now)
+        await dispatch.release(connection, [(order, run + 1, None) for order, run in taken])
 
 
 async def _forget(connection: Connection, now: datetime) -> bool:

@@ -150,6 +150,7 @@ async def record(connection: Connection, told: Sequence[Told], asked: datetime, 
     """Writes answers inside the caller's transaction and settles the deliveries that ended."""
     ending_orders = sorted({one.order for one in told if one.state not in ACCEPTED_STATES})
     await endings.lock(connection, ending_orders)
-    ended = await rows.record(connection, told, asked)
+    # In one order with whoever writes that cancels were passed on: neither waits for the other in a circle.
+    ended = await rows.record(connection, sorted(told, key=lambda one: (one.order, one.run)), asked)
     ends = [RunEnd(order, run, remains, cost, rate) for order, run, remains, cost, rate in ended]
     await endings.end(connection, ends, now)

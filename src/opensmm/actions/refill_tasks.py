@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.domain.dispatch import Declined
+from opensmm.domain.error_texts import means_asked_lately
 from opensmm.domain.progress import poll_again_after
 from opensmm.domain.refills import OPEN_REFILLS, RefillStatus
 from opensmm.providers.client import Provider
@@ -17,8 +19,8 @@ from opensmm.store import refill_tasks as rows
 from opensmm.store.connection import Line
 from opensmm.store.refill_tasks import RefillNews, RefillTask
 
-LEASE: Final = timedelta(seconds=60)
-"""A task that got no answer is due again after this."""
+LEASE: Final = timedelta(minutes=3)
+"""A task that got no answer is due again after this: no call lasts as long."""
 log = structlog.get_logger()
 
 
@@ -34,25 +36,25 @@ class RefillTasks:
         tasks = await write(self._line, lambda connection: rows.claim(connection, now, now + LEASE, limit))
         fresh = [task for task in tasks if not task.provider_refill]
         known = [task for task in tasks if task.provider_refill]
-        await self._desk.ask_each(fresh, _ask_for, self._hear_of_new)
-        await self._desk.ask_each(known, _ask_after, self._hear_of_known)
+        await self._desk.ask_each(fresh, _ask_for, partial(self._hear_of_new, now))
+        await self._desk.ask_each(known, _ask_after, partial(self._hear_of_known, now))
         return len(tasks)
 
     async def _hear_of_new(
-        self, asked: Sequence[RefillTask], said: Sequence[tuple[RefillTask, str | Declined | None]]
+        self, asked: datetime, tasks: Sequence[RefillTask], said: Sequence[tuple[RefillTask, str | Declined | None]]
     ) -> None:
         now = self._clock()
-        await self._record([_asked_for(task, answer, now) for task, answer in said], now)
+        await self._record([_asked_for(task, answer, now) for task, answer in said], asked, now)
 
     async def _hear_of_known(
-        self, asked: Sequence[RefillTask], said: Sequence[tuple[RefillTask, RefillStatus | None]]
+        self, asked: datetime, tasks: Sequence[RefillTask], said: Sequence[tuple[RefillTask, RefillStatus | None]]
     ) -> None:
         now = self._clock()
-        await self._record([_asked_after(task, status, now) for task, status in said], now)
+        await self._record([_asked_after(task, status, now) for task, status in said], asked, now)
 
-    async def _record(self, news: Sequence[RefillNews | None], now: datetime) -> None:
+    async def _record(self, news: Sequence[RefillNews | None], asked: datetime, now: datetime) -> None:
         understood = [one for one in news if one is not None]
-        await write(self._line, lambda connection: rows.record(connection, understood, now))
+        await write(self._line, lambda connection: rows.record(connection, understood, asked, now))
 
 
 async def _ask_for(provider: Provider, group: Sequence[RefillTask]) -> Sequence[str | Declined | None]:
@@ -65,6 +67,9 @@ async def _ask_after(provider: Provider, group: Sequence[RefillTask]) -> Sequenc
 
 def _asked_for(task: RefillTask, answer: str | Declined | None, now: datetime) -> RefillNews | None:
     match answer:
+        case Declined() if task.again and means_asked_lately(answer.answer):
+            # What they began and could not tell us of: asked for again until they name it, or turn it down otherwise.
+            return RefillNews(task, RefillStatus.PENDING, "", _again(task, now))
         case Declined():
             return RefillNews(task, RefillStatus.REJECTED, "", None)
         case str():

@@ -25,6 +25,7 @@ _UNDER_WAY_WORDS: Final = re.compile(
     | already\ requested""",
     re.VERBOSE | re.IGNORECASE,
 )
+_LATELY_WORDS: Final = re.compile(r"\brequested\b.{0,20}\b(?:less than|within|recently|ago)\b", re.IGNORECASE)
 _UNKNOWN_ORDER: Final = re.compile(
     r"""\b(incorrect|invalid|wrong|unknown|bad|no\ such)\b.{0,12}\border\b | \bno\ order\b
     | \border\b.{0,20}\b(not\ found|not\ exists?|invalid|incorrect|doesn't\ exist|not\ belong)""",
@@ -53,6 +54,11 @@ def passes(words: str) -> bool:
 def means_under_way(words: str) -> bool:
     """True of an error text that turns an ask down because it was made before, and is being dealt with."""
     return _UNDER_WAY_WORDS.search(words) is not None
+
+
+def means_asked_lately(words: str) -> bool:
+    """True of an error text that turns an ask down for one made not long ago. Whoever made none was meant otherwise."""
+    return _LATELY_WORDS.search(words) is not None
 
 
 def means_unknown_order(words: str) -> bool:

@@ -218,7 +218,8 @@ class Desk:
         """One call, within the provider's limits; None where it is not known or did not answer.
 
         Whatever a call breaks down with, an address that no name can be made of or a session that was closed meanwhile,
-        is its provider's alone: the others of the round have answered.
+        is its provider's alone: the others of the round have answered. aiohttp cancels those whose session is closed
+        while they look a name up, though nobody wants them ended.
         """
         contact = self._contacts.get(provider)
         if contact is None:
@@ -229,7 +230,9 @@ class Desk:
                 if contact.circuit.resting or contact.slots.over:
                     return None
                 said = list(zip(items, await call(contact.provider, items), strict=True))
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_to_end(error):
+                raise
             contact.circuit.failed()
             # Words that the client did not look through may quote the key.
             words = str(error) if isinstance(error, NoAnswer) else type(error).__name__
@@ -251,6 +254,12 @@ class Desk:
         await asyncio.gather(*self._leaving, return_exceptions=True)
         for session in self._sessions.values():
             await close_session(session)
+
+
+def _is_to_end(error: BaseException) -> bool:
+    """Whether it was this very task that was cancelled, and not something that it waited for."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _settings(row: ProviderRow) -> ProviderRow:

@@ -21,6 +21,9 @@ from opensmm.store.connection import Connection
 
 Row = tuple[Any, ...]
 
+WITHIN_S: Final = 14.0
+"""How long one may take. Then the connection counts as broken, while there is still time to learn what became of it."""
+
 _ANSWERED: Final = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 _BINARY: Final = 1
 
@@ -45,16 +48,23 @@ class Crowd:
             # Where a statement that is gone would end the transaction, psycopg knows which are left.
             return await (await connection.execute(self.sql, parameters, binary=True)).fetchall()
         told = [_bytes(one) for one in parameters]
-        if connection not in self._prepared_on:
-            await self._prepare(connection)
         try:
-            result = await self._answer(connection, told)
-        except errors.InvalidSqlStatementName:  # after a rollback, psycopg has all that is prepared forgotten
-            await self._prepare(connection)
-            result = await self._answer(connection, told)
+            async with asyncio.timeout(WITHIN_S):
+                result = await self._answer_prepared(connection, told)
+        except TimeoutError as error:
+            raise psycopg.OperationalError(f"no answer within {WITHIN_S:.0f} s") from error
         transformer = Transformer(connection)
         transformer.set_pgresult(result)
         return transformer.load_rows(0, result.ntuples, tuple)
+
+    async def _answer_prepared(self, connection: Connection, parameters: Sequence[bytes | None]) -> PGresult:
+        if connection not in self._prepared_on:
+            await self._prepare(connection)
+        try:
+            return await self._answer(connection, parameters)
+        except errors.InvalidSqlStatementName:  # after a rollback, psycopg has all that is prepared forgotten
+            await self._prepare(connection)
+            return await self._answer(connection, parameters)
 
     async def _prepare(self, connection: Connection) -> None:
         connection.pgconn.send_prepare(self._name, self._numbered)

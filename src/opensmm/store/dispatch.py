@@ -267,8 +267,11 @@ async def record(
 
 _RECOVER: Final = """
 with left_behind as (
-  update delivery set state = 'unsure' where state = 'sending' and lease_until < %s
-  returning order_id, run, attempt
+  update delivery d set state = 'unsure'
+  from attempt t join provider p on p.id = t.provider_id and p.kind <> 'manual'
+  where d.state = 'sending' and d.lease_until < %s
+    and t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+  returning d.order_id, d.run, d.attempt
 )
 update attempt t set outcome = 'unsure', answer = 'the worker went away while it was sending'
 from left_behind l where t.order_id = l.order_id and t.run = l.run and t.number = l.attempt and t.outcome = 'sending'
@@ -277,7 +280,7 @@ returning t.order_id
 
 
 async def recover(connection: Connection, now: datetime) -> int:
-    """Deliveries whose sender went away are unsure from now on; returns how many.
+    """Deliveries whose sender went away are unsure from now on, but for the staff's; returns how many.
 
     Their lease stays written: until then the sender may have been at it.
     """

@@ -11,7 +11,8 @@ from opensmm.store.connection import Connection
 
 
 class RefillTask(Struct, frozen=True):
-    """``provider_refill`` is empty until the provider was asked for it; ``since``: when the customer asked."""
+    """``provider_refill`` is empty until the provider told it; ``since``: when the customer asked. ``again``: the
+    provider was asked before, and may have said what did not come through."""
 
     refill: RefillId
     run: int
@@ -19,21 +20,23 @@ class RefillTask(Struct, frozen=True):
     provider_order: str
     provider_refill: str
     since: datetime
+    again: bool
 
 
 _CLAIM: Final = """
 with due as materialized (
-  select refill_id, run from refill_task where due <= %s order by due limit %s for update skip locked
+  select refill_id, run, polled from refill_task where due <= %s order by due limit %s for update skip locked
 )
-update refill_task t set due = %s from due join refill r on r.id = due.refill_id
+update refill_task t set due = %s, polled = %s from due join refill r on r.id = due.refill_id
 where t.refill_id = due.refill_id and t.run = due.run
-returning t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, ''), r.created
+returning t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, ''), r.created,
+  due.polled is not null
 """
 
 
 async def claim(connection: Connection, now: datetime, again: datetime, limit: int) -> list[RefillTask]:
     """Tasks whose turn it is; a refill moves no money, so one whose answer was lost is simply asked for again."""
-    cursor = await connection.execute(_CLAIM, [now, limit, again])
+    cursor = await connection.execute(_CLAIM, [now, limit, again, now])
     return [RefillTask(*row) for row in await cursor.fetchall()]
 
 
@@ -47,11 +50,11 @@ class RefillNews(Struct, frozen=True):
 
 
 _RECORD: Final = """
-update refill_task t set state = a.state, provider_refill = nullif(a.provider_refill, ''), due = a.due, polled = %s
+update refill_task t set state = a.state, provider_refill = nullif(a.provider_refill, ''), due = a.due
 from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
   as a (refill_id, run, known, state, provider_refill, due)
 where t.refill_id = a.refill_id and t.run = a.run and t.due is not null
-  and (t.provider_refill is null or t.provider_refill = a.known)
+  and (t.provider_refill is null or t.provider_refill = a.known and (t.polled is null or t.polled <= %s))
 """
 _SUM_UP: Final = """
 with summed as (
@@ -69,10 +72,11 @@ from summed s where r.id = s.refill_id and r.state in ('pending', 'in_progress')
 _LOCK: Final = "select id from refill where id = any(%s) order by id for update"
 
 
-async def record(connection: Connection, news: Sequence[RefillNews], now: datetime) -> None:
-    """Writes what providers said, and what their refills have come to.
+async def record(connection: Connection, news: Sequence[RefillNews], asked: datetime, now: datetime) -> None:
+    """Writes what providers said when asked at ``asked``, and what their refills have come to.
 
-    What was asked for meanwhile by somebody else is theirs: that it is under way already refuses nothing.
+    What was asked for meanwhile by somebody else is theirs: that it is under way already refuses nothing, and what they
+    were told since is newer.
     """
     if not news:
         return
@@ -86,5 +90,5 @@ async def record(connection: Connection, news: Sequence[RefillNews], now: dateti
         [one.provider_refill for one in news],
         [one.due for one in news],
     )
-    await connection.execute(_RECORD, [now, *arrays])
+    await connection.execute(_RECORD, [*arrays, asked])
     await connection.execute(_SUM_UP, [refills, now])

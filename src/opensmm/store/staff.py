@@ -134,7 +134,8 @@ async def waiting_refills(connection: Connection, limit: int) -> list[WaitingRef
 
 _LOCK_REFILLS: Final = "select id from refill where id = any(%s) order by id for update"
 _REFILL_TASKS: Final = """
-select t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, t.provider_order), r.created
+select t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, t.provider_order), r.created,
+  t.polled is not null
 from refill_task t join provider p on p.id = t.provider_id and p.kind = 'manual' join refill r on r.id = t.refill_id
 where t.refill_id = any(%s) and t.due is not null order by t.refill_id, t.run
 """

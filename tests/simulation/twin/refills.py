@@ -63,22 +63,25 @@ async def claim(connection: Connection, now: datetime, again: datetime, limit: i
     store = connection.store
     due = [row for row in store.tasks_due.values() if row.due is not None and row.due <= now]
     due.sort(key=lambda row: (row.due, row.refill, row.run))
-    for row in due[:limit]:
-        store.edit(row).due = again
+    claimed = [(row, row.polled is not None) for row in due[:limit]]
+    for row, _ in claimed:
+        store.edit(row)
+        row.due, row.polled = again, now
     return [
         RefillTask(
             RefillId(row.refill), row.run, ProviderId(row.provider), row.provider_order, row.provider_refill,
-            store.refills[row.refill].created,
+            store.refills[row.refill].created, asked_before,
         )
-        for row in due[:limit]
+        for row, asked_before in claimed
     ]  # fmt: skip
 
 
-async def record(connection: Connection, news: Sequence[RefillNews], now: datetime) -> None:
+async def record(connection: Connection, news: Sequence[RefillNews], asked: datetime, now: datetime) -> None:
     store = connection.store
     for one in news:
         row = store.refill_tasks[one.task.refill, one.task.run]
-        if row.state not in ENDED and row.provider_refill in ("", one.task.provider_refill):
+        newest = row.provider_refill == one.task.provider_refill and (row.polled is None or row.polled <= asked)
+        if row.state not in ENDED and (not row.provider_refill or newest):
             store.edit(row)
             row.state, row.provider_refill, row.due = one.state, one.provider_refill, one.due
     for refill in sorted({one.task.refill for one in news}):

@@ -104,6 +104,7 @@ class RefillTaskRow(Struct):
     due: datetime | None
     state: str = "queued"
     provider_refill: str = ""
+    polled: datetime | None = None
 
 
 class EvidenceRow(Struct):
