@@ -120,9 +120,17 @@ def _checked(pepper: str) -> bytes:
 
 def _kept_pepper(path: Path) -> str:
     if not path.exists():
-        path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        make_folder(path.parent)
         keep_secret(path, secrets.token_hex(32))
     return path.read_text().strip()
+
+
+def make_folder(path: Path) -> None:
+    """Makes the data folder where there is none; raises Misconfigured where there can be none."""
+    try:
+        path.mkdir(mode=0o711, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"the data folder {path} cannot be made: {error.strerror}") from error
 
 
 def keep_secret(path: Path, text: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 from tests.panel import DEFAULT
 from typer.testing import CliRunner
 
-from opensmm.cli import app
+from opensmm import __version__
+from opensmm.cli import app, main
 from opensmm.cli.frame import ACTOR, MAX_NAME, who
 
 DONE, FAILED, MISUSED, UNAVAILABLE = 0, 1, 2, 3
@@ -23,11 +24,48 @@ def test_a_customer_is_added_with_money_and_a_key(said, rows):
 
 
 @pytest.mark.parametrize(
-    "balance", ["x", "-1", "0.000001", "NaN", "1e99", "99999999999999999999", "9223372036854775807"]
+    "balance", ["x", "-1", "0.000001", "NaN", "1e3", "1_0", "١٠", "+5", "9" * 20, "9223372036854775807"]
 )
 def test_a_balance_that_is_no_amount_is_refused_and_nobody_added(said, rows, balance):
     code, _ = said("customer", "add", "--name", "Ann", "--balance", balance)
     assert (MISUSED, [(0,)]) == (code, rows("select count(*) from customer"))
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\x00b", "\x7f"])
+def test_a_name_that_shows_nothing_or_breaks_a_line_is_refused(said, rows, name):
+    code, _ = said("customer", "add", "--name", name)
+    assert (MISUSED, [(0,)]) == (code, rows("select count(*) from customer"))
+    service = ("service", "add", "--rate", "1", *METHOD)
+    assert [MISUSED, MISUSED] == [
+        said(*service, "--name", name, "--category", "C")[0], said(*service, "--name", "S", "--category", name)[0],
+    ]  # fmt: skip
+
+
+def test_a_name_may_be_in_any_script(said, rows):
+    for name in ("é 👨‍👩‍👧", "متجر\u200cآن"):
+        assert DONE == said("customer", "add", "--name", name)[0]
+        assert [(1,)] == rows(f"select count(*) from customer where name = '{name}'")
+
+
+def test_the_version_is_told():
+    told = CliRunner().invoke(app, ["--version"])
+    assert (DONE, f"opensmm {__version__}\n") == (told.exit_code, told.stdout)
+
+
+@pytest.mark.parametrize("words", [("customer", "add", "--name", "Ann"), ("worker",), ("migrate",)])
+def test_a_data_folder_that_cannot_be_is_refused_in_words(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("sys.argv", ["opensmm", *words, "--data", str(tmp_path / "file")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert UNAVAILABLE == ended.value.code
+    assert f"opensmm: the data folder {tmp_path / 'file'} cannot be made: File exists\n" == capsys.readouterr().err
+
+
+def test_an_empty_data_folder_is_not_the_one_where_one_stands():
+    told = CliRunner().invoke(app, ["customer", "add", "--name", "Ann", "--data", ""])
+    assert MISUSED == told.exit_code
 
 
 def test_keys_are_added_imported_and_revoked(said, rows):
@@ -147,11 +185,13 @@ def test_migrate_needs_the_owner_and_says_so(said, database, monkeypatch):
         ("policy", "show"), ("policy", "history"), ("policy", "test", "x"), ("staff", "list"), ("staff", "refills"),
         ("provider", "list"), ("provider", "check", "x"), ("provider", "balance", "x"), ("provider", "services", "x"),
         ("provider", "sync", "x"), ("service", "quarantine", "list"), ("service", "below-cost", "list"),
-        ("import-services", "x"),
+        ("import-services", "x"), ("topup", 1, 5), ("key", "add", 1), ("key", "revoke", 1), ("staff", "assign", 1),
+        ("service", "edit", 1, "--max", 9), ("service", "refill", 1, "--mode", "manual"), ("provider", "disable", "x"),
+        ("route", "order", 1, "--by-cost"), ("orders", "cancel", 1, "--reason", "x"),
     ],
     ids=str,
 )  # fmt: skip
-def test_a_verb_that_only_reads_makes_no_panel_in_a_folder_without_one(words, tmp_path, monkeypatch):
+def test_a_verb_for_what_exists_makes_no_panel_in_a_folder_without_one(words, tmp_path, monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
     for folder in (tmp_path, tmp_path / "none"):
         told = CliRunner().invoke(app, [*map(str, words), "--data", str(folder), "--json"])

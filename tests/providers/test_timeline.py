@@ -121,6 +121,8 @@ SOON = BEGINS_S + POST_EVERY_S + 0.1
         (B.COMPLETE, 0, 2, BEGINS_S, (2, True)),
         (B.COMPLETE, None, 0, SOON, (1, False)),
         (B.COMPLETE, None, 0, 10**6, (MOST_POSTS, False)),
+        (B.COMPLETE, MOST_POSTS, 0, 10**6, (MOST_POSTS, True)),
+        (B.COMPLETE, MOST_POSTS + 1, 0, 10**6, (MOST_POSTS, False)),
         (B.SLOW, 3, 0, SOON, (0, False)),
         (B.SLOW, 3, 0, BEGINS_S + POST_EVERY_S * SLOW, (1, False)),
         (B.STUCK, 3, 2, 10**6, (0, False)),

@@ -1,5 +1,6 @@
 """Money is an ``int`` that counts 10⁻⁵ of the panel's currency: what is stored is what is said on the wire."""
 
+import re
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Final, NewType
 
@@ -8,6 +9,7 @@ Money = NewType("Money", int)
 UNIT: Final = Decimal("0.00001")
 PER_WHOLE: Final = 100_000
 DECIMALS: Final = 5
+_PLAIN: Final = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 
 
 def ceiling(amount: Decimal, rate: Decimal = Decimal(1)) -> Money:
@@ -17,10 +19,17 @@ def ceiling(amount: Decimal, rate: Decimal = Decimal(1)) -> Money:
         return Money(int((amount * rate * PER_WHOLE).to_integral_value(rounding=ROUND_CEILING)))
 
 
+def plain(text: str) -> Decimal:
+    """Reads a number written plainly, such as ``"0.90"``; raises ValueError. Python would read 1e3, 1_0 and ١٠."""
+    if not _PLAIN.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number")
+    return Decimal(text)
+
+
 def money(text: str) -> Money:
     """Reads an exact amount such as ``"10.00"``; raises ValueError where it has more than 5 decimals."""
-    amount = Decimal(text)
-    if not amount.is_finite() or amount != amount.quantize(UNIT):
+    amount = plain(text)
+    if amount != amount.quantize(UNIT):
         raise ValueError(f"{text!r} is not an amount with at most {DECIMALS} decimals")
     return ceiling(amount)
 

@@ -1,16 +1,17 @@
 """The command line: one verb a function. ``opensmm --help`` is where to begin."""
 
 import sys
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
+from opensmm import __version__
 from opensmm.base.faults import Misconfigured
 from opensmm.cli import bench, books, customers, demo, health, importing, interventions, serving
 from opensmm.cli.books import order_verbs
 from opensmm.cli.customers import customer_verbs, key_verbs
 from opensmm.cli.delivery import deliver
-from opensmm.cli.frame import EXIT_CODES, UNAVAILABLE, err
+from opensmm.cli.frame import EXIT_CODES, UNAVAILABLE, err, out
 from opensmm.cli.policy import policy_verbs
 from opensmm.cli.price_lists import price_list_verbs
 from opensmm.cli.providers import provider_verbs
@@ -55,6 +56,21 @@ app.command("topup")(customers.top_up)
 interventions.add_to(order_verbs)
 app.add_typer(order_verbs, name="orders")
 app.command("bench")(bench.bench)
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"opensmm {__version__}", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def opensmm(
+    wanted: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Say which version this is.", callback=_tell_version)
+    ] = False,
+) -> None:
+    """The options before any verb."""
 
 
 def main() -> None:

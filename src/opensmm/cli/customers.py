@@ -23,6 +23,7 @@ from opensmm.cli.frame import (
     answer,
     configured,
     fail,
+    named,
     now,
     out,
     standing,
@@ -58,7 +59,9 @@ def amount(text: str) -> Money:
 
 @customer_verbs.command("add")
 def add_customer(
-    name: Annotated[str, typer.Option("--name", help="What the customer is called here; each name once.")],
+    name: Annotated[
+        str, typer.Option("--name", help="What the customer is called here; each name once.", callback=named)
+    ],
     balance: Annotated[str, typer.Option("--balance", help="A first top-up, such as 10.00.")] = "0",
     data: Data = None,
     json: Json = False,
@@ -124,7 +127,7 @@ def edit_key(
     if title_case is None and addresses is None:
         fail("say what to change", MISUSED)
     with_database(
-        configured(data),
+        standing(data),
         lambda connection: accounts.edit_key(
             connection, KeyId(key), title_case=title_case, addresses=addresses, actor=ACTOR, now=now()
         ),
@@ -141,7 +144,7 @@ def read_addresses(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _keep(customer: int, key: NewKey, data: Path | None, json: bool) -> None:
-    config = configured(data)
+    config = standing(data)
     pepper = config.pepper()
     kept = with_database(
         config,
@@ -159,7 +162,7 @@ def revoke_key(
     """Revoke keys for good; within a second they open nothing any more."""
     which = [KeyId(key) for key in keys]
     revoked = with_database(
-        configured(data), lambda connection: accounts.revoke_keys(connection, which, actor=ACTOR, now=now())
+        standing(data), lambda connection: accounts.revoke_keys(connection, which, actor=ACTOR, now=now())
     )
     answer({"revoked": revoked}, f"revoked: {', '.join(map(str, revoked)) or 'none was live'}", json=json)
     if len(revoked) < len(set(keys)):
@@ -181,7 +184,7 @@ def top_up(
     if put == 0:
         fail("nothing to top up", MISUSED)
     booked = with_database(
-        configured(data),
+        standing(data),
         lambda connection: accounts.top_up(
             connection, CustomerId(customer), put, gateway=gateway, external_id=external_id, actor=ACTOR, now=now()
         ),
@@ -224,7 +227,7 @@ def resume(
 
 def _set_suspended(customer: int, data: Path | None, json: bool, *, suspended: bool) -> None:
     with_database(
-        configured(data),
+        standing(data),
         lambda connection: accounts.set_suspended(connection, CustomerId(customer), suspended, actor=ACTOR, now=now()),
     )
     said = f"customer {customer} {'is suspended' if suspended else 'may order'}"

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from opensmm.actions import catalogue
 from opensmm.cli.choosing import Ids, NameLike, OfCategory, OfProvider, Write, chosen, meant_services, show_plan
-from opensmm.cli.frame import ACTOR, Data, Json, answer, configured, now, with_database
+from opensmm.cli.frame import ACTOR, Data, Json, answer, now, standing, with_database
 from opensmm.domain.catalogue import DeliveryMethod, Service
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
@@ -36,7 +36,7 @@ def deliver(
                 await catalogue.state_delivery(connection, meant, method, put_on_sale=on_sale, actor=ACTOR, now=now())
             return meant
 
-    _tell(with_database(configured(data), work), method, on_sale=on_sale, written=write, json=json)
+    _tell(with_database(standing(data), work), method, on_sale=on_sale, written=write, json=json)
 
 
 def _tell(meant: list[Service], method: DeliveryMethod, *, on_sale: bool, written: bool, json: bool) -> None:

@@ -49,6 +49,8 @@ def demo(
     stack = Stack(config, "127.0.0.1", port, api_processes=1, speed=speed)
     try:
         with stack.database() as urls:
+            if stop.wait(0):  # the first start takes a while, and may have been thought better of
+                return
             keys = asyncio.run(_fill(urls.app, config))
             stack.start()
             try:

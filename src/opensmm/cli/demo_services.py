@@ -8,15 +8,16 @@ from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 
 _T = ServiceType
+MONTH_DAYS: Final = 30
 _NOTE: Final = "Delivered by the built-in sandbox: it counts, and nothing leaves this machine."
 
-# Flags: r refill, c cancel, d drip-feed, l one active order per link.
+# Flags: r refill for ever, m refill for a month, c cancel, d drip-feed, l one active order per link.
 _Line = tuple[str, ServiceType, str, int, int, str, int]
 _LIST: Final[tuple[tuple[str, tuple[_Line, ...]], ...]] = (
     (
         "Instagram 📸",
         (
-            ("Instagram Followers [Refill 30 Days]", _T.DEFAULT, "0.90", 50, 10_000, "rcd", 45),
+            ("Instagram Followers [Refill 30 Days]", _T.DEFAULT, "0.90", 50, 10_000, "mcd", 45),
             ("Instagram Followers | No Refill", _T.DEFAULT, "0.45", 100, 100_000, "c", 30),
             ("Instagram Likes ❤️ | Instant Start", _T.DEFAULT, "0.12", 50, 50_000, "cd", 5),
             ("Instagram Custom Comments", _T.CUSTOM_COMMENTS, "8", 10, 1_500, "c", 60),
@@ -35,7 +36,7 @@ _LIST: Final[tuple[tuple[str, tuple[_Line, ...]], ...]] = (
         "TikTok 🎵",
         (
             ("TikTok Views", _T.DEFAULT, "0.01", 100, 10_000_000, "cd", 2),
-            ("TikTok Followers [Refill 30 Days] ♻️", _T.DEFAULT, "1.95", 50, 20_000, "rc", 90),
+            ("TikTok Followers [Refill 30 Days] ♻️", _T.DEFAULT, "1.95", 50, 20_000, "mc", 90),
             ("TikTok Likes", _T.DEFAULT, "0.35", 50, 50_000, "cd", 15),
             ("TikTok Saves", _T.DEFAULT, "0.08", 100, 100_000, "", 15),
             ("TikTok Comment Replies", _T.COMMENT_REPLIES, "9.50", 5, 500, "", 120),
@@ -44,8 +45,8 @@ _LIST: Final[tuple[tuple[str, tuple[_Line, ...]], ...]] = (
     (
         "YouTube ▶️",
         (
-            ("YouTube Views [Lifetime Refill]", _T.DEFAULT, "1.80", 500, 1_000_000, "rd", 720),
-            ("YouTube Subscribers [Refill 30 Days]", _T.DEFAULT, "12.50", 50, 5_000, "rc", 1_440),
+            ("YouTube Views [Lifetime Refill]", _T.DEFAULT, "1.80", 100, 1_000_000, "rd", 720),
+            ("YouTube Subscribers [Refill 30 Days]", _T.DEFAULT, "12.50", 50, 5_000, "mc", 1_440),
             ("YouTube Likes", _T.DEFAULT, "1.20", 20, 20_000, "r", 60),
             ("YouTube Custom Comments", _T.CUSTOM_COMMENTS, "14", 5, 500, "", 180),
             ("YouTube Comment Likes", _T.COMMENT_LIKES, "1.75", 20, 2_000, "c", 60),
@@ -74,7 +75,7 @@ _LIST: Final[tuple[tuple[str, tuple[_Line, ...]], ...]] = (
     (
         "Facebook",
         (
-            ("Facebook Page Likes [Refill 30 Days]", _T.DEFAULT, "1.60", 100, 50_000, "rc", 360),
+            ("Facebook Page Likes [Refill 30 Days]", _T.DEFAULT, "1.60", 100, 50_000, "mc", 360),
             ("Facebook Post Likes", _T.DEFAULT, "0.40", 50, 20_000, "c", 30),
             ("Facebook Page Starter [Package: 500 likes]", _T.PACKAGE, "1.25", 1, 1, "", 720),
             ("Facebook Event Interest | One Order per Link", _T.DEFAULT, "1.15", 50, 10_000, "cl", 240),
@@ -92,7 +93,7 @@ _LIST: Final[tuple[tuple[str, tuple[_Line, ...]], ...]] = (
     (
         "خدمات عربية 🌙",
         (
-            ("متابعين انستقرام عرب [ضمان ٣٠ يوم]", _T.DEFAULT, "4.10", 50, 5_000, "rc", 240),
+            ("متابعين انستقرام عرب [ضمان ٣٠ يوم]", _T.DEFAULT, "4.10", 50, 5_000, "mc", 240),
             ("لايكات انستقرام ❤️ خليجي", _T.DEFAULT, "1.30", 50, 5_000, "cd", 30),
             ("تعليقات عربية مخصصة", _T.CUSTOM_COMMENTS, "11", 5, 500, "", 120),
             ("مشاهدات سناب شات", _T.DEFAULT, "0.85", 100, 50_000, "c", 60),
@@ -116,7 +117,8 @@ def services() -> Iterator[Service]:
                 rate=Decimal(rate),
                 min=least,
                 max=most,
-                refill="r" in flags,
+                refill="r" in flags or "m" in flags,
+                refill_days=MONTH_DAYS if "m" in flags else None,
                 cancel="c" in flags,
                 dripfeed="d" in flags,
                 description=_NOTE,

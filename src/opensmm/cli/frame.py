@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
+from unicodedata import category
 
 import msgspec
 import psycopg
@@ -30,9 +31,23 @@ EXIT_CODES: Final = (
     "`health` has 1 for what wants a look, and 2 for what you must act on."
 )
 
+
+def _folder(text: str) -> Path:
+    """An empty word is a shell's variable that is not set, not the folder where one stands."""
+    if not text:
+        raise typer.BadParameter("say a folder, or leave the option away")
+    return Path(text)
+
+
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="The data folder; ./data where none is given.", envvar="OPENSMM_DATA"),
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="The data folder; ./data where none is given.",
+        envvar="OPENSMM_DATA",
+        parser=_folder,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer as one line of JSON, for programs.")]
 MAX_NAME: Final = 100
@@ -73,6 +88,13 @@ def answer(said: Mapping[str, Any], text: str, *, json: bool) -> None:
         sys.stdout.flush()
     else:
         out.print(text, markup=False)
+
+
+def named(text: str | None) -> str | None:
+    """An option's callback: what is shown as a name is some text on one line."""
+    if text is not None and (not text.strip() or any(category(char) == "Cc" for char in text)):
+        raise typer.BadParameter("some text on one line is wanted")
+    return text
 
 
 def now() -> datetime:

@@ -15,20 +15,7 @@ from opensmm.actions.interventions import By, Outcome
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
 from opensmm.cli.customers import amount
-from opensmm.cli.frame import (
-    ACTOR,
-    FAILED,
-    MISUSED,
-    Data,
-    Json,
-    answer,
-    configured,
-    fail,
-    now,
-    out,
-    standing,
-    with_database,
-)
+from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, fail, now, out, standing, with_database
 from opensmm.domain.interventions import Denial
 from opensmm.store.connection import Connection
 from opensmm.store.interventions import Waiting, waiting
@@ -143,7 +130,7 @@ def _do(
     why = reason.strip()
     if not why or len(why) > MOST_REASON:
         fail(f"a reason has 1 to {MOST_REASON} characters", MISUSED)
-    outcome = with_database(configured(data), lambda connection: act(connection, By(ACTOR, why, now())))
+    outcome = with_database(standing(data), lambda connection: act(connection, By(ACTOR, why, now())))
     if isinstance(outcome, Denial):
         fail(f"order {order}: {outcome}", FAILED)
     said = f"order {order}: {done}" if outcome else f"order {order}: {done} before; nothing changed"

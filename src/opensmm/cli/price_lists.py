@@ -90,7 +90,7 @@ def unset_rate(name: Name, service: Service, data: Data = None, json: Json = Fal
 def _keep(name: str, service: int, rate: Decimal | None, data: Path | None) -> None:
     rates = {ServiceId(service): rate}
     with_database(
-        configured(data),
+        standing(data),
         lambda connection: price_lists.set_rates(connection, name, rates, actor=ACTOR, now=now()),
     )
 
@@ -105,7 +105,7 @@ def assign(
     """Have customers buy by a price list, from their next order on; `assign standard` takes it from them."""
     which = [CustomerId(one) for one in customer]
     with_database(
-        configured(data),
+        standing(data),
         lambda connection: price_lists.assign(connection, name, which, actor=ACTOR, now=now()),
     )
     answer({"price_list": name, "customers": customer}, f"{len(which)} customers buy by {name}", json=json)

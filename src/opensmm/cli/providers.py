@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -20,8 +20,21 @@ from opensmm.actions.sync import Doubtful, Overtaken
 from opensmm.actions.trying import Tried
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.base.money import short
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, standing, with_database
+from opensmm.base.money import plain, short
+from opensmm.cli.frame import (
+    ACTOR,
+    MISUSED,
+    Data,
+    Json,
+    answer,
+    configured,
+    fail,
+    named,
+    now,
+    out,
+    standing,
+    with_database,
+)
 from opensmm.config import Config
 from opensmm.domain.callers import is_key
 from opensmm.domain.offers import Offered
@@ -67,7 +80,7 @@ Rate = Annotated[
 
 @provider_verbs.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="What it is called here; each name once.")],
+    name: Annotated[str, typer.Argument(help="What it is called here; each name once.", callback=named)],
     url: Annotated[str, typer.Option("--url", help="Its API's address, such as https://panel.example/api/v2.")],
     key_file: KeyFile = "",
     dialect: Dialect = None,
@@ -100,7 +113,7 @@ def add(
 @provider_verbs.command("edit")
 def edit(
     provider: Who,
-    name: Annotated[str | None, typer.Option("--name")] = None,
+    name: Annotated[str | None, typer.Option("--name", callback=named)] = None,
     url: Annotated[str | None, typer.Option("--url", help="Its kept key goes along to the new address.")] = None,
     key_file: KeyFile = "",
     ask_key: Annotated[bool, typer.Option("--ask-key", help="Ask for another key.")] = False,
@@ -118,21 +131,21 @@ def edit(
     if not changes and not key:
         fail("say what to change", MISUSED)
     changed = sorted([*changes, *(["key"] if key else [])])
-    _edit(configured(data), provider, changes, key)
+    _edit(standing(data), provider, changes, key)
     answer({"provider": provider, "changed": changed}, f"provider {provider}: {', '.join(changed)}", json=json)
 
 
 @provider_verbs.command("enable")
 def enable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Have a provider sent orders again."""
-    _edit(configured(data), provider, {"enabled": True}, "")
+    _edit(standing(data), provider, {"enabled": True}, "")
     answer({"provider": provider, "enabled": True}, f"provider {provider} is sent orders", json=json)
 
 
 @provider_verbs.command("disable")
 def disable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Send a provider no more orders: they go to a service's next one, or wait. Those it has are followed."""
-    _edit(configured(data), provider, {"enabled": False}, "")
+    _edit(standing(data), provider, {"enabled": False}, "")
     answer({"provider": provider, "enabled": False}, f"provider {provider} is sent nothing", json=json)
 
 
@@ -188,10 +201,10 @@ def _changes(
 
 def _rate(text: str) -> Decimal:
     try:
-        rate = Decimal(text)
-    except InvalidOperation:
+        rate = plain(text)
+    except ValueError:
         fail(f"{text!r} is not a rate", MISUSED)
-    if not rate.is_finite() or not 0 < rate < 10**9:
+    if not 0 < rate < 10**9:
         fail("an exchange rate is above 0 and below 1000000000", MISUSED)
     return rate
 
@@ -270,7 +283,7 @@ def show(provider: Who, data: Data = None, json: Json = False) -> None:
         readings = await rows.readings(connection)
         return _told(row, readings.get(row.id, []), now())
 
-    said = with_database(configured(data), work)
+    said = with_database(standing(data), work)
     answer(said, "\n".join(f"{name}: {value}" for name, value in said.items()), json=json)
 
 

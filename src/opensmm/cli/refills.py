@@ -7,7 +7,7 @@ from rich.table import Table
 
 from opensmm.actions import catalogue
 from opensmm.cli.choosing import Ids, NameLike, OfCategory, OfProvider, Write, chosen, meant_services, show_plan
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, with_database
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, fail, now, standing, with_database
 from opensmm.domain.catalogue import RefillMode, Service
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
@@ -44,7 +44,7 @@ def refill(
                 await catalogue.state_refills(connection, meant, changes, actor=ACTOR, now=now())
             return meant
 
-    _tell(with_database(configured(data), work), changes, written=write, json=json)
+    _tell(with_database(standing(data), work), changes, written=write, json=json)
 
 
 def _changes(days: int | None, mode: RefillMode | None, *, lifetime: bool, offered: bool | None) -> dict[str, object]:

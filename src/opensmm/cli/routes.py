@@ -10,7 +10,7 @@ from rich.table import Table
 from opensmm.actions import providers
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, standing, with_database
+from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, fail, now, out, standing, with_database
 from opensmm.config import Config
 from opensmm.domain.offers import RouteTo
 from opensmm.store import offers
@@ -48,7 +48,7 @@ def add(
             raise Fault(f"{row.name} fulfils service {service} with its {theirs} already")
         return [wanted, *routes] if first else [*routes, wanted]
 
-    _answer(service, _changed(configured(data), service, provider, change, by_cost), json=json)
+    _answer(service, _changed(standing(data), service, provider, change, by_cost), json=json)
 
 
 def check_theirs(theirs: str) -> None:
@@ -66,7 +66,7 @@ def remove(service: Service, provider: Who, data: Data = None, json: Json = Fals
             raise Fault(f"{row.name} does not fulfil service {service}")
         return kept
 
-    _answer(service, _changed(configured(data), service, provider, change, None), json=json)
+    _answer(service, _changed(standing(data), service, provider, change, None), json=json)
 
 
 @route_verbs.command("first")
@@ -76,7 +76,7 @@ def put_first(service: Service, provider: Who, data: Data = None, json: Json = F
     def change(routes: list[RouteTo], row: ProviderRow) -> list[RouteTo]:
         return sorted(routes, key=lambda route: route.provider != row.id)
 
-    _answer(service, _changed(configured(data), service, provider, change, False), json=json)
+    _answer(service, _changed(standing(data), service, provider, change, False), json=json)
 
 
 @route_verbs.command("order")
@@ -87,7 +87,7 @@ def order(
     json: Json = False,
 ) -> None:
     """Choose the order of a service's providers. Costs are those of the price lists that were last fetched."""
-    _answer(service, _changed(configured(data), service, None, None, by_cost), json=json)
+    _answer(service, _changed(standing(data), service, None, None, by_cost), json=json)
 
 
 @route_verbs.command("list")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Final
 
 import typer
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from opensmm.actions import catalogue, providers
 from opensmm.base.ids import ServiceId
+from opensmm.base.money import plain
 from opensmm.cli.frame import (
     ACTOR,
     FAILED,
@@ -21,6 +22,7 @@ from opensmm.cli.frame import (
     answer,
     configured,
     fail,
+    named,
     now,
     out,
     standing,
@@ -42,8 +44,8 @@ MOST_WAIT_H: Final = 876_000
 Rate = Annotated[str | None, typer.Option("--rate", help="Per 1000, or for a package; kept as typed, such as 0.90.")]
 Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.", min=0, max=MOST_QUANTITY)]
 Most = Annotated[int | None, typer.Option("--max", help="The largest quantity.", min=0, max=MOST_QUANTITY)]
-Name = Annotated[str | None, typer.Option("--name", help="Its name on the price list.")]
-Category = Annotated[str | None, typer.Option("--category", help="Its category there.")]
+Name = Annotated[str | None, typer.Option("--name", help="Its name on the price list.", callback=named)]
+Category = Annotated[str | None, typer.Option("--category", help="Its category there.", callback=named)]
 Method = Annotated[DeliveryMethod | None, typer.Option("--method", help="How it is delivered.")]
 OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale", help="Whether it can be ordered.")]
 Refill = Annotated[bool | None, typer.Option("--refill/--no-refill", help="Whether customers may ask for refills.")]
@@ -121,8 +123,8 @@ def show(
 
 @service_verbs.command("add")
 def add(
-    name: Annotated[str, typer.Option("--name")],
-    category: Annotated[str, typer.Option("--category")],
+    name: Annotated[str, typer.Option("--name", callback=named)],
+    category: Annotated[str, typer.Option("--category", callback=named)],
     rate: Annotated[str, typer.Option("--rate", help="Per 1000, or for a package; kept as typed.")],
     kind: Annotated[ServiceType, typer.Option("--type", case_sensitive=False)] = ServiceType.DEFAULT,
     least: Annotated[int, typer.Option("--min", min=0, max=MOST_QUANTITY)] = 1,
@@ -200,7 +202,7 @@ def edit(
         with _words_of_a_service():
             await catalogue.edit(connection, ServiceId(service), changes, actor=ACTOR, now=now())
 
-    with_database(configured(data), work)
+    with_database(standing(data), work)
     answer({"id": service, "changed": sorted(changes)}, f"service {service}: {', '.join(sorted(changes))}", json=json)
 
 
@@ -215,9 +217,9 @@ def _words_of_a_service() -> Iterator[None]:
 
 def read_rate(text: str, *, zero: bool = False) -> Decimal:
     try:
-        rate = Decimal(text)
-    except InvalidOperation:
+        rate = plain(text)
+    except ValueError:
         fail(f"{text!r} is not a rate", MISUSED)
-    if not rate.is_finite() or not 0 <= rate < RATES_BELOW or not (rate or zero):
+    if not 0 <= rate < RATES_BELOW or not (rate or zero):
         fail(f"a rate is above 0 and below {RATES_BELOW}", MISUSED)
     return rate

@@ -24,7 +24,7 @@ from opensmm.store import schema
 from opensmm.store.connection import connect
 from opensmm.store.embedded import Embedded, Urls, serving
 
-GRACE_S: Final = 3
+GRACE_S: Final = 2
 """How long open requests get to be answered when the server is told to stop."""
 KEEP_ALIVE_S: Final = 75
 """How long an idle connection is kept: longer than proxies and clients do, so that it is they who close it."""

@@ -7,7 +7,7 @@ import typer
 from opensmm.actions import purchases, staff
 from opensmm.actions.purchases import NotBought
 from opensmm.base.ids import OrderId, RefillId, ServiceId
-from opensmm.cli.frame import ACTOR, Data, Json, answer, configured, fail, now, standing, with_database
+from opensmm.cli.frame import ACTOR, Data, Json, answer, fail, now, standing, with_database
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.staff import MOST_COUNT, StaffRefusal, StaffReport, StaffStep
 from opensmm.store import staff as rows
@@ -103,7 +103,7 @@ def cancel(
 
 def _say(said: StaffReport, data: Data, json: bool) -> None:
     (outcome,) = with_database(
-        configured(data), lambda connection: staff.report(connection, [said], actor=ACTOR, now=now())
+        standing(data), lambda connection: staff.report(connection, [said], actor=ACTOR, now=now())
     )
     if isinstance(outcome, StaffRefusal):
         fail(f"order {said.order}: {_WORDS[outcome]}")
@@ -139,7 +139,7 @@ def buy(
 ) -> None:
     """Buy at another provider what an order lost. The house pays; its customer is charged nothing."""
     bought = with_database(
-        configured(data),
+        standing(data),
         lambda connection: purchases.buy(connection, RefillId(refill), quantity, actor=ACTOR, now=now()),
     )
     if isinstance(bought, NotBought):
@@ -161,7 +161,7 @@ def reject(refill: Refill, data: Data = None, json: Json = False) -> None:
 
 def _answer_refill(refill: int, status: RefillStatus, data: Data, json: bool) -> None:
     (known,) = with_database(
-        configured(data),
+        standing(data),
         lambda connection: staff.answer_refills(connection, [RefillId(refill)], status, actor=ACTOR, now=now()),
     )
     if not known:
@@ -175,7 +175,7 @@ def assign(
 ) -> None:
     """Have the staff fulfil services, before any other provider. Orders that were handed on stay where they are."""
     routed = with_database(
-        configured(data),
+        standing(data),
         lambda connection: staff.assign(connection, [ServiceId(one) for one in service], actor=ACTOR, now=now()),
     )
     answer({"services": routed}, f"the staff fulfils {', '.join(map(str, routed))}", json=json)

@@ -1,7 +1,7 @@
 """Following providers' price lists: ``provider sync`` and ``provider follow``, ``service quarantine`` and
 ``service below-cost``."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import typer
@@ -13,6 +13,7 @@ from opensmm.actions import sync
 from opensmm.actions.sync import Doubtful, Overtaken, Taken
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
+from opensmm.base.money import plain
 from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, standing, with_database
 from opensmm.cli.providers import Who, found, price_list
 from opensmm.cli.services import read_rate
@@ -40,10 +41,10 @@ def percent(text: str) -> Decimal:
 
 def amount(text: str, what: str) -> Decimal:
     try:
-        said = Decimal(text)
-    except InvalidOperation:
+        said = plain(text)
+    except ValueError:
         fail(f"{text!r} is not a number", MISUSED)
-    if not said.is_finite() or not 0 <= said <= MOST_ADDED:
+    if not 0 <= said <= MOST_ADDED:
         fail(f"{what} is not below 0 and not above {MOST_ADDED}", MISUSED)
     return said
 
@@ -117,7 +118,7 @@ def follow(
             return await sync.set_following(connection, row.id, changes, actor=ACTOR, now=now())
         return await rows.following(connection, row.id)
 
-    said = structs.asdict(with_database(configured(data), work))
+    said = structs.asdict(with_database(standing(data), work))
     answer(said, "\n".join(f"{name}: {'' if value is None else value}" for name, value in said.items()), json=json)
 
 
@@ -165,7 +166,7 @@ def approve(
     new_margin = None if margin is None else percent(margin)
     wanted = [ServiceId(one) for one in services]
     approved = with_database(
-        configured(data),
+        standing(data),
         lambda connection: sync.approve(
             connection, wanted, rate=new_rate, margin=new_margin, actor=ACTOR, now=now()
         ),

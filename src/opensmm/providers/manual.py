@@ -30,7 +30,8 @@ class ManualProvider:
         return list(orders)
 
     async def refill_statuses(self, refills: list[str]) -> list[RefillStatus | None]:
-        return [None] * len(refills)
+        """On the list until the staff says otherwise."""
+        return [RefillStatus.PENDING] * len(refills)
 
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
         """The wish is on the list, where the staff sees it."""

@@ -113,6 +113,6 @@ def posts_at(order: Plan, wanted: int | None, old: int, age_s: float) -> tuple[i
     if age_s < BEGINS_S or order.behaviour is Behaviour.STUCK:
         return 0, False
     pause_s = POST_EVERY_S * (SLOW if order.behaviour is Behaviour.SLOW else 1.0)
-    most = MOST_POSTS if wanted is None else wanted
+    most = MOST_POSTS if wanted is None else min(wanted, MOST_POSTS)
     new = min(int((age_s - BEGINS_S) / pause_s), most)
     return min(old, MOST_POSTS) + new, new == wanted

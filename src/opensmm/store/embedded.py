@@ -25,7 +25,7 @@ import psycopg
 from psycopg import sql
 
 from opensmm.base.faults import Misconfigured, Unavailable
-from opensmm.config import Config, keep_secret
+from opensmm.config import Config, keep_secret, make_folder
 from opensmm.store import cluster
 
 DATABASE: Final = "opensmm"
@@ -157,7 +157,7 @@ class Embedded:
     def _starting_or_stopping(self) -> Iterator[None]:
         """One process at a time; a second starter waits here, and then finds a server to join."""
         try:
-            self.data.mkdir(mode=0o711, parents=True, exist_ok=True)
+            make_folder(self.data)
             handle = _open(self.data / "lock")
         except PermissionError as refused:
             raise Misconfigured(f"the data folder {self.data} belongs to another user: {refused}") from refused

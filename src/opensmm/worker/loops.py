@@ -49,10 +49,10 @@ CLAIM: Final = 200
 POLL_BATCH: Final = 2000
 WATCH_BATCH: Final = 200
 EVIDENCE_BATCH: Final = 100
-CLAIM_WITHIN_S: Final = 1.0
-FINISH_WITHIN_S: Final = 2.5
+CLAIM_WITHIN_S: Final = 0.7
+FINISH_WITHIN_S: Final = 2.0
 """How long a worker that is told to stop waits for answers that are on their way."""
-LEAVE_WITHIN_S: Final = 0.5
+LEAVE_WITHIN_S: Final = 0.3
 """One that cannot take itself off the list in time falls silent like one that died."""
 log = structlog.get_logger()
 
