@@ -218,25 +218,6 @@ def test_controls_that_were_not_answered_for_control_nothing():
     assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours()}, []), "nothing nearby is a stranger's"
 
 
-def test_a_control_that_may_be_an_unsure_order_of_its_own_makes_nobody_a_stranger():
-    """Two that could not be told apart keep nothing that comes later from being settled."""
-    pair, later = [suspect(2), suspect(3)], suspect(1)
-    windows = {one.key: Window(4, 7) for one in pair} | {KEY: Window(10, 12)}
-    case, every = Case((*pair, later), windows, {}), {KEY: [11]}
-    assert [6, 5] == controls(case, [KEY], frozenset((1, 2, 3, 4, 7, 8, 9)))
-    assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 6: ours(), 5: ours()}, [6, 5])
-    assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 6: ours(), 5: FOREIGN}, [6, 5])
-    assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 6: ours(101), 5: FOREIGN}, [6, 5])
-    assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 6: ours(), 5: None}, [6, 5])
-    more = [7, 6, 5]
-    assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), **dict.fromkeys(more, ours())}, more)
-
-
-def test_an_unsure_order_that_may_have_any_id_makes_no_control_its_own():
-    case = Case((suspect(1), suspect(2)), {KEY: Window(10, 12), (OrderId(2), 1, 1): Window(0, None)}, {})
-    assert {KEY: AMBIGUOUS} == conclude(case, {KEY: [11]}, {11: ours(), 9: ours(), 8: FOREIGN}, [9, 8])
-
-
 def test_where_an_unsure_order_may_have_any_id_it_is_controlled_by_what_there_is():
     case = Case((suspect(1), suspect(2)), {KEY: Window(10, 12), (OrderId(2), 1, 1): Window(0, None)}, {})
     assert [9, 8, 6, 5, 4, 3, 2, 1] == controls(case, [KEY], frozenset((7,)))

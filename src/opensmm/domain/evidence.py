@@ -245,7 +245,6 @@ def conclude(
     orders that are not the panel's: then an id it answers for proves nothing, and only what it knows nothing of does.
     """
     found = {number: one for number, one in said.items() if isinstance(one, Report)}
-    strange = _unexplained(case, strange, found)
     silent = bool(strange) and not any(isinstance(said.get(number), NotOurs) for number in strange)
     talkative = silent or any(number in found for number in strange)
     proofs: dict[AttemptKey, Proof] = {}
@@ -256,16 +255,6 @@ def conclude(
                 complete = all(said.get(number) is not None for number in asked[suspect.key])
                 proofs[suspect.key] = _prove(suspect, None if talkative and numbers else owners, complete)
     return proofs
-
-
-def _unexplained(case: Case, strange: Sequence[int], found: Mapping[int, Report]) -> Sequence[int]:
-    """All of them, but for those answered for where each can be an order of its own of attempts that are known to lie
-    there: what is near is ours then, as it is where nothing else is known."""
-    told = [number for number in strange if number in found]
-    bounded = [one for one in case.suspects if case.windows[one.key].low and case.windows[one.key].high is not None]
-    if max(len(told), len(bounded)) > MOST_TANGLED or not _can_pair(_all_fits(case, bounded, found, told)):
-        return strange
-    return [number for number in strange if number not in found]
 
 
 def _tangles(case: Case, found: Iterable[int]) -> list[tuple[list[Suspect], list[int]]]:
@@ -302,21 +291,16 @@ def _owners(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report]
         return {}
     if max(len(suspects), len(found)) > MOST_TANGLED:
         return None
-    fits = _all_fits(case, suspects, found, found)
+    fits: _Fits = {
+        number: [one.key for one in suspects if case.windows[one.key].holds(number) and _fits(one, report)]
+        for number, report in found.items()
+    }
     if not _can_pair(fits):
         return None
     charged = _charged(case, suspects, found, fits)
     fits = charged if _can_pair(charged) else fits
     possible = {number: frozenset(key for key in keys if _can_pair(fits, number, key)) for number, keys in fits.items()}
     return _settle_alike({one.key: one for one in suspects}, possible)
-
-
-def _all_fits(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report], numbers: Iterable[int]) -> _Fits:
-    """The attempts whose orders these ids may be, by where they lie and what remains of them."""
-    return {
-        number: [one.key for one in suspects if case.windows[one.key].holds(number) and _fits(one, found[number])]
-        for number in numbers
-    }
 
 
 def _fits(suspect: Suspect, report: Report) -> bool:
