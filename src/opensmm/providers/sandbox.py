@@ -45,9 +45,18 @@ Pool = AsyncConnectionPool[Connection]
 
 
 def open_pool(url: str) -> Pool:
-    """Connections for the sandbox, made when its server starts; each statement commits by itself."""
+    """Connections for the sandbox, made when its server starts; each statement commits by itself.
+
+    The pool would try again ever more seldom, up to minutes after the database is back: whoever asks next has it try.
+    """
     return AsyncConnectionPool(
-        url, min_size=1, max_size=CONNECTIONS, open=False, kwargs={"autocommit": True}, timeout=5.0
+        url,
+        min_size=1,
+        max_size=CONNECTIONS,
+        open=False,
+        kwargs={"autocommit": True},
+        timeout=5.0,
+        reconnect_timeout=1.0,
     )
 
 
