@@ -99,7 +99,7 @@ async def answer_refills(
     async with connection.transaction():
         tasks = await rows.refill_tasks(connection, refills)
         news = [RefillNews(task, status, task.provider_refill, None) for task in tasks]
-        await refill_tasks.record(connection, news, now, now)
+        await refill_tasks.record(connection, news, None, now)
         known = {task.refill for task in tasks}
         ended = [str(refill) for refill in dict.fromkeys(refills) if refill in known]
         await audit.note(connection, actor, f"staff.refill_{status}", ended, now)

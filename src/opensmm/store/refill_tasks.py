@@ -54,7 +54,8 @@ update refill_task t set state = a.state, provider_refill = nullif(a.provider_re
 from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
   as a (refill_id, run, known, state, provider_refill, due)
 where t.refill_id = a.refill_id and t.run = a.run and t.due is not null
-  and (t.provider_refill is null or t.provider_refill = a.known and (t.polled is null or t.polled <= %s))
+  and (t.provider_refill is null
+       or t.provider_refill = a.known and (t.polled is null or t.polled <= coalesce(%s, t.polled)))
 """
 _SUM_UP: Final = """
 with summed as (
@@ -72,8 +73,9 @@ from summed s where r.id = s.refill_id and r.state in ('pending', 'in_progress')
 _LOCK: Final = "select id from refill where id = any(%s) order by id for update"
 
 
-async def record(connection: Connection, news: Sequence[RefillNews], asked: datetime, now: datetime) -> None:
-    """Writes what providers said when asked at ``asked``, and what their refills have come to.
+async def record(connection: Connection, news: Sequence[RefillNews], asked: datetime | None, now: datetime) -> None:
+    """Writes what providers said when asked at ``asked`` (None: unasked, by whoever knows best), and what their refills
+    have come to.
 
     What was asked for meanwhile by somebody else is theirs: that it is under way already refuses nothing, and what they
     were told since is newer.

@@ -76,12 +76,13 @@ async def claim(connection: Connection, now: datetime, again: datetime, limit: i
     ]  # fmt: skip
 
 
-async def record(connection: Connection, news: Sequence[RefillNews], asked: datetime, now: datetime) -> None:
+async def record(connection: Connection, news: Sequence[RefillNews], asked: datetime | None, now: datetime) -> None:
     store = connection.store
     for one in news:
         row = store.refill_tasks[one.task.refill, one.task.run]
-        newest = row.provider_refill == one.task.provider_refill and (row.polled is None or row.polled <= asked)
-        if row.state not in ENDED and (not row.provider_refill or newest):
+        newest = row.polled is None or asked is None or row.polled <= asked
+        known = row.provider_refill == one.task.provider_refill
+        if row.state not in ENDED and (not row.provider_refill or (known and newest)):
             store.edit(row)
             row.state, row.provider_refill, row.due = one.state, one.provider_refill, one.due
     for refill in sorted({one.task.refill for one in news}):
