@@ -28,6 +28,7 @@ from tests.panel import (
     until,
 )
 
+from opensmm.actions import lane, settling
 from opensmm.base.faults import Overloaded, Unavailable
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import ServiceType
@@ -208,6 +209,10 @@ async def test_what_a_stopped_backend_was_to_keep_is_not_kept_after_the_client_w
     assert [(1,)] == await fetch(stocked, "select count(*) from orders")
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
+
+
+def test_what_was_not_answered_is_settled_before_its_lane_gives_up():
+    assert crowds.WITHIN_S + settling.SETTLE_WITHIN_S < lane.WITHIN_S
 
 
 async def test_beyond_the_lanes_bound_asks_are_refused_at_once(api, ann, stocked, database):

@@ -6,6 +6,7 @@ import pwd
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from unicodedata import category
@@ -17,6 +18,7 @@ from rich.console import Console
 
 from opensmm import config as configuration
 from opensmm.base.faults import Fault, Misconfigured, Unavailable
+from opensmm.base.money import plain
 from opensmm.config import Config
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
@@ -95,6 +97,14 @@ def named(text: str | None) -> str | None:
     if text is not None and (not text.strip() or any(category(char) == "Cc" for char in text)):
         raise typer.BadParameter("some text on one line is wanted")
     return text
+
+
+def number(text: str, what: str) -> Decimal:
+    """A number typed by a person; ``what`` it was to be, such as "a rate", stands in the refusal."""
+    try:
+        return plain(text)
+    except ValueError:
+        fail(f"{text!r} is not {what}", MISUSED)
 
 
 def now() -> datetime:

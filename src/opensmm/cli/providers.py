@@ -20,7 +20,7 @@ from opensmm.actions.sync import Doubtful, Overtaken
 from opensmm.actions.trying import Tried
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.base.money import plain, short
+from opensmm.base.money import short
 from opensmm.cli.frame import (
     ACTOR,
     MISUSED,
@@ -31,6 +31,7 @@ from opensmm.cli.frame import (
     fail,
     named,
     now,
+    number,
     out,
     standing,
     with_database,
@@ -200,10 +201,7 @@ def _changes(
 
 
 def _rate(text: str) -> Decimal:
-    try:
-        rate = plain(text)
-    except ValueError:
-        fail(f"{text!r} is not a rate", MISUSED)
+    rate = number(text, "a rate")
     if not 0 < rate < 10**9:
         fail("an exchange rate is above 0 and below 1000000000", MISUSED)
     return rate

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from opensmm.actions import catalogue, providers
 from opensmm.base.ids import ServiceId
-from opensmm.base.money import plain
 from opensmm.cli.frame import (
     ACTOR,
     FAILED,
@@ -24,6 +23,7 @@ from opensmm.cli.frame import (
     fail,
     named,
     now,
+    number,
     out,
     standing,
     with_database,
@@ -216,10 +216,7 @@ def _words_of_a_service() -> Iterator[None]:
 
 
 def read_rate(text: str, *, zero: bool = False) -> Decimal:
-    try:
-        rate = plain(text)
-    except ValueError:
-        fail(f"{text!r} is not a rate", MISUSED)
+    rate = number(text, "a rate")
     if not 0 <= rate < RATES_BELOW or not (rate or zero):
         fail(f"a rate is above 0 and below {RATES_BELOW}", MISUSED)
     return rate

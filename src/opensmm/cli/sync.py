@@ -13,8 +13,20 @@ from opensmm.actions import sync
 from opensmm.actions.sync import Doubtful, Overtaken, Taken
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
-from opensmm.base.money import plain
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, standing, with_database
+from opensmm.cli.frame import (
+    ACTOR,
+    MISUSED,
+    Data,
+    Json,
+    answer,
+    configured,
+    fail,
+    now,
+    number,
+    out,
+    standing,
+    with_database,
+)
 from opensmm.cli.providers import Who, found, price_list
 from opensmm.cli.services import read_rate
 from opensmm.domain.catalogue import BelowCost
@@ -40,10 +52,7 @@ def percent(text: str) -> Decimal:
 
 
 def amount(text: str, what: str) -> Decimal:
-    try:
-        said = plain(text)
-    except ValueError:
-        fail(f"{text!r} is not a number", MISUSED)
+    said = number(text, "a number")
     if not 0 <= said <= MOST_ADDED:
         fail(f"{what} is not below 0 and not above {MOST_ADDED}", MISUSED)
     return said
