@@ -12,6 +12,7 @@ FLOORS = {
     "domain": 1,
     "wire": 2,
     "store": 2,
+    "texts": 2,
     "providers": 3,
     "actions": 4,
     "api": 5,
@@ -21,7 +22,8 @@ FLOORS = {
 TOP = 6
 ON_TOP = {"cli"}
 EVERYWHERE = "config"
-PURE = ("base", "domain", "wire")
+PURE = ("base", "domain", "wire", "texts")
+SPEAK = {"cli", "web", "worker", "texts"}
 # What a pure floor may use: nothing here waits, tells the time, throws dice, or touches the world.
 PURE_MODULES = {
     "abc",
@@ -87,6 +89,16 @@ def test_imports_go_down_and_never_sideways():
         for fault in faults_of_import(path, module)
     ]
     assert [] == faults
+
+
+def test_only_what_speaks_to_people_knows_the_words():
+    astray = [
+        f"{source.shown(path)}:{line}"
+        for path in source.files("src")
+        for line, module in source.imports(path)
+        if module.startswith("opensmm.texts") and package(path) not in SPEAK
+    ]
+    assert [] == astray
 
 
 def test_imports_are_absolute():

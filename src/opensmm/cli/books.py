@@ -30,7 +30,8 @@ from opensmm.store import checks, stories
 from opensmm.store.checks import CHECKS, Finding
 from opensmm.store.connection import Connection
 from opensmm.store.embedded import serving
-from opensmm.store.stories import Story
+from opensmm.store.stories import Event, Story
+from opensmm.texts import words
 
 order_verbs: Final = typer.Typer(help="Orders, one by one.", no_args_is_help=True)
 
@@ -92,7 +93,7 @@ def show(order: Annotated[int, typer.Argument(help="The order's id.")], data: Da
     story = with_database(standing(data), lambda connection: stories.story(connection, OrderId(order)))
     if story is None:
         fail(f"there is no order {order}")
-    events = [{"at": _stamp(event.at), "what": event.what} for event in story.events]
+    events = [{"at": _stamp(event.at), "what": _what(event)} for event in story.events]
     said = {
         "order": story.order,
         "customer": story.customer,
@@ -114,7 +115,11 @@ def _told(story: Story) -> str:
         f"{story.link}\n{story.quantity} × {story.runs}, charge {five_decimals(story.charge)}, "
         f"given back {five_decimals(story.refunded)}\n"
     )
-    return head + "\n".join(f"  {_stamp(event.at)}  {event.what}" for event in story.events)
+    return head + "\n".join(f"  {_stamp(event.at)}  {_what(event)}" for event in story.events)
+
+
+def _what(event: Event) -> str:
+    return event.what if event.code is None else words.event(event.code, event.fields)
 
 
 def _stamp(at: datetime) -> str:

@@ -20,9 +20,11 @@ from opensmm import config as configuration
 from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.base.money import plain
 from opensmm.config import Config
+from opensmm.domain.codes import OperatorRefusal
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
 from opensmm.store.embedded import Urls, serving, stands
+from opensmm.texts import words
 
 FAILED: Final = 1
 MISUSED: Final = 2
@@ -141,6 +143,8 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
             return asyncio.run(_connected(urls.app, work))
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         fail(str(error), UNAVAILABLE)
+    except OperatorRefusal as refused:
+        fail(words.refusal(refused))
     except Fault as error:
         fail(str(error))
 

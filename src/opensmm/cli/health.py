@@ -10,6 +10,7 @@ from rich.text import Text
 from opensmm.actions import health
 from opensmm.cli.frame import Data, Json, answer, now, out, standing, with_database
 from opensmm.domain.health import SEVERITY, Finding, Level, worst
+from opensmm.texts import words
 
 _COLOURS: Final = {Level.OK: "green", Level.LOOK: "yellow", Level.ACT: "red"}
 
@@ -21,7 +22,11 @@ def show(data: Data = None, json: Json = False) -> None:
     facts, findings = with_database(config, lambda connection: health.look(connection, pepper, at, private=private))
     level = worst(findings)
     if json:
-        said = {"level": level.value, "findings": to_builtins(findings), "facts": to_builtins(facts)}
+        said = {
+            "level": level.value,
+            "findings": [_plain(finding) for finding in findings],
+            "facts": to_builtins(facts),
+        }
         answer({"at": at, **said}, "", json=True)
     else:
         for line in _told(findings):
@@ -34,6 +39,18 @@ def _told(findings: list[Finding]) -> Iterator[Text]:
     wide = max(len(finding.name) for finding in findings)
     for finding in sorted(findings, key=lambda finding: -SEVERITY[finding.level]):
         level = f"{finding.level:<4}"
-        yield Text.assemble((level, _COLOURS[finding.level]), f"  {finding.name:<{wide}}  {finding.says}")
-        if finding.do:
-            yield Text(f"{'':<{wide + 8}}→ {finding.do}")
+        says, do = _words(finding)
+        yield Text.assemble((level, _COLOURS[finding.level]), f"  {finding.name:<{wide}}  {says}")
+        if do:
+            yield Text(f"{'':<{wide + 8}}→ {do}")
+
+
+def _words(finding: Finding) -> tuple[str, str]:
+    return (finding.says, finding.do) if finding.code is None else words.finding(finding.code, finding.fields)
+
+
+def _plain(finding: Finding) -> dict[str, object]:
+    """For programs: the words, and where there is one the code with its fields."""
+    says, do = _words(finding)
+    coded = {} if finding.code is None else {"code": finding.code.value, "fields": to_builtins(dict(finding.fields))}
+    return {"name": finding.name, "level": finding.level.value, "says": says, "do": do, **coded}

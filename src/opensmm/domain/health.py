@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
+from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
 from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading
 
@@ -147,12 +148,15 @@ SEVERITY: Final = {Level.OK: 0, Level.LOOK: 1, Level.ACT: 2}
 
 
 class Finding(Struct, frozen=True):
-    """``do`` is empty where there is nothing to do."""
+    """What is found: a code and its fields, which ``texts`` puts into words. Older findings bring their own words in
+    ``says`` and ``do``, which is empty where there is nothing to do."""
 
     name: str
     level: Level
-    says: str
+    says: str = ""
     do: str = ""
+    code: FindingCode | None = None
+    fields: Fields = NO_FIELDS
 
 
 def worst(findings: list[Finding]) -> Level:

@@ -8,14 +8,19 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, five_decimals
+from opensmm.domain.codes import NO_FIELDS, EventCode, Fields
 from opensmm.domain.evidence import EvidenceKind
 from opensmm.domain.posts import PostState
 from opensmm.store.connection import Connection
 
 
 class Event(Struct, frozen=True):
+    """A code and its fields, which ``texts`` puts into words. Older events bring their own words in ``what``."""
+
     at: datetime
-    what: str
+    what: str = ""
+    code: EventCode | None = None
+    fields: Fields = NO_FIELDS
 
 
 class Story(Struct, frozen=True):

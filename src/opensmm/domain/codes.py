@@ -1,0 +1,35 @@
+"""Codes for what a person is told: a code and its fields leave this floor, ``texts`` puts them into words.
+
+Fields hold plain values (text, whole numbers, ``Decimal``, ``datetime``, ``timedelta``), never sentences.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+from opensmm.base.faults import Fault
+
+Fields = Mapping[str, Any]
+NO_FIELDS: Final[Fields] = MappingProxyType({})
+
+
+class FindingCode(StrEnum):
+    """What ``health`` may find."""
+
+
+class RefusalCode(StrEnum):
+    """Why the operator is told no."""
+
+
+class EventCode(StrEnum):
+    """What may happen to an order."""
+
+
+class OperatorRefusal(Fault):
+    """The operator asked for something that is not done. ``fields`` fill the words of ``code`` in ``texts``."""
+
+    def __init__(self, code: RefusalCode, **fields: object) -> None:
+        super().__init__(code.value, fields)
+        self.code = code
+        self.fields: Fields = fields

@@ -1,0 +1,59 @@
+"""Codes and their fields put into words."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from opensmm.domain.codes import EventCode, Fields, FindingCode, OperatorRefusal
+from opensmm.texts.english import EVENTS, FINDINGS, REFUSALS, Words
+
+_UNITS: Final = (
+    (timedelta(days=2), timedelta(days=1), "days"),
+    (timedelta(hours=2), timedelta(hours=1), "hours"),
+    (timedelta(minutes=2), timedelta(minutes=1), "minutes"),
+)
+
+
+def finding(code: FindingCode, fields: Fields) -> tuple[str, str]:
+    """What was found, and what to do about it (empty where there is nothing to do)."""
+    words = FINDINGS[code]
+    return _filled(words, fields), words.do.format_map(_shown(fields))
+
+
+def refusal(refused: OperatorRefusal) -> str:
+    """Why the operator was told no."""
+    return _filled(REFUSALS[refused.code], refused.fields)
+
+
+def event(code: EventCode, fields: Fields) -> str:
+    """What happened to an order."""
+    return _filled(EVENTS[code], fields)
+
+
+def _filled(words: Words, fields: Fields) -> str:
+    template = words.one if words.one and fields.get("count") == 1 else words.says
+    return template.format_map(_shown(fields))
+
+
+def _shown(fields: Fields) -> dict[str, str]:
+    return {name: shown(value) for name, value in fields.items()}
+
+
+def shown(value: object) -> str:
+    """A field's value as a person reads it: an age in its largest unit of which there are two, a time in UTC."""
+    match value:
+        case timedelta():
+            unit, name = next(((unit, name) for least, unit, name in _UNITS if value >= least), (_SECOND, "seconds"))
+            return f"{max(0, value // unit)} {name}"
+        case datetime():
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        case Decimal():
+            return f"{value:f}"
+        case None:
+            return "unknown"
+        case list() | tuple():
+            return ", ".join(shown(item) for item in value)
+    return str(value)
+
+
+_SECOND: Final = timedelta(seconds=1)
