@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bench.asks import LEAST_QUANTITY, MOST_QUANTITY
 from bench.site import Failed, Site, environment
-from opensmm.store import cluster
+from opensmm.store import os_users, programs
 
 CLIENTS: Final = 32
 THREADS: Final = 2
@@ -74,7 +74,7 @@ def _warm_s(seconds: float) -> int:
 
 
 def _command(site: Site, script: Path, seconds: float) -> list[str]:
-    program = cluster.binaries(cluster.server_user(site.config.data / "postgres")) / "pgbench"
+    program = programs.binaries(os_users.server_user(site.config.data / "postgres")) / "pgbench"
     words = ["--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", f"--jobs={THREADS}"]
     length = max(1, round(seconds)) + _warm_s(seconds)
     return [str(program), *words, "--progress=1", f"--time={length}", f"--file={script}"]

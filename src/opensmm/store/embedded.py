@@ -26,7 +26,7 @@ from psycopg import sql
 
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.config import Config, keep_secret, make_folder
-from opensmm.store import cluster
+from opensmm.store import cluster, os_users, programs
 
 DATABASE: Final = "opensmm"
 OWNER: Final = "opensmm_owner"
@@ -185,7 +185,7 @@ class Embedded:
         (self.data / "passwords").unlink(missing_ok=True)
         keep_secret(self.data / "passwords", json.dumps(passwords))
         self._passwords = passwords
-        cluster.make(self._cluster, cluster.server_user(self._cluster), passwords[cluster.SUPERUSER])
+        cluster.make(self._cluster, os_users.server_user(self._cluster), passwords[cluster.SUPERUSER])
 
     def _password(self, role: str) -> str:
         if not self._passwords:
@@ -196,19 +196,19 @@ class Embedded:
         return self._passwords[role]
 
     def _spawn(self) -> None:
-        user = cluster.server_user(self._cluster)
+        user = os_users.server_user(self._cluster)
         sockets = _socket_folder(self.data, user.pw_uid)
         _own_private(sockets, user.pw_uid, user.pw_gid)
         self._forget_the_dead(sockets)
         options = {**cluster.settings(self.data), **self._extra, _MARK: str(self._cluster)}
-        command = [str(cluster.binaries(user) / "postgres"), "-D", cluster.seen_by(user, self._cluster)]
+        command = [str(programs.binaries(user) / "postgres"), "-D", os_users.seen_by(user, self._cluster)]
         command += ["-k", str(sockets), "-p", str(PORT)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         if self._log.exists() and self._log.stat().st_size > LOG_LIMIT_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         with os.fdopen(_open(self._log, os.O_APPEND), "ab") as log:
             self._first_words_at = os.fstat(log.fileno()).st_size
-            self._process = cluster.spawn(command, user, self._cluster, log)
+            self._process = os_users.spawn(command, user, self._cluster, log)
 
     def _forget_the_dead(self, sockets: Path) -> None:
         """No server of ours runs here, yet PostgreSQL believes a left number that now is another process's.

