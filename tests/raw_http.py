@@ -6,7 +6,7 @@ import socket
 from contextlib import asynccontextmanager
 
 import uvicorn
-from tests.panel import until
+from tests.panel import at_last, until
 
 from opensmm.api import server
 from opensmm.api.protocol import Protocol
@@ -63,6 +63,6 @@ async def said_to(port, data):
 
 async def heard(reader):
     """(head, what was said) of the next answer on a connection."""
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode().lower()
+    head = (await at_last(reader.readuntil(b"\r\n\r\n"))).decode().lower()
     length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
     return head, json.loads(await reader.readexactly(length))

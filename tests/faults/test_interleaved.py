@@ -139,7 +139,7 @@ async def at_once(url, first, second, scene):
             blocked = await fetch(watch, "select pg_blocking_pids(%s) <> '{}'", other.info.backend_pid)
             return rival.done() or blocked == [(True,)]
 
-        await until(waits_or_is_done, 10)
+        await until(waits_or_is_done)
         await one.commit()
         await rival
         await other.commit()

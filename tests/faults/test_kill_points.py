@@ -118,7 +118,7 @@ class Panel:
         victim = await self._begin(
             Plan(point, self.url, self.clock.at, self.address, frozen_s=FROZEN_S), signal.SIGSTOP
         )
-        await until(lambda: stands_or_ended(victim), within_s=60)
+        await until(lambda: stands_or_ended(victim))
         stands = stands_still(victim.pid)
         self.killer.point = ""
         self.clock.forward(FROZEN_S)

@@ -19,7 +19,7 @@ from rich.progress import track
 from tests.pair.weather import FAULTS, before
 from tests.panel import DEFAULT, DRIP, OF_TYPE, PACKAGE, SHAPES, broken, buyer, fetch, now, open_api, stock
 from tests.panels import add_panel
-from tests.works import TIMEOUT_S, open_works, served
+from tests.works import open_works, served
 
 from opensmm.actions import interventions, providers
 from opensmm.actions.interventions import By
@@ -32,8 +32,11 @@ AT_ONCE = 50
 STORM = 0.08
 """The share of requests that meet a fault."""
 BETWEEN_BATCHES_S = 240
+GIVE_UP_S = 0.4
+"""A slow machine gives up calls that a quick one would not: more of the storm, which both books survive."""
 ENDINGS = ("me", "me", "partial-40", "canceled", "refuse", "slow", "drop", "stuck")
 ROUNDS, LAST_ROUNDS = 60, 15
+"""So many rounds, and after them on as long as anything moves: how many that takes depends on the machine."""
 V1_TOLERANCE = Decimal("0.0001")
 """v1 tells a charge with four decimals, an order at a time."""
 
@@ -78,9 +81,9 @@ async def opened(database, other_database, clock, dialect, share, dice):
         api_up = await stack.enter_async_context(open_api(other_database.app_url, works_up.clock))
         address = await stack.enter_async_context(served(api_up.application))
         address = address.replace("/api/v2", f"/api/{dialect}")
-        weather, address = await stack.enter_async_context(before(address, dice, share, TIMEOUT_S))
+        weather, address = await stack.enter_async_context(before(address, dice, share, GIVE_UP_S))
         await link(down, address, us.key, dialect)
-        works_down = await stack.enter_async_context(open_works(database.app_url, clock))
+        works_down = await stack.enter_async_context(open_works(database.app_url, clock, timeout_s=GIVE_UP_S))
         api = await stack.enter_async_context(open_api(database.app_url, clock))
         who = await buyer(down, "1000000.00")
         yield Pair(down, up, works_down, works_up, api, who, weather)
@@ -139,14 +142,27 @@ async def live(pair, count, dice):
         await pair.round(BETWEEN_BATCHES_S)
     pair.weather.storms = False
     await pair.api.ask("v2", pair.who.key, "status", order=1)
-    for at in track(range(ROUNDS), "rounds", **shown):
-        if at == ROUNDS - LAST_ROUNDS:
-            pair.by_hand = await settle_the_rest(pair)
-        if at < ROUNDS - LAST_ROUNDS:
-            await pair.add({"service": str(DEFAULT), **SHAPES[ServiceType.DEFAULT]})
-        await pair.round(60)
-        for (number,) in await fetch(pair.down, STUCK):
-            await pair.api.ask("v2", pair.who.key, "cancel", orders=number)
+    for _ in track(range(ROUNDS - LAST_ROUNDS), "rounds", **shown):
+        await pair.add({"service": str(DEFAULT), **SHAPES[ServiceType.DEFAULT]})
+        await go_on(pair)
+    await end(pair)
+
+
+async def go_on(pair):
+    await pair.round(60)
+    for (number,) in await fetch(pair.down, STUCK):
+        await pair.api.ask("v2", pair.who.key, "cancel", orders=number)
+
+
+async def end(pair):
+    """The operator settles what evidence could not, until all has ended, or nothing has moved for many rounds."""
+    still, rounds = None, 0
+    while rounds < LAST_ROUNDS:
+        pair.by_hand += await settle_the_rest(pair)
+        await go_on(pair)
+        left = await pair.unended()
+        rounds = 0 if left and left != still else rounds + 1
+        still = left
 
 
 BOUGHT = """

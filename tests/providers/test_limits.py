@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from tests.panel import at_last
 
 from opensmm.providers.limits import MOST_READY, READY, READY_S, Circuit, Share, Slots
 
@@ -31,7 +32,7 @@ async def test_no_more_calls_than_allowed_are_made_at_a_time(concurrency):
 async def test_calls_are_begun_no_faster_than_allowed():
     slots, began = Slots(10, calls_per_second=50), time.monotonic()
     await most_at_once(slots, 11)
-    assert 0.2 <= time.monotonic() - began < 1
+    assert 0.2 <= time.monotonic() - began
 
 
 class Callers:
@@ -121,7 +122,7 @@ async def test_who_asks_and_who_sends_have_room_of_their_own():
     assert (1, 0) == (paced.room, paced.room_to_ask), "the next turn but one is for what is to be sent"
 
 
-@pytest.mark.parametrize("slots", [Slots(1), Slots(8, calls_per_second=1)], ids=["at a time", "a second"])
+@pytest.mark.parametrize("slots", [Slots(1), Slots(8, calls_per_second=1 / 3600)], ids=["at a time", "a second"])
 async def test_when_nobody_calls_any_more_nobody_waits(slots):
     done = asyncio.Event()
 
@@ -136,7 +137,7 @@ async def test_when_nobody_calls_any_more_nobody_waits(slots):
     slots.let_all_through()
     assert slots.over
     done.set()
-    await asyncio.wait_for(asyncio.gather(*calls), 0.9)
+    await at_last(asyncio.gather(*calls))
     assert 0 == slots.taken
 
 

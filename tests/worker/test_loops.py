@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from tests.faults import proxy
-from tests.panel import DEFAULT, LINK, PEPPER, broken, fetch, open_api, until
-from tests.works import served
+from tests.panel import DEFAULT, LINK, PEPPER, at_last, broken, fetch, open_api, until
+from tests.works import SILENCE_S, TIMEOUT_S, served
 
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
@@ -17,7 +17,7 @@ SPEED = 40.0
 
 
 @asynccontextmanager
-async def working(url, provider_url, count=1, patience=PATIENCE, timeout_s=2.0):
+async def working(url, provider_url, count=1, patience=PATIENCE, timeout_s=TIMEOUT_S):
     """Workers that run until the block ends, and then stop by themselves."""
     stop = asyncio.Event()
     desks = [Desk(PEPPER, provider_url, timeout_s, private=True) for _ in range(count)]
@@ -27,11 +27,11 @@ async def working(url, provider_url, count=1, patience=PATIENCE, timeout_s=2.0):
         yield desks
     finally:
         stop.set()
-        await asyncio.wait_for(asyncio.gather(*running), 5)
+        await at_last(asyncio.gather(*running))
 
 
 def sandbox_of(url):
-    return served(Sandbox(open_pool(url), sandbox_key(PEPPER), SPEED), lifespan=True)
+    return served(Sandbox(open_pool(url), sandbox_key(PEPPER), SPEED, silence_s=SILENCE_S), lifespan=True)
 
 
 async def place(api, who, behaviours, service=DEFAULT):
@@ -47,14 +47,14 @@ async def test_two_workers_carry_every_order_to_its_end(stocked, database, ann):
     async with open_api(database.app_url) as api, sandbox_of(database.app_url) as address:
         orders = await place(api, ann, behaviours)
         async with working(database.app_url, address, count=2):
-            await until(lambda: ended(stocked), 20)
+            await until(lambda: ended(stocked))
             await api.ask("v2", ann.key, "refill", order=orders[4])
 
             async def refilled():
                 said = await api.ask("v2", ann.key, "refill_status", order=orders[4])
                 return said["status"] == "Completed"
 
-            await until(refilled, 20)
+            await until(refilled)
             stuck = (await place(api, ann, ["stuck"]))[0]
 
             async def sent():
@@ -62,7 +62,7 @@ async def test_two_workers_carry_every_order_to_its_end(stocked, database, ann):
 
             await until(sent)
             await api.ask("v2", ann.key, "cancel", order=stuck)
-            await until(lambda: ended(stocked), 20)
+            await until(lambda: ended(stocked))
     told = dict(await fetch(stocked, "select state, count(*) from orders group by state"))
     assert {"completed": 16, "partial": 8, "canceled": 17} == told
     assert [(40 - 8 + 1,)] == await fetch(stocked, "select count(*) from sandbox_order")
@@ -102,7 +102,7 @@ async def test_workers_keep_to_a_providers_limit_together(stocked, database, ann
 
         await until(known_to_each_other)
         await place(api, ann, ["me"] * 60)
-        await until(lambda: ended(stocked), 20)
+        await until(lambda: ended(stocked))
     assert busy.most in (3, 4)
     assert [] == await broken(stocked)
 
@@ -125,7 +125,7 @@ async def test_workers_settle_what_was_left_unsure(stocked, database, ann):
         for _ in range(3):
             await place(api, ann, ["me"])
             await until(lambda: _none(stocked, going))
-        await until(lambda: ended(stocked), 20)
+        await until(lambda: ended(stocked))
     assert [("bought",), ("not_bought",)] == await fetch(
         stocked, "select conclusion from evidence where conclusion in ('bought', 'not_bought') order by id"
     )
@@ -145,12 +145,12 @@ async def test_a_worker_goes_on_when_its_database_comes_back(stocked, database, 
         working(url, address),
     ):
         await place(api, ann, ["me"])
-        await until(lambda: ended(stocked), 20)
+        await until(lambda: ended(stocked))
         await between.down()
         await place(api, ann, ["me"] * 5)
         await asyncio.sleep(0)
         await between.up()
-        await until(lambda: ended(stocked), 20)
+        await until(lambda: ended(stocked))
     assert [] == await broken(stocked)
 
 
@@ -172,7 +172,7 @@ async def test_a_worker_that_is_told_to_stop_records_what_is_on_its_way(stocked,
     async with open_api(database.app_url) as api, served(slow(arrived, 0.5)) as address:
         await place(api, ann, ["me"])
         async with working(database.app_url, address):
-            await asyncio.wait_for(arrived.wait(), 10)
+            await at_last(arrived.wait())
     assert [("accepted", "7")] == await fetch(stocked, "select outcome, provider_order from attempt")
     assert [] == await broken(stocked)
 
@@ -187,7 +187,7 @@ async def test_a_worker_that_is_told_to_stop_begins_nothing_that_it_would_leave_
             return 4 == len(await fetch(stocked, "select from attempt"))
 
         async with working(database.app_url, address):
-            await asyncio.wait_for(arrived.wait(), 10)
+            await at_last(arrived.wait())
             await until(claimed)
     outcomes = await fetch(stocked, "select outcome, answer from attempt where provider_order is null")
     assert [("declined", "not sent in time")] * 3 == outcomes

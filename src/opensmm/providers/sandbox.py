@@ -88,6 +88,7 @@ class Sandbox:
     """An ASGI application. ``speed`` makes its time run faster than the clock on the wall.
 
     ``strangers`` are keys of other customers, whose orders lie between the panel's and are unknown to it.
+    After ``silence_s`` seconds of silence the connection ends.
     """
 
     def __init__(
@@ -97,10 +98,12 @@ class Sandbox:
         speed: float,
         clock: Callable[[], datetime] = _utc_now,
         strangers: Sequence[str] = (),
+        silence_s: float = SILENCE_S,
     ) -> None:
         self._pool = pool
         self._keys = (key, *strangers)
         self._speed = speed
+        self._silence_s = silence_s
         self._clock = clock
         self._lost: set[str] = set()
 
@@ -114,7 +117,7 @@ class Sandbox:
         try:
             answer, content_type = await self._answer(body, scope), b"application/json"
         except Silence:
-            await asyncio.sleep(SILENCE_S)
+            await asyncio.sleep(self._silence_s)
             return
         if answer is None:
             answer, content_type = b"<html><body>Welcome! Please log in.</body></html>", b"text/html"
