@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,7 +15,7 @@ from tests.panel import PEPPER, Clock, fetch
 
 from opensmm.actions.balances import Balances
 from opensmm.actions.chores import Chores
-from opensmm.actions.dispatch import Dispatching
+from opensmm.actions.dispatch import LEASE_MARGIN_S, Dispatching
 from opensmm.actions.evidence import Inquiring
 from opensmm.actions.posts import Watching
 from opensmm.actions.progress import Following
@@ -24,6 +25,7 @@ from opensmm.actions.sync import Syncing
 from opensmm.domain.evidence import Patience
 from opensmm.providers.desk import Desk
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
+from opensmm.store import dispatch as dispatch_rows
 from opensmm.store.connection import Line
 
 Scope = MutableMapping[str, Any]
@@ -184,3 +186,16 @@ async def state(conn, order, run=1):
     """What a delivery's row says of itself."""
     found = await fetch(conn, "select state from delivery where order_id = %s and run = %s", order, run)
     return found[0][0]
+
+
+async def leave_behind(works, clock):
+    """Claims as a worker that dies before it has sent anything."""
+    async with (await works._lines[0].get()).transaction():
+        return await dispatch_rows.claim(
+            await works._lines[0].get(),
+            clock(),
+            clock(),
+            clock() + timedelta(seconds=TIMEOUT_S + LEASE_MARGIN_S),
+            10,
+            list(works.desk.rooms()),
+        )

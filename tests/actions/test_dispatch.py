@@ -7,7 +7,7 @@ import pytest
 import structlog
 from msgspec import structs
 from tests.panel import DEFAULT, DRIP, balance, books, broken, fetch, until
-from tests.works import TIMEOUT_S, Works, state
+from tests.works import Works, leave_behind, state
 
 from opensmm.actions import catalogue, interventions
 from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
@@ -18,7 +18,6 @@ from opensmm.domain.dispatch import Accepted, Declined, NotSent
 from opensmm.domain.offers import RouteTo
 from opensmm.providers.limits import Slots
 from opensmm.store import catalogue as rows
-from opensmm.store import dispatch as dispatch_rows
 
 FUNDS, CHARGE = 10_000_000, 9_000
 
@@ -269,19 +268,6 @@ async def test_sending_is_committed_before_the_first_byte_leaves(api, ann, stock
     answer.set()
     await asyncio.gather(*tasks)
     assert "pending" == await state(stocked, order)
-
-
-async def leave_behind(works, clock):
-    """Claims as a worker that dies before it has sent anything."""
-    async with (await works._lines[0].get()).transaction():
-        return await dispatch_rows.claim(
-            await works._lines[0].get(),
-            clock(),
-            clock(),
-            clock() + timedelta(seconds=TIMEOUT_S + LEASE_MARGIN_S),
-            10,
-            list(works.desk.rooms()),
-        )
 
 
 async def test_what_a_dead_worker_was_sending_becomes_unsure_once_its_lease_is_over(api, ann, stocked, works, clock):

@@ -188,6 +188,25 @@ async def test_an_answer_that_comes_while_evidence_is_gathered_wins(api, works, 
     assert [] == await broken(stocked)
 
 
+async def test_an_id_that_became_another_orders_meanwhile_leaves_evidence_of_doubt(api, works, stocked, ann, busy):
+    order = await unsure(api, works, ann, "timeout")
+    works.clock.forward(TAKEN_IN_S)
+    await traffic(api, works, ann)
+    (theirs,) = await bought(stocked, at("timeout"))
+    another = await unsure(api, works, ann, "lost")
+    ask = works.inquiring._ask
+
+    async def late(inquiry):
+        said = await ask(inquiry)
+        assert await interventions.settle(stocked, another, None, str(theirs), By("tester", "a guess", works.clock()))
+        return said
+
+    works.inquiring._ask = late
+    await works.settle()
+    assert ("unsure", [("neighbours", "ambiguous")]) == (await state(stocked, order), await concluded(stocked, order))
+    assert [] == await broken(stocked)
+
+
 async def test_two_workers_settle_each_attempt_once(api, works, stocked, ann, busy, database):
     orders = [await api.add(ann.key, link=at("lost", which)) for which in range(20)]
     await works.send()

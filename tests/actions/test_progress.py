@@ -8,8 +8,10 @@ from tests.panel import LINK, PACKAGE, balance, books, broken, fetch, until
 from tests.works import state
 
 from opensmm.actions import progress
+from opensmm.domain.codes import EventCode
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
+from opensmm.store import health, stories
 from opensmm.store import progress as progress_rows
 from opensmm.store.connection import connect
 
@@ -224,3 +226,28 @@ async def test_who_waits_for_a_delivery_holds_none_behind_it(api, ann, stocked, 
     await recorder.close()
     await holder.close()
     assert [("in_progress",)] * 2 == await fetch(stocked, "select state from delivery")
+
+
+@pytest.mark.parametrize(
+    ("said", "unfinished"), [("50", [50]), ("100", [100]), ("1000", [1000]), ("0", []), ("-3", []), ("", [])]
+)
+async def test_completed_with_something_left_is_earned_in_full_and_told_to_the_operator(
+    api, ann, stocked, lied_to, clock, said, unfinished
+):
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 7}
+    order = await api.add(ann.key)
+    await works.send()
+    answer = {"status": "Completed", "remains": said, "charge": "0.05", "currency": "USD"}
+    for _ in range(2):
+        await follow_once(works, liar, {"7": answer})
+    assert [("completed", 0, CHARGE)] == await fetch(stocked, "select state, remains, earned from orders")
+    assert FUNDS - CHARGE == await balance(stocked, ann.id)
+    story = await stories.story(stocked, order)
+    assert story is not None
+    events = [event for event in story.events if event.code is EventCode.COMPLETED_WITH_REMAINS]
+    assert [(100, left, "0.05") for left in unfinished] == [
+        (event.fields["quantity"], event.fields["remains"], event.fields["charge"]) for event in events
+    ]
+    assert len(unfinished) == (await health.facts(stocked, clock())).odd.count
+    assert [] == await broken(stocked)

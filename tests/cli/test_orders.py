@@ -6,12 +6,15 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from tests.panel import PEPPER, fetch
+from tests.panel import PEPPER, SANDBOX, fetch
 from tests.works import state
 from typer.testing import CliRunner
 
+from opensmm.base.ids import OrderId
 from opensmm.cli import app
 from opensmm.cli.frame import ACTOR
+from opensmm.store import notices
+from opensmm.store.notices import Late
 
 DONE, FAILED, MISUSED = 0, 1, 2
 
@@ -113,3 +116,25 @@ async def test_a_story_tells_what_was_asked_and_what_was_concluded(api, works, s
     _, story = await on_thread(said, "show", order)
     told = [event["what"] for event in story["events"] if event["what"].startswith("evidence")]
     assert ["evidence: run 1, try 1, no neighbours: no ids asked for between 0 and what is still to come"] == told
+
+
+async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_with(api, works, stocked, ann, said):
+    (order,) = await place(api, works, ann, "garbage")
+    await on_thread(said, "settle", order, "--declined", "--reason", "not in their list")
+    await notices.keep_late(stocked, [Late((OrderId(order), 1, 1), "7001", "")], works.clock())
+    for flags in ((), ("--late",)):
+        code, told = await on_thread(said, "list", *flags)
+        (line,) = told["orders"]
+        assert (DONE, order, "late", "canceled", SANDBOX, "7001") == (
+            code, line["order"], line["why"], line["state"], line["provider"], line["provider_order"],
+        )  # fmt: skip
+        assert "Sandbox took it as their order 7001 after it had been settled otherwise" in line["answer"]
+    assert (DONE, {"orders": []}) == await on_thread(said, "list", "--odd")
+    for changed in (True, False):
+        told = {"order": order, "done": "dealt with", "changed": changed}
+        assert (DONE, told) == await on_thread(said, "dealt-with", order, "--reason", "cancelled there")
+    assert (DONE, {"orders": []}) == await on_thread(said, "list")
+    _, story = await on_thread(said, "show", order)
+    assert "dealt with: what Sandbox said of run 1, try 1" in [event["what"] for event in story["events"]]
+    code, told = await on_thread(said, "dealt-with", order + 1, "--reason", "why")
+    assert (FAILED, f"opensmm: Order {order + 1} has no notice that could be dealt with.\n") == (code, told)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain import health
+from opensmm.domain.codes import FindingCode
 from opensmm.domain.health import (
     Facts,
     Finding,
@@ -15,6 +16,7 @@ from opensmm.domain.health import (
     Level,
     Moving,
     Named,
+    Notices,
     ProviderSeen,
     Shelf,
     Waiting,
@@ -56,7 +58,9 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("unpolled", "12 at providers, all heard of in time"),
         ("long", "0 deliveries at providers for more than 3 days"),
         ("unsure", "0 deliveries unsure whether the provider took them"),
+        ("late", "none"),
         ("held", "0 deliveries held for you"),
+        ("odd", "none"),
         ("refills", "0 to be passed on"),
         ("cancels", "0 to be passed on"),
         ("posts", "0 made by providers and not charged yet"),
@@ -279,3 +283,18 @@ def test_services_that_are_not_sold_as_they_stand_are_named():
         "halted": "services 9 off sale, since no provider lists them as they are sold",
         "below cost": "services 8 cost more than they are sold at: orders are taken and held; subscriptions go on",
     } == told
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "level"),
+    [("late", FindingCode.LATE_ACCEPTANCES, Level.ACT), ("odd", FindingCode.ODD_ENDS, Level.LOOK)],
+)
+def test_what_providers_said_against_the_books_is_named_until_it_is_dealt_with(name, code, level):
+    notices = Notices(2, ago(hours=3), ((7, "Far", "7001"), (8, "Near", "X-1")))
+    finding = found(name, **{name: notices})
+    named = ("7 (Far: 7001)", "8 (Near: X-1)")
+    assert (level, code, {"count": 2, "age": timedelta(hours=3), "named": named}) == (
+        finding.level,
+        finding.code,
+        finding.fields,
+    )

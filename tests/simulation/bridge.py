@@ -15,6 +15,7 @@ from tests.simulation.twin import (
     endings,
     evidence,
     interventions,
+    notices,
     placing,
     posts,
     progress,
@@ -31,6 +32,7 @@ from opensmm.store import dispatch as dispatch_rows
 from opensmm.store import endings as ending_rows
 from opensmm.store import evidence as evidence_rows
 from opensmm.store import interventions as intervention_rows
+from opensmm.store import notices as notice_rows
 from opensmm.store import placing as placing_rows
 from opensmm.store import posts as post_rows
 from opensmm.store import progress as progress_rows
@@ -52,6 +54,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (endings, cancels, ("cancelable", "end_unsent", "ask_provider")),
     (interventions, intervention_rows, ("subject", "tried", "end", "queue_again")),
     (progress, progress_rows, ("claim", "record", "cancels", "passed")),
+    (notices, notice_rows, ("keep_late", "keep_of_ended")),
     (progress, orders, ("views",)),
     (posts, post_rows, ("untold",)),
     (refills, refill_rows, ("refillable", "add")),

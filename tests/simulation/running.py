@@ -19,6 +19,7 @@ from tests.simulation.twin import (
     endings,
     evidence,
     interventions,
+    notices,
     placing,
     posts,
     progress,
@@ -200,13 +201,13 @@ def installed(
 
 
 _REPLACED: dict[Any, dict[str, Any]] = {
-    dispatching: {"rows": dispatch, "providers": providers, "Lane": Lane, "log": _Quiet()},
+    dispatching: {"rows": dispatch, "notices": notices, "providers": providers, "Lane": Lane, "log": _Quiet()},
     ending: {"rows": endings, "customers": customers},
     cancels: {"rows": endings},
     refilling: {"rows": refills},
     refill_tasks: {"rows": refills, "log": _Quiet()},
     inquiries: {"rows": evidence, "posts": posts, "dispatch": dispatch, "log": _Quiet()},
-    following: {"rows": progress, "log": _Quiet()},
+    following: {"rows": progress, "notices": notices, "log": _Quiet()},
     placements: {"rows": placing, "db": connection, "settling": placing.settling, "Lane": Lane},
     chores: {"dispatch": dispatch, "retention": customers, "providers": providers, "staff": providers, "log": _Quiet()},
     catalogue: {"catalogue": placing},

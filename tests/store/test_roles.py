@@ -34,6 +34,15 @@ async def test_the_app_may_do_exactly_what_is_granted(conn, table):
     assert set(grants.GRANTS[table]) == {privilege for (privilege,) in found}
 
 
+async def test_the_app_may_mark_a_notice_as_dealt_with_and_change_nothing_else_of_evidence(conn):
+    found = await fetch(
+        conn,
+        """select attname from pg_attribute where attrelid = 'evidence'::regclass and attnum > 0
+           and has_column_privilege(attrelid, attname, 'update')""",
+    )
+    assert [("dealt_with",)] == found
+
+
 @pytest.mark.parametrize("table", ["transfer", "deposit", "audit", "order_detail", "policy_rule"])
 @pytest.mark.parametrize("statement", ["update {} set {} = {}", "delete from {}", "truncate {}"])
 async def test_what_is_for_ever_cannot_be_changed(conn, table, statement):

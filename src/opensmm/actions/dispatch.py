@@ -39,13 +39,15 @@ from opensmm.domain.providers import STAFF
 from opensmm.providers.client import CALL
 from opensmm.providers.desk import Contact, Desk
 from opensmm.store import dispatch as rows
-from opensmm.store import providers
+from opensmm.store import notices, providers
 from opensmm.store.connection import Connection, Line
 from opensmm.store.dispatch import Claim, Recorded
+from opensmm.store.notices import Late
 
 LEASE_MARGIN_S: Final = 10.0
 """A lease outlasts the longest call by this much."""
-RECORD_WITHIN_S: Final = 60.0
+RECORD_WITHIN_S: Final = 3600.0
+"""How long an outcome is kept for a database that is away; a worker that is told to stop waits for less."""
 RECORD_AGAIN_S: Final = 0.5
 FIRST_POLL_S: Final = 1.0
 FIRST_AMONG: Final = 5
@@ -220,7 +222,7 @@ def _is_staff(contact: Contact | None) -> bool:
 async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now: datetime) -> None:
     """Writes outcomes inside the caller's transaction; what was turned down everywhere gives its money back."""
     changed = await record_tries(connection, [_recorded(claim, outcome, desk, now) for claim, outcome in batch], now)
-    _warn_of_late(batch, set(changed))
+    await _keep_late(connection, batch, set(changed), now)
     # Only where this result counted: after a claim by another worker the next run has its time from that one. A late
     # result may stand in the same batch as the one that counts, which has the greater fence.
     newest = {(claim.order, claim.run): outcome for claim, outcome in sorted(batch, key=lambda sent: sent[0].fence)}
@@ -239,12 +241,24 @@ async def record_tries(connection: Connection, told: Sequence[Recorded], now: da
     return [(order, run) for order, run, _, _ in changed]
 
 
-def _warn_of_late(batch: Sequence[Sent], counted: Set[tuple[OrderId, int]]) -> None:
-    """Where it was settled meanwhile that nothing was bought, the operator was wrong, and is told of the purchase."""
-    for claim, outcome in batch:
-        if isinstance(outcome, Accepted) and (claim.order, claim.run) not in counted:
-            told = {**_named(claim), "provider_order": outcome.provider_order}
-            log.warning("the provider took what was settled before it answered", **told)
+async def _keep_late(
+    connection: Connection, batch: Sequence[Sent], counted: Set[tuple[OrderId, int]], now: datetime
+) -> None:
+    """Where it was settled meanwhile that nothing was bought, that was wrong, and the operator is told of the
+    purchase."""
+    late = [
+        Late((claim.order, claim.run, claim.attempt), outcome.provider_order, outcome.answer)
+        for claim, outcome in batch
+        if isinstance(outcome, Accepted) and (claim.order, claim.run) not in counted
+    ]
+    if not late:
+        return
+    kept = await notices.keep_late(connection, late, now)
+    for one in late:
+        if one.attempt in kept:
+            order, run, attempt = one.attempt
+            named = {"order": order, "run": run, "attempt": attempt, "provider_order": one.provider_order}
+            log.warning("the provider took what was settled before it answered", **named)
 
 
 async def _look_after_providers(connection: Connection, batch: Sequence[Sent], now: datetime) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+import psycopg
 import structlog
 from msgspec import Struct, structs
 
@@ -140,14 +141,19 @@ class Inquiring:
         if inquiry.posts_untold:
             proofs = {key: evidence.doubt(proof) for key, proof in proofs.items()}
         for key, proof in proofs.items():
-            keep = partial(
-                self._keep, one=inquiry.open[key], proof=proof, note=_note(inquiry, key, proof, said), now=now
-            )
-            try:
-                await write(self._line, keep)
-            except Rejected as error:
-                # Its rows are as they were: it is looked into again when the lease is over.
-                log.warning("evidence could not be recorded", order=key[0], run=key[1], error=str(error))
+            await self._keep_one(inquiry, key, proof, said, now)
+
+    async def _keep_one(
+        self, inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Said], now: datetime
+    ) -> None:
+        note = _note(inquiry, key, proof, said)
+        try:
+            await write(self._line, partial(self._keep, one=inquiry.open[key], proof=proof, note=note, now=now))
+        except Rejected as error:
+            log.warning("evidence could not be recorded", order=key[0], run=key[1], error=str(error))
+            if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
+                # The id became another order's meanwhile: whose it is, nobody can tell any more.
+                await self._keep_one(inquiry, key, evidence.doubt(proof), said, now)
 
     async def _keep(self, connection: Connection, one: Open, proof: Proof, note: Note, now: datetime) -> None:
         key = one.suspect.key

@@ -17,11 +17,14 @@ from opensmm.domain import progress
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END
 from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
 from opensmm.domain.endings import RunEnd
+from opensmm.domain.evidence import Conclusion
 from opensmm.domain.progress import Report
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
+from opensmm.store import notices
 from opensmm.store import progress as rows
 from opensmm.store.connection import Connection, Line
+from opensmm.store.notices import Notice
 from opensmm.store.progress import CancelTask, Followee, Told
 
 POLL_LEASE_S: Final = 30.0
@@ -30,6 +33,8 @@ TOLD_AT_ONCE: Final = 500
 """Answers that are written in one transaction."""
 CANCEL_AGAIN: Final = timedelta(seconds=10)
 """Between tries to tell a provider of cancellations that it gave no clear answer to."""
+MOST_WORDS: Final = 500
+"""Characters of a provider's refusal that are kept."""
 UNDERSTOOD: Final = "understood"
 NO_NEWS: Final = "no_news"
 NO_ANSWER: Final = "no_answer"
@@ -109,13 +114,26 @@ class Following:
                 log.info("a cancel was refused", order=task.order, run=task.run, answer=answer.answer)
         provider, now = tasks[0].provider, self._clock()
         clear = [(task, answer is True) for task, answer in said if answer is not False]
+        refused = [_refused(task, answer) for task, answer in said if isinstance(answer, Declined)]
         if len(clear) < len(tasks):
             self._not_before[provider] = now + CANCEL_AGAIN
         try:
-            await write(self._line, lambda connection: rows.passed(connection, clear, now))
+            await write(self._line, lambda connection: _passed(connection, clear, refused, now))
         finally:
             self._being_told.discard(provider)
         answered += [task for task, _ in clear]
+
+
+def _refused(task: CancelTask, answer: Declined) -> Notice:
+    return Notice(task.order, task.run, Conclusion.CANCEL_REFUSED, {"answer": answer.answer[:MOST_WORDS]})
+
+
+async def _passed(
+    connection: Connection, clear: Sequence[tuple[CancelTask, bool]], refused: Sequence[Notice], now: datetime
+) -> None:
+    """What was paid back here and goes on there costs the house: the operator is told of that refusal."""
+    await rows.passed(connection, clear, now)
+    await notices.keep_of_ended(connection, refused, now)
 
 
 async def _ask_after(provider: Provider, group: Sequence[Followee]) -> Sequence[Report | None]:
@@ -143,6 +161,7 @@ def told_of(followee: Followee, report: Report | None, asked: datetime, now: dat
         cost=report.charge if report is not None and report.charge is not None and report.charge >= 0 else None,
         currency="" if report is None else report.currency,
         polled=known.polled,
+        unfinished=progress.unfinished(report) if news is not None and report is not None else None,
     )
 
 
@@ -154,3 +173,12 @@ async def record(connection: Connection, told: Sequence[Told], asked: datetime, 
     ended = await rows.record(connection, sorted(told, key=lambda one: (one.order, one.run)), asked)
     ends = [RunEnd(order, run, remains, cost, rate) for order, run, remains, cost, rate in ended]
     await endings.end(connection, ends, now)
+    counted = {(one.order, one.run) for one in ends}
+    odd = [_unfinished(one) for one in told if one.unfinished is not None and (one.order, one.run) in counted]
+    await notices.keep_of_ended(connection, odd, now)
+
+
+def _unfinished(told: Told) -> Notice:
+    charge = None if told.cost is None else f"{told.cost:f}"
+    said = {"remains": told.unfinished, "charge": charge, "currency": told.currency}
+    return Notice(told.order, told.run, Conclusion.COMPLETED_WITH_REMAINS, said)

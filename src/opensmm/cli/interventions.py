@@ -10,15 +10,19 @@ from msgspec.structs import asdict, replace
 from rich.markup import escape
 from rich.table import Table
 
-from opensmm.actions import interventions
+from opensmm.actions import interventions, notices
 from opensmm.actions.interventions import By, Outcome
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
 from opensmm.cli.customers import amount
 from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, fail, now, out, standing, with_database
+from opensmm.domain.codes import EventCode
+from opensmm.domain.evidence import LATE, ODD
 from opensmm.domain.interventions import Denial
 from opensmm.store.connection import Connection
 from opensmm.store.interventions import Waiting, waiting
+from opensmm.store.notices import OpenNotice, open_notices
+from opensmm.texts import words
 
 Order = Annotated[int, typer.Argument(help="The order's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order and in the audit trail.")]
@@ -119,6 +123,11 @@ def refund(
     )  # fmt: skip
 
 
+def deal_with(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
+    """Take what a provider said too late, or said oddly, of an order off the list: you have seen to it there."""
+    _do(order, "dealt with", reason, data, json, lambda c, by: notices.deal_with(c, OrderId(order), by))
+
+
 def _do(
     order: int,
     done: str,
@@ -143,19 +152,51 @@ def list_waiting(
     stuck: Annotated[
         bool, typer.Option("--stuck", help="At their provider for more than 3 days, or not sent for 5 minutes.")
     ] = False,
+    late: Annotated[
+        bool, typer.Option("--late", help="Bought after they had been settled otherwise: cancel them there.")
+    ] = False,
+    odd: Annotated[bool, typer.Option("--odd", help="Ended here in another way than at their provider.")] = False,
     limit: Annotated[int, typer.Option("--limit", help="Lines at most.", min=1, max=MOST_LISTED)] = 100,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """List the orders that wait for the operator; all kinds where none is named."""
-    asked = {"unsure": unsure, "held": held, "stuck": stuck}
+    asked = {"unsure": unsure, "held": held, "stuck": stuck, "late": late, "odd": odd}
     kinds = frozenset(kind for kind, wanted in asked.items() if wanted or not any(asked.values()))
-    found = with_database(standing(data), lambda connection: waiting(connection, kinds, now(), limit))
+    found = with_database(standing(data), lambda connection: _waiting(connection, kinds, limit))
     found = [replace(one, answer=NO_ROUTE) if one.state == "held" and one.answer is None else one for one in found]
     if json:
         answer({"orders": [asdict(one) for one in found]}, "", json=True)
         return
     out.print(_table(found))
+
+
+async def _waiting(connection: Connection, kinds: frozenset[str], limit: int) -> list[Waiting]:
+    """Deliveries that wait, and then notices, up to the limit."""
+    found = await waiting(connection, kinds, now(), limit)
+    for kind, conclusions in (("late", LATE), ("odd", ODD)):
+        if kind in kinds and len(found) < limit:
+            told = await open_notices(connection, conclusions, limit - len(found))
+            found += [_noticed(kind, one) for one in told]
+    return found
+
+
+def _noticed(kind: str, one: OpenNotice) -> Waiting:
+    said = words.event(EventCode(one.conclusion), {**asdict(one), "attempt": one.number, **one.detail})
+    return Waiting(
+        order=one.order,
+        run=one.run,
+        why=kind,
+        state=one.state,
+        service=one.service,
+        quantity=one.quantity,
+        remains=one.remains,
+        provider=one.provider,
+        provider_order=one.provider_order,
+        since=one.at,
+        answer=said,
+        concluded=one.conclusion,
+    )
 
 
 def _table(found: list[Waiting]) -> Table:
@@ -177,3 +218,4 @@ def add_to(verbs: typer.Typer) -> None:
     verbs.command("resend")(resend)
     verbs.command("settle")(settle)
     verbs.command("refund")(refund)
+    verbs.command("dealt-with")(deal_with)

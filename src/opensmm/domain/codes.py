@@ -17,13 +17,23 @@ NO_FIELDS: Final[Fields] = MappingProxyType({})
 class FindingCode(StrEnum):
     """What ``health`` may find."""
 
+    LATE_ACCEPTANCES = "late_acceptances"
+    ODD_ENDS = "odd_ends"
+
 
 class RefusalCode(StrEnum):
     """Why the operator is told no."""
 
+    NO_NOTICE = "no_notice"
+
 
 class EventCode(StrEnum):
     """What may happen to an order."""
+
+    LATE_ACCEPTANCE = "late_acceptance"
+    COMPLETED_WITH_REMAINS = "completed_with_remains"
+    CANCEL_REFUSED = "cancel_refused"
+    DEALT_WITH = "dealt_with"
 
 
 class OperatorRefusal(Fault):

@@ -53,14 +53,17 @@ def look_again_after(age: timedelta, patience: Patience) -> timedelta:
 
 
 class EvidenceKind(StrEnum):
-    """``neighbours``: the ids between neighbouring orders were asked for. ``operator``: a person said so."""
+    """``neighbours``: the ids between neighbouring orders were asked for. ``operator``: a person said so.
+    ``answer``: a provider's answer that changes no order, and that the operator must see: a notice."""
 
     NEIGHBOURS = "neighbours"
     OPERATOR = "operator"
+    ANSWER = "answer"
 
 
 class Conclusion(StrEnum):
-    """What a look came to. The first two are proved; the others leave an attempt unsure, and say why."""
+    """What a look came to. The first two are proved; the next five leave an attempt unsure, and say why. ``risked`` and
+    ``ended`` are the operator's own; the last three are notices."""
 
     BOUGHT = "bought"
     NOT_BOUGHT = "not_bought"
@@ -71,8 +74,14 @@ class Conclusion(StrEnum):
     AMBIGUOUS = "ambiguous"
     RISKED = "risked"
     ENDED = "ended"
+    LATE_ACCEPTANCE = "late_acceptance"
+    COMPLETED_WITH_REMAINS = "completed_with_remains"
+    CANCEL_REFUSED = "cancel_refused"
 
 
+LATE: Final = (Conclusion.LATE_ACCEPTANCE,)
+ODD: Final = (Conclusion.COMPLETED_WITH_REMAINS, Conclusion.CANCEL_REFUSED)
+"""Notices by the kind under which the operator's list and the panel's health show them."""
 AttemptKey = tuple[OrderId, int, int]
 """An attempt by its order, run and number."""
 

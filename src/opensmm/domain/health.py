@@ -93,6 +93,15 @@ class Shelf(Struct, frozen=True):
     holds: bool = False
 
 
+class Notices(Struct, frozen=True):
+    """Providers' answers that the operator has yet to deal with: how many orders, since when, and the first of them,
+    each as our order and their order at a provider."""
+
+    count: int = 0
+    since: datetime | None = None
+    first: tuple[tuple[int, str, str], ...] = ()
+
+
 class ProviderSeen(Struct, frozen=True):
     """``failures`` are of sends, in a row; ``resting_until`` is when it is tried again; ``accepted`` is when it last
     took an order. ``balance`` is the newest that it told, ``balance_asked`` when a worker last went to ask for it, and
@@ -136,6 +145,8 @@ class Facts(Struct, frozen=True):
     shelf: Shelf = Shelf()
     posts: Waiting = Waiting()
     refused_posts: Waiting = Waiting()
+    late: Notices = Notices()
+    odd: Notices = Notices()
 
 
 class Level(StrEnum):
@@ -177,7 +188,9 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _unpolled(facts.moving, now),
         _long(facts.moving, now),
         _for_operator("unsure", "unsure whether the provider took them", facts.unsure, UNSURE_ACT, _SETTLE, now),
+        _noticed("late", FindingCode.LATE_ACCEPTANCES, facts.late, Level.ACT, now),
         _for_operator("held", "held for you", facts.held, HELD_ACT, _DECIDE, now),
+        _noticed("odd", FindingCode.ODD_ENDS, facts.odd, Level.LOOK, now),
         _passing("refills", facts.refills, REFILL_LOOK, now),
         _passing("cancels", facts.cancels, CANCEL_LOOK, now),
         _posts(facts, now),
@@ -246,6 +259,14 @@ def _long(moving: Moving, now: datetime) -> Finding:
 def _for_operator(name: str, words: str, found: Waiting, act: timedelta, do: str, now: datetime) -> Finding:
     level = _by_age(found, now, timedelta(0), act)
     return Finding(name, level, f"{_count(found)} {words}{_since(found, now)}", do if level != Level.OK else "")
+
+
+def _noticed(name: str, code: FindingCode, notices: Notices, level: Level, now: datetime) -> Finding:
+    if not notices.count or notices.since is None:
+        return Finding(name, Level.OK, "none")
+    named = tuple(f"{order} ({provider}: {theirs})" for order, provider, theirs in notices.first)
+    fields = {"count": notices.count, "age": now - notices.since, "named": named}
+    return Finding(name, level, code=code, fields=fields)
 
 
 def _passing(name: str, waiting: Waiting, look: timedelta, now: datetime) -> Finding:

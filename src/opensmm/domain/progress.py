@@ -78,6 +78,16 @@ def apply(known: Followed, report: Report, asked: datetime) -> News | None:
             assert_never(report.status)
 
 
+def unfinished(report: Report) -> int | None:
+    """Units that a provider says remain of what it says is completed; None where it does not contradict itself.
+
+    The order is earned in full all the same: in the trade *Completed* means that nothing remains, and many panels
+    leave an old number there.
+    """
+    contradicts = report.status is OrderStatus.COMPLETED and report.remains is not None and report.remains > 0
+    return report.remains if contradicts else None
+
+
 def _canceled(known: Followed, report: Report, start: int | None, before: int) -> News:
     """Many panels leave ``remains`` at 0 or empty on a cancelled order that they charge nothing for.
 

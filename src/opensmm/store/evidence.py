@@ -92,6 +92,8 @@ join service s on s.id = d.service_id
 left join order_detail x on x.order_id = a.order_id
 where t.outcome <> 'accepted' and exists (
   select from attempt m where m.order_id = any(%(orders)s) and m.provider_id = t.provider_id)
+  and not exists (select from evidence l where l.order_id = t.order_id and l.run = t.run and l.number = t.number
+    and l.conclusion = 'late_acceptance')
 order by t.sent, t.order_id, t.run
 """
 
@@ -183,11 +185,14 @@ async def bills(
 _KNOWN: Final = """
 select provider_order from attempt where provider_id = %(provider)s and provider_order = any(%(numbers)s)
 union select provider_order from post where provider_id = %(provider)s and provider_order = any(%(numbers)s)
+union select detail ->> 'provider_order' from evidence where provider_id = %(provider)s
+  and conclusion = 'late_acceptance' and detail ->> 'provider_order' = any(%(numbers)s)
 """
 
 
 async def known(connection: Connection, provider: ProviderId, numbers: Sequence[int]) -> frozenset[int]:
-    """Those of a provider's order ids that are orders of ours, or were made for posts of our subscriptions."""
+    """Those of a provider's order ids that are orders of ours, were made for posts of our subscriptions, or were told
+    after their order had been settled otherwise."""
     told = {"provider": provider, "numbers": [str(number) for number in numbers]}
     cursor = await connection.execute(_KNOWN, told)
     return frozenset(int(row[0]) for row in await cursor.fetchall())

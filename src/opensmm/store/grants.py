@@ -52,6 +52,8 @@ GRANTS: Final = {
     "django_content_type": READ,
     "django_migrations": READ,
 }
+COLUMNS: Final = {"evidence": ("dealt_with",)}
+"""Columns that the app's role may update in tables that it may not update as a whole."""
 
 
 def statements(role: str) -> Iterator[sql.Composed]:
@@ -62,6 +64,9 @@ def statements(role: str) -> Iterator[sql.Composed]:
     for table, privileges in GRANTS.items():
         listed = sql.SQL(", ").join(map(sql.SQL, privileges))
         yield sql.SQL("grant {} on {} to {}").format(listed, sql.Identifier(table), app)
+    for table, columns in COLUMNS.items():
+        named = sql.SQL(", ").join(map(sql.Identifier, columns))
+        yield sql.SQL("grant update ({}) on {} to {}").format(named, sql.Identifier(table), app)
     yield sql.SQL("grant usage on schema public to {}").format(app)
     yield sql.SQL("revoke create on schema public from public, {}").format(app)
     yield sql.SQL("grant usage, select on all sequences in schema public to {}").format(app)

@@ -1,7 +1,7 @@
 """The facts of the panel's health. What is counted stands in partial indexes, and no count looks at more than
 ``COUNTED`` rows, so that asking costs the same however many orders are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END
+from opensmm.domain.evidence import LATE, ODD, Conclusion
 from opensmm.domain.health import (
     COUNTED,
     NAMED,
@@ -21,6 +22,7 @@ from opensmm.domain.health import (
     Followed,
     Moving,
     Named,
+    Notices,
     ProviderSeen,
     Shelf,
     Waiting,
@@ -109,6 +111,18 @@ with found as materialized (
 )
 select count(*), max(seen) from found
 """
+_NOTICES: Final = """
+with found as materialized (
+  select id, order_id, run, number, provider_id, at, detail from evidence
+  where kind = 'answer' and dealt_with is null and conclusion = any(%(conclusions)s) order by id limit %(most)s
+)
+select count(*), min(at), array(
+  select array[f.order_id::text, coalesce(p.name, ''), coalesce(f.detail ->> 'provider_order', t.provider_order, '')]
+  from (select * from found order by id limit %(named)s) f
+  left join attempt t on t.order_id = f.order_id and t.run = f.run and t.number = f.number
+  left join provider p on p.id = f.provider_id order by f.id)
+from found
+"""
 _DATABASE: Final = """
 select p.catalogue_version, pg_database_size(current_database()), (
   select min(xact_start) from pg_stat_activity
@@ -147,7 +161,15 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         ),
         posts=Waiting(*await _row(connection, _POSTS, most)),
         refused_posts=Waiting(*await _row(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED})),
+        late=await _notices(connection, LATE),
+        odd=await _notices(connection, ODD),
     )
+
+
+async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) -> Notices:
+    told = {"conclusions": [one.value for one in conclusions], "most": COUNTED, "named": NAMED}
+    count, since, first = await _row(connection, _NOTICES, told)
+    return Notices(count, since, tuple((int(order), provider, theirs) for order, provider, theirs in first))
 
 
 def _provider(row: TupleRow, late: Mapping[ProviderId, Waiting]) -> ProviderSeen:

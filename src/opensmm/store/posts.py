@@ -63,6 +63,9 @@ select provider_order from attempt where provider_id = %(provider)s and provider
 union
 select provider_order from post
 where provider_id = %(provider)s and provider_order = any(%(orders)s) and state <> 'taken' and order_id <> %(order)s
+union
+select detail ->> 'provider_order' from evidence
+where provider_id = %(provider)s and conclusion = 'late_acceptance' and detail ->> 'provider_order' = any(%(orders)s)
 """
 
 

@@ -66,6 +66,7 @@ class Told(Struct, frozen=True):
     """A delivery after its provider was asked: news, or nothing but the next time to ask.
 
     ``polled`` is the delivery's as it was claimed: what was reckoned from it counts for that row alone.
+    ``unfinished``: units that remain in the provider's words, although it says that the delivery is completed.
     """
 
     order: OrderId
@@ -78,6 +79,7 @@ class Told(Struct, frozen=True):
     cost: Decimal | None
     currency: str
     polled: datetime | None
+    unfinished: int | None = None
 
 
 _RECORD: Final = """

@@ -53,7 +53,15 @@ select run, state, quantity, remains, start_count, due, polled, cancel_asked, ca
 from delivery where order_id = %s order by run
 """
 _EVIDENCE: Final = """
-select run, number, at, kind, conclusion, detail from evidence where order_id = %s order by id
+select run, number, at, kind, conclusion, detail from evidence where order_id = %s and kind <> 'answer' order by id
+"""
+_NOTICES: Final = """
+select e.run, e.number, e.at, e.dealt_with, e.conclusion, p.name, d.quantity, t.provider_order, e.detail
+from evidence e
+left join delivery d on d.order_id = e.order_id and d.run = e.run
+left join attempt t on t.order_id = e.order_id and t.run = e.run and t.number = e.number
+left join provider p on p.id = e.provider_id
+where e.order_id = %s and e.kind = 'answer' order by e.id
 """
 _POSTS: Final = """
 select seen, provider_order, state, child_id, missing from post where order_id = %s order by seen, provider_order
@@ -71,7 +79,7 @@ async def story(connection: Connection, order: OrderId) -> Story | None:
     events = [Event(row[9], f"placed: service {row[2]}, {row[4]} × {row[5]}, for {five_decimals(row[6])}")]
     if row[10] is not None:
         events.append(Event(row[10], f"ended: {row[8]}"))
-    for read in (_money, _attempts, _evidence, _deliveries, _posts, _refills):
+    for read in (_money, _attempts, _evidence, _notices, _deliveries, _posts, _refills):
         events += await read(connection, order)
     events.sort(key=lambda event: event.at)
     return Story(*(*row[:9], tuple(events)))
@@ -106,6 +114,17 @@ async def _evidence(connection: Connection, order: OrderId) -> list[Event]:
         Event(at, f"evidence: run {run}, try {number}, {conclusion.replace('_', ' ')}: {_told(kind, detail)}")
         for run, number, at, kind, conclusion, detail in await cursor.fetchall()
     ]
+
+
+async def _notices(connection: Connection, order: OrderId) -> list[Event]:
+    cursor = await connection.execute(_NOTICES, [order])
+    events = []
+    for run, number, at, dealt_with, conclusion, provider, quantity, theirs, detail in await cursor.fetchall():
+        fields = {"run": run, "attempt": number, "provider": provider, "quantity": quantity, "provider_order": theirs}
+        events.append(Event(at, code=EventCode(conclusion), fields=fields | detail))
+        if dealt_with is not None:
+            events.append(Event(dealt_with, code=EventCode.DEALT_WITH, fields=fields))
+    return events
 
 
 def _told(kind: str, detail: Mapping[str, object]) -> str:

@@ -16,6 +16,33 @@ class Words(Struct, frozen=True):
     do: str = ""
 
 
-FINDINGS: Final[Mapping[FindingCode, Words]] = {}
-REFUSALS: Final[Mapping[RefusalCode, Words]] = {}
-EVENTS: Final[Mapping[EventCode, Words]] = {}
+FINDINGS: Final[Mapping[FindingCode, Words]] = {
+    FindingCode.LATE_ACCEPTANCES: Words(
+        says="{count} orders were bought after they had been settled otherwise, the oldest for {age}: {named}",
+        one="1 order was bought after it had been settled otherwise, for {age}: {named}",
+        do="cancel each at its provider; `opensmm orders list --late` lists them; then `orders dealt-with ORDER`",
+    ),
+    FindingCode.ODD_ENDS: Words(
+        says="{count} orders ended here in another way than at their provider, the oldest for {age}: {named}",
+        one="1 order ended here in another way than at its provider, for {age}: {named}",
+        do="`opensmm orders list --odd` lists what was said of each; then `orders dealt-with ORDER`",
+    ),
+}
+REFUSALS: Final[Mapping[RefusalCode, Words]] = {
+    RefusalCode.NO_NOTICE: Words("Order {order} has no notice that could be dealt with."),
+}
+EVENTS: Final[Mapping[EventCode, Words]] = {
+    EventCode.LATE_ACCEPTANCE: Words(
+        "late acceptance: run {run}, try {attempt}: {provider} took it as their order {provider_order} after it had "
+        "been settled otherwise"
+    ),
+    EventCode.COMPLETED_WITH_REMAINS: Words(
+        "contradiction: run {run}: {provider} says that it is completed and that {remains} of {quantity} remain; it is "
+        "earned in full"
+    ),
+    EventCode.CANCEL_REFUSED: Words(
+        "cancel refused: run {run}: it is paid back here, and goes on at {provider} as their order {provider_order}: "
+        "{answer}"
+    ),
+    EventCode.DEALT_WITH: Words("dealt with: what {provider} said of run {run}, try {attempt}"),
+}

@@ -112,7 +112,7 @@ class EvidenceRow(Struct):
     provider: int | None
     kind: str
     conclusion: str
-    detail: object
+    detail: Any
     at: datetime
 
 

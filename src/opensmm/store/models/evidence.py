@@ -8,12 +8,16 @@ from opensmm.store.models.fields import one_of
 
 
 class Evidence(models.Model):
-    """One look at one attempt: what was asked and said (``detail``), and what it proved. Rows are for ever."""
+    """One look at one attempt: what was asked and said (``detail``), and what it proved. Rows are for ever.
+
+    A notice (kind ``answer``) stands on the operator's list until it is dealt with; nothing else of a row changes.
+    """
 
     id = models.BigAutoField(primary_key=True)
     order_id = models.BigIntegerField()
     provider_id = models.BigIntegerField(null=True)
     at = models.DateTimeField()
+    dealt_with = models.DateTimeField(null=True, db_comment="of a notice: when the operator had seen to it")
     run = models.IntegerField()
     number = models.IntegerField(db_comment="of the attempt; one that was never made has no row of its own")
     kind = models.TextField()
@@ -29,4 +33,6 @@ class Evidence(models.Model):
         indexes = [
             Index(fields=["order_id", "run", "number"], name="evidence_by_attempt"),
             Index(fields=["provider_id", "at"], condition=Q(kind="operator"), name="evidence_of_operator"),
+            Index(fields=["provider_id"], condition=Q(conclusion="late_acceptance"), name="evidence_late"),
+            Index(fields=["conclusion", "id"], condition=Q(kind="answer", dealt_with=None), name="evidence_to_see"),
         ]

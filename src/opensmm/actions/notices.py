@@ -1,0 +1,26 @@
+"""Notices of the operator's list: marked as dealt with, in one transaction with an audit row."""
+
+from opensmm.actions.interventions import By
+from opensmm.base.ids import OrderId
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.store import audit
+from opensmm.store import notices as rows
+from opensmm.store.connection import Connection
+
+
+async def deal_with(connection: Connection, order: OrderId, by: By) -> bool:
+    """Takes an order's notices off the list; False where they were before. Refuses an order that never had one."""
+    async with connection.transaction():
+        closed = await rows.deal_with(connection, order, by.now)
+        if not closed:
+            if not await rows.has_any(connection, order):
+                raise OperatorRefusal(RefusalCode.NO_NOTICE, order=order)
+            return False
+        told = [
+            {"run": run, "try": number, "notice": conclusion, "provider_order": theirs}
+            for run, number, conclusion, theirs in closed
+        ]
+        await audit.note(
+            connection, by.actor, "order.deal_with", [str(order)], by.now, {"reason": by.reason, "notices": told}
+        )
+    return True

@@ -1,0 +1,116 @@
+"""Notices: what a provider says against the books is kept, named, and dealt with by the operator."""
+
+import pytest
+from tests.panel import balance, books, broken, fetch
+from tests.works import leave_behind, state
+
+from opensmm.actions import interventions, notices
+from opensmm.actions.interventions import By
+from opensmm.base.ids import OrderId, ProviderId
+from opensmm.domain.codes import EventCode, OperatorRefusal, RefusalCode
+from opensmm.domain.dispatch import Accepted
+from opensmm.domain.health import Notices
+from opensmm.store import evidence as evidence_rows
+from opensmm.store import health, stories
+
+FUNDS = 10_000_000
+
+
+async def late_acceptances(conn):
+    return await fetch(
+        conn,
+        """select order_id, run, number, provider_id, detail ->> 'provider_order', detail ->> 'settled_as'
+           from evidence where kind = 'answer' and conclusion = 'late_acceptance' order by id""",
+    )
+
+
+async def told(conn, order, code):
+    """What an order's story says under a code."""
+    story = await stories.story(conn, order)
+    assert story is not None
+    return [event for event in story.events if event.code is code]
+
+
+async def settled_as_not_bought(api, ann, conn, works, clock):
+    """An order whose sender still waits for its answer when the operator calls it declined."""
+    order = await api.add(ann.key)
+    (claim,) = await leave_behind(works, clock)
+    await works.round(3600)
+    assert await interventions.settle(conn, order, None, None, By("ann", "not in their list", clock()))
+    return order, claim
+
+
+async def test_a_purchase_of_what_was_settled_as_not_bought_stays_until_it_is_dealt_with(
+    api, ann, stocked, works, clock
+):
+    order, claim = await settled_as_not_bought(api, ann, stocked, works, clock)
+    before = await books(stocked)
+    for _ in range(2):
+        await works.dispatching._keep(claim, Accepted("900"))
+    assert [(order, 1, 1, 1, "900", "declined")] == await late_acceptances(stocked)
+    assert before == await books(stocked)
+    assert Notices(1, clock(), ((order, "Sandbox", "900"),)) == (await health.facts(stocked, clock())).late
+    (event,) = await told(stocked, order, EventCode.LATE_ACCEPTANCE)
+    assert ("Sandbox", "900") == (event.fields["provider"], event.fields["provider_order"])
+    by = By("ann", "cancelled there", clock())
+    assert await notices.deal_with(stocked, order, by)
+    assert not await notices.deal_with(stocked, order, by)
+    assert Notices() == (await health.facts(stocked, clock())).late
+    ((detail,),) = await fetch(stocked, "select detail from audit where action = 'order.deal_with'")
+    noticed = {"run": 1, "try": 1, "notice": "late_acceptance", "provider_order": "900"}
+    assert {"reason": "cancelled there", "notices": [noticed]} == detail
+    assert [clock()] == [event.at for event in await told(stocked, order, EventCode.DEALT_WITH)]
+    assert [] == await broken(stocked)
+
+
+async def test_an_order_that_no_provider_spoke_of_has_nothing_to_be_dealt_with(api, ann, stocked, clock):
+    order = await api.add(ann.key)
+    with pytest.raises(OperatorRefusal) as refused:
+        await notices.deal_with(stocked, order, By("ann", "why", clock()))
+    assert (RefusalCode.NO_NOTICE, {"order": order}) == (refused.value.code, refused.value.fields)
+    assert [] == await fetch(stocked, "select from audit where action = 'order.deal_with'")
+
+
+async def test_an_acceptance_that_is_recorded_twice_is_no_late_one(api, ann, stocked, works, clock):
+    order = await api.add(ann.key)
+    (claim,) = await leave_behind(works, clock)
+    for _ in range(2):
+        await works.dispatching._keep(claim, Accepted("900"))
+    assert ("pending", []) == (await state(stocked, order), await late_acceptances(stocked))
+
+
+async def test_what_was_settled_with_another_id_than_its_provider_tells_later_was_bought_twice(
+    api, ann, stocked, works, clock
+):
+    order = await api.add(ann.key)
+    (claim,) = await leave_behind(works, clock)
+    await works.round(3600)
+    assert await interventions.settle(stocked, order, None, "800", By("ann", "looked it up", clock()))
+    await works.dispatching._keep(claim, Accepted("900"))
+    assert [(order, 1, 1, 1, "900", "accepted")] == await late_acceptances(stocked)
+
+
+async def test_an_id_that_was_told_late_is_known_and_its_attempt_owns_no_other(api, ann, stocked, works, clock):
+    order, claim = await settled_as_not_bought(api, ann, stocked, works, clock)
+    looked_for = [OrderId(order)], clock(), clock()
+    assert 1 == len((await evidence_rows.doubted(stocked, *looked_for))[ProviderId(1)])
+    await works.dispatching._keep(claim, Accepted("900"))
+    assert {900} == await evidence_rows.known(stocked, ProviderId(1), [899, 900, 901])
+    assert {} == await evidence_rows.doubted(stocked, *looked_for)
+
+
+async def test_that_a_provider_goes_on_with_what_was_paid_back_is_told_to_the_operator(
+    api, ann, stocked, lied_to, clock
+):
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 7}
+    order = await api.add(ann.key)
+    await works.send()
+    assert await interventions.cancel(stocked, order, By("ann", "asked for by mail", clock()))
+    liar.answers["cancel"] = [{"order": 7, "cancel": {"error": "Order cannot be canceled"}}]
+    assert 1 == await works.following.pass_on_cancels(10)
+    assert Notices(1, clock(), ((order, "Sandbox", "7"),)) == (await health.facts(stocked, clock())).odd
+    (event,) = await told(stocked, order, EventCode.CANCEL_REFUSED)
+    assert ("7", "Order cannot be canceled") == (event.fields["provider_order"], event.fields["answer"])
+    assert FUNDS == await balance(stocked, ann.id)
+    assert [] == await broken(stocked)
