@@ -138,3 +138,10 @@ async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_wit
     assert "dealt with: what Sandbox said of run 1, try 1" in [event["what"] for event in story["events"]]
     code, told = await on_thread(said, "dealt-with", order + 1, "--reason", "why")
     assert (FAILED, f"opensmm: Order {order + 1} has no notice that could be dealt with.\n") == (code, told)
+
+
+async def test_the_list_shows_an_id_that_stands_where_none_is_documented(api, works, stocked, ann, said):
+    (order,) = await place(api, works, ann, "garbage")
+    await stocked.execute("update attempt set answer = %s where order_id = %s", ['{"order_id": 7001}', order])
+    _, told = await on_thread(said, "list", "--unsure")
+    assert ["7001"] == [one["looks_like_order"] for one in told["orders"]]

@@ -247,3 +247,17 @@ def test_routes_by_cost_follow_the_price_lists(said, rows):
     assert [(1,), (2,)] == rows("select provider_id from route order by position")
     costs = [one["cost"] for one in said("route", "list", 1)[1]["routes"]]
     assert ["0.78", "0.80"] == costs
+
+
+def test_a_check_says_where_order_ids_do_not_grow(said, rows, database):
+    with upstream({"balance": {"balance": "1", "currency": "USD"}, "services": [LINE]}) as (url, _):
+        add(said, "Up", url)
+        with psycopg.connect(database.app_url, autocommit=True) as app:
+            app.execute(
+                """insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence, sent,
+                                        answered, provider_order)
+                   select 1, 1, 1, id, '7', 'accepted', 1, now(), now(), 'XKQPLMZR' from provider where name = 'Up'"""
+            )
+        code, told = said("provider", "check", "Up")
+    (note,) = told["tried"][0]["notes"]
+    assert (DONE, "order_ids_do_not_grow", {"newest": "XKQPLMZR"}) == (code, note["code"], note["fields"])

@@ -29,6 +29,7 @@ from opensmm.domain.evidence import (
     look_again_after,
     open_case,
     to_ask,
+    width,
 )
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
@@ -301,3 +302,11 @@ def test_what_was_proved_not_to_be_bought_is_sent_again_and_not_for_ever(times, 
 def test_an_attempt_is_looked_into_ever_more_seldom():
     ages = [timedelta(), timedelta(minutes=1), timedelta(hours=1), timedelta(days=9)]
     assert [10, 15, 900, 43_200] == [look_again_after(age, PATIENCE).total_seconds() for age in ages]
+
+
+@pytest.mark.parametrize(
+    ("orders", "digits"),
+    [(("7", "12"), 0), (("0007", "0012"), 4), (("0007", "12"), None), (("7", "XKQ"), None), ((), 0)],
+)
+def test_ids_are_numbers_where_they_are_written_alike(orders, digits):
+    assert digits == width([Neighbour(START, START, order) for order in orders])

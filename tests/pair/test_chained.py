@@ -10,6 +10,7 @@ from tests.panels import add_panel, route
 from tests.works import Works, open_works, served
 
 from opensmm.actions import trying
+from opensmm.actions.trying import Kept
 
 FUNDS = 10_000_000
 
@@ -145,7 +146,7 @@ async def test_their_price_list_is_read_as_they_sell_it(pair):
     row = pair.our_works.desk.contact(provider).row
     async with trying.client_of(row, PEPPER, 5, private=True) as client:
         offered = await client.services()
-    (tried,) = await trying.try_out(row, "USD", PEPPER, 5, private=True, anywhere=True)
+    (tried,) = await trying.try_out(Kept(row, "USD", ()), PEPPER, 5, private=True, anywhere=True)
     assert offered.odd == ()
     on_sale = [one for one in PRICE_LIST if one.on_sale]
     assert {(str(one.id), one.name, one.type, one.rate, one.min, one.max) for one in on_sale} == {

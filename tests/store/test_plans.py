@@ -162,7 +162,7 @@ HOT = {
     ),
     "progress: claim watched": (progress, "_CLAIM_WATCHED", [TIMES[0], 200, TIMES[1]]),
     "posts: known": (posts, "_KNOWN", [RECENT]),
-    "posts: taken": (posts, "_TAKEN", {"provider": 1, "orders": ["1", "2"], "order": 7}),
+    "posts: taken": (posts, "_TAKEN", {"provider": 1, "keys": ["1", "2"], "order": 7}),
     "posts: subscription": (posts, "_SUBSCRIPTION", [TIMES[0], 1, 7]),
     "posts: untold": (posts, "_UNTOLD", {"provider": 1, "until": TIMES[0], "since": NOW}),
     "posts: more": (posts, "_MORE", [1000, RECENT]),

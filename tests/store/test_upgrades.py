@@ -72,3 +72,31 @@ def test_subscriptions_that_were_never_passed_on_are_held_for_the_operator(datab
         assert [(1, 1, 0, "held", None)] == owner.execute(
             "select order_id, run, quantity, state, due from delivery"
         ).fetchall()
+
+
+def test_ids_that_collide_but_for_zeros_are_named_and_stop_nothing(database, capsys):
+    migrate_to(database.owner_url, "0009_price_lists")
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute(
+            """insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence,
+                                    provider_order)
+               values (1, 1, 1, 1, '7', 'accepted', 1, '007001'), (2, 1, 1, 1, '7', 'accepted', 1, '7001'),
+                      (3, 1, 1, 2, '7', 'accepted', 1, '7001'), (4, 1, 1, 1, '7', 'accepted', 1, 'XKQ'),
+                      (5, 1, 1, 1, '7', 'unsure', 1, null)"""
+        )
+        owner.execute(
+            """insert into post (order_id, provider_id, provider_order, seen, state)
+               values (9, 1, '05', now(), 'untold'), (9, 1, '5', now(), 'untold'), (8, 1, '005', now(), 'taken')"""
+        )
+        schema.migrate(database.owner_url, APP)
+        attempts = owner.execute(
+            "select order_id, provider_order, provider_order_key from attempt order by 1"
+        ).fetchall()
+        assert [(1, "007001", "7001"), (2, "7001", None), (3, "7001", "7001"), (4, "XKQ", "XKQ"), (5, None, None)] == (
+            attempts
+        )
+        keys = owner.execute("select provider_order_key from post where state <> 'taken'").fetchall()
+        assert {None, "5"} == {key for (key,) in keys}
+    told = capsys.readouterr().out
+    assert 2 == told.count("two orders bear one id at their provider")
+    assert "7001" in told

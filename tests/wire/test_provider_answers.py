@@ -41,7 +41,9 @@ def report(body: bytes) -> Report | None:
         (b'{"order": 23501}', "23501"),
         (b'{"order": "23501"}', "23501"),
         (b'{"order": 23501.0}', "23501"),
-        (b'{"order": " 007 "}', "7"),
+        (b'{"order": " 007 "}', "007"),
+        (b'{"order": "0007001"}', "0007001"),
+        (b'{"status":"success","order":"XKQPLMZR"}', "XKQPLMZR"),
         (b'{"order": "a1-b_2"}', "a1-b_2"),
         (b'{"status": "success", "order": 32}', "32"),
         (b'{"order": 5, "error": null}', "5"),
@@ -457,3 +459,41 @@ def test_depth_is_bounded_wherever_it_ends(depth: int) -> None:
     body = b'{"7": ' + nested + b', "07": ' + nested + b', "error": ' + nested + b"}"
     assert answers.read_statuses(one_id(7), body) == [None]
     assert isinstance(answers.read_order(body), Unsure)
+
+
+@pytest.mark.parametrize(
+    "word", ["true", "Success", "ok", "ERROR", "null", "none", "not_found", "Pending", "duplicate"]
+)
+def test_words_that_are_no_ids_stay_in_doubt(word: str) -> None:
+    assert isinstance(answers.read_order(json.dumps({"status": "success", "order": word}).encode()), Unsure)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"order_id": 7001}',
+        '{"status": "success", "data": {"order": "7001"}}',
+        '{"order": {"id": 7001}}',
+        '[{"order": 7001}]',
+        "[7001]",
+        "7001",
+        '"7001"',
+    ],
+)
+def test_an_id_in_another_place_is_doubtful_and_shown(body: str) -> None:
+    assert isinstance(answers.read_order(body.encode()), Unsure)
+    assert "7001" == answers.likely_order(body)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "time-out", "HTTP 502: <html>", '{"status": "success"}', "[1, 2]", '{"data": "ok"}']
+)
+def test_an_answer_without_an_id_looks_like_no_order(body: str) -> None:
+    assert "" == answers.likely_order(body)
+
+
+def test_an_id_with_leading_zeros_is_the_same_id_without() -> None:
+    padded = Ids(("0007001",), (7001,), many=True)
+    for key in ("0007001", "7001"):
+        (told,) = answers.read_statuses(padded, json.dumps({key: {"status": "Completed"}}).encode())
+        assert Report(OrderStatus.COMPLETED) == told

@@ -41,6 +41,7 @@ class Inquiry(Struct, frozen=True):
     """One provider's unsure attempts, and the ids to be asked for on account of each, and as controls.
 
     ``posts_untold``: an id that is found may be an order for a subscription's post that we have yet to be told of.
+    ``width``: how many digits this provider writes its ids with; 0: no leading zeros.
     """
 
     provider: ProviderId
@@ -49,6 +50,7 @@ class Inquiry(Struct, frozen=True):
     asked: Mapping[AttemptKey, Sequence[int]]
     strange: Sequence[int]
     posts_untold: bool
+    width: int = 0
 
 
 class Question(Struct, frozen=True):
@@ -57,6 +59,7 @@ class Question(Struct, frozen=True):
     provider: ProviderId
     witness: int
     numbers: tuple[int, ...]
+    width: int = 0
 
 
 class Inquiring:
@@ -114,7 +117,8 @@ class Inquiring:
         strange = evidence.controls(case, asked, known)
         newest = max((one.answered for one in near), default=None)
         untold = newest is not None and await posts.untold(connection, provider, newest)
-        return Inquiry(provider, {one.suspect.key: one for one in found}, case, asked, strange, untold)
+        opened = {one.suspect.key: one for one in found}
+        return Inquiry(provider, opened, case, asked, strange, untold, evidence.width(near) or 0)
 
     async def _bills(self, connection: Connection, provider: ProviderId, suspects: Sequence[Suspect]) -> Sequence[Bill]:
         """One attempt alone is known by its place; too many are not told apart."""
@@ -130,7 +134,8 @@ class Inquiring:
         witness = max(inquiry.case.windows[key].low for key in inquiry.asked)
         size = MAX_IDS - 1
         questions = [
-            Question(inquiry.provider, witness, tuple(numbers[at : at + size])) for at in range(0, len(numbers), size)
+            Question(inquiry.provider, witness, tuple(numbers[at : at + size]), inquiry.width)
+            for at in range(0, len(numbers), size)
         ]
         answers = await self._desk.ask_about(questions, _ask)
         return {number: said for _, told in answers for number, said in told.items()}
@@ -146,22 +151,24 @@ class Inquiring:
     async def _keep_one(
         self, inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Said], now: datetime
     ) -> None:
-        note = _note(inquiry, key, proof, said)
+        note, theirs, one = _note(inquiry, key, proof, said), _theirs(inquiry, proof), inquiry.open[key]
         try:
-            await write(self._line, partial(self._keep, one=inquiry.open[key], proof=proof, note=note, now=now))
+            await write(self._line, partial(self._keep, one=one, proof=proof, theirs=theirs, note=note, now=now))
         except Rejected as error:
             log.warning("evidence could not be recorded", order=key[0], run=key[1], error=str(error))
             if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
                 # The id became another order's meanwhile: whose it is, nobody can tell any more.
                 await self._keep_one(inquiry, key, evidence.doubt(proof), said, now)
 
-    async def _keep(self, connection: Connection, one: Open, proof: Proof, note: Note, now: datetime) -> None:
+    async def _keep(
+        self, connection: Connection, one: Open, proof: Proof, theirs: str | None, note: Note, now: datetime
+    ) -> None:
         key = one.suspect.key
         if proof.conclusion in (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT):
             await endings.lock(connection, [key[0]])
             if not await rows.lock_unsure(connection, [key]):
                 return
-            await settle(connection, one, proof, now)
+            await settle(connection, one, proof, theirs, now)
         else:
             pause = evidence.look_again_after(now - one.suspect.closed, self._patience)
             await rows.look_again(connection, [(key, now + pause)])
@@ -174,8 +181,18 @@ async def _ask(provider: Provider, questions: Sequence[Question]) -> list[dict[i
 
 
 async def _ask_one(provider: Provider, question: Question) -> dict[int, Said]:
-    known, *said = await provider.look_ups([str(number) for number in (question.witness, *question.numbers)])
+    ids = [_spelled(number, question.width) for number in (question.witness, *question.numbers)]
+    known, *said = await provider.look_ups(ids)
     return dict(zip(question.numbers, said, strict=True)) if isinstance(known, Report) else {}
+
+
+def _spelled(number: int, width: int) -> str:
+    return str(number).zfill(width)
+
+
+def _theirs(inquiry: Inquiry, proof: Proof) -> str | None:
+    """The id that was found, as its provider writes it."""
+    return None if proof.provider_order is None else _spelled(proof.provider_order, inquiry.width)
 
 
 def _note(inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Said]) -> Note:
@@ -192,24 +209,24 @@ def _note(inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Sa
         "ours": {number: report.status for number, report in list(ours.items())[:SHOWN]},
         # Which controls are asked for varies with who else is looked into; that any is answered for matters.
         "strangers_told": any(isinstance(said.get(number), Report) for number in inquiry.strange),
-        "provider_order": proof.provider_order,
+        "provider_order": _theirs(inquiry, proof),
     }
     return Note(key, inquiry.provider, EvidenceKind.NEIGHBOURS, proof.conclusion, detail)
 
 
-async def settle(connection: Connection, one: Open, proof: Proof, now: datetime) -> None:
-    """Accepts an unsure attempt with the id that was found, or sends its delivery on; its rows are locked."""
+async def settle(connection: Connection, one: Open, proof: Proof, theirs: str | None, now: datetime) -> None:
+    """Accepts an unsure attempt with the id ``theirs``, or sends its delivery on; its rows are locked."""
     if proof.conclusion is Conclusion.BOUGHT:
         verdict = Verdict(DeliveryState.PENDING)
     else:
         verdict = evidence.after_not_bought(
             one.not_bought + 1, routes_left=one.routes_left, hold_when_refused=one.hold_when_refused
         )
-    await record(connection, one, verdict, proof.provider_order, now)
+    await record(connection, one, verdict, theirs, now)
 
 
 async def record(
-    connection: Connection, one: Open, verdict: Verdict, provider_order: int | str | None, now: datetime
+    connection: Connection, one: Open, verdict: Verdict, provider_order: str | None, now: datetime
 ) -> None:
     """Writes what became of an unsure attempt; what ends by it gives its money back."""
     order, run, number = one.suspect.key
@@ -222,7 +239,7 @@ async def record(
         route=one.route + 1 if verdict.next_route else one.route,
         due=now if verdict.state in (DeliveryState.QUEUED, DeliveryState.PENDING) else None,
         outcome=AttemptOutcome.DECLINED if provider_order is None else AttemptOutcome.ACCEPTED,
-        provider_order=None if provider_order is None else str(provider_order),
+        provider_order=provider_order,
         answer=one.answer,
     )
     changed = await dispatch.record(connection, [told], now)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -11,16 +11,40 @@ from msgspec import Struct, structs
 
 from opensmm.base.faults import Fault
 from opensmm.base.money import short
+from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode
+from opensmm.domain.evidence import PATIENCE, Neighbour, grow
 from opensmm.domain.offers import Offered
 from opensmm.domain.providers import PANEL
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.desk import DIALECTS
 from opensmm.providers.outside import open_session
 from opensmm.providers.sealing import open_key
+from opensmm.store import catalogue, evidence
+from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 
 PATHS: Final = ("/api/v2", "/api/v1")
 """Where the two dialects are found by custom."""
+
+
+class Note(Struct, frozen=True):
+    """What is told of a provider that may be used, as a code with its fields."""
+
+    code: FindingCode
+    fields: Fields = NO_FIELDS
+
+
+class Kept(Struct, frozen=True):
+    """A provider as it is kept, the panel's currency, and the orders that it took of late."""
+
+    row: ProviderRow
+    currency: str
+    orders: Sequence[Neighbour]
+
+
+async def load(connection: Connection, row: ProviderRow) -> Kept:
+    """What ``try_out`` has to know of a provider beforehand."""
+    return Kept(row, await catalogue.currency(connection), await evidence.newest(connection, row.id))
 
 
 class Tried(Struct, frozen=True):
@@ -35,6 +59,7 @@ class Tried(Struct, frozen=True):
     types: dict[str, int] = {}
     took_ms: int = 0
     odd: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @asynccontextmanager
@@ -50,18 +75,16 @@ async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, privat
         await close_session(session)
 
 
-async def try_out(
-    row: ProviderRow, ours: str, pepper: bytes, timeout_s: float, *, private: bool, anywhere: bool
-) -> tuple[Tried, ...]:
-    """Asks for the balance and the price list; ``anywhere``: also where the dialects are found by custom. ``ours`` is
-    the panel's currency.
+async def try_out(kept: Kept, pepper: bytes, timeout_s: float, *, private: bool, anywhere: bool) -> tuple[Tried, ...]:
+    """Asks for the balance and the price list; ``anywhere``: also where the dialects are found by custom.
 
     Only addresses of the provider's own scheme, host and port are tried: no other is to see the key.
     """
     tried: list[Tried] = []
+    row = kept.row
     for url in (row.url, *(_elsewhere(row.url) if anywhere else ())):
         async with client_of(structs.replace(row, url=url), pepper, timeout_s, private=private) as client:
-            tried.append(await _try(client, structs.replace(row, url=url), ours))
+            tried.append(await _try(client, structs.replace(kept, row=structs.replace(row, url=url))))
         if not tried[-1].fault:
             break
     return tuple(tried)
@@ -73,7 +96,8 @@ def _elsewhere(url: str) -> list[str]:
     return [one for one in found if one != url]
 
 
-async def _try(client: Client, row: ProviderRow, ours: str) -> Tried:
+async def _try(client: Client, kept: Kept) -> Tried:
+    row, ours = kept.row, kept.currency
     began = time.monotonic()
     try:
         balance, dialect = await client.balance()
@@ -91,7 +115,13 @@ async def _try(client: Client, row: ProviderRow, ours: str) -> Tried:
         types=dict(Counter(offer.type.value if offer.type else "unknown" for offer in offered.offers)),
         took_ms=took_ms,
         odd=tuple(_odd(row, ours, spoken, balance.currency, offered)),
+        notes=tuple(_notes(kept)),
     )
+
+
+def _notes(kept: Kept) -> Iterator[Note]:
+    if not grow(kept.orders, PATIENCE.skew):
+        yield Note(FindingCode.ORDER_IDS_DO_NOT_GROW, {"newest": kept.orders[0].provider_order})
 
 
 def _odd(row: ProviderRow, ours: str, spoken: str, currency: str, offered: Offered) -> Sequence[str]:

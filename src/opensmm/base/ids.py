@@ -13,3 +13,11 @@ RuleId = NewType("RuleId", int)
 
 MALFORMED: Final = -1
 """Stands for a given text that is no whole number. Whole numbers on the wire bear no sign, so it meets none."""
+
+
+def order_key(text: str) -> str:
+    """What a provider's order id is compared by: an id of digits alone has no leading zeros.
+
+    The column ``provider_order_key`` holds the same.
+    """
+    return text.lstrip("0") if text.isascii() and text.isdigit() else text

@@ -23,6 +23,7 @@ from opensmm.store.connection import Connection
 from opensmm.store.interventions import Waiting, waiting
 from opensmm.store.notices import OpenNotice, open_notices
 from opensmm.texts import words
+from opensmm.wire.answers import likely_order
 
 Order = Annotated[int, typer.Argument(help="The order's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order and in the audit trail.")]
@@ -166,7 +167,7 @@ def list_waiting(
     found = with_database(standing(data), lambda connection: _waiting(connection, kinds, limit))
     found = [replace(one, answer=NO_ROUTE) if one.state == "held" and one.answer is None else one for one in found]
     if json:
-        answer({"orders": [asdict(one) for one in found]}, "", json=True)
+        answer({"orders": [asdict(one) | {"looks_like_order": _likely(one) or None} for one in found]}, "", json=True)
         return
     out.print(_table(found))
 
@@ -204,9 +205,15 @@ def _table(found: list[Waiting]) -> Table:
     for one in found:
         since = "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M}"
         state = one.why if one.why == one.state else f"{one.why}: {one.state}"
-        told = (one.provider, one.provider_order, one.concluded, one.answer)
+        theirs = f"looks like order {likely}" if (likely := _likely(one)) else one.provider_order
+        told = (one.provider, theirs, one.concluded, one.answer)
         table.add_row(str(one.order), str(one.run), state, since, *(escape(text or "") for text in told))
     return table
+
+
+def _likely(one: Waiting) -> str:
+    """The order id that an unsure answer seems to tell."""
+    return likely_order(one.answer or "") if one.state == "unsure" and one.provider_order is None else ""
 
 
 def add_to(verbs: typer.Typer) -> None:

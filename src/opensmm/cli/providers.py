@@ -17,7 +17,7 @@ from rich.table import Table
 
 from opensmm.actions import providers, sync, trying
 from opensmm.actions.sync import Doubtful, Overtaken
-from opensmm.actions.trying import Tried
+from opensmm.actions.trying import Kept, Tried
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.base.money import short
@@ -49,10 +49,10 @@ from opensmm.domain.providers import (
     hours_left,
 )
 from opensmm.providers.client import Client, NoAnswer
-from opensmm.store import catalogue
 from opensmm.store import providers as rows
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
+from opensmm.texts import words as texts
 
 provider_verbs: Final = typer.Typer(help="Who fulfils: other panels, the sandbox, your staff.", no_args_is_help=True)
 
@@ -171,9 +171,8 @@ async def found(connection: Connection, provider: str) -> ProviderRow:
     return row
 
 
-async def _found_with_currency(connection: Connection, provider: str) -> tuple[ProviderRow, str]:
-    """A provider, and the panel's currency."""
-    return await found(connection, provider), await catalogue.currency(connection)
+async def _loaded(connection: Connection, provider: str) -> Kept:
+    return await trying.load(connection, await found(connection, provider))
 
 
 def _changes(
@@ -294,10 +293,10 @@ def check(
 ) -> None:
     """Try a provider's address, key and dialect; nothing is ordered. Exits 1 where it cannot be used."""
     config = standing(data)
-    row, ours = with_database(config, lambda connection: _found_with_currency(connection, provider))
+    kept = with_database(config, lambda connection: _loaded(connection, provider))
     pepper, private, timeout_s = config.pepper(), config.private_providers, config.provider_timeout_s
     try:
-        tried = asyncio.run(trying.try_out(row, ours, pepper, timeout_s, private=private, anywhere=anywhere))
+        tried = asyncio.run(trying.try_out(kept, pepper, timeout_s, private=private, anywhere=anywhere))
     except Fault as error:
         fail(str(error))
     answer({"ok": not tried[-1].fault, "tried": tried}, "\n".join(map(_report, tried)), json=json)
@@ -314,6 +313,7 @@ def _report(tried: Tried) -> str:
         f"  balance {tried.balance} {tried.currency}",
         f"  {tried.services} services: {types}",
         *(f"  odd: {odd}" for odd in tried.odd),
+        *(f"  {' '.join(filter(None, texts.finding(note.code, note.fields)))}" for note in tried.notes),
     ]
     return "\n".join(lines)
 

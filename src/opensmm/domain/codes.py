@@ -15,7 +15,9 @@ NO_FIELDS: Final[Fields] = MappingProxyType({})
 
 
 class FindingCode(StrEnum):
-    """What ``health`` may find."""
+    """What ``health`` may find, and ``provider check``."""
+
+    ORDER_IDS_DO_NOT_GROW = "order_ids_do_not_grow"
 
     LATE_ACCEPTANCES = "late_acceptances"
     ODD_ENDS = "odd_ends"

@@ -136,11 +136,23 @@ def _number(provider_order: str) -> int | None:
     return int(provider_order) if plain else None
 
 
+def width(neighbours: Iterable[Neighbour]) -> int | None:
+    """How many digits ids are written with where they have leading zeros, else 0; None where they are no numbers, or
+    no two ways of writing them fit."""
+    orders = {one.provider_order for one in neighbours}
+    if any(_number(order) is None for order in orders):
+        return None
+    lengths = {len(order) for order in orders}
+    if not any(order.startswith("0") for order in orders):
+        return 0
+    return lengths.pop() if len(lengths) == 1 else None
+
+
 def grow(neighbours: Iterable[Neighbour], skew: timedelta) -> bool:
-    """Every id is a number, and no order clearly sent after another was answered has the smaller one."""
+    """Every id is a number, written alike, and no order clearly sent after another was answered has the smaller one."""
     by_answer = sorted(set(neighbours), key=lambda one: one.answered)
     by_sending = sorted(by_answer, key=lambda one: one.sent)
-    if any(_number(one.provider_order) is None for one in by_answer):
+    if width(by_answer) is None:
         return False
     highest, answered = -1, 0
     for later in by_sending:

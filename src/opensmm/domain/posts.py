@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
+from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId, order_key
 from opensmm.base.money import Money
 from opensmm.domain import links, pricing
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
@@ -92,16 +92,18 @@ class Post(Struct, frozen=True):
 
 def to_ask(listed: Iterable[str], known: Iterable[KnownPost]) -> list[str]:
     """The posts' orders that are new, or that wait; each once, those that wait first."""
-    before = {post.provider_order: post.state in WAITING for post in known}
-    waiting = [order for order, waits in before.items() if waits]
-    return list(dict.fromkeys((*waiting, *(order for order in listed if order not in before))))
+    before = list(known)
+    waiting = [post.provider_order for post in before if post.state in WAITING]
+    keys = {order_key(post.provider_order) for post in before}
+    new = {order_key(order): order for order in listed if order_key(order) not in keys}
+    return [*waiting, *new.values()]
 
 
 def gone(listed: Iterable[str], known: Iterable[KnownPost]) -> dict[str, bool]:
     """The known posts whose being listed has changed: True for one that is missing now, False for one that is back."""
-    there = set(listed)
+    there = {order_key(order) for order in listed}
     full = len(there) >= MOST_LISTED
-    now = {post: post.provider_order not in there and not full for post in known}
+    now = {post: order_key(post.provider_order) not in there and not full for post in known}
     return {post.provider_order: missing for post, missing in now.items() if post.missing != missing}
 
 

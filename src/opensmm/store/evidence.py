@@ -13,6 +13,7 @@ from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import AttemptKey, Conclusion, EvidenceKind, Neighbour, Suspect
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import OPEN_ROUTES
+from opensmm.store.order_keys import key_of
 
 MOST_SUSPECTS: Final = 2000
 """Attempts at one provider that are looked at together; a provider with more is left to the operator."""
@@ -147,6 +148,18 @@ async def neighbours(
     return [Neighbour(*row) for row in await cursor.fetchall()]
 
 
+_NEWEST: Final = """
+select sent, answered, provider_order from attempt
+where provider_id = %s and outcome = 'accepted' and answered is not null order by answered desc limit %s
+"""
+
+
+async def newest(connection: Connection, provider: ProviderId, limit: int = 50) -> list[Neighbour]:
+    """The orders that a provider accepted last, the newest first."""
+    cursor = await connection.execute(_NEWEST, [provider, limit])
+    return [Neighbour(*row) for row in await cursor.fetchall()]
+
+
 _BILLS: Final = """
 with around as (
   select * from unnest(%(services)s::text[], %(befores)s::timestamptz[], %(afters)s::timestamptz[])
@@ -182,11 +195,13 @@ async def bills(
     return [Bill(*row) for row in await cursor.fetchall()]
 
 
-_KNOWN: Final = """
-select provider_order from attempt where provider_id = %(provider)s and provider_order = any(%(numbers)s)
-union select provider_order from post where provider_id = %(provider)s and provider_order = any(%(numbers)s)
-union select detail ->> 'provider_order' from evidence where provider_id = %(provider)s
-  and conclusion = 'late_acceptance' and detail ->> 'provider_order' = any(%(numbers)s)
+_KNOWN: Final = f"""
+select provider_order_key from attempt where provider_id = %(provider)s and provider_order_key = any(%(numbers)s)
+union select provider_order_key from post
+where provider_id = %(provider)s and provider_order_key = any(%(numbers)s) and state <> 'taken'
+union select key from (
+  select {key_of("(detail ->> 'provider_order')")} as key from evidence
+  where provider_id = %(provider)s and conclusion = 'late_acceptance') late where key = any(%(numbers)s)
 """
 
 

@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import OrderId
 from opensmm.domain.evidence import AttemptKey, Conclusion
 from opensmm.store.connection import Connection
+from opensmm.store.order_keys import key_of
 
 
 class Late(Struct, frozen=True):
@@ -26,7 +27,7 @@ class Late(Struct, frozen=True):
 
 # What is recorded twice because the answer to its COMMIT was lost is no notice, nor is an id that two orders which
 # cannot be told apart have exchanged.
-_LATE: Final = """
+_LATE: Final = f"""
 insert into evidence (order_id, run, number, provider_id, kind, conclusion, detail, at)
 select t.order_id, t.run, t.number, t.provider_id, 'answer', 'late_acceptance',
   jsonb_build_object('provider_order', a.provider_order, 'answer', a.answer, 'settled_as', t.outcome,
@@ -34,7 +35,7 @@ select t.order_id, t.run, t.number, t.provider_id, 'answer', 'late_acceptance',
 from unnest(%s::bigint[], %s::int[], %s::int[], %s::text[], %s::text[])
   as a (order_id, run, number, provider_order, answer)
 join attempt t on t.order_id = a.order_id and t.run = a.run and t.number = a.number
-left join attempt h on h.provider_id = t.provider_id and h.provider_order = a.provider_order
+left join attempt h on h.provider_id = t.provider_id and h.provider_order_key = {key_of("a.provider_order")}
 where t.provider_order is distinct from a.provider_order and (t.outcome <> 'accepted' or h.order_id is null)
   and not exists (select from evidence e where e.order_id = t.order_id and e.run = t.run and e.number = t.number
     and e.conclusion = 'late_acceptance' and e.detail ->> 'provider_order' = a.provider_order)

@@ -6,11 +6,12 @@ from typing import Final
 
 from psycopg.rows import TupleRow
 
-from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
+from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId, order_key
 from opensmm.domain.orders import OrderState
 from opensmm.domain.posts import MOST_LISTED, KnownPost, Post, PostState, Subscription
 from opensmm.domain.progress import More
 from opensmm.store.connection import Connection
+from opensmm.store.order_keys import key_of
 
 _KNOWN: Final = """
 select order_id, provider_order, state, seen, missing is not null from post where order_id = any(%s)
@@ -58,22 +59,25 @@ def _subscription(row: TupleRow) -> Subscription:
     return Subscription(OrderId(row[0]), CustomerId(row[1]), ServiceId(row[2]), ProviderId(row[3]), *row[4:])
 
 
-_TAKEN: Final = """
-select provider_order from attempt where provider_id = %(provider)s and provider_order = any(%(orders)s)
+_TAKEN: Final = f"""
+select provider_order_key from attempt where provider_id = %(provider)s and provider_order_key = any(%(keys)s)
 union
-select provider_order from post
-where provider_id = %(provider)s and provider_order = any(%(orders)s) and state <> 'taken' and order_id <> %(order)s
+select provider_order_key from post
+where provider_id = %(provider)s and provider_order_key = any(%(keys)s) and state <> 'taken' and order_id <> %(order)s
 union
-select detail ->> 'provider_order' from evidence
-where provider_id = %(provider)s and conclusion = 'late_acceptance' and detail ->> 'provider_order' = any(%(orders)s)
+select key from (
+  select {key_of("(detail ->> 'provider_order')")} as key from evidence
+  where provider_id = %(provider)s and conclusion = 'late_acceptance') late where key = any(%(keys)s)
 """
 
 
 async def taken(connection: Connection, subscription: Subscription, orders: Sequence[str]) -> frozenset[str]:
     """Those of a provider's orders that another order, or another subscription, has already."""
-    told = {"provider": subscription.provider, "orders": list(orders), "order": subscription.order}
+    keys = {order: order_key(order) for order in orders}
+    told = {"provider": subscription.provider, "keys": list(keys.values()), "order": subscription.order}
     cursor = await connection.execute(_TAKEN, told)
-    return frozenset(row[0] for row in await cursor.fetchall())
+    found = {row[0] for row in await cursor.fetchall()}
+    return frozenset(order for order, key in keys.items() if key in found)
 
 
 _MAKE: Final = """

@@ -27,6 +27,10 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         one="1 order ended here in another way than at its provider, for {age}: {named}",
         do="`opensmm orders list --odd` lists what was said of each; then `orders dealt-with ORDER`",
     ),
+    FindingCode.ORDER_IDS_DO_NOT_GROW: Words(
+        "Its order ids do not grow (the newest is {newest}): evidence cannot settle orders whose answer is lost.",
+        do="Settle its unsure orders yourself: `opensmm orders list --unsure`.",
+    ),
 }
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.NO_NOTICE: Words("Order {order} has no notice that could be dealt with."),

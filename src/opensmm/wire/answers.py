@@ -6,11 +6,10 @@ What is not understood is no news, and after an ``add`` it is unsure.
 import json
 import re
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
-from enum import Enum
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Final
 
+from opensmm.base.ids import order_key
 from opensmm.base.money import PER_WHOLE, Money
 from opensmm.domain.asks import Ids
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, Unsure
@@ -21,17 +20,8 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.posts import MOST_LISTED, Watched
 from opensmm.domain.progress import Report
 from opensmm.domain.refills import RefillStatus
+from opensmm.wire.values import BLANKS, Doubt, Json, amount, count, currency, provider_id, same
 from opensmm.wire.words import LOWER_CASE_STATUS, REFILL_STATUS
-
-
-class Doubt(Enum):
-    """Stands where an answer says two things at once: neither of them, and not nothing either."""
-
-    TWICE = "twice"
-
-
-Json: TypeAlias = "str | bool | list[Json] | dict[str, Json] | Doubt | None"
-"""Numbers stay the text they arrived as, so that none is too big, too exact or no number at all."""
 
 MAX_EVIDENCE: Final = 500
 """Characters of an answer that are kept."""
@@ -41,19 +31,11 @@ MAX_WRAPS: Final = 3
 """Objects around the one that is meant."""
 MAX_DEPTH: Final = 10
 """Levels of an answer; a deeper one is not understood."""
-MAX_AMOUNT: Final = 10**15
-
-_BLANKS: Final = "\ufeff \t\r\n"
 _START: Final = re.compile(r"[^\s:,\[{]\s*([\[{])")
 _OBJECT: Final = re.compile(r"\{\s*\"")
 _OF_AN_ORDER: Final = re.compile(r"""(?:["']|quot;)\s*order | \border\w*\W{0,8}[0-9]""", re.VERBOSE | re.IGNORECASE)
 """What a notice may hold of an acceptance: the name in quotes, or a number after it."""
 _UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_PROVIDER_ID: Final = re.compile(r"(?=[^0-9]*[0-9])(?!0+\Z)[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
-_WHOLE: Final = re.compile(r"(-?[0-9]{1,18})(?:\.0{1,18})?")
-_AMOUNT: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?")
-_GROUPED: Final = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
-_CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 _NO_ORDER: Final[tuple[Json, ...]] = (None, False, "", "0", [], {})
 _FAILED: Final = ("fail", "failed", "error", "false")
 _VERDICTS: Final = ("status", "success", "ok", "result", "message")
@@ -147,7 +129,7 @@ def read_watched(ids: Ids, body: bytes) -> list[Watched | None]:
     found = parse(body)
     # A bare answer of one subscription holds ``orders``, which is a wrapper anywhere else.
     if len(ids.texts) == 1 and (whole := _watched(found)) is not None:
-        return [None if _names_another(found, _same(ids.texts[0]), ("order", "id")) else whole]
+        return [None if _names_another(found, same(ids.texts[0]), ("order", "id")) else whole]
     return [_watched(said) for said in _said_of(ids, found, ("order", "id"), "status")]
 
 
@@ -171,8 +153,8 @@ def _order_ids(told: Json) -> tuple[str, ...]:
     """An array of ids, of objects that name theirs, or a text with commas; the newest, where they are too many."""
     lines: Iterable[Json] = told.split(",") if isinstance(told, str) else _within(told)
     named = (_named(line, ("order", "id")) if isinstance(line, dict) else line for line in lines)
-    found = dict.fromkeys(order for order in map(provider_id, named) if order)
-    return tuple(found)[-MOST_LISTED:]
+    found = {order_key(order): order for order in map(provider_id, named) if order}
+    return tuple(found.values())[-MOST_LISTED:]
 
 
 def read_refills(ids: Ids, body: bytes) -> list[str | Declined | None]:
@@ -207,7 +189,7 @@ def read_cancels(ids: Ids, body: bytes) -> list[bool | Declined]:
         if words and not passes(words):
             answers.append(means_under_way(words) or Declined(words))
         else:
-            answers.append(told is True or bool(provider_id(told)))
+            answers.append(told is True or (bool(provider_id(told)) and same(told).isdigit()))
     return answers
 
 
@@ -220,7 +202,7 @@ def read_balance(body: bytes) -> BalanceView | None:
         told = amount(found.get("balance"))
         if told is not None:
             numerator, denominator = told.as_integer_ratio()
-            return BalanceView(Money(numerator * PER_WHOLE // denominator), _currency(found.get("currency")))
+            return BalanceView(Money(numerator * PER_WHOLE // denominator), currency(found.get("currency")))
         found = found.get("data")
     return None
 
@@ -259,7 +241,7 @@ def parse(body: bytes) -> Json:
 
 def _told(body: bytes) -> tuple[str, Json]:
     """What stands before the JSON that ends an answer, and that JSON."""
-    text = body.decode("utf-8", "replace").lstrip(_BLANKS)
+    text = body.decode("utf-8", "replace").lstrip(BLANKS)
     if text[:1] in ("{", "["):
         return "", _decoded(text, 0)
     first = _OBJECT.search(text)
@@ -277,7 +259,7 @@ def _decoded(text: str, start: int) -> Json:
         found, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
         return None
-    return found if not text[end:].strip(_BLANKS) and _shallow(found) else None
+    return found if not text[end:].strip(BLANKS) and _shallow(found) else None
 
 
 def _shallow(found: Json) -> bool:
@@ -320,7 +302,7 @@ def _said_of(ids: Ids, found: Json, id_names: tuple[str, ...], name: str) -> lis
     Knows an object keyed by id, an array whose lines name their id, a bare object where one id was asked for, and
     each of these inside a wrapper. Ids not asked for are ignored.
     """
-    wanted = [_same(text) for text in ids.texts]
+    wanted = [same(text) for text in ids.texts]
     for _ in range(MAX_WRAPS):
         known = _by_id(found, id_names)
         said = [known.get(which) for which in wanted]
@@ -348,10 +330,10 @@ def _lines(found: Json, id_names: tuple[str, ...]) -> Iterator[tuple[str, Json]]
     an array's index, or the line somebody else's. ``id`` is no such name, it may be a number of the line's own."""
     if isinstance(found, dict):
         for key, said in found.items():
-            which = _same(key)
+            which = same(key)
             yield which, None if _names_another(said, which, id_names[:1]) else said
     elif isinstance(found, list):
-        yield from ((_same(_named(line, id_names)), line) for line in found)
+        yield from ((same(_named(line, id_names)), line) for line in found)
 
 
 def _named(line: Json, id_names: tuple[str, ...]) -> Json:
@@ -361,22 +343,13 @@ def _named(line: Json, id_names: tuple[str, ...]) -> Json:
 def _names_another(line: Json, which: str, id_names: tuple[str, ...]) -> bool:
     """Whether a line names another id than this one, or two."""
     told = _named(line, id_names)
-    return told is Doubt.TWICE or _same(told) not in ("", which)
+    return told is Doubt.TWICE or same(told) not in ("", which)
 
 
 def _inner(found: Json) -> Json:
     if not isinstance(found, dict):
         return None
     return next((found[name] for name in _WRAPPERS if isinstance(found.get(name), dict | list)), None)
-
-
-def _same(which: Json) -> str:
-    """One spelling per id: ``"007"``, ``7`` and ``7.0`` are the same."""
-    if not isinstance(which, str):
-        return ""
-    text = which.strip(_BLANKS)
-    whole = _WHOLE.fullmatch(text)
-    return str(int(whole[1])) if whole else text
 
 
 def _report(said: Json) -> Report | None:
@@ -390,7 +363,7 @@ def _report(said: Json) -> Report | None:
         start_count=count(said.get("start_count")),
         remains=count(said.get("remains")),
         charge=amount(said.get("charge")),
-        currency=_currency(said.get("currency")),
+        currency=currency(said.get("currency")),
     )
 
 
@@ -401,34 +374,28 @@ def _word(told: Json) -> str:
     return "".join(told.lower().replace("_", " ").replace("-", " ").split())
 
 
-def provider_id(told: Json) -> str:
-    """An id above 0, as a number or a text; empty where it is none."""
-    text = _same(told)
-    return text if _PROVIDER_ID.fullmatch(text) else ""
+def likely_order(evidence: str) -> str:
+    """The order id that an answer seems to tell in a place where none is documented; empty where there is none.
+
+    It proves nothing: it is for a person who looks the order up at the provider.
+    """
+    found = parse(evidence.encode())
+    if isinstance(found, dict):
+        data, order = found.get("data"), found.get("order")
+        places = [order, found.get("order_id"), found.get("orderId"), *_id_in(data), *_id_in(order)]
+        return next((one for one in map(provider_id, places) if one), "")
+    if isinstance(found, list):
+        return next((one for one in map(provider_id, (*found, *_id_in(found))) if one), "") if len(found) == 1 else ""
+    text = evidence.strip(BLANKS).strip('"')
+    return text if text.isascii() and text.isdigit() and provider_id(text) else ""
 
 
-def _plain_number(told: Json) -> str:
-    if not isinstance(told, str) or len(told) > 60:
-        return ""
-    text = told.strip(_BLANKS)
-    return text.replace(",", "") if _GROUPED.fullmatch(text) else text
-
-
-def count(told: Json) -> int | None:
-    """A whole number, as a number or a text; None where it is none."""
-    whole = _WHOLE.fullmatch(_plain_number(told))
-    return int(whole[1]) if whole else None
-
-
-def amount(told: Json) -> Decimal | None:
-    """An exact number, as a number or a text such as "1,234.56"; None where it is none."""
-    text = _plain_number(told)
-    read = Decimal(text) if _AMOUNT.fullmatch(text) else None
-    return read if read is not None and abs(read) < MAX_AMOUNT else None
-
-
-def _currency(told: Json) -> str:
-    return told.upper() if isinstance(told, str) and _CURRENCY.fullmatch(told) else ""
+def _id_in(told: Json) -> tuple[Json, ...]:
+    """Where an object, or a list of one, tells an order's id."""
+    inner = told[0] if isinstance(told, list) and len(told) == 1 else told
+    if isinstance(inner, dict):
+        return tuple(inner.get(name) for name in ("order", "order_id", "id"))
+    return (inner,) if inner is not told else ()
 
 
 def _error_words(told: Json) -> str:

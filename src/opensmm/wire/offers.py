@@ -7,7 +7,7 @@ from typing import Final
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.offers import MAX_OFFERS, Offer, Offered
 from opensmm.wire import answers
-from opensmm.wire.answers import Json
+from opensmm.wire.values import Json, amount, count, provider_id
 from opensmm.wire.words import V1_TYPE, service_type
 
 MAX_TEXT: Final = 300
@@ -92,11 +92,11 @@ def _offer(key: str, line: Json, *, typeless: bool) -> Offer | str:
     if not isinstance(line, dict):
         return f"a line is no object: {_text(line, 40)!r}"
     told = next((line[name] for name in ("service", "id", "service_id") if name in line), key)
-    service = answers.provider_id(told)
+    service = provider_id(told)
     if not service:
         return f"a line has no id: {_text(line.get('name'), 40)!r}"
-    rate = answers.amount(line.get("rate", line.get("price")))
-    least, most = answers.count(line.get("min")), answers.count(line.get("max"))
+    rate = amount(line.get("rate", line.get("price")))
+    least, most = count(line.get("min")), count(line.get("max"))
     kind = ServiceType.DEFAULT if typeless else _kind(line.get("type"))
     if rate is None or rate < 0:
         return f"service {service} has no rate that can be read"

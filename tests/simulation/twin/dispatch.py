@@ -7,7 +7,7 @@ from datetime import datetime
 from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import AttemptRow, DeliveryRow, ProviderRow, Store
 
-from opensmm.base.ids import OrderId, ProviderId, ServiceId
+from opensmm.base.ids import OrderId, ProviderId, ServiceId, order_key
 from opensmm.domain.asks import NO_DETAILS
 from opensmm.domain.dispatch import PASSED_OVER_AFTER, DeliveryState
 from opensmm.store.dispatch import Claim, Recorded
@@ -163,7 +163,7 @@ def _record_try(store: Store, one: Recorded, now: datetime) -> None:
     if attempt.outcome not in ("sending", "unsure"):
         return
     if one.provider_order is not None:
-        _bind(store, (attempt.provider, one.provider_order), attempt)
+        _bind(store, (attempt.provider, order_key(one.provider_order)), attempt)
     store.edit(attempt)
     attempt.outcome, attempt.answered = one.outcome.value, now
     attempt.provider_order, attempt.answer = one.provider_order, one.answer

@@ -10,7 +10,7 @@ import msgspec
 from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import AttemptRow, DeliveryRow, EvidenceRow, Store
 
-from opensmm.base.ids import OrderId, ProviderId, ServiceId
+from opensmm.base.ids import OrderId, ProviderId, ServiceId, order_key
 from opensmm.domain.bills import Bill
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import AttemptKey, Neighbour, Suspect
@@ -134,7 +134,7 @@ async def bills(
 
 async def known(connection: Connection, provider: ProviderId, numbers: Sequence[int]) -> frozenset[int]:
     store = connection.store
-    return frozenset(number for number in numbers if (provider, str(number)) in store.provider_orders)
+    return frozenset(number for number in numbers if (provider, order_key(str(number))) in store.provider_orders)
 
 
 async def keep(connection: Connection, notes: Sequence[Note], now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import EvidenceRow
 
-from opensmm.base.ids import OrderId
+from opensmm.base.ids import OrderId, order_key
 from opensmm.domain.evidence import AttemptKey
 from opensmm.store.notices import Late, Notice
 
@@ -16,7 +16,7 @@ async def keep_late(connection: Connection, late: Sequence[Late], now: datetime)
     kept: list[AttemptKey] = []
     for one in late:
         attempt = store.attempts[one.attempt]
-        holder = store.provider_orders.get((attempt.provider, one.provider_order))
+        holder = store.provider_orders.get((attempt.provider, order_key(one.provider_order)))
         exchanged = attempt.outcome == "accepted" and holder is not None
         before = [
             row

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, AttemptOutcome, DeliveryState
-from opensmm.store.models.fields import ExactField, one_of, texts
+from opensmm.store.models.fields import ExactField, one_of, order_key, texts
 
 
 class Delivery(models.Model):
@@ -86,6 +86,8 @@ class Attempt(models.Model):
     outcome = models.TextField()
     provider_service = models.TextField()
     provider_order = models.TextField(null=True)
+    collides = models.BooleanField(null=True, db_comment="from before its id was compared without leading zeros")
+    provider_order_key = order_key()
     cost = ExactField(null=True, db_comment="in the provider's currency")
     currency = models.TextField(null=True)
     exchange_rate = ExactField(null=True)
@@ -97,9 +99,9 @@ class Attempt(models.Model):
         constraints = [
             one_of("outcome", AttemptOutcome, "attempt_outcome"),
             UniqueConstraint(
-                fields=["provider_id", "provider_order"],
-                condition=Q(provider_order__isnull=False),
-                name="attempt_provider_order_once",
+                fields=["provider_id", "provider_order_key"],
+                condition=Q(provider_order_key__isnull=False),
+                name="attempt_provider_order_key_once",
             ),
             UniqueConstraint(
                 fields=["order_id", "run"],

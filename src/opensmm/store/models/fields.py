@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CheckConstraint, Q
+from django.db.models.expressions import RawSQL
+
+from opensmm.store.order_keys import key_of
 
 if TYPE_CHECKING:
     _Field = models.Field[Decimal | str | None, Decimal | None]
@@ -38,6 +41,15 @@ def above_0(column: str, name: str) -> CheckConstraint:
 def one_of(column: str, values: Iterable[str], name: str) -> CheckConstraint:
     """The column's text is one of the values; an enum may be given whole."""
     return CheckConstraint(condition=Q(**{f"{column}__in": [str(value) for value in values]}), name=name)
+
+
+_ORDER_KEY: Final = f"case when collides then null else {key_of('provider_order')} end"
+
+
+def order_key() -> models.GeneratedField:
+    """What ``provider_order`` is compared by (``base.ids.order_key``); null where a row from before collides."""
+    key = RawSQL(_ORDER_KEY, [])  # noqa: S611 - a constant of this module
+    return models.GeneratedField(expression=key, output_field=models.TextField(), db_persist=True, null=True)
 
 
 def texts(states: Iterable[StrEnum]) -> list[str]:

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 
 from opensmm.domain.posts import PostState
-from opensmm.store.models.fields import one_of
+from opensmm.store.models.fields import one_of, order_key
 
 
 class Post(models.Model):
@@ -18,13 +18,17 @@ class Post(models.Model):
     missing = models.DateTimeField(null=True, db_comment="since when its provider lists it no longer")
     state = models.TextField()
     provider_order = models.TextField()
+    collides = models.BooleanField(null=True, db_comment="from before its id was compared without leading zeros")
+    provider_order_key = order_key()
 
     class Meta:
         db_table = "post"
         constraints = [
             one_of("state", PostState, "post_state"),
             UniqueConstraint(fields=["child_id"], name="post_child_once"),
-            UniqueConstraint(fields=["provider_id", "provider_order"], condition=~Q(state="taken"), name="post_once"),
+            UniqueConstraint(
+                fields=["provider_id", "provider_order_key"], condition=~Q(state="taken"), name="post_key_once"
+            ),
             CheckConstraint(
                 condition=Q(state="made", child_id__isnull=False) | (~Q(state="made") & Q(child_id=None)),
                 name="post_made_is_an_order",

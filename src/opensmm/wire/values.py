@@ -1,0 +1,86 @@
+"""Single values in answers of providers: ids, numbers and currencies, read leniently."""
+
+import re
+from decimal import Decimal
+from enum import Enum
+from typing import Final, TypeAlias
+
+from opensmm.base.ids import order_key
+
+
+class Doubt(Enum):
+    """Stands where an answer says two things at once: neither of them, and not nothing either."""
+
+    TWICE = "twice"
+
+
+Json: TypeAlias = "str | bool | list[Json] | dict[str, Json] | Doubt | None"
+"""Numbers stay the text they arrived as, so that none is too big, too exact or no number at all."""
+
+MAX_AMOUNT: Final = 10**15
+
+BLANKS: Final = "\ufeff \t\r\n"
+_PROVIDER_ID: Final = re.compile(r"(?!0+\Z)[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+_ID_PARTS: Final = re.compile(r"[0-9]+|[A-Za-z]+")
+_WORDS: Final = """accepted active added already awaiting bad balance busy cancel canceled cancelled code complete
+completed created data deny denied disabled done duplicate empty enough err error exception exist exists expired fail
+failed failure false fatal found funds id in inactive incorrect insufficient internal invalid is key link low maximum
+minimum missing msg message na nan new nil no none not null num number ok okay on order orders partial paused pending
+placed please processing processed progress quantity queue queued received refill refund refunded refused rejected
+requested required response result retry server service status string submitted succeeded success successful
+successfully sync test text timeout true try type undefined unknown unavailable wait waiting warning was with wrong yes
+your"""
+_NO_ID: Final = frozenset(_WORDS.split())
+"""Words that stand where an id should: a text of letters made of nothing but these is none."""
+_WHOLE: Final = re.compile(r"(-?[0-9]{1,18})(?:\.0{1,18})?")
+_AMOUNT: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?")
+_GROUPED: Final = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
+
+
+def same(which: Json) -> str:
+    """One spelling per id, to compare by: ``"007"``, ``7`` and ``7.0`` are the same."""
+    text = _as_written(which)
+    return order_key(text) or "0" if text else ""
+
+
+def _as_written(which: Json) -> str:
+    """An id's own text; a whole number that a program wrote as a fraction is that number."""
+    if not isinstance(which, str):
+        return ""
+    text = which.strip(BLANKS)
+    whole = _WHOLE.fullmatch(text)
+    return whole[1] if whole else text
+
+
+def provider_id(told: Json) -> str:
+    """An id above 0 as its provider wrote it, a number or a text; empty where it is none."""
+    text = _as_written(told)
+    if not _PROVIDER_ID.fullmatch(text):
+        return ""
+    parts = _ID_PARTS.findall(text.lower())
+    return "" if all(part in _NO_ID for part in parts) else text
+
+
+def _plain_number(told: Json) -> str:
+    if not isinstance(told, str) or len(told) > 60:
+        return ""
+    text = told.strip(BLANKS)
+    return text.replace(",", "") if _GROUPED.fullmatch(text) else text
+
+
+def count(told: Json) -> int | None:
+    """A whole number, as a number or a text; None where it is none."""
+    whole = _WHOLE.fullmatch(_plain_number(told))
+    return int(whole[1]) if whole else None
+
+
+def amount(told: Json) -> Decimal | None:
+    """An exact number, as a number or a text such as "1,234.56"; None where it is none."""
+    text = _plain_number(told)
+    read = Decimal(text) if _AMOUNT.fullmatch(text) else None
+    return read if read is not None and abs(read) < MAX_AMOUNT else None
+
+
+def currency(told: Json) -> str:
+    return told.upper() if isinstance(told, str) and _CURRENCY.fullmatch(told) else ""

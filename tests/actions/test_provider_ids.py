@@ -1,0 +1,74 @@
+"""Ids of orders at providers are the provider's text: kept as written, and compared without leading zeros."""
+
+from typing import Any
+
+import pytest
+from tests.panel import broken, fetch
+
+from opensmm.actions import evidence
+from opensmm.base.ids import ProviderId
+from opensmm.domain.evidence import Case, Conclusion, Proof
+from opensmm.store import evidence as rows
+
+
+def status_of(*orders):
+    """A provider that knows these ids, in this spelling alone."""
+
+    def say(form):
+        named = form.get("orders", form.get("order", "")).split(",")
+        return {
+            order: {"status": "Completed", "remains": "0", "charge": "0.05"}
+            if order in orders
+            else {"error": "Incorrect order ID"}
+            for order in named
+        }
+
+    return say
+
+
+@pytest.mark.parametrize("theirs", ["XKQPLMZR", "0007001"])
+async def test_an_id_is_kept_and_asked_for_as_it_was_written(api, upstream, stocked, ann, theirs):
+    works, liar, _ = upstream
+    liar.answers |= {"add": {"status": "success", "order": theirs}, "status": status_of(theirs)}
+    order = await api.add(ann.key)
+    await works.send()
+    works.clock.forward(5)
+    await works.follow()
+    assert [(theirs, "accepted")] == await fetch(stocked, "select provider_order, outcome from attempt")
+    assert "Completed" == (await api.ask("v2", ann.key, "status", order=order))["status"]
+    assert [] == await broken(stocked)
+
+
+async def test_an_id_that_differs_in_zeros_alone_is_another_orders(api, upstream, stocked, ann):
+    works, liar, _ = upstream
+    told = iter(["7001", "0007001"])
+    liar.answers["add"] = lambda form: {"order": next(told)}
+    for _ in range(2):
+        await api.add(ann.key)
+        await works.send()
+    attempts = await fetch(stocked, "select outcome, provider_order from attempt order by order_id")
+    assert [("accepted", "7001"), ("unsure", None)] == attempts
+    assert [] == await broken(stocked)
+
+
+async def test_evidence_knows_an_order_by_any_spelling_of_its_id(api, upstream, stocked, ann):
+    works, liar, provider = upstream
+    liar.answers["add"] = {"order": "0007001"}
+    await api.add(ann.key)
+    await works.send()
+    assert {7001} == await rows.known(stocked, provider, [7000, 7001, 7002])
+
+
+async def test_evidence_asks_in_the_spelling_of_the_neighbours():
+    asked = []
+
+    class Provider:
+        async def look_ups(self, orders):
+            asked.extend(orders)
+            return [None] * len(orders)
+
+    provider: Any = Provider()
+    await evidence._ask_one(provider, evidence.Question(ProviderId(1), 7000, (7001, 7002), width=7))
+    assert ["0007000", "0007001", "0007002"] == asked
+    inquiry = evidence.Inquiry(ProviderId(1), {}, Case((), {}, {}), {}, (), False, width=7)
+    assert "0007001" == evidence._theirs(inquiry, Proof(Conclusion.BOUGHT, 7001))
