@@ -150,7 +150,7 @@ def running_panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningP
             yield RunningPanel(said["url"], said["key"], said["other_key"])
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=panel.HANG_S)
 
 
 @pytest.fixture

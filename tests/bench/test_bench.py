@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from bench.sampled import LOOP, stage_of
+from tests.panel import HANG_S
 from tests.tidy.source import ROOT
 
 from opensmm.api import endpoint, server
@@ -37,7 +38,7 @@ MEASURES = [
 def bench(*words):
     command = [sys.executable, "-m", "opensmm", "bench", *words]
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=HANG_S, check=False)
     except subprocess.TimeoutExpired as late:
         pytest.fail(f"the bench hangs: {late.stderr!r}")
 

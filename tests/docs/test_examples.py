@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.panel import HANG_S
 
 from opensmm.web.reference import FOLDER
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 RUNNERS = {"order.sh": ("bash", "curl"), "order.php": ("php",), "order.py": ("python3",), "order.mjs": ("node",)}
-PATIENCE_S = 90
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:
@@ -26,7 +26,7 @@ EVERY = pytest.mark.parametrize("name", [pytest.param(name, marks=needs(*runs)) 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("API_")}
     return subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=environ
+        [str(word) for word in command], capture_output=True, text=True, timeout=HANG_S, check=False, env=environ
     )
 
 

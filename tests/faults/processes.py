@@ -13,9 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.panel import PEPPER
-
-STARTS_WITHIN_S = 60
+from tests.panel import HANG_S, PEPPER
 
 
 def free_port() -> int:
@@ -34,7 +32,7 @@ def environ(database_url: str = "") -> dict[str, str]:
 def opensmm(*words: str, database_url: str = "") -> subprocess.CompletedProcess[str]:
     """Runs one verb to its end."""
     command = [sys.executable, "-m", "opensmm", *words]
-    return subprocess.run(command, env=environ(database_url), capture_output=True, text=True, timeout=STARTS_WITHIN_S)
+    return subprocess.run(command, env=environ(database_url), capture_output=True, text=True, timeout=HANG_S)
 
 
 @contextmanager
@@ -51,14 +49,14 @@ def running(
     finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(15)
+            process.wait(HANG_S)
         process.kill()
         process.wait()
 
 
-def answers(port: int, within_s: float = STARTS_WITHIN_S) -> None:
+def answers(port: int) -> None:
     """Waits until something listens and speaks."""
-    until = time.monotonic() + within_s
+    until = time.monotonic() + HANG_S
     while True:
         try:
             with socket.create_connection(("127.0.0.1", port), 1) as found:
@@ -67,7 +65,7 @@ def answers(port: int, within_s: float = STARTS_WITHIN_S) -> None:
                     return
         except OSError:
             pass
-        assert time.monotonic() < until, "it does not answer"
+        assert time.monotonic() < until, "it never answers"
         time.sleep(0.02)
 
 

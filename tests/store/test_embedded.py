@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from tests.panel import HANG_S
 
 from opensmm import config
 from opensmm.base.faults import Misconfigured
@@ -52,10 +53,10 @@ def ask(url: str, query: str):
         return conn.execute(query).fetchone()
 
 
-def wait_until(holds, limit_s: float = 20) -> None:
-    limit = time.monotonic() + limit_s
+def wait_until(holds) -> None:
+    limit = time.monotonic() + HANG_S
     while not holds():
-        assert time.monotonic() < limit, "waited too long"
+        assert time.monotonic() < limit, "it hangs"
         time.sleep(0.02)
 
 
