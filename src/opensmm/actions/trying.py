@@ -17,7 +17,6 @@ from opensmm.domain.offers import Offered
 from opensmm.domain.providers import PANEL
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.desk import DIALECTS
-from opensmm.providers.outside import open_session
 from opensmm.providers.sealing import open_key
 from opensmm.store import catalogue, evidence
 from opensmm.store.connection import Connection
@@ -68,6 +67,8 @@ async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, privat
     if row.kind != PANEL:
         raise Fault(f"{row.name} is no panel that can be called")
     key = open_key(pepper, row, private=private)
+    from opensmm.providers.outside import open_session
+
     session = open_session(1, private=private)
     try:
         yield Client(session, row.url, key, DIALECTS[row.dialect], timeout_s)

@@ -7,55 +7,42 @@ import typer
 
 from opensmm import __version__
 from opensmm.base.faults import Misconfigured
-from opensmm.cli import bench, books, customers, demo, health, importing, interventions, serving
-from opensmm.cli.books import order_verbs
-from opensmm.cli.customers import customer_verbs, key_verbs
-from opensmm.cli.delivery import deliver
 from opensmm.cli.frame import EXIT_CODES, UNAVAILABLE, err, out
-from opensmm.cli.policy import policy_verbs
-from opensmm.cli.price_lists import price_list_verbs
-from opensmm.cli.providers import provider_verbs
-from opensmm.cli.refills import refill
-from opensmm.cli.routes import route_verbs
-from opensmm.cli.services import service_verbs
-from opensmm.cli.staff import staff_verbs
-from opensmm.cli.sync import below_cost_verbs, follow, quarantine_verbs, sync_now
+from opensmm.cli.lazy import lazy_group
+
+VERBS: Final = {
+    "demo": "opensmm.cli.demo:demo",
+    "serve": "opensmm.cli.serving:serve",
+    "api": "opensmm.cli.serving:api",
+    "worker": "opensmm.cli.serving:worker",
+    "sandbox": "opensmm.cli.serving:sandbox",
+    "migrate": "opensmm.cli.books:migrate",
+    "verify": "opensmm.cli.books:verify",
+    "health": "opensmm.cli.health:show",
+    "import-services": "opensmm.cli.importing:import_services",
+    "topup": "opensmm.cli.customers:top_up",
+    "bench": "opensmm.cli.bench:bench",
+    "customer": "opensmm.cli.customers:customer_verbs",
+    "key": "opensmm.cli.customers:key_verbs",
+    "service": "opensmm.cli.services:service_verbs",
+    "price-list": "opensmm.cli.price_lists:price_list_verbs",
+    "provider": "opensmm.cli.providers:provider_verbs",
+    "route": "opensmm.cli.routes:route_verbs",
+    "policy": "opensmm.cli.policy:policy_verbs",
+    "staff": "opensmm.cli.staff:staff_verbs",
+    "orders": "opensmm.cli.books:order_verbs",
+}
+"""Each is imported when it is called."""
 
 app: Final = typer.Typer(
     name="opensmm",
+    cls=lazy_group(VERBS),
     help=f"A panel that takes orders, charges prepaid balances and has providers fulfil them.\n\n{EXIT_CODES}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.command("serve")(serving.serve)
-app.command("api")(serving.api)
-app.command("worker")(serving.worker)
-app.command("sandbox")(serving.sandbox)
-app.command("migrate")(books.migrate)
-app.command("verify")(books.verify)
-app.command("health")(health.show)
-app.add_typer(customer_verbs, name="customer")
-app.add_typer(key_verbs, name="key")
-app.add_typer(service_verbs, name="service")
-app.add_typer(price_list_verbs, name="price-list")
-app.add_typer(provider_verbs, name="provider")
-app.add_typer(route_verbs, name="route")
-app.command("import-services")(importing.import_services)
-provider_verbs.command("sync")(sync_now)
-provider_verbs.command("follow")(follow)
-service_verbs.command("deliver")(deliver)
-service_verbs.command("refill")(refill)
-service_verbs.add_typer(quarantine_verbs, name="quarantine")
-service_verbs.add_typer(below_cost_verbs, name="below-cost")
-app.add_typer(policy_verbs, name="policy")
-app.add_typer(staff_verbs, name="staff")
-app.command("topup")(customers.top_up)
-interventions.add_to(order_verbs)
-app.add_typer(order_verbs, name="orders")
-app.command("bench")(bench.bench)
 
 
 def _tell_version(wanted: bool) -> None:

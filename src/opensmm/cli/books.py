@@ -26,6 +26,7 @@ from opensmm.cli.frame import (
     standing,
     with_database,
 )
+from opensmm.cli.lazy import lazy_group
 from opensmm.store import checks, stories
 from opensmm.store.checks import CHECKS, Finding
 from opensmm.store.connection import Connection
@@ -33,7 +34,17 @@ from opensmm.store.embedded import serving
 from opensmm.store.stories import Event, Story
 from opensmm.texts import words
 
-order_verbs: Final = typer.Typer(help="Orders, one by one.", no_args_is_help=True)
+_STEPS: Final = {
+    "list": "opensmm.cli.interventions:list_waiting",
+    "cancel": "opensmm.cli.interventions:cancel",
+    "partial": "opensmm.cli.interventions:end_partial",
+    "complete": "opensmm.cli.interventions:complete",
+    "resend": "opensmm.cli.interventions:resend",
+    "settle": "opensmm.cli.interventions:settle",
+    "refund": "opensmm.cli.interventions:refund",
+    "dealt-with": "opensmm.cli.interventions:deal_with",
+}
+order_verbs: Final = typer.Typer(cls=lazy_group(_STEPS), help="Orders, one by one.", no_args_is_help=True)
 
 
 def migrate(data: Data = None, json: Json = False) -> None:

@@ -214,15 +214,3 @@ def _table(found: list[Waiting]) -> Table:
 def _likely(one: Waiting) -> str:
     """The order id that an unsure answer seems to tell."""
     return likely_order(one.answer or "") if one.state == "unsure" and one.provider_order is None else ""
-
-
-def add_to(verbs: typer.Typer) -> None:
-    """Registers these verbs among those of ``orders``."""
-    verbs.command("list")(list_waiting)
-    verbs.command("cancel")(cancel)
-    verbs.command("partial")(end_partial)
-    verbs.command("complete")(complete)
-    verbs.command("resend")(resend)
-    verbs.command("settle")(settle)
-    verbs.command("refund")(refund)
-    verbs.command("dealt-with")(deal_with)

@@ -36,6 +36,7 @@ from opensmm.cli.frame import (
     standing,
     with_database,
 )
+from opensmm.cli.lazy import lazy_group
 from opensmm.config import Config
 from opensmm.domain.callers import is_key
 from opensmm.domain.offers import Offered
@@ -54,7 +55,10 @@ from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 from opensmm.texts import words as texts
 
-provider_verbs: Final = typer.Typer(help="Who fulfils: other panels, the sandbox, your staff.", no_args_is_help=True)
+_FOLLOWING: Final = {"sync": "opensmm.cli.sync:sync_now", "follow": "opensmm.cli.sync:follow"}
+provider_verbs: Final = typer.Typer(
+    cls=lazy_group(_FOLLOWING), help="Who fulfils: other panels, the sandbox, your staff.", no_args_is_help=True
+)
 
 KEY_VARIABLE: Final = "OPENSMM_PROVIDER_KEY"
 POLITE_CONCURRENCY: Final = 16

@@ -28,12 +28,19 @@ from opensmm.cli.frame import (
     standing,
     with_database,
 )
+from opensmm.cli.lazy import lazy_group
 from opensmm.cli.routes import check_theirs
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
 
-service_verbs: Final = typer.Typer(help="The price list.", no_args_is_help=True)
+_MORE: Final = {
+    "deliver": "opensmm.cli.delivery:deliver",
+    "refill": "opensmm.cli.refills:refill",
+    "quarantine": "opensmm.cli.sync:quarantine_verbs",
+    "below-cost": "opensmm.cli.sync:below_cost_verbs",
+}
+service_verbs: Final = typer.Typer(cls=lazy_group(_MORE), help="The price list.", no_args_is_help=True)
 
 MOST_QUANTITY: Final = 10**12
 """With a thousand runs still a number that the database counts in."""

@@ -4,9 +4,8 @@ import asyncio
 from contextvars import ContextVar
 from http import HTTPStatus
 from time import perf_counter_ns
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-import aiohttp
 from msgspec import Struct, structs
 
 from opensmm.base.counting import MILLISECOND, SECOND, Spreads
@@ -25,6 +24,9 @@ from opensmm.wire import answers, offers
 from opensmm.wire.answers import excerpt, spoken_in_balance
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import write_form
+
+if TYPE_CHECKING:  # the command line imports this module for its names, and need not load an HTTP client for them
+    import aiohttp
 
 LIST_WITHIN_S: Final = 120.0
 CONNECT_WITHIN_S: Final = 5.0
@@ -70,7 +72,7 @@ class Client:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, key: str, dialect: Dialect, timeout_s: float, name: str = ""
+        self, session: "aiohttp.ClientSession", url: str, key: str, dialect: Dialect, timeout_s: float, name: str = ""
     ) -> None:
         self._name = name
         self._session = session
@@ -87,6 +89,8 @@ class Client:
 
         What proves that nothing was bought is a connection that was never made, or a well-formed
         refusal; a silence, and whatever else comes back, is unsure."""
+        import aiohttp
+
         try:
             answer = await self._post(ask)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
@@ -145,6 +149,8 @@ class Client:
 
     async def _ask(self, ask: Ask, within_s: float | None = None, *, turned_away: bool = False) -> bytes:
         """``turned_away``: words of refusal with a status of 400 to 499 are an answer, but for 429."""
+        import aiohttp
+
         try:
             answer = await self._post(ask, within_s)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
@@ -189,7 +195,9 @@ class Client:
         return Answered(answer.status, told)
 
 
-def _timeout(within_s: float) -> aiohttp.ClientTimeout:
+def _timeout(within_s: float) -> "aiohttp.ClientTimeout":
+    import aiohttp
+
     return aiohttp.ClientTimeout(total=within_s, connect=CONNECT_WITHIN_S)
 
 
@@ -199,6 +207,6 @@ def _ids(texts: list[str]) -> Ids:
     return Ids(tuple(texts), numbers, many=True)
 
 
-async def close_session(session: aiohttp.ClientSession) -> None:
+async def close_session(session: "aiohttp.ClientSession") -> None:
     await session.close()
     await asyncio.sleep(0)  # lets the transports that were just closed go

@@ -3,10 +3,9 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import structlog
-from aiohttp import ClientSession
 from msgspec import Struct, structs
 
 from opensmm.base.ids import ProviderId
@@ -15,13 +14,15 @@ from opensmm.domain.providers import SANDBOX, STAFF
 from opensmm.providers.client import Client, NoAnswer, Provider, close_session
 from opensmm.providers.limits import Circuit, Share, Slots
 from opensmm.providers.manual import ManualProvider
-from opensmm.providers.outside import open_session
 from opensmm.providers.sandbox import account_of, sandbox_key
 from opensmm.providers.sealing import Unsealable, open_key
 from opensmm.store.providers import ProviderRow
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
+
+if TYPE_CHECKING:  # the command line imports this module for its names, and need not load an HTTP client for them
+    from aiohttp import ClientSession
 
 DIALECTS: Final[dict[str, Dialect]] = {"v1": V1, "v2": V2}
 LEAVE_AFTER_S: Final = 10.0
@@ -130,7 +131,7 @@ class Desk:
         if row.kind == STAFF:
             return ManualProvider()
         if row.kind == SANDBOX:
-            session = self._sessions[row.id] = open_session(row.concurrency, private=True)
+            session = self._sessions[row.id] = _open_session(row.concurrency, private=True)
             key = sandbox_key(self._pepper, account_of(row.url))
             url = f"{self._sandbox_url.removesuffix('/api/v2')}/api/{row.dialect}"
             return Client(session, url, key, DIALECTS[row.dialect], self._timeout_s, row.name)
@@ -140,7 +141,7 @@ class Desk:
             self._unopened[row.id] = row
             log.error("a provider cannot be called", provider=row.name, error=str(error))
             return None
-        session = self._sessions[row.id] = open_session(row.concurrency, private=self._private)
+        session = self._sessions[row.id] = _open_session(row.concurrency, private=self._private)
         return Client(session, row.url, key, DIALECTS[row.dialect], self._timeout_s, row.name)
 
     def _leave(self, provider: ProviderId) -> None:
@@ -273,8 +274,14 @@ def _room(contact: Contact) -> int:
     return min(contact.slots.room, 1) if contact.circuit.to_be_tried else contact.slots.room
 
 
-async def _close_later(session: ClientSession, after_s: float) -> None:
+async def _close_later(session: "ClientSession", after_s: float) -> None:
     try:
         await asyncio.sleep(after_s)
     finally:
         await close_session(session)
+
+
+def _open_session(concurrency: int, *, private: bool) -> "ClientSession":
+    from opensmm.providers.outside import open_session
+
+    return open_session(concurrency, private=private)
