@@ -391,3 +391,13 @@ async def test_an_operator_may_bound_the_requests_of_a_key(api, ann, stocked, da
     finally:
         await bounded.stop()
     assert [200] * 300 == [(await api.form("v2", {"key": ann.key, "action": "balance"})).status for _ in range(300)]
+
+
+async def test_wrong_keys_of_one_ipv6_network_count_together(api, ann):
+    for at in range(20):
+        api.address = f"2001:db8:1:1::{at:x}"
+        assert NO_KEY["v2"] == await api.ask("v2", f"wrong {at}", "balance")
+    api.address = "2001:db8:1:1:ffff::1"
+    assert 429 == (await api.form("v2", {"key": "wrong again", "action": "balance"})).status
+    api.address = "2001:db8:1:2::1"
+    assert "100.00" == (await api.ask("v2", ann.key, "balance"))["balance"]

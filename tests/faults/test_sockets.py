@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import time
+from contextlib import suppress
 
 import pytest
 from tests.panel import books, broken, until
@@ -203,13 +204,18 @@ async def test_who_offers_another_protocol_is_answered_in_this_one(port, ann, he
         b"GET /api/v2?action=balance&link=a b HTTP/1.1\r\nhost: x\r\n\r\n",
         b"BUY /api/v2 HTTP/1.1\r\nhost: x\r\n\r\n",
         b"CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"CONNECT /api/v2 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /api/v2?action=balance HTTP/1.1\r\n\r\n",
+        b"GET /api/v2?action=balance HTTP/1.1\r\nhost: x\r\nHost: y\r\n\r\n",
+        b"GET /api/v2?action=balance HTTP/1.1\r\nhost: x\r\nHost: x\r\nA: b\r\nA: c\r\n\r\n",
+        b"GET /healthz HTTP/1.0\r\nhost: x\r\nHost: x\r\n\r\n",
     ],
 )
 async def test_what_is_no_http_is_refused_in_words(port, raw):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(raw)
     head, said = await heard(reader)
-    assert (True, {"error": "Incorrect request"}) == ("200 ok" in head, said)
+    assert (True, {"error": "Incorrect request"}) == ("400 bad request" in head, said)
     assert {"application/json", "no-store", "close"} <= {line.partition(": ")[2] for line in head.split("\r\n")}
     assert b"" == await reader.read()
     writer.close()
@@ -258,3 +264,117 @@ async def test_many_who_offer_another_protocol_in_one_breath_are_all_answered(po
     writer.write(one * 2_000)
     assert [BALANCE[1]] * 2_000 == [(await heard(reader))[1] for _ in range(2_000)]
     writer.close()
+
+
+async def test_a_request_of_http_1_0_needs_no_host(port, ann):
+    told = f"GET /api/v2?key={ann.key}&action=balance HTTP/1.0\r\n\r\n".encode()
+    assert BALANCE == await said_to(port, told)
+
+
+async def refusals(port, data):
+    """(status, what was said) of every answer on a connection, until it ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def send():
+        with suppress(ConnectionError):
+            for at in range(0, len(data), 1 << 16):
+                writer.write(data[at : at + (1 << 16)])
+                await writer.drain()
+
+    sending, told = asyncio.create_task(send()), []
+    with suppress(asyncio.IncompleteReadError):
+        while True:
+            head, said = await heard(reader)
+            told.append((int(head.split()[1]), said))
+    sending.cancel()
+    writer.close()
+    return told
+
+
+TOO_LARGE = {"error": "Request too large"}
+HEADS = {
+    "lines without end": (b"x-%d: y\r\n", 100_000, 431),
+    "one line without end": (b"x" * 100, 20_000, 431),
+    "a value without end": (b"x: " + b"y" * 100, 20_000, 431),
+    "lines that are long together": (b"x-%d: " + b"y" * 2_000 + b"\r\n", 40, 431),
+}
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "without an end"])
+@pytest.mark.parametrize("name", HEADS)
+async def test_a_head_has_a_bound_and_its_sender_reads_the_refusal(port, ann, name, ended):
+    piece, count, status = HEADS[name]
+    lines = b"".join(piece % at if b"%" in piece else piece for at in range(count))
+    if not ended and len(lines) < 200_000:
+        lines *= 10
+    head = b"POST /api/v2 HTTP/1.1\r\nhost: x\r\n" + lines + (b"\r\n\r\n" if ended else b"")
+    assert [(status, TOO_LARGE)] == await refusals(port, head)
+    assert BALANCE == await said_to(port, request(f"key={ann.key}&action=balance".encode()))
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_what_is_within_the_bounds_of_a_head_is_answered(api, ann, direct):
+    one = request(f"key={ann.key}&action=balance".encode(), head="".join(f"x-{n}: y\r\n" for n in range(97)))
+    long = request(f"key={ann.key}&action=balance".encode(), head="x-long: " + "y" * 65_000 + "\r\n")
+    comments = "%61" * 21_800
+    get = f"GET /api/v2?key={ann.key}&action=balance&comments={comments} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+    async with serving(api.application, direct=direct) as port:
+        for told in (one, long, get):
+            assert BALANCE == await said_to(port, told)
+        over = one.replace(b"x-0: y", b"x-0: y\r\nx-00: y")
+        for told, status in ((over, 431), (get.replace(b"%61", b"%61x"), 414)):
+            assert [(status, TOO_LARGE)] == await refusals(port, told)
+
+
+async def test_a_target_without_an_end_is_refused_before_it_ends(port):
+    assert [(414, TOO_LARGE)] == await refusals(port, b"GET /api/v2?x=" + b"y" * 500_000)
+
+
+TRAILERS = {
+    "many": b"0\r\n" + b"x: y\r\n" * 101 + b"\r\n",
+    "long": b"0\r\n" + (b"x: " + b"y" * 3_000 + b"\r\n") * 50,
+    "a line without end": b"0\r\nx: " + b"y" * 900_000,
+    "an extension without end": b"5;" + b"y" * 900_000,
+}
+
+
+@pytest.mark.parametrize("name", TRAILERS)
+async def test_trailers_have_the_bounds_of_a_head(port, ann, name):
+    head = b"POST /api/v2 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert [(431, TOO_LARGE)] == await refusals(port, head + TRAILERS[name])
+    assert BALANCE == await said_to(port, request(f"key={ann.key}&action=balance".encode()))
+
+
+@pytest.mark.parametrize("before", [1, 3])
+@pytest.mark.parametrize(
+    "broken_part",
+    [
+        b"POST /api/v2 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /api/v2 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabcd\r\n",
+        b"POST /api/v2 HTTP/1.1\r\n\r\n",
+    ],
+)
+async def test_an_order_is_answered_before_what_is_broken_behind_it_is_refused(port, ann, stocked, before, broken_part):
+    form = f"key={ann.key}&action=add&service=1&quantity=100&link=https://example.com/x".encode()
+    told = await refusals(port, request(form) * before + broken_part)
+    assert [*((200, {"order": at + 1}) for at in range(before)), (400, {"error": "Incorrect request"})] == told
+    assert [] == await broken(stocked)
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize(
+    "rest", [b"", b"POST /api/v2 HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc", b"POST /api"]
+)
+@pytest.mark.parametrize("count", [1, 3])
+async def test_who_has_sent_all_that_it_will_is_answered_before_the_end(api, ann, stocked, direct, rest, count):
+    """A client that shuts its sending side down still reads."""
+    form = f"key={ann.key}&action=add&service=1&quantity=100&link=https://example.com/x".encode()
+    async with serving(api.application, direct=direct) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(form) * count + rest)
+        writer.write_eof()
+        for at in range(count):
+            assert {"order": at + 1} == (await heard(reader))[1]
+        assert b"" == await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert [] == await broken(stocked)

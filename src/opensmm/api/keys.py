@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from msgspec import Struct
 
 from opensmm.actions.panel import Panel
-from opensmm.api.limits import Limit
+from opensmm.api.limits import Limit, address_group, network
 from opensmm.domain.callers import Caller, digest
 
 REMEMBERED_S: Final = 0.9
@@ -19,7 +19,7 @@ MAX_REFRESHED: Final = 2_000
 """Keys looked at again in one go; callers of any more wait for a look of their own."""
 REFRESHED_AT_ONCE: Final = 250
 FAILURES_A_MINUTE: Final = 20
-"""Wrong keys that one address may try."""
+"""Wrong keys that one address, or one /64 of IPv6, may try."""
 LOOK_UPS_AT_ONCE: Final = 5
 """Keys not known before that are looked up for one address at a time; more wait, and are refused once it failed."""
 MAX_KEY: Final = 128
@@ -46,7 +46,7 @@ class Door:
         self._monotonic = monotonic
         self._known: dict[str, Known] = {}
         self._used: list[Known] = []
-        self._guesses = Limit(FAILURES_A_MINUTE, 60.0)
+        self._guesses = Limit(FAILURES_A_MINUTE, 60.0, address_group)
         self._turns: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
         self._requests = Limit(per_second, 1.0) if per_second else None
 
@@ -64,19 +64,20 @@ class Door:
         """The caller behind a key as the database has it; raises Exceeded where one of the two did too much."""
         if not key:
             return None
+        source = network(address)
         if key in self._known:
-            return await self._look_up(key, address)
-        async with self._turns.setdefault(address, Semaphore(LOOK_UPS_AT_ONCE)):
-            self._guesses.check(address, self._monotonic())
-            return await self._look_up(key, address)
+            return await self._look_up(key, source)
+        async with self._turns.setdefault(source, Semaphore(LOOK_UPS_AT_ONCE)):
+            self._guesses.check(source, self._monotonic())
+            return await self._look_up(key, source)
 
-    async def _look_up(self, key: str, address: str) -> Caller | None:
+    async def _look_up(self, key: str, source: str) -> Caller | None:
         now = self._monotonic()
         hashed = digest(self._pepper, key) if len(key) <= MAX_KEY else b""
         caller = await self._panel.caller(hashed) if hashed else None
         if caller is None:
             self._known.pop(key, None)
-            self._guesses.count(address, now)
+            self._guesses.count(source, now)
             return None
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()

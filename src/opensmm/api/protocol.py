@@ -8,18 +8,26 @@ import httptools
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from opensmm.api import heads
 from opensmm.api.asked import Answer, Asked, joined
-from opensmm.api.replies import CLOSE, reply
-from opensmm.api.requests import MALFORMED
+from opensmm.api.body import MAX_DISCARDED
+from opensmm.api.connections import ConnectionTable
+from opensmm.api.replies import CLOSE, Reply, reply
 from opensmm.wire.dialect import UNAVAILABLE
-from opensmm.wire.v2 import V2
 
 MOST_HELD: Final = 64 * 1024
 """Bytes of an address or a body that are kept for the direct way; what is longer goes by ASGI, which bounds it."""
 METHODS: Final = (b"POST", b"GET")
 
-_MALFORMED: Final = reply(V2.write_refusal(MALFORMED), 200, CLOSE)
 _STOPPED: Final = reply(UNAVAILABLE, 503)
+
+
+class Forbidden(Exception):
+    """The request is refused by its head or its trailers alone."""
+
+    def __init__(self, said: Reply) -> None:
+        super().__init__(said.status)
+        self.said = said
 
 
 class OneWrite:
@@ -53,6 +61,11 @@ class OneWrite:
         if parts and not self._transport.is_closing():
             self._transport.writelines(parts)
 
+    def write_eof(self) -> None:
+        self._flush()
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+
     def close(self) -> None:
         self._flush()
         self._transport.close()
@@ -61,7 +74,7 @@ class OneWrite:
 class Exchange:
     """One request on the direct way, until it is answered. For uvicorn it stands where a cycle of its own would."""
 
-    body = b""
+    body: bytes | bytearray = b""
     more_body = True
     keep_alive = True
     response_complete = False
@@ -88,42 +101,111 @@ class Protocol(HttpToolsProtocol):
         self._proxies = app if isinstance(app, ProxyHeadersMiddleware) else None
         app = app.app if self._proxies else app
         self._direct: Mapping[bytes, Answer] = getattr(app, "direct", {})
-        self._in_head = self._in_request = self._idle = self._deaf = False
+        self._in_head = self._in_request = self._idle = self._deaf = self._ending = self._has_moved = False
+        self._chunk = self._unseen = self._trailers = self._trailers_size = self._discarded = 0
+        self._before: RequestResponseCycle | None = None
+        self._last_reply: Reply | None = None
+        self._joined: Mapping[bytes, bytes] = {}
+        self._table: ConnectionTable | None = getattr(self.server_state, "table", None)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(cast("asyncio.Transport", OneWrite(transport, self.loop)))
         self._address = self.client[0] if self.client else ""
+        if self._table is not None:
+            trusted = self._proxies is not None and self._address in self._proxies.trusted_hosts
+            self._table.add(self, self._address, bounded=not trusted)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._table is not None:
+            self._table.remove(self, self._address)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._idle = False
+        self._idle = self._has_moved = False
+        self._chunk = len(data)
         while data and not self._deaf:
             try:
                 self.parser.feed_data(data)
-                return
+                break
             except httptools.HttpParserUpgrade as upgrade:
                 data = self._staying(data[upgrade.args[0] :])
-            except httptools.HttpParserError:
-                self.send_400_response("")
-                return
+            except httptools.HttpParserError as error:
+                cause = error.__context__
+                self._refuse(cause.said if isinstance(cause, Forbidden) else heads.NO_HTTP)
+        if self._in_request and not self._deaf:
+            self._bound_unfinished()
+        elif self._ending:
+            self._discarded += self._chunk
+            if self._discarded > MAX_DISCARDED:
+                self.transport.close()
+
+    def _bound_unfinished(self) -> None:
+        """Refuses a request whose head, chunk line or trailers have grown too long before they ended."""
+        self._unseen = 0 if self._has_moved else self._unseen + self._chunk
+        if not self._in_head:
+            if self._unseen > heads.MAX_HEAD:
+                self._refuse(heads.HEAD_TOO_LARGE)
+        elif len(self.url) > heads.MAX_TARGET:
+            self._refuse(heads.TARGET_TOO_LONG)
+        elif len(self.headers) > heads.MAX_LINES or self._unseen > heads.MAX_TARGET + heads.MAX_HEAD:
+            self._refuse(heads.HEAD_TOO_LARGE)
+
+    def eof_received(self) -> Any:
+        """Keeps a connection open whose client has sent all that it will, until what it asked is answered.
+
+        asyncio reads the answer as a bool; uvicorn's own gives none.
+        """
+        if self._ending:
+            return False
+        self._deaf = True
+        due = self._newest_due()
+        if due is None:
+            return False
+        due.keep_alive = False
+        return True
 
     def on_message_begin(self) -> None:
-        self._in_head = self._in_request = True
+        self._in_head = self._in_request = self._has_moved = True
+        self._unseen = self._trailers = self._trailers_size = 0
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # what trails a body tells nothing of who asks
+        if self._in_head:
             super().on_header(name, value)
+            return
+        # What trails a body tells nothing of who asks.
+        self._trailers += 1
+        self._trailers_size += len(name) + len(value)
+        if self._trailers > heads.MAX_LINES or self._trailers_size > heads.MAX_HEAD:
+            raise Forbidden(heads.HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._joined = joined(self.headers)
+        self._check_head()
+        self._in_head, self._has_moved = False, True
         path, _, query = self.url.partition(b"?")
         answer = self._direct.get(path)
         if answer is not None and self._is_plain():
             self.cycle = cast("RequestResponseCycle", Exchange(answer, query.partition(b"#")[0]))
         else:
             self._go_by_asgi()
+
+    def _check_head(self) -> None:
+        headers, parser = self.headers, self.parser
+        if len(self.url) > heads.MAX_TARGET:
+            raise Forbidden(heads.TARGET_TOO_LONG)
+        if len(headers) > heads.MAX_LINES:
+            raise Forbidden(heads.HEAD_TOO_LARGE)
+        # Only what came in many bytes needs to be measured.
+        if self._unseen + self._chunk > heads.MAX_HEAD and heads.size(headers) > heads.MAX_HEAD:
+            raise Forbidden(heads.HEAD_TOO_LARGE)
+        has_one_host = b"host" in self._joined and len(self._joined) == len(headers)
+        if not has_one_host and not heads.counts_one_host(headers, self._joined, parser.get_http_version()):
+            raise Forbidden(heads.BAD_REQUEST)
+        if parser.get_method() == b"CONNECT":
+            raise Forbidden(heads.BAD_REQUEST)
 
     def _is_plain(self) -> bool:
         parser, before = self.parser, cast("RequestResponseCycle | None", self.cycle)
@@ -139,22 +221,29 @@ class Protocol(HttpToolsProtocol):
 
     def _go_by_asgi(self) -> None:
         url, headers, expects = self.url, self.headers, self.expect_100_continue
+        self._before = cast("RequestResponseCycle | None", self.cycle)
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
         self.headers += headers
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._has_moved = True
         exchange: object = self.cycle
         if not isinstance(exchange, Exchange) or not exchange.more_body:
             super().on_body(body)
             return
-        exchange.body += body
+        if not exchange.body:
+            exchange.body = body
+        else:
+            if isinstance(exchange.body, bytes):
+                exchange.body = bytearray(exchange.body)  # Grows in place, however small its pieces are.
+            exchange.body += body
         if len(exchange.body) > MOST_HELD:
             self.cycle = cast("RequestResponseCycle", None)
             self._go_by_asgi()
             self.cycle.keep_alive &= exchange.keep_alive
-            super().on_body(exchange.body)
+            super().on_body(bytes(exchange.body))
 
     def on_message_complete(self) -> None:
         self._in_request = False
@@ -163,10 +252,10 @@ class Protocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         exchange.more_body = False
-        headers = joined(self.headers)
+        headers = self._joined
         address = self._address if self._proxies is None else self._forwarded(self._proxies, headers)
         method = self.parser.get_method().decode()
-        asked = Asked(method, exchange.query, headers, exchange.body, address)
+        asked = Asked(method, exchange.query, headers, bytes(exchange.body), address)
         exchange.body = b""
         exchange.task = self.loop.create_task(self._answer(exchange, asked))
         self.tasks.add(exchange.task)
@@ -198,14 +287,20 @@ class Protocol(HttpToolsProtocol):
         self.on_response_complete()
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, without a timer a request: who is idle for long is found by the sweep, see ``server``."""
+        """As uvicorn's, but it reads on only when what was read is answered.
+
+        There is no timer a request either: who is idle for long is found by the sweep, see ``server``.
+        """
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if len(self.pipeline) <= 1:  # Reading on while many wait would queue requests faster than they are answered.
+            self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+        elif self._last_reply is not None:
+            self._end(self._last_reply)
         else:
             self._idle = not self._in_request
 
@@ -220,9 +315,6 @@ class Protocol(HttpToolsProtocol):
         does, would be lost, or read as the next request.
         """
         method = self.parser.get_method()
-        if method == b"CONNECT":
-            self.send_400_response("")
-            return b""
         lines = [b"%b %b HTTP/%b" % (method, self.url, self.parser.get_http_version().encode())]
         for name, value in self.headers:
             if name == b"connection":
@@ -233,19 +325,41 @@ class Protocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
         return b"\r\n".join((*lines, b"", rest))
 
-    def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is refused in the words for a form that is none, and the connection ends.
+    def _refuse(self, said: Reply) -> None:
+        """Refuses what cannot be understood, behind the answers that are still due, and reads no further.
 
-        Behind a request that is being answered, as when a client counts the letters of its body and not the bytes, it
-        is not read any more: that answer comes, and ends the connection.
+        What is no HTTP behind a request that is being answered, as when a client counts the letters of its body and
+        not the bytes, is not worth an answer of its own: the client might take that for the answer to its next request.
         """
         self._deaf = True
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        if cycle is not None and not cycle.response_complete and not cycle.more_body:
-            cycle.keep_alive = False
+        is_stray = said is heads.NO_HTTP and (self._in_head or not self._in_request)
+        due = self._newest_due()
+        if due is None:
+            self._end(said)
+        elif is_stray:
+            due.keep_alive = False
         else:
-            self.transport.writelines([_MALFORMED.head, _MALFORMED.body])
-            self.transport.close()
+            self._last_reply = said
+
+    def _newest_due(self) -> "RequestResponseCycle | None":
+        """The newest whole request that is not answered yet. One whose body did not end is given up."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and cycle.more_body and not cycle.response_complete:
+            if not self.pipeline or self.pipeline[0][0] is not cycle:
+                cycle.disconnected = True
+                cycle.message_event.set()
+                return None
+            self.pipeline.popleft()
+            cycle = self._before
+            self.cycle = cast("RequestResponseCycle", cycle)
+        return None if cycle is None or cycle.response_complete else cycle
+
+    def _end(self, said: Reply) -> None:
+        """Says the last words of a connection. What its client goes on to send is thrown away for a while: a connection
+        that is closed at once is reset, and its client would not get to read them."""
+        self._ending = True
+        self.transport.writelines([said.head, said.body])
+        self.transport.write_eof()
 
     def show_out(self) -> None:
         """Ends the connection; what its client does not read is not waited for."""
@@ -261,6 +375,8 @@ class Protocol(HttpToolsProtocol):
         rest of a head or of a body.
         """
         cycle = cast("RequestResponseCycle | None", self.cycle)
+        if self._ending:
+            return self, False
         if self.flow.write_paused:
             return (cycle, self.transport.get_write_buffer_size()), True
         if cycle is None or (not cycle.response_complete and cycle.more_body):

@@ -3,15 +3,29 @@
 from typing import Final
 
 import uvicorn
+from uvicorn.server import ServerState
 
+from opensmm.api.connections import ConnectionTable, file_bound
 from opensmm.api.protocol import Protocol
 
 PATIENCE_S: Final = 10
 """How long a request may take to arrive, head and body."""
 
 
+class State(ServerState):
+    """What the connections of a server share; ``table`` bounds how many there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = ConnectionTable(file_bound())
+
+
 class Server(uvicorn.Server):
     """A server that shows out clients who take forever to say what they want. One sweep a second looks at them all."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.server_state = State()
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:  # uvicorn ticks ten times a second

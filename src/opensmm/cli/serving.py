@@ -54,6 +54,7 @@ def api(
         from opensmm.main import Application
 
         logs.set_up(config.log_level)
+        allow_open_files()
         metrics.serve(metrics_port, metrics_host, api_metrics.families)
         endpoint = Endpoint(Panel(urls.app), config.common_pepper(), config.requests_per_second)
         listening = socket.socket(fileno=fd) if fd is not None else listen(host, port)

@@ -1,0 +1,35 @@
+"""Bounds of a request's head, its target and its trailers, and the answers to what exceeds them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from opensmm.api.replies import CLOSE, Header, reply
+from opensmm.api.requests import MALFORMED
+from opensmm.wire.dialect import TOO_LARGE
+from opensmm.wire.v2 import V2
+
+MAX_TARGET: Final = (64 << 10) - 1
+"""Bytes of a request's target: a documented GET may carry comments. httptools splits no longer one."""
+MAX_HEAD: Final = 64 << 10
+"""Bytes of a request's header lines together, and of its trailers together."""
+MAX_LINES: Final = 100
+"""Header lines of a request, and its trailers."""
+
+NO_HTTP: Final = reply(V2.write_refusal(MALFORMED), 400, CLOSE)
+"""The answer to bytes that are no HTTP request."""
+BAD_REQUEST: Final = reply(V2.write_refusal(MALFORMED), 400, CLOSE)
+"""The answer to a request that HTTP itself forbids, such as one with two hosts."""
+TARGET_TOO_LONG: Final = reply(TOO_LARGE, 414, CLOSE)
+HEAD_TOO_LARGE: Final = reply(TOO_LARGE, 431, CLOSE)
+
+
+def size(headers: Sequence[Header]) -> int:
+    """The bytes of header lines on the wire."""
+    return sum(len(name) + len(value) + 4 for name, value in headers)
+
+
+def counts_one_host(headers: Sequence[Header], by_name: Mapping[bytes, bytes], version: str) -> bool:
+    """True where the host is given once, or is missing from a request older than HTTP/1.1."""
+    if b"host" not in by_name:
+        return version == "1.0"
+    return len(by_name) == len(headers) or sum(name == b"host" for name, _ in headers) == 1
