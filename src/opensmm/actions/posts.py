@@ -17,7 +17,7 @@ from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import posts
 from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.dispatch import ACCEPTED_STATES
-from opensmm.domain.posts import KnownPost, PostState, Watched
+from opensmm.domain.posts import NOT_DUE, KnownPost, PostState, Watched
 from opensmm.domain.progress import Report
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
@@ -121,6 +121,9 @@ async def keep(connection: Connection, heard: Heard, asked: datetime, now: datet
     for post in changed:
         if post.state is PostState.TAKEN:
             log.warning("a post's order is another's already", order=order, provider_order=post.provider_order)
+        elif post.state in NOT_DUE:
+            named = {"order": order, "provider_order": post.provider_order}
+            log.warning("a post was made that nobody ordered", **named, why=post.state.value, sparse=order)
     await rows.make(connection, subscription, [post for post in changed if post.state is PostState.MADE], now)
     await rows.note(connection, subscription, [post for post in changed if post.state is not PostState.MADE], now)
     if subscription.newest:

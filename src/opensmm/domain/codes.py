@@ -36,6 +36,8 @@ class EventCode(StrEnum):
     COMPLETED_WITH_REMAINS = "completed_with_remains"
     CANCEL_REFUSED = "cancel_refused"
     DEALT_WITH = "dealt_with"
+    POST_BEYOND = "post_beyond"
+    POST_EXPIRED = "post_expired"
 
 
 class OperatorRefusal(Fault):

@@ -5,7 +5,7 @@ taken in once, never for more or less than the subscription allows, and never wh
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -28,16 +28,25 @@ MOST_LISTED: Final = 1000
 
 class PostState(StrEnum):
     """``untold``: its provider has not said how much it is for. ``unpaid``: its customer cannot pay for it now.
-    ``made``: it is an order of ours. ``taken``: another order of ours bears its id. ``lost``: it waited too long."""
+    ``made``: it is an order of ours. ``taken``: another order of ours bears its id. ``lost``: it waited too long.
+    ``beyond``: more posts than were asked for. ``expired``: made after the subscription had expired."""
 
     UNTOLD = "untold"
     UNPAID = "unpaid"
     MADE = "made"
     TAKEN = "taken"
     LOST = "lost"
+    BEYOND = "beyond"
+    EXPIRED = "expired"
 
 
 WAITING: Final = frozenset((PostState.UNTOLD, PostState.UNPAID))
+NOT_DUE: Final = frozenset((PostState.BEYOND, PostState.EXPIRED))
+"""Nobody ordered these: they are not charged, and their provider is asked to stop."""
+UNBOUNDED: Final = 10**18
+EXPIRY_GRACE: Final = timedelta(days=2)
+"""After the beginning of its last day a subscription takes posts in for this time: that day, wherever it lasts the
+longest, and the delay of its provider."""
 
 
 class Watched(Struct, frozen=True):
@@ -63,7 +72,9 @@ class KnownPost(Struct, frozen=True):
 class Subscription(Struct, frozen=True):
     """A subscription under lock, with what its customer can spend and is charged at this moment.
 
-    ``newest``: nobody else was told of it since it was asked after.
+    ``newest``: nobody else was told of it since it was asked after. ``posts``: how many yet to be made were ordered,
+    None for as many as there are until it expires; ``old_posts``: of those that were there. ``polled``: when it was
+    asked after before.
     """
 
     order: OrderId
@@ -78,6 +89,22 @@ class Subscription(Struct, frozen=True):
     available: int
     suspended: bool
     newest: bool = True
+    posts: int | None = None
+    old_posts: int | None = None
+    expiry: date | None = None
+    polled: datetime | None = None
+
+    @property
+    def most(self) -> int | None:
+        """Posts that are taken in, old and new together; None where nothing bounds them."""
+        return None if self.posts is None else self.posts + (self.old_posts or 0)
+
+    @property
+    def is_over(self) -> bool:
+        """It expired before it was last asked after: what is new since was made for nobody."""
+        if self.expiry is None or self.polled is None:
+            return False
+        return self.polled > datetime.combine(self.expiry, time(), UTC) + EXPIRY_GRACE
 
 
 class Post(Struct, frozen=True):
@@ -134,16 +161,20 @@ def take_in(
 ) -> list[Post]:
     """What becomes of posts' orders that are new or wait, in the order asked about; what stays as it was is left out.
 
-    From the first that cannot be paid on, the others wait behind it.
+    From the first that cannot be paid on, the others wait behind it. The oldest are taken in, as many as were ordered.
     """
     before = {post.provider_order: post for post in known}
     available = -1 if subscription.suspended else subscription.available
+    room = _room(subscription, before.values())
     changed: list[Post] = []
     for order, answer in said.items():
         was = before.get(order)
         if was is not None and was.state not in WAITING:
             continue
-        post = _decide(subscription, order, answer, available, taken)
+        post = _not_due(subscription, order, taken, room) if was is None else None
+        post = post or _decide(subscription, order, answer, available, taken)
+        if was is None and post.state not in _TAKES_NO_ROOM:
+            room -= 1
         if post.state is PostState.MADE:
             available -= post.charge
         elif post.state is PostState.UNPAID:
@@ -153,6 +184,24 @@ def take_in(
         if was is None or post.state is not was.state:
             changed.append(post)
     return changed
+
+
+_TAKES_NO_ROOM: Final = NOT_DUE | {PostState.TAKEN}
+
+
+def _room(subscription: Subscription, known: Iterable[KnownPost]) -> int:
+    """How many more posts are due. One that was lost was delivered all the same."""
+    most = UNBOUNDED if subscription.most is None else subscription.most
+    return most - sum(post.state not in _TAKES_NO_ROOM for post in known)
+
+
+def _not_due(subscription: Subscription, order: str, taken: frozenset[str], room: int) -> Post | None:
+    """A post's order, told for the first time, that nobody asked for; None where it is due, or another's."""
+    if order in taken:
+        return None
+    if subscription.is_over:
+        return Post(order, PostState.EXPIRED)
+    return Post(order, PostState.BEYOND) if room <= 0 else None
 
 
 def _decide(
@@ -171,7 +220,8 @@ def _decide(
 
 
 class Standing(Struct, frozen=True):
-    """Where a subscription stands after its posts were looked at. ``give_up``: its provider is asked to cancel it."""
+    """Where a subscription stands after its posts were looked at. ``give_up``: its provider is asked to cancel it,
+    where nobody pays for what it makes."""
 
     delivery: DeliveryState
     order: OrderState
@@ -181,14 +231,17 @@ class Standing(Struct, frozen=True):
 def stand(told: DeliveryState, known: Iterable[KnownPost], changed: Iterable[Post]) -> Standing:
     """A subscription ends when none of its posts waits any more; without funds it pauses.
 
-    A provider cannot be told to pause: where funds stay away for too long, it is asked to stop.
+    A provider cannot be told to pause: where funds stay away for too long, or where it makes more than was ordered, it
+    is asked to stop.
     """
+    changed = list(changed)
     before = {post.provider_order: post.state for post in known}
     after = before | {post.provider_order: post.state for post in changed}
     lost_money = any(
         post.state is PostState.LOST and before.get(post.provider_order) is PostState.UNPAID for post in changed
     )
     waits = WAITING.intersection(after.values())
+    lost_money = lost_money or any(post.state in NOT_DUE for post in changed)
     ended = told not in ACCEPTED_STATES
     delivery = DeliveryState.PROCESSING if ended and waits and told is not DeliveryState.HELD else told
     paused = PostState.UNPAID in waits or (told is DeliveryState.PROCESSING)

@@ -107,7 +107,8 @@ select count(*), min(seen) from found
 """
 _REFUSED_POSTS: Final = """
 with found as materialized (
-  select seen from post where state in ('taken', 'lost') and seen > %(since)s order by seen desc limit %(most)s
+  select seen from post where state in ('taken', 'lost', 'beyond', 'expired') and seen > %(since)s
+  order by seen desc limit %(most)s
 )
 select count(*), max(seen) from found
 """

@@ -31,7 +31,8 @@ async def known(connection: Connection, subscriptions: Sequence[OrderId]) -> dic
 _SUBSCRIPTION: Final = """
 select o.id, o.customer_id, o.service_id, t.provider_id, t.provider_service, o.link, (x.details ->> 'min')::bigint,
   (x.details ->> 'max')::bigint, coalesce(p.rate, s.rate), c.balance + c.credit_limit, c.suspended,
-  d.polled is not distinct from %s::timestamptz
+  d.polled is not distinct from %s::timestamptz, (x.details ->> 'posts')::bigint,
+  (x.details ->> 'old_posts')::bigint, (x.details ->> 'expiry')::date, d.polled
 from orders o
 join delivery d on d.order_id = o.id and d.run = 1 and d.attempt = %s
 join attempt t on t.order_id = o.id and t.run = 1 and t.number = d.attempt

@@ -170,13 +170,22 @@ _POST_WORDS: Final = {
 }
 
 
+_NOT_DUE: Final = {PostState.BEYOND: EventCode.POST_BEYOND, PostState.EXPIRED: EventCode.POST_EXPIRED}
+
+
+def _post(seen: datetime, theirs: str, state: PostState, child: int | None) -> Event:
+    if state in _NOT_DUE:
+        return Event(seen, code=_NOT_DUE[state], fields={"provider_order": theirs})
+    became = f"order {child}" if child else _POST_WORDS[state]
+    return Event(seen, f"post: their order {theirs}, {became}")
+
+
 async def _posts(connection: Connection, order: OrderId) -> list[Event]:
     """Of a subscription the orders of its posts; of such an order its subscription."""
     cursor = await connection.execute(_POSTS, [order])
     events = []
     for seen, theirs, state, child, missing in await cursor.fetchall():
-        became = f"order {child}" if child else _POST_WORDS[PostState(state)]
-        events.append(Event(seen, f"post: their order {theirs}, {became}"))
+        events.append(_post(seen, theirs, PostState(state), child))
         if missing is not None:
             events.append(Event(missing, f"post: their order {theirs} is listed no longer"))
     cursor = await connection.execute(_POST_OF, [order])

@@ -48,5 +48,11 @@ EVENTS: Final[Mapping[EventCode, Words]] = {
         "cancel refused: run {run}: it is paid back here, and goes on at {provider} as their order {provider_order}: "
         "{answer}"
     ),
+    EventCode.POST_BEYOND: Words(
+        "post refused: their order {provider_order}, one more than the subscription is for; it is not charged"
+    ),
+    EventCode.POST_EXPIRED: Words(
+        "post refused: their order {provider_order}, made after the subscription had expired; it is not charged"
+    ),
     EventCode.DEALT_WITH: Words("dealt with: what {provider} said of run {run}, try {attempt}"),
 }

@@ -36,5 +36,5 @@ class Post(models.Model):
         ]
         indexes = [
             Index(fields=["seen"], condition=Q(state__in=("untold", "unpaid")), name="post_waiting"),
-            Index(fields=["seen"], condition=Q(state__in=("taken", "lost")), name="post_refused"),
+            Index(fields=["seen"], condition=Q(state__in=("taken", "lost", "beyond", "expired")), name="post_refused"),
         ]

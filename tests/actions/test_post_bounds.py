@@ -1,0 +1,113 @@
+"""A subscription is charged for what was ordered, however many posts its provider makes orders for."""
+
+from datetime import timedelta
+
+import pytest
+from tests.panel import balance, broken, fetch
+from tests.subscribing import UNIT, children, look, post, posts, state_of, subscribed
+
+from opensmm.domain.codes import EventCode
+from opensmm.domain.posts import EXPIRY_GRACE
+from opensmm.store import health, stories
+
+FUNDS = 10_000_000
+
+
+def listed(count, first=501):
+    return {str(theirs): post(10) for theirs in range(first, first + count)}
+
+
+async def refused(conn):
+    return [(theirs, state) for theirs, state, _ in await posts(conn) if state in ("beyond", "expired")]
+
+
+async def told(conn, number, code):
+    story = await stories.story(conn, number)
+    assert story is not None
+    return [event.fields["provider_order"] for event in story.events if event.code is code]
+
+
+@pytest.mark.parametrize(
+    ("asked", "due"),
+    [
+        ({"posts": 1}, 1),
+        ({"posts": 3}, 3),
+        ({"posts": 2, "old_posts": 3}, 5),
+        ({"posts": 0, "old_posts": 2}, 2),
+        ({"posts": 0}, 0),
+        ({"old_posts": 2}, 50),
+        ({}, 50),
+    ],
+)
+async def test_no_more_posts_are_charged_than_were_ordered(api, ann, stocked, lied_to, asked, due):
+    works, liar = lied_to
+    number = await subscribed(api, ann, works, liar, **asked)
+    for _ in range(2):
+        await look(works, liar, listed(50))
+    assert [str(theirs) for theirs in range(501, 501 + due)] == [row[0] for row in await children(stocked)]
+    assert FUNDS - due * 10 * UNIT == await balance(stocked, ann.id)
+    beyond = [str(theirs) for theirs in range(501 + due, 551)]
+    assert [(theirs, "beyond") for theirs in beyond] == await refused(stocked)
+    assert beyond == await told(stocked, number, EventCode.POST_BEYOND)
+    assert len(beyond) == (await health.facts(stocked, works.clock())).refused_posts.count
+    assert "active" == await state_of(stocked, number)
+    assert [] == await broken(stocked)
+
+
+async def test_posts_are_counted_over_all_looks(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    await subscribed(api, ann, works, liar, posts=3)
+    await look(works, liar, listed(2))
+    await look(works, liar, listed(2, first=601))
+    await look(works, liar, listed(5))
+    assert ["501", "502", "601"] == [row[0] for row in await children(stocked)]
+    assert {("602", "beyond"), ("503", "beyond"), ("504", "beyond"), ("505", "beyond")} == set(await refused(stocked))
+
+
+async def test_a_post_that_waits_has_its_place_and_one_of_another_order_takes_none(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 501}
+    await api.add(ann.key)
+    await works.send()
+    await subscribed(api, ann, works, liar, posts=2)
+    book = {"501": post(10), "502": None, "503": post(10), "504": post(10)}
+    await look(works, liar, book)
+    assert [("501", "taken"), ("502", "untold"), ("503", "made"), ("504", "beyond")] == [
+        row[:2] for row in await posts(stocked)
+    ]
+    await look(works, liar, book | {"502": post(20)})
+    assert [("503", 10), ("502", 20)] == [(row[0], row[2]) for row in await children(stocked)]
+    assert [] == await broken(stocked)
+
+
+async def test_a_provider_that_makes_more_than_was_ordered_is_asked_to_stop_once(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    number = await subscribed(api, ann, works, liar, posts=1)
+    liar.answers["cancel"] = [{"order": 500, "cancel": 1}]
+    for _ in range(3):
+        await look(works, liar, listed(3))
+        await works.following.pass_on_cancels(10)
+    assert ["500"] == [form.get("orders", form.get("order")) for form in liar.asked if form["action"] == "cancel"]
+    await look(works, liar, listed(3), status="Canceled")
+    assert ("canceled", 1) == (await state_of(stocked, number), len(await children(stocked)))
+    assert [] == await broken(stocked)
+
+
+async def test_posts_after_a_subscription_expired_are_refused(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    last_day = works.clock().date() + timedelta(days=3)
+    number = await subscribed(api, ann, works, liar, expiry=f"{last_day:%d/%m/%Y}")
+    over = timedelta(days=3) + EXPIRY_GRACE
+    await look(works, liar, listed(1))
+    await look(works, liar, listed(2), seconds=over.total_seconds())
+    assert ["501", "502"] == [row[0] for row in await children(stocked)], "it was not asked after since it expired"
+    await look(works, liar, listed(3))
+    assert ([("503", "expired")], ["503"]) == (
+        await refused(stocked),
+        await told(stocked, number, EventCode.POST_EXPIRED),
+    )
+    assert FUNDS - 20 * UNIT == await balance(stocked, ann.id)
+    assert [(True,)] == await fetch(
+        stocked, "select cancel_asked is not null from delivery where order_id = %s", number
+    )
+    assert [] == await broken(stocked)
