@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from tests.panel import acting
 
 from bench.asks import PATH
 from bench.client import Plan, percentile_ms
@@ -73,7 +74,7 @@ async def _edit_some(site: Site, plan: Plan, quiet_s: float) -> list[tuple[int, 
 async def _edit_one(connection: Connection, look: "Look", name: str) -> tuple[int, int, int]:
     changed = msgspec.structs.replace(service(1), id=ServiceId(1), name=name)
     begun = time.perf_counter_ns()
-    await catalogue.save_services(connection, [changed], actor="bench", now=datetime.now(UTC))
+    await catalogue.save_services(connection, [changed], by=acting(datetime.now(UTC), "bench"))
     committed = time.perf_counter_ns()
     await asyncio.to_thread(look.until_it_says, name.encode())
     return begun, committed, time.perf_counter_ns()

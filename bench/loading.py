@@ -12,6 +12,7 @@ from random import Random
 from typing import Final
 
 import psycopg
+from tests.panel import acting
 
 from bench.asks import LEAST_QUANTITY, MOST_QUANTITY
 from bench.site import Site
@@ -79,7 +80,7 @@ def fill_price_list(site: Site, count: int, told: Told) -> tuple[int, ...]:
             wanted = services(count)
             for at in range(0, count, SERVICES_AT_ONCE):
                 some = wanted[at : at + SERVICES_AT_ONCE]
-                kept += await catalogue.save_services(connection, some, actor="bench", now=datetime.now(UTC))
+                kept += await catalogue.save_services(connection, some, by=acting(datetime.now(UTC), "bench"))
                 told(len(some))
             await rows.save_provider(connection, "Bench", "panel", "https://provider.example/api/v2", "USD")
         finally:

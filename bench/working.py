@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct, structs
+from tests.panel import acting
 
 from bench import books, loading, opening, proc
 from bench.caller import Calls
@@ -94,7 +95,7 @@ def _fresh(site: Site, template: str, url: str) -> ProviderId:
         connection = await connect(site.urls(WORKED).app, application="opensmm bench")
         try:
             pepper, now = site.config.pepper(), datetime.now(UTC)
-            added = await providers.add_provider(connection, row, KEY, pepper, private=True, actor="bench", now=now)
+            added = await providers.add_provider(connection, row, KEY, pepper, private=True, by=acting(now, "bench"))
             # The upstream has no price list to follow.
             terms = await sync.following(connection, added)
             await sync.follow(connection, added, structs.replace(terms, sync_every_min=0))

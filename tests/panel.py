@@ -19,6 +19,7 @@ from opensmm.actions.panel import Panel
 from opensmm.api.endpoint import Endpoint
 from opensmm.base.ids import CustomerId, ServiceId
 from opensmm.base.money import money
+from opensmm.domain.audit import Actor, ActorKind, By
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.store import catalogue as rows
 from opensmm.store import checks
@@ -32,6 +33,15 @@ SANDBOX = "Sandbox"
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def actor(name: str) -> Actor:
+    return Actor(ActorKind.COMMAND_LINE, name)
+
+
+def acting(at: datetime, name: str = "test", reason: str = "") -> By:
+    """Somebody at the command line, at a time."""
+    return By(actor(name), reason, at)
 
 
 class Clock:
@@ -104,7 +114,7 @@ SHAPES: Mapping[ServiceType, Mapping[str, str]] = {
 
 async def stock(connection: Connection, services: Sequence[Service] = PRICE_LIST) -> None:
     """Puts services on the price list; the sandbox fulfils them all."""
-    saved = await catalogue.save_services(connection, services, actor="test", now=now())
+    saved = await catalogue.save_services(connection, services, by=acting(now()))
     provider = await rows.save_provider(connection, SANDBOX, "sandbox", "sandbox:", "USD")
     await rows.route_all(connection, saved, provider)
 
@@ -122,7 +132,7 @@ async def buyer(connection: Connection, balance: str = "100.00", key: NewKey | N
     """A customer with money and a key."""
     key = key or fresh_key("test")
     customer = await accounts.add_customer(
-        connection, f"Customer {next(_names)}", money(balance), key, PEPPER, actor="test", now=now()
+        connection, f"Customer {next(_names)}", money(balance), key, PEPPER, by=acting(now())
     )
     return Buyer(customer, key.text)
 

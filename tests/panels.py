@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec import structs
-from tests.panel import PEPPER, now
+from tests.panel import PEPPER, acting, now
 
 from opensmm.actions import providers
 from opensmm.base.ids import ProviderId, ServiceId
@@ -34,7 +34,7 @@ A_PANEL = ProviderRow(
 async def add_panel(connection: Connection, key: str, **changes: Any) -> ProviderId:
     """A panel as a provider, on the loopback for once."""
     wanted = structs.replace(A_PANEL, **changes)
-    return await providers.add_provider(connection, wanted, key, PEPPER, private=True, actor="test", now=now())
+    return await providers.add_provider(connection, wanted, key, PEPPER, private=True, by=acting(now()))
 
 
 async def route(connection: Connection, service: int, *to: tuple[ProviderId, object]) -> None:

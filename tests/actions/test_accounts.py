@@ -1,7 +1,7 @@
 """Customers, keys and top-ups: each action whole or not at all, with one audit row, and no secret kept in clear."""
 
 import pytest
-from tests.panel import PEPPER, balance, broken, buyer, fetch, now
+from tests.panel import PEPPER, acting, balance, broken, buyer, fetch, now
 
 from opensmm.actions import accounts
 from opensmm.actions.accounts import NewKey, Taken, Unknown, fresh_key
@@ -19,7 +19,8 @@ async def test_a_customer_comes_with_a_key_and_a_first_top_up(conn):
     assert [(-3, who.id, 1_234_567, "topup", "first top-up")] == await fetch(
         conn, "select debit, credit, amount, kind, note from transfer"
     )
-    assert [("test", "customer.add", str(who.id))] == await audits(conn)
+    added = [("customer.add", str(who.id)), ("key.add", "1")]
+    assert [("test", *one) for one in added] == await audits(conn)
     assert [] == await broken(conn)
 
 
@@ -40,13 +41,13 @@ async def test_a_fresh_key_has_160_bits_and_is_never_the_same():
 
 async def test_a_name_or_a_key_that_is_taken_leaves_nothing_behind(conn):
     key = fresh_key()
-    await accounts.add_customer(conn, "Ann", Money(0), key, PEPPER, actor="test", now=now())
+    await accounts.add_customer(conn, "Ann", Money(0), key, PEPPER, by=acting(now()))
     for name, other in (("Ann", fresh_key()), ("Bob", key)):
         with pytest.raises(Taken):
-            await accounts.add_customer(conn, name, Money(5), other, PEPPER, actor="test", now=now())
+            await accounts.add_customer(conn, name, Money(5), other, PEPPER, by=acting(now()))
     with pytest.raises(Taken):
-        await accounts.add_key(conn, CustomerId(1), NewKey(key.text), PEPPER, actor="test", now=now())
-    assert [(1, 1, 0, 1)] == await fetch(
+        await accounts.add_key(conn, CustomerId(1), NewKey(key.text), PEPPER, by=acting(now()))
+    assert [(1, 1, 0, 2)] == await fetch(
         conn,
         """select (select count(*) from customer), (select count(*) from api_key), (select count(*) from transfer),
                   (select count(*) from audit)""",
@@ -55,22 +56,22 @@ async def test_a_name_or_a_key_that_is_taken_leaves_nothing_behind(conn):
 
 async def test_what_is_not_there_is_unknown(conn):
     with pytest.raises(Unknown):
-        await accounts.add_key(conn, CustomerId(7), fresh_key(), PEPPER, actor="test", now=now())
+        await accounts.add_key(conn, CustomerId(7), fresh_key(), PEPPER, by=acting(now()))
     with pytest.raises(Unknown):
-        await accounts.top_up(conn, CustomerId(7), Money(5), gateway="g", external_id="", actor="test", now=now())
+        await accounts.top_up(conn, CustomerId(7), Money(5), gateway="g", external_id="", by=acting(now()))
     assert [] == await audits(conn)
 
 
 async def test_a_key_is_revoked_once(conn):
     who = await buyer(conn)
-    key = await accounts.add_key(conn, who.id, fresh_key(), PEPPER, actor="test", now=now())
-    assert [key] == await accounts.revoke_keys(conn, [key, KeyId(99)], actor="test", now=now())
-    assert [] == await accounts.revoke_keys(conn, [key], actor="test", now=now())
+    key = await accounts.add_key(conn, who.id, fresh_key(), PEPPER, by=acting(now()))
+    assert [key] == await accounts.revoke_keys(conn, [key, KeyId(99)], by=acting(now()))
+    assert [] == await accounts.revoke_keys(conn, [key], by=acting(now()))
 
 
 async def top_up(conn, who, amount=500, external_id="p-1", gateway="paygate"):
     return await accounts.top_up(
-        conn, who.id, Money(amount), gateway=gateway, external_id=external_id, actor="test", now=now()
+        conn, who.id, Money(amount), gateway=gateway, external_id=external_id, by=acting(now())
     )
 
 
@@ -83,7 +84,7 @@ async def test_a_payment_told_twice_is_booked_once(conn):
         await top_up(conn, who, gateway="other"),
     ]
     assert 1_500 == await balance(conn, who.id)
-    assert ["customer.add", *["customer.topup"] * 3] == [action for _, action, _ in await audits(conn)]
+    assert ["customer.add", "key.add", *["customer.topup"] * 3] == [action for _, action, _ in await audits(conn)]
     assert [] == await broken(conn)
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from msgspec import structs
-from tests.panel import DEFAULT, fetch, now, service, until
+from tests.panel import DEFAULT, acting, fetch, now, service, until
 
 from opensmm.actions import catalogue, importing
 from opensmm.actions.accounts import Taken, Unknown
@@ -23,11 +23,11 @@ NEW = 99
 
 
 async def edit(connection, **changes):
-    await catalogue.edit(connection, ServiceId(DEFAULT), changes, actor="test", now=now())
+    await catalogue.edit(connection, ServiceId(DEFAULT), changes, by=acting(now()))
 
 
 async def add(connection, wanted):
-    return await catalogue.add(connection, wanted, actor="test", now=now())
+    return await catalogue.add(connection, wanted, by=acting(now()))
 
 
 async def stands(connection) -> Service:
@@ -68,9 +68,7 @@ async def test_an_edit_during_an_import_is_kept_beside_what_the_list_told(stocke
     async with stocked.transaction():
         plan = await importing.plan_import(stocked, provider, [offer], Terms(Decimal(1)), lambda _: True)
         second = await begun(stocked, asyncio.create_task(edit(other, free=True, one_active_per_link=True)))
-        await importing.write_import(
-            stocked, provider, plan, reprice=False, actor="test", now=now(), wrote=lambda count: None
-        )
+        await importing.write_import(stocked, provider, plan, reprice=False, by=acting(now()), wrote=lambda count: None)
     await second
     assert structs.replace(before, min=20, max=30, free=True, one_active_per_link=True) == await stands(stocked)
 
@@ -95,5 +93,5 @@ async def test_of_two_who_add_a_service_under_one_number_the_second_is_refused(s
 async def test_an_edit_that_makes_no_sense_changes_nothing(stocked, which, changes, why):
     before = await rows.refresh(stocked, None), await fetch(stocked, "select count(*) from audit")
     with pytest.raises(why[0], match=why[1]):
-        await catalogue.edit(stocked, ServiceId(which), changes, actor="test", now=now())
+        await catalogue.edit(stocked, ServiceId(which), changes, by=acting(now()))
     assert before == (await rows.refresh(stocked, None), await fetch(stocked, "select count(*) from audit"))

@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 import structlog
 from msgspec import structs
-from tests.panel import DEFAULT, DRIP, balance, books, broken, fetch, until
+from tests.panel import DEFAULT, DRIP, acting, actor, balance, books, broken, fetch, until
 from tests.works import Works, leave_behind, state
 
 from opensmm.actions import catalogue, interventions
 from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
-from opensmm.actions.interventions import By
 from opensmm.actions.providers import set_routes
 from opensmm.base.ids import ServiceId
+from opensmm.domain.audit import By
 from opensmm.domain.dispatch import Accepted, Declined, NotSent
 from opensmm.domain.offers import RouteTo
 from opensmm.providers.limits import Slots
@@ -175,7 +175,7 @@ async def test_who_waits_for_the_next_provider_is_found_when_the_routes_change(a
     ids = dict(await fetch(stocked, "select name, id from provider"))
     routes = [RouteTo(ids[name], {"Other": "77", "Sandbox": "1"}[name]) for name in wanted]
     async with stocked.transaction():
-        await set_routes(stocked, ServiceId(DEFAULT), routes, by_cost=False, actor="test", now=works.clock())
+        await set_routes(stocked, ServiceId(DEFAULT), routes, by_cost=False, by=acting(works.clock()))
     await works.send()
     assert "pending" == await state(stocked, order)
 
@@ -194,7 +194,7 @@ async def test_a_refused_order_goes_to_the_next_provider_and_no_further(api, ann
 
 async def test_a_refused_order_is_held_where_the_operator_wants_to_look(api, ann, stocked, lied_to):
     works, liar = lied_to
-    await catalogue.edit(stocked, ServiceId(DEFAULT), {"hold_when_refused": True}, actor="test", now=works.clock())
+    await catalogue.edit(stocked, ServiceId(DEFAULT), {"hold_when_refused": True}, by=acting(works.clock()))
     liar.answers["add"] = REFUSAL
     order = await api.add(ann.key)
     await works.send()
@@ -318,7 +318,7 @@ async def test_a_purchase_of_what_was_settled_as_not_bought_is_told_in_the_log(a
     order = await api.add(ann.key)
     (claim,) = await leave_behind(works, clock)
     await works.round(3600)
-    assert await interventions.settle(stocked, order, None, None, By("ann", "not in their list", clock()))
+    assert await interventions.settle(stocked, order, None, None, By(actor("ann"), "not in their list", clock()))
     before = await books(stocked)
     with structlog.testing.capture_logs() as lines:
         await works.dispatching._keep(claim, Accepted("late-1"))

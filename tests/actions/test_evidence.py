@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
-from tests.panel import DEFAULT, PEPPER, balance, broken, fetch
+from tests.panel import DEFAULT, PEPPER, acting, actor, balance, broken, fetch
 from tests.works import BEYOND_THE_END_S, PATIENCE, STRANGERS, Works, state
 
 from opensmm.actions import interventions
-from opensmm.actions.interventions import By
+from opensmm.domain.audit import By
 from opensmm.domain.evidence import NEIGHBOURS, SENT_AGAIN
 from opensmm.providers.sandbox import sandbox_key
 from opensmm.store import catalogue as rows
@@ -177,7 +177,7 @@ async def test_an_answer_that_comes_while_evidence_is_gathered_wins(api, works, 
 
     async def late(inquiry):
         said = await ask(inquiry)
-        by = By("tester", "seen", works.clock())
+        by = By(actor("tester"), "seen", works.clock())
         assert await interventions.settle(stocked, order, None, str(theirs), by)
         return said
 
@@ -198,7 +198,9 @@ async def test_an_id_that_became_another_orders_meanwhile_leaves_evidence_of_dou
 
     async def late(inquiry):
         said = await ask(inquiry)
-        assert await interventions.settle(stocked, another, None, str(theirs), By("tester", "a guess", works.clock()))
+        assert await interventions.settle(
+            stocked, another, None, str(theirs), acting(works.clock(), "tester", "a guess")
+        )
         return said
 
     works.inquiring._ask = late
@@ -222,7 +224,7 @@ async def test_two_workers_settle_each_attempt_once(api, works, stocked, ann, bu
 
 
 async def test_what_the_operator_took_to_be_declined_may_still_own_what_is_found(api, works, stocked, ann, busy):
-    by = By("tester", "a guess", works.clock())
+    by = By(actor("tester"), "a guess", works.clock())
     mistaken, order = await api.add(ann.key, link=at("timeout")), await api.add(ann.key, link=at("lost"))
     await works.send()
     assert await interventions.settle(stocked, mistaken, None, None, by)

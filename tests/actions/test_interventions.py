@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, PACKAGE, SHAPES, balance, books, broken, fetch
+from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, PACKAGE, SHAPES, actor, balance, books, broken, fetch
 from tests.works import BEYOND_THE_END_S, state
 
 from opensmm.actions import interventions
-from opensmm.actions.interventions import By
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
+from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.interventions import Denial
 from opensmm.store import catalogue, dispatch, health
@@ -20,7 +20,7 @@ NOBODY = OrderId(99)
 
 
 def by(works, reason="because"):
-    return By("tester", reason, works.clock())
+    return By(actor("tester"), reason, works.clock())
 
 
 async def settled(conn, order):

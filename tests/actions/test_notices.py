@@ -1,11 +1,10 @@
 """Notices: what a provider says against the books is kept, named, and dealt with by the operator."""
 
 import pytest
-from tests.panel import balance, books, broken, fetch
+from tests.panel import acting, balance, books, broken, fetch
 from tests.works import leave_behind, state
 
 from opensmm.actions import interventions, notices
-from opensmm.actions.interventions import By
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.codes import EventCode, OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Accepted
@@ -36,7 +35,7 @@ async def settled_as_not_bought(api, ann, conn, works, clock):
     order = await api.add(ann.key)
     (claim,) = await leave_behind(works, clock)
     await works.round(3600)
-    assert await interventions.settle(conn, order, None, None, By("ann", "not in their list", clock()))
+    assert await interventions.settle(conn, order, None, None, acting(clock(), "ann", "not in their list"))
     return order, claim
 
 
@@ -52,13 +51,13 @@ async def test_a_purchase_of_what_was_settled_as_not_bought_stays_until_it_is_de
     assert Notices(1, clock(), ((order, "Sandbox", "900"),)) == (await health.facts(stocked, clock())).late
     (event,) = await told(stocked, order, EventCode.LATE_ACCEPTANCE)
     assert ("Sandbox", "900") == (event.fields["provider"], event.fields["provider_order"])
-    by = By("ann", "cancelled there", clock())
+    by = acting(clock(), "ann", "cancelled there")
     assert await notices.deal_with(stocked, order, by)
     assert not await notices.deal_with(stocked, order, by)
     assert Notices() == (await health.facts(stocked, clock())).late
     ((detail,),) = await fetch(stocked, "select detail from audit where action = 'order.deal_with'")
-    noticed = {"run": 1, "try": 1, "notice": "late_acceptance", "provider_order": "900"}
-    assert {"reason": "cancelled there", "notices": [noticed]} == detail
+    changes = {"runs.1.tries.1.notice": ["late_acceptance", None]}
+    assert {"changes": changes, "reason": "cancelled there", "provider_orders": ["900"]} == detail
     assert [clock()] == [event.at for event in await told(stocked, order, EventCode.DEALT_WITH)]
     assert [] == await broken(stocked)
 
@@ -66,7 +65,7 @@ async def test_a_purchase_of_what_was_settled_as_not_bought_stays_until_it_is_de
 async def test_an_order_that_no_provider_spoke_of_has_nothing_to_be_dealt_with(api, ann, stocked, clock):
     order = await api.add(ann.key)
     with pytest.raises(OperatorRefusal) as refused:
-        await notices.deal_with(stocked, order, By("ann", "why", clock()))
+        await notices.deal_with(stocked, order, acting(clock(), "ann", "why"))
     assert (RefusalCode.NO_NOTICE, {"order": order}) == (refused.value.code, refused.value.fields)
     assert [] == await fetch(stocked, "select from audit where action = 'order.deal_with'")
 
@@ -85,7 +84,7 @@ async def test_what_was_settled_with_another_id_than_its_provider_tells_later_wa
     order = await api.add(ann.key)
     (claim,) = await leave_behind(works, clock)
     await works.round(3600)
-    assert await interventions.settle(stocked, order, None, "800", By("ann", "looked it up", clock()))
+    assert await interventions.settle(stocked, order, None, "800", acting(clock(), "ann", "looked it up"))
     await works.dispatching._keep(claim, Accepted("900"))
     assert [(order, 1, 1, 1, "900", "accepted")] == await late_acceptances(stocked)
 
@@ -106,7 +105,7 @@ async def test_that_a_provider_goes_on_with_what_was_paid_back_is_told_to_the_op
     liar.answers["add"] = {"order": 7}
     order = await api.add(ann.key)
     await works.send()
-    assert await interventions.cancel(stocked, order, By("ann", "asked for by mail", clock()))
+    assert await interventions.cancel(stocked, order, acting(clock(), "ann", "asked for by mail"))
     liar.answers["cancel"] = [{"order": 7, "cancel": {"error": "Order cannot be canceled"}}]
     assert 1 == await works.following.pass_on_cancels(10)
     assert Notices(1, clock(), ((order, "Sandbox", "7"),)) == (await health.facts(stocked, clock())).odd

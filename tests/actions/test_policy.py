@@ -9,6 +9,7 @@ from tests.panel import (
     OF_TYPE,
     ONE_PER_LINK,
     SHAPES,
+    acting,
     balance,
     books,
     broken,
@@ -35,7 +36,7 @@ BAD = {"v2": {"error": "Bad link"}, "v1": {"error": "Bad Link"}}
 
 async def deny(conn, *places):
     for place in places:
-        await policy.add_rule(conn, Wanted(RuleKind.DENY, place), take_off_sale=False, actor="test", now=now())
+        await policy.add_rule(conn, Wanted(RuleKind.DENY, place), take_off_sale=False, by=acting(now()))
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ async def test_an_edit_of_the_policy_holds_from_its_commit_on(stocked, ann, api)
     await deny(stocked, "denied.example")
     assert "Bad link" == await said_of(api, "v2", ann, link=DENIED)
     (rule,) = [one for one in await rows.live(stocked) if one.value == "denied.example"]
-    await policy.remove_rules(stocked, [rule.id], reason="", actor="test", now=now())
+    await policy.remove_rules(stocked, [rule.id], by=acting(now()))
 
     async def taken():
         return await said_of(api, "v2", ann, link=DENIED) is None
@@ -128,7 +129,7 @@ async def test_an_edit_of_a_service_leaves_the_compiled_policy_alone(stocked, ap
 async def test_a_rule_and_a_service_that_it_prohibits_never_pass_each_other(stocked, database):
     wordy = service(900, name="Odd Likes")
     outcomes = await asyncio.gather(
-        policy.add_rule(stocked, Wanted(RuleKind.PROHIBIT, "odd likes"), take_off_sale=False, actor="test", now=now()),
+        policy.add_rule(stocked, Wanted(RuleKind.PROHIBIT, "odd likes"), take_off_sale=False, by=acting(now())),
         _save_elsewhere(database, wordy),
         return_exceptions=True,
     )
@@ -141,14 +142,14 @@ async def test_a_rule_and_a_service_that_it_prohibits_never_pass_each_other(stoc
 async def _save_elsewhere(database, one):
     connection = await connect(database.app_url)
     try:
-        return await catalogue.save_services(connection, [one], actor="test", now=now())
+        return await catalogue.save_services(connection, [one], by=acting(now()))
     finally:
         await connection.close()
 
 
 async def test_the_demo_sells_nothing_that_a_new_panel_prohibits(conn):
     services = list(demo_services.services())
-    saved = await catalogue.save_services(conn, services, actor="test", now=now())
+    saved = await catalogue.save_services(conn, services, by=acting(now()))
     assert len(services) == len(saved)
     assert {DeliveryMethod.SOFTWARE_SERVICE} == {one.delivery_method for one in services}
 
@@ -156,5 +157,5 @@ async def test_the_demo_sells_nothing_that_a_new_panel_prohibits(conn):
 async def test_a_long_list_is_refused_with_the_first_few_by_name(conn):
     silent = [service(number, delivery_method=DeliveryMethod.UNDISCLOSED) for number in range(1, 9)]
     with pytest.raises(NotSellable, match=r"service 1 'Service 1' does not say how .*, and 3 more"):
-        await catalogue.save_services(conn, silent, actor="test", now=now())
+        await catalogue.save_services(conn, silent, by=acting(now()))
     assert [(0, 1)] == await fetch(conn, "select count(*), (select catalogue_version from panel) from service")

@@ -5,7 +5,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.panel import balance, books, broken, buyer, fetch
+from tests.panel import actor, balance, books, broken, buyer, fetch
 from tests.subscribing import (
     SUBSCRIPTIONS,
     UNIT,
@@ -22,7 +22,7 @@ from tests.subscribing import (
 from tests.works import Works
 
 from opensmm.actions import interventions
-from opensmm.actions.interventions import By
+from opensmm.domain.audit import By
 from opensmm.domain.interventions import Denial
 from opensmm.domain.posts import WAITS
 
@@ -330,7 +330,7 @@ async def test_a_cancel_is_passed_on_and_what_was_made_stays(api, ann, stocked, 
 async def test_the_operator_cancels_a_subscription_and_completes_none(api, ann, stocked, lied_to):
     works, liar = lied_to
     number = await subscribed(api, ann, works, liar)
-    by = By("test", "why", works.clock())
+    by = By(actor("test"), "why", works.clock())
     assert Denial.SUBSCRIPTION is await interventions.complete(stocked, number, by)
     assert True is await interventions.cancel(stocked, number, by)
     assert False is await interventions.cancel(stocked, number, by)
@@ -358,7 +358,7 @@ async def test_an_unsure_subscription_is_never_sent_again(api, ann, stocked, lie
         await state_of(stocked, number),
         await fetch(stocked, "select state from delivery"),
     )
-    by = By("test", "in their list", works.clock())
+    by = By(actor("test"), "in their list", works.clock())
     assert True is await interventions.settle(stocked, number, None, "500", by)
     await look(works, liar, {"501": post(10)})
     assert 1 == len(await children(stocked))

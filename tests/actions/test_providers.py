@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from msgspec import structs
-from tests.panel import DEFAULT, LINK, PEPPER, PLAIN, broken, fetch, now
+from tests.panel import DEFAULT, LINK, PEPPER, PLAIN, acting, broken, fetch, now
 from tests.panels import add_panel, route
 from tests.works import Liar, Works, served, state
 
@@ -44,7 +44,7 @@ async def edit(conn, provider, key="", **changes):
         known = await rows.lock(conn, provider)
         assert known is not None
         wanted = structs.replace(known, **changes)
-        await providers.edit_provider(conn, wanted, key, PEPPER, private=True, actor="test", now=now())
+        await providers.edit_provider(conn, wanted, key, PEPPER, private=True, by=acting(now()))
 
 
 async def test_silences_in_a_row_close_a_provider_off_and_one_call_tells_whether_it_is_well(
@@ -286,5 +286,5 @@ async def test_a_new_service_goes_to_no_panel_by_a_guess(stocked, name, why):
     await add_panel(stocked, KEY)
     before = await fetch(stocked, "select * from route order by 1, 2")
     with pytest.raises(providers.Refused, match=why):
-        await providers.route_new(stocked, ServiceId(DEFAULT), name, None, actor="test", now=now())
+        await providers.route_new(stocked, ServiceId(DEFAULT), name, None, by=acting(now()))
     assert before == await fetch(stocked, "select * from route order by 1, 2")

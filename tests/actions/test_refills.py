@@ -4,7 +4,7 @@ import asyncio
 
 import psycopg
 import pytest
-from tests.panel import DEFAULT, LINK, balance, broken, fetch, now
+from tests.panel import DEFAULT, LINK, acting, balance, broken, fetch, now
 from tests.works import BEYOND_THE_END_S
 
 from opensmm.actions import catalogue, purchases, staff
@@ -28,7 +28,7 @@ OPEN = {"error": "The refill task is not completed for this order"}
 
 async def state_refills(conn, **changes):
     service = (await rows.refresh(conn, None)).services[ServiceId(DEFAULT)]
-    await catalogue.state_refills(conn, [service], changes, actor="test", now=now())
+    await catalogue.state_refills(conn, [service], changes, by=acting(now()))
 
 
 async def completed(api, ann, works, link=f"{LINK}/drop"):
@@ -129,9 +129,7 @@ async def test_a_manual_refill_is_the_staffs(api, ann, stocked, works):
     assert [(refill, "manual")] == [(one.refill, one.mode) for one in await staff_rows.waiting_refills(stocked, 9)]
     assert [(0,)] == await fetch(stocked, "select count(*) from sandbox_refill"), "its provider hears nothing of it"
     assert "Pending" == await word(api, ann, refill)
-    done = await staff.answer_refills(
-        stocked, [RefillId(refill)], RefillStatus.COMPLETED, actor="test", now=works.clock()
-    )
+    done = await staff.answer_refills(stocked, [RefillId(refill)], RefillStatus.COMPLETED, by=acting(works.clock()))
     assert ([True], "Completed") == (done, await word(api, ann, refill))
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
@@ -152,7 +150,7 @@ async def other(stocked, works):
 
 
 async def buy(conn, refill, quantity, works):
-    return await purchases.buy(conn, RefillId(refill), quantity, actor="test", now=works.clock())
+    return await purchases.buy(conn, RefillId(refill), quantity, by=acting(works.clock()))
 
 
 async def test_a_refill_is_bought_at_another_provider_at_the_houses_cost(api, ann, stocked, works, other):

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 from tests.following import again, line
-from tests.panel import DEFAULT, broken, fetch
+from tests.panel import DEFAULT, acting, broken, fetch
 from tests.works import state
 
 from opensmm.actions import providers
@@ -20,9 +20,7 @@ async def put(stocked, upstream, *theirs, by_cost=False):
     works, _, provider = upstream
     routes = [RouteTo(provider, str(number)) for number in theirs]
     async with stocked.transaction():
-        await providers.set_routes(
-            stocked, ServiceId(DEFAULT), routes, by_cost=by_cost, actor="test", now=works.clock()
-        )
+        await providers.set_routes(stocked, ServiceId(DEFAULT), routes, by_cost=by_cost, by=acting(works.clock()))
 
 
 def answering(liar, **said):

@@ -5,7 +5,21 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from tests.panel import DEFAULT, DRIP, HIDDEN, OF_TYPE, PACKAGE, PLAIN, SHAPES, balance, books, broken, fetch, now
+from tests.panel import (
+    DEFAULT,
+    DRIP,
+    HIDDEN,
+    OF_TYPE,
+    PACKAGE,
+    PLAIN,
+    SHAPES,
+    acting,
+    balance,
+    books,
+    broken,
+    fetch,
+    now,
+)
 from tests.works import state
 
 from opensmm.actions import staff
@@ -27,7 +41,7 @@ START, PROGRESS, DONE, PARTIAL, CANCEL = StaffStep
 @pytest.fixture
 async def staffed(stocked, works):
     """A panel whose staff fulfils some services; the others are the sandbox's."""
-    await staff.assign(stocked, services(DEFAULT, PACKAGE, DRIP, COMMENTS), actor="test", now=now())
+    await staff.assign(stocked, services(DEFAULT, PACKAGE, DRIP, COMMENTS), by=acting(now()))
     return stocked
 
 
@@ -36,7 +50,7 @@ def services(*numbers):
 
 
 async def say(conn, clock, order, step, **other):
-    (outcome,) = await staff.report(conn, [StaffReport(order, step, **other)], actor="ann", now=clock())
+    (outcome,) = await staff.report(conn, [StaffReport(order, step, **other)], by=acting(clock(), "ann"))
     return outcome
 
 
@@ -160,7 +174,12 @@ async def test_an_order_is_started_moved_on_and_done(api, ann, staffed, works, c
     assert [("ann", f"staff.{step}", str(order)) for step in (START, PROGRESS, PROGRESS, DONE)] == [
         row[:3] for row in (await audits(staffed))[-4:]
     ]
-    assert {"start_count": 40} == (await audits(staffed))[-4][3]
+    begun = {
+        "runs.1.start_count": [None, 40],
+        "runs.1.state": ["pending", "in_progress"],
+        "runs.1.remains": [None, 100],
+    }
+    assert {"changes": begun} == (await audits(staffed))[-4][3]
     assert [] == await rows.waiting(staffed, 10)
     assert [] == await broken(staffed)
 
@@ -178,7 +197,11 @@ async def test_what_the_staff_does_not_deliver_is_paid_back(
     assert remains == outcome.remains
     assert (word, str(remains), "0", f"0.{earned:05}") == await status(api, ann, order)
     assert FUNDS - earned == await balance(staffed, ann.id)
-    assert other == (await audits(staffed))[-1][3]
+    detail = (await audits(staffed))[-1][3]
+    assert other.get("reason") == detail.get("reason")
+    assert {"runs.1.state": ["pending", step.value.replace("cancel", "canceled")]} == {
+        name: pair for name, pair in detail["changes"].items() if name == "runs.1.state"
+    }
     assert [] == await broken(staffed)
 
 
@@ -224,7 +247,7 @@ async def test_reports_of_one_batch_are_applied_in_order(api, ann, staffed, work
         StaffReport(second, DONE),
         StaffReport(first, DONE),
     ]
-    outcomes = await staff.report(staffed, batch, actor="ann", now=clock())
+    outcomes = await staff.report(staffed, batch, by=acting(clock(), "ann"))
     assert [100, 100, 30, StaffRefusal.NOT_WITH_STAFF, StaffRefusal.NOT_WITH_STAFF] == [
         one.remains if isinstance(one, Followed) else one for one in outcomes
     ]
@@ -297,7 +320,7 @@ async def test_a_clock_that_lags_behind_does_not_lose_the_staffs_word(api, ann, 
     await works.round()
     await say(staffed, clock, order, START)
     late = clock() - timedelta(minutes=5)
-    (outcome,) = await staff.report(staffed, [StaffReport(order, PROGRESS, remains=7)], actor="ann", now=late)
+    (outcome,) = await staff.report(staffed, [StaffReport(order, PROGRESS, remains=7)], by=acting(late, "ann"))
     assert [("in_progress", 7)] == await fetch(staffed, "select state, remains from delivery")
     assert isinstance(outcome, Followed)
     assert 7 == outcome.remains
@@ -318,13 +341,13 @@ async def test_a_refill_waits_for_the_staff_and_moves_no_money(api, ann, staffed
     assert "Pending" == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     lagging = clock() - timedelta(minutes=30)
     assert [True, False] == await staff.answer_refills(
-        staffed, [refill, RefillId(999)], answer, actor="ann", now=lagging
+        staffed, [refill, RefillId(999)], answer, by=acting(lagging, "ann")
     )
     assert word == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     await works.round(120)
     assert word == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     assert [] == await rows.waiting_refills(staffed, 9)
-    assert [False] == await staff.answer_refills(staffed, [refill], answer, actor="ann", now=clock())
+    assert [False] == await staff.answer_refills(staffed, [refill], answer, by=acting(clock(), "ann"))
     assert [("ann", f"staff.refill_{answer}", str(refill))] == [row[:3] for row in (await audits(staffed))[-1:]]
     assert money == await fetch(staffed, "select * from transfer order by id")
     assert [] == await broken(staffed)
@@ -332,14 +355,14 @@ async def test_a_refill_waits_for_the_staff_and_moves_no_money(api, ann, staffed
 
 async def test_services_are_assigned_all_or_none_and_the_staff_becomes_a_provider_once(stocked):
     with pytest.raises(staff.NoSuchService, match="999"):
-        await staff.assign(stocked, services(DEFAULT, 999), actor="test", now=now())
+        await staff.assign(stocked, services(DEFAULT, 999), by=acting(now()))
     assert [(0, 0)] == await fetch(
         stocked,
         """select (select count(*) from provider where kind = 'manual'),
                   (select count(*) from audit where action = 'staff.assign')""",
     )
     for assigned in (services(DEFAULT), services(DEFAULT, HIDDEN)):
-        assert assigned == await staff.assign(stocked, assigned, actor="test", now=now())
+        assert assigned == await staff.assign(stocked, assigned, by=acting(now()))
     assert [
         (DEFAULT, 0, "Staff"), (DEFAULT, 1, "Sandbox"), (HIDDEN, 0, "Staff"), (HIDDEN, 1, "Sandbox"),
     ] == await fetch(
@@ -352,7 +375,7 @@ async def test_services_are_assigned_all_or_none_and_the_staff_becomes_a_provide
 
 async def test_the_staff_rescues_what_a_provider_gave_up_and_the_provider_keeps_its_place(stocked):
     await stocked.execute("update route set off = 'gone', cost = 9 where service_id = %s", [DEFAULT])
-    await staff.assign(stocked, services(DEFAULT), actor="test", now=now())
+    await staff.assign(stocked, services(DEFAULT), by=acting(now()))
     assert [("Staff", None, None), ("Sandbox", "gone", 9)] == await fetch(
         stocked,
         """select p.name, r.off, r.cost from route r join provider p on p.id = r.provider_id
@@ -379,7 +402,7 @@ async def test_many_orders_fulfilled_by_hand_leave_clean_books(api, ann, staffed
             )
             for order in dice.sample(orders, 30)
         ]
-        await staff.report(staffed, batch, actor="ann", now=clock())
+        await staff.report(staffed, batch, by=acting(clock(), "ann"))
         await api.ask("v2", ann.key, "cancel", orders=",".join(map(str, dice.sample(orders, 3))))
         assert [] == await broken(staffed)
     ended = await fetch(staffed, "select state, count(*) from orders group by 1")

@@ -10,14 +10,14 @@ import psycopg
 import pytest
 from msgspec import structs
 from tests.following import KEY, again, line
-from tests.panel import DEFAULT, FREE, LINK, PEPPER, PLAIN, broken, buyer, fetch, now
+from tests.panel import DEFAULT, FREE, LINK, PEPPER, PLAIN, acting, actor, broken, buyer, fetch, now
 from tests.panels import add_panel, route
 from tests.works import Works, state
 
 from opensmm.actions import interventions, providers, sync
-from opensmm.actions.interventions import By
 from opensmm.actions.sync import Doubtful, NotApproved, Overtaken
 from opensmm.base.ids import OrderId, ServiceId
+from opensmm.domain.audit import By
 from opensmm.domain.catalogue import BelowCost, Halt
 from opensmm.domain.offers import RouteTo
 from opensmm.store import catalogue as prices
@@ -95,8 +95,11 @@ async def test_range_and_flags_follow_and_the_price_stays_the_operators(stocked,
     assert "50" == next(
         one["min"] for one in await api.ask("v2", ann.key, "services") if int(one["service"]) == DEFAULT
     )
-    ((detail,),) = await fetch(stocked, "select detail from audit where action = 'provider.sync'")
-    assert ["min 10 to 50", "max 10000 to 500", "refill True to False"] == detail[str(DEFAULT)]
+    query = "select actor_kind, subject, detail from audit where action = 'service.sync'"
+    changes = {"min": [10, 50], "max": [10_000, 500], "refill": [True, False]}
+    kind, subject, detail = (await fetch(stocked, query))[0]
+    assert ("worker", str(DEFAULT), upstream[2]) == (kind, subject, detail["provider"])
+    assert changes == {name: detail["changes"][name] for name in changes}
 
 
 async def test_what_is_gone_goes_off_sale_at_once_and_returns_when_it_is_listed_as_before(stocked, upstream, api, ann):
@@ -168,13 +171,13 @@ async def test_what_is_gone_is_told_by_the_list_and_by_no_clock(stocked, upstrea
     works, liar, provider = upstream
     client, at = works.desk.contact(provider).provider, works.clock()
     fast = at + timedelta(hours=1)
-    await sync.take(stocked, provider, (await client.services()).offers, asked=at, actor="fast", now=fast)
+    await sync.take(stocked, provider, (await client.services()).offers, asked=at, by=acting(fast, "fast"))
     liar.answers["services"] = [line(8)]
     shorter, early = (await client.services()).offers, at - timedelta(seconds=1)
     with pytest.raises(Overtaken):
-        await sync.take(stocked, provider, shorter, asked=early, actor="late", now=fast)
+        await sync.take(stocked, provider, shorter, asked=early, by=acting(fast, "late"))
     assert (Decimal("0.60"), None) == await stands(stocked)
-    await sync.take(stocked, provider, shorter, asked=at, actor="slow", now=at)
+    await sync.take(stocked, provider, shorter, asked=at, by=acting(at, "slow"))
     assert Halt.GONE is (await stands(stocked))[1]
 
 
@@ -183,7 +186,7 @@ async def test_two_edits_of_how_a_provider_is_followed_undo_nothing_of_each_othe
 
     async def edit(**changes):
         async with await connect(database.app_url) as conn:
-            await sync.set_following(conn, provider, changes, actor="test", now=now())
+            await sync.set_following(conn, provider, changes, by=acting(now()))
 
     await asyncio.gather(edit(price_share=7), edit(margin=Decimal(9)), edit(decimals=2), edit(sync_every_min=60))
     kept = await synced.following(stocked, provider)
@@ -209,8 +212,8 @@ async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_conf
     assert "its price list" in (await synced.following(stocked, provider)).sync_fault
     offered = (await works.desk.contact(provider).provider.services()).offers
     with pytest.raises(Doubtful):
-        await sync.take(stocked, provider, offered, asked=works.clock(), actor="test", now=works.clock())
-    told = {"asked": works.clock(), "actor": "test", "now": works.clock()}
+        await sync.take(stocked, provider, offered, asked=works.clock(), by=acting(works.clock()))
+    told = {"asked": works.clock(), "by": acting(works.clock())}
     await sync.take(stocked, provider, offered, confirmed=True, **told)
     assert None is not (await stands(stocked))[1]
     assert "" == (await synced.following(stocked, provider)).sync_fault
@@ -239,12 +242,14 @@ async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, u
     assert "pending" == await state(stocked, early)  # accepted orders go on, while they cost no more than their price
     assert [ServiceId(DEFAULT)] == [one.service.id for one in await synced.in_quarantine(stocked)]
     with pytest.raises(NotApproved):
-        await sync.approve(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)], actor="boss", now=now())
-    await sync.approve(stocked, [ServiceId(DEFAULT)], actor="boss", now=now())
+        await sync.approve(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)], by=acting(now(), "boss"))
+    await sync.approve(stocked, [ServiceId(DEFAULT)], by=acting(now(), "boss"))
     await fresh(api)
     assert DEFAULT in await listed(api, ann)
     query = "select actor, subject, detail from audit where action = 'service.approve'"
-    assert [("boss", str(DEFAULT), {"cost": "0.80", "rate": "0.90"})] == await fetch(stocked, query)
+    ((actor, subject, detail),) = await fetch(stocked, query)
+    assert ("boss", str(DEFAULT), ["quarantine", None]) == (actor, subject, detail["changes"]["halted"])
+    assert ["0.60", "0.80"] == detail["changes"]["routes.2:7.agreed"]
     assert [] == await synced.in_quarantine(stocked)
 
 
@@ -254,7 +259,7 @@ async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, u
 async def test_an_approval_may_take_a_new_price(stocked, upstream, told, rate):
     await again(upstream, line(), line(8))
     await again(upstream, line(rate="1.20"), line(8))
-    (one,) = await sync.approve(stocked, [ServiceId(DEFAULT)], **told, actor="boss", now=now())
+    (one,) = await sync.approve(stocked, [ServiceId(DEFAULT)], **told, by=acting(now(), "boss"))
     assert (Decimal(rate), True) == (one.rate, one.sold)
 
 
@@ -262,7 +267,7 @@ async def test_prices_follow_where_terms_are_kept(stocked, upstream):
     _, _, provider = upstream
     await again(upstream, line(), line(8))
     wanted = {"price_share": 10, "margin": Decimal(50), "added": Decimal("0.01"), "decimals": 3}
-    await sync.set_following(stocked, provider, wanted, actor="boss", now=now())
+    await sync.set_following(stocked, provider, wanted, by=acting(now(), "boss"))
     assert [Decimal("0.910")] == [one.rate for one in await prices.services(stocked, [ServiceId(DEFAULT)])]
     await again(upstream, line(rate="0.65"), line(8, rate="0.70"))
     one, other = await prices.services(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)])
@@ -278,7 +283,7 @@ async def test_an_exchange_rate_that_is_edited_moves_costs_at_once(stocked, upst
         known = await rows.lock(stocked, provider)
         assert known is not None
         dearer = structs.replace(known, exchange_rate=Decimal(2))
-        await providers.edit_provider(stocked, dearer, "", PEPPER, private=True, actor="test", now=now())
+        await providers.edit_provider(stocked, dearer, "", PEPPER, private=True, by=acting(now()))
     assert (Decimal("1.20"), Halt.QUARANTINE) == await stands(stocked)
 
 
@@ -291,17 +296,17 @@ async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, u
             known = await rows.lock(conn, provider)
             assert known is not None
             rate = structs.replace(known, exchange_rate=Decimal(number))
-            await providers.edit_provider(conn, rate, "", PEPPER, private=True, actor="test", now=now())
+            await providers.edit_provider(conn, rate, "", PEPPER, private=True, by=acting(now()))
 
     async def take():
         async with await connect(database.app_url) as conn:
             at = now()
             with contextlib.suppress(Overtaken):
-                await sync.take(conn, provider, offered, asked=at, actor="test", now=at)
+                await sync.take(conn, provider, offered, asked=at, by=acting(at))
 
     async def follow(share):
         async with await connect(database.app_url) as conn:
-            await sync.set_following(conn, provider, {"price_share": share}, actor="test", now=now())
+            await sync.set_following(conn, provider, {"price_share": share}, by=acting(now()))
 
     await asyncio.gather(*(one for at in range(1, 6) for one in (edit(at), take(), follow(at))))
     ((rate,),) = await fetch(stocked, "select exchange_rate from provider where id = %s", provider)
@@ -329,7 +334,7 @@ async def test_what_costs_more_than_the_customer_pays_is_neither_listed_nor_sold
 
 async def test_orders_below_cost_are_taken_and_held_where_the_operator_says_so(stocked, upstream, api, ann):
     works, liar, _ = upstream
-    await sync.set_below_cost(stocked, BelowCost.HOLD, actor="boss", now=now())
+    await sync.set_below_cost(stocked, BelowCost.HOLD, by=acting(now(), "boss"))
     await again(upstream, line(rate="0.95"), line(8))
     await fresh(api)
     first, second = await api.add(ann.key), await api.add(ann.key, link=f"{LINK}/2")
@@ -339,7 +344,7 @@ async def test_orders_below_cost_are_taken_and_held_where_the_operator_says_so(s
         (await fetch(stocked, "select charge from orders where id = %s", first))[0][0],
         sum(one["action"] == "add" for one in liar.asked),
     )
-    by = By("boss", "to keep my word", works.clock())
+    by = By(actor("boss"), "to keep my word", works.clock())
     assert await interventions.resend(stocked, OrderId(first), None, "", by)
     await works.send()
     assert "held" == await state(stocked, first)  # sending it again approves of nothing
@@ -355,12 +360,14 @@ async def test_orders_below_cost_are_taken_and_held_where_the_operator_says_so(s
 
 async def test_an_approval_holds_for_the_cost_of_its_moment_and_no_more(stocked, upstream, api, ann):
     works, _, _ = upstream
-    await sync.set_below_cost(stocked, BelowCost.HOLD, actor="boss", now=now())
+    await sync.set_below_cost(stocked, BelowCost.HOLD, by=acting(now(), "boss"))
     await again(upstream, line(rate="0.95"), line(8))
     await fresh(api)
     order = await api.add(ann.key)
     await works.send()
-    await interventions.resend(stocked, OrderId(order), None, "", By("boss", "x", works.clock()), below_cost=True)
+    await interventions.resend(
+        stocked, OrderId(order), None, "", By(actor("boss"), "x", works.clock()), below_cost=True
+    )
     await again(upstream, line(rate="1.00"), line(8))
     await works.send()
     assert "held" == await state(stocked, order)
@@ -428,7 +435,7 @@ async def test_routes_that_are_edited_keep_how_they_stand_and_are_judged_at_once
     seven, nine = RouteTo(provider, "7"), RouteTo(provider, "9")
     async with stocked.transaction():
         both = [seven, nine]
-        await providers.set_routes(stocked, ServiceId(DEFAULT), both, by_cost=False, actor="test", now=now())
+        await providers.set_routes(stocked, ServiceId(DEFAULT), both, by_cost=False, by=acting(now()))
     assert (Decimal("0.50"), None) == await stands(stocked)
     told = await fetch(stocked, "select off from route where service_id = %s order by position", DEFAULT)
     assert [("moved",), (None,)] == told

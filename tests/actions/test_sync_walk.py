@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 from tests.following import again, line
-from tests.panel import DEFAULT, LINK, PLAIN, broken, fetch, now
+from tests.panel import DEFAULT, LINK, PLAIN, acting, actor, broken, fetch, now
 from tests.panels import route
 
 from opensmm.actions import interventions, sync
-from opensmm.actions.interventions import By
 from opensmm.base.ids import OrderId
+from opensmm.domain.audit import By
 from opensmm.domain.catalogue import BelowCost
 from opensmm.store import sync as synced
 
@@ -60,13 +60,13 @@ class Walk:
     async def approve(self):
         waiting = [one.service.id for one in await synced.in_quarantine(self.conn)]
         if waiting:
-            await sync.approve(self.conn, [self.dice.choice(waiting)], actor="boss", now=now())
+            await sync.approve(self.conn, [self.dice.choice(waiting)], by=acting(now(), "boss"))
 
     async def resend(self):
         held = await fetch(self.conn, "select order_id from delivery where state = 'held' order by 1")
         if held:
             order = OrderId(self.dice.choice(held)[0])
-            by = By("boss", "x", self.upstream[0].clock())
+            by = By(actor("boss"), "x", self.upstream[0].clock())
             await interventions.resend(self.conn, order, None, "", by, below_cost=True)
             ((ceiling,),) = await fetch(self.conn, "select ceiling from delivery where order_id = %s", order)
             self.approved[order] = ceiling
@@ -85,7 +85,7 @@ async def test_whatever_moves_nothing_is_sent_above_its_charge_that_nobody_appro
     stocked, upstream, api, ann, seed
 ):  # fmt: skip
     mode = BelowCost.HOLD if seed % 2 else BelowCost.REFUSE
-    await sync.set_below_cost(stocked, mode, actor="boss", now=now())
+    await sync.set_below_cost(stocked, mode, by=acting(now(), "boss"))
     await route(stocked, DEFAULT, (upstream[2], 7), (upstream[2], 9))
     walk = Walk(stocked, upstream, api, ann, seed)
     await walk.list()

@@ -14,6 +14,7 @@ from tests.panel import (
     PEPPER,
     SHAPES,
     Buyer,
+    acting,
     balance,
     books,
     broken,
@@ -120,7 +121,7 @@ async def test_a_credit_limit_lets_the_balance_go_below_nothing(api, stocked):
 @pytest.mark.parametrize("dialect", ["v1", "v2"])
 async def test_the_same_idempotency_key_places_and_charges_once(api, ann, stocked, how, dialect):
     second = fresh_key("second")
-    await accounts.add_key(stocked, ann.id, second, PEPPER, actor="test", now=now())
+    await accounts.add_key(stocked, ann.id, second, PEPPER, by=acting(now()))
     name = "order / \N{SNOWMAN} 1" if how == "parameter" else "order-1"
     header = {"Idempotency-Key": name} if how == "header" else {}
     asked = {"action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
@@ -177,7 +178,7 @@ async def test_a_refusal_is_not_remembered_under_its_idempotency_key(api, stocke
     who = await buyer(stocked, "0.01")
     asked = {"service": DEFAULT, "link": LINK, "quantity": 100, "idempotency_key": "k"}
     assert {"error": "Not enough funds on balance"} == await api.ask("v2", who.key, "add", **asked)
-    await accounts.top_up(stocked, who.id, Money(FUNDS), gateway="test", external_id="", actor="test", now=now())
+    await accounts.top_up(stocked, who.id, Money(FUNDS), gateway="test", external_id="", by=acting(now()))
     assert {"order": 1} == await api.ask("v2", who.key, "add", **asked)
 
 

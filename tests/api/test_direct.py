@@ -12,7 +12,21 @@ import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from tests.panel import DEFAULT, LINK, OF_TYPE, PEPPER, at_last, broken, buyer, fetch, now, open_api, stock, until
+from tests.panel import (
+    DEFAULT,
+    LINK,
+    OF_TYPE,
+    PEPPER,
+    acting,
+    at_last,
+    broken,
+    buyer,
+    fetch,
+    now,
+    open_api,
+    stock,
+    until,
+)
 from tests.raw_http import heard, request, said_to, serving
 
 from opensmm.actions import accounts
@@ -154,7 +168,7 @@ async def test_an_address_without_end_is_refused_by_both_ways(api, ann):
 async def test_behind_a_proxy_that_is_trusted_the_client_is_whom_it_names(api, ann, stocked):
     """By both ways. Of what several proxies say, the last address that is no proxy of ours counts."""
     key = structs.replace(fresh_key("far away"), addresses=("192.0.2.9",))
-    await accounts.add_key(stocked, ann.id, key, PEPPER, actor="test", now=now())
+    await accounts.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     body = f"key={key.text}&action=balance".encode()
     told = [
         ("", "IP not allowed"),

@@ -1,7 +1,7 @@
 """Keys in use are looked at again together, so that their callers wait for no look of their own."""
 
 import pytest
-from tests.panel import PEPPER, now
+from tests.panel import PEPPER, acting, now
 
 from opensmm.actions import accounts
 from opensmm.actions.accounts import fresh_key
@@ -57,7 +57,7 @@ async def door(stocked, database, hands):
 async def test_a_key_in_use_is_looked_at_with_others_and_never_by_itself_again(door, hands, ann, stocked, monkeypatch):
     looks = Looks(monkeypatch)
     other = fresh_key("second")
-    await accounts.add_key(stocked, ann.id, other, PEPPER, actor="test", now=now())
+    await accounts.add_key(stocked, ann.id, other, PEPPER, by=acting(now()))
     for _ in range(10):
         for key in (ann.key, other.text):
             found = await called(door, key)
@@ -85,12 +85,12 @@ async def test_a_refresh_shows_out_whoever_was_revoked_and_knows_who_was_suspend
     assert first is not None
     assert not first.suspended
     await called(door, ann.key)
-    await accounts.set_suspended(stocked, ann.id, suspended=True, actor="test", now=now())
+    await accounts.set_suspended(stocked, ann.id, suspended=True, by=acting(now()))
     await door.refresh()
     found = await called(door, ann.key)
     assert found is not None
     assert found.suspended
-    await accounts.revoke_keys(stocked, [first.key], actor="test", now=now())
+    await accounts.revoke_keys(stocked, [first.key], by=acting(now()))
     await door.refresh()
     assert None is await called(door, ann.key)
 
@@ -98,7 +98,7 @@ async def test_a_refresh_shows_out_whoever_was_revoked_and_knows_who_was_suspend
 async def test_many_keys_are_looked_at_in_pieces(door, ann, stocked, monkeypatch):
     many = [fresh_key(f"k{at}") for at in range(REFRESHED_AT_ONCE + 1)]
     for key in many:
-        await accounts.add_key(stocked, ann.id, key, PEPPER, actor="test", now=now())
+        await accounts.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     for _ in range(2):
         for key in many:
             await called(door, key.text)

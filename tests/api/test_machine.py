@@ -18,7 +18,21 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.panel import DEFAULT, DRIP, PACKAGE, PLAIN, PRICE_LIST, Clock, broken, buyer, fetch, now, open_api, stock
+from tests.panel import (
+    DEFAULT,
+    DRIP,
+    PACKAGE,
+    PLAIN,
+    PRICE_LIST,
+    Clock,
+    acting,
+    broken,
+    buyer,
+    fetch,
+    now,
+    open_api,
+    stock,
+)
 from tests.works import open_works
 
 from opensmm.actions import accounts
@@ -142,9 +156,7 @@ class Trade(RuleBasedStateMachine):
     @rule(who=WHO, amount=st.integers(1, 500_000))
     def top_up(self, who, amount):
         customer = self.people[who].id
-        self.run(
-            accounts.top_up(self.conn, customer, Money(amount), gateway="t", external_id="", actor="test", now=now())
-        )
+        self.run(accounts.top_up(self.conn, customer, Money(amount), gateway="t", external_id="", by=acting(now())))
         self.money[who] += amount
 
     @rule(seconds=st.sampled_from([0.5, 3, 9, 61, 4000]))

@@ -8,7 +8,21 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.panel import DEFAULT, LINK, OF_TYPE, PEPPER, PRICE_LIST, Api, books, buyer, fetch, now, service, until
+from tests.panel import (
+    DEFAULT,
+    LINK,
+    OF_TYPE,
+    PEPPER,
+    PRICE_LIST,
+    Api,
+    acting,
+    books,
+    buyer,
+    fetch,
+    now,
+    service,
+    until,
+)
 
 from opensmm.actions import accounts, catalogue
 from opensmm.actions.accounts import NewKey, fresh_key
@@ -296,9 +310,9 @@ async def test_a_revoked_key_places_nothing_from_the_moment_it_is_revoked_and_re
     api, stocked, ann
 ):
     key = fresh_key("second")
-    number = await accounts.add_key(stocked, ann.id, key, PEPPER, actor="test", now=now())
+    number = await accounts.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     assert {"order": 1} == await api.ask("v2", key.text, "add", service=DEFAULT, link=LINK, quantity=100)
-    await accounts.revoke_keys(stocked, [number], actor="test", now=now())
+    await accounts.revoke_keys(stocked, [number], by=acting(now()))
     before = await books(stocked)
     assert NO_KEY["v2"] == await api.ask("v2", key.text, "add", service=DEFAULT, link=LINK, quantity=100)
     assert before == await books(stocked)
@@ -349,7 +363,7 @@ async def test_an_edit_of_the_price_list_is_shown_within_a_second(api, ann, stoc
     before = await api.ask("v2", ann.key, "services")
     assert "0.90" == before[0]["rate"]
     edited = service(DEFAULT, rate="1.234", refill=True, cancel=True, name="Renamed")
-    await catalogue.save_services(stocked, [edited], actor="test", now=now())
+    await catalogue.save_services(stocked, [edited], by=acting(now()))
 
     async def shown():
         return (await api.ask("v2", ann.key, "services"))[0]["rate"] == "1.234"

@@ -67,7 +67,7 @@ async def test_each_verb_says_what_it_did_and_that_it_was_done_before(api, works
         told = {"order": words[1], "done": done}
         assert (DONE, told | {"changed": True}) == await on_thread(said, *words, "--reason", "why")
         assert (DONE, told | {"changed": False}) == await on_thread(said, *words, "--reason", "why")
-    assert 5 == len(await fetch(stocked, f"select from audit where actor = '{ACTOR}'"))
+    assert 5 == len(await fetch(stocked, f"select from audit where actor = '{ACTOR.name}'"))
     _, story = await on_thread(said, "show", three)
     events = [event["what"] for event in story["events"]]
     assert f"evidence: run 1, try 1, bought: by {ACTOR}, reason why, provider_order 33" in events

@@ -38,7 +38,8 @@ def test_a_rule_is_added_and_told(said, rows):
     rule = {"id": number, "kind": "deny", "value": "example.com/@name", "reason": "they asked us to"}
     assert (DONE, {"rule": rule, "off_sale": []}) == (code, told)
     assert [(number, "deny", "example.com/@name", None)] == rows(RULES)
-    detail = {"kind": "deny", "value": "example.com/@name", "reason": "they asked us to", "off_sale": []}
+    changes = {"kind": [None, "deny"], "value": [None, "example.com/@name"]}
+    detail = {"changes": changes, "reason": "they asked us to"}
     assert [("policy.add", str(number), detail)] == rows(AUDIT)
     assert version + 1 == said("policy", "show")[1]["version"]
     assert rule in said("policy", "show")[1]["rules"]
@@ -49,9 +50,10 @@ def test_a_rule_is_removed_and_stays_in_the_history(said, run, rows):
     code, told = said("policy", "remove", number, "--reason", "no longer needed")
     assert (DONE, [number]) == (code, [rule["id"] for rule in told["removed"]])
     assert [(number, "allow", "example.com", None), (number + 1, "allow", "example.com", number)] == rows(RULES)
-    assert [("policy.remove", str(number), {"reason": "no longer needed"})] == rows(AUDIT)[1:]
+    gone = {"kind": ["allow", None], "value": ["example.com", None]}
+    assert [("policy.remove", str(number), {"changes": gone, "reason": "no longer needed"})] == rows(AUDIT)[1:]
     code, told = said("policy", "history", "--limit", 2)
-    assert (DONE, [(number + 1, number, 3, ACTOR), (number, None, 2, ACTOR)]) == (
+    assert (DONE, [(number + 1, number, 3, str(ACTOR)), (number, None, 2, str(ACTOR))]) == (
         code,
         [(one["id"], one["removes"], one["version"], one["actor"]) for one in told["history"]],
     )
@@ -77,7 +79,8 @@ def test_a_new_prohibition_takes_services_off_sale_only_where_it_is_told_to(said
     code, told = said("policy", "add", "prohibit", "odd *", "--take-off-sale")
     assert (DONE, [1]) == (code, told["off_sale"])
     assert [(1, False)] == rows("select id, on_sale from service")
-    assert [1] == rows(AUDIT)[0][2]["off_sale"]
+    detail = {"changes": {"on_sale": [True, False]}, "rule": told["rule"]["id"]}
+    assert [("1", detail)] == rows("select subject, detail from audit where action = 'service.prohibit'")
     assert (FAILED, None) == said("service", "edit", 1, "--on-sale")
     assert [(1, False)] == rows("select id, on_sale from service")
     said("policy", "remove", told["rule"]["id"])

@@ -36,9 +36,14 @@ async def test_customers_buy_by_their_price_list_from_the_next_look_on(stocked, 
     assert DONE == (await does("price-list", "assign", "standard", bob.id))[0]
     listed = (await does("price-list", "list"))[1]["price_lists"]
     assert [("standard", 0, 2), ("Friends", 0, 0)] == [(one["name"], one["rates"], one["customers"]) for one in listed]
-    acts = await fetch(stocked, "select action from audit where action like 'price_list%%' order by id")
-    rates, assigned = [("price_list.rate",)], [("price_list.assign",)]
-    assert [("price_list.add",), *rates, *assigned, *rates, *assigned] == acts
+    query = "select action, subject, detail from audit where action like '%%price_list%%' order by id"
+    assert [
+        ("price_list.add", "Friends", {"changes": {"name": [None, "Friends"]}}),
+        ("price_list.rate", "Friends", {"changes": {"rate": [None, "0.50"]}, "service": DEFAULT}),
+        ("customer.price_list", str(bob.id), {"changes": {"price_list": ["standard", "Friends"]}}),
+        ("price_list.rate", "Friends", {"changes": {"rate": ["0.50", None]}, "service": DEFAULT}),
+        ("customer.price_list", str(bob.id), {"changes": {"price_list": ["Friends", "standard"]}}),
+    ] == await fetch(stocked, query)
 
 
 async def test_what_does_not_exist_is_refused_and_nothing_changes(stocked, ann, does):

@@ -64,7 +64,7 @@ def test_a_provider_is_added_and_its_key_is_nowhere_in_clear(said, rows):
     assert [("Up", "panel", URL, "v2", "EUR", Decimal("1.0870"), 16, 5)] == found
     ((sealed,),) = rows("select sealed_key from provider")
     assert KEY == unseal(PEPPER, ProviderId(1), URL, sealed)
-    assert [(ACTOR, "provider.add", "1")] == rows("select actor, action, subject from audit")
+    assert [(ACTOR.name, "provider.add", "1")] == rows("select actor, action, subject from audit")
     kept = str(rows("select provider::text from provider")) + str(rows("select audit::text from audit"))
     assert KEY not in kept
     assert KEY.encode().hex() not in kept

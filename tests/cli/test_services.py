@@ -79,7 +79,7 @@ def test_a_new_service_is_fulfilled_by_the_sandbox_where_there_is_one(said, rows
     rows("insert into provider (name, kind, currency) values ('Play', 'sandbox', 'USD') returning 1")
     assert (DONE, {"id": 2}) == said(*WORDS)
     assert [(2, 0, 1, "2")] == rows(ROUTES)
-    assert [(ACTOR, "route.set", "2", {"routes": ["1:2"], "by_cost": False})] == rows(
+    assert [(ACTOR.name, "route.set", "2", {"changes": {"routes": [[], ["1:2"]], "by_cost": [False, False]}})] == rows(
         "select actor, action, subject, detail from audit where action like 'route%'"
     )
 
@@ -89,7 +89,7 @@ def test_a_panel_fulfils_a_new_service_under_its_own_number(said, rows):
     assert (DONE, {"id": 1}) == said(*WORDS, "--provider", "Up", "--their-service", "x-7")
     assert (DONE, {"id": 2}) == said(*WORDS, "--provider", 1, "--their-service", 7341)
     assert [(1, 0, 1, "x-7"), (2, 0, 1, "7341")] == rows(ROUTES)
-    assert [("route.set", "1", {"routes": ["1:x-7"], "by_cost": False})] == rows(
+    assert [("route.set", "1", {"changes": {"routes": [[], ["1:x-7"]], "by_cost": [False, False]}})] == rows(
         "select action, subject, detail from audit where action like 'route%' and subject = '1'"
     )
 

@@ -76,7 +76,10 @@ def test_a_cancel_keeps_its_reason(said, rows, order):
     assert (DONE, {"order": order, "state": "canceled", "remains": 100}) == said(
         "staff", "cancel", order, "--reason", "page is gone"
     )
-    assert [({"reason": "page is gone"},)] == rows("select detail from audit where action = 'staff.cancel'")
+    changes = {"runs.1.state": ["pending", "canceled"], "runs.1.remains": [None, 100]}
+    assert [({"changes": changes, "reason": "page is gone"},)] == rows(
+        "select detail from audit where action = 'staff.cancel'"
+    )
     assert [(10_000_000,)] == rows("select balance from customer")
 
 

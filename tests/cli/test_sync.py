@@ -112,7 +112,7 @@ def test_what_waits_is_listed_and_approved(said, rows, listed):
     ) == health(said)["below cost"]
     said("service", "edit", 1, "--rate", "2.5")
     assert ("ok", "none") == health(said)["below cost"]
-    assert [(ACTOR, "service.approve", "1")] == rows(
+    assert [(ACTOR.name, "service.approve", "1")] == rows(
         "select actor, action, subject from audit where action = 'service.approve'"
     )
 
@@ -121,7 +121,7 @@ def test_orders_below_cost_are_refused_or_held_as_set(said, rows, listed):
     assert DONE == said("service", "below-cost", "set", "hold")[0]
     assert MISUSED == said("service", "below-cost", "set", "sell")[0]
     assert [("hold",)] == rows("select below_cost from panel")
-    assert [("panel.below_cost", {"below_cost": "hold"})] == rows(
+    assert [("panel.below_cost", {"changes": {"below_cost": ["refuse", "hold"]}})] == rows(
         "select action, detail from audit where action = 'panel.below_cost'"
     )
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from rich.progress import track
 from tests.faults.processes import apis
-from tests.panel import LINK, PEPPER, balance, broken, buyer, fetch, now
+from tests.panel import LINK, PEPPER, acting, balance, broken, buyer, fetch, now
 
 from opensmm.actions import accounts
 from opensmm.actions.accounts import fresh_key
@@ -26,7 +26,7 @@ async def two_keys(stocked):
     """A customer with funds for 200 orders of 0.09, and its two keys."""
     ann = await buyer(stocked, "18.00")
     key = fresh_key("second")
-    await accounts.add_key(stocked, ann.id, key, PEPPER, actor="test", now=now())
+    await accounts.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     return ann, [ann.key, key.text]
 
 
@@ -61,7 +61,7 @@ async def test_ten_thousand_orders_with_funds_for_a_thousand_as_often_as_they_co
         for _ in track(range(TIMES), "crowds", console=Console(stderr=True), disable=TIMES == 1):
             ann = await buyer(stocked, "90.00")
             key = fresh_key("second")
-            await accounts.add_key(stocked, ann.id, key, PEPPER, actor="test", now=now())
+            await accounts.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
             said = await crowd(urls, [ann.key, key.text], BIG_CROWD)
             told = [answer["order"] for _, answer in said if "order" in answer]
             count = await fetch(stocked, "select count(*) from orders where customer_id = %s", ann.id)

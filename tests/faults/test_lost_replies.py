@@ -16,7 +16,7 @@ import pytest
 import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from tests.panel import broken, buyer, fetch, now, open_api, service
+from tests.panel import acting, broken, buyer, fetch, now, open_api, service
 from tests.works import PATIENCE, open_works
 
 from opensmm.actions import catalogue
@@ -52,7 +52,7 @@ def _quiet():
 async def lanes(conn):
     """A service for each provider."""
     for lane in range(1, LANES + 1):
-        (saved,) = await catalogue.save_services(conn, [service(lane)], actor="test", now=now())
+        (saved,) = await catalogue.save_services(conn, [service(lane)], by=acting(now()))
         provider = await rows.save_provider(conn, f"Sandbox {lane}", "sandbox", f"sandbox:{lane}", "USD")
         await rows.route_all(conn, [saved], provider)
     return range(1, LANES + 1)

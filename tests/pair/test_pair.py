@@ -17,12 +17,26 @@ from psycopg import AsyncConnection
 from rich.console import Console
 from rich.progress import track
 from tests.pair.weather import FAULTS, before
-from tests.panel import DEFAULT, DRIP, OF_TYPE, PACKAGE, SHAPES, broken, buyer, fetch, now, open_api, stock
+from tests.panel import (
+    DEFAULT,
+    DRIP,
+    OF_TYPE,
+    PACKAGE,
+    SHAPES,
+    acting,
+    actor,
+    broken,
+    buyer,
+    fetch,
+    now,
+    open_api,
+    stock,
+)
 from tests.panels import add_panel
 from tests.works import open_works, served
 
 from opensmm.actions import interventions, providers
-from opensmm.actions.interventions import By
+from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.offers import RouteTo
 
@@ -94,7 +108,7 @@ async def link(conn, address, key, dialect):
     provider = await add_panel(conn, key, url=address, dialect=dialect, concurrency=32)
     for (number,) in await fetch(conn, "select id from service"):
         routes = [RouteTo(provider, str(number))]
-        await providers.set_routes(conn, number, routes, by_cost=False, actor="test", now=now())
+        await providers.set_routes(conn, number, routes, by_cost=False, by=acting(now()))
 
 
 def asks(count, dice):
@@ -121,7 +135,7 @@ async def settle_the_rest(pair):
         "select d.order_id, d.run, o.link from delivery d join orders o on o.id = d.order_id "
         "where d.state = 'unsure' order by d.order_id, d.run",
     )
-    by = By("test", "looked up at the provider", pair.works_down.clock())
+    by = By(actor("test"), "looked up at the provider", pair.works_down.clock())
     for number, run, link in unsure:
         known = await fetch(pair.down, "select provider_order::bigint from attempt where provider_order is not null")
         found = await fetch(pair.up, UNCLAIMED, link, [one for (one,) in known])

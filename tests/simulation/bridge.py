@@ -59,7 +59,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (posts, post_rows, ("untold",)),
     (refills, refill_rows, ("refillable", "add")),
     (refills, refill_tasks, ("claim", "record")),
-    (customers, customer_rows, ("lock", "transfer", "deposit")),
+    (customers, customer_rows, ("lock", "lock_funds", "transfer", "deposit")),
     (customers, audit, ("note",)),
 )
 REAL = {(twin.__name__, name): getattr(real, name) for twin, real, names in STANDS_FOR for name in names}

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+from tests.panel import acting, actor
 from tests.simulation.chance import Dice
 from tests.simulation.coverage import LEFT_UNSURE
 from tests.simulation.provider import BookOrder
@@ -15,10 +16,10 @@ from tests.simulation.twin.connection import Connection, Fate
 from tests.simulation.twin.tables import DeliveryRow
 
 from opensmm.actions import accounts, dispatch, interventions
-from opensmm.actions.interventions import By
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.asks import NO_DETAILS
+from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
 from opensmm.store.dispatch import Claim
@@ -69,8 +70,7 @@ class Operator:
                     Money(amount),
                     gateway="bank",
                     external_id=str(self._payments),
-                    actor="operator",
-                    now=self._world.now,
+                    by=acting(self._world.now, "operator"),
                 )
             )
             if booked != (told == 0):
@@ -84,7 +84,7 @@ class Operator:
             return
         order = OrderId(dice.one_of(lately))
         row = dice.one_of(store.runs[order])
-        connection, by, stood = self._connection(), By("operator", "simulated", world.now), row.state
+        connection, by, stood = self._connection(), By(actor("operator"), "simulated", world.now), row.state
         acts = {
             "cancel": lambda: interventions.cancel(connection, order, by),
             "complete": lambda: interventions.complete(connection, order, by),

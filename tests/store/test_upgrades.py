@@ -100,3 +100,15 @@ def test_ids_that_collide_but_for_zeros_are_named_and_stop_nothing(database, cap
     told = capsys.readouterr().out
     assert 2 == told.count("two orders bear one id at their provider")
     assert "7001" in told
+
+
+def test_audit_rows_from_before_stay_as_they_were(database):
+    migrate_to(database.owner_url, "0009_price_lists")
+    old = """insert into audit (at, actor, action, subject, detail)
+             values (now(), 'ann (command line)', 'service.save', '1', '{}')"""
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute(old)
+        schema.migrate(database.owner_url, APP)
+        owner.execute(old)
+        query = "select actor, actor_kind, detail from audit"
+        assert [("ann (command line)", None, {})] * 2 == owner.execute(query).fetchall()

@@ -6,13 +6,19 @@ from decimal import Decimal
 
 import pytest
 
+from opensmm.domain.audit import AuditAction
 from opensmm.domain.codes import EventCode, FindingCode, RefusalCode
 from opensmm.texts import english, words
 
 
 @pytest.mark.parametrize(
     ("codes", "catalogue"),
-    [(FindingCode, english.FINDINGS), (RefusalCode, english.REFUSALS), (EventCode, english.EVENTS)],
+    [
+        (FindingCode, english.FINDINGS),
+        (RefusalCode, english.REFUSALS),
+        (EventCode, english.EVENTS),
+        (AuditAction, english.ACTIONS),
+    ],
 )
 def test_every_code_has_words(codes, catalogue):
     assert set(codes) == set(catalogue)

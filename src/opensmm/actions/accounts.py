@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
 
 import psycopg
 from msgspec import Struct
@@ -11,9 +10,12 @@ from opensmm.base.faults import Fault
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
 from opensmm.domain import ledger
+from opensmm.domain.audit import AuditAction, AuditEntry, By, created, diff
 from opensmm.domain.callers import digest
 from opensmm.store import audit, customers, keys
 from opensmm.store.connection import Connection
+from opensmm.store.customers import Funds
+from opensmm.store.keys import KeySettings
 
 
 class Taken(Fault):
@@ -43,53 +45,52 @@ def fresh_key(label: str = "") -> NewKey:
 
 
 async def add_customer(
-    connection: Connection, name: str, balance: Money, key: NewKey, pepper: bytes, *, actor: str, now: datetime
+    connection: Connection, name: str, balance: Money, key: NewKey, pepper: bytes, *, by: By
 ) -> CustomerId:
     """A customer with a key and, where ``balance`` is above 0, a first top-up; raises Taken."""
     try:
         async with connection.transaction():
-            customer = await customers.add(connection, name, Money(0), now)
-            await _keep_key(connection, customer, key, pepper, now)
+            customer = await customers.add(connection, name, Money(0), by.now)
             if balance > 0:
-                await customers.transfer(connection, [ledger.top_up(customer, balance, "first top-up")], now)
-            await audit.note(connection, actor, "customer.add", [str(customer)], now)
+                await customers.transfer(connection, [ledger.top_up(customer, balance, "first top-up")], by.now)
+            entry = AuditEntry(str(customer), created(name=name, balance=balance))
+            await audit.note(connection, by, AuditAction.CUSTOMER_ADD, [entry])
+            await _keep_key(connection, customer, key, pepper, by)
     except psycopg.errors.UniqueViolation as error:
         raise Taken(f"there is a customer {name!r}, or such a key, already") from error
     return customer
 
 
-async def set_suspended(
-    connection: Connection, customer: CustomerId, suspended: bool, *, actor: str, now: datetime
-) -> None:
+async def set_suspended(connection: Connection, customer: CustomerId, suspended: bool, *, by: By) -> None:
     """Keeps a customer from ordering, or lets it order again; raises Unknown."""
     async with connection.transaction():
-        await _must_exist(connection, customer)
+        was = await _locked(connection, customer)
         await customers.set_suspended(connection, customer, suspended)
-        action = "customer.suspend" if suspended else "customer.resume"
-        await audit.note(connection, actor, action, [str(customer)], now)
+        action = AuditAction.CUSTOMER_SUSPEND if suspended else AuditAction.CUSTOMER_RESUME
+        entry = AuditEntry(str(customer), {"suspended": (was.suspended, suspended)})
+        await audit.note(connection, by, action, [entry])
 
 
-async def add_key(
-    connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, *, actor: str, now: datetime
-) -> KeyId:
+async def add_key(connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, *, by: By) -> KeyId:
     """One more key for a customer; raises Taken where the key exists, Unknown where the customer does not."""
     try:
         async with connection.transaction():
-            await _must_exist(connection, customer)
-            kept = await _keep_key(connection, customer, key, pepper, now)
-            await audit.note(connection, actor, "key.add", [str(kept)], now)
+            await _locked(connection, customer)
+            kept = await _keep_key(connection, customer, key, pepper, by)
     except psycopg.errors.UniqueViolation as error:
         raise Taken("this key exists already") from error
     return kept
 
 
-async def _must_exist(connection: Connection, customer: CustomerId) -> None:
-    if not await customers.lock(connection, [customer]):
+async def _locked(connection: Connection, customer: CustomerId) -> Funds:
+    funds = await customers.lock_funds(connection, customer)
+    if funds is None:
         raise Unknown(f"there is no customer {customer}")
+    return funds
 
 
-async def _keep_key(connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, now: datetime) -> KeyId:
-    return await keys.add(
+async def _keep_key(connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, by: By) -> KeyId:
+    kept = await keys.add(
         connection,
         customer,
         digest(pepper, key.text),
@@ -97,8 +98,13 @@ async def _keep_key(connection: Connection, customer: CustomerId, key: NewKey, p
         label=key.label,
         title_case=key.title_case,
         addresses=key.addresses,
-        now=now,
+        now=by.now,
     )
+    settings = created(
+        customer=customer, hint=key.text[-4:], label=key.label, title_case=key.title_case, addresses=key.addresses
+    )
+    await audit.note(connection, by, AuditAction.KEY_ADD, [AuditEntry(str(kept), settings)])
+    return kept
 
 
 async def edit_key(
@@ -107,24 +113,27 @@ async def edit_key(
     *,
     title_case: bool | None,
     addresses: Sequence[str] | None,
-    actor: str,
-    now: datetime,
+    by: By,
 ) -> None:
     """Changes how a live key is answered and where it may be used from; None leaves as it is. Raises Unknown."""
     async with connection.transaction():
-        if not await keys.edit(connection, key, title_case=title_case, addresses=addresses):
+        was = await keys.lock(connection, key)
+        if was is None:
             raise Unknown(f"there is no live key {key}")
-        changes = {"title_case": title_case, "addresses": addresses}
-        await audit.note(
-            connection, actor, "key.edit", [str(key)], now, {name: to for name, to in changes.items() if to is not None}
+        wanted = KeySettings(
+            was.title_case if title_case is None else title_case,
+            was.addresses if addresses is None else tuple(addresses),
         )
+        await keys.edit(connection, key, wanted)
+        await audit.note(connection, by, AuditAction.KEY_EDIT, [AuditEntry(str(key), diff(was, wanted))])
 
 
-async def revoke_keys(connection: Connection, which: Sequence[KeyId], *, actor: str, now: datetime) -> list[KeyId]:
+async def revoke_keys(connection: Connection, which: Sequence[KeyId], *, by: By) -> list[KeyId]:
     """Revokes keys for good; returns those that were live."""
     async with connection.transaction():
-        revoked = await keys.revoke(connection, which, now)
-        await audit.note(connection, actor, "key.revoke", [str(key) for key in revoked], now)
+        revoked = await keys.revoke(connection, which, by.now)
+        entries = [AuditEntry(str(key), {"revoked": (None, by.now)}) for key in revoked]
+        await audit.note(connection, by, AuditAction.KEY_REVOKE, entries)
     return revoked
 
 
@@ -135,8 +144,7 @@ async def top_up(
     *,
     gateway: str,
     external_id: str,
-    actor: str,
-    now: datetime,
+    by: By,
 ) -> bool:
     """Books a payment; with an ``external_id`` the same payment is booked once, however often it is told.
 
@@ -146,11 +154,13 @@ async def top_up(
     transfer = ledger.top_up(customer, amount, f"{gateway} {external_id}".strip())
     before: tuple[CustomerId, Money] | None = None
     async with connection.transaction() as transaction:
-        await _must_exist(connection, customer)
-        ids = await customers.transfer(connection, [transfer], now)
+        was = await _locked(connection, customer)
+        ids = await customers.transfer(connection, [transfer], by.now)
         if external_id:
             before = await customers.deposit(connection, gateway, external_id, ids[0])
-        await audit.note(connection, actor, "customer.topup", [str(customer)], now)
+        changes = {"balance": (was.balance, was.balance + amount)}
+        context = {"amount": amount, "gateway": gateway, "external_id": external_id, "transfer": ids[0]}
+        await audit.note(connection, by, AuditAction.CUSTOMER_TOPUP, [AuditEntry(str(customer), changes, context)])
         if before is not None:
             raise psycopg.Rollback(transaction)
     if before not in (None, (customer, amount)):

@@ -1,7 +1,6 @@
 """The price list a process sells from, and the operator's edits of it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
 from msgspec import structs
@@ -10,6 +9,7 @@ from opensmm.actions.accounts import Taken, Unknown
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
 from opensmm.domain import sale
+from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Context, diff
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, RefillMode, Service
 from opensmm.domain.policy import NO_POLICY
 from opensmm.store import audit, catalogue, policy, staff
@@ -42,20 +42,16 @@ class Shelf:
         return self.catalogue
 
 
-async def save_services(
-    connection: Connection, services: Sequence[Service], *, actor: str, now: datetime
-) -> list[ServiceId]:
+async def save_services(connection: Connection, services: Sequence[Service], *, by: By) -> list[ServiceId]:
     """Writes services, the catalogue's version and the audit rows in one transaction; id 0 means a new service.
 
     Raises NotSellable, with nothing written, where one on sale is undisclosed or prohibited.
     """
     async with connection.transaction():
-        saved = await _save(connection, services)
-        await audit.note(connection, actor, "service.save", [str(service) for service in saved], now)
-    return saved
+        return await _save(connection, services, AuditAction.SERVICE_SAVE, by)
 
 
-async def add(connection: Connection, service: Service, *, actor: str, now: datetime) -> ServiceId:
+async def add(connection: Connection, service: Service, *, by: By) -> ServiceId:
     """A new service, under its own number or, 0, the next one.
 
     Raises Taken, Senseless or NotSellable, with nothing written.
@@ -64,12 +60,10 @@ async def add(connection: Connection, service: Service, *, actor: str, now: date
         await catalogue.hold(connection)
         if service.id and await catalogue.services(connection, [service.id]):
             raise Taken(f"there is a service {service.id} already")
-        return await _save_one(connection, service, actor, now)
+        return await _save_one(connection, service, by)
 
 
-async def edit(
-    connection: Connection, which: ServiceId, changes: Mapping[str, object], *, actor: str, now: datetime
-) -> None:
+async def edit(connection: Connection, which: ServiceId, changes: Mapping[str, object], *, by: By) -> None:
     """Changes fields of a service as it is when everybody else's edits are done: none of theirs is lost.
 
     Raises Unknown, Senseless or NotSellable, with nothing written.
@@ -79,14 +73,14 @@ async def edit(
         known = await catalogue.services(connection, [which])
         if not known:
             raise Unknown(f"there is no service {which}")
-        await _save_one(connection, structs.replace(known[0], **changes), actor, now)
+        await _save_one(connection, structs.replace(known[0], **changes), by)
 
 
-async def _save_one(connection: Connection, service: Service, actor: str, now: datetime) -> ServiceId:
+async def _save_one(connection: Connection, service: Service, by: By) -> ServiceId:
     fault = sale.fault(service)
     if fault:
         raise Senseless(fault)
-    (saved,) = await save_services(connection, [service], actor=actor, now=now)
+    (saved,) = await save_services(connection, [service], by=by)
     return saved
 
 
@@ -96,36 +90,45 @@ async def state_delivery(
     method: DeliveryMethod,
     *,
     put_on_sale: bool,
-    actor: str,
-    now: datetime,
+    by: By,
 ) -> None:
-    """States how many services are delivered, under one audit row; raises NotSellable as ``save_services`` does."""
+    """States how services are delivered, in one transaction; raises NotSellable as ``save_services`` does."""
     stated = [structs.replace(one, delivery_method=method, on_sale=one.on_sale or put_on_sale) for one in services]
-    detail = {"method": method, "services": [one.id for one in stated], "put_on_sale": put_on_sale}
     async with connection.transaction():
-        await _save(connection, stated)
-        await audit.note(connection, actor, "service.deliver", [method], now, detail)
+        await _save(connection, stated, AuditAction.SERVICE_DELIVER, by)
 
 
 async def state_refills(
-    connection: Connection, services: Sequence[Service], changes: Mapping[str, object], *, actor: str, now: datetime
+    connection: Connection, services: Sequence[Service], changes: Mapping[str, object], *, by: By
 ) -> None:
-    """Sets refills' windows and modes for services, under one audit row. ``changes`` are fields of a service."""
+    """Sets refills' windows and modes for services, in one transaction. ``changes`` are fields of a service."""
     stated = [structs.replace(one, **changes) for one in services]
-    detail = {**changes, "services": [one.id for one in stated]}
     async with connection.transaction():
         if changes.get("refill_mode", RefillMode.PROVIDER) is not RefillMode.PROVIDER:
             await staff.provide(connection)
-        await _save(connection, stated)
-        subject = ",".join(sorted(changes))
-        await audit.note(connection, actor, "service.refill", [subject], now, detail)
+        await _save(connection, stated, AuditAction.SERVICE_REFILL, by)
 
 
-async def _save(connection: Connection, services: Sequence[Service]) -> list[ServiceId]:
+async def _save(connection: Connection, services: Sequence[Service], action: AuditAction, by: By) -> list[ServiceId]:
     # Nobody adds a rule between the look at the policy and the commit.
     await catalogue.hold(connection)
     refused = sale.check(services, await policy.refresh(connection, NO_POLICY))
     if refused:
         more = f", and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
         raise NotSellable("not for sale: " + "; ".join(map(str, refused[:NAMED])) + more)
-    return await catalogue.save_services(connection, services)
+    return await write_services(connection, services, action, by)
+
+
+async def write_services(
+    connection: Connection, services: Sequence[Service], action: AuditAction, by: By, context: Context = NO_CONTEXT
+) -> list[ServiceId]:
+    """Writes services inside the caller's transaction, which holds the price list, with an audit row each."""
+    before = {one.id: one for one in await catalogue.services(connection, [one.id for one in services if one.id])}
+    saved = await catalogue.save_services(connection, services)
+    after = await catalogue.services(connection, saved)
+    entries = [AuditEntry(str(one.id), diff(before.get(one.id), one, _IDENTITY), context) for one in after]
+    await audit.note(connection, by, action, entries)
+    return saved
+
+
+_IDENTITY: Final = frozenset(("id",))

@@ -1,16 +1,17 @@
 """Importing a provider's price list: planned against what stands here, then written with its routes and audit rows."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from typing import Final, TypeVar
 
 from msgspec import structs
 
 from opensmm.actions import catalogue
 from opensmm.base.ids import ProviderId, ServiceId
+from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.domain.catalogue import Service
 from opensmm.domain.importing import Import, Plan, Terms, plan
-from opensmm.domain.offers import Offer, RouteTo
+from opensmm.domain.offers import Offer, RouteTo, routes_changed
+from opensmm.store import audit
 from opensmm.store import catalogue as services
 from opensmm.store import offers as rows
 from opensmm.store.connection import Connection
@@ -49,8 +50,7 @@ async def write_import(
     told: Plan,
     *,
     reprice: bool,
-    actor: str,
-    now: datetime,
+    by: By,
     wrote: Callable[[int], object],
 ) -> list[ServiceId]:
     """Writes a plan in one transaction; returns the ids of what is new. New services are off sale.
@@ -61,13 +61,16 @@ async def write_import(
     async with connection.transaction():
         last_id, last_position = await rows.last_numbers(connection)
         for chunk in _chunks(told.to_write(reprice=reprice)):
-            await catalogue.save_services(connection, chunk, actor=actor, now=now)
+            await catalogue.save_services(connection, chunk, by=by)
             wrote(len(chunk))
         for at, imports in enumerate(_chunks(told.new)):
             numbered = _numbered(imports, last_id + at * CHUNK, last_position + at * CHUNK)
-            await catalogue.save_services(connection, numbered, actor=actor, now=now)
+            await catalogue.save_services(connection, numbered, by=by)
             pairs = zip(numbered, imports, strict=True)
-            await rows.set_routes(connection, {s.id: [RouteTo(provider, one.offer.service)] for s, one in pairs})
+            routes = {s.id: [RouteTo(provider, one.offer.service)] for s, one in pairs}
+            await rows.set_routes(connection, routes)
+            entries = [AuditEntry(str(new), routes_changed([], to)) for new, to in routes.items()]
+            await audit.note(connection, by, AuditAction.ROUTE_SET, entries)
             fresh += [service.id for service in numbered]
             wrote(len(imports))
     return fresh

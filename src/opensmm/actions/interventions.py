@@ -1,18 +1,17 @@
 """The operator's work on single orders. Each action is one transaction with one audit row, and the same action told
 twice is done once."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import psycopg
-from msgspec import Struct
 
 from opensmm.actions import endings
 from opensmm.actions import evidence as inquiries
 from opensmm.base.ids import CustomerId, OrderId
-from opensmm.base.money import Money, five_decimals
+from opensmm.base.money import Money
 from opensmm.domain import interventions, ledger
+from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Changes, Context
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
@@ -27,25 +26,17 @@ Outcome = bool | Denial
 """True where something was done, False where it had been done before, or why not."""
 
 
-class By(Struct, frozen=True):
-    """Who acts, why and when."""
-
-    actor: str
-    reason: str
-    now: datetime
-
-
 Decision = tuple[RunEnding, ...] | Denial | None
 
 
 async def cancel(connection: Connection, order: OrderId, by: By) -> Outcome:
     """Ends an order; what is not delivered is paid back. Its provider is asked to cancel it too."""
-    return await _end(connection, order, by, "order.cancel", interventions.cancel)
+    return await _end(connection, order, by, AuditAction.ORDER_CANCEL, interventions.cancel)
 
 
 async def complete(connection: Connection, order: OrderId, by: By) -> Outcome:
     """Ends an order as delivered in full."""
-    return await _end(connection, order, by, "order.complete", interventions.complete)
+    return await _end(connection, order, by, AuditAction.ORDER_COMPLETE, interventions.complete)
 
 
 async def end_partial(connection: Connection, order: OrderId, run: int | None, remains: int, by: By) -> Outcome:
@@ -55,11 +46,11 @@ async def end_partial(connection: Connection, order: OrderId, run: int | None, r
         chosen = interventions.choose(subject, run)
         return chosen if isinstance(chosen, Denial) else interventions.end_partial(subject, chosen, remains)
 
-    return await _end(connection, order, by, "order.partial", decide)
+    return await _end(connection, order, by, AuditAction.ORDER_PARTIAL, decide)
 
 
 async def _end(
-    connection: Connection, order: OrderId, by: By, action: str, decide: Callable[[Subject], Decision]
+    connection: Connection, order: OrderId, by: By, action: AuditAction, decide: Callable[[Subject], Decision]
 ) -> Outcome:
     async with connection.transaction():
         found = await _locked(connection, order)
@@ -78,8 +69,7 @@ async def _end(
         ]
         await endings.end(connection, ends, by.now)
         await kept.keep(connection, [_ended(order, one, tried[one.run], by) for one in decided], by.now)
-        said = {"runs": {str(one.run): {"state": one.state, "remains": one.remains} for one in decided}}
-        await _note(connection, order, action, by, said)
+        await _note(connection, order, action, by, _ended_changes(found[1], decided))
     return True
 
 
@@ -88,12 +78,23 @@ async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, S
     return await rows.subject(connection, order)
 
 
-async def _note(connection: Connection, order: OrderId, action: str, by: By, detail: Mapping[str, object]) -> None:
-    await audit.note(connection, by.actor, action, [str(order)], by.now, {"reason": by.reason, **detail})
+def _ended_changes(subject: Subject, endings: Sequence[RunEnding]) -> Changes:
+    before = {run.run: run for run in subject.runs}
+    changes: dict[str, tuple[object, object]] = {}
+    for one in endings:
+        changes[f"runs.{one.run}.state"] = before[one.run].state, one.state
+        changes[f"runs.{one.run}.remains"] = before[one.run].remains, one.remains
+    return changes
+
+
+async def _note(
+    connection: Connection, order: OrderId, action: AuditAction, by: By, changes: Changes, context: Context = NO_CONTEXT
+) -> None:
+    await audit.note(connection, by, action, [AuditEntry(str(order), changes, context)])
 
 
 def _ended(order: OrderId, one: RunEnding, was: rows.Tried, by: By) -> Note:
-    detail = {"by": by.actor, "reason": by.reason, "state": one.state, "remains": one.remains}
+    detail = {"by": str(by.actor), "reason": by.reason, "state": one.state, "remains": one.remains}
     return Note((order, one.run, was.number), was.provider, EvidenceKind.OPERATOR, Conclusion.ENDED, detail)
 
 
@@ -111,10 +112,10 @@ async def resend(
             note = await _said(connection, order, decided, Conclusion.RISKED, by, {"signed": signed})
             await kept.keep(connection, [note], by.now)
         await rows.queue_again(connection, order, decided.run, by.now)
-        said: dict[str, object] = {"run": decided.run, "signed": signed}
+        changes: dict[str, tuple[object, object]] = {f"runs.{decided.run}.state": (decided.state, DeliveryState.QUEUED)}
         if below_cost:
-            said["ceiling"] = await sync.approve_cost(connection, order, decided.run)
-        await _note(connection, order, "order.resend", by, said)
+            changes[f"runs.{decided.run}.ceiling"] = await sync.approve_cost(connection, order, decided.run)
+        await _note(connection, order, AuditAction.ORDER_RESEND, by, changes, {"signed": signed} if signed else {})
     return True
 
 
@@ -127,7 +128,7 @@ async def _said(
     connection: Connection, order: OrderId, run: Run, conclusion: Conclusion, by: By, detail: Mapping[str, object]
 ) -> Note:
     (was,) = await rows.tried(connection, order, [run.run])
-    whole = {"by": by.actor, "reason": by.reason, **detail}
+    whole = {"by": str(by.actor), "reason": by.reason, **detail}
     return Note((order, run.run, was.number), was.provider, EvidenceKind.OPERATOR, conclusion, whole)
 
 
@@ -161,7 +162,11 @@ async def _settle(connection: Connection, order: OrderId, run: Run, provider_ord
         verdict = after_sending(Declined(""), routes_left=one.routes_left, hold_when_refused=one.hold_when_refused)
     await inquiries.record(connection, one, verdict, provider_order, by.now)
     await kept.keep(connection, [note], by.now)
-    await _note(connection, order, "order.settle", by, {"run": run.run, "provider_order": provider_order})
+    changes = {
+        f"runs.{run.run}.state": (run.state, verdict.state),
+        f"runs.{run.run}.provider_order": (run.provider_order, provider_order),
+    }
+    await _note(connection, order, AuditAction.ORDER_SETTLE, by, changes)
 
 
 async def refund(connection: Connection, order: OrderId, amount: Money, number: int, by: By) -> Outcome:
@@ -177,5 +182,7 @@ async def refund(connection: Connection, order: OrderId, amount: Money, number: 
         transfer = ledger.return_earned(customer, order, number, decided, by.reason)
         await customers.transfer(connection, [transfer], by.now)
         await rows.give_back(connection, order, decided)
-        await _note(connection, order, "order.refund", by, {"amount": five_decimals(decided), "number": number})
+        changes = {"earned": (subject.earned, subject.earned - decided)}
+        context = {"amount": decided, "number": number}
+        await _note(connection, order, AuditAction.ORDER_REFUND, by, changes, context)
     return True

@@ -1,7 +1,7 @@
 """Notices of the operator's list: marked as dealt with, in one transaction with an audit row."""
 
-from opensmm.actions.interventions import By
 from opensmm.base.ids import OrderId
+from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.store import audit
 from opensmm.store import notices as rows
@@ -16,11 +16,7 @@ async def deal_with(connection: Connection, order: OrderId, by: By) -> bool:
             if not await rows.has_any(connection, order):
                 raise OperatorRefusal(RefusalCode.NO_NOTICE, order=order)
             return False
-        told = [
-            {"run": run, "try": number, "notice": conclusion, "provider_order": theirs}
-            for run, number, conclusion, theirs in closed
-        ]
-        await audit.note(
-            connection, by.actor, "order.deal_with", [str(order)], by.now, {"reason": by.reason, "notices": told}
-        )
+        changes = {f"runs.{run}.tries.{number}.notice": (conclusion, None) for run, number, conclusion, _ in closed}
+        context = {"provider_orders": [theirs for *_, theirs in closed]}
+        await audit.note(connection, by, AuditAction.ORDER_DEAL_WITH, [AuditEntry(str(order), changes, context)])
     return True

@@ -1,14 +1,15 @@
 """The operator's edits of the policy: what may not be sold, and where nothing is delivered."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
 from msgspec import Struct, structs
 
+from opensmm.actions.catalogue import write_services
 from opensmm.base.faults import Fault
 from opensmm.base.ids import RuleId
 from opensmm.domain import sale
+from opensmm.domain.audit import AuditAction, AuditEntry, By, created
 from opensmm.domain.catalogue import Service
 from opensmm.domain.policy import MAX_REASON, MAX_RULES, NO_POLICY, Policy, Rule, RuleKind, compiled, read_value
 from opensmm.store import audit, catalogue
@@ -43,7 +44,7 @@ class Added(Struct, frozen=True):
     off_sale: tuple[Service, ...] = ()
 
 
-async def add_rule(connection: Connection, wanted: Wanted, *, take_off_sale: bool, actor: str, now: datetime) -> Added:
+async def add_rule(connection: Connection, wanted: Wanted, *, take_off_sale: bool, by: By) -> Added:
     """A new rule under a new version of the catalogue, with one audit row.
 
     Raises Unfit, Taken or StillSold, with nothing written.
@@ -59,15 +60,17 @@ async def add_rule(connection: Connection, wanted: Wanted, *, take_off_sale: boo
             raise Taken(f"`{wanted.kind} {value}` holds already")
         if len(held) >= MAX_RULES:
             raise Taken(f"there are {MAX_RULES} rules already")
-        (number,) = await rows.add(connection, [wanted], version, actor, now)
+        (number,) = await rows.add(connection, [wanted], version, str(by.actor), by.now)
         rule = Rule(number, wanted.kind, value, wanted.reason)
-        met = await _take_off_sale(connection, rule, allowed=take_off_sale)
-        detail = {"kind": rule.kind, "value": value, "reason": rule.reason, "off_sale": [one.id for one in met]}
-        await audit.note(connection, actor, "policy.add", [str(number)], now, detail)
+        met = await _take_off_sale(connection, rule, allowed=take_off_sale, by=by)
+        why = By(by.actor, rule.reason, by.now)
+        await audit.note(
+            connection, why, AuditAction.POLICY_ADD, [AuditEntry(str(number), created(kind=rule.kind, value=value))]
+        )
     return Added(rule, tuple(met))
 
 
-async def _take_off_sale(connection: Connection, rule: Rule, *, allowed: bool) -> Sequence[Service]:
+async def _take_off_sale(connection: Connection, rule: Rule, *, allowed: bool, by: By) -> Sequence[Service]:
     if rule.kind is not RuleKind.PROHIBIT:
         return []
     known = await catalogue.refresh(connection, None)
@@ -76,13 +79,12 @@ async def _take_off_sale(connection: Connection, rule: Rule, *, allowed: bool) -
         named = ", ".join(f"{one.id} {one.name!r}" for one in met[:NAMED])
         raise StillSold(f"{len(met)} services on sale meet it: {named}{'…' if len(met) > NAMED else ''}")
     if met:
-        await catalogue.save_services(connection, [structs.replace(one, on_sale=False) for one in met])
+        off_sale = [structs.replace(one, on_sale=False) for one in met]
+        await write_services(connection, off_sale, AuditAction.SERVICE_PROHIBIT, by, {"rule": rule.id})
     return met
 
 
-async def remove_rules(
-    connection: Connection, numbers: Sequence[RuleId], *, reason: str, actor: str, now: datetime
-) -> list[Rule]:
+async def remove_rules(connection: Connection, numbers: Sequence[RuleId], *, by: By) -> list[Rule]:
     """Takes rules away, with one audit row each; raises Unknown, with nothing written, where one does not hold."""
     async with connection.transaction():
         version = await catalogue.bump(connection)
@@ -91,10 +93,10 @@ async def remove_rules(
         if missing:
             raise Unknown(f"no rule {', '.join(map(str, missing))} holds")
         gone = [held[number] for number in dict.fromkeys(numbers)]
-        await rows.add(
-            connection, [Wanted(rule.kind, rule.value, reason, removes=rule.id) for rule in gone], version, actor, now
-        )
-        await audit.note(connection, actor, "policy.remove", [str(rule.id) for rule in gone], now, {"reason": reason})
+        removals = [Wanted(rule.kind, rule.value, by.reason, removes=rule.id) for rule in gone]
+        await rows.add(connection, removals, version, str(by.actor), by.now)
+        entries = [AuditEntry(str(rule.id), {"kind": (rule.kind, None), "value": (rule.value, None)}) for rule in gone]
+        await audit.note(connection, by, AuditAction.POLICY_REMOVE, entries)
     return gone
 
 

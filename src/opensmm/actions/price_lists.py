@@ -1,23 +1,23 @@
 """The operator's price lists. Each action is one transaction with its audit rows."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 
 from opensmm.actions.accounts import Taken, Unknown
 from opensmm.base.ids import CustomerId, PriceListId, ServiceId
+from opensmm.domain.audit import AuditAction, AuditEntry, By, created
 from opensmm.store import audit, catalogue
 from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
 
 
-async def add(connection: Connection, name: str, *, actor: str, now: datetime) -> PriceListId:
+async def add(connection: Connection, name: str, *, by: By) -> PriceListId:
     """Raises Taken where there is one of that name."""
     async with connection.transaction():
         added = await rows.add(connection, name)
         if added is None:
             raise Taken(f"there is a price list {name} already")
-        await audit.note(connection, actor, "price_list.add", [name], now)
+        await audit.note(connection, by, AuditAction.PRICE_LIST_ADD, [AuditEntry(name, created(name=name))])
     return added
 
 
@@ -26,8 +26,7 @@ async def set_rates(
     price_list: str,
     rates: Mapping[ServiceId, Decimal | None],
     *,
-    actor: str,
-    now: datetime,
+    by: By,
 ) -> None:
     """Sets what one price list asks for services; None: their own rate again. Raises Unknown, with nothing written."""
     async with connection.transaction():
@@ -36,21 +35,27 @@ async def set_rates(
         known = {one.id for one in await catalogue.services(connection, list(rates))}
         if missing := sorted(set(rates) - known):
             raise Unknown(f"there is no service {', '.join(map(str, missing))}")
+        before = await rows.rates(connection, found)
         await rows.keep(connection, found, rates)
-        detail = {str(service): rate for service, rate in rates.items()}
-        await audit.note(connection, actor, "price_list.rate", [price_list], now, detail)
+        entries = [
+            AuditEntry(price_list, {"rate": (before.get(service), rate)}, {"service": service})
+            for service, rate in rates.items()
+        ]
+        await audit.note(connection, by, AuditAction.PRICE_LIST_RATE, entries)
 
 
-async def assign(
-    connection: Connection, price_list: str, customers: Sequence[CustomerId], *, actor: str, now: datetime
-) -> None:
+async def assign(connection: Connection, price_list: str, customers: Sequence[CustomerId], *, by: By) -> None:
     """Has customers buy by a price list from their next order on. Raises Unknown, with nothing written."""
     async with connection.transaction():
         found = await named(connection, price_list)
+        before = await rows.assigned(connection, customers)
         assigned = await rows.assign(connection, found, customers)
         if missing := sorted(set(customers) - set(assigned)):
             raise Unknown(f"there is no customer {', '.join(map(str, missing))}")
-        await audit.note(connection, actor, "price_list.assign", [price_list], now, {"customers": sorted(assigned)})
+        entries = [
+            AuditEntry(str(customer), {"price_list": (before[customer], price_list)}) for customer in sorted(assigned)
+        ]
+        await audit.note(connection, by, AuditAction.CUSTOMER_PRICE_LIST, entries)
 
 
 async def named(connection: Connection, name: str) -> PriceListId:

@@ -1,14 +1,15 @@
 """Providers and routes as the operator sets them: each change in one transaction with its audit rows."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from typing import Final
 
 from msgspec import structs
 
 from opensmm.actions import sync
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.domain.offers import MAX_ROUTES, RouteTo, cheapest_first
+from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff, secret_change
+from opensmm.domain.offers import MAX_ROUTES, RouteTo, cheapest_first, routes_changed
 from opensmm.domain.providers import PANEL, SANDBOX, url_fault
 from opensmm.providers.sealing import seal, unseal
 from opensmm.store import audit, offers
@@ -22,7 +23,7 @@ class Refused(Fault):
 
 
 async def add_provider(
-    connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, actor: str, now: datetime
+    connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, by: By
 ) -> ProviderId:
     """A new provider with its key; raises Refused where its address will not do or its name is taken."""
     _check_url(wanted.url, private=private)
@@ -32,18 +33,19 @@ async def add_provider(
             raise Refused(f"there is a provider called {wanted.name!r} already")
         sealed = seal(pepper, provider, wanted.url, key)
         await rows.change(connection, structs.replace(wanted, id=provider, sealed_key=sealed))
-        await audit.note(connection, actor, "provider.add", [str(provider)], now, _said(wanted))
+        changes = {**_settings_changed(None, wanted), **secret_change(None, key)}
+        await audit.note(connection, by, AuditAction.PROVIDER_ADD, [AuditEntry(str(provider), changes)])
     return provider
 
 
 async def edit_provider(
-    connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, actor: str, now: datetime
+    connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, by: By
 ) -> None:
     """Writes a provider's settings, and another key where one is given, inside the caller's transaction.
 
     A key is bound to its address: kept ones are opened and sealed again for the new one, which needs the same pepper.
     """
-    known = await rows.lock(connection, wanted.id)
+    known, new_key = await rows.lock(connection, wanted.id), key
     if known is None:
         raise Refused("this provider does not exist")
     if wanted.kind == PANEL and (wanted.url, key) != (known.url, ""):
@@ -55,9 +57,10 @@ async def edit_provider(
         raise Refused(f"there is a provider called {wanted.name!r} already")
     sealed = seal(pepper, wanted.id, wanted.url, key) if key else known.sealed_key
     await rows.change(connection, structs.replace(wanted, sealed_key=sealed))
-    await audit.note(connection, actor, "provider.edit", [str(wanted.id)], now, _said(wanted))
+    changes = {**_settings_changed(known, wanted), **secret_change(known.sealed_key if new_key else None, new_key)}
+    await audit.note(connection, by, AuditAction.PROVIDER_EDIT, [AuditEntry(str(wanted.id), changes)])
     if wanted.exchange_rate != known.exchange_rate:
-        await sync.follow_all(connection, wanted.id, now)
+        await sync.follow_all(connection, wanted.id, by)
 
 
 def _check_url(url: str, *, private: bool) -> None:
@@ -66,14 +69,16 @@ def _check_url(url: str, *, private: bool) -> None:
         raise Refused(f"{url!r}: {fault}")
 
 
-def _said(row: ProviderRow) -> dict[str, object]:
-    """What an audit row tells of a provider: its settings, and nothing of its key."""
-    told = ("name", "url", "dialect", "currency", "enabled", "concurrency", "calls_per_second", "exchange_rate")
-    return {name: getattr(row, name) for name in told}
+_NO_SETTINGS: Final = frozenset(("id", "failures", "resting_until", "fault", "sealed_key"))
+"""Fields of a provider that nobody sets, and its key."""
+
+
+def _settings_changed(before: ProviderRow | None, after: ProviderRow) -> Changes:
+    return diff(before, after, _NO_SETTINGS)
 
 
 async def route_new(
-    connection: Connection, service: ServiceId, provider: str | None, theirs: str | None, *, actor: str, now: datetime
+    connection: Connection, service: ServiceId, provider: str | None, theirs: str | None, *, by: By
 ) -> None:
     """Has a provider, by its name or id, fulfil a service that nobody fulfils yet, inside the caller's transaction.
 
@@ -88,7 +93,7 @@ async def route_new(
     if theirs is None and row.kind == PANEL:
         raise Refused(f"{row.name} has numbers of its own: say which of its services fulfils it (--their-service)")
     route = RouteTo(row.id, str(service) if theirs is None else theirs)
-    await set_routes(connection, service, [route], by_cost=False, actor=actor, now=now)
+    await set_routes(connection, service, [route], by_cost=False, by=by)
 
 
 async def _first_sandbox(connection: Connection) -> ProviderRow | None:
@@ -101,21 +106,24 @@ async def set_routes(
     routes: Sequence[RouteTo],
     *,
     by_cost: bool,
-    actor: str,
-    now: datetime,
+    by: By,
+    action: AuditAction = AuditAction.ROUTE_SET,
 ) -> list[RouteTo]:
     """Writes who fulfils a service, in the order given or, ``by_cost``, the cheapest first; returns that order.
 
-    Inside the caller's transaction, so that nobody's edit is lost between a look and a change.
+    Inside the caller's transaction, so that nobody's edit is lost between a look and a change. ``action`` is what the
+    audit trail calls it.
     """
     if len(routes) > MAX_ROUTES or len(set(routes)) < len(routes):
         raise Refused(f"a service has at most {MAX_ROUTES} routes, each of them once")
     if not await offers.lock_services(connection, [service]):
         raise Refused(f"there is no service {service}")
+    before = (await offers.routes(connection, [service]))[service]
+    was_by_cost = await offers.stands_by_cost(connection, service)
     order = cheapest_first(routes, await offers.costs(connection, routes)) if by_cost else list(routes)
     await offers.set_routes(connection, {service: order})
     await offers.set_cheapest_first(connection, [service], by_cost)
-    await sync.follow(connection, [service], now)
-    said = {"routes": [f"{route.provider}:{route.provider_service}" for route in order], "by_cost": by_cost}
-    await audit.note(connection, actor, "route.set", [str(service)], now, said)
+    await sync.follow(connection, [service], by)
+    changes = {**routes_changed(before, order), "by_cost": (was_by_cost, by_cost)}
+    await audit.note(connection, by, action, [AuditEntry(str(service), changes)])
     return order

@@ -1,11 +1,11 @@
 """Buying at another provider what a completed order lost. The house pays; the customer is charged nothing."""
 
-from datetime import datetime
 from enum import StrEnum
 
 from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, RefillId
+from opensmm.domain.audit import AuditAction, AuditEntry, By, created
 from opensmm.store import audit
 from opensmm.store import purchases as rows
 from opensmm.store.connection import Connection, Line
@@ -21,9 +21,7 @@ class NotBought(StrEnum):
     QUANTITY = "more than was ordered, or a part of a package"
 
 
-async def buy(
-    connection: Connection, refill: RefillId, quantity: int, *, actor: str, now: datetime
-) -> OrderId | NotBought:
+async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By) -> OrderId | NotBought:
     """Orders what is missing, in one transaction with its audit row. It is sent like any order: once."""
     async with connection.transaction():
         wanted = await rows.wanted(connection, refill)
@@ -33,9 +31,9 @@ async def buy(
             return NotBought.NO_OTHER
         if not 0 < quantity <= wanted.quantity or (wanted.packaged and quantity != 1):
             return NotBought.QUANTITY
-        order = await rows.buy(connection, refill, wanted, quantity, now)
-        detail = {"order": order, "quantity": quantity, "for": wanted.order}
-        await audit.note(connection, actor, "staff.refill_buy", [str(refill)], now, detail)
+        order = await rows.buy(connection, refill, wanted, quantity, by.now)
+        entry = AuditEntry(str(refill), created(purchase=order, quantity=quantity), {"order": wanted.order})
+        await audit.note(connection, by, AuditAction.STAFF_REFILL_BUY, [entry])
     return order
 
 

@@ -11,10 +11,11 @@ from opensmm.base.faults import Fault
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.domain import progress as core
 from opensmm.domain import staff
+from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff
 from opensmm.domain.offers import RouteTo
 from opensmm.domain.progress import Followed
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.staff import StaffRefusal, StaffReport
+from opensmm.domain.staff import StaffRefusal, StaffReport, StaffStep
 from opensmm.store import audit, offers, refill_tasks
 from opensmm.store import staff as rows
 from opensmm.store.connection import Connection
@@ -30,26 +31,24 @@ class NoSuchService(Fault):
     """A service that was named does not exist."""
 
 
-async def report(connection: Connection, batch: Sequence[StaffReport], *, actor: str, now: datetime) -> list[Outcome]:
+async def report(connection: Connection, batch: Sequence[StaffReport], *, by: By) -> list[Outcome]:
     """Applies reports in one transaction, in order: each delivery as it stands afterwards, or why nothing changed."""
     async with connection.transaction():
         orders = sorted({said.order for said in batch})
         await endings.lock(connection, orders)
         found = await rows.with_staff(connection, orders)
         # The clocks of those who work here may differ by a little: what is said now is news all the same.
-        asked = max([now, *(one.known.polled + _SOONEST for one in found if one.known.polled is not None)])
+        asked = max([by.now, *(one.known.polled + _SOONEST for one in found if one.known.polled is not None)])
         desk = _Desk(found, asked)
         outcomes = [desk.apply(said) for said in batch]
-        await progress.record(connection, desk.told(), asked, now)
-        for said, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Followed):
-                await audit.note(connection, actor, f"staff.{said.step}", [str(said.order)], now, _detail(said))
+        await progress.record(connection, desk.told(), asked, by.now)
+        for said, changes in desk.changes:
+            why = By(by.actor, said.reason or by.reason, by.now)
+            await audit.note(connection, why, _STEPS[said.step], [AuditEntry(str(said.order), changes)])
     return outcomes
 
 
-def _detail(said: StaffReport) -> dict[str, object]:
-    told = {name: value for name, value in structs.asdict(said).items() if name not in ("order", "step")}
-    return {name: value for name, value in told.items() if value not in (None, "")}
+_STEPS: Final = {step: AuditAction(f"staff.{step}") for step in StaffStep}
 
 
 class _Desk:
@@ -59,6 +58,8 @@ class _Desk:
         self._asked = asked
         self._found = {(one.order, one.run): one for one in found}
         self._changed: dict[tuple[OrderId, int], Followee] = {}
+        self.changes: list[tuple[StaffReport, Changes]] = []
+        """What each report that was applied has changed."""
 
     def apply(self, said: StaffReport) -> Outcome:
         runs = [run for order, run in self._found if order == said.order and said.run in (None, run)]
@@ -71,6 +72,8 @@ class _Desk:
         news = core.apply(one.known, read, self._asked)
         assert news is not None  # it is with the staff, and newer than all that was heard of it
         known = structs.replace(one.known, state=news.state, start_count=news.start_count, remains=news.remains)
+        fields = {f"runs.{one.run}.{name}": pair for name, pair in diff(one.known, known).items()}
+        self.changes.append((said, fields))
         self._found[said.order, one.run] = self._changed[said.order, one.run] = structs.replace(one, known=known)
         return known
 
@@ -93,22 +96,25 @@ class _Desk:
 
 
 async def answer_refills(
-    connection: Connection, refills: Sequence[RefillId], status: RefillStatus, *, actor: str, now: datetime
+    connection: Connection, refills: Sequence[RefillId], status: RefillStatus, *, by: By
 ) -> list[bool]:
     """Ends the staff's shares of refills, in one transaction; False where the staff has none of a refill."""
     async with connection.transaction():
+        before = await rows.lock_refills(connection, refills)
         tasks = await rows.refill_tasks(connection, refills)
         news = [RefillNews(task, status, task.provider_refill, None) for task in tasks]
-        await refill_tasks.record(connection, news, None, now)
+        await refill_tasks.record(connection, news, None, by.now)
         known = {task.refill for task in tasks}
-        ended = [str(refill) for refill in dict.fromkeys(refills) if refill in known]
-        await audit.note(connection, actor, f"staff.refill_{status}", ended, now)
+        entries = [
+            AuditEntry(str(refill), {"status": (before[refill], status)})
+            for refill in dict.fromkeys(refills)
+            if refill in known
+        ]
+        await audit.note(connection, by, AuditAction(f"staff.refill_{status}"), entries)
     return [refill in known for refill in refills]
 
 
-async def assign(
-    connection: Connection, services: Sequence[ServiceId], *, actor: str, now: datetime
-) -> list[ServiceId]:
+async def assign(connection: Connection, services: Sequence[ServiceId], *, by: By) -> list[ServiceId]:
     """Has the staff fulfil services, before any other provider; raises NoSuchService, with nothing written.
 
     They keep the routes they had behind it, and stand in this order from now on, whatever each costs.
@@ -122,6 +128,7 @@ async def assign(
         own = await rows.provide(connection)
         for service, routes in standing.items():
             first = [RouteTo(own, str(service)), *(one for one in routes if one.provider != own)]
-            await providers.set_routes(connection, service, first, by_cost=False, actor=actor, now=now)
-        await audit.note(connection, actor, "staff.assign", [str(service) for service in wanted], now)
+            await providers.set_routes(
+                connection, service, first, by_cost=False, by=by, action=AuditAction.STAFF_ASSIGN
+            )
     return wanted

@@ -14,9 +14,10 @@ from opensmm.actions.lane import Rejected
 from opensmm.actions.writing import write
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
+from opensmm.domain.audit import NO_CONTEXT, Actor, ActorKind, AuditAction, AuditEntry, By, Context, diff
 from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.importing import Terms, our_rate
-from opensmm.domain.offers import Off, Offer, cheapest_first
+from opensmm.domain.offers import Off, Offer, cheapest_first, routes_changed
 from opensmm.domain.sync import Judged, Line, doubt, judge, words
 from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
@@ -26,7 +27,7 @@ from opensmm.store.connection import Connection
 from opensmm.store.connection import Line as DatabaseLine
 from opensmm.store.sync import Following
 
-ACTOR: Final = "sync"
+ACTOR: Final = Actor(ActorKind.WORKER, "sync")
 NO_ANSWER: Final = "it did not answer, or not with a price list; the worker's log says which"
 CHUNK: Final = 250
 """Services judged before others on the same loop get their turn."""
@@ -73,8 +74,7 @@ async def take(
     asked: datetime,
     confirmed: bool = False,
     agreed: Collection[ServiceId] = (),
-    actor: str,
-    now: datetime,
+    by: By,
 ) -> Taken:
     """Keeps a provider's price list as it was when ``asked`` for, and has routes, services and prices follow it, in one
     transaction.
@@ -92,19 +92,15 @@ async def take(
         served = [(one.theirs, one.type) for one in routed if one.off in (None, Off.MOVED)]
         if not confirmed and (why := doubt(served, told)):
             raise Doubtful(why)
-        await offers.keep(connection, provider, told, now)
-        moved = await _reorder(connection, provider, actor, now)
-        judged = await _follow(connection, services, now, heard=provider, agreed=agreed)
-        news = _news(judged)
-        if news:
-            said = {str(one.service): one.says for one in news}
-            await audit.note(connection, actor, "provider.sync", [str(provider)], now, said)
-        released = await rows.go_on(connection, services, now)
+        await offers.keep(connection, provider, told, by.now)
+        moved = await _reorder(connection, provider, by)
+        judged = await _follow(connection, services, by, heard=provider, agreed=agreed)
+        released = await rows.go_on(connection, services, by.now)
         await rows.taken(connection, provider, asked)
-    return Taken(news, moved, released)
+    return Taken(_news(judged), moved, released)
 
 
-async def _reorder(connection: Connection, provider: ProviderId, actor: str, now: datetime) -> list[ServiceId]:
+async def _reorder(connection: Connection, provider: ProviderId, by: By) -> list[ServiceId]:
     services = await offers.kept_by_cost(connection, provider)
     before = await offers.routes(connection, services)
     costs = await offers.costs(connection, sorted({route for routes in before.values() for route in routes}, key=str))
@@ -112,42 +108,56 @@ async def _reorder(connection: Connection, provider: ProviderId, actor: str, now
     moved = {service: routes for service, routes in after.items() if routes != before[service]}
     if moved:
         await offers.set_routes(connection, moved)
-        await audit.note(connection, actor, "route.by_cost", [str(service) for service in moved], now)
+        entries = [AuditEntry(str(one), routes_changed(before[one], routes)) for one, routes in moved.items()]
+        await audit.note(connection, by, AuditAction.ROUTE_BY_COST, entries)
     return list(moved)
 
 
-async def follow(connection: Connection, services: Sequence[ServiceId], now: datetime) -> None:
+async def follow(connection: Connection, services: Sequence[ServiceId], by: By) -> None:
     """Has services stand as their routes, and what is known of these, have it, inside the caller's transaction.
 
     For whoever changed routes, or what a provider's prices are worth here; the services are locked.
     """
-    await _follow(connection, services, now)
-    await rows.go_on(connection, services, now)
+    await _follow(connection, services, by)
+    await rows.go_on(connection, services, by.now)
 
 
-async def follow_all(connection: Connection, provider: ProviderId, now: datetime) -> None:
+async def follow_all(connection: Connection, provider: ProviderId, by: By) -> None:
     """The same for all that a provider fulfils, which are locked here, and the price list before."""
     routed = await rows.routed_to(connection, provider)
-    await follow(connection, await offers.lock_services(connection, sorted({one.service for one in routed})), now)
+    await follow(connection, await offers.lock_services(connection, sorted({one.service for one in routed})), by)
 
 
 async def _follow(
     connection: Connection,
     services: Sequence[ServiceId],
-    now: datetime,
+    by: By,
     *,
     heard: ProviderId | None = None,
     agreed: Collection[ServiceId] = (),
 ) -> list[Judged]:
     approved, moved = frozenset(agreed), list[Judged]()
     for at, line in enumerate(await rows.lines(connection, services)):
-        judged = judge(line, now, heard=heard, approved=line.service.id in approved)
+        judged = judge(line, by.now, heard=heard, approved=line.service.id in approved)
         if judged.moves:
             moved.append(judged)
         if at % CHUNK == 0:
             await asyncio.sleep(0)
     await rows.keep(connection, moved)
+    context: Context = {} if heard is None else {"provider": heard}
+    await audit.note(
+        connection, by, AuditAction.SERVICE_SYNC, [_entry(one, one.service, context) for one in moved if words(one)]
+    )
     return moved
+
+
+def _entry(judged: Judged, after: Service, context: Context = NO_CONTEXT) -> AuditEntry:
+    """The service's fields that changed, and each route's, under the name of the provider's service."""
+    changes = dict(diff(judged.before.service, after))
+    for route, standing in zip(judged.before.routes, judged.standings, strict=True):
+        name = f"routes.{route.to.provider}:{route.to.provider_service}"
+        changes |= {f"{name}.{field}": pair for field, pair in diff(route.standing, standing).items()}
+    return AuditEntry(str(judged.service.id), changes, context)
 
 
 def _news(judged: Sequence[Judged]) -> list[News]:
@@ -161,8 +171,7 @@ async def approve(
     *,
     rate: Decimal | None = None,
     margin: Decimal | None = None,
-    actor: str,
-    now: datetime,
+    by: By,
 ) -> list[Service]:
     """Agrees to the costs of services in quarantine, which are sold again; at another rate, or at their cost with a
     margin in per cent, where one is given. Raises NotApproved, with nothing written."""
@@ -170,15 +179,15 @@ async def approve(
         locked = await offers.lock_services(connection, services)
         lines = await rows.lines(connection, locked)
         _check_approval(services, lines)
-        await rows.keep(connection, [judge(line, now, approved=True) for line in lines])
+        judged = [judge(line, by.now, approved=True) for line in lines]
+        await rows.keep(connection, judged)
         approved = await catalogue.services(connection, locked)
         if rate is not None or margin is not None:
             approved = [structs.replace(one, rate=_new_rate(one, rate, margin)) for one in approved]
             await catalogue.save_services(connection, approved)
-        await rows.go_on(connection, locked, now)
-        for one in approved:
-            said = {"cost": one.cost, "rate": one.rate}
-            await audit.note(connection, actor, "service.approve", [str(one.id)], now, said)
+        await rows.go_on(connection, locked, by.now)
+        entries = [_entry(one, after) for one, after in zip(judged, approved, strict=True)]
+        await audit.note(connection, by, AuditAction.SERVICE_APPROVE, entries)
     return approved
 
 
@@ -199,25 +208,27 @@ def _new_rate(service: Service, rate: Decimal | None, margin: Decimal | None) ->
 
 
 async def set_following(
-    connection: Connection, provider: ProviderId, changes: Mapping[str, Any], *, actor: str, now: datetime
+    connection: Connection, provider: ProviderId, changes: Mapping[str, Any], *, by: By
 ) -> Following:
     """Changes some of how a provider's price list is followed, and returns all of it; what follows from it holds at
     once. The rest is read while nobody else edits it, so that of two edits neither undoes the other."""
     async with connection.transaction():
         await catalogue.hold(connection)
-        wanted = structs.replace(await rows.following(connection, provider), **changes)
+        before = await rows.following(connection, provider)
+        wanted = structs.replace(before, **changes)
         await rows.follow(connection, provider, wanted)
-        said = {name: value for name, value in structs.asdict(wanted).items() if name not in ("synced", "sync_fault")}
-        await audit.note(connection, actor, "provider.follow", [str(provider)], now, said)
-        await follow_all(connection, provider, now)
+        entry = AuditEntry(str(provider), diff(before, wanted))
+        await audit.note(connection, by, AuditAction.PROVIDER_FOLLOW, [entry])
+        await follow_all(connection, provider, by)
     return wanted
 
 
-async def set_below_cost(connection: Connection, wanted: BelowCost, *, actor: str, now: datetime) -> None:
+async def set_below_cost(connection: Connection, wanted: BelowCost, *, by: By) -> None:
     """Says what becomes of orders for what costs more than its customer pays."""
     async with connection.transaction():
-        await rows.set_below_cost(connection, wanted)
-        await audit.note(connection, actor, "panel.below_cost", ["panel"], now, {"below_cost": wanted})
+        before = await rows.set_below_cost(connection, wanted)
+        entry = AuditEntry("panel", {"below_cost": (before, wanted)})
+        await audit.note(connection, by, AuditAction.PANEL_BELOW_COST, [entry])
 
 
 class Syncing:
@@ -245,7 +256,7 @@ class Syncing:
         try:
             taken = await write(
                 self._line,
-                lambda connection: take(connection, provider, told, asked=asked, actor=ACTOR, now=self._clock()),
+                lambda connection: take(connection, provider, told, asked=asked, by=By(ACTOR, "", self._clock())),
             )
         except Overtaken:
             return ""

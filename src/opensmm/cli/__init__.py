@@ -31,6 +31,7 @@ VERBS: Final = {
     "policy": "opensmm.cli.policy:policy_verbs",
     "staff": "opensmm.cli.staff:staff_verbs",
     "orders": "opensmm.cli.books:order_verbs",
+    "audit": "opensmm.cli.audit:audit_verbs",
 }
 """Each is imported when it is called."""
 

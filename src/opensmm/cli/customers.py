@@ -15,16 +15,15 @@ from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money, money, short
 from opensmm.cli.frame import (
-    ACTOR,
     FAILED,
     MISUSED,
     Data,
     Json,
     answer,
+    by,
     configured,
     fail,
     named,
-    now,
     out,
     standing,
     with_database,
@@ -71,7 +70,7 @@ def add_customer(
     pepper = config.pepper()
     customer = with_database(
         config,
-        lambda connection: accounts.add_customer(connection, name, first, key, pepper, actor=ACTOR, now=now()),
+        lambda connection: accounts.add_customer(connection, name, first, key, pepper, by=by()),
     )
     text = f"customer {customer} with {short(first)}\nkey, shown this once: {key.text}"
     answer({"id": customer, "key": key.text}, text, json=json)
@@ -129,7 +128,7 @@ def edit_key(
     with_database(
         standing(data),
         lambda connection: accounts.edit_key(
-            connection, KeyId(key), title_case=title_case, addresses=addresses, actor=ACTOR, now=now()
+            connection, KeyId(key), title_case=title_case, addresses=addresses, by=by()
         ),
     )
     answer({"id": key, "changed": True}, f"key {key}: changed, within a second everywhere", json=json)
@@ -148,7 +147,7 @@ def _keep(customer: int, key: NewKey, data: Path | None, json: bool) -> None:
     pepper = config.pepper()
     kept = with_database(
         config,
-        lambda connection: accounts.add_key(connection, CustomerId(customer), key, pepper, actor=ACTOR, now=now()),
+        lambda connection: accounts.add_key(connection, CustomerId(customer), key, pepper, by=by()),
     )
     answer({"id": kept, "key": key.text}, f"key {kept} of customer {customer}: {key.text}", json=json)
 
@@ -161,9 +160,7 @@ def revoke_key(
 ) -> None:
     """Revoke keys for good; within a second they open nothing any more."""
     which = [KeyId(key) for key in keys]
-    revoked = with_database(
-        standing(data), lambda connection: accounts.revoke_keys(connection, which, actor=ACTOR, now=now())
-    )
+    revoked = with_database(standing(data), lambda connection: accounts.revoke_keys(connection, which, by=by()))
     answer({"revoked": revoked}, f"revoked: {', '.join(map(str, revoked)) or 'none was live'}", json=json)
     if len(revoked) < len(set(keys)):
         raise typer.Exit(FAILED)
@@ -186,7 +183,7 @@ def top_up(
     booked = with_database(
         standing(data),
         lambda connection: accounts.top_up(
-            connection, CustomerId(customer), put, gateway=gateway, external_id=external_id, actor=ACTOR, now=now()
+            connection, CustomerId(customer), put, gateway=gateway, external_id=external_id, by=by()
         ),
     )
     said = f"customer {customer}: {short(put)} booked" if booked else "this payment was booked before; nothing moved"
@@ -228,7 +225,7 @@ def resume(
 def _set_suspended(customer: int, data: Path | None, json: bool, *, suspended: bool) -> None:
     with_database(
         standing(data),
-        lambda connection: accounts.set_suspended(connection, CustomerId(customer), suspended, actor=ACTOR, now=now()),
+        lambda connection: accounts.set_suspended(connection, CustomerId(customer), suspended, by=by()),
     )
     said = f"customer {customer} {'is suspended' if suspended else 'may order'}"
     answer({"id": customer, "suspended": suspended}, said, json=json)

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from opensmm.actions import catalogue
 from opensmm.cli.choosing import Ids, NameLike, OfCategory, OfProvider, Write, chosen, meant_services, show_plan
-from opensmm.cli.frame import ACTOR, Data, Json, answer, now, standing, with_database
+from opensmm.cli.frame import Data, Json, answer, by, standing, with_database
 from opensmm.domain.catalogue import DeliveryMethod, Service
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
@@ -33,7 +33,7 @@ def deliver(
             fitting = await meant_services(connection, choice)
             meant = [one for one in fitting if one.delivery_method is not method or (on_sale and not one.on_sale)]
             if write and meant:
-                await catalogue.state_delivery(connection, meant, method, put_on_sale=on_sale, actor=ACTOR, now=now())
+                await catalogue.state_delivery(connection, meant, method, put_on_sale=on_sale, by=by())
             return meant
 
     _tell(with_database(standing(data), work), method, on_sale=on_sale, written=write, json=json)

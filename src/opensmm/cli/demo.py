@@ -21,13 +21,14 @@ from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, fail,
 from opensmm.cli.processes import StopSignal, watch
 from opensmm.cli.serving import Port, Stack
 from opensmm.config import Config, keep_secret
+from opensmm.domain.audit import Actor, ActorKind, By
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection, connect
 
 ANSWERS_WITHIN_S: Final = 60.0
 FUNDS: Final = (("Demo customer", "1000.00"), ("Second customer", "10.00"))
 DEMO_PROVIDER_TIMEOUT_S: Final = "10"
-ACTOR: Final = "demo"
+ACTOR: Final = Actor(ActorKind.COMMAND_LINE, "demo")
 
 
 class DemoKeys(Struct, frozen=True):
@@ -87,14 +88,14 @@ def _kept_keys(path: Path) -> DemoKeys:
 
 async def _fill_price_list(connection: Connection) -> None:
     async with connection.transaction():
-        saved = await catalogue.save_services(connection, list(services()), actor=ACTOR, now=now())
+        saved = await catalogue.save_services(connection, list(services()), by=By(ACTOR, "", now()))
         provider = await rows.save_provider(connection, "Sandbox", "sandbox", "sandbox:", "USD")
         await rows.route_all(connection, saved, provider)
 
 
 async def _add_once(connection: Connection, name: str, funds: Money, key: str, pepper: bytes) -> None:
     try:
-        await accounts.add_customer(connection, name, funds, NewKey(key, "demo"), pepper, actor=ACTOR, now=now())
+        await accounts.add_customer(connection, name, funds, NewKey(key, "demo"), pepper, by=By(ACTOR, "", now()))
     except accounts.Taken:
         return
     except Fault as error:

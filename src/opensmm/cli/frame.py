@@ -20,6 +20,7 @@ from opensmm import config as configuration
 from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.base.money import plain
 from opensmm.config import Config
+from opensmm.domain.audit import Actor, ActorKind, By
 from opensmm.domain.codes import OperatorRefusal
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
@@ -59,10 +60,10 @@ MAX_NAME: Final = 100
 
 
 def who(environ: Mapping[str, str], uid: int) -> str:
-    """Who decides, for the audit trail: the name that is set, or who called sudo, or the process's user."""
+    """The name of who decides, for the audit trail: the one that is set, or who called sudo, or the process's user."""
     named = (environ.get("OPENSMM_ACTOR", ""), environ.get("SUDO_USER", ""), _user(uid))
     name = next(shown for name in named if (shown := " ".join(name.split())))[:MAX_NAME]
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name) + " (command line)"
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
 
 def _user(uid: int) -> str:
@@ -73,7 +74,7 @@ def _user(uid: int) -> str:
         return f"uid {uid}"
 
 
-ACTOR: Final = who(os.environ, os.getuid())
+ACTOR: Final = Actor(ActorKind.COMMAND_LINE, who(os.environ, os.getuid()))
 
 out: Final = Console(highlight=False, soft_wrap=True)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -111,6 +112,11 @@ def number(text: str, what: str) -> Decimal:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def by(reason: str = "") -> By:
+    """Whoever typed the verb, at this moment."""
+    return By(ACTOR, reason, now())
 
 
 def configured(data: Path | None) -> Config:

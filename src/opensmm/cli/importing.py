@@ -7,7 +7,7 @@ import typer
 from rich.progress import Progress
 
 from opensmm.actions import importing, sync
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, err, fail, now, standing, with_database
+from opensmm.cli.frame import MISUSED, Data, Json, answer, by, err, fail, standing, with_database
 from opensmm.cli.providers import found, price_list
 from opensmm.cli.sync import Confirm, amount, percent
 from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
@@ -57,8 +57,7 @@ def import_services(
             # Prices that move with it are agreed to; other moves are for the quarantine.
             agreed = [one.before.id for one in plan.changed] if reprice else []
             await sync.take(
-                connection, row.id, offered.offers, asked=asked, confirmed=confirm, agreed=agreed, actor=ACTOR,
-                now=now(),
+                connection, row.id, offered.offers, asked=asked, confirmed=confirm, agreed=agreed, by=by(),
             )  # fmt: skip
             return plan, written
 
@@ -72,7 +71,7 @@ async def _write(connection: Connection, row: ProviderRow, plan: Plan, *, repric
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         bar = progress.add_task("writing", total=count)
         await importing.write_import(
-            connection, row.id, plan, reprice=reprice, actor=ACTOR, now=now(),
+            connection, row.id, plan, reprice=reprice, by=by(),
             wrote=lambda some: progress.advance(bar, some),
         )  # fmt: skip
     return count

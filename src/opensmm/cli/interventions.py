@@ -11,11 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import interventions, notices
-from opensmm.actions.interventions import By, Outcome
+from opensmm.actions.interventions import Outcome
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
 from opensmm.cli.customers import amount
-from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, fail, now, out, standing, with_database
+from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, fail, now, out, standing, with_database
+from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode
 from opensmm.domain.evidence import LATE, ODD
 from opensmm.domain.interventions import Denial
@@ -140,7 +141,7 @@ def _do(
     why = reason.strip()
     if not why or len(why) > MOST_REASON:
         fail(f"a reason has 1 to {MOST_REASON} characters", MISUSED)
-    outcome = with_database(standing(data), lambda connection: act(connection, By(ACTOR, why, now())))
+    outcome = with_database(standing(data), lambda connection: act(connection, by(why)))
     if isinstance(outcome, Denial):
         fail(f"order {order}: {outcome}", FAILED)
     said = f"order {order}: {done}" if outcome else f"order {order}: {done} before; nothing changed"

@@ -6,7 +6,7 @@ import typer
 
 from opensmm.actions import policy
 from opensmm.base.ids import RuleId
-from opensmm.cli.frame import ACTOR, FAILED, MISUSED, Data, Json, answer, configured, fail, now, standing, with_database
+from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, configured, fail, standing, with_database
 from opensmm.domain.policy import Policy, Rule, RuleKind
 from opensmm.store import policy as rows
 from opensmm.store.policy import Entry, Wanted
@@ -56,7 +56,7 @@ def add(
     added = with_database(
         configured(data),
         lambda connection: policy.add_rule(
-            connection, Wanted(kind, value, reason), take_off_sale=take_off_sale, actor=ACTOR, now=now()
+            connection, Wanted(kind, value, reason), take_off_sale=take_off_sale, by=by()
         ),
     )
     said = f"rule {added.rule.id}: {added.rule.kind} {added.rule.value}"
@@ -75,9 +75,7 @@ def remove(
     """Take rules away; the history keeps them."""
     gone = with_database(
         configured(data),
-        lambda connection: policy.remove_rules(
-            connection, [RuleId(number) for number in rule], reason=reason, actor=ACTOR, now=now()
-        ),
+        lambda connection: policy.remove_rules(connection, [RuleId(number) for number in rule], by=by(reason)),
     )
     said = "\n".join(f"gone: rule {one.id}, {one.kind} {one.value}" for one in gone)
     answer({"removed": gone}, said, json=json)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from opensmm.actions import price_lists
 from opensmm.base.ids import CustomerId, ServiceId
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, configured, fail, now, out, standing, with_database
+from opensmm.cli.frame import MISUSED, Data, Json, answer, by, configured, fail, out, standing, with_database
 from opensmm.cli.services import read_rate
 from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
@@ -28,9 +28,7 @@ def add(name: Name, data: Data = None, json: Json = False) -> None:
     """Begin a price list. It asks what the services ask by themselves until it has rates of its own."""
     if not name.strip() or len(name) > MOST_CHARS or not name.isprintable():
         fail(f"a name has 1 to {MOST_CHARS} characters", MISUSED)
-    added = with_database(
-        configured(data), lambda connection: price_lists.add(connection, name, actor=ACTOR, now=now())
-    )
+    added = with_database(configured(data), lambda connection: price_lists.add(connection, name, by=by()))
     answer({"id": added, "name": name}, f"price list {name} has begun", json=json)
 
 
@@ -91,7 +89,7 @@ def _keep(name: str, service: int, rate: Decimal | None, data: Path | None) -> N
     rates = {ServiceId(service): rate}
     with_database(
         standing(data),
-        lambda connection: price_lists.set_rates(connection, name, rates, actor=ACTOR, now=now()),
+        lambda connection: price_lists.set_rates(connection, name, rates, by=by()),
     )
 
 
@@ -106,6 +104,6 @@ def assign(
     which = [CustomerId(one) for one in customer]
     with_database(
         standing(data),
-        lambda connection: price_lists.assign(connection, name, which, actor=ACTOR, now=now()),
+        lambda connection: price_lists.assign(connection, name, which, by=by()),
     )
     answer({"price_list": name, "customers": customer}, f"{len(which)} customers buy by {name}", json=json)

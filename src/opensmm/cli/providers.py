@@ -22,11 +22,11 @@ from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.base.money import short
 from opensmm.cli.frame import (
-    ACTOR,
     MISUSED,
     Data,
     Json,
     answer,
+    by,
     configured,
     fail,
     named,
@@ -109,7 +109,7 @@ def add(
         config,
         lambda connection: providers.add_provider(
             connection, structs.replace(wanted, **changes), key, pepper, private=config.private_providers,
-            actor=ACTOR, now=now(),
+            by=by(),
         ),
     )  # fmt: skip
     answer({"id": added}, f"provider {added} is known; `provider check {added}` tries it out", json=json)
@@ -163,7 +163,7 @@ def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> N
             assert known is not None
             private = config.private_providers
             changed = structs.replace(known, **changes)
-            await providers.edit_provider(connection, changed, key, pepper, private=private, actor=ACTOR, now=now())
+            await providers.edit_provider(connection, changed, key, pepper, private=private, by=by())
 
     with_database(config, work)
 
@@ -367,7 +367,7 @@ async def _taken(
 ) -> tuple[list[ServiceId], tuple[str, ...]]:
     """The services whose routes stand in another order by it, and what was odd."""
     try:
-        taken = await sync.take(connection, row.id, offered.offers, asked=asked, actor=ACTOR, now=now())
+        taken = await sync.take(connection, row.id, offered.offers, asked=asked, by=by())
     except Overtaken as why:
         return [], (*offered.odd, f"{why}: nothing follows this one")
     except Doubtful as why:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from opensmm.actions import catalogue
 from opensmm.cli.choosing import Ids, NameLike, OfCategory, OfProvider, Write, chosen, meant_services, show_plan
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, fail, now, standing, with_database
+from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, standing, with_database
 from opensmm.domain.catalogue import RefillMode, Service
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
@@ -41,7 +41,7 @@ def refill(
             fitting = await meant_services(connection, choice)
             meant = [one for one in fitting if any(getattr(one, name) != value for name, value in changes.items())]
             if write and meant:
-                await catalogue.state_refills(connection, meant, changes, actor=ACTOR, now=now())
+                await catalogue.state_refills(connection, meant, changes, by=by())
             return meant
 
     _tell(with_database(standing(data), work), changes, written=write, json=json)

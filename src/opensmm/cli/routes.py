@@ -10,7 +10,7 @@ from rich.table import Table
 from opensmm.actions import providers
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.cli.frame import ACTOR, MISUSED, Data, Json, answer, fail, now, out, standing, with_database
+from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, out, standing, with_database
 from opensmm.config import Config
 from opensmm.domain.offers import RouteTo
 from opensmm.store import offers
@@ -113,7 +113,7 @@ def _changed(
                     raise Fault(f"there is no provider {provider!r}")
                 routes = change(routes, row)
             cheapest = await offers.stands_by_cost(connection, which) if by_cost is None else by_cost
-            await providers.set_routes(connection, which, routes, by_cost=cheapest, actor=ACTOR, now=now())
+            await providers.set_routes(connection, which, routes, by_cost=cheapest, by=by())
             return await _listed(connection, which)
 
     return with_database(config, work)

@@ -13,16 +13,15 @@ from rich.table import Table
 from opensmm.actions import catalogue, providers
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import (
-    ACTOR,
     FAILED,
     MISUSED,
     Data,
     Json,
     answer,
+    by,
     configured,
     fail,
     named,
-    now,
     number,
     out,
     standing,
@@ -166,8 +165,8 @@ def add(
     async def work(connection: Connection) -> ServiceId:
         async with connection.transaction():
             with _words_of_a_service():
-                saved = await catalogue.add(connection, service, actor=ACTOR, now=now())
-            await providers.route_new(connection, saved, provider, theirs, actor=ACTOR, now=now())
+                saved = await catalogue.add(connection, service, by=by())
+            await providers.route_new(connection, saved, provider, theirs, by=by())
             return saved
 
     saved = with_database(configured(data), work)
@@ -207,7 +206,7 @@ def edit(
 
     async def work(connection: Connection) -> None:
         with _words_of_a_service():
-            await catalogue.edit(connection, ServiceId(service), changes, actor=ACTOR, now=now())
+            await catalogue.edit(connection, ServiceId(service), changes, by=by())
 
     with_database(standing(data), work)
     answer({"id": service, "changed": sorted(changes)}, f"service {service}: {', '.join(sorted(changes))}", json=json)

@@ -7,7 +7,7 @@ import typer
 from opensmm.actions import purchases, staff
 from opensmm.actions.purchases import NotBought
 from opensmm.base.ids import OrderId, RefillId, ServiceId
-from opensmm.cli.frame import ACTOR, Data, Json, answer, fail, now, standing, with_database
+from opensmm.cli.frame import Data, Json, answer, by, fail, standing, with_database
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.staff import MOST_COUNT, StaffRefusal, StaffReport, StaffStep
 from opensmm.store import staff as rows
@@ -102,9 +102,7 @@ def cancel(
 
 
 def _say(said: StaffReport, data: Data, json: bool) -> None:
-    (outcome,) = with_database(
-        standing(data), lambda connection: staff.report(connection, [said], actor=ACTOR, now=now())
-    )
+    (outcome,) = with_database(standing(data), lambda connection: staff.report(connection, [said], by=by()))
     if isinstance(outcome, StaffRefusal):
         fail(f"order {said.order}: {_WORDS[outcome]}")
     told = {"order": said.order, "state": outcome.state, "remains": outcome.remains}
@@ -140,7 +138,7 @@ def buy(
     """Buy at another provider what an order lost. The house pays; its customer is charged nothing."""
     bought = with_database(
         standing(data),
-        lambda connection: purchases.buy(connection, RefillId(refill), quantity, actor=ACTOR, now=now()),
+        lambda connection: purchases.buy(connection, RefillId(refill), quantity, by=by()),
     )
     if isinstance(bought, NotBought):
         fail(f"refill {refill}: {bought}")
@@ -162,7 +160,7 @@ def reject(refill: Refill, data: Data = None, json: Json = False) -> None:
 def _answer_refill(refill: int, status: RefillStatus, data: Data, json: bool) -> None:
     (known,) = with_database(
         standing(data),
-        lambda connection: staff.answer_refills(connection, [RefillId(refill)], status, actor=ACTOR, now=now()),
+        lambda connection: staff.answer_refills(connection, [RefillId(refill)], status, by=by()),
     )
     if not known:
         fail(f"the staff is not asked for a refill {refill}")
@@ -176,6 +174,6 @@ def assign(
     """Have the staff fulfil services, before any other provider. Orders that were handed on stay where they are."""
     routed = with_database(
         standing(data),
-        lambda connection: staff.assign(connection, [ServiceId(one) for one in service], actor=ACTOR, now=now()),
+        lambda connection: staff.assign(connection, [ServiceId(one) for one in service], by=by()),
     )
     answer({"services": routed}, f"the staff fulfils {', '.join(map(str, routed))}", json=json)

@@ -14,14 +14,13 @@ from opensmm.actions.sync import Doubtful, Overtaken, Taken
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import (
-    ACTOR,
     MISUSED,
     Data,
     Json,
     answer,
+    by,
     configured,
     fail,
-    now,
     number,
     out,
     standing,
@@ -71,9 +70,7 @@ def sync_now(
 
     async def work(connection: Connection) -> Taken:
         try:
-            return await sync.take(
-                connection, row.id, offered.offers, asked=asked, confirmed=confirm, actor=ACTOR, now=now()
-            )
+            return await sync.take(connection, row.id, offered.offers, asked=asked, confirmed=confirm, by=by())
         except Overtaken as why:
             raise Fault(f"{row.name}: {why}: nothing of this one was taken over") from why
         except Doubtful as why:
@@ -124,7 +121,7 @@ def follow(
     async def work(connection: Connection) -> Following:
         row = await found(connection, provider)
         if changes:
-            return await sync.set_following(connection, row.id, changes, actor=ACTOR, now=now())
+            return await sync.set_following(connection, row.id, changes, by=by())
         return await rows.following(connection, row.id)
 
     said = structs.asdict(with_database(standing(data), work))
@@ -177,7 +174,7 @@ def approve(
     approved = with_database(
         standing(data),
         lambda connection: sync.approve(
-            connection, wanted, rate=new_rate, margin=new_margin, actor=ACTOR, now=now()
+            connection, wanted, rate=new_rate, margin=new_margin, by=by()
         ),
     )  # fmt: skip
     lines = [f"service {one.id}: costs {one.cost}, sold at {one.rate}" for one in approved]
@@ -208,6 +205,6 @@ def set_below_cost(
 ) -> None:
     """Say what becomes of orders for what costs more than its customer pays: refused, which is how a panel starts, or
     taken and held until you approve each or the cost falls."""
-    with_database(configured(data), lambda c: sync.set_below_cost(c, what, actor=ACTOR, now=now()))
+    with_database(configured(data), lambda c: sync.set_below_cost(c, what, by=by()))
     done = "refused" if what is BelowCost.REFUSE else "taken, and held for you"
     answer({"below_cost": what}, f"orders below cost are {done}", json=json)

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
+from opensmm.domain.audit import Changes
 from opensmm.domain.catalogue import ServiceType
 
 MAX_OFFERS: Final = 100_000
@@ -64,3 +65,9 @@ def cheapest_first(routes: Sequence[RouteTo], costs: Mapping[RouteTo, Decimal]) 
     """Routes by what they cost in the panel's currency; those of unknown cost come last, in the order they stood."""
     known = sorted((route for route in routes if route in costs), key=lambda route: costs[route])
     return [*known, *(route for route in routes if route not in costs)]
+
+
+def routes_changed(before: Sequence[RouteTo], after: Sequence[RouteTo]) -> Changes:
+    """What the audit trail tells of a service's routes, each as ``provider:service``; nothing where none changed."""
+    was, told = ([f"{one.provider}:{one.provider_service}" for one in routes] for routes in (before, after))
+    return {} if was == told else {"routes": (was, told)}

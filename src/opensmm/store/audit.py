@@ -1,27 +1,54 @@
-"""The audit trail: one row per thing an operator did, in the transaction that did it."""
+"""The audit trail: one row per thing that somebody did, in the transaction that did it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
+from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.store.connection import Connection
 
 _NOTE: Final = """
-insert into audit (at, actor, action, subject, detail) select %s, %s, %s, subject, %s::jsonb
-from unnest(%s::text[]) as subject
+insert into audit (at, actor, actor_kind, action, subject, detail) select %s, %s, %s, %s, subject, detail::jsonb
+from unnest(%s::text[], %s::text[]) with ordinality as a (subject, detail, ord) order by ord
 """
-_NOTHING: Final[Mapping[str, object]] = {}
 
 
-async def note(
-    connection: Connection,
-    actor: str,
-    action: str,
-    subjects: Sequence[str],
-    now: datetime,
-    detail: Mapping[str, object] = _NOTHING,
-) -> None:
-    """Appends one row per subject; ``detail`` is kept as JSON, and holds no secrets."""
-    await connection.execute(_NOTE, [now, actor, action, msgspec.json.encode(detail).decode(), list(subjects)])
+async def note(connection: Connection, by: By, action: AuditAction, entries: Sequence[AuditEntry]) -> None:
+    """Appends one row per entry, in order; none of them may hold a secret."""
+    if entries:
+        details = [msgspec.json.encode(one.detail(by.reason)).decode() for one in entries]
+        values = [by.now, by.actor.name, by.actor.kind.value, action.value]
+        await connection.execute(_NOTE, [*values, [one.subject for one in entries], details])
+
+
+class AuditRow(Struct, frozen=True):
+    """A row as it is kept. ``actor_kind`` is None in rows from before there were kinds; their ``detail`` has a shape
+    of their own."""
+
+    id: int
+    at: datetime
+    actor: str
+    actor_kind: str | None
+    action: str
+    subject: str
+    detail: dict[str, Any]
+
+
+_LISTED: Final = """
+select id, at, actor, actor_kind, action, subject, detail from audit
+where (%(subject)s::text is null or subject = %(subject)s)
+  and (%(action)s::text is null or action = %(action)s or split_part(action, '.', 1) = %(action)s)
+  and (%(before)s::bigint is null or id < %(before)s)
+order by id desc limit %(limit)s
+"""
+
+
+async def listed(
+    connection: Connection, *, subject: str | None, action: str | None, before: int | None, limit: int
+) -> list[AuditRow]:
+    """A page of the trail, newest first. ``action`` is a whole one, or its part before the dot. ``before``: an id."""
+    wanted = {"subject": subject, "action": action, "before": before, "limit": limit}
+    return [AuditRow(*row) for row in await (await connection.execute(_LISTED, wanted)).fetchall()]

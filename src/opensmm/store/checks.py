@@ -105,7 +105,8 @@ CHECKS: Final = (
            where d.ceiling is distinct from o.rate and o.rate > 0 and (d.ceiling is not null or exists (
                select from attempt a where a.order_id = d.order_id and a.run = d.run and a.quoted is not null))
              and not exists (select from audit a where a.action = 'order.resend' and a.subject = d.order_id::text
-               and (a.detail ->> 'ceiling')::numeric = d.ceiling)""",
+               and coalesce(a.detail #>> array['changes', 'runs.' || d.run || '.ceiling', '1'],
+                            a.detail ->> 'ceiling')::numeric = d.ceiling)""",
     ),
     Check(
         "O1",

@@ -84,6 +84,23 @@ async def lock(connection: Connection, customers: Sequence[CustomerId]) -> list[
     return [CustomerId(row[0]) for row in await cursor.fetchall()]
 
 
+class Funds(Struct, frozen=True):
+    """A customer's row as far as money and orders depend on it."""
+
+    balance: Money
+    credit_limit: Money
+    suspended: bool
+
+
+_LOCK_FUNDS: Final = "select balance, credit_limit, suspended from customer where id = %s for update"
+
+
+async def lock_funds(connection: Connection, customer: CustomerId) -> Funds | None:
+    """A customer's money, under lock."""
+    row = await (await connection.execute(_LOCK_FUNDS, [customer])).fetchone()
+    return None if row is None else Funds(Money(row[0]), Money(row[1]), row[2])
+
+
 _DEPOSIT: Final = """
 insert into deposit (gateway, external_id, transfer_id) values (%s, %s, %s) on conflict do nothing returning transfer_id
 """

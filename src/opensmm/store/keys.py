@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
+
 from opensmm.base.ids import CustomerId, KeyId, PriceListId
 from opensmm.domain.callers import Caller
 from opensmm.store import arrays
@@ -54,16 +56,25 @@ async def add(
     return KeyId(row[0])
 
 
-_EDIT: Final = """
-update api_key set title_case = coalesce(%s, title_case), addresses = coalesce(%s::text[], addresses)
-where id = %s and revoked is null returning id
-"""
+class KeySettings(Struct, frozen=True):
+    """How a key is answered, and where it may be used from; no addresses: from anywhere."""
+
+    title_case: bool
+    addresses: tuple[str, ...]
 
 
-async def edit(connection: Connection, key: KeyId, *, title_case: bool | None, addresses: Sequence[str] | None) -> bool:
-    """Changes what is not None of a live key; False where there is none."""
-    wanted = [title_case, None if addresses is None else list(addresses), key]
-    return await (await connection.execute(_EDIT, wanted)).fetchone() is not None
+_LOCK: Final = "select title_case, addresses from api_key where id = %s and revoked is null for update"
+_EDIT: Final = "update api_key set title_case = %s, addresses = %s where id = %s"
+
+
+async def lock(connection: Connection, key: KeyId) -> KeySettings | None:
+    """A live key's settings, under lock."""
+    row = await (await connection.execute(_LOCK, [key])).fetchone()
+    return None if row is None else KeySettings(row[0], tuple(row[1]))
+
+
+async def edit(connection: Connection, key: KeyId, wanted: KeySettings) -> None:
+    await connection.execute(_EDIT, [wanted.title_case, list(wanted.addresses), key])
 
 
 _REVOKE: Final = "update api_key set revoked = %s where id = any(%s) and revoked is null returning id"

@@ -70,6 +70,25 @@ async def keep(connection: Connection, price_list: PriceListId, rates: Mapping[S
     await connection.execute(_KEEP, [price_list, await bump(connection), list(rates), list(rates.values())])
 
 
+_RATES: Final = "select service_id, rate from price where price_list_id = %s and rate is not null"
+_ASSIGNED: Final = """
+select c.id, l.name from customer c join price_list l on l.id = c.price_list_id where c.id = any(%s)
+order by c.id for update of c
+"""
+
+
+async def rates(connection: Connection, price_list: PriceListId) -> dict[ServiceId, Decimal]:
+    """The rates that a price list sets apart from the services' own."""
+    cursor = await connection.execute(_RATES, [price_list])
+    return {ServiceId(service): rate for service, rate in await cursor.fetchall()}
+
+
+async def assigned(connection: Connection, customers: Sequence[CustomerId]) -> dict[CustomerId, str]:
+    """The names of the price lists that customers buy by, under lock."""
+    cursor = await connection.execute(_ASSIGNED, [list(customers)])
+    return {CustomerId(customer): name for customer, name in await cursor.fetchall()}
+
+
 async def assign(connection: Connection, price_list: PriceListId, customers: Sequence[CustomerId]) -> list[CustomerId]:
     """Has customers buy by a price list; returns those that exist."""
     cursor = await connection.execute(_ASSIGN, [price_list, list(customers)])

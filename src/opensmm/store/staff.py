@@ -132,7 +132,7 @@ async def waiting_refills(connection: Connection, limit: int) -> list[WaitingRef
     return [WaitingRefill(*row) for row in await cursor.fetchall()]
 
 
-_LOCK_REFILLS: Final = "select id from refill where id = any(%s) order by id for update"
+_LOCK_REFILLS: Final = "select id, state from refill where id = any(%s) order by id for update"
 _REFILL_TASKS: Final = """
 select t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, t.provider_order), r.created,
   t.polled is not null
@@ -141,9 +141,14 @@ where t.refill_id = any(%s) and t.due is not null order by t.refill_id, t.run
 """
 
 
+async def lock_refills(connection: Connection, refills: Sequence[RefillId]) -> dict[RefillId, str]:
+    """The states of refills, under lock."""
+    cursor = await connection.execute(_LOCK_REFILLS, [refills])
+    return {RefillId(refill): state for refill, state in await cursor.fetchall()}
+
+
 async def refill_tasks(connection: Connection, refills: Sequence[RefillId]) -> list[RefillTask]:
-    """The staff's open shares of refills, whose rows are locked."""
-    await connection.execute(_LOCK_REFILLS, [refills])
+    """The staff's open shares of refills, whose rows the caller has locked."""
     cursor = await connection.execute(_REFILL_TASKS, [refills])
     return [RefillTask(*row) for row in await cursor.fetchall()]
 

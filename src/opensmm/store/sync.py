@@ -195,13 +195,17 @@ async def follow(connection: Connection, provider: ProviderId, wanted: Following
     await connection.execute(_FOLLOW, [*values, provider])
 
 
+_BELOW_COST_NOW: Final = "select below_cost from panel"
 _SET_BELOW_COST: Final = "update panel set below_cost = %s"
 
 
-async def set_below_cost(connection: Connection, wanted: BelowCost) -> None:
-    """Under a new version of the catalogue."""
+async def set_below_cost(connection: Connection, wanted: BelowCost) -> BelowCost:
+    """Sets it under a new version of the catalogue; returns what it was."""
     await catalogue.bump(connection)
+    row = await (await connection.execute(_BELOW_COST_NOW)).fetchone()
+    assert row is not None
     await connection.execute(_SET_BELOW_COST, [wanted])
+    return BelowCost(row[0])
 
 
 _SET_ASIDE: Final = """
@@ -243,11 +247,14 @@ async def below_cost(connection: Connection, limit: int) -> list[BelowItsCost]:
 _APPROVE: Final = """
 update delivery d set ceiling = greatest(d.ceiling, (
   select min(r.cost) from route r where r.service_id = d.service_id and r.off is null))
-where d.order_id = %s and d.run = %s and d.ceiling is not null returning d.ceiling
+from delivery was
+where d.order_id = %s and d.run = %s and d.ceiling is not null and (was.order_id, was.run) = (d.order_id, d.run)
+returning was.ceiling, d.ceiling
 """
 
 
-async def approve_cost(connection: Connection, order: OrderId, run: int) -> Decimal | None:
-    """Lets a delivery cost what its cheapest route costs at this moment; returns the most it may cost from now on."""
+async def approve_cost(connection: Connection, order: OrderId, run: int) -> tuple[Decimal, Decimal] | tuple[None, None]:
+    """Lets a delivery, whose row is locked, cost what its cheapest route costs at this moment; returns the most it
+    could cost before, and may cost from now on."""
     row = await (await connection.execute(_APPROVE, [order, run])).fetchone()
-    return None if row is None else row[0]
+    return (None, None) if row is None else (row[0], row[1])

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from opensmm.domain.audit import AuditAction
 from opensmm.domain.codes import EventCode, FindingCode, RefusalCode
 
 
@@ -56,3 +57,47 @@ EVENTS: Final[Mapping[EventCode, Words]] = {
     ),
     EventCode.DEALT_WITH: Words("dealt with: what {provider} said of run {run}, try {attempt}"),
 }
+
+ACTIONS: Final[Mapping[AuditAction, str]] = {
+    AuditAction.CUSTOMER_ADD: "added customer {subject}",
+    AuditAction.CUSTOMER_SUSPEND: "suspended customer {subject}",
+    AuditAction.CUSTOMER_RESUME: "let customer {subject} order again",
+    AuditAction.CUSTOMER_TOPUP: "booked a payment of customer {subject}",
+    AuditAction.CUSTOMER_PRICE_LIST: "gave customer {subject} a price list",
+    AuditAction.KEY_ADD: "added key {subject}",
+    AuditAction.KEY_EDIT: "changed key {subject}",
+    AuditAction.KEY_REVOKE: "revoked key {subject}",
+    AuditAction.SERVICE_SAVE: "wrote service {subject}",
+    AuditAction.SERVICE_DELIVER: "stated how service {subject} is delivered",
+    AuditAction.SERVICE_REFILL: "set the refills of service {subject}",
+    AuditAction.SERVICE_APPROVE: "approved the cost of service {subject}",
+    AuditAction.SERVICE_SYNC: "had service {subject} follow its providers",
+    AuditAction.SERVICE_PROHIBIT: "took service {subject} off sale by a rule",
+    AuditAction.ROUTE_SET: "set the providers of service {subject}",
+    AuditAction.ROUTE_BY_COST: "sorted the providers of service {subject} by cost",
+    AuditAction.PROVIDER_ADD: "added provider {subject}",
+    AuditAction.PROVIDER_EDIT: "changed provider {subject}",
+    AuditAction.PROVIDER_FOLLOW: "set how provider {subject} is followed",
+    AuditAction.PRICE_LIST_ADD: "added price list {subject}",
+    AuditAction.PRICE_LIST_RATE: "set a rate of price list {subject}",
+    AuditAction.PANEL_BELOW_COST: "set what becomes of orders below their cost",
+    AuditAction.POLICY_ADD: "added rule {subject}",
+    AuditAction.POLICY_REMOVE: "removed rule {subject}",
+    AuditAction.ORDER_CANCEL: "canceled order {subject}",
+    AuditAction.ORDER_COMPLETE: "completed order {subject}",
+    AuditAction.ORDER_PARTIAL: "ended order {subject} as partial",
+    AuditAction.ORDER_RESEND: "had order {subject} sent again",
+    AuditAction.ORDER_SETTLE: "settled order {subject}",
+    AuditAction.ORDER_REFUND: "gave back money of order {subject}",
+    AuditAction.ORDER_DEAL_WITH: "dealt with the notices of order {subject}",
+    AuditAction.STAFF_ASSIGN: "had the staff fulfil service {subject}",
+    AuditAction.STAFF_START: "began order {subject}",
+    AuditAction.STAFF_PROGRESS: "reported on order {subject}",
+    AuditAction.STAFF_DONE: "delivered order {subject}",
+    AuditAction.STAFF_PARTIAL: "delivered a part of order {subject}",
+    AuditAction.STAFF_CANCEL: "gave order {subject} up",
+    AuditAction.STAFF_REFILL_COMPLETED: "delivered refill {subject}",
+    AuditAction.STAFF_REFILL_REJECTED: "rejected refill {subject}",
+    AuditAction.STAFF_REFILL_BUY: "bought refill {subject} at another provider",
+}
+"""What somebody did, after the name of who did it."""

@@ -8,11 +8,18 @@ from tests.simulation.twin.tables import Store
 
 from opensmm.base.ids import CustomerId
 from opensmm.base.money import Money
+from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.domain.ledger import Transfer
+from opensmm.store.customers import Funds
 
 
 async def lock(connection: Connection, customers: Sequence[CustomerId]) -> list[CustomerId]:
     return [customer for customer in customers if customer in connection.store.customers]
+
+
+async def lock_funds(connection: Connection, customer: CustomerId) -> Funds | None:
+    row = connection.store.customers.get(customer)
+    return None if row is None else Funds(Money(row.balance), Money(row.credit_limit), row.suspended)
 
 
 async def transfer(connection: Connection, transfers: Sequence[Transfer], now: datetime) -> list[int]:
@@ -41,9 +48,7 @@ async def deposit(
     return None
 
 
-async def note(
-    connection: Connection, actor: str, action: str, subjects: Sequence[str], now: datetime, detail: object = None
-) -> None:
+async def note(connection: Connection, by: By, action: AuditAction, entries: Sequence[AuditEntry]) -> None:
     """The audit's rows are looked at by the tests of the actions."""
 
 

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
+from opensmm.domain.audit import ActorKind
 from opensmm.domain.ledger import TransferKind
 from opensmm.store.models.fields import one_of
 
@@ -54,6 +55,9 @@ class Audit(models.Model):
     action = models.TextField()
     subject = models.TextField()
     detail = models.JSONField()
+    actor_kind = models.TextField(null=True, db_comment="null in rows from before there were kinds")
 
     class Meta:
         db_table = "audit"
+        constraints = [one_of("actor_kind", ActorKind, "audit_actor_kind")]
+        indexes = [Index(fields=["subject", "id"], name="audit_by_subject")]

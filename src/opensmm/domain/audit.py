@@ -1,0 +1,121 @@
+"""What the audit trail tells: who did what to which thing, and each field as it was before and is after."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Struct, structs
+
+
+class ActorKind(StrEnum):
+    """By which way somebody acts."""
+
+    COMMAND_LINE = "command line"
+    WORKER = "worker"
+    STAFF_USER = "staff user"
+    CUSTOMER = "customer"
+
+
+class Actor(Struct, frozen=True):
+    """Who acts. ``name`` identifies the actor among those of its kind."""
+
+    kind: ActorKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.kind})"
+
+
+class By(Struct, frozen=True):
+    """Who acts, why and when. ``reason`` is empty where none is asked for."""
+
+    actor: Actor
+    reason: str
+    now: datetime
+
+
+class AuditAction(StrEnum):
+    """What may be done. The part before the dot names the kind of thing that the row's subject is the id of."""
+
+    CUSTOMER_ADD = "customer.add"
+    CUSTOMER_SUSPEND = "customer.suspend"
+    CUSTOMER_RESUME = "customer.resume"
+    CUSTOMER_TOPUP = "customer.topup"
+    CUSTOMER_PRICE_LIST = "customer.price_list"
+    KEY_ADD = "key.add"
+    KEY_EDIT = "key.edit"
+    KEY_REVOKE = "key.revoke"
+    SERVICE_SAVE = "service.save"
+    SERVICE_DELIVER = "service.deliver"
+    SERVICE_REFILL = "service.refill"
+    SERVICE_APPROVE = "service.approve"
+    SERVICE_SYNC = "service.sync"
+    SERVICE_PROHIBIT = "service.prohibit"
+    ROUTE_SET = "route.set"
+    ROUTE_BY_COST = "route.by_cost"
+    PROVIDER_ADD = "provider.add"
+    PROVIDER_EDIT = "provider.edit"
+    PROVIDER_FOLLOW = "provider.follow"
+    PRICE_LIST_ADD = "price_list.add"
+    PRICE_LIST_RATE = "price_list.rate"
+    PANEL_BELOW_COST = "panel.below_cost"
+    POLICY_ADD = "policy.add"
+    POLICY_REMOVE = "policy.remove"
+    ORDER_CANCEL = "order.cancel"
+    ORDER_COMPLETE = "order.complete"
+    ORDER_PARTIAL = "order.partial"
+    ORDER_RESEND = "order.resend"
+    ORDER_SETTLE = "order.settle"
+    ORDER_REFUND = "order.refund"
+    ORDER_DEAL_WITH = "order.deal_with"
+    STAFF_ASSIGN = "staff.assign"
+    STAFF_START = "staff.start"
+    STAFF_PROGRESS = "staff.progress"
+    STAFF_DONE = "staff.done"
+    STAFF_PARTIAL = "staff.partial"
+    STAFF_CANCEL = "staff.cancel"
+    STAFF_REFILL_COMPLETED = "staff.refill_completed"
+    STAFF_REFILL_REJECTED = "staff.refill_rejected"
+    STAFF_REFILL_BUY = "staff.refill_buy"
+
+
+Change = tuple[object, object]
+Changes = Mapping[str, Change]
+Context = Mapping[str, object]
+NO_CONTEXT: Final[Context] = MappingProxyType({})
+WITHHELD: Final = "(withheld)"
+"""Stands for a value that is not told."""
+
+
+class AuditEntry(Struct, frozen=True):
+    """One thing that was changed. ``changes`` has each field that changed, before and after: None where it was or is
+    not. ``context`` tells what is no field of the subject. Amounts of money are whole numbers, as they are stored."""
+
+    subject: str
+    changes: Changes
+    context: Context = NO_CONTEXT
+
+    def detail(self, reason: str) -> dict[str, object]:
+        """What is kept of it: one shape for every action."""
+        return {"changes": dict(self.changes), **({"reason": reason} if reason else {}), **self.context}
+
+
+def diff(before: Struct | None, after: Struct | None, leave_out: frozenset[str] = frozenset()) -> Changes:
+    """The fields in which two rows differ; of one that comes or goes, all that are set. ``leave_out``: secrets, and
+    what is nobody's edit."""
+    shape = before if before is not None else after
+    names = [] if shape is None else [one.name for one in structs.fields(shape) if one.name not in leave_out]
+    pairs = {name: (getattr(before, name, None), getattr(after, name, None)) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def created(**fields: object) -> Changes:
+    """The changes of what was not there before."""
+    return {name: (None, value) for name, value in fields.items()}
+
+
+def secret_change(before: object, after: object) -> Changes:
+    """That a key changed, without telling any."""
+    return {} if before == after else {"key": (before and WITHHELD, after and WITHHELD)}

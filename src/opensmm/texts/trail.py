@@ -1,0 +1,56 @@
+"""The audit trail put into words."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from opensmm.base.money import Money, short
+from opensmm.texts.english import ACTIONS
+from opensmm.texts.words import shown
+
+_MONEY: Final = frozenset(("amount", "balance", "credit_limit", "earned", "overdrawn"))
+_ACTIONS: Final[Mapping[str, str]] = {action.value: words for action, words in ACTIONS.items()}
+
+
+def actor(name: str, kind: str | None) -> str:
+    """Who acted. Rows from before there were kinds have it in the name."""
+    return name if kind is None else f"{name} ({kind})"
+
+
+def deed(action: str, subject: str) -> str:
+    """What was done to which thing; an action that this release does not know is shown as it is kept."""
+    words = _ACTIONS.get(action, f"{action} {{subject}}")
+    return words.format(subject=subject)
+
+
+def detail(told: Mapping[str, object]) -> list[str]:
+    """Each field that changed, before and after, then what else is told. A row of another shape, as releases before
+    this one wrote, is shown as it is kept."""
+    changes = told.get("changes")
+    if not isinstance(changes, Mapping):
+        return [json.dumps(told, ensure_ascii=False)] if told else []
+    lines = [_change(str(name), *pair) for name, pair in changes.items()]
+    return lines + [f"{_label(name)}: {_value(name, value)}" for name, value in told.items() if name != "changes"]
+
+
+def _change(name: str, before: object, after: object) -> str:
+    if before is None:
+        return f"{_label(name)}: {_value(name, after)}"
+    return f"{_label(name)}: {_value(name, before)} → {_value(name, after)}"
+
+
+def _label(name: str) -> str:
+    return name.replace("runs.", "run ").replace("routes.", "route ").replace(".", " ").replace("_", " ")
+
+
+def _value(name: str, value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case int() if name in _MONEY:
+            return short(Money(value))
+        case [] | "":
+            return "none"
+    return shown(value)

@@ -1,0 +1,204 @@
+"""Every action leaves each field before and after, and no secret; the price history is read from the rows."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec import structs
+from tests.panel import DEFAULT, DRIP, FREE, HIDDEN, LINK, PEPPER, PLAIN, PRICE_LIST, acting, fetch, now
+from tests.panels import add_panel
+
+from opensmm.actions import (
+    accounts,
+    catalogue,
+    interventions,
+    notices,
+    policy,
+    price_lists,
+    providers,
+    purchases,
+    staff,
+    sync,
+)
+from opensmm.actions.accounts import fresh_key
+from opensmm.base.ids import OrderId, RefillId, ServiceId
+from opensmm.base.money import Money
+from opensmm.domain.audit import AuditAction
+from opensmm.domain.catalogue import BelowCost, DeliveryMethod, RefillMode
+from opensmm.domain.offers import Offer, RouteTo
+from opensmm.domain.policy import RuleKind
+from opensmm.domain.refills import RefillStatus
+from opensmm.domain.staff import StaffReport, StaffStep
+from opensmm.store import audit
+from opensmm.store import catalogue as prices
+from opensmm.store import providers as rows
+from opensmm.store.policy import Wanted
+
+UPSTREAM_KEY = "a key that the upstream panel gave us"
+
+
+def services(*numbers):
+    return [ServiceId(number) for number in numbers]
+
+
+def offered(rate, number="7"):
+    told = PRICE_LIST[0]
+    return Offer(number, told.name, told.category, told.type, Decimal(rate), told.min, told.max, True, True, False)
+
+
+async def customers_and_keys(conn):
+    first, second = fresh_key("first"), fresh_key("second")
+    customer = await accounts.add_customer(conn, "Eve", Money(500), first, PEPPER, by=acting(now()))
+    key = await accounts.add_key(conn, customer, second, PEPPER, by=acting(now()))
+    await accounts.edit_key(conn, key, title_case=True, addresses=["192.0.2.1"], by=acting(now()))
+    await accounts.revoke_keys(conn, [key], by=acting(now()))
+    for suspended in (True, False):
+        await accounts.set_suspended(conn, customer, suspended, by=acting(now()))
+    await accounts.top_up(conn, customer, Money(7), gateway="bank", external_id="A1", by=acting(now()))
+    await price_lists.add(conn, "Friends", by=acting(now()))
+    await price_lists.set_rates(conn, "Friends", {ServiceId(DEFAULT): Decimal("0.50")}, by=acting(now()))
+    await price_lists.assign(conn, "Friends", [customer], by=acting(now()))
+    return first.text, second.text
+
+
+async def prices_and_rules(conn):
+    (known,) = await prices.services(conn, services(PLAIN))
+    await catalogue.state_delivery(conn, [known], DeliveryMethod.PAID_ADS, put_on_sale=True, by=acting(now()))
+    await catalogue.state_refills(conn, [known], {"refill_days": 30}, by=acting(now()))
+    await catalogue.edit(conn, ServiceId(HIDDEN), {"name": "Odd Likes", "on_sale": True}, by=acting(now()))
+    wanted = Wanted(RuleKind.PROHIBIT, "odd likes", "why")
+    added = await policy.add_rule(conn, wanted, take_off_sale=True, by=acting(now()))
+    await policy.remove_rules(conn, [added.rule.id], by=acting(now(), reason="again"))
+    await sync.set_below_cost(conn, BelowCost.HOLD, by=acting(now()))
+
+
+async def an_upstream(conn):
+    """A provider whose price list moves: by itself, by other terms, and until somebody approves."""
+    provider = await add_panel(conn, UPSTREAM_KEY)
+    other = await add_panel(conn, UPSTREAM_KEY, name="Another")
+    async with conn.transaction():
+        row = await rows.lock(conn, provider)
+        assert row is not None
+        changed = structs.replace(row, concurrency=3)
+        await providers.edit_provider(conn, changed, UPSTREAM_KEY, PEPPER, private=True, by=acting(now()))
+        routes = [RouteTo(provider, "7"), RouteTo(other, "7")]
+        await providers.set_routes(conn, ServiceId(DEFAULT), routes, by_cost=True, by=acting(now()))
+    for of, rate in ((provider, "0.60"), (other, "0.50")):
+        await sync.take(conn, of, [offered(rate)], asked=now(), by=acting(now()))
+    async with conn.transaction():
+        await providers.set_routes(conn, ServiceId(DEFAULT), routes[:1], by_cost=False, by=acting(now()))
+    await sync.take(conn, provider, [offered("0.80")], asked=now(), by=acting(now()))
+    await sync.approve(conn, services(DEFAULT), margin=Decimal(60), by=acting(now()))
+    await sync.set_following(conn, provider, {"margin": Decimal(100)}, by=acting(now()))
+
+
+async def orders_by_hand(conn, api, works, who):
+    async def place(behaviour, service=PLAIN):
+        order = await api.add(who.key, service, link=f"{LINK}/{behaviour}")
+        await works.send()
+        await works.follow()
+        return OrderId(order)
+
+    by = acting(works.clock(), reason="because")
+    orders = [await place(behaviour) for behaviour in ("stuck", "stuck/2", "stuck/3", "lost", "garbage")]
+    assert await interventions.cancel(conn, orders[0], by) is True
+    assert await interventions.end_partial(conn, orders[1], None, 40, by) is True
+    assert await interventions.complete(conn, orders[2], by) is True
+    assert await interventions.refund(conn, orders[2], Money(5), 1, by) is True
+    assert await interventions.settle(conn, orders[3], None, "33", by) is True
+    assert await interventions.resend(conn, orders[4], None, "my risk", by) is True
+    await conn.execute(
+        """insert into evidence (order_id, run, number, kind, conclusion, detail, at)
+           values (%s, 1, 1, 'answer', 'late_acceptance', '{"provider_order": "7"}', now())""",
+        [orders[0]],
+    )
+    assert await notices.deal_with(conn, orders[0], by)
+
+
+async def the_staff(conn, api, works, who):
+    await staff.assign(conn, services(DRIP), by=acting(now()))
+    orders = [await api.add(who.key, DRIP, link=f"{LINK}/s{number}", quantity=100) for number in range(3)]
+    await works.round()
+    first, second, third = map(OrderId, orders)
+    for report in (
+        StaffReport(first, StaffStep.START),
+        StaffReport(first, StaffStep.PROGRESS, remains=40),
+        StaffReport(first, StaffStep.DONE),
+        StaffReport(second, StaffStep.PARTIAL, remains=10),
+        StaffReport(third, StaffStep.CANCEL, reason="gone"),
+    ):
+        works.clock.forward(60)
+        await staff.report(conn, [report], by=acting(works.clock()))
+    (drip,) = await prices.services(conn, services(DRIP))
+    return orders[0], drip
+
+
+async def refills(conn, api, works, who, order, drip):
+    answers = RefillStatus.COMPLETED, RefillStatus.REJECTED
+    for mode, answer in ((RefillMode.MANUAL, answers[0]), (RefillMode.MANUAL, answers[1]), (RefillMode.OTHER, None)):
+        (drip,) = await prices.services(conn, [drip.id])
+        if drip.refill_mode is not mode:
+            await catalogue.state_refills(conn, [drip], {"refill_mode": mode}, by=acting(now()))
+        await api.panel.look_at_catalogue()
+        works.clock.forward(3600)
+        refill = RefillId(int((await api.ask("v2", who.key, "refill", order=order))["refill"]))
+        if answer is None:
+            assert isinstance(await purchases.buy(conn, refill, 10, by=acting(works.clock())), int)
+        else:
+            assert [True] == await staff.answer_refills(conn, [refill], answer, by=acting(works.clock()))
+
+
+async def test_every_action_tells_what_it_changed_and_no_secret(stocked, api, works, ann):
+    keys = await customers_and_keys(stocked)
+    await orders_by_hand(stocked, api, works, ann)
+    order, drip = await the_staff(stocked, api, works, ann)
+    await refills(stocked, api, works, ann, order, drip)
+    await prices_and_rules(stocked)
+    await an_upstream(stocked)
+    found = await audit.listed(stocked, subject=None, action=None, before=None, limit=10_000)
+    assert set(AuditAction) == {row.action for row in found}
+    for row in found:
+        assert {2} == {len(pair) for pair in row.detail["changes"].values()}, row
+        assert "command line" == row.actor_kind
+    told = str(await fetch(stocked, "select a::text from audit a"))
+    secrets = (*keys, ann.key, UPSTREAM_KEY, PEPPER.decode())
+    sealed = [
+        bytes(key).hex() for (key,) in await fetch(stocked, "select sealed_key from provider where kind = 'panel'")
+    ]
+    hashes = [bytes(key).hex() for (key,) in await fetch(stocked, "select hash from api_key")]
+    assert [] == [secret for secret in (*secrets, *sealed, *hashes) if secret in told]
+
+
+async def rates_told(conn, service):
+    told = await fetch(
+        conn,
+        """select detail -> 'changes' -> 'rate' from audit
+           where subject = %s and action like 'service.%%' and detail -> 'changes' ? 'rate' order by id""",
+        str(service),
+    )
+    return [tuple(pair) for (pair,) in told]
+
+
+async def test_the_history_of_a_price_is_read_from_its_rows(stocked):
+    for rate in ("1.10", "1.20"):
+        await catalogue.edit(stocked, ServiceId(DEFAULT), {"rate": Decimal(rate)}, by=acting(now()))
+    await an_upstream(stocked)
+    (known,) = await prices.services(stocked, services(DEFAULT))
+    told = await rates_told(stocked, DEFAULT)
+    assert [(None, "0.90"), ("0.90", "1.10"), ("1.10", "1.20"), ("1.20", "1.2800"), ("1.2800", "1.6000")] == told
+    assert str(known.rate) == told[-1][1]
+
+
+async def test_an_edit_that_changes_nothing_has_no_changes_to_tell(stocked):
+    await catalogue.edit(stocked, ServiceId(FREE), {"min": 10}, by=acting(now()))
+    assert [{"changes": {}}] == [
+        row[0] for row in await fetch(stocked, "select detail from audit order by id desc limit 1")
+    ]
+
+
+@pytest.mark.parametrize(("action", "count"), [("service.save", 1), ("service", 1), ("serv", 0), ("order", 0)])
+async def test_the_trail_is_read_by_subject_and_action(stocked, action, count):
+    found = await audit.listed(stocked, subject=str(DEFAULT), action=action, before=None, limit=9)
+    assert count == len(found)
+    newest = await audit.listed(stocked, subject=None, action=None, before=None, limit=1)
+    assert [] == await audit.listed(stocked, subject=None, action=None, before=1, limit=9)
+    assert newest[0].id > 1
