@@ -121,7 +121,7 @@ class Works:
     async def close(self) -> None:
         await self.desk.close()
         for line in self._lines:
-            await line.drop()
+            await line.close()
 
 
 @asynccontextmanager

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from opensmm.actions.lane import Lane, Rejected
+from opensmm.actions import lane as lanes
+from opensmm.actions.lane import Lane, Locked, Rejected
 from opensmm.base.faults import Overloaded, Unavailable
 
 
@@ -154,3 +155,47 @@ async def test_a_caller_that_gave_up_changes_nothing_for_the_others():
     said = await asyncio.gather(first, *waiting, return_exceptions=True)
     assert [0, 10, 30] == [one for one in said if isinstance(one, int)]
     assert 40 == await lane.ask(4)
+
+
+async def test_an_ask_whose_turn_does_not_come_is_refused_and_never_sent(monkeypatch):
+    monkeypatch.setattr(lanes, "LOOK_S", 0.01)
+    counter = Counter()
+    lane = Lane(counter, turn_within_s=0.03)
+    first = await hold(lane, counter)
+    for ask in (1, 2):
+        with pytest.raises(Overloaded):
+            await lane.ask(ask)
+    counter.open.set()
+    assert 0 == await first
+    assert 70 == await lane.ask(7)
+    assert [[0], [7]] == counter.batches
+
+
+async def test_an_ask_whose_batch_has_begun_is_waited_for(monkeypatch):
+    monkeypatch.setattr(lanes, "LOOK_S", 0.01)
+    counter = Counter()
+    lane = Lane(counter, turn_within_s=0.02)
+    first = await hold(lane, counter)
+    for _ in range(5):
+        with pytest.raises(Overloaded):
+            await lane.ask(1)
+    assert not first.done()
+    counter.open.set()
+    assert 0 == await first
+
+
+async def test_where_rows_are_held_their_owner_is_refused_as_a_whole_and_the_others_are_served():
+    tried = []
+
+    async def batch(asks):
+        tried.append(list(asks))
+        if any(ask < 10 for ask in asks):
+            raise Locked("the row of the first")
+        return list(asks)
+
+    lane = Lane(batch)
+    asked = [lane.ask(ask, owner=ask // 10) for ask in (1, 11, 2, 12, 21, 3)]
+    said = await asyncio.gather(*asked, return_exceptions=True)
+    assert [11, 12, 21] == [one for one in said if isinstance(one, int)]
+    assert [Unavailable] * 3 == [type(one) for one in said if not isinstance(one, int)]
+    assert [[1, 11, 2, 12, 21, 3], [1, 2, 3], [11, 12], [21]] == tried

@@ -1,6 +1,7 @@
 """Placing on real PostgreSQL: the rows it leaves, what rivals see, and nothing kept of what was refused."""
 
 import asyncio
+import math
 import os
 import signal
 from datetime import timedelta
@@ -29,6 +30,7 @@ from tests.panel import (
 )
 
 from opensmm.actions import lane, settling
+from opensmm.actions.placing import TRIES_S
 from opensmm.base.faults import Overloaded, Unavailable
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import ServiceType
@@ -215,9 +217,13 @@ def test_what_was_not_answered_is_settled_before_its_lane_gives_up():
     assert crowds.WITHIN_S + settling.SETTLE_WITHIN_S < lane.WITHIN_S
 
 
-async def test_beyond_the_lanes_bound_asks_are_refused_at_once(api, ann, stocked, database):
-    await api.add(ann.key)
-    async with await psycopg.AsyncConnection.connect(database.app_url) as rival:
+async def test_beyond_the_lanes_bound_asks_are_refused_at_once(ann, stocked, database, monkeypatch):
+    monkeypatch.setattr(lane, "TURN_WITHIN_S", math.inf)
+    async with (
+        open_api(database.app_url) as api,
+        await psycopg.AsyncConnection.connect(database.app_url) as rival,
+    ):
+        await api.add(ann.key)
         await rival.execute("lock table customer in exclusive mode")
         asked = [asyncio.create_task(api.add(ann.key, FREE, link=f"{LINK}/{at}")) for at in range(2_100)]
         refused, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
@@ -225,11 +231,42 @@ async def test_beyond_the_lanes_bound_asks_are_refused_at_once(api, ann, stocked
             more, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             refused |= more
         await rival.rollback()
+        said = await asyncio.gather(*asked, return_exceptions=True)
     assert 2_100 - 2_048 == len(refused)
     assert all("Temporarily unavailable" in str(one.exception()) for one in refused)
-    said = await asyncio.gather(*asked, return_exceptions=True)
     assert 2_048 == sum(isinstance(one, int) for one in said)
     assert [] == await broken(stocked)
+
+
+@pytest.mark.parametrize("action", ["add", "cancel", "refill"])
+async def test_a_customer_whose_row_is_held_is_refused_within_five_seconds_and_others_go_on(
+    api, ann, stocked, database, action
+):
+    """As by a session that was left in the middle of its transaction."""
+    bob = await buyer(stocked)
+    own = {who.key: [await api.add(who.key) for _ in range(2)] for who in (ann, bob)}
+
+    def asked(who, at):
+        keys = {"idempotency_key": f"{at}"} if at % 2 else {}
+        told = {"service": DEFAULT, "link": f"{LINK}/{at}", "quantity": 100} | keys if action == "add" else {}
+        told |= {"orders": own[who.key][at % 2]} if action != "add" else {}
+        return api.form("v2", {"key": who.key, "action": action, **told})
+
+    async with await psycopg.AsyncConnection.connect(database.app_url) as rival:
+        await rival.execute("select from customer where id = %s for update", [ann.id])
+        await rival.execute("select from orders where customer_id = %s for update", [ann.id])
+        refused = [asyncio.create_task(asked(ann, at)) for at in range(20)]
+        for at in range(20):
+            assert 200 == (await asked(bob, at)).status
+        assert {503} == {answer.status for answer in await asyncio.gather(*refused)}
+        await rival.rollback()
+    assert 200 == (await asked(ann, 1)).status
+    assert [] == await broken(stocked)
+
+
+def test_an_ask_is_tried_for_four_seconds_and_waits_for_no_longer_than_that():
+    assert 4 <= sum(TRIES_S) < 4.5
+    assert lane.TURN_WITHIN_S < 4.5
 
 
 def test_what_is_overloaded_may_be_tried_again():

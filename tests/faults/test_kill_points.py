@@ -48,6 +48,8 @@ FROZEN = FROZEN_ALL if WHOLE else tuple(cell for at, cell in enumerate(FROZEN_AL
 FROZEN_S = 700
 """Longer than a lease, and than anybody's patience."""
 LEAP_S = 600
+SOON_OUT_OF_PATIENCE = "&options=-c%20idle_in_transaction_session_timeout%3D3s"
+"""What the panel itself waits a minute for."""
 CHARGE, FUNDS = 9_000, 10_000_000
 UNTOLD = frozenset(("timeout", "lost", "garbage"))
 DELIVERED = {"me": 9_000, "drop": 9_000, "slow": 9_000, "partial-40": 3_600, "canceled": 0}
@@ -116,7 +118,7 @@ class Panel:
         """Runs a worker that stands still at a point while another takes over, and then goes on as if nothing had been;
         returns whether it got there."""
         victim = await self._begin(
-            Plan(point, self.url, self.clock.at, self.address, frozen_s=FROZEN_S), signal.SIGSTOP
+            Plan(point, self.url + SOON_OUT_OF_PATIENCE, self.clock.at, self.address, frozen_s=FROZEN_S), signal.SIGSTOP
         )
         await until(lambda: stands_or_ended(victim))
         stands = stands_still(victim.pid)

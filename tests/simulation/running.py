@@ -131,7 +131,9 @@ class _Entry(Generic[Ask, Answer]):
 class Lane(Generic[Ask, Answer]):
     """actions.lane without a loop: whoever of those that wait is let go first runs the batch for all."""
 
-    def __init__(self, batch: Callable[[Sequence[Ask]], Awaitable[Sequence[Answer]]], name: str = "") -> None:
+    def __init__(
+        self, batch: Callable[[Sequence[Ask]], Awaitable[Sequence[Answer]]], name: str = "", **bounds: Any
+    ) -> None:
         self._batch = batch
         self._queue: list[_Entry[Ask, Answer]] = []
 

@@ -110,7 +110,7 @@ class Api(Process):
         self.begin()
 
     def begin(self) -> None:
-        def line(url: str, application: str) -> Line:
+        def line(url: str, application: str, lock_timeout_ms: int | None) -> Line:
             return self._line()
 
         with patch.object(panels, "Line", line), patch.object(panels, "Lane", Lane):

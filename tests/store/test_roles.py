@@ -66,7 +66,7 @@ async def test_the_app_has_every_sequence(conn):
 
 
 async def test_a_transaction_left_open_by_the_app_is_ended(conn):
-    assert [("5s",)] == await fetch(conn, "show idle_in_transaction_session_timeout")
+    assert [("1min",)] == await fetch(conn, "show idle_in_transaction_session_timeout")
 
 
 async def test_the_panel_accepts_the_role_of_the_app(conn):

@@ -2,6 +2,7 @@
 transaction, and what it came to is recorded with whatever else came back at that moment."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence, Set
@@ -73,7 +74,9 @@ class Dispatching:
         self._desk = desk
         self._lease = timedelta(seconds=timeout_s + LEASE_MARGIN_S)
         self._clock = clock
-        self._recording: Lane[Sent, None] = Lane(lambda batch: self._record(records, batch), name="record")
+        self._recording: Lane[Sent, None] = Lane(
+            lambda batch: self._record(records, batch), name="record", turn_within_s=math.inf
+        )
 
     async def step(self, limit: int) -> list[asyncio.Task[None]]:
         """Claims up to ``limit`` deliveries; the tasks returned send them, one each, and end when recorded."""

@@ -17,6 +17,10 @@ WITHIN_S: Final = 20.0
 """How long a batch may take; a database that is longer silent is taken to be away."""
 BOUND: Final = 4096
 """Asks that may wait; beyond it the next one is refused at once."""
+TURN_WITHIN_S: Final = 4.0
+"""How long an ask may wait for its batch to begin; then it is refused, and was never sent."""
+LOOK_S: Final = 0.25
+"""Between looks for asks that waited too long."""
 
 
 class Traffic:
@@ -38,11 +42,32 @@ class Rejected(Fault):
     """A statement of the batch reported an error, so that nothing of the batch was kept."""
 
 
+class Locked(Rejected):
+    """A statement of the batch waited too long for a row that another transaction holds."""
+
+
+class Waiting(Generic[Ask, Answer]):
+    """One ask, and when it came, counted in the lane's looks."""
+
+    __slots__ = ("answer", "ask", "came", "owner")
+
+    def __init__(self, ask: Ask, owner: int, answer: asyncio.Future[Answer], came: int) -> None:
+        self.ask = ask
+        self.owner = owner
+        self.answer = answer
+        self.came = came
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
 class Lane(Generic[Ask, Answer]):
     """Runs ``batch`` over whatever queued while the last batch ran. There is no timer: one alone goes at once.
 
-    Where a batch is Rejected its asks are tried one by one, so that a bad one hurts nobody else.
-    Any other failure fails them all, and nothing is tried again. A lane with a name is counted.
+    Where a batch is Rejected its asks are tried one by one, so that a bad one hurts nobody else; where it is Locked,
+    owner by owner. Any other failure fails them all, and nothing is tried again. An ask whose batch does not begin
+    within ``turn_within_s`` (``TURN_WITHIN_S``) is refused. A lane with a name is counted.
     """
 
     def __init__(
@@ -52,11 +77,16 @@ class Lane(Generic[Ask, Answer]):
         name: str = "",
         most: int = MOST,
         bound: int = BOUND,
+        turn_within_s: float | None = None,
     ) -> None:
         self._batch = batch
         self._most = most
         self._bound = bound
-        self._queue: deque[tuple[Ask, int, asyncio.Future[Answer]]] = deque()
+        self._queue: deque[Waiting[Ask, Answer]] = deque()
+        # Counted in looks and not in seconds: a process that stood still for long has not kept anybody waiting.
+        self._patience = (TURN_WITHIN_S if turn_within_s is None else turn_within_s) / LOOK_S
+        self._looks = 0
+        self._looking = False
         self._runner: asyncio.Task[None] | None = None
         self._traffic = TRAFFIC.setdefault(name, Traffic()) if name else Traffic()
 
@@ -66,15 +96,29 @@ class Lane(Generic[Ask, Answer]):
         if len(queue) >= self._bound // 2:
             self._refuse_when_full(owner)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        queue.append((ask, owner, answer))
+        queue.append(Waiting(ask, owner, answer, self._looks))
         self._traffic.asked += 1
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
+        elif not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_later(LOOK_S, self._look)
         return answer
+
+    def _look(self) -> None:
+        """Refuses what has waited too long behind a batch that does not end."""
+        self._looks += 1
+        queue = self._queue
+        while queue and self._looks - queue[0].came >= self._patience:
+            self._traffic.refused += 1
+            queue.popleft().fail(Overloaded("the batch before did not end in time"))
+        self._looking = bool(queue)
+        if queue:
+            asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
     def _refuse_when_full(self, owner: int) -> None:
         waiting = len(self._queue)
-        own = sum(1 for entry in self._queue if entry[1] == owner)
+        own = sum(1 for entry in self._queue if entry.owner == owner)
         if waiting >= self._bound or own >= self._bound // 2:
             self._traffic.refused += 1
             raise Overloaded("too many asks wait")
@@ -88,29 +132,31 @@ class Lane(Generic[Ask, Answer]):
         finally:
             self._runner = None
 
-    def _take(self) -> list[tuple[Ask, int, asyncio.Future[Answer]]]:
+    def _take(self) -> list[Waiting[Ask, Answer]]:
         """The next batch, oldest first. Where not all fit, no owner gets more than its share while others wait."""
         queue = self._queue
         if len(queue) <= self._most:
             taken = list(queue)
             queue.clear()
             return taken
-        share = max(1, self._most // len({owner for _, owner, _ in queue}))
+        share = max(1, self._most // len({entry.owner for entry in queue}))
         counts: Counter[int] = Counter()
-        taken, left = [], deque[tuple[Ask, int, asyncio.Future[Answer]]]()
+        taken, left = [], deque[Waiting[Ask, Answer]]()
         for entry in queue:
-            if len(taken) < self._most and counts[entry[1]] < share:
-                counts[entry[1]] += 1
+            if len(taken) < self._most and counts[entry.owner] < share:
+                counts[entry.owner] += 1
                 taken.append(entry)
             else:
                 left.append(entry)
         self._queue = left
         return taken
 
-    async def _serve(self, taken: list[tuple[Ask, int, asyncio.Future[Answer]]]) -> None:
+    async def _serve(self, taken: list[Waiting[Ask, Answer]]) -> None:
         try:
             async with asyncio.timeout(WITHIN_S):
-                answers = await self._batch([ask for ask, _, _ in taken])
+                answers = await self._batch([entry.ask for entry in taken])
+        except Locked as error:
+            await self._owner_by_owner(taken, error)
         except Rejected as error:
             await self._one_by_one(taken, error)
         except TimeoutError:
@@ -118,11 +164,20 @@ class Lane(Generic[Ask, Answer]):
         except Exception as error:  # whatever it was, the callers must hear of it
             _fail(taken, error)
         else:
-            for (_, _, future), answer in zip(taken, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            for entry, answer in zip(taken, answers, strict=True):
+                if not entry.answer.done():
+                    entry.answer.set_result(answer)
 
-    async def _one_by_one(self, taken: list[tuple[Ask, int, asyncio.Future[Answer]]], error: Rejected) -> None:
+    async def _owner_by_owner(self, taken: list[Waiting[Ask, Answer]], error: Locked) -> None:
+        """An owner whose rows are held is refused as a whole: one wait for them is enough."""
+        owners = {entry.owner for entry in taken}
+        if len(owners) == 1:
+            _fail(taken, Unavailable(f"another transaction holds the rows: {error}"))
+        else:
+            for owner in owners:
+                await self._serve([entry for entry in taken if entry.owner == owner])
+
+    async def _one_by_one(self, taken: list[Waiting[Ask, Answer]], error: Rejected) -> None:
         if len(taken) == 1:
             _fail(taken, Unavailable(f"the database refused: {error}"))
         else:
@@ -130,7 +185,6 @@ class Lane(Generic[Ask, Answer]):
                 await self._serve([entry])
 
 
-def _fail(taken: list[tuple[Ask, int, asyncio.Future[Answer]]], error: Exception) -> None:
-    for _, _, future in taken:
-        if not future.done():
-            future.set_exception(error)
+def _fail(taken: Sequence[Waiting[Ask, Answer]], error: Exception) -> None:
+    for entry in taken:
+        entry.fail(error)

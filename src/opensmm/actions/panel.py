@@ -1,7 +1,7 @@
 """All that the API can do, as one object: the lanes, each over a connection of its own."""
 
 from collections.abc import Awaitable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Final
 
 from opensmm.actions import reading
 from opensmm.actions.cancels import Canceling
@@ -21,6 +21,9 @@ from opensmm.domain.refusals import Refused
 from opensmm.store import keys
 from opensmm.store.connection import Line
 
+LOCK_TIMEOUT_MS: Final = 1_000
+"""How long a batch of cancels or refills waits for a row before it is taken apart: others' asks stand in it."""
+
 
 class Panel:
     """The panel as its API sees it. Every method raises Unavailable for a fault of the moment."""
@@ -34,15 +37,15 @@ class Panel:
         self._extended = Lane(reading.Extended(self._line("extended status")), name="extended status")
         self._balances = Lane(reading.Balances(self._line("balance")), name="balance")
         self._keys = Lane(reading.Keys(self._line("keys"), self.shelf), name="keys")
-        self._refills = Lane(Refilling(self._line("refill"), clock), name="refill")
+        self._refills = Lane(Refilling(self._line("refill", LOCK_TIMEOUT_MS), clock), name="refill")
         self._refill_statuses = Lane(RefillStatuses(self._line("refill status")), name="refill status")
-        self._cancels = Lane(Canceling(self._line("cancel"), clock), name="cancel")
+        self._cancels = Lane(Canceling(self._line("cancel", LOCK_TIMEOUT_MS), clock), name="cancel")
         self._lists = Lane(self._newest, name="orders")
         self._list_line = self._line("orders")
         self._watch_line = self._line("watch")
 
-    def _line(self, name: str) -> Line:
-        self._lines.append(Line(self._url, application=f"opensmm api: {name}"))
+    def _line(self, name: str, lock_timeout_ms: int | None = None) -> Line:
+        self._lines.append(Line(self._url, application=f"opensmm api: {name}", lock_timeout_ms=lock_timeout_ms))
         return self._lines[-1]
 
     async def open(self) -> None:
@@ -53,7 +56,7 @@ class Panel:
 
     async def close(self) -> None:
         for line in self._lines:
-            await line.drop()
+            await line.close()
 
     async def look_at_catalogue(self) -> None:
         await reading.read(self._watch_line, self.shelf.refresh)

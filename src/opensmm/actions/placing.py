@@ -1,9 +1,11 @@
 """Placing orders: one transaction for a batch of asks from any number of customers.
 
 Plain asks take one statement: they were checked against what this process knows, and the statement keeps those for
-which it still holds, never waiting for a lock. All others are decided by the core under their customers' locks.
+which it still holds. All others are decided by the core under their customers' locks. Neither waits for a lock: the
+asks of a customer whose row is held are tried again, and nobody else's wait with them.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -31,6 +33,9 @@ from opensmm.store.connection import Connection, Line
 
 Placed = OrderId | Refused
 
+TRIES_S: Final = (0.005, 0.01, 0.02, *(0.04,) * 100)
+"""Pauses before an ask of a customer whose row is held is tried again: four seconds of them, then it is refused."""
+
 ORDERS_PLACED: Final[Counter[str]] = Counter()
 MONEY_PLACED: Final[Counter[str]] = Counter()
 """Orders this process has placed and what they were charged, by currency."""
@@ -43,7 +48,7 @@ class Placing:
         self._shelf = shelf
         self._clock = clock
         self._keeping: Lane[Placement, OrderId | None] = Lane(Keeping(quick, shelf, clock), name="keep")
-        self._deciding: Lane[Placement, Placed] = Lane(Deciding(careful, shelf, clock), name="decide")
+        self._deciding: Lane[Placement, Placed | None] = Lane(Deciding(careful, shelf, clock), name="decide")
 
     async def place(self, caller: Caller, ask: Add, habits: Habits) -> Placed:
         """Places one order, or refuses it; raises Unavailable."""
@@ -54,7 +59,15 @@ class Placing:
             kept = await self._keeping.ask(item, caller.customer)
             if kept is not None:
                 return kept
-        return await self._deciding.ask(item, caller.customer)
+        return await self._decide(item)
+
+    async def _decide(self, item: Placement) -> Placed:
+        for pause_s in TRIES_S:
+            placed = await self._deciding.ask(item, item.customer)
+            if placed is not None:
+                return placed
+            await asyncio.sleep(pause_s)
+        raise Unavailable("another transaction holds the customer's row")
 
 
 class Keeping:
@@ -97,13 +110,18 @@ class Deciding:
         self._shelf = shelf
         self._clock = clock
 
-    async def __call__(self, batch: Sequence[Placement]) -> list[Placed]:
-        """One answer per ask, in order. Raises Rejected where nothing was kept and singles may be tried."""
+    async def __call__(self, batch: Sequence[Placement]) -> list[Placed | None]:
+        """One answer per ask, in order; None where another transaction holds the customer's row.
+
+        Raises Rejected where nothing was kept and singles may be tried.
+        """
         connection = await self._line.get()
         mark, now = uuid4(), self._clock()
         try:
-            decisions, ids = await self._within(connection, mark, batch, now)
-            await self._commit(connection, mark, bool(ids), now)
+            locked = await rows.lock(connection, (item.customer for item in batch), (item.key for item in batch))
+            free = [item for item in batch if item.customer in locked.purses]
+            decisions, ids = await self._within(connection, mark, free, locked, now) if free else ([], [])
+            await self._commit(connection, mark, decisions, now)
         except psycopg.Error as error:
             await self._clean_up(connection)
             if db.lost(error):
@@ -113,7 +131,8 @@ class Deciding:
             await self._line.drop()
             raise
         _count([decision for decision in decisions if isinstance(decision, Draft)], self._shelf)
-        return _answers(decisions, ids)
+        answers = iter(_answers(decisions, ids))
+        return [next(answers) if item.customer in locked.purses else None for item in batch]
 
     async def _clean_up(self, connection: Connection) -> None:
         try:
@@ -122,9 +141,8 @@ class Deciding:
             await self._line.drop()
 
     async def _within(
-        self, connection: Connection, mark: UUID, batch: Sequence[Placement], now: datetime
+        self, connection: Connection, mark: UUID, batch: Sequence[Placement], locked: rows.Locked, now: datetime
     ) -> tuple[list[Decision], Sequence[OrderId]]:
-        locked = await rows.lock(connection, (item.customer for item in batch), (item.key for item in batch))
         if locked.catalogue_version != self._shelf.catalogue.version:
             await self._shelf.refresh(connection)
         batch = [_current(item, locked, self._shelf, now) for item in batch]
@@ -147,8 +165,14 @@ class Deciding:
         await _keep_beside(connection, bought, ids, now)
         return decisions, ids
 
-    async def _commit(self, connection: Connection, mark: UUID, kept: bool, now: datetime) -> None:
-        if not kept:
+    async def _commit(self, connection: Connection, mark: UUID, decisions: Sequence[Decision], now: datetime) -> None:
+        """A repeat is answered after a COMMIT too.
+
+        The order that it names may be committed here while no synchronous standby has it, or by another process that
+        was never told so. The rows' locks are in the log of changes: this COMMIT waits for them, and for all before.
+        """
+        kept = any(isinstance(decision, Draft) for decision in decisions)
+        if not kept and not any(isinstance(decision, Repeat) for decision in decisions):
             await db.rollback(connection)
             return
         try:
@@ -156,7 +180,7 @@ class Deciding:
         except psycopg.Error as error:
             if not db.lost(error):
                 raise
-            if await settling.settle(self._line, mark, now) is None:
+            if not kept or await settling.settle(self._line, mark, now) is None:
                 raise Unavailable("the database went away before the batch was kept") from error
 
 

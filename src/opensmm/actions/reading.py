@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import psycopg
 from msgspec import structs
+from psycopg import errors
 
 from opensmm.actions.catalogue import Shelf
 from opensmm.base.faults import Unavailable
@@ -14,6 +15,7 @@ from opensmm.domain.asks import Ids
 from opensmm.domain.callers import Caller
 from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
+from opensmm.store import connection as db
 from opensmm.store import customers, keys, orders, posts
 from opensmm.store.connection import Connection, Line
 
@@ -21,13 +23,25 @@ Found = TypeVar("Found")
 
 
 async def read(line: Line, ask: Callable[[Connection], Awaitable[Found]]) -> Found:
-    """Runs one read; a connection that broke is dropped, and the callers are told to try again."""
+    """Runs one read, on a new connection once more where the first one broke; raises Unavailable.
+
+    Nothing is written, so nothing waits for a synchronous standby: a read may tell of what no standby has yet.
+    """
+    try:
+        return await _read(line, ask)
+    except psycopg.Error as error:
+        if not db.lost(error) or isinstance(error, errors.QueryCanceled):
+            raise Unavailable(f"the database refused to read: {error}") from error
+    try:
+        return await _read(line, ask)
+    except psycopg.Error as error:
+        raise Unavailable(f"the database went away: {error}") from error
+
+
+async def _read(line: Line, ask: Callable[[Connection], Awaitable[Found]]) -> Found:
     connection = await line.get()
     try:
         return await ask(connection)
-    except psycopg.Error as error:
-        await line.drop()
-        raise Unavailable(f"the database went away: {error}") from error
     except BaseException:
         await line.drop()
         raise

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import psycopg
+from psycopg import errors
 
-from opensmm.actions.lane import Rejected
+from opensmm.actions.lane import Locked, Rejected
 from opensmm.base.faults import Unavailable
 from opensmm.store import connection as db
 from opensmm.store.connection import Connection, Line
@@ -16,8 +17,9 @@ Kept = TypeVar("Kept")
 async def write(line: Line, work: Callable[[Connection], Awaitable[Kept]]) -> Kept:
     """Runs ``work`` in a transaction that may be tried again as a whole by whoever asked for it, when the line is free.
 
-    Raises Rejected where a statement reported an error, Unavailable where the connection went: then nothing is
-    known of the outcome, and the asks this is used for say the same when they are repeated.
+    Raises Rejected where a statement reported an error, and Locked where one waited for a row. Raises Unavailable where
+    the connection went: then nothing is known of the outcome, and the asks this is used for say the same when they are
+    repeated.
     """
     async with line.turn:
         connection = await line.get()
@@ -28,7 +30,7 @@ async def write(line: Line, work: Callable[[Connection], Awaitable[Kept]]) -> Ke
             if db.lost(error):
                 await line.drop()
                 raise Unavailable(f"the database went away: {error}") from error
-            raise Rejected(str(error)) from error
+            raise (Locked if isinstance(error, errors.LockNotAvailable) else Rejected)(str(error)) from error
         except BaseException:
             await line.drop()
             raise

@@ -1,34 +1,107 @@
-"""Connections of the app's role, and what an error on one of them proves."""
+"""Connections of the app's role, what an error on one of them proves, and how one is given up."""
 
 import asyncio
+import os
+import select
 import time
-from typing import Final
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg.rows import TupleRow
+from psycopg.waiting import wait_async
 
 from opensmm.base.faults import Unavailable
 
 Connection = AsyncConnection[TupleRow]
+Outcome = TypeVar("Outcome")
 
 CONNECT_TIMEOUT_S: Final = 3
 PAUSE_AFTER_FAILURE_S: Final = 0.25
-_OPTIONS: Final = (
-    "-c lock_timeout=4000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=5000"
-    " -c tcp_keepalives_idle=5 -c jit=off"
-)
+MOST_ABANDONED: Final = 2
+"""Connections of one line that may be given up in the middle of a statement before it makes no more of them."""
+LIMITS_MS: Final = {
+    "lock_timeout": 4_000,
+    "statement_timeout": 15_000,
+    # A machine that stalls for tens of seconds must not lose its own transactions. Whoever meets the locks of a
+    # transaction that stands still is answered long before; one whose client's host is gone ends by TCP's keepalives.
+    "idle_in_transaction_session_timeout": 60_000,
+}
+"""How long a session waits for a lock, for a statement, and for the next statement of a transaction."""
+_SETTINGS: Final = {
+    **LIMITS_MS,
+    "synchronous_commit": "on",  # an order that was answered is kept, whatever the role or the server would have
+    "tcp_keepalives_idle": 5,
+    "tcp_keepalives_interval": 2,
+    "tcp_keepalives_count": 3,
+    "jit": "off",
+}
+_READ_SIZE: Final = 1 << 16
 
 
-async def connect(url: str, *, application: str = "opensmm") -> Connection:
-    """A new connection that commits each statement by itself; raises Unavailable where there is none to be had."""
+class UncanceledConnection(AsyncConnection[TupleRow]):
+    """A connection whose statements are never cancelled.
+
+    When a task is cancelled, psycopg asks the server to cancel the statement that the task waits for. A COMMIT that
+    waits for its synchronous standby would end its wait early: kept on this server alone, and reported as a success.
+    """
+
+    abandoned: int | None = None
+    """A duplicate of the socket of a connection that was given up in the middle of a statement."""
+    replicated = True
+    """False once the server has ended a COMMIT's wait for its standby."""
+
+    async def wait(self, gen: PQGen[Outcome], interval: float = 0.1, timeout: float | None = None) -> Outcome:
+        try:
+            outcome = await wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self.abandon()
+            raise
+        check_replicated(self)
+        return outcome
+
+    def abandon(self) -> None:
+        """Closes the connection without a word about the statement under way.
+
+        The server goes on with that statement and closes its end when it is through: the duplicate sees that.
+        """
+        if self.pgconn.status != ConnStatus.BAD:
+            if self.pgconn.transaction_status != TransactionStatus.IDLE:
+                self.abandoned = os.dup(self.pgconn.socket)
+            self.pgconn.finish()
+
+    def hear(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Notes the server's warning that a COMMIT was not waited for. Its text depends on the server's language."""
+        if notice.source_function == "SyncRepWaitForLSN":
+            self.replicated = False
+
+
+def check_replicated(connection: Connection) -> None:
+    """Raises OperationalError where the server has ended a COMMIT's wait for its standby: its outcome is in doubt."""
+    if isinstance(connection, UncanceledConnection) and not connection.replicated:
+        connection.abandon()
+        raise psycopg.OperationalError("committed, but its wait for a synchronous standby was ended")
+
+
+async def connect(
+    url: str, *, application: str = "opensmm", lock_timeout_ms: int | None = None
+) -> UncanceledConnection:
+    """A new connection that commits each statement by itself; raises Unavailable where there is none to be had.
+
+    Of several hosts in the URL the one that takes writes is chosen. ``options`` of the URL win over ours.
+    """
     try:
-        return await AsyncConnection.connect(
+        given = conninfo_to_dict(url)
+        connection = await UncanceledConnection.connect(
             url,
             autocommit=True,
             prepare_threshold=1,
             connect_timeout=CONNECT_TIMEOUT_S,
-            options=_OPTIONS,
+            options=_options(given.get("options"), lock_timeout_ms),
+            target_session_attrs=given.get("target_session_attrs") or "read-write",
             client_encoding="utf8",  # whatever the environment or the role would have
             # A host that vanished without a word is given up after about ten seconds.
             keepalives_idle=5,
@@ -39,6 +112,50 @@ async def connect(url: str, *, application: str = "opensmm") -> Connection:
         )
     except psycopg.Error as error:
         raise Unavailable(f"the database does not answer: {error}") from error
+    connection.add_notice_handler(connection.hear)
+    return connection
+
+
+def _options(given: object, lock_timeout_ms: int | None) -> str:
+    settings = _SETTINGS if lock_timeout_ms is None else _SETTINGS | {"lock_timeout": lock_timeout_ms}
+    ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    return f"{ours} {given}" if given else ours
+
+
+class Abandoned:
+    """Sockets of connections that were given up in the middle of a statement, until the server is through with it.
+
+    Counting them bounds how many of the server's backends can pile up behind a standby that does not answer.
+    """
+
+    def __init__(self) -> None:
+        self._open: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, socket: int) -> None:
+        self._open.add(socket)
+        asyncio.get_running_loop().add_reader(socket, self._read, socket)
+
+    def _read(self, socket: int) -> None:
+        try:
+            ended = not os.read(socket, _READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            ended = True
+        if ended:
+            self._close(socket)
+
+    def _close(self, socket: int) -> None:
+        self._open.discard(socket)
+        asyncio.get_running_loop().remove_reader(socket)
+        os.close(socket)
+
+    def close(self) -> None:
+        for socket in list(self._open):
+            self._close(socket)
 
 
 class Line:
@@ -47,22 +164,30 @@ class Line:
     After a failure to connect callers are refused at once for a moment, so that an outage is answered fast.
     """
 
-    def __init__(self, url: str, *, application: str = "opensmm") -> None:
+    def __init__(self, url: str, *, application: str = "opensmm", lock_timeout_ms: int | None = None) -> None:
         self.url = url
         self._application = application
-        self._connection: Connection | None = None
+        self._lock_timeout_ms = lock_timeout_ms
+        self._connection: UncanceledConnection | None = None
+        self._abandoned = Abandoned()
         self._failed_at = float("-inf")
         self.turn = asyncio.Lock()
         """Held for a transaction of ``actions.writing``, where several steps may share a line. A lane has its own."""
 
     async def get(self) -> Connection:
-        """The connection, healthy as far as it is known."""
-        if self._connection is not None and not self._connection.closed:
-            return self._connection
+        """The connection, healthy as far as can be seen from here; raises Unavailable."""
+        if self._connection is not None:
+            if not self._connection.closed and not _has_ended(self._connection):
+                return self._connection
+            await self.drop()
         if time.monotonic() - self._failed_at < PAUSE_AFTER_FAILURE_S:
             raise Unavailable("the database did not answer a moment ago")
+        if len(self._abandoned) >= MOST_ABANDONED:
+            raise Unavailable("the database still works on statements that were given up")
         try:
-            self._connection = await connect(self.url, application=self._application)
+            self._connection = await connect(
+                self.url, application=self._application, lock_timeout_ms=self._lock_timeout_ms
+            )
         except Unavailable:
             self._failed_at = time.monotonic()
             raise
@@ -72,11 +197,27 @@ class Line:
         """Closes the connection, whatever state it is in; the next ``get`` makes a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            try:
-                async with asyncio.timeout(1):
-                    await connection.close()
-            except (psycopg.Error, TimeoutError):
-                pass
+            connection.abandon()
+            if connection.abandoned is not None:
+                self._abandoned.add(connection.abandoned)
+                connection.abandoned = None
+
+    async def close(self) -> None:
+        """Drops the connection, and forgets those that were given up, for good."""
+        await self.drop()
+        self._abandoned.close()
+
+
+def _has_ended(connection: Connection) -> bool:
+    """True where an idle connection has something to read: its end, or the reason of it.
+
+    A server has hardly anything else to tell an idle session, and a new connection is never wrong.
+    """
+    if connection.pgconn.transaction_status != TransactionStatus.IDLE:
+        return False
+    socket = select.poll()
+    socket.register(connection.pgconn.socket, select.POLLIN)
+    return bool(socket.poll(0))
 
 
 def lost(error: psycopg.Error) -> bool:

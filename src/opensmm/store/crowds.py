@@ -17,7 +17,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from opensmm.store.connection import Connection
+from opensmm.store.connection import Connection, check_replicated
 
 Row = tuple[Any, ...]
 
@@ -53,6 +53,7 @@ class Crowd:
                 result = await self._answer_prepared(connection, told)
         except TimeoutError as error:
             raise psycopg.OperationalError(f"no answer within {WITHIN_S:.0f} s") from error
+        check_replicated(connection)
         transformer = Transformer(connection)
         transformer.set_pgresult(result)
         return transformer.load_rows(0, result.ntuples, tuple)

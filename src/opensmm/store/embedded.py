@@ -286,7 +286,7 @@ class Embedded:
                 )
                 secret = conn.pgconn.encrypt_password(self._password(role).encode(), role.encode(), b"scram-sha-256")
                 conn.execute(sql.SQL("{} password {}").format(verb, sql.Literal(secret.decode())))
-            conn.execute(f"alter role {APP} set idle_in_transaction_session_timeout = '5s'")
+            conn.execute(f"alter role {APP} set idle_in_transaction_session_timeout = '60s'")
             if conn.execute("select from pg_database where datname = %s", (DATABASE,)).fetchone() is None:
                 conn.execute(f"create database {DATABASE} owner {OWNER}")
 

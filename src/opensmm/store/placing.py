@@ -21,12 +21,15 @@ _LOCK: Final = """
 select c.id, c.balance + c.credit_limit, c.suspended, c.price_list_id, p.catalogue_version,
        array(select k.id from api_key k where k.id = any(%s) and k.revoked is not null)
 from customer c, (select catalogue_version from panel) p
-where c.id = any(%s) order by c.id for update of c
+where c.id = any(%s) order by c.id for update of c skip locked
 """
 
 
 class Locked(Struct):
-    """The customers of a batch under their rows' locks, and what else may have moved since they were read."""
+    """The customers of a batch under their rows' locks, and what else may have moved since they were read.
+
+    A customer whose row another transaction holds is missing.
+    """
 
     purses: dict[CustomerId, Purse]
     revoked: frozenset[KeyId]
@@ -34,7 +37,7 @@ class Locked(Struct):
 
 
 async def lock(connection: Connection, customers: Iterable[CustomerId], keys: Iterable[KeyId]) -> Locked:
-    """Begins a transaction and locks the customers' rows in the order of their ids."""
+    """Begins a transaction and locks the customers' rows, as far as nobody else holds them."""
     async with connection.pipeline():
         await connection.execute("begin")
         cursor = await connection.execute(_LOCK, [list(set(keys)), list(set(customers))], binary=True)
@@ -208,7 +211,9 @@ async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, 
 
 
 _SETTLE: Final = "insert into batch (id, created) values (%s, %s) on conflict do nothing returning id"
-_ORDERS: Final = "select orders from batch where id = %s"
+# The message goes to the log of changes and to no table. Its COMMIT waits for the synchronous standby, and by that
+# for every older one: a batch may be visible here that no standby has yet.
+_ORDERS: Final = "select orders, pg_logical_emit_message(true, 'opensmm', '') from batch where id = %s"
 
 
 async def settle(connection: Connection, mark: UUID, now: datetime) -> Sequence[OrderId | None] | None:

@@ -106,7 +106,7 @@ class Worker:
             async with asyncio.timeout(LEAVE_WITHIN_S):
                 await self._heartbeat.leave()
         for line in self._lines.values():
-            await line.drop()
+            await line.close()
 
     async def _follow(self) -> int:
         return await self._following.step(POLL_BATCH)
