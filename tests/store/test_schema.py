@@ -20,6 +20,15 @@ def test_models_and_migrations_say_the_same(database):
     assert {} == detector.changes(graph=loader.graph)
 
 
+def test_migrations_are_one_chain_numbered_without_a_gap():
+    graph = MigrationLoader(None).graph
+    names = sorted(name for app, name in graph.nodes if app == "store")
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+    assert [("store", names[-1])] == graph.leaf_nodes("store")
+    for name, before in zip(names[1:], names, strict=False):
+        assert before in {parent.key[1] for parent in graph.node_map["store", name].parents}, name
+
+
 def order(**changes):
     row = {"customer_id": 1, "service_id": 1, "link": "https://example.com", "quantity": 100, "rate": Decimal("0.90")}
     return {**row, "packaged": False, "charge": 9000, "created": NOW, **changes}

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0011_provider_order_keys'),
+        ('store', '0012_post_bounds'),
     ]
 
     operations = [
