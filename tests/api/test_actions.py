@@ -154,6 +154,15 @@ async def test_a_header_that_is_no_utf_8_or_holds_a_control_character_is_no_idem
     assert "100.00" == looked.said["balance"]
 
 
+@pytest.mark.parametrize("dialect", ["v1", "v2"])
+async def test_an_idempotency_key_that_comes_as_a_list_places_nothing(api, ann, stocked, dialect):
+    before = await books(stocked)
+    fields = {"key": ann.key, "action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
+    answers = [(await api.form(dialect, fields | {"idempotency_key[]": "k"})).said for _ in range(2)]
+    assert [{"error": "Incorrect request"}] * 2 == answers or [{"error": "This action is Invalid"}] * 2 == answers
+    assert before == await books(stocked)
+
+
 async def test_one_idempotency_key_many_times_at_once_is_one_order(api, ann, stocked):
     asked = {"service": DEFAULT, "link": LINK, "quantity": 100}
     said = await asyncio.gather(

@@ -1,12 +1,17 @@
 """Requests as they arrive."""
 
 import json
+import re
+from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensmm.wire.form import MAX_FIELDS, Fields, read_form, write_form
+from opensmm.domain.asks import Details
+from opensmm.wire import asks
+from opensmm.wire.form import LISTS, MAX_FIELDS, SCALARS, Fields, read_form, write_form
 
 FORM = b"application/x-www-form-urlencoded"
 JSON = b"application/json"
@@ -62,8 +67,33 @@ def test_lists_of_texts_come_so_too() -> None:
     assert {"comments": ("a", "b")} == multipart(part("comments[]", b"a"), part("comments[]", b"b"))
 
 
-def test_brackets_behind_a_scalar_are_ignored() -> None:
-    assert {"action": "add"} == form(b"action=add&service[]=1&service[]=2&x[y]=1")
+def test_brackets_behind_what_is_no_parameter_are_ignored() -> None:
+    assert {"action": "add"} == form(b"action=add&x[y]=1&[]=2&keyed[]=3")
+    assert {"action": "add", "x[]": "1"} == as_json(b'{"action": "add", "x[]": "1"}')
+
+
+@pytest.mark.parametrize("name", sorted(SCALARS))
+@pytest.mark.parametrize("brackets", ["[]", "[0]", "[a]", "[", "[0][1]"])
+def test_a_scalar_that_comes_as_a_list_is_refused(name: str, brackets: str) -> None:
+    text = f"{name}{brackets}"
+    assert None is form(f"{text}=x".encode())
+    assert None is form(urlencode({text: "x"}).encode())
+    assert None is read_form(b"", f"{text}=x".encode(), b"")
+    assert None is multipart(part(text, b"x"))
+    assert None is as_json(json.dumps({text: "x"}).encode())
+
+
+@pytest.mark.parametrize("name", ["orders[a]", "orders[0][1]", "orders[", "comments[x]", "usernames[1]x"])
+def test_a_list_whose_brackets_make_none_is_refused(name: str) -> None:
+    assert None is form(f"{name}=1".encode())
+    assert None is as_json(json.dumps({name: "1"}).encode())
+
+
+def test_every_parameter_that_is_read_is_a_scalar_or_a_list() -> None:
+    source = Path(asks.__file__).read_text()
+    read = set(re.findall(r'\(fields, "(\w+)"', source)) | set(Details.__struct_fields__)
+    assert set() == read - SCALARS - LISTS
+    assert set() == SCALARS & LISTS
 
 
 @pytest.mark.parametrize(

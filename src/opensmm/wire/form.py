@@ -15,16 +15,26 @@ MAX_FIELDS: Final = 1000
 """Parameters in one body or query string; more are refused."""
 
 LISTS: Final = frozenset(("orders", "refills", "comments", "usernames", "hashtags", "keywords", "groups"))
+SCALARS: Final = frozenset(
+    (
+        *("key", "action", "service", "link", "quantity", "runs", "interval", "order", "refill", "limit", "before"),
+        *("idempotency_key", "extended", "hashtag", "username", "media", "answer_number", "min", "max", "posts"),
+        *("old_posts", "delay", "expiry", "country", "device", "type_of_traffic", "google_keyword", "referring_url"),
+    )
+)
+"""Parameters that hold one value. One that comes as a list is refused: an idempotency key that is dropped would protect
+nothing."""
 
 _UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _ELEMENT: Final = re.compile(r"(\w+)\[\d{0,9}\]", re.ASCII)
+_PARAMETERS: Final = LISTS | SCALARS
 _FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 
 
 def read_form(content_type: bytes, query: bytes, body: bytes) -> Fields | None:
     """The parameters of a request, the body's before the query's; None where any of it is malformed.
 
-    Malformed is a scalar sent twice in one body, a control character, a broken escape, invalid UTF-8, an
+    Malformed is a scalar sent twice in one body or as a list, a control character, a broken escape, invalid UTF-8, an
     uploaded file, or a JSON value that is no text, whole number, null or list.
     """
     try:
@@ -47,9 +57,9 @@ def _read_body(content_type: bytes, body: bytes) -> Fields:
     if kind == b"multipart/form-data":
         return _read_multipart(content_type, body)
     if kind in (b"application/json", b"text/json") or kind.endswith(b"+json"):
-        return _read_json(body)
+        return _without_brackets(_read_json(body))
     if kind != _FORM_TYPE and body.lstrip(b" \t\r\n").startswith(b"{"):
-        return _read_json(body)
+        return _without_brackets(_read_json(body))
     return _read_pairs(body)
 
 
@@ -91,7 +101,8 @@ def _refuse_unfit(text: str) -> None:
 
 
 def _keep_element(fields: Fields, name: str, value: str) -> None:
-    """Adds an element of a list; refuses a scalar that is there already; ignores brackets behind other names."""
+    """Adds an element of a list; refuses a scalar that is there already, or that comes as a list; ignores brackets
+    behind names that are no parameters."""
     if name in fields:
         raise ValueError("scalar sent twice")
     element = _ELEMENT.fullmatch(name)
@@ -101,6 +112,21 @@ def _keep_element(fields: Fields, name: str, value: str) -> None:
         if isinstance(earlier, str):
             raise ValueError("sent both as a scalar and as a list")
         fields[plain] = (*earlier, value)
+    else:
+        _refuse_brackets(name)
+
+
+def _refuse_brackets(name: str) -> None:
+    if name.partition("[")[0] in _PARAMETERS:
+        raise ValueError("a parameter with brackets that make no list of it")
+
+
+def _without_brackets(fields: Fields) -> Fields:
+    """In JSON a list has no brackets behind its name."""
+    for name in fields:
+        if "[" in name:
+            _refuse_brackets(name)
+    return fields
 
 
 def _read_multipart(content_type: bytes, body: bytes) -> Fields:
