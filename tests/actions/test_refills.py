@@ -7,10 +7,11 @@ import pytest
 from tests.panel import DEFAULT, LINK, acting, balance, broken, fetch, now
 from tests.works import BEYOND_THE_END_S
 
-from opensmm.actions import catalogue, purchases, staff
+from opensmm.actions import catalogue, interventions, purchases, staff
 from opensmm.actions.purchases import NotBought
 from opensmm.actions.refill_tasks import LEASE
 from opensmm.base.ids import RefillId, ServiceId
+from opensmm.base.money import Money
 from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.dispatch import NotSent
 from opensmm.domain.refills import RefillStatus
@@ -240,3 +241,38 @@ async def test_without_another_provider_nothing_is_bought(api, ann, stocked, wor
     assert NotBought.NO_OTHER is await buy(stocked, refill, 33, works)
     assert NotBought.NOT_WANTED is await buy(stocked, 99, 33, works)
     assert 1 == len(await fetch(stocked, "select from orders"))
+
+
+async def given_back(conn, order, amount, number, clock):
+    assert True is await interventions.refund(conn, order, Money(amount), number, acting(clock(), reason="unhappy"))
+
+
+@pytest.mark.parametrize("mode", RefillMode)
+async def test_an_order_that_is_paid_back_in_full_is_owed_no_refill(api, ann, stocked, works, mode):
+    await state_refills(stocked, refill_mode=mode)
+    order = await completed(api, ann, works)
+    refill = await asked(api, ann, order)
+    await works.refills.step(10)
+    await given_back(stocked, order, CHARGE - 1, 1, works.clock)
+    assert "Canceled" != await word(api, ann, refill)
+    await given_back(stocked, order, 1, 2, works.clock)
+    assert "Canceled" == await word(api, ann, refill)
+    assert [("canceled", None)] == await fetch(stocked, "select state, due from refill_task")
+    works.clock.forward(DAY_S)
+    await works.refills.step(10)
+    assert "Canceled" == await word(api, ann, refill)
+    assert DISABLED == await api.ask("v2", ann.key, "refill", order=order)
+    ((closed,),) = await fetch(stocked, "select detail -> 'refills_closed' from audit where detail ->> 'number' = '2'")
+    assert [refill] == closed
+    assert (FUNDS, []) == (await balance(stocked, ann.id), await broken(stocked))
+
+
+async def test_what_the_house_bought_for_an_order_that_is_paid_back_is_cancelled(api, ann, stocked, works, other):
+    order = await completed(api, ann, works)
+    refill = await asked(api, ann, order)
+    bought = await purchases.buy(stocked, RefillId(refill), 40, by=acting(works.clock()))
+    await given_back(stocked, order, CHARGE, 1, works.clock)
+    await works.round()
+    assert [("canceled",)] == await fetch(stocked, "select state from orders where id = %s", bought)
+    assert (1, "Canceled") == (await adds(stocked), await word(api, ann, refill))
+    assert (FUNDS, []) == (await balance(stocked, ann.id), await broken(stocked))

@@ -8,7 +8,7 @@ import psycopg
 
 from opensmm.actions import endings
 from opensmm.actions import evidence as inquiries
-from opensmm.base.ids import CustomerId, OrderId
+from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.base.money import Money
 from opensmm.domain import interventions, ledger
 from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Changes, Context
@@ -16,7 +16,7 @@ from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_send
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
 from opensmm.domain.interventions import Denial, Run, RunEnding, Subject
-from opensmm.store import audit, customers, dispatch, sync
+from opensmm.store import audit, customers, dispatch, refills, sync
 from opensmm.store import evidence as kept
 from opensmm.store import interventions as rows
 from opensmm.store.connection import Connection
@@ -170,7 +170,11 @@ async def _settle(connection: Connection, order: OrderId, run: Run, provider_ord
 
 
 async def refund(connection: Connection, order: OrderId, amount: Money, number: int, by: By) -> Outcome:
-    """Gives back money of an ended order, out of what it has earned. The same ``number`` is booked once."""
+    """Gives back money of an ended order, out of what it has earned. The same ``number`` is booked once.
+
+    With the last of its money its open refills end: nothing is owed any more. What the house has bought for one is
+    cancelled too, as far as it can be.
+    """
     async with connection.transaction():
         found = await _locked(connection, order)
         if found is None:
@@ -183,6 +187,17 @@ async def refund(connection: Connection, order: OrderId, amount: Money, number: 
         await customers.transfer(connection, [transfer], by.now)
         await rows.give_back(connection, order, decided)
         changes = {"earned": (subject.earned, subject.earned - decided)}
-        context = {"amount": decided, "number": number}
+        context: dict[str, object] = {"amount": decided, "number": number}
+        if decided == subject.earned:
+            context["refills_closed"] = await _close_refills(connection, order, by)
         await _note(connection, order, AuditAction.ORDER_REFUND, by, changes, context)
     return True
+
+
+async def _close_refills(connection: Connection, order: OrderId, by: By) -> list[RefillId]:
+    closed = await refills.close(connection, order, by.now)
+    for _, purchase in closed:
+        if purchase is not None:
+            # One that is being sent, or is unsure, is left to its own end.
+            await cancel(connection, purchase, by)
+    return [refill for refill, _ in closed]

@@ -11,7 +11,7 @@ from opensmm.store import endings
 from opensmm.store.connection import Connection
 
 _REFILLABLE: Final = """
-select o.id, o.customer_id, o.state, s.refill and o.quantity > 0 and (
+select o.id, o.customer_id, o.state, s.refill and o.quantity > 0 and (o.charge = 0 or o.refunded < o.charge) and (
          s.refill_mode <> 'provider' or o.state <> 'completed'
          or exists (select from attempt t where t.order_id = o.id and t.outcome = 'accepted')),
        s.refill_wait_h, o.ended,
@@ -23,7 +23,8 @@ from orders o join service s on s.id = o.service_id where o.id = any(%s)
 
 async def refillable(connection: Connection, orders: Sequence[int]) -> dict[int, tuple[CustomerId, Refillable]]:
     """Orders with their owners, under lock, as a refill request sees them. Where providers refill, nobody can be asked
-    for an order that the operator completed before any had it."""
+    for an order that the operator completed before any had it; nor is anything owed for one that was paid back in full.
+    """
     await endings.lock(connection, orders)
     cursor = await connection.execute(_REFILLABLE, [orders])
     return {row[0]: (CustomerId(row[1]), Refillable(OrderState(row[2]), *row[3:])) for row in await cursor.fetchall()}
@@ -80,3 +81,21 @@ async def newest(connection: Connection, orders: Sequence[int]) -> dict[int, tup
     return {
         row[0]: (CustomerId(row[1]), Refill(RefillId(row[2]), RefillStatus(row[3]))) for row in await cursor.fetchall()
     }
+
+
+_CLOSE: Final = """
+with closed as (
+  update refill set state = 'canceled', ended = %s where order_id = %s and state in ('pending', 'in_progress')
+  returning id, purchase_id
+), tasks as (
+  update refill_task t set state = 'canceled', due = null, lease_until = null from closed c
+  where t.refill_id = c.id and t.state not in ('completed', 'rejected', 'canceled')
+)
+select c.id, o.id from closed c left join orders o on o.id = c.purchase_id and o.ended is null
+"""
+
+
+async def close(connection: Connection, order: OrderId, now: datetime) -> list[tuple[RefillId, OrderId | None]]:
+    """Cancels the open refills of an order, whose row is locked, with the house's open purchase for each."""
+    cursor = await connection.execute(_CLOSE, [now, order])
+    return [(RefillId(row[0]), row[1] and OrderId(row[1])) for row in await cursor.fetchall()]
