@@ -31,6 +31,7 @@ from opensmm.api.body import MAX_BODY, MAX_DISCARDED
 from opensmm.api.endpoint import Endpoint
 from opensmm.api.keys import LOOK_UPS_AT_ONCE
 from opensmm.domain.catalogue import ServiceType
+from opensmm.wire import asks, json_form
 
 FORM = "application/x-www-form-urlencoded"
 BALANCE = {"balance": "100.00", "currency": "USD"}
@@ -415,3 +416,52 @@ async def test_wrong_keys_of_one_ipv6_network_count_together(api, ann):
     assert 429 == (await api.form("v2", {"key": "wrong again", "action": "balance"})).status
     api.address = "2001:db8:1:2::1"
     assert "100.00" == (await api.ask("v2", ann.key, "balance"))["balance"]
+
+
+LONG_LISTS = {
+    "json": (b'{"action":"status","orders":[%b],"key":"%b"}', "application/json"),
+    "form": (b"action=status&orders=%b&key=%b", FORM),
+    "json's comments": (b'{"action":"add","service":1,"comments":[%b],"key":"%b"}', "application/json"),
+}
+
+
+@pytest.mark.parametrize("name", LONG_LISTS)
+async def test_a_key_is_judged_before_a_long_list_is_read(api, ann, name, monkeypatch):
+    form, kind = LONG_LISTS[name]
+    read: list[int] = []
+    for reader in (json_form.RawList, asks):
+        original = getattr(reader, "items", None) or asks.read_ask
+
+        def counted(*args, original=original, **named):
+            read.append(1)
+            return original(*args, **named)
+
+        monkeypatch.setattr(reader, "items" if reader is json_form.RawList else "read_ask", counted)
+    body = form % (b"1," * 400_000 + b"1", b"wrong")
+    assert NO_KEY["v2"] == (await api.call(body=body, content_type=kind)).said
+    assert [] == read
+    await api.call(body=form % (b"1," * 400_000 + b"1", ann.key.encode()), content_type=kind)
+    assert [] != read
+
+
+@pytest.mark.parametrize("dialect", ["v1", "v2"])
+async def test_a_list_is_read_to_its_hundred_and_first_id_and_no_further(api, ann, dialect):
+    order = await api.add(ann.key)
+    for many, said in ((["1"] * 300_000, None), ([str(at) for at in range(100_000)], "Maximum 100 IDs")):
+        for body, kind in (
+            (f'{{"action":"status","orders":[{",".join(many)}],"key":"{ann.key}"}}', "application/json"),
+            (f"action=status&orders={','.join(many)}&key={ann.key}", FORM),
+            (f"action=status&orders=[{','.join(many)}]&key={ann.key}", FORM),
+        ):
+            if dialect == "v2" and "orders=[" in body:
+                continue
+            told = (await api.call(f"/api/{dialect}", body.encode(), content_type=kind)).said
+            assert ({"error": said} if said else {str(order)}) == (told if said else set(told))
+
+
+async def test_more_lines_than_anybody_sends_are_refused_as_a_bad_parameter(api, ann, stocked):
+    before = await books(stocked)
+    form = f"key={ann.key}&action=add&service={OF_TYPE[ServiceType.CUSTOM_COMMENTS]}&link={LINK}&comments="
+    for lines, said in ((100_000, "Quantity more than maximum 1000"), (100_001, "Incorrect comments")):
+        assert {"error": said} == (await api.call(body=form.encode() + b"a\n" * lines)).said
+    assert before == await books(stocked)

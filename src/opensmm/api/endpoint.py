@@ -127,14 +127,13 @@ class Endpoint:
 
     async def answer(self, dialect: Dialect, asked: Asked) -> Reply:
         """The answer to a request, whatever becomes of it."""
-        kind: type | None = None
+        request: Request | Refused = MALFORMED
         began = perf_counter_ns()
         try:
             request = self._reader.read(dialect, asked) if asked.method in METHODS else MALFORMED
             if isinstance(request, Refused):
                 said, outcome = _refused(dialect, request)
             else:
-                kind = type(request.ask)
                 said, outcome = await self._reply(dialect, asked, request)
         except Exceeded as error:
             said, outcome = _too_many(error.retry_after_s), LIMITED
@@ -145,6 +144,7 @@ class Endpoint:
         except Exception:
             log.exception("a request failed", request=request_id(asked.headers), sparse=True)
             said, outcome = _UNAVAILABLE, FAILED
+        kind = None if isinstance(request, Refused) or request.ask is None else type(request.ask)
         REQUESTS[dialect.name, kind, outcome].observe(perf_counter_ns() - began)
         return named(said, asked.headers)
 
@@ -159,7 +159,7 @@ class Endpoint:
             return _refused(dialect, _NO_KEY)
         if caller.addresses and asked.client not in caller.addresses:
             return _refused(dialect, _ADDRESS)
-        match request.ask:
+        match request.understood(dialect):
             case Refused() as refused:
                 return _refused(dialect, refused)
             case asks.Services(extended=extended):
@@ -174,10 +174,10 @@ class Endpoint:
                 if self._tells:
                     log.debug("placed", request=request_id(asked.headers), order=placed, customer=caller.customer)
                 said = dialect.write_order(placed)
-            case asks.Status(orders=ids):
+            case asks.Status(orders=ids, extended=extended):
                 views = await self._panel.statuses(caller, ids)
                 count_refused(views)
-                if request.ask.extended:
+                if extended:
                     views = await self._panel.extended(caller, views)
                 said = dialect.write_statuses(ids, views, title_case=caller.title_case)
             case asks.Balance():

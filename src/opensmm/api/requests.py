@@ -9,7 +9,7 @@ from opensmm.domain.asks import Ask, Balance, Services
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.asks import is_absent
 from opensmm.wire.dialect import Dialect
-from opensmm.wire.form import read_form
+from opensmm.wire.form import Fields, read_form
 
 SHORT: Final = 128
 """Bytes of a body that may be remembered: a key and an action, with room to spare."""
@@ -17,11 +17,21 @@ MAX_REMEMBERED: Final = 10_000
 MALFORMED: Final = Refused(Refusal.MALFORMED_REQUEST)
 
 
-class Request(Struct, frozen=True):
-    """``key`` is empty where none came."""
+READ_AT_ONCE: Final = 4 << 10
+"""Bytes of a body and a query that are understood before it is known whose they are."""
+
+
+class Request(Struct):
+    """``key`` is empty where none came; ``ask`` is None until a long request is understood."""
 
     key: str
-    ask: Ask | Refused
+    ask: Ask | Refused | None
+    fields: Fields
+
+    def understood(self, dialect: Dialect) -> Ask | Refused:
+        if self.ask is None:
+            self.ask = dialect.read_ask(self.fields)
+        return self.ask
 
 
 class Reader:
@@ -56,7 +66,7 @@ def _read(dialect: Dialect, asked: Asked) -> Request | Refused:
     if fields is None:
         return MALFORMED
     key = fields.pop("key", "")
-    if isinstance(key, tuple):
+    if not isinstance(key, str):
         key = ""
     elif is_absent(key):
         key = _bearer(headers.get(b"authorization", b""))
@@ -66,7 +76,8 @@ def _read(dialect: Dialect, asked: Asked) -> Request | Refused:
         if isinstance(told, str) and is_absent(told):
             # What is no UTF-8 becomes lone surrogates, which an add refuses and no other action looks at.
             fields["idempotency_key"] = idempotency_key.decode("utf-8", "surrogateescape")
-    return Request(key, dialect.read_ask(fields))
+    short = len(asked.body) + len(asked.query) <= READ_AT_ONCE
+    return Request(key, dialect.read_ask(fields) if short else None, fields)
 
 
 def _bearer(authorization: bytes) -> str:

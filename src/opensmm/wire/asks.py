@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from itertools import islice
 from typing import Final, assert_never
 
 import msgspec
@@ -24,16 +25,19 @@ from opensmm.domain.asks import (
     Status,
 )
 from opensmm.domain.refusals import Refusal, Refused
-from opensmm.wire.form import Fields, unfit
+from opensmm.wire.form import Fields, listed, unfit
 
 MAX_DIGITS: Final = 18
 MAX_IDEMPOTENCY_KEY: Final = 255
 """Characters."""
+MAX_LINES: Final = 100_000
+"""Lines or names in one parameter; reading stops there, and one that has more is refused."""
 
 _BLANKS: Final = " \t\r\n"
 _ABSENT: Final = frozenset(("", "undefined", "null"))
 _DATE: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _DETAIL_NAMES: Final = frozenset(Details.__struct_fields__)
+_LISTS: Final = ("comments", "usernames", "hashtags", "keywords", "groups")
 
 
 def read_ask(fields: Fields, *, array_text: bool) -> Ask | Refused:
@@ -58,7 +62,7 @@ def is_absent(text: str) -> bool:
 
 def _text(fields: Fields, name: str) -> str:
     value = fields.get(name)
-    if value is None or isinstance(value, tuple):
+    if not isinstance(value, str):
         return ""
     value = value.strip(_BLANKS)
     return "" if value in _ABSENT else value
@@ -66,14 +70,12 @@ def _text(fields: Fields, name: str) -> str:
 
 def _given(fields: Fields, name: str) -> bool:
     value = fields.get(name)
-    if value is None or isinstance(value, tuple):
-        return bool(value)
-    return not is_absent(value)
+    return not is_absent(value) if isinstance(value, str) else bool(value)
 
 
 def _number(fields: Fields, name: str) -> int | None:
     value = fields.get(name)
-    if value is None or isinstance(value, tuple):
+    if not isinstance(value, str):
         return None
     number = whole_number(value)
     return None if number == MALFORMED and is_absent(value) else number
@@ -82,13 +84,14 @@ def _number(fields: Fields, name: str) -> int | None:
 def _lines(fields: Fields, name: str) -> tuple[str, ...]:
     if not _given(fields, name):
         return ()
-    value = fields[name]
-    text = value if isinstance(value, str) else "\n".join(value)
-    return tuple(line.rstrip("\r") for line in text.split("\n") if line.strip())
+    text = "\n".join(listed(fields[name]))
+    lines = (line.rstrip("\r") for line in text.split("\n") if line.strip())
+    return tuple(islice(lines, MAX_LINES + 1))
 
 
 def _names(fields: Fields, name: str) -> tuple[str, ...]:
-    return tuple(_listed(item for line in _lines(fields, name) for item in line.split(",")))
+    names = _listed(item for line in _lines(fields, name) for item in line.split(","))
+    return tuple(islice(names, MAX_LINES + 1))
 
 
 def _listed(items: Iterable[str]) -> Iterable[str]:
@@ -112,13 +115,14 @@ def _read_ids(fields: Fields, plural: str, singular: str, missing: Refusal, arra
         return Ids((text,), (whole_number(text),)) if text else Refused(missing)
     value = fields[plural]
     distinct: dict[int | str, str] = {}
-    for text in _listed(value if isinstance(value, tuple) else _split_ids(value, array_text)):
+    texts = _split_ids(value, array_text) if isinstance(value, str) else listed(value)
+    for text in _listed(dict.fromkeys(texts)):
         number = whole_number(text)
         distinct.setdefault(text if number == MALFORMED else number, text)
+        if len(distinct) > MAX_IDS:
+            return Refused(Refusal.TOO_MANY_IDS)
     if not distinct:
         return Refused(missing)
-    if len(distinct) > MAX_IDS:
-        return Refused(Refusal.TOO_MANY_IDS)
     numbers = tuple(MALFORMED if isinstance(which, str) else which for which in distinct)
     return Ids(tuple(distinct.values()), numbers, many=True)
 
@@ -140,13 +144,17 @@ def _read_add(fields: Fields, array_text: bool) -> Add | Refused:
     idempotency_key = _text(fields, "idempotency_key")
     if len(idempotency_key) > MAX_IDEMPOTENCY_KEY or unfit(idempotency_key):
         return Refused(Refusal.PARAMETER, "idempotency_key")
+    details = NO_DETAILS if _DETAIL_NAMES.isdisjoint(fields) else _read_details(fields)
+    for name in _LISTS if details is not NO_DETAILS else ():
+        if len(getattr(details, name)) > MAX_LINES:
+            return Refused(Refusal.PARAMETER, name)
     return Add(
         service=_number(fields, "service"),
         link=_text(fields, "link"),
         quantity=_number(fields, "quantity"),
         runs=_number(fields, "runs"),
         interval_min=_number(fields, "interval"),
-        details=NO_DETAILS if _DETAIL_NAMES.isdisjoint(fields) else _read_details(fields),
+        details=details,
         idempotency_key=idempotency_key,
     )
 

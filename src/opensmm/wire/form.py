@@ -1,15 +1,17 @@
 """Requests as they arrive: query strings, forms and JSON bodies become one flat mapping of names to texts."""
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Final, NoReturn
+from typing import Final
 from urllib.parse import urlencode
 
 from multipart import PushMultipartParser, parse_options_header
 
-Fields = dict[str, str | tuple[str, ...]]
-"""Parameters by name. Only a list that came as an array or as ``orders[]=1&orders[]=2`` is a tuple."""
+from opensmm.wire.json_form import RawList, Value, read_object
+
+Fields = dict[str, Value]
+"""Parameters by name. Only a list that came as an array or as ``orders[]=1&orders[]=2`` is a tuple, and only a long
+array is a RawList."""
 
 MAX_FIELDS: Final = 1000
 """Parameters in one body or query string; more are refused."""
@@ -109,7 +111,7 @@ def _keep_element(fields: Fields, name: str, value: str) -> None:
     plain = element[1] if element else ""
     if plain in LISTS:
         earlier = fields.get(plain, ())
-        if isinstance(earlier, str):
+        if not isinstance(earlier, tuple):
             raise ValueError("sent both as a scalar and as a list")
         fields[plain] = (*earlier, value)
     else:
@@ -155,41 +157,14 @@ def _keep_part(fields: Fields, name: str, value: str) -> None:
         fields[name] = value
 
 
-def _refuse_number(text: str) -> NoReturn:
-    raise ValueError(f"not a whole number: {text[:20]}")
-
-
-def _read_object(pairs: list[tuple[str, object]]) -> Fields:
-    if len(pairs) > MAX_FIELDS or len(dict(pairs)) < len(pairs):
-        raise ValueError("too many fields, or one sent twice")
-    fields: Fields = {}
-    for name, value in pairs:
-        _refuse_unfit(name)
-        if isinstance(value, str):
-            fields[name] = _text(value)
-        elif isinstance(value, list) and name in LISTS:
-            fields[name] = tuple(_text(item) for item in value if item is not None)
-        elif value is None:
-            fields[name] = ""  # Said to be absent: it wins over the query as any other value does.
-        else:
-            raise ValueError("not a text, a whole number or a list")
-    return fields
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("not a text or a whole number")
-    _refuse_unfit(value)
-    return value
-
-
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_read_object, parse_int=str, parse_float=_refuse_number, parse_constant=_refuse_number
-)
-
-
 def _read_json(body: bytes) -> Fields:
-    found = _DECODER.decode(body.decode())
-    if not isinstance(found, dict):
-        raise ValueError("not an object")
-    return found
+    text = body.decode()
+    _refuse_unfit(text)
+    return read_object(text, LISTS, MAX_FIELDS)
+
+
+def listed(value: Value) -> tuple[str, ...]:
+    """The items of a list; a text is a list of one."""
+    if isinstance(value, str):
+        return (value,)
+    return value.items() if isinstance(value, RawList) else value
