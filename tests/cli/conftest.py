@@ -17,11 +17,28 @@ def run(database, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENSMM_PEPPER", PEPPER.decode())
 
     def verb(*words):
-        result = CliRunner().invoke(app, [*map(str, words), "--data", str(tmp_path)])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        result = invoke(words, tmp_path)
         return result.exit_code, result.stdout
 
     return verb
+
+
+@pytest.fixture
+def refusal(run, tmp_path):
+    """Runs a verb that is refused; returns its exit code and the words of the refusal."""
+
+    def verb(*words):
+        result = invoke(words, tmp_path)
+        assert "" == result.stdout
+        return result.exit_code, result.stderr.strip()
+
+    return verb
+
+
+def invoke(words, data):
+    result = CliRunner().invoke(app, [*map(str, words), "--data", str(data)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
 
 
 @pytest.fixture

@@ -76,13 +76,20 @@ def test_many_are_stated_each_with_its_audit_row(said, rows, undisclosed):
         (("--name-like", "likes", "--category", "B"), [2]),
         ((1, 3), [1, 3]),
         ((1, 3, "--name-like", "views"), [3]),
-        (("--provider", "Nobody"), []),
         (("--category", "A", "--write", "--on-sale"), [1]),
     ],
 )
 def test_those_are_meant_that_every_mark_fits(said, undisclosed, chosen, ids):
     code, told = said("service", "deliver", "--method", "consented_users", *chosen)
     assert (DONE, ids) == (code, [one["id"] for one in told["services"]])
+
+
+def test_a_mistyped_mark_is_refused_with_what_there_is(refusal, undisclosed):
+    for chosen, named in (
+        (("--provider", "Nobody"), "There is no provider Nobody. There are: Sandbox."),
+        (("--category", "Instagram"), "No service stands in the category Instagram. There are: A, B, C."),
+    ):
+        assert (FAILED, f"opensmm: {named}") == refusal("service", "deliver", "--method", "paid_ads", *chosen)
 
 
 def test_stating_a_delivery_may_put_on_sale_too(said, rows, undisclosed):

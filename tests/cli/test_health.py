@@ -43,7 +43,7 @@ def well(execute):
 def test_a_panel_that_is_well_exits_with_0(health, well):
     code, printed = health()
     assert WELL == code
-    assert ["ok"] * 15 == [line.split()[0] for line in printed.splitlines()]
+    assert {"ok"} == {line.split()[0] for line in printed.splitlines()}
     assert "provider Far [away]" in printed
 
 

@@ -64,7 +64,8 @@ def test_a_choice_of_the_list_makes_nothing_gone(said, listed):
     said("import-services", "Up", "--write")
     told = said("import-services", "Up", "--category", "Second")[1]
     assert (0, 0, 1) == (told["new"], told["gone"], told["same"])
-    assert 0 == said("import-services", "Up", "--search", "nothing of it")[1]["new"]
+    for mistyped in (("--search", "nothing of it"), ("--category", "Secnd"), ("--map", "Thrid=Other")):
+        assert FAILED == said("import-services", "Up", *mistyped)[0]
 
 
 @pytest.mark.parametrize(

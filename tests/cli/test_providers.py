@@ -220,7 +220,7 @@ def test_routes_are_added_put_first_and_removed(said, rows):
          "--provider", "One", "--their-service", "x-1")  # fmt: skip
     assert DONE == said("route", "add", 1, "Two", "77")[0]
     code, told = said("route", "add", 1, "Three", "x-9", "--first")
-    assert (DONE, ["Three", "One", "Two"]) == (code, [one["provider"] for one in told["routes"]])
+    assert (DONE, ["Three", "One", "Two"]) == (code, [one["name"] for one in told["routes"]])
     assert FAILED == said("route", "add", 1, "Two", "77")[0]
     assert FAILED == said("route", "add", 9, "Two", "77")[0]
     assert FAILED == said("route", "add", 1, "Nobody", "77")[0]
@@ -240,7 +240,7 @@ def test_routes_by_cost_follow_the_price_lists(said, rows):
         add(said, "Cheap", url)
         said("provider", "services", "Cheap")
         code, told = said("route", "add", 1, "Cheap", "7", "--by-cost")
-        assert (DONE, ["Cheap", "Dear"]) == (code, [one["provider"] for one in told["routes"]])
+        assert (DONE, ["Cheap", "Dear"]) == (code, [one["name"] for one in told["routes"]])
         said("provider", "edit", "Dear", "--url", url, "--name", "Dear")
         answers["services"] = [{**LINE, "rate": "0.39"}]
         assert [] == said("provider", "services", "Dear")[1]["reordered"][1:]

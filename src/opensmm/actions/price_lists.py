@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from opensmm.actions.accounts import Taken, Unknown
+from opensmm.actions.references import suggest
 from opensmm.base.ids import CustomerId, PriceListId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.store import audit, catalogue
 from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
@@ -59,8 +61,8 @@ async def assign(connection: Connection, price_list: str, customers: Sequence[Cu
 
 
 async def named(connection: Connection, name: str) -> PriceListId:
-    """Raises Unknown where there is none of that name."""
-    known = {one.name: one.id for one in await rows.price_lists(connection)}
-    if name not in known:
-        raise Unknown(f"there is no price list {name}; there are {', '.join(known)}")
-    return known[name]
+    """The price list of this name. Refuses one that is not there."""
+    ids = {one.name: one.id for one in await rows.price_lists(connection)}
+    if name not in ids:
+        raise OperatorRefusal(RefusalCode.UNKNOWN_PRICE_LIST, name=name, there_are=suggest(name, ids))
+    return ids[name]

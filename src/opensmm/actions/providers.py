@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import structs
 
 from opensmm.actions import sync
+from opensmm.actions.references import find_provider
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff, secret_change
@@ -85,10 +86,8 @@ async def route_new(
     None: the sandbox where the panel has one, otherwise nobody. ``theirs`` is the provider's own id of the service;
     sandbox and staff call it by ours. Raises Refused where there is no such provider, or a panel's id is not told.
     """
-    row = await _first_sandbox(connection) if provider is None else await rows.named(connection, provider)
+    row = await _first_sandbox(connection) if provider is None else await find_provider(connection, provider)
     if row is None:
-        if provider is not None:
-            raise Refused(f"there is no provider {provider!r}")
         return
     if theirs is None and row.kind == PANEL:
         raise Refused(f"{row.name} has numbers of its own: say which of its services fulfils it (--their-service)")

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from opensmm.actions import accounts
 from opensmm.actions.accounts import NewKey, fresh_key
+from opensmm.actions.references import find_customer
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money, money, short
 from opensmm.cli.frame import (
@@ -30,12 +31,14 @@ from opensmm.cli.frame import (
 )
 from opensmm.domain.callers import IMPORTED_KEY_CHARS, importable
 from opensmm.store import customers
+from opensmm.store.connection import Connection
 
 customer_verbs: Final = typer.Typer(help="Customers of the panel.", no_args_is_help=True)
 key_verbs: Final = typer.Typer(help="API keys of customers.", no_args_is_help=True)
 
 MOST_AMOUNT: Final = money("1000000000000")
 
+Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id or name.")]
 Label = Annotated[str, typer.Option("--label", help="A name for the key, for the operator's eyes.")]
 TitleCase = Annotated[
     bool, typer.Option("--title-case", help="v1 answers this key in v2's status words (In progress, Completed).")
@@ -78,7 +81,7 @@ def add_customer(
 
 @key_verbs.command("add")
 def add_key(
-    customer: Annotated[int, typer.Argument(help="The customer's id.")],
+    customer: Customer,
     label: Label = "",
     title_case: TitleCase = False,
     address: Addresses = None,
@@ -92,7 +95,7 @@ def add_key(
 
 @key_verbs.command("import")
 def import_key(
-    customer: Annotated[int, typer.Argument(help="The customer's id.")],
+    customer: Customer,
     key: Annotated[str, typer.Argument(help="The key as the customer's program has it: 32 to 64 ASCII characters.")],
     label: Label = "",
     title_case: TitleCase = False,
@@ -142,14 +145,16 @@ def read_addresses(texts: Sequence[str]) -> tuple[str, ...]:
         fail(f"{error}: single addresses, each with an --address of its own", MISUSED)
 
 
-def _keep(customer: int, key: NewKey, data: Path | None, json: bool) -> None:
+def _keep(customer: str, key: NewKey, data: Path | None, json: bool) -> None:
     config = standing(data)
     pepper = config.pepper()
-    kept = with_database(
-        config,
-        lambda connection: accounts.add_key(connection, CustomerId(customer), key, pepper, by=by()),
-    )
-    answer({"id": kept, "key": key.text}, f"key {kept} of customer {customer}: {key.text}", json=json)
+
+    async def work(connection: Connection) -> tuple[CustomerId, KeyId]:
+        number = await find_customer(connection, customer)
+        return number, await accounts.add_key(connection, number, key, pepper, by=by())
+
+    number, kept = with_database(config, work)
+    answer({"id": kept, "customer": number, "key": key.text}, f"key {kept} of customer {number}: {key.text}", json=json)
 
 
 @key_verbs.command("revoke")
@@ -167,7 +172,7 @@ def revoke_key(
 
 
 def top_up(
-    customer: Annotated[int, typer.Argument(help="The customer's id.")],
+    customer: Customer,
     value: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 25.00.")],
     gateway: Annotated[str, typer.Option("--gateway", help="Where the money came in.")] = "operator",
     external_id: Annotated[
@@ -180,14 +185,14 @@ def top_up(
     put = amount(value)
     if put == 0:
         fail("nothing to top up", MISUSED)
-    booked = with_database(
-        standing(data),
-        lambda connection: accounts.top_up(
-            connection, CustomerId(customer), put, gateway=gateway, external_id=external_id, by=by()
-        ),
-    )
-    said = f"customer {customer}: {short(put)} booked" if booked else "this payment was booked before; nothing moved"
-    answer({"customer": customer, "amount": short(put), "booked": booked}, said, json=json)
+
+    async def work(connection: Connection) -> tuple[CustomerId, bool]:
+        number = await find_customer(connection, customer)
+        return number, await accounts.top_up(connection, number, put, gateway=gateway, external_id=external_id, by=by())
+
+    number, booked = with_database(standing(data), work)
+    said = f"customer {number}: {short(put)} booked" if booked else "this payment was booked before; nothing moved"
+    answer({"customer": number, "amount": short(put), "booked": booked}, said, json=json)
 
 
 @customer_verbs.command("list")
@@ -207,25 +212,23 @@ def list_customers(data: Data = None, json: Json = False) -> None:
 
 
 @customer_verbs.command("suspend")
-def suspend(
-    customer: Annotated[int, typer.Argument(help="The customer's id.")], data: Data = None, json: Json = False
-) -> None:
+def suspend(customer: Customer, data: Data = None, json: Json = False) -> None:
     """Keep a customer from placing orders; it may still read."""
     _set_suspended(customer, data, json, suspended=True)
 
 
 @customer_verbs.command("resume")
-def resume(
-    customer: Annotated[int, typer.Argument(help="The customer's id.")], data: Data = None, json: Json = False
-) -> None:
+def resume(customer: Customer, data: Data = None, json: Json = False) -> None:
     """Let a suspended customer place orders again."""
     _set_suspended(customer, data, json, suspended=False)
 
 
-def _set_suspended(customer: int, data: Path | None, json: bool, *, suspended: bool) -> None:
-    with_database(
-        standing(data),
-        lambda connection: accounts.set_suspended(connection, CustomerId(customer), suspended, by=by()),
-    )
-    said = f"customer {customer} {'is suspended' if suspended else 'may order'}"
-    answer({"id": customer, "suspended": suspended}, said, json=json)
+def _set_suspended(customer: str, data: Path | None, json: bool, *, suspended: bool) -> None:
+    async def work(connection: Connection) -> CustomerId:
+        number = await find_customer(connection, customer)
+        await accounts.set_suspended(connection, number, suspended, by=by())
+        return number
+
+    number = with_database(standing(data), work)
+    said = f"customer {number} {'is suspended' if suspended else 'may order'}"
+    answer({"id": number, "suspended": suspended}, said, json=json)

@@ -6,7 +6,8 @@ import typer
 from rich.table import Table
 
 from opensmm.actions import catalogue
-from opensmm.cli.choosing import Ids, NameLike, OfCategory, OfProvider, Write, chosen, meant_services, show_plan
+from opensmm.actions.selection import select
+from opensmm.cli.choosing import NameLike, OfCategory, OfProvider, References, Write, selected, show_plan
 from opensmm.cli.frame import Data, Json, answer, by, standing, with_database
 from opensmm.domain.catalogue import DeliveryMethod, Service
 from opensmm.store import catalogue as rows
@@ -15,7 +16,7 @@ from opensmm.store.connection import Connection
 
 def deliver(
     method: Annotated[DeliveryMethod, typer.Option("--method", help="How they are delivered.")],
-    service: Ids = None,
+    service: References = None,
     provider: OfProvider = "",
     category: OfCategory = "",
     name_like: NameLike = "",
@@ -25,12 +26,12 @@ def deliver(
     json: Json = False,
 ) -> None:
     """State how services are delivered. Shows what would change; `--write` does it, all or nothing."""
-    choice = chosen(service, provider, category, name_like)
+    selection = selected(service, provider, category, name_like)
 
     async def work(connection: Connection) -> list[Service]:
         async with connection.transaction():
             await rows.hold(connection)
-            fitting = await meant_services(connection, choice)
+            fitting = await select(connection, selection)
             meant = [one for one in fitting if one.delivery_method is not method or (on_sale and not one.on_sale)]
             if write and meant:
                 await catalogue.state_delivery(connection, meant, method, put_on_sale=on_sale, by=by())

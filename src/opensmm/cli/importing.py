@@ -1,19 +1,23 @@
 """``import-services``: a provider's price list becomes lines of ours, a plan first."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
 from rich.progress import Progress
 
 from opensmm.actions import importing, sync
+from opensmm.actions.references import find_provider, suggest
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, err, fail, standing, with_database
-from opensmm.cli.providers import found, price_list
+from opensmm.cli.providers import price_list
 from opensmm.cli.sync import Confirm, amount, percent
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
 from opensmm.domain.offers import Offer
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
+from opensmm.texts import words as texts
 
 SHOWN: Final = 20
 """Lines of each kind that a person is shown of a plan."""
@@ -38,11 +42,13 @@ def import_services(
 ) -> None:
     """Take a provider's services over: new ones come routed to it and off sale, for you to look at."""
     config = standing(data)
-    row = with_database(config, lambda connection: found(connection, provider))
+    row = with_database(config, lambda connection: find_provider(connection, provider))
     terms = Terms(
         row.exchange_rate, percent(margin), amount(fixed, "what is added"), decimals, _categories(renamed or []), into
     )
     asked, offered = price_list(config, row)
+
+    _check_filters(offered.offers, [*(category or []), *terms.categories], search)
 
     def wanted(offer: Offer) -> bool:
         held = search.lower() in offer.name.lower() or search.lower() in offer.category.lower()
@@ -75,6 +81,17 @@ async def _write(connection: Connection, row: ProviderRow, plan: Plan, *, repric
             wrote=lambda some: progress.advance(bar, some),
         )  # fmt: skip
     return count
+
+
+def _check_filters(offers: Sequence[Offer], categories: Sequence[str], search: str) -> None:
+    """Refuses a category that the provider does not list, and words that are in none of its lines."""
+    listed = {offer.category for offer in offers}
+    for name in categories:
+        if name not in listed:
+            fail(texts.refusal(OperatorRefusal(RefusalCode.NO_OFFER_FITS, name=name, there_are=suggest(name, listed))))
+    if search and not any(search.lower() in f"{offer.name}\n{offer.category}".lower() for offer in offers):
+        there_are = suggest(search, listed)
+        fail(texts.refusal(OperatorRefusal(RefusalCode.NO_OFFER_FITS, name=search, there_are=there_are)))
 
 
 def _categories(renamed: list[str]) -> dict[str, str]:

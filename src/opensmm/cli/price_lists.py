@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import price_lists
+from opensmm.actions.references import find_customers, find_service
 from opensmm.base.ids import CustomerId, ServiceId
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, configured, fail, out, standing, with_database
 from opensmm.cli.services import read_rate
@@ -20,7 +21,7 @@ price_list_verbs: Final = typer.Typer(help="Rates of their own for some customer
 
 MOST_CHARS: Final = 64
 Name = Annotated[str, typer.Argument(metavar="LIST", help="The price list's name.")]
-Service = Annotated[int, typer.Argument(help="The service's id.")]
+Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]
 
 
 @price_list_verbs.command("add")
@@ -74,36 +75,40 @@ def set_rate(
 ) -> None:
     """Set what a service costs by a price list, for orders from now on."""
     read = read_rate(rate)
-    _keep(name, service, read, data)
-    answer({"service": service, "rate": str(read)}, f"service {service} costs {read} by {name}", json=json)
+    number = _keep(name, service, read, data)
+    answer({"service": number, "rate": str(read)}, f"service {number} costs {read} by {name}", json=json)
 
 
 @price_list_verbs.command("unset")
 def unset_rate(name: Name, service: Service, data: Data = None, json: Json = False) -> None:
     """Have a service cost by a price list what it costs by itself."""
-    _keep(name, service, None, data)
-    answer({"service": service, "rate": None}, f"service {service} costs its own rate by {name}", json=json)
+    number = _keep(name, service, None, data)
+    answer({"service": number, "rate": None}, f"service {number} costs its own rate by {name}", json=json)
 
 
-def _keep(name: str, service: int, rate: Decimal | None, data: Path | None) -> None:
-    rates = {ServiceId(service): rate}
-    with_database(
-        standing(data),
-        lambda connection: price_lists.set_rates(connection, name, rates, by=by()),
-    )
+def _keep(name: str, service: str, rate: Decimal | None, data: Path | None) -> ServiceId:
+    async def work(connection: Connection) -> ServiceId:
+        number = await find_service(connection, service)
+        await price_lists.set_rates(connection, name, {number: rate}, by=by())
+        return number
+
+    return with_database(standing(data), work)
 
 
 @price_list_verbs.command("assign")
 def assign(
     name: Name,
-    customer: Annotated[list[int], typer.Argument(metavar="CUSTOMER...", help="Ids of customers.")],
+    customer: Annotated[list[str], typer.Argument(metavar="CUSTOMER...", help="Customers by their ids or names.")],
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Have customers buy by a price list, from their next order on; `assign standard` takes it from them."""
-    which = [CustomerId(one) for one in customer]
-    with_database(
-        standing(data),
-        lambda connection: price_lists.assign(connection, name, which, by=by()),
-    )
-    answer({"price_list": name, "customers": customer}, f"{len(which)} customers buy by {name}", json=json)
+
+    async def work(connection: Connection) -> list[CustomerId]:
+        numbers = await find_customers(connection, customer)
+        await price_lists.assign(connection, name, numbers, by=by())
+        return numbers
+
+    numbers = with_database(standing(data), work)
+    buy = "1 customer buys" if len(numbers) == 1 else f"{len(numbers)} customers buy"
+    answer({"price_list": name, "customers": numbers}, f"{buy} by {name}", json=json)

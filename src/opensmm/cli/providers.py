@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import providers, sync, trying
+from opensmm.actions.references import find_provider
 from opensmm.actions.sync import Doubtful, Overtaken
 from opensmm.actions.trying import Kept, Tried
 from opensmm.base.faults import Fault
@@ -159,7 +160,7 @@ def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> N
 
     async def work(connection: Connection) -> None:
         async with connection.transaction():
-            known = await rows.lock(connection, (await found(connection, provider)).id)
+            known = await rows.lock(connection, (await find_provider(connection, provider)).id)
             assert known is not None
             private = config.private_providers
             changed = structs.replace(known, **changes)
@@ -168,15 +169,8 @@ def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> N
     with_database(config, work)
 
 
-async def found(connection: Connection, provider: str) -> ProviderRow:
-    row = await rows.named(connection, provider)
-    if row is None:
-        raise Fault(f"there is no provider {provider!r}")
-    return row
-
-
 async def _loaded(connection: Connection, provider: str) -> Kept:
-    return await trying.load(connection, await found(connection, provider))
+    return await trying.load(connection, await find_provider(connection, provider))
 
 
 def _changes(
@@ -280,7 +274,7 @@ def show(provider: Who, data: Data = None, json: Json = False) -> None:
     """Show all that is kept of a provider, but its key."""
 
     async def work(connection: Connection) -> dict[str, Any]:
-        row = await found(connection, provider)
+        row = await find_provider(connection, provider)
         readings = await rows.readings(connection)
         return _told(row, readings.get(row.id, []), now())
 
@@ -326,7 +320,7 @@ def _report(tried: Tried) -> str:
 def balance(provider: Who, data: Data = None, json: Json = False) -> None:
     """Ask a provider for the balance it keeps for us, and keep it."""
     config = standing(data)
-    row = with_database(config, lambda connection: found(connection, provider))
+    row = with_database(config, lambda connection: find_provider(connection, provider))
     told, _ = call(config, row, lambda client: client.balance())
     reading = Reading(now(), Decimal(short(told.amount)))
     with_database(config, lambda connection: rows.keep_balances(connection, [(row.id, reading)]))
@@ -344,7 +338,7 @@ def services(
 ) -> None:
     """Fetch a provider's price list and show it; services follow it as with `provider sync`."""
     config = standing(data)
-    row = with_database(config, lambda connection: found(connection, provider))
+    row = with_database(config, lambda connection: find_provider(connection, provider))
     asked, offered = price_list(config, row)
     moved, odd = with_database(config, lambda connection: _taken(connection, row, offered, asked))
     wanted = search.lower()

@@ -6,7 +6,8 @@ import typer
 from rich.table import Table
 
 from opensmm.actions import catalogue
-from opensmm.cli.choosing import Ids, NameLike, OfCategory, OfProvider, Write, chosen, meant_services, show_plan
+from opensmm.actions.selection import select
+from opensmm.cli.choosing import NameLike, OfCategory, OfProvider, References, Write, selected, show_plan
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, standing, with_database
 from opensmm.domain.catalogue import RefillMode, Service
 from opensmm.store import catalogue as rows
@@ -23,7 +24,7 @@ def refill(
         typer.Option("--mode", help="Who refills: the provider that fulfilled it, another that is paid, your staff."),
     ] = None,
     offered: Annotated[bool | None, typer.Option("--offered/--not-offered", help="Whether there are refills.")] = None,
-    service: Ids = None,
+    service: References = None,
     provider: OfProvider = "",
     category: OfCategory = "",
     name_like: NameLike = "",
@@ -32,13 +33,13 @@ def refill(
     json: Json = False,
 ) -> None:
     """Say until when refills may be asked for, and who makes them good. Shows what would change; `--write` does it."""
-    choice = chosen(service, provider, category, name_like)
+    selection = selected(service, provider, category, name_like)
     changes = _changes(days, mode, lifetime=lifetime, offered=offered)
 
     async def work(connection: Connection) -> list[Service]:
         async with connection.transaction():
             await rows.hold(connection)
-            fitting = await meant_services(connection, choice)
+            fitting = await select(connection, selection)
             meant = [one for one in fitting if any(getattr(one, name) != value for name, value in changes.items())]
             if write and meant:
                 await catalogue.state_refills(connection, meant, changes, by=by())

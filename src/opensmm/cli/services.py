@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import catalogue, providers
+from opensmm.actions.references import find_service, match_service
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import (
-    FAILED,
     MISUSED,
     Data,
     Json,
@@ -47,6 +47,7 @@ RATES_BELOW: Final = 10**9
 MOST_WAIT_H: Final = 876_000
 """A hundred years."""
 
+Reference = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]
 Rate = Annotated[str | None, typer.Option("--rate", help="Per 1000, or for a package; kept as typed, such as 0.90.")]
 Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.", min=0, max=MOST_QUANTITY)]
 Most = Annotated[int | None, typer.Option("--max", help="The largest quantity.", min=0, max=MOST_QUANTITY)]
@@ -115,15 +116,14 @@ def list_services(data: Data = None, json: Json = False) -> None:
 
 
 @service_verbs.command("show")
-def show(
-    service: Annotated[int, typer.Argument(help="The service's id.")], data: Data = None, json: Json = False
-) -> None:
+def show(service: Reference, data: Data = None, json: Json = False) -> None:
     """Show all of one service."""
-    found = with_database(standing(data), lambda connection: rows.refresh(connection, None))
-    known = found.services.get(ServiceId(service))
-    if known is None:
-        fail(f"there is no service {service}", FAILED)
-    told = structs.asdict(known)
+
+    async def work(connection: Connection) -> Service:
+        services = (await rows.refresh(connection, None)).services
+        return services[match_service(services.values(), service)]
+
+    told = structs.asdict(with_database(standing(data), work))
     answer(told, "\n".join(f"{name}: {'' if value is None else value}" for name, value in told.items()), json=json)
 
 
@@ -175,7 +175,7 @@ def add(
 
 @service_verbs.command("edit")
 def edit(
-    service: Annotated[int, typer.Argument(help="The service's id.")],
+    service: Reference,
     name: Name = None,
     category: Category = None,
     rate: Rate = None,
@@ -204,12 +204,14 @@ def edit(
     if not changes:
         fail("say what to change", MISUSED)
 
-    async def work(connection: Connection) -> None:
+    async def work(connection: Connection) -> ServiceId:
+        number = await find_service(connection, service)
         with _words_of_a_service():
-            await catalogue.edit(connection, ServiceId(service), changes, by=by())
+            await catalogue.edit(connection, number, changes, by=by())
+        return number
 
-    with_database(standing(data), work)
-    answer({"id": service, "changed": sorted(changes)}, f"service {service}: {', '.join(sorted(changes))}", json=json)
+    number = with_database(standing(data), work)
+    answer({"id": number, "changed": sorted(changes)}, f"service {number}: {', '.join(sorted(changes))}", json=json)
 
 
 @contextmanager

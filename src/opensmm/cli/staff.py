@@ -6,6 +6,7 @@ import typer
 
 from opensmm.actions import purchases, staff
 from opensmm.actions.purchases import NotBought
+from opensmm.actions.references import find_services
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.cli.frame import Data, Json, answer, by, fail, standing, with_database
 from opensmm.domain.refills import RefillStatus
@@ -169,11 +170,14 @@ def _answer_refill(refill: int, status: RefillStatus, data: Data, json: bool) ->
 
 @staff_verbs.command("assign")
 def assign(
-    service: Annotated[list[int], typer.Argument(help="Services by their ids.")], data: Data = None, json: Json = False
+    service: Annotated[list[str], typer.Argument(metavar="SERVICE...", help="Services by their ids or names.")],
+    data: Data = None,
+    json: Json = False,
 ) -> None:
     """Have the staff fulfil services, before any other provider. Orders that were handed on stay where they are."""
-    routed = with_database(
-        standing(data),
-        lambda connection: staff.assign(connection, [ServiceId(one) for one in service], by=by()),
-    )
+
+    async def work(connection: Connection) -> list[ServiceId]:
+        return await staff.assign(connection, await find_services(connection, service), by=by())
+
+    routed = with_database(standing(data), work)
     answer({"services": routed}, f"the staff fulfils {', '.join(map(str, routed))}", json=json)

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import sync
+from opensmm.actions.references import find_provider, find_services
 from opensmm.actions.sync import Doubtful, Overtaken, Taken
 from opensmm.base.faults import Fault
-from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import (
     MISUSED,
     Data,
@@ -26,9 +26,9 @@ from opensmm.cli.frame import (
     standing,
     with_database,
 )
-from opensmm.cli.providers import Who, found, price_list
+from opensmm.cli.providers import Who, price_list
 from opensmm.cli.services import read_rate
-from opensmm.domain.catalogue import BelowCost
+from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.importing import MAX_DECIMALS
 from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
 from opensmm.domain.sync import Line
@@ -65,7 +65,7 @@ def sync_now(
 ) -> None:
     """Read a provider's price list now, have services follow it, and print what changed. Workers do so regularly."""
     config = standing(data)
-    row = with_database(config, lambda connection: found(connection, provider))
+    row = with_database(config, lambda connection: find_provider(connection, provider))
     asked, offered = price_list(config, row)
 
     async def work(connection: Connection) -> Taken:
@@ -119,7 +119,7 @@ def follow(
     changes |= {"margin": None} if own_prices else {}
 
     async def work(connection: Connection) -> Following:
-        row = await found(connection, provider)
+        row = await find_provider(connection, provider)
         if changes:
             return await sync.set_following(connection, row.id, changes, by=by())
         return await rows.following(connection, row.id)
@@ -159,7 +159,7 @@ def _waiting(line: Line) -> list[dict[str, Any]]:
 
 @quarantine_verbs.command("approve")
 def approve(
-    services: Annotated[list[int], typer.Argument(metavar="SERVICE…", help="Their ids.")],
+    services: Annotated[list[str], typer.Argument(metavar="SERVICE…", help="Services by their ids or names.")],
     rate: Annotated[str | None, typer.Option("--rate", help="Sell it at this rate from now on.")] = None,
     margin: Percent = None,
     data: Data = None,
@@ -170,13 +170,12 @@ def approve(
         fail("a rate is for one service, and stands instead of a margin", MISUSED)
     new_rate = None if rate is None else read_rate(rate)
     new_margin = None if margin is None else percent(margin)
-    wanted = [ServiceId(one) for one in services]
-    approved = with_database(
-        standing(data),
-        lambda connection: sync.approve(
-            connection, wanted, rate=new_rate, margin=new_margin, by=by()
-        ),
-    )  # fmt: skip
+
+    async def work(connection: Connection) -> list[Service]:
+        wanted = await find_services(connection, services)
+        return await sync.approve(connection, wanted, rate=new_rate, margin=new_margin, by=by())
+
+    approved = with_database(standing(data), work)
     lines = [f"service {one.id}: costs {one.cost}, sold at {one.rate}" for one in approved]
     said = [{"id": one.id, "cost": one.cost, "rate": one.rate, "sold": one.sold} for one in approved]
     answer({"approved": said}, "\n".join(lines), json=json)

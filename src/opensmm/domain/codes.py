@@ -27,6 +27,16 @@ class RefusalCode(StrEnum):
     """Why the operator is told no."""
 
     NO_NOTICE = "no_notice"
+    UNKNOWN_CUSTOMER = "unknown_customer"
+    UNKNOWN_PROVIDER = "unknown_provider"
+    UNKNOWN_SERVICE = "unknown_service"
+    UNKNOWN_CATEGORY = "unknown_category"
+    UNKNOWN_PRICE_LIST = "unknown_price_list"
+    AMBIGUOUS_SERVICE = "ambiguous_service"
+    NO_SERVICE_FITS = "no_service_fits"
+    NO_OFFER_FITS = "no_offer_fits"
+    ROUTE_EXISTS = "route_exists"
+    NO_ROUTE = "no_route"
 
 
 class EventCode(StrEnum):

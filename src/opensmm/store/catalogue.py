@@ -161,14 +161,3 @@ select service, 0, %s, service::text from unnest(%s::bigint[]) as service on con
 async def route_all(connection: Connection, services: Sequence[ServiceId], provider: ProviderId) -> None:
     """Has a provider fulfil services under their own numbers."""
     await connection.execute(_ROUTES, [provider, list(services)])
-
-
-_ROUTED: Final = """
-select r.service_id from route r join provider p on p.id = r.provider_id where lower(p.name) = lower(%s)
-"""
-
-
-async def routed_to(connection: Connection, provider: str) -> set[ServiceId]:
-    """The services that a provider, by its name, fulfils or may be asked to."""
-    cursor = await connection.execute(_ROUTED, [provider])
-    return {ServiceId(row[0]) for row in await cursor.fetchall()}

@@ -75,6 +75,14 @@ async def transfer(connection: Connection, transfers: Sequence[Transfer], now: d
     return sorted(row[0] for row in await cursor.fetchall())
 
 
+_NAMES: Final = "select name, id from customer"
+
+
+async def names(connection: Connection) -> list[tuple[str, CustomerId]]:
+    cursor = await connection.execute(_NAMES)
+    return [(row[0], CustomerId(row[1])) for row in await cursor.fetchall()]
+
+
 _LOCK: Final = "select id from customer where id = any(%s) order by id for update"
 
 

@@ -166,6 +166,15 @@ select r.provider_service, r.service_id, not exists (
   select from route o where o.service_id = r.service_id and o.provider_id <> r.provider_id)
 from route r where r.provider_id = %s order by r.service_id
 """
+_SERVED: Final = "select service_id from route where provider_id = %s"
+
+
+async def served_by(connection: Connection, provider: ProviderId) -> set[ServiceId]:
+    """The services that a provider fulfils, or may be asked to."""
+    cursor = await connection.execute(_SERVED, [provider])
+    return {ServiceId(row[0]) for row in await cursor.fetchall()}
+
+
 _LAST: Final = "select coalesce(max(id), 0), coalesce(max(position), 0) from service"
 
 

@@ -34,6 +34,16 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     ),
 }
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
+    RefusalCode.UNKNOWN_CUSTOMER: Words("There is no customer {name}. There are: {there_are}."),
+    RefusalCode.UNKNOWN_PROVIDER: Words("There is no provider {name}. There are: {there_are}."),
+    RefusalCode.UNKNOWN_SERVICE: Words("There is no service {name}. There are: {there_are}."),
+    RefusalCode.UNKNOWN_CATEGORY: Words("No service stands in the category {name}. There are: {there_are}."),
+    RefusalCode.UNKNOWN_PRICE_LIST: Words("There is no price list {name}. There are: {there_are}."),
+    RefusalCode.AMBIGUOUS_SERVICE: Words("Several services are called {name}. Name one by its id: {ids}."),
+    RefusalCode.NO_SERVICE_FITS: Words("None of these services fits the {kind} {value}."),
+    RefusalCode.ROUTE_EXISTS: Words("{provider} fulfils this service with its {service} already."),
+    RefusalCode.NO_ROUTE: Words("{provider} does not fulfil the service {service}."),
+    RefusalCode.NO_OFFER_FITS: Words("The provider lists nothing in {name}. It lists: {there_are}."),
     RefusalCode.NO_NOTICE: Words("Order {order} has no notice that could be dealt with."),
 }
 EVENTS: Final[Mapping[EventCode, Words]] = {

@@ -1,0 +1,60 @@
+"""Selecting many services at a time, by ids, names, provider, category or words."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from opensmm.actions.references import find_provider, match_service, suggest
+from opensmm.base.ids import ServiceId
+from opensmm.domain.catalogue import Service
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.store import catalogue, offers
+from opensmm.store.connection import Connection
+
+
+class Selection(Struct, frozen=True):
+    """Services that fit every mark that is set. ``references`` are ids or names."""
+
+    references: tuple[str, ...] = ()
+    provider: str = ""
+    category: str = ""
+    name_part: str = ""
+
+    @property
+    def empty(self) -> bool:
+        return not (self.references or self.provider or self.category or self.name_part)
+
+
+async def select(connection: Connection, selection: Selection) -> list[Service]:
+    """The selected services by their ids. Refuses a mark that fits nothing, and marks that nothing fits together."""
+    services = (await catalogue.refresh(connection, None)).services.values()
+    fitting = {one.id: one for one in services}
+    if selection.references:
+        ids = {match_service(services, reference) for reference in selection.references}
+        fitting = {number: one for number, one in fitting.items() if number in ids}
+    if selection.provider:
+        provider = await find_provider(connection, selection.provider)
+        routed = await offers.served_by(connection, provider.id)
+        fitting = _keep(fitting, {one for one in fitting if one in routed}, provider=provider.name)
+    if selection.category:
+        fitting = _keep(fitting, _in_category(services, selection.category), category=selection.category)
+    if selection.name_part:
+        part = selection.name_part.casefold()
+        fitting = _keep(fitting, {one.id for one in services if part in one.name.casefold()}, part=selection.name_part)
+    return [fitting[number] for number in sorted(fitting)]
+
+
+def _in_category(services: Iterable[Service], category: str) -> set[ServiceId]:
+    ids = {one.id for one in services if one.category.casefold() == category.casefold()}
+    if not ids:
+        there_are = suggest(category, [one.category for one in services])
+        raise OperatorRefusal(RefusalCode.UNKNOWN_CATEGORY, name=category, there_are=there_are)
+    return ids
+
+
+def _keep(fitting: dict[ServiceId, Service], ids: set[ServiceId], **mark: str) -> dict[ServiceId, Service]:
+    kept = {number: one for number, one in fitting.items() if number in ids}
+    if not kept:
+        ((kind, value),) = mark.items()
+        raise OperatorRefusal(RefusalCode.NO_SERVICE_FITS, kind=kind, value=value)
+    return kept
