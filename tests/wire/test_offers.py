@@ -147,3 +147,24 @@ def test_our_own_list_is_read_as_it_was_written(dialect):
     assert [(str(one.id), one.name, one.type, one.rate, one.min, one.max, one.dripfeed) for one in sold] == [
         (o.service, o.name, o.type, o.rate, o.min, o.max, o.dripfeed) for o in told.offers
     ]
+
+
+def test_a_rate_with_a_decimal_comma_is_read_as_one():
+    told = read([LINE | {"rate": "0,900"}, LINE | {"service": 8, "rate": "0,65"}])
+    assert [Decimal("0.900"), Decimal("0.65")] == [offer.rate for offer in told.offers]
+
+
+def test_a_comma_that_may_stand_for_either_is_doubtful_beside_decimal_commas():
+    told = read([LINE | {"rate": "0,90"}, LINE | {"service": 8, "name": "Views", "rate": "1,234"}])
+    assert ["7"] == [offer.service for offer in told.offers]
+    (unread,) = told.unread
+    assert ("8", "Views") == (unread.service, unread.name)
+    assert "'1,234'" in unread.why
+    assert Decimal(1234) == read([LINE | {"rate": "1,234"}]).offers[0].rate
+
+
+def test_every_line_that_was_not_understood_is_named():
+    lines = [LINE | {"service": number, "rate": "free"} for number in range(1, 201)]
+    told = read([*lines, "x", {"name": "none"}])
+    assert 202 == len(told.unread)
+    assert {"has no rate that can be read: 'free'"} == {one.why for one in told.unread if one.service}

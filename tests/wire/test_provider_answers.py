@@ -497,3 +497,29 @@ def test_an_id_with_leading_zeros_is_the_same_id_without() -> None:
     for key in ("0007001", "7001"):
         (told,) = answers.read_statuses(padded, json.dumps({key: {"status": "Completed"}}).encode())
         assert Report(OrderStatus.COMPLETED) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0,900", "0.900"),
+        ("0,050", "0.050"),
+        ("0,90", "0.90"),
+        ("12,5", "12.5"),
+        ("1.234,56", "1234.56"),
+        ("1,234", "1234"),
+        ("1,234.56", "1234.56"),
+        ("0.90000000000000002220446049250313080847263336181640625", "0.900000000000000023"),
+        ("1e-30", "0.000000000000000001"),
+        ("0." + "0" * 300 + "1", "0.000000000000000001"),
+    ],
+)
+def test_a_charge_is_bounded_by_its_value_and_a_group_of_thousands_begins_with_no_zero(text: str, value: str) -> None:
+    told = report(json.dumps({"status": "Completed", "charge": text}).encode())
+    assert told is not None
+    assert Decimal(value) == told.charge
+
+
+def test_a_balance_of_many_digits_is_rounded_down() -> None:
+    balance = answers.read_balance(b'{"balance": "0.0000999999999999999999999999", "currency": "USD"}')
+    assert BalanceView(Money(9), "USD") == balance

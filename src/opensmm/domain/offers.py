@@ -37,12 +37,22 @@ class Offer(Struct, frozen=True):
     description: str = ""
 
 
+class Unread(Struct, frozen=True):
+    """A line that was not understood, and why. ``service`` is empty where no number of it was read."""
+
+    service: str
+    name: str
+    why: str
+
+
 class Offered(Struct, frozen=True):
-    """A whole list: the lines that were understood, and words on the others. ``dialect`` is that of its words."""
+    """A whole list: the lines that were understood, and those that were not. ``odd`` are words on both, of which only
+    the first are kept; ``dialect`` is that of its words."""
 
     offers: tuple[Offer, ...]
     odd: tuple[str, ...] = ()
     dialect: str = ""
+    unread: tuple[Unread, ...] = ()
 
 
 class Off(StrEnum):

@@ -6,6 +6,7 @@ What is not understood is no news, and after an ``add`` it is unsure.
 import json
 import re
 from collections.abc import Iterable, Iterator
+from decimal import ROUND_FLOOR
 from itertools import islice
 from typing import Final
 
@@ -199,7 +200,7 @@ def read_balance(body: bytes) -> BalanceView | None:
     for _ in range(MAX_WRAPS):
         if not isinstance(found, dict) or _error_words(found):
             return None
-        told = amount(found.get("balance"))
+        told = amount(found.get("balance"), ROUND_FLOOR)
         if told is not None:
             numerator, denominator = told.as_integer_ratio()
             return BalanceView(Money(numerator * PER_WHOLE // denominator), currency(found.get("currency")))

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.offers import MAX_OFFERS, Offer, Offered
+from opensmm.domain.offers import MAX_OFFERS, Offer, Offered, Unread
 from opensmm.wire import answers
-from opensmm.wire.values import Json, amount, count, provider_id
+from opensmm.wire.values import Json, amount, count, may_be_thousands, provider_id, writes_decimal_comma
 from opensmm.wire.words import V1_TYPE, service_type
 
 MAX_TEXT: Final = 300
@@ -29,23 +29,26 @@ def read_services(body: bytes) -> Offered | None:
     if lines is None or len(lines) > MAX_OFFERS:
         return None
     offers: dict[str, Offer] = {}
+    unread: list[Unread] = []
     odd: list[str] = []
     typeless = not any(_says_type(line) for _, line in lines if isinstance(line, dict))
     if typeless and lines:
         odd.append(f"no line has a type: all are taken for {ServiceType.DEFAULT.value}")
+    commas = any(writes_decimal_comma(_rate(line)) for _, line in lines)
     for key, line in lines:
-        offer = _offer(key, line, typeless=typeless)
-        if isinstance(offer, str):
-            odd.append(offer)
-        elif offer.service in offers:
-            odd.append(f"service {offer.service} stands there twice: the first was taken")
-        else:
-            offers[offer.service] = offer
-            if offer.type is None:
-                odd.append(f"service {offer.service} is of an unknown type")
+        offer = _offer(key, line, typeless=typeless, commas=commas)
+        if isinstance(offer, Offer) and offer.service in offers:
+            offer = Unread(offer.service, offer.name, "stands there twice: the first was taken")
+        if isinstance(offer, Unread):
+            unread.append(offer)
+            odd.append(f"service {offer.service} {offer.why}" if offer.service else f"{offer.why}: {offer.name!r}")
+            continue
+        offers[offer.service] = offer
+        if offer.type is None:
+            odd.append(f"service {offer.service} is of an unknown type")
     if len(odd) > MAX_ODD:
         odd[MAX_ODD:] = [f"and {len(odd) - MAX_ODD} more"]
-    return Offered(tuple(offers.values()), tuple(odd), _spoken(lines))
+    return Offered(tuple(offers.values()), tuple(odd), _spoken(lines), tuple(unread))
 
 
 def _lines(found: Json) -> list[tuple[str, Json]] | None:
@@ -88,25 +91,33 @@ def _kind(told: Json) -> ServiceType | None:
     return service_type(_text(told, 60)) if isinstance(told, str) else None
 
 
-def _offer(key: str, line: Json, *, typeless: bool) -> Offer | str:
+def _rate(line: Json) -> Json:
+    return line.get("rate", line.get("price")) if isinstance(line, dict) else None
+
+
+def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> Offer | Unread:
+    """``commas``: other lines write their decimals behind a comma."""
     if not isinstance(line, dict):
-        return f"a line is no object: {_text(line, 40)!r}"
+        return Unread("", _text(line, 40), "a line is no object")
     told = next((line[name] for name in ("service", "id", "service_id") if name in line), key)
-    service = provider_id(told)
+    service, name = provider_id(told), _text(line.get("name"), MAX_TEXT)
     if not service:
-        return f"a line has no id: {_text(line.get('name'), 40)!r}"
-    rate = amount(line.get("rate", line.get("price")))
+        return Unread("", name[:40], "a line has no id")
+    rate = amount(_rate(line))
     least, most = count(line.get("min")), count(line.get("max"))
     kind = ServiceType.DEFAULT if typeless else _kind(line.get("type"))
     if rate is None or rate < 0:
-        return f"service {service} has no rate that can be read"
+        return Unread(service, name, f"has no rate that can be read: {_shown(_rate(line))}")
+    if commas and may_be_thousands(_rate(line)):
+        return Unread(service, name, f"has a rate with a comma for thousands or decimals: {_shown(_rate(line))}")
     if kind in (ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS_PACKAGE):
         least, most = least or 1, most or 1
     if least is None or most is None or not 0 <= least <= most <= MOST_QUANTITY:
-        return f"service {service} has no range that can be read"
+        told = f"{_shown(line.get('min'))} to {_shown(line.get('max'))}"
+        return Unread(service, name, f"has no range that can be read: {told}")
     return Offer(
         service=service,
-        name=_text(line.get("name"), MAX_TEXT) or f"Service {service}",
+        name=name or f"Service {service}",
         category=_text(line.get("category"), MAX_TEXT) or "Other",
         type=kind,
         rate=rate,
@@ -117,6 +128,11 @@ def _offer(key: str, line: Json, *, typeless: bool) -> Offer | str:
         dripfeed=_flag(line, "dripfeed"),
         description=_text(line.get("desc", line.get("description")), MAX_DESCRIPTION),
     )
+
+
+def _shown(told: Json) -> str:
+    """A value as it came, for a person."""
+    return repr(answers.fit(told, 40)) if isinstance(told, str) else "none" if told is None else "no text"
 
 
 def _flag(line: dict[str, Json], name: str) -> bool | None:

@@ -1,7 +1,7 @@
 """Single values in answers of providers: ids, numbers and currencies, read leniently."""
 
 import re
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal, localcontext
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -18,6 +18,10 @@ Json: TypeAlias = "str | bool | list[Json] | dict[str, Json] | Doubt | None"
 """Numbers stay the text they arrived as, so that none is too big, too exact or no number at all."""
 
 MAX_AMOUNT: Final = 10**15
+MAX_DIGITS: Final = 1200
+"""Characters of a number; a program's exact fractions have some hundred."""
+MAX_DECIMALS: Final = 18
+_SMALLEST: Final = Decimal(1).scaleb(-MAX_DECIMALS)
 
 BLANKS: Final = "\ufeff \t\r\n"
 _PROVIDER_ID: Final = re.compile(r"(?!0+\Z)[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
@@ -33,8 +37,12 @@ your"""
 _NO_ID: Final = frozenset(_WORDS.split())
 """Words that stand where an id should: a text of letters made of nothing but these is none."""
 _WHOLE: Final = re.compile(r"(-?[0-9]{1,18})(?:\.0{1,18})?")
-_AMOUNT: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?")
-_GROUPED: Final = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_AMOUNT: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+_GROUPED: Final = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_ONE_GROUP: Final = re.compile(r"-?[1-9][0-9]{0,2},[0-9]{3}")
+_DECIMAL_COMMA: Final = re.compile(
+    r"-?(?:0|[0-9]{1,40}(?=,(?![0-9]{3}\Z))|[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?=,)|[0-9]{4,40}(?=,)),[0-9]+"
+)
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 
 
@@ -63,10 +71,28 @@ def provider_id(told: Json) -> str:
 
 
 def _plain_number(told: Json) -> str:
-    if not isinstance(told, str) or len(told) > 60:
+    """A number without the marks of its thousands, and with a point before its decimals.
+
+    A group of thousands never begins with 0, so that ``0,900`` has decimals, and so has whatever is no whole groups.
+    """
+    if not isinstance(told, str) or len(told) > MAX_DIGITS:
         return ""
     text = told.strip(BLANKS)
-    return text.replace(",", "") if _GROUPED.fullmatch(text) else text
+    if "," not in text:
+        return text
+    if _GROUPED.fullmatch(text):
+        return text.replace(",", "")
+    return text.replace(".", "").replace(",", ".") if writes_decimal_comma(text) else text
+
+
+def writes_decimal_comma(told: Json) -> bool:
+    """Whether a number can only be one whose decimals stand behind a comma."""
+    return isinstance(told, str) and len(told) <= MAX_DIGITS and bool(_DECIMAL_COMMA.fullmatch(told.strip(BLANKS)))
+
+
+def may_be_thousands(told: Json) -> bool:
+    """Whether a comma may group a number's thousands or stand before its decimals."""
+    return isinstance(told, str) and bool(_ONE_GROUP.fullmatch(told.strip(BLANKS)))
 
 
 def count(told: Json) -> int | None:
@@ -75,11 +101,22 @@ def count(told: Json) -> int | None:
     return int(whole[1]) if whole else None
 
 
-def amount(told: Json) -> Decimal | None:
-    """An exact number, as a number or a text such as "1,234.56"; None where it is none."""
+def amount(told: Json, rounding: str = ROUND_CEILING) -> Decimal | None:
+    """A number, as a number or a text such as "1,234.56"; None where it is none, or too large.
+
+    Beyond MAX_DECIMALS it is rounded, up where nothing else is said: it may be what something costs.
+    """
     text = _plain_number(told)
-    read = Decimal(text) if _AMOUNT.fullmatch(text) else None
-    return read if read is not None and abs(read) < MAX_AMOUNT else None
+    if not _AMOUNT.fullmatch(text):
+        return None
+    read = Decimal(text)
+    if abs(read) >= MAX_AMOUNT:
+        return None
+    places = read.as_tuple().exponent
+    if isinstance(places, int) and places >= -MAX_DECIMALS:
+        return read
+    with localcontext(prec=60):
+        return read.quantize(_SMALLEST, rounding)
 
 
 def currency(told: Json) -> str:
