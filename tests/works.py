@@ -148,6 +148,7 @@ class Liar:
         self.answers: dict[str, Any] = {}
         self.asked: list[dict[str, str]] = []
         self.named: list[str] = []
+        self.content_type = b"application/json"
 
     async def __call__(
         self, scope: Scope, receive: Callable[[], Awaitable[Scope]], send: Callable[[Scope], Any]
@@ -165,7 +166,7 @@ class Liar:
         said = said(form) if callable(said) else said
         status, said = said if isinstance(said, tuple) else (200, said)
         text = said if isinstance(said, bytes) else json.dumps(said).encode()
-        headers = [(b"content-type", b"application/json"), (b"location", b"http://127.0.0.1:9/")]
+        headers = [(b"content-type", self.content_type), (b"location", b"http://127.0.0.1:9/")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": text})
 

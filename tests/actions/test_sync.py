@@ -14,7 +14,7 @@ from tests.panel import DEFAULT, FREE, LINK, PEPPER, PLAIN, acting, actor, broke
 from tests.panels import add_panel, route
 from tests.works import Works, state
 
-from opensmm.actions import interventions, providers, sync
+from opensmm.actions import health, interventions, providers, sync
 from opensmm.actions.sync import Doubtful, NotApproved, Overtaken
 from opensmm.base.ids import OrderId, ServiceId
 from opensmm.domain.audit import By
@@ -439,3 +439,18 @@ async def test_routes_that_are_edited_keep_how_they_stand_and_are_judged_at_once
     assert (Decimal("0.50"), None) == await stands(stocked)
     told = await fetch(stocked, "select off from route where service_id = %s order by position", DEFAULT)
     assert [("moved",), (None,)] == told
+
+
+async def test_a_line_that_cannot_be_read_is_the_reason_and_not_that_it_is_gone(api, stocked, upstream, ann):
+    works, _, _ = upstream
+    await works.syncing.step()
+    assert 1 == await again(upstream, line(rate="on request"), line(8))
+    assert (None, Halt.GONE) == await stands(stocked)
+    (why,) = await fetch(stocked, "select unread from route where unread is not null")
+    assert ("has no rate that can be read: 'on request'",) == why
+    _, findings = await health.look(stocked, PEPPER, works.clock(), private=True)
+    (found,) = [one for one in findings if one.name == "unread"]
+    assert f"{DEFAULT} has no rate that can be read: 'on request'" == found.fields["named"]
+    assert 1 == await again(upstream, line(rate="0,65"), line(8))
+    assert (Decimal("0.65"), None) == await stands(stocked)
+    assert [] == await fetch(stocked, "select from route where unread is not null")

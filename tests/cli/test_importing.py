@@ -92,3 +92,12 @@ def test_a_large_price_list_is_imported_whole(said, rows, listed):
     assert [(MANY, MANY, MANY)] == rows(
         "select (select count(*) from service), (select count(*) from route), (select count(*) from offer)"
     )
+
+
+def test_every_line_that_is_left_out_is_named_with_its_reason(said, listed):
+    listed += [{**LINE, "service": 100 + number, "name": f"Broken {number}", "rate": "free"} for number in range(30)]
+    _, told = said("import-services", "Up")
+    assert (2, 30) == (told["new"], told["left_out"])
+    assert [f"{100 + number} Broken {number}: has no rate that can be read: 'free'" for number in range(30)] == (
+        told["plan"]["left_out"]
+    )

@@ -68,6 +68,7 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("quarantine", "none"),
         ("halted", "none"),
         ("below cost", "none"),
+        ("unread", "none"),
         ("database", "5 MiB"),
         ("catalogue", "version 4"),
     ] == [(finding.name, finding.says) for finding in findings]

@@ -203,3 +203,14 @@ def test_the_customers_own_rate_counts():
     one = service(3, cost=Decimal("0.50"))
     catalogue = Catalogue(1, "USD", {one.id: one}, {(PriceListId(2), ServiceId(3)): Decimal("0.40")})
     assert (one, None) == (catalogue.service(3, PriceListId(1)), catalogue.service(3, PriceListId(2)))
+
+
+def test_a_line_that_cannot_be_read_is_said_to_be_the_reason():
+    known = structs.replace(route(standing=Standing()), listed=False)
+    why = {known.to.provider_service: "has no rate that can be read: 'free'"}
+    judged = judge(line(known), NOW, heard=HERE, unread=why)
+    reason = "its line in the price list cannot be read: it has no rate that can be read: 'free'"
+    assert f"off sale: {reason}" in words(judged)
+    assert (Off.GONE, why[known.to.provider_service]) == (judged.standings[0].off, judged.standings[0].unread)
+    still = judge(line(structs.replace(known, standing=judged.standings[0])), NOW)
+    assert judged.standings == still.standings, "whoever judges anew without a list knows the reason still"

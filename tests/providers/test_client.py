@@ -1,6 +1,7 @@
 """The client of other panels: what it writes, how it is bounded, and what it takes for no answer."""
 
 import asyncio
+import json
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -164,3 +165,14 @@ async def test_a_connection_that_ends_before_the_answer_is_unsure(liar):
 
     async with listening(hang_up) as url:
         assert isinstance(await Client(liar.client._session, url, "k", V2, TIMEOUT_S).add(ASK), Unsure)
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding"),
+    [("windows-1254", "cp1254"), ("utf-16", "utf-16"), ("iso-8859-9", "utf-8"), ("hex", "utf-8")],
+)
+async def test_a_price_list_is_decoded_by_the_charset_that_is_told(liar, charset, encoding):
+    line = {"service": 1, "name": "Beğeni İçin Şans", "type": "Default", "rate": "0.90", "min": 1, "max": 10}
+    liar.content_type = f"text/html; charset={charset}".encode()
+    liar.answers["services"] = json.dumps([line], ensure_ascii=False).encode(encoding)
+    assert ["Beğeni İçin Şans"] == [offer.name for offer in (await liar.client.services()).offers]

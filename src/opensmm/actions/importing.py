@@ -10,7 +10,7 @@ from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.domain.catalogue import Service
 from opensmm.domain.importing import Import, Plan, Terms, plan
-from opensmm.domain.offers import Offer, RouteTo, routes_changed
+from opensmm.domain.offers import Offer, RouteTo, Unread, routes_changed
 from opensmm.store import audit
 from opensmm.store import catalogue as services
 from opensmm.store import offers as rows
@@ -27,6 +27,7 @@ async def plan_import(
     offers: Sequence[Offer],
     terms: Terms,
     wanted: Callable[[Offer], bool],
+    unread: Sequence[Unread] = (),
 ) -> Plan:
     """What importing the wanted lines of a whole price list would change here.
 
@@ -41,7 +42,8 @@ async def plan_import(
             routed.setdefault(theirs, []).append(known[ours])
             only_here += [ours] if alone else []
     chosen = (offer for offer in offers if wanted(offer))
-    return plan(chosen, routed, only_here, terms, (offer.service for offer in offers))
+    listed = (*(offer.service for offer in offers), *(line.service for line in unread))
+    return plan(chosen, routed, only_here, terms, listed, unread)
 
 
 async def write_import(

@@ -17,7 +17,7 @@ from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import NO_CONTEXT, Actor, ActorKind, AuditAction, AuditEntry, By, Context, diff
 from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.importing import Terms, our_rate
-from opensmm.domain.offers import Off, Offer, cheapest_first, routes_changed
+from opensmm.domain.offers import Off, Offer, Offered, Unread, cheapest_first, routes_changed
 from opensmm.domain.sync import Judged, Line, doubt, judge, words
 from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
@@ -71,6 +71,7 @@ async def take(
     provider: ProviderId,
     told: Sequence[Offer],
     *,
+    unread: Sequence[Unread] = (),
     asked: datetime,
     confirmed: bool = False,
     agreed: Collection[ServiceId] = (),
@@ -90,11 +91,11 @@ async def take(
         routed = await rows.routed_to(connection, provider)
         services = await offers.lock_services(connection, sorted({one.service for one in routed}))
         served = [(one.theirs, one.type) for one in routed if one.off in (None, Off.MOVED)]
-        if not confirmed and (why := doubt(served, told)):
+        if not confirmed and (why := doubt(served, told, unread)):
             raise Doubtful(why)
         await offers.keep(connection, provider, told, by.now)
         moved = await _reorder(connection, provider, by)
-        judged = await _follow(connection, services, by, heard=provider, agreed=agreed)
+        judged = await _follow(connection, services, by, heard=provider, unread=unread, agreed=agreed)
         released = await rows.go_on(connection, services, by.now)
         await rows.taken(connection, provider, asked)
     return Taken(_news(judged), moved, released)
@@ -134,11 +135,13 @@ async def _follow(
     by: By,
     *,
     heard: ProviderId | None = None,
+    unread: Sequence[Unread] = (),
     agreed: Collection[ServiceId] = (),
 ) -> list[Judged]:
     approved, moved = frozenset(agreed), list[Judged]()
+    why = {line.service: line.why for line in unread}
     for at, line in enumerate(await rows.lines(connection, services)):
-        judged = judge(line, by.now, heard=heard, approved=line.service.id in approved)
+        judged = judge(line, by.now, heard=heard, unread=why, approved=line.service.id in approved)
         if judged.moves:
             moved.append(judged)
         if at % CHUNK == 0:
@@ -246,17 +249,19 @@ class Syncing:
         if provider is None:
             return 0
         said = await self._desk.ask_panels([provider], Client.services)
-        fault = await self._take(provider, said[0][1].offers, now) if said else NO_ANSWER
+        fault = await self._take(provider, said[0][1], now) if said else NO_ANSWER
         if fault:
             log.warning("a price list was not taken over", provider=provider, why=fault)
             await write(self._line, lambda connection: rows.not_taken(connection, provider, fault, now))
         return int(not fault)
 
-    async def _take(self, provider: ProviderId, told: Sequence[Offer], asked: datetime) -> str:
+    async def _take(self, provider: ProviderId, told: Offered, asked: datetime) -> str:
         try:
             taken = await write(
                 self._line,
-                lambda connection: take(connection, provider, told, asked=asked, by=By(ACTOR, "", self._clock())),
+                lambda connection: take(
+                    connection, provider, told.offers, unread=told.unread, asked=asked, by=By(ACTOR, "", self._clock())
+                ),
             )
         except Overtaken:
             return ""

@@ -56,14 +56,15 @@ def import_services(
 
     async def work(connection: Connection) -> tuple[Plan, int]:
         async with connection.transaction():
-            plan = await importing.plan_import(connection, row.id, offered.offers, terms, wanted)
+            plan = await importing.plan_import(connection, row.id, offered.offers, terms, wanted, offered.unread)
             if not write:
                 return plan, 0
             written = await _write(connection, row, plan, reprice=reprice)
             # Prices that move with it are agreed to; other moves are for the quarantine.
             agreed = [one.before.id for one in plan.changed] if reprice else []
             await sync.take(
-                connection, row.id, offered.offers, asked=asked, confirmed=confirm, agreed=agreed, by=by(),
+                connection, row.id, offered.offers, unread=offered.unread, asked=asked, confirmed=confirm,
+                agreed=agreed, by=by(),
             )  # fmt: skip
             return plan, written
 
@@ -120,9 +121,9 @@ def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
         [f"new in {name}: {count}" for name, count in new.most_common()],
         [f"price of {one.before.id} {one.before.name}: {one.before.rate} to {one.after.rate}" for one in moves],
         [f"gone: {one.id} {one.name}" for one in plan.gone],
-        [f"left out: {words}" for words in plan.left_out],
     )
     lines = [line for section in sections for line in _shown(section)]
+    lines += [f"left out: {words}" for words in plan.left_out]
     lines.append(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in said.items()))
     if not write:
         lines.append("nothing was written; --write does it")

@@ -361,7 +361,7 @@ async def _taken(
 ) -> tuple[list[ServiceId], tuple[str, ...]]:
     """The services whose routes stand in another order by it, and what was odd."""
     try:
-        taken = await sync.take(connection, row.id, offered.offers, asked=asked, by=by())
+        taken = await sync.take(connection, row.id, offered.offers, unread=offered.unread, asked=asked, by=by())
     except Overtaken as why:
         return [], (*offered.odd, f"{why}: nothing follows this one")
     except Doubtful as why:

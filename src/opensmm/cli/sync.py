@@ -70,7 +70,9 @@ def sync_now(
 
     async def work(connection: Connection) -> Taken:
         try:
-            return await sync.take(connection, row.id, offered.offers, asked=asked, confirmed=confirm, by=by())
+            return await sync.take(
+                connection, row.id, offered.offers, unread=offered.unread, asked=asked, confirmed=confirm, by=by()
+            )
         except Overtaken as why:
             raise Fault(f"{row.name}: {why}: nothing of this one was taken over") from why
         except Doubtful as why:

@@ -17,6 +17,7 @@ NO_FIELDS: Final[Fields] = MappingProxyType({})
 class FindingCode(StrEnum):
     """What ``health`` may find, and ``provider check``."""
 
+    UNREAD_SERVICES = "unread_services"
     ORDER_IDS_DO_NOT_GROW = "order_ids_do_not_grow"
 
     LATE_ACCEPTANCES = "late_acceptances"

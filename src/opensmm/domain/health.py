@@ -85,12 +85,15 @@ class Named(Struct, frozen=True):
 
 class Shelf(Struct, frozen=True):
     """Services on sale that are not sold, or not at this price: those that wait for approval, those that no provider
-    lists as they are sold, those that cost more than a price list asks."""
+    lists as they are sold, those that cost more than a price list asks, and those whose line in a provider's price list
+    cannot be read, with why of the first."""
 
     quarantined: Named = Named()
     halted: Named = Named()
     below_cost: Named = Named()
     holds: bool = False
+    unread: Named = Named()
+    why_unread: tuple[tuple[int, str], ...] = ()
 
 
 class Notices(Struct, frozen=True):
@@ -382,6 +385,15 @@ def _shelf(shelf: Shelf) -> Iterator[Finding]:
         more = f" and {found.count - len(found.first)} more" if found.count > len(found.first) else ""
         ids = ", ".join(map(str, found.first))
         yield Finding(name, Level.LOOK, f"services {ids}{more} {words}", do)
+    yield _unread(shelf)
+
+
+def _unread(shelf: Shelf) -> Finding:
+    if not shelf.unread.count:
+        return Finding("unread", Level.OK, "none")
+    named = [f"{service} {why}" for service, why in shelf.why_unread]
+    fields = {"count": shelf.unread.count, "named": "; ".join(named)}
+    return Finding("unread", Level.LOOK, code=FindingCode.UNREAD_SERVICES, fields=fields)
 
 
 def _by_hours(hours_left: Decimal) -> Level:

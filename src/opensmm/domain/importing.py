@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import SHAPES, Service
-from opensmm.domain.offers import Offer
+from opensmm.domain.offers import Offer, Unread
 
 RATE_BELOW: Final = Decimal(10**9)
 MAX_DECIMALS: Final = 8
@@ -75,14 +75,16 @@ def plan(
     only_here: Iterable[ServiceId],
     terms: Terms,
     all_theirs: Iterable[str],
+    unread: Iterable[Unread] = (),
 ) -> Plan:
     """``routed``: our services by their number at the provider; ``only_here``: those that nobody else fulfils.
 
-    ``offers`` may be a choice of the list; what is gone is told by ``all_theirs``, every number on it.
+    ``offers`` may be a choice of the list; what is gone is told by ``all_theirs``, every number on it. ``unread`` lines
+    are left out.
     """
     new: list[Import] = []
     changed: list[Change] = []
-    left_out: list[str] = []
+    left_out = [" ".join(filter(None, (line.service, f"{line.name}:", line.why))) for line in unread]
     same = 0
     for offer in offers:
         made = _service(offer, terms)

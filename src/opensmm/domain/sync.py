@@ -10,9 +10,10 @@ from msgspec import Struct, structs
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import Halt, Service, ServiceType
 from opensmm.domain.importing import RATE_BELOW, Terms, followed, our_rate
-from opensmm.domain.offers import Off, Offer, RouteTo
+from opensmm.domain.offers import Off, Offer, RouteTo, Unread
 
 _EXACT: Final = Context(prec=60)
+NONE_UNREAD: Final[Mapping[str, str]] = {}
 BELIEVED_LOSS: Final = 1
 """So many services may be lost at once whatever their share; one goes now and then."""
 
@@ -21,13 +22,15 @@ class Standing(Struct, frozen=True):
     """How a route stands by its provider's price list.
 
     ``cost`` and ``agreed`` are of 1000 (of a package: of one) in the panel's currency: as last listed, None where no
-    list has told it, and as last agreed to. ``quarantined``: since its cost moved too far from that.
+    list has told it, and as last agreed to. ``quarantined``: since its cost moved too far from that. ``unread``: why
+    its line could not be read, of a route that is off for it.
     """
 
     cost: Decimal | None = None
     agreed: Decimal | None = None
     off: Off | None = None
     quarantined: datetime | None = None
+    unread: str | None = None
 
 
 class Rules(Struct, frozen=True):
@@ -76,11 +79,23 @@ class Judged(Struct, frozen=True):
         )
 
 
-def judge(line: Line, now: datetime, *, heard: ProviderId | None = None, approved: bool = False) -> Judged:
-    """Follows the price lists. ``heard``: whose list was read just now, and is whole. ``approved``: costs are agreed
-    to as they are."""
+def judge(
+    line: Line,
+    now: datetime,
+    *,
+    heard: ProviderId | None = None,
+    unread: Mapping[str, str] = NONE_UNREAD,
+    approved: bool = False,
+) -> Judged:
+    """Follows the price lists. ``heard``: whose list was read just now, and is whole but for its ``unread`` lines,
+    which are told with why. ``approved``: costs are agreed to as they are."""
     follows = len(line.routes) == 1 and not line.service.free
-    each = [_stand(route, line.service.type, now, heard, approved=approved, follows=follows) for route in line.routes]
+    each = [
+        _stand(route, line.service.type, now, approved=approved, follows=follows)
+        if route.listed
+        else _unlisted(route, heard, unread)
+        for route in line.routes
+    ]
     serves = any(one.off is None and one.quarantined is None for one in each)
     aside = [structs.replace(one, off=Off.MOVED) if serves and _waits(one) else one for one in each]
     return Judged(line, _service(line, aside), tuple(aside))
@@ -90,15 +105,11 @@ def _waits(standing: Standing) -> bool:
     return standing.off is None and standing.quarantined is not None
 
 
-def _stand(
-    route: Route, kind: ServiceType, now: datetime, heard: ProviderId | None, *, approved: bool, follows: bool
-) -> Standing:
+def _stand(route: Route, kind: ServiceType, now: datetime, *, approved: bool, follows: bool) -> Standing:
     was, offer, rules = route.standing, route.offer, route.rules
-    if offer is None or not route.listed:
-        gone = offer is not None or route.to.provider == heard
-        return structs.replace(was, off=Off.GONE) if gone else was
+    assert offer is not None
     if offer.type is not kind:
-        return structs.replace(was, off=Off.TYPE)
+        return structs.replace(was, off=Off.TYPE, unread=None)
     cost = cost_of(offer, rules.exchange_rate)
     agreed = cost if approved or was.agreed is None else was.agreed
     too_far = has_moved(agreed, cost, rules.price_share)
@@ -106,6 +117,13 @@ def _stand(
     if quarantined is None and follows and rules.terms is not None:
         agreed = cost  # the price has gone along
     return Standing(cost, agreed, None, quarantined)
+
+
+def _unlisted(route: Route, heard: ProviderId | None, unread: Mapping[str, str]) -> Standing:
+    was = route.standing
+    if route.to.provider == heard:
+        return structs.replace(was, off=Off.GONE, unread=unread.get(route.to.provider_service))
+    return was if route.offer is None or was.off is Off.GONE else structs.replace(was, off=Off.GONE)
 
 
 def cost_of(offer: Offer, exchange_rate: Decimal) -> Decimal:
@@ -151,7 +169,7 @@ def _halt(standings: Sequence[Standing]) -> Halt | None:
     return Halt.TYPE if any(one.off is Off.TYPE for one in standings) else Halt.GONE
 
 
-def doubt(routed: Collection[tuple[str, ServiceType]], offers: Sequence[Offer]) -> str:
+def doubt(routed: Collection[tuple[str, ServiceType]], offers: Sequence[Offer], unread: Sequence[Unread] = ()) -> str:
     """Why a whole price list is not believed; empty where it is.
 
     ``routed``: what the provider has fulfilled so far, by its own numbers, and the types that these are sold as.
@@ -163,7 +181,12 @@ def doubt(routed: Collection[tuple[str, ServiceType]], offers: Sequence[Offer]) 
     types: Mapping[str, ServiceType | None] = {offer.service: offer.type for offer in offers}
     lost = sum(types.get(theirs) is not kind for theirs, kind in routed)
     if lost > BELIEVED_LOSS and lost * 2 > len(routed):
-        return f"its price list lacks {lost} of the {len(routed)} services that it fulfils"
+        theirs = {theirs for theirs, _ in routed}
+        broken = [line for line in unread if line.service in theirs]
+        more = (
+            f"; {len(broken)} stand on lines that cannot be read, {broken[0].service} {broken[0].why}" if broken else ""
+        )
+        return f"its price list lacks {lost} of the {len(routed)} services that it fulfils{more}"
     return ""
 
 
@@ -180,18 +203,25 @@ _OFFS: Final = {
 }
 
 
+_UNREAD: Final = "its line in the price list cannot be read: it {}"
+
+
 def words(judged: Judged) -> list[str]:
     """What changed of a line, for people; a cost that drifts within its share is no news."""
-    return [*_of_service(judged.before.service, judged.service), *_of_routes(judged)]
+    why = next((one.unread for one in judged.standings if one.unread is not None), None)
+    return [*_of_service(judged.before.service, judged.service, why), *_of_routes(judged)]
 
 
-def _of_service(before: Service, after: Service) -> Iterator[str]:
+def _of_service(before: Service, after: Service, unread: str | None) -> Iterator[str]:
     for name in _FOLLOWING:
         was, told = getattr(before, name), getattr(after, name)
         if was != told:
             yield f"{name} {was} to {told}"
     if before.halted is not after.halted:
-        yield "sold again" if after.halted is None else _HALTS[after.halted]
+        if after.halted is Halt.GONE and unread is not None:
+            yield f"off sale: {_UNREAD.format(unread)}"
+        else:
+            yield "sold again" if after.halted is None else _HALTS[after.halted]
     if before.covers_cost(before.rate) and not after.covers_cost(after.rate):
         yield f"costs {after.cost} and is sold at {after.rate}"
 
@@ -200,7 +230,9 @@ def _of_routes(judged: Judged) -> Iterator[str]:
     for route, told in zip(judged.before.routes, judged.standings, strict=True):
         was = route.standing
         name = f"route {route.to.provider}:{route.to.provider_service}"
-        if was.off is not told.off:
+        if told.unread is not None and was.unread is None:
+            yield f"{name} is not used: {_UNREAD.format(told.unread)}"
+        elif was.off is not told.off:
             yield f"{name} {'is used again' if told.off is None else _OFFS[told.off]}"
         if was.quarantined is None and told.quarantined is not None:
             yield f"{name} cost {told.agreed} and costs {told.cost}"

@@ -20,6 +20,7 @@ from opensmm.domain.progress import Report
 from opensmm.domain.refills import RefillStatus as RefillWord
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.bounds import bound_of, values
+from opensmm.providers.charsets import to_utf8
 from opensmm.wire import answers, offers
 from opensmm.wire.answers import excerpt, spoken_in_balance
 from opensmm.wire.dialect import Dialect
@@ -184,10 +185,10 @@ class Client:
         async with self._session.post(
             self._url, data=form, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
-            body = bytearray()
+            body, charset = bytearray(), answer.charset
             while len(body) <= bound.size and (part := await answer.content.read(bound.size + 1 - len(body))):
                 body += part
-        told = self._blotting.body(bytes(body))
+        told = self._blotting.body(to_utf8(bytes(body), charset))
         if len(body) > bound.size:
             raise NoAnswer(f"HTTP {answer.status}, more than {bound.size} bytes: {excerpt(told)}")
         if values(told) > bound.values:

@@ -92,7 +92,17 @@ from provider p order by name
 _QUARANTINED: Final = """
 select r.service_id from route r join service s on s.id = r.service_id and s.on_sale where r.quarantined is not null
 """
-_HALTED: Final = "select id from service where on_sale and halted in ('gone', 'type')"
+_HALTED: Final = """
+select id from service s where on_sale and halted in ('gone', 'type')
+  and not exists (select from route r where r.service_id = s.id and r.unread is not null)
+"""
+_UNREAD: Final = """
+select distinct on (s.id) s.id, r.unread from route r join service s on s.id = r.service_id and s.on_sale
+where r.unread is not null order by s.id, r.position limit %(named)s
+"""
+_UNREAD_COUNT: Final = """
+select r.service_id from route r join service s on s.id = r.service_id and s.on_sale where r.unread is not null
+"""
 _BELOW_COST: Final = f"select id from ({sync.BELOW_COST}) b"
 _NAMED: Final = """
 with found as (select distinct id from ({}) f (id))
@@ -158,6 +168,8 @@ async def facts(connection: Connection, now: datetime) -> Facts:
             quarantined=await _named(connection, _QUARANTINED),
             halted=await _named(connection, _HALTED),
             below_cost=await _named(connection, _BELOW_COST),
+            unread=await _named(connection, _UNREAD_COUNT),
+            why_unread=tuple((row[0], row[1]) for row in await _rows(connection, _UNREAD, {"named": NAMED})),
             holds=(await _row(connection, _HOLDS, {}))[0],
         ),
         posts=Waiting(*await _row(connection, _POSTS, most)),

@@ -59,12 +59,12 @@ _ROUTES: Final = (
 )
 _DROP: Final = """
 delete from route where service_id = any(%s)
-returning service_id, provider_id, provider_service, cost, agreed, off, quarantined
+returning service_id, provider_id, provider_service, cost, agreed, off, quarantined, unread
 """
 _SET: Final = """
-insert into route (service_id, position, provider_id, provider_service, cost, agreed, off, quarantined)
+insert into route (service_id, position, provider_id, provider_service, cost, agreed, off, quarantined, unread)
 select * from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::numeric[], %s::numeric[], %s::text[],
-                     %s::timestamptz[])
+                     %s::timestamptz[], %s::text[])
 """
 
 
@@ -120,8 +120,8 @@ async def set_routes(connection: Connection, wanted: dict[ServiceId, list[RouteT
     await connection.execute(_WHO_WAITS, to | {"all": list(wanted), "house": purchases.HOUSE})
     cursor = await connection.execute(_DROP, [list(wanted)])
     known = {(row[0], RouteTo(*row[1:3])): row[3:] for row in await cursor.fetchall()}
-    stood = [known.get((service, route), (None,) * 4) for service, _, route in lines]
-    await connection.execute(_SET, [*to.values(), *([row[at] for row in stood] for at in range(4))])
+    stood = [known.get((service, route), (None,) * 5) for service, _, route in lines]
+    await connection.execute(_SET, [*to.values(), *([row[at] for row in stood] for at in range(5))])
 
 
 _COSTS: Final = """

@@ -28,6 +28,11 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         one="1 order ended here in another way than at its provider, for {age}: {named}",
         do="`opensmm orders list --odd` lists what was said of each; then `orders dealt-with ORDER`",
     ),
+    FindingCode.UNREAD_SERVICES: Words(
+        "{count} services have a route whose line in the provider's price list cannot be read: {named}",
+        one="1 service has a route whose line in the provider's price list cannot be read: {named}",
+        do="tell the provider, or give these services another route; `opensmm provider sync` reads the list again",
+    ),
     FindingCode.ORDER_IDS_DO_NOT_GROW: Words(
         "Its order ids do not grow (the newest is {newest}): evidence cannot settle orders whose answer is lost.",
         do="Settle its unsure orders yourself: `opensmm orders list --unsure`.",

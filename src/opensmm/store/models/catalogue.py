@@ -190,6 +190,7 @@ class Route(models.Model):
     cost = ExactField(null=True, db_comment="null: no price list has told it")
     agreed = ExactField(null=True)
     off = models.TextField(null=True, db_comment="why it is not used")
+    unread = models.TextField(null=True, db_comment="why its line in the price list could not be read")
 
     class Meta:
         db_table = "route"

@@ -1,0 +1,82 @@
+"""Single values in answers of providers: ids, numbers and balances."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from opensmm.base.money import Money
+from opensmm.domain.asks import Ids, one_id
+from opensmm.domain.dispatch import Unsure
+from opensmm.domain.ledger import BalanceView
+from opensmm.domain.orders import OrderStatus
+from opensmm.domain.progress import Report
+from opensmm.wire import answers
+
+
+def report(body: bytes) -> Report | None:
+    return answers.read_statuses(one_id(7), body)[0]
+
+
+@pytest.mark.parametrize(
+    "word", ["true", "Success", "ok", "ERROR", "null", "none", "not_found", "Pending", "duplicate"]
+)
+def test_words_that_are_no_ids_stay_in_doubt(word: str) -> None:
+    assert isinstance(answers.read_order(json.dumps({"status": "success", "order": word}).encode()), Unsure)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"order_id": 7001}',
+        '{"status": "success", "data": {"order": "7001"}}',
+        '{"order": {"id": 7001}}',
+        '[{"order": 7001}]',
+        "[7001]",
+        "7001",
+        '"7001"',
+    ],
+)
+def test_an_id_in_another_place_is_doubtful_and_shown(body: str) -> None:
+    assert isinstance(answers.read_order(body.encode()), Unsure)
+    assert "7001" == answers.likely_order(body)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "time-out", "HTTP 502: <html>", '{"status": "success"}', "[1, 2]", '{"data": "ok"}']
+)
+def test_an_answer_without_an_id_looks_like_no_order(body: str) -> None:
+    assert "" == answers.likely_order(body)
+
+
+def test_an_id_with_leading_zeros_is_the_same_id_without() -> None:
+    padded = Ids(("0007001",), (7001,), many=True)
+    for key in ("0007001", "7001"):
+        (told,) = answers.read_statuses(padded, json.dumps({key: {"status": "Completed"}}).encode())
+        assert Report(OrderStatus.COMPLETED) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0,900", "0.900"),
+        ("0,050", "0.050"),
+        ("0,90", "0.90"),
+        ("12,5", "12.5"),
+        ("1.234,56", "1234.56"),
+        ("1,234", "1234"),
+        ("1,234.56", "1234.56"),
+        ("0.90000000000000002220446049250313080847263336181640625", "0.900000000000000023"),
+        ("1e-30", "0.000000000000000001"),
+        ("0." + "0" * 300 + "1", "0.000000000000000001"),
+    ],
+)
+def test_a_charge_is_bounded_by_its_value_and_a_group_of_thousands_begins_with_no_zero(text: str, value: str) -> None:
+    told = report(json.dumps({"status": "Completed", "charge": text}).encode())
+    assert told is not None
+    assert Decimal(value) == told.charge
+
+
+def test_a_balance_of_many_digits_is_rounded_down() -> None:
+    balance = answers.read_balance(b'{"balance": "0.0000999999999999999999999999", "currency": "USD"}')
+    assert BalanceView(Money(9), "USD") == balance
