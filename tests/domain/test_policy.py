@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from opensmm.base.ids import RuleId, ServiceId
 from opensmm.domain import sale
+from opensmm.domain import targets as places
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.policy import MAX_VALUE, NO_POLICY, Rule, RuleKind, compiled, read_place, read_value
 from opensmm.domain.targets import Target, targets
@@ -84,6 +85,47 @@ def test_of_several_rules_the_nearest_counts_and_of_equals_the_denial(rules, lin
     rule = found.link_rule(link)
     assert deciding == (rule.id if rule else None)
     assert found.denies(link) is (rule is not None and rule.kind is DENY)
+
+
+@pytest.mark.parametrize("rule", ["@bob", "t.me/@bob", "bob.t.me"])
+def test_a_name_of_telegram_is_denied_as_a_host_too(rule):
+    rules = policy((DENY, rule))
+    assert [True] * 4 == [
+        rules.denies(link) for link in ("bob.t.me", "https://bob.t.me/1", "t.me/bob", "tg://resolve?domain=bob")
+    ]
+    assert not rules.denies("https://alice.t.me/")
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["https://example.com/#bob", "https://example.com/#!/bob", "https://example.com/bob.", "https://example.com/_u/bob",
+     "https://example.com/n/bob", "https://example.com/stories/bob", "https://example.com/intent/user?screen_name=bob",
+     "https://exam\u034fple.com/bob", "https://exam%E1%A0%8Bple.com/bob", "https://example.com/b\u115fob",
+     "example.com/@b%CD%8Fob"],
+)  # fmt: skip
+def test_an_account_is_denied_wherever_its_page_is_found(link):
+    assert policy((DENY, "example.com/@bob")).denies(link)
+    assert not policy((DENY, "example.com/@alice")).denies(link)
+
+
+def test_names_in_codes_are_looked_into_within_a_bound_of_work(monkeypatch):
+    folded: list[str] = []
+    fold = places.fold
+
+    def counted(text):
+        folded.append(text)
+        return fold(text)
+
+    monkeypatch.setattr(places, "fold", counted)
+    rules = policy((DENY, "example.com"))
+    few = [f"xn--{at}-abc.example.org" for at in range(1_000)]
+    assert not rules.denies_any(few, "https://example.org/")
+    assert rules.denies_any([*few, "xn--x.example.com"], "https://example.org/")
+    folded.clear()
+    many = [f"xn--{at:08}-{'abc' * 8}.example.org" for at in range(10_000)]
+    assert rules.denies_any(many, "https://example.org/")
+    assert [] == folded
+    assert not rules.denies_any([f"https://example.net/name{at}" for at in range(10_000)], "https://example.org/")
 
 
 def test_of_two_readings_of_an_escaped_slash_a_denied_one_counts():

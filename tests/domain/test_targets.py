@@ -22,7 +22,6 @@ from opensmm.domain.targets import Target, fold, host_of, targets
         ("https://good.example@evil.example/x", "evil.example", ("x",), "x"),
         ("good.example:80@evil.example/x", "evil.example", ("x",), "x"),
         ("https://evil.example?@good.example/x", "evil.example", (), ""),
-        ("https://evil.example#@good.example/x", "evil.example", (), ""),
         ("https://example.com./x", "example.com", ("x",), "x"),
         ("https://example.com../x", "example.com", ("x",), "x"),
         ("https://ex%61mple.com/n%61me", "example.com", ("name",), "name"),
@@ -49,11 +48,43 @@ from opensmm.domain.targets import Target, fold, host_of, targets
         ("tg://join?invite=abc", "t.me", ("join",), ""),
         ("https://[2001:db8::1]:80/x", "[2001:db8::1]", ("x",), "x"),
         ("https://", "", (), ""),
+        ("https://exam\u034fple.com/x", "example.com", ("x",), "x"),
+        ("https://exam\u180bple.com/b\u180bob", "example.com", ("bob",), "bob"),
+        ("https://exam\u115fple.com/b\u115fob", "example.com", ("bob",), "bob"),
+        ("https://exam%CD%8Fple.com/b%CD%8Fob", "example.com", ("bob",), "bob"),
+        ("https://exam\U000e0041ple\ufff0.com\u3164/@b\uffa0ob", "example.com", ("@bob",), "bob"),
+        ("https://exam\u2063ple.com/\u200b", "example.com", (), ""),
+        ("https://ℰxample。com/x", "example.com", ("x",), "x"),
+        ("https://ẞ.example/x", "ß.example", ("x",), "x"),
+        ("@b\u034fob", "bob", (), "bob"),
+        (f"https://xn--{'a' * 60}.com/x", f"xn--{'a' * 60}.com", ("x",), "x"),
+        ("https://bob.t.me/12", "t.me", ("bob", "12"), "bob"),
+        ("BOB.t.me", "t.me", ("bob",), "bob"),
+        ("https://www.t.me/bob", "www.t.me", ("bob",), "bob"),
+        ("https://example.com/_u/bob", "example.com", ("_u", "bob"), "bob"),
+        ("https://example.com/n/bob", "example.com", ("n", "bob"), "bob"),
+        ("https://example.com/stories/bob/1", "example.com", ("stories", "bob", "1"), "bob"),
+        ("https://example.com/intent/user?screen_name=Bob", "example.com", ("intent", "user"), "bob"),
+        ("https://example.com/intent/follow?a=1&screen_name=%40bob", "example.com", ("intent", "follow"), "bob"),
+        ("https://example.com/bob.", "example.com", ("bob",), "bob"),
+        ("https://example.com/bob%2E%2e", "example.com", ("bob",), "bob"),
     ],
 )
 def test_a_link_leads_to_one_place_however_it_is_spelt(link, host, path, account):
     assert (Target(host, path, account),) == targets(link)
     assert host == host_of(link)
+
+
+@pytest.mark.parametrize("fragment", ["bob", "/bob", "!/bob", "/@bob", "b%6fb", "!bob?x=/y"])
+def test_what_stands_behind_a_hash_counts_where_there_is_no_path(fragment):
+    plain, read = targets(f"https://example.com/#{fragment}")
+    assert Target("example.com", (), "") == plain
+    assert ("example.com", "bob") == (read.host, read.account)
+    assert 1 == len(targets(f"https://example.com/x#{fragment}"))
+
+
+def test_a_host_behind_a_hash_is_none():
+    assert {"evil.example"} == {one.host for one in targets("https://evil.example#@good.example/x")}
 
 
 def test_an_escaped_slash_is_read_both_ways():
@@ -96,7 +127,7 @@ def test_every_spelling_of_a_place_is_the_same_place(host, segments, data):
     joint = data.draw(st.sampled_from(["/", "//", "/./", "/x/../"]))
     tail = data.draw(st.sampled_from(["", "/", "?a=/b", "#/c", "/?@evil.example/"]))
     odd = f"{scheme}{login}{spelt}{port}/{joint.join(segments)}{tail}"
-    (expected,), (found,) = targets(plain), targets(odd)
+    expected, found = targets(plain)[0], targets(odd)[0]
     assert (expected.host, expected.path) == (found.host, found.path)
 
 

@@ -40,6 +40,7 @@ PURE_MODULES = {
     "html",
     "ipaddress",
     "itertools",
+    "idna",
     "json",
     "math",
     "msgspec",

@@ -15,6 +15,8 @@ from opensmm.domain.targets import Target
 MAX_RULES: Final = 5_000
 MAX_VALUE: Final = 300
 MAX_REASON: Final = 500
+MAX_ENCODED: Final = 64 << 10
+"""Characters of one order's names that are spelt in punycode or percent escapes: each costs work to be told apart."""
 
 
 class RuleKind(StrEnum):
@@ -52,6 +54,7 @@ class Place(Struct, frozen=True):
 
 EVERYWHERE: Final = "*"
 _UNFIT_PLACE: Final = re.compile(r"[\s?#*<>\"'`\\^{|}]")
+_ENCODED: Final = re.compile(r"xn--|%", re.IGNORECASE)
 _PLAIN_NAME: Final = re.compile(r"@?(?!xn--)[a-z0-9_-]+(?:\.(?!xn--)[a-z0-9_-]+)*", re.ASCII | re.IGNORECASE)
 
 
@@ -64,7 +67,7 @@ def read_place(text: str) -> Place | None:
     if text.startswith("@"):
         name = targets.fold(text[1:])
         return Place(account=name) if name and "/" not in name else None
-    (target,) = targets.targets(text)
+    target = targets.targets(text)[0]
     if "." not in target.host or "@" in text.partition("/")[0]:
         return None
     if len(target.path) == 1 and target.path[0].startswith("@"):
@@ -116,7 +119,8 @@ class Policy(Struct, frozen=True):
         return next(filter(_is_denial, found), found[0] if found else None)
 
     def denies_any(self, names: Iterable[str], link: str) -> bool:
-        """Whether one of the people or pages is denied that an order to a link names beside it."""
+        """Whether one of the people or pages is denied that an order to a link names beside it, or too many of them are
+        spelt in codes to be looked into."""
         if not self.hosts:
             return False
         host = targets.host_of(link)
@@ -124,6 +128,8 @@ class Policy(Struct, frozen=True):
         distinct = dict.fromkeys(names)
         if not _is_denial(self._nearest(Target(host, (), ""), over)):
             distinct = dict.fromkeys(name for name in distinct if not self._is_stranger(name))
+        if sum(len(name) for name in distinct if _ENCODED.search(name)) > MAX_ENCODED:
+            return True
         return any(self._denies_beside(name, host, over) for name in distinct)
 
     def _is_stranger(self, name: str) -> bool:

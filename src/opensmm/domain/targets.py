@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
+import idna
 from msgspec import Struct
+
+MAX_LABEL: Final = 63
+"""Letters in a part of a host's name; a longer one is no name in punycode."""
 
 
 class Target(Struct, frozen=True):
@@ -26,8 +30,10 @@ _SCHEME: Final = re.compile(r"(?:(https?|tg):)?(/*)", re.IGNORECASE)
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _PORT: Final = re.compile(r":[0-9]*\Z")
 _TELEGRAM: Final = "t.me"
-_BEFORE_NAMES: Final = frozenset(
-    ("add", "c", "channel", "company", "groups", "in", "p", "profile", "r", "s", "stories", "u", "user", "users")
+_TELEGRAM_NAME: Final = re.compile(r"(?!www\.)([^.]+)\.t\.me")
+"""``name.t.me`` is another spelling of ``t.me/name``."""
+_BEFORE_NAMES: Final = frozenset(("_n", "_u", "add", "c", "channel", "company", "groups", "in", "n")) | frozenset(
+    ("p", "profile", "r", "s", "stories", "u", "user", "users")
 )
 """Folders in which networks keep their accounts' pages."""
 
@@ -38,23 +44,31 @@ def host_of(link: str) -> str:
     assert start is not None
     if start[1] and start[1].lower() == "tg":
         return _TELEGRAM
-    return _host(_AUTHORITY_END.split(link[start.end() :], 1)[0])
+    host = _host(_AUTHORITY_END.split(link[start.end() :], 1)[0])
+    return _TELEGRAM if _TELEGRAM_NAME.fullmatch(host) else host
 
 
 def targets(link: str) -> tuple[Target, ...]:
-    """The readings of a link: one, or two where servers differ in whether an escaped slash is a slash."""
+    """The readings of a link: one, or two where servers differ in whether an escaped slash is a slash.
+
+    What stands behind a # counts as a path where there is none: some sites' pages are found so.
+    """
     start = _SCHEME.match(link)
     assert start is not None
-    rest, _, _ = link[start.end() :].partition("#")
+    rest, _, fragment = link[start.end() :].partition("#")
     before_query, _, query = rest.partition("?")
     authority, _, path = before_query.partition("/")
     if start[1] and start[1].lower() == "tg":
         return (_telegram(authority, query),)
     host = _host(authority)
     bare = not start[1] and not start[2] and not path
+    if telegram := _TELEGRAM_NAME.fullmatch(host):
+        host, path, bare = _TELEGRAM, f"{telegram[1]}/{path}", False
     readings = [_resolved(unquote(part) for part in path.split("/"))]
     if "%2f" in path.lower():
         readings.append(_resolved(unquote(path).split("/")))
+    if fragment and not readings[0] and not bare:
+        readings.append(_resolved(unquote(fragment).lstrip("!").partition("?")[0].split("/")))
     return tuple(Target(host, segments, host if bare else _account(segments, query)) for segments in readings)
 
 
@@ -77,7 +91,7 @@ def _host(authority: str) -> str:
 
 
 def _label(label: str) -> str:
-    if not label.startswith("xn--"):
+    if not label.startswith("xn--") or len(label) > MAX_LABEL:
         return label
     try:
         return fold(label[4:].encode("ascii").decode("punycode"))
@@ -85,28 +99,57 @@ def _label(label: str) -> str:
         return label
 
 
+class _Mapping(dict[int, str]):
+    """A character's spelling by UTS 46, found when it is first met."""
+
+    most: Final = 20_000
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= self.most:
+            self.clear()
+        self[code] = mapped = _mapped(chr(code))
+        return mapped
+
+
+def _mapped(char: str) -> str:
+    """A character as browsers map it in a host's name: nothing, where it does not show."""
+    if unicodedata.category(char) == "Cf" or _IGNORABLE.fullmatch(char):
+        return ""
+    try:
+        return idna.uts46_remap(char, std3_rules=False)
+    except idna.IDNAError:
+        return char
+
+
+# Default_Ignorable_Code_Point of Unicode.
+_IGNORABLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_MAPPING: Final = _Mapping()
+
+
 def fold(text: str) -> str:
-    """One spelling for what browsers and people hold for the same: widths, case, dots, characters that do not show."""
+    """One spelling for what browsers and people hold for the same: widths, case, dots, characters that do not show.
+
+    It is the mapping of UTS 46 on top of NFKC, with the two sigmas as one letter.
+    """
     if text.isascii():
         return text.lower()
-    plain = unicodedata.normalize("NFKC", text).lower().replace("ς", "σ").replace("。", ".")
-    shown = "".join(char for char in plain if not _unseen(char))
-    return unicodedata.normalize("NFKC", shown)
-
-
-def _unseen(char: str) -> bool:
-    return unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f"
+    plain = unicodedata.normalize("NFKC", text.translate(_MAPPING)).lower().translate(_MAPPING)
+    return unicodedata.normalize("NFKC", plain.replace("ς", "σ").replace("。", "."))
 
 
 def _resolved(parts: Iterable[str]) -> tuple[str, ...]:
-    """The segments after ``.`` and ``..``, as browsers resolve them before they ask a server."""
+    """The segments after ``.`` and ``..``, as browsers resolve them before they ask a server. Dots behind a name, which
+    networks leave out, make no difference."""
     kept: list[str] = []
     for part in parts:
         if part == "..":
             del kept[-1:]
         elif part != ".":
             kept.append(part)
-    return tuple(fold(part) for part in kept if part)
+    return tuple(folded.rstrip(".") or folded for part in kept if (folded := fold(part)))
 
 
 def _account(segments: tuple[str, ...], query: str) -> str:
@@ -115,5 +158,7 @@ def _account(segments: tuple[str, ...], query: str) -> str:
     first = segments[0]
     if first == "profile.php":
         return fold(parse_qs(query).get("id", [""])[0])
+    if first == "intent":
+        return fold(parse_qs(query).get("screen_name", [""])[0]).removeprefix("@")
     named = segments[1] if first in _BEFORE_NAMES and len(segments) > 1 else first
     return named.removeprefix("@")
