@@ -123,8 +123,7 @@ def _environ(place: Place, user: pwd.struct_passwd | None, python: str, cache: P
         "PIP_NO_INDEX": "1",
         "PIP_NO_COMPILE": "1",
         "PIP_FIND_LINKS": cache.as_uri(),
-        "UV_NO_INDEX": "1",
-        "UV_FIND_LINKS": str(cache),
+        "UV_CONFIG_FILE": str(cache / "uv.toml"),
         "UV": "",
     }
     if user is None:

@@ -133,7 +133,9 @@ class Site:
             if running.process.poll() is None:
                 os.killpg(running.process.pid, signal.SIGKILL)
                 running.process.wait()
-        self.check_nothing_runs(cwd or self.folder)
+        # One that was killed outright leaves its PostgreSQL to the next start.
+        if running.process.returncode != -signal.SIGKILL:
+            self.check_nothing_runs(cwd or self.folder)
 
     def order(self, running: Running, url: str, key: str, *order: str) -> str:
         """Has an order completed over HTTP, inside the demo's own network; returns its id."""

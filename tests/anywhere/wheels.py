@@ -27,6 +27,7 @@ def wheels(python: str, version: str, to: Path) -> Path:
     shared.chmod(0o755)
     for wheel in shared.iterdir():
         wheel.chmod(0o644)
+    (shared / "uv.toml").write_text(f'no-index = true\nfind-links = ["{shared}"]\n')
     return shared
 
 

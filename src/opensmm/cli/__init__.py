@@ -1,5 +1,6 @@
 """The command line: one verb a function. ``opensmm --help`` is where to begin."""
 
+import os
 import sys
 from typing import Annotated, Final
 
@@ -9,6 +10,7 @@ from opensmm import __version__
 from opensmm.base.faults import Misconfigured
 from opensmm.cli.frame import EXIT_CODES, UNAVAILABLE, err, out
 from opensmm.cli.lazy import lazy_group
+from opensmm.cli.unforeseen import LEASH, UNFORESEEN, log_and_end, sentence
 
 VERBS: Final = {
     "demo": "opensmm.cli.demo:demo",
@@ -62,8 +64,14 @@ def opensmm(
 
 
 def main() -> None:
+    supervised = LEASH in os.environ
     try:
         sys.exit(app())
     except Misconfigured as error:
         err.print(f"opensmm: {error}", markup=False)
         sys.exit(UNAVAILABLE)
+    except Exception as error:
+        if supervised:
+            log_and_end(error)
+        err.print(f"opensmm: {sentence(error)}", markup=False)
+        sys.exit(UNFORESEEN)

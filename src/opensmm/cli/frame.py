@@ -25,6 +25,7 @@ from opensmm.domain.codes import OperatorRefusal
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
 from opensmm.store.embedded import Urls, serving, stands
+from opensmm.store.schema import NoTables
 from opensmm.texts import words
 
 FAILED: Final = 1
@@ -32,7 +33,7 @@ MISUSED: Final = 2
 UNAVAILABLE: Final = 3
 EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 it was refused, or a check failed; 2 the command was typed wrongly; "
-    "3 the panel is not set up for it, or its database does not answer. "
+    "3 the panel is not set up for it, or its database does not answer; 4 a fault of OpenSMM's own. "
     "`health` has 1 for what wants a look, and 2 for what you must act on."
 )
 
@@ -144,7 +145,12 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
     """Runs ``work`` over a connection of the app's role; starts the embedded PostgreSQL where it does not run."""
     try:
         with serving(config) as urls:
-            if not config.database_url:
+            try:
+                return asyncio.run(_connected(urls.app, work))
+            except NoTables:
+                # Only a panel that is new gets its tables here: an older one may be running.
+                if config.database_url:
+                    raise
                 ready(config, urls)
             return asyncio.run(_connected(urls.app, work))
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:

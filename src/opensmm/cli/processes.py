@@ -17,6 +17,7 @@ import psycopg
 
 from opensmm.base.faults import Fault
 from opensmm.cli.frame import err
+from opensmm.cli.unforeseen import LEASH
 from opensmm.store.embedded import Embedded
 
 STOP_WITHIN_S: Final = 3.3
@@ -26,7 +27,6 @@ RESTART_PAUSE_S: Final = 0.5
 DATABASE_EVERY: Final = 4
 """Rounds of watching between looks at the database: a look is a login."""
 OPEN_FILES: Final = 8192
-_LEASH: Final = "OPENSMM_LEASH"
 
 
 class Process:
@@ -42,7 +42,7 @@ class Process:
 
     def start(self) -> None:
         theirs, ours = os.pipe()
-        environ = {**os.environ, _LEASH: str(theirs)}
+        environ = {**os.environ, LEASH: str(theirs)}
         command = [sys.executable, "-m", "opensmm", *self._verb]
         self._child = subprocess.Popen(
             command, env=environ, pass_fds=[theirs, *self._sockets], stdin=subprocess.DEVNULL
@@ -82,7 +82,7 @@ class Process:
 
 def watch_leash() -> None:
     """In a child: ends this process, politely, once its parent is gone."""
-    held = os.environ.pop(_LEASH, "")
+    held = os.environ.pop(LEASH, "")
     if not held:
         return
 

@@ -18,6 +18,10 @@ LOCK: Final = 0x0953_4D4D
 _ALIAS: Final = "owner"
 
 
+class NoTables(Misconfigured):
+    """The database is empty: no OpenSMM has worked in it yet."""
+
+
 def app_role(app_url: str) -> str:
     """The role a URL logs in as."""
     return str(conninfo_to_dict(app_url).get("user") or APP_ROLE)
@@ -83,7 +87,7 @@ async def check_app_role(conn: psycopg.AsyncConnection[Any]) -> None:
     cursor = conn.cursor(row_factory=scalar_row)
     await cursor.execute("select to_regclass('transfer') is not null and to_regclass('django_migrations') is not null")
     if not await cursor.fetchone():
-        raise Misconfigured("the database has no tables of OpenSMM yet: run `opensmm migrate`")
+        raise NoTables("the database has no tables of OpenSMM yet: run `opensmm migrate`")
     await cursor.execute(_FAULTS_OF_ROLE)
     if faults := [str(fault) async for fault in cursor]:
         raise Misconfigured(
@@ -91,8 +95,12 @@ async def check_app_role(conn: psycopg.AsyncConnection[Any]) -> None:
             "and DATABASE_ADMIN_URL to the owner's"
         )
     await cursor.execute("select exists (select from django_migrations where app = 'store' and name = %s)", (newest(),))
+    if await cursor.fetchone():
+        return
+    await cursor.execute("select pg_try_advisory_xact_lock_shared(%s)", (LOCK,))
     if not await cursor.fetchone():
-        raise Misconfigured("the database's tables are older than this OpenSMM: run `opensmm migrate`")
+        raise Misconfigured("the database's tables are being brought up to date: try again in a moment")
+    raise Misconfigured("this database is older than this OpenSMM: stop the panel and run `opensmm migrate`")
 
 
 _FAULTS_OF_ROLE: Final = """

@@ -1,0 +1,45 @@
+"""Errors that nobody foresaw: one sentence for the person, the details in a file of their own."""
+
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from typing import Final
+
+from opensmm import __version__
+
+UNFORESEEN: Final = 4
+"""The exit code."""
+LEASH: Final = "OPENSMM_LEASH"
+"""The variable that a supervisor sets for its processes."""
+LONGEST: Final = 200
+
+
+def sentence(error: BaseException) -> str:
+    """Keeps the error's traceback in a file that we alone may read; returns what a person is told.
+
+    The words of the command line stay out of it: a key may stand among them.
+    """
+    name = type(error).__name__
+    words = next(iter(str(error).splitlines()), "")[:LONGEST]
+    fault = f"{name}: {words}" if words else name
+    try:
+        handle, path = tempfile.mkstemp(prefix="opensmm-error-", suffix=".txt")
+        with os.fdopen(handle, "w", errors="backslashreplace") as file:
+            file.write(f"OpenSMM {__version__}, Python {platform.python_version()}, {platform.platform()}\n\n")
+            traceback.print_exception(error, file=file)
+    except OSError as failed:
+        return f"this is a fault of OpenSMM's own ({fault}), and its details could not be kept: {failed.strerror}"
+    return f"this is a fault of OpenSMM's own ({fault}); its details are in {path}"
+
+
+def log_and_end(error: BaseException) -> None:
+    """In a process that a supervisor started: the details go to the log."""
+    import structlog
+
+    from opensmm.cli import logs
+
+    logs.set_up("info")
+    structlog.get_logger().error("this process ends by a fault of ours", exc_info=error, pid=os.getpid())
+    sys.exit(UNFORESEEN)

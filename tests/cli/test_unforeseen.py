@@ -1,0 +1,54 @@
+"""An error that nobody foresaw is one sentence, an exit code of its own, and a file with the details."""
+
+import json
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from opensmm import cli
+from opensmm.cli.unforeseen import LEASH, UNFORESEEN
+
+
+@pytest.fixture
+def broken(monkeypatch, tmp_path):
+    """The command line with a verb that fails as none should; details go to a folder of the test's own."""
+
+    def app():
+        raise RuntimeError("the floor is lava\nDETAIL: Key (name)=(Ann)")
+
+    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["opensmm", "key", "import", "3", "secret-key"])
+    return tmp_path
+
+
+def test_one_sentence_names_the_file_with_the_details(broken, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    printed = capsys.readouterr().err
+    assert (UNFORESEEN, 1) == (ended.value.code, len(printed.splitlines()))
+    (path,) = map(Path, re.findall(r"its details are in (\S+)$", printed))
+    assert "(RuntimeError: the floor is lava)" in printed
+    assert (broken, 0o600) == (path.parent, stat.S_IMODE(path.stat().st_mode))
+    details = path.read_text()
+    assert "Traceback" in details
+    assert "secret-key" not in details
+
+
+def test_where_no_file_can_be_kept_the_sentence_says_so(broken, capsys, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(broken / "nowhere"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert UNFORESEEN == ended.value.code
+    assert "could not be kept: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_supervised_process_logs_it(broken, capsys, monkeypatch):
+    monkeypatch.setenv(LEASH, "3")
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    line = json.loads(capsys.readouterr().err)
+    assert (UNFORESEEN, "error", True) == (ended.value.code, line["level"], "the floor is lava" in line["exception"])
+    assert [] == list(broken.iterdir())
