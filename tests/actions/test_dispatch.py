@@ -26,7 +26,7 @@ async def attempts(conn, order):
     return await fetch(conn, "select outcome, provider_order from attempt where order_id = %s order by number", order)
 
 
-REFUSAL = {"error": "Not enough funds on balance"}
+REFUSAL = {"error": "Quantity less than minimal 1000"}
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,9 @@ REFUSAL = {"error": "Not enough funds on balance"}
         (REFUSAL, "canceled", ("declined", None)),
         ({"error": "Incorrect service ID"}, "canceled", ("declined", None)),
         ({"errors": ["Bad link"]}, "canceled", ("declined", None)),
-        ({"error": "Temporarily unavailable"}, "unsure", ("unsure", None)),
+        ({"error": "Temporarily unavailable"}, "queued", ("declined", None)),
+        ({"error": "Not enough funds on balance"}, "queued", ("declined", None)),
+        ({"error": "Invalid API key"}, "queued", ("declined", None)),
         ({"error": "Something odd", "order": 7}, "unsure", ("unsure", None)),
         ({"error": "Bad link", "order": 7}, "unsure", ("unsure", None)),
         ({"order": 0}, "unsure", ("unsure", None)),

@@ -10,7 +10,7 @@ from tests.works import state
 from opensmm.actions import progress
 from opensmm.domain.codes import EventCode
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Report
+from opensmm.domain.progress import Report, UnreadAnswer
 from opensmm.store import health, stories
 from opensmm.store import progress as progress_rows
 from opensmm.store.connection import connect
@@ -184,7 +184,7 @@ async def test_an_answer_without_news_takes_nothing_back_that_was_learned_while_
     async with stocked.transaction():
         second = (await progress_rows.claim(stocked, asked, asked, 10))[0]
     moving = Report(status=OrderStatus.IN_PROGRESS, remains=10)
-    answers = ((first, moving, first_asked), (second, None, asked))
+    answers = ((first, moving, first_asked), (second, UnreadAnswer("Teapot"), asked))
     for followee, report, asked_at in answers:
         async with stocked.transaction():
             told = progress.told_of(followee, report, asked_at, clock())

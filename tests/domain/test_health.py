@@ -57,6 +57,7 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("due", "0 deliveries due to be sent"),
         ("unpolled", "12 at providers, all heard of in time"),
         ("long", "0 deliveries at providers for more than 3 days"),
+        ("answers", "none"),
         ("unsure", "0 deliveries unsure whether the provider took them"),
         ("late", "none"),
         ("held", "0 deliveries held for you"),

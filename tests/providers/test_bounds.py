@@ -14,7 +14,7 @@ from opensmm.domain.posts import MOST_LISTED
 from opensmm.providers.bounds import ALONE, POSTS, PRICE_LIST, bound_of, values
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.outside import open_session
-from opensmm.wire import answers
+from opensmm.wire import lenient
 from opensmm.wire.v2 import V2
 
 ASK = Add(7, "https://example.com/me", 100)
@@ -51,7 +51,7 @@ CALLS = {
 @pytest.mark.parametrize("status", [200, 400])
 @pytest.mark.parametrize("call", CALLS)
 async def test_what_holds_more_values_than_the_ask_can_need_is_no_answer(panel, monkeypatch, call, status, unit):
-    monkeypatch.setattr(answers, "_decoded", None)  # whoever decodes it fails otherwise
+    monkeypatch.setattr(lenient, "_decoded", None)  # whoever decodes it fails otherwise
     client, liar = panel
     ask, action, size = CALLS[call]
     liar.answers[action] = (status, bomb(unit, size))
@@ -62,7 +62,7 @@ async def test_what_holds_more_values_than_the_ask_can_need_is_no_answer(panel, 
 @pytest.mark.parametrize("body", [bomb(b"[],", 60_000), b'{"order":5}' + b" " * ALONE.size, bomb(b"{},", 4 << 20)])
 @pytest.mark.parametrize("status", [200, 400])
 async def test_after_an_add_it_is_unsure(panel, monkeypatch, status, body):
-    monkeypatch.setattr(answers, "_decoded", None)
+    monkeypatch.setattr(lenient, "_decoded", None)
     client, liar = panel
     liar.answers["add"] = (status, body)
     outcome = await client.add(ASK)

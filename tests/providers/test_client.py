@@ -9,7 +9,7 @@ from tests.panel import at_last
 from tests.works import TIMEOUT_S, Liar, served
 
 from opensmm.domain.asks import Add, Details
-from opensmm.domain.dispatch import Accepted, Declined, NotSent, Unsure
+from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
 from opensmm.providers.client import Client, NoAnswer, close_session
@@ -52,7 +52,7 @@ async def test_a_key_is_blotted_out_however_it_is_echoed(spelt):
         liar.answers["add"] = b'{"error": "Invalid API key: %b"}' % spelt.encode()
         outcome = await client.add(Add(7, "https://example.com/me", 100))
         await close_session(session)
-    assert Declined("Invalid API key: [key]") == outcome
+    assert TurnedAway("Invalid API key: [key]", AccountFault.KEY) == outcome
 
 
 async def test_an_order_is_written_in_the_words_of_the_page(liar):

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from tests.works import Liar, served
 
 from opensmm.domain.asks import Add
-from opensmm.domain.dispatch import Declined, NotSent, Unsure
+from opensmm.domain.dispatch import AccountFault, Declined, NotSent, TurnedAway, Unsure
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.outside import open_session
 from opensmm.wire.v2 import V2
@@ -92,10 +92,10 @@ async def test_what_was_looked_at_is_what_is_called(liar):
     ("answer", "outcome"),
     [
         ((400, {"error": "Bad link"}), Declined("Bad link")),
-        ((401, {"error": "Invalid API key"}), Declined("Invalid API key")),
+        ((401, {"error": "Invalid API key"}), TurnedAway("Invalid API key", AccountFault.KEY)),
         ((422, {"errors": {"link": ["The link is required."]}}), Declined("The link is required.")),
-        ((429, {"error": "Too many requests"}), NotSent("put off: Too many requests")),
-        ((200, {"error": "Too many requests"}), NotSent("put off: Too many requests")),
+        ((429, {"error": "Too many requests"}), NotSent("put off: Too many requests", "Too many requests")),
+        ((200, {"error": "Too many requests"}), NotSent("put off: Too many requests", "Too many requests")),
         ((429, b"<html>Too many requests</html>"), Unsure),
         ((404, {"order": 7}), Unsure),
         ((400, {"order": 7, "error": "Bad link"}), Unsure),
@@ -109,14 +109,14 @@ async def test_what_was_looked_at_is_what_is_called(liar):
 async def test_what_a_status_beside_the_words_proves(liar, answer, outcome):
     liar.answers["add"] = answer
     said = await buy(f"http://127.0.0.1:{liar.port}/api/v2", private=True)
-    assert outcome == (said if isinstance(outcome, Declined | NotSent) else type(said))
+    assert outcome == (said if isinstance(outcome, Declined | NotSent | TurnedAway) else type(said))
 
 
 @pytest.mark.parametrize("echo", [KEY, "their%20secret%20key%2F1"])
 async def test_a_key_that_is_echoed_is_blotted_out(liar, echo):
     liar.answers |= {"add": {"error": f"Invalid key {echo}"}, "balance": (500, f"no {echo}".encode())}
     outcome = await buy(f"http://127.0.0.1:{liar.port}/api/v2", private=True)
-    assert Declined("Invalid key [key]") == outcome
+    assert TurnedAway("Invalid key [key]", AccountFault.KEY) == outcome
     session = open_session(2, private=True)
     with pytest.raises(NoAnswer) as told:
         await Client(session, f"http://127.0.0.1:{liar.port}/api/v2", KEY, V2, 2).balance()

@@ -43,7 +43,7 @@ from opensmm.domain import (
     progress,
 )
 from opensmm.domain.cancels import CancelStep, Part
-from opensmm.domain.dispatch import DeliveryState, NotSent, Unsure, Verdict
+from opensmm.domain.dispatch import Declined, DeliveryState, NotSent, Unsure, Verdict
 from opensmm.domain.evidence import Patience
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
@@ -126,7 +126,7 @@ def _refused_means_unsure_route(outcome: Any, **routes: Any) -> Verdict:
 
 def _frozen_by_an_error(followee: Any, report: Any, asked: Any, now: Any) -> Any:
     told = _told_of(followee, report, asked, now)
-    return msgspec.structs.replace(told, due=None) if report is None else told
+    return told if isinstance(report, Report) else msgspec.structs.replace(told, due=None)
 
 
 def _rounded_down(rate: Decimal, billed: int, *, packaged: bool = False) -> Any:
@@ -329,7 +329,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "any error is a refusal",
         "'Something went wrong' after the order was taken",
-        [(answers, "means_refusal", _may_always)],
+        [(answers, "_not_bought", Declined)],
     ),
     Mutation("HTTP 500 is not sent", "it had been read, and bought", [(providers.Caller, "add", _not_sent_after_all)]),
     Mutation(

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import msgspec
 from msgspec import Struct
+from tests.corpus.corpus import rows
 from tests.simulation.chance import Dice
 from tests.simulation.twin.connection import Pause
 
@@ -55,6 +56,8 @@ UNIT_COST = {"11": 73, "12": 12, "13": 333, "14": 7, "16": 2050, "21": 91, "23":
 class AddFault(StrEnum):
     NONE = "taken"
     REFUSED = "refused"
+    TURNED_AWAY = "turned away: our key or our money"
+    PUT_OFF = "put off"
     UNREACHABLE = "unreachable"
     SILENT_BEFORE = "timed out before taking"
     SILENT_AFTER = "timed out after taking"
@@ -88,14 +91,24 @@ TAKING = (
     AddFault.WRONG_ID,
 )
 GARBAGE = (b"<html>Please log in</html>", b"", b'{"order":', b'{"error":"Something went wrong"}', b'{"order":null}')
-REFUSALS = ("Not enough funds on balance", "Bad link", "Quantity less than minimal 10", "Service is disabled")
+
+
+def _from_corpus(*reads: str) -> tuple[bytes, ...]:
+    """What real panels answer to an ``add``, in the words of ``tests/corpus``."""
+    return tuple(row.body for row in rows("add") if row.reads in reads and row.status == 200)
+
+
+ADD_GARBAGE = (*GARBAGE, *_from_corpus("unsure"))
+REFUSALS = _from_corpus("declined")
+TURNINGS_AWAY = _from_corpus("turned away, funds", "turned away, key")
+PUTTINGS_OFF = _from_corpus("put off", "put off, one service")
 SPELT = {
-    OrderStatus.PENDING: ("Pending", "pending", "PENDING"),
+    OrderStatus.PENDING: ("Pending", "pending", "PENDING", "Awaiting", "queued", "on-hold"),
     OrderStatus.PROCESSING: ("Processing",),
     OrderStatus.IN_PROGRESS: ("In progress", "in_progress", "Inprogress"),
-    OrderStatus.COMPLETED: ("Completed", "completed"),
-    OrderStatus.PARTIAL: ("Partial", "partial"),
-    OrderStatus.CANCELED: ("Canceled", "Cancelled", "canceled"),
+    OrderStatus.COMPLETED: ("Completed", "completed", "Done", "tasks.status.complete"),
+    OrderStatus.PARTIAL: ("Partial", "partial", "Partially completed"),
+    OrderStatus.CANCELED: ("Canceled", "Cancelled", "canceled", "Refunded", "Rejected", "Error"),
 }
 
 
@@ -293,12 +306,15 @@ def _no_answer(provider: Provider, ask: asks.Ask, dice: Dice) -> bytes | Excepti
     return make()
 
 
+OFTEN = (AddFault.NONE, AddFault.REFUSED, AddFault.TURNED_AWAY, AddFault.PUT_OFF, AddFault.UNREACHABLE)
 _ADD_FAULTS = (
     *(AddFault.NONE,) * 24,
     *(AddFault.REFUSED,) * 4,
+    *(AddFault.TURNED_AWAY,) * 2,
+    *(AddFault.PUT_OFF,) * 2,
     *(AddFault.UNREACHABLE,) * 4,
     *(AddFault.LATE,) * 2,
-    *(fault for fault in AddFault if fault not in (AddFault.NONE, AddFault.REFUSED, AddFault.UNREACHABLE)),
+    *(fault for fault in AddFault if fault not in OFTEN),
 )
 
 
@@ -323,7 +339,13 @@ def _added(provider: Provider, ask: asks.Add, dice: Dice | None) -> bytes | Exce
             return TimeoutError()
         case AddFault.REFUSED:
             assert dice is not None
-            return msgspec.json.encode({"error": dice.one_of(REFUSALS)})
+            return dice.one_of(REFUSALS)
+        case AddFault.TURNED_AWAY:
+            assert dice is not None
+            return dice.one_of(TURNINGS_AWAY)
+        case AddFault.PUT_OFF:
+            assert dice is not None
+            return dice.one_of(PUTTINGS_OFF)
         case AddFault.UNREACHABLE:
             return aiohttp.ConnectionTimeoutError()
         case AddFault.SILENT_BEFORE | AddFault.SILENT_AFTER:
@@ -332,7 +354,7 @@ def _added(provider: Provider, ask: asks.Add, dice: Dice | None) -> bytes | Exce
             return NoAnswer("HTTP 500: b'<html>'")
         case AddFault.GARBLED_BEFORE | AddFault.GARBLED_AFTER:
             assert dice is not None
-            return dice.one_of(GARBAGE)
+            return dice.one_of(ADD_GARBAGE)
 
 
 def _wrong_id(provider: Provider, dice: Dice) -> int:

@@ -96,15 +96,16 @@ def as_array(values):
 def sent_parameters(now):
     """What tries came to, of orders that are being sent."""
     told = [RECENT, [1] * 4, [1] * 4, [1] * 4, ["pending"] * 4, [0] * 4]
-    said = [["accepted"] * 4, ["7", "8", "9", "10"], ["{}"] * 4]
-    return [*map(as_array, told), as_array([str(now)] * 4), *map(as_array, said), now]
+    said = [["accepted"] * 4, ["7", "8", "9", "10"], ["{}"] * 4, [""] * 4]
+    return [*map(as_array, told), as_array([str(now)] * 4), *map(as_array, said), now, now]
 
 
 def told_parameters(now):
     """Answers to polls."""
     told = [RECENT, [1] * 4, [1] * 4, ["in_progress"] * 4, [7] * 4, [50] * 4]
     paid = [["0.45"] * 4, ["USD"] * 4]
-    return [*map(as_array, told), as_array([str(now)] * 4), *map(as_array, paid), as_array([str(now)] * 4), now, now]
+    times = as_array([str(now)] * 4)
+    return [*map(as_array, told), times, *map(as_array, paid), times, as_array([""] * 4), now, now, now]
 
 
 HOT = {
@@ -134,6 +135,8 @@ HOT = {
         },
     ),
     "dispatch: record": (dispatch, "_RECORD", sent_parameters(TIMES[0])),
+    "dispatch: hold": (dispatch, "_HOLD", {"now": TIMES[0], "limit": 1000, "code": "waited_too_long", "most": 200}),
+    "health: answers": (health, "_NOT_UNDERSTOOD", {"most": 1000}),
     "dispatch: recover": (dispatch, "_RECOVER", [TIMES[0]]),
     "evidence: claim": (
         evidence,

@@ -1,6 +1,7 @@
 """Answers that say two things at once, or say one behind another: nothing is proved by them, and nothing is news."""
 
 import pytest
+from tests.wire.test_provider_answers import reports
 
 from opensmm.domain.asks import many_ids, one_id
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, Unsure
@@ -74,7 +75,7 @@ def test_a_notice_that_holds_no_acceptance_is_looked_behind(before):
         '"errors":[{"details":{"order_id":"23501"}}]',
     ],
 )
-@pytest.mark.parametrize("words", ["Incorrect", "low balance", "Too many requests"])
+@pytest.mark.parametrize("words", ["Incorrect", "Bad link", "Too many requests"])
 def test_words_of_refusal_beside_what_may_be_an_order_prove_nothing(said, words):
     assert isinstance(answers.read_order(f'{{{said},"error":"{words}"}}'.encode()), Unsure)
     assert isinstance(answers.read_order(f'{{"error":"{words}",{said}}}'.encode()), Unsure)
@@ -93,8 +94,8 @@ def test_words_of_refusal_beside_what_may_be_an_order_prove_nothing(said, words)
     ],
 )
 def test_what_cannot_be_an_order_takes_nothing_from_a_refusal(said):
-    assert Declined("low balance") == answers.read_order(f'{{{said},"error":"low balance"}}'.encode())
-    assert NotSent("put off: slow down") == answers.read_order(f'{{{said},"error":"slow down"}}'.encode())
+    assert Declined("Bad link") == answers.read_order(f'{{{said},"error":"Bad link"}}'.encode())
+    assert NotSent("put off: slow down", "slow down") == answers.read_order(f'{{{said},"error":"slow down"}}'.encode())
 
 
 def test_a_refusal_may_name_the_field_it_is_about():
@@ -105,7 +106,7 @@ def test_a_refusal_may_name_the_field_it_is_about():
 @pytest.mark.parametrize("error", ['"error":null,"error":"x"', '"errors":[],"errors":["x"]'])
 def test_an_error_that_is_there_twice_puts_the_whole_object_in_doubt(error):
     assert isinstance(answers.read_order(f'{{"order":5,{error}}}'.encode()), Unsure)
-    assert [None] == answers.read_statuses(one_id(7), f'{{"7":{{"status":"Completed",{error}}}}}'.encode())
+    assert [None] == reports(one_id(7), f'{{"7":{{"status":"Completed",{error}}}}}'.encode())
     assert [None] == answers.read_refills(one_id(7), f'[{{"order":7,"refill":5,{error}}}]'.encode())
     assert [False] == answers.read_cancels(one_id(7), f'{{"cancel":1,{error}}}'.encode())
     assert answers.read_balance(f'{{"balance":1,{error}}}'.encode()) is None
@@ -120,12 +121,12 @@ def test_an_error_that_is_there_twice_puts_the_whole_object_in_doubt(error):
     ],
 )
 def test_of_two_answers_behind_each_other_neither_is_news(body):
-    assert [None] == answers.read_statuses(one_id(7), body)
+    assert [None] == reports(one_id(7), body)
 
 
 def test_a_notice_about_a_missing_order_takes_no_news_away():
     body = b'Warning: Undefined array key "order" in /a.php\n{"7":{"status":"Completed"}}'
-    assert [DONE, None] == answers.read_statuses(many_ids((7, 8)), body)
+    assert [DONE, None] == reports(many_ids((7, 8)), body)
 
 
 @pytest.mark.parametrize(
@@ -140,13 +141,13 @@ def test_a_notice_about_a_missing_order_takes_no_news_away():
 )
 def test_a_line_under_one_id_that_names_another_is_news_of_neither(body):
     both = many_ids((101, 102))
-    assert [None, None] == answers.read_statuses(both, body) == answers.read_look_ups(both, body)
+    assert [None, None] == reports(both, body) == answers.read_look_ups(both, body)
     assert [None, None] == answers.read_watched(both, body)
 
 
 def test_the_index_of_an_array_is_no_orders_id():
     body = b'{"0":{"order":7,"status":"Completed"},"1":{"order":8,"status":"Canceled"}}'
-    assert [None] == answers.read_statuses(one_id(1), body)
+    assert [None] == reports(one_id(1), body)
     assert ["5", None] == answers.read_refills(many_ids((2, 1)), b'{"1":{"order":7,"refill":6},"2":{"refill":5}}')
     assert [False] == answers.read_cancels(one_id(1), b'{"1":{"order":7,"cancel":1}}')
     assert [None] == answers.read_refill_statuses(one_id(1), b'{"1":{"refill":7,"status":"Completed"}}')
@@ -154,12 +155,10 @@ def test_the_index_of_an_array_is_no_orders_id():
 
 @pytest.mark.parametrize("own", ['"order":"0101"', '"order":101.0', '"order":null', '"id":7', '"order":101,"id":7'])
 def test_a_line_that_names_the_id_it_stands_under_is_news(own):
-    assert [DONE, None] == answers.read_statuses(
-        many_ids((101, 102)), f'{{"101":{{{own},"status":"Completed"}}}}'.encode()
-    )
+    assert [DONE, None] == reports(many_ids((101, 102)), f'{{"101":{{{own},"status":"Completed"}}}}'.encode())
 
 
 def test_a_bare_answer_that_names_two_orders_is_news_of_none():
     body = b'{"order":7,"order":8,"status":"Completed"}'
-    assert [None] == answers.read_statuses(one_id(7), body)
+    assert [None] == reports(one_id(7), body)
     assert [None] == answers.read_watched(one_id(7), body)

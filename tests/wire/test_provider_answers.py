@@ -17,8 +17,8 @@ from opensmm.domain.progress import OrderView, Report
 from opensmm.domain.refills import Refill, RefillStatus
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.wire import answers
-from opensmm.wire.answers import MAX_EVIDENCE, MAX_STARTS
 from opensmm.wire.dialect import Dialect
+from opensmm.wire.lenient import MAX_EVIDENCE, MAX_STARTS, excerpt
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
@@ -32,7 +32,12 @@ def order_of(body: bytes) -> str | None:
 
 
 def report(body: bytes) -> Report | None:
-    return answers.read_statuses(one_id(7), body)[0]
+    return reports(one_id(7), body)[0]
+
+
+def reports(ids: Ids, body: bytes) -> list[Report | None]:
+    """What is understood; what is not has its words shown, see ``tests/corpus``."""
+    return [one if isinstance(one, Report) else None for one in answers.read_statuses(ids, body)]
 
 
 @pytest.mark.parametrize(
@@ -106,10 +111,10 @@ def test_words_are_looked_for_under_the_other_name_where_one_says_nothing(nothin
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b'{"error": "Not enough funds on balance"}', "Not enough funds on balance"),
+        (b'{"error": "Not enough of it in stock"}', "Not enough of it in stock"),
         (b'{"errors": ["Bad link", "x"]}', "Bad link; x"),
         (b'{"errors": {"link": ["The link is required."]}}', "The link is required."),
-        (b'{"status": "fail", "error": {"message": "Invalid API key"}}', "Invalid API key"),
+        (b'{"status": "fail", "error": {"message": "Invalid link"}}', "Invalid link"),
         (b'{"order": 0, "error": "Incorrect service ID"}', "Incorrect service ID"),
         (NOTICE + b'{"error": "Bad link"}', "Bad link"),
         (b'{"error": "Bad link \\u0000\\ud800"}', "Bad link \N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"),
@@ -147,7 +152,6 @@ def test_words_that_mean_a_refusal_are_one(body: bytes, words: str) -> None:
         b'{"order": 5, "error": "Not enough funds"}',
         b'{"order": {"id": 5}, "error": "Not enough funds"}',
         b'{"order": 5, "status": "fail"}',
-        b'{"error": "Temporarily unavailable"}',
         b'{"error": "Something went wrong"}',
         b'{"error": true}',
         b'{"error": "Bad link", "error": "x"}',
@@ -174,7 +178,7 @@ def test_anything_else_after_an_add_is_unsure(body: bytes) -> None:
 
 
 def test_evidence_is_fit_to_be_stored() -> None:
-    evidence = answers.excerpt(b"\x00<b>\xff\xed\xa0\x80\xd8\xaa\n" + b"x" * 10_000)
+    evidence = excerpt(b"\x00<b>\xff\xed\xa0\x80\xd8\xaa\n" + b"x" * 10_000)
     assert evidence.startswith("\N{REPLACEMENT CHARACTER}<b>\N{REPLACEMENT CHARACTER}")
     assert MAX_EVIDENCE == len(evidence)
     assert evidence == evidence.encode().decode()
@@ -204,9 +208,7 @@ def test_status_words_come_in_several_spellings(word: str, status: OrderStatus) 
     assert Report(status) == report(json.dumps({"status": word}).encode())
 
 
-@pytest.mark.parametrize(
-    "word", ["", "Refunded", "success", "Complete d?", None, True, 1, 1.5, ["Completed"], "x" * 1000]
-)
+@pytest.mark.parametrize("word", ["", "success", "5", "Complete d?", None, True, 1, 1.5, ["Completed"], "x" * 1000])
 def test_an_unknown_word_is_no_news(word: object) -> None:
     assert report(json.dumps({"status": word, "remains": 5}).encode()) is None
 
@@ -284,7 +286,7 @@ DONE = Report(OrderStatus.COMPLETED)
     ],
 )
 def test_lists_come_in_several_shapes(body: bytes) -> None:
-    assert [PENDING, DONE] == answers.read_statuses(many_ids((7, 8)), body)
+    assert [PENDING, DONE] == reports(many_ids((7, 8)), body)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +308,7 @@ def test_lists_come_in_several_shapes(body: bytes) -> None:
     ],
 )
 def test_what_is_not_said_of_an_order_is_no_news(body: bytes) -> None:
-    assert [None, None] == answers.read_statuses(many_ids((7, 8)), body)
+    assert [None, None] == reports(many_ids((7, 8)), body)
 
 
 def test_an_answer_about_another_order_is_ignored() -> None:
@@ -319,12 +321,12 @@ def test_one_order_may_be_told_as_of_many() -> None:
     assert PENDING == report(b'{"7": {"status": "pending"}}')
     assert PENDING == report(b'[{"order": 7, "status": "pending"}]')
     assert PENDING == report(b'{"status": "success", "data": {"status": "pending"}}')
-    assert [PENDING] == answers.read_statuses(many_ids((7,)), b'{"status": "pending"}')
+    assert [PENDING] == reports(many_ids((7,)), b'{"status": "pending"}')
 
 
 def test_an_id_may_be_a_text() -> None:
     ids = Ids(("a-1", "b-2"), (MALFORMED, MALFORMED), many=True)
-    assert [PENDING, None] == answers.read_statuses(ids, b'{"a-1": {"status": "pending"}}')
+    assert [PENDING, None] == reports(ids, b'{"a-1": {"status": "pending"}}')
 
 
 @pytest.mark.parametrize(
@@ -368,7 +370,7 @@ def test_statuses_written_read_and_written_are_the_same(dialect: Dialect, ids: I
         return OrderView(OrderId(number), news.status, charge, news.start_count, news.remains, news.currency)
 
     written = dialect.write_statuses(ids, [told(number) for number in ids.numbers])
-    news = answers.read_statuses(ids, written)
+    news = reports(ids, written)
     assert written == dialect.write_statuses(ids, list(map(again, ids.numbers, news)))
 
 
@@ -457,5 +459,5 @@ def test_whatever_a_provider_answers_is_read_or_not_understood(ids: Ids, body: b
 def test_depth_is_bounded_wherever_it_ends(depth: int) -> None:
     nested = b"[" * depth + b"]" * depth
     body = b'{"7": ' + nested + b', "07": ' + nested + b', "error": ' + nested + b"}"
-    assert answers.read_statuses(one_id(7), body) == [None]
+    assert reports(one_id(7), body) == [None]
     assert isinstance(answers.read_order(body), Unsure)

@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 
 import pytest
+from tests.wire.test_provider_answers import reports
 
 from opensmm.base.money import Money
 from opensmm.domain.asks import Ids, one_id
@@ -15,7 +16,7 @@ from opensmm.wire import answers
 
 
 def report(body: bytes) -> Report | None:
-    return answers.read_statuses(one_id(7), body)[0]
+    return reports(one_id(7), body)[0]
 
 
 @pytest.mark.parametrize(

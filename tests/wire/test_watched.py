@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.wire.test_provider_answers import reports
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
@@ -38,7 +39,7 @@ def test_a_subscriptions_own_words_are_known(word, status):
 
 @pytest.mark.parametrize("word", ["Active", "Paused", "Expired"])
 def test_of_an_ordinary_order_they_say_nothing(word):
-    assert [None] == answers.read_statuses(one_id(7), json.dumps({"status": word, "remains": "0"}).encode())
+    assert [None] == reports(one_id(7), json.dumps({"status": word, "remains": "0"}).encode())
 
 
 @pytest.mark.parametrize(

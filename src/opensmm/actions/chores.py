@@ -15,6 +15,8 @@ from opensmm.store.connection import Connection, Line
 IDEMPOTENCY_KEPT: Final = timedelta(days=14)
 BATCHES_KEPT: Final = timedelta(days=1)
 BALANCES_KEPT: Final = timedelta(days=7)
+MOST_HELD: Final = 1000
+"""Deliveries that are held in one round."""
 FORGET_EVERY: Final = timedelta(minutes=10)
 log = structlog.get_logger()
 
@@ -32,6 +34,9 @@ class Chores:
         left_behind = await write(self._line, lambda connection: dispatch.recover(connection, now))
         if left_behind:
             log.warning("deliveries became unsure: their worker went away while sending", count=left_behind)
+        held = await write(self._line, lambda connection: dispatch.hold_waiting(connection, now, MOST_HELD))
+        if held:
+            log.warning("deliveries are held: their providers turn us away", count=held)
         if self._forgot is None or now - self._forgot >= FORGET_EVERY:
             more = await write(self._line, lambda connection: _forget(connection, now))
             self._forgot = self._forgot if more else now

@@ -24,15 +24,19 @@ from opensmm.domain import dripfeed
 from opensmm.domain.asks import Add
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.dispatch import (
+    TURNED_AWAY_STEPS_S,
     Accepted,
     AttemptOutcome,
     Declined,
     DeliveryState,
     NotSent,
     SendOutcome,
+    TurnedAway,
     Unsure,
     after_sending,
+    note_of,
     rest_s,
+    rest_when_turned_away,
     retry_after_s,
 )
 from opensmm.domain.endings import RunEnd
@@ -44,6 +48,7 @@ from opensmm.store import notices, providers
 from opensmm.store.connection import Connection, Line
 from opensmm.store.dispatch import Claim, Recorded
 from opensmm.store.notices import Late
+from opensmm.store.providers import Failed
 
 LEASE_MARGIN_S: Final = 10.0
 """A lease outlasts the longest call by this much."""
@@ -156,7 +161,8 @@ class Dispatching:
                 raise
             # Their order id is another order's already; whose it is must be looked into.
             claim, outcome = batch[0]
-            doubtful = (claim, Unsure(f"{outcome} could not be recorded: {error}"))
+            given = outcome.provider_order if isinstance(outcome, Accepted) else ""
+            doubtful = (claim, Unsure(outcome.answer, given))
             await write(line, lambda connection: record(connection, [doubtful], self._desk, self._clock()))
         return [None] * len(batch)
 
@@ -178,7 +184,7 @@ def _tell(claim: Claim, contact: Contact | None, outcome: SendOutcome) -> None:
             log.debug("accepted", **_named(claim), provider_order=outcome.provider_order)
         case Declined():
             log.info("declined", **_named(claim), answer=outcome.answer[:TOLD])
-        case NotSent():
+        case NotSent() | TurnedAway():
             log.info("not sent", **_named(claim), answer=outcome.answer[:TOLD])
         case Unsure():
             log.warning("unsure whether the provider took it", **_named(claim), answer=outcome.answer[:TOLD])
@@ -229,7 +235,7 @@ async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now:
     # Only where this result counted: after a claim by another worker the next run has its time from that one. A late
     # result may stand in the same batch as the one that counts, which has the greater fence.
     newest = {(claim.order, claim.run): outcome for claim, outcome in sorted(batch, key=lambda sent: sent[0].fence)}
-    unsent = [(order, run) for order, run in changed if isinstance(newest[order, run], NotSent)]
+    unsent = [(order, run) for order, run in changed if isinstance(newest[order, run], NotSent | TurnedAway)]
     await rows.release(connection, [(order, run + 1, None) for order, run in unsent])
     await _look_after_providers(connection, batch, now)
 
@@ -270,22 +276,35 @@ async def _look_after_providers(connection: Connection, batch: Sequence[Sent], n
     failures = [(claim.provider, outcome) for claim, outcome in batch if _is_failure(outcome)]
     failed, times = dict(failures), Counter(provider for provider, _ in failures)
     fared = await providers.fared(connection, sorted(failed.keys() - answered), sorted(answered))
-    told: list[tuple[ProviderId, int, datetime | None, str]] = []
-    for provider in fared.keys() - answered:
-        (before, resting), outcome = fared[provider], failed[provider]
-        # What could not be sent came back together, and tells one thing; each silence stands for a call of its own.
-        count = before + (times[provider] if isinstance(outcome, Unsure) else 1)
-        pause = rest_s(count, reached=isinstance(outcome, Unsure), resting=resting)
-        until = None if pause is None else now + timedelta(seconds=pause)
-        told.append((provider, count, until, outcome.answer[:MAX_FAULT]))
+    told = [
+        _failed(provider, failed[provider], times[provider], fared[provider], now)
+        for provider in fared.keys() - answered
+    ]
     if well := fared.keys() & answered:
         await providers.is_well(connection, sorted(well))
     if told:
         await providers.failed(connection, told)
 
 
+def _failed(provider: ProviderId, outcome: SendOutcome, times: int, before: tuple[int, bool], now: datetime) -> Failed:
+    """A provider after ``times`` failures of which ``outcome`` is the newest."""
+    failures, resting = before
+    if isinstance(outcome, TurnedAway):
+        count, turned_away_s = rest_when_turned_away(failures + 1)
+        until: datetime | None = now + timedelta(seconds=turned_away_s)
+        return Failed(provider, count, until, outcome.answer[:MAX_FAULT], outcome.fault)
+    # What could not be sent came back together, and tells one thing; each silence stands for a call of its own.
+    count = failures + (times if isinstance(outcome, Unsure) else 1)
+    pause_s = rest_s(count, reached=isinstance(outcome, Unsure), resting=resting)
+    until = None if pause_s is None else now + timedelta(seconds=pause_s)
+    return Failed(provider, count, until, outcome.answer[:MAX_FAULT], None)
+
+
 def _is_failure(outcome: SendOutcome) -> bool:
-    return isinstance(outcome, NotSent | Unsure) and outcome != LATE
+    """A service that is put off says nothing of the provider's others."""
+    if isinstance(outcome, NotSent) and outcome.one_service:
+        return False
+    return isinstance(outcome, NotSent | TurnedAway | Unsure) and outcome != LATE
 
 
 _MAY_END: Final = (DeliveryState.CANCELED, DeliveryState.QUEUED, DeliveryState.HELD)
@@ -294,6 +313,7 @@ _OUTCOMES: Final[dict[type[SendOutcome], AttemptOutcome]] = {
     Accepted: AttemptOutcome.ACCEPTED,
     Declined: AttemptOutcome.DECLINED,
     NotSent: AttemptOutcome.DECLINED,
+    TurnedAway: AttemptOutcome.DECLINED,
     Unsure: AttemptOutcome.UNSURE,
 }
 
@@ -302,8 +322,7 @@ def _recorded(claim: Claim, outcome: SendOutcome, desk: Desk, now: datetime) -> 
     verdict = after_sending(outcome, routes_left=claim.routes_left, hold_when_refused=claim.hold_when_refused)
     due: datetime | None = None
     if verdict.later:
-        contact = desk.contact(claim.provider)
-        due = now + timedelta(seconds=retry_after_s((contact.row.failures if contact else 0) + 1))
+        due = now + timedelta(seconds=_pause_s(claim, outcome, desk))
     elif verdict.next_route:
         due = now
     elif verdict.state is DeliveryState.PENDING and not _is_staff(desk.contact(claim.provider)):
@@ -320,4 +339,16 @@ def _recorded(claim: Claim, outcome: SendOutcome, desk: Desk, now: datetime) -> 
         outcome=_OUTCOMES[type(outcome)],
         provider_order=outcome.provider_order if isinstance(outcome, Accepted) else None,
         answer=outcome.answer,
+        note=note_of(outcome),
     )
+
+
+def _pause_s(claim: Claim, outcome: SendOutcome, desk: Desk) -> int:
+    """How long a delivery waits before it is tried again."""
+    if isinstance(outcome, TurnedAway):
+        # Another provider is asked at once; where there is none, others try this one before it does again.
+        return 0 if claim.routes > 1 else TURNED_AWAY_STEPS_S[0]
+    if isinstance(outcome, NotSent) and outcome.one_service:
+        return retry_after_s(claim.attempt)
+    contact = desk.contact(claim.provider)
+    return retry_after_s((contact.row.failures if contact else 0) + 1)

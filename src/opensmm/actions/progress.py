@@ -18,7 +18,7 @@ from opensmm.domain.cancels import TOLD_AFTER_ITS_END
 from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import Conclusion
-from opensmm.domain.progress import Report
+from opensmm.domain.progress import Report, UnreadAnswer
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import notices
@@ -62,14 +62,14 @@ class Following:
         return len(claimed)
 
     async def _hear(
-        self, asked: datetime, claimed: Sequence[Followee], said: Sequence[tuple[Followee, Report | None]]
+        self, asked: datetime, claimed: Sequence[Followee], said: Sequence[tuple[Followee, Report | UnreadAnswer]]
     ) -> None:
         now = self._clock()
-        understood = sum(1 for _, report in said if report is not None)
+        understood = sum(1 for _, answer in said if isinstance(answer, Report))
         POLLED[UNDERSTOOD] += understood
         POLLED[NO_NEWS] += len(said) - understood
         POLLED[NO_ANSWER] += len(claimed) - len(said)
-        told = [told_of(followee, report, asked, now) for followee, report in said]
+        told = [told_of(followee, answer, asked, now) for followee, answer in said]
         for at in range(0, len(told), TOLD_AT_ONCE):
             await self._record(told[at : at + TOLD_AT_ONCE], asked)
 
@@ -136,7 +136,7 @@ async def _passed(
     await notices.keep_of_ended(connection, refused, now)
 
 
-async def _ask_after(provider: Provider, group: Sequence[Followee]) -> Sequence[Report | None]:
+async def _ask_after(provider: Provider, group: Sequence[Followee]) -> Sequence[Report | UnreadAnswer]:
     return await provider.statuses([followee.provider_order for followee in group])
 
 
@@ -144,9 +144,10 @@ async def _ask_to_cancel(provider: Provider, group: Sequence[CancelTask]) -> Seq
     return await provider.cancels([task.provider_order for task in group])
 
 
-def told_of(followee: Followee, report: Report | None, asked: datetime, now: datetime) -> Told:
+def told_of(followee: Followee, answer: Report | UnreadAnswer, asked: datetime, now: datetime) -> Told:
     """What is written of a delivery after its provider was asked; no news moves nothing but the next time to ask."""
     known = followee.known
+    report = answer if isinstance(answer, Report) else None
     news = None if report is None else progress.apply(known, report, asked)
     state = known.state if news is None else news.state
     moving = state in ACCEPTED_STATES
@@ -162,6 +163,7 @@ def told_of(followee: Followee, report: Report | None, asked: datetime, now: dat
         currency="" if report is None else report.currency,
         polled=known.polled,
         unfinished=progress.unfinished(report) if news is not None and report is not None else None,
+        note=progress.note_of(known, answer, news),
     )
 
 

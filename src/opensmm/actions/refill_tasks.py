@@ -10,8 +10,8 @@ import structlog
 from opensmm.actions.clock import Clock, utc_now
 from opensmm.actions.writing import write
 from opensmm.domain.dispatch import Declined
-from opensmm.domain.error_texts import means_asked_lately
 from opensmm.domain.progress import poll_again_after
+from opensmm.domain.provider_errors import means_asked_lately
 from opensmm.domain.refills import OPEN_REFILLS, RefillStatus
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk

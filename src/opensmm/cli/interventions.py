@@ -157,20 +157,35 @@ def list_waiting(
     late: Annotated[
         bool, typer.Option("--late", help="Bought after they had been settled otherwise: cancel them there.")
     ] = False,
+    unread: Annotated[
+        bool, typer.Option("--unread", help="At providers whose answers about them are not understood.")
+    ] = False,
+    waits: Annotated[
+        bool, typer.Option("--waits", help="Put off by their providers, which may refuse our key or lack our money.")
+    ] = False,
     odd: Annotated[bool, typer.Option("--odd", help="Ended here in another way than at their provider.")] = False,
     limit: Annotated[int, typer.Option("--limit", help="Lines at most.", min=1, max=MOST_LISTED)] = 100,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """List the orders that wait for the operator; all kinds where none is named."""
-    asked = {"unsure": unsure, "held": held, "stuck": stuck, "late": late, "odd": odd}
+    asked = {
+        "unsure": unsure, "held": held, "stuck": stuck, "unread": unread, "waits": waits, "late": late, "odd": odd,
+    }  # fmt: skip
     kinds = frozenset(kind for kind, wanted in asked.items() if wanted or not any(asked.values()))
     found = with_database(standing(data), lambda connection: _waiting(connection, kinds, limit))
-    found = [replace(one, answer=NO_ROUTE) if one.state == "held" and one.answer is None else one for one in found]
+    found = [_explained(one) for one in found]
     if json:
         answer({"orders": [asdict(one) | {"looks_like_order": _likely(one) or None} for one in found]}, "", json=True)
         return
     out.print(_table(found))
+
+
+def _explained(one: Waiting) -> Waiting:
+    """A note tells more than the answer to the attempt, which may be of long before."""
+    if one.note is not None:
+        return replace(one, answer=words.event(one.note.code, one.note.fields))
+    return replace(one, answer=NO_ROUTE) if one.state == "held" and one.answer is None else one
 
 
 async def _waiting(connection: Connection, kinds: frozenset[str], limit: int) -> list[Waiting]:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from msgspec import Struct
+
 from opensmm.base.faults import Fault
 
 Fields = Mapping[str, Any]
@@ -22,6 +24,9 @@ class FindingCode(StrEnum):
 
     LATE_ACCEPTANCES = "late_acceptances"
     ODD_ENDS = "odd_ends"
+    PROVIDER_REFUSES_KEY = "provider_refuses_key"
+    PROVIDER_WITHOUT_FUNDS = "provider_without_funds"
+    ANSWERS_NOT_UNDERSTOOD = "answers_not_understood"
 
 
 class RefusalCode(StrEnum):
@@ -49,6 +54,21 @@ class EventCode(StrEnum):
     DEALT_WITH = "dealt_with"
     POST_BEYOND = "post_beyond"
     POST_EXPIRED = "post_expired"
+    NOT_UNDERSTOOD = "not_understood"
+    LOOK_UP_FAILED = "look_up_failed"
+    END_NOT_BELIEVED = "end_not_believed"
+    ID_GIVEN_TWICE = "id_given_twice"
+    PUT_OFF = "put_off"
+    REFUSES_KEY = "refuses_key"
+    WITHOUT_FUNDS = "without_funds"
+    WAITED_TOO_LONG = "waited_too_long"
+
+
+class DeliveryNote(Struct, frozen=True):
+    """The code and fields of what the operator is told of one delivery: why it waits, is held, or is not understood."""
+
+    code: EventCode
+    fields: Fields = NO_FIELDS
 
 
 class OperatorRefusal(Fault):

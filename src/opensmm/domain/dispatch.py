@@ -5,6 +5,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from opensmm.domain.codes import DeliveryNote, EventCode
+
 
 class DeliveryState(StrEnum):
     QUEUED = "queued"
@@ -58,18 +60,39 @@ class Declined(Struct, frozen=True):
 
 class NotSent(Struct, frozen=True):
     """Nothing was bought, and it may be tried again later: nothing of the request was written, or the provider said
-    in a well-formed error that it takes no requests at the moment."""
+    in a well-formed error, whose ``words`` these are, that it takes none at the moment. ``one_service``: it takes those
+    for others."""
 
     answer: str
+    words: str = ""
+    one_service: bool = False
+
+
+class AccountFault(StrEnum):
+    """Why a provider turns us away, whatever is ordered: our key, account or address, or the money we have there."""
+
+    KEY = "key"
+    FUNDS = "funds"
+
+
+class TurnedAway(Struct, frozen=True):
+    """Nothing was bought, and the order is not at fault: the provider refuses us until the operator sees to it."""
+
+    answer: str
+    fault: AccountFault
 
 
 class Unsure(Struct, frozen=True):
-    """Everything else. Never sent again and never refunded by itself; ``answer`` is the evidence."""
+    """Everything else. Never sent again and never refunded by itself; ``answer`` is the evidence.
+
+    ``taken_order``: the id it was given, where that is another delivery's already.
+    """
 
     answer: str
+    taken_order: str = ""
 
 
-SendOutcome = Accepted | Declined | NotSent | Unsure
+SendOutcome = Accepted | Declined | NotSent | TurnedAway | Unsure
 
 
 class AttemptOutcome(StrEnum):
@@ -93,7 +116,7 @@ def after_sending(outcome: SendOutcome, *, routes_left: bool, hold_when_refused:
     match outcome:
         case Accepted():
             return Verdict(DeliveryState.PENDING)
-        case NotSent():
+        case NotSent() | TurnedAway():
             return Verdict(DeliveryState.QUEUED, later=True)
         case Unsure():
             return Verdict(DeliveryState.UNSURE)
@@ -103,10 +126,32 @@ def after_sending(outcome: SendOutcome, *, routes_left: bool, hold_when_refused:
             return Verdict(DeliveryState.HELD if hold_when_refused else DeliveryState.CANCELED)
 
 
+MOST_NOTED: Final = 200
+"""Characters of a provider's words that are kept in a note."""
+
+
+def note_of(outcome: SendOutcome) -> DeliveryNote | None:
+    """The note for the operator on a delivery that came to this; None where the attempt tells it all."""
+    match outcome:
+        case NotSent(words=words) if words:
+            return DeliveryNote(EventCode.PUT_OFF, {"words": words[:MOST_NOTED]})
+        case TurnedAway(answer, AccountFault.KEY):
+            return DeliveryNote(EventCode.REFUSES_KEY, {"words": answer[:MOST_NOTED]})
+        case TurnedAway(answer, AccountFault.FUNDS):
+            return DeliveryNote(EventCode.WITHOUT_FUNDS, {"words": answer[:MOST_NOTED]})
+        case Unsure(taken_order=taken) if taken:
+            return DeliveryNote(EventCode.ID_GIVEN_TWICE, {"provider_order": taken})
+    return None
+
+
 PATIENCE: Final = 5
 """Failures in a row after which a provider that can be reached is left alone too."""
 PASSED_OVER_AFTER: Final = 4
 """Failures in a row after which a provider that is left alone is passed over: orders go to the next one meanwhile."""
+MAX_REFUSED_WAIT_H: Final = 30 * 24
+"""Hours that an order may be set to wait for providers that turn us away."""
+TURNED_AWAY_STEPS_S: Final = (60, 120, 300)
+"""Pauses before one order tries a provider again that turned us away; the last one repeats."""
 RETRY_STEPS_S: Final = (1, 2, 5, 15, 30, 60)
 """Pauses before a provider that could not be reached is tried again; the last one repeats."""
 
@@ -114,6 +159,13 @@ RETRY_STEPS_S: Final = (1, 2, 5, 15, 30, 60)
 def retry_after_s(failures: int) -> int:
     """How long a provider is left alone after so many failures in a row (from 1)."""
     return RETRY_STEPS_S[min(failures, len(RETRY_STEPS_S)) - 1]
+
+
+def rest_when_turned_away(failures: int) -> tuple[int, int]:
+    """The failures to be counted, and how long a provider that turned us away is left alone. Orders that may go to
+    another provider do so at once."""
+    count = max(failures, PASSED_OVER_AFTER)
+    return count, TURNED_AWAY_STEPS_S[min(count - PASSED_OVER_AFTER, len(TURNED_AWAY_STEPS_S) - 1)]
 
 
 def rest_s(failures: int, *, reached: bool, resting: bool) -> int | None:

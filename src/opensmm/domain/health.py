@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode
+from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
 from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading
 
@@ -21,6 +22,9 @@ UNPOLLED_GRACE: Final = timedelta(minutes=1)
 """A delivery is unheard of after so many of its poll intervals and this: young ones are asked after every second."""
 UNPOLLED_ACT: Final = timedelta(minutes=30)
 UNSURE_ACT: Final = timedelta(hours=1)
+UNREAD_LOOK: Final = timedelta(minutes=1)
+"""An answer that is not understood may be one alone: the next one is asked for within this."""
+UNREAD_ACT: Final = timedelta(hours=6)
 HELD_ACT: Final = timedelta(days=1)
 REFILL_LOOK: Final = timedelta(hours=1)
 CANCEL_LOOK: Final = timedelta(minutes=10)
@@ -105,12 +109,22 @@ class Notices(Struct, frozen=True):
     first: tuple[tuple[int, str, str], ...] = ()
 
 
+class NotUnderstood(Struct, frozen=True):
+    """Deliveries at providers whose newest answer is not understood: how many, since when, and the words of the one
+    that is so for longest."""
+
+    count: int = 0
+    since: datetime | None = None
+    provider: str = ""
+    words: str = ""
+
+
 class ProviderSeen(Struct, frozen=True):
     """``failures`` are of sends, in a row; ``resting_until`` is when it is tried again; ``accepted`` is when it last
     took an order. ``balance`` is the newest that it told, ``balance_asked`` when a worker last went to ask for it, and
     ``hours_left`` how long it lasts from now on, where a pace is known. ``shut``: why it cannot be called, as far as
     was looked. ``unpolled`` are its deliveries that were not heard of for too long. ``followed`` is None where its
-    price list is not."""
+    price list is not. ``refuses``: why it turns us away, in the words of ``fault``."""
 
     id: ProviderId
     name: str
@@ -126,6 +140,8 @@ class ProviderSeen(Struct, frozen=True):
     shut: str = ""
     unpolled: Waiting = Waiting()
     followed: Followed | None = None
+    refuses: AccountFault | None = None
+    fault: str = ""
 
 
 class Facts(Struct, frozen=True):
@@ -148,6 +164,7 @@ class Facts(Struct, frozen=True):
     shelf: Shelf = Shelf()
     posts: Waiting = Waiting()
     refused_posts: Waiting = Waiting()
+    not_understood: NotUnderstood = NotUnderstood()
     late: Notices = Notices()
     odd: Notices = Notices()
 
@@ -190,6 +207,7 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _due(facts.due, now),
         _unpolled(facts.moving, now),
         _long(facts.moving, now),
+        _answers_read(facts.not_understood, now),
         _for_operator("unsure", "unsure whether the provider took them", facts.unsure, UNSURE_ACT, _SETTLE, now),
         _noticed("late", FindingCode.LATE_ACCEPTANCES, facts.late, Level.ACT, now),
         _for_operator("held", "held for you", facts.held, HELD_ACT, _DECIDE, now),
@@ -259,6 +277,14 @@ def _long(moving: Moving, now: datetime) -> Finding:
     return Finding("long", level, words, _ASK if level != Level.OK else "")
 
 
+def _answers_read(found: NotUnderstood, now: datetime) -> Finding:
+    if found.since is None or now - found.since < UNREAD_LOOK:
+        return Finding("answers", Level.OK, "none")
+    level = Level.ACT if now - found.since >= UNREAD_ACT else Level.LOOK
+    fields = {"count": found.count, "provider": found.provider, "words": found.words, "age": now - found.since}
+    return Finding("answers", level, code=FindingCode.ANSWERS_NOT_UNDERSTOOD, fields=fields)
+
+
 def _for_operator(name: str, words: str, found: Waiting, act: timedelta, do: str, now: datetime) -> Finding:
     level = _by_age(found, now, timedelta(0), act)
     return Finding(name, level, f"{_count(found)} {words}{_since(found, now)}", do if level != Level.OK else "")
@@ -290,8 +316,18 @@ def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[F
     if not providers:
         yield Finding("providers", Level.LOOK, "there is none: nothing can be fulfilled", "add one")
     for provider in providers:
+        if provider.enabled and provider.refuses is not None:
+            fields = {"provider": provider.name, "words": provider.fault}
+            yield Finding(f"provider {provider.name}", Level.ACT, code=_REFUSES[provider.refuses], fields=fields)
+            continue
         level, words, do = _fares(provider, now)
         yield Finding(f"provider {provider.name}", level, words, do)
+
+
+_REFUSES: Final = {
+    AccountFault.KEY: FindingCode.PROVIDER_REFUSES_KEY,
+    AccountFault.FUNDS: FindingCode.PROVIDER_WITHOUT_FUNDS,
+}
 
 
 def _fares(provider: ProviderSeen, now: datetime) -> tuple[Level, str, str]:

@@ -8,18 +8,30 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
+from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.orders import OrderState, OrderStatus
 
 
 class Report(Struct, frozen=True):
-    """What a provider said of one order. None where it said nothing that can be understood."""
+    """What a provider said of one order. None where it said nothing that can be understood.
+
+    ``word``: the status as it was spelt, where that is none of the trade's six words.
+    """
 
     status: OrderStatus | None = None
     start_count: int | None = None
     remains: int | None = None
     charge: Decimal | None = None
     currency: str = ""
+    word: str = ""
+
+
+class UnreadAnswer(Struct, frozen=True):
+    """An answer about one order that is not understood, in the words that came. ``failed``: it is an error text."""
+
+    words: str
+    failed: bool = False
 
 
 class Followed(Struct, frozen=True):
@@ -94,6 +106,8 @@ def _canceled(known: Followed, report: Report, start: int | None, before: int) -
     Where they say neither, and something was delivered before, what is left is the operator's to find out: it stands
     as it was known.
     """
+    if report.word and report.remains is None:
+        return News(DeliveryState.HELD, start, before)  # a word that is not the trade's own does not pay back in full
     said = report.remains or 0
     free = report.charge == 0 or (report.remains is None and report.charge is None and before == known.quantity)
     if not said and free:
@@ -101,6 +115,18 @@ def _canceled(known: Followed, report: Report, start: int | None, before: int) -
     inside = 0 < said <= known.quantity
     believable = inside and (not known.packaged or said == known.quantity)
     return News(DeliveryState.CANCELED if believable else DeliveryState.HELD, start, said if inside else before)
+
+
+def note_of(known: Followed, answer: Report | UnreadAnswer | None, news: News | None) -> DeliveryNote | None:
+    """The note for the operator on a delivery after its provider's answer; None where the answer is plain."""
+    match answer:
+        case UnreadAnswer(words, failed):
+            return DeliveryNote(EventCode.LOOK_UP_FAILED if failed else EventCode.NOT_UNDERSTOOD, {"words": words})
+        case Report() if news is not None and news.state is DeliveryState.HELD:
+            word = answer.word or (answer.status or "")
+            fields = {"word": word, "remains": answer.remains, "quantity": known.quantity, "charge": answer.charge}
+            return DeliveryNote(EventCode.END_NOT_BELIEVED, fields)
+    return None
 
 
 POLL_STEPS: Final = (

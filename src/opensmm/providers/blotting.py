@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from opensmm.domain.providers import KEY_CHARS
-from opensmm.wire.answers import fit
+from opensmm.wire.lenient import fit
 
 BLOT: Final = "[key]"
 

@@ -16,15 +16,16 @@ from opensmm.domain.evidence import Said
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.offers import Offered
 from opensmm.domain.posts import Watched
-from opensmm.domain.progress import Report
+from opensmm.domain.progress import Report, UnreadAnswer
 from opensmm.domain.refills import RefillStatus as RefillWord
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.bounds import bound_of, values
 from opensmm.providers.charsets import to_utf8
 from opensmm.wire import answers, offers
-from opensmm.wire.answers import excerpt, spoken_in_balance
+from opensmm.wire.answers import spoken_in_balance
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import write_form
+from opensmm.wire.lenient import excerpt
 
 if TYPE_CHECKING:  # the command line imports this module for its names, and need not load an HTTP client for them
     import aiohttp
@@ -51,7 +52,7 @@ class Provider(Protocol):
     """Whoever fulfils orders, as the worker knows it."""
 
     async def add(self, ask: Add) -> SendOutcome: ...
-    async def statuses(self, orders: list[str]) -> list[Report | None]: ...
+    async def statuses(self, orders: list[str]) -> list[Report | UnreadAnswer]: ...
     async def look_ups(self, orders: list[str]) -> list[Said]: ...
     async def watch(self, orders: list[str]) -> list[Watched | None]: ...
     async def refills(self, orders: list[str]) -> list[str | Declined | None]: ...
@@ -105,7 +106,7 @@ class Client:
             return answers.read_turned_away(answer.body)
         return Unsure(f"HTTP {answer.status}: {excerpt(answer.body)}")
 
-    async def statuses(self, orders: list[str]) -> list[Report | None]:
+    async def statuses(self, orders: list[str]) -> list[Report | UnreadAnswer]:
         ids = _ids(orders)
         return answers.read_statuses(ids, await self._ask(Status(ids)))
 

@@ -4,7 +4,7 @@ from opensmm.domain.asks import Add
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
 from opensmm.domain.evidence import Said
 from opensmm.domain.posts import Watched
-from opensmm.domain.progress import Report
+from opensmm.domain.progress import Report, UnreadAnswer
 from opensmm.domain.refills import RefillStatus
 
 
@@ -17,8 +17,8 @@ class ManualProvider:
     async def add(self, ask: Add) -> SendOutcome:
         return Accepted(ask.idempotency_key, "on the staff's list")
 
-    async def statuses(self, orders: list[str]) -> list[Report | None]:
-        return [None] * len(orders)
+    async def statuses(self, orders: list[str]) -> list[Report | UnreadAnswer]:
+        return [UnreadAnswer("")] * len(orders)
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
         return [None] * len(orders)

@@ -11,9 +11,11 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.asks import NO_DETAILS, Details
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.dispatch import PASSED_OVER_AFTER, AttemptOutcome, DeliveryState
+from opensmm.domain.codes import DeliveryNote, EventCode
+from opensmm.domain.dispatch import MOST_NOTED, PASSED_OVER_AFTER, AttemptOutcome, DeliveryState
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
+from opensmm.store.notes import NOTE, NOTED, notes
 
 
 class Claim(Struct, frozen=True):
@@ -49,7 +51,7 @@ class Claim(Struct, frozen=True):
 
 ROUTE_IS_OPEN: Final = "r.off is null and (r.cost <= d.ceiling) is not false"
 """The provider of route ``r`` lists it, and it costs no more than was sold, or approved, for delivery ``d``."""
-NO_ANSWER_YET: Final = """not exists (
+NO_ANSWER_YET: Final = """d.note is null and not exists (
   select from attempt t where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt)"""
 """Delivery ``d``, which is held, is so for want of an open route: at its newest claim there was none to try."""
 OPEN_ROUTES: Final = f"""
@@ -113,7 +115,7 @@ _CLAIMED: Final = """
 with due as materialized ({due}), claimed as (
   update delivery d set state = case when due.provider_id is null then 'held' else 'sending' end, due = null,
     lease_until = %(lease_until)s, fence = d.fence + 1, attempt = d.attempt + 1, sent = %(now)s,
-    route = coalesce(due.position, d.route)
+    route = coalesce(due.position, d.route), note = case when due.provider_id is not null then d.note end
   from due where d.order_id = due.order_id and d.run = due.run
   returning d.order_id, d.run, d.service_id, d.attempt, d.fence, d.quantity, d.route, d.ceiling, due.due,
     due.first_route, due.provider_id, due.provider_service, due.cost
@@ -204,7 +206,7 @@ async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, dat
 
 
 class Recorded(Struct, frozen=True):
-    """What a try came to: the delivery's next state and the attempt's evidence."""
+    """What a try came to: the delivery's next state, the attempt's evidence, and the note for the operator."""
 
     order: OrderId
     run: int
@@ -216,21 +218,22 @@ class Recorded(Struct, frozen=True):
     outcome: AttemptOutcome
     provider_order: str | None
     answer: str
+    note: DeliveryNote | None = None
 
 
-_RECORD: Final = """
+_RECORD: Final = f"""
 with told as materialized (
   select *
   from unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::text[], %s::int[], %s::timestamptz[],
-              %s::text[], %s::text[], %s::text[])
-    as a (order_id, run, number, fence, state, route, due, outcome, provider_order, answer)
+              %s::text[], %s::text[], %s::text[], %s::text[])
+    as a (order_id, run, number, fence, state, route, due, outcome, provider_order, answer, note)
 ), tried as (
   update attempt t set outcome = told.outcome, provider_order = nullif(told.provider_order, ''), answer = told.answer,
     answered = %s
   from told where t.order_id = told.order_id and t.run = told.run and t.number = told.number
     and t.outcome in ('sending', 'unsure')
 )
-update delivery d set (state, due, remains) = (
+update delivery d set note = {NOTE}, noted = {NOTED}, (state, due, remains) = (
     select state, case when state <> 'canceled' then told.due end,
       case when state = 'canceled' then d.quantity else d.remains end
     from (select case when told.state in ('queued', 'held') and d.cancel_asked is not null then 'canceled'
@@ -260,9 +263,43 @@ async def record(
         words(one.outcome for one in told),
         texts(one.provider_order or "" for one in told),
         texts(one.answer for one in told),
+        notes(one.note for one in told),
     )
-    cursor = await connection.execute(_RECORD, [*arrays, now])
+    cursor = await connection.execute(_RECORD, [*arrays, now, now])
     return [(OrderId(row[0]), row[1], row[2], DeliveryState(row[3])) for row in await cursor.fetchall()]
+
+
+_HOLD: Final = f"""
+with since as materialized (
+  select now - make_interval(hours => p.refused_wait_h) as until, p.refused_wait_h as hours
+  from panel p cross join (select %(now)s::timestamptz as now) n
+), tried as materialized (
+  -- Those that were put off or turned away themselves.
+  select d.order_id, d.run, d.note->>'words' as words from delivery d
+  where d.state = 'queued' and d.note is not null and d.noted <= (select until from since)
+  order by d.noted limit %(limit)s for update of d skip locked
+), untried as materialized (
+  -- Those whose next provider turns everybody away.
+  select d.order_id, d.run, p.fault as words from delivery d
+  join lateral {_ROUTE} on true
+  join provider p on p.id = r.provider_id and p.refuses is not null
+  where d.state = 'queued' and d.note is null and d.due <= (select until from since)
+  order by d.due limit %(limit)s for update of d skip locked
+), waiting as (
+  select * from tried union all select * from untried
+)
+update delivery d set state = 'held', due = null, noted = %(now)s,
+  note = jsonb_build_object('code', %(code)s::text, 'hours', since.hours::text, 'words', left(w.words, %(most)s))
+from waiting w, since where d.order_id = w.order_id and d.run = w.run returning d.order_id
+"""
+
+
+async def hold_waiting(connection: Connection, now: datetime, limit: int) -> int:
+    """Holds deliveries that have waited for longer than the panel allows for providers that turn them away; returns
+    how many."""
+    told = {"now": now, "limit": limit, "code": EventCode.WAITED_TOO_LONG, "most": MOST_NOTED}
+    cursor = await connection.execute(_HOLD, told)
+    return len(await cursor.fetchall())
 
 
 _RECOVER: Final = """

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END
+from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.evidence import LATE, ODD, Conclusion
 from opensmm.domain.health import (
     COUNTED,
@@ -23,6 +24,7 @@ from opensmm.domain.health import (
     Moving,
     Named,
     Notices,
+    NotUnderstood,
     ProviderSeen,
     Shelf,
     Waiting,
@@ -65,6 +67,15 @@ _UNPOLLED: Final = f"""{_JUDGED}, late as materialized (
 )
 select provider_id, count(*), min(heard) from late where provider_id is not null group by provider_id
 """
+_NOT_UNDERSTOOD: Final = """
+with found as materialized (
+  select order_id, run, attempt, noted, note from delivery
+  where state in ('pending', 'processing', 'in_progress') and note is not null order by noted limit %(most)s
+), first as (select * from found order by noted limit 1)
+select (select count(*) from found), f.noted, coalesce(p.name, ''), coalesce(f.note->>'words', '')
+from first f left join attempt t on t.order_id = f.order_id and t.run = f.run and t.number = f.attempt
+left join provider p on p.id = t.provider_id
+"""
 _FOR_OPERATOR: Final = """
 with found as materialized (
   select state, sent from delivery where state in ('unsure', 'held') order by order_id limit %(most)s
@@ -86,7 +97,8 @@ select count(*), min(cancel_asked) from found
 _PROVIDERS: Final = """
 select id, name, kind, enabled, currency, failures, resting_until,
        (select max(answered) from attempt where provider_id = p.id and outcome = 'accepted'), balance_asked,
-       kind = 'panel' and sync_every_min > 0, make_interval(mins => sync_every_min), synced, sync_fault
+       kind = 'panel' and sync_every_min > 0, make_interval(mins => sync_every_min), synced, sync_fault,
+       refuses, fault
 from provider p order by name
 """
 _QUARANTINED: Final = """
@@ -149,6 +161,7 @@ async def facts(connection: Connection, now: datetime) -> Facts:
     moving = await _row(connection, _MOVING, at_providers)
     unpolled = await _rows(connection, _UNPOLLED, at_providers) if moving[1] else []
     late = {ProviderId(row[0]): Waiting(*row[1:]) for row in unpolled}
+    answers = await _rows(connection, _NOT_UNDERSTOOD, most)
     operator = {row[0]: Waiting(*row[1:]) for row in await _rows(connection, _FOR_OPERATOR, most)}
     version, size, transaction = await _row(connection, _DATABASE, {})
     return Facts(
@@ -160,6 +173,7 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         due=Waiting(*await _row(connection, _DUE, most | {"now": now})),
         sending=(await _row(connection, _SENDING, most))[0],
         moving=Moving(moving[0], Waiting(*moving[1:3]), Waiting(*moving[3:])),
+        not_understood=NotUnderstood(*answers[0]) if answers else NotUnderstood(),
         unsure=operator.get("unsure", Waiting()),
         held=operator.get("held", Waiting()),
         refills=Waiting(*await _row(connection, _REFILLS, most)),
@@ -186,8 +200,11 @@ async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) ->
 
 
 def _provider(row: TupleRow, late: Mapping[ProviderId, Waiting]) -> ProviderSeen:
-    followed, every, taken, fault = row[9:]
-    seen = structs.replace(ProviderSeen(*row[:9]), unpolled=late.get(row[0], Waiting()))
+    followed, every, taken, fault, refuses, words = row[9:]
+    turned_away = None if refuses is None else AccountFault(refuses)
+    seen = structs.replace(
+        ProviderSeen(*row[:9]), unpolled=late.get(row[0], Waiting()), refuses=turned_away, fault=words
+    )
     return structs.replace(seen, followed=Followed(every, taken, fault)) if followed else seen
 
 

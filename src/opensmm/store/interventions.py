@@ -9,9 +9,11 @@ from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
+from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG, Run, RunEnding, Subject
 from opensmm.domain.orders import OrderState
+from opensmm.store import notes
 from opensmm.store.connection import Connection
 
 _ORDER: Final = "select customer_id, state, packaged, earned, interval_min from orders where id = %s"
@@ -80,6 +82,7 @@ async def end(connection: Connection, order: OrderId, endings: Sequence[RunEndin
 
 _QUEUE: Final = """
 update delivery set state = 'queued', due = %s, lease_until = null, cancel_asked = null, cancel_passed = null,
+  note = null, noted = null,
   route = case when state = 'held' then 0 else route end
 where order_id = %s and run = %s
 """
@@ -119,11 +122,14 @@ with waiting as (
   union all select *, 'stuck' from delivery where %(stuck)s and state = 'sending' and lease_until < %(queued_by)s
   union all select *, 'stuck' from delivery where %(stuck)s and state in ('pending', 'processing', 'in_progress')
     and sent < %(sent_by)s and quantity > 0
+  union all select *, 'unread' from delivery where %(unread)s and state in ('pending', 'processing', 'in_progress')
+    and note is not null
+  union all select *, 'waits' from delivery where %(waits)s and state = 'queued' and note is not null
 )
 select w.order_id, w.run, w.why, w.state, w.service_id, w.quantity, w.remains, p.name, t.provider_order,
   coalesce(t.sent, w.sent, w.due), t.answer,
   (select e.conclusion from evidence e where e.order_id = w.order_id and e.run = w.run and e.number = w.attempt
-   order by e.id desc limit 1)
+   order by e.id desc limit 1), w.note, w.noted
 from waiting w
 left join attempt t on t.order_id = w.order_id and t.run = w.run and t.number = w.attempt
 left join provider p on p.id = t.provider_id
@@ -146,11 +152,13 @@ class Waiting(Struct, frozen=True):
     since: datetime | None
     answer: str | None
     concluded: str | None
+    note: DeliveryNote | None = None
+    noted: datetime | None = None
 
 
 async def waiting(connection: Connection, kinds: frozenset[str], now: datetime, limit: int) -> list[Waiting]:
-    """Deliveries of some kinds (unsure, held, stuck), oldest orders first."""
-    told = {kind: kind in kinds for kind in ("unsure", "held", "stuck")}
+    """Deliveries of some kinds (unsure, held, stuck, unread, waits), oldest orders first."""
+    told = {kind: kind in kinds for kind in ("unsure", "held", "stuck", "unread", "waits")}
     times = {"queued_by": now - QUEUED_TOO_LONG, "sent_by": now - AT_PROVIDER_TOO_LONG}
     cursor = await connection.execute(_WAITING, {**told, **times, "limit": limit})
-    return [Waiting(*row) for row in await cursor.fetchall()]
+    return [Waiting(*(*row[:12], notes.read(row[12]), row[13])) for row in await cursor.fetchall()]

@@ -9,10 +9,12 @@ from msgspec import Struct
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId, ProviderId
+from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.progress import Followed
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
+from opensmm.store.notes import NOTE, NOTED, notes
 
 
 class Followee(Struct, frozen=True):
@@ -80,16 +82,17 @@ class Told(Struct, frozen=True):
     currency: str
     polled: datetime | None
     unfinished: int | None = None
+    note: DeliveryNote | None = None
 
 
-_RECORD: Final = """
+_RECORD: Final = f"""
 with told as materialized (
   select * from unnest(%s::bigint[], %s::int[], %s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[],
-                       %s::numeric[], %s::text[], %s::timestamptz[])
-    as a (order_id, run, number, state, start_count, remains, due, cost, currency, polled)
+                       %s::numeric[], %s::text[], %s::timestamptz[], %s::text[])
+    as a (order_id, run, number, state, start_count, remains, due, cost, currency, polled, note)
 ), changed as (
   update delivery d set state = told.state, start_count = told.start_count, remains = told.remains, due = told.due,
-    polled = %s
+    polled = %s, note = {NOTE}, noted = {NOTED}
   from told where d.order_id = told.order_id and d.run = told.run and d.attempt = told.number
     and d.state in ('pending', 'processing', 'in_progress') and (d.polled is null or d.polled < %s)
     and d.polled is not distinct from told.polled
@@ -136,8 +139,9 @@ async def record(
         absent_or(one.cost for one in told),
         texts(one.currency for one in told),
         absent_or(one.polled for one in told),
+        notes(one.note for one in told),
     )
-    cursor = await connection.execute(_RECORD, [*arrays, asked, asked])
+    cursor = await connection.execute(_RECORD, [*arrays, asked, asked, asked])
     return [(OrderId(row[0]), row[1], row[2], row[3], row[4]) for row in await cursor.fetchall()]
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import ProviderId
+from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.providers import READINGS_SPAN, Reading
 from opensmm.store import catalogue
 from opensmm.store.connection import Connection
@@ -91,10 +92,24 @@ select id, failures, resting_until is not null from provider
 where id = any(%s) or id = any(%s) and (failures > 0 or resting_until is not null) order by id for update
 """
 _FAILED: Final = """
-update provider p set failures = a.failures, resting_until = coalesce(a.until, p.resting_until), fault = a.fault
-from unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::text[]) as a (id, failures, until, fault) where p.id = a.id
+update provider p set failures = a.failures, resting_until = coalesce(a.until, p.resting_until), fault = a.fault,
+  refuses = a.refuses
+from unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::text[], %s::text[])
+  as a (id, failures, until, fault, refuses)
+where p.id = a.id
 """
-_WELL: Final = "update provider set failures = 0, resting_until = null where id = any(%s)"
+_WELL: Final = "update provider set failures = 0, resting_until = null, refuses = null where id = any(%s)"
+
+
+class Failed(Struct, frozen=True):
+    """A provider after a failure: how many there were in a row, until when it is left alone, its words, and why it
+    turns us away, where it does."""
+
+    provider: ProviderId
+    failures: int
+    until: datetime | None
+    fault: str
+    refuses: AccountFault | None
 
 
 async def fared(
@@ -108,9 +123,15 @@ async def fared(
     return {ProviderId(row[0]): (row[1], row[2]) for row in await cursor.fetchall()}
 
 
-async def failed(connection: Connection, told: Sequence[tuple[ProviderId, int, datetime | None, str]]) -> None:
-    """Keeps how many failures in a row there are, until when a provider is left alone, and what it said."""
-    arrays = [one[0] for one in told], [one[1] for one in told], [one[2] for one in told], [one[3] for one in told]
+async def failed(connection: Connection, told: Sequence[Failed]) -> None:
+    """Keeps how providers have failed."""
+    arrays = (
+        [one.provider for one in told],
+        [one.failures for one in told],
+        [one.until for one in told],
+        [one.fault for one in told],
+        [one.refuses for one in told],
+    )
     await connection.execute(_FAILED, [*arrays])
 
 

@@ -11,6 +11,7 @@ from opensmm.base.money import Money, five_decimals
 from opensmm.domain.codes import NO_FIELDS, EventCode, Fields
 from opensmm.domain.evidence import EvidenceKind
 from opensmm.domain.posts import PostState
+from opensmm.store import notes
 from opensmm.store.connection import Connection
 
 
@@ -49,7 +50,7 @@ select t.run, t.number, p.name, t.provider_service, t.outcome, t.provider_order,
 from attempt t left join provider p on p.id = t.provider_id where t.order_id = %s order by t.run, t.number
 """
 _DELIVERIES: Final = """
-select run, state, quantity, remains, start_count, due, polled, cancel_asked, cancel_passed
+select run, state, quantity, remains, start_count, due, polled, cancel_asked, cancel_passed, note, noted
 from delivery where order_id = %s order by run
 """
 _EVIDENCE: Final = """
@@ -149,13 +150,17 @@ def _pair(between: object) -> tuple[object, object]:
 async def _deliveries(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_DELIVERIES, [order])
     events = []
-    for run, state, quantity, remains, start, due, polled, asked, passed in await cursor.fetchall():
+    for run, state, quantity, remains, start, due, polled, asked, passed, note, noted in await cursor.fetchall():
         counted = "" if start is None else f", start count {start}"
+        # Before the first news nothing is known of what remains.
+        left = "" if remains is None else f", {remains} of {quantity} remain"
         if polled is not None:
-            events.append(Event(polled, f"asked: run {run} is {state}, {remains} of {quantity} remain{counted}"))
+            events.append(Event(polled, f"asked: run {run} is {state}{left}{counted}"))
         elif due is not None:
             what = "to be looked into" if state == "unsure" else "due"
             events.append(Event(due, f"{what}: run {run}, {state}"))
+        if (why := notes.read(note)) is not None:
+            events.append(Event(noted, code=why.code, fields=why.fields))
         if asked is not None:
             told = "passed on to the provider" if passed is not None else "asked for"
             events.append(Event(passed or asked, f"cancel: run {run}, {told}"))

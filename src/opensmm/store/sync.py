@@ -153,7 +153,7 @@ with held as materialized (
     and exists (select from route r where r.service_id = d.service_id and r.position >= d.route and {ROUTE_IS_OPEN})
   order by d.order_id, d.run for update of d skip locked
 )
-update delivery d set state = 'queued', due = %(now)s, lease_until = null
+update delivery d set state = 'queued', due = %(now)s, lease_until = null, note = null, noted = null
 from held where d.order_id = held.order_id and d.run = held.run returning d.order_id
 """
 

@@ -37,6 +37,21 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         "Its order ids do not grow (the newest is {newest}): evidence cannot settle orders whose answer is lost.",
         do="Settle its unsure orders yourself: `opensmm orders list --unsure`.",
     ),
+    FindingCode.PROVIDER_REFUSES_KEY: Words(
+        says="refuses our key, account or address: “{words}”; its orders wait",
+        do="`opensmm provider edit {provider} --ask-key`, or ask them; one order at a time tries it again",
+    ),
+    FindingCode.PROVIDER_WITHOUT_FUNDS: Words(
+        says="has no money of ours left: “{words}”; its orders wait",
+        do="top it up there; one order at a time tries it again",
+    ),
+    FindingCode.ANSWERS_NOT_UNDERSTOOD: Words(
+        says="{count} deliveries stay as they were, since what their providers say is not understood: "
+        "{provider} says “{words}”, the oldest for {age}",
+        one="1 delivery stays as it was, since what its provider says is not understood: "
+        "{provider} says “{words}”, for {age}",
+        do="`opensmm orders list --unread` names them; look them up there, and end them by hand where they ended",
+    ),
 }
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.UNKNOWN_CUSTOMER: Words("There is no customer {name}. There are: {there_are}."),
@@ -71,6 +86,20 @@ EVENTS: Final[Mapping[EventCode, Words]] = {
         "post refused: their order {provider_order}, made after the subscription had expired; it is not charged"
     ),
     EventCode.DEALT_WITH: Words("dealt with: what {provider} said of run {run}, try {attempt}"),
+    EventCode.NOT_UNDERSTOOD: Words(says="not understood: its provider says “{words}”"),
+    EventCode.LOOK_UP_FAILED: Words(says="not told: its provider answers with the error “{words}”"),
+    EventCode.END_NOT_BELIEVED: Words(
+        says="held: its provider says “{word}” with {remains} of {quantity} remaining and a charge of {charge}"
+    ),
+    EventCode.ID_GIVEN_TWICE: Words(
+        says="unsure: its provider gave it the order {provider_order}, which is another delivery's already"
+    ),
+    EventCode.PUT_OFF: Words(says="waits: its provider puts it off, “{words}”"),
+    EventCode.REFUSES_KEY: Words(says="waits: its provider refuses our key, account or address, “{words}”"),
+    EventCode.WITHOUT_FUNDS: Words(says="waits: its provider has no money of ours left, “{words}”"),
+    EventCode.WAITED_TOO_LONG: Words(
+        says="held: it waited {hours} h for its provider, which says “{words}”; send it again, or cancel it"
+    ),
 }
 
 ACTIONS: Final[Mapping[AuditAction, str]] = {

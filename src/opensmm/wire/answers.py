@@ -1,9 +1,8 @@
 """Answers of providers, of either dialect, read leniently: nothing that arrives raises, and no doubt is resolved.
 
-What is not understood is no news, and after an ``add`` it is unsure.
+What is not understood is no news, and told as it came; after an ``add`` it is unsure.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from decimal import ROUND_FLOOR
@@ -13,52 +12,72 @@ from typing import Final
 from opensmm.base.ids import order_key
 from opensmm.base.money import PER_WHOLE, Money
 from opensmm.domain.asks import Ids
-from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, Unsure
-from opensmm.domain.error_texts import means_refusal, means_under_way, means_unknown_order, passes, puts_off
+from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, TurnedAway, Unsure
 from opensmm.domain.evidence import NotOurs, Said
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.posts import MOST_LISTED, Watched
-from opensmm.domain.progress import Report
+from opensmm.domain.progress import Report, UnreadAnswer
+from opensmm.domain.provider_errors import (
+    ACCOUNT_FAULT,
+    Meaning,
+    meaning,
+    means_under_way,
+    means_unknown_order,
+    passes,
+)
 from opensmm.domain.refills import RefillStatus
+from opensmm.wire.lenient import MAX_WRAPS, excerpt, fit, parse, parse_news, split, within
 from opensmm.wire.values import BLANKS, Doubt, Json, amount, count, currency, provider_id, same
 from opensmm.wire.words import LOWER_CASE_STATUS, REFILL_STATUS
 
-MAX_EVIDENCE: Final = 500
-"""Characters of an answer that are kept."""
-MAX_STARTS: Final = 32
-"""Places in an answer where JSON is looked for behind notices and HTML."""
-MAX_WRAPS: Final = 3
-"""Objects around the one that is meant."""
-MAX_DEPTH: Final = 10
-"""Levels of an answer; a deeper one is not understood."""
-_START: Final = re.compile(r"[^\s:,\[{]\s*([\[{])")
-_OBJECT: Final = re.compile(r"\{\s*\"")
 _OF_AN_ORDER: Final = re.compile(r"""(?:["']|quot;)\s*order | \border\w*\W{0,8}[0-9]""", re.VERBOSE | re.IGNORECASE)
 """What a notice may hold of an acceptance: the name in quotes, or a number after it."""
-_UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NO_ORDER: Final[tuple[Json, ...]] = (None, False, "", "0", [], {})
 _FAILED: Final = ("fail", "failed", "error", "false")
+_WORDS_BESIDE: Final = ("message", "msg", "error_message")
+_BARE: Final = ("true", "yes", "error", "fail", "failed")
 _VERDICTS: Final = ("status", "success", "ok", "result", "message")
 _WENT_WELL: Final = ("success", "successful", "succeeded", "ok", "true", "1", "200", "201", "done", "created")
 _WRAPPERS: Final = ("data", "orders", "result", "results", "response", "refills", "cancels", "statuses")
 
-_STATUS: Final = {word: status for status, word in LOWER_CASE_STATUS.items()} | {"cancelled": OrderStatus.CANCELED}
-_WATCHED_STATUS: Final = _STATUS | {
+_PREFIXED: Final = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)+")
+"""A translation key such as ``tasks.status.completed``: its last part is the word."""
+_SIX: Final = {word: status for status, word in LOWER_CASE_STATUS.items()} | {"cancelled": OrderStatus.CANCELED}
+_FAILED_END: Final = ("error", "fail", "failed", "rejected")
+"""An order's end, or a look-up that failed: what stands beside tells."""
+_STATUS: Final = {
+    **_SIX,
+    **dict.fromkeys(("cancel", "refunded", *_FAILED_END), OrderStatus.CANCELED),
+    **dict.fromkeys(("complete", "done"), OrderStatus.COMPLETED),
+    **dict.fromkeys(("partiallycompleted", "partiallycomplete", "partialcompleted"), OrderStatus.PARTIAL),
+    **dict.fromkeys(("awaiting", "queued", "inqueue", "onhold"), OrderStatus.PENDING),
+}
+_OF_ORDERS: Final = _STATUS.keys() - set(_FAILED_END)
+"""Words that nobody says who made no order."""
+_WATCHED_STATUS: Final = _SIX | {
     "active": OrderStatus.IN_PROGRESS,
     "paused": OrderStatus.PROCESSING,
     "expired": OrderStatus.COMPLETED,
 }
 """Of an ordinary order these three say nothing: who takes an expired one for completed gives money away."""
-_REFILL_STATUS: Final = {word.lower().replace(" ", ""): status for status, word in REFILL_STATUS.items()} | {
-    "cancelled": RefillStatus.CANCELED
+_REFILL_STATUS: Final = {
+    **{word.lower().replace(" ", ""): status for status, word in REFILL_STATUS.items()},
+    **dict.fromkeys(("cancelled", "cancel"), RefillStatus.CANCELED),
+    **dict.fromkeys(("complete", "done"), RefillStatus.COMPLETED),
+    **dict.fromkeys(("awaiting", "queued", "inqueue", "onhold"), RefillStatus.PENDING),
+    "processing": RefillStatus.IN_PROGRESS,
 }
+_SPELT: Final = {"status": ("status", "order_status"), "refill": ("refill",), "cancel": ("cancel",)}
+"""The names under which what is asked for stands."""
+MAX_WORDS: Final = 200
+"""Characters of an answer that is not understood, as its operator reads them."""
 
 
 def read_order(body: bytes) -> SendOutcome:
     """What an answer to ``add`` proves: an order id, a refusal in words that mean one, or neither."""
     evidence = excerpt(body)
-    before, found = _told(body)
+    before, found = split(body)
     if not isinstance(found, dict) or _OF_AN_ORDER.search(before):
         return Unsure(evidence)
     words = _error_words(found)
@@ -66,19 +85,33 @@ def read_order(body: bytes) -> SendOutcome:
     if order and not words and _word(found.get("status")) not in _FAILED:
         return Accepted(order, evidence)
     if words and not _may_have_bought(found):
-        if means_refusal(words):
-            return Declined(words)
-        if puts_off(words):
-            return NotSent(f"put off: {words}")
+        return _not_bought(words) or Unsure(evidence)
     return Unsure(evidence)
+
+
+def _not_bought(words: str) -> SendOutcome | None:
+    """The outcome that an error's words prove; None where they prove nothing."""
+    meant = meaning(words)
+    match meant:
+        case Meaning.REFUSAL:
+            return Declined(words)
+        case Meaning.PUT_OFF | Meaning.SERVICE_PUT_OFF:
+            return NotSent(f"put off: {words}", words, meant is Meaning.SERVICE_PUT_OFF)
+        case Meaning.KEY | Meaning.FUNDS:
+            return TurnedAway(words, ACCOUNT_FAULT[meant])
+    return None
 
 
 def _may_have_bought(found: dict[str, Json]) -> bool:
     """Whether an answer holds anything beside the words of an error that may stand for an order."""
     return any(
-        _names_order(told, MAX_WRAPS) if name in ("error", "errors") else _stands_for_order(name.lower(), told)
+        _names_order(told, MAX_WRAPS) if _holds_words(name, told) else _stands_for_order(name.lower(), told)
         for name, told in found.items()
     )
+
+
+def _holds_words(name: str, told: Json) -> bool:
+    return name in ("error", "errors") or (name in _WORDS_BESIDE and isinstance(told, dict | list))
 
 
 def _stands_for_order(name: str, told: Json) -> bool:
@@ -88,14 +121,14 @@ def _stands_for_order(name: str, told: Json) -> bool:
     if "order" in name or name == "id" or isinstance(told, dict | list | Doubt):
         return True
     word = "true" if told is True else _word(told)
-    return name in _VERDICTS and (word in _WENT_WELL or word in _STATUS)
+    return name in _VERDICTS and (word in _WENT_WELL or word in _OF_ORDERS)
 
 
 def _names_order(error: Json, depth: int) -> bool:
     """Whether an id stands among an error's words under an order's name."""
     if isinstance(error, dict) and any("order" in name.lower() and provider_id(told) for name, told in error.items()):
         return True
-    return depth > 0 and any(_names_order(inner, depth - 1) for inner in _within(error))
+    return depth > 0 and any(_names_order(inner, depth - 1) for inner in within(error))
 
 
 def read_turned_away(body: bytes) -> SendOutcome:
@@ -104,12 +137,25 @@ def read_turned_away(body: bytes) -> SendOutcome:
     Panels send well-formed errors so; what else a status of that kind may stand before proves nothing.
     """
     outcome = read_order(body)
-    return outcome if isinstance(outcome, Declined | NotSent) else Unsure(excerpt(body))
+    return outcome if isinstance(outcome, Declined | NotSent | TurnedAway) else Unsure(excerpt(body))
 
 
-def read_statuses(ids: Ids, body: bytes) -> list[Report | None]:
-    """One report per id asked for; None where there is no news of it."""
-    return [_report(said) for said in _said_of(ids, parse(body), ("order", "id"), "status")]
+def read_statuses(ids: Ids, body: bytes) -> list[Report | UnreadAnswer]:
+    """One report per id asked for, or the words that came in its place."""
+    found = parse_news(body)
+    return [_report(said) or _unread(said, found, body) for said in _said_of(ids, found, ("order", "id"), "status")]
+
+
+def _unread(said: Json, found: Json, body: bytes) -> UnreadAnswer:
+    """The words that came of one id: an error's, a status that is none of the trade's, or the answer as it is."""
+    if words := _error_words(said) or ("" if said else _error_words(found)):
+        return UnreadAnswer(words[:MAX_WORDS], failed=True)
+    if isinstance(said, str):
+        return UnreadAnswer(fit(said, MAX_WORDS), failed=True)
+    status = _status(said) if isinstance(said, dict) else None
+    if isinstance(status, str) and status.strip():
+        return UnreadAnswer(fit(status.strip(), MAX_WORDS), failed=_word(status) in _FAILED_END)
+    return UnreadAnswer(excerpt(body)[:MAX_WORDS])
 
 
 def read_look_ups(ids: Ids, body: bytes) -> list[Said]:
@@ -152,7 +198,7 @@ def _watched(said: Json) -> Watched | None:
 
 def _order_ids(told: Json) -> tuple[str, ...]:
     """An array of ids, of objects that name theirs, or a text with commas; the newest, where they are too many."""
-    lines: Iterable[Json] = told.split(",") if isinstance(told, str) else _within(told)
+    lines: Iterable[Json] = told.split(",") if isinstance(told, str) else within(told)
     named = (_named(line, ("order", "id")) if isinstance(line, dict) else line for line in lines)
     found = {order_key(order): order for order in map(provider_id, named) if order}
     return tuple(found.values())[-MOST_LISTED:]
@@ -161,7 +207,7 @@ def _order_ids(told: Json) -> tuple[str, ...]:
 def read_refills(ids: Ids, body: bytes) -> list[str | Declined | None]:
     """The provider's refill id per order asked for, its words of refusal, or None where neither was understood."""
     answers: list[str | Declined | None] = []
-    for said in _said_of(ids, parse(body), ("order",), "refill"):
+    for said in _said_of(ids, parse_news(body), ("order",), "refill"):
         told = said.get("refill") if isinstance(said, dict) and not _error_words(said) else said
         words = _error_words(told)
         if words:
@@ -175,7 +221,7 @@ def read_refills(ids: Ids, body: bytes) -> list[str | Declined | None]:
 def read_refill_statuses(ids: Ids, body: bytes) -> list[RefillStatus | None]:
     """One status per refill asked for; None where there is no news of it."""
     answers: list[RefillStatus | None] = []
-    for said in _said_of(ids, parse(body), ("refill", "id"), "status"):
+    for said in _said_of(ids, parse_news(body), ("refill", "id"), "status"):
         told = said.get("status") if isinstance(said, dict) and not _error_words(said) else said
         answers.append(_REFILL_STATUS.get(_word(told)))
     return answers
@@ -184,7 +230,7 @@ def read_refill_statuses(ids: Ids, body: bytes) -> list[RefillStatus | None]:
 def read_cancels(ids: Ids, body: bytes) -> list[bool | Declined]:
     """True per order whose cancel the provider took on; its words of refusal; False where it said neither."""
     answers: list[bool | Declined] = []
-    for said in _said_of(ids, parse(body), ("order",), "cancel"):
+    for said in _said_of(ids, parse_news(body), ("order",), "cancel"):
         told = said.get("cancel") if isinstance(said, dict) and not _error_words(said) else said
         words = _error_words(told)
         if words and not passes(words):
@@ -221,82 +267,6 @@ def spoken_in_balance(body: bytes) -> str:
     return "v1" if "status" in found else "v2"
 
 
-def excerpt(body: bytes) -> str:
-    """The beginning of an answer, fit to be stored and shown as text."""
-    return fit(body[: 4 * MAX_EVIDENCE].decode("utf-8", "replace"))
-
-
-def fit(text: str, limit: int = MAX_EVIDENCE) -> str:
-    """The beginning of a text, without what cannot be stored or shown."""
-    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text[:limit])
-
-
-def parse(body: bytes) -> Json:
-    """The JSON that ends an answer, whatever stands before it; None where there is none.
-
-    An object inside a broken one is never taken for the answer, nor is one behind another: a cut-off acceptance may
-    hold what looks like an error, and a program that said two things may mean the first.
-    """
-    return _told(body)[1]
-
-
-def _told(body: bytes) -> tuple[str, Json]:
-    """What stands before the JSON that ends an answer, and that JSON."""
-    text = body.decode("utf-8", "replace").lstrip(BLANKS)
-    if text[:1] in ("{", "["):
-        return "", _decoded(text, 0)
-    first = _OBJECT.search(text)
-    for start in islice(_START.finditer(text), MAX_STARTS):
-        if first is not None and start.start(1) > first.start():
-            break  # the first object said something, or was cut off: what follows is not the answer
-        found = _decoded(text, start.start(1))
-        if found is not None:
-            return text[: start.start(1)], found
-    return text, None
-
-
-def _decoded(text: str, start: int) -> Json:
-    try:
-        found, end = _DECODER.raw_decode(text, start)
-    except (ValueError, RecursionError):
-        return None
-    return found if not text[end:].strip(BLANKS) and _shallow(found) else None
-
-
-def _shallow(found: Json) -> bool:
-    level = [found]
-    for _ in range(MAX_DEPTH):
-        level = [inner for outer in level for inner in _within(outer) if isinstance(inner, dict | list)]
-        if not level:
-            return True
-    return False
-
-
-def _within(outer: Json) -> Iterable[Json]:
-    if isinstance(outer, dict):
-        return outer.values()
-    return outer if isinstance(outer, list) else ()
-
-
-def _object(pairs: list[tuple[str, Json]]) -> Json:
-    """A name that comes twice with different values is in doubt; where it is an error's, so is the whole object."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        found.update((name, Doubt.TWICE) for name, value in pairs if found[name] != value)
-        if Doubt.TWICE in (found.get("error"), found.get("errors")):
-            return Doubt.TWICE
-    return found
-
-
-def _nothing(text: str) -> None:
-    """NaN and the infinities are no numbers of ours."""
-
-
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=str, parse_float=str, parse_constant=_nothing, strict=False
-)
-
-
 def _said_of(ids: Ids, found: Json, id_names: tuple[str, ...], name: str) -> list[Json]:
     """What an answer says of each id asked for, in their order; None where it says nothing of it.
 
@@ -313,7 +283,13 @@ def _said_of(ids: Ids, found: Json, id_names: tuple[str, ...], name: str) -> lis
         if inner is None:
             break
         found = inner
-    if len(wanted) == 1 and isinstance(found, dict) and (name in found or _error_words(found)):
+    if len(wanted) == 1 and isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if (
+        len(wanted) == 1
+        and isinstance(found, dict)
+        and (_error_words(found) or not found.keys().isdisjoint(_SPELT[name]))
+    ):
         return [None if _names_another(found, wanted[0], id_names) else found]
     return [None] * len(wanted)
 
@@ -356,23 +332,40 @@ def _inner(found: Json) -> Json:
 def _report(said: Json) -> Report | None:
     if not isinstance(said, dict) or _error_words(said):
         return None
-    status = _STATUS.get(_word(said.get("status")))
-    if status is None:
+    spelt = _status(said)
+    word = _word(spelt)
+    status = _STATUS.get(word)
+    remains, charge = count(said.get("remains")), amount(said.get("charge"))
+    if status is None or (word in _FAILED_END and (_speaks(said) or (remains is None and charge is None))):
         return None
     return Report(
         status=status,
         start_count=count(said.get("start_count")),
-        remains=count(said.get("remains")),
-        charge=amount(said.get("charge")),
+        remains=remains,
+        charge=charge,
         currency=currency(said.get("currency")),
+        word=fit(spelt.strip(), MAX_WORDS) if word not in _SIX and isinstance(spelt, str) else "",
     )
 
 
+def _status(said: dict[str, Json]) -> Json:
+    return next((said[name] for name in _SPELT["status"] if name in said), None)
+
+
+def _speaks(said: dict[str, Json]) -> bool:
+    """Whether there are words beside a status: they are an error's, which may be the look-up's."""
+    return any(_words_of(said.get(name)) for name in _WORDS_BESIDE)
+
+
 def _word(told: Json) -> str:
-    """``In progress``, ``in_progress`` and ``inprogress`` are one word."""
+    """``In progress``, ``in_progress`` and ``inprogress`` are one word, and so is what a key such as
+    ``tasks.status.in_progress`` ends with."""
     if not isinstance(told, str) or len(told) > 40:
         return ""
-    return "".join(told.lower().replace("_", " ").replace("-", " ").split())
+    text = told.strip()
+    if _PREFIXED.fullmatch(text):
+        text = text.rpartition(".")[2]
+    return "".join(text.lower().replace("_", " ").replace("-", " ").split())
 
 
 def likely_order(evidence: str) -> str:
@@ -400,10 +393,25 @@ def _id_in(told: Json) -> tuple[Json, ...]:
 
 
 def _error_words(told: Json) -> str:
-    """The texts under ``error`` or ``errors``, one after the other; empty where there are none. A zero is none."""
+    """The texts under ``error`` or ``errors``, one after the other; empty where there are none. A zero is none.
+
+    Where these only say that there is an error, or a verdict beside does, its words stand under another name.
+    """
     if not isinstance(told, dict):
         return ""
-    return _words_of(told.get("error")) or _words_of(told.get("errors"))
+    words = _words_of(told.get("error")) or _words_of(told.get("errors"))
+    if not _is_bare(words) or not (words or _has_failed(told)):
+        return words
+    return next(filter(None, (_words_of(told.get(name)) for name in _WORDS_BESIDE)), words)
+
+
+def _is_bare(words: str) -> bool:
+    return not words or words.lower() in _BARE or amount(words) is not None
+
+
+def _has_failed(told: dict[str, Json]) -> bool:
+    verdicts = (told.get("status"), told.get("success"))
+    return any(one is False or _word(one) in (*_FAILED, "failure", "0") for one in verdicts)
 
 
 def _words_of(told: Json) -> str:
@@ -416,5 +424,5 @@ def _texts(told: Json, depth: int) -> Iterator[str]:
     if isinstance(told, str) and told.strip():
         yield told.strip()
     elif depth:
-        for inner in _within(told):
+        for inner in within(told):
             yield from _texts(inner, depth - 1)

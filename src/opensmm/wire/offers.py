@@ -6,7 +6,7 @@ from typing import Final
 
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.offers import MAX_OFFERS, Offer, Offered, Unread
-from opensmm.wire import answers
+from opensmm.wire.lenient import MAX_WRAPS, fit, parse
 from opensmm.wire.values import Json, amount, count, may_be_thousands, provider_id, writes_decimal_comma
 from opensmm.wire.words import V1_TYPE, service_type
 
@@ -25,7 +25,7 @@ _EMPTY: Final = re.compile(r"empty", re.IGNORECASE)
 
 def read_services(body: bytes) -> Offered | None:
     """The list with its oddities; None where the answer is no price list, or one of too many lines."""
-    lines = _lines(answers.parse(body))
+    lines = _lines(parse(body))
     if lines is None or len(lines) > MAX_OFFERS:
         return None
     offers: dict[str, Offer] = {}
@@ -53,7 +53,7 @@ def read_services(body: bytes) -> Offered | None:
 
 def _lines(found: Json) -> list[tuple[str, Json]] | None:
     """Lines with the key they stand under: an array, an object keyed by id, or one of these inside a wrapper."""
-    for _ in range(answers.MAX_WRAPS):
+    for _ in range(MAX_WRAPS):
         if isinstance(found, list):
             return [("", line) for line in found]
         if not isinstance(found, dict):
@@ -132,7 +132,7 @@ def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> Offer | Unr
 
 def _shown(told: Json) -> str:
     """A value as it came, for a person."""
-    return repr(answers.fit(told, 40)) if isinstance(told, str) else "none" if told is None else "no text"
+    return repr(fit(told, 40)) if isinstance(told, str) else "none" if told is None else "no text"
 
 
 def _flag(line: dict[str, Json], name: str) -> bool | None:
@@ -144,4 +144,4 @@ def _flag(line: dict[str, Json], name: str) -> bool | None:
 
 
 def _text(told: Json, limit: int) -> str:
-    return answers.fit(told, limit).strip() if isinstance(told, str) else ""
+    return fit(told, limit).strip() if isinstance(told, str) else ""

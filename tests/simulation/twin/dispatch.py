@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tests.simulation.twin.connection import Connection
-from tests.simulation.twin.tables import AttemptRow, DeliveryRow, ProviderRow, Store
+from tests.simulation.twin.tables import AttemptRow, DeliveryRow, ProviderRow, Store, write_down
 
 from opensmm.base.ids import OrderId, ProviderId, ServiceId, order_key
 from opensmm.domain.asks import NO_DETAILS
+from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import PASSED_OVER_AFTER, DeliveryState
 from opensmm.store.dispatch import Claim, Recorded
+
+REFUSED_WAIT_H = 24
 
 
 async def claim(
@@ -92,6 +95,7 @@ def _claim(
     row.state, row.due, row.lease_until = "held" if at is None else "sending", None, lease_until
     row.fence, row.attempt, row.sent = row.fence + 1, row.attempt + 1, now
     if at is None:
+        row.note = None
         return None
     first_route, row.route = row.route, at
     provider, provider_service = store.sales[row.service].routes[at]
@@ -151,6 +155,7 @@ async def record(
     changed = [(one, row) for one, row in rows if _is_its_own(one, row)]
     for one, row in changed:
         _record(store, one, row)
+        write_down(row, one.note, now)
     return [(OrderId(row.order), row.run, row.quantity, DeliveryState(row.state)) for _, row in changed]
 
 
@@ -182,6 +187,25 @@ def _record(store: Store, one: Recorded, row: DeliveryRow) -> None:
     row.route, row.lease_until = one.route, None
     if row.state == "canceled":
         row.remains = row.quantity
+
+
+async def hold_waiting(connection: Connection, now: datetime, limit: int) -> int:
+    store = connection.store
+    since = now - timedelta(hours=REFUSED_WAIT_H)
+    late = [row for row in store.queued.values() if _waits(store, row, since, now)]
+    for row in late:
+        store.edit(row)
+        row.state, row.due, row.noted = "held", None, now
+        row.note = DeliveryNote(EventCode.WAITED_TOO_LONG)
+    return len(late)
+
+
+def _waits(store: Store, row: DeliveryRow, since: datetime, now: datetime) -> bool:
+    if row.note is not None:
+        return row.noted is not None and row.noted <= since
+    at = _route(store, row, now)
+    turned_away = at is not None and store.providers[store.sales[row.service].routes[at][0]].refuses is not None
+    return turned_away and row.due is not None and row.due <= since
 
 
 async def recover(connection: Connection, now: datetime) -> int:

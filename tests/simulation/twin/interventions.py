@@ -60,3 +60,4 @@ async def queue_again(connection: Connection, order: OrderId, run: int, now: dat
     row = connection.store.edit(connection.store.deliveries[order, run])
     row.route = 0 if row.state == "held" else row.route
     row.state, row.due, row.lease_until, row.cancel_asked, row.cancel_passed = "queued", now, None, None, None
+    row.note = row.noted = None

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from tests.simulation.twin.connection import Connection
-from tests.simulation.twin.tables import AttemptRow, DeliveryRow, OrderRow, Store
+from tests.simulation.twin.tables import AttemptRow, DeliveryRow, OrderRow, Store, write_down
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
@@ -52,6 +52,7 @@ async def record(
         store.edit(row)
         row.state, row.start_count, row.remains = one.state.value, one.start_count, one.remains
         row.due, row.polled = one.due, asked
+        write_down(row, one.note, asked)
         attempt = _newest_try(store, row)
         if one.cost is not None and one.cost != attempt.cost:
             store.edit(attempt)

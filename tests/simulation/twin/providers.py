@@ -7,7 +7,7 @@ from typing import Any
 from tests.simulation.twin.connection import Connection
 
 from opensmm.base.ids import ProviderId
-from opensmm.store.providers import ProviderRow
+from opensmm.store.providers import Failed, ProviderRow
 
 
 async def providers(connection: Connection) -> list[ProviderRow]:
@@ -43,10 +43,11 @@ async def fared(
     }
 
 
-async def failed(connection: Connection, told: Sequence[tuple[ProviderId, int, datetime | None, str]]) -> None:
-    for provider, count, until, fault in told:
-        row = connection.store.edit(connection.store.providers[provider])
-        row.failures, row.resting_until, row.fault = count, until or row.resting_until, fault
+async def failed(connection: Connection, told: Sequence[Failed]) -> None:
+    for one in told:
+        row = connection.store.edit(connection.store.providers[one.provider])
+        row.failures, row.resting_until, row.fault = one.failures, one.until or row.resting_until, one.fault
+        row.refuses = one.refuses
 
 
 async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> None:
@@ -54,7 +55,7 @@ async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> No
         row = connection.store.providers[provider]
         if row.failures > 0 or row.resting_until is not None:
             connection.store.edit(row)
-            row.failures, row.resting_until = 0, None
+            row.failures, row.resting_until, row.refuses = 0, None, None
 
 
 async def half_open(connection: Connection, known: Sequence[ProviderId], now: datetime) -> list[ProviderId]:

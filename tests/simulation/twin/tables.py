@@ -16,7 +16,8 @@ import psycopg
 from msgspec import Struct
 
 from opensmm.domain.catalogue import Catalogue
-from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES
+from opensmm.domain.codes import DeliveryNote
+from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, AccountFault
 from opensmm.domain.ledger import Transfer
 
 LIVE = ("open", "active", "paused")
@@ -68,6 +69,8 @@ class DeliveryRow(Struct):
     fence: int = 0
     route: int = 0
     attempt: int = 0
+    note: DeliveryNote | None = None
+    noted: datetime | None = None
 
 
 class AttemptRow(Struct):
@@ -123,6 +126,7 @@ class ProviderRow(Struct):
     resting_until: datetime | None = None
     exchange_rate: Decimal = Decimal(1)
     fault: str = ""
+    refuses: AccountFault | None = None
 
 
 class Sale(Struct):
@@ -264,6 +268,13 @@ class Store:
 
     def under_way(self) -> list[DeliveryRow]:
         return [row for row in self.deliveries.values() if row.state not in END_STATES]
+
+
+def write_down(row: DeliveryRow, note: DeliveryNote | None, now: datetime) -> None:
+    """The note, and since when one of its code holds."""
+    same = note is not None and row.note is not None and note.code == row.note.code
+    row.noted = row.noted if same else None if note is None else now
+    row.note = note
 
 
 def by_answer(row: AttemptRow) -> tuple[datetime, int, int, int]:

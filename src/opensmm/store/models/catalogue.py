@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
 from opensmm.domain.catalogue import BelowCost, DeliveryMethod, Halt, RefillMode, ServiceType
+from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, AccountFault
 from opensmm.domain.offers import Off
 from opensmm.domain.providers import (
     MAX_CALLS_PER_SECOND,
@@ -27,6 +28,9 @@ class Panel(models.Model):
     id = models.SmallIntegerField(primary_key=True)
     currency = models.TextField(db_comment="three letters; fixed once money has moved")
     below_cost = models.TextField(db_default="refuse", db_comment="what becomes of an order that would cost more")
+    refused_wait_h = models.IntegerField(
+        db_default=24, db_comment="how long an order waits for providers that turn us away, before it is held"
+    )
 
     class Meta:
         db_table = "panel"
@@ -34,6 +38,9 @@ class Panel(models.Model):
             CheckConstraint(condition=Q(id=1), name="panel_is_one"),
             CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="panel_currency_three_letters"),
             one_of("below_cost", BelowCost, "panel_below_cost"),
+            CheckConstraint(
+                condition=Q(refused_wait_h__gte=0, refused_wait_h__lte=MAX_REFUSED_WAIT_H), name="panel_refused_wait"
+            ),
         ]
 
 
@@ -80,6 +87,7 @@ class Provider(models.Model):
     currency = models.TextField()
     exchange_rate = ExactField(db_default=Decimal(1), db_comment="the panel's currency for one of the provider's")
     fault = models.TextField(db_default="", db_comment="what the newest failure said")
+    refuses = models.TextField(null=True, db_comment="why it turns us away, whatever is ordered; null: it does not")
     sync_fault = models.TextField(db_default="", db_comment="why its newest price list was not taken over")
     sealed_key = models.BinaryField(null=True, db_comment="encrypted; bound to the provider's id and address")
 
@@ -89,6 +97,7 @@ class Provider(models.Model):
             UniqueConstraint(fields=["name"], name="provider_name"),
             one_of("kind", (SANDBOX, PANEL, STAFF), "provider_kind"),
             one_of("dialect", ("v1", "v2"), "provider_dialect"),
+            one_of("refuses", AccountFault, "provider_refuses"),
             above_0("exchange_rate", "provider_exchange_rate_above_0"),
             CheckConstraint(
                 condition=Q(concurrency__gte=1, concurrency__lte=MAX_CONCURRENCY), name="provider_concurrency"

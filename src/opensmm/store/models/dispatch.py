@@ -27,6 +27,10 @@ class Delivery(models.Model):
     route = models.IntegerField(db_default=0, db_comment="position of the route to try")
     attempt = models.IntegerField(db_default=0, db_comment="number of the newest attempt")
     state = models.TextField(db_default="queued")
+    note = models.JSONField(
+        null=True, db_comment="code and fields of what its operator is told: why it waits or is held"
+    )
+    noted = models.DateTimeField(null=True, db_comment="since when that is so")
     ceiling = ExactField(null=True, db_comment="the most that 1000 may cost, in the panel's currency; null: anything")
 
     class Meta:
@@ -69,6 +73,12 @@ class Delivery(models.Model):
                 name="delivery_to_cancel",
             ),
             Index(fields=["order_id"], condition=Q(state__in=("unsure", "held")), name="delivery_for_operator"),
+            # What waits for a provider that turns us away, and what is at one whose answers are not understood. Few.
+            Index(
+                fields=["noted"],
+                condition=Q(note__isnull=False, state__in=texts((DeliveryState.QUEUED, *ACCEPTED_STATES))),
+                name="delivery_noted",
+            ),
         ]
 
 

@@ -1,27 +1,9 @@
-"""What error texts prove, in the words of real panels, of programs that break down, and in our own."""
+"""What error texts prove, in the words of programs that break down, and in our own. More stand in ``tests/corpus``."""
 
 import pytest
 
-from opensmm.domain.error_texts import means_refusal, means_unknown_order
+from opensmm.domain.provider_errors import Meaning, meaning, means_unknown_order
 from opensmm.wire.words import V1_REFUSAL, V2_REFUSAL
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "Not enough funds on balance",
-        "neworder.error.not_enough_funds not enough",
-        "Incorrect service ID",
-        "INVALID API KEY",
-        "Quantity less than minimal 50",
-        "You have active order with this link. Please wait until order being completed.",
-        "This service is disabled",
-        "Bad link",
-    ],
-)
-def test_words_that_mean_refusal_prove_that_nothing_was_bought(words):
-    assert means_refusal(words)
-
 
 FAULTS = [
     "Maximum execution time of 30 seconds exceeded",
@@ -35,25 +17,32 @@ FAULTS = [
     "Your order has been placed, duplicate submissions are not allowed",
     "Internal error: invalid state",
     "Connection not available",
+    "Something went wrong, try again shortly",
 ]
 
 
-@pytest.mark.parametrize(
-    "words", ["", "Temporarily unavailable", "Internal error", "try again later", "Timeout", "??", *FAULTS]
-)
+@pytest.mark.parametrize("words", FAULTS)
+def test_words_of_a_breakdown_outweigh_words_of_refusal(words):
+    assert Meaning.FAULT is meaning(words)
+
+
+@pytest.mark.parametrize("words", ["", "try again later", "??", "order", "Duplicate", "5"])
 def test_other_words_prove_nothing(words):
-    assert not means_refusal(words)
+    assert Meaning.UNKNOWN is meaning(words)
+
+
+ABOUT_US = {"UNKNOWN_KEY": Meaning.KEY, "SUSPENDED": Meaning.KEY, "ADDRESS": Meaning.KEY, "FUNDS": Meaning.FUNDS}
+NOT_OF_AN_ADD = {
+    "IDEMPOTENCY_MISMATCH", "TOO_MANY_IDS", "REFILL_TOO_EARLY", "REFILL_OPEN", "REFILL_NOT_COMPLETED", "REFILL_UNKNOWN",
+    "REFILL_DISABLED", "NOT_CANCELABLE", "ORDER_MISSING", "ORDER_UNKNOWN",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("refusals", [V1_REFUSAL, V2_REFUSAL], ids=["v1", "v2"])
 def test_the_refusals_of_a_panel_like_ours_of_an_add_are_understood(refusals):
-    unclear = {
-        why.name for why, text in refusals.items() if not means_refusal(text.format(detail=1, Detail="Comments"))
-    }
-    assert set() == unclear - {
-        "IDEMPOTENCY_MISMATCH",
-        "TOO_MANY_IDS", "REFILL_TOO_EARLY", "REFILL_OPEN", "REFILL_NOT_COMPLETED", "NOT_CANCELABLE",
-    }  # fmt: skip
+    read = {why.name: meaning(text.format(detail=1, Detail="Comments")) for why, text in refusals.items()}
+    of_an_add = {name: meant for name, meant in read.items() if name not in NOT_OF_AN_ADD}
+    assert {name: ABOUT_US.get(name, Meaning.REFUSAL) for name in of_an_add} == of_an_add
 
 
 @pytest.mark.parametrize("refusals", [V1_REFUSAL, V2_REFUSAL], ids=["v1", "v2"])

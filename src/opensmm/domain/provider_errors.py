@@ -1,0 +1,488 @@
+"""Vocabulary of other panels: the meaning of an error text, in anybody's words and in seven languages.
+
+In doubt a text proves nothing. Samples with their meanings stand in ``tests/corpus``.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from opensmm.domain.dispatch import AccountFault
+
+
+class Meaning(StrEnum):
+    """The meaning of an error text after an ``add``.
+
+    ``REFUSAL``: the order was looked at and turned down. ``KEY``, ``FUNDS``: we were turned down, whatever was ordered.
+    ``PUT_OFF``, ``SERVICE_PUT_OFF``: the request, or all for one service, is welcome later. ``FAULT``: a program broke
+    down, and may have bought before. ``UNKNOWN``: none of these.
+    """
+
+    REFUSAL = "refusal"
+    KEY = "key"
+    FUNDS = "funds"
+    PUT_OFF = "put_off"
+    SERVICE_PUT_OFF = "service_put_off"
+    FAULT = "fault"
+    UNKNOWN = "unknown"
+
+
+ACCOUNT_FAULT: Final = {Meaning.KEY: AccountFault.KEY, Meaning.FUNDS: AccountFault.FUNDS}
+
+_KEY_LIKE: Final = re.compile(r"(?<=[^\W\d_])[._]+(?=[^\W\d_])")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SAME: Final = str.maketrans({"ı": "i", "đ": "d", "ى": "ي", "ة": "ه", "\N{RIGHT SINGLE QUOTATION MARK}": "'"})
+
+
+@lru_cache(maxsize=1024)
+def folded(text: str) -> str:
+    """The text as its words are compared: split where translation keys are, in small letters, without accents."""
+    split = _KEY_LIKE.sub(" ", _CAMEL.sub(" ", html.unescape(text)))
+    plain = unicodedata.normalize("NFKD", split.casefold())
+    return " ".join("".join(one for one in plain if not unicodedata.combining(one)).translate(_SAME).split())
+
+
+def _phrases(lines: str) -> re.Pattern[str]:
+    """One pattern for phrases, one a line: ``*`` ends a word in any way, ``..`` stands for up to 40 characters."""
+    written = (line.strip() for line in lines.strip().splitlines())
+    return re.compile("|".join(_phrase(folded(line.replace("..", "…"))) for line in written if line))
+
+
+def _phrase(line: str) -> str:
+    words = [r".{0,40}?" if word in ("...", "…") else re.escape(word).replace(r"\*", r"\w*") for word in line.split()]
+    return r"\b" + r"\W*".join(words) + r"\b"
+
+
+def _english(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.VERBOSE)
+
+
+_BREAKDOWN: Final = (
+    _english(
+        r"""timed?[ -]?out | execution\ time | gateway | \bcurl\b | \bsql | exception | \bfatal\b | deadlock
+        | duplicate\ entry | \bclass\b | \bargument\b | undefined | \bcall\ to\b | \bon\ line\b | connection
+        | (?:server|internal|unknown)\ error | unexpected | (?:an|some)\ error\ (?:has\ )?occur | went\ wrong
+        | \boops\b
+        | session | csrf | mismatch | \bmemory\b | lock\ wait | \bpdo | database | \bquery\b | traceback
+        | stack\ trace
+        | \bnull\b | not\ defined | cannot\ read | \bundef | not\ a\ function | \bsyntax\b | segmentation
+        | index\ out\ of\ range | failed\ to\ (?:connect|open|fetch|write|read|save|send|process|create|place)
+        | could\ not\ (?:connect|open|resolve|save|write|process|be\ processed) | \bcrash | read\ only | upstream"""
+    ),
+    _phrases(
+        """
+        время ожидания
+        таймаут
+        ошибка .. сервера
+        внутренняя ошибка
+        что-то пошло не так
+        zaman aşımı
+        sunucu hatası
+        bir hata oluştu
+        tiempo de espera
+        error interno
+        error del servidor
+        error de servidor
+        algo salió mal
+        tempo esgotado
+        tempo limite
+        erro interno
+        erro no servidor
+        erro do servidor
+        algo deu errado
+        hết thời gian
+        quá thời gian
+        lỗi hệ thống
+        lỗi máy chủ
+        انتهت المهلة
+        انتهى الوقت
+        خطأ في الخادم
+        خطأ داخلي
+        حدث خطأ
+        """
+    ),
+)
+_TAKEN: Final = (
+    _english(
+        r"""(?:been|was|were)\ (?:already\ )?(?:placed|created|accepted|received|submitted|processed|queued)
+        | (?:being|already)\ (?:placed|created|processed|submitted) | success | thank\ you | duplicate\ order
+        | order\ (?:already\ )?exists"""
+    ),
+    _phrases(
+        """
+        заказ .. создан
+        заказ .. размещен
+        заказ .. принят
+        sipariş* .. alındı
+        sipariş* .. oluşturuldu
+        pedido .. creado
+        pedido .. realizado
+        pedido .. recibido
+        pedido .. criado
+        pedido .. recebido
+        đơn hàng .. được tạo
+        đơn hàng .. thành công
+        đặt hàng thành công
+        تم إنشاء
+        تم تقديم
+        تم استلام
+        بنجاح
+        """
+    ),
+)
+"""Words of a program that may have bought: stronger than all words of refusal beside them."""
+
+_PUT_OFF: Final = (
+    _english(
+        r"""too\ many\ (?:requests|attempts|orders) | rate\ limit | slow\ down | maintenance | maintaining
+        | temporar\w*\ (?:unavailable|not\ available|disabled|closed|down|offline|stopped|paused|suspended)
+        | (?:orders|requests|calls)\ (?:per|a|each|every)\ (?:second|minute|hour)
+        | try\ again\ (?:shortly|in\ a\ (?:moment|few|minute)|in\ \d)
+        | (?:unavailable|not\ available|closed|busy)\ (?:at\ the\ moment|right\ now|at\ this\ time)"""
+    ),
+    _phrases(
+        """
+        слишком много запросов
+        технические работы
+        техническое обслуживание
+        временно недоступ*
+        çok fazla istek
+        bakım*
+        geçici olarak
+        demasiadas solicitudes
+        demasiadas peticiones
+        mantenimiento
+        temporalmente
+        muitas requisições
+        muitas solicitações
+        manutenção
+        temporariamente
+        quá nhiều yêu cầu
+        bảo trì
+        tạm thời
+        طلبات كثيرة
+        الصيانة
+        صيانة
+        مؤقتا
+        """
+    ),
+)
+_ONE_SERVICE: Final = _phrases(
+    """
+    this service
+    service is
+    the service
+    эта услуга
+    услуга
+    servis
+    bu servis
+    este servicio
+    el servicio
+    este serviço
+    o serviço
+    dịch vụ này
+    هذه الخدمة
+    الخدمة
+    """
+)
+_KEY: Final = (
+    _english(
+        r"""(?:invalid|incorrect|wrong|bad|unknown|missing|expired|revoked|inactive|no)
+          \ (?:api\ ?|access\ |secret\ )?(?:key|token)\b
+        | (?:api\ ?|access\ |^)key(?:\ \w+){0,3}?
+          \ (?:invalid|incorrect|wrong|expired|revoked|missing|required|disabled|inactive|exist|exists|valid|found)
+        | api\ (?:access\ )?(?:is|was|has\ been)\ (?:disable|off\b|not\ enabled)
+        | account(?:\ \w+){0,3}?\ (?:suspended|banned|blocked|disabled|inactive|deactivated|closed|frozen|locked)
+        | (?:suspended|banned|blocked|disabled|inactive)\ (?:account|user)\b
+        | you(?:\ are|r\ user\ is|\ have\ been)\ (?:banned|blocked|suspended)
+        | \bip\b.{0,40}
+          (?:not\ (?:allowed|whitelisted|permitted|authori[sz]ed)|blocked|denied|forbidden|unauthori[sz]ed|banned)
+        | (?:not\ allowed|unauthori[sz]ed|blocked|forbidden|denied|whitelist)\ (?:from\ |for\ )?(?:this\ |your\ )?ip\b
+        | unauthori[sz]ed | unauthenticated | not\ authori[sz]ed | authentication
+        | access\ (?:is\ )?(?:denied|forbidden)
+        | permission | ^\W*(?:denied|forbidden)\W*$"""
+    ),
+    _phrases(
+        """
+        неверный .. ключ*
+        недействительный .. ключ*
+        неправильный .. ключ*
+        ключ .. не найден
+        аккаунт .. заблокирован
+        доступ запрещен
+        geçersiz api
+        api anahtarı .. geçersiz
+        api anahtarı .. hatalı
+        hesabınız .. askıya*
+        hesabınız .. engellen*
+        erişim .. reddedildi
+        clave .. inválida
+        clave .. incorrecta
+        api .. no válida
+        cuenta .. suspendida
+        cuenta .. bloqueada
+        acceso denegado
+        chave .. inválida
+        chave .. incorreta
+        conta .. suspensa
+        conta .. bloqueada
+        acesso negado
+        khóa api .. không hợp lệ
+        api key không .. hợp lệ
+        api key không .. đúng
+        tài khoản .. bị khóa
+        مفتاح .. غير صالح
+        مفتاح .. غير صحيح
+        مفتاح .. خاطئ
+        الحساب .. موقوف
+        حسابك .. موقوف
+        """
+    ),
+)
+_FUNDS: Final = (
+    _english(
+        r"""(?:not|n't)\ (?:\w+\ ){0,2}?(?:enough|sufficient)\ (?:\w+\ ){0,2}?(?:funds?|balance|money|credits?)
+        | (?:insufficient|low|no|zero|negative|inadequate)\ (?:\w+\ ){0,2}?(?:funds?|balance|credits?|money)
+        | (?:funds?|balance|credits?)(?:\ \w+){0,3}?\ (?:low|insufficient|enough|exhausted|empty|zero|exceeded|negative)
+        | (?:exceed|more\ than|greater\ than|higher\ than|above|over|less\ than).{0,25}\b(?:funds|balance)\b
+        | (?:add|deposit|top\ up|recharge|refill)\ (?:\w+\ ){0,3}?(?:funds?|balance|account|wallet)
+        | out\ of\ (?:funds|balance|credit|money) | ^\W*insufficient\W*$"""
+    ),
+    _phrases(
+        """
+        недостаточно средств
+        недостаточно денег
+        недостаточно .. баланс*
+        недостаточный баланс
+        не хватает средств
+        пополните .. баланс
+        bakiye* .. yetersiz
+        yetersiz bakiye
+        bakiye* .. yeterli değil
+        yeterli bakiye*
+        saldo insuficiente
+        saldo .. insuficiente
+        fondos insuficientes
+        fondos .. insuficientes
+        no .. suficiente* .. fondos
+        no .. suficiente* .. saldo
+        no .. fondos suficientes
+        no .. saldo suficiente
+        sin saldo
+        fundos insuficientes
+        saldo .. não é suficiente
+        não .. saldo suficiente
+        sem saldo
+        số dư .. không đủ
+        không đủ .. số dư
+        không đủ tiền
+        hết tiền
+        رصيد* .. غير كاف*
+        الرصيد .. غير كاف*
+        رصيد* .. لا يكفي
+        الرصيد لا يكفي
+        لا يوجد رصيد
+        رصيد غير كاف*
+        """
+    ),
+)
+_REFUSAL: Final = (
+    _english(
+        r"""incorrect | invalid | not\ valid | not\ enough | insufficient
+        | (?:bad|wrong|unknown|broken|malformed)\ \w+ | minim | maxim
+        | (?:less|more|lower|higher|greater|smaller|fewer)\ than | required | missing | not\ exist | n't\ exist
+        | no\ such
+        | not\ found | disabled? | inactive | not\ active | suspended | not\ allowed | \bactive\ order
+        | denied | not\ support | unsupported | not\ available | unavailable\ service | service\ (?:is\ )?unavailable
+        | no\ longer
+        | forbidden | prohibited | blacklist | banned | must\ (?:be|contain|start|begin|have|to\ be|not)
+        | multiple\ of
+        | too\ (?:low|high|small|large|short|long|big|few|many) | at\ (?:least|most) | \bexceeds\b | enter\ a
+        | not\ on\ this\ platform
+        | expected\ one\ of | works?\ (?:only\ )?(?:on|with|for) | only\ (?:accept|allow|support|work|for)
+        | can\ ?not\ be\ (?:empty|blank|used|ordered)
+        | can't\ be\ (?:empty|blank) | is\ private | \bprivate\ (?:account|profile|page)
+        | (?:please\ )?(?:provide|specify|select|choose|enter)\ (?:a|an|the|your|valid|another)\b
+        | out\ of\ stock | sold\ out | \b(?:min|max)\ (?:quantity|amount|order)
+        | duplicate\ (?:link|url|username|comment|keyword)
+        | \b(?:order|link|post)\ (?:is\ )?(?:already\ )?in\ progress\ (?:for|with|on)\ this
+        | already\ (?:have|has)\ an?\ (?:active|open|pending)
+        | \berrors?\ (?:link|url|quantity|service|service\ type|usernames?|comments|runs|interval|media|min|max)$
+        | \bhas\ to\ be\b | should\ (?:be|not\ be)\b | (?:is|are)\ not\ (?:a|an)\b | not\ accept | unacceptable
+        | \bclosed\b | \bdiscontinued"""
+    ),
+    _phrases(
+        """
+        неверн*
+        некорректн*
+        неправильн*
+        недействительн*
+        недопустим*
+        минимальн*
+        максимальн*
+        не менее
+        не более
+        меньше минимума
+        больше максимума
+        количество должно
+        не найден*
+        не существует
+        не активн*
+        неактивн*
+        отключен*
+        недоступн*
+        уже есть активный заказ
+        есть .. активный заказ
+        имеется .. активный заказ
+        обязательн*
+        geçersiz
+        hatalı
+        yanlış
+        minimum
+        maksimum
+        en az
+        en fazla
+        bulunamadı
+        mevcut değil
+        aktif değil
+        pasif
+        devre dışı
+        aktif .. sipariş* .. var
+        aktif .. sipariş* .. bulun*
+        aktif .. sipariş* .. mevcut
+        devam eden .. sipariş* .. var
+        zorunlu*
+        no es válid*
+        no válid*
+        inválid*
+        incorrect*
+        mínim*
+        máxim*
+        cantidad .. debe*
+        cantidad .. menor
+        cantidad .. mayor
+        no encontrad*
+        no existe
+        inactiv*
+        no está activ*
+        no está disponible
+        no disponible
+        desactivad*
+        ya tiene* .. pedido .. activ*
+        ya tiene* .. orden .. activ*
+        ya existe .. pedido
+        ya existe .. orden
+        obligatori*
+        não é válid*
+        mínim*
+        máxim*
+        quantidade .. deve
+        quantidade .. menor
+        quantidade .. maior
+        não encontrad*
+        não existe
+        inativ*
+        não está ativ*
+        indisponível
+        não está disponível
+        desativad*
+        já existe .. pedido
+        já possui .. pedido
+        já tem .. pedido
+        obrigatóri*
+        không hợp lệ
+        không đúng
+        không chính xác
+        tối thiểu
+        tối đa
+        ít nhất
+        nhiều nhất
+        nhỏ hơn
+        lớn hơn
+        không tồn tại
+        không tìm thấy
+        không hoạt động
+        ngừng hoạt động
+        đã tắt
+        đã có .. đơn hàng
+        đang có .. đơn hàng
+        bắt buộc
+        غير صالح*
+        غير صحيح*
+        خاطئ*
+        الحد الأدنى
+        الحد الأقصى
+        أقل من
+        أكبر من
+        أكثر من
+        غير موجود*
+        غير متاح*
+        غير متوفر*
+        غير مفعل*
+        غير نشط*
+        معطل*
+        لديك .. طلب .. نشط
+        لديك .. طلب .. الرابط
+        يوجد .. طلب .. الرابط
+        مطلوب*
+        """
+    ),
+)
+_PASSING: Final = _english(
+    r"maintenance|temporar|unavailable|try\ again|api\ key|your\ account|busy|overload|key\ is|account\ is"
+)
+_UNDER_WAY: Final = _english(
+    r"""refill\w*\ (?:task\ |request\ )?(?:is\ )?(?:already|not\ completed|in\ progress)
+    | cancel\w*\ (?:request\ )?(?:is\ |was\ |has\ been\ )?already\ (?:requested|sent|in\ progress|pending)
+    | already\ requested"""
+)
+_LATELY: Final = _english(r"\brequested\b.{0,20}\b(?:less\ than|within|recently|ago)\b")
+_UNKNOWN_ORDER: Final = (
+    _english(
+        r"""\b(?:incorrect|invalid|wrong|unknown|bad|no\ such)\b.{0,12}\border\b | \bno\ order\b
+        | \border\b.{0,20}\b(?:not\ found|not\ exists?|invalid|incorrect|doesn't\ exist|not\ belong)"""
+    ),
+)
+
+
+def meaning(text: str) -> Meaning:
+    """The meaning of the error text that came in place of an order. Words of a breakdown outweigh all others."""
+    words = folded(text)
+    if _holds(_BREAKDOWN, words) or _holds(_TAKEN, words):
+        return Meaning.FAULT
+    if _holds(_PUT_OFF, words):
+        return Meaning.SERVICE_PUT_OFF if _ONE_SERVICE.search(words) else Meaning.PUT_OFF
+    if _holds(_KEY, words):
+        return Meaning.KEY
+    if _holds(_FUNDS, words):
+        return Meaning.FUNDS
+    return Meaning.REFUSAL if _holds(_REFUSAL, words) else Meaning.UNKNOWN
+
+
+def _holds(patterns: Iterable[re.Pattern[str]], words: str) -> bool:
+    return any(pattern.search(words) for pattern in patterns)
+
+
+def passes(text: str) -> bool:
+    """True of an error text that speaks of the moment, our account or a program's fault, and not of what was asked."""
+    words = folded(text)
+    return any(_holds(patterns, words) for patterns in (_BREAKDOWN, _PUT_OFF, _KEY, _FUNDS, (_PASSING,)))
+
+
+def means_under_way(text: str) -> bool:
+    """True of an error text that turns an ask down because it was made before, and is being dealt with."""
+    return _UNDER_WAY.search(folded(text)) is not None
+
+
+def means_asked_lately(text: str) -> bool:
+    """True of an error text that turns an ask down for one made not long ago. Whoever made none was meant otherwise."""
+    return _LATELY.search(folded(text)) is not None
+
+
+def means_unknown_order(text: str) -> bool:
+    """True of an error text that says there is no such order of the caller's; any other text says nothing of it."""
+    return _holds(_UNKNOWN_ORDER, folded(text))

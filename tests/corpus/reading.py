@@ -1,0 +1,68 @@
+"""What the panel reads in an answer, in the words of the corpus."""
+
+from collections.abc import Callable
+
+from opensmm.base.money import short
+from opensmm.domain.asks import one_id
+from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, TurnedAway, Unsure
+from opensmm.domain.progress import Report, UnreadAnswer
+from opensmm.wire import answers
+
+ORDER, REFILL = one_id(7001), one_id(55)
+
+
+def _add(body: bytes) -> str:
+    return _outcome(answers.read_order(body))
+
+
+def _outcome(outcome: SendOutcome) -> str:
+    match outcome:
+        case Accepted():
+            return f"accepted {outcome.provider_order}"
+        case Declined():
+            return "declined"
+        case NotSent():
+            return "put off, one service" if outcome.one_service else "put off"
+        case TurnedAway():
+            return f"turned away, {outcome.fault}"
+        case Unsure():
+            return "unsure"
+
+
+def _status(body: bytes) -> str:
+    (told,) = answers.read_statuses(ORDER, body)
+    match told:
+        case Report():
+            return str(told.status)
+        case UnreadAnswer():
+            return "failed look-up" if told.failed else "not understood"
+
+
+def _refill(body: bytes) -> str:
+    (told,) = answers.read_refills(ORDER, body)
+    return "declined" if isinstance(told, Declined) else f"refill {told}" if told else "nothing"
+
+
+def _refill_status(body: bytes) -> str:
+    (told,) = answers.read_refill_statuses(REFILL, body)
+    return str(told or "nothing")
+
+
+def _cancel(body: bytes) -> str:
+    (told,) = answers.read_cancels(ORDER, body)
+    return "declined" if isinstance(told, Declined) else "taken on" if told else "nothing"
+
+
+def _balance(body: bytes) -> str:
+    told = answers.read_balance(body)
+    return "nothing" if told is None else f"{short(told.amount)} {told.currency}"
+
+
+READ: dict[str, Callable[[bytes], str]] = {
+    "add": _add,
+    "status": _status,
+    "refill": _refill,
+    "refill_status": _refill_status,
+    "cancel": _cancel,
+    "balance": _balance,
+}
