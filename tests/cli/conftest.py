@@ -35,6 +35,19 @@ def refusal(run, tmp_path):
     return verb
 
 
+def heard(lines):
+    """What a verb said in its one line of JSON; None where it was refused, whose reason has a shape of its own."""
+    if not lines:
+        return None
+    told = json.loads(lines[0])
+    if "error" not in told:
+        return told
+    assert ["error"] == list(told)
+    assert ["code", "message", "fields"] == list(told["error"])
+    assert all(told["error"][name] for name in ("code", "message"))
+    return None
+
+
 def invoke(words, data):
     result = CliRunner().invoke(app, [*map(str, words), "--data", str(data)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
@@ -49,7 +62,7 @@ def said(run):
         code, printed = run(*words, "--json")
         lines = printed.splitlines()
         assert len(lines) <= 1, printed
-        return code, json.loads(lines[0]) if lines else None
+        return code, heard(lines)
 
     return verb
 

@@ -58,18 +58,18 @@ async def place(api, works, ann, *behaviours):
 async def test_each_verb_says_what_it_did_and_that_it_was_done_before(api, works, stocked, ann, said):
     one, two, three, four = await place(api, works, ann, "stuck", "stuck", "garbage", "lost")
     for words, done in (
-        (("cancel", one), "cancelled"),
-        (("complete", two), "completed"),
-        (("settle", three, "--accepted", "33"), "settled"),
-        (("settle", four, "--declined"), "settled"),
-        (("refund", two, "0.05"), "0.05 given back"),
+        (("cancel", one), "cancel"),
+        (("complete", two), "complete"),
+        (("settle", three, "--accepted", "33"), "settle"),
+        (("settle", four, "--declined"), "settle"),
+        (("refund", two, "0.05"), "refund"),
     ):
-        told = {"order": words[1], "done": done}
+        told = {"order": words[1], "action": done}
         assert (DONE, told | {"changed": True}) == await on_thread(said, *words, "--reason", "why")
         assert (DONE, told | {"changed": False}) == await on_thread(said, *words, "--reason", "why")
     assert 5 == len(await fetch(stocked, f"select from audit where actor = '{ACTOR.name}'"))
     _, story = await on_thread(said, "show", three)
-    events = [event["what"] for event in story["events"]]
+    events = [event["message"] for event in story["events"]]
     assert f"evidence: run 1, try 1, bought: by {ACTOR}, reason why, provider_order 33" in events
 
 
@@ -77,7 +77,7 @@ async def test_what_is_refused_is_said_in_words_and_exits_with_1(api, works, sto
     (order,) = await place(api, works, ann, "garbage")
     for words in (("cancel", order), ("resend", order), ("partial", order, "--remains", 5), ("refund", order, "1")):
         code, told = await on_thread(said, *words, "--reason", "why")
-        assert (FAILED, True) == (code, told.startswith(f"opensmm: order {order}: it "))
+        assert (FAILED, True) == (code, told["error"]["message"].startswith(f"order {order}: it "))
     assert "unsure" == await state(stocked, order)
 
 
@@ -114,7 +114,7 @@ async def test_a_story_tells_what_was_asked_and_what_was_concluded(api, works, s
     works.clock.forward(400)
     await works.settle()
     _, story = await on_thread(said, "show", order)
-    told = [event["what"] for event in story["events"] if event["what"].startswith("evidence")]
+    told = [event["message"] for event in story["events"] if event["message"].startswith("evidence")]
     assert ["evidence: run 1, try 1, no neighbours: no ids asked for between 0 and what is still to come"] == told
 
 
@@ -126,18 +126,18 @@ async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_wit
         code, told = await on_thread(said, "list", *flags)
         (line,) = told["orders"]
         assert (DONE, order, "late", "canceled", SANDBOX, "7001") == (
-            code, line["order"], line["why"], line["state"], line["provider"], line["provider_order"],
+            code, line["order"], line["why"], line["state"], line["provider_name"], line["provider_order"],
         )  # fmt: skip
         assert "Sandbox took it as their order 7001 after it had been settled otherwise" in line["answer"]
     assert (DONE, {"orders": []}) == await on_thread(said, "list", "--odd")
     for changed in (True, False):
-        told = {"order": order, "done": "dealt with", "changed": changed}
+        told = {"order": order, "action": "deal_with", "changed": changed}
         assert (DONE, told) == await on_thread(said, "dealt-with", order, "--reason", "cancelled there")
     assert (DONE, {"orders": []}) == await on_thread(said, "list")
     _, story = await on_thread(said, "show", order)
-    assert "dealt with: what Sandbox said of run 1, try 1" in [event["what"] for event in story["events"]]
+    assert "dealt with: what Sandbox said of run 1, try 1" in [event["message"] for event in story["events"]]
     code, told = await on_thread(said, "dealt-with", order + 1, "--reason", "why")
-    assert (FAILED, f"opensmm: Order {order + 1} has no notice that could be dealt with.\n") == (code, told)
+    assert (FAILED, f"Order {order + 1} has no notice that could be dealt with.") == (code, told["error"]["message"])
 
 
 async def test_the_list_shows_an_id_that_stands_where_none_is_documented(api, works, stocked, ann, said):

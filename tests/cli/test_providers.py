@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import psycopg
 import pytest
+from tests.cli.conftest import heard
 from tests.panel import PEPPER
 from typer.testing import CliRunner
 
@@ -39,7 +40,7 @@ def said(database, tmp_path, monkeypatch):
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         printed.append(result.output)
         lines = result.stdout.splitlines()
-        return result.exit_code, json.loads(lines[0]) if lines else None
+        return result.exit_code, heard(lines)
 
     yield verb
     assert KEY not in "".join(printed)
@@ -57,7 +58,7 @@ def add(said, name="Up", url=URL, *more):
 
 def test_a_provider_is_added_and_its_key_is_nowhere_in_clear(said, rows):
     code, told = add(said, "Up", URL, "--currency", "eur", "--exchange-rate", "1.0870", "--calls-per-second", 5)
-    assert (DONE, {"id": 1}) == (code, told)
+    assert (DONE, {"id": 1, "name": "Up"}) == (code, told)
     found = rows(
         "select name, kind, url, dialect, currency, exchange_rate, concurrency, calls_per_second from provider"
     )
@@ -203,9 +204,10 @@ def test_a_balance_and_a_price_list_are_asked_for_and_kept(said, rows):
         url, _,
     ):  # fmt: skip
         add(said, "Up", url)
-        assert (DONE, {"provider": 1, "balance": "9.50", "currency": "USD"}) == said("provider", "balance", "Up")
+        code, told = said("provider", "balance", "Up")
+        assert (DONE, 1, "9.50", "USD") == (code, told["id"], told["balance"], told["currency"])
         code, told = said("provider", "services", "Up", "--search", "likes")
-    assert (DONE, ["7", "8"]) == (code, [one["service"] for one in told["services"]])
+    assert (DONE, ["7", "8"]) == (code, [one["provider_service"] for one in told["services"]])
     assert [(Decimal("9.50"),)] == rows("select balance from balance_reading")
     assert [("7", Decimal("0.90")), ("8", Decimal("0.90"))] == rows(
         "select provider_service, rate from offer order by 1"
@@ -220,7 +222,7 @@ def test_routes_are_added_put_first_and_removed(said, rows):
          "--provider", "One", "--their-service", "x-1")  # fmt: skip
     assert DONE == said("route", "add", 1, "Two", "77")[0]
     code, told = said("route", "add", 1, "Three", "x-9", "--first")
-    assert (DONE, ["Three", "One", "Two"]) == (code, [one["name"] for one in told["routes"]])
+    assert (DONE, ["Three", "One", "Two"]) == (code, [one["provider_name"] for one in told["routes"]])
     assert FAILED == said("route", "add", 1, "Two", "77")[0]
     assert FAILED == said("route", "add", 9, "Two", "77")[0]
     assert FAILED == said("route", "add", 1, "Nobody", "77")[0]
@@ -240,7 +242,7 @@ def test_routes_by_cost_follow_the_price_lists(said, rows):
         add(said, "Cheap", url)
         said("provider", "services", "Cheap")
         code, told = said("route", "add", 1, "Cheap", "7", "--by-cost")
-        assert (DONE, ["Cheap", "Dear"]) == (code, [one["name"] for one in told["routes"]])
+        assert (DONE, ["Cheap", "Dear"]) == (code, [one["provider_name"] for one in told["routes"]])
         said("provider", "edit", "Dear", "--url", url, "--name", "Dear")
         answers["services"] = [{**LINE, "rate": "0.39"}]
         assert [] == said("provider", "services", "Dear")[1]["reordered"][1:]

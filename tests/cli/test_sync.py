@@ -96,13 +96,13 @@ def test_what_waits_is_listed_and_approved(said, rows, listed):
     said("provider", "sync", "Up")
     (one,) = said("service", "quarantine", "list")[1]["services"]
     assert (1, "7", "0.90", "2", "1.8000", False) == tuple(
-        one[name] for name in ("service", "theirs", "agreed", "cost", "rate", "sold")
+        one[name] for name in ("service", "provider_service", "agreed", "cost", "rate", "sold")
     )
     assert FAILED == said("service", "quarantine", "approve", 1, 2)[0]
     assert MISUSED == said("service", "quarantine", "approve", 1, "--rate", "3", "--margin", "5")[0]
     assert MISUSED == said("service", "quarantine", "approve", 1, "--margin", "-5")[0]
     code, told = said("service", "quarantine", "approve", 1)
-    assert (DONE, [{"id": 1, "cost": "2", "rate": "1.8000", "sold": True}]) == (code, told["approved"])
+    assert (DONE, [{"id": 1, "name": "Likes", "cost": "2", "rate": "1.8000", "sold": True}]) == (code, told["approved"])
     assert [] == said("service", "quarantine", "list")[1]["services"]
     (below,) = said("service", "below-cost", "list")[1]["services"]
     assert (1, "2", "1.8000", None) == tuple(below[name] for name in ("service", "cost", "rate", "price_list"))

@@ -15,7 +15,7 @@ from opensmm.cli.unforeseen import LEASH, UNFORESEEN
 def broken(monkeypatch, tmp_path):
     """The command line with a verb that fails as none should; details go to a folder of the test's own."""
 
-    def app():
+    def app(**options):
         raise RuntimeError("the floor is lava\nDETAIL: Key (name)=(Ann)")
 
     monkeypatch.setattr(cli, "app", app)

@@ -1,5 +1,6 @@
 """The command line: what each verb does, says as JSON, and how it exits."""
 
+import json
 from decimal import Decimal
 
 import psycopg
@@ -17,7 +18,7 @@ METHOD = ("--method", "staff_work")
 
 def test_a_customer_is_added_with_money_and_a_key(said, rows):
     code, told = said("customer", "add", "--name", "Ann", "--balance", "10.00")
-    assert (DONE, {"id", "key"}) == (code, set(told))
+    assert (DONE, {"id", "name", "balance", "key"}) == (code, set(told))
     assert [(told["id"], "Ann", 1_000_000)] == rows("select id, name, balance from customer")
     assert 40 == len(told["key"])
     assert (FAILED, None) == said("customer", "add", "--name", "Ann")
@@ -166,7 +167,7 @@ def test_an_orders_story_is_told(said, run, rows, sandbox, database):
         )
     code, told = said("orders", "show", 1)
     assert (DONE, "0.09000", "open") == (code, told["charge"], told["state"])
-    assert "placed: service 1, 100 × 1, for 0.09000" in [event["what"] for event in told["events"]]
+    assert "placed: service 1, 100 × 1, for 0.09000" in [event["message"] for event in told["events"]]
     assert FAILED == said("orders", "show", 2)[0]
     assert "order 1 of customer" in run("orders", "show", 1)[1]
 
@@ -195,8 +196,9 @@ def test_a_verb_for_what_exists_makes_no_panel_in_a_folder_without_one(words, tm
     monkeypatch.delenv("DATABASE_URL", raising=False)
     for folder in (tmp_path, tmp_path / "none"):
         told = CliRunner().invoke(app, [*map(str, words), "--data", str(folder), "--json"])
-        assert (UNAVAILABLE, "") == (told.exit_code, told.stdout)
-        assert f"there is no panel in {folder}" in told.stderr
+        assert (UNAVAILABLE, "") == (told.exit_code, told.stderr)
+        error = json.loads(told.stdout)["error"]
+        assert ("unavailable", True) == (error["code"], f"there is no panel in {folder}" in error["message"])
         assert [] == list(tmp_path.iterdir())
 
 

@@ -21,7 +21,7 @@ class Route(Struct, frozen=True):
     """A provider of a service. ``cost`` is in the panel's currency per 1000; None where it is not known."""
 
     provider: ProviderId
-    name: str
+    provider_name: str
     provider_service: str
     cost: Decimal | None
 

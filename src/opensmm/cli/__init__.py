@@ -5,10 +5,11 @@ import sys
 from typing import Annotated, Final
 
 import typer
+from typer import _click
 
 from opensmm import __version__
 from opensmm.base.faults import Misconfigured
-from opensmm.cli.frame import EXIT_CODES, UNAVAILABLE, err, out
+from opensmm.cli.frame import EXIT_CODES, FOR_PROGRAM, MISUSED, UNAVAILABLE, out, tell_error
 from opensmm.cli.lazy import lazy_group
 from opensmm.cli.unforeseen import LEASH, UNFORESEEN, log_and_end, sentence
 
@@ -65,13 +66,17 @@ def opensmm(
 
 def main() -> None:
     supervised = LEASH in os.environ
+    FOR_PROGRAM.set("--json" in sys.argv[1:])
     try:
-        sys.exit(app())
+        sys.exit(app(standalone_mode=not FOR_PROGRAM.get()))
+    except _click.ClickException as error:
+        tell_error(error.format_message(), MISUSED)
+        sys.exit(error.exit_code)
     except Misconfigured as error:
-        err.print(f"opensmm: {error}", markup=False)
+        tell_error(str(error), UNAVAILABLE)
         sys.exit(UNAVAILABLE)
     except Exception as error:
         if supervised:
             log_and_end(error)
-        err.print(f"opensmm: {sentence(error)}", markup=False)
+        tell_error(sentence(error), UNFORESEEN)
         sys.exit(UNFORESEEN)

@@ -19,7 +19,6 @@ from opensmm.cli.frame import (
     Json,
     answer,
     configured,
-    database,
     err,
     fail,
     out,
@@ -28,10 +27,10 @@ from opensmm.cli.frame import (
     with_database,
 )
 from opensmm.cli.lazy import lazy_group
-from opensmm.cli.stages import Stages
 from opensmm.store import checks, stories
 from opensmm.store.checks import CHECKS, Finding
 from opensmm.store.connection import Connection
+from opensmm.store.embedded import serving
 from opensmm.store.stories import Event, Story
 from opensmm.texts import words
 
@@ -52,9 +51,9 @@ def migrate(data: Data = None, json: Json = False) -> None:
     """Bring the database's tables up to date, as their owner, and set what the app's role may do."""
     config = configured(data)
     try:
-        with database(config) as urls, Stages(err) as report:
+        with serving(config) as urls:
             urls.must_own()
-            applied = ready(config, urls, report)
+            applied = ready(config, urls)
     except (Misconfigured, psycopg.OperationalError) as error:
         fail(str(error), UNAVAILABLE)
     answer({"applied": applied}, "\n".join(applied) or "nothing to do: the tables are up to date", json=json)
@@ -105,7 +104,7 @@ def show(order: Annotated[int, typer.Argument(help="The order's id.")], data: Da
     story = with_database(standing(data), lambda connection: stories.story(connection, OrderId(order)))
     if story is None:
         fail(f"there is no order {order}")
-    events = [{"at": _stamp(event.at), "what": _what(event)} for event in story.events]
+    events = [_plain(event) for event in story.events]
     said = {
         "order": story.order,
         "customer": story.customer,
@@ -128,6 +127,11 @@ def _told(story: Story) -> str:
         f"given back {five_decimals(story.refunded)}\n"
     )
     return head + "\n".join(f"  {_stamp(event.at)}  {_what(event)}" for event in story.events)
+
+
+def _plain(event: Event) -> dict[str, object]:
+    coded = {} if event.code is None else {"code": event.code.value, "fields": dict(event.fields)}
+    return {"at": event.at, "message": _what(event), **coded}
 
 
 def _what(event: Event) -> str:

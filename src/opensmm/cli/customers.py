@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from msgspec.structs import asdict
@@ -32,6 +32,7 @@ from opensmm.cli.frame import (
 from opensmm.domain.callers import IMPORTED_KEY_CHARS, importable
 from opensmm.store import customers
 from opensmm.store.connection import Connection
+from opensmm.store.customers import Listed
 
 customer_verbs: Final = typer.Typer(help="Customers of the panel.", no_args_is_help=True)
 key_verbs: Final = typer.Typer(help="API keys of customers.", no_args_is_help=True)
@@ -76,7 +77,7 @@ def add_customer(
         lambda connection: accounts.add_customer(connection, name, first, key, pepper, by=by()),
     )
     text = f"customer {customer} with {short(first)}\nkey, shown this once: {key.text}"
-    answer({"id": customer, "key": key.text}, text, json=json)
+    answer({"id": customer, "name": name, "balance": short(first), "key": key.text}, text, json=json)
 
 
 @key_verbs.command("add")
@@ -200,7 +201,7 @@ def list_customers(data: Data = None, json: Json = False) -> None:
     """Show the customers with their balances and the keys they have."""
     found = with_database(standing(data), customers.listed)
     if json:
-        answer({"customers": [{**asdict(one), "balance": short(one.balance)} for one in found]}, "", json=True)
+        answer({"customers": [_plain(one) for one in found]}, "", json=True)
         return
     table = Table("id", "name", "balance", "keys", "", box=None, pad_edge=False)
     for one in found:
@@ -209,6 +210,11 @@ def list_customers(data: Data = None, json: Json = False) -> None:
             str(one.id), escape(one.name), short(one.balance), escape(keys), "suspended" if one.suspended else ""
         )
     out.print(table)
+
+
+def _plain(one: Listed) -> dict[str, Any]:
+    keys = [{"id": number, "hint": hint} for number, hint in one.keys]
+    return {**asdict(one), "balance": short(one.balance), "keys": keys}
 
 
 @customer_verbs.command("suspend")

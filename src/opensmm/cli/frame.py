@@ -4,8 +4,8 @@ import asyncio
 import os
 import pwd
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,10 +20,10 @@ from rich.console import Console
 from opensmm import config as configuration
 from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.base.money import plain
-from opensmm.cli.stages import Stages
+from opensmm.cli.unforeseen import UNFORESEEN
 from opensmm.config import Config
 from opensmm.domain.audit import Actor, ActorKind, By
-from opensmm.domain.codes import OperatorRefusal, Report, no_report
+from opensmm.domain.codes import NO_FIELDS, Fields, OperatorRefusal
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
 from opensmm.store.embedded import Urls, serving, stands
@@ -57,7 +57,19 @@ Data = Annotated[
         parser=_folder,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Answer as one line of JSON, for programs.")]
+FOR_PROGRAM: Final[ContextVar[bool]] = ContextVar("for_program", default=False)
+"""Whether the verb was called with --json."""
+
+
+def _note_reader(wanted: bool) -> bool:
+    FOR_PROGRAM.set(wanted)
+    return wanted
+
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", is_eager=True, callback=_note_reader, help="Answer as one line of JSON, for programs."),
+]
 MAX_NAME: Final = 100
 """Characters of the operator's name that are kept."""
 
@@ -84,9 +96,26 @@ err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 Result = TypeVar("Result")
 
 
+_ERROR_CODES: Final = {FAILED: "refused", MISUSED: "misused", UNAVAILABLE: "unavailable", UNFORESEEN: "unforeseen"}
+
+
 def fail(text: str, code: int = FAILED) -> NoReturn:
-    err.print(f"opensmm: {text}", markup=False)
+    tell_error(text, code)
     raise typer.Exit(code)
+
+
+def refuse(refused: OperatorRefusal) -> NoReturn:
+    tell_error(words.refusal(refused), FAILED, refused.code.value, refused.fields)
+    raise typer.Exit(FAILED)
+
+
+def tell_error(text: str, code: int, name: str = "", fields: Fields = NO_FIELDS) -> None:
+    """Prints why a verb failed, as an object for a program or a sentence for a person. ``code`` is the exit code."""
+    if FOR_PROGRAM.get():
+        error = {"code": name or _ERROR_CODES[code], "message": text, "fields": dict(fields)}
+        answer({"error": error}, "", json=True)
+    else:
+        err.print(f"opensmm: {text}", markup=False)
 
 
 def answer(said: Mapping[str, Any], text: str, *, json: bool) -> None:
@@ -138,39 +167,29 @@ def standing(data: Path | None) -> Config:
     return config
 
 
-def ready(config: Config, urls: Urls, report: Report = no_report) -> list[str]:
+def ready(config: Config, urls: Urls) -> list[str]:
     """Brings the schema up to date where the owner's role is known; returns what was applied."""
-    return schema.migrate(urls.owner, schema.app_role(urls.app), report) if urls.owner else []
+    return schema.migrate(urls.owner, schema.app_role(urls.app)) if urls.owner else []
 
 
 def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]]) -> Result:
     """Runs ``work`` over a connection of the app's role; starts the embedded PostgreSQL where it does not run."""
     try:
-        with database(config) as urls:
+        with serving(config) as urls:
             try:
                 return asyncio.run(_connected(urls.app, work))
             except NoTables:
                 # Only a panel that is new gets its tables here: an older one may be running.
                 if config.database_url:
                     raise
-            with Stages(err) as report:
-                ready(config, urls, report)
+                ready(config, urls)
             return asyncio.run(_connected(urls.app, work))
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         fail(str(error), UNAVAILABLE)
     except OperatorRefusal as refused:
-        fail(words.refusal(refused))
+        refuse(refused)
     except Fault as error:
         fail(str(error))
-
-
-@contextmanager
-def database(config: Config) -> Iterator[Urls]:
-    """The configured database, or the embedded one for as long as the block runs; tells how far its start is."""
-    with ExitStack() as running:
-        with Stages(err) as report:
-            urls = running.enter_context(serving(config, report))
-        yield urls
 
 
 async def _connected(url: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:

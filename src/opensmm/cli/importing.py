@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
+from msgspec import to_builtins
 from rich.progress import Progress
 
 from opensmm.actions import importing, sync
 from opensmm.actions.references import find_provider, suggest
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, err, fail, standing, with_database
-from opensmm.cli.providers import price_list
+from opensmm.cli.providers import offer, price_list
 from opensmm.cli.sync import Confirm, amount, percent
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
@@ -70,7 +71,8 @@ def import_services(
 
     plan, written = with_database(config, work)
     said = _summary(plan, written)
-    answer(said | {"plan": plan, "odd": offered.odd}, _report(plan, said, write=write), json=json)
+    shown = to_builtins(plan) | {"new": [{**offer(one.offer), "service": one.service} for one in plan.new]}
+    answer(said | {"plan": shown, "odd": offered.odd}, _report(plan, said, write=write), json=json)
 
 
 async def _write(connection: Connection, row: ProviderRow, plan: Plan, *, reprice: bool) -> int:

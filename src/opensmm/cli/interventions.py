@@ -39,7 +39,7 @@ NO_ROUTE: Final = "no provider fulfils it at the price it was sold for"
 
 def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
     """End an order here and now, and pay back what is not delivered. Its provider is asked to cancel it too."""
-    _do(order, "cancelled", reason, data, json, lambda c, by: interventions.cancel(c, OrderId(order), by))
+    _do(order, "cancel", "cancelled", reason, data, json, lambda c, by: interventions.cancel(c, OrderId(order), by))
 
 
 def end_partial(
@@ -52,14 +52,14 @@ def end_partial(
 ) -> None:
     """End an order as partly delivered, and pay back what remains."""
     _do(
-        order, "partial", reason, data, json,
+        order, "partial", "ended as partial", reason, data, json,
         lambda c, by: interventions.end_partial(c, OrderId(order), run, remains, by),
     )  # fmt: skip
 
 
 def complete(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
     """End an order as delivered in full."""
-    _do(order, "completed", reason, data, json, lambda c, by: interventions.complete(c, OrderId(order), by))
+    _do(order, "complete", "completed", reason, data, json, lambda c, by: interventions.complete(c, OrderId(order), by))
 
 
 def resend(
@@ -79,7 +79,7 @@ def resend(
     more than it was sold for only with --below-cost."""
     signed = sign.strip()[:MOST_REASON]
     _do(
-        order, "queued again", reason, data, json,
+        order, "resend", "queued again", reason, data, json,
         lambda c, by: interventions.resend(c, OrderId(order), run, signed, by, below_cost=below_cost),
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ def settle(
     if accepted and not _PROVIDER_ORDER.fullmatch(accepted):
         fail(f"{accepted!r} is no order id of a provider", MISUSED)
     _do(
-        order, "settled", reason, data, json,
+        order, "settle", "settled", reason, data, json,
         lambda c, by: interventions.settle(c, OrderId(order), run, accepted or None, by),
     )  # fmt: skip
 
@@ -120,18 +120,19 @@ def refund(
     if back == 0:
         fail("nothing to give back", MISUSED)
     _do(
-        order, f"{short(back)} given back", reason, data, json,
+        order, "refund", f"{short(back)} given back", reason, data, json,
         lambda c, by: interventions.refund(c, OrderId(order), back, number, by),
     )  # fmt: skip
 
 
 def deal_with(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
     """Take what a provider said too late, or said oddly, of an order off the list: you have seen to it there."""
-    _do(order, "dealt with", reason, data, json, lambda c, by: notices.deal_with(c, OrderId(order), by))
+    _do(order, "deal_with", "dealt with", reason, data, json, lambda c, by: notices.deal_with(c, OrderId(order), by))
 
 
 def _do(
     order: int,
+    action: str,
     done: str,
     reason: str,
     data: Path | None,
@@ -145,7 +146,7 @@ def _do(
     if isinstance(outcome, Denial):
         fail(f"order {order}: {outcome}", FAILED)
     said = f"order {order}: {done}" if outcome else f"order {order}: {done} before; nothing changed"
-    answer({"order": order, "done": done, "changed": outcome}, said, json=json)
+    answer({"order": order, "action": action, "changed": outcome}, said, json=json)
 
 
 def list_waiting(
@@ -208,7 +209,8 @@ def _noticed(kind: str, one: OpenNotice) -> Waiting:
         service=one.service,
         quantity=one.quantity,
         remains=one.remains,
-        provider=one.provider,
+        provider=one.provider_id,
+        provider_name=one.provider,
         provider_order=one.provider_order,
         since=one.at,
         answer=said,
@@ -222,7 +224,7 @@ def _table(found: list[Waiting]) -> Table:
         since = "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M}"
         state = one.why if one.why == one.state else f"{one.why}: {one.state}"
         theirs = f"looks like order {likely}" if (likely := _likely(one)) else one.provider_order
-        told = (one.provider, theirs, one.concluded, one.answer)
+        told = (one.provider_name, theirs, one.concluded, one.answer)
         table.add_row(str(one.order), str(one.run), state, since, *(escape(text or "") for text in told))
     return table
 

@@ -55,13 +55,13 @@ def show(name: Name, data: Data = None, json: Json = False) -> None:
 
     found = with_database(standing(data), work)
     if json:
-        answer({"rates": found}, "", json=True)
+        answer({"price_list": name, "rates": found}, "", json=True)
         return
     table = Table("id", "name", "rate", "own rate", "cost", "", box=None, pad_edge=False)
     for one in found:
         below = "below its cost" if one.cost is not None and one.rate < one.cost else ""
         cost = "" if one.cost is None else str(one.cost)
-        table.add_row(str(one.service), escape(one.name), str(one.rate), str(one.own), cost, below)
+        table.add_row(str(one.service), escape(one.service_name), str(one.rate), str(one.own), cost, below)
     out.print(table)
 
 
@@ -76,14 +76,22 @@ def set_rate(
     """Set what a service costs by a price list, for orders from now on."""
     read = read_rate(rate)
     number = _keep(name, service, read, data)
-    answer({"service": number, "rate": str(read)}, f"service {number} costs {read} by {name}", json=json)
+    answer(
+        {"price_list": name, "service": number, "rate": str(read)},
+        f"service {number} costs {read} by {name}",
+        json=json,
+    )
 
 
 @price_list_verbs.command("unset")
 def unset_rate(name: Name, service: Service, data: Data = None, json: Json = False) -> None:
     """Have a service cost by a price list what it costs by itself."""
     number = _keep(name, service, None, data)
-    answer({"service": number, "rate": None}, f"service {number} costs its own rate by {name}", json=json)
+    answer(
+        {"price_list": name, "service": number, "rate": None},
+        f"service {number} costs its own rate by {name}",
+        json=json,
+    )
 
 
 def _keep(name: str, service: str, rate: Decimal | None, data: Path | None) -> ServiceId:

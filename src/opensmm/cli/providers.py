@@ -40,7 +40,7 @@ from opensmm.cli.frame import (
 from opensmm.cli.lazy import lazy_group
 from opensmm.config import Config
 from opensmm.domain.callers import is_key
-from opensmm.domain.offers import Offered
+from opensmm.domain.offers import Offer, Offered
 from opensmm.domain.providers import (
     KEY_CHARS,
     MAX_CALLS_PER_SECOND,
@@ -113,7 +113,7 @@ def add(
             by=by(),
         ),
     )  # fmt: skip
-    answer({"id": added}, f"provider {added} is known; `provider check {added}` tries it out", json=json)
+    answer({"id": added, "name": name}, f"provider {added} is known; `provider check {added}` tries it out", json=json)
 
 
 @provider_verbs.command("edit")
@@ -137,36 +137,37 @@ def edit(
     if not changes and not key:
         fail("say what to change", MISUSED)
     changed = sorted([*changes, *(["key"] if key else [])])
-    _edit(standing(data), provider, changes, key)
-    answer({"provider": provider, "changed": changed}, f"provider {provider}: {', '.join(changed)}", json=json)
+    row = _edit(standing(data), provider, changes, key)
+    answer({"id": row.id, "name": row.name, "changed": changed}, f"{row.name}: {', '.join(changed)}", json=json)
 
 
 @provider_verbs.command("enable")
 def enable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Have a provider sent orders again."""
-    _edit(standing(data), provider, {"enabled": True}, "")
-    answer({"provider": provider, "enabled": True}, f"provider {provider} is sent orders", json=json)
+    row = _edit(standing(data), provider, {"enabled": True}, "")
+    answer({"id": row.id, "name": row.name, "enabled": True}, f"{row.name} is sent orders", json=json)
 
 
 @provider_verbs.command("disable")
 def disable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Send a provider no more orders: they go to a service's next one, or wait. Those it has are followed."""
-    _edit(standing(data), provider, {"enabled": False}, "")
-    answer({"provider": provider, "enabled": False}, f"provider {provider} is sent nothing", json=json)
+    row = _edit(standing(data), provider, {"enabled": False}, "")
+    answer({"id": row.id, "name": row.name, "enabled": False}, f"{row.name} is sent nothing", json=json)
 
 
-def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> None:
+def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> ProviderRow:
     pepper = config.pepper()
 
-    async def work(connection: Connection) -> None:
+    async def work(connection: Connection) -> ProviderRow:
         async with connection.transaction():
             known = await rows.lock(connection, (await find_provider(connection, provider)).id)
             assert known is not None
             private = config.private_providers
             changed = structs.replace(known, **changes)
             await providers.edit_provider(connection, changed, key, pepper, private=private, by=by())
+            return changed
 
-    with_database(config, work)
+    return with_database(config, work)
 
 
 async def _loaded(connection: Connection, provider: str) -> Kept:
@@ -325,7 +326,7 @@ def balance(provider: Who, data: Data = None, json: Json = False) -> None:
     reading = Reading(now(), Decimal(short(told.amount)))
     with_database(config, lambda connection: rows.keep_balances(connection, [(row.id, reading)]))
     currency = told.currency or row.currency
-    said = {"provider": row.id, "balance": short(told.amount), "currency": currency}
+    said = {"id": row.id, "name": row.name, "at": reading.at, "balance": short(told.amount), "currency": currency}
     answer(said, f"{row.name}: {short(told.amount)} {currency}", json=json)
 
 
@@ -344,7 +345,7 @@ def services(
     wanted = search.lower()
     shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
     if json:
-        answer({"services": shown, "odd": odd, "reordered": moved}, "", json=True)
+        answer({"services": [offer(one) for one in shown], "odd": odd, "reordered": moved}, "", json=True)
         return
     table = Table("id", "category", "name", "type", "rate", "min", "max", box=None, pad_edge=False)
     for one in shown:
@@ -354,6 +355,12 @@ def services(
     out.print(table)
     for text in odd:
         out.print(f"odd: {text}", markup=False)
+
+
+def offer(one: Offer) -> dict[str, Any]:
+    """A line of a provider's price list. ``service`` would be ours everywhere else."""
+    line = structs.asdict(one)
+    return {"provider_service": line.pop("service"), **line}
 
 
 async def _taken(

@@ -88,5 +88,5 @@ def _show(found: ServiceRoutes, *, json: bool) -> None:
     table = Table("", "provider", "their service", "cost", box=None, pad_edge=False)
     for at, route in enumerate(found.routes, 1):
         cost = "unknown" if route.cost is None else str(route.cost)
-        table.add_row(str(at), escape(route.name), escape(route.provider_service), cost)
+        table.add_row(str(at), escape(route.provider_name), escape(route.provider_service), cost)
     out.print(table if found.routes else f"nobody fulfils service {found.service} yet: `opensmm route add` says who")

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Final
@@ -17,15 +16,13 @@ from opensmm.api.protocol import Protocol
 from opensmm.api.server import Server
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli import logs, metrics
-from opensmm.cli.frame import MISUSED, UNAVAILABLE, Data, Json, answer, configured, database, err, fail, ready
+from opensmm.cli.frame import MISUSED, UNAVAILABLE, Data, Json, answer, configured, fail, ready
 from opensmm.cli.metrics import LOOPBACK, MetricsHost, MetricsPort
 from opensmm.cli.processes import Process, StopSignal, allow_open_files, stop_all, stop_event, watch, watch_leash
-from opensmm.cli.stages import Stages
 from opensmm.config import Config
-from opensmm.domain.codes import Report, no_report
 from opensmm.store import schema
 from opensmm.store.connection import connect
-from opensmm.store.embedded import Embedded, Urls
+from opensmm.store.embedded import Embedded, Urls, serving
 
 GRACE_S: Final = 2
 """How long open requests get to be answered when the server is told to stop."""
@@ -76,8 +73,6 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), backlog=2048, family=_family(host))
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            fail(f"{host} port {port} is taken: stop what listens there, or choose another with --port", UNAVAILABLE)
         fail(f"cannot listen on {host} port {port}: {error.strerror}", UNAVAILABLE)
     listening.set_inheritable(True)
     return listening
@@ -185,7 +180,7 @@ def sandbox(
 def _database(config: Config) -> Iterator[Urls]:
     """The database, with the app's role looked at: the panel refuses to start with one that may undo the books."""
     try:
-        with database(config) as urls:
+        with serving(config) as urls:
             asyncio.run(_check(urls.app))
             yield urls
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
@@ -213,7 +208,6 @@ class Stack:
         speed: float | None,
         metrics_port: int | None = None,
         metrics_host: str = LOOPBACK,
-        report: Report = no_report,
     ) -> None:
         self.config = config
         self._metrics_port = metrics_port
@@ -222,8 +216,7 @@ class Stack:
         self._sandbox = None if speed is None else listen("127.0.0.1", 0)
         self._speed = speed
         self._api_processes = api_processes
-        self._report = report
-        self.embedded = None if config.database_url else Embedded(config.data, report=self._report)
+        self.embedded = None if config.database_url else Embedded(config.data)
         self.processes: list[Process] = []
 
     @property
@@ -237,7 +230,7 @@ class Stack:
         try:
             if self.embedded is not None:
                 urls = self.embedded.start()
-            ready(self.config, urls, self._report)
+            ready(self.config, urls)
             asyncio.run(_check(urls.app))
             yield urls
         finally:
@@ -287,16 +280,13 @@ def serve(
     stop = StopSignal()
     if metrics_port is not None and metrics_port + api_processes > MOST_PORT:
         fail(f"each process has a metrics port of its own, and {MOST_PORT} is the last there is", MISUSED)
-    config, steps = configured(data), Stages(err)
-    logs.set_up(config.log_level)
     stack = Stack(
-        config, host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None,
-        metrics_port=metrics_port, metrics_host=metrics_host, report=steps,
+        configured(data), host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None,
+        metrics_port=metrics_port, metrics_host=metrics_host,
     )  # fmt: skip
     try:
-        with steps, stack.database():
+        with stack.database():
             stack.start()
-            steps.end()
             url = f"http://{host}:{stack.port}"
             answer({"url": url}, f"the panel serves at {url}", json=json)
             try:

@@ -141,8 +141,10 @@ def list_quarantined(data: Data = None, json: Json = False) -> None:
     table = Table("id", "name", "provider's", "agreed", "costs", "sold at", "since", "", box=None, pad_edge=False)
     for one in told:
         served = "sold by another provider" if one["sold"] else ""
-        costs = (escape(one["theirs"]), str(one["agreed"]), str(one["cost"]), str(one["rate"]))
-        table.add_row(str(one["service"]), escape(one["name"]), *costs, f"{one['since']:%Y-%m-%d %H:%M}", served)
+        costs = (escape(one["provider_service"]), str(one["agreed"]), str(one["cost"]), str(one["rate"]))
+        table.add_row(
+            str(one["service"]), escape(one["service_name"]), *costs, f"{one['since']:%Y-%m-%d %H:%M}", served
+        )
     out.print(table)
 
 
@@ -151,8 +153,8 @@ def _waiting(line: Line) -> list[dict[str, Any]]:
     each = [(route.to, route.standing) for route in line.routes if route.standing.quarantined is not None]
     return [
         {
-            "service": service.id, "name": service.name, "rate": service.rate, "sold": service.sold,
-            "provider": to.provider, "theirs": to.provider_service, "agreed": one.agreed, "cost": one.cost,
+            "service": service.id, "service_name": service.name, "rate": service.rate, "sold": service.sold,
+            "provider": to.provider, "provider_service": to.provider_service, "agreed": one.agreed, "cost": one.cost,
             "since": one.quarantined,
         }
         for to, one in each
@@ -179,7 +181,7 @@ def approve(
 
     approved = with_database(standing(data), work)
     lines = [f"service {one.id}: costs {one.cost}, sold at {one.rate}" for one in approved]
-    said = [{"id": one.id, "cost": one.cost, "rate": one.rate, "sold": one.sold} for one in approved]
+    said = [{"id": one.id, "name": one.name, "cost": one.cost, "rate": one.rate, "sold": one.sold} for one in approved]
     answer({"approved": said}, "\n".join(lines), json=json)
 
 
@@ -196,7 +198,9 @@ def list_below_cost(
         return
     table = Table("id", "name", "costs", "sold at", "price list", box=None, pad_edge=False)
     for one in told:
-        table.add_row(str(one.service), escape(one.name), str(one.cost), str(one.rate), escape(one.price_list or ""))
+        table.add_row(
+            str(one.service), escape(one.service_name), str(one.cost), str(one.rate), escape(one.price_list or "")
+        )
     out.print(table)
 
 

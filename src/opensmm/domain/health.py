@@ -115,7 +115,7 @@ class NotUnderstood(Struct, frozen=True):
 
     count: int = 0
     since: datetime | None = None
-    provider: str = ""
+    provider_name: str = ""
     words: str = ""
 
 
@@ -281,7 +281,7 @@ def _answers_read(found: NotUnderstood, now: datetime) -> Finding:
     if found.since is None or now - found.since < UNREAD_LOOK:
         return Finding("answers", Level.OK, "none")
     level = Level.ACT if now - found.since >= UNREAD_ACT else Level.LOOK
-    fields = {"count": found.count, "provider": found.provider, "words": found.words, "age": now - found.since}
+    fields = {"count": found.count, "provider": found.provider_name, "words": found.words, "age": now - found.since}
     return Finding("answers", level, code=FindingCode.ANSWERS_NOT_UNDERSTOOD, fields=fields)
 
 

@@ -126,7 +126,7 @@ with waiting as (
     and note is not null
   union all select *, 'waits' from delivery where %(waits)s and state = 'queued' and note is not null
 )
-select w.order_id, w.run, w.why, w.state, w.service_id, w.quantity, w.remains, p.name, t.provider_order,
+select w.order_id, w.run, w.why, w.state, w.service_id, w.quantity, w.remains, p.id, p.name, t.provider_order,
   coalesce(t.sent, w.sent, w.due), t.answer,
   (select e.conclusion from evidence e where e.order_id = w.order_id and e.run = w.run and e.number = w.attempt
    order by e.id desc limit 1), w.note, w.noted
@@ -147,7 +147,8 @@ class Waiting(Struct, frozen=True):
     service: int
     quantity: int
     remains: int | None
-    provider: str | None
+    provider: int | None
+    provider_name: str | None
     provider_order: str | None
     since: datetime | None
     answer: str | None

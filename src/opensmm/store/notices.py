@@ -99,6 +99,7 @@ class OpenNotice(Struct, frozen=True):
     service: int
     quantity: int
     remains: int | None
+    provider_id: int | None
     provider: str | None
     provider_order: str | None
     at: datetime
@@ -106,7 +107,7 @@ class OpenNotice(Struct, frozen=True):
 
 
 _OPEN: Final = """
-select e.order_id, e.run, e.number, e.conclusion, d.state, d.service_id, d.quantity, d.remains, p.name,
+select e.order_id, e.run, e.number, e.conclusion, d.state, d.service_id, d.quantity, d.remains, p.id, p.name,
   coalesce(e.detail ->> 'provider_order', t.provider_order), e.at, e.detail
 from evidence e
 join delivery d on d.order_id = e.order_id and d.run = e.run

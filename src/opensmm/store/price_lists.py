@@ -24,7 +24,7 @@ class Apart(Struct, frozen=True):
     """A service that a price list has a rate of its own for; ``own`` is the service's, ``cost`` what it costs us."""
 
     service: ServiceId
-    name: str
+    service_name: str
     rate: Decimal
     own: Decimal
     cost: Decimal | None

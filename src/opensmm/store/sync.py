@@ -235,7 +235,7 @@ class BelowItsCost(Struct, frozen=True):
     """A service that costs more than it is sold at. ``price_list`` None: at its own rate."""
 
     service: ServiceId
-    name: str
+    service_name: str
     cost: Decimal
     rate: Decimal
     price_list: str | None

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from opensmm.domain.codes import EventCode, Fields, FindingCode, OperatorRefusal, StageCode
-from opensmm.texts.english import EVENTS, FINDINGS, REFUSALS, STAGES, Words
+from opensmm.domain.codes import EventCode, Fields, FindingCode, OperatorRefusal
+from opensmm.texts.english import EVENTS, FINDINGS, REFUSALS, Words
 
 _UNITS: Final = (
     (timedelta(days=2), timedelta(days=1), "days"),
@@ -30,11 +30,6 @@ def event(code: EventCode, fields: Fields) -> str:
     return _filled(EVENTS[code], fields)
 
 
-def stage(code: StageCode, fields: Fields) -> str:
-    """The step of a start that is under way."""
-    return _filled(STAGES[code], fields)
-
-
 def _filled(words: Words, fields: Fields) -> str:
     template = words.one if words.one and fields.get("count") == 1 else words.says
     return template.format_map(_shown(fields))
@@ -57,7 +52,7 @@ def shown(value: object) -> str:
         case None:
             return "unknown"
         case list() | tuple():
-            return ", ".join(shown(item) for item in value)
+            return ", ".join(shown(item) for item in value) or "none"
     return str(value)
 
 

@@ -1,0 +1,227 @@
+"""What programs rely on: each verb's --json is one object on one line, in one shape, as docs/json.md tells it."""
+
+import asyncio
+import json
+import re
+import sys
+from datetime import datetime
+
+import psycopg
+import pytest
+import typer
+from tests.cli.test_providers import KEY, LINE, rows, said, upstream
+from tests.panel import buyer, open_api
+from tests.tidy.source import ROOT
+from tests.works import open_works
+from typer import _click
+
+from opensmm.cli import app, main
+from opensmm.store.connection import connect
+
+__all__ = ["rows", "said"]  # fixtures
+
+PAGE = (ROOT / "docs" / "json.md").read_text()
+LINE_OF_A_VERB = re.compile(r"^\| `([a-z -]+)` \| (.+) \|$", re.MULTILINE)
+IDS = {"customer", "service", "provider", "order", "run", "refill"}
+TIMES = {"at", "since", "created", "ended", "seen", "started", "synced", "resting_until", "balance_at"}
+LONG_RUNNING = {"demo", "serve", "api", "worker", "sandbox", "bench"}
+BEHAVIOURS = ("me", "stuck", "timeout", "refuse", "partial-40", "stuck", "stuck")
+
+
+def documented():
+    """The keys of each verb's answer, by the page."""
+    return {verb: set(re.findall(r"`(\w+)`", keys)) for verb, keys in LINE_OF_A_VERB.findall(PAGE)}
+
+
+def verbs(command=None, words=()):
+    command = command or typer.main.get_command(app)
+    if not hasattr(command, "list_commands"):
+        yield " ".join(words)
+        return
+    context = _click.Context(command)
+    for name in command.list_commands(context):
+        yield from verbs(command.get_command(context, name), (*words, name))
+
+
+def test_the_page_has_a_line_for_every_verb():
+    assert set(verbs()) - LONG_RUNNING == set(documented())
+
+
+async def place_orders(url):
+    """Orders with every fate; the last one is with the staff, the first has a refill asked for."""
+    connection = await connect(url)
+    async with open_api(url) as api, open_works(url) as works:
+        who = await buyer(connection)
+        orders = [
+            await api.add(who.key, 2, link=f"https://example.com/{at}/{one}") for at, one in enumerate(BEHAVIOURS)
+        ]
+        orders.append(await api.add(who.key, 3, link="https://example.com/staff"))
+        for seconds in (0, 2, 10):
+            await works.round(seconds)
+        await api.ask("v2", who.key, "refill", order=orders[0])
+    await connection.close()
+    return orders
+
+
+def check_values(value, path):
+    """Ids are numbers, and times are ISO with their zone, wherever they stand."""
+    if isinstance(value, list):
+        for item in value:
+            check_values(item, path)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if name in IDS and not isinstance(item, dict | list):
+                assert item is None or isinstance(item, int), f"{path}.{name}: {item!r} is no id"
+            if name in TIMES and item is not None:
+                assert datetime.fromisoformat(item).tzinfo is not None, f"{path}.{name}: {item!r} has no zone"
+            check_values(item, f"{path}.{name}")
+
+
+@pytest.fixture
+def verb(said):
+    """Runs a verb; checks its answer by the page and by the rules."""
+    keys = documented()
+
+    def run(*words, typed=None, code=0):
+        name = next(one for one in sorted(keys, key=len, reverse=True) if " ".join(map(str, words)).startswith(one))
+        exit_code, answer = said(*words, typed=typed)
+        assert code == exit_code, words
+        assert keys[name] == set(answer), words
+        check_values(answer, name)
+        return answer
+
+    return run
+
+
+def offers(*numbers, **changes):
+    return [{**LINE, "service": number, "name": f"Likes {number}", **changes} for number in numbers]
+
+
+def test_each_verb_answers_in_its_documented_shape(verb, database, monkeypatch, tmp_path):
+    monkeypatch.setenv("DATABASE_ADMIN_URL", database.owner_url)
+    with psycopg.connect(database.app_url, autocommit=True) as connection:
+        connection.execute("insert into provider (name, kind, currency) values ('Sandbox', 'sandbox', 'USD')")
+    answers = {"services": offers(7, 8, 9), "balance": {"balance": "5.00", "currency": "USD"}}
+    with upstream(answers) as (url, _):
+        accounts(verb, tmp_path)
+        provider(verb, url)
+        catalogue(verb)
+        prices_and_policy(verb)
+        price_list_that_moves(verb, answers)
+        orders(verb, asyncio.run(place_orders(database.app_url)))
+    verb("audit", "list", "--limit", 3)
+    verb("verify")
+    verb("health", code=2)
+
+
+def accounts(verb, folder):
+    verb("migrate")
+    verb("customer", "add", "--name", "Ann")
+    verb("key", "add", "Ann", "--label", "second")
+    verb("key", "edit", 1, "--title-case")
+    verb("key", "revoke", 1)
+    verb("topup", "Ann", "5", "--id", "A1")
+    verb("customer", "list")
+    verb("customer", "suspend", "Ann")
+    verb("customer", "resume", "Ann")
+
+
+def provider(verb, url):
+    verb("provider", "add", "Up", "--url", url, "--key-file", "-", typed=KEY + "\n")
+    verb("provider", "edit", "Up", "--concurrency", 3)
+    verb("provider", "disable", "Up")
+    verb("provider", "enable", "Up")
+    verb("provider", "balance", "Up")
+    for name in ("list", "show Up", "check Up", "services Up", "sync Up"):
+        verb("provider", *name.split())
+    verb("provider", "follow", "Up", "--every", 30)
+
+
+def catalogue(verb):
+    verb("import-services", "Up", "--margin", 100, "--write")
+    verb("service", "deliver", "--method", "staff_work", 1, 2, 3, "--on-sale", "--write")
+    verb("service", "refill", "--days", 30, "--offered", 2, "--write")
+    verb("service", "add", "--name", "Own", "--category", "A", "--rate", "1", "--method", "staff_work")
+    verb("service", "edit", "Own", "--rate", "2")
+    verb("service", "list")
+    verb("service", "show", "Own")
+    verb("route", "add", 2, "Sandbox", "2", "--first")
+    verb("route", "first", 2, "Sandbox")
+    verb("route", "order", 2, "--as-listed")
+    verb("route", "remove", 2, "Up")
+    verb("route", "list", 2)
+    verb("staff", "assign", 3)
+
+
+def prices_and_policy(verb):
+    verb("price-list", "add", "gold")
+    verb("price-list", "set", "gold", 1, "3")
+    verb("price-list", "show", "gold")
+    verb("price-list", "unset", "gold", 1)
+    verb("price-list", "list")
+    verb("price-list", "assign", "gold", "Ann")
+    rule = verb("policy", "add", "deny", "bad.example")["rule"]["id"]
+    verb("policy", "test", "https://bad.example/x", code=1)
+    verb("policy", "test", "https://example.com/x")
+    verb("policy", "remove", rule)
+    verb("policy", "show")
+    verb("policy", "history", "--limit", 2)
+
+
+def price_list_that_moves(verb, answers):
+    answers["services"] = offers(7, rate="5") + offers(8, 9)
+    verb("provider", "sync", "Up")
+    verb("service", "quarantine", "list")
+    verb("service", "quarantine", "approve", 1)
+    verb("service", "below-cost", "list")
+    verb("service", "below-cost", "set", "hold")
+
+
+def orders(verb, placed):
+    done, stuck, unsure, _, _, completed, partial, staffed = placed
+    for order in placed:
+        verb("orders", "show", order)
+    verb("orders", "list")
+    verb("orders", "cancel", stuck, "--reason", "asked for")
+    verb("orders", "complete", completed, "--reason", "by hand")
+    verb("orders", "partial", partial, "--remains", 3, "--reason", "by hand")
+    verb("orders", "settle", unsure, "--accepted", "7007", "--reason", "seen there")
+    verb("orders", "refund", done, "0.01", "--reason", "goodwill")
+    verb("staff", "list")
+    verb("staff", "refills")
+    verb("staff", "start", staffed)
+    verb("staff", "progress", staffed, "--remains", 5)
+    verb("staff", "partial", staffed, "--remains", 5)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "exit_code"),
+    [
+        (("orders", "show", 99), "refused", 1),
+        (("service", "show", "Lkes"), "unknown_service", 1),
+        (("service", "edit", 1), "misused", 2),
+        (("orders", "show", "x"), "misused", 2),
+        (("nonsense",), "misused", 2),
+        (("customer", "add"), "misused", 2),
+        (("health", "--data", "/nowhere at all"), "unavailable", 3),
+    ],
+)
+def test_a_verb_that_fails_says_why_as_an_object(said, monkeypatch, capsys, words, code, exit_code):
+    if code == "unavailable":
+        monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setattr(sys, "argv", ["opensmm", *map(str, words), "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert (exit_code, "", ["error"]) == (ended.value.code, printed.err, list(told))
+    assert (code, ["code", "message", "fields"]) == (told["error"]["code"], list(told["error"]))
+    assert told["error"]["message"]
+
+
+def test_a_verb_that_fails_tells_a_person_in_words(said, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["opensmm", "service", "show", "Lkes"])
+    with pytest.raises(SystemExit):
+        main()
+    printed = capsys.readouterr()
+    assert ("", "opensmm: There is no service Lkes. There are: none.") == (printed.out, printed.err.strip())
