@@ -156,6 +156,17 @@ def test_verify_names_every_invariant_and_fails_where_one_is_broken(said, run, d
     assert "customer 1: 7 is not 100000" in printed
 
 
+def test_verify_looks_at_a_range_of_orders_by_the_invariants_of_single_orders(said, run, database):
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("insert into delivery (order_id, run, service_id, quantity, state) values (7, 1, 1, 100, 'held')")
+    assert FAILED == said("verify")[0]
+    for words, code in ((("--from", 8), DONE), (("--to", 6), DONE), (("--from", 7, "--to", 7), FAILED)):
+        exited, told = said("verify", *words)
+        assert (code, code == DONE) == (exited, told["holds"])
+        assert not {"L3", "L6"} & {check["name"] for check in told["checks"]}
+    assert "every invariant of these orders holds" in run("verify", "--from", 8)[1]
+
+
 def test_an_orders_story_is_told(said, run, rows, sandbox, database):
     customer = said("customer", "add", "--name", "Ann", "--balance", "1")[1]["id"]
     said("service", "add", "--name", "N", "--category", "C", "--rate", "0.90", *METHOD)

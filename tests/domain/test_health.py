@@ -55,6 +55,7 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
     assert [
         ("workers", "1 alive"),
         ("due", "0 deliveries due to be sent"),
+        ("forgotten", "none"),
         ("unpolled", "12 at providers, all heard of in time"),
         ("long", "0 deliveries at providers for more than 3 days"),
         ("answers", "none"),
@@ -296,6 +297,15 @@ def test_what_providers_said_against_the_books_is_named_until_it_is_dealt_with(n
     finding = found(name, **{name: notices})
     named = ("7 (Far: 7001)", "8 (Near: X-1)")
     assert (level, code, {"count": 2, "age": timedelta(hours=3), "named": named}) == (
+        finding.level,
+        finding.code,
+        finding.fields,
+    )
+
+
+def test_orders_that_nobody_will_see_to_are_named():
+    finding = found("forgotten", forgotten=Named(2, (7, 9)))
+    assert (Level.ACT, FindingCode.FORGOTTEN_ORDERS, {"count": 2, "orders": (7, 9)}) == (
         finding.level,
         finding.code,
         finding.fields,

@@ -68,6 +68,25 @@ async def test_what_waits_is_counted_with_its_oldest(stocked, add, now):
     assert Waiting(1, since(33)) == facts.cancels
 
 
+async def test_what_nobody_will_ever_see_to_is_named(stocked, add, now):
+    await stocked.execute("insert into provider (name, kind, currency) values ('Staff', 'manual', 'USD')")
+    never_due = await add("queued")
+    await add("queued", due=5)
+    never_recovered = await add("sending")
+    await add("sending", lease_until=5)
+    with_staff, never_asked = await add("pending", attempt=1), await add("pending", attempt=1)
+    await stocked.execute(
+        """insert into attempt (order_id, run, number, provider_id, provider_service, fence, outcome, provider_order)
+           select id, 1, 1, provider, '7', 1, 'accepted', id::text
+           from unnest(%s::bigint[], %s::bigint[]) as a (id, provider)""",
+        [[with_staff, never_asked], [2, 1]],
+    )
+    later = "insert into delivery (order_id, run, service_id, quantity) values (%s, 2, 1, 100)"
+    await stocked.execute(later, [never_due + 1])
+    forgotten = (await health.facts(stocked, now)).forgotten
+    assert Named(3, (never_due, never_recovered, never_asked)) == forgotten
+
+
 @pytest.mark.parametrize(
     ("age_s", "heard_s", "unpolled"),
     [

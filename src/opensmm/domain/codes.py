@@ -22,6 +22,7 @@ class FindingCode(StrEnum):
     UNREAD_SERVICES = "unread_services"
     ORDER_IDS_DO_NOT_GROW = "order_ids_do_not_grow"
 
+    FORGOTTEN_ORDERS = "forgotten_orders"
     LATE_ACCEPTANCES = "late_acceptances"
     ODD_ENDS = "odd_ends"
     PROVIDER_REFUSES_KEY = "provider_refuses_key"

@@ -81,7 +81,7 @@ class Followed(Struct, frozen=True):
 
 
 class Named(Struct, frozen=True):
-    """How many services, and the ids of the first of them."""
+    """How many services, or orders, and the ids of the first of them."""
 
     count: int = 0
     first: tuple[int, ...] = ()
@@ -145,9 +145,9 @@ class ProviderSeen(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """The panel at one moment. ``due`` could be sent and is not; ``refills`` and ``cancels`` their providers have yet
-    to hear of. ``posts`` are orders that providers made for posts and that are not ours yet; ``refused_posts`` never
-    will be, and ``since`` is the newest of them."""
+    """The panel at one moment. ``due`` could be sent and is not; ``forgotten`` nobody will ever see to; ``refills``
+    and ``cancels`` their providers have yet to hear of. ``posts`` are orders that providers made for posts and that are
+    not ours yet; ``refused_posts`` never will be, and ``since`` is the newest of them."""
 
     workers: tuple[WorkerSeen, ...]
     providers: tuple[ProviderSeen, ...]
@@ -165,6 +165,7 @@ class Facts(Struct, frozen=True):
     posts: Waiting = Waiting()
     refused_posts: Waiting = Waiting()
     not_understood: NotUnderstood = NotUnderstood()
+    forgotten: Named = Named()
     late: Notices = Notices()
     odd: Notices = Notices()
 
@@ -205,6 +206,7 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
     return [
         _workers(facts, now),
         _due(facts.due, now),
+        _forgotten(facts.forgotten),
         _unpolled(facts.moving, now),
         _long(facts.moving, now),
         _answers_read(facts.not_understood, now),
@@ -288,6 +290,13 @@ def _answers_read(found: NotUnderstood, now: datetime) -> Finding:
 def _for_operator(name: str, words: str, found: Waiting, act: timedelta, do: str, now: datetime) -> Finding:
     level = _by_age(found, now, timedelta(0), act)
     return Finding(name, level, f"{_count(found)} {words}{_since(found, now)}", do if level != Level.OK else "")
+
+
+def _forgotten(forgotten: Named) -> Finding:
+    if not forgotten.count:
+        return Finding("forgotten", Level.OK, "none")
+    fields = {"count": forgotten.count, "orders": forgotten.first}
+    return Finding("forgotten", Level.ACT, code=FindingCode.FORGOTTEN_ORDERS, fields=fields)
 
 
 def _noticed(name: str, code: FindingCode, notices: Notices, level: Level, now: datetime) -> Finding:

@@ -1,6 +1,8 @@
 """Accounts and transfers. Money leaves the debit account and enters the credit account; a transfer is for ever."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, NewType
 
 from msgspec import Struct
@@ -36,6 +38,27 @@ class TransferKind(StrEnum):
     TOPUP = "topup"
     BONUS = "bonus"
     ADJUSTMENT = "adjustment"
+
+
+Side = AccountId | None
+"""An account of the house, or None for that of the transfer's customer."""
+MOVES: Final[Mapping[TransferKind, tuple[tuple[Side, Side], ...]]] = MappingProxyType(
+    {
+        TransferKind.CHARGE: ((None, HELD),),
+        TransferKind.EARN: ((HELD, EARNED),),
+        TransferKind.REFUND: ((HELD, None),),
+        TransferKind.RETURN: ((EARNED, None),),
+        TransferKind.COST: ((COSTS, PROVIDERS),),
+        TransferKind.TOPUP: ((DEPOSITS, None),),
+        TransferKind.BONUS: ((BONUSES, None),),
+        TransferKind.ADJUSTMENT: ((ADJUSTMENTS, None), (None, ADJUSTMENTS)),
+    }
+)
+"""From which account to which each kind of transfer moves money."""
+OF_ORDERS: Final = frozenset(
+    (TransferKind.CHARGE, TransferKind.EARN, TransferKind.REFUND, TransferKind.RETURN, TransferKind.COST)
+)
+"""Kinds that move money of an order, and none else."""
 
 
 class Transfer(Struct, frozen=True):

@@ -76,6 +76,20 @@ select (select count(*) from found), f.noted, coalesce(p.name, ''), coalesce(f.n
 from first f left join attempt t on t.order_id = f.order_id and t.run = f.run and t.number = f.attempt
 left join provider p on p.id = t.provider_id
 """
+_FORGOTTEN: Final = """
+with found as materialized (
+  (select order_id from delivery where state = 'queued' and due is null and run = 1 order by order_id limit %(most)s)
+  union
+  (select order_id from delivery where state = 'sending' and lease_until is null limit %(most)s)
+  union
+  select order_id from (
+    select d.order_id, d.run, d.attempt from delivery d
+    where d.state in ('pending', 'processing', 'in_progress') and d.due is null order by d.order_id limit %(most)s) d
+  where not exists (select from attempt t join provider p on p.id = t.provider_id
+    where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt and p.kind = 'manual')
+)
+select count(*), array(select order_id from found order by order_id limit %(named)s) from found
+"""
 _FOR_OPERATOR: Final = """
 with found as materialized (
   select state, sent from delivery where state in ('unsure', 'held') order by order_id limit %(most)s
@@ -188,9 +202,15 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         ),
         posts=Waiting(*await _row(connection, _POSTS, most)),
         refused_posts=Waiting(*await _row(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED})),
+        forgotten=await _forgotten(connection),
         late=await _notices(connection, LATE),
         odd=await _notices(connection, ODD),
     )
+
+
+async def _forgotten(connection: Connection) -> Named:
+    count, first = await _row(connection, _FORGOTTEN, {"most": COUNTED, "named": NAMED})
+    return Named(count, tuple(first))
 
 
 async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) -> Notices:

@@ -18,6 +18,11 @@ class Words(Struct, frozen=True):
 
 
 FINDINGS: Final[Mapping[FindingCode, Words]] = {
+    FindingCode.FORGOTTEN_ORDERS: Words(
+        says="{count} orders will never be sent or asked after, among them {orders}",
+        one="1 order will never be sent or asked after: {orders}",
+        do="`opensmm verify` names what is wrong; `orders cancel` or `orders complete` ends an order",
+    ),
     FindingCode.LATE_ACCEPTANCES: Words(
         says="{count} orders were bought after they had been settled otherwise, the oldest for {age}: {named}",
         one="1 order was bought after it had been settled otherwise, for {age}: {named}",

@@ -79,6 +79,8 @@ class Delivery(models.Model):
                 condition=Q(note__isnull=False, state__in=texts((DeliveryState.QUEUED, *ACCEPTED_STATES))),
                 name="delivery_noted",
             ),
+            # There are none: a first run is due from the beginning.
+            Index(fields=["order_id"], condition=Q(state="queued", due=None, run=1), name="delivery_never_due"),
         ]
 
 

@@ -1,0 +1,52 @@
+"""The invariants of the books, each as a statement that finds what breaks it. All are read in one snapshot."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.store.checks.check import Check, Scope
+from opensmm.store.checks.money import MONEY
+from opensmm.store.checks.orders import ORDERS
+from opensmm.store.checks.tries import TRIES
+from opensmm.store.connection import Connection
+
+CHECKS: Final = (*MONEY, *ORDERS, *TRIES)
+EXAMPLES: Final = 5
+
+
+class Range(Struct, frozen=True):
+    """Orders by their ids, both ends included."""
+
+    first: int = -(2**63)
+    last: int = 2**63 - 1
+
+
+ALL: Final = Range()
+
+
+class Finding(Struct, frozen=True):
+    check: Check
+    count: int
+    examples: tuple[str, ...]
+
+
+def those_of(orders: Range) -> tuple[Check, ...]:
+    """The checks that tell of a range of orders; all of them of the whole books."""
+    return CHECKS if orders == ALL else tuple(check for check in CHECKS if check.scope is Scope.ORDERS)
+
+
+async def run(connection: Connection, orders: Range = ALL) -> AsyncIterator[Finding]:
+    """Runs the checks of a range of orders in one snapshot and yields what each found, in the order above."""
+    await connection.execute("begin isolation level repeatable read read only")
+    try:
+        await connection.execute("set local statement_timeout = 0")
+        for check in those_of(orders):
+            found = f"with broken (what) as ({check.broken}) select count(*), (array_agg(what))[1:%(most)s] from broken"
+            told = {"first": orders.first, "last": orders.last, "most": EXAMPLES}
+            cursor = await connection.execute(found, told)
+            row = await cursor.fetchone()
+            assert row is not None
+            yield Finding(check, row[0], tuple(row[1] or ()))
+    finally:
+        await connection.execute("rollback")

@@ -1,0 +1,88 @@
+"""Books of every kind of order, kept by the panel itself, and an owner who may break them."""
+
+import psycopg
+import pytest
+from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, ONE_PER_LINK, SHAPES, acting, broken, buyer, fetch
+from tests.works import BEYOND_THE_END_S
+
+from opensmm.actions import interventions, notices, purchases
+from opensmm.base.ids import OrderId, RefillId
+from opensmm.domain.catalogue import ServiceType
+from opensmm.providers.timeline import BEGINS_S, POST_EVERY_S
+from opensmm.store.notices import Late, keep_late
+
+FIRST_POST_S = BEGINS_S + POST_EVERY_S + 0.1
+NEVER = "2199-01-01"
+
+
+@pytest.fixture
+async def honest(api, ann, works, stocked):
+    """Orders: 1 completed, 2 partial, 3 cancelled before it was sent, 4 a drip-feed at its second run, 5 unsure,
+    6 queued, 7 a subscription, 8 the order made for its first post, 9 queued with its link held, 10 settled as
+    declined with a late acceptance, 11 settled as accepted, 12 completed with a refill that is 13, bought elsewhere."""
+    await api.add(ann.key, link=f"{LINK}/complete")
+    await api.add(ann.key, link=f"{LINK}/partial-40", idempotency_key="k")
+    await api.add(ann.key)
+    await api.ask("v2", ann.key, "cancel", orders="3")
+    await api.add(ann.key, DRIP, runs=3, interval=10)
+    await api.add(ann.key, link=f"{LINK}/garbage")
+    await works.round()
+    await works.round(BEYOND_THE_END_S)
+    await works.round(600)
+    await api.ask("v2", ann.key, "refill", order=1)
+    await api.add(ann.key)
+    kind = ServiceType.SUBSCRIPTIONS
+    await api.ask("v2", ann.key, "add", service=OF_TYPE[kind], posts=2, **SHAPES[kind])
+    await stocked.execute("update delivery set due = %s where order_id = 6", [NEVER])
+    await works.send()
+    works.clock.forward(FIRST_POST_S)
+    await works.watch()
+    await _more(api, ann, works, stocked)
+    states = ["completed", "partial", "canceled", "open", "open", "open", "active", "open"]
+    states += ["open", "canceled", "open", "completed", "open"]
+    assert states == [state for (state,) in await fetch(stocked, "select state from orders order by id")]
+    assert [] == await broken(stocked)
+    return stocked
+
+
+async def _more(api, ann, works, conn):
+    """What the operator has had a hand in."""
+    await api.add(ann.key, ONE_PER_LINK, link=f"{LINK}/once")
+    await conn.execute("update delivery set due = %s where order_id = 9", [NEVER])
+    for _ in range(2):
+        await api.add(ann.key, link=f"{LINK}/garbage")
+    await works.send()
+    by = acting(works.clock(), reason="why")
+    assert await interventions.settle(conn, OrderId(10), None, None, by)
+    await keep_late(conn, [Late((OrderId(10), 1, 1), "8001", "")], works.clock())
+    assert await notices.deal_with(conn, OrderId(10), by)
+    assert await interventions.settle(conn, OrderId(11), None, "9001", by)
+    await _buy_a_refill(api, ann, works, conn)
+    await buyer(conn)
+
+
+async def _buy_a_refill(api, ann, works, conn):
+    await api.add(ann.key, link=f"{LINK}/complete")
+    await conn.execute("update delivery set due = %s where order_id in (4, 7, 8, 11) and due is not null", [NEVER])
+    await conn.execute("update refill_task set due = %s", [NEVER])
+    await works.round()
+    await works.round(BEYOND_THE_END_S)
+    await conn.execute("insert into provider (name, kind, currency) values ('Staff', 'manual', 'USD')")
+    await conn.execute("insert into provider (name, kind, url, currency) values ('B', 'sandbox', 'sandbox:1', 'USD')")
+    await conn.execute(
+        "insert into route (service_id, position, provider_id, provider_service) "
+        "select %s, 1, id, '1' from provider where name = 'B'",
+        [DEFAULT],
+    )
+    await conn.execute("update service set refill_mode = 'other' where id = %s", [DEFAULT])
+    refill = (await api.ask("v2", ann.key, "refill", order=12))["refill"]
+    bought = await purchases.buy(conn, RefillId(int(refill)), 40, by=acting(works.clock()))
+    assert 13 == bought, bought
+    await conn.execute("update delivery set due = %s where order_id = 13", [NEVER])
+
+
+@pytest.fixture
+async def owner(database):
+    """The owner's connection to books without constraints: what a future bug of the schema might let pass."""
+    async with await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as connection:
+        yield connection

@@ -1,0 +1,64 @@
+"""The checks of a range of orders find what those of the whole books find there, and read no more than the range."""
+
+from collections import Counter
+
+import pytest
+from psycopg.types.json import Json
+from tests.breaking import found, without_constraints
+from tests.store.test_checks import BREAKS
+
+from opensmm.store import checks
+from opensmm.store.checks import ALL, CHECKS, Range, those_of
+from opensmm.store.checks.check import Scope
+
+PARTS = (Range(last=3), Range(4, 8), Range(9))
+RANGED = [check for check in CHECKS if check.scope is Scope.ORDERS]
+BIG = {
+    "orders", "order_detail", "delivery", "attempt", "transfer", "post", "refill", "refill_task", "evidence",
+    "active_link", "customer",
+}  # fmt: skip
+
+
+def test_most_checks_can_be_restricted():
+    left_out = {check.name for check in CHECKS} - {check.name for check in those_of(Range(1, 9))}
+    assert {"L1", "L2", "L3", "L4", "L5", "L6", "L8", "O2", "R2"} == left_out
+    assert CHECKS == those_of(ALL)
+
+
+async def test_what_the_parts_find_is_what_the_whole_finds(honest, owner):
+    await without_constraints(owner)
+    for check in RANGED:
+        for statement in BREAKS[check.name]:
+            async with owner.transaction(force_rollback=True):
+                await owner.execute(statement)
+                whole = Counter(await found(owner, check))
+                parts = Counter[str]()
+                for part in PARTS:
+                    parts.update(await found(owner, check, part))
+                assert whole == parts, statement
+
+
+def scans(plan):
+    if plan.get("Relation Name") in BIG:
+        yield plan
+    for below in plan.get("Plans", ()):
+        yield from scans(below)
+
+
+@pytest.mark.parametrize("check", RANGED, ids=lambda check: check.name)
+async def test_the_check_of_a_range_reads_no_table_that_grows_from_end_to_end(honest, check):
+    # In small tables all is cheap: what is left without these is what a large one would be read by.
+    for way in ("seqscan", "mergejoin", "hashjoin"):
+        await honest.execute(f"set enable_{way} = off")
+    ((plan,),) = await (
+        await honest.execute(f"explain (format json) {check.broken}", {"first": 2, "last": 3})
+    ).fetchall()
+    read = list(scans(plan[0]["Plan"]))
+    assert read, Json(plan)
+    whole = [one for one in read if not one.keys() & {"Index Cond", "Recheck Cond"}]
+    assert [] == [(one["Relation Name"], one["Node Type"], one.get("Filter")) for one in whole]
+
+
+async def test_a_range_is_looked_at_by_its_own_checks(honest):
+    names = [finding.check.name async for finding in checks.run(honest, Range(1, 3))]
+    assert [check.name for check in RANGED] == names
