@@ -132,6 +132,8 @@ async def furnish(owner: Connection, world: World) -> None:
         for position, route in enumerate(sale.routes):
             insert = "insert into route (service_id, position, provider_id, provider_service) values (%s, %s, %s, %s)"
             await owner.execute(insert, [service, position, *route])
+    for price_list in {price_list for price_list, _ in CATALOGUE.rates}:
+        await owner.execute("insert into price_list (id, name) values (%s, %s)", [price_list, f"List {price_list}"])
     for (price_list, number), price in CATALOGUE.rates.items():
         await price_lists.keep(owner, price_list, {number: price})
     for row in world.store.customers.values():

@@ -31,6 +31,8 @@ from opensmm.domain.ledger import Transfer
 HOUSE = range(-7, 0)
 ENDED = ("completed", "partial", "canceled")
 AT_PROVIDER = ("pending", "processing", "in_progress")
+OPEN_REFILLS = ("pending", "in_progress")
+ENDED_REFILLS = ("completed", "rejected", "canceled")
 MAY_BECOME = {
     "queued": ("sending", "canceled", "held"),
     "sending": ("queued", "pending", "unsure", "canceled", "held"),
@@ -46,6 +48,25 @@ MAY_BECOME_BY_HAND = {
     "held": (*ENDED, "queued"),
     **dict.fromkeys(("sending", "unsure", *ENDED), ()),
 }
+MOVES = {
+    "charge": ("customer", -1),
+    "earn": (-1, -2),
+    "refund": (-1, "customer"),
+    "return": (-2, "customer"),
+    "cost": (-6, -7),
+    "topup": (-3, "customer"),
+}
+"""From which account to which each kind of transfer moves money."""
+STANDS = {
+    "queued": (None, "declined"),
+    "sending": ("sending",),
+    "unsure": ("unsure",),
+    **dict.fromkeys(AT_PROVIDER, ("accepted",)),
+    "held": (None, "declined", "accepted"),
+    "canceled": (None, "declined", "accepted"),
+    **dict.fromkeys(("completed", "partial"), ("accepted",)),
+}
+"""What the newest try of a delivery may have come to, by the delivery's state; None: there is none."""
 
 
 def price(rate: Any, units: int, *, packaged: bool) -> int:
@@ -103,6 +124,9 @@ class Checks:
         known = [account in HOUSE or account in self.store.customers for account in (one.debit, one.credit)]
         if one.amount <= 0 or one.debit == one.credit or not all(known):
             raise Broken("L1", f"{one} moves nothing between two known accounts", _orders(one))
+        moves = [one.customer if side == "customer" else side for side in MOVES[one.kind.value]]
+        if [one.debit, one.credit] != moves:
+            raise Broken("L7", f"{one} is between other accounts than its kind is for", _orders(one))
         self.totals[one.debit] -= one.amount
         self.totals[one.credit] += one.amount
         if one.order is None:
@@ -119,6 +143,8 @@ class Checks:
         row = self.store.orders.get(one.order)
         if row is None:
             raise Broken("R1", f"order {one.order} was charged and does not exist", _orders(one))
+        if row.customer != one.customer:
+            raise Broken("L7", f"order {row.id} moves money of customer {one.customer}", [row.id])
         told = self.by_order[one.order, "earn"], self.by_order[one.order, "refund"]
         if told != (row.earned, row.refunded):
             raise Broken("P3", f"order {row.id} says {row.earned}, {row.refunded}; the ledger {told}", [row.id])
@@ -150,6 +176,11 @@ class Checks:
         runs = [(row.id, run) in store.deliveries for run in range(1, row.runs + 1)]
         if not all(runs) or (row.id, row.runs + 1) in store.deliveries:
             raise Broken("O1", f"order {row.id} has not its {row.runs} deliveries", [row.id])
+        if any(
+            (run.service, run.quantity) != (row.service, row.quantity)
+            for run in (store.deliveries[row.id, run] for run in range(1, row.runs + 1))
+        ):
+            raise Broken("O1", f"order {row.id} is delivered as something else", [row.id])
         if self.by_order[row.id, "charge"] != row.charge:
             raise Broken("O1", f"order {row.id} was kept without its charge of {row.charge}", [row.id])
         if customer.suspended or store.revoked.get(row.customer, False):
@@ -201,6 +232,7 @@ class Checks:
             raise Broken("O8", f"order {row.order} run {row.run} has {row.remains} remaining", [row.order])
         if before.polled is not None and (row.polled is None or row.polled < before.polled):
             raise Broken("O8", f"order {row.order} run {row.run}: older news over newer", [row.order])
+        self._stands(row)
         if row.fence < before.fence:
             raise Broken("O4", f"order {row.order} run {row.run}: its fence went back", [row.order])
         if before.state in AT_PROVIDER and not self.by_hand:
@@ -213,6 +245,24 @@ class Checks:
             self._ended(before, row)
         if before.state == "unsure" and row.state in ("queued", "canceled"):
             self._not_bought(row)
+
+    def _stands(self, row: DeliveryRow) -> None:
+        """A delivery agrees with its newest try, and somebody will see to it."""
+        attempt = self.store.newest_try(row)
+        outcome = None if attempt is None else attempt.outcome
+        if outcome not in STANDS[row.state] and not self._by_operator(row):
+            raise Broken("O5b", f"order {row.order} run {row.run} is {row.state}, its try {outcome}", [row.order])
+        if attempt is not None and attempt.fence != row.fence:
+            raise Broken("O5b", f"order {row.order} run {row.run} and its try have other fences", [row.order])
+        forgotten = row.lease_until is None if row.state == "sending" else row.due is None
+        if row.state in ("sending", *AT_PROVIDER) and forgotten:
+            raise Broken("O10", f"order {row.order} run {row.run} is {row.state} for ever", [row.order])
+        if row.state in ENDED and row.due is not None:
+            raise Broken("O10", f"order {row.order} run {row.run} has ended and is due", [row.order])
+
+    def _by_operator(self, row: DeliveryRow) -> bool:
+        kept = self.store.evidence_of.get((row.order, row.run, row.attempt), ())
+        return self.by_hand or any(one.conclusion == "ended" for one in kept)
 
     def _followed(self, before: DeliveryRow, row: DeliveryRow) -> None:
         """What changes of a delivery at its provider is what the provider said, since the panel last asked."""
@@ -315,6 +365,15 @@ class Checks:
             raise Broken("O3", f"order {row.id} is {row.state} and its deliveries are not", [row.id])
         if row.state in ENDED and row.earned + row.refunded != row.charge:
             raise Broken("O11", f"order {row.id} ended with money left", [row.id])
+        for run in runs:
+            self._stands(run)
+            waits = run.state == "queued" and run.due is None
+            if waits and not any(one.run < run.run and one.state in ("queued", "held") for one in runs):
+                raise Broken("O10", f"order {row.id} run {run.run} is never due", [row.id])
+        for refill in self.store.refills_of.get(row.id, ()):
+            tasks = [self.store.refill_tasks.get((refill.id, run.run)) for run in runs]
+            if (refill.state in OPEN_REFILLS) != any(one and one.state not in ENDED_REFILLS for one in tasks):
+                raise Broken("O12b", f"refill {refill.id} is {refill.state} and its tasks are not", [row.id])
 
 
 def _means(said: Said, before: DeliveryRow, row: DeliveryRow) -> bool:

@@ -27,7 +27,7 @@ from opensmm.actions import dispatch as dispatching
 from opensmm.actions import endings as ending
 from opensmm.actions import progress as following
 from opensmm.actions import refills as refilling
-from opensmm.base.ids import OrderId
+from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import PER_WHOLE, Money
 from opensmm.domain import (
     cancels,
@@ -77,6 +77,7 @@ _settle, _apply, _after_sending = endings.settle, progress.apply, dispatch.after
 _record, _told_of, _keep = dispatching.record, following.told_of, twin_placing.keep
 _twin_record, _recover = twin_dispatch.record, twin_dispatch.recover
 _add = providers.Caller.add
+_give_back, _earn = ledger.give_back, ledger.earn
 
 
 async def _cancelled_with_two_ls(connection: Any, told: Any, now: Any) -> Any:
@@ -91,6 +92,15 @@ def _refunded_twice(sold: Any, ends: Any) -> Any:
 
 def _all_given_back(sold: Any, ends: Any) -> Any:
     return _settle(sold, [msgspec.structs.replace(end, remains=sold.quantity if end.remains else 0) for end in ends])
+
+
+def _given_to_another(customer: Any, order: Any, sequence: int, amount: Any) -> Any:
+    other = CustomerId(1 + customer % 6)
+    return msgspec.structs.replace(_give_back(customer, order, sequence, amount), credit=ledger.account(other))
+
+
+def _earned_by_the_customer(customer: Any, order: Any, sequence: int, amount: Any) -> Any:
+    return msgspec.structs.replace(_earn(customer, order, sequence, amount), credit=ledger.account(customer))
 
 
 def _unbounded(known: Any, report: Report, asked: Any) -> Any:
@@ -302,6 +312,12 @@ MUTATIONS: Sequence[Mutation] = (
         "partial refunds the charge",
         "whatever was delivered, all money goes back",
         [(ending, "settle", _all_given_back)],
+    ),
+    Mutation("given back to another", "a refund lands on another account", [(ledger, "give_back", _given_to_another)]),
+    Mutation(
+        "earnings to the customer",
+        "what was delivered is paid back as well",
+        [(ledger, "earn", _earned_by_the_customer)],
     ),
     Mutation(
         "remains unbounded",
