@@ -1,6 +1,7 @@
 """Refills: until when, by whom, one at a time, and never at the customer's cost."""
 
 import asyncio
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -106,7 +107,7 @@ async def test_older_news_of_a_refill_never_overwrites_newer(api, ann, stocked, 
     for _ in range(2):
         works.clock.forward(DAY_S)
         times.append(works.clock())
-        (task,) = await refill_tasks.claim(stocked, works.clock(), works.clock(), 10)
+        (task,) = await refill_tasks.claim(stocked, works.clock(), timedelta(), 10)
     for at, said in zip(reversed(times), ("in_progress", "pending"), strict=True):
         news = RefillNews(task, said, task.provider_refill, works.clock())
         await refill_tasks.record(stocked, [news], at, works.clock())

@@ -1,6 +1,7 @@
 """A provider that takes its time keeps back no news of another's, and is not told the same again meanwhile."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from tests.panel import DEFAULT, LINK, OF_TYPE, PLAIN, broken, fetch, until
@@ -108,7 +109,7 @@ async def test_a_refill_that_was_asked_for_meanwhile_is_not_refused_for_being_un
     for _ in range(4):
         await works.round(60)
     await api.ask("v2", ann.key, "refill", order=order)
-    tasks = await refill_tasks.claim(stocked, clock(), clock(), 10)
+    tasks = await refill_tasks.claim(stocked, clock(), timedelta(), 10)
     await works.refills.step(10)
     (told,) = await fetch(stocked, "select state, provider_refill from refill_task")
     await works.refills._record([RefillNews(task, "rejected", "", None) for task in tasks], clock(), clock())

@@ -65,6 +65,8 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("odd", "none"),
         ("refills", "0 to be passed on"),
         ("cancels", "0 to be passed on"),
+        ("unheard cancels", "none"),
+        ("unclear refills", "none"),
         ("posts", "0 made by providers and not charged yet"),
         ("provider Sandbox", "not called yet"),
         ("quarantine", "none"),

@@ -53,7 +53,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     ),
     (endings, cancels, ("cancelable", "end_unsent", "ask_provider")),
     (interventions, intervention_rows, ("subject", "tried", "end", "queue_again")),
-    (progress, progress_rows, ("claim", "record", "cancels", "passed")),
+    (progress, progress_rows, ("claim", "record", "cancels", "told_again", "passed")),
     (notices, notice_rows, ("keep_late", "keep_of_ended")),
     (progress, orders, ("views",)),
     (posts, post_rows, ("untold",)),

@@ -32,7 +32,7 @@ POLL_LEASE_S: Final = 30.0
 TOLD_AT_ONCE: Final = 500
 """Answers that are written in one transaction."""
 CANCEL_AGAIN: Final = timedelta(seconds=10)
-"""Between tries to tell a provider of cancellations that it gave no clear answer to."""
+"""Between tries to tell a provider of cancellations that it did not answer."""
 MOST_WORDS: Final = 500
 """Characters of a provider's refusal that are kept."""
 UNDERSTOOD: Final = "understood"
@@ -93,7 +93,7 @@ class Following:
         now = self._clock()
         ready = [one for one in self._desk.answering if self._may_be_told(one, now)]
         since = now - TOLD_AFTER_ITS_END
-        found = await write(self._line, lambda connection: rows.cancels(connection, ready, since, limit))
+        found = await write(self._line, lambda connection: rows.cancels(connection, ready, since, now, limit))
         tasks = [task for task in found if task.provider not in self._being_told]
         self._being_told.update(task.provider for task in tasks)
         answered: list[CancelTask] = []
@@ -115,10 +115,11 @@ class Following:
         provider, now = tasks[0].provider, self._clock()
         clear = [(task, answer is True) for task, answer in said if answer is not False]
         refused = [_refused(task, answer) for task, answer in said if isinstance(answer, Declined)]
-        if len(clear) < len(tasks):
+        unclear = [task for task, answer in said if answer is False]
+        if len(said) < len(tasks):
             self._not_before[provider] = now + CANCEL_AGAIN
         try:
-            await write(self._line, lambda connection: _passed(connection, clear, refused, now))
+            await write(self._line, lambda connection: _passed(connection, clear, refused, unclear, now))
         finally:
             self._being_told.discard(provider)
         answered += [task for task, _ in clear]
@@ -129,10 +130,15 @@ def _refused(task: CancelTask, answer: Declined) -> Notice:
 
 
 async def _passed(
-    connection: Connection, clear: Sequence[tuple[CancelTask, bool]], refused: Sequence[Notice], now: datetime
+    connection: Connection,
+    clear: Sequence[tuple[CancelTask, bool]],
+    refused: Sequence[Notice],
+    unclear: Sequence[CancelTask],
+    now: datetime,
 ) -> None:
     """What was paid back here and goes on there costs the house: the operator is told of that refusal."""
     await rows.passed(connection, clear, now)
+    await rows.told_again(connection, unclear, now)
     await notices.keep_of_ended(connection, refused, now)
 
 

@@ -12,7 +12,7 @@ from opensmm.actions.writing import write
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.progress import poll_again_after
 from opensmm.domain.provider_errors import means_asked_lately
-from opensmm.domain.refills import OPEN_REFILLS, RefillStatus
+from opensmm.domain.refills import OPEN_REFILLS, RefillStatus, ASKED_AGAIN_AFTER, UNCLEAR
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import refill_tasks as rows
@@ -33,7 +33,7 @@ class RefillTasks:
     async def step(self, limit: int) -> int:
         """One round over the tasks whose turn it is; returns how many there were."""
         now = self._clock()
-        tasks = await write(self._line, lambda connection: rows.claim(connection, now, now + LEASE, limit))
+        tasks = await write(self._line, lambda connection: rows.claim(connection, now, LEASE, limit))
         fresh = [task for task in tasks if not task.provider_refill]
         known = [task for task in tasks if task.provider_refill]
         await self._desk.ask_each(fresh, _ask_for, partial(self._hear_of_new, now))
@@ -65,7 +65,7 @@ async def _ask_after(provider: Provider, group: Sequence[RefillTask]) -> Sequenc
     return await provider.refill_statuses([task.provider_refill for task in group])
 
 
-def _asked_for(task: RefillTask, answer: str | Declined | None, now: datetime) -> RefillNews | None:
+def _asked_for(task: RefillTask, answer: str | Declined | None, now: datetime) -> RefillNews:
     match answer:
         case Declined() if task.again and means_asked_lately(answer.answer):
             # What they began and could not tell us of: asked for again until they name it, or turn it down otherwise.
@@ -76,7 +76,10 @@ def _asked_for(task: RefillTask, answer: str | Declined | None, now: datetime) -
             return RefillNews(task, RefillStatus.PENDING, answer, _again(task, now))
         case None:
             log.warning("a refill was not understood", refill=task.refill, run=task.run)
-            return None
+            if task.tries >= len(ASKED_AGAIN_AFTER):
+                return RefillNews(task, UNCLEAR, "", None, task.tries + 1)
+            pause = ASKED_AGAIN_AFTER[task.tries]
+            return RefillNews(task, RefillStatus.PENDING, "", now + pause, task.tries + 1)
 
 
 def _asked_after(task: RefillTask, status: RefillStatus | None, now: datetime) -> RefillNews | None:

@@ -14,6 +14,13 @@ from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 TOLD_AFTER_ITS_END: Final = timedelta(days=1)
 """How long a provider is told of a cancel of what has ended here, where it gives no clear answer."""
 
+TOLD_AGAIN_AFTER: Final = (
+    *(timedelta(seconds=pause) for pause in (10, 30, 60)),
+    *(timedelta(minutes=pause) for pause in (2, 5, 10, 30)),
+    *(timedelta(hours=pause) for pause in (1, 2, 4, 8)),
+)
+"""Pauses after answers that were not clear; after one more of these the provider is told no more."""
+
 
 class CancelStep(StrEnum):
     """What is done to one delivery: ended here and now, passed on to its provider, or left as it is."""

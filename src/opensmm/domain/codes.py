@@ -19,6 +19,8 @@ NO_FIELDS: Final[Fields] = MappingProxyType({})
 class FindingCode(StrEnum):
     """What ``health`` may find, and ``provider check``."""
 
+    CANCELS_UNHEARD = "cancels_unheard"
+    REFILLS_UNCLEAR = "refills_unclear"
     UNREAD_SERVICES = "unread_services"
     ORDER_IDS_DO_NOT_GROW = "order_ids_do_not_grow"
 

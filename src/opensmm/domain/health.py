@@ -168,6 +168,8 @@ class Facts(Struct, frozen=True):
     forgotten: Named = Named()
     late: Notices = Notices()
     odd: Notices = Notices()
+    unheard: Notices = Notices()
+    unclear_refills: Notices = Notices()
 
 
 class Level(StrEnum):
@@ -216,6 +218,8 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _noticed("odd", FindingCode.ODD_ENDS, facts.odd, Level.LOOK, now),
         _passing("refills", facts.refills, REFILL_LOOK, now),
         _passing("cancels", facts.cancels, CANCEL_LOOK, now),
+        _noticed("unheard cancels", FindingCode.CANCELS_UNHEARD, facts.unheard, Level.ACT, now),
+        _noticed("unclear refills", FindingCode.REFILLS_UNCLEAR, facts.unclear_refills, Level.ACT, now),
         _posts(facts, now),
         *_providers(facts.providers, now),
         *_balances(facts.providers, now),

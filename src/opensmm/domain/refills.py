@@ -2,12 +2,23 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
 from opensmm.base.ids import RefillId
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+
+ASKED_AGAIN_AFTER: Final = (
+    timedelta(minutes=3),
+    timedelta(minutes=15),
+    *(timedelta(hours=pause) for pause in (1, 4, 12)),
+)
+"""Pauses after answers that were not clear, each of which may have begun a refill; after one more of these the operator
+is to look."""
+UNCLEAR: Final = "unsure"
+"""The state of a task that its provider is asked for no more, though it may have begun it."""
 
 
 class RefillStatus(StrEnum):

@@ -59,7 +59,8 @@ async def end_unsent(
 
 
 _ASK: Final = """
-update delivery d set cancel_asked = coalesce(d.cancel_asked, %s), cancel_passed = null
+update delivery d set cancel_asked = coalesce(d.cancel_asked, %s), cancel_passed = null,
+  cancel_tries = 0, cancel_again = null
 from unnest(%s::bigint[], %s::int[]) as a (order_id, run)
 where d.order_id = a.order_id and d.run = a.run and (d.cancel_asked is null or d.cancel_passed is not null)
 """

@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
-from opensmm.domain.cancels import TOLD_AFTER_ITS_END
+from opensmm.domain.cancels import TOLD_AFTER_ITS_END, TOLD_AGAIN_AFTER
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.evidence import LATE, ODD, Conclusion
 from opensmm.domain.health import (
@@ -108,6 +108,27 @@ with found as materialized (
 )
 select count(*), min(cancel_asked) from found
 """
+_UNHEARD: Final = f"""
+with found as materialized (
+  select d.order_id, p.name, coalesce(t.provider_order, '') as theirs, d.cancel_asked as since
+  from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+  join provider p on p.id = t.provider_id
+  where {CANCEL_WAITS} and d.cancel_tries > %(tries)s order by d.order_id limit %(most)s
+)
+select count(*), min(since), array(
+  select array[order_id::text, name, theirs] from found order by order_id limit %(named)s)
+from found
+"""
+_UNCLEAR_REFILLS: Final = """
+with found as materialized (
+  select t.refill_id, t.provider_id, t.provider_order from refill_task t
+  where t.state = 'unsure' order by t.refill_id limit %(most)s
+)
+select count(*), min(r.created), array(
+  select array[f.refill_id::text, p.name, f.provider_order] from found f join provider p on p.id = f.provider_id
+  order by f.refill_id limit %(named)s)
+from found f join refill r on r.id = f.refill_id
+"""
 _PROVIDERS: Final = """
 select id, name, kind, enabled, currency, failures, resting_until,
        (select max(answered) from attempt where provider_id = p.id and outcome = 'accepted'), balance_asked,
@@ -192,6 +213,8 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         held=operator.get("held", Waiting()),
         refills=Waiting(*await _row(connection, _REFILLS, most)),
         cancels=Waiting(*await _row(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END})),
+        unheard=await _unheard(connection, _UNHEARD, now),
+        unclear_refills=await _unheard(connection, _UNCLEAR_REFILLS, now),
         shelf=Shelf(
             quarantined=await _named(connection, _QUARANTINED),
             halted=await _named(connection, _HALTED),
@@ -211,6 +234,12 @@ async def facts(connection: Connection, now: datetime) -> Facts:
 async def _forgotten(connection: Connection) -> Named:
     count, first = await _row(connection, _FORGOTTEN, {"most": COUNTED, "named": NAMED})
     return Named(count, tuple(first))
+
+
+async def _unheard(connection: Connection, query: str, now: datetime) -> Notices:
+    told = {"most": COUNTED, "named": NAMED, "tries": len(TOLD_AGAIN_AFTER), "ended_since": now - TOLD_AFTER_ITS_END}
+    count, since, first = await _row(connection, query, told)
+    return Notices(count, since, tuple((int(number), provider, theirs) for number, provider, theirs in first))
 
 
 async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) -> Notices:

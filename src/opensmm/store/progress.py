@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.codes import DeliveryNote
+from opensmm.domain.cancels import TOLD_AGAIN_AFTER
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.progress import Followed
 from opensmm.store.arrays import absent_or, numbers, texts, words
@@ -162,6 +163,7 @@ _CANCELS: Final = f"""
 select d.order_id, d.run, t.provider_id, t.provider_order
 from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
 where {CANCEL_WAITS} and t.provider_id = any(%(providers)s)
+  and d.cancel_tries <= %(most)s and (d.cancel_again is null or d.cancel_again <= %(now)s)
 order by d.order_id, d.run limit %(limit)s
 """
 _PASSED: Final = """
@@ -174,12 +176,29 @@ where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null and 
 
 
 async def cancels(
-    connection: Connection, providers: Sequence[ProviderId], ended_since: datetime, limit: int
+    connection: Connection, providers: Sequence[ProviderId], ended_since: datetime, now: datetime, limit: int
 ) -> list[CancelTask]:
-    """Cancellations asked for that these providers have not heard of; of what has ended, those asked for of late."""
-    asked = {"providers": list(providers), "ended_since": ended_since, "limit": limit}
+    """Cancellations asked for that these providers have not heard of, and whose turn it is; of what has ended, those
+    asked for of late."""
+    asked = {"providers": list(providers), "ended_since": ended_since, "now": now, "limit": limit}
+    asked["most"] = len(TOLD_AGAIN_AFTER)
     cursor = await connection.execute(_CANCELS, asked)
     return [CancelTask(*row) for row in await cursor.fetchall()]
+
+
+_UNCLEAR: Final = """
+update delivery d set cancel_tries = d.cancel_tries + 1, cancel_again = %(now)s + (%(pauses)s::interval[])[
+  least(d.cancel_tries + 1, cardinality(%(pauses)s::interval[]))]
+from unnest(%(orders)s::bigint[], %(runs)s::int[]) as a (order_id, run)
+where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null
+"""
+
+
+async def told_again(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
+    """Puts off cancellations that were answered in words that are not clear: each time for longer."""
+    if tasks:
+        told = {"orders": [task.order for task in tasks], "runs": [task.run for task in tasks]}
+        await connection.execute(_UNCLEAR, {"now": now, "pauses": list(TOLD_AGAIN_AFTER), **told})
 
 
 async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:

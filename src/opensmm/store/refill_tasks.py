@@ -1,7 +1,7 @@
 """Refill tasks on their way: to be passed on, asked after, and summed up in their refill."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from opensmm.store.connection import Connection
 
 class RefillTask(Struct, frozen=True):
     """``provider_refill`` is empty until the provider told it; ``since``: when the customer asked. ``again``: the
-    provider was asked before, and may have said what did not come through."""
+    provider was asked before, and may have said what did not come through. ``tries``: answers that were not clear."""
 
     refill: RefillId
     run: int
@@ -21,22 +21,27 @@ class RefillTask(Struct, frozen=True):
     provider_refill: str
     since: datetime
     again: bool
+    tries: int = 0
 
 
 _CLAIM: Final = """
 with due as materialized (
-  select refill_id, run, polled from refill_task where due <= %s order by due limit %s for update skip locked
+  select refill_id, run, polled from refill_task where due <= %(now)s
+  order by due limit %(limit)s for update skip locked
 )
-update refill_task t set due = %s, polled = %s from due join refill r on r.id = due.refill_id
+update refill_task t set polled = %(now)s, due = %(now)s + case
+  when t.provider_refill is null then greatest(%(lease)s, (%(now)s - r.created) / 4) else %(lease)s end
+from due join refill r on r.id = due.refill_id
 where t.refill_id = due.refill_id and t.run = due.run
 returning t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, ''), r.created,
-  due.polled is not null
+  due.polled is not null, t.tries
 """
 
 
-async def claim(connection: Connection, now: datetime, again: datetime, limit: int) -> list[RefillTask]:
-    """Tasks whose turn it is; a refill moves no money, so one whose answer was lost is simply asked for again."""
-    cursor = await connection.execute(_CLAIM, [now, limit, again, now])
+async def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[RefillTask]:
+    """Tasks whose turn it is. A refill moves no money, so one whose answer was lost is asked for again, the older the
+    seldomer."""
+    cursor = await connection.execute(_CLAIM, {"now": now, "lease": lease, "limit": limit})
     return [RefillTask(*row) for row in await cursor.fetchall()]
 
 
@@ -47,13 +52,15 @@ class RefillNews(Struct, frozen=True):
     state: str
     provider_refill: str
     due: datetime | None
+    tries: int = 0
 
 
 _RECORD: Final = """
-update refill_task t set state = a.state, provider_refill = nullif(a.provider_refill, ''), due = a.due
-from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
-  as a (refill_id, run, known, state, provider_refill, due)
-where t.refill_id = a.refill_id and t.run = a.run and t.due is not null
+update refill_task t set state = a.state, provider_refill = nullif(a.provider_refill, ''), due = a.due,
+  tries = a.tries
+from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
+  as a (refill_id, run, known, state, provider_refill, due, tries)
+where t.refill_id = a.refill_id and t.run = a.run and (t.due is not null or t.state = 'unsure')
   and (t.provider_refill is null
        or t.provider_refill = a.known and (t.polled is null or t.polled <= coalesce(%s, t.polled)))
 """
@@ -91,6 +98,7 @@ async def record(connection: Connection, news: Sequence[RefillNews], asked: date
         [one.state for one in news],
         [one.provider_refill for one in news],
         [one.due for one in news],
+        [one.tries for one in news],
     )
     await connection.execute(_RECORD, [*arrays, asked])
     await connection.execute(_SUM_UP, [refills, now])

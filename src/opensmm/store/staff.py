@@ -118,16 +118,16 @@ class WaitingRefill(Struct, frozen=True):
 _REFILLS: Final = """
 select t.refill_id, t.order_id, t.run, s.name, o.link, o.quantity, r.created, r.mode
 from refill_task t
-join provider p on p.id = t.provider_id and p.kind = 'manual'
+join provider p on p.id = t.provider_id
 join refill r on r.id = t.refill_id
 join orders o on o.id = t.order_id
 join service s on s.id = o.service_id
-where t.due is not null order by t.refill_id, t.run limit %s
+where (t.due is not null or t.state = 'unsure') and (p.kind = 'manual' or t.state = 'unsure') order by t.refill_id, t.run limit %s
 """
 
 
 async def waiting_refills(connection: Connection, limit: int) -> list[WaitingRefill]:
-    """Refills that the staff has been asked for, oldest first."""
+    """Refills that the staff has been asked for, and those that a provider gave no clear answer to, oldest first."""
     cursor = await connection.execute(_REFILLS, [limit])
     return [WaitingRefill(*row) for row in await cursor.fetchall()]
 
@@ -136,8 +136,9 @@ _LOCK_REFILLS: Final = "select id, state from refill where id = any(%s) order by
 _REFILL_TASKS: Final = """
 select t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, t.provider_order), r.created,
   t.polled is not null
-from refill_task t join provider p on p.id = t.provider_id and p.kind = 'manual' join refill r on r.id = t.refill_id
-where t.refill_id = any(%s) and t.due is not null order by t.refill_id, t.run
+from refill_task t join provider p on p.id = t.provider_id join refill r on r.id = t.refill_id
+where t.refill_id = any(%s) and (p.kind = 'manual' and t.due is not null or t.state = 'unsure')
+order by t.refill_id, t.run
 """
 
 
@@ -148,7 +149,8 @@ async def lock_refills(connection: Connection, refills: Sequence[RefillId]) -> d
 
 
 async def refill_tasks(connection: Connection, refills: Sequence[RefillId]) -> list[RefillTask]:
-    """The staff's open shares of refills, whose rows the caller has locked."""
+    """The open shares of refills that the staff has, and those that a provider gave no clear answer to; the caller has
+    locked their rows."""
     cursor = await connection.execute(_REFILL_TASKS, [refills])
     return [RefillTask(*row) for row in await cursor.fetchall()]
 

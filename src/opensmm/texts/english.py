@@ -33,6 +33,16 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         one="1 order ended here in another way than at its provider, for {age}: {named}",
         do="`opensmm orders list --odd` lists what was said of each; then `orders dealt-with ORDER`",
     ),
+    FindingCode.CANCELS_UNHEARD: Words(
+        "{count} cancels got no clear answer and are passed on no more, the oldest for {age}: {named}",
+        one="1 cancel got no clear answer and is passed on no more, for {age}: {named}",
+        do="cancel each at its provider, then `opensmm orders cancel ORDER`",
+    ),
+    FindingCode.REFILLS_UNCLEAR: Words(
+        "{count} refills got no clear answer and are asked for no more, the oldest for {age}: {named}",
+        one="1 refill got no clear answer and is asked for no more, for {age}: {named}",
+        do="look each up at its provider, then `opensmm staff refilled REFILL` or `opensmm staff reject REFILL`",
+    ),
     FindingCode.UNREAD_SERVICES: Words(
         "{count} services have a route whose line in the provider's price list cannot be read: {named}",
         one="1 service has a route whose line in the provider's price list cannot be read: {named}",

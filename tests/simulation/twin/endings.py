@@ -93,3 +93,4 @@ async def ask_provider(connection: Connection, deliveries: Sequence[tuple[OrderI
         if row.cancel_asked is None or row.cancel_passed is not None:
             connection.store.edit(row)
             row.cancel_asked, row.cancel_passed = row.cancel_asked or now, None
+            row.cancel_tries, row.cancel_again = 0, None

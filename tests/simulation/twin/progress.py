@@ -9,6 +9,7 @@ from tests.simulation.twin.tables import AttemptRow, DeliveryRow, OrderRow, Stor
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
+from opensmm.domain.cancels import TOLD_AGAIN_AFTER
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, DeliveryState
 from opensmm.domain.orders import OrderState
 from opensmm.domain.progress import Followed, OrderView, word
@@ -69,7 +70,7 @@ def _counts(row: DeliveryRow, one: Told, asked: datetime) -> bool:
 
 
 async def cancels(
-    connection: Connection, providers: Sequence[ProviderId], ended_since: datetime, limit: int
+    connection: Connection, providers: Sequence[ProviderId], ended_since: datetime, now: datetime, limit: int
 ) -> list[CancelTask]:
     store = connection.store
     tasks = []
@@ -77,12 +78,24 @@ async def cancels(
         row = store.to_cancel[name]
         if row.state not in ACCEPTED_STATES and (row.cancel_asked is None or row.cancel_asked <= ended_since):
             continue
+        put_off = row.cancel_again is not None and row.cancel_again > now
+        if put_off or row.cancel_tries > len(TOLD_AGAIN_AFTER):
+            continue
         attempt = store.newest_try(row)
         if attempt is not None and attempt.outcome == "accepted" and attempt.provider in providers:
             assert attempt.provider_order is not None
             order, run = name
             tasks.append(CancelTask(OrderId(order), run, ProviderId(attempt.provider), attempt.provider_order))
     return tasks[:limit]
+
+
+async def told_again(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
+    for task in tasks:
+        row = connection.store.deliveries[task.order, task.run]
+        if row.cancel_passed is None:
+            connection.store.edit(row)
+            row.cancel_tries += 1
+            row.cancel_again = now + TOLD_AGAIN_AFTER[min(row.cancel_tries, len(TOLD_AGAIN_AFTER)) - 1]
 
 
 async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:

@@ -1,7 +1,7 @@
 """store.refills and store.refill_tasks, on the twin's rows."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 from tests.simulation.twin.connection import Connection
@@ -60,18 +60,19 @@ def _add(store: Store, order: int, customer: int, now: datetime) -> RefillId:
     return refill
 
 
-async def claim(connection: Connection, now: datetime, again: datetime, limit: int) -> list[RefillTask]:
+async def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[RefillTask]:
     store = connection.store
     due = [row for row in store.tasks_due.values() if row.due is not None and row.due <= now]
     due.sort(key=lambda row: (row.due, row.refill, row.run))
     claimed = [(row, row.polled is not None) for row in due[:limit]]
     for row, _ in claimed:
         store.edit(row)
-        row.due, row.polled = again, now
+        pause = lease if row.provider_refill else max(lease, (now - store.refills[row.refill].created) / 4)
+        row.due, row.polled = now + pause, now
     return [
         RefillTask(
             RefillId(row.refill), row.run, ProviderId(row.provider), row.provider_order, row.provider_refill,
-            store.refills[row.refill].created, asked_before,
+            store.refills[row.refill].created, asked_before, row.tries,
         )
         for row, asked_before in claimed
     ]  # fmt: skip
@@ -85,7 +86,7 @@ async def record(connection: Connection, news: Sequence[RefillNews], asked: date
         known = row.provider_refill == one.task.provider_refill
         if row.state not in ENDED and (not row.provider_refill or (known and newest)):
             store.edit(row)
-            row.state, row.provider_refill, row.due = one.state, one.provider_refill, one.due
+            row.state, row.provider_refill, row.due, row.tries = one.state, one.provider_refill, one.due, one.tries
     for refill in sorted({one.task.refill for one in news}):
         _sum_up(store, store.refills[refill], now)
 

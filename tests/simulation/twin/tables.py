@@ -64,6 +64,8 @@ class DeliveryRow(Struct):
     lease_until: datetime | None = None
     cancel_asked: datetime | None = None
     cancel_passed: datetime | None = None
+    cancel_again: datetime | None = None
+    cancel_tries: int = 0
     sent: datetime | None = None
     polled: datetime | None = None
     fence: int = 0
@@ -108,6 +110,7 @@ class RefillTaskRow(Struct):
     state: str = "queued"
     provider_refill: str = ""
     polled: datetime | None = None
+    tries: int = 0
 
 
 class EvidenceRow(Struct):

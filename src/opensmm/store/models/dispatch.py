@@ -20,6 +20,8 @@ class Delivery(models.Model):
     lease_until = models.DateTimeField(null=True)
     cancel_asked = models.DateTimeField(null=True)
     cancel_passed = models.DateTimeField(null=True)
+    cancel_again = models.DateTimeField(null=True, db_comment="when its provider is told of the cancel once more")
+    cancel_tries = models.IntegerField(db_default=0, db_comment="answers to the cancel that were not clear")
     sent = models.DateTimeField(null=True)
     polled = models.DateTimeField(null=True, db_comment="when the newest applied answer was asked for")
     run = models.IntegerField()

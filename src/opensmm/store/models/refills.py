@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Index, Q, UniqueConstraint
 
 from opensmm.domain.catalogue import RefillMode
-from opensmm.domain.refills import OPEN_REFILLS, RefillStatus
+from opensmm.domain.refills import OPEN_REFILLS, UNCLEAR, RefillStatus
 from opensmm.store.models.fields import one_of, texts
 
 UNDERWAY = ("queued", "sending", "unsure")
@@ -46,6 +46,7 @@ class RefillTask(models.Model):
     polled = models.DateTimeField(null=True)
     run = models.IntegerField()
     fence = models.IntegerField(db_default=0)
+    tries = models.IntegerField(db_default=0, db_comment="answers to the ask that were not clear")
     state = models.TextField(db_default="queued")
     provider_order = models.TextField()
     provider_refill = models.TextField(null=True)
@@ -53,4 +54,7 @@ class RefillTask(models.Model):
     class Meta:
         db_table = "refill_task"
         constraints = [one_of("state", (*RefillStatus, *UNDERWAY), "refill_task_state")]
-        indexes = [Index(fields=["due"], condition=Q(due__isnull=False), name="refill_task_due")]
+        indexes = [
+            Index(fields=["due"], condition=Q(due__isnull=False), name="refill_task_due"),
+            Index(fields=["refill_id"], condition=Q(state=UNCLEAR), name="refill_task_unsure"),
+        ]

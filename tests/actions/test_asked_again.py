@@ -1,0 +1,99 @@
+"""What a provider gives no clear answer to is asked again after growing pauses, and not for ever."""
+
+import pytest
+from tests.panel import actor, broken
+
+from opensmm.actions import health, staff
+from opensmm.domain.audit import By
+from opensmm.domain.cancels import TOLD_AGAIN_AFTER
+from opensmm.domain.health import Level
+from opensmm.domain.refills import ASKED_AGAIN_AFTER, RefillStatus
+
+UNCLEAR = {"status": "success"}
+
+
+def asked(liar, action):
+    return sum(form["action"] == action for form in liar.asked)
+
+
+async def found(conn, works, name):
+    _, findings = await health.look(conn, b"pepper", works.clock(), private=True)
+    (one,) = [finding for finding in findings if finding.name == name]
+    return one
+
+
+async def test_a_cancel_without_a_clear_answer_is_told_again_after_growing_pauses_and_then_no_more(
+    lied_to, api, stocked, ann
+):
+    works, liar = lied_to
+    liar.answers |= {"add": {"order": 5}, "cancel": UNCLEAR}
+    order = await api.add(ann.key)
+    await works.send()
+    await api.ask("v2", ann.key, "cancel", orders=order)
+    for _ in range(25 * 6):
+        await works.following.pass_on_cancels(10)
+        works.clock.forward(10)
+    assert 7 == asked(liar, "cancel"), "in 25 minutes"
+    assert Level.OK is (await found(stocked, works, "unheard cancels")).level
+    for _ in range(len(TOLD_AGAIN_AFTER) + 3):
+        works.clock.forward(8 * 3600)
+        await works.following.pass_on_cancels(10)
+    assert len(TOLD_AGAIN_AFTER) + 1 == asked(liar, "cancel")
+    told = await found(stocked, works, "unheard cancels")
+    assert (Level.ACT, 1) == (told.level, told.fields["count"])
+    assert f"{order} (" in told.fields["named"][0]
+
+
+async def test_a_cancel_that_is_asked_for_anew_is_told_at_once(lied_to, api, stocked, ann):
+    works, liar = lied_to
+    liar.answers |= {"add": {"order": 5}, "cancel": UNCLEAR}
+    order = await api.add(ann.key)
+    await works.send()
+    await api.ask("v2", ann.key, "cancel", orders=order)
+    await works.following.pass_on_cancels(10)
+    liar.answers["cancel"] = [{"order": 5, "cancel": {"error": "Order cannot be canceled"}}]
+    works.clock.forward(10)
+    await works.following.pass_on_cancels(10)
+    await api.ask("v2", ann.key, "cancel", orders=order)
+    await works.following.pass_on_cancels(10)
+    assert 3 == asked(liar, "cancel")
+
+
+@pytest.mark.parametrize(("answer", "times"), [(UNCLEAR, 4), ((500, b""), 13)], ids=["unclear", "silent"])
+async def test_a_refill_without_a_clear_answer_is_asked_for_again_after_growing_pauses(
+    lied_to, api, stocked, ann, answer, times
+):
+    works, liar = lied_to
+    await refilled(works, liar, api, ann, answer)
+    for _ in range(2 * 60):
+        await works.refills.step(10)
+        works.clock.forward(60)
+    assert 1 < asked(liar, "refill") <= times, "in two hours"
+
+
+async def test_in_the_end_the_operator_settles_a_refill(lied_to, api, stocked, ann):
+    works, liar = lied_to
+    refill = await refilled(works, liar, api, ann, UNCLEAR)
+    for _ in range(len(ASKED_AGAIN_AFTER) + 3):
+        await works.refills.step(10)
+        works.clock.forward(12 * 3600)
+    assert len(ASKED_AGAIN_AFTER) + 1 == asked(liar, "refill")
+    told = await found(stocked, works, "unclear refills")
+    assert (Level.ACT, 1) == (told.level, told.fields["count"])
+    assert {"status": "Pending"} == await api.ask("v2", ann.key, "refill_status", refill=refill)
+    assert [True] == await staff.answer_refills(
+        stocked, [refill], RefillStatus.REJECTED, by=By(actor("tester"), "why", works.clock())
+    )
+    assert {"status": "Rejected"} == await api.ask("v2", ann.key, "refill_status", refill=refill)
+    assert Level.OK is (await found(stocked, works, "unclear refills")).level
+    assert [] == await broken(stocked)
+
+
+async def refilled(works, liar, api, ann, answer):
+    """A completed order whose refill was asked for, at a provider that answers so."""
+    liar.answers |= {"add": {"order": 5}, "status": {"5": {"status": "Completed", "remains": 0}}, "refill": answer}
+    order = await api.add(ann.key)
+    await works.send()
+    works.clock.forward(5)
+    await works.follow()
+    return int((await api.ask("v2", ann.key, "refill", order=order))["refill"])
