@@ -297,3 +297,22 @@ def test_nothing_is_sold_whose_words_are_prohibited_and_the_rule_is_named(field)
     (refused,) = sale.check([wordy, service()], rules)
     assert str(refused) == f"service 7 {wordy.name!r} is prohibited by rule 3, 'review*' (they mislead)"
     assert [] == sale.check([service(**{field: "Shop reviews", "on_sale": False})], rules)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Instagram Blue&nbsp;Tick",
+        "Instagram Blue&amp;nbsp;Tick",
+        "Instagram <b>Blue</b> T<i>ick</i>",
+        "Instagram Blue<br>Tick",
+        "Instagram B\u00adlue Ti\u200bck",
+        "Instagram Blue&shy; T&#8203;ick",
+        "Instagram Bl\u115fue Tick",
+        "Instagram Blue%20Tick",
+        "Instagram Blue\\u00a0Tick",
+    ],
+)
+def test_a_prohibited_phrase_is_found_through_encodings_tags_and_what_does_not_show(name):
+    policy = compiled(1, [Rule(RuleId(1), RuleKind.PROHIBIT, "blue tick")])
+    assert policy.prohibits(name) is not None

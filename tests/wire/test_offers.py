@@ -168,3 +168,24 @@ def test_every_line_that_was_not_understood_is_named():
     told = read([*lines, "x", {"name": "none"}])
     assert 202 == len(told.unread)
     assert {"has no rate that can be read: 'free'"} == {one.why for one in told.unread if one.service}
+
+
+def test_names_are_read_as_a_person_sees_them():
+    told = read(
+        [
+            LINE
+            | {
+                "name": "Likes &amp; Views &#8211; <b>HQ</b>",
+                "category": "Instagram&nbsp;&amp;amp; TikTok",
+                "desc": "<p>Fast &lt;3 days</p><ul><li>no drop</li></ul>x < 3 > y",
+            }
+        ]
+    )
+    (offer,) = told.offers
+    assert ("Likes & Views – HQ", "Instagram & TikTok") == (offer.name, offer.category)
+    assert "Fast <3 days\nno drop\nx < 3 > y" == offer.description
+
+
+@pytest.mark.parametrize("name", ["Likes <3 | 5 > 4", "A < B", "📸 Likes", "R&D"])
+def test_a_name_that_only_looks_like_markup_stays(name):
+    assert name == read([LINE | {"name": name}]).offers[0].name

@@ -5,11 +5,13 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
+from urllib.parse import unquote
 
 from msgspec import Struct
 
 from opensmm.base.ids import RuleId
 from opensmm.domain import targets
+from opensmm.domain.markup import readings
 from opensmm.domain.targets import Target
 
 MAX_RULES: Final = 5_000
@@ -175,7 +177,7 @@ class Policy(Struct, frozen=True):
         """The first rule whose phrase stands in one of the texts."""
         if self.any_phrase is None:
             return None
-        plain = [_plain(text) for text in texts]
+        plain = [_plain(reading) for text in texts for reading in readings(unquote(text) if "%" in text else text)]
         if not any(self.any_phrase.search(text) for text in plain):
             return None
         return next(rule for phrase, rule in self.phrases if any(phrase.search(text) for text in plain))

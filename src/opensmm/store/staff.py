@@ -122,7 +122,8 @@ join provider p on p.id = t.provider_id
 join refill r on r.id = t.refill_id
 join orders o on o.id = t.order_id
 join service s on s.id = o.service_id
-where (t.due is not null or t.state = 'unsure') and (p.kind = 'manual' or t.state = 'unsure') order by t.refill_id, t.run limit %s
+where (t.due is not null or t.state = 'unsure') and (p.kind = 'manual' or t.state = 'unsure')
+order by t.refill_id, t.run limit %s
 """
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.markup import readable, readable_lines
 from opensmm.domain.offers import MAX_OFFERS, Offer, Offered, Unread
 from opensmm.wire.lenient import MAX_WRAPS, fit, parse
 from opensmm.wire.values import Json, amount, count, may_be_thousands, provider_id, writes_decimal_comma
@@ -12,6 +13,8 @@ from opensmm.wire.words import V1_TYPE, service_type
 
 MAX_TEXT: Final = 300
 MAX_DESCRIPTION: Final = 4000
+MAX_ENCODED: Final = 4 * MAX_DESCRIPTION
+"""Characters of a text that are read, with its tags."""
 MAX_ODD: Final = 50
 """Words on lines that were not understood; further ones are only counted."""
 MOST_QUANTITY: Final = 10**12
@@ -100,7 +103,7 @@ def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> Offer | Unr
     if not isinstance(line, dict):
         return Unread("", _text(line, 40), "a line is no object")
     told = next((line[name] for name in ("service", "id", "service_id") if name in line), key)
-    service, name = provider_id(told), _text(line.get("name"), MAX_TEXT)
+    service, name = provider_id(told), _name(line.get("name"))
     if not service:
         return Unread("", name[:40], "a line has no id")
     rate = amount(_rate(line))
@@ -118,7 +121,7 @@ def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> Offer | Unr
     return Offer(
         service=service,
         name=name or f"Service {service}",
-        category=_text(line.get("category"), MAX_TEXT) or "Other",
+        category=_name(line.get("category")) or "Other",
         type=kind,
         rate=rate,
         min=least,
@@ -126,7 +129,7 @@ def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> Offer | Unr
         refill=_flag(line, "refill"),
         cancel=_flag(line, "cancel"),
         dripfeed=_flag(line, "dripfeed"),
-        description=_text(line.get("desc", line.get("description")), MAX_DESCRIPTION),
+        description=_description(line.get("desc", line.get("description"))),
     )
 
 
@@ -141,6 +144,14 @@ def _flag(line: dict[str, Json], name: str) -> bool | None:
     if isinstance(told, bool):
         return told
     return _FLAGS.get(told.strip().lower()) if isinstance(told, str) else None
+
+
+def _name(told: Json) -> str:
+    return answers.fit(readable(told[:MAX_ENCODED]), MAX_TEXT).strip() if isinstance(told, str) else ""
+
+
+def _description(told: Json) -> str:
+    return answers.fit(readable_lines(told[:MAX_ENCODED]), MAX_DESCRIPTION).strip() if isinstance(told, str) else ""
 
 
 def _text(told: Json, limit: int) -> str:
