@@ -12,7 +12,7 @@ from opensmm.actions.writing import write
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.progress import poll_again_after
 from opensmm.domain.provider_errors import means_asked_lately
-from opensmm.domain.refills import OPEN_REFILLS, RefillStatus, ASKED_AGAIN_AFTER, UNCLEAR
+from opensmm.domain.refills import ASKED_AGAIN_AFTER, OPEN_REFILLS, UNCLEAR, RefillStatus
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import refill_tasks as rows

@@ -9,8 +9,8 @@ from msgspec import Struct
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId, ProviderId
-from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.cancels import TOLD_AGAIN_AFTER
+from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.progress import Followed
 from opensmm.store.arrays import absent_or, numbers, texts, words

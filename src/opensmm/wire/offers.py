@@ -147,11 +147,11 @@ def _flag(line: dict[str, Json], name: str) -> bool | None:
 
 
 def _name(told: Json) -> str:
-    return answers.fit(readable(told[:MAX_ENCODED]), MAX_TEXT).strip() if isinstance(told, str) else ""
+    return fit(readable(told[:MAX_ENCODED]), MAX_TEXT).strip() if isinstance(told, str) else ""
 
 
 def _description(told: Json) -> str:
-    return answers.fit(readable_lines(told[:MAX_ENCODED]), MAX_DESCRIPTION).strip() if isinstance(told, str) else ""
+    return fit(readable_lines(told[:MAX_ENCODED]), MAX_DESCRIPTION).strip() if isinstance(told, str) else ""
 
 
 def _text(told: Json, limit: int) -> str:
