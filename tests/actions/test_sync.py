@@ -393,7 +393,7 @@ async def test_a_dear_route_is_passed_over_and_a_refusal_does_not_lead_to_it(sto
     await again(upstream, line(), line(8), line(9, rate="5"), line(10, rate="6"))
     await fresh(api)
     order = await api.add(ann.key)
-    liar.answers["add"] = {"error": "Not enough funds on balance"}
+    liar.answers["add"] = {"error": "Bad link"}
     await works.send()
     sent = [one["service"] for one in liar.asked if one["action"] == "add"]
     assert (["7"], "canceled") == (sent, await state(stocked, order))
@@ -454,3 +454,28 @@ async def test_a_line_that_cannot_be_read_is_the_reason_and_not_that_it_is_gone(
     assert 1 == await again(upstream, line(rate="0,65"), line(8))
     assert (Decimal("0.65"), None) == await stands(stocked)
     assert [] == await fetch(stocked, "select from route where unread is not null")
+
+
+async def test_a_number_that_becomes_another_service_waits_for_approval(stocked, upstream):
+    works, _, _ = upstream
+    await works.syncing.step()
+    await again(upstream, line(name="\N{FIRE} Likes [R30] 10K/day"), line(8))
+    assert (Decimal("0.60"), None) == await stands(stocked)
+    await again(upstream, line(name="YouTube Views"), line(8))
+    assert (Decimal("0.60"), Halt.QUARANTINE) == await stands(stocked)
+    (waiting,) = await synced.in_quarantine(stocked)
+    assert waiting.routes[0].offer is not None
+    assert ("Likes", "YouTube Views") == (waiting.routes[0].standing.name, waiting.routes[0].offer.name)
+    await sync.approve(stocked, [ServiceId(DEFAULT)], by=acting(works.clock()))
+    assert (Decimal("0.60"), None) == await stands(stocked)
+    await again(upstream, line(name="YouTube Views HQ"), line(8))
+    assert (Decimal("0.60"), None) == await stands(stocked)
+
+
+async def test_a_cost_that_is_back_where_it_was_agreed_to_leaves_quarantine_by_itself(stocked, upstream):
+    works, _, _ = upstream
+    await works.syncing.step()
+    await again(upstream, line(rate="6.00"), line(8))
+    assert (Decimal("6.00"), Halt.QUARANTINE) == await stands(stocked)
+    await again(upstream, line(rate="0.61"), line(8))
+    assert (Decimal("0.61"), None) == await stands(stocked)

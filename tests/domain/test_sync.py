@@ -1,6 +1,6 @@
 """Following a price list: how routes and services stand by it, and which lists are not believed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -37,7 +37,7 @@ def listed_at(rate):
 
 def test_the_first_cost_that_is_told_is_agreed_to():
     judged = judge(line(route(standing=Standing())), NOW)
-    assert (Standing(Decimal("0.60"), Decimal("0.60")),) == judged.standings
+    assert (Standing(Decimal("0.60"), Decimal("0.60"), name="Likes", category="Theirs"),) == judged.standings
     assert (Decimal("0.60"), None) == (judged.service.cost, judged.service.halted)
 
 
@@ -63,12 +63,14 @@ def test_small_steps_add_up_to_a_quarantine():
     assert Halt.QUARANTINE is second.service.halted
 
 
-def test_a_quarantine_lasts_until_it_is_approved_even_where_the_cost_comes_back():
+def test_a_quarantine_lasts_until_it_is_approved_or_the_cost_comes_back():
     moved = judge(line(route(listed_at("1.20"))), NOW)
     back = judge(line(route(LIKES, moved.standings[0]), of=moved.service), NOW)
-    assert (NOW, Halt.QUARANTINE) == (back.standings[0].quarantined, back.service.halted)
+    assert (None, None) == (back.standings[0].quarantined, back.service.halted)
+    still = judge(line(route(listed_at("1.10"), moved.standings[0]), of=moved.service), NOW + timedelta(days=1))
+    assert (NOW, Halt.QUARANTINE) == (still.standings[0].quarantined, still.service.halted)
     approved = judge(line(route(listed_at("1.20"), moved.standings[0]), of=moved.service), NOW, approved=True)
-    assert Standing(Decimal("1.20"), Decimal("1.20")) == approved.standings[0]
+    assert Standing(Decimal("1.20"), Decimal("1.20"), name="Likes", category="Theirs") == approved.standings[0]
     assert None is approved.service.halted
 
 

@@ -31,7 +31,7 @@ from opensmm.cli.services import read_rate
 from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.importing import MAX_DECIMALS
 from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
-from opensmm.domain.sync import Line
+from opensmm.domain.sync import Line, Route, is_another_service
 from opensmm.store import sync as rows
 from opensmm.store.connection import Connection
 from opensmm.store.sync import Following
@@ -39,7 +39,9 @@ from opensmm.store.sync import Following
 MOST_ADDED: Final = 100_000
 MOST_LISTED: Final = 10_000
 
-quarantine_verbs: Final = typer.Typer(help="Services whose cost moved too far to be sold unseen.", no_args_is_help=True)
+quarantine_verbs: Final = typer.Typer(
+    help="Services whose cost, or what is sold, changed too far to be sold unseen.", no_args_is_help=True
+)
 below_cost_verbs: Final = typer.Typer(help="Services that cost more than they are sold at.", no_args_is_help=True)
 
 Confirm = Annotated[bool, typer.Option("--confirm", help="Take a list that lacks much of what was there.")]
@@ -132,7 +134,8 @@ def follow(
 
 @quarantine_verbs.command("list")
 def list_quarantined(data: Data = None, json: Json = False) -> None:
-    """Show what waits for approval: what it cost when it was agreed to, what it costs now, what it is sold at."""
+    """Show what waits for approval: what it cost when it was agreed to, what it costs now, what it is sold at, and
+    what it has become."""
     waiting = with_database(standing(data), rows.in_quarantine)
     told = [one for line in waiting for one in _waiting(line)]
     if json:
@@ -140,25 +143,31 @@ def list_quarantined(data: Data = None, json: Json = False) -> None:
         return
     table = Table("id", "name", "provider's", "agreed", "costs", "sold at", "since", "", box=None, pad_edge=False)
     for one in told:
-        served = "sold by another provider" if one["sold"] else ""
+        became = f"was {one['was']!r}, is {one['became']!r}" if one["became"] else ""
+        served = "; ".join(filter(None, (became, "sold by another provider" if one["sold"] else "")))
         costs = (escape(one["provider_service"]), str(one["agreed"]), str(one["cost"]), str(one["rate"]))
-        table.add_row(
-            str(one["service"]), escape(one["service_name"]), *costs, f"{one['since']:%Y-%m-%d %H:%M}", served
-        )
+        since = f"{one['since']:%Y-%m-%d %H:%M}"
+        table.add_row(str(one["service"]), escape(one["service_name"]), *costs, since, escape(served))
     out.print(table)
 
 
 def _waiting(line: Line) -> list[dict[str, Any]]:
     service = line.service
-    each = [(route.to, route.standing) for route in line.routes if route.standing.quarantined is not None]
+    each = [(route, route.to, route.standing) for route in line.routes if route.standing.quarantined is not None]
     return [
         {
             "service": service.id, "service_name": service.name, "rate": service.rate, "sold": service.sold,
             "provider": to.provider, "provider_service": to.provider_service, "agreed": one.agreed, "cost": one.cost,
-            "since": one.quarantined,
+            "since": one.quarantined, "was": one.name, "became": _became(route),
         }
-        for to, one in each
+        for route, to, one in each
     ]  # fmt: skip
+
+
+def _became(route: Route) -> str | None:
+    """The provider's name of a line that sells something else now."""
+    another = route.offer is not None and is_another_service(route.standing, route.offer)
+    return route.offer.name if another and route.offer is not None else None
 
 
 @quarantine_verbs.command("approve")

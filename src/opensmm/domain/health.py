@@ -423,7 +423,12 @@ def _shelf(shelf: Shelf) -> Iterator[Finding]:
     below = "taken and held" if shelf.holds else "refused"
     going_on = "subscriptions go on"
     told = (
-        ("quarantine", shelf.quarantined, f"whose cost moved too far to be sold unseen; {going_on}", _APPROVE),
+        (
+            "quarantine",
+            shelf.quarantined,
+            f"that changed too far to be sold unseen; {going_on}",
+            _APPROVE,
+        ),
         ("halted", shelf.halted, "off sale, since no provider lists them as they are sold", _HALTED),
         ("below cost", shelf.below_cost, f"cost more than they are sold at: orders are {below}; {going_on}", _PRICE),
     )

@@ -11,6 +11,7 @@ from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import Halt, Service, ServiceType
 from opensmm.domain.importing import RATE_BELOW, Terms, followed, our_rate
 from opensmm.domain.offers import Off, Offer, RouteTo, Unread
+from opensmm.domain.service_identity import is_another
 
 _EXACT: Final = Context(prec=60)
 NONE_UNREAD: Final[Mapping[str, str]] = {}
@@ -23,7 +24,8 @@ class Standing(Struct, frozen=True):
 
     ``cost`` and ``agreed`` are of 1000 (of a package: of one) in the panel's currency: as last listed, None where no
     list has told it, and as last agreed to. ``quarantined``: since its cost moved too far from that. ``unread``: why
-    its line could not be read, of a route that is off for it.
+    its line could not be read, of a route that is off for it. ``name`` and ``category`` are the provider's, as last
+    agreed to.
     """
 
     cost: Decimal | None = None
@@ -31,6 +33,8 @@ class Standing(Struct, frozen=True):
     off: Off | None = None
     quarantined: datetime | None = None
     unread: str | None = None
+    name: str | None = None
+    category: str | None = None
 
 
 class Rules(Struct, frozen=True):
@@ -112,11 +116,21 @@ def _stand(route: Route, kind: ServiceType, now: datetime, *, approved: bool, fo
         return structs.replace(was, off=Off.TYPE, unread=None)
     cost = cost_of(offer, rules.exchange_rate)
     agreed = cost if approved or was.agreed is None else was.agreed
-    too_far = has_moved(agreed, cost, rules.price_share)
-    quarantined = None if approved else was.quarantined or (now if too_far else None)
+    unseen = has_moved(agreed, cost, rules.price_share) or is_another_service(was, offer)
+    # What is back where it was agreed to needs nobody's approval any more.
+    quarantined = (was.quarantined or now) if unseen and not approved else None
     if quarantined is None and follows and rules.terms is not None:
         agreed = cost  # the price has gone along
-    return Standing(cost, agreed, None, quarantined)
+    anew = approved or was.name is None or was.category is None
+    name, category = (offer.name, offer.category) if anew else (was.name, was.category)
+    return Standing(cost, agreed, None, quarantined, None, name, category)
+
+
+def is_another_service(standing: Standing, offer: Offer | None) -> bool:
+    """Whether the line sells something else than what was agreed to."""
+    if offer is None or standing.name is None or standing.category is None:
+        return False
+    return is_another(standing.name, standing.category, offer.name, offer.category)
 
 
 def _unlisted(route: Route, heard: ProviderId | None, unread: Mapping[str, str]) -> Standing:
@@ -235,4 +249,7 @@ def _of_routes(judged: Judged) -> Iterator[str]:
         elif was.off is not told.off:
             yield f"{name} {'is used again' if told.off is None else _OFFS[told.off]}"
         if was.quarantined is None and told.quarantined is not None:
-            yield f"{name} cost {told.agreed} and costs {told.cost}"
+            if is_another_service(told, route.offer) and route.offer is not None:
+                yield f"{name} was {told.name!r} and is {route.offer.name!r}"
+            else:
+                yield f"{name} cost {told.agreed} and costs {told.cost}"

@@ -59,12 +59,13 @@ _ROUTES: Final = (
 )
 _DROP: Final = """
 delete from route where service_id = any(%s)
-returning service_id, provider_id, provider_service, cost, agreed, off, quarantined, unread
+returning service_id, provider_id, provider_service, cost, agreed, off, quarantined, unread, name, category
 """
 _SET: Final = """
-insert into route (service_id, position, provider_id, provider_service, cost, agreed, off, quarantined, unread)
+insert into route (service_id, position, provider_id, provider_service, cost, agreed, off, quarantined, unread, name,
+                   category)
 select * from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::numeric[], %s::numeric[], %s::text[],
-                     %s::timestamptz[], %s::text[])
+                     %s::timestamptz[], %s::text[], %s::text[], %s::text[])
 """
 
 
@@ -120,8 +121,8 @@ async def set_routes(connection: Connection, wanted: dict[ServiceId, list[RouteT
     await connection.execute(_WHO_WAITS, to | {"all": list(wanted), "house": purchases.HOUSE})
     cursor = await connection.execute(_DROP, [list(wanted)])
     known = {(row[0], RouteTo(*row[1:3])): row[3:] for row in await cursor.fetchall()}
-    stood = [known.get((service, route), (None,) * 5) for service, _, route in lines]
-    await connection.execute(_SET, [*to.values(), *([row[at] for row in stood] for at in range(5))])
+    stood = [known.get((service, route), (None,) * 7) for service, _, route in lines]
+    await connection.execute(_SET, [*to.values(), *([row[at] for row in stood] for at in range(7))])
 
 
 _COSTS: Final = """

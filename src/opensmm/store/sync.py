@@ -75,7 +75,8 @@ async def routed_to(connection: Connection, provider: ProviderId) -> list[Routed
 _ROUTES: Final = """
 select r.service_id, r.provider_id, r.provider_service, r.cost, r.agreed, r.off, r.quarantined,
        p.exchange_rate, p.price_share, p.margin, p.added, p.decimals, o.gone is null, o.provider_service,
-       o.name, o.category, o.type, o.rate, o.min, o.max, o.refill, o.cancel, o.dripfeed, r.unread
+       o.name, o.category, o.type, o.rate, o.min, o.max, o.refill, o.cancel, o.dripfeed, r.unread,
+       r.name, r.category
 from route r join provider p on p.id = r.provider_id
 left join offer o on o.provider_id = r.provider_id and o.provider_service = r.provider_service
 where r.service_id = any(%s) order by r.service_id, r.position
@@ -98,16 +99,17 @@ def _route(row: TupleRow) -> Route:
     offer = None
     if theirs is not None:
         offer = Offer(*(theirs, *row[14:16], None if row[16] is None else ServiceType(row[16]), *row[17:23]))
-    standing = Standing(row[3], row[4], None if row[5] is None else Off(row[5]), row[6], row[23])
+    standing = Standing(row[3], row[4], None if row[5] is None else Off(row[5]), row[6], *row[23:])
     to = RouteTo(ProviderId(row[1]), row[2])
     return Route(to, Rules(exchange_rate, share, terms), offer, offer is not None and listed, standing)
 
 
 _KEEP_ROUTES: Final = """
 update route r set cost = a.cost, agreed = a.agreed, off = a.off, quarantined = a.quarantined,
-  unread = a.unread
-from unnest(%s::bigint[], %s::int[], %s::numeric[], %s::numeric[], %s::text[], %s::timestamptz[], %s::text[])
-  as a (service_id, position, cost, agreed, off, quarantined, unread)
+  unread = a.unread, name = a.name, category = a.category
+from unnest(%s::bigint[], %s::int[], %s::numeric[], %s::numeric[], %s::text[], %s::timestamptz[], %s::text[],
+            %s::text[], %s::text[])
+  as a (service_id, position, cost, agreed, off, quarantined, unread, name, category)
 where r.service_id = a.service_id and r.position = a.position
 """
 _KEEP_SERVICES: Final = """
@@ -134,6 +136,8 @@ async def keep(connection: Connection, judged: Sequence[Judged]) -> None:
             [one.off for one in each],
             [one.quarantined for one in each],
             [one.unread for one in each],
+            [one.name for one in each],
+            [one.category for one in each],
         )
         await connection.execute(_KEEP_ROUTES, [*arrays])
     edited = [one.service for one in judged if one.edits]

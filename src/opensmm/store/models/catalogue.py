@@ -199,6 +199,8 @@ class Route(models.Model):
     cost = ExactField(null=True, db_comment="null: no price list has told it")
     agreed = ExactField(null=True)
     off = models.TextField(null=True, db_comment="why it is not used")
+    name = models.TextField(null=True, db_comment="the provider's name of it, as last agreed to")
+    category = models.TextField(null=True, db_comment="the provider's category of it, as last agreed to")
     unread = models.TextField(null=True, db_comment="why its line in the price list could not be read")
 
     class Meta:

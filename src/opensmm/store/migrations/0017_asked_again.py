@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('store', '0015_provider_words'),
+        ('store', '0016_never_due'),
     ]
 
     operations = [

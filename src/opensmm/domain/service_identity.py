@@ -1,0 +1,190 @@
+"""Whether a line of a provider's price list has become another service under the number that it had."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+
+def _aliases(lines: str) -> Mapping[str, str]:
+    """Each line names one thing in its spellings, the first of which stands for all."""
+    return {_plain(word): line.split()[0] for line in lines.strip().splitlines() for word in line.split()}
+
+
+def _plain(text: str) -> str:
+    spread = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in spread if unicodedata.category(char) not in ("Mn", "Cf"))
+
+
+_PLATFORMS: Final = _aliases("""
+instagram ig insta инстаграм انستقرام انستغرام انستا
+youtube yt ytb ютуб يوتيوب
+tiktok tt тикток تيكتوك
+facebook fb фейсбук فيسبوك
+telegram tg телеграм تيليجرام تليجرام تلغرام
+twitter x твиттер تويتر
+threads
+spotify
+soundcloud
+twitch твич
+discord
+linkedin
+pinterest
+reddit
+snapchat سناب سناب_شات
+whatsapp واتساب
+vk вк вконтакте
+kick
+kwai
+likee
+quora
+rumble
+tumblr
+vimeo
+dailymotion
+clubhouse
+shazam
+deezer
+google
+apple
+steam
+onlyfans
+bigo
+website traffic
+bluesky
+""")
+_KINDS: Final = _aliases("""
+likes like favorites favourites begeni лайк лайки лайков لايك لايكات اعجاب اعجابات curtidas curtida thich
+followers follower fans takipci подписчик подписчики подписчиков متابع متابعين متابعون seguidores seguidor
+subscribers subscriber subs abone مشترك مشتركين inscritos suscriptores
+views view watch izlenme goruntulenme просмотр просмотры просмотров مشاهدة مشاهدات visualizacoes visualizaciones vistas
+comments comment yorum комментарии комментариев تعليق تعليقات comentarios
+members member uye участники участников اعضاء عضو membros miembros
+shares share paylasim репосты репостов مشاركة مشاركات
+reposts repost retweets retweet
+saves save kaydetme сохранения حفظ
+plays play streams listens listeners listener прослушивания استماع
+reactions reaction реакции تفاعل تفاعلات
+votes vote poll голоса تصويت
+impressions impression reach
+mentions mention
+visits visit clicks visitors visitor
+downloads installs
+reviews review rating ratings
+hours watchtime
+dislikes dislike
+boosts boost
+connections endorsements
+friends friend
+pins
+accounts account
+""")
+_PARTS: Final = _aliases("""
+story stories hikaye сторис ستوري
+reel reels ريلز
+live livestream stream canli
+short shorts
+igtv
+channel kanal канал قناة
+group gruplar группа مجموعة
+page pages
+playlist
+podcast
+album
+""")
+_COUNTRIES: Final = _aliases("""
+usa us american america
+uk british
+turkey turkish turk turkiye turkce
+brazil brazilian brasil
+india indian hindi
+russia russian rus россия русские
+arab arabic عرب عربي gulf
+iran iranian persian
+indonesia indonesian
+vietnam vietnamese
+germany german
+france french
+italy italian
+spain spanish
+mexico mexican
+portugal portuguese
+nigeria nigerian
+egypt egyptian
+pakistan pakistani
+bangladesh bangladeshi
+china chinese
+korea korean
+japan japanese
+thailand thai
+ukraine ukrainian
+israel israeli
+saudi ksa
+uae emirati
+philippines filipino
+canada canadian
+australia australian
+""")
+_NOISE_WORDS: Final = """
+a all and any auto automatic balance base best bot bots button by cancel cheap cheapest complete completed day days
+delivery drop dropping drops enabled exclusive fast fastest for from full geo global good guarantee guaranteed hidden
+high hour hours hq hr hrs in instant instantly is less life lifetime limited link low lq max maximum medium min
+minimum mins minute minutes mix mixed month months mq new no non none not now of old on only organic owner per post
+posts premium private profile promo provider public quality quick random real recommended refill refills reliable sec
+second seconds server service slow smm special speed stable start started starts super test the time times to top
+ultra update updated user users video videos vip warranty week weeks with without work working works world worldwide
+year years
+"""
+_NOISE: Final = frozenset(_NOISE_WORDS.split())
+_WORD: Final = re.compile(r"[^\W_]+")
+ALIKE: Final = (1, 3)
+"""The share of words two names without a known kind have in common at least, where one rewords the other."""
+
+
+class _Meaning(Struct, frozen=True):
+    platforms: frozenset[str]
+    kinds: frozenset[str]
+    parts: frozenset[str]
+    countries: frozenset[str]
+    others: frozenset[str]
+
+
+def is_another(name: str, category: str, new_name: str, new_category: str) -> bool:
+    """Whether a name and a category sell something else than those before.
+
+    Numbers, emoji, guarantees, speeds and qualities are no part of what is sold, nor is the language of its words.
+    What the name does not tell, its category does.
+    """
+    if (name, category) == (new_name, new_category):
+        return False
+    before, after = _meaning(name), _meaning(new_name)
+    over, over_after = _meaning(category), _meaning(new_category)
+    pairs = (
+        (before.platforms or over.platforms, after.platforms or over_after.platforms),
+        (before.kinds or over.kinds, after.kinds or over_after.kinds),
+        (before.parts, after.parts),
+        (before.countries, after.countries),
+    )
+    if any(was and told and not was & told for was, told in pairs):
+        return True
+    kinds, kinds_after = pairs[1]
+    if kinds and kinds_after:
+        return False
+    was, told = before.kinds | before.others, after.kinds | after.others
+    fewer, common = min(len(was), len(told)), len(was & told)
+    return fewer > 0 and common * ALIKE[1] < fewer * ALIKE[0]
+
+
+def _meaning(text: str) -> _Meaning:
+    words = {word for word in _WORD.findall(_plain(text)) if not any(char.isdigit() for char in word)}
+    tables = (_PLATFORMS, _KINDS, _PARTS, _COUNTRIES)
+    known = frozenset(word for word in words if any(word in table for table in tables))
+    others = frozenset(word for word in words - known - _NOISE if len(word) > 1)
+    platforms, kinds, parts, countries = (_named(words, table) for table in tables)
+    return _Meaning(platforms, kinds, parts, countries, others)
+
+
+def _named(words: Iterable[str], table: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(table[word] for word in words if word in table)
