@@ -60,7 +60,7 @@ def test_a_sync_prints_what_changed(said, listed):
     } == changed(told)
     assert {} == changed(said("provider", "sync", "Up")[1])
     found = health(said)
-    assert ("look", "services 2 that changed too far to be sold unseen; subscriptions go on") == found["quarantine"]
+    assert ("look", "services 2 changed too far to be sold unseen; subscriptions go on") == found["quarantine"]
     assert ("look", "services 3 off sale, since no provider lists them as they are sold") == found["halted"]
     assert ("ok", "none") == found["below cost"]
     assert "ok" == found["price list Up"][0]

@@ -283,7 +283,7 @@ def test_services_that_are_not_sold_as_they_stand_are_named():
     shelf = Shelf(Named(7, (1, 2, 3, 4, 5)), Named(1, (9,)), Named(1, (8,)), holds=True)
     told = {one.name: one.says for one in judge(replace(WELL, shelf=shelf), NOW) if one.level is Level.LOOK}
     assert {
-        "quarantine": "services 1, 2, 3, 4, 5 and 2 more that changed too far to be sold unseen; subscriptions go on",
+        "quarantine": "services 1, 2, 3, 4, 5 and 2 more changed too far to be sold unseen; subscriptions go on",
         "halted": "services 9 off sale, since no provider lists them as they are sold",
         "below cost": "services 8 cost more than they are sold at: orders are taken and held; subscriptions go on",
     } == told

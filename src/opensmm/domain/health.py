@@ -423,12 +423,7 @@ def _shelf(shelf: Shelf) -> Iterator[Finding]:
     below = "taken and held" if shelf.holds else "refused"
     going_on = "subscriptions go on"
     told = (
-        (
-            "quarantine",
-            shelf.quarantined,
-            f"that changed too far to be sold unseen; {going_on}",
-            _APPROVE,
-        ),
+        ("quarantine", shelf.quarantined, f"changed too far to be sold unseen; {going_on}", _APPROVE),
         ("halted", shelf.halted, "off sale, since no provider lists them as they are sold", _HALTED),
         ("below cost", shelf.below_cost, f"cost more than they are sold at: orders are {below}; {going_on}", _PRICE),
     )
@@ -445,8 +440,7 @@ def _shelf(shelf: Shelf) -> Iterator[Finding]:
 def _unread(shelf: Shelf) -> Finding:
     if not shelf.unread.count:
         return Finding("unread", Level.OK, "none")
-    named = [f"{service} {why}" for service, why in shelf.why_unread]
-    fields = {"count": shelf.unread.count, "named": "; ".join(named)}
+    fields = {"count": shelf.unread.count, "named": "; ".join(f"{service} {why}" for service, why in shelf.why_unread)}
     return Finding("unread", Level.LOOK, code=FindingCode.UNREAD_SERVICES, fields=fields)
 
 

@@ -162,4 +162,4 @@ async def waiting(connection: Connection, kinds: frozenset[str], now: datetime, 
     told = {kind: kind in kinds for kind in ("unsure", "held", "stuck", "unread", "waits")}
     times = {"queued_by": now - QUEUED_TOO_LONG, "sent_by": now - AT_PROVIDER_TOO_LONG}
     cursor = await connection.execute(_WAITING, {**told, **times, "limit": limit})
-    return [Waiting(*(*row[:12], notes.read(row[12]), row[13])) for row in await cursor.fetchall()]
+    return [Waiting(*(*row[:13], notes.read(row[13]), row[14])) for row in await cursor.fetchall()]
