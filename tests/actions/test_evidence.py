@@ -423,3 +423,56 @@ async def test_a_look_that_finds_what_the_last_one_found_leaves_no_second_row(ap
         await traffic(api, works, ann)
         await works.settle()
     assert [("neighbours", "ambiguous")] * 2 == [row for order in pair for row in await concluded(stocked, order)]
+
+
+def a_small_panel(said):
+    """Answers of a panel that numbers its orders from 1, and answers an ``add`` of the link ``odd`` with ``said``."""
+    book = set()
+
+    def add(form):
+        if form["link"] == at("odd"):
+            return said
+        book.add(str(len(book) + 1))
+        return {"order": len(book)}
+
+    def status(form):
+        asked = form["orders"].split(",") if "orders" in form else [form["order"]]
+        told = {one: {"status": "Pending"} if one in book else {"error": "Incorrect order ID"} for one in asked}
+        return told if "orders" in form else told[form["order"]]
+
+    return {"add": add, "status": status}
+
+
+async def ordinary(api, works, who):
+    for number in range(NEIGHBOURS):
+        works.clock.forward(6)
+        await api.add(who.key, link=at("me", number))
+        await works.send()
+    works.clock.forward(6)
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [
+        ({"error": "Pick something else"}, "canceled"),
+        ({"status": "fail", "message": "Pick something else"}, "canceled"),
+        ({"error": "Something went wrong"}, "queued"),
+        ({"error": "Try again later"}, "queued"),
+        ({"error": "error"}, "queued"),
+        ({"error": "Pick something else", "order_id": "77"}, "queued"),
+        ((500, {"error": "Pick something else"}), "queued"),
+        (b"<html>Pick something else</html>", "queued"),
+        (b"", "queued"),
+    ],
+)
+async def test_words_before_what_is_proved_not_to_be_bought_are_its_refusal(api, stocked, ann, lied_to, said, ends):
+    works, liar = lied_to
+    liar.answers |= a_small_panel(said)
+    await ordinary(api, works, ann)
+    order = await unsure(api, works, ann, "odd")
+    works.clock.forward(TAKEN_IN_S)
+    await ordinary(api, works, ann)
+    assert 1 == await works.settle()
+    assert [("neighbours", "not_bought")] == await concluded(stocked, order)
+    assert ends == await state(stocked, order)
+    assert [] == await broken(stocked)

@@ -294,8 +294,10 @@ def test_two_attempts_never_get_one_order():
     ],
 )
 def test_what_was_proved_not_to_be_bought_is_sent_again_and_not_for_ever(times, routes_left, hold, verdict):
-    made = after_not_bought(times, routes_left=routes_left, hold_when_refused=hold)
+    made = after_not_bought(times, refused=False, routes_left=routes_left, hold_when_refused=hold)
     assert verdict == made
+    last = after_not_bought(SENT_AGAIN, refused=False, routes_left=routes_left, hold_when_refused=hold)
+    assert last == after_not_bought(times, refused=True, routes_left=routes_left, hold_when_refused=hold)
     assert made.state in TRANSITIONS[DeliveryState.UNSURE]
 
 

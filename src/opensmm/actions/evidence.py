@@ -29,6 +29,7 @@ from opensmm.store import evidence as rows
 from opensmm.store.connection import Connection, Line
 from opensmm.store.dispatch import Recorded
 from opensmm.store.evidence import Note, Open
+from opensmm.wire.answers import read_unbought
 
 LEASE: Final = timedelta(minutes=2)
 """After a worker that went away while it asked, attempts are looked into again after this."""
@@ -220,7 +221,10 @@ async def settle(connection: Connection, one: Open, proof: Proof, theirs: str | 
         verdict = Verdict(DeliveryState.PENDING)
     else:
         verdict = evidence.after_not_bought(
-            one.not_bought + 1, routes_left=one.routes_left, hold_when_refused=one.hold_when_refused
+            one.not_bought + 1,
+            refused=bool(read_unbought(one.answer)),
+            routes_left=one.routes_left,
+            hold_when_refused=one.hold_when_refused,
         )
     await record(connection, one, verdict, theirs, now)
 

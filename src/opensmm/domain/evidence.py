@@ -386,9 +386,9 @@ def _prove(suspect: Suspect, owners: _Owners | None, complete: bool) -> Proof:
     return Proof(Conclusion.NOT_BOUGHT if complete else Conclusion.UNANSWERED)
 
 
-def after_not_bought(times: int, *, routes_left: bool, hold_when_refused: bool) -> Verdict:
-    """What becomes of a delivery proved not to have been bought, ``times`` times at this provider: nothing refused
-    it, so it is sent again; one that is never taken in goes on as if it were refused."""
-    if times < SENT_AGAIN:
+def after_not_bought(times: int, *, refused: bool, routes_left: bool, hold_when_refused: bool) -> Verdict:
+    """What becomes of a delivery proved not to have been bought, ``times`` times at this provider: where nothing
+    refused it, it is sent again; one that is never taken in goes on as if it were refused."""
+    if times < SENT_AGAIN and not refused:
         return Verdict(DeliveryState.QUEUED, later=True)
     return after_sending(Declined(""), routes_left=routes_left, hold_when_refused=hold_when_refused)

@@ -102,6 +102,18 @@ def _not_bought(words: str) -> SendOutcome | None:
     return None
 
 
+def read_unbought(evidence: str) -> str:
+    """The words of a kept answer to an ``add`` of which it was proved since that it bought nothing: its refusal.
+
+    Empty where the answer was no well-formed error, or one that puts off, tells of a fault, or says nothing.
+    """
+    found = parse(evidence.encode()) if evidence.lstrip(BLANKS).startswith("{") else None
+    words = _error_words(found)
+    if not isinstance(found, dict) or _is_bare(words) or _may_have_bought(found):
+        return ""
+    return words if meaning(words) in (Meaning.REFUSAL, Meaning.UNKNOWN) and not passes(words) else ""
+
+
 def _may_have_bought(found: dict[str, Json]) -> bool:
     """Whether an answer holds anything beside the words of an error that may stand for an order."""
     return any(
