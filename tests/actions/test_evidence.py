@@ -427,7 +427,7 @@ async def test_a_look_that_finds_what_the_last_one_found_leaves_no_second_row(ap
 
 def a_small_panel(said):
     """Answers of a panel that numbers its orders from 1, and answers an ``add`` of the link ``odd`` with ``said``."""
-    book = set()
+    book: set[str] = set()
 
     def add(form):
         if form["link"] == at("odd"):

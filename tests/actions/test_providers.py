@@ -224,7 +224,7 @@ HOSTILE = [
     b'{"7": {"status": "Completed", "status": "Canceled"}}',
     b'{"8": {"status": "Completed", "remains": "0"}}',
     b'{"7": {"status": "Completed", "remains": "0"',
-    b'{"7": {"status": "Refunded", "remains": "100"}}',
+    b'{"7": {"status": "Teapot", "remains": "100"}}',
     b"\x1f\x8b\x08garbage",
     b"x" * (5 << 20),
     json.dumps({"7": {"status": ["Completed"], "remains": {"a": 1}}}).encode(),

@@ -15,6 +15,7 @@ from opensmm.cli import app
 from opensmm.cli.frame import ACTOR
 from opensmm.store import notices
 from opensmm.store.notices import Late
+from opensmm.store.stories import story
 
 DONE, FAILED, MISUSED = 0, 1, 2
 
@@ -145,3 +146,86 @@ async def test_the_list_shows_an_id_that_stands_where_none_is_documented(api, wo
     await stocked.execute("update attempt set answer = %s where order_id = %s", ['{"order_id": 7001}', order])
     _, told = await on_thread(said, "list", "--unsure")
     assert ["7001"] == [one["looks_like_order"] for one in told["orders"]]
+
+
+async def listed(said, order, *words):
+    """An order's line on the list."""
+    code, told = await on_thread(said, "list", *words)
+    assert DONE == code
+    return next((line for line in told["orders"] if line["order"] == order), None)
+
+
+async def polled(api, works, liar, ann, answer, seconds=2):
+    """An order about which its provider said something."""
+    liar.answers |= {"add": {"order": 7}, "status": {"7": answer}}
+    order = await api.add(ann.key)
+    await works.send()
+    works.clock.forward(seconds)
+    await works.follow()
+    return order
+
+
+async def test_the_list_tells_the_word_the_remains_and_the_charge_that_held_an_order(api, ann, lied_to, said):
+    works, liar = lied_to
+    order = await polled(api, works, liar, ann, {"status": "Canceled", "charge": "0.05", "remains": "0"})
+    line = await listed(said, order, "--held")
+    assert "held: its provider says “canceled” with 0 of 100 remaining and a charge of 0.05" == line["answer"]
+    fields = {"word": "canceled", "remains": "0", "quantity": "100", "charge": "0.05"}
+    assert {"code": "end_not_believed", "fields": fields} == line["note"]
+
+
+async def test_what_is_not_understood_is_on_the_list_with_the_words_that_came(api, ann, stocked, lied_to, said):
+    works, liar = lied_to
+    order = await polled(api, works, liar, ann, {"status": "Teapot", "remains": "5"})
+    line = await listed(said, order, "--unread")
+    assert ("unread", "pending", "not understood: its provider says “Teapot”") == (
+        line["why"],
+        line["state"],
+        line["answer"],
+    )
+    since = line["noted"]
+    for answer, same in (({"status": "Kettle"}, True), ({"error": "Incorrect order ID"}, False)):
+        liar.answers["status"] = {"7": answer}
+        works.clock.forward(5)
+        await works.follow()
+        line = await listed(said, order, "--unread")
+        assert same == (line["noted"] == since), "another word of the same kind does not count anew"
+    assert "not told: its provider answers with the error “Incorrect order ID”" == line["answer"]
+    liar.answers["status"] = {"7": {"status": "In progress", "remains": "5"}}
+    works.clock.forward(5)
+    await works.follow()
+    assert None is await listed(said, order, "--unread")
+
+
+async def test_an_id_that_is_given_twice_is_told_in_words_of_ours(api, ann, stocked, lied_to, said):
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 7}
+    orders = [await api.add(ann.key, link=f"https://example.com/{at}") for at in range(2)]
+    await works.send()
+    (twice,) = [order for order in orders if await state(stocked, order) == "unsure"]
+    line = await listed(said, twice, "--unsure")
+    assert "unsure: its provider gave it the order 7, which is another delivery's already" == line["answer"]
+    assert [('{"order": 7}',)] == await fetch(stocked, "select answer from attempt where order_id = %s", twice)
+
+
+async def test_before_the_first_news_nothing_is_said_of_what_remains(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    order = await polled(api, works, liar, ann, {"status": "Teapot"})
+    told = await story(stocked, order)
+    assert told is not None
+    assert not any("None" in event.what or "remain" in event.what for event in told.events)
+
+
+async def test_what_waits_for_a_provider_that_refuses_us_is_on_the_list(api, ann, lied_to, said):
+    works, liar = lied_to
+    liar.answers["add"] = {"error": "Invalid API key"}
+    order = await api.add(ann.key)
+    await works.send()
+    line = await listed(said, order, "--waits")
+    told = "waits: its provider refuses our key, account or address, “Invalid API key”"
+    assert ("waits", "queued", told) == (line["why"], line["state"], line["answer"])
+
+
+def test_how_long_orders_wait_is_set(stocked, said):
+    assert (DONE, {"refused_wait_h": 48}) == said("wait", 48)
+    assert MISUSED == said("wait", 721)[0]

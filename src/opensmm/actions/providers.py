@@ -60,8 +60,18 @@ async def edit_provider(
     await rows.change(connection, structs.replace(wanted, sealed_key=sealed))
     changes = {**_settings_changed(known, wanted), **secret_change(known.sealed_key if new_key else None, new_key)}
     await audit.note(connection, by, AuditAction.PROVIDER_EDIT, [AuditEntry(str(wanted.id), changes)])
+    if new_key:
+        await rows.is_well(connection, [wanted.id])  # as far as is known: it is tried at once
     if wanted.exchange_rate != known.exchange_rate:
         await sync.follow_all(connection, wanted.id, by)
+
+
+async def set_refused_wait(connection: Connection, hours: int, *, by: By) -> None:
+    """Says how many hours an order waits for providers that turn us away, before it is held."""
+    async with connection.transaction():
+        before = await rows.set_refused_wait(connection, hours)
+        entry = AuditEntry("panel", {"refused_wait_h": (before, hours)})
+        await audit.note(connection, by, AuditAction.PANEL_REFUSED_WAIT, [entry])
 
 
 def _check_url(url: str, *, private: bool) -> None:

@@ -43,6 +43,7 @@ _STEPS: Final = {
     "settle": "opensmm.cli.interventions:settle",
     "refund": "opensmm.cli.interventions:refund",
     "dealt-with": "opensmm.cli.interventions:deal_with",
+    "wait": "opensmm.cli.interventions:set_wait",
 }
 order_verbs: Final = typer.Typer(cls=lazy_group(_STEPS), help="Orders, one by one.", no_args_is_help=True)
 

@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 from rich.markup import escape
 from rich.table import Table
 
-from opensmm.actions import interventions, notices
+from opensmm.actions import interventions, notices, providers
 from opensmm.actions.interventions import Outcome
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
@@ -18,6 +18,7 @@ from opensmm.cli.customers import amount
 from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, fail, now, out, standing, with_database
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode
+from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H
 from opensmm.domain.evidence import LATE, ODD
 from opensmm.domain.interventions import Denial
 from opensmm.store.connection import Connection
@@ -128,6 +129,17 @@ def refund(
 def deal_with(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
     """Take what a provider said too late, or said oddly, of an order off the list: you have seen to it there."""
     _do(order, "deal_with", "dealt with", reason, data, json, lambda c, by: notices.deal_with(c, OrderId(order), by))
+
+
+def set_wait(
+    hours: Annotated[int, typer.Argument(help="Hours; 0 holds them at once.", min=0, max=MAX_REFUSED_WAIT_H)],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say how long orders wait for providers that refuse our key, lack our money or put them off, before they are held
+    for you. A panel starts with 24 hours."""
+    with_database(standing(data), lambda connection: providers.set_refused_wait(connection, hours, by=by()))
+    answer({"refused_wait_h": hours}, f"orders wait for at most {hours} h, and are held then", json=json)
 
 
 def _do(

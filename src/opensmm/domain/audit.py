@@ -61,6 +61,7 @@ class AuditAction(StrEnum):
     PRICE_LIST_ADD = "price_list.add"
     PRICE_LIST_RATE = "price_list.rate"
     PANEL_BELOW_COST = "panel.below_cost"
+    PANEL_REFUSED_WAIT = "panel.refused_wait"
     POLICY_ADD = "policy.add"
     POLICY_REMOVE = "policy.remove"
     ORDER_CANCEL = "order.cancel"

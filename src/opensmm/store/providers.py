@@ -139,6 +139,19 @@ async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> No
     await connection.execute(_WELL, [list(providers)])
 
 
+_REFUSED_WAIT: Final = """
+update panel p set refused_wait_h = %s from (select refused_wait_h from panel for update) before
+returning before.refused_wait_h
+"""
+
+
+async def set_refused_wait(connection: Connection, hours: int) -> int:
+    """Sets how long orders wait for providers that turn us away; returns how long they did before."""
+    row = await (await connection.execute(_REFUSED_WAIT, [hours])).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 _HALF_OPEN: Final = """
 select id from provider where id = any(%s) and enabled and resting_until <= %s order by id for update skip locked
 """

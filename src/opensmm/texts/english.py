@@ -140,6 +140,7 @@ ACTIONS: Final[Mapping[AuditAction, str]] = {
     AuditAction.PRICE_LIST_ADD: "added price list {subject}",
     AuditAction.PRICE_LIST_RATE: "set a rate of price list {subject}",
     AuditAction.PANEL_BELOW_COST: "set what becomes of orders below their cost",
+    AuditAction.PANEL_REFUSED_WAIT: "set how long orders wait for providers that turn us away",
     AuditAction.POLICY_ADD: "added rule {subject}",
     AuditAction.POLICY_REMOVE: "removed rule {subject}",
     AuditAction.ORDER_CANCEL: "canceled order {subject}",
