@@ -40,6 +40,7 @@ select customer_id, -1, charge, 'charge', customer_id, id, created from kept;
 """
 _SECOND: Final = re.compile(r"^progress: [0-9.]+ s, ([0-9.]+) tps, lat ([0-9.]+) ms", re.MULTILINE)
 WARM_S: Final = 1
+LONGEST_S: Final = 60
 _DONE: Final = re.compile(r"^number of transactions actually processed: ([0-9]+)", re.MULTILINE)
 _FAILURES: Final = re.compile(r"^number of failed transactions: ([0-9]+)", re.MULTILINE)
 
@@ -64,6 +65,8 @@ def run(site: Site, customers: int, seconds: float) -> Orders:
     )
     told = _SECOND.findall(done.stderr)[_warm_s(seconds) :]
     count, failures = _DONE.search(done.stdout), _FAILURES.search(done.stdout)
+    if not done.returncode and count is not None and count[1] == "0" and seconds < LONGEST_S:
+        return run(site, customers, 4 * max(1, seconds))  # a machine so busy that a second was too short for one order
     if done.returncode or not told or count is None or failures is None or failures[1] != "0":
         raise Failed(f"pgbench failed:\n{done.stdout}{done.stderr}")
     return Orders(int(count[1]), fmean(float(rate) for rate, _ in told), fmean(float(mean) for _, mean in told))

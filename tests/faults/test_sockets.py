@@ -3,11 +3,11 @@
 import asyncio
 import json
 import socket
-import time
 from contextlib import suppress
+from itertools import chain, repeat, tee
 
 import pytest
-from tests.panel import books, broken, until
+from tests.panel import HANG_S, at_last, books, broken, until
 from tests.raw_http import heard, request, said_to, serving
 
 from opensmm.api import server
@@ -26,24 +26,25 @@ BALANCE = (200, {"balance": "100.00", "currency": "USD"})
 
 
 async def shown_out(port, pieces, pause_s):
-    """Sends pieces with pauses; returns after how long the server ended the connection."""
-    began = time.monotonic()
+    """Sends pieces with pauses, until the server ends the connection; returns how many it has taken."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    taken = 0
 
     async def send():
+        nonlocal taken
         for piece in pieces:
             writer.write(piece)
+            await writer.drain()
+            taken += 1
             await asyncio.sleep(pause_s)
 
     sending = asyncio.create_task(send())
-    try:
-        await asyncio.wait_for(reader.read(), 8)
-    except ConnectionError:
-        pass
-    finally:
-        sending.cancel()
-        writer.close()
-    return time.monotonic() - began
+    with suppress(ConnectionError):
+        await at_last(reader.read())
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    writer.close()
+    return taken
 
 
 @pytest.mark.parametrize(
@@ -51,35 +52,33 @@ async def shown_out(port, pieces, pause_s):
     [
         [],
         [b"POST /api/v2 HT"],
-        [bytes([byte]) for byte in request(b"")],
+        chain([b"POST /api/v2 HTTP/1.1\r\nx: "], repeat(b"x")),
         [request(b"action=", length=100)],
-        [request(b"action=", length=100), *[b"x"] * 50],
+        chain([request(b"action=", length=1 << 20)], repeat(b"x")),
     ],
-    ids=["silent", "half a line", "a head bit by bit", "half a body", "a body bit by bit"],
+    ids=["silent", "half a line", "a head bit by bit without end", "half a body", "a body bit by bit without end"],
 )
 async def test_who_takes_for_ever_is_shown_out_and_nobody_else_notices(port, ann, stocked, pieces):
     before = await books(stocked)
-    crowd = [asyncio.create_task(shown_out(port, pieces, 0.3)) for _ in range(50)]
+    crowd = [asyncio.create_task(shown_out(port, copy, 0.3)) for copy in tee(pieces, 50)]
     for _ in range(20):
         assert BALANCE == await said_to(port, request(f"key={ann.key}&action=balance".encode()))
         await asyncio.sleep(0.01)
-    assert max(await asyncio.gather(*crowd)) < 6
+    await asyncio.gather(*crowd)
     assert before == await books(stocked)
 
 
 async def test_a_flood_is_refused_in_words_and_read_no_further_than_its_bound(port, ann):
     flood = b"x" * (2 << 20)
     assert (413, {"error": "Request too large"}) == await said_to(port, request(flood))
-    endless = await shown_out(port, [request(b"", length=10**9), *[b"x" * (1 << 20)] * 100], 0)
-    assert endless < 6
+    mib = chain([request(b"", length=10**9)], repeat(b"x" * (1 << 20), 900))
+    assert await shown_out(port, mib, 0) < 64
     assert BALANCE == await said_to(port, request(f"key={ann.key}&action=balance".encode()))
 
 
-async def test_a_million_fields_are_refused_fast(port, ann):
+async def test_a_million_fields_are_refused(port, ann):
     body = f"key={ann.key}&action=balance".encode() + b"&a=" * 300_000
-    began = time.monotonic()
     assert (200, {"error": "Incorrect request"}) == await said_to(port, request(body[: 1 << 20]))
-    assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize(
@@ -98,7 +97,7 @@ async def test_what_is_no_http_is_never_answered_with_a_5xx(port, raw):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(raw)
     writer.write_eof()
-    told = await asyncio.wait_for(reader.read(), 8)
+    told = await at_last(reader.read())
     writer.close()
     assert not told.startswith(b"HTTP/1.1 5"), told[:100]
 
@@ -124,20 +123,20 @@ async def test_a_connection_is_kept_and_ended_as_its_client_wishes(port, ann):
         assert head.startswith("http/1.1 200 ok\r\n")
         assert "connection: close" not in head
     writer.write(one.replace(b"host: x", b"host: x\r\nexpect: 100-continue"))
-    assert b"HTTP/1.1 100 Continue\r\n\r\n" == await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert b"HTTP/1.1 100 Continue\r\n\r\n" == await at_last(reader.readuntil(b"\r\n\r\n"))
     assert BALANCE[1] == (await heard(reader))[1]
     writer.write(one.replace(b"POST", b"HEAD"))
-    assert b"HTTP/1.1 200 OK" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert b"HTTP/1.1 200 OK" in await at_last(reader.readuntil(b"\r\n\r\n"))
     writer.write(one.replace(b"host: x", b"host: x\r\nconnection: close"))
     head, said = await heard(reader)
     assert BALANCE == (200, said)
     assert "connection: close" in head
-    assert b"" == await asyncio.wait_for(reader.read(), 5)
+    assert b"" == await at_last(reader.read())
     writer.close()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(one.replace(b"HTTP/1.1", b"HTTP/1.0"))
     assert BALANCE[1] == (await heard(reader))[1]
-    assert b"" == await asyncio.wait_for(reader.read(), 5)
+    assert b"" == await at_last(reader.read())
     writer.close()
 
 
@@ -235,14 +234,12 @@ async def test_a_body_longer_than_it_was_said_to_be_gets_its_answer_and_an_end(p
 
 async def test_half_a_head_behind_a_request_is_not_waited_for_as_long_as_the_next_one(port, api, ann):
     one = request(f"key={ann.key}&action=balance".encode())
-    began = time.monotonic()
-    async with serving(api.application, timeout_keep_alive=60) as patient:
+    async with serving(api.application, timeout_keep_alive=10 * HANG_S) as patient:
         reader, writer = await asyncio.open_connection("127.0.0.1", patient)
         writer.write(one + one[:30])
         assert BALANCE[1] == (await heard(reader))[1]
-        assert b"" == await asyncio.wait_for(reader.read(), 20)
+        assert b"" == await at_last(reader.read())
         writer.close()
-    assert time.monotonic() - began < 20
 
 
 async def test_who_asks_and_never_reads_is_shown_out_in_the_end(port, ann):
@@ -255,7 +252,7 @@ async def test_who_asks_and_never_reads_is_shown_out_in_the_end(port, ann):
                 await asyncio.get_running_loop().sock_sendall(talk, one)
 
         with pytest.raises(ConnectionError):
-            await asyncio.wait_for(ask_on_and_on(), 20)
+            await at_last(ask_on_and_on())
 
 
 async def test_many_who_offer_another_protocol_in_one_breath_are_all_answered(port, ann):
@@ -375,6 +372,6 @@ async def test_who_has_sent_all_that_it_will_is_answered_before_the_end(api, ann
         writer.write_eof()
         for at in range(count):
             assert {"order": at + 1} == (await heard(reader))[1]
-        assert b"" == await asyncio.wait_for(reader.read(), 5)
+        assert b"" == await at_last(reader.read())
         writer.close()
     assert [] == await broken(stocked)

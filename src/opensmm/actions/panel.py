@@ -59,11 +59,13 @@ class Panel:
             await line.close()
 
     async def look_at_catalogue(self) -> None:
-        await reading.read(self._watch_line, self.shelf.refresh)
+        async with self._watch_line.turn:
+            await reading.read(self._watch_line, self.shelf.refresh)
 
     async def callers(self, digests: Sequence[bytes]) -> Sequence[Caller | None]:
         """The callers behind many keys; like the look at the catalogue for one watcher, not for many at a time."""
-        return await reading.read(self._watch_line, lambda connection: keys.find(connection, digests))
+        async with self._watch_line.turn:
+            return await reading.read(self._watch_line, lambda connection: keys.find(connection, digests))
 
     async def caller(self, digest: bytes) -> Caller | None:
         return await self._keys.ask(digest)
