@@ -218,7 +218,7 @@ async def test_who_is_answered_while_the_server_stops_is_told_that_the_connectio
     one = request(f"key={ann.key}&action=add&service={DEFAULT}&quantity=100&link={LINK}&idempotency_key=a".encode())
     async with await connect(database.app_url) as rival:
         await rival.execute("begin")
-        await fetch(rival, "select from customer where id = %s for update", ann.id)
+        await rival.execute("lock table orders in exclusive mode")
         async with serving(api.application, timeout_graceful_shutdown=10) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(one)
@@ -240,7 +240,7 @@ async def test_who_waits_longer_than_a_stopping_server_is_told_to_come_back(api,
     one = request(f"key={ann.key}&action=add&service={DEFAULT}&quantity=100&link={LINK}&idempotency_key=a".encode())
     async with await connect(database.app_url) as rival:
         await rival.execute("begin")
-        await fetch(rival, "select from customer where id = %s for update", ann.id)
+        await rival.execute("lock table orders in exclusive mode")
         async with serving(api.application, timeout_graceful_shutdown=1) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(one)
