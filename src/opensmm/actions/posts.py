@@ -3,6 +3,7 @@ becomes an order of ours in the transaction that keeps what was learned."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -16,7 +17,7 @@ from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import posts
 from opensmm.domain.asks import MAX_IDS
-from opensmm.domain.dispatch import ACCEPTED_STATES
+from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.posts import NOT_DUE, KnownPost, PostState, Watched
 from opensmm.domain.progress import Report
 from opensmm.providers.client import Provider
@@ -117,6 +118,7 @@ async def keep(connection: Connection, heard: Heard, asked: datetime, now: datet
     known = (await rows.known(connection, [order])).get(order, [])
     taken = await rows.taken(connection, subscription, list(heard.posts))
     changed = posts.take_in(subscription, heard.posts, known, taken, now)
+    told = _charged_whole(told, followee, said, has_posts=bool(said.orders or known))
     standing = posts.stand(told.state, known, changed)
     for post in changed:
         if post.state is PostState.TAKEN:
@@ -132,6 +134,21 @@ async def keep(connection: Connection, heard: Heard, asked: datetime, now: datet
     if standing.give_up:
         await cancels.ask_provider(connection, [(order, followee.run)], now)
     await record(connection, [_next(told, standing, now)], asked, now)
+
+
+def _charged_whole(told: Told, followee: Followee, said: Watched, *, has_posts: bool) -> Told:
+    """Books what a provider charges for a subscription of which it lists no posts: they are sold to nobody.
+
+    One that is completed so is the operator's to look into. Where posts are listed their own charges count.
+    """
+    if has_posts:
+        return structs.replace(told, cost=Decimal(0)) if followee.known.charge else told
+    charge = said.charge if said.charge is not None and said.charge > 0 else None
+    if told.state is DeliveryState.CANCELED and charge == followee.known.charge:
+        charge = None if charge is None else Decimal(0)
+    unsold = told.state is DeliveryState.COMPLETED and (charge or followee.known.charge)
+    state = DeliveryState.HELD if unsold else told.state
+    return structs.replace(told, state=state, cost=charge, currency=said.currency)
 
 
 def _next(told: Told, standing: posts.Standing, now: datetime) -> Told:

@@ -13,7 +13,8 @@ from opensmm.actions.references import find_provider, suggest
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, err, fail, standing, with_database
 from opensmm.cli.providers import offer, price_list
 from opensmm.cli.sync import Confirm, amount, percent
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
 from opensmm.domain.offers import Offer
 from opensmm.store.connection import Connection
@@ -113,6 +114,7 @@ def _summary(plan: Plan, written: int) -> dict[str, Any]:
         "same": plan.same,
         "left_out": len(plan.left_out),
         "written": written,
+        "subscriptions": sum(one.service.type is ServiceType.SUBSCRIPTIONS for one in plan.new),
     }
 
 
@@ -127,6 +129,8 @@ def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
     lines = [line for section in sections for line in _shown(section)]
     lines += [f"left out: {words}" for words in plan.left_out]
     lines.append(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in said.items()))
+    if subscriptions := sum(one.service.type is ServiceType.SUBSCRIPTIONS for one in plan.new):
+        lines.append(texts.finding(FindingCode.SUBSCRIPTIONS_NEED_POSTS, {"count": subscriptions})[0])
     if not write:
         lines.append("nothing was written; --write does it")
     return "\n".join(lines)

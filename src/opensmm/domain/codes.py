@@ -19,6 +19,7 @@ NO_FIELDS: Final[Fields] = MappingProxyType({})
 class FindingCode(StrEnum):
     """What ``health`` may find, and ``provider check``."""
 
+    SUBSCRIPTIONS_NEED_POSTS = "subscriptions_need_posts"
     CANCELS_UNHEARD = "cancels_unheard"
     REFILLS_UNCLEAR = "refills_unclear"
     UNREAD_SERVICES = "unread_services"

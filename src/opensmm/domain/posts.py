@@ -51,13 +51,15 @@ longest, and the delay of its provider."""
 
 class Watched(Struct, frozen=True):
     """What a provider said of a subscription, or of a post's order. ``orders`` are those made for posts, oldest first;
-    ``quantity`` and ``link`` are told by few."""
+    ``quantity`` and ``link`` are told by few. ``charge`` is of the subscription itself, where it is charged whole."""
 
     status: OrderStatus
     remains: int | None = None
     quantity: int | None = None
     link: str = ""
     orders: tuple[str, ...] = ()
+    charge: Decimal | None = None
+    currency: str = ""
 
 
 class KnownPost(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Following: what a provider's word changes, how far it is believed, and what the customer reads."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Final, assert_never
 
 from msgspec import Struct
@@ -11,6 +11,8 @@ from opensmm.base.money import Money
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.orders import OrderState, OrderStatus
+
+_COST_STEP: Final = Decimal("1e-10")
 
 
 class Report(Struct, frozen=True):
@@ -35,7 +37,8 @@ class UnreadAnswer(Struct, frozen=True):
 
 
 class Followed(Struct, frozen=True):
-    """What is known of a delivery before a report is applied. ``polled`` is when the last applied answer was asked."""
+    """What is known of a delivery before a report is applied. ``polled`` is when the last applied answer was asked, and
+    ``charge`` what the provider had said of its cost by then."""
 
     state: DeliveryState
     quantity: int
@@ -43,6 +46,8 @@ class Followed(Struct, frozen=True):
     start_count: int | None
     remains: int | None
     polled: datetime | None
+    charge: Decimal | None = None
+    currency: str | None = None
 
 
 class News(Struct, frozen=True):
@@ -127,6 +132,22 @@ def note_of(known: Followed, answer: Report | UnreadAnswer | None, news: News | 
             fields = {"word": word, "remains": answer.remains, "quantity": known.quantity, "charge": answer.charge}
             return DeliveryNote(EventCode.END_NOT_BELIEVED, fields)
     return None
+
+
+def cost_of(known: Followed, report: Report, news: News | None) -> Decimal | None:
+    """What a delivery costs by a provider's word; None where it says nothing of it.
+
+    Many panels leave the charge as it was when the order was taken. Where it stands so at the end, a canceled order
+    costs nothing, and a partial one its delivered share.
+    """
+    told = report.charge if report.charge is not None and report.charge >= 0 else None
+    if news is None or news.state not in (DeliveryState.CANCELED, DeliveryState.PARTIAL) or not known.charge:
+        return told
+    same_currency = not report.currency or report.currency == known.currency
+    if told is not None and (told != known.charge or not same_currency):
+        return told
+    share = known.charge * (known.quantity - news.remains) / max(known.quantity, 1)
+    return share.quantize(_COST_STEP, ROUND_CEILING).normalize() if share else Decimal(0)
 
 
 POLL_STEPS: Final = (

@@ -40,7 +40,7 @@ with due as materialized (
   returning d.order_id, d.run, d.attempt, d.sent, d.state, d.quantity, d.start_count, d.remains, d.polled
 )
 select c.order_id, c.run, c.attempt, t.provider_id, t.provider_order, c.sent, c.state, c.quantity, o.packaged,
-  c.start_count, c.remains, c.polled
+  c.start_count, c.remains, c.polled, t.cost, t.currency
 from claimed c
 join attempt t on t.order_id = c.order_id and t.run = c.run and t.number = c.attempt
 join orders o on o.id = c.order_id

@@ -33,6 +33,12 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         one="1 order ended here in another way than at its provider, for {age}: {named}",
         do="`opensmm orders list --odd` lists what was said of each; then `orders dealt-with ORDER`",
     ),
+    FindingCode.SUBSCRIPTIONS_NEED_POSTS: Words(
+        "{count} of these are subscriptions. Your customers pay for each post, so the provider must list the orders "
+        "that it makes for posts; of one that charges them whole and lists none you pay and nobody pays you.",
+        one="1 of these is a subscription. Your customers pay for each post, so the provider must list the orders "
+        "that it makes for posts; of one that charges it whole and lists none you pay and nobody pays you.",
+    ),
     FindingCode.CANCELS_UNHEARD: Words(
         "{count} cancels got no clear answer and are passed on no more, the oldest for {age}: {named}",
         one="1 cancel got no clear answer and is passed on no more, for {age}: {named}",

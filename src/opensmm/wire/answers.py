@@ -205,6 +205,8 @@ def _watched(said: Json) -> Watched | None:
         quantity=count(said.get("quantity")),
         link=link if isinstance(link, str) else "",
         orders=_order_ids(said.get("orders")),
+        charge=amount(said.get("charge")),
+        currency=currency(said.get("currency")),
     )
 
 

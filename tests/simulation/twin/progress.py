@@ -36,7 +36,16 @@ def _followee(store: Store, row: DeliveryRow) -> Followee:
     assert attempt.provider_order is not None
     assert row.sent is not None
     packaged = store.orders[row.order].packaged
-    known = Followed(DeliveryState(row.state), row.quantity, packaged, row.start_count, row.remains, row.polled)
+    known = Followed(
+        DeliveryState(row.state),
+        row.quantity,
+        packaged,
+        row.start_count,
+        row.remains,
+        row.polled,
+        attempt.cost,
+        attempt.currency or None,
+    )
     provider = ProviderId(attempt.provider)
     return Followee(OrderId(row.order), row.run, row.attempt, provider, attempt.provider_order, row.sent, known)
 

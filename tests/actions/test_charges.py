@@ -1,0 +1,65 @@
+"""What deliveries cost where the provider's word on it does not follow what was delivered."""
+
+import pytest
+from tests.panel import broken, fetch
+from tests.subscribing import look, post, subscribed
+from tests.works import state
+
+
+async def follow(works, liar, seconds=5, **told):
+    liar.answers["status"] = {"7": {"charge": "0.05", "currency": "USD", "start_count": "0", **told}}
+    works.clock.forward(seconds)
+    await works.follow()
+
+
+async def costs(conn):
+    return [str(cost) for (cost,) in await fetch(conn, "select amount from transfer where kind = 'cost'")]
+
+
+@pytest.fixture
+async def moving(api, ann, stocked, lied_to):
+    """An order of 100 for which its provider had charged 0.05 when it took it."""
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 7}
+    await api.add(ann.key)
+    await works.send()
+    await follow(works, liar, status="Pending", remains="100")
+    return works, liar
+
+
+@pytest.mark.parametrize(
+    ("told", "booked"),
+    [
+        ({"status": "Canceled", "remains": "100"}, []),
+        ({"status": "Canceled", "remains": "100", "charge": None}, []),
+        ({"status": "Partial", "remains": "40"}, ["3000"]),
+        ({"status": "Partial", "remains": "40", "charge": "0.03"}, ["3000"]),
+        ({"status": "Partial", "remains": "40", "charge": "0.031"}, ["3100"]),
+        ({"status": "Completed", "remains": "0"}, ["5000"]),
+    ],
+)
+async def test_a_charge_that_did_not_fall_counts_for_what_was_delivered(moving, stocked, told, booked):
+    await follow(*moving, **told)
+    assert booked == await costs(stocked)
+    assert [] == await broken(stocked)
+
+
+async def test_a_subscription_that_is_charged_whole_is_a_cost_and_held(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    order = await subscribed(api, ann, works, liar)
+    await look(works, liar, {}, charge="0.06", currency="USD")
+    assert [("0.06",)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
+    await look(works, liar, {}, status="Completed", charge="0.06", currency="USD")
+    assert "held" == await state(stocked, order)
+    assert [("0.06",)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
+    assert [] == await broken(stocked)
+
+
+async def test_a_subscription_whose_posts_are_listed_costs_what_they_do(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    order = await subscribed(api, ann, works, liar)
+    book = {"501": post(10)}
+    await look(works, liar, book, charge="0.06", currency="USD")
+    await look(works, liar, {"501": post(0, "Completed")}, status="Completed", charge="0.06", currency="USD")
+    assert "completed" == await state(stocked, order)
+    assert [(None,)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
