@@ -261,5 +261,6 @@ def test_a_check_says_where_order_ids_do_not_grow(said, rows, database):
                    select 1, 1, 1, id, '7', 'accepted', 1, now(), now(), 'XKQPLMZR' from provider where name = 'Up'"""
             )
         code, told = said("provider", "check", "Up")
-    (note,) = told["tried"][0]["notes"]
+    note, forms = told["tried"][0]["notes"]
+    assert "status_not_answered" == forms["code"]
     assert (DONE, "order_ids_do_not_grow", {"newest": "XKQPLMZR"}) == (code, note["code"], note["fields"])

@@ -116,8 +116,24 @@ async def _try(client: Client, kept: Kept) -> Tried:
         types=dict(Counter(offer.type.value if offer.type else "unknown" for offer in offered.offers)),
         took_ms=took_ms,
         odd=tuple(_odd(row, ours, spoken, balance.currency, offered)),
-        notes=tuple(_notes(kept)),
+        notes=(*_notes(kept), *await _forms(client, kept)),
     )
+
+
+async def _forms(client: Client, kept: Kept) -> list[Note]:
+    """Which forms of ``status`` are answered, as far as orders stand there to be asked about."""
+    orders = [one.provider_order for one in kept.orders[:2]]
+    if not orders:
+        return []
+    try:
+        one, many = await client.forms(orders)
+    except NoAnswer as error:
+        return [Note(FindingCode.STATUS_NOT_ANSWERED, {"order": orders[0], "why": str(error)})]
+    if one and many:
+        return [Note(FindingCode.STATUS_OF_ONE_AND_MANY)]
+    if not one and not many:
+        return [Note(FindingCode.STATUS_NOT_ANSWERED, {"order": orders[0], "why": "an error"})]
+    return [Note(FindingCode.STATUS_OF_ONE_ALONE if one else FindingCode.STATUS_OF_LISTS_ALONE)]
 
 
 def _notes(kept: Kept) -> Iterator[Note]:

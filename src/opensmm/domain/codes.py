@@ -20,6 +20,10 @@ class FindingCode(StrEnum):
     """What ``health`` may find, and ``provider check``."""
 
     SUBSCRIPTIONS_NEED_POSTS = "subscriptions_need_posts"
+    STATUS_OF_ONE_AND_MANY = "status_of_one_and_many"
+    STATUS_OF_ONE_ALONE = "status_of_one_alone"
+    STATUS_OF_LISTS_ALONE = "status_of_lists_alone"
+    STATUS_NOT_ANSWERED = "status_not_answered"
     CANCELS_UNHEARD = "cancels_unheard"
     REFILLS_UNCLEAR = "refills_unclear"
     UNREAD_SERVICES = "unread_services"

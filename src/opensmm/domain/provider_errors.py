@@ -486,3 +486,15 @@ def means_asked_lately(text: str) -> bool:
 def means_unknown_order(text: str) -> bool:
     """True of an error text that says there is no such order of the caller's; any other text says nothing of it."""
     return _holds(_UNKNOWN_ORDER, folded(text))
+
+
+_MISSING_PARAMETER: Final = re.compile(
+    r"\bmissing\b.{0,30}\b(?:parameter|param|field|order|refill|id|ids)s?\b|\brequired parameters?\b"
+    r"|\b(?:order|refill)s? ?ids? (?:is|are) required\b"
+    r"|\b(?:order|refill)s? (?:parameter|field|id) (?:is )?(?:required|missing|empty)\b"
+)
+
+
+def means_missing_parameter(text: str) -> bool:
+    """True of an error text that says that the ask lacks a parameter."""
+    return bool(text) and _MISSING_PARAMETER.search(folded(text)) is not None

@@ -1,6 +1,7 @@
 """The panel as a customer of another: one client speaks one dialect to one provider."""
 
 import asyncio
+from collections.abc import Sequence
 from contextvars import ContextVar
 from http import HTTPStatus
 from time import perf_counter_ns
@@ -9,8 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec import Struct, structs
 
 from opensmm.base.counting import MILLISECOND, SECOND, Spreads
-from opensmm.base.ids import MALFORMED
-from opensmm.domain.asks import Add, Ask, Balance, Cancel, Ids, RefillOrders, RefillStatus, Services, Status
+from opensmm.domain.asks import Add, Ask, Balance, Cancel, RefillOrders, RefillStatus, Services, Status
 from opensmm.domain.dispatch import Declined, NotSent, SendOutcome, Unsure
 from opensmm.domain.evidence import Said
 from opensmm.domain.ledger import BalanceView
@@ -21,6 +21,7 @@ from opensmm.domain.refills import RefillStatus as RefillWord
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.bounds import bound_of, values
 from opensmm.providers.charsets import to_utf8
+from opensmm.providers.forms import Asking, ids_of
 from opensmm.wire import answers, offers
 from opensmm.wire.answers import spoken_in_balance
 from opensmm.wire.dialect import Dialect
@@ -107,31 +108,37 @@ class Client:
         return Unsure(f"HTTP {answer.status}: {excerpt(answer.body)}")
 
     async def statuses(self, orders: list[str]) -> list[Report | UnreadAnswer]:
-        ids = _ids(orders)
-        return answers.read_statuses(ids, await self._ask(Status(ids)))
+        return await self._asking(Status).ask(orders, answers.read_statuses)
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
         """Like ``statuses``, and tells orders that are not ours from those that nothing is said of."""
-        ids = _ids(orders)
-        return answers.read_look_ups(ids, await self._ask(Status(ids)))
+        return await self._asking(Status).ask(orders, answers.read_look_ups)
 
     async def watch(self, orders: list[str]) -> list[Watched | None]:
         """Like ``statuses``, of subscriptions and of the orders made for their posts; asks for more than is documented,
         which panels that know no more ignore."""
-        ids = _ids(orders)
-        return answers.read_watched(ids, await self._ask(Status(ids, extended=True)))
+        asking = Asking(self._url, Status, lambda ids: self._ask(Status(ids, extended=True)))
+        return await asking.ask(orders, answers.read_watched)
 
     async def refills(self, orders: list[str]) -> list[str | Declined | None]:
-        ids = _ids(orders)
-        return answers.read_refills(ids, await self._ask(RefillOrders(ids)))
+        return await self._asking(RefillOrders).ask(orders, answers.read_refills)
 
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | None]:
-        ids = _ids(refills)
-        return answers.read_refill_statuses(ids, await self._ask(RefillStatus(ids)))
+        return await self._asking(RefillStatus).ask(refills, answers.read_refill_statuses)
 
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
-        ids = _ids(orders)
-        return answers.read_cancels(ids, await self._ask(Cancel(ids), turned_away=True))
+        """The pages know cancels of a list alone, though it be of one."""
+        asking = Asking(self._url, Cancel, lambda ids: self._ask(Cancel(ids), turned_away=True), singular=False)
+        return await asking.ask(orders, answers.read_cancels)
+
+    def _asking(self, kind: type[Status | RefillOrders | RefillStatus]) -> Asking:
+        return Asking(self._url, kind, lambda ids: self._ask(kind(ids)))
+
+    async def forms(self, orders: Sequence[str]) -> tuple[bool, bool]:
+        """Whether ``status`` is answered for one order in the singular, and for a list, of orders that stand there."""
+        one = await self._ask(Status(ids_of(orders[:1])))
+        many = await self._ask(Status(ids_of(orders, many=True)))
+        return not answers.read_error(one), not answers.read_error(many)
 
     async def balance(self) -> tuple[BalanceView, str]:
         """The balance and the dialect it is told in; raises NoAnswer with the provider's words where it says none."""
@@ -201,12 +208,6 @@ def _timeout(within_s: float) -> "aiohttp.ClientTimeout":
     import aiohttp
 
     return aiohttp.ClientTimeout(total=within_s, connect=CONNECT_WITHIN_S)
-
-
-def _ids(texts: list[str]) -> Ids:
-    """A provider's ids are its own texts; most are whole numbers."""
-    numbers = tuple(int(text) if text.isascii() and text.isdigit() and len(text) < 19 else MALFORMED for text in texts)
-    return Ids(tuple(texts), numbers, many=True)
 
 
 async def close_session(session: "aiohttp.ClientSession") -> None:

@@ -39,6 +39,12 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         one="1 of these is a subscription. Your customers pay for each post, so the provider must list the orders "
         "that it makes for posts; of one that charges it whole and lists none you pay and nobody pays you.",
     ),
+    FindingCode.STATUS_OF_ONE_AND_MANY: Words("It answers `status` of one order and of a list."),
+    FindingCode.STATUS_OF_ONE_ALONE: Words(
+        "It answers `status` of one order alone, not of a list: its orders are asked after one by one."
+    ),
+    FindingCode.STATUS_OF_LISTS_ALONE: Words("It answers `status` of a list alone: of one order as a list of one."),
+    FindingCode.STATUS_NOT_ANSWERED: Words("It does not answer `status` of our order {order}: {why}."),
     FindingCode.CANCELS_UNHEARD: Words(
         "{count} cancels got no clear answer and are passed on no more, the oldest for {age}: {named}",
         one="1 cancel got no clear answer and is passed on no more, for {age}: {named}",

@@ -1,0 +1,88 @@
+"""Ids are asked after in the form that a panel knows: the singular first, then whatever it turns out to read."""
+
+import pytest
+from tests.works import TIMEOUT_S, Liar, served
+
+from opensmm.domain.dispatch import Declined
+from opensmm.domain.orders import OrderStatus
+from opensmm.providers.client import Client, close_session
+from opensmm.providers.forms import FORMS
+from opensmm.providers.outside import open_session
+from opensmm.wire.v2 import V2
+
+DONE = {"status": "Completed"}
+MISSING = {"error": "There are missing required parameters. Please check your API Manual"}
+UNKNOWN = {"error": "Incorrect order ID"}
+
+
+@pytest.fixture
+async def panel():
+    liar = Liar()
+    FORMS.clear()
+    async with served(liar) as address:
+        session = open_session(4, private=True)
+        yield liar, Client(session, address, "their key", V2, TIMEOUT_S)
+        await close_session(session)
+
+
+def asked(liar):
+    names = ("order", "orders", "refill", "refills")
+    return [{name: form[name] for name in names if name in form} for form in liar.asked]
+
+
+async def test_one_id_is_asked_after_in_the_singular_and_many_in_a_list(panel):
+    liar, client = panel
+    liar.answers |= {"status": DONE, "refill": {"refill": "9"}, "refill_status": {"status": "Completed"}}
+    assert [OrderStatus.COMPLETED] == [one.status for one in await client.statuses(["7001"])]
+    assert ["9"] == await client.refills(["7001"])
+    await client.refill_statuses(["9"])
+    liar.answers |= {"status": {"7001": DONE, "7002": DONE}, "cancel": [{"order": 7001, "cancel": 1}]}
+    assert 2 == len(await client.statuses(["7001", "7002"]))
+    assert [True] == await client.cancels(["7001"])
+    assert [{"order": "7001"}, {"order": "7001"}, {"refill": "9"}, {"orders": "7001,7002"}, {"orders": "7001"}] == (
+        asked(liar)
+    )
+
+
+@pytest.mark.parametrize("words", [MISSING, UNKNOWN])
+async def test_a_panel_that_turns_a_list_down_is_asked_one_by_one_and_known_for_it(panel, words):
+    liar, client = panel
+    liar.answers["status"] = lambda form: DONE if "order" in form else words
+    for _ in range(2):
+        assert [OrderStatus.COMPLETED] * 2 == [one.status for one in await client.statuses(["7001", "7002"])]
+    assert [{"orders": "7001,7002"}, *[{"order": "7001"}, {"order": "7002"}] * 2] == asked(liar)
+
+
+async def test_a_list_of_strangers_is_tried_one_by_one_only_once(panel):
+    liar, client = panel
+    liar.answers["status"] = UNKNOWN
+    for _ in range(3):
+        await client.look_ups(["1", "2"])
+    assert 3 + 2 == len(liar.asked)
+
+
+async def test_a_panel_that_knows_lists_alone_is_asked_with_a_list_of_one(panel):
+    liar, client = panel
+    liar.answers["status"] = lambda form: {"7001": DONE} if "orders" in form else MISSING
+    for _ in range(2):
+        assert [OrderStatus.COMPLETED] == [one.status for one in await client.statuses(["7001"])]
+    assert [{"order": "7001"}, {"orders": "7001"}, {"orders": "7001"}] == asked(liar)
+
+
+async def test_a_cancel_of_a_list_that_is_turned_down_is_asked_in_the_singular(panel):
+    liar, client = panel
+    liar.answers["cancel"] = lambda form: {"cancel": 1} if "order" in form else UNKNOWN
+    assert [True] == await client.cancels(["7001"])
+
+
+async def test_a_refusal_of_one_order_stays_one(panel):
+    liar, client = panel
+    liar.answers["refill"] = {"error": "Order is not eligible for refill"}
+    assert [Declined("Order is not eligible for refill")] == await client.refills(["7001"])
+    assert 1 == len(liar.asked)
+
+
+async def test_which_forms_are_answered_is_told_on_orders_that_stand_there(panel):
+    liar, client = panel
+    liar.answers["status"] = lambda form: DONE if "order" in form else MISSING
+    assert (True, False) == await client.forms(["7001", "7002"])
