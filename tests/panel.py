@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from opensmm.actions import accounts, catalogue
+from opensmm.actions import accounts, catalogue, clock
 from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.actions.panel import Panel
 from opensmm.api.endpoint import Endpoint
@@ -44,16 +44,26 @@ def acting(at: datetime, name: str = "test", reason: str = "") -> By:
     return By(actor(name), reason, at)
 
 
-class Clock:
-    """A clock that stands still until it is moved; it starts a little ahead of the wall's."""
+class Clock(clock.Clock):
+    """A database's clock that stands still until it is moved; it starts a little ahead of the wall's."""
 
     def __init__(self) -> None:
         self.at = now() + timedelta(minutes=1)
+        self.own = 0.0
+        super().__init__(monotonic=lambda: self.own)
 
     def __call__(self) -> datetime:
         return self.at
 
+    def stamp(self) -> datetime:
+        return self.at
+
     def forward(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+        self.own += seconds
+
+    def step(self, seconds: float) -> None:
+        """Moves the database's clock alone: no time passes."""
         self.at += timedelta(seconds=seconds)
 
 
@@ -216,7 +226,7 @@ class Api:
 
 
 @asynccontextmanager
-async def open_api(url: str, clock: Callable[[], datetime] = now) -> AsyncIterator[Api]:
+async def open_api(url: str, clock: clock.Clock | None = None) -> AsyncIterator[Api]:
     """The real endpoint over the real panel, started as a server starts it."""
     panel = Panel(url, clock)
     endpoint = Endpoint(panel, PEPPER)

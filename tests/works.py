@@ -6,7 +6,6 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,7 +14,7 @@ from tests.panel import PEPPER, Clock, fetch
 
 from opensmm.actions.balances import Balances
 from opensmm.actions.chores import Chores
-from opensmm.actions.dispatch import LEASE_MARGIN_S, Dispatching
+from opensmm.actions.dispatch import Dispatching, lease
 from opensmm.actions.evidence import Inquiring
 from opensmm.actions.posts import Watching
 from opensmm.actions.progress import Following
@@ -74,7 +73,14 @@ async def served(application: Application, *, lifespan: bool = False) -> AsyncIt
 class Works:
     """What a worker does in its loops, one step at a call, by a clock that only the test moves."""
 
-    def __init__(self, url: str, provider_url: str, clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        provider_url: str,
+        clock: Any,
+        timeout_s: float = TIMEOUT_S,
+        patience: Patience = PATIENCE,
+    ) -> None:
         self.clock = clock
         self.desk = Desk(PEPPER, provider_url, timeout_s, private=True)
         self._lines = [Line(url, application=f"test worker {at}") for at in range(9)]
@@ -84,8 +90,8 @@ class Works:
         self.watching = Watching(watches, self.desk, clock)
         self.refills = RefillTasks(refills, self.desk, clock)
         self.purchases = Purchases(refills, clock)
-        self.chores = Chores(chores, self.desk, clock)
-        self.inquiring = Inquiring(looks, self.desk, clock, PATIENCE)
+        self.chores = Chores(chores, self.desk, clock, self.dispatching.in_flight)
+        self.inquiring = Inquiring(looks, self.desk, clock, patience)
         self.balances = Balances(balances, self.desk, clock)
         self.syncing = Syncing(sync, self.desk, clock)
 
@@ -196,7 +202,7 @@ async def leave_behind(works, clock):
             await works._lines[0].get(),
             clock(),
             clock(),
-            clock() + timedelta(seconds=TIMEOUT_S + LEASE_MARGIN_S),
+            lease(TIMEOUT_S),
             10,
             list(works.desk.rooms()),
         )

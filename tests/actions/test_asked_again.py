@@ -6,7 +6,7 @@ from tests.panel import actor, broken
 from opensmm.actions import health, staff
 from opensmm.domain.audit import By
 from opensmm.domain.cancels import TOLD_AGAIN_AFTER
-from opensmm.domain.health import Level
+from opensmm.domain.findings import Level
 from opensmm.domain.refills import ASKED_AGAIN_AFTER, RefillStatus
 
 UNCLEAR = {"status": "success"}

@@ -173,9 +173,8 @@ async def test_a_cancel_against_a_claim_has_exactly_one_winner(api, stocked, dat
     order = await api.add(ann.key)
 
     async def claim():
-        until = clock() + timedelta(minutes=1)
         async with await psycopg.AsyncConnection.connect(database.app_url) as worker:
-            return await dispatch.claim(worker, clock(), until, until, 10, [ProviderId(1)])
+            return await dispatch.claim(worker, clock(), clock(), timedelta(minutes=1), 10, [ProviderId(1)])
 
     said, claimed = await asyncio.gather(api.ask("v2", ann.key, "cancel", orders=order), claim())
     ((state, asked),) = await fetch(stocked, "select state, cancel_asked is not null from delivery")

@@ -7,7 +7,7 @@ from tests.works import state
 from opensmm.actions import health, interventions, providers
 from opensmm.cli.health import _words
 from opensmm.domain.codes import FindingCode
-from opensmm.domain.health import Level
+from opensmm.domain.findings import Level
 from opensmm.store import catalogue as rows
 from opensmm.store.stories import story
 from opensmm.texts import words

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain import health
+from opensmm.domain.clocks import Cause, Stepped
 from opensmm.domain.codes import FindingCode
+from opensmm.domain.findings import Finding, Level, worst
 from opensmm.domain.health import (
     Facts,
-    Finding,
     Followed,
-    Level,
     Moving,
     Named,
     Notices,
@@ -22,7 +22,6 @@ from opensmm.domain.health import (
     Waiting,
     WorkerSeen,
     judge,
-    worst,
 )
 from opensmm.domain.providers import Reading
 
@@ -74,6 +73,8 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("below cost", "none"),
         ("unread", "none"),
         ("database", "5 MiB"),
+        ("clock", "the database's clock runs on"),
+        ("worker clocks", "agree with the database's"),
         ("catalogue", "version 4"),
     ] == [(finding.name, finding.says) for finding in findings]
     assert {""} == {finding.do for finding in findings}
@@ -311,3 +312,26 @@ def test_orders_that_nobody_will_see_to_are_named():
         finding.code,
         finding.fields,
     )
+
+
+@pytest.mark.parametrize(
+    ("stepped", "code", "fields"),
+    [
+        (Stepped(ago(hours=2), timedelta(minutes=-5), Cause.MOVED), "clock_stepped", (5, 120)),
+        (Stepped(ago(hours=2), timedelta(0), Cause.TIMELINE), "node_changed", (0, 120)),
+        (Stepped(ago(hours=25), timedelta(minutes=5), Cause.MOVED), None, None),
+    ],
+)
+def test_a_step_of_the_databases_clock_is_told_of_for_a_day(stepped, code, fields):
+    finding = found("clock", stepped=stepped)
+    assert (code, Level.OK if code is None else Level.LOOK) == (finding.code, finding.level)
+    if fields is not None:
+        assert fields == tuple(finding.fields[name] // timedelta(minutes=1) for name in ("moved", "age"))
+
+
+@pytest.mark.parametrize(("off_s", "level"), [(0, Level.OK), (-2, Level.OK), (3, Level.LOOK), (-600, Level.LOOK)])
+def test_a_worker_whose_clock_is_off_is_told_of(off_s, level):
+    finding = found("worker clocks", workers=(WORKER, replace(WORKER, pid=8, clock_off=timedelta(seconds=off_s))))
+    assert level == finding.level
+    if level is Level.LOOK:
+        assert {"host": "alpha", "pid": 8, "off": timedelta(seconds=abs(off_s))} == dict(finding.fields)

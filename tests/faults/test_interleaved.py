@@ -41,7 +41,7 @@ class Scene:
 
 async def _sent(conn, scene, outcome):
     if scene.claim is not None:
-        await dispatch.record(conn, [(scene.claim, outcome)], scene.desk, scene.clock())
+        await dispatch.record(conn, [(scene.claim, outcome)], scene.desk, scene.clock)
 
 
 async def _reported(conn, scene, status, remains):
@@ -110,7 +110,7 @@ async def prepare(conn, works, api, ann, clock, state):
     if state == "queued":
         return scene
     now = clock()
-    scene.claim = own(await dispatch_rows.claim(conn, now, now + AGAIN, now + AGAIN, MANY, [ProviderId(1)]), scene)
+    scene.claim = own(await dispatch_rows.claim(conn, now, now, AGAIN, MANY, [ProviderId(1)]), scene)
     if state == "sending":
         return scene
     await accepted(conn, scene)

@@ -6,7 +6,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from math import ceil
 from typing import Any
@@ -94,6 +94,8 @@ class Checks:
         self.by_link: dict[str, list[OrderRow]] = defaultdict(list)
         self.bound: dict[tuple[int, str], AttemptRow] = {}
         self.begun: dict[int, dict[int, datetime]] = defaultdict(dict)
+        self.put_back = timedelta(0)
+        """How far the database's clock was put back: what it says was so long before may have been after."""
         self.by_hand = False
         """Whether it is the operator who acts, whose word ends what no provider has ended."""
         self._rows: dict[type, Callable[[Any, Any], None]] = {
@@ -198,7 +200,7 @@ class Checks:
         begun = self.begun[row.order]
         begun.setdefault(row.run, row.sent)
         two_before = list(begun.values())[-3:-2] if row.run == next(reversed(begun)) else ()
-        if two_before and (row.sent - two_before[0]).total_seconds() < order.interval_min * 60:
+        if two_before and (row.sent + self.put_back - two_before[0]).total_seconds() < order.interval_min * 60:
             raise Broken(
                 "O11", f"order {row.order}: three runs within one interval, the last is {row.run}", [row.order]
             )
@@ -270,7 +272,11 @@ class Checks:
             return
         attempt = self.store.attempts[row.order, row.run, row.attempt]
         book = self._said_of(attempt.provider, attempt.provider_order or "")
-        said = [] if book is None or row.polled is None else [one for one in book.said if one.at >= row.polled]
+        said = (
+            []
+            if book is None or row.polled is None
+            else [one for one in book.said if one.at + self.put_back >= row.polled]
+        )
         if row.polled == before.polled or not any(_means(one, before, row) for one in said):
             raise Broken(
                 "O9", f"order {row.order} run {row.run}: {row.state}, {row.remains} was never said", [row.order]

@@ -54,6 +54,9 @@ REQUIRED = (
     *_each(("evidence: no_neighbours", LEFT_UNSURE), Habit),
     *_each(("operator: cancel", "operator: complete", "operator: partial"), ("queued", *AT_PROVIDER, "held", "denied")),
     *_each(("operator: resend",), ("held", "denied")),
+    *_each(("evidence: clock_stepped",), Habit),
+    *_each(("database's clock forward", "database's clock back", "another node takes over"), ("hanging", "unsure")),
+    *_each(("worker's clock ahead", "worker's clock behind"), ("hanging", "unsure")),
     *_each(("downtime", "database away", "provider down"), ("all",)),
 )
 

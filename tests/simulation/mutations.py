@@ -11,9 +11,9 @@ from typing import Any
 from unittest.mock import patch
 
 import msgspec
-from msgspec import Struct
 from tests.simulation import provider as providers
 from tests.simulation import staff
+from tests.simulation.planting import Mutation
 from tests.simulation.twin import customers as twin_customers
 from tests.simulation.twin import dispatch as twin_dispatch
 from tests.simulation.twin import endings as twin_endings
@@ -21,6 +21,7 @@ from tests.simulation.twin import evidence as twin_evidence
 from tests.simulation.twin import placing as twin_placing
 from tests.simulation.twin import progress as twin_progress
 from tests.simulation.twin import refills as twin_refills
+from tests.simulation.wrong_clocks import CLOCKS
 
 from opensmm.actions import cancels as canceling
 from opensmm.actions import dispatch as dispatching
@@ -49,16 +50,6 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
 from opensmm.domain.refusals import UNKNOWN_ORDER
 from opensmm.wire import answers
-
-Patch = tuple[Any, str, Any]
-
-
-class Mutation(Struct, frozen=True):
-    """``history`` is what it did to somebody, or would."""
-
-    name: str
-    history: str
-    patches: Sequence[Patch]
 
 
 @contextmanager
@@ -479,6 +470,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "no answer is no order", "the id that was not spoken of was the one", [(evidence, "_prove", _silence_is_proof)]
     ),
+    *CLOCKS,
     Mutation(
         "runs wait for one that was ended by hand",
         "the runs after one that is never sent are never due",

@@ -70,7 +70,7 @@ class Operator:
                     Money(amount),
                     gateway="bank",
                     external_id=str(self._payments),
-                    by=acting(self._world.now, "operator"),
+                    by=acting(self._world.clock(), "operator"),
                 )
             )
             if booked != (told == 0):
@@ -84,7 +84,7 @@ class Operator:
             return
         order = OrderId(dice.one_of(lately))
         row = dice.one_of(store.runs[order])
-        connection, by, stood = self._connection(), By(actor("operator"), "simulated", world.now), row.state
+        connection, by, stood = self._connection(), By(actor("operator"), "simulated", world.clock()), row.state
         acts = {
             "cancel": lambda: interventions.cancel(connection, order, by),
             "complete": lambda: interventions.complete(connection, order, by),
@@ -140,7 +140,7 @@ class Operator:
 
         async def settle() -> None:
             async with connection.transaction():
-                await dispatch.record(connection, [(claim, outcome)], desk, world.now)
+                await dispatch.record(connection, [(claim, outcome)], desk, world.clock)
 
         drive(settle())
 
@@ -173,9 +173,9 @@ class Operator:
             hold_when_refused=service.hold_when_refused,
             runs=order.runs,
             interval_min=order.interval_min,
-            due=self._world.now,
+            due=self._world.clock(),
             first_route=row.route,
-            begin_by=self._world.now,
+            sent=self._world.clock(),
         )
 
 

@@ -113,7 +113,8 @@ SPELT = {
 
 
 class Said(Struct, frozen=True):
-    """A line that can be understood: what the panel may believe of an order. ``remains`` None: nothing of use."""
+    """A line that can be understood: what the panel may believe of an order. ``remains`` None: nothing of use. ``at``
+    is by the database's clock."""
 
     at: datetime
     status: OrderStatus
@@ -233,6 +234,9 @@ class Surroundings:
 
     now: datetime
     gentle: int
+
+    def database_now(self) -> datetime:
+        raise NotImplementedError
 
     def weather(self) -> Dice | None:
         raise NotImplementedError
@@ -413,7 +417,7 @@ def _lines(provider: Provider, order: BookOrder, dice: Dice | None) -> list[byte
             said["status"] = "Cancelled"
         case Lie.TWICE if moment.status is not OrderStatus.COMPLETED:
             return [msgspec.json.encode(said), msgspec.json.encode(said | {"status": "Completed", "remains": "0"})]
-    order.said.append(Said(provider.world.now, status, remains))
+    order.said.append(Said(provider.world.database_now(), status, remains))
     return [msgspec.json.encode(said)]
 
 

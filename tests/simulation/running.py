@@ -6,13 +6,14 @@ let another go first, let time pass, freeze the process, or kill it and everythi
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, cast
 from unittest.mock import patch
 
 import psycopg
 from tests.simulation.twin import (
+    clocks,
     connection,
     customers,
     dispatch,
@@ -33,6 +34,7 @@ from opensmm.actions import (
     cancels,
     catalogue,
     chores,
+    clock,
     reading,
     refill_tasks,
 )
@@ -69,6 +71,8 @@ class Task:
         self.name = name
         self.done = done
         self.pause = Pause("start")
+        self.held_until = 0
+        """The event before which it does not go on."""
 
     def ready(self, now: datetime) -> bool:
         pause = self.pause
@@ -84,6 +88,8 @@ class Process:
         self.name = name
         self.tasks: list[Task] = []
         self.frozen_until: datetime | None = None
+        self.clock_off = timedelta(0)
+        """How far the clock on the wall of its machine is ahead."""
 
     def begin(self) -> None:
         """Starts as a process that knows nothing."""
@@ -206,9 +212,10 @@ _REPLACED: dict[Any, dict[str, Any]] = {
     dispatching: {"rows": dispatch, "notices": notices, "providers": providers, "Lane": Lane, "log": _Quiet()},
     ending: {"rows": endings, "customers": customers},
     cancels: {"rows": endings},
+    clock: {"clocks": clocks, "log": _Quiet()},
     refilling: {"rows": refills},
     refill_tasks: {"rows": refills, "log": _Quiet()},
-    inquiries: {"rows": evidence, "posts": posts, "dispatch": dispatch, "log": _Quiet()},
+    inquiries: {"rows": evidence, "posts": posts, "clocks": clocks, "dispatch": dispatch, "log": _Quiet()},
     following: {"rows": progress, "notices": notices, "log": _Quiet()},
     placements: {"rows": placing, "db": connection, "settling": placing.settling, "Lane": Lane},
     chores: {"dispatch": dispatch, "retention": customers, "providers": providers, "staff": providers, "log": _Quiet()},

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+from tests.simulation.clocks import ProcessClock
 from tests.simulation.provider import CALL_WITHIN_S, TAKEN_IN_WITHIN, Caller, Provider
 from tests.simulation.running import Lane, Process
 from tests.simulation.twin.connection import Line
 
 from opensmm.actions import panel as panels
 from opensmm.actions.chores import Chores
-from opensmm.actions.dispatch import Dispatching
+from opensmm.actions.dispatch import Dispatching, lease
 from opensmm.actions.evidence import Inquiring
 from opensmm.actions.progress import Following
 from opensmm.actions.refill_tasks import RefillTasks
@@ -22,12 +23,14 @@ from opensmm.providers.client import NoAnswer
 from opensmm.providers.desk import Contact, Desk
 from opensmm.providers.limits import Circuit
 
+NewClock = Callable[[Process], ProcessClock]
 AT_ONCE = 400
 """More than are ever due: which of those due at the same moment come first is for the database to choose."""
 IN_FLIGHT = 40
 LOOPS = ("send", "follow", "cancels", "refills", "chores", "evidence")
 PATIENCE = Patience(taking_in=TAKEN_IN_WITHIN, skew=timedelta())
 """A scenario lasts for half an hour or little more: with the panel's own patience everything would be tangled."""
+REST = lease(CALL_WITHIN_S) + TAKEN_IN_WITHIN
 
 
 class _Room(nullcontext[None]):
@@ -63,21 +66,22 @@ class SimulatedDesk(Desk):
 
 
 class Worker(Process):
-    def __init__(self, name: str, line: Callable[[], Any], providers: Sequence[Provider], clock: Any) -> None:
+    def __init__(self, name: str, line: Callable[[], Any], providers: Sequence[Provider], clock: NewClock) -> None:
         super().__init__(name)
-        self._line, self._providers, self._clock = line, providers, clock
+        self._line, self._providers, self._new_clock = line, providers, clock
         self.begin()
 
     def begin(self) -> None:
         """A process that has just been started knows nothing."""
         desk = SimulatedDesk(self._providers)
         self.desk = desk
-        line, clock = self._line, self._clock
+        line, clock = self._line, self._new_clock(self)
+        self._clock = clock
         self._dispatching = Dispatching(line(), line(), desk, CALL_WITHIN_S, clock)
         self._following = Following(line(), desk, clock)
         self._canceling = Following(line(), desk, clock)
         self._refills = RefillTasks(line(), desk, clock)
-        self._chores = Chores(line(), desk, clock)
+        self._chores = Chores(line(), desk, clock, self._dispatching.in_flight)
         self._inquiring = Inquiring(line(), desk, clock, PATIENCE)
 
     def loop(self, name: str) -> Coroutine[Any, Any, Any]:
@@ -96,7 +100,10 @@ class Worker(Process):
                 return self._chores.step()
 
     def start(self, name: str) -> bool:
-        """Begins a round of a loop, where the last one is over and there is a provider to speak to."""
+        """Begins a round of a loop, where the last one is over, it is known what time it is at the database, and there
+        is a provider to speak to."""
+        if name != "chores" and self._clock.off is None:
+            return False
         if self.busy(name) or (name == "send" and (self.desk.empty or len(self.tasks) > IN_FLIGHT)):
             return False
         self.step(self.spawn(self.loop(name), name))
@@ -104,9 +111,9 @@ class Worker(Process):
 
 
 class Api(Process):
-    def __init__(self, name: str, line: Callable[[], Line], clock: Callable[[], datetime]) -> None:
+    def __init__(self, name: str, line: Callable[[], Line], clock: NewClock) -> None:
         super().__init__(name)
-        self._line, self._clock = line, clock
+        self._line, self._new_clock = line, clock
         self.begin()
 
     def begin(self) -> None:
@@ -114,5 +121,5 @@ class Api(Process):
             return self._line()
 
         with patch.object(panels, "Line", line), patch.object(panels, "Lane", Lane):
-            self.panel = panels.Panel("", self._clock)
+            self.panel = panels.Panel("", self._new_clock(self))
         self.spawn(self.panel.look_at_catalogue(), "look")

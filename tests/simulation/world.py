@@ -14,11 +14,12 @@ import msgspec
 from tests.simulation import customers as people
 from tests.simulation.chance import Dice
 from tests.simulation.checks import Checks
+from tests.simulation.clocks import ProcessClock
 from tests.simulation.customers import Customer
 from tests.simulation.operator import Operator
 from tests.simulation.provider import Billing, BookOrder, Habit, Provider, Surroundings
 from tests.simulation.running import Broken, Process, Task, installed
-from tests.simulation.staff import LOOPS, Api, Worker
+from tests.simulation.staff import LOOPS, REST, Api, Worker
 from tests.simulation.twin.connection import Fate, Line
 from tests.simulation.twin.tables import (
     Change,
@@ -38,11 +39,20 @@ from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, Service
 BEGINS = datetime(2026, 3, 1, tzinfo=UTC)
 BOOKS_EVERY = 1000
 DAY_S = 86_400
-CALM_ROUNDS, SETTLED_AFTER = 150, 60
+CALM_ROUNDS, SETTLED_AFTER = 170, 80
 """Of the calm day: rounds of some seconds until evidence has settled what it can and the operator the rest, then
 rounds of a quarter of an hour."""
 CALM_STEP_S = 4
 STEPS_A_ROUND = 40
+UNSTEADY = 4
+"""In one scenario of so many clocks are set."""
+CLOCK_STEPS_EVERY, QUIET = 800, 4
+"""Events, about, until one is; where no call hangs, one time in four."""
+HANGING = ("sending", "asking")
+RUSH = 400
+"""Events after a step in which no time passes."""
+LONGEST_STEP_S = 100
+"""Calls, leases and patience are shorter here too."""
 GENTLE = 3
 """Every second scenario is so much gentler, and its customers order less: what is unsure has neighbours, and is not
 tangled with everything else."""
@@ -90,6 +100,10 @@ class Moment(msgspec.Struct, frozen=True):
     orders: tuple[int, ...]
 
 
+def _while(**states: bool) -> str:
+    return next((name for name, true in states.items() if true), "quiet")
+
+
 class World(Surroundings):
     """``trace``: note what happens, for people. Without it a run is faster and otherwise the same."""
 
@@ -108,7 +122,11 @@ class World(Surroundings):
         self._taken: Counter[str] = Counter()
         self.checks = Checks(self._taken.__getitem__, self._book_order, self._was_misled)
         self.store = self.checks.store = Store(CATALOGUE, SALES, self._watch)
+        self.skipped = timedelta(0)
+        self.clock = ProcessClock(lambda: self.now, self.database_now, timedelta, REST)
         self.gentle = self._dice.one_of((1, GENTLE))
+        self.unsteady = seed % UNSTEADY == UNSTEADY - 2
+        self._rush_until = 0
         self._steps, self._rounds = (680, 850) if self.gentle == 1 else (800, 940)
         drawn = self._dice.one_of
         self.providers = [Provider(number, self, drawn(tuple(Habit)), drawn(tuple(Billing))) for number in (1, 2)]
@@ -119,6 +137,9 @@ class World(Surroundings):
         self.operator = Operator(self)
         self._running: Process | None = None
         self._task_name = ""
+
+    def database_now(self) -> datetime:
+        return self.now + self.skipped
 
     # What a provider, and whoever asks, may know of the world.
 
@@ -206,14 +227,17 @@ class World(Surroundings):
         return Line(self.store, self._fate, lambda: self.away_until is not None and self.now < self.away_until)
 
     def _begin(self) -> None:
-        self.workers = [Worker(f"worker {at}", self._line, self.providers, lambda: self.now) for at in (1, 2, 3)]
-        self.apis = [Api(f"api {at}", self._line, lambda: self.now) for at in (1, 2)]
+        self.workers = [Worker(f"worker {at}", self._line, self.providers, self._clock_of) for at in (1, 2, 3)]
+        self.apis = [Api(f"api {at}", self._line, self._clock_of) for at in (1, 2)]
         self.processes: list[Process] = [*self.workers, *self.apis]
         for customer in self.customers:
             number = customer.caller.customer
             limit = 5_000 if number == 6 else 0
             self.store.customers[number] = CustomerRow(number, 0, limit, False, customer.caller.price_list)
             self.operator.pay(number, 400_000 if number % 3 else 20_000)
+
+    def _clock_of(self, process: Process) -> ProcessClock:
+        return ProcessClock(lambda: self.now, self.database_now, lambda: process.clock_off, REST)
 
     def _stop(self) -> None:
         for process in self.processes:
@@ -231,7 +255,7 @@ class World(Surroundings):
         return fate
 
     def _happen(self, dice: Dice) -> None:
-        if dice.below(10) < 3:
+        if dice.below(10) < 3 and self.event > self._rush_until:
             self.now += timedelta(milliseconds=dice.below(1000))
         what = dice.below(1000)
         if what < self._steps:
@@ -247,6 +271,8 @@ class World(Surroundings):
             self.operator.act(dice)
         else:
             self._trouble(dice)
+        if self.unsteady and dice.once_in(CLOCK_STEPS_EVERY):
+            self._step_a_clock(dice)
 
     def _frozen(self, process: Process) -> bool:
         return process.frozen_until is not None and self.now < process.frozen_until
@@ -255,7 +281,7 @@ class World(Surroundings):
         process = dice.one_of(self.processes)
         if not self._frozen(process) and process.tasks:
             task = dice.one_of(process.tasks)
-            if task.ready(self.now):
+            if task.ready(self.now) and task.held_until < self.event:
                 self._step(process, task)
 
     def _step(self, process: Process, task: Task) -> None:
@@ -295,6 +321,34 @@ class World(Surroundings):
             provider = dice.one_of(self.providers)
             provider.down_until = self.now + timedelta(seconds=dice.below(120))
             self.met("provider down", "all")
+
+    def _step_a_clock(self, dice: Dice) -> None:
+        """Sets the database's clock or the one of a worker's machine, mostly while a call hangs at a provider and
+        others go by in no time: what is under way then is soon between neighbours."""
+        calls = [task for one in self.workers for task in one.tasks if (task.name, task.pause.at) == HANGING]
+        if calls:
+            dice.one_of(calls).held_until = self._rush_until = self.event + RUSH
+        elif not dice.once_in(QUIET):
+            return
+        step = timedelta(seconds=dice.one_of((-1, 1, 1)) * (3 + dice.below(LONGEST_STEP_S - 3)))
+        if dice.below(2):
+            dice.one_of(self.workers).clock_off = step
+            what = "worker's clock ahead" if step > timedelta(0) else "worker's clock behind"
+        else:
+            what = self._step_the_database(dice, step)
+        self.met(what, _while(hanging=bool(calls), unsure=bool(self.store.unsure)))
+        self.note(f"{what}: {step.total_seconds():.0f} s", [row.order for row in self.store.sending.values()])
+
+    def _step_the_database(self, dice: Dice, step: timedelta) -> str:
+        """What is sent then is never later, by the database, than a calm day's first rounds last."""
+        if abs(self.skipped + step) > timedelta(seconds=LONGEST_STEP_S):
+            step = -step
+        self.skipped += step
+        self.checks.put_back += max(-step, timedelta(0))
+        if dice.once_in(3):
+            self.store.timeline += 1
+            return "another node takes over"
+        return "database's clock forward" if step > timedelta(0) else "database's clock back"
 
     # The end.
 

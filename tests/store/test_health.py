@@ -163,15 +163,16 @@ async def test_an_open_transaction_of_the_app_is_seen(stocked, database, now):
 
 async def test_workers_are_on_the_list_until_they_leave_or_are_forgotten(stocked, now):
     long_ago = now - timedelta(minutes=11)
-    first = Worker(UUID(int=1), long_ago, 10, "alpha")
-    second = Worker(UUID(int=2), now - timedelta(seconds=9), 11, "beta")
-    await workers.beat(stocked, first, long_ago, long_ago)
-    await workers.beat(stocked, second, now - timedelta(seconds=4), long_ago)
-    seen = now - timedelta(seconds=4)
-    both = [WorkerSeen("alpha", 10, long_ago, long_ago), WorkerSeen("beta", 11, second.started, seen)]
+    ago, off = now - timedelta(seconds=4), timedelta(seconds=-7)
+    first, second = Worker(UUID(int=1), 10, "alpha"), Worker(UUID(int=2), 11, "beta")
+    await workers.beat(stocked, first, long_ago, None, timedelta(hours=1))
+    await workers.beat(stocked, second, ago, off, timedelta(hours=1))
+    both = [WorkerSeen("alpha", 10, long_ago, long_ago), WorkerSeen("beta", 11, ago, ago, off)]
     assert both == await workers.seen(stocked)
-    await workers.beat(stocked, second, now, now - timedelta(minutes=10))
-    assert [WorkerSeen("beta", 11, second.started, now)] == await workers.seen(stocked)
+    assert (0, 1) == await workers.place(stocked, second, now, timedelta(seconds=15))
+    assert (1, 2) == await workers.place(stocked, second, now, timedelta(hours=1))
+    await workers.beat(stocked, second, now, off, timedelta(minutes=10))
+    assert [WorkerSeen("beta", 11, ago, now, off)] == await workers.seen(stocked)
     await workers.leave(stocked, second)
     assert [] == await workers.seen(stocked)
 

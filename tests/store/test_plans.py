@@ -86,7 +86,7 @@ def keep_parameters(count):
         [0] * count, ["0.9"] * count, [False] * count, [9000] * count, ["open"] * count, [""] * count,
     ]  # fmt: skip
     guards = [as_array(SOME[:count]), 2, as_array(SOME[:count])]
-    return [*map(as_array, arrays), *guards, NOW, NOW, NOW, UUID(int=1), NOW]
+    return [NOW, *map(as_array, arrays), *guards, UUID(int=1)]
 
 
 def as_array(values):
@@ -119,14 +119,15 @@ HOT = {
     "dispatch: claim": (
         dispatch,
         "_CLAIM",
-        {"now": TIMES[0], "lease_until": TIMES[1], "limit": 200, "providers": [1]},
+        {"now": TIMES[0], "at": None, "lease": timedelta(seconds=30), "limit": 200, "providers": [1]},
     ),
     "dispatch: claim at each": (
         dispatch,
         "_CLAIM_AT_EACH",
         {
             "now": TIMES[0],
-            "lease_until": TIMES[1],
+            "at": None,
+            "lease": timedelta(seconds=30),
             "limit": 200,
             "among": 1000,
             "providers": [1, 2],
@@ -137,7 +138,7 @@ HOT = {
     "dispatch: record": (dispatch, "_RECORD", sent_parameters(TIMES[0])),
     "dispatch: hold": (dispatch, "_HOLD", {"now": TIMES[0], "limit": 1000, "code": "waited_too_long", "most": 200}),
     "health: answers": (health, "_NOT_UNDERSTOOD", {"most": 1000}),
-    "dispatch: recover": (dispatch, "_RECOVER", [TIMES[0]]),
+    "dispatch: recover": (dispatch, "_RECOVER", [TIMES[0], RECENT, [1] * 4, [1] * 4]),
     "evidence: claim": (
         evidence,
         "_CLAIM",

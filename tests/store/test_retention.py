@@ -14,12 +14,12 @@ async def test_what_is_old_goes_a_piece_at_a_time_and_what_is_young_stays(conn, 
         "select 1, n::text, '', n, %s::timestamptz - make_interval(days => n) from generate_series(0, 5) n",
         [now()],
     )
-    old = now() - timedelta(hours=12)
-    assert [True, True, False] == [await retention.forget_idempotency(conn, old) for _ in range(3)]
+    half_a_day = timedelta(hours=12)
+    assert [True, True, False] == [await retention.forget_idempotency(conn, None, half_a_day) for _ in range(3)]
     assert [("0",)] == await fetch(conn, "select key from idempotency")
     await conn.execute(
         "insert into batch (id, orders, created) values (gen_random_uuid(), '{1}', %s), (gen_random_uuid(), '{2}', %s)",
-        [old - timedelta(days=1), now()],
+        [now() - timedelta(days=2), now()],
     )
-    assert not await retention.forget_batches(conn, old)
+    assert not await retention.forget_batches(conn, None, half_a_day)
     assert [([2],)] == await fetch(conn, "select orders from batch")

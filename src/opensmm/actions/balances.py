@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import structlog
 
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.base.money import short
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Balances:
-    def __init__(self, line: Line, desk: Desk, clock: Clock = utc_now) -> None:
+    def __init__(self, line: Line, desk: Desk, clock: Clock) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from opensmm.actions import endings
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.writing import write
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain import cancels
@@ -22,7 +22,7 @@ Answer = Refused | None
 class Canceling:
     """Answers cancel asks: None where cancelling was asked for, or is already."""
 
-    def __init__(self, line: Line, clock: Clock = utc_now) -> None:
+    def __init__(self, line: Line, clock: Clock) -> None:
         self._line = line
         self._clock = clock
 

@@ -15,7 +15,7 @@ import structlog
 from msgspec import structs
 
 from opensmm.actions import endings
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Lane, Rejected
 from opensmm.actions.writing import write
 from opensmm.base.faults import Unavailable
@@ -71,23 +71,35 @@ SENT: Final[Counter[tuple[str, type[SendOutcome]]]] = Counter()
 log = structlog.get_logger()
 
 
+def lease(timeout_s: float) -> timedelta:
+    """How long a delivery is a worker's alone, whose calls take so long at most."""
+    return timedelta(seconds=timeout_s + LEASE_MARGIN_S)
+
+
 class Dispatching:
     """Claims what is due, sends it and records what came of it."""
 
-    def __init__(self, claims: Line, records: Line, desk: Desk, timeout_s: float, clock: Clock = utc_now) -> None:
+    def __init__(self, claims: Line, records: Line, desk: Desk, timeout_s: float, clock: Clock) -> None:
         self._claims = claims
         self._desk = desk
-        self._lease = timedelta(seconds=timeout_s + LEASE_MARGIN_S)
+        self._lease = lease(timeout_s)
         self._clock = clock
+        self._in_flight: set[tuple[OrderId, int, int]] = set()
         self._recording: Lane[Sent, None] = Lane(
             lambda batch: self._record(records, batch), name="record", turn_within_s=math.inf
         )
 
     async def step(self, limit: int) -> list[asyncio.Task[None]]:
         """Claims up to ``limit`` deliveries; the tasks returned send them, one each, and end when recorded."""
-        now = self._clock()
+        now, begin_by = self._clock(), self._clock.monotonic() + LEASE_MARGIN_S
         claimed = await write(self._claims, lambda connection: self._claim(connection, now, limit))
-        return [asyncio.create_task(self._send(claim)) for claim in claimed]
+        self._in_flight.update(map(_fenced, claimed))
+        return [asyncio.create_task(self._see_through(claim, begin_by)) for claim in claimed]
+
+    def in_flight(self) -> list[tuple[OrderId, int, int]]:
+        """What was claimed here and is not recorded yet, by order, run and fence: whatever a clock says, it is not
+        left behind."""
+        return list(self._in_flight)
 
     def stop(self) -> None:
         """Begins no more calls: what waits for its turn is recorded as not sent, and goes out from another worker."""
@@ -96,7 +108,7 @@ class Dispatching:
     async def _claim(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
         claimed = await self._take(connection, now, limit)
         next_runs = [
-            (claim.order, claim.run + 1, dripfeed.next_due(claim.due, now, claim.interval_min))
+            (claim.order, claim.run + 1, dripfeed.next_due(claim.due, claim.sent, claim.interval_min))
             for claim in claimed
             if claim.run < claim.runs
         ]
@@ -105,28 +117,33 @@ class Dispatching:
 
     async def _take(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
         """What is due, and no more of any provider than it has room for: a slow one keeps nobody else waiting."""
-        begin_by, lease_until = now + timedelta(seconds=LEASE_MARGIN_S), now + self._lease
+        at, lasts = self._clock.stamp(), self._lease
         rooms = self._desk.rooms()
         if len(rooms) == 1:
             limit = min(limit, *rooms.values())
         to_try = await providers.half_open(connection, [provider for provider, room in rooms.items() if room], now)
         if not to_try and self._desk.complete and all(room >= limit for room in rooms.values()):
-            return await rows.claim(connection, now, begin_by, lease_until, limit, list(rooms))
+            return await rows.claim(connection, now, at, lasts, limit, list(rooms))
         claimed: list[Claim] = []
         for among in (FIRST_AMONG * limit, None):
             taken = Counter(claim.provider for claim in claimed)
             left = {provider: room - taken[provider] for provider, room in rooms.items()}
             untried = [provider for provider in to_try if not taken[provider]]
-            claimed += await rows.claim_at_each(
-                connection, now, begin_by, lease_until, limit - len(claimed), left, untried, among
-            )
+            claimed += await rows.claim_at_each(connection, now, at, lasts, limit - len(claimed), left, untried, among)
             if len(claimed) == limit:
                 break
         tried = {claim.provider for claim in claimed}.intersection(to_try)
-        await providers.tried(connection, sorted(tried), lease_until)
+        await providers.tried(connection, sorted(tried), now + lasts)
         return claimed
 
-    async def _send(self, claim: Claim) -> None:
+    async def _see_through(self, claim: Claim, begin_by: float) -> None:
+        try:
+            await self._send(claim, begin_by)
+        finally:
+            self._in_flight.discard(_fenced(claim))
+
+    async def _send(self, claim: Claim, begin_by: float) -> None:
+        """``begin_by`` is of a clock of this process's own: a call begun later could outlast the lease."""
         CALL.set(_call(claim))  # a delivery has a task of its own
         contact = self._desk.contact(claim.provider)
         if contact is None:
@@ -134,7 +151,7 @@ class Dispatching:
         else:
             async with contact.slots:
                 # One that waited long for its turn could be sent after its lease, when it counts as unsure already.
-                late = contact.slots.over or self._clock() >= claim.begin_by
+                late = contact.slots.over or self._clock.monotonic() >= begin_by
                 outcome = LATE if late else await _add(contact, claim)
         _tell(claim, contact, outcome)
         await self._keep(claim, outcome)
@@ -155,7 +172,7 @@ class Dispatching:
 
     async def _record(self, line: Line, batch: Sequence[Sent]) -> Sequence[None]:
         try:
-            await write(line, lambda connection: record(connection, batch, self._desk, self._clock()))
+            await write(line, lambda connection: record(connection, batch, self._desk, self._clock))
         except Rejected as error:
             if len(batch) > 1 or not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
                 raise
@@ -163,8 +180,12 @@ class Dispatching:
             claim, outcome = batch[0]
             given = outcome.provider_order if isinstance(outcome, Accepted) else ""
             doubtful = (claim, Unsure(outcome.answer, given))
-            await write(line, lambda connection: record(connection, [doubtful], self._desk, self._clock()))
+            await write(line, lambda connection: record(connection, [doubtful], self._desk, self._clock))
         return [None] * len(batch)
+
+
+def _fenced(claim: Claim) -> tuple[OrderId, int, int]:
+    return claim.order, claim.run, claim.fence
 
 
 def _call(claim: Claim) -> str:
@@ -198,15 +219,15 @@ def _ask(claim: Claim) -> Add:
         "" if subscribes else claim.link,
         None if subscribes else claim.quantity,
         details=claim.details,
-        idempotency_key=f"{_call(claim)}-{_spelled(claim.begin_by)}",
+        idempotency_key=f"{_call(claim)}-{_spelled(claim.sent)}",
         their_service=claim.provider_service,
     )
 
 
 @lru_cache(maxsize=8)
-def _spelled(begin_by: datetime) -> str:
+def _spelled(sent: datetime) -> str:
     """What was claimed together has one such time."""
-    return f"{begin_by:%Y%m%d%H%M%S%f}"
+    return f"{sent:%Y%m%d%H%M%S%f}"
 
 
 def _ask_at(contact: Contact, claim: Claim) -> Add:
@@ -228,9 +249,11 @@ def _is_staff(contact: Contact | None) -> bool:
     return contact is not None and contact.row.kind == STAFF
 
 
-async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now: datetime) -> None:
+async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, clock: Clock) -> None:
     """Writes outcomes inside the caller's transaction; what was turned down everywhere gives its money back."""
-    changed = await record_tries(connection, [_recorded(claim, outcome, desk, now) for claim, outcome in batch], now)
+    now = clock()
+    told = [_recorded(claim, outcome, desk, now) for claim, outcome in batch]
+    changed = await record_tries(connection, told, now, clock.stamp())
     await _keep_late(connection, batch, set(changed), now)
     # Only where this result counted: after a claim by another worker the next run has its time from that one. A late
     # result may stand in the same batch as the one that counts, which has the greater fence.
@@ -240,11 +263,14 @@ async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, now:
     await _look_after_providers(connection, batch, now)
 
 
-async def record_tries(connection: Connection, told: Sequence[Recorded], now: datetime) -> list[tuple[OrderId, int]]:
+async def record_tries(
+    connection: Connection, told: Sequence[Recorded], now: datetime, at: datetime | None
+) -> list[tuple[OrderId, int]]:
     """Writes what tries came to, inside the caller's transaction, and ends what ended by that with its money given
-    back; returns the deliveries for which it still counted."""
+    back; returns the deliveries for which it still counted. They were answered ``at``; None: by the database's clock.
+    """
     await endings.lock(connection, [one.order for one in told if one.state in _MAY_END])
-    changed = await rows.record(connection, told, now)
+    changed = await rows.record(connection, told, at)
     ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
     await endings.end(connection, ends, now)
     return [(order, run) for order, run, _, _ in changed]

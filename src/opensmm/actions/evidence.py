@@ -11,20 +11,21 @@ import structlog
 from msgspec import Struct, structs
 
 from opensmm.actions import endings
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Rejected
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import evidence
 from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.bills import Bill
+from opensmm.domain.clocks import Step
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState, Verdict
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import PATIENCE, AttemptKey, Case, Conclusion, EvidenceKind, Patience, Proof, Said, Suspect
 from opensmm.domain.progress import Report
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
-from opensmm.store import dispatch, posts
+from opensmm.store import clocks, dispatch, posts
 from opensmm.store import evidence as rows
 from opensmm.store.connection import Connection, Line
 from opensmm.store.dispatch import Recorded
@@ -33,6 +34,8 @@ from opensmm.wire.answers import read_unbought
 
 LEASE: Final = timedelta(minutes=2)
 """After a worker that went away while it asked, attempts are looked into again after this."""
+NEIGHBOURS_WITHIN: Final = timedelta(days=30)
+"""Steps of the clock are looked up so long before the oldest attempt: an order further away is no neighbour."""
 SHOWN: Final = 20
 """Answers that are kept word for word."""
 log = structlog.get_logger()
@@ -66,7 +69,7 @@ class Question(Struct, frozen=True):
 class Inquiring:
     """Looks into unsure attempts and settles what is proved."""
 
-    def __init__(self, line: Line, desk: Desk, clock: Clock = utc_now, patience: Patience = PATIENCE) -> None:
+    def __init__(self, line: Line, desk: Desk, clock: Clock, patience: Patience = PATIENCE) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock
@@ -74,11 +77,17 @@ class Inquiring:
 
     async def step(self, limit: int) -> int:
         """One round; returns how many attempts were looked into."""
+        if not self._clock.steady:
+            return 0
         now = self._clock()
         closed_by = now - self._patience.taking_in
         claimed = await write(self._line, lambda connection: rows.claim(connection, now, closed_by, now + LEASE, limit))
-        if claimed:
-            for inquiry in await write(self._line, lambda connection: self._open(connection, claimed, now)):
+        if not claimed:
+            return 0
+        inquiries = await write(self._line, lambda connection: self._open(connection, claimed, now))
+        # Looked at last: the times that were read are of before any step that a later look finds.
+        if await self._clock.look(self._line):
+            for inquiry in inquiries:
                 await self._conclude(inquiry, await self._ask(inquiry), now)
         return len(claimed)
 
@@ -86,23 +95,31 @@ class Inquiring:
         closed_by = now - self._patience.taking_in
         doubted = await rows.doubted(connection, [key[0] for key in claimed], now, closed_by)
         wanted = set(claimed)
+        since = min((one.suspect.sent for found in doubted.values() for one in found), default=now)
+        steps = await clocks.steps(connection, since - NEIGHBOURS_WITHIN)
         return [
-            await self._inquiry(connection, provider, found, wanted)
+            await self._inquiry(connection, provider, found, wanted, steps)
             for provider, found in doubted.items()
             if any(one.suspect.key in wanted for one in found)
         ]
 
     async def _inquiry(
-        self, connection: Connection, provider: ProviderId, found: Sequence[Open], wanted: set[AttemptKey]
+        self,
+        connection: Connection,
+        provider: ProviderId,
+        found: Sequence[Open],
+        wanted: set[AttemptKey],
+        steps: Sequence[Step],
     ) -> Inquiry:
-        suspects = [one.suspect for one in found]
         patience = self._patience
+        suspects = [evidence.beyond(steps, one.suspect, patience) for one in found]
         around = [
             (one.sent - patience.skew, one.closed + patience.taking_in + patience.skew)
             for one in suspects[: rows.MOST_SUSPECTS]
         ]
         near = await rows.neighbours(connection, provider, around)
-        case = evidence.open_case(suspects, near, patience, await self._bills(connection, provider, suspects))
+        bills = await self._bills(connection, provider, suspects)
+        case = evidence.open_case(suspects, near, patience, bills, steps)
         hopeless = {key: why for key, why in case.hopeless.items() if key in wanted}
         windows = {
             one.key: case.windows[one.key]
@@ -169,7 +186,7 @@ class Inquiring:
             await endings.lock(connection, [key[0]])
             if not await rows.lock_unsure(connection, [key]):
                 return
-            await settle(connection, one, proof, theirs, now)
+            await settle(connection, one, proof, theirs, now, self._clock.stamp())
         else:
             pause = evidence.look_again_after(now - one.suspect.closed, self._patience)
             await rows.look_again(connection, [(key, now + pause)])
@@ -215,7 +232,9 @@ def _note(inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Sa
     return Note(key, inquiry.provider, EvidenceKind.NEIGHBOURS, proof.conclusion, detail)
 
 
-async def settle(connection: Connection, one: Open, proof: Proof, theirs: str | None, now: datetime) -> None:
+async def settle(
+    connection: Connection, one: Open, proof: Proof, theirs: str | None, now: datetime, at: datetime | None
+) -> None:
     """Accepts an unsure attempt with the id ``theirs``, or sends its delivery on; its rows are locked."""
     if proof.conclusion is Conclusion.BOUGHT:
         verdict = Verdict(DeliveryState.PENDING)
@@ -226,13 +245,19 @@ async def settle(connection: Connection, one: Open, proof: Proof, theirs: str | 
             routes_left=one.routes_left,
             hold_when_refused=one.hold_when_refused,
         )
-    await record(connection, one, verdict, theirs, now)
+    await record(connection, one, verdict, theirs, now, at)
 
 
 async def record(
-    connection: Connection, one: Open, verdict: Verdict, provider_order: str | None, now: datetime
+    connection: Connection,
+    one: Open,
+    verdict: Verdict,
+    provider_order: str | None,
+    now: datetime,
+    at: datetime | None,
 ) -> None:
-    """Writes what became of an unsure attempt; what ends by it gives its money back."""
+    """Writes what became of an unsure attempt ``at`` this time, None: by the database's clock; what ends by it gives
+    its money back."""
     order, run, number = one.suspect.key
     told = Recorded(
         order=order,
@@ -246,6 +271,6 @@ async def record(
         provider_order=provider_order,
         answer=one.answer,
     )
-    changed = await dispatch.record(connection, [told], now)
+    changed = await dispatch.record(connection, [told], at)
     ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
     await endings.end(connection, ends, now)

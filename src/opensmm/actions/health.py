@@ -9,12 +9,13 @@ from uuid import uuid4
 
 from msgspec import Struct, structs
 
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.reading import read
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import health
-from opensmm.domain.health import Facts, Finding, ProviderSeen
+from opensmm.domain.findings import Finding
+from opensmm.domain.health import Facts, ProviderSeen
 from opensmm.domain.providers import PANEL, Reading, hours_left
 from opensmm.providers.limits import Share
 from opensmm.providers.sealing import Unsealable, open_key
@@ -63,18 +64,19 @@ def _reckoned(seen: ProviderSeen, readings: list[Reading], now: datetime) -> Pro
 class Heartbeat:
     """Says that this process works; one that dies falls silent, and is forgotten by the others after a while."""
 
-    def __init__(self, line: Line, clock: Clock = utc_now) -> None:
+    def __init__(self, line: Line, clock: Clock) -> None:
         self._line = line
         self._clock = clock
-        self._worker = Worker(uuid4(), clock(), os.getpid(), socket.gethostname())
+        self._worker = Worker(uuid4(), os.getpid(), socket.gethostname())
 
     async def beat(self) -> Share:
-        """Says so, and returns what of the providers' limits this worker may take."""
-        now = self._clock()
+        """Looks at the clock, says so, and returns what of the providers' limits this worker may take."""
+        await self._clock.look(self._line)
+        at, off = self._clock.stamp(), self._clock.off
 
         async def work(connection: Connection) -> Share:
-            await workers.beat(connection, self._worker, now, now - FORGET_AFTER)
-            return Share(*await workers.place(connection, self._worker, now - health.ALIVE_WITHIN))
+            await workers.beat(connection, self._worker, at, off, FORGET_AFTER)
+            return Share(*await workers.place(connection, self._worker, at, health.ALIVE_WITHIN))
 
         return await write(self._line, work)
 
@@ -91,7 +93,7 @@ class Sample(Struct, frozen=True):
 class Sampling:
     """The newest look at the panel, for whoever shows it without asking the database each time."""
 
-    def __init__(self, line: Line, pepper: bytes, clock: Clock = utc_now, *, private: bool) -> None:
+    def __init__(self, line: Line, pepper: bytes, clock: Clock, *, private: bool) -> None:
         self._line = line
         self._pepper = pepper
         self._clock = clock
@@ -99,6 +101,8 @@ class Sampling:
         self.newest: Sample | None = None
 
     async def step(self) -> None:
+        if self._clock.stale:
+            await read(self._line, self._clock.read)
         now, pepper, private = self._clock(), self._pepper, self._private
         found = await read(self._line, lambda connection: look(connection, pepper, now, private=private))
         self.newest = Sample(now, *found)

@@ -160,7 +160,7 @@ async def _settle(connection: Connection, order: OrderId, run: Run, provider_ord
     verdict = Verdict(DeliveryState.PENDING)
     if provider_order is None:
         verdict = after_sending(Declined(""), routes_left=one.routes_left, hold_when_refused=one.hold_when_refused)
-    await inquiries.record(connection, one, verdict, provider_order, by.now)
+    await inquiries.record(connection, one, verdict, provider_order, by.now, by.now)
     await kept.keep(connection, [note], by.now)
     changes = {
         f"runs.{run.run}.state": (run.state, verdict.state),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from opensmm.actions import reading
 from opensmm.actions.cancels import Canceling
 from opensmm.actions.catalogue import Shelf
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Lane
 from opensmm.actions.placing import Placed, Placing
 from opensmm.actions.refills import Refilling, RefillStatuses
@@ -28,8 +28,9 @@ LOCK_TIMEOUT_MS: Final = 1_000
 class Panel:
     """The panel as its API sees it. Every method raises Unavailable for a fault of the moment."""
 
-    def __init__(self, url: str, clock: Clock = utc_now) -> None:
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.shelf = Shelf()
+        self._clock = clock = clock or Clock()
         self._lines: list[Line] = []
         self._url = url
         self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf, clock)
@@ -59,8 +60,11 @@ class Panel:
             await line.close()
 
     async def look_at_catalogue(self) -> None:
+        """Reads what has changed of the price list, and now and then the database's clock."""
         async with self._watch_line.turn:
             await reading.read(self._watch_line, self.shelf.refresh)
+            if self._clock.stale:
+                await reading.read(self._watch_line, self._clock.read)
 
     async def callers(self, digests: Sequence[bytes]) -> Sequence[Caller | None]:
         """The callers behind many keys; like the look at the catalogue for one watcher, not for many at a time."""

@@ -17,7 +17,7 @@ import psycopg
 
 from opensmm.actions import settling
 from opensmm.actions.catalogue import Shelf
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Lane, Rejected
 from opensmm.base.faults import Unavailable
 from opensmm.base.ids import CustomerId, OrderId
@@ -44,7 +44,7 @@ MONEY_PLACED: Final[Counter[str]] = Counter()
 class Placing:
     """Two lanes: what is plain is kept at once, what is not, or what somebody else holds a lock on, is decided."""
 
-    def __init__(self, quick: Line, careful: Line, shelf: Shelf, clock: Clock = utc_now) -> None:
+    def __init__(self, quick: Line, careful: Line, shelf: Shelf, clock: Clock) -> None:
         self._shelf = shelf
         self._clock = clock
         self._keeping: Lane[Placement, OrderId | None] = Lane(Keeping(quick, shelf, clock), name="keep")
@@ -79,18 +79,18 @@ class Keeping:
         self._clock = clock
 
     async def __call__(self, batch: Sequence[Placement]) -> Sequence[OrderId | None]:
-        version, now, mark = self._shelf.catalogue.version, self._clock(), uuid4()
+        version, at, mark = self._shelf.catalogue.version, self._clock.stamp(), uuid4()
         drafts = [(item.customer, item.draft) for item in batch if isinstance(item.draft, Draft)]
         if any(draft.catalogue_version != version for _, draft in drafts):
             return [None] * len(batch)
         connection = await self._line.get()
         try:
             keys = {item.key for item in batch}
-            kept = await rows.keep(connection, mark, drafts, now, catalogue_version=version, keys=keys)
+            kept = await rows.keep(connection, mark, drafts, at, catalogue_version=version, keys=keys)
         except psycopg.Error as error:
             if not db.lost(error):
                 return [None] * len(batch)
-            settled = await settling.settle(self._line, mark, now)
+            settled = await settling.settle(self._line, mark, at)
             if settled is None:
                 raise Unavailable("the database went away before the batch was kept") from error
             kept = settled
@@ -116,12 +116,12 @@ class Deciding:
         Raises Rejected where nothing was kept and singles may be tried.
         """
         connection = await self._line.get()
-        mark, now = uuid4(), self._clock()
+        mark, at = uuid4(), self._clock.stamp()
         try:
             locked = await rows.lock(connection, (item.customer for item in batch), (item.key for item in batch))
             free = [item for item in batch if item.customer in locked.purses]
-            decisions, ids = await self._within(connection, mark, free, locked, now) if free else ([], [])
-            await self._commit(connection, mark, decisions, now)
+            decisions, ids = await self._within(connection, mark, free, locked, at) if free else ([], [])
+            await self._commit(connection, mark, decisions, at)
         except psycopg.Error as error:
             await self._clean_up(connection)
             if db.lost(error):
@@ -141,11 +141,12 @@ class Deciding:
             await self._line.drop()
 
     async def _within(
-        self, connection: Connection, mark: UUID, batch: Sequence[Placement], locked: rows.Locked, now: datetime
+        self, connection: Connection, mark: UUID, batch: Sequence[Placement], locked: rows.Locked, at: datetime | None
     ) -> tuple[list[Decision], Sequence[OrderId]]:
         if locked.catalogue_version != self._shelf.catalogue.version:
             await self._shelf.refresh(connection)
-        batch = [_current(item, locked, self._shelf, now) for item in batch]
+        today = self._clock().date()
+        batch = [_current(item, locked, self._shelf, today) for item in batch]
         facts = PlacingFacts(
             purses=locked.purses,
             revoked=locked.revoked,
@@ -160,12 +161,14 @@ class Deciding:
         ]
         if not bought:
             return decisions, []
-        kept = await rows.keep(connection, mark, [(customer, draft) for customer, draft, _ in bought], now)
+        kept = await rows.keep(connection, mark, [(customer, draft) for customer, draft, _ in bought], at)
         ids = [order for order in kept if order is not None]
-        await _keep_beside(connection, bought, ids, now)
+        await _keep_beside(connection, bought, ids, at)
         return decisions, ids
 
-    async def _commit(self, connection: Connection, mark: UUID, decisions: Sequence[Decision], now: datetime) -> None:
+    async def _commit(
+        self, connection: Connection, mark: UUID, decisions: Sequence[Decision], at: datetime | None
+    ) -> None:
         """A repeat is answered after a COMMIT too.
 
         The order that it names may be committed here while no synchronous standby has it, or by another process that
@@ -180,18 +183,18 @@ class Deciding:
         except psycopg.Error as error:
             if not db.lost(error):
                 raise
-            if not kept or await settling.settle(self._line, mark, now) is None:
+            if not kept or await settling.settle(self._line, mark, at) is None:
                 raise Unavailable("the database went away before the batch was kept") from error
 
 
-def _current(item: Placement, locked: rows.Locked, shelf: Shelf, now: datetime) -> Placement:
+def _current(item: Placement, locked: rows.Locked, shelf: Shelf, today: date) -> Placement:
     """The ask checked again where the price list it was checked against has moved."""
     price_list = locked.purses[item.customer].price_list
     draft = item.draft
     known = (draft.catalogue_version, draft.price_list) if isinstance(draft, Draft) else None
     if known == (shelf.catalogue.version, price_list):
         return item
-    fresh = orders.draft(item.ask, shelf.catalogue, price_list, item.habits, now.date())
+    fresh = orders.draft(item.ask, shelf.catalogue, price_list, item.habits, today)
     return msgspec.structs.replace(item, draft=fresh)
 
 
@@ -213,7 +216,7 @@ async def _keep_beside(
     connection: Connection,
     bought: Sequence[tuple[CustomerId, Draft, Add]],
     ids: Sequence[OrderId],
-    now: datetime,
+    at: datetime | None,
 ) -> None:
     """What only some orders have: an idempotency key, a link held."""
     entries = list(zip(ids, bought, strict=True))
@@ -223,7 +226,7 @@ async def _keep_beside(
         for order, (customer, _, ask) in entries
         if ask.idempotency_key
     }
-    await rows.remember(connection, names, now)
+    await rows.remember(connection, names, at)
 
 
 def _count(placed: Sequence[Draft], shelf: Shelf) -> None:

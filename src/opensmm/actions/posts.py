@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct, structs
 
 from opensmm.actions import endings
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Rejected
 from opensmm.actions.progress import record, told_of
 from opensmm.actions.writing import write
@@ -51,7 +51,7 @@ class Heard(Struct, frozen=True):
 class Watching:
     """Asks providers after the subscriptions whose turn it is."""
 
-    def __init__(self, line: Line, desk: Desk, clock: Clock = utc_now) -> None:
+    def __init__(self, line: Line, desk: Desk, clock: Clock) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from opensmm.actions import endings
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Rejected
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
@@ -46,7 +46,7 @@ log = structlog.get_logger()
 class Following:
     """Asks providers after the deliveries whose turn it is, and passes cancellations on."""
 
-    def __init__(self, line: Line, desk: Desk, clock: Clock = utc_now) -> None:
+    def __init__(self, line: Line, desk: Desk, clock: Clock) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock

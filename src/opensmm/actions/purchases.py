@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
@@ -40,7 +40,7 @@ async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By
 class Purchases:
     """Looks whether what was bought for refills has been delivered."""
 
-    def __init__(self, line: Line, clock: Clock = utc_now) -> None:
+    def __init__(self, line: Line, clock: Clock) -> None:
         self._line = line
         self._clock = clock
 

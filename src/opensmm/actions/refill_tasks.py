@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.writing import write
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.progress import poll_again_after
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class RefillTasks:
-    def __init__(self, line: Line, desk: Desk, clock: Clock = utc_now) -> None:
+    def __init__(self, line: Line, desk: Desk, clock: Clock) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock

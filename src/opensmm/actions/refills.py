@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.reading import read
 from opensmm.actions.writing import write
 from opensmm.base.ids import CustomerId, OrderId, RefillId
@@ -20,7 +20,7 @@ _OPEN = Refused(Refusal.REFILL_OPEN)
 class Refilling:
     """Answers refill asks: a refill's id, or why there is none."""
 
-    def __init__(self, line: Line, clock: Clock = utc_now) -> None:
+    def __init__(self, line: Line, clock: Clock) -> None:
         self._line = line
         self._clock = clock
 

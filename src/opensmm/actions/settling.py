@@ -18,20 +18,20 @@ SETTLE_WITHIN_S: Final = 5.0
 """How long the outcome is looked for before the callers are told to try later."""
 
 
-async def settle(line: Line, mark: UUID, now: datetime) -> Sequence[OrderId | None] | None:
+async def settle(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
     """The batch's orders, or None: it was not kept and never will be. Raises Unsettled where that takes too long."""
     try:
         async with asyncio.timeout(SETTLE_WITHIN_S):
-            return await _ask_until_answered(line, mark, now)
+            return await _ask_until_answered(line, mark, at)
     except TimeoutError as error:
         await line.drop()
         raise Unsettled("the outcome of a commit could not be learned in time") from error
 
 
-async def _ask_until_answered(line: Line, mark: UUID, now: datetime) -> Sequence[OrderId | None] | None:
+async def _ask_until_answered(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
     while True:
         await line.drop()
         try:
-            return await placing.settle(await line.get(), mark, now)
+            return await placing.settle(await line.get(), mark, at)
         except (psycopg.Error, Unavailable):
             await asyncio.sleep(db.PAUSE_AFTER_FAILURE_S)

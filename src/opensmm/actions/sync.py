@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from msgspec import Struct, structs
 
-from opensmm.actions.clock import Clock, utc_now
+from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Rejected
 from opensmm.actions.writing import write
 from opensmm.base.faults import Fault
@@ -237,7 +237,7 @@ async def set_below_cost(connection: Connection, wanted: BelowCost, *, by: By) -
 class Syncing:
     """Reads the price lists of live panels, one at a time, when their turn has come."""
 
-    def __init__(self, line: DatabaseLine, desk: Desk, clock: Clock = utc_now) -> None:
+    def __init__(self, line: DatabaseLine, desk: Desk, clock: Clock) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock

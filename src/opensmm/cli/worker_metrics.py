@@ -10,7 +10,8 @@ from opensmm.actions.health import Sample
 from opensmm.actions.progress import POLLED
 from opensmm.cli.metrics import Gauged, counter, gauge, histogram, lanes
 from opensmm.domain import asks, dispatch
-from opensmm.domain.health import SEVERITY, Facts, Waiting, alive
+from opensmm.domain.findings import SEVERITY
+from opensmm.domain.health import Facts, Waiting, alive
 from opensmm.providers.client import CALLS
 
 OUTCOMES: Final[dict[type, str]] = {

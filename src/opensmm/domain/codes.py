@@ -30,6 +30,9 @@ class FindingCode(StrEnum):
     ORDER_IDS_DO_NOT_GROW = "order_ids_do_not_grow"
 
     FORGOTTEN_ORDERS = "forgotten_orders"
+    CLOCK_STEPPED = "clock_stepped"
+    NODE_CHANGED = "node_changed"
+    WORKER_CLOCK_OFF = "worker_clock_off"
     LATE_ACCEPTANCES = "late_acceptances"
     ODD_ENDS = "odd_ends"
     PROVIDER_REFUSES_KEY = "provider_refuses_key"

@@ -15,10 +15,11 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from opensmm.base.ids import OrderId
 from opensmm.domain.bills import Bill, Price, compares, may_cost, price
+from opensmm.domain.clocks import Step
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
 from opensmm.domain.progress import Report
 
@@ -37,7 +38,7 @@ SENT_AGAIN: Final = 3
 
 class Patience(Struct, frozen=True):
     """How long evidence waits. ``taking_in``: how long after the last byte of an attempt a provider may still make an
-    order of it. ``skew``: how far apart the clocks of two workers may be."""
+    order of it. ``skew``: how far apart the times of two orders must be for one to be the earlier."""
 
     taking_in: timedelta = timedelta(minutes=3)
     skew: timedelta = timedelta(seconds=5)
@@ -69,6 +70,7 @@ class Conclusion(StrEnum):
     NOT_BOUGHT = "not_bought"
     NO_NEIGHBOURS = "no_neighbours"
     NOT_GROWING = "not_growing"
+    CLOCK_STEPPED = "clock_stepped"
     TOO_MANY_IDS = "too_many_ids"
     UNANSWERED = "unanswered"
     AMBIGUOUS = "ambiguous"
@@ -172,16 +174,28 @@ class _Line:
         sent = sorted((one.sent, int(one.provider_order)) for one in neighbours)
         self._answered = [at for at, _ in answered]
         self._sent = [at for at, _ in sent]
-        self._highest = list(accumulate((number for _, number in answered), max))
-        self._lowest = list(accumulate((number for _, number in reversed(sent)), min))[::-1]
+        self._highest = list(accumulate(((number, at) for at, number in answered), max))
+        self._lowest = list(accumulate(((number, at) for at, number in reversed(sent)), min))[::-1]
 
-    def around(self, suspect: Suspect, patience: Patience) -> tuple[Window, int]:
-        """The ids an order of this attempt may have, and how many neighbours the scarcer side has."""
+    def around(self, suspect: Suspect, patience: Patience) -> "_Around":
+        """The ids an order of this attempt may have, how many neighbours the scarcer side has, and from when to when
+        those reach that bound it."""
         before = bisect_left(self._answered, suspect.sent - patience.skew)
         after = bisect_right(self._sent, suspect.closed + patience.taking_in + patience.skew)
-        low = self._highest[before - 1] if before else 0
-        high = self._lowest[after] if after < len(self._sent) else None
-        return Window(low, high), min(before, len(self._sent) - after)
+        low, since = self._highest[before - 1] if before else (0, suspect.sent)
+        high, until = self._lowest[after] if after < len(self._sent) else (None, suspect.closed)
+        return _Around(Window(low, high), min(before, len(self._sent) - after), since, until)
+
+
+class _Around(Struct, frozen=True):
+    window: Window
+    scarce: int
+    since: datetime
+    until: datetime
+
+    def spans(self, steps: Iterable[Step], skew: timedelta) -> bool:
+        """Whether the clock stepped in between, so that before and after are not what they seem."""
+        return any(one.breaks and one.since - skew <= self.until and self.since <= one.until + skew for one in steps)
 
 
 class Case(Struct, frozen=True):
@@ -194,20 +208,45 @@ class Case(Struct, frozen=True):
     bills: Sequence[Bill] = ()
 
 
+def beyond(steps: Sequence[Step], suspect: Suspect, patience: Patience) -> Suspect:
+    """The suspect with times that lie before and after it by any clock, where the clock stepped meanwhile.
+
+    After a step it may have been under way for as long again; what passed within one counts for nothing.
+    """
+    lasted = max(suspect.closed - suspect.sent, timedelta(0))
+    within = patience.taking_in + 2 * patience.skew
+    sent, closed = suspect.sent, suspect.closed
+    while True:
+        near = [one for one in steps if one.since <= closed + within and one.until + patience.skew >= sent]
+        earliest = min((sent, *(one.since for one in near)))
+        latest = max((closed, *(one.until + lasted for one in near)))
+        if (earliest, latest) == (sent, closed):
+            return structs.replace(suspect, sent=sent, closed=closed)
+        sent, closed = earliest, latest
+
+
 def open_case(
-    suspects: Sequence[Suspect], neighbours: Sequence[Neighbour], patience: Patience, bills: Sequence[Bill] = ()
+    suspects: Sequence[Suspect],
+    neighbours: Sequence[Neighbour],
+    patience: Patience,
+    bills: Sequence[Bill] = (),
+    steps: Sequence[Step] = (),
 ) -> Case:
-    """Windows for every suspect. One without enough neighbours on both sides is not looked into by itself."""
+    """Windows for every suspect, whose times lie beyond all steps of the clock. One without enough neighbours on both
+    sides, or whose neighbours are on two sides of a step, is not looked into by itself."""
     neighbours = list(set(neighbours))
     growing = grow(neighbours, patience.skew)
     line = _Line(neighbours if growing else ())
     windows: dict[AttemptKey, Window] = {}
     hopeless: dict[AttemptKey, Conclusion] = {}
     for suspect in suspects:
-        windows[suspect.key], scarce = line.around(suspect, patience)
-        if not growing:
+        around = line.around(suspect, patience)
+        windows[suspect.key] = around.window
+        if around.spans(steps, patience.skew):
+            hopeless[suspect.key] = Conclusion.CLOCK_STEPPED
+        elif not growing:
             hopeless[suspect.key] = Conclusion.NOT_GROWING
-        elif scarce < NEIGHBOURS:
+        elif around.scarce < NEIGHBOURS:
             hopeless[suspect.key] = Conclusion.NO_NEIGHBOURS
         elif _width(windows[suspect.key]) > 2 * MOST_IDS:
             hopeless[suspect.key] = Conclusion.TOO_MANY_IDS

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
-from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode
+from opensmm.domain import clock_findings
+from opensmm.domain.clocks import Stepped
+from opensmm.domain.codes import FindingCode
 from opensmm.domain.dispatch import AccountFault
+from opensmm.domain.findings import SEVERITY, Finding, Level
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
 from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading
 
@@ -55,6 +57,7 @@ class WorkerSeen(Struct, frozen=True):
     pid: int
     started: datetime
     seen: datetime
+    clock_off: timedelta | None = None
 
 
 class Waiting(Struct, frozen=True):
@@ -166,35 +169,11 @@ class Facts(Struct, frozen=True):
     refused_posts: Waiting = Waiting()
     not_understood: NotUnderstood = NotUnderstood()
     forgotten: Named = Named()
+    stepped: Stepped | None = None
     late: Notices = Notices()
     odd: Notices = Notices()
     unheard: Notices = Notices()
     unclear_refills: Notices = Notices()
-
-
-class Level(StrEnum):
-    OK = "ok"
-    LOOK = "look"
-    ACT = "act"
-
-
-SEVERITY: Final = {Level.OK: 0, Level.LOOK: 1, Level.ACT: 2}
-
-
-class Finding(Struct, frozen=True):
-    """What is found: a code and its fields, which ``texts`` puts into words. Older findings bring their own words in
-    ``says`` and ``do``, which is empty where there is nothing to do."""
-
-    name: str
-    level: Level
-    says: str = ""
-    do: str = ""
-    code: FindingCode | None = None
-    fields: Fields = NO_FIELDS
-
-
-def worst(findings: list[Finding]) -> Level:
-    return max((finding.level for finding in findings), key=SEVERITY.__getitem__, default=Level.OK)
 
 
 def alive(facts: Facts, now: datetime) -> list[WorkerSeen]:
@@ -226,6 +205,8 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         *_price_lists(facts.providers, now),
         *_shelf(facts.shelf),
         _database(facts, now),
+        clock_findings.steps(facts.stepped, now),
+        clock_findings.machines((one.host, one.pid, one.clock_off) for one in alive(facts, now)),
         Finding("catalogue", Level.OK, f"version {facts.catalogue_version}"),
     ]
 

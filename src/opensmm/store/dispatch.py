@@ -1,7 +1,7 @@
 """Deliveries and attempts: claimed by a worker, sent, recorded, polled."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -22,7 +22,7 @@ class Claim(Struct, frozen=True):
     """A delivery that this worker alone may send, until its lease ends. ``routes``: see ``OPEN_ROUTES``;
     ``first_route`` is the first that has not refused, where that was passed over another than ``route``.
 
-    ``begin_by``: a call begun later could outlast the lease.
+    ``sent``: when it was claimed, by the database's clock.
     """
 
     order: OrderId
@@ -42,7 +42,7 @@ class Claim(Struct, frozen=True):
     interval_min: int
     due: datetime
     first_route: int
-    begin_by: datetime
+    sent: datetime
 
     @property
     def routes_left(self) -> bool:
@@ -111,22 +111,24 @@ _DUE_AT_EACH: Final = f"""
 CLAIMING: Final = 0x0C1A1
 """The advisory lock of whoever looks through what is due."""
 _ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(%s)"
+# A lease begins by the database's own clock: one on a worker's wall may be minutes off, or jump.
 _CLAIMED: Final = """
-with due as materialized ({due}), claimed as (
+with clock as materialized (select coalesce(%(at)s::timestamptz, clock_timestamp()) as at),
+due as materialized ({due}), claimed as (
   update delivery d set state = case when due.provider_id is null then 'held' else 'sending' end, due = null,
-    lease_until = %(lease_until)s, fence = d.fence + 1, attempt = d.attempt + 1, sent = %(now)s,
+    lease_until = clock.at + %(lease)s, fence = d.fence + 1, attempt = d.attempt + 1, sent = clock.at,
     route = coalesce(due.position, d.route), note = case when due.provider_id is not null then d.note end
-  from due where d.order_id = due.order_id and d.run = due.run
-  returning d.order_id, d.run, d.service_id, d.attempt, d.fence, d.quantity, d.route, d.ceiling, due.due,
-    due.first_route, due.provider_id, due.provider_service, due.cost
+  from due, clock where d.order_id = due.order_id and d.run = due.run
+  returning d.order_id, d.run, d.service_id, d.attempt, d.fence, d.quantity, d.route, d.ceiling, d.sent,
+    due.due, due.first_route, due.provider_id, due.provider_service, due.cost
 ), tried as (
   insert into attempt (order_id, run, number, provider_id, provider_service, quoted, outcome, fence, sent)
-  select order_id, run, attempt, provider_id, provider_service, cost, 'sending', fence, %(now)s
+  select order_id, run, attempt, provider_id, provider_service, cost, 'sending', fence, sent
   from claimed where provider_id is not null
 )
 select d.order_id, d.run, d.attempt, d.fence, d.provider_id, d.provider_service, s.type, o.link, d.quantity, x.details,
   d.route, {routes},
-  s.hold_when_refused, o.runs, o.interval_min, d.due, d.first_route
+  s.hold_when_refused, o.runs, o.interval_min, d.due, d.first_route, d.sent
 from claimed d join orders o on o.id = d.order_id join service s on s.id = d.service_id
 left join order_detail x on x.order_id = d.order_id
 where d.provider_id is not null order by d.due, d.order_id, d.run
@@ -138,26 +140,26 @@ _CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH, routes=OPEN_ROUTES)
 async def claim(
     connection: Connection,
     now: datetime,
-    begin_by: datetime,
-    lease_until: datetime,
+    at: datetime | None,
+    lease: timedelta,
     limit: int,
     providers: Sequence[ProviderId],
 ) -> list[Claim]:
     """Takes deliveries of these providers that are due and marks them *sending*, the oldest first.
 
     One that no provider fulfils, or none at its price, is held for the operator. A provider that rests, or is to be
-    tried, gets none.
+    tried, gets none. ``at``: when the lease begins; None, as everywhere here, by the database's clock.
     """
-    parameters = {"now": now, "lease_until": lease_until, "limit": limit, "providers": list(providers)}
+    parameters = {"now": now, "at": at, "lease": lease, "limit": limit, "providers": list(providers)}
     cursor = await connection.execute(_CLAIM, parameters)
-    return [_claim(row, begin_by) for row in await cursor.fetchall()]
+    return [_claim(row) for row in await cursor.fetchall()]
 
 
 async def claim_at_each(
     connection: Connection,
     now: datetime,
-    begin_by: datetime,
-    lease_until: datetime,
+    at: datetime | None,
+    lease: timedelta,
     limit: int,
     rooms: Mapping[ProviderId, int],
     to_try: Sequence[ProviderId] = (),
@@ -175,13 +177,13 @@ async def claim_at_each(
         "rooms": [room for _, room, _ in wanted],
         "tried": [tried for _, _, tried in wanted],
     }
-    parameters = arrays | {"now": now, "lease_until": lease_until, "limit": limit, "among": among}
+    parameters = arrays | {"now": now, "at": at, "lease": lease, "limit": limit, "among": among}
     cursor = await connection.execute(_CLAIM_AT_EACH, parameters)
-    return [_claim(row, begin_by) for row in await cursor.fetchall()]
+    return [_claim(row) for row in await cursor.fetchall()]
 
 
-def _claim(row: TupleRow, begin_by: datetime) -> Claim:
-    return Claim(*(*row[:6], ServiceType(row[6]), *row[7:9], _details(row[9]), *row[10:], begin_by))
+def _claim(row: TupleRow) -> Claim:
+    return Claim(*(*row[:6], ServiceType(row[6]), *row[7:9], _details(row[9]), *row[10:]))
 
 
 def _details(found: object) -> Details:
@@ -229,7 +231,7 @@ with told as materialized (
     as a (order_id, run, number, fence, state, route, due, outcome, provider_order, answer, note)
 ), tried as (
   update attempt t set outcome = told.outcome, provider_order = nullif(told.provider_order, ''), answer = told.answer,
-    answered = %s
+    answered = (select coalesce(%s::timestamptz, clock_timestamp()))
   from told where t.order_id = told.order_id and t.run = told.run and t.number = told.number
     and t.outcome in ('sending', 'unsure')
 )
@@ -246,7 +248,7 @@ returning d.order_id, d.run, d.quantity, d.state
 
 
 async def record(
-    connection: Connection, told: Sequence[Recorded], now: datetime
+    connection: Connection, told: Sequence[Recorded], at: datetime | None
 ) -> list[tuple[OrderId, int, int, DeliveryState]]:
     """Writes what tries came to. A result that arrives after the lease still counts where nobody else has the order.
 
@@ -265,7 +267,7 @@ async def record(
         texts(one.answer for one in told),
         notes(one.note for one in told),
     )
-    cursor = await connection.execute(_RECORD, [*arrays, now, now])
+    cursor = await connection.execute(_RECORD, [*arrays, at, at])
     return [(OrderId(row[0]), row[1], row[2], DeliveryState(row[3])) for row in await cursor.fetchall()]
 
 
@@ -307,6 +309,7 @@ with left_behind as (
   update delivery d set state = 'unsure'
   from attempt t join provider p on p.id = t.provider_id and p.kind <> 'manual'
   where d.state = 'sending' and d.lease_until < %s
+    and (d.order_id, d.run, d.fence) not in (select * from unnest(%s::bigint[], %s::int[], %s::int[]))
     and t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
   returning d.order_id, d.run, d.attempt
 )
@@ -316,10 +319,15 @@ returning t.order_id
 """
 
 
-async def recover(connection: Connection, now: datetime) -> int:
+InFlight = Sequence[tuple[OrderId, int, int]]
+"""Deliveries that a process has claimed and not recorded yet: order, run and fence."""
+
+
+async def recover(connection: Connection, now: datetime, in_flight: InFlight = ()) -> int:
     """Deliveries whose sender went away are unsure from now on, but for the staff's; returns how many.
 
-    Their lease stays written: until then the sender may have been at it.
+    What is ``in_flight`` is the caller's own. Their lease stays written: until then the sender may have been at it.
     """
-    cursor = await connection.execute(_RECOVER, [now])
+    own = [[one[part] for one in in_flight] for part in range(3)]
+    cursor = await connection.execute(_RECOVER, [now, *own])
     return len(await cursor.fetchall())

@@ -20,6 +20,8 @@ GRANTS: Final = {
     "balance_reading": PRUNED,
     "batch": PRUNED,
     "category": CHANGED,
+    "clock": CHANGED,
+    "clock_step": FOR_EVER,
     "customer": CHANGED,
     "delivery": CHANGED,
     "deposit": FOR_EVER,

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END, TOLD_AGAIN_AFTER
+from opensmm.domain.clocks import Cause, Stepped
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.evidence import LATE, ODD, Conclusion
 from opensmm.domain.health import (
@@ -181,6 +182,9 @@ select count(*), min(at), array(
   left join provider p on p.id = f.provider_id order by f.id)
 from found
 """
+_STEPPED: Final = f"""
+select noted, moved, cause from clock_step where cause <> '{Cause.UNWATCHED}' order by id desc limit 1
+"""
 _DATABASE: Final = """
 select p.catalogue_version, pg_database_size(current_database()), (
   select min(xact_start) from pg_stat_activity
@@ -226,6 +230,7 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         posts=Waiting(*await _row(connection, _POSTS, most)),
         refused_posts=Waiting(*await _row(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED})),
         forgotten=await _forgotten(connection),
+        stepped=await _stepped(connection),
         late=await _notices(connection, LATE),
         odd=await _notices(connection, ODD),
     )
@@ -240,6 +245,11 @@ async def _unheard(connection: Connection, query: str, now: datetime) -> Notices
     told = {"most": COUNTED, "named": NAMED, "tries": len(TOLD_AGAIN_AFTER), "ended_since": now - TOLD_AFTER_ITS_END}
     count, since, first = await _row(connection, query, told)
     return Notices(count, since, tuple((int(number), provider, theirs) for number, provider, theirs in first))
+
+
+async def _stepped(connection: Connection) -> Stepped | None:
+    rows = await _rows(connection, _STEPPED, {})
+    return Stepped(rows[0][0], rows[0][1], Cause(rows[0][2])) if rows else None
 
 
 async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) -> Notices:

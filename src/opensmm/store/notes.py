@@ -10,7 +10,8 @@ from opensmm.store.arrays import texts
 
 NOTE: Final = "nullif(told.note, '')::jsonb"
 NOTED: Final = """case when told.note = '' then null
-    when d.note->>'code' = told.note::jsonb->>'code' then d.noted else %s::timestamptz end"""
+    when d.note->>'code' = told.note::jsonb->>'code' then d.noted
+    else coalesce(%s::timestamptz, clock_timestamp()) end"""
 """Since when delivery ``d`` has the note that is ``told``: another answer of the same kind does not count anew."""
 
 

@@ -85,7 +85,9 @@ def _link_hash(link: str) -> bytes:
 _KEEP: Final = Crowd(
     "keep",
     """
-with asked as materialized (
+with clock as materialized (
+  select coalesce(%s::timestamptz, clock_timestamp()) as at
+), asked as materialized (
   select * from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::int[],
                        %s::numeric[], %s::bool[], %s::bigint[], %s::text[], %s::text[])
     with ordinality as a (customer_id, price_list_id, service_id, link, quantity, runs, interval_min, rate, packaged,
@@ -107,21 +109,23 @@ with asked as materialized (
 ), kept as (
   insert into orders (id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state,
                       created)
-  select id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state, %s from placed
+  select id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state, clock.at
+  from placed, clock
 ), detailed as (
   insert into order_detail (order_id, details) select id, details::jsonb from placed where details <> ''
 ), delivered as (
   insert into delivery (order_id, run, service_id, quantity, due, ceiling)
-  select id, run, service_id, quantity, case when run = 1 then %s::timestamptz end, nullif(rate, 0)
-  from placed, generate_series(1, runs) as run where state in ('open', 'active')
+  select id, run, service_id, quantity, case when run = 1 then clock.at end, nullif(rate, 0)
+  from placed, clock, generate_series(1, runs) as run where state in ('open', 'active')
 ), charged as (
   insert into transfer (debit, credit, amount, kind, customer_id, order_id, created)
-  select customer_id, -1, charge, 'charge', customer_id, id, %s from placed where charge > 0
+  select customer_id, -1, charge, 'charge', customer_id, id, clock.at
+  from placed, clock where charge > 0
 ), paid as (
   update customer c set balance = balance - good.total from good where c.id = good.id
 )
 insert into batch (id, created, orders)
-select %s, %s, array(select placed.id from asked left join placed using (ord) order by ord)
+select %s, at, array(select placed.id from asked left join placed using (ord) order by ord) from clock
 returning orders
 """,
 )
@@ -131,12 +135,14 @@ async def keep(
     connection: Connection,
     mark: UUID,
     drafts: Sequence[tuple[CustomerId, Draft]],
-    now: datetime,
+    at: datetime | None,
     *,
     catalogue_version: int | None = None,
     keys: Iterable[KeyId] = (),
 ) -> Sequence[OrderId | None]:
     """Keeps orders with their charges, deliveries and the batch's mark in one statement; ids in the order given.
+
+    They are kept ``at`` this time; None: by the database's clock.
 
     None stands where an order was not kept: its customer's row is locked by another transaction, or the customer is
     suspended, short of funds, on another price list, or called with one of ``keys`` that is revoked, or the price list
@@ -159,8 +165,8 @@ async def keep(
     )
     version = None if catalogue_version is None else str(catalogue_version)
     guards = numbers({customer for customer, _ in drafts}), version, numbers(keys)
-    at = now.isoformat()
-    rows = await _KEEP.rows(connection, [*arrays, *guards, at, at, at, mark.hex, at])
+    kept = None if at is None else at.isoformat()
+    rows = await _KEEP.rows(connection, [kept, *arrays, *guards, mark.hex])
     ids: Sequence[OrderId | None] = rows[0][0]
     return ids
 
@@ -176,12 +182,15 @@ def _all_details(drafts: Sequence[Draft]) -> str:
 
 _REMEMBER: Final = """
 insert into idempotency (customer_id, key, fingerprint, order_id, created)
-select a.*, %s from unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bigint[]) as a
+select a.*, (select coalesce(%s::timestamptz, clock_timestamp()))
+from unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bigint[]) as a
 """
 
 
-async def remember(connection: Connection, names: Mapping[tuple[CustomerId, str], Remembered], now: datetime) -> None:
-    """Binds idempotency keys to the orders they placed."""
+async def remember(
+    connection: Connection, names: Mapping[tuple[CustomerId, str], Remembered], at: datetime | None
+) -> None:
+    """Binds idempotency keys to the orders they placed; they are kept from then on by the database's clock."""
     if names:
         arrays = (
             [customer for customer, _ in names],
@@ -189,7 +198,7 @@ async def remember(connection: Connection, names: Mapping[tuple[CustomerId, str]
             [known.fingerprint for known in names.values()],
             [known.order for known in names.values()],
         )
-        await connection.execute(_REMEMBER, [now, *arrays])
+        await connection.execute(_REMEMBER, [at, *arrays])
 
 
 _HOLD_LINKS: Final = """
@@ -210,19 +219,22 @@ async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, 
         await connection.execute(_HOLD_LINKS, [*arrays])
 
 
-_SETTLE: Final = "insert into batch (id, created) values (%s, %s) on conflict do nothing returning id"
+_SETTLE: Final = """
+insert into batch (id, created) values (%s, coalesce(%s::timestamptz, clock_timestamp()))
+on conflict do nothing returning id
+"""
 # The message goes to the log of changes and to no table. Its COMMIT waits for the synchronous standby, and by that
 # for every older one: a batch may be visible here that no standby has yet.
 _ORDERS: Final = "select orders, pg_logical_emit_message(true, 'opensmm', '') from batch where id = %s"
 
 
-async def settle(connection: Connection, mark: UUID, now: datetime) -> Sequence[OrderId | None] | None:
+async def settle(connection: Connection, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
     """The orders of a batch whose COMMIT went unanswered, or None: it was not kept, and now it never will be.
 
     Writing the batch's mark ourselves waits for a transaction that still holds it, and takes the place of one that
     never arrives: either the mark was there, or nothing under that mark can be kept any more.
     """
-    cursor = await connection.execute(_SETTLE, [mark, now])
+    cursor = await connection.execute(_SETTLE, [mark, at])
     if await cursor.fetchone() is not None:
         return None
     cursor = await connection.execute(_ORDERS, [mark])

@@ -1,6 +1,6 @@
 """Heartbeats: the worker processes that were heard of lately."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -12,33 +12,39 @@ from opensmm.store.connection import Connection
 
 class Worker(Struct, frozen=True):
     id: UUID
-    started: datetime
     pid: int
     host: str
 
 
 _BEAT: Final = """
-insert into worker (id, started, seen, pid, host) values (%s, %s, %s, %s, %s)
-on conflict (id) do update set seen = excluded.seen
+insert into worker (id, started, seen, clock_off, pid, host)
+select %(id)s, at, at, %(off)s, %(pid)s, %(host)s from (select coalesce(%(at)s::timestamptz, clock_timestamp())) c (at)
+on conflict (id) do update set seen = excluded.seen, clock_off = excluded.clock_off
 """
 _PLACE: Final = """
-select count(*) filter (where (started, id) < (%s, %s)), count(*) from worker where seen > %s
+select count(*) filter (where (w.started, w.id) < (own.started, own.id)), count(*)
+from worker w left join worker own on own.id = %(id)s
+where w.seen > coalesce(%(at)s::timestamptz, clock_timestamp()) - %(within)s
 """
-_PRUNE: Final = "delete from worker where seen < %s"
+_PRUNE: Final = "delete from worker where seen < coalesce(%s::timestamptz, clock_timestamp()) - %s"
 _LEAVE: Final = "delete from worker where id = %s"
-_SEEN: Final = "select host, pid, started, seen from worker order by started, id"
+_SEEN: Final = "select host, pid, started, seen, clock_off from worker order by started, id"
 
 
-async def beat(connection: Connection, worker: Worker, now: datetime, forget_before: datetime) -> None:
-    """Says that a worker lives, and forgets those that have been silent since ``forget_before``."""
-    await connection.execute(_BEAT, [worker.id, worker.started, now, worker.pid, worker.host])
-    await connection.execute(_PRUNE, [forget_before])
+async def beat(
+    connection: Connection, worker: Worker, at: datetime | None, off: timedelta | None, forget_after: timedelta
+) -> None:
+    """Says that a worker lives, by the database's clock or ``at`` this time, and how far the clock of its machine is
+    ``off``; forgets those that have been silent for long."""
+    told = {"id": worker.id, "at": at, "off": off, "pid": worker.pid, "host": worker.host}
+    await connection.execute(_BEAT, told)
+    await connection.execute(_PRUNE, [at, forget_after])
 
 
-async def place(connection: Connection, worker: Worker, alive_after: datetime) -> tuple[int, int]:
-    """How many workers heard of since then are older than this one, and how many there are, itself among them."""
-    cursor = await connection.execute(_PLACE, [worker.started, worker.id, alive_after])
-    row = await cursor.fetchone()
+async def place(connection: Connection, worker: Worker, at: datetime | None, within: timedelta) -> tuple[int, int]:
+    """How many workers heard of lately are older than this one, and how many there are, itself among them."""
+    told = {"id": worker.id, "at": at, "within": within}
+    row = await (await connection.execute(_PLACE, told)).fetchone()
     assert row is not None
     return row[0], row[1]
 

@@ -60,6 +60,19 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         one="1 service has a route whose line in the provider's price list cannot be read: {named}",
         do="tell the provider, or give these services another route; `opensmm provider sync` reads the list again",
     ),
+    FindingCode.CLOCK_STEPPED: Words(
+        "The database's clock was set by {moved}, {age} ago. Evidence settles no order that was unsure then.",
+        do="Settle those yourself: `opensmm orders list --unsure`. Let NTP keep the database's machine on time.",
+    ),
+    FindingCode.NODE_CHANGED: Words(
+        "Another database took over {age} ago, its clock set by {moved}. Evidence settles no order that was unsure "
+        "then.",
+        do="Settle those yourself: `opensmm orders list --unsure`.",
+    ),
+    FindingCode.WORKER_CLOCK_OFF: Words(
+        "The clock of {host} (pid {pid}) is {off} off the database's, which decides: its log tells other times.",
+        do="Let NTP keep that machine on time.",
+    ),
     FindingCode.ORDER_IDS_DO_NOT_GROW: Words(
         "Its order ids do not grow (the newest is {newest}): evidence cannot settle orders whose answer is lost.",
         do="Settle its unsure orders yourself: `opensmm orders list --unsure`.",

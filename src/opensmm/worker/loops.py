@@ -11,7 +11,8 @@ import structlog
 
 from opensmm.actions.balances import Balances
 from opensmm.actions.chores import Chores
-from opensmm.actions.dispatch import Dispatching
+from opensmm.actions.clock import Clock
+from opensmm.actions.dispatch import Dispatching, lease
 from opensmm.actions.evidence import Inquiring
 from opensmm.actions.health import Heartbeat
 from opensmm.actions.lane import Rejected
@@ -63,17 +64,19 @@ class Worker:
     def __init__(self, url: str, desk: Desk, timeout_s: float, patience: Patience = PATIENCE) -> None:
         self._lines = {name: Line(url, application=f"opensmm worker: {name}") for name in _LINES}
         self._desk = desk
-        self._dispatching = Dispatching(self._lines["claim"], self._lines["record"], desk, timeout_s)
-        self._following = Following(self._lines["poll"], desk)
-        self._canceling = Following(self._lines["cancel"], desk)
-        self._watching = Watching(self._lines["watch"], desk)
-        self._refills = RefillTasks(self._lines["refill"], desk)
-        self._purchases = Purchases(self._lines["refill"])
-        self._inquiring = Inquiring(self._lines["evidence"], desk, patience=patience)
-        self._chores = Chores(self._lines["chores"], desk)
-        self._balances = Balances(self._lines["balances"], desk)
-        self._syncing = Syncing(self._lines["sync"], desk)
-        self._heartbeat = Heartbeat(self._lines["chores"])
+        clock = Clock(rest=lease(timeout_s) + patience.taking_in + patience.skew)
+        self._dispatching = Dispatching(self._lines["claim"], self._lines["record"], desk, timeout_s, clock)
+        self._following = Following(self._lines["poll"], desk, clock)
+        self._canceling = Following(self._lines["cancel"], desk, clock)
+        self._watching = Watching(self._lines["watch"], desk, clock)
+        self._refills = RefillTasks(self._lines["refill"], desk, clock)
+        self._purchases = Purchases(self._lines["refill"], clock)
+        self._inquiring = Inquiring(self._lines["evidence"], desk, clock, patience)
+        self._chores = Chores(self._lines["chores"], desk, clock, self._dispatching.in_flight)
+        self._balances = Balances(self._lines["balances"], desk, clock)
+        self._syncing = Syncing(self._lines["sync"], desk, clock)
+        self._heartbeat = Heartbeat(self._lines["chores"], clock)
+        self._looked = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._follows, self._watches, self._cancels = map(Abreast, (self._follow, self._watch, self._cancel))
 
@@ -82,14 +85,14 @@ class Worker:
         sending = asyncio.create_task(every(0, self._send_due, stop))
         loops = [
             sending,
-            asyncio.create_task(every(POLL_EVERY_S, self._follows.step)),
-            asyncio.create_task(every(WATCH_EVERY_S, self._watches.step)),
-            asyncio.create_task(every(CANCELS_EVERY_S, self._cancels.step)),
-            asyncio.create_task(every(REFILLS_EVERY_S, self._refill)),
-            asyncio.create_task(every(EVIDENCE_EVERY_S, lambda: self._inquiring.step(EVIDENCE_BATCH))),
+            asyncio.create_task(self._repeat(POLL_EVERY_S, self._follows.step)),
+            asyncio.create_task(self._repeat(WATCH_EVERY_S, self._watches.step)),
+            asyncio.create_task(self._repeat(CANCELS_EVERY_S, self._cancels.step)),
+            asyncio.create_task(self._repeat(REFILLS_EVERY_S, self._refill)),
+            asyncio.create_task(self._repeat(EVIDENCE_EVERY_S, lambda: self._inquiring.step(EVIDENCE_BATCH))),
             asyncio.create_task(every(CHORES_EVERY_S, self._look_after)),
-            asyncio.create_task(every(BALANCES_EVERY_S, self._balances.step)),
-            asyncio.create_task(every(SYNC_EVERY_S, self._syncing.step)),
+            asyncio.create_task(self._repeat(BALANCES_EVERY_S, self._balances.step)),
+            asyncio.create_task(self._repeat(SYNC_EVERY_S, self._syncing.step)),
         ]
         await stop.wait()
         self._dispatching.stop()
@@ -108,6 +111,11 @@ class Worker:
         for line in self._lines.values():
             await line.close()
 
+    async def _repeat(self, pause_s: float, step: Callable[[], Awaitable[object]]) -> None:
+        """Begins once it is known what time it is at the database; what is sent waits for its providers to be known."""
+        await self._looked.wait()
+        await every(pause_s, step)
+
     async def _follow(self) -> int:
         return await self._following.step(POLL_BATCH)
 
@@ -123,6 +131,7 @@ class Worker:
 
     async def _look_after(self) -> None:
         self._desk.share(await self._heartbeat.beat())
+        self._looked.set()
         await self._chores.step()
 
     async def _send_due(self) -> None:

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
+from opensmm.actions.clock import Clock
 from opensmm.actions.health import Sampling
 from opensmm.store.connection import Line
 from opensmm.worker.loops import every
@@ -18,7 +19,7 @@ FIRST_AFTER_S: Final = 3.0
 async def sampled(url: str, pepper: bytes, *, private: bool) -> AsyncIterator[Sampling]:
     """Looks every ``SAMPLE_EVERY_S`` until the block ends, over a connection of its own."""
     line = Line(url, application="opensmm worker: health")
-    sampling = Sampling(line, pepper, private=private)
+    sampling = Sampling(line, pepper, Clock(), private=private)
     looking = asyncio.create_task(_look(sampling))
     try:
         yield sampling

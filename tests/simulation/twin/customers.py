@@ -1,7 +1,7 @@
 """store.customers, audit and retention, on the twin's rows."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import Store
@@ -52,11 +52,11 @@ async def note(connection: Connection, by: By, action: AuditAction, entries: Seq
     """The audit's rows are looked at by the tests of the actions."""
 
 
-async def forget_idempotency(connection: Connection, before: datetime) -> bool:
+async def forget_idempotency(connection: Connection, at: datetime | None, kept: timedelta) -> bool:
     """A simulated scenario is shorter than what is remembered."""
     return False
 
 
-async def forget_batches(connection: Connection, before: datetime) -> bool:
+async def forget_batches(connection: Connection, at: datetime | None, kept: timedelta) -> bool:
     """A mark that is looked for is younger than what is forgotten."""
     return False

@@ -11,7 +11,7 @@ from opensmm.base.ids import OrderId, ProviderId, ServiceId, order_key
 from opensmm.domain.asks import NO_DETAILS
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import PASSED_OVER_AFTER, DeliveryState
-from opensmm.store.dispatch import Claim, Recorded
+from opensmm.store.dispatch import Claim, InFlight, Recorded
 
 REFUSED_WAIT_H = 24
 
@@ -19,8 +19,8 @@ REFUSED_WAIT_H = 24
 async def claim(
     connection: Connection,
     now: datetime,
-    begin_by: datetime,
-    lease_until: datetime,
+    at: datetime | None,
+    lease: timedelta,
     limit: int,
     providers: Sequence[ProviderId],
 ) -> list[Claim]:
@@ -29,18 +29,18 @@ async def claim(
     for row in _due(store, now):
         if len(claimed) == limit:
             break
-        at = _route(store, row, now)
-        provider = 0 if at is None else store.sales[row.service].routes[at][0]
+        route = _route(store, row, now)
+        provider = 0 if route is None else store.sales[row.service].routes[route][0]
         if not provider or (provider in providers and store.providers[provider].resting_until is None):
-            claimed.append(_claim(store, row, at, now, begin_by, lease_until))
+            claimed.append(_claim(store, row, route, at, lease))
     return [one for one in claimed if one is not None]
 
 
 async def claim_at_each(
     connection: Connection,
     now: datetime,
-    begin_by: datetime,
-    lease_until: datetime,
+    at: datetime | None,
+    lease: timedelta,
     limit: int,
     rooms: Mapping[ProviderId, int],
     to_try: Sequence[ProviderId] = (),
@@ -52,13 +52,13 @@ async def claim_at_each(
     turns = Counter[ProviderId]()
     found: list[tuple[int, DeliveryRow, int | None]] = []
     for row in _due(store, now)[:among]:
-        at = _route(store, row, now)
-        provider = ProviderId(0 if at is None else store.sales[row.service].routes[at][0])
+        route = _route(store, row, now)
+        provider = ProviderId(0 if route is None else store.sales[row.service].routes[route][0])
         turns[provider] += 1
-        if turns[provider] <= (limit if at is None else room.get(provider, 0)):
-            found.append((turns[provider], row, at))
+        if turns[provider] <= (limit if route is None else room.get(provider, 0)):
+            found.append((turns[provider], row, route))
     found.sort(key=lambda one: (one[0], *_turn(one[1])))
-    claimed = [_claim(store, row, at, now, begin_by, lease_until) for _, row, at in found[:limit]]
+    claimed = [_claim(store, row, route, at, lease) for _, row, route in found[:limit]]
     return sorted((one for one in claimed if one is not None), key=lambda one: (one.due, one.order, one.run))
 
 
@@ -85,21 +85,22 @@ def _is_there(provider: ProviderRow, now: datetime) -> bool:
 def _claim(
     store: Store,
     row: DeliveryRow,
-    at: int | None,
-    now: datetime,
-    begin_by: datetime,
-    lease_until: datetime,
+    route: int | None,
+    at: datetime | None,
+    lease: timedelta,
 ) -> Claim | None:
+    """``at`` is the time of the database: the simulation's clock tells it."""
+    assert at is not None
     was_due = row.due
     store.edit(row)
-    row.state, row.due, row.lease_until = "held" if at is None else "sending", None, lease_until
-    row.fence, row.attempt, row.sent = row.fence + 1, row.attempt + 1, now
-    if at is None:
+    row.state, row.due, row.lease_until = "held" if route is None else "sending", None, at + lease
+    row.fence, row.attempt, row.sent = row.fence + 1, row.attempt + 1, at
+    if route is None:
         row.note = None
         return None
-    first_route, row.route = row.route, at
-    provider, provider_service = store.sales[row.service].routes[at]
-    attempt = AttemptRow(row.order, row.run, row.attempt, provider, provider_service, row.fence, now)
+    first_route, row.route = row.route, route
+    provider, provider_service = store.sales[row.service].routes[route]
+    attempt = AttemptRow(row.order, row.run, row.attempt, provider, provider_service, row.fence, at)
     store.insert(store.attempts, (row.order, row.run, row.attempt), attempt)
     order, service = store.orders[row.order], store.catalogue.services[ServiceId(row.service)]
     assert was_due is not None
@@ -121,7 +122,7 @@ def _claim(
         interval_min=order.interval_min,
         due=was_due,
         first_route=first_route,
-        begin_by=begin_by,
+        sent=at,
     )
 
 
@@ -146,16 +147,17 @@ def _may_wait(row: DeliveryRow) -> bool:
 
 
 async def record(
-    connection: Connection, told: Sequence[Recorded], now: datetime
+    connection: Connection, told: Sequence[Recorded], at: datetime | None
 ) -> list[tuple[OrderId, int, int, DeliveryState]]:
+    assert at is not None
     store = connection.store
     for one in told:
-        _record_try(store, one, now)
+        _record_try(store, one, at)
     rows = [(one, store.deliveries[one.order, one.run]) for one in told]
     changed = [(one, row) for one, row in rows if _is_its_own(one, row)]
     for one, row in changed:
         _record(store, one, row)
-        write_down(row, one.note, now)
+        write_down(row, one.note, at)
     return [(OrderId(row.order), row.run, row.quantity, DeliveryState(row.state)) for _, row in changed]
 
 
@@ -163,14 +165,14 @@ def _is_its_own(one: Recorded, row: DeliveryRow) -> bool:
     return row.fence == one.fence and row.state in ("sending", "unsure")
 
 
-def _record_try(store: Store, one: Recorded, now: datetime) -> None:
+def _record_try(store: Store, one: Recorded, at: datetime | None) -> None:
     attempt = store.attempts[one.order, one.run, one.attempt]
     if attempt.outcome not in ("sending", "unsure"):
         return
     if one.provider_order is not None:
         _bind(store, (attempt.provider, order_key(one.provider_order)), attempt)
     store.edit(attempt)
-    attempt.outcome, attempt.answered = one.outcome.value, now
+    attempt.outcome, attempt.answered = one.outcome.value, at
     attempt.provider_order, attempt.answer = one.provider_order, one.answer
 
 
@@ -203,14 +205,14 @@ async def hold_waiting(connection: Connection, now: datetime, limit: int) -> int
 def _waits(store: Store, row: DeliveryRow, since: datetime, now: datetime) -> bool:
     if row.note is not None:
         return row.noted is not None and row.noted <= since
-    at = _route(store, row, now)
-    turned_away = at is not None and store.providers[store.sales[row.service].routes[at][0]].refuses is not None
+    route = _route(store, row, now)
+    turned_away = route is not None and store.providers[store.sales[row.service].routes[route][0]].refuses is not None
     return turned_away and row.due is not None and row.due <= since
 
 
-async def recover(connection: Connection, now: datetime) -> int:
+async def recover(connection: Connection, now: datetime, in_flight: InFlight = ()) -> int:
     store = connection.store
-    late = [row for row in store.sending.values() if row.lease_until is not None and row.lease_until < now]
+    late = [row for row in store.sending.values() if _is_left_behind(row, now, in_flight)]
     for row in late:
         store.edit(row)
         row.state = "unsure"
@@ -219,3 +221,8 @@ async def recover(connection: Connection, now: datetime) -> int:
             store.edit(attempt)
             attempt.outcome, attempt.answer = "unsure", "the worker went away while it was sending"
     return len(late)
+
+
+def _is_left_behind(row: DeliveryRow, now: datetime, in_flight: InFlight) -> bool:
+    over = row.lease_until is not None and row.lease_until < now
+    return over and (row.order, row.run, row.fence) not in in_flight

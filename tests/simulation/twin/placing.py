@@ -45,18 +45,19 @@ async def keep(
     connection: Connection,
     mark: UUID,
     drafts: Sequence[tuple[CustomerId, Draft]],
-    now: datetime,
+    at: datetime | None,
     *,
     catalogue_version: int | None = None,
     keys: Iterable[KeyId] = (),
 ) -> Sequence[OrderId | None]:
     """One statement: alone it is its own transaction, within one it waits for that one's COMMIT."""
+    assert at is not None, "the simulation's clock tells the time of the database"
     store = connection.store
     alone = not store.open
     if alone:
         store.begin()
     good = _good(store, drafts, catalogue_version, list(keys))
-    ids = [_keep(store, customer, draft, now) if customer in good else None for customer, draft in drafts]
+    ids = [_keep(store, customer, draft, at) if customer in good else None for customer, draft in drafts]
     store.insert(store.batches, mark, ids)
     if alone:
         await connection.commit()
@@ -115,7 +116,9 @@ def _keep(store: Store, customer: CustomerId, draft: Draft, now: datetime) -> Or
     return order
 
 
-async def remember(connection: Connection, names: Mapping[tuple[CustomerId, str], Remembered], now: datetime) -> None:
+async def remember(
+    connection: Connection, names: Mapping[tuple[CustomerId, str], Remembered], at: datetime | None
+) -> None:
     for name, known in names.items():
         connection.store.insert(connection.store.idempotency, name, (known.fingerprint, known.order))
 
@@ -132,7 +135,7 @@ class settling:  # noqa: N801 - stands for the module of that name
     """actions.settling: the batch's mark is looked for, or its place taken, on a connection of one's own."""
 
     @staticmethod
-    async def settle(line: Line, mark: UUID, now: datetime) -> Sequence[OrderId | None] | None:
+    async def settle(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
         store = (await line.get()).store
         kept = store.batches.setdefault(mark, None)
         return None if kept is None else [None if order is None else OrderId(order) for order in kept]

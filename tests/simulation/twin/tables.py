@@ -16,6 +16,7 @@ import psycopg
 from msgspec import Struct
 
 from opensmm.domain.catalogue import Catalogue
+from opensmm.domain.clocks import Step
 from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, AccountFault
 from opensmm.domain.ledger import Transfer
@@ -132,6 +133,17 @@ class ProviderRow(Struct):
     refuses: AccountFault | None = None
 
 
+class ClockRow(Struct):
+    at: datetime
+    timeline: str
+    started: datetime
+
+
+class ClockStepRow(Struct):
+    step: Step
+    noted: datetime
+
+
 class Sale(Struct):
     """What is kept of a service beside the price list: where it is sent."""
 
@@ -167,6 +179,9 @@ class Store:
         self.refills_of: dict[int, list[RefillRow]] = {}
         self.refill_tasks: dict[tuple[int, int], RefillTaskRow] = {}
         self.providers: dict[int, ProviderRow] = {}
+        self.clock: dict[int, ClockRow] = {}
+        self.clock_steps: dict[int, ClockStepRow] = {}
+        self.timeline = 1
         self.batches: dict[object, Sequence[int | None] | None] = {}
         self.deposits: dict[tuple[str, str], tuple[int, int]] = {}
         self.provider_orders: dict[tuple[int, str], AttemptRow] = {}

@@ -15,6 +15,7 @@ from opensmm.store.models.catalogue import (
     Route,
     Service,
 )
+from opensmm.store.models.clocks import Clock, ClockStep
 from opensmm.store.models.customers import ApiKey, Customer, Membership, User
 from opensmm.store.models.dispatch import Attempt, Delivery
 from opensmm.store.models.evidence import Evidence
@@ -34,6 +35,8 @@ __all__ = [
     "BalanceReading",
     "Batch",
     "Category",
+    "Clock",
+    "ClockStep",
     "Customer",
     "Delivery",
     "Deposit",

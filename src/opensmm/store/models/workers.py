@@ -7,6 +7,7 @@ class Worker(models.Model):
     id = models.UUIDField(primary_key=True)
     started = models.DateTimeField()
     seen = models.DateTimeField(db_comment="the newest heartbeat")
+    clock_off = models.DurationField(null=True, db_comment="its machine's clock, less the database's")
     pid = models.IntegerField()
     host = models.TextField()
 

@@ -1,0 +1,30 @@
+"""What an operator must know of clocks."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from opensmm.domain.clocks import TOLERANCE, Cause, Stepped
+from opensmm.domain.codes import FindingCode
+from opensmm.domain.findings import Finding, Level
+
+REMEMBERED: Final = timedelta(days=1)
+
+
+def steps(stepped: Stepped | None, now: datetime) -> Finding:
+    """The newest step of the database's clock."""
+    if stepped is None or now - stepped.noted > REMEMBERED:
+        return Finding("clock", Level.OK, "the database's clock runs on")
+    code = FindingCode.NODE_CHANGED if stepped.cause is Cause.TIMELINE else FindingCode.CLOCK_STEPPED
+    fields = {"moved": abs(stepped.moved), "age": max(now - stepped.noted, timedelta(0))}
+    return Finding("clock", Level.LOOK, code=code, fields=fields)
+
+
+def machines(living: Iterable[tuple[str, int, timedelta | None]]) -> Finding:
+    """The worker, by host and process, whose machine's clock is off most."""
+    off = {(host, pid): abs(ahead) for host, pid, ahead in living if ahead is not None}
+    worst = max(off, key=off.__getitem__, default=None)
+    if worst is None or off[worst] <= TOLERANCE:
+        return Finding("worker clocks", Level.OK, "agree with the database's")
+    fields = {"host": worst[0], "pid": worst[1], "off": off[worst]}
+    return Finding("worker clocks", Level.LOOK, code=FindingCode.WORKER_CLOCK_OFF, fields=fields)

@@ -1,0 +1,33 @@
+"""A finding about the panel, and how much it matters."""
+
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode
+
+
+class Level(StrEnum):
+    OK = "ok"
+    LOOK = "look"
+    ACT = "act"
+
+
+SEVERITY: Final = {Level.OK: 0, Level.LOOK: 1, Level.ACT: 2}
+
+
+class Finding(Struct, frozen=True):
+    """What is found: a code and its fields, which ``texts`` puts into words. Older findings bring their own words in
+    ``says`` and ``do``, which is empty where there is nothing to do."""
+
+    name: str
+    level: Level
+    says: str = ""
+    do: str = ""
+    code: FindingCode | None = None
+    fields: Fields = NO_FIELDS
+
+
+def worst(findings: list[Finding]) -> Level:
+    return max((finding.level for finding in findings), key=SEVERITY.__getitem__, default=Level.OK)

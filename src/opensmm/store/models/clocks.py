@@ -1,0 +1,35 @@
+"""The database's clock, as it was seen, and where it stepped."""
+
+from django.db import models
+from django.db.models import CheckConstraint, Q
+
+from opensmm.domain.clocks import Cause
+from opensmm.store.models.fields import one_of
+
+
+class Clock(models.Model):
+    """The one row of what was last seen of the database's clock."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    at = models.DateTimeField(db_comment="the highest time that was seen since the last step")
+    started = models.DateTimeField(db_comment="when the server was started")
+    timeline = models.TextField()
+
+    class Meta:
+        db_table = "clock"
+        constraints = [CheckConstraint(condition=Q(id=1), name="clock_is_one")]
+
+
+class ClockStep(models.Model):
+    """A step of the clock, or a time that nobody watched. Rows are for ever: times before and after are compared."""
+
+    id = models.BigAutoField(primary_key=True)
+    noted = models.DateTimeField(db_comment="by the clock after the step")
+    since = models.DateTimeField(db_comment="from here to until its times prove nothing")
+    until = models.DateTimeField()
+    moved = models.DurationField()
+    cause = models.TextField()
+
+    class Meta:
+        db_table = "clock_step"
+        constraints = [one_of("cause", Cause, "clock_step_cause")]

@@ -1,0 +1,68 @@
+"""What a look at the database's clock tells of steps."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from opensmm.domain.clocks import Cause, Expected, Reading, judge
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STARTED = NOON - timedelta(days=9)
+
+
+def at(seconds):
+    return NOON + timedelta(seconds=seconds)
+
+
+def reading(seconds, timeline="1", started=STARTED):
+    return Reading(at(seconds), timeline, started)
+
+
+def expected(last, earliest, latest):
+    return Expected(at(last), at(earliest), at(latest))
+
+
+@pytest.mark.parametrize(
+    ("kept", "found", "told"),
+    [
+        (None, reading(0), None),
+        (reading(0), reading(2), expected(0, 2, 2)),
+        (reading(0), reading(4), expected(0, 2, 2)),
+        (reading(0), reading(0), expected(0, 2, 2)),
+        (reading(0), reading(60), expected(0, 2, 61)),
+        (reading(0), reading(2), None),
+        (reading(0), reading(2, started=NOON), expected(0, 2, 2)),
+        (reading(9), reading(8), expected(0, 8, 8)),
+    ],
+    ids=[
+        "the first look of all", "as expected", "within the tolerance", "within it backwards", "a slow look",
+        "a worker that begins beside others", "a restart that a worker has lived through", "another looked later",
+    ],
+)  # fmt: skip
+def test_a_clock_that_runs_on_has_not_stepped(kept, found, told):
+    assert judge(kept, found, told) is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "found", "told", "cause", "since", "until", "moved"),
+    [
+        (reading(0), reading(602), expected(0, 2, 2), Cause.MOVED, 0, 602, 600),
+        (reading(0), reading(-598), expected(0, 2, 2), Cause.MOVED, -600, 2, -600),
+        (reading(600), reading(2), expected(0, 2, 2), Cause.MOVED, 0, 600, -598),
+        (reading(0), reading(-50), None, Cause.MOVED, -50, 0, -50),
+        (reading(0), reading(2, "2"), expected(0, 2, 2), Cause.TIMELINE, 0, 2, 0),
+        (reading(0), reading(602, "2"), expected(0, 2, 2), Cause.TIMELINE, 0, 602, 600),
+        (reading(0), reading(602, "2"), None, Cause.TIMELINE, 0, 602, 602),
+        (reading(0), reading(602), None, Cause.UNWATCHED, 0, 602, 602),
+        (reading(0), reading(1, started=NOON), None, Cause.UNWATCHED, 0, 1, 1),
+    ],
+    ids=[
+        "forward", "back", "another saw it ahead", "back while nobody looked", "another node", "another node, ahead",
+        "another node, and nobody looked", "nobody looked", "a restart while nobody looked",
+    ],
+)  # fmt: skip
+def test_a_step_is_told_with_the_times_that_prove_nothing(kept, found, told, cause, since, until, moved):
+    step = judge(kept, found, told)
+    assert step is not None
+    assert (cause, at(since), at(until), timedelta(seconds=moved)) == (step.cause, step.since, step.until, step.moved)
+    assert step.breaks == (cause is not Cause.UNWATCHED)
