@@ -1,11 +1,13 @@
 """An error that nobody foresaw is one sentence, an exit code of its own, and a file with the details."""
 
 import json
+import logging
 import re
 import stat
 from pathlib import Path
 
 import pytest
+import structlog
 
 from opensmm import cli
 from opensmm.cli.unforeseen import LEASH, UNFORESEEN
@@ -45,7 +47,18 @@ def test_where_no_file_can_be_kept_the_sentence_says_so(broken, capsys, monkeypa
     assert "could not be kept: No such file or directory" in capsys.readouterr().err
 
 
-def test_a_supervised_process_logs_it(broken, capsys, monkeypatch):
+@pytest.fixture
+def own_log():
+    """Puts the log of this process back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_a_supervised_process_logs_it(broken, own_log, capsys, monkeypatch):
     monkeypatch.setenv(LEASH, "3")
     with pytest.raises(SystemExit) as ended:
         cli.main()

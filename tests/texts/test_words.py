@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import EventCode, FindingCode, RefusalCode
+from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, StageCode
 from opensmm.texts import english, words
 
 
@@ -17,6 +17,7 @@ from opensmm.texts import english, words
         (FindingCode, english.FINDINGS),
         (RefusalCode, english.REFUSALS),
         (EventCode, english.EVENTS),
+        (StageCode, english.STAGES),
         (AuditAction, english.ACTIONS),
     ],
 )
@@ -28,7 +29,7 @@ def placeholders(template):
     return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
 
 
-@pytest.mark.parametrize("catalogue", [english.FINDINGS, english.REFUSALS, english.EVENTS])
+@pytest.mark.parametrize("catalogue", [english.FINDINGS, english.REFUSALS, english.EVENTS, english.STAGES])
 def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_count(catalogue):
     for told in catalogue.values():
         if told.one:

@@ -19,6 +19,7 @@ from opensmm.cli.frame import (
     Json,
     answer,
     configured,
+    database,
     err,
     fail,
     out,
@@ -27,10 +28,10 @@ from opensmm.cli.frame import (
     with_database,
 )
 from opensmm.cli.lazy import lazy_group
+from opensmm.cli.stages import Stages
 from opensmm.store import checks, stories
 from opensmm.store.checks import ALL, Finding, Range, those_of
 from opensmm.store.connection import Connection
-from opensmm.store.embedded import serving
 from opensmm.store.stories import Event, Story
 from opensmm.texts import words
 
@@ -52,9 +53,9 @@ def migrate(data: Data = None, json: Json = False) -> None:
     """Bring the database's tables up to date, as their owner, and set what the app's role may do."""
     config = configured(data)
     try:
-        with serving(config) as urls:
+        with database(config) as urls, Stages(err) as report:
             urls.must_own()
-            applied = ready(config, urls)
+            applied = ready(config, urls, report)
     except (Misconfigured, psycopg.OperationalError) as error:
         fail(str(error), UNAVAILABLE)
     answer({"applied": applied}, "\n".join(applied) or "nothing to do: the tables are up to date", json=json)

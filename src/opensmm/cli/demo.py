@@ -16,12 +16,15 @@ from opensmm.actions import accounts, catalogue
 from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.base.money import Money, money
+from opensmm.cli import logs
 from opensmm.cli.demo_services import services
-from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, fail, now
+from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, err, fail, now
 from opensmm.cli.processes import StopSignal, watch
 from opensmm.cli.serving import Port, Stack
+from opensmm.cli.stages import Stages
 from opensmm.config import Config, keep_secret
 from opensmm.domain.audit import Actor, ActorKind, By
+from opensmm.domain.codes import NO_FIELDS, StageCode
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection, connect
 
@@ -46,16 +49,21 @@ def demo(
 ) -> None:
     """Run a complete panel to try out: prints where to look, a key and two curl lines. Ctrl-C ends it."""
     os.environ.setdefault("OPENSMM_PROVIDER_TIMEOUT", DEMO_PROVIDER_TIMEOUT_S)
-    config, stop = configured(data), StopSignal()
-    stack = Stack(config, "127.0.0.1", port, api_processes=1, speed=speed)
+    config, stop, steps = configured(data), StopSignal(), Stages(err)
+    stack = Stack(config, "127.0.0.1", port, api_processes=1, speed=speed, report=steps)
+    logs.set_up(config.log_level)
     try:
-        with stack.database() as urls:
+        with steps, stack.database() as urls:
             if stop.wait(0):  # the first start takes a while, and may have been thought better of
                 return
+            steps(StageCode.FILLING_DEMO, NO_FIELDS)
             keys = asyncio.run(_fill(urls.app, config))
+            steps(StageCode.STARTING_PROCESSES, NO_FIELDS)
             stack.start()
             try:
-                if _answers(stack.port, stop):
+                answers = _answers(stack.port, stop)
+                steps.end()
+                if answers:
                     _greet(stack.port, keys, json=json)
                     watch(stack.processes, stack.embedded, stop)
                 elif not stop.wait(0):

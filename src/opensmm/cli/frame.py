@@ -4,7 +4,8 @@ import asyncio
 import os
 import pwd
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,10 +21,11 @@ from rich.console import Console
 from opensmm import config as configuration
 from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.base.money import plain
+from opensmm.cli.stages import Stages
 from opensmm.cli.unforeseen import UNFORESEEN
 from opensmm.config import Config
 from opensmm.domain.audit import Actor, ActorKind, By
-from opensmm.domain.codes import NO_FIELDS, Fields, OperatorRefusal
+from opensmm.domain.codes import NO_FIELDS, Fields, OperatorRefusal, Report, no_report
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
 from opensmm.store.embedded import Urls, serving, stands
@@ -167,22 +169,23 @@ def standing(data: Path | None) -> Config:
     return config
 
 
-def ready(config: Config, urls: Urls) -> list[str]:
+def ready(config: Config, urls: Urls, report: Report = no_report) -> list[str]:
     """Brings the schema up to date where the owner's role is known; returns what was applied."""
-    return schema.migrate(urls.owner, schema.app_role(urls.app)) if urls.owner else []
+    return schema.migrate(urls.owner, schema.app_role(urls.app), report) if urls.owner else []
 
 
 def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]]) -> Result:
     """Runs ``work`` over a connection of the app's role; starts the embedded PostgreSQL where it does not run."""
     try:
-        with serving(config) as urls:
+        with database(config) as urls:
             try:
                 return asyncio.run(_connected(urls.app, work))
             except NoTables:
                 # Only a panel that is new gets its tables here: an older one may be running.
                 if config.database_url:
                     raise
-                ready(config, urls)
+            with Stages(err) as report:
+                ready(config, urls, report)
             return asyncio.run(_connected(urls.app, work))
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         fail(str(error), UNAVAILABLE)
@@ -190,6 +193,15 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
         refuse(refused)
     except Fault as error:
         fail(str(error))
+
+
+@contextmanager
+def database(config: Config) -> Iterator[Urls]:
+    """The configured database, or the embedded one for as long as the block runs; tells how far its start is."""
+    with ExitStack() as running:
+        with Stages(err) as report:
+            urls = running.enter_context(serving(config, report))
+        yield urls
 
 
 async def _connected(url: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import psycopg
+import structlog
 
 from opensmm.base.faults import Fault
-from opensmm.cli.frame import err
 from opensmm.cli.unforeseen import LEASH
 from opensmm.store.embedded import Embedded
 
@@ -27,6 +27,7 @@ RESTART_PAUSE_S: Final = 0.5
 DATABASE_EVERY: Final = 4
 """Rounds of watching between looks at the database: a look is a login."""
 OPEN_FILES: Final = 8192
+log = structlog.get_logger()
 
 
 class Process:
@@ -56,6 +57,7 @@ class Process:
             return
         if not self._died_at:
             self._died_at = time.monotonic()
+            log.error("a process died and is started again", verb=self._verb[0], ended=_ending(self._child.returncode))
         elif time.monotonic() - self._died_at >= RESTART_PAUSE_S:
             self._died_at = 0.0
             self._let_go()
@@ -78,6 +80,11 @@ class Process:
         if self._leash is not None:
             os.close(self._leash)
             self._leash = None
+
+
+def _ending(code: int) -> str:
+    """The exit code, or the signal that ended it."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def watch_leash() -> None:
@@ -146,9 +153,10 @@ def watch(processes: Sequence[Process], embedded: Embedded | None, stop: StopSig
 def _keep_alive(embedded: Embedded) -> None:
     """What fails now, because the server was killed once more while it started, may work the next time."""
     try:
-        embedded.restart_if_dead()
+        if embedded.restart_if_dead():
+            log.error("PostgreSQL died and was started again")
     except (Fault, psycopg.OperationalError) as error:
-        err.print(f"opensmm: PostgreSQL could not be started again: {error}", markup=False)
+        log.error("PostgreSQL could not be started again", error=str(error))
 
 
 def stop_all(processes: Sequence[Process]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Final
@@ -16,13 +17,15 @@ from opensmm.api.protocol import Protocol
 from opensmm.api.server import Server
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli import logs, metrics
-from opensmm.cli.frame import MISUSED, UNAVAILABLE, Data, Json, answer, configured, fail, ready
+from opensmm.cli.frame import MISUSED, UNAVAILABLE, Data, Json, answer, configured, database, err, fail, ready
 from opensmm.cli.metrics import LOOPBACK, MetricsHost, MetricsPort
 from opensmm.cli.processes import Process, StopSignal, allow_open_files, stop_all, stop_event, watch, watch_leash
+from opensmm.cli.stages import Stages
 from opensmm.config import Config
+from opensmm.domain.codes import Report, no_report
 from opensmm.store import schema
 from opensmm.store.connection import connect
-from opensmm.store.embedded import Embedded, Urls, serving
+from opensmm.store.embedded import Embedded, Urls
 
 GRACE_S: Final = 2
 """How long open requests get to be answered when the server is told to stop."""
@@ -73,6 +76,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), backlog=2048, family=_family(host))
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            fail(f"{host} port {port} is taken: stop what listens there, or choose another with --port", UNAVAILABLE)
         fail(f"cannot listen on {host} port {port}: {error.strerror}", UNAVAILABLE)
     listening.set_inheritable(True)
     return listening
@@ -180,7 +185,7 @@ def sandbox(
 def _database(config: Config) -> Iterator[Urls]:
     """The database, with the app's role looked at: the panel refuses to start with one that may undo the books."""
     try:
-        with serving(config) as urls:
+        with database(config) as urls:
             asyncio.run(_check(urls.app))
             yield urls
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
@@ -208,6 +213,7 @@ class Stack:
         speed: float | None,
         metrics_port: int | None = None,
         metrics_host: str = LOOPBACK,
+        report: Report = no_report,
     ) -> None:
         self.config = config
         self._metrics_port = metrics_port
@@ -216,7 +222,8 @@ class Stack:
         self._sandbox = None if speed is None else listen("127.0.0.1", 0)
         self._speed = speed
         self._api_processes = api_processes
-        self.embedded = None if config.database_url else Embedded(config.data)
+        self._report = report
+        self.embedded = None if config.database_url else Embedded(config.data, report=self._report)
         self.processes: list[Process] = []
 
     @property
@@ -230,7 +237,7 @@ class Stack:
         try:
             if self.embedded is not None:
                 urls = self.embedded.start()
-            ready(self.config, urls)
+            ready(self.config, urls, self._report)
             asyncio.run(_check(urls.app))
             yield urls
         finally:
@@ -280,13 +287,16 @@ def serve(
     stop = StopSignal()
     if metrics_port is not None and metrics_port + api_processes > MOST_PORT:
         fail(f"each process has a metrics port of its own, and {MOST_PORT} is the last there is", MISUSED)
+    config, steps = configured(data), Stages(err)
     stack = Stack(
-        configured(data), host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None,
-        metrics_port=metrics_port, metrics_host=metrics_host,
+        config, host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None,
+        metrics_port=metrics_port, metrics_host=metrics_host, report=steps,
     )  # fmt: skip
+    logs.set_up(config.log_level)
     try:
-        with stack.database():
+        with steps, stack.database():
             stack.start()
+            steps.end()
             url = f"http://{host}:{stack.port}"
             answer({"url": url}, f"the panel serves at {url}", json=json)
             try:

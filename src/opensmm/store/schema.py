@@ -2,6 +2,7 @@
 
 import os
 from importlib.resources import files
+from itertools import count
 from typing import Any, Final
 
 import psycopg
@@ -9,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import scalar_row
 
 from opensmm.base.faults import Misconfigured
+from opensmm.domain.codes import Report, StageCode, no_report
 from opensmm.store import grants
 
 APP_ROLE: Final = "opensmm_app"
@@ -27,7 +29,7 @@ def app_role(app_url: str) -> str:
     return str(conninfo_to_dict(app_url).get("user") or APP_ROLE)
 
 
-def migrate(owner_url: str, app_role: str = APP_ROLE) -> list[str]:
+def migrate(owner_url: str, app_role: str = APP_ROLE, report: Report = no_report) -> list[str]:
     """Applies what is missing, then sets the app role's grants anew; returns the names of what was applied.
 
     Two at once take turns. Raises Misconfigured where the database or the app's role is not there.
@@ -37,7 +39,7 @@ def migrate(owner_url: str, app_role: str = APP_ROLE) -> list[str]:
             conn.execute("select pg_advisory_lock(%s)", (LOCK,))
             if conn.execute("select from pg_roles where rolname = %s", (app_role,)).fetchone() is None:
                 raise Misconfigured(f"the database has no role {app_role!r}: create it, with login and nothing more")
-            applied = _apply(owner_url)
+            applied = _apply(owner_url, report)
             with conn.transaction():
                 for statement in grants.statements(app_role):
                     conn.execute(statement)
@@ -46,7 +48,7 @@ def migrate(owner_url: str, app_role: str = APP_ROLE) -> list[str]:
     return applied
 
 
-def _apply(owner_url: str) -> list[str]:
+def _apply(owner_url: str, report: Report) -> list[str]:
     # The API's path asks for the app role's check alone, and must not load Django for it.
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opensmm.store.django_settings")
     import django
@@ -58,7 +60,13 @@ def _apply(owner_url: str) -> list[str]:
         _ALIAS
     ]
     try:
-        executor = MigrationExecutor(connections[_ALIAS])
+        numbers = count(1)
+
+        def tell(action: str, *_: object) -> None:
+            if action == "apply_start":
+                report(StageCode.MIGRATING, {"number": next(numbers), "total": len(plan)})
+
+        executor = MigrationExecutor(connections[_ALIAS], tell)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         executor.migrate(executor.loader.graph.leaf_nodes(), plan)
     finally:

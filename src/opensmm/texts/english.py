@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import EventCode, FindingCode, RefusalCode
+from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, StageCode
 
 
 class Words(Struct, frozen=True):
@@ -186,3 +186,12 @@ ACTIONS: Final[Mapping[AuditAction, str]] = {
     AuditAction.STAFF_REFILL_BUY: "bought refill {subject} at another provider",
 }
 """What somebody did, after the name of who did it."""
+STAGES: Final[Mapping[StageCode, Words]] = {
+    StageCode.COPYING_PROGRAMS: Words(says="copying PostgreSQL's programs for the user {user} (once)"),
+    StageCode.CREATING_DATABASE: Words(says="creating the database (once)"),
+    StageCode.STARTING_DATABASE: Words(says="starting PostgreSQL"),
+    StageCode.RECOVERING_DATABASE: Words(says="waiting for PostgreSQL, which recovers from a crash"),
+    StageCode.MIGRATING: Words(says="bringing the tables up to date: step {number} of {total}"),
+    StageCode.FILLING_DEMO: Words(says="filling the demo's price list"),
+    StageCode.STARTING_PROCESSES: Words(says="starting the panel's processes"),
+}

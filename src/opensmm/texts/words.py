@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from opensmm.domain.codes import EventCode, Fields, FindingCode, OperatorRefusal
-from opensmm.texts.english import EVENTS, FINDINGS, REFUSALS, Words
+from opensmm.domain.codes import EventCode, Fields, FindingCode, OperatorRefusal, StageCode
+from opensmm.texts.english import EVENTS, FINDINGS, REFUSALS, STAGES, Words
 
 _UNITS: Final = (
     (timedelta(days=2), timedelta(days=1), "days"),
@@ -28,6 +28,11 @@ def refusal(refused: OperatorRefusal) -> str:
 def event(code: EventCode, fields: Fields) -> str:
     """What happened to an order."""
     return _filled(EVENTS[code], fields)
+
+
+def stage(code: StageCode, fields: Fields) -> str:
+    """The step of a start that is under way."""
+    return _filled(STAGES[code], fields)
 
 
 def _filled(words: Words, fields: Fields) -> str:

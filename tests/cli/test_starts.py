@@ -1,0 +1,132 @@
+"""``serve`` tells what it does: the steps of a first start, and a process that died."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from opensmm.cli import app
+from opensmm.cli.frame import UNAVAILABLE
+from opensmm.cli.stages import Stages
+from opensmm.domain.codes import NO_FIELDS, StageCode
+from opensmm.store import schema
+from opensmm.store.embedded import Embedded
+from opensmm.texts import words
+
+PATIENCE_S = 300
+
+
+def wait_for(told, of):
+    """Waits until ``told()`` is something, for as long as ``of`` runs."""
+    limit = time.monotonic() + PATIENCE_S
+    while not (seen := told()):
+        assert of.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    return seen
+
+
+def children(pid):
+    """The processes that a process started, by their verbs."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            line = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            if b"opensmm" in line:
+                found[line[line.index(b"opensmm") + 1].decode()] = int(child)
+    return found
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A panel that starts for the first time, and the file with what it prints on standard error."""
+    log = tmp_path / "stderr"
+    command = [sys.executable, "-m", "opensmm", "serve", "--json", "--port", "0", "--data", str(tmp_path / "data")]
+    command[command.index("0")] = str(_free_port())
+    with log.open("wb") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
+        assert process.stdout is not None
+        assert "url" in json.loads(process.stdout.readline())
+        yield process, log
+        process.terminate()
+        assert 0 == process.wait(timeout=PATIENCE_S)
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def test_a_first_start_tells_its_steps_and_a_dead_worker_leaves_a_line(served):
+    process, log = served
+    steps = [line for line in log.read_text().splitlines() if line.startswith("opensmm: ")]
+    assert "opensmm: creating the database (once)" in steps
+    assert sum("bringing the tables up to date" in line for line in steps) == 1
+    killed = wait_for(lambda: children(process.pid).get("worker"), process)
+    os.kill(killed, signal.SIGKILL)
+
+    def line():
+        return [json.loads(line) for line in log.read_text().splitlines() if "is started again" in line]
+
+    (told,) = wait_for(line, process)
+    assert ("a process died and is started again", "worker", "signal 9", "error") == (
+        told["event"],
+        told["verb"],
+        told["ended"],
+        told["level"],
+    )
+    wait_for(lambda: children(process.pid).get("worker", killed) != killed, process)
+
+
+def test_the_steps_of_a_start_come_in_order(tmp_path):
+    heard = []
+    embedded = Embedded(
+        tmp_path / "data", {"shared_buffers": "16MB", "fsync": "off"}, report=lambda *step: heard.append(step)
+    )
+    urls = embedded.start()
+    schema.migrate(urls.owner, report=lambda *step: heard.append(step))
+    embedded.stop()
+    codes = list(dict.fromkeys(code for code, _ in heard if code is not StageCode.COPYING_PROGRAMS))
+    assert [StageCode.CREATING_DATABASE, StageCode.STARTING_DATABASE, StageCode.MIGRATING] == codes
+    numbers = [fields["number"] for code, fields in heard if code is StageCode.MIGRATING]
+    assert list(range(1, len(numbers) + 1)) == numbers
+    assert {len(numbers)} == {fields["total"] for code, fields in heard if code is StageCode.MIGRATING}
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_made(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        told = CliRunner().invoke(app, ["demo", "--port", port, "--data", str(tmp_path / "data")])
+    assert UNAVAILABLE == told.exit_code
+    assert (
+        f"opensmm: 127.0.0.1 port {port} is taken: stop what listens there, or choose another with --port\n"
+        == told.stderr
+    )
+    assert not (tmp_path / "data").exists()
+
+
+def test_without_a_terminal_each_step_is_one_line_and_quick_ones_none():
+    printed = StringIO()
+    with Stages(Console(file=printed, soft_wrap=True)) as steps:
+        steps(StageCode.STARTING_DATABASE, NO_FIELDS)
+        for number in (1, 2):
+            steps(StageCode.MIGRATING, {"number": number, "total": 2})
+    assert "opensmm: bringing the tables up to date: step 1 of 2\n" == printed.getvalue()
+
+
+def test_on_a_terminal_the_line_changes_and_nothing_is_told_after_the_end():
+    printed = StringIO()
+    with Stages(Console(file=printed, force_terminal=True, width=200)) as steps:
+        steps(StageCode.MIGRATING, {"number": 1, "total": 2})
+        steps.end()
+        steps(StageCode.FILLING_DEMO, NO_FIELDS)
+    assert words.stage(StageCode.MIGRATING, {"number": 1, "total": 2}) in printed.getvalue()
+    assert words.stage(StageCode.FILLING_DEMO, NO_FIELDS) not in printed.getvalue()
