@@ -119,10 +119,13 @@ def _checked(pepper: str) -> bytes:
 
 
 def _kept_pepper(path: Path) -> str:
-    if not path.exists():
-        make_folder(path.parent)
-        keep_secret(path, secrets.token_hex(32))
-    return path.read_text().strip()
+    try:
+        if not path.exists():
+            make_folder(path.parent)
+            keep_secret(path, secrets.token_hex(32))
+        return path.read_text().strip()
+    except OSError as refused:
+        raise Misconfigured(f"the pepper {path} can be neither read nor made: {refused.strerror}") from refused
 
 
 def make_folder(path: Path) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import stat
 import subprocess
@@ -164,7 +165,7 @@ class Embedded:
             make_folder(self.data)
             handle = _open(self.data / "lock")
         except PermissionError as refused:
-            raise Misconfigured(f"the data folder {self.data} belongs to another user: {refused}") from refused
+            raise self._not_ours(refused) from refused
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -179,6 +180,7 @@ class Embedded:
         if not self._cluster.exists():
             self._make()
         cluster.check_version(self._cluster)
+        os_users.give_back(self._cluster, os_users.server_user(self._cluster))
         self._report(StageCode.STARTING_DATABASE, NO_FIELDS)
         self._spawn()
         self._wait_until_it_answers()
@@ -206,6 +208,8 @@ class Embedded:
     def _spawn(self) -> None:
         user = os_users.server_user(self._cluster)
         sockets = _socket_folder(self.data, user.pw_uid)
+        if os.geteuid() == 0 and sockets.parent == self.data and sockets.exists():
+            shutil.rmtree(sockets)  # no server runs, and a copied folder has lost its owner
         _own_private(sockets, user.pw_uid, user.pw_gid)
         self._forget_the_dead(sockets)
         options = {**cluster.settings(self.data), **self._extra, _MARK: str(self._cluster)}
@@ -236,7 +240,14 @@ class Embedded:
         except FileNotFoundError:
             return []
         except PermissionError as refused:
-            raise Misconfigured(f"the data folder {self.data} belongs to another user: {refused}") from refused
+            raise self._not_ours(refused) from refused
+
+    def _not_ours(self, refused: PermissionError) -> Misconfigured:
+        command = os_users.take_over(self.data)
+        return Misconfigured(
+            f"the data folder {self.data} belongs to another user: {refused}; use it as that user, "
+            f"or make it yours, once nothing runs in it: `{command}`"
+        )
 
     def _sockets(self) -> str:
         """Where the running server listens: it says so itself, in the fifth line of its file."""

@@ -2,7 +2,9 @@
 
 import os
 import pwd
+import shlex
 import shutil
+import stat
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,14 +21,53 @@ _ENVIRONMENT: Final = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
 
 
 def server_user(cluster: Path) -> pwd.struct_passwd:
-    """The OS user the server runs as: ourselves; as root the owner of the cluster, or else an ordinary user."""
-    try:
-        if os.geteuid() != 0:
-            return pwd.getpwuid(os.geteuid())
-        owner = cluster.stat().st_uid if cluster.exists() else 0
-        return pwd.getpwuid(owner) if owner != 0 else _ordinary_user()
-    except KeyError as unknown:
-        raise Misconfigured(f"PostgreSQL needs an OS user with a name: {unknown.args[0]}") from unknown
+    """Returns the OS user that the server runs as: ourselves, or as root an ordinary user.
+
+    As root that is the owner of the data folder where the cluster is that user's too. An owner that means nothing here
+    (root after a plain copy, a number of another machine) gives way to the ordinary user.
+    """
+    if os.geteuid() != 0:
+        if (ours := _by_id(os.geteuid())) is None:
+            raise Misconfigured(
+                f"PostgreSQL needs an OS user with a name, and the user {os.geteuid()} has none here: "
+                "start OpenSMM as a user that has one, or set DATABASE_URL"
+            )
+        return ours
+    owner = cluster.stat().st_uid if cluster.exists() else 0
+    named = _by_id(owner)
+    if owner == 0 or named is None:
+        return _ordinary_user()
+    theirs = cluster.parent.stat().st_uid == owner or named.pw_name in (DEDICATED_USER, *FALLBACK_USERS)
+    return named if theirs else _ordinary_user()
+
+
+def give_back(cluster: Path, user: pwd.struct_passwd) -> None:
+    """As root, makes ``user`` the owner of a cluster that was copied without its owners; nothing else is touched.
+
+    Raises Misconfigured, with the command to run, where the folder holds what a mere copy would not: files of several
+    owners, or files that also lie elsewhere.
+    """
+    owner = cluster.stat().st_uid
+    if os.geteuid() != 0 or owner == user.pw_uid:
+        return
+    places = [cluster]
+    for folder, folders, files in os.walk(cluster):
+        places += [Path(folder) / name for name in (*folders, *files)]
+    for place in places:
+        found = place.lstat()
+        elsewhere = stat.S_ISREG(found.st_mode) and found.st_nlink > 1
+        if found.st_uid not in (owner, user.pw_uid) or elsewhere:
+            command = f"chown -R {user.pw_name}: {shlex.quote(str(cluster))}"
+            raise Misconfigured(f"{place} is not only the database's: look at it, then run `{command}`")
+    for place in places:
+        os.chown(place, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    cluster.chmod(0o700)
+
+
+def take_over(folder: Path) -> str:
+    """Returns the command that makes us the owner of a folder that was copied by somebody else."""
+    ours = _by_id(os.geteuid())
+    return f"sudo chown -R {ours.pw_name if ours else os.geteuid()}: {shlex.quote(str(folder))}"
 
 
 def _ordinary_user() -> pwd.struct_passwd:
@@ -46,6 +87,13 @@ def _ordinary_user() -> pwd.struct_passwd:
 def _known(name: str) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def _by_id(uid: int) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwuid(uid)
     except KeyError:
         return None
 
