@@ -143,7 +143,8 @@ def running_panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningP
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "opensmm", "demo", "--json", "--speed", "10", "--port", str(port)]
-    with subprocess.Popen([*command, "--data", str(data)], stdout=subprocess.PIPE) as process:
+    environ = {**os.environ, "OPENSMM_TRUSTED_PROXIES": "127.0.0.1"}  # as behind a proxy of this machine
+    with subprocess.Popen([*command, "--data", str(data)], stdout=subprocess.PIPE, env=environ) as process:
         try:
             assert process.stdout is not None
             said = json.loads(process.stdout.readline())
