@@ -9,15 +9,23 @@ from msgspec import Struct
 SHORT_LIST: Final = 2048
 """Characters of a list that is read at once; a longer one stays text until it is needed."""
 
+# Before Python 3.11.5 (Debian 12 has 3.11.2) a possessive repeat of a group matches wrongly where the group can go back
+# itself. An atomic group is right everywhere, and takes more time and memory.
+_SOUND: Final = re.fullmatch(r"(?:,(?:-?1|2))*+", ",") is None
+_OPEN, _ANY, _MAYBE = ("(?:", ")*+", ")?+") if _SOUND else ("(?>(?:", ")*)", ")?)")
+
 _BLANK: Final = r"[ \t\r\n]*+"
 _WHOLE: Final = r"-?(?:0|[1-9][0-9]*+)"
 # Escapes of characters that a text may hold: no controls, and surrogates in pairs alone.
 _PAIR: Final = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_UNFIT_CODE: Final = r"00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])|[dD][89a-fA-F]"
-_ESCAPE: Final = rf'\\(?:["\\/nrt]|{_PAIR}|u(?!{_UNFIT_CODE})[0-9a-fA-F]{{4}})'
-_TEXT: Final = rf'"(?:[^"\\\x00-\x1f]++|{_ESCAPE})*+"'
+_FIT_CODE: Final = (
+    r"00(?:0[9aAdD]|[2-6][0-9a-fA-F]|7[0-9a-eA-E]|[a-fA-F][0-9a-fA-F])|0[1-9a-fA-F][0-9a-fA-F]{2}"
+    r"|[1-9a-cA-CeEfF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}"
+)
+_ESCAPE: Final = rf'\\(?:["\\/nrt]|{_PAIR}|u(?:{_FIT_CODE}))'
+_TEXT: Final = rf'"{_OPEN}[^"\\\x00-\x1f]++|{_ESCAPE}{_ANY}"'
 _ITEM: Final = rf"(?:{_TEXT}|{_WHOLE}|null)"
-_LIST: Final = rf"\[{_BLANK}(?:{_ITEM}{_BLANK}(?:,{_BLANK}{_ITEM}{_BLANK})*+)?+\]"
+_LIST: Final = rf"\[{_BLANK}{_OPEN}{_ITEM}{_BLANK}{_OPEN},{_BLANK}{_ITEM}{_BLANK}{_ANY}{_MAYBE}\]"
 _MEMBER: Final = re.compile(
     rf"{_BLANK}({_TEXT}){_BLANK}:{_BLANK}(?:({_TEXT})|({_WHOLE})|null|({_LIST})){_BLANK}([,}}]){_BLANK}"
 )
