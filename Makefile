@@ -25,7 +25,7 @@ demo: setup ## a working panel with a sandbox provider (PORT=8765 DATA=./data)
 test: setup-dev ## run the tests, or some of them (TESTS="tests/domain tests/wire")
 	@$(BIN)/python -m pytest -q -n logical --dist worksteal $(TESTS)
 
-anywhere: setup-dev ## set up, test and run the demo in twenty unlike places (FULL=1: the whole suite in each)
+anywhere: setup-dev ## set up, test and run the demo in unlike places (FULL=1: the whole suite in each)
 	@$(BIN)/python -m tests.anywhere $(if $(FULL),--full) $(PLACES)
 
 check: setup-dev ## format, lint and types

@@ -99,7 +99,7 @@ def _opened(place: Place, *, keep: bool, full: bool) -> Iterator[Site]:
         if user is not None:
             _give(folder, user)
             _give(scratch, user)
-        environ = _environ(place, user, python, cache)
+        environ = _environ(place, user, python, cache) | {"TMPDIR": str(scratch)}
         yield Site(folder, scratch, user, place.umask, environ, full=full)
 
 

@@ -40,6 +40,14 @@ def a_newcomer(site: Site) -> None:
     site.test()
 
 
+def with_the_python_that_is_asked_for(site: Site) -> None:
+    a_newcomer(site)
+    describe = ("-c", "import sys; print(sys.version, sys.base_prefix)")
+    wanted, used = site.run(site.environ["PYTHON"], *describe), site.run(".venv/bin/python", *describe)
+    if wanted != used:
+        raise Failed(f".venv has another Python than was asked for:\n{tail(used)}")
+
+
 def a_wheel(site: Site) -> None:
     """An installed copy in an empty environment, with no checkout in sight."""
     build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(site.scratch), "."]
@@ -109,10 +117,10 @@ PLACES = (
     Place("blanks-and-letters", "in a path with blanks and non-ASCII letters", all_of_it, "my pänel عربي 面板"),
     Place("user", "as an ordinary user with a home", a_newcomer, user="housed", root=True),
     Place("user-homeless", "as an ordinary user without a home", a_newcomer, user="homeless", root=True),
-    Place("python-3.11", "with Python 3.11", a_newcomer, python="3.11"),
-    Place("python-3.12", "with Python 3.12", a_newcomer, python="3.12"),
-    Place("python-3.13", "with Python 3.13", a_newcomer, python="3.13"),
-    Place("uv", "with uv", a_newcomer, uv=True),
+    Place("python-3.11", "with Python 3.11", with_the_python_that_is_asked_for, python="3.11"),
+    Place("python-3.12", "with Python 3.12", with_the_python_that_is_asked_for, python="3.12"),
+    Place("python-3.13", "with Python 3.13", with_the_python_that_is_asked_for, python="3.13"),
+    Place("uv", "with uv", with_the_python_that_is_asked_for, uv=True),
     Place("no-uv", "without uv, where it is not installed", a_newcomer, uv=False),
     Place("wheel", "from a wheel in an empty environment", a_wheel),
     Place("port-taken", "with the port taken", a_taken_port),

@@ -1,4 +1,4 @@
-"""One shared folder of wheels for each version of Python, so that twenty set-ups download nothing twice."""
+"""One shared folder of wheels for each version of Python, so that set-ups download nothing twice."""
 
 import hashlib
 import os

@@ -1,4 +1,8 @@
-"""Books of every kind of order, kept by the panel itself, and an owner who may break them."""
+"""Books of every kind of order, an owner who may break them, and data folders of a test's own."""
+
+import shutil
+import tempfile
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -9,6 +13,7 @@ from opensmm.actions import interventions, notices, purchases
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.providers.timeline import BEGINS_S, POST_EVERY_S
+from opensmm.store.embedded import Embedded
 from opensmm.store.notices import Late, keep_late
 
 FIRST_POST_S = BEGINS_S + POST_EVERY_S + 0.1
@@ -86,3 +91,21 @@ async def owner(database):
     """The owner's connection to books without constraints: what a future bug of the schema might let pass."""
     async with await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A data folder below folders that are private to us, as root's home is; whatever runs in it is stopped."""
+    folder = tmp_path / "data"
+    yield folder
+    left = Embedded(folder)
+    if left.pid() is not None:
+        left.start()
+        left.stop()
+
+
+@pytest.fixture
+def open_folder():
+    folder = Path(tempfile.mkdtemp(prefix="opensmm-open-"))
+    yield folder
+    shutil.rmtree(folder)

@@ -1,11 +1,9 @@
 """The panel's own PostgreSQL: started, shared, killed, restarted and stopped, as root and as a plain user."""
 
-import multiprocessing
 import os
 import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
@@ -15,30 +13,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from tests.data_folders import SMALL, as_root, ask, in_a_process_of, mode
 from tests.panel import HANG_S
 
 from opensmm import config
 from opensmm.base.faults import Misconfigured
-from opensmm.store import cluster, os_users, programs, schema
+from opensmm.store import cluster, os_users, schema
 from opensmm.store.embedded import Embedded, serving
-
-SMALL = {"shared_buffers": "16MB", "max_wal_size": "256MB", "fsync": "off"}
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-@pytest.fixture
-def data(tmp_path):
-    """A data folder below folders that are private to us, as root's home is; whatever runs in it is stopped."""
-    folder = tmp_path / "data"
-    yield folder
-    left = Embedded(folder)
-    if left.pid() is not None:
-        left.start()
-        left.stop()
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 def make(data: Path) -> None:
@@ -46,11 +27,6 @@ def make(data: Path) -> None:
     embedded = Embedded(data, SMALL)
     embedded.start()
     embedded.stop()
-
-
-def ask(url: str, query: str):
-    with psycopg.connect(url, autocommit=True) as conn:
-        return conn.execute(query).fetchone()
 
 
 def wait_until(holds) -> None:
@@ -295,29 +271,6 @@ def test_an_external_database_without_its_owner_serves_but_does_not_migrate(data
         urls.must_own()
 
 
-def in_a_process_of(user: pwd.struct_passwd, work) -> int:
-    """Runs ``work`` in a forked child that has become the user for good; returns its exit code."""
-
-    def become_and_work() -> None:
-        os.setgroups([])
-        os.setgid(user.pw_gid)
-        os.setuid(user.pw_uid)
-        work()
-
-    child = multiprocessing.get_context("fork").Process(target=become_and_work)
-    child.start()
-    child.join(60)
-    assert child.exitcode is not None
-    return child.exitcode
-
-
-@pytest.fixture
-def open_folder():
-    folder = Path(tempfile.mkdtemp(prefix="opensmm-open-"))
-    yield folder
-    shutil.rmtree(folder)
-
-
 @as_root
 def test_a_plain_user_runs_a_server_of_his_own(data, open_folder):
     make(data)  # whatever is imported late is imported now: a plain user may not read our Python
@@ -380,175 +333,3 @@ def test_root_runs_the_server_as_an_ordinary_user(data):
     embedded.stop()
     assert uid != 0
     assert uid == (data / "postgres").stat().st_uid
-
-
-def owners(folder: Path) -> set[int]:
-    return {path.lstat().st_uid for path in (folder, *folder.rglob("*"))}
-
-
-def kept(data: Path) -> None:
-    """Leaves a data folder behind, with a table in it."""
-    embedded = Embedded(data, SMALL)
-    with psycopg.connect(embedded.start().owner) as conn:
-        conn.execute("create table kept as select 42 as value")
-    embedded.stop()
-
-
-def asked_again(data: Path) -> int:
-    """Starts the server of a data folder and reads the table; returns the user that it runs as."""
-    embedded = Embedded(data, SMALL)
-    assert (42,) == ask(embedded.start().owner, "select value from kept")
-    uid = Path(f"/proc/{embedded.pid()}").stat().st_uid
-    embedded.stop()
-    return uid
-
-
-def own(folder: Path, uid: int) -> None:
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, uid, uid, follow_symlinks=False)
-
-
-@as_root
-@pytest.mark.parametrize("in_the_open", [False, True])
-def test_a_data_folder_that_root_copied_without_owners_works(data, open_folder, in_the_open):
-    kept(data)
-    copy = (open_folder if in_the_open else data.parent) / "copy"
-    open_folder.chmod(0o755)
-    subprocess.run(["cp", "-r", str(data), str(copy)], check=True)
-    assert {0} == owners(copy)
-    user = os_users.server_user(copy / "postgres")
-    assert (user.pw_uid, {user.pw_uid}) == (asked_again(copy), owners(copy / "postgres"))
-    assert (0o700, 0) == (mode(copy / "postgres"), (copy / "passwords").stat().st_uid)
-    assert user.pw_uid == asked_again(copy)
-
-
-@as_root
-@pytest.mark.parametrize("uid", [54321, pwd.getpwnam("nobody").pw_uid])
-def test_the_number_of_another_machine_is_nobody_here(data, uid):
-    kept(data)
-    own(data / "postgres", uid)
-    ordinary = os_users.server_user(data / "nothing").pw_uid
-    assert (ordinary, {ordinary}) == (asked_again(data), owners(data / "postgres"))
-
-
-@as_root
-@pytest.mark.parametrize("oddity", ["another owner", "a file that lies elsewhere too"])
-def test_a_folder_that_holds_more_than_a_copy_would_is_left_as_it_is(data, tmp_path, oddity):
-    kept(data)
-    own(data / "postgres", 0)
-    odd = data / "postgres" / "odd"
-    if oddity == "another owner":
-        odd.touch()
-        os.chown(odd, 54321, 54321)
-    else:
-        (tmp_path / "elsewhere").touch()
-        odd.hardlink_to(tmp_path / "elsewhere")
-    before = owners(data / "postgres")
-    with pytest.raises(Misconfigured, match=f"{odd} is not only the database's.*chown -R .*: {data}/postgres"):
-        Embedded(data, SMALL).start()
-    assert before == owners(data / "postgres")
-
-
-@as_root
-def test_a_plain_user_is_told_the_command_that_makes_a_copied_folder_his(data, open_folder):
-    kept(data)
-    copy = open_folder / "my copy"
-    open_folder.chmod(0o755)
-    subprocess.run(["cp", "-r", str(data), str(copy)], check=True)
-    plain = pwd.getpwnam("nobody")
-
-    def work() -> None:
-        with pytest.raises(Misconfigured, match=f"`sudo chown -R nobody: '{copy}'`"):
-            Embedded(copy, SMALL).start()
-
-    assert 0 == in_a_process_of(plain, work)
-    own(copy, plain.pw_uid)
-    assert 0 == in_a_process_of(plain, lambda: asked_again(copy))
-
-
-@as_root
-def test_a_user_without_a_name_is_told_so(open_folder):
-    open_folder.chmod(0o777)
-    nameless = pwd.struct_passwd(("", "", 54321, 54321, "", "/", ""))
-
-    def work() -> None:
-        with pytest.raises(Misconfigured, match="user with a name, and the user 54321 has none"):
-            Embedded(open_folder / "data", SMALL).start()
-
-    assert 0 == in_a_process_of(nameless, work)
-
-
-@pytest.fixture
-def private_wheel(tmp_path, open_folder, monkeypatch):
-    """The wheel in a folder that only root may pass, and one of our own for copies of it."""
-    own = programs.bundled()
-    private = tmp_path / "site-packages" / programs.WHEEL / own.name
-    shutil.copytree(own, private, ignore=shutil.ignore_patterns("include"))
-    libraries = own.parents[1] / f"{programs.WHEEL}.libs"
-    shutil.copytree(libraries, private.parents[1] / libraries.name)
-    tmp_path.chmod(0o700)
-    open_folder.chmod(0o755)
-    monkeypatch.setattr(programs, "bundled", lambda: private)
-    monkeypatch.setattr(programs, "COPIES", (open_folder / "copies",))
-    return private
-
-
-def run_once(data: Path, user: pwd.struct_passwd) -> None:
-    """Starts a server, asks it something, and runs the other programs as its user."""
-    embedded = Embedded(data, SMALL)
-    assert (1,) == ask(embedded.start().app, "select 1")
-    embedded.stop()
-    for name in programs.NEEDED:
-        code, printed = os_users.run([str(programs.binaries(user) / name), "--version"], user, Path("/"))
-        assert (0, True) == (code, "PostgreSQL" in printed), printed
-
-
-@as_root
-def test_programs_in_a_private_folder_are_copied_with_what_they_need(tmp_path, data, private_wheel):
-    before = os.umask(0o077)
-    try:
-        user = os_users.server_user(tmp_path / "nothing")
-        copy = programs.binaries(user)
-        run_once(data, user)
-    finally:
-        os.umask(before)
-    assert programs.COPIES[0] in copy.parents
-    assert copy == programs.binaries(user)
-    assert 0o700 == mode(tmp_path)
-    assert 1 == len(list(programs.COPIES[0].iterdir()))
-
-
-@as_root
-@pytest.mark.parametrize("breach", ["no libraries", "no initdb", "no share", "private"])
-def test_a_broken_copy_is_replaced(tmp_path, data, private_wheel, breach):
-    user = os_users.server_user(tmp_path / "nothing")
-    install = programs.binaries(user).parent
-    match breach:
-        case "no libraries":
-            shutil.rmtree(install.parents[1] / f"{programs.WHEEL}.libs")
-        case "no initdb":
-            (install / "bin" / "initdb").unlink()
-        case "no share":
-            shutil.rmtree(install / "share")
-        case _:
-            install.chmod(0o700)
-    run_once(data, user)
-    assert [install.parents[1]] == list(programs.COPIES[0].iterdir())
-
-
-@as_root
-def test_the_next_place_is_taken_where_the_first_is_private(tmp_path, data, private_wheel, monkeypatch):
-    first, second = programs.COPIES[0] / "first", programs.COPIES[0] / "second"
-    first.mkdir(parents=True, mode=0o700)
-    monkeypatch.setattr(programs, "COPIES", (first, second))
-    user = os_users.server_user(tmp_path / "nothing")
-    assert second in programs.binaries(user).parents
-    assert [] == list(first.iterdir())
-
-
-@as_root
-def test_programs_that_run_nowhere_are_named_with_the_reason(tmp_path, private_wheel):
-    (private_wheel / "bin" / "pg_dump").unlink()
-    with pytest.raises(Misconfigured, match=r"copies.*pg_dump: No such file"):
-        programs.binaries(os_users.server_user(tmp_path / "nothing"))
-    assert [] == list(programs.COPIES[0].iterdir())
