@@ -99,7 +99,10 @@ with added as (
   select n, hash, '', now() from unnest(%(hashes)s::bytea[]) with ordinality as a (hash, n)
 ), funds as (
   insert into transfer (debit, credit, amount, kind, customer_id, created)
-  select -3, id, %(funds)s, 'topup', id, now() from added order by id
+  select -3, id, %(funds)s, 'topup', id, now() from added order by id returning id
+), deposits as (
+  insert into deposit (gateway, external_id, folded, transfer_id)
+  select 'opening', id::text, id::text, id from funds
 )
 select setval(pg_get_serial_sequence('customer', 'id'), %(count)s)
 """

@@ -8,6 +8,7 @@ CONSTRAINTS = """
 select format('alter table %I drop constraint %I', conrelid::regclass, conname)
 from pg_constraint c join pg_class t on t.oid = c.conrelid
 where t.relnamespace = 'public'::regnamespace and contype in ('c', 'u', 'f') and c.connamespace = t.relnamespace
+order by contype <> 'f'
 """
 UNIQUE_INDEXES = """
 select format('drop index %I', i.indexrelid::regclass::text) from pg_index i join pg_class t on t.oid = i.indrelid

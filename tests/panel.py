@@ -14,13 +14,16 @@ from urllib.parse import urlencode
 import msgspec
 
 from opensmm.actions import accounts, catalogue, clock
+from opensmm.actions import money as money_actions
 from opensmm.actions.accounts import NewKey, fresh_key
+from opensmm.actions.money import Booking
 from opensmm.actions.panel import Panel
 from opensmm.api.endpoint import Endpoint
 from opensmm.base.ids import CustomerId, ServiceId
-from opensmm.base.money import money
+from opensmm.base.money import Money, money
 from opensmm.domain.audit import Actor, ActorKind, By
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
+from opensmm.domain.payments import read_payment
 from opensmm.store import catalogue as rows
 from opensmm.store import checks
 from opensmm.store.connection import Connection
@@ -42,6 +45,21 @@ def actor(name: str) -> Actor:
 def acting(at: datetime, name: str = "test", reason: str = "") -> By:
     """Somebody at the command line, at a time."""
     return By(actor(name), reason, at)
+
+
+async def pay(
+    connection: Connection, customer: CustomerId, amount: int, external_id: str, gateway: str = "bank"
+) -> Booking:
+    """Books a payment of a customer."""
+    return await money_actions.top_up(
+        connection, customer, Money(amount), read_payment(gateway, external_id), acting(now())
+    )
+
+
+async def let_owe(connection: Connection, customer: CustomerId, limit: int) -> None:
+    """Gives a customer a credit limit."""
+    reference = f"test {customer} {limit}"
+    assert await money_actions.set_credit_limit(connection, customer, Money(limit), reference, acting(now()))
 
 
 class Clock(clock.Clock):

@@ -4,13 +4,14 @@ from decimal import Decimal
 
 import pytest
 from msgspec import structs
-from tests.panel import DEFAULT, DRIP, FREE, HIDDEN, LINK, PEPPER, PLAIN, PRICE_LIST, acting, fetch, now
+from tests.panel import DEFAULT, DRIP, FREE, HIDDEN, LINK, PEPPER, PLAIN, PRICE_LIST, acting, fetch, now, pay
 from tests.panels import add_panel
 
 from opensmm.actions import (
     accounts,
     catalogue,
     interventions,
+    money,
     notices,
     policy,
     price_lists,
@@ -20,11 +21,13 @@ from opensmm.actions import (
     sync,
 )
 from opensmm.actions.accounts import fresh_key
+from opensmm.actions.money import Adjustment
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import BelowCost, DeliveryMethod, RefillMode
 from opensmm.domain.offers import Offer, RouteTo
+from opensmm.domain.payments import Payment
 from opensmm.domain.policy import RuleKind
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.staff import StaffReport, StaffStep
@@ -53,7 +56,13 @@ async def customers_and_keys(conn):
     await accounts.revoke_keys(conn, [key], by=acting(now()))
     for suspended in (True, False):
         await accounts.set_suspended(conn, customer, suspended, by=acting(now()))
-    await accounts.top_up(conn, customer, Money(7), gateway="bank", external_id="A1", by=acting(now()))
+    paid = await pay(conn, customer, 7, "A1")
+    by = acting(now(), reason="because")
+    await money.bonus(conn, customer, Money(3), "b", by)
+    await money.pay_out(conn, customer, Money(2), "p", by)
+    await money.adjust(conn, Adjustment(paid.transfer, customer, Money(1), takes=True), "a", by)
+    await money.charge_back(conn, Payment("bank", "A1"), Money(5), "c", by)
+    await money.set_credit_limit(conn, customer, Money(500), "l", by)
     await price_lists.add(conn, "Friends", by=acting(now()))
     await price_lists.set_rates(conn, "Friends", {ServiceId(DEFAULT): Decimal("0.50")}, by=acting(now()))
     await price_lists.assign(conn, "Friends", [customer], by=acting(now()))

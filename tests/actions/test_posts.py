@@ -5,7 +5,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.panel import actor, balance, books, broken, buyer, fetch
+from tests.panel import actor, balance, books, broken, buyer, fetch, let_owe
 from tests.subscribing import (
     SUBSCRIPTIONS,
     UNIT,
@@ -202,7 +202,7 @@ async def test_without_funds_a_subscription_pauses_and_goes_on_when_there_are_so
     assert ["501"] == [row[0] for row in await children(stocked)]
     assert "paused" == await state_of(stocked, number)
     assert [("501", "made", False), ("502", "unpaid", False), ("503", "unpaid", False)] == await posts(stocked)
-    await stocked.execute("update customer set credit_limit = 10000 where id = %s", [poor.id])
+    await let_owe(stocked, poor.id, 10_000)
     await look(works, liar, book)
     assert ["501", "502", "503"] == [row[0] for row in await children(stocked)]
     assert "active" == await state_of(stocked, number)
@@ -241,7 +241,7 @@ async def test_a_subscription_ends_only_when_its_last_post_is_charged(api, stock
     number = await subscribed(api, poor, works, liar)
     await look(works, liar, {"501": post(10)}, status="Completed")
     assert "paused" == await state_of(stocked, number)
-    await stocked.execute("update customer set credit_limit = 10000 where id = %s", [poor.id])
+    await let_owe(stocked, poor.id, 10_000)
     await look(works, liar, {"501": post(10)}, status="Completed")
     assert ("completed", 1) == (await state_of(stocked, number), len(await children(stocked)))
     assert [] == await broken(stocked)

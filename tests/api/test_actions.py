@@ -20,8 +20,10 @@ from tests.panel import (
     broken,
     buyer,
     fetch,
+    let_owe,
     now,
     open_api,
+    pay,
     service,
     stock,
 )
@@ -30,7 +32,6 @@ from tests.works import BEYOND_THE_END_S
 from opensmm.actions import accounts
 from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.base.ids import PriceListId, ServiceId
-from opensmm.base.money import Money
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store import price_lists
 
@@ -109,7 +110,7 @@ async def test_what_is_free_is_placed_without_money(api, stocked):
 
 async def test_a_credit_limit_lets_the_balance_go_below_nothing(api, stocked):
     who = await buyer(stocked, "0.05")
-    await stocked.execute("update customer set credit_limit = 5000 where id = %s", [who.id])
+    await let_owe(stocked, who.id, 5000)
     assert {"order": 1} == await api.ask("v2", who.key, "add", service=DEFAULT, link=LINK, quantity=100)
     assert {"balance": "-0.04", "currency": "USD"} == await api.ask("v2", who.key, "balance")
     said = await api.ask("v2", who.key, "add", service=DEFAULT, link=LINK, quantity=100)
@@ -187,7 +188,7 @@ async def test_a_refusal_is_not_remembered_under_its_idempotency_key(api, stocke
     who = await buyer(stocked, "0.01")
     asked = {"service": DEFAULT, "link": LINK, "quantity": 100, "idempotency_key": "k"}
     assert {"error": "Not enough funds on balance"} == await api.ask("v2", who.key, "add", **asked)
-    await accounts.top_up(stocked, who.id, Money(FUNDS), gateway="test", external_id="", by=acting(now()))
+    await pay(stocked, who.id, FUNDS, "1")
     assert {"order": 1} == await api.ask("v2", who.key, "add", **asked)
 
 

@@ -25,18 +25,16 @@ from tests.panel import (
     PLAIN,
     PRICE_LIST,
     Clock,
-    acting,
     broken,
     buyer,
     fetch,
-    now,
     open_api,
+    pay,
     stock,
 )
 from tests.works import open_works
 
-from opensmm.actions import accounts
-from opensmm.base.money import Money, money
+from opensmm.base.money import money
 from opensmm.domain.pricing import charge
 from opensmm.store import cluster
 from opensmm.store.embedded import APP, OWNER, Embedded
@@ -156,7 +154,7 @@ class Trade(RuleBasedStateMachine):
     @rule(who=WHO, amount=st.integers(1, 500_000))
     def top_up(self, who, amount):
         customer = self.people[who].id
-        self.run(accounts.top_up(self.conn, customer, Money(amount), gateway="t", external_id="", by=acting(now())))
+        assert self.run(pay(self.conn, customer, amount, f"t{next(_numbers)}")).fresh
         self.money[who] += amount
 
     @rule(seconds=st.sampled_from([0.5, 3, 9, 61, 4000]))

@@ -96,13 +96,41 @@ def test_keys_are_added_imported_and_revoked(said, rows):
 
 def test_a_top_up_is_booked_once_per_payment(said, rows):
     customer = said("customer", "add", "--name", "Ann")[1]["id"]
-    booked = {"customer": customer, "amount": "25.50", "booked": True}
+    booked = {"customer": customer, "amount": "25.50", "transfer": 1, "booked": True}
     assert (DONE, booked) == said("topup", customer, "25.50", "--gateway", "g", "--id", "1")
     assert (DONE, booked | {"booked": False}) == said("topup", customer, "25.50", "--gateway", "g", "--id", "1")
     assert [(2_550_000,)] == rows("select balance from customer")
-    assert FAILED == said("topup", 99, "1.00")[0]
-    assert MISUSED == said("topup", customer, "0")[0]
-    assert MISUSED == said("topup", customer, "1,5")[0]
+    assert not said("topup", customer, "25.50", "--gateway", "g", "--id", "1 ", "--different")[1]["booked"]
+    assert FAILED == said("topup", 99, "1.00", "--id", "2")[0]
+    assert MISUSED == said("topup", customer, "1.00")[0], "a payment has a reference"
+    assert MISUSED == said("topup", customer, "0", "--id", "2")[0]
+    assert MISUSED == said("topup", customer, "1,5", "--id", "2")[0]
+
+
+def test_money_is_moved_by_verbs_each_done_once(said, run, rows):
+    customer = said("customer", "add", "--name", "Ann", "--balance", "10")[1]["id"]
+    paid = said("topup", customer, "25.50", "--gateway", "Bank", "--id", "A1")[1]["transfer"]
+    why = ("--reason", "why")
+    for words in (
+        ("adjust", customer, "5.50", "--take", "--corrects", paid, "--reference", "r", *why),
+        ("bonus", customer, "1", "--reference", "r", *why),
+        ("payout", customer, "2", "--reference", "r", *why),
+        ("chargeback", "bank", "A1", "--amount", "19", *why),
+        ("chargeback", "opening", customer, *why),
+    ):
+        code, told = said(*words)
+        assert (DONE, True) == (code, told["booked"]), words
+        assert (DONE, told | {"booked": False}) == said(*words), words
+    words = ("credit-limit", customer, "50", "--reference", "r", *why)
+    assert (DONE, {"customer": customer, "credit_limit": "50.00", "changed": True}) == said(*words)
+    assert (DONE, {"customer": customer, "credit_limit": "50.00", "changed": False}) == said(*words)
+    assert [(0, 5_000_000)] == rows("select balance, credit_limit from customer")
+    assert FAILED == run("topup", customer, "25.50", "--gateway", "bank", "--id", "a1")[0]
+    assert FAILED == run("chargeback", "bank", "A1", *why, "--reference", "x")[0]
+    assert MISUSED == run("adjust", customer, "1", "--give", "--to", 9, "--corrects", paid, "--reference", "x", *why)[0]
+    assert MISUSED == run("bonus", customer, "1", "--reference", "x", "--reason", " ")[0]
+    assert "may owe 50.00" in run("customer", "list")[1]
+    assert DONE == said("verify")[0]
 
 
 def test_a_service_is_added_listed_and_edited(said, rows, sandbox):
@@ -197,7 +225,8 @@ def test_migrate_needs_the_owner_and_says_so(said, database, monkeypatch):
         ("policy", "show"), ("policy", "history"), ("policy", "test", "x"), ("staff", "list"), ("staff", "refills"),
         ("provider", "list"), ("provider", "check", "x"), ("provider", "balance", "x"), ("provider", "services", "x"),
         ("provider", "sync", "x"), ("service", "quarantine", "list"), ("service", "below-cost", "list"),
-        ("import-services", "x"), ("topup", 1, 5), ("key", "add", 1), ("key", "revoke", 1), ("staff", "assign", 1),
+        ("import-services", "x"), ("topup", 1, 5, "--id", 1), ("key", "add", 1), ("key", "revoke", 1),
+        ("staff", "assign", 1), ("bonus", 1, 5, "--reference", "x", "--reason", "x"),
         ("service", "edit", 1, "--max", 9), ("service", "refill", 1, "--mode", "manual"), ("provider", "disable", "x"),
         ("route", "order", 1, "--by-cost"), ("orders", "cancel", 1, "--reason", "x"),
     ],
@@ -230,7 +259,8 @@ def test_without_a_database_a_verb_says_so(said, monkeypatch):
 @pytest.mark.parametrize(
     "words",
     [(), ("demo",), ("serve",), ("api",), ("worker",), ("migrate",), ("verify",), ("health",), ("customer",),
-     ("customer", "add"), ("key",), ("service",), ("topup",), ("orders",), ("orders", "show"), ("bench",)],
+     ("customer", "add"), ("key",), ("service",), ("topup",), ("adjust",),
+     ("chargeback",), ("payout",), ("bonus",), ("credit-limit",), ("orders",), ("orders", "show"), ("bench",)],
 )  # fmt: skip
 def test_every_verb_explains_itself(words):
     result = CliRunner().invoke(app, [*words, "--help"])

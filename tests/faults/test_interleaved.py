@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.panel import acting, balance, broken, fetch, until
+from tests.panel import balance, broken, fetch, pay, until
 
-from opensmm.actions import accounts, cancels, dispatch, progress, refills
+from opensmm.actions import cancels, dispatch, progress, refills
 from opensmm.base.ids import ProviderId
 from opensmm.base.money import money
 from opensmm.domain.asks import Ids
@@ -90,7 +90,7 @@ async def refill_asked(conn, scene):
 
 
 async def paid(conn, scene):
-    await accounts.top_up(conn, scene.who.id, money("1.00"), gateway="bank", external_id="7", by=acting(scene.clock()))
+    await pay(conn, scene.who.id, money("1.00"), "7")
 
 
 TRIGGERS = (

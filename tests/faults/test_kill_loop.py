@@ -145,7 +145,7 @@ async def test_nothing_is_lost_and_nothing_doubled_however_often_it_is_killed(tm
         panel,
         said,
     ):
-        assert 0 == opensmm("topup", "1", "10000000", "--data", str(data)).returncode
+        assert 0 == opensmm("topup", "1", "10000000", "--id", "1", "--data", str(data)).returncode
         embedded = Embedded(data)
         customers = [Customer(f"c{SEED}-{at}", said["api_v2"], said["key"]) for at in range(CLIENTS)]
         done = asyncio.Event()

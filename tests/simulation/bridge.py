@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+from msgspec import structs
 from tests.panel import fetch
 from tests.simulation.twin import (
     clocks,
@@ -17,6 +18,7 @@ from tests.simulation.twin import (
     evidence,
     interventions,
     notices,
+    payments,
     placing,
     posts,
     progress,
@@ -26,6 +28,7 @@ from tests.simulation.twin import (
 from tests.simulation.twin.tables import Store
 from tests.simulation.world import BEGINS, CATALOGUE, SALES, SERVICES, World
 
+from opensmm.domain.payments import Correctable, Deposit
 from opensmm.store import audit, cancels, orders, price_lists, refill_tasks, staff
 from opensmm.store import catalogue as catalogue_rows
 from opensmm.store import clocks as clock_rows
@@ -35,12 +38,14 @@ from opensmm.store import endings as ending_rows
 from opensmm.store import evidence as evidence_rows
 from opensmm.store import interventions as intervention_rows
 from opensmm.store import notices as notice_rows
+from opensmm.store import payments as payment_rows
 from opensmm.store import placing as placing_rows
 from opensmm.store import posts as post_rows
 from opensmm.store import progress as progress_rows
 from opensmm.store import providers as provider_rows
 from opensmm.store import refills as refill_rows
 from opensmm.store.connection import Connection
+from opensmm.store.payments import Referred
 
 STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (placing, placing_rows, ("lock", "remembered", "active_links", "keep", "remember", "hold_links")),
@@ -62,7 +67,21 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (posts, post_rows, ("untold",)),
     (refills, refill_rows, ("refillable", "add")),
     (refills, refill_tasks, ("claim", "record")),
-    (customers, customer_rows, ("lock", "lock_funds", "transfer", "deposit")),
+    (customers, customer_rows, ("lock", "transfer")),
+    (
+        payments,
+        payment_rows,
+        (
+            "hold",
+            "lock_funds",
+            "book",
+            "deposits_like",
+            "add_deposit",
+            "referred",
+            "refer",
+            "correctable",
+        ),
+    ),
     (customers, audit, ("note",)),
 )
 REAL = {(twin.__name__, name): getattr(real, name) for twin, real, names in STANDS_FOR for name in names}
@@ -140,8 +159,17 @@ async def furnish(owner: Connection, world: World) -> None:
     for (price_list, number), price in CATALOGUE.rates.items():
         await price_lists.keep(owner, price_list, {number: price})
     for row in world.store.customers.values():
-        customer = "insert into customer (id, name, price_list_id, credit_limit, created) values (%s, %s, %s, %s, %s)"
-        await owner.execute(customer, [row.id, f"Customer {row.id}", row.price_list, row.credit_limit, BEGINS])
+        change = """insert into credit_change (customer_id, amount, at, reference, actor, reason)
+                    values (%s, %s, %s, %s, '', '') returning id"""
+        (told,) = await fetch(owner, change, row.id, row.credit_limit, BEGINS, f"customer {row.id}")
+        customer = """insert into customer (id, name, price_list_id, credit_limit, credit_change_id, created)
+                      values (%s, %s, %s, %s, %s, %s)"""
+        values = [row.id, f"Customer {row.id}", row.price_list, row.credit_limit, told[0], BEGINS]
+        await owner.execute(customer, values)
+        audited = """insert into audit (at, actor, action, subject, detail)
+                     values (%s, '', 'customer.credit_limit', %s, %s::jsonb)"""
+        detail = {"changes": {"credit_limit": [0, row.credit_limit]}}
+        await owner.execute(audited, [BEGINS, str(row.id), msgspec.json.encode(detail).decode()])
         key = "insert into api_key (id, customer_id, created, hash, hint) values (%s, %s, %s, %s, '')"
         await owner.execute(key, [row.id, row.id, BEGINS, bytes([row.id])])
     await owner.execute("update panel set catalogue_version = 1")
@@ -155,7 +183,8 @@ class Replay:
         self._owner = owner
         self._waiting: Call | None = None
         self._begun = False
-        self._booked: list[int] = []
+        self._booked: dict[int, int] = {}
+        """The ids of the twin's transfers, and those that PostgreSQL gave them."""
         self.asked = 0
 
     async def run(self, log: Sequence[object]) -> None:
@@ -181,9 +210,7 @@ class Replay:
             await self._ask(waiting)
 
     async def _ask(self, call: Call) -> None:
-        told = call.told
-        if call.name == "deposit":
-            told = (*told[:2], self._booked[0])
+        told = self._translated(call)
         function = REAL[call.twin, call.name]
         self.asked += 1
         try:
@@ -192,13 +219,38 @@ class Replay:
             assert call.failed, f"{call.name}{told} was refused by PostgreSQL alone"
             return
         assert not call.failed, f"{call.name}{told} was refused by the twin alone"
-        if call.name == "transfer":
-            self._booked = answer
-        elif call.answer is not UNHEARD and call.name != "note":
+        if call.name == "book":
+            self._booked[call.answer] = answer
+        elif call.answer is not UNHEARD and call.name not in ("note", "transfer"):
             if call.name == "look":  # PostgreSQL tells of a server and a timeline of its own
                 answer = (call.answer[0], *answer[1:])
-            twin, real = _comparable(call.answer), _comparable(answer)
+            twin, real = _comparable(self._renumbered(call.answer)), _comparable(answer)
             assert twin == real, f"{call.name}{told}: the twin says {twin}, PostgreSQL {real}"
+
+    def _translated(self, call: Call) -> tuple[Any, ...]:
+        """What the twin was asked, with the transfers' ids that PostgreSQL gave."""
+        told = call.told
+        match call.name:
+            case "add_deposit":
+                return (*told[:-1], self._booked[told[-1]])
+            case "correctable":
+                return (self._booked[told[0]],)
+            case "refer":
+                return (*told[:-1], self._renumbered(told[-1]))
+            case "book":
+                return (told[0], self._booked.get(told[1]), *told[2:])
+        return told
+
+    def _renumbered(self, answer: Any) -> Any:
+        match answer:
+            case Deposit() | Correctable():
+                return structs.replace(answer, transfer=self._booked[answer.transfer])
+            case Referred():
+                corrects = None if answer.corrects is None else self._booked[answer.corrects]
+                return structs.replace(answer, transfer=self._booked[answer.transfer], corrects=corrects)
+            case [Deposit(), *_]:
+                return [self._renumbered(one) for one in answer]
+        return answer
 
     async def _operate(self, what: str, told: Any) -> None:
         match what:
@@ -221,7 +273,7 @@ def _comparable(answer: Any) -> Any:
 def books_of(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """The twin's books in the form that ``books_in`` reads from PostgreSQL."""
     books: dict[str, list[tuple[Any, ...]]] = {
-        "customers": [(row.id, row.balance) for row in store.customers.values()],
+        "customers": [(row.id, row.balance, row.overdrawn) for row in store.customers.values()],
         "orders": [
             (row.id, row.customer, row.state, row.charge, row.earned, row.refunded, row.remains, row.ended)
             for row in store.orders.values()
@@ -248,7 +300,7 @@ def books_of(store: Store) -> dict[str, list[tuple[Any, ...]]]:
 
 async def books_in(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     asked = {
-        "customers": "select id, balance from customer",
+        "customers": "select id, balance, overdrawn from customer",
         "orders": "select id, customer_id, state, charge, earned, refunded, remains, ended from orders",
         "deliveries": """select order_id, run, state, remains, start_count, due, fence, route, polled from delivery""",
         "attempts": "select order_id, run, number, provider_id, outcome, provider_order, cost, answered from attempt",

@@ -48,13 +48,17 @@ MAY_BECOME_BY_HAND = {
     "held": (*ENDED, "queued"),
     **dict.fromkeys(("sending", "unsure", *ENDED), ()),
 }
-MOVES = {
-    "charge": ("customer", -1),
-    "earn": (-1, -2),
-    "refund": (-1, "customer"),
-    "return": (-2, "customer"),
-    "cost": (-6, -7),
-    "topup": (-3, "customer"),
+MOVES: dict[str, list[tuple[int | str, int | str]]] = {
+    "charge": [("customer", -1)],
+    "earn": [(-1, -2)],
+    "refund": [(-1, "customer")],
+    "return": [(-2, "customer")],
+    "cost": [(-6, -7)],
+    "topup": [(-3, "customer")],
+    "bonus": [(-4, "customer")],
+    "adjustment": [(-5, "customer"), ("customer", -5)],
+    "payout": [("customer", -3)],
+    "chargeback": [("customer", -3)],
 }
 """From which account to which each kind of transfer moves money."""
 STANDS = {
@@ -126,8 +130,8 @@ class Checks:
         known = [account in HOUSE or account in self.store.customers for account in (one.debit, one.credit)]
         if one.amount <= 0 or one.debit == one.credit or not all(known):
             raise Broken("L1", f"{one} moves nothing between two known accounts", _orders(one))
-        moves = [one.customer if side == "customer" else side for side in MOVES[one.kind.value]]
-        if [one.debit, one.credit] != moves:
+        ways = [[one.customer if side == "customer" else side for side in way] for way in MOVES[one.kind.value]]
+        if [one.debit, one.credit] not in ways:
             raise Broken("L7", f"{one} is between other accounts than its kind is for", _orders(one))
         self.totals[one.debit] -= one.amount
         self.totals[one.credit] += one.amount
@@ -152,8 +156,11 @@ class Checks:
             raise Broken("P3", f"order {row.id} says {row.earned}, {row.refunded}; the ledger {told}", [row.id])
 
     def _customer(self, before: CustomerRow, row: CustomerRow) -> None:
-        if row.balance < before.balance and row.balance < -row.credit_limit:
-            raise Broken("L4", f"customer {row.id} has {row.balance}, and may owe {row.credit_limit}")
+        may_owe = row.credit_limit + (row.overdrawn if row.overdrawn > before.overdrawn else 0)
+        if row.balance < before.balance and row.balance < -may_owe:
+            raise Broken("L4", f"customer {row.id} has {row.balance}, and may owe {may_owe}")
+        if row.balance < -row.credit_limit - row.overdrawn:
+            raise Broken("L4", f"customer {row.id} has {row.balance}, overdrawn by no more than {row.overdrawn}")
 
     def _new(self, row: Any) -> None:
         if isinstance(row, OrderRow):

@@ -36,6 +36,8 @@ REQUIRED = (
     *_each(("unreachable",), ("add", "status", "cancel", "refillorders", "refillstatus")),
     *_each(("killed", "frozen"), POINTS),
     *_each((Fate.UNHEARD, Fate.LOST), WRITERS),
+    *_each(("operator: chargeback", "operator: adjustment", "operator: bonus", "operator: payout"), ("done",)),
+    *_each(("operator: chargeback",), ("overdrawn", "corrects_too_much")),
     *_each(("a cancel asked",), DELIVERY),
     *_each(("a cancel refused",), AT_PROVIDER),
     *_each(("a refill asked",), ("open", "completed", "partial", "canceled")),

@@ -18,6 +18,7 @@ from tests.simulation.twin import customers as twin_customers
 from tests.simulation.twin import dispatch as twin_dispatch
 from tests.simulation.twin import endings as twin_endings
 from tests.simulation.twin import evidence as twin_evidence
+from tests.simulation.twin import payments as twin_payments
 from tests.simulation.twin import placing as twin_placing
 from tests.simulation.twin import progress as twin_progress
 from tests.simulation.twin import refills as twin_refills
@@ -252,8 +253,8 @@ def _overwritten(store: Any, name: Any, attempt: Any) -> None:
     store.provider_orders[name] = attempt
 
 
-async def _booked_again(*told: Any) -> None:
-    return None
+async def _forgotten(*told: Any) -> list[Any]:
+    return []
 
 
 async def _ended_without_money(connection: Any, ends: Any, now: Any) -> None:
@@ -435,7 +436,7 @@ MUTATIONS: Sequence[Mutation] = (
         [(twin_dispatch, "_bind", _overwritten)],
     ),
     Mutation(
-        "a payment booked twice", "the gateway tells everything twice", [(twin_customers, "deposit", _booked_again)]
+        "a payment booked twice", "the gateway tells everything twice", [(twin_payments, "deposits_like", _forgotten)]
     ),
     Mutation(
         "a link held for ever", "'You have active order with this link'", [(twin_endings, "_free_link", _nothing)]

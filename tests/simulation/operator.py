@@ -15,17 +15,22 @@ from tests.simulation.running import Broken
 from tests.simulation.twin.connection import Connection, Fate
 from tests.simulation.twin.tables import DeliveryRow
 
-from opensmm.actions import accounts, dispatch, interventions
+from opensmm.actions import dispatch, interventions, money
+from opensmm.actions.money import Adjustment
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.asks import NO_DETAILS
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
+from opensmm.domain.payments import Payment
 from opensmm.store.dispatch import Claim
 
 LATELY = 40
 """So many of the newest orders the operator looks at."""
+SMALL_CHANGE = 4_000
+"""Most of what is moved back is less than this, so that customers have money left to order with."""
 RATES = ("0.90", "0.95", "0.33333", "1.00001", "0.0127")
 
 
@@ -33,6 +38,7 @@ class Operator:
     def __init__(self, world: Any) -> None:
         self._world = world
         self._payments = 0
+        self._references = 0
         self.left_unsure: set[tuple[int, int]] = set()
 
     def act(self, dice: Dice) -> None:
@@ -43,6 +49,8 @@ class Operator:
         customer = 1 + dice.below(len(self._world.customers))
         if what < 5:
             self.pay(customer, 1_000 + dice.below(60_000))
+            if dice.once_in(4):
+                self._move(dice, customer)
         elif what < 7:
             self.pay(customer, 5_000, again=True)
         elif what < 10:
@@ -64,17 +72,44 @@ class Operator:
         self._payments += 1
         for told in range(2 if again else 1):
             booked = drive(
-                accounts.top_up(
+                money.top_up(
                     self._connection(),
                     CustomerId(customer),
                     Money(amount),
-                    gateway="bank",
-                    external_id=str(self._payments),
-                    by=acting(self._world.clock(), "operator"),
+                    Payment("bank", str(self._payments)),
+                    acting(self._world.clock(), "operator"),
                 )
             )
-            if booked != (told == 0):
+            if booked.fresh != (told == 0):
                 raise Broken("L5", f"payment {self._payments} is booked twice")
+
+    def _move(self, dice: Dice, customer: int) -> None:
+        """Takes a payment or a part of it back, corrects it, gives a bonus or pays out; each told twice."""
+        connection, by = self._connection(), acting(self._world.clock(), "operator", "simulated")
+        deposits = self._world.store.deposits
+        paid = dice.one_of(tuple(deposits.values()))
+        most = paid.amount if dice.once_in(8) else min(paid.amount, SMALL_CHANGE)
+        part, self._references = Money(1 + dice.below(most)), self._references + 1
+        reference = str(self._references)
+        corrected = Adjustment(paid.transfer, paid.customer, part, takes=dice.below(2) == 0)
+        acts = {
+            "chargeback": lambda: money.charge_back(
+                connection, Payment(paid.gateway, paid.external_id), part, reference, by
+            ),
+            "adjustment": lambda: money.adjust(connection, corrected, reference, by),
+            "bonus": lambda: money.bonus(connection, CustomerId(customer), part, reference, by),
+            "payout": lambda: money.pay_out(connection, CustomerId(customer), part, reference, by),
+        }
+        act = dice.one_of(tuple(acts))
+        try:
+            first, again = drive(acts[act]()), drive(acts[act]())
+        except OperatorRefusal as refused:
+            self._world.met(f"operator: {act}", refused.code.value)
+            return
+        if not first.fresh or again.fresh or again.transfer != first.transfer:
+            raise Broken("L5", f"{act} {reference} is booked twice")
+        overdrawn = self._world.store.customers[paid.customer].overdrawn > 0
+        self._world.met(f"operator: {act}", "overdrawn" if overdrawn else "done")
 
     def _intervene(self, dice: Dice) -> None:
         """Ends an order of late, or has it sent again; most of what is asked is denied, for good reasons."""

@@ -21,6 +21,7 @@ from tests.simulation.twin import (
     evidence,
     interventions,
     notices,
+    payments,
     placing,
     posts,
     progress,
@@ -30,11 +31,11 @@ from tests.simulation.twin import (
 from tests.simulation.twin.connection import Pause
 
 from opensmm.actions import (
-    accounts,
     cancels,
     catalogue,
     chores,
     clock,
+    money,
     reading,
     refill_tasks,
 )
@@ -221,7 +222,7 @@ _REPLACED: dict[Any, dict[str, Any]] = {
     chores: {"dispatch": dispatch, "retention": customers, "providers": providers, "staff": providers, "log": _Quiet()},
     catalogue: {"catalogue": placing},
     reading: {"orders": progress},
-    accounts: {"customers": customers, "audit": customers},
+    money: {"rows": payments, "customers": customers, "audit": customers},
     intervening: {
         "rows": interventions,
         "kept": evidence,

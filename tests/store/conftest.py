@@ -6,12 +6,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, ONE_PER_LINK, SHAPES, acting, broken, buyer, fetch
+from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, ONE_PER_LINK, SHAPES, acting, broken, buyer, fetch, let_owe, pay
 from tests.works import BEYOND_THE_END_S
 
-from opensmm.actions import interventions, notices, purchases
+from opensmm.actions import interventions, money, notices, purchases
+from opensmm.actions.money import Adjustment
 from opensmm.base.ids import OrderId, RefillId
+from opensmm.base.money import Money
 from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.payments import Payment
 from opensmm.providers.timeline import BEGINS_S, POST_EVERY_S
 from opensmm.store.embedded import Embedded
 from opensmm.store.notices import Late, keep_late
@@ -64,6 +67,19 @@ async def _more(api, ann, works, conn):
     assert await interventions.settle(conn, OrderId(11), None, "9001", by)
     await _buy_a_refill(api, ann, works, conn)
     await buyer(conn)
+    await _money_by_hand(conn, by)
+
+
+async def _money_by_hand(conn, by):
+    """The operator has moved money of two more customers in every way."""
+    who, other = await buyer(conn, "0"), await buyer(conn, "0")
+    paid = await pay(conn, who.id, 5_000, "A1")
+    taken = Adjustment(paid.transfer, who.id, Money(1_000), takes=True, to=other.id)
+    assert (await money.adjust(conn, taken, "a", by)).fresh
+    assert (await money.bonus(conn, who.id, Money(5), "b", by)).fresh
+    assert (await money.pay_out(conn, who.id, Money(3_500), "p", by)).fresh
+    assert (await money.charge_back(conn, Payment("bank", "A1"), Money(3_000), "c", by)).fresh
+    await let_owe(conn, who.id, 100)
 
 
 async def _buy_a_refill(api, ann, works, conn):

@@ -23,7 +23,28 @@ BREAKS = {
         "delete from transfer where kind = 'topup'",
         "update transfer set amount = amount + 1 where kind = 'refund'",
     ],
-    "L4": ["update customer set balance = -1", "update customer set balance = -600, credit_limit = 599"],
+    "L4": [
+        "update customer set balance = -1 where id = 1",
+        "update customer set balance = -600, credit_limit = 599 where id = 1",
+        "update customer set overdrawn = 1 where id = 1",
+    ],
+    "L9": [
+        "delete from deposit",
+        "delete from transfer_reference where kind = 'bonus'",
+        "delete from transfer_reference where kind = 'chargeback'",
+        "update transfer_reference set transfer_id = 1 where kind = 'payout'",
+        "update transfer set corrects = null where kind = 'chargeback'",
+        "update transfer set corrects = (select min(id) from transfer) where kind = 'adjustment'",
+        "update transfer_reference set to_customer_id = 1 where to_customer_id is not null",
+        "update transfer set corrects = 1 where kind = 'payout'",
+    ],
+    "L10": [
+        "update customer set credit_limit = credit_limit + 1 where credit_limit > 0",
+        "update customer set credit_limit = 1, credit_change_id = null where id = 1",
+        "update credit_change set amount = amount + 1",
+        "update credit_change set customer_id = 1",
+        "delete from audit where action = 'customer.credit_limit'",
+    ],
     "L5": [
         "insert into transfer (debit, credit, amount, kind, customer_id, order_id, created) "
         "select debit, credit, amount, kind, customer_id, order_id, created from transfer where kind = 'charge'",

@@ -142,7 +142,9 @@ async def test_the_database_refuses_what_the_core_refuses(conn, make, table, cha
 
 
 async def test_a_balance_never_falls_below_the_credit_limit(conn):
-    row = {"name": "a", "created": NOW, "credit_limit": 500}
+    change = {"customer_id": 1, "amount": 500, "reference": "a", "at": NOW, "actor": "test", "reason": "why"}
+    told = await insert(conn, "credit_change", change)
+    row = {"name": "a", "created": NOW, "credit_limit": 500, "credit_change_id": told["id"]}
     await insert(conn, "customer", row)
     await conn.execute("update customer set balance = -500")
     with pytest.raises(psycopg.errors.CheckViolation):

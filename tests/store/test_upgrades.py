@@ -1,10 +1,12 @@
 """Migrations on a panel that is in use: what was there before fits the new rules afterwards."""
 
 import psycopg
+import pytest
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from opensmm.store import schema
+from opensmm.store.checks import CHECKS
 from opensmm.store.embedded import APP
 
 
@@ -112,3 +114,32 @@ def test_audit_rows_from_before_stay_as_they_were(database):
         owner.execute(old)
         query = "select actor, actor_kind, detail from audit"
         assert [("ann (command line)", None, {})] * 2 == owner.execute(query).fetchall()
+
+
+def test_top_ups_and_credit_limits_from_before_are_told_of(database):
+    migrate_to(database.owner_url, "0019_clocks")
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute(
+            """insert into customer (id, name, created, balance, credit_limit)
+               values (1, 'Ann', now(), 700, 0), (2, 'Bob', now(), -50, 100), (3, 'Eve', now(), 0, 0)"""
+        )
+        owner.execute(
+            """insert into transfer (id, debit, credit, amount, kind, customer_id, order_id, created)
+               values (1, -3, 1, 500, 'topup', 1, null, now()), (2, -3, 1, 200, 'topup', 1, null, now()),
+                      (3, 2, -1, 50, 'charge', 2, 7, now())"""
+        )
+        owner.execute("insert into deposit (gateway, external_id, transfer_id) values ('Bank', 'A1', 2)")
+        schema.migrate(database.owner_url, APP)
+        assert [("Bank", "A1", 2), ("legacy", "1", 1)] == owner.execute(
+            "select gateway, external_id, transfer_id from deposit order by transfer_id desc"
+        ).fetchall()
+        assert [("OpenSMM", None, "customer.credit_limit", "2", [0, 100])] == owner.execute(
+            "select actor, actor_kind, action, subject, detail -> 'changes' -> 'credit_limit' from audit"
+        ).fetchall()
+        by_hand = [check for check in CHECKS if check.name in ("L3", "L4", "L5", "L8", "L9", "L10")]
+        orders = {"first": 1, "last": 9}
+        assert [] == [check.name for check in by_hand if owner.execute(check.broken, orders).fetchall()]
+    with psycopg.connect(database.app_url, autocommit=True) as app:
+        app.execute("update customer set balance = balance - 1 where id = 1")
+        with pytest.raises(psycopg.errors.IntegrityError):
+            app.execute("update customer set credit_limit = 200")

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 import psycopg
 from msgspec import Struct
 
+from opensmm.actions import money
 from opensmm.base.faults import Fault
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
-from opensmm.domain import ledger
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created, diff
 from opensmm.domain.callers import digest
+from opensmm.domain.ledger import Funds
+from opensmm.domain.payments import OPENING, Payment
 from opensmm.store import audit, customers, keys
 from opensmm.store.connection import Connection
-from opensmm.store.customers import Funds
 from opensmm.store.keys import KeySettings
 
 
@@ -24,10 +25,6 @@ class Taken(Fault):
 
 class Unknown(Fault):
     """There is no such thing."""
-
-
-class Mismatch(Fault):
-    """The same payment is told with another amount or for another customer: somebody must look into it."""
 
 
 class NewKey(Struct, frozen=True):
@@ -50,12 +47,13 @@ async def add_customer(
     """A customer with a key and, where ``balance`` is above 0, a first top-up; raises Taken."""
     try:
         async with connection.transaction():
-            customer = await customers.add(connection, name, Money(0), by.now)
-            if balance > 0:
-                await customers.transfer(connection, [ledger.top_up(customer, balance, "first top-up")], by.now)
-            entry = AuditEntry(str(customer), created(name=name, balance=balance))
+            customer = await customers.add(connection, name, by.now)
+            entry = AuditEntry(str(customer), created(name=name))
             await audit.note(connection, by, AuditAction.CUSTOMER_ADD, [entry])
             await _keep_key(connection, customer, key, pepper, by)
+            if balance > 0:
+                first = Payment(OPENING, str(customer))
+                await money.deposit(connection, customer, Funds(Money(0)), balance, first, by)
     except psycopg.errors.UniqueViolation as error:
         raise Taken(f"there is a customer {name!r}, or such a key, already") from error
     return customer
@@ -64,7 +62,7 @@ async def add_customer(
 async def set_suspended(connection: Connection, customer: CustomerId, suspended: bool, *, by: By) -> None:
     """Keeps a customer from ordering, or lets it order again; raises Unknown."""
     async with connection.transaction():
-        was = await _locked(connection, customer)
+        was = await money.lock_funds(connection, customer)
         await customers.set_suspended(connection, customer, suspended)
         action = AuditAction.CUSTOMER_SUSPEND if suspended else AuditAction.CUSTOMER_RESUME
         entry = AuditEntry(str(customer), {"suspended": (was.suspended, suspended)})
@@ -75,18 +73,11 @@ async def add_key(connection: Connection, customer: CustomerId, key: NewKey, pep
     """One more key for a customer; raises Taken where the key exists, Unknown where the customer does not."""
     try:
         async with connection.transaction():
-            await _locked(connection, customer)
+            await money.lock_funds(connection, customer)
             kept = await _keep_key(connection, customer, key, pepper, by)
     except psycopg.errors.UniqueViolation as error:
         raise Taken("this key exists already") from error
     return kept
-
-
-async def _locked(connection: Connection, customer: CustomerId) -> Funds:
-    funds = await customers.lock_funds(connection, customer)
-    if funds is None:
-        raise Unknown(f"there is no customer {customer}")
-    return funds
 
 
 async def _keep_key(connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, by: By) -> KeyId:
@@ -135,34 +126,3 @@ async def revoke_keys(connection: Connection, which: Sequence[KeyId], *, by: By)
         entries = [AuditEntry(str(key), {"revoked": (None, by.now)}) for key in revoked]
         await audit.note(connection, by, AuditAction.KEY_REVOKE, entries)
     return revoked
-
-
-async def top_up(
-    connection: Connection,
-    customer: CustomerId,
-    amount: Money,
-    *,
-    gateway: str,
-    external_id: str,
-    by: By,
-) -> bool:
-    """Books a payment; with an ``external_id`` the same payment is booked once, however often it is told.
-
-    False where it was booked before. Raises Unknown where the customer does not exist, Mismatch where the payment was
-    booked with another amount or for another customer.
-    """
-    transfer = ledger.top_up(customer, amount, f"{gateway} {external_id}".strip())
-    before: tuple[CustomerId, Money] | None = None
-    async with connection.transaction() as transaction:
-        was = await _locked(connection, customer)
-        ids = await customers.transfer(connection, [transfer], by.now)
-        if external_id:
-            before = await customers.deposit(connection, gateway, external_id, ids[0])
-        changes = {"balance": (was.balance, was.balance + amount)}
-        context = {"amount": amount, "gateway": gateway, "external_id": external_id, "transfer": ids[0]}
-        await audit.note(connection, by, AuditAction.CUSTOMER_TOPUP, [AuditEntry(str(customer), changes, context)])
-        if before is not None:
-            raise psycopg.Rollback(transaction)
-    if before not in (None, (customer, amount)):
-        raise Mismatch(f"payment {external_id} of {gateway} was booked before, with another amount or customer")
-    return before is None

@@ -1,6 +1,6 @@
-"""``customer``, ``key`` and ``topup``: who buys here, with which keys, and with which money."""
+"""``customer`` and ``key``: who buys here, and with which keys."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -172,30 +172,6 @@ def revoke_key(
         raise typer.Exit(FAILED)
 
 
-def top_up(
-    customer: Customer,
-    value: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 25.00.")],
-    gateway: Annotated[str, typer.Option("--gateway", help="Where the money came in.")] = "operator",
-    external_id: Annotated[
-        str, typer.Option("--id", help="The gateway's own number of the payment: the same one is booked once.")
-    ] = "",
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Put money on a customer's balance."""
-    put = amount(value)
-    if put == 0:
-        fail("nothing to top up", MISUSED)
-
-    async def work(connection: Connection) -> tuple[CustomerId, bool]:
-        number = await find_customer(connection, customer)
-        return number, await accounts.top_up(connection, number, put, gateway=gateway, external_id=external_id, by=by())
-
-    number, booked = with_database(standing(data), work)
-    said = f"customer {number}: {short(put)} booked" if booked else "this payment was booked before; nothing moved"
-    answer({"customer": number, "amount": short(put), "booked": booked}, said, json=json)
-
-
 @customer_verbs.command("list")
 def list_customers(data: Data = None, json: Json = False) -> None:
     """Show the customers with their balances and the keys they have."""
@@ -206,15 +182,23 @@ def list_customers(data: Data = None, json: Json = False) -> None:
     table = Table("id", "name", "balance", "keys", "", box=None, pad_edge=False)
     for one in found:
         keys = ", ".join(f"{key} …{hint}" for key, hint in one.keys)
-        table.add_row(
-            str(one.id), escape(one.name), short(one.balance), escape(keys), "suspended" if one.suspended else ""
-        )
+        table.add_row(str(one.id), escape(one.name), short(one.balance), escape(keys), ", ".join(_marks(one)))
     out.print(table)
 
 
 def _plain(one: Listed) -> dict[str, Any]:
     keys = [{"id": number, "hint": hint} for number, hint in one.keys]
-    return {**asdict(one), "balance": short(one.balance), "keys": keys}
+    amounts = {name: short(getattr(one, name)) for name in ("balance", "credit_limit", "overdrawn")}
+    return {**asdict(one), **amounts, "keys": keys}
+
+
+def _marks(one: Listed) -> Iterator[str]:
+    if one.suspended:
+        yield "suspended"
+    if one.credit_limit:
+        yield f"may owe {short(one.credit_limit)}"
+    if one.overdrawn:
+        yield f"overdrawn by {short(one.overdrawn)}"
 
 
 @customer_verbs.command("suspend")

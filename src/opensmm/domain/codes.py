@@ -54,6 +54,19 @@ class RefusalCode(StrEnum):
     NO_OFFER_FITS = "no_offer_fits"
     ROUTE_EXISTS = "route_exists"
     NO_ROUTE = "no_route"
+    NO_CUSTOMER = "no_customer"
+    BAD_GATEWAY = "bad_gateway"
+    BAD_REFERENCE = "bad_reference"
+    PAYMENT_TWIN = "payment_twin"
+    PAYMENT_MISMATCH = "payment_mismatch"
+    NO_PAYMENT = "no_payment"
+    REFERENCE_MISMATCH = "reference_mismatch"
+    LIMIT_MISMATCH = "limit_mismatch"
+    NO_TRANSFER = "no_transfer"
+    TRANSFER_OF_ORDER = "transfer_of_order"
+    CORRECTS_TOO_MUCH = "corrects_too_much"
+    NOT_THAT_MUCH = "not_that_much"
+    OWES_MORE = "owes_more"
 
 
 class EventCode(StrEnum):

@@ -38,6 +38,8 @@ class TransferKind(StrEnum):
     TOPUP = "topup"
     BONUS = "bonus"
     ADJUSTMENT = "adjustment"
+    PAYOUT = "payout"
+    CHARGEBACK = "chargeback"
 
 
 Side = AccountId | None
@@ -52,6 +54,8 @@ MOVES: Final[Mapping[TransferKind, tuple[tuple[Side, Side], ...]]] = MappingProx
         TransferKind.TOPUP: ((DEPOSITS, None),),
         TransferKind.BONUS: ((BONUSES, None),),
         TransferKind.ADJUSTMENT: ((ADJUSTMENTS, None), (None, ADJUSTMENTS)),
+        TransferKind.PAYOUT: ((None, DEPOSITS),),
+        TransferKind.CHARGEBACK: ((None, DEPOSITS),),
     }
 )
 """From which account to which each kind of transfer moves money."""
@@ -101,6 +105,48 @@ def cost(customer: CustomerId, order: OrderId, sequence: int, amount: Money) -> 
 
 def top_up(customer: CustomerId, amount: Money, note: str = "") -> Transfer:
     return Transfer(DEPOSITS, account(customer), amount, TransferKind.TOPUP, customer, note=note)
+
+
+def give(customer: CustomerId, amount: Money, note: str) -> Transfer:
+    return Transfer(ADJUSTMENTS, account(customer), amount, TransferKind.ADJUSTMENT, customer, note=note)
+
+
+def take(customer: CustomerId, amount: Money, note: str) -> Transfer:
+    return Transfer(account(customer), ADJUSTMENTS, amount, TransferKind.ADJUSTMENT, customer, note=note)
+
+
+def bonus(customer: CustomerId, amount: Money, note: str) -> Transfer:
+    return Transfer(BONUSES, account(customer), amount, TransferKind.BONUS, customer, note=note)
+
+
+def pay_out(customer: CustomerId, amount: Money, note: str) -> Transfer:
+    return Transfer(account(customer), DEPOSITS, amount, TransferKind.PAYOUT, customer, note=note)
+
+
+def charge_back(customer: CustomerId, amount: Money, note: str) -> Transfer:
+    return Transfer(account(customer), DEPOSITS, amount, TransferKind.CHARGEBACK, customer, note=note)
+
+
+class Funds(Struct, frozen=True):
+    """A customer's money. ``overdrawn`` is how far the balance may lie below the credit limit: as far as chargebacks
+    have put it, and no further."""
+
+    balance: Money
+    credit_limit: Money = Money(0)
+    overdrawn: Money = Money(0)
+    suspended: bool = False
+
+    @property
+    def available(self) -> Money:
+        """What orders may be placed for: below 0 where the customer is overdrawn."""
+        return Money(self.balance + self.credit_limit)
+
+    def moved(self, by: int, *, charged_back: bool = False) -> "Funds":
+        """The funds after a movement. Only a chargeback overdraws; whatever else moves makes up for it."""
+        balance = Money(self.balance + by)
+        short = max(0, -balance - self.credit_limit)
+        overdrawn = Money(short if charged_back else min(self.overdrawn, short))
+        return Funds(balance, self.credit_limit, overdrawn, self.suspended)
 
 
 class BalanceView(Struct, frozen=True):

@@ -22,12 +22,12 @@ async def balances(connection: Connection, customers: Sequence[CustomerId]) -> l
     return [Money(found[customer]) for customer in customers]
 
 
-_ADD: Final = "insert into customer (name, credit_limit, created) values (%s, %s, %s) returning id"
+_ADD: Final = "insert into customer (name, created) values (%s, %s) returning id"
 
 
-async def add(connection: Connection, name: str, credit_limit: Money, now: datetime) -> CustomerId:
+async def add(connection: Connection, name: str, now: datetime) -> CustomerId:
     """A new customer with nothing on the balance; raises psycopg's UniqueViolation where the name is taken."""
-    cursor = await connection.execute(_ADD, [name, credit_limit, now])
+    cursor = await connection.execute(_ADD, [name, now])
     row = await cursor.fetchone()
     assert row is not None
     return CustomerId(row[0])
@@ -92,47 +92,6 @@ async def lock(connection: Connection, customers: Sequence[CustomerId]) -> list[
     return [CustomerId(row[0]) for row in await cursor.fetchall()]
 
 
-class Funds(Struct, frozen=True):
-    """A customer's row as far as money and orders depend on it."""
-
-    balance: Money
-    credit_limit: Money
-    suspended: bool
-
-
-_LOCK_FUNDS: Final = "select balance, credit_limit, suspended from customer where id = %s for update"
-
-
-async def lock_funds(connection: Connection, customer: CustomerId) -> Funds | None:
-    """A customer's money, under lock."""
-    row = await (await connection.execute(_LOCK_FUNDS, [customer])).fetchone()
-    return None if row is None else Funds(Money(row[0]), Money(row[1]), row[2])
-
-
-_DEPOSIT: Final = """
-insert into deposit (gateway, external_id, transfer_id) values (%s, %s, %s) on conflict do nothing returning transfer_id
-"""
-
-
-_DEPOSITED: Final = """
-select t.customer_id, t.amount from deposit d join transfer t on t.id = d.transfer_id
-where d.gateway = %s and d.external_id = %s
-"""
-
-
-async def deposit(
-    connection: Connection, gateway: str, external_id: str, transfer_id: int
-) -> tuple[CustomerId, Money] | None:
-    """Binds a gateway's payment to its transfer; where it was booked before, whose it was and how much."""
-    cursor = await connection.execute(_DEPOSIT, [gateway, external_id, transfer_id])
-    if await cursor.fetchone() is not None:
-        return None
-    cursor = await connection.execute(_DEPOSITED, [gateway, external_id])
-    row = await cursor.fetchone()
-    assert row is not None
-    return CustomerId(row[0]), Money(row[1])
-
-
 _SUSPEND: Final = "update customer set suspended = %s where id = %s"
 
 
@@ -147,11 +106,13 @@ class Listed(Struct, frozen=True):
     name: str
     balance: Money
     suspended: bool
+    credit_limit: Money
+    overdrawn: Money
     keys: tuple[tuple[int, str], ...]
 
 
 _LISTED: Final = """
-select c.id, c.name, c.balance, c.suspended,
+select c.id, c.name, c.balance, c.suspended, c.credit_limit, c.overdrawn,
        array(select row(k.id, k.hint) from api_key k where k.customer_id = c.id and k.revoked is null order by k.id)
 from customer c order by c.id
 """
@@ -159,7 +120,4 @@ from customer c order by c.id
 
 async def listed(connection: Connection) -> list[Listed]:
     cursor = await connection.execute(_LISTED)
-    return [
-        Listed(CustomerId(row[0]), row[1], Money(row[2]), row[3], tuple((int(key), hint) for key, hint in row[4]))
-        for row in await cursor.fetchall()
-    ]
+    return [Listed(*(*row[:6], tuple((int(key), hint) for key, hint in row[6]))) for row in await cursor.fetchall()]

@@ -22,7 +22,8 @@ GRANTS: Final = {
     "category": CHANGED,
     "clock": CHANGED,
     "clock_step": FOR_EVER,
-    "customer": CHANGED,
+    "credit_change": FOR_EVER,
+    "customer": FOR_EVER,
     "delivery": CHANGED,
     "deposit": FOR_EVER,
     "evidence": FOR_EVER,
@@ -31,7 +32,7 @@ GRANTS: Final = {
     "offer": CHANGED,
     "order_detail": FOR_EVER,
     "orders": CHANGED,
-    "panel": CHANGED,
+    "panel": FOR_EVER,
     "policy_rule": FOR_EVER,
     "post": CHANGED,
     "price": CHANGED,
@@ -44,6 +45,7 @@ GRANTS: Final = {
     "sandbox_refill": CHANGED,
     "service": CHANGED,
     "transfer": FOR_EVER,
+    "transfer_reference": FOR_EVER,
     "users": CHANGED,
     "users_groups": PRUNED,
     "users_user_permissions": PRUNED,
@@ -54,7 +56,12 @@ GRANTS: Final = {
     "django_content_type": READ,
     "django_migrations": READ,
 }
-COLUMNS: Final = {"evidence": ("dealt_with",)}
+COLUMNS: Final = {
+    # The credit limit has to name a row of credit_change, which the role may add and not change.
+    "customer": ("name", "price_list_id", "balance", "suspended", "credit_limit", "credit_change_id", "overdrawn"),
+    "evidence": ("dealt_with",),
+    "panel": ("catalogue_version", "below_cost"),
+}
 """Columns that the app's role may update in tables that it may not update as a whole."""
 
 

@@ -104,6 +104,36 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.ROUTE_EXISTS: Words("{provider} fulfils this service with its {service} already."),
     RefusalCode.NO_ROUTE: Words("{provider} does not fulfil the service {service}."),
     RefusalCode.NO_OFFER_FITS: Words("The provider lists nothing in {name}. It lists: {there_are}."),
+    RefusalCode.NO_CUSTOMER: Words("There is no customer {customer}."),
+    RefusalCode.BAD_GATEWAY: Words(
+        "{gateway} is no gateway's name: it has 1 to {most} characters on one line, and is neither `opening` nor "
+        "`legacy`, which the panel uses itself."
+    ),
+    RefusalCode.BAD_REFERENCE: Words("A reference has 1 to {most} characters on one line."),
+    RefusalCode.PAYMENT_TWIN: Words(
+        "Payment {external_id} of {gateway} was booked before as transfer {transfer}. The id now differs in case "
+        "alone: write it as it was written if it is the same payment, or add --different if it is another one."
+    ),
+    RefusalCode.PAYMENT_MISMATCH: Words(
+        "Payment {external_id} of {gateway} was booked before as transfer {transfer}, with another amount or for "
+        "another customer; `opensmm adjust` corrects it."
+    ),
+    RefusalCode.NO_PAYMENT: Words("No payment {external_id} of {gateway} was booked."),
+    RefusalCode.REFERENCE_MISMATCH: Words(
+        "Reference {reference} stands for transfer {transfer}, which moved something else: choose another one."
+    ),
+    RefusalCode.LIMIT_MISMATCH: Words(
+        "Reference {reference} stands for another credit limit, of customer {customer}: choose another one."
+    ),
+    RefusalCode.NO_TRANSFER: Words("Customer {customer} has no such transfer."),
+    RefusalCode.TRANSFER_OF_ORDER: Words(
+        "Transfer {transfer} belongs to an order: `opensmm orders refund` gives its money back."
+    ),
+    RefusalCode.CORRECTS_TOO_MUCH: Words("Of transfer {transfer} only {left} is left to be undone."),
+    RefusalCode.NOT_THAT_MUCH: Words("Customer {customer} has only {left} that could be taken."),
+    RefusalCode.OWES_MORE: Words(
+        "Customer {customer} owes {owed}, more than that: a credit limit covers what is owed."
+    ),
     RefusalCode.NO_NOTICE: Words("Order {order} has no notice that could be dealt with."),
 }
 EVENTS: Final[Mapping[EventCode, Words]] = {
@@ -147,6 +177,11 @@ ACTIONS: Final[Mapping[AuditAction, str]] = {
     AuditAction.CUSTOMER_SUSPEND: "suspended customer {subject}",
     AuditAction.CUSTOMER_RESUME: "let customer {subject} order again",
     AuditAction.CUSTOMER_TOPUP: "booked a payment of customer {subject}",
+    AuditAction.CUSTOMER_ADJUST: "corrected a transfer of customer {subject}",
+    AuditAction.CUSTOMER_CHARGEBACK: "booked a chargeback of customer {subject}",
+    AuditAction.CUSTOMER_PAYOUT: "booked a payout of customer {subject}",
+    AuditAction.CUSTOMER_BONUS: "gave customer {subject} a bonus",
+    AuditAction.CUSTOMER_CREDIT_LIMIT: "set the credit limit of customer {subject}",
     AuditAction.CUSTOMER_PRICE_LIST: "gave customer {subject} a price list",
     AuditAction.KEY_ADD: "added key {subject}",
     AuditAction.KEY_EDIT: "changed key {subject}",

@@ -7,19 +7,12 @@ from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import Store
 
 from opensmm.base.ids import CustomerId
-from opensmm.base.money import Money
 from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.domain.ledger import Transfer
-from opensmm.store.customers import Funds
 
 
 async def lock(connection: Connection, customers: Sequence[CustomerId]) -> list[CustomerId]:
     return [customer for customer in customers if customer in connection.store.customers]
-
-
-async def lock_funds(connection: Connection, customer: CustomerId) -> Funds | None:
-    row = connection.store.customers.get(customer)
-    return None if row is None else Funds(Money(row.balance), Money(row.credit_limit), row.suspended)
 
 
 async def transfer(connection: Connection, transfers: Sequence[Transfer], now: datetime) -> list[int]:
@@ -34,18 +27,6 @@ def book(store: Store, transfers: Sequence[Transfer]) -> list[int]:
             if account > 0:
                 store.edit(store.customers[account]).balance += amount
     return list(range(first, first + len(transfers)))
-
-
-async def deposit(
-    connection: Connection, gateway: str, external_id: str, transfer_id: int
-) -> tuple[CustomerId, Money] | None:
-    store = connection.store
-    booked = store.transfers[transfer_id - 1]
-    before = store.deposits.get((gateway, external_id))
-    if before is not None:
-        return CustomerId(before[0]), Money(before[1])
-    store.insert(store.deposits, (gateway, external_id), (booked.customer, booked.amount))
-    return None
 
 
 async def note(connection: Connection, by: By, action: AuditAction, entries: Sequence[AuditEntry]) -> None:

@@ -20,6 +20,8 @@ from opensmm.domain.clocks import Step
 from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, AccountFault
 from opensmm.domain.ledger import Transfer
+from opensmm.domain.payments import Deposit
+from opensmm.store.payments import Referred
 
 LIVE = ("open", "active", "paused")
 OPEN_TRIES = ("sending", "accepted", "unsure")
@@ -31,6 +33,7 @@ class CustomerRow(Struct):
     credit_limit: int
     suspended: bool
     price_list: int
+    overdrawn: int = 0
 
 
 class OrderRow(Struct):
@@ -183,7 +186,8 @@ class Store:
         self.clock_steps: dict[int, ClockStepRow] = {}
         self.timeline = 1
         self.batches: dict[object, Sequence[int | None] | None] = {}
-        self.deposits: dict[tuple[str, str], tuple[int, int]] = {}
+        self.deposits: dict[tuple[str, str, str], Deposit] = {}
+        self.references: dict[tuple[str, str], Referred] = {}
         self.provider_orders: dict[tuple[int, str], AttemptRow] = {}
         self.evidence: dict[int, EvidenceRow] = {}
         self.evidence_of: dict[tuple[int, int, int], list[EvidenceRow]] = {}

@@ -5,13 +5,14 @@ from typing import Final
 
 from msgspec import Struct
 
+from opensmm.store.checks.by_hand import BY_HAND
 from opensmm.store.checks.check import Check, Scope
 from opensmm.store.checks.money import MONEY
 from opensmm.store.checks.orders import ORDERS
 from opensmm.store.checks.tries import TRIES
 from opensmm.store.connection import Connection
 
-CHECKS: Final = (*MONEY, *ORDERS, *TRIES)
+CHECKS: Final = (*MONEY, *BY_HAND, *ORDERS, *TRIES)
 EXAMPLES: Final = 5
 
 

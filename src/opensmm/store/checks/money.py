@@ -52,12 +52,6 @@ MONEY: Final = (
         Scope.BOOKS,
     ),
     Check(
-        "L4",
-        "no balance is below its credit limit",
-        "select 'customer ' || id from customer where balance < -credit_limit",
-        Scope.BOOKS,
-    ),
-    Check(
         "L5",
         "a payment told twice is booked once, and no money of an order moves twice under one name",
         """select 'order ' || order_id || ' ' || kind || ' ' || sequence from transfer where order_id is not null

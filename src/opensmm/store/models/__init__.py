@@ -16,10 +16,10 @@ from opensmm.store.models.catalogue import (
     Service,
 )
 from opensmm.store.models.clocks import Clock, ClockStep
-from opensmm.store.models.customers import ApiKey, Customer, Membership, User
+from opensmm.store.models.customers import ApiKey, CreditChange, Customer, Membership, User
 from opensmm.store.models.dispatch import Attempt, Delivery
 from opensmm.store.models.evidence import Evidence
-from opensmm.store.models.ledger import Audit, Deposit, Transfer
+from opensmm.store.models.ledger import Audit, Deposit, Transfer, TransferReference
 from opensmm.store.models.orders import ActiveLink, Batch, Idempotency, Order, OrderDetail
 from opensmm.store.models.policy import PolicyRule
 from opensmm.store.models.posts import Post
@@ -37,6 +37,7 @@ __all__ = [
     "Category",
     "Clock",
     "ClockStep",
+    "CreditChange",
     "Customer",
     "Delivery",
     "Deposit",
@@ -59,6 +60,7 @@ __all__ = [
     "SandboxRefill",
     "Service",
     "Transfer",
+    "TransferReference",
     "User",
     "Worker",
 ]

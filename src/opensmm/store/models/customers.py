@@ -14,13 +14,39 @@ class Customer(models.Model):
     created = models.DateTimeField()
     suspended = models.BooleanField(db_default=False)
     name = models.TextField()
+    overdrawn = models.BigIntegerField(db_default=0, db_comment="how far chargebacks put it below the credit limit")
+    credit_change_id = models.BigIntegerField(null=True, db_comment="the row that says who set the credit limit")
 
     class Meta:
         db_table = "customer"
         constraints = [
             UniqueConstraint(fields=["name"], name="customer_name"),
             CheckConstraint(condition=Q(credit_limit__gte=0), name="customer_credit_limit"),
-            CheckConstraint(condition=Q(balance__gte=-F("credit_limit")), name="customer_funds"),
+            CheckConstraint(condition=Q(overdrawn__gte=0), name="customer_overdrawn"),
+            CheckConstraint(condition=Q(balance__gte=-F("credit_limit") - F("overdrawn")), name="customer_funds"),
+            CheckConstraint(
+                condition=Q(credit_limit=0) | Q(credit_change_id__isnull=False), name="customer_credit_limit_is_told"
+            ),
+        ]
+
+
+class CreditChange(models.Model):
+    """Who set a customer's credit limit, and why. The customer's row has to name one of its own amount: a foreign key
+    that the migration adds, since the models have no word for one of several columns."""
+
+    id = models.BigAutoField(primary_key=True)
+    customer_id = models.BigIntegerField()
+    amount = models.BigIntegerField()
+    at = models.DateTimeField()
+    reference = models.TextField()
+    actor = models.TextField()
+    reason = models.TextField()
+
+    class Meta:
+        db_table = "credit_change"
+        constraints = [
+            UniqueConstraint(fields=["reference"], name="credit_change_once"),
+            UniqueConstraint(fields=["id", "customer_id", "amount"], name="credit_change_named"),
         ]
 
 

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
+from django.db.models.functions import Coalesce, Lower, Trim
 
 from opensmm.domain.audit import ActorKind
 from opensmm.domain.ledger import TransferKind
@@ -43,9 +44,26 @@ class Deposit(models.Model):
     transfer_id = models.BigIntegerField()
     gateway = models.TextField()
     external_id = models.TextField()
+    folded = models.TextField(null=True, db_comment="the id without case; null in rows from before it was kept")
 
     class Meta:
         db_table = "deposit"
+        indexes = [Index(Lower(Trim("gateway")), Coalesce("folded", Lower(Trim("external_id"))), name="deposit_like")]
+
+
+class TransferReference(models.Model):
+    """By which reference the operator moved money, so that it is moved once; and the transfer that it corrects."""
+
+    pk = models.CompositePrimaryKey("kind", "reference")
+    transfer_id = models.BigIntegerField()
+    corrects = models.BigIntegerField(null=True)
+    to_customer_id = models.BigIntegerField(null=True, db_comment="who got what an adjustment took")
+    kind = models.TextField()
+    reference = models.TextField()
+
+    class Meta:
+        db_table = "transfer_reference"
+        indexes = [Index(fields=["corrects"], condition=Q(corrects__isnull=False), name="transfer_reference_corrects")]
 
 
 class Audit(models.Model):

@@ -1,0 +1,53 @@
+"""Invariants of the money that the operator moves, and of what it lets customers owe."""
+
+from typing import Final
+
+from opensmm.store.checks.check import Check, Scope
+
+BY_HAND: Final = (
+    Check(
+        "L4",
+        "no balance is below its credit limit by more than was charged back",
+        """select 'customer ' || id from customer where balance < -credit_limit - overdrawn
+           union all
+           select 'customer ' || id || ' overdrawn by ' || overdrawn from customer c where overdrawn > coalesce(
+             (select sum(amount) from transfer t where t.customer_id = c.id and t.debit = c.id
+              and t.kind = 'chargeback'), 0)""",
+        Scope.BOOKS,
+    ),
+    Check(
+        "L9",
+        "what the operator moved has a payment or a reference, and what it corrects is one of the customer's transfers",
+        """select 'top-up ' || t.id from transfer t
+           where t.kind = 'topup' and not exists (select from deposit d where d.transfer_id = t.id)
+           union all
+           select t.kind || ' ' || t.id from transfer t where t.kind in ('bonus', 'payout', 'chargeback')
+             and not exists (select from transfer_reference r where r.transfer_id = t.id and r.kind = t.kind)
+           union all
+           select 'reference ' || r.kind || ' ' || r.reference from transfer_reference r
+           left join transfer t on t.id = r.transfer_id
+           where (t.kind, coalesce(t.corrects, 0)) is distinct from (r.kind, coalesce(r.corrects, 0))
+             or r.to_customer_id is not null and not exists (select from transfer g
+               where g.credit = r.to_customer_id and g.kind = 'adjustment' and g.corrects = r.corrects
+                 and g.amount = t.amount)
+           union all
+           select t.kind || ' ' || t.id || ' of ' || coalesce(t.corrects::text, 'nothing') from transfer t
+           left join transfer c on c.id = t.corrects
+           where t.kind in ('adjustment', 'chargeback') and c.id is null or t.corrects is not null and (
+             t.kind not in ('adjustment', 'chargeback') or c.order_id is not null
+             or c.customer_id <> t.customer_id and not exists (select from transfer_reference r
+               where r.to_customer_id = t.customer_id and r.corrects = t.corrects))""",
+        Scope.BOOKS,
+    ),
+    Check(
+        "L10",
+        "each credit limit is the one that was last told of, in its own row and in the audit trail",
+        """select 'customer ' || c.id || ' may owe ' || c.credit_limit from customer c
+           left join credit_change h on h.id = c.credit_change_id
+           where c.credit_change_id is not null and (h.customer_id, h.amount) is distinct from (c.id, c.credit_limit)
+             or c.credit_limit <> coalesce((
+               select (a.detail #>> '{changes,credit_limit,1}')::bigint from audit a
+               where a.subject = c.id::text and a.action = 'customer.credit_limit' order by a.id desc limit 1), 0)""",
+        Scope.BOOKS,
+    ),
+)
