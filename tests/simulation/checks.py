@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
-from tests.simulation.provider import BookOrder, Said
+from tests.simulation.provider import WORDS_ABOUT_US, BookOrder, Said
 from tests.simulation.running import Broken
 from tests.simulation.twin.tables import (
     LIVE,
@@ -252,8 +252,16 @@ class Checks:
             raise Broken("O3", f"order {row.order} run {row.run}: {before.state} became {row.state}", [row.order])
         if row.state in ENDED:
             self._ended(before, row)
+        if (before.state, row.state) == ("sending", "canceled") and row.cancel_asked is None and not self.by_hand:
+            self._refused(row)
         if before.state == "unsure" and row.state in ("queued", "canceled"):
             self._not_bought(row)
+
+    def _refused(self, row: DeliveryRow) -> None:
+        """An order that a provider did not look at is nobody's to cancel."""
+        attempt = self.store.newest_try(row)
+        if attempt is not None and attempt.answer in WORDS_ABOUT_US:
+            raise Broken("O3", f"order {row.order} run {row.run}: canceled by {attempt.answer!r}", [row.order])
 
     def _stands(self, row: DeliveryRow) -> None:
         """A delivery agrees with its newest try, and somebody will see to it."""

@@ -45,7 +45,7 @@ from opensmm.domain import (
     progress,
 )
 from opensmm.domain.cancels import CancelStep, Part
-from opensmm.domain.dispatch import Declined, DeliveryState, NotSent, Unsure, Verdict
+from opensmm.domain.dispatch import Declined, DeliveryState, NotSent, TurnedAway, Unsure, Verdict
 from opensmm.domain.evidence import Patience
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report
@@ -239,7 +239,12 @@ async def _not_sent_after_all(self: Any, ask: Any) -> Any:
     return NotSent(outcome.answer) if isinstance(outcome, Unsure) and "500" in outcome.answer else outcome
 
 
-_report = answers._report
+_report, _not_bought = answers._report, answers._not_bought
+
+
+def _refused_whoever_is_at_fault(words: str) -> Any:
+    outcome = _not_bought(words)
+    return Declined(words) if isinstance(outcome, TurnedAway) else outcome
 
 
 def _unknown_is_completed(said: Any) -> Any:
@@ -338,6 +343,11 @@ MUTATIONS: Sequence[Mutation] = (
         "any error is a refusal",
         "'Something went wrong' after the order was taken",
         [(answers, "_not_bought", Declined)],
+    ),
+    Mutation(
+        "our key refused, the order canceled",
+        "'Invalid API key' to every add: all that was ordered is cancelled at once",
+        [(answers, "_not_bought", _refused_whoever_is_at_fault)],
     ),
     Mutation("HTTP 500 is not sent", "it had been read, and bought", [(providers.Caller, "add", _not_sent_after_all)]),
     Mutation(
