@@ -462,11 +462,7 @@ MUTATIONS: Sequence[Mutation] = (
         [(staff, "PATIENCE", Patience(taking_in=timedelta(seconds=1), skew=timedelta()))],
     ),
     Mutation("the last id not asked for", "it was that one: bought twice", [(evidence, "to_ask", _but_the_last)]),
-    Mutation(
-        "no controls",
-        "the provider tells of strangers' orders: one of them is taken for ours",
-        [(evidence, "controls", _nowhere)],
-    ),
+    Mutation("no controls", "a stranger's order is taken for ours", [(evidence, "controls", _nowhere)]),
     Mutation(
         "ids known from another provider",
         "both count from a thousand: the id that was bought is not asked for",

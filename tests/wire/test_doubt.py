@@ -6,8 +6,14 @@ from tests.wire.test_provider_answers import reports
 from opensmm.domain.asks import many_ids, one_id
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, Unsure
 from opensmm.domain.orders import OrderStatus
+from opensmm.domain.posts import Watched
 from opensmm.domain.progress import Report
 from opensmm.wire import answers
+
+
+def watched(ids, body):
+    return [one if isinstance(one, Watched) else None for one in answers.read_watched(ids, body)]
+
 
 REFUSED = b'{"error":"Incorrect service ID"}'
 DONE = Report(OrderStatus.COMPLETED)
@@ -142,7 +148,7 @@ def test_a_notice_about_a_missing_order_takes_no_news_away():
 def test_a_line_under_one_id_that_names_another_is_news_of_neither(body):
     both = many_ids((101, 102))
     assert [None, None] == reports(both, body) == answers.read_look_ups(both, body)
-    assert [None, None] == answers.read_watched(both, body)
+    assert [None, None] == watched(both, body)
 
 
 def test_the_index_of_an_array_is_no_orders_id():
@@ -161,4 +167,4 @@ def test_a_line_that_names_the_id_it_stands_under_is_news(own):
 def test_a_bare_answer_that_names_two_orders_is_news_of_none():
     body = b'{"order":7,"order":8,"status":"Completed"}'
     assert [None] == reports(one_id(7), body)
-    assert [None] == answers.read_watched(one_id(7), body)
+    assert [None] == watched(one_id(7), body)

@@ -19,7 +19,7 @@ from opensmm.domain import posts
 from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.posts import NOT_DUE, KnownPost, PostState, Watched
-from opensmm.domain.progress import Report
+from opensmm.domain.progress import Report, UnreadAnswer, note_of
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import cancels, progress
@@ -66,7 +66,11 @@ class Watching:
             return 0
         answers = await self._desk.ask_about(claimed, _watch)
         # One of which nothing was understood keeps its time: evidence must know until when its posts are told.
-        said = [(followee, watched) for followee, watched in answers if watched is not None]
+        unread = [(followee, told) for followee, told in answers if isinstance(told, UnreadAnswer)]
+        if unread:
+            notes = [(followee.order, followee.run, note_of(followee.known, told, None)) for followee, told in unread]
+            await write(self._line, lambda connection: progress.note(connection, notes, asked))
+        said = [(followee, told) for followee, told in answers if isinstance(told, Watched)]
         known = await write(
             self._line, lambda connection: rows.known(connection, [followee.order for followee, _ in said])
         )
@@ -88,7 +92,7 @@ class Watching:
             told[followee.order] = dict.fromkeys(wanted)
             asks += [PostAsk(followee.order, followee.provider, order) for order in wanted[:MAX_IDS]]
         for ask, answer in await self._desk.ask_about(asks, _watch):
-            told[ask.subscription][ask.provider_order] = answer
+            told[ask.subscription][ask.provider_order] = answer if isinstance(answer, Watched) else None
         return [Heard(followee, watched, told[followee.order]) for followee, watched in said]
 
     async def _keep(self, heard: Heard, asked: datetime) -> None:
@@ -99,7 +103,7 @@ class Watching:
             log.warning("a subscription could not be recorded", order=heard.followee.order, error=str(error))
 
 
-async def _watch(provider: Provider, group: Sequence[Followee | PostAsk]) -> Sequence[Watched | None]:
+async def _watch(provider: Provider, group: Sequence[Followee | PostAsk]) -> Sequence[Watched | UnreadAnswer]:
     return await provider.watch([one.provider_order for one in group])
 
 

@@ -23,8 +23,8 @@ class ManualProvider:
     async def look_ups(self, orders: list[str]) -> list[Said]:
         return [None] * len(orders)
 
-    async def watch(self, orders: list[str]) -> list[Watched | None]:
-        return [None] * len(orders)
+    async def watch(self, orders: list[str]) -> list[Watched | UnreadAnswer]:
+        return [UnreadAnswer("")] * len(orders)
 
     async def refills(self, orders: list[str]) -> list[str | Declined | None]:
         return list(orders)

@@ -146,6 +146,19 @@ async def record(
     return [(OrderId(row[0]), row[1], row[2], row[3], row[4]) for row in await cursor.fetchall()]
 
 
+_NOTE: Final = f"""
+update delivery d set note = {NOTE}, noted = {NOTED}
+from unnest(%s::bigint[], %s::int[], %s::text[]) as told (order_id, run, note)
+where d.order_id = told.order_id and d.run = told.run and d.state in ('pending', 'processing', 'in_progress')
+"""
+
+
+async def note(connection: Connection, told: Sequence[tuple[OrderId, int, DeliveryNote | None]], now: datetime) -> None:
+    """Keeps notes on deliveries at providers that nothing else is written of."""
+    arrays = numbers(one[0] for one in told), numbers(one[1] for one in told), notes(one[2] for one in told)
+    await connection.execute(_NOTE, [now, *arrays])
+
+
 class CancelTask(Struct, frozen=True):
     order: OrderId
     run: int

@@ -55,7 +55,7 @@ _STATUS: Final = {
 }
 _OF_ORDERS: Final = _STATUS.keys() - set(_FAILED_END)
 """Words that nobody says who made no order."""
-_WATCHED_STATUS: Final = _SIX | {
+_WATCHED_STATUS: Final = {word: _STATUS[word] for word in _OF_ORDERS} | {
     "active": OrderStatus.IN_PROGRESS,
     "paused": OrderStatus.PROCESSING,
     "expired": OrderStatus.COMPLETED,
@@ -183,19 +183,21 @@ def _not_ours(said: Json) -> NotOurs | None:
     return NotOurs(fit(words)) if bare and means_unknown_order(words) else None
 
 
-def read_watched(ids: Ids, body: bytes) -> list[Watched | None]:
-    """What is said of subscriptions and of posts' orders, in the words of either; None where there is no news."""
-    found = parse(body)
+def read_watched(ids: Ids, body: bytes) -> list[Watched | UnreadAnswer]:
+    """What is said of subscriptions and of posts' orders, in the words of either, or the words that came."""
+    found = parse_news(body)
     # A bare answer of one subscription holds ``orders``, which is a wrapper anywhere else.
     if len(ids.texts) == 1 and (whole := _watched(found)) is not None:
-        return [None if _names_another(found, same(ids.texts[0]), ("order", "id")) else whole]
-    return [_watched(said) for said in _said_of(ids, found, ("order", "id"), "status")]
+        another = _names_another(found, same(ids.texts[0]), ("order", "id"))
+        return [_unread(None, found, body) if another else whole]
+    told = _said_of(ids, found, ("order", "id"), "status")
+    return [_watched(said) or _unread(said, found, body) for said in told]
 
 
 def _watched(said: Json) -> Watched | None:
     if not isinstance(said, dict) or _error_words(said):
         return None
-    status = _WATCHED_STATUS.get(_word(said.get("status")))
+    status = _WATCHED_STATUS.get(_word(_status(said)))
     if status is None:
         return None
     link = said.get("link")
