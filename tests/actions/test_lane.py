@@ -199,3 +199,77 @@ async def test_where_rows_are_held_their_owner_is_refused_as_a_whole_and_the_oth
     assert [11, 12, 21] == [one for one in said if isinstance(one, int)]
     assert [Unavailable] * 3 == [type(one) for one in said if not isinstance(one, int)]
     assert [[1, 11, 2, 12, 21, 3], [1, 2, 3], [11, 12], [21]] == tried
+
+
+class Heavy:
+    """A batch whose asks are (owner, weight, number); it remembers what it was given."""
+
+    def __init__(self):
+        self.batches = []
+
+    async def __call__(self, batch):
+        await asyncio.sleep(0)
+        self.batches.append(list(batch))
+        return batch
+
+    def place(self, owner, number=0):
+        """The number of the batch that held an ask."""
+        return next(at for at, batch in enumerate(self.batches) if (owner, number) in [(a[0], a[2]) for a in batch])
+
+
+def asked(lane, owner, weight, number=0):
+    return lane.ask((owner, weight, number), owner, weight)
+
+
+async def test_a_batch_holds_no_more_than_its_weight():
+    heavy = Heavy()
+    lane = Lane(heavy, most=100)
+    await asyncio.gather(*(asked(lane, 1, 30, at) for at in range(10)))
+    assert [90, 90, 90, 30] == [sum(weight for _, weight, _ in batch) for batch in heavy.batches]
+
+
+@pytest.mark.parametrize("weight", [1, 5, 12, 13, 50, 100, 1000])
+async def test_whatever_one_owner_asks_another_waits_for_no_more_than_two_of_its_batches(weight):
+    heavy = Heavy()
+    lane = Lane(heavy, most=100, bound=10_000)
+    crowd = [asked(lane, 1, weight, at) for at in range(min(500, 25_000 // weight))]
+    await asyncio.sleep(0)
+    before = len(heavy.batches)
+    await asked(lane, 2, 1)
+    assert heavy.place(2) - before <= 1
+    for at in (1, 2, 3):
+        before = len(heavy.batches)
+        await asked(lane, 2, 1, at)
+        assert heavy.place(2, at) - before <= 2
+    for task in crowd:
+        task.cancel()
+
+
+async def test_two_owners_of_heavy_asks_take_turns():
+    heavy = Heavy()
+    lane = Lane(heavy, most=100, bound=10_000)
+    crowd = [asked(lane, 1, 1000, at) for at in range(20)]
+    others = [asked(lane, 2, 1000, at) for at in range(3)]
+    await asyncio.gather(*others)
+    assert [1, 2, 1, 2, 1, 2] == [batch[0][0] for batch in heavy.batches][:6]
+    await asyncio.gather(*crowd)
+    assert 23 == len(heavy.batches)
+
+
+async def test_light_asks_without_end_do_not_keep_a_heavy_one_waiting():
+    heavy = Heavy()
+    lane = Lane(heavy, most=100, bound=10_000)
+    crowd = [asked(lane, 1, 1, at) for at in range(1_000)]
+    await asked(lane, 2, 1000)
+    assert heavy.place(2) <= 2
+    await asyncio.gather(*crowd)
+
+
+async def test_one_owner_may_fill_half_of_the_weight_that_may_wait():
+    heavy = Heavy()
+    lane = Lane(heavy, most=10)
+    kept = [asked(lane, 1, 1000, at) for at in range(3)]
+    with pytest.raises(Overloaded):
+        asked(lane, 1, 1000)
+    await asyncio.gather(asked(lane, 2, 1000), *kept)
+    await asked(lane, 1, 1000)

@@ -12,7 +12,11 @@ Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
 
 MOST: Final = 512
-"""Asks in one batch."""
+"""Rows that the asks of one batch may write or read together: the sum of their weights. One heavier ask goes alone."""
+LIGHT_SHARE: Final = 8
+"""An ask of more than one such part of a batch is heavy."""
+BOUND_BATCHES: Final = 512
+"""Full batches whose asks may wait by weight; beyond it the next one is refused at once."""
 WITHIN_S: Final = 20.0
 """How long a batch may take; a database that is longer silent is taken to be away."""
 BOUND: Final = 4096
@@ -49,11 +53,12 @@ class Locked(Rejected):
 class Waiting(Generic[Ask, Answer]):
     """One ask, and when it came, counted in the lane's looks."""
 
-    __slots__ = ("answer", "ask", "came", "owner")
+    __slots__ = ("answer", "ask", "came", "owner", "weight")
 
-    def __init__(self, ask: Ask, owner: int, answer: asyncio.Future[Answer], came: int) -> None:
+    def __init__(self, ask: Ask, owner: int, weight: int, answer: asyncio.Future[Answer], came: int) -> None:
         self.ask = ask
         self.owner = owner
+        self.weight = weight
         self.answer = answer
         self.came = came
 
@@ -64,6 +69,9 @@ class Waiting(Generic[Ask, Answer]):
 
 class Lane(Generic[Ask, Answer]):
     """Runs ``batch`` over whatever queued while the last batch ran. There is no timer: one alone goes at once.
+
+    Where more waits than a batch may hold, light asks and heavy ones take turns, and each owner has its share by
+    weight: what one owner asks keeps nobody else waiting for more than a batch of its own.
 
     Where a batch is Rejected its asks are tried one by one, so that a bad one hurts nobody else; where it is Locked,
     owner by owner. Any other failure fails them all, and nothing is tried again. An ask whose batch does not begin
@@ -81,7 +89,12 @@ class Lane(Generic[Ask, Answer]):
     ) -> None:
         self._batch = batch
         self._most = most
+        self._light = max(1, most // LIGHT_SHARE)
         self._bound = bound
+        self._bound_weight = max(bound, BOUND_BATCHES * most)
+        self._weight = 0
+        self._heavy_next = False
+        self._last_heavy = -1
         self._queue: deque[Waiting[Ask, Answer]] = deque()
         # Counted in looks and not in seconds: a process that stood still for long has not kept anybody waiting.
         self._patience = (TURN_WITHIN_S if turn_within_s is None else turn_within_s) / LOOK_S
@@ -90,13 +103,17 @@ class Lane(Generic[Ask, Answer]):
         self._runner: asyncio.Task[None] | None = None
         self._traffic = TRAFFIC.setdefault(name, Traffic()) if name else Traffic()
 
-    def ask(self, ask: Ask, owner: int = 0) -> asyncio.Future[Answer]:
-        """The answer to one ask, Unavailable where its batch failed; raises Overloaded where too many wait."""
+    def ask(self, ask: Ask, owner: int = 0, weight: int = 1) -> asyncio.Future[Answer]:
+        """The answer to one ask, Unavailable where its batch failed; raises Overloaded where too many wait.
+
+        ``weight``: the rows that it writes or reads, as far as they are known.
+        """
         queue = self._queue
-        if len(queue) >= self._bound // 2:
+        if len(queue) >= self._bound // 2 or self._weight >= self._bound_weight // 2:
             self._refuse_when_full(owner)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        queue.append(Waiting(ask, owner, answer, self._looks))
+        queue.append(Waiting(ask, owner, weight, answer, self._looks))
+        self._weight += weight
         self._traffic.asked += 1
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
@@ -111,15 +128,17 @@ class Lane(Generic[Ask, Answer]):
         queue = self._queue
         while queue and self._looks - queue[0].came >= self._patience:
             self._traffic.refused += 1
-            queue.popleft().fail(Overloaded("the batch before did not end in time"))
+            oldest = queue.popleft()
+            self._weight -= oldest.weight
+            oldest.fail(Overloaded("the batch before did not end in time"))
         self._looking = bool(queue)
         if queue:
             asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
     def _refuse_when_full(self, owner: int) -> None:
-        waiting = len(self._queue)
-        own = sum(1 for entry in self._queue if entry.owner == owner)
-        if waiting >= self._bound or own >= self._bound // 2:
+        own = [entry.weight for entry in self._queue if entry.owner == owner]
+        is_full = len(self._queue) >= self._bound or self._weight >= self._bound_weight
+        if is_full or len(own) >= self._bound // 2 or sum(own) >= self._bound_weight // 2:
             self._traffic.refused += 1
             raise Overloaded("too many asks wait")
 
@@ -133,22 +152,47 @@ class Lane(Generic[Ask, Answer]):
             self._runner = None
 
     def _take(self) -> list[Waiting[Ask, Answer]]:
-        """The next batch, oldest first. Where not all fit, no owner gets more than its share while others wait."""
+        """The next batch: everything that waits, or where not all fit, a fair part of it."""
         queue = self._queue
-        if len(queue) <= self._most:
+        if self._weight <= self._most:
             taken = list(queue)
             queue.clear()
+            self._weight = 0
             return taken
-        share = max(1, self._most // len({entry.owner for entry in queue}))
-        counts: Counter[int] = Counter()
-        taken, left = [], deque[Waiting[Ask, Answer]]()
-        for entry in queue:
-            if len(taken) < self._most and counts[entry.owner] < share:
-                counts[entry.owner] += 1
+        heavy = [entry for entry in queue if entry.weight > self._light]
+        if heavy and (self._heavy_next or len(heavy) == len(queue)):
+            taken = self._shares(self._others_first(heavy))
+            self._last_heavy = taken[0].owner
+            self._heavy_next = False
+        else:
+            taken = self._shares([entry for entry in queue if entry.weight <= self._light])
+            self._heavy_next = bool(heavy)
+        gone = set(map(id, taken))
+        self._queue = deque(entry for entry in queue if id(entry) not in gone)
+        self._weight -= sum(entry.weight for entry in taken)
+        return taken
+
+    def _others_first(self, heavy: list[Waiting[Ask, Answer]]) -> list[Waiting[Ask, Answer]]:
+        """The owner who was served last waits for the others."""
+        return sorted(heavy, key=lambda entry: entry.owner == self._last_heavy)
+
+    def _shares(self, waiting: list[Waiting[Ask, Answer]]) -> list[Waiting[Ask, Answer]]:
+        """Of those that wait as many as a batch holds, in their order; no owner has more than its share of it.
+
+        The first one is taken whatever it weighs.
+        """
+        share = max(1, self._most // len({entry.owner for entry in waiting}))
+        weights: Counter[int] = Counter()
+        total = 0
+        taken: list[Waiting[Ask, Answer]] = []
+        for entry in waiting:
+            own = weights[entry.owner]
+            if not taken or (total + entry.weight <= self._most and (not own or own + entry.weight <= share)):
+                weights[entry.owner] += entry.weight
+                total += entry.weight
                 taken.append(entry)
-            else:
-                left.append(entry)
-        self._queue = left
+            if total >= self._most:
+                break
         return taken
 
     async def _serve(self, taken: list[Waiting[Ask, Answer]]) -> None:

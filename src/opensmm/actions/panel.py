@@ -41,7 +41,8 @@ class Panel:
         self._refills = Lane(Refilling(self._line("refill", LOCK_TIMEOUT_MS), clock), name="refill")
         self._refill_statuses = Lane(RefillStatuses(self._line("refill status")), name="refill status")
         self._cancels = Lane(Canceling(self._line("cancel", LOCK_TIMEOUT_MS), clock), name="cancel")
-        self._lists = Lane(self._newest, name="orders")
+        # One list a batch, or some short ones: a list is read by itself, and what was read is answered at once.
+        self._lists = Lane(self._newest, name="orders", most=asks.MAX_IDS)
         self._list_line = self._line("orders")
         self._watch_line = self._line("watch")
 
@@ -81,29 +82,29 @@ class Panel:
         return self._placing.place(caller, ask, habits)
 
     def statuses(self, caller: Caller, ids: asks.Ids) -> Awaitable[Sequence[OrderView | Refused]]:
-        return self._statuses.ask((caller.customer, ids), caller.customer)
+        return self._statuses.ask((caller.customer, ids), caller.customer, len(ids.numbers))
 
     def extended(
         self, caller: Caller, views: Sequence[OrderView | Refused]
     ) -> Awaitable[Sequence[OrderView | Refused]]:
         """The answers of ``statuses`` with what an extended status tells beside."""
-        return self._extended.ask(views, caller.customer)
+        return self._extended.ask(views, caller.customer, len(views))
 
     async def balance(self, caller: Caller) -> BalanceView:
         amount = await self._balances.ask(caller.customer, caller.customer)
         return BalanceView(amount, self.shelf.catalogue.currency)
 
     def orders(self, caller: Caller, ask: asks.OrderList) -> Awaitable[Sequence[ListedOrder]]:
-        return self._lists.ask((caller.customer, ask), caller.customer)
+        return self._lists.ask((caller.customer, ask), caller.customer, ask.limit)
 
     def refill(self, caller: Caller, ids: asks.Ids) -> Awaitable[Sequence[RefillId | Refused]]:
-        return self._refills.ask((caller.customer, ids), caller.customer)
+        return self._refills.ask((caller.customer, ids), caller.customer, len(ids.numbers))
 
     def refill_statuses(self, caller: Caller, ask: asks.RefillStatus) -> Awaitable[Sequence[Refill | Refused]]:
-        return self._refill_statuses.ask((caller.customer, ask), caller.customer)
+        return self._refill_statuses.ask((caller.customer, ask), caller.customer, max(1, len(ask.refills.numbers)))
 
     def cancel(self, caller: Caller, ids: asks.Ids) -> Awaitable[Sequence[Refused | None]]:
-        return self._cancels.ask((caller.customer, ids), caller.customer)
+        return self._cancels.ask((caller.customer, ids), caller.customer, len(ids.numbers))
 
     async def _newest(self, batch: Sequence[tuple[CustomerId, asks.OrderList]]) -> list[Sequence[ListedOrder]]:
         currency = self.shelf.catalogue.currency

@@ -36,6 +36,9 @@ Placed = OrderId | Refused
 TRIES_S: Final = (0.005, 0.01, 0.02, *(0.04,) * 100)
 """Pauses before an ask of a customer whose row is held is tried again: four seconds of them, then it is refused."""
 
+LINES_A_ROW: Final = 16
+"""Lines of an order's own parameters that cost about as much to keep as a row."""
+
 ORDERS_PLACED: Final[Counter[str]] = Counter()
 MONEY_PLACED: Final[Counter[str]] = Counter()
 """Orders this process has placed and what they were charged, by currency."""
@@ -56,18 +59,29 @@ class Placing:
         draft = orders.draft(ask, self._shelf.catalogue, caller.price_list, habits, today)
         item = Placement(caller.customer, caller.key, ask, habits, draft)
         if isinstance(draft, Draft) and not ask.idempotency_key and not draft.service.one_active_per_link:
-            kept = await self._keeping.ask(item, caller.customer)
+            kept = await self._keeping.ask(item, caller.customer, _weight(draft))
             if kept is not None:
                 return kept
         return await self._decide(item)
 
     async def _decide(self, item: Placement) -> Placed:
+        weight = _weight(item.draft)
         for pause_s in TRIES_S:
-            placed = await self._deciding.ask(item, item.customer)
+            placed = await self._deciding.ask(item, item.customer, weight)
             if placed is not None:
                 return placed
             await asyncio.sleep(pause_s)
         raise Unavailable("another transaction holds the customer's row")
+
+
+def _weight(draft: Draft | Refused) -> int:
+    """About the rows that an order writes: each run is one."""
+    if isinstance(draft, Refused):
+        return 1
+    if draft.details is NO_DETAILS:
+        return draft.runs
+    details = draft.details
+    return draft.runs + (len(details.comments) + len(details.usernames) + len(details.groups)) // LINES_A_ROW
 
 
 class Keeping:
