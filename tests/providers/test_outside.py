@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import zlib
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from tests.works import Liar, served
 
 from opensmm.domain.asks import Add
-from opensmm.domain.dispatch import AccountFault, Declined, NotSent, TurnedAway, Unsure
+from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.outside import open_session
 from opensmm.wire.v2 import V2
@@ -180,4 +180,44 @@ async def test_a_price_list_is_read_no_further_than_the_bound():
     async with served(endless) as address:
         with pytest.raises(NoAnswer, match="more than"):
             await Client(session, address, KEY, V2, 2).services()
+    await close_session(session)
+
+
+@asynccontextmanager
+async def interim(count):
+    """A provider that says so many times that it goes on, and then answers; None: it never answers. Yields its address
+    and a list of the bytes that it could send."""
+    sent = [0]
+
+    async def answer(reader, writer):
+        with suppress(ConnectionError):
+            while b"action" not in await reader.read(1 << 16):
+                pass
+            piece, left = b"HTTP/1.1 100 Continue\r\n\r\n", count
+            while left is None or left > 0:
+                batch = 1000 if left is None else left
+                writer.write(piece * batch)
+                await writer.drain()
+                sent[0] += len(piece) * batch
+                left = None if left is None else 0
+            body = b'{"order": 7}'
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v2", sent
+
+
+async def test_interim_answers_are_bounded_and_hold_nobody_up():
+    session = open_session(5, private=True)
+    async with interim(8) as (address, _):
+        assert Accepted("7", '{"order": 7}') == await Client(session, address, KEY, V2, 10).add(ASK)
+    for count in (9, None):
+        async with interim(count) as (address, sent):
+            said = await Client(session, address, KEY, V2, 60).add(ASK)
+            assert isinstance(said, Unsure)
+            assert "interim" in said.answer
+            assert sent[0] < 16 << 20
     await close_session(session)

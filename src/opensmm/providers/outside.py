@@ -2,15 +2,19 @@
 
 import socket
 from ipaddress import ip_address
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.connector import Connection
 
 from opensmm.domain.providers import is_public
 
 IDLE_CONNECTION_S: Final = 3.0
 """Shorter than servers keep idle connections: one that the other side is closing would make an ``add`` unsure."""
+
+MAX_INTERIM: Final = 8
+"""Interim answers (1xx) before the answer itself; one that sends more is not listened to."""
 
 Found: TypeAlias = tuple[int, int, int, str, tuple[str | int | bytes, ...]]
 """What a name was resolved to, as ``socket.getaddrinfo`` has it."""
@@ -18,6 +22,41 @@ Found: TypeAlias = tuple[int, int, int, str, tuple[str | int | bytes, ...]]
 
 class NotPublic(OSError):
     """The address is not one of the public internet."""
+
+
+class _CountedReads:
+    """The protocol of a connection; it hands on a bounded number of heads."""
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+        self._left = 1 + MAX_INTERIM
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._protocol, name)
+
+    async def read(self) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise aiohttp.ServerConnectionError(f"more than {MAX_INTERIM} interim answers")
+        return await self._protocol.read()
+
+
+class _CountedConnection:
+    """A connection for the time of one answer."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.protocol = _CountedReads(connection.protocol)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+class _Response(aiohttp.ClientResponse):
+    """An answer that comes after a bounded number of interim ones: aiohttp goes through them without letting go."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        return await super().start(cast("Connection", _CountedConnection(connection)))
 
 
 def _public_socket(found: Found) -> socket.socket:
@@ -47,4 +86,6 @@ def open_session(
         resolver=resolver or aiohttp.ThreadedResolver(),
         socket_factory=_any_socket if private else _public_socket,
     )
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+    return aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, response_class=_Response
+    )
