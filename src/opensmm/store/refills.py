@@ -11,7 +11,8 @@ from opensmm.store import endings
 from opensmm.store.connection import Connection
 
 _REFILLABLE: Final = """
-select o.id, o.customer_id, o.state, s.refill and o.quantity > 0 and (o.charge = 0 or o.refunded < o.charge) and (
+select o.id, o.customer_id, o.state, s.refill and o.quantity > 0
+         and (o.state <> 'completed' or o.charge = 0 or o.refunded < o.charge) and (
          s.refill_mode <> 'provider' or o.state <> 'completed'
          or exists (select from attempt t where t.order_id = o.id and t.outcome = 'accepted')),
        s.refill_wait_h, o.ended,
@@ -23,7 +24,8 @@ from orders o join service s on s.id = o.service_id where o.id = any(%s)
 
 async def refillable(connection: Connection, orders: Sequence[int]) -> dict[int, tuple[CustomerId, Refillable]]:
     """Orders with their owners, under lock, as a refill request sees them. Where providers refill, nobody can be asked
-    for an order that the operator completed before any had it; nor is anything owed for one that was paid back in full.
+    for an order that the operator completed before any had it; nor is anything owed for one that completed and was paid
+    back in full.
     """
     await endings.lock(connection, orders)
     cursor = await connection.execute(_REFILLABLE, [orders])

@@ -27,7 +27,7 @@ def _refillable(store: Store, order: int) -> tuple[CustomerId, Refillable]:
     open_refill = any(refill.state in OPEN_REFILLS for refill in asked)
     last = max((refill.created for refill in asked), default=None)
     wait_h, days = service.refill_wait_h, service.refill_days
-    paid = not row.charge or row.refunded < row.charge
+    paid = row.state != "completed" or not row.charge or row.refunded < row.charge
     offered = service.refill and paid and (row.state != "completed" or _taken_by_any(store, order))
     seen = Refillable(OrderState(row.state), offered, wait_h, row.ended, open_refill, last, days)
     return CustomerId(row.customer), seen
