@@ -63,6 +63,13 @@ def test_the_last_run_ends_the_order_by_what_all_runs_left():
     assert OrderEnd(OrderState.PARTIAL, 150) == made.end
 
 
+def test_runs_of_which_nothing_was_delivered_are_one_transfer():
+    ends = [RunEnd(ORDER, 4, 100), RunEnd(ORDER, 5, 40), *(RunEnd(ORDER, run, 100) for run in range(6, 1001))]
+    made = settle(sold(runs=1000, remains=99_640), ends)
+    assert (give_back(9_000 * 996, 4), earn(5_400, 5), give_back(3_600, 5)) == made.transfers
+    assert (5_400, 9_000 * 996 + 3_600) == (made.earned, made.refunded)
+
+
 @pytest.mark.parametrize(
     ("cost", "rate", "amount"),
     [("0.01", "1", 1_000), ("0.01", "1.1", 1_100), ("0.000001", "1", 1), ("1000000000000", "1", 10**17)],

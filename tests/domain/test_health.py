@@ -21,9 +21,11 @@ from opensmm.domain.health import (
     Shelf,
     Waiting,
     WorkerSeen,
+    disk,
     judge,
 )
 from opensmm.domain.providers import Reading
+from opensmm.texts import words
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -335,3 +337,16 @@ def test_a_worker_whose_clock_is_off_is_told_of(off_s, level):
     assert level == finding.level
     if level is Level.LOOK:
         assert {"host": "alpha", "pid": 8, "off": timedelta(seconds=abs(off_s))} == dict(finding.fields)
+
+
+@pytest.mark.parametrize(
+    ("free_mib", "total_mib", "level"),
+    [(100_000, 1_000_000, Level.OK), (40_000, 1_000_000, Level.LOOK), (3_000, 20_000, Level.OK),
+     (2_000, 20_000, Level.LOOK), (500, 20_000, Level.ACT)],
+)  # fmt: skip
+def test_a_disk_is_told_of_before_it_is_full(free_mib, total_mib, level):
+    found = disk("/data", free_mib << 20, total_mib << 20)
+    assert (level, {"folder": "/data", "free_mib": free_mib, "total_mib": total_mib}) == (found.level, found.fields)
+    assert found.code is not None
+    says, do = words.finding(found.code, found.fields)
+    assert (str(free_mib) in says, bool(do)) == (True, level is not Level.OK)

@@ -63,7 +63,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (clocks, clock_rows, ("now", "look", "keep", "note", "steps")),
     (progress, progress_rows, ("claim", "record", "cancels", "told_again", "passed")),
     (notices, notice_rows, ("keep_late", "keep_of_ended")),
-    (progress, orders, ("views",)),
+    (progress, orders, ("views", "runs")),
     (posts, post_rows, ("untold",)),
     (refills, refill_rows, ("refillable", "add")),
     (refills, refill_tasks, ("claim", "record")),

@@ -144,7 +144,7 @@ class Lane(Generic[Ask, Answer]):
         self._batch = batch
         self._queue: list[_Entry[Ask, Answer]] = []
 
-    async def ask(self, ask: Ask, owner: int = 0) -> Answer:
+    async def ask(self, ask: Ask, owner: int = 0, weight: int = 1) -> Answer:
         entry: _Entry[Ask, Answer] = _Entry(ask)
         self._queue.append(entry)
         await Pause("lane", waits_for=entry)

@@ -112,6 +112,8 @@ HOT = {
     "placing: lock": (placing, "_LOCK", [SOME, SOME]),
     "placing: remembered": (placing, "_REMEMBERED", [SOME, ["key 1"] * len(SOME)]),
     "status of many": (orders, "_VIEWS", [RECENT]),
+    "status of many with many runs": (orders, "_SUMMED", [RECENT]),
+    "runs of many": (orders, "_RUNS", [RECENT]),
     "newest orders": (orders, "_NEWEST", [77, 2**63 - 1, 100]),
     "balances": (customers, "_BALANCES", [SOME]),
     "customers: lock": (customers, "_LOCK", [SOME]),

@@ -1,15 +1,19 @@
 """All that the API can do, as one object: the lanes, each over a connection of its own."""
 
-from collections.abc import Awaitable, Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Coroutine, Iterator, Sequence
+from typing import Any, Final, TypeVar
+from uuid import uuid4
+
+from msgspec import structs
 
 from opensmm.actions import reading
 from opensmm.actions.cancels import Canceling
 from opensmm.actions.catalogue import Shelf
 from opensmm.actions.clock import Clock
-from opensmm.actions.lane import Lane
+from opensmm.actions.lane import MOST, Lane
 from opensmm.actions.placing import Placed, Placing
 from opensmm.actions.refills import Refilling, RefillStatuses
+from opensmm.actions.storage import Storage
 from opensmm.base.ids import CustomerId, RefillId
 from opensmm.domain import asks
 from opensmm.domain.callers import Caller
@@ -19,8 +23,13 @@ from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refused
 from opensmm.store import keys
+from opensmm.store import placing as marks
 from opensmm.store.connection import Line
 
+Outcome = TypeVar("Outcome")
+
+READ_AT_ONCE: Final = 4 * MOST
+"""Runs that are added up in one statement: reading one costs a fraction of what writing one does."""
 LOCK_TIMEOUT_MS: Final = 1_000
 """How long a batch of cancels or refills waits for a row before it is taken apart: others' asks stand in it."""
 
@@ -33,8 +42,11 @@ class Panel:
         self._clock = clock = clock or Clock()
         self._lines: list[Line] = []
         self._url = url
-        self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf, clock)
+        self._storage = Storage()
+        self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf, self._storage, clock)
         self._statuses = Lane(reading.Statuses(self._line("status"), self.shelf), name="status")
+        self._sums = Lane(reading.Summed(self._line("runs"), self.shelf), name="runs", most=READ_AT_ONCE)
+        self._runs = Lane(reading.Runs(self._line("weights")), name="weights")
         self._extended = Lane(reading.Extended(self._line("extended status")), name="extended status")
         self._balances = Lane(reading.Balances(self._line("balance")), name="balance")
         self._keys = Lane(reading.Keys(self._line("keys"), self.shelf), name="keys")
@@ -67,6 +79,16 @@ class Panel:
             if self._clock.stale:
                 await reading.read(self._watch_line, self._clock.read)
 
+    @property
+    def takes_orders(self) -> bool:
+        """False while the database refuses whatever is written, as on a full disk."""
+        return not self._storage.refuses
+
+    async def try_writing(self) -> None:
+        """Writes something small: where no order comes any more, only this tells that the database takes them again."""
+        await reading.read(self._watch_line, lambda connection: marks.settle(connection, uuid4(), self._clock()))
+        self._storage.kept()
+
     async def callers(self, digests: Sequence[bytes]) -> Sequence[Caller | None]:
         """The callers behind many keys; like the look at the catalogue for one watcher, not for many at a time."""
         async with self._watch_line.turn:
@@ -81,8 +103,21 @@ class Panel:
             ask = normalised(ask, self.shelf.catalogue)
         return self._placing.place(caller, ask, habits)
 
-    def statuses(self, caller: Caller, ids: asks.Ids) -> Awaitable[Sequence[OrderView | Refused]]:
-        return self._statuses.ask((caller.customer, ids), caller.customer, len(ids.numbers))
+    async def statuses(self, caller: Caller, ids: asks.Ids) -> Sequence[OrderView | Refused]:
+        views = await self._statuses.ask((caller.customer, ids), caller.customer, len(ids.numbers))
+        many = [view for view in views if isinstance(view, OrderView) and view.unsummed]
+        if not many:
+            return views
+        summed = await self._summed(caller, many)
+        return [summed.get(view.order, view) if isinstance(view, OrderView) else view for view in views]
+
+    async def _summed(self, caller: Caller, views: Sequence[OrderView]) -> dict[int, OrderView]:
+        """Views with their runs added up, a part after the other: who asks for much waits, and nobody else."""
+        summed: dict[int, OrderView] = {}
+        for part, weight in parts([view.unsummed for view in views], MOST):
+            orders = [view.order for view in views[part]]
+            summed |= await self._sums.ask(orders, caller.customer, weight)
+        return summed
 
     def extended(
         self, caller: Caller, views: Sequence[OrderView | Refused]
@@ -94,20 +129,51 @@ class Panel:
         amount = await self._balances.ask(caller.customer, caller.customer)
         return BalanceView(amount, self.shelf.catalogue.currency)
 
-    def orders(self, caller: Caller, ask: asks.OrderList) -> Awaitable[Sequence[ListedOrder]]:
-        return self._lists.ask((caller.customer, ask), caller.customer, ask.limit)
+    async def orders(self, caller: Caller, ask: asks.OrderList) -> Sequence[ListedOrder]:
+        lines = await self._lists.ask((caller.customer, ask), caller.customer, ask.limit)
+        many = [line.view for line in lines if line.view.unsummed]
+        if not many:
+            return lines
+        summed = await self._summed(caller, many)
+        return [structs.replace(line, view=summed.get(line.view.order, line.view)) for line in lines]
 
-    def refill(self, caller: Caller, ids: asks.Ids) -> Awaitable[Sequence[RefillId | Refused]]:
-        return self._refills.ask((caller.customer, ids), caller.customer, len(ids.numbers))
+    async def refill(self, caller: Caller, ids: asks.Ids) -> Sequence[RefillId | Refused]:
+        return await self._in_parts(self._refills, caller, ids)
 
     def refill_statuses(self, caller: Caller, ask: asks.RefillStatus) -> Awaitable[Sequence[Refill | Refused]]:
         return self._refill_statuses.ask((caller.customer, ask), caller.customer, max(1, len(ask.refills.numbers)))
 
-    def cancel(self, caller: Caller, ids: asks.Ids) -> Awaitable[Sequence[Refused | None]]:
-        return self._cancels.ask((caller.customer, ids), caller.customer, len(ids.numbers))
+    async def cancel(self, caller: Caller, ids: asks.Ids) -> Sequence[Refused | None]:
+        return await self._in_parts(self._cancels, caller, ids)
+
+    async def _in_parts(
+        self, lane: Lane[tuple[CustomerId, asks.Ids], list[Outcome]], caller: Caller, ids: asks.Ids
+    ) -> Sequence[Outcome]:
+        """Asks that write a row for each run of an order, in transactions of a bounded size, one after the other.
+
+        Where a later one fails the whole ask does, and those before are kept: a repeat goes on from there.
+        """
+        weights = await self._runs.ask(ids.numbers, caller.customer, len(ids.numbers))
+        outcomes: list[Outcome] = []
+        for part, weight in parts(weights, MOST):
+            some = asks.Ids(ids.texts[part], ids.numbers[part], ids.many)
+            outcomes += await lane.ask((caller.customer, some), caller.customer, weight)
+        return outcomes
 
     async def _newest(self, batch: Sequence[tuple[CustomerId, asks.OrderList]]) -> list[Sequence[ListedOrder]]:
         currency = self.shelf.catalogue.currency
         return [
             await reading.newest(self._list_line, customer, ask.before, ask.limit, currency) for customer, ask in batch
         ]
+
+
+def parts(weights: Sequence[int], most: int) -> Iterator[tuple[slice, int]]:
+    """Slices of what has these weights, each with its weight: at most ``most``, or one item that is heavier."""
+    begin = total = 0
+    for at, weight in enumerate(weights):
+        if at > begin and total + weight > most:
+            yield slice(begin, at), total
+            begin, total = at, 0
+        total += weight
+    if weights:
+        yield slice(begin, len(weights)), total

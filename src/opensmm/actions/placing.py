@@ -19,6 +19,7 @@ from opensmm.actions import settling
 from opensmm.actions.catalogue import Shelf
 from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Lane, Rejected
+from opensmm.actions.storage import Storage
 from opensmm.base.faults import Unavailable
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain import orders, placing
@@ -47,11 +48,11 @@ MONEY_PLACED: Final[Counter[str]] = Counter()
 class Placing:
     """Two lanes: what is plain is kept at once, what is not, or what somebody else holds a lock on, is decided."""
 
-    def __init__(self, quick: Line, careful: Line, shelf: Shelf, clock: Clock) -> None:
+    def __init__(self, quick: Line, careful: Line, shelf: Shelf, storage: Storage, clock: Clock) -> None:
         self._shelf = shelf
         self._clock = clock
-        self._keeping: Lane[Placement, OrderId | None] = Lane(Keeping(quick, shelf, clock), name="keep")
-        self._deciding: Lane[Placement, Placed | None] = Lane(Deciding(careful, shelf, clock), name="decide")
+        self._keeping: Lane[Placement, OrderId | None] = Lane(Keeping(quick, shelf, storage, clock), name="keep")
+        self._deciding: Lane[Placement, Placed | None] = Lane(Deciding(careful, shelf, storage, clock), name="decide")
 
     async def place(self, caller: Caller, ask: Add, habits: Habits) -> Placed:
         """Places one order, or refuses it; raises Unavailable."""
@@ -87,9 +88,10 @@ def _weight(draft: Draft | Refused) -> int:
 class Keeping:
     """Keeps drafts in one statement over a connection of its own; None where the core must look at one."""
 
-    def __init__(self, line: Line, shelf: Shelf, clock: Clock) -> None:
+    def __init__(self, line: Line, shelf: Shelf, storage: Storage, clock: Clock) -> None:
         self._line = line
         self._shelf = shelf
+        self._storage = storage
         self._clock = clock
 
     async def __call__(self, batch: Sequence[Placement]) -> Sequence[OrderId | None]:
@@ -102,6 +104,7 @@ class Keeping:
             keys = {item.key for item in batch}
             kept = await rows.keep(connection, mark, drafts, at, catalogue_version=version, keys=keys)
         except psycopg.Error as error:
+            self._storage.failed(error)
             if not db.lost(error):
                 return [None] * len(batch)
             settled = await settling.settle(self._line, mark, at)
@@ -111,6 +114,7 @@ class Keeping:
         except BaseException:
             await self._line.drop()
             raise
+        self._storage.kept()
         placed = [draft for (_, draft), order in zip(drafts, kept, strict=True) if order is not None]
         _count(placed, self._shelf)
         return kept
@@ -119,9 +123,10 @@ class Keeping:
 class Deciding:
     """Decides batches under the customers' locks over a connection of its own."""
 
-    def __init__(self, line: Line, shelf: Shelf, clock: Clock) -> None:
+    def __init__(self, line: Line, shelf: Shelf, storage: Storage, clock: Clock) -> None:
         self._line = line
         self._shelf = shelf
+        self._storage = storage
         self._clock = clock
 
     async def __call__(self, batch: Sequence[Placement]) -> list[Placed | None]:
@@ -137,6 +142,7 @@ class Deciding:
             decisions, ids = await self._within(connection, mark, free, locked, at) if free else ([], [])
             await self._commit(connection, mark, decisions, at)
         except psycopg.Error as error:
+            self._storage.failed(error)
             await self._clean_up(connection)
             if db.lost(error):
                 raise Unavailable(f"the database went away: {error}") from error

@@ -9,7 +9,7 @@ from psycopg import errors
 
 from opensmm.actions.catalogue import Shelf
 from opensmm.base.faults import Unavailable
-from opensmm.base.ids import CustomerId
+from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
 from opensmm.domain.asks import Ids
 from opensmm.domain.callers import Caller
@@ -64,6 +64,32 @@ class Statuses:
             owned = [found.get(number, missing) for number in ids.numbers]
             answers.append([view if owner == customer else UNKNOWN_ORDER for owner, view in owned])
         return answers
+
+
+class Summed:
+    """Adds up the runs of orders that have many: orders in, their views out."""
+
+    def __init__(self, line: Line, shelf: Shelf) -> None:
+        self._line = line
+        self._shelf = shelf
+
+    async def __call__(self, batch: Sequence[Sequence[OrderId]]) -> list[dict[int, OrderView]]:
+        wanted = [order for part in batch for order in part]
+        currency = self._shelf.catalogue.currency
+        found = await read(self._line, lambda connection: orders.summed(connection, wanted, currency))
+        return [{order: found[order] for order in part} for part in batch]
+
+
+class Runs:
+    """Tells how many runs orders have, one for those that do not exist."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def __call__(self, batch: Sequence[Sequence[int]]) -> list[list[int]]:
+        wanted = [number for numbers in batch for number in numbers]
+        found = await read(self._line, lambda connection: orders.runs(connection, wanted))
+        return [[found.get(number, 1) for number in numbers] for numbers in batch]
 
 
 class Extended:

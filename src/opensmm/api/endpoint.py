@@ -40,6 +40,8 @@ LOOK_S: Final = 0.1
 LOOKS_A_REFRESH: Final = 6
 """Looks at the catalogue for one at the keys in use."""
 HEALTH: Final = "/healthz"
+TRIES_A_LOOK: Final = 10
+"""Looks at the catalogue for one try to write, while the database takes no orders."""
 LOOKED_WITHIN_S: Final = 3.0
 """A process whose last look at the catalogue is older has lost its database."""
 
@@ -50,6 +52,7 @@ _TOO_LARGE: Final = reply(TOO_LARGE, 413, CLOSE)
 _NOT_FOUND: Final = reply(b'{"error":"Not found"}', 404)
 _WELL: Final = reply(b'{"status":"ok"}')
 _UNWELL: Final = reply(b'{"status":"the database does not answer"}', 503)
+_READ_ONLY: Final = reply(b'{"status":"the database takes no orders"}', 503)
 _UNAVAILABLE: Final = reply(UNAVAILABLE, 503, (b"retry-after", str(RETRY_AFTER_S).encode()))
 log = structlog.get_logger()
 
@@ -98,6 +101,8 @@ class Endpoint:
                 self._looked_at = self._monotonic()
                 if number % LOOKS_A_REFRESH == 0:
                     await self._door.refresh()
+                if not self._panel.takes_orders and number % TRIES_A_LOOK == 0:
+                    await self._panel.try_writing()
             except Unavailable as error:
                 log.warning("the catalogue and the keys could not be looked at", error=str(error), sparse=True)
             except Exception:
@@ -149,8 +154,10 @@ class Endpoint:
         return named(said, asked.headers)
 
     def _health(self) -> Reply:
-        """Whether this process is of use: it answers, and its database did a moment ago."""
-        return _WELL if self._monotonic() - self._looked_at <= LOOKED_WITHIN_S else _UNWELL
+        """Whether this process is of use: it answers, its database did a moment ago, and that takes orders."""
+        if self._monotonic() - self._looked_at > LOOKED_WITHIN_S:
+            return _UNWELL
+        return _WELL if self._panel.takes_orders else _READ_ONLY
 
     async def _reply(self, dialect: Dialect, asked: Asked, request: Request) -> tuple[Reply, str]:
         """The answer to what was understood, and its outcome."""

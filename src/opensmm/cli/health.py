@@ -1,5 +1,6 @@
 """``health``: what an operator must know first."""
 
+import shutil
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,6 +11,7 @@ from rich.text import Text
 from opensmm.actions import health
 from opensmm.cli.frame import Data, Json, answer, now, out, standing, with_database
 from opensmm.domain.findings import SEVERITY, Finding, Level, worst
+from opensmm.domain.health import disk
 from opensmm.texts import words
 
 _COLOURS: Final = {Level.OK: "green", Level.LOOK: "yellow", Level.ACT: "red"}
@@ -20,6 +22,9 @@ def show(data: Data = None, json: Json = False) -> None:
     config, at = standing(data), now()
     pepper, private = config.known_pepper(), config.private_providers
     facts, findings = with_database(config, lambda connection: health.look(connection, pepper, at, private=private))
+    if not config.database_url:
+        room = shutil.disk_usage(config.data)
+        findings.append(disk(str(config.data), room.free, room.total))
     level = worst(findings)
     if json:
         said = {

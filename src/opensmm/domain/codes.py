@@ -33,6 +33,9 @@ class FindingCode(StrEnum):
     CLOCK_STEPPED = "clock_stepped"
     NODE_CHANGED = "node_changed"
     WORKER_CLOCK_OFF = "worker_clock_off"
+    DISK_ROOM = "disk_room"
+    DISK_SPACE = "disk_space"
+
     LATE_ACCEPTANCES = "late_acceptances"
     ODD_ENDS = "odd_ends"
     PROVIDER_REFUSES_KEY = "provider_refuses_key"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money, ceiling
@@ -55,9 +55,13 @@ class Settlement(Struct, frozen=True):
 
 
 def settle(sold: Sold, ends: Sequence[RunEnd]) -> Settlement:
-    """Earns what was delivered and gives back the rest: together they are exactly the runs' shares of the charge."""
+    """Earns what was delivered and gives back the rest: together they are exactly the runs' shares of the charge.
+
+    Runs of which nothing was delivered give their money back in one transfer, under the number of the first.
+    """
     transfers: list[Transfer] = []
-    earned = refunded = 0
+    earned = refunded = untouched = 0
+    untouched_at: int | None = None
     for end in ends:
         share = pricing.earned(sold.rate, sold.quantity, end.run, sold.quantity, packaged=sold.packaged)
         delivered = sold.quantity - end.remains
@@ -65,12 +69,17 @@ def settle(sold: Sold, ends: Sequence[RunEnd]) -> Settlement:
         back = Money(share - kept)
         if kept:
             transfers.append(ledger.earn(sold.customer, sold.order, end.run, kept))
-        if back:
+        if back and not delivered:
+            untouched += back
+        if back and (delivered or untouched_at is None):
+            untouched_at = untouched_at if delivered else len(transfers)
             transfers.append(ledger.give_back(sold.customer, sold.order, end.run, back))
         cost = ceiling(end.cost, end.exchange_rate) if end.cost else 0
         if 0 < cost <= MOST_COST:
             transfers.append(ledger.cost(sold.customer, sold.order, end.run, Money(cost)))
         earned, refunded = earned + kept, refunded + back
+    if untouched_at is not None:
+        transfers[untouched_at] = structs.replace(transfers[untouched_at], amount=Money(untouched))
     order_end = None if sold.runs_open else _end(sold)
     return Settlement(sold.order, tuple(transfers), Money(earned), Money(refunded), order_end)
 

@@ -220,7 +220,10 @@ class More(Struct, frozen=True):
 
 
 class OrderView(Struct, frozen=True):
-    """An order as its customer sees it. ``charge`` is what has been paid after refunds."""
+    """An order as its customer sees it. ``charge`` is what has been paid after refunds.
+
+    ``unsummed``: so many runs have to be added up yet before it may be shown.
+    """
 
     order: OrderId
     status: OrderStatus
@@ -229,6 +232,7 @@ class OrderView(Struct, frozen=True):
     remains: int
     currency: str
     more: More | None = None
+    unsummed: int = 0
 
 
 class ListedOrder(Struct, frozen=True):

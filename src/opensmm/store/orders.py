@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import CustomerId
@@ -17,25 +18,46 @@ _COLUMNS: Final = """
   o.id, o.customer_id, o.state, o.charge - o.refunded, o.runs, o.quantity * o.runs,
   coalesce(o.start_count, d.start_count, 0), coalesce(o.remains, d.remains, o.quantity * o.runs), d.state
 """
+MANY_RUNS: Final = 50
+"""Runs of an open order above which they are added up by themselves: a list could read a hundred thousand of them."""
 # Only an open order asks its deliveries; the runs of a drip-feed answer as one, the first run's state standing for it.
-_DELIVERIES: Final = """
+_ALL_DELIVERIES: Final = """
 left join lateral (
   select min(state) filter (where run = 1) as state, min(start_count) filter (where run = 1) as start_count,
          sum(coalesce(remains, quantity))::bigint as remains
-  from delivery where order_id = o.id and o.state = 'open'
+  from delivery where order_id = o.id and o.state = 'open' {bound}
 ) d on true
 """
+_DELIVERIES: Final = _ALL_DELIVERIES.format(bound=f"and o.runs <= {MANY_RUNS}")
 _VIEWS: Final = Crowd("views", f"select {_COLUMNS} from orders o {_DELIVERIES} where o.id = any(%s::bigint[])")
+_SUMMED: Final = Crowd(
+    "summed", f"select {_COLUMNS} from orders o {_ALL_DELIVERIES.format(bound='')} where o.id = any(%s::bigint[])"
+)
 
 
 async def views(
     connection: Connection, orders: Sequence[int], currency: str
 ) -> dict[int, tuple[CustomerId, OrderView]]:
-    """The orders that exist among those asked for, each with its owner."""
+    """The orders that exist among those asked for, each with its owner; open ones of many runs are not summed."""
     rows = await _VIEWS.rows(connection, [arrays.numbers(orders)])
     return {row[0]: (row[1], _view(row, currency)) for row in rows}
 
 
+async def summed(connection: Connection, orders: Sequence[int], currency: str) -> dict[int, OrderView]:
+    """Orders with all their runs added up, however many they are."""
+    rows = await _SUMMED.rows(connection, [arrays.numbers(orders)])
+    return {row[0]: msgspec.structs.replace(_view(row, currency), unsummed=0) for row in rows}
+
+
+_RUNS: Final = Crowd("runs", "select id, runs from orders where id = any(%s::bigint[])")
+
+
+async def runs(connection: Connection, orders: Sequence[int]) -> dict[int, int]:
+    """How many runs orders have; those that do not exist are left out."""
+    return dict(await _RUNS.rows(connection, [arrays.numbers(orders)]))
+
+
+_OPEN: Final = OrderState.OPEN.value
 # Members of a StrEnum and their texts are equal keys, so that a row's texts are looked up as they come.
 _WORDS: Final = {
     (state, first, drips): word(state, first, 2 if drips else 1)
@@ -47,7 +69,8 @@ _WORDS: Final = {
 
 def _view(row: TupleRow, currency: str) -> OrderView:
     order, _, state, charge, runs, _, start_count, remains, first = row
-    return OrderView(order, _WORDS[state, first, runs > 1], charge, start_count, remains, currency)
+    unsummed = runs if runs > MANY_RUNS and state == _OPEN else 0
+    return OrderView(order, _WORDS[state, first, runs > 1], charge, start_count, remains, currency, unsummed=unsummed)
 
 
 _NEWEST: Final = f"""
@@ -60,6 +83,6 @@ FIRST_PAGE: Final = 2**63 - 1
 async def newest(
     connection: Connection, customer: CustomerId, *, before: int | None, limit: int, currency: str
 ) -> list[ListedOrder]:
-    """A page of the customer's own orders, newest first."""
+    """A page of the customer's own orders, newest first; open ones of many runs are not summed."""
     cursor = await connection.execute(_NEWEST, [customer, FIRST_PAGE if before is None else before, limit])
     return [ListedOrder(_view(row[:9], currency), row[9], row[10], row[5], row[11]) for row in await cursor.fetchall()]

@@ -23,6 +23,11 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         one="1 order will never be sent or asked after: {orders}",
         do="`opensmm verify` names what is wrong; `orders cancel` or `orders complete` ends an order",
     ),
+    FindingCode.DISK_ROOM: Words("{free_mib} of {total_mib} MiB are free on the disk of {folder}"),
+    FindingCode.DISK_SPACE: Words(
+        "Only {free_mib} of {total_mib} MiB are free on the disk of {folder}",
+        do="make room there before it is full: then every order is refused",
+    ),
     FindingCode.LATE_ACCEPTANCES: Words(
         says="{count} orders were bought after they had been settled otherwise, the oldest for {age}: {named}",
         one="1 order was bought after it had been settled otherwise, for {age}: {named}",

@@ -117,6 +117,11 @@ async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, boo
             row.due = None if row.due is None else now
 
 
+async def runs(connection: Connection, orders: Sequence[int]) -> dict[int, int]:
+    found = (connection.store.orders[order] for order in orders if order in connection.store.orders)
+    return {row.id: row.runs for row in found}
+
+
 async def views(
     connection: Connection, orders: Sequence[int], currency: str
 ) -> dict[int, tuple[CustomerId, OrderView]]:
