@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from tests.panel import DEFAULT
+from tests.panel import DEFAULT, PEPPER
 from typer.testing import CliRunner
 
 from opensmm import __version__
@@ -69,7 +69,31 @@ def test_an_empty_data_folder_is_not_the_one_where_one_stands():
     assert MISUSED == told.exit_code
 
 
-def test_keys_are_added_imported_and_revoked(said, rows):
+def test_a_key_to_import_is_never_one_of_the_commands_words(run, refusal, database):
+    run("customer", "add", "--name", "Ann")
+    code, printed = refusal("key", "import", "Ann", "x" * 32)
+    assert (MISUSED, True) == (code, "seen by everyone" in printed)
+    assert "x" * 32 not in printed
+    with psycopg.connect(database.app_url) as conn:
+        assert (1,) == conn.execute("select count(*) from api_key").fetchone()
+
+
+def test_a_key_to_import_may_be_piped_in(database, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", database.app_url)
+    monkeypatch.setenv("OPENSMM_PEPPER", PEPPER.decode())
+
+    def run(*words, stdin=""):
+        return CliRunner().invoke(app, [*map(str, words), "--data", str(tmp_path)], input=stdin)
+
+    assert DONE == run("customer", "add", "--name", "Ann").exit_code
+    key = "k" * 40
+    done = run("key", "import", "Ann", "--key-file", "-", stdin=f"{key}\n")
+    assert (DONE, True) == (done.exit_code, key in done.stdout)
+    missing = run("key", "import", "Ann")
+    assert (MISUSED, True) == (missing.exit_code, "the key is missing" in missing.output)
+
+
+def test_keys_are_added_imported_and_revoked(said, rows, tmp_path):
     customer = said("customer", "add", "--name", "Ann")[1]["id"]
     code, added = said("key", "add", customer, "--label", "shop", "--title-case", "--address", "192.0.2.1")
     assert (DONE, [("shop", True, ["192.0.2.1"])]) == (
@@ -86,9 +110,14 @@ def test_keys_are_added_imported_and_revoked(said, rows):
         said("key", "edit", *words)[0]
         for words in ((added["id"],), (added["id"], "--anywhere", "--address", "::1"), (99, "--title-case"))
     ]
-    assert (DONE, brought) == (lambda got: (got[0], got[1]["key"]))(said("key", "import", customer, brought))
-    assert FAILED == said("key", "import", customer, brought)[0]
-    assert MISUSED == said("key", "import", customer, "short")[0]
+    file = tmp_path / "their key"
+    file.write_text(f"{brought}\n")
+    imported = said("key", "import", customer, "--key-file", file)
+    assert (DONE, brought) == (imported[0], imported[1]["key"])
+    assert FAILED == said("key", "import", customer, "--key-file", file)[0]
+    file.write_text("short")
+    assert MISUSED == said("key", "import", customer, "--key-file", file)[0]
+    assert MISUSED == said("key", "import", customer, "--key-file", tmp_path / "none")[0]
     assert FAILED == said("key", "add", 99)[0]
     assert (DONE, {"revoked": [added["id"]]}) == said("key", "revoke", added["id"])
     assert (FAILED, {"revoked": []}) == said("key", "revoke", added["id"])

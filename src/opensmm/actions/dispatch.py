@@ -204,11 +204,16 @@ def _tell(claim: Claim, contact: Contact | None, outcome: SendOutcome) -> None:
         case Accepted():
             log.debug("accepted", **_named(claim), provider_order=outcome.provider_order)
         case Declined():
-            log.info("declined", **_named(claim), answer=outcome.answer[:TOLD])
+            log.info("declined", **_named(claim), answer=outcome.answer[:TOLD], sparse=claim.provider)
         case NotSent() | TurnedAway():
-            log.info("not sent", **_named(claim), answer=outcome.answer[:TOLD])
+            log.info("not sent", **_named(claim), answer=outcome.answer[:TOLD], sparse=claim.provider)
         case Unsure():
-            log.warning("unsure whether the provider took it", **_named(claim), answer=outcome.answer[:TOLD])
+            log.warning(
+                "unsure whether the provider took it",
+                **_named(claim),
+                answer=outcome.answer[:TOLD],
+                sparse=claim.provider,
+            )
 
 
 def _ask(claim: Claim) -> Add:

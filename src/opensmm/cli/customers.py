@@ -29,6 +29,7 @@ from opensmm.cli.frame import (
     standing,
     with_database,
 )
+from opensmm.cli.secrets import read_secret
 from opensmm.domain.callers import IMPORTED_KEY_CHARS, importable
 from opensmm.store import customers
 from opensmm.store.connection import Connection
@@ -37,6 +38,11 @@ from opensmm.store.customers import Listed
 customer_verbs: Final = typer.Typer(help="Customers of the panel.", no_args_is_help=True)
 key_verbs: Final = typer.Typer(help="API keys of customers.", no_args_is_help=True)
 
+_NO_KEY_IN_WORDS: Final = (
+    "a key in the command's words is seen by everyone on this machine, and stays in the shell's history: leave it out"
+    " to be asked for it, name a --key-file, or pipe it in with --key-file -"
+)
+_MISSING_KEY: Final = "the key is missing: name a --key-file, or pipe it in with --key-file -"
 MOST_AMOUNT: Final = money("1000000000000")
 
 Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id or name.")]
@@ -97,14 +103,23 @@ def add_key(
 @key_verbs.command("import")
 def import_key(
     customer: Customer,
-    key: Annotated[str, typer.Argument(help="The key as the customer's program has it: 32 to 64 ASCII characters.")],
+    in_words: Annotated[str | None, typer.Argument(metavar="", hidden=True)] = None,
+    key_file: Annotated[
+        str, typer.Option("--key-file", metavar="FILE", help="Where the key lies; - reads it. Or type it unseen.")
+    ] = "",
     label: Label = "",
     title_case: TitleCase = False,
     address: Addresses = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Keep a key from another panel, so that its owner need not change anything but the URL."""
+    """Keep a key from another panel, so that its owner need not change anything but the URL.
+
+    The key is 32 to 64 ASCII characters, as the customer's program has it.
+    """
+    if in_words is not None:
+        fail(_NO_KEY_IN_WORDS, MISUSED)
+    key = read_secret(key_file, "the key: ", _MISSING_KEY)
     if not importable(key):
         least, most = IMPORTED_KEY_CHARS
         fail(f"a key to import has {least} to {most} visible ASCII characters", MISUSED)

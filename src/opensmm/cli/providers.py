@@ -1,13 +1,10 @@
 """``provider``: the panels and others that fulfil, with their keys, limits and balances."""
 
 import asyncio
-import getpass
 import os
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
@@ -38,6 +35,7 @@ from opensmm.cli.frame import (
     with_database,
 )
 from opensmm.cli.lazy import lazy_group
+from opensmm.cli.secrets import read_secret
 from opensmm.config import Config
 from opensmm.domain.callers import is_key
 from opensmm.domain.offers import Offer, Offered
@@ -207,19 +205,10 @@ def _rate(text: str) -> Decimal:
 
 def _key(key_file: str) -> str:
     """A key from a file, from standard input, from the environment, or typed unseen; never from the command's words."""
-    if key_file == "-":
-        key = sys.stdin.readline()
-    elif key_file:
-        try:
-            key = Path(key_file).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            fail(f"the key cannot be read: {error}", MISUSED)
-    elif os.environ.get(KEY_VARIABLE):
+    if not key_file and os.environ.get(KEY_VARIABLE):
         key = os.environ[KEY_VARIABLE]
-    elif sys.stdin.isatty():
-        key = getpass.getpass("its key: ")
     else:
-        fail(f"its key is missing: name a --key-file, or set {KEY_VARIABLE}", MISUSED)
+        key = read_secret(key_file, "its key: ", f"its key is missing: name a --key-file, or set {KEY_VARIABLE}")
     key, (least, most) = key.strip(), KEY_CHARS
     if not is_key(key, KEY_CHARS):
         fail(f"a key has {least} to {most} visible ASCII characters", MISUSED)

@@ -176,7 +176,8 @@ async def _attempt(step: Callable[[], Awaitable[object]]) -> None:
     try:
         await step()
     except (Unavailable, Rejected, psycopg.Error) as error:
-        log.warning("a step of the worker failed", step=getattr(step, "__qualname__", "?"), error=str(error))
+        name = getattr(step, "__qualname__", "?")
+        log.warning("a step of the worker failed", step=name, error=str(error), sparse=name)
         await asyncio.sleep(PAUSE_AFTER_FAULT_S)
     except Exception:
         log.exception("a step of the worker failed")
