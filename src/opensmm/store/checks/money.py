@@ -134,15 +134,24 @@ MONEY: Final = (
     Check(
         "P5",
         "each run that ended has earned what it delivered and given back the rest, and no other run has",
-        f"""select 'order ' || d.order_id || ' run ' || d.run from delivery d
-            join orders o on o.id = d.order_id and {within("o.id")}
-            left join transfer e on e.order_id = d.order_id and e.kind = 'earn' and e.sequence = d.run
-              and {within("e.order_id")}
-            left join transfer b on b.order_id = d.order_id and b.kind = 'refund' and b.sequence = d.run
-              and {within("b.order_id")}
-            where {within("d.order_id")} and (
-              coalesce(e.amount, 0) <> case when d.state in {ENDED} then {_DELIVERED} - {_BEFORE} else 0 end
-              or coalesce(b.amount, 0) <> case when d.state in {ENDED} then {_SHARE} - {_DELIVERED} else 0 end)
+        # Runs of which nothing was delivered give back together, under the number of one of them.
+        f"""select 'order ' || order_id || ' run ' || run from (
+            select order_id, run, earned <> earned_due as is_odd,
+              sum(back) over alike <> sum(back_due) over alike as are_odd
+            from (
+              select d.order_id, d.run, coalesce(e.amount, 0) as earned, coalesce(b.amount, 0) as back,
+                case when d.state in {ENDED} then {_DELIVERED} - {_BEFORE} else 0 end as earned_due,
+                case when d.state in {ENDED} then {_SHARE} - {_DELIVERED} else 0 end as back_due,
+                case when d.state in {ENDED} and d.remains = d.quantity then 0 else d.run end as together
+              from delivery d
+              join orders o on o.id = d.order_id and {within("o.id")}
+              left join transfer e on e.order_id = d.order_id and e.kind = 'earn' and e.sequence = d.run
+                and {within("e.order_id")}
+              left join transfer b on b.order_id = d.order_id and b.kind = 'refund' and b.sequence = d.run
+                and {within("b.order_id")}
+              where {within("d.order_id")}) runs
+            window alike as (partition by order_id, together)) looked_at
+            where is_odd or are_odd
             union all
             select 'transfer ' || t.id || ' of order ' || t.order_id from transfer t
             left join delivery d on d.order_id = t.order_id and d.run = t.sequence and {within("d.order_id")}
