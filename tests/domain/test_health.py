@@ -10,6 +10,7 @@ from opensmm.base.ids import ProviderId
 from opensmm.domain import health
 from opensmm.domain.clocks import Cause, Stepped
 from opensmm.domain.codes import FindingCode
+from opensmm.domain.disk import disk
 from opensmm.domain.findings import Finding, Level, worst
 from opensmm.domain.health import (
     Facts,
@@ -21,7 +22,6 @@ from opensmm.domain.health import (
     Shelf,
     Waiting,
     WorkerSeen,
-    disk,
     judge,
 )
 from opensmm.domain.providers import Reading

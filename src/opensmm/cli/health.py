@@ -10,8 +10,8 @@ from rich.text import Text
 
 from opensmm.actions import health
 from opensmm.cli.frame import Data, Json, answer, now, out, standing, with_database
+from opensmm.domain.disk import disk
 from opensmm.domain.findings import SEVERITY, Finding, Level, worst
-from opensmm.domain.health import disk
 from opensmm.texts import words
 
 _COLOURS: Final = {Level.OK: "green", Level.LOOK: "yellow", Level.ACT: "red"}

@@ -46,11 +46,6 @@ TRANSACTION_LOOK: Final = timedelta(minutes=5)
 TRANSACTION_ACT: Final = timedelta(hours=4)
 LISTS_MISSED: Final = 3
 """After so many intervals without a price list its costs are no longer taken for known."""
-DISK_LOOK: Final = 2 << 30
-DISK_ACT: Final = 512 << 20
-"""Bytes free on the data folder's disk; a busy panel writes megabytes a second."""
-DISK_LOOK_SHARE: Final = 20
-"""One in so many parts of a large disk is to be free."""
 NAMED: Final = 5
 """Services that a finding names one by one."""
 COUNTED: Final = 50_000
@@ -214,14 +209,6 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         clock_findings.machines((one.host, one.pid, one.clock_off) for one in alive(facts, now)),
         Finding("catalogue", Level.OK, f"version {facts.catalogue_version}"),
     ]
-
-
-def disk(folder: str, free: int, total: int) -> Finding:
-    """The room on the disk that holds the database, in bytes."""
-    fields = {"folder": folder, "free_mib": free >> 20, "total_mib": total >> 20}
-    if free >= max(DISK_LOOK, total // DISK_LOOK_SHARE):
-        return Finding("disk", Level.OK, code=FindingCode.DISK_ROOM, fields=fields)
-    return Finding("disk", Level.ACT if free < DISK_ACT else Level.LOOK, code=FindingCode.DISK_SPACE, fields=fields)
 
 
 _START: Final = "start `opensmm worker` or `opensmm serve`; its log says why it went"
