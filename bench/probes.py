@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from bench import pgbench, working
+from bench import fairness, pgbench, working
 from bench.client import Plan, Report
 from bench.editing import edit
 from bench.fetching import Wanted
@@ -29,6 +29,8 @@ STEADY_SHARE: Final = 1 / 4
 """Of the top rate: the adds that come in while a service is edited."""
 SENDING_LEAST_S: Final = 2.0
 """Answers come in waves of an upstream's 0.2 s: less than this counts waves, not orders."""
+FAIRNESS_SHARE: Final = 7
+"""Times a write's reading time: each ask comes once a second, and a percentile wants many."""
 SYNCS: Final = 500
 SYNCED_BYTES: Final = 8192
 EMPTY: Final = "bench_empty"
@@ -205,6 +207,17 @@ def _edit_adds(now: Round) -> Reading:
     return Reading(now.taken["edit"].detail["adds_during_max_ms"])
 
 
+def _fair_crowded(now: Round) -> Reading:
+    """The 99th percentile in ms of one customer's asks while another sends the dearest there are."""
+    found = fairness.measure(now.site, _COPY, EMPTY, now.seconds * FAIRNESS_SHARE)
+    detail = {"alone_ms": found.quiet_ms, "dear": found.dear_answers, "dear_503": found.dear_unavailable}
+    return Reading(found.crowded_ms, detail)
+
+
+def _fair_quiet(now: Round) -> Reading:
+    return Reading(now.taken["fair-crowded"].detail["alone_ms"])
+
+
 def _dispatch(now: Round) -> Reading:
     return _sending(working.send(now.site, EMPTY, max(now.seconds, SENDING_LEAST_S)))
 
@@ -235,6 +248,7 @@ GROUPS: Final = (
         }
     ),
     Group({"edit": _edit, "edit-adds": _edit_adds}),
+    Group({"fair-crowded": _fair_crowded, "fair-quiet": _fair_quiet}),
     Group({"dispatch": _dispatch, "caller": _caller}),
     Group({"status": _ours("status"), "bare-status": _bare("status")}, READ_TURNS),
     Group({"balance": _ours("balance"), "bare-balance": _bare("balance")}, READ_TURNS),
@@ -263,4 +277,5 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "p99-bare": ("add",),
     "edit": ("add",),
     "edit-adds": ("add", "edit"),
+    "fair-quiet": ("fair-crowded",),
 }

@@ -33,6 +33,11 @@ SEEN: Final = {
     "ids_a_call": "ids a call",
     "wal_bytes": "WAL bytes",
     "orders_each": "orders a transaction",
+    "alone_ms": "alone, p99 ms",
+    "dear": "dear asks answered",
+    "dear_503": "of them 503",
+    "supervisor_cores": "supervisor cores",
+    "processes_cores": "API and worker cores",
 }
 """What was seen beside a value, each the median of the rounds; µs are processor time a request."""
 HEAD: Final = ("measure", "ours", "held against", "", "ratio", "target", "met")

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import books, loading, proc, working
+from bench import books, idle, loading, proc, working
 from bench.asks import World
 from bench.environment import Neighbours, environment
 from bench.measures import MEASURES, Measure, Result, result
@@ -44,6 +44,8 @@ SHOWN: Final = (
     "dispatch",
     "caller",
     "poll",
+    "fair-crowded",
+    "idle",
 )
 """The probes whose details are shown."""
 _COLUMNS: Final = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -207,6 +209,11 @@ def once(site: Site, wish: Wish, progress: Progress) -> list[dict[str, Reading]]
         done = working.follow(site, EMPTY, wish.followed, FOLLOWED_FOR * wish.seconds)
         ages = {"poll-oldest": Reading(done.oldest_s), "poll-young": Reading(done.young_s)}
         found.append({"poll": Reading(done.cores, done.detail)} | ages)
+        progress.advance(task)
+    if "idle" in wish.probes():
+        task = progress.add_task("an idle panel", total=1)
+        looked = idle.measure(site.config.data, min(1.0, wish.scale))
+        found.append({"idle": Reading(looked.cores, looked.detail)})
         progress.advance(task)
     if "start" in wish.probes():
         starts = min(STARTS, wish.rounds)

@@ -50,6 +50,8 @@ class Child:
         environ: Mapping[str, str] | None = None,
         said: bytes = b"",
         sockets: Sequence[int] = (),
+        *,
+        silent: bool = False,
     ) -> None:
         leash, self._leash = os.pipe()
         self._child = subprocess.Popen(
@@ -58,6 +60,7 @@ class Child:
             env={**environment(), **(environ or {}), "OPENSMM_LEASH": str(leash)},
             pass_fds=[*sockets, leash],
             stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL if silent else None,
         )
         os.close(leash)
         assert self._child.stdin is not None

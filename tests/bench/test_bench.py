@@ -30,6 +30,8 @@ MEASURES = [
     "poll",
     "poll-oldest",
     "poll-young",
+    "fairness",
+    "idle",
     "start",
     "memory",
 ]

@@ -114,6 +114,7 @@ HOT = {
     "status of many": (orders, "_VIEWS", [RECENT]),
     "status of many with many runs": (orders, "_SUMMED", [RECENT]),
     "runs of many": (orders, "_RUNS", [RECENT]),
+    "is anything due": (dispatch, "_IS_DUE", [NOW]),
     "newest orders": (orders, "_NEWEST", [77, 2**63 - 1, 100]),
     "balances": (customers, "_BALANCES", [SOME]),
     "customers: lock": (customers, "_LOCK", [SOME]),

@@ -8,10 +8,11 @@ from tests.faults import proxy
 from tests.panel import DEFAULT, LINK, PEPPER, at_last, broken, fetch, open_api, until
 from tests.works import SILENCE_S, TIMEOUT_S, served
 
+from opensmm.actions.dispatch import Dispatching
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
-from opensmm.worker.loops import Worker
+from opensmm.worker.loops import IDLE_STRETCH, QUIET_S, Pace, Worker
 
 SPEED = 40.0
 
@@ -202,3 +203,55 @@ async def test_workers_are_known_while_they_work(stocked, database):
     async with sandbox_of(database.app_url) as address, working(database.app_url, address, count=2):
         await until(known)
     assert [] == await fetch(stocked, "select from worker")
+
+
+def test_loops_pause_longer_once_there_was_nothing_to_do_for_a_while():
+    at = [1000.0]
+    pace = Pace(lambda: at[0])
+    assert 0.5 == pace.pause_s(0.5)
+    at[0] += QUIET_S + 1
+    assert (0, 0.5 * IDLE_STRETCH) == (pace.note(0), pace.pause_s(0.5))
+    assert (7, 0.5) == (pace.note(7), pace.pause_s(0.5))
+
+
+async def test_an_idle_worker_claims_nothing_and_sends_the_next_order_at_once(api, stocked, ann, database, monkeypatch):
+    """While nothing is due it only looks; what is placed goes out without waiting for another round."""
+    claims: list[int] = []
+    step = Dispatching.step
+
+    async def counted(self, limit):
+        claims.append(limit)
+        return await step(self, limit)
+
+    looks: list[bool] = []
+    is_due = Dispatching.is_due
+
+    async def looked(self):
+        looks.append(await is_due(self))
+        return looks[-1]
+
+    monkeypatch.setattr(Dispatching, "step", counted)
+    monkeypatch.setattr(Dispatching, "is_due", looked)
+
+    async def idle():
+        return len(looks) > 10
+
+    async with sandbox_of(database.app_url) as url, working(database.app_url, url):
+        await until(idle)
+        assert {False} == set(looks)
+        assert len(claims) <= 1
+        order = await api.add(ann.key)
+
+        async def sent():
+            return await fetch(stocked, "select from attempt where order_id = %s", order)
+
+        await until(sent)
+        assert True in looks
+
+
+async def test_only_what_is_due_by_now_is_a_reason_to_claim(api, stocked, ann, works):
+    assert not await works.dispatching.is_due()
+    order = await api.add(ann.key)
+    assert await works.dispatching.is_due()
+    await stocked.execute("update delivery set due = due + interval '1 hour' where order_id = %s", [order])
+    assert not await works.dispatching.is_due()

@@ -17,6 +17,7 @@ from msgspec import structs
 from opensmm.actions import endings
 from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Lane, Rejected
+from opensmm.actions.reading import read
 from opensmm.actions.writing import write
 from opensmm.base.faults import Unavailable
 from opensmm.base.ids import OrderId, ProviderId
@@ -100,6 +101,10 @@ class Dispatching:
         """What was claimed here and is not recorded yet, by order, run and fence: whatever a clock says, it is not
         left behind."""
         return list(self._in_flight)
+
+    async def is_due(self) -> bool:
+        """Whether a step might claim anything."""
+        return await read(self._claims, lambda connection: rows.is_due(connection, self._clock()))
 
     def stop(self) -> None:
         """Begins no more calls: what waits for its turn is recorded as not sent, and goes out from another worker."""

@@ -11,8 +11,11 @@ from opensmm.domain.catalogue import BelowCost, Catalogue, DeliveryMethod, Halt,
 from opensmm.domain.policy import NO_POLICY
 from opensmm.store import policy
 from opensmm.store.connection import Connection
+from opensmm.store.crowds import Crowd
 
 _VERSION: Final = "select catalogue_version, currency, below_cost from panel"
+_LOOK: Final = Crowd("catalogue", _VERSION)
+"""Each process looks many times a second."""
 _COLUMNS: Final = """
 select s.id, s.name, s.type, c.name, s.rate, s.min, s.max, s.refill, s.cancel, s.dripfeed, s.free, s.description,
        s.average_time_min, s.refill_wait_h, s.one_active_per_link, s.on_sale, s.position,
@@ -42,9 +45,7 @@ async def currency(connection: Connection) -> str:
 
 async def refresh(connection: Connection, known: Catalogue | None) -> Catalogue:
     """The catalogue as it is now, reading only what has changed since ``known``."""
-    cursor = await connection.execute(_VERSION)
-    row = await cursor.fetchone()
-    assert row is not None
+    (row,) = await _LOOK.rows(connection, [])
     if known is not None and known.version == row[0]:
         return known
     since = 0 if known is None else known.version

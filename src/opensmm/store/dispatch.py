@@ -15,6 +15,7 @@ from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import MOST_NOTED, PASSED_OVER_AFTER, AttemptOutcome, DeliveryState
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
+from opensmm.store.crowds import Crowd
 from opensmm.store.notes import NOTE, NOTED, notes
 
 
@@ -135,6 +136,15 @@ where d.provider_id is not null order by d.due, d.order_id, d.run
 """
 _CLAIM: Final = _CLAIMED.format(due=_DUE, routes=OPEN_ROUTES)
 _CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH, routes=OPEN_ROUTES)
+
+
+_IS_DUE: Final = Crowd("due", "select exists (select from delivery where state = 'queued' and due <= %s::timestamptz)")
+
+
+async def is_due(connection: Connection, now: datetime) -> bool:
+    """Whether anything may be claimed: a look that costs a fraction of a claim, for a worker that has nothing to do."""
+    ((found,),) = await _IS_DUE.rows(connection, [now.isoformat()])
+    return bool(found)
 
 
 async def claim(

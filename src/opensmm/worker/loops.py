@@ -43,6 +43,10 @@ SYNC_EVERY_S: Final = 15.0
 SLOW_STEP_S: Final = 1.0
 SLOW_STEPS: Final = 16
 """Steps of a kind that wait for slow providers while later ones serve the others."""
+QUIET_S: Final = 30.0
+"""After so long without anything to send, to ask after or to pass on a worker counts as idle."""
+IDLE_STRETCH: Final = 4
+"""Times as long as else an idle worker's loops pause. Looks for orders to send are as frequent as ever."""
 PAUSE_AFTER_FAULT_S: Final = 1.0
 IN_FLIGHT: Final = 2048
 """Deliveries that are not recorded yet, over all providers; each provider's own limit is lower."""
@@ -78,6 +82,8 @@ class Worker:
         self._heartbeat = Heartbeat(self._lines["chores"], clock)
         self._looked = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
+        self._pace = Pace()
+        self._has_nothing_due = False
         self._follows, self._watches, self._cancels = map(Abreast, (self._follow, self._watch, self._cancel))
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -85,11 +91,13 @@ class Worker:
         sending = asyncio.create_task(every(0, self._send_due, stop))
         loops = [
             sending,
-            asyncio.create_task(self._repeat(POLL_EVERY_S, self._follows.step)),
-            asyncio.create_task(self._repeat(WATCH_EVERY_S, self._watches.step)),
-            asyncio.create_task(self._repeat(CANCELS_EVERY_S, self._cancels.step)),
-            asyncio.create_task(self._repeat(REFILLS_EVERY_S, self._refill)),
-            asyncio.create_task(self._repeat(EVIDENCE_EVERY_S, lambda: self._inquiring.step(EVIDENCE_BATCH))),
+            asyncio.create_task(self._repeat(POLL_EVERY_S, self._follows.step, self._pace)),
+            asyncio.create_task(self._repeat(WATCH_EVERY_S, self._watches.step, self._pace)),
+            asyncio.create_task(self._repeat(CANCELS_EVERY_S, self._cancels.step, self._pace)),
+            asyncio.create_task(self._repeat(REFILLS_EVERY_S, self._refill, self._pace)),
+            asyncio.create_task(
+                self._repeat(EVIDENCE_EVERY_S, lambda: self._inquiring.step(EVIDENCE_BATCH), self._pace)
+            ),
             asyncio.create_task(every(CHORES_EVERY_S, self._look_after)),
             asyncio.create_task(self._repeat(BALANCES_EVERY_S, self._balances.step)),
             asyncio.create_task(self._repeat(SYNC_EVERY_S, self._syncing.step)),
@@ -111,19 +119,19 @@ class Worker:
         for line in self._lines.values():
             await line.close()
 
-    async def _repeat(self, pause_s: float, step: Callable[[], Awaitable[object]]) -> None:
+    async def _repeat(self, pause_s: float, step: Callable[[], Awaitable[object]], pace: "Pace | None" = None) -> None:
         """Begins once it is known what time it is at the database; what is sent waits for its providers to be known."""
         await self._looked.wait()
-        await every(pause_s, step)
+        await every(pause_s, step, pace=pace)
 
     async def _follow(self) -> int:
-        return await self._following.step(POLL_BATCH)
+        return self._pace.note(await self._following.step(POLL_BATCH))
 
     async def _watch(self) -> int:
-        return await self._watching.step(WATCH_BATCH)
+        return self._pace.note(await self._watching.step(WATCH_BATCH))
 
     async def _cancel(self) -> int:
-        return await self._canceling.pass_on_cancels(POLL_BATCH)
+        return self._pace.note(await self._canceling.pass_on_cancels(POLL_BATCH))
 
     async def _refill(self) -> None:
         await self._refills.step(POLL_BATCH)
@@ -137,12 +145,33 @@ class Worker:
     async def _send_due(self) -> None:
         began = time.monotonic()
         room = 0 if self._desk.empty else IN_FLIGHT - len(self._sending)
+        if room > 0 and self._has_nothing_due and not await self._dispatching.is_due():
+            room = 0
         tasks = await self._dispatching.step(min(room, CLAIM)) if room > 0 else []
+        self._has_nothing_due = not tasks
+        self._pace.note(len(tasks))
         for task in tasks:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
         if len(tasks) < CLAIM:
             await asyncio.sleep(max(IDLE_S, REST_OF_LOOKS * (time.monotonic() - began)))
+
+
+class Pace:
+    """How long loops pause: longer once there has been nothing to do for a while."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._busy_at = monotonic()
+
+    def note(self, done: int) -> int:
+        """Tells of so much that was found to do, and hands it on."""
+        if done:
+            self._busy_at = self._monotonic()
+        return done
+
+    def pause_s(self, usual_s: float) -> float:
+        return usual_s * IDLE_STRETCH if self._monotonic() - self._busy_at > QUIET_S else usual_s
 
 
 class Abreast:
@@ -164,11 +193,16 @@ class Abreast:
 _LINES: Final = ("claim", "record", "poll", "watch", "cancel", "refill", "evidence", "chores", "balances", "sync")
 
 
-async def every(pause_s: float, step: Callable[[], Awaitable[object]], stop: asyncio.Event | None = None) -> None:
-    """Repeats a step until told to stop."""
+async def every(
+    pause_s: float,
+    step: Callable[[], Awaitable[object]],
+    stop: asyncio.Event | None = None,
+    pace: Pace | None = None,
+) -> None:
+    """Repeats a step until told to stop; with a ``pace``, more seldom while the worker is idle."""
     while stop is None or not stop.is_set():
         await _attempt(step)
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(pause_s if pace is None else pace.pause_s(pause_s))
 
 
 async def _attempt(step: Callable[[], Awaitable[object]]) -> None:
