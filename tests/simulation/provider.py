@@ -263,6 +263,7 @@ class Caller(Client):
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
+        self._url = f"simulated:{provider.number}"
         self._dialect = V2
         self._blotting = Blotting("the key of a simulated provider")
 
@@ -290,11 +291,13 @@ class Caller(Client):
             return _no_answer(provider, ask, dice)
         match ask:
             case asks.Status(orders=ids):
-                return _statuses(provider, ids.numbers, dice)
+                return _statuses(provider, ids.numbers, dice) if ids.many else _status(provider, ids.numbers[0], dice)
             case asks.RefillOrders(orders=ids):
-                return _refilled(provider, ids.numbers)
+                told = _refilled(provider, ids.numbers)
+                return msgspec.json.encode(told if ids.many else {"refill": told[0]["refill"]})
             case asks.RefillStatus(refills=ids):
-                return _refill_statuses(provider, ids.numbers)
+                states = _refill_statuses(provider, ids.numbers)
+                return msgspec.json.encode(states if ids.many else {"status": states[0]["status"]})
             case asks.Cancel(orders=ids):
                 return _canceled(provider, ids.numbers, dice)
             case _:
@@ -373,18 +376,23 @@ def _wrong_id(provider: Provider, dice: Dice) -> int:
 
 
 def _statuses(provider: Provider, numbers: Sequence[int], dice: Dice | None) -> bytes:
-    lines: list[bytes] = []
-    for number in numbers:
-        order = provider.book.get(number)
-        if order is None and provider.tells_of(number):
-            lines.append(b'"%d":{"charge":"0.1","start_count":"7","status":"Completed","remains":"0"}' % number)
-        elif order is None:
-            lines.append(b'"%d":{"error":"Incorrect order ID"}' % number)
-        else:
-            lines.extend(b'"%d":%b' % (number, line) for line in _lines(provider, order, dice))
+    lines = [b'"%d":%b' % (number, line) for number in numbers for line in _told(provider, number, dice)]
     if dice is not None and dice.once_in(6):
         lines.reverse()
     return b"{%b}" % b",".join(lines)
+
+
+def _status(provider: Provider, number: int, dice: Dice | None) -> bytes:
+    """The answer for one order in the singular, without words where it is left out, or would be spoken of twice."""
+    lines = _told(provider, number, dice)
+    return lines[0] if len(lines) == 1 else b"{}"
+
+
+def _told(provider: Provider, number: int, dice: Dice | None) -> Sequence[bytes]:
+    order = provider.book.get(number)
+    if order is None and provider.tells_of(number):
+        return [b'{"charge":"0.1","start_count":"7","status":"Completed","remains":"0"}']
+    return [b'{"error":"Incorrect order ID"}'] if order is None else _lines(provider, order, dice)
 
 
 _LIES = (*(Lie.NONE,) * 32, *(lie for lie in Lie if lie is not Lie.NONE))
@@ -423,8 +431,8 @@ def _lines(provider: Provider, order: BookOrder, dice: Dice | None) -> list[byte
     return [msgspec.json.encode(said)]
 
 
-def _refilled(provider: Provider, numbers: Sequence[int]) -> bytes:
-    return msgspec.json.encode([{"order": number, "refill": _refill(provider, number)} for number in numbers])
+def _refilled(provider: Provider, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    return [{"order": number, "refill": _refill(provider, number)} for number in numbers]
 
 
 def _refill(provider: Provider, number: int) -> Any:
@@ -445,13 +453,13 @@ _REFILL_WORDS = {
 }
 
 
-def _refill_statuses(provider: Provider, numbers: Sequence[int]) -> bytes:
-    told = []
+def _refill_statuses(provider: Provider, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
     for number in numbers:
         refill = provider.refills[number]
         age_s = (provider.world.now - refill.asked).total_seconds()
         told.append({"refill": number, "status": _REFILL_WORDS[timeline.refill_at(refill.order.plan, age_s)]})
-    return msgspec.json.encode(told)
+    return told
 
 
 def _canceled(provider: Provider, numbers: Sequence[int], dice: Dice | None) -> bytes:

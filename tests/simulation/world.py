@@ -35,6 +35,7 @@ from tests.simulation.twin.tables import (
 from opensmm.actions import placing as placements
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
+from opensmm.providers.forms import FORMS
 
 BEGINS = datetime(2026, 3, 1, tzinfo=UTC)
 BOOKS_EVERY = 1000
@@ -206,6 +207,7 @@ class World(Surroundings):
     def run(self, events: int, skip: Collection[int] = ()) -> None:
         """So many events, then faults stop and a day passes. Raises Broken."""
         salts = random.Random(self.seed)
+        FORMS.clear()  # what another scenario's providers turned out to know
         with installed(self._spawn, lambda: self.now, self.record), patch.object(placements, "uuid4", self._mark):
             self._begin()
             try:
