@@ -78,6 +78,7 @@ async def prices_and_rules(conn):
     added = await policy.add_rule(conn, wanted, take_off_sale=True, by=acting(now()))
     await policy.remove_rules(conn, [added.rule.id], by=acting(now(), reason="again"))
     await sync.set_below_cost(conn, BelowCost.HOLD, by=acting(now()))
+    await providers.set_refused_wait(conn, 5, by=acting(now()))
 
 
 async def an_upstream(conn):
