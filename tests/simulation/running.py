@@ -44,6 +44,7 @@ from opensmm.actions import endings as ending
 from opensmm.actions import evidence as inquiries
 from opensmm.actions import interventions as intervening
 from opensmm.actions import placing as placements
+from opensmm.actions import posts as watching
 from opensmm.actions import progress as following
 from opensmm.actions import refills as refilling
 from opensmm.actions.lane import Rejected
@@ -217,6 +218,7 @@ _REPLACED: dict[Any, dict[str, Any]] = {
     refilling: {"rows": refills},
     refill_tasks: {"rows": refills, "log": _Quiet()},
     inquiries: {"rows": evidence, "posts": posts, "clocks": clocks, "dispatch": dispatch, "log": _Quiet()},
+    watching: {"rows": posts, "progress": progress, "cancels": endings, "log": _Quiet()},
     following: {"rows": progress, "notices": notices, "log": _Quiet()},
     placements: {"rows": placing, "db": connection, "settling": placing.settling, "Lane": Lane},
     chores: {"dispatch": dispatch, "retention": customers, "providers": providers, "staff": providers, "log": _Quiet()},

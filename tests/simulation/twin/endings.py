@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tests.simulation.twin.connection import Connection
-from tests.simulation.twin.tables import DeliveryRow, OrderRow, Store
+from tests.simulation.twin.tables import LIVE, DeliveryRow, OrderRow, Store
 
 from opensmm.base.ids import CustomerId, OrderId, ServiceId
 from opensmm.domain.cancels import Cancelable, Part
@@ -24,7 +24,7 @@ async def lock(connection: Connection, orders: Sequence[int]) -> None:
 
 async def sold(connection: Connection, orders: Sequence[OrderId]) -> list[Sold]:
     found = (connection.store.orders[order] for order in sorted(orders))
-    return [_sold(connection.store, row) for row in found if row.state == "open"]
+    return [_sold(connection.store, row) for row in found if row.state in LIVE]
 
 
 def _sold(store: Store, row: OrderRow) -> Sold:
@@ -38,6 +38,7 @@ def _sold(store: Store, row: OrderRow) -> Sold:
         runs=row.runs,
         runs_open=sum(1 for run in runs if run.state not in END_STATES),
         remains=sum(run.remains or 0 for run in runs if run.state in END_STATES),
+        called_off=row.quantity == 0 and all(run.state == "canceled" for run in runs),
     )
 
 

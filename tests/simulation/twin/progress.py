@@ -1,6 +1,6 @@
 """store.progress and store.orders, on the twin's rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,7 +18,17 @@ from opensmm.store.progress import CancelTask, Followee, Told
 
 async def claim(connection: Connection, now: datetime, again: datetime, limit: int) -> list[Followee]:
     store = connection.store
-    due = [row for row in store.followed.values() if row.due is not None and row.due <= now]
+    return _claimed(store, now, again, limit, lambda row: row.quantity > 0)
+
+
+async def claim_watched(connection: Connection, now: datetime, again: datetime, limit: int) -> list[Followee]:
+    return _claimed(connection.store, now, again, limit, lambda row: row.quantity == 0)
+
+
+def _claimed(
+    store: Store, now: datetime, again: datetime, limit: int, which: Callable[[DeliveryRow], bool]
+) -> list[Followee]:
+    due = [row for row in store.followed.values() if row.due is not None and row.due <= now and which(row)]
     due.sort(key=lambda row: (row.due, row.order, row.run))
     followees = []
     for row in due[:limit]:

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from msgspec import Struct
 
+from opensmm.domain.asks import Details
 from opensmm.domain.catalogue import Catalogue
 from opensmm.domain.clocks import Step
 from opensmm.domain.codes import DeliveryNote
@@ -126,6 +127,16 @@ class EvidenceRow(Struct):
     at: datetime
 
 
+class PostRow(Struct):
+    order: int
+    provider: int
+    provider_order: str
+    seen: datetime
+    state: str
+    child: int | None = None
+    missing: datetime | None = None
+
+
 class ProviderRow(Struct):
     id: int
     name: str
@@ -191,6 +202,8 @@ class Store:
         self.provider_orders: dict[tuple[int, str], AttemptRow] = {}
         self.evidence: dict[int, EvidenceRow] = {}
         self.evidence_of: dict[tuple[int, int, int], list[EvidenceRow]] = {}
+        self.details: dict[int, Details] = {}
+        self.posts: dict[tuple[int, str], PostRow] = {}
         self.order_ids = count(1)
         self.refill_ids = count(1)
         self.log: list[object] | None = None
@@ -268,7 +281,7 @@ class Store:
             self.refills_of.setdefault(row.order, []).append(row)
         elif isinstance(row, EvidenceRow):
             self.evidence_of.setdefault(row.attempt, []).append(row)
-        elif isinstance(row, AttemptRow) and row.outcome == "accepted":
+        elif isinstance(row, AttemptRow) and row.outcome == "accepted" and row.answered is not None:
             # It is new among the providers' orders.
             insort(self.accepted.setdefault(row.provider, []), row, key=by_answer)
 
