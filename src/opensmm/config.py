@@ -55,6 +55,12 @@ class Config:
             )
         return self.pepper()
 
+    def standing_pepper(self) -> bytes:
+        """The same where it has to be there already; raises Misconfigured where it is not."""
+        if not self.given_pepper and not (self.data / "pepper").exists():
+            raise Misconfigured(f"there is no pepper in {self.data}: put the file back, or set OPENSMM_PEPPER")
+        return self.pepper()
+
     def known_pepper(self) -> bytes | None:
         """The same; None, and nothing is written, where there is none that can be read."""
         with contextlib.suppress(OSError):

@@ -13,6 +13,7 @@ from opensmm.actions import (
     interventions,
     money,
     notices,
+    peppers,
     policy,
     price_lists,
     providers,
@@ -79,6 +80,7 @@ async def prices_and_rules(conn):
     await policy.remove_rules(conn, [added.rule.id], by=acting(now(), reason="again"))
     await sync.set_below_cost(conn, BelowCost.HOLD, by=acting(now()))
     await providers.set_refused_wait(conn, 5, by=acting(now()))
+    await peppers.renew_pepper(conn, PEPPER, acting(now(), reason="why"))
 
 
 async def an_upstream(conn):

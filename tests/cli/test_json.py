@@ -127,6 +127,7 @@ def accounts(verb, folder):
     verb("bonus", "Ann", "3", *told)
     verb("chargeback", "operator", "A1", "--amount", "1", "--reason", "why")
     verb("credit-limit", "Ann", "5", *told)
+    verb("new-pepper", "--reason", "why")
     verb("customer", "list")
     verb("customer", "suspend", "Ann")
     verb("customer", "resume", "Ann")

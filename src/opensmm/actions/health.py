@@ -14,13 +14,15 @@ from opensmm.actions.reading import read
 from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import health
-from opensmm.domain.findings import Finding
+from opensmm.domain.callers import pepper_mark
+from opensmm.domain.codes import FindingCode
+from opensmm.domain.findings import Finding, Level
 from opensmm.domain.health import Facts, ProviderSeen
 from opensmm.domain.providers import PANEL, Reading, hours_left
 from opensmm.providers.limits import Share
 from opensmm.providers.sealing import Unsealable, open_key
 from opensmm.store import health as rows
-from opensmm.store import providers, workers
+from opensmm.store import peppers, providers, workers
 from opensmm.store.connection import Connection, Line
 from opensmm.store.providers import ProviderRow
 from opensmm.store.workers import Worker
@@ -41,7 +43,16 @@ async def look(
         for one in facts.providers
     ]
     facts = structs.replace(facts, providers=tuple(known))
-    return facts, health.judge(facts, now)
+    return facts, [*await _pepper(connection, pepper), *health.judge(facts, now)]
+
+
+async def _pepper(connection: Connection, pepper: bytes | None) -> list[Finding]:
+    mark = (await peppers.marked(connection)).mark
+    if mark is None:
+        return []
+    if pepper is None:
+        return [Finding("pepper", Level.LOOK, code=FindingCode.PEPPER_UNREAD)]
+    return [] if mark == pepper_mark(pepper) else [Finding("pepper", Level.ACT, code=FindingCode.PEPPER)]
 
 
 def _shut(known: Sequence[ProviderRow], pepper: bytes, *, private: bool) -> dict[ProviderId, str]:

@@ -26,6 +26,7 @@ from opensmm.cli.frame import (
     fail,
     named,
     out,
+    pepper,
     standing,
     with_database,
 )
@@ -77,11 +78,11 @@ def add_customer(
 ) -> None:
     """Add a customer with an API key. The key is shown this once."""
     config, key, first = configured(data), fresh_key("first"), amount(balance)
-    pepper = config.pepper()
-    customer = with_database(
-        config,
-        lambda connection: accounts.add_customer(connection, name, first, key, pepper, by=by()),
-    )
+
+    async def work(connection: Connection) -> CustomerId:
+        return await accounts.add_customer(connection, name, first, key, await pepper(connection, config), by=by())
+
+    customer = with_database(config, work)
     text = f"customer {customer} with {short(first)}\nkey, shown this once: {key.text}"
     answer({"id": customer, "name": name, "balance": short(first), "key": key.text}, text, json=json)
 
@@ -163,11 +164,10 @@ def read_addresses(texts: Sequence[str]) -> tuple[str, ...]:
 
 def _keep(customer: str, key: NewKey, data: Path | None, json: bool) -> None:
     config = standing(data)
-    pepper = config.pepper()
 
     async def work(connection: Connection) -> tuple[CustomerId, KeyId]:
         number = await find_customer(connection, customer)
-        return number, await accounts.add_key(connection, number, key, pepper, by=by())
+        return number, await accounts.add_key(connection, number, key, await pepper(connection, config), by=by())
 
     number, kept = with_database(config, work)
     answer({"id": kept, "customer": number, "key": key.text}, f"key {kept} of customer {number}: {key.text}", json=json)

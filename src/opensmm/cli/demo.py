@@ -18,13 +18,13 @@ from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.base.money import Money, money
 from opensmm.cli import logs
 from opensmm.cli.demo_services import services
-from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, err, fail, now
+from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, err, fail, now, refuse
 from opensmm.cli.processes import StopSignal, watch
 from opensmm.cli.serving import Port, Stack
 from opensmm.cli.stages import Stages
 from opensmm.config import Config, keep_secret
 from opensmm.domain.audit import Actor, ActorKind, By
-from opensmm.domain.codes import NO_FIELDS, StageCode
+from opensmm.domain.codes import NO_FIELDS, OperatorRefusal, StageCode
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection, connect
 
@@ -70,6 +70,8 @@ def demo(
                     fail(f"the panel did not answer within {ANSWERS_WITHIN_S:.0f} s", UNAVAILABLE)
             finally:
                 stack.stop()
+    except OperatorRefusal as refused:
+        refuse(refused)
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         fail(str(error), UNAVAILABLE)
 

@@ -195,6 +195,17 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
         fail(str(error))
 
 
+async def pepper(connection: Connection, config: Config, make: Callable[[], bytes] | None = None) -> bytes:
+    """The pepper that the database's keys were made with; ``make`` makes one where there is neither.
+
+    Raises OperatorRefusal.
+    """
+    from opensmm.actions.peppers import settle_pepper
+
+    known = None if config.known_pepper() is None else config.pepper()
+    return await settle_pepper(connection, known, make or config.pepper)
+
+
 @contextmanager
 def database(config: Config) -> Iterator[Urls]:
     """The configured database, or the embedded one for as long as the block runs; tells how far its start is."""

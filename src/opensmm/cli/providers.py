@@ -31,6 +31,7 @@ from opensmm.cli.frame import (
     now,
     number,
     out,
+    pepper,
     standing,
     with_database,
 )
@@ -103,14 +104,13 @@ def add(
         sealed_key=None,
     )  # fmt: skip
     changes = _changes(name, None, dialect, currency, exchange_rate, concurrency, calls_per_second)
-    key, pepper = _key(key_file), config.pepper()
-    added = with_database(
-        config,
-        lambda connection: providers.add_provider(
-            connection, structs.replace(wanted, **changes), key, pepper, private=config.private_providers,
-            by=by(),
-        ),
-    )  # fmt: skip
+    key, private = _key(key_file), config.private_providers
+
+    async def work(connection: Connection) -> ProviderId:
+        row, own = structs.replace(wanted, **changes), await pepper(connection, config)
+        return await providers.add_provider(connection, row, key, own, private=private, by=by())
+
+    added = with_database(config, work)
     answer({"id": added, "name": name}, f"provider {added} is known; `provider check {added}` tries it out", json=json)
 
 
@@ -154,15 +154,15 @@ def disable(provider: Who, data: Data = None, json: Json = False) -> None:
 
 
 def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> ProviderRow:
-    pepper = config.pepper()
 
     async def work(connection: Connection) -> ProviderRow:
+        own = await pepper(connection, config)
         async with connection.transaction():
             known = await rows.lock(connection, (await find_provider(connection, provider)).id)
             assert known is not None
             private = config.private_providers
             changed = structs.replace(known, **changes)
-            await providers.edit_provider(connection, changed, key, pepper, private=private, by=by())
+            await providers.edit_provider(connection, changed, key, own, private=private, by=by())
             return changed
 
     return with_database(config, work)
@@ -282,9 +282,11 @@ def check(
     """Try a provider's address, key and dialect; nothing is ordered. Exits 1 where it cannot be used."""
     config = standing(data)
     kept = with_database(config, lambda connection: _loaded(connection, provider))
-    pepper, private, timeout_s = config.pepper(), config.private_providers, config.provider_timeout_s
+    private, timeout_s = config.private_providers, config.provider_timeout_s
     try:
-        tried = asyncio.run(trying.try_out(kept, pepper, timeout_s, private=private, anywhere=anywhere))
+        tried = asyncio.run(
+            trying.try_out(kept, config.standing_pepper(), timeout_s, private=private, anywhere=anywhere)
+        )
     except Fault as error:
         fail(str(error))
     answer({"ok": not tried[-1].fault, "tried": tried}, "\n".join(map(_report, tried)), json=json)
@@ -375,7 +377,7 @@ def call(config: Config, row: ProviderRow, ask: Callable[[Client], Awaitable[Res
 
     async def work() -> Result:
         timeout_s, private = config.provider_timeout_s, config.private_providers
-        async with trying.client_of(row, config.pepper(), timeout_s, private=private) as client:
+        async with trying.client_of(row, config.standing_pepper(), timeout_s, private=private) as client:
             return await ask(client)
 
     try:

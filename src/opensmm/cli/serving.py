@@ -17,12 +17,25 @@ from opensmm.api.protocol import Protocol
 from opensmm.api.server import Server
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli import logs, metrics
-from opensmm.cli.frame import MISUSED, UNAVAILABLE, Data, Json, answer, configured, database, err, fail, ready
+from opensmm.cli.frame import (
+    MISUSED,
+    UNAVAILABLE,
+    Data,
+    Json,
+    answer,
+    configured,
+    database,
+    err,
+    fail,
+    pepper,
+    ready,
+    refuse,
+)
 from opensmm.cli.metrics import LOOPBACK, MetricsHost, MetricsPort
 from opensmm.cli.processes import Process, StopSignal, allow_open_files, stop_all, stop_event, watch, watch_leash
 from opensmm.cli.stages import Stages
 from opensmm.config import Config
-from opensmm.domain.codes import Report, no_report
+from opensmm.domain.codes import OperatorRefusal, Report, no_report
 from opensmm.store import schema
 from opensmm.store.connection import connect
 from opensmm.store.embedded import Embedded, Urls
@@ -186,16 +199,19 @@ def _database(config: Config) -> Iterator[Urls]:
     """The database, with the app's role looked at: the panel refuses to start with one that may undo the books."""
     try:
         with database(config) as urls:
-            asyncio.run(_check(urls.app))
+            asyncio.run(_check(urls.app, config))
             yield urls
+    except OperatorRefusal as refused:
+        refuse(refused)
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         fail(str(error), UNAVAILABLE)
 
 
-async def _check(url: str) -> None:
+async def _check(url: str, config: Config) -> None:
     connection = await connect(url, application="opensmm start")
     try:
         await schema.check_app_role(connection)
+        await pepper(connection, config, config.common_pepper)
     finally:
         await connection.close()
 
@@ -238,7 +254,7 @@ class Stack:
             if self.embedded is not None:
                 urls = self.embedded.start()
             ready(self.config, urls, self._report)
-            asyncio.run(_check(urls.app))
+            asyncio.run(_check(urls.app, self.config))
             yield urls
         finally:
             if self.embedded is not None:
@@ -303,5 +319,7 @@ def serve(
                 watch(stack.processes, stack.embedded, stop)
             finally:
                 stack.stop()
+    except OperatorRefusal as refused:
+        refuse(refused)
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         fail(str(error), UNAVAILABLE)

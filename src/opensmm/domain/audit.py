@@ -67,6 +67,7 @@ class AuditAction(StrEnum):
     PRICE_LIST_RATE = "price_list.rate"
     PANEL_BELOW_COST = "panel.below_cost"
     PANEL_REFUSED_WAIT = "panel.refused_wait"
+    PANEL_PEPPER = "panel.pepper"
     POLICY_ADD = "policy.add"
     POLICY_REMOVE = "policy.remove"
     ORDER_CANCEL = "order.cancel"

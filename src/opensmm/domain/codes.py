@@ -35,6 +35,8 @@ class FindingCode(StrEnum):
     WORKER_CLOCK_OFF = "worker_clock_off"
     DISK_ROOM = "disk_room"
     DISK_SPACE = "disk_space"
+    PEPPER = "pepper"
+    PEPPER_UNREAD = "pepper_unread"
 
     LATE_ACCEPTANCES = "late_acceptances"
     ODD_ENDS = "odd_ends"
@@ -57,6 +59,8 @@ class RefusalCode(StrEnum):
     NO_OFFER_FITS = "no_offer_fits"
     ROUTE_EXISTS = "route_exists"
     NO_ROUTE = "no_route"
+    PEPPER_LOST = "pepper_lost"
+    PEPPER_DIFFERS = "pepper_differs"
     NO_CUSTOMER = "no_customer"
     BAD_GATEWAY = "bad_gateway"
     BAD_REFERENCE = "bad_reference"

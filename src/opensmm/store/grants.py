@@ -60,7 +60,7 @@ COLUMNS: Final = {
     # The credit limit has to name a row of credit_change, which the role may add and not change.
     "customer": ("name", "price_list_id", "balance", "suspended", "credit_limit", "credit_change_id", "overdrawn"),
     "evidence": ("dealt_with",),
-    "panel": ("catalogue_version", "below_cost", "refused_wait_h"),
+    "panel": ("catalogue_version", "below_cost", "refused_wait_h", "pepper_mark"),
 }
 """Columns that the app's role may update in tables that it may not update as a whole."""
 

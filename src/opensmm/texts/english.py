@@ -28,6 +28,14 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         "Only {free_mib} of {total_mib} MiB are free on the disk of {folder}",
         do="make room there before it is full: then every order is refused",
     ),
+    FindingCode.PEPPER: Words(
+        says="is not the one that this database's keys were made with: no key opens anything",
+        do="bring the right one back (the file `pepper`, or OPENSMM_PEPPER); if it is lost, `opensmm new-pepper`",
+    ),
+    FindingCode.PEPPER_UNREAD: Words(
+        says="is not here, or cannot be read: whether it is the right one is not known",
+        do="run this where the panel runs; if the file is lost, bring it back before the panel is started again",
+    ),
     FindingCode.LATE_ACCEPTANCES: Words(
         says="{count} orders were bought after they had been settled otherwise, the oldest for {age}: {named}",
         one="1 order was bought after it had been settled otherwise, for {age}: {named}",
@@ -109,6 +117,15 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.ROUTE_EXISTS: Words("{provider} fulfils this service with its {service} already."),
     RefusalCode.NO_ROUTE: Words("{provider} does not fulfil the service {service}."),
     RefusalCode.NO_OFFER_FITS: Words("The provider lists nothing in {name}. It lists: {there_are}."),
+    RefusalCode.PEPPER_LOST: Words(
+        "There is no pepper here, and this database has keys that were made with one: put the file `pepper` back into "
+        "the data folder, or set OPENSMM_PEPPER. If it is lost for good, `opensmm new-pepper` makes another one, and "
+        "no key opens anything any more."
+    ),
+    RefusalCode.PEPPER_DIFFERS: Words(
+        "This is not the pepper that the keys of this database were made with: bring that one back. If it is lost for "
+        "good, `opensmm new-pepper` takes this one, and no key from before opens anything any more."
+    ),
     RefusalCode.NO_CUSTOMER: Words("There is no customer {customer}."),
     RefusalCode.BAD_GATEWAY: Words(
         "{gateway} is no gateway's name: it has 1 to {most} characters on one line, and is neither `opening` nor "
@@ -206,6 +223,7 @@ ACTIONS: Final[Mapping[AuditAction, str]] = {
     AuditAction.PRICE_LIST_RATE: "set a rate of price list {subject}",
     AuditAction.PANEL_BELOW_COST: "set what becomes of orders below their cost",
     AuditAction.PANEL_REFUSED_WAIT: "set how long orders wait for providers that turn us away",
+    AuditAction.PANEL_PEPPER: "took another pepper",
     AuditAction.POLICY_ADD: "added rule {subject}",
     AuditAction.POLICY_REMOVE: "removed rule {subject}",
     AuditAction.ORDER_CANCEL: "canceled order {subject}",

@@ -28,6 +28,7 @@ class Panel(models.Model):
     id = models.SmallIntegerField(primary_key=True)
     currency = models.TextField(db_comment="three letters; fixed once money has moved")
     below_cost = models.TextField(db_default="refuse", db_comment="what becomes of an order that would cost more")
+    pepper_mark = models.BinaryField(null=True, db_comment="by what the pepper is known; null until it is first used")
     refused_wait_h = models.IntegerField(
         db_default=24, db_comment="how long an order waits for providers that turn us away, before it is held"
     )
