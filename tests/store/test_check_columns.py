@@ -59,6 +59,8 @@ WATCHED: dict[str, dict[str, str | list[tuple[str, str]]]] = {
         ],
         "ceiling": [("P4", "update delivery set ceiling = 0.91 where order_id = 1")],
         "start_count": "the provider's count, shown and never reckoned with",
+        "cancel_again": "when a wish that waits is told once more; what it came to shows in the state",
+        "cancel_tries": "answers that were not clear, counted for the pauses between them",
         "note": "the provider's words, for the operator",
         "noted": "since when the provider says so",
         "polled": "when news was last asked for; how it ended is what P5 proves",
@@ -192,6 +194,7 @@ WATCHED: dict[str, dict[str, str | list[tuple[str, str]]]] = {
         "lease_until": "not used",
         "fence": "not used",
         "polled": "when it was last asked after",
+        "tries": "answers that were not clear, counted for the pauses between them",
     },
     "evidence": {
         "order_id": [("R1", "update evidence set order_id = 999 where order_id = 11")],
