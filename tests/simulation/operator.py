@@ -108,8 +108,20 @@ class Operator:
             return
         if not first.fresh or again.fresh or again.transfer != first.transfer:
             raise Broken("L5", f"{act} {reference} is booked twice")
+        if act == "chargeback":
+            self._charge_back_too_much(paid, by)
         overdrawn = self._world.store.customers[paid.customer].overdrawn > 0
         self._world.met(f"operator: {act}", "overdrawn" if overdrawn else "done")
+
+    def _charge_back_too_much(self, paid: Any, by: By) -> None:
+        """More than was paid is never taken back."""
+        payment, more = Payment(paid.gateway, paid.external_id), Money(paid.amount + 1)
+        try:
+            drive(money.charge_back(self._connection(), payment, more, f"{self._references} more", by))
+        except OperatorRefusal as refused:
+            self._world.met("operator: chargeback", refused.code.value)
+            return
+        raise Broken("L5", f"more than payment {paid.external_id} is taken back")
 
     def _intervene(self, dice: Dice) -> None:
         """Ends an order of late, or has it sent again; most of what is asked is denied, for good reasons."""

@@ -101,10 +101,6 @@ class Moment(msgspec.Struct, frozen=True):
     orders: tuple[int, ...]
 
 
-def _while(**states: bool) -> str:
-    return next((name for name, true in states.items() if true), "quiet")
-
-
 class World(Surroundings):
     """``trace``: note what happens, for people. Without it a run is faster and otherwise the same."""
 
@@ -338,7 +334,9 @@ class World(Surroundings):
             what = "worker's clock ahead" if step > timedelta(0) else "worker's clock behind"
         else:
             what = self._step_the_database(dice, step)
-        self.met(what, _while(hanging=bool(calls), unsure=bool(self.store.unsure)))
+        for state, is_so in (("hanging", calls), ("unsure", self.store.unsure)):
+            if is_so:
+                self.met(what, state)
         self.note(f"{what}: {step.total_seconds():.0f} s", [row.order for row in self.store.sending.values()])
 
     def _step_the_database(self, dice: Dice, step: timedelta) -> str:
