@@ -11,7 +11,7 @@ from opensmm.actions import providers
 from opensmm.base.ids import ServiceId
 from opensmm.domain.offers import RouteTo
 
-REFUSAL = {"error": "Not enough funds on balance"}
+REFUSAL = {"error": "Quantity less than minimal 1000"}
 BUSY = {"error": "Too many requests"}
 
 
