@@ -33,6 +33,8 @@ class Proxy:
         self._port = 0
         self._next: tuple[Cut, re.Pattern[bytes]] | None = None
         self.cuts = 0
+        self.shuts = False
+        """After a cut nobody gets through any more, until it is ``up`` again."""
 
     @property
     def port(self) -> int:
@@ -107,6 +109,8 @@ class Proxy:
         assert self._next is not None
         (cut, _), self._next = self._next, None
         self.cuts += 1
+        if self.shuts and self._server is not None:
+            self._server.close()
         answering.cancel()
         await asyncio.gather(answering, return_exceptions=True)
         if cut is Cut.BEFORE:

@@ -35,7 +35,7 @@ REQUIRED = (
     *_each(("timed out", "HTTP 500", "garbled"), ("status", "cancel", "refillorders", "refillstatus")),
     *_each(("unreachable",), ("add", "status", "cancel", "refillorders", "refillstatus")),
     *_each(("killed", "frozen"), POINTS),
-    *_each((Fate.UNHEARD, Fate.LOST), WRITERS),
+    *_each((Fate.UNHEARD, Fate.LOST, Fate.ALONE), WRITERS),
     *_each(("operator: chargeback", "operator: adjustment", "operator: bonus", "operator: payout"), ("done",)),
     *_each(("operator: chargeback",), ("overdrawn", "corrects_too_much")),
     *_each(("a cancel asked",), DELIVERY),
@@ -59,7 +59,7 @@ REQUIRED = (
     *_each(("evidence: clock_stepped",), Habit),
     *_each(("database's clock forward", "database's clock back", "another node takes over"), ("hanging", "unsure")),
     *_each(("worker's clock ahead", "worker's clock behind"), ("hanging", "unsure")),
-    *_each(("downtime", "database away", "provider down"), ("all",)),
+    *_each(("downtime", "database away", "standby silent", "provider down"), ("all",)),
 )
 
 

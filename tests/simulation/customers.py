@@ -40,6 +40,7 @@ class Customer:
         self.orders: list[int] = []
         self._world = world
         self._asked: list[Add] = []
+        self._unanswered: Add | None = None
         self._answers: dict[str, int] = {}
         self._sent: dict[str, int] = {}
 
@@ -74,7 +75,10 @@ class Customer:
         return Add(service, link, quantity, runs, interval, idempotency_key=key)
 
     def _again(self, dice: Dice) -> Add:
-        """A repeated ask, sometimes with something else under the same key."""
+        """A repeated ask, sometimes with something else under the same key; what was not answered before others."""
+        if self._unanswered is not None and dice.below(4):
+            ask, self._unanswered = self._unanswered, None
+            return ask
         ask = self._asked[-1 - dice.below(min(len(self._asked), REMEMBERED))]
         if ask.idempotency_key and dice.once_in(5):
             return msgspec.structs.replace(ask, quantity=(ask.quantity or 10) + 1)
@@ -106,6 +110,8 @@ class Customer:
         return store
 
     def _placed(self, ask: Add, answer: Any, error: Exception | None) -> None:
+        if error is not None and ask.idempotency_key:
+            self._unanswered = ask
         if error is not None or isinstance(answer, Refused):
             self._world.met("order refused" if error is None else "order unanswered", str(getattr(answer, "why", "")))
             return
@@ -114,6 +120,8 @@ class Customer:
         asked = (self.caller.customer, ask.service, ask.link, runs)
         if row is None or (row.customer, row.service, row.link, row.runs) != asked:
             raise Broken("O1", f"order {answer} was answered and is not kept so", [answer])
+        if answer in self._store.alone:
+            raise Broken("O14", f"order {answer} was answered, and no standby has it", [answer])
         if ask.idempotency_key:
             first = self._answers.setdefault(ask.idempotency_key, answer)
             same = [one.id for one in self._world.checks.by_link[ask.link]]

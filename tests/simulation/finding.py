@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from msgspec import Struct
-from tests.simulation.mutations import MUTATIONS, planted
-from tests.simulation.planting import Mutation
+from tests.simulation.mutations import MUTATIONS
+from tests.simulation.planting import Mutation, planted
 from tests.simulation.running import Broken
 from tests.simulation.world import Moment, World
 

@@ -3,16 +3,15 @@
 Where the rule lives in SQL alone, it is the twin's line for that SQL that is spoilt.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from unittest.mock import patch
 
 import msgspec
 from tests.simulation import provider as providers
 from tests.simulation import staff
+from tests.simulation.commit_mutations import COMMITS
 from tests.simulation.planting import Mutation
 from tests.simulation.twin import customers as twin_customers
 from tests.simulation.twin import dispatch as twin_dispatch
@@ -52,13 +51,6 @@ from opensmm.domain.progress import Report
 from opensmm.domain.refusals import UNKNOWN_ORDER
 from opensmm.wire import answers
 
-
-@contextmanager
-def planted(mutation: Mutation | None) -> Iterator[None]:
-    with ExitStack() as stack:
-        for target, name, value in mutation.patches if mutation is not None else ():
-            stack.enter_context(patch.object(target, name, value))
-        yield
 
 
 def _nothing(*told: Any, **more: Any) -> None:
@@ -488,4 +480,5 @@ MUTATIONS: Sequence[Mutation] = (
         "a refill is taken for an order that no provider ever had",
         [(twin_refills, "_taken_by_any", lambda *told: True)],
     ),
+    *COMMITS,
 )

@@ -211,7 +211,14 @@ def installed(
 
 
 _REPLACED: dict[Any, dict[str, Any]] = {
-    dispatching: {"rows": dispatch, "notices": notices, "providers": providers, "Lane": Lane, "log": _Quiet()},
+    dispatching: {
+        "rows": dispatch,
+        "notices": notices,
+        "providers": providers,
+        "settling": placing.settling,
+        "Lane": Lane,
+        "log": _Quiet(),
+    },
     ending: {"rows": endings, "customers": customers},
     cancels: {"rows": endings},
     clock: {"clocks": clocks, "log": _Quiet()},

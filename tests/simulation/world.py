@@ -2,7 +2,8 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -32,6 +33,7 @@ from tests.simulation.twin.tables import (
     Store,
 )
 
+from opensmm.actions import dispatch as dispatching
 from opensmm.actions import placing as placements
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
@@ -101,6 +103,13 @@ class Moment(msgspec.Struct, frozen=True):
     orders: tuple[int, ...]
 
 
+@contextmanager
+def _drawn(mark: Callable[[], UUID]) -> Iterator[None]:
+    """The marks of batches and claims are the world's own."""
+    with patch.object(placements, "uuid4", mark), patch.object(dispatching, "uuid4", mark):
+        yield
+
+
 class World(Surroundings):
     """``trace``: note what happens, for people. Without it a run is faster and otherwise the same."""
 
@@ -116,6 +125,8 @@ class World(Surroundings):
         self._numbers = count(1)
         self._marks = count(1)
         self.away_until: datetime | None = None
+        self.silent_until: datetime | None = None
+        """While the standby says nothing each COMMIT's wait for it is cancelled, by the operator or a restart."""
         self._taken: Counter[str] = Counter()
         self.checks = Checks(self._taken.__getitem__, self._book_order, self._was_misled)
         self.store = self.checks.store = Store(CATALOGUE, SALES, self._watch)
@@ -180,10 +191,18 @@ class World(Surroundings):
         if self.trace is not None:
             self._note_change(change)
         self.checks.watch(change)
+        for _, row in change.edited:
+            if isinstance(row, DeliveryRow) and row.state == "unsure":
+                self._was_not_forgotten(row)
         for row in change.inserted:
             if isinstance(row, EvidenceRow):
                 habit = self.providers[(row.provider or 1) - 1].habit
                 self.met(f"evidence: {row.conclusion}", habit)
+
+    def _was_not_forgotten(self, row: DeliveryRow) -> None:
+        if (row.order, row.run, row.attempt) in self.store.unheard:
+            says = f"order {row.order} run {row.run} is unsure, and its worker lives and never sent it"
+            raise Broken("O15", says, [row.order])
 
     def _note_change(self, change: Change) -> None:
         for row in change.inserted:
@@ -204,7 +223,7 @@ class World(Surroundings):
         """So many events, then faults stop and a day passes. Raises Broken."""
         salts = random.Random(self.seed)
         FORMS.clear()  # what another scenario's providers turned out to know
-        with installed(self._spawn, lambda: self.now, self.record), patch.object(placements, "uuid4", self._mark):
+        with installed(self._spawn, lambda: self.now, self.record), _drawn(self._mark):
             self._begin()
             try:
                 for self.event in range(1, events + 1):
@@ -246,9 +265,10 @@ class World(Surroundings):
         return self._running.spawn(coroutine, "sending")
 
     def _fate(self) -> Fate:
-        if self.calm or not self._dice.once_in(30 * self.gentle):
+        silent = self.silent_until is not None and self.now < self.silent_until
+        if self.calm or not (silent or self._dice.once_in(30 * self.gentle)):
             return Fate.HEARD
-        fate = Fate.UNHEARD if self._dice.below(2) else Fate.LOST
+        fate = Fate.ALONE if silent else self._dice.one_of((Fate.LOST, Fate.UNHEARD, Fate.ALONE))
         self.met(fate, self._task_name)
         return fate
 
@@ -315,10 +335,13 @@ class World(Surroundings):
         elif what < 17:
             self.away_until = self.now + timedelta(seconds=dice.below(90))
             self.met("database away", "all")
-        elif what < 20:
+        elif what < 19:
             provider = dice.one_of(self.providers)
             provider.down_until = self.now + timedelta(seconds=dice.below(120))
             self.met("provider down", "all")
+        elif what < 20:
+            self.silent_until = self.now + timedelta(seconds=dice.below(40))
+            self.met("standby silent", "all")
 
     def _step_a_clock(self, dice: Dice) -> None:
         """Sets the database's clock or the one of a worker's machine, mostly while a call hangs at a provider and

@@ -9,12 +9,13 @@ from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
+from uuid import UUID, uuid4
 
 import psycopg
 import structlog
-from msgspec import structs
+from msgspec import Struct, structs
 
-from opensmm.actions import endings
+from opensmm.actions import endings, settling
 from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Lane, Rejected
 from opensmm.actions.reading import read
@@ -77,6 +78,14 @@ def lease(timeout_s: float) -> timedelta:
     return timedelta(seconds=timeout_s + LEASE_MARGIN_S)
 
 
+class Doubt(Struct, frozen=True):
+    """What a claim took, from before its COMMIT is sent until its answer has come."""
+
+    mark: UUID
+    begin_by: float
+    claims: Sequence[Claim]
+
+
 class Dispatching:
     """Claims what is due, sends it and records what came of it."""
 
@@ -86,16 +95,30 @@ class Dispatching:
         self._lease = lease(timeout_s)
         self._clock = clock
         self._in_flight: set[tuple[OrderId, int, int]] = set()
+        self._doubt: Doubt | None = None
+        self.looked_s = 0.0
+        """How long the last look at what is due took the database."""
         self._recording: Lane[Sent, None] = Lane(
             lambda batch: self._record(records, batch), name="record", turn_within_s=math.inf
         )
 
     async def step(self, limit: int) -> list[asyncio.Task[None]]:
         """Claims up to ``limit`` deliveries; the tasks returned send them, one each, and end when recorded."""
-        now, begin_by = self._clock(), self._clock.monotonic() + LEASE_MARGIN_S
-        claimed = await write(self._claims, lambda connection: self._claim(connection, now, limit))
-        self._in_flight.update(map(_fenced, claimed))
-        return [asyncio.create_task(self._see_through(claim, begin_by)) for claim in claimed]
+        if self._doubt is not None:
+            return await self._settle()
+        begin_by, mark = self._clock.monotonic() + LEASE_MARGIN_S, uuid4()
+        try:
+            await write(self._claims, lambda connection: self._claim(connection, limit, mark, begin_by))
+        except Rejected:
+            self._forget_doubt()
+            raise
+        except Unavailable:
+            return await self._settle()
+        return self._send_all()
+
+    async def finish(self) -> list[asyncio.Task[None]]:
+        """Settles a claim that was given up in its COMMIT; the tasks returned record what it took as not sent."""
+        return [] if self._doubt is None else await self._settle()
 
     def in_flight(self) -> list[tuple[OrderId, int, int]]:
         """What was claimed here and is not recorded yet, by order, run and fence: whatever a clock says, it is not
@@ -104,23 +127,57 @@ class Dispatching:
 
     async def is_due(self) -> bool:
         """Whether a step might claim anything."""
+        if self._doubt is not None:
+            return True
         return await read(self._claims, lambda connection: rows.is_due(connection, self._clock()))
+
+    async def _settle(self) -> list[asyncio.Task[None]]:
+        """Sends what a claim took whose COMMIT went unanswered, once it is certain that it was kept.
+
+        Until then nothing else is claimed. Raises Unavailable where the database does not tell, or nothing was taken.
+        """
+        doubt = self._doubt
+        if doubt is None:
+            raise Unavailable("the database went away during a claim")
+        async with self._claims.turn:
+            kept = await settling.settle(self._claims, doubt.mark, self._clock.stamp())
+        log.warning("a claim's COMMIT went unanswered", kept=kept is not None, count=len(doubt.claims))
+        if kept is None:
+            self._forget_doubt()
+            return []
+        return self._send_all()
+
+    def _send_all(self) -> list[asyncio.Task[None]]:
+        """Begins to send what the last claim took, which is kept for certain."""
+        doubt, self._doubt = self._doubt, None
+        if doubt is None:
+            return []
+        return [asyncio.create_task(self._see_through(claim, doubt.begin_by)) for claim in doubt.claims]
+
+    def _forget_doubt(self) -> None:
+        """Nothing of the last claim was kept."""
+        doubt, self._doubt = self._doubt, None
+        self._in_flight.difference_update(map(_fenced, doubt.claims if doubt is not None else ()))
 
     def stop(self) -> None:
         """Begins no more calls: what waits for its turn is recorded as not sent, and goes out from another worker."""
         self._desk.let_all_through()
 
-    async def _claim(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
-        claimed = await self._take(connection, now, limit)
+    async def _claim(self, connection: Connection, limit: int, mark: UUID, begin_by: float) -> None:
+        began = time.monotonic()
+        claimed = await self._take(connection, self._clock(), limit, mark)
+        self.looked_s = time.monotonic() - began
         next_runs = [
             (claim.order, claim.run + 1, dripfeed.next_due(claim.due, claim.sent, claim.interval_min))
             for claim in claimed
             if claim.run < claim.runs
         ]
         await rows.release(connection, next_runs)
-        return claimed
+        if claimed:
+            self._doubt = Doubt(mark, begin_by, claimed)
+            self._in_flight.update(map(_fenced, claimed))
 
-    async def _take(self, connection: Connection, now: datetime, limit: int) -> list[Claim]:
+    async def _take(self, connection: Connection, now: datetime, limit: int, mark: UUID) -> list[Claim]:
         """What is due, and no more of any provider than it has room for: a slow one keeps nobody else waiting."""
         at, lasts = self._clock.stamp(), self._lease
         rooms = self._desk.rooms()
@@ -128,13 +185,16 @@ class Dispatching:
             limit = min(limit, *rooms.values())
         to_try = await providers.half_open(connection, [provider for provider, room in rooms.items() if room], now)
         if not to_try and self._desk.complete and all(room >= limit for room in rooms.values()):
-            return await rows.claim(connection, now, at, lasts, limit, list(rooms))
+            return await rows.claim(connection, now, at, lasts, limit, list(rooms), mark)
         claimed: list[Claim] = []
         for among in (FIRST_AMONG * limit, None):
             taken = Counter(claim.provider for claim in claimed)
             left = {provider: room - taken[provider] for provider, room in rooms.items()}
             untried = [provider for provider in to_try if not taken[provider]]
-            claimed += await rows.claim_at_each(connection, now, at, lasts, limit - len(claimed), left, untried, among)
+            fresh = None if claimed else mark
+            claimed += await rows.claim_at_each(
+                connection, now, at, lasts, limit - len(claimed), left, untried, among, fresh
+            )
             if len(claimed) == limit:
                 break
         tried = {claim.provider for claim in claimed}.intersection(to_try)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -126,6 +127,9 @@ due as materialized ({due}), claimed as (
   insert into attempt (order_id, run, number, provider_id, provider_service, quoted, outcome, fence, sent)
   select order_id, run, attempt, provider_id, provider_service, cost, 'sending', fence, sent
   from claimed where provider_id is not null
+), marked as (
+  insert into batch (id, created, orders) select %(mark)s::uuid, clock.at, '{{}}'
+  from clock where %(mark)s::uuid is not null and exists (select from claimed where provider_id is not null)
 )
 select d.order_id, d.run, d.attempt, d.fence, d.provider_id, d.provider_service, s.type, o.link, d.quantity, x.details,
   d.route, {routes},
@@ -154,13 +158,16 @@ async def claim(
     lease: timedelta,
     limit: int,
     providers: Sequence[ProviderId],
+    mark: UUID | None = None,
 ) -> list[Claim]:
     """Takes deliveries of these providers that are due and marks them *sending*, the oldest first.
+
+    Where any were taken, a batch's row ``mark`` tells that the claim was kept: see ``placing.settle``.
 
     One that no provider fulfils, or none at its price, is held for the operator. A provider that rests, or is to be
     tried, gets none. ``at``: when the lease begins; None, as everywhere here, by the database's clock.
     """
-    parameters = {"now": now, "at": at, "lease": lease, "limit": limit, "providers": list(providers)}
+    parameters = {"now": now, "at": at, "lease": lease, "limit": limit, "providers": list(providers), "mark": mark}
     cursor = await connection.execute(_CLAIM, parameters)
     return [_claim(row) for row in await cursor.fetchall()]
 
@@ -174,6 +181,7 @@ async def claim_at_each(
     rooms: Mapping[ProviderId, int],
     to_try: Sequence[ProviderId] = (),
     among: int | None = None,
+    mark: UUID | None = None,
 ) -> list[Claim]:
     """The same, where providers have room for few: no more than that of each, in turns; one for each that has rested
     and is to be tried. Whoever is not named gets none. ``among``: only so many, the oldest that are due, are looked at.
@@ -187,7 +195,7 @@ async def claim_at_each(
         "rooms": [room for _, room, _ in wanted],
         "tried": [tried for _, _, tried in wanted],
     }
-    parameters = arrays | {"now": now, "at": at, "lease": lease, "limit": limit, "among": among}
+    parameters = arrays | {"now": now, "at": at, "lease": lease, "limit": limit, "among": among, "mark": mark}
     cursor = await connection.execute(_CLAIM_AT_EACH, parameters)
     return [_claim(row) for row in await cursor.fetchall()]
 

@@ -30,6 +30,9 @@ IDLE_S: Final = 0.1
 """Between looks for deliveries to send while there are none."""
 REST_OF_LOOKS: Final = 3
 """Times as long as a look took, before the next: a long backlog that nobody takes is not gone through all the time."""
+MOST_REST_S: Final = 5.0
+LONG_LOOK_S: Final = 1.0
+"""A look that takes longer is logged."""
 POLL_EVERY_S: Final = 0.25
 WATCH_EVERY_S: Final = 0.5
 CANCELS_EVERY_S: Final = 0.25
@@ -110,6 +113,9 @@ class Worker:
         for loop in (*loops, *slow):
             loop.cancel()
         await asyncio.gather(*loops, *slow, return_exceptions=True)
+        with contextlib.suppress(Unavailable, Rejected, TimeoutError):
+            async with asyncio.timeout(FINISH_WITHIN_S):
+                self._sending.update(await self._dispatching.finish())
         if self._sending:
             await asyncio.wait(self._sending, timeout=FINISH_WITHIN_S)
         await self._desk.close()
@@ -143,7 +149,6 @@ class Worker:
         await self._chores.step()
 
     async def _send_due(self) -> None:
-        began = time.monotonic()
         room = 0 if self._desk.empty else IN_FLIGHT - len(self._sending)
         if room > 0 and self._has_nothing_due and not await self._dispatching.is_due():
             room = 0
@@ -154,7 +159,14 @@ class Worker:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
         if len(tasks) < CLAIM:
-            await asyncio.sleep(max(IDLE_S, REST_OF_LOOKS * (time.monotonic() - began)))
+            await asyncio.sleep(rest_s(self._dispatching.looked_s))
+
+
+def rest_s(looked_s: float) -> float:
+    """How long to rest after a look at what is due that took the database so long."""
+    if looked_s > LONG_LOOK_S:
+        log.warning("a look at what is due took long", seconds=round(looked_s, 1), sparse=True)
+    return min(max(IDLE_S, REST_OF_LOOKS * looked_s), MOST_REST_S)
 
 
 class Pace:

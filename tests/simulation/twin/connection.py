@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from tests.simulation.twin.tables import Store
 
-from opensmm.base.faults import Unavailable
+from opensmm.base.faults import Unavailable, Unsettled
 
 
 class Pause:
@@ -30,6 +30,12 @@ class Fate(StrEnum):
     HEARD = "heard"
     UNHEARD = "kept, its answer lost"
     LOST = "lost before it was kept"
+    ALONE = "kept, its wait for the standby cancelled"
+
+
+def is_in_doubt(fate: Fate) -> bool:
+    """Whether a client that heard so much knows what became of its COMMIT; a cancelled wait is told as a warning."""
+    return fate is not Fate.HEARD
 
 
 class Connection:
@@ -58,10 +64,17 @@ class Connection:
         if fate is Fate.LOST:
             self.rollback()
             raise psycopg.OperationalError(fate)
-        self.store.commit()
+        claims = self.store.commit(waited_for=fate is Fate.HEARD)
         await Pause("commit")
-        if fate is Fate.UNHEARD:
+        if is_in_doubt(fate):
+            self.store.unheard |= claims
             raise psycopg.OperationalError(fate)
+
+    async def wait_for_standby(self) -> None:
+        """A COMMIT that writes to the log of changes alone."""
+        if is_in_doubt(self._fate()):
+            raise Unsettled("the standby says nothing")
+        self.store.alone.clear()
 
     def rollback(self) -> None:
         if self.store.open:
@@ -72,7 +85,7 @@ class Line:
     """Gives a new connection each time, so that nobody waits for a turn; ``away``: the database cannot be reached."""
 
     def __init__(self, store: Store, fate: Callable[[], Fate], away: Callable[[], bool]) -> None:
-        self._store = store
+        self.store = store
         self._fate = fate
         self._away = away
         self.turn = nullcontext[None]()
@@ -80,12 +93,12 @@ class Line:
     async def get(self) -> Connection:
         if self._away():
             raise Unavailable("the database is away")
-        return Connection(self._store, self._fate)
+        return Connection(self.store, self._fate)
 
     async def drop(self) -> None:
         """What was open is rolled back by the database once the connection is gone."""
-        if self._store.open:
-            self._store.rollback()
+        if self.store.open:
+            self.store.rollback()
 
 
 def lost(error: psycopg.Error) -> bool:

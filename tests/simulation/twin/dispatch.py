@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import AttemptRow, DeliveryRow, ProviderRow, Store, write_down
@@ -23,6 +24,7 @@ async def claim(
     lease: timedelta,
     limit: int,
     providers: Sequence[ProviderId],
+    mark: UUID | None = None,
 ) -> list[Claim]:
     store = connection.store
     claimed: list[Claim | None] = []
@@ -33,7 +35,7 @@ async def claim(
         provider = 0 if route is None else store.sales[row.service].routes[route][0]
         if not provider or (provider in providers and store.providers[provider].resting_until is None):
             claimed.append(_claim(store, row, route, at, lease))
-    return [one for one in claimed if one is not None]
+    return _marked(store, [one for one in claimed if one is not None], mark)
 
 
 async def claim_at_each(
@@ -45,6 +47,7 @@ async def claim_at_each(
     rooms: Mapping[ProviderId, int],
     to_try: Sequence[ProviderId] = (),
     among: int | None = None,
+    mark: UUID | None = None,
 ) -> list[Claim]:
     store = connection.store
     room = {provider: room for provider, room in rooms.items() if store.providers[provider].resting_until is None}
@@ -59,7 +62,14 @@ async def claim_at_each(
             found.append((turns[provider], row, route))
     found.sort(key=lambda one: (one[0], *_turn(one[1])))
     claimed = [_claim(store, row, route, at, lease) for _, row, route in found[:limit]]
-    return sorted((one for one in claimed if one is not None), key=lambda one: (one.due, one.order, one.run))
+    taken = sorted((one for one in claimed if one is not None), key=lambda one: (one.due, one.order, one.run))
+    return _marked(store, taken, mark)
+
+
+def _marked(store: Store, claimed: list[Claim], mark: UUID | None) -> list[Claim]:
+    if claimed and mark is not None:
+        store.insert(store.batches, mark, [])
+    return claimed
 
 
 def _due(store: Store, now: datetime) -> list[DeliveryRow]:

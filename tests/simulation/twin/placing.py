@@ -136,8 +136,11 @@ class settling:  # noqa: N801 - stands for the module of that name
 
     @staticmethod
     async def settle(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
-        store = (await line.get()).store
-        kept = store.batches.setdefault(mark, None)
+        line.store.unheard.clear()
+        connection = await line.get()
+        kept = connection.store.batches.setdefault(mark, None)
+        if kept is not None:
+            await connection.wait_for_standby()
         return None if kept is None else [None if order is None else OrderId(order) for order in kept]
 
 

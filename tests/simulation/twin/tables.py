@@ -214,6 +214,10 @@ class Store:
         self.to_cancel: dict[tuple[int, int], DeliveryRow] = {}
         self.accepted: dict[int, list[AttemptRow]] = {}
         self.tasks_due: dict[tuple[int, int], RefillTaskRow] = {}
+        self.alone: set[int] = set()
+        """Orders that no standby is known to have."""
+        self.unheard: set[tuple[int, int, int]] = set()
+        """Attempts of claims whose worker lives and does not know that they were kept."""
         self.open = False
         self._before: dict[int, tuple[Any, Any]] = {}
         self._undo: list[Callable[[], object]] = []
@@ -249,7 +253,13 @@ class Store:
         row = table.pop(key)
         self._undo.append(lambda: table.__setitem__(key, row))
 
-    def commit(self) -> None:
+    def commit(self, *, waited_for: bool = True) -> set[tuple[int, int, int]]:
+        """``waited_for``: the standby has it, and all before it. Returns the attempts that are new."""
+        inserted = self._inserted
+        if waited_for:
+            self.alone.clear()
+        else:
+            self.alone |= {row.id for row in inserted if isinstance(row, OrderRow)}
         edited = [(before, row) for row, before in self._before.values()]
         self._watch(Change(edited, self._inserted, self.transfers[self._booked :]))
         for _, row in edited:
@@ -259,6 +269,7 @@ class Store:
             self._index(row)
         self.tell("commit")
         self._end()
+        return {(row.order, row.run, row.number) for row in inserted if isinstance(row, AttemptRow)}
 
     def rollback(self) -> None:
         self.tell("rollback")
