@@ -77,6 +77,7 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         ("database", "5 MiB"),
         ("clock", "the database's clock runs on"),
         ("worker clocks", "agree with the database's"),
+        ("server", ""),
         ("catalogue", "version 4"),
     ] == [(finding.name, finding.says) for finding in findings]
     assert {""} == {finding.do for finding in findings}

@@ -99,9 +99,10 @@ class Pair:
         assert postmaster is not None
         os.kill(postmaster, signal.SIGKILL)
 
-    def promote(self) -> None:
+    def promote(self, *, running: bool = False) -> None:
         """The standby, as it was when it fell silent, is the primary from now on."""
-        self._start()
+        if not running:
+            self._start()
         with self.superuser(standby=True) as conn:
             conn.execute("select pg_promote(true, %s)", [WITHIN_S])
 

@@ -52,7 +52,6 @@ from opensmm.domain.refusals import UNKNOWN_ORDER
 from opensmm.wire import answers
 
 
-
 def _nothing(*told: Any, **more: Any) -> None:
     return None
 

@@ -129,7 +129,10 @@ class Dispatching:
         """Whether a step might claim anything."""
         if self._doubt is not None:
             return True
-        return await read(self._claims, lambda connection: rows.is_due(connection, self._clock()))
+        began = time.monotonic()
+        found = await read(self._claims, lambda connection: rows.is_due(connection, self._clock()))
+        self.looked_s = time.monotonic() - began
+        return found
 
     async def _settle(self) -> list[asyncio.Task[None]]:
         """Sends what a claim took whose COMMIT went unanswered, once it is certain that it was kept.

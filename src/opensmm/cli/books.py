@@ -24,11 +24,13 @@ from opensmm.cli.frame import (
     fail,
     out,
     ready,
+    refuse,
     standing,
     with_database,
 )
 from opensmm.cli.lazy import lazy_group
 from opensmm.cli.stages import Stages
+from opensmm.domain.codes import OperatorRefusal
 from opensmm.store import checks, stories
 from opensmm.store.checks import ALL, Finding, Range, those_of
 from opensmm.store.connection import Connection
@@ -58,6 +60,8 @@ def migrate(data: Data = None, json: Json = False) -> None:
             applied = ready(config, urls, report)
     except (Misconfigured, psycopg.OperationalError) as error:
         fail(str(error), UNAVAILABLE)
+    except OperatorRefusal as refused:
+        refuse(refused, UNAVAILABLE)
     answer({"applied": applied}, "\n".join(applied) or "nothing to do: the tables are up to date", json=json)
 
 

@@ -50,7 +50,7 @@ def demo(
     """Run a complete panel to try out: prints where to look, a key and two curl lines. Ctrl-C ends it."""
     os.environ.setdefault("OPENSMM_PROVIDER_TIMEOUT", DEMO_PROVIDER_TIMEOUT_S)
     config, stop, steps = configured(data), StopSignal(), Stages(err)
-    stack = Stack(config, "127.0.0.1", port, api_processes=1, speed=speed, report=steps)
+    stack = Stack(config, "127.0.0.1", port, api_processes=1, speed=speed, report=steps, stopped=lambda: stop.wait(0))
     logs.set_up(config.log_level)
     try:
         with steps, stack.database() as urls:

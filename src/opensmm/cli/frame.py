@@ -106,9 +106,9 @@ def fail(text: str, code: int = FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
-def refuse(refused: OperatorRefusal) -> NoReturn:
-    tell_error(words.refusal(refused), FAILED, refused.code.value, refused.fields)
-    raise typer.Exit(FAILED)
+def refuse(refused: OperatorRefusal, code: int = FAILED) -> NoReturn:
+    tell_error(words.refusal(refused), code, refused.code.value, refused.fields)
+    raise typer.Exit(code)
 
 
 def tell_error(text: str, code: int, name: str = "", fields: Fields = NO_FIELDS) -> None:

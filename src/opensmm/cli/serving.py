@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any, Final
 
 import psycopg
@@ -12,7 +12,7 @@ import typer
 import uvicorn
 import uvloop
 
-from opensmm.actions import garbage
+from opensmm.actions import garbage, starting
 from opensmm.api.protocol import Protocol
 from opensmm.api.server import Server
 from opensmm.base.faults import Misconfigured, Unavailable
@@ -36,7 +36,6 @@ from opensmm.cli.processes import Process, StopSignal, allow_open_files, stop_al
 from opensmm.cli.stages import Stages
 from opensmm.config import Config
 from opensmm.domain.codes import OperatorRefusal, Report, no_report
-from opensmm.store import schema
 from opensmm.store.connection import connect
 from opensmm.store.embedded import Embedded, Urls
 
@@ -199,6 +198,7 @@ def _database(config: Config) -> Iterator[Urls]:
     """The database, with the app's role looked at: the panel refuses to start with one that may undo the books."""
     try:
         with database(config) as urls:
+            _await_primary(urls.app)
             asyncio.run(_check(urls.app, config))
             yield urls
     except OperatorRefusal as refused:
@@ -207,10 +207,19 @@ def _database(config: Config) -> Iterator[Urls]:
         fail(str(error), UNAVAILABLE)
 
 
+def _await_primary(url: str, stopped: Callable[[], bool] = lambda: False) -> None:
+    """Waits for a server that takes writes, as after a failover or a start of the whole machine, and says so."""
+
+    def tell(why: str) -> None:
+        err.print(f"opensmm: waiting for the database: {why}", markup=False)
+
+    asyncio.run(starting.wait_for_primary(url, tell, stopped))
+
+
 async def _check(url: str, config: Config) -> None:
+    await starting.check(url)
     connection = await connect(url, application="opensmm start")
     try:
-        await schema.check_app_role(connection)
         await pepper(connection, config, config.common_pepper)
     finally:
         await connection.close()
@@ -230,8 +239,10 @@ class Stack:
         metrics_port: int | None = None,
         metrics_host: str = LOOPBACK,
         report: Report = no_report,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.config = config
+        self._stopped = stopped
         self._metrics_port = metrics_port
         self._metrics_host = metrics_host
         self._listening = listen(host, port)
@@ -253,6 +264,7 @@ class Stack:
         try:
             if self.embedded is not None:
                 urls = self.embedded.start()
+            _await_primary(urls.app, self._stopped)
             ready(self.config, urls, self._report)
             asyncio.run(_check(urls.app, self.config))
             yield urls
@@ -306,7 +318,7 @@ def serve(
     config, steps = configured(data), Stages(err)
     stack = Stack(
         config, host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None,
-        metrics_port=metrics_port, metrics_host=metrics_host, report=steps,
+        metrics_port=metrics_port, metrics_host=metrics_host, report=steps, stopped=lambda: stop.wait(0),
     )  # fmt: skip
     logs.set_up(config.log_level)
     try:

@@ -44,9 +44,21 @@ class FindingCode(StrEnum):
     PROVIDER_WITHOUT_FUNDS = "provider_without_funds"
     ANSWERS_NOT_UNDERSTOOD = "answers_not_understood"
 
+    SERVER_AS_NEEDED = "server_as_needed"
+    SERVER_TOO_OLD = "server_too_old"
+    COMMITS_NOT_WAITED_FOR = "commits_not_waited_for"
+    SESSION_LIMITS_MISSING = "session_limits_missing"
+
 
 class RefusalCode(StrEnum):
     """Why the operator is told no."""
+
+    SERVER_TOO_OLD = "server_too_old"
+    COMMITS_NOT_WAITED_FOR = "commits_not_waited_for"
+    SESSION_LIMITS_MISSING = "session_limits_missing"
+    PREPARED_STATEMENTS_MIXED = "prepared_statements_mixed"
+    POOLER_REFUSES_OPTIONS = "pooler_refuses_options"
+    MIGRATION_UNDER_WAY = "migration_under_way"
 
     NO_NOTICE = "no_notice"
     UNKNOWN_CUSTOMER = "unknown_customer"

@@ -15,6 +15,7 @@ from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.findings import SEVERITY, Finding, Level
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
 from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading
+from opensmm.domain.server import Server, server_findings
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
 """A worker not heard of for longer is taken for dead."""
@@ -174,6 +175,7 @@ class Facts(Struct, frozen=True):
     odd: Notices = Notices()
     unheard: Notices = Notices()
     unclear_refills: Notices = Notices()
+    server: Server = Server()
 
 
 def alive(facts: Facts, now: datetime) -> list[WorkerSeen]:
@@ -207,6 +209,7 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _database(facts, now),
         clock_findings.steps(facts.stepped, now),
         clock_findings.machines((one.host, one.pid, one.clock_off) for one in alive(facts, now)),
+        *server_findings(facts.server),
         Finding("catalogue", Level.OK, f"version {facts.catalogue_version}"),
     ]
 

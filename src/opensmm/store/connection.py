@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg.waiting import wait_async
 
 from opensmm.base.faults import Unavailable
+from opensmm.domain.server import LIMITS_MS
 
 Connection = AsyncConnection[TupleRow]
 Outcome = TypeVar("Outcome")
@@ -23,14 +24,6 @@ CONNECT_TIMEOUT_S: Final = 3
 PAUSE_AFTER_FAILURE_S: Final = 0.25
 MOST_ABANDONED: Final = 2
 """Connections of one line that may be given up in the middle of a statement before it makes no more of them."""
-LIMITS_MS: Final = {
-    "lock_timeout": 4_000,
-    "statement_timeout": 15_000,
-    # A machine that stalls for tens of seconds must not lose its own transactions. Whoever meets the locks of a
-    # transaction that stands still is answered long before; one whose client's host is gone ends by TCP's keepalives.
-    "idle_in_transaction_session_timeout": 60_000,
-}
-"""How long a session waits for a lock, for a statement, and for the next statement of a transaction."""
 _SETTINGS: Final = {
     **LIMITS_MS,
     "synchronous_commit": "on",  # an order that was answered is kept, whatever the role or the server would have

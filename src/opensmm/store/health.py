@@ -31,7 +31,7 @@ from opensmm.domain.health import (
     Waiting,
 )
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG
-from opensmm.store import sync, workers
+from opensmm.store import server, sync, workers
 from opensmm.store.connection import Connection
 from opensmm.store.progress import CANCEL_WAITS
 
@@ -233,6 +233,7 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         stepped=await _stepped(connection),
         late=await _notices(connection, LATE),
         odd=await _notices(connection, ODD),
+        server=await server.seen(connection),
     )
 
 

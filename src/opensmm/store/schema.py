@@ -10,12 +10,15 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import scalar_row
 
 from opensmm.base.faults import Misconfigured
-from opensmm.domain.codes import Report, StageCode, no_report
+from opensmm.domain.codes import OperatorRefusal, RefusalCode, Report, StageCode, no_report
 from opensmm.store import grants
 
 APP_ROLE: Final = "opensmm_app"
 LOCK: Final = 0x0953_4D4D
 """The advisory lock that one migration at a time holds."""
+
+TURN_WITHIN_S: Final = 60
+"""How long a migration waits for another one."""
 
 _ALIAS: Final = "owner"
 
@@ -32,20 +35,33 @@ def app_role(app_url: str) -> str:
 def migrate(owner_url: str, app_role: str = APP_ROLE, report: Report = no_report) -> list[str]:
     """Applies what is missing, then sets the app role's grants anew; returns the names of what was applied.
 
-    Two at once take turns. Raises Misconfigured where the database or the app's role is not there.
+    Two at once take turns. Raises Misconfigured where the database or the app's role is not there, OperatorRefusal
+    where another migration does not end.
     """
     try:
-        with psycopg.connect(owner_url, autocommit=True) as conn:
-            conn.execute("select pg_advisory_lock(%s)", (LOCK,))
+        with psycopg.connect(owner_url) as conn:
+            _take_turn(conn)
             if conn.execute("select from pg_roles where rolname = %s", (app_role,)).fetchone() is None:
                 raise Misconfigured(f"the database has no role {app_role!r}: create it, with login and nothing more")
             applied = _apply(owner_url, report)
-            with conn.transaction():
-                for statement in grants.statements(app_role):
-                    conn.execute(statement)
+            for statement in grants.statements(app_role):
+                conn.execute(statement)
     except psycopg.OperationalError as refused:
         raise Misconfigured(f"the owner cannot connect to the database: {refused}") from refused
     return applied
+
+
+def _take_turn(conn: psycopg.Connection[Any]) -> None:
+    """Waits for a migration under way, and keeps others off until this transaction ends.
+
+    Not for longer, as a session's lock would be kept by a pooler whose server connection is handed on.
+    """
+    for name, value in (("lock_timeout", f"{TURN_WITHIN_S}s"), ("idle_in_transaction_session_timeout", "0")):
+        conn.execute("select set_config(%s, %s, true)", (name, value))
+    try:
+        conn.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+    except psycopg.errors.LockNotAvailable as busy:
+        raise OperatorRefusal(RefusalCode.MIGRATION_UNDER_WAY, seconds=TURN_WITHIN_S) from busy
 
 
 def _apply(owner_url: str, report: Report) -> list[str]:

@@ -17,6 +17,7 @@ class Words(Struct, frozen=True):
     do: str = ""
 
 
+_LIMITS: Final = "see `A pooler in between` in docs/operating.md for what to set for the role"
 FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.FORGOTTEN_ORDERS: Words(
         says="{count} orders will never be sent or asked after, among them {orders}",
@@ -36,6 +37,14 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         says="is not here, or cannot be read: whether it is the right one is not known",
         do="run this where the panel runs; if the file is lost, bring it back before the panel is started again",
     ),
+    FindingCode.SERVER_AS_NEEDED: Words("PostgreSQL {version}; commits are waited for, sessions have their limits"),
+    FindingCode.SERVER_TOO_OLD: Words(
+        "PostgreSQL {version} is older than the panel needs ({least})", do="move the database to a newer server"
+    ),
+    FindingCode.COMMITS_NOT_WAITED_FOR: Words(
+        "synchronous_commit is {value}: orders that were answered may be lost", do=_LIMITS
+    ),
+    FindingCode.SESSION_LIMITS_MISSING: Words("the sessions' limits are not in force: {names}", do=_LIMITS),
     FindingCode.LATE_ACCEPTANCES: Words(
         says="{count} orders were bought after they had been settled otherwise, the oldest for {age}: {named}",
         one="1 order was bought after it had been settled otherwise, for {age}: {named}",
@@ -107,6 +116,26 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     ),
 }
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
+    RefusalCode.SERVER_TOO_OLD: Words("The server is PostgreSQL {version}, and the panel needs {least} or newer."),
+    RefusalCode.COMMITS_NOT_WAITED_FOR: Words(
+        "synchronous_commit is {value} in the panel's sessions, although it asks for on: orders that were answered "
+        "could be lost. A pooler that drops start-up options needs `alter role … set synchronous_commit = 'on'`."
+    ),
+    RefusalCode.SESSION_LIMITS_MISSING: Words(
+        "The limits of the panel's sessions are not in force ({names}): a pooler drops its start-up options. Set them "
+        "for the role: `alter role … set lock_timeout = '4s'`; see `A pooler in between` in docs/operating.md."
+    ),
+    RefusalCode.PREPARED_STATEMENTS_MIXED: Words(
+        "The pooler before the database gives one client's prepared statements to another: it pools transactions and "
+        "does not know prepared statements. Use PgBouncer 1.21 or newer with max_prepared_statements, or pool sessions."
+    ),
+    RefusalCode.POOLER_REFUSES_OPTIONS: Words(
+        "The pooler before the database refuses the panel's start-up options. Set `ignore_startup_parameters = "
+        "options` there, and the limits for the role; see `A pooler in between` in docs/operating.md."
+    ),
+    RefusalCode.MIGRATION_UNDER_WAY: Words(
+        "Another migration has been at work for {seconds} s. Wait until it has ended, and run this again."
+    ),
     RefusalCode.UNKNOWN_CUSTOMER: Words("There is no customer {name}. There are: {there_are}."),
     RefusalCode.UNKNOWN_PROVIDER: Words("There is no provider {name}. There are: {there_are}."),
     RefusalCode.UNKNOWN_SERVICE: Words("There is no service {name}. There are: {there_are}."),

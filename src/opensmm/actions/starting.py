@@ -1,0 +1,65 @@
+"""What is looked at before a process of the panel begins to work."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from opensmm.base.faults import Unavailable
+from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
+from opensmm.domain.server import faults
+from opensmm.store import schema, server
+from opensmm.store.connection import connect
+
+TRY_EVERY_S: Final = 1.0
+HOPELESS: Final = (
+    "authentication failed",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "permission denied",
+    "is not permitted to log in",
+    "no password supplied",
+    "no such user",
+)
+"""Words of a refusal that no waiting mends."""
+REFUSED_OPTIONS: Final = "unsupported startup parameter"
+_REFUSALS: Final = {
+    FindingCode.SERVER_TOO_OLD: RefusalCode.SERVER_TOO_OLD,
+    FindingCode.COMMITS_NOT_WAITED_FOR: RefusalCode.COMMITS_NOT_WAITED_FOR,
+    FindingCode.SESSION_LIMITS_MISSING: RefusalCode.SESSION_LIMITS_MISSING,
+}
+
+
+async def wait_for_primary(url: str, tell: Callable[[str], None], stopped: Callable[[], bool]) -> None:
+    """Returns once a server that takes writes answers; ``tell`` hears each new reason why none does.
+
+    Raises Unavailable where waiting mends nothing, or ``stopped`` is true.
+    """
+    told = ""
+    while True:
+        try:
+            connection = await connect(url, application="opensmm start")
+        except Unavailable as error:
+            if REFUSED_OPTIONS in str(error):
+                raise OperatorRefusal(RefusalCode.POOLER_REFUSES_OPTIONS) from error
+            if stopped() or any(words in str(error) for words in HOPELESS):
+                raise
+            if str(error) != told:
+                tell(told := str(error))
+            await asyncio.sleep(TRY_EVERY_S)
+        else:
+            return connection.abandon()
+
+
+async def check(url: str) -> None:
+    """Raises Misconfigured or OperatorRefusal where the panel cannot work with this database as it is set up."""
+    connection = await connect(url, application="opensmm start")
+    try:
+        await schema.check_app_role(connection)
+        found = faults(await server.seen(connection))
+    finally:
+        await connection.close()
+    if found:
+        code, fields = found[0]
+        raise OperatorRefusal(_REFUSALS[code], **fields)
+    if not await server.keeps_prepared_statements(url):
+        raise OperatorRefusal(RefusalCode.PREPARED_STATEMENTS_MIXED)
