@@ -18,6 +18,10 @@ class Server(server.Server):
         return self._serve(sockets=[listening])
 
 
+SERVERS: list[Server] = []
+"""Those that run at the moment."""
+
+
 @asynccontextmanager
 async def serving(endpoint, *, direct=True, **settings):
     """The real server; yields its port. Not ``direct``: every request goes by ASGI."""
@@ -33,6 +37,7 @@ async def serving(endpoint, *, direct=True, **settings):
     config.load()
     running = Server(config)
     running.lifespan = config.lifespan_class(config)
+    SERVERS.append(running)
     task = asyncio.create_task(running.run_here(listening))
 
     async def started():
@@ -44,6 +49,7 @@ async def serving(endpoint, *, direct=True, **settings):
     finally:
         running.should_exit = True
         await task
+        SERVERS.remove(running)
 
 
 def request(body, length=None, head=""):

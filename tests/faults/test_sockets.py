@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import os
+import signal
 import socket
 from contextlib import suppress
 from itertools import chain, repeat, tee
 
 import pytest
-from tests.panel import HANG_S, at_last, books, broken, until
-from tests.raw_http import heard, request, said_to, serving
+from tests.panel import HANG_S, at_last, books, broken, fetch, until
+from tests.raw_http import SERVERS, heard, request, said_to, serving
 
+from opensmm.actions import lane
 from opensmm.api import server
+from opensmm.store import crowds
 
 PATIENCE_S = 1
 
@@ -375,3 +379,53 @@ async def test_who_has_sent_all_that_it_will_is_answered_before_the_end(api, ann
         assert b"" == await at_last(reader.read())
         writer.close()
     assert [] == await broken(stocked)
+
+
+async def test_a_stop_waits_for_what_the_database_may_keep(api, ann, stocked, monkeypatch):
+    """The database stands still, the server is told to stop: no 503 for an order that is kept."""
+    monkeypatch.setattr(server, "GRACE_S", 0)
+    for module in (lane, crowds):
+        monkeypatch.setattr(module, "WITHIN_S", HANG_S)
+    order = request(f"key={ann.key}&action=add&service=1&quantity=100&link=https://example.com/x".encode())
+    async with serving(api.application, timeout_graceful_shutdown=HANG_S) as port:
+        assert (200, {"order": 1}) == await said_to(port, order)
+        query = (
+            "select pid from pg_stat_activity where application_name like '%: keep' and datname = current_database()"
+        )
+        ((keeping,),) = await fetch(stocked, query)
+        os.kill(keeping, signal.SIGSTOP)
+        try:
+            asking = asyncio.create_task(said_to(port, order))
+
+            async def under_way():
+                return lane.are_under_way()
+
+            await until(under_way)
+            for running in SERVERS:
+                running.should_exit = True
+
+            async def stopping():
+                return not accepts(port)
+
+            await until(stopping)
+            assert not (await asyncio.wait([asking], timeout=0.5))[0]
+        finally:
+            os.kill(keeping, signal.SIGCONT)
+        assert (200, {"order": 2}) == await asking
+    assert [(2,)] == await fetch(stocked, "select count(*) from orders")
+    assert [] == await broken(stocked)
+
+
+def accepts(port):
+    with socket.socket() as talk:
+        return talk.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def test_a_stop_ends_a_client_that_hangs_once_no_batch_is_under_way(api, ann, monkeypatch):
+    monkeypatch.setattr(server, "GRACE_S", 0)
+    one = request(f"key={ann.key}&action=balance".encode())
+    async with serving(api.application, timeout_graceful_shutdown=HANG_S) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(one[:-3])
+        await writer.drain()
+    writer.close()

@@ -30,16 +30,22 @@ LOOK_S: Final = 0.25
 class Traffic:
     """What went through the lanes of one name in this process: ``batches.total`` of what was asked has been taken."""
 
-    __slots__ = ("asked", "batches", "refused")
+    __slots__ = ("asked", "batches", "refused", "under_way")
 
     def __init__(self) -> None:
         self.asked = 0
         self.refused = 0
+        self.under_way = 0
         self.batches = Spread(BATCH_EDGES)
 
 
 BATCH_EDGES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, MOST)
 TRAFFIC: Final[dict[str, Traffic]] = {}
+
+
+def are_under_way() -> bool:
+    """True while a named lane of this process has asks with the database, or about to be sent to it."""
+    return any(traffic.under_way for traffic in TRAFFIC.values())
 
 
 class Rejected(Fault):
@@ -143,12 +149,14 @@ class Lane(Generic[Ask, Answer]):
             raise Overloaded("too many asks wait")
 
     async def _run(self) -> None:
+        self._traffic.under_way += 1
         try:
             while self._queue:
                 taken = self._take()
                 self._traffic.batches.observe(len(taken))
                 await self._serve(taken)
         finally:
+            self._traffic.under_way -= 1
             self._runner = None
 
     def _take(self) -> list[Waiting[Ask, Answer]]:

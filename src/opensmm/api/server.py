@@ -1,15 +1,22 @@
-"""The HTTP server, uvicorn, with what it lacks: an end to patience."""
+"""The HTTP server, uvicorn, with what it lacks: an end to patience, and patience at the end."""
 
+import asyncio
 from typing import Final
 
 import uvicorn
 from uvicorn.server import ServerState
 
+from opensmm.actions import lane
 from opensmm.api.connections import ConnectionTable, file_bound
 from opensmm.api.protocol import Protocol
 
 PATIENCE_S: Final = 10
 """How long a request may take to arrive, head and body."""
+GRACE_S: Final = 2.0
+"""How long open requests get to be answered when the server is told to stop."""
+KEPT_WITHIN_S: Final = 6
+"""How long they get while the database works on them: what it may keep is not refused."""
+LOOK_S: Final = 0.05
 
 
 class State(ServerState):
@@ -31,6 +38,25 @@ class Server(uvicorn.Server):
         if counter % 10 == 0:  # uvicorn ticks ten times a second
             self._sweep()
         return await super().on_tick(counter)
+
+    async def _wait_tasks_to_complete(self) -> None:
+        """Raises TimeoutError after ``GRACE_S``, or later, when no more batches are with the database.
+
+        uvicorn calls this with a time-out of ``KEPT_WITHIN_S``, and ends what is left.
+        """
+        waiting = asyncio.ensure_future(super()._wait_tasks_to_complete())
+        try:
+            await asyncio.wait([waiting], timeout=GRACE_S)
+            while not waiting.done() and lane.are_under_way():
+                await asyncio.wait([waiting], timeout=LOOK_S)
+            if not waiting.done():
+                await asyncio.wait([waiting], timeout=LOOK_S)  # for the answers of the last batch to leave
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+        if waiting.cancelled() or not waiting.done():
+            raise TimeoutError
+        waiting.result()
 
     def _sweep(self) -> None:
         before: dict[Protocol, tuple[object, int]] = getattr(self, "_waiting", {})

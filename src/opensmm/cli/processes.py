@@ -20,7 +20,7 @@ from opensmm.base.faults import Fault
 from opensmm.cli.unforeseen import LEASH
 from opensmm.store.embedded import Embedded
 
-STOP_WITHIN_S: Final = 3.3
+STOP_WITHIN_S: Final = 7.5
 """How long processes get to end by themselves before they are killed."""
 WATCH_EVERY_S: Final = 0.25
 RESTART_PAUSE_S: Final = 0.5

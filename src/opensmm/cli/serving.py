@@ -14,7 +14,7 @@ import uvloop
 
 from opensmm.actions import garbage, starting
 from opensmm.api.protocol import Protocol
-from opensmm.api.server import Server
+from opensmm.api.server import KEPT_WITHIN_S, Server
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli import logs, metrics
 from opensmm.cli.frame import (
@@ -39,8 +39,6 @@ from opensmm.domain.codes import OperatorRefusal, Report, no_report
 from opensmm.store.connection import connect
 from opensmm.store.embedded import Embedded, Urls
 
-GRACE_S: Final = 2
-"""How long open requests get to be answered when the server is told to stop."""
 KEEP_ALIVE_S: Final = 75
 """How long an idle connection is kept: longer than proxies and clients do, so that it is they who close it."""
 MOST_PORT: Final = 65535
@@ -123,7 +121,7 @@ def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: 
         proxy_headers=bool(config.trusted_proxies),
         forwarded_allow_ips=config.trusted_proxies or None,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=KEPT_WITHIN_S,
         backlog=2048,
     )
     with contextlib.suppress(KeyboardInterrupt):
