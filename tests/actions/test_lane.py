@@ -160,7 +160,7 @@ async def test_a_caller_that_gave_up_changes_nothing_for_the_others():
 async def test_an_ask_whose_turn_does_not_come_is_refused_and_never_sent(monkeypatch):
     monkeypatch.setattr(lanes, "LOOK_S", 0.01)
     counter = Counter()
-    lane = Lane(counter, turn_within_s=0.03)
+    lane = Lane(counter, name="impatient", turn_within_s=0.03)
     first = await hold(lane, counter)
     for ask in (1, 2):
         with pytest.raises(Overloaded):
@@ -169,6 +169,8 @@ async def test_an_ask_whose_turn_does_not_come_is_refused_and_never_sent(monkeyp
     assert 0 == await first
     assert 70 == await lane.ask(7)
     assert [[0], [7]] == counter.batches
+    traffic = lanes.TRAFFIC["impatient"]
+    assert (2, 2, 2) == (traffic.refused, traffic.asked, traffic.batches.total)
 
 
 async def test_an_ask_whose_batch_has_begun_is_waited_for(monkeypatch):

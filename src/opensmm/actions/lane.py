@@ -134,6 +134,7 @@ class Lane(Generic[Ask, Answer]):
         queue = self._queue
         while queue and self._looks - queue[0].came >= self._patience:
             self._traffic.refused += 1
+            self._traffic.asked -= 1
             oldest = queue.popleft()
             self._weight -= oldest.weight
             oldest.fail(Overloaded("the batch before did not end in time"))
