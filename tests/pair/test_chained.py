@@ -12,7 +12,7 @@ from tests.works import Works, open_works, served
 from opensmm.actions import trying
 from opensmm.actions.trying import Kept
 
-FUNDS = 10_000_000
+FUNDS, CHARGE = 10_000_000, 9_000
 
 
 class Pair:
@@ -127,7 +127,7 @@ async def test_their_balance_is_read_and_kept(pair, clock):
     assert [(Decimal(100),)] * 2 == await fetch(pair.our_books, "select balance from balance_reading")
 
 
-async def test_a_key_that_they_revoked_refuses_every_order_and_stands_in_no_evidence(pair, ann):
+async def test_a_key_that_they_revoked_has_orders_wait_and_stands_in_no_evidence(pair, ann):
     await pair.their_books.execute("update api_key set revoked = now()")
     await pair.ours.add(ann.key)
     clock = pair.our_works.clock
@@ -138,7 +138,9 @@ async def test_a_key_that_they_revoked_refuses_every_order_and_stands_in_no_evid
         pair.our_books, "select attempt::text from attempt union all select provider::text from provider"
     )
     assert pair.them.key not in str(kept)
-    assert FUNDS == await balance(pair.our_books, ann.id)
+    assert [("queued",)] == await fetch(pair.our_books, "select state from delivery")
+    assert [("key",)] == await fetch(pair.our_books, "select refuses from provider where kind = 'panel'")
+    assert FUNDS - CHARGE == await balance(pair.our_books, ann.id)
 
 
 async def test_their_price_list_is_read_as_they_sell_it(pair):
