@@ -278,13 +278,13 @@ async def test_an_address_that_the_setting_no_longer_allows_is_not_called(stocke
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("Upp", "there is no provider 'Upp'"),
+        ("Upp", "unknown_provider"),
         ("Upstream", r"Upstream has numbers of its own: say which of its services fulfils it \(--their-service\)"),
     ],
 )
 async def test_a_new_service_goes_to_no_panel_by_a_guess(stocked, name, why):
     await add_panel(stocked, KEY)
     before = await fetch(stocked, "select * from route order by 1, 2")
-    with pytest.raises(providers.Refused, match=why):
+    with pytest.raises(Fault, match=why):
         await providers.route_new(stocked, ServiceId(DEFAULT), name, None, by=acting(now()))
     assert before == await fetch(stocked, "select * from route order by 1, 2")
