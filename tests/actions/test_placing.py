@@ -1,6 +1,7 @@
 """Placing on real PostgreSQL: the rows it leaves, what rivals see, and nothing kept of what was refused."""
 
 import asyncio
+import hashlib
 import math
 import os
 import signal
@@ -270,3 +271,23 @@ def test_an_ask_is_tried_for_four_seconds_and_waits_for_no_longer_than_that():
 
 def test_what_is_overloaded_may_be_tried_again():
     assert issubclass(Overloaded, Unavailable)
+
+
+@pytest.mark.parametrize("other", ["http://EXAMPLE.com//p/A?utm_source=x", "example.com:443/p/A/#top"])
+async def test_one_active_order_holds_for_a_page_however_its_link_is_spelt(api, ann, stocked, other):
+    first = await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link="https://www.example.com/p/A/", quantity=100)
+    refused = await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link=other, quantity=100)
+    assert "active order with this link" in refused["error"]
+    assert ["order"] == list(await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link="example.com/p/a", quantity=100))
+    await api.ask("v2", ann.key, "cancel", orders=first["order"])
+    assert ["order"] == list(await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link=other, quantity=100))
+    assert [] == await broken(stocked)
+
+
+async def test_orders_that_hold_their_link_as_it_was_spelt_are_looked_up_too(api, ann, stocked):
+    link = "https://www.example.com/p/A/"
+    order = (await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link=link, quantity=100))["order"]
+    old = hashlib.blake2b(link.encode(), digest_size=16).digest()
+    await stocked.execute("update active_link set link_hash = %s where order_id = %s", [old, order])
+    refused = await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link=link, quantity=100)
+    assert "active order with this link" in refused["error"]

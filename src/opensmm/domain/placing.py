@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain.asks import Add
+from opensmm.domain.link_identity import identity
 from opensmm.domain.orders import Draft, Habits
 from opensmm.domain.refusals import Refusal, Refused
 
@@ -102,11 +103,12 @@ def _decide(item: Placement, purse: Purse, links_taken: set[tuple[CustomerId, st
     wanted = item.draft
     if isinstance(wanted, Refused):
         return wanted
-    if wanted.service.one_active_per_link and (item.customer, wanted.link) in links_taken:
+    page = identity(wanted.link) if wanted.service.one_active_per_link else ""
+    if page and (item.customer, page) in links_taken:
         return Refused(Refusal.ACTIVE_LINK)
     if wanted.charge > purse.available:
         return Refused(Refusal.FUNDS)
     purse.available -= wanted.charge
-    if wanted.service.one_active_per_link:
-        links_taken.add((item.customer, wanted.link))
+    if page:
+        links_taken.add((item.customer, page))
     return wanted

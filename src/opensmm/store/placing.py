@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain.asks import NO_DETAILS
+from opensmm.domain.link_identity import identity
 from opensmm.domain.orders import Draft
 from opensmm.domain.placing import Purse, Remembered
 from opensmm.store.arrays import flags, numbers, texts, words
@@ -70,14 +71,18 @@ join active_link l on l.customer_id = a.customer_id and l.link_hash = a.link_has
 async def active_links(
     connection: Connection, names: Sequence[tuple[CustomerId, str]]
 ) -> frozenset[tuple[CustomerId, str]]:
-    """Those of the (customer, link) pairs that an open order holds."""
-    hashes = [_link_hash(link) for _, link in names]
-    cursor = await connection.execute(_ACTIVE_LINKS, [[name[0] for name in names], hashes])
-    return frozenset(names[row[0] - 1] for row in await cursor.fetchall())
+    """Of those (customer, link) pairs whose page an open order holds, the customer with the page's identity.
+
+    Orders of an older release hold the link as it was spelt: both are looked up.
+    """
+    pages = [(customer, identity(link)) for customer, link in names]
+    hashes = [_hash(text) for _, text in (*pages, *names)]
+    cursor = await connection.execute(_ACTIVE_LINKS, [[customer for customer, _ in names] * 2, hashes])
+    return frozenset(pages[(row[0] - 1) % len(pages)] for row in await cursor.fetchall())
 
 
-def _link_hash(link: str) -> bytes:
-    return blake2b(link.encode(), digest_size=16).digest()
+def _hash(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=16).digest()
 
 
 # Everything of a customer is kept, or nothing: what was assumed of each is looked at once more under its row's lock.
@@ -213,7 +218,7 @@ async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, 
     if held:
         arrays = (
             [customer for customer, _, _ in held],
-            [_link_hash(draft.link) for _, _, draft in held],
+            [_hash(identity(draft.link)) for _, _, draft in held],
             [order for _, order, _ in held],
         )
         await connection.execute(_HOLD_LINKS, [*arrays])

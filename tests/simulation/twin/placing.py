@@ -11,6 +11,7 @@ from tests.simulation.twin.tables import DeliveryRow, OrderRow, Store
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain import ledger
 from opensmm.domain.catalogue import Catalogue
+from opensmm.domain.link_identity import identity
 from opensmm.domain.orders import Draft
 from opensmm.domain.placing import Purse, Remembered
 from opensmm.store.placing import Locked
@@ -38,7 +39,8 @@ async def remembered(
 async def active_links(
     connection: Connection, names: Sequence[tuple[CustomerId, str]]
 ) -> frozenset[tuple[CustomerId, str]]:
-    return frozenset(name for name in names if name in connection.store.active_links)
+    pages = [(customer, identity(link)) for customer, link in names]
+    return frozenset(page for page in pages if page in connection.store.active_links)
 
 
 async def keep(
@@ -127,7 +129,7 @@ async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, 
     store = connection.store
     for customer, order, draft in orders:
         if draft.service.one_active_per_link:
-            store.insert(store.active_links, (customer, draft.link), order)
+            store.insert(store.active_links, (customer, identity(draft.link)), order)
             store.insert(store.links_of, order, (customer, draft.link))
 
 
