@@ -278,7 +278,9 @@ async def test_one_active_order_holds_for_a_page_however_its_link_is_spelt(api, 
     first = await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link="https://www.example.com/p/A/", quantity=100)
     refused = await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link=other, quantity=100)
     assert "active order with this link" in refused["error"]
-    assert ["order"] == list(await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link="example.com/p/a", quantity=100))
+    assert ["order"] == list(
+        await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link="example.com/p/a", quantity=100)
+    )
     await api.ask("v2", ann.key, "cancel", orders=first["order"])
     assert ["order"] == list(await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link=other, quantity=100))
     assert [] == await broken(stocked)
@@ -288,6 +290,7 @@ async def test_orders_that_hold_their_link_as_it_was_spelt_are_looked_up_too(api
     link = "https://www.example.com/p/A/"
     order = (await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link=link, quantity=100))["order"]
     old = hashlib.blake2b(link.encode(), digest_size=16).digest()
-    await stocked.execute("update active_link set link_hash = %s where order_id = %s", [old, order])
+    await stocked.execute("delete from active_link where order_id = %s", [order])
+    await stocked.execute("insert into active_link values (%s, %s, %s)", [ann.id, old, order])
     refused = await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link=link, quantity=100)
     assert "active order with this link" in refused["error"]

@@ -83,7 +83,7 @@ ADDS = [
     ),
     *(
         (GOOD | {"service": DRIP, "runs": runs, "interval": 5}, "Incorrect runs", "Runs is required")
-        for runs in ("", "0", "1", "x", "-2", "1001")
+        for runs in ("", "0", "x", "-2", "1001")
     ),
     *(
         (GOOD | {"service": DRIP, "runs": 2, "interval": interval}, "Incorrect interval", "Interval time is required")

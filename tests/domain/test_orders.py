@@ -406,8 +406,6 @@ def test_both_absent_or_both_zero_is_no_drip_feed(runs, interval_min):
     [
         (None, 5, Refusal.RUNS),
         (0, 5, Refusal.RUNS),
-        (1, 5, Refusal.RUNS),
-        (1, None, Refusal.RUNS),
         (MALFORMED, 5, Refusal.RUNS),
         (1001, 5, Refusal.RUNS),
         (2, None, Refusal.INTERVAL),
@@ -421,7 +419,7 @@ def test_runs_and_interval_come_together_or_not_at_all(habits, runs, interval_mi
 
 
 @BOTH
-@pytest.mark.parametrize(("runs", "interval_min"), [(2, 5), (1, None), (None, 5), (MALFORMED, MALFORMED)])
+@pytest.mark.parametrize(("runs", "interval_min"), [(2, 5), (None, 5), (MALFORMED, MALFORMED)])
 def test_where_there_is_no_drip_feed_it_is_refused(habits, runs, interval_min):
     ask = msgspec.structs.replace(ask_for(T.DEFAULT, runs=runs, interval_min=interval_min), service=NO_DRIP)
     assert Refused(Refusal.NO_DRIP_FEED) == drafted(ask, habits)
@@ -441,7 +439,7 @@ FAULTS = [
     ("quantity", None, Refused(Refusal.QUANTITY)),
     ("quantity", 1, Refused(Refusal.QUANTITY_TOO_LOW, 2)),
     ("quantity", 1001, Refused(Refusal.QUANTITY_TOO_HIGH, 1000)),
-    ("runs", 1, Refused(Refusal.RUNS)),
+    ("runs", 1001, Refused(Refusal.RUNS)),
     ("interval_min", 0, Refused(Refusal.INTERVAL)),
 ]
 
@@ -464,3 +462,16 @@ def test_nothing_is_less_than_minimal_whatever_the_service_allows():
     catalogue = Catalogue(7, "USD", {nothing.id: nothing}, {})
     ask = ask_for(T.DEFAULT, quantity=0)
     assert Refused(Refusal.QUANTITY_TOO_LOW, 1) == draft(ask, catalogue, LIST, V2, TODAY)
+
+
+@pytest.mark.parametrize(("runs", "interval_min"), [(1, None), (1, 60), (1, MALFORMED), (0, None), (None, 0)])
+def test_one_run_or_none_is_an_ordinary_order_whatever_its_interval(runs, interval_min):
+    made = drafted(ask_for(T.DEFAULT, runs=runs, interval_min=interval_min))
+    assert (1, 0) == (made.runs, made.interval_min)
+
+
+def test_a_subscription_without_a_delay_has_one_of_0():
+    details = Details(username="them", min=2, max=11)
+    made = drafted(ask_for(T.SUBSCRIPTIONS, details=details))
+    assert 0 == made.details.delay
+    assert 0 == normalised(ask_for(T.SUBSCRIPTIONS, details=details), CATALOGUE).details.delay

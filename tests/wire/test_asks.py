@@ -155,7 +155,6 @@ def test_an_idempotency_key_holds_no_control_character(unfit: str) -> None:
 def test_one_order_is_asked_after_by_its_id(dialect: Dialect) -> None:
     assert one_id(5) == read_orders({"order": " 5 "}, dialect)
     assert Ids(("007",), (7,)) == read_orders({"order": "007"}, dialect)
-    assert Ids(("1,2",), (MALFORMED,)) == read_orders({"order": "1,2"}, dialect)
 
 
 @both
@@ -281,3 +280,18 @@ parameter_values = st.text() | st.sampled_from(["[", "[1]", "-1", "٣"]) | st.li
 def test_whatever_is_asked_is_read_or_refused(dialect: Dialect, action: str, fields: Fields) -> None:
     ask = dialect.read_ask({"action": action, **fields})
     assert isinstance(ask, (Refused, *get_args(Ask)))
+
+
+@both
+def test_a_comma_in_order_makes_a_status_of_many_and_orders_still_wins(dialect):
+    assert Status(Ids(("7", "8"), (7, 8), many=True)) == dialect.read_ask({"action": "status", "order": "7, 8"})
+    assert Status(Ids(("9",), (9,), many=True)) == dialect.read_ask({"action": "status", "order": "7,8", "orders": "9"})
+    assert not dialect.read_ask({"action": "status", "order": "7"}).orders.many
+
+
+@both
+@pytest.mark.parametrize(("name", "many"), [("order", False), ("orders", True)])
+def test_refill_1_beside_an_order_asks_for_a_refill_where_no_action_is_named(dialect, name, many):
+    assert RefillOrders(Ids(("7",), (7,), many=many)) == dialect.read_ask({"refill": "1", name: "7"})
+    assert RefillStatus(Ids(("57",), (57,))) == dialect.read_ask({"refill": "57"})
+    assert RefillStatus(Ids(("1",), (1,))) == dialect.read_ask({"refill": "1"})

@@ -11,10 +11,8 @@ MAX_INTERVAL_MIN: Final = 60 * 24 * 30
 
 
 def asked(ask: Add) -> bool:
-    """Both absent, or both 0, mean an ordinary order."""
-    if ask.runs is None and ask.interval_min is None:
-        return False
-    return ask.runs != 0 or ask.interval_min != 0
+    """A single run is an ordinary order, whatever its interval, and so is what names neither; a 0 names nothing."""
+    return ask.runs != 1 and bool(ask.runs or ask.interval_min)
 
 
 def check(ask: Add) -> Refused | None:

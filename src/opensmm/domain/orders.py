@@ -123,9 +123,12 @@ def normalised(ask: Add, catalogue: Catalogue) -> Add:
 
 
 def _only(details: Details, own: Sequence[str]) -> Details:
-    """What a type, or the kind of traffic, does not use is neither looked at nor passed on."""
+    """What a type, or the kind of traffic, does not use is neither looked at nor passed on. No delay is one of 0."""
     kind = details.type_of_traffic
-    return Details(**{name: getattr(details, name) for name in own if _OF_TRAFFIC.get(name, kind) == kind})
+    used = {name: getattr(details, name) for name in own if _OF_TRAFFIC.get(name, kind) == kind}
+    if "delay" in used and used["delay"] is None:
+        used["delay"] = 0
+    return Details(**used)
 
 
 def _link_as_media(ask: Add, service: Service) -> Add:

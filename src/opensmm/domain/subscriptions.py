@@ -39,7 +39,7 @@ def _optional_number(number: int | None, name: str) -> Refused | None:
 
 
 def _check_times(details: Details, today: date) -> Refused | None:
-    if details.delay not in DELAYS_MIN:
+    if (details.delay or 0) not in DELAYS_MIN:
         return Refused(Refusal.PARAMETER, "delay")
     if details.expiry is not None and details.expiry <= today:
         return Refused(Refusal.PARAMETER, "expiry")

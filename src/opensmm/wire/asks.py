@@ -44,9 +44,14 @@ def read_ask(fields: Fields, *, array_text: bool) -> Ask | Refused:
     """What is asked. ``array_text``: a list of ids may also be the text of a JSON array."""
     action = _text(fields, "action").lower()
     if not action and (_given(fields, "refill") or _given(fields, "refills")):
-        action = "refill_status"
+        action = "refill" if _asks_to_refill(fields) else "refill_status"
     reader = _READERS.get(action)
     return reader(fields, array_text) if reader is not None else Refused(Refusal.UNKNOWN_ACTION)
+
+
+def _asks_to_refill(fields: Fields) -> bool:
+    """Old official samples bear ``refill=1`` in the place of the action."""
+    return _text(fields, "refill") == "1" and (_given(fields, "order") or _given(fields, "orders"))
 
 
 def whole_number(text: str) -> int:
@@ -185,7 +190,8 @@ def _read_details(fields: Fields) -> Details:
 
 
 def _read_status(fields: Fields, array_text: bool) -> Status | Refused:
-    ids = _read_ids(fields, "orders", "order", Refusal.ORDER_MISSING, array_text)
+    several = not _given(fields, "orders") and "," in _text(fields, "order")
+    ids = _read_ids(fields, "order" if several else "orders", "order", Refusal.ORDER_MISSING, array_text)
     return ids if isinstance(ids, Refused) else Status(ids, extended=_text(fields, "extended") == "1")
 
 
