@@ -99,19 +99,19 @@ def test_stating_a_delivery_may_put_on_sale_too(said, rows, undisclosed):
         row for row in rows(SERVICES) if row[0] in (1, 4)
     ]
     again = said("service", "deliver", "--method", "consented_users", 1, 4, "--on-sale", "--write")
-    assert (DONE, {"method": "consented_users", "written": False, "services": []}) == again
+    assert (DONE, {"method": "consented_users", "written": False, "services": [], "left_out": []}) == again
     assert ["1", "4"] == [subject for _, subject, _ in rows(AUDIT)]
 
 
-def test_what_may_not_be_sold_is_refused_whole(said, rows, undisclosed):
+def test_where_nothing_of_a_choice_may_be_sold_nothing_is_done(said, rows, undisclosed):
     said("service", "edit", 2, "--name", "Shop Reviews")
     before, audit = rows(KEPT), rows("select * from audit")
     for refused in (
-        ("--method", "paid_ads", "--category", "B", "--on-sale", "--write"),
+        ("--method", "paid_ads", 2, "--on-sale", "--write"),
         ("--method", DeliveryMethod.UNDISCLOSED, 4, "--write"),
         ("--method", "paid_ads", 1, 99, "--write"),
     ):
-        assert (FAILED, None) == said("service", "deliver", *refused)
+        assert FAILED == said("service", "deliver", *refused)[0]
     assert MISUSED == said("service", "deliver", "--method", "paid_ads", "--write")[0]
     assert MISUSED == said("service", "deliver", "--method", "bots", 1)[0]
     assert (before, audit) == (rows(KEPT), rows("select * from audit"))
@@ -162,3 +162,13 @@ def test_a_vague_or_wrong_statement_on_refills_is_refused(said, rows, undisclose
 def test_what_is_no_refill_to_buy_is_not_bought(said, rows, undisclosed):
     assert (FAILED, None) == said("staff", "buy", 7, "--quantity", 5)
     assert [] == rows("select from orders")
+
+
+def test_what_may_not_be_sold_is_left_out_and_named_and_the_rest_is_done(said, rows, undisclosed):
+    said("service", "edit", 2, "--name", "Shop Reviews")
+    for write in ((), ("--write",)):
+        code, told = said("service", "deliver", "--method", "paid_ads", "--category", "B", "--on-sale", *write)
+        assert (DONE, [2], [3]) == (
+            code, [one["id"] for one in told["left_out"]], [one["id"] for one in told["services"]],
+        )  # fmt: skip
+    assert [(2, "undisclosed", False), (3, "paid_ads", True)] == [row for row in rows(SERVICES) if row[0] in (2, 3)]

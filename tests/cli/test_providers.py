@@ -264,3 +264,13 @@ def test_a_check_says_where_order_ids_do_not_grow(said, rows, database):
     note, forms = told["tried"][0]["notes"]
     assert "status_not_answered" == forms["code"]
     assert (DONE, "order_ids_do_not_grow", {"newest": "XKQPLMZR"}) == (code, note["code"], note["fields"])
+
+
+def test_the_dialect_is_taken_from_the_address_and_a_wrong_one_is_mended_by_the_command_that_is_printed(said, rows):
+    add(said, "First", "https://panel.example/api/v1/")
+    add(said, "Second", "https://other.example/api/v2")
+    assert [("v1",), ("v2",)] == rows("select dialect from provider where kind = 'panel' order by id")
+    with upstream({"balance": {"status": "success", "balance": "1", "currency": "USD"}, "services": []}) as (url, _):
+        add(said, "Up there", url)
+        _, told = said("provider", "check", "Up there")
+    assert any("`opensmm provider edit 'Up there' --dialect v1`" in odd for odd in told["tried"][0]["odd"])

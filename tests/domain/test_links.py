@@ -81,3 +81,8 @@ def test_addresses_and_names_are_links(link):
 )
 def test_other_schemes_blanks_and_markup_are_no_links(link):
     assert not acceptable(link)
+
+
+@pytest.mark.parametrize("link", ["https//x", "http//example.com/a", "HTTPS//example.com", "https;//example.com"])
+def test_a_scheme_that_lost_its_colon_is_no_host(link):
+    assert not acceptable(link)

@@ -187,3 +187,12 @@ def test_an_order_that_is_not_open_says_its_own_word(state, status):
 
 def test_accepted_and_ended_states_are_apart():
     assert set() == ACCEPTED_STATES & END_STATES
+
+
+@pytest.mark.parametrize(("start", "remains"), [(None, 100), (0, 100), (7, 0)])
+def test_in_progress_with_nothing_left_and_no_start_count_is_no_news_of_what_remains(start, remains):
+    news = apply(
+        known(start_count=None, remains=None), Report(OrderStatus.IN_PROGRESS, start_count=start, remains=0), NOON
+    )
+    assert news is not None
+    assert remains == news.remains

@@ -189,3 +189,9 @@ def test_names_are_read_as_a_person_sees_them():
 @pytest.mark.parametrize("name", ["Likes <3 | 5 > 4", "A < B", "📸 Likes", "R&D"])
 def test_a_name_that_only_looks_like_markup_stays(name):
     assert name == read([LINE | {"name": name}]).offers[0].name
+
+
+def test_a_range_that_ends_at_0_can_never_be_ordered():
+    told = read([LINE | {"min": 0, "max": 0}, LINE | {"service": 8, "min": 0}])
+    assert ["8"] == [offer.service for offer in told.offers]
+    assert "can never be ordered: its range ends at 0" == told.unread[0].why

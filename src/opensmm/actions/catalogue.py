@@ -12,6 +12,7 @@ from opensmm.domain import sale
 from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Context, diff
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, RefillMode, Service
 from opensmm.domain.policy import NO_POLICY
+from opensmm.domain.sale import NotForSale
 from opensmm.store import audit, catalogue, policy, staff
 from opensmm.store.connection import Connection
 
@@ -91,11 +92,18 @@ async def state_delivery(
     *,
     put_on_sale: bool,
     by: By,
-) -> None:
-    """States how services are delivered, in one transaction; raises NotSellable as ``save_services`` does."""
+    write: bool = True,
+) -> list[NotForSale]:
+    """States how services are delivered, in one transaction; leaves out and returns those that may not be sold."""
     stated = [structs.replace(one, delivery_method=method, on_sale=one.on_sale or put_on_sale) for one in services]
     async with connection.transaction():
-        await _save(connection, stated, AuditAction.SERVICE_DELIVER, by)
+        await catalogue.hold(connection)
+        refused = sale.check(stated, await policy.refresh(connection, NO_POLICY))
+        left_out = {one.service.id for one in refused}
+        kept = [one for one in stated if one.id not in left_out]
+        if write and kept:
+            await _save(connection, kept, AuditAction.SERVICE_DELIVER, by)
+    return refused
 
 
 async def state_refills(

@@ -1,5 +1,6 @@
 """Trying a provider out: its address, key and dialect, what was understood of its answers, and what was odd."""
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -141,10 +142,14 @@ def _notes(kept: Kept) -> Iterator[Note]:
         yield Note(FindingCode.ORDER_IDS_DO_NOT_GROW, {"newest": kept.orders[0].provider_order})
 
 
+def _mend(row: ProviderRow, spoken: str) -> str:
+    return f"opensmm provider edit {shlex.quote(row.name)} --dialect {spoken}"
+
+
 def _odd(row: ProviderRow, ours: str, spoken: str, currency: str, offered: Offered) -> Sequence[str]:
     odd = list(offered.odd)
     if spoken not in ("", row.dialect):
-        odd.insert(0, f"its answers look like {spoken}, and it is set to {row.dialect}")
+        odd.insert(0, f"its answers look like {spoken}, and it is set to {row.dialect}: `{_mend(row, spoken)}`")
     if row.exchange_rate == 1 and (currency or row.currency) != ours:
         words = f"its exchange rate is 1, though {currency or row.currency} is not {ours}"
         odd.insert(0, f"{words}: costs are taken for {ours}; `provider edit --exchange-rate` sets it")

@@ -8,8 +8,9 @@ from rich.table import Table
 from opensmm.actions import catalogue
 from opensmm.actions.selection import select
 from opensmm.cli.choosing import NameLike, OfCategory, OfProvider, References, Write, selected, show_plan
-from opensmm.cli.frame import Data, Json, answer, by, standing, with_database
+from opensmm.cli.frame import FAILED, Data, Json, answer, by, out, standing, with_database
 from opensmm.domain.catalogue import DeliveryMethod, Service
+from opensmm.domain.sale import NotForSale
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
 
@@ -25,30 +26,42 @@ def deliver(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """State how services are delivered. Shows what would change; `--write` does it, all or nothing."""
+    """State how services are delivered. Shows what would change; `--write` does it. What may not be sold is left out
+    and named."""
     selection = selected(service, provider, category, name_like)
 
-    async def work(connection: Connection) -> list[Service]:
+    async def work(connection: Connection) -> tuple[list[Service], list[NotForSale]]:
         async with connection.transaction():
             await rows.hold(connection)
             fitting = await select(connection, selection)
             meant = [one for one in fitting if one.delivery_method is not method or (on_sale and not one.on_sale)]
-            if write and meant:
-                await catalogue.state_delivery(connection, meant, method, put_on_sale=on_sale, by=by())
-            return meant
+            refused = await catalogue.state_delivery(
+                connection, meant, method, put_on_sale=on_sale, by=by(), write=write
+            )
+            left_out = {one.service.id for one in refused}
+            return [one for one in meant if one.id not in left_out], refused
 
-    _tell(with_database(standing(data), work), method, on_sale=on_sale, written=write, json=json)
+    meant, refused = with_database(standing(data), work)
+    _tell(meant, refused, method, on_sale=on_sale, written=write, json=json)
+    if refused and not meant:
+        raise typer.Exit(FAILED)
 
 
-def _tell(meant: list[Service], method: DeliveryMethod, *, on_sale: bool, written: bool, json: bool) -> None:
+def _tell(
+    meant: list[Service], refused: list[NotForSale], method: DeliveryMethod, *, on_sale: bool, written: bool, json: bool
+) -> None:
     if json:
+        left_out = [{"id": one.service.id, "name": one.service.name, "why": str(one)} for one in refused]
         changes = [
             {"id": one.id, "name": one.name, "from": one.delivery_method, "on_sale": one.on_sale or on_sale}
             for one in meant
         ]
-        answer({"method": method, "written": written and bool(meant), "services": changes}, "", json=True)
+        said = {"method": method, "written": written and bool(meant), "services": changes, "left_out": left_out}
+        answer(said, "", json=True)
         return
     sale = {False: "goes on sale" if on_sale else "", True: ""}
     lines = [(str(one.id), one.name, one.delivery_method.value, method.value, sale[one.on_sale]) for one in meant]
     table = Table("id", "name", "from", "to", "", box=None, pad_edge=False)
     show_plan(table, lines, "changed" if written else "would change: --write does it")
+    for one in refused:
+        out.print(f"left out: {one}", markup=False)

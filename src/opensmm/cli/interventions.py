@@ -236,7 +236,7 @@ def _table(found: list[Waiting]) -> Table:
         since = "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M}"
         state = one.why if one.why == one.state else f"{one.why}: {one.state}"
         theirs = f"looks like order {likely}" if (likely := _likely(one)) else one.provider_order
-        told = (one.provider_name, theirs, one.concluded, one.answer)
+        told = (one.provider_name, theirs, one.concluded, " ".join((one.answer or "").split()))
         table.add_row(str(one.order), str(one.run), state, since, *(escape(text or "") for text in told))
     return table
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 from msgspec import structs
@@ -103,7 +104,8 @@ def add(
         currency="USD", enabled=True, concurrency=POLITE_CONCURRENCY, calls_per_second=0, resting_until=None, fault="",
         sealed_key=None,
     )  # fmt: skip
-    changes = _changes(name, None, dialect, currency, exchange_rate, concurrency, calls_per_second)
+    spoken = dialect or ("v1" if urlsplit(url).path.rstrip("/").endswith("/v1") else None)
+    changes = _changes(name, None, spoken, currency, exchange_rate, concurrency, calls_per_second)
     key, private = _key(key_file), config.private_providers
 
     async def work(connection: Connection) -> ProviderId:

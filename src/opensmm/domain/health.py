@@ -224,7 +224,8 @@ _TELL: Final = "see the providers below; one that knows no such action must be t
 _CHARGE: Final = "`opensmm orders show ORDER` of a paused subscription tells why; without funds for a day it is stopped"
 _REACH: Final = "see whether it can be reached from here, and what the worker's log says of it"
 _OPEN: Final = (
-    "bring the pepper back that its key was sealed with, or `opensmm provider edit NAME --ask-key`; `check` tries it"
+    "a private address needs OPENSMM_PRIVATE_PROVIDERS=1 here too; else bring back the pepper of its key, or "
+    "`opensmm provider edit NAME --ask-key`; `check` tries it"
 )
 _TOP_UP: Final = "top it up there; `opensmm provider balance NAME` asks again"
 _READ: Final = "`opensmm provider balance NAME` asks again, and says why it cannot be had"

@@ -8,6 +8,8 @@ MAX_LINK: Final = 2048
 
 _SCHEMES: Final = ("http", "https", "tg")
 _PORT: Final = re.compile(r"[0-9]{1,5}(?:[/?#]|\Z)")
+_NO_COLON: Final = re.compile(r"(?:https?|tg);?//", re.IGNORECASE)
+"""A scheme whose colon was lost."""
 _UNFIT: Final = re.compile(r"[\s<>\"`\\^{|}\x00-\x1f\x7f]")
 
 
@@ -21,7 +23,7 @@ def acceptable(link: str) -> bool:
 
     A scheme with a number behind its colon is told from a host with a port by the dot that hosts have.
     """
-    if len(link) > MAX_LINK or _UNFIT.search(link) or not _says_something(link):
+    if len(link) > MAX_LINK or _UNFIT.search(link) or _NO_COLON.match(link) or not _says_something(link):
         return False
     scheme, colon, rest = link.partition(":")
     if not colon or "/" in scheme or "?" in scheme or "#" in scheme:

@@ -83,7 +83,9 @@ def apply(known: Followed, report: Report, asked: datetime) -> News | None:
             # Many panels, and v1's own page, say 0 until it begins: that all is delivered nobody means by it.
             return News(_STATE[report.status], start, told or before)
         case OrderStatus.IN_PROGRESS:
-            return News(_STATE[report.status], start, told)
+            # An order that was never counted tells nothing by a 0: the v1 family says so until it looks.
+            idle = report.remains == 0 and not start
+            return News(_STATE[report.status], start, before if idle else told)
         case OrderStatus.COMPLETED:
             return News(DeliveryState.COMPLETED, start, 0)
         case OrderStatus.PARTIAL:

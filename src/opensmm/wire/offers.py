@@ -118,6 +118,8 @@ def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> Offer | Unr
     if least is None or most is None or not 0 <= least <= most <= MOST_QUANTITY:
         told = f"{_shown(line.get('min'))} to {_shown(line.get('max'))}"
         return Unread(service, name, f"has no range that can be read: {told}")
+    if not most:
+        return Unread(service, name, "can never be ordered: its range ends at 0")
     return Offer(
         service=service,
         name=name or f"Service {service}",
