@@ -291,6 +291,8 @@ async def test_orders_that_hold_their_link_as_it_was_spelt_are_looked_up_too(api
     order = (await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link=link, quantity=100))["order"]
     old = hashlib.blake2b(link.encode(), digest_size=16).digest()
     await stocked.execute("delete from active_link where order_id = %s", [order])
-    await stocked.execute("insert into active_link values (%s, %s, %s)", [ann.id, old, order])
+    await stocked.execute(
+        "insert into active_link (customer_id, link_hash, order_id) values (%s, %s, %s)", [ann.id, old, order]
+    )
     refused = await api.ask("v2", ann.key, "add", service=ONE_PER_LINK, link=link, quantity=100)
     assert "active order with this link" in refused["error"]

@@ -117,7 +117,6 @@ ADDS = [
             (T.SUBSCRIPTIONS, "max", "9"),
             (T.SUBSCRIPTIONS, "posts", "x"),
             (T.SUBSCRIPTIONS, "old_posts", "x"),
-            (T.SUBSCRIPTIONS, "delay", None),
             (T.SUBSCRIPTIONS, "delay", "7"),
             (T.SUBSCRIPTIONS, "expiry", "31/02/2999"),
             (T.SUBSCRIPTIONS, "expiry", "2999-01-01"),

@@ -52,7 +52,6 @@ def test_a_good_subscription_is_taken(other):
         ({"max": 1001}, Refused(Refusal.QUANTITY_TOO_HIGH, 1000)),
         ({"posts": MALFORMED}, parameter("posts")),
         ({"old_posts": MALFORMED}, parameter("old_posts")),
-        ({"delay": None}, parameter("delay")),
         ({"delay": 7}, parameter("delay")),
         ({"delay": MALFORMED}, parameter("delay")),
         ({"expiry": TODAY}, parameter("expiry")),

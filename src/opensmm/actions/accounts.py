@@ -32,7 +32,7 @@ class NewKey(Struct, frozen=True):
 
     text: str
     label: str = ""
-    title_case: bool = False
+    title_case: bool | None = None
     addresses: tuple[str, ...] = ()
 
 

@@ -26,6 +26,8 @@ from opensmm.api.request_ids import named, request_id
 from opensmm.api.requests import MALFORMED, Reader, Request
 from opensmm.base.faults import Unavailable
 from opensmm.domain import asks
+from opensmm.domain.callers import Caller
+from opensmm.domain.clients import reads_title_case
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.dialect import TOO_LARGE, TOO_MANY, UNAVAILABLE, Dialect
 from opensmm.wire.v1 import V1
@@ -186,11 +188,12 @@ class Endpoint:
                 count_refused(views)
                 if extended:
                     views = await self._panel.extended(caller, views)
-                said = dialect.write_statuses(ids, views, title_case=caller.title_case)
+                said = dialect.write_statuses(ids, views, title_case=_title_case(caller, asked))
             case asks.Balance():
                 said = dialect.write_balance(await self._panel.balance(caller))
             case asks.OrderList() as wanted:
-                said = dialect.write_order_list(await self._panel.orders(caller, wanted), title_case=caller.title_case)
+                orders = await self._panel.orders(caller, wanted)
+                said = dialect.write_order_list(orders, title_case=_title_case(caller, asked))
             case asks.RefillOrders(orders=ids):
                 refills = await self._panel.refill(caller, ids)
                 count_refused(refills)
@@ -211,6 +214,10 @@ class Endpoint:
 def _asked(scope: Scope, body: bytes) -> Asked:
     client = scope["client"][0] if scope["client"] else ""
     return Asked(scope["method"], scope["query_string"], joined(scope["headers"]), body, client)
+
+
+def _title_case(caller: Caller, asked: Asked) -> bool:
+    return reads_title_case(asked.headers.get(b"user-agent"), caller.title_case)
 
 
 def _refused(dialect: Dialect, refused: Refused) -> tuple[Reply, str]:

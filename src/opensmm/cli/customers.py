@@ -49,7 +49,12 @@ MOST_AMOUNT: Final = money("1000000000000")
 Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id or name.")]
 Label = Annotated[str, typer.Option("--label", help="A name for the key, for the operator's eyes.")]
 TitleCase = Annotated[
-    bool, typer.Option("--title-case", help="v1 answers this key in v2's status words (In progress, Completed).")
+    bool | None,
+    typer.Option(
+        "--title-case/--page-case",
+        help="v1 answers this key in v2's status words (In progress, Completed), or in its page's. Unsaid: as the "
+        "client needs it.",
+    ),
 ]
 Addresses = Annotated[
     list[str] | None, typer.Option("--address", help="An address the key may be used from; may be repeated.")
@@ -91,7 +96,7 @@ def add_customer(
 def add_key(
     customer: Customer,
     label: Label = "",
-    title_case: TitleCase = False,
+    title_case: TitleCase = None,
     address: Addresses = None,
     data: Data = None,
     json: Json = False,
@@ -109,7 +114,7 @@ def import_key(
         str, typer.Option("--key-file", metavar="FILE", help="Where the key lies; - reads it. Or type it unseen.")
     ] = "",
     label: Label = "",
-    title_case: TitleCase = False,
+    title_case: TitleCase = None,
     address: Addresses = None,
     data: Data = None,
     json: Json = False,

@@ -12,13 +12,14 @@ IMPORTED_KEY_CHARS: Final = (32, 64)
 
 
 class Caller(Struct, frozen=True):
-    """A live key. ``addresses`` empty: from anywhere. ``title_case``: v1 answers in v2's status words."""
+    """A live key. ``addresses`` empty: from anywhere. ``title_case``: whether v1 answers in v2's status words;
+    None: as the client needs it."""
 
     customer: CustomerId
     key: KeyId
     price_list: PriceListId
     suspended: bool = False
-    title_case: bool = False
+    title_case: bool | None = None
     addresses: tuple[str, ...] = ()
 
 

@@ -45,7 +45,7 @@ async def add(
     *,
     hint: str,
     label: str,
-    title_case: bool,
+    title_case: bool | None,
     addresses: Sequence[str],
     now: datetime,
 ) -> KeyId:
@@ -59,7 +59,7 @@ async def add(
 class KeySettings(Struct, frozen=True):
     """How a key is answered, and where it may be used from; no addresses: from anywhere."""
 
-    title_case: bool
+    title_case: bool | None
     addresses: tuple[str, ...]
 
 

@@ -130,7 +130,7 @@ async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, 
     for customer, order, draft in orders:
         if draft.service.one_active_per_link:
             store.insert(store.active_links, (customer, identity(draft.link)), order)
-            store.insert(store.links_of, order, (customer, draft.link))
+            store.insert(store.links_of, order, (customer, identity(draft.link)))
 
 
 class settling:  # noqa: N801 - stands for the module of that name

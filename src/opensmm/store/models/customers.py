@@ -57,7 +57,7 @@ class ApiKey(models.Model):
     customer_id = models.BigIntegerField()
     created = models.DateTimeField()
     revoked = models.DateTimeField(null=True)
-    title_case = models.BooleanField(db_default=False)
+    title_case = models.BooleanField(null=True, db_comment="of v1's statuses; null: as the client needs it")
     hash = models.BinaryField()
     hint = models.TextField()
     label = models.TextField(db_default="")
