@@ -58,7 +58,7 @@ def add(said, name="Up", url=URL, *more):
 
 def test_a_provider_is_added_and_its_key_is_nowhere_in_clear(said, rows):
     code, told = add(said, "Up", URL, "--currency", "eur", "--exchange-rate", "1.0870", "--calls-per-second", 5)
-    assert (DONE, {"id": 1, "name": "Up"}) == (code, told)
+    assert (DONE, {"id": 1, "name": "Up", "needs_private_providers": False}) == (code, told)
     found = rows(
         "select name, kind, url, dialect, currency, exchange_rate, concurrency, calls_per_second from provider"
     )
@@ -119,9 +119,46 @@ def test_a_name_is_given_once(said, rows):
     assert [("Other",), ("Up",)] == rows("select name from provider order by name")
 
 
+def refused(folder, *words):
+    result = CliRunner().invoke(app, [*words, "--data", str(folder), "--json"])
+    assert FAILED == result.exit_code
+    error = json.loads(result.stdout)["error"]
+    return error["code"], error["fields"]
+
+
+def test_an_address_is_refused_before_the_key_is_asked_for(said, rows, monkeypatch, tmp_path):
+    monkeypatch.setattr("opensmm.cli.providers._key", lambda file: pytest.fail("the key was asked for"))
+    monkeypatch.setenv("OPENSMM_PRIVATE_PROVIDERS", "0")
+    for words in (["add", "Up", "--url", "http://127.0.0.1:1/"], ["edit", "Up", "--ask-key", "--url", "http://x/"]):
+        code, fields = refused(tmp_path, "provider", *words)
+        assert ("bad_address", "address_without_tls") == (code, fields["why"])
+    assert [] == rows("select id from provider")
+
+
+def test_an_address_that_only_a_setting_allows_says_that_the_panel_needs_it_too(said):
+    assert add(said, "House", "http://127.0.0.1:1/api/v2")[1]["needs_private_providers"]
+    assert not add(said, "Up")[1]["needs_private_providers"]
+    edited = said("provider", "edit", "Up", "--url", "http://panel.example/api/v2")[1]
+    assert (["url"], True) == (edited["changed"], edited["needs_private_providers"])
+
+
+def test_a_kept_key_is_not_sent_to_another_host_unless_it_is_said_to_be_right_there(said, rows, tmp_path):
+    add(said)
+    there = ("--url", "https://new.example/api/v2")
+    code, fields = refused(tmp_path, "provider", "edit", "Up", *there)
+    assert "key_for_other_host" == code
+    assert {"provider": "Up", "before": "panel.example", "after": "new.example"} == fields
+    assert [(URL,)] == rows("select url from provider")
+    assert DONE == said("provider", "edit", "Up", *there, "--key-file", "-", typed=KEY[::-1])[0]
+    ((url, sealed),) = rows("select url, sealed_key from provider")
+    assert KEY[::-1] == unseal(PEPPER, ProviderId(1), url, sealed)
+    assert DONE == said("provider", "edit", "Up", "--url", "https://new.example:8443/api/v1")[0]
+
+
 def test_a_kept_key_goes_along_to_a_new_address(said, rows):
     add(said)
-    assert DONE == said("provider", "edit", "Up", "--url", "https://new.example/api/v2", "--concurrency", 1)[0]
+    new = ("--url", "https://new.example/api/v2", "--keep-key")
+    assert DONE == said("provider", "edit", "Up", *new, "--concurrency", 1)[0]
     ((url, sealed),) = rows("select url, sealed_key from provider")
     assert (KEY, "https://new.example/api/v2") == (unseal(PEPPER, ProviderId(1), url, sealed), url)
     assert [("provider.add",), ("provider.edit",)] == rows("select action from audit order by id")
@@ -243,7 +280,7 @@ def test_routes_by_cost_follow_the_price_lists(said, rows):
         said("provider", "services", "Cheap")
         code, told = said("route", "add", 1, "Cheap", "7", "--by-cost")
         assert (DONE, ["Cheap", "Dear"]) == (code, [one["provider_name"] for one in told["routes"]])
-        said("provider", "edit", "Dear", "--url", url, "--name", "Dear")
+        said("provider", "edit", "Dear", "--url", url, "--keep-key")
         answers["services"] = [{**LINE, "rate": "0.39"}]
         assert [] == said("provider", "services", "Dear")[1]["reordered"][1:]
     assert [(1,), (2,)] == rows("select provider_id from route order by position")

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, StageCode
+from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, ShutCode, StageCode
 from opensmm.texts import english, words
 
 
@@ -17,6 +17,7 @@ from opensmm.texts import english, words
         (FindingCode, english.FINDINGS),
         (RefusalCode, english.REFUSALS),
         (EventCode, english.EVENTS),
+        (ShutCode, english.SHUTS),
         (StageCode, english.STAGES),
         (AuditAction, english.ACTIONS),
     ],
@@ -48,6 +49,7 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
         (datetime(2026, 12, 1, 9, 5, tzinfo=UTC), "2026-12-01 09:05:00 UTC"),
         (Decimal("1E+2"), "100"),
         (None, "unknown"),
+        (ShutCode.NO_KEY, "it has no key"),
         ((1, "a"), "1, a"),
         ([], "none"),
         ("{as it came}", "{as it came}"),

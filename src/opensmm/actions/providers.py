@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from msgspec import structs
 
@@ -10,6 +11,7 @@ from opensmm.actions.references import find_provider
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff, secret_change
+from opensmm.domain.codes import BY_SETTING, OperatorRefusal, RefusalCode
 from opensmm.domain.offers import MAX_ROUTES, RouteTo, cheapest_first, routes_changed
 from opensmm.domain.providers import PANEL, SANDBOX, url_fault
 from opensmm.providers.sealing import seal, unseal
@@ -26,8 +28,9 @@ class Refused(Fault):
 async def add_provider(
     connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, by: By
 ) -> ProviderId:
-    """A new provider with its key; raises Refused where its address will not do or its name is taken."""
-    _check_url(wanted.url, private=private)
+    """A new provider with its key; raises Refused where its name is taken, and OperatorRefusal where its address
+    will not do."""
+    check_address(wanted.url, private=private)
     async with connection.transaction():
         provider = await rows.add(connection, wanted)
         if provider is None:
@@ -40,17 +43,26 @@ async def add_provider(
 
 
 async def edit_provider(
-    connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, by: By
+    connection: Connection,
+    wanted: ProviderRow,
+    key: str,
+    pepper: bytes,
+    *,
+    private: bool,
+    by: By,
+    keep_key: bool = False,
 ) -> None:
     """Writes a provider's settings, and another key where one is given, inside the caller's transaction.
 
     A key is bound to its address: kept ones are opened and sealed again for the new one, which needs the same pepper.
+    Raises OperatorRefusal where the kept key would go to another host without ``keep_key``, or the address will not do.
     """
     known, new_key = await rows.lock(connection, wanted.id), key
     if known is None:
         raise Refused("this provider does not exist")
     if wanted.kind == PANEL and (wanted.url, key) != (known.url, ""):
-        _check_url(wanted.url, private=private)
+        check_address(wanted.url, private=private)
+        _check_host(known, wanted, given=bool(key) or keep_key)
         if not key and known.sealed_key is not None:
             key = unseal(pepper, known.id, known.url, known.sealed_key)
     taken = await rows.named(connection, wanted.name)
@@ -74,10 +86,25 @@ async def set_refused_wait(connection: Connection, hours: int, *, by: By) -> Non
         await audit.note(connection, by, AuditAction.PANEL_REFUSED_WAIT, [entry])
 
 
-def _check_url(url: str, *, private: bool) -> None:
-    fault = url_fault(url, private=private)
-    if fault:
-        raise Refused(f"{url!r}: {fault}")
+def check_address(url: str, *, private: bool) -> None:
+    """Raises OperatorRefusal where no provider at this address would be called."""
+    if (why := url_fault(url, private=private)) is not None:
+        raise OperatorRefusal(RefusalCode.BAD_ADDRESS, url=url, why=why)
+
+
+def needs_setting(url: str) -> bool:
+    """True of an address that is called only where providers may be at private ones."""
+    return url_fault(url, private=False) in BY_SETTING
+
+
+def _check_host(known: ProviderRow, wanted: ProviderRow, *, given: bool) -> None:
+    """``given``: the operator said which key goes to the new address."""
+    if known.sealed_key is None or given:
+        return
+    before, after = urlsplit(known.url).hostname, urlsplit(wanted.url).hostname
+    if before != after:
+        fields = {"provider": known.name, "before": before, "after": after}
+        raise OperatorRefusal(RefusalCode.KEY_FOR_OTHER_HOST, **fields)
 
 
 _NO_SETTINGS: Final = frozenset(("id", "failures", "resting_until", "fault", "sealed_key"))

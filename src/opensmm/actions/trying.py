@@ -12,13 +12,13 @@ from msgspec import Struct, structs
 
 from opensmm.base.faults import Fault
 from opensmm.base.money import short
-from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode
+from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.evidence import PATIENCE, Neighbour, grow
 from opensmm.domain.offers import Offered
 from opensmm.domain.providers import PANEL
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.desk import DIALECTS
-from opensmm.providers.sealing import open_key
+from opensmm.providers.sealing import Unsealable, open_key
 from opensmm.store import catalogue, evidence
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
@@ -67,7 +67,10 @@ async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, privat
     """A client for a few calls of the operator's; raises Fault where the provider cannot be called from here."""
     if row.kind != PANEL:
         raise Fault(f"{row.name} is no panel that can be called")
-    key = open_key(pepper, row, private=private)
+    try:
+        key = open_key(pepper, row, private=private)
+    except Unsealable as error:
+        raise OperatorRefusal(RefusalCode.PROVIDER_SHUT, provider=row.name, why=error.code) from error
     from opensmm.providers.outside import open_session
 
     session = open_session(1, private=private)

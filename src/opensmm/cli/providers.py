@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -33,6 +34,7 @@ from opensmm.cli.frame import (
     number,
     out,
     pepper,
+    refuse,
     standing,
     with_database,
 )
@@ -40,6 +42,7 @@ from opensmm.cli.lazy import lazy_group
 from opensmm.cli.secrets import read_secret
 from opensmm.config import Config
 from opensmm.domain.callers import is_key
+from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.offers import Offer, Offered
 from opensmm.domain.providers import (
     KEY_CHARS,
@@ -99,6 +102,7 @@ def add(
 ) -> None:
     """Add a panel to buy from. Its key is asked for, and never shown again; `provider check` tries it out."""
     config = configured(data)
+    _check_address(url, config)
     wanted = ProviderRow(
         id=ProviderId(0), name=name, kind=PANEL, url=url, dialect="v2", failures=0, exchange_rate=Decimal(1),
         currency="USD", enabled=True, concurrency=POLITE_CONCURRENCY, calls_per_second=0, resting_until=None, fault="",
@@ -113,16 +117,38 @@ def add(
         return await providers.add_provider(connection, row, key, own, private=private, by=by())
 
     added = with_database(config, work)
-    answer({"id": added, "name": name}, f"provider {added} is known; `provider check {added}` tries it out", json=json)
+    said = {"id": added, "name": name, "needs_private_providers": providers.needs_setting(url)}
+    words = f"provider {added} ({name}) is added; `opensmm provider check {shlex.quote(name)}` tries it out"
+    answer(said, "\n".join([words, *_setting_words(url)]), json=json)
+
+
+def _check_address(url: str, config: Config) -> None:
+    """Ends with a refusal before anybody is asked for a key that would go nowhere."""
+    try:
+        providers.check_address(url, private=config.private_providers)
+    except OperatorRefusal as refused:
+        refuse(refused)
+
+
+def _setting_words(url: str) -> list[str]:
+    if not providers.needs_setting(url):
+        return []
+    return [
+        "Only OPENSMM_PRIVATE_PROVIDERS=1 allows this address: set it for `opensmm serve` and `opensmm worker` too, "
+        "or its orders wait."
+    ]
 
 
 @provider_verbs.command("edit")
 def edit(
     provider: Who,
     name: Annotated[str | None, typer.Option("--name", callback=named)] = None,
-    url: Annotated[str | None, typer.Option("--url", help="Its kept key goes along to the new address.")] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="At another host it needs its key again, or --keep-key.")
+    ] = None,
     key_file: KeyFile = "",
     ask_key: Annotated[bool, typer.Option("--ask-key", help="Ask for another key.")] = False,
+    keep_key: Annotated[bool, typer.Option("--keep-key", help="Its kept key is right at the other host too.")] = False,
     dialect: Dialect = None,
     currency: Currency = None,
     exchange_rate: Rate = None,
@@ -133,12 +159,24 @@ def edit(
 ) -> None:
     """Change a provider. Workers take it over within seconds, and calls under way are not cut off."""
     changes = _changes(name, url, dialect, currency, exchange_rate, concurrency, calls_per_second)
-    key = _key(key_file) if key_file or ask_key else ""
-    if not changes and not key:
+    if not changes and not key_file and not ask_key:
         fail("say what to change", MISUSED)
+    config = standing(data)
+    if url is not None:
+        _check_address(url, config)
+    key = _key(key_file) if key_file or ask_key else ""
     changed = sorted([*changes, *(["key"] if key else [])])
-    row = _edit(standing(data), provider, changes, key)
-    answer({"id": row.id, "name": row.name, "changed": changed}, f"{row.name}: {', '.join(changed)}", json=json)
+    row = _edit(config, provider, changes, key, keep_key=keep_key)
+    words = [f"{row.name}: changed {', '.join(map(_option, changed))}"]
+    if url is not None or key:
+        words[0] += f"; `opensmm provider check {shlex.quote(row.name)}` tries it out"
+    needs = providers.needs_setting(row.url) if url is not None else False
+    said = {"id": row.id, "name": row.name, "changed": changed, "needs_private_providers": needs}
+    answer(said, "\n".join([*words, *(_setting_words(row.url) if needs else [])]), json=json)
+
+
+def _option(field: str) -> str:
+    return {"url": "the address", "key": "the key"}.get(field, field.replace("_", " "))
 
 
 @provider_verbs.command("enable")
@@ -155,7 +193,7 @@ def disable(provider: Who, data: Data = None, json: Json = False) -> None:
     answer({"id": row.id, "name": row.name, "enabled": False}, f"{row.name} is sent nothing", json=json)
 
 
-def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> ProviderRow:
+def _edit(config: Config, provider: str, changes: dict[str, Any], key: str, *, keep_key: bool = False) -> ProviderRow:
 
     async def work(connection: Connection) -> ProviderRow:
         own = await pepper(connection, config)
@@ -164,7 +202,7 @@ def _edit(config: Config, provider: str, changes: dict[str, Any], key: str) -> P
             assert known is not None
             private = config.private_providers
             changed = structs.replace(known, **changes)
-            await providers.edit_provider(connection, changed, key, own, private=private, by=by())
+            await providers.edit_provider(connection, changed, key, own, private=private, by=by(), keep_key=keep_key)
             return changed
 
     return with_database(config, work)
@@ -289,6 +327,8 @@ def check(
         tried = asyncio.run(
             trying.try_out(kept, config.standing_pepper(), timeout_s, private=private, anywhere=anywhere)
         )
+    except OperatorRefusal as refused:
+        refuse(refused)
     except Fault as error:
         fail(str(error))
     answer({"ok": not tried[-1].fault, "tried": tried}, "\n".join(map(_report, tried)), json=json)
@@ -384,5 +424,7 @@ def call(config: Config, row: ProviderRow, ask: Callable[[Client], Awaitable[Res
 
     try:
         return asyncio.run(work())
+    except OperatorRefusal as refused:
+        refuse(refused)
     except (Fault, NoAnswer) as error:
         fail(f"{row.name}: {error}")

@@ -50,6 +50,26 @@ class FindingCode(StrEnum):
     SESSION_LIMITS_MISSING = "session_limits_missing"
 
 
+class ShutCode(StrEnum):
+    """Why a provider is not called."""
+
+    NO_KEY = "no_key"
+    KEY_OF_OTHER_VERSION = "key_of_other_version"
+    KEY_DOES_NOT_OPEN = "key_does_not_open"
+    ADDRESS_MALFORMED = "address_malformed"
+    ADDRESS_CHARACTERS = "address_characters"
+    ADDRESS_SCHEME = "address_scheme"
+    ADDRESS_WITHOUT_TLS = "address_without_tls"
+    ADDRESS_WITH_USER = "address_with_user"
+    ADDRESS_WITH_KEY = "address_with_key"
+    ADDRESS_HOST = "address_host"
+    ADDRESS_PRIVATE = "address_private"
+
+
+BY_SETTING: Final = frozenset((ShutCode.ADDRESS_WITHOUT_TLS, ShutCode.ADDRESS_PRIVATE))
+"""What is wrong with an address only while providers may not be at private ones."""
+
+
 class RefusalCode(StrEnum):
     """Why the operator is told no."""
 
@@ -63,6 +83,9 @@ class RefusalCode(StrEnum):
     NO_NOTICE = "no_notice"
     UNKNOWN_CUSTOMER = "unknown_customer"
     UNKNOWN_PROVIDER = "unknown_provider"
+    BAD_ADDRESS = "bad_address"
+    KEY_FOR_OTHER_HOST = "key_for_other_host"
+    PROVIDER_SHUT = "provider_shut"
     UNKNOWN_SERVICE = "unknown_service"
     UNKNOWN_CATEGORY = "unknown_category"
     UNKNOWN_PRICE_LIST = "unknown_price_list"

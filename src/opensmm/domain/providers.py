@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
+from opensmm.domain.codes import ShutCode
+
 PANEL: Final = "panel"
 """The kind of provider that has a key, and is paid in advance."""
 STAFF: Final = "manual"
@@ -33,32 +35,34 @@ _HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?", re.I)
 _NUMERIC: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)\.?", re.I)
 
 
-def url_fault(url: str, *, private: bool) -> str:
-    """What is wrong with a provider's address; empty where nothing is. ``private``: plain HTTP may be spoken."""
+def url_fault(url: str, *, private: bool) -> ShutCode | None:
+    """Finds why a provider's address will not do. ``private``: plain HTTP may be spoken, and to private addresses."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        return "this is not an address"
+        return ShutCode.ADDRESS_MALFORMED
     if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
-        return f"an address has at most {MAX_URL} visible ASCII characters"
-    if parts.scheme != "https" and not (private and parts.scheme == "http"):
-        return "an address begins with https://"
+        return ShutCode.ADDRESS_CHARACTERS
+    if parts.scheme not in ("https", "http"):
+        return ShutCode.ADDRESS_SCHEME
+    if parts.scheme == "http" and not private:
+        return ShutCode.ADDRESS_WITHOUT_TLS
     if parts.username is not None or parts.password is not None or parts.fragment:
-        return "an address holds no user, password or fragment"
+        return ShutCode.ADDRESS_WITH_USER
     if any(name.lower() == "key" for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
-        return "the key stands apart from the address"
+        return ShutCode.ADDRESS_WITH_KEY
     return _host_fault(host, private=private)
 
 
-def _host_fault(host: str, *, private: bool) -> str:
+def _host_fault(host: str, *, private: bool) -> ShutCode | None:
     try:
         address = ip_address(host)
     except ValueError:
         last = host.rstrip(".").rpartition(".")[2]
         # "127.1" and "0x7f000001" are addresses to a resolver, though not to us.
-        return "" if _HOST.fullmatch(host) and not _NUMERIC.fullmatch(last) else "this is not a host's name"
-    return "" if private or is_public(address) else "this address is not one of the public internet"
+        return None if _HOST.fullmatch(host) and not _NUMERIC.fullmatch(last) else ShutCode.ADDRESS_HOST
+    return None if private or is_public(address) else ShutCode.ADDRESS_PRIVATE
 
 
 _EMBEDDING: Final = IPv6Network("64:ff9b::/96")

@@ -139,7 +139,7 @@ class Desk:
             key = open_key(self._pepper, row, private=self._private)
         except Unsealable as error:
             self._unopened[row.id] = row
-            log.error("a provider cannot be called", provider=row.name, error=str(error))
+            log.error("a provider cannot be called", provider=row.name, why=error.code.value)
             return None
         session = self._sessions[row.id] = _open_session(row.concurrency, private=self._private)
         return Client(session, row.url, key, DIALECTS[row.dialect], self._timeout_s, row.name)

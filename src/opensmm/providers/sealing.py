@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId
+from opensmm.domain.codes import ShutCode
 from opensmm.domain.providers import origin, url_fault
 from opensmm.store.providers import ProviderRow
 
@@ -20,6 +21,10 @@ NONCE_BYTES: Final = 12
 class Unsealable(Fault):
     """There is no key, or it does not open: another pepper, another provider or another address than it was sealed for;
     or the address is not one to call."""
+
+    def __init__(self, code: ShutCode) -> None:
+        super().__init__(code.value)
+        self.code = code
 
 
 def seal(pepper: bytes, provider: ProviderId, url: str, key: str) -> bytes:
@@ -33,17 +38,16 @@ def unseal(pepper: bytes, provider: ProviderId, url: str, sealed: bytes) -> str:
     nonce, kept = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
     try:
         if sealed[:1] != VERSION:
-            raise Unsealable("the key was sealed by a version that is not known here")
+            raise Unsealable(ShutCode.KEY_OF_OTHER_VERSION)
         return _cipher(pepper).decrypt(nonce, kept, _bound(provider, url)).decode()
     except (InvalidTag, ValueError) as error:
-        raise Unsealable("the kept key does not open: the pepper or the address has changed; set the key") from error
+        raise Unsealable(ShutCode.KEY_DOES_NOT_OPEN) from error
 
 
 def open_key(pepper: bytes, row: ProviderRow, *, private: bool) -> str:
-    """The key of a panel. Raises Unsealable, in words that say why, where with this pepper and this setting it cannot
-    be called."""
+    """The key of a panel. Raises Unsealable where with this pepper and this setting it cannot be called."""
     if row.sealed_key is None:
-        raise Unsealable("it has no key")
+        raise Unsealable(ShutCode.NO_KEY)
     if fault := url_fault(row.url, private=private):
         raise Unsealable(fault)  # it was kept when another setting held
     return unseal(pepper, row.id, row.url, row.sealed_key)

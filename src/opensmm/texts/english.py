@@ -6,7 +6,8 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, StageCode
+from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, ShutCode, StageCode
+from opensmm.domain.providers import MAX_URL
 
 
 class Words(Struct, frozen=True):
@@ -115,6 +116,22 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         do="`opensmm orders list --unread` names them; look them up there, and end them by hand where they ended",
     ),
 }
+SHUTS: Final[Mapping[ShutCode, str]] = {
+    ShutCode.NO_KEY: "it has no key",
+    ShutCode.KEY_OF_OTHER_VERSION: "its key was sealed by a version of OpenSMM that is not known here",
+    ShutCode.KEY_DOES_NOT_OPEN: "its kept key does not open: it was sealed with another pepper or for another address",
+    ShutCode.ADDRESS_MALFORMED: "this is not an address",
+    ShutCode.ADDRESS_CHARACTERS: f"an address has at most {MAX_URL} visible ASCII characters",
+    ShutCode.ADDRESS_SCHEME: "an address begins with https://",
+    ShutCode.ADDRESS_WITHOUT_TLS: "the address begins with http://, which only OPENSMM_PRIVATE_PROVIDERS=1 allows",
+    ShutCode.ADDRESS_WITH_USER: "an address holds no user, password or fragment",
+    ShutCode.ADDRESS_WITH_KEY: "the key stands apart from the address",
+    ShutCode.ADDRESS_HOST: "this is not a host's name",
+    ShutCode.ADDRESS_PRIVATE: (
+        "the address is not one of the public internet, and only OPENSMM_PRIVATE_PROVIDERS=1 allows such"
+    ),
+}
+"""Parts of sentences, for the field ``why``."""
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.SERVER_TOO_OLD: Words("The server is PostgreSQL {version}, and the panel needs {least} or newer."),
     RefusalCode.COMMITS_NOT_WAITED_FOR: Words(
@@ -138,6 +155,12 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     ),
     RefusalCode.UNKNOWN_CUSTOMER: Words("There is no customer {name}. There are: {there_are}."),
     RefusalCode.UNKNOWN_PROVIDER: Words("There is no provider {name}. There are: {there_are}."),
+    RefusalCode.BAD_ADDRESS: Words("{url} will not be called: {why}."),
+    RefusalCode.KEY_FOR_OTHER_HOST: Words(
+        "The kept key of {provider} is for {before}, and this is {after}. Give the key for it with --ask-key or "
+        "--key-file, or say --keep-key if it is the same."
+    ),
+    RefusalCode.PROVIDER_SHUT: Words("{provider} cannot be called from here: {why}."),
     RefusalCode.UNKNOWN_SERVICE: Words("There is no service {name}. There are: {there_are}."),
     RefusalCode.UNKNOWN_CATEGORY: Words("No service stands in the category {name}. There are: {there_are}."),
     RefusalCode.UNKNOWN_PRICE_LIST: Words("There is no price list {name}. There are: {there_are}."),

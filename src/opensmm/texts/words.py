@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from opensmm.domain.codes import EventCode, Fields, FindingCode, OperatorRefusal, StageCode
-from opensmm.texts.english import EVENTS, FINDINGS, REFUSALS, STAGES, Words
+from opensmm.domain.codes import EventCode, Fields, FindingCode, OperatorRefusal, ShutCode, StageCode
+from opensmm.texts.english import EVENTS, FINDINGS, REFUSALS, SHUTS, STAGES, Words
 
 _UNITS: Final = (
     (timedelta(days=2), timedelta(days=1), "days"),
@@ -54,6 +54,8 @@ def shown(value: object) -> str:
             return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         case Decimal():
             return f"{value:f}"
+        case ShutCode():
+            return SHUTS[value]
         case None:
             return "unknown"
         case list() | tuple():
