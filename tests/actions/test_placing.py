@@ -19,6 +19,7 @@ from tests.panel import (
     ONE_PER_LINK,
     SHAPES,
     Buyer,
+    at_last,
     balance,
     books,
     broken,
@@ -30,7 +31,7 @@ from tests.panel import (
     until,
 )
 
-from opensmm.actions import lane, settling
+from opensmm.actions import lane, placing, settling
 from opensmm.actions.placing import TRIES_S
 from opensmm.base.faults import Overloaded, Unavailable
 from opensmm.base.ids import ProviderId
@@ -145,13 +146,14 @@ async def test_two_panels_let_one_order_hold_a_link(database, stocked, ann):
     assert [] == await broken(stocked)
 
 
-async def test_a_customer_whose_row_is_held_waits_and_nobody_else_does(api, stocked, database, ann):
+async def test_a_customer_whose_row_is_held_waits_and_nobody_else_does(api, stocked, database, ann, monkeypatch):
+    monkeypatch.setattr(placing, "TRIES_S", (0.04,) * 10_000)
     bob = await buyer(stocked)
     async with await psycopg.AsyncConnection.connect(database.app_url) as rival:
         await rival.execute("select from customer where id = %s for update", [ann.id])
         waiting = asyncio.create_task(api.add(ann.key))
         for _ in range(20):
-            await asyncio.wait_for(api.add(bob.key), 2)
+            await at_last(api.add(bob.key))
         assert not waiting.done()
         await rival.rollback()
     assert await waiting > 0
@@ -221,7 +223,7 @@ async def test_beyond_the_lanes_bound_asks_are_refused_at_once(ann, stocked, dat
     monkeypatch.setattr(lane, "TURN_WITHIN_S", math.inf)
     async with (
         open_api(database.app_url) as api,
-        await psycopg.AsyncConnection.connect(database.app_url) as rival,
+        await psycopg.AsyncConnection.connect(database.owner_url) as rival,
     ):
         await api.add(ann.key)
         await rival.execute("lock table customer in exclusive mode")
