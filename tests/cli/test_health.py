@@ -95,11 +95,27 @@ def test_a_provider_is_said_to_answer_where_it_did_of_late(findings, well, paid)
 def test_a_provider_whose_key_does_not_open_wants_an_act(findings, well, paid, execute, monkeypatch):
     paid((9, 1))
     monkeypatch.setenv("OPENSMM_PEPPER", "another pepper, of thirty-two characters or more")
-    why = "the kept key does not open: the pepper or the address has changed; set the key"
-    assert ("act", f"cannot be called from here: {why}") == findings()["provider Up"]
+    why = "its kept key does not open: it was sealed with another pepper or for another address"
+    assert ("act", f"is not called: {why}; its orders wait") == findings()["provider Up"]
     execute("update provider set sealed_key = null")
-    assert ("act", "cannot be called from here: it has no key") == findings()["provider Up"]
+    assert ("act", "is not called: it has no key; its orders wait") == findings()["provider Up"]
     assert ("ok", "not called yet") == findings()["provider Far [away]"]
+
+
+def test_what_the_workers_cannot_call_is_told_whatever_the_shell_may(
+    health, findings, well, paid, execute, run, monkeypatch
+):
+    up = "select id from provider where name = 'Up'"
+    execute(f"update worker set shut = jsonb_build_object(({up}), 'address_private')")
+    monkeypatch.setenv("OPENSMM_PRIVATE_PROVIDERS", "1")
+    (told,) = [one for one in json.loads(health("--json")[1])["findings"] if one["name"] == "provider Up"]
+    assert ("act", "provider_not_allowed") == (told["level"], told["code"])
+    assert "OPENSMM_PRIVATE_PROVIDERS=1" in told["do"]
+    assert "not called: the address is not one of the public internet" in run("provider", "list")[1]
+    execute("update worker set shut = '{}'")
+    execute("update provider set url = 'http://127.0.0.1/' where name = 'Up'")
+    monkeypatch.setenv("OPENSMM_PRIVATE_PROVIDERS", "0")
+    assert "ok" == findings()["provider Up"][0]
 
 
 def test_without_a_pepper_no_key_is_tried_and_no_pepper_is_made(findings, well, paid, monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from opensmm.base.ids import ProviderId
 from opensmm.domain import health
 from opensmm.domain.clocks import Cause, Stepped
-from opensmm.domain.codes import FindingCode
+from opensmm.domain.codes import FindingCode, ShutCode
 from opensmm.domain.disk import disk
 from opensmm.domain.findings import Finding, Level, worst
 from opensmm.domain.health import (
@@ -23,6 +23,7 @@ from opensmm.domain.health import (
     Waiting,
     WorkerSeen,
     judge,
+    shut_at_workers,
 )
 from opensmm.domain.providers import Reading
 from opensmm.texts import words
@@ -159,10 +160,21 @@ def test_of_a_provider_no_more_is_said_than_is_known(known, says):
 
 
 def test_a_provider_that_cannot_be_called_wants_an_act_while_it_is_in_use():
-    shut = replace(FAR, shut="it has no key")
+    shut = replace(FAR, shut=ShutCode.NO_KEY)
     told = found("provider Far", providers=(shut,))
-    assert (Level.ACT, "cannot be called from here: it has no key", True) == (told.level, told.says, bool(told.do))
+    assert (Level.ACT, FindingCode.PROVIDER_NOT_OPENED) == (told.level, told.code)
+    assert {"provider": "Far", "why": ShutCode.NO_KEY} == told.fields
+    private = found("provider Far", providers=(replace(FAR, shut=ShutCode.ADDRESS_PRIVATE),))
+    assert FindingCode.PROVIDER_NOT_ALLOWED is private.code
     assert Level.OK is found("provider Far", providers=(replace(shut, enabled=False),)).level
+
+
+def test_what_living_workers_cannot_call_is_shut():
+    told = replace(WORKER, shut={"3": "no_key", "4": "a code of a newer release"})
+    gone = replace(WORKER, seen=ago(minutes=3), shut={"5": "no_key"})
+    assert {3: ShutCode.NO_KEY} == shut_at_workers([told, gone, WORKER, replace(WORKER, shut={})], NOW)
+    assert {} == shut_at_workers([replace(WORKER, shut={})], NOW)
+    assert shut_at_workers([gone, WORKER], NOW) is None
 
 
 @pytest.mark.parametrize(

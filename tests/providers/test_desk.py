@@ -5,10 +5,12 @@ from decimal import Decimal
 
 import pytest
 from aiohttp.abc import AbstractResolver
+from msgspec import structs
 from tests.works import Liar, served
 
 from opensmm.base.ids import ProviderId
-from opensmm.domain.providers import SANDBOX
+from opensmm.domain.codes import ShutCode
+from opensmm.domain.providers import PANEL, SANDBOX
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.desk import Desk, _Panel
 from opensmm.providers.outside import open_session
@@ -111,3 +113,16 @@ async def test_a_name_that_cannot_be_asked_for_is_no_answer():
     with pytest.raises(NoAnswer, match="UnicodeError"):
         await client.balance()
     await close_session(session)
+
+
+async def test_the_desk_tells_what_it_cannot_call_and_why():
+    desk = Desk(b"p" * 32, "http://sandbox.example", 1.0)
+    assert [None] == [desk.shut]
+    house = structs.replace(row(FIRST), kind=PANEL, url="http://127.0.0.1:1/api/v2", sealed_key=b"x")
+    await desk.update([house, row(SECOND)])
+    assert {FIRST: ShutCode.ADDRESS_WITHOUT_TLS} == desk.shut
+    await desk.update([structs.replace(house, url="https://panel.example/api/v2", sealed_key=None)])
+    assert {FIRST: ShutCode.NO_KEY} == desk.shut
+    await desk.update([row(FIRST)])
+    assert {} == desk.shut
+    await desk.close()

@@ -9,6 +9,7 @@ import pytest
 from tests.panel import DEFAULT, SANDBOX, fetch
 
 from opensmm.base.ids import ProviderId
+from opensmm.domain.codes import ShutCode
 from opensmm.domain.health import Followed, Moving, Named, ProviderSeen, Shelf, Waiting, WorkerSeen
 from opensmm.domain.providers import Reading
 from opensmm.store import health, interventions, providers, workers
@@ -171,8 +172,9 @@ async def test_workers_are_on_the_list_until_they_leave_or_are_forgotten(stocked
     assert both == await workers.seen(stocked)
     assert (0, 1) == await workers.place(stocked, second, now, timedelta(seconds=15))
     assert (1, 2) == await workers.place(stocked, second, now, timedelta(hours=1))
-    await workers.beat(stocked, second, now, off, timedelta(minutes=10))
-    assert [WorkerSeen("beta", 11, ago, now, off)] == await workers.seen(stocked)
+    shut = {ProviderId(3): ShutCode.ADDRESS_PRIVATE}
+    await workers.beat(stocked, second, now, off, timedelta(minutes=10), shut)
+    assert [WorkerSeen("beta", 11, ago, now, off, {"3": "address_private"})] == await workers.seen(stocked)
     await workers.leave(stocked, second)
     assert [] == await workers.seen(stocked)
 

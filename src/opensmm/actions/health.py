@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -15,7 +15,7 @@ from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import health
 from opensmm.domain.callers import pepper_mark
-from opensmm.domain.codes import FindingCode
+from opensmm.domain.codes import FindingCode, ShutCode
 from opensmm.domain.findings import Finding, Level
 from opensmm.domain.health import Facts, ProviderSeen
 from opensmm.domain.providers import PANEL, Reading, hours_left
@@ -34,12 +34,15 @@ FORGET_AFTER: Final = timedelta(minutes=10)
 async def look(
     connection: Connection, pepper: bytes | None, now: datetime, *, private: bool
 ) -> tuple[Facts, list[Finding]]:
-    """The facts of this moment and what is to be thought of them. Without a pepper no provider's key is tried."""
+    """The facts of this moment and what is to be thought of them. Which providers cannot be called the workers tell;
+    where none does, they are tried with ``pepper``, if there is one, and ``private``."""
     facts = await rows.facts(connection, now)
-    shut = {} if pepper is None else _shut(await providers.providers(connection), pepper, private=private)
+    shut = health.shut_at_workers(facts.workers, now)
+    if shut is None and pepper is not None:
+        shut = _shut(await providers.providers(connection), pepper, private=private)
     readings = await providers.readings(connection)
     known = [
-        _reckoned(structs.replace(one, shut=shut.get(one.id, "")), readings.get(one.id, []), now)
+        _reckoned(structs.replace(one, shut=(shut or {}).get(one.id)), readings.get(one.id, []), now)
         for one in facts.providers
     ]
     facts = structs.replace(facts, providers=tuple(known))
@@ -55,15 +58,15 @@ async def _pepper(connection: Connection, pepper: bytes | None) -> list[Finding]
     return [] if mark == pepper_mark(pepper) else [Finding("pepper", Level.ACT, code=FindingCode.PEPPER)]
 
 
-def _shut(known: Sequence[ProviderRow], pepper: bytes, *, private: bool) -> dict[ProviderId, str]:
+def _shut(known: Sequence[ProviderRow], pepper: bytes, *, private: bool) -> dict[ProviderId, ShutCode]:
     """Panels that cannot be called, and why."""
-    found: dict[ProviderId, str] = {}
+    found: dict[ProviderId, ShutCode] = {}
     for row in known:
         try:
             if row.kind == PANEL:
                 open_key(pepper, row, private=private)
         except Unsealable as error:
-            found[row.id] = str(error)
+            found[row.id] = error.code
     return found
 
 
@@ -80,13 +83,14 @@ class Heartbeat:
         self._clock = clock
         self._worker = Worker(uuid4(), os.getpid(), socket.gethostname())
 
-    async def beat(self) -> Share:
-        """Looks at the clock, says so, and returns what of the providers' limits this worker may take."""
+    async def beat(self, shut: Mapping[ProviderId, ShutCode] | None) -> Share:
+        """Looks at the clock, says so and which providers it cannot call, and returns what of the providers' limits
+        this worker may take."""
         await self._clock.look(self._line)
         at, off = self._clock.stamp(), self._clock.off
 
         async def work(connection: Connection) -> Share:
-            await workers.beat(connection, self._worker, at, off, FORGET_AFTER)
+            await workers.beat(connection, self._worker, at, off, FORGET_AFTER, shut)
             return Share(*await workers.place(connection, self._worker, at, health.ALIVE_WITHIN))
 
         return await write(self._line, work)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shlex
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar
@@ -42,7 +42,8 @@ from opensmm.cli.lazy import lazy_group
 from opensmm.cli.secrets import read_secret
 from opensmm.config import Config
 from opensmm.domain.callers import is_key
-from opensmm.domain.codes import OperatorRefusal
+from opensmm.domain.codes import OperatorRefusal, ShutCode
+from opensmm.domain.health import shut_at_workers
 from opensmm.domain.offers import Offer, Offered
 from opensmm.domain.providers import (
     KEY_CHARS,
@@ -55,6 +56,7 @@ from opensmm.domain.providers import (
 )
 from opensmm.providers.client import Client, NoAnswer
 from opensmm.store import providers as rows
+from opensmm.store import workers
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 from opensmm.texts import words as texts
@@ -255,8 +257,10 @@ def _key(key_file: str) -> str:
     return key
 
 
-def _told(row: ProviderRow, readings: Sequence[Reading], at: datetime) -> dict[str, Any]:
-    """What is shown of a provider; of its key, whether there is one."""
+def _told(
+    row: ProviderRow, readings: Sequence[Reading], at: datetime, shut: Mapping[ProviderId, ShutCode]
+) -> dict[str, Any]:
+    """What is shown of a provider; of its key, whether there is one. ``shut``: those that the workers cannot call."""
     newest = readings[-1] if readings else None
     said = {name: getattr(row, name) for name in structs.asdict(row) if name != "sealed_key"}
     return said | {
@@ -264,13 +268,19 @@ def _told(row: ProviderRow, readings: Sequence[Reading], at: datetime) -> dict[s
         "balance": None if newest is None else newest.balance,
         "balance_at": None if newest is None else newest.at,
         "hours_left": hours_left(readings, at),
+        "not_called": shut.get(row.id),
     }
+
+
+async def _shut(connection: Connection, at: datetime) -> Mapping[ProviderId, ShutCode]:
+    return shut_at_workers(await workers.seen(connection), at) or {}
 
 
 async def _listed(connection: Connection) -> list[dict[str, Any]]:
     known = await rows.providers(connection)
     readings, at = await rows.readings(connection), now()
-    return [_told(row, readings.get(row.id, []), at) for row in known]
+    shut = await _shut(connection, at)
+    return [_told(row, readings.get(row.id, []), at, shut) for row in known]
 
 
 @provider_verbs.command("list")
@@ -294,6 +304,8 @@ def _fares(one: dict[str, Any]) -> str:
         return "disabled"
     if one["kind"] == PANEL and not one["has_key"]:
         return "has no key"
+    if one["not_called"] is not None:
+        return f"not called: {texts.shown(one['not_called'])}"
     if one["resting_until"] is not None:
         return f"left alone after {one['failures']} failures: {one['fault'][:80]}"
     return ""
@@ -306,7 +318,8 @@ def show(provider: Who, data: Data = None, json: Json = False) -> None:
     async def work(connection: Connection) -> dict[str, Any]:
         row = await find_provider(connection, provider)
         readings = await rows.readings(connection)
-        return _told(row, readings.get(row.id, []), now())
+        at = now()
+        return _told(row, readings.get(row.id, []), at, await _shut(connection, at))
 
     said = with_database(standing(data), work)
     answer(said, "\n".join(f"{name}: {value}" for name, value in said.items()), json=json)

@@ -40,6 +40,8 @@ class FindingCode(StrEnum):
 
     LATE_ACCEPTANCES = "late_acceptances"
     ODD_ENDS = "odd_ends"
+    PROVIDER_NOT_ALLOWED = "provider_not_allowed"
+    PROVIDER_NOT_OPENED = "provider_not_opened"
     PROVIDER_REFUSES_KEY = "provider_refuses_key"
     PROVIDER_WITHOUT_FUNDS = "provider_without_funds"
     ANSWERS_NOT_UNDERSTOOD = "answers_not_understood"

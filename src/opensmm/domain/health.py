@@ -1,6 +1,6 @@
 """Whether the panel is well: facts in, findings out, each with a level and words that say what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -10,7 +10,7 @@ from msgspec import Struct
 from opensmm.base.ids import ProviderId
 from opensmm.domain import clock_findings
 from opensmm.domain.clocks import Stepped
-from opensmm.domain.codes import FindingCode
+from opensmm.domain.codes import BY_SETTING, FindingCode, ShutCode
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.findings import SEVERITY, Finding, Level
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
@@ -54,11 +54,14 @@ COUNTED: Final = 50_000
 
 
 class WorkerSeen(Struct, frozen=True):
+    """``shut``: the providers that it cannot call, by id, each with the code of the reason; None: it did not tell."""
+
     host: str
     pid: int
     started: datetime
     seen: datetime
     clock_off: timedelta | None = None
+    shut: dict[str, str] | None = None
 
 
 class Waiting(Struct, frozen=True):
@@ -126,8 +129,8 @@ class NotUnderstood(Struct, frozen=True):
 class ProviderSeen(Struct, frozen=True):
     """``failures`` are of sends, in a row; ``resting_until`` is when it is tried again; ``accepted`` is when it last
     took an order. ``balance`` is the newest that it told, ``balance_asked`` when a worker last went to ask for it, and
-    ``hours_left`` how long it lasts from now on, where a pace is known. ``shut``: why it cannot be called, as far as
-    was looked. ``unpolled`` are its deliveries that were not heard of for too long. ``followed`` is None where its
+    ``hours_left`` how long it lasts from now on, where a pace is known. ``shut``: why it is not called, as far as is
+    known. ``unpolled`` are its deliveries that were not heard of for too long. ``followed`` is None where its
     price list is not. ``refuses``: why it turns us away, in the words of ``fault``."""
 
     id: ProviderId
@@ -141,7 +144,7 @@ class ProviderSeen(Struct, frozen=True):
     balance_asked: datetime | None = None
     balance: Reading | None = None
     hours_left: Decimal | None = None
-    shut: str = ""
+    shut: ShutCode | None = None
     unpolled: Waiting = Waiting()
     followed: Followed | None = None
     refuses: AccountFault | None = None
@@ -179,7 +182,19 @@ class Facts(Struct, frozen=True):
 
 
 def alive(facts: Facts, now: datetime) -> list[WorkerSeen]:
-    return [worker for worker in facts.workers if now - worker.seen <= ALIVE_WITHIN]
+    return _alive(facts.workers, now)
+
+
+def _alive(workers: Sequence[WorkerSeen], now: datetime) -> list[WorkerSeen]:
+    return [worker for worker in workers if now - worker.seen <= ALIVE_WITHIN]
+
+
+def shut_at_workers(workers: Sequence[WorkerSeen], now: datetime) -> dict[ProviderId, ShutCode] | None:
+    """Returns the providers that a living worker cannot call, and why; None where no worker has told."""
+    told = [worker.shut for worker in _alive(workers, now) if worker.shut is not None]
+    # A newer release may know other codes.
+    pairs = [pair for shut in told for pair in shut.items() if pair[1] in set(ShutCode)]
+    return {ProviderId(int(provider)): ShutCode(code) for provider, code in pairs} if told else None
 
 
 def judge(facts: Facts, now: datetime) -> list[Finding]:
@@ -223,10 +238,6 @@ _DECIDE: Final = "`opensmm orders show ORDER` tells why; they wait for your deci
 _TELL: Final = "see the providers below; one that knows no such action must be told by hand"
 _CHARGE: Final = "`opensmm orders show ORDER` of a paused subscription tells why; without funds for a day it is stopped"
 _REACH: Final = "see whether it can be reached from here, and what the worker's log says of it"
-_OPEN: Final = (
-    "a private address needs OPENSMM_PRIVATE_PROVIDERS=1 here too; else bring back the pepper of its key, or "
-    "`opensmm provider edit NAME --ask-key`; `check` tries it"
-)
 _TOP_UP: Final = "top it up there; `opensmm provider balance NAME` asks again"
 _READ: Final = "`opensmm provider balance NAME` asks again, and says why it cannot be had"
 _SYNC: Final = "`opensmm provider sync NAME` reads it again, and says why; --confirm takes a list that lacks much"
@@ -318,6 +329,11 @@ def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[F
             fields = {"provider": provider.name, "words": provider.fault}
             yield Finding(f"provider {provider.name}", Level.ACT, code=_REFUSES[provider.refuses], fields=fields)
             continue
+        if provider.enabled and provider.shut is not None:
+            code = FindingCode.PROVIDER_NOT_ALLOWED if provider.shut in BY_SETTING else FindingCode.PROVIDER_NOT_OPENED
+            fields = {"provider": provider.name, "why": provider.shut}
+            yield Finding(f"provider {provider.name}", Level.ACT, code=code, fields=fields)
+            continue
         level, words, do = _fares(provider, now)
         yield Finding(f"provider {provider.name}", level, words, do)
 
@@ -330,8 +346,6 @@ _REFUSES: Final = {
 
 def _fares(provider: ProviderSeen, now: datetime) -> tuple[Level, str, str]:
     """How a provider fares, in no other words than what is known of it bears out."""
-    if provider.enabled and provider.shut:
-        return Level.ACT, f"cannot be called from here: {provider.shut}", _OPEN
     levels, words = [Level.OK], []
     if not provider.enabled:
         words.append("disabled: it is sent nothing")

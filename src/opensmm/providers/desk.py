@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.asks import MAX_IDS
+from opensmm.domain.codes import ShutCode
 from opensmm.domain.providers import SANDBOX, STAFF
 from opensmm.providers.client import Client, NoAnswer, Provider, close_session
 from opensmm.providers.limits import Circuit, Share, Slots
@@ -49,6 +50,13 @@ class _Panel(Struct, frozen=True):
     provider: ProviderId
 
 
+class _Unopened(Struct, frozen=True):
+    """A provider that is not called, and why."""
+
+    row: ProviderRow
+    why: ShutCode
+
+
 class Contact(Struct, frozen=True):
     row: ProviderRow
     provider: Provider
@@ -70,7 +78,7 @@ class Desk:
         self._contacts: dict[ProviderId, Contact] = {}
         self._sessions: dict[ProviderId, ClientSession] = {}
         self._leaving: set[asyncio.Task[None]] = set()
-        self._unopened: dict[ProviderId, ProviderRow] = {}
+        self._unopened: dict[ProviderId, _Unopened] = {}
         self._share = Share()
 
     @property
@@ -87,6 +95,13 @@ class Desk:
     def answering(self) -> list[ProviderId]:
         """Those that are not being left alone at this moment."""
         return [one for one, contact in self._contacts.items() if not contact.circuit.resting]
+
+    @property
+    def shut(self) -> dict[ProviderId, ShutCode] | None:
+        """Those that cannot be called, and why; None before any was looked at."""
+        if self.empty and not self._unopened:
+            return None
+        return {provider: unopened.why for provider, unopened in self._unopened.items()}
 
     @property
     def complete(self) -> bool:
@@ -117,7 +132,7 @@ class Desk:
             known = self._contacts.get(row.id)
             if known is not None and _settings(known.row) == _settings(row):
                 self._contacts[row.id] = structs.replace(known, row=row)
-            elif self._unopened.get(row.id) != row:
+            elif (unopened := self._unopened.get(row.id)) is None or unopened.row != row:
                 self._meet(row)
 
     def _meet(self, row: ProviderRow) -> None:
@@ -138,7 +153,7 @@ class Desk:
         try:
             key = open_key(self._pepper, row, private=self._private)
         except Unsealable as error:
-            self._unopened[row.id] = row
+            self._unopened[row.id] = _Unopened(row, error.code)
             log.error("a provider cannot be called", provider=row.name, why=error.code.value)
             return None
         session = self._sessions[row.id] = _open_session(row.concurrency, private=self._private)

@@ -1,11 +1,15 @@
 """Heartbeats: the worker processes that were heard of lately."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
+from psycopg.types.json import Jsonb
 
+from opensmm.base.ids import ProviderId
+from opensmm.domain.codes import ShutCode
 from opensmm.domain.health import WorkerSeen
 from opensmm.store.connection import Connection
 
@@ -17,9 +21,10 @@ class Worker(Struct, frozen=True):
 
 
 _BEAT: Final = """
-insert into worker (id, started, seen, clock_off, pid, host)
-select %(id)s, at, at, %(off)s, %(pid)s, %(host)s from (select coalesce(%(at)s::timestamptz, clock_timestamp())) c (at)
-on conflict (id) do update set seen = excluded.seen, clock_off = excluded.clock_off
+insert into worker (id, started, seen, clock_off, shut, pid, host)
+select %(id)s, at, at, %(off)s, %(shut)s, %(pid)s, %(host)s
+from (select coalesce(%(at)s::timestamptz, clock_timestamp())) c (at)
+on conflict (id) do update set seen = excluded.seen, clock_off = excluded.clock_off, shut = excluded.shut
 """
 _PLACE: Final = """
 select count(*) filter (where (w.started, w.id) < (own.started, own.id)), count(*)
@@ -28,15 +33,21 @@ where w.seen > coalesce(%(at)s::timestamptz, clock_timestamp()) - %(within)s
 """
 _PRUNE: Final = "delete from worker where seen < coalesce(%s::timestamptz, clock_timestamp()) - %s"
 _LEAVE: Final = "delete from worker where id = %s"
-_SEEN: Final = "select host, pid, started, seen, clock_off from worker order by started, id"
+_SEEN: Final = "select host, pid, started, seen, clock_off, shut from worker order by started, id"
 
 
 async def beat(
-    connection: Connection, worker: Worker, at: datetime | None, off: timedelta | None, forget_after: timedelta
+    connection: Connection,
+    worker: Worker,
+    at: datetime | None,
+    off: timedelta | None,
+    forget_after: timedelta,
+    shut: Mapping[ProviderId, ShutCode] | None = None,
 ) -> None:
-    """Says that a worker lives, by the database's clock or ``at`` this time, and how far the clock of its machine is
-    ``off``; forgets those that have been silent for long."""
-    told = {"id": worker.id, "at": at, "off": off, "pid": worker.pid, "host": worker.host}
+    """Says that a worker lives, by the database's clock or ``at`` this time, how far the clock of its machine is
+    ``off``, and which providers it cannot call; forgets those that have been silent for long."""
+    kept = None if shut is None else Jsonb({str(provider): code.value for provider, code in shut.items()})
+    told = {"id": worker.id, "at": at, "off": off, "shut": kept, "pid": worker.pid, "host": worker.host}
     await connection.execute(_BEAT, told)
     await connection.execute(_PRUNE, [at, forget_after])
 

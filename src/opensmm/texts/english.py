@@ -100,6 +100,16 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         "Its order ids do not grow (the newest is {newest}): evidence cannot settle orders whose answer is lost.",
         do="Settle its unsure orders yourself: `opensmm orders list --unsure`.",
     ),
+    FindingCode.PROVIDER_NOT_ALLOWED: Words(
+        says="is not called: {why}; its orders wait",
+        do="set OPENSMM_PRIVATE_PROVIDERS=1 for `opensmm serve` and `opensmm worker`, and start them again; "
+        "or `opensmm provider edit {provider} --url`",
+    ),
+    FindingCode.PROVIDER_NOT_OPENED: Words(
+        says="is not called: {why}; its orders wait",
+        do="bring the pepper back that its key was sealed with, or `opensmm provider edit {provider} --ask-key`; "
+        "`opensmm provider check {provider}` tries it",
+    ),
     FindingCode.PROVIDER_REFUSES_KEY: Words(
         says="refuses our key, account or address: “{words}”; its orders wait",
         do="`opensmm provider edit {provider} --ask-key`, or ask them; one order at a time tries it again",

@@ -144,7 +144,7 @@ class Worker:
         await self._purchases.step(POLL_BATCH)
 
     async def _look_after(self) -> None:
-        self._desk.share(await self._heartbeat.beat())
+        self._desk.share(await self._heartbeat.beat(self._desk.shut))
         self._looked.set()
         await self._chores.step()
 
