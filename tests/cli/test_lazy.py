@@ -82,3 +82,19 @@ def test_the_help_of_everything_names_every_group():
 def test_a_verb_that_is_not_there_is_named():
     result = CliRunner().invoke(app, ["orders", "nosuch"])
     assert (2, True) == (result.exit_code, "nosuch" in result.output)
+
+
+def groups(command, *words):
+    """Every group and verb, with the words that call it."""
+    yield words, command
+    for name in getattr(command, "list_commands", lambda ctx: [])(None):
+        yield from groups(command.get_command(None, name), *words, name)
+
+
+def test_help_cuts_no_option_and_no_verb_on_a_narrow_terminal():
+    for words, command in groups(typer.main.get_command(app)):
+        printed = CliRunner().invoke(app, [*words, "--help"], terminal_width=80).stdout
+        assert "╭" not in printed, words
+        assert "..." not in printed.partition("\nCommands:")[2], words
+        for option in (one for one in command.params if not getattr(one, "hidden", False)):
+            assert all(name in printed for name in option.opts if name.startswith("-")), (words, option.name)

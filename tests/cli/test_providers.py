@@ -177,6 +177,14 @@ def test_providers_are_listed_shown_switched_off_and_on(said, rows):
     assert FAILED == said("provider", "show", "nobody")[0]
 
 
+def test_a_line_of_a_table_is_one_line_where_it_is_piped(said, run):
+    name = "A provider of a long name, so that its line is longer than a terminal is wide by a little"
+    add(said, name)
+    lines = run("provider", "list")[1].splitlines()
+    assert 2 == len(lines)
+    assert name in lines[1]
+
+
 @contextmanager
 def upstream(answers):
     """A panel over HTTP that answers each action with the same words; its address and what it was asked."""

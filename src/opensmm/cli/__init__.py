@@ -10,7 +10,7 @@ from typer import _click
 from opensmm import __version__
 from opensmm.base.faults import Misconfigured
 from opensmm.cli.frame import EXIT_CODES, FOR_PROGRAM, MISUSED, UNAVAILABLE, out, tell_error
-from opensmm.cli.lazy import lazy_group
+from opensmm.cli.lazy import PLAIN, lazy_group
 from opensmm.cli.unforeseen import LEASH, UNFORESEEN, log_and_end, sentence
 
 VERBS: Final = {
@@ -51,6 +51,7 @@ app: Final = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=PLAIN,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

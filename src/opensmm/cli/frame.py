@@ -93,7 +93,9 @@ def _user(uid: int) -> str:
 
 ACTOR: Final = Actor(ActorKind.COMMAND_LINE, who(os.environ, os.getuid()))
 
-out: Final = Console(highlight=False, soft_wrap=True)
+UNBOUNDED: Final = 10_000
+"""Columns of what is no terminal: a program reads a table's line as one line."""
+out: Final = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else UNBOUNDED)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 Result = TypeVar("Result")
 

@@ -2,20 +2,35 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer import _click  # typer brings a click of its own, and gives its types no other name
 from typer.core import TyperGroup
 
+PLAIN: Final = None
+"""How help is written: typer's boxes cut the names of options, and break their values, where a terminal is narrow."""
 
-def lazy_group(verbs: Mapping[str, str]) -> type[TyperGroup]:
+MOST_HELP: Final = 10_000
+
+
+class VerbGroup(TyperGroup):
+    def format_commands(self, ctx: _click.Context, formatter: _click.HelpFormatter) -> None:
+        """Writes each verb's first sentence whole: click cuts it where the line ends."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        lines = [(name, one.get_short_help_str(MOST_HELP)) for name, one in commands if one and not one.hidden]
+        if lines:
+            with formatter.section("Commands"):
+                formatter.write_dl(lines)
+
+
+def lazy_group(verbs: Mapping[str, str]) -> type[VerbGroup]:
     """A class for ``Typer(cls=...)`` with further ``verbs``: a name, and the "module:attribute" that answers to it.
 
     The attribute is a function, or a Typer for a group.
     """
 
-    class LazyGroup(TyperGroup):
+    class LazyGroup(VerbGroup):
         def list_commands(self, ctx: _click.Context) -> list[str]:
             return [*super().list_commands(ctx), *verbs]
 
@@ -31,9 +46,12 @@ def _load(name: str, place: str) -> _click.Command:
     module, attribute = place.split(":")
     found: Any = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):
+        found.rich_markup_mode = PLAIN
+        if not isinstance(found.info.cls, type):
+            found.info.cls = VerbGroup
         command: _click.Command = typer.main.get_group(found)
     else:
-        single = typer.Typer(add_completion=False)
+        single = typer.Typer(add_completion=False, rich_markup_mode=PLAIN)
         single.command(name)(found)
         command = typer.main.get_command(single)
     command.name = name
