@@ -118,3 +118,20 @@ def test_a_new_service_that_would_be_fulfilled_by_nobody_named_is_refused(said, 
     before = everything(rows)
     assert (code, None) == said(*WORDS, *words)
     assert before == everything(rows)
+
+
+def test_an_empty_list_says_so_and_an_edit_says_what_became_of_what(run):
+    assert "no services yet: `opensmm service add`" in run("service", "list")[1]
+    assert "no customers yet: `opensmm customer add`" in run("customer", "list")[1]
+    assert "no order waits" in run("orders", "list")[1]
+    assert "nothing waits for approval" in run("service", "quarantine", "list")[1]
+    run("service", "add", "--name", "Likes", "--category", "First", "--rate", "1", "--method", "staff_work")
+    assert "service 1: drip-feed: no → yes, max: 10000 → 500\n" == run(
+        "service", "edit", "1", "--dripfeed", "--max", "500"
+    )[1]  # fmt: skip
+    printed = run("service", "list")[1]
+    assert "customers may" in printed
+    assert "drip-feed" in printed
+    shown = run("service", "show", "1")[1]
+    assert "sale: on sale" in shown
+    assert not {"None", "True", "False"} & set(shown.split())

@@ -60,8 +60,14 @@ def test_a_sync_prints_what_changed(said, listed):
     } == changed(told)
     assert {} == changed(said("provider", "sync", "Up")[1])
     found = health(said)
-    assert ("look", "services 2 changed too far to be sold unseen; subscriptions go on") == found["quarantine"]
-    assert ("look", "services 3 off sale, since no provider lists them as they are sold") == found["halted"]
+    assert (
+        "look",
+        "1 service is not sold, since its cost, or what is sold, changed too far: id 2. Subscriptions go on",
+    ) == found["quarantine"]
+    assert (
+        "look",
+        "1 service is not sold, since no provider lists it as it is sold: id 3",
+    ) == found["halted"]
     assert ("ok", "none") == found["below cost"]
     assert "ok" == found["price list Up"][0]
 
@@ -108,7 +114,7 @@ def test_what_waits_is_listed_and_approved(said, rows, listed):
     assert (1, "2", "1.8000", None) == tuple(below[name] for name in ("service", "cost", "rate", "price_list"))
     assert (
         "look",
-        "services 1 cost more than they are sold at: orders are refused; subscriptions go on",
+        "1 service costs more than it is sold at, so orders are refused: id 1. Subscriptions go on",
     ) == health(said)["below cost"]
     said("service", "edit", 1, "--rate", "2.5")
     assert ("ok", "none") == health(said)["below cost"]

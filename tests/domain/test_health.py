@@ -297,11 +297,12 @@ def test_the_price_list_of_a_disabled_provider_is_told_and_wants_nothing():
 
 def test_services_that_are_not_sold_as_they_stand_are_named():
     shelf = Shelf(Named(7, (1, 2, 3, 4, 5)), Named(1, (9,)), Named(1, (8,)), holds=True)
-    told = {one.name: one.says for one in judge(replace(WELL, shelf=shelf), NOW) if one.level is Level.LOOK}
+    found = [one for one in judge(replace(WELL, shelf=shelf), NOW) if one.level is Level.LOOK]
+    told = {one.name: (one.code, one.fields) for one in found}
     assert {
-        "quarantine": "services 1, 2, 3, 4, 5 and 2 more changed too far to be sold unseen; subscriptions go on",
-        "halted": "services 9 off sale, since no provider lists them as they are sold",
-        "below cost": "services 8 cost more than they are sold at: orders are taken and held; subscriptions go on",
+        "quarantine": (FindingCode.QUARANTINED, {"count": 7, "services": (1, 2, 3, 4, 5, "and 2 more")}),
+        "halted": (FindingCode.HALTED, {"count": 1, "services": (9,)}),
+        "below cost": (FindingCode.BELOW_COST_HELD, {"count": 1, "services": (8,)}),
     } == told
 
 

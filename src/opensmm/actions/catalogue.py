@@ -64,9 +64,10 @@ async def add(connection: Connection, service: Service, *, by: By) -> ServiceId:
         return await _save_one(connection, service, by)
 
 
-async def edit(connection: Connection, which: ServiceId, changes: Mapping[str, object], *, by: By) -> None:
+async def edit(connection: Connection, which: ServiceId, changes: Mapping[str, object], *, by: By) -> Service:
     """Changes fields of a service as it is when everybody else's edits are done: none of theirs is lost.
 
+    Returns the service as it was before.
     Raises Unknown, Senseless or NotSellable, with nothing written.
     """
     async with connection.transaction():
@@ -75,6 +76,7 @@ async def edit(connection: Connection, which: ServiceId, changes: Mapping[str, o
         if not known:
             raise Unknown(f"there is no service {which}")
         await _save_one(connection, structs.replace(known[0], **changes), by)
+        return known[0]
 
 
 async def _save_one(connection: Connection, service: Service, by: By) -> ServiceId:

@@ -24,8 +24,8 @@ from opensmm.cli.frame import (
     by,
     configured,
     fail,
+    listing,
     named,
-    out,
     pepper,
     standing,
     with_database,
@@ -199,11 +199,11 @@ def list_customers(data: Data = None, json: Json = False) -> None:
     if json:
         answer({"customers": [_plain(one) for one in found]}, "", json=True)
         return
-    table = Table("id", "name", "balance", "keys", "", box=None, pad_edge=False)
+    table = Table("id", "name", "balance", "keys (with their last characters)", "", box=None, pad_edge=False)
     for one in found:
         keys = ", ".join(f"{key} …{hint}" for key, hint in one.keys)
         table.add_row(str(one.id), escape(one.name), short(one.balance), escape(keys), ", ".join(_marks(one)))
-    out.print(table)
+    listing(table, "no customers yet: `opensmm customer add` adds one")
 
 
 def _plain(one: Listed) -> dict[str, Any]:

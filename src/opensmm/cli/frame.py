@@ -17,6 +17,8 @@ import msgspec
 import psycopg
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from opensmm import config as configuration
 from opensmm.base.faults import Fault, Misconfigured, Unavailable
@@ -129,6 +131,11 @@ def answer(said: Mapping[str, Any], text: str, *, json: bool) -> None:
         sys.stdout.flush()
     else:
         out.print(text, markup=False)
+
+
+def listing(table: Table, empty: str) -> None:
+    """Prints a table or, where it has no rows, words that say so."""
+    out.print(table if table.row_count else escape(empty))
 
 
 def named(text: str | None) -> str | None:

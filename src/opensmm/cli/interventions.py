@@ -15,7 +15,7 @@ from opensmm.actions.interventions import Outcome
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
 from opensmm.cli.customers import amount
-from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, fail, now, out, standing, with_database
+from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, fail, listing, now, standing, with_database
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H
@@ -191,7 +191,7 @@ def list_waiting(
     if json:
         answer({"orders": [asdict(one) | {"looks_like_order": _likely(one) or None} for one in found]}, "", json=True)
         return
-    out.print(_table(found))
+    listing(_table(found), "no order waits for that")
 
 
 def _explained(one: Waiting) -> Waiting:

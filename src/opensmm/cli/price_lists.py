@@ -11,7 +11,7 @@ from rich.table import Table
 from opensmm.actions import price_lists
 from opensmm.actions.references import find_customers, find_service
 from opensmm.base.ids import CustomerId, ServiceId
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, configured, fail, out, standing, with_database
+from opensmm.cli.frame import MISUSED, Data, Json, answer, by, configured, fail, listing, standing, with_database
 from opensmm.cli.services import read_rate
 from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
@@ -43,7 +43,7 @@ def list_all(data: Data = None, json: Json = False) -> None:
     table = Table("name", "rates", "customers", box=None, pad_edge=False)
     for one in found:
         table.add_row(escape(one.name), str(one.rates), str(one.customers))
-    out.print(table)
+    listing(table, "no price lists yet: `opensmm price-list set` makes one")
 
 
 @price_list_verbs.command("show")
@@ -62,7 +62,7 @@ def show(name: Name, data: Data = None, json: Json = False) -> None:
         below = "below its cost" if one.cost is not None and one.rate < one.cost else ""
         cost = "" if one.cost is None else str(one.cost)
         table.add_row(str(one.service), escape(one.service_name), str(one.rate), str(one.own), cost, below)
-    out.print(table)
+    listing(table, f"{name} sets no rate apart: its customers pay the services' own")
 
 
 @price_list_verbs.command("set")

@@ -29,6 +29,7 @@ from opensmm.cli.frame import (
     by,
     configured,
     fail,
+    listing,
     named,
     now,
     number,
@@ -59,6 +60,7 @@ from opensmm.store import providers as rows
 from opensmm.store import workers
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
+from opensmm.texts import fields
 from opensmm.texts import words as texts
 
 _FOLLOWING: Final = {"sync": "opensmm.cli.sync:sync_now", "follow": "opensmm.cli.sync:follow"}
@@ -296,7 +298,7 @@ def list_providers(data: Data = None, json: Json = False) -> None:
         lasts = "" if one["hours_left"] is None else f"{one['hours_left']} h"
         said = (str(one["id"]), one["name"], one["kind"], one["dialect"], balance, lasts, _fares(one))
         table.add_row(*map(escape, said))
-    out.print(table)
+    listing(table, "no providers yet: `opensmm provider add` adds one")
 
 
 def _fares(one: dict[str, Any]) -> str:
@@ -322,7 +324,7 @@ def show(provider: Who, data: Data = None, json: Json = False) -> None:
         return _told(row, readings.get(row.id, []), at, await _shut(connection, at))
 
     said = with_database(standing(data), work)
-    answer(said, "\n".join(f"{name}: {value}" for name, value in said.items()), json=json)
+    answer(said, fields.lines(said), json=json)
 
 
 @provider_verbs.command("check")
@@ -398,7 +400,7 @@ def services(
         kind = one.type.value if one.type else "unknown"
         said = (one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
         table.add_row(*map(escape, said))
-    out.print(table)
+    listing(table, f"nothing that {row.name} lists has {search!r} in it" if search else f"{row.name} lists nothing")
     for text in odd:
         out.print(f"odd: {text}", markup=False)
 

@@ -21,9 +21,9 @@ from opensmm.cli.frame import (
     by,
     configured,
     fail,
+    listing,
     named,
     number,
-    out,
     standing,
     with_database,
 )
@@ -32,6 +32,7 @@ from opensmm.cli.routes import check_theirs
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
+from opensmm.texts import fields
 
 _MORE: Final = {
     "deliver": "opensmm.cli.delivery:deliver",
@@ -96,11 +97,10 @@ def list_services(data: Data = None, json: Json = False) -> None:
     if json:
         answer({"services": services}, "", json=True)
         return
-    table = Table("id", "name", "type", "rate", "min", "max", "delivered by", "", box=None, pad_edge=False)
+    table = Table(
+        "id", "name", "type", "rate", "min", "max", "delivered by", "customers may", "", box=None, pad_edge=False
+    )
     for service in services:
-        marks = "".join(
-            letter for letter, on in zip("rcd", (service.refill, service.cancel, service.dripfeed), strict=True) if on
-        )
         said = (
             str(service.id),
             escape(service.name),
@@ -110,9 +110,8 @@ def list_services(data: Data = None, json: Json = False) -> None:
             str(service.max),
             service.delivery_method.value,
         )
-        why = "off sale" if not service.on_sale else service.halted or ""
-        table.add_row(*said, f"{marks} {why}".strip())
-    out.print(table)
+        table.add_row(*said, fields.permits(service), fields.sale(service))
+    listing(table, "no services yet: `opensmm service add` and `opensmm import-services` put some on the price list")
 
 
 @service_verbs.command("show")
@@ -123,8 +122,12 @@ def show(service: Reference, data: Data = None, json: Json = False) -> None:
         services = (await rows.refresh(connection, None)).services
         return services[match_service(services.values(), service)]
 
-    told = structs.asdict(with_database(standing(data), work))
-    answer(told, "\n".join(f"{name}: {'' if value is None else value}" for name, value in told.items()), json=json)
+    found = with_database(standing(data), work)
+    told = structs.asdict(found)
+    words = {name: value for name, value in told.items() if name not in ("on_sale", "halted")} | {
+        "sale": fields.sale(found)
+    }
+    answer(told, fields.lines(words), json=json)
 
 
 @service_verbs.command("add")
@@ -204,14 +207,14 @@ def edit(
     if not changes:
         fail("say what to change", MISUSED)
 
-    async def work(connection: Connection) -> ServiceId:
+    async def work(connection: Connection) -> Service:
         number = await find_service(connection, service)
         with _words_of_a_service():
-            await catalogue.edit(connection, number, changes, by=by())
-        return number
+            return await catalogue.edit(connection, number, changes, by=by())
 
-    number = with_database(standing(data), work)
-    answer({"id": number, "changed": sorted(changes)}, f"service {number}: {', '.join(sorted(changes))}", json=json)
+    before = with_database(standing(data), work)
+    words = ", ".join(fields.change(name, getattr(before, name), changes[name]) for name in sorted(changes))
+    answer({"id": before.id, "changed": sorted(changes)}, f"service {before.id}: {words}", json=json)
 
 
 @contextmanager

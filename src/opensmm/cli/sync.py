@@ -21,8 +21,8 @@ from opensmm.cli.frame import (
     by,
     configured,
     fail,
+    listing,
     number,
-    out,
     standing,
     with_database,
 )
@@ -35,6 +35,7 @@ from opensmm.domain.sync import Line, Route, is_another_service
 from opensmm.store import sync as rows
 from opensmm.store.connection import Connection
 from opensmm.store.sync import Following
+from opensmm.texts import fields
 
 MOST_ADDED: Final = 100_000
 MOST_LISTED: Final = 10_000
@@ -129,7 +130,7 @@ def follow(
         return await rows.following(connection, row.id)
 
     said = structs.asdict(with_database(standing(data), work))
-    answer(said, "\n".join(f"{name}: {'' if value is None else value}" for name, value in said.items()), json=json)
+    answer(said, fields.lines(said), json=json)
 
 
 @quarantine_verbs.command("list")
@@ -148,7 +149,7 @@ def list_quarantined(data: Data = None, json: Json = False) -> None:
         costs = (escape(one["provider_service"]), str(one["agreed"]), str(one["cost"]), str(one["rate"]))
         since = f"{one['since']:%Y-%m-%d %H:%M}"
         table.add_row(str(one["service"]), escape(one["service_name"]), *costs, since, escape(served))
-    out.print(table)
+    listing(table, "nothing waits for approval")
 
 
 def _waiting(line: Line) -> list[dict[str, Any]]:
@@ -210,7 +211,7 @@ def list_below_cost(
         table.add_row(
             str(one.service), escape(one.service_name), str(one.cost), str(one.rate), escape(one.price_list or "")
         )
-    out.print(table)
+    listing(table, "nothing on sale costs more than it is sold at")
 
 
 @below_cost_verbs.command("set")

@@ -45,6 +45,10 @@ class FindingCode(StrEnum):
     PROVIDER_REFUSES_KEY = "provider_refuses_key"
     PROVIDER_WITHOUT_FUNDS = "provider_without_funds"
     ANSWERS_NOT_UNDERSTOOD = "answers_not_understood"
+    QUARANTINED = "quarantined"
+    HALTED = "halted"
+    BELOW_COST_REFUSED = "below_cost_refused"
+    BELOW_COST_HELD = "below_cost_held"
 
     SERVER_AS_NEEDED = "server_as_needed"
     SERVER_TOO_OLD = "server_too_old"

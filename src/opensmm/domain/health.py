@@ -241,9 +241,6 @@ _REACH: Final = "see whether it can be reached from here, and what the worker's 
 _TOP_UP: Final = "top it up there; `opensmm provider balance NAME` asks again"
 _READ: Final = "`opensmm provider balance NAME` asks again, and says why it cannot be had"
 _SYNC: Final = "`opensmm provider sync NAME` reads it again, and says why; --confirm takes a list that lacks much"
-_APPROVE: Final = "`opensmm service quarantine list` tells costs and prices; `approve` sells them again"
-_HALTED: Final = "`opensmm service list`: route them elsewhere, or take them off sale; they return by themselves"
-_PRICE: Final = "`opensmm service below-cost list`: raise the price, or find another provider"
 _TRANSACTION: Final = "find it in pg_stat_activity; while it lasts, dead rows of every table stay"
 
 
@@ -419,20 +416,18 @@ def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator
 
 
 def _shelf(shelf: Shelf) -> Iterator[Finding]:
-    below = "taken and held" if shelf.holds else "refused"
-    going_on = "subscriptions go on"
+    below = FindingCode.BELOW_COST_HELD if shelf.holds else FindingCode.BELOW_COST_REFUSED
     told = (
-        ("quarantine", shelf.quarantined, f"changed too far to be sold unseen; {going_on}", _APPROVE),
-        ("halted", shelf.halted, "off sale, since no provider lists them as they are sold", _HALTED),
-        ("below cost", shelf.below_cost, f"cost more than they are sold at: orders are {below}; {going_on}", _PRICE),
+        ("quarantine", shelf.quarantined, FindingCode.QUARANTINED),
+        ("halted", shelf.halted, FindingCode.HALTED),
+        ("below cost", shelf.below_cost, below),
     )
-    for name, found, words, do in told:
+    for name, found, code in told:
         if not found.count:
             yield Finding(name, Level.OK, "none")
             continue
-        more = f" and {found.count - len(found.first)} more" if found.count > len(found.first) else ""
-        ids = ", ".join(map(str, found.first))
-        yield Finding(name, Level.LOOK, f"services {ids}{more} {words}", do)
+        more = (f"and {found.count - len(found.first)} more",) if found.count > len(found.first) else ()
+        yield Finding(name, Level.LOOK, code=code, fields={"count": found.count, "services": (*found.first, *more)})
     yield _unread(shelf)
 
 

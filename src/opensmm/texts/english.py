@@ -18,6 +18,7 @@ class Words(Struct, frozen=True):
     do: str = ""
 
 
+_PRICE: Final = "`opensmm service below-cost list`: raise the price, or find another provider"
 _LIMITS: Final = "see `A pooler in between` in docs/operating.md for what to set for the role"
 FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.FORGOTTEN_ORDERS: Words(
@@ -95,6 +96,28 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.WORKER_CLOCK_OFF: Words(
         "The clock of {host} (pid {pid}) is {off} off the database's, which decides: its log tells other times.",
         do="Let NTP keep that machine on time.",
+    ),
+    FindingCode.QUARANTINED: Words(
+        "{count} services are not sold, since their cost, or what is sold, changed too far: ids {services}. "
+        "Subscriptions go on",
+        one="1 service is not sold, since its cost, or what is sold, changed too far: id {services}. "
+        "Subscriptions go on",
+        do="`opensmm service quarantine list` tells costs and prices; `approve` sells them again",
+    ),
+    FindingCode.HALTED: Words(
+        "{count} services are not sold, since no provider lists them as they are sold: ids {services}",
+        one="1 service is not sold, since no provider lists it as it is sold: id {services}",
+        do="`opensmm service list`: route them elsewhere, or take them off sale; they return by themselves",
+    ),
+    FindingCode.BELOW_COST_REFUSED: Words(
+        "{count} services cost more than they are sold at, so orders are refused: ids {services}. Subscriptions go on",
+        one="1 service costs more than it is sold at, so orders are refused: id {services}. Subscriptions go on",
+        do=_PRICE,
+    ),
+    FindingCode.BELOW_COST_HELD: Words(
+        "{count} services cost more than they are sold at, so orders are held: ids {services}. Subscriptions go on",
+        one="1 service costs more than it is sold at, so orders are held: id {services}. Subscriptions go on",
+        do=_PRICE,
     ),
     FindingCode.ORDER_IDS_DO_NOT_GROW: Words(
         "Its order ids do not grow (the newest is {newest}): evidence cannot settle orders whose answer is lost.",

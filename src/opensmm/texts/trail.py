@@ -4,11 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from opensmm.base.money import Money, short
 from opensmm.texts.english import ACTIONS
-from opensmm.texts.words import shown
+from opensmm.texts.fields import change, label, value_of
 
-_MONEY: Final = frozenset(("amount", "balance", "credit_limit", "earned", "overdrawn"))
 _ACTIONS: Final[Mapping[str, str]] = {action.value: words for action, words in ACTIONS.items()}
 
 
@@ -29,28 +27,5 @@ def detail(told: Mapping[str, object]) -> list[str]:
     changes = told.get("changes")
     if not isinstance(changes, Mapping):
         return [json.dumps(told, ensure_ascii=False)] if told else []
-    lines = [_change(str(name), *pair) for name, pair in changes.items()]
-    return lines + [f"{_label(name)}: {_value(name, value)}" for name, value in told.items() if name != "changes"]
-
-
-def _change(name: str, before: object, after: object) -> str:
-    if before is None:
-        return f"{_label(name)}: {_value(name, after)}"
-    return f"{_label(name)}: {_value(name, before)} → {_value(name, after)}"
-
-
-def _label(name: str) -> str:
-    return name.replace("runs.", "run ").replace("routes.", "route ").replace(".", " ").replace("_", " ")
-
-
-def _value(name: str, value: object) -> str:
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return "yes" if value else "no"
-        case int() if name in _MONEY:
-            return short(Money(value))
-        case [] | "":
-            return "none"
-    return shown(value)
+    lines = [change(str(name), *pair) for name, pair in changes.items()]
+    return lines + [f"{label(name)}: {value_of(name, value)}" for name, value in told.items() if name != "changes"]

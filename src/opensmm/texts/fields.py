@@ -1,0 +1,76 @@
+"""Fields of a thing and what became of them, as a person reads them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from opensmm.base.money import Money, short
+from opensmm.domain.catalogue import Halt, Service
+from opensmm.texts.words import shown
+
+_MONEY: Final = frozenset(("amount", "balance", "credit_limit", "earned", "overdrawn"))
+_LABELS: Final[Mapping[str, str]] = {
+    "dripfeed": "drip-feed",
+    "url": "address",
+    "average time min": "average time (minutes)",
+    "refill wait h": "refill wait (hours)",
+    "refill days": "refill within (days)",
+    "sync every min": "price list read every (minutes)",
+    "synced": "price list taken over",
+    "sync fault": "why the newest was not",
+    "price share": "a cost may move by (per cent)",
+    "margin": "margin (per cent)",
+    "hours left": "balance lasts (hours)",
+}
+HALTS: Final[Mapping[Halt, str]] = {
+    Halt.GONE: "no provider lists it any more",
+    Halt.TYPE: "its provider lists it as another type",
+    Halt.QUARANTINE: "what it costs, or what is sold, changed too far: see `opensmm service quarantine list`",
+}
+_EMPTY: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("cost", "balance", "balance_at", "hours_left", "average_time_min"), "unknown"),
+    "refill_days": "for ever",
+}
+"""What it means that a field has no value, where that is not "none"."""
+_PERMITS: Final[Mapping[str, str]] = {"refill": "refill", "cancel": "cancel", "dripfeed": "drip-feed"}
+
+
+def change(name: str, before: object, after: object) -> str:
+    """A field before and after; of one that was empty, what it is."""
+    if before is None:
+        return f"{label(name)}: {value_of(name, after)}"
+    return f"{label(name)}: {value_of(name, before)} → {value_of(name, after)}"
+
+
+def label(name: str) -> str:
+    plain = name.replace("runs.", "run ").replace("routes.", "route ").replace(".", " ").replace("_", " ")
+    return _LABELS.get(plain, plain)
+
+
+def value_of(name: str, value: object) -> str:
+    match value:
+        case None:
+            return _EMPTY.get(name, "none")
+        case bool():
+            return "yes" if value else "no"
+        case int() if name in _MONEY:
+            return short(Money(value))
+        case [] | "":
+            return "none"
+    return shown(value)
+
+
+def lines(told: Mapping[str, object]) -> str:
+    """A line for each field."""
+    return "\n".join(f"{label(name)}: {value_of(name, value)}" for name, value in told.items())
+
+
+def sale(service: Service) -> str:
+    """Whether a service is sold, and why not."""
+    if not service.on_sale:
+        return "off sale"
+    return "on sale" if service.halted is None else f"not sold: {HALTS[service.halted]}"
+
+
+def permits(service: Service) -> str:
+    """What customers may ask of its orders."""
+    return ", ".join(words for field, words in _PERMITS.items() if getattr(service, field))

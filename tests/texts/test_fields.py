@@ -1,0 +1,36 @@
+"""Fields as a person reads them."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from msgspec import structs
+
+from opensmm.base.ids import ServiceId
+from opensmm.domain.catalogue import Halt, Service, ServiceType
+from opensmm.texts import fields
+
+SERVICE = Service(ServiceId(1), "Likes", ServiceType.DEFAULT, "First", Decimal("0.90"), 1, 10, cancel=True)
+
+
+def test_a_field_is_told_without_python_s_words():
+    told = {"has_key": True, "resting_until": None, "hours_left": None, "at": datetime(2026, 12, 1, tzinfo=UTC)}
+    assert [
+        "has key: yes",
+        "resting until: none",
+        "balance lasts (hours): unknown",
+        "at: 2026-12-01 00:00:00 UTC",
+    ] == fields.lines(told).splitlines()
+    assert "drip-feed: no → yes" == fields.change("dripfeed", False, True)
+
+
+@pytest.mark.parametrize("halt", Halt)
+def test_a_service_that_is_halted_is_not_said_to_be_on_sale(halt):
+    assert "on sale" == fields.sale(SERVICE)
+    assert "off sale" == fields.sale(structs.replace(SERVICE, on_sale=False, halted=halt))
+    assert f"not sold: {fields.HALTS[halt]}" == fields.sale(structs.replace(SERVICE, halted=halt))
+
+
+def test_what_customers_may_ask_is_told_in_words():
+    assert "cancel" == fields.permits(SERVICE)
+    assert "refill, cancel, drip-feed" == fields.permits(structs.replace(SERVICE, refill=True, dripfeed=True))
