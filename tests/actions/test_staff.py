@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from random import Random
+from uuid import uuid4
 
 import pytest
 from tests.panel import (
@@ -78,7 +79,7 @@ async def test_the_worker_hands_a_delivery_over_under_our_own_number(api, ann, s
 async def test_a_hand_over_that_a_dead_worker_left_behind_is_made_again(api, ann, staffed, works, clock):
     order = await api.add(ann.key)
     await works.chores.step()
-    (claim,) = await works.dispatching._claim(staffed, clock(), 10)
+    (claim,) = await works.dispatching._take(staffed, clock(), 10, uuid4())
     await works.round()
     assert "sending" == await state(staffed, order)
     clock.forward(60)
@@ -95,7 +96,7 @@ async def test_a_hand_over_that_a_dead_worker_left_behind_is_made_again(api, ann
 async def test_a_cancel_asked_for_during_a_hand_over_that_never_was_pays_back(api, ann, staffed, works, clock):
     order = await api.add(ann.key)
     await works.chores.step()
-    await works.dispatching._claim(staffed, clock(), 10)
+    await works.dispatching._take(staffed, clock(), 10, uuid4())
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     await works.round()
     assert "sending" == await state(staffed, order)
@@ -110,7 +111,7 @@ async def test_a_cancel_asked_for_during_a_hand_over_that_never_was_pays_back(ap
 async def test_a_run_of_a_drip_feed_that_was_not_handed_over_keeps_the_next_one_back(api, ann, staffed, works, clock):
     await api.add(ann.key, DRIP, runs=3, interval=10)
     await works.chores.step()
-    await works.dispatching._claim(staffed, clock(), 10)
+    await works.dispatching._take(staffed, clock(), 10, uuid4())
     clock.forward(3_600)
     await works.chores.step()
     await works.send()
@@ -123,7 +124,7 @@ async def test_a_customer_whose_row_is_held_keeps_no_others_delivery_with_a_work
 ):
     theirs, ours = await api.add(ann.key), await api.add(ann.key, PLAIN)
     await works.chores.step()
-    assert 2 == len(await works.dispatching._claim(staffed, clock(), 10))
+    assert 2 == len(await works.dispatching._take(staffed, clock(), 10, uuid4()))
     clock.forward(60)
     holder = await connect(database.app_url)
     async with holder.transaction():

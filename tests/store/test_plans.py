@@ -122,7 +122,7 @@ HOT = {
     "dispatch: claim": (
         dispatch,
         "_CLAIM",
-        {"now": TIMES[0], "at": None, "lease": timedelta(seconds=30), "limit": 200, "providers": [1]},
+        {"now": TIMES[0], "at": None, "lease": timedelta(seconds=30), "limit": 200, "providers": [1], "mark": None},
     ),
     "dispatch: claim at each": (
         dispatch,
@@ -136,6 +136,7 @@ HOT = {
             "providers": [1, 2],
             "rooms": [7, 1],
             "tried": [False, True],
+            "mark": None,
         },
     ),
     "dispatch: record": (dispatch, "_RECORD", sent_parameters(TIMES[0])),
