@@ -79,7 +79,9 @@ async def test_an_address_of_the_house_is_not_called(liar, host):
 @pytest.mark.parametrize("addresses", [("127.0.0.1",), ("::1", "127.0.0.1"), ("::ffff:127.0.0.1",), (NOWHERE,)])
 async def test_a_name_that_stands_for_the_house_is_not_called(liar, addresses):
     names = Names(*addresses)
-    assert isinstance(await buy(f"http://panel.example:{liar.port}/api/v2", resolver=names), NotSent)
+    outcome = await buy(f"http://panel.example:{liar.port}/api/v2", resolver=names)
+    why = "panel.example is not at an address of the public internet, and only OPENSMM_PRIVATE_PROVIDERS=1 allows it"
+    assert NotSent(f"not sent: {why}") == outcome
     assert (1, []) == (names.asked, liar.asked)
 
 
@@ -141,6 +143,7 @@ async def test_a_certificate_that_nobody_signed_is_refused_before_a_byte_is_writ
     async with self_signed(tmp_path) as (port, heard):
         outcome = await buy(f"https://localhost:{port}/api/v2", private=True)
         assert isinstance(outcome, NotSent)
+        assert outcome.answer.startswith(f"not sent: its certificate at localhost:{port} is not trusted: ")
         assert [] == heard
 
 

@@ -21,6 +21,7 @@ from opensmm.domain.refills import RefillStatus as RefillWord
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.bounds import bound_of, values
 from opensmm.providers.charsets import to_utf8
+from opensmm.providers.failures import CONNECT_WITHIN_S, failure
 from opensmm.providers.forms import Asking, ids_of
 from opensmm.wire import answers, offers
 from opensmm.wire.answers import spoken_in_balance
@@ -32,7 +33,6 @@ if TYPE_CHECKING:  # the command line imports this module for its names, and nee
     import aiohttp
 
 LIST_WITHIN_S: Final = 120.0
-CONNECT_WITHIN_S: Final = 5.0
 CALL: Final = ContextVar("CALL", default="")
 """What the calls of this task are for: told to the provider as ``X-Request-ID``."""
 ANSWERED: Final = "answered"
@@ -97,9 +97,9 @@ class Client:
         try:
             answer = await self._post(ask)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            return NotSent(f"not sent: {self._blotting.error(error)}")
+            return NotSent(f"not sent: {failure(error, self._blotting, self._timeout_s)}")
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
-            return Unsure(f"{type(error).__name__}: {self._blotting.error(error)}")
+            return Unsure(failure(error, self._blotting, self._timeout_s))
         if answer.status < 300:
             return answers.read_order(answer.body)
         # A proxy that answers 5xx may have handed the request on before, and a redirect may follow a purchase.
@@ -164,7 +164,7 @@ class Client:
             answer = await self._post(ask, within_s)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
             # Without its cause: that one's words are in clear, and a traceback would show them.
-            raise NoAnswer(f"{type(error).__name__}: {self._blotting.error(error)}") from None
+            raise NoAnswer(failure(error, self._blotting, within_s or self._timeout_s)) from None
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
         if answer.status >= 300 and not (refused and answers.read_error(answer.body)):
             words = answers.read_error(answer.body) or excerpt(answer.body)

@@ -20,8 +20,15 @@ Found: TypeAlias = tuple[int, int, int, str, tuple[str | int | bytes, ...]]
 """What a name was resolved to, as ``socket.getaddrinfo`` has it."""
 
 
+NOT_PUBLIC: Final = -1
+"""The ``errno`` of NotPublic, no system's own: of several errors aiohttp hands on their common number, no type."""
+
+
 class NotPublic(OSError):
     """The address is not one of the public internet."""
+
+    def __init__(self, host: object) -> None:
+        super().__init__(NOT_PUBLIC, f"{host!r} is not an address of the public internet")
 
 
 class _CountedReads:
@@ -63,7 +70,7 @@ def _public_socket(found: Found) -> socket.socket:
     """A socket for one address. The connection is made to this very address, so nothing resolves again in between."""
     host = found[4][0]
     if not isinstance(host, str) or not is_public(ip_address(host.partition("%")[0])):
-        raise NotPublic(f"{host!r} is not an address of the public internet")
+        raise NotPublic(host)
     return _any_socket(found)
 
 
