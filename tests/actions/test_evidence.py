@@ -10,10 +10,12 @@ from tests.works import BEYOND_THE_END_S, PATIENCE, STRANGERS, Works, state
 
 from opensmm.actions import interventions
 from opensmm.domain.audit import By
+from opensmm.domain.codes import EventCode
 from opensmm.domain.evidence import NEIGHBOURS, SENT_AGAIN
 from opensmm.providers.sandbox import sandbox_key
 from opensmm.store import catalogue as rows
 from opensmm.store import evidence as looks
+from opensmm.store import stories
 
 FUNDS, CHARGE = 10_000_000, 9_000
 TAKEN_IN_S = PATIENCE.taking_in.total_seconds() + 2 * PATIENCE.skew.total_seconds()
@@ -80,6 +82,12 @@ async def test_what_was_bought_without_an_answer_is_found_and_delivered(api, wor
     (theirs,) = await bought(stocked, at(behaviour))
     assert [("accepted", str(theirs))] == await attempts(stocked, order)
     assert [("neighbours", "bought")] == await concluded(stocked, order)
+    told = await stories.story(stocked, order)
+    assert told is not None
+    tries = [one for one in told.events if one.code in (EventCode.UNSURE, EventCode.SETTLED_BOUGHT)]
+    assert [EventCode.UNSURE, EventCode.SETTLED_BOUGHT] == [one.code for one in tries]
+    assert str(theirs) == tries[1].fields["provider_order"]
+    assert tries[0].fields["words"]
     await works.follow()
     await works.round(BEYOND_THE_END_S)
     assert "Completed" == (await api.ask("v2", ann.key, "status", order=order))["status"]

@@ -116,7 +116,9 @@ async def test_a_story_tells_what_was_asked_and_what_was_concluded(api, works, s
     await works.settle()
     _, story = await on_thread(said, "show", order)
     told = [event["message"] for event in story["events"] if event["message"].startswith("evidence")]
-    assert ["evidence: run 1, try 1, no neighbours: no ids asked for between 0 and what is still to come"] == told
+    assert [
+        "evidence: run 1, try 1, waiting: 3 earlier and 3 later orders at this provider are needed, 0 and 0 so far"
+    ] == told
 
 
 async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_with(api, works, stocked, ann, said):

@@ -229,6 +229,11 @@ def _note(inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Sa
         "strangers_told": any(isinstance(said.get(number), Report) for number in inquiry.strange),
         "provider_order": _theirs(inquiry, proof),
     }
+    if proof.conclusion is Conclusion.NO_NEIGHBOURS:
+        beside = inquiry.case.beside[key]
+        # More than are needed tell nothing more, and every look would leave a row.
+        counts = {"earlier": beside.earlier, "later": beside.later}
+        detail |= {side: min(count, evidence.NEIGHBOURS) for side, count in counts.items()}
     return Note(key, inquiry.provider, EvidenceKind.NEIGHBOURS, proof.conclusion, detail)
 
 

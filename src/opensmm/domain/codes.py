@@ -120,6 +120,11 @@ class RefusalCode(StrEnum):
 class EventCode(StrEnum):
     """What may happen to an order."""
 
+    NOT_SENT = "not_sent"
+    UNSURE = "unsure"
+    SETTLED_BOUGHT = "settled_bought"
+    SETTLED_NOT_BOUGHT = "settled_not_bought"
+    NEEDS_LATER_ORDERS = "needs_later_orders"
     LATE_ACCEPTANCE = "late_acceptance"
     COMPLETED_WITH_REMAINS = "completed_with_remains"
     CANCEL_REFUSED = "cancel_refused"

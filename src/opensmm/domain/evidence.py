@@ -178,18 +178,25 @@ class _Line:
         self._lowest = list(accumulate(((number, at) for at, number in reversed(sent)), min))[::-1]
 
     def around(self, suspect: Suspect, patience: Patience) -> "_Around":
-        """The ids an order of this attempt may have, how many neighbours the scarcer side has, and from when to when
+        """The ids an order of this attempt may have, how many neighbours it has on each side, and from when to when
         those reach that bound it."""
         before = bisect_left(self._answered, suspect.sent - patience.skew)
         after = bisect_right(self._sent, suspect.closed + patience.taking_in + patience.skew)
         low, since = self._highest[before - 1] if before else (0, suspect.sent)
         high, until = self._lowest[after] if after < len(self._sent) else (None, suspect.closed)
-        return _Around(Window(low, high), min(before, len(self._sent) - after), since, until)
+        return _Around(Window(low, high), Beside(before, len(self._sent) - after), since, until)
+
+
+class Beside(Struct, frozen=True):
+    """How many neighbours an attempt has before it and after it."""
+
+    earlier: int
+    later: int
 
 
 class _Around(Struct, frozen=True):
     window: Window
-    scarce: int
+    beside: Beside
     since: datetime
     until: datetime
 
@@ -206,6 +213,7 @@ class Case(Struct, frozen=True):
     windows: Mapping[AttemptKey, Window]
     hopeless: Mapping[AttemptKey, Conclusion]
     bills: Sequence[Bill] = ()
+    beside: Mapping[AttemptKey, Beside] = {}
 
 
 def beyond(steps: Sequence[Step], suspect: Suspect, patience: Patience) -> Suspect:
@@ -238,19 +246,21 @@ def open_case(
     growing = grow(neighbours, patience.skew)
     line = _Line(neighbours if growing else ())
     windows: dict[AttemptKey, Window] = {}
+    beside: dict[AttemptKey, Beside] = {}
     hopeless: dict[AttemptKey, Conclusion] = {}
     for suspect in suspects:
         around = line.around(suspect, patience)
         windows[suspect.key] = around.window
+        beside[suspect.key] = around.beside
         if around.spans(steps, patience.skew):
             hopeless[suspect.key] = Conclusion.CLOCK_STEPPED
         elif not growing:
             hopeless[suspect.key] = Conclusion.NOT_GROWING
-        elif around.scarce < NEIGHBOURS:
+        elif min(around.beside.earlier, around.beside.later) < NEIGHBOURS:
             hopeless[suspect.key] = Conclusion.NO_NEIGHBOURS
         elif _width(windows[suspect.key]) > 2 * MOST_IDS:
             hopeless[suspect.key] = Conclusion.TOO_MANY_IDS
-    return Case(tuple(suspects), windows, hopeless, bills)
+    return Case(tuple(suspects), windows, hopeless, bills, beside)
 
 
 def _width(between: Window) -> int:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, five_decimals
 from opensmm.domain.codes import NO_FIELDS, EventCode, Fields
-from opensmm.domain.evidence import EvidenceKind
+from opensmm.domain.evidence import NEIGHBOURS, Conclusion, EvidenceKind
 from opensmm.domain.posts import PostState
 from opensmm.store import notes
 from opensmm.store.connection import Connection
@@ -46,7 +46,9 @@ select created, kind, amount, sequence from transfer where order_id = %s order b
 """
 _ATTEMPTS: Final = """
 select t.run, t.number, p.name, t.provider_service, t.outcome, t.provider_order, t.sent, t.answered, t.answer,
-       t.cost::text, t.currency
+       t.cost::text, t.currency,
+       exists (select from evidence e where e.order_id = t.order_id and e.run = t.run and e.number = t.number
+         and e.conclusion = any(%s)) as settled
 from attempt t left join provider p on p.id = t.provider_id where t.order_id = %s order by t.run, t.number
 """
 _DELIVERIES: Final = """
@@ -69,6 +71,11 @@ select seen, provider_order, state, child_id, missing from post where order_id =
 """
 _POST_OF: Final = "select seen, order_id from post where child_id = %s"
 _REFILLS: Final = "select id, state, created, ended from refill where order_id = %s order by id"
+
+
+_SETTLING: Final = (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT, Conclusion.RISKED)
+"""What is concluded of tries that were unsure."""
+_NOT_SENT: Final = "not sent: "
 
 
 async def story(connection: Connection, order: OrderId) -> Story | None:
@@ -95,26 +102,44 @@ async def _money(connection: Connection, order: OrderId) -> list[Event]:
 
 
 async def _attempts(connection: Connection, order: OrderId) -> list[Event]:
-    cursor = await connection.execute(_ATTEMPTS, [order])
+    cursor = await connection.execute(_ATTEMPTS, [[one.value for one in _SETTLING], order])
     events = []
-    for run, number, name, service, outcome, theirs, sent, answered, said, cost, currency in await cursor.fetchall():
-        which = f"run {run}, try {number}"
-        events.append(Event(sent, f"sent: {which}, to {name} as their service {service}"))
-        if answered is not None:
-            told = f"their order {theirs}" if theirs else said
-            paid = f", cost {cost} {currency}" if cost else ""
-            events.append(Event(answered, f"answered: {which}, {outcome}: {told}{paid}"))
-        elif outcome == "unsure":
-            events.append(Event(sent, f"unanswered: {which}, {said}"))
+    for run, number, name, service, outcome, theirs, sent, answered, said, *paid, settled in await cursor.fetchall():
+        events.append(Event(sent, f"sent: run {run}, try {number}, to {name} as their service {service}"))
+        fields = {"run": run, "attempt": number, "provider_order": theirs, "words": said or ""}
+        if outcome == "unsure" or settled:
+            heard = sent if settled or answered is None else answered
+            events.append(Event(heard, code=EventCode.UNSURE, fields=fields))
+        if answered is not None and outcome != "unsure":
+            events.append(_answered(answered, outcome, fields, *paid, settled=settled))
     return events
+
+
+def _answered(
+    at: datetime, outcome: str, fields: dict[str, Any], cost: str | None, currency: str | None, *, settled: bool
+) -> Event:
+    """What became of a try; of one that was unsure, how it was settled: its answer was told before."""
+    words, theirs = fields["words"], fields["provider_order"]
+    if settled:
+        return Event(at, code=EventCode.SETTLED_BOUGHT if theirs else EventCode.SETTLED_NOT_BOUGHT, fields=fields)
+    if words.startswith(_NOT_SENT):
+        return Event(at, code=EventCode.NOT_SENT, fields=fields | {"words": words.removeprefix(_NOT_SENT)})
+    told = f"their order {theirs}" if theirs else words
+    paid = f", cost {cost} {currency}" if cost else ""
+    return Event(at, f"answered: run {fields['run']}, try {fields['attempt']}, {outcome}: {told}{paid}")
 
 
 async def _evidence(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_EVIDENCE, [order])
-    return [
-        Event(at, f"evidence: run {run}, try {number}, {conclusion.replace('_', ' ')}: {_told(kind, detail)}")
-        for run, number, at, kind, conclusion, detail in await cursor.fetchall()
-    ]
+    return [_evident(*row) for row in await cursor.fetchall()]
+
+
+def _evident(run: int, number: int, at: datetime, kind: str, conclusion: str, detail: Mapping[str, object]) -> Event:
+    if conclusion == Conclusion.NO_NEIGHBOURS and "later" in detail:
+        fields = {"run": run, "attempt": number, "needed": NEIGHBOURS}
+        counts = {"earlier": detail["earlier"], "later": detail["later"]}
+        return Event(at, code=EventCode.NEEDS_LATER_ORDERS, fields=fields | counts)
+    return Event(at, f"evidence: run {run}, try {number}, {conclusion.replace('_', ' ')}: {_told(kind, detail)}")
 
 
 async def _notices(connection: Connection, order: OrderId) -> list[Event]:

@@ -244,6 +244,14 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.NO_NOTICE: Words("Order {order} has no notice that could be dealt with."),
 }
 EVENTS: Final[Mapping[EventCode, Words]] = {
+    EventCode.NOT_SENT: Words("not sent: run {run}, try {attempt}: {words}"),
+    EventCode.UNSURE: Words("unsure: run {run}, try {attempt}, whether it was bought: {words}"),
+    EventCode.SETTLED_BOUGHT: Words("settled: run {run}, try {attempt}, bought: their order {provider_order}"),
+    EventCode.SETTLED_NOT_BOUGHT: Words("settled: run {run}, try {attempt}, not bought"),
+    EventCode.NEEDS_LATER_ORDERS: Words(
+        "evidence: run {run}, try {attempt}, waiting: {needed} earlier and {needed} later orders at this provider are "
+        "needed, {earlier} and {later} so far"
+    ),
     EventCode.LATE_ACCEPTANCE: Words(
         "late acceptance: run {run}, try {attempt}: {provider} took it as their order {provider_order} after it had "
         "been settled otherwise"
