@@ -265,6 +265,7 @@ class Caller(Client):
         self._provider = provider
         self._url = f"simulated:{provider.number}"
         self._dialect = V2
+        self._timeout_s = CALL_WITHIN_S
         self._blotting = Blotting("the key of a simulated provider")
 
     async def _post(self, ask: asks.Ask, within_s: float | None = None) -> Answered:

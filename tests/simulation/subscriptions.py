@@ -56,6 +56,7 @@ class Lister(Client):
     def __init__(self, scenario: "Scenario") -> None:
         self._scenario = scenario
         self._dialect = V2
+        self._timeout_s = 20.0
         self._url = "https://simulated.example/api/v2"
         self._blotting = Blotting("the key of a simulated provider")
         self.listed: dict[int, list[int]] = {}
