@@ -27,8 +27,8 @@ def said(step, **other):
     [
         (said(START), Report(OrderStatus.IN_PROGRESS)),
         (said(START, start_count=5), Report(OrderStatus.IN_PROGRESS, 5)),
-        (said(PROGRESS, remains=100), Report(OrderStatus.IN_PROGRESS, None, 100)),
-        (said(PROGRESS, remains=0), Report(OrderStatus.IN_PROGRESS, None, 0)),
+        (said(PROGRESS, remains=100), Report(OrderStatus.IN_PROGRESS, None, 100, counted=True)),
+        (said(PROGRESS, remains=0), Report(OrderStatus.IN_PROGRESS, None, 0, counted=True)),
         (said(DONE, start_count=0), Report(OrderStatus.COMPLETED, 0)),
         (said(PARTIAL, remains=1), Report(OrderStatus.PARTIAL, None, 1)),
         (said(CANCEL, reason="closed"), Report(OrderStatus.CANCELED, None, 100)),

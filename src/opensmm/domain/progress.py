@@ -18,7 +18,8 @@ _COST_STEP: Final = Decimal("1e-10")
 class Report(Struct, frozen=True):
     """What a provider said of one order. None where it said nothing that can be understood.
 
-    ``word``: the status as it was spelt, where that is none of the trade's six words.
+    ``word``: the status as it was spelt, where that is none of the trade's six words. ``counted``: a 0 of ``remains``
+    is meant, as by somebody of the operator's own staff.
     """
 
     status: OrderStatus | None = None
@@ -27,6 +28,7 @@ class Report(Struct, frozen=True):
     charge: Decimal | None = None
     currency: str = ""
     word: str = ""
+    counted: bool = False
 
 
 class UnreadAnswer(Struct, frozen=True):
@@ -84,7 +86,7 @@ def apply(known: Followed, report: Report, asked: datetime) -> News | None:
             return News(_STATE[report.status], start, told or before)
         case OrderStatus.IN_PROGRESS:
             # An order that was never counted tells nothing by a 0: the v1 family says so until it looks.
-            idle = report.remains == 0 and not start
+            idle = report.remains == 0 and not start and not report.counted
             return News(_STATE[report.status], start, before if idle else told)
         case OrderStatus.COMPLETED:
             return News(DeliveryState.COMPLETED, start, 0)

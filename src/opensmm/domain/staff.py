@@ -56,7 +56,7 @@ def read(said: StaffReport, known: Followed) -> Report | StaffRefusal:
             return Report(OrderStatus.IN_PROGRESS, said.start_count)
         case StaffStep.PROGRESS:
             inside = said.remains is not None and 0 <= said.remains <= known.quantity
-            return Report(OrderStatus.IN_PROGRESS, None, said.remains) if inside else StaffRefusal.REMAINS
+            return Report(OrderStatus.IN_PROGRESS, None, said.remains, counted=True) if inside else StaffRefusal.REMAINS
         case StaffStep.DONE:
             return Report(OrderStatus.COMPLETED, said.start_count)
         case StaffStep.PARTIAL:
