@@ -5,6 +5,7 @@ import socket
 import urllib.request
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from prometheus_client import generate_latest
@@ -15,6 +16,7 @@ from opensmm.actions.lane import TRAFFIC
 from opensmm.api.counts import OUTCOMES, REQUESTS
 from opensmm.base.counting import MILLISECOND, Spread, Spreads
 from opensmm.cli import api_metrics, metrics, worker_metrics
+from opensmm.domain.dispatch import SendOutcome
 from opensmm.store.connection import Line
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -85,6 +87,10 @@ async def test_requests_are_counted_by_dialect_action_and_outcome(api, ann, sinc
     kinds = ("quantity_too_low", "order_unknown", "unknown_key", "unknown_action")
     assert [1, 1, 1, 1] == [added[f'opensmm_refusals_total{{kind="{kind}"}}'] for kind in kinds]
     assert {outcome for _, _, outcome in REQUESTS} <= set(OUTCOMES)
+
+
+def test_every_outcome_of_a_send_has_a_name():
+    assert set(get_args(SendOutcome)) == set(worker_metrics.OUTCOMES)
 
 
 async def test_orders_and_their_money_are_counted_once(api, ann, since):

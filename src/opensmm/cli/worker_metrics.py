@@ -18,6 +18,7 @@ OUTCOMES: Final[dict[type, str]] = {
     dispatch.Accepted: "accepted",
     dispatch.Declined: "declined",
     dispatch.NotSent: "not_sent",
+    dispatch.TurnedAway: "turned_away",
     dispatch.Unsure: "unsure",
 }
 CALL_KINDS: Final[dict[type, str]] = {
