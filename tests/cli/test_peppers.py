@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+from tests.faults.processes import free_port
 from tests.panel import PEPPER, fetch
 
 from opensmm.actions.peppers import settle_pepper
@@ -19,10 +20,10 @@ VERBS = (
     ("key", "add", "Ann"),
     ("key", "import", "Ann", "--key-file", "KEY"),
     ("provider", "add", "Up", "--url", "https://panel.example/api", "--key-file", "KEY"),
-    ("api", "--port", "1"),
+    ("api", "--port", "PORT"),
     ("worker",),
-    ("serve", "--port", "1"),
-    ("sandbox", "--port", "1"),
+    ("serve", "--port", "PORT"),
+    ("sandbox", "--port", "PORT"),
 )
 
 
@@ -36,10 +37,11 @@ def panel(said, tmp_path, monkeypatch):
 
 
 def with_key(words, panel):
-    """The words, with a file that has a provider's key in it."""
+    """The words, with a file that has a provider's key in it, and a port that nobody has."""
     file = panel.with_name("key")
     file.write_text("a-key-of-theirs-0123456789-0123456789-012")
-    return [file if word == "KEY" else word for word in words]
+    given = {"KEY": file, "PORT": free_port()}
+    return [given.get(word, word) for word in words]
 
 
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
