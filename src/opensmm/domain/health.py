@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
+from opensmm.base.spans import span
 from opensmm.domain import clock_findings
 from opensmm.domain.clocks import Stepped
 from opensmm.domain.codes import BY_SETTING, FindingCode, ShutCode
@@ -253,7 +254,7 @@ def _workers(facts: Facts, now: datetime) -> Finding:
         return Finding("workers", Level.OK, f"{len(living)} alive")
     last = max(silent, key=lambda worker: worker.seen)
     words = f"{len(living)} alive, {len(silent)} fell silent; the last: {last.host} pid {last.pid}"
-    return Finding("workers", Level.LOOK, f"{words}, {_span(now - last.seen)} ago", _START)
+    return Finding("workers", Level.LOOK, f"{words}, {span(now - last.seen)} ago", _START)
 
 
 def _due(due: Waiting, now: datetime) -> Finding:
@@ -272,7 +273,7 @@ def _unpolled(moving: Moving, now: datetime) -> Finding:
 
 def _long(moving: Moving, now: datetime) -> Finding:
     level = _by_age(moving.long, now, timedelta(0), None)
-    words = f"{_count(moving.long)} at providers for more than {_span(AT_PROVIDER_TOO_LONG)}{_since(moving.long, now)}"
+    words = f"{_count(moving.long)} at providers for more than {span(AT_PROVIDER_TOO_LONG)}{_since(moving.long, now)}"
     return Finding("long", level, words, _ASK if level != Level.OK else "")
 
 
@@ -314,7 +315,7 @@ def _posts(facts: Facts, now: datetime) -> Finding:
     level = Level.LOOK if facts.refused_posts.count else _by_age(facts.posts, now, POSTS_LOOK, None)
     words = f"{_number(facts.posts.count)} made by providers and not charged yet{_since(facts.posts, now)}"
     if facts.refused_posts.count:
-        words += f"; {_number(facts.refused_posts.count)} in the last {_span(POSTS_REMEMBERED)} never will be"
+        words += f"; {_number(facts.refused_posts.count)} in the last {span(POSTS_REMEMBERED)} never will be"
     return Finding("posts", level, words, _CHARGE if level != Level.OK else "")
 
 
@@ -367,7 +368,7 @@ def _answers(provider: ProviderSeen, now: datetime) -> str:
     if not told:
         return "not called yet" if provider.balance_asked is None else "has told no balance and taken no order yet"
     age = now - max(told)
-    return "answers" if age <= ANSWERED_WITHIN else f"last told its balance or took an order {_span(age)} ago"
+    return "answers" if age <= ANSWERED_WITHIN else f"last told its balance or took an order {span(age)} ago"
 
 
 def _balances(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
@@ -395,7 +396,7 @@ def _left(provider: ProviderSeen, balance: Decimal) -> tuple[Level, str]:
 def _read(provider: ProviderSeen, now: datetime) -> tuple[Level, str]:
     if provider.balance is not None:
         age = now - provider.balance.at
-        return Level.OK if age <= ANSWERED_WITHIN else Level.LOOK, f"its balance was read {_span(age)} ago"
+        return Level.OK if age <= ANSWERED_WITHIN else Level.LOOK, f"its balance was read {span(age)} ago"
     if provider.balance_asked is not None:
         return Level.LOOK, "its balance was asked for, and never read"
     return Level.OK, "its balance was not asked for yet"
@@ -407,7 +408,7 @@ def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator
         if followed is None:
             continue
         name = f"price list {provider.name}"
-        words = "never read" if followed.taken is None else f"taken over {_span(now - followed.taken)} ago"
+        words = "never read" if followed.taken is None else f"taken over {span(now - followed.taken)} ago"
         late = followed.taken is None or now - followed.taken > LISTS_MISSED * followed.every
         why = f"; the newest was not: {followed.fault}" if followed.fault else ""
         # A disabled provider may be gone for good, and was disabled for that.
@@ -477,17 +478,4 @@ def _count(waiting: Waiting) -> str:
 
 
 def _since(waiting: Waiting, now: datetime) -> str:
-    return "" if waiting.since is None or not waiting.count else f", the oldest for {_span(now - waiting.since)}"
-
-
-_UNITS: Final = (
-    (timedelta(days=2), timedelta(days=1), "days"),
-    (timedelta(hours=2), timedelta(hours=1), "hours"),
-    (timedelta(minutes=2), timedelta(minutes=1), "minutes"),
-)
-
-
-def _span(age: timedelta) -> str:
-    """``3 hours``: the largest unit of which there are two."""
-    unit, name = next(((unit, name) for least, unit, name in _UNITS if age >= least), (timedelta(seconds=1), "seconds"))
-    return f"{max(0, age // unit)} {name}"
+    return "" if waiting.since is None or not waiting.count else f", the oldest for {span(now - waiting.since)}"

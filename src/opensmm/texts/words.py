@@ -2,16 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
 
+from opensmm.base.spans import span
 from opensmm.domain.codes import EventCode, Fields, FindingCode, OperatorRefusal, ShutCode, StageCode
 from opensmm.texts.english import EVENTS, FINDINGS, REFUSALS, SHUTS, STAGES, Words
-
-_UNITS: Final = (
-    (timedelta(days=2), timedelta(days=1), "days"),
-    (timedelta(hours=2), timedelta(hours=1), "hours"),
-    (timedelta(minutes=2), timedelta(minutes=1), "minutes"),
-)
 
 
 def finding(code: FindingCode, fields: Fields) -> tuple[str, str]:
@@ -48,8 +42,7 @@ def shown(value: object) -> str:
     """A field's value as a person reads it: an age in its largest unit of which there are two, a time in UTC."""
     match value:
         case timedelta():
-            unit, name = next(((unit, name) for least, unit, name in _UNITS if value >= least), (_SECOND, "seconds"))
-            return f"{max(0, value // unit)} {name}"
+            return span(value)
         case datetime():
             return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         case Decimal():
@@ -61,6 +54,3 @@ def shown(value: object) -> str:
         case list() | tuple():
             return ", ".join(shown(item) for item in value) or "none"
     return str(value)
-
-
-_SECOND: Final = timedelta(seconds=1)
