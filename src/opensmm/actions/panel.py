@@ -59,7 +59,8 @@ class Panel:
         self._watch_line = self._line("watch")
 
     def _line(self, name: str, lock_timeout_ms: int | None = None) -> Line:
-        self._lines.append(Line(self._url, application=f"opensmm api: {name}", lock_timeout_ms=lock_timeout_ms))
+        name = f"opensmm api: {name}"
+        self._lines.append(Line(self._url, application=name, lock_timeout_ms=lock_timeout_ms, keyed=True))
         return self._lines[-1]
 
     async def open(self) -> None:

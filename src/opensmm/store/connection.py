@@ -32,6 +32,9 @@ _SETTINGS: Final = {
     "tcp_keepalives_count": 3,
     "jit": "off",
 }
+_KEYED: Final = {"enable_seqscan": "off"}
+"""For statements that find their rows by key: one that was planned while a table was empty would go on reading all of
+it, as it fills, until the table is analyzed."""
 _READ_SIZE: Final = 1 << 16
 
 
@@ -80,11 +83,12 @@ def check_replicated(connection: Connection) -> None:
 
 
 async def connect(
-    url: str, *, application: str = "opensmm", lock_timeout_ms: int | None = None
+    url: str, *, application: str = "opensmm", lock_timeout_ms: int | None = None, keyed: bool = False
 ) -> UncanceledConnection:
     """A new connection that commits each statement by itself; raises Unavailable where there is none to be had.
 
-    Of several hosts in the URL the one that takes writes is chosen. ``options`` of the URL win over ours.
+    Of several hosts in the URL the one that takes writes is chosen. ``options`` of the URL win over ours. A ``keyed``
+    one is for statements that find their rows by key, and never reads a whole table that has an index for them.
     """
     try:
         given = conninfo_to_dict(url)
@@ -93,7 +97,7 @@ async def connect(
             autocommit=True,
             prepare_threshold=1,
             connect_timeout=CONNECT_TIMEOUT_S,
-            options=_options(given.get("options"), lock_timeout_ms),
+            options=_options(given.get("options"), lock_timeout_ms, keyed=keyed),
             target_session_attrs=given.get("target_session_attrs") or "read-write",
             client_encoding="utf8",  # whatever the environment or the role would have
             # A host that vanished without a word is given up after about ten seconds.
@@ -109,8 +113,10 @@ async def connect(
     return connection
 
 
-def _options(given: object, lock_timeout_ms: int | None) -> str:
-    settings = _SETTINGS if lock_timeout_ms is None else _SETTINGS | {"lock_timeout": lock_timeout_ms}
+def _options(given: object, lock_timeout_ms: int | None, *, keyed: bool) -> str:
+    settings = _SETTINGS | (_KEYED if keyed else {})
+    if lock_timeout_ms is not None:
+        settings["lock_timeout"] = lock_timeout_ms
     ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
     return f"{ours} {given}" if given else ours
 
@@ -157,10 +163,13 @@ class Line:
     After a failure to connect callers are refused at once for a moment, so that an outage is answered fast.
     """
 
-    def __init__(self, url: str, *, application: str = "opensmm", lock_timeout_ms: int | None = None) -> None:
+    def __init__(
+        self, url: str, *, application: str = "opensmm", lock_timeout_ms: int | None = None, keyed: bool = False
+    ) -> None:
         self.url = url
         self._application = application
         self._lock_timeout_ms = lock_timeout_ms
+        self._keyed = keyed
         self._connection: UncanceledConnection | None = None
         self._abandoned = Abandoned()
         self._failed_at = float("-inf")
@@ -179,7 +188,10 @@ class Line:
             raise Unavailable("the database still works on statements that were given up")
         try:
             self._connection = await connect(
-                self.url, application=self._application, lock_timeout_ms=self._lock_timeout_ms
+                self.url,
+                application=self._application,
+                lock_timeout_ms=self._lock_timeout_ms,
+                keyed=self._keyed,
             )
         except Unavailable:
             self._failed_at = time.monotonic()
