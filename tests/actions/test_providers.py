@@ -15,6 +15,7 @@ from opensmm.actions import providers
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
 from opensmm.domain.dispatch import PATIENCE
+from opensmm.domain.providers import Form
 from opensmm.providers.desk import Desk
 from opensmm.store import providers as rows
 
@@ -288,3 +289,42 @@ async def test_a_new_service_goes_to_no_panel_by_a_guess(stocked, name, why):
     with pytest.raises(Fault, match=why):
         await providers.route_new(stocked, ServiceId(DEFAULT), name, None, by=acting(now()))
     assert before == await fetch(stocked, "select * from route order by 1, 2")
+
+
+def knows_no_lists(form):
+    return {"status": "In progress", "remains": "5"} if "order" in form else {"error": "Incorrect order ID"}
+
+
+async def test_how_a_provider_is_asked_after_ids_outlives_the_process_and_ends_with_its_address(
+    api, ann, stocked, liar, clock, database
+):
+    works, liar, provider = liar
+    numbers = iter(range(7, 99))
+    liar.answers |= {"add": lambda form: {"order": next(numbers)}, "status": knows_no_lists}
+    for at in range(2):
+        await api.add(ann.key, link=f"{LINK}/{at}")
+    await works.send()
+    clock.forward(2)
+    await works.follow()
+    assert {} == (await row(stocked, provider)).forms
+    await works.chores.step()
+    kept = await fetch(stocked, "select forms, xmin::text from provider where id = %s", provider)
+    assert {"status": "one_by_one"} == kept[0][0]
+    clock.forward(2)
+    await works.follow()
+    await works.chores.step()
+    assert kept == await fetch(stocked, "select forms, xmin::text from provider where id = %s", provider)
+    another, told = Works(database.app_url, "", clock), len(liar.asked)
+    await another.chores.step()
+    clock.forward(2)
+    assert 2 == await another.follow()
+    assert [False, False] == ["orders" in form for form in liar.asked[told:]]
+    await another.close()
+    await edit(stocked, provider, concurrency=3)
+    assert {"status": Form.ONE_BY_ONE} == (await row(stocked, provider)).forms
+    await edit(stocked, provider, dialect="v1")
+    assert {} == (await row(stocked, provider)).forms
+    # What was learned before the change is not kept after it.
+    was = structs.replace(await row(stocked, provider), dialect="v2")
+    await rows.keep_forms(stocked, was, {"status": Form.ONE_BY_ONE})
+    assert {} == (await row(stocked, provider)).forms

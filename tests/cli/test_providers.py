@@ -306,8 +306,8 @@ def test_a_check_says_where_order_ids_do_not_grow(said, rows, database):
                    select 1, 1, 1, id, '7', 'accepted', 1, now(), now(), 'XKQPLMZR' from provider where name = 'Up'"""
             )
         code, told = said("provider", "check", "Up")
-    note, forms = told["tried"][0]["notes"]
-    assert "status_not_answered" == forms["code"]
+    note, forms = told["tried"][0]["notes"][:2]
+    assert "forms_none" == forms["code"]
     assert (DONE, "order_ids_do_not_grow", {"newest": "XKQPLMZR"}) == (code, note["code"], note["fields"])
 
 
@@ -319,3 +319,28 @@ def test_the_dialect_is_taken_from_the_address_and_a_wrong_one_is_mended_by_the_
         add(said, "Up there", url)
         _, told = said("provider", "check", "Up there")
     assert any("`opensmm provider edit 'Up there' --dialect v1`" in odd for odd in told["tried"][0]["odd"])
+
+
+def test_a_check_tells_and_keeps_the_forms_of_what_stands_there_and_makes_nothing(said, rows, database, run):
+    answers = {"balance": {"balance": "1", "currency": "USD"}, "services": [LINE], "status": {"status": "Pending"}}
+    with upstream(answers) as (url, asked):
+        add(said, "Up", url)
+        codes = [one["code"] for one in said("provider", "check", "Up")[1]["tried"][0]["notes"]]
+        assert ["forms_not_tried", "forms_not_tried", "forms_with_effects"] == codes
+        with psycopg.connect(database.app_url, autocommit=True) as app:
+            app.execute(
+                """insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence, sent,
+                                        answered, provider_order)
+                   select n, 1, 1, id, '7', 'accepted', 1, now(), now(), 70 + n
+                   from provider, generate_series(1, 3) n where name = 'Up'"""
+            )
+            app.execute(
+                """insert into refill_task (refill_id, order_id, provider_id, run, provider_order, provider_refill)
+                   select 1, 1, id, 1, '71', '9' from provider where name = 'Up'"""
+            )
+        tried = said("provider", "check", "Up")[1]["tried"][0]
+    assert {"status": "one_by_one"} == tried["forms"]
+    assert ["forms_one_alone", "forms_none", "forms_with_effects"] == [one["code"] for one in tried["notes"]]
+    assert {"balance", "services", "status", "refill_status"} == {action for _, action, _ in asked}
+    assert {"status": "one_by_one"} == said("provider", "show", "Up")[1]["forms"]
+    assert "asked after ids: status one by one\n" in run("provider", "show", "Up")[1]

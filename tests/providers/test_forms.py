@@ -5,8 +5,9 @@ from tests.works import TIMEOUT_S, Liar, served
 
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.orders import OrderStatus
+from opensmm.domain.providers import Form
 from opensmm.providers.client import Client, close_session
-from opensmm.providers.forms import FORMS
+from opensmm.providers.forms import KnownForms
 from opensmm.providers.outside import open_session
 from opensmm.wire.v2 import V2
 
@@ -18,11 +19,15 @@ UNKNOWN = {"error": "Incorrect order ID"}
 @pytest.fixture
 async def panel():
     liar = Liar()
-    FORMS.clear()
     async with served(liar) as address:
         session = open_session(4, private=True)
         yield liar, Client(session, address, "their key", V2, TIMEOUT_S)
         await close_session(session)
+
+
+def anew(client):
+    """Forgets what was learned and not kept, as another process."""
+    client.forms = KnownForms(client.forms.learned)
 
 
 def asked(liar):
@@ -85,4 +90,53 @@ async def test_a_refusal_of_one_order_stays_one(panel):
 async def test_which_forms_are_answered_is_told_on_orders_that_stand_there(panel):
     liar, client = panel
     liar.answers["status"] = lambda form: DONE if "order" in form else MISSING
-    assert (True, False) == await client.forms(["7001", "7002"])
+    assert (True, False) == await client.status_forms(["7001", "7002"])
+    liar.answers["refill_status"] = lambda form: (
+        [{"refill": 9, "status": "Odd"}] if "refills" in form else {"status": {}}
+    )
+    assert (False, True) == await client.refill_status_forms(["9"])
+    liar.answers["status"] = (200, b"<html>")
+    assert (False, False) == await client.status_forms(["7001", "7002"])
+    assert {"status", "refill_status"} == {form["action"] for form in liar.asked}
+
+
+async def test_strangers_who_are_turned_down_tell_nothing_of_how_our_orders_are_asked_after(panel):
+    liar, client = panel
+    liar.answers["status"] = lambda form: DONE if form.get("order", "") in ("7001", "7002") else UNKNOWN
+    await client.look_ups(["1", "2"])
+    assert [OrderStatus.COMPLETED] * 2 == [one.status for one in await client.statuses(["7001", "7002"])]
+    assert {"status": Form.ONE_BY_ONE} == client.forms.learned
+
+
+async def test_what_is_kept_of_a_panel_is_not_tried_out_again(panel):
+    liar, client = panel
+    liar.answers |= {
+        "status": lambda form: DONE if "order" in form else MISSING,
+        "refill_status": lambda form: [{"refill": 9, "status": "Completed"}] if "refills" in form else MISSING,
+        "cancel": lambda form: {"cancel": 1} if "order" in form else UNKNOWN,
+    }
+    for _ in range(2):
+        await client.statuses(["7001", "7002"])
+        await client.refill_statuses(["9"])
+        await client.cancels(["7001"])
+        anew(client)
+    assert (3 + 2 + 2) + (2 + 1 + 1) == len(liar.asked)
+
+
+async def test_what_is_kept_gives_way_where_a_parameter_is_missed(panel):
+    liar, client = panel
+    client.forms = KnownForms({"status": Form.ONE_BY_ONE})
+    liar.answers["status"] = lambda form: {"7001": DONE} if "orders" in form else MISSING
+    assert [OrderStatus.COMPLETED] == [one.status for one in await client.statuses(["7001"])]
+    assert {"status": Form.LIST_OF_ONE} == client.forms.learned
+
+
+def test_what_was_kept_meanwhile_is_newer_than_what_was_learned():
+    known = KnownForms({"refill": Form.ONE_BY_ONE})
+    known.learn("status", Form.ONE_BY_ONE)
+    known.learn("cancel", Form.ONE_BY_ONE)
+    known.refresh({"status": Form.LIST_OF_ONE})
+    assert (Form.LIST_OF_ONE, Form.ONE_BY_ONE, None) == tuple(map(known.form, ("status", "cancel", "refill")))
+    assert {"cancel": Form.ONE_BY_ONE} == known.learned
+    known.refresh({"status": Form.LIST_OF_ONE, "cancel": Form.ONE_BY_ONE})
+    assert {} == known.learned

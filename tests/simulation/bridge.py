@@ -50,7 +50,11 @@ from opensmm.store.payments import Referred
 STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (placing, placing_rows, ("lock", "remembered", "active_links", "keep", "remember", "hold_links")),
     (dispatch, dispatch_rows, ("claim", "claim_at_each", "release", "record", "recover", "hold_waiting")),
-    (providers, provider_rows, ("providers", "fared", "failed", "is_well", "half_open", "tried", "forget_readings")),
+    (
+        providers,
+        provider_rows,
+        ("providers", "keep_forms", "fared", "failed", "is_well", "half_open", "tried", "forget_readings"),
+    ),
     (providers, staff, ("left_behind",)),
     (endings, ending_rows, ("owners", "lock", "sold", "end")),
     (

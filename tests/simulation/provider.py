@@ -18,6 +18,7 @@ from opensmm.domain.refills import RefillStatus
 from opensmm.providers import timeline
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.client import Answered, Client, NoAnswer
+from opensmm.providers.forms import KnownForms
 from opensmm.wire import answers
 from opensmm.wire.v2 import V2
 
@@ -267,6 +268,7 @@ class Caller(Client):
         self._dialect = V2
         self._timeout_s = CALL_WITHIN_S
         self._blotting = Blotting("the key of a simulated provider")
+        self.forms = KnownForms()
 
     async def _post(self, ask: asks.Ask, within_s: float | None = None) -> Answered:
         until = self._provider.world.now + timedelta(seconds=CALL_WITHIN_S)

@@ -40,7 +40,7 @@ from opensmm.domain.asks import Details
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.client import Answered, Client, NoAnswer
 from opensmm.providers.desk import Desk
-from opensmm.providers.forms import FORMS
+from opensmm.providers.forms import KnownForms
 from opensmm.wire.v2 import V2
 
 BEGINS: Final = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -59,6 +59,7 @@ class Lister(Client):
         self._timeout_s = 20.0
         self._url = "https://simulated.example/api/v2"
         self._blotting = Blotting("the key of a simulated provider")
+        self.forms = KnownForms()
         self.listed: dict[int, list[int]] = {}
         self.quantities: dict[int, int] = {}
 
@@ -151,7 +152,6 @@ class Scenario:
         self.store.commit()
 
     def run(self, events: int = EVENTS) -> None:
-        FORMS.clear()  # what another scenario's provider turned out to know
         with installed(lambda coroutine: self._processes[0].spawn(coroutine, "watch"), lambda: self.now):
             for _ in range(events):
                 self._happen()

@@ -37,7 +37,6 @@ from opensmm.actions import dispatch as dispatching
 from opensmm.actions import placing as placements
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
-from opensmm.providers.forms import FORMS
 
 BEGINS = datetime(2026, 3, 1, tzinfo=UTC)
 BOOKS_EVERY = 1000
@@ -222,7 +221,6 @@ class World(Surroundings):
     def run(self, events: int, skip: Collection[int] = ()) -> None:
         """So many events, then faults stop and a day passes. Raises Broken."""
         salts = random.Random(self.seed)
-        FORMS.clear()  # what another scenario's providers turned out to know
         with installed(self._spawn, lambda: self.now, self.record), _drawn(self._mark):
             self._begin()
             try:

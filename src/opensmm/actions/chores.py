@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -34,6 +35,8 @@ class Chores:
         self._forgot: float | None = None
 
     async def step(self) -> None:
+        for row, forms in self._desk.learned:
+            await write(self._line, partial(providers.keep_forms, row=row, forms=forms))
         await self._desk.update(await write(self._line, providers.providers))
         if await self._clock.look(self._line):
             await self._tidy_up()

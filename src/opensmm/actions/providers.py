@@ -107,7 +107,7 @@ def _check_host(known: ProviderRow, wanted: ProviderRow, *, given: bool) -> None
         raise OperatorRefusal(RefusalCode.KEY_FOR_OTHER_HOST, **fields)
 
 
-_NO_SETTINGS: Final = frozenset(("id", "failures", "resting_until", "fault", "sealed_key"))
+_NO_SETTINGS: Final = frozenset(("id", "failures", "resting_until", "fault", "sealed_key", "forms"))
 """Fields of a provider that nobody sets, and its key."""
 
 

@@ -15,16 +15,18 @@ from opensmm.base.money import short
 from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.evidence import PATIENCE, Neighbour, grow
 from opensmm.domain.offers import Offered
-from opensmm.domain.providers import PANEL
+from opensmm.domain.providers import PANEL, Form
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.desk import DIALECTS
 from opensmm.providers.sealing import Unsealable, open_key
-from opensmm.store import catalogue, evidence
+from opensmm.store import catalogue, evidence, providers, refill_tasks
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 
 PATHS: Final = ("/api/v2", "/api/v1")
 """Where the two dialects are found by custom."""
+MOST_ASKED: Final = 2
+"""Orders, and refills, that a provider is asked after when it is tried."""
 
 
 class Note(Struct, frozen=True):
@@ -35,20 +37,24 @@ class Note(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """A provider as it is kept, the panel's currency, and the orders that it took of late."""
+    """A provider as it is kept, the panel's currency, and the orders and refills that it took of late."""
 
     row: ProviderRow
     currency: str
     orders: Sequence[Neighbour]
+    refills: Sequence[str] = ()
 
 
 async def load(connection: Connection, row: ProviderRow) -> Kept:
     """What ``try_out`` has to know of a provider beforehand."""
-    return Kept(row, await catalogue.currency(connection), await evidence.newest(connection, row.id))
+    orders = await evidence.newest(connection, row.id)
+    refills = await refill_tasks.newest(connection, row.id, MOST_ASKED)
+    return Kept(row, await catalogue.currency(connection), orders, refills)
 
 
 class Tried(Struct, frozen=True):
-    """``fault`` is empty where the provider may be used. ``dialect``: what its answers looked like."""
+    """``fault`` is empty where the provider may be used. ``dialect``: what its answers looked like. ``forms``: in which
+    it is to be asked after ids, by action, as far as that was found out; None: in the pages'."""
 
     url: str
     fault: str = ""
@@ -60,6 +66,13 @@ class Tried(Struct, frozen=True):
     took_ms: int = 0
     odd: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    forms: dict[str, Form | None] = {}
+
+
+async def keep_forms(connection: Connection, row: ProviderRow, tried: Tried) -> None:
+    """Keeps the forms that a provider answers at the address that it has."""
+    if tried.forms and tried.url == row.url:
+        await providers.keep_forms(connection, row, tried.forms)
 
 
 @asynccontextmanager
@@ -75,7 +88,7 @@ async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, privat
 
     session = open_session(1, private=private)
     try:
-        yield Client(session, row.url, key, DIALECTS[row.dialect], timeout_s)
+        yield Client(session, row.url, key, DIALECTS[row.dialect], timeout_s, forms=row.forms)
     finally:
         await close_session(session)
 
@@ -111,6 +124,7 @@ async def _try(client: Client, kept: Kept) -> Tried:
     except NoAnswer as error:
         return Tried(row.url, fault=str(error))
     spoken = offered.dialect or dialect
+    notes, forms = await _forms(client, kept)
     return Tried(
         url=row.url,
         dialect=spoken,
@@ -120,24 +134,40 @@ async def _try(client: Client, kept: Kept) -> Tried:
         types=dict(Counter(offer.type.value if offer.type else "unknown" for offer in offered.offers)),
         took_ms=took_ms,
         odd=tuple(_odd(row, ours, spoken, balance.currency, offered)),
-        notes=(*_notes(kept), *await _forms(client, kept)),
+        notes=(*_notes(kept), *notes),
+        forms=forms,
     )
 
 
-async def _forms(client: Client, kept: Kept) -> list[Note]:
-    """Which forms of ``status`` are answered, as far as orders stand there to be asked about."""
-    orders = [one.provider_order for one in kept.orders[:2]]
-    if not orders:
-        return []
-    try:
-        one, many = await client.forms(orders)
-    except NoAnswer as error:
-        return [Note(FindingCode.STATUS_NOT_ANSWERED, {"order": orders[0], "why": str(error)})]
-    if one and many:
-        return [Note(FindingCode.STATUS_OF_ONE_AND_MANY)]
-    if not one and not many:
-        return [Note(FindingCode.STATUS_NOT_ANSWERED, {"order": orders[0], "why": "an error"})]
-    return [Note(FindingCode.STATUS_OF_ONE_ALONE if one else FindingCode.STATUS_OF_LISTS_ALONE)]
+async def _forms(client: Client, kept: Kept) -> tuple[list[Note], dict[str, Form | None]]:
+    """Which forms are answered of questions that change nothing, as far as something stands there to be asked about. To
+    try ``refill`` and ``cancel`` would be to make one."""
+    orders = [one.provider_order for one in kept.orders[:MOST_ASKED]]
+    questions = (("status", orders, client.status_forms), ("refill_status", kept.refills, client.refill_status_forms))
+    notes, forms = list[Note](), dict[str, Form | None]()
+    for action, texts, ask in questions:
+        if not texts:
+            notes.append(Note(FindingCode.FORMS_NOT_TRIED, {"action": action}))
+            continue
+        try:
+            one, many = await ask(texts)
+        except NoAnswer as error:
+            notes.append(Note(FindingCode.FORMS_UNANSWERED, {"action": action, "id": texts[0], "why": str(error)}))
+            continue
+        code = _FORM_NOTES[one, many]
+        notes.append(Note(code, {"action": action, "id": texts[0]}))
+        if one or many:
+            forms[action] = None if one and many else Form.ONE_BY_ONE if one else Form.LIST_OF_ONE
+    return [*notes, Note(FindingCode.FORMS_WITH_EFFECTS)], forms
+
+
+_FORM_NOTES: Final = {
+    (True, True): FindingCode.FORMS_ONE_AND_MANY,
+    (True, False): FindingCode.FORMS_ONE_ALONE,
+    (False, True): FindingCode.FORMS_LISTS_ALONE,
+    (False, False): FindingCode.FORMS_NONE,
+}
+"""By whether one is answered in the singular, and a list."""
 
 
 def _notes(kept: Kept) -> Iterator[Note]:

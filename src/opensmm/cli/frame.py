@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from unicodedata import category
 
@@ -127,10 +128,17 @@ def tell_error(text: str, code: int, name: str = "", fields: Fields = NO_FIELDS)
 def answer(said: Mapping[str, Any], text: str, *, json: bool) -> None:
     """Prints one thing: as a line of JSON for a program, or as words for a person."""
     if json:
-        sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(said, enc_hook=_builtin).decode() + "\n")
         sys.stdout.flush()
     else:
         out.print(text, markup=False)
+
+
+def _builtin(value: object) -> object:
+    """A view of a mapping that nobody may change, such as of no fields at all, as one that is written."""
+    if isinstance(value, MappingProxyType):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} is not written as JSON")
 
 
 def listing(table: Table, empty: str) -> None:

@@ -346,6 +346,7 @@ def check(
         refuse(refused)
     except Fault as error:
         fail(str(error))
+    with_database(config, lambda connection: trying.keep_forms(connection, kept.row, tried[-1]))
     answer({"ok": not tried[-1].fault, "tried": tried}, "\n".join(map(_report, tried)), json=json)
     if tried[-1].fault:
         raise typer.Exit(1)

@@ -1,11 +1,13 @@
 """Providers: where one may be, what its balance will last for, and when it is left alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,6 +31,18 @@ MAX_CALLS_PER_SECOND: Final = 10_000
 MAX_SYNC_EVERY_MIN: Final = 7 * 24 * 60
 MAX_PRICE_SHARE: Final = 10_000
 """Per cent; a cost that doubles has moved by 100."""
+
+
+class Form(StrEnum):
+    """Another form than the pages', in which a provider is asked after ids: never in a list, or always in one."""
+
+    ONE_BY_ONE = "one_by_one"
+    LIST_OF_ONE = "list_of_one"
+
+
+Forms = Mapping[str, Form]
+"""Forms by action. One that is not named is asked as the pages show: one id in the singular, several in a list."""
+AS_DOCUMENTED: Final[Forms] = MappingProxyType({})
 
 _LABEL: Final = "[0-9a-z]([0-9a-z-]{0,61}[0-9a-z])?"
 _HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?", re.I)

@@ -1,7 +1,7 @@
 """The panel as a customer of another: one client speaks one dialect to one provider."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from http import HTTPStatus
 from time import perf_counter_ns
@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec import Struct, structs
 
 from opensmm.base.counting import MILLISECOND, SECOND, Spreads
-from opensmm.domain.asks import Add, Ask, Balance, Cancel, RefillOrders, RefillStatus, Services, Status
+from opensmm.domain.asks import Add, Ask, Balance, Cancel, Ids, RefillOrders, RefillStatus, Services, Status
 from opensmm.domain.dispatch import Declined, NotSent, SendOutcome, Unsure
 from opensmm.domain.evidence import Said
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.offers import Offered
 from opensmm.domain.posts import Watched
 from opensmm.domain.progress import Report, UnreadAnswer
+from opensmm.domain.providers import AS_DOCUMENTED, Forms
 from opensmm.domain.refills import RefillStatus as RefillWord
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.bounds import bound_of, values
 from opensmm.providers.charsets import to_utf8
 from opensmm.providers.failures import CONNECT_WITHIN_S, failure
-from opensmm.providers.forms import Asking, ids_of
+from opensmm.providers.forms import Asking, KnownForms, ids_of
 from opensmm.wire import answers, offers
 from opensmm.wire.answers import spoken_in_balance
 from opensmm.wire.dialect import Dialect
@@ -72,11 +73,21 @@ class Client:
     """Speaks to a panel over HTTP. Redirects are not followed, answers are bounded in size and time.
 
     The key is in no text that leaves here: what a provider echoes of it is blotted out before anyone reads it.
+    ``forms``: what is known of the forms in which the panel is asked after ids.
     """
 
     def __init__(
-        self, session: "aiohttp.ClientSession", url: str, key: str, dialect: Dialect, timeout_s: float, name: str = ""
+        self,
+        session: "aiohttp.ClientSession",
+        url: str,
+        key: str,
+        dialect: Dialect,
+        timeout_s: float,
+        name: str = "",
+        *,
+        forms: Forms = AS_DOCUMENTED,
     ) -> None:
+        self.forms = KnownForms(forms)
         self._name = name
         self._session = session
         self._url = url
@@ -108,37 +119,45 @@ class Client:
         return Unsure(f"HTTP {answer.status}: {excerpt(answer.body)}")
 
     async def statuses(self, orders: list[str]) -> list[Report | UnreadAnswer]:
-        return await self._asking(Status).ask(orders, answers.read_statuses)
+        return await self._asking("status", Status).ask(orders, answers.read_statuses)
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
         """Like ``statuses``, and tells orders that are not ours from those that nothing is said of."""
-        return await self._asking(Status).ask(orders, answers.read_look_ups)
+        asking = Asking(self.forms, "status", lambda ids: self._ask(Status(ids)), strangers=True)
+        return await asking.ask(orders, answers.read_look_ups)
 
     async def watch(self, orders: list[str]) -> list[Watched | UnreadAnswer]:
         """Like ``statuses``, of subscriptions and of the orders made for their posts; asks for more than is documented,
         which panels that know no more ignore."""
-        asking = Asking(self._url, Status, lambda ids: self._ask(Status(ids, extended=True)))
+        asking = Asking(self.forms, "status", lambda ids: self._ask(Status(ids, extended=True)))
         return await asking.ask(orders, answers.read_watched)
 
     async def refills(self, orders: list[str]) -> list[str | Declined | None]:
-        return await self._asking(RefillOrders).ask(orders, answers.read_refills)
+        return await self._asking("refill", RefillOrders).ask(orders, answers.read_refills)
 
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | None]:
-        return await self._asking(RefillStatus).ask(refills, answers.read_refill_statuses)
+        return await self._asking("refill_status", RefillStatus).ask(refills, answers.read_refill_statuses)
 
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
         """The pages know cancels of a list alone, though it be of one."""
-        asking = Asking(self._url, Cancel, lambda ids: self._ask(Cancel(ids), turned_away=True), singular=False)
+        asking = Asking(self.forms, "cancel", lambda ids: self._ask(Cancel(ids), turned_away=True), singular=False)
         return await asking.ask(orders, answers.read_cancels)
 
-    def _asking(self, kind: type[Status | RefillOrders | RefillStatus]) -> Asking:
-        return Asking(self._url, kind, lambda ids: self._ask(kind(ids)))
+    def _asking(self, action: str, kind: type[Status | RefillOrders | RefillStatus]) -> Asking:
+        return Asking(self.forms, action, lambda ids: self._ask(kind(ids)))
 
-    async def forms(self, orders: Sequence[str]) -> tuple[bool, bool]:
+    async def status_forms(self, orders: Sequence[str]) -> tuple[bool, bool]:
         """Whether ``status`` is answered for one order in the singular, and for a list, of orders that stand there."""
-        one = await self._ask(Status(ids_of(orders[:1])))
-        many = await self._ask(Status(ids_of(orders, many=True)))
-        return not answers.read_error(one), not answers.read_error(many)
+        return await self._forms(orders, lambda ids: Status(ids))
+
+    async def refill_status_forms(self, refills: Sequence[str]) -> tuple[bool, bool]:
+        """The same of ``refill_status``, of refills that stand there."""
+        return await self._forms(refills, lambda ids: RefillStatus(ids))
+
+    async def _forms(self, texts: Sequence[str], write: Callable[[Ids], Status | RefillStatus]) -> tuple[bool, bool]:
+        one, many = ids_of(texts[:1]), ids_of(texts, many=True)
+        said = [answers.tells_status(ids, await self._ask(write(ids))) for ids in (one, many)]
+        return said[0], said[1]
 
     async def balance(self) -> tuple[BalanceView, str]:
         """The balance and the dialect it is told in; raises NoAnswer with the provider's words where it says none."""

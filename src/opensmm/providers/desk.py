@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from opensmm.base.ids import ProviderId
 from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.codes import ShutCode
-from opensmm.domain.providers import SANDBOX, STAFF
+from opensmm.domain.providers import AS_DOCUMENTED, SANDBOX, STAFF, Forms
 from opensmm.providers.client import Client, NoAnswer, Provider, close_session
 from opensmm.providers.limits import Circuit, Share, Slots
 from opensmm.providers.manual import ManualProvider
@@ -104,6 +104,12 @@ class Desk:
         return {provider: unopened.why for provider, unopened in self._unopened.items()}
 
     @property
+    def learned(self) -> list[tuple[ProviderRow, Forms]]:
+        """Providers that answer in other forms than is kept of them, and those forms."""
+        panels = [(one.row, one.provider.forms) for one in self._contacts.values() if isinstance(one.provider, Client)]
+        return [(row, forms.learned) for row, forms in panels if forms.learned]
+
+    @property
     def complete(self) -> bool:
         """Whether all may be sent something, as far as was looked: none is disabled, rests or cannot be called."""
         rows = [contact.row for contact in self._contacts.values()]
@@ -132,6 +138,8 @@ class Desk:
             known = self._contacts.get(row.id)
             if known is not None and _settings(known.row) == _settings(row):
                 self._contacts[row.id] = structs.replace(known, row=row)
+                if isinstance(known.provider, Client):
+                    known.provider.forms.refresh(row.forms)
             elif (unopened := self._unopened.get(row.id)) is None or unopened.row != row:
                 self._meet(row)
 
@@ -149,7 +157,7 @@ class Desk:
             session = self._sessions[row.id] = _open_session(row.concurrency, private=True)
             key = sandbox_key(self._pepper, account_of(row.url))
             url = f"{self._sandbox_url.removesuffix('/api/v2')}/api/{row.dialect}"
-            return Client(session, url, key, DIALECTS[row.dialect], self._timeout_s, row.name)
+            return Client(session, url, key, DIALECTS[row.dialect], self._timeout_s, row.name, forms=row.forms)
         try:
             key = open_key(self._pepper, row, private=self._private)
         except Unsealable as error:
@@ -157,7 +165,7 @@ class Desk:
             log.error("a provider cannot be called", provider=row.name, why=error.code.value)
             return None
         session = self._sessions[row.id] = _open_session(row.concurrency, private=self._private)
-        return Client(session, row.url, key, DIALECTS[row.dialect], self._timeout_s, row.name)
+        return Client(session, row.url, key, DIALECTS[row.dialect], self._timeout_s, row.name, forms=row.forms)
 
     def _leave(self, provider: ProviderId) -> None:
         self._contacts.pop(provider, None)
@@ -280,7 +288,7 @@ def _is_to_end(error: BaseException) -> bool:
 
 def _settings(row: ProviderRow) -> ProviderRow:
     """What a client is made of: the row without what moves by itself."""
-    return structs.replace(row, failures=0, resting_until=None, fault="", enabled=True)
+    return structs.replace(row, failures=0, resting_until=None, fault="", enabled=True, forms=AS_DOCUMENTED)
 
 
 def _room(contact: Contact) -> int:

@@ -5,46 +5,82 @@ asked one by one from then on, one that misses a parameter in the singular is as
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from enum import Enum
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from opensmm.base.ids import MALFORMED
 from opensmm.domain.asks import Ids
 from opensmm.domain.provider_errors import means_missing_parameter, means_unknown_order
+from opensmm.domain.providers import AS_DOCUMENTED, Form, Forms
 from opensmm.wire.answers import read_error
 
 Read = TypeVar("Read")
 
 
-class Form(Enum):
-    """``LISTS``: it is known to read lists, so that an error for a whole one is about its ids."""
+class KnownForms:
+    """What one panel turned out to know: as it is kept, and what was learned since."""
 
-    LISTS = "lists"
-    ONE_BY_ONE = "one by one"
-    LIST_OF_ONE = "list of one"
+    def __init__(self, kept: Forms = AS_DOCUMENTED) -> None:
+        self._kept = kept
+        self._learned: dict[str, Form] = {}
+        self._list_readers: set[tuple[str, bool]] = set()
 
+    @property
+    def learned(self) -> Forms:
+        """What is not kept yet."""
+        return {action: form for action, form in self._learned.items() if self._kept.get(action) is not form}
 
-FORMS: Final[dict[tuple[str, type], Form]] = {}
-"""What panels turned out to know, by address and type of the ask; learned anew by each process."""
+    def form(self, action: str) -> Form | None:
+        return self._learned.get(action, self._kept.get(action))
+
+    def learn(self, action: str, form: Form) -> None:
+        self._learned[action] = form
+
+    def refresh(self, kept: Forms) -> None:
+        """Takes over what is kept by now. Where that has changed, it is newer than what was learned here."""
+        for action in kept.keys() | self._kept.keys():
+            if kept.get(action) is not self._kept.get(action):
+                self._learned.pop(action, None)
+        self._kept = kept
+
+    def reads_lists(self, action: str, *, strangers: bool) -> bool:
+        """Whether an error for a whole list is about its ids, as far as this process has seen."""
+        return (action, False) in self._list_readers or (action, strangers) in self._list_readers
+
+    def note_list_reader(self, action: str, *, strangers: bool) -> None:
+        """Each id of a list was turned down as the list was. Of ids that may be strangers' it says nothing of ours."""
+        self._list_readers.add((action, strangers))
 
 
 class Asking:
-    """Asks one panel after ids of one kind. ``send`` writes the ask for some ids and returns the answer."""
+    """Asks one panel after ids of one kind. ``send`` writes the ask for some ids and returns the answer.
 
-    def __init__(self, url: str, kind: type, send: Callable[[Ids], Awaitable[bytes]], *, singular: bool = True) -> None:
-        self._key = url, kind
+    ``singular``: one id is asked for in the singular. ``strangers``: the ids may be somebody else's.
+    """
+
+    def __init__(
+        self,
+        known: KnownForms,
+        action: str,
+        send: Callable[[Ids], Awaitable[bytes]],
+        *,
+        singular: bool = True,
+        strangers: bool = False,
+    ) -> None:
+        self._known = known
+        self._action = action
         self._send = send
         self._singular = singular
+        self._strangers = strangers
 
     async def ask(self, texts: Sequence[str], read: Callable[[Ids, bytes], list[Read]]) -> list[Read]:
         """One answer per id, in their order."""
         if len(texts) == 1:
             return [await self._ask_one(texts[0], read)]
-        if FORMS.get(self._key) is Form.ONE_BY_ONE:
+        if self._known.form(self._action) is Form.ONE_BY_ONE:
             return [await self._ask_one(text, read) for text in texts]
         ids = ids_of(texts, many=True)
         body = await self._send(ids)
-        if FORMS.get(self._key) is Form.LISTS or not turns_list_down(body):
+        if self._known.reads_lists(self._action, strangers=self._strangers) or not turns_list_down(body):
             return read(ids, body)
         return await self._learn(ids, body, read)
 
@@ -52,32 +88,34 @@ class Asking:
         """Tries one by one what was turned down as a list; where each of them is too, the list was answered."""
         bodies = [await self._send(ids_of([text])) for text in ids.texts]
         if all(map(read_error, bodies)):
-            FORMS[self._key] = Form.LISTS
+            self._known.note_list_reader(self._action, strangers=self._strangers)
             return read(ids, body)
-        FORMS[self._key] = Form.ONE_BY_ONE
+        self._known.learn(self._action, Form.ONE_BY_ONE)
         return [read(ids_of([text]), one)[0] for text, one in zip(ids.texts, bodies, strict=True)]
 
     async def _ask_one(self, text: str, read: Callable[[Ids, bytes], list[Read]]) -> Read:
-        form = FORMS.get(self._key)
+        """What is known of the panel is doubted where it misses a parameter: it may have changed its script."""
+        form = self._known.form(self._action)
         as_list = form is Form.LIST_OF_ONE or (not self._singular and form is not Form.ONE_BY_ONE)
         ids = ids_of([text], many=as_list)
         body = await self._send(ids)
-        if form in (None, Form.LISTS) and self._misses(body, as_list=as_list):
+        unheard = turns_list_down if as_list and form is None else misses_parameter
+        if unheard(body):
             other = ids_of([text], many=not as_list)
             answer = await self._send(other)
             if not read_error(answer):
-                FORMS[self._key] = Form.ONE_BY_ONE if as_list else Form.LIST_OF_ONE
+                self._known.learn(self._action, Form.ONE_BY_ONE if as_list else Form.LIST_OF_ONE)
                 ids, body = other, answer
         return read(ids, body)[0]
 
-    def _misses(self, body: bytes, *, as_list: bool) -> bool:
-        return turns_list_down(body) if as_list else means_missing_parameter(read_error(body))
+
+def misses_parameter(body: bytes) -> bool:
+    return means_missing_parameter(read_error(body))
 
 
 def turns_list_down(body: bytes) -> bool:
     """Whether an answer is an error for a list as a whole that a panel may give which reads none."""
-    words = read_error(body)
-    return means_missing_parameter(words) or means_unknown_order(words)
+    return misses_parameter(body) or means_unknown_order(read_error(body))
 
 
 def ids_of(texts: Sequence[str], *, many: bool = False) -> Ids:

@@ -1,22 +1,24 @@
 """Providers as kept: who they are, how they have fared, and what balance they were last seen with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from msgspec import Struct, structs
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.dispatch import AccountFault
-from opensmm.domain.providers import READINGS_SPAN, Reading
+from opensmm.domain.providers import AS_DOCUMENTED, READINGS_SPAN, Form, Forms, Reading
 from opensmm.store import catalogue
 from opensmm.store.connection import Connection
 
 
 class ProviderRow(Struct, frozen=True):
-    """``exchange_rate`` is the panel's currency for one of the provider's. ``resting_until``: left alone until then."""
+    """``exchange_rate`` is the panel's currency for one of the provider's. ``resting_until``: left alone until then.
+    ``forms``: in which it is asked after ids, where they are not the pages'."""
 
     id: ProviderId
     name: str
@@ -32,9 +34,12 @@ class ProviderRow(Struct, frozen=True):
     resting_until: datetime | None
     fault: str
     sealed_key: bytes | None
+    forms: Forms = AS_DOCUMENTED
 
 
-_COLUMNS: Final = ", ".join(field.name for field in structs.fields(ProviderRow))
+_NAMES: Final = tuple(field.name for field in structs.fields(ProviderRow))
+_COLUMNS: Final = ", ".join(_NAMES)
+_FORMS: Final = frozenset(Form)
 _PROVIDERS: Final = f"select {_COLUMNS} from provider order by id"
 _NAMED: Final = f"select {_COLUMNS} from provider where name = %s or id::text = %s order by name = %s desc limit 1"
 _LOCKED: Final = f"select {_COLUMNS} from provider where id = %s for update"
@@ -61,7 +66,10 @@ async def lock(connection: Connection, provider: ProviderId) -> ProviderRow | No
 
 
 def _row(row: TupleRow) -> ProviderRow:
-    return ProviderRow(*(*row[:-1], None if row[-1] is None else bytes(row[-1])))
+    told: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+    sealed, forms = told["sealed_key"], told["forms"] or {}
+    read = {action: Form(form) for action, form in forms.items() if form in _FORMS}
+    return ProviderRow(**told | {"sealed_key": None if sealed is None else bytes(sealed), "forms": read})
 
 
 _ADD: Final = """
@@ -70,7 +78,8 @@ values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (name) do nothing returning 
 """
 _CHANGE: Final = """
 update provider set name = %s, url = %s, dialect = %s, currency = %s, exchange_rate = %s, enabled = %s,
-  concurrency = %s, calls_per_second = %s, sealed_key = %s where id = %s
+  concurrency = %s, calls_per_second = %s, sealed_key = %s,
+  forms = case when url = %s and dialect = %s then forms end where id = %s
 """
 
 
@@ -82,9 +91,27 @@ async def add(connection: Connection, row: ProviderRow) -> ProviderId | None:
 
 
 async def change(connection: Connection, row: ProviderRow) -> None:
-    """Writes what the operator may change of a provider."""
+    """Writes what the operator may change of a provider. The forms that it knew elsewhere, or in another dialect, are
+    forgotten."""
     values = [row.name, row.url, row.dialect, row.currency, row.exchange_rate, row.enabled, row.concurrency]
-    await connection.execute(_CHANGE, [*values, row.calls_per_second, row.sealed_key, row.id])
+    await connection.execute(_CHANGE, [*values, row.calls_per_second, row.sealed_key, row.url, row.dialect, row.id])
+
+
+_KEEP_FORMS: Final = """
+update provider p set forms = a.forms
+from (select id, nullif((coalesce(forms, '{}') - %(without)s::text[]) || %(forms)s::jsonb, '{}') as forms
+      from provider where id = %(id)s for update) a
+where p.id = a.id and p.url = %(url)s and p.dialect = %(dialect)s and p.forms is distinct from a.forms
+"""
+
+
+async def keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, Form | None]) -> None:
+    """Keeps in which forms a provider turned out to answer, None: in the pages'. What was learned at another address or
+    in another dialect than it has by now is dropped."""
+    told = msgspec.json.encode({action: form for action, form in forms.items() if form is not None}).decode()
+    without = [action for action, form in forms.items() if form is None]
+    place = {"id": row.id, "url": row.url, "dialect": row.dialect}
+    await connection.execute(_KEEP_FORMS, {**place, "without": without, "forms": told})
 
 
 _FARED: Final = """

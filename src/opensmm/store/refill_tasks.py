@@ -45,6 +45,18 @@ async def claim(connection: Connection, now: datetime, lease: timedelta, limit: 
     return [RefillTask(*row) for row in await cursor.fetchall()]
 
 
+_NEWEST: Final = """
+select provider_refill from refill_task where provider_id = %s and provider_refill is not null
+order by refill_id desc, run desc limit %s
+"""
+
+
+async def newest(connection: Connection, provider: ProviderId, limit: int) -> list[str]:
+    """The refills that a provider took on last, by its own ids, the newest first."""
+    cursor = await connection.execute(_NEWEST, [provider, limit])
+    return [row[0] for row in await cursor.fetchall()]
+
+
 class RefillNews(Struct, frozen=True):
     """A task after its provider was asked. ``due`` is None once it has ended."""
 

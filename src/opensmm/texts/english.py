@@ -63,12 +63,15 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         one="1 of these is a subscription. Your customers pay for each post, so the provider must list the orders "
         "that it makes for posts; of one that charges it whole and lists none you pay and nobody pays you.",
     ),
-    FindingCode.STATUS_OF_ONE_AND_MANY: Words("It answers `status` of one order and of a list."),
-    FindingCode.STATUS_OF_ONE_ALONE: Words(
-        "It answers `status` of one order alone, not of a list: its orders are asked after one by one."
+    FindingCode.FORMS_ONE_AND_MANY: Words("It answers `{action}` of one and of a list."),
+    FindingCode.FORMS_ONE_ALONE: Words("It answers `{action}` of one alone, not of a list: it is asked one by one."),
+    FindingCode.FORMS_LISTS_ALONE: Words("It answers `{action}` of a list alone: of one it is asked in a list of one."),
+    FindingCode.FORMS_NONE: Words("It answers `{action}` of {id} with no status, neither alone nor in a list."),
+    FindingCode.FORMS_UNANSWERED: Words("It does not answer `{action}` of {id}: {why}."),
+    FindingCode.FORMS_NOT_TRIED: Words("`{action}` is not tried: nothing of ours stands there to be asked about."),
+    FindingCode.FORMS_WITH_EFFECTS: Words(
+        "`refill` and `cancel` are not tried: they would make one. Their forms are learned as they are used."
     ),
-    FindingCode.STATUS_OF_LISTS_ALONE: Words("It answers `status` of a list alone: of one order as a list of one."),
-    FindingCode.STATUS_NOT_ANSWERED: Words("It does not answer `status` of our order {order}: {why}."),
     FindingCode.CANCELS_UNHEARD: Words(
         "{count} cancels got no clear answer and are passed on no more, the oldest for {age}: {named}",
         one="1 cancel got no clear answer and is passed on no more, for {age}: {named}",

@@ -5,6 +5,7 @@ from typing import Final
 
 from opensmm.base.money import Money, short
 from opensmm.domain.catalogue import Halt, Service
+from opensmm.domain.providers import Form
 from opensmm.texts.words import shown
 
 _MONEY: Final = frozenset(("amount", "balance", "credit_limit", "earned", "overdrawn"))
@@ -19,6 +20,7 @@ _LABELS: Final[Mapping[str, str]] = {
     "sync fault": "why the newest was not",
     "price share": "a cost may move by (per cent)",
     "margin": "margin (per cent)",
+    "forms": "asked after ids",
     "hours left": "balance lasts (hours)",
 }
 HALTS: Final[Mapping[Halt, str]] = {
@@ -31,6 +33,10 @@ _EMPTY: Final[Mapping[str, str]] = {
     "refill_days": "for ever",
 }
 """What it means that a field has no value, where that is not "none"."""
+_FORMS: Final[Mapping[Form, str]] = {
+    Form.ONE_BY_ONE: "one by one",
+    Form.LIST_OF_ONE: "in a list, though it be of one",
+}
 _PERMITS: Final[Mapping[str, str]] = {"refill": "refill", "cancel": "cancel", "dripfeed": "drip-feed"}
 
 
@@ -54,9 +60,16 @@ def value_of(name: str, value: object) -> str:
             return "yes" if value else "no"
         case int() if name in _MONEY:
             return short(Money(value))
+        case Mapping():
+            return _forms(value)
         case [] | "":
             return "none"
     return shown(value)
+
+
+def _forms(told: Mapping[str, str]) -> str:
+    each = (f"{action} {_FORMS[Form(form)]}" for action, form in told.items())
+    return ", ".join(each) or "one id in the singular, several in a list"
 
 
 def lines(told: Mapping[str, object]) -> str:

@@ -170,6 +170,12 @@ def _unread(said: Json, found: Json, body: bytes) -> UnreadAnswer:
     return UnreadAnswer(excerpt(body)[:MAX_WORDS])
 
 
+def tells_status(ids: Ids, body: bytes) -> bool:
+    """Whether an answer tells how any of the orders or refills stands that were asked after, in whatever words."""
+    told = _said_of(ids, parse_news(body), ("order", "refill", "id"), "status")
+    return any(isinstance(said, dict) and not _error_words(said) and _word(_status(said)) for said in told)
+
+
 def read_look_ups(ids: Ids, body: bytes) -> list[Said]:
     """Per id asked for: a report, NotOurs where the words say there is no such order, or None."""
     told = _said_of(ids, parse(body), ("order", "id"), "status")

@@ -1,12 +1,13 @@
 """store.providers, on the twin's rows; and what else the chores ask of providers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from tests.simulation.twin.connection import Connection
 
 from opensmm.base.ids import ProviderId
+from opensmm.domain.providers import Form
 from opensmm.store.providers import Failed, ProviderRow
 
 
@@ -27,9 +28,16 @@ async def providers(connection: Connection) -> list[ProviderRow]:
             resting_until=row.resting_until,
             fault=row.fault,
             sealed_key=None,
+            forms=row.forms,
         )
         for row in connection.store.providers.values()
     ]
+
+
+async def keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, Form | None]) -> None:
+    kept = connection.store.edit(connection.store.providers[row.id])
+    told = {action: form for action, form in forms.items() if form is not None}
+    kept.forms = {action: form for action, form in kept.forms.items() if action not in forms} | told
 
 
 async def fared(

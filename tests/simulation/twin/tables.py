@@ -22,6 +22,7 @@ from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, AccountFault
 from opensmm.domain.ledger import Transfer
 from opensmm.domain.payments import Deposit
+from opensmm.domain.providers import AS_DOCUMENTED, Forms
 from opensmm.store.payments import Referred
 
 LIVE = ("open", "active", "paused")
@@ -145,6 +146,7 @@ class ProviderRow(Struct):
     exchange_rate: Decimal = Decimal(1)
     fault: str = ""
     refuses: AccountFault | None = None
+    forms: Forms = AS_DOCUMENTED
 
 
 class ClockRow(Struct):

@@ -91,6 +91,7 @@ class Provider(models.Model):
     refuses = models.TextField(null=True, db_comment="why it turns us away, whatever is ordered; null: it does not")
     sync_fault = models.TextField(db_default="", db_comment="why its newest price list was not taken over")
     sealed_key = models.BinaryField(null=True, db_comment="encrypted; bound to the provider's id and address")
+    forms = models.JSONField(null=True, db_comment="in which it is asked after ids, by action; null: the pages'")
 
     class Meta:
         db_table = "provider"
