@@ -71,4 +71,4 @@ async def state_of(conn, number):
 async def events(conn, number):
     story = await stories.story(conn, number)
     assert story is not None
-    return [event.what for event in story.events]
+    return [(event.code, event.fields.get("provider_order")) for event in story.events]

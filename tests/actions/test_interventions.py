@@ -11,6 +11,7 @@ from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.codes import EventCode
 from opensmm.domain.interventions import Denial
 from opensmm.store import catalogue, dispatch, health
 from opensmm.store.stories import story
@@ -140,7 +141,7 @@ async def test_a_provider_is_told_of_what_it_is_not_to_deliver(api, works, stock
     assert [(told,)] == await fetch(stocked, TOLD)
     tale = await story(stocked, order)
     assert tale is not None
-    assert told is any("passed on" in event.what for event in tale.events)
+    assert told is any(event.code is EventCode.CANCEL_PASSED for event in tale.events)
     await works.round(3600)
     assert before == await settled(stocked, order), "what the provider says afterwards moves nothing"
     assert [] == await broken(stocked)

@@ -50,7 +50,7 @@ async def test_a_purchase_of_what_was_settled_as_not_bought_stays_until_it_is_de
     assert before == await books(stocked)
     assert Notices(1, clock(), ((order, "Sandbox", "900"),)) == (await health.facts(stocked, clock())).late
     (event,) = await told(stocked, order, EventCode.LATE_ACCEPTANCE)
-    assert ("Sandbox", "900") == (event.fields["provider"], event.fields["provider_order"])
+    assert ("Sandbox", "900") == (event.fields["provider_name"], event.fields["provider_order"])
     by = acting(clock(), "ann", "cancelled there")
     assert await notices.deal_with(stocked, order, by)
     assert not await notices.deal_with(stocked, order, by)

@@ -23,6 +23,7 @@ from tests.works import Works
 
 from opensmm.actions import interventions
 from opensmm.domain.audit import By
+from opensmm.domain.codes import EventCode
 from opensmm.domain.interventions import Denial
 from opensmm.domain.posts import WAITS
 
@@ -149,7 +150,7 @@ async def test_posts_that_are_listed_no_longer_stay_orders_and_are_named(api, an
     await look(works, liar, book, orders=["502"])
     assert [("501", "made", True), ("502", "made", False)] == await posts(stocked)
     told = await events(stocked, number)
-    assert "post: their order 501 is listed no longer" in told
+    assert (EventCode.POST_UNLISTED, "501") in told
     await look(works, liar, book)
     assert [("501", "made", False), ("502", "made", False)] == await posts(stocked)
     assert 2 == len(await children(stocked))
@@ -170,7 +171,7 @@ async def test_a_post_whose_id_another_order_bears_is_refused_and_named(api, ann
         after[name] for name in ("balances", "orders", "transfers")
     ]
     told = await events(stocked, number)
-    assert "post: their order 77, refused: another order bears that id already" in told
+    assert (EventCode.POST_TAKEN, "77") in told
     assert [] == await broken(stocked)
 
 

@@ -6,7 +6,7 @@ from tests.works import state
 
 from opensmm.actions import health, interventions, providers
 from opensmm.cli.health import _words
-from opensmm.domain.codes import FindingCode
+from opensmm.domain.codes import EventCode, FindingCode
 from opensmm.domain.findings import Level
 from opensmm.store import catalogue as rows
 from opensmm.store.stories import story
@@ -127,7 +127,7 @@ async def test_after_a_day_those_that_wait_are_held_with_the_words_and_are_the_o
     for order in (tried, untried):
         told = await story(stocked, order)
         assert told is not None
-        said = [words.event(one.code, one.fields) for one in told.events if one.code is not None]
+        said = [words.event(one.code, one.fields) for one in told.events if one.code is EventCode.WAITED_TOO_LONG]
         assert [WAITED] == said
     liar.answers["add"] = {"order": 7}
     assert await interventions.resend(stocked, tried, None, "", acting(clock(), reason="topped up"))

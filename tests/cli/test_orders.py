@@ -13,22 +13,27 @@ from typer.testing import CliRunner
 from opensmm.base.ids import OrderId
 from opensmm.cli import app
 from opensmm.cli.frame import ACTOR
+from opensmm.domain.codes import EventCode
 from opensmm.store import notices
 from opensmm.store.notices import Late
 from opensmm.store.stories import story
+from opensmm.texts.words import event as told_in_words
 
 DONE, FAILED, MISUSED = 0, 1, 2
 
 
 @pytest.fixture
 def said(database, tmp_path, monkeypatch):
-    """Runs a verb of ``orders`` with --json; returns its exit code and what it said."""
+    """Runs a verb of ``orders`` with --json, or for a person; returns its exit code and what it said."""
     monkeypatch.setenv("DATABASE_URL", database.app_url)
     monkeypatch.setenv("OPENSMM_PEPPER", PEPPER.decode())
 
-    def verb(*words):
-        result = CliRunner().invoke(app, ["orders", *map(str, words), "--data", str(tmp_path), "--json"])
+    def verb(*words, json_wanted=True):
+        options = ["--data", str(tmp_path), *(["--json"] if json_wanted else [])]
+        result = CliRunner().invoke(app, ["orders", *map(str, words), *options])
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        if not json_wanted:
+            return result.exit_code, result.stdout
         return result.exit_code, json.loads(result.stdout) if result.stdout else result.stderr
 
     return verb
@@ -71,7 +76,7 @@ async def test_each_verb_says_what_it_did_and_that_it_was_done_before(api, works
     assert 5 == len(await fetch(stocked, f"select from audit where actor = '{ACTOR.name}'"))
     _, story = await on_thread(said, "show", three)
     events = [event["message"] for event in story["events"]]
-    assert f"evidence: run 1, try 1, bought: by {ACTOR}, reason why, provider_order 33" in events
+    assert f"settled by {ACTOR}: it is the provider's order 33. Reason: why" in events
 
 
 async def test_what_is_refused_is_said_in_words_and_exits_with_1(api, works, stocked, ann, said):
@@ -115,10 +120,39 @@ async def test_a_story_tells_what_was_asked_and_what_was_concluded(api, works, s
     works.clock.forward(400)
     await works.settle()
     _, story = await on_thread(said, "show", order)
-    told = [event["message"] for event in story["events"] if event["message"].startswith("evidence")]
+    told = [event["message"] for event in story["events"] if event["message"].startswith("looked into")]
     assert [
-        "evidence: run 1, try 1, waiting: 3 earlier and 3 later orders at this provider are needed, 0 and 0 so far"
+        "looked into: still unsure, since 3 earlier and 3 later orders at Sandbox are needed; there are 0 and 0 so far"
     ] == told
+
+
+async def test_what_is_sent_again_at_the_operators_risk_is_not_told_to_be_unbought(api, works, stocked, ann, said):
+    (order,) = await place(api, works, ann, "garbage")
+    risk = ("--reason", "they are slow", "--sign", "twice is cheap")
+    assert DONE == (await on_thread(said, "resend", order, *risk))[0]
+    _, told = await on_thread(said, "show", order)
+    codes = {event["code"] for event in told["events"]}
+    assert {"unsure", "operator_risked"} == codes & {
+        "unsure",
+        "operator_risked",
+        "settled_bought",
+        "settled_not_bought",
+    }
+    (risked,) = [event["message"] for event in told["events"] if event["code"] == "operator_risked"]
+    assert risked == (
+        f"{ACTOR} has it sent again, though the provider may have taken it: twice is cheap. Reason: they are slow"
+    )
+
+
+async def test_the_list_tells_a_person_no_codes(api, works, stocked, ann, said):
+    (order,) = await place(api, works, ann, "garbage")
+    works.clock.forward(400)
+    await works.settle()
+    (line,) = (await on_thread(said, "list"))[1]["orders"]
+    assert (order, "no_neighbours") == (line["order"], line["concluded"])
+    out = (await asyncio.to_thread(said, "list", json_wanted=False))[1]
+    assert "too few orders before and after it yet" in out
+    assert "no_neighbours" not in out
 
 
 async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_with(api, works, stocked, ann, said):
@@ -131,14 +165,14 @@ async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_wit
         assert (DONE, order, "late", "canceled", SANDBOX, "7001") == (
             code, line["order"], line["why"], line["state"], line["provider_name"], line["provider_order"],
         )  # fmt: skip
-        assert "Sandbox took it as their order 7001 after it had been settled otherwise" in line["answer"]
+        assert "Sandbox took it as its order 7001 after it had been settled otherwise" in line["answer"]
     assert (DONE, {"orders": []}) == await on_thread(said, "list", "--odd")
     for changed in (True, False):
         told = {"order": order, "action": "deal_with", "changed": changed}
         assert (DONE, told) == await on_thread(said, "dealt-with", order, "--reason", "cancelled there")
     assert (DONE, {"orders": []}) == await on_thread(said, "list")
     _, story = await on_thread(said, "show", order)
-    assert "dealt with: what Sandbox said of run 1, try 1" in [event["message"] for event in story["events"]]
+    assert "dealt with: you have seen to what Sandbox said" in [event["message"] for event in story["events"]]
     code, told = await on_thread(said, "dealt-with", order + 1, "--reason", "why")
     assert (FAILED, f"Order {order + 1} has no notice that could be dealt with.") == (code, told["error"]["message"])
 
@@ -215,7 +249,8 @@ async def test_before_the_first_news_nothing_is_said_of_what_remains(api, ann, s
     order = await polled(api, works, liar, ann, {"status": "Teapot"})
     told = await story(stocked, order)
     assert told is not None
-    assert not any("None" in event.what or "remain" in event.what for event in told.events)
+    (asked,) = [event for event in told.events if event.code is EventCode.ASKED_AFTER]
+    assert (None, "last asked after: pending") == (asked.fields["remains"], told_in_words(asked.code, asked.fields))
 
 
 async def test_what_waits_for_a_provider_that_refuses_us_is_on_the_list(api, ann, lied_to, said):

@@ -235,7 +235,7 @@ def test_an_orders_story_is_told(said, run, rows, sandbox, database):
         )
     code, told = said("orders", "show", 1)
     assert (DONE, "0.09000", "open") == (code, told["charge"], told["state"])
-    assert "placed: service 1, 100 × 1, for 0.09000" in [event["message"] for event in told["events"]]
+    assert "placed: 100 of service 1 for 0.09" in [event["message"] for event in told["events"]]
     assert FAILED == said("orders", "show", 2)[0]
     assert "order 1 of customer" in run("orders", "show", 1)[1]
 

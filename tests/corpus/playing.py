@@ -86,7 +86,7 @@ class Play:
 
 
 def _event(event: Event) -> str:
-    return event.what if event.code is None else words.event(event.code, event.fields)
+    return words.event(event.code, event.fields)
 
 
 def _name(at: int) -> str:

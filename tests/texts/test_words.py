@@ -8,6 +8,8 @@ import pytest
 
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, ShutCode, StageCode
+from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.evidence import Conclusion
 from opensmm.texts import english, words
 
 
@@ -20,6 +22,7 @@ from opensmm.texts import english, words
         (ShutCode, english.SHUTS),
         (StageCode, english.STAGES),
         (AuditAction, english.ACTIONS),
+        (Conclusion, english.CONCLUSIONS),
     ],
 )
 def test_every_code_has_words(codes, catalogue):
@@ -35,7 +38,8 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
     for told in catalogue.values():
         if told.one:
             assert placeholders(told.says) - {"count"} == placeholders(told.one) - {"count"}
-        assert all(name.isidentifier() for name in placeholders(told.says + told.do))
+        whole = told.says + told.do + "".join(end for _, end in told.more)
+        assert all(name.isidentifier() for name in placeholders(whole))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +54,9 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
         (Decimal("1E+2"), "100"),
         (None, "unknown"),
         (ShutCode.NO_KEY, "it has no key"),
+        (Conclusion.NOT_BOUGHT, "the provider did not take it"),
+        (DeliveryState.IN_PROGRESS, "in progress"),
+        (DeliveryState.PARTIAL, "partial"),
         ((1, "a"), "1, a"),
         ([], "none"),
         ("{as it came}", "{as it came}"),
@@ -57,3 +64,57 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
 )
 def test_a_field_is_shown_as_a_person_reads_it(value, text):
     assert text == words.shown(value)
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        ({"remains": None, "start_count": None}, "last asked after: pending"),
+        ({"remains": 0, "start_count": None}, "last asked after: pending, 0 of 9 remain"),
+        ({"remains": 4, "start_count": 50}, "last asked after: pending, 4 of 9 remain, start count 50"),
+    ],
+)
+def test_of_what_is_not_known_a_sentence_says_nothing(known, says):
+    fields = {"state": DeliveryState.PENDING, "quantity": 9, **known}
+    assert says == words.event(EventCode.ASKED_AFTER, fields)
+
+
+@pytest.mark.parametrize(
+    ("detail", "says"),
+    [
+        ({"asked": None}, "looked into: the provider did not take it"),
+        (
+            {
+                "asked": 5,
+                "low": 7,
+                "high": 13,
+                "not_ours": 3,
+                "words": "No such order",
+                "ours": ("8 pending", "9 partial"),
+            },
+            "looked into: the provider did not take it. Far was asked for 5 ids above 7 and below 13: 3 are not ours "
+            "(“No such order”); ours: 8 pending, 9 partial",
+        ),
+        (
+            {"asked": 5, "low": 7, "high": None, "not_ours": 5, "words": "", "ours": ()},
+            "looked into: the provider did not take it. Far was asked for 5 ids above 7: 5 are not ours",
+        ),
+    ],
+)
+def test_what_was_asked_of_a_provider_is_told_with_the_conclusion(detail, says):
+    fields = {"conclusion": Conclusion.NOT_BOUGHT, "provider_name": "Far", **detail}
+    assert says == words.event(EventCode.LOOKED_INTO, fields)
+
+
+@pytest.mark.parametrize(
+    ("runs", "fields", "before"),
+    [
+        (1, {"run": 1, "attempt": 1}, ""),
+        (1, {"run": 1, "attempt": 2}, "try 2: "),
+        (3, {"run": 2, "attempt": 1}, "run 2: "),
+        (3, {"run": 2, "attempt": 2}, "run 2, try 2: "),
+    ],
+)
+def test_a_run_and_a_try_are_named_where_there_are_several(runs, fields, before):
+    told = words.event_of(runs, EventCode.SETTLED_NOT_BOUGHT, fields | {"provider_name": "Far"})
+    assert told == f"{before}settled: Far did not take it"

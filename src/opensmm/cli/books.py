@@ -1,6 +1,6 @@
 """``migrate``, ``verify`` and ``orders``: the schema, the proof that the books are right, and single orders."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import psycopg
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from opensmm.base.faults import Misconfigured
 from opensmm.base.ids import OrderId
-from opensmm.base.money import five_decimals
+from opensmm.base.money import five_decimals, short
 from opensmm.cli.frame import (
     FAILED,
     UNAVAILABLE,
@@ -122,39 +122,46 @@ def show(order: Annotated[int, typer.Argument(help="The order's id.")], data: Da
     story = with_database(standing(data), lambda connection: stories.story(connection, OrderId(order)))
     if story is None:
         fail(f"there is no order {order}")
-    events = [_plain(event) for event in story.events]
     said = {
         "order": story.order,
         "customer": story.customer,
+        "customer_name": story.customer_name,
         "service": story.service,
+        "service_name": story.service_name,
         "link": story.link,
         "quantity": story.quantity,
         "runs": story.runs,
         "charge": five_decimals(story.charge),
         "refunded": five_decimals(story.refunded),
         "state": story.state,
-        "events": events,
+        "events": [_plain(story, event) for event in story.events],
     }
     answer(said, _told(story), json=json)
 
 
 def _told(story: Story) -> str:
+    back = f", of which {short(story.refunded)} was paid back" if story.refunded else ""
+    amount = f"{story.runs} runs of {story.quantity}" if story.runs > 1 else str(story.quantity or "as it posts")
     head = (
-        f"order {story.order} of customer {story.customer}: service {story.service}, {story.state}\n"
-        f"{story.link}\n{story.quantity} × {story.runs}, charge {five_decimals(story.charge)}, "
-        f"given back {five_decimals(story.refunded)}\n"
+        f"order:    {story.order}, {story.state}",
+        f"customer: {story.customer}, {story.customer_name}",
+        f"service:  {story.service}, {story.service_name}",
+        f"link:     {story.link}",
+        f"quantity: {amount}",
+        f"charge:   {short(story.charge)}{back}",
+        "What happened, in UTC:",
     )
-    return head + "\n".join(f"  {_stamp(event.at)}  {_what(event)}" for event in story.events)
+    return "\n".join((*head, *(f"  {_stamp(event.at)}  {_what(story, event)}" for event in story.events)))
 
 
-def _plain(event: Event) -> dict[str, object]:
-    coded = {} if event.code is None else {"code": event.code.value, "fields": dict(event.fields)}
-    return {"at": event.at, "message": _what(event), **coded}
+def _plain(story: Story, event: Event) -> dict[str, object]:
+    return {"at": event.at, "message": _what(story, event), "code": event.code.value, "fields": dict(event.fields)}
 
 
-def _what(event: Event) -> str:
-    return event.what if event.code is None else words.event(event.code, event.fields)
+def _what(story: Story, event: Event) -> str:
+    return words.event_of(story.runs, event.code, event.fields)
 
 
 def _stamp(at: datetime) -> str:
+    at = at.astimezone(UTC)
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -18,8 +19,8 @@ from opensmm.cli.customers import amount
 from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, fail, listing, now, standing, with_database
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode
-from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H
-from opensmm.domain.evidence import LATE, ODD
+from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, DeliveryState
+from opensmm.domain.evidence import LATE, ODD, Conclusion
 from opensmm.domain.interventions import Denial
 from opensmm.store.connection import Connection
 from opensmm.store.interventions import Waiting, waiting
@@ -191,7 +192,7 @@ def list_waiting(
     if json:
         answer({"orders": [asdict(one) | {"looks_like_order": _likely(one) or None} for one in found]}, "", json=True)
         return
-    listing(_table(found), "no order waits for that")
+    listing(_table(found), "no order waits for you")
 
 
 def _explained(one: Waiting) -> Waiting:
@@ -221,8 +222,8 @@ def _noticed(kind: str, one: OpenNotice) -> Waiting:
         service=one.service,
         quantity=one.quantity,
         remains=one.remains,
-        provider=one.provider_id,
-        provider_name=one.provider,
+        provider=one.provider,
+        provider_name=one.provider_name,
         provider_order=one.provider_order,
         since=one.at,
         answer=said,
@@ -231,12 +232,14 @@ def _noticed(kind: str, one: OpenNotice) -> Waiting:
 
 
 def _table(found: list[Waiting]) -> Table:
-    table = Table("order", "run", "", "since", "provider", "theirs", "evidence", "answer", box=None, pad_edge=False)
+    headings = ("order", "run", "waits as", "since (UTC)", "provider", "its order", "looked into", "what is known")
+    table = Table(*headings, box=None, pad_edge=False)
     for one in found:
-        since = "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M}"
-        state = one.why if one.why == one.state else f"{one.why}: {one.state}"
-        theirs = f"looks like order {likely}" if (likely := _likely(one)) else one.provider_order
-        told = (one.provider_name, theirs, one.concluded, " ".join((one.answer or "").split()))
+        since = "" if one.since is None else f"{one.since.astimezone(UTC):%Y-%m-%d %H:%M}"
+        state = one.why if one.why == one.state else f"{one.why}: {words.shown(DeliveryState(one.state))}"
+        theirs = f"looks like {likely}" if (likely := _likely(one)) else one.provider_order
+        concluded = words.shown(Conclusion(one.concluded)) if one.concluded else ""
+        told = (one.provider_name, theirs, concluded, " ".join((one.answer or "").split()))
         table.add_row(str(one.order), str(one.run), state, since, *(escape(text or "") for text in told))
     return table
 

@@ -89,7 +89,7 @@ async def keep_of_ended(connection: Connection, notices: Sequence[Notice], now: 
 
 
 class OpenNotice(Struct, frozen=True):
-    """A notice that the operator has yet to deal with. ``provider`` is a name."""
+    """A notice that the operator has yet to deal with."""
 
     order: OrderId
     run: int
@@ -99,8 +99,8 @@ class OpenNotice(Struct, frozen=True):
     service: int
     quantity: int
     remains: int | None
-    provider_id: int | None
-    provider: str | None
+    provider: int | None
+    provider_name: str | None
     provider_order: str | None
     at: datetime
     detail: Mapping[str, object]

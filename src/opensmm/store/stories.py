@@ -1,54 +1,63 @@
 """What happened to one order, for the operator's eyes: read from the rows that it left."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from opensmm.base.ids import OrderId
-from opensmm.base.money import Money, five_decimals
+from opensmm.base.money import Money, short
 from opensmm.domain.codes import NO_FIELDS, EventCode, Fields
+from opensmm.domain.dispatch import ACCEPTED_STATES, AttemptOutcome, DeliveryState
 from opensmm.domain.evidence import NEIGHBOURS, Conclusion, EvidenceKind
+from opensmm.domain.ledger import TransferKind
+from opensmm.domain.orders import OrderState
 from opensmm.domain.posts import PostState
+from opensmm.domain.refills import RefillStatus
 from opensmm.store import notes
 from opensmm.store.connection import Connection
 
 
 class Event(Struct, frozen=True):
-    """A code and its fields, which ``texts`` puts into words. Older events bring their own words in ``what``."""
+    """A code and its fields, which ``texts`` puts into words."""
 
     at: datetime
-    what: str = ""
-    code: EventCode | None = None
+    code: EventCode
     fields: Fields = NO_FIELDS
 
 
 class Story(Struct, frozen=True):
     order: OrderId
     customer: int
+    customer_name: str
     service: int
+    service_name: str
     link: str
     quantity: int
     runs: int
     charge: Money
     refunded: Money
     state: str
-    events: tuple[Event, ...]
+    events: tuple[Event, ...] = ()
 
 
 _ORDER: Final = """
-select id, customer_id, service_id, link, quantity, runs, charge, refunded, state, created, ended
-from orders where id = %s
+select o.id, o.customer_id, coalesce(c.name, ''), o.service_id, coalesce(s.name, ''), o.link, o.quantity, o.runs,
+  o.charge, o.refunded, o.state, o.created, o.ended
+from orders o
+left join customer c on c.id = o.customer_id
+left join service s on s.id = o.service_id
+where o.id = %s
 """
 _MONEY: Final = """
 select created, kind, amount, sequence from transfer where order_id = %s order by id
 """
 _ATTEMPTS: Final = """
-select t.run, t.number, p.name, t.provider_service, t.outcome, t.provider_order, t.sent, t.answered, t.answer,
-       t.cost::text, t.currency,
-       exists (select from evidence e where e.order_id = t.order_id and e.run = t.run and e.number = t.number
-         and e.conclusion = any(%s)) as settled
+select t.run, t.number, t.provider_id, p.name, t.provider_service, t.outcome, t.provider_order, t.sent, t.answered,
+       t.answer, t.cost::text, t.currency,
+       (select e.conclusion from evidence e where e.order_id = t.order_id and e.run = t.run and e.number = t.number
+         and e.conclusion = any(%s) order by e.id desc limit 1) as settled
 from attempt t left join provider p on p.id = t.provider_id where t.order_id = %s order by t.run, t.number
 """
 _DELIVERIES: Final = """
@@ -56,10 +65,12 @@ select run, state, quantity, remains, start_count, due, polled, cancel_asked, ca
 from delivery where order_id = %s order by run
 """
 _EVIDENCE: Final = """
-select run, number, at, kind, conclusion, detail from evidence where order_id = %s and kind <> 'answer' order by id
+select e.run, e.number, e.at, e.kind, e.conclusion, e.provider_id, p.name, e.detail
+from evidence e left join provider p on p.id = e.provider_id
+where e.order_id = %s and e.kind <> 'answer' order by e.id
 """
 _NOTICES: Final = """
-select e.run, e.number, e.at, e.dealt_with, e.conclusion, p.name, d.quantity, t.provider_order, e.detail
+select e.run, e.number, e.at, e.dealt_with, e.conclusion, e.provider_id, p.name, d.quantity, t.provider_order, e.detail
 from evidence e
 left join delivery d on d.order_id = e.order_id and d.run = e.run
 left join attempt t on t.order_id = e.order_id and t.run = e.run and t.number = e.number
@@ -84,49 +95,91 @@ async def story(connection: Connection, order: OrderId) -> Story | None:
     row = await cursor.fetchone()
     if row is None:
         return None
-    events = [Event(row[9], f"placed: service {row[2]}, {row[4]} × {row[5]}, for {five_decimals(row[6])}")]
-    if row[10] is not None:
-        events.append(Event(row[10], f"ended: {row[8]}"))
+    told = Story(*row[:11])
+    events = [_placed(told, row[11])]
+    if row[12] is not None:
+        events.append(Event(row[12], EventCode.ENDED, {"state": OrderState(told.state)}))
     for read in (_money, _attempts, _evidence, _notices, _deliveries, _posts, _refills):
         events += await read(connection, order)
     events.sort(key=lambda event: event.at)
-    return Story(*(*row[:9], tuple(events)))
+    return structs.replace(told, events=tuple(events))
+
+
+def _placed(told: Story, at: datetime) -> Event:
+    fields = {"service": told.service, "service_name": told.service_name, "charge": short(told.charge)}
+    if not told.quantity:
+        return Event(at, EventCode.SUBSCRIBED, fields)
+    code = EventCode.PLACED if told.runs == 1 else EventCode.PLACED_IN_RUNS
+    return Event(at, code, fields | {"quantity": told.quantity, "runs": told.runs})
+
+
+_MOVED: Final = {
+    TransferKind.CHARGE: EventCode.CHARGED,
+    TransferKind.EARN: EventCode.EARNED,
+    TransferKind.REFUND: EventCode.REFUNDED,
+    TransferKind.RETURN: EventCode.RETURNED,
+    TransferKind.COST: EventCode.COST_BOOKED,
+}
+_OF_RUNS: Final = (TransferKind.EARN, TransferKind.REFUND, TransferKind.COST)
+"""Their number is that of a run; a returned sum's is its own."""
 
 
 async def _money(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_MONEY, [order])
-    return [
-        Event(at, f"money: {kind} {five_decimals(amount)}" + (f" (run {run})" if run else ""))
-        for at, kind, amount, run in await cursor.fetchall()
-    ]
+    return [_moved(at, TransferKind(kind), amount, number) for at, kind, amount, number in await cursor.fetchall()]
+
+
+def _moved(at: datetime, kind: TransferKind, amount: Money, number: int) -> Event:
+    fields: dict[str, object] = {"amount": short(amount)}
+    if kind in _OF_RUNS and number:
+        fields["run"] = number
+    return Event(at, _MOVED[kind], fields)
+
+
+class _Attempt(Struct, frozen=True):
+    """``settled`` is what was concluded of one that was unsure, and None of every other."""
+
+    run: int
+    number: int
+    provider: int
+    provider_name: str | None
+    provider_service: str
+    outcome: AttemptOutcome
+    provider_order: str | None
+    sent: datetime
+    answered: datetime | None
+    answer: str
+    cost: str | None
+    currency: str | None
+    settled: Conclusion | None
 
 
 async def _attempts(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_ATTEMPTS, [[one.value for one in _SETTLING], order])
-    events = []
-    for run, number, name, service, outcome, theirs, sent, answered, said, *paid, settled in await cursor.fetchall():
-        events.append(Event(sent, f"sent: run {run}, try {number}, to {name} as their service {service}"))
-        fields = {"run": run, "attempt": number, "provider_order": theirs, "words": said or ""}
-        if outcome == "unsure" or settled:
-            heard = sent if settled or answered is None else answered
-            events.append(Event(heard, code=EventCode.UNSURE, fields=fields))
-        if answered is not None and outcome != "unsure":
-            events.append(_answered(answered, outcome, fields, *paid, settled=settled))
-    return events
+    return [event for row in await cursor.fetchall() for event in _tried(_Attempt(*row))]
 
 
-def _answered(
-    at: datetime, outcome: str, fields: dict[str, Any], cost: str | None, currency: str | None, *, settled: bool
-) -> Event:
+def _tried(one: _Attempt) -> Iterator[Event]:
+    fields: dict[str, object] = {"run": one.run, "attempt": one.number}
+    fields |= {"provider": one.provider, "provider_name": one.provider_name}
+    yield Event(one.sent, EventCode.SENT, fields | {"provider_service": one.provider_service})
+    fields |= {"provider_order": one.provider_order, "words": one.answer}
+    if one.outcome == AttemptOutcome.UNSURE or one.settled:
+        yield Event(one.sent if one.settled else one.answered or one.sent, EventCode.UNSURE, fields)
+    # Of one that is sent again at the operator's risk, what the operator said tells more.
+    if one.answered is not None and one.outcome != AttemptOutcome.UNSURE and one.settled != Conclusion.RISKED:
+        yield _answered(one, one.answered, fields)
+
+
+def _answered(one: _Attempt, at: datetime, fields: dict[str, object]) -> Event:
     """What became of a try; of one that was unsure, how it was settled: its answer was told before."""
-    words, theirs = fields["words"], fields["provider_order"]
-    if settled:
-        return Event(at, code=EventCode.SETTLED_BOUGHT if theirs else EventCode.SETTLED_NOT_BOUGHT, fields=fields)
-    if words.startswith(_NOT_SENT):
-        return Event(at, code=EventCode.NOT_SENT, fields=fields | {"words": words.removeprefix(_NOT_SENT)})
-    told = f"their order {theirs}" if theirs else words
-    paid = f", cost {cost} {currency}" if cost else ""
-    return Event(at, f"answered: run {fields['run']}, try {fields['attempt']}, {outcome}: {told}{paid}")
+    if one.settled:
+        return Event(at, EventCode.SETTLED_BOUGHT if one.provider_order else EventCode.SETTLED_NOT_BOUGHT, fields)
+    if one.answer.startswith(_NOT_SENT):
+        return Event(at, EventCode.NOT_SENT, fields | {"words": one.answer.removeprefix(_NOT_SENT)})
+    if one.provider_order:
+        return Event(at, EventCode.ACCEPTED, fields | {"cost": one.cost, "currency": one.currency})
+    return Event(at, EventCode.DECLINED, fields)
 
 
 async def _evidence(connection: Connection, order: OrderId) -> list[Event]:
@@ -134,80 +187,94 @@ async def _evidence(connection: Connection, order: OrderId) -> list[Event]:
     return [_evident(*row) for row in await cursor.fetchall()]
 
 
-def _evident(run: int, number: int, at: datetime, kind: str, conclusion: str, detail: Mapping[str, object]) -> Event:
-    if conclusion == Conclusion.NO_NEIGHBOURS and "later" in detail:
-        fields = {"run": run, "attempt": number, "needed": NEIGHBOURS}
+_OF_OPERATOR: Final = {
+    Conclusion.BOUGHT: EventCode.OPERATOR_SETTLED_BOUGHT,
+    Conclusion.NOT_BOUGHT: EventCode.OPERATOR_SETTLED_NOT_BOUGHT,
+    Conclusion.RISKED: EventCode.OPERATOR_RISKED,
+    Conclusion.ENDED: EventCode.OPERATOR_ENDED,
+}
+
+
+def _evident(
+    run: int,
+    number: int,
+    at: datetime,
+    kind: str,
+    concluded: str,
+    provider: int | None,
+    name: str | None,
+    detail: Mapping[str, Any],
+) -> Event:
+    conclusion = Conclusion(concluded)
+    fields: dict[str, object] = {"run": run, "attempt": number, "provider": provider, "provider_name": name}
+    if kind == EvidenceKind.OPERATOR:
+        state = {"state": DeliveryState(detail["state"])} if "state" in detail else {}
+        return Event(at, _OF_OPERATOR[conclusion], fields | {**detail} | state)
+    if conclusion is Conclusion.NO_NEIGHBOURS and "later" in detail:
         counts = {"earlier": detail["earlier"], "later": detail["later"]}
-        return Event(at, code=EventCode.NEEDS_LATER_ORDERS, fields=fields | counts)
-    return Event(at, f"evidence: run {run}, try {number}, {conclusion.replace('_', ' ')}: {_told(kind, detail)}")
+        return Event(at, EventCode.NEEDS_LATER_ORDERS, fields | {"needed": NEIGHBOURS} | counts)
+    return Event(at, EventCode.LOOKED_INTO, fields | {"conclusion": conclusion} | _asked(detail))
+
+
+def _asked(detail: Mapping[str, Any]) -> dict[str, object]:
+    """Which of the provider's ids were asked for, and what it said of them."""
+    if not detail.get("asked"):
+        return {"asked": None}
+    low, high = detail["between"]
+    ours = tuple(f"{number} {status}" for number, status in (detail.get("ours") or {}).items())
+    bounds = {"low": low, "high": high}
+    return {"asked": detail["asked"], "not_ours": detail["not_ours"], "words": detail["words"], "ours": ours} | bounds
 
 
 async def _notices(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_NOTICES, [order])
     events = []
-    for run, number, at, dealt_with, conclusion, provider, quantity, theirs, detail in await cursor.fetchall():
-        fields = {"run": run, "attempt": number, "provider": provider, "quantity": quantity, "provider_order": theirs}
-        events.append(Event(at, code=EventCode(conclusion), fields=fields | detail))
+    for run, number, at, dealt_with, conclusion, provider, name, quantity, theirs, detail in await cursor.fetchall():
+        fields = {"run": run, "attempt": number, "provider": provider, "provider_name": name}
+        fields |= {"quantity": quantity, "provider_order": theirs}
+        events.append(Event(at, EventCode(conclusion), fields | detail))
         if dealt_with is not None:
-            events.append(Event(dealt_with, code=EventCode.DEALT_WITH, fields=fields))
+            events.append(Event(dealt_with, EventCode.DEALT_WITH, fields))
     return events
-
-
-def _told(kind: str, detail: Mapping[str, object]) -> str:
-    """What was asked and said, on one line."""
-    if kind == EvidenceKind.OPERATOR:
-        return ", ".join(f"{name} {value}" for name, value in detail.items() if value)
-    low, high = _pair(detail.get("between"))
-    if not detail.get("asked"):
-        return f"no ids asked for between {low} and {high}"
-    ours = detail.get("ours")
-    found = ", ".join(f"{number} {word}" for number, word in ours.items()) if isinstance(ours, dict) else ""
-    words = f" ({detail['words']!r})" if detail.get("words") else ""
-    asked = f"asked for {detail['asked']} ids between {low} and {high}"
-    return f"{asked}: {detail.get('not_ours')} not ours{words}, ours: {found or 'none'}"
-
-
-def _pair(between: object) -> tuple[object, object]:
-    low, high = between if isinstance(between, list) and len(between) == 2 else (None, None)
-    return low, "what is still to come" if high is None else high
 
 
 async def _deliveries(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_DELIVERIES, [order])
-    events = []
-    for run, state, quantity, remains, start, due, polled, asked, passed, note, noted in await cursor.fetchall():
-        counted = "" if start is None else f", start count {start}"
-        # Before the first news nothing is known of what remains.
-        left = "" if remains is None else f", {remains} of {quantity} remain"
+    events: list[Event] = []
+    for run, kept, quantity, remains, start, due, polled, asked, passed, note, noted in await cursor.fetchall():
+        state = DeliveryState(kept)
         if polled is not None:
-            events.append(Event(polled, f"asked: run {run} is {state}{left}{counted}"))
+            fields = {"run": run, "state": state, "quantity": quantity, "remains": remains, "start_count": start}
+            events.append(Event(polled, EventCode.ASKED_AFTER, fields))
         elif due is not None:
-            what = "to be looked into" if state == "unsure" else "due"
-            events.append(Event(due, f"{what}: run {run}, {state}"))
+            events += _due(due, run, state)
         if (why := notes.read(note)) is not None:
-            events.append(Event(noted, code=why.code, fields=why.fields))
+            events.append(Event(noted, why.code, {"run": run, **why.fields}))
         if asked is not None:
-            told = "passed on to the provider" if passed is not None else "asked for"
-            events.append(Event(passed or asked, f"cancel: run {run}, {told}"))
+            code = EventCode.CANCEL_ASKED if passed is None else EventCode.CANCEL_PASSED
+            events.append(Event(passed or asked, code, {"run": run}))
     return events
 
 
-_POST_WORDS: Final = {
-    PostState.UNTOLD: "its provider has yet to tell how much it is for",
-    PostState.UNPAID: "its customer lacks the funds",
-    PostState.TAKEN: "refused: another order bears that id already",
-    PostState.LOST: "given up: it could not be charged in time",
+def _due(at: datetime, run: int, state: DeliveryState) -> Iterator[Event]:
+    """What is to be done next. Before the first news nothing is known of what remains."""
+    if state is DeliveryState.QUEUED:
+        yield Event(at, EventCode.SEND_DUE, {"run": run})
+    elif state is DeliveryState.UNSURE:
+        yield Event(at, EventCode.LOOK_DUE, {"run": run})
+    elif state in ACCEPTED_STATES:
+        yield Event(at, EventCode.POLL_DUE, {"run": run})
+
+
+_POST_CODES: Final = {
+    PostState.UNTOLD: EventCode.POST_UNTOLD,
+    PostState.UNPAID: EventCode.POST_UNPAID,
+    PostState.MADE: EventCode.POST_MADE,
+    PostState.TAKEN: EventCode.POST_TAKEN,
+    PostState.LOST: EventCode.POST_LOST,
+    PostState.BEYOND: EventCode.POST_BEYOND,
+    PostState.EXPIRED: EventCode.POST_EXPIRED,
 }
-
-
-_NOT_DUE: Final = {PostState.BEYOND: EventCode.POST_BEYOND, PostState.EXPIRED: EventCode.POST_EXPIRED}
-
-
-def _post(seen: datetime, theirs: str, state: PostState, child: int | None) -> Event:
-    if state in _NOT_DUE:
-        return Event(seen, code=_NOT_DUE[state], fields={"provider_order": theirs})
-    became = f"order {child}" if child else _POST_WORDS[state]
-    return Event(seen, f"post: their order {theirs}, {became}")
 
 
 async def _posts(connection: Connection, order: OrderId) -> list[Event]:
@@ -215,12 +282,13 @@ async def _posts(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_POSTS, [order])
     events = []
     for seen, theirs, state, child, missing in await cursor.fetchall():
-        events.append(_post(seen, theirs, PostState(state), child))
+        fields = {"provider_order": theirs, "order": child}
+        events.append(Event(seen, _POST_CODES[PostState(state)], fields))
         if missing is not None:
-            events.append(Event(missing, f"post: their order {theirs} is listed no longer"))
+            events.append(Event(missing, EventCode.POST_UNLISTED, fields))
     cursor = await connection.execute(_POST_OF, [order])
     return events + [
-        Event(seen, f"made for a post of subscription {parent}") for seen, parent in await cursor.fetchall()
+        Event(seen, EventCode.MADE_FOR_POST, {"subscription": parent}) for seen, parent in await cursor.fetchall()
     ]
 
 
@@ -228,7 +296,7 @@ async def _refills(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_REFILLS, [order])
     events = []
     for refill, state, created, ended in await cursor.fetchall():
-        events.append(Event(created, f"refill {refill}: asked for"))
+        events.append(Event(created, EventCode.REFILL_ASKED, {"refill": refill}))
         if ended is not None:
-            events.append(Event(ended, f"refill {refill}: {state}"))
+            events.append(Event(ended, EventCode.REFILL_ENDED, {"refill": refill, "state": RefillStatus(state)}))
     return events

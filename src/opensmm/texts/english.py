@@ -7,15 +7,19 @@ from msgspec import Struct
 
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, ShutCode, StageCode
+from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.evidence import Conclusion
 from opensmm.domain.providers import MAX_URL
 
 
 class Words(Struct, frozen=True):
-    """``one`` replaces ``says`` where the field ``count`` is 1. ``do`` tells the operator what to do, if anything."""
+    """``one`` replaces ``says`` where the field ``count`` is 1. ``more``: ends of the sentence, each for a field that
+    may have no value, and then is left out. ``do`` tells the operator what to do, if anything."""
 
     says: str
     one: str = ""
     do: str = ""
+    more: tuple[tuple[str, str], ...] = ()
 
 
 _PRICE: Final = "`opensmm service below-cost list`: raise the price, or find another provider"
@@ -168,6 +172,29 @@ SHUTS: Final[Mapping[ShutCode, str]] = {
     ),
 }
 """Parts of sentences, for the field ``why``."""
+STATES: Final[Mapping[str, str]] = {
+    DeliveryState.QUEUED: "waits to be sent",
+    DeliveryState.SENDING: "being sent",
+    DeliveryState.IN_PROGRESS: "in progress",
+    DeliveryState.HELD: "held for you",
+}
+"""States whose word a person would not understand; the others are shown as they are."""
+CONCLUSIONS: Final[Mapping[Conclusion, str]] = {
+    Conclusion.BOUGHT: "the provider took it",
+    Conclusion.NOT_BOUGHT: "the provider did not take it",
+    Conclusion.NO_NEIGHBOURS: "too few orders before and after it yet",
+    Conclusion.NOT_GROWING: "the provider's order ids do not grow: settle it yourself",
+    Conclusion.CLOCK_STEPPED: "the clock was set meanwhile: settle it yourself",
+    Conclusion.TOO_MANY_IDS: "too many ids to ask for: settle it yourself",
+    Conclusion.UNANSWERED: "the provider did not answer for every id",
+    Conclusion.AMBIGUOUS: "more than one order may be it: settle it yourself",
+    Conclusion.RISKED: "sent again at your risk",
+    Conclusion.ENDED: "ended by you",
+    Conclusion.LATE_ACCEPTANCE: "taken after it was settled",
+    Conclusion.COMPLETED_WITH_REMAINS: "completed, though some remains",
+    Conclusion.CANCEL_REFUSED: "the provider refused the cancel",
+}
+"""What the newest look at an order's evidence came to."""
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.SERVER_TOO_OLD: Words("The server is PostgreSQL {version}, and the panel needs {least} or newer."),
     RefusalCode.COMMITS_NOT_WAITED_FOR: Words(
@@ -246,34 +273,93 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     ),
     RefusalCode.NO_NOTICE: Words("Order {order} has no notice that could be dealt with."),
 }
+_REASON: Final = ("reason", ". Reason: {reason}")
 EVENTS: Final[Mapping[EventCode, Words]] = {
-    EventCode.NOT_SENT: Words("not sent: run {run}, try {attempt}: {words}"),
-    EventCode.UNSURE: Words("unsure: run {run}, try {attempt}, whether it was bought: {words}"),
-    EventCode.SETTLED_BOUGHT: Words("settled: run {run}, try {attempt}, bought: their order {provider_order}"),
-    EventCode.SETTLED_NOT_BOUGHT: Words("settled: run {run}, try {attempt}, not bought"),
+    EventCode.PLACED: Words("placed: {quantity} of service {service} for {charge}"),
+    EventCode.PLACED_IN_RUNS: Words("placed: {runs} runs of {quantity} of service {service} for {charge}"),
+    EventCode.SUBSCRIBED: Words("subscribed to service {service}: each post is charged when it is made"),
+    EventCode.MADE_FOR_POST: Words("made for a post of subscription {subscription}"),
+    EventCode.CHARGED: Words("{amount} taken from the customer's balance"),
+    EventCode.EARNED: Words("{amount} earned"),
+    EventCode.REFUNDED: Words("{amount} paid back to the customer, for what was not delivered"),
+    EventCode.RETURNED: Words("{amount} paid back to the customer, out of what was earned"),
+    EventCode.COST_BOOKED: Words("{amount} booked as what the provider takes for it"),
+    EventCode.ENDED: Words("the order ended: {state}"),
+    EventCode.SENT: Words("being sent to {provider_name}, for its service {provider_service}"),
+    EventCode.ACCEPTED: Words(
+        "{provider_name} took it as its order {provider_order}", more=(("cost", ", for {cost} {currency}"),)
+    ),
+    EventCode.DECLINED: Words("{provider_name} declined it", more=(("words", ": “{words}”"),)),
+    EventCode.ASKED_AFTER: Words(
+        "last asked after: {state}",
+        more=(("remains", ", {remains} of {quantity} remain"), ("start_count", ", start count {start_count}")),
+    ),
+    EventCode.SEND_DUE: Words("due to be sent"),
+    EventCode.LOOK_DUE: Words("due to be looked into, since it is unsure whether its provider took it"),
+    EventCode.POLL_DUE: Words("due to be asked after for the first time"),
+    EventCode.CANCEL_ASKED: Words("cancel asked for; its provider has yet to be told"),
+    EventCode.CANCEL_PASSED: Words("cancel passed on to its provider"),
+    EventCode.REFILL_ASKED: Words("refill {refill} asked for"),
+    EventCode.REFILL_ENDED: Words("refill {refill} ended: {state}"),
+    EventCode.LOOKED_INTO: Words(
+        "looked into: {conclusion}",
+        more=(
+            ("asked", ". {provider_name} was asked for {asked} ids above {low}"),
+            ("high", " and below {high}"),
+            ("not_ours", ": {not_ours} are not ours"),
+            ("words", " (“{words}”)"),
+            ("ours", "; ours: {ours}"),
+        ),
+    ),
+    EventCode.OPERATOR_SETTLED_BOUGHT: Words(
+        "settled by {by}: it is the provider's order {provider_order}", more=(_REASON,)
+    ),
+    EventCode.OPERATOR_SETTLED_NOT_BOUGHT: Words("settled by {by}: the provider has no such order", more=(_REASON,)),
+    EventCode.OPERATOR_RISKED: Words(
+        "{by} has it sent again, though the provider may have taken it: {signed}", more=(_REASON,)
+    ),
+    EventCode.OPERATOR_ENDED: Words("ended by {by}: {state}, {remains} not delivered", more=(_REASON,)),
+    EventCode.POST_MADE: Words("the provider's order {provider_order} for a post is our order {order}"),
+    EventCode.POST_UNTOLD: Words(
+        "the provider's order {provider_order} for a post waits: its provider has yet to tell how much it is for"
+    ),
+    EventCode.POST_UNPAID: Words(
+        "the provider's order {provider_order} for a post waits: the customer lacks the funds"
+    ),
+    EventCode.POST_TAKEN: Words(
+        "the provider's order {provider_order} for a post is refused: another order of ours has that id already"
+    ),
+    EventCode.POST_LOST: Words(
+        "the provider's order {provider_order} for a post is given up: it could not be charged in time"
+    ),
+    EventCode.POST_BEYOND: Words(
+        "the provider's order {provider_order} for a post is refused and not charged: it is one more than was "
+        "subscribed to"
+    ),
+    EventCode.POST_EXPIRED: Words(
+        "the provider's order {provider_order} for a post is refused and not charged: it was made after the "
+        "subscription had expired"
+    ),
+    EventCode.POST_UNLISTED: Words("the provider does not list its order {provider_order} for a post any more"),
+    EventCode.NOT_SENT: Words("not sent to {provider_name}: {words}"),
+    EventCode.UNSURE: Words("unsure whether {provider_name} took it", more=(("words", ": {words}"),)),
+    EventCode.SETTLED_BOUGHT: Words("settled: {provider_name} took it as its order {provider_order}"),
+    EventCode.SETTLED_NOT_BOUGHT: Words("settled: {provider_name} did not take it"),
     EventCode.NEEDS_LATER_ORDERS: Words(
-        "evidence: run {run}, try {attempt}, waiting: {needed} earlier and {needed} later orders at this provider are "
-        "needed, {earlier} and {later} so far"
+        "looked into: still unsure, since {needed} earlier and {needed} later orders at {provider_name} are needed; "
+        "there are {earlier} and {later} so far"
     ),
     EventCode.LATE_ACCEPTANCE: Words(
-        "late acceptance: run {run}, try {attempt}: {provider} took it as their order {provider_order} after it had "
-        "been settled otherwise"
+        "late acceptance: {provider_name} took it as its order {provider_order} after it had been settled otherwise"
     ),
     EventCode.COMPLETED_WITH_REMAINS: Words(
-        "contradiction: run {run}: {provider} says that it is completed and that {remains} of {quantity} remain; it is "
+        "contradiction: {provider_name} says that it is completed and that {remains} of {quantity} remain; it is "
         "earned in full"
     ),
     EventCode.CANCEL_REFUSED: Words(
-        "cancel refused: run {run}: it is paid back here, and goes on at {provider} as their order {provider_order}: "
-        "{answer}"
+        "cancel refused: it is paid back here, and goes on at {provider_name} as its order {provider_order}: “{answer}”"
     ),
-    EventCode.POST_BEYOND: Words(
-        "post refused: their order {provider_order}, one more than the subscription is for; it is not charged"
-    ),
-    EventCode.POST_EXPIRED: Words(
-        "post refused: their order {provider_order}, made after the subscription had expired; it is not charged"
-    ),
-    EventCode.DEALT_WITH: Words("dealt with: what {provider} said of run {run}, try {attempt}"),
+    EventCode.DEALT_WITH: Words("dealt with: you have seen to what {provider_name} said"),
     EventCode.NOT_UNDERSTOOD: Words(says="not understood: its provider says “{words}”"),
     EventCode.LOOK_UP_FAILED: Words(says="not told: its provider answers with the error “{words}”"),
     EventCode.END_NOT_BELIEVED: Words(
