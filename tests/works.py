@@ -154,6 +154,7 @@ class Liar:
         self.answers: dict[str, Any] = {}
         self.asked: list[dict[str, str]] = []
         self.named: list[str] = []
+        self.agents: list[str] = []
         self.content_type = b"application/json"
 
     async def __call__(
@@ -168,6 +169,7 @@ class Liar:
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))
         self.asked.append(form)
         self.named += [value.decode() for name, value in scope["headers"] if name == b"x-request-id"]
+        self.agents += [value.decode() for name, value in scope["headers"] if name == b"user-agent"]
         said = self.answers[form["action"]]
         said = said(form) if callable(said) else said
         status, said = said if isinstance(said, tuple) else (200, said)

@@ -11,9 +11,11 @@ from tests.panel import DEFAULT, LINK, PEPPER, PLAIN, acting, broken, fetch, now
 from tests.panels import add_panel, route
 from tests.works import Liar, Works, served, state
 
+from opensmm import __version__
 from opensmm.actions import providers
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import PATIENCE
 from opensmm.domain.providers import Form
 from opensmm.providers.desk import Desk
@@ -328,3 +330,26 @@ async def test_how_a_provider_is_asked_after_ids_outlives_the_process_and_ends_w
     was = structs.replace(await row(stocked, provider), dialect="v2")
     await rows.keep_forms(stocked, was, {"status": Form.ONE_BY_ONE})
     assert {} == (await row(stocked, provider)).forms
+
+
+async def test_calls_name_this_panel_or_what_the_operator_says(stocked, liar):
+    works, liar, provider = liar
+    liar.answers["balance"] = {"balance": "1", "currency": "USD"}
+    await works.balances.step()
+    await edit(stocked, provider, user_agent="acme-panel (ops@acme.example)")
+    await works.chores.step()
+    works.clock.forward(600)
+    await works.balances.step()
+    assert [f"OpenSMM/{__version__}", "acme-panel (ops@acme.example)"] == liar.agents
+    ((detail,),) = await fetch(stocked, "select detail from audit where action = 'provider.edit'")
+    assert {"user_agent": ["", "acme-panel (ops@acme.example)"]} == detail["changes"]
+
+
+@pytest.mark.parametrize("text", ["a\r\nx-other: 1", "a\nb", "a\tb", "caf\u00e9", "x" * 201, "a\x00"])
+async def test_a_name_that_calls_cannot_bear_is_refused(stocked, liar, text):
+    _, _, provider = liar
+    with pytest.raises(OperatorRefusal) as refused:
+        await edit(stocked, provider, user_agent=text)
+    assert RefusalCode.BAD_USER_AGENT is refused.value.code
+    with pytest.raises(OperatorRefusal):
+        await add_panel(stocked, KEY, name="Other", user_agent=text)

@@ -13,7 +13,7 @@ from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff, secret_change
 from opensmm.domain.codes import BY_SETTING, OperatorRefusal, RefusalCode
 from opensmm.domain.offers import MAX_ROUTES, RouteTo, cheapest_first, routes_changed
-from opensmm.domain.providers import PANEL, SANDBOX, url_fault
+from opensmm.domain.providers import MAX_USER_AGENT, PANEL, SANDBOX, USER_AGENT, url_fault
 from opensmm.providers.sealing import seal, unseal
 from opensmm.store import audit, offers
 from opensmm.store import providers as rows
@@ -29,8 +29,9 @@ async def add_provider(
     connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, by: By
 ) -> ProviderId:
     """A new provider with its key; raises Refused where its name is taken, and OperatorRefusal where its address
-    will not do."""
+    or the name that we are to bear there will not do."""
     check_address(wanted.url, private=private)
+    check_user_agent(wanted.user_agent)
     async with connection.transaction():
         provider = await rows.add(connection, wanted)
         if provider is None:
@@ -55,8 +56,10 @@ async def edit_provider(
     """Writes a provider's settings, and another key where one is given, inside the caller's transaction.
 
     A key is bound to its address: kept ones are opened and sealed again for the new one, which needs the same pepper.
-    Raises OperatorRefusal where the kept key would go to another host without ``keep_key``, or the address will not do.
+    Raises OperatorRefusal where the kept key would go to another host without ``keep_key``, or the address, or the name
+    that we are to bear there, will not do.
     """
+    check_user_agent(wanted.user_agent)
     known, new_key = await rows.lock(connection, wanted.id), key
     if known is None:
         raise Refused("this provider does not exist")
@@ -70,7 +73,7 @@ async def edit_provider(
         raise Refused(f"there is a provider called {wanted.name!r} already")
     sealed = seal(pepper, wanted.id, wanted.url, key) if key else known.sealed_key
     await rows.change(connection, structs.replace(wanted, sealed_key=sealed))
-    changes = {**_settings_changed(known, wanted), **secret_change(known.sealed_key if new_key else None, new_key)}
+    changes = {**_settings_changed(known, wanted), **(secret_change(known.sealed_key, new_key) if new_key else {})}
     await audit.note(connection, by, AuditAction.PROVIDER_EDIT, [AuditEntry(str(wanted.id), changes)])
     if new_key:
         await rows.is_well(connection, [wanted.id])  # as far as is known: it is tried at once
@@ -90,6 +93,12 @@ def check_address(url: str, *, private: bool) -> None:
     """Raises OperatorRefusal where no provider at this address would be called."""
     if (why := url_fault(url, private=private)) is not None:
         raise OperatorRefusal(RefusalCode.BAD_ADDRESS, url=url, why=why)
+
+
+def check_user_agent(text: str) -> None:
+    """Raises OperatorRefusal where a text is no name that calls may bear."""
+    if not USER_AGENT.fullmatch(text):
+        raise OperatorRefusal(RefusalCode.BAD_USER_AGENT, most=MAX_USER_AGENT)
 
 
 def needs_setting(url: str) -> bool:

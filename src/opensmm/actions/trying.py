@@ -88,7 +88,8 @@ async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, privat
 
     session = open_session(1, private=private)
     try:
-        yield Client(session, row.url, key, DIALECTS[row.dialect], timeout_s, forms=row.forms)
+        dialect, agent = DIALECTS[row.dialect], row.user_agent
+        yield Client(session, row.url, key, dialect, timeout_s, forms=row.forms, user_agent=agent)
     finally:
         await close_session(session)
 

@@ -85,6 +85,10 @@ PerSecond = Annotated[
     typer.Option("--calls-per-second", help="Of all workers together; 0: no limit.", min=0, max=MAX_CALLS_PER_SECOND),
 ]
 Dialect = Annotated[str | None, typer.Option("--dialect", help="v2 or v1.")]
+Agent = Annotated[
+    str | None,
+    typer.Option("--user-agent", help='The name that calls bear, where it expects one; "": OpenSMM and its version.'),
+]
 Currency = Annotated[str | None, typer.Option("--currency", help="Three letters: what its balance and rates are in.")]
 Rate = Annotated[
     str | None, typer.Option("--exchange-rate", help="The panel's currency for one of the provider's, such as 0.0119.")
@@ -101,6 +105,7 @@ def add(
     exchange_rate: Rate = None,
     concurrency: Concurrency = None,
     calls_per_second: PerSecond = None,
+    user_agent: Agent = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -113,7 +118,7 @@ def add(
         sealed_key=None,
     )  # fmt: skip
     spoken = dialect or ("v1" if urlsplit(url).path.rstrip("/").endswith("/v1") else None)
-    changes = _changes(name, None, spoken, currency, exchange_rate, concurrency, calls_per_second)
+    changes = _changes(name, None, spoken, currency, exchange_rate, concurrency, calls_per_second, user_agent)
     key, private = _key(key_file), config.private_providers
 
     async def work(connection: Connection) -> ProviderId:
@@ -158,11 +163,12 @@ def edit(
     exchange_rate: Rate = None,
     concurrency: Concurrency = None,
     calls_per_second: PerSecond = None,
+    user_agent: Agent = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Change a provider. Workers take it over within seconds, and calls under way are not cut off."""
-    changes = _changes(name, url, dialect, currency, exchange_rate, concurrency, calls_per_second)
+    changes = _changes(name, url, dialect, currency, exchange_rate, concurrency, calls_per_second, user_agent)
     if not changes and not key_file and not ask_key:
         fail("say what to change", MISUSED)
     config = standing(data)
@@ -224,6 +230,7 @@ def _changes(
     exchange_rate: str | None,
     concurrency: int | None,
     calls_per_second: int | None,
+    user_agent: str | None,
 ) -> dict[str, Any]:
     """What was typed, looked at; what was not typed is left out."""
     if name is not None and not (name.strip() and name.isprintable() and len(name) <= MAX_NAME):
@@ -235,7 +242,7 @@ def _changes(
     told = {
         "name": name, "url": url, "dialect": dialect, "currency": currency and currency.upper(),
         "exchange_rate": None if exchange_rate is None else _rate(exchange_rate), "concurrency": concurrency,
-        "calls_per_second": calls_per_second,
+        "calls_per_second": calls_per_second, "user_agent": user_agent,
     }  # fmt: skip
     return {field: value for field, value in told.items() if value is not None}
 

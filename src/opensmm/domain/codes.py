@@ -92,6 +92,7 @@ class RefusalCode(StrEnum):
     NO_NOTICE = "no_notice"
     UNKNOWN_CUSTOMER = "unknown_customer"
     UNKNOWN_PROVIDER = "unknown_provider"
+    BAD_USER_AGENT = "bad_user_agent"
     BAD_ADDRESS = "bad_address"
     KEY_FOR_OTHER_HOST = "key_for_other_host"
     PROVIDER_SHUT = "provider_shut"

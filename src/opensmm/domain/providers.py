@@ -24,6 +24,9 @@ SANDBOX: Final = "sandbox"
 
 MAX_URL: Final = 500
 MAX_NAME: Final = 100
+MAX_USER_AGENT: Final = 200
+USER_AGENT: Final = re.compile(rf"[ -~]{{0,{MAX_USER_AGENT}}}")
+"""What may stand in the header: visible ASCII and blanks, so that it ends no line."""
 KEY_CHARS: Final = (8, 500)
 """Keys of providers: a shorter one cannot be kept out of what is stored of answers."""
 MAX_CONCURRENCY: Final = 1000

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct, structs
 
+import opensmm
 from opensmm.base.counting import MILLISECOND, SECOND, Spreads
 from opensmm.domain.asks import Add, Ask, Balance, Cancel, Ids, RefillOrders, RefillStatus, Services, Status
 from opensmm.domain.dispatch import Declined, NotSent, SendOutcome, Unsure
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # the command line imports this module for its names, and nee
 LIST_WITHIN_S: Final = 120.0
 CALL: Final = ContextVar("CALL", default="")
 """What the calls of this task are for: told to the provider as ``X-Request-ID``."""
+USER_AGENT: Final = f"OpenSMM/{opensmm.__version__}"
 ANSWERED: Final = "answered"
 FAILED: Final = "failed"
 CALL_EDGES: Final = (
@@ -73,7 +75,8 @@ class Client:
     """Speaks to a panel over HTTP. Redirects are not followed, answers are bounded in size and time.
 
     The key is in no text that leaves here: what a provider echoes of it is blotted out before anyone reads it.
-    ``forms``: what is known of the forms in which the panel is asked after ids.
+    ``forms``: what is known of the forms in which the panel is asked after ids. ``user_agent``: the name that it is
+    called with, ours where it is empty.
     """
 
     def __init__(
@@ -86,7 +89,9 @@ class Client:
         name: str = "",
         *,
         forms: Forms = AS_DOCUMENTED,
+        user_agent: str = "",
     ) -> None:
+        self._user_agent = user_agent or USER_AGENT
         self.forms = KnownForms(forms)
         self._name = name
         self._session = session
@@ -200,7 +205,7 @@ class Client:
         return answer
 
     async def _exchange(self, ask: Ask, within_s: float | None) -> Answered:
-        headers = {"content-type": "application/x-www-form-urlencoded"}
+        headers = {"content-type": "application/x-www-form-urlencoded", "user-agent": self._user_agent}
         if call := CALL.get():
             headers["x-request-id"] = call
         if isinstance(ask, Add) and ask.idempotency_key:

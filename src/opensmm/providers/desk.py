@@ -157,7 +157,7 @@ class Desk:
             session = self._sessions[row.id] = _open_session(row.concurrency, private=True)
             key = sandbox_key(self._pepper, account_of(row.url))
             url = f"{self._sandbox_url.removesuffix('/api/v2')}/api/{row.dialect}"
-            return Client(session, url, key, DIALECTS[row.dialect], self._timeout_s, row.name, forms=row.forms)
+            return self._panel(session, url, key, row)
         try:
             key = open_key(self._pepper, row, private=self._private)
         except Unsealable as error:
@@ -165,7 +165,11 @@ class Desk:
             log.error("a provider cannot be called", provider=row.name, why=error.code.value)
             return None
         session = self._sessions[row.id] = _open_session(row.concurrency, private=self._private)
-        return Client(session, row.url, key, DIALECTS[row.dialect], self._timeout_s, row.name, forms=row.forms)
+        return self._panel(session, row.url, key, row)
+
+    def _panel(self, session: "ClientSession", url: str, key: str, row: ProviderRow) -> Client:
+        dialect, agent = DIALECTS[row.dialect], row.user_agent
+        return Client(session, url, key, dialect, self._timeout_s, row.name, forms=row.forms, user_agent=agent)
 
     def _leave(self, provider: ProviderId) -> None:
         self._contacts.pop(provider, None)

@@ -218,6 +218,7 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     ),
     RefusalCode.UNKNOWN_CUSTOMER: Words("There is no customer {name}. There are: {there_are}."),
     RefusalCode.UNKNOWN_PROVIDER: Words("There is no provider {name}. There are: {there_are}."),
+    RefusalCode.BAD_USER_AGENT: Words("A User-Agent has at most {most} characters: letters, digits, signs and blanks."),
     RefusalCode.BAD_ADDRESS: Words("{url} will not be called: {why}."),
     RefusalCode.KEY_FOR_OTHER_HOST: Words(
         "The kept key of {provider} is for {before}, and this is {after}. Give the key for it with --ask-key or "

@@ -21,6 +21,7 @@ _LABELS: Final[Mapping[str, str]] = {
     "price share": "a cost may move by (per cent)",
     "margin": "margin (per cent)",
     "forms": "asked after ids",
+    "user agent": "called as",
     "hours left": "balance lasts (hours)",
 }
 HALTS: Final[Mapping[Halt, str]] = {
@@ -31,6 +32,7 @@ HALTS: Final[Mapping[Halt, str]] = {
 _EMPTY: Final[Mapping[str, str]] = {
     **dict.fromkeys(("cost", "balance", "balance_at", "hours_left", "average_time_min"), "unknown"),
     "refill_days": "for ever",
+    "user_agent": "OpenSMM and its version",
 }
 """What it means that a field has no value, where that is not "none"."""
 _FORMS: Final[Mapping[Form, str]] = {
@@ -63,7 +65,7 @@ def value_of(name: str, value: object) -> str:
         case Mapping():
             return _forms(value)
         case [] | "":
-            return "none"
+            return _EMPTY.get(name, "none")
     return shown(value)
 
 

@@ -16,6 +16,7 @@ from opensmm.domain.providers import (
     PANEL,
     SANDBOX,
     STAFF,
+    USER_AGENT,
 )
 from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
 
@@ -91,6 +92,9 @@ class Provider(models.Model):
     refuses = models.TextField(null=True, db_comment="why it turns us away, whatever is ordered; null: it does not")
     sync_fault = models.TextField(db_default="", db_comment="why its newest price list was not taken over")
     sealed_key = models.BinaryField(null=True, db_comment="encrypted; bound to the provider's id and address")
+    user_agent = models.TextField(
+        db_default="", db_comment="what it is told that we are; empty: OpenSMM and its version"
+    )
     forms = models.JSONField(null=True, db_comment="in which it is asked after ids, by action; null: the pages'")
 
     class Meta:
@@ -114,6 +118,7 @@ class Provider(models.Model):
             CheckConstraint(
                 condition=Q(price_share__gte=0, price_share__lte=MAX_PRICE_SHARE), name="provider_price_share"
             ),
+            CheckConstraint(condition=Q(user_agent__regex=f"^{USER_AGENT.pattern}$"), name="provider_user_agent"),
             CheckConstraint(condition=Q(margin=None) | Q(margin__gte=0, margin__lt=RATE_LIMIT), name="provider_margin"),
             CheckConstraint(condition=Q(added__gte=0, added__lt=RATE_LIMIT), name="provider_added"),
             CheckConstraint(condition=Q(decimals__gte=0, decimals__lte=8), name="provider_decimals"),
