@@ -34,6 +34,7 @@ from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store import price_lists
+from opensmm.store.keys import KeySettings
 
 T = ServiceType
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -380,7 +381,7 @@ async def test_the_listing_counts_all_runs_of_a_drip_feed(api, ann):
 
 
 async def test_a_key_may_read_title_case_statuses_in_v1(api, stocked):
-    who = await buyer(stocked, key=NewKey("t" * 40, title_case=True))
+    who = await buyer(stocked, key=NewKey("t" * 40, settings=KeySettings(title_case=True)))
     order = await api.add(who.key)
     assert "Pending" == (await api.ask("v1", who.key, "status", order=order))["status"]
     assert "Pending" == (await api.ask("v1", who.key, "status", orders=order))[str(order)]["status"]

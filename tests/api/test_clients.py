@@ -1,42 +1,182 @@
-"""Known clients are answered as they need it; the switch of a key wins, and nobody else notices."""
+"""Known clients are answered as they need it; the switches of a key win, and nobody else notices."""
 
+import asyncio
 import json
+from urllib.parse import urlencode
 
 import pytest
-from tests.panel import buyer
+from tests.panel import DRIP, LINK, at_last, balance, broken, buyer
+from tests.raw_http import serving
+from tests.subscribing import FIELDS, UNIT, children, look, post
 
 from opensmm.actions.accounts import NewKey
-from opensmm.domain.clients import reads_title_case
+from opensmm.actions.lane import TRAFFIC
+from opensmm.domain.clients import acts_as_panel, reads_title_case
+from opensmm.store import orders, posts
+from opensmm.store.keys import KeySettings
 
-SMART = b"SmartPanel API Sync"
+SMART, WHOLE, CURL = "SmartPanel API Sync", "Mozilla/5.0 (SmartPanel API Sync)", "curl/8.5"
+PAGE = ["order", "status", "charge", "start_count", "remains"]
+SUBSCRIPTION, DRIP_FEED = ["status", "expiry", "posts", "orders"], ["status", "runs", "orders"]
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+async def port(api):
+    async with serving(api.application) as port:
+        yield port
+
+
+async def http(port, agent, path, fields, *, method="POST", also=""):
+    """(status, headers, body) of one request, as that program sends it: a form, over HTTP."""
+    body = urlencode(fields)
+    target, sent = (f"{path}?{body}", "") if method == "GET" else (path, body)
+    head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\nAccept: */*\r\n{also}"
+    told = f"Content-Type: {FORM}\r\nContent-Length: {len(sent)}\r\n" if method == "POST" else ""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"{head}{told}\r\n{sent}".encode())
+    first, *lines = (await at_last(reader.readuntil(b"\r\n\r\n"))).decode().strip().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    said = await at_last(reader.readexactly(int(headers["content-length"])))
+    writer.close()
+    return int(first.split()[1]), headers, said
+
+
+async def ask(port, agent, key, action, path="/api/v1", **fields):
+    code, _, said = await http(port, agent, path, {"key": key, "action": action, **fields})
+    assert 200 == code
+    return json.loads(said)
+
+
+async def drip_feed(port, agent, key):
+    wanted = {"service": DRIP, "link": LINK, "quantity": 10, "runs": 3, "interval": 5}
+    return (await ask(port, agent, key, "add", **wanted))["order"]
 
 
 @pytest.mark.parametrize(
-    ("user_agent", "switch", "title_case"),
+    ("user_agent", "switch", "is_one"),
     [
         (SMART, None, True),
+        (WHOLE, None, True),
         (SMART, False, False),
-        (b"curl/8.5", None, False),
-        (b"curl/8.5", True, True),
-        (b"SmartPanel API Sync/2", None, False),
-        (b"smartpanel api sync", None, False),
+        (CURL, None, False),
+        (CURL, True, True),
+        ("SmartPanel API Sync/2", None, False),
+        ("smartpanel api sync", None, False),
+        (" SmartPanel API Sync", None, False),
+        ("Mozilla/4.0 (compatible; MSIE 5.01; Windows NT 5.0)", None, False),
         (None, None, False),
     ],
 )
-def test_a_client_is_known_by_its_exact_words_and_a_switch_wins(user_agent, switch, title_case):
-    assert title_case is reads_title_case(user_agent, switch)
+def test_a_client_is_known_by_its_exact_words_and_a_switch_wins(user_agent, switch, is_one):
+    agent = None if user_agent is None else user_agent.encode()
+    assert (is_one, is_one) == (reads_title_case(agent, switch), acts_as_panel(agent, switch))
 
 
-async def words(api, key, order, agent):
-    fields = {"key": key, "action": "status", "order": order}
-    return json.loads((await api.form("v1", fields, headers={"user-agent": agent.decode()})).body)["status"]
+async def test_an_order_of_a_client_that_reads_title_case_alone_moves_over_v1(api, stocked, port):
+    async def word(agent, key, order):
+        return (await ask(port, agent, key, "status", order=order))["status"]
 
-
-async def test_an_order_of_a_client_that_reads_title_case_alone_moves_over_v1(api, stocked):
     who = await buyer(stocked)
     order = await api.add(who.key)
-    assert "Pending" == await words(api, who.key, order, SMART)
-    assert "pending" == await words(api, who.key, order, b"curl/8.5")
-    strict = await buyer(stocked, key=NewKey("s" * 40, title_case=False))
+    assert ["Pending", "Pending", "pending"] == [await word(agent, who.key, order) for agent in (SMART, WHOLE, CURL)]
+    strict = await buyer(stocked, key=NewKey("s" * 40, settings=KeySettings(title_case=False)))
     order = await api.add(strict.key)
-    assert "pending" == await words(api, strict.key, order, SMART)
+    assert "pending" == await word(SMART, strict.key, order)
+
+
+async def test_a_panel_of_the_family_follows_a_drip_feed_by_its_runs(stocked, works, ann, port):
+    order = await drip_feed(port, SMART, ann.key)
+    assert {"status": "Pending", "runs": "0", "orders": []} == await ask(port, SMART, ann.key, "status", order=order)
+    told = []
+    for _ in range(6):
+        await works.round(301)
+        told.append(await ask(port, SMART, ann.key, "status", order=order))
+    assert DRIP_FEED == list(told[0])
+    assert {"status": "In progress", "runs": "1", "orders": []} == told[0]
+    assert {"status": "Completed", "runs": "3", "orders": []} == told[-1]
+    assert sorted(one["runs"] for one in told) == [one["runs"] for one in told]
+    assert PAGE == list(await ask(port, CURL, ann.key, "status", order=order))
+
+
+async def test_runs_that_were_never_sent_on_are_not_told(api, stocked, works, ann, port):
+    order = await drip_feed(port, SMART, ann.key)
+    await works.round()
+    await api.ask("v2", ann.key, "cancel", orders=order)
+    for _ in range(6):
+        await works.round(301)
+    said = await ask(port, SMART, ann.key, "status", order=order)
+    assert ("1", []) == (said["runs"], said["orders"])
+    assert "In progress" != said["status"]
+
+
+async def test_a_panel_of_the_family_follows_a_subscription_by_its_posts(api, stocked, lied_to, ann, port):
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 500}
+    order = (await ask(port, SMART, ann.key, "add", **FIELDS, posts=9, expiry="31/12/2099"))["order"]
+    told = {"status": "In progress", "expiry": "31/12/2099", "posts": "0", "orders": []}
+    assert told == await ask(port, SMART, ann.key, "status", order=order)
+    await works.send()
+    await look(works, liar, {"501": post(10), "502": post(20)})
+    made = [child for _, child, *_ in await children(stocked)]
+    said = await ask(port, SMART, ann.key, "status", order=order)
+    assert SUBSCRIPTION == list(said)
+    assert told | {"posts": "2", "orders": made} == said
+    assert PAGE == list(await ask(port, SMART, ann.key, "status", order=made[0]))
+    assert 10_000_000 - 30 * UNIT == await balance(stocked, ann.id)
+    assert PAGE == list(await ask(port, CURL, ann.key, "status", order=order))
+    assert [] == await broken(stocked)
+
+
+async def test_the_plural_tells_parents_by_their_shapes_and_all_others_by_the_pages(api, stocked, ann, port):
+    drip = await drip_feed(port, CURL, ann.key)
+    subscription = (await ask(port, CURL, ann.key, "add", **FIELDS))["order"]
+    plain = await api.add(ann.key)
+    other = await drip_feed(port, CURL, (await buyer(stocked)).key)
+    listed = f"{drip},{subscription},{plain},{other},x"
+    said = await ask(port, SMART, ann.key, "status", orders=listed)
+    assert {"status": "Pending", "runs": "0", "orders": []} == said[str(drip)]
+    assert {"status": "In progress", "expiry": "", "posts": "0", "orders": []} == said[str(subscription)]
+    assert PAGE == list(said[str(plain)])
+    assert ["Incorrect order ID"] * 2 == [said[str(other)], said["x"]]
+    as_the_page = await ask(port, CURL, ann.key, "status", orders=listed)
+    assert [PAGE] * 3 == [list(as_the_page[str(one)]) for one in (drip, subscription, plain)]
+    extended = await ask(port, SMART, ann.key, "status", order=subscription, extended=1)
+    assert [*PAGE, "quantity", "link", "orders"] == list(extended)
+    over_v2 = await ask(port, SMART, ann.key, "status", path="/api/v2", order=drip)
+    assert ["charge", "start_count", "status", "remains", "currency"] == list(over_v2)
+
+
+@pytest.mark.parametrize(("agent", "as_panel", "keys"), [(SMART, False, PAGE), (CURL, True, DRIP_FEED)])
+async def test_the_switch_of_a_key_wins_over_its_client(stocked, port, agent, as_panel, keys):
+    who = await buyer(stocked, key=NewKey("s" * 40, settings=KeySettings(as_panel=as_panel)))
+    order = await drip_feed(port, agent, who.key)
+    said = await ask(port, agent, who.key, "status", order=order)
+    assert (keys, "Pending" if agent == SMART else "pending") == (list(said), said["status"])
+
+
+async def test_only_parents_of_such_a_client_cost_a_look_more(api, stocked, ann, port, monkeypatch):
+    looked, read = [], posts.parts
+
+    async def counted(connection, wanted):
+        looked.append(list(wanted))
+        return await read(connection, wanted)
+
+    monkeypatch.setattr(posts, "parts", counted)
+    plain, drip = await api.add(ann.key), await drip_feed(port, SMART, ann.key)
+    for agent, asked in ((SMART, str(plain)), (CURL, f"{plain},{drip}")):
+        await ask(port, agent, ann.key, "status", orders=asked)
+    assert [] == looked
+    await ask(port, SMART, ann.key, "status", orders=f"{plain},{drip}")
+    assert [[drip]] == looked
+
+
+async def test_many_runs_are_read_in_parts_of_a_bounded_size(stocked, port):
+    who = await buyer(stocked, "10000.00")
+    wanted = {"service": DRIP, "link": LINK, "quantity": 10, "interval": 1}
+    many = (400, 2, orders.MANY_RUNS + 1, 400)
+    drips = [(await ask(port, SMART, who.key, "add", **wanted, runs=runs))["order"] for runs in many]
+    before = TRAFFIC["parts"].batches.total
+    said = await ask(port, SMART, who.key, "status", orders=",".join(map(str, drips)))
+    assert 2 == TRAFFIC["parts"].batches.total - before
+    assert [{"status": "Pending", "runs": "0", "orders": []}] * 4 == list(said.values())

@@ -31,6 +31,7 @@ from opensmm.api.body import MAX_BODY, MAX_DISCARDED
 from opensmm.api.endpoint import Endpoint
 from opensmm.api.keys import LOOK_UPS_AT_ONCE
 from opensmm.domain.catalogue import ServiceType
+from opensmm.store.keys import KeySettings
 from opensmm.wire import asks, json_form
 
 FORM = "application/x-www-form-urlencoded"
@@ -301,7 +302,7 @@ async def test_a_key_that_is_none_is_refused(api, key):
 
 
 async def test_a_key_bound_to_addresses_is_refused_elsewhere(api, stocked):
-    who = await buyer(stocked, key=NewKey("k" * 40, addresses=("192.0.2.7", "2001:db8::1")))
+    who = await buyer(stocked, key=NewKey("k" * 40, settings=KeySettings(addresses=("192.0.2.7", "2001:db8::1"))))
     assert {"error": "IP not allowed"} == await api.ask("v2", who.key, "balance")
     api.address = "2001:db8::1"
     assert BALANCE == await api.ask("v2", who.key, "balance")

@@ -106,6 +106,17 @@ def test_keys_are_added_imported_and_revoked(said, rows, tmp_path):
     assert [(False, ["2001:db8::1"])] == rows(f"select title_case, addresses from api_key where id = {added['id']}")
     assert DONE == said("key", "edit", added["id"], "--title-case", "--anywhere")[0]
     assert [(True, [])] == rows(f"select title_case, addresses from api_key where id = {added['id']}")
+    switches = f"select title_case, as_panel from api_key where id = {added['id']}"
+    for words, kept in (
+        (["--as-panel"], (True, True)),
+        (["--as-page"], (True, False)),
+        (["--by-client", "--as-panel"], (None, True)),
+        (["--by-client"], (None, None)),
+    ):
+        assert DONE == said("key", "edit", added["id"], *words)[0]
+        assert [kept] == rows(switches)
+    other = said("customer", "add", "--name", "Bob", "--page-case", "--as-panel")[1]["id"]
+    assert [(False, True)] == rows(f"select title_case, as_panel from api_key where customer_id = {other}")
     assert [MISUSED, MISUSED, FAILED] == [
         said("key", "edit", *words)[0]
         for words in ((added["id"],), (added["id"], "--anywhere", "--address", "::1"), (99, "--title-case"))

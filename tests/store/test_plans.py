@@ -174,6 +174,7 @@ HOT = {
     "posts: subscription": (posts, "_SUBSCRIPTION", [TIMES[0], 1, 7]),
     "posts: untold": (posts, "_UNTOLD", {"provider": 1, "until": TIMES[0], "since": NOW}),
     "posts: more": (posts, "_MORE", [1000, RECENT]),
+    "posts: parts": (posts, "_PARTS", [1000, RECENT]),
     "health: posts": (health, "_POSTS", {"most": 1000}),
     "health: refused posts": (health, "_REFUSED_POSTS", {"most": 1000, "since": NOW}),
     "progress: claim": (progress, "_CLAIM", [TIMES[0], 200, TIMES[1]]),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import psycopg
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from opensmm.actions import money
 from opensmm.base.faults import Fault
@@ -16,7 +17,7 @@ from opensmm.domain.ledger import Funds
 from opensmm.domain.payments import OPENING, Payment
 from opensmm.store import audit, customers, keys
 from opensmm.store.connection import Connection
-from opensmm.store.keys import KeySettings
+from opensmm.store.keys import UNSAID, KeySettings
 
 
 class Taken(Fault):
@@ -28,17 +29,16 @@ class Unknown(Fault):
 
 
 class NewKey(Struct, frozen=True):
-    """A key as it is shown once. ``addresses`` empty: it may be used from anywhere."""
+    """A key as it is shown once."""
 
     text: str
     label: str = ""
-    title_case: bool | None = None
-    addresses: tuple[str, ...] = ()
+    settings: KeySettings = UNSAID
 
 
-def fresh_key(label: str = "") -> NewKey:
+def fresh_key(label: str = "", settings: KeySettings = UNSAID) -> NewKey:
     """A new key of 160 random bits."""
-    return NewKey(secrets.token_hex(20), label)
+    return NewKey(secrets.token_hex(20), label, settings)
 
 
 async def add_customer(
@@ -87,14 +87,11 @@ async def _keep_key(connection: Connection, customer: CustomerId, key: NewKey, p
         digest(pepper, key.text),
         hint=key.text[-4:],
         label=key.label,
-        title_case=key.title_case,
-        addresses=key.addresses,
+        settings=key.settings,
         now=by.now,
     )
-    settings = created(
-        customer=customer, hint=key.text[-4:], label=key.label, title_case=key.title_case, addresses=key.addresses
-    )
-    await audit.note(connection, by, AuditAction.KEY_ADD, [AuditEntry(str(kept), settings)])
+    told = created(customer=customer, hint=key.text[-4:], label=key.label, **asdict(key.settings))
+    await audit.note(connection, by, AuditAction.KEY_ADD, [AuditEntry(str(kept), told)])
     return kept
 
 
@@ -102,18 +99,25 @@ async def edit_key(
     connection: Connection,
     key: KeyId,
     *,
-    title_case: bool | None,
-    addresses: Sequence[str] | None,
+    title_case: bool | None = None,
+    as_panel: bool | None = None,
+    by_client: bool = False,
+    addresses: Sequence[str] | None = None,
     by: By,
 ) -> None:
-    """Changes how a live key is answered and where it may be used from; None leaves as it is. Raises Unknown."""
+    """Changes how a live key is answered and where it may be used from; None leaves as it is. Raises Unknown.
+
+    ``by_client`` leaves to the client again what is not said beside it.
+    """
     async with connection.transaction():
         was = await keys.lock(connection, key)
         if was is None:
             raise Unknown(f"there is no live key {key}")
+        stays = UNSAID if by_client else was
         wanted = KeySettings(
-            was.title_case if title_case is None else title_case,
+            stays.title_case if title_case is None else title_case,
             was.addresses if addresses is None else tuple(addresses),
+            stays.as_panel if as_panel is None else as_panel,
         )
         await keys.edit(connection, key, wanted)
         await audit.note(connection, by, AuditAction.KEY_EDIT, [AuditEntry(str(key), diff(was, wanted))])

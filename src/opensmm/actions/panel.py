@@ -14,12 +14,13 @@ from opensmm.actions.lane import MOST, Lane
 from opensmm.actions.placing import Placed, Placing
 from opensmm.actions.refills import Refilling, RefillStatuses
 from opensmm.actions.storage import Storage
-from opensmm.base.ids import CustomerId, RefillId
+from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.domain import asks
 from opensmm.domain.callers import Caller
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import Habits, normalised
-from opensmm.domain.progress import ListedOrder, OrderView
+from opensmm.domain.posts import MOST_LISTED
+from opensmm.domain.progress import ListedOrder, OrderView, Parts
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refused
 from opensmm.store import keys
@@ -47,7 +48,9 @@ class Panel:
         self._statuses = Lane(reading.Statuses(self._line("status"), self.shelf), name="status")
         self._sums = Lane(reading.Summed(self._line("runs"), self.shelf), name="runs", most=READ_AT_ONCE)
         self._runs = Lane(reading.Runs(self._line("weights")), name="weights")
-        self._extended = Lane(reading.Extended(self._line("extended status")), name="extended status")
+        beside = self._line("extended status")
+        self._extended = Lane(reading.Extended(beside), name="extended status")
+        self._parts = Lane(reading.PartsOf(beside), name="parts", most=READ_AT_ONCE)
         self._balances = Lane(reading.Balances(self._line("balance")), name="balance")
         self._keys = Lane(reading.Keys(self._line("keys"), self.shelf), name="keys")
         self._refills = Lane(Refilling(self._line("refill", LOCK_TIMEOUT_MS), clock), name="refill")
@@ -125,6 +128,21 @@ class Panel:
     ) -> Awaitable[Sequence[OrderView | Refused]]:
         """The answers of ``statuses`` with what an extended status tells beside."""
         return self._extended.ask(views, caller.customer, len(views))
+
+    async def with_parts(self, caller: Caller, views: Sequence[OrderView | Refused]) -> Sequence[OrderView | Refused]:
+        """The answers of ``statuses`` with what subscriptions and drip-feeds among them have come to.
+
+        They are read a part after the other: who asks for much waits, and nobody else.
+        """
+        parents = [view for view in views if isinstance(view, OrderView) and view.runs != 1]
+        found: dict[OrderId, Parts] = {}
+        for part, weight in parts([view.runs or MOST_LISTED for view in parents], MOST):
+            orders = [view.order for view in parents[part]]
+            found |= await self._parts.ask(orders, caller.customer, weight)
+        if not found:
+            return views
+        told = {view.order: structs.replace(view, more=found[view.order]) for view in parents if view.order in found}
+        return [told.get(view.order, view) if isinstance(view, OrderView) else view for view in views]
 
     async def balance(self, caller: Caller) -> BalanceView:
         amount = await self._balances.ask(caller.customer, caller.customer)

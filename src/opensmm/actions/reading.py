@@ -13,7 +13,7 @@ from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
 from opensmm.domain.asks import Ids
 from opensmm.domain.callers import Caller
-from opensmm.domain.progress import ListedOrder, OrderView
+from opensmm.domain.progress import ListedOrder, OrderView, Parts
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
 from opensmm.store import connection as db
 from opensmm.store import customers, keys, orders, posts
@@ -100,11 +100,25 @@ class Extended:
 
     async def __call__(self, batch: Sequence[Sequence[OrderView | Refused]]) -> list[list[OrderView | Refused]]:
         own = [view.order for views in batch for view in views if isinstance(view, OrderView)]
-        more = await read(self._line, lambda connection: posts.more(connection, own))
+        async with self._line.turn:
+            more = await read(self._line, lambda connection: posts.more(connection, own))
         return [
             [view if isinstance(view, Refused) else structs.replace(view, more=more[view.order]) for view in views]
             for views in batch
         ]
+
+
+class PartsOf:
+    """Tells what subscriptions and drip-feeds have come to; what is neither is left out."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def __call__(self, batch: Sequence[Sequence[OrderId]]) -> list[dict[OrderId, Parts]]:
+        wanted = [order for some in batch for order in some]
+        async with self._line.turn:
+            found = await read(self._line, lambda connection: posts.parts(connection, wanted))
+        return [{order: found[order] for order in some if order in found} for some in batch]
 
 
 class Balances:

@@ -27,7 +27,7 @@ from opensmm.api.requests import MALFORMED, Reader, Request
 from opensmm.base.faults import Unavailable
 from opensmm.domain import asks
 from opensmm.domain.callers import Caller
-from opensmm.domain.clients import reads_title_case
+from opensmm.domain.clients import acts_as_panel, reads_title_case
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.dialect import TOO_LARGE, TOO_MANY, UNAVAILABLE, Dialect
 from opensmm.wire.v1 import V1
@@ -188,6 +188,8 @@ class Endpoint:
                 count_refused(views)
                 if extended:
                     views = await self._panel.extended(caller, views)
+                elif dialect is V1 and _as_panel(caller, asked):
+                    views = await self._panel.with_parts(caller, views)
                 said = dialect.write_statuses(ids, views, title_case=_title_case(caller, asked))
             case asks.Balance():
                 said = dialect.write_balance(await self._panel.balance(caller))
@@ -218,6 +220,10 @@ def _asked(scope: Scope, body: bytes) -> Asked:
 
 def _title_case(caller: Caller, asked: Asked) -> bool:
     return reads_title_case(asked.headers.get(b"user-agent"), caller.title_case)
+
+
+def _as_panel(caller: Caller, asked: Asked) -> bool:
+    return acts_as_panel(asked.headers.get(b"user-agent"), caller.as_panel)
 
 
 def _refused(dialect: Dialect, refused: Refused) -> tuple[Reply, str]:

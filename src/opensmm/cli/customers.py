@@ -35,6 +35,7 @@ from opensmm.domain.callers import IMPORTED_KEY_CHARS, importable
 from opensmm.store import customers
 from opensmm.store.connection import Connection
 from opensmm.store.customers import Listed
+from opensmm.store.keys import KeySettings
 
 customer_verbs: Final = typer.Typer(help="Customers of the panel.", no_args_is_help=True)
 key_verbs: Final = typer.Typer(help="API keys of customers.", no_args_is_help=True)
@@ -54,6 +55,14 @@ TitleCase = Annotated[
         "--title-case/--page-case",
         help="v1 answers this key in v2's status words (In progress, Completed), or in its page's. Unsaid: as the "
         "client needs it.",
+    ),
+]
+AsPanel = Annotated[
+    bool | None,
+    typer.Option(
+        "--as-panel/--as-page",
+        help="This key is a v1 panel's: v1 tells the runs of a drip-feed and the orders of a subscription. Or all as "
+        "the pages say. Unsaid: as the client needs it.",
     ),
 ]
 Addresses = Annotated[
@@ -78,11 +87,14 @@ def add_customer(
         str, typer.Option("--name", help="What the customer is called here; each name once.", callback=named)
     ],
     balance: Annotated[str, typer.Option("--balance", help="A first top-up, such as 10.00.")] = "0",
+    title_case: TitleCase = None,
+    as_panel: AsPanel = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Add a customer with an API key. The key is shown this once."""
-    config, key, first = configured(data), fresh_key("first"), amount(balance)
+    config, first = configured(data), amount(balance)
+    key = fresh_key("first", KeySettings(title_case, as_panel=as_panel))
 
     async def work(connection: Connection) -> CustomerId:
         return await accounts.add_customer(connection, name, first, key, await pepper(connection, config), by=by())
@@ -97,12 +109,13 @@ def add_key(
     customer: Customer,
     label: Label = "",
     title_case: TitleCase = None,
+    as_panel: AsPanel = None,
     address: Addresses = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Give a customer one more key; the others stay valid, so that a program can change over in peace."""
-    key = NewKey(fresh_key().text, label, title_case, read_addresses(address or ()))
+    key = fresh_key(label, KeySettings(title_case, read_addresses(address or ()), as_panel))
     _keep(customer, key, data, json)
 
 
@@ -115,6 +128,7 @@ def import_key(
     ] = "",
     label: Label = "",
     title_case: TitleCase = None,
+    as_panel: AsPanel = None,
     address: Addresses = None,
     data: Data = None,
     json: Json = False,
@@ -129,16 +143,18 @@ def import_key(
     if not importable(key):
         least, most = IMPORTED_KEY_CHARS
         fail(f"a key to import has {least} to {most} visible ASCII characters", MISUSED)
-    _keep(customer, NewKey(key, label, title_case, read_addresses(address or ())), data, json)
+    settings = KeySettings(title_case, read_addresses(address or ()), as_panel)
+    _keep(customer, NewKey(key, label, settings), data, json)
 
 
 @key_verbs.command("edit")
 def edit_key(
     key: Annotated[int, typer.Argument(help="The key's id, as `customer list` tells it.")],
-    title_case: Annotated[
-        bool | None,
-        typer.Option("--title-case/--page-case", help="v1 answers it in v2's status words, or in those of its page."),
-    ] = None,
+    title_case: TitleCase = None,
+    as_panel: AsPanel = None,
+    by_client: Annotated[
+        bool, typer.Option("--by-client", help="As the client needs it again, where nothing else is said beside.")
+    ] = False,
     address: Addresses = None,
     anywhere: Annotated[bool, typer.Option("--anywhere", help="It may be used from any address.")] = False,
     data: Data = None,
@@ -148,12 +164,18 @@ def edit_key(
     if address and anywhere:
         fail("from anywhere, or from these addresses?", MISUSED)
     addresses = read_addresses(address) if address else () if anywhere else None
-    if title_case is None and addresses is None:
+    if title_case is None and as_panel is None and addresses is None and not by_client:
         fail("say what to change", MISUSED)
     with_database(
         standing(data),
         lambda connection: accounts.edit_key(
-            connection, KeyId(key), title_case=title_case, addresses=addresses, by=by()
+            connection,
+            KeyId(key),
+            title_case=title_case,
+            as_panel=as_panel,
+            by_client=by_client,
+            addresses=addresses,
+            by=by(),
         ),
     )
     answer({"id": key, "changed": True}, f"key {key}: changed, within a second everywhere", json=json)

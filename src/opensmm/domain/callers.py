@@ -13,7 +13,7 @@ IMPORTED_KEY_CHARS: Final = (32, 64)
 
 class Caller(Struct, frozen=True):
     """A live key. ``addresses`` empty: from anywhere. ``title_case``: whether v1 answers in v2's status words;
-    None: as the client needs it."""
+    ``as_panel``: whether it is served as a panel of the v1 family. None: as the client needs it."""
 
     customer: CustomerId
     key: KeyId
@@ -21,6 +21,7 @@ class Caller(Struct, frozen=True):
     suspended: bool = False
     title_case: bool | None = None
     addresses: tuple[str, ...] = ()
+    as_panel: bool | None = None
 
 
 def pepper_mark(pepper: bytes) -> bytes:

@@ -7,13 +7,21 @@ from msgspec import Struct
 
 
 class Client(Struct, frozen=True):
-    """``title_case``: over v1 it reads v2's status words alone, and moves no order by those of the page."""
+    """``title_case``: over v1 it reads v2's status words alone, and moves no order by those of the page.
+
+    ``as_panel``: it is a panel of the v1 family, and follows subscriptions and drip-feeds by shapes of their own.
+    """
 
     title_case: bool = False
+    as_panel: bool = False
 
 
 UNKNOWN: Final = Client()
-CLIENTS: Final[Mapping[bytes, Client]] = {b"SmartPanel API Sync": Client(title_case=True)}
+_FAMILY: Final = Client(title_case=True, as_panel=True)
+CLIENTS: Final[Mapping[bytes, Client]] = {
+    b"SmartPanel API Sync": _FAMILY,
+    b"Mozilla/5.0 (SmartPanel API Sync)": _FAMILY,
+}
 
 
 def reads_title_case(user_agent: bytes | None, switch: bool | None) -> bool:
@@ -21,3 +29,10 @@ def reads_title_case(user_agent: bytes | None, switch: bool | None) -> bool:
     if switch is not None:
         return switch
     return user_agent is not None and CLIENTS.get(user_agent, UNKNOWN).title_case
+
+
+def acts_as_panel(user_agent: bytes | None, switch: bool | None) -> bool:
+    """Whether a caller is served as a panel of the v1 family. The switch of the key wins; None: by the client."""
+    if switch is not None:
+        return switch
+    return user_agent is not None and CLIENTS.get(user_agent, UNKNOWN).as_panel

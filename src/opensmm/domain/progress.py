@@ -1,6 +1,6 @@
 """Following: what a provider's word changes, how far it is believed, and what the customer reads."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, assert_never
 
@@ -223,10 +223,28 @@ class More(Struct, frozen=True):
     orders: tuple[OrderId, ...] | None = None
 
 
+class SubscriptionParts(Struct, frozen=True):
+    """How many ``posts`` of a subscription have orders, and the newest of these ``orders``, oldest first."""
+
+    expiry: date | None
+    posts: int
+    orders: tuple[OrderId, ...]
+
+
+class DripFeedParts(Struct, frozen=True):
+    """How many ``runs`` of a drip-feed have been sent on. They are no orders of their own."""
+
+    runs: int
+
+
+Parts = SubscriptionParts | DripFeedParts
+
+
 class OrderView(Struct, frozen=True):
     """An order as its customer sees it. ``charge`` is what has been paid after refunds.
 
-    ``unsummed``: so many runs have to be added up yet before it may be shown.
+    ``unsummed``: so many runs have to be added up yet before it may be shown. ``runs``: more than one of a drip-feed,
+    none of a subscription.
     """
 
     order: OrderId
@@ -235,8 +253,9 @@ class OrderView(Struct, frozen=True):
     start_count: int
     remains: int
     currency: str
-    more: More | None = None
+    more: More | Parts | None = None
     unsummed: int = 0
+    runs: int = 1
 
 
 class ListedOrder(Struct, frozen=True):

@@ -15,7 +15,7 @@ from opensmm.store.crowds import Crowd
 _FIND: Final = Crowd(
     "keys",
     """
-select k.hash, k.customer_id, k.id, c.price_list_id, c.suspended, k.title_case, k.addresses
+select k.hash, k.customer_id, k.id, c.price_list_id, c.suspended, k.title_case, k.addresses, k.as_panel
 from api_key k join customer c on c.id = k.customer_id
 where k.hash = any(%s::bytea[]) and k.revoked is null
 """,
@@ -26,15 +26,26 @@ async def find(connection: Connection, hashes: Sequence[bytes]) -> list[Caller |
     """The caller behind each key's hash; None where no live key has it."""
     rows = await _FIND.rows(connection, [arrays.hashes(hashes)])
     found = {
-        bytes(row[0]): Caller(CustomerId(row[1]), KeyId(row[2]), PriceListId(row[3]), row[4], row[5], tuple(row[6]))
+        bytes(row[0]): Caller(
+            CustomerId(row[1]), KeyId(row[2]), PriceListId(row[3]), row[4], row[5], tuple(row[6]), row[7]
+        )
         for row in rows
     }
     return [found.get(digest) for digest in hashes]
 
 
+class KeySettings(Struct, frozen=True):
+    """How a key is answered, and where it may be used from. None: as its client needs it; no addresses: anywhere."""
+
+    title_case: bool | None = None
+    addresses: tuple[str, ...] = ()
+    as_panel: bool | None = None
+
+
+UNSAID: Final = KeySettings()
 _ADD: Final = """
-insert into api_key (customer_id, hash, hint, label, title_case, addresses, created)
-values (%s, %s, %s, %s, %s, %s, %s) returning id
+insert into api_key (customer_id, hash, hint, label, title_case, as_panel, addresses, created)
+values (%s, %s, %s, %s, %s, %s, %s, %s) returning id
 """
 
 
@@ -45,36 +56,29 @@ async def add(
     *,
     hint: str,
     label: str,
-    title_case: bool | None,
-    addresses: Sequence[str],
+    settings: KeySettings,
     now: datetime,
 ) -> KeyId:
     """Raises psycopg's UniqueViolation where the same key exists already."""
-    cursor = await connection.execute(_ADD, [customer, digest, hint, label, title_case, list(addresses), now])
+    told = [settings.title_case, settings.as_panel, list(settings.addresses)]
+    cursor = await connection.execute(_ADD, [customer, digest, hint, label, *told, now])
     row = await cursor.fetchone()
     assert row is not None
     return KeyId(row[0])
 
 
-class KeySettings(Struct, frozen=True):
-    """How a key is answered, and where it may be used from; no addresses: from anywhere."""
-
-    title_case: bool | None
-    addresses: tuple[str, ...]
-
-
-_LOCK: Final = "select title_case, addresses from api_key where id = %s and revoked is null for update"
-_EDIT: Final = "update api_key set title_case = %s, addresses = %s where id = %s"
+_LOCK: Final = "select title_case, addresses, as_panel from api_key where id = %s and revoked is null for update"
+_EDIT: Final = "update api_key set title_case = %s, addresses = %s, as_panel = %s where id = %s"
 
 
 async def lock(connection: Connection, key: KeyId) -> KeySettings | None:
     """A live key's settings, under lock."""
     row = await (await connection.execute(_LOCK, [key])).fetchone()
-    return None if row is None else KeySettings(row[0], tuple(row[1]))
+    return None if row is None else KeySettings(row[0], tuple(row[1]), row[2])
 
 
 async def edit(connection: Connection, key: KeyId, wanted: KeySettings) -> None:
-    await connection.execute(_EDIT, [wanted.title_case, list(wanted.addresses), key])
+    await connection.execute(_EDIT, [wanted.title_case, list(wanted.addresses), wanted.as_panel, key])
 
 
 _REVOKE: Final = "update api_key set revoked = %s where id = any(%s) and revoked is null returning id"

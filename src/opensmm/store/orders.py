@@ -68,9 +68,10 @@ _WORDS: Final = {
 
 
 def _view(row: TupleRow, currency: str) -> OrderView:
-    order, _, state, charge, runs, _, start_count, remains, first = row
+    order, _, state, charge, runs, whole, start_count, remains, first = row
     unsummed = runs if runs > MANY_RUNS and state == _OPEN else 0
-    return OrderView(order, _WORDS[state, first, runs > 1], charge, start_count, remains, currency, unsummed=unsummed)
+    word_of = _WORDS[state, first, runs > 1]
+    return OrderView(order, word_of, charge, start_count, remains, currency, None, unsummed, runs if whole else 0)
 
 
 _NEWEST: Final = f"""

@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId, order_key
 from opensmm.domain.orders import OrderState
 from opensmm.domain.posts import MOST_LISTED, KnownPost, Post, PostState, Subscription
-from opensmm.domain.progress import More
+from opensmm.domain.progress import DripFeedParts, More, Parts, SubscriptionParts
 from opensmm.store.connection import Connection
 from opensmm.store.order_keys import key_of
 
@@ -204,3 +204,30 @@ async def more(connection: Connection, orders: Sequence[int]) -> dict[int, More]
         row[0]: More(row[1], row[2], tuple(OrderId(child) for child in reversed(row[4])) if row[3] else None)
         for row in await cursor.fetchall()
     }
+
+
+_PARTS: Final = """
+select o.id, o.runs, (x.details ->> 'expiry')::date,
+  -- the runs that were sent on
+  case when o.runs > 1 then (
+    select count(*) from delivery d where d.order_id = o.id and d.sent is not null and d.state <> 'queued') end,
+  -- how many posts have orders, and the newest of these
+  case when o.runs = 1 then (select count(*) from post where order_id = o.id and child_id is not null) end,
+  case when o.runs = 1 then
+    array(select child_id from post where order_id = o.id and child_id is not null order by child_id desc limit %s) end
+from orders o join service s on s.id = o.service_id left join order_detail x on x.order_id = o.id
+where o.id = any(%s) and (o.runs > 1 or s.type = 'Subscriptions' and o.quantity = 0)
+"""
+
+
+async def parts(connection: Connection, orders: Sequence[OrderId]) -> dict[OrderId, Parts]:
+    """What subscriptions and drip-feeds have come to; other orders are left out."""
+    cursor = await connection.execute(_PARTS, [MOST_LISTED, orders])
+    return {OrderId(row[0]): _parts(row) for row in await cursor.fetchall()}
+
+
+def _parts(row: TupleRow) -> Parts:
+    _, runs, expiry, sent, posts, orders = row
+    if runs > 1:
+        return DripFeedParts(sent)
+    return SubscriptionParts(expiry, posts, tuple(OrderId(order) for order in reversed(orders)))

@@ -14,7 +14,7 @@ from opensmm.domain.asks import MALFORMED, Ask, Ids
 from opensmm.domain.catalogue import Service
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import Habits
-from opensmm.domain.progress import ListedOrder, OrderView
+from opensmm.domain.progress import ListedOrder, More, OrderView
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire import asks
@@ -136,7 +136,7 @@ def _array(id_name: str, name: str, ids: Ids, said: Iterable[str]) -> bytes:
 
 def more_keys(view: OrderView) -> str:
     """What stands behind the documented keys of a status where the caller asked for more; else nothing."""
-    if view.more is None:
+    if not isinstance(view.more, More):
         return ""
     orders = "" if view.more.orders is None else f',"orders":[{",".join(map(str, view.more.orders))}]'
     return f',"quantity":"{view.more.quantity}","link":{quoted(view.more.link)}{orders}'

@@ -12,7 +12,7 @@ from opensmm.domain.asks import Ids
 from opensmm.domain.catalogue import Service
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import Habits, OrderStatus
-from opensmm.domain.progress import ListedOrder, OrderView
+from opensmm.domain.progress import DripFeedParts, ListedOrder, More, OrderView, Parts
 from opensmm.domain.refusals import Refused
 from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line, more_keys
 from opensmm.wire.words import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_REFUSAL, V1_TYPE
@@ -74,10 +74,20 @@ def _remains(view: OrderView) -> int:
 
 
 def _status(view: OrderView, words: Mapping[OrderStatus, str]) -> str:
+    if view.more is not None and not isinstance(view.more, More):
+        return f'{{"status":"{words[view.status]}",{_parts(view.more)}}}'
     return (
         f'{{"order":"{view.order}","status":"{words[view.status]}","charge":"{four_decimals_up(view.charge)}",'
         f'"start_count":"{view.start_count}","remains":"{_remains(view)}"{more_keys(view)}}}'
     )
+
+
+def _parts(parts: Parts) -> str:
+    """A subscription or a drip-feed as panels of the family follow it, with the orders to follow by themselves."""
+    if isinstance(parts, DripFeedParts):
+        return f'"runs":"{parts.runs}","orders":[]'
+    expiry = "" if parts.expiry is None else f"{parts.expiry:%d/%m/%Y}"
+    return f'"expiry":"{expiry}","posts":"{parts.posts}","orders":[{",".join(map(str, parts.orders))}]'
 
 
 def _listed(order: ListedOrder, words: Mapping[OrderStatus, str]) -> str:

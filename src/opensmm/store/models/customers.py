@@ -58,6 +58,9 @@ class ApiKey(models.Model):
     created = models.DateTimeField()
     revoked = models.DateTimeField(null=True)
     title_case = models.BooleanField(null=True, db_comment="of v1's statuses; null: as the client needs it")
+    as_panel = models.BooleanField(
+        null=True, db_comment="served as a panel of the v1 family; null: as the client needs it"
+    )
     hash = models.BinaryField()
     hint = models.TextField()
     label = models.TextField(db_default="")
