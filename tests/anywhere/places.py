@@ -113,6 +113,14 @@ def without_network(site: Site) -> None:
 
 PLACES = (
     Place("root-private", "as root in a folder of mode 0700", all_of_it, mode=0o700, root=True),
+    Place(
+        "root-umask-077",
+        "as root in a folder of mode 0700 under umask 077",
+        all_of_it,
+        mode=0o700,
+        umask=0o077,
+        root=True,
+    ),
     Place("umask-077", "under umask 077", all_of_it, umask=0o077),
     Place("blanks-and-letters", "in a path with blanks and non-ASCII letters", all_of_it, "my pänel عربي 面板"),
     Place("user", "as an ordinary user with a home", a_newcomer, user="housed", root=True),

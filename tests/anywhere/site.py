@@ -18,9 +18,11 @@ CHECKOUT = Path(__file__).parents[2]
 CLIENT = Path(__file__).with_name("client.py")
 SILENCE_LIMIT_S = 600
 """How long a program may print nothing before it counts as stuck."""
+SPEAKERS = (b"api", b"worker", b"sandbox")
 SOME_TESTS = (
     "tests/store/test_embedded.py::test_a_first_start_makes_a_server_with_two_plain_roles_and_checksums "
-    "tests/store/test_roles.py tests/wire/test_form.py tests/cli/test_health.py tests/web"
+    "tests/store/test_roles.py tests/wire/test_form.py tests/cli/test_health.py tests/web "
+    "tests/cli/test_privileges.py::test_a_demo_of_roots_in_a_private_folder_works_without_root"
 )
 
 
@@ -113,9 +115,10 @@ class Site:
         self.run("make", "test", *([] if self.full else [f"TESTS={SOME_TESTS}"]))
 
     def demo(self) -> None:
-        """Starts the demo, has an order completed, and stops it as Ctrl-C does."""
+        """Starts the demo, has an order completed by processes without root, and stops it as Ctrl-C does."""
         with self.demonstrated() as (running, url, key):
             self.order(running, url, key)
+            self.check_without_root(running)
 
     @contextmanager
     def demonstrated(self, *command: str, cwd: Path | None = None) -> Iterator[tuple[Running, str, str]]:
@@ -145,6 +148,16 @@ class Site:
         if done.returncode != 0:
             raise Failed(f"an order was not completed: {tail(done.stderr)}\n{tail(running.printed())}")
         return done.stdout.strip()
+
+    def check_without_root(self, running: Running) -> None:
+        """The processes that speak to the outside are no root's, even where root started them."""
+        data = os.fsencode(self.folder / "data")
+        lines = [(pid, words.split(b"\0")) for pid, words in commands() if data in words]
+        speakers = {verb: pid for pid, words in lines for verb in SPEAKERS if verb in words}
+        rights = {verb: Path(f"/proc/{pid}/status").read_text() for verb, pid in speakers.items()}
+        rooted = [verb for verb, text in rights.items() if re.search(r"Uid:.*\t0\b|CapEff:\t.*[^0\n]", text)]
+        if set(speakers) != set(SPEAKERS) or rooted:
+            raise Failed(f"of {sorted(speakers)} these are root: {rooted}\n{tail(running.printed())}")
 
     def check_nothing_runs(self, folder: Path) -> None:
         data = os.fsencode(folder / "data")

@@ -65,6 +65,11 @@ class Process:
             self._let_go()
             self.start()
 
+    def ended(self) -> int | None:
+        """The exit code where the process has ended: 128 and the signal's number where a signal ended it."""
+        code = None if self._child is None else self._child.poll()
+        return 128 - code if code is not None and code < 0 else code
+
     def ask_to_stop(self) -> None:
         if self._child is not None and self._child.poll() is None:
             self._child.send_signal(signal.SIGTERM)
@@ -163,6 +168,19 @@ def _keep_alive(embedded: Embedded) -> None:
             log.error("PostgreSQL died and was started again")
     except (Fault, psycopg.OperationalError) as error:
         log.error("PostgreSQL could not be started again", error=str(error))
+
+
+def run_to_its_end(process: Process, stop: StopSignal) -> int:
+    """Starts a process and waits until it ends by itself or after ``stop``; returns its exit code.
+
+    One that ended by the SIGTERM that it was sent has done well.
+    """
+    process.start()
+    while process.ended() is None:
+        if stop.wait(WATCH_EVERY_S):
+            stop_all([process])
+    code = process.ended() or 0
+    return 0 if code == 128 + signal.SIGTERM and stop.wait(0) else code
 
 
 def stop_all(processes: Sequence[Process]) -> None:

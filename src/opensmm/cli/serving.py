@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import errno
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from importlib import import_module
 from typing import Annotated, Any, Final
 
 import psycopg
@@ -16,7 +19,7 @@ from opensmm.actions import garbage, starting
 from opensmm.api.protocol import Protocol
 from opensmm.api.server import KEPT_WITHIN_S, Server
 from opensmm.base.faults import Misconfigured, Unavailable
-from opensmm.cli import logs, metrics
+from opensmm.cli import logs, metrics, privileges
 from opensmm.cli.frame import (
     MISUSED,
     UNAVAILABLE,
@@ -32,8 +35,19 @@ from opensmm.cli.frame import (
     refuse,
 )
 from opensmm.cli.metrics import LOOPBACK, MetricsHost, MetricsPort
-from opensmm.cli.processes import Process, StopSignal, allow_open_files, stop_all, stop_event, watch, watch_leash
+from opensmm.cli.privileges import Successor
+from opensmm.cli.processes import (
+    Process,
+    StopSignal,
+    allow_open_files,
+    run_to_its_end,
+    stop_all,
+    stop_event,
+    watch,
+    watch_leash,
+)
 from opensmm.cli.stages import Stages
+from opensmm.cli.unforeseen import LEASH
 from opensmm.config import Config
 from opensmm.domain.codes import OperatorRefusal, Report, no_report
 from opensmm.store.connection import connect
@@ -60,6 +74,7 @@ def api(
 ) -> None:
     """Run one API process. `serve` runs it together with a worker."""
     config = configured(data)
+    _hold_database(config)
     with _database(config) as urls:
         from opensmm.actions.panel import Panel
         from opensmm.api.endpoint import Endpoint
@@ -68,17 +83,34 @@ def api(
 
         logs.set_up(config.log_level)
         allow_open_files()
+        successor = privileges.choose_successor(config, urls.app)
         metrics.serve(metrics_port, metrics_host, api_metrics.families)
         endpoint = Endpoint(Panel(urls.app), config.common_pepper(), config.requests_per_second)
         listening = socket.socket(fileno=fd) if fd is not None else listen(host, port)
+        shown = _pages() if pages else None
+        application = Application(endpoint, shown)
+        if successor is not None:
+            successor.take_over(*([shown.prepare] if shown else []))
         _answer_started(listening, json=json)
-        run_server(Application(endpoint, _pages() if pages else None), listening, config)
+        run_server(application, listening, config)
 
 
 def _pages() -> Any:
     from opensmm.web.pages import Pages
 
     return Pages()
+
+
+def _hold_database(config: Config) -> None:
+    """Where root starts a verb by itself on the embedded database, runs it in a child and ends with its exit code.
+
+    The child gives root up and could not stop the database when it ends; this process holds it meanwhile.
+    """
+    if os.geteuid() != 0 or config.database_url or LEASH in os.environ:
+        return
+    with _database(config):
+        code = run_to_its_end(Process(sys.argv[1:]), StopSignal())
+    raise typer.Exit(code)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -137,15 +169,19 @@ def worker(
 ) -> None:
     """Run one worker: it sends orders, follows them, and passes refills and cancels on."""
     config = configured(data)
+    _hold_database(config)
     with _database(config) as urls:
         if json:
             answer({"worker": "running"}, "", json=True)
         logs.set_up(config.log_level)
         allow_open_files()
-        uvloop.run(_work(urls.app, config, sandbox_url, metrics_port, metrics_host))
+        successor = privileges.choose_successor(config, urls.app)
+        uvloop.run(_work(urls.app, config, sandbox_url, metrics_port, metrics_host, successor))
 
 
-async def _work(url: str, config: Config, sandbox_url: str, metrics_port: int | None, metrics_host: str) -> None:
+async def _work(
+    url: str, config: Config, sandbox_url: str, metrics_port: int | None, metrics_host: str, successor: Successor | None
+) -> None:
     from opensmm.providers.desk import Desk
     from opensmm.worker.loops import Worker
 
@@ -154,6 +190,10 @@ async def _work(url: str, config: Config, sandbox_url: str, metrics_port: int | 
     desk = Desk(config.common_pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers)
     async with _measured(url, config, metrics_port, metrics_host):
         doing = Worker(url, desk, config.provider_timeout_s)
+        if successor is not None:
+            # The client reads the authorities' certificates as it is imported, and their file may be root's.
+            import_module("opensmm.providers.outside")
+            successor.take_over()
         garbage.leave_alone()
         await doing.run(stop)
 
@@ -181,13 +221,17 @@ def sandbox(
 ) -> None:
     """Run the sandbox provider by itself: a small upstream panel whose orders do what their links say."""
     config = configured(data)
+    _hold_database(config)
     with _database(config) as urls:
         listening = socket.socket(fileno=fd) if fd is not None else listen("127.0.0.1", port)
         _answer_started(listening, json=json)
         from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 
         logs.set_up(config.log_level)
+        successor = privileges.choose_successor(config, urls.app)
         box = Sandbox(open_pool(urls.app), sandbox_key(config.pepper()), speed)
+        if successor is not None:
+            successor.take_over()
         run_server(box, listening, config)
 
 

@@ -1,4 +1,4 @@
-"""The OS user that PostgreSQL runs as, and programs started as that user."""
+"""The OS user that PostgreSQL runs as, programs started as that user, and processes of ours that become it."""
 
 import os
 import pwd
@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -41,6 +42,31 @@ def server_user(cluster: Path) -> pwd.struct_passwd:
     return named if theirs else _ordinary_user()
 
 
+def panel_user(cluster: Path | None) -> pwd.struct_passwd:
+    """Returns the ordinary user that the panel's processes go on as when root starts them.
+
+    That is the embedded server's user, who alone may pass to its socket. Beside another database (``cluster`` is None)
+    it is the user of our own: a user named postgres may be the owner of that database. Raises Misconfigured.
+    """
+    if cluster is not None:
+        return server_user(cluster)
+    if (dedicated := _dedicated_user()) is None:
+        raise Misconfigured(f"the user {DEDICATED_USER!r} cannot be made here")
+    return dedicated
+
+
+def become(user: pwd.struct_passwd) -> None:
+    """As root, becomes the user for good: no group and no capability of root's is left. Raises OSError."""
+    os.setgroups([])
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+    with suppress(PermissionError):
+        os.setuid(0)
+        raise RuntimeError("root was given up, and came back")
+    # The database's driver looks for certificates at home, and fails where it may not look.
+    os.environ["HOME"] = user.pw_dir
+
+
 def give_back(cluster: Path, user: pwd.struct_passwd) -> None:
     """As root, makes ``user`` the owner of a cluster that was copied without its owners; nothing else is touched.
 
@@ -70,13 +96,17 @@ def take_over(folder: Path) -> str:
     return f"sudo chown -R {ours.pw_name if ours else os.geteuid()}: {shlex.quote(str(folder))}"
 
 
-def _ordinary_user() -> pwd.struct_passwd:
+def _dedicated_user() -> pwd.struct_passwd | None:
     if _known(DEDICATED_USER) is None and (useradd := shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")):
         options = ("--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent")
         shell = ("--shell", "/usr/sbin/nologin")
         subprocess.run([useradd, *options, *shell, DEDICATED_USER], capture_output=True, check=False)
-    for name in (DEDICATED_USER, *FALLBACK_USERS):
-        if (found := _known(name)) is not None:
+    return _known(DEDICATED_USER)
+
+
+def _ordinary_user() -> pwd.struct_passwd:
+    for found in (_dedicated_user(), *map(_known, FALLBACK_USERS)):
+        if found is not None:
             return found
     raise Misconfigured(
         f"PostgreSQL refuses to run as root, and the user {DEDICATED_USER!r} cannot be made here: "

@@ -57,6 +57,12 @@ class Pages:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], Document] = OrderedDict()
 
+    def prepare(self) -> None:
+        """Renders every page once: afterwards no file is read any more."""
+        _not_found()
+        for dialect in set(_DIALECTS.values()):
+            _addressed(dialect, "http://localhost")
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(f"pages are served over HTTP, not {scope['type']}")
