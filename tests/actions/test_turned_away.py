@@ -5,12 +5,12 @@ from tests.panel import DEFAULT, LINK, PEPPER, acting, balance, broken, fetch
 from tests.works import state
 
 from opensmm.actions import health, interventions, providers
-from opensmm.cli.health import _words
 from opensmm.domain.codes import EventCode, FindingCode
 from opensmm.domain.findings import Level
 from opensmm.store import catalogue as rows
 from opensmm.store.stories import story
 from opensmm.texts import words
+from opensmm.texts.words import judged
 
 FUNDS, CHARGE = 10_000_000, 9_000
 DAY_S = 86_400
@@ -57,7 +57,7 @@ async def test_it_is_paused_and_named_and_one_order_a_pause_tries_it_again(
     await works.chores.step()
     named = await finding(stocked, clock)
     assert (Level.ACT, code, said["error"]) == (named.level, named.code, named.fields["words"])
-    assert text in _words(named)[0]
+    assert text in judged(named)[0]
     for pause_s in (60, 120, 300, 300):
         clock.forward(pause_s - 1)
         await works.chores.step()

@@ -5,8 +5,8 @@ from tests.panel import PEPPER, broken, fetch
 from tests.subscribing import look, subscribed
 
 from opensmm.actions import health
-from opensmm.cli.health import _words
 from opensmm.domain.findings import Level
+from opensmm.texts.words import judged
 
 
 async def finding(conn, clock):
@@ -39,8 +39,8 @@ async def test_they_are_found_after_a_minute_until_one_is_understood(api, ann, s
     await told(works, liar, status, 60)
     found = await finding(stocked, clock)
     fields = found.fields
-    assert (Level.LOOK, words, "Sandbox", 1) == (found.level, fields["words"], fields["provider"], fields["count"])
-    assert f"Sandbox says “{words}”" in _words(found)[0]
+    assert (Level.LOOK, words, "Sandbox", 1) == (found.level, fields["words"], fields["provider_name"], fields["count"])
+    assert f"Sandbox says “{words}”" in judged(found)[0]
     clock.forward(6 * 3600)
     assert Level.ACT is (await finding(stocked, clock)).level
     await told(works, liar, {"7": {"status": "In progress", "remains": "9"}}, 60)

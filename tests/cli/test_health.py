@@ -75,7 +75,7 @@ def findings(health):
 def test_a_balance_that_is_not_read_any_more_runs_down(findings, well, paid):
     paid((26, 21 * 60), (25, 20 * 60))
     said = findings()
-    assert ("act", "lasts 5.0 h at the pace of the last day") == said["balance Up"]
+    assert ("act", "25 USD, which lasts 5.0 h at the pace of the last day") == said["balance Up"]
     assert ("look", "its balance was read 20 hours ago") == said["reading Up"]
 
 
@@ -139,7 +139,8 @@ def test_a_program_reads_findings_and_facts(health, well):
     code, printed = health("--json")
     said = json.loads(printed)
     assert (WELL, "ok", 1) == (code, said["level"], len(printed.splitlines()))
-    assert {"name": "workers", "level": "ok", "says": "1 alive", "do": ""} == said["findings"][0]
+    coded = {"code": "workers_alive", "fields": {"count": 1}}
+    assert {"name": "workers", "level": "ok", "says": "1 is alive", "do": "", **coded} == said["findings"][0]
     assert {"count": 0, "since": None} == said["facts"]["due"]
     assert ["alpha"] == [worker["host"] for worker in said["facts"]["workers"]]
 

@@ -12,7 +12,6 @@ from tests.works import Liar, Works, served
 from opensmm.actions import health
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, short
-from opensmm.cli.health import _words
 from opensmm.cli.interventions import _explained
 from opensmm.providers.sealing import seal
 from opensmm.store.interventions import waiting
@@ -71,7 +70,7 @@ class Play:
         findings: dict[str, str] = {}
         _, found_of_all = await health.look(self.conn, PEPPER, self.works.clock(), private=True)
         for finding in found_of_all:
-            said = " ".join(_words(finding))
+            said = " ".join(words.judged(finding))
             findings[finding.name.rpartition(" ")[2]] = findings.get(finding.name.rpartition(" ")[2], "") + said
         told = []
         for at, order in enumerate(self.orders):

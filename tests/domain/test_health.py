@@ -51,62 +51,67 @@ def found(name, **changes):
     return finding
 
 
+OF_FAR = {"provider": 1, "provider_name": "Far"}
+
+
 def test_of_a_panel_that_is_well_every_finding_says_so():
     findings = judge(WELL, NOW)
     assert Level.OK == worst(findings)
+    none, waits = {"count": 0}, {"count": 0, "age": None}
     assert [
-        ("workers", "1 alive"),
-        ("due", "0 deliveries due to be sent"),
-        ("forgotten", "none"),
-        ("unpolled", "12 at providers, all heard of in time"),
-        ("long", "0 deliveries at providers for more than 3 days"),
-        ("answers", "none"),
-        ("unsure", "0 deliveries unsure whether the provider took them"),
-        ("late", "none"),
-        ("held", "0 deliveries held for you"),
-        ("odd", "none"),
-        ("refills", "0 to be passed on"),
-        ("cancels", "0 to be passed on"),
-        ("unheard cancels", "none"),
-        ("unclear refills", "none"),
-        ("posts", "0 made by providers and not charged yet"),
-        ("provider Sandbox", "not called yet"),
-        ("quarantine", "none"),
-        ("halted", "none"),
-        ("below cost", "none"),
-        ("unread", "none"),
-        ("database", "5 MiB"),
-        ("clock", "the database's clock runs on"),
-        ("worker clocks", "agree with the database's"),
-        ("server", ""),
-        ("catalogue", "version 4"),
-    ] == [(finding.name, finding.says) for finding in findings]
-    assert {""} == {finding.do for finding in findings}
+        Finding("workers", Level.OK, FindingCode.WORKERS_ALIVE, {"count": 1}),
+        Finding("due", Level.OK, FindingCode.DUE, waits),
+        Finding("forgotten", Level.OK, FindingCode.FORGOTTEN_ORDERS, none),
+        Finding("unpolled", Level.OK, FindingCode.DELIVERIES_HEARD_OF, {"count": 12}),
+        Finding("long", Level.OK, FindingCode.LONG_AT_PROVIDERS, {"limit": timedelta(days=3), **waits}),
+        Finding("answers", Level.OK, FindingCode.ANSWERS_NOT_UNDERSTOOD, none),
+        Finding("unsure", Level.OK, FindingCode.UNSURE_DELIVERIES, waits),
+        Finding("late", Level.OK, FindingCode.LATE_ACCEPTANCES, none),
+        Finding("held", Level.OK, FindingCode.HELD_DELIVERIES, waits),
+        Finding("odd", Level.OK, FindingCode.ODD_ENDS, none),
+        Finding("refills", Level.OK, FindingCode.REFILLS_NOT_PASSED, waits),
+        Finding("cancels", Level.OK, FindingCode.CANCELS_NOT_PASSED, waits),
+        Finding("unheard cancels", Level.OK, FindingCode.CANCELS_UNHEARD, none),
+        Finding("unclear refills", Level.OK, FindingCode.REFILLS_UNCLEAR, none),
+        Finding("posts", Level.OK, FindingCode.POSTS_NOT_CHARGED, waits),
+        Finding(
+            "provider Sandbox",
+            Level.OK,
+            FindingCode.PROVIDER_NOT_CALLED_YET,
+            {"provider": 1, "provider_name": "Sandbox"},
+        ),
+        Finding("quarantine", Level.OK, FindingCode.QUARANTINED, none),
+        Finding("halted", Level.OK, FindingCode.HALTED, none),
+        Finding("below cost", Level.OK, FindingCode.BELOW_COST_REFUSED, none),
+        Finding("unread", Level.OK, FindingCode.UNREAD_SERVICES, none),
+        Finding("database", Level.OK, FindingCode.DATABASE, {"mib": 5}),
+        Finding("clock", Level.OK, FindingCode.CLOCK_RUNS_ON),
+        Finding("worker clocks", Level.OK, FindingCode.WORKER_CLOCKS_AGREE),
+        Finding("server", Level.OK, FindingCode.SERVER_AS_NEEDED, {"version": 16}),
+        Finding("catalogue", Level.OK, FindingCode.CATALOGUE, {"version": 4}),
+    ] == findings
 
 
 def test_posts_that_wait_for_long_or_were_refused_want_a_look():
     assert Level.OK is found("posts", posts=Waiting(3, ago(minutes=29))).level
+    half_an_hour = {"count": 3, "age": timedelta(minutes=30)}
     waits = found("posts", posts=Waiting(3, ago(minutes=30)))
-    assert (Level.LOOK, "3 made by providers and not charged yet, the oldest for 30 minutes") == (
-        waits.level,
-        waits.says,
-    )
-    refused = found("posts", refused_posts=Waiting(2, ago(days=1)))
-    words = "0 made by providers and not charged yet; 2 in the last 7 days never will be"
-    assert (Level.LOOK, words) == (refused.level, refused.says)
+    assert Finding("posts", Level.LOOK, FindingCode.POSTS_NOT_CHARGED, half_an_hour) == waits
+    refused = {"count": 0, "age": None, "refused": 2, "remembered": timedelta(days=7)}
+    told = found("posts", refused_posts=Waiting(2, ago(days=1)))
+    assert Finding("posts", Level.LOOK, FindingCode.POSTS_REFUSED, refused) == told
 
 
 def test_without_a_worker_the_operator_must_act():
     silent = replace(WORKER, seen=ago(seconds=16))
     for workers in ((), (silent,)):
-        finding = found("workers", workers=workers)
-        assert (Level.ACT, "no worker is alive: nothing is sent or followed") == (finding.level, finding.says)
+        assert Finding("workers", Level.ACT, FindingCode.NO_WORKER) == found("workers", workers=workers)
 
 
 def test_a_worker_that_fell_silent_beside_one_that_lives_wants_a_look():
     workers = (WORKER, WorkerSeen("beta", 8, ago(hours=2), ago(minutes=3)))
-    finding = found("workers", workers=workers)
-    assert (Level.LOOK, "1 alive, 1 fell silent; the last: beta pid 8, 3 minutes ago") == (finding.level, finding.says)
+    fields = {"alive": 1, "silent": 1, "host": "beta", "pid": 8, "age": timedelta(minutes=3)}
+    assert Finding("workers", Level.LOOK, FindingCode.WORKERS_SILENT, fields) == found("workers", workers=workers)
 
 
 @pytest.mark.parametrize(
@@ -127,13 +132,14 @@ def test_a_worker_that_fell_silent_beside_one_that_lives_wants_a_look():
 )
 def test_what_waits_is_judged_by_the_oldest(name, fact, age, level):
     finding = found(name, **{fact: Waiting(3, NOW - age)})
-    assert (level, level is not Level.OK) == (finding.level, bool(finding.do))
+    assert (level, {"count": 3, "age": age}) == (finding.level, finding.fields)
+    assert bool(words.judged(finding)[1]) is (level is not Level.OK)
 
 
 def test_deliveries_not_heard_of_want_a_look_and_then_an_act():
     young = found("unpolled", moving=Moving(9, unpolled=Waiting(1, ago(minutes=5))))
-    words = "1 delivery at providers not heard of in twice their time, the oldest for 5 minutes"
-    assert (Level.LOOK, words) == (young.level, young.says)
+    fields = {"count": 1, "age": timedelta(minutes=5)}
+    assert Finding("unpolled", Level.LOOK, FindingCode.DELIVERIES_UNHEARD_OF, fields) == young
     assert Level.ACT == found("unpolled", moving=Moving(9, unpolled=Waiting(1, ago(minutes=30)))).level
     assert Level.LOOK == found("long", moving=Moving(9, long=Waiting(2, ago(days=90)))).level
 
@@ -145,25 +151,30 @@ def test_a_provider_is_judged_by_its_failures_in_a_row(failures, level):
 
 
 @pytest.mark.parametrize(
-    ("known", "says"),
+    ("known", "code", "age"),
     [
-        ({"balance": None, "balance_asked": None}, "not called yet"),
-        ({"balance": None}, "has told no balance and taken no order yet"),
-        ({"balance": None, "accepted": ago(minutes=30)}, "answers"),
-        ({"accepted": ago(days=3)}, "answers"),
-        ({"balance": Reading(ago(minutes=31), Decimal(9))}, "last told its balance or took an order 31 minutes ago"),
-        ({"kind": "manual", "balance": None}, "your own staff: it is not called"),
+        ({"balance": None, "balance_asked": None}, FindingCode.PROVIDER_NOT_CALLED_YET, {}),
+        ({"balance": None}, FindingCode.PROVIDER_SILENT, {}),
+        ({"balance": None, "accepted": ago(minutes=30)}, FindingCode.PROVIDER_ANSWERS, {"age": HALF_AN_HOUR}),
+        ({"accepted": ago(days=3)}, FindingCode.PROVIDER_ANSWERS, {"age": timedelta(0)}),
+        (
+            {"balance": Reading(ago(minutes=31), Decimal(9))},
+            FindingCode.PROVIDER_ANSWERED,
+            {"age": timedelta(minutes=31)},
+        ),
+        ({"kind": "manual", "balance": None}, FindingCode.PROVIDER_IS_STAFF, {}),
     ],
 )
-def test_of_a_provider_no_more_is_said_than_is_known(known, says):
-    assert Finding("provider Far", Level.OK, says) == found("provider Far", providers=(replace(FAR, **known),))
+def test_of_a_provider_no_more_is_said_than_is_known(known, code, age):
+    told = found("provider Far", providers=(replace(FAR, **known),))
+    assert Finding("provider Far", Level.OK, code, OF_FAR | age) == told
 
 
 def test_a_provider_that_cannot_be_called_wants_an_act_while_it_is_in_use():
     shut = replace(FAR, shut=ShutCode.NO_KEY)
     told = found("provider Far", providers=(shut,))
     assert (Level.ACT, FindingCode.PROVIDER_NOT_OPENED) == (told.level, told.code)
-    assert {"provider": "Far", "why": ShutCode.NO_KEY} == told.fields
+    assert OF_FAR | {"why": ShutCode.NO_KEY} == told.fields
     private = found("provider Far", providers=(replace(FAR, shut=ShutCode.ADDRESS_PRIVATE),))
     assert FindingCode.PROVIDER_NOT_ALLOWED is private.code
     assert Level.OK is found("provider Far", providers=(replace(shut, enabled=False),)).level
@@ -178,28 +189,35 @@ def test_what_living_workers_cannot_call_is_shut():
 
 
 @pytest.mark.parametrize(
-    ("age_min", "also", "level", "before"),
+    ("age_min", "also", "level", "code"),
     [
-        (5, {}, Level.LOOK, ""),
-        (30, {}, Level.ACT, ""),
-        (5, {"failures": 10}, Level.ACT, "failed 10 times in a row; "),
-        (5, {"enabled": False}, Level.LOOK, "disabled: it is sent nothing; "),
+        (5, {}, Level.LOOK, FindingCode.PROVIDER_UNHEARD_OF),
+        (30, {}, Level.ACT, FindingCode.PROVIDER_UNHEARD_OF),
+        (5, {"failures": 10}, Level.ACT, FindingCode.PROVIDER_FAILS),
+        (5, {"enabled": False}, Level.LOOK, FindingCode.PROVIDER_DISABLED),
     ],
 )
-def test_a_provider_whose_deliveries_are_not_heard_of_does_not_answer(age_min, also, level, before):
+def test_a_provider_whose_deliveries_are_not_heard_of_does_not_answer(age_min, also, level, code):
     provider = replace(FAR, unpolled=Waiting(2, ago(minutes=age_min)), **also)
     told = found("provider Far", providers=(provider,))
-    words = f"{before}2 deliveries not heard of in twice their time, the oldest for {age_min} minutes"
-    assert (level, words, True) == (told.level, told.says, bool(told.do))
+    assert (level, code, 2, timedelta(minutes=age_min)) == (
+        told.level,
+        told.code,
+        told.fields["count"],
+        told.fields["age"],
+    )
 
 
 def test_a_provider_that_rests_is_told_of_and_one_that_is_disabled_was_meant_to_be():
-    resting = ProviderSeen(ProviderId(1), "Far", failures=4, resting_until=NOW + timedelta(seconds=9))
-    words = "failed 4 times in a row, and is left alone for a moment"
-    assert words == found("provider Far", providers=(resting,)).says
+    until = NOW + timedelta(seconds=9)
+    resting = replace(FAR, failures=4, resting_until=until)
+    rests = OF_FAR | {"failures": 4, "paused_until": until}
+    assert rests == found("provider Far", providers=(resting,)).fields
+    tried = replace(resting, resting_until=ago(seconds=9))
+    assert None is found("provider Far", providers=(tried,)).fields["paused_until"]
     disabled = found("provider Far", providers=(replace(resting, enabled=False),))
-    assert Finding("provider Far", Level.OK, "disabled: it is sent nothing") == disabled
-    assert Level.LOOK == found("providers", providers=()).level
+    assert Finding("provider Far", Level.OK, FindingCode.PROVIDER_DISABLED, OF_FAR) == disabled
+    assert Finding("providers", Level.LOOK, FindingCode.NO_PROVIDER) == found("providers", providers=())
 
 
 @pytest.mark.parametrize(
@@ -208,39 +226,45 @@ def test_a_provider_that_rests_is_told_of_and_one_that_is_disabled_was_meant_to_
 def test_a_balance_is_judged_by_how_long_it_lasts(hours, level):
     provider = replace(FAR, hours_left=Decimal(hours))
     told = found("balance Far", providers=(provider,))
-    assert (level, f"lasts {hours} h at the pace of the last day") == (told.level, told.says)
+    assert (level, FindingCode.BALANCE_LASTS, Decimal(hours)) == (told.level, told.code, told.fields["hours"])
 
 
 @pytest.mark.parametrize(
-    ("balance", "hours", "level", "says"),
+    ("balance", "hours", "level", "code"),
     [
-        ("0", None, Level.ACT, "nothing is left"),
-        ("0.00", "0.0", Level.ACT, "nothing is left"),
-        ("-3", None, Level.ACT, "nothing is left"),
-        ("0.40", None, Level.LOOK, "0.40 USD are left, too little for most orders"),
-        ("0.40", "30.0", Level.OK, "lasts 30.0 h at the pace of the last day"),
-        ("1.00", None, Level.OK, "1.00 USD; how long it lasts is not known"),
+        ("0", None, Level.ACT, FindingCode.BALANCE_GONE),
+        ("0.00", "0.0", Level.ACT, FindingCode.BALANCE_GONE),
+        ("-3", None, Level.ACT, FindingCode.BALANCE_GONE),
+        ("0.40", None, Level.LOOK, FindingCode.BALANCE_TOO_LITTLE),
+        ("0.40", "30.0", Level.OK, FindingCode.BALANCE_LASTS),
+        ("1.00", None, Level.OK, FindingCode.BALANCE_AT_NO_PACE),
     ],
 )
-def test_a_balance_of_nearly_nothing_is_told_whether_anything_was_spent_of_late_or_not(balance, hours, level, says):
+def test_a_balance_of_nearly_nothing_is_told_whether_anything_was_spent_of_late_or_not(balance, hours, level, code):
     provider = replace(FAR, balance=Reading(NOW, Decimal(balance)), hours_left=hours and Decimal(hours))
     told = found("balance Far", providers=(provider,))
-    assert (level, says, level is not Level.OK) == (told.level, told.says, bool(told.do))
+    assert (level, code, Decimal(balance), "USD") == (
+        told.level,
+        told.code,
+        told.fields["balance"],
+        told.fields["currency"],
+    )
 
 
 @pytest.mark.parametrize(
-    ("balance", "asked", "level", "says"),
+    ("balance", "asked", "level", "code"),
     [
-        (Reading(ago(minutes=30), Decimal(9)), NOW, Level.OK, "its balance was read 30 minutes ago"),
-        (Reading(ago(minutes=31), Decimal(9)), NOW, Level.LOOK, "its balance was read 31 minutes ago"),
-        (Reading(ago(days=20), Decimal(9)), NOW, Level.LOOK, "its balance was read 20 days ago"),
-        (None, NOW, Level.LOOK, "its balance was asked for, and never read"),
-        (None, None, Level.OK, "its balance was not asked for yet"),
+        (Reading(ago(minutes=30), Decimal(9)), NOW, Level.OK, FindingCode.BALANCE_READ),
+        (Reading(ago(minutes=31), Decimal(9)), NOW, Level.LOOK, FindingCode.BALANCE_READ),
+        (Reading(ago(days=20), Decimal(9)), NOW, Level.LOOK, FindingCode.BALANCE_READ),
+        (None, NOW, Level.LOOK, FindingCode.BALANCE_NEVER_READ),
+        (None, None, Level.OK, FindingCode.BALANCE_NOT_ASKED_YET),
     ],
 )
-def test_a_balance_that_cannot_be_read_is_told(balance, asked, level, says):
+def test_a_balance_that_cannot_be_read_is_told(balance, asked, level, code):
     told = found("reading Far", providers=(replace(FAR, balance=balance, balance_asked=asked),))
-    assert (level, says, level is Level.LOOK) == (told.level, told.says, bool(told.do))
+    age = {} if balance is None else {"age": NOW - balance.at}
+    assert Finding("reading Far", level, code, OF_FAR | age) == told
 
 
 @pytest.mark.parametrize("other", [{"kind": "sandbox"}, {"kind": "manual"}, {"enabled": False}])
@@ -253,46 +277,47 @@ def test_nobody_is_told_to_pay_who_is_not_paid_in_advance_or_not_used(other):
 def test_a_transaction_that_stays_open_wants_a_look():
     assert Level.OK == found("database", oldest_transaction=None).level
     finding = found("database", oldest_transaction=ago(minutes=7))
-    words = "5 MiB; a transaction is open, the oldest for 7 minutes"
-    assert (Level.LOOK, words) == (finding.level, finding.says)
+    fields = {"mib": 5, "age": timedelta(minutes=7)}
+    assert Finding("database", Level.LOOK, FindingCode.TRANSACTION_OPEN, fields) == finding
     assert Level.ACT == found("database", oldest_transaction=ago(hours=4)).level
 
 
 def test_a_count_that_was_cut_short_says_so():
     finding = found("unsure", unsure=Waiting(health.COUNTED, ago(days=3)))
-    words = f"at least {health.COUNTED} deliveries unsure whether the provider took them, the oldest for 3 days"
-    assert words == finding.says
+    assert {"count": health.COUNTED, "at_least": True, "age": timedelta(days=3)} == finding.fields
 
 
 def test_the_worst_finding_counts():
-    findings = [Finding("a", Level.LOOK, ""), Finding("b", Level.ACT, ""), Finding("c", Level.OK, "")]
+    findings = [Finding("a", level, FindingCode.DUE) for level in (Level.LOOK, Level.ACT, Level.OK)]
     assert (Level.ACT, Level.OK) == (worst(findings), worst([]))
 
 
 @pytest.mark.parametrize(
-    ("followed", "level", "says"),
+    ("followed", "level", "age", "fault"),
     [
-        (Followed(HALF_AN_HOUR, NOW), Level.OK, "taken over 0 seconds ago"),
-        (Followed(HALF_AN_HOUR, NOW - 3 * HALF_AN_HOUR), Level.OK, "taken over 90 minutes ago"),
-        (Followed(HALF_AN_HOUR, NOW - 4 * HALF_AN_HOUR), Level.LOOK, "taken over 2 hours ago"),
-        (Followed(HALF_AN_HOUR), Level.LOOK, "never read"),
+        (Followed(HALF_AN_HOUR, NOW), Level.OK, timedelta(0), ""),
+        (Followed(HALF_AN_HOUR, NOW - 3 * HALF_AN_HOUR), Level.OK, 3 * HALF_AN_HOUR, ""),
+        (Followed(HALF_AN_HOUR, NOW - 4 * HALF_AN_HOUR), Level.LOOK, 4 * HALF_AN_HOUR, ""),
+        (Followed(HALF_AN_HOUR), Level.LOOK, None, ""),
         (
             Followed(HALF_AN_HOUR, NOW, "it is empty"),
             Level.LOOK,
-            "taken over 0 seconds ago; the newest was not: it is empty",
+            timedelta(0),
+            "it is empty",
         ),
     ],
 )
-def test_a_price_list_that_is_late_or_was_not_believed_is_told(followed, level, says):
+def test_a_price_list_that_is_late_or_was_not_believed_is_told(followed, level, age, fault):
     told = found("price list Sandbox", providers=(replace(WELL.providers[0], followed=followed),))
-    assert (level, says, level is Level.LOOK) == (told.level, told.says, bool(told.do))
+    code = FindingCode.PRICE_LIST_NEVER_READ if age is None else FindingCode.PRICE_LIST_TAKEN
+    assert (level, code, age, fault) == (told.level, told.code, told.fields.get("age"), told.fields["fault"])
 
 
 def test_the_price_list_of_a_disabled_provider_is_told_and_wants_nothing():
     followed = Followed(HALF_AN_HOUR, ago(days=9), "it did not answer")
     told = found("price list Far", providers=(replace(FAR, followed=followed, enabled=False),))
-    words = "taken over 9 days ago; the newest was not: it did not answer"
-    assert Finding("price list Far", Level.OK, words) == told
+    fields = OF_FAR | {"fault": "it did not answer", "age": timedelta(days=9)}
+    assert Finding("price list Far", Level.OK, FindingCode.PRICE_LIST_TAKEN, fields) == told
 
 
 def test_services_that_are_not_sold_as_they_stand_are_named():
@@ -300,9 +325,9 @@ def test_services_that_are_not_sold_as_they_stand_are_named():
     found = [one for one in judge(replace(WELL, shelf=shelf), NOW) if one.level is Level.LOOK]
     told = {one.name: (one.code, one.fields) for one in found}
     assert {
-        "quarantine": (FindingCode.QUARANTINED, {"count": 7, "services": (1, 2, 3, 4, 5, "and 2 more")}),
-        "halted": (FindingCode.HALTED, {"count": 1, "services": (9,)}),
-        "below cost": (FindingCode.BELOW_COST_HELD, {"count": 1, "services": (8,)}),
+        "quarantine": (FindingCode.QUARANTINED, {"count": 7, "services": (1, 2, 3, 4, 5), "more": 2}),
+        "halted": (FindingCode.HALTED, {"count": 1, "services": (9,), "more": 0}),
+        "below cost": (FindingCode.BELOW_COST_HELD, {"count": 1, "services": (8,), "more": 0}),
     } == told
 
 
@@ -323,7 +348,7 @@ def test_what_providers_said_against_the_books_is_named_until_it_is_dealt_with(n
 
 def test_orders_that_nobody_will_see_to_are_named():
     finding = found("forgotten", forgotten=Named(2, (7, 9)))
-    assert (Level.ACT, FindingCode.FORGOTTEN_ORDERS, {"count": 2, "orders": (7, 9)}) == (
+    assert (Level.ACT, FindingCode.FORGOTTEN_ORDERS, {"count": 2, "orders": (7, 9), "more": 0}) == (
         finding.level,
         finding.code,
         finding.fields,
@@ -335,12 +360,12 @@ def test_orders_that_nobody_will_see_to_are_named():
     [
         (Stepped(ago(hours=2), timedelta(minutes=-5), Cause.MOVED), "clock_stepped", (5, 120)),
         (Stepped(ago(hours=2), timedelta(0), Cause.TIMELINE), "node_changed", (0, 120)),
-        (Stepped(ago(hours=25), timedelta(minutes=5), Cause.MOVED), None, None),
+        (Stepped(ago(hours=25), timedelta(minutes=5), Cause.MOVED), "clock_runs_on", None),
     ],
 )
 def test_a_step_of_the_databases_clock_is_told_of_for_a_day(stepped, code, fields):
     finding = found("clock", stepped=stepped)
-    assert (code, Level.OK if code is None else Level.LOOK) == (finding.code, finding.level)
+    assert (code, Level.OK if fields is None else Level.LOOK) == (finding.code, finding.level)
     if fields is not None:
         assert fields == tuple(finding.fields[name] // timedelta(minutes=1) for name in ("moved", "age"))
 
@@ -361,6 +386,5 @@ def test_a_worker_whose_clock_is_off_is_told_of(off_s, level):
 def test_a_disk_is_told_of_before_it_is_full(free_mib, total_mib, level):
     found = disk("/data", free_mib << 20, total_mib << 20)
     assert (level, {"folder": "/data", "free_mib": free_mib, "total_mib": total_mib}) == (found.level, found.fields)
-    assert found.code is not None
-    says, do = words.finding(found.code, found.fields)
+    says, do = words.judged(found)
     assert (str(free_mib) in says, bool(do)) == (True, level is not Level.OK)

@@ -10,13 +10,15 @@ from opensmm.domain.audit import AuditAction
 from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, ShutCode, StageCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
+from opensmm.domain.findings import Finding, Level
 from opensmm.texts import english, words
+from opensmm.texts.english_findings import FINDINGS
 
 
 @pytest.mark.parametrize(
     ("codes", "catalogue"),
     [
-        (FindingCode, english.FINDINGS),
+        (FindingCode, FINDINGS),
         (RefusalCode, english.REFUSALS),
         (EventCode, english.EVENTS),
         (ShutCode, english.SHUTS),
@@ -33,12 +35,12 @@ def placeholders(template):
     return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
 
 
-@pytest.mark.parametrize("catalogue", [english.FINDINGS, english.REFUSALS, english.EVENTS, english.STAGES])
+@pytest.mark.parametrize("catalogue", [FINDINGS, english.REFUSALS, english.EVENTS, english.STAGES])
 def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_count(catalogue):
     for told in catalogue.values():
         if told.one:
             assert placeholders(told.says) - {"count"} == placeholders(told.one) - {"count"}
-        whole = told.says + told.do + "".join(end for _, end in told.more)
+        whole = told.says + told.none + told.do + "".join(end for _, end in told.more)
         assert all(name.isidentifier() for name in placeholders(whole))
 
 
@@ -118,3 +120,67 @@ def test_what_was_asked_of_a_provider_is_told_with_the_conclusion(detail, says):
 def test_a_run_and_a_try_are_named_where_there_are_several(runs, fields, before):
     told = words.event_of(runs, EventCode.SETTLED_NOT_BOUGHT, fields | {"provider_name": "Far"})
     assert told == f"{before}settled: Far did not take it"
+
+
+@pytest.mark.parametrize(
+    ("code", "fields", "says"),
+    [
+        (FindingCode.DUE, {"count": 0, "age": None}, "no delivery is due to be sent"),
+        (
+            FindingCode.DUE,
+            {"count": 1, "age": timedelta(minutes=5)},
+            "1 delivery is due to be sent, the oldest for 5 minutes",
+        ),
+        (
+            FindingCode.UNSURE_DELIVERIES,
+            {"count": 50_000, "at_least": True, "age": timedelta(days=3)},
+            "of at least 50000 deliveries it is unsure whether their providers took them, the oldest for 3 days",
+        ),
+        (
+            FindingCode.QUARANTINED,
+            {"count": 7, "services": (1, 2, 3), "more": 4},
+            "7 services are not sold, since their cost, or what is sold, changed too far: ids 1, 2, 3 and 4 more. "
+            "Subscriptions go on",
+        ),
+        (
+            FindingCode.POSTS_REFUSED,
+            {"count": 0, "age": None, "refused": 2, "remembered": timedelta(days=7)},
+            "2 of the orders that providers made for posts in the last 7 days will never be charged",
+        ),
+        (
+            FindingCode.PROVIDER_FAILS,
+            {"failures": 4, "paused_until": datetime(2026, 12, 1, 9, 5, tzinfo=UTC)},
+            "the last 4 sends to it failed, so it is sent nothing until 2026-12-01 09:05:00 UTC",
+        ),
+        (
+            FindingCode.PROVIDER_DISABLED,
+            {"count": 1, "age": timedelta(hours=3)},
+            "disabled: it is sent nothing; no news of 1 of its deliveries for twice the usual time, of the oldest for "
+            "3 hours",
+        ),
+        (
+            FindingCode.PRICE_LIST_TAKEN,
+            {"age": timedelta(hours=3), "fault": "it is empty"},
+            "taken over 3 hours ago; the newest was not: it is empty",
+        ),
+        (FindingCode.PRICE_LIST_NEVER_READ, {"fault": ""}, "never taken over"),
+    ],
+)
+def test_a_finding_is_a_sentence_for_none_one_and_many(code, fields, says):
+    assert says == words.finding(code, fields | {"provider_name": "Far"})[0]
+
+
+def test_a_command_names_things_as_a_shell_wants_them():
+    fields = {"provider_name": "Far `away`; it's", "age": timedelta(hours=3), "words": "no"}
+    says, do = words.finding(FindingCode.PROVIDER_REFUSES_KEY, fields)
+    assert "“no”" in says
+    assert do.startswith("`opensmm provider edit 'Far `away`; it'\"'\"'s' --ask-key`")
+    assert "`opensmm provider check 'Far away'`" == words.command("provider", "check", "Far away")
+
+
+def test_of_what_is_well_nothing_is_to_be_done():
+    fields = {"count": 3, "age": timedelta(minutes=5)}
+    assert ("", True) == (
+        words.judged(Finding("due", Level.OK, FindingCode.DUE, fields))[1],
+        bool(words.judged(Finding("due", Level.LOOK, FindingCode.DUE, fields))[1]),
+    )

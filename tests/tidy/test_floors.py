@@ -47,6 +47,7 @@ PURE_MODULES = {
     "multipart",
     "operator",
     "re",
+    "shlex",
     "string",
     "types",
     "typing",

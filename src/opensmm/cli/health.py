@@ -44,18 +44,14 @@ def _told(findings: list[Finding]) -> Iterator[Text]:
     wide = max(len(finding.name) for finding in findings)
     for finding in sorted(findings, key=lambda finding: -SEVERITY[finding.level]):
         level = f"{finding.level:<4}"
-        says, do = _words(finding)
+        says, do = words.judged(finding)
         yield Text.assemble((level, _COLOURS[finding.level]), f"  {finding.name:<{wide}}  {says}")
         if do:
             yield Text(f"{'':<{wide + 8}}→ {do}")
 
 
-def _words(finding: Finding) -> tuple[str, str]:
-    return (finding.says, finding.do) if finding.code is None else words.finding(finding.code, finding.fields)
-
-
 def _plain(finding: Finding) -> dict[str, object]:
-    """For programs: the words, and where there is one the code with its fields."""
-    says, do = _words(finding)
-    coded = {} if finding.code is None else {"code": finding.code.value, "fields": to_builtins(dict(finding.fields))}
+    """For programs: the words, and the code with its fields."""
+    says, do = words.judged(finding)
+    coded = {"code": finding.code.value, "fields": to_builtins(dict(finding.fields))}
     return {"name": finding.name, "level": finding.level.value, "says": says, "do": do, **coded}

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -127,7 +126,7 @@ def add(
 
     added = with_database(config, work)
     said = {"id": added, "name": name, "needs_private_providers": providers.needs_setting(url)}
-    words = f"provider {added} ({name}) is added; `opensmm provider check {shlex.quote(name)}` tries it out"
+    words = f"provider {added} ({name}) is added; {texts.command('provider', 'check', name)} tries it out"
     answer(said, "\n".join([words, *_setting_words(url)]), json=json)
 
 
@@ -179,7 +178,7 @@ def edit(
     row = _edit(config, provider, changes, key, keep_key=keep_key)
     words = [f"{row.name}: changed {', '.join(map(_option, changed))}"]
     if url is not None or key:
-        words[0] += f"; `opensmm provider check {shlex.quote(row.name)}` tries it out"
+        words[0] += f"; {texts.command('provider', 'check', row.name)} tries it out"
     needs = providers.needs_setting(row.url) if url is not None else False
     said = {"id": row.id, "name": row.name, "changed": changed, "needs_private_providers": needs}
     answer(said, "\n".join([*words, *(_setting_words(row.url) if needs else [])]), json=json)

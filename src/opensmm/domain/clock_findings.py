@@ -14,7 +14,7 @@ REMEMBERED: Final = timedelta(days=1)
 def steps(stepped: Stepped | None, now: datetime) -> Finding:
     """The newest step of the database's clock."""
     if stepped is None or now - stepped.noted > REMEMBERED:
-        return Finding("clock", Level.OK, "the database's clock runs on")
+        return Finding("clock", Level.OK, FindingCode.CLOCK_RUNS_ON)
     code = FindingCode.NODE_CHANGED if stepped.cause is Cause.TIMELINE else FindingCode.CLOCK_STEPPED
     fields = {"moved": abs(stepped.moved), "age": max(now - stepped.noted, timedelta(0))}
     return Finding("clock", Level.LOOK, code=code, fields=fields)
@@ -25,6 +25,6 @@ def machines(living: Iterable[tuple[str, int, timedelta | None]]) -> Finding:
     off = {(host, pid): abs(ahead) for host, pid, ahead in living if ahead is not None}
     worst = max(off, key=off.__getitem__, default=None)
     if worst is None or off[worst] <= TOLERANCE:
-        return Finding("worker clocks", Level.OK, "agree with the database's")
+        return Finding("worker clocks", Level.OK, FindingCode.WORKER_CLOCKS_AGREE)
     fields = {"host": worst[0], "pid": worst[1], "off": off[worst]}
     return Finding("worker clocks", Level.LOOK, code=FindingCode.WORKER_CLOCK_OFF, fields=fields)

@@ -18,14 +18,11 @@ SEVERITY: Final = {Level.OK: 0, Level.LOOK: 1, Level.ACT: 2}
 
 
 class Finding(Struct, frozen=True):
-    """What is found: a code and its fields, which ``texts`` puts into words. Older findings bring their own words in
-    ``says`` and ``do``, which is empty where there is nothing to do."""
+    """What is found: a code and its fields, which ``texts`` puts into words."""
 
     name: str
     level: Level
-    says: str = ""
-    do: str = ""
-    code: FindingCode | None = None
+    code: FindingCode
     fields: Fields = NO_FIELDS
 
 

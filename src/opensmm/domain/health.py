@@ -1,4 +1,4 @@
-"""Whether the panel is well: facts in, findings out, each with a level and words that say what to do."""
+"""Whether the panel is well: facts in, findings out, each with a level, a code and its fields."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -8,7 +8,6 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
-from opensmm.base.spans import span
 from opensmm.domain import clock_findings
 from opensmm.domain.clocks import Stepped
 from opensmm.domain.codes import BY_SETTING, FindingCode, ShutCode
@@ -204,17 +203,17 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
     the balance was read and, once it was, one for what it is."""
     return [
         _workers(facts, now),
-        _due(facts.due, now),
-        _forgotten(facts.forgotten),
+        _waits("due", FindingCode.DUE, facts.due, _by_age(facts.due, now, DUE_LOOK, QUEUED_TOO_LONG), now),
+        _named("forgotten", FindingCode.FORGOTTEN_ORDERS, facts.forgotten, Level.ACT, "orders"),
         _unpolled(facts.moving, now),
         _long(facts.moving, now),
         _answers_read(facts.not_understood, now),
-        _for_operator("unsure", "unsure whether the provider took them", facts.unsure, UNSURE_ACT, _SETTLE, now),
+        _for_operator("unsure", FindingCode.UNSURE_DELIVERIES, facts.unsure, UNSURE_ACT, now),
         _noticed("late", FindingCode.LATE_ACCEPTANCES, facts.late, Level.ACT, now),
-        _for_operator("held", "held for you", facts.held, HELD_ACT, _DECIDE, now),
+        _for_operator("held", FindingCode.HELD_DELIVERIES, facts.held, HELD_ACT, now),
         _noticed("odd", FindingCode.ODD_ENDS, facts.odd, Level.LOOK, now),
-        _passing("refills", facts.refills, REFILL_LOOK, now),
-        _passing("cancels", facts.cancels, CANCEL_LOOK, now),
+        _passing("refills", FindingCode.REFILLS_NOT_PASSED, facts.refills, REFILL_LOOK, now),
+        _passing("cancels", FindingCode.CANCELS_NOT_PASSED, facts.cancels, CANCEL_LOOK, now),
         _noticed("unheard cancels", FindingCode.CANCELS_UNHEARD, facts.unheard, Level.ACT, now),
         _noticed("unclear refills", FindingCode.REFILLS_UNCLEAR, facts.unclear_refills, Level.ACT, now),
         _posts(facts, now),
@@ -226,114 +225,92 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         clock_findings.steps(facts.stepped, now),
         clock_findings.machines((one.host, one.pid, one.clock_off) for one in alive(facts, now)),
         *server_findings(facts.server),
-        Finding("catalogue", Level.OK, f"version {facts.catalogue_version}"),
+        Finding("catalogue", Level.OK, FindingCode.CATALOGUE, {"version": facts.catalogue_version}),
     ]
-
-
-_START: Final = "start `opensmm worker` or `opensmm serve`; its log says why it went"
-_SEND: Final = "see the workers and the providers below; workers that are all busy need another beside them"
-_POLL: Final = "see the providers below, and `a provider did not answer` in the worker's log"
-_ASK: Final = "`opensmm orders list --stuck` names them; ask the provider about the oldest"
-_SETTLE: Final = "look each up at its provider: nothing is sent again or paid back until it is settled"
-_DECIDE: Final = "`opensmm orders show ORDER` tells why; they wait for your decision"
-_TELL: Final = "see the providers below; one that knows no such action must be told by hand"
-_CHARGE: Final = "`opensmm orders show ORDER` of a paused subscription tells why; without funds for a day it is stopped"
-_REACH: Final = "see whether it can be reached from here, and what the worker's log says of it"
-_TOP_UP: Final = "top it up there; `opensmm provider balance NAME` asks again"
-_READ: Final = "`opensmm provider balance NAME` asks again, and says why it cannot be had"
-_SYNC: Final = "`opensmm provider sync NAME` reads it again, and says why; --confirm takes a list that lacks much"
-_TRANSACTION: Final = "find it in pg_stat_activity; while it lasts, dead rows of every table stay"
 
 
 def _workers(facts: Facts, now: datetime) -> Finding:
     living = alive(facts, now)
     silent = [worker for worker in facts.workers if worker not in living]
     if not living:
-        return Finding("workers", Level.ACT, "no worker is alive: nothing is sent or followed", _START)
+        return Finding("workers", Level.ACT, FindingCode.NO_WORKER)
     if not silent:
-        return Finding("workers", Level.OK, f"{len(living)} alive")
+        return Finding("workers", Level.OK, FindingCode.WORKERS_ALIVE, {"count": len(living)})
     last = max(silent, key=lambda worker: worker.seen)
-    words = f"{len(living)} alive, {len(silent)} fell silent; the last: {last.host} pid {last.pid}"
-    return Finding("workers", Level.LOOK, f"{words}, {span(now - last.seen)} ago", _START)
+    fields = {"alive": len(living), "silent": len(silent), "host": last.host, "pid": last.pid, "age": now - last.seen}
+    return Finding("workers", Level.LOOK, FindingCode.WORKERS_SILENT, fields)
 
 
-def _due(due: Waiting, now: datetime) -> Finding:
-    level = _by_age(due, now, DUE_LOOK, QUEUED_TOO_LONG)
-    return Finding("due", level, f"{_count(due)} due to be sent{_since(due, now)}", _SEND if level != Level.OK else "")
+def _waits(name: str, code: FindingCode, waiting: Waiting, level: Level, now: datetime) -> Finding:
+    return Finding(name, level, code, _counted(waiting, now))
 
 
 def _unpolled(moving: Moving, now: datetime) -> Finding:
     level = _by_age(moving.unpolled, now, timedelta(0), UNPOLLED_ACT)
     if level is Level.OK:
-        return Finding("unpolled", level, f"{_number(moving.count)} at providers, all heard of in time")
-    late = moving.unpolled
-    words = f"{_count(late)} at providers not heard of in twice their time{_since(late, now)}"
-    return Finding("unpolled", level, words, _POLL)
+        return Finding("unpolled", level, FindingCode.DELIVERIES_HEARD_OF, _count(moving.count))
+    return _waits("unpolled", FindingCode.DELIVERIES_UNHEARD_OF, moving.unpolled, level, now)
 
 
 def _long(moving: Moving, now: datetime) -> Finding:
     level = _by_age(moving.long, now, timedelta(0), None)
-    words = f"{_count(moving.long)} at providers for more than {span(AT_PROVIDER_TOO_LONG)}{_since(moving.long, now)}"
-    return Finding("long", level, words, _ASK if level != Level.OK else "")
+    fields = {"limit": AT_PROVIDER_TOO_LONG, **_counted(moving.long, now)}
+    return Finding("long", level, FindingCode.LONG_AT_PROVIDERS, fields)
 
 
 def _answers_read(found: NotUnderstood, now: datetime) -> Finding:
     if found.since is None or now - found.since < UNREAD_LOOK:
-        return Finding("answers", Level.OK, "none")
+        return Finding("answers", Level.OK, FindingCode.ANSWERS_NOT_UNDERSTOOD, _count(0))
     level = Level.ACT if now - found.since >= UNREAD_ACT else Level.LOOK
-    fields = {"count": found.count, "provider": found.provider_name, "words": found.words, "age": now - found.since}
-    return Finding("answers", level, code=FindingCode.ANSWERS_NOT_UNDERSTOOD, fields=fields)
+    words = {"provider_name": found.provider_name, "words": found.words}
+    return Finding(
+        "answers", level, FindingCode.ANSWERS_NOT_UNDERSTOOD, {**_count(found.count), **words, "age": now - found.since}
+    )
 
 
-def _for_operator(name: str, words: str, found: Waiting, act: timedelta, do: str, now: datetime) -> Finding:
-    level = _by_age(found, now, timedelta(0), act)
-    return Finding(name, level, f"{_count(found)} {words}{_since(found, now)}", do if level != Level.OK else "")
-
-
-def _forgotten(forgotten: Named) -> Finding:
-    if not forgotten.count:
-        return Finding("forgotten", Level.OK, "none")
-    fields = {"count": forgotten.count, "orders": forgotten.first}
-    return Finding("forgotten", Level.ACT, code=FindingCode.FORGOTTEN_ORDERS, fields=fields)
+def _for_operator(name: str, code: FindingCode, found: Waiting, act: timedelta, now: datetime) -> Finding:
+    return _waits(name, code, found, _by_age(found, now, timedelta(0), act), now)
 
 
 def _noticed(name: str, code: FindingCode, notices: Notices, level: Level, now: datetime) -> Finding:
     if not notices.count or notices.since is None:
-        return Finding(name, Level.OK, "none")
+        return Finding(name, Level.OK, code, _count(0))
     named = tuple(f"{order} ({provider}: {theirs})" for order, provider, theirs in notices.first)
     fields = {"count": notices.count, "age": now - notices.since, "named": named}
-    return Finding(name, level, code=code, fields=fields)
+    return Finding(name, level, code, fields)
 
 
-def _passing(name: str, waiting: Waiting, look: timedelta, now: datetime) -> Finding:
-    level = _by_age(waiting, now, look, None)
-    words = f"{_number(waiting.count)} to be passed on{_since(waiting, now)}"
-    return Finding(name, level, words, _TELL if level != Level.OK else "")
+def _passing(name: str, code: FindingCode, waiting: Waiting, look: timedelta, now: datetime) -> Finding:
+    return _waits(name, code, waiting, _by_age(waiting, now, look, None), now)
 
 
 def _posts(facts: Facts, now: datetime) -> Finding:
-    level = Level.LOOK if facts.refused_posts.count else _by_age(facts.posts, now, POSTS_LOOK, None)
-    words = f"{_number(facts.posts.count)} made by providers and not charged yet{_since(facts.posts, now)}"
     if facts.refused_posts.count:
-        words += f"; {_number(facts.refused_posts.count)} in the last {span(POSTS_REMEMBERED)} never will be"
-    return Finding("posts", level, words, _CHARGE if level != Level.OK else "")
+        refused = {"refused": facts.refused_posts.count, "remembered": POSTS_REMEMBERED}
+        return Finding("posts", Level.LOOK, FindingCode.POSTS_REFUSED, {**_counted(facts.posts, now), **refused})
+    level = _by_age(facts.posts, now, POSTS_LOOK, None)
+    return _waits("posts", FindingCode.POSTS_NOT_CHARGED, facts.posts, level, now)
 
 
 def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
     if not providers:
-        yield Finding("providers", Level.LOOK, "there is none: nothing can be fulfilled", "add one")
+        yield Finding("providers", Level.LOOK, FindingCode.NO_PROVIDER)
     for provider in providers:
-        if provider.enabled and provider.refuses is not None:
-            fields = {"provider": provider.name, "words": provider.fault}
-            yield Finding(f"provider {provider.name}", Level.ACT, code=_REFUSES[provider.refuses], fields=fields)
-            continue
-        if provider.enabled and provider.shut is not None:
-            code = FindingCode.PROVIDER_NOT_ALLOWED if provider.shut in BY_SETTING else FindingCode.PROVIDER_NOT_OPENED
-            fields = {"provider": provider.name, "why": provider.shut}
-            yield Finding(f"provider {provider.name}", Level.ACT, code=code, fields=fields)
-            continue
-        level, words, do = _fares(provider, now)
-        yield Finding(f"provider {provider.name}", level, words, do)
+        yield _provider(provider, now)
+
+
+def _provider(provider: ProviderSeen, now: datetime) -> Finding:
+    name, of_it = f"provider {provider.name}", _of(provider)
+    if provider.enabled and provider.refuses is not None:
+        return Finding(name, Level.ACT, _REFUSES[provider.refuses], {**of_it, "words": provider.fault})
+    if provider.enabled and provider.shut is not None:
+        code = FindingCode.PROVIDER_NOT_ALLOWED if provider.shut in BY_SETTING else FindingCode.PROVIDER_NOT_OPENED
+        return Finding(name, Level.ACT, code, {**of_it, "why": provider.shut})
+    return _fares(name, provider, now)
+
+
+def _of(provider: ProviderSeen) -> dict[str, object]:
+    return {"provider": provider.id, "provider_name": provider.name}
 
 
 _REFUSES: Final = {
@@ -342,33 +319,34 @@ _REFUSES: Final = {
 }
 
 
-def _fares(provider: ProviderSeen, now: datetime) -> tuple[Level, str, str]:
+def _fares(name: str, provider: ProviderSeen, now: datetime) -> Finding:
     """How a provider fares, in no other words than what is known of it bears out."""
-    levels, words = [Level.OK], []
+    unheard = _by_age(provider.unpolled, now, timedelta(0), UNPOLLED_ACT)
+    counted = _counted(provider.unpolled, now) if provider.unpolled.count else {}
+    fields = {**_of(provider), **counted}
     if not provider.enabled:
-        words.append("disabled: it is sent nothing")
-    elif provider.failures:
-        resting = provider.resting_until is not None and provider.resting_until > now
-        words.append(
-            f"failed {provider.failures} times in a row{', and is left alone for a moment' if resting else ''}"
-        )
-        levels.append(_by_failures(provider.failures))
+        return Finding(name, unheard, FindingCode.PROVIDER_DISABLED, fields)
+    if provider.failures:
+        rests = provider.resting_until is not None and provider.resting_until > now
+        fields |= {"failures": provider.failures, "paused_until": provider.resting_until if rests else None}
+        level = max(unheard, _by_failures(provider.failures), key=SEVERITY.__getitem__)
+        return Finding(name, level, FindingCode.PROVIDER_FAILS, fields)
     if provider.unpolled.count:
-        words.append(f"{_count(provider.unpolled)} not heard of in twice their time{_since(provider.unpolled, now)}")
-        levels.append(_by_age(provider.unpolled, now, timedelta(0), UNPOLLED_ACT))
-    level = max(levels, key=SEVERITY.__getitem__)
-    return level, "; ".join(words) or _answers(provider, now), _REACH if level != Level.OK else ""
+        return Finding(name, unheard, FindingCode.PROVIDER_UNHEARD_OF, fields)
+    code, age = _answers(provider, now)
+    return Finding(name, unheard, code, fields | age)
 
 
-def _answers(provider: ProviderSeen, now: datetime) -> str:
+def _answers(provider: ProviderSeen, now: datetime) -> tuple[FindingCode, dict[str, object]]:
     if provider.kind == STAFF:
-        return "your own staff: it is not called"
+        return FindingCode.PROVIDER_IS_STAFF, {}
     told = [provider.balance.at] if provider.balance else []
     told += [provider.accepted] if provider.accepted else []
     if not told:
-        return "not called yet" if provider.balance_asked is None else "has told no balance and taken no order yet"
+        called = provider.balance_asked is not None
+        return FindingCode.PROVIDER_SILENT if called else FindingCode.PROVIDER_NOT_CALLED_YET, {}
     age = now - max(told)
-    return "answers" if age <= ANSWERED_WITHIN else f"last told its balance or took an order {span(age)} ago"
+    return FindingCode.PROVIDER_ANSWERS if age <= ANSWERED_WITHIN else FindingCode.PROVIDER_ANSWERED, {"age": age}
 
 
 def _balances(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
@@ -376,30 +354,32 @@ def _balances(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Fi
         if not provider.enabled or provider.kind != PANEL:
             continue
         if provider.balance is not None:
-            level, words = _left(provider, provider.balance.balance)
-            yield Finding(f"balance {provider.name}", level, words, _TOP_UP if level != Level.OK else "")
-        level, words = _read(provider, now)
-        yield Finding(f"reading {provider.name}", level, words, _READ if level != Level.OK else "")
+            yield _left(provider, provider.balance.balance)
+        yield _read(provider, now)
 
 
-def _left(provider: ProviderSeen, balance: Decimal) -> tuple[Level, str]:
+def _left(provider: ProviderSeen, balance: Decimal) -> Finding:
     """An empty balance is told whatever was spent: of a provider that refuses everything nothing is bought any more."""
+    name, fields = f"balance {provider.name}", _of(provider) | {"balance": balance, "currency": provider.currency}
     if balance <= 0:
-        return Level.ACT, "nothing is left"
+        return Finding(name, Level.ACT, FindingCode.BALANCE_GONE, fields)
     if provider.hours_left is not None:
-        return _by_hours(provider.hours_left), f"lasts {provider.hours_left} h at the pace of the last day"
+        level, hours = _by_hours(provider.hours_left), {"hours": provider.hours_left}
+        return Finding(name, level, FindingCode.BALANCE_LASTS, fields | hours)
     if balance < BALANCE_LITTLE:
-        return Level.LOOK, f"{balance} {provider.currency} are left, too little for most orders"
-    return Level.OK, f"{balance} {provider.currency}; how long it lasts is not known"
+        return Finding(name, Level.LOOK, FindingCode.BALANCE_TOO_LITTLE, fields)
+    return Finding(name, Level.OK, FindingCode.BALANCE_AT_NO_PACE, fields)
 
 
-def _read(provider: ProviderSeen, now: datetime) -> tuple[Level, str]:
+def _read(provider: ProviderSeen, now: datetime) -> Finding:
+    name, fields = f"reading {provider.name}", _of(provider)
     if provider.balance is not None:
         age = now - provider.balance.at
-        return Level.OK if age <= ANSWERED_WITHIN else Level.LOOK, f"its balance was read {span(age)} ago"
+        level = Level.OK if age <= ANSWERED_WITHIN else Level.LOOK
+        return Finding(name, level, FindingCode.BALANCE_READ, fields | {"age": age})
     if provider.balance_asked is not None:
-        return Level.LOOK, "its balance was asked for, and never read"
-    return Level.OK, "its balance was not asked for yet"
+        return Finding(name, Level.LOOK, FindingCode.BALANCE_NEVER_READ, fields)
+    return Finding(name, Level.OK, FindingCode.BALANCE_NOT_ASKED_YET, fields)
 
 
 def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
@@ -407,36 +387,36 @@ def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator
         followed = provider.followed
         if followed is None:
             continue
-        name = f"price list {provider.name}"
-        words = "never read" if followed.taken is None else f"taken over {span(now - followed.taken)} ago"
+        fields = _of(provider) | {"fault": followed.fault}
         late = followed.taken is None or now - followed.taken > LISTS_MISSED * followed.every
-        why = f"; the newest was not: {followed.fault}" if followed.fault else ""
         # A disabled provider may be gone for good, and was disabled for that.
-        look = provider.enabled and (late or followed.fault)
-        yield Finding(name, Level.LOOK if look else Level.OK, f"{words}{why}", _SYNC if look else "")
+        level = Level.LOOK if provider.enabled and (late or followed.fault) else Level.OK
+        code = FindingCode.PRICE_LIST_NEVER_READ if followed.taken is None else FindingCode.PRICE_LIST_TAKEN
+        age = {} if followed.taken is None else {"age": now - followed.taken}
+        yield Finding(f"price list {provider.name}", level, code, fields | age)
 
 
 def _shelf(shelf: Shelf) -> Iterator[Finding]:
     below = FindingCode.BELOW_COST_HELD if shelf.holds else FindingCode.BELOW_COST_REFUSED
-    told = (
-        ("quarantine", shelf.quarantined, FindingCode.QUARANTINED),
-        ("halted", shelf.halted, FindingCode.HALTED),
-        ("below cost", shelf.below_cost, below),
-    )
-    for name, found, code in told:
-        if not found.count:
-            yield Finding(name, Level.OK, "none")
-            continue
-        more = (f"and {found.count - len(found.first)} more",) if found.count > len(found.first) else ()
-        yield Finding(name, Level.LOOK, code=code, fields={"count": found.count, "services": (*found.first, *more)})
+    yield _named("quarantine", FindingCode.QUARANTINED, shelf.quarantined, Level.LOOK, "services")
+    yield _named("halted", FindingCode.HALTED, shelf.halted, Level.LOOK, "services")
+    yield _named("below cost", below, shelf.below_cost, Level.LOOK, "services")
     yield _unread(shelf)
+
+
+def _named(name: str, code: FindingCode, found: Named, level: Level, what: str) -> Finding:
+    """``what`` names the field of the first ids; ``more`` is how many there are beside them."""
+    if not found.count:
+        return Finding(name, Level.OK, code, _count(0))
+    fields = {"count": found.count, what: found.first, "more": found.count - len(found.first)}
+    return Finding(name, level, code, fields)
 
 
 def _unread(shelf: Shelf) -> Finding:
     if not shelf.unread.count:
-        return Finding("unread", Level.OK, "none")
+        return Finding("unread", Level.OK, FindingCode.UNREAD_SERVICES, _count(0))
     fields = {"count": shelf.unread.count, "named": "; ".join(f"{service} {why}" for service, why in shelf.why_unread)}
-    return Finding("unread", Level.LOOK, code=FindingCode.UNREAD_SERVICES, fields=fields)
+    return Finding("unread", Level.LOOK, FindingCode.UNREAD_SERVICES, fields)
 
 
 def _by_hours(hours_left: Decimal) -> Level:
@@ -454,10 +434,11 @@ def _by_failures(failures: int) -> Level:
 def _database(facts: Facts, now: datetime) -> Finding:
     open_one = Waiting(1, facts.oldest_transaction) if facts.oldest_transaction is not None else Waiting()
     level = _by_age(open_one, now, TRANSACTION_LOOK, TRANSACTION_ACT)
-    size = f"{facts.database_bytes // (1 << 20)} MiB"
-    if level is Level.OK:
-        return Finding("database", level, size)
-    return Finding("database", level, f"{size}; a transaction is open{_since(open_one, now)}", _TRANSACTION)
+    fields: dict[str, object] = {"mib": facts.database_bytes // (1 << 20)}
+    if level is Level.OK or facts.oldest_transaction is None:
+        return Finding("database", level, FindingCode.DATABASE, fields)
+    open_for = {"age": now - facts.oldest_transaction}
+    return Finding("database", level, FindingCode.TRANSACTION_OPEN, fields | open_for)
 
 
 def _by_age(waiting: Waiting, now: datetime, look: timedelta, act: timedelta | None) -> Level:
@@ -469,13 +450,12 @@ def _by_age(waiting: Waiting, now: datetime, look: timedelta, act: timedelta | N
     return Level.LOOK if age >= look else Level.OK
 
 
-def _number(count: int) -> str:
-    return f"at least {count}" if count >= COUNTED else str(count)
+def _counted(waiting: Waiting, now: datetime) -> dict[str, object]:
+    """How many wait, and the age of the oldest."""
+    age = None if waiting.since is None or not waiting.count else now - waiting.since
+    return _count(waiting.count) | {"age": age}
 
 
-def _count(waiting: Waiting) -> str:
-    return f"{_number(waiting.count)} {'delivery' if waiting.count == 1 else 'deliveries'}"
-
-
-def _since(waiting: Waiting, now: datetime) -> str:
-    return "" if waiting.since is None or not waiting.count else f", the oldest for {span(now - waiting.since)}"
+def _count(count: int) -> dict[str, object]:
+    """The field of a count; ``at_least`` where no more were counted."""
+    return {"count": count, "at_least": True} if count >= COUNTED else {"count": count}

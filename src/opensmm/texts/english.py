@@ -1,161 +1,17 @@
-"""The words of every code, in English: whole sentences with named placeholders."""
+"""The words of codes, in English: whole sentences with named placeholders. Those of findings stand beside them."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Struct
-
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, ShutCode, StageCode
+from opensmm.domain.codes import EventCode, RefusalCode, ShutCode, StageCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.providers import MAX_URL
+from opensmm.texts.template import Words
 
-
-class Words(Struct, frozen=True):
-    """``one`` replaces ``says`` where the field ``count`` is 1. ``more``: ends of the sentence, each for a field that
-    may have no value, and then is left out. ``do`` tells the operator what to do, if anything."""
-
-    says: str
-    one: str = ""
-    do: str = ""
-    more: tuple[tuple[str, str], ...] = ()
-
-
-_PRICE: Final = "`opensmm service below-cost list`: raise the price, or find another provider"
-_LIMITS: Final = "see `A pooler in between` in docs/operating.md for what to set for the role"
-FINDINGS: Final[Mapping[FindingCode, Words]] = {
-    FindingCode.FORGOTTEN_ORDERS: Words(
-        says="{count} orders will never be sent or asked after, among them {orders}",
-        one="1 order will never be sent or asked after: {orders}",
-        do="`opensmm verify` names what is wrong; `orders cancel` or `orders complete` ends an order",
-    ),
-    FindingCode.DISK_ROOM: Words("{free_mib} of {total_mib} MiB are free on the disk of {folder}"),
-    FindingCode.DISK_SPACE: Words(
-        "Only {free_mib} of {total_mib} MiB are free on the disk of {folder}",
-        do="make room there before it is full: then every order is refused",
-    ),
-    FindingCode.PEPPER: Words(
-        says="is not the one that this database's keys were made with: no key opens anything",
-        do="bring the right one back (the file `pepper`, or OPENSMM_PEPPER); if it is lost, `opensmm new-pepper`",
-    ),
-    FindingCode.PEPPER_UNREAD: Words(
-        says="is not here, or cannot be read: whether it is the right one is not known",
-        do="run this where the panel runs; if the file is lost, bring it back before the panel is started again",
-    ),
-    FindingCode.SERVER_AS_NEEDED: Words("PostgreSQL {version}; commits are waited for, sessions have their limits"),
-    FindingCode.SERVER_TOO_OLD: Words(
-        "PostgreSQL {version} is older than the panel needs ({least})", do="move the database to a newer server"
-    ),
-    FindingCode.COMMITS_NOT_WAITED_FOR: Words(
-        "synchronous_commit is {value}: orders that were answered may be lost", do=_LIMITS
-    ),
-    FindingCode.SESSION_LIMITS_MISSING: Words("the sessions' limits are not in force: {names}", do=_LIMITS),
-    FindingCode.LATE_ACCEPTANCES: Words(
-        says="{count} orders were bought after they had been settled otherwise, the oldest for {age}: {named}",
-        one="1 order was bought after it had been settled otherwise, for {age}: {named}",
-        do="cancel each at its provider; `opensmm orders list --late` lists them; then `orders dealt-with ORDER`",
-    ),
-    FindingCode.ODD_ENDS: Words(
-        says="{count} orders ended here in another way than at their provider, the oldest for {age}: {named}",
-        one="1 order ended here in another way than at its provider, for {age}: {named}",
-        do="`opensmm orders list --odd` lists what was said of each; then `orders dealt-with ORDER`",
-    ),
-    FindingCode.SUBSCRIPTIONS_NEED_POSTS: Words(
-        "{count} of these are subscriptions. Your customers pay for each post, so the provider must list the orders "
-        "that it makes for posts; of one that charges them whole and lists none you pay and nobody pays you.",
-        one="1 of these is a subscription. Your customers pay for each post, so the provider must list the orders "
-        "that it makes for posts; of one that charges it whole and lists none you pay and nobody pays you.",
-    ),
-    FindingCode.FORMS_ONE_AND_MANY: Words("It answers `{action}` of one and of a list."),
-    FindingCode.FORMS_ONE_ALONE: Words("It answers `{action}` of one alone, not of a list: it is asked one by one."),
-    FindingCode.FORMS_LISTS_ALONE: Words("It answers `{action}` of a list alone: of one it is asked in a list of one."),
-    FindingCode.FORMS_NONE: Words("It answers `{action}` of {id} with no status, neither alone nor in a list."),
-    FindingCode.FORMS_UNANSWERED: Words("It does not answer `{action}` of {id}: {why}."),
-    FindingCode.FORMS_NOT_TRIED: Words("`{action}` is not tried: nothing of ours stands there to be asked about."),
-    FindingCode.FORMS_WITH_EFFECTS: Words(
-        "`refill` and `cancel` are not tried: they would make one. Their forms are learned as they are used."
-    ),
-    FindingCode.CANCELS_UNHEARD: Words(
-        "{count} cancels got no clear answer and are passed on no more, the oldest for {age}: {named}",
-        one="1 cancel got no clear answer and is passed on no more, for {age}: {named}",
-        do="cancel each at its provider, then `opensmm orders cancel ORDER`",
-    ),
-    FindingCode.REFILLS_UNCLEAR: Words(
-        "{count} refills got no clear answer and are asked for no more, the oldest for {age}: {named}",
-        one="1 refill got no clear answer and is asked for no more, for {age}: {named}",
-        do="look each up at its provider, then `opensmm staff refilled REFILL` or `opensmm staff reject REFILL`",
-    ),
-    FindingCode.UNREAD_SERVICES: Words(
-        "{count} services have a route whose line in the provider's price list cannot be read: {named}",
-        one="1 service has a route whose line in the provider's price list cannot be read: {named}",
-        do="tell the provider, or give these services another route; `opensmm provider sync` reads the list again",
-    ),
-    FindingCode.CLOCK_STEPPED: Words(
-        "The database's clock was set by {moved}, {age} ago. Evidence settles no order that was unsure then.",
-        do="Settle those yourself: `opensmm orders list --unsure`. Let NTP keep the database's machine on time.",
-    ),
-    FindingCode.NODE_CHANGED: Words(
-        "Another database took over {age} ago, its clock set by {moved}. Evidence settles no order that was unsure "
-        "then.",
-        do="Settle those yourself: `opensmm orders list --unsure`.",
-    ),
-    FindingCode.WORKER_CLOCK_OFF: Words(
-        "The clock of {host} (pid {pid}) is {off} off the database's, which decides: its log tells other times.",
-        do="Let NTP keep that machine on time.",
-    ),
-    FindingCode.QUARANTINED: Words(
-        "{count} services are not sold, since their cost, or what is sold, changed too far: ids {services}. "
-        "Subscriptions go on",
-        one="1 service is not sold, since its cost, or what is sold, changed too far: id {services}. "
-        "Subscriptions go on",
-        do="`opensmm service quarantine list` tells costs and prices; `approve` sells them again",
-    ),
-    FindingCode.HALTED: Words(
-        "{count} services are not sold, since no provider lists them as they are sold: ids {services}",
-        one="1 service is not sold, since no provider lists it as it is sold: id {services}",
-        do="`opensmm service list`: route them elsewhere, or take them off sale; they return by themselves",
-    ),
-    FindingCode.BELOW_COST_REFUSED: Words(
-        "{count} services cost more than they are sold at, so orders are refused: ids {services}. Subscriptions go on",
-        one="1 service costs more than it is sold at, so orders are refused: id {services}. Subscriptions go on",
-        do=_PRICE,
-    ),
-    FindingCode.BELOW_COST_HELD: Words(
-        "{count} services cost more than they are sold at, so orders are held: ids {services}. Subscriptions go on",
-        one="1 service costs more than it is sold at, so orders are held: id {services}. Subscriptions go on",
-        do=_PRICE,
-    ),
-    FindingCode.ORDER_IDS_DO_NOT_GROW: Words(
-        "Its order ids do not grow (the newest is {newest}): evidence cannot settle orders whose answer is lost.",
-        do="Settle its unsure orders yourself: `opensmm orders list --unsure`.",
-    ),
-    FindingCode.PROVIDER_NOT_ALLOWED: Words(
-        says="is not called: {why}; its orders wait",
-        do="set OPENSMM_PRIVATE_PROVIDERS=1 for `opensmm serve` and `opensmm worker`, and start them again; "
-        "or `opensmm provider edit {provider} --url`",
-    ),
-    FindingCode.PROVIDER_NOT_OPENED: Words(
-        says="is not called: {why}; its orders wait",
-        do="bring the pepper back that its key was sealed with, or `opensmm provider edit {provider} --ask-key`; "
-        "`opensmm provider check {provider}` tries it",
-    ),
-    FindingCode.PROVIDER_REFUSES_KEY: Words(
-        says="refuses our key, account or address: “{words}”; its orders wait",
-        do="`opensmm provider edit {provider} --ask-key`, or ask them; one order at a time tries it again",
-    ),
-    FindingCode.PROVIDER_WITHOUT_FUNDS: Words(
-        says="has no money of ours left: “{words}”; its orders wait",
-        do="top it up there; one order at a time tries it again",
-    ),
-    FindingCode.ANSWERS_NOT_UNDERSTOOD: Words(
-        says="{count} deliveries stay as they were, since what their providers say is not understood: "
-        "{provider} says “{words}”, the oldest for {age}",
-        one="1 delivery stays as it was, since what its provider says is not understood: "
-        "{provider} says “{words}”, for {age}",
-        do="`opensmm orders list --unread` names them; look them up there, and end them by hand where they ended",
-    ),
-}
+AT_LEAST: Final = "at least {count}"
+AND_MORE: Final = "{listed} and {more} more"
 SHUTS: Final[Mapping[ShutCode, str]] = {
     ShutCode.NO_KEY: "it has no key",
     ShutCode.KEY_OF_OTHER_VERSION: "its key was sealed by a version of OpenSMM that is not known here",

@@ -1,5 +1,6 @@
 """Codes and their fields put into words."""
 
+import shlex
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -8,7 +9,10 @@ from opensmm.base.spans import span
 from opensmm.domain.codes import EventCode, Fields, FindingCode, OperatorRefusal, ShutCode, StageCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
-from opensmm.texts.english import CONCLUSIONS, EVENTS, FINDINGS, REFUSALS, SHUTS, STAGES, STATES, Words
+from opensmm.domain.findings import Finding, Level
+from opensmm.texts.english import AND_MORE, AT_LEAST, CONCLUSIONS, EVENTS, REFUSALS, SHUTS, STAGES, STATES
+from opensmm.texts.english_findings import FINDINGS
+from opensmm.texts.template import Words
 
 _NOTHING: Final = (None, "", ())
 
@@ -16,7 +20,13 @@ _NOTHING: Final = (None, "", ())
 def finding(code: FindingCode, fields: Fields) -> tuple[str, str]:
     """What was found, and what to do about it (empty where there is nothing to do)."""
     words = FINDINGS[code]
-    return _filled(words, fields), words.do.format_map(_shown(fields))
+    return _filled(words, fields), _fill(words.do, fields)
+
+
+def judged(found: Finding) -> tuple[str, str]:
+    """The same of a finding; of what is well nothing is to be done."""
+    words = FINDINGS[found.code]
+    return _filled(words, found.fields), "" if found.level is Level.OK else _fill(words.do, found.fields)
 
 
 def refusal(refused: OperatorRefusal) -> str:
@@ -43,13 +53,34 @@ def stage(code: StageCode, fields: Fields) -> str:
 
 
 def _filled(words: Words, fields: Fields) -> str:
-    template = words.one if words.one and fields.get("count") == 1 else words.says
+    by_count = {0: words.none, 1: words.one}.get(fields.get("count", -1))
     ends = (end for name, end in words.more if fields.get(name) not in _NOTHING)
-    return "".join((template, *ends)).format_map(_shown(fields))
+    return _fill("".join((by_count or words.says, *ends)), fields)
+
+
+def _fill(template: str, fields: Fields) -> str:
+    """A template with its fields; within a command, which stands in backquotes, as a shell wants them."""
+    plain = _shown(fields)
+    quoted = {name: shlex.quote(text) for name, text in plain.items()}
+    parts = enumerate(template.split("`"))
+    return "`".join(part.format_map(quoted if at % 2 else plain) for at, part in parts)
+
+
+def command(*words: object) -> str:
+    """A command to type, as sentences quote it."""
+    return f"`{shlex.join(['opensmm', *map(str, words)])}`"
+
+
+_LISTS: Final = ("orders", "services")
 
 
 def _shown(fields: Fields) -> dict[str, str]:
-    return {name: shown(value) for name, value in fields.items()}
+    told = {name: shown(value) for name, value in fields.items()}
+    if fields.get("at_least"):
+        told["count"] = AT_LEAST.format_map(told)
+    if fields.get("more"):
+        told |= {name: AND_MORE.format(listed=told[name], more=told["more"]) for name in _LISTS if name in told}
+    return told
 
 
 def shown(value: object) -> str:
