@@ -100,7 +100,7 @@ async def an_upstream(conn):
         await providers.set_routes(conn, ServiceId(DEFAULT), routes[:1], by_cost=False, by=acting(now()))
     await sync.take(conn, provider, [offered("0.80")], asked=now(), by=acting(now()))
     await sync.approve(conn, services(DEFAULT), margin=Decimal(60), by=acting(now()))
-    await sync.set_following(conn, provider, {"margin": Decimal(100)}, by=acting(now()))
+    await sync.set_following(conn, provider, {"margin": Decimal(100)}, confirmed=True, by=acting(now()))
 
 
 async def orders_by_hand(conn, api, works, who):

@@ -186,7 +186,7 @@ async def test_two_edits_of_how_a_provider_is_followed_undo_nothing_of_each_othe
 
     async def edit(**changes):
         async with await connect(database.app_url) as conn:
-            await sync.set_following(conn, provider, changes, by=acting(now()))
+            await sync.set_following(conn, provider, changes, confirmed=True, by=acting(now()))
 
     await asyncio.gather(edit(price_share=7), edit(margin=Decimal(9)), edit(decimals=2), edit(sync_every_min=60))
     kept = await synced.following(stocked, provider)
@@ -267,7 +267,7 @@ async def test_prices_follow_where_terms_are_kept(stocked, upstream):
     _, _, provider = upstream
     await again(upstream, line(), line(8))
     wanted = {"price_share": 10, "margin": Decimal(50), "added": Decimal("0.01"), "decimals": 3}
-    await sync.set_following(stocked, provider, wanted, by=acting(now(), "boss"))
+    await sync.set_following(stocked, provider, wanted, confirmed=True, by=acting(now(), "boss"))
     assert [Decimal("0.910")] == [one.rate for one in await prices.services(stocked, [ServiceId(DEFAULT)])]
     await again(upstream, line(rate="0.65"), line(8, rate="0.70"))
     one, other = await prices.services(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)])

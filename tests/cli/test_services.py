@@ -34,9 +34,9 @@ def test_a_service_is_plain_unless_it_is_told_otherwise(said, rows):
 def test_settings_of_a_service_are_edited_one_by_one_and_told(said, rows):
     said(*WORDS)
     for at, (name, words) in enumerate(zip(FIELDS, (SET[:1], SET[1:2], SET[2:4], SET[4:]), strict=True), 1):
-        assert (DONE, {"id": 1, "changed": [name]}) == said("service", "edit", 1, *words)
+        assert (DONE, {"id": 1, "changed": [name], "price_follows": None}) == said("service", "edit", 1, *words)
         assert [*(True, True, 12, True)[:at], *(False, False, 0, False)[at:]] == list(settings(said))
-    assert (DONE, {"id": 1, "changed": sorted(FIELDS)}) == said("service", "edit", 1, *UNSET)
+    assert (DONE, {"id": 1, "changed": sorted(FIELDS), "price_follows": None}) == said("service", "edit", 1, *UNSET)
     assert (False, False, 0, False) == settings(said)
     assert MISUSED == said("service", "edit", 1, "--refill-wait-hours", -1)[0]
 

@@ -1,7 +1,7 @@
 """``provider sync`` and ``follow``, ``service quarantine`` and ``below-cost``, and what ``health`` says of them."""
 
 import pytest
-from tests.cli.test_providers import DONE, FAILED, LINE, MISUSED, add, rows, said, upstream
+from tests.cli.test_providers import DONE, FAILED, LINE, MISUSED, add, refused, rows, said, upstream
 
 from opensmm.cli.frame import ACTOR
 
@@ -146,6 +146,52 @@ def test_how_a_provider_is_followed_is_set_and_shown(said, rows, listed):
     assert None is said("provider", "follow", "Up", "--own-prices")[1]["margin"]
     assert MISUSED == said("provider", "follow", "Up", "--own-prices", "--margin", 5)[0]
     assert "price list Up" not in health(said)
+
+
+BY_HAND = {"service": 2, "service_name": "Likes", "before": "2.50", "after": "1.1250"}
+
+
+def test_a_margin_overwrites_no_price_that_was_set_by_hand_unless_it_is_confirmed(
+    said, run, refusal, rows, listed, tmp_path
+):
+    said("service", "edit", 2, "--rate", "2.50")
+    follow = ("provider", "follow", "Up", "--margin", 25)
+    assert ("prices_set_by_hand", {"count": 1, "prices": [BY_HAND]}) == refused(tmp_path, *map(str, follow))
+    assert "2 Likes (2.50 → 1.1250)" in refusal(*follow)[1]
+    assert [("1.8000", None), ("2.50", None), ("1.8000", None)] == rows(
+        "select s.rate::text, p.margin from service s, provider p where p.name = 'Up' order by s.id"
+    )
+    assert [] == rows("select id from audit where action in ('provider.follow', 'service.sync')")
+    code, told = said("provider", "follow", "Up", "--margin", 25, "--confirm")
+    assert (DONE, "25", [BY_HAND]) == (code, told["margin"], told["overwritten"])
+    assert [("1.1250",)] * 3 == rows("select rate::text from service")
+    # What follows is nobody's own price any more.
+    assert [] == said("provider", "follow", "Up", "--add", 1)[1]["overwritten"]
+    said("service", "edit", 2, "--rate", "2.50")
+    told = run("provider", "follow", "Up", "--margin", 50, "--add", 0, "--confirm")[1]
+    assert "overwritten: 2 Likes (2.50 → 1.3500)" in told
+
+
+def test_a_price_that_follows_is_said_to_be_set_anew_when_it_is_edited(said, run, listed):
+    assert None is said("service", "edit", 1, "--rate", "2.50")[1]["price_follows"]
+    said("provider", "follow", "Up", "--margin", 25, "--confirm")
+    assert None is said("service", "edit", 1, "--max", 50)[1]["price_follows"]
+    assert {"provider": "Up", "rate": "1.1250"} == said("service", "edit", 1, "--rate", "3")[1]["price_follows"]
+    told = run("service", "edit", 1, "--rate", "4")[1]
+    assert "follows the list of Up, which sets it to 1.1250 again" in told
+    assert "provider follow Up --own-prices" in told
+
+
+def test_an_import_names_the_prices_that_were_set_by_hand(said, run, rows, listed):
+    said("service", "edit", 2, "--rate", "2.50")
+    plan = ("import-services", "Up", "--margin", 25, "--reprice")
+    code, told = said(*plan)
+    assert (DONE, 3, 1) == (code, told["price_moves"], told["prices_by_hand"])
+    assert [2] == [one["after"]["id"] for one in told["plan"]["changed"] if one["by_hand"]]
+    assert "price of 2 Likes, set by hand: 2.50 to 1.1250" in run(*plan)[1]
+    said(*plan, "--write")
+    told = said("import-services", "Up", "--margin", 50, "--reprice")[1]
+    assert (3, 0) == (told["price_moves"], told["prices_by_hand"])
 
 
 def test_an_import_that_moves_prices_agrees_to_the_costs_and_another_does_not(said, rows, listed):

@@ -43,13 +43,16 @@ class Shelf:
         return self.catalogue
 
 
-async def save_services(connection: Connection, services: Sequence[Service], *, by: By) -> list[ServiceId]:
+async def save_services(
+    connection: Connection, services: Sequence[Service], *, by: By, context: Context = NO_CONTEXT
+) -> list[ServiceId]:
     """Writes services, the catalogue's version and the audit rows in one transaction; id 0 means a new service.
+    ``context``: the provider whose list is imported.
 
     Raises NotSellable, with nothing written, where one on sale is undisclosed or prohibited.
     """
     async with connection.transaction():
-        return await _save(connection, services, AuditAction.SERVICE_SAVE, by)
+        return await _save(connection, services, AuditAction.SERVICE_SAVE, by, context)
 
 
 async def add(connection: Connection, service: Service, *, by: By) -> ServiceId:
@@ -119,14 +122,16 @@ async def state_refills(
         await _save(connection, stated, AuditAction.SERVICE_REFILL, by)
 
 
-async def _save(connection: Connection, services: Sequence[Service], action: AuditAction, by: By) -> list[ServiceId]:
+async def _save(
+    connection: Connection, services: Sequence[Service], action: AuditAction, by: By, context: Context = NO_CONTEXT
+) -> list[ServiceId]:
     # Nobody adds a rule between the look at the policy and the commit.
     await catalogue.hold(connection)
     refused = sale.check(services, await policy.refresh(connection, NO_POLICY))
     if refused:
         more = f", and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
         raise NotSellable("not for sale: " + "; ".join(map(str, refused[:NAMED])) + more)
-    return await write_services(connection, services, action, by)
+    return await write_services(connection, services, action, by, context)
 
 
 async def write_services(

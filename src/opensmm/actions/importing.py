@@ -7,11 +7,11 @@ from msgspec import structs
 
 from opensmm.actions import catalogue
 from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.domain.audit import AuditAction, AuditEntry, By
+from opensmm.domain.audit import AuditAction, AuditEntry, By, Context
 from opensmm.domain.catalogue import Service
 from opensmm.domain.importing import Import, Plan, Terms, plan
 from opensmm.domain.offers import Offer, RouteTo, Unread, routes_changed
-from opensmm.store import audit
+from opensmm.store import audit, sync
 from opensmm.store import catalogue as services
 from opensmm.store import offers as rows
 from opensmm.store.connection import Connection
@@ -43,7 +43,9 @@ async def plan_import(
             only_here += [ours] if alone else []
     chosen = (offer for offer in offers if wanted(offer))
     listed = (*(offer.service for offer in offers), *(line.service for line in unread))
-    return plan(chosen, routed, only_here, terms, listed, unread)
+    standing = [service.id for group in routed.values() for service in group]
+    by_list = await sync.priced_by_lists(connection, standing)
+    return plan(chosen, routed, only_here, terms, listed, unread, by_list)
 
 
 async def write_import(
@@ -60,14 +62,15 @@ async def write_import(
     ``wrote`` is told how many services were written, chunk by chunk.
     """
     fresh: list[ServiceId] = []
+    told_by: Context = {"provider": provider}
     async with connection.transaction():
         last_id, last_position = await rows.last_numbers(connection)
         for chunk in _chunks(told.to_write(reprice=reprice)):
-            await catalogue.save_services(connection, chunk, by=by)
+            await catalogue.save_services(connection, chunk, by=by, context=told_by)
             wrote(len(chunk))
         for at, imports in enumerate(_chunks(told.new)):
             numbered = _numbered(imports, last_id + at * CHUNK, last_position + at * CHUNK)
-            await catalogue.save_services(connection, numbered, by=by)
+            await catalogue.save_services(connection, numbered, by=by, context=told_by)
             pairs = zip(numbered, imports, strict=True)
             routes = {s.id: [RouteTo(provider, one.offer.service)] for s, one in pairs}
             await rows.set_routes(connection, routes)

@@ -16,6 +16,7 @@ from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import NO_CONTEXT, Actor, ActorKind, AuditAction, AuditEntry, By, Context, diff
 from opensmm.domain.catalogue import BelowCost, Service
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.importing import Terms, our_rate
 from opensmm.domain.offers import Off, Offer, Offered, Unread, cheapest_first, routes_changed
 from opensmm.domain.sync import Judged, Line, doubt, judge, words
@@ -55,6 +56,22 @@ class News(Struct, frozen=True):
     service: ServiceId
     name: str
     says: list[str]
+
+
+class Overwritten(Struct, frozen=True):
+    """A price that the operator had set by hand, and what it becomes by the provider's list."""
+
+    service: ServiceId
+    service_name: str
+    before: Decimal
+    after: Decimal
+
+
+class Followed(Struct, frozen=True):
+    """How a provider's price list is followed, and the prices set by hand that were overwritten by it."""
+
+    following: Following
+    overwritten: list[Overwritten]
 
 
 class Taken(Struct, frozen=True):
@@ -114,19 +131,26 @@ async def _reorder(connection: Connection, provider: ProviderId, by: By) -> list
     return list(moved)
 
 
-async def follow(connection: Connection, services: Sequence[ServiceId], by: By) -> None:
+async def follow(connection: Connection, services: Sequence[ServiceId], by: By) -> list[Judged]:
     """Has services stand as their routes, and what is known of these, have it, inside the caller's transaction.
 
-    For whoever changed routes, or what a provider's prices are worth here; the services are locked.
+    For whoever changed routes, or what a provider's prices are worth here; the services are locked. Returns those that
+    stand otherwise by it.
     """
-    await _follow(connection, services, by)
+    moved = await _follow(connection, services, by)
     await rows.go_on(connection, services, by.now)
+    return moved
 
 
-async def follow_all(connection: Connection, provider: ProviderId, by: By) -> None:
-    """The same for all that a provider fulfils, which are locked here, and the price list before."""
+async def follow_all(connection: Connection, provider: ProviderId, by: By) -> list[Overwritten]:
+    """The same for all that a provider fulfils, which are locked here, and the price list before. Returns the prices
+    that were set by hand and are others now."""
     routed = await rows.routed_to(connection, provider)
-    await follow(connection, await offers.lock_services(connection, sorted({one.service for one in routed})), by)
+    services = await offers.lock_services(connection, sorted({one.service for one in routed}))
+    by_list = await rows.priced_by_lists(connection, services)
+    moved = [one for one in await follow(connection, services, by) if one.service.id not in by_list]
+    pairs = [(one.before.service, one.service) for one in moved]
+    return [Overwritten(was.id, was.name, was.rate, is_.rate) for was, is_ in pairs if was.rate != is_.rate]
 
 
 async def _follow(
@@ -211,10 +235,14 @@ def _new_rate(service: Service, rate: Decimal | None, margin: Decimal | None) ->
 
 
 async def set_following(
-    connection: Connection, provider: ProviderId, changes: Mapping[str, Any], *, by: By
-) -> Following:
+    connection: Connection, provider: ProviderId, changes: Mapping[str, Any], *, confirmed: bool = False, by: By
+) -> Followed:
     """Changes some of how a provider's price list is followed, and returns all of it; what follows from it holds at
-    once. The rest is read while nobody else edits it, so that of two edits neither undoes the other."""
+    once. The rest is read while nobody else edits it, so that of two edits neither undoes the other.
+
+    Raises OperatorRefusal, with nothing written, where prices that were set by hand would be overwritten and nobody has
+    ``confirmed`` it.
+    """
     async with connection.transaction():
         await catalogue.hold(connection)
         before = await rows.following(connection, provider)
@@ -222,8 +250,19 @@ async def set_following(
         await rows.follow(connection, provider, wanted)
         entry = AuditEntry(str(provider), diff(before, wanted))
         await audit.note(connection, by, AuditAction.PROVIDER_FOLLOW, [entry])
-        await follow_all(connection, provider, by)
-    return wanted
+        overwritten = await follow_all(connection, provider, by)
+        if overwritten and not confirmed:
+            raise OperatorRefusal(
+                RefusalCode.PRICES_SET_BY_HAND, count=len(overwritten), prices=tuple(map(structs.asdict, overwritten))
+            )
+    return Followed(wanted, overwritten)
+
+
+async def overruling(connection: Connection, service: ServiceId, now: datetime) -> tuple[ProviderId, Decimal] | None:
+    """The provider whose list will give a service another price than it has, and that price."""
+    (line,) = await rows.lines(connection, [service])
+    rate = judge(line, now).service.rate
+    return None if rate == line.service.rate else (line.routes[0].to.provider, rate)
 
 
 async def set_below_cost(connection: Connection, wanted: BelowCost, *, by: By) -> None:

@@ -110,6 +110,7 @@ def _summary(plan: Plan, written: int) -> dict[str, Any]:
         "new": len(plan.new),
         "changed": len(plan.changed),
         "price_moves": sum(change.moved for change in plan.changed),
+        "prices_by_hand": sum(change.by_hand for change in plan.changed),
         "gone": len(plan.gone),
         "same": plan.same,
         "left_out": len(plan.left_out),
@@ -120,13 +121,18 @@ def _summary(plan: Plan, written: int) -> dict[str, Any]:
 
 def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
     new = Counter(one.service.category for one in plan.new)
-    moves = [one for one in plan.changed if one.moved]
+    moves = [one for one in plan.changed if one.moved and not one.by_hand]
     sections = (
         [f"new in {name}: {count}" for name, count in new.most_common()],
         [f"price of {one.before.id} {one.before.name}: {one.before.rate} to {one.after.rate}" for one in moves],
         [f"gone: {one.id} {one.name}" for one in plan.gone],
     )
     lines = [line for section in sections for line in _shown(section)]
+    lines += [
+        f"price of {one.before.id} {one.before.name}, set by hand: {one.before.rate} to {one.after.rate}"
+        for one in plan.changed
+        if one.by_hand
+    ]
     lines += [f"left out: {words}" for words in plan.left_out]
     lines.append(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in said.items()))
     if subscriptions := sum(one.service.type is ServiceType.SUBSCRIPTIONS for one in plan.new):

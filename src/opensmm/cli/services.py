@@ -10,7 +10,7 @@ from msgspec import structs
 from rich.markup import escape
 from rich.table import Table
 
-from opensmm.actions import catalogue, providers
+from opensmm.actions import catalogue, providers, sync
 from opensmm.actions.references import find_service, match_service
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import (
@@ -23,6 +23,7 @@ from opensmm.cli.frame import (
     fail,
     listing,
     named,
+    now,
     number,
     standing,
     with_database,
@@ -30,9 +31,12 @@ from opensmm.cli.frame import (
 from opensmm.cli.lazy import lazy_group
 from opensmm.cli.routes import check_theirs
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
+from opensmm.domain.codes import Fields, FindingCode
 from opensmm.store import catalogue as rows
+from opensmm.store import providers as provider_rows
 from opensmm.store.connection import Connection
 from opensmm.texts import fields
+from opensmm.texts import words as texts
 
 _MORE: Final = {
     "deliver": "opensmm.cli.delivery:deliver",
@@ -207,14 +211,26 @@ def edit(
     if not changes:
         fail("say what to change", MISUSED)
 
-    async def work(connection: Connection) -> Service:
+    async def work(connection: Connection) -> tuple[Service, Fields | None]:
         number = await find_service(connection, service)
         with _words_of_a_service():
-            return await catalogue.edit(connection, number, changes, by=by())
+            before = await catalogue.edit(connection, number, changes, by=by())
+        return before, await _overruling(connection, number) if rate is not None else None
 
-    before = with_database(standing(data), work)
+    before, follows = with_database(standing(data), work)
     words = ", ".join(fields.change(name, getattr(before, name), changes[name]) for name in sorted(changes))
-    answer({"id": before.id, "changed": sorted(changes)}, f"service {before.id}: {words}", json=json)
+    lines = [f"service {before.id}: {words}", *(texts.finding(FindingCode.PRICE_FOLLOWS, follows) if follows else ())]
+    answer({"id": before.id, "changed": sorted(changes), "price_follows": follows}, "\n".join(lines), json=json)
+
+
+async def _overruling(connection: Connection, service: ServiceId) -> Fields | None:
+    """The provider whose list sets the service's price anew, by its name, and that price."""
+    found = await sync.overruling(connection, service, now())
+    if found is None:
+        return None
+    provider, rate = found
+    names = {row.id: row.name for row in await provider_rows.providers(connection)}
+    return {"provider": names[provider], "rate": rate}
 
 
 @contextmanager

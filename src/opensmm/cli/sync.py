@@ -11,7 +11,7 @@ from rich.table import Table
 
 from opensmm.actions import sync
 from opensmm.actions.references import find_provider, find_services
-from opensmm.actions.sync import Doubtful, Overtaken, Taken
+from opensmm.actions.sync import Doubtful, Followed, Overtaken, Taken
 from opensmm.base.faults import Fault
 from opensmm.cli.frame import (
     MISUSED,
@@ -34,8 +34,8 @@ from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
 from opensmm.domain.sync import Line, Route, is_another_service
 from opensmm.store import sync as rows
 from opensmm.store.connection import Connection
-from opensmm.store.sync import Following
 from opensmm.texts import fields
+from opensmm.texts import words as texts
 
 MOST_ADDED: Final = 100_000
 MOST_LISTED: Final = 10_000
@@ -46,6 +46,7 @@ quarantine_verbs: Final = typer.Typer(
 below_cost_verbs: Final = typer.Typer(help="Services that cost more than they are sold at.", no_args_is_help=True)
 
 Confirm = Annotated[bool, typer.Option("--confirm", help="Take a list that lacks much of what was there.")]
+Overwrite = Annotated[bool, typer.Option("--confirm", help="Overwrite prices that you set by hand.")]
 Percent = Annotated[str | None, typer.Option("--margin", metavar="PERCENT", help="On top of costs, such as 25.")]
 
 
@@ -109,11 +110,13 @@ def follow(
         int | None, typer.Option("--decimals", help="Prices are rounded up.", min=0, max=MAX_DECIMALS)
     ] = None,
     own_prices: Annotated[bool, typer.Option("--own-prices", help="Prices stay yours, whatever the cost.")] = False,
+    confirm: Overwrite = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Say how a provider's price list is followed: how often, how far costs may move, and, with a margin, that prices
-    move along. Without options it shows how it is."""
+    move along. Without options it shows how it is. Prices that you set by hand are named, and overwritten with
+    --confirm alone."""
     if own_prices and margin is not None:
         fail("prices follow with a margin, or stay yours: not both", MISUSED)
     told: dict[str, Any] = {
@@ -123,14 +126,17 @@ def follow(
     changes = {name: value for name, value in told.items() if value is not None}
     changes |= {"margin": None} if own_prices else {}
 
-    async def work(connection: Connection) -> Following:
+    async def work(connection: Connection) -> Followed:
         row = await find_provider(connection, provider)
         if changes:
-            return await sync.set_following(connection, row.id, changes, by=by())
-        return await rows.following(connection, row.id)
+            return await sync.set_following(connection, row.id, changes, confirmed=confirm, by=by())
+        return Followed(await rows.following(connection, row.id), [])
 
-    said = structs.asdict(with_database(standing(data), work))
-    answer(said, fields.lines(said), json=json)
+    told_of = with_database(standing(data), work)
+    said = structs.asdict(told_of.following)
+    overwritten = [structs.asdict(one) for one in told_of.overwritten]
+    lines = [fields.lines(said), *(f"overwritten: {texts.shown(one)}" for one in overwritten)]
+    answer(said | {"overwritten": overwritten}, "\n".join(lines), json=json)
 
 
 @quarantine_verbs.command("list")

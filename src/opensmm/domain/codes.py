@@ -29,6 +29,7 @@ class FindingCode(StrEnum):
     FORMS_WITH_EFFECTS = "forms_with_effects"
     CANCELS_UNHEARD = "cancels_unheard"
     REFILLS_UNCLEAR = "refills_unclear"
+    PRICE_FOLLOWS = "price_follows"
     UNREAD_SERVICES = "unread_services"
     ORDER_IDS_DO_NOT_GROW = "order_ids_do_not_grow"
 
@@ -143,6 +144,7 @@ class RefusalCode(StrEnum):
     NO_OFFER_FITS = "no_offer_fits"
     ROUTE_EXISTS = "route_exists"
     NO_ROUTE = "no_route"
+    PRICES_SET_BY_HAND = "prices_set_by_hand"
     PEPPER_LOST = "pepper_lost"
     PEPPER_DIFFERS = "pepper_differs"
     NO_CUSTOMER = "no_customer"

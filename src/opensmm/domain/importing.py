@@ -1,7 +1,7 @@
 """Importing a provider's price list: a plan of what would be new, change, move in price or be gone. Nothing is written
 by it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Final
 
@@ -37,11 +37,13 @@ class Import(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """A service of ours as it stands and as it would be; ``moved`` where its price is not what the terms make of it."""
+    """A service of ours as it stands and as it would be; ``moved`` where its price is not what the terms make of it.
+    ``by_hand``: that price is the operator's own, which no list and no import has set."""
 
     before: Service
     after: Service
     moved: bool
+    by_hand: bool = False
 
 
 class Plan(Struct, frozen=True):
@@ -76,11 +78,12 @@ def plan(
     terms: Terms,
     all_theirs: Iterable[str],
     unread: Iterable[Unread] = (),
+    by_list: Collection[ServiceId] = (),
 ) -> Plan:
     """``routed``: our services by their number at the provider; ``only_here``: those that nobody else fulfils.
 
     ``offers`` may be a choice of the list; what is gone is told by ``all_theirs``, every number on it. ``unread`` lines
-    are left out.
+    are left out. ``by_list``: services whose price was set by a list last, not by hand.
     """
     new: list[Import] = []
     changed: list[Change] = []
@@ -97,7 +100,7 @@ def plan(
             alike = [known for known in routed[offer.service] if known.type is made.type]
             if len(alike) < len(routed[offer.service]):
                 left_out.append(f"{offer.service} {offer.name}: it is listed as another type")
-            changes = [change for known in alike if (change := _change(known, made, offer)) is not None]
+            changes = [change for known in alike if (change := _change(known, made, offer, by_list))]
             changed += changes
             same += len(alike) - len(changes)
     listed, alone = set(all_theirs), set(only_here)
@@ -127,9 +130,10 @@ def _service(offer: Offer, terms: Terms) -> Service | str:
     )
 
 
-def _change(known: Service, made: Service, offer: Offer) -> Change | None:
+def _change(known: Service, made: Service, offer: Offer, by_list: Collection[ServiceId]) -> Change | None:
     after = structs.replace(followed(known, offer), rate=made.rate)
-    return None if after == known else Change(known, after, after.rate != known.rate)
+    moved = after.rate != known.rate
+    return None if after == known else Change(known, after, moved, moved and known.id not in by_list)
 
 
 def followed(known: Service, offer: Offer) -> Service:

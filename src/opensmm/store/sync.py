@@ -104,6 +104,22 @@ def _route(row: TupleRow) -> Route:
     return Route(to, Rules(exchange_rate, share, terms), offer, offer is not None and listed, standing)
 
 
+# What a list has set bears its provider: a sync, or an import. Services that have no row of a price were moved in.
+_PRICED_BY_LISTS: Final = """
+select w.id from unnest(%s::bigint[]) as w (id) cross join lateral (
+  select a.action, a.detail ? 'provider' as imported from audit a
+  where a.subject = w.id::text and a.action like 'service.%%' and a.detail->'changes' ? 'rate'
+  order by a.id desc limit 1) newest
+where newest.action = 'service.sync' or newest.action = 'service.save' and newest.imported
+"""
+
+
+async def priced_by_lists(connection: Connection, services: Sequence[ServiceId]) -> set[ServiceId]:
+    """Those of the services whose price was last set by following a price list, or by importing one: not by hand."""
+    cursor = await connection.execute(_PRICED_BY_LISTS, [list(services)])
+    return {ServiceId(row[0]) for row in await cursor.fetchall()}
+
+
 _KEEP_ROUTES: Final = """
 update route r set cost = a.cost, agreed = a.agreed, off = a.off, quarantined = a.quarantined,
   unread = a.unread, name = a.name, category = a.category

@@ -87,6 +87,11 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.AMBIGUOUS_SERVICE: Words("Several services are called {name}. Name one by its id: {ids}."),
     RefusalCode.NO_SERVICE_FITS: Words("None of these services fits the {kind} {value}."),
     RefusalCode.ROUTE_EXISTS: Words("{provider} fulfils this service with its {service} already."),
+    RefusalCode.PRICES_SET_BY_HAND: Words(
+        "{count} prices were set by hand and would be overwritten: {prices}. Nothing was written; --confirm overwrites "
+        "them.",
+        one="A price was set by hand and would be overwritten: {prices}. Nothing was written; --confirm overwrites it.",
+    ),
     RefusalCode.NO_ROUTE: Words("{provider} does not fulfil the service {service}."),
     RefusalCode.NO_OFFER_FITS: Words("The provider lists nothing in {name}. It lists: {there_are}."),
     RefusalCode.PEPPER_LOST: Words(

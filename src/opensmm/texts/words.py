@@ -100,6 +100,8 @@ def shown(value: object) -> str:
             return STATES.get(value, value.value)
         case None:
             return "unknown"
+        case {"service": service, "service_name": name, "before": before, "after": after}:
+            return f"{service} {name} ({shown(before)} → {shown(after)})"
         case list() | tuple():
             return ", ".join(shown(item) for item in value) or "none"
     return str(value)
