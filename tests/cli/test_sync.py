@@ -68,7 +68,7 @@ def test_a_sync_prints_what_changed(said, listed):
         "look",
         "1 service is not sold, since no provider lists it as it is sold: id 3",
     ) == found["halted"]
-    assert ("ok", "none") == found["below cost"]
+    assert ("ok", "no service costs more than it is sold at") == found["below cost"]
     assert "ok" == found["price list Up"][0]
 
 
@@ -117,7 +117,7 @@ def test_what_waits_is_listed_and_approved(said, rows, listed):
         "1 service costs more than it is sold at, so orders are refused: id 1. Subscriptions go on",
     ) == health(said)["below cost"]
     said("service", "edit", 1, "--rate", "2.5")
-    assert ("ok", "none") == health(said)["below cost"]
+    assert ("ok", "no service costs more than it is sold at") == health(said)["below cost"]
     assert [(ACTOR.name, "service.approve", "1")] == rows(
         "select actor, action, subject from audit where action = 'service.approve'"
     )
