@@ -1,19 +1,23 @@
 """Known clients are answered as they need it; the switches of a key win, and nobody else notices."""
 
 import asyncio
+import gzip
 import json
 from urllib.parse import urlencode
 
 import pytest
-from tests.panel import DRIP, LINK, at_last, balance, broken, buyer
+from msgspec import structs
+from tests.panel import DEFAULT, DRIP, LINK, acting, at_last, balance, broken, buyer, fetch, now, until
 from tests.raw_http import serving
 from tests.subscribing import FIELDS, UNIT, children, look, post
 
+from opensmm.actions import accounts, catalogue
 from opensmm.actions.accounts import NewKey
 from opensmm.actions.lane import TRAFFIC
 from opensmm.domain.clients import acts_as_panel, reads_title_case
 from opensmm.store import orders, posts
 from opensmm.store.keys import KeySettings
+from opensmm.wire.v2 import V2
 
 SMART, WHOLE, CURL = "SmartPanel API Sync", "Mozilla/5.0 (SmartPanel API Sync)", "curl/8.5"
 PAGE = ["order", "status", "charge", "start_count", "remains"]
@@ -180,3 +184,91 @@ async def test_many_runs_are_read_in_parts_of_a_bounded_size(stocked, port):
     said = await ask(port, SMART, who.key, "status", orders=",".join(map(str, drips)))
     assert 2 == TRAFFIC["parts"].batches.total - before
     assert [{"status": "Pending", "runs": "0", "orders": []}] * 4 == list(said.values())
+
+
+SERVICE = ["service", "name", "type", "category", "rate", "min", "max", "refill", "cancel"]
+
+
+async def price_list(port, agent, key, path="/api/v2", *, method="POST", also="", **fields):
+    return await http(port, agent, path, {"key": key, "action": "services", **fields}, method=method, also=also)
+
+
+async def test_v2s_list_tells_a_panel_of_the_family_which_services_may_drip(ann, port):
+    _, _, before = await price_list(port, CURL, ann.key)
+    for agent in (SMART, WHOLE):
+        told = json.loads((await price_list(port, agent, ann.key))[2])
+        assert [*SERVICE, "dripfeed"] == list(told[0])
+        assert {DEFAULT: False, DRIP: True}.items() <= {one["service"]: one["dripfeed"] for one in told}.items()
+        assert json.loads(before) == [{name: one[name] for name in SERVICE} for one in told]
+    assert before == (await price_list(port, CURL, ann.key))[2]
+    assert [SERVICE] == [list(one) for one in json.loads(before)][:1]
+
+
+async def test_the_list_of_such_a_panel_has_a_tag_and_a_vary_of_its_own(ann, port):
+    """Nobody else's list has another byte for it, in its body or its head: no cache may keep either of them."""
+    told: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
+    for agent in (CURL, SMART, CURL):
+        for coding in ("", "Accept-Encoding: gzip\r\n"):
+            code, headers, body = await price_list(port, agent, ann.key, method="GET", also=coding)
+            assert told.setdefault((agent, coding), (code, headers, body)) == (code, headers, body)
+    assert 4 == len({headers["etag"] for _, headers, _ in told.values()})
+    for (agent, coding), (_, headers, body) in told.items():
+        assert "no-store" == headers["cache-control"]
+        vary = "accept-encoding, user-agent" if agent == SMART else "accept-encoding"
+        usual = ["content-type", "cache-control", "content-length", *(["content-encoding"] if coding else []), "vary"]
+        assert (vary, [*usual, "etag"]) == (headers["vary"], list(headers))
+        if coding:
+            assert told[agent, ""][2] == gzip.decompress(body)
+
+
+async def test_each_lists_tag_is_no_others(ann, port):
+    tags = {agent: (await price_list(port, agent, ann.key, method="GET"))[1]["etag"] for agent in (SMART, CURL)}
+    for agent in (SMART, CURL):
+        for whose, tag in tags.items():
+            asked = f"If-None-Match: {tag}\r\n"
+            code, headers, _ = await price_list(port, agent, ann.key, method="GET", also=asked)
+            assert (304 if whose == agent else 200, tags[agent]) == (code, headers["etag"])
+            if code == 304:
+                assert ("accept-encoding, user-agent" if agent == SMART else None) == headers.get("vary")
+
+
+async def test_both_lists_are_written_once_and_anew_when_the_price_list_moves(api, stocked, ann, port, monkeypatch):
+    written, write = [], V2.write_service
+
+    def counted(service, *rest, **form):
+        written.append(service.id)
+        return write(service, *rest, **form)
+
+    monkeypatch.setattr(V2, "write_service", counted)
+    for agent in (SMART, CURL, SMART, CURL):
+        await price_list(port, agent, ann.key)
+    assert 2 * len(set(written)) == len(written)
+    written.clear()
+    changed = structs.replace(api.panel.shelf.catalogue.services[DRIP], dripfeed=False)
+    await catalogue.save_services(stocked, [changed], by=acting(now()))
+
+    async def moved():
+        told = json.loads((await price_list(port, SMART, ann.key))[2])
+        return [False] == [one["dripfeed"] for one in told if one["service"] == DRIP]
+
+    await until(moved)
+    assert [DRIP] == written
+
+
+@pytest.mark.parametrize(("agent", "as_panel", "keys"), [(SMART, False, SERVICE), (CURL, True, [*SERVICE, "dripfeed"])])
+async def test_the_switch_of_a_key_wins_for_the_list_too(stocked, port, agent, as_panel, keys):
+    who = await buyer(stocked, key=NewKey("s" * 40, settings=KeySettings(as_panel=as_panel)))
+    assert keys == list(json.loads((await price_list(port, agent, who.key))[2])[0])
+    ((key,),) = await fetch(stocked, "select id from api_key where customer_id = %s", who.id)
+    await accounts.edit_key(stocked, key, by_client=True, by=acting(now()))
+
+    async def by_client():
+        return list(json.loads((await price_list(port, agent, who.key))[2])[0]) != keys
+
+    await until(by_client)
+
+
+async def test_v1s_list_and_an_extended_one_are_everybodys(ann, port):
+    for path, more in (("/api/v1", {}), ("/api/v1", {"extended": 1}), ("/api/v2", {"extended": 1})):
+        answers = [await price_list(port, agent, ann.key, path, **more) for agent in (SMART, CURL)]
+        assert answers[0] == answers[1]

@@ -172,9 +172,12 @@ class Endpoint:
             case Refused() as refused:
                 return _refused(dialect, refused)
             case asks.Services(extended=extended):
-                rendered = self._price_lists.ready(dialect, caller.price_list, extended=extended)
+                drips = dialect is V2 and not extended and _as_panel(caller, asked)
+                rendered = self._price_lists.ready(dialect, caller.price_list, extended=extended, drips=drips)
                 if rendered is None:
-                    rendered = await self._price_lists.render(dialect, caller.price_list, extended=extended)
+                    rendered = await self._price_lists.render(
+                        dialect, caller.price_list, extended=extended, drips=drips
+                    )
                 return _services(rendered, asked), OK
             case asks.Add() as add:
                 placed = await self._panel.place(caller, add, dialect.habits)
@@ -239,7 +242,7 @@ def _services(rendered: Rendered, asked: Asked) -> Reply:
         return whole
     tag = (b"etag", rendered.packed_tag if packed else rendered.plain_tag)
     if asked.headers.get(b"if-none-match") == tag[1]:
-        return reply(b"", 304, tag)
+        return reply(b"", 304, tag, *rendered.unmodified)
     return whole.also(tag)
 
 

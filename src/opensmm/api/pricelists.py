@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.actions.panel import Panel
-from opensmm.api.replies import Reply, reply
+from opensmm.api.replies import Header, Reply, reply
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import Catalogue, Service
 from opensmm.wire.dialect import Dialect
@@ -21,17 +21,21 @@ MAX_KEPT: Final = 256
 
 
 class Rendered(Struct, frozen=True):
-    """An answer in two codings, each with a tag of its own."""
+    """An answer in two codings, each with a tag of its own. ``unmodified``: headers of a 304 beside the tag."""
 
     version: int
     plain: Reply
     packed: Reply
     plain_tag: bytes
     packed_tag: bytes
+    unmodified: tuple[Header, ...] = ()
 
 
-Form = tuple[PriceListId, str, bool]
-"""A price list, a dialect's name, and whether the answer is extended."""
+Form = tuple[PriceListId, str, bool, bool]
+"""A price list, a dialect's name, whether the answer is extended, and whether it tells which services may drip."""
+_BY_CODING: Final[Header] = (b"vary", b"accept-encoding")
+# Both lists are chosen by the client. One alone needs to say so: no cache may keep either, and the page's stays.
+_BY_CLIENT: Final[Header] = (b"vary", b"accept-encoding, user-agent")
 
 
 class PriceLists:
@@ -43,14 +47,18 @@ class PriceLists:
         self._pieces: dict[Form, dict[ServiceId, tuple[Service, object, bytes]]] = {}
         self._rendering: dict[Form, asyncio.Task[Rendered]] = {}
 
-    def ready(self, dialect: Dialect, price_list: PriceListId, *, extended: bool) -> Rendered | None:
+    def ready(
+        self, dialect: Dialect, price_list: PriceListId, *, extended: bool, drips: bool = False
+    ) -> Rendered | None:
         """The answer for a price list, as of the catalogue this process knows; None where it must be rendered."""
-        kept = self._kept.get((price_list, dialect.name, extended))
+        kept = self._kept.get((price_list, dialect.name, extended, drips))
         return kept if kept is not None and kept.version == self._panel.shelf.catalogue.version else None
 
-    async def render(self, dialect: Dialect, price_list: PriceListId, *, extended: bool) -> Rendered:
+    async def render(
+        self, dialect: Dialect, price_list: PriceListId, *, extended: bool, drips: bool = False
+    ) -> Rendered:
         """Renders it, once for all who ask meanwhile."""
-        form = (price_list, dialect.name, extended)
+        form = (price_list, dialect.name, extended, drips)
         running = self._rendering.get(form)
         if running is None:
             running = asyncio.create_task(self._render(form, dialect))
@@ -68,17 +76,19 @@ class PriceLists:
         if len(self._kept) >= MAX_KEPT:
             self._kept.clear()
             self._pieces.clear()
-        vary = (b"vary", b"accept-encoding")
+        _, _, _, drips = form
+        vary = _BY_CLIENT if drips else _BY_CODING
         self._kept[form] = Rendered(
             catalogue.version,
             reply(plain, 200, vary),
             reply(packed, 200, (b"content-encoding", b"gzip"), vary),
             *tags,
+            unmodified=(vary,) if drips else (),
         )
         return self._kept[form]
 
     async def _render_pieces(self, form: Form, dialect: Dialect, catalogue: Catalogue) -> list[bytes]:
-        price_list, _, extended = form
+        price_list, _, extended, drips = form
         before = self._pieces.get(form, {})
         now: dict[ServiceId, tuple[Service, object, bytes]] = {}
         for at, service in enumerate(await _listed(catalogue, price_list)):
@@ -87,7 +97,7 @@ class PriceLists:
             rate = catalogue.rate(price_list, service)
             known = before.get(service.id)
             if known is None or known[0] is not service or known[1] is not rate:
-                known = (service, rate, dialect.write_service(service, rate, extended=extended))
+                known = (service, rate, dialect.write_service(service, rate, extended, drips=drips))
             now[service.id] = known
         self._pieces[form] = now
         return [piece for _, _, piece in now.values()]

@@ -109,6 +109,9 @@ _CALLS: Final = {
         (
             "`extended=1` adds drip-feed, description, average time, in minutes, and how it is delivered to each "
             "service.",
+            "Sites that run a script of the `v1` family, and say so by a `User-Agent` that is exactly `SmartPanel API "
+            "Sync` or `Mozilla/5.0 (SmartPanel API Sync)`, get `dripfeed` behind these keys. The operator can switch "
+            "that on or off for your key, whatever your program is.",
         ),
     ),
     "add": CallText(

@@ -74,8 +74,11 @@ class Dialect(ABC):
     def write_balance(self, balance: BalanceView) -> bytes: ...
 
     @abstractmethod
-    def write_service(self, service: Service, rate: Decimal, extended: bool) -> bytes:
-        """One line of the price list, at the caller's rate, to be joined by ``write_services``."""
+    def write_service(self, service: Service, rate: Decimal, extended: bool, drips: bool = False) -> bytes:
+        """One line of the price list, at the caller's rate, to be joined by ``write_services``.
+
+        ``drips``: v2 tells whether it takes drip-feeds. v1, and an extended line, always do.
+        """
 
     @abstractmethod
     def write_services(self, services: Iterable[bytes]) -> bytes: ...

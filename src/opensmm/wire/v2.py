@@ -25,7 +25,7 @@ class _V2(Dialect):
     def write_balance(self, balance: BalanceView) -> bytes:
         return f"{{{balance_keys(balance)}}}".encode()
 
-    def write_service(self, service: Service, rate: Decimal, extended: bool) -> bytes:
+    def write_service(self, service: Service, rate: Decimal, extended: bool, drips: bool = False) -> bytes:
         line: dict[str, object] = {
             "service": service.id,
             "name": service.name,
@@ -37,9 +37,10 @@ class _V2(Dialect):
             "refill": service.refill,
             "cancel": service.cancel,
         }
+        if drips or extended:
+            line["dripfeed"] = service.dripfeed
         if extended:
             line |= {
-                "dripfeed": service.dripfeed,
                 "desc": service.description,
                 "average_time": service.average_time_min,
                 "delivery_method": service.delivery_method,
