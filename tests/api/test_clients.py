@@ -272,3 +272,70 @@ async def test_v1s_list_and_an_extended_one_are_everybodys(ann, port):
     for path, more in (("/api/v1", {}), ("/api/v1", {"extended": 1}), ("/api/v2", {"extended": 1})):
         answers = [await price_list(port, agent, ann.key, path, **more) for agent in (SMART, CURL)]
         assert answers[0] == answers[1]
+
+
+async def subscribed(port, agent, key, path="/api/v1", **more):
+    return await ask(port, agent, key, "add", path, **FIELDS, **more)
+
+
+async def bounds(conn, order):
+    """How many new and old posts an order is kept for."""
+    kept = "select (details -> 'posts')::int, (details -> 'old_posts')::int from order_detail where order_id = %s"
+    return (await fetch(conn, kept, order))[0]
+
+
+@pytest.mark.parametrize(
+    ("agent", "path", "asked", "kept"),
+    [
+        (SMART, "/api/v1", {"posts": 0}, (None, None)),
+        (WHOLE, "/api/v1", {"posts": "0"}, (None, None)),
+        (SMART, "/api/v1", {"posts": 0, "old_posts": 5}, (0, 5)),
+        (SMART, "/api/v1", {"posts": 0, "old_posts": 0}, (0, 0)),
+        (SMART, "/api/v1", {"posts": 3}, (3, None)),
+        (SMART, "/api/v2", {"posts": 0}, (0, None)),
+        (CURL, "/api/v1", {"posts": 0}, (0, None)),
+        (CURL, "/api/v1", {}, (None, None)),
+    ],
+)
+async def test_no_posts_set_no_bound_for_a_panel_of_the_family(stocked, ann, port, agent, path, asked, kept):
+    order = (await subscribed(port, agent, ann.key, path, **asked))["order"]
+    assert kept == await bounds(stocked, order)
+
+
+async def test_the_switch_of_a_key_wins_for_the_bound_too(stocked, port):
+    for agent, as_panel, kept in ((SMART, False, (0, None)), (CURL, True, (None, None))):
+        settings = KeySettings(as_panel=as_panel)
+        who = await buyer(stocked, key=NewKey(f"{as_panel:s>40}", settings=settings))
+        order = (await subscribed(port, agent, who.key, posts=0))["order"]
+        assert kept == await bounds(stocked, order)
+
+
+async def test_posts_without_bound_are_taken_in(stocked, lied_to, ann, port):
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 500}
+    await subscribed(port, SMART, ann.key, posts=0)
+    await works.send()
+    assert "posts" not in liar.asked[0]
+    await look(works, liar, {"501": post(10), "502": post(20)})
+    assert 2 == len(await children(stocked))
+    assert [] == await broken(stocked)
+
+
+async def test_a_repeat_that_means_something_else_by_the_same_words_is_refused(stocked, ann, port):
+    mismatch = {"error": "Idempotency key was used with other parameters"}
+    once = {"posts": 0, "idempotency_key": "a"}
+    first = await subscribed(port, SMART, ann.key, **once)
+    assert [first, first, mismatch] == [await subscribed(port, one, ann.key, **once) for one in (SMART, WHOLE, CURL)]
+    assert first == await subscribed(port, CURL, ann.key, idempotency_key="a"), "what is meant is the same"
+    other = await subscribed(port, CURL, ann.key, posts=0, idempotency_key="b")
+    assert other["order"] > first["order"]
+    assert mismatch == await subscribed(port, SMART, ann.key, posts=0, idempotency_key="b")
+    assert [(2,)] == await fetch(stocked, "select count(*) from orders")
+
+
+async def test_everybody_elses_fingerprint_is_what_it_was(stocked, ann, port):
+    """Of orders that were placed by releases before this one, too: their keys are repeated after an update."""
+    await subscribed(port, CURL, ann.key, posts=0, idempotency_key="a")
+    assert [("290f3e1f4003d95d9d06ec7ee8f63ef7",)] == await fetch(
+        stocked, "select encode(fingerprint, 'hex') from idempotency"
+    )

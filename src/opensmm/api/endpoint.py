@@ -25,7 +25,7 @@ from opensmm.api.replies import CLOSE, Reply, reply
 from opensmm.api.request_ids import named, request_id
 from opensmm.api.requests import MALFORMED, Reader, Request
 from opensmm.base.faults import Unavailable
-from opensmm.domain import asks
+from opensmm.domain import asks, subscriptions
 from opensmm.domain.callers import Caller
 from opensmm.domain.clients import acts_as_panel, reads_title_case
 from opensmm.domain.refusals import Refusal, Refused
@@ -180,6 +180,8 @@ class Endpoint:
                     )
                 return _services(rendered, asked), OK
             case asks.Add() as add:
+                if dialect is V1 and add.details.posts == 0 and _as_panel(caller, asked):
+                    add = subscriptions.unbounded(add)
                 placed = await self._panel.place(caller, add, dialect.habits)
                 if isinstance(placed, Refused):
                     return _refused(dialect, placed)

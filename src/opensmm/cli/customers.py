@@ -61,8 +61,9 @@ AsPanel = Annotated[
     bool | None,
     typer.Option(
         "--as-panel/--as-page",
-        help="This key is a v1 panel's: v1 tells the runs of a drip-feed and the orders of a subscription, and v2's "
-        "price list tells dripfeed. Or all as the pages say. Unsaid: as the client needs it.",
+        help="This key is a v1 panel's: v1 tells the runs of a drip-feed and the orders of a subscription, and reads "
+        "posts=0 as without bound; v2's price list tells dripfeed. Or all as the pages say. Unsaid: as the client "
+        "needs it.",
     ),
 ]
 Addresses = Annotated[

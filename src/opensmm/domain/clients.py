@@ -10,7 +10,7 @@ class Client(Struct, frozen=True):
     """``title_case``: over v1 it reads v2's status words alone, and moves no order by those of the page.
 
     ``as_panel``: it is a panel of the v1 family. It follows subscriptions and drip-feeds by shapes of their own, and
-    sells drip-feeds only where the price list tells which services take them.
+    sells drip-feeds only where the price list tells which services take them. Its posts=0 sets no bound.
     """
 
     title_case: bool = False

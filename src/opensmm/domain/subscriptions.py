@@ -3,14 +3,24 @@
 from datetime import date
 from typing import Final
 
+from msgspec import structs
+
 from opensmm.domain import links
-from opensmm.domain.asks import MALFORMED, Details
+from opensmm.domain.asks import MALFORMED, Add, Details
 from opensmm.domain.catalogue import Service, check_range
 from opensmm.domain.refusals import Refusal, Refused
 
 DELAYS_MIN: Final = frozenset(
     (0, 5, 10, 15, 20, 30, 40, 50, 60, 90, 120, 150, 180, 210, 240, 270, 300, 360, 420, 480, 540, 600)
 )
+
+
+def unbounded(ask: Add) -> Add:
+    """The ask as panels of the v1 family mean it: posts=0 sets no bound, where no old posts are asked for beside."""
+    details = ask.details
+    if details.posts != 0 or details.old_posts is not None:
+        return ask
+    return structs.replace(ask, details=structs.replace(details, posts=None))
 
 
 def check(details: Details, service: Service, today: date) -> Refused | None:
