@@ -11,7 +11,6 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec import structs
 from tests.panel import (
     DEFAULT,
     LINK,
@@ -33,6 +32,7 @@ from opensmm.actions import accounts
 from opensmm.actions.accounts import fresh_key
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store.connection import connect
+from opensmm.store.keys import KeySettings
 
 FORM = "application/x-www-form-urlencoded"
 METHODS = st.sampled_from(["POST", "POST", "POST", "GET", "GET", "HEAD", "OPTIONS", "PUT"])
@@ -173,7 +173,7 @@ async def test_an_address_without_end_is_refused_by_both_ways(api, ann):
 
 async def test_behind_a_proxy_that_is_trusted_the_client_is_whom_it_names(api, ann, stocked):
     """By both ways. Of what several proxies say, the last address that is no proxy of ours counts."""
-    key = structs.replace(fresh_key("far away"), addresses=("192.0.2.9",))
+    key = fresh_key("far away", KeySettings(addresses=("192.0.2.9",)))
     await accounts.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     body = f"key={key.text}&action=balance".encode()
     told = [
