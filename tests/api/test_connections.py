@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from tests.panel import until
+from tests.panel import HANG_S, until
 from tests.raw_http import heard, request, serving
 
-from opensmm.api import connections
+from opensmm.api import connections, server
 from opensmm.api.connections import ConnectionTable
 
 
@@ -100,3 +100,12 @@ async def test_silent_connections_of_an_address_do_not_keep_its_next_one_out(api
         assert "100.00" == (await heard(reader))[1]["balance"]
         for _, each in [*silent, (reader, writer)]:
             each.close()
+
+
+async def test_a_server_that_ticks_seldom_stops_when_it_is_told_to(api, monkeypatch):
+    monkeypatch.setattr(server, "TICK_S", 3600.0)
+    async with asyncio.timeout(HANG_S), serving(api.application) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(b""))
+        assert "200 ok" in (await heard(reader))[0]
+        writer.close()

@@ -8,7 +8,7 @@ from tests.faults import proxy
 from tests.panel import DEFAULT, LINK, PEPPER, Api, open_api, until
 
 from opensmm.actions.panel import Panel
-from opensmm.api.endpoint import LOOKED_WITHIN_S, Endpoint
+from opensmm.api.endpoint import LOOKED_WITHIN_S, QUIET_S, Endpoint
 from opensmm.api.request_ids import request_id
 from opensmm.main import Application
 from opensmm.web.pages import Pages
@@ -54,6 +54,33 @@ async def test_a_process_is_unwell_from_when_its_database_fell_silent_until_it_i
         await between.up()
         await until(looked)
         assert WELL == await health(api)
+
+
+async def test_a_process_that_nobody_asks_looks_seldom_until_a_key_is_looked_up(api, ann, monkeypatch):
+    endpoint: Any = api.application
+    at, looks = [endpoint._monotonic()], []
+    endpoint._monotonic = endpoint._door._monotonic = lambda: at[0]
+    look = api.panel.look_at_catalogue
+
+    async def count_look():
+        looks.append(at[0])
+        await look()
+
+    async def rests():
+        return bool(endpoint._door._looks_up._waiters)
+
+    async def looks_often():
+        return len(looks) > before + 1
+
+    before = 0
+    monkeypatch.setattr(api.panel, "look_at_catalogue", count_look)
+    monkeypatch.setattr("opensmm.api.endpoint.QUIET_LOOK_S", 3600.0)
+    await until(looks_often)
+    at[0] += QUIET_S + 1
+    await until(rests)
+    before = len(looks)
+    await api.ask("v2", ann.key, "balance")
+    await until(looks_often)
 
 
 async def test_a_process_that_starts_without_a_database_is_unwell(logged):

@@ -34,11 +34,12 @@ class Chores:
         self._in_flight = in_flight
         self._forgot: float | None = None
 
-    async def step(self) -> None:
+    async def step(self, *, tidy: bool = True) -> None:
+        """Knows the providers as they are now; with ``tidy``, frees and forgets too."""
         for row, forms in self._desk.learned:
             await write(self._line, partial(providers.keep_forms, row=row, forms=forms))
         await self._desk.update(await write(self._line, providers.providers))
-        if await self._clock.look(self._line):
+        if tidy and await self._clock.look(self._line):
             await self._tidy_up()
 
     async def _tidy_up(self) -> None:

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from time import perf_counter_ns
@@ -39,6 +40,10 @@ METHODS: Final = frozenset(("GET", "POST"))
 RETRY_AFTER_S: Final = 1
 LOOK_S: Final = 0.1
 """Between looks at the catalogue's version."""
+QUIET_S: Final = 30.0
+"""After so long without a key in use nobody is waiting for what the looks find."""
+QUIET_LOOK_S: Final = 0.5
+"""Between looks then. Whoever asks first meets a price list that is at most so old, and has the next look begin."""
 LOOKS_A_REFRESH: Final = 6
 """Looks at the catalogue for one at the keys in use."""
 HEALTH: Final = "/healthz"
@@ -97,7 +102,7 @@ class Endpoint:
 
     async def _watch(self) -> None:
         for number in count():
-            await asyncio.sleep(LOOK_S)
+            await self._rest()
             try:
                 await self._panel.look_at_catalogue()
                 self._looked_at = self._monotonic()
@@ -109,6 +114,15 @@ class Endpoint:
                 log.warning("the catalogue and the keys could not be looked at", error=str(error), sparse=True)
             except Exception:
                 log.exception("the catalogue and the keys could not be looked at", sparse=True)
+
+    async def _rest(self) -> None:
+        """Pauses between two looks; a long pause ends when a key is looked up."""
+        if self._door.rested_s < QUIET_S or not self._panel.takes_orders:
+            await asyncio.sleep(LOOK_S)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(QUIET_LOOK_S):
+                await self._door.next_look_up()
 
     def direct(self) -> dict[bytes, Answer]:
         """What answers a whole request, by path: for a server that hands it over so."""

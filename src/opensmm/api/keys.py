@@ -1,5 +1,6 @@
 """Who is calling: keys by keyed hash, remembered for a moment, and strangers slowed down."""
 
+import asyncio
 import time
 from asyncio import Semaphore
 from collections.abc import Callable
@@ -49,6 +50,18 @@ class Door:
         self._guesses = Limit(FAILURES_A_MINUTE, 60.0, address_group)
         self._turns: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
         self._requests = Limit(per_second, 1.0) if per_second else None
+        self._used_at = monotonic()
+        self._looks_up = asyncio.Event()
+
+    @property
+    def rested_s(self) -> float:
+        """How long no key was in use, as far as the looks at those in use have told."""
+        return self._monotonic() - self._used_at
+
+    async def next_look_up(self) -> None:
+        """Waits until a key is looked up, as any is that was at rest."""
+        self._looks_up.clear()
+        await self._looks_up.wait()
 
     def known(self, key: str) -> Caller | None:
         """The caller behind a key that needs no look; None where it does. Raises Exceeded where it did too much."""
@@ -64,6 +77,8 @@ class Door:
         """The caller behind a key as the database has it; raises Exceeded where one of the two did too much."""
         if not key:
             return None
+        self._used_at = self._monotonic()
+        self._looks_up.set()
         source = network(address)
         if key in self._known:
             return await self._look_up(key, source)
@@ -93,6 +108,8 @@ class Door:
     async def refresh(self) -> None:
         """Looks at the keys in use again, together, so that their callers need not wait for it one by one."""
         used, self._used = self._used, []
+        if used:
+            self._used_at = self._monotonic()
         for known in used:
             known.used = False
         for at in range(0, min(len(used), MAX_REFRESHED), REFRESHED_AT_ONCE):

@@ -1,6 +1,8 @@
 """The HTTP server, uvicorn, with what it lacks: an end to patience, and patience at the end."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
@@ -17,6 +19,7 @@ GRACE_S: Final = 2.0
 KEPT_WITHIN_S: Final = 6
 """How long they get while the database works on them: what it may keep is not refused."""
 LOOK_S: Final = 0.05
+TICK_S: Final = 1.0
 
 
 class State(ServerState):
@@ -30,13 +33,33 @@ class State(ServerState):
 class Server(uvicorn.Server):
     """A server that shows out clients who take forever to say what they want. One sweep a second looks at them all."""
 
+    _wake: Callable[[], object] | None = None
+
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.server_state = State()
 
+    @property
+    def should_exit(self) -> bool:
+        return self._should_exit
+
+    @should_exit.setter
+    def should_exit(self, should_exit: bool) -> None:
+        self._should_exit = should_exit
+        if self._wake is not None:
+            self._wake()
+
+    async def main_loop(self) -> None:
+        """Ticks once a second until told to stop. uvicorn's wakes ten times a second to see whether it was."""
+        told, loop = asyncio.Event(), asyncio.get_running_loop()
+        self._wake = lambda: loop.call_soon_threadsafe(told.set)  # a signal's handler may be who tells
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await told.wait()
+
     async def on_tick(self, counter: int) -> bool:
-        if counter % 10 == 0:  # uvicorn ticks ten times a second
-            self._sweep()
+        self._sweep()
         return await super().on_tick(counter)
 
     async def _wait_tasks_to_complete(self) -> None:

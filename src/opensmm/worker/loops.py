@@ -26,7 +26,7 @@ from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
 from opensmm.store.connection import Line
 
-IDLE_S: Final = 0.1
+LOOK_S: Final = 0.1
 """Between looks for deliveries to send while there are none."""
 REST_OF_LOOKS: Final = 3
 """Times as long as a look took, before the next: a long backlog that nobody takes is not gone through all the time."""
@@ -49,7 +49,9 @@ SLOW_STEPS: Final = 16
 QUIET_S: Final = 30.0
 """After so long without anything to send, to ask after or to pass on a worker counts as idle."""
 IDLE_STRETCH: Final = 4
-"""Times as long as else an idle worker's loops pause. Looks for orders to send are as frequent as ever."""
+"""Times as long as else an idle worker's loops pause. Looks at the providers are as frequent as ever."""
+IDLE_LOOK_S: Final = 0.25
+"""Between looks for deliveries to send while a worker is idle."""
 PAUSE_AFTER_FAULT_S: Final = 1.0
 IN_FLIGHT: Final = 2048
 """Deliveries that are not recorded yet, over all providers; each provider's own limit is lower."""
@@ -86,6 +88,7 @@ class Worker:
         self._looked = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._pace = Pace()
+        self._rounds = 0
         self._has_nothing_due = False
         self._follows, self._watches, self._cancels = map(Abreast, (self._follow, self._watch, self._cancel))
 
@@ -146,7 +149,8 @@ class Worker:
     async def _look_after(self) -> None:
         self._desk.share(await self._heartbeat.beat(self._desk.shut))
         self._looked.set()
-        await self._chores.step()
+        self._rounds += 1
+        await self._chores.step(tidy=not self._pace.is_idle or self._rounds % IDLE_STRETCH == 0)
 
     async def _send_due(self) -> None:
         room = 0 if self._desk.empty else IN_FLIGHT - len(self._sending)
@@ -159,14 +163,15 @@ class Worker:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
         if len(tasks) < CLAIM:
-            await asyncio.sleep(rest_s(self._dispatching.looked_s))
+            least_s = IDLE_LOOK_S if self._pace.is_idle else LOOK_S
+            await asyncio.sleep(max(least_s, rest_s(self._dispatching.looked_s)))
 
 
 def rest_s(looked_s: float) -> float:
     """How long to rest after a look at what is due that took the database so long."""
     if looked_s > LONG_LOOK_S:
         log.warning("a look at what is due took long", seconds=round(looked_s, 1), sparse=True)
-    return min(max(IDLE_S, REST_OF_LOOKS * looked_s), MOST_REST_S)
+    return min(max(LOOK_S, REST_OF_LOOKS * looked_s), MOST_REST_S)
 
 
 class Pace:
@@ -182,8 +187,12 @@ class Pace:
             self._busy_at = self._monotonic()
         return done
 
+    @property
+    def is_idle(self) -> bool:
+        return self._monotonic() - self._busy_at > QUIET_S
+
     def pause_s(self, usual_s: float) -> float:
-        return usual_s * IDLE_STRETCH if self._monotonic() - self._busy_at > QUIET_S else usual_s
+        return usual_s * IDLE_STRETCH if self.is_idle else usual_s
 
 
 class Abreast:
