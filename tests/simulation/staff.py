@@ -117,7 +117,7 @@ class Api(Process):
         self.begin()
 
     def begin(self) -> None:
-        def line(url: str, application: str, lock_timeout_ms: int | None) -> Line:
+        def line(url: str, application: str, lock_timeout_ms: int | None, *, keyed: bool) -> Line:
             return self._line()
 
         with patch.object(panels, "Line", line), patch.object(panels, "Lane", Lane):
