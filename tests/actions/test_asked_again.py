@@ -6,8 +6,11 @@ from tests.panel import actor, broken
 from opensmm.actions import health, staff
 from opensmm.domain.audit import By
 from opensmm.domain.cancels import TOLD_AGAIN_AFTER
+from opensmm.domain.codes import EventCode
 from opensmm.domain.findings import Level
 from opensmm.domain.refills import ASKED_AGAIN_AFTER, RefillStatus
+from opensmm.store import refill_tasks
+from opensmm.store import staff as staff_rows
 
 UNCLEAR = {"status": "success"}
 
@@ -97,3 +100,71 @@ async def refilled(works, liar, api, ann, answer):
     works.clock.forward(5)
     await works.follow()
     return int((await api.ask("v2", ann.key, "refill", order=order))["refill"])
+
+
+def code_of(unread):
+    assert unread.note is not None
+    return unread.note.code
+
+
+async def refilling(works, liar, api, ann, answer):
+    """A refill that its provider took on as its 55, and says this of."""
+    refill = await refilled(works, liar, api, ann, {"refill": 55})
+    await works.refills.step(10)
+    liar.answers["refill_status"] = answer
+    works.clock.forward(60)
+    await works.refills.step(10)
+    return refill
+
+
+async def test_a_refill_whose_status_is_not_understood_is_shown_with_its_words_within_minutes(
+    lied_to, api, stocked, ann
+):
+    works, liar = lied_to
+    refill = await refilling(works, liar, api, ann, {"status": "Teapot"})
+    assert Level.OK is (await found(stocked, works, "refill answers")).level
+    works.clock.forward(120)
+    told = await found(stocked, works, "refill answers")
+    assert (Level.LOOK, 1, "Teapot") == (told.level, told.fields["count"], told.fields["words"])
+    (one,) = await refill_tasks.unread(stocked, 10)
+    assert (refill, code_of(one)) == (one.refill, EventCode.REFILL_NOT_UNDERSTOOD)
+    (listed,) = await staff_rows.waiting_refills(stocked, 10)
+    assert (refill, "Teapot") == (listed.refill, listed.words)
+    assert {"status": "Pending"} == await api.ask("v2", ann.key, "refill_status", refill=refill)
+    # Other words are the same news, and understood ones end it.
+    liar.answers["refill_status"] = {"error": "Refill not found"}
+    since = one.noted
+    works.clock.forward(240)
+    await works.refills.step(10)
+    (one,) = await refill_tasks.unread(stocked, 10)
+    assert EventCode.REFILL_LOOK_UP_FAILED is code_of(one)
+    assert one.noted > since
+    liar.answers["refill_status"] = {"status": "Completed"}
+    works.clock.forward(3600)
+    await works.refills.step(10)
+    assert [] == await refill_tasks.unread(stocked, 10)
+    assert Level.OK is (await found(stocked, works, "refill answers")).level
+
+
+async def test_a_refill_whose_status_is_not_understood_is_settled_by_the_operator(lied_to, api, stocked, ann):
+    works, liar = lied_to
+    refill = await refilling(works, liar, api, ann, {"status": "Teapot"})
+    by = By(actor("tester"), "why", works.clock())
+    assert [True] == await staff.answer_refills(stocked, [refill], RefillStatus.COMPLETED, by=by)
+    assert [] == await refill_tasks.unread(stocked, 10)
+    asked_before = asked(liar, "refill_status")
+    works.clock.forward(24 * 3600)
+    await works.refills.step(10)
+    assert asked_before == asked(liar, "refill_status")
+    assert {"status": "Completed"} == await api.ask("v2", ann.key, "refill_status", refill=refill)
+    assert [] == await broken(stocked)
+
+
+async def test_a_refill_whose_status_is_not_understood_is_asked_after_every_few_minutes(lied_to, api, stocked, ann):
+    works, liar = lied_to
+    await refilling(works, liar, api, ann, {"status": "Teapot"})
+    before = asked(liar, "refill_status")
+    for _ in range(60):
+        works.clock.forward(60)
+        await works.refills.step(10)
+    assert 10 <= asked(liar, "refill_status") - before <= 20, "in an hour"

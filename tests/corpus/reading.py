@@ -31,21 +31,23 @@ def _outcome(outcome: SendOutcome) -> str:
 
 def _status(body: bytes) -> str:
     (told,) = answers.read_statuses(ORDER, body)
-    match told:
-        case Report():
-            return str(told.status)
-        case UnreadAnswer():
-            return "failed look-up" if told.failed else "not understood"
+    return str(told.status) if isinstance(told, Report) else _unread(told)
 
 
 def _refill(body: bytes) -> str:
     (told,) = answers.read_refills(ORDER, body)
-    return "declined" if isinstance(told, Declined) else f"refill {told}" if told else "nothing"
+    return "declined" if isinstance(told, Declined) else _unread(told) or f"refill {told}"
 
 
 def _refill_status(body: bytes) -> str:
     (told,) = answers.read_refill_statuses(REFILL, body)
-    return str(told or "nothing")
+    return _unread(told) or str(told)
+
+
+def _unread(told: object) -> str:
+    if isinstance(told, UnreadAnswer):
+        return "failed look-up" if told.failed else "not understood"
+    return ""
 
 
 def _cancel(body: bytes) -> str:

@@ -70,6 +70,7 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
         Finding("held", Level.OK, FindingCode.HELD_DELIVERIES, waits),
         Finding("odd", Level.OK, FindingCode.ODD_ENDS, none),
         Finding("refills", Level.OK, FindingCode.REFILLS_NOT_PASSED, waits),
+        Finding("refill answers", Level.OK, FindingCode.REFILL_ANSWERS_NOT_UNDERSTOOD, none),
         Finding("cancels", Level.OK, FindingCode.CANCELS_NOT_PASSED, waits),
         Finding("unheard cancels", Level.OK, FindingCode.CANCELS_UNHEARD, none),
         Finding("unclear refills", Level.OK, FindingCode.REFILLS_UNCLEAR, none),

@@ -11,12 +11,14 @@ from tests.works import TIMEOUT_S, Liar, served
 from opensmm.domain.asks import Add, Details
 from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
 from opensmm.domain.orders import OrderStatus
+from opensmm.domain.progress import UnreadAnswer
 from opensmm.domain.refills import RefillStatus
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.outside import open_session
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
+UNTOLD = '[{"order": 1, "refill": 5}, {"order": 2, "refill": {"error": "Incorrect order ID"}}]'
 ASK = Add(7, "https://example.com/me", 100)
 
 
@@ -86,8 +88,8 @@ async def test_refills_and_cancels_are_asked_for_and_after(liar):
         "refill_status": [{"refill": 5, "status": "In progress"}, {"refill": 6, "status": "Odd"}],
         "cancel": [{"order": 1, "cancel": 1}, {"order": 2, "cancel": {"error": "Order cannot be canceled"}}],
     }
-    assert ["5", Declined("Incorrect order ID"), None] == await liar.client.refills(["1", "2", "3"])
-    assert [RefillStatus.IN_PROGRESS, None] == await liar.client.refill_statuses(["5", "6"])
+    assert ["5", Declined("Incorrect order ID"), UnreadAnswer(UNTOLD)] == await liar.client.refills(["1", "2", "3"])
+    assert [RefillStatus.IN_PROGRESS, UnreadAnswer("Odd")] == await liar.client.refill_statuses(["5", "6"])
     assert [True, Declined("Order cannot be canceled")] == await liar.client.cancels(["1", "2"])
 
 

@@ -195,6 +195,8 @@ WATCHED: dict[str, dict[str, str | list[tuple[str, str]]]] = {
         "fence": "not used",
         "polled": "when it was last asked after",
         "tries": "answers that were not clear, counted for the pauses between them",
+        "note": "words for the operator",
+        "noted": "since when they hold",
     },
     "evidence": {
         "order_id": [("R1", "update evidence set order_id = 999 where order_id = 11")],

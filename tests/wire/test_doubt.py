@@ -1,7 +1,7 @@
 """Answers that say two things at once, or say one behind another: nothing is proved by them, and nothing is news."""
 
 import pytest
-from tests.wire.test_provider_answers import reports
+from tests.wire.test_provider_answers import refill_statuses, refills, reports
 
 from opensmm.domain.asks import many_ids, one_id
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, Unsure
@@ -113,7 +113,7 @@ def test_a_refusal_may_name_the_field_it_is_about():
 def test_an_error_that_is_there_twice_puts_the_whole_object_in_doubt(error):
     assert isinstance(answers.read_order(f'{{"order":5,{error}}}'.encode()), Unsure)
     assert [None] == reports(one_id(7), f'{{"7":{{"status":"Completed",{error}}}}}'.encode())
-    assert [None] == answers.read_refills(one_id(7), f'[{{"order":7,"refill":5,{error}}}]'.encode())
+    assert [None] == refills(one_id(7), f'[{{"order":7,"refill":5,{error}}}]'.encode())
     assert [False] == answers.read_cancels(one_id(7), f'{{"cancel":1,{error}}}'.encode())
     assert answers.read_balance(f'{{"balance":1,{error}}}'.encode()) is None
 
@@ -154,9 +154,9 @@ def test_a_line_under_one_id_that_names_another_is_news_of_neither(body):
 def test_the_index_of_an_array_is_no_orders_id():
     body = b'{"0":{"order":7,"status":"Completed"},"1":{"order":8,"status":"Canceled"}}'
     assert [None] == reports(one_id(1), body)
-    assert ["5", None] == answers.read_refills(many_ids((2, 1)), b'{"1":{"order":7,"refill":6},"2":{"refill":5}}')
+    assert ["5", None] == refills(many_ids((2, 1)), b'{"1":{"order":7,"refill":6},"2":{"refill":5}}')
     assert [False] == answers.read_cancels(one_id(1), b'{"1":{"order":7,"cancel":1}}')
-    assert [None] == answers.read_refill_statuses(one_id(1), b'{"1":{"refill":7,"status":"Completed"}}')
+    assert [None] == refill_statuses(one_id(1), b'{"1":{"refill":7,"status":"Completed"}}')
 
 
 @pytest.mark.parametrize("own", ['"order":"0101"', '"order":101.0', '"order":null', '"id":7', '"order":101,"id":7'])

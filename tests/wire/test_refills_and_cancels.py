@@ -1,6 +1,7 @@
 """What providers answer to asks for refills and cancels: a refusal is one that lasts."""
 
 import pytest
+from tests.wire.test_provider_answers import refill_statuses, refills
 
 from opensmm.domain.asks import many_ids, one_id
 from opensmm.domain.dispatch import Declined
@@ -11,12 +12,10 @@ from opensmm.wire import answers
 def test_refills_are_read() -> None:
     refused = b'{"order": 2, "refill": {"error": "Incorrect order ID"}}'
     body = b'[{"order": 1, "refill": 70}, %b, {"order": 3, "refill": 0}]' % refused
-    assert ["70", Declined("Incorrect order ID"), None, None] == answers.read_refills(many_ids((1, 2, 3, 4)), body)
-    assert ["70"] == answers.read_refills(one_id(1), b'{"refill": "70"}')
-    assert [Declined("The order is not completed")] == answers.read_refills(
-        one_id(1), b'{"error": "The order is not completed"}'
-    )
-    assert [None] == answers.read_refills(one_id(1), b"<html>")
+    assert ["70", Declined("Incorrect order ID"), None, None] == refills(many_ids((1, 2, 3, 4)), body)
+    assert ["70"] == refills(one_id(1), b'{"refill": "70"}')
+    assert [Declined("The order is not completed")] == refills(one_id(1), b'{"error": "The order is not completed"}')
+    assert [None] == refills(one_id(1), b"<html>")
 
 
 PASSING = (
@@ -32,7 +31,7 @@ UNDER_WAY = (
 
 @pytest.mark.parametrize("words", [*PASSING, *UNDER_WAY])
 def test_a_refill_is_not_refused_by_what_passes_nor_by_its_being_under_way(words: str) -> None:
-    assert [None] == answers.read_refills(one_id(1), b'{"error": "%b"}' % words.encode())
+    assert [None] == refills(one_id(1), b'{"error": "%b"}' % words.encode())
 
 
 @pytest.mark.parametrize("words", PASSING)
@@ -56,10 +55,10 @@ def test_a_cancel_that_was_asked_for_before_is_asked_for(words: str, asked: bool
 
 def test_refill_statuses_are_read() -> None:
     body = b'[{"refill": 1, "status": "In Progress"}, {"refill": "2", "status": {"error": "Refill not found"}}]'
-    assert [RefillStatus.IN_PROGRESS, None, None] == answers.read_refill_statuses(many_ids((1, 2, 3)), body)
-    assert [RefillStatus.REJECTED] == answers.read_refill_statuses(one_id(1), b'{"status": "rejected"}')
-    assert [RefillStatus.CANCELED] == answers.read_refill_statuses(one_id(1), b'{"status": "Cancelled"}')
-    assert [None] == answers.read_refill_statuses(one_id(1), b'{"error": "Refill not found"}')
+    assert [RefillStatus.IN_PROGRESS, None, None] == refill_statuses(many_ids((1, 2, 3)), body)
+    assert [RefillStatus.REJECTED] == refill_statuses(one_id(1), b'{"status": "rejected"}')
+    assert [RefillStatus.CANCELED] == refill_statuses(one_id(1), b'{"status": "Cancelled"}')
+    assert [None] == refill_statuses(one_id(1), b'{"error": "Refill not found"}')
 
 
 def test_cancels_are_read() -> None:

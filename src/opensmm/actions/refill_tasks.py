@@ -9,8 +9,9 @@ import structlog
 
 from opensmm.actions.clock import Clock
 from opensmm.actions.writing import write
+from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import Declined
-from opensmm.domain.progress import poll_again_after
+from opensmm.domain.progress import UnreadAnswer, poll_again_after
 from opensmm.domain.provider_errors import means_asked_lately
 from opensmm.domain.refills import ASKED_AGAIN_AFTER, OPEN_REFILLS, UNCLEAR, RefillStatus
 from opensmm.providers.client import Provider
@@ -41,31 +42,36 @@ class RefillTasks:
         return len(tasks)
 
     async def _hear_of_new(
-        self, asked: datetime, tasks: Sequence[RefillTask], said: Sequence[tuple[RefillTask, str | Declined | None]]
+        self,
+        asked: datetime,
+        tasks: Sequence[RefillTask],
+        said: Sequence[tuple[RefillTask, str | Declined | UnreadAnswer]],
     ) -> None:
         now = self._clock()
         await self._record([_asked_for(task, answer, now) for task, answer in said], asked, now)
 
     async def _hear_of_known(
-        self, asked: datetime, tasks: Sequence[RefillTask], said: Sequence[tuple[RefillTask, RefillStatus | None]]
+        self,
+        asked: datetime,
+        tasks: Sequence[RefillTask],
+        said: Sequence[tuple[RefillTask, RefillStatus | UnreadAnswer]],
     ) -> None:
         now = self._clock()
         await self._record([_asked_after(task, status, now) for task, status in said], asked, now)
 
-    async def _record(self, news: Sequence[RefillNews | None], asked: datetime, now: datetime) -> None:
-        understood = [one for one in news if one is not None]
-        await write(self._line, lambda connection: rows.record(connection, understood, asked, now))
+    async def _record(self, news: Sequence[RefillNews], asked: datetime, now: datetime) -> None:
+        await write(self._line, lambda connection: rows.record(connection, news, asked, now))
 
 
-async def _ask_for(provider: Provider, group: Sequence[RefillTask]) -> Sequence[str | Declined | None]:
+async def _ask_for(provider: Provider, group: Sequence[RefillTask]) -> Sequence[str | Declined | UnreadAnswer]:
     return await provider.refills([task.provider_order for task in group])
 
 
-async def _ask_after(provider: Provider, group: Sequence[RefillTask]) -> Sequence[RefillStatus | None]:
+async def _ask_after(provider: Provider, group: Sequence[RefillTask]) -> Sequence[RefillStatus | UnreadAnswer]:
     return await provider.refill_statuses([task.provider_refill for task in group])
 
 
-def _asked_for(task: RefillTask, answer: str | Declined | None, now: datetime) -> RefillNews:
+def _asked_for(task: RefillTask, answer: str | Declined | UnreadAnswer, now: datetime) -> RefillNews:
     match answer:
         case Declined() if task.again and means_asked_lately(answer.answer):
             # What they began and could not tell us of: asked for again until they name it, or turn it down otherwise.
@@ -74,19 +80,26 @@ def _asked_for(task: RefillTask, answer: str | Declined | None, now: datetime) -
             return RefillNews(task, RefillStatus.REJECTED, "", None)
         case str():
             return RefillNews(task, RefillStatus.PENDING, answer, _again(task, now))
-        case None:
+        case UnreadAnswer():
             log.warning("a refill was not understood", refill=task.refill, run=task.run)
+            note = _note(task, answer)
             if task.tries >= len(ASKED_AGAIN_AFTER):
-                return RefillNews(task, UNCLEAR, "", None, task.tries + 1)
+                return RefillNews(task, UNCLEAR, "", None, task.tries + 1, note)
             pause = ASKED_AGAIN_AFTER[task.tries]
-            return RefillNews(task, RefillStatus.PENDING, "", now + pause, task.tries + 1)
+            return RefillNews(task, RefillStatus.PENDING, "", now + pause, task.tries + 1, note)
 
 
-def _asked_after(task: RefillTask, status: RefillStatus | None, now: datetime) -> RefillNews | None:
-    if status is None:
+def _asked_after(task: RefillTask, answer: RefillStatus | UnreadAnswer, now: datetime) -> RefillNews:
+    if isinstance(answer, UnreadAnswer):
         log.warning("a refill's status was not understood", refill=task.refill, run=task.run, sparse=task.provider)
-        return None
-    return RefillNews(task, status, task.provider_refill, _again(task, now) if status in OPEN_REFILLS else None)
+        due = max(now + LEASE, _again(task, now))
+        return RefillNews(task, None, task.provider_refill, due, note=_note(task, answer))
+    return RefillNews(task, answer, task.provider_refill, _again(task, now) if answer in OPEN_REFILLS else None)
+
+
+def _note(task: RefillTask, answer: UnreadAnswer) -> DeliveryNote:
+    code = EventCode.REFILL_LOOK_UP_FAILED if answer.failed else EventCode.REFILL_NOT_UNDERSTOOD
+    return DeliveryNote(code, {"refill": task.refill, "words": answer.words})
 
 
 def _again(task: RefillTask, now: datetime) -> datetime:

@@ -25,6 +25,7 @@ from opensmm.domain.interventions import Denial
 from opensmm.store.connection import Connection
 from opensmm.store.interventions import Waiting, waiting
 from opensmm.store.notices import OpenNotice, open_notices
+from opensmm.store.refill_tasks import UnreadRefill, unread
 from opensmm.texts import words
 from opensmm.wire.answers import likely_order
 
@@ -172,7 +173,8 @@ def list_waiting(
         bool, typer.Option("--late", help="Bought after they had been settled otherwise: cancel them there.")
     ] = False,
     unread: Annotated[
-        bool, typer.Option("--unread", help="At providers whose answers about them are not understood.")
+        bool,
+        typer.Option("--unread", help="At providers whose answers about them, or their refills, are not understood."),
     ] = False,
     waits: Annotated[
         bool, typer.Option("--waits", help="Put off by their providers, which may refuse our key or lack our money.")
@@ -203,13 +205,35 @@ def _explained(one: Waiting) -> Waiting:
 
 
 async def _waiting(connection: Connection, kinds: frozenset[str], limit: int) -> list[Waiting]:
-    """Deliveries that wait, and then notices, up to the limit."""
+    """Deliveries that wait, refills whose answers are not understood, and then notices, up to the limit."""
     found = await waiting(connection, kinds, now(), limit)
+    if "unread" in kinds and len(found) < limit:
+        found += [_of_refill(one) for one in await unread(connection, limit - len(found))]
     for kind, conclusions in (("late", LATE), ("odd", ODD)):
         if kind in kinds and len(found) < limit:
             told = await open_notices(connection, conclusions, limit - len(found))
             found += [_noticed(kind, one) for one in told]
     return found
+
+
+def _of_refill(one: UnreadRefill) -> Waiting:
+    return Waiting(
+        order=one.order,
+        run=one.run,
+        why="unread",
+        state=one.state,
+        service=one.service,
+        quantity=one.quantity,
+        remains=one.remains,
+        provider=one.provider,
+        provider_name=one.provider_name,
+        provider_order=one.provider_order,
+        since=one.noted,
+        answer=None,
+        concluded=None,
+        note=one.note,
+        noted=one.noted,
+    )
 
 
 def _noticed(kind: str, one: OpenNotice) -> Waiting:

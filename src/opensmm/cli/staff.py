@@ -123,7 +123,8 @@ def list_refills(limit: Lines = 100, data: Data = None, json: Json = False) -> N
 def _told_refill(one: rows.WaitingRefill) -> str:
     head = f"refill {one.refill} of order {one.order}, run {one.run}, since {one.since:%Y-%m-%d %H:%M}: {one.quantity}"
     to_buy = [f"to be bought elsewhere: `staff buy {one.refill} --quantity …`"] if one.mode == "other" else []
-    return "\n  ".join(map(_shown, (head, one.service_name, one.link, *to_buy)))
+    said = [f"its provider says “{one.words}”"] if one.words else []
+    return "\n  ".join(map(_shown, (head, one.service_name, one.link, *to_buy, *said)))
 
 
 Refill = Annotated[int, typer.Argument(help="The refill's id.", min=1)]

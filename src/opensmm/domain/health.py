@@ -117,8 +117,8 @@ class Notices(Struct, frozen=True):
 
 
 class NotUnderstood(Struct, frozen=True):
-    """Deliveries at providers whose newest answer is not understood: how many, since when, and the words of the one
-    that is so for longest."""
+    """Deliveries, or refills, at providers whose newest answer is not understood: how many, since when, and the words
+    of the one that is so for longest."""
 
     count: int = 0
     since: datetime | None = None
@@ -172,6 +172,7 @@ class Facts(Struct, frozen=True):
     posts: Waiting = Waiting()
     refused_posts: Waiting = Waiting()
     not_understood: NotUnderstood = NotUnderstood()
+    refills_not_understood: NotUnderstood = NotUnderstood()
     forgotten: Named = Named()
     stepped: Stepped | None = None
     late: Notices = Notices()
@@ -207,12 +208,13 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _named("forgotten", FindingCode.FORGOTTEN_ORDERS, facts.forgotten, Level.ACT, "orders"),
         _unpolled(facts.moving, now),
         _long(facts.moving, now),
-        _answers_read(facts.not_understood, now),
+        _answers_read("answers", FindingCode.ANSWERS_NOT_UNDERSTOOD, facts.not_understood, now),
         _for_operator("unsure", FindingCode.UNSURE_DELIVERIES, facts.unsure, UNSURE_ACT, now),
         _noticed("late", FindingCode.LATE_ACCEPTANCES, facts.late, Level.ACT, now),
         _for_operator("held", FindingCode.HELD_DELIVERIES, facts.held, HELD_ACT, now),
         _noticed("odd", FindingCode.ODD_ENDS, facts.odd, Level.LOOK, now),
         _passing("refills", FindingCode.REFILLS_NOT_PASSED, facts.refills, REFILL_LOOK, now),
+        _answers_read("refill answers", FindingCode.REFILL_ANSWERS_NOT_UNDERSTOOD, facts.refills_not_understood, now),
         _passing("cancels", FindingCode.CANCELS_NOT_PASSED, facts.cancels, CANCEL_LOOK, now),
         _noticed("unheard cancels", FindingCode.CANCELS_UNHEARD, facts.unheard, Level.ACT, now),
         _noticed("unclear refills", FindingCode.REFILLS_UNCLEAR, facts.unclear_refills, Level.ACT, now),
@@ -258,14 +260,12 @@ def _long(moving: Moving, now: datetime) -> Finding:
     return Finding("long", level, FindingCode.LONG_AT_PROVIDERS, fields)
 
 
-def _answers_read(found: NotUnderstood, now: datetime) -> Finding:
+def _answers_read(name: str, code: FindingCode, found: NotUnderstood, now: datetime) -> Finding:
     if found.since is None or now - found.since < UNREAD_LOOK:
-        return Finding("answers", Level.OK, FindingCode.ANSWERS_NOT_UNDERSTOOD, _count(0))
+        return Finding(name, Level.OK, code, _count(0))
     level = Level.ACT if now - found.since >= UNREAD_ACT else Level.LOOK
     words = {"provider_name": found.provider_name, "words": found.words}
-    return Finding(
-        "answers", level, FindingCode.ANSWERS_NOT_UNDERSTOOD, {**_count(found.count), **words, "age": now - found.since}
-    )
+    return Finding(name, level, code, {**_count(found.count), **words, "age": now - found.since})
 
 
 def _for_operator(name: str, code: FindingCode, found: Waiting, act: timedelta, now: datetime) -> Finding:

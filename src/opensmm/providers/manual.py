@@ -26,10 +26,10 @@ class ManualProvider:
     async def watch(self, orders: list[str]) -> list[Watched | UnreadAnswer]:
         return [UnreadAnswer("")] * len(orders)
 
-    async def refills(self, orders: list[str]) -> list[str | Declined | None]:
+    async def refills(self, orders: list[str]) -> list[str | Declined | UnreadAnswer]:
         return list(orders)
 
-    async def refill_statuses(self, refills: list[str]) -> list[RefillStatus | None]:
+    async def refill_statuses(self, refills: list[str]) -> list[RefillStatus | UnreadAnswer]:
         """On the list until the staff says otherwise."""
         return [RefillStatus.PENDING] * len(refills)
 

@@ -77,6 +77,14 @@ select (select count(*) from found), f.noted, coalesce(p.name, ''), coalesce(f.n
 from first f left join attempt t on t.order_id = f.order_id and t.run = f.run and t.number = f.attempt
 left join provider p on p.id = t.provider_id
 """
+_REFILLS_NOT_UNDERSTOOD: Final = """
+with found as materialized (
+  select provider_id, noted, note from refill_task
+  where note is not null and due is not null order by noted limit %(most)s
+), first as (select * from found order by noted limit 1)
+select (select count(*) from found), f.noted, coalesce(p.name, ''), coalesce(f.note->>'words', '')
+from first f left join provider p on p.id = f.provider_id
+"""
 _FORGOTTEN: Final = """
 with found as materialized (
   (select order_id from delivery where state = 'queued' and due is null and run = 1 order by order_id limit %(most)s)
@@ -201,6 +209,7 @@ async def facts(connection: Connection, now: datetime) -> Facts:
     unpolled = await _rows(connection, _UNPOLLED, at_providers) if moving[1] else []
     late = {ProviderId(row[0]): Waiting(*row[1:]) for row in unpolled}
     answers = await _rows(connection, _NOT_UNDERSTOOD, most)
+    of_refills = await _rows(connection, _REFILLS_NOT_UNDERSTOOD, most)
     operator = {row[0]: Waiting(*row[1:]) for row in await _rows(connection, _FOR_OPERATOR, most)}
     version, size, transaction = await _row(connection, _DATABASE, {})
     return Facts(
@@ -213,6 +222,7 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         sending=(await _row(connection, _SENDING, most))[0],
         moving=Moving(moving[0], Waiting(*moving[1:3]), Waiting(*moving[3:])),
         not_understood=NotUnderstood(*answers[0]) if answers else NotUnderstood(),
+        refills_not_understood=NotUnderstood(*of_refills[0]) if of_refills else NotUnderstood(),
         unsure=operator.get("unsure", Waiting()),
         held=operator.get("held", Waiting()),
         refills=Waiting(*await _row(connection, _REFILLS, most)),

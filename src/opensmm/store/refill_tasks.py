@@ -6,7 +6,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from opensmm.base.ids import ProviderId, RefillId
+from opensmm.base.ids import OrderId, ProviderId, RefillId
+from opensmm.domain.codes import DeliveryNote
+from opensmm.store import notes
 from opensmm.store.connection import Connection
 
 
@@ -58,23 +60,25 @@ async def newest(connection: Connection, provider: ProviderId, limit: int) -> li
 
 
 class RefillNews(Struct, frozen=True):
-    """A task after its provider was asked. ``due`` is None once it has ended."""
+    """A task after its provider was asked. ``due`` is None once it has ended. ``state`` None: as it was, since the
+    answer was not understood, of which ``note`` tells."""
 
     task: RefillTask
-    state: str
+    state: str | None
     provider_refill: str
     due: datetime | None
     tries: int = 0
+    note: DeliveryNote | None = None
 
 
-_RECORD: Final = """
-update refill_task t set state = a.state, provider_refill = nullif(a.provider_refill, ''), due = a.due,
-  tries = a.tries
-from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
-  as a (refill_id, run, known, state, provider_refill, due, tries)
-where t.refill_id = a.refill_id and t.run = a.run and (t.due is not null or t.state = 'unsure')
-  and (t.provider_refill is null
-       or t.provider_refill = a.known and (t.polled is null or t.polled <= coalesce(%s, t.polled)))
+_RECORD: Final = f"""
+update refill_task d set state = coalesce(told.state, d.state), provider_refill = nullif(told.provider_refill, ''),
+  due = told.due, tries = told.tries, note = {notes.NOTE}, noted = {notes.NOTED}
+from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int[], %s::text[])
+  as told (refill_id, run, known, state, provider_refill, due, tries, note)
+where d.refill_id = told.refill_id and d.run = told.run and (d.due is not null or d.state = 'unsure')
+  and (d.provider_refill is null
+       or d.provider_refill = told.known and (d.polled is null or d.polled <= coalesce(%s, d.polled)))
 """
 _SUM_UP: Final = """
 with summed as (
@@ -111,6 +115,38 @@ async def record(connection: Connection, news: Sequence[RefillNews], asked: date
         [one.provider_refill for one in news],
         [one.due for one in news],
         [one.tries for one in news],
+        notes.notes(one.note for one in news),
     )
-    await connection.execute(_RECORD, [*arrays, asked])
+    await connection.execute(_RECORD, [now, *arrays, asked])
     await connection.execute(_SUM_UP, [refills, now])
+
+
+class UnreadRefill(Struct, frozen=True):
+    """A refill's share whose provider's newest answer is not understood, and since when, with the run's delivery."""
+
+    refill: RefillId
+    order: OrderId
+    run: int
+    state: str
+    service: int
+    quantity: int
+    remains: int | None
+    provider: ProviderId
+    provider_name: str
+    provider_order: str
+    note: DeliveryNote | None
+    noted: datetime
+
+
+_UNREAD: Final = """
+select t.refill_id, t.order_id, t.run, d.state, d.service_id, d.quantity, d.remains, p.id, p.name, t.provider_order,
+  t.note, t.noted
+from refill_task t join delivery d on d.order_id = t.order_id and d.run = t.run join provider p on p.id = t.provider_id
+where t.note is not null and t.due is not null order by t.noted, t.refill_id limit %s
+"""
+
+
+async def unread(connection: Connection, limit: int) -> list[UnreadRefill]:
+    """Shares of refills whose providers' answers are not understood, the oldest first."""
+    cursor = await connection.execute(_UNREAD, [limit])
+    return [UnreadRefill(*(*row[:10], notes.read(row[10]), row[11])) for row in await cursor.fetchall()]

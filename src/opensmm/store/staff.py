@@ -113,22 +113,25 @@ class WaitingRefill(Struct, frozen=True):
     quantity: int
     since: datetime
     mode: str = "provider"
+    words: str = ""
 
 
 _REFILLS: Final = """
-select t.refill_id, t.order_id, t.run, s.name, o.link, o.quantity, r.created, r.mode
+select t.refill_id, t.order_id, t.run, s.name, o.link, o.quantity, r.created, r.mode,
+  coalesce(t.note->>'words', '')
 from refill_task t
 join provider p on p.id = t.provider_id
 join refill r on r.id = t.refill_id
 join orders o on o.id = t.order_id
 join service s on s.id = o.service_id
-where (t.due is not null or t.state = 'unsure') and (p.kind = 'manual' or t.state = 'unsure')
+where (t.due is not null or t.state = 'unsure') and (p.kind = 'manual' or t.state = 'unsure' or t.note is not null)
 order by t.refill_id, t.run limit %s
 """
 
 
 async def waiting_refills(connection: Connection, limit: int) -> list[WaitingRefill]:
-    """Refills that the staff has been asked for, and those that a provider gave no clear answer to, oldest first."""
+    """Refills that the staff has been asked for, and those that a provider gave no clear answer to, with its words,
+    oldest first."""
     cursor = await connection.execute(_REFILLS, [limit])
     return [WaitingRefill(*row) for row in await cursor.fetchall()]
 
@@ -138,7 +141,7 @@ _REFILL_TASKS: Final = """
 select t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, t.provider_order), r.created,
   t.polled is not null
 from refill_task t join provider p on p.id = t.provider_id join refill r on r.id = t.refill_id
-where t.refill_id = any(%s) and (p.kind = 'manual' and t.due is not null or t.state = 'unsure')
+where t.refill_id = any(%s) and (t.due is not null and (p.kind = 'manual' or t.note is not null) or t.state = 'unsure')
 order by t.refill_id, t.run
 """
 

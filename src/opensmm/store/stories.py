@@ -82,6 +82,9 @@ select seen, provider_order, state, child_id, missing from post where order_id =
 """
 _POST_OF: Final = "select seen, order_id from post where child_id = %s"
 _REFILLS: Final = "select id, state, created, ended from refill where order_id = %s order by id"
+_REFILL_NOTES: Final = """
+select run, note, noted from refill_task where order_id = %s and note is not null order by refill_id, run
+"""
 
 
 _SETTLING: Final = (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT, Conclusion.RISKED)
@@ -299,4 +302,8 @@ async def _refills(connection: Connection, order: OrderId) -> list[Event]:
         events.append(Event(created, EventCode.REFILL_ASKED, {"refill": refill}))
         if ended is not None:
             events.append(Event(ended, EventCode.REFILL_ENDED, {"refill": refill, "state": RefillStatus(state)}))
+    cursor = await connection.execute(_REFILL_NOTES, [order])
+    for run, kept, noted in await cursor.fetchall():
+        if (note := notes.read(kept)) is not None:
+            events.append(Event(noted, note.code, {"run": run, **note.fields}))
     return events

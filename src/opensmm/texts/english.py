@@ -224,6 +224,10 @@ EVENTS: Final[Mapping[EventCode, Words]] = {
     EventCode.DEALT_WITH: Words("dealt with: you have seen to what {provider_name} said"),
     EventCode.NOT_UNDERSTOOD: Words(says="not understood: its provider says “{words}”"),
     EventCode.LOOK_UP_FAILED: Words(says="not told: its provider answers with the error “{words}”"),
+    EventCode.REFILL_NOT_UNDERSTOOD: Words(says="refill {refill} not understood: its provider says “{words}”"),
+    EventCode.REFILL_LOOK_UP_FAILED: Words(
+        says="refill {refill} not told: its provider answers with the error “{words}”"
+    ),
     EventCode.END_NOT_BELIEVED: Words(
         says="held: its provider says “{word}” with {remains} of {quantity} remaining and a charge of {charge}"
     ),

@@ -266,6 +266,15 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         says="has no money of ours left: “{words}”; its orders wait",
         do="top it up there; one order at a time tries it again",
     ),
+    FindingCode.REFILL_ANSWERS_NOT_UNDERSTOOD: Words(
+        says="{count} refills stay as they were, since what their providers say is not understood: "
+        "{provider_name} says “{words}”, the oldest for {age}",
+        one="1 refill stays as it was, since what its provider says is not understood: "
+        "{provider_name} says “{words}”, for {age}",
+        none="what providers say of refills is understood",
+        do="`opensmm orders list --unread` names them; look them up there, then `opensmm staff refilled REFILL` or "
+        "`opensmm staff reject REFILL` where they ended",
+    ),
     FindingCode.ANSWERS_NOT_UNDERSTOOD: Words(
         says="{count} deliveries stay as they were, since what their providers say is not understood: "
         "{provider_name} says “{words}”, the oldest for {age}",

@@ -226,26 +226,32 @@ def _order_ids(told: Json) -> tuple[str, ...]:
     return tuple(found.values())[-MOST_LISTED:]
 
 
-def read_refills(ids: Ids, body: bytes) -> list[str | Declined | None]:
-    """The provider's refill id per order asked for, its words of refusal, or None where neither was understood."""
-    answers: list[str | Declined | None] = []
-    for said in _said_of(ids, parse_news(body), ("order",), "refill"):
+def read_refills(ids: Ids, body: bytes) -> list[str | Declined | UnreadAnswer]:
+    """The provider's refill id per order asked for, its words of refusal, or the words that came where neither was
+    understood."""
+    answers: list[str | Declined | UnreadAnswer] = []
+    found = parse_news(body)
+    for said in _said_of(ids, found, ("order",), "refill"):
         told = said.get("refill") if isinstance(said, dict) and not _error_words(said) else said
         words = _error_words(told)
         if words:
             # An answer that was lost may stand before words that say it is being refilled.
-            answers.append(None if passes(words) or means_under_way(words) else Declined(words))
+            unclear = passes(words) or means_under_way(words)
+            answers.append(UnreadAnswer(words[:MAX_WORDS], failed=True) if unclear else Declined(words))
         else:
-            answers.append(provider_id(told) or None)
+            answers.append(provider_id(told) or _unread(said, found, body))
     return answers
 
 
-def read_refill_statuses(ids: Ids, body: bytes) -> list[RefillStatus | None]:
-    """One status per refill asked for; None where there is no news of it."""
-    answers: list[RefillStatus | None] = []
-    for said in _said_of(ids, parse_news(body), ("refill", "id"), "status"):
+def read_refill_statuses(ids: Ids, body: bytes) -> list[RefillStatus | UnreadAnswer]:
+    """One status per refill asked for, or the words that came in its place."""
+    answers: list[RefillStatus | UnreadAnswer] = []
+    found = parse_news(body)
+    for said in _said_of(ids, found, ("refill", "id"), "status"):
         told = said.get("status") if isinstance(said, dict) and not _error_words(said) else said
-        answers.append(_REFILL_STATUS.get(_word(told)))
+        words = _error_words(told)
+        unread = UnreadAnswer(words[:MAX_WORDS], failed=True) if words else _unread(said, found, body)
+        answers.append(_REFILL_STATUS.get(_word(told)) or unread)
     return answers
 
 

@@ -86,7 +86,8 @@ async def record(connection: Connection, news: Sequence[RefillNews], asked: date
         known = row.provider_refill == one.task.provider_refill
         if row.state not in ENDED and (not row.provider_refill or (known and newest)):
             store.edit(row)
-            row.state, row.provider_refill, row.due, row.tries = one.state, one.provider_refill, one.due, one.tries
+            row.state, row.provider_refill = one.state or row.state, one.provider_refill
+            row.due, row.tries = one.due, one.tries
     for refill in sorted({one.task.refill for one in news}):
         _sum_up(store, store.refills[refill], now)
 

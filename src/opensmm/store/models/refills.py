@@ -50,6 +50,10 @@ class RefillTask(models.Model):
     state = models.TextField(db_default="queued")
     provider_order = models.TextField()
     provider_refill = models.TextField(null=True)
+    note = models.JSONField(
+        null=True, db_comment="code and fields of what its operator is told: an answer not understood"
+    )
+    noted = models.DateTimeField(null=True, db_comment="since when that is so")
 
     class Meta:
         db_table = "refill_task"
@@ -57,4 +61,5 @@ class RefillTask(models.Model):
         indexes = [
             Index(fields=["due"], condition=Q(due__isnull=False), name="refill_task_due"),
             Index(fields=["refill_id"], condition=Q(state=UNCLEAR), name="refill_task_unsure"),
+            Index(fields=["noted"], condition=Q(note__isnull=False, due__isnull=False), name="refill_task_noted"),
         ]
