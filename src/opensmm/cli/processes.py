@@ -171,16 +171,12 @@ def _keep_alive(embedded: Embedded) -> None:
 
 
 def run_to_its_end(process: Process, stop: StopSignal) -> int:
-    """Starts a process and waits until it ends by itself or after ``stop``; returns its exit code.
-
-    One that ended by the SIGTERM that it was sent has done well.
-    """
+    """Starts a process and waits until it ends by itself or after ``stop``; returns its exit code."""
     process.start()
     while process.ended() is None:
         if stop.wait(WATCH_EVERY_S):
             stop_all([process])
-    code = process.ended() or 0
-    return 0 if code == 128 + signal.SIGTERM and stop.wait(0) else code
+    return process.ended() or 0
 
 
 def stop_all(processes: Sequence[Process]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -138,6 +139,8 @@ def _answer_started(listening: socket.socket, *, json: bool) -> None:
 def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: bool = True) -> None:
     """Serves until SIGTERM or Ctrl-C. Access logs are off: keys travel in query strings."""
     watch_leash()
+    # uvicorn raises the signal that ended it once more: by default that kills us before the database is let go.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = uvicorn.Config(
         app,
         interface="asgi3",
