@@ -9,13 +9,12 @@ from tests.panel import DEFAULT, LINK, acting, balance, broken, fetch, now
 from tests.works import BEYOND_THE_END_S
 
 from opensmm.actions import catalogue, interventions, purchases, staff
-from opensmm.actions.purchases import NotBought
 from opensmm.actions.refill_tasks import LEASE
 from opensmm.base.ids import RefillId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.dispatch import NotSent
-from opensmm.domain.refills import RefillStatus
+from opensmm.domain.refills import NotBought, RefillStatus
 from opensmm.store import catalogue as rows
 from opensmm.store import dispatch as dispatch_rows
 from opensmm.store import refill_tasks

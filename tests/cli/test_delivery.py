@@ -39,8 +39,8 @@ def test_the_list_says_how_each_service_is_delivered(run, said, undisclosed):
     assert ["undisclosed"] * 3 + ["paid_ads"] == [
         one["delivery_method"] for one in said("service", "list")[1]["services"]
     ]
-    assert "paid_ads" in run("service", "list")[1]
-    assert "delivery method: paid_ads" in run("service", "show", 4)[1]
+    assert "paid ads" in run("service", "list")[1]
+    assert "delivery method: paid ads" in run("service", "show", 4)[1]
     code, told = said("service", "show", 4)
     assert (DONE, "paid_ads", "Fourth Views", "0.90") == (code, told["delivery_method"], told["name"], told["rate"])
     assert (FAILED, None) == said("service", "show", 9)

@@ -84,6 +84,8 @@ async def test_what_is_refused_is_said_in_words_and_exits_with_1(api, works, sto
     for words in (("cancel", order), ("resend", order), ("partial", order, "--remains", 5), ("refund", order, "1")):
         code, told = await on_thread(said, *words, "--reason", "why")
         assert (FAILED, True) == (code, told["error"]["message"].startswith(f"order {order}: it "))
+        assert {"order": order} == told["error"]["fields"]
+    assert "not_ended" == told["error"]["code"]
     assert "unsure" == await state(stocked, order)
 
 

@@ -124,7 +124,7 @@ def test_an_empty_list_says_so_and_an_edit_says_what_became_of_what(run):
     assert "no services yet: `opensmm service add`" in run("service", "list")[1]
     assert "no customers yet: `opensmm customer add`" in run("customer", "list")[1]
     assert "no order waits" in run("orders", "list")[1]
-    assert "nothing waits for approval" in run("service", "quarantine", "list")[1]
+    assert "no service waits for approval" in run("service", "quarantine", "list")[1]
     run("service", "add", "--name", "Likes", "--category", "First", "--rate", "1", "--method", "staff_work")
     assert "service 1: drip-feed: no → yes, max: 10000 → 500\n" == run(
         "service", "edit", "1", "--dripfeed", "--max", "500"

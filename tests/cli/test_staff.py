@@ -45,7 +45,7 @@ def test_an_order_goes_its_way_by_the_staffs_word(said, run, rows, order):
     assert (DONE, {"order": order, "state": "in_progress", "remains": 40}) == said(
         "staff", "progress", order, "--remains", 40
     )
-    assert "in_progress: 40 of 100 remain" in run("staff", "list")[1]
+    assert "in progress: 40 of 100 remain" in run("staff", "list")[1]
     assert (DONE, {"order": order, "state": "partial", "remains": 40}) == said(
         "staff", "partial", order, "--remains", 40
     )

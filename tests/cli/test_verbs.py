@@ -248,7 +248,7 @@ def test_an_orders_story_is_told(said, run, rows, sandbox, database):
     assert (DONE, "0.09000", "open") == (code, told["charge"], told["state"])
     assert "placed: 100 of service 1 for 0.09" in [event["message"] for event in told["events"]]
     assert FAILED == said("orders", "show", 2)[0]
-    assert "order 1 of customer" in run("orders", "show", 1)[1]
+    assert "customer: 1, " in run("orders", "show", 1)[1]
 
 
 def test_migrate_needs_the_owner_and_says_so(said, database, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from opensmm.base.ids import ServiceId
-from opensmm.domain.catalogue import Halt, Service, ServiceType
+from opensmm.domain.catalogue import DeliveryMethod, Halt, RefillMode, Service, ServiceType
 from opensmm.texts import fields
 
 SERVICE = Service(ServiceId(1), "Likes", ServiceType.DEFAULT, "First", Decimal("0.90"), 1, 10, cancel=True)
@@ -17,11 +17,22 @@ def test_a_field_is_told_without_python_s_words():
     told = {"has_key": True, "resting_until": None, "hours_left": None, "at": datetime(2026, 12, 1, tzinfo=UTC)}
     assert [
         "has key: yes",
-        "resting until: none",
+        "sent nothing until: none",
         "balance lasts (hours): unknown",
         "at: 2026-12-01 00:00:00 UTC",
     ] == fields.lines(told).splitlines()
     assert "drip-feed: no → yes" == fields.change("dripfeed", False, True)
+    assert "calls per second: no limit" == fields.lines({"calls_per_second": 0})
+    assert "margin (per cent): none: prices stay yours" == fields.lines({"margin": None})
+
+
+@pytest.mark.parametrize(("words", "kind"), [(fields.METHODS, DeliveryMethod), (fields.REFILL_MODES, RefillMode)])
+def test_ways_of_delivery_and_refill_have_words_also_in_the_audit_trail(words, kind):
+    assert set(kind) == set(words)
+    assert not any("_" in text for text in words.values())
+    stated = fields.change("delivery_method", "undisclosed", "staff_work")
+    assert "delivery method: undisclosed → staff work" == stated
+    assert "refilled by: your staff" == fields.lines({"refill_mode": RefillMode.MANUAL})
 
 
 @pytest.mark.parametrize("halt", Halt)

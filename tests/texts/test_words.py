@@ -11,6 +11,9 @@ from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, ShutCode, 
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
+from opensmm.domain.interventions import Denial
+from opensmm.domain.refills import NotBought
+from opensmm.domain.staff import StaffRefusal
 from opensmm.texts import english, words
 from opensmm.texts.english_findings import FINDINGS
 
@@ -25,6 +28,9 @@ from opensmm.texts.english_findings import FINDINGS
         (StageCode, english.STAGES),
         (AuditAction, english.ACTIONS),
         (Conclusion, english.CONCLUSIONS),
+        (Denial, english.DENIALS),
+        (NotBought, english.NOT_BOUGHT),
+        (StaffRefusal, english.STAFF_REFUSALS),
     ],
 )
 def test_every_code_has_words(codes, catalogue):

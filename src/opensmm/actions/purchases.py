@@ -1,24 +1,13 @@
 """Buying at another provider what a completed order lost. The house pays; the customer is charged nothing."""
 
-from enum import StrEnum
-
 from opensmm.actions.clock import Clock
 from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
+from opensmm.domain.refills import NotBought
 from opensmm.store import audit
 from opensmm.store import purchases as rows
 from opensmm.store.connection import Connection, Line
-
-
-class NotBought(StrEnum):
-    """Why nothing was bought; the value is what is said."""
-
-    NOT_WANTED = "it is no refill that waits to be bought at another provider"
-    NO_OTHER = (
-        "no other provider fulfils its service: `opensmm route add` one, or `staff refilled` or `staff reject` it"
-    )
-    QUANTITY = "more than was ordered, or a part of a package"
 
 
 async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By) -> OrderId | NotBought:

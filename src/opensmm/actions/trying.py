@@ -10,7 +10,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct, structs
 
-from opensmm.base.faults import Fault
 from opensmm.base.money import short
 from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.evidence import PATIENCE, Neighbour, grow
@@ -77,9 +76,12 @@ async def keep_forms(connection: Connection, row: ProviderRow, tried: Tried) -> 
 
 @asynccontextmanager
 async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, private: bool) -> AsyncIterator[Client]:
-    """A client for a few calls of the operator's; raises Fault where the provider cannot be called from here."""
+    """A client for a few calls of the operator's.
+
+    Raises OperatorRefusal where the provider cannot be called from here.
+    """
     if row.kind != PANEL:
-        raise Fault(f"{row.name} is no panel that can be called")
+        raise OperatorRefusal(RefusalCode.NOT_A_PANEL, provider=row.id, provider_name=row.name)
     try:
         key = open_key(pepper, row, private=private)
     except Unsealable as error:

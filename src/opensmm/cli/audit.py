@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from opensmm.cli.frame import Data, Json, answer, out, standing, with_database
 from opensmm.store import audit
 from opensmm.store.audit import AuditRow
-from opensmm.texts import trail
+from opensmm.texts import trail, words
 
 audit_verbs: Final = typer.Typer(help="The audit trail.", no_args_is_help=True)
 
@@ -36,11 +36,13 @@ def list_rows(
     if json:
         answer({"rows": [asdict(one) for one in found]}, "", json=True)
         return
+    if not found:
+        out.print("nothing was changed that fits")
     for one in found:
         out.print(_told(one), markup=False)
 
 
 def _told(row: AuditRow) -> str:
     who, did = trail.actor(row.actor, row.actor_kind), trail.deed(row.action, row.subject)
-    head = f"{row.id}  {row.at:%Y-%m-%d %H:%M:%S}  {who} {did}"
+    head = f"{row.id}  {words.shown(row.at)}  {who} {did}"
     return "\n".join([head, *(f"    {line}" for line in trail.detail(row.detail))])

@@ -105,7 +105,7 @@ async def _findings(connection: Connection, orders: Range, *, quiet: bool) -> li
 
 
 def _table(findings: list[Finding]) -> Table:
-    table = Table("", "invariant", "holds", box=None, pad_edge=False)
+    table = Table("id", "invariant", "holds", box=None, pad_edge=False)
     for finding in findings:
         said = (
             "[green]yes[/]"

@@ -28,12 +28,14 @@ def selected(references: list[str] | None, provider: str, category: str, name_pa
     return selection
 
 
-def show_plan(table: Table, lines: Sequence[Sequence[str]], done: str) -> None:
-    """Prints the first lines of a plan, how many there are, and what was ``done`` about them."""
+def show_plan(table: Table, lines: Sequence[Sequence[str]], *, written: bool) -> None:
+    """Prints the first lines of a plan, how many there are, and whether it was carried out."""
     for line in lines[:SHOWN]:
         table.add_row(*map(escape, line))
     if lines:
         out.print(table)
     if len(lines) > SHOWN:
         out.print(f"… and {len(lines) - SHOWN} more")
-    out.print(f"{len(lines)} services {done}" if lines else "nothing to change")
+    count = "1 service" if len(lines) == 1 else f"{len(lines)} services"
+    done = "changed" if written else "would change: --write does it"
+    out.print(f"{count} {done}" if lines else "nothing to change")

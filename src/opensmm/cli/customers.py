@@ -101,7 +101,7 @@ def add_customer(
         return await accounts.add_customer(connection, name, first, key, await pepper(connection, config), by=by())
 
     customer = with_database(config, work)
-    text = f"customer {customer} with {short(first)}\nkey, shown this once: {key.text}"
+    text = f"customer {customer} ({name}) is added, with a balance of {short(first)}\nkey, shown this once: {key.text}"
     answer({"id": customer, "name": name, "balance": short(first), "key": key.text}, text, json=json)
 
 
@@ -179,7 +179,7 @@ def edit_key(
             by=by(),
         ),
     )
-    answer({"id": key, "changed": True}, f"key {key}: changed, within a second everywhere", json=json)
+    answer({"id": key, "changed": True}, f"key {key} is changed; it holds everywhere within a second", json=json)
 
 
 def read_addresses(texts: Sequence[str]) -> tuple[str, ...]:
@@ -198,7 +198,11 @@ def _keep(customer: str, key: NewKey, data: Path | None, json: bool) -> None:
         return number, await accounts.add_key(connection, number, key, await pepper(connection, config), by=by())
 
     number, kept = with_database(config, work)
-    answer({"id": kept, "customer": number, "key": key.text}, f"key {kept} of customer {number}: {key.text}", json=json)
+    answer(
+        {"id": kept, "customer": number, "key": key.text},
+        f"key {kept} of customer {number}, shown this once: {key.text}",
+        json=json,
+    )
 
 
 @key_verbs.command("revoke")
@@ -210,9 +214,15 @@ def revoke_key(
     """Revoke keys for good; within a second they open nothing any more."""
     which = [KeyId(key) for key in keys]
     revoked = with_database(standing(data), lambda connection: accounts.revoke_keys(connection, which, by=by()))
-    answer({"revoked": revoked}, f"revoked: {', '.join(map(str, revoked)) or 'none was live'}", json=json)
+    answer({"revoked": revoked}, _revoked_words(revoked), json=json)
     if len(revoked) < len(set(keys)):
         raise typer.Exit(FAILED)
+
+
+def _revoked_words(revoked: Sequence[KeyId]) -> str:
+    if not revoked:
+        return "there is no such key, or it was revoked before; nothing changed"
+    return f"revoked: {'key' if len(revoked) == 1 else 'keys'} {', '.join(map(str, revoked))}"
 
 
 @customer_verbs.command("list")

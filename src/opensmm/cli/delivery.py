@@ -13,6 +13,7 @@ from opensmm.domain.catalogue import DeliveryMethod, Service
 from opensmm.domain.sale import NotForSale
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
+from opensmm.texts.fields import METHODS
 
 
 def deliver(
@@ -60,8 +61,8 @@ def _tell(
         answer(said, "", json=True)
         return
     sale = {False: "goes on sale" if on_sale else "", True: ""}
-    lines = [(str(one.id), one.name, one.delivery_method.value, method.value, sale[one.on_sale]) for one in meant]
-    table = Table("id", "name", "from", "to", "", box=None, pad_edge=False)
-    show_plan(table, lines, "changed" if written else "would change: --write does it")
+    lines = [(str(one.id), one.name, METHODS[one.delivery_method], METHODS[method], sale[one.on_sale]) for one in meant]
+    table = Table("id", "name", "delivered by", "from now on", "", box=None, pad_edge=False)
+    show_plan(table, lines, written=written)
     for one in refused:
         out.print(f"left out: {one}", markup=False)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, NoReturn, TypeVar
@@ -114,6 +115,12 @@ def fail(text: str, code: int = FAILED) -> NoReturn:
 def refuse(refused: OperatorRefusal, code: int = FAILED) -> NoReturn:
     tell_error(words.refusal(refused), code, refused.code.value, refused.fields)
     raise typer.Exit(code)
+
+
+def deny(text: str, code: StrEnum, fields: Fields) -> NoReturn:
+    """Says why nothing was done with one thing; ``code`` names the reason for a program."""
+    tell_error(text, FAILED, code.value, fields)
+    raise typer.Exit(FAILED)
 
 
 def tell_error(text: str, code: int, name: str = "", fields: Fields = NO_FIELDS) -> None:

@@ -124,8 +124,11 @@ def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
     moves = [one for one in plan.changed if one.moved and not one.by_hand]
     sections = (
         [f"new in {name}: {count}" for name, count in new.most_common()],
-        [f"price of {one.before.id} {one.before.name}: {one.before.rate} to {one.after.rate}" for one in moves],
-        [f"gone: {one.id} {one.name}" for one in plan.gone],
+        [
+            f"price of service {one.before.id} ({one.before.name}): {one.before.rate} → {one.after.rate}"
+            for one in moves
+        ],
+        [f"gone: service {one.id} ({one.name})" for one in plan.gone],
     )
     lines = [line for section in sections for line in _shown(section)]
     lines += [

@@ -16,7 +16,7 @@ from opensmm.actions.interventions import Outcome
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
 from opensmm.cli.customers import amount
-from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, fail, listing, now, standing, with_database
+from opensmm.cli.frame import MISUSED, Data, Json, answer, by, deny, fail, listing, now, standing, with_database
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, DeliveryState
@@ -27,6 +27,7 @@ from opensmm.store.interventions import Waiting, waiting
 from opensmm.store.notices import OpenNotice, open_notices
 from opensmm.store.refill_tasks import UnreadRefill, unread
 from opensmm.texts import words
+from opensmm.texts.english import DENIALS
 from opensmm.wire.answers import likely_order
 
 Order = Annotated[int, typer.Argument(help="The order's id.")]
@@ -158,7 +159,7 @@ def _do(
         fail(f"a reason has 1 to {MOST_REASON} characters", MISUSED)
     outcome = with_database(standing(data), lambda connection: act(connection, by(why)))
     if isinstance(outcome, Denial):
-        fail(f"order {order}: {outcome}", FAILED)
+        deny(f"order {order}: {DENIALS[outcome]}", outcome, {"order": order})
     said = f"order {order}: {done}" if outcome else f"order {order}: {done} before; nothing changed"
     answer({"order": order, "action": action, "changed": outcome}, said, json=json)
 

@@ -10,6 +10,7 @@ from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, configure
 from opensmm.domain.policy import Policy, Rule, RuleKind
 from opensmm.store import policy as rows
 from opensmm.store.policy import Entry, Wanted
+from opensmm.texts import words
 
 policy_verbs: Final = typer.Typer(help="What may not be sold, and where nothing is delivered.", no_args_is_help=True)
 
@@ -96,8 +97,8 @@ def history(
 
 
 def _told(one: Entry) -> str:
-    what = f"removed rule {one.removes}" if one.removes else f"rule {one.id}"
-    said = f"{one.at:%Y-%m-%d %H:%M:%S}  {one.actor}  version {one.version}  {what}: {one.kind} {one.value}"
+    what = f"removed rule {one.removes}" if one.removes else f"added rule {one.id}"
+    said = f"{words.shown(one.at)}  {one.actor}  version {one.version}  {what}: {one.kind} {one.value}"
     return said + _because(one.reason)
 
 

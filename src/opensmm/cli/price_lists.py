@@ -40,7 +40,7 @@ def list_all(data: Data = None, json: Json = False) -> None:
     if json:
         answer({"price_lists": found}, "", json=True)
         return
-    table = Table("name", "rates", "customers", box=None, pad_edge=False)
+    table = Table("name", "rates of its own", "customers", box=None, pad_edge=False)
     for one in found:
         table.add_row(escape(one.name), str(one.rates), str(one.customers))
     listing(table, "no price lists yet: `opensmm price-list set` makes one")
@@ -57,7 +57,7 @@ def show(name: Name, data: Data = None, json: Json = False) -> None:
     if json:
         answer({"price_list": name, "rates": found}, "", json=True)
         return
-    table = Table("id", "name", "rate", "own rate", "cost", "", box=None, pad_edge=False)
+    table = Table("id", "name", "rate here", "rate elsewhere", "cost", "", box=None, pad_edge=False)
     for one in found:
         below = "below its cost" if one.cost is not None and one.rate < one.cost else ""
         cost = "" if one.cost is None else str(one.cost)

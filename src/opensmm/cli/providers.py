@@ -192,14 +192,18 @@ def _option(field: str) -> str:
 def enable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Have a provider sent orders again."""
     row = _edit(standing(data), provider, {"enabled": True}, "")
-    answer({"id": row.id, "name": row.name, "enabled": True}, f"{row.name} is sent orders", json=json)
+    answer({"id": row.id, "name": row.name, "enabled": True}, f"{row.name} is sent orders from now on", json=json)
 
 
 @provider_verbs.command("disable")
 def disable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Send a provider no more orders: they go to a service's next one, or wait. Those it has are followed."""
     row = _edit(standing(data), provider, {"enabled": False}, "")
-    answer({"id": row.id, "name": row.name, "enabled": False}, f"{row.name} is sent nothing", json=json)
+    answer(
+        {"id": row.id, "name": row.name, "enabled": False},
+        f"{row.name} is sent nothing more; the orders it has are followed",
+        json=json,
+    )
 
 
 def _edit(config: Config, provider: str, changes: dict[str, Any], key: str, *, keep_key: bool = False) -> ProviderRow:
@@ -298,7 +302,7 @@ def list_providers(data: Data = None, json: Json = False) -> None:
     if json:
         answer({"providers": known}, "", json=True)
         return
-    table = Table("id", "name", "kind", "dialect", "balance", "lasts", "", box=None, pad_edge=False)
+    table = Table("id", "name", "kind", "dialect", "balance", "lasts", "state", box=None, pad_edge=False)
     for one in known:
         balance = "" if one["balance"] is None else f"{one['balance']} {one['currency']}"
         lasts = "" if one["hours_left"] is None else f"{one['hours_left']} h"
@@ -314,9 +318,10 @@ def _fares(one: dict[str, Any]) -> str:
         return "has no key"
     if one["not_called"] is not None:
         return f"not called: {texts.shown(one['not_called'])}"
-    if one["resting_until"] is not None:
-        return f"left alone after {one['failures']} failures: {one['fault'][:80]}"
-    return ""
+    if one["resting_until"] is not None and one["resting_until"] > now():
+        until, failures = texts.minute(one["resting_until"]), one["failures"]
+        return f"sent nothing until {until}, after {failures} failures in a row: {one['fault'][:80]}"
+    return "in use"
 
 
 @provider_verbs.command("show")

@@ -12,6 +12,7 @@ from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, standing, w
 from opensmm.domain.catalogue import RefillMode, Service
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
+from opensmm.texts.fields import REFILL_MODES
 
 MOST_DAYS = 36_500
 
@@ -73,10 +74,10 @@ def _tell(meant: list[Service], changes: dict[str, object], *, written: bool, js
             str(one.id),
             one.name,
             "yes" if one.refill else "no",
-            "lifetime" if one.refill_days is None else f"{one.refill_days} days",
-            one.refill_mode.value,
+            "for ever" if one.refill_days is None else f"{one.refill_days} days",
+            REFILL_MODES[one.refill_mode],
         )
         for one in meant
     ]
-    table = Table("id", "name", "refills", "until", "by", box=None, pad_edge=False)
-    show_plan(table, lines, "changed" if written else "would change from this: --write does it")
+    table = Table("id", "name", "refills until now", "asked for within", "refilled by", box=None, pad_edge=False)
+    show_plan(table, lines, written=written)

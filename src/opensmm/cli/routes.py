@@ -85,7 +85,7 @@ def _show(found: ServiceRoutes, *, json: bool) -> None:
     if json:
         answer(to_builtins(found), "", json=True)
         return
-    table = Table("", "provider", "their service", "cost", box=None, pad_edge=False)
+    table = Table("asked", "provider", "its service", "cost", box=None, pad_edge=False)
     for at, route in enumerate(found.routes, 1):
         cost = "unknown" if route.cost is None else str(route.cost)
         table.add_row(str(at), escape(route.provider_name), escape(route.provider_service), cost)

@@ -112,7 +112,7 @@ def list_services(data: Data = None, json: Json = False) -> None:
             str(service.rate),
             str(service.min),
             str(service.max),
-            service.delivery_method.value,
+            fields.METHODS[service.delivery_method],
         )
         table.add_row(*said, fields.permits(service), fields.sale(service))
     listing(table, "no services yet: `opensmm service add` and `opensmm import-services` put some on the price list")

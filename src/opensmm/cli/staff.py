@@ -5,14 +5,16 @@ from typing import Annotated, Final
 import typer
 
 from opensmm.actions import purchases, staff
-from opensmm.actions.purchases import NotBought
 from opensmm.actions.references import find_services
 from opensmm.base.ids import OrderId, RefillId, ServiceId
-from opensmm.cli.frame import Data, Json, answer, by, fail, standing, with_database
-from opensmm.domain.refills import RefillStatus
+from opensmm.cli.frame import Data, Json, answer, by, deny, fail, standing, with_database
+from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.refills import NotBought, RefillStatus
 from opensmm.domain.staff import MOST_COUNT, StaffRefusal, StaffReport, StaffStep
 from opensmm.store import staff as rows
 from opensmm.store.connection import Connection
+from opensmm.texts import words
+from opensmm.texts.english import NOT_BOUGHT, STAFF_REFUSALS
 
 staff_verbs: Final = typer.Typer(help="What the operator's own staff delivers.", no_args_is_help=True)
 
@@ -24,13 +26,6 @@ StartCount = Annotated[
 ]
 Remains = Annotated[int, typer.Option("--remains", help="How many are not delivered.", min=0)]
 Lines = Annotated[int, typer.Option("--limit", help="How many, oldest first.", min=1, max=MOST_LINES)]
-_WORDS: Final = {
-    StaffRefusal.NOT_WITH_STAFF: "it is not with the staff: unknown, not handed over yet, or ended",
-    StaffRefusal.WHICH_RUN: "the staff has several runs of it: say which with --run",
-    StaffRefusal.START_COUNT: "that is no count",
-    StaffRefusal.REMAINS: "of a delivery that goes on, none to all remain; of a partial one, some and not all",
-    StaffRefusal.PACKAGE: "a package is delivered whole, or cancelled",
-}
 
 
 @staff_verbs.command("list")
@@ -44,7 +39,9 @@ def list_waiting(limit: Lines = 100, data: Data = None, json: Json = False) -> N
     if json:
         answer({"deliveries": found, "refills": refills}, "", json=True)
         return
-    answer({}, "\n".join([*map(_told, found), *map(_told_refill, refills)]) or "nothing waits", json=False)
+    answer(
+        {}, "\n".join([*map(_told, found), *map(_told_refill, refills)]) or "nothing waits for your staff", json=False
+    )
 
 
 def _told(one: rows.Waiting) -> str:
@@ -52,8 +49,9 @@ def _told(one: rows.Waiting) -> str:
     left = one.quantity if one.remains is None else one.remains
     marks = ["its customer asks to cancel it"] if one.cancel_asked else []
     marks += [f"{name}: {value}" for name, value in one.details.items()]
+    state = words.shown(DeliveryState(one.state))
     lines = [
-        f"order {one.order}{run}, since {one.since:%Y-%m-%d %H:%M}, {one.state}: {left} of {one.quantity} remain",
+        f"order {one.order}{run}, since {words.minute(one.since)}, {state}: {left} of {one.quantity} remain",
         f"{one.service} {one.service_name}",
         one.link,
         *marks,
@@ -105,9 +103,13 @@ def cancel(
 def _say(said: StaffReport, data: Data, json: bool) -> None:
     (outcome,) = with_database(standing(data), lambda connection: staff.report(connection, [said], by=by()))
     if isinstance(outcome, StaffRefusal):
-        fail(f"order {said.order}: {_WORDS[outcome]}")
+        deny(f"order {said.order}: {STAFF_REFUSALS[outcome]}", outcome, {"order": said.order})
     told = {"order": said.order, "state": outcome.state, "remains": outcome.remains}
-    answer(told, f"order {said.order}: {outcome.state}, {outcome.remains} of {outcome.quantity} remain", json=json)
+    answer(
+        told,
+        f"order {said.order}: {words.shown(outcome.state)}, {outcome.remains} of {outcome.quantity} remain",
+        json=json,
+    )
 
 
 @staff_verbs.command("refills")
@@ -117,12 +119,13 @@ def list_refills(limit: Lines = 100, data: Data = None, json: Json = False) -> N
     if json:
         answer({"refills": found}, "", json=True)
         return
-    answer({}, "\n".join(map(_told_refill, found)) or "nothing waits", json=False)
+    answer({}, "\n".join(map(_told_refill, found)) or "nothing waits for your staff", json=False)
 
 
 def _told_refill(one: rows.WaitingRefill) -> str:
-    head = f"refill {one.refill} of order {one.order}, run {one.run}, since {one.since:%Y-%m-%d %H:%M}: {one.quantity}"
-    to_buy = [f"to be bought elsewhere: `staff buy {one.refill} --quantity …`"] if one.mode == "other" else []
+    since = words.minute(one.since)
+    head = f"refill {one.refill} of order {one.order}, run {one.run}, since {since}: {one.quantity} ordered"
+    to_buy = [f"to be bought elsewhere: `opensmm staff buy {one.refill} --quantity …`"] if one.mode == "other" else []
     said = [f"its provider says “{one.words}”"] if one.words else []
     return "\n  ".join(map(_shown, (head, one.service_name, one.link, *to_buy, *said)))
 
@@ -143,8 +146,8 @@ def buy(
         lambda connection: purchases.buy(connection, RefillId(refill), quantity, by=by()),
     )
     if isinstance(bought, NotBought):
-        fail(f"refill {refill}: {bought}")
-    answer({"refill": refill, "order": bought}, f"refill {refill}: order {bought} of the house", json=json)
+        deny(f"refill {refill}: {NOT_BOUGHT[bought]}", bought, {"refill": refill})
+    answer({"refill": refill, "order": bought}, f"refill {refill}: bought as order {bought}, which you pay", json=json)
 
 
 @staff_verbs.command("refilled")
@@ -165,7 +168,9 @@ def _answer_refill(refill: int, status: RefillStatus, data: Data, json: bool) ->
         lambda connection: staff.answer_refills(connection, [RefillId(refill)], status, by=by()),
     )
     if not known:
-        fail(f"the staff is not asked for a refill {refill}")
+        fail(
+            f"refill {refill}: your staff is not asked for it; `opensmm staff refills` lists those that it is asked for"
+        )
     answer({"refill": refill, "state": status}, f"refill {refill}: {status}", json=json)
 
 
@@ -181,4 +186,8 @@ def assign(
         return await staff.assign(connection, await find_services(connection, service), by=by())
 
     routed = with_database(standing(data), work)
-    answer({"services": routed}, f"the staff fulfils {', '.join(map(str, routed))}", json=json)
+    answer(
+        {"services": routed},
+        f"your staff fulfils {'service' if len(routed) == 1 else 'services'} {', '.join(map(str, routed))}",
+        json=json,
+    )

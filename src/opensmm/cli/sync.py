@@ -1,6 +1,7 @@
 """Following providers' price lists: ``provider sync`` and ``provider follow``, ``service quarantine`` and
 ``service below-cost``."""
 
+from datetime import UTC
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -84,7 +85,7 @@ def sync_now(
             raise Fault(f"{row.name}: {why}: nothing was taken over; --confirm takes it over as it is") from why
 
     taken = with_database(config, work)
-    lines = [f"{one.service} {one.name}: {'; '.join(one.says)}" for one in taken.news]
+    lines = [f"service {one.service} ({one.name}): {'; '.join(one.says)}" for one in taken.news]
     lines += [f"odd: {odd}" for odd in offered.odd]
     released = f", {taken.released} held deliveries go out" if taken.released else ""
     lines.append(f"{len(offered.offers)} services listed, {len(taken.news)} of ours changed{released}")
@@ -148,14 +149,16 @@ def list_quarantined(data: Data = None, json: Json = False) -> None:
     if json:
         answer({"services": told}, "", json=True)
         return
-    table = Table("id", "name", "provider's", "agreed", "costs", "sold at", "since", "", box=None, pad_edge=False)
+    table = Table(
+        "id", "name", "its service", "agreed cost", "cost now", "sold at", "since (UTC)", "", box=None, pad_edge=False
+    )
     for one in told:
-        became = f"was {one['was']!r}, is {one['became']!r}" if one["became"] else ""
+        became = f"was “{one['was']}”, is “{one['became']}”" if one["became"] else ""
         served = "; ".join(filter(None, (became, "sold by another provider" if one["sold"] else "")))
         costs = (escape(one["provider_service"]), str(one["agreed"]), str(one["cost"]), str(one["rate"]))
-        since = f"{one['since']:%Y-%m-%d %H:%M}"
+        since = f"{one['since'].astimezone(UTC):%Y-%m-%d %H:%M}"
         table.add_row(str(one["service"]), escape(one["service_name"]), *costs, since, escape(served))
-    listing(table, "nothing waits for approval")
+    listing(table, "no service waits for approval")
 
 
 def _waiting(line: Line) -> list[dict[str, Any]]:

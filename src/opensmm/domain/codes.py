@@ -137,6 +137,7 @@ class RefusalCode(StrEnum):
     BAD_ADDRESS = "bad_address"
     KEY_FOR_OTHER_HOST = "key_for_other_host"
     PROVIDER_SHUT = "provider_shut"
+    NOT_A_PANEL = "not_a_panel"
     UNKNOWN_SERVICE = "unknown_service"
     UNKNOWN_CATEGORY = "unknown_category"
     UNKNOWN_PRICE_LIST = "unknown_price_list"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import StrEnum, auto
 from typing import Final
 
 from msgspec import Struct
@@ -18,25 +18,25 @@ AT_PROVIDER_TOO_LONG: Final = timedelta(days=3)
 
 
 class Denial(StrEnum):
-    """Why the operator is told no; the value is what is said."""
+    """Why the operator is told no."""
 
-    NO_ORDER = "there is no such order"
-    NO_RUN = "it has no such run"
-    WHICH_RUN = "it has several runs: name one with --run"
-    SUBSCRIPTION = "it is a subscription: its posts' orders are completed, not itself"
-    ENDED = "it has ended, and its money is settled: `orders refund` gives more of it back"
-    NOT_ENDED = "it has not ended: cancel it, or end it as partial"
-    SENDING = "it is being sent at this moment: try again in a minute"
-    UNSURE = "it is unsure whether its provider took it: `orders settle` it first"
-    NOT_UNSURE = "it is not unsure"
-    NOT_PROVED = "it is not proved that nothing was bought: settle it, or sign for the risk with --sign"
-    BOUGHT = "its provider took it: to send it again would be to buy it twice"
-    TAKEN = "that provider's order is another delivery's already"
-    NOTHING_LEFT = "its provider says that nothing of it is left: complete it, or end it as partial; then refund more"
-    PACKAGE = "a package is delivered whole or not at all"
-    REMAINS = "what remains of it must be above 0 and below its quantity"
-    TOO_MUCH = "it has not earned that much"
-    OTHER_AMOUNT = "the refund of that number was booked with another amount: give the next one another --number"
+    NO_ORDER = auto()
+    NO_RUN = auto()
+    WHICH_RUN = auto()
+    SUBSCRIPTION = auto()
+    ENDED = auto()
+    NOT_ENDED = auto()
+    SENDING = auto()
+    UNSURE = auto()
+    NOT_UNSURE = auto()
+    NOT_PROVED = auto()
+    BOUGHT = auto()
+    TAKEN = auto()
+    NOTHING_LEFT = auto()
+    PACKAGE = auto()
+    REMAINS = auto()
+    TOO_MUCH = auto()
+    OTHER_AMOUNT = auto()
 
 
 class Run(Struct, frozen=True):

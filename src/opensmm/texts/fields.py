@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from opensmm.base.money import Money, short
-from opensmm.domain.catalogue import Halt, Service
+from opensmm.domain.catalogue import DeliveryMethod, Halt, RefillMode, Service
 from opensmm.domain.providers import Form
 from opensmm.texts.words import shown
 
@@ -12,7 +12,6 @@ _MONEY: Final = frozenset(("amount", "balance", "credit_limit", "earned", "overd
 _LABELS: Final[Mapping[str, str]] = {
     "dripfeed": "drip-feed",
     "url": "address",
-    "average time min": "average time (minutes)",
     "refill wait h": "refill wait (hours)",
     "refill days": "refill within (days)",
     "sync every min": "price list read every (minutes)",
@@ -23,6 +22,23 @@ _LABELS: Final[Mapping[str, str]] = {
     "forms": "asked after ids",
     "user agent": "called as",
     "hours left": "balance lasts (hours)",
+    "average time min": "average time (minutes)",
+    "refill mode": "refilled by",
+    "hold when refused": "held where every provider refuses",
+    "free": "sold whatever it costs",
+    "one active per link": "one active order per link",
+    "position": "place on the price list",
+    "concurrency": "calls at once",
+    "failures": "failures in a row",
+    "resting until": "sent nothing until",
+    "fault": "why it failed last",
+    "not called": "why it is not called",
+    "balance at": "balance read",
+    "added": "added per 1000",
+    "decimals": "prices rounded up to (decimals)",
+    "routes": "providers (each with its service)",
+    "by cost": "cheapest first",
+    "refunded": "paid back",
 }
 HALTS: Final[Mapping[Halt, str]] = {
     Halt.GONE: "no provider lists it any more",
@@ -32,6 +48,8 @@ HALTS: Final[Mapping[Halt, str]] = {
 _EMPTY: Final[Mapping[str, str]] = {
     **dict.fromkeys(("cost", "balance", "balance_at", "hours_left", "average_time_min"), "unknown"),
     "refill_days": "for ever",
+    "margin": "none: prices stay yours",
+    "not_called": "it is called",
     "user_agent": "OpenSMM and its version",
 }
 """What it means that a field has no value, where that is not "none"."""
@@ -39,6 +57,20 @@ _FORMS: Final[Mapping[Form, str]] = {
     Form.ONE_BY_ONE: "one by one",
     Form.LIST_OF_ONE: "in a list, though it be of one",
 }
+METHODS: Final[Mapping[str, str]] = {
+    DeliveryMethod.PAID_ADS: "paid ads",
+    DeliveryMethod.CREATOR_PLACEMENT: "creator placement",
+    DeliveryMethod.STAFF_WORK: "staff work",
+    DeliveryMethod.CONSENTED_USERS: "consented users",
+    DeliveryMethod.SOFTWARE_SERVICE: "software service",
+    DeliveryMethod.UNDISCLOSED: "undisclosed",
+}
+REFILL_MODES: Final[Mapping[str, str]] = {
+    RefillMode.PROVIDER: "the provider that delivered it",
+    RefillMode.OTHER: "another provider, which you pay",
+    RefillMode.MANUAL: "your staff",
+}
+_WORDS: Final = {"delivery_method": METHODS, "refill_mode": REFILL_MODES}
 _PERMITS: Final[Mapping[str, str]] = {"refill": "refill", "cancel": "cancel", "dripfeed": "drip-feed"}
 
 
@@ -66,6 +98,10 @@ def value_of(name: str, value: object) -> str:
             return _forms(value)
         case [] | "":
             return _EMPTY.get(name, "none")
+        case 0 if name == "calls_per_second":
+            return "no limit"
+        case str() if name in _WORDS:
+            return _WORDS[name].get(value, value)
     return shown(value)
 
 

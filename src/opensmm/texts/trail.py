@@ -27,5 +27,5 @@ def detail(told: Mapping[str, object]) -> list[str]:
     changes = told.get("changes")
     if not isinstance(changes, Mapping):
         return [json.dumps(told, ensure_ascii=False)] if told else []
-    lines = [change(str(name), *pair) for name, pair in changes.items()]
+    lines = [change(str(name), *pair) for name, pair in changes.items() if pair[0] != pair[1]]
     return lines + [f"{label(name)}: {value_of(name, value)}" for name, value in told.items() if name != "changes"]

@@ -83,6 +83,11 @@ def _shown(fields: Fields) -> dict[str, str]:
     return told
 
 
+def minute(at: datetime) -> str:
+    """A time to the minute, for a line of a list."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def shown(value: object) -> str:
     """A field's value as a person reads it: an age in its largest unit of which there are two, a time in UTC."""
     match value:
