@@ -180,7 +180,7 @@ def test_a_service_is_added_listed_and_edited(said, rows, sandbox):
     assert (DONE, {"id": 7}) == said(*words, "--id", "7", "--type", "custom comments", "--cancel")
     assert FAILED == said(*words, "--id", "7")[0]
     assert [(1, "1"), (7, "7")] == rows("select service_id, provider_service from route order by 1")
-    assert (DONE, {"id": 1, "changed": ["on_sale", "rate"]}) == said(
+    assert (DONE, {"id": 1, "changed": ["on_sale", "rate"], "price_follows": None}) == said(
         "service", "edit", 1, "--rate", "1.0", "--off-sale"
     )
     listed = said("service", "list")[1]["services"]

@@ -156,7 +156,7 @@ def test_a_run_and_a_try_are_named_where_there_are_several(runs, fields, before)
         (
             FindingCode.PROVIDER_FAILS,
             {"failures": 4, "paused_until": datetime(2026, 12, 1, 9, 5, tzinfo=UTC)},
-            "the last 4 sends to it failed, so it is sent nothing until 2026-12-01 09:05:00 UTC",
+            "failed sends in a row: 4; it is sent nothing until 2026-12-01 09:05:00 UTC",
         ),
         (
             FindingCode.PROVIDER_DISABLED,

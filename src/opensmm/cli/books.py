@@ -96,7 +96,7 @@ def verify(
 async def _findings(connection: Connection, orders: Range, *, quiet: bool) -> list[Finding]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     findings: list[Finding] = []
-    with Progress(*columns, console=err, transient=True, disable=quiet) as progress:
+    with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as progress:
         task = progress.add_task("recomputing", total=len(those_of(orders)))
         async for finding in checks.run(connection, orders):
             findings.append(finding)

@@ -132,12 +132,13 @@ def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
     )
     lines = [line for section in sections for line in _shown(section)]
     lines += [
-        f"price of {one.before.id} {one.before.name}, set by hand: {one.before.rate} to {one.after.rate}"
+        f"price of service {one.before.id} ({one.before.name}), set by hand: {one.before.rate} → {one.after.rate}"
         for one in plan.changed
         if one.by_hand
     ]
     lines += [f"left out: {words}" for words in plan.left_out]
-    lines.append(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in said.items()))
+    counts = [f"{count} {name.replace('_', ' ')}" for name, count in said.items() if count]
+    lines.append(", ".join(counts) or "nothing fits")
     if subscriptions := sum(one.service.type is ServiceType.SUBSCRIPTIONS for one in plan.new):
         lines.append(texts.finding(FindingCode.SUBSCRIPTIONS_NEED_POSTS, {"count": subscriptions})[0])
     if not write:

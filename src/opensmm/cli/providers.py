@@ -306,7 +306,15 @@ def list_providers(data: Data = None, json: Json = False) -> None:
     for one in known:
         balance = "" if one["balance"] is None else f"{one['balance']} {one['currency']}"
         lasts = "" if one["hours_left"] is None else f"{one['hours_left']} h"
-        said = (str(one["id"]), one["name"], one["kind"], one["dialect"], balance, lasts, _fares(one))
+        said = (
+            str(one["id"]),
+            one["name"],
+            fields.KINDS[one["kind"]],
+            one["dialect"] if one["kind"] == PANEL else "",
+            balance,
+            lasts,
+            _fares(one),
+        )
         table.add_row(*map(escape, said))
     listing(table, "no providers yet: `opensmm provider add` adds one")
 
@@ -412,7 +420,7 @@ def services(
         kind = one.type.value if one.type else "unknown"
         said = (one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
         table.add_row(*map(escape, said))
-    listing(table, f"nothing that {row.name} lists has {search!r} in it" if search else f"{row.name} lists nothing")
+    listing(table, f"nothing that {row.name} lists has “{search}” in it" if search else f"{row.name} lists nothing")
     for text in odd:
         out.print(f"odd: {text}", markup=False)
 

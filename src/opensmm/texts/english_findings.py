@@ -100,8 +100,8 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.NO_PROVIDER: Words("there is none: nothing can be fulfilled", do="`opensmm provider add` adds one"),
     FindingCode.PROVIDER_DISABLED: Words("disabled: it is sent nothing", more=_NO_NEWS, do=_REACH),
     FindingCode.PROVIDER_FAILS: Words(
-        "the last {failures} sends to it failed",
-        more=(("paused_until", ", so it is sent nothing until {paused_until}"), *_NO_NEWS),
+        "failed sends in a row: {failures}",
+        more=(("paused_until", "; it is sent nothing until {paused_until}"), *_NO_NEWS),
         do=_REACH,
     ),
     FindingCode.PROVIDER_UNHEARD_OF: Words("does not answer", more=_NO_NEWS, do=_REACH),

@@ -5,7 +5,7 @@ from typing import Final
 
 from opensmm.base.money import Money, short
 from opensmm.domain.catalogue import DeliveryMethod, Halt, RefillMode, Service
-from opensmm.domain.providers import Form
+from opensmm.domain.providers import PANEL, SANDBOX, STAFF, Form
 from opensmm.texts.words import shown
 
 _MONEY: Final = frozenset(("amount", "balance", "credit_limit", "earned", "overdrawn"))
@@ -49,7 +49,6 @@ _EMPTY: Final[Mapping[str, str]] = {
     **dict.fromkeys(("cost", "balance", "balance_at", "hours_left", "average_time_min"), "unknown"),
     "refill_days": "for ever",
     "margin": "none: prices stay yours",
-    "not_called": "it is called",
     "user_agent": "OpenSMM and its version",
 }
 """What it means that a field has no value, where that is not "none"."""
@@ -70,7 +69,8 @@ REFILL_MODES: Final[Mapping[str, str]] = {
     RefillMode.OTHER: "another provider, which you pay",
     RefillMode.MANUAL: "your staff",
 }
-_WORDS: Final = {"delivery_method": METHODS, "refill_mode": REFILL_MODES}
+KINDS: Final[Mapping[str, str]] = {PANEL: "panel", SANDBOX: "built-in sandbox", STAFF: "your staff"}
+_WORDS: Final = {"delivery_method": METHODS, "refill_mode": REFILL_MODES, "kind": KINDS}
 _PERMITS: Final[Mapping[str, str]] = {"refill": "refill", "cancel": "cancel", "dripfeed": "drip-feed"}
 
 
