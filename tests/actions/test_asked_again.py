@@ -3,7 +3,7 @@
 import pytest
 from tests.panel import actor, broken
 
-from opensmm.actions import health, staff
+from opensmm.actions import health, interventions, staff
 from opensmm.domain.audit import By
 from opensmm.domain.cancels import TOLD_AGAIN_AFTER
 from opensmm.domain.codes import EventCode
@@ -45,6 +45,55 @@ async def test_a_cancel_without_a_clear_answer_is_told_again_after_growing_pause
     told = await found(stocked, works, "unheard cancels")
     assert (Level.ACT, 1) == (told.level, told.fields["count"])
     assert f"{order} (" in told.fields["named"][0]
+
+
+async def test_a_cancel_that_no_answer_comes_to_is_told_again_after_growing_pauses_and_after_a_day_no_more(
+    lied_to, api, stocked, ann
+):
+    works, liar = lied_to
+    liar.answers |= {"add": {"order": 5}, "cancel": (500, b"")}
+    order = await api.add(ann.key)
+    await works.send()
+    await api.ask("v2", ann.key, "cancel", orders=order)
+
+    async def pass_on(rounds, seconds):
+        for _ in range(rounds):
+            works.desk.contact(1).circuit.answered()  # it fails at this alone
+            await works.following.pass_on_cancels(10)
+            works.clock.forward(seconds)
+
+    await pass_on(25 * 6, 10)
+    assert 7 == asked(liar, "cancel"), "in 25 minutes"
+    await pass_on(23 * 6, 600)
+    assert asked(liar, "cancel") <= 7 + 23 * 6
+    assert Level.OK is (await found(stocked, works, "unheard cancels")).level
+    await pass_on(2 * 6, 600)
+    told = await found(stocked, works, "unheard cancels")
+    assert (Level.ACT, 1) == (told.level, told.fields["count"])
+    before = asked(liar, "cancel")
+    await pass_on(24, 3600)
+    assert before == asked(liar, "cancel")
+    # The operator asks for it anew, and by then it answers.
+    liar.answers["cancel"] = [{"order": 5, "cancel": 1}]
+    ended = await interventions.cancel(stocked, order, By(actor("tester"), "why", works.clock()))
+    assert ended is True
+    await pass_on(1, 1)
+    assert before + 1 == asked(liar, "cancel")
+
+
+async def test_a_cancel_is_told_within_minutes_of_its_providers_return(lied_to, api, stocked, ann):
+    works, liar = lied_to
+    liar.answers |= {"add": {"order": 5}, "cancel": (500, b"")}
+    order = await api.add(ann.key)
+    await works.send()
+    await api.ask("v2", ann.key, "cancel", orders=order)
+    for _ in range(60):
+        works.desk.contact(1).circuit.answered()
+        await works.following.pass_on_cancels(10)
+        works.clock.forward(600)
+    liar.answers["cancel"] = [{"order": 5, "cancel": 1}]
+    works.desk.contact(1).circuit.answered()
+    assert 1 == await works.following.pass_on_cancels(10)
 
 
 async def test_a_cancel_that_is_asked_for_anew_is_told_at_once(lied_to, api, stocked, ann):

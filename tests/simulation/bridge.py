@@ -65,7 +65,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (endings, cancels, ("cancelable", "end_unsent", "ask_provider")),
     (interventions, intervention_rows, ("subject", "tried", "end", "queue_again")),
     (clocks, clock_rows, ("now", "look", "keep", "note", "steps")),
-    (progress, progress_rows, ("claim", "claim_watched", "record", "cancels", "told_again", "passed")),
+    (progress, progress_rows, ("claim", "claim_watched", "record", "cancels", "told_again", "told_in_vain", "passed")),
     (notices, notice_rows, ("keep_late", "keep_of_ended")),
     (progress, orders, ("views", "runs")),
     (posts, post_rows, ("untold", "known", "subscription", "taken", "make", "note", "set_missing", "stand")),

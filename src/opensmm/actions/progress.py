@@ -12,7 +12,7 @@ from opensmm.actions import endings
 from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Rejected
 from opensmm.actions.writing import write
-from opensmm.base.ids import ProviderId
+from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import progress
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END
 from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
@@ -32,7 +32,7 @@ POLL_LEASE_S: Final = 30.0
 TOLD_AT_ONCE: Final = 500
 """Answers that are written in one transaction."""
 CANCEL_AGAIN: Final = timedelta(seconds=10)
-"""Between tries to tell a provider of cancellations that it did not answer."""
+"""A provider that did not answer is told of no cancellation for so long; each one told in vain waits for longer."""
 MOST_WORDS: Final = 500
 """Characters of a provider's refusal that are kept."""
 UNDERSTOOD: Final = "understood"
@@ -96,8 +96,8 @@ class Following:
         found = await write(self._line, lambda connection: rows.cancels(connection, ready, since, now, limit))
         tasks = [task for task in found if task.provider not in self._being_told]
         self._being_told.update(task.provider for task in tasks)
-        answered: list[CancelTask] = []
-        await self._desk.ask_each(tasks, _ask_to_cancel, partial(self._pass_on, answered))
+        answered, asked = list[CancelTask](), set[CancelTask]()
+        await self._desk.ask_each(tasks, partial(_ask_to_cancel, asked), partial(self._pass_on, answered, asked))
         return len(answered)
 
     def _may_be_told(self, provider: ProviderId, now: datetime) -> bool:
@@ -106,6 +106,7 @@ class Following:
     async def _pass_on(
         self,
         answered: list[CancelTask],
+        asked: set[CancelTask],
         tasks: Sequence[CancelTask],
         said: Sequence[tuple[CancelTask, bool | Declined]],
     ) -> None:
@@ -116,13 +117,20 @@ class Following:
         clear = [(task, answer is True) for task, answer in said if answer is not False]
         refused = [_refused(task, answer) for task, answer in said if isinstance(answer, Declined)]
         unclear = [task for task, answer in said if answer is False]
+        # What there was no room to ask of has its turn again as it was.
+        silent = sorted(asked.intersection(tasks).difference(task for task, _ in said), key=_place)
         if len(said) < len(tasks):
             self._not_before[provider] = now + CANCEL_AGAIN
         try:
-            await write(self._line, lambda connection: _passed(connection, clear, refused, unclear, now))
+            await write(self._line, lambda connection: _passed(connection, clear, refused, unclear, silent, now))
         finally:
             self._being_told.discard(provider)
         answered += [task for task, _ in clear]
+
+
+def _place(task: CancelTask) -> tuple[OrderId, int]:
+    """By order and run, as whoever locks several of them does."""
+    return task.order, task.run
 
 
 def _refused(task: CancelTask, answer: Declined) -> Notice:
@@ -134,11 +142,13 @@ async def _passed(
     clear: Sequence[tuple[CancelTask, bool]],
     refused: Sequence[Notice],
     unclear: Sequence[CancelTask],
+    silent: Sequence[CancelTask],
     now: datetime,
 ) -> None:
     """What was paid back here and goes on there costs the house: the operator is told of that refusal."""
     await rows.passed(connection, clear, now)
     await rows.told_again(connection, unclear, now)
+    await rows.told_in_vain(connection, silent, now)
     await notices.keep_of_ended(connection, refused, now)
 
 
@@ -146,7 +156,11 @@ async def _ask_after(provider: Provider, group: Sequence[Followee]) -> Sequence[
     return await provider.statuses([followee.provider_order for followee in group])
 
 
-async def _ask_to_cancel(provider: Provider, group: Sequence[CancelTask]) -> Sequence[bool | Declined]:
+async def _ask_to_cancel(
+    asked: set[CancelTask], provider: Provider, group: Sequence[CancelTask]
+) -> Sequence[bool | Declined]:
+    """Adds what it asks of to ``asked``, whatever comes of it."""
+    asked.update(group)
     return await provider.cancels([task.provider_order for task in group])
 
 

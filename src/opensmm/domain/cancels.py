@@ -20,6 +20,10 @@ TOLD_AGAIN_AFTER: Final = (
     *(timedelta(hours=pause) for pause in (1, 2, 4, 8)),
 )
 """Pauses after answers that were not clear; after one more of these the provider is told no more."""
+SILENT_PAUSES: Final = 6
+"""So many of these pauses grow where no answer comes at all: once its provider is back, it is told within minutes."""
+SILENT_FOR: Final = timedelta(days=1)
+"""How long a provider that does not answer is told of a cancel; then the operator is to look."""
 
 
 class CancelStep(StrEnum):

@@ -40,7 +40,9 @@ async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, S
 _END: Final = """
 update delivery d set state = a.state, remains = a.remains, due = null, lease_until = null,
   cancel_asked = case when a.told then %s else d.cancel_asked end,
-  cancel_passed = case when a.told then null else d.cancel_passed end
+  cancel_passed = case when a.told then null else d.cancel_passed end,
+  cancel_tries = case when a.told then 0 else d.cancel_tries end,
+  cancel_again = case when a.told then null else d.cancel_again end
 from (
   select e.*, e.state <> 'completed' and t.outcome is not distinct from 'accepted' as told
   from unnest(%s::int[], %s::text[], %s::bigint[]) as e (run, state, remains)

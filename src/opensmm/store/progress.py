@@ -9,7 +9,7 @@ from msgspec import Struct
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId, ProviderId
-from opensmm.domain.cancels import TOLD_AGAIN_AFTER
+from opensmm.domain.cancels import SILENT_FOR, SILENT_PAUSES, TOLD_AGAIN_AFTER
 from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.progress import Followed
@@ -212,6 +212,23 @@ async def told_again(connection: Connection, tasks: Sequence[CancelTask], now: d
     if tasks:
         told = {"orders": [task.order for task in tasks], "runs": [task.run for task in tasks]}
         await connection.execute(_UNCLEAR, {"now": now, "pauses": list(TOLD_AGAIN_AFTER), **told})
+
+
+_SILENT: Final = """
+update delivery d set cancel_again = %(now)s + (%(pauses)s::interval[])[least(d.cancel_tries + 1, %(grow)s)],
+  cancel_tries = case when d.cancel_asked <= %(given_up)s then %(most)s + 1
+    else greatest(d.cancel_tries, least(d.cancel_tries + 1, %(grow)s)) end
+from unnest(%(orders)s::bigint[], %(runs)s::int[]) as a (order_id, run)
+where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null
+"""
+
+
+async def told_in_vain(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
+    """Puts off cancellations that no answer came to: each time for longer, and after a day for good."""
+    if tasks:
+        told = {"orders": [task.order for task in tasks], "runs": [task.run for task in tasks], "now": now}
+        pauses = {"pauses": list(TOLD_AGAIN_AFTER), "grow": SILENT_PAUSES, "most": len(TOLD_AGAIN_AFTER)}
+        await connection.execute(_SILENT, told | pauses | {"given_up": now - SILENT_FOR})
 
 
 async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:

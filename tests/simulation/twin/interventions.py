@@ -54,6 +54,7 @@ async def end(connection: Connection, order: OrderId, endings: Sequence[RunEndin
         row.state, row.remains, row.due, row.lease_until = one.state.value, one.remains, None, None
         if one.state is not DeliveryState.COMPLETED and newest is not None and newest.outcome == "accepted":
             row.cancel_asked, row.cancel_passed = now, None
+            row.cancel_tries, row.cancel_again = 0, None
 
 
 async def queue_again(connection: Connection, order: OrderId, run: int, now: datetime) -> None:

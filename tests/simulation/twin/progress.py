@@ -9,7 +9,7 @@ from tests.simulation.twin.tables import AttemptRow, DeliveryRow, OrderRow, Stor
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
-from opensmm.domain.cancels import TOLD_AGAIN_AFTER
+from opensmm.domain.cancels import SILENT_FOR, SILENT_PAUSES, TOLD_AGAIN_AFTER
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, DeliveryState
 from opensmm.domain.orders import OrderState
 from opensmm.domain.progress import Followed, OrderView, word
@@ -115,6 +115,18 @@ async def told_again(connection: Connection, tasks: Sequence[CancelTask], now: d
             connection.store.edit(row)
             row.cancel_tries += 1
             row.cancel_again = now + TOLD_AGAIN_AFTER[min(row.cancel_tries, len(TOLD_AGAIN_AFTER)) - 1]
+
+
+async def told_in_vain(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
+    for task in tasks:
+        row = connection.store.deliveries[task.order, task.run]
+        if row.cancel_passed is None:
+            connection.store.edit(row)
+            tries = row.cancel_tries
+            row.cancel_again = now + TOLD_AGAIN_AFTER[min(tries + 1, SILENT_PAUSES) - 1]
+            row.cancel_tries = max(tries, min(tries + 1, SILENT_PAUSES))
+            if row.cancel_asked is not None and row.cancel_asked <= now - SILENT_FOR:
+                row.cancel_tries = len(TOLD_AGAIN_AFTER) + 1
 
 
 async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
