@@ -54,10 +54,16 @@ def test_a_sync_prints_what_changed(said, listed):
     code, told = said("provider", "sync", "Up")
     assert (DONE, 2) == (code, told["listed"])
     assert {
-        1: ["max 100 to 50"],
-        2: ["in quarantine", "costs 2 and is sold at 1.8000", "route 1:8 cost 0.90 and costs 2"],
-        3: ["off sale: its provider lists it no more", "route 1:9 is not listed any more"],
+        1: ["max: 100 → 50"],
+        2: [
+            "not sold until you approve it: `opensmm service quarantine list`",
+            "costs 2 and is sold at 1.8000",
+            "service 8 of provider 1 cost 0.90 and costs 2",
+        ],
+        3: ["not sold: its provider lists it no more", "provider 1 does not list its service 9 any more"],
     } == changed(told)
+    field = {"field": "max", "before": 100, "after": 50}
+    assert [{"code": "field_moved", "fields": field}] == told["changed"][0]["changes"]
     assert {} == changed(said("provider", "sync", "Up")[1])
     found = health(said)
     assert (

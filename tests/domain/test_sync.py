@@ -11,9 +11,10 @@ from tests.panel import service
 
 from opensmm.base.ids import PriceListId, ProviderId, ServiceId
 from opensmm.domain.catalogue import BelowCost, Catalogue, Halt, ServiceType
+from opensmm.domain.codes import ChangeCode
 from opensmm.domain.importing import Terms
 from opensmm.domain.offers import Off, Offer, RouteTo
-from opensmm.domain.sync import Line, Route, Rules, Standing, doubt, judge, words
+from opensmm.domain.sync import Change, Line, Route, Rules, Standing, changes_of, doubt, judge
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LIKES = Offer("7", "Likes", "Theirs", ServiceType.DEFAULT, Decimal("0.60"), 10, 10_000)
@@ -140,11 +141,15 @@ def test_a_service_without_routes_is_left_as_it_is():
 
 
 def test_what_changed_is_told_and_a_drift_within_the_share_is_no_news():
-    assert [] == words(judge(line(route(listed_at("0.61"))), NOW))
-    told = words(judge(line(route(structs.replace(LIKES, rate=Decimal("0.95"), max=50))), NOW))
+    assert [] == changes_of(judge(line(route(listed_at("0.61"))), NOW))
+    told = changes_of(judge(line(route(structs.replace(LIKES, rate=Decimal("0.95"), max=50))), NOW))
+    of_route = {"provider": HERE, "provider_service": "7"}
     assert [
-        "max 10000 to 50", "in quarantine", "costs 0.95 and is sold at 0.90", "route 1:7 cost 0.60 and costs 0.95",
-    ] == told  # fmt: skip
+        Change(ChangeCode.FIELD_MOVED, {"field": "max", "before": 10000, "after": 50}),
+        Change(ChangeCode.SERVICE_QUARANTINED),
+        Change(ChangeCode.BELOW_COST, {"cost": Decimal("0.95"), "rate": Decimal("0.90")}),
+        Change(ChangeCode.ROUTE_COST_MOVED, of_route | {"before": Decimal("0.60"), "after": Decimal("0.95")}),
+    ] == told
 
 
 TEN = [(str(number), ServiceType.DEFAULT) for number in range(10)]
@@ -211,8 +216,8 @@ def test_a_line_that_cannot_be_read_is_said_to_be_the_reason():
     known = structs.replace(route(standing=Standing()), listed=False)
     why = {known.to.provider_service: "has no rate that can be read: 'free'"}
     judged = judge(line(known), NOW, heard=HERE, unread=why)
-    reason = "its line in the price list cannot be read: it has no rate that can be read: 'free'"
-    assert f"off sale: {reason}" in words(judged)
+    reason = {"why": "has no rate that can be read: 'free'"}
+    assert Change(ChangeCode.SERVICE_UNREAD, reason) in changes_of(judged)
     assert (Off.GONE, why[known.to.provider_service]) == (judged.standings[0].off, judged.standings[0].unread)
     still = judge(line(structs.replace(known, standing=judged.standings[0])), NOW)
     assert judged.standings == still.standings, "whoever judges anew without a list knows the reason still"

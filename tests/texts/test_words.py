@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import EventCode, FindingCode, RefusalCode, ShutCode, StageCode
+from opensmm.domain.codes import ChangeCode, EventCode, FindingCode, RefusalCode, ShutCode, StageCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
@@ -28,6 +28,7 @@ from opensmm.texts.english_findings import FINDINGS
         (StageCode, english.STAGES),
         (AuditAction, english.ACTIONS),
         (Conclusion, english.CONCLUSIONS),
+        (ChangeCode, english.CHANGES),
         (Denial, english.DENIALS),
         (NotBought, english.NOT_BOUGHT),
         (StaffRefusal, english.STAFF_REFUSALS),

@@ -19,7 +19,7 @@ from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.importing import Terms, our_rate
 from opensmm.domain.offers import Off, Offer, Offered, Unread, cheapest_first, routes_changed
-from opensmm.domain.sync import Judged, Line, doubt, judge, words
+from opensmm.domain.sync import Change, Judged, Line, changes_of, doubt, judge
 from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
 from opensmm.store import audit, catalogue, offers
@@ -51,11 +51,11 @@ class NotApproved(Fault):
 
 
 class News(Struct, frozen=True):
-    """What changed of a service, in words."""
+    """What changed of a service."""
 
     service: ServiceId
     name: str
-    says: list[str]
+    changes: list[Change]
 
 
 class Overwritten(Struct, frozen=True):
@@ -173,7 +173,10 @@ async def _follow(
     await rows.keep(connection, moved)
     context: Context = {} if heard is None else {"provider": heard}
     await audit.note(
-        connection, by, AuditAction.SERVICE_SYNC, [_entry(one, one.service, context) for one in moved if words(one)]
+        connection,
+        by,
+        AuditAction.SERVICE_SYNC,
+        [_entry(one, one.service, context) for one in moved if changes_of(one)],
     )
     return moved
 
@@ -188,8 +191,8 @@ def _entry(judged: Judged, after: Service, context: Context = NO_CONTEXT) -> Aud
 
 
 def _news(judged: Sequence[Judged]) -> list[News]:
-    told = [News(one.service.id, one.service.name, words(one)) for one in judged]
-    return [one for one in told if one.says]
+    told = [News(one.service.id, one.service.name, changes_of(one)) for one in judged]
+    return [one for one in told if one.changes]
 
 
 async def approve(

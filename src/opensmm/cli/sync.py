@@ -12,7 +12,7 @@ from rich.table import Table
 
 from opensmm.actions import sync
 from opensmm.actions.references import find_provider, find_services
-from opensmm.actions.sync import Doubtful, Followed, Overtaken, Taken
+from opensmm.actions.sync import Doubtful, Followed, News, Overtaken, Taken
 from opensmm.base.faults import Fault
 from opensmm.cli.frame import (
     MISUSED,
@@ -85,12 +85,24 @@ def sync_now(
             raise Fault(f"{row.name}: {why}: nothing was taken over; --confirm takes it over as it is") from why
 
     taken = with_database(config, work)
-    lines = [f"service {one.service} ({one.name}): {'; '.join(one.says)}" for one in taken.news]
+    lines = [f"service {one.service} ({one.name}): {'; '.join(map(fields.moved, one.changes))}" for one in taken.news]
     lines += [f"odd: {odd}" for odd in offered.odd]
-    released = f", {taken.released} held deliveries go out" if taken.released else ""
+    go_out = "1 held delivery goes out" if taken.released == 1 else f"{taken.released} held deliveries go out"
+    released = f", {go_out}" if taken.released else ""
     lines.append(f"{len(offered.offers)} services listed, {len(taken.news)} of ours changed{released}")
-    said = {"listed": len(offered.offers), "changed": taken.news, "released": taken.released, "odd": offered.odd}
+    said = {
+        "listed": len(offered.offers),
+        "changed": list(map(_plain, taken.news)),
+        "released": taken.released,
+        "odd": offered.odd,
+    }
     answer(said, "\n".join(lines), json=json)
+
+
+def _plain(one: News) -> dict[str, Any]:
+    """For programs: what changed of a service, in words, and as codes with fields."""
+    says = [fields.moved(change) for change in one.changes]
+    return {"service": one.service, "service_name": one.name, "name": one.name, "says": says, "changes": one.changes}
 
 
 def follow(

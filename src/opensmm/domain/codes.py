@@ -226,6 +226,25 @@ class EventCode(StrEnum):
     WAITED_TOO_LONG = "waited_too_long"
 
 
+class ChangeCode(StrEnum):
+    """What a price list may change of a service or of one of its routes."""
+
+    FIELD_MOVED = "field_moved"
+    SERVICE_UNREAD = "service_unread"
+    SERVICE_GONE = "service_gone"
+    SERVICE_OTHER_TYPE = "service_other_type"
+    SERVICE_QUARANTINED = "service_quarantined"
+    SOLD_AGAIN = "sold_again"
+    BELOW_COST = "below_cost"
+    ROUTE_UNREAD = "route_unread"
+    ROUTE_GONE = "route_gone"
+    ROUTE_OTHER_TYPE = "route_other_type"
+    ROUTE_SET_ASIDE = "route_set_aside"
+    ROUTE_USED_AGAIN = "route_used_again"
+    ROUTE_SELLS_ANOTHER = "route_sells_another"
+    ROUTE_COST_MOVED = "route_cost_moved"
+
+
 class DeliveryNote(Struct, frozen=True):
     """The code and fields of what the operator is told of one delivery: why it waits, is held, or is not understood."""
 

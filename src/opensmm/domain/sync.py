@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import Halt, Service, ServiceType
+from opensmm.domain.codes import NO_FIELDS, ChangeCode, Fields
 from opensmm.domain.importing import RATE_BELOW, Terms, followed, our_rate
 from opensmm.domain.offers import Off, Offer, RouteTo, Unread
 from opensmm.domain.service_identity import is_another
@@ -206,50 +207,54 @@ def doubt(routed: Collection[tuple[str, ServiceType]], offers: Sequence[Offer], 
 
 _FOLLOWING: Final = ("rate", "min", "max", "refill", "cancel", "dripfeed")
 _HALTS: Final = {
-    Halt.GONE: "off sale: its provider lists it no more",
-    Halt.TYPE: "off sale: its provider lists it as another type",
-    Halt.QUARANTINE: "in quarantine",
+    Halt.GONE: ChangeCode.SERVICE_GONE,
+    Halt.TYPE: ChangeCode.SERVICE_OTHER_TYPE,
+    Halt.QUARANTINE: ChangeCode.SERVICE_QUARANTINED,
 }
 _OFFS: Final = {
-    Off.GONE: "is not listed any more",
-    Off.TYPE: "is listed as another type",
-    Off.MOVED: "is set aside until its cost is approved",
+    Off.GONE: ChangeCode.ROUTE_GONE,
+    Off.TYPE: ChangeCode.ROUTE_OTHER_TYPE,
+    Off.MOVED: ChangeCode.ROUTE_SET_ASIDE,
 }
 
 
-_UNREAD: Final = "its line in the price list cannot be read: it {}"
+class Change(Struct, frozen=True):
+    """What changed of a service or of one of its routes: a code and its fields."""
+
+    code: ChangeCode
+    fields: Fields = NO_FIELDS
 
 
-def words(judged: Judged) -> list[str]:
+def changes_of(judged: Judged) -> list[Change]:
     """What changed of a line, for people; a cost that drifts within its share is no news."""
     why = next((one.unread for one in judged.standings if one.unread is not None), None)
     return [*_of_service(judged.before.service, judged.service, why), *_of_routes(judged)]
 
 
-def _of_service(before: Service, after: Service, unread: str | None) -> Iterator[str]:
+def _of_service(before: Service, after: Service, unread: str | None) -> Iterator[Change]:
     for name in _FOLLOWING:
         was, told = getattr(before, name), getattr(after, name)
         if was != told:
-            yield f"{name} {was} to {told}"
+            yield Change(ChangeCode.FIELD_MOVED, {"field": name, "before": was, "after": told})
     if before.halted is not after.halted:
         if after.halted is Halt.GONE and unread is not None:
-            yield f"off sale: {_UNREAD.format(unread)}"
+            yield Change(ChangeCode.SERVICE_UNREAD, {"why": unread})
         else:
-            yield "sold again" if after.halted is None else _HALTS[after.halted]
+            yield Change(ChangeCode.SOLD_AGAIN if after.halted is None else _HALTS[after.halted])
     if before.covers_cost(before.rate) and not after.covers_cost(after.rate):
-        yield f"costs {after.cost} and is sold at {after.rate}"
+        yield Change(ChangeCode.BELOW_COST, {"cost": after.cost, "rate": after.rate})
 
 
-def _of_routes(judged: Judged) -> Iterator[str]:
+def _of_routes(judged: Judged) -> Iterator[Change]:
     for route, told in zip(judged.before.routes, judged.standings, strict=True):
         was = route.standing
-        name = f"route {route.to.provider}:{route.to.provider_service}"
+        fields: dict[str, object] = {"provider": route.to.provider, "provider_service": route.to.provider_service}
         if told.unread is not None and was.unread is None:
-            yield f"{name} is not used: {_UNREAD.format(told.unread)}"
+            yield Change(ChangeCode.ROUTE_UNREAD, fields | {"why": told.unread})
         elif was.off is not told.off:
-            yield f"{name} {'is used again' if told.off is None else _OFFS[told.off]}"
+            yield Change(ChangeCode.ROUTE_USED_AGAIN if told.off is None else _OFFS[told.off], fields)
         if was.quarantined is None and told.quarantined is not None:
             if is_another_service(told, route.offer) and route.offer is not None:
-                yield f"{name} was {told.name!r} and is {route.offer.name!r}"
+                yield Change(ChangeCode.ROUTE_SELLS_ANOTHER, fields | {"before": told.name, "after": route.offer.name})
             else:
-                yield f"{name} cost {told.agreed} and costs {told.cost}"
+                yield Change(ChangeCode.ROUTE_COST_MOVED, fields | {"before": told.agreed, "after": told.cost})

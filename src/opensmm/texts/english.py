@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import EventCode, RefusalCode, ShutCode, StageCode
+from opensmm.domain.codes import ChangeCode, EventCode, RefusalCode, ShutCode, StageCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.interventions import Denial
@@ -177,6 +177,31 @@ STAFF_REFUSALS: Final[Mapping[StaffRefusal, str]] = {
     StaffRefusal.PACKAGE: "a package is delivered whole, or cancelled",
 }
 """Why a report of the staff changes nothing; each follows the order's number."""
+CHANGES: Final[Mapping[ChangeCode, Words]] = {
+    ChangeCode.FIELD_MOVED: Words("{field}: {before} → {after}"),
+    ChangeCode.SERVICE_UNREAD: Words("not sold: its line in the price list cannot be read: it {why}"),
+    ChangeCode.SERVICE_GONE: Words("not sold: its provider lists it no more"),
+    ChangeCode.SERVICE_OTHER_TYPE: Words("not sold: its provider lists it as another type"),
+    ChangeCode.SERVICE_QUARANTINED: Words("not sold until you approve it: `opensmm service quarantine list`"),
+    ChangeCode.SOLD_AGAIN: Words("sold again"),
+    ChangeCode.BELOW_COST: Words("costs {cost} and is sold at {rate}"),
+    ChangeCode.ROUTE_UNREAD: Words(
+        "provider {provider} is not used: the line of its service {provider_service} cannot be read: it {why}"
+    ),
+    ChangeCode.ROUTE_GONE: Words("provider {provider} does not list its service {provider_service} any more"),
+    ChangeCode.ROUTE_OTHER_TYPE: Words("provider {provider} lists its service {provider_service} as another type"),
+    ChangeCode.ROUTE_SET_ASIDE: Words(
+        "provider {provider} is set aside until you approve what its service {provider_service} costs"
+    ),
+    ChangeCode.ROUTE_USED_AGAIN: Words("provider {provider} is used again, for its service {provider_service}"),
+    ChangeCode.ROUTE_SELLS_ANOTHER: Words(
+        "service {provider_service} of provider {provider} was “{before}” and is “{after}”"
+    ),
+    ChangeCode.ROUTE_COST_MOVED: Words(
+        "service {provider_service} of provider {provider} cost {before} and costs {after}"
+    ),
+}
+"""What a price list changed of a service."""
 _REASON: Final = ("reason", ". Reason: {reason}")
 EVENTS: Final[Mapping[EventCode, Words]] = {
     EventCode.PLACED: Words("placed: {quantity} of service {service} for {charge}"),

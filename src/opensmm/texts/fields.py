@@ -5,7 +5,11 @@ from typing import Final
 
 from opensmm.base.money import Money, short
 from opensmm.domain.catalogue import DeliveryMethod, Halt, RefillMode, Service
+from opensmm.domain.codes import ChangeCode
 from opensmm.domain.providers import PANEL, SANDBOX, STAFF, Form
+from opensmm.domain.sync import Change
+from opensmm.texts import words
+from opensmm.texts.english import CHANGES
 from opensmm.texts.words import shown
 
 _MONEY: Final = frozenset(("amount", "balance", "credit_limit", "earned", "overdrawn"))
@@ -79,6 +83,13 @@ def change(name: str, before: object, after: object) -> str:
     if before is None:
         return f"{label(name)}: {value_of(name, after)}"
     return f"{label(name)}: {value_of(name, before)} → {value_of(name, after)}"
+
+
+def moved(told: Change) -> str:
+    """What a price list changed of a service."""
+    if told.code is ChangeCode.FIELD_MOVED:
+        return change(told.fields["field"], told.fields["before"], told.fields["after"])
+    return words.filled(CHANGES[told.code], told.fields)
 
 
 def label(name: str) -> str:

@@ -20,23 +20,23 @@ _NOTHING: Final = (None, "", ())
 def finding(code: FindingCode, fields: Fields) -> tuple[str, str]:
     """What was found, and what to do about it (empty where there is nothing to do)."""
     words = FINDINGS[code]
-    return _filled(words, fields), _fill(words.do, fields)
+    return filled(words, fields), _fill(words.do, fields)
 
 
 def judged(found: Finding) -> tuple[str, str]:
     """The same of a finding; of what is well nothing is to be done."""
     words = FINDINGS[found.code]
-    return _filled(words, found.fields), "" if found.level is Level.OK else _fill(words.do, found.fields)
+    return filled(words, found.fields), "" if found.level is Level.OK else _fill(words.do, found.fields)
 
 
 def refusal(refused: OperatorRefusal) -> str:
     """Why the operator was told no."""
-    return _filled(REFUSALS[refused.code], refused.fields)
+    return filled(REFUSALS[refused.code], refused.fields)
 
 
 def event(code: EventCode, fields: Fields) -> str:
     """What happened to an order."""
-    return _filled(EVENTS[code], fields)
+    return filled(EVENTS[code], fields)
 
 
 def event_of(runs: int, code: EventCode, fields: Fields) -> str:
@@ -49,10 +49,11 @@ def event_of(runs: int, code: EventCode, fields: Fields) -> str:
 
 def stage(code: StageCode, fields: Fields) -> str:
     """The step of a start that is under way."""
-    return _filled(STAGES[code], fields)
+    return filled(STAGES[code], fields)
 
 
-def _filled(words: Words, fields: Fields) -> str:
+def filled(words: Words, fields: Fields) -> str:
+    """The sentence of a code, for as many as its field ``count`` tells."""
     by_count = {0: words.none, 1: words.one}.get(fields.get("count", -1))
     ends = (end for name, end in words.more if fields.get(name) not in _NOTHING)
     return _fill("".join((by_count or words.says, *ends)), fields)
