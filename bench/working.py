@@ -90,7 +90,7 @@ def _fresh(site: Site, template: str, url: str) -> ProviderId:
         row = ProviderRow(
             id=ProviderId(0), name="Upstream", kind="panel", url=url, dialect="v2", failures=0,
             exchange_rate=Decimal(1), currency="USD", enabled=True, concurrency=CONCURRENCY, calls_per_second=0,
-            resting_until=None, fault="", sealed_key=None,
+            adds_at_a_time=None, resting_until=None, fault="", sealed_key=None,
         )  # fmt: skip
         connection = await connect(site.urls(WORKED).app, application="opensmm bench")
         try:

@@ -25,6 +25,7 @@ A_PANEL = ProviderRow(
     enabled=True,
     concurrency=16,
     calls_per_second=0,
+    adds_at_a_time=None,
     resting_until=None,
     fault="",
     sealed_key=None,

@@ -135,7 +135,7 @@ def accounts(verb, folder):
 
 def provider(verb, url):
     verb("provider", "add", "Up", "--url", url, "--key-file", "-", typed=KEY + "\n")
-    verb("provider", "edit", "Up", "--concurrency", 3)
+    verb("provider", "edit", "Up", "--concurrency", 3, "--adds-at-a-time", 1)
     verb("provider", "disable", "Up")
     verb("provider", "enable", "Up")
     verb("provider", "balance", "Up")

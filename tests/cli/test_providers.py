@@ -90,6 +90,7 @@ def test_a_key_comes_from_a_file_or_the_environment(said, tmp_path, monkeypatch)
         (["--url", URL, "--dialect", "v3"], MISUSED),
         (["--url", URL, "--concurrency", "0"], MISUSED),
         (["--url", URL, "--calls-per-second", "-1"], MISUSED),
+        (["--url", URL, "--adds-at-a-time", "-1"], MISUSED),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_kept(said, rows, words, code):
@@ -306,9 +307,55 @@ def test_a_check_says_where_order_ids_do_not_grow(said, rows, database):
                    select 1, 1, 1, id, '7', 'accepted', 1, now(), now(), 'XKQPLMZR' from provider where name = 'Up'"""
             )
         code, told = said("provider", "check", "Up")
-    note, forms = told["tried"][0]["notes"][:2]
+    _, note, forms = told["tried"][0]["notes"][:3]
     assert "forms_none" == forms["code"]
     assert (DONE, "order_ids_do_not_grow", {"newest": "XKQPLMZR"}) == (code, note["code"], note["fields"])
+
+
+def test_a_new_v1_panel_takes_one_add_at_a_time_until_the_operator_sets_it_otherwise(said, rows, run):
+    add(said, "First", "https://panel.example/api/v1/")
+    add(said, "Second", URL, "--dialect", "v1", "--adds-at-a-time", 0)
+    add(said, "Third")
+    kept = "select name, adds_at_a_time from provider where kind = 'panel' order by id"
+    assert [("First", 1), ("Second", 0), ("Third", None)] == rows(kept)
+    told = said("provider", "edit", "First", "--adds-at-a-time", 3)[1]
+    assert (["adds_at_a_time"], 3) == (told["changed"], said("provider", "show", "First")[1]["adds_at_a_time"])
+    (detail,) = rows("select detail -> 'changes' -> 'adds_at_a_time' from audit where action = 'provider.edit'")
+    assert ([1, 3],) == detail
+    assert "adds at once: 3\n" in run("provider", "show", "First")[1]
+    said("provider", "edit", "First", "--adds-at-a-time", 0)
+    for name in ("First", "Third"):
+        assert "adds at once: as many as calls\n" in run("provider", "show", name)[1]
+    said("provider", "edit", "First", "--concurrency", 2)
+    assert ("First", 0) == rows(kept)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "count"),
+    [
+        (["--dialect", "v1"], "adds_few_at_a_time", 1),
+        (["--dialect", "v1", "--adds-at-a-time", "0"], "adds_as_many_as_calls", 16),
+        ([], "adds_as_many_as_calls", 16),
+    ],
+)
+def test_a_check_says_how_many_adds_go_at_a_time(said, words, code, count):
+    with upstream({"balance": {"status": "success", "balance": "1", "currency": "USD"}, "services": [LINE]}) as (
+        url,
+        _,
+    ):
+        add(said, "Up", url, *words)
+        note, *_ = said("provider", "check", "Up")[1]["tried"][0]["notes"]
+    assert (code, {"provider": 1, "provider_name": "Up", "count": count}) == (note["code"], note["fields"])
+
+
+def test_a_check_says_in_words_why_adds_go_one_at_a_time(said, tmp_path):
+    with upstream({"balance": {"status": "success", "balance": "1", "currency": "USD"}, "services": [LINE]}) as (
+        url,
+        _,
+    ):
+        add(said, "Up", url, "--dialect", "v1")
+        printed = CliRunner().invoke(app, ["provider", "check", "Up", "--data", str(tmp_path)]).stdout
+    assert "Adds go to Up one at a time, over all workers. Panels of the v1 family read their balance and" in printed
 
 
 def test_the_dialect_is_taken_from_the_address_and_a_wrong_one_is_mended_by_the_command_that_is_printed(said, rows):
@@ -326,7 +373,7 @@ def test_a_check_tells_and_keeps_the_forms_of_what_stands_there_and_makes_nothin
     with upstream(answers) as (url, asked):
         add(said, "Up", url)
         codes = [one["code"] for one in said("provider", "check", "Up")[1]["tried"][0]["notes"]]
-        assert ["forms_not_tried", "forms_not_tried", "forms_with_effects"] == codes
+        assert ["forms_not_tried", "forms_not_tried", "forms_with_effects"] == codes[1:]
         with psycopg.connect(database.app_url, autocommit=True) as app:
             app.execute(
                 """insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence, sent,
@@ -340,7 +387,7 @@ def test_a_check_tells_and_keeps_the_forms_of_what_stands_there_and_makes_nothin
             )
         tried = said("provider", "check", "Up")[1]["tried"][0]
     assert {"status": "one_by_one"} == tried["forms"]
-    assert ["forms_one_alone", "forms_none", "forms_with_effects"] == [one["code"] for one in tried["notes"]]
+    assert ["forms_one_alone", "forms_none", "forms_with_effects"] == [one["code"] for one in tried["notes"][1:]]
     assert {"balance", "services", "status", "refill_status"} == {action for _, action, _ in asked}
     assert {"status": "one_by_one"} == said("provider", "show", "Up")[1]["forms"]
     assert "asked after ids: status one by one\n" in run("provider", "show", "Up")[1]

@@ -389,3 +389,32 @@ def test_a_disk_is_told_of_before_it_is_full(free_mib, total_mib, level):
     assert (level, {"folder": "/data", "free_mib": free_mib, "total_mib": total_mib}) == (found.level, found.fields)
     says, do = words.judged(found)
     assert (str(free_mib) in says, bool(do)) == (True, level is not Level.OK)
+
+
+@pytest.mark.parametrize(
+    ("adds", "level", "code", "count"),
+    [
+        (None, Level.LOOK, FindingCode.ADDS_NOT_DECIDED, 16),
+        (0, Level.OK, FindingCode.ADDS_AS_MANY_AS_CALLS, 16),
+        (1, Level.OK, FindingCode.ADDS_FEW_AT_A_TIME, 1),
+    ],
+)
+def test_a_v1_panel_whose_adds_nobody_has_decided_on_is_looked_at(adds, level, code, count):
+    panel = replace(FAR, dialect="v1", adds_at_a_time=adds, concurrency=16)
+    told = found("adds Far", providers=(panel,))
+    assert (level, code, {"provider": 1, "provider_name": "Far", "count": count}) == (
+        told.level,
+        told.code,
+        told.fields,
+    )
+
+
+@pytest.mark.parametrize("changes", [{"dialect": "v2"}, {"enabled": False}, {"kind": "sandbox"}])
+def test_nothing_is_told_of_the_adds_of_others(changes):
+    panel = replace(FAR, **{"dialect": "v1", **changes})
+    assert [] == [one for one in judge(replace(WELL, providers=(panel,)), NOW) if one.name == "adds Far"]
+
+
+def test_the_verb_that_sets_how_many_adds_go_at_a_time_is_named():
+    _, do = words.finding(FindingCode.ADDS_NOT_DECIDED, {"provider_name": "Far", "count": 16})
+    assert "`opensmm provider edit Far --adds-at-a-time 1`" in do

@@ -105,7 +105,8 @@ async def opened(database, other_database, clock, dialect, share, dice):
 
 async def link(conn, address, key, dialect):
     """Makes the panel at an address the only provider of every service."""
-    provider = await add_panel(conn, key, url=address, dialect=dialect, concurrency=32)
+    # It is one of our own make: in either dialect it bears many adds at a time.
+    provider = await add_panel(conn, key, url=address, dialect=dialect, concurrency=32, adds_at_a_time=0)
     for (number,) in await fetch(conn, "select id from service"):
         routes = [RouteTo(provider, str(number))]
         await providers.set_routes(conn, number, routes, by_cost=False, by=acting(now()))

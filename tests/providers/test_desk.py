@@ -22,8 +22,9 @@ FIRST, SECOND = ProviderId(1), ProviderId(2)
 
 def row(provider):
     return ProviderRow(
-        provider, f"Sandbox {provider}", SANDBOX, "sandbox", "v2", 0, Decimal(1), "USD", True, 4, 0, None, "", None
-    )
+        provider, f"Sandbox {provider}", SANDBOX, "sandbox", "v2", 0, Decimal(1), "USD", True, 4, 0,
+        None, None, "", None,
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -148,11 +148,15 @@ def _copied(told: Any) -> Any:
     return list(told) if isinstance(told, list) else told
 
 
+_PROVIDER = """insert into provider (id, name, kind, url, currency, exchange_rate, adds_at_a_time)
+               values (%s, %s, 'sandbox', 'sandbox:', 'USD', %s, %s)"""
+
+
 async def furnish(owner: Connection, world: World) -> None:
     """The price list, the providers and the customers of the world, under the same numbers."""
-    for at, rate in ((1, "1"), (2, "1.1")):
-        provider = "insert into provider (id, name, kind, url, currency, exchange_rate) values (%s, %s, %s, %s, %s, %s)"
-        await owner.execute(provider, [at, f"P{at}", "sandbox", "sandbox:", "USD", rate])
+    for provider in world.store.providers.values():
+        kept = [provider.id, provider.name, provider.exchange_rate, provider.adds_at_a_time]
+        await owner.execute(_PROVIDER, kept)
     await catalogue_rows.save_services(owner, SERVICES)
     for service, sale in SALES.items():
         for position, route in enumerate(sale.routes):

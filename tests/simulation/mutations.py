@@ -377,6 +377,11 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation("lease ignored", "slow is taken for dead", [(twin_dispatch, "recover", _impatient)]),
     Mutation(
+        "adds of others not counted",
+        "each worker sends one at a time, and there are three",
+        [(twin_dispatch, "_adds_left", lambda store, provider, limit: provider.adds_at_a_time or limit)],
+    ),
+    Mutation(
         "fence ignored",
         "the worker that froze overwrites the one that took over",
         [(twin_dispatch, "_is_its_own", lambda one, row: row.state not in dispatch.END_STATES)],

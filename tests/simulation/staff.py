@@ -37,6 +37,7 @@ class _Room(nullcontext[None]):
     """Calls wait for nobody here: the world says who goes first."""
 
     room = AT_ONCE
+    sending = 0
     over = False
 
 

@@ -48,6 +48,8 @@ CALM_STEP_S = 4
 STEPS_A_ROUND = 40
 UNSTEADY = 4
 """In one scenario of so many clocks are set."""
+ONE_AT_A_TIME = 11
+"""In one scenario of so many the first provider takes one `add` at a time."""
 CLOCK_STEPS_EVERY, QUIET = 800, 4
 """Events, about, until one is; where no call hangs, one time in four."""
 HANGING = ("sending", "asking")
@@ -132,6 +134,7 @@ class World(Surroundings):
         self.skipped = timedelta(0)
         self.clock = ProcessClock(lambda: self.now, self.database_now, timedelta, REST)
         self.gentle = self._dice.one_of((1, GENTLE))
+        one_at_a_time = seed % ONE_AT_A_TIME == 2
         self.unsteady = seed % UNSTEADY == UNSTEADY - 2
         self._rush_until = 0
         self._steps, self._rounds = (680, 850) if self.gentle == 1 else (800, 940)
@@ -139,7 +142,9 @@ class World(Surroundings):
         self.providers = [Provider(number, self, drawn(tuple(Habit)), drawn(tuple(Billing))) for number in (1, 2)]
         for provider in self.providers:
             rate = Decimal("1.1") if provider.number == 2 else Decimal(1)
-            self.store.providers[provider.number] = ProviderRow(provider.number, f"P{provider.number}", 0, None, rate)
+            row = ProviderRow(provider.number, f"P{provider.number}", 0, None, rate)
+            row.adds_at_a_time = 1 if one_at_a_time and provider.number == 1 else None
+            self.store.providers[provider.number] = row
         self.customers = [Customer(number, 1 + number % 2, self) for number in range(1, 7)]
         self.operator = Operator(self)
         self._running: Process | None = None
@@ -193,6 +198,8 @@ class World(Surroundings):
         for _, row in change.edited:
             if isinstance(row, DeliveryRow) and row.state == "unsure":
                 self._was_not_forgotten(row)
+            if isinstance(row, DeliveryRow) and row.state == "sending":
+                self._goes_alone(row)
         for row in change.inserted:
             if isinstance(row, EvidenceRow):
                 habit = self.providers[(row.provider or 1) - 1].habit
@@ -202,6 +209,15 @@ class World(Surroundings):
         if (row.order, row.run, row.attempt) in self.store.unheard:
             says = f"order {row.order} run {row.run} is unsure, and its worker lives and never sent it"
             raise Broken("O15", says, [row.order])
+
+    def _goes_alone(self, row: DeliveryRow) -> None:
+        """A provider that takes few adds at a time is sent no more, by all workers together."""
+        provider = self.store.attempts[row.order, row.run, row.attempt].provider
+        most = self.store.providers[provider].adds_at_a_time
+        sending = [self.store.attempts[one.order, one.run, one.attempt] for one in self.store.sending.values()]
+        orders = [attempt.order for attempt in sending if attempt.provider == provider]
+        if most is not None and len(orders) > most:
+            raise Broken("O16", f"provider {provider} takes {most} at a time, and is sent {len(orders)}", orders)
 
     def _note_change(self, change: Change) -> None:
         for row in change.inserted:

@@ -43,7 +43,10 @@ async def test_a_panel_without_orders_has_nothing_waiting(stocked, now):
     assert (Waiting(), 0, Moving(), Waiting(), Waiting()) == (
         facts.due, facts.sending, facts.moving, facts.unsure, facts.held,
     )  # fmt: skip
-    assert ((), (ProviderSeen(ProviderId(1), SANDBOX, "sandbox", currency="USD"),)) == (facts.workers, facts.providers)
+    assert ((), (ProviderSeen(ProviderId(1), SANDBOX, "sandbox", currency="USD", concurrency=64),)) == (
+        facts.workers,
+        facts.providers,
+    )
     assert (2, True) == (facts.catalogue_version, facts.database_bytes > 1 << 20)
 
 

@@ -128,6 +128,8 @@ async def test_an_order_may_be_given_an_id_by_whoever_moves_in(conn):
         (provider, "provider", {"margin": Decimal("NaN")}, "provider_margin"),
         (provider, "provider", {"added": Decimal(-1)}, "provider_added"),
         (provider, "provider", {"decimals": 9}, "provider_decimals"),
+        (provider, "provider", {"adds_at_a_time": -1}, "provider_adds_at_a_time"),
+        (provider, "provider", {"adds_at_a_time": 1001}, "provider_adds_at_a_time"),
         (rule, "policy_rule", {"kind": "forbid"}, "policy_rule_kind"),
         (rule, "policy_rule", {"value": ""}, "policy_rule_value"),
         (delivery, "delivery", {"remains": 101}, "delivery_remains"),

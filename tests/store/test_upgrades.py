@@ -1,11 +1,17 @@
 """Migrations on a panel that is in use: what was there before fits the new rules afterwards."""
 
+import asyncio
+from datetime import UTC, datetime
+
 import psycopg
 import pytest
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
-from opensmm.store import schema
+from opensmm.domain.codes import FindingCode
+from opensmm.domain.findings import Level
+from opensmm.domain.health import judge
+from opensmm.store import health, schema
 from opensmm.store.checks import CHECKS
 from opensmm.store.embedded import APP
 
@@ -143,3 +149,26 @@ def test_top_ups_and_credit_limits_from_before_are_told_of(database):
         app.execute("update customer set balance = balance - 1 where id = 1")
         with pytest.raises(psycopg.errors.IntegrityError):
             app.execute("update customer set credit_limit = 200")
+
+
+def test_v1_providers_from_before_take_what_they_took_and_health_names_the_verb(database):
+    add = """insert into provider (name, kind, url, dialect, currency)
+             values (%s, 'panel', 'https://panel.example/api/v1', 'v1', 'USD')"""
+    migrate_to(database.owner_url, "0027_refill_notes")
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute(add, ["Old"])
+        schema.migrate(database.owner_url, APP)
+    with psycopg.connect(database.app_url, autocommit=True) as app:
+        app.execute(add, ["Of the release before"])
+        kept = app.execute("select name, concurrency, adds_at_a_time from provider order by id").fetchall()
+        assert [("Old", 64, None), ("Of the release before", 64, None)] == kept
+    found = [one for one in asyncio.run(_findings(database.app_url)) if one.name.startswith("adds ")]
+    assert [(f"adds {name}", Level.LOOK, FindingCode.ADDS_NOT_DECIDED) for name, _, _ in reversed(kept)] == [
+        (one.name, one.level, one.code) for one in found
+    ]
+
+
+async def _findings(url):
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        at = datetime.now(UTC)
+        return judge(await health.facts(conn, at), at)

@@ -5,7 +5,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 
 from opensmm.actions import endings, settling
 from opensmm.actions.clock import Clock
+from opensmm.actions.freed import FreedProviders
 from opensmm.actions.lane import Lane, Rejected
 from opensmm.actions.reading import read
 from opensmm.actions.writing import write
@@ -60,6 +61,8 @@ RECORD_AGAIN_S: Final = 0.5
 FIRST_POLL_S: Final = 1.0
 FIRST_AMONG: Final = 5
 """Times as many as are wanted are looked through first, the oldest; all that is due only where these are not enough."""
+AMONG_AT_ONCE: Final = 1000
+"""No more, the oldest, are looked through for providers that were just freed: soon all that is due is looked at."""
 MAX_FAULT: Final = 300
 LATE: Final = NotSent("not sent in time")
 """Its turn came too late, which says nothing of the provider."""
@@ -68,6 +71,8 @@ TOLD: Final = 500
 """Characters of a provider's answer in the log; the whole of it stands with the attempt."""
 
 Sent = tuple[Claim, SendOutcome]
+Take = Callable[[Connection, UUID], Awaitable[list[Claim]]]
+"""Claims some of what is due, leaving a batch's row."""
 SENT: Final[Counter[tuple[str, type[SendOutcome]]]] = Counter()
 """Tries of this process, by provider and what they came to."""
 log = structlog.get_logger()
@@ -96,6 +101,7 @@ class Dispatching:
         self._clock = clock
         self._in_flight: set[tuple[OrderId, int, int]] = set()
         self._doubt: Doubt | None = None
+        self.freed = FreedProviders()
         self.looked_s = 0.0
         """How long the last look at what is due took the database."""
         self._recording: Lane[Sent, None] = Lane(
@@ -104,11 +110,21 @@ class Dispatching:
 
     async def step(self, limit: int) -> list[asyncio.Task[None]]:
         """Claims up to ``limit`` deliveries; the tasks returned send them, one each, and end when recorded."""
+        return await self._step(lambda connection, mark: self._take(connection, self._clock(), limit, mark))
+
+    async def step_at(self, freed: Set[ProviderId]) -> list[asyncio.Task[None]]:
+        """The same for providers that were just freed, in one short look."""
+        rooms = {provider: room for provider, room in self._desk.rooms().items() if provider in freed and room}
+        if not rooms:
+            return []
+        return await self._step(lambda connection, mark: self._take_at(connection, rooms, mark))
+
+    async def _step(self, take: Take) -> list[asyncio.Task[None]]:
         if self._doubt is not None:
             return await self._settle()
         begin_by, mark = self._clock.monotonic() + LEASE_MARGIN_S, uuid4()
         try:
-            await write(self._claims, lambda connection: self._claim(connection, limit, mark, begin_by))
+            await write(self._claims, lambda connection: self._claim(connection, take, mark, begin_by))
         except Rejected:
             self._forget_doubt()
             raise
@@ -164,11 +180,12 @@ class Dispatching:
 
     def stop(self) -> None:
         """Begins no more calls: what waits for its turn is recorded as not sent, and goes out from another worker."""
+        self.freed.stop()
         self._desk.let_all_through()
 
-    async def _claim(self, connection: Connection, limit: int, mark: UUID, begin_by: float) -> None:
+    async def _claim(self, connection: Connection, take: Take, mark: UUID, begin_by: float) -> None:
         began = time.monotonic()
-        claimed = await self._take(connection, self._clock(), limit, mark)
+        claimed = await take(connection, mark)
         self.looked_s = time.monotonic() - began
         next_runs = [
             (claim.order, claim.run + 1, dripfeed.next_due(claim.due, claim.sent, claim.interval_min))
@@ -204,11 +221,18 @@ class Dispatching:
         await providers.tried(connection, sorted(tried), now + lasts)
         return claimed
 
+    async def _take_at(self, connection: Connection, rooms: Mapping[ProviderId, int], mark: UUID) -> list[Claim]:
+        now, at, limit = self._clock(), self._clock.stamp(), sum(rooms.values())
+        return await rows.claim_at_each(connection, now, at, self._lease, limit, rooms, among=AMONG_AT_ONCE, mark=mark)
+
     async def _see_through(self, claim: Claim, begin_by: float) -> None:
         try:
             await self._send(claim, begin_by)
         finally:
             self._in_flight.discard(_fenced(claim))
+            contact = self._desk.contact(claim.provider)
+            if contact is not None and contact.row.adds_at_a_time:
+                self.freed.add(claim.provider)
 
     async def _send(self, claim: Claim, begin_by: float) -> None:
         """``begin_by`` is of a clock of this process's own: a call begun later could outlast the lease."""

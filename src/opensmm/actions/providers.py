@@ -13,7 +13,7 @@ from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff, secret_change
 from opensmm.domain.codes import BY_SETTING, OperatorRefusal, RefusalCode
 from opensmm.domain.offers import MAX_ROUTES, RouteTo, cheapest_first, routes_changed
-from opensmm.domain.providers import MAX_USER_AGENT, PANEL, SANDBOX, USER_AGENT, url_fault
+from opensmm.domain.providers import MAX_USER_AGENT, PANEL, SANDBOX, USER_AGENT, adds_to_begin_with, url_fault
 from opensmm.providers.sealing import seal, unseal
 from opensmm.store import audit, offers
 from opensmm.store import providers as rows
@@ -28,10 +28,15 @@ class Refused(Fault):
 async def add_provider(
     connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, by: By
 ) -> ProviderId:
-    """A new provider with its key; raises Refused where its name is taken, and OperatorRefusal where its address
-    or the name that we are to bear there will not do."""
+    """A new provider with its key; where nobody says how many adds it takes at a time, its dialect does.
+
+    Raises Refused where its name is taken, and OperatorRefusal where its address or the name that we are to bear there
+    will not do.
+    """
     check_address(wanted.url, private=private)
     check_user_agent(wanted.user_agent)
+    if wanted.adds_at_a_time is None:
+        wanted = structs.replace(wanted, adds_at_a_time=adds_to_begin_with(wanted.dialect))
     async with connection.transaction():
         provider = await rows.add(connection, wanted)
         if provider is None:

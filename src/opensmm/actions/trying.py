@@ -14,7 +14,7 @@ from opensmm.base.money import short
 from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.evidence import PATIENCE, Neighbour, grow
 from opensmm.domain.offers import Offered
-from opensmm.domain.providers import PANEL, Form
+from opensmm.domain.providers import PANEL, Form, adds_of
 from opensmm.providers.client import Client, NoAnswer, close_session
 from opensmm.providers.desk import DIALECTS
 from opensmm.providers.sealing import Unsealable, open_key
@@ -174,6 +174,9 @@ _FORM_NOTES: Final = {
 
 
 def _notes(kept: Kept) -> Iterator[Note]:
+    row = kept.row
+    code, count = adds_of(row.dialect, row.adds_at_a_time, row.concurrency)
+    yield Note(code, {"provider": row.id, "provider_name": row.name, "count": count})
     if not grow(kept.orders, PATIENCE.skew):
         yield Note(FindingCode.ORDER_IDS_DO_NOT_GROW, {"newest": kept.orders[0].provider_order})
 

@@ -83,6 +83,15 @@ PerSecond = Annotated[
     int | None,
     typer.Option("--calls-per-second", help="Of all workers together; 0: no limit.", min=0, max=MAX_CALLS_PER_SECOND),
 ]
+Adds = Annotated[
+    int | None,
+    typer.Option(
+        "--adds-at-a-time",
+        help="`add` calls at a time, of all workers together; 0: as many as calls. A new v1 panel begins with 1.",
+        min=0,
+        max=MAX_CONCURRENCY,
+    ),
+]
 Dialect = Annotated[str | None, typer.Option("--dialect", help="v2 or v1.")]
 Agent = Annotated[
     str | None,
@@ -105,6 +114,7 @@ def add(
     concurrency: Concurrency = None,
     calls_per_second: PerSecond = None,
     user_agent: Agent = None,
+    adds_at_a_time: Adds = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -113,11 +123,13 @@ def add(
     _check_address(url, config)
     wanted = ProviderRow(
         id=ProviderId(0), name=name, kind=PANEL, url=url, dialect="v2", failures=0, exchange_rate=Decimal(1),
-        currency="USD", enabled=True, concurrency=POLITE_CONCURRENCY, calls_per_second=0, resting_until=None, fault="",
-        sealed_key=None,
+        currency="USD", enabled=True, concurrency=POLITE_CONCURRENCY, calls_per_second=0, adds_at_a_time=None,
+        resting_until=None, fault="", sealed_key=None,
     )  # fmt: skip
     spoken = dialect or ("v1" if urlsplit(url).path.rstrip("/").endswith("/v1") else None)
-    changes = _changes(name, None, spoken, currency, exchange_rate, concurrency, calls_per_second, user_agent)
+    changes = _changes(
+        name, None, spoken, currency, exchange_rate, concurrency, calls_per_second, user_agent, adds_at_a_time
+    )
     key, private = _key(key_file), config.private_providers
 
     async def work(connection: Connection) -> ProviderId:
@@ -163,11 +175,14 @@ def edit(
     concurrency: Concurrency = None,
     calls_per_second: PerSecond = None,
     user_agent: Agent = None,
+    adds_at_a_time: Adds = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Change a provider. Workers take it over within seconds, and calls under way are not cut off."""
-    changes = _changes(name, url, dialect, currency, exchange_rate, concurrency, calls_per_second, user_agent)
+    changes = _changes(
+        name, url, dialect, currency, exchange_rate, concurrency, calls_per_second, user_agent, adds_at_a_time
+    )
     if not changes and not key_file and not ask_key:
         fail("say what to change", MISUSED)
     config = standing(data)
@@ -234,6 +249,7 @@ def _changes(
     concurrency: int | None,
     calls_per_second: int | None,
     user_agent: str | None,
+    adds_at_a_time: int | None,
 ) -> dict[str, Any]:
     """What was typed, looked at; what was not typed is left out."""
     if name is not None and not (name.strip() and name.isprintable() and len(name) <= MAX_NAME):
@@ -245,7 +261,7 @@ def _changes(
     told = {
         "name": name, "url": url, "dialect": dialect, "currency": currency and currency.upper(),
         "exchange_rate": None if exchange_rate is None else _rate(exchange_rate), "concurrency": concurrency,
-        "calls_per_second": calls_per_second, "user_agent": user_agent,
+        "calls_per_second": calls_per_second, "user_agent": user_agent, "adds_at_a_time": adds_at_a_time,
     }  # fmt: skip
     return {field: value for field, value in told.items() if value is not None}
 

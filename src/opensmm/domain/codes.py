@@ -33,6 +33,9 @@ class FindingCode(StrEnum):
     PRICE_FOLLOWS = "price_follows"
     UNREAD_SERVICES = "unread_services"
     ORDER_IDS_DO_NOT_GROW = "order_ids_do_not_grow"
+    ADDS_FEW_AT_A_TIME = "adds_few_at_a_time"
+    ADDS_AS_MANY_AS_CALLS = "adds_as_many_as_calls"
+    ADDS_NOT_DECIDED = "adds_not_decided"
 
     NO_WORKER = "no_worker"
     WORKERS_ALIVE = "workers_alive"

@@ -14,7 +14,7 @@ from opensmm.domain.codes import BY_SETTING, FindingCode, ShutCode
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.findings import SEVERITY, Finding, Level
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
-from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading
+from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading, adds_of
 from opensmm.domain.server import Server, server_findings
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
@@ -149,6 +149,9 @@ class ProviderSeen(Struct, frozen=True):
     followed: Followed | None = None
     refuses: AccountFault | None = None
     fault: str = ""
+    dialect: str = "v2"
+    adds_at_a_time: int | None = None
+    concurrency: int = 1
 
 
 class Facts(Struct, frozen=True):
@@ -200,8 +203,8 @@ def shut_at_workers(workers: Sequence[WorkerSeen], now: datetime) -> dict[Provid
 
 def judge(facts: Facts, now: datetime) -> list[Finding]:
     """What an operator must know, in the order in which to read it. There is a finding of every name, well or not;
-    providers have one each, one for a price list that is followed, and where they are paid in advance one for when
-    the balance was read and, once it was, one for what it is."""
+    providers have one each, v1 panels one for their adds, one for a price list that is followed, and where they are
+    paid in advance one for when the balance was read and, once it was, one for what it is."""
     return [
         _workers(facts, now),
         _waits("due", FindingCode.DUE, facts.due, _by_age(facts.due, now, DUE_LOOK, QUEUED_TOO_LONG), now),
@@ -220,6 +223,7 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _noticed("unclear refills", FindingCode.REFILLS_UNCLEAR, facts.unclear_refills, Level.ACT, now),
         _posts(facts, now),
         *_providers(facts.providers, now),
+        *_adds(facts.providers),
         *_balances(facts.providers, now),
         *_price_lists(facts.providers, now),
         *_shelf(facts.shelf),
@@ -347,6 +351,16 @@ def _answers(provider: ProviderSeen, now: datetime) -> tuple[FindingCode, dict[s
         return FindingCode.PROVIDER_SILENT if called else FindingCode.PROVIDER_NOT_CALLED_YET, {}
     age = now - max(told)
     return FindingCode.PROVIDER_ANSWERS if age <= ANSWERED_WITHIN else FindingCode.PROVIDER_ANSWERED, {"age": age}
+
+
+def _adds(providers: tuple[ProviderSeen, ...]) -> Iterator[Finding]:
+    for provider in providers:
+        if not provider.enabled or provider.kind != PANEL or provider.dialect != "v1":
+            continue
+        code, count = adds_of(provider.dialect, provider.adds_at_a_time, provider.concurrency)
+        level = Level.LOOK if code is FindingCode.ADDS_NOT_DECIDED else Level.OK
+        fields = _of(provider) | {"count": count}
+        yield Finding(f"adds {provider.name}", level, code=code, fields=fields)
 
 
 def _balances(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
-from opensmm.domain.codes import ShutCode
+from opensmm.domain.codes import FindingCode, ShutCode
 
 PANEL: Final = "panel"
 """The kind of provider that has a key, and is paid in advance."""
@@ -98,6 +98,23 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
         if any(address in network for network in _LOCAL):
             return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def adds_to_begin_with(dialect: str) -> int | None:
+    """How many ``add`` calls at a time a new provider is set to take; None leaves it at as many as calls.
+
+    Panels of the v1 family read their balance and then write it: the second of two gets no answer for an order that
+    stands.
+    """
+    return 1 if dialect == "v1" else None
+
+
+def adds_of(dialect: str, adds_at_a_time: int | None, concurrency: int) -> tuple[FindingCode, int]:
+    """What is to be told of the adds of a provider that is set so, and how many go at a time."""
+    if adds_at_a_time:
+        return FindingCode.ADDS_FEW_AT_A_TIME, adds_at_a_time
+    decided = adds_at_a_time is not None or dialect != "v1"
+    return FindingCode.ADDS_AS_MANY_AS_CALLS if decided else FindingCode.ADDS_NOT_DECIDED, concurrency
 
 
 def origin(url: str) -> str:

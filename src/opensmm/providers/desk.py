@@ -111,9 +111,9 @@ class Desk:
 
     @property
     def complete(self) -> bool:
-        """Whether all may be sent something, as far as was looked: none is disabled, rests or cannot be called."""
-        rows = [contact.row for contact in self._contacts.values()]
-        return not self._unopened and all(row.enabled and row.resting_until is None for row in rows)
+        """Whether all may be sent as much as they have room for, as far as was looked: none is disabled, rests, takes
+        few adds at a time or cannot be called."""
+        return not self._unopened and all(_takes_all(contact.row) for contact in self._contacts.values())
 
     def contact(self, provider: ProviderId) -> Contact | None:
         return self._contacts.get(provider)
@@ -292,13 +292,22 @@ def _is_to_end(error: BaseException) -> bool:
 
 def _settings(row: ProviderRow) -> ProviderRow:
     """What a client is made of: the row without what moves by itself."""
-    return structs.replace(row, failures=0, resting_until=None, fault="", enabled=True, forms=AS_DOCUMENTED)
+    moves = {"failures": 0, "resting_until": None, "fault": "", "enabled": True, "forms": AS_DOCUMENTED}
+    return structs.replace(row, **moves, adds_at_a_time=None)
+
+
+def _takes_all(row: ProviderRow) -> bool:
+    return row.enabled and row.resting_until is None and not row.adds_at_a_time
 
 
 def _room(contact: Contact) -> int:
+    """The database, which knows of other workers' adds too, may give fewer than this."""
     if contact.circuit.resting:
         return 0
-    return min(contact.slots.room, 1) if contact.circuit.to_be_tried else contact.slots.room
+    room = contact.slots.room
+    if contact.row.adds_at_a_time:
+        room = min(room, max(0, contact.row.adds_at_a_time - contact.slots.sending))
+    return min(room, 1) if contact.circuit.to_be_tried else room
 
 
 async def _close_later(session: "ClientSession", after_s: float) -> None:

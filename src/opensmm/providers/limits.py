@@ -64,7 +64,12 @@ class Slots:
         """How many more to be sent may queue up. None while the next turn is so far off that it would come too late."""
         if self._next - time.monotonic() > READY_S:
             return 0
-        return max(0, self._most - self.taken + self.asking)
+        return max(0, self._most - self.sending)
+
+    @property
+    def sending(self) -> int:
+        """How many that are to be sent have a turn, or await one."""
+        return self.taken - self.asking
 
     @property
     def room_to_ask(self) -> int:

@@ -73,13 +73,23 @@ _DUE: Final = f"""
   left join lateral {_ROUTE} on true
   left join provider p on p.id = r.provider_id
   where d.state = 'queued' and d.due <= %(now)s
-    and (p.id is null or p.enabled and p.resting_until is null and p.id = any(%(providers)s))
+    and (p.id is null or p.enabled and p.resting_until is null and p.id = any(%(providers)s)
+      and coalesce(p.adds_at_a_time, 0) = 0)
   order by d.due limit %(limit)s for update of d skip locked
 """
 # Which provider is next is the same for all that were sold alike, and is looked for once for these: what waits for one
 # provider, however much it is, costs the others little. No more of a kind is looked at than could be taken. Columns are
 # named on each level: a row that is to be locked drags all of them along, and the arrays hold the whole backlog.
+#
+# A provider may be set to take few adds at a time. What is being sent to it stands in *sending* until it is recorded,
+# or recovered where its sender went away: so many fewer are taken, whichever worker sends those. Claims stand in line
+# for this (CLAIMING): each begins when the one before it is kept, and sees what that one took.
 _DUE_AT_EACH: Final = f"""
+  with under_way as materialized (
+    select t.provider_id, count(*) as adds
+    from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+    where d.state = 'sending' group by 1
+  )
   select d.order_id, d.run, d.due, d.route as first_route, t.provider_id, t.provider_service, t.position, t.cost
   from (
     select order_id, run, due, route, ceiling, provider_id, provider_service, position, cost from (
@@ -96,7 +106,8 @@ _DUE_AT_EACH: Final = f"""
       left join lateral {_ROUTE} on true
       cross join lateral (
         select case when r.provider_id is null then %(limit)s else (
-          select max(n.room)
+          select least(max(n.room), max(case when p.adds_at_a_time > 0 then p.adds_at_a_time
+            - coalesce((select w.adds from under_way w where w.provider_id = p.id), 0) end))
           from unnest(%(providers)s::bigint[], %(rooms)s::int[], %(tried)s::bool[]) as n (id, room, tried)
           join provider p on p.id = n.id and p.enabled
             and (p.resting_until is null or n.tried and p.resting_until <= %(now)s)
@@ -160,7 +171,8 @@ async def claim(
     providers: Sequence[ProviderId],
     mark: UUID | None = None,
 ) -> list[Claim]:
-    """Takes deliveries of these providers that are due and marks them *sending*, the oldest first.
+    """Takes deliveries of these providers that are due and marks them *sending*, the oldest first; none of those that
+    take few adds at a time, for which ``claim_at_each`` looks.
 
     Where any were taken, a batch's row ``mark`` tells that the claim was kept: see ``placing.settle``.
 
@@ -183,8 +195,9 @@ async def claim_at_each(
     among: int | None = None,
     mark: UUID | None = None,
 ) -> list[Claim]:
-    """The same, where providers have room for few: no more than that of each, in turns; one for each that has rested
-    and is to be tried. Whoever is not named gets none. ``among``: only so many, the oldest that are due, are looked at.
+    """The same, where providers have room for few: no more than that of each, in turns, nor more at a time than it is
+    set to take; one for each that has rested and is to be tried. Whoever is not named gets none. ``among``: only so
+    many, the oldest that are due, are looked at.
 
     Workers do so one after the other: two at once would want the same deliveries, and one of them get none.
     """

@@ -142,7 +142,7 @@ _PROVIDERS: Final = """
 select id, name, kind, enabled, currency, failures, resting_until,
        (select max(answered) from attempt where provider_id = p.id and outcome = 'accepted'), balance_asked,
        kind = 'panel' and sync_every_min > 0, make_interval(mins => sync_every_min), synced, sync_fault,
-       refuses, fault
+       refuses, fault, dialect, adds_at_a_time, concurrency
 from provider p order by name
 """
 _QUARANTINED: Final = """
@@ -270,10 +270,16 @@ async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) ->
 
 
 def _provider(row: TupleRow, late: Mapping[ProviderId, Waiting]) -> ProviderSeen:
-    followed, every, taken, fault, refuses, words = row[9:]
+    followed, every, taken, fault, refuses, words, dialect, adds, calls = row[9:]
     turned_away = None if refuses is None else AccountFault(refuses)
     seen = structs.replace(
-        ProviderSeen(*row[:9]), unpolled=late.get(row[0], Waiting()), refuses=turned_away, fault=words
+        ProviderSeen(*row[:9]),
+        unpolled=late.get(row[0], Waiting()),
+        refuses=turned_away,
+        fault=words,
+        dialect=dialect,
+        adds_at_a_time=adds,
+        concurrency=calls,
     )
     return structs.replace(seen, followed=Followed(every, taken, fault)) if followed else seen
 

@@ -18,8 +18,9 @@ from opensmm.store.connection import Connection
 
 class ProviderRow(Struct, frozen=True):
     """``exchange_rate`` is the panel's currency for one of the provider's. ``resting_until``: left alone until then.
-    ``forms``: in which it is asked after ids, where they are not the pages'. ``user_agent``: the name that we call it
-    with, empty: our own."""
+    ``adds_at_a_time``: how many ``add`` calls all workers together may have under way; 0 is as many as calls, None what
+    was so before anybody decided. ``forms``: in which it is asked after ids, where they are not the pages'.
+    ``user_agent``: the name that we call it with, empty: our own."""
 
     id: ProviderId
     name: str
@@ -32,6 +33,7 @@ class ProviderRow(Struct, frozen=True):
     enabled: bool
     concurrency: int
     calls_per_second: int
+    adds_at_a_time: int | None
     resting_until: datetime | None
     fault: str
     sealed_key: bytes | None
@@ -75,12 +77,13 @@ def _row(row: TupleRow) -> ProviderRow:
 
 
 _ADD: Final = """
-insert into provider (name, kind, url, dialect, currency, exchange_rate, concurrency, calls_per_second, user_agent)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (name) do nothing returning id
+insert into provider (name, kind, url, dialect, currency, exchange_rate, concurrency, calls_per_second,
+  adds_at_a_time, user_agent)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (name) do nothing returning id
 """
 _CHANGE: Final = """
 update provider set name = %s, url = %s, dialect = %s, currency = %s, exchange_rate = %s, enabled = %s,
-  concurrency = %s, calls_per_second = %s, user_agent = %s, sealed_key = %s,
+  concurrency = %s, calls_per_second = %s, adds_at_a_time = %s, user_agent = %s, sealed_key = %s,
   forms = case when url = %s and dialect = %s then forms end where id = %s
 """
 
@@ -88,7 +91,8 @@ update provider set name = %s, url = %s, dialect = %s, currency = %s, exchange_r
 async def add(connection: Connection, row: ProviderRow) -> ProviderId | None:
     """A new provider, its key apart; None where there is one of that name. The row's own id is not looked at."""
     values = [row.name, row.kind, row.url, row.dialect, row.currency, row.exchange_rate, row.concurrency]
-    found = await (await connection.execute(_ADD, [*values, row.calls_per_second, row.user_agent])).fetchone()
+    values += [row.calls_per_second, row.adds_at_a_time, row.user_agent]
+    found = await (await connection.execute(_ADD, values)).fetchone()
     return None if found is None else ProviderId(found[0])
 
 
@@ -96,7 +100,7 @@ async def change(connection: Connection, row: ProviderRow) -> None:
     """Writes what the operator may change of a provider. The forms that it knew elsewhere, or in another dialect, are
     forgotten."""
     values = [row.name, row.url, row.dialect, row.currency, row.exchange_rate, row.enabled, row.concurrency]
-    values += [row.calls_per_second, row.user_agent, row.sealed_key, row.url, row.dialect, row.id]
+    values += [row.calls_per_second, row.adds_at_a_time, row.user_agent, row.sealed_key, row.url, row.dialect, row.id]
     await connection.execute(_CHANGE, values)
 
 

@@ -8,6 +8,9 @@ from opensmm.texts.template import Words
 
 _PRICE: Final = "`opensmm service below-cost list`: raise the price, or find another provider"
 _LIMITS: Final = "see `A pooler in between` in docs/operating.md for what to set for the role"
+_V1_ADDS: Final = (
+    "Panels of the v1 family read their balance and then write it: of two adds at once, one may get no answer."
+)
 _START: Final = "start `opensmm worker` or `opensmm serve`; its log says why it went"
 _TELL: Final = "see the providers below; one that knows no such action must be told by hand"
 _CHARGE: Final = "`opensmm orders show ORDER` of a paused subscription tells why; without funds for a day it is stopped"
@@ -247,6 +250,19 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.ORDER_IDS_DO_NOT_GROW: Words(
         "Its order ids do not grow (the newest is {newest}): evidence cannot settle orders whose answer is lost.",
         do="Settle its unsure orders yourself: `opensmm orders list --unsure`.",
+    ),
+    FindingCode.ADDS_FEW_AT_A_TIME: Words(
+        says=f"Up to {{count}} adds go to {{provider_name}} at a time, of all workers together. {_V1_ADDS}",
+        one=f"Adds go to {{provider_name}} one at a time, over all workers. {_V1_ADDS}",
+    ),
+    FindingCode.ADDS_AS_MANY_AS_CALLS: Words(
+        says="Up to {count} adds go to {provider_name} at a time, as many as calls: it is not set to take fewer.",
+        one="Each worker sends {provider_name} one add at a time: it is not set to take fewer.",
+    ),
+    FindingCode.ADDS_NOT_DECIDED: Words(
+        says=f"Up to {{count}} adds go to {{provider_name}} at a time, as many as calls, and it speaks v1. {_V1_ADDS}",
+        one=f"Each worker sends {{provider_name}} one add at a time, and it speaks v1. {_V1_ADDS}",
+        do="`opensmm provider edit {provider_name} --adds-at-a-time 1` sends one at a time; 0 leaves it as it is.",
     ),
     FindingCode.PROVIDER_NOT_ALLOWED: Words(
         says="is not called: {why}; its orders wait",

@@ -33,6 +33,7 @@ _LABELS: Final[Mapping[str, str]] = {
     "one active per link": "one active order per link",
     "position": "place on the price list",
     "concurrency": "calls at once",
+    "adds at a time": "adds at once",
     "failures": "failures in a row",
     "resting until": "sent nothing until",
     "fault": "why it failed last",
@@ -54,6 +55,7 @@ _EMPTY: Final[Mapping[str, str]] = {
     "refill_days": "for ever",
     "margin": "none: prices stay yours",
     "user_agent": "OpenSMM and its version",
+    "adds_at_a_time": "as many as calls",
 }
 """What it means that a field has no value, where that is not "none"."""
 _FORMS: Final[Mapping[Form, str]] = {
@@ -111,6 +113,8 @@ def value_of(name: str, value: object) -> str:
             return _EMPTY.get(name, "none")
         case 0 if name == "calls_per_second":
             return "no limit"
+        case 0 if name == "adds_at_a_time":
+            return _EMPTY[name]
         case str() if name in _WORDS:
             return _WORDS[name].get(value, value)
     return shown(value)

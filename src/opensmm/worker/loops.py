@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import psycopg
@@ -158,13 +158,26 @@ class Worker:
             room = 0
         tasks = await self._dispatching.step(min(room, CLAIM)) if room > 0 else []
         self._has_nothing_due = not tasks
+        self._keep_sending(tasks)
+        if len(tasks) < CLAIM:
+            least_s = IDLE_LOOK_S if self._pace.is_idle else LOOK_S
+            await self._rest(max(least_s, rest_s(self._dispatching.looked_s)))
+
+    async def _rest(self, pause_s: float) -> None:
+        """Rests between looks at all that is due. A provider that takes few adds at a time is sent the next one as
+        soon as one is done, however long the rest."""
+        until = time.monotonic() + pause_s
+        while (left_s := until - time.monotonic()) > 0:
+            freed = await self._dispatching.freed.take(left_s)
+            if not freed:
+                return
+            self._keep_sending(await self._dispatching.step_at(freed))
+
+    def _keep_sending(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         self._pace.note(len(tasks))
         for task in tasks:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
-        if len(tasks) < CLAIM:
-            least_s = IDLE_LOOK_S if self._pace.is_idle else LOOK_S
-            await asyncio.sleep(max(least_s, rest_s(self._dispatching.looked_s)))
 
 
 def rest_s(looked_s: float) -> float:

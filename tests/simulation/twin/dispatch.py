@@ -33,7 +33,7 @@ async def claim(
             break
         route = _route(store, row, now)
         provider = 0 if route is None else store.sales[row.service].routes[route][0]
-        if not provider or (provider in providers and store.providers[provider].resting_until is None):
+        if not provider or (provider in providers and _takes_all(store.providers[provider])):
             claimed.append(_claim(store, row, route, at, lease))
     return _marked(store, [one for one in claimed if one is not None], mark)
 
@@ -52,6 +52,7 @@ async def claim_at_each(
     store = connection.store
     room = {provider: room for provider, room in rooms.items() if store.providers[provider].resting_until is None}
     room |= dict.fromkeys(to_try, 1)
+    room = {provider: min(room[provider], _adds_left(store, store.providers[provider], limit)) for provider in room}
     turns = Counter[ProviderId]()
     found: list[tuple[int, DeliveryRow, int | None]] = []
     for row in _due(store, now)[:among]:
@@ -64,6 +65,18 @@ async def claim_at_each(
     claimed = [_claim(store, row, route, at, lease) for _, row, route in found[:limit]]
     taken = sorted((one for one in claimed if one is not None), key=lambda one: (one.due, one.order, one.run))
     return _marked(store, taken, mark)
+
+
+def _takes_all(provider: ProviderRow) -> bool:
+    return provider.resting_until is None and not provider.adds_at_a_time
+
+
+def _adds_left(store: Store, provider: ProviderRow, limit: int) -> int:
+    """How many more adds it takes now; what is being sent counts, whoever sends it."""
+    if not provider.adds_at_a_time:
+        return limit
+    attempts = (store.attempts[row.order, row.run, row.attempt] for row in store.sending.values())
+    return provider.adds_at_a_time - sum(attempt.provider == provider.id for attempt in attempts)
 
 
 def _marked(store: Store, claimed: list[Claim], mark: UUID | None) -> list[Claim]:

@@ -25,6 +25,7 @@ async def providers(connection: Connection) -> list[ProviderRow]:
             enabled=True,
             concurrency=64,
             calls_per_second=0,
+            adds_at_a_time=row.adds_at_a_time,
             resting_until=row.resting_until,
             fault=row.fault,
             sealed_key=None,

@@ -147,6 +147,7 @@ class ProviderRow(Struct):
     fault: str = ""
     refuses: AccountFault | None = None
     forms: Forms = AS_DOCUMENTED
+    adds_at_a_time: int | None = None
 
 
 class ClockRow(Struct):

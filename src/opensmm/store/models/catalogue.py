@@ -76,6 +76,9 @@ class Provider(models.Model):
     failures = models.IntegerField(db_default=0, db_comment="in a row; the next success sets it to 0")
     concurrency = models.IntegerField(db_default=64, db_comment="calls at a time, of all workers together")
     calls_per_second = models.IntegerField(db_default=0, db_comment="of all workers together; 0: as many as there are")
+    adds_at_a_time = models.IntegerField(
+        null=True, db_comment="of all workers together; 0: as many as calls; null: the operator has not said"
+    )
     sync_every_min = models.IntegerField(db_default=30, db_comment="0: its price list is not read by itself")
     price_share = models.IntegerField(db_default=20, db_comment="per cent a cost may move by without approval")
     decimals = models.IntegerField(db_default=4, db_comment="of prices that follow")
@@ -111,6 +114,10 @@ class Provider(models.Model):
             CheckConstraint(
                 condition=Q(calls_per_second__gte=0, calls_per_second__lte=MAX_CALLS_PER_SECOND),
                 name="provider_calls_per_second",
+            ),
+            CheckConstraint(
+                condition=Q(adds_at_a_time=None) | Q(adds_at_a_time__gte=0, adds_at_a_time__lte=MAX_CONCURRENCY),
+                name="provider_adds_at_a_time",
             ),
             CheckConstraint(
                 condition=Q(sync_every_min__gte=0, sync_every_min__lte=MAX_SYNC_EVERY_MIN), name="provider_sync_every"
