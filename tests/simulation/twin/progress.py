@@ -163,4 +163,5 @@ def _view(store: Store, row: OrderRow, currency: str) -> OrderView:
         row.start_count or (runs[0].start_count if runs else 0) or 0,
         left if row.remains is None else row.remains,
         currency,
+        runs=row.runs if row.quantity else 0,
     )

@@ -29,7 +29,7 @@ async def providers(connection: Connection) -> list[ProviderRow]:
             resting_until=row.resting_until,
             fault=row.fault,
             sealed_key=None,
-            forms=row.forms,
+            forms=dict(row.forms),
         )
         for row in connection.store.providers.values()
     ]
