@@ -3,15 +3,18 @@
 import asyncio
 import json
 from datetime import timedelta
+from io import StringIO
 
 import psycopg
 import pytest
+from rich.console import Console
+from rich.table import Table
 from tests.panel import PEPPER, SANDBOX, fetch
 from tests.works import state
 from typer.testing import CliRunner
 
 from opensmm.base.ids import OrderId
-from opensmm.cli import app
+from opensmm.cli import app, frame
 from opensmm.cli.frame import ACTOR
 from opensmm.domain.codes import EventCode
 from opensmm.store import notices
@@ -155,6 +158,15 @@ async def test_the_list_tells_a_person_no_codes(api, works, stocked, ann, said):
     out = (await asyncio.to_thread(said, "list", json_wanted=False))[1]
     assert "too few orders before and after it yet" in out
     assert "no_neighbours" not in out
+
+
+def test_a_narrow_terminal_squeezes_no_column_of_the_list(monkeypatch):
+    paper = StringIO()
+    monkeypatch.setattr(frame, "out", Console(file=paper, width=40, soft_wrap=True, highlight=False))
+    table = Table("order", "what is known", box=None, pad_edge=False)
+    table.add_row("7", "a word " * 30)
+    frame.long_listing(table, "none")
+    assert ["order  what is known", f"7      {'a word ' * 30}".rstrip()] == paper.getvalue().splitlines()
 
 
 async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_with(api, works, stocked, ann, said):

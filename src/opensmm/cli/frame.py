@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, NoReturn, TypeVar
@@ -151,6 +152,16 @@ def _builtin(value: object) -> object:
 def listing(table: Table, empty: str) -> None:
     """Prints a table or, where it has no rows, words that say so."""
     out.print(table if table.row_count else escape(empty))
+
+
+def long_listing(table: Table, empty: str) -> None:
+    """Prints a table whose last column is prose: a terminal breaks its lines, so that no other column is squeezed."""
+    wide = Console(file=StringIO(), width=UNBOUNDED, highlight=False)
+    with wide.capture() as printed:
+        wide.print(table)
+    out.print(
+        "\n".join(line.rstrip() for line in printed.get().splitlines()) if table.row_count else empty, markup=False
+    )
 
 
 def named(text: str | None) -> str | None:

@@ -16,7 +16,7 @@ from opensmm.actions.interventions import Outcome
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
 from opensmm.cli.customers import amount
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, deny, fail, listing, now, standing, with_database
+from opensmm.cli.frame import MISUSED, Data, Json, answer, by, deny, fail, long_listing, now, standing, with_database
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, DeliveryState
@@ -195,7 +195,7 @@ def list_waiting(
     if json:
         answer({"orders": [asdict(one) | {"looks_like_order": _likely(one) or None} for one in found]}, "", json=True)
         return
-    listing(_table(found), "no order waits for you")
+    long_listing(_table(found), "no order waits for you")
 
 
 def _explained(one: Waiting) -> Waiting:
@@ -257,16 +257,23 @@ def _noticed(kind: str, one: OpenNotice) -> Waiting:
 
 
 def _table(found: list[Waiting]) -> Table:
-    headings = ("order", "run", "waits as", "since (UTC)", "provider", "its order", "looked into", "what is known")
+    headings = ("order", "run", "waits as", "since (UTC)", "provider", "its order", "what is known")
     table = Table(*headings, box=None, pad_edge=False)
     for one in found:
         since = "" if one.since is None else f"{one.since.astimezone(UTC):%Y-%m-%d %H:%M}"
         state = one.why if one.why == one.state else f"{one.why}: {words.shown(DeliveryState(one.state))}"
         theirs = f"looks like {likely}" if (likely := _likely(one)) else one.provider_order
-        concluded = words.shown(Conclusion(one.concluded)) if one.concluded else ""
-        told = (one.provider_name, theirs, concluded, " ".join((one.answer or "").split()))
+        told = (one.provider_name, theirs, _known(one))
         table.add_row(str(one.order), str(one.run), state, since, *(escape(text or "") for text in told))
     return table
+
+
+def _known(one: Waiting) -> str:
+    """What the provider said last and, of an unsure order, what the look at its evidence came to."""
+    looked = ""
+    if one.concluded and one.state == DeliveryState.UNSURE:
+        looked = f"looked into: {words.shown(Conclusion(one.concluded))}"
+    return "; ".join(filter(None, (" ".join((one.answer or "").split()), looked)))
 
 
 def _likely(one: Waiting) -> str:
