@@ -5,6 +5,9 @@ from tests.panel import broken, fetch
 from tests.subscribing import look, post, subscribed
 from tests.works import state
 
+from opensmm.domain.evidence import ODD
+from opensmm.store import notices
+
 
 async def follow(works, liar, seconds=5, **told):
     liar.answers["status"] = {"7": {"charge": "0.05", "currency": "USD", "start_count": "0", **told}}
@@ -63,3 +66,56 @@ async def test_a_subscription_whose_posts_are_listed_costs_what_they_do(api, ann
     await look(works, liar, {"501": post(0, "Completed")}, status="Completed", charge="0.06", currency="USD")
     assert "completed" == await state(stocked, order)
     assert [(None,)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
+
+
+async def quoted(conn, cost):
+    await conn.execute("update attempt set quoted = %s", [cost])
+
+
+@pytest.mark.parametrize(
+    ("cost", "charge", "kept"),
+    [("13", "1,234", "1.234"), ("9000", "1,234", "1234"), ("0.5", "1,234", "1.234"), ("200000", "12,345", "12345")],
+)
+async def test_a_comma_in_a_charge_is_read_as_fits_what_the_order_was_to_cost(
+    api, ann, stocked, lied_to, cost, charge, kept
+):
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 7}
+    await api.add(ann.key)
+    await works.send()
+    await quoted(stocked, cost)
+    await follow(works, liar, status="In progress", remains="40", charge=charge)
+    assert [(kept, None)] == await fetch(
+        stocked, "select a.cost::text, d.note from attempt a join delivery d using (order_id, run)"
+    )
+    # Once a cost is known, it is what a later charge is compared with.
+    await quoted(stocked, None)
+    await follow(works, liar, status="Completed", remains="0", charge=charge)
+    assert [(kept,)] == await fetch(stocked, "select cost::text from attempt")
+    assert [] == await notices.open_notices(stocked, ODD, 10)
+
+
+@pytest.mark.parametrize("cost", [None, "0.1", "10000000"])
+async def test_a_charge_that_fits_in_neither_reading_is_not_booked_but_shown(api, ann, stocked, lied_to, cost):
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 7}
+    await api.add(ann.key)
+    await works.send()
+    await quoted(stocked, cost)
+    await follow(works, liar, status="In progress", remains="40", charge="1,234")
+    assert [(None, {"code": "charge_unclear", "words": "1,234"})] == await fetch(
+        stocked, "select a.cost, d.note from attempt a join delivery d using (order_id, run)"
+    )
+    await follow(works, liar, status="Completed", remains="0", charge="1,234")
+    assert [] == await costs(stocked)
+    (notice,) = await notices.open_notices(stocked, ODD, 10)
+    assert ("charge_unclear", {"words": "1,234"}) == (notice.conclusion, notice.detail)
+
+
+async def test_an_order_that_is_canceled_at_an_unclear_charge_is_not_taken_for_free(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    liar.answers["add"] = {"order": 7}
+    await api.add(ann.key)
+    await works.send()
+    await follow(works, liar, status="Canceled", charge="1,234")
+    assert "held" == await state(stocked, 1)

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, TRANSITIONS, DeliveryState
 from opensmm.domain.orders import OrderState, OrderStatus
-from opensmm.domain.progress import Followed, News, OrderEnd, Report, apply, end_of_order, poll_again_after, word
+from opensmm.domain.progress import (
+    Followed,
+    News,
+    OrderEnd,
+    Report,
+    apply,
+    end_of_order,
+    poll_again_after,
+    with_clear_charge,
+    word,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 S, W = DeliveryState, OrderStatus
@@ -196,3 +206,22 @@ def test_in_progress_with_nothing_left_and_no_start_count_is_no_news_of_what_rem
     )
     assert news is not None
     assert remains == news.remains
+
+
+@pytest.mark.parametrize(
+    ("quantity", "packaged", "rate", "read"),
+    [
+        (1000, False, "1", "1.234"),
+        (1_000_000, False, "1", "1234"),
+        (1000, False, "0.001", "1234"),
+        (10, False, "1", None),
+        (10, True, "1", "1.234"),
+    ],
+)
+def test_an_unclear_charge_is_compared_with_what_was_expected_in_the_providers_currency(
+    quantity: int, packaged: bool, rate: str, read: str | None
+) -> None:
+    known = Followed(DeliveryState.PENDING, quantity, packaged, None, None, None, quoted=Decimal("1.5"))
+    told = with_clear_charge(known, Report(OrderStatus.PENDING, unclear_charge="1,234"), Decimal(rate))
+    assert (None if read is None else Decimal(read)) == told.charge
+    assert ("1,234" if read is None else "") == told.unclear_charge

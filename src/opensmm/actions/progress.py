@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
@@ -69,7 +70,9 @@ class Following:
         POLLED[UNDERSTOOD] += understood
         POLLED[NO_NEWS] += len(said) - understood
         POLLED[NO_ANSWER] += len(claimed) - len(said)
-        told = [told_of(followee, answer, asked, now) for followee, answer in said]
+        contact = self._desk.contact(claimed[0].provider) if claimed else None
+        rate = Decimal(1) if contact is None else contact.row.exchange_rate
+        told = [told_of(followee, answer, asked, now, rate) for followee, answer in said]
         for at in range(0, len(told), TOLD_AT_ONCE):
             await self._record(told[at : at + TOLD_AT_ONCE], asked)
 
@@ -164,9 +167,17 @@ async def _ask_to_cancel(
     return await provider.cancels([task.provider_order for task in group])
 
 
-def told_of(followee: Followee, answer: Report | UnreadAnswer, asked: datetime, now: datetime) -> Told:
+def told_of(
+    followee: Followee,
+    answer: Report | UnreadAnswer,
+    asked: datetime,
+    now: datetime,
+    exchange_rate: Decimal = Decimal(1),
+) -> Told:
     """What is written of a delivery after its provider was asked; no news moves nothing but the next time to ask."""
     known = followee.known
+    if isinstance(answer, Report):
+        answer = progress.with_clear_charge(known, answer, exchange_rate)
     report = answer if isinstance(answer, Report) else None
     news = None if report is None else progress.apply(known, report, asked)
     state = known.state if news is None else news.state
@@ -183,6 +194,7 @@ def told_of(followee: Followee, answer: Report | UnreadAnswer, asked: datetime, 
         currency="" if report is None else report.currency,
         polled=known.polled,
         unfinished=progress.unfinished(report) if news is not None and report is not None else None,
+        unclear_charge="" if report is None else report.unclear_charge,
         note=progress.note_of(known, answer, news),
     )
 
@@ -197,7 +209,12 @@ async def record(connection: Connection, told: Sequence[Told], asked: datetime, 
     await endings.end(connection, ends, now)
     counted = {(one.order, one.run) for one in ends}
     odd = [_unfinished(one) for one in told if one.unfinished is not None and (one.order, one.run) in counted]
+    odd += [_unclear(one) for one in told if one.unclear_charge and (one.order, one.run) in counted]
     await notices.keep_of_ended(connection, odd, now)
+
+
+def _unclear(told: Told) -> Notice:
+    return Notice(told.order, told.run, Conclusion.CHARGE_UNCLEAR, {"words": told.unclear_charge})
 
 
 def _unfinished(told: Told) -> Notice:

@@ -180,7 +180,7 @@ def list_waiting(
     waits: Annotated[
         bool, typer.Option("--waits", help="Put off by their providers, which may refuse our key or lack our money.")
     ] = False,
-    odd: Annotated[bool, typer.Option("--odd", help="Ended here in another way than at their provider.")] = False,
+    odd: Annotated[bool, typer.Option("--odd", help="Ended otherwise than there, or at an unclear cost.")] = False,
     limit: Annotated[int, typer.Option("--limit", help="Lines at most.", min=1, max=MOST_LISTED)] = 100,
     data: Data = None,
     json: Json = False,

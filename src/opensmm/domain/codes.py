@@ -214,6 +214,7 @@ class EventCode(StrEnum):
     LATE_ACCEPTANCE = "late_acceptance"
     COMPLETED_WITH_REMAINS = "completed_with_remains"
     CANCEL_REFUSED = "cancel_refused"
+    CHARGE_UNCLEAR = "charge_unclear"
     DEALT_WITH = "dealt_with"
     POST_BEYOND = "post_beyond"
     POST_EXPIRED = "post_expired"

@@ -64,7 +64,7 @@ class EvidenceKind(StrEnum):
 
 class Conclusion(StrEnum):
     """What a look came to. The first two are proved; the next five leave an attempt unsure, and say why. ``risked`` and
-    ``ended`` are the operator's own; the last three are notices."""
+    ``ended`` are the operator's own; the last four are notices."""
 
     BOUGHT = "bought"
     NOT_BOUGHT = "not_bought"
@@ -79,10 +79,11 @@ class Conclusion(StrEnum):
     LATE_ACCEPTANCE = "late_acceptance"
     COMPLETED_WITH_REMAINS = "completed_with_remains"
     CANCEL_REFUSED = "cancel_refused"
+    CHARGE_UNCLEAR = "charge_unclear"
 
 
 LATE: Final = (Conclusion.LATE_ACCEPTANCE,)
-ODD: Final = (Conclusion.COMPLETED_WITH_REMAINS, Conclusion.CANCEL_REFUSED)
+ODD: Final = (Conclusion.COMPLETED_WITH_REMAINS, Conclusion.CANCEL_REFUSED, Conclusion.CHARGE_UNCLEAR)
 """Notices by the kind under which the operator's list and the panel's health show them."""
 AttemptKey = tuple[OrderId, int, int]
 """An attempt by its order, run and number."""

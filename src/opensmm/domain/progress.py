@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, assert_never
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
@@ -19,7 +19,8 @@ class Report(Struct, frozen=True):
     """What a provider said of one order. None where it said nothing that can be understood.
 
     ``word``: the status as it was spelt, where that is none of the trade's six words. ``counted``: a 0 of ``remains``
-    is meant, as by somebody of the operator's own staff.
+    is meant, as by somebody of the operator's own staff. ``unclear_charge``: a charge as it was spelt, whose comma may
+    stand before thousands or before decimals.
     """
 
     status: OrderStatus | None = None
@@ -29,6 +30,7 @@ class Report(Struct, frozen=True):
     currency: str = ""
     word: str = ""
     counted: bool = False
+    unclear_charge: str = ""
 
 
 class UnreadAnswer(Struct, frozen=True):
@@ -40,7 +42,8 @@ class UnreadAnswer(Struct, frozen=True):
 
 class Followed(Struct, frozen=True):
     """What is known of a delivery before a report is applied. ``polled`` is when the last applied answer was asked, and
-    ``charge`` what the provider had said of its cost by then."""
+    ``charge`` what the provider had said of its cost by then. ``quoted``: what 1000 of it cost when it was sent, in the
+    panel's currency (a package: one)."""
 
     state: DeliveryState
     quantity: int
@@ -50,6 +53,7 @@ class Followed(Struct, frozen=True):
     polled: datetime | None
     charge: Decimal | None = None
     currency: str | None = None
+    quoted: Decimal | None = None
 
 
 class News(Struct, frozen=True):
@@ -118,7 +122,8 @@ def _canceled(known: Followed, report: Report, start: int | None, before: int) -
     if report.word and report.remains is None:
         return News(DeliveryState.HELD, start, before)  # a word that is not the trade's own does not pay back in full
     said = report.remains or 0
-    free = report.charge == 0 or (report.remains is None and report.charge is None and before == known.quantity)
+    silent = report.remains is None and report.charge is None and not report.unclear_charge
+    free = report.charge == 0 or (silent and before == known.quantity)
     if not said and free:
         return News(DeliveryState.CANCELED, start, known.quantity)
     inside = 0 < said <= known.quantity
@@ -135,7 +140,33 @@ def note_of(known: Followed, answer: Report | UnreadAnswer | None, news: News | 
             word = answer.word or (answer.status or "")
             fields = {"word": word, "remains": answer.remains, "quantity": known.quantity, "charge": answer.charge}
             return DeliveryNote(EventCode.END_NOT_BELIEVED, fields)
+        case Report(unclear_charge=charge) if charge:
+            return DeliveryNote(EventCode.CHARGE_UNCLEAR, {"words": charge})
     return None
+
+
+_NEAR: Final = 30
+"""A charge fits what was expected up to so many times above and below it. The two readings of a comma lie a thousand
+times apart, so that no more than one fits."""
+
+
+def with_clear_charge(known: Followed, report: Report, exchange_rate: Decimal) -> Report:
+    """A report whose unclear charge is read as fits what its order cost before, or was expected to cost; as it is where
+    neither reading fits, or nothing is known of the cost."""
+    if not report.unclear_charge:
+        return report
+    expected = known.charge or _expected(known, exchange_rate)
+    readings = (Decimal(report.unclear_charge.replace(",", mark)) for mark in ("", "."))
+    fitting = [one for one in readings if expected and expected <= one * _NEAR and one <= expected * _NEAR]
+    return structs.replace(report, charge=fitting[0], unclear_charge="") if len(fitting) == 1 else report
+
+
+def _expected(known: Followed, exchange_rate: Decimal) -> Decimal | None:
+    """In the provider's currency."""
+    if known.quoted is None:
+        return None
+    share = Decimal(1) if known.packaged else Decimal(known.quantity) / 1000
+    return known.quoted * share / exchange_rate
 
 
 def cost_of(known: Followed, report: Report, news: News | None) -> Decimal | None:

@@ -40,7 +40,7 @@ with due as materialized (
   returning d.order_id, d.run, d.attempt, d.sent, d.state, d.quantity, d.start_count, d.remains, d.polled
 )
 select c.order_id, c.run, c.attempt, t.provider_id, t.provider_order, c.sent, c.state, c.quantity, o.packaged,
-  c.start_count, c.remains, c.polled, t.cost, t.currency
+  c.start_count, c.remains, c.polled, t.cost, t.currency, t.quoted
 from claimed c
 join attempt t on t.order_id = c.order_id and t.run = c.run and t.number = c.attempt
 join orders o on o.id = c.order_id
@@ -70,6 +70,7 @@ class Told(Struct, frozen=True):
 
     ``polled`` is the delivery's as it was claimed: what was reckoned from it counts for that row alone.
     ``unfinished``: units that remain in the provider's words, although it says that the delivery is completed.
+    ``unclear_charge``: in its words, where it may be read in two ways.
     """
 
     order: OrderId
@@ -83,6 +84,7 @@ class Told(Struct, frozen=True):
     currency: str
     polled: datetime | None
     unfinished: int | None = None
+    unclear_charge: str = ""
     note: DeliveryNote | None = None
 
 

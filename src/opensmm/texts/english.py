@@ -52,6 +52,7 @@ CONCLUSIONS: Final[Mapping[Conclusion, str]] = {
     Conclusion.LATE_ACCEPTANCE: "taken after it was settled",
     Conclusion.COMPLETED_WITH_REMAINS: "completed, though some remains",
     Conclusion.CANCEL_REFUSED: "the provider refused the cancel",
+    Conclusion.CHARGE_UNCLEAR: "what it cost is not clear",
 }
 """What the newest look at an order's evidence came to."""
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
@@ -284,6 +285,10 @@ EVENTS: Final[Mapping[EventCode, Words]] = {
     EventCode.COMPLETED_WITH_REMAINS: Words(
         "contradiction: {provider_name} says that it is completed and that {remains} of {quantity} remain; it is "
         "earned in full"
+    ),
+    EventCode.CHARGE_UNCLEAR: Words(
+        "charge not clear: its provider says “{words}”, in which the comma may stand before thousands or before "
+        "decimals; no cost is booked by it"
     ),
     EventCode.CANCEL_REFUSED: Words(
         "cancel refused: it is paid back here, and goes on at {provider_name} as its order {provider_order}: “{answer}”"

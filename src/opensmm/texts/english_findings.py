@@ -166,8 +166,10 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         do="cancel each at its provider; `opensmm orders list --late` lists them; then `orders dealt-with ORDER`",
     ),
     FindingCode.ODD_ENDS: Words(
-        says="{count} orders ended here in another way than at their provider, the oldest for {age}: {named}",
-        one="1 order ended here in another way than at its provider, for {age}: {named}",
+        says="{count} orders ended here in another way than at their provider, or at a cost that is not clear, the "
+        "oldest for {age}: {named}",
+        one="1 order ended here in another way than at its provider, or at a cost that is not clear, for {age}: "
+        "{named}",
         none="every order ended here as at its provider",
         do="`opensmm orders list --odd` lists what was said of each; then `orders dealt-with ORDER`",
     ),
@@ -292,10 +294,9 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         "`opensmm staff reject REFILL` where they ended",
     ),
     FindingCode.ANSWERS_NOT_UNDERSTOOD: Words(
-        says="{count} deliveries stay as they were, since what their providers say is not understood: "
-        "{provider_name} says “{words}”, the oldest for {age}",
-        one="1 delivery stays as it was, since what its provider says is not understood: "
-        "{provider_name} says “{words}”, for {age}",
+        says="what providers say of {count} deliveries is not understood: {provider_name} says “{words}”, the oldest "
+        "for {age}",
+        one="what its provider says of 1 delivery is not understood: {provider_name} says “{words}”, for {age}",
         none="what providers say of orders is understood",
         do="`opensmm orders list --unread` names them; look them up there, and end them by hand where they ended",
     ),

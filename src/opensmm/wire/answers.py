@@ -28,7 +28,7 @@ from opensmm.domain.provider_errors import (
 )
 from opensmm.domain.refills import RefillStatus
 from opensmm.wire.lenient import MAX_WRAPS, excerpt, fit, parse, parse_news, split, within
-from opensmm.wire.values import BLANKS, Doubt, Json, amount, count, currency, provider_id, same
+from opensmm.wire.values import BLANKS, Doubt, Json, amount, count, currency, may_be_thousands, provider_id, same
 from opensmm.wire.words import LOWER_CASE_STATUS, REFILL_STATUS
 
 _OF_AN_ORDER: Final = re.compile(r"""(?:["']|quot;)\s*order | \border\w*\W{0,8}[0-9]""", re.VERBOSE | re.IGNORECASE)
@@ -363,8 +363,10 @@ def _report(said: Json) -> Report | None:
     spelt = _status(said)
     word = _word(spelt)
     status = _STATUS.get(word)
-    remains, charge = count(said.get("remains")), amount(said.get("charge"))
-    if status is None or (word in _FAILED_END and (_speaks(said) or (remains is None and charge is None))):
+    told, remains = said.get("charge"), count(said.get("remains"))
+    charge, unclear = (None, _spelt(told)) if may_be_thousands(told) else (amount(told), "")
+    untold = remains is None and charge is None and not unclear
+    if status is None or (word in _FAILED_END and (_speaks(said) or untold)):
         return None
     return Report(
         status=status,
@@ -373,7 +375,12 @@ def _report(said: Json) -> Report | None:
         charge=charge,
         currency=currency(said.get("currency")),
         word=fit(spelt.strip(), MAX_WORDS) if word not in _SIX and isinstance(spelt, str) else "",
+        unclear_charge=unclear,
     )
+
+
+def _spelt(told: Json) -> str:
+    return told.strip(BLANKS) if isinstance(told, str) else ""
 
 
 def _status(said: dict[str, Json]) -> Json:
