@@ -4,6 +4,7 @@ from tests.panel import OF_TYPE, SHAPES, fetch
 
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store import stories
+from opensmm.texts import words
 
 SUBSCRIPTIONS = OF_TYPE[ServiceType.SUBSCRIPTIONS]
 FIELDS = {"service": SUBSCRIPTIONS, **SHAPES[ServiceType.SUBSCRIPTIONS]}
@@ -71,4 +72,5 @@ async def state_of(conn, number):
 async def events(conn, number):
     story = await stories.story(conn, number)
     assert story is not None
+    assert all(words.event_of(story.runs, event.code, event.fields) for event in story.events)
     return [(event.code, event.fields.get("provider_order")) for event in story.events]

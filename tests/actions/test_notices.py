@@ -11,6 +11,7 @@ from opensmm.domain.dispatch import Accepted
 from opensmm.domain.health import Notices
 from opensmm.store import evidence as evidence_rows
 from opensmm.store import health, stories
+from opensmm.texts import words
 
 FUNDS = 10_000_000
 
@@ -27,6 +28,7 @@ async def told(conn, order, code):
     """What an order's story says under a code."""
     story = await stories.story(conn, order)
     assert story is not None
+    assert all(words.event_of(story.runs, event.code, event.fields) for event in story.events)
     return [event for event in story.events if event.code is code]
 
 

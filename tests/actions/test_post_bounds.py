@@ -9,6 +9,7 @@ from tests.subscribing import UNIT, children, look, post, posts, state_of, subsc
 from opensmm.domain.codes import EventCode
 from opensmm.domain.posts import EXPIRY_GRACE
 from opensmm.store import health, stories
+from opensmm.texts import words
 
 FUNDS = 10_000_000
 
@@ -24,6 +25,7 @@ async def refused(conn):
 async def told(conn, number, code):
     story = await stories.story(conn, number)
     assert story is not None
+    assert all(words.event_of(story.runs, event.code, event.fields) for event in story.events)
     return [event.fields["provider_order"] for event in story.events if event.code is code]
 
 

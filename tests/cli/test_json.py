@@ -16,6 +16,7 @@ from tests.works import open_works
 from typer import _click
 
 from opensmm.cli import app, main
+from opensmm.domain.codes import EventCode
 from opensmm.store.connection import connect
 
 __all__ = ["rows", "said"]  # fixtures
@@ -199,6 +200,10 @@ def orders(verb, placed):
     verb("staff", "start", staffed)
     verb("staff", "progress", staffed, "--remains", 5)
     verb("staff", "partial", staffed, "--remains", 5)
+    for order in placed:
+        for event in verb("orders", "show", order)["events"]:
+            assert event["message"]
+            assert event["code"] in set(EventCode)
 
 
 @pytest.mark.parametrize(

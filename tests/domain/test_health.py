@@ -47,7 +47,10 @@ FAR = ProviderSeen(
 
 
 def found(name, **changes):
-    (finding,) = [finding for finding in judge(replace(WELL, **changes), NOW) if finding.name == name]
+    """The finding of that name; all of them can be put into words."""
+    findings = judge(replace(WELL, **changes), NOW)
+    assert all(words.judged(finding)[0] for finding in findings)
+    (finding,) = [finding for finding in findings if finding.name == name]
     return finding
 
 
