@@ -58,6 +58,18 @@ async def test_a_subscription_that_is_charged_whole_is_a_cost_and_held(api, ann,
     assert [] == await broken(stocked)
 
 
+async def test_a_subscription_that_is_charged_unclearly_is_shown_and_held(api, ann, stocked, lied_to):
+    works, liar = lied_to
+    order = await subscribed(api, ann, works, liar)
+    await look(works, liar, {}, charge="1,234", currency="USD")
+    await look(works, liar, {}, status="Completed", charge="1,234", currency="USD")
+    assert [("held", {"code": "charge_unclear", "words": "1,234"}, None)] == await fetch(
+        stocked, "select d.state, d.note, a.cost from delivery d join attempt a using (order_id, run)"
+    )
+    assert "held" == await state(stocked, order)
+    assert [] == await broken(stocked)
+
+
 async def test_a_subscription_whose_posts_are_listed_costs_what_they_do(api, ann, stocked, lied_to):
     works, liar = lied_to
     order = await subscribed(api, ann, works, liar)

@@ -17,6 +17,7 @@ from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import posts
 from opensmm.domain.asks import MAX_IDS
+from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.posts import NOT_DUE, KnownPost, PostState, Watched
 from opensmm.domain.progress import Report, UnreadAnswer, note_of
@@ -147,12 +148,21 @@ def _charged_whole(told: Told, followee: Followee, said: Watched, *, has_posts: 
     """
     if has_posts:
         return structs.replace(told, cost=Decimal(0)) if followee.known.charge else told
+    if said.unclear_charge:
+        return _charged_unclearly(told, said)
     charge = said.charge if said.charge is not None and said.charge > 0 else None
     if told.state is DeliveryState.CANCELED and charge == followee.known.charge:
         charge = None if charge is None else Decimal(0)
     unsold = told.state is DeliveryState.COMPLETED and (charge or followee.known.charge)
     state = DeliveryState.HELD if unsold else told.state
     return structs.replace(told, state=state, cost=charge, currency=said.currency)
+
+
+def _charged_unclearly(told: Told, said: Watched) -> Told:
+    """Nothing tells what a subscription is to cost, so that neither reading fits better."""
+    state = DeliveryState.HELD if told.state is DeliveryState.COMPLETED else told.state
+    note = DeliveryNote(EventCode.CHARGE_UNCLEAR, {"words": said.unclear_charge})
+    return structs.replace(told, state=state, unclear_charge=said.unclear_charge, note=note)
 
 
 def _next(told: Told, standing: posts.Standing, now: datetime) -> Told:

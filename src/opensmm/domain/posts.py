@@ -51,7 +51,8 @@ longest, and the delay of its provider."""
 
 class Watched(Struct, frozen=True):
     """What a provider said of a subscription, or of a post's order. ``orders`` are those made for posts, oldest first;
-    ``quantity`` and ``link`` are told by few. ``charge`` is of the subscription itself, where it is charged whole."""
+    ``quantity`` and ``link`` are told by few. ``charge`` is of the subscription itself, where it is charged whole;
+    ``unclear_charge`` as it was spelt, where it may be read in two ways."""
 
     status: OrderStatus
     remains: int | None = None
@@ -60,6 +61,7 @@ class Watched(Struct, frozen=True):
     orders: tuple[str, ...] = ()
     charge: Decimal | None = None
     currency: str = ""
+    unclear_charge: str = ""
 
 
 class KnownPost(Struct, frozen=True):

@@ -5,7 +5,7 @@ What is not understood is no news, and told as it came; after an ``add`` it is u
 
 import re
 from collections.abc import Iterable, Iterator
-from decimal import ROUND_FLOOR
+from decimal import ROUND_FLOOR, Decimal
 from itertools import islice
 from typing import Final
 
@@ -206,15 +206,16 @@ def _watched(said: Json) -> Watched | None:
     status = _WATCHED_STATUS.get(_word(_status(said)))
     if status is None:
         return None
-    link = said.get("link")
+    link, (charge, unclear) = said.get("link"), _charge(said.get("charge"))
     return Watched(
         status=status,
         remains=count(said.get("remains")),
         quantity=count(said.get("quantity")),
         link=link if isinstance(link, str) else "",
         orders=_order_ids(said.get("orders")),
-        charge=amount(said.get("charge")),
+        charge=charge,
         currency=currency(said.get("currency")),
+        unclear_charge=unclear,
     )
 
 
@@ -363,8 +364,7 @@ def _report(said: Json) -> Report | None:
     spelt = _status(said)
     word = _word(spelt)
     status = _STATUS.get(word)
-    told, remains = said.get("charge"), count(said.get("remains"))
-    charge, unclear = (None, _spelt(told)) if may_be_thousands(told) else (amount(told), "")
+    remains, (charge, unclear) = count(said.get("remains")), _charge(said.get("charge"))
     untold = remains is None and charge is None and not unclear
     if status is None or (word in _FAILED_END and (_speaks(said) or untold)):
         return None
@@ -379,8 +379,9 @@ def _report(said: Json) -> Report | None:
     )
 
 
-def _spelt(told: Json) -> str:
-    return told.strip(BLANKS) if isinstance(told, str) else ""
+def _charge(told: Json) -> tuple[Decimal | None, str]:
+    """A charge, or its spelling where a comma may stand before thousands or before decimals."""
+    return (None, told.strip(BLANKS)) if isinstance(told, str) and may_be_thousands(told) else (amount(told), "")
 
 
 def _status(said: dict[str, Json]) -> Json:
