@@ -137,7 +137,8 @@ def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
         if one.by_hand
     ]
     lines += [f"left out: {words}" for words in plan.left_out]
-    counts = [f"{count} {name.replace('_', ' ')}" for name, count in said.items() if count]
+    told = {name: count for name, count in said.items() if count or (write and name == "written")}
+    counts = [f"{count} {name.replace('_', ' ')}" for name, count in told.items()]
     lines.append(", ".join(counts) or "nothing fits")
     if subscriptions := sum(one.service.type is ServiceType.SUBSCRIPTIONS for one in plan.new):
         lines.append(texts.finding(FindingCode.SUBSCRIPTIONS_NEED_POSTS, {"count": subscriptions})[0])
