@@ -40,12 +40,13 @@ def profile(site: Site, seconds: float) -> list[Profile]:
     server = Server(["-m", "bench.sampled", "FD", str(site.config.data), str(path)])
     try:
         server.wait(site.form("balance"))
-        return [_profile(site, server, kind, seconds, path) for kind in KINDS]
+        return [_profile(site, server, kind, seconds, path, at) for at, kind in enumerate(KINDS)]
     finally:
         server.stop()
+        path.unlink(missing_ok=True)
 
 
-def _profile(site: Site, server: Server, kind: str, seconds: float, path: Path) -> Profile:
+def _profile(site: Site, server: Server, kind: str, seconds: float, path: Path, at: int) -> Profile:
     plan = msgspec.structs.replace(Round(site, 0, seconds, {}).plan(server, kind), seconds=seconds)
     work, over = Counter[str](), threading.Event()
     beside = threading.Thread(target=_look, args=(site, work, over))
@@ -59,7 +60,7 @@ def _profile(site: Site, server: Server, kind: str, seconds: float, path: Path) 
         beside.join()
     server.signal(signal.SIGUSR2)
     looks = work.pop("looks")
-    stages = _counts(path)
+    stages = _counts(path, at)
     total = sum(stages.values())
     return Profile(kind, _ranked(stages, total), _ranked(work, looks))
 
@@ -71,15 +72,14 @@ def _look(site: Site, work: Counter[str], over: threading.Event) -> None:
             work.update({"looks": 1} | {str(what): int(count) for what, count in rows})
 
 
-def _counts(path: Path) -> dict[str, int]:
+def _counts(path: Path, at: int) -> dict[str, int]:
+    """Waits for the line of that number, whole."""
     until = time.monotonic() + WRITTEN_WITHIN_S
-    while not path.exists():
+    while len(lines := path.read_bytes().split(b"\n")) < at + 2:
         if time.monotonic() > until:
             raise Failed("the profile was not written")
         time.sleep(0.01)
-    counts = msgspec.json.decode(path.read_bytes(), type=dict[str, int])
-    path.unlink()
-    return counts
+    return msgspec.json.decode(lines[at], type=dict[str, int])
 
 
 def _ranked(counts: dict[str, int], whole: int) -> dict[str, float]:

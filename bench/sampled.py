@@ -1,7 +1,7 @@
 """``python -m bench.sampled FD DATA FILE``: the API as ever, noting where its processor time goes.
 
-SIGUSR1 begins, SIGUSR2 writes the counts to FILE. The kernel interrupts after so much processor time used, not time
-passed, so that waiting counts for nothing; time inside C counts for the Python that called it.
+SIGUSR1 begins, SIGUSR2 adds a line with the counts to FILE. The kernel interrupts after so much processor time used,
+not time passed, so that waiting counts for nothing; time inside C counts for the Python that called it.
 """
 
 import signal
@@ -44,7 +44,8 @@ class Sampler:
     """Counts, at each interrupt, the stage of the innermost function whose file tells one."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        # Opened at once: an API that root starts gives root up, and then may not write where the file lies.
+        self._file = path.open("wb", buffering=0)
         self._counts: Counter[str] = Counter()
 
     def begin(self, number: int, frame: FrameType | None) -> None:
@@ -58,9 +59,7 @@ class Sampler:
 
     def end(self, number: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        draft = self._path.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(dict(self._counts)))
-        draft.rename(self._path)
+        self._file.write(msgspec.json.encode(dict(self._counts)) + b"\n")
 
 
 def main() -> None:

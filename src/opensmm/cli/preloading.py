@@ -18,11 +18,15 @@ FROM_C: Final = ("_strptime", "traceback", "tokenize", "zoneinfo._common", "zone
 """Imported by code that has no bytecode."""
 WHOLE: Final = ("encodings", "cryptography", "msgspec", "psycopg", "psycopg_binary", "psycopg_pool", "uvicorn")
 """Packages whose modules are also imported by code without bytecode, or by names that are put together."""
-NOT_FOR_SERVERS: Final = frozenset(
+TOOLS: Final = frozenset(
     {"IPython", "antigravity", "bdb", "doctest", "idlelib", "pdb", "pydoc", "readline", "rlcompleter", "test", "this"}
     | {"tkinter", "turtle", "unittest", "webbrowser", "_testcapi"}
 )
-"""Programmers' tools: a server never comes to where they are imported."""
+"""For programmers: a server never comes to where they are imported."""
+OVER: Final = frozenset(
+    {"django", "markdown_it", "pydantic", "pygments", "typer", "yaml", "opensmm.cli", "opensmm.web"}
+)
+"""Of use for a start alone: the tables are made by then, the verb's words are read, and the pages are rendered."""
 
 _IMPORT: Final = dis.opmap["IMPORT_NAME"]
 
@@ -38,11 +42,12 @@ def import_the_rest() -> None:
     for name in (*FROM_C, *(inner for package in WHOLE for inner in _modules_of(package))):
         _try_to_import(name)
     tried: set[str] = set()
-    while names := _named_in_functions() - tried:
-        tried |= names
-        for name in sorted(names):
-            if name.partition(".")[0] not in NOT_FOR_SERVERS:
+    read: dict[int, CodeType] = {}
+    while (names := _named_in_functions(read)) - tried:
+        for name in sorted(names - tried):
+            if not any(f"{name}.".startswith(f"{left_out}.") for left_out in TOOLS | OVER):
                 _try_to_import(name)
+        tried |= names
 
 
 def _try_to_import(name: str) -> None:
@@ -58,10 +63,16 @@ def _modules_of(package: str) -> Iterator[str]:
             yield module.name
 
 
-def _named_in_functions() -> set[str]:
-    """The modules that functions import when they are called; of ``from a import b`` both a and a.b are named."""
+def _named_in_functions(read: dict[int, CodeType]) -> set[str]:
+    """The modules that functions import when they are called; of ``from a import b`` both a and a.b are named.
+
+    ``read`` has the code that was read before, by its id, and gets what is read now.
+    """
     names: set[str] = set()
     for function in [thing for thing in gc.get_objects() if type(thing) is FunctionType]:
+        if id(function.__code__) in read:
+            continue
+        read[id(function.__code__)] = function.__code__
         package = str(function.__globals__.get("__package__") or "")
         for code in _codes_in(function.__code__):
             if _IMPORT in code.co_code[::2]:
@@ -84,9 +95,8 @@ def _imports(code: CodeType, package: str) -> Iterator[str]:
             level, inner = before[-2:]
             module = _absolute(str(step.argval), level if isinstance(level, int) else 0, package)
             yield module
-            parent = sys.modules.get(module)
-            if isinstance(inner, tuple) and hasattr(parent, "__path__"):
-                yield from (f"{module}.{name}" for name in inner if not hasattr(parent, name))
+            if isinstance(inner, tuple):
+                yield from (f"{module}.{name}" for name in inner if not hasattr(sys.modules.get(module), name))
         before.append(step.argval)
 
 
