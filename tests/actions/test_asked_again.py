@@ -132,6 +132,7 @@ async def test_in_the_end_the_operator_settles_a_refill(lied_to, api, stocked, a
     assert len(ASKED_AGAIN_AFTER) + 1 == asked(liar, "refill")
     told = await found(stocked, works, "unclear refills")
     assert (Level.ACT, 1) == (told.level, told.fields["count"])
+    assert [] == await broken(stocked)
     assert {"status": "Pending"} == await api.ask("v2", ann.key, "refill_status", refill=refill)
     assert [True] == await staff.answer_refills(
         stocked, [refill], RefillStatus.REJECTED, by=By(actor("tester"), "why", works.clock())

@@ -122,6 +122,8 @@ async def test_a_charge_that_fits_in_neither_reading_is_not_booked_but_shown(api
     assert [] == await costs(stocked)
     (notice,) = await notices.open_notices(stocked, ODD, 10)
     assert ("charge_unclear", {"words": "1,234"}) == (notice.conclusion, notice.detail)
+    await quoted(stocked, None)
+    assert [] == await broken(stocked)
 
 
 async def test_an_order_that_is_canceled_at_an_unclear_charge_is_not_taken_for_free(api, ann, stocked, lied_to):

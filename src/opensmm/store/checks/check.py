@@ -6,8 +6,9 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES
+from opensmm.domain.evidence import LATE, ODD
 from opensmm.domain.orders import OrderState
-from opensmm.domain.refills import OPEN_REFILLS
+from opensmm.domain.refills import OPEN_REFILLS, UNCLEAR
 
 
 class Scope(StrEnum):
@@ -41,3 +42,7 @@ ENDED: Final = _listed(frozenset(END_STATES))
 AT_PROVIDER: Final = _listed(frozenset(ACCEPTED_STATES))
 LIVE: Final = _listed((OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED))
 OPEN_REFILL: Final = _listed(frozenset(OPEN_REFILLS))
+NOTICE: Final = _listed((*LATE, *ODD))
+"""What a look at evidence comes to where a provider's answer waits for the operator."""
+LEFT_TO_OPERATOR: Final = _listed((UNCLEAR,))
+"""States of a refill's task in which nobody but the operator goes on with it, as `health` tells."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from opensmm.store.checks.check import ENDED, LIVE, OPEN_REFILL, Check, Scope, within
+from opensmm.store.checks.check import ENDED, LEFT_TO_OPERATOR, LIVE, OPEN_REFILL, Check, Scope, within
 
 _POSTS_BOUND_SINCE: Final = """(
   select applied from django_migrations where app = 'store' and name = '0012_post_bounds')"""
@@ -104,6 +104,7 @@ ORDERS: Final = (
                 and provider_id = t.provider_id and provider_order = t.provider_order limit 1) a on true
             where {within("r.order_id")} and (t.order_id <> r.order_id
               or t.due is null and t.state not in ('completed', 'rejected', 'canceled') and r.purchase_id is null
+                and t.state not in {LEFT_TO_OPERATOR}
               or r.mode <> 'provider' and (p.kind, t.provider_order) is distinct from ('manual', r.order_id::text)
               or r.mode = 'provider' and a.order_id is null)""",
     ),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from opensmm.store.checks.check import AT_PROVIDER, ENDED, Check, within
+from opensmm.store.checks.check import AT_PROVIDER, ENDED, NOTICE, Check, within
 from opensmm.store.order_keys import key_of
 
 _NEWEST: Final = f"""delivery d
@@ -70,8 +70,7 @@ TRIES: Final = (
                 or t.provider_order is distinct from e.detail ->> 'provider_order')
               or e.conclusion in ('not_bought', 'risked') and t.outcome is distinct from 'declined'
               or t.number is not null and e.provider_id is distinct from t.provider_id
-              or (e.kind = 'answer') <> (
-                e.conclusion in ('late_acceptance', 'completed_with_remains', 'cancel_refused'))
+              or (e.kind = 'answer') <> (e.conclusion in {NOTICE})
               or e.dealt_with is not null and (e.kind <> 'answer' or not exists (
                 select from audit a where a.action = 'order.deal_with' and a.subject = e.order_id::text)))""",
     ),
