@@ -9,7 +9,7 @@ from tests.corpus.reading import READ
 from tests.corpus.variations import variations
 from tests.panel import broken
 
-LEAST_ROWS = 400
+LEAST_ROWS = 550
 
 
 def compare(played: Sequence[Row], fates: Sequence[str], told: Sequence[str]) -> None:
@@ -138,7 +138,7 @@ async def test_a_balance_is_kept_as_it_was_told(conn, database) -> None:
         compare(played, await play.column(BALANCES), await play.read_by_operator())
 
 
-LEAST_VARIATIONS = 3000
+LEAST_VARIATIONS = 4000
 
 
 def test_variations_are_read_as_what_they_were_made_of() -> None:

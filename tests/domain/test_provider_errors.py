@@ -26,6 +26,25 @@ def test_words_of_a_breakdown_outweigh_words_of_refusal(words):
     assert Meaning.FAULT is meaning(words)
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("The link is invalid", Meaning.REFUSAL),
+        ("The response is invalid", Meaning.FAULT),
+        ("The credentials are invalid", Meaning.KEY),
+        ("The deposit is invalid", Meaning.FUNDS),
+        ("The number of requests is invalid", Meaning.PUT_OFF),
+        ("The user is invalid", Meaning.UNKNOWN),
+        ("Not Found", Meaning.UNKNOWN),
+        ("Quantity must be at least 10", Meaning.REFUSAL),
+        ("Wait at least 10 seconds", Meaning.PUT_OFF),
+        ("Balance must be at least 10", Meaning.FUNDS),
+    ],
+)
+def test_words_of_refusal_mean_what_they_are_about(words, meant):
+    assert meant is meaning(words)
+
+
 @pytest.mark.parametrize("words", ["", "try again later", "??", "order", "Duplicate", "5"])
 def test_other_words_prove_nothing(words):
     assert Meaning.UNKNOWN is meaning(words)
@@ -40,7 +59,7 @@ NOT_OF_AN_ADD = {
 
 @pytest.mark.parametrize("refusals", [V1_REFUSAL, V2_REFUSAL], ids=["v1", "v2"])
 def test_the_refusals_of_a_panel_like_ours_of_an_add_are_understood(refusals):
-    read = {why.name: meaning(text.format(detail=1, Detail="Comments")) for why, text in refusals.items()}
+    read = {why.name: meaning(text.format(detail="comments", Detail="Comments")) for why, text in refusals.items()}
     of_an_add = {name: meant for name, meant in read.items() if name not in NOT_OF_AN_ADD}
     assert {name: ABOUT_US.get(name, Meaning.REFUSAL) for name in of_an_add} == of_an_add
 

@@ -3,15 +3,13 @@
 In doubt a text proves nothing. Samples with their meanings stand in ``tests/corpus``.
 """
 
-import html
 import re
-import unicodedata
-from collections.abc import Iterable
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final
 
 from opensmm.domain.dispatch import AccountFault
+from opensmm.domain.phrases import english, folded, holds, phrases
+from opensmm.domain.refused_things import Thing, thing
 
 
 class Meaning(StrEnum):
@@ -31,49 +29,30 @@ class Meaning(StrEnum):
     UNKNOWN = "unknown"
 
 
+_REFUSED: Final = {
+    Thing.PROGRAM: Meaning.FAULT,
+    Thing.MONEY: Meaning.FUNDS,
+    Thing.ACCESS: Meaning.KEY,
+    Thing.PACE: Meaning.PUT_OFF,
+    Thing.ORDER: Meaning.REFUSAL,
+    Thing.UNNAMED: Meaning.UNKNOWN,
+}
+"""The meaning of words of refusal, by what they are about."""
 ACCOUNT_FAULT: Final = {Meaning.KEY: AccountFault.KEY, Meaning.FUNDS: AccountFault.FUNDS}
 
-_KEY_LIKE: Final = re.compile(r"(?<=[^\W\d_])[._]+(?=[^\W\d_])")
-_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_SAME: Final = str.maketrans({"ı": "i", "đ": "d", "ى": "ي", "ة": "ه", "\N{RIGHT SINGLE QUOTATION MARK}": "'"})
-
-
-@lru_cache(maxsize=1024)
-def folded(text: str) -> str:
-    """The text as its words are compared: split where translation keys are, in small letters, without accents."""
-    split = _KEY_LIKE.sub(" ", _CAMEL.sub(" ", html.unescape(text)))
-    plain = unicodedata.normalize("NFKD", split.casefold())
-    return " ".join("".join(one for one in plain if not unicodedata.combining(one)).translate(_SAME).split())
-
-
-def _phrases(lines: str) -> re.Pattern[str]:
-    """One pattern for phrases, one a line: ``*`` ends a word in any way, ``..`` stands for up to 40 characters."""
-    written = (line.strip() for line in lines.strip().splitlines())
-    return re.compile("|".join(_phrase(folded(line.replace("..", "…"))) for line in written if line))
-
-
-def _phrase(line: str) -> str:
-    words = [r".{0,40}?" if word in ("...", "…") else re.escape(word).replace(r"\*", r"\w*") for word in line.split()]
-    return r"\b" + r"\W*".join(words) + r"\b"
-
-
-def _english(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.VERBOSE)
-
-
 _BREAKDOWN: Final = (
-    _english(
+    english(
         r"""timed?[ -]?out | execution\ time | gateway | \bcurl\b | \bsql | exception | \bfatal\b | deadlock
         | duplicate\ entry | \bclass\b | \bargument\b | undefined | \bcall\ to\b | \bon\ line\b | connection
         | (?:server|internal|unknown)\ error | unexpected | (?:an|some)\ error\ (?:has\ )?occur | went\ wrong
-        | \boops\b
+        | \boops\b | \bkey\ error\b
         | session | csrf | mismatch | \bmemory\b | lock\ wait | \bpdo | database | \bquery\b | traceback
         | stack\ trace
         | \bnull\b | not\ defined | cannot\ read | \bundef | not\ a\ function | \bsyntax\b | segmentation
         | index\ out\ of\ range | failed\ to\ (?:connect|open|fetch|write|read|save|send|process|create|place)
         | could\ not\ (?:connect|open|resolve|save|write|process|be\ processed) | \bcrash | read\ only | upstream"""
     ),
-    _phrases(
+    phrases(
         """
         время ожидания
         таймаут
@@ -107,29 +86,51 @@ _BREAKDOWN: Final = (
     ),
 )
 _TAKEN: Final = (
-    _english(
+    english(
         r"""(?:been|was|were)\ (?:already\ )?(?:placed|created|accepted|received|submitted|processed|queued)
-        | (?:being|already)\ (?:placed|created|processed|submitted) | success | thank\ you | duplicate\ order
-        | order\ (?:already\ )?exists"""
+        | (?:being|already)\ (?:placed|created|processed|submitted) | (?<!un)success | thank\ you
+        | (?:duplicate|identical|repeated)\ (?:order|request) | order\ (?:already\ )?exists
+        | \border\b(?:(?!\bnot?\b|n't\b|cannot\b).){0,30}
+          \b(?:created|registered|saved|placed|accepted|submitted|sent|queued|approv\w+|await\w*)\b"""
     ),
-    _phrases(
+    phrases(
         """
+        успешно
         заказ .. создан
         заказ .. размещен
         заказ .. принят
+        заказ .. оформлен
+        заказ .. добавлен
+        заказ .. обрабатывается
+        başarıyla
+        başarılı
         sipariş* .. alındı
         sipariş* .. oluşturuldu
+        sipariş* .. verildi
+        con éxito
+        com sucesso
         pedido .. creado
         pedido .. realizado
         pedido .. recibido
+        pedido .. registrado
+        orden .. creada
+        orden .. realizada
+        orden .. recibida
+        orden .. registrada
         pedido .. criado
         pedido .. recebido
+        pedido .. efetuado
         đơn hàng .. được tạo
         đơn hàng .. thành công
+        đơn hàng .. ghi nhận
         đặt hàng thành công
+        đã nhận đơn
         تم إنشاء
         تم تقديم
         تم استلام
+        تم قبول
+        تم تسجيل
+        تم الطلب
         بنجاح
         """
     ),
@@ -137,14 +138,16 @@ _TAKEN: Final = (
 """Words of a program that may have bought: stronger than all words of refusal beside them."""
 
 _PUT_OFF: Final = (
-    _english(
+    english(
         r"""too\ many\ (?:requests|attempts|orders) | rate\ limit | slow\ down | maintenance | maintaining
         | temporar\w*\ (?:unavailable|not\ available|disabled|closed|down|offline|stopped|paused|suspended)
-        | (?:orders|requests|calls)\ (?:per|a|each|every)\ (?:second|minute|hour)
+        | (?:orders?|requests?|calls?)\ (?:per|a|each|every)\ (?:second|minute|hour)
+        | (?:request|api)\ (?:limit|quota)\ (?:is\ )?(?:reached|exceeded)
+        | \bwait\ (?:for\ )?[0-9]+\ (?:seconds?|minutes?)\ (?:before|between)
         | try\ again\ (?:shortly|in\ a\ (?:moment|few|minute)|in\ \d)
         | (?:unavailable|not\ available|closed|busy)\ (?:at\ the\ moment|right\ now|at\ this\ time)"""
     ),
-    _phrases(
+    phrases(
         """
         слишком много запросов
         технические работы
@@ -171,7 +174,7 @@ _PUT_OFF: Final = (
         """
     ),
 )
-_ONE_SERVICE: Final = _phrases(
+_ONE_SERVICE: Final = phrases(
     """
     this service
     service is
@@ -190,7 +193,7 @@ _ONE_SERVICE: Final = _phrases(
     """
 )
 _KEY: Final = (
-    _english(
+    english(
         r"""(?:invalid|incorrect|wrong|bad|unknown|missing|expired|revoked|inactive|no)
           \ (?:api\ ?|access\ |secret\ )?(?:key|token)\b
         | (?:api\ ?|access\ |^)key(?:\ \w+){0,3}?
@@ -206,7 +209,7 @@ _KEY: Final = (
         | access\ (?:is\ )?(?:denied|forbidden)
         | permission | ^\W*(?:denied|forbidden)\W*$"""
     ),
-    _phrases(
+    phrases(
         """
         неверный .. ключ*
         недействительный .. ключ*
@@ -244,7 +247,7 @@ _KEY: Final = (
     ),
 )
 _FUNDS: Final = (
-    _english(
+    english(
         r"""(?:not|n't)\ (?:\w+\ ){0,2}?(?:enough|sufficient)\ (?:\w+\ ){0,2}?(?:funds?|balance|money|credits?)
         | (?:insufficient|low|no|zero|negative|inadequate)\ (?:\w+\ ){0,2}?(?:funds?|balance|credits?|money)
         | (?:funds?|balance|credits?)(?:\ \w+){0,3}?\ (?:low|insufficient|enough|exhausted|empty|zero|exceeded|negative)
@@ -252,7 +255,7 @@ _FUNDS: Final = (
         | (?:add|deposit|top\ up|recharge|refill)\ (?:\w+\ ){0,3}?(?:funds?|balance|account|wallet)
         | out\ of\ (?:funds|balance|credit|money) | ^\W*insufficient\W*$"""
     ),
-    _phrases(
+    phrases(
         """
         недостаточно средств
         недостаточно денег
@@ -291,7 +294,7 @@ _FUNDS: Final = (
     ),
 )
 _REFUSAL: Final = (
-    _english(
+    english(
         r"""incorrect | invalid | not\ valid | not\ enough | insufficient
         | (?:bad|wrong|unknown|broken|malformed)\ \w+ | minim | maxim
         | (?:less|more|lower|higher|greater|smaller|fewer)\ than | required | missing | not\ exist | n't\ exist
@@ -315,7 +318,7 @@ _REFUSAL: Final = (
         | \bhas\ to\ be\b | should\ (?:be|not\ be)\b | (?:is|are)\ not\ (?:a|an)\b | not\ accept | unacceptable
         | \bclosed\b | \bdiscontinued"""
     ),
-    _phrases(
+    phrases(
         """
         неверн*
         некорректн*
@@ -432,17 +435,17 @@ _REFUSAL: Final = (
         """
     ),
 )
-_PASSING: Final = _english(
+_PASSING: Final = english(
     r"maintenance|temporar|unavailable|try\ again|api\ key|your\ account|busy|overload|key\ is|account\ is"
 )
-_UNDER_WAY: Final = _english(
+_UNDER_WAY: Final = english(
     r"""refill\w*\ (?:task\ |request\ )?(?:is\ )?(?:already|not\ completed|in\ progress)
     | cancel\w*\ (?:request\ )?(?:is\ |was\ |has\ been\ )?already\ (?:requested|sent|in\ progress|pending)
     | already\ requested"""
 )
-_LATELY: Final = _english(r"\brequested\b.{0,20}\b(?:less\ than|within|recently|ago)\b")
+_LATELY: Final = english(r"\brequested\b.{0,20}\b(?:less\ than|within|recently|ago)\b")
 _UNKNOWN_ORDER: Final = (
-    _english(
+    english(
         r"""\b(?:incorrect|invalid|wrong|unknown|bad|no\ such)\b.{0,12}\border\b | \bno\ order\b
         | \border\b.{0,20}\b(?:not\ found|not\ exists?|invalid|incorrect|doesn't\ exist|not\ belong)"""
     ),
@@ -452,25 +455,21 @@ _UNKNOWN_ORDER: Final = (
 def meaning(text: str) -> Meaning:
     """The meaning of the error text that came in place of an order. Words of a breakdown outweigh all others."""
     words = folded(text)
-    if _holds(_BREAKDOWN, words) or _holds(_TAKEN, words):
+    if holds(_BREAKDOWN, words) or holds(_TAKEN, words):
         return Meaning.FAULT
-    if _holds(_PUT_OFF, words):
+    if holds(_PUT_OFF, words):
         return Meaning.SERVICE_PUT_OFF if _ONE_SERVICE.search(words) else Meaning.PUT_OFF
-    if _holds(_KEY, words):
+    if holds(_KEY, words):
         return Meaning.KEY
-    if _holds(_FUNDS, words):
+    if holds(_FUNDS, words):
         return Meaning.FUNDS
-    return Meaning.REFUSAL if _holds(_REFUSAL, words) else Meaning.UNKNOWN
-
-
-def _holds(patterns: Iterable[re.Pattern[str]], words: str) -> bool:
-    return any(pattern.search(words) for pattern in patterns)
+    return _REFUSED[thing(words)] if holds(_REFUSAL, words) else Meaning.UNKNOWN
 
 
 def passes(text: str) -> bool:
     """True of an error text that speaks of the moment, our account or a program's fault, and not of what was asked."""
     words = folded(text)
-    return any(_holds(patterns, words) for patterns in (_BREAKDOWN, _PUT_OFF, _KEY, _FUNDS, (_PASSING,)))
+    return any(holds(patterns, words) for patterns in (_BREAKDOWN, _PUT_OFF, _KEY, _FUNDS, (_PASSING,)))
 
 
 def means_under_way(text: str) -> bool:
@@ -485,7 +484,7 @@ def means_asked_lately(text: str) -> bool:
 
 def means_unknown_order(text: str) -> bool:
     """True of an error text that says there is no such order of the caller's; any other text says nothing of it."""
-    return _holds(_UNKNOWN_ORDER, folded(text))
+    return holds(_UNKNOWN_ORDER, folded(text))
 
 
 _MISSING_PARAMETER: Final = re.compile(

@@ -1,0 +1,39 @@
+"""Phrases of other programs' texts, as patterns: folded alike, so that letters, accents and key-like spelling match."""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+_KEY_LIKE: Final = re.compile(r"(?<=[^\W\d_])[._]+(?=[^\W\d_])")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SAME: Final = str.maketrans({"ı": "i", "đ": "d", "ى": "ي", "ة": "ه", "\N{RIGHT SINGLE QUOTATION MARK}": "'"})
+
+
+@lru_cache(maxsize=1024)
+def folded(text: str) -> str:
+    """The text as its words are compared: split where translation keys are, in small letters, without accents."""
+    split = _KEY_LIKE.sub(" ", _CAMEL.sub(" ", html.unescape(text)))
+    plain = unicodedata.normalize("NFKD", split.casefold())
+    return " ".join("".join(one for one in plain if not unicodedata.combining(one)).translate(_SAME).split())
+
+
+def phrases(lines: str) -> re.Pattern[str]:
+    """One pattern for phrases, one a line: ``*`` ends a word in any way, ``..`` stands for up to 40 characters."""
+    written = (line.strip() for line in lines.strip().splitlines())
+    return re.compile("|".join(_phrase(folded(line.replace("..", "…"))) for line in written if line))
+
+
+def _phrase(line: str) -> str:
+    words = [r".{0,40}?" if word in ("...", "…") else re.escape(word).replace(r"\*", r"\w*") for word in line.split()]
+    return r"\b" + r"\W*".join(words) + r"\b"
+
+
+def english(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.VERBOSE)
+
+
+def holds(patterns: Iterable[re.Pattern[str]], words: str) -> bool:
+    return any(pattern.search(words) for pattern in patterns)

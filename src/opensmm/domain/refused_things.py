@@ -1,0 +1,236 @@
+"""The thing that an error text's words of refusal are about, in seven languages.
+
+*Invalid*, *not found* and *at least* turn an order down only where they speak of the order. Programs say the same of
+our key, of our money, of how fast we ask, and of answers and databases of their own after they bought.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from opensmm.domain.phrases import english, holds, phrases
+
+
+class Thing(StrEnum):
+    """``PROGRAM``: a program's own affair. ``MONEY``, ``ACCESS``: ours at the panel. ``PACE``: how often is asked, or
+    when. ``ORDER``: the order. ``UNNAMED``: none of these is named."""
+
+    PROGRAM = "program"
+    MONEY = "money"
+    ACCESS = "access"
+    PACE = "pace"
+    ORDER = "order"
+    UNNAMED = "unnamed"
+
+
+_PRIVATE: Final = (english(r"is\ private | \bprivate\ (?:account|profile|page)"),)
+"""Of an account that was ordered for."""
+_PROGRAM: Final = (
+    english(
+        r"""\bresponse | \brepl(?:y|ied) | \banswer\b(?!\ number) | \bjson\b | \bxml\b | \bpars(?:e|er|ing)\b
+        | \bbackend | \bsmtp\b | \bmailer | \be-?mails?\b(?!\W*(?:verif|confirm)) | \bhost\b | \bliteral\b | \boffset\b
+        | \bproperty\b | \boperand | \bconversion\b | \b(?:type|value|key|name|attribute|runtime|index)\ ?error\b
+        | \bupload | \bnetwork\b | \brecipient | \bnotification | \btemplate\b | \bserver\b
+        | ^\W*service\ unavailable\W*$"""
+    ),
+    phrases(
+        """
+        ответ*
+        баз* данных
+        соединени*
+        подключени*
+        сервер*
+        yanıt*
+        cevap*
+        veritabanı*
+        bağlantı hata*
+        sunucu*
+        respuesta*
+        conexión
+        base de datos
+        servidor*
+        resposta*
+        conexão
+        banco de dados
+        phản hồi
+        kết nối
+        cơ sở dữ liệu
+        máy chủ
+        استجاب*
+        الاتصال
+        قاعدة البيانات
+        الخادم
+        """
+    ),
+)
+_MONEY: Final = (
+    english(r"\bbalance | \bfunds?\b | \bwallet | \bdeposit | \bcredits?\b | \bspending | \bmoney\b | \bpayment"),
+    phrases(
+        """
+        баланс*
+        средств*
+        bakiye*
+        saldo*
+        fondos
+        fundos
+        dinero
+        dinheiro
+        crédito*
+        số dư
+        tiền
+        رصيد*
+        الرصيد
+        المال
+        """
+    ),
+)
+_ACCESS: Final = (
+    english(
+        r"""\bapi\b(?!\W*(?:manual|doc)) | \b(?:api)?key\b | \btoken\b | \bcredential | \blog ?in\b | \bsignature
+        | \bpassword | \bip\b | \byour\ (?:account|user|plan)\b | \bverif | \bplan\b | \bsubscription\ expired"""
+    ),
+    phrases(
+        """
+        ключ*
+        ваш* аккаунт*
+        токен*
+        hesabınız*
+        anahtar*
+        su cuenta
+        tu cuenta
+        clave*
+        sua conta
+        chave*
+        khóa api
+        tài khoản của bạn
+        مفتاح*
+        حسابك
+        """
+    ),
+)
+_PACE: Final = (
+    english(
+        r"""\bwait\b.{0,25}\b(?:[0-9]+|seconds?|minutes?|hours?|moment|while)\b | \brequests\b | \bcalls\b
+        | \brequest\ (?:limit|quota|rate)
+        | \b(?:today|tomorrow|at\ the\ moment|right\ now|currently)\b | \bbusy\b | \boverload
+        | \b(?:site|website|panel|system|store|shop)\b.{0,20}\b(?:clos|disable|off|down|stop|paus|suspend)
+        | \borders\ (?:are|have\ been)\ (?:not\ accepted|closed|disabled|stopped|paused|suspended)"""
+    ),
+    phrases(
+        """
+        подожди*
+        запросов
+        bekleyin*
+        istek sayı*
+        istek sınır*
+        espere
+        solicitudes
+        peticiones
+        aguarde
+        requisições
+        solicitações
+        đợi
+        số yêu cầu
+        الانتظار
+        للطلبات
+        عدد الطلبات
+        """
+    ),
+)
+_ORDER: Final = (
+    english(
+        r"""\blinks?\b | \burls?\b | \baddress\b | \bpages?\b | \bposts?\b | \bphotos?\b | \bvideos?\b | \breels?\b
+        | \bstor(?:y|ies)\b | \bprofiles?\b | \bchannels?\b | \bgroups?\b | \bmedia\b | \bplatform\b | \bformat\b
+        | \buser ?names?\b(?!\ or\ pass) | \bhash ?tags?\b | \bkeywords?\b | \bcomments?\b | \bpoll\b | \banswer\ number
+        | \bquantit | \bqty\b | \bamount\b | \bmin(?:im\w*)?\b | \bmax(?:im\w*)?\b | \bmultiple\ of | \bstock\b
+        | \bsold\ out | \bservices?\b | \bcategory\b | \btype\b | \borders?\b | \bruns?\b | \bintervals?\b
+        | \bdrip\ ?feed | \bexpiry\b | \bdelay\b | \bcountry\b | \bdevice\b | \btraffic\b | \bparam(?:eter)?s?\b
+        | \bfields?\b | \baction\b | (?:incorrect|invalid|malformed)\ request\b | \bblacklist | \bcontent\b
+        | \binstagram | \bfacebook | \btik ?tok | \byou ?tube | \btelegram | \btwitter | \bmust\ start | https?:
+        | (?:less|more|lower|higher|greater|smaller|fewer)\ than\ \W*[0-9] | at\ (?:least|most)\ \W*[0-9]"""
+    ),
+    phrases(
+        """
+        ссылк*
+        количеств*
+        минимальн*
+        максимальн*
+        услуг*
+        сервис*
+        заказ*
+        пост*
+        публикаци*
+        профил*
+        страниц*
+        канал*
+        комментар*
+        поле
+        поля
+        параметр*
+        bağlantı*
+        miktar*
+        adet*
+        minimum
+        maksimum
+        servis*
+        hizmet*
+        sipariş*
+        gönderi*
+        profil*
+        sayfa*
+        yorum*
+        parametre*
+        enlace*
+        cantidad*
+        mínim*
+        máxim*
+        servicio*
+        pedido*
+        orden*
+        publicación*
+        perfil*
+        página*
+        comentario*
+        campo*
+        parámetro*
+        quantidade*
+        serviço*
+        publicação*
+        comentário*
+        parâmetro*
+        liên kết
+        đường dẫn
+        số lượng
+        tối thiểu
+        tối đa
+        dịch vụ
+        đơn hàng
+        bài viết
+        bình luận
+        tham số
+        رابط*
+        الرابط
+        كمية
+        الكمية
+        للكمية
+        الحد الأدنى
+        الحد الأقصى
+        خدمة
+        الخدمة
+        طلب*
+        الطلب
+        المنشور
+        الصفحة
+        التعليق*
+        الحقل
+        """
+    ),
+)
+
+
+def thing(words: str) -> Thing:
+    """The thing that folded words of refusal speak of. The order comes last: what names more than it cancels none."""
+    if holds(_PRIVATE, words):
+        return Thing.ORDER
+    things = ((_PROGRAM, Thing.PROGRAM), (_MONEY, Thing.MONEY), (_ACCESS, Thing.ACCESS), (_PACE, Thing.PACE))
+    named = next((one for patterns, one in things if holds(patterns, words)), None)
+    return named or (Thing.ORDER if holds(_ORDER, words) else Thing.UNNAMED)
