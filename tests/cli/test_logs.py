@@ -1,5 +1,6 @@
 """The log: one JSON object a line, as much as was asked for, and no flood of one warning."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -7,15 +8,16 @@ import sys
 import pytest
 import structlog
 
-from opensmm.cli.logs import Sparse
+from opensmm.cli.logs import MOST, Sparse
 
 PROGRAM = """
 import logging, structlog
+from datetime import UTC, datetime, timedelta
 from opensmm.cli import logs
 logs.set_up({level!r})
 log = structlog.get_logger()
 log.debug("placed", order=7)
-log.info("declined", order=7)
+log.info("declined", order=7, at=datetime(2026, 12, 1, tzinfo=UTC), age=timedelta(minutes=2))
 for _ in range(5):
     log.warning("refused", error="busy", sparse=True)
 logging.getLogger("asyncio").error("a task failed")
@@ -23,6 +25,14 @@ try:
     1 / 0
 except ZeroDivisionError:
     log.exception("failed")
+"""
+
+LIBRARY = """
+import logging
+from opensmm.cli import logs
+logs.set_up("info")
+for number in range(1000):
+    logging.getLogger("asyncio").warning("lost %d", number)
 """
 
 
@@ -49,6 +59,8 @@ def test_the_level_says_what_is_logged_and_a_repeated_warning_is_one_line(level,
     assert all({"level", "timestamp"} <= set(line) for line in said)
     assert "ZeroDivisionError" in said[-1]["exception"]
     assert not any("sparse" in line for line in said)
+    times = [("2026-12-01T00:00:00+00:00", 120.0)]
+    assert times * ("declined" in events) == [(line["at"], line["age"]) for line in said if line["event"] == "declined"]
 
 
 class Told:
@@ -87,3 +99,28 @@ def test_events_and_what_they_are_about_are_counted_apart():
 def test_what_is_not_sparse_is_said_each_time():
     sparse = Sparse(lambda: 0.0)
     assert [{"event": "unsure"}] * 3 == [sparse(None, "warning", {"event": "unsure"}) for _ in range(3)]
+
+
+def test_many_things_of_one_event_are_few_lines_and_each_has_its_turn():
+    told, seen = Told(), []
+    for second in range(60):
+        told.at = float(second)
+        seen += [about for about in range(100) if told("refused", about) is not None]
+    assert MOST * 60 >= len(seen)
+    assert set(range(100)) == set(seen)
+
+
+@pytest.mark.parametrize(("level", "lines"), [("info", MOST), ("warning", MOST), ("debug", 1000), ("error", 1000)])
+def test_no_event_floods_the_log_unless_it_was_asked_for_or_stands_nowhere_else(level, lines):
+    sparse, passed = Sparse(lambda: 0.0), 0
+    for number in range(1000):
+        with contextlib.suppress(structlog.DropEvent):
+            passed += bool(sparse(None, level, {"event": "unsure", "order": number}))
+    assert lines == passed
+
+
+def test_libraries_do_not_flood_the_log_either():
+    ran = subprocess.run([sys.executable, "-c", LIBRARY], capture_output=True, text=True, check=True)
+    told = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert ["lost"] * len(told) == [line["event"].split()[0] for line in told]
+    assert len(told) < 100

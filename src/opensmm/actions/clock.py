@@ -9,7 +9,7 @@ import structlog
 from msgspec import structs
 
 from opensmm.actions.writing import write
-from opensmm.domain.clocks import Expected, Reading, Step, judge
+from opensmm.domain.clocks import Cause, Expected, Reading, Step, judge
 from opensmm.store import clocks
 from opensmm.store.connection import Connection, Line
 
@@ -84,7 +84,9 @@ class Clock:
         """
         before = self.monotonic()
         found, step, steady = await write(line, lambda connection: self._look(connection, before))
-        if step is not None:
+        if step is not None and step.cause is Cause.UNWATCHED:
+            log.info("the database's clock was not watched", since=step.since, until=step.until)
+        elif step is not None:
             log.warning("the database's clock stepped", **structs.asdict(step))
         self._learn(found.at, before, stepped=step is not None)
         self.steady = steady

@@ -115,7 +115,8 @@ class Following:
     ) -> None:
         for task, answer in said:
             if isinstance(answer, Declined):
-                log.info("a cancel was refused", order=task.order, run=task.run, answer=answer.answer)
+                told = {"order": task.order, "run": task.run, "answer": answer.answer}
+                log.info("a cancel was refused", **told, sparse=task.provider)
         provider, now = tasks[0].provider, self._clock()
         clear = [(task, answer is True) for task, answer in said if answer is not False]
         refused = [_refused(task, answer) for task, answer in said if isinstance(answer, Declined)]

@@ -81,7 +81,7 @@ def _asked_for(task: RefillTask, answer: str | Declined | UnreadAnswer, now: dat
         case str():
             return RefillNews(task, RefillStatus.PENDING, answer, _again(task, now))
         case UnreadAnswer():
-            log.warning("a refill was not understood", refill=task.refill, run=task.run)
+            log.warning("a refill was not understood", refill=task.refill, run=task.run, sparse=task.provider)
             note = _note(task, answer)
             if task.tries >= len(ASKED_AGAIN_AFTER):
                 return RefillNews(task, UNCLEAR, "", None, task.tries + 1, note)

@@ -241,12 +241,12 @@ async def every(
 
 async def _attempt(step: Callable[[], Awaitable[object]]) -> None:
     """Takes a step; a fault of the moment is logged and followed by a pause, never the end of the loop."""
+    name = getattr(step, "__qualname__", "?")
     try:
         await step()
     except (Unavailable, Rejected, psycopg.Error) as error:
-        name = getattr(step, "__qualname__", "?")
         log.warning("a step of the worker failed", step=name, error=str(error), sparse=name)
         await asyncio.sleep(PAUSE_AFTER_FAULT_S)
     except Exception:
-        log.exception("a step of the worker failed")
+        log.exception("a step of the worker failed", sparse=name)
         await asyncio.sleep(PAUSE_AFTER_FAULT_S)
