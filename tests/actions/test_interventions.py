@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, PACKAGE, SHAPES, actor, balance, books, broken, fetch
+from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, PACKAGE, SHAPES, actor, balance, books, broken, fetch, now
 from tests.works import BEYOND_THE_END_S, state
 
 from opensmm.actions import interventions
@@ -352,6 +352,32 @@ async def test_an_unsure_order_is_settled_as_declined_and_paid_back(api, works, 
     assert not await refused(stocked, interventions.settle(stocked, order, None, None, by(works)))
     assert [("order.settle", str(order), "because")] == await audited(stocked)
     assert (FUNDS, []) == (await balance(stocked, ann.id), await broken(stocked))
+
+
+@pytest.mark.parametrize("deed", ["settle", "resend"])
+async def test_a_clock_that_is_behind_at_the_operators_machine_ends_no_try_before_it_began(
+    api, works, stocked, ann, deed
+):
+    """Evidence takes what is sent later for a later neighbour."""
+    order = await placed(api, works, ann, "garbage")
+    behind, began = By(actor("tester"), "because", works.clock() - timedelta(hours=1)), now()
+    if deed == "settle":
+        assert await interventions.settle(stocked, order, None, None, behind)
+    else:
+        assert await interventions.resend(stocked, order, None, "their support says so", behind)
+    query = "select outcome, answered >= %s from attempt where order_id = %s"
+    assert [("declined", True)] == await fetch(stocked, query, began, order)
+
+
+@pytest.mark.parametrize("deed", ["settle", "resend"])
+async def test_a_clock_that_is_ahead_at_the_operators_machine_has_no_order_wait(api, works, stocked, ann, deed):
+    order = await placed(api, works, ann, "garbage")
+    ahead = By(actor("tester"), "because", works.clock() + timedelta(hours=1))
+    if deed == "settle":
+        assert await interventions.settle(stocked, order, None, "2", ahead)
+    else:
+        assert await interventions.resend(stocked, order, None, "their support says so", ahead)
+    assert [(True,)] == await fetch(stocked, "select due <= %s from delivery where order_id = %s", works.clock(), order)
 
 
 async def test_an_ended_order_gives_back_at_most_what_it_earned_and_each_refund_once(api, works, stocked, ann):

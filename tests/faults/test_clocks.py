@@ -206,3 +206,26 @@ async def test_a_database_whose_clock_skips_two_weeks_forgets_no_idempotency_key
     clock.forward(IDEMPOTENCY_KEPT.total_seconds() + 60)
     await works.chores.step()
     assert [] == await fetch(stocked, "select from idempotency"), "time that did pass makes a key old"
+
+
+class SkippingAfterItsLook(Database):
+    """The database's clock skips two weeks just after it was looked at, when nothing was to be seen yet."""
+
+    def __init__(self):
+        self.skipped_s = 0.0
+        super().__init__(lambda: self.skipped_s)
+
+    async def look(self, line):
+        steady = await super().look(line)
+        self.skipped_s = IDEMPOTENCY_KEPT.total_seconds() + 60
+        return steady
+
+
+async def test_a_clock_that_skips_two_weeks_between_a_look_and_forgetting_makes_nothing_older(stocked, database, ann):
+    async with open_api(database.app_url) as api:
+        first = await api.add(ann.key, link=f"{LINK}/once", idempotency_key="k")
+        works = Works(database.app_url, "http://127.0.0.1:9/api/v2", SkippingAfterItsLook())
+        await works.chores.step()
+        await works.close()
+        assert first == await api.add(ann.key, link=f"{LINK}/once", idempotency_key="k")
+    assert [(1,)] == await fetch(stocked, "select count(*) from orders")

@@ -66,9 +66,9 @@ class Chores:
             await dispatch.release(connection, [(order, run + 1, None) for order, run in taken])
 
     async def _forget(self, connection: Connection, now: datetime) -> bool:
-        """Whether more is to be forgotten, at the next round."""
-        at = self._clock.stamp()
-        asks = await retention.forget_idempotency(connection, at, IDEMPOTENCY_KEPT)
-        batches = await retention.forget_batches(connection, at, BATCHES_KEPT)
+        """Whether more is to be forgotten, at the next round. ``now`` is of the last look at the clock: what the
+        database would say by itself may have stepped since."""
+        asks = await retention.forget_idempotency(connection, now, IDEMPOTENCY_KEPT)
+        batches = await retention.forget_batches(connection, now, BATCHES_KEPT)
         await providers.forget_readings(connection, now - BALANCES_KEPT)
         return asks or batches

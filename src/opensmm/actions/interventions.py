@@ -16,7 +16,7 @@ from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_send
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
 from opensmm.domain.interventions import Denial, Run, RunEnding, Subject
-from opensmm.store import audit, customers, dispatch, refills, sync
+from opensmm.store import audit, clocks, customers, dispatch, refills, sync
 from opensmm.store import evidence as kept
 from opensmm.store import interventions as rows
 from opensmm.store.connection import Connection
@@ -160,7 +160,9 @@ async def _settle(connection: Connection, order: OrderId, run: Run, provider_ord
     verdict = Verdict(DeliveryState.PENDING)
     if provider_order is None:
         verdict = after_sending(Declined(""), routes_left=one.routes_left, hold_when_refused=one.hold_when_refused)
-    await inquiries.record(connection, one, verdict, provider_order, by.now, by.now)
+    # The operator's machine may be off: what is due is so by the earlier clock, and the try ended by the later one.
+    at = await clocks.now(connection, None)
+    await inquiries.record(connection, one, verdict, provider_order, min(by.now, at), max(by.now, at))
     await kept.keep(connection, [note], by.now)
     changes = {
         f"runs.{run.run}.state": (run.state, verdict.state),

@@ -82,14 +82,16 @@ async def end(connection: Connection, order: OrderId, endings: Sequence[RunEndin
     await connection.execute(_END, [now, *arrays, order, order])
 
 
+# The operator's machine may be off: what is due is so by the earlier clock, and what has ended did by the later one.
 _QUEUE: Final = """
-update delivery set state = 'queued', due = %s, lease_until = null, cancel_asked = null, cancel_passed = null,
+update delivery set state = 'queued', due = least(%s, clock_timestamp()), lease_until = null,
+  cancel_asked = null, cancel_passed = null,
   note = null, noted = null,
   route = case when state = 'held' then 0 else route end
 where order_id = %s and run = %s
 """
 _RISKED: Final = """
-update attempt t set outcome = 'declined', answered = %s from delivery d
+update attempt t set outcome = 'declined', answered = greatest(%s, clock_timestamp()) from delivery d
 where d.order_id = %s and d.run = %s and t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
   and t.outcome = 'unsure'
 """
