@@ -127,6 +127,34 @@ async def test_a_mistyped_top_up_is_corrected_once_and_never_by_more_than_it_was
     assert [] == await broken(conn)
 
 
+async def test_a_reference_that_differs_in_case_alone_moves_the_like_no_second_time(conn):
+    who, other = [await buyer(conn, "0") for _ in range(2)]
+    paid = await pay(conn, who.id, 9_000, "A1")
+    given = await money.bonus(conn, who.id, Money(100), "Gift", BY)
+    sent = await money.pay_out(conn, who.id, Money(100), "P1", BY)
+    taken = await money.adjust(conn, take(paid.transfer, who, 100), "Fix", BY)
+    for transfer, deed in (
+        (given.transfer, money.bonus(conn, who.id, Money(100), "gift", BY)),
+        (sent.transfer, money.pay_out(conn, who.id, Money(900), "p1", BY)),
+        (taken.transfer, money.adjust(conn, take(paid.transfer, who, 100), "fix", BY)),
+    ):
+        told = await refused(conn, RefusalCode.REFERENCE_TWIN, deed)
+        assert transfer == told["transfer"]
+    assert (await money.bonus(conn, other.id, Money(100), "gift", BY)).fresh
+    assert not (await money.pay_out(conn, who.id, Money(100), "P1", BY)).fresh
+    assert [] == await broken(conn)
+
+
+async def test_payments_that_differ_in_case_alone_are_charged_back_each_by_itself(conn):
+    who = await buyer(conn, "0")
+    for number in ("A1", "a1"):
+        payment = read_payment("bank", number)
+        assert (await money.top_up(conn, who.id, Money(100), payment, BY, different=True)).fresh
+        assert (await money.charge_back(conn, payment, None, f"bank/{number}", BY)).fresh
+    assert 0 == await balance(conn, who.id)
+    assert [] == await broken(conn)
+
+
 async def test_a_misdirected_top_up_goes_to_whom_it_was_for(conn):
     who, other, third = [await buyer(conn, "0") for _ in range(3)]
     paid = await pay(conn, who.id, 2_500, "A1")

@@ -168,6 +168,10 @@ def test_money_is_moved_by_verbs_each_done_once(said, run, rows):
     assert FAILED == run("topup", customer, "25.50", "--gateway", "bank", "--id", "a1")[0]
     assert FAILED == run("chargeback", "bank", "A1", *why, "--reference", "x")[0]
     assert MISUSED == run("adjust", customer, "1", "--give", "--to", 9, "--corrects", paid, "--reference", "x", *why)[0]
+    for own in ("Ann", customer):
+        own_words = ("--take", "--to", own, "--corrects", paid, "--reference", "x")
+        assert MISUSED == run("adjust", customer, "1", *own_words, *why)[0], "nothing would be corrected"
+    assert FAILED == run("bonus", customer, "1", "--reference", "R", *why)[0], "it differs in case alone"
     assert MISUSED == run("bonus", customer, "1", "--reference", "x", "--reason", " ")[0]
     assert "may owe 50.00" in run("customer", "list")[1]
     assert DONE == said("verify")[0]

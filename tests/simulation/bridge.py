@@ -82,6 +82,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
             "deposits_like",
             "add_deposit",
             "referred",
+            "twin",
             "refer",
             "correctable",
         ),

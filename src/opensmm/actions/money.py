@@ -162,6 +162,7 @@ async def _once(
         if before != Referred(before.transfer, one.debit, one.credit, one.amount, corrects, to):
             raise OperatorRefusal(RefusalCode.REFERENCE_MISMATCH, reference=reference, transfer=before.transfer)
         return Booking(before.transfer, fresh=False)
+    await _check_twin(connection, one, reference, corrects)
     if corrects is not None:
         found = await rows.correctable(connection, corrects)
         payments.check_correction(found, one.customer, one.amount, takes=one.debit > 0)
@@ -172,6 +173,13 @@ async def _once(
     entry = AuditEntry(str(one.customer), changes, _context(one, reference, transfer, corrects))
     await audit.note(connection, by, action, [entry])
     return Booking(transfer, fresh=True)
+
+
+async def _check_twin(connection: Connection, one: Transfer, reference: str, corrects: int | None) -> None:
+    """Raises OperatorRefusal where the like was booked under a reference that differs in case alone."""
+    twin = await rows.twin(connection, one, reference, corrects)
+    if twin is not None:
+        raise OperatorRefusal(RefusalCode.REFERENCE_TWIN, transfer=twin[0], reference=twin[1])
 
 
 def _check_funds(one: Transfer, funds: Funds) -> None:

@@ -18,6 +18,7 @@ from opensmm.domain.payments import any_payment, read_payment, read_reference
 from opensmm.store.connection import Connection
 
 MOST_REASON: Final = 500
+_TO_ANOTHER: Final = "--to is for what is taken from one customer and is another's"
 
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 25.00.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the transfer and in the audit trail.")]
@@ -64,12 +65,14 @@ def adjust(
     json: Json = False,
 ) -> None:
     """Correct a transfer, such as a mistyped or misdirected top-up, with another one that names it."""
-    if to is not None and (not takes or to == customer):
-        fail("--to is for what is taken from one customer and is another's", MISUSED)
+    if to is not None and not takes:
+        fail(_TO_ANOTHER, MISUSED)
     moved, why = positive(value), _reason(reason)
 
     async def act(connection: Connection, number: CustomerId) -> Booking:
         whose = None if to is None else await find_customer(connection, to)
+        if whose == number:
+            fail(_TO_ANOTHER, MISUSED)
         wanted = Adjustment(corrects, number, moved, takes, whose)
         return await money.adjust(connection, wanted, read_reference(reference), why)
 

@@ -159,6 +159,7 @@ class RefusalCode(StrEnum):
     PAYMENT_MISMATCH = "payment_mismatch"
     NO_PAYMENT = "no_payment"
     REFERENCE_MISMATCH = "reference_mismatch"
+    REFERENCE_TWIN = "reference_twin"
     LIMIT_MISMATCH = "limit_mismatch"
     NO_TRANSFER = "no_transfer"
     TRANSFER_OF_ORDER = "transfer_of_order"

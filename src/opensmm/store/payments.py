@@ -101,6 +101,20 @@ async def referred(connection: Connection, kind: TransferKind, reference: str) -
     return None if row is None else Referred(*row)
 
 
+_TWIN: Final = """
+select t.id, r.reference from transfer_reference r join transfer t on t.id = r.transfer_id
+where r.kind = %s and r.reference <> %s and lower(r.reference) = lower(%s)
+  and t.debit = %s and t.credit = %s and r.corrects is not distinct from %s order by t.id limit 1
+"""
+
+
+async def twin(connection: Connection, one: Transfer, reference: str, corrects: int | None) -> tuple[int, str] | None:
+    """A transfer between the same accounts whose reference differs from this one in case alone, and that reference."""
+    values = [one.kind.value, reference, reference, one.debit, one.credit, corrects]
+    row = await (await connection.execute(_TWIN, values)).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
 async def refer(connection: Connection, kind: TransferKind, reference: str, booked: Referred) -> None:
     await connection.execute(_REFER, [kind.value, reference, booked.transfer, booked.corrects, booked.to])
 

@@ -128,6 +128,10 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.REFERENCE_MISMATCH: Words(
         "Reference {reference} stands for transfer {transfer}, which moved something else: choose another one."
     ),
+    RefusalCode.REFERENCE_TWIN: Words(
+        "Transfer {transfer} was booked for this before, as {reference}. The reference now differs in case alone: "
+        "write it as it was written if it is the same, or choose another one."
+    ),
     RefusalCode.LIMIT_MISMATCH: Words(
         "Reference {reference} stands for another credit limit, of customer {customer}: choose another one."
     ),

@@ -47,6 +47,14 @@ async def referred(connection: Connection, kind: TransferKind, reference: str) -
     return connection.store.references.get((kind.value, reference))
 
 
+async def twin(connection: Connection, one: Transfer, reference: str, corrects: int | None) -> tuple[int, str] | None:
+    for (kind, name), made in connection.store.references.items():
+        alike = (kind, made.debit, made.credit, made.corrects) == (one.kind.value, one.debit, one.credit, corrects)
+        if alike and name != reference and name.lower() == reference.lower():
+            return made.transfer, name
+    return None
+
+
 async def refer(connection: Connection, kind: TransferKind, reference: str, booked: Referred) -> None:
     connection.store.insert(connection.store.references, (kind.value, reference), booked)
 
