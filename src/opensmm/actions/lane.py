@@ -5,6 +5,8 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
+from msgspec import Struct
+
 from opensmm.base.counting import Spread
 from opensmm.base.faults import Fault, Overloaded, Unavailable
 
@@ -56,17 +58,14 @@ class Locked(Rejected):
     """A statement of the batch waited too long for a row that another transaction holds."""
 
 
-class Waiting(Generic[Ask, Answer]):
+class Waiting(Struct, Generic[Ask, Answer], eq=False):
     """One ask, and when it came, counted in the lane's looks."""
 
-    __slots__ = ("answer", "ask", "came", "owner", "weight")
-
-    def __init__(self, ask: Ask, owner: int, weight: int, answer: asyncio.Future[Answer], came: int) -> None:
-        self.ask = ask
-        self.owner = owner
-        self.weight = weight
-        self.answer = answer
-        self.came = came
+    ask: Ask
+    owner: int
+    weight: int
+    answer: asyncio.Future[Answer]
+    came: int
 
     def fail(self, error: Exception) -> None:
         if not self.answer.done():

@@ -1,6 +1,7 @@
 """All that the API can do, as one object: the lanes, each over a connection of its own."""
 
 from collections.abc import Awaitable, Coroutine, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ from opensmm.store import placing as marks
 from opensmm.store.connection import Line
 
 Outcome = TypeVar("Outcome")
+_UNSUMMED: Final = attrgetter("unsummed")
 
 READ_AT_ONCE: Final = 4 * MOST
 """Runs that are added up in one statement: reading one costs a fraction of what writing one does."""
@@ -109,9 +111,9 @@ class Panel:
 
     async def statuses(self, caller: Caller, ids: asks.Ids) -> Sequence[OrderView | Refused]:
         views = await self._statuses.ask((caller.customer, ids), caller.customer, len(ids.numbers))
-        many = [view for view in views if isinstance(view, OrderView) and view.unsummed]
-        if not many:
+        if not any(map(_UNSUMMED, views)):
             return views
+        many = [view for view in views if isinstance(view, OrderView) and view.unsummed]
         summed = await self._summed(caller, many)
         return [summed.get(view.order, view) if isinstance(view, OrderView) else view for view in views]
 

@@ -209,7 +209,7 @@ class Endpoint:
                     views = await self._panel.extended(caller, views)
                 elif dialect is V1 and _as_panel(caller, asked):
                     views = await self._panel.with_parts(caller, views)
-                said = dialect.write_statuses(ids, views, title_case=_title_case(caller, asked))
+                said = dialect.write_statuses(ids, views, title_case=dialect is V1 and _title_case(caller, asked))
             case asks.Balance():
                 said = dialect.write_balance(await self._panel.balance(caller))
             case asks.OrderList() as wanted:

@@ -17,7 +17,7 @@ from opensmm.wire.dialect import UNAVAILABLE
 
 MOST_HELD: Final = 64 * 1024
 """Bytes of an address or a body that are kept for the direct way; what is longer goes by ASGI, which bounds it."""
-METHODS: Final = (b"POST", b"GET")
+METHODS: Final = {b"POST": "POST", b"GET": "GET"}
 
 _STOPPED: Final = reply(UNAVAILABLE, 503)
 
@@ -83,8 +83,9 @@ class Exchange:
     """uvicorn sets it for who waits for a body; nobody does here."""
     task: asyncio.Task[None]
 
-    def __init__(self, answer: Answer, query: bytes) -> None:
+    def __init__(self, answer: Answer, method: str, query: bytes) -> None:
         self.answer = answer
+        self.method = method
         self.query = query
 
 
@@ -102,7 +103,7 @@ class Protocol(HttpToolsProtocol):
         app = app.app if self._proxies else app
         self._direct: Mapping[bytes, Answer] = getattr(app, "direct", {})
         self._in_head = self._in_request = self._idle = self._deaf = self._ending = self._has_moved = False
-        self._chunk = self._unseen = self._trailers = self._trailers_size = self._discarded = 0
+        self._chunk = self._unseen = self._trailed = self._discarded = 0
         self._before: RequestResponseCycle | None = None
         self._last_reply: Reply | None = None
         self._joined: Mapping[bytes, bytes] = {}
@@ -166,48 +167,54 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head = self._in_request = self._has_moved = True
-        self._unseen = self._trailers = self._trailers_size = 0
+        self._unseen = self._trailed = 0
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
             return
-        # What trails a body tells nothing of who asks.
-        self._trailers += 1
-        self._trailers_size += len(name) + len(value)
-        if self._trailers > heads.MAX_LINES or self._trailers_size > heads.MAX_HEAD:
+        # What trails a body tells nothing of who asks. A short line counts for its share of the lines.
+        self._trailed += max(len(name) + len(value), heads.MAX_HEAD // heads.MAX_LINES)
+        if self._trailed > heads.MAX_HEAD:
             raise Forbidden(heads.HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        self._joined = joined(self.headers)
-        self._check_head()
+        headers = self.headers
+        self._joined = by_name = joined(headers)
+        if len(by_name) != len(headers) or b"host" not in by_name or len(headers) > heads.MAX_LINES:
+            self._check_lines()
+        if self._unseen + self._chunk > heads.MAX_HEAD:  # Only what came in many bytes needs to be measured.
+            self._check_size()
         self._in_head, self._has_moved = False, True
         path, _, query = self.url.partition(b"?")
-        answer = self._direct.get(path)
-        if answer is not None and self._is_plain():
-            self.cycle = cast("RequestResponseCycle", Exchange(answer, query.partition(b"#")[0]))
+        answer, method = self._direct.get(path), self.parser.get_method()
+        if answer is not None and method in METHODS and self._is_plain():
+            self.cycle = cast("RequestResponseCycle", Exchange(answer, METHODS[method], query.partition(b"#")[0]))
+        elif method == b"CONNECT":
+            raise Forbidden(heads.BAD_REQUEST)
         else:
             self._go_by_asgi()
 
-    def _check_head(self) -> None:
-        headers, parser = self.headers, self.parser
-        if len(self.url) > heads.MAX_TARGET:
-            raise Forbidden(heads.TARGET_TOO_LONG)
-        if len(headers) > heads.MAX_LINES:
+    def _check_lines(self) -> None:
+        if len(self.headers) > heads.MAX_LINES:
             raise Forbidden(heads.HEAD_TOO_LARGE)
-        # Only what came in many bytes needs to be measured.
-        if self._unseen + self._chunk > heads.MAX_HEAD and heads.size(headers) > heads.MAX_HEAD:
-            raise Forbidden(heads.HEAD_TOO_LARGE)
-        has_one_host = b"host" in self._joined and len(self._joined) == len(headers)
-        if not has_one_host and not heads.counts_one_host(headers, self._joined, parser.get_http_version()):
-            raise Forbidden(heads.BAD_REQUEST)
-        if parser.get_method() == b"CONNECT":
+        if not heads.counts_one_host(self.headers, self._joined, self.parser.get_http_version()):
             raise Forbidden(heads.BAD_REQUEST)
 
+    def _check_size(self) -> None:
+        if len(self.url) > heads.MAX_TARGET:
+            raise Forbidden(heads.TARGET_TOO_LONG)
+        if heads.size(self.headers) > heads.MAX_HEAD:
+            raise Forbidden(heads.HEAD_TOO_LARGE)
+
     def _is_plain(self) -> bool:
+        """Whether a request of a method that is answered directly comes with nothing that needs uvicorn."""
         parser, before = self.parser, cast("RequestResponseCycle | None", self.cycle)
         return (
             (before is None or before.response_complete)
@@ -215,7 +222,6 @@ class Protocol(HttpToolsProtocol):
             and not parser.should_upgrade()
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
-            and parser.get_method() in METHODS
             and len(self.url) <= MOST_HELD
         )
 
@@ -254,8 +260,7 @@ class Protocol(HttpToolsProtocol):
         exchange.more_body = False
         headers = self._joined
         address = self._address if self._proxies is None else self._forwarded(self._proxies, headers)
-        method = self.parser.get_method().decode()
-        asked = Asked(method, exchange.query, headers, bytes(exchange.body), address)
+        asked = Asked(exchange.method, exchange.query, headers, bytes(exchange.body), address)
         exchange.body = b""
         exchange.task = self.loop.create_task(self._answer(exchange, asked))
         self.tasks.add(exchange.task)

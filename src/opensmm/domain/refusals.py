@@ -1,7 +1,7 @@
 """Every way a panel says no. Each dialect has words for each member; a test counts them."""
 
 from enum import StrEnum, auto
-from typing import Final
+from typing import ClassVar, Final
 
 from msgspec import Struct
 
@@ -41,6 +41,8 @@ class Refused(Struct, frozen=True):
 
     why: Refusal
     detail: int | str = ""
+    unsummed: ClassVar[int] = 0
+    """As of an order's view, in whose place a refusal may stand: there is nothing left to add up."""
 
 
 UNKNOWN_ORDER: Final = Refused(Refusal.ORDER_UNKNOWN)

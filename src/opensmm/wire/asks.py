@@ -26,6 +26,7 @@ from opensmm.domain.asks import (
 )
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.form import Fields, listed, unfit
+from opensmm.wire.json_form import Value
 
 MAX_DIGITS: Final = 18
 MAX_IDEMPOTENCY_KEY: Final = 255
@@ -114,11 +115,19 @@ def _date(fields: Fields, name: str) -> date | None:
         return date.min
 
 
-def _read_ids(fields: Fields, plural: str, singular: str, missing: Refusal, array_text: bool) -> Ids | Refused:
-    if not _given(fields, plural):
-        text = _text(fields, singular)
-        return Ids((text,), (whole_number(text),)) if text else Refused(missing)
-    value = fields[plural]
+def _read_ids(
+    fields: Fields, plural: str, singular: str, missing: Refusal, array_text: bool, *, splits: bool = False
+) -> Ids | Refused:
+    """The ids under one of two names. ``splits``: the singular one may hold several, with commas between."""
+    value: Value
+    if plural in fields and _given(fields, plural):
+        value = fields[plural]
+    else:
+        value = text = _text(fields, singular)
+        if not text:
+            return Refused(missing)
+        if not (splits and "," in text):
+            return Ids((text,), (whole_number(text),))
     distinct: dict[int | str, str] = {}
     texts = _split_ids(value, array_text) if isinstance(value, str) else listed(value)
     for text in _listed(dict.fromkeys(texts)):
@@ -149,10 +158,12 @@ def _read_add(fields: Fields, array_text: bool) -> Add | Refused:
     idempotency_key = _text(fields, "idempotency_key")
     if len(idempotency_key) > MAX_IDEMPOTENCY_KEY or unfit(idempotency_key):
         return Refused(Refusal.PARAMETER, "idempotency_key")
-    details = NO_DETAILS if _DETAIL_NAMES.isdisjoint(fields) else _read_details(fields)
-    for name in _LISTS if details is not NO_DETAILS else ():
-        if len(getattr(details, name)) > MAX_LINES:
-            return Refused(Refusal.PARAMETER, name)
+    details = NO_DETAILS
+    if not _DETAIL_NAMES.isdisjoint(fields):
+        details = _read_details(fields)
+        for name in _LISTS:
+            if len(getattr(details, name)) > MAX_LINES:
+                return Refused(Refusal.PARAMETER, name)
     return Add(
         service=_number(fields, "service"),
         link=_text(fields, "link"),
@@ -190,8 +201,7 @@ def _read_details(fields: Fields) -> Details:
 
 
 def _read_status(fields: Fields, array_text: bool) -> Status | Refused:
-    several = not _given(fields, "orders") and "," in _text(fields, "order")
-    ids = _read_ids(fields, "order" if several else "orders", "order", Refusal.ORDER_MISSING, array_text)
+    ids = _read_ids(fields, "orders", "order", Refusal.ORDER_MISSING, array_text, splits=True)
     return ids if isinstance(ids, Refused) else Status(ids, extended=_text(fields, "extended") == "1")
 
 
