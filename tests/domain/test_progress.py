@@ -18,6 +18,7 @@ from opensmm.domain.progress import (
     end_of_order,
     poll_again_after,
     with_clear_charge,
+    with_clear_remains,
     word,
 )
 
@@ -206,6 +207,23 @@ def test_in_progress_with_nothing_left_and_no_start_count_is_no_news_of_what_rem
     )
     assert news is not None
     assert remains == news.remains
+
+
+@pytest.mark.parametrize(
+    ("quantity", "words", "remains"),
+    [(100, "40.000", 40), (5000, "1.000", None), (999, "1.000", 1), (1000, "1.000", None), (100, "n/a", None)],
+)
+def test_remains_with_a_point_before_three_digits_are_read_where_thousands_are_too_many(quantity, words, remains):
+    report = Report(OrderStatus.PARTIAL, unclear_remains=words)
+    told = with_clear_remains(known(quantity=quantity), report)
+    assert (remains, "" if remains else words) == (told.remains, told.unclear_remains)
+
+
+@pytest.mark.parametrize("charge", [None, Decimal("0.5")])
+def test_a_canceled_order_whose_remains_cannot_be_read_is_not_paid_back(charge):
+    news = apply(known(remains=None), Report(OrderStatus.CANCELED, charge=charge, unclear_remains="n/a"), NOON)
+    assert news is not None
+    assert DeliveryState.HELD is news.state
 
 
 @pytest.mark.parametrize(

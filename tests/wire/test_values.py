@@ -84,6 +84,45 @@ def test_a_charge_with_one_comma_before_three_digits_is_left_open(text: str) -> 
     assert (None, text.strip()) == (told.charge, told.unclear_charge)
 
 
+@pytest.mark.parametrize(
+    ("text", "told", "charge", "currency"),
+    [
+        ("$0.05", "", "0.05", ""),
+        ("0.05 €", "EUR", "0.05", "EUR"),
+        ("R$ 0,05", "BRL", "0.05", "BRL"),
+        ("0.05 usd", "", "0.05", "USD"),
+        ("USD 1.234,50", "USD", "1234.50", "USD"),
+    ],
+)
+def test_signs_and_codes_of_a_currency_beside_a_charge_are_read_past(
+    text: str, told: str, charge: str, currency: str
+) -> None:
+    said = report(json.dumps({"status": "Completed", "charge": text, "currency": told}).encode())
+    assert said is not None
+    assert (Decimal(charge), currency, "") == (said.charge, said.currency, said.unclear_charge)
+
+
+@pytest.mark.parametrize("text", ["0.05 EUR", "0.05/1k", "5 points", "$ 5 USD", "1e40", "$ 1..2"])
+def test_a_charge_that_cannot_be_read_is_kept_in_its_words(text: str) -> None:
+    said = report(json.dumps({"status": "Completed", "charge": text, "currency": "USD"}).encode())
+    assert said is not None
+    assert (None, text) == (said.charge, said.unclear_charge)
+
+
+@pytest.mark.parametrize("text", ["n/a", "-", "40 units", "12.000", "1.5", "forty"])
+def test_remains_that_cannot_be_read_are_kept_in_their_words(text: str) -> None:
+    said = report(json.dumps({"status": "Canceled", "remains": text}).encode())
+    assert said is not None
+    assert (None, text) == (said.remains, said.unclear_remains)
+
+
+@pytest.mark.parametrize("text", ["", " ", "null", "None", "undefined"])
+def test_nothing_in_the_place_of_remains_is_nothing_said(text: str) -> None:
+    said = report(json.dumps({"status": "Canceled", "remains": text}).encode())
+    assert said is not None
+    assert (None, "") == (said.remains, said.unclear_remains)
+
+
 def test_a_balance_of_many_digits_is_rounded_down() -> None:
     balance = answers.read_balance(b'{"balance": "0.0000999999999999999999999999", "currency": "USD"}')
     assert BalanceView(Money(9), "USD") == balance

@@ -178,7 +178,7 @@ def told_of(
     """What is written of a delivery after its provider was asked; no news moves nothing but the next time to ask."""
     known = followee.known
     if isinstance(answer, Report):
-        answer = progress.with_clear_charge(known, answer, exchange_rate)
+        answer = progress.with_clear_charge(known, progress.with_clear_remains(known, answer), exchange_rate)
     report = answer if isinstance(answer, Report) else None
     news = None if report is None else progress.apply(known, report, asked)
     state = known.state if news is None else news.state

@@ -1,5 +1,6 @@
 """Following: what a provider's word changes, how far it is believed, and what the customer reads."""
 
+import re
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, assert_never
@@ -19,8 +20,8 @@ class Report(Struct, frozen=True):
     """What a provider said of one order. None where it said nothing that can be understood.
 
     ``word``: the status as it was spelt, where that is none of the trade's six words. ``counted``: a 0 of ``remains``
-    is meant, as by somebody of the operator's own staff. ``unclear_charge``: a charge as it was spelt, whose comma may
-    stand before thousands or before decimals.
+    is meant, as by somebody of the operator's own staff. ``unclear_charge``, ``unclear_remains``: as they were spelt,
+    where they are no number, or one that may be read in two ways.
     """
 
     status: OrderStatus | None = None
@@ -31,6 +32,7 @@ class Report(Struct, frozen=True):
     word: str = ""
     counted: bool = False
     unclear_charge: str = ""
+    unclear_remains: str = ""
 
 
 class UnreadAnswer(Struct, frozen=True):
@@ -122,7 +124,7 @@ def _canceled(known: Followed, report: Report, start: int | None, before: int) -
     if report.word and report.remains is None:
         return News(DeliveryState.HELD, start, before)  # a word that is not the trade's own does not pay back in full
     said = report.remains or 0
-    silent = report.remains is None and report.charge is None and not report.unclear_charge
+    silent = report.remains is None and report.charge is None and not (report.unclear_charge or report.unclear_remains)
     free = report.charge == 0 or (silent and before == known.quantity)
     if not said and free:
         return News(DeliveryState.CANCELED, start, known.quantity)
@@ -138,7 +140,9 @@ def note_of(known: Followed, answer: Report | UnreadAnswer | None, news: News | 
             return DeliveryNote(EventCode.LOOK_UP_FAILED if failed else EventCode.NOT_UNDERSTOOD, {"words": words})
         case Report() if news is not None and news.state is DeliveryState.HELD:
             word = answer.word or (answer.status or "")
-            fields = {"word": word, "remains": answer.remains, "quantity": known.quantity, "charge": answer.charge}
+            remains = answer.unclear_remains or answer.remains
+            charge = answer.unclear_charge or answer.charge
+            fields = {"word": word, "remains": remains, "quantity": known.quantity, "charge": charge}
             return DeliveryNote(EventCode.END_NOT_BELIEVED, fields)
         case Report(unclear_charge=charge) if charge:
             return DeliveryNote(EventCode.CHARGE_UNCLEAR, {"words": charge})
@@ -150,10 +154,22 @@ _NEAR: Final = 30
 times apart, so that no more than one fits."""
 
 
+_THOUSANDS_OR_DECIMALS: Final = re.compile(r"-?[0-9]+,[0-9]+")
+_UNITS_OR_DECIMALS: Final = re.compile(r"([0-9]+)\.0+")
+
+
+def with_clear_remains(known: Followed, report: Report) -> Report:
+    """A report whose remains such as ``12.000`` are read as twelve where twelve thousand are more than were ordered."""
+    whole = _UNITS_OR_DECIMALS.fullmatch(report.unclear_remains)
+    if whole is None or int(report.unclear_remains.replace(".", "")) <= known.quantity:
+        return report
+    return structs.replace(report, remains=int(whole[1]), unclear_remains="")
+
+
 def with_clear_charge(known: Followed, report: Report, exchange_rate: Decimal) -> Report:
     """A report whose unclear charge is read as fits what its order cost before, or was expected to cost; as it is where
     neither reading fits, or nothing is known of the cost."""
-    if not report.unclear_charge:
+    if not _THOUSANDS_OR_DECIMALS.fullmatch(report.unclear_charge):
         return report
     expected = known.charge or _expected(known, exchange_rate)
     readings = (Decimal(report.unclear_charge.replace(",", mark)) for mark in ("", "."))

@@ -291,8 +291,8 @@ EVENTS: Final[Mapping[EventCode, Words]] = {
         "earned in full"
     ),
     EventCode.CHARGE_UNCLEAR: Words(
-        "charge not clear: its provider says “{words}”, in which the comma may stand before thousands or before "
-        "decimals; no cost is booked by it"
+        "charge not clear: its provider says “{words}”, which is no number, or one that may be read in two ways; no "
+        "cost is booked by it"
     ),
     EventCode.CANCEL_REFUSED: Words(
         "cancel refused: it is paid back here, and goes on at {provider_name} as its order {provider_order}: “{answer}”"

@@ -5,7 +5,7 @@ What is not understood is no news, and told as it came; after an ``add`` it is u
 
 import re
 from collections.abc import Iterable, Iterator
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR
 from itertools import islice
 from typing import Final
 
@@ -28,7 +28,18 @@ from opensmm.domain.provider_errors import (
 )
 from opensmm.domain.refills import RefillStatus
 from opensmm.wire.lenient import MAX_WRAPS, excerpt, fit, parse, parse_news, split, within
-from opensmm.wire.values import BLANKS, Doubt, Json, amount, count, currency, may_be_thousands, provider_id, same
+from opensmm.wire.values import (
+    BLANKS,
+    Doubt,
+    Json,
+    amount,
+    charge_or_words,
+    count,
+    count_or_words,
+    currency,
+    provider_id,
+    same,
+)
 from opensmm.wire.words import LOWER_CASE_STATUS, REFILL_STATUS
 
 _OF_AN_ORDER: Final = re.compile(r"""(?:["']|quot;)\s*order | \border\w*\W{0,8}[0-9]""", re.VERBOSE | re.IGNORECASE)
@@ -206,7 +217,8 @@ def _watched(said: Json) -> Watched | None:
     status = _WATCHED_STATUS.get(_word(_status(said)))
     if status is None:
         return None
-    link, (charge, unclear) = said.get("link"), _charge(said.get("charge"))
+    link = said.get("link")
+    charge, unclear, spent = charge_or_words(said.get("charge"), currency(said.get("currency")))
     return Watched(
         status=status,
         remains=count(said.get("remains")),
@@ -214,7 +226,7 @@ def _watched(said: Json) -> Watched | None:
         link=link if isinstance(link, str) else "",
         orders=_order_ids(said.get("orders")),
         charge=charge,
-        currency=currency(said.get("currency")),
+        currency=spent,
         unclear_charge=unclear,
     )
 
@@ -364,7 +376,8 @@ def _report(said: Json) -> Report | None:
     spelt = _status(said)
     word = _word(spelt)
     status = _STATUS.get(word)
-    remains, (charge, unclear) = count(said.get("remains")), _charge(said.get("charge"))
+    remains, unclear_remains = count_or_words(said.get("remains"))
+    charge, unclear, spent = charge_or_words(said.get("charge"), currency(said.get("currency")))
     untold = remains is None and charge is None and not unclear
     if status is None or (word in _FAILED_END and (_speaks(said) or untold)):
         return None
@@ -373,15 +386,11 @@ def _report(said: Json) -> Report | None:
         start_count=count(said.get("start_count")),
         remains=remains,
         charge=charge,
-        currency=currency(said.get("currency")),
+        currency=spent,
         word=fit(spelt.strip(), MAX_WORDS) if word not in _SIX and isinstance(spelt, str) else "",
         unclear_charge=unclear,
+        unclear_remains=unclear_remains,
     )
-
-
-def _charge(told: Json) -> tuple[Decimal | None, str]:
-    """A charge, or its spelling where a comma may stand before thousands or before decimals."""
-    return (None, told.strip(BLANKS)) if isinstance(told, str) and may_be_thousands(told) else (amount(told), "")
 
 
 def _status(said: dict[str, Json]) -> Json:

@@ -39,10 +39,18 @@ _NO_ID: Final = frozenset(_WORDS.split())
 _WHOLE: Final = re.compile(r"(-?[0-9]{1,18})(?:\.0{1,18})?")
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _GROUPED: Final = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_ONE_DOTTED_GROUP: Final = re.compile(r"-?[1-9][0-9]{0,2}\.000")
 _ONE_GROUP: Final = re.compile(r"-?[1-9][0-9]{0,2},[0-9]{3}")
 _DECIMAL_COMMA: Final = re.compile(
     r"-?(?:0|[0-9]{1,40}(?=,(?![0-9]{3}\Z))|[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?=,)|[0-9]{4,40}(?=,)),[0-9]+"
 )
+MAX_NUMBER_WORDS: Final = 40
+"""Characters of what stands in the place of a number."""
+_ABSENT: Final = ("", "null", "none", "undefined")
+_DIGIT: Final = re.compile(r"[0-9]")
+_MARK: Final = r"([A-Za-z]{0,3}[$\u00a2-\u00a5\u20a0-\u20cf\u0e3f\ufdfc]|[A-Za-z]{3})?"
+_MARKED: Final = re.compile(rf"{_MARK}[ \u00a0\u202f]?(-?[0-9][0-9.,]*)[ \u00a0\u202f]?{_MARK}")
+"""A number with the sign, or the code, of a currency before or behind it."""
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 
 
@@ -96,9 +104,45 @@ def may_be_thousands(told: Json) -> bool:
 
 
 def count(told: Json) -> int | None:
-    """A whole number, as a number or a text; None where it is none."""
-    whole = _WHOLE.fullmatch(_plain_number(told))
+    """A whole number, as a number or a text; None where it is none.
+
+    ``12.000`` is none either: it may be twelve, or twelve thousand with a point between its groups.
+    """
+    text = _plain_number(told)
+    whole = None if _ONE_DOTTED_GROUP.fullmatch(text) else _WHOLE.fullmatch(text)
     return int(whole[1]) if whole else None
+
+
+def count_or_words(told: Json) -> tuple[int | None, str]:
+    """A whole number, or the words that stand in its place; neither where nothing is told."""
+    number = count(told)
+    words = told.strip(BLANKS) if number is None and isinstance(told, str) else ""
+    return number, "" if words.lower() in _ABSENT else words[:MAX_NUMBER_WORDS]
+
+
+def charge_or_words(told: Json, told_currency: str) -> tuple[Decimal | None, str, str]:
+    """A charge, or the words that stand in its place where they have digits, and its currency.
+
+    A sign of a currency beside it is read past, and so is a code that is the currency told, or tells it. A comma before
+    three digits may stand before thousands or before decimals.
+    """
+    if not isinstance(told, str) or not _DIGIT.search(told):
+        return None, "", told_currency
+    text = told.strip(BLANKS)
+    number, code = _unmarked(text)
+    if code and code != (told_currency or code):
+        number = text
+    read = None if may_be_thousands(number) else amount(number)
+    words = number if may_be_thousands(number) else text
+    return read, words[:MAX_NUMBER_WORDS] if read is None else "", told_currency or code
+
+
+def _unmarked(text: str) -> tuple[str, str]:
+    """A number without the sign or the code of a currency beside it, and that code."""
+    found = _MARKED.fullmatch(text)
+    if found is None or (found[1] and found[3]):
+        return text, ""
+    return found[2], currency(found[1] or found[3])
 
 
 def amount(told: Json, rounding: str = ROUND_CEILING) -> Decimal | None:
