@@ -29,6 +29,14 @@ def test_a_file_that_holds_no_pepper_is_refused(tmp_path):
         config.read(tmp_path, {}).pepper()
 
 
+def test_a_file_of_raw_bytes_is_refused_in_words_and_is_no_pepper_to_compare_by(tmp_path):
+    (tmp_path / "pepper").write_bytes(bytes(range(128, 168)))
+    panel = config.read(tmp_path, {})
+    with pytest.raises(Misconfigured, match="has to be text"):
+        panel.pepper()
+    assert panel.known_pepper()
+
+
 def test_one_process_of_many_makes_no_pepper_of_its_own(tmp_path):
     panel = config.read(tmp_path, {"DATABASE_URL": "postgresql://app@db/panel"})
     with pytest.raises(Misconfigured, match="copy the file"):
@@ -49,13 +57,19 @@ def test_a_secret_that_is_there_stays(tmp_path):
         ({"OPENSMM_PEPPER": "short"}, "32 to 64 bytes"),
         ({"OPENSMM_PEPPER": "é" * 33}, "32 to 64 bytes"),
         ({"DATABASE_ADMIN_URL": "postgresql://owner@db/panel"}, "without DATABASE_URL"),
+        ({"DATABASE_URL": "hidden"}, "DATABASE_URL is no address of a database"),
+        (
+            {"DATABASE_URL": "postgresql://app@db/panel", "DATABASE_ADMIN_URL": "postgresql://owner:hidden@[::1/panel"},
+            "DATABASE_ADMIN_URL is no address of a database",
+        ),
         ({"OPENSMM_LOG_LEVEL": "loud"}, "one of debug, info, warning, error"),
         ({"OPENSMM_PRIVATE_PROVIDERS": "yes"}, "set 1"),
     ],
 )
 def test_a_contradiction_is_refused_in_words(tmp_path, environ, words):
-    with pytest.raises(Misconfigured, match=words):
+    with pytest.raises(Misconfigured, match=words) as refused:
         config.read(tmp_path, environ)
+    assert "hidden" not in str(refused.value)
 
 
 def test_the_log_tells_what_is_worth_telling_unless_more_or_less_is_asked_for(tmp_path):

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from opensmm.base.faults import Misconfigured
 
 DEFAULT_DATA: Final = Path("data")
@@ -62,9 +65,9 @@ class Config:
         return self.pepper()
 
     def known_pepper(self) -> bytes | None:
-        """The same; None, and nothing is written, where there is none that can be read."""
+        """The same; None, and nothing is written, where there is none that can be read. It may be none of ours."""
         with contextlib.suppress(OSError):
-            return (self.given_pepper or (self.data / "pepper").read_text().strip()).encode()
+            return self.given_pepper.encode() or (self.data / "pepper").read_bytes().strip()
         return None
 
 
@@ -83,9 +86,21 @@ def read(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     )
     if config.database_admin_url and not config.database_url:
         raise Misconfigured("DATABASE_ADMIN_URL is set without DATABASE_URL, the app's own role: set both, or neither")
+    for name in ("DATABASE_URL", "DATABASE_ADMIN_URL"):
+        _check_address(name, environ.get(name, ""))
     if config.given_pepper:
         _checked(config.given_pepper)
     return config
+
+
+def _check_address(name: str, url: str) -> None:
+    """Refuses what leads to no database wherever it is tried. The driver's own words may hold the password."""
+    try:
+        conninfo_to_dict(url)
+    except ProgrammingError:
+        raise Misconfigured(
+            f"{name} is no address of a database: set one such as postgresql://ROLE:PASSWORD@HOST/DATABASE"
+        ) from None
 
 
 def _seconds(text: str) -> float:
@@ -130,6 +145,8 @@ def _kept_pepper(path: Path) -> str:
             make_folder(path.parent)
             keep_secret(path, secrets.token_hex(32))
         return path.read_text().strip()
+    except UnicodeDecodeError:
+        raise Misconfigured(f"the pepper {path} has to be text, such as `openssl rand -hex 32` prints") from None
     except OSError as refused:
         raise Misconfigured(f"the pepper {path} can be neither read nor made: {refused.strerror}") from refused
 

@@ -13,7 +13,7 @@ from opensmm.domain.callers import digest, pepper_mark
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.store.connection import connect
 
-DONE, FAILED = 0, 1
+DONE, FAILED, UNAVAILABLE = 0, 1, 3
 OTHER = "another pepper that is only ever used in tests"
 VERBS = (
     ("customer", "add", "--name", "Bob"),
@@ -86,6 +86,12 @@ def test_another_pepper_is_found_by_health_and_taken_on_purpose(said, rows, pane
     )
     told = str(rows("select a::text from audit a")) + str(rows("select p::text from panel p"))
     assert not any(secret in told for secret in (OTHER, kept.strip()))
+
+
+def test_a_pepper_of_raw_bytes_is_no_fault_of_ours(said, panel):
+    panel.write_bytes(bytes(range(128, 168)))
+    assert ("act", "pepper") == found(said)["pepper"]
+    assert (UNAVAILABLE, None) == said("customer", "add", "--name", "Bob")
 
 
 def test_a_new_pepper_is_made_where_there_is_none(said, panel):
