@@ -1,7 +1,9 @@
 """An error that nobody foresaw is one sentence, an exit code of its own, and a file with the details."""
 
+import errno
 import json
 import logging
+import os
 import re
 import stat
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import structlog
 
 from opensmm import cli
+from opensmm.cli.frame import UNAVAILABLE
 from opensmm.cli.unforeseen import LEASH, UNFORESEEN
 
 
@@ -37,6 +40,21 @@ def test_one_sentence_names_the_file_with_the_details(broken, capsys):
     details = path.read_text()
     assert "Traceback" in details
     assert "secret-key" not in details
+
+
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM]
+)
+def test_what_the_machine_lacks_is_no_fault_of_ours(broken, capsys, monkeypatch, number):
+    def app(**options):
+        raise OSError(number, os.strerror(number), "/data/passwords")
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = f"opensmm: this machine does not allow it: {os.strerror(number)} (/data/passwords)\n"
+    assert (UNAVAILABLE, told) == (ended.value.code, capsys.readouterr().err)
+    assert [] == list(broken.iterdir())
 
 
 def test_where_no_file_can_be_kept_the_sentence_says_so(broken, capsys, monkeypatch):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -228,6 +229,49 @@ def test_no_permission_above_the_data_folder_is_changed(tmp_path, data):
 def test_a_server_that_cannot_start_says_why(data):
     with pytest.raises(Misconfigured, match="no_such_setting"):
         Embedded(data, {"no_such_setting": "1"}).start()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of its own that a cluster fits on, and not much beside it."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=120m", "tmpfs", str(place)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(place: Path) -> None:
+    with suppress(OSError), (place / "filling").open("wb", buffering=0) as filling:
+        while True:
+            filling.write(bytes(4096))
+
+
+@as_root
+def test_a_full_disk_is_told_as_such(small_disk):
+    make(small_disk / "data")
+    fill(small_disk)
+    with pytest.raises(Misconfigured, match=f"in {small_disk}/data: its disk is full: make room there"):
+        Embedded(small_disk / "data", SMALL).start()
+    (small_disk / "filling").unlink()
+    make(small_disk / "data")
+
+
+def test_why_no_cluster_can_be_made_is_one_line(tmp_path):
+    initdb = tmp_path / "initdb"
+    initdb.write_text(
+        "#!/bin/sh\necho 'creating configuration files ... ok'\n"
+        "echo 'FATAL:  could not extend file \"base/1\": No space left on device'\necho 'child process ended'\nexit 1\n"
+    )
+    initdb.chmod(0o755)
+    with pytest.raises(Misconfigured) as refused:
+        cluster.make(tmp_path / "postgres", pwd.getpwuid(os.geteuid()), "a password", initdb)
+    assert (
+        f'PostgreSQL\'s initdb failed in {tmp_path}: could not extend file "base/1": No space left on device'
+    ) == str(refused.value)
+    assert ["initdb"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_a_cluster_of_another_version_is_refused_in_words(data):

@@ -11,7 +11,7 @@ from opensmm import __version__
 from opensmm.base.faults import Misconfigured
 from opensmm.cli.frame import EXIT_CODES, FOR_PROGRAM, MISUSED, UNAVAILABLE, out, tell_error
 from opensmm.cli.lazy import PLAIN, lazy_group
-from opensmm.cli.unforeseen import LEASH, UNFORESEEN, log_and_end, sentence
+from opensmm.cli.unforeseen import LEASH, UNFORESEEN, log_and_end, of_machine, sentence
 
 VERBS: Final = {
     "demo": "opensmm.cli.demo:demo",
@@ -85,5 +85,8 @@ def main() -> None:
     except Exception as error:
         if supervised:
             log_and_end(error)
+        if isinstance(error, OSError) and (lack := of_machine(error)):
+            tell_error(lack, UNAVAILABLE)
+            sys.exit(UNAVAILABLE)
         tell_error(sentence(error), UNFORESEEN)
         sys.exit(UNFORESEEN)

@@ -365,7 +365,9 @@ def show(provider: Who, data: Data = None, json: Json = False) -> None:
 @provider_verbs.command("check")
 def check(
     provider: Who,
-    anywhere: Annotated[bool, typer.Option("--any-dialect", help="Try /api/v2 and /api/v1 of its host too.")] = False,
+    anywhere: Annotated[
+        bool, typer.Option("--any-dialect", help="Where it does not answer, try /api/v2 and /api/v1 of its host.")
+    ] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:

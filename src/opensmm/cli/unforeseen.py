@@ -1,5 +1,6 @@
 """Errors that nobody foresaw: one sentence for the person, the details in a file of their own."""
 
+import errno
 import os
 import platform
 import sys
@@ -13,7 +14,19 @@ UNFORESEEN: Final = 4
 """The exit code."""
 LEASH: Final = "OPENSMM_LEASH"
 """The variable that a supervisor sets for its processes."""
+_LACKS: Final = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+)
+"""A full disk, one that only reads or fails, and no more files or memory to be had."""
 LONGEST: Final = 200
+
+
+def of_machine(error: OSError) -> str:
+    """What the machine lacks, for a person; empty where the error may be a fault of ours."""
+    if error.errno not in _LACKS:
+        return ""
+    place = f" ({error.filename})" if error.filename else ""
+    return f"this machine does not allow it: {error.strerror}{place}"
 
 
 def sentence(error: BaseException) -> str:

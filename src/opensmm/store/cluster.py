@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ SUPERUSER: Final = "postgres"
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
+_ERROR: Final = re.compile(r"(?:FATAL|PANIC|ERROR|initdb: error): +(.+)")
 
 
 def make(cluster: Path, user: pwd.struct_passwd, password: str, initdb: Path) -> None:
@@ -42,9 +44,15 @@ def make(cluster: Path, user: pwd.struct_passwd, password: str, initdb: Path) ->
     code, printed = run(command, user, new)
     if code != 0:
         shutil.rmtree(draft, ignore_errors=True)
-        raise Misconfigured(f"PostgreSQL's initdb failed in {cluster.parent}:\n{printed.strip()}")
+        raise Misconfigured(f"PostgreSQL's initdb failed in {cluster.parent}: {_cause(printed)}")
     new.rename(cluster)
     shutil.rmtree(draft)
+
+
+def _cause(printed: str) -> str:
+    """The first error among all that initdb tells of its steps, or all of it."""
+    found = _ERROR.search(printed)
+    return found[1] if found else printed.strip()
 
 
 def check_version(cluster: Path) -> None:

@@ -46,6 +46,8 @@ LOG_LIMIT_BYTES: Final = 16 * cluster.MIB
 SOCKET_PATH_LIMIT_BYTES: Final = 107
 SHUT_OFF_LIMIT_S: Final = 3.0
 """How long a server that runs without a socket is given before it is started anew."""
+ROOM_FOR_WORDS_BYTES: Final = 64 * cluster.KIB
+"""With less room on its disk a server may end without a word in its log."""
 RECOVERY_SHOWS_S: Final = 5.0
 """A start that takes longer recovers from a crash, most likely."""
 NO_PROCESS: Final = 2**31 - 1
@@ -301,8 +303,10 @@ class Embedded:
             with self._log.open("rb") as log:
                 log.seek(self._first_words_at)
                 words = log.read(64 * cluster.KIB).decode(errors="replace").strip()
+            if shutil.disk_usage(self.data).free < ROOM_FOR_WORDS_BYTES:
+                words = f"its disk is full: make room there\n{words}".strip()
             if not patient or not any(passing in words for passing in _PASSING):
-                raise Misconfigured(f"PostgreSQL does not start in {self.data}:\n{words}")
+                raise Misconfigured(f"PostgreSQL does not start in {self.data}: {words}")
             time.sleep(0.2)
         self._spawn()
 
