@@ -18,6 +18,7 @@ def named(said, rows):
         add(said, NAME, url)
         said("import-services", NAME, "--write")
         rows("insert into customer (name, created) values ('Likes [/refill] [max 10k]', now()) returning 1")
+        rows("insert into api_key (customer_id, created, hash, hint) values (1, now(), 'x', 'abcd') returning 1")
         rows("update route set quarantined = now() returning 1")
         rows("update service set on_sale = true, delivery_method = 'staff_work', cost = 9 returning 1")
         rows("insert into orders (id, customer_id, service_id, link, quantity, rate, packaged, charge, created) "
@@ -37,6 +38,7 @@ VERBS = (
     "provider services 1",
     "route list 1",
     "customer list",
+    "key list",
     "orders list --held",
 )
 

@@ -69,6 +69,30 @@ def test_an_empty_data_folder_is_not_the_one_where_one_stands():
     assert MISUSED == told.exit_code
 
 
+def test_lists_show_what_is_set_of_a_key(said, run):
+    for name in ("Ann", "Bob"):
+        said("customer", "add", "--name", name)
+    settings = {"title_case": False, "as_panel": True, "addresses": ["192.0.2.1", "2001:db8::1"]}
+    at = ("--address", "192.0.2.1", "--address", "2001:db8::1")
+    _, added = said("key", "add", "Bob", "--label", "shop", "--page-case", "--as-panel", *at)
+    known = {"id": added["id"], "hint": added["key"][-4:], "label": "shop", **settings}
+    ann, bob = said("customer", "list")[1]["customers"]
+    assert [None, None, []] == [ann["keys"][0][name] for name in settings]
+    assert known == bob["keys"][1]
+    assert {**known, "customer": 2, "customer_name": "Bob"} == said("key", "list")[1]["keys"][2]
+    assert [1, 2] == [len(said("key", "list", name)[1]["keys"]) for name in ("1", "Bob")]
+    assert (FAILED, None) == said("key", "list", "Carl")
+    said("key", "revoke", str(added["id"]))
+    assert [1, 2] == [key["id"] for key in said("key", "list")[1]["keys"]]
+
+
+def test_what_is_set_of_a_key_is_told_in_words(run):
+    run("customer", "add", "--name", "Ann", "--title-case", "--as-page")
+    run("key", "edit", "1", "--address", "192.0.2.1")
+    for verb in ("customer", "key"):
+        assert "title case, as page, only from 192.0.2.1" in " ".join(run(verb, "list")[1].split())
+
+
 def test_a_key_to_import_is_never_one_of_the_commands_words(run, refusal, database):
     run("customer", "add", "--name", "Ann")
     code, printed = refusal("key", "import", "Ann", "x" * 32)

@@ -34,7 +34,7 @@ from opensmm.cli.secrets import read_secret
 from opensmm.domain.callers import IMPORTED_KEY_CHARS, importable
 from opensmm.store import customers
 from opensmm.store.connection import Connection
-from opensmm.store.customers import Listed
+from opensmm.store.customers import Listed, ListedKey
 from opensmm.store.keys import KeySettings
 
 customer_verbs: Final = typer.Typer(help="Customers of the panel.", no_args_is_help=True)
@@ -150,7 +150,7 @@ def import_key(
 
 @key_verbs.command("edit")
 def edit_key(
-    key: Annotated[int, typer.Argument(help="The key's id, as `customer list` tells it.")],
+    key: Annotated[int, typer.Argument(help="The key's id, as `key list` tells it.")],
     title_case: TitleCase = None,
     as_panel: AsPanel = None,
     by_client: Annotated[
@@ -205,6 +205,32 @@ def _keep(customer: str, key: NewKey, data: Path | None, json: bool) -> None:
     )
 
 
+@key_verbs.command("list")
+def list_keys(
+    customer: Annotated[
+        str | None, typer.Argument(metavar="[CUSTOMER]", help="The customer's id or name; else all keys.")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Show live keys: whose they are, how they end, and what is set of them."""
+
+    async def work(connection: Connection) -> list[Listed]:
+        only = None if customer is None else await find_customer(connection, customer)
+        return await customers.listed(connection, only)
+
+    found = [(one, key) for one in with_database(standing(data), work) for key in one.keys]
+    if json:
+        told = [{**asdict(key), "customer": one.id, "customer_name": one.name} for one, key in found]
+        answer({"keys": told}, "", json=True)
+        return
+    table = Table("id", "ends in", "customer", "label", "set", box=None, pad_edge=False)
+    for one, key in found:
+        said = (str(key.id), key.hint, f"{one.id} {one.name}", key.label, ", ".join(_settings(key)))
+        table.add_row(*map(escape, said))
+    listing(table, "no live keys: `opensmm key add` makes one")
+
+
 @key_verbs.command("revoke")
 def revoke_key(
     keys: Annotated[list[int], typer.Argument(help="Ids of keys, as `key add` told them.")],
@@ -234,15 +260,30 @@ def list_customers(data: Data = None, json: Json = False) -> None:
         return
     table = Table("id", "name", "balance", "keys (with their last characters)", "", box=None, pad_edge=False)
     for one in found:
-        keys = ", ".join(f"{key} …{hint}" for key, hint in one.keys)
+        keys = ", ".join(map(_key, one.keys))
         table.add_row(str(one.id), escape(one.name), short(one.balance), escape(keys), ", ".join(_marks(one)))
     listing(table, "no customers yet: `opensmm customer add` adds one")
 
 
 def _plain(one: Listed) -> dict[str, Any]:
-    keys = [{"id": number, "hint": hint} for number, hint in one.keys]
+    keys = [asdict(key) for key in one.keys]
     amounts = {name: short(getattr(one, name)) for name in ("balance", "credit_limit", "overdrawn")}
     return {**asdict(one), **amounts, "keys": keys}
+
+
+def _key(key: ListedKey) -> str:
+    """A key by its number and end, with what the operator has set of it."""
+    said = ", ".join(_settings(key))
+    return f"{key.id} …{key.hint} ({said})" if said else f"{key.id} …{key.hint}"
+
+
+def _settings(key: ListedKey) -> Iterator[str]:
+    if key.title_case is not None:
+        yield "title case" if key.title_case else "page case"
+    if key.as_panel is not None:
+        yield "as panel" if key.as_panel else "as page"
+    if key.addresses:
+        yield f"only from {' and '.join(key.addresses)}"
 
 
 def _marks(one: Listed) -> Iterator[str]:

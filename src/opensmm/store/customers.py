@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
-from opensmm.base.ids import CustomerId
+from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
 from opensmm.domain.ledger import Transfer
 from opensmm.store import arrays
@@ -99,8 +99,20 @@ async def set_suspended(connection: Connection, customer: CustomerId, suspended:
     await connection.execute(_SUSPEND, [suspended, customer])
 
 
+class ListedKey(Struct, frozen=True):
+    """A live key as the operator sees it: how it ends, and how it is served. None: as its client needs it; no
+    addresses: it may be used from anywhere."""
+
+    id: KeyId
+    hint: str
+    label: str
+    title_case: bool | None
+    as_panel: bool | None
+    addresses: tuple[str, ...]
+
+
 class Listed(Struct, frozen=True):
-    """A customer as the operator sees it; of a live key there is its number and how it ends."""
+    """A customer as the operator sees it, with its live keys."""
 
     id: CustomerId
     name: str
@@ -108,16 +120,20 @@ class Listed(Struct, frozen=True):
     suspended: bool
     credit_limit: Money
     overdrawn: Money
-    keys: tuple[tuple[int, str], ...]
+    keys: tuple[ListedKey, ...]
 
 
 _LISTED: Final = """
 select c.id, c.name, c.balance, c.suspended, c.credit_limit, c.overdrawn,
-       array(select row(k.id, k.hint) from api_key k where k.customer_id = c.id and k.revoked is null order by k.id)
-from customer c order by c.id
+       array(
+         select jsonb_build_object('id', k.id, 'hint', k.hint, 'label', k.label, 'title_case', k.title_case,
+           'as_panel', k.as_panel, 'addresses', k.addresses)
+         from api_key k where k.customer_id = c.id and k.revoked is null order by k.id)
+from customer c where %(only)s::bigint is null or c.id = %(only)s order by c.id
 """
 
 
-async def listed(connection: Connection) -> list[Listed]:
-    cursor = await connection.execute(_LISTED)
-    return [Listed(*(*row[:6], tuple((int(key), hint) for key, hint in row[6]))) for row in await cursor.fetchall()]
+async def listed(connection: Connection, only: CustomerId | None = None) -> list[Listed]:
+    """All customers, or one of them."""
+    cursor = await connection.execute(_LISTED, {"only": only})
+    return [Listed(*(*row[:6], convert(row[6], tuple[ListedKey, ...]))) for row in await cursor.fetchall()]
