@@ -212,6 +212,10 @@ async def test_who_offers_another_protocol_is_answered_in_this_one(port, ann, he
         b"GET /api/v2?action=balance HTTP/1.1\r\nhost: x\r\nHost: y\r\n\r\n",
         b"GET /api/v2?action=balance HTTP/1.1\r\nhost: x\r\nHost: x\r\nA: b\r\nA: c\r\n\r\n",
         b"GET /healthz HTTP/1.0\r\nhost: x\r\nHost: x\r\n\r\n",
+        b"GET /api/v2?action=balance HTTP/1.1\r\nhost: x, y\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: x y\r\n\r\n",
+        b"GET /api/v2?action=balance HTTP/1.1\r\nhost: x/../y\r\n\r\n",
+        b"GET /api/v2?action=balance HTTP/1.1\r\nhost: a@x\r\n\r\n",
     ],
 )
 async def test_what_is_no_http_is_refused_in_words(port, raw):

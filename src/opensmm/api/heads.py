@@ -14,6 +14,11 @@ MAX_HEAD: Final = 64 << 10
 """Bytes of a request's header lines together, and of its trailers together."""
 MAX_LINES: Final = 100
 """Header lines of a request, and its trailers."""
+IN_HOSTS: Final = bytes(
+    code for code in range(256) if code > 127 or chr(code).isalnum() or chr(code) in "-._~!$&'()*+,;=%:[]"
+)
+"""What the value of a Host header is made of; names in other scripts, which some clients send as they are, are let
+be."""
 
 NO_HTTP: Final = reply(V2.write_refusal(MALFORMED), 400, CLOSE)
 """The answer to bytes that are no HTTP request."""

@@ -107,6 +107,7 @@ class Protocol(HttpToolsProtocol):
         self._before: RequestResponseCycle | None = None
         self._last_reply: Reply | None = None
         self._joined: Mapping[bytes, bytes] = {}
+        self._host = b""
         self._table: ConnectionTable | None = getattr(self.server_state, "table", None)
 
     def connection_made(self, transport: Any) -> None:
@@ -187,7 +188,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         headers = self.headers
         self._joined = by_name = joined(headers)
-        if len(by_name) != len(headers) or b"host" not in by_name or len(headers) > heads.MAX_LINES:
+        if len(by_name) != len(headers) or by_name.get(b"host") != self._host or len(headers) > heads.MAX_LINES:
             self._check_lines()
         if self._unseen + self._chunk > heads.MAX_HEAD:  # Only what came in many bytes needs to be measured.
             self._check_size()
@@ -206,6 +207,10 @@ class Protocol(HttpToolsProtocol):
             raise Forbidden(heads.HEAD_TOO_LARGE)
         if not heads.counts_one_host(self.headers, self._joined, self.parser.get_http_version()):
             raise Forbidden(heads.BAD_REQUEST)
+        host = self._joined.get(b"host", b"")
+        if host.strip(heads.IN_HOSTS):
+            raise Forbidden(heads.BAD_REQUEST)
+        self._host = host
 
     def _check_size(self) -> None:
         if len(self.url) > heads.MAX_TARGET:
