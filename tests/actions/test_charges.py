@@ -7,6 +7,9 @@ from tests.works import state
 
 from opensmm.domain.evidence import ODD
 from opensmm.store import notices
+from opensmm.store.interventions import waiting
+from opensmm.store.stories import story
+from opensmm.texts import words
 
 
 async def follow(works, liar, seconds=5, **told):
@@ -55,6 +58,14 @@ async def test_a_subscription_that_is_charged_whole_is_a_cost_and_held(api, ann,
     await look(works, liar, {}, status="Completed", charge="0.06", currency="USD")
     assert "held" == await state(stocked, order)
     assert [("0.06",)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
+    (why,) = await waiting(stocked, frozenset(("held",)), works.clock(), 10)
+    assert why.note is not None
+    assert "held: its provider says that it is completed, charges 0.06 USD and lists no post" in words.event(
+        why.note.code, why.note.fields
+    )
+    told = await story(stocked, order)
+    assert told is not None
+    assert "last asked after: held for you" in [words.event(one.code, one.fields) for one in told.events]
     assert [] == await broken(stocked)
 
 

@@ -153,9 +153,13 @@ def _charged_whole(told: Told, followee: Followee, said: Watched, *, has_posts: 
     charge = said.charge if said.charge is not None and said.charge > 0 else None
     if told.state is DeliveryState.CANCELED and charge == followee.known.charge:
         charge = None if charge is None else Decimal(0)
-    unsold = told.state is DeliveryState.COMPLETED and (charge or followee.known.charge)
-    state = DeliveryState.HELD if unsold else told.state
-    return structs.replace(told, state=state, cost=charge, currency=said.currency)
+    told = structs.replace(told, cost=charge, currency=said.currency)
+    known = followee.known
+    if told.state is not DeliveryState.COMPLETED or not (charge or known.charge):
+        return told
+    spent, paid_in = (charge, said.currency) if charge else (known.charge, known.currency)
+    note = DeliveryNote(EventCode.NO_POSTS_LISTED, {"charge": spent, "currency": paid_in or ""})
+    return structs.replace(told, state=DeliveryState.HELD, note=note)
 
 
 def _charged_unclearly(told: Told, said: Watched) -> Told:

@@ -224,6 +224,7 @@ class EventCode(StrEnum):
     REFILL_NOT_UNDERSTOOD = "refill_not_understood"
     REFILL_LOOK_UP_FAILED = "refill_look_up_failed"
     END_NOT_BELIEVED = "end_not_believed"
+    NO_POSTS_LISTED = "no_posts_listed"
     ID_GIVEN_TWICE = "id_given_twice"
     PUT_OFF = "put_off"
     REFUSES_KEY = "refuses_key"

@@ -247,7 +247,8 @@ async def _deliveries(connection: Connection, order: OrderId) -> list[Event]:
     for run, kept, quantity, remains, start, due, polled, asked, passed, note, noted in await cursor.fetchall():
         state = DeliveryState(kept)
         if polled is not None:
-            fields = {"run": run, "state": state, "quantity": quantity, "remains": remains, "start_count": start}
+            left = remains if quantity else None  # a subscription has no units
+            fields = {"run": run, "state": state, "quantity": quantity, "remains": left, "start_count": start}
             events.append(Event(polled, EventCode.ASKED_AFTER, fields))
         elif due is not None:
             events += _due(due, run, state)

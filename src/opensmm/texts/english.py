@@ -307,6 +307,10 @@ EVENTS: Final[Mapping[EventCode, Words]] = {
     EventCode.END_NOT_BELIEVED: Words(
         says="held: its provider says “{word}” with {remains} of {quantity} remaining and a charge of {charge}"
     ),
+    EventCode.NO_POSTS_LISTED: Words(
+        says="held: its provider says that it is completed, charges {charge} {currency} and lists no posts, so that "
+        "its customer was charged nothing; sell subscriptions through a provider that lists them"
+    ),
     EventCode.ID_GIVEN_TWICE: Words(
         says="unsure: its provider gave it the order {provider_order}, which is another delivery's already"
     ),
