@@ -342,12 +342,20 @@ def test_services_that_are_not_sold_as_they_stand_are_named():
 def test_what_providers_said_against_the_books_is_named_until_it_is_dealt_with(name, code, level):
     notices = Notices(2, ago(hours=3), ((7, "Far", "7001"), (8, "Near", "X-1")))
     finding = found(name, **{name: notices})
-    named = ("7 (Far: 7001)", "8 (Near: X-1)")
+    first = (("order", 7, "Far", "7001"), ("order", 8, "Near", "X-1"))
+    named = tuple({of: number, "provider_name": name, "provider_order": theirs} for of, number, name, theirs in first)
     assert (level, code, {"count": 2, "age": timedelta(hours=3), "named": named}) == (
         finding.level,
         finding.code,
         finding.fields,
     )
+    assert words.finding(code, finding.fields)[0].endswith("7 (Far: 7001), 8 (Near: X-1)")
+
+
+def test_refills_without_a_clear_answer_are_named_as_refills():
+    finding = found("unclear refills", unclear_refills=Notices(1, ago(hours=3), ((5, "Far", "7001"),)))
+    assert ({"refill": 5, "provider_name": "Far", "provider_order": "7001"},) == finding.fields["named"]
+    assert words.finding(finding.code, finding.fields)[0].endswith("5 (Far: 7001)")
 
 
 def test_orders_that_nobody_will_see_to_are_named():

@@ -99,7 +99,10 @@ def test_of_what_is_not_known_a_sentence_says_nothing(known, says):
                 "high": 13,
                 "not_ours": 3,
                 "words": "No such order",
-                "ours": ("8 pending", "9 partial"),
+                "ours": (
+                    {"provider_order": "8", "status": "pending"},
+                    {"provider_order": "9", "status": "partial"},
+                ),
             },
             "looked into: the provider did not take it. Far was asked for 5 ids above 7 and below 13: 3 are not ours "
             "(“No such order”); ours: 8 pending, 9 partial",

@@ -220,7 +220,7 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         _answers_read("refill answers", FindingCode.REFILL_ANSWERS_NOT_UNDERSTOOD, facts.refills_not_understood, now),
         _passing("cancels", FindingCode.CANCELS_NOT_PASSED, facts.cancels, CANCEL_LOOK, now),
         _noticed("unheard cancels", FindingCode.CANCELS_UNHEARD, facts.unheard, Level.ACT, now),
-        _noticed("unclear refills", FindingCode.REFILLS_UNCLEAR, facts.unclear_refills, Level.ACT, now),
+        _noticed("unclear refills", FindingCode.REFILLS_UNCLEAR, facts.unclear_refills, Level.ACT, now, of="refill"),
         _posts(facts, now),
         *_providers(facts.providers, now),
         *_adds(facts.providers),
@@ -276,10 +276,13 @@ def _for_operator(name: str, code: FindingCode, found: Waiting, act: timedelta, 
     return _waits(name, code, found, _by_age(found, now, timedelta(0), act), now)
 
 
-def _noticed(name: str, code: FindingCode, notices: Notices, level: Level, now: datetime) -> Finding:
+def _noticed(name: str, code: FindingCode, notices: Notices, level: Level, now: datetime, of: str = "order") -> Finding:
+    """``of``: what the first ones are the numbers of."""
     if not notices.count or notices.since is None:
         return Finding(name, Level.OK, code, _count(0))
-    named = tuple(f"{order} ({provider}: {theirs})" for order, provider, theirs in notices.first)
+    named = tuple(
+        {of: number, "provider_name": provider, "provider_order": theirs} for number, provider, theirs in notices.first
+    )
     fields = {"count": notices.count, "age": now - notices.since, "named": named}
     return Finding(name, level, code, fields)
 

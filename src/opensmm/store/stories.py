@@ -224,7 +224,8 @@ def _asked(detail: Mapping[str, Any]) -> dict[str, object]:
     if not detail.get("asked"):
         return {"asked": None}
     low, high = detail["between"]
-    ours = tuple(f"{number} {status}" for number, status in (detail.get("ours") or {}).items())
+    found = (detail.get("ours") or {}).items()
+    ours = tuple({"provider_order": number, "status": status} for number, status in found)
     bounds = {"low": low, "high": high}
     return {"asked": detail["asked"], "not_ours": detail["not_ours"], "words": detail["words"], "ours": ours} | bounds
 

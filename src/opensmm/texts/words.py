@@ -108,6 +108,12 @@ def shown(value: object) -> str:
             return "unknown"
         case {"service": service, "service_name": name, "before": before, "after": after}:
             return f"{service} {name} ({shown(before)} → {shown(after)})"
+        case {"order": number, "provider_name": name, "provider_order": theirs} | {
+            "refill": number, "provider_name": name, "provider_order": theirs
+        }:  # fmt: skip
+            return f"{number} ({name}: {theirs})"
+        case {"provider_order": theirs, "status": status}:
+            return f"{theirs} {status}"
         case list() | tuple():
             return ", ".join(shown(item) for item in value) or "none"
     return str(value)
