@@ -19,12 +19,14 @@ from opensmm.actions.sync import Doubtful, NotApproved, Overtaken
 from opensmm.base.ids import OrderId, ServiceId
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import BelowCost, Halt
+from opensmm.domain.codes import LineCode, LineFault
 from opensmm.domain.offers import RouteTo
 from opensmm.store import catalogue as prices
 from opensmm.store import price_lists
 from opensmm.store import providers as rows
 from opensmm.store import sync as synced
 from opensmm.store.connection import connect
+from opensmm.texts import words
 
 OTHER_KEY = "a key of the other upstream"
 UNKNOWN = {"error": "Incorrect service ID"}
@@ -446,11 +448,18 @@ async def test_a_line_that_cannot_be_read_is_the_reason_and_not_that_it_is_gone(
     await works.syncing.step()
     assert 1 == await again(upstream, line(rate="on request"), line(8))
     assert (None, Halt.GONE) == await stands(stocked)
-    (why,) = await fetch(stocked, "select unread from route where unread is not null")
-    assert ("has no rate that can be read: 'on request'",) == why
+    (kept,) = await fetch(stocked, "select unread::jsonb from route where unread is not null")
+    assert ({"code": "no_rate", "rate": "on request"},) == kept
     _, findings = await health.look(stocked, PEPPER, works.clock(), private=True)
     (found,) = [one for one in findings if one.name == "unread"]
-    assert f"{DEFAULT} has no rate that can be read: 'on request'" == found.fields["named"]
+    why = LineFault(LineCode.NO_RATE, {"rate": "on request"})
+    assert ({"service": DEFAULT, "why": why},) == found.fields["named"]
+    assert f"{DEFAULT}: it has no rate that can be read: “on request”" in words.judged(found)[0]
+    # What was kept in words before there were codes is told as not understood.
+    await stocked.execute("update route set unread = 'has no rate' where unread is not null")
+    _, findings = await health.look(stocked, PEPPER, works.clock(), private=True)
+    (found,) = [one for one in findings if one.name == "unread"]
+    assert ({"service": DEFAULT, "why": LineFault(LineCode.UNREAD)},) == found.fields["named"]
     assert 1 == await again(upstream, line(rate="0,65"), line(8))
     assert (Decimal("0.65"), None) == await stands(stocked)
     assert [] == await fetch(stocked, "select from route where unread is not null")

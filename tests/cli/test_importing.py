@@ -101,10 +101,12 @@ def test_a_large_price_list_is_imported_whole(said, rows, listed):
     )
 
 
-def test_every_line_that_is_left_out_is_named_with_its_reason(said, listed):
+def test_every_line_that_is_left_out_is_named_with_its_reason(said, listed, run):
     listed += [{**LINE, "service": 100 + number, "name": f"Broken {number}", "rate": "free"} for number in range(30)]
     _, told = said("import-services", "Up")
     assert (2, 30) == (told["new"], told["left_out"])
-    assert [f"{100 + number} Broken {number}: has no rate that can be read: 'free'" for number in range(30)] == (
-        told["plan"]["left_out"]
-    )
+    why = {"says": "it has no rate that can be read: “free”", "code": "no_rate", "fields": {"rate": "free"}}
+    broken = [{"provider_service": f"{100 + at}", "name": f"Broken {at}", **why} for at in range(30)]
+    assert broken == told["plan"]["left_out"]
+    printed = run("import-services", "Up")[1]
+    assert "left out: 129 Broken 29: it has no rate that can be read: “free”" in printed

@@ -225,7 +225,9 @@ def test_a_check_tells_what_was_understood_and_what_was_odd(said):
         code, told["ok"], tried["dialect"], tried["balance"], tried["currency"], tried["services"],
     )  # fmt: skip
     assert 4 == len(tried["odd"])
-    assert "its exchange rate is 1, though EUR is not USD" in tried["odd"][1]
+    codes = ["exchange_rate_one", "other_currency", "other_dialect", "line_left_out"]
+    assert sorted(codes) == sorted(odd["code"] for odd in tried["odd"])
+    assert any("its exchange rate is 1, though EUR is not USD" in odd["says"] for odd in tried["odd"])
     assert {KEY} == {key for _, _, key in asked}
 
 
@@ -365,7 +367,7 @@ def test_the_dialect_is_taken_from_the_address_and_a_wrong_one_is_mended_by_the_
     with upstream({"balance": {"status": "success", "balance": "1", "currency": "USD"}, "services": []}) as (url, _):
         add(said, "Up there", url)
         _, told = said("provider", "check", "Up there")
-    assert any("`opensmm provider edit 'Up there' --dialect v1`" in odd for odd in told["tried"][0]["odd"])
+    assert any("`opensmm provider edit 'Up there' --dialect v1`" in odd["says"] for odd in told["tried"][0]["odd"])
 
 
 def test_a_check_tells_and_keeps_the_forms_of_what_stands_there_and_makes_nothing(said, rows, database, run):

@@ -84,7 +84,7 @@ def test_a_list_that_lacks_much_is_taken_over_only_when_it_is_confirmed(said, ro
     assert [(3,)] == rows("select count(*) from service where halted is null")
     level, words = health(said)["price list Up"]
     assert ("look", True) == (level, "lacks 2 of the 3 services" in words)
-    assert "lacks 2 of the 3" in said("provider", "services", "Up")[1]["odd"][-1]
+    assert "lacks 2 of the 3" in said("provider", "services", "Up")[1]["odd"][-1]["says"]
     assert FAILED == said("import-services", "Up", "--write")[0]
     assert [(3,)] == rows("select count(*) from service where on_sale and halted is null")
     assert DONE == said("provider", "sync", "Up", "--confirm")[0]
@@ -98,7 +98,7 @@ def test_a_list_that_was_overtaken_on_its_way_changes_nothing_and_it_is_said(sai
     newer = "update provider set synced = now() + interval '1 minute' returning sync_fault"
     answers.meanwhile = lambda: rows(newer)
     code, told = said(*words.split())
-    assert code == FAILED or "nothing follows" in told["odd"][-1]
+    assert code == FAILED or "nothing follows" in told["odd"][-1]["says"]
     assert [(3, "0.90", 100)] == rows("select count(*), max(cost)::text, max(max) from service")
     assert [("",)] == rows("select sync_fault from provider")
 

@@ -9,8 +9,9 @@ from msgspec import structs
 from tests.panel import service
 
 from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.codes import LineCode, LineFault
 from opensmm.domain.importing import Terms, our_rate, plan
-from opensmm.domain.offers import Offer
+from opensmm.domain.offers import Offer, Unread
 
 LIKES = Offer("7", "Likes", "Theirs", ServiceType.DEFAULT, Decimal("0.90"), 10, 1000, refill=True, dripfeed=True)
 PLAIN = Terms(Decimal(1))
@@ -84,4 +85,4 @@ def test_the_price_of_another_type_is_none_of_ours():
     dear = structs.replace(LIKES, type=ServiceType.PACKAGE, rate=Decimal(30), min=1, max=1)
     told = plan([dear], {"7": [known, package]}, [known.id], PLAIN, ["7"])
     assert [package.id] == [one.before.id for one in told.changed]
-    assert ((), 0, ("7 Likes: it is listed as another type",)) == (told.new, told.same, told.left_out)
+    assert ((), 0, (Unread("7", "Likes", LineFault(LineCode.OTHER_TYPE)),)) == (told.new, told.same, told.left_out)

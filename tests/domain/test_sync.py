@@ -11,7 +11,7 @@ from tests.panel import service
 
 from opensmm.base.ids import PriceListId, ProviderId, ServiceId
 from opensmm.domain.catalogue import BelowCost, Catalogue, Halt, ServiceType
-from opensmm.domain.codes import ChangeCode
+from opensmm.domain.codes import ChangeCode, LineCode, LineFault
 from opensmm.domain.importing import Terms
 from opensmm.domain.offers import Off, Offer, RouteTo
 from opensmm.domain.sync import Change, Line, Route, Rules, Standing, changes_of, doubt, judge
@@ -214,10 +214,10 @@ def test_the_customers_own_rate_counts():
 
 def test_a_line_that_cannot_be_read_is_said_to_be_the_reason():
     known = structs.replace(route(standing=Standing()), listed=False)
-    why = {known.to.provider_service: "has no rate that can be read: 'free'"}
+    reason = LineFault(LineCode.NO_RATE, {"rate": "free"})
+    why = {known.to.provider_service: reason}
     judged = judge(line(known), NOW, heard=HERE, unread=why)
-    reason = {"why": "has no rate that can be read: 'free'"}
-    assert Change(ChangeCode.SERVICE_UNREAD, reason) in changes_of(judged)
+    assert Change(ChangeCode.SERVICE_UNREAD, {"why": reason}) in changes_of(judged)
     assert (Off.GONE, why[known.to.provider_service]) == (judged.standings[0].off, judged.standings[0].unread)
     still = judge(line(structs.replace(known, standing=judged.standings[0])), NOW)
     assert judged.standings == still.standings, "whoever judges anew without a list knows the reason still"

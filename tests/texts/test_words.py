@@ -7,7 +7,17 @@ from decimal import Decimal
 import pytest
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import ChangeCode, EventCode, FindingCode, RefusalCode, ShutCode, StageCode
+from opensmm.domain.codes import (
+    ChangeCode,
+    EventCode,
+    FindingCode,
+    LineCode,
+    LineFault,
+    OddCode,
+    RefusalCode,
+    ShutCode,
+    StageCode,
+)
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
@@ -29,6 +39,8 @@ from opensmm.texts.english_findings import FINDINGS
         (AuditAction, english.ACTIONS),
         (Conclusion, english.CONCLUSIONS),
         (ChangeCode, english.CHANGES),
+        (LineCode, english.LINES),
+        (OddCode, english.ODDITIES),
         (Denial, english.DENIALS),
         (NotBought, english.NOT_BOUGHT),
         (StaffRefusal, english.STAFF_REFUSALS),
@@ -68,6 +80,12 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
         (DeliveryState.PARTIAL, "partial"),
         ((1, "a"), "1, a"),
         ([], "none"),
+        (LineFault(LineCode.NO_RATE, {"rate": None}), "it has no rate that can be read"),
+        (LineFault(LineCode.NO_RANGE, {"min": "x", "max": "5"}), "it has no range that can be read, from “x”, to “5”"),
+        (
+            ({"service": 3, "why": LineFault(LineCode.LISTED_TWICE)},),
+            "3: it stands there twice, and the first was taken",
+        ),
         ("{as it came}", "{as it came}"),
     ],
 )

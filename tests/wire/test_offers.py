@@ -7,7 +7,8 @@ import pytest
 
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import Service, ServiceType
-from opensmm.domain.offers import MAX_OFFERS, Offer
+from opensmm.domain.codes import LineCode, LineFault, OddCode, Oddity
+from opensmm.domain.offers import MAX_OFFERS, Offer, Unread
 from opensmm.wire import offers
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
@@ -56,24 +57,27 @@ def test_what_is_no_list_is_none(said):
 
 
 @pytest.mark.parametrize(
-    ("change", "word"),
+    ("change", "why"),
     [
-        ({"rate": "NaN"}, "rate"),
-        ({"rate": None}, "rate"),
-        ({"rate": "-1"}, "rate"),
-        ({"rate": "1e99"}, "rate"),
-        ({"min": "x"}, "range"),
-        ({"min": 20_000}, "range"),
-        ({"max": "9" * 18}, "range"),
-        ({"service": 0}, "no id"),
-        ({"service": None}, "no id"),
+        ({"rate": "NaN"}, LineFault(LineCode.NO_RATE, {"rate": "NaN"})),
+        ({"rate": None}, LineFault(LineCode.NO_RATE, {"rate": None})),
+        ({"rate": []}, LineFault(LineCode.NO_RATE, {"rate": None})),
+        ({"rate": "-1"}, LineFault(LineCode.NO_RATE, {"rate": "-1"})),
+        ({"rate": "1e99"}, LineFault(LineCode.NO_RATE, {"rate": "1e99"})),
+        ({"min": "x"}, LineFault(LineCode.NO_RANGE, {"min": "x", "max": "10000"})),
+        ({"min": 20_000}, LineFault(LineCode.NO_RANGE, {"min": "20000", "max": "10000"})),
+        ({"max": "9" * 18}, LineFault(LineCode.NO_RANGE, {"min": "10", "max": "9" * 18})),
+        ({"service": 0}, LineFault(LineCode.NO_ID)),
+        ({"service": None}, LineFault(LineCode.NO_ID)),
     ],
 )
-def test_a_line_that_cannot_be_understood_is_named_and_hurts_no_other(change, word):
+def test_a_line_that_cannot_be_understood_is_named_and_hurts_no_other(change, why):
     told = read([{**LINE, **change}, {**LINE, "service": 8}])
     assert ["8"] == [offer.service for offer in told.offers]
-    (odd,) = told.odd
-    assert word in odd
+    code = OddCode.LINE_WITHOUT_ID if why.code is LineCode.NO_ID else OddCode.LINE_LEFT_OUT
+    number = "" if why.code is LineCode.NO_ID else "7"
+    assert (Oddity(code, {"provider_service": number, "provider_service_name": "Likes", "why": why}),) == told.odd
+    assert (Unread(number, "Likes", why),) == told.unread
 
 
 def test_a_service_that_stands_there_twice_is_taken_once():
@@ -84,7 +88,7 @@ def test_a_service_that_stands_there_twice_is_taken_once():
 def test_a_package_needs_no_range_and_an_unknown_type_is_kept_as_unknown():
     told = read([{**LINE, "type": "Package", "min": None, "max": ""}, {**LINE, "service": 8, "type": "Odd"}])
     assert [(1, 1, ServiceType.PACKAGE), (10, 10_000, None)] == [(o.min, o.max, o.type) for o in told.offers]
-    assert ("service 8 is of an unknown type",) == told.odd
+    assert (Oddity(OddCode.TYPE_UNKNOWN, {"provider_service": "8"}),) == told.odd
 
 
 NO_TYPES = [{}, {"type": None}, {"type": ""}, {"type": " "}]
@@ -95,7 +99,7 @@ def test_a_line_without_a_type_among_others_that_have_one_is_of_an_unknown_type(
     bare = {name: value for name, value in LINE.items() if name != "type"}
     told = read([{**LINE, "service": 8}, {**bare, **change}])
     assert [ServiceType.DEFAULT, None] == [offer.type for offer in told.offers]
-    assert ("service 7 is of an unknown type",) == told.odd
+    assert (Oddity(OddCode.TYPE_UNKNOWN, {"provider_service": "7"}),) == told.odd
 
 
 @pytest.mark.parametrize("change", NO_TYPES)
@@ -103,7 +107,7 @@ def test_a_list_that_tells_no_type_at_all_is_taken_for_default_and_said_to_be(ch
     bare = {name: value for name, value in LINE.items() if name != "type"}
     told = read([{**bare, **change}, {**bare, "service": 8}])
     assert [ServiceType.DEFAULT] * 2 == [offer.type for offer in told.offers]
-    assert ("no line has a type: all are taken for Default",) == told.odd
+    assert (Oddity(OddCode.NO_TYPES, {"type": "Default"}),) == told.odd
 
 
 @pytest.mark.parametrize(
@@ -159,7 +163,7 @@ def test_a_comma_that_may_stand_for_either_is_doubtful_beside_decimal_commas():
     assert ["7"] == [offer.service for offer in told.offers]
     (unread,) = told.unread
     assert ("8", "Views") == (unread.service, unread.name)
-    assert "'1,234'" in unread.why
+    assert LineFault(LineCode.RATE_UNCLEAR, {"rate": "1,234"}) == unread.why
     assert Decimal(1234) == read([LINE | {"rate": "1,234"}]).offers[0].rate
 
 
@@ -167,7 +171,9 @@ def test_every_line_that_was_not_understood_is_named():
     lines = [LINE | {"service": number, "rate": "free"} for number in range(1, 201)]
     told = read([*lines, "x", {"name": "none"}])
     assert 202 == len(told.unread)
-    assert {"has no rate that can be read: 'free'"} == {one.why for one in told.unread if one.service}
+    assert [LineFault(LineCode.NO_RATE, {"rate": "free"})] * 200 == [one.why for one in told.unread if one.service]
+    assert [LineCode.NO_OBJECT, LineCode.NO_ID] == [one.why.code for one in told.unread if not one.service]
+    assert Oddity(OddCode.MORE_LINES, {"count": 152}) == told.odd[-1]
 
 
 def test_names_are_read_as_a_person_sees_them():
@@ -194,4 +200,4 @@ def test_a_name_that_only_looks_like_markup_stays(name):
 def test_a_range_that_ends_at_0_can_never_be_ordered():
     told = read([LINE | {"min": 0, "max": 0}, LINE | {"service": 8, "min": 0}])
     assert ["8"] == [offer.service for offer in told.offers]
-    assert "can never be ordered: its range ends at 0" == told.unread[0].why
+    assert LineFault(LineCode.NEVER_ORDERED) == told.unread[0].why

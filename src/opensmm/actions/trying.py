@@ -1,6 +1,5 @@
 """Trying a provider out: its address, key and dialect, what was understood of its answers, and what was odd."""
 
-import shlex
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct, structs
 
 from opensmm.base.money import short
-from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, OddCode, Oddity, OperatorRefusal, RefusalCode
 from opensmm.domain.evidence import PATIENCE, Neighbour, grow
 from opensmm.domain.offers import Offered
 from opensmm.domain.providers import PANEL, Form, adds_of
@@ -63,7 +62,7 @@ class Tried(Struct, frozen=True):
     services: int = 0
     types: dict[str, int] = {}
     took_ms: int = 0
-    odd: tuple[str, ...] = ()
+    odd: tuple[Oddity, ...] = ()
     notes: tuple[Note, ...] = ()
     forms: dict[str, Form | None] = {}
 
@@ -181,21 +180,16 @@ def _notes(kept: Kept) -> Iterator[Note]:
         yield Note(FindingCode.ORDER_IDS_DO_NOT_GROW, {"newest": kept.orders[0].provider_order})
 
 
-def _mend(row: ProviderRow, spoken: str) -> str:
-    return f"opensmm provider edit {shlex.quote(row.name)} --dialect {spoken}"
-
-
-def _odd(row: ProviderRow, ours: str, spoken: str, currency: str, offered: Offered) -> Sequence[str]:
-    odd = list(offered.odd)
-    if spoken not in ("", row.dialect):
-        odd.insert(0, f"its answers look like {spoken}, and it is set to {row.dialect}: `{_mend(row, spoken)}`")
-    if row.exchange_rate == 1 and (currency or row.currency) != ours:
-        words = f"its exchange rate is 1, though {currency or row.currency} is not {ours}"
-        odd.insert(0, f"{words}: costs are taken for {ours}; `provider edit --exchange-rate` sets it")
-    if not currency:
-        odd.insert(0, f"it names no currency; {row.currency} is taken for granted")
-    elif currency != row.currency:
-        odd.insert(0, f"its currency is {currency}, and it is set to {row.currency}: costs are not booked")
+def _odd(row: ProviderRow, ours: str, spoken: str, currency: str, offered: Offered) -> Iterator[Oddity]:
+    named = {"provider": row.id, "provider_name": row.name}
     if not offered.offers:
-        odd.insert(0, "its price list is empty")
-    return odd
+        yield Oddity(OddCode.EMPTY_LIST)
+    if not currency:
+        yield Oddity(OddCode.CURRENCY_UNTOLD, {"currency": row.currency})
+    elif currency != row.currency:
+        yield Oddity(OddCode.OTHER_CURRENCY, {"currency": currency, "known": row.currency})
+    if row.exchange_rate == 1 and (currency or row.currency) != ours:
+        yield Oddity(OddCode.EXCHANGE_RATE_ONE, {**named, "currency": currency or row.currency, "ours": ours})
+    if spoken not in ("", row.dialect):
+        yield Oddity(OddCode.OTHER_DIALECT, {**named, "spoken": spoken, "dialect": row.dialect})
+    yield from offered.odd

@@ -11,12 +11,12 @@ from rich.progress import Progress
 from opensmm.actions import importing, sync
 from opensmm.actions.references import find_provider, suggest
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, err, fail, standing, with_database
-from opensmm.cli.providers import offer, price_list
+from opensmm.cli.providers import offer, plain_odd, price_list
 from opensmm.cli.sync import Confirm, amount, percent
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
-from opensmm.domain.offers import Offer
+from opensmm.domain.offers import Offer, Unread
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 from opensmm.texts import words as texts
@@ -72,8 +72,9 @@ def import_services(
 
     plan, written = with_database(config, work)
     said = _summary(plan, written)
-    shown = to_builtins(plan) | {"new": [{**offer(one.offer), "service": one.service} for one in plan.new]}
-    answer(said | {"plan": shown, "odd": offered.odd}, _report(plan, said, write=write), json=json)
+    new = [{**offer(one.offer), "service": one.service} for one in plan.new]
+    shown = to_builtins(plan) | {"new": new, "left_out": [_plain(one) for one in plan.left_out]}
+    answer(said | {"plan": shown, "odd": plain_odd(offered.odd)}, _report(plan, said, write=write), json=json)
 
 
 async def _write(connection: Connection, row: ProviderRow, plan: Plan, *, reprice: bool) -> int:
@@ -136,7 +137,7 @@ def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
         for one in plan.changed
         if one.by_hand
     ]
-    lines += [f"left out: {words}" for words in plan.left_out]
+    lines += [f"left out: {' '.join(filter(None, _left_out(one)))}" for one in plan.left_out]
     told = {name: count for name, count in said.items() if count or (write and name == "written")}
     counts = [f"{count} {name.replace('_', ' ')}" for name, count in told.items()]
     lines.append(", ".join(counts) or "nothing fits")
@@ -145,6 +146,16 @@ def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
     if not write:
         lines.append("nothing was written; --write does it")
     return "\n".join(lines)
+
+
+def _plain(line: Unread) -> dict[str, Any]:
+    """For programs: a line that is left out, and why, in words and as a code with its fields."""
+    why = {"says": texts.shown(line.why), "code": line.why.code, "fields": line.why.fields}
+    return {"provider_service": line.service, "name": line.name, **why}
+
+
+def _left_out(line: Unread) -> tuple[str, ...]:
+    return line.service, f"{line.name}:", texts.shown(line.why)
 
 
 def _shown(section: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar
@@ -42,7 +42,7 @@ from opensmm.cli.lazy import lazy_group
 from opensmm.cli.secrets import read_secret
 from opensmm.config import Config
 from opensmm.domain.callers import is_key
-from opensmm.domain.codes import OperatorRefusal, ShutCode
+from opensmm.domain.codes import OddCode, Oddity, OperatorRefusal, ShutCode
 from opensmm.domain.health import shut_at_workers
 from opensmm.domain.offers import Offer, Offered
 from opensmm.domain.providers import (
@@ -384,7 +384,8 @@ def check(
     except Fault as error:
         fail(str(error))
     with_database(config, lambda connection: trying.keep_forms(connection, kept.row, tried[-1]))
-    answer({"ok": not tried[-1].fault, "tried": tried}, "\n".join(map(_report, tried)), json=json)
+    told = [structs.asdict(one) | {"odd": plain_odd(one.odd)} for one in tried]
+    answer({"ok": not tried[-1].fault, "tried": told}, "\n".join(map(_report, tried)), json=json)
     if tried[-1].fault:
         raise typer.Exit(1)
 
@@ -397,7 +398,7 @@ def _report(tried: Tried) -> str:
         f"{tried.url}: answers in {tried.took_ms} ms, speaks {tried.dialect or 'neither dialect clearly'}",
         f"  balance {tried.balance} {tried.currency}",
         f"  {tried.services} services: {types}",
-        *(f"  odd: {odd}" for odd in tried.odd),
+        *(f"  odd: {texts.odd(odd)}" for odd in tried.odd),
         *(f"  {' '.join(filter(None, texts.finding(note.code, note.fields)))}" for note in tried.notes),
     ]
     return "\n".join(lines)
@@ -431,7 +432,7 @@ def services(
     wanted = search.lower()
     shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
     if json:
-        answer({"services": [offer(one) for one in shown], "odd": odd, "reordered": moved}, "", json=True)
+        answer({"services": [offer(one) for one in shown], "odd": plain_odd(odd), "reordered": moved}, "", json=True)
         return
     table = Table("id", "category", "name", "type", "rate", "min", "max", box=None, pad_edge=False)
     for one in shown:
@@ -439,8 +440,13 @@ def services(
         said = (one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
         table.add_row(*map(escape, said))
     listing(table, f"nothing that {row.name} lists has “{search}” in it" if search else f"{row.name} lists nothing")
-    for text in odd:
-        out.print(f"odd: {text}", markup=False)
+    for one_odd in odd:
+        out.print(f"odd: {texts.odd(one_odd)}", markup=False)
+
+
+def plain_odd(found: Iterable[Oddity]) -> list[dict[str, Any]]:
+    """For programs: what was odd in words, and as codes with fields."""
+    return [{"says": texts.odd(one), "code": one.code, "fields": one.fields} for one in found]
 
 
 def offer(one: Offer) -> dict[str, Any]:
@@ -451,14 +457,15 @@ def offer(one: Offer) -> dict[str, Any]:
 
 async def _taken(
     connection: Connection, row: ProviderRow, offered: Offered, asked: datetime
-) -> tuple[list[ServiceId], tuple[str, ...]]:
+) -> tuple[list[ServiceId], tuple[Oddity, ...]]:
     """The services whose routes stand in another order by it, and what was odd."""
     try:
         taken = await sync.take(connection, row.id, offered.offers, unread=offered.unread, asked=asked, by=by())
     except Overtaken as why:
-        return [], (*offered.odd, f"{why}: nothing follows this one")
+        return [], (*offered.odd, Oddity(OddCode.LIST_OVERTAKEN, {"why": str(why)}))
     except Doubtful as why:
-        return [], (*offered.odd, f"{why}: nothing follows it; `provider sync --confirm` takes it over")
+        fields = {"provider": row.id, "provider_name": row.name, "why": str(why)}
+        return [], (*offered.odd, Oddity(OddCode.LIST_DOUBTED, fields))
     return taken.reordered, offered.odd
 
 

@@ -27,7 +27,7 @@ from opensmm.cli.frame import (
     standing,
     with_database,
 )
-from opensmm.cli.providers import Who, price_list
+from opensmm.cli.providers import Who, plain_odd, price_list
 from opensmm.cli.services import read_rate
 from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.importing import MAX_DECIMALS
@@ -86,7 +86,7 @@ def sync_now(
 
     taken = with_database(config, work)
     lines = [f"service {one.service} ({one.name}): {'; '.join(map(fields.moved, one.changes))}" for one in taken.news]
-    lines += [f"odd: {odd}" for odd in offered.odd]
+    lines += [f"odd: {texts.odd(odd)}" for odd in offered.odd]
     go_out = "1 held delivery goes out" if taken.released == 1 else f"{taken.released} held deliveries go out"
     released = f", {go_out}" if taken.released else ""
     lines.append(f"{len(offered.offers)} services listed, {len(taken.news)} of ours changed{released}")
@@ -94,7 +94,7 @@ def sync_now(
         "listed": len(offered.offers),
         "changed": list(map(_plain, taken.news)),
         "released": taken.released,
-        "odd": offered.odd,
+        "odd": plain_odd(offered.odd),
     }
     answer(said, "\n".join(lines), json=json)
 

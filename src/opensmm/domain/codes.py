@@ -251,6 +251,53 @@ class ChangeCode(StrEnum):
     ROUTE_COST_MOVED = "route_cost_moved"
 
 
+class LineCode(StrEnum):
+    """Why a line of a provider's price list is left out."""
+
+    NO_OBJECT = "no_object"
+    NO_ID = "no_id"
+    NO_RATE = "no_rate"
+    RATE_UNCLEAR = "rate_unclear"
+    NO_RANGE = "no_range"
+    NEVER_ORDERED = "never_ordered"
+    LISTED_TWICE = "listed_twice"
+    UNREAD = "unread"
+    TYPE_UNKNOWN = "type_unknown"
+    OTHER_TYPE = "other_type"
+    NO_PRICE = "no_price"
+
+
+class LineFault(Struct, frozen=True):
+    """The code and fields of why a line is left out."""
+
+    code: LineCode
+    fields: dict[str, str | None] = {}
+
+
+class OddCode(StrEnum):
+    """What is odd about a provider's answers that may be used all the same."""
+
+    NO_TYPES = "no_types"
+    LINE_LEFT_OUT = "line_left_out"
+    LINE_WITHOUT_ID = "line_without_id"
+    TYPE_UNKNOWN = "type_unknown"
+    MORE_LINES = "more_lines"
+    EMPTY_LIST = "empty_list"
+    OTHER_DIALECT = "other_dialect"
+    EXCHANGE_RATE_ONE = "exchange_rate_one"
+    CURRENCY_UNTOLD = "currency_untold"
+    OTHER_CURRENCY = "other_currency"
+    LIST_OVERTAKEN = "list_overtaken"
+    LIST_DOUBTED = "list_doubted"
+
+
+class Oddity(Struct, frozen=True):
+    """The code and fields of what is odd."""
+
+    code: OddCode
+    fields: dict[str, Any] = {}
+
+
 class DeliveryNote(Struct, frozen=True):
     """The code and fields of what the operator is told of one delivery: why it waits, is held, or is not understood."""
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from opensmm.base.ids import ProviderId
 from opensmm.domain import clock_findings
 from opensmm.domain.clocks import Stepped
-from opensmm.domain.codes import BY_SETTING, FindingCode, ShutCode
+from opensmm.domain.codes import BY_SETTING, FindingCode, LineFault, ShutCode
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.findings import SEVERITY, Finding, Level
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
@@ -104,7 +104,7 @@ class Shelf(Struct, frozen=True):
     below_cost: Named = Named()
     holds: bool = False
     unread: Named = Named()
-    why_unread: tuple[tuple[int, str], ...] = ()
+    why_unread: tuple[tuple[int, LineFault], ...] = ()
 
 
 class Notices(Struct, frozen=True):
@@ -432,7 +432,8 @@ def _named(name: str, code: FindingCode, found: Named, level: Level, what: str) 
 def _unread(shelf: Shelf) -> Finding:
     if not shelf.unread.count:
         return Finding("unread", Level.OK, FindingCode.UNREAD_SERVICES, _count(0))
-    fields = {"count": shelf.unread.count, "named": "; ".join(f"{service} {why}" for service, why in shelf.why_unread)}
+    named = tuple({"service": service, "why": why} for service, why in shelf.why_unread)
+    fields = {"count": shelf.unread.count, "named": named}
     return Finding("unread", Level.LOOK, FindingCode.UNREAD_SERVICES, fields)
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import SHAPES, Service
+from opensmm.domain.codes import LineCode, LineFault
 from opensmm.domain.offers import Offer, Unread
 
 RATE_BELOW: Final = Decimal(10**9)
@@ -51,7 +52,7 @@ class Plan(Struct, frozen=True):
     changed: tuple[Change, ...]
     gone: tuple[Service, ...]
     same: int
-    left_out: tuple[str, ...]
+    left_out: tuple[Unread, ...]
 
     def to_write(self, *, reprice: bool) -> list[Service]:
         """The services that stand here already, as they are to be kept; prices stay where they are not to move.
@@ -87,19 +88,19 @@ def plan(
     """
     new: list[Import] = []
     changed: list[Change] = []
-    left_out = [" ".join(filter(None, (line.service, f"{line.name}:", line.why))) for line in unread]
+    left_out = list(unread)
     same = 0
     for offer in offers:
         made = _service(offer, terms)
-        if isinstance(made, str):
-            left_out.append(f"{offer.service} {offer.name}: {made}")
+        if isinstance(made, LineFault):
+            left_out.append(Unread(offer.service, offer.name, made))
         elif offer.service not in routed:
             new.append(Import(offer, made))
         else:
             # A rate is per 1000, or for one of a package: that of another type is no price of ours.
             alike = [known for known in routed[offer.service] if known.type is made.type]
             if len(alike) < len(routed[offer.service]):
-                left_out.append(f"{offer.service} {offer.name}: it is listed as another type")
+                left_out.append(Unread(offer.service, offer.name, LineFault(LineCode.OTHER_TYPE)))
             changes = [change for known in alike if (change := _change(known, made, offer, by_list))]
             changed += changes
             same += len(alike) - len(changes)
@@ -108,12 +109,12 @@ def plan(
     return Plan(tuple(new), tuple(changed), tuple(gone), same, tuple(left_out))
 
 
-def _service(offer: Offer, terms: Terms) -> Service | str:
+def _service(offer: Offer, terms: Terms) -> Service | LineFault:
     if offer.type is None:
-        return "its type is unknown"
+        return LineFault(LineCode.TYPE_UNKNOWN)
     rate = our_rate(offer.rate, terms)
     if not 0 < rate < RATE_BELOW:
-        return "it would have no price"
+        return LineFault(LineCode.NO_PRICE)
     return Service(
         id=ServiceId(0),
         name=offer.name,

@@ -10,6 +10,7 @@ from msgspec import Struct
 from opensmm.base.ids import ProviderId
 from opensmm.domain.audit import Changes
 from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.codes import LineFault, Oddity
 
 MAX_OFFERS: Final = 100_000
 """Lines of a provider's price list; a longer one is not read."""
@@ -38,19 +39,19 @@ class Offer(Struct, frozen=True):
 
 
 class Unread(Struct, frozen=True):
-    """A line that was not understood, and why. ``service`` is empty where no number of it was read."""
+    """A line that is left out, and why. ``service`` is empty where no number of it was read."""
 
     service: str
     name: str
-    why: str
+    why: LineFault
 
 
 class Offered(Struct, frozen=True):
-    """A whole list: the lines that were understood, and those that were not. ``odd`` are words on both, of which only
-    the first are kept; ``dialect`` is that of its words."""
+    """A whole list: the lines that were understood, and those that were not. ``odd`` tells of both, the first of each
+    kind; ``dialect`` is that of its words."""
 
     offers: tuple[Offer, ...]
-    odd: tuple[str, ...] = ()
+    odd: tuple[Oddity, ...] = ()
     dialect: str = ""
     unread: tuple[Unread, ...] = ()
 

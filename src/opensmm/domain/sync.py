@@ -9,13 +9,13 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import Halt, Service, ServiceType
-from opensmm.domain.codes import NO_FIELDS, ChangeCode, Fields
+from opensmm.domain.codes import NO_FIELDS, ChangeCode, Fields, LineFault
 from opensmm.domain.importing import RATE_BELOW, Terms, followed, our_rate
 from opensmm.domain.offers import Off, Offer, RouteTo, Unread
 from opensmm.domain.service_identity import is_another
 
 _EXACT: Final = Context(prec=60)
-NONE_UNREAD: Final[Mapping[str, str]] = {}
+NONE_UNREAD: Final[Mapping[str, LineFault]] = {}
 BELIEVED_LOSS: Final = 1
 """So many services may be lost at once whatever their share; one goes now and then."""
 
@@ -33,7 +33,7 @@ class Standing(Struct, frozen=True):
     agreed: Decimal | None = None
     off: Off | None = None
     quarantined: datetime | None = None
-    unread: str | None = None
+    unread: LineFault | None = None
     name: str | None = None
     category: str | None = None
 
@@ -89,7 +89,7 @@ def judge(
     now: datetime,
     *,
     heard: ProviderId | None = None,
-    unread: Mapping[str, str] = NONE_UNREAD,
+    unread: Mapping[str, LineFault] = NONE_UNREAD,
     approved: bool = False,
 ) -> Judged:
     """Follows the price lists. ``heard``: whose list was read just now, and is whole but for its ``unread`` lines,
@@ -134,7 +134,7 @@ def is_another_service(standing: Standing, offer: Offer | None) -> bool:
     return is_another(standing.name, standing.category, offer.name, offer.category)
 
 
-def _unlisted(route: Route, heard: ProviderId | None, unread: Mapping[str, str]) -> Standing:
+def _unlisted(route: Route, heard: ProviderId | None, unread: Mapping[str, LineFault]) -> Standing:
     was = route.standing
     if route.to.provider == heard:
         return structs.replace(was, off=Off.GONE, unread=unread.get(route.to.provider_service))
@@ -198,9 +198,7 @@ def doubt(routed: Collection[tuple[str, ServiceType]], offers: Sequence[Offer], 
     if lost > BELIEVED_LOSS and lost * 2 > len(routed):
         theirs = {theirs for theirs, _ in routed}
         broken = [line for line in unread if line.service in theirs]
-        more = (
-            f"; {len(broken)} stand on lines that cannot be read, {broken[0].service} {broken[0].why}" if broken else ""
-        )
+        more = f"; the lines of {len(broken)} cannot be read, such as that of {broken[0].service}" if broken else ""
         return f"its price list lacks {lost} of the {len(routed)} services that it fulfils{more}"
     return ""
 
@@ -231,7 +229,7 @@ def changes_of(judged: Judged) -> list[Change]:
     return [*_of_service(judged.before.service, judged.service, why), *_of_routes(judged)]
 
 
-def _of_service(before: Service, after: Service, unread: str | None) -> Iterator[Change]:
+def _of_service(before: Service, after: Service, unread: LineFault | None) -> Iterator[Change]:
     for name in _FOLLOWING:
         was, told = getattr(before, name), getattr(after, name)
         if was != told:

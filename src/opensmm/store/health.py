@@ -12,6 +12,7 @@ from opensmm.base.ids import ProviderId
 from opensmm.domain import progress
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END, TOLD_AGAIN_AFTER
 from opensmm.domain.clocks import Cause, Stepped
+from opensmm.domain.codes import LineFault
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.evidence import LATE, ODD, Conclusion
 from opensmm.domain.health import (
@@ -31,7 +32,7 @@ from opensmm.domain.health import (
     Waiting,
 )
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG
-from opensmm.store import server, sync, workers
+from opensmm.store import line_faults, server, sync, workers
 from opensmm.store.connection import Connection
 from opensmm.store.progress import CANCEL_WAITS
 
@@ -234,7 +235,7 @@ async def facts(connection: Connection, now: datetime) -> Facts:
             halted=await _named(connection, _HALTED),
             below_cost=await _named(connection, _BELOW_COST),
             unread=await _named(connection, _UNREAD_COUNT),
-            why_unread=tuple((row[0], row[1]) for row in await _rows(connection, _UNREAD, {"named": NAMED})),
+            why_unread=await _why_unread(connection),
             holds=(await _row(connection, _HOLDS, {}))[0],
         ),
         posts=Waiting(*await _row(connection, _POSTS, most)),
@@ -245,6 +246,11 @@ async def facts(connection: Connection, now: datetime) -> Facts:
         odd=await _notices(connection, ODD),
         server=await server.seen(connection),
     )
+
+
+async def _why_unread(connection: Connection) -> tuple[tuple[int, LineFault], ...]:
+    found = await _rows(connection, _UNREAD, {"named": NAMED})
+    return tuple((row[0], line_faults.read(row[1])) for row in found)
 
 
 async def _forgotten(connection: Connection) -> Named:

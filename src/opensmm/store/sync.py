@@ -13,7 +13,7 @@ from opensmm.domain.catalogue import BelowCost, ServiceType
 from opensmm.domain.importing import Terms
 from opensmm.domain.offers import Off, Offer, RouteTo
 from opensmm.domain.sync import Judged, Line, Route, Rules, Standing
-from opensmm.store import catalogue
+from opensmm.store import catalogue, line_faults
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import NO_ANSWER_YET, ROUTE_IS_OPEN
 
@@ -99,7 +99,9 @@ def _route(row: TupleRow) -> Route:
     offer = None
     if theirs is not None:
         offer = Offer(*(theirs, *row[14:16], None if row[16] is None else ServiceType(row[16]), *row[17:23]))
-    standing = Standing(row[3], row[4], None if row[5] is None else Off(row[5]), row[6], *row[23:])
+    off = None if row[5] is None else Off(row[5])
+    unread = None if row[23] is None else line_faults.read(row[23])
+    standing = Standing(row[3], row[4], off, row[6], unread, *row[24:])
     to = RouteTo(ProviderId(row[1]), row[2])
     return Route(to, Rules(exchange_rate, share, terms), offer, offer is not None and listed, standing)
 
@@ -151,7 +153,7 @@ async def keep(connection: Connection, judged: Sequence[Judged]) -> None:
             [one.agreed for one in each],
             [one.off for one in each],
             [one.quarantined for one in each],
-            [one.unread for one in each],
+            [line_faults.written(one.unread) for one in each],
             [one.name for one in each],
             [one.category for one in each],
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import ChangeCode, EventCode, RefusalCode, ShutCode, StageCode
+from opensmm.domain.codes import ChangeCode, EventCode, LineCode, OddCode, RefusalCode, ShutCode, StageCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.interventions import Denial
@@ -184,14 +184,14 @@ STAFF_REFUSALS: Final[Mapping[StaffRefusal, str]] = {
 """Why a report of the staff changes nothing; each follows the order's number."""
 CHANGES: Final[Mapping[ChangeCode, Words]] = {
     ChangeCode.FIELD_MOVED: Words("{field}: {before} → {after}"),
-    ChangeCode.SERVICE_UNREAD: Words("not sold: its line in the price list cannot be read: it {why}"),
+    ChangeCode.SERVICE_UNREAD: Words("not sold: its line in the price list cannot be read: {why}"),
     ChangeCode.SERVICE_GONE: Words("not sold: its provider lists it no more"),
     ChangeCode.SERVICE_OTHER_TYPE: Words("not sold: its provider lists it as another type"),
     ChangeCode.SERVICE_QUARANTINED: Words("not sold until you approve it: `opensmm service quarantine list`"),
     ChangeCode.SOLD_AGAIN: Words("sold again"),
     ChangeCode.BELOW_COST: Words("costs {cost} and is sold at {rate}"),
     ChangeCode.ROUTE_UNREAD: Words(
-        "provider {provider} is not used: the line of its service {provider_service} cannot be read: it {why}"
+        "provider {provider} is not used: the line of its service {provider_service} cannot be read: {why}"
     ),
     ChangeCode.ROUTE_GONE: Words("provider {provider} does not list its service {provider_service} any more"),
     ChangeCode.ROUTE_OTHER_TYPE: Words("provider {provider} lists its service {provider_service} as another type"),
@@ -207,6 +207,45 @@ CHANGES: Final[Mapping[ChangeCode, Words]] = {
     ),
 }
 """What a price list changed of a service."""
+LINES: Final[Mapping[LineCode, Words]] = {
+    LineCode.NO_OBJECT: Words("it is no object"),
+    LineCode.NO_ID: Words("it has no id"),
+    LineCode.NO_RATE: Words("it has no rate that can be read", more=(("rate", ": “{rate}”"),)),
+    LineCode.RATE_UNCLEAR: Words("it has a rate with a comma for thousands or decimals: “{rate}”"),
+    LineCode.NO_RANGE: Words(
+        "it has no range that can be read", more=(("min", ", from “{min}”"), ("max", ", to “{max}”"))
+    ),
+    LineCode.NEVER_ORDERED: Words("it can never be ordered, since its range ends at 0"),
+    LineCode.LISTED_TWICE: Words("it stands there twice, and the first was taken"),
+    LineCode.UNREAD: Words("it is not understood"),
+    LineCode.TYPE_UNKNOWN: Words("its type is unknown"),
+    LineCode.OTHER_TYPE: Words("it is listed as another type"),
+    LineCode.NO_PRICE: Words("it would have no price"),
+}
+"""Parts of sentences: why a line of a price list is left out."""
+ODDITIES: Final[Mapping[OddCode, Words]] = {
+    OddCode.NO_TYPES: Words("no line has a type: all are taken for {type}"),
+    OddCode.LINE_LEFT_OUT: Words("service {provider_service}: {why}"),
+    OddCode.LINE_WITHOUT_ID: Words("a line, “{provider_service_name}”: {why}"),
+    OddCode.TYPE_UNKNOWN: Words("service {provider_service} is of an unknown type"),
+    OddCode.MORE_LINES: Words("and {count} more"),
+    OddCode.EMPTY_LIST: Words("its price list is empty"),
+    OddCode.OTHER_DIALECT: Words(
+        "its answers look like {spoken}, and it is set to {dialect}: "
+        "`opensmm provider edit {provider_name} --dialect {spoken}`"
+    ),
+    OddCode.EXCHANGE_RATE_ONE: Words(
+        "its exchange rate is 1, though {currency} is not {ours}: costs are taken for {ours}; "
+        "`opensmm provider edit {provider_name} --exchange-rate` sets it"
+    ),
+    OddCode.CURRENCY_UNTOLD: Words("it names no currency; {currency} is taken for granted"),
+    OddCode.OTHER_CURRENCY: Words("its currency is {currency}, and it is set to {known}: costs are not booked"),
+    OddCode.LIST_OVERTAKEN: Words("{why}: nothing follows this one"),
+    OddCode.LIST_DOUBTED: Words(
+        "{why}: nothing follows it; `opensmm provider sync {provider_name} --confirm` takes it over"
+    ),
+}
+"""What is odd about a provider's answers."""
 _REASON: Final = ("reason", ". Reason: {reason}")
 EVENTS: Final[Mapping[EventCode, Words]] = {
     EventCode.PLACED: Words("placed: {quantity} of service {service} for {charge}"),

@@ -6,11 +6,22 @@ from decimal import Decimal
 from typing import Final
 
 from opensmm.base.spans import span
-from opensmm.domain.codes import EventCode, Fields, FindingCode, OperatorRefusal, ShutCode, StageCode
+from opensmm.domain.codes import EventCode, Fields, FindingCode, LineFault, Oddity, OperatorRefusal, ShutCode, StageCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
-from opensmm.texts.english import AND_MORE, AT_LEAST, CONCLUSIONS, EVENTS, REFUSALS, SHUTS, STAGES, STATES
+from opensmm.texts.english import (
+    AND_MORE,
+    AT_LEAST,
+    CONCLUSIONS,
+    EVENTS,
+    LINES,
+    ODDITIES,
+    REFUSALS,
+    SHUTS,
+    STAGES,
+    STATES,
+)
 from opensmm.texts.english_findings import FINDINGS
 from opensmm.texts.template import Words
 
@@ -45,6 +56,11 @@ def event_of(runs: int, code: EventCode, fields: Fields) -> str:
     attempt = f"try {fields['attempt']}" if fields.get("attempt", 1) > 1 else ""
     place = ", ".join(filter(None, (run, attempt)))
     return f"{place}: {event(code, fields)}" if place else event(code, fields)
+
+
+def odd(told: Oddity) -> str:
+    """What is odd about a provider's answers."""
+    return filled(ODDITIES[told.code], told.fields)
 
 
 def stage(code: StageCode, fields: Fields) -> str:
@@ -104,6 +120,8 @@ def shown(value: object) -> str:
             return CONCLUSIONS[value]
         case DeliveryState():
             return STATES.get(value, value.value)
+        case LineFault():
+            return filled(LINES[value.code], value.fields)
         case None:
             return "unknown"
         case {"service": service, "service_name": name, "before": before, "after": after}:
@@ -114,6 +132,8 @@ def shown(value: object) -> str:
             return f"{number} ({name}: {theirs})"
         case {"provider_order": theirs, "status": status}:
             return f"{theirs} {status}"
+        case {"service": service, "why": LineFault() as why}:
+            return f"{service}: {shown(why)}"
         case list() | tuple():
             return ", ".join(shown(item) for item in value) or "none"
     return str(value)

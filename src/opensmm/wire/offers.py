@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.codes import LineCode, LineFault, OddCode, Oddity
 from opensmm.domain.markup import readable, readable_lines
 from opensmm.domain.offers import MAX_OFFERS, Offer, Offered, Unread
 from opensmm.wire.lenient import MAX_WRAPS, fit, parse
@@ -33,24 +34,26 @@ def read_services(body: bytes) -> Offered | None:
         return None
     offers: dict[str, Offer] = {}
     unread: list[Unread] = []
-    odd: list[str] = []
+    odd: list[Oddity] = []
     typeless = not any(_says_type(line) for _, line in lines if isinstance(line, dict))
     if typeless and lines:
-        odd.append(f"no line has a type: all are taken for {ServiceType.DEFAULT.value}")
+        odd.append(Oddity(OddCode.NO_TYPES, {"type": ServiceType.DEFAULT.value}))
     commas = any(writes_decimal_comma(_rate(line)) for _, line in lines)
     for key, line in lines:
         offer = _offer(key, line, typeless=typeless, commas=commas)
         if isinstance(offer, Offer) and offer.service in offers:
-            offer = Unread(offer.service, offer.name, "stands there twice: the first was taken")
+            offer = Unread(offer.service, offer.name, LineFault(LineCode.LISTED_TWICE))
         if isinstance(offer, Unread):
             unread.append(offer)
-            odd.append(f"service {offer.service} {offer.why}" if offer.service else f"{offer.why}: {offer.name!r}")
+            code = OddCode.LINE_LEFT_OUT if offer.service else OddCode.LINE_WITHOUT_ID
+            fields = {"provider_service": offer.service, "provider_service_name": offer.name, "why": offer.why}
+            odd.append(Oddity(code, fields))
             continue
         offers[offer.service] = offer
         if offer.type is None:
-            odd.append(f"service {offer.service} is of an unknown type")
+            odd.append(Oddity(OddCode.TYPE_UNKNOWN, {"provider_service": offer.service}))
     if len(odd) > MAX_ODD:
-        odd[MAX_ODD:] = [f"and {len(odd) - MAX_ODD} more"]
+        odd[MAX_ODD:] = [Oddity(OddCode.MORE_LINES, {"count": len(odd) - MAX_ODD})]
     return Offered(tuple(offers.values()), tuple(odd), _spoken(lines), tuple(unread))
 
 
@@ -101,25 +104,25 @@ def _rate(line: Json) -> Json:
 def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> Offer | Unread:
     """``commas``: other lines write their decimals behind a comma."""
     if not isinstance(line, dict):
-        return Unread("", _text(line, 40), "a line is no object")
+        return Unread("", _text(line, 40), LineFault(LineCode.NO_OBJECT))
     told = next((line[name] for name in ("service", "id", "service_id") if name in line), key)
     service, name = provider_id(told), _name(line.get("name"))
     if not service:
-        return Unread("", name[:40], "a line has no id")
-    rate = amount(_rate(line))
+        return Unread("", name[:40], LineFault(LineCode.NO_ID))
+    rate, told_rate = amount(_rate(line)), {"rate": _as_told(_rate(line))}
     least, most = count(line.get("min")), count(line.get("max"))
     kind = ServiceType.DEFAULT if typeless else _kind(line.get("type"))
     if rate is None or rate < 0:
-        return Unread(service, name, f"has no rate that can be read: {_shown(_rate(line))}")
+        return Unread(service, name, LineFault(LineCode.NO_RATE, told_rate))
     if commas and may_be_thousands(_rate(line)):
-        return Unread(service, name, f"has a rate with a comma for thousands or decimals: {_shown(_rate(line))}")
+        return Unread(service, name, LineFault(LineCode.RATE_UNCLEAR, told_rate))
     if kind in (ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS_PACKAGE):
         least, most = least or 1, most or 1
     if least is None or most is None or not 0 <= least <= most <= MOST_QUANTITY:
-        told = f"{_shown(line.get('min'))} to {_shown(line.get('max'))}"
-        return Unread(service, name, f"has no range that can be read: {told}")
+        bounds = {name: _as_told(line.get(name)) for name in ("min", "max")}
+        return Unread(service, name, LineFault(LineCode.NO_RANGE, bounds))
     if not most:
-        return Unread(service, name, "can never be ordered: its range ends at 0")
+        return Unread(service, name, LineFault(LineCode.NEVER_ORDERED))
     return Offer(
         service=service,
         name=name or f"Service {service}",
@@ -135,9 +138,9 @@ def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> Offer | Unr
     )
 
 
-def _shown(told: Json) -> str:
-    """A value as it came, for a person."""
-    return repr(fit(told, 40)) if isinstance(told, str) else "none" if told is None else "no text"
+def _as_told(value: Json) -> str | None:
+    """A value as it came; None where it is no text and no number."""
+    return fit(value, 40) if isinstance(value, str) else None
 
 
 def _flag(line: dict[str, Json], name: str) -> bool | None:
