@@ -18,8 +18,9 @@ from tests.works import Liar, served
 
 from opensmm.domain.asks import Add
 from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
+from opensmm.providers import outside
 from opensmm.providers.client import Client, NoAnswer, close_session
-from opensmm.providers.outside import open_session
+from opensmm.providers.outside import MAX_RECEIVED, open_session
 from opensmm.wire.v2 import V2
 
 ASK = Add(7, "https://example.com/me", 100)
@@ -223,4 +224,47 @@ async def test_interim_answers_are_bounded_and_hold_nobody_up():
             assert isinstance(said, Unsure)
             assert "interim" in said.answer
             assert sent[0] < 16 << 20
+    await close_session(session)
+
+
+FLOODS = {
+    "a chunk's extension": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", b"a" * (1 << 16)),
+    "blank lines before the answer": (b"", b"\r\n" * (1 << 15)),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_what_http_throws_away_is_bounded_too(name):
+    begin, piece = FLOODS[name]
+    sent = [0]
+
+    async def answer(reader, writer):
+        with suppress(ConnectionError):
+            await reader.read(1 << 16)
+            writer.write(begin)
+            while sent[0] < 8 * MAX_RECEIVED:
+                writer.write(piece)
+                await writer.drain()
+                sent[0] += len(piece)
+        writer.close()
+
+    session = open_session(5, private=True)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v2"
+        said = await Client(session, address, KEY, V2, 60).add(ASK)
+    await close_session(session)
+    assert isinstance(said, Unsure)
+    assert sent[0] < 2 * MAX_RECEIVED
+    assert f"more than {MAX_RECEIVED} bytes" in said.answer
+
+
+async def test_the_bound_is_of_each_answer_and_not_of_a_connection(monkeypatch):
+    monkeypatch.setattr(outside, "MAX_RECEIVED", 1000)
+    liar = Liar()
+    liar.answers["add"] = {"order": 7, "note": "n" * 600}
+    session = open_session(1, private=True)
+    async with served(liar) as address:
+        for _ in range(3):
+            assert isinstance(await Client(session, address, KEY, V2, 10).add(ASK), Accepted)
     await close_session(session)

@@ -1,11 +1,13 @@
 """Connections to addresses that somebody typed: made to the public internet only, and to exactly what was looked at."""
 
 import socket
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final, TypeAlias, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
 from opensmm.domain.providers import is_public
@@ -15,6 +17,10 @@ IDLE_CONNECTION_S: Final = 3.0
 
 MAX_INTERIM: Final = 8
 """Interim answers (1xx) before the answer itself; one that sends more is not listened to."""
+
+MAX_RECEIVED: Final = 64 << 20
+"""Bytes of an answer as they come, the longest price list's and those that HTTP throws away: blank lines before it, and
+extensions of chunks, have no end of their own."""
 
 Found: TypeAlias = tuple[int, int, int, str, tuple[str | int | bytes, ...]]
 """What a name was resolved to, as ``socket.getaddrinfo`` has it."""
@@ -66,6 +72,37 @@ class _Response(aiohttp.ClientResponse):
         return await super().start(cast("Connection", _CountedConnection(connection)))
 
 
+class _BoundedHandler(ResponseHandler):
+    """A connection that takes a bounded number of bytes of each answer, whatever these are."""
+
+    _received = 0
+
+    def set_response_params(self, **settings: Any) -> None:
+        self._received = 0
+        super().set_response_params(**settings)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received <= MAX_RECEIVED:
+            return super().data_received(data)
+        error = aiohttp.ServerConnectionError(f"more than {MAX_RECEIVED} bytes")
+        self.set_exception(error)
+        if self._payload is not None:
+            self._payload.set_exception(error)
+        if self.transport is not None:
+            self.transport.abort()
+        return None
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Makes such connections."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        handler: type[ResponseHandler] = _BoundedHandler
+        self._factory = partial(handler, loop=self._loop)
+
+
 def _public_socket(found: Found) -> socket.socket:
     """A socket for one address. The connection is made to this very address, so nothing resolves again in between."""
     host = found[4][0]
@@ -87,7 +124,7 @@ def open_session(
 
     ``private``: loopback and private addresses may be called too. Connections are dropped before the far side does so.
     """
-    connector = aiohttp.TCPConnector(
+    connector = _Connector(
         limit=concurrency,
         keepalive_timeout=IDLE_CONNECTION_S,
         resolver=resolver or aiohttp.ThreadedResolver(),
