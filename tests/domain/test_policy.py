@@ -90,9 +90,9 @@ def test_of_several_rules_the_nearest_counts_and_of_equals_the_denial(rules, lin
 @pytest.mark.parametrize("rule", ["@bob", "t.me/@bob", "bob.t.me"])
 def test_a_name_of_telegram_is_denied_as_a_host_too(rule):
     rules = policy((DENY, rule))
-    assert [True] * 4 == [
-        rules.denies(link) for link in ("bob.t.me", "https://bob.t.me/1", "t.me/bob", "tg://resolve?domain=bob")
-    ]
+    links = ["bob.t.me", "https://bob.t.me/1", "t.me/bob"]
+    links += [f"tg://{query}" for query in ("resolve?domain=bob", "resolve?domain=@bob", "resolve?Domain=bob%20")]
+    assert [True] * 6 == [rules.denies(link) for link in links]
     assert not rules.denies("https://alice.t.me/")
 
 
@@ -101,11 +101,24 @@ def test_a_name_of_telegram_is_denied_as_a_host_too(rule):
     ["https://example.com/#bob", "https://example.com/#!/bob", "https://example.com/bob.", "https://example.com/_u/bob",
      "https://example.com/n/bob", "https://example.com/stories/bob", "https://example.com/intent/user?screen_name=bob",
      "https://exam\u034fple.com/bob", "https://exam%E1%A0%8Bple.com/bob", "https://example.com/b\u115fob",
-     "example.com/@b%CD%8Fob"],
+     "example.com/@b%CD%8Fob", "https://example.com/bob%20", "https://example.com/%09bob%00", "https://example.com/bob%c2%a0",
+     "https://example.com/k/#@bob", "https://example.com/k/#%40bob", "https://example.com/intent/user?Screen_Name=bob%20",
+     "https://example.com/intent/user?screen_name=+@bob", "https://example.com/profile.php?ID=bob"],
 )  # fmt: skip
 def test_an_account_is_denied_wherever_its_page_is_found(link):
     assert policy((DENY, "example.com/@bob")).denies(link)
     assert not policy((DENY, "example.com/@alice")).denies(link)
+
+
+@pytest.mark.parametrize(
+    ("host", "folder"),
+    [("facebook.com", "pg"), ("facebook.com", "pages"), ("facebook.com", "people"), ("linkedin.com", "school"),
+     ("linkedin.com", "showcase"), ("t.me", "boost")],
+)  # fmt: skip
+def test_an_account_is_denied_in_the_folders_of_its_host_and_one_called_so_elsewhere_too(host, folder):
+    assert policy((DENY, f"{host}/@bob")).denies(f"https://www.{host}/{folder}/bob/7")
+    assert policy((DENY, f"{host}/@{folder}")).denies(f"https://{host}/{folder}")
+    assert policy((DENY, f"example.com/@{folder}")).denies(f"https://example.com/{folder}/p/7")
 
 
 def test_names_in_codes_are_looked_into_within_a_bound_of_work(monkeypatch):

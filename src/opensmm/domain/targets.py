@@ -36,6 +36,14 @@ _BEFORE_NAMES: Final = frozenset(("_n", "_u", "add", "c", "channel", "company", 
     ("p", "profile", "r", "s", "stories", "u", "user", "users")
 )
 """Folders in which networks keep their accounts' pages."""
+_BEFORE_NAMES_AT: Final = {
+    "t.me": frozenset(("boost",)),
+    "facebook.com": frozenset(("pages", "people", "pg")),
+    "linkedin.com": frozenset(("school", "showcase")),
+}
+"""Folders that only some hosts keep them in: elsewhere somebody may be called so."""
+_UNSEEN_ENDS: Final = " \t\n\v\f\r\0"
+"""What may stand around a name and is not part of it."""
 
 
 def host_of(link: str) -> str:
@@ -51,7 +59,8 @@ def host_of(link: str) -> str:
 def targets(link: str) -> tuple[Target, ...]:
     """The readings of a link: one, or two where servers differ in whether an escaped slash is a slash.
 
-    What stands behind a # counts as a path where there is none: some sites' pages are found so.
+    What stands behind a # counts as a path where there is none, or where it begins with an @: some sites' pages are
+    found so.
     """
     start = _SCHEME.match(link)
     assert start is not None
@@ -67,14 +76,15 @@ def targets(link: str) -> tuple[Target, ...]:
     readings = [_resolved(unquote(part) for part in path.split("/"))]
     if "%2f" in path.lower():
         readings.append(_resolved(unquote(path).split("/")))
-    if fragment and not readings[0] and not bare:
-        readings.append(_resolved(unquote(fragment).lstrip("!").partition("?")[0].split("/")))
-    return tuple(Target(host, segments, host if bare else _account(segments, query)) for segments in readings)
+    shown = unquote(fragment)
+    if fragment and not bare and (not readings[0] or shown.startswith("@")):
+        readings.append(_resolved(shown.lstrip("!").partition("?")[0].split("/")))
+    return tuple(Target(host, segments, host if bare else _account(host, segments, query)) for segments in readings)
 
 
 def _telegram(authority: str, query: str) -> Target:
     """``tg://resolve?domain=name`` is the application's spelling of ``https://t.me/name``."""
-    name = fold(parse_qs(query).get("domain", [""])[0])
+    name = _told(query, "domain")
     return Target(_TELEGRAM, (name or fold(authority),), name)
 
 
@@ -149,16 +159,26 @@ def _resolved(parts: Iterable[str]) -> tuple[str, ...]:
             del kept[-1:]
         elif part != ".":
             kept.append(part)
-    return tuple(folded.rstrip(".") or folded for part in kept if (folded := fold(part)))
+    return tuple(folded.rstrip(".") or folded for part in kept if (folded := _name(part)))
 
 
-def _account(segments: tuple[str, ...], query: str) -> str:
+def _name(text: str) -> str:
+    return fold(text).strip(_UNSEEN_ENDS)
+
+
+def _told(query: str, parameter: str) -> str:
+    """The account that a query names."""
+    return _name(parse_qs(query.lower()).get(parameter, [""])[0]).removeprefix("@")
+
+
+def _account(host: str, segments: tuple[str, ...], query: str) -> str:
     if not segments:
         return ""
     first = segments[0]
     if first == "profile.php":
-        return fold(parse_qs(query).get("id", [""])[0])
+        return _told(query, "id")
     if first == "intent":
-        return fold(parse_qs(query).get("screen_name", [""])[0]).removeprefix("@")
-    named = segments[1] if first in _BEFORE_NAMES and len(segments) > 1 else first
+        return _told(query, "screen_name")
+    folders = _BEFORE_NAMES_AT.get(".".join(host.split(".")[-2:]), _BEFORE_NAMES)
+    named = segments[1] if len(segments) > 1 and (first in _BEFORE_NAMES or first in folders) else first
     return named.removeprefix("@")
