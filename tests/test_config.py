@@ -1,3 +1,4 @@
+import os
 import stat
 
 import pytest
@@ -12,6 +13,16 @@ def test_the_pepper_is_made_once_and_readable_by_us_alone(tmp_path):
     assert 64 == len(panel.pepper())
     assert 0o600 == stat.S_IMODE((tmp_path / "data" / "pepper").stat().st_mode)
     assert ["pepper"] == [path.name for path in (tmp_path / "data").iterdir()]
+
+
+def test_nobody_else_may_write_where_the_data_lies_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        config.make_folder(tmp_path / "a" / "b" / "data")
+    finally:
+        os.umask(before)
+    for folder in ("a", "a/b", "a/b/data"):
+        assert not (tmp_path / folder).stat().st_mode & 0o022, folder
 
 
 def test_every_panel_has_a_pepper_of_its_own(tmp_path):

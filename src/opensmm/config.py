@@ -154,7 +154,10 @@ def _kept_pepper(path: Path) -> str:
 def make_folder(path: Path) -> None:
     """Makes the data folder where there is none; raises Misconfigured where there can be none."""
     try:
-        path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        # Whoever may write in a folder above it may put another one in its place, whatever the umask.
+        for folder in reversed([above for above in path.parents if not above.exists()]):
+            folder.mkdir(mode=0o755, exist_ok=True)
+        path.mkdir(mode=0o711, exist_ok=True)
     except OSError as error:
         raise Misconfigured(f"the data folder {path} cannot be made: {error.strerror}") from error
 
