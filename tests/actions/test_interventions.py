@@ -15,6 +15,7 @@ from opensmm.domain.codes import EventCode
 from opensmm.domain.interventions import Denial
 from opensmm.store import catalogue, dispatch, health
 from opensmm.store.stories import story
+from opensmm.texts import words
 
 FUNDS, CHARGE = 10_000_000, 9_000
 NOBODY = OrderId(99)
@@ -145,6 +146,21 @@ async def test_a_provider_is_told_of_what_it_is_not_to_deliver(api, works, stock
     await works.round(3600)
     assert before == await settled(stocked, order), "what the provider says afterwards moves nothing"
     assert [] == await broken(stocked)
+
+
+async def test_an_end_by_hand_is_not_told_as_the_providers_word(api, works, stocked, ann):
+    order = await placed(api, works, ann, "slow")
+    await works.round(3)
+
+    async def asked():
+        tale = await story(stocked, order)
+        assert tale is not None
+        return [words.event(one.code, one.fields) for one in tale.events if one.code is EventCode.ASKED_AFTER]
+
+    (before,) = await asked()
+    assert before.startswith("last asked after: ")
+    assert await interventions.cancel(stocked, order, by(works))
+    assert ["last asked after"] == await asked()
 
 
 async def test_a_provider_that_refuses_to_cancel_what_has_ended_is_asked_once(lied_to, api, stocked, ann):

@@ -85,7 +85,8 @@ async def test_services_that_fit_every_mark_are_selected(shop, selection, ids):
         (Selection(provider="Nobody"), RefusalCode.UNKNOWN_PROVIDER, "Upstream"),
         (Selection(references=("1", "9")), RefusalCode.UNKNOWN_SERVICE, "Likes [fast]"),
         (Selection(name_part="shares"), RefusalCode.NO_SERVICE_FITS, None),
-        (Selection(provider="Elsewhere"), RefusalCode.NO_SERVICE_FITS, None),
+        (Selection(provider="Elsewhere"), RefusalCode.FULFILS_NOTHING, None),
+        (Selection(provider="Upstream", category="tiktok"), RefusalCode.NO_SERVICE_FITS, None),
         (Selection(category="YouTube", name_part="likes"), RefusalCode.NO_SERVICE_FITS, None),
     ],
 )

@@ -1,7 +1,11 @@
 """``service``: a service that does not say how it is delivered is not sold; many are stated in one command."""
 
-import pytest
+import re
 
+import pytest
+from typer.testing import CliRunner
+
+from opensmm.cli import app
 from opensmm.domain.catalogue import DeliveryMethod
 
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -139,6 +143,14 @@ def test_refills_are_stated_for_many_services_in_one_command(said, rows, undiscl
     assert (2, True, None, "manual") == rows(REFILLS)[1]
     assert [("2",), ("3",), ("2",)] == rows("select subject from audit where action = 'service.refill' order by id")
     assert [("manual",)] == rows("select kind from provider where name = 'Staff'")
+
+
+def test_a_plan_of_refills_tells_before_and_after(said, undisclosed, tmp_path):
+    words = ["service", "refill", "2", "--days", "30", "--offered", "--data", str(tmp_path)]
+    printed = CliRunner().invoke(app, words).stdout
+    assert ["no → yes", "for ever → 30 days", "the provider that delivered it"] == [
+        cell for cell in re.split(r"\s{2,}", printed.splitlines()[1].strip())[2:] if cell
+    ]
 
 
 @pytest.mark.parametrize(

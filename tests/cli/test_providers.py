@@ -143,6 +143,31 @@ def test_an_address_that_only_a_setting_allows_says_that_the_panel_needs_it_too(
     assert (["url"], True) == (edited["changed"], edited["needs_private_providers"])
 
 
+def test_an_edit_tells_before_and_after(said, tmp_path):
+    add(said)
+    words = ["provider", "edit", "Up", "--concurrency", "4", "--calls-per-second", "10", "--data", str(tmp_path)]
+    printed = CliRunner().invoke(app, words).stdout
+    assert "Up: calls per second: no limit → 10, calls at once: 16 → 4\n" == printed
+    words = ["provider", "edit", "Up", "--url", "https://panel.example/v1", "--key-file", "-", "--data", str(tmp_path)]
+    printed = CliRunner().invoke(app, words, input=KEY).stdout
+    assert printed.startswith(f"Up: another key, address: {URL} → https://panel.example/v1; `opensmm provider check")
+
+
+def test_a_check_says_where_the_workers_cannot_call_what_this_shell_can(said, rows):
+    with upstream({"balance": {"balance": "1", "currency": "USD"}, "services": [LINE]}) as (url, _):
+        add(said, "Up", url)
+        assert "workers_cannot_call" not in [
+            note["code"] for note in said("provider", "check", "Up")[1]["tried"][0]["notes"]
+        ]
+        rows(
+            "insert into worker (id, host, pid, started, seen, shut) values (gen_random_uuid(), 'h', 1, now(), now(), "
+            '\'{"1": "address_private"}\') returning 1'
+        )
+        notes = said("provider", "check", "Up")[1]["tried"][0]["notes"]
+    (note,) = [one["fields"] for one in notes if one["code"] == "workers_cannot_call"]
+    assert {"provider": 1, "provider_name": "Up", "why": "address_private"} == note
+
+
 def test_a_kept_key_is_not_sent_to_another_host_unless_it_is_said_to_be_right_there(said, rows, tmp_path):
     add(said)
     there = ("--url", "https://new.example/api/v2")

@@ -55,7 +55,8 @@ async def add_customer(
                 first = Payment(OPENING, str(customer))
                 await money.deposit(connection, customer, Funds(Money(0)), balance, first, by)
     except psycopg.errors.UniqueViolation as error:
-        raise Taken(f"there is a customer {name!r}, or such a key, already") from error
+        taken = f"a customer {name!r}" if error.diag.table_name == "customer" else "such a key"
+        raise Taken(f"there is {taken} already") from error
     return customer
 
 

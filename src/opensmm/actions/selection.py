@@ -34,7 +34,8 @@ async def select(connection: Connection, selection: Selection) -> list[Service]:
         fitting = {number: one for number, one in fitting.items() if number in ids}
     if selection.provider:
         provider = await find_provider(connection, selection.provider)
-        routed = await offers.served_by(connection, provider.id)
+        if not (routed := await offers.served_by(connection, provider.id)):
+            raise OperatorRefusal(RefusalCode.FULFILS_NOTHING, provider=provider.name)
         fitting = _keep(fitting, {one for one in fitting if one in routed}, provider=provider.name)
     if selection.category:
         fitting = _keep(fitting, _in_category(services, selection.category), category=selection.category)

@@ -117,7 +117,11 @@ def _table(findings: list[Finding]) -> Table:
 
 
 @order_verbs.command("show")
-def show(order: Annotated[int, typer.Argument(help="The order's id.")], data: Data = None, json: Json = False) -> None:
+def show(
+    order: Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
     """Tell an order's story: placed, charged, sent, asked, answered, and its money."""
     story = with_database(standing(data), lambda connection: stories.story(connection, OrderId(order)))
     if story is None:

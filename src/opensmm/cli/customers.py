@@ -117,7 +117,9 @@ def add_key(
 ) -> None:
     """Give a customer one more key; the others stay valid, so that a program can change over in peace."""
     key = fresh_key(label, KeySettings(title_case, read_addresses(address or ()), as_panel))
-    _keep(customer, key, data, json)
+    number, kept = _keep(customer, key, data)
+    told = f"key {kept} of customer {number}, shown this once: {key.text}"
+    answer({"id": kept, "customer": number, "key": key.text}, told, json=json)
 
 
 @key_verbs.command("import")
@@ -145,12 +147,14 @@ def import_key(
         least, most = IMPORTED_KEY_CHARS
         fail(f"a key to import has {least} to {most} visible ASCII characters", MISUSED)
     settings = KeySettings(title_case, read_addresses(address or ()), as_panel)
-    _keep(customer, NewKey(key, label, settings), data, json)
+    number, kept = _keep(customer, NewKey(key, label, settings), data)
+    told = f"the key is key {kept} of customer {number} from now on"  # it was typed unseen
+    answer({"id": kept, "customer": number, "key": key}, told, json=json)
 
 
 @key_verbs.command("edit")
 def edit_key(
-    key: Annotated[int, typer.Argument(help="The key's id, as `key list` tells it.")],
+    key: Annotated[int, typer.Argument(metavar="KEY", help="The key's id, as `key list` tells it.")],
     title_case: TitleCase = None,
     as_panel: AsPanel = None,
     by_client: Annotated[
@@ -190,19 +194,14 @@ def read_addresses(texts: Sequence[str]) -> tuple[str, ...]:
         fail(f"{error}: single addresses, each with an --address of its own", MISUSED)
 
 
-def _keep(customer: str, key: NewKey, data: Path | None, json: bool) -> None:
+def _keep(customer: str, key: NewKey, data: Path | None) -> tuple[CustomerId, KeyId]:
     config = standing(data)
 
     async def work(connection: Connection) -> tuple[CustomerId, KeyId]:
         number = await find_customer(connection, customer)
         return number, await accounts.add_key(connection, number, key, await pepper(connection, config), by=by())
 
-    number, kept = with_database(config, work)
-    answer(
-        {"id": kept, "customer": number, "key": key.text},
-        f"key {kept} of customer {number}, shown this once: {key.text}",
-        json=json,
-    )
+    return with_database(config, work)
 
 
 @key_verbs.command("list")
@@ -233,7 +232,7 @@ def list_keys(
 
 @key_verbs.command("revoke")
 def revoke_key(
-    keys: Annotated[list[int], typer.Argument(help="Ids of keys, as `key add` told them.")],
+    keys: Annotated[list[int], typer.Argument(metavar="KEY...", help="Ids of keys, as `key add` told them.")],
     data: Data = None,
     json: Json = False,
 ) -> None:

@@ -30,7 +30,7 @@ from opensmm.texts import words
 from opensmm.texts.english import DENIALS
 from opensmm.wire.answers import likely_order
 
-Order = Annotated[int, typer.Argument(help="The order's id.")]
+Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order and in the audit trail.")]
 Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed.", min=1)]
 
@@ -135,7 +135,9 @@ def deal_with(order: Order, reason: Reason, data: Data = None, json: Json = Fals
 
 
 def set_wait(
-    hours: Annotated[int, typer.Argument(help="Hours; 0 holds them at once.", min=0, max=MAX_REFUSED_WAIT_H)],
+    hours: Annotated[
+        int, typer.Argument(metavar="HOURS", help="Hours; 0 holds them at once.", min=0, max=MAX_REFUSED_WAIT_H)
+    ],
     data: Data = None,
     json: Json = False,
 ) -> None:

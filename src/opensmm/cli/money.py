@@ -80,7 +80,7 @@ def adjust(
 
 
 def chargeback(
-    gateway: Annotated[str, typer.Argument(help="The gateway of the payment.")],
+    gateway: Annotated[str, typer.Argument(metavar="GATEWAY", help="The gateway of the payment.")],
     external_id: Annotated[str, typer.Argument(metavar="ID", help="The gateway's number of the payment.")],
     reason: Reason,
     value: Annotated[str | None, typer.Option("--amount", help="A part of it; all of it where none is given.")] = None,

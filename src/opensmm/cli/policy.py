@@ -17,7 +17,10 @@ policy_verbs: Final = typer.Typer(help="What may not be sold, and where nothing 
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the history.")]
 Kind = Annotated[
     RuleKind,
-    typer.Argument(help="prohibit: a phrase in a service's words; deny, allow: a place that links lead to."),
+    typer.Argument(
+        metavar="prohibit|deny|allow",
+        help="prohibit: a phrase in a service's words; deny, allow: a place that links lead to.",
+    ),
 ]
 
 
@@ -42,8 +45,9 @@ def add(
     value: Annotated[
         str,
         typer.Argument(
+            metavar="PHRASE|PLACE",
             help="prohibit: a phrase such as 'review*'. deny, allow: example.com, example.com/path, example.com/@name, "
-            "@name, or * for everywhere."
+            "@name, or * for everywhere.",
         ),
     ],
     reason: Reason = "",
@@ -68,7 +72,7 @@ def add(
 
 @policy_verbs.command("remove")
 def remove(
-    rule: Annotated[list[int], typer.Argument(help="Rules by their numbers.")],
+    rule: Annotated[list[int], typer.Argument(metavar="RULE...", help="Rules by their numbers.")],
     reason: Reason = "",
     data: Data = None,
     json: Json = False,
@@ -104,7 +108,9 @@ def _told(one: Entry) -> str:
 
 @policy_verbs.command("test")
 def try_out(
-    link: Annotated[str, typer.Argument(help="A link, or a name on a network, as a customer would give it.")] = "",
+    link: Annotated[
+        str, typer.Argument(metavar="[LINK]", help="A link, or a name on a network, as a customer would give it.")
+    ] = "",
     service: Annotated[str, typer.Option("--service", metavar="NAME", help="The name of a service.")] = "",
     data: Data = None,
     json: Json = False,

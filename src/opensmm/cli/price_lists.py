@@ -69,7 +69,9 @@ def show(name: Name, data: Data = None, json: Json = False) -> None:
 def set_rate(
     name: Name,
     service: Service,
-    rate: Annotated[str, typer.Argument(help="Per 1000, or for a package; kept as typed, such as 0.90.")],
+    rate: Annotated[
+        str, typer.Argument(metavar="RATE", help="Per 1000, or for a package; kept as typed, such as 0.90.")
+    ],
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -89,7 +91,7 @@ def unset_rate(name: Name, service: Service, data: Data = None, json: Json = Fal
     number = _keep(name, service, None, data)
     answer(
         {"price_list": name, "service": number, "rate": None},
-        f"service {number} costs its own rate by {name}",
+        f"service {number} costs by {name} what it costs by itself",
         json=json,
     )
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from opensmm.actions import providers, sync, trying
 from opensmm.actions.references import find_provider
 from opensmm.actions.sync import Doubtful, Overtaken
-from opensmm.actions.trying import Kept, Tried
+from opensmm.actions.trying import Kept, Note, Tried
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.base.money import short
@@ -42,7 +42,7 @@ from opensmm.cli.lazy import lazy_group
 from opensmm.cli.secrets import read_secret
 from opensmm.config import Config
 from opensmm.domain.callers import is_key
-from opensmm.domain.codes import OddCode, Oddity, OperatorRefusal, ShutCode
+from opensmm.domain.codes import FindingCode, OddCode, Oddity, OperatorRefusal, ShutCode
 from opensmm.domain.health import shut_at_workers
 from opensmm.domain.offers import Offer, Offered
 from opensmm.domain.providers import (
@@ -105,7 +105,9 @@ Rate = Annotated[
 
 @provider_verbs.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="What it is called here; each name once.", callback=named)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What it is called here; each name once.", callback=named)
+    ],
     url: Annotated[str, typer.Option("--url", help="Its API's address, such as https://panel.example/api/v2.")],
     key_file: KeyFile = "",
     dialect: Dialect = None,
@@ -190,8 +192,9 @@ def edit(
         _check_address(url, config)
     key = _key(key_file) if key_file or ask_key else ""
     changed = sorted([*changes, *(["key"] if key else [])])
-    row = _edit(config, provider, changes, key, keep_key=keep_key)
-    words = [f"{row.name}: changed {', '.join(map(_option, changed))}"]
+    before, row = _edit(config, provider, changes, key, keep_key=keep_key)
+    moved = [fields.change(name, getattr(before, name), changes[name]) for name in sorted(changes)]
+    words = [f"{row.name}: {', '.join([*(['another key'] if key else []), *moved])}"]
     if url is not None or key:
         words[0] += f"; {texts.command('provider', 'check', row.name)} tries it out"
     needs = providers.needs_setting(row.url) if url is not None else False
@@ -199,21 +202,17 @@ def edit(
     answer(said, "\n".join([*words, *(_setting_words(row.url) if needs else [])]), json=json)
 
 
-def _option(field: str) -> str:
-    return {"url": "the address", "key": "the key"}.get(field, field.replace("_", " "))
-
-
 @provider_verbs.command("enable")
 def enable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Have a provider sent orders again."""
-    row = _edit(standing(data), provider, {"enabled": True}, "")
+    _, row = _edit(standing(data), provider, {"enabled": True}, "")
     answer({"id": row.id, "name": row.name, "enabled": True}, f"{row.name} is sent orders from now on", json=json)
 
 
 @provider_verbs.command("disable")
 def disable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Send a provider no more orders: they go to a service's next one, or wait. Those it has are followed."""
-    row = _edit(standing(data), provider, {"enabled": False}, "")
+    _, row = _edit(standing(data), provider, {"enabled": False}, "")
     answer(
         {"id": row.id, "name": row.name, "enabled": False},
         f"{row.name} is sent nothing more; the orders it has are followed",
@@ -221,9 +220,12 @@ def disable(provider: Who, data: Data = None, json: Json = False) -> None:
     )
 
 
-def _edit(config: Config, provider: str, changes: dict[str, Any], key: str, *, keep_key: bool = False) -> ProviderRow:
+def _edit(
+    config: Config, provider: str, changes: dict[str, Any], key: str, *, keep_key: bool = False
+) -> tuple[ProviderRow, ProviderRow]:
+    """Returns the provider before and after."""
 
-    async def work(connection: Connection) -> ProviderRow:
+    async def work(connection: Connection) -> tuple[ProviderRow, ProviderRow]:
         own = await pepper(connection, config)
         async with connection.transaction():
             known = await rows.lock(connection, (await find_provider(connection, provider)).id)
@@ -231,13 +233,17 @@ def _edit(config: Config, provider: str, changes: dict[str, Any], key: str, *, k
             private = config.private_providers
             changed = structs.replace(known, **changes)
             await providers.edit_provider(connection, changed, key, own, private=private, by=by(), keep_key=keep_key)
-            return changed
+            return known, changed
 
     return with_database(config, work)
 
 
-async def _loaded(connection: Connection, provider: str) -> Kept:
-    return await trying.load(connection, await find_provider(connection, provider))
+async def _loaded(connection: Connection, provider: str) -> tuple[Kept, list[Note]]:
+    """The provider, and what is told where the workers cannot call it, whatever this shell can."""
+    row = await find_provider(connection, provider)
+    why = (await _shut(connection, now())).get(row.id)
+    told = {"provider": row.id, "provider_name": row.name, "why": why}
+    return await trying.load(connection, row), [] if why is None else [Note(FindingCode.WORKERS_CANNOT_CALL, told)]
 
 
 def _changes(
@@ -373,7 +379,7 @@ def check(
 ) -> None:
     """Try a provider's address, key and dialect; nothing is ordered. Exits 1 where it cannot be used."""
     config = standing(data)
-    kept = with_database(config, lambda connection: _loaded(connection, provider))
+    kept, shut = with_database(config, lambda connection: _loaded(connection, provider))
     private, timeout_s = config.private_providers, config.provider_timeout_s
     try:
         tried = asyncio.run(
@@ -384,6 +390,7 @@ def check(
     except Fault as error:
         fail(str(error))
     with_database(config, lambda connection: trying.keep_forms(connection, kept.row, tried[-1]))
+    tried = (*tried[:-1], structs.replace(tried[-1], notes=(*shut, *tried[-1].notes)))
     told = [structs.asdict(one) | {"odd": plain_odd(one.odd)} for one in tried]
     answer({"ok": not tried[-1].fault, "tried": told}, "\n".join(map(_report, tried)), json=json)
     if tried[-1].fault:

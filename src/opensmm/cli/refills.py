@@ -12,9 +12,10 @@ from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, standing, w
 from opensmm.domain.catalogue import RefillMode, Service
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
-from opensmm.texts.fields import REFILL_MODES
+from opensmm.texts import fields
 
 MOST_DAYS = 36_500
+_COLUMNS = {"refill": "refills", "refill_days": "asked for within", "refill_mode": "refilled by"}
 
 
 def refill(
@@ -73,11 +74,20 @@ def _tell(meant: list[Service], changes: dict[str, object], *, written: bool, js
         (
             str(one.id),
             one.name,
-            "yes" if one.refill else "no",
-            "for ever" if one.refill_days is None else f"{one.refill_days} days",
-            REFILL_MODES[one.refill_mode],
+            *(_planned(name, getattr(one, name), changes) for name in _COLUMNS),
         )
         for one in meant
     ]
-    table = Table("id", "name", "refills until now", "asked for within", "refilled by", box=None, pad_edge=False)
+    table = Table("id", "name", *_COLUMNS.values(), box=None, pad_edge=False)
     show_plan(table, lines, written=written)
+
+
+def _planned(name: str, before: object, changes: dict[str, object]) -> str:
+    """A field before and, where it changes, after."""
+    after = changes.get(name, before)
+    return _shown(name, before) if after == before else f"{_shown(name, before)} → {_shown(name, after)}"
+
+
+def _shown(name: str, value: object) -> str:
+    within = name == "refill_days" and value is not None
+    return f"{value} days" if within else fields.value_of(name, value)

@@ -19,7 +19,7 @@ from opensmm.texts.english import NOT_BOUGHT, STAFF_REFUSALS
 staff_verbs: Final = typer.Typer(help="What the operator's own staff delivers.", no_args_is_help=True)
 
 MOST_LINES: Final = 10_000
-Order = Annotated[int, typer.Argument(help="The order's id.", min=1)]
+Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.", min=1)]
 Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed, where the staff has several.", min=1)]
 StartCount = Annotated[
     int | None, typer.Option("--start-count", help="What was counted before the work began.", min=0, max=MOST_COUNT)
@@ -130,7 +130,7 @@ def _told_refill(one: rows.WaitingRefill) -> str:
     return "\n  ".join(map(_shown, (head, one.service_name, one.link, *to_buy, *said)))
 
 
-Refill = Annotated[int, typer.Argument(help="The refill's id.", min=1)]
+Refill = Annotated[int, typer.Argument(metavar="REFILL", help="The refill's id.", min=1)]
 
 
 @staff_verbs.command("buy")

@@ -237,7 +237,9 @@ def list_below_cost(
 
 @below_cost_verbs.command("set")
 def set_below_cost(
-    what: Annotated[BelowCost, typer.Argument(help="refuse, or hold.")], data: Data = None, json: Json = False
+    what: Annotated[BelowCost, typer.Argument(metavar="refuse|hold", help="refuse, or hold.")],
+    data: Data = None,
+    json: Json = False,
 ) -> None:
     """Say what becomes of orders for what costs more than its customer pays: refused, which is how a panel starts, or
     taken and held until you approve each or the cost falls."""

@@ -36,6 +36,7 @@ class FindingCode(StrEnum):
     ADDS_FEW_AT_A_TIME = "adds_few_at_a_time"
     ADDS_AS_MANY_AS_CALLS = "adds_as_many_as_calls"
     ADDS_NOT_DECIDED = "adds_not_decided"
+    WORKERS_CANNOT_CALL = "workers_cannot_call"
 
     NO_WORKER = "no_worker"
     WORKERS_ALIVE = "workers_alive"
@@ -146,6 +147,7 @@ class RefusalCode(StrEnum):
     UNKNOWN_PRICE_LIST = "unknown_price_list"
     AMBIGUOUS_SERVICE = "ambiguous_service"
     NO_SERVICE_FITS = "no_service_fits"
+    FULFILS_NOTHING = "fulfils_nothing"
     NO_OFFER_FITS = "no_offer_fits"
     ROUTE_EXISTS = "route_exists"
     NO_ROUTE = "no_route"

@@ -61,8 +61,12 @@ select t.run, t.number, t.provider_id, p.name, t.provider_service, t.outcome, t.
 from attempt t left join provider p on p.id = t.provider_id where t.order_id = %s order by t.run, t.number
 """
 _DELIVERIES: Final = """
-select run, state, quantity, remains, start_count, due, polled, cancel_asked, cancel_passed, note, noted
-from delivery where order_id = %s order by run
+select d.run, d.state, d.quantity, d.remains, d.start_count, d.due, d.polled, d.cancel_asked, d.cancel_passed, d.note,
+  d.noted, exists (
+    select from evidence e
+    where e.order_id = d.order_id and e.run = d.run and e.kind = 'operator' and e.conclusion = 'ended'
+  )
+from delivery d where d.order_id = %s order by d.run
 """
 _EVIDENCE: Final = """
 select e.run, e.number, e.at, e.kind, e.conclusion, e.provider_id, p.name, e.detail
@@ -245,11 +249,14 @@ async def _notices(connection: Connection, order: OrderId) -> list[Event]:
 async def _deliveries(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_DELIVERIES, [order])
     events: list[Event] = []
-    for run, kept, quantity, remains, start, due, polled, asked, passed, note, noted in await cursor.fetchall():
+    for run, kept, *counts, due, polled, asked, passed, note, noted, by_hand in await cursor.fetchall():
+        quantity, remains, start = counts
         state = DeliveryState(kept)
         if polled is not None:
             left = remains if quantity else None  # a subscription has no units
-            fields = {"run": run, "state": state, "quantity": quantity, "remains": left, "start_count": start}
+            fields = {"run": run, "quantity": quantity}
+            if not by_hand:  # otherwise they are the operator's word, told beside it
+                fields |= {"state": state, "remains": left, "start_count": start}
             events.append(Event(polled, EventCode.ASKED_AFTER, fields))
         elif due is not None:
             events += _due(due, run, state)

@@ -92,7 +92,11 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.UNKNOWN_CATEGORY: Words("No service stands in the category {name}. There are: {there_are}."),
     RefusalCode.UNKNOWN_PRICE_LIST: Words("There is no price list {name}. There are: {there_are}."),
     RefusalCode.AMBIGUOUS_SERVICE: Words("Several services are called {name}. Name one by its id: {ids}."),
-    RefusalCode.NO_SERVICE_FITS: Words("None of these services fits the {kind} {value}."),
+    RefusalCode.NO_SERVICE_FITS: Words("Of the services that are meant none fits the {kind} {value}."),
+    RefusalCode.FULFILS_NOTHING: Words(
+        "{provider} fulfils no service yet: `opensmm import-services` takes services over from a price list, and "
+        "`opensmm route add` has a provider fulfil one."
+    ),
     RefusalCode.ROUTE_EXISTS: Words("{provider} fulfils this service with its {service} already."),
     RefusalCode.PRICES_SET_BY_HAND: Words(
         "{count} prices were set by hand and would be overwritten: {prices}. Nothing was written; --confirm overwrites "
@@ -264,8 +268,12 @@ EVENTS: Final[Mapping[EventCode, Words]] = {
     ),
     EventCode.DECLINED: Words("{provider_name} declined it", more=(("words", ": “{words}”"),)),
     EventCode.ASKED_AFTER: Words(
-        "last asked after: {state}",
-        more=(("remains", ", {remains} of {quantity} remain"), ("start_count", ", start count {start_count}")),
+        "last asked after",
+        more=(
+            ("state", ": {state}"),
+            ("remains", ", {remains} of {quantity} remain"),
+            ("start_count", ", start count {start_count}"),
+        ),
     ),
     EventCode.SEND_DUE: Words("due to be sent"),
     EventCode.LOOK_DUE: Words("due to be looked into, since it is unsure whether its provider took it"),

@@ -14,7 +14,7 @@ _V1_ADDS: Final = (
 _START: Final = "start `opensmm worker` or `opensmm serve`; its log says why it went"
 _TELL: Final = "see the providers below; one that knows no such action must be told by hand"
 _CHARGE: Final = "`opensmm orders show ORDER` of a paused subscription tells why; without funds for a day it is stopped"
-_REACH: Final = "`opensmm provider check {provider_name}` tries it; see what the worker's log says of it"
+_REACH: Final = "see what the worker's log says of it; `opensmm provider check {provider_name}` tries a panel"
 _TOP_UP: Final = "top it up there; `opensmm provider balance {provider_name}` asks again"
 _READ: Final = "`opensmm provider balance {provider_name}` asks again, and says why it cannot be had"
 _SYNC: Final = (
@@ -252,6 +252,10 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.ORDER_IDS_DO_NOT_GROW: Words(
         "Its order ids do not grow (the newest is {newest}): evidence cannot settle orders whose answer is lost.",
         do="Settle its unsure orders yourself: `opensmm orders list --unsure`.",
+    ),
+    FindingCode.WORKERS_CANNOT_CALL: Words(
+        says="The workers that run cannot call {provider_name}, whatever this shell can: {why}. Its orders wait.",
+        do="`opensmm health` says what to do.",
     ),
     FindingCode.ADDS_FEW_AT_A_TIME: Words(
         says=f"Up to {{count}} adds go to {{provider_name}} at a time, of all workers together. {_V1_ADDS}",
