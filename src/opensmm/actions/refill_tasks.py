@@ -9,10 +9,10 @@ import structlog
 
 from opensmm.actions.clock import Clock
 from opensmm.actions.writing import write
+from opensmm.domain.ask_errors import means_asked_lately
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.progress import UnreadAnswer, poll_again_after
-from opensmm.domain.provider_errors import means_asked_lately
 from opensmm.domain.refills import ASKED_AGAIN_AFTER, OPEN_REFILLS, UNCLEAR, RefillStatus
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk

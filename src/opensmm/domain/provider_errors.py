@@ -3,7 +3,6 @@
 In doubt a text proves nothing. Samples with their meanings stand in ``tests/corpus``.
 """
 
-import re
 from enum import StrEnum
 from typing import Final
 
@@ -438,18 +437,8 @@ _REFUSAL: Final = (
 _PASSING: Final = english(
     r"maintenance|temporar|unavailable|try\ again|api\ key|your\ account|busy|overload|key\ is|account\ is"
 )
-_UNDER_WAY: Final = english(
-    r"""refill\w*\ (?:task\ |request\ )?(?:is\ )?(?:already|not\ completed|in\ progress)
-    | cancel\w*\ (?:request\ )?(?:is\ |was\ |has\ been\ )?already\ (?:requested|sent|in\ progress|pending)
-    | already\ requested"""
-)
-_LATELY: Final = english(r"\brequested\b.{0,20}\b(?:less\ than|within|recently|ago)\b")
-_UNKNOWN_ORDER: Final = (
-    english(
-        r"""\b(?:incorrect|invalid|wrong|unknown|bad|no\ such)\b.{0,12}\border\b | \bno\ order\b
-        | \border\b.{0,20}\b(?:not\ found|not\ exists?|invalid|incorrect|doesn't\ exist|not\ belong)"""
-    ),
-)
+_PASSING_THINGS: Final = (Thing.PROGRAM, Thing.ACCESS, Thing.PACE)
+_OF_AN_ORDER: Final = english(r"\brefill | \bcancel | \bguarantee | \bwarranty")
 
 
 def meaning(text: str) -> Meaning:
@@ -469,31 +458,7 @@ def meaning(text: str) -> Meaning:
 def passes(text: str) -> bool:
     """True of an error text that speaks of the moment, our account or a program's fault, and not of what was asked."""
     words = folded(text)
-    return any(holds(patterns, words) for patterns in (_BREAKDOWN, _PUT_OFF, _KEY, _FUNDS, (_PASSING,)))
-
-
-def means_under_way(text: str) -> bool:
-    """True of an error text that turns an ask down because it was made before, and is being dealt with."""
-    return _UNDER_WAY.search(folded(text)) is not None
-
-
-def means_asked_lately(text: str) -> bool:
-    """True of an error text that turns an ask down for one made not long ago. Whoever made none was meant otherwise."""
-    return _LATELY.search(folded(text)) is not None
-
-
-def means_unknown_order(text: str) -> bool:
-    """True of an error text that says there is no such order of the caller's; any other text says nothing of it."""
-    return holds(_UNKNOWN_ORDER, folded(text))
-
-
-_MISSING_PARAMETER: Final = re.compile(
-    r"\bmissing\b.{0,30}\b(?:parameter|param|field|order|refill|id|ids)s?\b|\brequired parameters?\b"
-    r"|\b(?:order|refill)s? ?ids? (?:is|are) required\b"
-    r"|\b(?:order|refill)s? (?:parameter|field|id) (?:is )?(?:required|missing|empty)\b"
-)
-
-
-def means_missing_parameter(text: str) -> bool:
-    """True of an error text that says that the ask lacks a parameter."""
-    return bool(text) and _MISSING_PARAMETER.search(folded(text)) is not None
+    if any(holds(patterns, words) for patterns in (_BREAKDOWN, _PUT_OFF, _KEY, _FUNDS, (_PASSING,))):
+        return True
+    # Words that name what was asked for refuse it, whatever else they name.
+    return holds(_REFUSAL, words) and not _OF_AN_ORDER.search(words) and thing(words) in _PASSING_THINGS

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from opensmm.base.ids import MALFORMED
+from opensmm.domain.ask_errors import means_missing_parameter, means_unknown_order
 from opensmm.domain.asks import Ids
-from opensmm.domain.provider_errors import means_missing_parameter, means_unknown_order
 from opensmm.domain.providers import AS_DOCUMENTED, Form, Forms
 from opensmm.wire.answers import read_error
 

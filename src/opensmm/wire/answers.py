@@ -11,6 +11,7 @@ from typing import Final
 
 from opensmm.base.ids import order_key
 from opensmm.base.money import PER_WHOLE, Money
+from opensmm.domain.ask_errors import means_under_way, means_unknown_order
 from opensmm.domain.asks import Ids
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, TurnedAway, Unsure
 from opensmm.domain.evidence import NotOurs, Said
@@ -18,14 +19,7 @@ from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.posts import MOST_LISTED, Watched
 from opensmm.domain.progress import Report, UnreadAnswer
-from opensmm.domain.provider_errors import (
-    ACCOUNT_FAULT,
-    Meaning,
-    meaning,
-    means_under_way,
-    means_unknown_order,
-    passes,
-)
+from opensmm.domain.provider_errors import ACCOUNT_FAULT, Meaning, meaning, passes
 from opensmm.domain.refills import RefillStatus
 from opensmm.wire.lenient import MAX_WRAPS, excerpt, fit, parse, parse_news, split, within
 from opensmm.wire.values import (

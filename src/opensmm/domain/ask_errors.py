@@ -1,0 +1,67 @@
+"""The meaning of an error text after an ask that is no ``add``: after a refill, a cancel or a look-up."""
+
+import re
+from typing import Final
+
+from opensmm.domain.phrases import english, folded, holds, phrases
+
+_UNDER_WAY: Final = (
+    english(
+        r"""refill\w*\ (?:task\ |request\ )?(?:is\ )?(?:already|not\ completed|in\ progress)
+        | cancel\w*\ (?:request\ )?(?:is\ |was\ |has\ been\ )?already\ (?:requested|sent|in\ progress|pending)
+        | already\ requested | \bbeing\ refilled
+        | ^(?!.*\b(?:no|not|cannot|unable)\b|.*n't\b).*
+          (?:\b(?:pending|active|open|another|already\ an?)\ (?:refill|cancel)
+          | \brefill\w*\b.{0,25}\b(?:pending|queued|received|exists?|in\ process|being\ processed)\b)"""
+    ),
+    phrases(
+        """
+        уже .. запрошен*
+        запрос .. уже
+        zaten .. istendi
+        zaten .. talep*
+        zaten .. mevcut
+        aktif .. refill
+        ya existe .. recarga
+        ya existe .. solicitud
+        ya .. solicitad*
+        já existe .. refill
+        já .. solicitad*
+        refill .. em andamento
+        yêu cầu .. đã tồn tại
+        đã yêu cầu
+        طلب .. مسبقا
+        طلب .. بالفعل
+        """
+    ),
+)
+_LATELY: Final = english(r"\brequested\b.{0,20}\b(?:less\ than|within|recently|ago)\b")
+_UNKNOWN_ORDER: Final = english(
+    r"""\b(?:incorrect|invalid|wrong|unknown|bad|no\ such)\b.{0,12}\border\b | \bno\ order\b
+    | \border\b.{0,20}\b(?:not\ found|not\ exists?|invalid|incorrect|doesn't\ exist|not\ belong)"""
+)
+_MISSING_PARAMETER: Final = re.compile(
+    r"\bmissing\b.{0,30}\b(?:parameter|param|field|order|refill|id|ids)s?\b|\brequired parameters?\b"
+    r"|\b(?:order|refill)s? ?ids? (?:is|are) required\b"
+    r"|\b(?:order|refill)s? (?:parameter|field|id) (?:is )?(?:required|missing|empty)\b"
+)
+
+
+def means_under_way(text: str) -> bool:
+    """True of an error text that turns an ask down because it was made before, and is being dealt with."""
+    return holds(_UNDER_WAY, folded(text))
+
+
+def means_asked_lately(text: str) -> bool:
+    """True of an error text that turns an ask down for one made not long ago. Whoever made none was meant otherwise."""
+    return _LATELY.search(folded(text)) is not None
+
+
+def means_unknown_order(text: str) -> bool:
+    """True of an error text that says there is no such order of the caller's; any other text says nothing of it."""
+    return _UNKNOWN_ORDER.search(folded(text)) is not None
+
+
+def means_missing_parameter(text: str) -> bool:
+    """True of an error text that says that the ask lacks a parameter."""
+    return bool(text) and _MISSING_PARAMETER.search(folded(text)) is not None
