@@ -5,10 +5,13 @@ from datetime import timedelta
 import pytest
 from tests.panel import balance, broken, fetch
 from tests.subscribing import UNIT, children, look, post, posts, state_of, subscribed
+from tests.works import state
 
+from opensmm.domain import posts as posts_domain
 from opensmm.domain.codes import EventCode
 from opensmm.domain.posts import EXPIRY_GRACE
 from opensmm.store import health, stories
+from opensmm.store.interventions import waiting
 from opensmm.texts import words
 
 FUNDS = 10_000_000
@@ -112,4 +115,28 @@ async def test_posts_after_a_subscription_expired_are_refused(api, ann, stocked,
     assert [(True,)] == await fetch(
         stocked, "select cancel_asked is not null from delivery where order_id = %s", number
     )
+    assert [] == await broken(stocked)
+
+
+async def test_a_provider_that_lists_posts_without_end_is_asked_no_more_and_told_to_stop(
+    api, ann, stocked, lied_to, monkeypatch
+):
+    works, liar = lied_to
+    monkeypatch.setattr(posts_domain, "MOST_KEPT", 40)
+    number = await subscribed(api, ann, works, liar)
+    await look(works, liar, listed(40))
+    assert ("in_progress", 40) == (await state(stocked, number), len(await posts(stocked)))
+    liar.answers["cancel"] = [{"order": 500, "cancel": 1}]
+    await look(works, liar, listed(50, first=601))
+    assert "held" == await state(stocked, number)
+    assert [number] == [one.order for one in await waiting(stocked, frozenset({"held"}), works.clock(), 10)]
+    assert 1 == await works.following.pass_on_cancels(10)
+    liar.asked.clear()
+    await look(works, liar, listed(50, first=701))
+    assert (90, []) == (len(await posts(stocked)), liar.asked)
+    story = await stories.story(stocked, number)
+    assert story is not None
+    (event,) = [event for event in story.events if event.code is EventCode.POSTS_WITHOUT_END]
+    assert "90" == event.fields["count"]
+    assert words.event_of(1, event.code, event.fields)
     assert [] == await broken(stocked)

@@ -170,7 +170,9 @@ def _charged_unclearly(told: Told, said: Watched) -> Told:
 
 
 def _next(told: Told, standing: posts.Standing, now: datetime) -> Told:
-    """A subscription is asked after soon, however old it is."""
+    """A subscription is asked after soon, however old it is; one that has posts without end no more."""
+    if standing.endless and standing.delivery is DeliveryState.HELD:
+        told = structs.replace(told, note=DeliveryNote(EventCode.POSTS_WITHOUT_END, {"count": standing.kept}))
     moving = standing.delivery in ACCEPTED_STATES
     soon = now + posts.ASK_AGAIN
     due = min(told.due or soon, soon) if moving else None

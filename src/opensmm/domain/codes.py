@@ -227,6 +227,7 @@ class EventCode(StrEnum):
     REFILL_LOOK_UP_FAILED = "refill_look_up_failed"
     END_NOT_BELIEVED = "end_not_believed"
     NO_POSTS_LISTED = "no_posts_listed"
+    POSTS_WITHOUT_END = "posts_without_end"
     ID_GIVEN_TWICE = "id_given_twice"
     PUT_OFF = "put_off"
     REFUSES_KEY = "refuses_key"

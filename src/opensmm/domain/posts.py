@@ -25,6 +25,10 @@ ASK_AGAIN: Final = timedelta(minutes=1)
 MOST_LISTED: Final = 1000
 """Orders of one subscription that are read of an answer, and told in one: the newest."""
 
+MOST_KEPT: Final = 10 * MOST_LISTED
+"""Posts' orders of one subscription beyond which its provider is asked no more: no account posts so often, and a
+provider may make up new ones at each look."""
+
 
 class PostState(StrEnum):
     """``untold``: its provider has not said how much it is for. ``unpaid``: its customer cannot pay for it now.
@@ -225,18 +229,23 @@ def _decide(
 
 class Standing(Struct, frozen=True):
     """Where a subscription stands after its posts were looked at. ``give_up``: its provider is asked to cancel it,
-    where nobody pays for what it makes."""
+    where nobody pays for what it makes, or that has no end. ``kept``: posts' orders that are known of by now."""
 
     delivery: DeliveryState
     order: OrderState
     give_up: bool
+    kept: int
+
+    @property
+    def endless(self) -> bool:
+        return self.kept > MOST_KEPT
 
 
 def stand(told: DeliveryState, known: Iterable[KnownPost], changed: Iterable[Post]) -> Standing:
     """A subscription ends when none of its posts waits any more; without funds it pauses.
 
     A provider cannot be told to pause: where funds stay away for too long, or where it makes more than was ordered, it
-    is asked to stop.
+    is asked to stop. One that lists posts without end is asked after it no more: the operator is.
     """
     changed = list(changed)
     before = {post.provider_order: post.state for post in known}
@@ -248,5 +257,11 @@ def stand(told: DeliveryState, known: Iterable[KnownPost], changed: Iterable[Pos
     lost_money = lost_money or any(post.state in NOT_DUE for post in changed)
     ended = told not in ACCEPTED_STATES
     delivery = DeliveryState.PROCESSING if ended and waits and told is not DeliveryState.HELD else told
+    endless = len(after) > MOST_KEPT
     paused = PostState.UNPAID in waits or (told is DeliveryState.PROCESSING)
-    return Standing(delivery, OrderState.PAUSED if paused else OrderState.ACTIVE, lost_money and not ended)
+    return Standing(
+        DeliveryState.HELD if endless and delivery in ACCEPTED_STATES else delivery,
+        OrderState.PAUSED if paused else OrderState.ACTIVE,
+        give_up=(lost_money or endless) and not ended,
+        kept=len(after),
+    )

@@ -358,6 +358,10 @@ EVENTS: Final[Mapping[EventCode, Words]] = {
         says="held: its provider says that it is completed, charges {charge} {currency} and lists no posts, so that "
         "its customer was charged nothing; sell subscriptions through a provider that lists them"
     ),
+    EventCode.POSTS_WITHOUT_END: Words(
+        says="held: its provider lists {count} orders for posts, more than an account makes, and is asked after it no "
+        "more; see there that it stops, and cancel it"
+    ),
     EventCode.ID_GIVEN_TWICE: Words(
         says="unsure: its provider gave it the order {provider_order}, which is another delivery's already"
     ),
