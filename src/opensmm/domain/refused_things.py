@@ -26,39 +26,40 @@ _PRIVATE: Final = (english(r"is\ private | \bprivate\ (?:account|profile|page)")
 """Of an account that was ordered for."""
 _PROGRAM: Final = (
     english(
-        r"""\bresponse | \brepl(?:y|ied) | \banswer\b(?!\ number) | \bjson\b | \bxml\b | \bpars(?:e|er|ing)\b
-        | \bbackend | \bsmtp\b | \bmailer | \be-?mails?\b(?!\W*(?:verif|confirm)) | \bhost\b | \bliteral\b | \boffset\b
-        | \bproperty\b | \boperand | \bconversion\b | \b(?:type|value|key|name|attribute|runtime|index)\ ?error\b
-        | \bupload | \bnetwork\b | \brecipient | \bnotification | \btemplate\b | \bserver\b
+        r"""\bresponse | \b(?:invalid|bad|empty|wrong|no|parse)\ (?:\w+\ )?(?:reply|answer)\b(?!\ number) | \breplied
+        | \bjson\b | \bxml\b | \bpars(?:e|er|ing)\b | \bbackend | \bsmtp\b | \bmailer
+        | \be-?mails?\b(?!\W*(?:verif|confirm)) | \bliteral\b | \boffset\b | \bproperty\b | \boperand
+        | \bconversion\b | \b(?:type|value|key|name|attribute|runtime|index)\ ?error\b | \baborted\b
+        | \bnetwork\ (?:error|issue|problem|failure) | \brecipient | \bnotification | \btemplate\b
         | ^\W*service\ unavailable\W*$"""
     ),
     phrases(
         """
-        ответ*
+        формат ответа
+        неверный ответ
+        некорректный ответ
+        пустой ответ
         баз* данных
         соединени*
         подключени*
-        сервер*
         yanıt*
-        cevap*
         veritabanı*
         bağlantı hata*
-        sunucu*
-        respuesta*
+        respuesta no válida
+        respuesta inválida
+        respuesta vacía
         conexión
         base de datos
-        servidor*
-        resposta*
+        resposta inválida
+        resposta vazia
         conexão
         banco de dados
-        phản hồi
+        phản hồi không
         kết nối
         cơ sở dữ liệu
-        máy chủ
         استجاب*
         الاتصال
         قاعدة البيانات
-        الخادم
         """
     ),
 )
@@ -76,7 +77,6 @@ _MONEY: Final = (
         dinheiro
         crédito*
         số dư
-        tiền
         رصيد*
         الرصيد
         المال
@@ -85,34 +85,39 @@ _MONEY: Final = (
 )
 _ACCESS: Final = (
     english(
-        r"""\bapi\b(?!\W*(?:manual|doc)) | \b(?:api)?key\b | \btoken\b | \bcredential | \blog ?in\b | \bsignature
-        | \bpassword | \bip\b | \byour\ (?:account|user|plan)\b | \bverif | \bplan\b | \bsubscription\ expired"""
+        r"""\bapi\b(?!\W*(?:manual|doc)) | \bapikey\b | \bkey\b(?!\W?words?\b) | \btoken\b | \bcredential
+        | \blog ?in\b | \bsignature | \bpassword | \bip\b | \byour\ (?:account|user|plan)\b | \binvalid\ plan\b
+        | \b(?:e-?mail|phone)\b.{0,20}\bverif | \bsubscription\ expired"""
     ),
     phrases(
         """
-        ключ*
+        ключ
+        ключа
         ваш* аккаунт*
         токен*
         hesabınız*
-        anahtar*
+        anahtarı
+        anahtarınız
         su cuenta
         tu cuenta
-        clave*
         sua conta
-        chave*
+        clave api
+        chave api
+        chave de api
         khóa api
         tài khoản của bạn
-        مفتاح*
+        مفتاح
+        المفتاح
         حسابك
         """
     ),
 )
 _PACE: Final = (
     english(
-        r"""\bwait\b.{0,25}\b(?:[0-9]+|seconds?|minutes?|hours?|moment|while)\b | \brequests\b | \bcalls\b
-        | \brequest\ (?:limit|quota|rate)
-        | \b(?:today|tomorrow|at\ the\ moment|right\ now|currently)\b | \bbusy\b | \boverload
-        | \b(?:site|website|panel|system|store|shop)\b.{0,20}\b(?:clos|disable|off|down|stop|paus|suspend)
+        r"""\bwait\b.{0,25}\b(?:[0-9]+|seconds?|minutes?|hours?|moment|while)\b
+        | \b(?:number|amount|max\w*|limit|many|exceed\w*|than\ [0-9]+)\b.{0,20}\b(?:requests|calls)\b
+        | \brequest\ (?:limit|quota|rate) | \bbusy\b | \boverload
+        | \b(?:site|website|panel|system)\b.{0,20}\b(?:closed|disabled|offline|down|stopped|paused|suspended)\b
         | \borders\ (?:are|have\ been)\ (?:not\ accepted|closed|disabled|stopped|paused|suspended)"""
     ),
     phrases(
@@ -131,11 +136,35 @@ _PACE: Final = (
         đợi
         số yêu cầu
         الانتظار
-        للطلبات
-        عدد الطلبات
+        تجاوز* .. للطلبات
+        تجاوز* .. الطلبات
         """
     ),
 )
+_TARGET: Final = (
+    english(
+        r"""\blinks?\b | \burls?\b | \bquantit | \bposts?\b | \bvideos?\b | \bprofiles?\b | \bcomments?\b
+        | \buser ?names?\b(?!\ or\ pass) | \bpublic\b | \bprivate\b
+        | \bfollowers?\b | \bsubscribers?\b | \blikes?\b | \bviews?\b"""
+    ),
+    phrases(
+        """
+        ссылк*
+        количеств*
+        bağlantı*
+        miktar*
+        enlace*
+        cantidad*
+        quantidade*
+        liên kết
+        số lượng
+        رابط*
+        الرابط
+        الكمية
+        """
+    ),
+)
+"""Words of what was ordered, in no text about us. Where they stand beside ours, nobody is refused for sure."""
 _ORDER: Final = (
     english(
         r"""\blinks?\b | \burls?\b | \baddress\b | \bpages?\b | \bposts?\b | \bphotos?\b | \bvideos?\b | \breels?\b
@@ -166,6 +195,8 @@ _ORDER: Final = (
         поле
         поля
         параметр*
+        ключевые слова
+        вариант ответа
         bağlantı*
         miktar*
         adet*
@@ -179,6 +210,7 @@ _ORDER: Final = (
         sayfa*
         yorum*
         parametre*
+        anahtar kelime*
         enlace*
         cantidad*
         mínim*
@@ -192,11 +224,13 @@ _ORDER: Final = (
         comentario*
         campo*
         parámetro*
+        palabras clave
         quantidade*
         serviço*
         publicação*
         comentário*
         parâmetro*
+        palavras chave
         liên kết
         đường dẫn
         số lượng
@@ -207,6 +241,7 @@ _ORDER: Final = (
         bài viết
         bình luận
         tham số
+        từ khóa
         رابط*
         الرابط
         كمية
@@ -222,6 +257,7 @@ _ORDER: Final = (
         الصفحة
         التعليق*
         الحقل
+        كلمات مفتاحية
         """
     ),
 )
@@ -233,4 +269,6 @@ def thing(words: str) -> Thing:
         return Thing.ORDER
     things = ((_PROGRAM, Thing.PROGRAM), (_MONEY, Thing.MONEY), (_ACCESS, Thing.ACCESS), (_PACE, Thing.PACE))
     named = next((one for patterns, one in things if holds(patterns, words)), None)
+    if named in (Thing.MONEY, Thing.ACCESS) and holds(_TARGET, words):
+        return Thing.UNNAMED
     return named or (Thing.ORDER if holds(_ORDER, words) else Thing.UNNAMED)
