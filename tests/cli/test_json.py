@@ -10,14 +10,17 @@ import psycopg
 import pytest
 import typer
 from tests.cli.test_providers import KEY, LINE, rows, said, upstream
-from tests.panel import buyer, open_api
+from tests.panel import buyer, now, open_api
 from tests.tidy.source import ROOT
 from tests.works import open_works
 from typer import _click
 
+from opensmm.base.ids import OrderId
 from opensmm.cli import app, main
 from opensmm.domain.codes import EventCode
+from opensmm.store import notices
 from opensmm.store.connection import connect
+from opensmm.store.notices import Late
 
 __all__ = ["rows", "said"]  # fixtures
 
@@ -26,7 +29,8 @@ LINE_OF_A_VERB = re.compile(r"^\| `([a-z -]+)` \| (.+) \|$", re.MULTILINE)
 IDS = {"customer", "service", "provider", "order", "run", "refill"}
 TIMES = {"at", "since", "created", "ended", "seen", "started", "synced", "resting_until", "balance_at"}
 LONG_RUNNING = {"demo", "serve", "api", "worker", "sandbox", "bench"}
-BEHAVIOURS = ("me", "stuck", "timeout", "refuse", "partial-40", "stuck", "stuck")
+BEHAVIOURS = ("me", "stuck", "timeout", "refuse", "partial-40", "stuck", "stuck", "me", "me", "timeout")
+WITH_STAFF = 3
 
 
 def documented():
@@ -49,17 +53,22 @@ def test_the_page_has_a_line_for_every_verb():
 
 
 async def place_orders(url):
-    """Orders with every fate; the last one is with the staff, the first has a refill asked for."""
+    """Orders with every fate; the last ones are with the staff, those that are completed have refills asked for."""
     connection = await connect(url)
     async with open_api(url) as api, open_works(url) as works:
         who = await buyer(connection)
         orders = [
             await api.add(who.key, 2, link=f"https://example.com/{at}/{one}") for at, one in enumerate(BEHAVIOURS)
         ]
-        orders.append(await api.add(who.key, 3, link="https://example.com/staff"))
+        orders += [await api.add(who.key, 3, link=f"https://example.com/staff/{at}") for at in range(WITH_STAFF)]
         for seconds in (0, 2, 10):
             await works.round(seconds)
-        await api.ask("v2", who.key, "refill", order=orders[0])
+        # The works' clock ran ahead of the one that the API goes by.
+        await connection.execute("update orders set ended = created where ended is not null")
+        for order, behaviour in zip(orders, BEHAVIOURS, strict=False):
+            if behaviour == "me":
+                assert "refill" in (await api.ask("v2", who.key, "refill", order=order))
+    await notices.keep_late(connection, [Late((OrderId(orders[BEHAVIOURS.index("refuse")]), 1, 1), "99001", "")], now())
     await connection.close()
     return orders
 
@@ -79,7 +88,13 @@ def check_values(value, path):
 
 
 @pytest.fixture
-def verb(said):
+def tried():
+    """The verbs that were run."""
+    return set()
+
+
+@pytest.fixture
+def verb(said, tried):
     """Runs a verb; checks its answer by the page and by the rules."""
     keys = documented()
 
@@ -89,6 +104,7 @@ def verb(said):
         assert code == exit_code, words
         assert keys[name] == set(answer), words
         check_values(answer, name)
+        tried.add(name)
         return answer
 
     return run
@@ -98,7 +114,7 @@ def offers(*numbers, **changes):
     return [{**LINE, "service": number, "name": f"Likes {number}", **changes} for number in numbers]
 
 
-def test_each_verb_answers_in_its_documented_shape(verb, database, monkeypatch, tmp_path):
+def test_each_verb_answers_in_its_documented_shape(verb, tried, database, monkeypatch, tmp_path):
     monkeypatch.setenv("DATABASE_ADMIN_URL", database.owner_url)
     with psycopg.connect(database.app_url, autocommit=True) as connection:
         connection.execute("insert into provider (name, kind, currency) values ('Sandbox', 'sandbox', 'USD')")
@@ -113,13 +129,16 @@ def test_each_verb_answers_in_its_documented_shape(verb, database, monkeypatch, 
     verb("audit", "list", "--limit", 3)
     verb("verify")
     verb("health", code=2)
+    assert set(documented()) == tried
 
 
 def accounts(verb, folder):
     verb("migrate")
     verb("customer", "add", "--name", "Ann")
     verb("key", "add", "Ann", "--label", "second")
+    verb("key", "import", "Ann", "--key-file", "-", typed="k" * 40 + "\n")
     verb("key", "edit", 1, "--title-case")
+    verb("key", "list")
     verb("key", "revoke", 1)
     paid = verb("topup", "Ann", "5", "--id", "A1")["transfer"]
     told = ("--reference", "r", "--reason", "why")
@@ -148,7 +167,7 @@ def provider(verb, url):
 def catalogue(verb):
     verb("import-services", "Up", "--margin", 100, "--write")
     verb("service", "deliver", "--method", "staff_work", 1, 2, 3, "--on-sale", "--write")
-    verb("service", "refill", "--days", 30, "--offered", 2, "--write")
+    verb("service", "refill", "--days", 30, "--offered", "--mode", "other", 2, "--write")
     verb("service", "add", "--name", "Own", "--category", "A", "--rate", "1", "--method", "staff_work")
     verb("service", "edit", "Own", "--rate", "2")
     verb("service", "list")
@@ -186,7 +205,7 @@ def price_list_that_moves(verb, answers):
 
 
 def orders(verb, placed):
-    done, stuck, unsure, _, _, completed, partial, staffed = placed
+    done, stuck, unsure, late, _, completed, partial, _, _, risked, staffed, finished, given_up = placed
     for order in placed:
         verb("orders", "show", order)
     verb("orders", "list")
@@ -200,6 +219,15 @@ def orders(verb, placed):
     verb("staff", "start", staffed)
     verb("staff", "progress", staffed, "--remains", 5)
     verb("staff", "partial", staffed, "--remains", 5)
+    verb("staff", "done", finished)
+    verb("staff", "cancel", given_up, "--reason", "why")
+    verb("route", "add", 2, "Up", "8")
+    verb("staff", "buy", 1, "--quantity", 3)
+    verb("staff", "refilled", 2)
+    verb("staff", "reject", 3)
+    verb("orders", "resend", risked, "--sign", "I pay", "--reason", "urgent")
+    verb("orders", "dealt-with", late, "--reason", "cancelled there")
+    verb("orders", "wait", 48)
     for order in placed:
         for event in verb("orders", "show", order)["events"]:
             assert event["message"]
