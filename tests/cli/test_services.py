@@ -31,6 +31,13 @@ def test_a_service_is_plain_unless_it_is_told_otherwise(said, rows):
     assert ((False, False, 0, False), (True, True, 12, True)) == (settings(said), settings(said, 2))
 
 
+def test_a_new_service_that_nobody_fulfils_says_what_to_do(run):
+    told = (
+        "service 1 is on the price list, and nobody fulfils it yet: `opensmm route add 1 PROVIDER ID` says who does\n"
+    )
+    assert (DONE, told) == run(*WORDS)
+
+
 def test_settings_of_a_service_are_edited_one_by_one_and_told(said, rows):
     said(*WORDS)
     for at, (name, words) in enumerate(zip(FIELDS, (SET[:1], SET[1:2], SET[2:4], SET[4:]), strict=True), 1):

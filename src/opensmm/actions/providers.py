@@ -131,19 +131,21 @@ def _settings_changed(before: ProviderRow | None, after: ProviderRow) -> Changes
 
 async def route_new(
     connection: Connection, service: ServiceId, provider: str | None, theirs: str | None, *, by: By
-) -> None:
+) -> bool:
     """Has a provider, by its name or id, fulfil a service that nobody fulfils yet, inside the caller's transaction.
 
-    None: the sandbox where the panel has one, otherwise nobody. ``theirs`` is the provider's own id of the service;
-    sandbox and staff call it by ours. Raises Refused where there is no such provider, or a panel's id is not told.
+    None: the sandbox where the panel has one, otherwise nobody, and False is returned. ``theirs`` is the provider's own
+    id of the service; sandbox and staff call it by ours. Raises Refused where there is no such provider, or a panel's
+    id is not told.
     """
     row = await _first_sandbox(connection) if provider is None else await find_provider(connection, provider)
     if row is None:
-        return
+        return False
     if theirs is None and row.kind == PANEL:
         raise Refused(f"{row.name} has numbers of its own: say which of its services fulfils it (--their-service)")
     route = RouteTo(row.id, str(service) if theirs is None else theirs)
     await set_routes(connection, service, [route], by_cost=False, by=by)
+    return True
 
 
 async def _first_sandbox(connection: Connection) -> ProviderRow | None:

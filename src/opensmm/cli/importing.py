@@ -74,7 +74,7 @@ def import_services(
     said = _summary(plan, written)
     new = [{**offer(one.offer), "service": one.service} for one in plan.new]
     shown = to_builtins(plan) | {"new": new, "left_out": [_plain(one) for one in plan.left_out]}
-    answer(said | {"plan": shown, "odd": plain_odd(offered.odd)}, _report(plan, said, write=write), json=json)
+    answer(said | {"plan": shown, "odd": plain_odd(offered.odd)}, _report(row.name, plan, said, write=write), json=json)
 
 
 async def _write(connection: Connection, row: ProviderRow, plan: Plan, *, reprice: bool) -> int:
@@ -120,7 +120,7 @@ def _summary(plan: Plan, written: int) -> dict[str, Any]:
     }
 
 
-def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
+def _report(provider: str, plan: Plan, said: dict[str, Any], *, write: bool) -> str:
     new = Counter(one.service.category for one in plan.new)
     moves = [one for one in plan.changed if one.moved and not one.by_hand]
     sections = (
@@ -145,6 +145,9 @@ def _report(plan: Plan, said: dict[str, Any], *, write: bool) -> str:
         lines.append(texts.finding(FindingCode.SUBSCRIPTIONS_NEED_POSTS, {"count": subscriptions})[0])
     if not write:
         lines.append("nothing was written; --write does it")
+    elif plan.new:
+        deliver = texts.command("service", "deliver", "--provider", provider)
+        lines.append(f"what is new is off sale: {deliver} says how it is delivered, and with --on-sale sells it")
     return "\n".join(lines)
 
 

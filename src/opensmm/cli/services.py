@@ -169,15 +169,15 @@ def add(
             fail("say with --provider whose service that is", MISUSED)
         check_theirs(theirs)
 
-    async def work(connection: Connection) -> ServiceId:
+    async def work(connection: Connection) -> tuple[ServiceId, bool]:
         async with connection.transaction():
             with _words_of_a_service():
                 saved = await catalogue.add(connection, service, by=by())
-            await providers.route_new(connection, saved, provider, theirs, by=by())
-            return saved
+            return saved, await providers.route_new(connection, saved, provider, theirs, by=by())
 
-    saved = with_database(configured(data), work)
-    answer({"id": saved}, f"service {saved} is on the price list", json=json)
+    saved, fulfilled = with_database(configured(data), work)
+    nobody = f", and nobody fulfils it yet: `opensmm route add {saved} PROVIDER ID` says who does"
+    answer({"id": saved}, f"service {saved} is on the price list{'' if fulfilled else nobody}", json=json)
 
 
 @service_verbs.command("edit")
