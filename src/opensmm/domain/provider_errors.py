@@ -44,7 +44,7 @@ _BREAKDOWN: Final = (
         r"""timed?[ -]?out | execution\ time | gateway | \bcurl\b | \bsql | exception | \bfatal\b | deadlock
         | duplicate\ entry | \bclass\b | \bargument\b | undefined | \bcall\ to\b | \bon\ line\b | connection
         | (?:server|internal|unknown)\ error | unexpected | (?:an|some)\ error\ (?:has\ )?occur | went\ wrong
-        | \boops\b | \bkey\ error\b
+        | \boops\b | \bkey\ error\b | cannot\ insert | datetime | range\ value
         | session | csrf | mismatch | \bmemory\b | lock\ wait | \bpdo | database | \bquery\b | traceback
         | stack\ trace
         | \bnull\b | not\ defined | cannot\ read | \bundef | not\ a\ function | \bsyntax\b | segmentation
@@ -90,7 +90,8 @@ _TAKEN: Final = (
         | (?:being|already)\ (?:placed|created|processed|submitted) | (?<!un)success | thank\ you
         | (?:duplicate|identical|repeated)\ (?:order|request) | order\ (?:already\ )?exists
         | \border\b(?:(?!\bnot?\b|n't\b|cannot\b).){0,30}
-          \b(?:created|registered|saved|placed|accepted|submitted|sent|queued|approv\w+|await\w*)\b"""
+          \b(?:created|registered|saved|placed|accepted|submitted|sent|inserted|queued
+          |approv\w+|await\w*|waiting|in\ queue)\b"""
     ),
     phrases(
         """
@@ -101,13 +102,17 @@ _TAKEN: Final = (
         заказ .. оформлен
         заказ .. добавлен
         заказ .. обрабатывается
+        заказ .. отправлен
+        заявка .. принята
         başarıyla
         başarılı
         sipariş* .. alındı
         sipariş* .. oluşturuldu
         sipariş* .. verildi
+        sipariş* .. kaydedildi
         con éxito
         com sucesso
+        com êxito
         pedido .. creado
         pedido .. realizado
         pedido .. recibido
@@ -119,15 +124,19 @@ _TAKEN: Final = (
         pedido .. criado
         pedido .. recebido
         pedido .. efetuado
+        pedido .. enviado
         đơn hàng .. được tạo
         đơn hàng .. thành công
         đơn hàng .. ghi nhận
         đặt hàng thành công
         đã nhận đơn
+        đơn hàng .. được gửi
+        yêu cầu .. được gửi
         تم إنشاء
         تم تقديم
         تم استلام
         تم قبول
+        تم إرسال
         تم تسجيل
         تم الطلب
         بنجاح
@@ -140,7 +149,7 @@ _PUT_OFF: Final = (
     english(
         r"""too\ many\ (?:requests|attempts|orders) | rate\ limit | slow\ down | maintenance | maintaining
         | temporar\w*\ (?:unavailable|not\ available|disabled|closed|down|offline|stopped|paused|suspended)
-        | (?:orders?|requests?|calls?)\ (?:per|a|each|every)\ (?:second|minute|hour)
+        | (?:orders?|requests?|calls?)\ (?:per|a|each|every)\ (?:second|minute|hour|day)
         | (?:request|api)\ (?:limit|quota)\ (?:is\ )?(?:reached|exceeded)
         | \bwait\ (?:for\ )?[0-9]+\ (?:seconds?|minutes?)\ (?:before|between)
         | try\ again\ (?:shortly|in\ a\ (?:moment|few|minute)|in\ \d)
@@ -205,7 +214,7 @@ _KEY: Final = (
           (?:not\ (?:allowed|whitelisted|permitted|authori[sz]ed)|blocked|denied|forbidden|unauthori[sz]ed|banned)
         | (?:not\ allowed|unauthori[sz]ed|blocked|forbidden|denied|whitelist)\ (?:from\ |for\ )?(?:this\ |your\ )?ip\b
         | unauthori[sz]ed | unauthenticated | not\ authori[sz]ed | authentication
-        | access\ (?:is\ )?(?:denied|forbidden)
+        | access\ (?:is\ )?(?:denied|forbidden|restricted)
         | permission | ^\W*(?:denied|forbidden)\W*$"""
     ),
     phrases(

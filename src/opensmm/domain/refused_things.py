@@ -87,7 +87,8 @@ _ACCESS: Final = (
     english(
         r"""\bapi\b(?!\W*(?:manual|doc)) | \bapikey\b | \bkey\b(?!\W?words?\b) | \btoken\b | \bcredential
         | \blog ?in\b | \bsignature | \bpassword | \bip\b | \byour\ (?:account|user|plan)\b | \binvalid\ plan\b
-        | \b(?:e-?mail|phone)\b.{0,20}\bverif | \bsubscription\ expired"""
+        | \b(?:e-?mail|phone)\b.{0,20}\bverif | \bsubscription\ expired
+        | \breseller\b | \bmerchant\b"""
     ),
     phrases(
         """
