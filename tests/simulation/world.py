@@ -46,6 +46,7 @@ CALM_ROUNDS, SETTLED_AFTER = 170, 80
 rounds of a quarter of an hour."""
 CALM_STEP_S = 4
 STEPS_A_ROUND = 40
+ADDS_A_ROUND = 30
 UNSTEADY = 4
 """In one scenario of so many clocks are set."""
 ONE_AT_A_TIME = 11
@@ -410,6 +411,14 @@ class World(Surroundings):
         self._running = worker
         for name in LOOPS[::-1]:
             worker.start(name)
+        self._run_what_is_ready()
+        if any(row.adds_at_a_time for row in self.store.providers.values()):
+            # Such a provider is sent the next one as soon as one is done.
+            for _ in range(ADDS_A_ROUND):
+                worker.start("send")
+                self._run_what_is_ready()
+
+    def _run_what_is_ready(self) -> None:
         for process in self.processes:
             for _ in range(STEPS_A_ROUND):
                 ready = [task for task in process.tasks if task.ready(self.now)]
