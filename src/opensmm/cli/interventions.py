@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -220,27 +220,16 @@ async def _waiting(connection: Connection, kinds: frozenset[str], limit: int) ->
 
 
 def _of_refill(one: UnreadRefill) -> Waiting:
-    return Waiting(
-        order=one.order,
-        run=one.run,
-        why="unread",
-        state=one.state,
-        service=one.service,
-        quantity=one.quantity,
-        remains=one.remains,
-        provider=one.provider,
-        provider_name=one.provider_name,
-        provider_order=one.provider_order,
-        since=one.noted,
-        answer=None,
-        concluded=None,
-        note=one.note,
-        noted=one.noted,
-    )
+    return replace(_line("unread", one, one.noted), note=one.note, noted=one.noted)
 
 
 def _noticed(kind: str, one: OpenNotice) -> Waiting:
     said = words.event(EventCode(one.conclusion), {**asdict(one), "attempt": one.number, **one.detail})
+    return replace(_line(kind, one, one.at), answer=said, concluded=one.conclusion)
+
+
+def _line(kind: str, one: UnreadRefill | OpenNotice, since: datetime) -> Waiting:
+    """What stands in every line of the list, whatever it is there for."""
     return Waiting(
         order=one.order,
         run=one.run,
@@ -252,9 +241,9 @@ def _noticed(kind: str, one: OpenNotice) -> Waiting:
         provider=one.provider,
         provider_name=one.provider_name,
         provider_order=one.provider_order,
-        since=one.at,
-        answer=said,
-        concluded=one.conclusion,
+        since=since,
+        answer=None,
+        concluded=None,
     )
 
 
