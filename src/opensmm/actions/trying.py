@@ -15,7 +15,7 @@ from opensmm.domain.evidence import PATIENCE, Neighbour, grow
 from opensmm.domain.offers import Offered
 from opensmm.domain.providers import PANEL, Form, adds_of
 from opensmm.providers.client import Client, NoAnswer, close_session
-from opensmm.providers.desk import DIALECTS
+from opensmm.providers.desk import open_client
 from opensmm.providers.sealing import Unsealable, open_key
 from opensmm.store import catalogue, evidence, providers, refill_tasks
 from opensmm.store.connection import Connection
@@ -89,8 +89,7 @@ async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, privat
 
     session = open_session(1, private=private)
     try:
-        dialect, agent = DIALECTS[row.dialect], row.user_agent
-        yield Client(session, row.url, key, dialect, timeout_s, forms=row.forms, user_agent=agent)
+        yield open_client(session, row, key, timeout_s)
     finally:
         await close_session(session)
 

@@ -157,7 +157,7 @@ class Desk:
             session = self._sessions[row.id] = _open_session(row.concurrency, private=True)
             key = sandbox_key(self._pepper, account_of(row.url))
             url = f"{self._sandbox_url.removesuffix('/api/v2')}/api/{row.dialect}"
-            return self._panel(session, url, key, row)
+            return open_client(session, structs.replace(row, url=url), key, self._timeout_s)
         try:
             key = open_key(self._pepper, row, private=self._private)
         except Unsealable as error:
@@ -165,11 +165,7 @@ class Desk:
             log.error("a provider cannot be called", provider=row.name, why=error.code.value)
             return None
         session = self._sessions[row.id] = _open_session(row.concurrency, private=self._private)
-        return self._panel(session, row.url, key, row)
-
-    def _panel(self, session: "ClientSession", url: str, key: str, row: ProviderRow) -> Client:
-        dialect, agent = DIALECTS[row.dialect], row.user_agent
-        return Client(session, url, key, dialect, self._timeout_s, row.name, forms=row.forms, user_agent=agent)
+        return open_client(session, row, key, self._timeout_s)
 
     def _leave(self, provider: ProviderId) -> None:
         self._contacts.pop(provider, None)
@@ -288,6 +284,12 @@ def _is_to_end(error: BaseException) -> bool:
     """Whether it was this very task that was cancelled, and not something that it waited for."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def open_client(session: "ClientSession", row: ProviderRow, key: str, timeout_s: float) -> Client:
+    """A client of a panel, set up as its row says."""
+    dialect, agent = DIALECTS[row.dialect], row.user_agent
+    return Client(session, row.url, key, dialect, timeout_s, row.name, forms=row.forms, user_agent=agent)
 
 
 def _settings(row: ProviderRow) -> ProviderRow:
