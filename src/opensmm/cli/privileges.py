@@ -32,10 +32,6 @@ class View(Struct, frozen=True):
     closed: bool = False
 
 
-def _prepare_nothing() -> None:
-    pass
-
-
 @dataclass(frozen=True, slots=True)
 class Successor:
     """Whom a process that root started goes on as; ``closed``: the user cannot read all of the code that runs."""
@@ -43,11 +39,12 @@ class Successor:
     user: pwd.struct_passwd
     closed: bool
 
-    def take_over(self, prepare: Callable[[], None] = _prepare_nothing) -> None:
+    def take_over(self, prepare: Callable[[], None] | None = None) -> None:
         """Gives root up for good. Where the code is closed to the user, all of it is loaded before, and ``prepare``
         reads what else would be read later."""
         if self.closed:
-            prepare()
+            if prepare is not None:
+                prepare()
             preloading.import_the_rest()
         become(self.user)
 

@@ -91,7 +91,7 @@ def api(
         shown = _pages() if pages else None
         application = Application(endpoint, shown)
         if successor is not None:
-            successor.take_over(*([shown.prepare] if shown else []))
+            successor.take_over(None if shown is None else shown.prepare)
         _answer_started(listening, json=json)
         run_server(application, listening, config)
 
