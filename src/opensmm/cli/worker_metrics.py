@@ -83,7 +83,7 @@ def panel(sample: Sample) -> Iterable[Metric]:
     yield gauge("opensmm_queue_oldest_seconds", "How long the oldest has waited.", ("queue",), ages)
     yield gauge("opensmm_sending", "Deliveries being sent.", (), {(): facts.sending})
     yield gauge("opensmm_at_providers", "Deliveries at providers.", (), {(): facts.moving.count})
-    yield gauge("opensmm_workers_alive", "Workers with a heartbeat.", (), {(): len(alive(facts, at))})
+    yield gauge("opensmm_workers_alive", "Workers with a heartbeat.", (), {(): len(alive(facts.workers, at))})
     levels: Gauged = {(finding.name,): SEVERITY[finding.level] for finding in sample.findings}
     yield gauge("opensmm_health", "Findings: 0 ok, 1 look, 2 act.", ("finding",), levels)
     yield from _providers(sample)

@@ -185,17 +185,13 @@ class Facts(Struct, frozen=True):
     server: Server = Server()
 
 
-def alive(facts: Facts, now: datetime) -> list[WorkerSeen]:
-    return _alive(facts.workers, now)
-
-
-def _alive(workers: Sequence[WorkerSeen], now: datetime) -> list[WorkerSeen]:
+def alive(workers: Sequence[WorkerSeen], now: datetime) -> list[WorkerSeen]:
     return [worker for worker in workers if now - worker.seen <= ALIVE_WITHIN]
 
 
 def shut_at_workers(workers: Sequence[WorkerSeen], now: datetime) -> dict[ProviderId, ShutCode] | None:
     """Returns the providers that a living worker cannot call, and why; None where no worker has told."""
-    told = [worker.shut for worker in _alive(workers, now) if worker.shut is not None]
+    told = [worker.shut for worker in alive(workers, now) if worker.shut is not None]
     # A newer release may know other codes.
     pairs = [pair for shut in told for pair in shut.items() if pair[1] in set(ShutCode)]
     return {ProviderId(int(provider)): ShutCode(code) for provider, code in pairs} if told else None
@@ -229,14 +225,14 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
         *_shelf(facts.shelf),
         _database(facts, now),
         clock_findings.steps(facts.stepped, now),
-        clock_findings.machines((one.host, one.pid, one.clock_off) for one in alive(facts, now)),
+        clock_findings.machines((one.host, one.pid, one.clock_off) for one in alive(facts.workers, now)),
         *server_findings(facts.server),
         Finding("catalogue", Level.OK, FindingCode.CATALOGUE, {"version": facts.catalogue_version}),
     ]
 
 
 def _workers(facts: Facts, now: datetime) -> Finding:
-    living = alive(facts, now)
+    living = alive(facts.workers, now)
     silent = [worker for worker in facts.workers if worker not in living]
     if not living:
         return Finding("workers", Level.ACT, FindingCode.NO_WORKER)
