@@ -179,6 +179,6 @@ def _account(host: str, segments: tuple[str, ...], query: str) -> str:
         return _told(query, "id")
     if first == "intent":
         return _told(query, "screen_name")
-    folders = _BEFORE_NAMES_AT.get(".".join(host.split(".")[-2:]), _BEFORE_NAMES)
-    named = segments[1] if len(segments) > 1 and (first in _BEFORE_NAMES or first in folders) else first
+    of_host = _BEFORE_NAMES_AT.get(".".join(host.split(".")[-2:]), ())
+    named = segments[1] if len(segments) > 1 and (first in _BEFORE_NAMES or first in of_host) else first
     return named.removeprefix("@")
