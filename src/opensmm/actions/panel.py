@@ -1,6 +1,6 @@
 """All that the API can do, as one object: the lanes, each over a connection of its own."""
 
-from collections.abc import Awaitable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -114,8 +114,7 @@ class Panel:
         if not any(map(_UNSUMMED, views)):
             return views
         many = [view for view in views if isinstance(view, OrderView) and view.unsummed]
-        summed = await self._summed(caller, many)
-        return [summed.get(view.order, view) if isinstance(view, OrderView) else view for view in views]
+        return _replaced(views, await self._summed(caller, many))
 
     async def _summed(self, caller: Caller, views: Sequence[OrderView]) -> dict[int, OrderView]:
         """Views with their runs added up, a part after the other: who asks for much waits, and nobody else."""
@@ -141,10 +140,10 @@ class Panel:
         for part, weight in parts([view.runs or MOST_LISTED for view in parents], MOST):
             orders = [view.order for view in parents[part]]
             found |= await self._parts.ask(orders, caller.customer, weight)
-        if not found:
-            return views
-        told = {view.order: structs.replace(view, more=found[view.order]) for view in parents if view.order in found}
-        return [told.get(view.order, view) if isinstance(view, OrderView) else view for view in views]
+        told: dict[int, OrderView] = {
+            view.order: structs.replace(view, more=found[view.order]) for view in parents if view.order in found
+        }
+        return _replaced(views, told)
 
     async def balance(self, caller: Caller) -> BalanceView:
         amount = await self._balances.ask(caller.customer, caller.customer)
@@ -186,6 +185,11 @@ class Panel:
         return [
             await reading.newest(self._list_line, customer, ask.before, ask.limit, currency) for customer, ask in batch
         ]
+
+
+def _replaced(views: Sequence[OrderView | Refused], by_order: Mapping[int, OrderView]) -> Sequence[OrderView | Refused]:
+    """The answers with some of their views replaced by others of the same orders."""
+    return [by_order.get(view.order, view) if isinstance(view, OrderView) else view for view in views]
 
 
 def parts(weights: Sequence[int], most: int) -> Iterator[tuple[slice, int]]:
