@@ -209,12 +209,12 @@ class Endpoint:
                     views = await self._panel.extended(caller, views)
                 elif dialect is V1 and _as_panel(caller, asked):
                     views = await self._panel.with_parts(caller, views)
-                said = dialect.write_statuses(ids, views, title_case=dialect is V1 and _title_case(caller, asked))
+                said = dialect.write_statuses(ids, views, title_case=_title_case(dialect, caller, asked))
             case asks.Balance():
                 said = dialect.write_balance(await self._panel.balance(caller))
             case asks.OrderList() as wanted:
                 orders = await self._panel.orders(caller, wanted)
-                said = dialect.write_order_list(orders, title_case=_title_case(caller, asked))
+                said = dialect.write_order_list(orders, title_case=_title_case(dialect, caller, asked))
             case asks.RefillOrders(orders=ids):
                 refills = await self._panel.refill(caller, ids)
                 count_refused(refills)
@@ -237,8 +237,9 @@ def _asked(scope: Scope, body: bytes) -> Asked:
     return Asked(scope["method"], scope["query_string"], joined(scope["headers"]), body, client)
 
 
-def _title_case(caller: Caller, asked: Asked) -> bool:
-    return reads_title_case(asked.headers.get(b"user-agent"), caller.title_case)
+def _title_case(dialect: Dialect, caller: Caller, asked: Asked) -> bool:
+    """v2 knows no other words, and does not look at the client."""
+    return dialect is V1 and reads_title_case(asked.headers.get(b"user-agent"), caller.title_case)
 
 
 def _as_panel(caller: Caller, asked: Asked) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 
-class Client(Struct, frozen=True):
+class KnownProgram(Struct, frozen=True):
     """``title_case``: over v1 it reads v2's status words alone, and moves no order by those of the page.
 
     ``as_panel``: it is a panel of the v1 family. It follows subscriptions and drip-feeds by shapes of their own, and
@@ -17,9 +17,9 @@ class Client(Struct, frozen=True):
     as_panel: bool = False
 
 
-UNKNOWN: Final = Client()
-_FAMILY: Final = Client(title_case=True, as_panel=True)
-CLIENTS: Final[Mapping[bytes, Client]] = {
+UNKNOWN: Final = KnownProgram()
+_FAMILY: Final = KnownProgram(title_case=True, as_panel=True)
+PROGRAMS: Final[Mapping[bytes, KnownProgram]] = {
     b"SmartPanel API Sync": _FAMILY,
     b"Mozilla/5.0 (SmartPanel API Sync)": _FAMILY,
 }
@@ -27,13 +27,13 @@ CLIENTS: Final[Mapping[bytes, Client]] = {
 
 def reads_title_case(user_agent: bytes | None, switch: bool | None) -> bool:
     """Whether v1 answers in title case. The switch of the key wins; None: by the client."""
-    if switch is not None:
-        return switch
-    return user_agent is not None and CLIENTS.get(user_agent, UNKNOWN).title_case
+    return _program(user_agent).title_case if switch is None else switch
 
 
 def acts_as_panel(user_agent: bytes | None, switch: bool | None) -> bool:
     """Whether a caller is served as a panel of the v1 family. The switch of the key wins; None: by the client."""
-    if switch is not None:
-        return switch
-    return user_agent is not None and CLIENTS.get(user_agent, UNKNOWN).as_panel
+    return _program(user_agent).as_panel if switch is None else switch
+
+
+def _program(user_agent: bytes | None) -> KnownProgram:
+    return UNKNOWN if user_agent is None else PROGRAMS.get(user_agent, UNKNOWN)
