@@ -166,13 +166,18 @@ def read_statuses(ids: Ids, body: bytes) -> list[Report | UnreadAnswer]:
 def _unread(said: Json, found: Json, body: bytes) -> UnreadAnswer:
     """The words that came of one id: an error's, a status that is none of the trade's, or the answer as it is."""
     if words := _error_words(said) or ("" if said else _error_words(found)):
-        return UnreadAnswer(words[:MAX_WORDS], failed=True)
+        return _failed(words)
     if isinstance(said, str):
         return UnreadAnswer(fit(said, MAX_WORDS), failed=True)
     status = _status(said) if isinstance(said, dict) else None
     if isinstance(status, str) and status.strip():
         return UnreadAnswer(fit(status.strip(), MAX_WORDS), failed=_word(status) in _FAILED_END)
     return UnreadAnswer(excerpt(body)[:MAX_WORDS])
+
+
+def _failed(words: str) -> UnreadAnswer:
+    """An error text that tells nothing of the order."""
+    return UnreadAnswer(words[:MAX_WORDS], failed=True)
 
 
 def tells_status(ids: Ids, body: bytes) -> bool:
@@ -244,7 +249,7 @@ def read_refills(ids: Ids, body: bytes) -> list[str | Declined | UnreadAnswer]:
         if words:
             # An answer that was lost may stand before words that say it is being refilled.
             unclear = passes(words) or means_under_way(words)
-            answers.append(UnreadAnswer(words[:MAX_WORDS], failed=True) if unclear else Declined(words))
+            answers.append(_failed(words) if unclear else Declined(words))
         else:
             answers.append(provider_id(told) or _unread(said, found, body))
     return answers
@@ -257,7 +262,7 @@ def read_refill_statuses(ids: Ids, body: bytes) -> list[RefillStatus | UnreadAns
     for said in _said_of(ids, found, ("refill", "id"), "status"):
         told = said.get("status") if isinstance(said, dict) and not _error_words(said) else said
         words = _error_words(told)
-        unread = UnreadAnswer(words[:MAX_WORDS], failed=True) if words else _unread(said, found, body)
+        unread = _failed(words) if words else _unread(said, found, body)
         answers.append(_REFILL_STATUS.get(_word(told)) or unread)
     return answers
 
