@@ -14,7 +14,7 @@ from opensmm.domain.catalogue import BelowCost, Catalogue, Halt, ServiceType
 from opensmm.domain.codes import ChangeCode, LineCode, LineFault
 from opensmm.domain.importing import Terms
 from opensmm.domain.offers import Off, Offer, RouteTo
-from opensmm.domain.sync import Change, Line, Route, Rules, Standing, changes_of, doubt, judge
+from opensmm.domain.sync import Line, ListChange, Route, Rules, Standing, changes_of, doubt, judge
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LIKES = Offer("7", "Likes", "Theirs", ServiceType.DEFAULT, Decimal("0.60"), 10, 10_000)
@@ -145,10 +145,10 @@ def test_what_changed_is_told_and_a_drift_within_the_share_is_no_news():
     told = changes_of(judge(line(route(structs.replace(LIKES, rate=Decimal("0.95"), max=50))), NOW))
     of_route = {"provider": HERE, "provider_service": "7"}
     assert [
-        Change(ChangeCode.FIELD_MOVED, {"field": "max", "before": 10000, "after": 50}),
-        Change(ChangeCode.SERVICE_QUARANTINED),
-        Change(ChangeCode.BELOW_COST, {"cost": Decimal("0.95"), "rate": Decimal("0.90")}),
-        Change(ChangeCode.ROUTE_COST_MOVED, of_route | {"before": Decimal("0.60"), "after": Decimal("0.95")}),
+        ListChange(ChangeCode.FIELD_MOVED, {"field": "max", "before": 10000, "after": 50}),
+        ListChange(ChangeCode.SERVICE_QUARANTINED),
+        ListChange(ChangeCode.BELOW_COST, {"cost": Decimal("0.95"), "rate": Decimal("0.90")}),
+        ListChange(ChangeCode.ROUTE_COST_MOVED, of_route | {"before": Decimal("0.60"), "after": Decimal("0.95")}),
     ] == told
 
 
@@ -217,7 +217,7 @@ def test_a_line_that_cannot_be_read_is_said_to_be_the_reason():
     reason = LineFault(LineCode.NO_RATE, {"rate": "free"})
     why = {known.to.provider_service: reason}
     judged = judge(line(known), NOW, heard=HERE, unread=why)
-    assert Change(ChangeCode.SERVICE_UNREAD, {"why": reason}) in changes_of(judged)
+    assert ListChange(ChangeCode.SERVICE_UNREAD, {"why": reason}) in changes_of(judged)
     assert (Off.GONE, why[known.to.provider_service]) == (judged.standings[0].off, judged.standings[0].unread)
     still = judge(line(structs.replace(known, standing=judged.standings[0])), NOW)
     assert judged.standings == still.standings, "whoever judges anew without a list knows the reason still"

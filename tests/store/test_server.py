@@ -20,7 +20,7 @@ from tests.panel import until
 from opensmm.actions import starting
 from opensmm.base.faults import Unavailable
 from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
-from opensmm.domain.server import LIMITS_MS, Server, faults
+from opensmm.domain.server import LIMITS_MS, DatabaseServer, faults
 from opensmm.store import cluster, os_users, schema, server
 from opensmm.store.connection import connect
 from opensmm.store.embedded import APP
@@ -40,10 +40,10 @@ async def test_the_server_of_the_tests_is_as_needed(conn, database):
 @pytest.mark.parametrize(
     ("seen", "code"),
     [
-        (Server(version=15), FindingCode.SERVER_TOO_OLD),
-        (Server(synchronous_commit="off"), FindingCode.COMMITS_NOT_WAITED_FOR),
-        (Server(synchronous_commit="local"), FindingCode.COMMITS_NOT_WAITED_FOR),
-        (Server(limits_ms={**LIMITS_MS, "lock_timeout": 0}), FindingCode.SESSION_LIMITS_MISSING),
+        (DatabaseServer(version=15), FindingCode.SERVER_TOO_OLD),
+        (DatabaseServer(synchronous_commit="off"), FindingCode.COMMITS_NOT_WAITED_FOR),
+        (DatabaseServer(synchronous_commit="local"), FindingCode.COMMITS_NOT_WAITED_FOR),
+        (DatabaseServer(limits_ms={**LIMITS_MS, "lock_timeout": 0}), FindingCode.SESSION_LIMITS_MISSING),
     ],
 )
 def test_what_is_not_as_needed_is_found(seen, code):

@@ -83,7 +83,7 @@ def lease(timeout_s: float) -> timedelta:
     return timedelta(seconds=timeout_s + LEASE_MARGIN_S)
 
 
-class Doubt(Struct, frozen=True):
+class UnansweredClaim(Struct, frozen=True):
     """What a claim took, from before its COMMIT is sent until its answer has come."""
 
     mark: UUID
@@ -100,7 +100,7 @@ class Dispatching:
         self._lease = lease(timeout_s)
         self._clock = clock
         self._in_flight: set[tuple[OrderId, int, int]] = set()
-        self._doubt: Doubt | None = None
+        self._doubt: UnansweredClaim | None = None
         self.freed = FreedProviders()
         self.looked_s = 0.0
         """How long the last look at what is due took the database."""
@@ -194,7 +194,7 @@ class Dispatching:
         ]
         await rows.release(connection, next_runs)
         if claimed:
-            self._doubt = Doubt(mark, begin_by, claimed)
+            self._doubt = UnansweredClaim(mark, begin_by, claimed)
             self._in_flight.update(map(_fenced, claimed))
 
     async def _take(self, connection: Connection, now: datetime, limit: int, mark: UUID) -> list[Claim]:

@@ -19,7 +19,7 @@ from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.importing import Terms, our_rate
 from opensmm.domain.offers import Off, Offer, Offered, Unread, cheapest_first, routes_changed
-from opensmm.domain.sync import Change, Judged, Line, changes_of, doubt, judge
+from opensmm.domain.sync import Judged, Line, ListChange, changes_of, doubt, judge
 from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
 from opensmm.store import audit, catalogue, offers
@@ -55,7 +55,7 @@ class News(Struct, frozen=True):
 
     service: ServiceId
     name: str
-    changes: list[Change]
+    changes: list[ListChange]
 
 
 class Overwritten(Struct, frozen=True):
@@ -67,7 +67,7 @@ class Overwritten(Struct, frozen=True):
     after: Decimal
 
 
-class Followed(Struct, frozen=True):
+class FollowingResult(Struct, frozen=True):
     """How a provider's price list is followed, and the prices set by hand that were overwritten by it."""
 
     following: Following
@@ -239,7 +239,7 @@ def _new_rate(service: Service, rate: Decimal | None, margin: Decimal | None) ->
 
 async def set_following(
     connection: Connection, provider: ProviderId, changes: Mapping[str, Any], *, confirmed: bool = False, by: By
-) -> Followed:
+) -> FollowingResult:
     """Changes some of how a provider's price list is followed, and returns all of it; what follows from it holds at
     once. The rest is read while nobody else edits it, so that of two edits neither undoes the other.
 
@@ -258,7 +258,7 @@ async def set_following(
             raise OperatorRefusal(
                 RefusalCode.PRICES_SET_BY_HAND, count=len(overwritten), prices=tuple(map(structs.asdict, overwritten))
             )
-    return Followed(wanted, overwritten)
+    return FollowingResult(wanted, overwritten)
 
 
 async def overruling(connection: Connection, service: ServiceId, now: datetime) -> tuple[ProviderId, Decimal] | None:

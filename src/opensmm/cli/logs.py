@@ -34,7 +34,7 @@ class _Told:
     by_about: dict[Hashable, tuple[float, int]] = field(default_factory=dict)
 
 
-class Bound:
+class LineLimit:
     """Lets MOST lines of one name through in EACH_S, and of those about one thing one. Where many things are told of,
     each has its turn after all the others."""
 
@@ -71,7 +71,7 @@ class Sparse:
     error as a whole. The next line says how many were left out before it."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._bound = Bound(monotonic)
+        self._bound = LineLimit(monotonic)
 
     def __call__(self, _: WrappedLogger, level: str, event: EventDict) -> EventDict:
         sparse = event.pop("sparse", None)
@@ -89,7 +89,7 @@ class SparseRecords(logging.Filter):
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._bound = Bound(monotonic)
+        self._bound = LineLimit(monotonic)
 
     def filter(self, record: logging.LogRecord) -> bool:
         left_out = self._bound.admit((record.name, record.levelno, str(record.msg)))

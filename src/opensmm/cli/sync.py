@@ -12,7 +12,7 @@ from rich.table import Table
 
 from opensmm.actions import sync
 from opensmm.actions.references import find_provider, find_services
-from opensmm.actions.sync import Doubtful, Followed, News, Overtaken, Taken
+from opensmm.actions.sync import Doubtful, FollowingResult, News, Overtaken, Taken
 from opensmm.base.faults import Fault
 from opensmm.cli.frame import (
     MISUSED,
@@ -139,11 +139,11 @@ def follow(
     changes = {name: value for name, value in told.items() if value is not None}
     changes |= {"margin": None} if own_prices else {}
 
-    async def work(connection: Connection) -> Followed:
+    async def work(connection: Connection) -> FollowingResult:
         row = await find_provider(connection, provider)
         if changes:
             return await sync.set_following(connection, row.id, changes, confirmed=confirm, by=by())
-        return Followed(await rows.following(connection, row.id), [])
+        return FollowingResult(await rows.following(connection, row.id), [])
 
     told_of = with_database(standing(data), work)
     said = structs.asdict(told_of.following)

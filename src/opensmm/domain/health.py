@@ -15,7 +15,7 @@ from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.findings import SEVERITY, Finding, Level
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
 from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading, adds_of
-from opensmm.domain.server import Server, server_findings
+from opensmm.domain.server import DatabaseServer, server_findings
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
 """A worker not heard of for longer is taken for dead."""
@@ -182,7 +182,7 @@ class Facts(Struct, frozen=True):
     odd: Notices = Notices()
     unheard: Notices = Notices()
     unclear_refills: Notices = Notices()
-    server: Server = Server()
+    server: DatabaseServer = DatabaseServer()
 
 
 def alive(workers: Sequence[WorkerSeen], now: datetime) -> list[WorkerSeen]:

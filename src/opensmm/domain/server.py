@@ -24,7 +24,7 @@ WAITED_FOR: Final = frozenset(("on", "remote_apply"))
 """Values of ``synchronous_commit`` with which what was answered is kept."""
 
 
-class Server(Struct, frozen=True):
+class DatabaseServer(Struct, frozen=True):
     """The server as one of the panel's sessions sees it; a limit of 0 is none."""
 
     version: int = LEAST_VERSION
@@ -32,7 +32,7 @@ class Server(Struct, frozen=True):
     limits_ms: Mapping[str, int] = LIMITS_MS
 
 
-def faults(server: Server) -> list[tuple[FindingCode, Fields]]:
+def faults(server: DatabaseServer) -> list[tuple[FindingCode, Fields]]:
     """What the panel cannot work with, each with the fields of its words."""
     found: list[tuple[FindingCode, Fields]] = []
     if server.version < LEAST_VERSION:
@@ -46,7 +46,7 @@ def faults(server: Server) -> list[tuple[FindingCode, Fields]]:
     return found
 
 
-def server_findings(server: Server) -> list[Finding]:
+def server_findings(server: DatabaseServer) -> list[Finding]:
     """What is to be told of the server; one finding where all is as needed."""
     found = [Finding("server", Level.ACT, code=code, fields=fields) for code, fields in faults(server)]
     needed = Finding("server", Level.OK, code=FindingCode.SERVER_AS_NEEDED, fields={"version": server.version})

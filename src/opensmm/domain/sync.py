@@ -216,43 +216,45 @@ _OFFS: Final = {
 }
 
 
-class Change(Struct, frozen=True):
+class ListChange(Struct, frozen=True):
     """What changed of a service or of one of its routes: a code and its fields."""
 
     code: ChangeCode
     fields: Fields = NO_FIELDS
 
 
-def changes_of(judged: Judged) -> list[Change]:
+def changes_of(judged: Judged) -> list[ListChange]:
     """What changed of a line, for people; a cost that drifts within its share is no news."""
     why = next((one.unread for one in judged.standings if one.unread is not None), None)
     return [*_of_service(judged.before.service, judged.service, why), *_of_routes(judged)]
 
 
-def _of_service(before: Service, after: Service, unread: LineFault | None) -> Iterator[Change]:
+def _of_service(before: Service, after: Service, unread: LineFault | None) -> Iterator[ListChange]:
     for name in _FOLLOWING:
         was, told = getattr(before, name), getattr(after, name)
         if was != told:
-            yield Change(ChangeCode.FIELD_MOVED, {"field": name, "before": was, "after": told})
+            yield ListChange(ChangeCode.FIELD_MOVED, {"field": name, "before": was, "after": told})
     if before.halted is not after.halted:
         if after.halted is Halt.GONE and unread is not None:
-            yield Change(ChangeCode.SERVICE_UNREAD, {"why": unread})
+            yield ListChange(ChangeCode.SERVICE_UNREAD, {"why": unread})
         else:
-            yield Change(ChangeCode.SOLD_AGAIN if after.halted is None else _HALTS[after.halted])
+            yield ListChange(ChangeCode.SOLD_AGAIN if after.halted is None else _HALTS[after.halted])
     if before.covers_cost(before.rate) and not after.covers_cost(after.rate):
-        yield Change(ChangeCode.BELOW_COST, {"cost": after.cost, "rate": after.rate})
+        yield ListChange(ChangeCode.BELOW_COST, {"cost": after.cost, "rate": after.rate})
 
 
-def _of_routes(judged: Judged) -> Iterator[Change]:
+def _of_routes(judged: Judged) -> Iterator[ListChange]:
     for route, told in zip(judged.before.routes, judged.standings, strict=True):
         was = route.standing
         fields: dict[str, object] = {"provider": route.to.provider, "provider_service": route.to.provider_service}
         if told.unread is not None and was.unread is None:
-            yield Change(ChangeCode.ROUTE_UNREAD, fields | {"why": told.unread})
+            yield ListChange(ChangeCode.ROUTE_UNREAD, fields | {"why": told.unread})
         elif was.off is not told.off:
-            yield Change(ChangeCode.ROUTE_USED_AGAIN if told.off is None else _OFFS[told.off], fields)
+            yield ListChange(ChangeCode.ROUTE_USED_AGAIN if told.off is None else _OFFS[told.off], fields)
         if was.quarantined is None and told.quarantined is not None:
             if is_another_service(told, route.offer) and route.offer is not None:
-                yield Change(ChangeCode.ROUTE_SELLS_ANOTHER, fields | {"before": told.name, "after": route.offer.name})
+                yield ListChange(
+                    ChangeCode.ROUTE_SELLS_ANOTHER, fields | {"before": told.name, "after": route.offer.name}
+                )
             else:
-                yield Change(ChangeCode.ROUTE_COST_MOVED, fields | {"before": told.agreed, "after": told.cost})
+                yield ListChange(ChangeCode.ROUTE_COST_MOVED, fields | {"before": told.agreed, "after": told.cost})

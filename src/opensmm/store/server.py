@@ -5,7 +5,7 @@ from typing import Final
 
 import psycopg
 
-from opensmm.domain.server import LIMITS_MS, Server
+from opensmm.domain.server import LIMITS_MS, DatabaseServer
 from opensmm.store import connection as db
 from opensmm.store.connection import Connection, connect
 
@@ -15,13 +15,13 @@ _VERSION: Final = 10_000
 """What one major version adds to ``server_version_num``."""
 
 
-async def seen(connection: Connection) -> Server:
+async def seen(connection: Connection) -> DatabaseServer:
     """The server's version, and the settings that are really in force."""
     names = ["server_version_num", "synchronous_commit", *LIMITS_MS]
     rows = await (await connection.execute(_SETTINGS, [names])).fetchall()
     settings = {str(name): str(setting) for name, setting in rows}
     limits = {name: int(settings[name]) for name in LIMITS_MS}
-    return Server(int(settings["server_version_num"]) // _VERSION, settings["synchronous_commit"], limits)
+    return DatabaseServer(int(settings["server_version_num"]) // _VERSION, settings["synchronous_commit"], limits)
 
 
 async def keeps_prepared_statements(url: str) -> bool:

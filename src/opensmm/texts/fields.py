@@ -7,7 +7,7 @@ from opensmm.base.money import Money, short
 from opensmm.domain.catalogue import DeliveryMethod, Halt, RefillMode, Service
 from opensmm.domain.codes import ChangeCode
 from opensmm.domain.providers import PANEL, SANDBOX, STAFF, Form
-from opensmm.domain.sync import Change
+from opensmm.domain.sync import ListChange
 from opensmm.texts import words
 from opensmm.texts.english import CHANGES
 from opensmm.texts.words import shown
@@ -87,7 +87,7 @@ def change(name: str, before: object, after: object) -> str:
     return f"{label(name)}: {value_of(name, before)} → {value_of(name, after)}"
 
 
-def moved(told: Change) -> str:
+def moved(told: ListChange) -> str:
     """What a price list changed of a service."""
     if told.code is ChangeCode.FIELD_MOVED:
         return change(told.fields["field"], told.fields["before"], told.fields["after"])
