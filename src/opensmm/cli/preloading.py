@@ -10,6 +10,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import resolve_name
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Final
@@ -93,15 +94,8 @@ def _imports(code: CodeType, package: str) -> Iterator[str]:
     for step in dis.get_instructions(code):
         if step.opcode == _IMPORT:
             level, inner = before[-2:]
-            module = _absolute(str(step.argval), level if isinstance(level, int) else 0, package)
+            module = resolve_name("." * (level if isinstance(level, int) else 0) + str(step.argval), package)
             yield module
             if isinstance(inner, tuple):
                 yield from (f"{module}.{name}" for name in inner if not hasattr(sys.modules.get(module), name))
         before.append(step.argval)
-
-
-def _absolute(name: str, level: int, package: str) -> str:
-    if level == 0:
-        return name
-    above = package.rsplit(".", level - 1)[0]
-    return f"{above}.{name}" if name else above
