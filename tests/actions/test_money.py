@@ -13,6 +13,7 @@ from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.payments import LEGACY, Payment, any_payment, read_payment, read_reference
+from opensmm.store import customers
 from opensmm.store.connection import connect
 
 BY = acting(now(), reason="because")
@@ -225,6 +226,19 @@ async def test_a_chargeback_of_what_was_spent_overdraws_and_top_ups_make_up_for_
     ((detail,),) = await fetch(stocked, query)
     assert {"balance": [1_000, -9_000], "overdrawn": [0, 9_000]} == detail["changes"]
     assert (10_000, first.transfer) == (detail["amount"], detail["transfer"])
+    assert [] == await broken(stocked)
+
+
+async def test_what_comes_back_for_an_order_makes_up_for_a_chargeback_and_another_chargeback_does_not(api, stocked):
+    who = await buyer(stocked, "0")
+    await pay(stocked, who.id, 10_000, "A1")
+    order = await api.add(who.key)
+    await money.charge_back(stocked, Payment("bank", "A1"), Money(9_000), "first", BY)
+    assert [(-8_000, 8_000)] == [(one.balance, one.overdrawn) for one in await customers.listed(stocked, who.id)]
+    await interventions.end_partial(stocked, OrderId(order), None, 50, BY)
+    assert [(-3_500, 3_500)] == [(one.balance, one.overdrawn) for one in await customers.listed(stocked, who.id)]
+    await money.charge_back(stocked, Payment("bank", "A1"), Money(1_000), "second", BY)
+    assert (-4_500, 4_500, 0) == await owed(stocked, who)
     assert [] == await broken(stocked)
 
 

@@ -112,7 +112,10 @@ class ListedKey(Struct, frozen=True):
 
 
 class Listed(Struct, frozen=True):
-    """A customer as the operator sees it, with its live keys."""
+    """A customer as the operator sees it, with its live keys.
+
+    ``overdrawn`` is how far its balance lies below the credit limit.
+    """
 
     id: CustomerId
     name: str
@@ -124,7 +127,8 @@ class Listed(Struct, frozen=True):
 
 
 _LISTED: Final = """
-select c.id, c.name, c.balance, c.suspended, c.credit_limit, c.overdrawn,
+select c.id, c.name, c.balance, c.suspended, c.credit_limit,
+       greatest(0, least(c.overdrawn, -c.balance - c.credit_limit)),
        array(
          select jsonb_build_object('id', k.id, 'hint', k.hint, 'label', k.label, 'title_case', k.title_case,
            'as_panel', k.as_panel, 'addresses', k.addresses)
