@@ -26,7 +26,7 @@ from tests.simulation.twin.tables import (
 )
 
 from opensmm.base.ids import PriceListId, ServiceId
-from opensmm.domain.ledger import Transfer
+from opensmm.domain.ledger import Transfer, TransferKind
 
 HOUSE = range(-7, 0)
 ENDED = ("completed", "partial", "canceled")
@@ -97,6 +97,8 @@ class Checks:
         self.by_order: dict[tuple[int, str], int] = defaultdict(int)
         self.given_back: dict[int, int] = {}
         """What the runs that end in a change give back, by order: the transfers of runs without delivery are one."""
+        self.charged_back: set[int | None] = set()
+        """Customers from whom a payment is taken back in a change: nothing else may put them below their limit."""
         self.by_link: dict[str, list[OrderRow]] = defaultdict(list)
         self.bound: dict[tuple[int, str], AttemptRow] = {}
         self.begun: dict[int, dict[int, datetime]] = defaultdict(dict)
@@ -114,6 +116,7 @@ class Checks:
 
     def watch(self, change: Change) -> None:
         self.given_back.clear()
+        self.charged_back = {one.customer for one in change.transfers if one.kind is TransferKind.CHARGEBACK}
         for transfer in change.transfers:
             self._transfer(transfer)
         for row in change.inserted:
@@ -163,7 +166,7 @@ class Checks:
             raise Broken("P3", f"order {row.id} says {row.earned}, {row.refunded}; the ledger {told}", [row.id])
 
     def _customer(self, before: CustomerRow, row: CustomerRow) -> None:
-        may_owe = row.credit_limit + (row.overdrawn if row.overdrawn > before.overdrawn else 0)
+        may_owe = row.credit_limit + (row.overdrawn if row.id in self.charged_back else 0)
         if row.balance < before.balance and row.balance < -may_owe:
             raise Broken("L4", f"customer {row.id} has {row.balance}, and may owe {may_owe}")
         if row.balance < -row.credit_limit - row.overdrawn:
