@@ -1,6 +1,7 @@
 """The invariants of the books, each as a statement that finds what breaks it. All are read in one snapshot."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from msgspec import Struct
@@ -24,6 +25,9 @@ class Range(Struct, frozen=True):
 
 
 ALL: Final = Range()
+_WHOLE: Final = "set local enable_nestloop = off"
+"""For the whole books: rows are joined by hash or in order, so that a check costs as much as there are rows. Without
+statistics, as after a restore, a planner that takes tables for small looks each row up among all the others."""
 
 
 class Finding(Struct, frozen=True):
@@ -37,11 +41,22 @@ def those_of(orders: Range) -> tuple[Check, ...]:
     return CHECKS if orders == ALL else tuple(check for check in CHECKS if check.scope is Scope.ORDERS)
 
 
-async def run(connection: Connection, orders: Range = ALL) -> AsyncIterator[Finding]:
-    """Runs the checks of a range of orders in one snapshot and yields what each found, in the order above."""
+@asynccontextmanager
+async def snapshot(connection: Connection, orders: Range = ALL) -> AsyncIterator[None]:
+    """Opens a transaction in which every check sees the same books, planned for the range that is looked at."""
     await connection.execute("begin isolation level repeatable read read only")
     try:
         await connection.execute("set local statement_timeout = 0")
+        if orders == ALL:
+            await connection.execute(_WHOLE)
+        yield
+    finally:
+        await connection.execute("rollback")
+
+
+async def run(connection: Connection, orders: Range = ALL) -> AsyncIterator[Finding]:
+    """Runs the checks of a range of orders in one snapshot and yields what each found, in the order above."""
+    async with snapshot(connection, orders):
         for check in those_of(orders):
             found = f"with broken (what) as ({check.broken}) select count(*), (array_agg(what))[1:%(most)s] from broken"
             told = {"first": orders.first, "last": orders.last, "most": EXAMPLES}
@@ -49,5 +64,3 @@ async def run(connection: Connection, orders: Range = ALL) -> AsyncIterator[Find
             row = await cursor.fetchone()
             assert row is not None
             yield Finding(check, row[0], tuple(row[1] or ()))
-    finally:
-        await connection.execute("rollback")
