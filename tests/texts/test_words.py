@@ -10,6 +10,7 @@ from opensmm.domain.audit import AuditAction
 from opensmm.domain.codes import (
     ChangeCode,
     EventCode,
+    FieldCode,
     FindingCode,
     LineCode,
     LineFault,
@@ -35,6 +36,7 @@ from opensmm.texts.english_findings import FINDINGS
         (RefusalCode, english.REFUSALS),
         (EventCode, english.EVENTS),
         (ShutCode, english.SHUTS),
+        (FieldCode, english.FIELDS),
         (StageCode, english.STAGES),
         (AuditAction, english.ACTIONS),
         (Conclusion, english.CONCLUSIONS),

@@ -30,7 +30,7 @@ from opensmm.cli.stages import Stages
 from opensmm.cli.unforeseen import UNFORESEEN
 from opensmm.config import Config
 from opensmm.domain.audit import Actor, ActorKind, By
-from opensmm.domain.codes import NO_FIELDS, Fields, OperatorRefusal, Report, no_report
+from opensmm.domain.codes import MALFORMED, NO_FIELDS, Fields, OperatorRefusal, Report, no_report
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
 from opensmm.store.embedded import Urls, serving, stands
@@ -114,7 +114,9 @@ def fail(text: str, code: int = FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
-def refuse(refused: OperatorRefusal, code: int = FAILED) -> NoReturn:
+def refuse(refused: OperatorRefusal, code: int | None = None) -> NoReturn:
+    """Says why not. The exit code, where none is given, tells a value typed wrongly from what the panel refuses."""
+    code = code or (MISUSED if refused.code in MALFORMED else FAILED)
     tell_error(words.refusal(refused), code, refused.code.value, refused.fields)
     raise typer.Exit(code)
 

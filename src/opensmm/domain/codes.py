@@ -124,8 +124,23 @@ BY_SETTING: Final = frozenset((ShutCode.ADDRESS_WITHOUT_TLS, ShutCode.ADDRESS_PR
 """What is wrong with an address only while providers may not be at private ones."""
 
 
+class FieldCode(StrEnum):
+    """A field that a person fills in, as refusals of its value name it."""
+
+    NAME = "name"
+    CATEGORY = "category"
+    DESCRIPTION = "description"
+    REASON = "reason"
+    LABEL = "label"
+
+
 class RefusalCode(StrEnum):
     """Why the operator is told no."""
+
+    FIELD_BLANK = "field_blank"
+    FIELD_TOO_LONG = "field_too_long"
+    FIELD_UNFIT = "field_unfit"
+    FIELD_OUT_OF_RANGE = "field_out_of_range"
 
     SERVER_TOO_OLD = "server_too_old"
     COMMITS_NOT_WAITED_FOR = "commits_not_waited_for"
@@ -168,6 +183,17 @@ class RefusalCode(StrEnum):
     CORRECTS_TOO_MUCH = "corrects_too_much"
     NOT_THAT_MUCH = "not_that_much"
     OWES_MORE = "owes_more"
+
+
+MALFORMED: Final = frozenset(
+    (
+        RefusalCode.FIELD_BLANK,
+        RefusalCode.FIELD_TOO_LONG,
+        RefusalCode.FIELD_UNFIT,
+        RefusalCode.FIELD_OUT_OF_RANGE,
+    )
+)
+"""Refusals of a value by itself, whatever stands in the panel: the words were typed wrongly."""
 
 
 class EventCode(StrEnum):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import ChangeCode, EventCode, LineCode, OddCode, RefusalCode, ShutCode, StageCode
+from opensmm.domain.codes import ChangeCode, EventCode, FieldCode, LineCode, OddCode, RefusalCode, ShutCode, StageCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.interventions import Denial
@@ -55,7 +55,22 @@ CONCLUSIONS: Final[Mapping[Conclusion, str]] = {
     Conclusion.CHARGE_UNCLEAR: "what it cost is not clear",
 }
 """What the newest look at an order's evidence came to."""
+FIELDS: Final[Mapping[FieldCode, str]] = {
+    FieldCode.NAME: "name",
+    FieldCode.CATEGORY: "category",
+    FieldCode.DESCRIPTION: "description",
+    FieldCode.REASON: "reason",
+    FieldCode.LABEL: "label",
+}
+"""Parts of sentences, for the field ``field``."""
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
+    RefusalCode.FIELD_BLANK: Words("The {field} must be some text on one line."),
+    RefusalCode.FIELD_TOO_LONG: Words("The {field} has at most {most} characters."),
+    RefusalCode.FIELD_UNFIT: Words(
+        "The {field} holds a control character, a line break, or a character that turns the writing direction: leave "
+        "it out."
+    ),
+    RefusalCode.FIELD_OUT_OF_RANGE: Words("The {field} must lie between {least} and {most}."),
     RefusalCode.SERVER_TOO_OLD: Words("The server is PostgreSQL {version}, and the panel needs {least} or newer."),
     RefusalCode.COMMITS_NOT_WAITED_FOR: Words(
         "synchronous_commit is {value} in the panel's sessions, although it asks for on: orders that were answered "

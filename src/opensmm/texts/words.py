@@ -6,7 +6,17 @@ from decimal import Decimal
 from typing import Final
 
 from opensmm.base.spans import span
-from opensmm.domain.codes import EventCode, Fields, FindingCode, LineFault, Oddity, OperatorRefusal, ShutCode, StageCode
+from opensmm.domain.codes import (
+    EventCode,
+    FieldCode,
+    Fields,
+    FindingCode,
+    LineFault,
+    Oddity,
+    OperatorRefusal,
+    ShutCode,
+    StageCode,
+)
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
@@ -15,6 +25,7 @@ from opensmm.texts.english import (
     AT_LEAST,
     CONCLUSIONS,
     EVENTS,
+    FIELDS,
     LINES,
     ODDITIES,
     REFUSALS,
@@ -114,6 +125,8 @@ def shown(value: object) -> str:
             return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         case Decimal():
             return f"{value:f}"
+        case FieldCode():
+            return FIELDS[value]
         case ShutCode():
             return SHUTS[value]
         case Conclusion():

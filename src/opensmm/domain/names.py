@@ -1,0 +1,54 @@
+"""Names and longer texts that an operator types: the one rule for which characters may stand in them."""
+
+import re
+from typing import Final
+
+from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+
+_CONTROLS: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029"
+_DIRECTIONS: Final = "\u202a-\u202e\u2066-\u2069"
+_UNFIT_TEXT: Final = re.compile(f"[{_CONTROLS}{_DIRECTIONS}]")
+_UNFIT_NAME: Final = re.compile(f"[\t\n{_CONTROLS}{_DIRECTIONS}]")
+
+
+def name_refusal(text: str, most: int, field: FieldCode = FieldCode.NAME) -> OperatorRefusal | None:
+    """The refusal of a name that is not 1 to ``most`` characters on one line; None where it will do.
+
+    Control characters are refused, and those that turn the writing direction of what stands around them. Marks that
+    a script needs within a word, such as joiners, are taken.
+    """
+    if not text.strip():
+        return OperatorRefusal(RefusalCode.FIELD_BLANK, field=field)
+    return _refusal(text, most, field, _UNFIT_NAME)
+
+
+def text_refusal(text: str, most: int, field: FieldCode) -> OperatorRefusal | None:
+    """The refusal of a text that has more than ``most`` characters, or such as a name may not have; None where it will
+    do. It may be empty, and have tabs and several lines."""
+    return _refusal(text, most, field, _UNFIT_TEXT)
+
+
+def _refusal(text: str, most: int, field: FieldCode, unfit: re.Pattern[str]) -> OperatorRefusal | None:
+    if len(text) > most:
+        return OperatorRefusal(RefusalCode.FIELD_TOO_LONG, field=field, most=most)
+    if unfit.search(text):
+        return OperatorRefusal(RefusalCode.FIELD_UNFIT, field=field)
+    return None
+
+
+def check_name(text: str, most: int, field: FieldCode = FieldCode.NAME) -> None:
+    """Raises OperatorRefusal for a name that will not do."""
+    if (refused := name_refusal(text, most, field)) is not None:
+        raise refused
+
+
+def check_text(text: str, most: int, field: FieldCode) -> None:
+    """Raises OperatorRefusal for a text that will not do."""
+    if (refused := text_refusal(text, most, field)) is not None:
+        raise refused
+
+
+def check_range(number: int, least: int, most: int, field: FieldCode) -> None:
+    """Raises OperatorRefusal for a number that does not lie from ``least`` to ``most``."""
+    if not least <= number <= most:
+        raise OperatorRefusal(RefusalCode.FIELD_OUT_OF_RANGE, field=field, least=least, most=most)

@@ -1,0 +1,61 @@
+"""The one rule for names and longer texts that an operator types."""
+
+import pytest
+
+from opensmm.domain.codes import MALFORMED, FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.names import check_name, check_range, check_text, name_refusal, text_refusal
+
+UNFIT = ("a\x00b", "a\x1bb", "a\x7fb", "a\x85b", "a\u2028b", "a\u202eb", "a\u2066b", "a\ud800b")
+
+
+def code(refused):
+    return None if refused is None else refused.code
+
+
+@pytest.mark.parametrize(
+    "name", ["Likes", " Likes ", "مشاهدات", "می\u200cخواهم", "👩\u200d🚀 views", "a\u200eb", "x" * 5 + " " * 3]
+)
+def test_a_name_on_one_line_will_do(name):
+    assert None is name_refusal(name, 20)
+    check_name(name, 20)
+
+
+@pytest.mark.parametrize("name", [*UNFIT, "a\nb", "a\tb", "a\rb"])
+def test_a_name_has_no_control_characters_and_none_that_turn_its_direction(name):
+    assert RefusalCode.FIELD_UNFIT is code(name_refusal(name, 20))
+
+
+@pytest.mark.parametrize("name", ["", " ", "\n", "\u00a0"])
+def test_a_blank_name_is_refused(name):
+    assert RefusalCode.FIELD_BLANK is code(name_refusal(name, 20))
+
+
+def test_a_refusal_names_the_field_and_its_limit():
+    with pytest.raises(OperatorRefusal) as refused:
+        check_name("x" * 21, 20, FieldCode.CATEGORY)
+    assert (RefusalCode.FIELD_TOO_LONG, {"field": FieldCode.CATEGORY, "most": 20}) == (
+        refused.value.code,
+        refused.value.fields,
+    )
+    assert refused.value.code in MALFORMED
+    check_name("x" * 20, 20, FieldCode.CATEGORY)
+
+
+def test_a_longer_text_may_be_empty_and_have_lines():
+    assert None is text_refusal("", 20, FieldCode.DESCRIPTION)
+    check_text("two\n\tlines", 20, FieldCode.DESCRIPTION)
+    assert RefusalCode.FIELD_TOO_LONG is code(text_refusal("x" * 21, 20, FieldCode.DESCRIPTION))
+
+
+@pytest.mark.parametrize("text", [*UNFIT, "a\rb"])
+def test_a_longer_text_has_no_other_control_characters(text):
+    with pytest.raises(OperatorRefusal) as refused:
+        check_text(text, 20, FieldCode.DESCRIPTION)
+    assert RefusalCode.FIELD_UNFIT is refused.value.code
+
+
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_number_lies_in_its_range(number):
+    check_range(number, 0, 5, FieldCode.NAME)
+    with pytest.raises(OperatorRefusal):
+        check_range(number, 1, 4, FieldCode.NAME)
