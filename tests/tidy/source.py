@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src" / "opensmm"
-TREES = ("src", "tests", "bench")
+TREES = ("src", "tests", "bench", "tools")
 
 
 def files(*trees: str) -> list[Path]:
