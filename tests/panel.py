@@ -21,6 +21,7 @@ from opensmm.actions.panel import Panel
 from opensmm.api.endpoint import Endpoint
 from opensmm.base.ids import CustomerId, ServiceId
 from opensmm.base.money import Money, money
+from opensmm.base.pages import Keyset, Page
 from opensmm.domain.audit import Actor, ActorKind, By
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.payments import read_payment
@@ -257,6 +258,14 @@ async def open_api(url: str, clock: clock.Clock | None = None) -> AsyncIterator[
 
 async def fetch(connection: Connection, query: str, *values: object) -> list[tuple[Any, ...]]:
     return await (await connection.execute(query, values or None)).fetchall()
+
+
+async def walk(read: Callable[[Keyset], Awaitable[Page[Value]]], place: Keyset) -> list[Page[Value]]:
+    """All pages of a list from one on, in the direction of that one."""
+    pages = [await read(place)]
+    while (onward := pages[-1].newer if place.ascends else pages[-1].older) is not None:
+        pages.append(await read(onward))
+    return pages
 
 
 async def balance(connection: Connection, customer: CustomerId) -> int:

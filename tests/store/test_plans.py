@@ -18,6 +18,7 @@ from opensmm.store import (
     evidence,
     health,
     keys,
+    ledger,
     orders,
     placing,
     posts,
@@ -43,6 +44,8 @@ BIG_TABLES = (
     "refill_task",
     "batch",
     "post",
+    "deposit",
+    "transfer_reference",
 )
 
 FILL = f"""
@@ -73,6 +76,9 @@ insert into refill_task (refill_id, run, order_id, provider_id, provider_order, 
 insert into post (order_id, provider_id, provider_order, child_id, seen, state)
   select 1 + id %% 500, 1, id::text, id, now(), 'made' from orders where id <= 20000;
 insert into batch (id, created) select gen_random_uuid(), now() from generate_series(1, 20000);
+insert into deposit (gateway, external_id, transfer_id) select 'bank', n::text, n from generate_series(1, 20000) n;
+insert into transfer_reference (kind, reference, transfer_id)
+  select 'bonus', n::text, n from generate_series(1, 20000) n;
 """.replace("%%", "%")
 
 SOME = [1, 7, 99, 1234, 4999]
@@ -211,6 +217,17 @@ HOT = {
 }
 
 
+SPAN = {"above": 7, "below": 2**63 - 1, "looked_at": 10_000, "most": 51}
+OF_CUSTOMER = {"customer": 77, "kinds": ["charge"], "since": TIMES[0], "until": TIMES[1]}
+PAGES = {
+    "statement": (ledger.STATEMENT.statements, SPAN | OF_CUSTOMER),
+    "statement: times": ([ledger.TIMES.statement], OF_CUSTOMER),
+    "statement: balances": ([ledger._BALANCES], {"customer": 77, "rows": [9, 8], "oldest": 8, "most": 1000}),
+    "statement: totals": ([ledger._TOTALS], SPAN | OF_CUSTOMER),
+}
+"""Statements of pages, with what is told them."""
+
+
 @pytest.fixture
 async def large(database, conn):
     """A panel with 200,000 orders, of which 500 are open."""
@@ -265,6 +282,16 @@ async def test_the_hot_statements_find_their_rows_by_index(large):
         assert 1 == text.count("delivery_to_send"), "what is due is gone through once, however much it is: " + text
     page = "\n".join(found["newest orders", "custom"])
     assert ("orders_by_customer" in page, "Sort" in page) == (True, False), page
+
+
+async def test_pages_find_their_rows_by_index_and_in_order(large):
+    for name, (statements, told) in PAGES.items():
+        for statement, mode in itertools.product(statements, ("custom", "generic")):
+            used = {key: value for key, value in told.items() if f"%({key})s" in statement}
+            lines = await plan(large, statement, used, mode)
+            assert [] == read_whole(lines), f"{name}, {mode}:\n" + "\n".join(lines)
+            if name in ("statement", "orders", "orders of a customer", "customers"):
+                assert not [line for line in lines if "Sort" in line], f"{name}, {mode}:\n" + "\n".join(lines)
 
 
 LONG = """

@@ -48,7 +48,10 @@ class Deposit(models.Model):
 
     class Meta:
         db_table = "deposit"
-        indexes = [Index(Lower(Trim("gateway")), Coalesce("folded", Lower(Trim("external_id"))), name="deposit_like")]
+        indexes = [
+            Index(Lower(Trim("gateway")), Coalesce("folded", Lower(Trim("external_id"))), name="deposit_like"),
+            Index(fields=["transfer_id"], name="deposit_by_transfer"),
+        ]
 
 
 class TransferReference(models.Model):
@@ -63,7 +66,10 @@ class TransferReference(models.Model):
 
     class Meta:
         db_table = "transfer_reference"
-        indexes = [Index(fields=["corrects"], condition=Q(corrects__isnull=False), name="transfer_reference_corrects")]
+        indexes = [
+            Index(fields=["corrects"], condition=Q(corrects__isnull=False), name="transfer_reference_corrects"),
+            Index(fields=["transfer_id"], name="transfer_reference_by_transfer"),
+        ]
 
 
 class Audit(models.Model):
