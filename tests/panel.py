@@ -24,6 +24,7 @@ from opensmm.base.money import Money, money
 from opensmm.base.pages import Keyset, Page
 from opensmm.domain.audit import Actor, ActorKind, By
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
+from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.payments import read_payment
 from opensmm.store import catalogue as rows
 from opensmm.store import checks
@@ -41,6 +42,14 @@ def now() -> datetime:
 
 def actor(name: str) -> Actor:
     return Actor(ActorKind.COMMAND_LINE, name)
+
+
+async def or_code(act):
+    """What an action returns, or the code with which it is refused."""
+    try:
+        return await act
+    except OperatorRefusal as refused:
+        return refused.code
 
 
 def acting(at: datetime, name: str = "test", reason: str = "") -> By:

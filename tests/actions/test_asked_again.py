@@ -134,7 +134,7 @@ async def test_in_the_end_the_operator_settles_a_refill(lied_to, api, stocked, a
     assert (Level.ACT, 1) == (told.level, told.fields["count"])
     assert [] == await broken(stocked)
     assert {"status": "Pending"} == await api.ask("v2", ann.key, "refill_status", refill=refill)
-    assert [True] == await staff.answer_refills(
+    assert [RefillStatus.REJECTED] == await staff.answer_refills(
         stocked, [refill], RefillStatus.REJECTED, by=By(actor("tester"), "why", works.clock())
     )
     assert {"status": "Rejected"} == await api.ask("v2", ann.key, "refill_status", refill=refill)
@@ -200,7 +200,7 @@ async def test_a_refill_whose_status_is_not_understood_is_settled_by_the_operato
     works, liar = lied_to
     refill = await refilling(works, liar, api, ann, {"status": "Teapot"})
     by = By(actor("tester"), "why", works.clock())
-    assert [True] == await staff.answer_refills(stocked, [refill], RefillStatus.COMPLETED, by=by)
+    assert [RefillStatus.COMPLETED] == await staff.answer_refills(stocked, [refill], RefillStatus.COMPLETED, by=by)
     assert [] == await refill_tasks.unread(stocked, 10)
     asked_before = asked(liar, "refill_status")
     works.clock.forward(24 * 3600)

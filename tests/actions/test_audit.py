@@ -156,7 +156,7 @@ async def refills(conn, api, works, who, order, drip):
         if answer is None:
             assert isinstance(await purchases.buy(conn, refill, 10, by=acting(works.clock())), int)
         else:
-            assert [True] == await staff.answer_refills(conn, [refill], answer, by=acting(works.clock()))
+            assert [answer] == await staff.answer_refills(conn, [refill], answer, by=acting(works.clock()))
 
 
 async def test_every_action_tells_what_it_changed_and_no_secret(stocked, api, works, ann):

@@ -3,7 +3,21 @@
 from datetime import timedelta
 
 import pytest
-from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, PACKAGE, SHAPES, actor, balance, books, broken, fetch, now
+from tests.panel import (
+    DEFAULT,
+    DRIP,
+    LINK,
+    OF_TYPE,
+    PACKAGE,
+    SHAPES,
+    actor,
+    balance,
+    books,
+    broken,
+    fetch,
+    now,
+    or_code,
+)
 from tests.works import BEYOND_THE_END_S, state
 
 from opensmm.actions import interventions
@@ -11,8 +25,7 @@ from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.codes import EventCode
-from opensmm.domain.interventions import Denial
+from opensmm.domain.codes import EventCode, RefusalCode
 from opensmm.store import catalogue, dispatch, health
 from opensmm.store.stories import story
 from opensmm.texts import words
@@ -47,9 +60,9 @@ async def placed(api, works, who, behaviour="stuck", **fields):
 
 
 async def refused(conn, outcome):
-    """What an action said that must have changed nothing."""
+    """What an action said that must have changed nothing, or the code with which it was refused."""
     before = await books(conn), await fetch(conn, "select * from audit"), await fetch(conn, "select * from evidence")
-    said = await outcome
+    said = await or_code(outcome)
     after = await books(conn), await fetch(conn, "select * from audit"), await fetch(conn, "select * from evidence")
     assert before == after
     return said
@@ -62,7 +75,7 @@ async def test_a_cancel_pays_back_what_is_not_delivered_and_does_so_once(api, wo
     assert await interventions.cancel(stocked, order, by(works))
     assert ("partial", CHARGE, 4_500, 4_500, 50) == await settled(stocked, order)
     assert [("order.cancel", str(order), "because")] == await audited(stocked)
-    assert Denial.ENDED is await refused(stocked, interventions.cancel(stocked, order, by(works)))
+    assert RefusalCode.ORDER_ENDED is await refused(stocked, interventions.cancel(stocked, order, by(works)))
     await works.round(3600)
     assert FUNDS - 4_500 == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
@@ -236,8 +249,12 @@ async def test_what_was_never_sent_is_cancelled_whole_and_a_second_time_is_nothi
 async def test_a_subscription_is_cancelled_and_never_completed_or_partial(api, works, stocked, ann):
     kind = ServiceType.SUBSCRIPTIONS
     order = (await api.ask("v2", ann.key, "add", service=OF_TYPE[kind], **SHAPES[kind]))["order"]
-    assert Denial.SUBSCRIPTION is await refused(stocked, interventions.complete(stocked, order, by(works)))
-    assert Denial.REMAINS is await refused(stocked, interventions.end_partial(stocked, order, None, 1, by(works)))
+    assert RefusalCode.SUBSCRIPTION_NOT_COMPLETED is await refused(
+        stocked, interventions.complete(stocked, order, by(works))
+    )
+    assert RefusalCode.IMPOSSIBLE_REMAINS is await refused(
+        stocked, interventions.end_partial(stocked, order, None, 1, by(works))
+    )
     assert await interventions.cancel(stocked, order, by(works))
     assert "canceled" == (await settled(stocked, order))[0]
     assert [] == await broken(stocked)
@@ -247,21 +264,25 @@ async def test_a_partial_end_pays_back_what_remains(api, works, stocked, ann):
     order = await placed(api, works, ann)
     for remains in (0, 100, 101):
         outcome = interventions.end_partial(stocked, order, None, remains, by(works))
-        assert Denial.REMAINS is await refused(stocked, outcome)
+        assert RefusalCode.IMPOSSIBLE_REMAINS is await refused(stocked, outcome)
     assert await interventions.end_partial(stocked, order, None, 30, by(works))
     assert ("partial", CHARGE, 6_300, 2_700, 30) == await settled(stocked, order)
     assert not await refused(stocked, interventions.end_partial(stocked, order, None, 30, by(works)))
-    assert Denial.ENDED is await refused(stocked, interventions.end_partial(stocked, order, None, 31, by(works)))
+    assert RefusalCode.ORDER_ENDED is await refused(
+        stocked, interventions.end_partial(stocked, order, None, 31, by(works))
+    )
     assert FUNDS - 6_300 == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
 
 async def test_a_package_is_not_split_and_a_drip_feed_wants_its_run_named(api, works, stocked, ann):
     package = await placed(api, works, ann, service_id=PACKAGE)
-    assert Denial.PACKAGE is await refused(stocked, interventions.end_partial(stocked, package, 1, 1, by(works)))
+    assert RefusalCode.PACKAGE_IN_PARTS is await refused(
+        stocked, interventions.end_partial(stocked, package, 1, 1, by(works))
+    )
     drip = await api.add(ann.key, DRIP, runs=3, interval=10)
-    assert Denial.WHICH_RUN is await refused(stocked, interventions.end_partial(stocked, drip, None, 5, by(works)))
-    assert Denial.NO_RUN is await refused(stocked, interventions.end_partial(stocked, drip, 4, 5, by(works)))
+    assert RefusalCode.WHICH_RUN is await refused(stocked, interventions.end_partial(stocked, drip, None, 5, by(works)))
+    assert RefusalCode.NO_RUN is await refused(stocked, interventions.end_partial(stocked, drip, 4, 5, by(works)))
     assert await interventions.end_partial(stocked, drip, 2, 50, by(works))
     assert ("open", 27_000, 4_500, 4_500) == (await settled(stocked, drip))[:4]
     assert [] == await broken(stocked)
@@ -281,7 +302,9 @@ async def test_an_order_delivered_by_hand_is_completed_though_no_provider_had_it
 async def test_a_held_order_is_sent_again_and_one_at_its_provider_is_not(api, works, stocked, ann):
     await stocked.execute("update service set hold_when_refused = true")
     held, there = await placed(api, works, ann, "refuse"), await placed(api, works, ann)
-    assert Denial.BOUGHT is await refused(stocked, interventions.resend(stocked, there, None, "I sign", by(works)))
+    assert RefusalCode.ALREADY_BOUGHT is await refused(
+        stocked, interventions.resend(stocked, there, None, "I sign", by(works))
+    )
     assert await interventions.resend(stocked, held, None, "", by(works))
     assert not await refused(stocked, interventions.resend(stocked, held, None, "", by(works)))
     assert 1 == await works.send()
@@ -296,7 +319,9 @@ async def test_an_odd_end_that_is_held_was_bought_and_is_not_sent_again(api, ann
     await works.send()
     await works.round(5)
     assert "held" == await state(stocked, order)
-    assert Denial.BOUGHT is await refused(stocked, interventions.resend(stocked, order, None, "I sign", by(works)))
+    assert RefusalCode.ALREADY_BOUGHT is await refused(
+        stocked, interventions.resend(stocked, order, None, "I sign", by(works))
+    )
     assert await interventions.end_partial(stocked, order, None, 40, by(works))
     assert ("partial", CHARGE, 5_400, 3_600, 40) == await settled(stocked, order)
 
@@ -322,10 +347,12 @@ async def test_what_a_delivery_cost_is_booked_at_the_rate_it_was_told_at(
 
 async def test_an_unsure_order_is_not_touched_before_it_is_settled(api, works, stocked, ann):
     order = await placed(api, works, ann, "garbage")
-    assert Denial.UNSURE is await refused(stocked, interventions.cancel(stocked, order, by(works)))
-    assert Denial.UNSURE is await refused(stocked, interventions.complete(stocked, order, by(works)))
-    assert Denial.UNSURE is await refused(stocked, interventions.end_partial(stocked, order, None, 5, by(works)))
-    assert Denial.NOT_PROVED is await refused(stocked, interventions.resend(stocked, order, None, "", by(works)))
+    assert RefusalCode.ORDER_UNSURE is await refused(stocked, interventions.cancel(stocked, order, by(works)))
+    assert RefusalCode.ORDER_UNSURE is await refused(stocked, interventions.complete(stocked, order, by(works)))
+    assert RefusalCode.ORDER_UNSURE is await refused(
+        stocked, interventions.end_partial(stocked, order, None, 5, by(works))
+    )
+    assert RefusalCode.NOT_PROVED is await refused(stocked, interventions.resend(stocked, order, None, "", by(works)))
 
 
 async def test_an_unsure_order_is_sent_again_where_the_operator_signs_for_it(api, works, stocked, ann):
@@ -343,11 +370,17 @@ async def test_an_unsure_order_is_sent_again_where_the_operator_signs_for_it(api
 async def test_an_unsure_order_is_settled_as_accepted(api, works, stocked, ann):
     other, order = await placed(api, works, ann), await placed(api, works, ann, "garbage")
     ((taken,),) = await fetch(stocked, "select provider_order from attempt where order_id = %s", other)
-    assert Denial.TAKEN is await refused(stocked, interventions.settle(stocked, order, None, taken, by(works)))
+    assert RefusalCode.PROVIDER_ORDER_TAKEN is await refused(
+        stocked, interventions.settle(stocked, order, None, taken, by(works))
+    )
     assert await interventions.settle(stocked, order, None, "2", by(works))
     assert not await refused(stocked, interventions.settle(stocked, order, None, "2", by(works)))
-    assert Denial.NOT_UNSURE is await refused(stocked, interventions.settle(stocked, order, None, "3", by(works)))
-    assert Denial.NOT_UNSURE is await refused(stocked, interventions.settle(stocked, order, None, None, by(works)))
+    assert RefusalCode.ORDER_NOT_UNSURE is await refused(
+        stocked, interventions.settle(stocked, order, None, "3", by(works))
+    )
+    assert RefusalCode.ORDER_NOT_UNSURE is await refused(
+        stocked, interventions.settle(stocked, order, None, None, by(works))
+    )
     await works.round(BEYOND_THE_END_S)
     assert ("completed", CHARGE, CHARGE, 0, 0) == await settled(stocked, order)
     assert [] == await broken(stocked)
@@ -398,15 +431,23 @@ async def test_a_clock_that_is_ahead_at_the_operators_machine_has_no_order_wait(
 
 async def test_an_ended_order_gives_back_at_most_what_it_earned_and_each_refund_once(api, works, stocked, ann):
     order = await placed(api, works, ann, "partial-40")
-    assert Denial.NOT_ENDED is await refused(stocked, interventions.refund(stocked, order, Money(1), 1, by(works)))
+    assert RefusalCode.ORDER_NOT_ENDED is await refused(
+        stocked, interventions.refund(stocked, order, Money(1), 1, by(works))
+    )
     await works.round(BEYOND_THE_END_S)
     assert ("partial", CHARGE, 3_600, 5_400, 60) == await settled(stocked, order)
-    assert Denial.TOO_MUCH is await refused(stocked, interventions.refund(stocked, order, Money(3_601), 1, by(works)))
+    assert RefusalCode.MORE_THAN_EARNED is await refused(
+        stocked, interventions.refund(stocked, order, Money(3_601), 1, by(works))
+    )
     assert await interventions.refund(stocked, order, Money(600), 1, by(works))
     assert not await refused(stocked, interventions.refund(stocked, order, Money(600), 1, by(works)))
-    assert Denial.OTHER_AMOUNT is await refused(stocked, interventions.refund(stocked, order, Money(601), 1, by(works)))
+    assert RefusalCode.OTHER_REFUND_AMOUNT is await refused(
+        stocked, interventions.refund(stocked, order, Money(601), 1, by(works))
+    )
     assert await interventions.refund(stocked, order, Money(3_000), 2, by(works))
-    assert Denial.TOO_MUCH is await refused(stocked, interventions.refund(stocked, order, Money(1), 3, by(works)))
+    assert RefusalCode.MORE_THAN_EARNED is await refused(
+        stocked, interventions.refund(stocked, order, Money(1), 3, by(works))
+    )
     assert ("partial", CHARGE, 0, 9_000, 60) == await settled(stocked, order)
     assert "0.00000" == (await api.ask("v2", ann.key, "status", order=order))["charge"]
     assert (FUNDS, []) == (await balance(stocked, ann.id), await broken(stocked))
@@ -414,6 +455,6 @@ async def test_an_ended_order_gives_back_at_most_what_it_earned_and_each_refund_
 
 @pytest.mark.parametrize("act", ["cancel", "complete"])
 async def test_an_order_that_does_not_exist_is_refused(works, stocked, act):
-    assert Denial.NO_ORDER is await refused(stocked, getattr(interventions, act)(stocked, NOBODY, by(works)))
-    assert Denial.NO_ORDER is await refused(stocked, interventions.refund(stocked, NOBODY, Money(1), 1, by(works)))
-    assert Denial.NO_ORDER is await refused(stocked, interventions.resend(stocked, NOBODY, None, "", by(works)))
+    assert RefusalCode.NO_ORDER is await refused(stocked, getattr(interventions, act)(stocked, NOBODY, by(works)))
+    assert RefusalCode.NO_ORDER is await refused(stocked, interventions.refund(stocked, NOBODY, Money(1), 1, by(works)))
+    assert RefusalCode.NO_ORDER is await refused(stocked, interventions.resend(stocked, NOBODY, None, "", by(works)))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from tests.panel import DEFAULT, LINK, acting, balance, broken, fetch, now
+from tests.panel import DEFAULT, LINK, acting, balance, broken, fetch, now, or_code
 from tests.works import BEYOND_THE_END_S
 
 from opensmm.actions import catalogue, interventions, purchases, staff
@@ -13,8 +13,9 @@ from opensmm.actions.refill_tasks import LEASE
 from opensmm.base.ids import RefillId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.catalogue import RefillMode
+from opensmm.domain.codes import RefusalCode
 from opensmm.domain.dispatch import NotSent
-from opensmm.domain.refills import NotBought, RefillStatus
+from opensmm.domain.refills import RefillStatus
 from opensmm.store import catalogue as rows
 from opensmm.store import dispatch as dispatch_rows
 from opensmm.store import refill_tasks
@@ -131,7 +132,7 @@ async def test_a_manual_refill_is_the_staffs(api, ann, stocked, works):
     assert [(0,)] == await fetch(stocked, "select count(*) from sandbox_refill"), "its provider hears nothing of it"
     assert "Pending" == await word(api, ann, refill)
     done = await staff.answer_refills(stocked, [RefillId(refill)], RefillStatus.COMPLETED, by=acting(works.clock()))
-    assert ([True], "Completed") == (done, await word(api, ann, refill))
+    assert ([RefillStatus.COMPLETED], "Completed") == (done, await word(api, ann, refill))
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
@@ -151,7 +152,8 @@ async def other(stocked, works):
 
 
 async def buy(conn, refill, quantity, works):
-    return await purchases.buy(conn, RefillId(refill), quantity, by=acting(works.clock()))
+    """The order that was bought, or the code with which it was refused."""
+    return await or_code(purchases.buy(conn, RefillId(refill), quantity, by=acting(works.clock())))
 
 
 async def test_a_refill_is_bought_at_another_provider_at_the_houses_cost(api, ann, stocked, works, other):
@@ -159,7 +161,7 @@ async def test_a_refill_is_bought_at_another_provider_at_the_houses_cost(api, an
     refill = await asked(api, ann, order)
     await works.round(2)
     bought = await buy(stocked, refill, 33, works)
-    assert NotBought.NOT_WANTED is await buy(stocked, refill, 33, works), "it is under way"
+    assert RefusalCode.REFILL_NOT_FOR_SALE is await buy(stocked, refill, 33, works), "it is under way"
     await works.round(2)
     assert "In progress" == await word(api, ann, refill)
     await works.round(BEYOND_THE_END_S)
@@ -186,7 +188,7 @@ async def test_two_who_buy_at_once_buy_once(api, ann, stocked, works, other, dat
     said = await asyncio.gather(*(buy(one, refill, 33, works) for one in connections))
     for one in connections:
         await one.close()
-    assert 3 == said.count(NotBought.NOT_WANTED)
+    assert 3 == said.count(RefusalCode.REFILL_NOT_FOR_SALE)
     await works.round(2)
     assert before + 1 == await adds(stocked)
     assert [] == await broken(stocked)
@@ -225,10 +227,12 @@ async def test_an_unsure_purchase_is_never_made_again(api, ann, stocked, works, 
         await works.round(600)
     assert before + 1 == await adds(stocked)
     assert "In progress" == await word(api, ann, refill)
-    assert NotBought.NOT_WANTED is await buy(stocked, refill, 33, works)
+    assert RefusalCode.REFILL_NOT_FOR_SALE is await buy(stocked, refill, 33, works)
 
 
-@pytest.mark.parametrize(("quantity", "why"), [(101, NotBought.QUANTITY), (0, NotBought.QUANTITY)])
+@pytest.mark.parametrize(
+    ("quantity", "why"), [(101, RefusalCode.MORE_THAN_ORDERED), (0, RefusalCode.MORE_THAN_ORDERED)]
+)
 async def test_no_more_is_bought_than_was_ordered(api, ann, stocked, works, other, quantity, why):
     refill = await asked(api, ann, await completed(api, ann, works))
     assert why is await buy(stocked, refill, quantity, works)
@@ -238,8 +242,8 @@ async def test_no_more_is_bought_than_was_ordered(api, ann, stocked, works, othe
 async def test_without_another_provider_nothing_is_bought(api, ann, stocked, works):
     await state_refills(stocked, refill_mode=RefillMode.OTHER)
     refill = await asked(api, ann, await completed(api, ann, works))
-    assert NotBought.NO_OTHER is await buy(stocked, refill, 33, works)
-    assert NotBought.NOT_WANTED is await buy(stocked, 99, 33, works)
+    assert RefusalCode.NO_OTHER_PROVIDER is await buy(stocked, refill, 33, works)
+    assert RefusalCode.REFILL_NOT_FOR_SALE is await buy(stocked, 99, 33, works)
     assert 1 == len(await fetch(stocked, "select from orders"))
 
 

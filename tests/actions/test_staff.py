@@ -20,6 +20,7 @@ from tests.panel import (
     broken,
     fetch,
     now,
+    or_code,
 )
 from tests.works import state
 
@@ -27,10 +28,11 @@ from opensmm.actions import staff
 from opensmm.actions.lane import Rejected
 from opensmm.base.ids import RefillId, ServiceId
 from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Accepted
 from opensmm.domain.progress import Followed
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.staff import StaffRefusal, StaffReport, StaffStep
+from opensmm.domain.staff import StaffReport, StaffStep
 from opensmm.store import staff as rows
 from opensmm.store.connection import connect
 
@@ -52,7 +54,12 @@ def services(*numbers):
 
 async def say(conn, clock, order, step, **other):
     (outcome,) = await staff.report(conn, [StaffReport(order, step, **other)], by=acting(clock(), "ann"))
-    return outcome
+    return code_or(outcome)
+
+
+def code_or(outcome):
+    """The code of what is refused, or the outcome."""
+    return outcome.code if isinstance(outcome, OperatorRefusal) else outcome
 
 
 async def status(api, who, order):
@@ -209,13 +216,13 @@ async def test_what_the_staff_does_not_deliver_is_paid_back(
 @pytest.mark.parametrize(
     ("number", "step", "other", "refusal"),
     [
-        (DEFAULT, PROGRESS, {"remains": 101}, StaffRefusal.REMAINS),
-        (DEFAULT, PARTIAL, {"remains": 0}, StaffRefusal.REMAINS),
-        (DEFAULT, PARTIAL, {"remains": 100}, StaffRefusal.REMAINS),
-        (DEFAULT, START, {"start_count": -1}, StaffRefusal.START_COUNT),
-        (DEFAULT, DONE, {"run": 2}, StaffRefusal.NOT_WITH_STAFF),
-        (PACKAGE, PARTIAL, {"remains": 1}, StaffRefusal.PACKAGE),
-        (PLAIN, DONE, {}, StaffRefusal.NOT_WITH_STAFF),
+        (DEFAULT, PROGRESS, {"remains": 101}, RefusalCode.IMPOSSIBLE_REMAINS),
+        (DEFAULT, PARTIAL, {"remains": 0}, RefusalCode.IMPOSSIBLE_REMAINS),
+        (DEFAULT, PARTIAL, {"remains": 100}, RefusalCode.IMPOSSIBLE_REMAINS),
+        (DEFAULT, START, {"start_count": -1}, RefusalCode.IMPOSSIBLE_START_COUNT),
+        (DEFAULT, DONE, {"run": 2}, RefusalCode.NOT_WITH_STAFF),
+        (PACKAGE, PARTIAL, {"remains": 1}, RefusalCode.PACKAGE_IN_PARTS),
+        (PLAIN, DONE, {}, RefusalCode.NOT_WITH_STAFF),
     ],
 )
 async def test_a_word_that_cannot_be_changes_nothing(api, ann, staffed, works, clock, number, step, other, refusal):
@@ -228,13 +235,13 @@ async def test_a_word_that_cannot_be_changes_nothing(api, ann, staffed, works, c
 
 async def test_what_is_not_handed_over_ended_or_unknown_is_not_with_the_staff(api, ann, staffed, works, clock):
     order = await api.add(ann.key)
-    assert StaffRefusal.NOT_WITH_STAFF == await say(staffed, clock, order, DONE)
+    assert RefusalCode.NOT_WITH_STAFF == await say(staffed, clock, order, DONE)
     await works.round()
     assert isinstance(await say(staffed, clock, order, DONE), Followed)
     before, trail = await books(staffed), await audits(staffed)
     for step in StaffStep:
-        assert StaffRefusal.NOT_WITH_STAFF == await say(staffed, clock, order, step, remains=5)
-        assert StaffRefusal.NOT_WITH_STAFF == await say(staffed, clock, 999_999, step, remains=5)
+        assert RefusalCode.NOT_WITH_STAFF == await say(staffed, clock, order, step, remains=5)
+        assert RefusalCode.NOT_WITH_STAFF == await say(staffed, clock, 999_999, step, remains=5)
     assert (before, trail) == (await books(staffed), await audits(staffed))
 
 
@@ -249,8 +256,8 @@ async def test_reports_of_one_batch_are_applied_in_order(api, ann, staffed, work
         StaffReport(first, DONE),
     ]
     outcomes = await staff.report(staffed, batch, by=acting(clock(), "ann"))
-    assert [100, 100, 30, StaffRefusal.NOT_WITH_STAFF, StaffRefusal.NOT_WITH_STAFF] == [
-        one.remains if isinstance(one, Followed) else one for one in outcomes
+    assert [100, 100, 30, RefusalCode.NOT_WITH_STAFF, RefusalCode.NOT_WITH_STAFF] == [
+        one.remains if isinstance(one, Followed) else code_or(one) for one in outcomes
     ]
     assert [("partial", 9), ("canceled", None)] == await fetch(
         staffed, "select state, start_count from delivery order by order_id"
@@ -267,7 +274,7 @@ async def test_the_runs_of_a_drip_feed_are_told_apart(api, ann, staffed, works, 
     assert [f"{order}-1", f"{order}-2"] == [
         row[0] for row in await fetch(staffed, "select provider_order from attempt order by run")
     ]
-    assert StaffRefusal.WHICH_RUN == await say(staffed, clock, order, DONE)
+    assert RefusalCode.WHICH_RUN == await say(staffed, clock, order, DONE)
     assert isinstance(await say(staffed, clock, order, DONE, run=1), Followed)
     assert isinstance(await say(staffed, clock, order, PARTIAL, remains=50), Followed)
     assert "In progress" == (await status(api, ann, order))[0]
@@ -312,7 +319,7 @@ async def test_of_two_who_end_one_order_at_once_exactly_one_does(api, ann, staff
     )
     for conn in others:
         await conn.close()
-    assert 3 == outcomes.count(StaffRefusal.NOT_WITH_STAFF)
+    assert 3 == outcomes.count(RefusalCode.NOT_WITH_STAFF)
     assert [] == await broken(staffed)
 
 
@@ -341,22 +348,22 @@ async def test_a_refill_waits_for_the_staff_and_moves_no_money(api, ann, staffed
     assert [(refill, order, 1)] == [(one.refill, one.order, one.run) for one in await rows.waiting_refills(staffed, 9)]
     assert "Pending" == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     lagging = clock() - timedelta(minutes=30)
-    assert [True, False] == await staff.answer_refills(
-        staffed, [refill, RefillId(999)], answer, by=acting(lagging, "ann")
-    )
+    answered, denied = await staff.answer_refills(staffed, [refill, RefillId(999)], answer, by=acting(lagging, "ann"))
+    assert (answer, RefusalCode.REFILL_NOT_WITH_STAFF) == (answered, code_or(denied))
     assert word == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     await works.round(120)
     assert word == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     assert [] == await rows.waiting_refills(staffed, 9)
-    assert [False] == await staff.answer_refills(staffed, [refill], answer, by=acting(clock(), "ann"))
+    (denied,) = await staff.answer_refills(staffed, [refill], answer, by=acting(clock(), "ann"))
+    assert RefusalCode.REFILL_NOT_WITH_STAFF is code_or(denied)
     assert [("ann", f"staff.refill_{answer}", str(refill))] == [row[:3] for row in (await audits(staffed))[-1:]]
     assert money == await fetch(staffed, "select * from transfer order by id")
     assert [] == await broken(staffed)
 
 
 async def test_services_are_assigned_all_or_none_and_the_staff_becomes_a_provider_once(stocked):
-    with pytest.raises(staff.NoSuchService, match="999"):
-        await staff.assign(stocked, services(DEFAULT, 999), by=acting(now()))
+    assigning = staff.assign(stocked, services(DEFAULT, 999), by=acting(now()))
+    assert RefusalCode.NO_SUCH_SERVICE is await or_code(assigning)
     assert [(0, 0)] == await fetch(
         stocked,
         """select (select count(*) from provider where kind = 'manual'),

@@ -237,7 +237,7 @@ def orders(verb, placed):
 @pytest.mark.parametrize(
     ("words", "code", "exit_code"),
     [
-        (("orders", "show", 99), "refused", 1),
+        (("orders", "show", 99), "no_order", 1),
         (("service", "show", "Lkes"), "unknown_service", 1),
         (("service", "edit", 1), "misused", 2),
         (("orders", "show", "x"), "misused", 2),

@@ -140,9 +140,12 @@ class Operator:
         }
         act = dice.one_of(tuple(acts))
         world.checks.by_hand = True
-        outcome = drive(acts[act]())
+        try:
+            outcome = stood if drive(acts[act]()) else "done before"
+        except OperatorRefusal:
+            outcome = "denied"
         world.checks.by_hand = False
-        world.met(f"operator: {act}", stood if outcome is True else "denied" if outcome else "done before")
+        world.met(f"operator: {act}", outcome)
 
     def _connection(self) -> Any:
         return Connection(self._world.store, lambda: Fate.HEARD)

@@ -22,9 +22,6 @@ from opensmm.domain.codes import (
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
-from opensmm.domain.interventions import Denial
-from opensmm.domain.refills import NotBought
-from opensmm.domain.staff import StaffRefusal
 from opensmm.texts import english, words
 from opensmm.texts.english_findings import FINDINGS
 
@@ -43,9 +40,6 @@ from opensmm.texts.english_findings import FINDINGS
         (ChangeCode, english.CHANGES),
         (LineCode, english.LINES),
         (OddCode, english.ODDITIES),
-        (Denial, english.DENIALS),
-        (NotBought, english.NOT_BOUGHT),
-        (StaffRefusal, english.STAFF_REFUSALS),
     ],
 )
 def test_every_code_has_words(codes, catalogue):

@@ -1,7 +1,11 @@
-"""The operator's work on single orders. Each action is one transaction with one audit row, and the same action told
-twice is done once."""
+"""The operator's work on single orders. Each action is one transaction with one audit row.
+
+It returns True where something was done and False where it had been done before. It raises OperatorRefusal where it may
+not be done.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 import psycopg
@@ -12,56 +16,50 @@ from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.base.money import Money
 from opensmm.domain import interventions, ledger
 from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Changes, Context
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
-from opensmm.domain.interventions import Denial, Run, RunEnding, Subject
+from opensmm.domain.interventions import Run, RunEnding, Subject
 from opensmm.store import audit, clocks, customers, dispatch, refills, sync
 from opensmm.store import evidence as kept
 from opensmm.store import interventions as rows
 from opensmm.store.connection import Connection
 from opensmm.store.evidence import Note
 
-Outcome = bool | Denial
-"""True where something was done, False where it had been done before, or why not."""
+Decision = tuple[RunEnding, ...] | None
 
 
-Decision = tuple[RunEnding, ...] | Denial | None
-
-
-async def cancel(connection: Connection, order: OrderId, by: By) -> Outcome:
+async def cancel(connection: Connection, order: OrderId, by: By) -> bool:
     """Ends an order; what is not delivered is paid back. Its provider is asked to cancel it too."""
     return await _end(connection, order, by, AuditAction.ORDER_CANCEL, interventions.cancel)
 
 
-async def complete(connection: Connection, order: OrderId, by: By) -> Outcome:
+async def complete(connection: Connection, order: OrderId, by: By) -> bool:
     """Ends an order as delivered in full."""
     return await _end(connection, order, by, AuditAction.ORDER_COMPLETE, interventions.complete)
 
 
-async def end_partial(connection: Connection, order: OrderId, run: int | None, remains: int, by: By) -> Outcome:
+async def end_partial(connection: Connection, order: OrderId, run: int | None, remains: int, by: By) -> bool:
     """Ends a run with ``remains`` units undelivered, which are paid back."""
 
     def decide(subject: Subject) -> Decision:
-        chosen = interventions.choose(subject, run)
-        return chosen if isinstance(chosen, Denial) else interventions.end_partial(subject, chosen, remains)
+        return interventions.end_partial(subject, interventions.choose(subject, run), remains)
 
     return await _end(connection, order, by, AuditAction.ORDER_PARTIAL, decide)
 
 
 async def _end(
     connection: Connection, order: OrderId, by: By, action: AuditAction, decide: Callable[[Subject], Decision]
-) -> Outcome:
+) -> bool:
     async with connection.transaction():
-        found = await _locked(connection, order)
-        if found is None:
-            return Denial.NO_ORDER
-        decided = decide(found[1])
-        if decided is None or isinstance(decided, Denial):
-            return decided or False
+        _, subject = await _locked(connection, order)
+        decided = decide(subject)
+        if decided is None:
+            return False
         tried = {one.run: one for one in await rows.tried(connection, order, [one.run for one in decided])}
         await rows.end(connection, order, decided, by.now)
-        next_runs = interventions.released(found[1], decided, by.now)
+        next_runs = interventions.released(subject, decided, by.now)
         await dispatch.release(connection, [(order, run, due) for run, due in next_runs])
         ends = [
             RunEnd(order, one.run, one.remains, was.cost, was.exchange_rate or Decimal(1))
@@ -69,13 +67,17 @@ async def _end(
         ]
         await endings.end(connection, ends, by.now)
         await kept.keep(connection, [_ended(order, one, tried[one.run], by) for one in decided], by.now)
-        await _note(connection, order, action, by, _ended_changes(found[1], decided))
+        await _note(connection, order, action, by, _ended_changes(subject, decided))
     return True
 
 
-async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, Subject] | None:
+async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, Subject]:
+    """An order under lock, and its customer; raises OperatorRefusal where there is no such order."""
     await endings.lock(connection, [order])
-    return await rows.subject(connection, order)
+    locked = await rows.subject(connection, order)
+    if locked is None:
+        raise OperatorRefusal(RefusalCode.NO_ORDER, order=order)
+    return locked
 
 
 def _ended_changes(subject: Subject, endings: Sequence[RunEnding]) -> Changes:
@@ -100,14 +102,14 @@ def _ended(order: OrderId, one: RunEnding, was: rows.Tried, by: By) -> Note:
 
 async def resend(
     connection: Connection, order: OrderId, run: int | None, signed: str, by: By, *, below_cost: bool = False
-) -> Outcome:
+) -> bool:
     """Has a run sent again. ``signed``: why the operator takes the risk of an order that may have been bought.
     ``below_cost``: it may cost what its cheapest provider asks at this moment, though it was sold for less."""
     async with connection.transaction():
-        chosen = await _chosen(connection, order, run)
-        decided = chosen if isinstance(chosen, Denial) else interventions.resend(chosen, signed=bool(signed))
-        if decided is None or isinstance(decided, Denial):
-            return decided or False
+        _, subject = await _locked(connection, order)
+        decided = interventions.resend(subject, interventions.choose(subject, run), signed=bool(signed))
+        if decided is None:
+            return False
         if decided.state is DeliveryState.UNSURE:
             note = await _said(connection, order, decided, Conclusion.RISKED, by, {"signed": signed})
             await kept.keep(connection, [note], by.now)
@@ -119,11 +121,6 @@ async def resend(
     return True
 
 
-async def _chosen(connection: Connection, order: OrderId, run: int | None) -> Run | Denial:
-    found = await _locked(connection, order)
-    return Denial.NO_ORDER if found is None else interventions.choose(found[1], run)
-
-
 async def _said(
     connection: Connection, order: OrderId, run: Run, conclusion: Conclusion, by: By, detail: Mapping[str, object]
 ) -> Note:
@@ -132,22 +129,20 @@ async def _said(
     return Note((order, run.run, was.number), was.provider, EvidenceKind.OPERATOR, conclusion, whole)
 
 
-async def settle(
-    connection: Connection, order: OrderId, run: int | None, provider_order: str | None, by: By
-) -> Outcome:
+async def settle(connection: Connection, order: OrderId, run: int | None, provider_order: str | None, by: By) -> bool:
     """The operator's word on an unsure run: it is the provider's order of that id, or, with None, nothing was bought.
 
     What was not bought goes to the next provider, or back to the customer, as if the provider had refused it.
     """
     try:
         async with connection.transaction():
-            chosen = await _chosen(connection, order, run)
-            decided = chosen if isinstance(chosen, Denial) else interventions.settle(chosen, provider_order)
-            if decided is None or isinstance(decided, Denial):
-                return decided or False
+            _, subject = await _locked(connection, order)
+            decided = interventions.settle(subject, interventions.choose(subject, run), provider_order)
+            if decided is None:
+                return False
             await _settle(connection, order, decided, provider_order, by)
-    except psycopg.errors.UniqueViolation:
-        return Denial.TAKEN
+    except psycopg.errors.UniqueViolation as error:
+        raise OperatorRefusal(RefusalCode.PROVIDER_ORDER_TAKEN, order=order) from error
     return True
 
 
@@ -171,20 +166,17 @@ async def _settle(connection: Connection, order: OrderId, run: Run, provider_ord
     await _note(connection, order, AuditAction.ORDER_SETTLE, by, changes)
 
 
-async def refund(connection: Connection, order: OrderId, amount: Money, number: int, by: By) -> Outcome:
+async def refund(connection: Connection, order: OrderId, amount: Money, number: int, by: By) -> bool:
     """Gives back money of an ended order, out of what it has earned. The same ``number`` is booked once.
 
     With the last of its money its open refills end: nothing is owed any more. What the house has bought for one is
     cancelled too, as far as it can be.
     """
     async with connection.transaction():
-        found = await _locked(connection, order)
-        if found is None:
-            return Denial.NO_ORDER
-        customer, subject = found
+        customer, subject = await _locked(connection, order)
         decided = interventions.refund(subject, amount, await rows.booked(connection, order, number))
-        if decided is None or isinstance(decided, Denial):
-            return decided or False
+        if decided is None:
+            return False
         transfer = ledger.return_earned(customer, order, number, decided, by.reason)
         await customers.transfer(connection, [transfer], by.now)
         await rows.give_back(connection, order, decided)
@@ -201,5 +193,6 @@ async def _close_refills(connection: Connection, order: OrderId, by: By) -> list
     for _, purchase in closed:
         if purchase is not None:
             # One that is being sent, or is unsure, is left to its own end.
-            await cancel(connection, purchase, by)
+            with suppress(OperatorRefusal):
+                await cancel(connection, purchase, by)
     return [refill for refill, _ in closed]

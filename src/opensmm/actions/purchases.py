@@ -4,22 +4,26 @@ from opensmm.actions.clock import Clock
 from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
-from opensmm.domain.refills import NotBought
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.store import audit
 from opensmm.store import purchases as rows
 from opensmm.store.connection import Connection, Line
 
 
-async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By) -> OrderId | NotBought:
-    """Orders what is missing, in one transaction with its audit row. It is sent like any order: once."""
+async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By) -> OrderId:
+    """Orders what is missing, in one transaction with its audit row. It is sent like any order: once.
+
+    Raises OperatorRefusal where the refill does not wait for that, where no other provider fulfils the service, and
+    where more is asked for than was ordered.
+    """
     async with connection.transaction():
         wanted = await rows.wanted(connection, refill)
         if wanted is None:
-            return NotBought.NOT_WANTED
+            raise OperatorRefusal(RefusalCode.REFILL_NOT_FOR_SALE, refill=refill)
         if wanted.route is None:
-            return NotBought.NO_OTHER
+            raise OperatorRefusal(RefusalCode.NO_OTHER_PROVIDER, refill=refill)
         if not 0 < quantity <= wanted.quantity or (wanted.packaged and quantity != 1):
-            return NotBought.QUANTITY
+            raise OperatorRefusal(RefusalCode.MORE_THAN_ORDERED, refill=refill)
         order = await rows.buy(connection, refill, wanted, quantity, by.now)
         entry = AuditEntry(str(refill), created(purchase=order, quantity=quantity), {"order": wanted.order})
         await audit.note(connection, by, AuditAction.STAFF_REFILL_BUY, [entry])

@@ -7,15 +7,15 @@ from typing import Final
 from msgspec import structs
 
 from opensmm.actions import endings, progress, providers
-from opensmm.base.faults import Fault
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.domain import progress as core
 from opensmm.domain import staff
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.offers import RouteTo
 from opensmm.domain.progress import Followed
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.staff import StaffRefusal, StaffReport, StaffStep
+from opensmm.domain.staff import StaffReport, StaffStep
 from opensmm.store import audit, offers, refill_tasks
 from opensmm.store import staff as rows
 from opensmm.store.connection import Connection
@@ -24,11 +24,7 @@ from opensmm.store.refill_tasks import RefillNews
 
 _SOONEST: Final = timedelta(microseconds=1)
 
-Outcome = Followed | StaffRefusal
-
-
-class NoSuchService(Fault):
-    """A service that was named does not exist."""
+Outcome = Followed | OperatorRefusal
 
 
 async def report(connection: Connection, batch: Sequence[StaffReport], *, by: By) -> list[Outcome]:
@@ -64,10 +60,11 @@ class _Desk:
     def apply(self, said: StaffReport) -> Outcome:
         runs = [run for order, run in self._found if order == said.order and said.run in (None, run)]
         if len(runs) != 1:
-            return StaffRefusal.WHICH_RUN if runs else StaffRefusal.NOT_WITH_STAFF
+            code = RefusalCode.WHICH_RUN if runs else RefusalCode.NOT_WITH_STAFF
+            return OperatorRefusal(code, order=said.order)
         one = self._found[said.order, runs[0]]
         read = staff.read(said, one.known)
-        if isinstance(read, StaffRefusal):
+        if isinstance(read, OperatorRefusal):
             return read
         news = core.apply(one.known, read, self._asked)
         assert news is not None  # it is with the staff, and newer than all that was heard of it
@@ -97,8 +94,8 @@ class _Desk:
 
 async def answer_refills(
     connection: Connection, refills: Sequence[RefillId], status: RefillStatus, *, by: By
-) -> list[bool]:
-    """Ends the staff's shares of refills, in one transaction; False where the staff has none of a refill."""
+) -> list[RefillStatus | OperatorRefusal]:
+    """Ends the staff's shares of refills, in one transaction: each one's status, or that the staff has none of it."""
     async with connection.transaction():
         before = await rows.lock_refills(connection, refills)
         tasks = await rows.refill_tasks(connection, refills)
@@ -111,20 +108,23 @@ async def answer_refills(
             if refill in known
         ]
         await audit.note(connection, by, AuditAction(f"staff.refill_{status}"), entries)
-    return [refill in known for refill in refills]
+    return [
+        status if refill in known else OperatorRefusal(RefusalCode.REFILL_NOT_WITH_STAFF, refill=refill)
+        for refill in refills
+    ]
 
 
 async def assign(connection: Connection, services: Sequence[ServiceId], *, by: By) -> list[ServiceId]:
-    """Has the staff fulfil services, before any other provider; raises NoSuchService, with nothing written.
+    """Has the staff fulfil services, before any other provider; raises OperatorRefusal where one does not exist.
 
     They keep the routes they had behind it, and stand in this order from now on, whatever each costs.
     """
     wanted = sorted(set(services))
     async with connection.transaction():
         standing = await offers.routes(connection, await offers.lock_services(connection, wanted))
-        missing = [str(service) for service in wanted if service not in standing]
+        missing = [service for service in wanted if service not in standing]
         if missing:
-            raise NoSuchService(f"there is no service {', '.join(missing)}")
+            raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=missing)
         own = await rows.provide(connection)
         for service, routes in standing.items():
             first = [RouteTo(own, str(service)), *(one for one in routes if one.provider != own)]

@@ -30,7 +30,7 @@ from opensmm.cli.frame import (
 )
 from opensmm.cli.lazy import lazy_group
 from opensmm.cli.stages import Stages
-from opensmm.domain.codes import OperatorRefusal
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.store import checks, stories
 from opensmm.store.checks import ALL, Finding, Range, those_of
 from opensmm.store.connection import Connection
@@ -125,7 +125,7 @@ def show(
     """Tell an order's story: placed, charged, sent, asked, answered, and its money."""
     story = with_database(standing(data), lambda connection: stories.story(connection, OrderId(order)))
     if story is None:
-        fail(f"there is no order {order}")
+        refuse(OperatorRefusal(RefusalCode.NO_ORDER, order=order))
     said = {
         "order": story.order,
         "customer": story.customer,

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
@@ -119,12 +118,6 @@ def refuse(refused: OperatorRefusal, code: int | None = None) -> NoReturn:
     code = code or (MISUSED if refused.code in MALFORMED else FAILED)
     tell_error(words.refusal(refused), code, refused.code.value, refused.fields)
     raise typer.Exit(code)
-
-
-def deny(text: str, code: StrEnum, fields: Fields) -> NoReturn:
-    """Says why nothing was done with one thing; ``code`` names the reason for a program."""
-    tell_error(text, FAILED, code.value, fields)
-    raise typer.Exit(FAILED)
 
 
 def tell_error(text: str, code: int, name: str = "", fields: Fields = NO_FIELDS) -> None:

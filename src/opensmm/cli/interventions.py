@@ -12,22 +12,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import interventions, notices, providers
-from opensmm.actions.interventions import Outcome
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
 from opensmm.cli.customers import amount
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, deny, fail, long_listing, now, standing, with_database
+from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, long_listing, now, standing, with_database
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, DeliveryState
 from opensmm.domain.evidence import LATE, ODD, Conclusion
-from opensmm.domain.interventions import Denial
 from opensmm.store.connection import Connection
 from opensmm.store.interventions import Waiting, waiting
 from opensmm.store.notices import OpenNotice, open_notices
 from opensmm.store.refill_tasks import UnreadRefill, unread
 from opensmm.texts import words
-from opensmm.texts.english import DENIALS
 from opensmm.wire.answers import likely_order
 
 Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
@@ -154,16 +151,14 @@ def _do(
     reason: str,
     data: Path | None,
     json: bool,
-    act: Callable[[Connection, By], Awaitable[Outcome]],
+    act: Callable[[Connection, By], Awaitable[bool]],
 ) -> None:
     why = reason.strip()
     if not why or len(why) > MOST_REASON:
         fail(f"a reason has 1 to {MOST_REASON} characters", MISUSED)
-    outcome = with_database(standing(data), lambda connection: act(connection, by(why)))
-    if isinstance(outcome, Denial):
-        deny(f"order {order}: {DENIALS[outcome]}", outcome, {"order": order})
-    said = f"order {order}: {done}" if outcome else f"order {order}: {done} before; nothing changed"
-    answer({"order": order, "action": action, "changed": outcome}, said, json=json)
+    changed = with_database(standing(data), lambda connection: act(connection, by(why)))
+    said = f"order {order}: {done}" if changed else f"order {order}: {done} before; nothing changed"
+    answer({"order": order, "action": action, "changed": changed}, said, json=json)
 
 
 def list_waiting(

@@ -7,14 +7,14 @@ import typer
 from opensmm.actions import purchases, staff
 from opensmm.actions.references import find_services
 from opensmm.base.ids import OrderId, RefillId, ServiceId
-from opensmm.cli.frame import Data, Json, answer, by, deny, fail, standing, with_database
+from opensmm.cli.frame import Data, Json, answer, by, refuse, standing, with_database
+from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.dispatch import DeliveryState
-from opensmm.domain.refills import NotBought, RefillStatus
-from opensmm.domain.staff import MOST_COUNT, StaffRefusal, StaffReport, StaffStep
+from opensmm.domain.refills import RefillStatus
+from opensmm.domain.staff import MOST_COUNT, StaffReport, StaffStep
 from opensmm.store import staff as rows
 from opensmm.store.connection import Connection
 from opensmm.texts import words
-from opensmm.texts.english import NOT_BOUGHT, STAFF_REFUSALS
 
 staff_verbs: Final = typer.Typer(help="What the operator's own staff delivers.", no_args_is_help=True)
 
@@ -102,8 +102,8 @@ def cancel(
 
 def _say(said: StaffReport, data: Data, json: bool) -> None:
     (outcome,) = with_database(standing(data), lambda connection: staff.report(connection, [said], by=by()))
-    if isinstance(outcome, StaffRefusal):
-        deny(f"order {said.order}: {STAFF_REFUSALS[outcome]}", outcome, {"order": said.order})
+    if isinstance(outcome, OperatorRefusal):
+        refuse(outcome)
     told = {"order": said.order, "state": outcome.state, "remains": outcome.remains}
     answer(
         told,
@@ -145,8 +145,6 @@ def buy(
         standing(data),
         lambda connection: purchases.buy(connection, RefillId(refill), quantity, by=by()),
     )
-    if isinstance(bought, NotBought):
-        deny(f"refill {refill}: {NOT_BOUGHT[bought]}", bought, {"refill": refill})
     answer({"refill": refill, "order": bought}, f"refill {refill}: bought as order {bought}, which you pay", json=json)
 
 
@@ -163,15 +161,13 @@ def reject(refill: Refill, data: Data = None, json: Json = False) -> None:
 
 
 def _answer_refill(refill: int, status: RefillStatus, data: Data, json: bool) -> None:
-    (known,) = with_database(
+    (outcome,) = with_database(
         standing(data),
         lambda connection: staff.answer_refills(connection, [RefillId(refill)], status, by=by()),
     )
-    if not known:
-        fail(
-            f"refill {refill}: your staff is not asked for it; `opensmm staff refills` lists those that it is asked for"
-        )
-    answer({"refill": refill, "state": status}, f"refill {refill}: {status}", json=json)
+    if isinstance(outcome, OperatorRefusal):
+        refuse(outcome)
+    answer({"refill": refill, "state": outcome}, f"refill {refill}: {outcome}", json=json)
 
 
 @staff_verbs.command("assign")

@@ -184,6 +184,31 @@ class RefusalCode(StrEnum):
     NOT_THAT_MUCH = "not_that_much"
     OWES_MORE = "owes_more"
 
+    NO_ORDER = "no_order"
+    NO_RUN = "no_run"
+    WHICH_RUN = "which_run"
+    SUBSCRIPTION_NOT_COMPLETED = "subscription"
+    ORDER_ENDED = "ended"
+    ORDER_NOT_ENDED = "not_ended"
+    BEING_SENT = "sending"
+    ORDER_UNSURE = "unsure"
+    ORDER_NOT_UNSURE = "not_unsure"
+    NOT_PROVED = "not_proved"
+    ALREADY_BOUGHT = "bought"
+    PROVIDER_ORDER_TAKEN = "taken"
+    NOTHING_LEFT = "nothing_left"
+    PACKAGE_IN_PARTS = "package"
+    IMPOSSIBLE_REMAINS = "remains"
+    MORE_THAN_EARNED = "too_much"
+    OTHER_REFUND_AMOUNT = "other_amount"
+    NOT_WITH_STAFF = "not_with_staff"
+    IMPOSSIBLE_START_COUNT = "start_count"
+    REFILL_NOT_FOR_SALE = "not_wanted"
+    NO_OTHER_PROVIDER = "no_other"
+    MORE_THAN_ORDERED = "quantity"
+    REFILL_NOT_WITH_STAFF = "refill_not_with_staff"
+    NO_SUCH_SERVICE = "no_such_service"
+
 
 MALFORMED: Final = frozenset(
     (

@@ -1,42 +1,24 @@
-"""What the operator may do to an order, by how far it has come. Each step done already is None, and moves nothing."""
+"""The operator's actions on an order, by how far it has come. A step that was done before is None, and moves nothing.
+
+Each rule raises OperatorRefusal where the step may not be taken.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum, auto
 from typing import Final
 
 from msgspec import Struct
 
+from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain import dripfeed
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import END_STATES, AttemptOutcome, DeliveryState
 from opensmm.domain.orders import OrderState
 
 QUEUED_TOO_LONG: Final = timedelta(minutes=5)
 AT_PROVIDER_TOO_LONG: Final = timedelta(days=3)
 """After so long a delivery is stuck, by the list of what waits for the operator and by the panel's health alike."""
-
-
-class Denial(StrEnum):
-    """Why the operator is told no."""
-
-    NO_ORDER = auto()
-    NO_RUN = auto()
-    WHICH_RUN = auto()
-    SUBSCRIPTION = auto()
-    ENDED = auto()
-    NOT_ENDED = auto()
-    SENDING = auto()
-    UNSURE = auto()
-    NOT_UNSURE = auto()
-    NOT_PROVED = auto()
-    BOUGHT = auto()
-    TAKEN = auto()
-    NOTHING_LEFT = auto()
-    PACKAGE = auto()
-    REMAINS = auto()
-    TOO_MUCH = auto()
-    OTHER_AMOUNT = auto()
 
 
 class Run(Struct, frozen=True):
@@ -57,6 +39,7 @@ class Run(Struct, frozen=True):
 class Subject(Struct, frozen=True):
     """An order under lock, with its runs in order; a subscription has one, of no units."""
 
+    order: OrderId
     state: OrderState
     packaged: bool
     earned: Money
@@ -67,9 +50,13 @@ class Subject(Struct, frozen=True):
     def subscribed(self) -> bool:
         return all(run.quantity == 0 for run in self.runs)
 
+    def refusal(self, code: RefusalCode, **fields: object) -> OperatorRefusal:
+        """A refusal that names this order."""
+        return OperatorRefusal(code, order=self.order, **fields)
+
 
 class RunEnding(Struct, frozen=True):
-    """How a run is ended: the state it gets and what of it stays undelivered."""
+    """The state in which a run is ended, and how many of its units stay undelivered."""
 
     run: int
     state: DeliveryState
@@ -79,37 +66,42 @@ class RunEnding(Struct, frozen=True):
 _OVER = (OrderState.COMPLETED, OrderState.PARTIAL, OrderState.CANCELED)
 
 
-def cancel(subject: Subject) -> tuple[RunEnding, ...] | Denial | None:
+def cancel(subject: Subject) -> tuple[RunEnding, ...] | None:
     """Ends every open run with what it has delivered so far, as far as that is known."""
     if subject.state is OrderState.CANCELED:
         return None
     if subject.state in _OVER:
-        return Denial.ENDED
+        raise subject.refusal(RefusalCode.ORDER_ENDED)
     endings = _end_all(subject, None)
-    if isinstance(endings, tuple) and endings and all(one.state is DeliveryState.COMPLETED for one in endings):
-        return Denial.NOTHING_LEFT
+    if endings and all(one.state is DeliveryState.COMPLETED for one in endings):
+        raise subject.refusal(RefusalCode.NOTHING_LEFT)
     return endings
 
 
-def complete(subject: Subject) -> tuple[RunEnding, ...] | Denial | None:
+def complete(subject: Subject) -> tuple[RunEnding, ...] | None:
     """Ends every open run as delivered in full."""
     if subject.state is OrderState.COMPLETED:
         return None
     if subject.subscribed:
-        return Denial.SUBSCRIPTION
-    return Denial.ENDED if subject.state in _OVER else _end_all(subject, 0)
+        raise subject.refusal(RefusalCode.SUBSCRIPTION_NOT_COMPLETED)
+    if subject.state in _OVER:
+        raise subject.refusal(RefusalCode.ORDER_ENDED)
+    return _end_all(subject, 0)
 
 
-def _end_all(subject: Subject, remains: int | None) -> tuple[RunEnding, ...] | Denial:
+def _end_all(subject: Subject, remains: int | None) -> tuple[RunEnding, ...]:
     still = [run for run in subject.runs if run.state not in END_STATES]
-    denied = next((why for run in still if (why := _unclear(run)) is not None), None)
-    return denied or tuple(_ending(run, remains) for run in still)
+    for run in still:
+        _check_clear(subject, run)
+    return tuple(_ending(run, remains) for run in still)
 
 
-def _unclear(run: Run) -> Denial | None:
+def _check_clear(subject: Subject, run: Run) -> None:
+    """Refuses a run of which it is not known whether a provider has it."""
     if run.state is DeliveryState.SENDING:
-        return Denial.SENDING
-    return Denial.UNSURE if run.state is DeliveryState.UNSURE else None
+        raise subject.refusal(RefusalCode.BEING_SENT)
+    if run.state is DeliveryState.UNSURE:
+        raise subject.refusal(RefusalCode.ORDER_UNSURE)
 
 
 def _ending(run: Run, remains: int | None) -> RunEnding:
@@ -119,21 +111,30 @@ def _ending(run: Run, remains: int | None) -> RunEnding:
     return RunEnding(run.run, DeliveryState.CANCELED if left == run.quantity else DeliveryState.PARTIAL, left)
 
 
-def choose(subject: Subject, run: int | None) -> Run | Denial:
-    """The run that is meant; the only one where none is named."""
+def choose(subject: Subject, run: int | None) -> Run:
+    """The run of this number; the only one where none is named."""
+    if run is None and len(subject.runs) == 1:
+        return subject.runs[0]
     if run is None:
-        return subject.runs[0] if len(subject.runs) == 1 else Denial.WHICH_RUN
-    return next((one for one in subject.runs if one.run == run), Denial.NO_RUN)
+        raise subject.refusal(RefusalCode.WHICH_RUN)
+    for each in subject.runs:
+        if each.run == run:
+            return each
+    raise subject.refusal(RefusalCode.NO_RUN, run=run)
 
 
-def end_partial(subject: Subject, run: Run, remains: int) -> tuple[RunEnding, ...] | Denial | None:
+def end_partial(subject: Subject, run: Run, remains: int) -> tuple[RunEnding, ...] | None:
+    """Ends a run of which ``remains`` units, some and not all, were not delivered."""
     if run.state in END_STATES:
-        return None if (run.state, run.remains) == (DeliveryState.PARTIAL, remains) else Denial.ENDED
+        if (run.state, run.remains) == (DeliveryState.PARTIAL, remains):
+            return None
+        raise subject.refusal(RefusalCode.ORDER_ENDED)
     if subject.packaged:
-        return Denial.PACKAGE
+        raise subject.refusal(RefusalCode.PACKAGE_IN_PARTS)
     if not 0 < remains < run.quantity:
-        return Denial.REMAINS
-    return _unclear(run) or (_ending(run, remains),)
+        raise subject.refusal(RefusalCode.IMPOSSIBLE_REMAINS, remains=remains, quantity=run.quantity)
+    _check_clear(subject, run)
+    return (_ending(run, remains),)
 
 
 def released(subject: Subject, endings: Sequence[RunEnding], now: datetime) -> list[tuple[int, datetime]]:
@@ -156,30 +157,38 @@ def _was_next(run: Run) -> bool:
     return run.state is DeliveryState.HELD or (_waits(run) and run.due is not None)
 
 
-def resend(run: Run, *, signed: bool) -> Run | Denial | None:
+def resend(subject: Subject, run: Run, *, signed: bool) -> Run | None:
     """Only what is proved not to have been bought is sent again, or what the operator takes the risk for."""
     match run.state:
         case DeliveryState.QUEUED | DeliveryState.SENDING:
             return None
+        case DeliveryState.UNSURE if not signed:
+            raise subject.refusal(RefusalCode.NOT_PROVED)
         case DeliveryState.UNSURE:
-            return run if signed else Denial.NOT_PROVED
+            return run
         case DeliveryState.HELD if run.outcome in (None, AttemptOutcome.DECLINED):
             return run
-    return Denial.ENDED if run.state in END_STATES else Denial.BOUGHT
+    raise subject.refusal(RefusalCode.ORDER_ENDED if run.state in END_STATES else RefusalCode.ALREADY_BOUGHT)
 
 
-def settle(run: Run, provider_order: str | None) -> Run | Denial | None:
+def settle(subject: Subject, run: Run, provider_order: str | None) -> Run | None:
     """The operator's word on an unsure run: the provider's order, or None where it bought nothing."""
     if run.state is DeliveryState.UNSURE:
         return run
-    said = AttemptOutcome.DECLINED if provider_order is None else AttemptOutcome.ACCEPTED
-    return None if (run.outcome, run.provider_order) == (said, provider_order) else Denial.NOT_UNSURE
+    stated = AttemptOutcome.DECLINED if provider_order is None else AttemptOutcome.ACCEPTED
+    if (run.outcome, run.provider_order) == (stated, provider_order):
+        return None
+    raise subject.refusal(RefusalCode.ORDER_NOT_UNSURE)
 
 
-def refund(subject: Subject, amount: Money, booked: Money | None) -> Money | Denial | None:
+def refund(subject: Subject, amount: Money, booked: Money | None) -> Money | None:
     """More money back for an ended order, out of what it has earned; ``booked`` is what bears this number already."""
     if booked is not None:
-        return None if booked == amount else Denial.OTHER_AMOUNT
+        if booked == amount:
+            return None
+        raise subject.refusal(RefusalCode.OTHER_REFUND_AMOUNT)
     if subject.state not in _OVER:
-        return Denial.NOT_ENDED
-    return amount if amount <= subject.earned else Denial.TOO_MUCH
+        raise subject.refusal(RefusalCode.ORDER_NOT_ENDED)
+    if amount > subject.earned:
+        raise subject.refusal(RefusalCode.MORE_THAN_EARNED)
+    return amount

@@ -1,7 +1,7 @@
 """Refills: a request to deliver again what an ended order lost. It moves no money."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum, auto
+from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
@@ -27,14 +27,6 @@ class RefillStatus(StrEnum):
     COMPLETED = "completed"
     REJECTED = "rejected"
     CANCELED = "canceled"
-
-
-class NotBought(StrEnum):
-    """Why nothing is bought for a refill."""
-
-    NOT_WANTED = auto()
-    NO_OTHER = auto()
-    QUANTITY = auto()
 
 
 OPEN_REFILLS = frozenset((RefillStatus.PENDING, RefillStatus.IN_PROGRESS))

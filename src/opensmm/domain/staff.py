@@ -1,10 +1,12 @@
 """The staff's word on a delivery: read as a provider's report, so that states and money follow the same rules."""
 
-from enum import StrEnum, auto
+from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import ACCEPTED_STATES
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Followed, Report
@@ -29,40 +31,38 @@ class StaffReport(Struct, frozen=True):
     reason: str = ""
 
 
-class StaffRefusal(StrEnum):
-    """Why a report changes nothing."""
-
-    NOT_WITH_STAFF = auto()
-    WHICH_RUN = auto()
-    START_COUNT = auto()
-    REMAINS = auto()
-    PACKAGE = auto()
+MOST_COUNT: Final = 10**15
 
 
-MOST_COUNT = 10**15
-
-
-def read(said: StaffReport, known: Followed) -> Report | StaffRefusal:
+def read(said: StaffReport, known: Followed) -> Report | OperatorRefusal:
     """The report, as a provider would give it. Nothing is bounded silently: what cannot be is refused.
 
     A partial has delivered some and left some; a package is delivered whole or not at all.
     """
     if known.state not in ACCEPTED_STATES:
-        return StaffRefusal.NOT_WITH_STAFF
+        return OperatorRefusal(RefusalCode.NOT_WITH_STAFF, order=said.order)
     if said.start_count is not None and not 0 <= said.start_count <= MOST_COUNT:
-        return StaffRefusal.START_COUNT
+        return OperatorRefusal(RefusalCode.IMPOSSIBLE_START_COUNT, order=said.order, most=MOST_COUNT)
     match said.step:
         case StaffStep.START:
             return Report(OrderStatus.IN_PROGRESS, said.start_count)
         case StaffStep.PROGRESS:
-            inside = said.remains is not None and 0 <= said.remains <= known.quantity
-            return Report(OrderStatus.IN_PROGRESS, None, said.remains, counted=True) if inside else StaffRefusal.REMAINS
+            if said.remains is None or not 0 <= said.remains <= known.quantity:
+                return _impossible_remains(said, known)
+            return Report(OrderStatus.IN_PROGRESS, None, said.remains, counted=True)
         case StaffStep.DONE:
             return Report(OrderStatus.COMPLETED, said.start_count)
         case StaffStep.PARTIAL:
             if known.packaged:
-                return StaffRefusal.PACKAGE
-            inside = said.remains is not None and 0 < said.remains < known.quantity
-            return Report(OrderStatus.PARTIAL, None, said.remains) if inside else StaffRefusal.REMAINS
+                return OperatorRefusal(RefusalCode.PACKAGE_IN_PARTS, order=said.order)
+            if said.remains is None or not 0 < said.remains < known.quantity:
+                return _impossible_remains(said, known)
+            return Report(OrderStatus.PARTIAL, None, said.remains)
         case StaffStep.CANCEL:
             return Report(OrderStatus.CANCELED, None, known.quantity)
+
+
+def _impossible_remains(said: StaffReport, known: Followed) -> OperatorRefusal:
+    return OperatorRefusal(
+        RefusalCode.IMPOSSIBLE_REMAINS, order=said.order, remains=said.remains, quantity=known.quantity
+    )

@@ -33,7 +33,9 @@ async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, S
     )
     cursor = await connection.execute(_ORDER, [order])
     row = await cursor.fetchone()
-    return None if row is None else (CustomerId(row[0]), Subject(OrderState(row[1]), row[2], row[3], runs, row[4]))
+    if row is None:
+        return None
+    return CustomerId(row[0]), Subject(order, OrderState(row[1]), row[2], row[3], runs, row[4])
 
 
 # Of what a provider took and is not to deliver it is told the same way as of a customer's cancel.

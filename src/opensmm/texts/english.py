@@ -7,10 +7,8 @@ from opensmm.domain.audit import AuditAction
 from opensmm.domain.codes import ChangeCode, EventCode, FieldCode, LineCode, OddCode, RefusalCode, ShutCode, StageCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
-from opensmm.domain.interventions import Denial
 from opensmm.domain.providers import MAX_URL
-from opensmm.domain.refills import NotBought
-from opensmm.domain.staff import StaffRefusal
+from opensmm.texts.english_orders import ORDER_REFUSALS
 from opensmm.texts.template import Words
 
 AT_LEAST: Final = "at least {count}"
@@ -164,43 +162,9 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
         "Customer {customer} owes {owed}, more than that: a credit limit covers what is owed."
     ),
     RefusalCode.NO_NOTICE: Words("Order {order} has no notice that could be dealt with."),
+    RefusalCode.NO_SUCH_SERVICE: Words("There is no service {services}."),
+    **ORDER_REFUSALS,
 }
-DENIALS: Final[Mapping[Denial, str]] = {
-    Denial.NO_ORDER: "there is no such order",
-    Denial.NO_RUN: "it has no such run",
-    Denial.WHICH_RUN: "it has several runs: name one with --run",
-    Denial.SUBSCRIPTION: "it is a subscription: the orders of its posts can be completed, and not itself",
-    Denial.ENDED: "it has ended, and its money is settled: `opensmm orders refund` gives more of it back",
-    Denial.NOT_ENDED: "it has not ended: `opensmm orders cancel` or `opensmm orders partial` ends it",
-    Denial.SENDING: "it is being sent at this moment: try again in a minute",
-    Denial.UNSURE: "it is unsure whether its provider took it: `opensmm orders settle` says so first",
-    Denial.NOT_UNSURE: "it is not unsure whether its provider took it: there is nothing to settle",
-    Denial.NOT_PROVED: "it is not proved that nothing was bought: settle it, or take the risk with --sign",
-    Denial.BOUGHT: "its provider took it: to send it again would be to buy it twice",
-    Denial.TAKEN: "that provider's order is another delivery's already",
-    Denial.NOTHING_LEFT: "its provider says that nothing of it is left: complete it, or end it as partial",
-    Denial.PACKAGE: "a package is delivered whole or not at all",
-    Denial.REMAINS: "what remains of it must be above 0 and below its quantity",
-    Denial.TOO_MUCH: "that is more than it has earned",
-    Denial.OTHER_AMOUNT: "the refund of that number was booked with another amount: give the next one another --number",
-}
-"""Why an order is left as it is; each follows its number."""
-NOT_BOUGHT: Final[Mapping[NotBought, str]] = {
-    NotBought.NOT_WANTED: "it is no refill that waits to be bought at another provider",
-    NotBought.NO_OTHER: "no other provider fulfils its service: `opensmm route add` says who does; or end it with "
-    "`opensmm staff refilled` or `opensmm staff reject`",
-    NotBought.QUANTITY: "that is more than was ordered, or a part of a package",
-}
-"""Why nothing is bought for a refill; each follows its number."""
-STAFF_REFUSALS: Final[Mapping[StaffRefusal, str]] = {
-    StaffRefusal.NOT_WITH_STAFF: "it is not with your staff: there is no such order, it was not handed to them yet, or "
-    "it has ended",
-    StaffRefusal.WHICH_RUN: "your staff has several runs of it: name one with --run",
-    StaffRefusal.START_COUNT: "that is no count",
-    StaffRefusal.REMAINS: "of a delivery that goes on, none to all remain; of a partial one, some and not all",
-    StaffRefusal.PACKAGE: "a package is delivered whole, or cancelled",
-}
-"""Why a report of the staff changes nothing; each follows the order's number."""
 CHANGES: Final[Mapping[ChangeCode, Words]] = {
     ChangeCode.FIELD_MOVED: Words("{field}: {before} → {after}"),
     ChangeCode.SERVICE_UNREAD: Words("not sold: its line in the price list cannot be read: {why}"),

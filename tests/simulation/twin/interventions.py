@@ -22,7 +22,7 @@ async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, S
         return None
     runs = tuple(_run(one, store.newest_try(one)) for one in store.runs[order])
     earned = Money(row.earned)
-    return CustomerId(row.customer), Subject(OrderState(row.state), row.packaged, earned, runs, row.interval_min)
+    return CustomerId(row.customer), Subject(order, OrderState(row.state), row.packaged, earned, runs, row.interval_min)
 
 
 def _run(row: DeliveryRow, tried: AttemptRow | None) -> Run:
