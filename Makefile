@@ -7,7 +7,7 @@ UV ?= $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test anywhere kill-loop kill-points lost-commits lost-replies crowds pair simulate \
+.PHONY: help setup setup-dev demo test coverage anywhere matrix kill-loop kill-points lost-commits lost-replies crowds pair simulate \
 	simulate-long check format bench diagrams lock clean
 
 help: ## what can be made
@@ -25,8 +25,21 @@ demo: setup ## a working panel with a sandbox provider (PORT=8765 DATA=./data)
 test: setup-dev ## run the tests, or some of them (TESTS="tests/domain tests/wire")
 	@$(BIN)/python -m pytest -q -n logical --dist worksteal $(TESTS)
 
+coverage: setup-dev ## branches of domain, wire and actions that the tests take; fails below 95 % (TESTS= as above)
+	@mkdir -p build/coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q -n logical --dist worksteal $(TESTS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage json --quiet -o build/coverage/report.json
+	@$(BIN)/coverage report
+	@$(BIN)/python -m tools.branch_coverage build/coverage/report.json
+
 anywhere: setup-dev ## set up, test and run the demo in unlike places (FULL=1: the whole suite in each)
 	@$(BIN)/python -m tests.anywhere $(if $(FULL),--full) $(PLACES)
+
+PYTHONS ?= 3.11 3.12 3.13
+matrix: setup-dev ## `make check` and some tests on each of PYTHONS that is installed (3.11 3.12 3.13)
+	@$(BIN)/python -m tests.anywhere --jobs 1 $(addprefix check-,$(PYTHONS))
 
 check: setup-dev ## format, lint and types
 	@$(BIN)/python -m ruff format --check .

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.anywhere.places import HOMELESS, PLACES, Place
+from tests.anywhere.places import HOMELESS, MATRIX, PLACES, Place
 from tests.anywhere.site import Failed, Site, copy_checkout
 from tests.anywhere.wheels import wheels
 
@@ -38,11 +38,12 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="the whole suite in each place")
     parser.add_argument("--keep", action="store_true", help="leave the folders of places that failed")
     parser.add_argument("--jobs", type=int, default=2, help="how many places at a time")
-    parser.add_argument("places", nargs="*", metavar="NAME", help=", ".join(place.name for place in PLACES))
+    known = {place.name: place for place in (*PLACES, *MATRIX)}
+    parser.add_argument("places", nargs="*", metavar="NAME", help=", ".join(known))
     wish = parser.parse_args()
-    if unknown := set(wish.places) - {place.name for place in PLACES}:
+    if unknown := set(wish.places) - set(known):
         parser.error(f"there is no place {', '.join(sorted(unknown))}")
-    wanted = [place for place in PLACES if not wish.places or place.name in wish.places]
+    wanted = [known[name] for name in dict.fromkeys(wish.places)] or list(PLACES)
     new = [folder for folder in programs.COPIES if not folder.exists()]
     try:
         with ThreadPoolExecutor(wish.jobs) as pool:

@@ -40,6 +40,11 @@ def a_newcomer(site: Site) -> None:
     site.test()
 
 
+def checks_and_some_tests(site: Site) -> None:
+    site.run("make", "check")
+    site.test()
+
+
 def with_the_python_that_is_asked_for(site: Site) -> None:
     a_newcomer(site)
     describe = ("-c", "import sys; print(sys.version, sys.base_prefix)")
@@ -135,4 +140,14 @@ PLACES = (
     Place("killed", "after kill -9 of the demo", a_killed_demo),
     Place("no-network", "without network once set up", without_network, isolated=True, root=True),
 )
+MATRIX = tuple(
+    Place(
+        f"check-{version}",
+        f"format, lint, types and some tests on Python {version}",
+        checks_and_some_tests,
+        python=version,
+    )
+    for version in ("3.11", "3.12", "3.13")
+)
+"""Played where they are named: see ``make matrix``."""
 HOMELESS = Path("/nonexistent")
