@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test coverage anywhere matrix kill-loop kill-points lost-commits lost-replies crowds pair simulate \
-	simulate-long check format bench diagrams lock clean
+	simulate-long check format bench diagrams translations lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ bench: setup ## measure the speed (bench.json and docs/performance.md)
 
 diagrams: setup-dev ## draw the state machines of docs/architecture.md from the tables in the code
 	@$(BIN)/python -m tools.state_diagrams
+
+translations: setup-dev ## bring the catalogues of translations up to date with the sources
+	@$(BIN)/python tools/translations
 
 lock: ## make requirements.txt and requirements-dev.txt from their .in files again (needs uv)
 	@for lock in requirements requirements-dev; do \

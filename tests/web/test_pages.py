@@ -13,18 +13,14 @@ from opensmm.domain.asks import ACTIONS
 from opensmm.domain.catalogue import SHAPES, ServiceType
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.providers.timeline import Behaviour
-from opensmm.web.arabic import ARABIC
-from opensmm.web.english import ENGLISH
 from opensmm.web.pages import KEPT_PAGES, Pages
 from opensmm.web.reference import Reference, reference
-from opensmm.web.texts import Texts
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 from opensmm.wire.words import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_TYPE
 
 BOTH = pytest.mark.parametrize("path", ["/", "/v1"])
-LANGUAGES = pytest.mark.parametrize("texts", [ENGLISH, ARABIC], ids=["en", "ar"])
 DIALECTS = pytest.mark.parametrize(("path", "dialect"), [("/", V2), ("/v1", V1)], ids=["v2", "v1"])
 ROOT = Path(__file__).parents[2]
 EXAMPLES = [program.read_text().strip("\n") for program in sorted(ROOT.glob("docs/examples/order.*"))]
@@ -105,7 +101,7 @@ def names(shown: Reference, kind: str) -> list[tuple[str, bool]]:
 
 
 def test_parameters_are_marked_as_the_published_pages_mark_them() -> None:
-    v1, v2 = reference("v1"), reference("v2")
+    v1, v2 = reference("v1", "ar"), reference("v2", "en")
     expected = [("link", False), ("quantity", False), ("runs", True), ("interval", True)]
     assert expected == names(v2, "Default") == names(v1, "default")
     assert [("link", False), ("comments", False)] == names(v2, "Custom Comments Package")
@@ -170,19 +166,6 @@ async def test_a_page_has_working_examples_with_its_own_address(path: str) -> No
         assert program.replace("http://127.0.0.1:8765/api/v2", own) in plain(page)
     assert "127.0.0.1" not in page
     assert ".invalid" not in page
-
-
-@LANGUAGES
-def test_every_word_is_there_in_every_language(texts: Texts) -> None:
-    assert set(Refusal) == set(texts.refusals)
-    assert set(ServiceType) == set(texts.types)
-    assert set(ENGLISH.parameters) == set(texts.parameters)
-    assert set(ENGLISH.calls) == set(texts.calls)
-    assert set(ENGLISH.links) == set(texts.links)
-    assert set(ENGLISH.faults) == set(texts.faults)
-    assert set(ENGLISH.billed) == set(texts.billed)
-    assert set(ENGLISH.statuses) == set(texts.statuses)
-    assert set(ENGLISH.refill_statuses) == set(texts.refill_statuses)
 
 
 @BOTH

@@ -11,8 +11,6 @@ from opensmm.domain.providers import MAX_URL
 from opensmm.texts.english_orders import ORDER_REFUSALS
 from opensmm.texts.template import Words
 
-AT_LEAST: Final = "at least {count}"
-AND_MORE: Final = "{listed} and {more} more"
 SHUTS: Final[Mapping[ShutCode, str]] = {
     ShutCode.NO_KEY: "it has no key",
     ShutCode.KEY_OF_OTHER_VERSION: "its key was sealed by a version of OpenSMM that is not known here",
@@ -30,12 +28,13 @@ SHUTS: Final[Mapping[ShutCode, str]] = {
 }
 """Parts of sentences, for the field ``why``."""
 STATES: Final[Mapping[str, str]] = {
+    **{state: state.value for state in DeliveryState},
     DeliveryState.QUEUED: "waits to be sent",
     DeliveryState.SENDING: "being sent",
     DeliveryState.IN_PROGRESS: "in progress",
     DeliveryState.HELD: "held for you",
 }
-"""States whose word a person would not understand; the others are shown as they are."""
+"""The word of each state, where the code itself would not be understood."""
 CONCLUSIONS: Final[Mapping[Conclusion, str]] = {
     Conclusion.BOUGHT: "the provider took it",
     Conclusion.NOT_BOUGHT: "the provider did not take it",

@@ -4,7 +4,8 @@ import re
 from html import escape
 from typing import Final
 
-_CODE: Final = re.compile(r"`([^`]+)`")
+_CODE: Final = re.compile("\u2066?`([^`]+)`\u2069?")
+_ISOLATE: Final = re.compile("\u2068([^\u2066-\u2069]*)\u2069")
 _JSON: Final = re.compile(
     r'(?P<key>"(?:\\.|[^"\\])*"(?=\s*:))|(?P<text>"(?:\\.|[^"\\])*")|(?P<word>\b(?:true|false|null|\d+)\b)'
 )
@@ -19,8 +20,10 @@ def prose(text: str) -> str:
     """Escaped text; what stands between backticks becomes code that runs left to right wherever it stands.
 
     Code of several words is marked as a phrase: broken over lines of right-to-left text it would be read wrongly.
+    What marks of direction set apart becomes a ``bdi``.
     """
-    return _CODE.sub(lambda found: f'<code dir="ltr"{_kind(found[1])}>{found[1]}</code>', escape(text))
+    coded = _CODE.sub(lambda found: f'<code dir="ltr"{_kind(found[1])}>{found[1]}</code>', escape(text))
+    return _ISOLATE.sub(r"<bdi>\1</bdi>", coded)
 
 
 def _kind(code: str) -> str:

@@ -1,6 +1,7 @@
 """What the API page shows, taken from the code that answers: actions, service types, words, refusals and samples."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,9 +16,9 @@ from opensmm.domain.catalogue import SHAPES, Counts, DeliveryMethod, Service, Se
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refusals import Refusal, Refused
-from opensmm.web.arabic import ARABIC
-from opensmm.web.english import ENGLISH
-from opensmm.web.texts import CallText, Texts
+from opensmm.texts.english_reference import REFERENCE
+from opensmm.texts.reference import CallText, Texts, translated
+from opensmm.texts.speech import Speech, in_language
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
@@ -46,6 +47,7 @@ _CALLS: Final = (
 )
 """Each call of the page: its name, its action and the action's parameters; a question mark says optional."""
 
+_STATUS: Final = re.compile(r"\{(pending|processing|completed|partial|canceled)\}")
 _OPTIONAL: Final = frozenset(("posts", "old_posts", "expiry", "google_keyword", "referring_url"))
 _DETAIL: Final = {
     Refusal.QUANTITY_TOO_LOW: "50",
@@ -66,6 +68,7 @@ class Call(Struct, frozen=True):
 
     id: str
     text: CallText
+    notes: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     sample: str
 
@@ -98,7 +101,9 @@ class Reference(Struct, frozen=True):
     """Everything one page shows."""
 
     dialect: str
+    speech: Speech
     texts: Texts
+    section_notes: dict[str, tuple[str, ...]]
     calls: dict[str, Call]
     shapes: tuple[AddShape, ...]
     statuses: tuple[Row, ...]
@@ -109,13 +114,19 @@ class Reference(Struct, frozen=True):
     examples: tuple[Example, ...]
 
 
-def reference(dialect: str) -> Reference:
-    """The page of ``v1`` (Arabic) or ``v2`` (English)."""
-    speaks, texts = (V1, ARABIC) if dialect == "v1" else (V2, ENGLISH)
+def reference(dialect: str, language: str) -> Reference:
+    """The page of ``v1`` or ``v2`` in a language that has a catalogue."""
+    speaks = V1 if dialect == "v1" else V2
     words = LOWER_CASE_STATUS if dialect == "v1" else TITLE_CASE_STATUS
+    speech = in_language(language)
+    texts = _worded(speech, {status.value: word for status, word in words.items()})
     return Reference(
         dialect=dialect,
+        speech=speech,
         texts=texts,
+        section_notes={
+            name: _notes(getattr(texts.sections, name), speaks) for name in texts.sections.__struct_fields__
+        },
         calls={name: _call(name, action, given, speaks, texts) for name, action, given in _CALLS},
         shapes=tuple(_shape(kind, dialect, texts) for kind in ServiceType),
         statuses=tuple(Row(words[one], (said,), one in END_STATUSES) for one, said in texts.statuses.items()),
@@ -125,6 +136,15 @@ def reference(dialect: str) -> Reference:
         links=tuple(Row(word, (said,)) for word, said in texts.links.items()),
         examples=tuple(_example(id, name, dialect) for id, name in EXAMPLES),
     )
+
+
+def _worded(speech: Speech, words: Mapping[str, str]) -> Texts:
+    """The texts in a language, with the dialect's words for the statuses that they name."""
+
+    def say(context: str, english: str) -> str:
+        return _STATUS.sub(lambda found: words[found[1]], speech.text(context, english))
+
+    return translated(REFERENCE, say)
 
 
 def _parameter(name: str, texts: Texts, *, kind: ServiceType | None = None, optional: bool = False) -> Parameter:
@@ -139,7 +159,13 @@ def _call(name: str, action: str, given: Iterable[str], dialect: Dialect, texts:
     if action == "add":
         given = ("service", "idempotency_key?")
     own = (_parameter(one.rstrip("?"), texts, optional=one.endswith("?")) for one in given)
-    return Call(name.replace("_", "-"), texts.calls[name], (*fixed, *own), _sample(name, dialect))
+    text = texts.calls[name]
+    return Call(name.replace("_", "-"), text, _notes(text, dialect), (*fixed, *own), _sample(name, dialect))
+
+
+def _notes(text: CallText, dialect: Dialect) -> tuple[str, ...]:
+    """The notes of a dialect's page."""
+    return (*text.notes, *(text.v1 if dialect is V1 else text.v2))
 
 
 def _shape(kind: ServiceType, dialect: str, texts: Texts) -> AddShape:

@@ -6,27 +6,31 @@ from typing import Final
 from django.template import Context, Engine
 from django.utils.safestring import SafeString, mark_safe
 
+from opensmm.texts.reference import CallText
+from opensmm.texts.speech import in_language
 from opensmm.web import markup
 from opensmm.web.reference import BASE_URL, FOLDER, Call, Parameter, Reference, Row, extended_sample, reference
-from opensmm.web.texts import CallText
 
 OWN_URL: Final = "http://own-address.invalid"
 """Stands in a rendered page where the panel's own address belongs."""
 OWN_HOST: Final = "own-host.invalid"
 
-_OTHER: Final = {"v1": "/", "v2": "/v1"}
+LANGUAGES: Final = {"v1": "ar", "v2": "en"}
+"""The language of each dialect's page: that of the panels that speak it."""
+_PATHS: Final = {"v1": "/v1", "v2": "/"}
+_OTHER: Final = {"v1": "v2", "v2": "v1"}
 
 
 @cache
 def page(dialect: str, style: str) -> str:
     """The API page of a dialect, with ``OWN_URL`` for an address; ``style`` marks the stylesheet's version."""
-    shown = reference(dialect)
+    shown = reference(dialect, LANGUAGES[dialect])
     return _render("reference.html", _frame(shown, style) | _calls(shown) | _tables(shown))
 
 
 @cache
 def not_found(style: str) -> str:
-    return _render("not_found.html", _frame(reference("v2"), style))
+    return _render("not_found.html", _frame(reference("v2", LANGUAGES["v2"]), style))
 
 
 def read_stylesheet() -> bytes:
@@ -43,14 +47,15 @@ def _render(template: str, shown: dict[str, object]) -> str:
 
 
 def _frame(shown: Reference, style: str) -> dict[str, object]:
-    texts = shown.texts
+    other = _OTHER[shown.dialect]
     return {
-        "language": texts.language,
-        "direction": texts.direction,
-        "labels": texts.labels,
+        "language": shown.speech.language,
+        "direction": shown.speech.direction,
+        "labels": shown.texts.labels,
         "dialect": shown.dialect,
-        "other": _OTHER[shown.dialect],
-        "other_language": "en" if texts.language == "ar" else "ar",
+        "other": _PATHS[other],
+        "other_language": LANGUAGES[other],
+        "other_page": f"{other} · {in_language(LANGUAGES[other]).name}",
         "style": style,
         "host": OWN_HOST,
         "api_url": f"{OWN_URL}/api/{shown.dialect}",
@@ -62,7 +67,9 @@ def _calls(shown: Reference) -> dict[str, object]:
     sections = shown.texts.sections
     return {
         "calls": calls,
-        "sections": {name: _text(getattr(sections, name)) for name in sections.__struct_fields__},
+        "sections": {
+            name: _text(getattr(sections, name), shown.section_notes[name]) for name in sections.__struct_fields__
+        },
         "extended": _code(markup.json_code(extended_sample(shown.dialect))),
         "shapes": [
             {
@@ -93,12 +100,12 @@ def _tables(shown: Reference) -> dict[str, object]:
 
 def _call(call: Call) -> dict[str, object]:
     sample = _code(markup.json_code(call.sample))
-    return {"id": call.id, "parameters": _parameters(call.parameters), "sample": sample, **_text(call.text)}
+    return {"id": call.id, "parameters": _parameters(call.parameters), "sample": sample, **_text(call.text, call.notes)}
 
 
-def _text(text: CallText) -> dict[str, object]:
-    notes = [_code(markup.prose(note)) for note in text.notes]
-    return {"title": text.title, "lead": _code(markup.prose(text.lead)), "notes": notes}
+def _text(text: CallText, notes: tuple[str, ...]) -> dict[str, object]:
+    shown = [_code(markup.prose(note)) for note in notes]
+    return {"title": text.title, "lead": _code(markup.prose(text.lead)), "notes": shown}
 
 
 def _parameters(parameters: tuple[Parameter, ...]) -> list[dict[str, object]]:

@@ -1,17 +1,20 @@
-"""The API page in English."""
+"""The API's pages in English, the language of the sources; and what that language is called."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from opensmm.domain.catalogue import Counts, ServiceType
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.refusals import Refusal
-from opensmm.web.texts import CallText, Labels, Sections, Texts
+from opensmm.texts.reference import CallText, Labels, Sections, Texts
+
+LANGUAGE: Final[Mapping[str, str]] = {"name": "English", "direction": "ltr"}
+"""A language's own name, and its writing direction (``ltr`` or ``rtl``)."""
 
 _LABELS: Final = Labels(
     title="API",
     description="Order services, follow them, refill and cancel them, and read your balance from your own program.",
-    other_page="v1 · العربية",
     skip="Skip to the content",
     contents="On this page",
     method="HTTP method",
@@ -62,13 +65,17 @@ _SECTIONS: Final = Sections(
     statuses=CallText(
         "Order statuses",
         "Keep asking until a status is final. `charge` is what you have paid after refunds; `remains` is what has "
-        "not been delivered, and is paid back when the order ends `Partial` or `Canceled`.",
+        "not been delivered, and is paid back when the order ends `{partial}` or `{canceled}`.",
     ),
     refill_statuses=CallText("Refill statuses", "A refill moves no money."),
     errors=CallText(
         "Errors",
         'A refusal is HTTP 200 with exactly one key: `{"error": "…"}`. Nothing was ordered or charged.',
-        (
+        v1=(
+            "Checks run in this order: key, action, service, the type's own parameters, link, quantity, minimum, "
+            "maximum, drip-feed, active link, funds.",
+        ),
+        v2=(
             "Checks run in this order: key, action, service, link, the type's own parameters, quantity, minimum, "
             "maximum, drip-feed, active link, funds.",
         ),
@@ -102,11 +109,26 @@ _SECTIONS: Final = Sections(
     ),
 )
 
+_V2_FORM: Final = "The answer has the form that `v2` gives it."
+_PANELS: Final = (
+    "Sites that run a script of the `v1` family and send a `User-Agent` that is exactly `SmartPanel API Sync` or "
+    "`Mozilla/5.0 (SmartPanel API Sync)` get the status words of `v2`, such as `In progress`. The operator can switch "
+    "that on or off for your key, whatever your program is."
+)
+_PARENTS: Final = (
+    'Such sites are answered `{"status", "expiry", "posts", "orders": […]}` of a subscription, and '
+    '`{"status", "runs", "orders": []}` of a drip-feed, whether they ask about one order or about several.'
+)
+
 _CALLS: Final = {
     "services": CallText(
         "Service list",
         "What you can order, at your prices. `rate` is the price of 1000; of a package, the price of one.",
-        (
+        v1=(
+            'An empty list is answered `{"status": "success", "data": "Empty Data"}`',
+            "`extended=1` adds the average time, in minutes, and how it is delivered to each service.",
+        ),
+        v2=(
             "`extended=1` adds drip-feed, description, average time, in minutes, and how it is delivered to each "
             "service.",
             "Sites that run a script of the `v1` family, and say so by a `User-Agent` that is exactly `SmartPanel API "
@@ -123,21 +145,26 @@ _CALLS: Final = {
             "Drip-feed: `runs` of at least 2 and an `interval` of at least 1 minute, both or neither. The order is "
             "charged for all runs at once.",
         ),
+        v1=(
+            "In subscriptions `posts=0` means old posts alone. To the sites that are named at “Order status” it means, "
+            "without `old_posts`, an unlimited number of new posts.",
+        ),
     ),
-    "status": CallText("Order status", "How one order stands."),
+    "status": CallText("Order status", "How one order stands.", v1=(_PANELS, _PARENTS)),
     "statuses": CallText(
         "Multiple orders status",
         "How up to 100 orders stand, in the order you asked. An id that is not yours is answered with an error, the "
         "others are not harmed.",
     ),
-    "refill": CallText("Create refill", "Asks to deliver again what a completed order has lost."),
-    "refills": CallText("Create multiple refill", "The same for up to 100 orders."),
-    "refill_status": CallText("Get refill status", "How one refill stands."),
-    "refill_statuses": CallText("Get multiple refill status", "How up to 100 refills stand."),
+    "refill": CallText("Create refill", "Asks to deliver again what a completed order has lost.", v1=(_V2_FORM,)),
+    "refills": CallText("Create multiple refill", "The same for up to 100 orders.", v1=(_V2_FORM,)),
+    "refill_status": CallText("Get refill status", "How one refill stands.", v1=(_V2_FORM,)),
+    "refill_statuses": CallText("Get multiple refill status", "How up to 100 refills stand.", v1=(_V2_FORM,)),
     "cancel": CallText(
         "Create cancel",
         "Asks to cancel orders. An order not yet sent on ends at once; otherwise `1` means asked for, and the outcome "
         "shows in the order's status.",
+        v1=(_V2_FORM,),
     ),
     "balance": CallText("User balance", "What you have left to spend."),
     "orders": CallText(
@@ -218,9 +245,7 @@ _REFUSALS: Final = {
     Refusal.ADDRESS: "This key may not be used from your address",
 }
 
-ENGLISH: Final = Texts(
-    language="en",
-    direction="ltr",
+REFERENCE: Final = Texts(
     labels=_LABELS,
     sections=_SECTIONS,
     calls=_CALLS,
@@ -258,17 +283,17 @@ ENGLISH: Final = Texts(
         503: "Overloaded, or the database is away for a moment; wait as long as `Retry-After` says, then repeat",
     },
     links={
-        "": "Any other link: delivered whole, `Completed`",
-        "partial-40": "40 % are delivered, then `Partial`: the rest is paid back. Other percentages work too",
-        "canceled": "Accepted, then `Canceled`: paid back",
+        "": "Any other link: delivered whole, `{completed}`",
+        "partial-40": "40 % are delivered, then `{partial}`: the rest is paid back. Other percentages work too",
+        "canceled": "Accepted, then `{canceled}`: paid back",
         "slow": "Delivered whole, but takes sixty times as long",
-        "stuck": "Accepted, stays `Pending` and never moves: for your time limits and your cancel",
-        "refuse": "The provider turns it down: `Canceled`, paid back",
-        "timeout": "The provider takes it and never answers: `Processing` until it is settled, never sent twice",
-        "lost": "The provider neither takes it nor answers: `Processing` until it is settled",
+        "stuck": "Accepted, stays `{pending}` and never moves: for your time limits and your cancel",
+        "refuse": "The provider turns it down: `{canceled}`, paid back",
+        "timeout": "The provider takes it and never answers: `{processing}` until it is settled, never sent twice",
+        "lost": "The provider neither takes it nor answers: `{processing}` until it is settled",
         "lost-once": "As `lost`, but when it is sent again the provider takes it: delivered whole in the end",
-        "garbage": "The provider takes it and answers nonsense: `Processing` until it is settled, never sent twice",
-        "drop": "`Completed`, then a third is lost: for testing refills",
-        "no-refill": "`Completed`; a refill of it ends `Rejected`",
+        "garbage": "The provider takes it and answers nonsense: `{processing}` until it is settled, never sent twice",
+        "drop": "`{completed}`, then a third is lost: for testing refills",
+        "no-refill": "`{completed}`; a refill of it ends `Rejected`",
     },
 )

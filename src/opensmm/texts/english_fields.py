@@ -1,0 +1,135 @@
+"""The words of fields and of their values, in English."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from opensmm.domain.catalogue import DeliveryMethod, Halt, RefillMode
+from opensmm.domain.providers import PANEL, SANDBOX, STAFF, Form
+from opensmm.texts.template import Words
+
+
+def _as_named(*names: str) -> Mapping[str, str]:
+    return {name: name.replace("_", " ") for name in names}
+
+
+LABELS: Final[Mapping[str, str]] = {
+    **_as_named("id", "name", "type", "category", "rate", "min", "max", "refill", "cancel", "description", "cost"),
+    **_as_named("on_sale", "halted", "sale", "kind", "dialect", "balance", "currency", "enabled", "calls_per_second"),
+    **_as_named(
+        "exchange_rate", "has_key", "key", "delivery_method", "below_cost", "refused_wait_h", "pepper", "value"
+    ),
+    **_as_named("reason", "rule", "amount", "gateway", "external_id", "transfer", "reference", "corrects", "from"),
+    **_as_named("credit_limit", "overdrawn", "earned", "suspended", "customer", "hint", "label", "title_case"),
+    **_as_named(
+        "as_panel", "addresses", "revoked", "price_list", "order", "purchase", "quantity", "status", "provider"
+    ),
+    **_as_named("provider_orders", "service", "state", "remains", "start_count", "number", "note", "services"),
+    "dripfeed": "drip-feed",
+    "url": "address",
+    "refill_wait_h": "refill wait (hours)",
+    "refill_days": "refill within (days)",
+    "sync_every_min": "price list read every (minutes)",
+    "synced": "price list taken over",
+    "sync_fault": "why the newest was not",
+    "price_share": "a cost may move by (per cent)",
+    "margin": "margin (per cent)",
+    "forms": "asked after ids",
+    "user_agent": "called as",
+    "hours_left": "balance lasts (hours)",
+    "average_time_min": "average time (minutes)",
+    "refill_mode": "refilled by",
+    "hold_when_refused": "held where every provider refuses",
+    "free": "sold whatever it costs",
+    "one_active_per_link": "one active order per link",
+    "position": "place on the price list",
+    "concurrency": "calls at once",
+    "adds_at_a_time": "adds at once",
+    "failures": "failures in a row",
+    "resting_until": "sent nothing until",
+    "fault": "why it failed last",
+    "not_called": "why it is not called",
+    "balance_at": "balance read",
+    "added": "added per 1000",
+    "decimals": "prices rounded up to (decimals)",
+    "routes": "providers (each with its service)",
+    "by_cost": "cheapest first",
+    "refunded": "paid back",
+}
+"""The label of each field; one that is not here is labelled by its name."""
+PARTS: Final[Mapping[str, str]] = {
+    "runs": "run",
+    "routes": "route",
+    **_as_named("tries", "state", "remains", "ceiling", "provider_order", "notice", "start_count", "quantity", "off"),
+    **_as_named("cost", "agreed", "name", "agreed_name", "min", "max", "status"),
+}
+"""The parts of a field that lies within something numbered: ``runs.2.state``."""
+HALTS: Final[Mapping[Halt, str]] = {
+    Halt.GONE: "no provider lists it any more",
+    Halt.TYPE: "its provider lists it as another type",
+    Halt.QUARANTINE: "what it costs, or what is sold, changed too far: see `opensmm service quarantine list`",
+}
+EMPTY: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("cost", "balance", "balance_at", "hours_left", "average_time_min"), "unknown"),
+    "refill_days": "for ever",
+    "margin": "none: prices stay yours",
+    "user_agent": "OpenSMM and its version",
+    "adds_at_a_time": "as many as calls",
+    "calls_per_second": "no limit",
+}
+"""What it means that a field has no value, where that is not "none"."""
+FORMS: Final[Mapping[Form, str]] = {
+    Form.ONE_BY_ONE: "one by one",
+    Form.LIST_OF_ONE: "in a list, though it be of one",
+}
+METHODS: Final[Mapping[str, str]] = {
+    DeliveryMethod.PAID_ADS: "paid ads",
+    DeliveryMethod.CREATOR_PLACEMENT: "creator placement",
+    DeliveryMethod.STAFF_WORK: "staff work",
+    DeliveryMethod.CONSENTED_USERS: "consented users",
+    DeliveryMethod.SOFTWARE_SERVICE: "software service",
+    DeliveryMethod.UNDISCLOSED: "undisclosed",
+}
+REFILL_MODES: Final[Mapping[str, str]] = {
+    RefillMode.PROVIDER: "the provider that delivered it",
+    RefillMode.OTHER: "another provider, which you pay",
+    RefillMode.MANUAL: "your staff",
+}
+KINDS: Final[Mapping[str, str]] = {PANEL: "panel", SANDBOX: "built-in sandbox", STAFF: "your staff"}
+VALUES: Final = {"delivery_method": METHODS, "refill_mode": REFILL_MODES, "kind": KINDS}
+"""The words of fields that have a closed set of values."""
+PERMITS: Final[Mapping[str, str]] = {"refill": "refill", "cancel": "cancel", "dripfeed": "drip-feed"}
+"""What customers may ask of an order, by the field of its service."""
+SPANS: Final[Mapping[str, Words]] = {
+    "days": Words("{count} days", one="{count} day"),
+    "hours": Words("{count} hours", one="{count} hour"),
+    "minutes": Words("{count} minutes", one="{count} minute"),
+    "seconds": Words("{count} seconds", one="{count} second"),
+}
+"""Lengths of time, in one unit."""
+FRAMES: Final[Mapping[str, str]] = {
+    "and_more": "{listed} and {more} more",
+    "at_least": "at least {number}",
+    "by_kind": "{name} ({kind})",
+    "change": "{label}: {before} → {after}",
+    "field": "{label}: {value}",
+    "forms_usual": "one id in the singular, several in a list",
+    "form": "{action} {form}",
+    "list": "{listed}, {last}",
+    "no": "no",
+    "none": "none",
+    "not_sold": "not sold: {why}",
+    "of_provider": "{number} ({provider_name}: {provider_order})",
+    "off_sale": "off sale",
+    "on_sale": "on sale",
+    "placed": "{place}: {event}",
+    "price_moved": "{service} {service_name} ({before} → {after})",
+    "run": "run {run}",
+    "status": "{provider_order} {status}",
+    "try": "try {attempt}",
+    "unknown": "unknown",
+    "unknown_action": "{action} {subject}",
+    "why": "{service}: {why}",
+    "within": "{place} {part}",
+    "yes": "yes",
+}
+"""How parts are put together, and the words for values that every field may have."""
