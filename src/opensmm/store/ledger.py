@@ -56,13 +56,14 @@ _WANTED: Final = """(%(kinds)s::text[] is null or kind = any(%(kinds)s::text[]))
   and (%(until)s::timestamptz is null or created < %(until)s)"""
 STATEMENT: Final = PageQuery(
     "transfer",
-    f"""x.id, x.created, x.kind, {_SIGNED}, x.order_id, x.sequence, coalesce(x.corrects, r.corrects), x.note, d.gateway,
+    f"""t.id, t.created, t.kind, {_SIGNED}, t.order_id, t.sequence, coalesce(t.corrects, r.corrects), t.note, d.gateway,
   coalesce(d.external_id, r.reference)""",
+    row="t",
     scope=_OWN,
     filters=_WANTED,
     joins="""
-left join deposit d on d.transfer_id = x.id and x.order_id is null
-left join transfer_reference r on r.transfer_id = x.id and x.order_id is null""",
+left join deposit d on d.transfer_id = t.id and t.order_id is null
+left join transfer_reference r on r.transfer_id = t.id and t.order_id is null""",
 )
 TIMES: Final = IdFinder("transfer", scope=_OWN)
 

@@ -14,7 +14,7 @@ from opensmm.store import arrays
 from opensmm.store.connection import Connection
 from opensmm.store.crowds import Crowd
 
-_COLUMNS: Final = """
+VIEW_COLUMNS: Final = """
   o.id, o.customer_id, o.state, o.charge - o.refunded, o.runs, o.quantity * o.runs,
   coalesce(o.start_count, d.start_count, 0), coalesce(o.remains, d.remains, o.quantity * o.runs), d.state
 """
@@ -28,10 +28,10 @@ left join lateral (
   from delivery where order_id = o.id and o.state = 'open' {bound}
 ) d on true
 """
-_DELIVERIES: Final = _ALL_DELIVERIES.format(bound=f"and o.runs <= {MANY_RUNS}")
-_VIEWS: Final = Crowd("views", f"select {_COLUMNS} from orders o {_DELIVERIES} where o.id = any(%s::bigint[])")
+DELIVERIES: Final = _ALL_DELIVERIES.format(bound=f"and o.runs <= {MANY_RUNS}")
+_VIEWS: Final = Crowd("views", f"select {VIEW_COLUMNS} from orders o {DELIVERIES} where o.id = any(%s::bigint[])")
 _SUMMED: Final = Crowd(
-    "summed", f"select {_COLUMNS} from orders o {_ALL_DELIVERIES.format(bound='')} where o.id = any(%s::bigint[])"
+    "summed", f"select {VIEW_COLUMNS} from orders o {_ALL_DELIVERIES.format(bound='')} where o.id = any(%s::bigint[])"
 )
 
 
@@ -40,13 +40,13 @@ async def views(
 ) -> dict[int, tuple[CustomerId, OrderView]]:
     """The orders that exist among those asked for, each with its owner; open ones of many runs are not summed."""
     rows = await _VIEWS.rows(connection, [arrays.numbers(orders)])
-    return {row[0]: (row[1], _view(row, currency)) for row in rows}
+    return {row[0]: (row[1], view_of(row, currency)) for row in rows}
 
 
 async def summed(connection: Connection, orders: Sequence[int], currency: str) -> dict[int, OrderView]:
     """Orders with all their runs added up, however many they are."""
     rows = await _SUMMED.rows(connection, [arrays.numbers(orders)])
-    return {row[0]: msgspec.structs.replace(_view(row, currency), unsummed=0) for row in rows}
+    return {row[0]: msgspec.structs.replace(view_of(row, currency), unsummed=0) for row in rows}
 
 
 _RUNS: Final = Crowd("runs", "select id, runs from orders where id = any(%s::bigint[])")
@@ -67,7 +67,8 @@ _WORDS: Final = {
 }
 
 
-def _view(row: TupleRow, currency: str) -> OrderView:
+def view_of(row: TupleRow, currency: str) -> OrderView:
+    """The view of a row that begins with ``VIEW_COLUMNS``; an open one of many runs is not summed."""
     order, _, state, charge, runs, whole, start_count, remains, first = row
     unsummed = runs if runs > MANY_RUNS and state == _OPEN else 0
     word_of = _WORDS[state, first, runs > 1]
@@ -75,7 +76,7 @@ def _view(row: TupleRow, currency: str) -> OrderView:
 
 
 _NEWEST: Final = f"""
-select {_COLUMNS}, o.service_id, o.link, o.created from orders o {_DELIVERIES}
+select {VIEW_COLUMNS}, o.service_id, o.link, o.created from orders o {DELIVERIES}
 where o.customer_id = %s and o.id < %s order by o.id desc limit %s
 """
 FIRST_PAGE: Final = 2**63 - 1
@@ -86,4 +87,6 @@ async def newest(
 ) -> list[ListedOrder]:
     """A page of the customer's own orders, newest first; open ones of many runs are not summed."""
     cursor = await connection.execute(_NEWEST, [customer, FIRST_PAGE if before is None else before, limit])
-    return [ListedOrder(_view(row[:9], currency), row[9], row[10], row[5], row[11]) for row in await cursor.fetchall()]
+    return [
+        ListedOrder(view_of(row[:9], currency), row[9], row[10], row[5], row[11]) for row in await cursor.fetchall()
+    ]

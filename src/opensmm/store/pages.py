@@ -21,8 +21,8 @@ select {columns}
 from (
   select * from (
     select * from {table} where {scope} and id > %(above)s and id < %(below)s order by id {way} limit %(looked_at)s
-  ) x where {filters} order by id {way} limit %(most)s
-) x {joins} order by x.id {way}
+  ) {row} where {filters} order by id {way} limit %(most)s
+) {row} {joins} order by {row}.id {way}
 """
 _STOP: Final = """
 select id from {table} where {scope} and id > %(above)s and id < %(below)s order by id {way}
@@ -41,13 +41,13 @@ EVERY_ID: Final = IdRange()
 
 
 class PageQuery:
-    """A list of one table's rows. ``columns`` begin with the id of the row ``x``; ``scope`` is found by an index that
-    ends with the id, ``filters`` is asked of each row of it."""
+    """A list of one table's rows. ``columns`` begin with the id of ``row``, as the SQL calls it; ``scope`` is found by
+    an index that ends with the id, ``filters`` is asked of each row of it."""
 
     def __init__(
-        self, table: str, columns: str, *, scope: str = "true", filters: str = "true", joins: str = ""
+        self, table: str, columns: str, *, row: str, scope: str = "true", filters: str = "true", joins: str = ""
     ) -> None:
-        parts = {"table": table, "columns": columns, "scope": scope, "filters": filters, "joins": joins}
+        parts = {"table": table, "columns": columns, "row": row, "scope": scope, "filters": filters, "joins": joins}
         self._pages = {ascends: _PAGE.format(**parts, way=way) for ascends, way in _WAYS.items()}
         self._stops = {ascends: _STOP.format(**parts, way=way) for ascends, way in _WAYS.items()}
         self.statements = (*self._pages.values(), *self._stops.values())
