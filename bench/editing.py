@@ -19,7 +19,7 @@ from bench.asks import PATH
 from bench.client import Plan, percentile_ms
 from bench.loading import service
 from bench.site import Failed, Site, load
-from opensmm.actions import catalogue
+from opensmm.actions.services import save_services
 from opensmm.base.ids import ServiceId
 from opensmm.store.connection import Connection, connect
 
@@ -74,7 +74,7 @@ async def _edit_some(site: Site, plan: Plan, quiet_s: float) -> list[tuple[int, 
 async def _edit_one(connection: Connection, look: "Look", name: str) -> tuple[int, int, int]:
     changed = msgspec.structs.replace(service(1), id=ServiceId(1), name=name)
     begun = time.perf_counter_ns()
-    await catalogue.save_services(connection, [changed], by=acting(datetime.now(UTC), "bench"))
+    await save_services(connection, [changed], by=acting(datetime.now(UTC), "bench"))
     committed = time.perf_counter_ns()
     await asyncio.to_thread(look.until_it_says, name.encode())
     return begun, committed, time.perf_counter_ns()

@@ -16,8 +16,8 @@ from tests.panel import acting
 
 from bench.asks import LEAST_QUANTITY, MOST_QUANTITY
 from bench.site import Site
-from opensmm.actions import catalogue
 from opensmm.actions.accounts import fresh_key
+from opensmm.actions.services import save_services
 from opensmm.base.ids import ServiceId
 from opensmm.domain.callers import digest
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
@@ -80,7 +80,7 @@ def fill_price_list(site: Site, count: int, told: Told) -> tuple[int, ...]:
             wanted = services(count)
             for at in range(0, count, SERVICES_AT_ONCE):
                 some = wanted[at : at + SERVICES_AT_ONCE]
-                kept += await catalogue.save_services(connection, some, by=acting(datetime.now(UTC), "bench"))
+                kept += await save_services(connection, some, by=acting(datetime.now(UTC), "bench"))
                 told(len(some))
             await rows.save_provider(connection, "Bench", "panel", "https://provider.example/api/v2", "USD")
         finally:

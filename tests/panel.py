@@ -13,11 +13,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from opensmm.actions import accounts, catalogue, clock
+from opensmm.actions import accounts, clock
 from opensmm.actions import money as money_actions
 from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.actions.money import Booking
 from opensmm.actions.panel import Panel
+from opensmm.actions.services import save_services
 from opensmm.api.endpoint import Endpoint
 from opensmm.base.ids import CustomerId, ServiceId
 from opensmm.base.money import Money, money
@@ -152,7 +153,7 @@ SHAPES: Mapping[ServiceType, Mapping[str, str]] = {
 
 async def stock(connection: Connection, services: Sequence[Service] = PRICE_LIST) -> None:
     """Puts services on the price list; the sandbox fulfils them all."""
-    saved = await catalogue.save_services(connection, services, by=acting(now()))
+    saved = await save_services(connection, services, by=acting(now()))
     provider = await rows.save_provider(connection, SANDBOX, "sandbox", "sandbox:", "USD")
     await rows.route_all(connection, saved, provider)
 

@@ -9,7 +9,6 @@ from tests.panels import add_panel
 
 from opensmm.actions import (
     accounts,
-    catalogue,
     interventions,
     money,
     notices,
@@ -23,6 +22,9 @@ from opensmm.actions import (
 )
 from opensmm.actions.accounts import fresh_key
 from opensmm.actions.money import Adjustment
+from opensmm.actions.routes import set_routes_in_transaction
+from opensmm.actions.selection import Selection
+from opensmm.actions.services import edit_selected, edit_service
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.audit import AuditAction
@@ -70,11 +72,15 @@ async def customers_and_keys(conn):
     return first.text, second.text
 
 
+async def edit_all(conn, service, action, **fields):
+    selection = Selection((str(service),))
+    await edit_selected(conn, selection, fields, write=True, by=acting(now()), action=action)
+
+
 async def prices_and_rules(conn):
-    (known,) = await prices.services(conn, services(PLAIN))
-    await catalogue.state_delivery(conn, [known], DeliveryMethod.PAID_ADS, put_on_sale=True, by=acting(now()))
-    await catalogue.state_refills(conn, [known], {"refill_days": 30}, by=acting(now()))
-    await catalogue.edit(conn, ServiceId(HIDDEN), {"name": "Odd Likes", "on_sale": True}, by=acting(now()))
+    await edit_all(conn, PLAIN, AuditAction.SERVICE_DELIVER, delivery_method=DeliveryMethod.PAID_ADS)
+    await edit_all(conn, PLAIN, AuditAction.SERVICE_REFILL, refill_days=30)
+    await edit_service(conn, ServiceId(HIDDEN), {"name": "Odd Likes", "on_sale": True}, by=acting(now()))
     wanted = Wanted(RuleKind.PROHIBIT, "odd likes", "why")
     added = await policy.add_rule(conn, wanted, take_off_sale=True, by=acting(now()))
     await policy.remove_rules(conn, [added.rule.id], by=acting(now(), reason="again"))
@@ -93,11 +99,11 @@ async def an_upstream(conn):
         changed = structs.replace(row, concurrency=3)
         await providers.edit_provider(conn, changed, UPSTREAM_KEY, PEPPER, private=True, by=acting(now()))
         routes = [RouteTo(provider, "7"), RouteTo(other, "7")]
-        await providers.set_routes(conn, ServiceId(DEFAULT), routes, by_cost=True, by=acting(now()))
+        await set_routes_in_transaction(conn, ServiceId(DEFAULT), routes, by_cost=True, by=acting(now()))
     for of, rate in ((provider, "0.60"), (other, "0.50")):
         await sync.take(conn, of, [offered(rate)], asked=now(), by=acting(now()))
     async with conn.transaction():
-        await providers.set_routes(conn, ServiceId(DEFAULT), routes[:1], by_cost=False, by=acting(now()))
+        await set_routes_in_transaction(conn, ServiceId(DEFAULT), routes[:1], by_cost=False, by=acting(now()))
     await sync.take(conn, provider, [offered("0.80")], asked=now(), by=acting(now()))
     await sync.approve(conn, services(DEFAULT), margin=Decimal(60), by=acting(now()))
     await sync.set_following(conn, provider, {"margin": Decimal(100)}, confirmed=True, by=acting(now()))
@@ -149,7 +155,7 @@ async def refills(conn, api, works, who, order, drip):
     for mode, answer in ((RefillMode.MANUAL, answers[0]), (RefillMode.MANUAL, answers[1]), (RefillMode.OTHER, None)):
         (drip,) = await prices.services(conn, [drip.id])
         if drip.refill_mode is not mode:
-            await catalogue.state_refills(conn, [drip], {"refill_mode": mode}, by=acting(now()))
+            await edit_all(conn, drip.id, AuditAction.SERVICE_REFILL, refill_mode=mode)
         await api.panel.look_at_catalogue()
         works.clock.forward(3600)
         refill = RefillId(int((await api.ask("v2", who.key, "refill", order=order))["refill"]))
@@ -192,7 +198,7 @@ async def rates_told(conn, service):
 
 async def test_the_history_of_a_price_is_read_from_its_rows(stocked):
     for rate in ("1.10", "1.20"):
-        await catalogue.edit(stocked, ServiceId(DEFAULT), {"rate": Decimal(rate)}, by=acting(now()))
+        await edit_service(stocked, ServiceId(DEFAULT), {"rate": Decimal(rate)}, by=acting(now()))
     await an_upstream(stocked)
     (known,) = await prices.services(stocked, services(DEFAULT))
     told = await rates_told(stocked, DEFAULT)
@@ -201,7 +207,7 @@ async def test_the_history_of_a_price_is_read_from_its_rows(stocked):
 
 
 async def test_an_edit_that_changes_nothing_has_no_changes_to_tell(stocked):
-    await catalogue.edit(stocked, ServiceId(FREE), {"min": 10}, by=acting(now()))
+    await edit_service(stocked, ServiceId(FREE), {"min": 10}, by=acting(now()))
     assert [{"changes": {}}] == [
         row[0] for row in await fetch(stocked, "select detail from audit order by id desc limit 1")
     ]

@@ -9,9 +9,9 @@ from msgspec import structs
 from tests.panel import DEFAULT, DRIP, acting, actor, balance, books, broken, fetch, until
 from tests.works import Works, leave_behind, state
 
-from opensmm.actions import catalogue, interventions
+from opensmm.actions import interventions, services
 from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
-from opensmm.actions.providers import set_routes
+from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.base.ids import ServiceId
 from opensmm.domain.audit import By
 from opensmm.domain.dispatch import Accepted, Declined, NotSent
@@ -177,7 +177,7 @@ async def test_who_waits_for_the_next_provider_is_found_when_the_routes_change(a
     ids = dict(await fetch(stocked, "select name, id from provider"))
     routes = [RouteTo(ids[name], {"Other": "77", "Sandbox": "1"}[name]) for name in wanted]
     async with stocked.transaction():
-        await set_routes(stocked, ServiceId(DEFAULT), routes, by_cost=False, by=acting(works.clock()))
+        await set_routes_in_transaction(stocked, ServiceId(DEFAULT), routes, by_cost=False, by=acting(works.clock()))
     await works.send()
     assert "pending" == await state(stocked, order)
 
@@ -196,7 +196,7 @@ async def test_a_refused_order_goes_to_the_next_provider_and_no_further(api, ann
 
 async def test_a_refused_order_is_held_where_the_operator_wants_to_look(api, ann, stocked, lied_to):
     works, liar = lied_to
-    await catalogue.edit(stocked, ServiceId(DEFAULT), {"hold_when_refused": True}, by=acting(works.clock()))
+    await services.edit_service(stocked, ServiceId(DEFAULT), {"hold_when_refused": True}, by=acting(works.clock()))
     liar.answers["add"] = REFUSAL
     order = await api.add(ann.key)
     await works.send()

@@ -21,14 +21,16 @@ from tests.panel import (
     until,
 )
 
-from opensmm.actions import catalogue, policy
-from opensmm.actions.catalogue import NotSellable
+from opensmm.actions import policy
+from opensmm.actions.services import save_services
 from opensmm.cli import demo_services
 from opensmm.domain.catalogue import DeliveryMethod, ServiceType
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.policy import RuleKind
 from opensmm.store import policy as rows
 from opensmm.store.connection import connect
 from opensmm.store.policy import Wanted
+from opensmm.texts import words
 
 DENIED = "https://denied.example/me"
 BAD = {"v2": {"error": "Bad link"}, "v1": {"error": "Bad Link"}}
@@ -133,7 +135,7 @@ async def test_a_rule_and_a_service_that_it_prohibits_never_pass_each_other(stoc
         _save_elsewhere(database, wordy),
         return_exceptions=True,
     )
-    assert 1 == len([one for one in outcomes if isinstance(one, policy.StillSold | NotSellable)])
+    assert 1 == len([one for one in outcomes if isinstance(one, OperatorRefusal)])
     sold = await fetch(stocked, "select id from service where id = 900")
     ruled = [one for one in await rows.live(stocked) if one.value == "odd likes"]
     assert 1 == len(sold) + len(ruled)
@@ -142,20 +144,28 @@ async def test_a_rule_and_a_service_that_it_prohibits_never_pass_each_other(stoc
 async def _save_elsewhere(database, one):
     connection = await connect(database.app_url)
     try:
-        return await catalogue.save_services(connection, [one], by=acting(now()))
+        return await save_services(connection, [one], by=acting(now()))
     finally:
         await connection.close()
 
 
 async def test_the_demo_sells_nothing_that_a_new_panel_prohibits(conn):
     services = list(demo_services.services())
-    saved = await catalogue.save_services(conn, services, by=acting(now()))
+    saved = await save_services(conn, services, by=acting(now()))
     assert len(services) == len(saved)
     assert {DeliveryMethod.SOFTWARE_SERVICE} == {one.delivery_method for one in services}
 
 
 async def test_a_long_list_is_refused_with_the_first_few_by_name(conn):
     silent = [service(number, delivery_method=DeliveryMethod.UNDISCLOSED) for number in range(1, 9)]
-    with pytest.raises(NotSellable, match=r"service 1 'Service 1' does not say how .*, and 3 more"):
-        await catalogue.save_services(conn, silent, by=acting(now()))
+    with pytest.raises(OperatorRefusal) as refused:
+        await save_services(conn, silent, by=acting(now()))
+    first = {"code": RefusalCode.SERVICE_UNDISCLOSED, "service": 1, "service_name": "Service 1"}
+    fields = refused.value.fields
+    assert (RefusalCode.NOT_FOR_SALE, 8, 5, first, 3) == (
+        refused.value.code, fields["count"], len(fields["refused"]), fields["refused"][0], fields["more"],
+    )  # fmt: skip
+    says = words.refusal(refused.value)
+    assert "The service “Service 1” does not say how it is delivered. Its number is 1." in says
+    assert says.endswith(" And 3 more.")
     assert [(0, 1)] == await fetch(conn, "select count(*), (select catalogue_version from panel) from service")

@@ -13,6 +13,7 @@ from tests.works import Liar, Works, served, state
 
 from opensmm import __version__
 from opensmm.actions import providers
+from opensmm.actions.routes import route_new_service_in_transaction
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
@@ -281,15 +282,16 @@ async def test_an_address_that_the_setting_no_longer_allows_is_not_called(stocke
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("Upp", "unknown_provider"),
-        ("Upstream", r"Upstream has numbers of its own: say which of its services fulfils it \(--their-service\)"),
+        ("Upp", RefusalCode.UNKNOWN_PROVIDER),
+        ("Upstream", RefusalCode.ROUTE_NEEDS_NUMBER),
     ],
 )
 async def test_a_new_service_goes_to_no_panel_by_a_guess(stocked, name, why):
     await add_panel(stocked, KEY)
     before = await fetch(stocked, "select * from route order by 1, 2")
-    with pytest.raises(Fault, match=why):
-        await providers.route_new(stocked, ServiceId(DEFAULT), name, None, by=acting(now()))
+    with pytest.raises(OperatorRefusal) as refused:
+        await route_new_service_in_transaction(stocked, ServiceId(DEFAULT), name, None, by=acting(now()))
+    assert why is refused.value.code
     assert before == await fetch(stocked, "select * from route order by 1, 2")
 
 

@@ -3,9 +3,9 @@
 import pytest
 from tests.panel import acting, buyer, now, service
 
-from opensmm.actions import catalogue
 from opensmm.actions.references import find_customer, find_provider, find_service, suggest
 from opensmm.actions.selection import Selection, select
+from opensmm.actions.services import save_services
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.store import catalogue as rows
 
@@ -18,7 +18,7 @@ async def shop(conn):
         service(2, name="Views", category="YouTube"),
         service(3, name="views", category="TikTok"),
     ]
-    saved = await catalogue.save_services(conn, lines, by=acting(now()))
+    saved = await save_services(conn, lines, by=acting(now()))
     upstream = await rows.save_provider(conn, "Upstream", "sandbox", "sandbox:", "USD")
     await rows.save_provider(conn, "Elsewhere", "sandbox", "sandbox:1", "USD")
     await rows.route_all(conn, saved[:2], upstream)

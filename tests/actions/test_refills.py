@@ -8,15 +8,16 @@ import pytest
 from tests.panel import DEFAULT, LINK, acting, balance, broken, fetch, now, or_code
 from tests.works import BEYOND_THE_END_S
 
-from opensmm.actions import catalogue, interventions, purchases, staff
+from opensmm.actions import interventions, purchases, staff
 from opensmm.actions.refill_tasks import LEASE
-from opensmm.base.ids import RefillId, ServiceId
+from opensmm.actions.selection import Selection
+from opensmm.actions.services import edit_selected
+from opensmm.base.ids import RefillId
 from opensmm.base.money import Money
 from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.codes import RefusalCode
 from opensmm.domain.dispatch import NotSent
 from opensmm.domain.refills import RefillStatus
-from opensmm.store import catalogue as rows
 from opensmm.store import dispatch as dispatch_rows
 from opensmm.store import refill_tasks
 from opensmm.store import staff as staff_rows
@@ -29,8 +30,7 @@ OPEN = {"error": "The refill task is not completed for this order"}
 
 
 async def state_refills(conn, **changes):
-    service = (await rows.refresh(conn, None)).services[ServiceId(DEFAULT)]
-    await catalogue.state_refills(conn, [service], changes, by=acting(now()))
+    await edit_selected(conn, Selection((str(DEFAULT),)), changes, write=True, by=acting(now()))
 
 
 async def completed(api, ann, works, link=f"{LINK}/drop"):

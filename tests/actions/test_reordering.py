@@ -7,7 +7,7 @@ from tests.following import again, line
 from tests.panel import DEFAULT, acting, broken, fetch
 from tests.works import state
 
-from opensmm.actions import providers
+from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.base.ids import ServiceId
 from opensmm.domain.offers import RouteTo
 
@@ -20,7 +20,7 @@ async def put(stocked, upstream, *theirs, by_cost=False):
     works, _, provider = upstream
     routes = [RouteTo(provider, str(number)) for number in theirs]
     async with stocked.transaction():
-        await providers.set_routes(stocked, ServiceId(DEFAULT), routes, by_cost=by_cost, by=acting(works.clock()))
+        await set_routes_in_transaction(stocked, ServiceId(DEFAULT), routes, by_cost=by_cost, by=acting(works.clock()))
 
 
 def answering(liar, **said):

@@ -15,6 +15,7 @@ from tests.panels import add_panel, route
 from tests.works import Works, state
 
 from opensmm.actions import health, interventions, providers, sync
+from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.actions.sync import Doubtful, NotApproved, Overtaken
 from opensmm.base.ids import OrderId, ServiceId
 from opensmm.domain.audit import By
@@ -437,7 +438,7 @@ async def test_routes_that_are_edited_keep_how_they_stand_and_are_judged_at_once
     seven, nine = RouteTo(provider, "7"), RouteTo(provider, "9")
     async with stocked.transaction():
         both = [seven, nine]
-        await providers.set_routes(stocked, ServiceId(DEFAULT), both, by_cost=False, by=acting(now()))
+        await set_routes_in_transaction(stocked, ServiceId(DEFAULT), both, by_cost=False, by=acting(now()))
     assert (Decimal("0.50"), None) == await stands(stocked)
     told = await fetch(stocked, "select off from route where service_id = %s order by position", DEFAULT)
     assert [("moved",), (None,)] == told

@@ -11,9 +11,10 @@ from tests.panel import DEFAULT, DRIP, LINK, acting, at_last, balance, broken, b
 from tests.raw_http import serving
 from tests.subscribing import FIELDS, UNIT, children, look, post
 
-from opensmm.actions import accounts, catalogue
+from opensmm.actions import accounts
 from opensmm.actions.accounts import NewKey
 from opensmm.actions.lane import TRAFFIC
+from opensmm.actions.services import save_services
 from opensmm.domain.clients import acts_as_panel, reads_title_case
 from opensmm.store import orders, posts
 from opensmm.store.keys import KeySettings
@@ -245,7 +246,7 @@ async def test_both_lists_are_written_once_and_anew_when_the_price_list_moves(ap
     assert 2 * len(set(written)) == len(written)
     written.clear()
     changed = structs.replace(api.panel.shelf.catalogue.services[DRIP], dripfeed=False)
-    await catalogue.save_services(stocked, [changed], by=acting(now()))
+    await save_services(stocked, [changed], by=acting(now()))
 
     async def moved():
         told = json.loads((await price_list(port, SMART, ann.key))[2])

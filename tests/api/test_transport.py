@@ -24,9 +24,10 @@ from tests.panel import (
     until,
 )
 
-from opensmm.actions import accounts, catalogue
+from opensmm.actions import accounts
 from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.actions.panel import Panel
+from opensmm.actions.services import save_services
 from opensmm.api.body import MAX_BODY, MAX_DISCARDED
 from opensmm.api.endpoint import Endpoint
 from opensmm.api.keys import LOOK_UPS_AT_ONCE
@@ -365,7 +366,7 @@ async def test_an_edit_of_the_price_list_is_shown_within_a_second(api, ann, stoc
     before = await api.ask("v2", ann.key, "services")
     assert "0.90" == before[0]["rate"]
     edited = service(DEFAULT, rate="1.234", refill=True, cancel=True, name="Renamed")
-    await catalogue.save_services(stocked, [edited], by=acting(now()))
+    await save_services(stocked, [edited], by=acting(now()))
 
     async def shown():
         return (await api.ask("v2", ann.key, "services"))[0]["rate"] == "1.234"

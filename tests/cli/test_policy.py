@@ -67,11 +67,13 @@ def test_what_is_no_rule_or_holds_already_changes_nothing(said, rows, likes):
     before = everything(rows)
     for refused in (
         ("add", "deny", "no-place"), ("add", "prohibit", "*"), ("add", "deny", "EXAMPLE.com."),
-        ("add", "deny", "a.example", "--reason", "x" * 501), ("remove", 999_999), ("remove", 1, 999_999),
+        ("remove", 999_999), ("remove", 1, 999_999),
         ("add", "prohibit", "odd likes"),
     ):  # fmt: skip
         assert (FAILED, None) == said("policy", *refused)
     assert MISUSED == said("policy", "add", "forbid", "x")[0]
+    assert MISUSED == said("policy", "add", "deny", "a.example", "--reason", "x" * 501)[0]
+    assert MISUSED == said("policy", "remove", 1, "--reason", "x" * 501)[0]
     assert before == everything(rows)
 
 

@@ -7,10 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from opensmm.base.ids import RuleId, ServiceId
-from opensmm.domain import sale
 from opensmm.domain import targets as places
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
+from opensmm.domain.codes import RefusalCode
 from opensmm.domain.policy import MAX_VALUE, NO_POLICY, Rule, RuleKind, compiled, read_place, read_value
+from opensmm.domain.service_rules import check_sellable
 from opensmm.domain.targets import Target, targets
 
 PROHIBIT, DENY, ALLOW = RuleKind.PROHIBIT, RuleKind.DENY, RuleKind.ALLOW
@@ -298,18 +299,20 @@ def service(**other):
 
 def test_nothing_is_sold_that_does_not_say_how_it_is_delivered():
     silent = service(delivery_method=DeliveryMethod.UNDISCLOSED)
-    (refused,) = sale.check([silent, service()], NO_POLICY)
-    assert "service 7 'Followers' does not say how it is delivered (undisclosed)" == str(refused)
-    assert [] == sale.check([service(delivery_method=DeliveryMethod.UNDISCLOSED, on_sale=False)], NO_POLICY)
+    (refused,) = check_sellable([silent, service()], NO_POLICY)
+    told = {"service": 7, "service_name": "Followers"}
+    assert (silent, RefusalCode.SERVICE_UNDISCLOSED, told) == (refused.service, refused.why.code, refused.why.fields)
+    assert [] == check_sellable([service(delivery_method=DeliveryMethod.UNDISCLOSED, on_sale=False)], NO_POLICY)
 
 
 @pytest.mark.parametrize("field", ["name", "category", "description"])
 def test_nothing_is_sold_whose_words_are_prohibited_and_the_rule_is_named(field):
     rules = compiled(1, [Rule(RuleId(3), PROHIBIT, "review*", "they mislead")])
     wordy = service(**{field: "Shop reviews"})
-    (refused,) = sale.check([wordy, service()], rules)
-    assert str(refused) == f"service 7 {wordy.name!r} is prohibited by rule 3, 'review*' (they mislead)"
-    assert [] == sale.check([service(**{field: "Shop reviews", "on_sale": False})], rules)
+    (refused,) = check_sellable([wordy, service()], rules)
+    told = {"service": 7, "service_name": wordy.name, "rule": 3, "phrase": "review*", "reason": "they mislead"}
+    assert (RefusalCode.SERVICE_PROHIBITED, told) == (refused.why.code, refused.why.fields)
+    assert [] == check_sellable([service(**{field: "Shop reviews", "on_sale": False})], rules)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.panel import acting, broken, buyer, fetch, now, open_api, service
 from tests.works import PATIENCE, open_works
 
-from opensmm.actions import catalogue
+from opensmm.actions.services import save_services
 from opensmm.domain.evidence import NEIGHBOURS
 from opensmm.store import catalogue as rows
 
@@ -52,7 +52,7 @@ def _quiet():
 async def lanes(conn):
     """A service for each provider."""
     for lane in range(1, LANES + 1):
-        (saved,) = await catalogue.save_services(conn, [service(lane)], by=acting(now()))
+        (saved,) = await save_services(conn, [service(lane)], by=acting(now()))
         provider = await rows.save_provider(conn, f"Sandbox {lane}", "sandbox", f"sandbox:{lane}", "USD")
         await rows.route_all(conn, [saved], provider)
     return range(1, LANES + 1)

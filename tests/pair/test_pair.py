@@ -35,7 +35,8 @@ from tests.panel import (
 from tests.panels import add_panel
 from tests.works import open_works, served
 
-from opensmm.actions import interventions, providers
+from opensmm.actions import interventions
+from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.offers import RouteTo
@@ -109,7 +110,7 @@ async def link(conn, address, key, dialect):
     provider = await add_panel(conn, key, url=address, dialect=dialect, concurrency=32, adds_at_a_time=0)
     for (number,) in await fetch(conn, "select id from service"):
         routes = [RouteTo(provider, str(number))]
-        await providers.set_routes(conn, number, routes, by_cost=False, by=acting(now()))
+        await set_routes_in_transaction(conn, number, routes, by_cost=False, by=acting(now()))
 
 
 def asks(count, dice):

@@ -1,24 +1,89 @@
 """Importing a provider's price list: planned against what stands here, then written with its routes and audit rows."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Final, TypeVar
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from opensmm.actions import catalogue
+from opensmm.actions import sync
+from opensmm.actions.references import suggest
+from opensmm.actions.services import save_services_in_transaction
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Context
 from opensmm.domain.catalogue import Service
-from opensmm.domain.importing import Import, Plan, Terms, plan
-from opensmm.domain.offers import Offer, RouteTo, Unread, routes_changed
-from opensmm.store import audit, sync
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.importing import Import, ImportChoice, Plan, Terms, check_terms, has_text, plan
+from opensmm.domain.offers import Offer, Offered, RouteTo, Unread, routes_changed
+from opensmm.store import audit
 from opensmm.store import catalogue as services
 from opensmm.store import offers as rows
+from opensmm.store import sync as sync_rows
 from opensmm.store.connection import Connection
 
 CHUNK: Final = 1000
 """Services of one statement."""
 Item = TypeVar("Item")
+
+
+class ImportResult(Struct, frozen=True):
+    """What an import changes here, and how many services were written; 0 where it was only planned."""
+
+    plan: Plan
+    written: int
+
+
+Wrote = Callable[[int, int], object]
+"""Takes how many services a statement has written, and how many are to be written in all."""
+
+
+def no_progress(count: int, total: int) -> None:
+    """Takes no notice of how far an import is."""
+
+
+async def import_services(
+    connection: Connection,
+    provider: ProviderId,
+    listed: Offered,
+    choice: ImportChoice,
+    terms: Terms,
+    *,
+    asked: datetime,
+    reprice: bool,
+    confirmed: bool,
+    write: bool,
+    by: By,
+    wrote: Wrote = no_progress,
+) -> ImportResult:
+    """Plans to take services over from a price list and, where told to ``write``, does so and follows the list, in one
+    transaction. ``asked``: when the list was asked for.
+
+    Raises OperatorRefusal for a choice that fits no line, and for what ``sync.take`` refuses, with nothing written.
+    """
+    check_terms(terms)
+    check_choice(listed.offers, choice, terms)
+    async with connection.transaction():
+        planned = await plan_import(connection, provider, listed.offers, terms, choice.takes, listed.unread)
+        if not write:
+            return ImportResult(planned, 0)
+        await write_import(connection, provider, planned, reprice=reprice, by=by, wrote=wrote)
+        # Prices that move with it are agreed to; other moves are for the quarantine.
+        agreed = [one.before.id for one in planned.changed] if reprice else []
+        await sync.take(
+            connection, provider, listed.offers, unread=listed.unread, asked=asked, confirmed=confirmed,
+            agreed=agreed, by=by,
+        )  # fmt: skip
+    return ImportResult(planned, len(planned.new) + len(planned.to_write(reprice=reprice)))
+
+
+def check_choice(offers: Sequence[Offer], choice: ImportChoice, terms: Terms) -> None:
+    """Raises OperatorRefusal for a category that the provider does not list, and for a text that is in no line."""
+    listed = {offer.category for offer in offers}
+    strange = [name for name in (*choice.categories, *terms.categories) if name not in listed]
+    if not strange and choice.search and not any(has_text(offer, choice.search) for offer in offers):
+        strange = [choice.search]
+    if strange:
+        raise OperatorRefusal(RefusalCode.NO_OFFER_FITS, name=strange[0], there_are=suggest(strange[0], listed))
 
 
 async def plan_import(
@@ -44,7 +109,7 @@ async def plan_import(
     chosen = (offer for offer in offers if wanted(offer))
     listed = (*(offer.service for offer in offers), *(line.service for line in unread))
     standing = [service.id for group in routed.values() for service in group]
-    by_list = await sync.priced_by_lists(connection, standing)
+    by_list = await sync_rows.priced_by_lists(connection, standing)
     return plan(chosen, routed, only_here, terms, listed, unread, by_list)
 
 
@@ -55,29 +120,29 @@ async def write_import(
     *,
     reprice: bool,
     by: By,
-    wrote: Callable[[int], object],
+    wrote: Wrote,
 ) -> list[ServiceId]:
-    """Writes a plan in one transaction; returns the ids of what is new. New services are off sale.
-
-    ``wrote`` is told how many services were written, chunk by chunk.
-    """
+    """Writes a plan in one transaction; returns the ids of what is new. New services are off sale."""
     fresh: list[ServiceId] = []
     told_by: Context = {"provider": provider}
     async with connection.transaction():
+        version = await services.bump(connection)
         last_id, last_position = await rows.last_numbers(connection)
-        for chunk in _chunks(told.to_write(reprice=reprice)):
-            await catalogue.save_services(connection, chunk, by=by, context=told_by)
-            wrote(len(chunk))
+        standing = told.to_write(reprice=reprice)
+        total = len(standing) + len(told.new)
+        for chunk in _chunks(standing):
+            await save_services_in_transaction(connection, chunk, version, by=by, context=told_by)
+            wrote(len(chunk), total)
         for at, imports in enumerate(_chunks(told.new)):
             numbered = _numbered(imports, last_id + at * CHUNK, last_position + at * CHUNK)
-            await catalogue.save_services(connection, numbered, by=by, context=told_by)
+            await save_services_in_transaction(connection, numbered, version, by=by, context=told_by)
             pairs = zip(numbered, imports, strict=True)
             routes = {s.id: [RouteTo(provider, one.offer.service)] for s, one in pairs}
             await rows.set_routes(connection, routes)
             entries = [AuditEntry(str(new), routes_changed([], to)) for new, to in routes.items()]
             await audit.note(connection, by, AuditAction.ROUTE_SET, entries)
             fresh += [service.id for service in numbered]
-            wrote(len(imports))
+            wrote(len(imports), total)
     return fresh
 
 

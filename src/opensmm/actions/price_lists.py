@@ -3,22 +3,24 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from opensmm.actions.accounts import Taken, Unknown
 from opensmm.actions.references import suggest
 from opensmm.base.ids import CustomerId, PriceListId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.names import check_name
+from opensmm.domain.service_rules import MAX_PRICE_LIST_NAME, check_price
 from opensmm.store import audit, catalogue
 from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
 
 
 async def add(connection: Connection, name: str, *, by: By) -> PriceListId:
-    """Raises Taken where there is one of that name."""
+    """Begins a price list. Refuses a name that another one has."""
+    check_name(name, MAX_PRICE_LIST_NAME)
     async with connection.transaction():
         added = await rows.add(connection, name)
         if added is None:
-            raise Taken(f"there is a price list {name} already")
+            raise OperatorRefusal(RefusalCode.PRICE_LIST_EXISTS, name=name)
         await audit.note(connection, by, AuditAction.PRICE_LIST_ADD, [AuditEntry(name, created(name=name))])
     return added
 
@@ -30,13 +32,17 @@ async def set_rates(
     *,
     by: By,
 ) -> None:
-    """Sets what one price list asks for services; None: their own rate again. Raises Unknown, with nothing written."""
+    """Sets what one price list asks for services; None: their own rate again. Refuses a service that is not there, with
+    nothing written."""
+    for rate in rates.values():
+        if rate is not None:
+            check_price(rate)
     async with connection.transaction():
         await catalogue.hold(connection)
         found = await named(connection, price_list)
         known = {one.id for one in await catalogue.services(connection, list(rates))}
         if missing := sorted(set(rates) - known):
-            raise Unknown(f"there is no service {', '.join(map(str, missing))}")
+            raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=missing)
         before = await rows.rates(connection, found)
         await rows.keep(connection, found, rates)
         entries = [
@@ -47,13 +53,14 @@ async def set_rates(
 
 
 async def assign(connection: Connection, price_list: str, customers: Sequence[CustomerId], *, by: By) -> None:
-    """Has customers buy by a price list from their next order on. Raises Unknown, with nothing written."""
+    """Has customers buy by a price list from their next order on. Refuses a customer who is not there, with nothing
+    written."""
     async with connection.transaction():
         found = await named(connection, price_list)
         before = await rows.assigned(connection, customers)
         assigned = await rows.assign(connection, found, customers)
         if missing := sorted(set(customers) - set(assigned)):
-            raise Unknown(f"there is no customer {', '.join(map(str, missing))}")
+            raise OperatorRefusal(RefusalCode.NO_CUSTOMER, customer=missing[0])
         entries = [
             AuditEntry(str(customer), {"price_list": (before[customer], price_list)}) for customer in sorted(assigned)
         ]

@@ -1,21 +1,18 @@
-"""Providers and routes as the operator sets them: each change in one transaction with its audit rows."""
+"""Providers as the operator sets them: each change in one transaction with its audit rows."""
 
-from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import structs
 
 from opensmm.actions import sync
-from opensmm.actions.references import find_provider
 from opensmm.base.faults import Fault
-from opensmm.base.ids import ProviderId, ServiceId
+from opensmm.base.ids import ProviderId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff, secret_change
 from opensmm.domain.codes import BY_SETTING, OperatorRefusal, RefusalCode
-from opensmm.domain.offers import MAX_ROUTES, RouteTo, cheapest_first, routes_changed
-from opensmm.domain.providers import MAX_USER_AGENT, PANEL, SANDBOX, USER_AGENT, adds_to_begin_with, url_fault
+from opensmm.domain.providers import MAX_USER_AGENT, PANEL, USER_AGENT, adds_to_begin_with, url_fault
 from opensmm.providers.sealing import seal, unseal
-from opensmm.store import audit, offers
+from opensmm.store import audit
 from opensmm.store import providers as rows
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
@@ -127,55 +124,3 @@ _NO_SETTINGS: Final = frozenset(("id", "failures", "resting_until", "fault", "se
 
 def _settings_changed(before: ProviderRow | None, after: ProviderRow) -> Changes:
     return diff(before, after, _NO_SETTINGS)
-
-
-async def route_new(
-    connection: Connection, service: ServiceId, provider: str | None, theirs: str | None, *, by: By
-) -> bool:
-    """Has a provider, by its name or id, fulfil a service that nobody fulfils yet, inside the caller's transaction.
-
-    None: the sandbox where the panel has one, otherwise nobody, and False is returned. ``theirs`` is the provider's own
-    id of the service; sandbox and staff call it by ours. Raises Refused where there is no such provider, or a panel's
-    id is not told.
-    """
-    row = await _first_sandbox(connection) if provider is None else await find_provider(connection, provider)
-    if row is None:
-        return False
-    if theirs is None and row.kind == PANEL:
-        raise Refused(f"{row.name} has numbers of its own: say which of its services fulfils it (--their-service)")
-    route = RouteTo(row.id, str(service) if theirs is None else theirs)
-    await set_routes(connection, service, [route], by_cost=False, by=by)
-    return True
-
-
-async def _first_sandbox(connection: Connection) -> ProviderRow | None:
-    return next((row for row in await rows.providers(connection) if row.kind == SANDBOX), None)
-
-
-async def set_routes(
-    connection: Connection,
-    service: ServiceId,
-    routes: Sequence[RouteTo],
-    *,
-    by_cost: bool,
-    by: By,
-    action: AuditAction = AuditAction.ROUTE_SET,
-) -> list[RouteTo]:
-    """Writes who fulfils a service, in the order given or, ``by_cost``, the cheapest first; returns that order.
-
-    Inside the caller's transaction, so that nobody's edit is lost between a look and a change. ``action`` is what the
-    audit trail calls it.
-    """
-    if len(routes) > MAX_ROUTES or len(set(routes)) < len(routes):
-        raise Refused(f"a service has at most {MAX_ROUTES} routes, each of them once")
-    if not await offers.lock_services(connection, [service]):
-        raise Refused(f"there is no service {service}")
-    before = (await offers.routes(connection, [service]))[service]
-    was_by_cost = await offers.stands_by_cost(connection, service)
-    order = cheapest_first(routes, await offers.costs(connection, routes)) if by_cost else list(routes)
-    await offers.set_routes(connection, {service: order})
-    await offers.set_cheapest_first(connection, [service], by_cost)
-    await sync.follow(connection, [service], by)
-    changes = {**routes_changed(before, order), "by_cost": (was_by_cost, by_cost)}
-    await audit.note(connection, by, action, [AuditEntry(str(service), changes)])
-    return order

@@ -5,13 +5,14 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from opensmm.actions import providers
+from opensmm.actions import sync
 from opensmm.actions.references import find_provider, find_service
 from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.domain.audit import By
+from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.domain.offers import RouteTo
-from opensmm.store import offers
+from opensmm.domain.offers import RouteTo, cheapest_first, check_provider_service, check_routes, routes_changed
+from opensmm.domain.providers import PANEL, SANDBOX
+from opensmm.store import audit, offers
 from opensmm.store import providers as provider_rows
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
@@ -45,6 +46,7 @@ async def add_route(
     by: By,
 ) -> ServiceRoutes:
     """Adds a provider to a service, behind the others or ``first``. Refuses a route that is there."""
+    check_provider_service(provider_service)
 
     def extend(row: ProviderRow, routes: list[RouteTo]) -> list[RouteTo]:
         added = RouteTo(row.id, provider_service)
@@ -104,8 +106,63 @@ async def _change(
         if provider is not None and change is not None:
             routes = change(await find_provider(connection, provider), routes)
         cheapest = await offers.stands_by_cost(connection, number) if by_cost is None else by_cost
-        await providers.set_routes(connection, number, routes, by_cost=cheapest, by=by)
+        await set_routes_in_transaction(connection, number, routes, by_cost=cheapest, by=by)
         return await _view(connection, number)
+
+
+async def route_new_service_in_transaction(
+    connection: Connection, service: ServiceId, provider: str | None, provider_service: str | None, *, by: By
+) -> bool:
+    """Has a provider, by its name or id, fulfil a service that nobody fulfils yet, inside the caller's transaction.
+
+    None: the sandbox where the panel has one, otherwise nobody, and False is returned. ``provider_service`` is the
+    provider's own id of the service; sandbox and staff call it by ours. Raises OperatorRefusal where there is no such
+    provider, or a panel's id is not told.
+    """
+    if provider_service is not None:
+        check_provider_service(provider_service)
+        if provider is None:
+            raise OperatorRefusal(RefusalCode.ROUTE_NEEDS_PROVIDER)
+    row = await _first_sandbox(connection) if provider is None else await find_provider(connection, provider)
+    if row is None:
+        return False
+    if provider_service is None and row.kind == PANEL:
+        raise OperatorRefusal(RefusalCode.ROUTE_NEEDS_NUMBER, provider=row.name)
+    route = RouteTo(row.id, str(service) if provider_service is None else provider_service)
+    await set_routes_in_transaction(connection, service, [route], by_cost=False, by=by)
+    return True
+
+
+async def _first_sandbox(connection: Connection) -> ProviderRow | None:
+    return next((row for row in await provider_rows.providers(connection) if row.kind == SANDBOX), None)
+
+
+async def set_routes_in_transaction(
+    connection: Connection,
+    service: ServiceId,
+    routes: Sequence[RouteTo],
+    *,
+    by_cost: bool,
+    by: By,
+    action: AuditAction = AuditAction.ROUTE_SET,
+) -> list[RouteTo]:
+    """Writes who fulfils a service, in the order given or, ``by_cost``, the cheapest first; returns that order.
+
+    Inside the caller's transaction, so that nobody's edit is lost between a look and a change. ``action`` is what the
+    audit trail calls it.
+    """
+    check_routes(routes)
+    if not await offers.lock_services(connection, [service]):
+        raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=[service])
+    before = (await offers.routes(connection, [service]))[service]
+    was_by_cost = await offers.stands_by_cost(connection, service)
+    order = cheapest_first(routes, await offers.costs(connection, routes)) if by_cost else list(routes)
+    await offers.set_routes(connection, {service: order})
+    await offers.set_cheapest_first(connection, [service], by_cost)
+    await sync.follow(connection, [service], by)
+    changes = {**routes_changed(before, order), "by_cost": (was_by_cost, by_cost)}
+    await audit.note(connection, by, action, [AuditEntry(str(service), changes)])
+    return order
 
 
 async def _view(connection: Connection, service: ServiceId) -> ServiceRoutes:

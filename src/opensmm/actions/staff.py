@@ -6,7 +6,8 @@ from typing import Final
 
 from msgspec import structs
 
-from opensmm.actions import endings, progress, providers
+from opensmm.actions import endings, progress
+from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.domain import progress as core
 from opensmm.domain import staff
@@ -128,7 +129,7 @@ async def assign(connection: Connection, services: Sequence[ServiceId], *, by: B
         own = await rows.provide(connection)
         for service, routes in standing.items():
             first = [RouteTo(own, str(service)), *(one for one in routes if one.provider != own)]
-            await providers.set_routes(
+            await set_routes_in_transaction(
                 connection, service, first, by_cost=False, by=by, action=AuditAction.STAFF_ASSIGN
             )
     return wanted

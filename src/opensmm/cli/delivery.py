@@ -1,18 +1,18 @@
 """``service deliver``: stating how services are delivered, many at a time."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from opensmm.actions import catalogue
-from opensmm.actions.selection import select
+from opensmm.actions import services
 from opensmm.cli.choosing import NameLike, OfCategory, OfProvider, References, Write, selected, show_plan
 from opensmm.cli.frame import FAILED, Data, Json, answer, by, out, standing, with_database
-from opensmm.domain.catalogue import DeliveryMethod, Service
-from opensmm.domain.sale import NotForSale
-from opensmm.store import catalogue as rows
-from opensmm.store.connection import Connection
+from opensmm.domain.audit import AuditAction
+from opensmm.domain.catalogue import DeliveryMethod
+from opensmm.domain.service_edits import EditPlan, ServiceChange
+from opensmm.domain.service_rules import RefusedService
+from opensmm.texts import words
 from opensmm.texts.fields import METHODS
 
 
@@ -31,38 +31,49 @@ def deliver(
     and named."""
     selection = selected(service, provider, category, name_like)
 
-    async def work(connection: Connection) -> tuple[list[Service], list[NotForSale]]:
-        async with connection.transaction():
-            await rows.hold(connection)
-            fitting = await select(connection, selection)
-            meant = [one for one in fitting if one.delivery_method is not method or (on_sale and not one.on_sale)]
-            refused = await catalogue.state_delivery(
-                connection, meant, method, put_on_sale=on_sale, by=by(), write=write
-            )
-            left_out = {one.service.id for one in refused}
-            return [one for one in meant if one.id not in left_out], refused
-
-    meant, refused = with_database(standing(data), work)
-    _tell(meant, refused, method, on_sale=on_sale, written=write, json=json)
-    if refused and not meant:
+    plan = with_database(
+        standing(data),
+        lambda connection: services.edit_selected(
+            connection,
+            selection,
+            {"delivery_method": method, **({"on_sale": True} if on_sale else {})},
+            write=write,
+            by=by(),
+            action=AuditAction.SERVICE_DELIVER,
+        ),
+    )
+    _tell(plan, method, written=write, json=json)
+    if plan.refused and not plan.changes:
         raise typer.Exit(FAILED)
 
 
-def _tell(
-    meant: list[Service], refused: list[NotForSale], method: DeliveryMethod, *, on_sale: bool, written: bool, json: bool
-) -> None:
+def _tell(plan: EditPlan, method: DeliveryMethod, *, written: bool, json: bool) -> None:
     if json:
-        left_out = [{"id": one.service.id, "name": one.service.name, "why": str(one)} for one in refused]
-        changes = [
-            {"id": one.id, "name": one.name, "from": one.delivery_method, "on_sale": one.on_sale or on_sale}
-            for one in meant
-        ]
-        said = {"method": method, "written": written and bool(meant), "services": changes, "left_out": left_out}
+        said = {
+            "method": method,
+            "written": written and bool(plan.changes),
+            "services": list(map(_plain, plan.changes)),
+            "left_out": list(map(_left_out, plan.refused)),
+        }
         answer(said, "", json=True)
         return
-    sale = {False: "goes on sale" if on_sale else "", True: ""}
-    lines = [(str(one.id), one.name, METHODS[one.delivery_method], METHODS[method], sale[one.on_sale]) for one in meant]
     table = Table("id", "name", "delivered by", "from now on", "", box=None, pad_edge=False)
-    show_plan(table, lines, written=written)
-    for one in refused:
-        out.print(f"left out: {one}", markup=False)
+    show_plan(table, list(map(_line, plan.changes)), written=written)
+    for one in plan.refused:
+        out.print(f"left out: {words.refusal(one.why)}", markup=False)
+
+
+def _plain(change: ServiceChange) -> dict[str, Any]:
+    before, after = change.before, change.after
+    return {"id": before.id, "name": before.name, "from": before.delivery_method, "on_sale": after.on_sale}
+
+
+def _left_out(refused: RefusedService) -> dict[str, Any]:
+    service, why = refused.service, refused.why
+    return {"id": service.id, "name": service.name, "why": words.refusal(why), "code": why.code, "fields": why.fields}
+
+
+def _line(change: ServiceChange) -> tuple[str, ...]:
+    before, after = change.before, change.after
+    sale = "goes on sale" if after.on_sale and not before.on_sale else ""
+    return str(before.id), before.name, METHODS[before.delivery_method], METHODS[after.delivery_method], sale

@@ -12,8 +12,9 @@ import psycopg
 import typer
 from msgspec import Struct
 
-from opensmm.actions import accounts, catalogue
+from opensmm.actions import accounts
 from opensmm.actions.accounts import NewKey, fresh_key
+from opensmm.actions.services import fill_sandbox
 from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.base.money import Money, money
 from opensmm.cli import logs
@@ -29,6 +30,7 @@ from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection, connect
 
 ANSWERS_WITHIN_S: Final = 60.0
+SANDBOX_NAME: Final = "Sandbox"
 FUNDS: Final = (("Demo customer", "1000.00"), ("Second customer", "10.00"))
 DEMO_PROVIDER_TIMEOUT_S: Final = "10"
 ACTOR: Final = Actor(ActorKind.COMMAND_LINE, "demo")
@@ -81,7 +83,7 @@ async def _fill(url: str, config: Config) -> DemoKeys:
     connection = await connect(url, application="opensmm demo")
     try:
         if await rows.version(connection) == 1:
-            await _fill_price_list(connection)
+            await fill_sandbox(connection, list(services()), SANDBOX_NAME, "USD", by=By(ACTOR, "", now()))
         for (name, funds), key in zip(FUNDS, (keys.key, keys.other_key), strict=True):
             await _add_once(connection, name, money(funds), key, config.pepper())
     finally:
@@ -94,13 +96,6 @@ def _kept_keys(path: Path) -> DemoKeys:
         fresh = DemoKeys(fresh_key().text, fresh_key().text)
         keep_secret(path, msgspec.json.encode(fresh).decode())
     return msgspec.json.decode(path.read_bytes(), type=DemoKeys)
-
-
-async def _fill_price_list(connection: Connection) -> None:
-    async with connection.transaction():
-        saved = await catalogue.save_services(connection, list(services()), by=By(ACTOR, "", now()))
-        provider = await rows.save_provider(connection, "Sandbox", "sandbox", "sandbox:", "USD")
-        await rows.route_all(connection, saved, provider)
 
 
 async def _add_once(connection: Connection, name: str, funds: Money, key: str, pepper: bytes) -> None:

@@ -1,24 +1,21 @@
 """``import-services``: a provider's price list becomes lines of ours, a plan first."""
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
 from msgspec import to_builtins
 from rich.progress import Progress
 
-from opensmm.actions import importing, sync
-from opensmm.actions.references import find_provider, suggest
+from opensmm.actions import importing
+from opensmm.actions.references import find_provider
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, err, fail, standing, with_database
 from opensmm.cli.providers import offer, plain_odd, price_list
 from opensmm.cli.sync import Confirm, amount, percent
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
-from opensmm.domain.importing import MAX_DECIMALS, Plan, Terms
-from opensmm.domain.offers import Offer, Unread
-from opensmm.store.connection import Connection
-from opensmm.store.providers import ProviderRow
+from opensmm.domain.codes import FindingCode
+from opensmm.domain.importing import MAX_DECIMALS, ImportChoice, Plan, Terms
+from opensmm.domain.offers import Unread
 from opensmm.texts import words as texts
 
 SHOWN: Final = 20
@@ -50,53 +47,21 @@ def import_services(
     )
     asked, offered = price_list(config, row)
 
-    _check_filters(offered.offers, [*(category or []), *terms.categories], search)
-
-    def wanted(offer: Offer) -> bool:
-        held = search.lower() in offer.name.lower() or search.lower() in offer.category.lower()
-        return held and (not category or offer.category in category)
-
-    async def work(connection: Connection) -> tuple[Plan, int]:
-        async with connection.transaction():
-            plan = await importing.plan_import(connection, row.id, offered.offers, terms, wanted, offered.unread)
-            if not write:
-                return plan, 0
-            written = await _write(connection, row, plan, reprice=reprice)
-            # Prices that move with it are agreed to; other moves are for the quarantine.
-            agreed = [one.before.id for one in plan.changed] if reprice else []
-            await sync.take(
-                connection, row.id, offered.offers, unread=offered.unread, asked=asked, confirmed=confirm,
-                agreed=agreed, by=by(),
-            )  # fmt: skip
-            return plan, written
-
-    plan, written = with_database(config, work)
+    choice = ImportChoice(tuple(category or ()), search)
+    with Progress(console=err, transient=True, disable=not (write and err.is_terminal)) as progress:
+        bar = progress.add_task("writing")
+        result = with_database(
+            config,
+            lambda connection: importing.import_services(
+                connection, row.id, offered, choice, terms, asked=asked, reprice=reprice, confirmed=confirm,
+                write=write, by=by(), wrote=lambda some, total: progress.update(bar, advance=some, total=total),
+            ),
+        )  # fmt: skip
+    plan, written = result.plan, result.written
     said = _summary(plan, written)
     new = [{**offer(one.offer), "service": one.service} for one in plan.new]
     shown = to_builtins(plan) | {"new": new, "left_out": [_plain(one) for one in plan.left_out]}
     answer(said | {"plan": shown, "odd": plain_odd(offered.odd)}, _report(row.name, plan, said, write=write), json=json)
-
-
-async def _write(connection: Connection, row: ProviderRow, plan: Plan, *, reprice: bool) -> int:
-    count = len(plan.new) + len(plan.to_write(reprice=reprice))
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-        bar = progress.add_task("writing", total=count)
-        await importing.write_import(
-            connection, row.id, plan, reprice=reprice, by=by(),
-            wrote=lambda some: progress.advance(bar, some),
-        )  # fmt: skip
-    return count
-
-
-def _check_filters(offers: Sequence[Offer], categories: Sequence[str], search: str) -> None:
-    """Refuses a category that the provider does not list, and words that are in none of its lines."""
-    listed = {offer.category for offer in offers}
-    for name in categories:
-        if name not in listed:
-            fail(texts.refusal(OperatorRefusal(RefusalCode.NO_OFFER_FITS, name=name, there_are=suggest(name, listed))))
-    if search and not any(search.lower() in f"{offer.name}\n{offer.category}".lower() for offer in offers):
-        there_are = suggest(search, listed)
-        fail(texts.refusal(OperatorRefusal(RefusalCode.NO_OFFER_FITS, name=search, there_are=there_are)))
 
 
 def _categories(renamed: list[str]) -> dict[str, str]:

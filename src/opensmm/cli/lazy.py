@@ -8,6 +8,9 @@ import typer
 from typer import _click  # typer brings a click of its own, and gives its types no other name
 from typer.core import TyperGroup
 
+from opensmm.cli.frame import refuse
+from opensmm.domain.codes import OperatorRefusal
+
 PLAIN: Final = None
 """How help is written: typer's boxes cut the names of options, and break their values, where a terminal is narrow."""
 
@@ -15,6 +18,13 @@ MOST_HELP: Final = 10_000
 
 
 class VerbGroup(TyperGroup):
+    def invoke(self, ctx: _click.Context) -> Any:
+        """Runs a verb; tells of a value that was refused before any database was asked."""
+        try:
+            return super().invoke(ctx)
+        except OperatorRefusal as refused:
+            refuse(refused)
+
     def format_commands(self, ctx: _click.Context, formatter: _click.HelpFormatter) -> None:
         """Writes each verb's first sentence whole: click cuts it where the line ends."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]

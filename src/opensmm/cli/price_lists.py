@@ -11,15 +11,14 @@ from rich.table import Table
 from opensmm.actions import price_lists
 from opensmm.actions.references import find_customers, find_service
 from opensmm.base.ids import CustomerId, ServiceId
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, configured, fail, listing, standing, with_database
-from opensmm.cli.services import read_rate
+from opensmm.cli.frame import Data, Json, answer, by, configured, listing, standing, with_database
+from opensmm.domain.service_rules import read_price
 from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
 from opensmm.store.price_lists import Apart
 
 price_list_verbs: Final = typer.Typer(help="Rates of their own for some customers.", no_args_is_help=True)
 
-MOST_CHARS: Final = 64
 Name = Annotated[str, typer.Argument(metavar="LIST", help="The price list's name.")]
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]
 
@@ -27,8 +26,6 @@ Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's i
 @price_list_verbs.command("add")
 def add(name: Name, data: Data = None, json: Json = False) -> None:
     """Begin a price list. It asks what the services ask by themselves until it has rates of its own."""
-    if not name.strip() or len(name) > MOST_CHARS or not name.isprintable():
-        fail(f"a name has 1 to {MOST_CHARS} characters", MISUSED)
     added = with_database(configured(data), lambda connection: price_lists.add(connection, name, by=by()))
     answer({"id": added, "name": name}, f"price list {name} has begun", json=json)
 
@@ -76,7 +73,7 @@ def set_rate(
     json: Json = False,
 ) -> None:
     """Set what a service costs by a price list, for orders from now on."""
-    read = read_rate(rate)
+    read = read_price(rate)
     number = _keep(name, service, read, data)
     answer(
         {"price_list": name, "service": number, "rate": str(read)},

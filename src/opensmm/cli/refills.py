@@ -5,21 +5,22 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from opensmm.actions import catalogue
-from opensmm.actions.selection import select
+from opensmm.actions import services
 from opensmm.cli.choosing import NameLike, OfCategory, OfProvider, References, Write, selected, show_plan
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, standing, with_database
-from opensmm.domain.catalogue import RefillMode, Service
-from opensmm.store import catalogue as rows
-from opensmm.store.connection import Connection
+from opensmm.domain.audit import AuditAction
+from opensmm.domain.catalogue import RefillMode
+from opensmm.domain.service_edits import EditPlan
+from opensmm.domain.service_rules import MAX_REFILL_DAYS
 from opensmm.texts import fields
 
-MOST_DAYS = 36_500
 _COLUMNS = {"refill": "refills", "refill_days": "asked for within", "refill_mode": "refilled by"}
 
 
 def refill(
-    days: Annotated[int | None, typer.Option("--days", help="Days from completion.", min=1, max=MOST_DAYS)] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", help="Days from completion.", min=1, max=MAX_REFILL_DAYS)
+    ] = None,
     lifetime: Annotated[bool, typer.Option("--lifetime", help="For ever after completion.")] = False,
     mode: Annotated[
         RefillMode | None,
@@ -38,16 +39,13 @@ def refill(
     selection = selected(service, provider, category, name_like)
     changes = _changes(days, mode, lifetime=lifetime, offered=offered)
 
-    async def work(connection: Connection) -> list[Service]:
-        async with connection.transaction():
-            await rows.hold(connection)
-            fitting = await select(connection, selection)
-            meant = [one for one in fitting if any(getattr(one, name) != value for name, value in changes.items())]
-            if write and meant:
-                await catalogue.state_refills(connection, meant, changes, by=by())
-            return meant
-
-    _tell(with_database(standing(data), work), changes, written=write, json=json)
+    plan = with_database(
+        standing(data),
+        lambda connection: services.edit_selected(
+            connection, selection, changes, write=write, by=by(), action=AuditAction.SERVICE_REFILL
+        ),
+    )
+    _tell(plan, changes, written=write, json=json)
 
 
 def _changes(days: int | None, mode: RefillMode | None, *, lifetime: bool, offered: bool | None) -> dict[str, object]:
@@ -65,10 +63,11 @@ def _changes(days: int | None, mode: RefillMode | None, *, lifetime: bool, offer
     return changes
 
 
-def _tell(meant: list[Service], changes: dict[str, object], *, written: bool, json: bool) -> None:
+def _tell(plan: EditPlan, changes: dict[str, object], *, written: bool, json: bool) -> None:
+    stand = [one.before for one in plan.changes]
     if json:
-        before = [{"id": one.id, "name": one.name, "from": {n: getattr(one, n) for n in changes}} for one in meant]
-        answer({"changes": changes, "written": written and bool(meant), "services": before}, "", json=True)
+        before = [{"id": one.id, "name": one.name, "from": {n: getattr(one, n) for n in changes}} for one in stand]
+        answer({"changes": changes, "written": written and bool(stand), "services": before}, "", json=True)
         return
     lines = [
         (
@@ -76,7 +75,7 @@ def _tell(meant: list[Service], changes: dict[str, object], *, written: bool, js
             one.name,
             *(_planned(name, getattr(one, name), changes) for name in _COLUMNS),
         )
-        for one in meant
+        for one in stand
     ]
     table = Table("id", "name", *_COLUMNS.values(), box=None, pad_edge=False)
     show_plan(table, lines, written=written)

@@ -9,11 +9,10 @@ from rich.table import Table
 
 from opensmm.actions import routes
 from opensmm.actions.routes import ServiceRoutes
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, out, standing, with_database
+from opensmm.cli.frame import Data, Json, answer, by, out, standing, with_database
 
 route_verbs: Final = typer.Typer(help="Who fulfils which service.", no_args_is_help=True)
 
-MAX_ID_CHARS: Final = 64
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]
 Who = Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name or its id.")]
 ByCost = Annotated[
@@ -32,7 +31,6 @@ def add(
     json: Json = False,
 ) -> None:
     """Have one more provider fulfil a service: it is asked when those before it have refused, which must be proved."""
-    check_theirs(theirs)
     added = with_database(
         standing(data),
         lambda connection: routes.add_route(
@@ -40,11 +38,6 @@ def add(
         ),
     )  # fmt: skip
     _show(added, json=json)
-
-
-def check_theirs(theirs: str) -> None:
-    if not (theirs.isascii() and theirs.isprintable() and 0 < len(theirs) <= MAX_ID_CHARS):
-        fail(f"a service of theirs is named by 1 to {MAX_ID_CHARS} visible ASCII characters", MISUSED)
 
 
 @route_verbs.command("remove")

@@ -1,8 +1,5 @@
 """``service``: the price list from the command line."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from decimal import Decimal
 from typing import Annotated, Final
 
 import typer
@@ -10,8 +7,9 @@ from msgspec import structs
 from rich.markup import escape
 from rich.table import Table
 
-from opensmm.actions import catalogue, providers, sync
+from opensmm.actions import services
 from opensmm.actions.references import find_service, match_service
+from opensmm.actions.services import EditedService
 from opensmm.base.ids import ServiceId
 from opensmm.cli.frame import (
     MISUSED,
@@ -22,18 +20,14 @@ from opensmm.cli.frame import (
     configured,
     fail,
     listing,
-    named,
-    now,
-    number,
     standing,
     with_database,
 )
 from opensmm.cli.lazy import lazy_group
-from opensmm.cli.routes import check_theirs
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
-from opensmm.domain.codes import Fields, FindingCode
+from opensmm.domain.codes import FindingCode
+from opensmm.domain.service_rules import MAX_QUANTITY, MAX_REFILL_WAIT_H, read_rate
 from opensmm.store import catalogue as rows
-from opensmm.store import providers as provider_rows
 from opensmm.store.connection import Connection
 from opensmm.texts import fields
 from opensmm.texts import words as texts
@@ -46,18 +40,12 @@ _MORE: Final = {
 }
 service_verbs: Final = typer.Typer(cls=lazy_group(_MORE), help="The price list.", no_args_is_help=True)
 
-MOST_QUANTITY: Final = 10**12
-"""With a thousand runs still a number that the database counts in."""
-RATES_BELOW: Final = 10**9
-MOST_WAIT_H: Final = 876_000
-"""A hundred years."""
-
 Reference = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]
 Rate = Annotated[str | None, typer.Option("--rate", help="Per 1000, or for a package; kept as typed, such as 0.90.")]
-Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.", min=0, max=MOST_QUANTITY)]
-Most = Annotated[int | None, typer.Option("--max", help="The largest quantity.", min=0, max=MOST_QUANTITY)]
-Name = Annotated[str | None, typer.Option("--name", help="Its name on the price list.", callback=named)]
-Category = Annotated[str | None, typer.Option("--category", help="Its category there.", callback=named)]
+Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.", min=0, max=MAX_QUANTITY)]
+Most = Annotated[int | None, typer.Option("--max", help="The largest quantity.", min=0, max=MAX_QUANTITY)]
+Name = Annotated[str | None, typer.Option("--name", help="Its name on the price list.")]
+Category = Annotated[str | None, typer.Option("--category", help="Its category there.")]
 Method = Annotated[DeliveryMethod | None, typer.Option("--method", help="How it is delivered.")]
 OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale", help="Whether it can be ordered.")]
 Refill = Annotated[bool | None, typer.Option("--refill/--no-refill", help="Whether customers may ask for refills.")]
@@ -74,7 +62,10 @@ OnePerLink = Annotated[
 RefillWait = Annotated[
     int | None,
     typer.Option(
-        "--refill-wait-hours", help="Hours from completion, or the last refill, to the next.", min=0, max=MOST_WAIT_H
+        "--refill-wait-hours",
+        help="Hours from completion, or the last refill, to the next.",
+        min=0,
+        max=MAX_REFILL_WAIT_H,
     ),
 ]
 HoldRefused = Annotated[
@@ -97,14 +88,14 @@ Theirs = Annotated[
 def list_services(data: Data = None, json: Json = False) -> None:
     """Show the price list, with what is off sale."""
     found = with_database(standing(data), lambda connection: rows.refresh(connection, None))
-    services = sorted(found.services.values(), key=lambda service: (service.position, service.id))
+    listed = sorted(found.services.values(), key=lambda service: (service.position, service.id))
     if json:
-        answer({"services": services}, "", json=True)
+        answer({"services": listed}, "", json=True)
         return
     table = Table(
         "id", "name", "type", "rate", "min", "max", "delivered by", "customers may", "", box=None, pad_edge=False
     )
-    for service in services:
+    for service in listed:
         said = (
             str(service.id),
             escape(service.name),
@@ -123,8 +114,8 @@ def show(service: Reference, data: Data = None, json: Json = False) -> None:
     """Show all of one service."""
 
     async def work(connection: Connection) -> Service:
-        services = (await rows.refresh(connection, None)).services
-        return services[match_service(services.values(), service)]
+        listed = (await rows.refresh(connection, None)).services
+        return listed[match_service(listed.values(), service)]
 
     found = with_database(standing(data), work)
     told = structs.asdict(found)
@@ -136,12 +127,12 @@ def show(service: Reference, data: Data = None, json: Json = False) -> None:
 
 @service_verbs.command("add")
 def add(
-    name: Annotated[str, typer.Option("--name", callback=named)],
-    category: Annotated[str, typer.Option("--category", callback=named)],
+    name: Annotated[str, typer.Option("--name")],
+    category: Annotated[str, typer.Option("--category")],
     rate: Annotated[str, typer.Option("--rate", help="Per 1000, or for a package; kept as typed.")],
     kind: Annotated[ServiceType, typer.Option("--type", case_sensitive=False)] = ServiceType.DEFAULT,
-    least: Annotated[int, typer.Option("--min", min=0, max=MOST_QUANTITY)] = 1,
-    most: Annotated[int, typer.Option("--max", min=0, max=MOST_QUANTITY)] = 10_000,
+    least: Annotated[int, typer.Option("--min", min=0, max=MAX_QUANTITY)] = 1,
+    most: Annotated[int, typer.Option("--max", min=0, max=MAX_QUANTITY)] = 10_000,
     refill: Refill = False,
     cancel: Cancel = False,
     dripfeed: DripFeed = False,
@@ -159,25 +150,17 @@ def add(
 ) -> None:
     """Put a service on the price list; on sale it may be once it says with --method how it is delivered."""
     service = Service(
-        id=ServiceId(service_id), name=name, type=kind, category=category, rate=read_rate(rate, zero=True),
+        id=ServiceId(service_id), name=name, type=kind, category=category, rate=read_rate(rate),
         min=least, max=most, refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed), free=bool(free),
         refill_wait_h=wait_h or 0, one_active_per_link=bool(one_per_link), hold_when_refused=bool(hold_refused),
         on_sale=bool(on_sale), delivery_method=method or DeliveryMethod.UNDISCLOSED,
     )  # fmt: skip
-    if theirs is not None:
-        if provider is None:
-            fail("say with --provider whose service that is", MISUSED)
-        check_theirs(theirs)
-
-    async def work(connection: Connection) -> tuple[ServiceId, bool]:
-        async with connection.transaction():
-            with _words_of_a_service():
-                saved = await catalogue.add(connection, service, by=by())
-            return saved, await providers.route_new(connection, saved, provider, theirs, by=by())
-
-    saved, fulfilled = with_database(configured(data), work)
+    added = with_database(
+        configured(data), lambda connection: services.add_service(connection, service, provider, theirs, by=by())
+    )
+    saved = added.service
     nobody = f", and nobody fulfils it yet: `opensmm route add {saved} PROVIDER ID` says who does"
-    answer({"id": saved}, f"service {saved} is on the price list{'' if fulfilled else nobody}", json=json)
+    answer({"id": saved}, f"service {saved} is on the price list{'' if added.fulfilled else nobody}", json=json)
 
 
 @service_verbs.command("edit")
@@ -202,7 +185,7 @@ def edit(
 ) -> None:
     """Change a service. Orders placed before keep what they were sold at; the API shows it within a second."""
     wanted = {
-        "name": name, "category": category, "rate": None if rate is None else read_rate(rate, zero=True),
+        "name": name, "category": category, "rate": None if rate is None else read_rate(rate),
         "min": least, "max": most, "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "free": free,
         "one_active_per_link": one_per_link, "refill_wait_h": wait_h, "hold_when_refused": hold_refused,
         "on_sale": on_sale, "delivery_method": method,
@@ -211,39 +194,12 @@ def edit(
     if not changes:
         fail("say what to change", MISUSED)
 
-    async def work(connection: Connection) -> tuple[Service, Fields | None]:
+    async def work(connection: Connection) -> EditedService:
         number = await find_service(connection, service)
-        with _words_of_a_service():
-            before = await catalogue.edit(connection, number, changes, by=by())
-        return before, await _overruling(connection, number) if rate is not None else None
+        return await services.edit_service(connection, number, changes, by=by())
 
-    before, follows = with_database(standing(data), work)
+    done = with_database(standing(data), work)
+    before, follows = done.before, None if done.price_follows is None else structs.asdict(done.price_follows)
     words = ", ".join(fields.change(name, getattr(before, name), changes[name]) for name in sorted(changes))
     lines = [f"service {before.id}: {words}", *(texts.finding(FindingCode.PRICE_FOLLOWS, follows) if follows else ())]
     answer({"id": before.id, "changed": sorted(changes), "price_follows": follows}, "\n".join(lines), json=json)
-
-
-async def _overruling(connection: Connection, service: ServiceId) -> Fields | None:
-    """The provider whose list sets the service's price anew, by its name, and that price."""
-    found = await sync.overruling(connection, service, now())
-    if found is None:
-        return None
-    provider, rate = found
-    names = {row.id: row.name for row in await provider_rows.providers(connection)}
-    return {"provider": names[provider], "rate": rate}
-
-
-@contextmanager
-def _words_of_a_service() -> Iterator[None]:
-    """What makes no sense beside what the service has is misuse, like what makes none by itself."""
-    try:
-        yield
-    except catalogue.Senseless as error:
-        fail(str(error), MISUSED)
-
-
-def read_rate(text: str, *, zero: bool = False) -> Decimal:
-    rate = number(text, "a rate")
-    if not 0 <= rate < RATES_BELOW or not (rate or zero):
-        fail(f"a rate is above 0 and below {RATES_BELOW}", MISUSED)
-    return rate

@@ -28,10 +28,10 @@ from opensmm.cli.frame import (
     with_database,
 )
 from opensmm.cli.providers import Who, plain_odd, price_list
-from opensmm.cli.services import read_rate
 from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.importing import MAX_DECIMALS
 from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
+from opensmm.domain.service_rules import read_price
 from opensmm.domain.sync import Line, Route, is_another_service
 from opensmm.store import sync as rows
 from opensmm.store.connection import Connection
@@ -203,7 +203,7 @@ def approve(
     """Agree to what services cost now: they are sold again, at their price, or at a new one with --rate or --margin."""
     if rate is not None and (margin is not None or len(services) > 1):
         fail("a rate is for one service, and stands instead of a margin", MISUSED)
-    new_rate = None if rate is None else read_rate(rate)
+    new_rate = None if rate is None else read_price(rate)
     new_margin = None if margin is None else percent(margin)
 
     async def work(connection: Connection) -> list[Service]:

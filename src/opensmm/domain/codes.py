@@ -132,6 +132,15 @@ class FieldCode(StrEnum):
     DESCRIPTION = "description"
     REASON = "reason"
     LABEL = "label"
+    MIN = "min"
+    MAX = "max"
+    AVERAGE_TIME_MIN = "average_time_min"
+    REFILL_WAIT_H = "refill_wait_h"
+    REFILL_DAYS = "refill_days"
+    POSITION = "position"
+    MARGIN = "margin"
+    ADDED = "added"
+    DECIMALS = "decimals"
 
 
 class RefusalCode(StrEnum):
@@ -162,10 +171,30 @@ class RefusalCode(StrEnum):
     UNKNOWN_PRICE_LIST = "unknown_price_list"
     AMBIGUOUS_SERVICE = "ambiguous_service"
     NO_SERVICE_FITS = "no_service_fits"
+    NO_SUCH_SERVICE = "no_such_service"
+    SERVICE_EXISTS = "service_exists"
+    SERVICE_UNDISCLOSED = "service_undisclosed"
+    SERVICE_PROHIBITED = "service_prohibited"
+    NOT_FOR_SALE = "not_for_sale"
+    NOT_A_RATE = "not_a_rate"
+    BAD_RATE = "bad_rate"
+    RATE_OF_ZERO = "rate_of_zero"
+    RANGE_REVERSED = "range_reversed"
+    STALE_PLAN = "stale_plan"
+    PRICE_LIST_EXISTS = "price_list_exists"
+    BAD_RULE = "bad_rule"
+    RULE_EXISTS = "rule_exists"
+    TOO_MANY_RULES = "too_many_rules"
+    NO_RULE = "no_rule"
+    STILL_SOLD = "still_sold"
     FULFILS_NOTHING = "fulfils_nothing"
     NO_OFFER_FITS = "no_offer_fits"
     ROUTE_EXISTS = "route_exists"
     NO_ROUTE = "no_route"
+    BAD_ROUTES = "bad_routes"
+    BAD_PROVIDER_SERVICE = "bad_provider_service"
+    ROUTE_NEEDS_NUMBER = "route_needs_number"
+    ROUTE_NEEDS_PROVIDER = "route_needs_provider"
     PRICES_SET_BY_HAND = "prices_set_by_hand"
     PEPPER_LOST = "pepper_lost"
     PEPPER_DIFFERS = "pepper_differs"
@@ -207,7 +236,6 @@ class RefusalCode(StrEnum):
     NO_OTHER_PROVIDER = "no_other"
     MORE_THAN_ORDERED = "quantity"
     REFILL_NOT_WITH_STAFF = "refill_not_with_staff"
-    NO_SUCH_SERVICE = "no_such_service"
 
 
 MALFORMED: Final = frozenset(
@@ -216,6 +244,12 @@ MALFORMED: Final = frozenset(
         RefusalCode.FIELD_TOO_LONG,
         RefusalCode.FIELD_UNFIT,
         RefusalCode.FIELD_OUT_OF_RANGE,
+        RefusalCode.NOT_A_RATE,
+        RefusalCode.BAD_RATE,
+        RefusalCode.RATE_OF_ZERO,
+        RefusalCode.RANGE_REVERSED,
+        RefusalCode.BAD_PROVIDER_SERVICE,
+        RefusalCode.ROUTE_NEEDS_PROVIDER,
     )
 )
 """Refusals of a value by itself, whatever stands in the panel: the words were typed wrongly."""

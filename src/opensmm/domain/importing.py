@@ -9,11 +9,15 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import SHAPES, Service
-from opensmm.domain.codes import LineCode, LineFault
+from opensmm.domain.codes import FieldCode, LineCode, LineFault, OperatorRefusal, RefusalCode
+from opensmm.domain.names import check_name, check_range
 from opensmm.domain.offers import Offer, Unread
+from opensmm.domain.pricing import RATE_BELOW
+from opensmm.domain.service_rules import MAX_CATEGORY_NAME
 
-RATE_BELOW: Final = Decimal(10**9)
 MAX_DECIMALS: Final = 8
+MAX_ADDED: Final = 100_000
+"""Of a margin in per cent, and of the amount that is added."""
 
 
 class Terms(Struct, frozen=True):
@@ -28,6 +32,32 @@ class Terms(Struct, frozen=True):
     decimals: int = 4
     categories: Mapping[str, str] = {}
     into: str = ""
+
+
+def check_terms(terms: Terms) -> None:
+    """Raises OperatorRefusal for terms that no price can be made by, or that name a category as none may be called."""
+    for number, field in ((terms.percent, FieldCode.MARGIN), (terms.fixed, FieldCode.ADDED)):
+        if not 0 <= number <= MAX_ADDED:
+            raise OperatorRefusal(RefusalCode.FIELD_OUT_OF_RANGE, field=field, least=0, most=MAX_ADDED)
+    check_range(terms.decimals, 0, MAX_DECIMALS, FieldCode.DECIMALS)
+    for name in (*terms.categories.values(), *filter(None, (terms.into,))):
+        check_name(name, MAX_CATEGORY_NAME, FieldCode.CATEGORY)
+
+
+class ImportChoice(Struct, frozen=True):
+    """Which lines of a price list are meant: those of some categories, and those that have a text in their name or
+    category. Empty: all."""
+
+    categories: tuple[str, ...] = ()
+    search: str = ""
+
+    def takes(self, offer: Offer) -> bool:
+        return (not self.categories or offer.category in self.categories) and has_text(offer, self.search)
+
+
+def has_text(offer: Offer, text: str) -> bool:
+    """True where a text stands in the name or the category of a line, in whatever case."""
+    return text.lower() in offer.name.lower() or text.lower() in offer.category.lower()
 
 
 class Import(Struct, frozen=True):

@@ -10,12 +10,14 @@ from msgspec import Struct
 from opensmm.base.ids import ProviderId
 from opensmm.domain.audit import Changes
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.codes import LineFault, Oddity
+from opensmm.domain.codes import LineFault, Oddity, OperatorRefusal, RefusalCode
 
 MAX_OFFERS: Final = 100_000
 """Lines of a provider's price list; a longer one is not read."""
 MAX_ROUTES: Final = 20
 """Providers of one service."""
+MAX_SERVICE_ID: Final = 64
+"""Characters of a provider's own id of a service."""
 
 
 class Offer(Struct, frozen=True):
@@ -70,6 +72,18 @@ class RouteTo(Struct, frozen=True):
 
     provider: ProviderId
     provider_service: str
+
+
+def check_provider_service(text: str) -> None:
+    """Raises OperatorRefusal for a text that is no provider's own id of a service."""
+    if not (text.isascii() and text.isprintable() and 0 < len(text) <= MAX_SERVICE_ID):
+        raise OperatorRefusal(RefusalCode.BAD_PROVIDER_SERVICE, most=MAX_SERVICE_ID)
+
+
+def check_routes(routes: Sequence[RouteTo]) -> None:
+    """Raises OperatorRefusal for routes that no service can have."""
+    if len(routes) > MAX_ROUTES or len(set(routes)) < len(routes):
+        raise OperatorRefusal(RefusalCode.BAD_ROUTES, most=MAX_ROUTES)
 
 
 def cheapest_first(routes: Sequence[RouteTo], costs: Mapping[RouteTo, Decimal]) -> list[RouteTo]:

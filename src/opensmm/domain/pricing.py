@@ -1,8 +1,11 @@
 """What an order costs, and what of it goes back. The one place where a price is computed."""
 
 from decimal import Decimal
+from typing import Final
 
 from opensmm.base.money import PER_WHOLE, Money
+
+RATE_BELOW: Final = Decimal(10**9)
 
 
 def charge(rate: Decimal, billed: int, *, packaged: bool = False) -> Money:

@@ -10,8 +10,9 @@ from msgspec import Struct, structs
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import Halt, Service, ServiceType
 from opensmm.domain.codes import NO_FIELDS, ChangeCode, Fields, LineFault
-from opensmm.domain.importing import RATE_BELOW, Terms, followed, our_rate
+from opensmm.domain.importing import Terms, followed, our_rate
 from opensmm.domain.offers import Off, Offer, RouteTo, Unread
+from opensmm.domain.pricing import RATE_BELOW
 from opensmm.domain.service_identity import is_another
 
 _EXACT: Final = Context(prec=60)

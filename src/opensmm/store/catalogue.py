@@ -128,12 +128,16 @@ returning id
 """
 
 
-async def save_services(connection: Connection, services: Sequence[Service]) -> list[ServiceId]:
-    """Writes services under a new version of the catalogue, inside the caller's transaction; id 0 means a new one.
+async def save_services(
+    connection: Connection, services: Sequence[Service], version: int | None = None
+) -> list[ServiceId]:
+    """Writes services inside the caller's transaction; id 0 means a new one. ``version``: the one of the catalogue that
+    the caller has begun by ``bump``; None begins one.
 
     The version's row is locked first, so that nobody else hands out the same new ids.
     """
-    version = await bump(connection)
+    if version is None:
+        version = await bump(connection)
     await connection.execute(_CATEGORIES, [[service.category for service in services]])
     text = msgspec.json.encode(services).decode()
     cursor = await connection.execute(_SAVE, [version, text])

@@ -9,6 +9,7 @@ from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.providers import MAX_URL
 from opensmm.texts.english_orders import ORDER_REFUSALS
+from opensmm.texts.english_services import SERVICE_REFUSALS
 from opensmm.texts.template import Words
 
 SHUTS: Final[Mapping[ShutCode, str]] = {
@@ -58,6 +59,15 @@ FIELDS: Final[Mapping[FieldCode, str]] = {
     FieldCode.DESCRIPTION: "description",
     FieldCode.REASON: "reason",
     FieldCode.LABEL: "label",
+    FieldCode.MIN: "smallest quantity",
+    FieldCode.MAX: "largest quantity",
+    FieldCode.AVERAGE_TIME_MIN: "average time in minutes",
+    FieldCode.REFILL_WAIT_H: "refill wait in hours",
+    FieldCode.REFILL_DAYS: "number of days for refills",
+    FieldCode.POSITION: "place on the price list",
+    FieldCode.MARGIN: "margin",
+    FieldCode.ADDED: "amount added per 1000",
+    FieldCode.DECIMALS: "number of decimals",
 }
 """Parts of sentences, for the field ``field``."""
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
@@ -100,23 +110,11 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.NOT_A_PANEL: Words(
         "{provider_name} is the built-in sandbox or your own staff: it is no panel, so there is nothing to ask it."
     ),
-    RefusalCode.UNKNOWN_SERVICE: Words("There is no service {name}. There are: {there_are}."),
-    RefusalCode.UNKNOWN_CATEGORY: Words("No service stands in the category {name}. There are: {there_are}."),
-    RefusalCode.UNKNOWN_PRICE_LIST: Words("There is no price list {name}. There are: {there_are}."),
-    RefusalCode.AMBIGUOUS_SERVICE: Words("Several services are called {name}. Name one by its id: {ids}."),
-    RefusalCode.NO_SERVICE_FITS: Words("Of the services that are meant none fits the {kind} {value}."),
-    RefusalCode.FULFILS_NOTHING: Words(
-        "{provider} fulfils no service yet: `opensmm import-services` takes services over from a price list, and "
-        "`opensmm route add` has a provider fulfil one."
-    ),
-    RefusalCode.ROUTE_EXISTS: Words("{provider} fulfils this service with its {service} already."),
     RefusalCode.PRICES_SET_BY_HAND: Words(
         "{count} prices were set by hand and would be overwritten: {prices}. Nothing was written; --confirm overwrites "
         "them.",
         one="A price was set by hand and would be overwritten: {prices}. Nothing was written; --confirm overwrites it.",
     ),
-    RefusalCode.NO_ROUTE: Words("{provider} does not fulfil the service {service}."),
-    RefusalCode.NO_OFFER_FITS: Words("The provider lists nothing in {name}. It lists: {there_are}."),
     RefusalCode.PEPPER_LOST: Words(
         "There is no pepper here, and this database has keys that were made with one: put the file `pepper` back into "
         "the data folder, or set OPENSMM_PEPPER. If it is lost for good, `opensmm new-pepper` makes another one, and "
@@ -161,8 +159,8 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
         "Customer {customer} owes {owed}, more than that: a credit limit covers what is owed."
     ),
     RefusalCode.NO_NOTICE: Words("Order {order} has no notice that could be dealt with."),
-    RefusalCode.NO_SUCH_SERVICE: Words("There is no service {services}."),
     **ORDER_REFUSALS,
+    **SERVICE_REFUSALS,
 }
 CHANGES: Final[Mapping[ChangeCode, Words]] = {
     ChangeCode.FIELD_MOVED: Words("{field}: {before} → {after}"),

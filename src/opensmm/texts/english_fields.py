@@ -124,6 +124,7 @@ FRAMES: Final[Mapping[str, str]] = {
     "placed": "{place}: {event}",
     "price_moved": "{service} {service_name} ({before} → {after})",
     "run": "run {run}",
+    "service": "{service} “{service_name}”",
     "status": "{provider_order} {status}",
     "try": "try {attempt}",
     "unknown": "unknown",

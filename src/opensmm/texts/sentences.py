@@ -9,8 +9,8 @@ from gettext import NullTranslations
 from typing import Final
 
 from opensmm.base.spans import span
-from opensmm.domain.codes import Fields, LineFault
-from opensmm.texts.english import LINES
+from opensmm.domain.codes import Fields, LineFault, RefusalCode
+from opensmm.texts.english import LINES, REFUSALS
 from opensmm.texts.english_fields import FRAMES, SPANS
 from opensmm.texts.isolation import Direction, isolated, isolated_code
 from opensmm.texts.tables import SHOWN, TABLES
@@ -106,15 +106,21 @@ class Sentences:
                 return self.frame("unknown")
             case Mapping():
                 return self._mapping(value)
+            case [{"code": RefusalCode()}, *_]:
+                return " ".join(map(self.shown, value))
             case list() | tuple():
                 return self.listed(map(self.shown, value)) or self.frame("none")
         return isolated(str(value), self._direction)
 
     def _mapping(self, value: Mapping[str, object]) -> str:
+        if isinstance(code := value.get("code"), RefusalCode):
+            return self.sentence(f"refusal.{code}", REFUSALS[code], value)
         parts = {name: self.shown(part) for name, part in value.items()}
         match value:
             case {"service": _, "service_name": _, "before": _, "after": _}:
                 return self.frame("price_moved", **parts)
+            case {"service": _, "service_name": _}:
+                return self.frame("service", **parts)
             case {"order": _, "provider_name": _, "provider_order": _}:
                 return self.frame("of_provider", number=parts["order"], **parts)
             case {"refill": _, "provider_name": _, "provider_order": _}:

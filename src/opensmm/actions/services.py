@@ -1,0 +1,223 @@
+"""The operator's edits of services: each written in one transaction, with an audit row a service."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct, structs
+
+from opensmm.actions import sync
+from opensmm.actions.routes import route_new_service_in_transaction
+from opensmm.actions.selection import Selection, select
+from opensmm.base.ids import ServiceId
+from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Context, diff
+from opensmm.domain.catalogue import RefillMode, Service
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.policy import NO_POLICY, Policy
+from opensmm.domain.service_edits import EditPlan, edited, plan_edit, price_moves, rebased
+from opensmm.domain.service_rules import (
+    bears_on_sale,
+    check_sellable,
+    check_service,
+    not_for_sale,
+)
+from opensmm.store import audit, catalogue, policy, staff
+from opensmm.store import providers as provider_rows
+from opensmm.store import sync as sync_rows
+from opensmm.store.connection import Connection
+
+_IDENTITY: Final = frozenset(("id",))
+Standing = Mapping[ServiceId, Service]
+"""Services as they stood before an edit, by their ids."""
+
+
+class AddedService(Struct, frozen=True):
+    """A new service. ``fulfilled``: a provider fulfils it."""
+
+    service: ServiceId
+    fulfilled: bool
+
+
+class PriceFollows(Struct, frozen=True):
+    """The provider whose price list sets the price of a service, and the rate that it will set."""
+
+    provider: str
+    rate: Decimal
+
+
+class EditedService(Struct, frozen=True):
+    """A service before and after an edit. ``price_follows``: a price list will overwrite the rate that was set."""
+
+    before: Service
+    after: Service
+    price_follows: PriceFollows | None
+
+
+async def add_service(
+    connection: Connection, service: Service, provider: str | None, provider_service: str | None, *, by: By
+) -> AddedService:
+    """Adds a service under its own number or, 0, the next one, and has a provider fulfil it.
+
+    ``provider`` is a name or an id; None: the sandbox where the panel has one, otherwise nobody. Raises
+    OperatorRefusal, with nothing written.
+    """
+    check_service(service)
+    async with connection.transaction():
+        version = await catalogue.bump(connection)
+        if service.id and await catalogue.services(connection, [service.id]):
+            raise OperatorRefusal(RefusalCode.SERVICE_EXISTS, service=service.id)
+        (saved,) = await _write_sellable(connection, [service], {}, version, AuditAction.SERVICE_SAVE, by)
+        fulfilled = await route_new_service_in_transaction(connection, saved, provider, provider_service, by=by)
+    return AddedService(saved, fulfilled)
+
+
+async def edit_service(
+    connection: Connection, service: ServiceId, fields: Mapping[str, object], *, by: By
+) -> EditedService:
+    """Changes fields of a service as it is when everybody else's edits are done: none of theirs is lost.
+
+    Raises OperatorRefusal, with nothing written.
+    """
+    async with connection.transaction():
+        version = await catalogue.bump(connection)
+        standing = {one.id: one for one in await catalogue.services(connection, [service])}
+        if service not in standing:
+            raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=[service])
+        after = edited(standing[service], fields)
+        check_service(after, fields)
+        await _write_sellable(connection, [after], standing, version, AuditAction.SERVICE_SAVE, by)
+        follows = await _price_follows(connection, service, by) if "rate" in fields else None
+    return EditedService(standing[service], after, follows)
+
+
+async def _price_follows(connection: Connection, service: ServiceId, by: By) -> PriceFollows | None:
+    overruling = await sync.overruling(connection, service, by.now)
+    if overruling is None:
+        return None
+    provider, rate = overruling
+    names = {row.id: row.name for row in await provider_rows.providers(connection)}
+    return PriceFollows(names[provider], rate)
+
+
+async def plan_edits(
+    connection: Connection,
+    selection: Selection,
+    fields: Mapping[str, object],
+    *,
+    by: By,
+    action: AuditAction = AuditAction.SERVICE_SAVE,
+) -> EditPlan:
+    """Plans to set fields of all selected services. Writes nothing. Raises OperatorRefusal where none is meant."""
+    services = await select(connection, selection)
+    pairs = [(one, edited(one, fields)) for one in services]
+    wanted = await _policy_for(connection, [after for before, after in pairs if bears_on_sale(before, after)])
+    plan = plan_edit(services, fields, wanted, action)
+    if "rate" not in fields:
+        return plan
+    moved = [one.before.id for one in plan.changes if one.before.rate != one.after.rate]
+    return structs.replace(plan, prices=price_moves(plan.changes, await sync_rows.lines(connection, moved), by.now))
+
+
+async def edit_selected(
+    connection: Connection,
+    selection: Selection,
+    fields: Mapping[str, object],
+    *,
+    write: bool,
+    by: By,
+    action: AuditAction = AuditAction.SERVICE_SAVE,
+) -> EditPlan:
+    """Plans to set fields of all selected services and, where told to ``write``, does so."""
+    plan = await plan_edits(connection, selection, fields, by=by, action=action)
+    if write:
+        await apply_edits(connection, plan, by=by)
+    return plan
+
+
+async def apply_edits(connection: Connection, plan: EditPlan, *, by: By) -> list[ServiceId]:
+    """Writes a plan in one transaction; returns the services that were changed.
+
+    Raises OperatorRefusal, with nothing written, where what the plan changes was edited meanwhile, or may not be sold
+    any more.
+    """
+    if not plan.changes:
+        return []
+    async with connection.transaction():
+        version = await catalogue.bump(connection)
+        found = await catalogue.services(connection, [one.before.id for one in plan.changes])
+        standing = {one.id: one for one in found}
+        services = rebased(plan, standing)
+        for one in services:
+            check_service(one, plan.fields)
+        if "refill_mode" in plan.fields and any(one.refill_mode is not RefillMode.PROVIDER for one in services):
+            await staff.provide(connection)
+        return await _write_sellable(connection, services, standing, version, plan.action, by)
+
+
+async def save_services(
+    connection: Connection, services: Sequence[Service], *, by: By, context: Context = NO_CONTEXT
+) -> list[ServiceId]:
+    """Writes services, the catalogue's version and the audit rows in one transaction; id 0 means a new service.
+    ``context``: the provider whose list is imported.
+
+    Raises OperatorRefusal, with nothing written, where one on sale is undisclosed or prohibited.
+    """
+    async with connection.transaction():
+        version = await catalogue.bump(connection)
+        return await save_services_in_transaction(connection, services, version, by=by, context=context)
+
+
+async def save_services_in_transaction(
+    connection: Connection, services: Sequence[Service], version: int, *, by: By, context: Context = NO_CONTEXT
+) -> list[ServiceId]:
+    """Does the same under the catalogue's version that the caller's transaction has begun."""
+    standing = {one.id: one for one in await catalogue.services(connection, [one.id for one in services if one.id])}
+    return await _write_sellable(connection, services, standing, version, AuditAction.SERVICE_SAVE, by, context)
+
+
+async def fill_sandbox(
+    connection: Connection, services: Sequence[Service], name: str, currency: str, *, by: By
+) -> None:
+    """Saves services, and has a sandbox of this name fulfil them under their own numbers."""
+    async with connection.transaction():
+        saved = await save_services(connection, services, by=by)
+        provider = await catalogue.save_provider(connection, name, "sandbox", "sandbox:", currency)
+        await catalogue.route_all(connection, saved, provider)
+
+
+async def _write_sellable(
+    connection: Connection,
+    services: Sequence[Service],
+    standing: Standing,
+    version: int,
+    action: AuditAction,
+    by: By,
+    context: Context = NO_CONTEXT,
+) -> list[ServiceId]:
+    """Writes services where none of them is on sale that may not be. The policy is read, and compiled, only for edits
+    that it may refuse: it holds for all that was on sale before."""
+    doubtful = [one for one in services if bears_on_sale(standing.get(one.id), one)]
+    if refused := check_sellable(doubtful, await _policy_for(connection, doubtful)):
+        raise not_for_sale(refused)
+    return await write_services_in_transaction(connection, services, standing, version, action, by, context)
+
+
+async def _policy_for(connection: Connection, doubtful: Sequence[Service]) -> Policy:
+    return await policy.refresh(connection, NO_POLICY) if doubtful else NO_POLICY
+
+
+async def write_services_in_transaction(
+    connection: Connection,
+    services: Sequence[Service],
+    standing: Standing,
+    version: int,
+    action: AuditAction,
+    by: By,
+    context: Context = NO_CONTEXT,
+) -> list[ServiceId]:
+    """Writes services under the catalogue's version that the caller's transaction has begun, with an audit row each."""
+    saved = await catalogue.save_services(connection, services, version)
+    after = await catalogue.services(connection, saved)
+    entries = [AuditEntry(str(one.id), diff(standing.get(one.id), one, _IDENTITY), context) for one in after]
+    await audit.note(connection, by, action, entries)
+    return saved

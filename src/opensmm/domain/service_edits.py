@@ -1,0 +1,106 @@
+"""Edits of many services at a time: a plan with each service before and after, which is looked at and then written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct, structs
+
+from opensmm.base.ids import ProviderId, ServiceId
+from opensmm.domain.audit import AuditAction
+from opensmm.domain.catalogue import Service
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.policy import Policy
+from opensmm.domain.service_rules import EDITABLE, RefusedService, sale_refusal, service_refusals
+from opensmm.domain.sync import Line, judge
+
+
+class ServiceChange(Struct, frozen=True):
+    """A service as it stands and as it would be."""
+
+    before: Service
+    after: Service
+
+
+class PriceMove(Struct, frozen=True):
+    """The rate of a service before and after an edit. ``list_rate`` and ``provider``: the rate that this provider's
+    price list will set instead, where prices follow it."""
+
+    service: ServiceId
+    before: Decimal
+    after: Decimal
+    list_rate: Decimal | None = None
+    provider: ProviderId | None = None
+
+
+class EditPlan(Struct, frozen=True):
+    """An edit that has not been written. ``changes`` leaves out services that are so already, and ``refused`` names
+    those that may not become so; ``fields`` are the names of what it sets, ``action`` is for the audit trail."""
+
+    changes: tuple[ServiceChange, ...]
+    refused: tuple[RefusedService, ...]
+    fields: tuple[str, ...]
+    action: AuditAction = AuditAction.SERVICE_SAVE
+    prices: tuple[PriceMove, ...] = ()
+
+
+def edited(service: Service, fields: Mapping[str, object]) -> Service:
+    """The service with other values in some of its fields. Raises ValueError for a field that nobody may set."""
+    if not fields.keys() <= EDITABLE:
+        raise ValueError(f"nobody sets {', '.join(sorted(fields.keys() - EDITABLE))} of a service")
+    return structs.replace(service, **fields)
+
+
+def plan_edit(
+    services: Iterable[Service], fields: Mapping[str, object], policy: Policy, action: AuditAction
+) -> EditPlan:
+    """Plans to set the same fields of many services, in the order given."""
+    pairs = [(one, edited(one, fields)) for one in services]
+    moved = [ServiceChange(before, after) for before, after in pairs if before != after]
+    refusals = [_refusal(one.after, fields, policy) for one in moved]
+    judged = list(zip(moved, refusals, strict=True))
+    kept = tuple(change for change, why in judged if why is None)
+    refused = tuple(RefusedService(change.after, why) for change, why in judged if why is not None)
+    return EditPlan(kept, refused, tuple(fields), action)
+
+
+def _refusal(service: Service, fields: Mapping[str, object], policy: Policy) -> OperatorRefusal | None:
+    of_fields = service_refusals(service, fields)
+    return of_fields[0] if of_fields else sale_refusal(service, policy)
+
+
+def price_moves(changes: Iterable[ServiceChange], lines: Iterable[Line], now: datetime) -> tuple[PriceMove, ...]:
+    """The rates that an edit moves, and which of them a price list will set anew. ``lines`` are those of services
+    whose rate changes, as they stand."""
+    by_id = {line.service.id: line for line in lines}
+    return tuple(
+        _price_move(one, by_id.get(one.before.id), now) for one in changes if one.before.rate != one.after.rate
+    )
+
+
+def _price_move(change: ServiceChange, line: Line | None, now: datetime) -> PriceMove:
+    before, after = change.before.rate, change.after.rate
+    followed = None if line is None else judge(structs.replace(line, service=change.after), now).service.rate
+    if line is None or followed is None or followed == after:
+        return PriceMove(change.before.id, before, after)
+    return PriceMove(change.before.id, before, after, followed, line.routes[0].to.provider)
+
+
+def rebased(plan: EditPlan, standing: Mapping[ServiceId, Service]) -> list[Service]:
+    """The services of a plan as they are to be written: what else was edited since stays.
+
+    Raises OperatorRefusal where one is gone, or one of the plan's fields was edited meanwhile.
+    """
+    stale = [one.before.id for one in plan.changes if not _stands(one.before, standing, plan.fields)]
+    if stale:
+        raise OperatorRefusal(RefusalCode.STALE_PLAN, services=stale)
+    return [_rebase(one, standing[one.before.id], plan.fields) for one in plan.changes]
+
+
+def _stands(before: Service, standing: Mapping[ServiceId, Service], fields: Sequence[str]) -> bool:
+    now = standing.get(before.id)
+    return now is not None and all(getattr(now, name) == getattr(before, name) for name in fields)
+
+
+def _rebase(change: ServiceChange, standing: Service, fields: Sequence[str]) -> Service:
+    return structs.replace(standing, **{name: getattr(change.after, name) for name in fields})
