@@ -55,7 +55,7 @@ PURE_MODULES = {
     "urllib.parse",
 }
 # Catalogues are data of the package, read like its modules.
-OF_TEXTS = {"gettext", "importlib.resources", "io", "struct"}
+OF_TEXTS = {"gettext", "io", "pathlib", "struct"}
 IMPURE_CALLS = {"now", "utcnow", "today", "fromtimestamp"}
 IMPURE_NAMES = {"open", "print", "input", "exec", "eval", "float"}
 DJANGO_MAY_BE_IN = ("store/models/", "store/migrations/", "store/apps.py", "store/schema.py", "web/", "main.py")

@@ -111,6 +111,17 @@ def test_parameters_are_marked_as_the_published_pages_mark_them() -> None:
     assert ["username", "min", "max", "delay"] == required
 
 
+@pytest.mark.parametrize("dialect", ["v1", "v2"])
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_a_page_of_either_dialect_is_there_in_each_language_with_the_dialect_s_words(
+    dialect: str, language: str
+) -> None:
+    shown = reference(dialect, language)
+    completed = "Completed" if dialect == "v2" else "completed"
+    assert f"`{completed}`" in shown.texts.links[""]
+    assert not re.search(r"\{(pending|processing|completed|partial|canceled)\}", str(shown))
+
+
 @DIALECTS
 async def test_a_page_has_every_refusal_in_its_own_words(path: str, dialect: Dialect) -> None:
     page = plain((await get(Pages(), path)).text)

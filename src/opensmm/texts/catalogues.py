@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
-from importlib.resources import files
 from io import BytesIO
+from pathlib import Path
 from struct import pack
 from typing import Final
 
 SOURCE: Final = "en"
 """The language of the sources."""
-_LOCALE: Final = files("opensmm") / "locale"
+_LOCALE: Final = Path(__file__).parents[1] / "locale"
 _CONTEXT_END: Final = "\x04"
 _FORM_END: Final = "\x00"
 _MO_MAGIC: Final = 0x950412DE

@@ -12,6 +12,8 @@ def _as_named(*names: str) -> Mapping[str, str]:
     return {name: name.replace("_", " ") for name in names}
 
 
+LANGUAGE: Final[Mapping[str, str]] = {"name": "English", "direction": "ltr"}
+"""A language's own name, and its writing direction (``ltr`` or ``rtl``)."""
 LABELS: Final[Mapping[str, str]] = {
     **_as_named("id", "name", "type", "category", "rate", "min", "max", "refill", "cancel", "description", "cost"),
     **_as_named("on_sale", "halted", "sale", "kind", "dialect", "balance", "currency", "enabled", "calls_per_second"),

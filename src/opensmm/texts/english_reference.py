@@ -1,6 +1,5 @@
-"""The API's pages in English, the language of the sources; and what that language is called."""
+"""The API's pages in English, the language of the sources."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from opensmm.domain.catalogue import Counts, ServiceType
@@ -8,9 +7,6 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.refusals import Refusal
 from opensmm.texts.reference import CallText, Labels, Sections, Texts
-
-LANGUAGE: Final[Mapping[str, str]] = {"name": "English", "direction": "ltr"}
-"""A language's own name, and its writing direction (``ltr`` or ``rtl``)."""
 
 _LABELS: Final = Labels(
     title="API",

@@ -14,9 +14,8 @@ from opensmm.domain.providers import Form
 from opensmm.domain.sync import ListChange
 from opensmm.texts.catalogues import SOURCE, catalogue
 from opensmm.texts.english import CHANGES, EVENTS, ODDITIES, REFUSALS, STAGES
-from opensmm.texts.english_fields import EMPTY, LABELS, PERMITS, VALUES
+from opensmm.texts.english_fields import EMPTY, LABELS, LANGUAGE, PERMITS, VALUES
 from opensmm.texts.english_findings import FINDINGS
-from opensmm.texts.english_reference import LANGUAGE
 from opensmm.texts.isolation import Direction
 from opensmm.texts.sentences import Sentences
 from opensmm.texts.tables import TABLES

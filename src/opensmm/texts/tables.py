@@ -1,15 +1,13 @@
-"""Every text that is translated: the tables of the sources, each under the name that begins its messages' contexts."""
+"""The tables of the sources, each under the name that begins its messages' contexts."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from opensmm.domain.codes import FieldCode, ShutCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.texts import english, english_fields, english_findings
-from opensmm.texts.english_reference import LANGUAGE, REFERENCE
-from opensmm.texts.reference import translated
-from opensmm.texts.template import Message, Words, message
+from opensmm.texts.template import Words
 
 _Code = TypeVar("_Code", bound=str)
 _Text = TypeVar("_Text", Words, str)
@@ -43,7 +41,7 @@ TABLES: Final[Mapping[str, Mapping[str, Words] | Mapping[str, str]]] = {
     "permit": _by_code(english_fields.PERMITS),
     "span": _by_code(english_fields.SPANS),
     "frame": _by_code(english_fields.FRAMES),
-    "language": _by_code(LANGUAGE),
+    "language": _by_code(english_fields.LANGUAGE),
 }
 """The tables by name: a code's message has the context ``<name>.<code>``."""
 SHOWN: Final[Mapping[type, str]] = {
@@ -53,35 +51,3 @@ SHOWN: Final[Mapping[type, str]] = {
     FieldCode: "limited_field",
 }
 """The table of each kind of code that may stand in a sentence."""
-
-
-def messages() -> Iterator[Message]:
-    """Every message that a catalogue must have, in the order of the sources."""
-    for name, table in TABLES.items():
-        for code, words in table.items():
-            if isinstance(words, Words):
-                yield from _sentences(f"{name}.{code}", words)
-            elif words:
-                yield Message(f"{name}.{code}", words)
-    yield from _of_reference()
-
-
-def _of_reference() -> Iterable[Message]:
-    seen: dict[Message, None] = {}
-
-    def say(context: str, text: str) -> str:
-        seen[Message(context, text)] = None
-        return text
-
-    translated(REFERENCE, say)
-    return seen
-
-
-def _sentences(context: str, words: Words) -> Iterator[Message]:
-    yield message(context, words.says, words.one)
-    if words.none:
-        yield Message(f"{context}.none", words.none)
-    for name, end in words.more:
-        yield message(f"{context}.{name}", end)
-    if words.do:
-        yield message(f"{context}.do", words.do)
