@@ -39,8 +39,9 @@ class Speech(Sentences):
 
     def judged(self, found: Finding) -> tuple[str, str]:
         """The same of a finding; of what is well nothing is to be done."""
-        says, do = self.finding(found.code, found.fields)
-        return says, "" if found.level is Level.OK else do
+        words, context = FINDINGS[found.code], f"finding.{found.code}"
+        do = "" if found.level is Level.OK else self.advice(context, words, found.fields)
+        return self.sentence(context, words, found.fields), do
 
     def refusal(self, refused: OperatorRefusal) -> str:
         """Why the operator was told no."""
