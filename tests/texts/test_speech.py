@@ -61,6 +61,8 @@ def test_a_name_that_turns_the_text_is_set_apart_and_cannot_end_it():
 def test_a_command_runs_left_to_right_and_has_no_marks_within():
     _, do = ARABIC.finding(FindingCode.PROVIDER_FAILS, {"failures": 4, "provider_name": "Far away"})
     assert "\u2066`opensmm provider check 'Far away'`\u2069" in do
+    _, do = in_language("en").finding(FindingCode.PROVIDER_FAILS, {"failures": 4, "provider_name": "بعيد"})
+    assert "`opensmm provider check 'بعيد'`" in do
 
 
 def test_fields_changes_and_the_audit_trail_are_told_in_arabic():

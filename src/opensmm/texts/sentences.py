@@ -71,7 +71,7 @@ class Sentences:
         if "`" not in template:
             return template.format_map(self._shown(fields))
         plain = self._shown(fields)
-        bare = UNMARKED._shown(fields) if self._direction is Direction.RIGHT_TO_LEFT else plain
+        bare = plain if self._direction is Direction.UNMARKED else UNMARKED._shown(fields)
         quoted = {name: shlex.quote(text) for name, text in bare.items()}
         parts = enumerate(template.split("`"))
         return "".join(
