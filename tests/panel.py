@@ -70,7 +70,9 @@ async def pay(
 async def let_owe(connection: Connection, customer: CustomerId, limit: int) -> None:
     """Gives a customer a credit limit."""
     reference = f"test {customer} {limit}"
-    assert await money_actions.set_credit_limit(connection, customer, Money(limit), reference, acting(now()))
+    assert await money_actions.set_credit_limit(
+        connection, customer, Money(limit), reference, acting(now(), reason="test")
+    )
 
 
 class Clock(clock.Clock):

@@ -1,13 +1,17 @@
 """Customers, keys and top-ups: each action whole or not at all, with one audit row, and no secret kept in clear."""
 
 import pytest
-from tests.panel import PEPPER, acting, balance, broken, buyer, fetch, now
+from tests.panel import PEPPER, acting, balance, broken, buyer, fetch, now, or_code
 
 from opensmm.actions import accounts
-from opensmm.actions.accounts import NewKey, Taken, fresh_key
+from opensmm.actions.accounts import NewKey, fresh_key, imported_key
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
-from opensmm.domain.codes import OperatorRefusal
+from opensmm.domain.amounts import MAX_AMOUNT
+from opensmm.domain.callers import MAX_ADDRESSES, MAX_LABEL
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.customers import HOUSE, MAX_NAME
+from opensmm.store.keys import KeySettings
 
 
 async def audits(conn):
@@ -44,11 +48,15 @@ async def test_a_fresh_key_has_160_bits_and_is_never_the_same():
 async def test_a_name_or_a_key_that_is_taken_leaves_nothing_behind(conn):
     key = fresh_key()
     await accounts.add_customer(conn, "Ann", Money(0), key, PEPPER, by=acting(now()))
-    for name, other in (("Ann", fresh_key()), ("Bob", key)):
-        with pytest.raises(Taken):
-            await accounts.add_customer(conn, name, Money(5), other, PEPPER, by=acting(now()))
-    with pytest.raises(Taken):
-        await accounts.add_key(conn, CustomerId(1), NewKey(key.text), PEPPER, by=acting(now()))
+    for name, other, why in (
+        ("Ann", fresh_key(), RefusalCode.CUSTOMER_EXISTS),
+        (HOUSE, fresh_key(), RefusalCode.CUSTOMER_EXISTS),
+        ("Bob", key, RefusalCode.KEY_EXISTS),
+    ):
+        adding = accounts.add_customer(conn, name, Money(5), other, PEPPER, by=acting(now()))
+        assert why is await or_code(adding)
+    again = accounts.add_key(conn, CustomerId(1), NewKey(key.text), PEPPER, by=acting(now()))
+    assert RefusalCode.KEY_EXISTS is await or_code(again)
     assert [(1, 1, 0, 2)] == await fetch(
         conn,
         """select (select count(*) from customer), (select count(*) from api_key), (select count(*) from transfer),
@@ -57,9 +65,53 @@ async def test_a_name_or_a_key_that_is_taken_leaves_nothing_behind(conn):
 
 
 async def test_what_is_not_there_is_unknown(conn):
-    with pytest.raises(OperatorRefusal):
-        await accounts.add_key(conn, CustomerId(7), fresh_key(), PEPPER, by=acting(now()))
+    adding = accounts.add_key(conn, CustomerId(7), fresh_key(), PEPPER, by=acting(now()))
+    assert RefusalCode.NO_CUSTOMER is await or_code(adding)
+    editing = accounts.edit_key(conn, KeyId(7), title_case=True, by=acting(now()))
+    assert RefusalCode.NO_LIVE_KEY is await or_code(editing)
     assert [] == await audits(conn)
+
+
+@pytest.mark.parametrize(
+    ("name", "balance", "key", "why"),
+    [
+        ("", 0, NewKey("k" * 40), RefusalCode.FIELD_BLANK),
+        ("x" * (MAX_NAME + 1), 0, NewKey("k" * 40), RefusalCode.FIELD_TOO_LONG),
+        ("a\u202eb", 0, NewKey("k" * 40), RefusalCode.FIELD_UNFIT),
+        ("Ann", -1, NewKey("k" * 40), RefusalCode.FIELD_OUT_OF_RANGE),
+        ("Ann", MAX_AMOUNT + 1, NewKey("k" * 40), RefusalCode.FIELD_OUT_OF_RANGE),
+        ("Ann", 0, NewKey("k" * 40, "x" * (MAX_LABEL + 1)), RefusalCode.FIELD_TOO_LONG),
+        ("Ann", 0, NewKey("k" * 40, "a\nb"), RefusalCode.FIELD_UNFIT),
+        ("Ann", 0, NewKey("k" * 40, "", KeySettings(addresses=("10.0.0.0/8",))), RefusalCode.BAD_KEY_ADDRESS),
+        (
+            "Ann", 0, NewKey("k" * 40, "", KeySettings(addresses=("::1",) * (MAX_ADDRESSES + 1))),
+            RefusalCode.TOO_MANY_KEY_ADDRESSES,
+        ),
+    ],
+)  # fmt: skip
+async def test_what_will_not_do_is_refused_and_nothing_is_written(conn, name, balance, key, why):
+    assert why is await or_code(accounts.add_customer(conn, name, Money(balance), key, PEPPER, by=acting(now())))
+    assert [(0,)] == await fetch(conn, "select count(*) from customer")
+    assert [] == await audits(conn)
+
+
+@pytest.mark.parametrize("text", ["short", "k" * 65, "k" * 31 + " ", "k" * 31 + "é"])
+def test_a_key_to_import_has_its_shape(text):
+    with pytest.raises(OperatorRefusal) as refused:
+        imported_key(text)
+    assert (RefusalCode.BAD_KEY, {"least": 32, "most": 64}) == (refused.value.code, refused.value.fields)
+
+
+async def test_an_edit_that_changes_nothing_leaves_no_row(conn):
+    who = await buyer(conn)
+    (number,) = [KeyId(row[0]) for row in await fetch(conn, "select id from api_key")]
+    before = await audits(conn)
+    assert await accounts.edit_key(conn, number, addresses=["2001:DB8::1"], by=acting(now()))
+    assert not await accounts.edit_key(conn, number, addresses=["2001:db8:0::1"], by=acting(now()))
+    for suspended in (True, True, False, False):
+        await accounts.set_suspended(conn, who.id, suspended, by=acting(now()))
+    told = ["key.edit", "customer.suspend", "customer.resume"]
+    assert told == [action for _, action, _ in (await audits(conn))[len(before) :]]
 
 
 async def test_a_key_is_revoked_once(conn):

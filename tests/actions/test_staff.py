@@ -315,7 +315,7 @@ async def test_of_two_who_end_one_order_at_once_exactly_one_does(api, ann, staff
     others = [await connect(database.app_url) for _ in range(4)]
     steps = (DONE, CANCEL, PARTIAL, DONE)
     outcomes = await asyncio.gather(
-        *(say(conn, clock, order, step, remains=10) for conn, step in zip(others, steps, strict=True))
+        *(say(conn, clock, order, step, remains=10, reason="why") for conn, step in zip(others, steps, strict=True))
     )
     for conn in others:
         await conn.close()
@@ -407,6 +407,7 @@ async def test_many_orders_fulfilled_by_hand_leave_clean_books(api, ann, staffed
                 dice.choice((None, 1, 2)),
                 dice.choice((None, 5)),
                 dice.randint(0, 60),
+                "why",
             )
             for order in dice.sample(orders, 30)
         ]

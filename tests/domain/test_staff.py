@@ -46,6 +46,9 @@ def said(step, **other):
         (said(PARTIAL), RefusalCode.IMPOSSIBLE_REMAINS),
         (said(START, start_count=-1), RefusalCode.IMPOSSIBLE_START_COUNT),
         (said(DONE, start_count=MOST_COUNT + 1), RefusalCode.IMPOSSIBLE_START_COUNT),
+        (said(CANCEL), RefusalCode.FIELD_BLANK),
+        (said(CANCEL, reason="a\nb"), RefusalCode.FIELD_UNFIT),
+        (said(DONE, reason="x" * 501), RefusalCode.FIELD_TOO_LONG),
     ],
 )
 def test_what_a_person_says_means_what_a_provider_would_say(report, means):
@@ -54,7 +57,7 @@ def test_what_a_person_says_means_what_a_provider_would_say(report, means):
 
 def test_a_package_is_delivered_whole_or_given_up():
     assert RefusalCode.PACKAGE_IN_PARTS is code_or(read(said(PARTIAL, remains=1), known(packaged=True)))
-    assert Report(OrderStatus.CANCELED, None, 100) == read(said(CANCEL), known(packaged=True))
+    assert Report(OrderStatus.CANCELED, None, 100) == read(said(CANCEL, reason="closed"), known(packaged=True))
 
 
 @pytest.mark.parametrize("state", sorted(set(DeliveryState) - ACCEPTED_STATES))

@@ -2,17 +2,21 @@
 
 import secrets
 from collections.abc import Sequence
+from typing import Final
 
 import psycopg
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from opensmm.actions import money
 from opensmm.base.faults import Fault
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
+from opensmm.domain.amounts import NOTHING, check_amount
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created, diff
-from opensmm.domain.callers import digest
+from opensmm.domain.callers import check_importable, check_label, digest, read_addresses
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.customers import check_customer_name
 from opensmm.domain.ledger import Funds
 from opensmm.domain.payments import OPENING, Payment
 from opensmm.store import audit, customers, keys
@@ -21,11 +25,15 @@ from opensmm.store.keys import UNSAID, KeySettings
 
 
 class Taken(Fault):
-    """The name or the key exists already."""
+    """The name or the number exists already."""
 
 
 class Unknown(Fault):
     """There is no such thing."""
+
+
+FIRST_LABEL: Final = "first"
+"""The label of the key that a customer is added with."""
 
 
 class NewKey(Struct, frozen=True):
@@ -41,10 +49,27 @@ def fresh_key(label: str = "", settings: KeySettings = UNSAID) -> NewKey:
     return NewKey(secrets.token_hex(20), label, settings)
 
 
+def first_key(settings: KeySettings = UNSAID) -> NewKey:
+    """The key of a new customer."""
+    return fresh_key(FIRST_LABEL, settings)
+
+
+def imported_key(text: str, label: str = "", settings: KeySettings = UNSAID) -> NewKey:
+    """A key that its owner has from another panel; raises OperatorRefusal where it cannot be one here."""
+    check_importable(text)
+    return NewKey(text, label, settings)
+
+
 async def add_customer(
     connection: Connection, name: str, balance: Money, key: NewKey, pepper: bytes, *, by: By
 ) -> CustomerId:
-    """A customer with a key and, where ``balance`` is above 0, a first top-up; raises Taken."""
+    """Adds a customer with a key and, where ``balance`` is above 0, a first top-up.
+
+    Raises OperatorRefusal where the name, the balance or the key will not do, or the name or the key is taken.
+    """
+    check_customer_name(name)
+    check_amount(balance, NOTHING)
+    key = _checked(key)
     try:
         async with connection.transaction():
             customer = await customers.add(connection, name, by.now)
@@ -55,15 +80,18 @@ async def add_customer(
                 first = Payment(OPENING, str(customer))
                 await money.deposit(connection, customer, Funds(Money(0)), balance, first, by)
     except psycopg.errors.UniqueViolation as error:
-        taken = f"a customer {name!r}" if error.diag.table_name == "customer" else "such a key"
-        raise Taken(f"there is {taken} already") from error
+        if error.diag.table_name == "customer":
+            raise OperatorRefusal(RefusalCode.CUSTOMER_EXISTS, name=name) from error
+        raise OperatorRefusal(RefusalCode.KEY_EXISTS) from error
     return customer
 
 
 async def set_suspended(connection: Connection, customer: CustomerId, suspended: bool, *, by: By) -> None:
-    """Keeps a customer from ordering, or lets it order again; raises Unknown."""
+    """Keeps a customer from ordering, or lets it order again; raises OperatorRefusal where there is none."""
     async with connection.transaction():
         was = await money.lock_funds(connection, customer)
+        if was.suspended == suspended:
+            return
         await customers.set_suspended(connection, customer, suspended)
         action = AuditAction.CUSTOMER_SUSPEND if suspended else AuditAction.CUSTOMER_RESUME
         entry = AuditEntry(str(customer), {"suspended": (was.suspended, suspended)})
@@ -71,14 +99,25 @@ async def set_suspended(connection: Connection, customer: CustomerId, suspended:
 
 
 async def add_key(connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, *, by: By) -> KeyId:
-    """One more key for a customer; raises Taken where the key exists, Unknown where the customer does not."""
+    """Adds one more key for a customer.
+
+    Raises OperatorRefusal where the key will not do or exists already, and where the customer does not.
+    """
+    key = _checked(key)
     try:
         async with connection.transaction():
             await money.lock_funds(connection, customer)
             kept = await _keep_key(connection, customer, key, pepper, by)
     except psycopg.errors.UniqueViolation as error:
-        raise Taken("this key exists already") from error
+        raise OperatorRefusal(RefusalCode.KEY_EXISTS) from error
     return kept
+
+
+def _checked(key: NewKey) -> NewKey:
+    """A key whose label will do, with its addresses as they are compared."""
+    check_label(key.label)
+    addresses = read_addresses(key.settings.addresses)
+    return replace(key, settings=replace(key.settings, addresses=addresses))
 
 
 async def _keep_key(connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, by: By) -> KeyId:
@@ -105,23 +144,28 @@ async def edit_key(
     by_client: bool = False,
     addresses: Sequence[str] | None = None,
     by: By,
-) -> None:
-    """Changes how a live key is answered and where it may be used from; None leaves as it is. Raises Unknown.
+) -> bool:
+    """Changes how a live key is answered and where it may be used from; None leaves as it is. False: nothing changed.
 
-    ``by_client`` leaves to the client again what is not said beside it.
+    ``by_client`` leaves to the client again what is not said beside it. Raises OperatorRefusal where there is no such
+    key, or an address is none.
     """
+    bound = None if addresses is None else read_addresses(addresses)
     async with connection.transaction():
         was = await keys.lock(connection, key)
         if was is None:
-            raise Unknown(f"there is no live key {key}")
+            raise OperatorRefusal(RefusalCode.NO_LIVE_KEY, key=key)
         stays = UNSAID if by_client else was
         wanted = KeySettings(
             stays.title_case if title_case is None else title_case,
-            was.addresses if addresses is None else tuple(addresses),
+            was.addresses if bound is None else bound,
             stays.as_panel if as_panel is None else as_panel,
         )
+        if wanted == was:
+            return False
         await keys.edit(connection, key, wanted)
         await audit.note(connection, by, AuditAction.KEY_EDIT, [AuditEntry(str(key), diff(was, wanted))])
+    return True
 
 
 async def revoke_keys(connection: Connection, which: Sequence[KeyId], *, by: By) -> list[KeyId]:

@@ -15,12 +15,14 @@ from opensmm.actions import evidence as inquiries
 from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.base.money import Money
 from opensmm.domain import interventions, ledger
-from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Changes, Context
+from opensmm.domain.amounts import check_amount
+from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Changes, Context, read_reason, reasoned
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
 from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
 from opensmm.domain.interventions import Run, RunEnding, Subject
+from opensmm.domain.provider_ids import check_provider_order
 from opensmm.store import audit, clocks, customers, dispatch, refills, sync
 from opensmm.store import evidence as kept
 from opensmm.store import interventions as rows
@@ -52,6 +54,7 @@ async def end_partial(connection: Connection, order: OrderId, run: int | None, r
 async def _end(
     connection: Connection, order: OrderId, by: By, action: AuditAction, decide: Callable[[Subject], Decision]
 ) -> bool:
+    by = reasoned(by)
     async with connection.transaction():
         _, subject = await _locked(connection, order)
         decided = decide(subject)
@@ -105,6 +108,7 @@ async def resend(
 ) -> bool:
     """Has a run sent again. ``signed``: why the operator takes the risk of an order that may have been bought.
     ``below_cost``: it may cost what its cheapest provider asks at this moment, though it was sold for less."""
+    by, signed = reasoned(by), read_reason(signed) if signed else ""
     async with connection.transaction():
         _, subject = await _locked(connection, order)
         decided = interventions.resend(subject, interventions.choose(subject, run), signed=bool(signed))
@@ -134,6 +138,9 @@ async def settle(connection: Connection, order: OrderId, run: int | None, provid
 
     What was not bought goes to the next provider, or back to the customer, as if the provider had refused it.
     """
+    by = reasoned(by)
+    if provider_order is not None:
+        check_provider_order(provider_order)
     try:
         async with connection.transaction():
             _, subject = await _locked(connection, order)
@@ -172,6 +179,9 @@ async def refund(connection: Connection, order: OrderId, amount: Money, number: 
     With the last of its money its open refills end: nothing is owed any more. What the house has bought for one is
     cancelled too, as far as it can be.
     """
+    by = reasoned(by)
+    check_amount(amount)
+    interventions.check_refund_number(number)
     async with connection.transaction():
         customer, subject = await _locked(connection, order)
         decided = interventions.refund(subject, amount, await rows.booked(connection, order, number))

@@ -5,10 +5,11 @@ from msgspec import Struct, structs
 from opensmm.base.ids import CustomerId
 from opensmm.base.money import Money, short
 from opensmm.domain import ledger, payments
-from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, Context
+from opensmm.domain.amounts import NOTHING, check_amount
+from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, Context, reasoned
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.ledger import Funds, Transfer, TransferKind
-from opensmm.domain.payments import Payment
+from opensmm.domain.payments import Payment, read_reference
 from opensmm.store import audit, customers
 from opensmm.store import payments as rows
 from opensmm.store.connection import Connection
@@ -30,6 +31,7 @@ async def top_up(
     Raises OperatorRefusal where there is no such customer, where the payment was booked with another amount or for
     another customer, and where one with a like id was booked and this one is not said to be different.
     """
+    check_amount(amount)
     async with connection.transaction():
         await rows.hold(connection, payment.gateway, payment.external_id)
         funds = await lock_funds(connection, customer)
@@ -82,6 +84,7 @@ async def _book(
 
 async def bonus(connection: Connection, customer: CustomerId, amount: Money, reference: str, by: By) -> Booking:
     """Gives a customer money of the house."""
+    by = reasoned(by)
     one = ledger.bonus(customer, amount, by.reason)
     async with connection.transaction():
         return await _once(connection, one, reference, by, AuditAction.CUSTOMER_BONUS)
@@ -89,6 +92,7 @@ async def bonus(connection: Connection, customer: CustomerId, amount: Money, ref
 
 async def pay_out(connection: Connection, customer: CustomerId, amount: Money, reference: str, by: By) -> Booking:
     """Books money that was sent back to a customer; raises OperatorRefusal where it has less than that of its own."""
+    by = reasoned(by)
     one = ledger.pay_out(customer, amount, by.reason)
     async with connection.transaction():
         return await _once(connection, one, reference, by, AuditAction.CUSTOMER_PAYOUT)
@@ -99,8 +103,10 @@ async def charge_back(
 ) -> Booking:
     """Takes back a payment that its gateway took back, or a part of it, whatever the customer has left of it.
 
-    Raises OperatorRefusal where no such payment was booked, or less of it is left.
+    ``reference`` may be empty: then the payment is charged back once. Raises OperatorRefusal where no such payment was
+    booked, or less of it is left.
     """
+    by, reference = reasoned(by), reference or payments.chargeback_reference(payment)
     async with connection.transaction():
         known = await rows.deposits_like(connection, payment)
         booked = payments.booked_before(payment, known, different=True)
@@ -127,6 +133,8 @@ async def adjust(connection: Connection, wanted: Adjustment, reference: str, by:
     Raises OperatorRefusal where it is not the customer's, belongs to an order, or would be undone by more than it
     moved, and where the customer has less than is to be taken.
     """
+    by, reference = reasoned(by), read_reference(reference)
+    payments.check_recipient(wanted.customer, wanted.to, takes=wanted.takes)
     made = ledger.take if wanted.takes else ledger.give
     one = made(wanted.customer, wanted.amount, by.reason)
     async with connection.transaction():
@@ -155,6 +163,8 @@ async def _once(
 ) -> Booking:
     """Books a transfer in the caller's transaction, under a reference that stands for nothing else. ``to`` is who gets
     what it takes."""
+    check_amount(one.amount)
+    reference = read_reference(reference)
     await rows.hold(connection, one.kind, reference)
     funds = await lock_funds(connection, one.customer)
     before = await rows.referred(connection, one.kind, reference)
@@ -205,6 +215,8 @@ async def set_credit_limit(connection: Connection, customer: CustomerId, limit: 
 
     Raises OperatorRefusal where the reference stands for another limit, or the customer owes more than the new one.
     """
+    by, reference = reasoned(by), read_reference(reference)
+    check_amount(limit, NOTHING)
     async with connection.transaction():
         await rows.hold(connection, "credit_limit", reference)
         funds = await lock_funds(connection, customer)

@@ -1,7 +1,7 @@
 """Notices of the operator's list: marked as dealt with, in one transaction with an audit row."""
 
 from opensmm.base.ids import OrderId
-from opensmm.domain.audit import AuditAction, AuditEntry, By
+from opensmm.domain.audit import AuditAction, AuditEntry, By, reasoned
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.store import audit
 from opensmm.store import notices as rows
@@ -10,6 +10,7 @@ from opensmm.store.connection import Connection
 
 async def deal_with(connection: Connection, order: OrderId, by: By) -> bool:
     """Takes an order's notices off the list; False where they were before. Refuses an order that never had one."""
+    by = reasoned(by)
     async with connection.transaction():
         closed = await rows.deal_with(connection, order, by.now)
         if not closed:

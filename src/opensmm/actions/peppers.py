@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from opensmm.domain.audit import WITHHELD, AuditAction, AuditEntry, By
+from opensmm.domain.audit import WITHHELD, AuditAction, AuditEntry, By, reasoned
 from opensmm.domain.callers import pepper_mark
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.providers.sealing import Unsealable, unseal
@@ -45,6 +45,7 @@ async def _opens_none(connection: Connection, pepper: bytes) -> bool:
 
 async def renew_pepper(connection: Connection, pepper: bytes, by: By) -> None:
     """Takes another pepper from now on: keys that were made with the one before open nothing any more."""
+    by = reasoned(by)
     async with connection.transaction():
         await catalogue.hold(connection)
         kept = await peppers.marked(connection)

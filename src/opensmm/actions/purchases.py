@@ -5,6 +5,7 @@ from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.refills import check_purchase
 from opensmm.store import audit
 from opensmm.store import purchases as rows
 from opensmm.store.connection import Connection, Line
@@ -22,8 +23,7 @@ async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By
             raise OperatorRefusal(RefusalCode.REFILL_NOT_FOR_SALE, refill=refill)
         if wanted.route is None:
             raise OperatorRefusal(RefusalCode.NO_OTHER_PROVIDER, refill=refill)
-        if not 0 < quantity <= wanted.quantity or (wanted.packaged and quantity != 1):
-            raise OperatorRefusal(RefusalCode.MORE_THAN_ORDERED, refill=refill)
+        check_purchase(refill, quantity, wanted.quantity, packaged=wanted.packaged)
         order = await rows.buy(connection, refill, wanted, quantity, by.now)
         entry = AuditEntry(str(refill), created(purchase=order, quantity=quantity), {"order": wanted.order})
         await audit.note(connection, by, AuditAction.STAFF_REFILL_BUY, [entry])

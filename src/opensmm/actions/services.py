@@ -10,10 +10,12 @@ from opensmm.actions import sync
 from opensmm.actions.routes import route_new_service_in_transaction
 from opensmm.actions.selection import Selection, select
 from opensmm.base.ids import ServiceId
-from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Context, diff
+from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Context, created, diff
 from opensmm.domain.catalogue import RefillMode, Service
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.offers import RouteTo, routes_changed
 from opensmm.domain.policy import NO_POLICY, Policy
+from opensmm.domain.providers import SANDBOX
 from opensmm.domain.service_edits import EditPlan, edited, plan_edit, price_moves, rebased
 from opensmm.domain.service_rules import (
     bears_on_sale,
@@ -26,6 +28,7 @@ from opensmm.store import providers as provider_rows
 from opensmm.store import sync as sync_rows
 from opensmm.store.connection import Connection
 
+SANDBOX_URL: Final = "sandbox:"
 _IDENTITY: Final = frozenset(("id",))
 Standing = Mapping[ServiceId, Service]
 """Services as they stood before an edit, by their ids."""
@@ -178,11 +181,15 @@ async def save_services_in_transaction(
 async def fill_sandbox(
     connection: Connection, services: Sequence[Service], name: str, currency: str, *, by: By
 ) -> None:
-    """Saves services, and has a sandbox of this name fulfil them under their own numbers."""
+    """Saves services, and has a new sandbox of this name fulfil them under their own numbers."""
     async with connection.transaction():
         saved = await save_services(connection, services, by=by)
-        provider = await catalogue.save_provider(connection, name, "sandbox", "sandbox:", currency)
+        provider = await catalogue.save_provider(connection, name, SANDBOX, SANDBOX_URL, currency)
+        changes = created(name=name, kind=SANDBOX, url=SANDBOX_URL, currency=currency)
+        await audit.note(connection, by, AuditAction.PROVIDER_ADD, [AuditEntry(str(provider), changes)])
         await catalogue.route_all(connection, saved, provider)
+        routed = [AuditEntry(str(one), routes_changed((), [RouteTo(provider, str(one))])) for one in saved]
+        await audit.note(connection, by, AuditAction.ROUTE_SET, routed)
 
 
 async def _write_sellable(

@@ -40,7 +40,7 @@ async def report(connection: Connection, batch: Sequence[StaffReport], *, by: By
         outcomes = [desk.apply(said) for said in batch]
         await progress.record(connection, desk.told(), asked, by.now)
         for said, changes in desk.changes:
-            why = By(by.actor, said.reason or by.reason, by.now)
+            why = By(by.actor, said.reason.strip() or by.reason, by.now)
             await audit.note(connection, why, _STEPS[said.step], [AuditEntry(str(said.order), changes)])
     return outcomes
 

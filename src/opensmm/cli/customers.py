@@ -1,7 +1,6 @@
 """``customer`` and ``key``: who buys here, and with which keys."""
 
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import accounts
-from opensmm.actions.accounts import NewKey, fresh_key
+from opensmm.actions.accounts import NewKey, first_key, fresh_key, imported_key
 from opensmm.actions.references import find_customer
 from opensmm.base.ids import CustomerId, KeyId
-from opensmm.base.money import Money, money, short
+from opensmm.base.money import short
 from opensmm.cli.frame import (
     FAILED,
     MISUSED,
@@ -25,13 +24,15 @@ from opensmm.cli.frame import (
     configured,
     fail,
     listing,
-    named,
     pepper,
     standing,
+    typed,
     with_database,
 )
 from opensmm.cli.secrets import read_secret
-from opensmm.domain.callers import IMPORTED_KEY_CHARS, importable
+from opensmm.domain.amounts import read_amount
+from opensmm.domain.callers import read_addresses
+from opensmm.domain.customers import check_customer_name
 from opensmm.store import customers
 from opensmm.store.connection import Connection
 from opensmm.store.customers import Listed, ListedKey
@@ -45,7 +46,6 @@ _NO_KEY_IN_WORDS: Final = (
     " to be asked for it, name a --key-file, or pipe it in with --key-file -"
 )
 _MISSING_KEY: Final = "the key is missing: name a --key-file, or pipe it in with --key-file -"
-MOST_AMOUNT: Final = money("1000000000000")
 
 Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id or name.")]
 Label = Annotated[str, typer.Option("--label", help="A name for the key, for the operator's eyes.")]
@@ -71,22 +71,9 @@ Addresses = Annotated[
 ]
 
 
-def amount(text: str) -> Money:
-    """An amount typed by a person: exact, at most 5 decimals, not below 0."""
-    try:
-        read = money(text)
-    except (ValueError, ArithmeticError):
-        fail(f"{text!r} is not an amount with at most 5 decimals", MISUSED)
-    if not 0 <= read <= MOST_AMOUNT:
-        fail(f"an amount is not below 0 and not above {short(MOST_AMOUNT)}", MISUSED)
-    return read
-
-
 @customer_verbs.command("add")
 def add_customer(
-    name: Annotated[
-        str, typer.Option("--name", help="What the customer is called here; each name once.", callback=named)
-    ],
+    name: Annotated[str, typer.Option("--name", help="What the customer is called here; each name once.")],
     balance: Annotated[str, typer.Option("--balance", help="A first top-up, such as 10.00.")] = "0",
     title_case: TitleCase = None,
     as_panel: AsPanel = None,
@@ -94,8 +81,9 @@ def add_customer(
     json: Json = False,
 ) -> None:
     """Add a customer with an API key. The key is shown this once."""
-    config, first = configured(data), amount(balance)
-    key = fresh_key("first", KeySettings(title_case, as_panel=as_panel))
+    typed(check_customer_name, name)
+    config, first = configured(data), typed(read_amount, balance)
+    key = first_key(KeySettings(title_case, as_panel=as_panel))
 
     async def work(connection: Connection) -> CustomerId:
         return await accounts.add_customer(connection, name, first, key, await pepper(connection, config), by=by())
@@ -116,7 +104,7 @@ def add_key(
     json: Json = False,
 ) -> None:
     """Give a customer one more key; the others stay valid, so that a program can change over in peace."""
-    key = fresh_key(label, KeySettings(title_case, read_addresses(address or ()), as_panel))
+    key = fresh_key(label, KeySettings(title_case, tuple(address or ()), as_panel))
     number, kept = _keep(customer, key, data)
     told = f"key {kept} of customer {number}, shown this once: {key.text}"
     answer({"id": kept, "customer": number, "key": key.text}, told, json=json)
@@ -143,11 +131,8 @@ def import_key(
     if in_words is not None:
         fail(_NO_KEY_IN_WORDS, MISUSED)
     key = read_secret(key_file, "the key: ", _MISSING_KEY)
-    if not importable(key):
-        least, most = IMPORTED_KEY_CHARS
-        fail(f"a key to import has {least} to {most} visible ASCII characters", MISUSED)
-    settings = KeySettings(title_case, read_addresses(address or ()), as_panel)
-    number, kept = _keep(customer, NewKey(key, label, settings), data)
+    settings = KeySettings(title_case, tuple(address or ()), as_panel)
+    number, kept = _keep(customer, typed(imported_key, key, label, settings), data)
     told = f"the key is key {kept} of customer {number} from now on"  # it was typed unseen
     answer({"id": kept, "customer": number, "key": key}, told, json=json)
 
@@ -168,10 +153,10 @@ def edit_key(
     """Change how a key is answered, or where it may be used from; its owner keeps the key."""
     if address and anywhere:
         fail("from anywhere, or from these addresses?", MISUSED)
-    addresses = read_addresses(address) if address else () if anywhere else None
+    addresses = typed(read_addresses, address) if address else () if anywhere else None
     if title_case is None and as_panel is None and addresses is None and not by_client:
         fail("say what to change", MISUSED)
-    with_database(
+    changed = with_database(
         standing(data),
         lambda connection: accounts.edit_key(
             connection,
@@ -183,15 +168,8 @@ def edit_key(
             by=by(),
         ),
     )
-    answer({"id": key, "changed": True}, f"key {key} is changed; it holds everywhere within a second", json=json)
-
-
-def read_addresses(texts: Sequence[str]) -> tuple[str, ...]:
-    """Addresses in the one spelling that requests are compared in."""
-    try:
-        return tuple(str(ip_address(text)) for text in texts)
-    except ValueError as error:
-        fail(f"{error}: single addresses, each with an --address of its own", MISUSED)
+    done = f"key {key} is changed; it holds everywhere within a second" if changed else f"key {key} was so before"
+    answer({"id": key, "changed": changed}, done, json=json)
 
 
 def _keep(customer: str, key: NewKey, data: Path | None) -> tuple[CustomerId, KeyId]:

@@ -12,11 +12,10 @@ import psycopg
 import typer
 from msgspec import Struct
 
-from opensmm.actions import accounts
-from opensmm.actions.accounts import NewKey, fresh_key
-from opensmm.actions.services import fill_sandbox
-from opensmm.base.faults import Fault, Misconfigured, Unavailable
-from opensmm.base.money import Money, money
+from opensmm.actions.accounts import fresh_key
+from opensmm.actions.demo import DemoCustomer, fill
+from opensmm.base.faults import Misconfigured, Unavailable
+from opensmm.base.money import money
 from opensmm.cli import logs
 from opensmm.cli.demo_services import services
 from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, err, fail, now, refuse
@@ -26,11 +25,9 @@ from opensmm.cli.stages import Stages
 from opensmm.config import Config, keep_secret
 from opensmm.domain.audit import Actor, ActorKind, By
 from opensmm.domain.codes import NO_FIELDS, OperatorRefusal, StageCode
-from opensmm.store import catalogue as rows
-from opensmm.store.connection import Connection, connect
+from opensmm.store.connection import connect
 
 ANSWERS_WITHIN_S: Final = 60.0
-SANDBOX_NAME: Final = "Sandbox"
 FUNDS: Final = (("Demo customer", "1000.00"), ("Second customer", "10.00"))
 DEMO_PROVIDER_TIMEOUT_S: Final = "10"
 ACTOR: Final = Actor(ActorKind.COMMAND_LINE, "demo")
@@ -80,12 +77,11 @@ def demo(
 
 async def _fill(url: str, config: Config) -> DemoKeys:
     keys = _kept_keys(config.data / "demo.json")
+    named = zip(FUNDS, (keys.key, keys.other_key), strict=True)
+    customers = [DemoCustomer(name, money(funds), key) for (name, funds), key in named]
     connection = await connect(url, application="opensmm demo")
     try:
-        if await rows.version(connection) == 1:
-            await fill_sandbox(connection, list(services()), SANDBOX_NAME, "USD", by=By(ACTOR, "", now()))
-        for (name, funds), key in zip(FUNDS, (keys.key, keys.other_key), strict=True):
-            await _add_once(connection, name, money(funds), key, config.pepper())
+        await fill(connection, list(services()), customers, config.pepper(), by=By(ACTOR, "", now()))
     finally:
         await connection.close()
     return keys
@@ -96,15 +92,6 @@ def _kept_keys(path: Path) -> DemoKeys:
         fresh = DemoKeys(fresh_key().text, fresh_key().text)
         keep_secret(path, msgspec.json.encode(fresh).decode())
     return msgspec.json.decode(path.read_bytes(), type=DemoKeys)
-
-
-async def _add_once(connection: Connection, name: str, funds: Money, key: str, pepper: bytes) -> None:
-    try:
-        await accounts.add_customer(connection, name, funds, NewKey(key, "demo"), pepper, by=By(ACTOR, "", now()))
-    except accounts.Taken:
-        return
-    except Fault as error:
-        fail(str(error))
 
 
 def _answers(port: int, stop: StopSignal) -> bool:

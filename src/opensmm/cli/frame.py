@@ -120,6 +120,14 @@ def refuse(refused: OperatorRefusal, code: int | None = None) -> NoReturn:
     raise typer.Exit(code)
 
 
+def typed(read: Callable[..., Result], *words: object) -> Result:
+    """Reads what was typed by one of the domain's rules, before anything is opened."""
+    try:
+        return read(*words)
+    except OperatorRefusal as refused:
+        refuse(refused)
+
+
 def tell_error(text: str, code: int, name: str = "", fields: Fields = NO_FIELDS) -> None:
     """Prints why a verb failed, as an object for a program or a sentence for a person. ``code`` is the exit code."""
     if FOR_PROGRAM.get():

@@ -1,6 +1,5 @@
 """The operator's hand on single orders: ``orders list``, ``cancel``, ``partial``, ``complete``, ``resend`` and more."""
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +13,14 @@ from rich.table import Table
 from opensmm.actions import interventions, notices, providers
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
-from opensmm.cli.customers import amount
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, long_listing, now, standing, with_database
+from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, long_listing, now, standing, typed, with_database
+from opensmm.domain.amounts import SMALLEST, read_amount
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, DeliveryState
 from opensmm.domain.evidence import LATE, ODD, Conclusion
+from opensmm.domain.interventions import MAX_REFUNDS
+from opensmm.domain.provider_ids import check_provider_order
 from opensmm.store.connection import Connection
 from opensmm.store.interventions import Waiting, waiting
 from opensmm.store.notices import OpenNotice, open_notices
@@ -31,10 +32,7 @@ Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order and in the audit trail.")]
 Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed.", min=1)]
 
-_PROVIDER_ORDER: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
-MOST_REASON: Final = 500
 MOST_LISTED: Final = 10_000
-MOST_REFUNDS: Final = 1000
 NO_ROUTE: Final = "no provider fulfils it at the price it was sold for"
 
 
@@ -78,10 +76,9 @@ def resend(
 ) -> None:
     """Send an order again that is proved not to have been bought; an unsure one only with --sign, and one that costs
     more than it was sold for only with --below-cost."""
-    signed = sign.strip()[:MOST_REASON]
     _do(
         order, "resend", "queued again", reason, data, json,
-        lambda c, by: interventions.resend(c, OrderId(order), run, signed, by, below_cost=below_cost),
+        lambda c, by: interventions.resend(c, OrderId(order), run, sign, by, below_cost=below_cost),
     )  # fmt: skip
 
 
@@ -97,8 +94,8 @@ def settle(
     """Say what became of an unsure order. A declined one goes to the next provider, or back to the customer."""
     if bool(accepted) == declined:
         fail("say --accepted ID or --declined", MISUSED)
-    if accepted and not _PROVIDER_ORDER.fullmatch(accepted):
-        fail(f"{accepted!r} is no order id of a provider", MISUSED)
+    if accepted:
+        typed(check_provider_order, accepted)
     _do(
         order, "settle", "settled", reason, data, json,
         lambda c, by: interventions.settle(c, OrderId(order), run, accepted or None, by),
@@ -111,15 +108,13 @@ def refund(
     reason: Reason,
     number: Annotated[
         int,
-        typer.Option("--number", help="Which refund of this order; each is booked once.", min=1, max=MOST_REFUNDS),
+        typer.Option("--number", help="Which refund of this order; each is booked once.", min=1, max=MAX_REFUNDS),
     ] = 1,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Give back more money of an order that has ended, at most what it has earned."""
-    back = amount(value)
-    if back == 0:
-        fail("nothing to give back", MISUSED)
+    back = typed(read_amount, value, SMALLEST)
     _do(
         order, "refund", f"{short(back)} given back", reason, data, json,
         lambda c, by: interventions.refund(c, OrderId(order), back, number, by),
@@ -153,10 +148,7 @@ def _do(
     json: bool,
     act: Callable[[Connection, By], Awaitable[bool]],
 ) -> None:
-    why = reason.strip()
-    if not why or len(why) > MOST_REASON:
-        fail(f"a reason has 1 to {MOST_REASON} characters", MISUSED)
-    changed = with_database(standing(data), lambda connection: act(connection, by(why)))
+    changed = with_database(standing(data), lambda connection: act(connection, by(reason)))
     said = f"order {order}: {done}" if changed else f"order {order}: {done} before; nothing changed"
     answer({"order": order, "action": action, "changed": changed}, said, json=json)
 

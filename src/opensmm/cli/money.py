@@ -11,13 +11,12 @@ from opensmm.actions.money import Adjustment, Booking
 from opensmm.actions.references import find_customer
 from opensmm.base.ids import CustomerId
 from opensmm.base.money import Money, short
-from opensmm.cli.customers import Customer, amount
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, standing, with_database
-from opensmm.domain.audit import By
-from opensmm.domain.payments import any_payment, read_payment, read_reference
+from opensmm.cli.customers import Customer
+from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, standing, typed, with_database
+from opensmm.domain.amounts import SMALLEST, read_amount
+from opensmm.domain.payments import BY_HAND, any_payment, read_payment
 from opensmm.store.connection import Connection
 
-MOST_REASON: Final = 500
 _TO_ANOTHER: Final = "--to is for what is taken from one customer and is another's"
 
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 25.00.")]
@@ -36,7 +35,7 @@ def top_up(
     customer: Customer,
     value: Amount,
     external_id: PaymentId,
-    gateway: Gateway = "operator",
+    gateway: Gateway = BY_HAND,
     different: Annotated[
         bool, typer.Option("--different", help="It is not the payment whose id differs from this one in case alone.")
     ] = False,
@@ -44,7 +43,7 @@ def top_up(
     json: Json = False,
 ) -> None:
     """Put a payment on a customer's balance."""
-    put = positive(value)
+    put = typed(read_amount, value, SMALLEST)
 
     async def act(connection: Connection, number: CustomerId) -> Booking:
         payment = read_payment(gateway, external_id)
@@ -67,14 +66,12 @@ def adjust(
     """Correct a transfer, such as a mistyped or misdirected top-up, with another one that names it."""
     if to is not None and not takes:
         fail(_TO_ANOTHER, MISUSED)
-    moved, why = positive(value), _reason(reason)
+    moved = typed(read_amount, value, SMALLEST)
 
     async def act(connection: Connection, number: CustomerId) -> Booking:
         whose = None if to is None else await find_customer(connection, to)
-        if whose == number:
-            fail(_TO_ANOTHER, MISUSED)
         wanted = Adjustment(corrects, number, moved, takes, whose)
-        return await money.adjust(connection, wanted, read_reference(reference), why)
+        return await money.adjust(connection, wanted, reference, by(reason))
 
     _move(customer, moved, "taken" if takes else "given", act, data, json=json)
 
@@ -91,12 +88,10 @@ def chargeback(
     json: Json = False,
 ) -> None:
     """Take back a payment that its gateway took back. Who has spent it cannot order until it is made up for."""
-    back, why = None if value is None else positive(value), _reason(reason)
+    back = None if value is None else typed(read_amount, value, SMALLEST)
 
     async def work(connection: Connection) -> Booking:
-        payment = any_payment(gateway, external_id)
-        name = read_reference(reference or f"{payment.gateway}/{payment.external_id}")
-        return await money.charge_back(connection, payment, back, name, why)
+        return await money.charge_back(connection, any_payment(gateway, external_id), back, reference, by(reason))
 
     booking = with_database(standing(data), work)
     told = {"transfer": booking.transfer, "booked": booking.fresh}
@@ -107,10 +102,10 @@ def payout(
     customer: Customer, value: Amount, reference: Reference, reason: Reason, data: Data = None, json: Json = False
 ) -> None:
     """Book money that you sent back to a customer, at most what is on its balance."""
-    sent, why = positive(value), _reason(reason)
+    sent = typed(read_amount, value, SMALLEST)
 
     async def act(connection: Connection, number: CustomerId) -> Booking:
-        return await money.pay_out(connection, number, sent, read_reference(reference), why)
+        return await money.pay_out(connection, number, sent, reference, by(reason))
 
     _move(customer, sent, "paid out", act, data, json=json)
 
@@ -119,10 +114,10 @@ def bonus(
     customer: Customer, value: Amount, reference: Reference, reason: Reason, data: Data = None, json: Json = False
 ) -> None:
     """Give a customer money of the house."""
-    given, why = positive(value), _reason(reason)
+    given = typed(read_amount, value, SMALLEST)
 
     async def act(connection: Connection, number: CustomerId) -> Booking:
-        return await money.bonus(connection, number, given, read_reference(reference), why)
+        return await money.bonus(connection, number, given, reference, by(reason))
 
     _move(customer, given, "given", act, data, json=json)
 
@@ -136,30 +131,15 @@ def credit_limit(
     json: Json = False,
 ) -> None:
     """Say how far below 0 a customer's orders may bring its balance."""
-    limit, why = amount(value), _reason(reason)
+    limit = typed(read_amount, value)
 
     async def work(connection: Connection) -> tuple[CustomerId, bool]:
         number = await find_customer(connection, customer)
-        return number, await money.set_credit_limit(connection, number, limit, read_reference(reference), why)
+        return number, await money.set_credit_limit(connection, number, limit, reference, by(reason))
 
     number, changed = with_database(standing(data), work)
     said = f"customer {number}: may owe {short(limit)}" + ("" if changed else "; it was set before, nothing changed")
     answer({"customer": number, "credit_limit": short(limit), "changed": changed}, said, json=json)
-
-
-def positive(text: str) -> Money:
-    """An amount above 0 typed by a person."""
-    read = amount(text)
-    if read == 0:
-        fail("an amount above 0 is wanted", MISUSED)
-    return read
-
-
-def _reason(text: str) -> By:
-    why = text.strip()
-    if not 0 < len(why) <= MOST_REASON:
-        fail(f"a reason has 1 to {MOST_REASON} characters", MISUSED)
-    return by(why)
 
 
 def _move(customer: str, moved: Money, done: str, act: Act, data: Path | None, *, json: bool) -> None:

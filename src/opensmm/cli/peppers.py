@@ -1,14 +1,12 @@
 """``new-pepper``: another pepper, on purpose."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from opensmm.actions import peppers
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, standing, with_database
+from opensmm.cli.frame import Data, Json, answer, by, standing, with_database
 from opensmm.store.connection import Connection
-
-MOST_REASON: Final = 500
 
 
 def new_pepper(
@@ -18,12 +16,10 @@ def new_pepper(
 ) -> None:
     """Work with another pepper from now on, where the one before is lost: no key that was made with it opens anything
     any more. It is the one that is set, or in the data folder; where there is none, one is made."""
-    config, why = standing(data), reason.strip()
-    if not 0 < len(why) <= MOST_REASON:
-        fail(f"a reason has 1 to {MOST_REASON} characters", MISUSED)
+    config = standing(data)
 
     async def work(connection: Connection) -> None:
-        await peppers.renew_pepper(connection, config.pepper(), by(why))
+        await peppers.renew_pepper(connection, config.pepper(), by(reason))
 
     with_database(config, work)
     said = "the pepper is taken from now on: customers need new keys, and providers' keys have to be set again"

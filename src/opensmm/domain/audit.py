@@ -8,6 +8,11 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from opensmm.domain.codes import FieldCode
+from opensmm.domain.names import check_name
+
+MAX_REASON: Final = 500
+
 
 class ActorKind(StrEnum):
     """By which way somebody acts."""
@@ -34,6 +39,18 @@ class By(Struct, frozen=True):
     actor: Actor
     reason: str
     now: datetime
+
+
+def read_reason(text: str) -> str:
+    """Trims a reason; raises OperatorRefusal where it is empty, too long, or no line of text."""
+    reason = text.strip()
+    check_name(reason, MAX_REASON, FieldCode.REASON)
+    return reason
+
+
+def reasoned(by: By) -> By:
+    """Whoever acts, with a reason that will do, for acts that need one; raises OperatorRefusal."""
+    return structs.replace(by, reason=read_reason(by.reason))
 
 
 class AuditAction(StrEnum):

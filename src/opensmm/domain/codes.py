@@ -141,6 +141,8 @@ class FieldCode(StrEnum):
     MARGIN = "margin"
     ADDED = "added"
     DECIMALS = "decimals"
+    AMOUNT = "amount"
+    REFUND_NUMBER = "refund_number"
 
 
 class RefusalCode(StrEnum):
@@ -213,6 +215,16 @@ class RefusalCode(StrEnum):
     NOT_THAT_MUCH = "not_that_much"
     OWES_MORE = "owes_more"
 
+    CUSTOMER_EXISTS = "customer_exists"
+    KEY_EXISTS = "key_exists"
+    NO_LIVE_KEY = "no_live_key"
+    BAD_KEY = "bad_key"
+    BAD_KEY_ADDRESS = "bad_key_address"
+    TOO_MANY_KEY_ADDRESSES = "too_many_key_addresses"
+    BAD_AMOUNT = "bad_amount"
+    NOT_ANOTHERS = "not_anothers"
+    BAD_PROVIDER_ORDER = "bad_provider_order"
+
     NO_ORDER = "no_order"
     NO_RUN = "no_run"
     WHICH_RUN = "which_run"
@@ -250,6 +262,12 @@ MALFORMED: Final = frozenset(
         RefusalCode.RANGE_REVERSED,
         RefusalCode.BAD_PROVIDER_SERVICE,
         RefusalCode.ROUTE_NEEDS_PROVIDER,
+        RefusalCode.BAD_KEY,
+        RefusalCode.BAD_KEY_ADDRESS,
+        RefusalCode.TOO_MANY_KEY_ADDRESSES,
+        RefusalCode.BAD_AMOUNT,
+        RefusalCode.NOT_ANOTHERS,
+        RefusalCode.BAD_PROVIDER_ORDER,
     )
 )
 """Refusals of a value by itself, whatever stands in the panel: the words were typed wrongly."""

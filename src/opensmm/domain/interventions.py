@@ -12,13 +12,18 @@ from msgspec import Struct
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain import dripfeed
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import END_STATES, AttemptOutcome, DeliveryState
+from opensmm.domain.names import check_range
 from opensmm.domain.orders import OrderState
 
 QUEUED_TOO_LONG: Final = timedelta(minutes=5)
 AT_PROVIDER_TOO_LONG: Final = timedelta(days=3)
 """After so long a delivery is stuck, by the list of what waits for the operator and by the panel's health alike."""
+
+
+MAX_REFUNDS: Final = 1000
+"""Refunds of one order are numbered from 1 to this."""
 
 
 class Run(Struct, frozen=True):
@@ -179,6 +184,11 @@ def settle(subject: Subject, run: Run, provider_order: str | None) -> Run | None
     if (run.outcome, run.provider_order) == (stated, provider_order):
         return None
     raise subject.refusal(RefusalCode.ORDER_NOT_UNSURE)
+
+
+def check_refund_number(number: int) -> None:
+    """Raises OperatorRefusal for a number that no refund of an order has."""
+    check_range(number, 1, MAX_REFUNDS, FieldCode.REFUND_NUMBER)
 
 
 def refund(subject: Subject, amount: Money, booked: Money | None) -> Money | None:

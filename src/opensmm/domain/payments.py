@@ -12,6 +12,8 @@ from opensmm.domain.codes import OperatorRefusal, RefusalCode
 
 MAX_GATEWAY_CHARS: Final = 64
 MAX_REFERENCE_CHARS: Final = 255
+BY_HAND: Final = "operator"
+"""The gateway of a payment that the operator books without naming one."""
 OPENING: Final = "opening"
 """The gateway of the top-up that a customer is added with."""
 LEGACY: Final = "legacy"
@@ -52,11 +54,25 @@ def _fold(gateway: str) -> str:
 
 
 def read_reference(text: str) -> str:
-    """Trims a reference and puts it into Unicode's composed form; raises OperatorRefusal."""
+    """Trims a reference and puts it into Unicode's composed form; raises OperatorRefusal.
+
+    It may hold no mark that is not seen, such as a joiner: two references would look the same.
+    """
     trimmed = unicodedata.normalize("NFC", text).strip()
     if not 0 < len(trimmed) <= MAX_REFERENCE_CHARS or not trimmed.isprintable():
         raise OperatorRefusal(RefusalCode.BAD_REFERENCE, most=MAX_REFERENCE_CHARS)
     return trimmed
+
+
+def chargeback_reference(payment: Payment) -> str:
+    """The reference of a chargeback that has no number of its own."""
+    return read_reference(f"{payment.gateway}/{payment.external_id}")
+
+
+def check_recipient(customer: CustomerId, to: CustomerId | None, *, takes: bool) -> None:
+    """Raises OperatorRefusal where a correction gives to another customer what it does not take from this one."""
+    if to is not None and (not takes or to == customer):
+        raise OperatorRefusal(RefusalCode.NOT_ANOTHERS, customer=customer)
 
 
 class Deposit(Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import RefillId
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 
@@ -62,6 +63,12 @@ def check(order: Refillable | None, now: datetime) -> Refused | None:
     if now - newest < timedelta(hours=order.wait_h):
         return Refused(Refusal.REFILL_TOO_EARLY)
     return None
+
+
+def check_purchase(refill: RefillId, quantity: int, ordered: int, *, packaged: bool) -> None:
+    """Raises OperatorRefusal where more is to be bought than was ``ordered``, or a part of a package."""
+    if not 0 < quantity <= ordered or (packaged and quantity != 1):
+        raise OperatorRefusal(RefusalCode.MORE_THAN_ORDERED, refill=refill, quantity=quantity, ordered=ordered)
 
 
 class Refill(Struct, frozen=True):

@@ -6,8 +6,10 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.audit import MAX_REASON
+from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import ACCEPTED_STATES
+from opensmm.domain.names import name_refusal
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Followed, Report
 
@@ -21,7 +23,8 @@ class StaffStep(StrEnum):
 
 
 class StaffReport(Struct, frozen=True):
-    """What a person says of an order's delivery; without ``run`` of the one that is with the staff."""
+    """What a person says of an order's delivery; without ``run`` of the one that is with the staff. To give one up
+    takes a ``reason``."""
 
     order: OrderId
     step: StaffStep
@@ -43,6 +46,10 @@ def read(said: StaffReport, known: Followed) -> Report | OperatorRefusal:
         return OperatorRefusal(RefusalCode.NOT_WITH_STAFF, order=said.order)
     if said.start_count is not None and not 0 <= said.start_count <= MOST_COUNT:
         return OperatorRefusal(RefusalCode.IMPOSSIBLE_START_COUNT, order=said.order, most=MOST_COUNT)
+    if said.reason or said.step is StaffStep.CANCEL:
+        unfit = name_refusal(said.reason.strip(), MAX_REASON, FieldCode.REASON)
+        if unfit is not None:
+            return unfit
     match said.step:
         case StaffStep.START:
             return Report(OrderStatus.IN_PROGRESS, said.start_count)

@@ -10,8 +10,9 @@ from psycopg.rows import TupleRow
 
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.catalogue import ServiceType
+from opensmm.domain.customers import HOUSE
 from opensmm.domain.offers import Offer, RouteTo
-from opensmm.store import catalogue, purchases
+from opensmm.store import catalogue
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import NO_ANSWER_YET
 
@@ -118,7 +119,7 @@ async def set_routes(connection: Connection, wanted: dict[ServiceId, list[RouteT
         "providers": [route.provider for _, _, route in lines],
         "theirs": [route.provider_service for _, _, route in lines],
     }
-    await connection.execute(_WHO_WAITS, to | {"all": list(wanted), "house": purchases.HOUSE})
+    await connection.execute(_WHO_WAITS, to | {"all": list(wanted), "house": HOUSE})
     cursor = await connection.execute(_DROP, [list(wanted)])
     known = {(row[0], RouteTo(*row[1:3])): row[3:] for row in await cursor.fetchall()}
     stood = [known.get((service, route), (None,) * 7) for service, _, route in lines]

@@ -6,9 +6,9 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId, RefillId, ServiceId
+from opensmm.domain.customers import HOUSE
 from opensmm.store.connection import Connection
 
-HOUSE: Final = "The house: refills"
 _HOUSE: Final = """
 insert into customer (name, suspended, created) values (%s, true, %s) on conflict (name) do update set suspended = true
 returning id

@@ -8,6 +8,7 @@ from opensmm.domain.codes import ChangeCode, EventCode, FieldCode, LineCode, Odd
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.providers import MAX_URL
+from opensmm.texts.english_customers import CUSTOMER_REFUSALS
 from opensmm.texts.english_orders import ORDER_REFUSALS
 from opensmm.texts.english_services import SERVICE_REFUSALS
 from opensmm.texts.template import Words
@@ -68,6 +69,8 @@ FIELDS: Final[Mapping[FieldCode, str]] = {
     FieldCode.MARGIN: "margin",
     FieldCode.ADDED: "amount added per 1000",
     FieldCode.DECIMALS: "number of decimals",
+    FieldCode.AMOUNT: "amount",
+    FieldCode.REFUND_NUMBER: "refund's number",
 }
 """Parts of sentences, for the field ``field``."""
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
@@ -159,6 +162,7 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
         "Customer {customer} owes {owed}, more than that: a credit limit covers what is owed."
     ),
     RefusalCode.NO_NOTICE: Words("Order {order} has no notice that could be dealt with."),
+    **CUSTOMER_REFUSALS,
     **ORDER_REFUSALS,
     **SERVICE_REFUSALS,
 }

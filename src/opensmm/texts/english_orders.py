@@ -41,6 +41,7 @@ ORDER_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
         "order {order}: {remains} of {quantity} cannot remain: of a partial delivery some and not all, of one that "
         "goes on none to all"
     ),
+    RefusalCode.BAD_PROVIDER_ORDER: Words("{provider_order} cannot be a provider's order id"),
     RefusalCode.MORE_THAN_EARNED: Words("order {order}: that is more than it has earned"),
     RefusalCode.OTHER_REFUND_AMOUNT: Words(
         "order {order}: the refund of that number was booked with another amount: give the next one another --number"

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from opensmm.base.ids import order_key
+from opensmm.domain.provider_ids import is_provider_id
 
 
 class Doubt(Enum):
@@ -24,18 +25,6 @@ MAX_DECIMALS: Final = 18
 _SMALLEST: Final = Decimal(1).scaleb(-MAX_DECIMALS)
 
 BLANKS: Final = "\ufeff \t\r\n"
-_PROVIDER_ID: Final = re.compile(r"(?!0+\Z)[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
-_ID_PARTS: Final = re.compile(r"[0-9]+|[A-Za-z]+")
-_WORDS: Final = """accepted active added already awaiting bad balance busy cancel canceled cancelled code complete
-completed created data deny denied disabled done duplicate empty enough err error exception exist exists expired fail
-failed failure false fatal found funds id in inactive incorrect insufficient internal invalid is key link low maximum
-minimum missing msg message na nan new nil no none not null num number ok okay on order orders partial paused pending
-placed please processing processed progress quantity queue queued received refill refund refunded refused rejected
-requested required response result retry server service status string submitted succeeded success successful
-successfully sync test text timeout true try type undefined unknown unavailable wait waiting warning was with wrong yes
-your"""
-_NO_ID: Final = frozenset(_WORDS.split())
-"""Words that stand where an id should: a text of letters made of nothing but these is none."""
 _WHOLE: Final = re.compile(r"(-?[0-9]{1,18})(?:\.0{1,18})?")
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _GROUPED: Final = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
@@ -72,10 +61,7 @@ def _as_written(which: Json) -> str:
 def provider_id(told: Json) -> str:
     """An id above 0 as its provider wrote it, a number or a text; empty where it is none."""
     text = _as_written(told)
-    if not _PROVIDER_ID.fullmatch(text):
-        return ""
-    parts = _ID_PARTS.findall(text.lower())
-    return "" if all(part in _NO_ID for part in parts) else text
+    return text if is_provider_id(text) else ""
 
 
 def _plain_number(told: Json) -> str:

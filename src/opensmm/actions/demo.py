@@ -1,0 +1,46 @@
+"""Filling a panel to try out: a price list that the sandbox fulfils, and customers with money and a key."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.actions import accounts
+from opensmm.actions.accounts import NewKey
+from opensmm.actions.services import fill_sandbox
+from opensmm.base.money import Money
+from opensmm.domain.audit import By
+from opensmm.domain.catalogue import Service
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.store import catalogue as rows
+from opensmm.store.connection import Connection
+
+KEY_LABEL: Final = "demo"
+SANDBOX_NAME: Final = "Sandbox"
+CURRENCY: Final = "USD"
+_THERE_ALREADY: Final = (RefusalCode.CUSTOMER_EXISTS, RefusalCode.KEY_EXISTS)
+
+
+class DemoCustomer(Struct, frozen=True):
+    """A customer to be added: ``funds`` are the first top-up, ``key`` the text of its key."""
+
+    name: str
+    funds: Money
+    key: str
+
+
+async def fill(
+    connection: Connection, services: Sequence[Service], customers: Sequence[DemoCustomer], pepper: bytes, *, by: By
+) -> None:
+    """Gives a panel without services a price list, and adds the customers that are not there yet.
+
+    The price list is one transaction, and each customer another. Raises OperatorRefusal.
+    """
+    if await rows.version(connection) == 1:
+        await fill_sandbox(connection, services, SANDBOX_NAME, CURRENCY, by=by)
+    for one in customers:
+        try:
+            await accounts.add_customer(connection, one.name, one.funds, NewKey(one.key, KEY_LABEL), pepper, by=by)
+        except OperatorRefusal as refused:
+            if refused.code not in _THERE_ALREADY:
+                raise

@@ -1,0 +1,27 @@
+"""Amounts of money that a person types."""
+
+from typing import Final
+
+from opensmm.base.money import DECIMALS, Money, money, short
+from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+
+MAX_AMOUNT: Final = money("1000000000000")
+SMALLEST: Final = Money(1)
+NOTHING: Final = Money(0)
+
+
+def read_amount(text: str, least: Money = NOTHING) -> Money:
+    """Reads an exact amount such as ``"25.00"``; raises OperatorRefusal where it is none, or out of bounds."""
+    try:
+        amount = money(text)
+    except (ValueError, ArithmeticError) as error:
+        raise OperatorRefusal(RefusalCode.BAD_AMOUNT, amount=text, decimals=DECIMALS) from error
+    check_amount(amount, least)
+    return amount
+
+
+def check_amount(amount: Money, least: Money = SMALLEST) -> None:
+    """Raises OperatorRefusal for an amount that does not lie from ``least`` to ``MAX_AMOUNT``."""
+    if not least <= amount <= MAX_AMOUNT:
+        bounds = {"least": short(least), "most": short(MAX_AMOUNT)}
+        raise OperatorRefusal(RefusalCode.FIELD_OUT_OF_RANGE, field=FieldCode.AMOUNT, **bounds)

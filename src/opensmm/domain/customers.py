@@ -1,0 +1,17 @@
+"""Rules for what a customer is called."""
+
+from typing import Final
+
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.names import check_name
+
+MAX_NAME: Final = 100
+HOUSE: Final = "The house: refills"
+"""The customer that owns the orders which the house buys for refills: nobody else bears this name."""
+
+
+def check_customer_name(name: str) -> None:
+    """Raises OperatorRefusal for a name that no new customer may have."""
+    check_name(name, MAX_NAME)
+    if name == HOUSE:
+        raise OperatorRefusal(RefusalCode.CUSTOMER_EXISTS, name=name)
