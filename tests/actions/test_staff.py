@@ -371,6 +371,9 @@ async def test_services_are_assigned_all_or_none_and_the_staff_becomes_a_provide
     )
     for assigned in (services(DEFAULT), services(DEFAULT, HIDDEN)):
         assert assigned == await staff.assign(stocked, assigned, by=acting(now()))
+    assert [({"changes": {"name": [None, "Staff"], "kind": [None, "manual"]}},)] == await fetch(
+        stocked, "select detail from audit where action = 'provider.add'"
+    )
     assert [
         (DEFAULT, 0, "Staff"), (DEFAULT, 1, "Sandbox"), (HIDDEN, 0, "Staff"), (HIDDEN, 1, "Sandbox"),
     ] == await fetch(

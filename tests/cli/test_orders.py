@@ -180,6 +180,7 @@ async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_wit
             code, line["order"], line["why"], line["state"], line["provider_name"], line["provider_order"],
         )  # fmt: skip
         assert "Sandbox took it as its order 7001 after it had been settled otherwise" in line["answer"]
+        assert "late_acceptance" == line["note"]["code"]
     assert (DONE, {"orders": []}) == await on_thread(said, "list", "--odd")
     for changed in (True, False):
         told = {"order": order, "action": "deal_with", "changed": changed}

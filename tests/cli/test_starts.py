@@ -54,7 +54,7 @@ def served(tmp_path):
     command[command.index("0")] = str(_free_port())
     with log.open("wb") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
         assert process.stdout is not None
-        assert "url" in json.loads(process.stdout.readline())
+        assert ["url"] == list(json.loads(process.stdout.readline()))
         yield process, log
         process.terminate()
         assert 0 == process.wait(timeout=PATIENCE_S)

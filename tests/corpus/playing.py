@@ -9,17 +9,16 @@ from tests.corpus.corpus import Row
 from tests.panel import LINK, PEPPER, Api, Buyer, Clock, buyer, fetch, open_api, service, stock
 from tests.works import Liar, Works, served
 
-from opensmm.actions import health
+from opensmm.actions import attention, health
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, short
 from opensmm.cli.interventions import _explained
 from opensmm.providers.sealing import seal
-from opensmm.store.interventions import waiting
 from opensmm.store.stories import Event, story
 from opensmm.texts import words
 
 CHARGE = 9000
-KINDS = frozenset(("unsure", "held", "stuck", "unread", "waits"))
+KINDS = ("unsure", "held", "stuck", "unread", "waits")
 TAKEN = {"order": 7001}
 DONE = {"7001": {"status": "Completed", "remains": "0"}}
 TIMEOUT_S = 10.0
@@ -65,7 +64,7 @@ class Play:
     async def read_by_operator(self) -> list[str]:
         """All that the operator is told of each order: its line on the list, its story, its provider's health."""
         self.works.clock.forward(LATER_S)
-        found = await waiting(self.conn, KINDS, self.works.clock(), MOST)
+        found = await attention.list_waiting(self.conn, KINDS, MOST, self.works.clock())
         listed = {one.order: _explained(one).answer or "" for one in found}
         findings: dict[str, str] = {}
         _, found_of_all = await health.look(self.conn, PEPPER, self.works.clock(), private=True)
@@ -81,7 +80,7 @@ class Play:
         return told
 
     async def waiting_orders(self) -> set[int]:
-        return {one.order for one in await waiting(self.conn, KINDS, self.works.clock(), MOST)}
+        return {one.order for one in await attention.list_waiting(self.conn, KINDS, MOST, self.works.clock())}
 
 
 def _event(event: Event) -> str:

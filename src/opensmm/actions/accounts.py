@@ -9,7 +9,6 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from opensmm.actions import money
-from opensmm.base.faults import Fault
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
 from opensmm.domain.amounts import NOTHING, check_amount
@@ -22,15 +21,6 @@ from opensmm.domain.payments import OPENING, Payment
 from opensmm.store import audit, customers, keys
 from opensmm.store.connection import Connection
 from opensmm.store.keys import UNSAID, KeySettings
-
-
-class Taken(Fault):
-    """The name or the number exists already."""
-
-
-class Unknown(Fault):
-    """There is no such thing."""
-
 
 FIRST_LABEL: Final = "first"
 """The label of the key that a customer is added with."""

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from opensmm.actions import sync
+from opensmm.actions.manual import have_provider_in_transaction
 from opensmm.actions.routes import route_new_service_in_transaction
 from opensmm.actions.selection import Selection, select
 from opensmm.base.ids import ServiceId
@@ -23,7 +24,7 @@ from opensmm.domain.service_rules import (
     check_service,
     not_for_sale,
 )
-from opensmm.store import audit, catalogue, policy, staff
+from opensmm.store import audit, catalogue, policy
 from opensmm.store import providers as provider_rows
 from opensmm.store import sync as sync_rows
 from opensmm.store.connection import Connection
@@ -153,7 +154,7 @@ async def apply_edits(connection: Connection, plan: EditPlan, *, by: By) -> list
         for one in services:
             check_service(one, plan.fields)
         if "refill_mode" in plan.fields and any(one.refill_mode is not RefillMode.PROVIDER for one in services):
-            await staff.provide(connection)
+            await have_provider_in_transaction(connection, by)
         return await _write_sellable(connection, services, standing, version, plan.action, by)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import structs
 
 from opensmm.actions import endings, progress
+from opensmm.actions.manual import have_provider_in_transaction
 from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.domain import progress as core
@@ -126,7 +127,7 @@ async def assign(connection: Connection, services: Sequence[ServiceId], *, by: B
         missing = [service for service in wanted if service not in standing]
         if missing:
             raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=missing)
-        own = await rows.provide(connection)
+        own = await have_provider_in_transaction(connection, by)
         for service, routes in standing.items():
             first = [RouteTo(own, str(service)), *(one for one in routes if one.provider != own)]
             await set_routes_in_transaction(

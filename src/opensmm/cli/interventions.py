@@ -1,39 +1,34 @@
 """The operator's hand on single orders: ``orders list``, ``cancel``, ``partial``, ``complete``, ``resend`` and more."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from msgspec.structs import asdict, replace
 from rich.markup import escape
 from rich.table import Table
 
-from opensmm.actions import interventions, notices, providers
+from opensmm.actions import attention, interventions, notices, providers
+from opensmm.actions.attention import MAX_LISTED
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, long_listing, now, standing, typed, with_database
 from opensmm.domain.amounts import SMALLEST, read_amount
 from opensmm.domain.audit import By
-from opensmm.domain.codes import EventCode
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, DeliveryState
-from opensmm.domain.evidence import LATE, ODD, Conclusion
+from opensmm.domain.evidence import Conclusion
 from opensmm.domain.interventions import MAX_REFUNDS
 from opensmm.domain.provider_ids import check_provider_order
 from opensmm.store.connection import Connection
-from opensmm.store.interventions import Waiting, waiting
-from opensmm.store.notices import OpenNotice, open_notices
-from opensmm.store.refill_tasks import UnreadRefill, unread
+from opensmm.store.interventions import Waiting
 from opensmm.texts import words
 from opensmm.wire.answers import likely_order
 
 Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order and in the audit trail.")]
 Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed.", min=1)]
-
-MOST_LISTED: Final = 10_000
-NO_ROUTE: Final = "no provider fulfils it at the price it was sold for"
 
 
 def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
@@ -170,7 +165,7 @@ def list_waiting(
         bool, typer.Option("--waits", help="Put off by their providers, which may refuse our key or lack our money.")
     ] = False,
     odd: Annotated[bool, typer.Option("--odd", help="Ended otherwise than there, or at an unclear cost.")] = False,
-    limit: Annotated[int, typer.Option("--limit", help="Lines at most.", min=1, max=MOST_LISTED)] = 100,
+    limit: Annotated[int, typer.Option("--limit", help="Lines at most.", min=1, max=MAX_LISTED)] = 100,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -178,8 +173,8 @@ def list_waiting(
     asked = {
         "unsure": unsure, "held": held, "stuck": stuck, "unread": unread, "waits": waits, "late": late, "odd": odd,
     }  # fmt: skip
-    kinds = frozenset(kind for kind, wanted in asked.items() if wanted or not any(asked.values()))
-    found = with_database(standing(data), lambda connection: _waiting(connection, kinds, limit))
+    kinds = [kind for kind, wanted in asked.items() if wanted]
+    found = with_database(standing(data), lambda connection: attention.list_waiting(connection, kinds, limit, now()))
     found = [_explained(one) for one in found]
     if json:
         answer({"orders": [asdict(one) | {"looks_like_order": _likely(one) or None} for one in found]}, "", json=True)
@@ -189,49 +184,7 @@ def list_waiting(
 
 def _explained(one: Waiting) -> Waiting:
     """A note tells more than the answer to the attempt, which may be of long before."""
-    if one.note is not None:
-        return replace(one, answer=words.event(one.note.code, one.note.fields))
-    return replace(one, answer=NO_ROUTE) if one.state == "held" and one.answer is None else one
-
-
-async def _waiting(connection: Connection, kinds: frozenset[str], limit: int) -> list[Waiting]:
-    """Deliveries that wait, refills whose answers are not understood, and then notices, up to the limit."""
-    found = await waiting(connection, kinds, now(), limit)
-    if "unread" in kinds and len(found) < limit:
-        found += [_of_refill(one) for one in await unread(connection, limit - len(found))]
-    for kind, conclusions in (("late", LATE), ("odd", ODD)):
-        if kind in kinds and len(found) < limit:
-            told = await open_notices(connection, conclusions, limit - len(found))
-            found += [_noticed(kind, one) for one in told]
-    return found
-
-
-def _of_refill(one: UnreadRefill) -> Waiting:
-    return replace(_line("unread", one, one.noted), note=one.note, noted=one.noted)
-
-
-def _noticed(kind: str, one: OpenNotice) -> Waiting:
-    said = words.event(EventCode(one.conclusion), {**asdict(one), "attempt": one.number, **one.detail})
-    return replace(_line(kind, one, one.at), answer=said, concluded=one.conclusion)
-
-
-def _line(kind: str, one: UnreadRefill | OpenNotice, since: datetime) -> Waiting:
-    """What stands in every line of the list, whatever it is there for."""
-    return Waiting(
-        order=one.order,
-        run=one.run,
-        why=kind,
-        state=one.state,
-        service=one.service,
-        quantity=one.quantity,
-        remains=one.remains,
-        provider=one.provider,
-        provider_name=one.provider_name,
-        provider_order=one.provider_order,
-        since=since,
-        answer=None,
-        concluded=None,
-    )
+    return one if one.note is None else replace(one, answer=words.event(one.note.code, one.note.fields))
 
 
 def _table(found: list[Waiting]) -> Table:

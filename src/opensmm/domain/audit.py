@@ -49,7 +49,7 @@ def read_reason(text: str) -> str:
 
 
 def reasoned(by: By) -> By:
-    """Whoever acts, with a reason that will do, for acts that need one; raises OperatorRefusal."""
+    """Returns ``by`` with its reason trimmed, for acts that need one; raises OperatorRefusal where it will not do."""
     return structs.replace(by, reason=read_reason(by.reason))
 
 

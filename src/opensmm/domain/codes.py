@@ -336,6 +336,7 @@ class EventCode(StrEnum):
     REFUSES_KEY = "refuses_key"
     WITHOUT_FUNDS = "without_funds"
     WAITED_TOO_LONG = "waited_too_long"
+    NO_PROVIDER_AT_PRICE = "no_provider_at_price"
 
 
 class ChangeCode(StrEnum):

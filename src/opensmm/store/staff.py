@@ -167,9 +167,9 @@ _FIRST: Final = "select id from provider where kind = 'manual' order by id limit
 NAME: Final = "Staff"
 
 
-async def provide(connection: Connection) -> ProviderId:
-    """The staff as a provider, which it becomes the first time it is asked for."""
-    await connection.execute(_PROVIDER, [NAME])
+async def provide(connection: Connection) -> tuple[ProviderId, bool]:
+    """Returns the staff as a provider, and whether it became one now: the first time it is asked for."""
+    fresh = (await connection.execute(_PROVIDER, [NAME])).rowcount == 1
     row = await (await connection.execute(_FIRST)).fetchone()
     assert row is not None
-    return ProviderId(row[0])
+    return ProviderId(row[0]), fresh

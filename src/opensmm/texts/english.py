@@ -351,6 +351,7 @@ EVENTS: Final[Mapping[EventCode, Words]] = {
     EventCode.WAITED_TOO_LONG: Words(
         says="held: it waited {hours} h for its provider, which says “{words}”; send it again, or cancel it"
     ),
+    EventCode.NO_PROVIDER_AT_PRICE: Words("no provider fulfils it at the price it was sold for"),
 }
 
 ACTIONS: Final[Mapping[AuditAction, str]] = {
