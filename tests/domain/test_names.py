@@ -3,7 +3,7 @@
 import pytest
 
 from opensmm.domain.codes import MALFORMED, FieldCode, OperatorRefusal, RefusalCode
-from opensmm.domain.names import check_name, check_range, check_text, name_refusal, text_refusal
+from opensmm.domain.names import check_name, check_range, check_text, clean_name, clean_text, name_refusal, text_refusal
 
 UNFIT = ("a\x00b", "a\x1bb", "a\x7fb", "a\x85b", "a\u2028b", "a\u202eb", "a\u2066b", "a\ud800b")
 
@@ -52,6 +52,18 @@ def test_a_longer_text_has_no_other_control_characters(text):
     with pytest.raises(OperatorRefusal) as refused:
         check_text(text, 20, FieldCode.DESCRIPTION)
     assert RefusalCode.FIELD_UNFIT is refused.value.code
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [(" a\nb\t", "a b"), ("\u202ea\u2066b\x00", "ab"), ("\u202e", ""), ("می\u200cخواهم", "می\u200cخواهم")]
+)
+def test_a_name_that_somebody_else_gave_is_taken_without_what_no_name_has(text, name):
+    assert name == clean_name(text)
+    assert not name or name_refusal(name, 20) is None
+
+
+def test_a_text_that_somebody_else_gave_keeps_its_lines():
+    assert "a\nb" == clean_text("\u202ea\r\nb\x00\n")
 
 
 @pytest.mark.parametrize("number", [0, 5])

@@ -134,6 +134,11 @@ def test_texts_are_cut_and_cleaned():
     assert 4000 == len(told.offers[0].description)
 
 
+def test_a_name_turns_no_writing_direction_and_stands_on_one_line():
+    (offer,) = read([{**LINE, "name": "\u202eLikes\n\u2066HQ", "category": "\u202e", "desc": "a\nb\u202e"}]).offers
+    assert ("Likes HQ", "Other", "a\nb") == (offer.name, offer.category, offer.description)
+
+
 def test_a_list_of_too_many_lines_is_not_read():
     assert read(b"[" + b",".join([b"{}"] * (MAX_OFFERS + 1)) + b"]") is None
 

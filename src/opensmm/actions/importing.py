@@ -27,7 +27,7 @@ Item = TypeVar("Item")
 
 
 class ImportResult(Struct, frozen=True):
-    """What an import changes here, and how many services were written; 0 where it was only planned."""
+    """The changes of an import, and the number of services that were written; 0 where it was only planned."""
 
     plan: Plan
     written: int

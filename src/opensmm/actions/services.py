@@ -148,11 +148,11 @@ async def apply_edits(connection: Connection, plan: EditPlan, *, by: By) -> list
         return []
     async with connection.transaction():
         version = await catalogue.bump(connection)
-        found = await catalogue.services(connection, [one.before.id for one in plan.changes])
-        standing = {one.id: one for one in found}
+        present = await catalogue.services(connection, [one.before.id for one in plan.changes])
+        standing = {one.id: one for one in present}
         services = rebased(plan, standing)
-        for one in services:
-            check_service(one, plan.fields)
+        for service in services:
+            check_service(service, plan.fields)
         if "refill_mode" in plan.fields and any(one.refill_mode is not RefillMode.PROVIDER for one in services):
             await have_provider_in_transaction(connection, by)
         return await _write_sellable(connection, services, standing, version, plan.action, by)

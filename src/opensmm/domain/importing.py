@@ -45,7 +45,7 @@ def check_terms(terms: Terms) -> None:
 
 
 class ImportChoice(Struct, frozen=True):
-    """Which lines of a price list are meant: those of some categories, and those that have a text in their name or
+    """The lines of a price list that are meant: those of some categories, and those that have a text in their name or
     category. Empty: all."""
 
     categories: tuple[str, ...] = ()

@@ -36,6 +36,16 @@ def _refusal(text: str, most: int, field: FieldCode, unfit: re.Pattern[str]) -> 
     return None
 
 
+def clean_name(text: str) -> str:
+    """A name that somebody else gave, without what no name may have; a line break becomes a blank. May be blank."""
+    return _UNFIT_TEXT.sub("", text.replace("\r", " ").replace("\n", " ").replace("\t", " ")).strip()
+
+
+def clean_text(text: str) -> str:
+    """A longer text that somebody else gave, without what no text may have."""
+    return _UNFIT_TEXT.sub("", text).strip()
+
+
 def check_name(text: str, most: int, field: FieldCode = FieldCode.NAME) -> None:
     """Raises OperatorRefusal for a name that will not do."""
     if (refused := name_refusal(text, most, field)) is not None:

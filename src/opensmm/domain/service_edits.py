@@ -98,8 +98,8 @@ def rebased(plan: EditPlan, standing: Mapping[ServiceId, Service]) -> list[Servi
 
 
 def _stands(before: Service, standing: Mapping[ServiceId, Service], fields: Sequence[str]) -> bool:
-    now = standing.get(before.id)
-    return now is not None and all(getattr(now, name) == getattr(before, name) for name in fields)
+    present = standing.get(before.id)
+    return present is not None and all(getattr(present, name) == getattr(before, name) for name in fields)
 
 
 def _rebase(change: ServiceChange, standing: Service, fields: Sequence[str]) -> Service:

@@ -1,5 +1,5 @@
-"""What a service may be like, and which services may be put on sale: those that say how they are delivered, and that
-the policy does not prohibit."""
+"""Rules of what a service may be like, and of which may be put on sale: those that say how they are delivered, and
+that the policy does not prohibit."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -82,12 +82,12 @@ def service_refusals(service: Service, changed: Collection[str] = EDITABLE) -> l
 
     What was kept before a limit existed stays as it is until it is edited.
     """
-    found = [refused for name in sorted(changed) if (refused := _field_refusal(service, name)) is not None]
+    refusals = [refused for name in sorted(changed) if (refused := _field_refusal(service, name)) is not None]
     if service.max < service.min:
-        found.append(OperatorRefusal(RefusalCode.RANGE_REVERSED, min=service.min, max=service.max))
+        refusals.append(OperatorRefusal(RefusalCode.RANGE_REVERSED, min=service.min, max=service.max))
     if not service.rate and not service.free:
-        found.append(OperatorRefusal(RefusalCode.RATE_OF_ZERO))
-    return found
+        refusals.append(OperatorRefusal(RefusalCode.RATE_OF_ZERO))
+    return refusals
 
 
 def check_service(service: Service, changed: Collection[str] = EDITABLE) -> None:
@@ -126,7 +126,7 @@ def bears_on_sale(before: Service | None, after: Service) -> bool:
 
 
 def sale_refusal(service: Service, policy: Policy) -> OperatorRefusal | None:
-    """Why a service may not be on sale; None of one that may, or is not."""
+    """The refusal of a service that is on sale and may not be; None of one that may, or is not."""
     if not service.on_sale:
         return None
     named = {"service": service.id or None, "service_name": service.name}

@@ -7,18 +7,17 @@ from typing import Final
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import LineCode, LineFault, OddCode, Oddity
 from opensmm.domain.markup import readable, readable_lines
+from opensmm.domain.names import clean_name, clean_text
 from opensmm.domain.offers import MAX_OFFERS, Offer, Offered, Unread
+from opensmm.domain.service_rules import MAX_DESCRIPTION, MAX_QUANTITY, MAX_SERVICE_NAME
 from opensmm.wire.lenient import MAX_WRAPS, fit, parse
 from opensmm.wire.values import Json, amount, count, may_be_thousands, provider_id, writes_decimal_comma
 from opensmm.wire.words import V1_TYPE, service_type
 
-MAX_TEXT: Final = 300
-MAX_DESCRIPTION: Final = 4000
 MAX_ENCODED: Final = 4 * MAX_DESCRIPTION
 """Characters of a text that are read, with its tags."""
 MAX_ODD: Final = 50
 """Words on lines that were not understood; further ones are only counted."""
-MOST_QUANTITY: Final = 10**12
 
 _FLAGS: Final = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 _V2_WORDS: Final = frozenset(kind.value for kind in ServiceType)
@@ -118,7 +117,7 @@ def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> Offer | Unr
         return Unread(service, name, LineFault(LineCode.RATE_UNCLEAR, told_rate))
     if kind in (ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS_PACKAGE):
         least, most = least or 1, most or 1
-    if least is None or most is None or not 0 <= least <= most <= MOST_QUANTITY:
+    if least is None or most is None or not 0 <= least <= most <= MAX_QUANTITY:
         bounds = {name: _as_told(line.get(name)) for name in ("min", "max")}
         return Unread(service, name, LineFault(LineCode.NO_RANGE, bounds))
     if not most:
@@ -152,11 +151,11 @@ def _flag(line: dict[str, Json], name: str) -> bool | None:
 
 
 def _name(told: Json) -> str:
-    return fit(readable(told[:MAX_ENCODED]), MAX_TEXT).strip() if isinstance(told, str) else ""
+    return clean_name(fit(readable(told[:MAX_ENCODED]), MAX_SERVICE_NAME)) if isinstance(told, str) else ""
 
 
 def _description(told: Json) -> str:
-    return fit(readable_lines(told[:MAX_ENCODED]), MAX_DESCRIPTION).strip() if isinstance(told, str) else ""
+    return clean_text(fit(readable_lines(told[:MAX_ENCODED]), MAX_DESCRIPTION)) if isinstance(told, str) else ""
 
 
 def _text(told: Json, limit: int) -> str:
