@@ -55,7 +55,8 @@ def test_a_longer_text_has_no_other_control_characters(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "name"), [(" a\nb\t", "a b"), ("\u202ea\u2066b\x00", "ab"), ("\u202e", ""), ("می\u200cخواهم", "می\u200cخواهم")]
+    ("text", "name"),
+    [(" a\nb\t", "a b"), ("\u202ea\u2066b\x00", "ab"), ("\u202e", ""), ("می\u200cخواهم", "می\u200cخواهم")],
 )
 def test_a_name_that_somebody_else_gave_is_taken_without_what_no_name_has(text, name):
     assert name == clean_name(text)

@@ -31,8 +31,7 @@ from opensmm.store.connection import Connection
 
 SANDBOX_URL: Final = "sandbox:"
 _IDENTITY: Final = frozenset(("id",))
-Standing = Mapping[ServiceId, Service]
-"""Services as they stood before an edit, by their ids."""
+ServicesById = Mapping[ServiceId, Service]
 
 
 class AddedService(Struct, frozen=True):
@@ -196,7 +195,7 @@ async def fill_sandbox(
 async def _write_sellable(
     connection: Connection,
     services: Sequence[Service],
-    standing: Standing,
+    standing: ServicesById,
     version: int,
     action: AuditAction,
     by: By,
@@ -217,7 +216,7 @@ async def _policy_for(connection: Connection, doubtful: Sequence[Service]) -> Po
 async def write_services_in_transaction(
     connection: Connection,
     services: Sequence[Service],
-    standing: Standing,
+    standing: ServicesById,
     version: int,
     action: AuditAction,
     by: By,
