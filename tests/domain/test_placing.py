@@ -12,7 +12,17 @@ from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId, ServiceId
 from opensmm.domain.asks import Add
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
 from opensmm.domain.orders import Draft, Habits, draft
-from opensmm.domain.placing import Placement, PlacingFacts, Purse, Remembered, Repeat, fingerprint, place
+from opensmm.domain.placing import (
+    Buyer,
+    BuyerKind,
+    Placement,
+    PlacingFacts,
+    Purse,
+    Remembered,
+    Repeat,
+    fingerprint,
+    place,
+)
 from opensmm.domain.refusals import Refusal, Refused
 
 HABITS = Habits(own_before_link=False, link_alone_is_media=False)
@@ -41,9 +51,13 @@ CATALOGUE = Catalogue(
 )
 
 
+def by(key, customer=ANN):
+    return Buyer(BuyerKind.API_KEY, key, customer, LIST)
+
+
 def placement(customer=ANN, quantity=100, service=PLAIN, link="a.example/x", idempotency_key="", key=KEY):
     ask = Add(service, link, quantity, idempotency_key=idempotency_key)
-    return Placement(customer, key, ask, HABITS, draft(ask, CATALOGUE, LIST, HABITS, date(2026, 3, 1)))
+    return Placement(by(key, customer), ask, HABITS, draft(ask, CATALOGUE, LIST, HABITS, date(2026, 3, 1)))
 
 
 def facts(funds=None, *, suspended=(), revoked=(), remembered=None, links=()):
@@ -51,7 +65,12 @@ def facts(funds=None, *, suspended=(), revoked=(), remembered=None, links=()):
         customer: Purse(money, customer in suspended, LIST)
         for customer, money in (funds or {ANN: 100_000, BOB: 100_000}).items()
     }
-    return PlacingFacts(purses, frozenset(revoked), remembered or {}, frozenset(links))
+    return PlacingFacts(
+        purses,
+        frozenset(by(key, customer) for key in revoked for customer in purses),
+        remembered or {},
+        frozenset(links),
+    )
 
 
 def said(decisions):

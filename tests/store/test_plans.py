@@ -92,7 +92,7 @@ TIMES = (NOW + timedelta(days=3650), NOW + timedelta(days=3651))
 def keep_parameters(count):
     arrays = [
         SOME[:count], [1] * count, [1] * count, ["https://example.com"] * count, [100] * count, [1] * count,
-        [0] * count, ["0.9"] * count, [False] * count, [9000] * count, ["open"] * count, [""] * count,
+        [0] * count, ["0.9"] * count, [False] * count, [9000] * count, ["open"] * count, [""] * count, [],
     ]  # fmt: skip
     guards = [as_array(SOME[:count]), 2, as_array(SOME[:count])]
     return [NOW, *map(as_array, arrays), *guards, UUID(int=1)]
@@ -119,6 +119,7 @@ def told_parameters(now):
 
 HOT = {
     "placing: lock": (placing, "_LOCK", [SOME, SOME]),
+    "placing: lock for users": (placing, "_LOCK_FOR_USERS", [SOME, SOME, SOME, SOME]),
     "placing: remembered": (placing, "_REMEMBERED", [SOME, ["key 1"] * len(SOME)]),
     "status of many": (orders, "_VIEWS", [RECENT]),
     "status of many with many runs": (orders, "_SUMMED", [RECENT]),

@@ -20,6 +20,7 @@ from opensmm.domain import asks
 from opensmm.domain.callers import Caller
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import Habits, normalised
+from opensmm.domain.placing import Buyer, by_key
 from opensmm.domain.posts import MOST_LISTED
 from opensmm.domain.progress import ListedOrder, OrderView, Parts
 from opensmm.domain.refills import Refill
@@ -104,10 +105,14 @@ class Panel:
         return await self._keys.ask(digest)
 
     def place(self, caller: Caller, ask: asks.Add, habits: Habits) -> Coroutine[Any, Any, Placed]:
+        """Places one order of a key's, or refuses it."""
+        return self.place_by(by_key(caller), ask, habits)
+
+    def place_by(self, buyer: Buyer, ask: asks.Add, habits: Habits) -> Coroutine[Any, Any, Placed]:
         """Places one order, or refuses it."""
         if ask.idempotency_key:
             ask = normalised(ask, self.shelf.catalogue)
-        return self._placing.place(caller, ask, habits)
+        return self._placing.place(buyer, ask, habits)
 
     async def statuses(self, caller: Caller, ids: asks.Ids) -> Sequence[OrderView | Refused]:
         views = await self._statuses.ask((caller.customer, ids), caller.customer, len(ids.numbers))

@@ -21,12 +21,11 @@ from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Lane, Rejected
 from opensmm.actions.storage import Storage
 from opensmm.base.faults import Unavailable
-from opensmm.base.ids import CustomerId, OrderId
+from opensmm.base.ids import CustomerId, KeyId, OrderId
 from opensmm.domain import orders, placing
 from opensmm.domain.asks import NO_DETAILS, Add
-from opensmm.domain.callers import Caller
 from opensmm.domain.orders import Draft, Habits
-from opensmm.domain.placing import Decision, Placement, PlacingFacts, Remembered, Repeat
+from opensmm.domain.placing import Buyer, Decision, Placement, PlacingFacts, Remembered, Repeat
 from opensmm.domain.refusals import Refused
 from opensmm.store import connection as db
 from opensmm.store import placing as rows
@@ -54,13 +53,15 @@ class Placing:
         self._keeping: Lane[Placement, OrderId | None] = Lane(Keeping(quick, shelf, storage, clock), name="keep")
         self._deciding: Lane[Placement, Placed | None] = Lane(Deciding(careful, shelf, storage, clock), name="decide")
 
-    async def place(self, caller: Caller, ask: Add, habits: Habits) -> Placed:
-        """Places one order, or refuses it; raises Unavailable."""
+    async def place(self, buyer: Buyer, ask: Add, habits: Habits) -> Placed:
+        """Places one order, or refuses it; raises Unavailable. A user's ask bears the token of its form."""
+        if buyer.user is not None:
+            ask = placing.of_form(ask, buyer.user)
         today = date.min if ask.details is NO_DETAILS else self._clock().date()
-        draft = orders.draft(ask, self._shelf.catalogue, caller.price_list, habits, today)
-        item = Placement(caller.customer, caller.key, ask, habits, draft)
+        draft = orders.draft(ask, self._shelf.catalogue, buyer.price_list, habits, today)
+        item = Placement(buyer, ask, habits, draft)
         if isinstance(draft, Draft) and not ask.idempotency_key and not draft.service.one_active_per_link:
-            kept = await self._keeping.ask(item, caller.customer, _weight(draft))
+            kept = await self._keeping.ask(item, buyer.customer, _weight(draft))
             if kept is not None:
                 return kept
         return await self._decide(item)
@@ -101,7 +102,7 @@ class Keeping:
             return [None] * len(batch)
         connection = await self._line.get()
         try:
-            keys = {item.key for item in batch}
+            keys = {KeyId(item.buyer.number) for item in batch}
             kept = await rows.keep(connection, mark, drafts, at, catalogue_version=version, keys=keys)
         except psycopg.Error as error:
             self._storage.failed(error)
@@ -137,7 +138,7 @@ class Deciding:
         connection = await self._line.get()
         mark, at = uuid4(), self._clock.stamp()
         try:
-            locked = await rows.lock(connection, (item.customer for item in batch), (item.key for item in batch))
+            locked = await rows.lock(connection, (item.buyer for item in batch))
             free = [item for item in batch if item.customer in locked.purses]
             decisions, ids = await self._within(connection, mark, free, locked, at) if free else ([], [])
             await self._commit(connection, mark, decisions, at)
@@ -169,19 +170,18 @@ class Deciding:
         batch = [_current(item, locked, self._shelf, today) for item in batch]
         facts = PlacingFacts(
             purses=locked.purses,
-            revoked=locked.revoked,
+            barred=locked.barred,
             remembered=await _remembered(connection, batch),
             active_links=await _active_links(connection, batch),
         )
         decisions = placing.place(batch, facts)
         bought = [
-            (item.customer, decision, item.ask)
-            for item, decision in zip(batch, decisions, strict=True)
-            if isinstance(decision, Draft)
+            (item, decision) for item, decision in zip(batch, decisions, strict=True) if isinstance(decision, Draft)
         ]
         if not bought:
             return decisions, []
-        kept = await rows.keep(connection, mark, [(customer, draft) for customer, draft, _ in bought], at)
+        drafts = [(item.customer, draft) for item, draft in bought]
+        kept = await rows.keep(connection, mark, drafts, at, buyers=[item.buyer for item, _ in bought])
         ids = [order for order in kept if order is not None]
         await _keep_beside(connection, bought, ids, at)
         return decisions, ids
@@ -234,17 +234,17 @@ async def _active_links(connection: Connection, batch: Sequence[Placement]) -> f
 
 async def _keep_beside(
     connection: Connection,
-    bought: Sequence[tuple[CustomerId, Draft, Add]],
+    bought: Sequence[tuple[Placement, Draft]],
     ids: Sequence[OrderId],
     at: datetime | None,
 ) -> None:
     """What only some orders have: an idempotency key, a link held."""
     entries = list(zip(ids, bought, strict=True))
-    await rows.hold_links(connection, [(customer, order, draft) for order, (customer, draft, _) in entries])
+    await rows.hold_links(connection, [(item.customer, order, draft) for order, (item, draft) in entries])
     names = {
-        (customer, ask.idempotency_key): Remembered(placing.fingerprint(ask), order)
-        for order, (customer, _, ask) in entries
-        if ask.idempotency_key
+        (item.customer, item.ask.idempotency_key): Remembered(placing.fingerprint(item.ask), order)
+        for order, (item, _) in entries
+        if item.ask.idempotency_key
     }
     await rows.remember(connection, names, at)
 

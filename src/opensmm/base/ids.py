@@ -10,6 +10,7 @@ OrderId = NewType("OrderId", int)
 RefillId = NewType("RefillId", int)
 ProviderId = NewType("ProviderId", int)
 RuleId = NewType("RuleId", int)
+UserId = NewType("UserId", int)
 
 MALFORMED: Final = -1
 """Stands for a given text that is no whole number. Whole numbers on the wire bear no sign, so it meets none."""

@@ -1,16 +1,56 @@
 """Placing: which of a batch of checked asks are bought, as far as each customer's funds and links go."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from hashlib import blake2b
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
+from opensmm.base.ids import CustomerId, OrderId, PriceListId, UserId
 from opensmm.domain.asks import Add
+from opensmm.domain.callers import Caller
 from opensmm.domain.link_identity import identity
 from opensmm.domain.orders import Draft, Habits
 from opensmm.domain.refusals import Refusal, Refused
+
+
+class BuyerKind(StrEnum):
+    """By which way an order is placed."""
+
+    API_KEY = "api_key"
+    USER = "user"
+
+
+class Buyer(Struct, frozen=True):
+    """Who places orders for a customer: an API key, or a user who is signed in. ``number``: the id of either."""
+
+    kind: BuyerKind
+    number: int
+    customer: CustomerId
+    price_list: PriceListId
+
+    @property
+    def user(self) -> UserId | None:
+        return UserId(self.number) if self.kind is BuyerKind.USER else None
+
+
+FORM_TOKENS: Final = "\x1fpage:"
+"""Begins the idempotency keys that forms of pages bear. No client of the API may send a control character in one."""
+
+
+def by_key(caller: Caller) -> Buyer:
+    """The buyer behind a key of the API."""
+    return Buyer(BuyerKind.API_KEY, caller.key, caller.customer, caller.price_list)
+
+
+def of_form(ask: Add, user: UserId) -> Add:
+    """A form's ask under an idempotency key that no other user and no program of the customer's can have used; raises
+    ValueError where the form bears no token: a click is often a double one."""
+    if not ask.idempotency_key:
+        raise ValueError("an order of a user needs its form's token")
+    return msgspec.structs.replace(ask, idempotency_key=f"{FORM_TOKENS}{user}:{ask.idempotency_key}")
 
 
 class Purse(Struct):
@@ -24,11 +64,14 @@ class Purse(Struct):
 class Placement(Struct, frozen=True):
     """One ask on its way into a batch. ``draft`` was made against the catalogue version it names."""
 
-    customer: CustomerId
-    key: KeyId
+    buyer: Buyer
     ask: Add
     habits: Habits
     draft: Draft | Refused
+
+    @property
+    def customer(self) -> CustomerId:
+        return self.buyer.customer
 
 
 class Remembered(Struct, frozen=True):
@@ -46,10 +89,11 @@ class Repeat(Struct, frozen=True):
 
 
 class PlacingFacts(Struct):
-    """What a batch of placements is decided on, loaded under the customers' locks."""
+    """What a batch of placements is decided on, loaded under the customers' locks. ``barred``: buyers whose key is
+    revoked, or who may not order for their customer any more."""
 
     purses: Mapping[CustomerId, Purse]
-    revoked: frozenset[KeyId]
+    barred: frozenset[Buyer]
     remembered: Mapping[tuple[CustomerId, str], Remembered]
     active_links: frozenset[tuple[CustomerId, str]]
 
@@ -70,7 +114,7 @@ def place(batch: Sequence[Placement], facts: PlacingFacts) -> list[Decision]:
     decisions: list[Decision] = []
     for at, item in enumerate(batch):
         decision: Decision | None = _repeat(item, facts, used) if item.ask.idempotency_key else None
-        if item.key in facts.revoked:
+        if item.buyer in facts.barred:
             decision = Refused(Refusal.UNKNOWN_KEY)
         elif decision is None:
             decision = _decide(item, facts.purses[item.customer], links_taken)

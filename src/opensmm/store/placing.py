@@ -13,38 +13,56 @@ from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain.asks import NO_DETAILS
 from opensmm.domain.link_identity import identity
 from opensmm.domain.orders import Draft
-from opensmm.domain.placing import Purse, Remembered
-from opensmm.store.arrays import flags, numbers, texts, words
+from opensmm.domain.placing import Buyer, BuyerKind, Purse, Remembered
+from opensmm.store.arrays import absent_or, flags, numbers, texts, words
 from opensmm.store.connection import Connection
 from opensmm.store.crowds import Crowd
 
-_LOCK: Final = """
+_LOCKED: Final = """
 select c.id, c.balance + c.credit_limit, c.suspended, c.price_list_id, p.catalogue_version,
-       array(select k.id from api_key k where k.id = any(%s) and k.revoked is not null)
+       array(select k.id from api_key k where k.id = any(%s) and k.revoked is not null), {strangers}
 from customer c, (select catalogue_version from panel) p
 where c.id = any(%s) order by c.id for update of c skip locked
 """
+_LOCK: Final = _LOCKED.format(strangers="null")
+_LOCK_FOR_USERS: Final = _LOCKED.format(
+    strangers="""
+       array(select a.ord from unnest(%s::bigint[], %s::bigint[]) with ordinality as a (user_id, customer_id, ord)
+             where not exists (
+               select from membership m join users u on u.id = m.user_id and u.is_active
+               where m.user_id = a.user_id and m.customer_id = a.customer_id))"""
+)
 
 
 class Locked(Struct):
     """The customers of a batch under their rows' locks, and what else may have moved since they were read.
 
-    A customer whose row another transaction holds is missing.
+    A customer whose row another transaction holds is missing. ``barred``: buyers whose key is revoked, or who are not
+    active users of their customer any more.
     """
 
     purses: dict[CustomerId, Purse]
-    revoked: frozenset[KeyId]
+    barred: frozenset[Buyer]
     catalogue_version: int
 
 
-async def lock(connection: Connection, customers: Iterable[CustomerId], keys: Iterable[KeyId]) -> Locked:
-    """Begins a transaction and locks the customers' rows, as far as nobody else holds them."""
+async def lock(connection: Connection, buyers: Iterable[Buyer]) -> Locked:
+    """Begins a transaction and locks the rows of the buyers' customers, as far as nobody else holds them."""
+    buyers = set(buyers)
+    keys = {buyer.number: buyer for buyer in buyers if buyer.kind is BuyerKind.API_KEY}
+    users = [buyer for buyer in buyers if buyer.kind is BuyerKind.USER]
+    people = [[buyer.number for buyer in users], [buyer.customer for buyer in users]] if users else []
+    values = [list(keys), *people, list({buyer.customer for buyer in buyers})]
     async with connection.pipeline():
         await connection.execute("begin")
-        cursor = await connection.execute(_LOCK, [list(set(keys)), list(set(customers))], binary=True)
+        cursor = await connection.execute(_LOCK_FOR_USERS if users else _LOCK, values, binary=True)
         rows = await cursor.fetchall()
+    if not rows:
+        return Locked({}, frozenset(), 0)
+    *_, version, revoked, strangers = rows[0]
     purses = {CustomerId(row[0]): Purse(row[1], row[2], PriceListId(row[3])) for row in rows}
-    return Locked(purses, frozenset(rows[0][5]) if rows else frozenset(), rows[0][4] if rows else 0)
+    barred = [*(keys[key] for key in revoked), *(users[place - 1] for place in strangers or ())]
+    return Locked(purses, frozenset(barred), version)
 
 
 _REMEMBERED: Final = """
@@ -94,9 +112,9 @@ with clock as materialized (
   select coalesce(%s::timestamptz, clock_timestamp()) as at
 ), asked as materialized (
   select * from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::int[],
-                       %s::numeric[], %s::bool[], %s::bigint[], %s::text[], %s::text[])
+                       %s::numeric[], %s::bool[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])
     with ordinality as a (customer_id, price_list_id, service_id, link, quantity, runs, interval_min, rate, packaged,
-                          charge, state, details, ord)
+                          charge, state, details, user_id, ord)
 ), totals as (
   select customer_id, sum(charge)::bigint as total, min(price_list_id) as least, max(price_list_id) as most
   from asked group by customer_id
@@ -113,8 +131,9 @@ with clock as materialized (
   from (select asked.* from asked join good on good.id = asked.customer_id order by ord) a
 ), kept as (
   insert into orders (id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state,
-                      created)
-  select id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state, clock.at
+                      user_id, created)
+  select id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state, user_id,
+         clock.at
   from placed, clock
 ), detailed as (
   insert into order_detail (order_id, details) select id, details::jsonb from placed where details <> ''
@@ -144,10 +163,12 @@ async def keep(
     *,
     catalogue_version: int | None = None,
     keys: Iterable[KeyId] = (),
+    buyers: Sequence[Buyer] = (),
 ) -> Sequence[OrderId | None]:
     """Keeps orders with their charges, deliveries and the batch's mark in one statement; ids in the order given.
 
-    They are kept ``at`` this time; None: by the database's clock.
+    They are kept ``at`` this time; None: by the database's clock. ``buyers`` run beside; without them nobody who is
+    signed in has placed any.
 
     None stands where an order was not kept: its customer's row is locked by another transaction, or the customer is
     suspended, short of funds, on another price list, or called with one of ``keys`` that is revoked, or the price list
@@ -167,6 +188,7 @@ async def keep(
         numbers([draft.charge for draft in orders]),
         words([draft.state for draft in orders]),
         _all_details(orders),
+        _users(buyers),
     )
     version = None if catalogue_version is None else str(catalogue_version)
     guards = numbers({customer for customer, _ in drafts}), version, numbers(keys)
@@ -183,6 +205,12 @@ def _all_details(drafts: Sequence[Draft]) -> str:
     return texts(
         ["" if draft.details is NO_DETAILS else msgspec.json.encode(draft.details).decode() for draft in drafts]
     )
+
+
+def _users(buyers: Sequence[Buyer]) -> str:
+    """Empty where keys alone have placed orders."""
+    users = [buyer.user for buyer in buyers]
+    return absent_or(users) if any(users) else "{}"
 
 
 _REMEMBER: Final = """

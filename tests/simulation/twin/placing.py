@@ -13,20 +13,21 @@ from opensmm.domain import ledger
 from opensmm.domain.catalogue import Catalogue
 from opensmm.domain.link_identity import identity
 from opensmm.domain.orders import Draft
-from opensmm.domain.placing import Purse, Remembered
+from opensmm.domain.placing import Buyer, Purse, Remembered
 from opensmm.store.placing import Locked
 
 
-async def lock(connection: Connection, customers: Iterable[CustomerId], keys: Iterable[KeyId]) -> Locked:
-    store = connection.store
+async def lock(connection: Connection, buyers: Iterable[Buyer]) -> Locked:
+    """The simulation's customers order by key alone."""
+    store, buyers = connection.store, set(buyers)
     store.begin()
-    rows = [store.customers[customer] for customer in sorted(set(customers))]
+    rows = [store.customers[customer] for customer in sorted({buyer.customer for buyer in buyers})]
     purses = {
         CustomerId(row.id): Purse(row.balance + row.credit_limit, row.suspended, PriceListId(row.price_list))
         for row in rows
     }
-    revoked = frozenset(key for key in keys if store.revoked.get(key, False))
-    return Locked(purses, revoked, store.catalogue.version)
+    barred = frozenset(buyer for buyer in buyers if store.revoked.get(KeyId(buyer.number), False))
+    return Locked(purses, barred, store.catalogue.version)
 
 
 async def remembered(
@@ -51,6 +52,7 @@ async def keep(
     *,
     catalogue_version: int | None = None,
     keys: Iterable[KeyId] = (),
+    buyers: Sequence[Buyer] = (),
 ) -> Sequence[OrderId | None]:
     """One statement: alone it is its own transaction, within one it waits for that one's COMMIT."""
     assert at is not None, "the simulation's clock tells the time of the database"

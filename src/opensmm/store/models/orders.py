@@ -31,6 +31,7 @@ class Order(models.Model):
     state = models.TextField(db_default="open")
     rate = ExactField()
     link = models.TextField()
+    user_id = models.BigIntegerField(null=True, db_comment="who placed it, signed in; null: an API key, or the panel")
 
     class Meta:
         db_table = "orders"
