@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -19,9 +18,9 @@ from bench.upstream import COUNT
 from opensmm.actions import providers
 from opensmm.actions.dispatch import LATE
 from opensmm.base.ids import ProviderId
-from opensmm.store import sync
+from opensmm.domain.provider_settings import ProviderSettings
+from opensmm.store import call_faults, sync
 from opensmm.store.connection import connect
-from opensmm.store.providers import ProviderRow
 
 CONCURRENCY: Final = 400
 """Calls at a time, on both sides: twice as many as a thousand a second need where each takes 0.2 s."""
@@ -87,19 +86,15 @@ def _fresh(site: Site, template: str, url: str) -> ProviderId:
     """A database without orders, all of whose services are fulfilled at ``url``."""
 
     async def add() -> ProviderId:
-        row = ProviderRow(
-            id=ProviderId(0), name="Upstream", kind="panel", url=url, dialect="v2", failures=0,
-            exchange_rate=Decimal(1), currency="USD", enabled=True, concurrency=CONCURRENCY, calls_per_second=0,
-            adds_at_a_time=None, resting_until=None, fault="", sealed_key=None,
-        )  # fmt: skip
+        wanted = ProviderSettings(name="Upstream", url=url, dialect="v2", concurrency=CONCURRENCY)
         connection = await connect(site.urls(WORKED).app, application="opensmm bench")
         try:
             pepper, now = site.config.pepper(), datetime.now(UTC)
-            added = await providers.add_provider(connection, row, KEY, pepper, private=True, by=acting(now, "bench"))
+            added = await providers.add_provider(connection, wanted, KEY, pepper, private=True, by=acting(now, "bench"))
             # The upstream has no price list to follow.
-            terms = await sync.following(connection, added)
-            await sync.follow(connection, added, structs.replace(terms, sync_every_min=0))
-            return added
+            terms = await sync.following(connection, added.id)
+            await sync.follow(connection, added.id, structs.replace(terms, sync_every_min=0))
+            return added.id
         finally:
             await connection.close()
 
@@ -178,7 +173,7 @@ def _prove(site: Site, answered: int) -> None:
     """What the upstream sold is what was kept as bought, once each, and there was always more to send. What waited for
     its turn when the worker was stopped was not sent."""
     with site.superuser(WORKED) as connection:
-        row = connection.execute(_OUTCOMES, [LATE.answer]).fetchone()
+        row = connection.execute(_OUTCOMES, [call_faults.written(LATE.answer)]).fetchone()
     assert row is not None
     accepted, others, left = row
     if (accepted, others) != (answered, 0):

@@ -7,7 +7,7 @@ from tests.panel import DEFAULT, PLAIN
 from tests.panels import add_panel, route
 from tests.works import Liar, Works, served
 
-KEY = "a key of the one upstream"
+KEY = "a-key-of-the-one-upstream"
 LINE = {
     "service": 7, "name": "Likes", "type": "Default", "category": "First", "rate": "0.60", "min": 10, "max": 10_000,
     "refill": True, "cancel": True,

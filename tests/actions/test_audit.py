@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from msgspec import structs
 from tests.panel import DEFAULT, DRIP, FREE, HIDDEN, LINK, PEPPER, PLAIN, PRICE_LIST, acting, fetch, now, pay
 from tests.panels import add_panel
+from tests.works import Liar, served
 
 from opensmm.actions import (
     accounts,
@@ -19,12 +19,14 @@ from opensmm.actions import (
     purchases,
     staff,
     sync,
+    trying,
 )
 from opensmm.actions.accounts import fresh_key
 from opensmm.actions.money import Adjustment
 from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.actions.selection import Selection
 from opensmm.actions.services import edit_selected, edit_service
+from opensmm.actions.trying import CallSettings
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.audit import AuditAction
@@ -32,14 +34,14 @@ from opensmm.domain.catalogue import BelowCost, DeliveryMethod, RefillMode
 from opensmm.domain.offers import Offer, RouteTo
 from opensmm.domain.payments import Payment
 from opensmm.domain.policy import RuleKind
+from opensmm.domain.provider_settings import FollowingSettings, ProviderSettings
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.staff import StaffReport, StaffStep
 from opensmm.store import audit
 from opensmm.store import catalogue as prices
-from opensmm.store import providers as rows
 from opensmm.store.policy import Wanted
 
-UPSTREAM_KEY = "a key that the upstream panel gave us"
+UPSTREAM_KEY = "a-key-that-the-upstream-panel-gave-us"
 
 
 def services(*numbers):
@@ -49,6 +51,23 @@ def services(*numbers):
 def offered(rate, number="7"):
     told = PRICE_LIST[0]
     return Offer(number, told.name, told.category, told.type, Decimal(rate), told.min, told.max, True, True, False)
+
+
+async def asked_providers(conn):
+    """A provider whose balance is read, and whose answers are found to have another form."""
+    liar = Liar()
+    liar.answers = {"balance": {"balance": "1", "currency": "USD"}, "services": []}
+    calls = CallSettings(PEPPER, 5, private=True)
+    async with served(liar) as address:
+        provider = await add_panel(conn, UPSTREAM_KEY, name="Asked", url=address)
+        await conn.execute(
+            """insert into attempt (order_id, run, number, provider_id, provider_service, outcome, provider_order,
+                 fence, sent, answered) values (0, 1, 1, %s, '7', 'accepted', '33', 1, now(), now())""",
+            [provider],
+        )
+        liar.answers["status"] = lambda form: {"status": "Pending"} if "order" in form else {"error": "no lists"}
+        await trying.read_balance(conn, "Asked", calls, by=acting(now()))
+        await trying.check_provider(conn, "Asked", calls, anywhere=False, by=acting(now()))
 
 
 async def customers_and_keys(conn):
@@ -94,10 +113,8 @@ async def an_upstream(conn):
     provider = await add_panel(conn, UPSTREAM_KEY)
     other = await add_panel(conn, UPSTREAM_KEY, name="Another")
     async with conn.transaction():
-        row = await rows.lock(conn, provider)
-        assert row is not None
-        changed = structs.replace(row, concurrency=3)
-        await providers.edit_provider(conn, changed, UPSTREAM_KEY, PEPPER, private=True, by=acting(now()))
+        changed = ProviderSettings(concurrency=3)
+        await providers.edit_provider(conn, provider, changed, UPSTREAM_KEY, PEPPER, private=True, by=acting(now()))
         routes = [RouteTo(provider, "7"), RouteTo(other, "7")]
         await set_routes_in_transaction(conn, ServiceId(DEFAULT), routes, by_cost=True, by=acting(now()))
     for of, rate in ((provider, "0.60"), (other, "0.50")):
@@ -106,7 +123,7 @@ async def an_upstream(conn):
         await set_routes_in_transaction(conn, ServiceId(DEFAULT), routes[:1], by_cost=False, by=acting(now()))
     await sync.take(conn, provider, [offered("0.80")], asked=now(), by=acting(now()))
     await sync.approve(conn, services(DEFAULT), margin=Decimal(60), by=acting(now()))
-    await sync.set_following(conn, provider, {"margin": Decimal(100)}, confirmed=True, by=acting(now()))
+    await sync.set_following(conn, provider, FollowingSettings(margin=Decimal(100)), confirmed=True, by=acting(now()))
 
 
 async def orders_by_hand(conn, api, works, who):
@@ -172,6 +189,7 @@ async def test_every_action_tells_what_it_changed_and_no_secret(stocked, api, wo
     await refills(stocked, api, works, ann, order, drip)
     await prices_and_rules(stocked)
     await an_upstream(stocked)
+    await asked_providers(stocked)
     found = await audit.listed(stocked, subject=None, action=None, before=None, limit=10_000)
     assert set(AuditAction) == {row.action for row in found}
     for row in found:

@@ -10,10 +10,11 @@ from tests.panel import DEFAULT, DRIP, acting, actor, balance, books, broken, fe
 from tests.works import Works, leave_behind, state
 
 from opensmm.actions import interventions, services
-from opensmm.actions.dispatch import LEASE_MARGIN_S, _ask
+from opensmm.actions.dispatch import LATE, LEASE_MARGIN_S, _ask
 from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.base.ids import ServiceId
 from opensmm.domain.audit import By
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Declined, NotSent
 from opensmm.domain.offers import RouteTo
 from opensmm.providers.limits import Slots
@@ -339,7 +340,7 @@ async def test_a_late_result_takes_no_time_away_from_the_run_that_another_claim_
     await stocked.execute("update delivery set due = %s where run = 2", [clock()])
     released = "select due from delivery where order_id = %s and run = 2"
     before = await fetch(stocked, released, order)
-    await works.dispatching._keep(claim, NotSent("not sent in time"))
+    await works.dispatching._keep(claim, LATE)
     assert before == await fetch(stocked, released, order) != [(None,)]
 
 
@@ -433,7 +434,9 @@ async def test_a_cancel_asked_while_it_was_being_sent_is_passed_on_when_it_is_th
     assert [] == await broken(stocked)
 
 
-@pytest.mark.parametrize("outcome", [NotSent("not sent: no route to host"), Declined("Not enough funds")])
+@pytest.mark.parametrize(
+    "outcome", [NotSent(CallFault(CallCode.NO_WAY, {"at": "far:80"})), Declined("Not enough funds")]
+)
 async def test_a_cancel_asked_while_a_send_came_to_nothing_ends_the_order(api, ann, stocked, works, clock, outcome):
     await stocked.execute("update service set hold_when_refused = true")
     order = await api.add(ann.key)

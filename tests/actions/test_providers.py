@@ -16,13 +16,15 @@ from opensmm.actions import providers
 from opensmm.actions.routes import route_new_service_in_transaction
 from opensmm.base.faults import Fault
 from opensmm.base.ids import ServiceId
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import PATIENCE
+from opensmm.domain.provider_settings import ProviderSettings
 from opensmm.domain.providers import Form
 from opensmm.providers.desk import Desk
 from opensmm.store import providers as rows
 
-KEY, OTHER_KEY = "the first key of theirs", "the second key of theirs"
+KEY, OTHER_KEY = "the-first-key-of-theirs", "the-second-key-of-theirs"
 
 
 @pytest.fixture
@@ -44,11 +46,8 @@ async def row(conn, provider):
 
 
 async def edit(conn, provider, key="", **changes):
-    async with conn.transaction():
-        known = await rows.lock(conn, provider)
-        assert known is not None
-        wanted = structs.replace(known, **changes)
-        await providers.edit_provider(conn, wanted, key, PEPPER, private=True, by=acting(now()))
+    wanted = ProviderSettings(**changes)
+    await providers.edit_provider(conn, provider, wanted, key, PEPPER, private=True, by=acting(now()))
 
 
 async def test_silences_in_a_row_close_a_provider_off_and_one_call_tells_whether_it_is_well(
@@ -61,7 +60,8 @@ async def test_silences_in_a_row_close_a_provider_off_and_one_call_tells_whether
         await works.send()
     kept = await row(stocked, provider)
     assert (PATIENCE, clock() + timedelta(seconds=1)) == (kept.failures, kept.resting_until)
-    assert "HTTP 502: <html>Bad Gateway</html>" == kept.fault
+    said: dict[str, str | int] = {"status": 502, "words": "<html>Bad Gateway</html>"}
+    assert CallFault(CallCode.HTTP_STATUS, said) == kept.fault
     waiting = [await api.add(ann.key, link=f"{LINK}/waiting/{at}") for at in range(3)]
     assert 0 == await works.send()
     clock.forward(1)

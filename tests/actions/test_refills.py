@@ -14,6 +14,7 @@ from opensmm.actions.selection import Selection
 from opensmm.actions.services import edit_selected
 from opensmm.base.ids import RefillId
 from opensmm.base.money import Money
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.codes import RefusalCode
 from opensmm.domain.dispatch import NotSent
@@ -214,7 +215,7 @@ async def test_a_purchase_that_could_not_be_sent_does_not_go_to_who_lost_the_uni
         stocked, works.clock(), works.clock(), timedelta(seconds=30), 9, list(works.desk.rooms())
     )
     assert (bought, 1, 1) == (claim.order, claim.route, claim.first_route)
-    await works.dispatching._keep(claim, NotSent("not sent: no route to host"))
+    await works.dispatching._keep(claim, NotSent(CallFault(CallCode.NO_WAY, {"at": "far:80"})))
     assert [("queued", 1)] == await fetch(stocked, "select state, route from delivery where order_id = %s", bought)
 
 

@@ -43,7 +43,7 @@ async def slow(stocked):
     """It fulfils the default service; the sandbox has the others."""
     slow = Slow()
     async with served(slow) as address:
-        await route(stocked, DEFAULT, (await add_panel(stocked, "a key of theirs", url=address), 7))
+        await route(stocked, DEFAULT, (await add_panel(stocked, "a-key-of-theirs", url=address), 7))
         yield slow
         slow.speak.set()
 

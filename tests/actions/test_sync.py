@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from msgspec import structs
 from tests.following import KEY, again, line
 from tests.panel import DEFAULT, FREE, LINK, PEPPER, PLAIN, acting, actor, broken, buyer, fetch, now
 from tests.panels import add_panel, route
@@ -16,20 +15,20 @@ from tests.works import Works, state
 
 from opensmm.actions import health, interventions, providers, sync
 from opensmm.actions.routes import set_routes_in_transaction
-from opensmm.actions.sync import Doubtful, NotApproved, Overtaken
 from opensmm.base.ids import OrderId, ServiceId
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import BelowCost, Halt
-from opensmm.domain.codes import LineCode, LineFault
+from opensmm.domain.codes import LineCode, LineFault, OperatorRefusal, RefusalCode
 from opensmm.domain.offers import RouteTo
+from opensmm.domain.provider_settings import FollowingSettings, ProviderSettings
+from opensmm.domain.sync import DoubtCode, ListDoubt
 from opensmm.store import catalogue as prices
 from opensmm.store import price_lists
-from opensmm.store import providers as rows
 from opensmm.store import sync as synced
 from opensmm.store.connection import connect
 from opensmm.texts import words
 
-OTHER_KEY = "a key of the other upstream"
+OTHER_KEY = "a-key-of-the-other-upstream"
 UNKNOWN = {"error": "Incorrect service ID"}
 
 
@@ -177,8 +176,9 @@ async def test_what_is_gone_is_told_by_the_list_and_by_no_clock(stocked, upstrea
     await sync.take(stocked, provider, (await client.services()).offers, asked=at, by=acting(fast, "fast"))
     liar.answers["services"] = [line(8)]
     shorter, early = (await client.services()).offers, at - timedelta(seconds=1)
-    with pytest.raises(Overtaken):
+    with pytest.raises(OperatorRefusal) as refused:
         await sync.take(stocked, provider, shorter, asked=early, by=acting(fast, "late"))
+    assert RefusalCode.PRICE_LIST_OVERTAKEN is refused.value.code
     assert (Decimal("0.60"), None) == await stands(stocked)
     await sync.take(stocked, provider, shorter, asked=at, by=acting(at, "slow"))
     assert Halt.GONE is (await stands(stocked))[1]
@@ -189,7 +189,7 @@ async def test_two_edits_of_how_a_provider_is_followed_undo_nothing_of_each_othe
 
     async def edit(**changes):
         async with await connect(database.app_url) as conn:
-            await sync.set_following(conn, provider, changes, confirmed=True, by=acting(now()))
+            await sync.set_following(conn, provider, FollowingSettings(**changes), confirmed=True, by=acting(now()))
 
     await asyncio.gather(edit(price_share=7), edit(margin=Decimal(9)), edit(decimals=2), edit(sync_every_min=60))
     kept = await synced.following(stocked, provider)
@@ -212,10 +212,12 @@ async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_conf
     assert 0 == await again(upstream, *told)
     assert (Decimal("0.60"), None) == await stands(stocked)
     assert before == await fetch(stocked, "select * from offer union all select * from offer order by 1, 2")
-    assert "its price list" in (await synced.following(stocked, provider)).sync_fault
+    assert isinstance((await synced.following(stocked, provider)).sync_fault, ListDoubt)
     offered = (await works.desk.contact(provider).provider.services()).offers
-    with pytest.raises(Doubtful):
+    with pytest.raises(OperatorRefusal) as refused:
         await sync.take(stocked, provider, offered, asked=works.clock(), by=acting(works.clock()))
+    assert RefusalCode.PRICE_LIST_DOUBTED is refused.value.code
+    assert refused.value.fields["why"].code in (DoubtCode.EMPTY, DoubtCode.LACKS_SERVICES)
     told = {"asked": works.clock(), "by": acting(works.clock())}
     await sync.take(stocked, provider, offered, confirmed=True, **told)
     assert None is not (await stands(stocked))[1]
@@ -230,7 +232,7 @@ async def test_a_provider_that_does_not_answer_changes_nothing_and_is_told_of(st
     works.clock.forward(31 * 60)
     assert 0 == await works.syncing.step()
     assert (Decimal("0.60"), None) == await stands(stocked)
-    assert sync.NO_ANSWER == (await synced.following(stocked, provider)).sync_fault
+    assert ListDoubt(DoubtCode.UNANSWERED) == (await synced.following(stocked, provider)).sync_fault
 
 
 async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, upstream, api, ann):
@@ -244,8 +246,9 @@ async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, u
     await works.send()
     assert "pending" == await state(stocked, early)  # accepted orders go on, while they cost no more than their price
     assert [ServiceId(DEFAULT)] == [one.service.id for one in await synced.in_quarantine(stocked)]
-    with pytest.raises(NotApproved):
+    with pytest.raises(OperatorRefusal) as refused:
         await sync.approve(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)], by=acting(now(), "boss"))
+    assert (RefusalCode.NOT_IN_QUARANTINE, (PLAIN,)) == (refused.value.code, refused.value.fields["services"])
     await sync.approve(stocked, [ServiceId(DEFAULT)], by=acting(now(), "boss"))
     await fresh(api)
     assert DEFAULT in await listed(api, ann)
@@ -269,7 +272,7 @@ async def test_an_approval_may_take_a_new_price(stocked, upstream, told, rate):
 async def test_prices_follow_where_terms_are_kept(stocked, upstream):
     _, _, provider = upstream
     await again(upstream, line(), line(8))
-    wanted = {"price_share": 10, "margin": Decimal(50), "added": Decimal("0.01"), "decimals": 3}
+    wanted = FollowingSettings(price_share=10, margin=Decimal(50), added=Decimal("0.01"), decimals=3)
     await sync.set_following(stocked, provider, wanted, confirmed=True, by=acting(now(), "boss"))
     assert [Decimal("0.910")] == [one.rate for one in await prices.services(stocked, [ServiceId(DEFAULT)])]
     await again(upstream, line(rate="0.65"), line(8, rate="0.70"))
@@ -282,11 +285,8 @@ async def test_prices_follow_where_terms_are_kept(stocked, upstream):
 async def test_an_exchange_rate_that_is_edited_moves_costs_at_once(stocked, upstream):
     _, _, provider = upstream
     await again(upstream, line(), line(8))
-    async with stocked.transaction():
-        known = await rows.lock(stocked, provider)
-        assert known is not None
-        dearer = structs.replace(known, exchange_rate=Decimal(2))
-        await providers.edit_provider(stocked, dearer, "", PEPPER, private=True, by=acting(now()))
+    dearer = ProviderSettings(exchange_rate=Decimal(2))
+    await providers.edit_provider(stocked, provider, dearer, "", PEPPER, private=True, by=acting(now()))
     assert (Decimal("1.20"), Halt.QUARANTINE) == await stands(stocked)
 
 
@@ -295,21 +295,19 @@ async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, u
     offered = (await works.desk.contact(provider).provider.services()).offers
 
     async def edit(number):
-        async with await connect(database.app_url) as conn, conn.transaction():
-            known = await rows.lock(conn, provider)
-            assert known is not None
-            rate = structs.replace(known, exchange_rate=Decimal(number))
-            await providers.edit_provider(conn, rate, "", PEPPER, private=True, by=acting(now()))
+        async with await connect(database.app_url) as conn:
+            rate = ProviderSettings(exchange_rate=Decimal(number))
+            await providers.edit_provider(conn, provider, rate, "", PEPPER, private=True, by=acting(now()))
 
     async def take():
         async with await connect(database.app_url) as conn:
             at = now()
-            with contextlib.suppress(Overtaken):
+            with contextlib.suppress(OperatorRefusal):
                 await sync.take(conn, provider, offered, asked=at, by=acting(at))
 
     async def follow(share):
         async with await connect(database.app_url) as conn:
-            await sync.set_following(conn, provider, {"price_share": share}, by=acting(now()))
+            await sync.set_following(conn, provider, FollowingSettings(price_share=share), by=acting(now()))
 
     await asyncio.gather(*(one for at in range(1, 6) for one in (edit(at), take(), follow(at))))
     ((rate,),) = await fetch(stocked, "select exchange_rate from provider where id = %s", provider)

@@ -76,7 +76,7 @@ class Play:
             told_of = await story(self.conn, order)
             assert told_of is not None
             events = [_event(one) for one in told_of.events]
-            told.append("\n".join([listed.get(order, ""), *events, findings.get(_name(at), "")]))
+            told.append("\n".join([words.shown(listed.get(order, "")), *events, findings.get(_name(at), "")]))
         return told
 
     async def waiting_orders(self) -> set[int]:

@@ -14,7 +14,7 @@ from opensmm.domain.catalogue import BelowCost, Catalogue, Halt, ServiceType
 from opensmm.domain.codes import ChangeCode, LineCode, LineFault
 from opensmm.domain.importing import Terms
 from opensmm.domain.offers import Off, Offer, RouteTo
-from opensmm.domain.sync import Line, ListChange, Route, Rules, Standing, changes_of, doubt, judge
+from opensmm.domain.sync import DoubtCode, Line, ListChange, ListDoubt, Route, Rules, Standing, changes_of, doubt, judge
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LIKES = Offer("7", "Likes", "Theirs", ServiceType.DEFAULT, Decimal("0.60"), 10, 10_000)
@@ -165,13 +165,13 @@ def test_a_list_that_lost_more_than_half_of_what_it_fulfils_is_not_believed(rout
 
 
 def test_one_service_lost_is_believed_and_so_is_an_empty_list_of_nobodys():
-    assert "" == doubt(TEN[:1], [structs.replace(LIKES, service="other")])
-    assert "" == doubt([], [])
+    assert doubt(TEN[:1], [structs.replace(LIKES, service="other")]) is None
+    assert doubt([], []) is None
 
 
 def test_a_list_whose_types_are_garbled_is_not_believed():
     offers = [structs.replace(LIKES, service=theirs, type=None) for theirs, _ in TEN]
-    assert "10 of the 10" in doubt(TEN, offers)
+    assert ListDoubt(DoubtCode.LACKS_SERVICES, {"lost": 10, "fulfilled": 10}) == doubt(TEN, offers)
 
 
 rates = st.decimals(0, 100, places=3)

@@ -10,7 +10,7 @@ from tests.panels import add_panel, route
 from tests.works import Works, open_works, served
 
 from opensmm.actions import trying
-from opensmm.actions.trying import Kept
+from opensmm.actions.trying import CallSettings, Kept
 
 FUNDS, CHARGE = 10_000_000, 9_000
 
@@ -146,13 +146,14 @@ async def test_a_key_that_they_revoked_has_orders_wait_and_stands_in_no_evidence
 async def test_their_price_list_is_read_as_they_sell_it(pair):
     ((provider,),) = await fetch(pair.our_books, "select id from provider where kind = 'panel'")
     row = pair.our_works.desk.contact(provider).row
-    async with trying.client_of(row, PEPPER, 5, private=True) as client:
+    calls = CallSettings(PEPPER, 5, private=True)
+    async with trying.client_of(row, calls) as client:
         offered = await client.services()
-    (tried,) = await trying.try_out(Kept(row, "USD", ()), PEPPER, 5, private=True, anywhere=True)
+    (tried,) = await trying.try_out(Kept(row, "USD", ()), calls, anywhere=True)
     assert offered.odd == ()
     on_sale = [one for one in PRICE_LIST if one.on_sale]
     assert {(str(one.id), one.name, one.type, one.rate, one.min, one.max) for one in on_sale} == {
         (one.service, one.name, one.type, one.rate, one.min, one.max) for one in offered.offers
     }
     assert (row.dialect, (), "100.00", len(on_sale)) == (offered.dialect, offered.odd, tried.balance, tried.services)
-    assert ("", row.dialect, ()) == (tried.fault, tried.dialect, tried.odd)
+    assert (None, row.dialect, ()) == (tried.fault, tried.dialect, tried.odd)

@@ -9,7 +9,8 @@ import pytest
 from opensmm.domain.asks import Add
 from opensmm.domain.dispatch import Unsure
 from opensmm.providers.blotting import Blotting
-from opensmm.providers.client import Client, NoAnswer, close_session
+from opensmm.providers.client import Client, close_session
+from opensmm.providers.failures import NoAnswer
 from opensmm.providers.outside import open_session
 from opensmm.wire.v2 import V2
 
@@ -52,7 +53,7 @@ async def test_a_key_in_a_malformed_head_is_blotted_out(key, head):
         with pytest.raises(NoAnswer) as told:
             await client.statuses(["1"])
     assert isinstance(outcome, Unsure)
-    for text in (outcome.answer, str(told.value), "".join(traceback.format_exception(told.value))):
+    for text in (str(outcome.answer), str(told.value), "".join(traceback.format_exception(told.value))):
         assert "[key]" in text
         assert key[:8] not in text.replace("\\", "")
         assert key[-8:] not in text.replace("\\", "")

@@ -8,11 +8,13 @@ import pytest
 from tests.works import Liar, served
 
 from opensmm.domain.asks import MAX_IDS, Add, Balance, Cancel, RefillOrders, RefillStatus, Services, Status, many_ids
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Unsure
 from opensmm.domain.offers import MAX_OFFERS
 from opensmm.domain.posts import MOST_LISTED
 from opensmm.providers.bounds import ALONE, POSTS, PRICE_LIST, bound_of, values
-from opensmm.providers.client import Client, NoAnswer, close_session
+from opensmm.providers.client import Client, close_session
+from opensmm.providers.failures import NoAnswer
 from opensmm.providers.outside import open_session
 from opensmm.wire import lenient
 from opensmm.wire.v2 import V2
@@ -55,7 +57,7 @@ async def test_what_holds_more_values_than_the_ask_can_need_is_no_answer(panel, 
     client, liar = panel
     ask, action, size = CALLS[call]
     liar.answers[action] = (status, bomb(unit, size))
-    with pytest.raises(NoAnswer, match=f"HTTP {status}, more than [0-9]+ values: "):
+    with pytest.raises(NoAnswer, match=f"too_many_values status={status} most=[0-9]+ words="):
         await ask(client)
 
 
@@ -67,8 +69,10 @@ async def test_after_an_add_it_is_unsure(panel, monkeypatch, status, body):
     liar.answers["add"] = (status, body)
     outcome = await client.add(ASK)
     assert isinstance(outcome, Unsure)
-    assert f"HTTP {status}, more than" in outcome.answer
-    assert body[:20].decode() in outcome.answer
+    assert isinstance(outcome.answer, CallFault)
+    assert outcome.answer.code in (CallCode.TOO_MANY_BYTES, CallCode.TOO_MANY_VALUES)
+    assert status == outcome.answer.fields["status"]
+    assert body[:20].decode() in outcome.answer.words
 
 
 @pytest.mark.parametrize("call", ["statuses", "refills", "cancels", "balance"])
@@ -76,7 +80,7 @@ async def test_a_body_that_is_longer_than_its_ask_can_need_is_no_answer(panel, c
     client, liar = panel
     ask, action, _ = CALLS[call]
     liar.answers[action] = b" " * (500 << 10)
-    with pytest.raises(NoAnswer, match=r"HTTP 200, more than [0-9]+ bytes"):
+    with pytest.raises(NoAnswer, match=r"too_many_bytes status=200 most=[0-9]+ "):
         await ask(client)
 
 

@@ -11,8 +11,9 @@ from tests.works import Liar, served
 from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
 from opensmm.domain.providers import PANEL, SANDBOX
-from opensmm.providers.client import Client, NoAnswer, close_session
+from opensmm.providers.client import Client, close_session
 from opensmm.providers.desk import Desk, _Panel
+from opensmm.providers.failures import NoAnswer
 from opensmm.providers.outside import open_session
 from opensmm.store.providers import ProviderRow
 from opensmm.wire.v2 import V2

@@ -17,9 +17,11 @@ from cryptography.x509.oid import NameOID
 from tests.works import Liar, served
 
 from opensmm.domain.asks import Add
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
 from opensmm.providers import outside
-from opensmm.providers.client import Client, NoAnswer, close_session
+from opensmm.providers.client import Client, close_session
+from opensmm.providers.failures import NoAnswer
 from opensmm.providers.outside import MAX_RECEIVED, open_session
 from opensmm.wire.v2 import V2
 
@@ -71,6 +73,9 @@ async def buy(url, *, resolver=None, private=False):
         await close_session(session)
 
 
+TOO_MANY = NotSent(CallFault(CallCode.PUT_OFF, {"words": "Too many requests"}), "Too many requests")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", NOWHERE, "127.1"])
 async def test_an_address_of_the_house_is_not_called(liar, host):
     assert isinstance(await buy(f"http://{host}:{liar.port}/api/v2"), NotSent)
@@ -81,8 +86,7 @@ async def test_an_address_of_the_house_is_not_called(liar, host):
 async def test_a_name_that_stands_for_the_house_is_not_called(liar, addresses):
     names = Names(*addresses)
     outcome = await buy(f"http://panel.example:{liar.port}/api/v2", resolver=names)
-    why = "panel.example is not at an address of the public internet, and only OPENSMM_PRIVATE_PROVIDERS=1 allows it"
-    assert NotSent(f"not sent: {why}") == outcome
+    assert NotSent(CallFault(CallCode.ADDRESS_NOT_PUBLIC, {"host": "panel.example"})) == outcome
     assert (1, []) == (names.asked, liar.asked)
 
 
@@ -97,8 +101,8 @@ async def test_what_was_looked_at_is_what_is_called(liar):
         ((400, {"error": "Bad link"}), Declined("Bad link")),
         ((401, {"error": "Invalid API key"}), TurnedAway("Invalid API key", AccountFault.KEY)),
         ((422, {"errors": {"link": ["The link is required."]}}), Declined("The link is required.")),
-        ((429, {"error": "Too many requests"}), NotSent("put off: Too many requests", "Too many requests")),
-        ((200, {"error": "Too many requests"}), NotSent("put off: Too many requests", "Too many requests")),
+        ((429, {"error": "Too many requests"}), TOO_MANY),
+        ((200, {"error": "Too many requests"}), TOO_MANY),
         ((429, b"<html>Too many requests</html>"), Unsure),
         ((404, {"order": 7}), Unsure),
         ((400, {"order": 7, "error": "Bad link"}), Unsure),
@@ -123,7 +127,7 @@ async def test_a_key_that_is_echoed_is_blotted_out(liar, echo):
     session = open_session(2, private=True)
     with pytest.raises(NoAnswer) as told:
         await Client(session, f"http://127.0.0.1:{liar.port}/api/v2", KEY, V2, 2).balance()
-    assert "HTTP 500: no [key]" == str(told.value)
+    assert CallFault(CallCode.HTTP_STATUS, {"status": 500, "words": "no [key]"}) == told.value.fault
     await close_session(session)
 
 
@@ -144,7 +148,9 @@ async def test_a_certificate_that_nobody_signed_is_refused_before_a_byte_is_writ
     async with self_signed(tmp_path) as (port, heard):
         outcome = await buy(f"https://localhost:{port}/api/v2", private=True)
         assert isinstance(outcome, NotSent)
-        assert outcome.answer.startswith(f"not sent: its certificate at localhost:{port} is not trusted: ")
+        assert isinstance(outcome.answer, CallFault)
+        assert CallCode.CERTIFICATE_NOT_TRUSTED is outcome.answer.code
+        assert f"localhost:{port}" == outcome.answer.fields["at"]
         assert [] == heard
 
 
@@ -182,7 +188,7 @@ async def test_a_price_list_is_read_no_further_than_the_bound():
 
     session = open_session(2, private=True)
     async with served(endless) as address:
-        with pytest.raises(NoAnswer, match="more than"):
+        with pytest.raises(NoAnswer, match="too_many_bytes"):
             await Client(session, address, KEY, V2, 2).services()
     await close_session(session)
 
@@ -222,7 +228,7 @@ async def test_interim_answers_are_bounded_and_hold_nobody_up():
         async with interim(count) as (address, sent):
             said = await Client(session, address, KEY, V2, 60).add(ASK)
             assert isinstance(said, Unsure)
-            assert "interim" in said.answer
+            assert CallFault(CallCode.TOO_MANY_INTERIM, {"most": 8}) == said.answer
             assert sent[0] < 16 << 20
     await close_session(session)
 
@@ -256,7 +262,7 @@ async def test_what_http_throws_away_is_bounded_too(name):
     await close_session(session)
     assert isinstance(said, Unsure)
     assert sent[0] < 2 * MAX_RECEIVED
-    assert f"more than {MAX_RECEIVED} bytes" in said.answer
+    assert CallFault(CallCode.TOO_MANY_RECEIVED, {"most": MAX_RECEIVED}) == said.answer
 
 
 async def test_the_bound_is_of_each_answer_and_not_of_a_connection(monkeypatch):

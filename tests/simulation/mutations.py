@@ -227,7 +227,7 @@ async def _release_unfenced(connection: Any, batch: Any, desk: Any, now: Any) ->
 
 async def _not_sent_after_all(self: Any, ask: Any) -> Any:
     outcome = await _add(self, ask)
-    return NotSent(outcome.answer) if isinstance(outcome, Unsure) and "500" in outcome.answer else outcome
+    return NotSent(outcome.answer) if isinstance(outcome, Unsure) and "500" in str(outcome.answer) else outcome
 
 
 _report, _not_bought = answers._report, answers._not_bought

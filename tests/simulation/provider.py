@@ -13,11 +13,13 @@ from tests.simulation.chance import Dice
 from tests.simulation.twin.connection import Pause
 
 from opensmm.domain import asks
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
 from opensmm.providers import timeline
 from opensmm.providers.blotting import Blotting
-from opensmm.providers.client import Answered, Client, NoAnswer
+from opensmm.providers.client import Answered, Client
+from opensmm.providers.failures import NoAnswer
 from opensmm.providers.forms import KnownForms
 from opensmm.wire import answers
 from opensmm.wire.v2 import V2
@@ -310,7 +312,7 @@ class Caller(Client):
 def _no_answer(provider: Provider, ask: asks.Ask, dice: Dice) -> bytes | Exception:
     kinds: Sequence[tuple[str, Callable[[], bytes | Exception]]] = (
         ("timed out", TimeoutError),
-        ("HTTP 500", lambda: NoAnswer("HTTP 500")),
+        ("HTTP 500", lambda: NoAnswer(AT_500)),
         ("garbled", lambda: dice.one_of(GARBAGE)),
     )
     name, make = dice.one_of(kinds)
@@ -318,6 +320,7 @@ def _no_answer(provider: Provider, ask: asks.Ask, dice: Dice) -> bytes | Excepti
     return make()
 
 
+AT_500 = CallFault(CallCode.HTTP_STATUS, {"status": 500, "words": "<html>"})
 OFTEN = (AddFault.NONE, AddFault.REFUSED, AddFault.TURNED_AWAY, AddFault.PUT_OFF, AddFault.UNREACHABLE)
 _ADD_FAULTS = (
     *(AddFault.NONE,) * 24,
@@ -363,7 +366,7 @@ def _added(provider: Provider, ask: asks.Add, dice: Dice | None) -> bytes | Exce
         case AddFault.SILENT_BEFORE | AddFault.SILENT_AFTER:
             return TimeoutError()
         case AddFault.BROKEN_BEFORE | AddFault.BROKEN_AFTER:
-            return NoAnswer("HTTP 500: b'<html>'")
+            return NoAnswer(AT_500)
         case AddFault.GARBLED_BEFORE | AddFault.GARBLED_AFTER:
             assert dice is not None
             return dice.one_of(ADD_GARBAGE)

@@ -19,8 +19,8 @@ from opensmm.actions.progress import Following
 from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.evidence import Patience
-from opensmm.providers.client import NoAnswer
 from opensmm.providers.desk import Contact, Desk
+from opensmm.providers.failures import NoAnswer
 from opensmm.providers.limits import Circuit
 
 NewClock = Callable[[Process], ProcessClock]

@@ -37,9 +37,11 @@ from opensmm.base.money import Money
 from opensmm.domain import asks, ledger
 from opensmm.domain import posts as rules
 from opensmm.domain.asks import Details
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.providers.blotting import Blotting
-from opensmm.providers.client import Answered, Client, NoAnswer
+from opensmm.providers.client import Answered, Client
 from opensmm.providers.desk import Desk
+from opensmm.providers.failures import NoAnswer
 from opensmm.providers.forms import KnownForms
 from opensmm.wire.v2 import V2
 
@@ -76,7 +78,7 @@ class Lister(Client):
         await Pause("asking")
         dice = self._scenario.dice
         if dice.once_in(20):
-            raise NoAnswer("HTTP 500")
+            raise NoAnswer(CallFault(CallCode.HTTP_STATUS, {"status": 500, "words": ""}))
         assert isinstance(ask, asks.Status)
         lines = {str(number): self._line(number, dice) for number in ask.orders.numbers}
         answer = msgspec.json.encode(lines if ask.orders.many else next(iter(lines.values())))

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from opensmm.domain.audit import AuditAction
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import (
     ChangeCode,
     EventCode,
@@ -22,7 +23,8 @@ from opensmm.domain.codes import (
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
-from opensmm.texts import english, words
+from opensmm.domain.sync import DoubtCode, ListDoubt
+from opensmm.texts import english, english_providers, words
 from opensmm.texts.english_findings import FINDINGS
 
 
@@ -40,6 +42,8 @@ from opensmm.texts.english_findings import FINDINGS
         (ChangeCode, english.CHANGES),
         (LineCode, english.LINES),
         (OddCode, english.ODDITIES),
+        (CallCode, english_providers.CALLS),
+        (DoubtCode, english_providers.DOUBTS),
     ],
 )
 def test_every_code_has_words(codes, catalogue):
@@ -76,6 +80,17 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
         (DeliveryState.PARTIAL, "partial"),
         ((1, "a"), "1, a"),
         ([], "none"),
+        (CallFault(CallCode.NOBODY_LISTENS, {"at": "127.0.0.1:9"}), "nobody answers at 127.0.0.1:9"),
+        (CallFault(CallCode.HTTP_STATUS, {"status": 502, "words": "{x}"}), "HTTP 502: {x}"),
+        (
+            ListDoubt(DoubtCode.LACKS_SERVICES, {"lost": 2, "fulfilled": 3}),
+            "its price list lacks 2 of the 3 services that it fulfils",
+        ),
+        (
+            ListDoubt(DoubtCode.LACKS_SERVICES, {"lost": 2, "fulfilled": 3, "unread": 1, "example": "7"}),
+            "its price list lacks 2 of the 3 services that it fulfils; the lines of 1 cannot be read, such as that of "
+            "7",
+        ),
         (LineFault(LineCode.NO_RATE, {"rate": None}), "it has no rate that can be read"),
         (LineFault(LineCode.NO_RANGE, {"min": "x", "max": "5"}), "it has no range that can be read, from “x”, to “5”"),
         (

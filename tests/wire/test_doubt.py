@@ -4,6 +4,7 @@ import pytest
 from tests.wire.test_provider_answers import refill_statuses, refills, reports
 
 from opensmm.domain.asks import many_ids, one_id
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, Unsure
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.posts import Watched
@@ -101,7 +102,8 @@ def test_words_of_refusal_beside_what_may_be_an_order_prove_nothing(said, words)
 )
 def test_what_cannot_be_an_order_takes_nothing_from_a_refusal(said):
     assert Declined("Bad link") == answers.read_order(f'{{{said},"error":"Bad link"}}'.encode())
-    assert NotSent("put off: slow down", "slow down") == answers.read_order(f'{{{said},"error":"slow down"}}'.encode())
+    put_off = NotSent(CallFault(CallCode.PUT_OFF, {"words": "slow down"}), "slow down")
+    assert put_off == answers.read_order(f'{{{said},"error":"slow down"}}'.encode())
 
 
 def test_a_refusal_may_name_the_field_it_is_about():

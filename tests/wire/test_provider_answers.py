@@ -184,6 +184,7 @@ def test_words_that_mean_a_refusal_are_one(body: bytes, words: str) -> None:
 def test_anything_else_after_an_add_is_unsure(body: bytes) -> None:
     outcome = answers.read_order(body)
     assert isinstance(outcome, Unsure)
+    assert isinstance(outcome.answer, str)
     assert len(outcome.answer) <= MAX_EVIDENCE
 
 

@@ -22,7 +22,7 @@ from tests.works import TIMEOUT_S, Liar, Works, open_works, served
 from opensmm.actions.dispatch import lease
 from opensmm.worker import loops
 
-KEY = "a key of the one upstream"
+KEY = "a-key-of-the-one-upstream"
 NOWHERE = "http://127.0.0.1:9/api/v2"
 
 

@@ -191,7 +191,7 @@ async def test_a_worker_that_is_told_to_stop_begins_nothing_that_it_would_leave_
             await at_last(arrived.wait())
             await until(claimed)
     outcomes = await fetch(stocked, "select outcome, answer from attempt where provider_order is null")
-    assert [("declined", "not sent in time")] * 3 == outcomes
+    assert [("declined", '{"fault":"no_turn"}')] * 3 == outcomes
     assert [("pending",), *[("queued",)] * 3] == await fetch(stocked, "select state from delivery order by state")
     assert [] == await broken(stocked)
 

@@ -33,7 +33,7 @@ async def test_orders_at_the_others_end_while_one_provider_is_silent(stocked, da
         sandbox_of(database.app_url) as address,
         served(silent) as their_address,
     ):
-        provider = await add_panel(stocked, "a key of theirs", url=their_address)
+        provider = await add_panel(stocked, "a-key-of-theirs", url=their_address)
         await route(stocked, DEFAULT, (provider, 7))
         for at in range(5):
             await api.add(ann.key, DEFAULT, link=f"{LINK}/silent/{at}", quantity=100 + at)

@@ -25,6 +25,7 @@ from opensmm.base.faults import Unavailable
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import dripfeed
 from opensmm.domain.asks import Add
+from opensmm.domain.call_faults import CallCode, CallFault, shortened
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.dispatch import (
     TURNED_AWAY_STEPS_S,
@@ -64,9 +65,9 @@ FIRST_AMONG: Final = 5
 AMONG_AT_ONCE: Final = 1000
 """No more, the oldest, are looked through for providers that were just freed: soon all that is due is looked at."""
 MAX_FAULT: Final = 300
-LATE: Final = NotSent("not sent in time")
+LATE: Final = NotSent(CallFault(CallCode.NO_TURN))
 """Its turn came too late, which says nothing of the provider."""
-UNWATCHED: Final = Declined("the staff's list watches for no posts: a subscription goes to a panel")
+UNWATCHED: Final = Declined(CallFault(CallCode.SUBSCRIPTION_TO_STAFF))
 TOLD: Final = 500
 """Characters of a provider's answer in the log; the whole of it stands with the attempt."""
 
@@ -239,7 +240,7 @@ class Dispatching:
         CALL.set(_call(claim))  # a delivery has a task of its own
         contact = self._desk.contact(claim.provider)
         if contact is None:
-            outcome: SendOutcome = NotSent("not sent: no client for this provider")
+            outcome: SendOutcome = NotSent(CallFault(CallCode.NO_CLIENT))
         else:
             async with contact.slots:
                 # One that waited long for its turn could be sent after its lease, when it counts as unsure already.
@@ -296,14 +297,14 @@ def _tell(claim: Claim, contact: Contact | None, outcome: SendOutcome) -> None:
         case Accepted():
             log.debug("accepted", **_named(claim), provider_order=outcome.provider_order)
         case Declined():
-            log.info("declined", **_named(claim), answer=outcome.answer[:TOLD], sparse=claim.provider)
+            log.info("declined", **_named(claim), answer=str(outcome.answer)[:TOLD], sparse=claim.provider)
         case NotSent() | TurnedAway():
-            log.info("not sent", **_named(claim), answer=outcome.answer[:TOLD], sparse=claim.provider)
+            log.info("not sent", **_named(claim), answer=str(outcome.answer)[:TOLD], sparse=claim.provider)
         case Unsure():
             log.warning(
                 "unsure whether the provider took it",
                 **_named(claim),
-                answer=outcome.answer[:TOLD],
+                answer=str(outcome.answer)[:TOLD],
                 sparse=claim.provider,
             )
 
@@ -415,12 +416,12 @@ def _failed(provider: ProviderId, outcome: SendOutcome, times: int, before: tupl
     if isinstance(outcome, TurnedAway):
         count, turned_away_s = rest_when_turned_away(failures + 1)
         until: datetime | None = now + timedelta(seconds=turned_away_s)
-        return Failed(provider, count, until, outcome.answer[:MAX_FAULT], outcome.fault)
+        return Failed(provider, count, until, shortened(outcome.answer, MAX_FAULT), outcome.fault)
     # What could not be sent came back together, and tells one thing; each silence stands for a call of its own.
     count = failures + (times if isinstance(outcome, Unsure) else 1)
     pause_s = rest_s(count, reached=isinstance(outcome, Unsure), resting=resting)
     until = None if pause_s is None else now + timedelta(seconds=pause_s)
-    return Failed(provider, count, until, outcome.answer[:MAX_FAULT], None)
+    return Failed(provider, count, until, shortened(outcome.answer, MAX_FAULT), None)
 
 
 def _is_failure(outcome: SendOutcome) -> bool:

@@ -246,7 +246,7 @@ async def settle(
     else:
         verdict = evidence.after_not_bought(
             one.not_bought + 1,
-            refused=bool(read_unbought(one.answer)),
+            refused=isinstance(one.answer, str) and bool(read_unbought(one.answer)),
             routes_left=one.routes_left,
             hold_when_refused=one.hold_when_refused,
         )

@@ -15,6 +15,7 @@ from opensmm.actions.lane import Rejected
 from opensmm.actions.writing import write
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import progress
+from opensmm.domain.call_faults import words_of
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END
 from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
 from opensmm.domain.endings import RunEnd
@@ -115,7 +116,7 @@ class Following:
     ) -> None:
         for task, answer in said:
             if isinstance(answer, Declined):
-                told = {"order": task.order, "run": task.run, "answer": answer.answer}
+                told = {"order": task.order, "run": task.run, "answer": words_of(answer.answer)}
                 log.info("a cancel was refused", **told, sparse=task.provider)
         provider, now = tasks[0].provider, self._clock()
         clear = [(task, answer is True) for task, answer in said if answer is not False]
@@ -138,7 +139,7 @@ def _place(task: CancelTask) -> tuple[OrderId, int]:
 
 
 def _refused(task: CancelTask, answer: Declined) -> Notice:
-    return Notice(task.order, task.run, Conclusion.CANCEL_REFUSED, {"answer": answer.answer[:MOST_WORDS]})
+    return Notice(task.order, task.run, Conclusion.CANCEL_REFUSED, {"answer": words_of(answer.answer)[:MOST_WORDS]})
 
 
 async def _passed(

@@ -1,106 +1,125 @@
 """Providers as the operator sets them: each change in one transaction with its audit rows."""
 
+from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from opensmm.actions import sync
-from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff, secret_change
-from opensmm.domain.codes import BY_SETTING, OperatorRefusal, RefusalCode
-from opensmm.domain.providers import MAX_USER_AGENT, PANEL, USER_AGENT, adds_to_begin_with, url_fault
+from opensmm.domain.codes import BY_SETTING, FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H
+from opensmm.domain.names import check_range
+from opensmm.domain.provider_settings import (
+    ProviderSettings,
+    check_address,
+    check_provider_key,
+    check_settings,
+    with_defaults,
+)
+from opensmm.domain.providers import PANEL, url_fault
 from opensmm.providers.sealing import seal, unseal
 from opensmm.store import audit
 from opensmm.store import providers as rows
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 
+_NEW: Final = ProviderRow(
+    id=ProviderId(0), name="", kind=PANEL, url="", dialect="v2", failures=0, exchange_rate=Decimal(1), currency="",
+    enabled=True, concurrency=1, calls_per_second=0, adds_at_a_time=None, resting_until=None, fault="", sealed_key=None,
+)  # fmt: skip
 
-class Refused(Fault):
-    """The change cannot be made; the text says why."""
+
+class ProviderEdit(Struct, frozen=True):
+    """A provider before and after an edit."""
+
+    before: ProviderRow
+    after: ProviderRow
 
 
 async def add_provider(
-    connection: Connection, wanted: ProviderRow, key: str, pepper: bytes, *, private: bool, by: By
-) -> ProviderId:
-    """A new provider with its key; where nobody says how many adds it takes at a time, its dialect does.
+    connection: Connection, wanted: ProviderSettings, key: str, pepper: bytes, *, private: bool, by: By
+) -> ProviderRow:
+    """Adds a panel with its key, in a transaction of its own.
 
-    Raises Refused where its name is taken, and OperatorRefusal where its address or the name that we are to bear there
-    will not do.
+    ``private``: providers may be at private addresses. Raises OperatorRefusal where a setting or the key will not do,
+    or the name is taken.
     """
-    check_address(wanted.url, private=private)
-    check_user_agent(wanted.user_agent)
-    if wanted.adds_at_a_time is None:
-        wanted = structs.replace(wanted, adds_at_a_time=adds_to_begin_with(wanted.dialect))
+    settings = with_defaults(check_settings(wanted, private=private))
+    check_provider_key(key)
+    row = structs.replace(_NEW, **settings.given)
     async with connection.transaction():
-        provider = await rows.add(connection, wanted)
+        provider = await rows.add(connection, row)
         if provider is None:
-            raise Refused(f"there is a provider called {wanted.name!r} already")
-        sealed = seal(pepper, provider, wanted.url, key)
-        await rows.change(connection, structs.replace(wanted, id=provider, sealed_key=sealed))
-        changes = {**_settings_changed(None, wanted), **secret_change(None, key)}
+            raise OperatorRefusal(RefusalCode.PROVIDER_NAME_TAKEN, name=row.name)
+        kept = structs.replace(row, id=provider, sealed_key=seal(pepper, provider, row.url, key))
+        await rows.change(connection, kept)
+        changes = {**_settings_changed(None, row), **secret_change(None, key)}
         await audit.note(connection, by, AuditAction.PROVIDER_ADD, [AuditEntry(str(provider), changes)])
-    return provider
+    return kept
 
 
 async def edit_provider(
     connection: Connection,
-    wanted: ProviderRow,
+    provider: ProviderId,
+    wanted: ProviderSettings,
     key: str,
     pepper: bytes,
     *,
     private: bool,
     by: By,
     keep_key: bool = False,
-) -> None:
-    """Writes a provider's settings, and another key where one is given, inside the caller's transaction.
+) -> ProviderEdit:
+    """Changes the settings that are given, and the key unless it is empty, in a transaction of its own.
 
-    A key is bound to its address: kept ones are opened and sealed again for the new one, which needs the same pepper.
-    Raises OperatorRefusal where the kept key would go to another host without ``keep_key``, or the address, or the name
-    that we are to bear there, will not do.
+    A key is bound to its address: the stored one is opened and sealed again for a new address, which needs the same
+    pepper. Raises OperatorRefusal where a setting or the key will not do, the name is taken, or the stored key would go
+    to another host without ``keep_key``.
     """
-    check_user_agent(wanted.user_agent)
-    known, new_key = await rows.lock(connection, wanted.id), key
-    if known is None:
-        raise Refused("this provider does not exist")
-    if wanted.kind == PANEL and (wanted.url, key) != (known.url, ""):
-        check_address(wanted.url, private=private)
-        _check_host(known, wanted, given=bool(key) or keep_key)
-        if not key and known.sealed_key is not None:
-            key = unseal(pepper, known.id, known.url, known.sealed_key)
-    taken = await rows.named(connection, wanted.name)
-    if taken is not None and taken.name == wanted.name and taken.id != wanted.id:
-        raise Refused(f"there is a provider called {wanted.name!r} already")
-    sealed = seal(pepper, wanted.id, wanted.url, key) if key else known.sealed_key
-    await rows.change(connection, structs.replace(wanted, sealed_key=sealed))
-    changes = {**_settings_changed(known, wanted), **(secret_change(known.sealed_key, new_key) if new_key else {})}
-    await audit.note(connection, by, AuditAction.PROVIDER_EDIT, [AuditEntry(str(wanted.id), changes)])
-    if new_key:
-        await rows.is_well(connection, [wanted.id])  # as far as is known: it is tried at once
-    if wanted.exchange_rate != known.exchange_rate:
-        await sync.follow_all(connection, wanted.id, by)
+    # The address is looked at under lock: only a panel's is one that is called.
+    settings = structs.replace(check_settings(structs.replace(wanted, url=None), private=private), url=wanted.url)
+    if key:
+        check_provider_key(key)
+    async with connection.transaction():
+        before = await rows.lock(connection, provider)
+        if before is None:
+            raise OperatorRefusal(RefusalCode.NO_PROVIDER, provider=provider)
+        after = structs.replace(before, **settings.given)
+        after = _sealed(before, after, key, pepper, private=private, keep_key=keep_key)
+        namesake = await rows.named(connection, after.name)
+        if namesake is not None and namesake.name == after.name and namesake.id != provider:
+            raise OperatorRefusal(RefusalCode.PROVIDER_NAME_TAKEN, name=after.name)
+        await rows.change(connection, after)
+        changes = {**_settings_changed(before, after), **(secret_change(before.sealed_key, key) if key else {})}
+        await audit.note(connection, by, AuditAction.PROVIDER_EDIT, [AuditEntry(str(provider), changes)])
+        if key:
+            await rows.is_well(connection, [provider])  # as far as is known: it is tried at once
+        if after.exchange_rate != before.exchange_rate:
+            await sync.follow_all(connection, provider, by)
+    return ProviderEdit(before, after)
+
+
+def _sealed(
+    before: ProviderRow, after: ProviderRow, key: str, pepper: bytes, *, private: bool, keep_key: bool
+) -> ProviderRow:
+    """The row with its key sealed for its address; the stored key where none is given."""
+    if before.kind == PANEL and (after.url, key) != (before.url, ""):
+        check_address(after.url, private=private)
+        _check_host(before, after, given=bool(key) or keep_key)
+        if not key and before.sealed_key is not None:
+            key = unseal(pepper, before.id, before.url, before.sealed_key)
+    return structs.replace(after, sealed_key=seal(pepper, after.id, after.url, key)) if key else after
 
 
 async def set_refused_wait(connection: Connection, hours: int, *, by: By) -> None:
     """Says how many hours an order waits for providers that turn us away, before it is held."""
+    check_range(hours, 0, MAX_REFUSED_WAIT_H, FieldCode.REFUSED_WAIT_H)
     async with connection.transaction():
         before = await rows.set_refused_wait(connection, hours)
         entry = AuditEntry("panel", {"refused_wait_h": (before, hours)})
         await audit.note(connection, by, AuditAction.PANEL_REFUSED_WAIT, [entry])
-
-
-def check_address(url: str, *, private: bool) -> None:
-    """Raises OperatorRefusal where no provider at this address would be called."""
-    if (why := url_fault(url, private=private)) is not None:
-        raise OperatorRefusal(RefusalCode.BAD_ADDRESS, url=url, why=why)
-
-
-def check_user_agent(text: str) -> None:
-    """Raises OperatorRefusal where a text is no name that calls may bear."""
-    if not USER_AGENT.fullmatch(text):
-        raise OperatorRefusal(RefusalCode.BAD_USER_AGENT, most=MAX_USER_AGENT)
 
 
 def needs_setting(url: str) -> bool:

@@ -10,6 +10,7 @@ import structlog
 from opensmm.actions.clock import Clock
 from opensmm.actions.writing import write
 from opensmm.domain.ask_errors import means_asked_lately
+from opensmm.domain.call_faults import words_of
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.progress import UnreadAnswer, poll_again_after
@@ -73,7 +74,7 @@ async def _ask_after(provider: Provider, group: Sequence[RefillTask]) -> Sequenc
 
 def _asked_for(task: RefillTask, answer: str | Declined | UnreadAnswer, now: datetime) -> RefillNews:
     match answer:
-        case Declined() if task.again and means_asked_lately(answer.answer):
+        case Declined() if task.again and means_asked_lately(words_of(answer.answer)):
             # What they began and could not tell us of: asked for again until they name it, or turn it down otherwise.
             return RefillNews(task, RefillStatus.PENDING, "", _again(task, now))
         case Declined():

@@ -1,53 +1,42 @@
 """Following providers' price lists: each list is read outside of any transaction, and taken over in one."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from msgspec import Struct, structs
 
 from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Rejected
+from opensmm.actions.references import find_provider
+from opensmm.actions.trying import CallSettings, read_price_list
 from opensmm.actions.writing import write
-from opensmm.base.faults import Fault
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import NO_CONTEXT, Actor, ActorKind, AuditAction, AuditEntry, By, Context, diff
 from opensmm.domain.catalogue import BelowCost, Service
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode, OddCode, Oddity, OperatorRefusal, RefusalCode
 from opensmm.domain.importing import Terms, our_rate
 from opensmm.domain.offers import Off, Offer, Offered, Unread, cheapest_first, routes_changed
-from opensmm.domain.sync import Judged, Line, ListChange, changes_of, doubt, judge
+from opensmm.domain.provider_settings import FollowingSettings, check_added, check_following
+from opensmm.domain.sync import DoubtCode, Judged, Line, ListChange, ListDoubt, changes_of, doubt, judge
 from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
-from opensmm.store import audit, catalogue, offers
+from opensmm.store import audit, catalogue, offers, providers
 from opensmm.store import sync as rows
 from opensmm.store.connection import Connection
 from opensmm.store.connection import Line as DatabaseLine
+from opensmm.store.providers import ProviderRow
 from opensmm.store.sync import Following
 
 ACTOR: Final = Actor(ActorKind.WORKER, "sync")
-NO_ANSWER: Final = "it did not answer, or not with a price list; the worker's log says which"
+MOST_ERROR: Final = 300
+"""Characters that are kept of why the database rejected a price list."""
 CHUNK: Final = 250
 """Services judged before others on the same loop get their turn."""
 log = structlog.get_logger()
-
-
-class Doubtful(Fault):
-    """A whole price list that is not believed; the text says why. Nothing of it was kept."""
-
-
-class Overtaken(Fault):
-    """A price list that was asked for before the one that was taken over last. Nothing of it was kept."""
-
-    def __init__(self) -> None:
-        super().__init__("another price list, asked for later than this one, was taken over meanwhile")
-
-
-class NotApproved(Fault):
-    """What cannot be approved; the text says why."""
 
 
 class News(Struct, frozen=True):
@@ -97,25 +86,83 @@ async def take(
     """Keeps a provider's price list as it was when ``asked`` for, and has routes, services and prices follow it, in one
     transaction.
 
-    Raises Overtaken, with nothing kept, where a newer one has been taken over, and Doubtful where too much is missing
-    and nobody has ``confirmed`` it. ``agreed``: services whose costs the operator has looked at.
+    Raises OperatorRefusal, with nothing kept: PRICE_LIST_OVERTAKEN where a newer one has been taken over, and
+    PRICE_LIST_DOUBTED, with a ``ListDoubt`` as its field ``why``, where too much is missing and nobody has
+    ``confirmed`` it. ``agreed``: services whose costs the operator has looked at.
     """
     async with connection.transaction():
         await catalogue.hold(connection)
         newest = (await rows.following(connection, provider)).synced
         if newest is not None and newest > asked:
-            raise Overtaken
+            raise OperatorRefusal(RefusalCode.PRICE_LIST_OVERTAKEN, provider=provider)
         routed = await rows.routed_to(connection, provider)
         services = await offers.lock_services(connection, sorted({one.service for one in routed}))
         served = [(one.theirs, one.type) for one in routed if one.off in (None, Off.MOVED)]
-        if not confirmed and (why := doubt(served, told, unread)):
-            raise Doubtful(why)
+        if not confirmed and (why := doubt(served, told, unread)) is not None:
+            raise await _doubted(connection, provider, why)
         await offers.keep(connection, provider, told, by.now)
         moved = await _reorder(connection, provider, by)
         judged = await _follow(connection, services, by, heard=provider, unread=unread, agreed=agreed)
         released = await rows.go_on(connection, services, by.now)
         await rows.taken(connection, provider, asked)
     return Taken(_news(judged), moved, released)
+
+
+NOTHING_TAKEN: Final = Taken([], [], 0)
+
+
+class PriceListRead(Struct, frozen=True):
+    """A provider's price list as it was just read. ``taken`` is what followed from it, and ``refused`` why nothing
+    did."""
+
+    row: ProviderRow
+    offered: Offered
+    taken: Taken
+    refused: OperatorRefusal | None = None
+
+    @property
+    def odd(self) -> tuple[Oddity, ...]:
+        """Oddities of the list, and of its not being followed."""
+        if self.refused is None:
+            return self.offered.odd
+        code = _NOT_FOLLOWED[self.refused.code]
+        return (*self.offered.odd, Oddity(code, dict(self.refused.fields)))
+
+
+_NOT_FOLLOWED: Final = {
+    RefusalCode.PRICE_LIST_OVERTAKEN: OddCode.LIST_OVERTAKEN,
+    RefusalCode.PRICE_LIST_DOUBTED: OddCode.LIST_DOUBTED,
+}
+
+
+async def sync_provider(
+    connection: Connection, provider: str, calls: CallSettings, *, confirmed: bool = False, by: By
+) -> PriceListRead:
+    """Reads the price list of a provider, by its name or id, and has services follow it.
+
+    A list that is doubted is followed only where it is ``confirmed``; why it is doubted is stored. The connection is in
+    no transaction while the provider is asked. Raises OperatorRefusal where there is no such provider, it cannot be
+    called from here, or it does not answer.
+    """
+    row = await find_provider(connection, provider)
+    offered = await read_price_list(row, calls)
+    try:
+        taken = await take(
+            connection, row.id, offered.offers, unread=offered.unread, asked=by.now, confirmed=confirmed, by=by
+        )
+    except OperatorRefusal as refused:
+        if refused.code not in _NOT_FOLLOWED:
+            raise
+        if isinstance(why := refused.fields.get("why"), ListDoubt):
+            await rows.not_taken(connection, row.id, why, by.now)
+        return PriceListRead(row, offered, NOTHING_TAKEN, refused)
+    return PriceListRead(row, offered, taken)
+
+
+async def _doubted(connection: Connection, provider: ProviderId, why: ListDoubt) -> OperatorRefusal:
+    row = await providers.find(connection, provider)
+    name = "" if row is None else row.name
+    return OperatorRefusal(RefusalCode.PRICE_LIST_DOUBTED, provider=provider, provider_name=name, why=why)
 
 
 async def _reorder(connection: Connection, provider: ProviderId, by: By) -> list[ServiceId]:
@@ -204,7 +251,10 @@ async def approve(
     by: By,
 ) -> list[Service]:
     """Agrees to the costs of services in quarantine, which are sold again; at another rate, or at their cost with a
-    margin in per cent, where one is given. Raises NotApproved, with nothing written."""
+    margin in per cent, where one is given. Raises OperatorRefusal, with nothing written."""
+    if rate is not None and (margin is not None or len(services) > 1):
+        raise OperatorRefusal(RefusalCode.RATE_OR_MARGIN)
+    check_added(margin, FieldCode.MARGIN)
     async with connection.transaction():
         locked = await offers.lock_services(connection, services)
         lines = await rows.lines(connection, locked)
@@ -225,31 +275,32 @@ def _check_approval(wanted: Sequence[ServiceId], lines: Sequence[Line]) -> None:
     waiting = {
         line.service.id for line in lines if any(route.standing.quarantined is not None for route in line.routes)
     }
-    if calm := [str(one) for one in wanted if one not in waiting]:
-        raise NotApproved(f"not in quarantine: {', '.join(calm)}")
+    if calm := tuple(one for one in wanted if one not in waiting):
+        raise OperatorRefusal(RefusalCode.NOT_IN_QUARANTINE, services=calm)
 
 
 def _new_rate(service: Service, rate: Decimal | None, margin: Decimal | None) -> Decimal:
     if rate is not None:
         return rate
     if service.cost is None or margin is None or not service.cost:
-        raise NotApproved(f"the cost of service {service.id} is not known: name a rate")
+        raise OperatorRefusal(RefusalCode.COST_UNKNOWN, service=service.id)
     return our_rate(service.cost, Terms(Decimal(1), margin))
 
 
 async def set_following(
-    connection: Connection, provider: ProviderId, changes: Mapping[str, Any], *, confirmed: bool = False, by: By
+    connection: Connection, provider: ProviderId, changes: FollowingSettings, *, confirmed: bool = False, by: By
 ) -> FollowingResult:
     """Changes some of how a provider's price list is followed, and returns all of it; what follows from it holds at
     once. The rest is read while nobody else edits it, so that of two edits neither undoes the other.
 
-    Raises OperatorRefusal, with nothing written, where prices that were set by hand would be overwritten and nobody has
-    ``confirmed`` it.
+    Raises OperatorRefusal, with nothing written, where a setting will not do, or prices that were set by hand would be
+    overwritten and nobody has ``confirmed`` it.
     """
+    check_following(changes)
     async with connection.transaction():
         await catalogue.hold(connection)
         before = await rows.following(connection, provider)
-        wanted = structs.replace(before, **changes)
+        wanted = structs.replace(before, **changes.given)
         await rows.follow(connection, provider, wanted)
         entry = AuditEntry(str(provider), diff(before, wanted))
         await audit.note(connection, by, AuditAction.PROVIDER_FOLLOW, [entry])
@@ -291,13 +342,14 @@ class Syncing:
         if provider is None:
             return 0
         said = await self._desk.ask_panels([provider], Client.services)
-        fault = await self._take(provider, said[0][1], now) if said else NO_ANSWER
-        if fault:
-            log.warning("a price list was not taken over", provider=provider, why=fault)
-            await write(self._line, lambda connection: rows.not_taken(connection, provider, fault, now))
-        return int(not fault)
+        why = await self._take(provider, said[0][1], now) if said else ListDoubt(DoubtCode.UNANSWERED)
+        if why is None:
+            return 1
+        log.warning("a price list was not taken over", provider=provider, why=why.code.value, **why.fields)
+        await write(self._line, lambda connection: rows.not_taken(connection, provider, why, now))
+        return 0
 
-    async def _take(self, provider: ProviderId, told: Offered, asked: datetime) -> str:
+    async def _take(self, provider: ProviderId, told: Offered, asked: datetime) -> ListDoubt | None:
         try:
             taken = await write(
                 self._line,
@@ -305,12 +357,11 @@ class Syncing:
                     connection, provider, told.offers, unread=told.unread, asked=asked, by=By(ACTOR, "", self._clock())
                 ),
             )
-        except Overtaken:
-            return ""
-        except Doubtful as why:
-            return str(why)
+        except OperatorRefusal as refused:
+            why = refused.fields.get("why")
+            return why if isinstance(why, ListDoubt) else None
         except Rejected as error:
-            return f"it could not be kept: {error}"
+            return ListDoubt(DoubtCode.NOT_STORED, {"error": str(error)[:MOST_ERROR]})
         if taken.news:
             log.info("a price list moved", provider=provider, services=len(taken.news))
-        return ""
+        return None

@@ -2,22 +2,28 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct, structs
 
+from opensmm.actions.provider_views import shut_providers
+from opensmm.actions.references import find_provider
 from opensmm.base.money import short
+from opensmm.domain.audit import AuditAction, AuditEntry, By
+from opensmm.domain.call_faults import CallFault
 from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, OddCode, Oddity, OperatorRefusal, RefusalCode
 from opensmm.domain.evidence import PATIENCE, Neighbour, grow
 from opensmm.domain.offers import Offered
-from opensmm.domain.providers import PANEL, Form, adds_of
-from opensmm.providers.client import Client, NoAnswer, close_session
+from opensmm.domain.providers import PANEL, Form, Reading, adds_of
+from opensmm.providers.client import Client, close_session
 from opensmm.providers.desk import open_client
+from opensmm.providers.failures import NoAnswer
 from opensmm.providers.sealing import Unsealable, open_key
-from opensmm.store import catalogue, evidence, providers, refill_tasks
+from opensmm.store import audit, catalogue, evidence, providers, refill_tasks
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 
@@ -51,11 +57,11 @@ async def load(connection: Connection, row: ProviderRow) -> Kept:
 
 
 class Tried(Struct, frozen=True):
-    """``fault`` is empty where the provider may be used. ``dialect``: what its answers looked like. ``forms``: in which
+    """``fault`` is None where the provider may be used. ``dialect``: what its answers looked like. ``forms``: in which
     it is to be asked after ids, by action, as far as that was found out; None: in the pages'."""
 
     url: str
-    fault: str = ""
+    fault: CallFault | None = None
     dialect: str = ""
     balance: str = ""
     currency: str = ""
@@ -67,34 +73,99 @@ class Tried(Struct, frozen=True):
     forms: dict[str, Form | None] = {}
 
 
-async def keep_forms(connection: Connection, row: ProviderRow, tried: Tried) -> None:
-    """Keeps the forms that a provider answers at the address that it has."""
-    if tried.forms and tried.url == row.url:
-        await providers.keep_forms(connection, row, tried.forms)
+class CallSettings(Struct, frozen=True):
+    """What calls to providers on the operator's behalf need. ``private``: they may go to private addresses."""
+
+    pepper: bytes
+    timeout_s: float
+    private: bool
 
 
 @asynccontextmanager
-async def client_of(row: ProviderRow, pepper: bytes, timeout_s: float, *, private: bool) -> AsyncIterator[Client]:
+async def client_of(row: ProviderRow, calls: CallSettings) -> AsyncIterator[Client]:
     """A client for a few calls of the operator's.
 
-    Raises OperatorRefusal where the provider cannot be called from here.
+    Raises OperatorRefusal where the provider cannot be called from here, and in place of every NoAnswer.
     """
     if row.kind != PANEL:
         raise OperatorRefusal(RefusalCode.NOT_A_PANEL, provider=row.id, provider_name=row.name)
     try:
-        key = open_key(pepper, row, private=private)
+        key = open_key(calls.pepper, row, private=calls.private)
     except Unsealable as error:
         raise OperatorRefusal(RefusalCode.PROVIDER_SHUT, provider=row.name, why=error.code) from error
     from opensmm.providers.outside import open_session
 
-    session = open_session(1, private=private)
+    session = open_session(1, private=calls.private)
     try:
-        yield open_client(session, row, key, timeout_s)
+        yield open_client(session, row, key, calls.timeout_s)
+    except NoAnswer as error:
+        fields = {"provider": row.id, "provider_name": row.name, "why": error.fault}
+        raise OperatorRefusal(RefusalCode.PROVIDER_UNANSWERED, **fields) from error
     finally:
         await close_session(session)
 
 
-async def try_out(kept: Kept, pepper: bytes, timeout_s: float, *, private: bool, anywhere: bool) -> tuple[Tried, ...]:
+async def check_provider(
+    connection: Connection, provider: str, calls: CallSettings, *, anywhere: bool, by: By
+) -> tuple[Tried, ...]:
+    """Tries out a provider, by its name or id, and stores the forms that it answers.
+
+    Nothing is ordered. The connection is in no transaction while the provider is asked. ``anywhere``: where it does not
+    answer, the customary addresses of both dialects are tried too; the last one tried is the last one returned. Raises
+    OperatorRefusal where there is no such provider, or it cannot be called from here.
+    """
+    row = await find_provider(connection, provider)
+    shut = (await shut_providers(connection, by.now)).get(row.id)
+    *failed, last = await try_out(await load(connection, row), calls, anywhere=anywhere)
+    if last.forms and last.url == row.url:
+        async with connection.transaction():
+            await _keep_forms(connection, row, last.forms, by)
+    fields = {"provider": row.id, "provider_name": row.name, "why": shut}
+    notes = [] if shut is None else [Note(FindingCode.WORKERS_CANNOT_CALL, fields)]
+    return (*failed, structs.replace(last, notes=(*notes, *last.notes)))
+
+
+async def _keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, Form | None], by: By) -> None:
+    await providers.keep_forms(connection, row, forms)
+    after = await providers.find(connection, row.id)
+    if after is not None and after.forms != row.forms:
+        entry = AuditEntry(str(row.id), {"forms": (row.forms, after.forms)})
+        await audit.note(connection, by, AuditAction.PROVIDER_CHECK, [entry])
+
+
+class BalanceRead(Struct, frozen=True):
+    """A provider's balance as it was just read, in ``currency``."""
+
+    row: ProviderRow
+    reading: Reading
+    currency: str
+
+
+async def read_balance(connection: Connection, provider: str, calls: CallSettings, *, by: By) -> BalanceRead:
+    """Asks a provider, by its name or id, for the balance it keeps for the panel, and stores it.
+
+    The connection is in no transaction while the provider is asked. Raises OperatorRefusal where there is no such
+    provider, it cannot be called from here, or it does not answer.
+    """
+    row = await find_provider(connection, provider)
+    async with client_of(row, calls) as client:
+        balance, _ = await client.balance()
+    reading = Reading(by.now, Decimal(short(balance.amount)))
+    async with connection.transaction():
+        before = await providers.newest_balance(connection, row.id)
+        await providers.keep_balances(connection, [(row.id, reading)])
+        entry = AuditEntry(str(row.id), {"balance": (before and str(before.balance), str(reading.balance))})
+        await audit.note(connection, by, AuditAction.PROVIDER_BALANCE, [entry])
+    return BalanceRead(row, reading, balance.currency or row.currency)
+
+
+async def read_price_list(row: ProviderRow, calls: CallSettings) -> Offered:
+    """Asks a provider for its price list, and stores nothing. Raises OperatorRefusal."""
+    async with client_of(row, calls) as client:
+        return await client.services()
+
+
+async def try_out(kept: Kept, calls: CallSettings, *, anywhere: bool) -> tuple[Tried, ...]:
     """Asks for the balance and the price list; ``anywhere``: also where the dialects are found by custom.
 
     Only addresses of the provider's own scheme, host and port are tried: no other is to see the key.
@@ -102,9 +173,9 @@ async def try_out(kept: Kept, pepper: bytes, timeout_s: float, *, private: bool,
     tried: list[Tried] = []
     row = kept.row
     for url in (row.url, *(_elsewhere(row.url) if anywhere else ())):
-        async with client_of(structs.replace(row, url=url), pepper, timeout_s, private=private) as client:
+        async with client_of(structs.replace(row, url=url), calls) as client:
             tried.append(await _try(client, structs.replace(kept, row=structs.replace(row, url=url))))
-        if not tried[-1].fault:
+        if tried[-1].fault is None:
             break
     return tuple(tried)
 
@@ -123,7 +194,7 @@ async def _try(client: Client, kept: Kept) -> Tried:
         took_ms = round((time.monotonic() - began) * 1000)
         offered = await client.services()
     except NoAnswer as error:
-        return Tried(row.url, fault=str(error))
+        return Tried(row.url, fault=error.fault)
     spoken = offered.dialect or dialect
     notes, forms = await _forms(client, kept)
     return Tried(
@@ -153,7 +224,7 @@ async def _forms(client: Client, kept: Kept) -> tuple[list[Note], dict[str, Form
         try:
             one, many = await ask(texts)
         except NoAnswer as error:
-            notes.append(Note(FindingCode.FORMS_UNANSWERED, {"action": action, "id": texts[0], "why": str(error)}))
+            notes.append(Note(FindingCode.FORMS_UNANSWERED, {"action": action, "id": texts[0], "why": error.fault}))
             continue
         code = _FORM_NOTES[one, many]
         notes.append(Note(code, {"action": action, "id": texts[0]}))

@@ -17,6 +17,7 @@ from opensmm.base.money import short
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, long_listing, now, standing, typed, with_database
 from opensmm.domain.amounts import SMALLEST, read_amount
 from opensmm.domain.audit import By
+from opensmm.domain.call_faults import words_of
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.interventions import MAX_REFUNDS
@@ -177,7 +178,8 @@ def list_waiting(
     found = with_database(standing(data), lambda connection: attention.list_waiting(connection, kinds, limit, now()))
     found = [_explained(one) for one in found]
     if json:
-        answer({"orders": [asdict(one) | {"looks_like_order": _likely(one) or None} for one in found]}, "", json=True)
+        lines = [asdict(one) | {"answer": _answer(one), "looks_like_order": _likely(one) or None} for one in found]
+        answer({"orders": lines}, "", json=True)
         return
     long_listing(_table(found), "no order waits for you")
 
@@ -204,9 +206,13 @@ def _known(one: Waiting) -> str:
     looked = ""
     if one.concluded and one.state == DeliveryState.UNSURE:
         looked = f"looked into: {words.shown(Conclusion(one.concluded))}"
-    return "; ".join(filter(None, (" ".join((one.answer or "").split()), looked)))
+    return "; ".join(filter(None, (" ".join((_answer(one) or "").split()), looked)))
+
+
+def _answer(one: Waiting) -> str | None:
+    return None if one.answer is None else words.shown(one.answer)
 
 
 def _likely(one: Waiting) -> str:
     """The order id that an unsure answer seems to tell."""
-    return likely_order(one.answer or "") if one.state == "unsure" and one.provider_order is None else ""
+    return likely_order(words_of(one.answer or "")) if one.state == "unsure" and one.provider_order is None else ""

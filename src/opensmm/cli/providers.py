@@ -2,26 +2,24 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Final
 
 import typer
 from msgspec import structs
 from rich.markup import escape
 from rich.table import Table
 
-from opensmm.actions import providers, sync, trying
+from opensmm.actions import provider_views, providers, sync, trying
+from opensmm.actions.provider_views import ProviderView
+from opensmm.actions.providers import ProviderEdit
 from opensmm.actions.references import find_provider
-from opensmm.actions.sync import Doubtful, Overtaken
-from opensmm.actions.trying import Kept, Note, Tried
-from opensmm.base.faults import Fault
-from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.base.money import short
+from opensmm.actions.trying import CallSettings, Tried
+from opensmm.base.faults import Misconfigured
 from opensmm.cli.frame import (
     MISUSED,
+    UNAVAILABLE,
     Data,
     Json,
     answer,
@@ -41,22 +39,11 @@ from opensmm.cli.frame import (
 from opensmm.cli.lazy import lazy_group
 from opensmm.cli.secrets import read_secret
 from opensmm.config import Config
-from opensmm.domain.callers import is_key
-from opensmm.domain.codes import FindingCode, OddCode, Oddity, OperatorRefusal, ShutCode
-from opensmm.domain.health import shut_at_workers
+from opensmm.domain.call_faults import CallFault
+from opensmm.domain.codes import Oddity, OperatorRefusal
 from opensmm.domain.offers import Offer, Offered
-from opensmm.domain.providers import (
-    KEY_CHARS,
-    MAX_CALLS_PER_SECOND,
-    MAX_CONCURRENCY,
-    MAX_NAME,
-    PANEL,
-    Reading,
-    hours_left,
-)
-from opensmm.providers.client import Client, NoAnswer
-from opensmm.store import providers as rows
-from opensmm.store import workers
+from opensmm.domain.provider_settings import ProviderSettings, check_provider_key, check_settings
+from opensmm.domain.providers import MAX_CALLS_PER_SECOND, MAX_CONCURRENCY, PANEL
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 from opensmm.texts import fields
@@ -68,8 +55,6 @@ provider_verbs: Final = typer.Typer(
 )
 
 KEY_VARIABLE: Final = "OPENSMM_PROVIDER_KEY"
-POLITE_CONCURRENCY: Final = 16
-Result = TypeVar("Result")
 
 Who = Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name or its id.")]
 KeyFile = Annotated[
@@ -122,32 +107,26 @@ def add(
 ) -> None:
     """Add a panel to buy from. Its key is asked for, and never shown again; `provider check` tries it out."""
     config = configured(data)
-    _check_address(url, config)
-    wanted = ProviderRow(
-        id=ProviderId(0), name=name, kind=PANEL, url=url, dialect="v2", failures=0, exchange_rate=Decimal(1),
-        currency="USD", enabled=True, concurrency=POLITE_CONCURRENCY, calls_per_second=0, adds_at_a_time=None,
-        resting_until=None, fault="", sealed_key=None,
-    )  # fmt: skip
-    spoken = dialect or ("v1" if urlsplit(url).path.rstrip("/").endswith("/v1") else None)
-    changes = _changes(
-        name, None, spoken, currency, exchange_rate, concurrency, calls_per_second, user_agent, adds_at_a_time
+    wanted = _settings(
+        name, url, dialect, currency, exchange_rate, concurrency, calls_per_second, user_agent, adds_at_a_time
     )
-    key, private = _key(key_file), config.private_providers
+    _check(wanted, config)
+    key = _key(key_file)
 
-    async def work(connection: Connection) -> ProviderId:
-        row, own = structs.replace(wanted, **changes), await pepper(connection, config)
-        return await providers.add_provider(connection, row, key, own, private=private, by=by())
+    async def work(connection: Connection) -> ProviderRow:
+        own = await pepper(connection, config)
+        return await providers.add_provider(connection, wanted, key, own, private=config.private_providers, by=by())
 
     added = with_database(config, work)
-    said = {"id": added, "name": name, "needs_private_providers": providers.needs_setting(url)}
-    words = f"provider {added} ({name}) is added; {texts.command('provider', 'check', name)} tries it out"
+    said = {"id": added.id, "name": added.name, "needs_private_providers": providers.needs_setting(url)}
+    words = f"provider {added.id} ({name}) is added; {texts.command('provider', 'check', name)} tries it out"
     answer(said, "\n".join([words, *_setting_words(url)]), json=json)
 
 
-def _check_address(url: str, config: Config) -> None:
+def _check(wanted: ProviderSettings, config: Config) -> None:
     """Ends with a refusal before anybody is asked for a key that would go nowhere."""
     try:
-        providers.check_address(url, private=config.private_providers)
+        check_settings(wanted, private=config.private_providers)
     except OperatorRefusal as refused:
         refuse(refused)
 
@@ -182,22 +161,22 @@ def edit(
     json: Json = False,
 ) -> None:
     """Change a provider. Workers take it over within seconds, and calls under way are not cut off."""
-    changes = _changes(
+    wanted = _settings(
         name, url, dialect, currency, exchange_rate, concurrency, calls_per_second, user_agent, adds_at_a_time
     )
-    if not changes and not key_file and not ask_key:
+    if not wanted.given and not key_file and not ask_key:
         fail("say what to change", MISUSED)
     config = standing(data)
-    if url is not None:
-        _check_address(url, config)
+    _check(wanted, config)
     key = _key(key_file) if key_file or ask_key else ""
-    changed = sorted([*changes, *(["key"] if key else [])])
-    before, row = _edit(config, provider, changes, key, keep_key=keep_key)
-    moved = [fields.change(name, getattr(before, name), changes[name]) for name in sorted(changes)]
+    edit = _edit(config, provider, wanted, key, keep_key=keep_key)
+    row, names = edit.after, sorted(wanted.given)
+    moved = [fields.change(one, getattr(edit.before, one), getattr(row, one)) for one in names]
     words = [f"{row.name}: {', '.join([*(['another key'] if key else []), *moved])}"]
     if url is not None or key:
         words[0] += f"; {texts.command('provider', 'check', row.name)} tries it out"
     needs = providers.needs_setting(row.url) if url is not None else False
+    changed = sorted([*names, *(["key"] if key else [])])
     said = {"id": row.id, "name": row.name, "changed": changed, "needs_private_providers": needs}
     answer(said, "\n".join([*words, *(_setting_words(row.url) if needs else [])]), json=json)
 
@@ -205,14 +184,14 @@ def edit(
 @provider_verbs.command("enable")
 def enable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Have a provider sent orders again."""
-    _, row = _edit(standing(data), provider, {"enabled": True}, "")
+    row = _edit(standing(data), provider, ProviderSettings(enabled=True), "").after
     answer({"id": row.id, "name": row.name, "enabled": True}, f"{row.name} is sent orders from now on", json=json)
 
 
 @provider_verbs.command("disable")
 def disable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Send a provider no more orders: they go to a service's next one, or wait. Those it has are followed."""
-    _, row = _edit(standing(data), provider, {"enabled": False}, "")
+    row = _edit(standing(data), provider, ProviderSettings(enabled=False), "").after
     answer(
         {"id": row.id, "name": row.name, "enabled": False},
         f"{row.name} is sent nothing more; the orders it has are followed",
@@ -220,33 +199,19 @@ def disable(provider: Who, data: Data = None, json: Json = False) -> None:
     )
 
 
-def _edit(
-    config: Config, provider: str, changes: dict[str, Any], key: str, *, keep_key: bool = False
-) -> tuple[ProviderRow, ProviderRow]:
-    """Returns the provider before and after."""
+def _edit(config: Config, provider: str, wanted: ProviderSettings, key: str, *, keep_key: bool = False) -> ProviderEdit:
+    private = config.private_providers
 
-    async def work(connection: Connection) -> tuple[ProviderRow, ProviderRow]:
-        own = await pepper(connection, config)
-        async with connection.transaction():
-            known = await rows.lock(connection, (await find_provider(connection, provider)).id)
-            assert known is not None
-            private = config.private_providers
-            changed = structs.replace(known, **changes)
-            await providers.edit_provider(connection, changed, key, own, private=private, by=by(), keep_key=keep_key)
-            return known, changed
+    async def work(connection: Connection) -> ProviderEdit:
+        own, row = await pepper(connection, config), await find_provider(connection, provider)
+        return await providers.edit_provider(
+            connection, row.id, wanted, key, own, private=private, by=by(), keep_key=keep_key
+        )
 
     return with_database(config, work)
 
 
-async def _loaded(connection: Connection, provider: str) -> tuple[Kept, list[Note]]:
-    """The provider, and what is told where the workers cannot call it, whatever this shell can."""
-    row = await find_provider(connection, provider)
-    why = (await _shut(connection, now())).get(row.id)
-    told = {"provider": row.id, "provider_name": row.name, "why": why}
-    return await trying.load(connection, row), [] if why is None else [Note(FindingCode.WORKERS_CANNOT_CALL, told)]
-
-
-def _changes(
+def _settings(
     name: str | None,
     url: str | None,
     dialect: str | None,
@@ -256,27 +221,19 @@ def _changes(
     calls_per_second: int | None,
     user_agent: str | None,
     adds_at_a_time: int | None,
-) -> dict[str, Any]:
-    """What was typed, looked at; what was not typed is left out."""
-    if name is not None and not (name.strip() and name.isprintable() and len(name) <= MAX_NAME):
-        fail(f"a name has 1 to {MAX_NAME} visible characters", MISUSED)
-    if dialect not in (None, "v1", "v2"):
-        fail("a dialect is v2 or v1", MISUSED)
-    if currency is not None and not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
-        fail("a currency is three letters", MISUSED)
-    told = {
-        "name": name, "url": url, "dialect": dialect, "currency": currency and currency.upper(),
-        "exchange_rate": None if exchange_rate is None else _rate(exchange_rate), "concurrency": concurrency,
-        "calls_per_second": calls_per_second, "user_agent": user_agent, "adds_at_a_time": adds_at_a_time,
-    }  # fmt: skip
-    return {field: value for field, value in told.items() if value is not None}
-
-
-def _rate(text: str) -> Decimal:
-    rate = number(text, "a rate")
-    if not 0 < rate < 10**9:
-        fail("an exchange rate is above 0 and below 1000000000", MISUSED)
-    return rate
+) -> ProviderSettings:
+    """What was typed."""
+    return ProviderSettings(
+        name=name,
+        url=url,
+        dialect=dialect,
+        currency=currency,
+        exchange_rate=None if exchange_rate is None else number(exchange_rate, "a rate"),
+        concurrency=concurrency,
+        calls_per_second=calls_per_second,
+        user_agent=user_agent,
+        adds_at_a_time=adds_at_a_time,
+    )
 
 
 def _key(key_file: str) -> str:
@@ -285,47 +242,43 @@ def _key(key_file: str) -> str:
         key = os.environ[KEY_VARIABLE]
     else:
         key = read_secret(key_file, "its key: ", f"its key is missing: name a --key-file, or set {KEY_VARIABLE}")
-    key, (least, most) = key.strip(), KEY_CHARS
-    if not is_key(key, KEY_CHARS):
-        fail(f"a key has {least} to {most} visible ASCII characters", MISUSED)
+    key = key.strip()
+    try:
+        check_provider_key(key)
+    except OperatorRefusal as refused:
+        refuse(refused)
     return key
 
 
-def _told(
-    row: ProviderRow, readings: Sequence[Reading], at: datetime, shut: Mapping[ProviderId, ShutCode]
-) -> dict[str, Any]:
-    """What is shown of a provider; of its key, whether there is one. ``shut``: those that the workers cannot call."""
-    newest = readings[-1] if readings else None
+def _told(view: ProviderView) -> dict[str, Any]:
+    """What is shown of a provider; of its key, whether there is one."""
+    row, newest = view.row, view.reading
     said = {name: getattr(row, name) for name in structs.asdict(row) if name != "sealed_key"}
     return said | {
+        "fault": texts.shown(row.fault),
         "has_key": row.sealed_key is not None,
         "balance": None if newest is None else newest.balance,
         "balance_at": None if newest is None else newest.at,
-        "hours_left": hours_left(readings, at),
-        "not_called": shut.get(row.id),
+        "hours_left": view.hours_left,
+        "not_called": view.not_called,
     }
 
 
-async def _shut(connection: Connection, at: datetime) -> Mapping[ProviderId, ShutCode]:
-    return shut_at_workers(await workers.seen(connection), at) or {}
-
-
-async def _listed(connection: Connection) -> list[dict[str, Any]]:
-    known = await rows.providers(connection)
-    readings, at = await rows.readings(connection), now()
-    shut = await _shut(connection, at)
-    return [_told(row, readings.get(row.id, []), at, shut) for row in known]
+def _for_program(view: ProviderView) -> dict[str, Any]:
+    """The same, and why it failed last as a code with fields too."""
+    fault = view.row.fault
+    return _told(view) | {"fault_reason": fault if isinstance(fault, CallFault) else None}
 
 
 @provider_verbs.command("list")
 def list_providers(data: Data = None, json: Json = False) -> None:
     """Show the providers: whether they are called, how they fare, and how long their balance will last."""
-    known = with_database(standing(data), _listed)
+    views = with_database(standing(data), lambda connection: provider_views.list_providers(connection, now()))
     if json:
-        answer({"providers": known}, "", json=True)
+        answer({"providers": list(map(_for_program, views))}, "", json=True)
         return
     table = Table("id", "name", "kind", "dialect", "balance", "lasts", "state", box=None, pad_edge=False)
-    for one in known:
+    for one in map(_told, views):
         balance = "" if one["balance"] is None else f"{one['balance']} {one['currency']}"
         lasts = "" if one["hours_left"] is None else f"{one['hours_left']} h"
         said = (
@@ -358,14 +311,8 @@ def _fares(one: dict[str, Any]) -> str:
 def show(provider: Who, data: Data = None, json: Json = False) -> None:
     """Show all that is kept of a provider, but its key."""
 
-    async def work(connection: Connection) -> dict[str, Any]:
-        row = await find_provider(connection, provider)
-        readings = await rows.readings(connection)
-        at = now()
-        return _told(row, readings.get(row.id, []), at, await _shut(connection, at))
-
-    said = with_database(standing(data), work)
-    answer(said, fields.lines(said), json=json)
+    view = with_database(standing(data), lambda connection: provider_views.show_provider(connection, provider, now()))
+    answer(_for_program(view), fields.lines(_told(view)), json=json)
 
 
 @provider_verbs.command("check")
@@ -379,27 +326,26 @@ def check(
 ) -> None:
     """Try a provider's address, key and dialect; nothing is ordered. Exits 1 where it cannot be used."""
     config = standing(data)
-    kept, shut = with_database(config, lambda connection: _loaded(connection, provider))
-    private, timeout_s = config.private_providers, config.provider_timeout_s
-    try:
-        tried = asyncio.run(
-            trying.try_out(kept, config.standing_pepper(), timeout_s, private=private, anywhere=anywhere)
-        )
-    except OperatorRefusal as refused:
-        refuse(refused)
-    except Fault as error:
-        fail(str(error))
-    with_database(config, lambda connection: trying.keep_forms(connection, kept.row, tried[-1]))
-    tried = (*tried[:-1], structs.replace(tried[-1], notes=(*shut, *tried[-1].notes)))
-    told = [structs.asdict(one) | {"odd": plain_odd(one.odd)} for one in tried]
-    answer({"ok": not tried[-1].fault, "tried": told}, "\n".join(map(_report, tried)), json=json)
-    if tried[-1].fault:
+
+    async def work(connection: Connection) -> tuple[Tried, ...]:
+        return await trying.check_provider(connection, provider, calls(config), anywhere=anywhere, by=by())
+
+    tried = with_database(config, work)
+    usable = tried[-1].fault is None
+    answer({"ok": usable, "tried": list(map(_plain_tried, tried))}, "\n".join(map(_report, tried)), json=json)
+    if not usable:
         raise typer.Exit(1)
 
 
+def _plain_tried(tried: Tried) -> dict[str, Any]:
+    """For programs: why it cannot be used in words, empty where it can be, and as a code with fields."""
+    fault = "" if tried.fault is None else texts.shown(tried.fault)
+    return structs.asdict(tried) | {"fault": fault, "fault_reason": tried.fault, "odd": plain_odd(tried.odd)}
+
+
 def _report(tried: Tried) -> str:
-    if tried.fault:
-        return f"{tried.url}: cannot be used: {tried.fault}"
+    if tried.fault is not None:
+        return f"{tried.url}: cannot be used: {texts.shown(tried.fault)}"
     types = ", ".join(f"{count} {name}" for name, count in sorted(tried.types.items(), key=lambda pair: -pair[1]))
     lines = [
         f"{tried.url}: answers in {tried.took_ms} ms, speaks {tried.dialect or 'neither dialect clearly'}",
@@ -415,13 +361,10 @@ def _report(tried: Tried) -> str:
 def balance(provider: Who, data: Data = None, json: Json = False) -> None:
     """Ask a provider for the balance it keeps for us, and keep it."""
     config = standing(data)
-    row = with_database(config, lambda connection: find_provider(connection, provider))
-    told, _ = call(config, row, lambda client: client.balance())
-    reading = Reading(now(), Decimal(short(told.amount)))
-    with_database(config, lambda connection: rows.keep_balances(connection, [(row.id, reading)]))
-    currency = told.currency or row.currency
-    said = {"id": row.id, "name": row.name, "at": reading.at, "balance": short(told.amount), "currency": currency}
-    answer(said, f"{row.name}: {short(told.amount)} {currency}", json=json)
+    read = with_database(config, lambda connection: trying.read_balance(connection, provider, calls(config), by=by()))
+    row, balance = read.row, f"{read.reading.balance:f}"
+    said = {"id": row.id, "name": row.name, "at": read.reading.at, "balance": balance, "currency": read.currency}
+    answer(said, f"{row.name}: {balance} {read.currency}", json=json)
 
 
 @provider_verbs.command("services")
@@ -433,13 +376,16 @@ def services(
 ) -> None:
     """Fetch a provider's price list and show it; services follow it as with `provider sync`."""
     config = standing(data)
-    row = with_database(config, lambda connection: find_provider(connection, provider))
-    asked, offered = price_list(config, row)
-    moved, odd = with_database(config, lambda connection: _taken(connection, row, offered, asked))
+    read = with_database(config, lambda connection: sync.sync_provider(connection, provider, calls(config), by=by()))
+    row, offered, odd = read.row, read.offered, read.odd
     wanted = search.lower()
     shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
     if json:
-        answer({"services": [offer(one) for one in shown], "odd": plain_odd(odd), "reordered": moved}, "", json=True)
+        answer(
+            {"services": [offer(one) for one in shown], "odd": plain_odd(odd), "reordered": read.taken.reordered},
+            "",
+            json=True,
+        )
         return
     table = Table("id", "category", "name", "type", "rate", "min", "max", box=None, pad_edge=False)
     for one in shown:
@@ -462,36 +408,17 @@ def offer(one: Offer) -> dict[str, Any]:
     return {"provider_service": line.pop("service"), **line}
 
 
-async def _taken(
-    connection: Connection, row: ProviderRow, offered: Offered, asked: datetime
-) -> tuple[list[ServiceId], tuple[Oddity, ...]]:
-    """The services whose routes stand in another order by it, and what was odd."""
-    try:
-        taken = await sync.take(connection, row.id, offered.offers, unread=offered.unread, asked=asked, by=by())
-    except Overtaken as why:
-        return [], (*offered.odd, Oddity(OddCode.LIST_OVERTAKEN, {"why": str(why)}))
-    except Doubtful as why:
-        fields = {"provider": row.id, "provider_name": row.name, "why": str(why)}
-        return [], (*offered.odd, Oddity(OddCode.LIST_DOUBTED, fields))
-    return taken.reordered, offered.odd
-
-
 def price_list(config: Config, row: ProviderRow) -> tuple[datetime, Offered]:
     """A provider's price list, and when it was asked for: what it tells may be as old as that."""
-    return now(), call(config, row, lambda client: client.services())
-
-
-def call(config: Config, row: ProviderRow, ask: Callable[[Client], Awaitable[Result]]) -> Result:
-    """Asks a provider one thing, outside of any transaction."""
-
-    async def work() -> Result:
-        timeout_s, private = config.provider_timeout_s, config.private_providers
-        async with trying.client_of(row, config.standing_pepper(), timeout_s, private=private) as client:
-            return await ask(client)
-
+    asked = now()
     try:
-        return asyncio.run(work())
+        return asked, asyncio.run(trying.read_price_list(row, calls(config)))
     except OperatorRefusal as refused:
         refuse(refused)
-    except (Fault, NoAnswer) as error:
-        fail(f"{row.name}: {error}")
+    except Misconfigured as error:
+        fail(str(error), UNAVAILABLE)
+
+
+def calls(config: Config) -> CallSettings:
+    """How providers are called from here. Raises Misconfigured where there is no pepper."""
+    return CallSettings(config.standing_pepper(), config.provider_timeout_s, config.private_providers)

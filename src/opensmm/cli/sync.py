@@ -12,8 +12,7 @@ from rich.table import Table
 
 from opensmm.actions import sync
 from opensmm.actions.references import find_provider, find_services
-from opensmm.actions.sync import Doubtful, FollowingResult, News, Overtaken, Taken
-from opensmm.base.faults import Fault
+from opensmm.actions.sync import FollowingResult, News, PriceListRead
 from opensmm.cli.frame import (
     MISUSED,
     Data,
@@ -24,21 +23,22 @@ from opensmm.cli.frame import (
     fail,
     listing,
     number,
+    refuse,
     standing,
     with_database,
 )
-from opensmm.cli.providers import Who, plain_odd, price_list
+from opensmm.cli.providers import Who, calls, plain_odd
 from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.importing import MAX_DECIMALS
+from opensmm.domain.provider_settings import MOST_ADDED, FollowingSettings
 from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
 from opensmm.domain.service_rules import read_price
-from opensmm.domain.sync import Line, Route, is_another_service
+from opensmm.domain.sync import Line, ListDoubt, Route, is_another_service
 from opensmm.store import sync as rows
 from opensmm.store.connection import Connection
 from opensmm.texts import fields
 from opensmm.texts import words as texts
 
-MOST_ADDED: Final = 100_000
 MOST_LISTED: Final = 10_000
 
 quarantine_verbs: Final = typer.Typer(
@@ -70,21 +70,14 @@ def sync_now(
 ) -> None:
     """Read a provider's price list now, have services follow it, and print what changed. Workers do so regularly."""
     config = standing(data)
-    row = with_database(config, lambda connection: find_provider(connection, provider))
-    asked, offered = price_list(config, row)
 
-    async def work(connection: Connection) -> Taken:
-        try:
-            return await sync.take(
-                connection, row.id, offered.offers, unread=offered.unread, asked=asked, confirmed=confirm, by=by()
-            )
-        except Overtaken as why:
-            raise Fault(f"{row.name}: {why}: nothing of this one was taken over") from why
-        except Doubtful as why:
-            await rows.not_taken(connection, row.id, str(why), asked)
-            raise Fault(f"{row.name}: {why}: nothing was taken over; --confirm takes it over as it is") from why
+    async def work(connection: Connection) -> PriceListRead:
+        return await sync.sync_provider(connection, provider, calls(config), confirmed=confirm, by=by())
 
-    taken = with_database(config, work)
+    read = with_database(config, work)
+    if read.refused is not None:
+        refuse(read.refused)
+    taken, offered = read.taken, read.offered
     lines = [f"service {one.service} ({one.name}): {'; '.join(map(fields.moved, one.changes))}" for one in taken.news]
     lines += [f"odd: {texts.odd(odd)}" for odd in offered.odd]
     go_out = "1 held delivery goes out" if taken.released == 1 else f"{taken.released} held deliveries go out"
@@ -130,25 +123,27 @@ def follow(
     """Say how a provider's price list is followed: how often, how far costs may move, and, with a margin, that prices
     move along. Without options it shows how it is. Prices that you set by hand are named, and overwritten with
     --confirm alone."""
-    if own_prices and margin is not None:
-        fail("prices follow with a margin, or stay yours: not both", MISUSED)
-    told: dict[str, Any] = {
-        "sync_every_min": every_min, "price_share": share, "margin": None if margin is None else percent(margin),
-        "added": None if added is None else amount(added, "what is added"), "decimals": decimals,
-    }  # fmt: skip
-    changes = {name: value for name, value in told.items() if value is not None}
-    changes |= {"margin": None} if own_prices else {}
+    changes = FollowingSettings(
+        sync_every_min=every_min,
+        price_share=share,
+        margin=None if margin is None else percent(margin),
+        own_prices=own_prices,
+        added=None if added is None else amount(added, "what is added"),
+        decimals=decimals,
+    )
 
     async def work(connection: Connection) -> FollowingResult:
         row = await find_provider(connection, provider)
-        if changes:
+        if changes.given:
             return await sync.set_following(connection, row.id, changes, confirmed=confirm, by=by())
         return FollowingResult(await rows.following(connection, row.id), [])
 
-    told_of = with_database(standing(data), work)
-    said = structs.asdict(told_of.following)
-    overwritten = [structs.asdict(one) for one in told_of.overwritten]
-    lines = [fields.lines(said), *(f"overwritten: {texts.shown(one)}" for one in overwritten)]
+    result = with_database(standing(data), work)
+    following = result.following
+    told = structs.asdict(following) | {"sync_fault": texts.shown(following.sync_fault)}
+    said = told | {"sync_fault_reason": following.sync_fault if isinstance(following.sync_fault, ListDoubt) else None}
+    overwritten = [structs.asdict(one) for one in result.overwritten]
+    lines = [fields.lines(told), *(f"overwritten: {texts.shown(one)}" for one in overwritten)]
     answer(said | {"overwritten": overwritten}, "\n".join(lines), json=json)
 
 
@@ -201,8 +196,6 @@ def approve(
     json: Json = False,
 ) -> None:
     """Agree to what services cost now: they are sold again, at their price, or at a new one with --rate or --margin."""
-    if rate is not None and (margin is not None or len(services) > 1):
-        fail("a rate is for one service, and stands instead of a margin", MISUSED)
     new_rate = None if rate is None else read_price(rate)
     new_margin = None if margin is None else percent(margin)
 

@@ -80,6 +80,8 @@ class AuditAction(StrEnum):
     PROVIDER_ADD = "provider.add"
     PROVIDER_EDIT = "provider.edit"
     PROVIDER_FOLLOW = "provider.follow"
+    PROVIDER_CHECK = "provider.check"
+    PROVIDER_BALANCE = "provider.balance"
     PRICE_LIST_ADD = "price_list.add"
     PRICE_LIST_RATE = "price_list.rate"
     PANEL_BELOW_COST = "panel.below_cost"

@@ -138,6 +138,12 @@ class FieldCode(StrEnum):
     REFILL_WAIT_H = "refill_wait_h"
     REFILL_DAYS = "refill_days"
     POSITION = "position"
+    CONCURRENCY = "concurrency"
+    CALLS_PER_SECOND = "calls_per_second"
+    ADDS_AT_A_TIME = "adds_at_a_time"
+    REFUSED_WAIT_H = "refused_wait_h"
+    SYNC_EVERY_MIN = "sync_every_min"
+    PRICE_SHARE = "price_share"
     MARGIN = "margin"
     ADDED = "added"
     DECIMALS = "decimals"
@@ -159,6 +165,20 @@ class RefusalCode(StrEnum):
     PREPARED_STATEMENTS_MIXED = "prepared_statements_mixed"
     POOLER_REFUSES_OPTIONS = "pooler_refuses_options"
     MIGRATION_UNDER_WAY = "migration_under_way"
+
+    NO_PROVIDER = "no_provider"
+    PROVIDER_NAME_TAKEN = "provider_name_taken"
+    BAD_DIALECT = "bad_dialect"
+    BAD_CURRENCY = "bad_currency"
+    BAD_EXCHANGE_RATE = "bad_exchange_rate"
+    BAD_PROVIDER_KEY = "bad_provider_key"
+    MARGIN_OR_OWN_PRICES = "margin_or_own_prices"
+    RATE_OR_MARGIN = "rate_or_margin"
+    PROVIDER_UNANSWERED = "provider_unanswered"
+    PRICE_LIST_OVERTAKEN = "price_list_overtaken"
+    PRICE_LIST_DOUBTED = "price_list_doubted"
+    NOT_IN_QUARANTINE = "not_in_quarantine"
+    COST_UNKNOWN = "cost_unknown"
 
     NO_NOTICE = "no_notice"
     UNKNOWN_CUSTOMER = "unknown_customer"
@@ -268,6 +288,12 @@ MALFORMED: Final = frozenset(
         RefusalCode.BAD_AMOUNT,
         RefusalCode.NOT_ANOTHERS,
         RefusalCode.BAD_PROVIDER_ORDER,
+        RefusalCode.BAD_DIALECT,
+        RefusalCode.BAD_CURRENCY,
+        RefusalCode.BAD_EXCHANGE_RATE,
+        RefusalCode.BAD_PROVIDER_KEY,
+        RefusalCode.MARGIN_OR_OWN_PRICES,
+        RefusalCode.RATE_OR_MARGIN,
     )
 )
 """Refusals of a value by itself, whatever stands in the panel: the words were typed wrongly."""

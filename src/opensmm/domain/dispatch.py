@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.codes import DeliveryNote, EventCode
 
 
@@ -55,7 +56,7 @@ class Accepted(Struct, frozen=True):
 class Declined(Struct, frozen=True):
     """Proved that nothing was bought: a well-formed error in words that mean refusal."""
 
-    answer: str
+    answer: CallAnswer
 
 
 class NotSent(Struct, frozen=True):
@@ -63,7 +64,7 @@ class NotSent(Struct, frozen=True):
     in a well-formed error, whose ``words`` these are, that it takes none at the moment. ``one_service``: it takes those
     for others."""
 
-    answer: str
+    answer: CallAnswer
     words: str = ""
     one_service: bool = False
 
@@ -88,7 +89,7 @@ class Unsure(Struct, frozen=True):
     ``taken_order``: the id it was given, where that is another delivery's already.
     """
 
-    answer: str
+    answer: CallAnswer
     taken_order: str = ""
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain import clock_findings
+from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.clocks import Stepped
 from opensmm.domain.codes import BY_SETTING, FindingCode, LineFault, ShutCode
 from opensmm.domain.dispatch import AccountFault
@@ -16,6 +17,7 @@ from opensmm.domain.findings import SEVERITY, Finding, Level
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
 from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading, adds_of
 from opensmm.domain.server import DatabaseServer, server_findings
+from opensmm.domain.sync import ListDoubt
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
 """A worker not heard of for longer is taken for dead."""
@@ -84,7 +86,7 @@ class Followed(Struct, frozen=True):
 
     every: timedelta
     taken: datetime | None = None
-    fault: str = ""
+    fault: ListDoubt | str = ""
 
 
 class Named(Struct, frozen=True):
@@ -148,7 +150,7 @@ class ProviderSeen(Struct, frozen=True):
     unpolled: Waiting = Waiting()
     followed: Followed | None = None
     refuses: AccountFault | None = None
-    fault: str = ""
+    fault: CallAnswer = ""
     dialect: str = "v2"
     adds_at_a_time: int | None = None
     concurrency: int = 1

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Context, Decimal
+from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct, structs
@@ -185,23 +186,41 @@ def _halt(standings: Sequence[Standing]) -> Halt | None:
     return Halt.TYPE if any(one.off is Off.TYPE for one in standings) else Halt.GONE
 
 
-def doubt(routed: Collection[tuple[str, ServiceType]], offers: Sequence[Offer], unread: Sequence[Unread] = ()) -> str:
-    """Why a whole price list is not believed; empty where it is.
+class DoubtCode(StrEnum):
+    """Why a provider's newest price list was not taken over."""
+
+    EMPTY = "empty"
+    LACKS_SERVICES = "lacks_services"
+    UNANSWERED = "unanswered"
+    NOT_STORED = "not_stored"
+
+
+class ListDoubt(Struct, frozen=True):
+    """The code of why a price list was not taken over, and its fields, which stay the same when they are stored."""
+
+    code: DoubtCode
+    fields: dict[str, str | int] = {}
+
+
+def doubt(
+    routed: Collection[tuple[str, ServiceType]], offers: Sequence[Offer], unread: Sequence[Unread] = ()
+) -> ListDoubt | None:
+    """Returns why a whole price list is not believed; None where it is.
 
     ``routed``: what the provider has fulfilled so far, by its own numbers, and the types that these are sold as.
     """
     if not routed:
-        return ""
+        return None
     if not offers:
-        return "its price list is empty"
+        return ListDoubt(DoubtCode.EMPTY)
     types: Mapping[str, ServiceType | None] = {offer.service: offer.type for offer in offers}
     lost = sum(types.get(theirs) is not kind for theirs, kind in routed)
     if lost > BELIEVED_LOSS and lost * 2 > len(routed):
         theirs = {theirs for theirs, _ in routed}
         broken = [line for line in unread if line.service in theirs]
-        more = f"; the lines of {len(broken)} cannot be read, such as that of {broken[0].service}" if broken else ""
-        return f"its price list lacks {lost} of the {len(routed)} services that it fulfils{more}"
-    return ""
+        example: dict[str, str | int] = {"unread": len(broken), "example": broken[0].service} if broken else {}
+        return ListDoubt(DoubtCode.LACKS_SERVICES, {"lost": lost, "fulfilled": len(routed), **example})
+    return None
 
 
 _FOLLOWING: Final = ("rate", "min", "max", "refill", "cancel", "dripfeed")

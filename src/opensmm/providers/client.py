@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 import opensmm
 from opensmm.base.counting import MILLISECOND, SECOND, Spreads
 from opensmm.domain.asks import Add, Ask, Balance, Cancel, Ids, RefillOrders, RefillStatus, Services, Status
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Declined, NotSent, SendOutcome, Unsure
 from opensmm.domain.evidence import Said
 from opensmm.domain.ledger import BalanceView
@@ -23,7 +24,7 @@ from opensmm.domain.refills import RefillStatus as RefillWord
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.bounds import bound_of, values
 from opensmm.providers.charsets import to_utf8
-from opensmm.providers.failures import CONNECT_WITHIN_S, failure
+from opensmm.providers.failures import CONNECT_WITHIN_S, NoAnswer, failure
 from opensmm.providers.forms import Asking, KnownForms, ids_of
 from opensmm.wire import answers, offers
 from opensmm.wire.answers import spoken_in_balance
@@ -46,10 +47,6 @@ CALL_EDGES: Final = (
 )
 CALLS: Final[Spreads[tuple[str, type, str]]] = Spreads(CALL_EDGES)
 """Calls of this process, by provider, type of the ask and whether it was answered."""
-
-
-class NoAnswer(Exception):
-    """The provider could not be asked, or did not answer in a way that can be read."""
 
 
 class Provider(Protocol):
@@ -113,7 +110,7 @@ class Client:
         try:
             answer = await self._post(ask)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            return NotSent(f"not sent: {failure(error, self._blotting, self._timeout_s)}")
+            return NotSent(failure(error, self._blotting, self._timeout_s))
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
             return Unsure(failure(error, self._blotting, self._timeout_s))
         if answer.status < 300:
@@ -121,7 +118,7 @@ class Client:
         # A proxy that answers 5xx may have handed the request on before, and a redirect may follow a purchase.
         if 400 <= answer.status < 500:
             return answers.read_turned_away(answer.body)
-        return Unsure(f"HTTP {answer.status}: {excerpt(answer.body)}")
+        return Unsure(_at_status(answer.status, excerpt(answer.body)))
 
     async def statuses(self, orders: list[str]) -> list[Report | UnreadAnswer]:
         return await self._asking("status", Status).ask(orders, answers.read_statuses)
@@ -169,7 +166,7 @@ class Client:
         body = await self._ask(Balance())
         told = answers.read_balance(body)
         if told is None:
-            raise NoAnswer(answers.read_error(body) or f"this is no balance: {excerpt(body)}")
+            raise _unread(body, CallCode.NO_BALANCE)
         return told, spoken_in_balance(body)
 
     async def services(self) -> Offered:
@@ -177,7 +174,7 @@ class Client:
         body = await self._ask(Services(), max(self._timeout_s, LIST_WITHIN_S))
         told = await asyncio.to_thread(offers.read_services, body)
         if told is None:
-            raise NoAnswer(answers.read_error(body) or f"this is no price list: {excerpt(body)}")
+            raise _unread(body, CallCode.NO_PRICE_LIST)
         return told
 
     async def _ask(self, ask: Ask, within_s: float | None = None, *, turned_away: bool = False) -> bytes:
@@ -192,7 +189,7 @@ class Client:
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
         if answer.status >= 300 and not (refused and answers.read_error(answer.body)):
             words = answers.read_error(answer.body) or excerpt(answer.body)
-            raise NoAnswer(f"HTTP {answer.status}: {words}")
+            raise NoAnswer(_at_status(answer.status, words))
         return answer.body
 
     async def _post(self, ask: Ask, within_s: float | None = None) -> Answered:
@@ -222,10 +219,25 @@ class Client:
                 body += part
         told = self._blotting.body(to_utf8(bytes(body), charset))
         if len(body) > bound.size:
-            raise NoAnswer(f"HTTP {answer.status}, more than {bound.size} bytes: {excerpt(told)}")
+            raise _too_many(CallCode.TOO_MANY_BYTES, answer.status, bound.size, told)
         if values(told) > bound.values:
-            raise NoAnswer(f"HTTP {answer.status}, more than {bound.values} values: {excerpt(told)}")
+            raise _too_many(CallCode.TOO_MANY_VALUES, answer.status, bound.values, told)
         return Answered(answer.status, told)
+
+
+def _at_status(status: int, words: str) -> CallFault:
+    return CallFault(CallCode.HTTP_STATUS, {"status": status, "words": words})
+
+
+def _unread(body: bytes, code: CallCode) -> NoAnswer:
+    """The provider's error where the answer is one, otherwise the ``code`` of what the answer is not."""
+    if words := answers.read_error(body):
+        return NoAnswer(CallFault(CallCode.REFUSED, {"words": words}))
+    return NoAnswer(CallFault(code, {"words": excerpt(body)}))
+
+
+def _too_many(code: CallCode, status: int, most: int, body: bytes) -> NoAnswer:
+    return NoAnswer(CallFault(code, {"status": status, "most": most, "words": excerpt(body)}))
 
 
 def _timeout(within_s: float) -> "aiohttp.ClientTimeout":

@@ -12,7 +12,8 @@ from opensmm.base.ids import ProviderId
 from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.codes import ShutCode
 from opensmm.domain.providers import AS_DOCUMENTED, SANDBOX, STAFF, Forms
-from opensmm.providers.client import Client, NoAnswer, Provider, close_session
+from opensmm.providers.client import Client, Provider, close_session
+from opensmm.providers.failures import NoAnswer
 from opensmm.providers.limits import Circuit, Share, Slots
 from opensmm.providers.manual import ManualProvider
 from opensmm.providers.sandbox import account_of, sandbox_key

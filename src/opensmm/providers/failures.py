@@ -1,8 +1,9 @@
-"""Why a call came to nothing, in words of ours: those of an HTTP library tell an operator little."""
+"""Why a call came to nothing: the errors of an HTTP library as codes of ours."""
 
 import errno
 from typing import TYPE_CHECKING, Final
 
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.providers.blotting import Blotting
 
 if TYPE_CHECKING:  # the command line imports this module's users for their names, and need not load an HTTP client
@@ -12,23 +13,39 @@ CONNECT_WITHIN_S: Final = 5.0
 _NO_WAY: Final = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH))
 
 
-def failure(error: Exception, blotting: Blotting, within_s: float) -> str:
-    """Says why there was no answer. ``within_s``: how long the call might take."""
+class NoAnswer(Exception):
+    """The provider could not be asked, or did not answer in a way that can be read."""
+
+    def __init__(self, fault: CallFault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def failure(error: Exception, blotting: Blotting, within_s: float) -> CallFault:
+    """Returns why there was no answer. ``within_s``: how long the call was allowed to take."""
     import aiohttp
 
+    from opensmm.providers.outside import TooManyInterim, TooMuchReceived
+
     match error:
+        case NoAnswer():
+            return error.fault
         case aiohttp.ClientConnectorError():
             return _unconnected(error, blotting)
         case aiohttp.ConnectionTimeoutError():
-            return f"no connection within {CONNECT_WITHIN_S:g} s"
+            return CallFault(CallCode.NO_CONNECTION_IN_TIME, {"within_s": f"{CONNECT_WITHIN_S:g}"})
         case TimeoutError():
-            return f"no answer within {within_s:g} s"
+            return CallFault(CallCode.NO_ANSWER_IN_TIME, {"within_s": f"{within_s:g}"})
+        case TooManyInterim():
+            return CallFault(CallCode.TOO_MANY_INTERIM, {"most": error.most})
+        case TooMuchReceived():
+            return CallFault(CallCode.TOO_MANY_RECEIVED, {"most": error.most})
         case aiohttp.ServerDisconnectedError() | ConnectionResetError():
-            return "it closed the connection without an answer"
-    return f"{type(error).__name__}: {blotting.error(error)}"
+            return CallFault(CallCode.CLOSED)
+    return CallFault(CallCode.FAILED, {"type": type(error).__name__, "words": blotting.error(error)})
 
 
-def _unconnected(error: "aiohttp.ClientConnectorError", blotting: Blotting) -> str:
+def _unconnected(error: "aiohttp.ClientConnectorError", blotting: Blotting) -> CallFault:
     import aiohttp
 
     from opensmm.providers.outside import NOT_PUBLIC
@@ -36,18 +53,17 @@ def _unconnected(error: "aiohttp.ClientConnectorError", blotting: Blotting) -> s
     at = f"{error.host}:{error.port}"
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return f"its certificate at {at} is not trusted: {blotting.error(error.certificate_error)}"
+            words = blotting.error(error.certificate_error)
+            return CallFault(CallCode.CERTIFICATE_NOT_TRUSTED, {"at": at, "words": words})
         case aiohttp.ClientConnectorSSLError():
-            return f"no TLS is spoken at {at}: {blotting.error(error.os_error)}"
+            return CallFault(CallCode.NO_TLS, {"at": at, "words": blotting.error(error.os_error)})
         case aiohttp.ClientConnectorDNSError():
-            return f"the name {error.host} leads to no address"
+            return CallFault(CallCode.NAME_WITHOUT_ADDRESS, {"host": error.host})
     why = error.os_error
     if why.errno == NOT_PUBLIC:
-        return (
-            f"{error.host} is not at an address of the public internet, and only OPENSMM_PRIVATE_PROVIDERS=1 allows it"
-        )
+        return CallFault(CallCode.ADDRESS_NOT_PUBLIC, {"host": error.host})
     if why.errno == errno.ECONNREFUSED:
-        return f"nobody answers at {at}"
+        return CallFault(CallCode.NOBODY_LISTENS, {"at": at})
     if why.errno in _NO_WAY:
-        return f"no way leads to {at}"
-    return f"no connection to {at}: {blotting.error(why)}"
+        return CallFault(CallCode.NO_WAY, {"at": at})
+    return CallFault(CallCode.NO_CONNECTION, {"at": at, "words": blotting.error(why)})

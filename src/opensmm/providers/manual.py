@@ -15,7 +15,7 @@ class ManualProvider:
     """
 
     async def add(self, ask: Add) -> SendOutcome:
-        return Accepted(ask.idempotency_key, "on the staff's list")
+        return Accepted(ask.idempotency_key)
 
     async def statuses(self, orders: list[str]) -> list[Report | UnreadAnswer]:
         return [UnreadAnswer("")] * len(orders)

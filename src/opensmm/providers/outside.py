@@ -34,7 +34,19 @@ class NotPublic(OSError):
     """The address is not one of the public internet."""
 
     def __init__(self, host: object) -> None:
-        super().__init__(NOT_PUBLIC, f"{host!r} is not an address of the public internet")
+        super().__init__(NOT_PUBLIC, f"not public: {host!r}")
+
+
+class TooManyInterim(aiohttp.ServerConnectionError):
+    """More interim answers came than are allowed before an answer."""
+
+    most = MAX_INTERIM
+
+
+class TooMuchReceived(aiohttp.ServerConnectionError):
+    """An answer had more bytes, as they came, than are allowed."""
+
+    most = MAX_RECEIVED
 
 
 class _CountedReads:
@@ -50,7 +62,7 @@ class _CountedReads:
     async def read(self) -> Any:
         self._left -= 1
         if self._left < 0:
-            raise aiohttp.ServerConnectionError(f"more than {MAX_INTERIM} interim answers")
+            raise TooManyInterim
         return await self._protocol.read()
 
 
@@ -85,7 +97,7 @@ class _BoundedHandler(ResponseHandler):
         self._received += len(data)
         if self._received <= MAX_RECEIVED:
             return super().data_received(data)
-        error = aiohttp.ServerConnectionError(f"more than {MAX_RECEIVED} bytes")
+        error = TooMuchReceived()
         self.set_exception(error)
         if self._payload is not None:
             self._payload.set_exception(error)

@@ -11,9 +11,11 @@ from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.asks import NO_DETAILS, Details
+from opensmm.domain.call_faults import CallAnswer, CallCode, CallFault
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import MOST_NOTED, PASSED_OVER_AFTER, AttemptOutcome, DeliveryState
+from opensmm.store import call_faults
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
 from opensmm.store.crowds import Crowd
@@ -250,7 +252,7 @@ class Recorded(Struct, frozen=True):
     due: datetime | None
     outcome: AttemptOutcome
     provider_order: str | None
-    answer: str
+    answer: CallAnswer
     note: DeliveryNote | None = None
 
 
@@ -295,7 +297,7 @@ async def record(
         absent_or(one.due for one in told),
         words(one.outcome for one in told),
         texts(one.provider_order or "" for one in told),
-        texts(one.answer for one in told),
+        texts(call_faults.written(one.answer) for one in told),
         notes(one.note for one in told),
     )
     cursor = await connection.execute(_RECORD, [*arrays, at, at])
@@ -335,6 +337,7 @@ async def hold_waiting(connection: Connection, now: datetime, limit: int) -> int
     return len(await cursor.fetchall())
 
 
+_WORKER_GONE: Final = call_faults.written(CallFault(CallCode.WORKER_GONE))
 _RECOVER: Final = """
 with left_behind as (
   update delivery d set state = 'unsure'
@@ -344,7 +347,7 @@ with left_behind as (
     and t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
   returning d.order_id, d.run, d.attempt
 )
-update attempt t set outcome = 'unsure', answer = 'the worker went away while it was sending'
+update attempt t set outcome = 'unsure', answer = %s
 from left_behind l where t.order_id = l.order_id and t.run = l.run and t.number = l.attempt and t.outcome = 'sending'
 returning t.order_id
 """
@@ -360,5 +363,5 @@ async def recover(connection: Connection, now: datetime, in_flight: InFlight = (
     What is ``in_flight`` is the caller's own. Their lease stays written: until then the sender may have been at it.
     """
     own = [[one[part] for one in in_flight] for part in range(3)]
-    cursor = await connection.execute(_RECOVER, [now, *own])
+    cursor = await connection.execute(_RECOVER, [now, *own, _WORKER_GONE])
     return len(await cursor.fetchall())

@@ -9,8 +9,10 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.bills import Bill
+from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import AttemptKey, Conclusion, EvidenceKind, Neighbour, Suspect
+from opensmm.store import call_faults
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import OPEN_ROUTES
 from opensmm.store.order_keys import key_of
@@ -61,7 +63,7 @@ class Open(Struct, frozen=True):
     routes: int
     hold_when_refused: bool
     not_bought: int
-    answer: str
+    answer: CallAnswer
 
     @property
     def routes_left(self) -> bool:
@@ -106,9 +108,9 @@ async def doubted(
     told = {"orders": list(orders), "since": now - REMEMBERED, "closed_by": closed_by, "untold": UNTOLD_LEASE}
     cursor = await connection.execute(_OPEN, told)
     by_provider: dict[ProviderId, list[Open]] = {}
-    for *row, service in await cursor.fetchall():
+    for *row, answer, service in await cursor.fetchall():
         suspect = Suspect((OrderId(row[0]), row[1], row[2]), row[3], row[4], row[5], (row[5], row[6]), row[7], service)
-        one = Open(suspect, ProviderId(row[8]), DeliveryState(row[9]), *row[10:])
+        one = Open(suspect, ProviderId(row[8]), DeliveryState(row[9]), *(*row[10:], call_faults.read(answer)))
         by_provider.setdefault(one.provider, []).append(one)
     return by_provider
 

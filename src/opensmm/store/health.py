@@ -32,7 +32,7 @@ from opensmm.domain.health import (
     Waiting,
 )
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG
-from opensmm.store import line_faults, server, sync, workers
+from opensmm.store import call_faults, line_faults, list_doubts, server, sync, workers
 from opensmm.store.connection import Connection
 from opensmm.store.progress import CANCEL_WAITS
 
@@ -282,12 +282,12 @@ def _provider(row: TupleRow, late: Mapping[ProviderId, Waiting]) -> ProviderSeen
         ProviderSeen(*row[:9]),
         unpolled=late.get(row[0], Waiting()),
         refuses=turned_away,
-        fault=words,
+        fault=call_faults.read(words),
         dialect=dialect,
         adds_at_a_time=adds,
         concurrency=calls,
     )
-    return structs.replace(seen, followed=Followed(every, taken, fault)) if followed else seen
+    return structs.replace(seen, followed=Followed(every, taken, list_doubts.read(fault))) if followed else seen
 
 
 async def _named(connection: Connection, query: str) -> Named:

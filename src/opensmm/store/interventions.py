@@ -6,14 +6,16 @@ from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct
+from psycopg.rows import TupleRow
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
+from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG, Run, RunEnding, Subject
 from opensmm.domain.orders import OrderState
-from opensmm.store import notes
+from opensmm.store import call_faults, notes
 from opensmm.store.connection import Connection
 
 _ORDER: Final = "select customer_id, state, packaged, earned, interval_min from orders where id = %s"
@@ -157,7 +159,7 @@ class Waiting(Struct, frozen=True):
     provider_name: str | None
     provider_order: str | None
     since: datetime | None
-    answer: str | None
+    answer: CallAnswer | None
     concluded: str | None
     note: DeliveryNote | None = None
     noted: datetime | None = None
@@ -168,4 +170,9 @@ async def waiting(connection: Connection, kinds: frozenset[str], now: datetime, 
     told = {kind: kind in kinds for kind in ("unsure", "held", "stuck", "unread", "waits")}
     times = {"queued_by": now - QUEUED_TOO_LONG, "sent_by": now - AT_PROVIDER_TOO_LONG}
     cursor = await connection.execute(_WAITING, {**told, **times, "limit": limit})
-    return [Waiting(*(*row[:13], notes.read(row[13]), row[14])) for row in await cursor.fetchall()]
+    return [_waiting(row) for row in await cursor.fetchall()]
+
+
+def _waiting(row: TupleRow) -> Waiting:
+    answer = None if row[11] is None else call_faults.read(row[11])
+    return Waiting(*(*row[:11], answer, row[12], notes.read(row[13]), row[14]))

@@ -93,10 +93,8 @@ with made as materialized (
   insert into delivery (order_id, run, service_id, quantity, state, due, sent, attempt, fence)
   select id, 1, %(service)s, quantity, 'pending', %(now)s, %(now)s, 1, 1 from made
 ), tried as (
-  insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence, sent, provider_order,
-                       answer)
-  select id, 1, 1, %(provider)s, %(provider_service)s, 'accepted', 1, %(now)s, provider_order,
-         'made for a post of subscription ' || %(subscription)s
+  insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence, sent, provider_order)
+  select id, 1, 1, %(provider)s, %(provider_service)s, 'accepted', 1, %(now)s, provider_order
   from made
 ), charged as (
   insert into transfer (debit, credit, amount, kind, customer_id, order_id, created)

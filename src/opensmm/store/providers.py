@@ -10,9 +10,10 @@ from msgspec import Struct, structs
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import ProviderId
+from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.providers import AS_DOCUMENTED, READINGS_SPAN, Form, Forms, Reading
-from opensmm.store import catalogue
+from opensmm.store import call_faults, catalogue
 from opensmm.store.connection import Connection
 
 
@@ -35,7 +36,7 @@ class ProviderRow(Struct, frozen=True):
     calls_per_second: int
     adds_at_a_time: int | None
     resting_until: datetime | None
-    fault: str
+    fault: CallAnswer
     sealed_key: bytes | None
     forms: Forms = AS_DOCUMENTED
     user_agent: str = ""
@@ -46,6 +47,7 @@ _COLUMNS: Final = ", ".join(_NAMES)
 _FORMS: Final = frozenset(Form)
 _PROVIDERS: Final = f"select {_COLUMNS} from provider order by id"
 _NAMED: Final = f"select {_COLUMNS} from provider where name = %s or id::text = %s order by name = %s desc limit 1"
+_BY_ID: Final = f"select {_COLUMNS} from provider where id = %s"
 _LOCKED: Final = f"select {_COLUMNS} from provider where id = %s for update"
 
 
@@ -61,6 +63,12 @@ async def named(connection: Connection, name: str) -> ProviderRow | None:
     return None if row is None else _row(row)
 
 
+async def find(connection: Connection, provider: ProviderId) -> ProviderRow | None:
+    """A provider by its id."""
+    row = await (await connection.execute(_BY_ID, [provider])).fetchone()
+    return None if row is None else _row(row)
+
+
 async def lock(connection: Connection, provider: ProviderId) -> ProviderRow | None:
     """A provider under lock, for its settings to be edited. What services cost may follow from them, so that the price
     list is locked before, as by everybody who locks both."""
@@ -73,7 +81,14 @@ def _row(row: TupleRow) -> ProviderRow:
     told: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
     sealed, forms = told["sealed_key"], told["forms"] or {}
     read = {action: Form(form) for action, form in forms.items() if form in _FORMS}
-    return ProviderRow(**told | {"sealed_key": None if sealed is None else bytes(sealed), "forms": read})
+    return ProviderRow(
+        **told
+        | {
+            "sealed_key": None if sealed is None else bytes(sealed),
+            "forms": read,
+            "fault": call_faults.read(told["fault"]),
+        }
+    )
 
 
 _ADD: Final = """
@@ -142,7 +157,7 @@ class Failed(Struct, frozen=True):
     provider: ProviderId
     failures: int
     until: datetime | None
-    fault: str
+    fault: CallAnswer
     refuses: AccountFault | None
 
 
@@ -163,7 +178,7 @@ async def failed(connection: Connection, told: Sequence[Failed]) -> None:
         [one.provider for one in told],
         [one.failures for one in told],
         [one.until for one in told],
-        [one.fault for one in told],
+        [call_faults.written(one.fault) for one in told],
         [one.refuses for one in told],
     )
     await connection.execute(_FAILED, [*arrays])
@@ -213,6 +228,7 @@ insert into balance_reading (provider_id, at, balance)
 select * from unnest(%s::bigint[], %s::timestamptz[], %s::numeric[])
 on conflict do nothing
 """
+_NEWEST_BALANCE: Final = "select at, balance from balance_reading where provider_id = %s order by at desc limit 1"
 _READINGS: Final = """
 select b.provider_id, b.at, b.balance
 from provider p
@@ -238,6 +254,11 @@ async def keep_balances(connection: Connection, told: Sequence[tuple[ProviderId,
     if told:
         arrays = [one for one, _ in told], [reading.at for _, reading in told], [reading.balance for _, reading in told]
         await connection.execute(_KEEP_BALANCE, [*arrays])
+
+
+async def newest_balance(connection: Connection, provider: ProviderId) -> Reading | None:
+    row = await (await connection.execute(_NEWEST_BALANCE, [provider])).fetchone()
+    return None if row is None else Reading(*row)
 
 
 async def readings(connection: Connection) -> dict[ProviderId, list[Reading]]:

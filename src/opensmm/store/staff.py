@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ProviderId, RefillId, ServiceId
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.progress import Followed
 from opensmm.store.connection import Connection
@@ -98,7 +99,7 @@ async def left_behind(connection: Connection, now: datetime) -> list[Recorded]:
             due=now,
             outcome=AttemptOutcome.DECLINED,
             provider_order=None,
-            answer="the worker went away before it was handed over",
+            answer=CallFault(CallCode.WORKER_GONE_BEFORE),
         )
         for order, run, attempt, fence, route in await cursor.fetchall()
     ]

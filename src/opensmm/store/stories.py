@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct, structs
+from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, short
+from opensmm.domain.call_faults import NEVER_SENT, CallAnswer, CallFault
 from opensmm.domain.codes import NO_FIELDS, EventCode, Fields
 from opensmm.domain.dispatch import ACCEPTED_STATES, AttemptOutcome, DeliveryState
 from opensmm.domain.evidence import NEIGHBOURS, Conclusion, EvidenceKind
@@ -15,7 +17,7 @@ from opensmm.domain.ledger import TransferKind
 from opensmm.domain.orders import OrderState
 from opensmm.domain.posts import PostState
 from opensmm.domain.refills import RefillStatus
-from opensmm.store import notes
+from opensmm.store import call_faults, notes
 from opensmm.store.connection import Connection
 
 
@@ -94,6 +96,7 @@ select run, note, noted from refill_task where order_id = %s and note is not nul
 _SETTLING: Final = (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT, Conclusion.RISKED)
 """What is concluded of tries that were unsure."""
 _NOT_SENT: Final = "not sent: "
+"""The beginning of answers of calls that never left, in rows from before there were codes."""
 
 
 async def story(connection: Connection, order: OrderId) -> Story | None:
@@ -155,7 +158,7 @@ class _Attempt(Struct, frozen=True):
     provider_order: str | None
     sent: datetime
     answered: datetime | None
-    answer: str
+    answer: CallAnswer
     cost: str | None
     currency: str | None
     settled: Conclusion | None
@@ -163,7 +166,11 @@ class _Attempt(Struct, frozen=True):
 
 async def _attempts(connection: Connection, order: OrderId) -> list[Event]:
     cursor = await connection.execute(_ATTEMPTS, [[one.value for one in _SETTLING], order])
-    return [event for row in await cursor.fetchall() for event in _tried(_Attempt(*row))]
+    return [event for row in await cursor.fetchall() for event in _tried(_attempt(row))]
+
+
+def _attempt(row: TupleRow) -> _Attempt:
+    return _Attempt(*(*row[:9], call_faults.read(row[9]), *row[10:]))
 
 
 def _tried(one: _Attempt) -> Iterator[Event]:
@@ -182,7 +189,9 @@ def _answered(one: _Attempt, at: datetime, fields: dict[str, object]) -> Event:
     """What became of a try; of one that was unsure, how it was settled: its answer was told before."""
     if one.settled:
         return Event(at, EventCode.SETTLED_BOUGHT if one.provider_order else EventCode.SETTLED_NOT_BOUGHT, fields)
-    if one.answer.startswith(_NOT_SENT):
+    if isinstance(one.answer, CallFault) and one.answer.code in NEVER_SENT:
+        return Event(at, EventCode.NOT_SENT, fields)
+    if isinstance(one.answer, str) and one.answer.startswith(_NOT_SENT):
         return Event(at, EventCode.NOT_SENT, fields | {"words": one.answer.removeprefix(_NOT_SENT)})
     if one.provider_order:
         return Event(at, EventCode.ACCEPTED, fields | {"cost": one.cost, "currency": one.currency})

@@ -12,8 +12,8 @@ from opensmm.base.ids import OrderId, ProviderId, ServiceId
 from opensmm.domain.catalogue import BelowCost, ServiceType
 from opensmm.domain.importing import Terms
 from opensmm.domain.offers import Off, Offer, RouteTo
-from opensmm.domain.sync import Judged, Line, Route, Rules, Standing
-from opensmm.store import catalogue, line_faults
+from opensmm.domain.sync import Judged, Line, ListDoubt, Route, Rules, Standing
+from opensmm.store import catalogue, line_faults, list_doubts
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import NO_ANSWER_YET, ROUTE_IS_OPEN
 
@@ -44,9 +44,9 @@ async def taken(connection: Connection, provider: ProviderId, asked: datetime) -
     await connection.execute(_TAKEN, {"asked": asked, "id": provider})
 
 
-async def not_taken(connection: Connection, provider: ProviderId, fault: str, asked: datetime) -> None:
+async def not_taken(connection: Connection, provider: ProviderId, why: ListDoubt, asked: datetime) -> None:
     """Keeps why, unless a list that was asked for later has been taken over."""
-    await connection.execute(_NOT_TAKEN, [fault, provider, asked])
+    await connection.execute(_NOT_TAKEN, [list_doubts.written(why), provider, asked])
 
 
 _ROUTED: Final = """
@@ -188,7 +188,7 @@ async def go_on(connection: Connection, services: Sequence[ServiceId], now: date
 
 class Following(Struct, frozen=True):
     """How a provider is followed. ``margin`` is None where prices stay the operator's; ``synced`` is when the list that
-    was taken over last had been asked for."""
+    was taken over last had been asked for. ``sync_fault``: why the newest was not taken over, empty where it was."""
 
     sync_every_min: int
     price_share: int
@@ -196,7 +196,7 @@ class Following(Struct, frozen=True):
     added: Decimal
     decimals: int
     synced: datetime | None = None
-    sync_fault: str = ""
+    sync_fault: ListDoubt | str = ""
 
 
 _FOLLOWING: Final = """
@@ -210,7 +210,7 @@ update provider set sync_every_min = %s, price_share = %s, margin = %s, added = 
 async def following(connection: Connection, provider: ProviderId) -> Following:
     row = await (await connection.execute(_FOLLOWING, [provider])).fetchone()
     assert row is not None
-    return Following(*row)
+    return Following(*(*row[:6], list_doubts.read(row[6])))
 
 
 async def follow(connection: Connection, provider: ProviderId, wanted: Following) -> None:

@@ -10,6 +10,7 @@ from opensmm.domain.evidence import Conclusion
 from opensmm.domain.providers import MAX_URL
 from opensmm.texts.english_customers import CUSTOMER_REFUSALS
 from opensmm.texts.english_orders import ORDER_REFUSALS
+from opensmm.texts.english_providers import PROVIDER_REFUSALS
 from opensmm.texts.english_services import SERVICE_REFUSALS
 from opensmm.texts.template import Words
 
@@ -68,12 +69,19 @@ FIELDS: Final[Mapping[FieldCode, str]] = {
     FieldCode.POSITION: "place on the price list",
     FieldCode.MARGIN: "margin",
     FieldCode.ADDED: "amount added per 1000",
+    FieldCode.CONCURRENCY: "number of calls at a time",
+    FieldCode.CALLS_PER_SECOND: "number of calls a second",
+    FieldCode.ADDS_AT_A_TIME: "number of `add` calls at a time",
+    FieldCode.REFUSED_WAIT_H: "number of hours",
+    FieldCode.SYNC_EVERY_MIN: "number of minutes between two syncs",
+    FieldCode.PRICE_SHARE: "share that a cost may move by",
     FieldCode.DECIMALS: "number of decimals",
     FieldCode.AMOUNT: "amount",
     FieldCode.REFUND_NUMBER: "refund's number",
 }
 """Parts of sentences, for the field ``field``."""
 REFUSALS: Final[Mapping[RefusalCode, Words]] = {
+    **PROVIDER_REFUSALS,
     RefusalCode.FIELD_BLANK: Words("The {field} must be some text on one line."),
     RefusalCode.FIELD_TOO_LONG: Words("The {field} has at most {most} characters."),
     RefusalCode.FIELD_UNFIT: Words(
@@ -224,7 +232,9 @@ ODDITIES: Final[Mapping[OddCode, Words]] = {
     ),
     OddCode.CURRENCY_UNTOLD: Words("it names no currency; {currency} is taken for granted"),
     OddCode.OTHER_CURRENCY: Words("its currency is {currency}, and it is set to {known}: costs are not booked"),
-    OddCode.LIST_OVERTAKEN: Words("{why}: nothing follows this one"),
+    OddCode.LIST_OVERTAKEN: Words(
+        "another price list, asked for later than this one, was taken over meanwhile: nothing follows this one"
+    ),
     OddCode.LIST_DOUBTED: Words(
         "{why}: nothing follows it; `opensmm provider sync {provider_name} --confirm` takes it over"
     ),
@@ -379,6 +389,8 @@ ACTIONS: Final[Mapping[AuditAction, str]] = {
     AuditAction.PROVIDER_ADD: "added provider {subject}",
     AuditAction.PROVIDER_EDIT: "changed provider {subject}",
     AuditAction.PROVIDER_FOLLOW: "set how provider {subject} is followed",
+    AuditAction.PROVIDER_CHECK: "checked provider {subject}",
+    AuditAction.PROVIDER_BALANCE: "read the balance of provider {subject}",
     AuditAction.PRICE_LIST_ADD: "added price list {subject}",
     AuditAction.PRICE_LIST_RATE: "set a rate of price list {subject}",
     AuditAction.PANEL_BELOW_COST: "set what becomes of orders below their cost",

@@ -9,9 +9,12 @@ from gettext import NullTranslations
 from typing import Final
 
 from opensmm.base.spans import span
+from opensmm.domain.call_faults import CallFault
 from opensmm.domain.codes import Fields, LineFault, RefusalCode
+from opensmm.domain.sync import ListDoubt
 from opensmm.texts.english import LINES, REFUSALS
 from opensmm.texts.english_fields import FRAMES, SPANS
+from opensmm.texts.english_providers import CALLS, DOUBTS
 from opensmm.texts.isolation import Direction, isolated, isolated_code
 from opensmm.texts.tables import SHOWN, TABLES
 from opensmm.texts.template import Message, Words, message
@@ -100,6 +103,10 @@ class Sentences:
                 return isolated(f"{value:f}", self._direction)
             case StrEnum() if type(value) in SHOWN:
                 return self.word(SHOWN[type(value)], value)
+            case CallFault():
+                return self.sentence(f"call.{value.code}", CALLS[value.code], value.fields)
+            case ListDoubt():
+                return self.sentence(f"list_doubt.{value.code}", DOUBTS[value.code], value.fields)
             case LineFault():
                 return self.sentence(f"line.{value.code}", LINES[value.code], value.fields)
             case None:

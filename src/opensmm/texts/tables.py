@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from opensmm.domain.codes import FieldCode, ShutCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
-from opensmm.texts import english, english_fields, english_findings
+from opensmm.texts import english, english_fields, english_findings, english_providers
 from opensmm.texts.template import Words
 
 _Code = TypeVar("_Code", bound=str)
@@ -24,6 +24,8 @@ TABLES: Final[Mapping[str, Mapping[str, Words] | Mapping[str, str]]] = {
     "change": _by_code(english.CHANGES),
     "line": _by_code(english.LINES),
     "oddity": _by_code(english.ODDITIES),
+    "call": _by_code(english_providers.CALLS),
+    "list_doubt": _by_code(english_providers.DOUBTS),
     "stage": _by_code(english.STAGES),
     "audit": _by_code(english.ACTIONS),
     "why_shut": _by_code(english.SHUTS),

@@ -13,6 +13,7 @@ from opensmm.base.ids import order_key
 from opensmm.base.money import PER_WHOLE, Money
 from opensmm.domain.ask_errors import means_under_way, means_unknown_order
 from opensmm.domain.asks import Ids
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, TurnedAway, Unsure
 from opensmm.domain.evidence import NotOurs, Said
 from opensmm.domain.ledger import BalanceView
@@ -101,7 +102,7 @@ def _not_bought(words: str) -> SendOutcome | None:
         case Meaning.REFUSAL:
             return Declined(words)
         case Meaning.PUT_OFF | Meaning.SERVICE_PUT_OFF:
-            return NotSent(f"put off: {words}", words, meant is Meaning.SERVICE_PUT_OFF)
+            return NotSent(CallFault(CallCode.PUT_OFF, {"words": words}), words, meant is Meaning.SERVICE_PUT_OFF)
         case Meaning.KEY | Meaning.FUNDS:
             return TurnedAway(words, ACCOUNT_FAULT[meant])
     return None

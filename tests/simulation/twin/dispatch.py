@@ -10,6 +10,7 @@ from tests.simulation.twin.tables import AttemptRow, DeliveryRow, ProviderRow, S
 
 from opensmm.base.ids import OrderId, ProviderId, ServiceId, order_key
 from opensmm.domain.asks import NO_DETAILS
+from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import PASSED_OVER_AFTER, DeliveryState
 from opensmm.store.dispatch import Claim, InFlight, Recorded
@@ -242,7 +243,7 @@ async def recover(connection: Connection, now: datetime, in_flight: InFlight = (
         attempt = store.attempts[row.order, row.run, row.attempt]
         if attempt.outcome == "sending":
             store.edit(attempt)
-            attempt.outcome, attempt.answer = "unsure", "the worker went away while it was sending"
+            attempt.outcome, attempt.answer = "unsure", CallFault(CallCode.WORKER_GONE)
     return len(late)
 
 

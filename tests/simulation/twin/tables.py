@@ -16,6 +16,7 @@ import psycopg
 from msgspec import Struct
 
 from opensmm.domain.asks import Details
+from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.catalogue import Catalogue
 from opensmm.domain.clocks import Step
 from opensmm.domain.codes import DeliveryNote
@@ -92,7 +93,7 @@ class AttemptRow(Struct):
     outcome: str = "sending"
     answered: datetime | None = None
     provider_order: str | None = None
-    answer: str = ""
+    answer: CallAnswer = ""
     cost: Decimal | None = None
     currency: str = ""
 
