@@ -86,6 +86,12 @@ async def test_a_plan_writes_nothing_and_is_written_as_it_was_shown(stocked):
     assert [] == await apply_edits(stocked, await plan(stocked, min=2), by=acting(now()))
 
 
+async def test_all_services_are_never_meant_by_mistake(stocked):
+    with pytest.raises(OperatorRefusal) as refused:
+        await plan_edits(stocked, Selection(), {"min": 2}, by=acting(now()))
+    assert RefusalCode.NOTHING_SELECTED is refused.value.code
+
+
 async def test_a_plan_that_another_edit_has_overtaken_is_refused_whole(stocked):
     planned = await plan(stocked, min=2)
     await edit_service(stocked, ServiceId(PLAIN), {"min": 3}, by=acting(now()))

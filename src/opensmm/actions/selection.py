@@ -26,7 +26,12 @@ class Selection(Struct, frozen=True):
 
 
 async def select(connection: Connection, selection: Selection) -> list[Service]:
-    """The selected services by their ids. Refuses a mark that fits nothing, and marks that nothing fits together."""
+    """The selected services by their ids. Refuses a mark that fits nothing, and marks that nothing fits together.
+
+    Without any mark it refuses too: all services are never meant by mistake.
+    """
+    if selection.empty:
+        raise OperatorRefusal(RefusalCode.NOTHING_SELECTED)
     services = (await catalogue.refresh(connection, None)).services.values()
     fitting = {one.id: one for one in services}
     if selection.references:

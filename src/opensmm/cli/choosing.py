@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions.selection import Selection
-from opensmm.cli.frame import MISUSED, fail, out
+from opensmm.cli.frame import out
 
 SHOWN: Final = 20
 """Lines of a plan for a person's eyes; a program gets all."""
@@ -21,11 +21,7 @@ Write = Annotated[bool, typer.Option("--write", help="Do it; without, only the p
 
 
 def selected(references: list[str] | None, provider: str, category: str, name_part: str) -> Selection:
-    """Fails where nothing was said: all services are never meant by mistake."""
-    selection = Selection(tuple(references or ()), provider, category, name_part)
-    if selection.empty:
-        fail("say which services: ids or names, --provider, --category or --name-like", MISUSED)
-    return selection
+    return Selection(tuple(references or ()), provider, category, name_part)
 
 
 def show_plan(table: Table, lines: Sequence[Sequence[str]], *, written: bool) -> None:

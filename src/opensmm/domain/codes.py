@@ -194,6 +194,7 @@ class RefusalCode(StrEnum):
     AMBIGUOUS_SERVICE = "ambiguous_service"
     NO_SERVICE_FITS = "no_service_fits"
     NO_SUCH_SERVICE = "no_such_service"
+    NOTHING_SELECTED = "nothing_selected"
     SERVICE_EXISTS = "service_exists"
     SERVICE_UNDISCLOSED = "service_undisclosed"
     SERVICE_PROHIBITED = "service_prohibited"
@@ -276,6 +277,7 @@ MALFORMED: Final = frozenset(
         RefusalCode.FIELD_TOO_LONG,
         RefusalCode.FIELD_UNFIT,
         RefusalCode.FIELD_OUT_OF_RANGE,
+        RefusalCode.NOTHING_SELECTED,
         RefusalCode.NOT_A_RATE,
         RefusalCode.BAD_RATE,
         RefusalCode.RATE_OF_ZERO,

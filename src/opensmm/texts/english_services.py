@@ -12,6 +12,7 @@ SERVICE_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.UNKNOWN_PRICE_LIST: Words("There is no price list {name}. There are: {there_are}."),
     RefusalCode.AMBIGUOUS_SERVICE: Words("Several services are called {name}. Name one by its id: {ids}."),
     RefusalCode.NO_SERVICE_FITS: Words("Of the services that are meant none fits the {kind} {value}."),
+    RefusalCode.NOTHING_SELECTED: Words("Say which services: ids or names, --provider, --category or --name-like."),
     RefusalCode.NO_SUCH_SERVICE: Words("There is no service {services}."),
     RefusalCode.SERVICE_EXISTS: Words("There is a service {service} already."),
     RefusalCode.SERVICE_UNDISCLOSED: Words(
