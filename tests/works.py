@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,20 +12,13 @@ from urllib.parse import parse_qsl
 import uvicorn
 from tests.panel import PEPPER, Clock, fetch
 
-from opensmm.actions.balances import Balances
-from opensmm.actions.chores import Chores
-from opensmm.actions.dispatch import Dispatching, lease
-from opensmm.actions.evidence import Inquiring
-from opensmm.actions.posts import Watching
-from opensmm.actions.progress import Following
-from opensmm.actions.purchases import Purchases
-from opensmm.actions.refill_tasks import RefillTasks
-from opensmm.actions.sync import Syncing
+from opensmm.actions.dispatch import lease
 from opensmm.domain.evidence import Patience
 from opensmm.providers.desk import Desk
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 from opensmm.store import dispatch as dispatch_rows
 from opensmm.store.connection import Line
+from opensmm.worker.loops import LOOPS, Duties, Pace
 
 Scope = MutableMapping[str, Any]
 Application = Callable[..., Awaitable[None]]
@@ -38,6 +31,10 @@ PATIENCE = Patience()
 MANY = 1000
 STRANGERS = (1, 2)
 """Other customers of the sandbox, by their accounts."""
+FIRST = ("chores", "send", "cancels", "watch")
+"""In a round these come first, in this order; the others follow in the order of the worker's table."""
+LEFT_OUT = ("balances", "sync")
+"""They read what a provider tells of itself, and have their turn where a test gives it to them."""
 BEYOND_THE_END_S = 9.0
 """The sandbox has ended an ordinary order by then."""
 
@@ -70,7 +67,13 @@ async def served(application: Application, *, lifespan: bool = False) -> AsyncIt
         await running
 
 
-class Works:
+def in_turn(names: Iterable[str]) -> list[str]:
+    """The duties of a round, in the order in which they are done."""
+    wanted = [name for name in names if name not in LEFT_OUT]
+    return sorted(wanted, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+
+
+class Works(Duties):
     """What a worker does in its loops, one step at a call, by a clock that only the test moves."""
 
     def __init__(
@@ -82,18 +85,16 @@ class Works:
         patience: Patience = PATIENCE,
     ) -> None:
         self.clock = clock
-        self.desk = Desk(PEPPER, provider_url, timeout_s, private=True)
-        self._lines = [Line(url, application=f"test worker {at}") for at in range(9)]
-        claims, records, polls, refills, chores, looks, balances, watches, sync = self._lines
-        self.dispatching = Dispatching(claims, records, self.desk, timeout_s, clock)
-        self.following = Following(polls, self.desk, clock)
-        self.watching = Watching(watches, self.desk, clock)
-        self.refills = RefillTasks(refills, self.desk, clock)
-        self.purchases = Purchases(refills, clock)
-        self.chores = Chores(chores, self.desk, clock, self.dispatching.in_flight)
-        self.inquiring = Inquiring(looks, self.desk, clock, patience)
-        self.balances = Balances(balances, self.desk, clock)
-        self.syncing = Syncing(sync, self.desk, clock)
+        desk = Desk(PEPPER, provider_url, timeout_s, private=True)
+        super().__init__(
+            lambda name: Line(url, application=f"test worker: {name}"),
+            desk,
+            timeout_s,
+            clock,
+            patience,
+            Pace(lambda: 0.0),
+            beats=False,
+        )
 
     async def send(self, limit: int = MANY) -> int:
         """Claims and sends what is due; returns how many, once all of it is recorded."""
@@ -115,19 +116,13 @@ class Works:
     async def round(self, seconds: float = 0.0) -> None:
         """Lets time pass, then does everything once."""
         self.clock.forward(seconds)
-        await self.chores.step()
-        await self.send()
-        await self.following.pass_on_cancels(MANY)
-        await self.watch()
-        await self.follow()
-        await self.refills.step(MANY)
-        await self.purchases.step(MANY)
-        await self.settle()
+        loops = {loop.name: loop for loop in LOOPS}
+        for name in in_turn(loops):
+            await loops[name].step(self, MANY)
 
     async def close(self) -> None:
         await self.desk.close()
-        for line in self._lines:
-            await line.close()
+        await super().close()
 
 
 @asynccontextmanager
@@ -199,9 +194,10 @@ async def state(conn, order, run=1):
 
 async def leave_behind(works, clock):
     """Claims as a worker that dies before it has sent anything."""
-    async with (await works._lines[0].get()).transaction():
+    line = works.lines["claim"]
+    async with (await line.get()).transaction():
         return await dispatch_rows.claim(
-            await works._lines[0].get(),
+            await line.get(),
             clock(),
             clock(),
             lease(TIMEOUT_S),

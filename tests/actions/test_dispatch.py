@@ -370,7 +370,7 @@ async def test_what_waited_too_long_for_its_turn_is_not_sent_after_its_lease(api
 
 async def test_an_answer_is_recorded_once_the_database_is_back(api, ann, stocked, works):
     order = await api.add(ann.key)
-    records = works._lines[1]
+    records = works.lines["record"]
     real = records.url
     records.url = real.replace("/test_", "/no_such_")
     tasks = await works.dispatching.step(10)

@@ -9,7 +9,7 @@ from tests.panel import broken, fetch, until
 from tests.works import open_works
 
 from opensmm.base.faults import Unavailable
-from opensmm.worker.loops import MOST_REST_S, rest_s
+from opensmm.worker.running import MOST_REST_S, rest_s
 
 ORDERS = 20
 

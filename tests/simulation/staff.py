@@ -1,6 +1,6 @@
 """The panel's processes: API processes with a real Panel each, workers with the real actions of the worker's loops."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
@@ -12,22 +12,21 @@ from tests.simulation.running import Lane, Process
 from tests.simulation.twin.connection import Line
 
 from opensmm.actions import panel as panels
-from opensmm.actions.chores import Chores
-from opensmm.actions.dispatch import Dispatching, lease
-from opensmm.actions.evidence import Inquiring
-from opensmm.actions.progress import Following
-from opensmm.actions.refill_tasks import RefillTasks
+from opensmm.actions.dispatch import lease
 from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.evidence import Patience
 from opensmm.providers.desk import Contact, Desk
 from opensmm.providers.failures import NoAnswer
 from opensmm.providers.limits import Circuit
+from opensmm.worker.loops import LOOK_AFTER, LOOPS, SEND, Duties, Pace
 
 NewClock = Callable[[Process], ProcessClock]
 AT_ONCE = 400
 """More than are ever due: which of those due at the same moment come first is for the database to choose."""
 IN_FLIGHT = 40
-LOOPS = ("send", "follow", "cancels", "refills", "chores", "evidence")
+NOT_SIMULATED = ("watch", "purchases", "balances", "sync")
+"""Subscriptions have scenarios of their own; purchases, balances and price lists have no twin of the store."""
+SIMULATED = {loop.name: loop for loop in LOOPS if loop.name not in NOT_SIMULATED}
 PATIENCE = Patience(taking_in=TAKEN_IN_WITHIN, skew=timedelta())
 """A scenario lasts for half an hour or little more: with the panel's own patience everything would be tangled."""
 REST = lease(CALL_WITHIN_S) + TAKEN_IN_WITHIN
@@ -66,6 +65,13 @@ class SimulatedDesk(Desk):
                 await heard(group, pairs)
 
 
+class SimulatedDuties(Duties):
+    """Tasks that send are the world's to move: nobody holds them here."""
+
+    def keep_sending(self, tasks: Sequence[Any]) -> None:
+        return
+
+
 class Worker(Process):
     def __init__(self, name: str, line: Callable[[], Any], providers: Sequence[Provider], clock: NewClock) -> None:
         super().__init__(name)
@@ -76,38 +82,21 @@ class Worker(Process):
         """A process that has just been started knows nothing."""
         desk = SimulatedDesk(self._providers)
         self.desk = desk
-        line, clock = self._line, self._new_clock(self)
+        clock: Any = self._new_clock(self)
         self._clock = clock
-        self._dispatching = Dispatching(line(), line(), desk, CALL_WITHIN_S, clock)
-        self._following = Following(line(), desk, clock)
-        self._canceling = Following(line(), desk, clock)
-        self._refills = RefillTasks(line(), desk, clock)
-        self._chores = Chores(line(), desk, clock, self._dispatching.in_flight)
-        self._inquiring = Inquiring(line(), desk, clock, PATIENCE)
-
-    def loop(self, name: str) -> Coroutine[Any, Any, Any]:
-        match name:
-            case "send":
-                return self._dispatching.step(AT_ONCE)
-            case "follow":
-                return self._following.step(AT_ONCE)
-            case "cancels":
-                return self._canceling.pass_on_cancels(AT_ONCE)
-            case "refills":
-                return self._refills.step(AT_ONCE)
-            case "evidence":
-                return self._inquiring.step(AT_ONCE)
-            case _:
-                return self._chores.step()
+        self._duties = SimulatedDuties(
+            lambda name: self._line(), desk, CALL_WITHIN_S, clock, PATIENCE, Pace(lambda: 0.0), beats=False
+        )
 
     def start(self, name: str) -> bool:
         """Begins a round of a loop, where the last one is over, it is known what time it is at the database, and there
         is a provider to speak to."""
-        if name != "chores" and self._clock.off is None:
+        loop = SIMULATED[name]
+        if loop is not LOOK_AFTER and self._clock.off is None:
             return False
-        if self.busy(name) or (name == "send" and (self.desk.empty or len(self.tasks) > IN_FLIGHT)):
+        if self.busy(name) or (loop is SEND and (self.desk.empty or len(self.tasks) > IN_FLIGHT)):
             return False
-        self.step(self.spawn(self.loop(name), name))
+        self.step(self.spawn(loop.step(self._duties, AT_ONCE), name))
         return True
 
 

@@ -20,7 +20,7 @@ from tests.simulation.customers import Customer
 from tests.simulation.operator import Operator
 from tests.simulation.provider import Billing, BookOrder, Habit, Provider, Surroundings
 from tests.simulation.running import Broken, Process, Task, installed
-from tests.simulation.staff import LOOPS, REST, Api, Worker
+from tests.simulation.staff import REST, SIMULATED, Api, Worker
 from tests.simulation.twin.connection import Fate, Line
 from tests.simulation.twin.tables import (
     Change,
@@ -329,7 +329,7 @@ class World(Surroundings):
             return
         worker = dice.one_of(self.workers)
         if not self._frozen(worker):
-            self._running, self._task_name = worker, dice.one_of(LOOPS)
+            self._running, self._task_name = worker, dice.one_of(tuple(SIMULATED))
             worker.start(self._task_name)
 
     def _trouble(self, dice: Dice) -> None:
@@ -409,7 +409,7 @@ class World(Surroundings):
     def _round(self) -> None:
         worker = self.workers[0]
         self._running = worker
-        for name in LOOPS[::-1]:
+        for name in reversed(SIMULATED):
             worker.start(name)
         self._run_what_is_ready()
         if any(row.adds_at_a_time for row in self.store.providers.values()):

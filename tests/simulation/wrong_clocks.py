@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tests.simulation import staff
 from tests.simulation.clocks import ProcessClock
 from tests.simulation.planting import Mutation
 
 from opensmm.actions import chores, dispatch
 from opensmm.actions import evidence as inquiries
 from opensmm.domain import evidence
+from opensmm.worker import loops
 
 _look = ProcessClock.look
 
@@ -60,10 +60,10 @@ CLOCKS: Sequence[Mutation] = (
         "the clock on the worker's wall",
         "it jumped: a live send was called lost, and the ids that were not there yet proved it: bought twice",
         [
-            (staff, "Dispatching", lambda *told: _dispatching(*told[:-1], OnTheWall(told[-1]))),
-            (staff, "Inquiring", lambda line, desk, clock, *told: _inquiring(line, desk, OnTheWall(clock), *told)),
+            (loops, "Dispatching", lambda *told: _dispatching(*told[:-1], OnTheWall(told[-1]))),
+            (loops, "Inquiring", lambda line, desk, clock, *told: _inquiring(line, desk, OnTheWall(clock), *told)),
             (
-                staff,
+                loops,
                 "Chores",
                 lambda line, desk, clock, *told: _chores(line, desk, OnTheWall(clock), _nothing_in_flight),
             ),

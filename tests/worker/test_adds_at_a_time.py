@@ -20,7 +20,7 @@ from tests.worker.test_loops import working
 from tests.works import TIMEOUT_S, Liar, Works, open_works, served
 
 from opensmm.actions.dispatch import lease
-from opensmm.worker import loops
+from opensmm.worker import running
 
 KEY = "a-key-of-the-one-upstream"
 NOWHERE = "http://127.0.0.1:9/api/v2"
@@ -302,7 +302,7 @@ async def test_the_next_add_waits_for_no_other_look_at_what_is_due(stocked, data
         await place(api, ann, 1)
         async with working(database.app_url, NOWHERE):
             await until(lambda: _is(family.adding == 1))
-            monkeypatch.setattr(loops, "rest_s", rest_for_ever)
+            monkeypatch.setattr(running, "rest_s", rest_for_ever)
             await until(lambda: _is(rests))
             await place(api, ann, 20)
             family.go_on.set()

@@ -4,15 +4,19 @@ import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from msgspec import structs
 from tests.faults import proxy
 from tests.panel import DEFAULT, LINK, PEPPER, at_last, broken, fetch, open_api, until
-from tests.works import SILENCE_S, TIMEOUT_S, served
+from tests.simulation.staff import NOT_SIMULATED, SIMULATED
+from tests.works import LEFT_OUT, SILENCE_S, TIMEOUT_S, in_turn, served
 
 from opensmm.actions.dispatch import Dispatching
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
-from opensmm.worker.loops import IDLE_STRETCH, QUIET_S, Pace, Worker
+from opensmm.worker import running
+from opensmm.worker.loops import IDLE_STRETCH, LOOK_AFTER, LOOPS, QUIET_S, SEND, Pace
+from opensmm.worker.running import Worker
 
 SPEED = 40.0
 
@@ -203,6 +207,34 @@ async def test_workers_are_known_while_they_work(stocked, database):
     async with sandbox_of(database.app_url) as address, working(database.app_url, address, count=2):
         await until(known)
     assert [] == await fetch(stocked, "select from worker")
+
+
+async def test_a_worker_takes_the_step_of_every_loop_within_its_bound(stocked, database, monkeypatch):
+    """Whatever stands in the table is run: nothing else names the duties."""
+    taken = {}
+
+    def counted(loop):
+        async def step(duties, bound):
+            taken[loop.name] = bound
+            return 0
+
+        return loop if loop in (SEND, LOOK_AFTER) else structs.replace(loop, step=step)
+
+    async def all_taken():
+        return set(taken) == {loop.name for loop in LOOPS} - {SEND.name, LOOK_AFTER.name}
+
+    monkeypatch.setattr(running, "LOOPS", tuple(map(counted, LOOPS)))
+    async with sandbox_of(database.app_url) as address, working(database.app_url, address):
+        await until(all_taken)
+    assert taken == {loop.name: loop.bound for loop in LOOPS if loop.name in taken}
+
+
+def test_every_duty_is_named_once_and_stepped_and_simulated_where_none_says_otherwise():
+    names = [loop.name for loop in LOOPS]
+    assert len(names) == len(set(names))
+    assert set(LEFT_OUT) | set(NOT_SIMULATED) <= set(names)
+    assert set(in_turn(names)) | set(LEFT_OUT) == set(names)
+    assert set(SIMULATED) | set(NOT_SIMULATED) == set(names)
 
 
 def test_loops_pause_longer_once_there_was_nothing_to_do_for_a_while():

@@ -186,7 +186,7 @@ async def _work(
     url: str, config: Config, sandbox_url: str, metrics_port: int | None, metrics_host: str, successor: Successor | None
 ) -> None:
     from opensmm.providers.desk import Desk
-    from opensmm.worker.loops import Worker
+    from opensmm.worker.running import Worker
 
     watch_leash()
     stop = stop_event()

@@ -8,7 +8,7 @@ from typing import Final
 from opensmm.actions.clock import Clock
 from opensmm.actions.health import Sampling
 from opensmm.store.connection import Line
-from opensmm.worker.loops import every
+from opensmm.worker.running import every
 
 SAMPLE_EVERY_S: Final = 15.0
 FIRST_AFTER_S: Final = 3.0
@@ -31,4 +31,4 @@ async def sampled(url: str, pepper: bytes, *, private: bool) -> AsyncIterator[Sa
 
 async def _look(sampling: Sampling) -> None:
     await asyncio.sleep(FIRST_AFTER_S)
-    await every(SAMPLE_EVERY_S, sampling.step)
+    await every(SAMPLE_EVERY_S, sampling.step, name="health")
