@@ -75,9 +75,9 @@ class Round(Struct):
             watched={"api": [server.pid], "postgres": self.site.backends()},
         )
 
-    def share_of_top(self, share: float) -> float:
-        """So much of what `add` reached in this round, in orders a second."""
-        return self.taken["add"].value * share
+    def share_of_top(self, share: float, top: str = "add") -> float:
+        """So much of what probe ``top`` reached in this round, in orders a second."""
+        return self.taken[top].value * share
 
 
 Probe = Callable[[Round], Reading]
@@ -129,6 +129,12 @@ def _pgbench(*, one: bool) -> Probe:
     return probe
 
 
+def _pgbench_paced(now: Round) -> Reading:
+    """pgbench's own 99th percentile in ms at half its top rate, from the moment each order was due."""
+    done = pgbench.run_at(now.site, len(now.site.world.keys), now.seconds, now.share_of_top(1 / 2, "pgbench"))
+    return Reading(done.p99_ms, msgspec.structs.asdict(done))
+
+
 def _add_empty(now: Round) -> Reading:
     """The same load on a database that has the price list and the customers, and no order yet."""
     now.site.copy(_COPY, EMPTY)
@@ -140,12 +146,12 @@ def _add_empty(now: Round) -> Reading:
         now.site.stop(_COPY)
 
 
-def _open_loop(server: Callable[[Site], Server]) -> Probe:
-    """The 99th percentile in ms at half the top rate, from the moment each ask was due."""
+def _open_loop(server: Callable[[Site], Server], top: str = "add") -> Probe:
+    """The 99th percentile in ms at half the rate that probe ``top`` reached, from the moment each ask was due."""
 
     def probe(now: Round) -> Reading:
         plan = now.plan(server(now.site), "add")
-        report = load(msgspec.structs.replace(plan, rate=now.share_of_top(1 / 2)))
+        report = load(msgspec.structs.replace(plan, rate=now.share_of_top(1 / 2, top)))
         detail = {
             "rate": report.rate,
             "p50_ms": report.p50_ms,
@@ -240,6 +246,7 @@ class Group(Struct, frozen=True):
 GROUPS: Final = (
     Group({"add": _add("add"), "pgbench": _pgbench(one=False), "add-empty": _add_empty}),
     Group({"add-one": _add("add-one"), "pgbench-one": _pgbench(one=True)}),
+    Group({"p99-paced": _open_loop(lambda site: site.api(), "pgbench"), "p99-pgbench": _pgbench_paced}),
     Group(
         {
             "p99-add": _open_loop(lambda site: site.api()),
@@ -270,9 +277,13 @@ GROUPS: Final = (
 )
 """In the order in which a round takes them: what is compared stands side by side."""
 
-RESTED: Final = frozenset(("add", "pgbench", "add-one", "pgbench-one", "p99-add", "edit", "status"))
+RESTED: Final = frozenset(
+    ("add", "pgbench", "add-one", "pgbench-one", "p99-paced", "p99-pgbench", "p99-add", "edit", "status")
+)
 """Probes that autovacuum would otherwise come to disturb, after so much was written."""
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "p99-paced": ("pgbench",),
+    "p99-pgbench": ("pgbench",),
     "p99-add": ("add",),
     "p99-bare": ("add",),
     "edit": ("add",),

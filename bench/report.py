@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Group
 from rich.table import Table
 
-from bench.measures import Result
+from bench.measures import QUICK_ORDERS_A_SECOND, Result
 from bench.profile import Profile
 from bench.run import Run
 
@@ -23,6 +23,7 @@ SEEN: Final = {
     "p999_ms": "p99.9 ms",
     "max_ms": "max ms",
     "late_p99_ms": "sent late, p99 ms",
+    "rate": "a second",
     "api_us": "server µs",
     "postgres_us": "PostgreSQL µs",
     "client_us": "client µs",
@@ -40,6 +41,7 @@ SEEN: Final = {
     "processes_cores": "API and worker cores",
 }
 """What was seen beside a value, each the median of the rounds; µs are processor time a request."""
+_MET: Final = {True: "yes", False: "no", None: ""}
 HEAD: Final = ("measure", "ours", "held against", "", "ratio", "target", "met")
 
 
@@ -73,8 +75,8 @@ def _row(one: Result) -> Row:
         f"{number(one.yardstick)} {one.measure.unit}",
         one.measure.against,
         f"{one.ratio:.2f} ×{spread}",
-        f"{sign} {one.measure.target:g} ×",
-        "yes" if one.met else "no",
+        "none" if one.target is None else f"{sign} {one.target:g} ×",
+        _MET[one.met],
     )
 
 
@@ -86,6 +88,8 @@ def _about(run: Run) -> dict[str, str]:
     wish = run.wish
     return {
         **run.environment,
+        "machine": f"{'quick' if run.quick else 'slow'}; quick is one whose pgbench takes {QUICK_ORDERS_A_SECOND:,} "
+        "orders a second or more",
         "loaded": f"{wish.orders:,} finished orders, {wish.customers:,} customers, {wish.services:,} services",
         "rounds": f"{wish.rounds}, a checkpoint before each reading, a vacuum before each that writes; figures and "
         "ratios are the medians of the rounds, in brackets their least and largest",
@@ -122,12 +126,13 @@ def _stages(one: Profile, api_us: float) -> tuple[Row, list[Row]]:
 
 
 def as_rows(run: Run) -> list[dict[str, Any]]:
-    """``ours`` and ``yardstick`` are medians in ``unit``; ``rounds`` are the pairs they come from."""
+    """``ours`` and ``yardstick`` are medians in ``unit``; ``rounds`` are the pairs they come from. ``target`` and
+    ``met`` are None where nothing is promised."""
     return [
         {
             "measure": one.measure.name,
             "ratio": round(one.ratio, 4),
-            "target": one.measure.target,
+            "target": one.target,
             "met": one.met,
             "at_most": one.measure.at_most,
             "unit": one.measure.unit,

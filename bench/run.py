@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench import books, idle, loading, proc, working
 from bench.asks import World
 from bench.environment import Neighbours, environment
-from bench.measures import MEASURES, Measure, Result, result
+from bench.measures import MEASURES, Measure, Result, is_quick, result
 from bench.probes import EMPTY, GROUPS, NEEDS, RESTED, Probe, Reading, Round, mean
 from bench.profile import Profile, costs, profile
 from bench.site import Server, Site
@@ -33,6 +33,8 @@ SHOWN: Final = (
     "add-empty",
     "add-one",
     "pgbench-one",
+    "p99-paced",
+    "p99-pgbench",
     "p99-add",
     "p99-bare",
     "status",
@@ -95,12 +97,13 @@ class Wish(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """``costs``: medians seen beside a probe's value. ``neighbours``: the share of the machine that others used, by
-    reading."""
+    """``quick``: the machine has the targets of quick ones. ``costs``: medians seen beside a probe's value.
+    ``neighbours``: the share of the machine that others used, by reading."""
 
     wish: Wish
     environment: dict[str, str]
     results: list[Result]
+    quick: bool
     costs: dict[str, dict[str, float]]
     profiles: list[Profile]
     neighbours: list[float]
@@ -123,6 +126,7 @@ def run(wish: Wish) -> Run:
         wish=wish,
         environment=told,
         results=[result(measure, [*rounds, *after]) for measure in wish.measures()],
+        quick=is_quick(rounds),
         costs={name: found for name in SHOWN if (found := costs([*rounds, *after], name))},
         profiles=profiles,
         neighbours=neighbours.shares,
