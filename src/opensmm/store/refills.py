@@ -90,7 +90,7 @@ with closed as (
   update refill set state = 'canceled', ended = %s where order_id = %s and state in ('pending', 'in_progress')
   returning id, purchase_id
 ), tasks as (
-  update refill_task t set state = 'canceled', due = null, lease_until = null from closed c
+  update refill_task t set state = 'canceled', due = null from closed c
   where t.refill_id = c.id and t.state not in ('completed', 'rejected', 'canceled')
 )
 select c.id, o.id from closed c left join orders o on o.id = c.purchase_id and o.ended is null

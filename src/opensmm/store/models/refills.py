@@ -35,7 +35,10 @@ class Refill(models.Model):
 
 
 class RefillTask(models.Model):
-    """A refill's share at the provider that delivered one run."""
+    """A refill's share at the provider that delivered one run.
+
+    ``fence`` and ``lease_until`` are read and written by nobody: they go in the release after this one.
+    """
 
     pk = models.CompositePrimaryKey("refill_id", "run")
     refill_id = models.BigIntegerField()
