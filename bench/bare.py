@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from opensmm.api.body import Receive, Scope, Send
-from opensmm.cli.serving import run_server
+from opensmm.cli.asgi_server import run_server
 from opensmm.config import read
 
 

@@ -52,6 +52,12 @@ def test_a_light_verb_imports_nothing_heavy(database, tmp_path, words):
     assert done.returncode in ((1, 2) if words == ["health"] else (0, 1)), done.stderr
 
 
+def test_what_supervises_does_not_load_the_server():
+    program = f"import sys, opensmm.cli.serving; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "['prometheus_client']\n" == done.stdout
+
+
 def commands(group, path=()):
     """Every verb below a group, by the words that call it."""
     context = typer.Context(group)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.faults.processes import environ, free_port
 from typer.testing import CliRunner
 
 from opensmm.cli import app
@@ -130,3 +131,18 @@ def test_on_a_terminal_the_line_changes_and_nothing_is_told_after_the_end():
         steps(StageCode.FILLING_DEMO, NO_FIELDS)
     assert words.stage(StageCode.MIGRATING, {"number": 1, "total": 2}) in printed.getvalue()
     assert words.stage(StageCode.FILLING_DEMO, NO_FIELDS) not in printed.getvalue()
+
+
+def test_a_start_looks_at_an_embedded_database_that_stands_over_one_connection(tmp_path):
+    """No pooler stands before it, and what root starts first leaves the looks to the process that serves."""
+    embedded = Embedded(tmp_path / "data", {"shared_buffers": "16MB", "fsync": "off", "log_connections": "on"})
+    schema.migrate(embedded.start().owner)
+    command = [sys.executable, "-m", "opensmm", "api", "--port", str(free_port()), "--data", str(tmp_path / "data")]
+    try:
+        with subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, env=environ()) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+    finally:
+        embedded.stop()
+    assert 1 == (tmp_path / "data" / "postgres.log").read_text().count("application_name=opensmm start")

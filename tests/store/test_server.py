@@ -21,7 +21,7 @@ from opensmm.actions import starting
 from opensmm.base.faults import Unavailable
 from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.server import LIMITS_MS, DatabaseServer, faults
-from opensmm.store import cluster, os_users, schema, server
+from opensmm.store import cluster, django_settings, os_users, schema, server
 from opensmm.store.connection import connect
 from opensmm.store.embedded import APP
 from opensmm.texts import words
@@ -121,6 +121,30 @@ def test_a_migration_waits_for_another_one_only_so_long(database, monkeypatch):
         assert RefusalCode.MIGRATION_UNDER_WAY == refused.value.code
         assert "Another migration" in words.refusal(refused.value)
     assert [] == schema.migrate(database.owner_url, APP)
+
+
+def test_tables_that_are_up_to_date_are_found_so_without_loading_django(database):
+    program = (
+        "import sys; from opensmm.store import schema; print(schema.migrate(sys.argv[1]), 'django.db' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, database.owner_url]
+    assert "[] False\n" == subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_migrations_that_are_looked_for_are_those_of_every_installed_app(database):
+    assert list(schema.MIGRATED) == django_settings.INSTALLED_APPS
+    with psycopg.connect(database.owner_url) as conn:
+        assert set(schema._migrations()) == set(conn.execute("select app, name from django_migrations").fetchall())
+
+
+@pytest.mark.parametrize("app", ["store", "auth", "contenttypes"])
+def test_a_migration_that_is_missing_is_seen(database, app):
+    with psycopg.connect(database.owner_url) as conn:
+        assert not schema._is_behind(conn)
+        last = "select max(name) from django_migrations where app = %s"
+        conn.execute(f"delete from django_migrations where app = %s and name = ({last})", [app, app])
+        assert schema._is_behind(conn)
+        conn.rollback()
 
 
 def test_a_migration_leaves_no_lock_behind(database):

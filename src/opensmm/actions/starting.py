@@ -8,7 +8,7 @@ from opensmm.base.faults import Unavailable
 from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.server import faults
 from opensmm.store import schema, server
-from opensmm.store.connection import connect
+from opensmm.store.connection import Connection, UncanceledConnection, connect
 
 TRY_EVERY_S: Final = 1.0
 HOPELESS: Final = (
@@ -30,14 +30,19 @@ _REFUSALS: Final = {
 
 
 async def wait_for_primary(url: str, tell: Callable[[str], None], stopped: Callable[[], bool]) -> None:
-    """Returns once a server that takes writes answers; ``tell`` hears each new reason why none does.
+    """Returns once a server that takes writes answers: see ``first_connection``."""
+    (await first_connection(url, tell, stopped)).abandon()
+
+
+async def first_connection(url: str, tell: Callable[[str], None], stopped: Callable[[], bool]) -> UncanceledConnection:
+    """Returns a connection once a server that takes writes answers; ``tell`` hears each new reason why none does.
 
     Raises Unavailable where waiting mends nothing, or ``stopped`` is true.
     """
     told = ""
     while True:
         try:
-            connection = await connect(url, application="opensmm start")
+            return await connect(url, application="opensmm start")
         except Unavailable as error:
             if REFUSED_OPTIONS in str(error):
                 raise OperatorRefusal(RefusalCode.POOLER_REFUSES_OPTIONS) from error
@@ -46,20 +51,23 @@ async def wait_for_primary(url: str, tell: Callable[[str], None], stopped: Calla
             if str(error) != told:
                 tell(told := str(error))
             await asyncio.sleep(TRY_EVERY_S)
-        else:
-            return connection.abandon()
 
 
 async def check(url: str) -> None:
     """Raises Misconfigured or OperatorRefusal where the panel cannot work with this database as it is set up."""
     connection = await connect(url, application="opensmm start")
     try:
-        await schema.check_app_role(connection)
-        found = faults(await server.seen(connection))
+        await check_settings(connection)
     finally:
         await connection.close()
+    if not await server.keeps_prepared_statements(url):
+        raise OperatorRefusal(RefusalCode.PREPARED_STATEMENTS_MIXED)
+
+
+async def check_settings(connection: Connection) -> None:
+    """Raises the same for the role, the tables and the server's settings, as this connection sees them."""
+    await schema.check_app_role(connection)
+    found = faults(await server.seen(connection))
     if found:
         code, fields = found[0]
         raise OperatorRefusal(_REFUSALS[code], **fields)
-    if not await server.keeps_prepared_statements(url):
-        raise OperatorRefusal(RefusalCode.PREPARED_STATEMENTS_MIXED)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,12 +12,8 @@ from typing import Annotated, Any, Final
 
 import psycopg
 import typer
-import uvicorn
-import uvloop
 
 from opensmm.actions import garbage, starting
-from opensmm.api.protocol import Protocol
-from opensmm.api.server import KEPT_WITHIN_S, Server
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli import logs, metrics, privileges
 from opensmm.cli.frame import (
@@ -54,8 +49,6 @@ from opensmm.domain.codes import OperatorRefusal, Report, no_report
 from opensmm.store.connection import connect
 from opensmm.store.embedded import Embedded, Urls
 
-KEEP_ALIVE_S: Final = 75
-"""How long an idle connection is kept: longer than proxies and clients do, so that it is they who close it."""
 MOST_PORT: Final = 65535
 Port = Annotated[int, typer.Option("--port", help="The TCP port to listen on.", min=1, max=65535)]
 Host = Annotated[str, typer.Option("--host", help="The address to listen on.")]
@@ -80,6 +73,7 @@ def api(
         from opensmm.actions.panel import Panel
         from opensmm.api.endpoint import Endpoint
         from opensmm.cli import api_metrics
+        from opensmm.cli.asgi_server import run_server
         from opensmm.main import Application
 
         logs.set_up(config.log_level)
@@ -105,11 +99,12 @@ def _pages() -> Any:
 def _hold_database(config: Config) -> None:
     """Where root starts a verb by itself on the embedded database, runs it in a child and ends with its exit code.
 
-    The child gives root up and could not stop the database when it ends; this process holds it meanwhile.
+    The child gives root up and could not stop the database when it ends; this process holds it meanwhile, and leaves
+    what is to be looked at before a start to the child.
     """
     if os.geteuid() != 0 or config.database_url or LEASH in os.environ:
         return
-    with _database(config):
+    with _told(), database(config):
         code = run_to_its_end(Process(sys.argv[1:]), StopSignal())
     raise typer.Exit(code)
 
@@ -136,33 +131,6 @@ def _answer_started(listening: socket.socket, *, json: bool) -> None:
         answer({"host": host, "port": port}, "", json=True)
 
 
-def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: bool = True) -> None:
-    """Serves until SIGTERM or Ctrl-C. Access logs are off: keys travel in query strings."""
-    watch_leash()
-    # uvicorn raises the signal that ended it once more: by default that kills us before the database is let go.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    settings = uvicorn.Config(
-        app,
-        interface="asgi3",
-        loop="uvloop",
-        http=Protocol,
-        ws="none",
-        lifespan="on" if lifespan else "off",
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        server_header=False,
-        date_header=False,
-        proxy_headers=bool(config.trusted_proxies),
-        forwarded_allow_ips=config.trusted_proxies or None,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=KEPT_WITHIN_S,
-        backlog=2048,
-    )
-    with contextlib.suppress(KeyboardInterrupt):
-        Server(settings).run(sockets=[listening])
-
-
 def worker(
     sandbox_url: Annotated[str, typer.Option("--sandbox-url", help="Where the sandbox provider listens.")] = "",
     metrics_port: MetricsPort = None,
@@ -174,6 +142,8 @@ def worker(
     config = configured(data)
     _hold_database(config)
     with _database(config) as urls:
+        import uvloop
+
         if json:
             answer({"worker": "running"}, "", json=True)
         logs.set_up(config.log_level)
@@ -228,6 +198,7 @@ def sandbox(
     with _database(config) as urls:
         listening = socket.socket(fileno=fd) if fd is not None else listen("127.0.0.1", port)
         _answer_started(listening, json=json)
+        from opensmm.cli.asgi_server import run_server
         from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 
         logs.set_up(config.log_level)
@@ -241,30 +212,38 @@ def sandbox(
 @contextlib.contextmanager
 def _database(config: Config) -> Iterator[Urls]:
     """The database, with the app's role looked at: the panel refuses to start with one that may undo the books."""
+    with _told(), database(config) as urls:
+        asyncio.run(_look(urls.app, config))
+        yield urls
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Ends the process with words and an exit code where the database cannot be worked with."""
     try:
-        with database(config) as urls:
-            _await_primary(urls.app)
-            asyncio.run(_check(urls.app, config))
-            yield urls
+        yield
     except OperatorRefusal as refused:
         refuse(refused)
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         fail(str(error), UNAVAILABLE)
 
 
-def _await_primary(url: str, stopped: Callable[[], bool] = lambda: False) -> None:
-    """Waits for a server that takes writes, as after a failover or a start of the whole machine, and says so."""
-
-    def tell(why: str) -> None:
-        err.print(f"opensmm: waiting for the database: {why}", markup=False)
-
-    asyncio.run(starting.wait_for_primary(url, tell, stopped))
+def _tell_waiting(why: str) -> None:
+    err.print(f"opensmm: waiting for the database: {why}", markup=False)
 
 
-async def _check(url: str, config: Config) -> None:
-    await starting.check(url)
-    connection = await connect(url, application="opensmm start")
+async def _look(url: str, config: Config, stopped: Callable[[], bool] = lambda: False) -> None:
+    """Waits for a server that takes writes, as after a failover or a start of the whole machine, and makes sure that
+    the panel can work with it. The embedded one is looked at over one connection, behind which no pooler can stand."""
+    connection = await starting.first_connection(url, _tell_waiting, stopped)
     try:
+        if config.database_url:
+            # A pooler may have one connection for us, and none for the probes of ``check`` while we keep it.
+            connection.abandon()
+            await starting.check(url)
+            connection = await connect(url, application="opensmm start")
+        else:
+            await starting.check_settings(connection)
         await pepper(connection, config, config.common_pepper)
     finally:
         await connection.close()
@@ -309,9 +288,10 @@ class Stack:
         try:
             if self.embedded is not None:
                 urls = self.embedded.start()
-            _await_primary(urls.app, self._stopped)
+            if self.config.database_url:
+                asyncio.run(starting.wait_for_primary(urls.app, _tell_waiting, self._stopped))
             ready(self.config, urls, self._report)
-            asyncio.run(_check(urls.app, self.config))
+            asyncio.run(_look(urls.app, self.config, self._stopped))
             yield urls
         finally:
             if self.embedded is not None:

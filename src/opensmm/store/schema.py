@@ -1,8 +1,11 @@
 """The schema's state: bringing it up to date as the owner, and refusing to work in a role that may do too much."""
 
 import os
+from collections.abc import Iterator
 from importlib.resources import files
+from importlib.util import find_spec
 from itertools import count
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -20,6 +23,8 @@ LOCK: Final = 0x0953_4D4D
 TURN_WITHIN_S: Final = 60
 """How long a migration waits for another one."""
 
+MIGRATED: Final = ("django.contrib.contenttypes", "django.contrib.auth", "opensmm.store")
+"""The packages with migrations, as in ``INSTALLED_APPS``."""
 _ALIAS: Final = "owner"
 
 
@@ -43,7 +48,7 @@ def migrate(owner_url: str, app_role: str = APP_ROLE, report: Report = no_report
             _take_turn(conn)
             if conn.execute("select from pg_roles where rolname = %s", (app_role,)).fetchone() is None:
                 raise Misconfigured(f"the database has no role {app_role!r}: create it, with login and nothing more")
-            applied = _apply(owner_url, report)
+            applied = _apply(owner_url, report) if _is_behind(conn) else []
             for statement in grants.statements(app_role):
                 conn.execute(statement)
     except psycopg.OperationalError as refused:
@@ -62,6 +67,23 @@ def _take_turn(conn: psycopg.Connection[Any]) -> None:
         conn.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
     except psycopg.errors.LockNotAvailable as busy:
         raise OperatorRefusal(RefusalCode.MIGRATION_UNDER_WAY, seconds=TURN_WITHIN_S) from busy
+
+
+def _is_behind(conn: psycopg.Connection[Any]) -> bool:
+    """Returns True where a migration of this OpenSMM was not applied. Django takes long to load, and is not asked."""
+    found = conn.execute("select to_regclass('django_migrations')").fetchone()
+    if found is None or found[0] is None:
+        return True
+    return not set(_migrations()) <= set(conn.execute("select app, name from django_migrations").fetchall())
+
+
+def _migrations() -> Iterator[tuple[str, str]]:
+    """Yields (app, name) of every migration that stands beside the code."""
+    for package in MIGRATED:
+        spec = find_spec(package)
+        for place in spec.submodule_search_locations or () if spec is not None else ():
+            for path in Path(place, "migrations").glob("[0-9]*.py"):
+                yield package.rpartition(".")[2], path.stem
 
 
 def _apply(owner_url: str, report: Report) -> list[str]:
