@@ -158,6 +158,7 @@ def test_each_verb_answers_in_its_documented_shape(verb, tried, listed, database
 
 def accounts(verb, folder):
     verb("migrate")
+    verb("currency", "USD")
     verb("customer", "add", "--name", "Ann")
     verb("key", "add", "Ann", "--label", "second")
     verb("key", "import", "Ann", "--key-file", "-", typed="k" * 40 + "\n")

@@ -27,6 +27,7 @@ VERBS: Final = {
     "adjust": "opensmm.cli.money:adjust",
     "chargeback": "opensmm.cli.money:chargeback",
     "payout": "opensmm.cli.money:payout",
+    "currency": "opensmm.cli.currency:currency",
     "new-pepper": "opensmm.cli.peppers:new_pepper",
     "bonus": "opensmm.cli.money:bonus",
     "credit-limit": "opensmm.cli.money:credit_limit",

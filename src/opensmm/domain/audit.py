@@ -87,6 +87,7 @@ class AuditAction(StrEnum):
     PANEL_BELOW_COST = "panel.below_cost"
     PANEL_REFUSED_WAIT = "panel.refused_wait"
     PANEL_PEPPER = "panel.pepper"
+    PANEL_CURRENCY = "panel.currency"
     POLICY_ADD = "policy.add"
     POLICY_REMOVE = "policy.remove"
     ORDER_CANCEL = "order.cancel"

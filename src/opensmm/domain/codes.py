@@ -180,6 +180,7 @@ class RefusalCode(StrEnum):
     NOT_IN_QUARANTINE = "not_in_quarantine"
     COST_UNKNOWN = "cost_unknown"
 
+    CURRENCY_FIXED = "currency_fixed"
     NO_NOTICE = "no_notice"
     UNKNOWN_CUSTOMER = "unknown_customer"
     UNKNOWN_PROVIDER = "unknown_provider"

@@ -169,6 +169,7 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.OWES_MORE: Words(
         "Customer {customer} owes {owed}, more than that: a credit limit covers what is owed."
     ),
+    RefusalCode.CURRENCY_FIXED: Words("The currency stays {currency}: money has moved in it."),
     RefusalCode.NO_NOTICE: Words("Order {order} has no notice that could be dealt with."),
     **CUSTOMER_REFUSALS,
     **ORDER_REFUSALS,
@@ -396,6 +397,7 @@ ACTIONS: Final[Mapping[AuditAction, str]] = {
     AuditAction.PANEL_BELOW_COST: "set what becomes of orders below their cost",
     AuditAction.PANEL_REFUSED_WAIT: "set how long orders wait for providers that turn us away",
     AuditAction.PANEL_PEPPER: "took another pepper",
+    AuditAction.PANEL_CURRENCY: "set the panel's currency",
     AuditAction.POLICY_ADD: "added rule {subject}",
     AuditAction.POLICY_REMOVE: "removed rule {subject}",
     AuditAction.ORDER_CANCEL: "canceled order {subject}",

@@ -1,0 +1,26 @@
+"""Setting the panel's currency, once: rates and balances are numbers, and none is converted."""
+
+from opensmm.domain.audit import AuditAction, AuditEntry, By
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.currencies import currency_code
+from opensmm.store import audit, catalogue
+from opensmm.store import currency as rows
+from opensmm.store.connection import Connection
+
+
+async def set_currency(owner: Connection, wanted: str, *, by: By) -> str:
+    """Sets the panel's currency in a transaction of its owner's role, with its audit row; returns its code.
+
+    Raises OperatorRefusal where it is no currency, or another one and money has moved.
+    """
+    code = currency_code(wanted)
+    async with owner.transaction():
+        before = await catalogue.currency(owner)
+        if before == code:
+            return code
+        if await rows.has_moved(owner):
+            raise OperatorRefusal(RefusalCode.CURRENCY_FIXED, currency=before)
+        before = await rows.set_currency(owner, code) or before
+        entry = AuditEntry("panel", {"currency": (before, code)})
+        await audit.note(owner, by, AuditAction.PANEL_CURRENCY, [entry])
+    return code
