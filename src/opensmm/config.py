@@ -11,6 +11,7 @@ from typing import Final
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from opensmm.base.fault_codes import SetupCode
 from opensmm.base.faults import Misconfigured
 
 DEFAULT_DATA: Final = Path("data")
@@ -53,15 +54,13 @@ class Config:
         Another pepper than the rest have would refuse every customer's key. Raises Misconfigured.
         """
         if self.database_url and not self.given_pepper and not (self.data / "pepper").exists():
-            raise Misconfigured(
-                f"there is no pepper in {self.data}: set OPENSMM_PEPPER, or copy the file from where the keys were made"
-            )
+            raise Misconfigured(SetupCode.PEPPER_NOT_COPIED, folder=str(self.data))
         return self.pepper()
 
     def standing_pepper(self) -> bytes:
         """The same where it has to be there already; raises Misconfigured where it is not."""
         if not self.given_pepper and not (self.data / "pepper").exists():
-            raise Misconfigured(f"there is no pepper in {self.data}: put the file back, or set OPENSMM_PEPPER")
+            raise Misconfigured(SetupCode.PEPPER_MISSING, folder=str(self.data))
         return self.pepper()
 
     def known_pepper(self) -> bytes | None:
@@ -85,7 +84,7 @@ def read(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
         log_level=_level(environ.get("OPENSMM_LOG_LEVEL", "info")),
     )
     if config.database_admin_url and not config.database_url:
-        raise Misconfigured("DATABASE_ADMIN_URL is set without DATABASE_URL, the app's own role: set both, or neither")
+        raise Misconfigured(SetupCode.OWNER_WITHOUT_APP)
     for name in ("DATABASE_URL", "DATABASE_ADMIN_URL"):
         _check_address(name, environ.get(name, ""))
     if config.given_pepper:
@@ -98,9 +97,7 @@ def _check_address(name: str, url: str) -> None:
     try:
         conninfo_to_dict(url)
     except ProgrammingError:
-        raise Misconfigured(
-            f"{name} is no address of a database: set one such as postgresql://ROLE:PASSWORD@HOST/DATABASE"
-        ) from None
+        raise Misconfigured(SetupCode.BAD_DATABASE_URL, variable=name) from None
 
 
 def _seconds(text: str) -> float:
@@ -109,33 +106,33 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= LONGEST_TIMEOUT_S:
-        raise Misconfigured(f"OPENSMM_PROVIDER_TIMEOUT is {text!r}: set seconds above 0, at most {LONGEST_TIMEOUT_S}")
+        raise Misconfigured(SetupCode.BAD_PROVIDER_TIMEOUT, value=text, most=LONGEST_TIMEOUT_S)
     return seconds
 
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise Misconfigured(f"OPENSMM_REQUESTS_PER_SECOND is {text!r}: set a whole number, 0 for no limit")
+        raise Misconfigured(SetupCode.BAD_REQUEST_LIMIT, value=text)
     return int(text)
 
 
 def _flag(text: str) -> bool:
     if text not in ("0", "1"):
-        raise Misconfigured(f"OPENSMM_PRIVATE_PROVIDERS is {text!r}: set 1 to allow private addresses, 0 not to")
+        raise Misconfigured(SetupCode.BAD_PRIVATE_PROVIDERS, value=text)
     return text == "1"
 
 
 def _level(text: str) -> str:
     level = text.lower()
     if level not in LOG_LEVELS:
-        raise Misconfigured(f"OPENSMM_LOG_LEVEL is {text!r}: set one of {', '.join(LOG_LEVELS)}")
+        raise Misconfigured(SetupCode.BAD_LOG_LEVEL, value=text, levels=LOG_LEVELS)
     return level
 
 
 def _checked(pepper: str) -> bytes:
     least, most = PEPPER_BYTES
     if not least <= len(pepper.encode()) <= most:
-        raise Misconfigured(f"the pepper (OPENSMM_PEPPER, or the data folder's file) has to be {least} to {most} bytes")
+        raise Misconfigured(SetupCode.PEPPER_LENGTH, least=least, most=most)
     return pepper.encode()
 
 
@@ -146,9 +143,9 @@ def _kept_pepper(path: Path) -> str:
             keep_secret(path, secrets.token_hex(32))
         return path.read_text().strip()
     except UnicodeDecodeError:
-        raise Misconfigured(f"the pepper {path} has to be text, such as `openssl rand -hex 32` prints") from None
+        raise Misconfigured(SetupCode.PEPPER_NOT_TEXT, path=str(path)) from None
     except OSError as refused:
-        raise Misconfigured(f"the pepper {path} can be neither read nor made: {refused.strerror}") from refused
+        raise Misconfigured(SetupCode.PEPPER_INACCESSIBLE, path=str(path), words=refused.strerror) from refused
 
 
 def make_folder(path: Path) -> None:
@@ -159,7 +156,7 @@ def make_folder(path: Path) -> None:
             folder.mkdir(mode=0o755, exist_ok=True)
         path.mkdir(mode=0o711, exist_ok=True)
     except OSError as error:
-        raise Misconfigured(f"the data folder {path} cannot be made: {error.strerror}") from error
+        raise Misconfigured(SetupCode.DATA_FOLDER_NOT_MADE, folder=str(path), words=error.strerror) from error
 
 
 def keep_secret(path: Path, text: str) -> None:

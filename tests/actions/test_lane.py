@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from opensmm.actions import lane as lanes
-from opensmm.actions.lane import Lane, Locked, Rejected
+from opensmm.actions.lane import Lane
+from opensmm.actions.transactions import Rejected, RowsLocked
+from opensmm.base.fault_codes import OutageCode
 from opensmm.base.faults import Overloaded, Unavailable
 
 
@@ -117,7 +119,7 @@ async def test_a_rejected_batch_is_tried_one_by_one_so_that_a_bad_ask_hurts_nobo
     assert [[1, 2, 3, 4], [1], [2], [3], [4]] == tried
 
 
-@pytest.mark.parametrize("fault", [Unavailable("away"), RuntimeError("odd")])
+@pytest.mark.parametrize("fault", [Unavailable(OutageCode.CONNECTION_LOST), RuntimeError("odd")])
 async def test_any_other_failure_fails_them_all_and_nothing_is_tried_again(fault):
     tried = []
 
@@ -134,7 +136,7 @@ async def test_a_lane_goes_on_after_a_failure():
 
     async def batch(asks):
         if away:
-            raise Unavailable("away")
+            raise Unavailable(OutageCode.CONNECTION_LOST)
         return list(asks)
 
     lane = Lane(batch)
@@ -192,7 +194,7 @@ async def test_where_rows_are_held_their_owner_is_refused_as_a_whole_and_the_oth
     async def batch(asks):
         tried.append(list(asks))
         if any(ask < 10 for ask in asks):
-            raise Locked("the row of the first")
+            raise RowsLocked("the row of the first")
         return list(asks)
 
     lane = Lane(batch)

@@ -31,7 +31,7 @@ from tests.panel import (
     until,
 )
 
-from opensmm.actions import lane, placing, settling
+from opensmm.actions import commit_recovery, lane, placing
 from opensmm.actions.placing import TRIES_S
 from opensmm.base.faults import Overloaded, Unavailable
 from opensmm.base.ids import ProviderId
@@ -216,7 +216,7 @@ async def test_what_a_stopped_backend_was_to_keep_is_not_kept_after_the_client_w
 
 
 def test_what_was_not_answered_is_settled_before_its_lane_gives_up():
-    assert crowds.WITHIN_S + settling.SETTLE_WITHIN_S < lane.WITHIN_S
+    assert crowds.WITHIN_S + commit_recovery.SETTLE_WITHIN_S < lane.WITHIN_S
 
 
 async def test_beyond_the_lanes_bound_asks_are_refused_at_once(ann, stocked, database, monkeypatch):

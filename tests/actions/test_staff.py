@@ -25,7 +25,7 @@ from tests.panel import (
 from tests.works import state
 
 from opensmm.actions import staff
-from opensmm.actions.lane import Rejected
+from opensmm.actions.transactions import Rejected
 from opensmm.base.ids import RefillId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import OperatorRefusal, RefusalCode

@@ -268,11 +268,11 @@ def orders(verb, placed):
         (("orders", "show", "x"), "misused", 2),
         (("nonsense",), "misused", 2),
         (("customer", "add"), "misused", 2),
-        (("health", "--data", "/nowhere at all"), "unavailable", 3),
+        (("health", "--data", "/nowhere at all"), "no_panel", 3),
     ],
 )
 def test_a_verb_that_fails_says_why_as_an_object(said, monkeypatch, capsys, words, code, exit_code):
-    if code == "unavailable":
+    if code == "no_panel":
         monkeypatch.delenv("DATABASE_URL")
     monkeypatch.setattr(sys, "argv", ["opensmm", *map(str, words), "--json"])
     with pytest.raises(SystemExit) as ended:

@@ -306,7 +306,7 @@ def test_a_verb_for_what_exists_makes_no_panel_in_a_folder_without_one(words, tm
         told = CliRunner().invoke(app, [*map(str, words), "--data", str(folder), "--json"])
         assert (UNAVAILABLE, "") == (told.exit_code, told.stderr)
         error = json.loads(told.stdout)["error"]
-        assert ("unavailable", True) == (error["code"], f"there is no panel in {folder}" in error["message"])
+        assert ("no_panel", True) == (error["code"], f"there is no panel in {folder}" in error["message"])
         assert [] == list(tmp_path.iterdir())
 
 

@@ -13,7 +13,7 @@ from tests.faults.processes import apis
 from tests.faults.standby import pair
 from tests.panel import LINK, broken, buyer, fetch, open_api, stock, until
 
-from opensmm.actions import lane, placing, settling, writing
+from opensmm.actions import commit_recovery, lane, placing, transactions
 from opensmm.base.faults import Unavailable
 from opensmm.store import crowds
 from opensmm.store.connection import MOST_ABANDONED, Line
@@ -34,7 +34,7 @@ def two():
 def impatient(monkeypatch):
     monkeypatch.setattr(lane, "WITHIN_S", GIVEN_UP_S)
     monkeypatch.setattr(crowds, "WITHIN_S", GIVEN_UP_S / 2)
-    monkeypatch.setattr(settling, "SETTLE_WITHIN_S", GIVEN_UP_S / 4)
+    monkeypatch.setattr(commit_recovery, "SETTLE_WITHIN_S", GIVEN_UP_S / 4)
     monkeypatch.setattr(placing, "TRIES_S", (GIVEN_UP_S / 10,) * 5)
 
 
@@ -140,7 +140,7 @@ async def test_a_task_that_is_cancelled_in_its_commit_cancels_nothing_on_the_ser
     line = Line(two.embedded.urls().app)
     two.silence()
     suspend = "update customer set suspended = true where id = %s"
-    suspending = asyncio.create_task(writing.write(line, lambda connection: connection.execute(suspend, [who.id])))
+    suspending = asyncio.create_task(transactions.write(line, lambda connection: connection.execute(suspend, [who.id])))
     await waits(two)
     suspending.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -163,7 +163,7 @@ async def test_a_line_leaves_no_more_than_two_backends_behind_a_silent_standby(f
     two.silence()
     mark = "insert into batch (id, created) values (gen_random_uuid(), now())"
     for number in range(MOST_ABANDONED):
-        marking = asyncio.create_task(writing.write(line, lambda connection: connection.execute(mark)))
+        marking = asyncio.create_task(transactions.write(line, lambda connection: connection.execute(mark)))
         await waits(two, number + 1)
         marking.cancel()
         await asyncio.gather(marking, return_exceptions=True)

@@ -17,9 +17,9 @@ from tests.panel import Clock, open_api
 from tests.works import Works
 
 from opensmm.actions import dispatch as dispatching
-from opensmm.actions.lane import Rejected
 from opensmm.actions.placing import Deciding, Keeping
 from opensmm.actions.progress import Following
+from opensmm.actions.transactions import Rejected
 from opensmm.base.faults import Unavailable
 from opensmm.providers.client import Client
 from opensmm.store import connection as db

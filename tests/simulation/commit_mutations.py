@@ -8,6 +8,7 @@ from tests.simulation.twin import connection as twin_connection
 
 from opensmm.actions import dispatch as dispatching
 from opensmm.actions import placing as deciding
+from opensmm.base.fault_codes import OutageCode
 from opensmm.base.faults import Unavailable
 from opensmm.domain import orders
 
@@ -25,7 +26,7 @@ _decide_commit = deciding.Deciding._commit
 
 async def _forgotten(self: Any) -> Any:
     self._doubt = None
-    raise Unavailable("the database went away")
+    raise Unavailable(OutageCode.CONNECTION_LOST)
 
 
 async def _not_waited_for(self: Any) -> None:

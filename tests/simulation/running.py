@@ -31,12 +31,12 @@ from tests.simulation.twin import (
 from tests.simulation.twin.connection import Pause
 
 from opensmm.actions import (
+    api_reads,
     cancels,
     catalogue,
     chores,
     clock,
     money,
-    reading,
     refill_tasks,
 )
 from opensmm.actions import dispatch as dispatching
@@ -47,7 +47,7 @@ from opensmm.actions import placing as placements
 from opensmm.actions import posts as watching
 from opensmm.actions import progress as following
 from opensmm.actions import refills as refilling
-from opensmm.actions.lane import Rejected
+from opensmm.actions.transactions import Rejected
 from opensmm.base.faults import Unavailable
 
 Ask = TypeVar("Ask")
@@ -163,7 +163,7 @@ class Lane(Generic[Ask, Answer]):
             answers = await self._batch([entry.ask for entry in taken])
         except Rejected as error:
             if len(taken) == 1:
-                _finish(taken[0], None, Unavailable(f"the database refused: {error}"))
+                _finish(taken[0], None, Unavailable(error.outage, words=str(error)))
             else:
                 for entry in taken:
                     await self._serve([entry])
@@ -215,7 +215,7 @@ _REPLACED: dict[Any, dict[str, Any]] = {
         "rows": dispatch,
         "notices": notices,
         "providers": providers,
-        "settling": placing.settling,
+        "commit_recovery": placing.commit_recovery,
         "Lane": Lane,
         "log": _Quiet(),
     },
@@ -227,10 +227,10 @@ _REPLACED: dict[Any, dict[str, Any]] = {
     inquiries: {"rows": evidence, "posts": posts, "clocks": clocks, "dispatch": dispatch, "log": _Quiet()},
     watching: {"rows": posts, "progress": progress, "cancels": endings, "log": _Quiet()},
     following: {"rows": progress, "notices": notices, "log": _Quiet()},
-    placements: {"rows": placing, "db": connection, "settling": placing.settling, "Lane": Lane},
+    placements: {"rows": placing, "db": connection, "commit_recovery": placing.commit_recovery, "Lane": Lane},
     chores: {"dispatch": dispatch, "retention": customers, "providers": providers, "staff": providers, "log": _Quiet()},
     catalogue: {"catalogue": placing},
-    reading: {"orders": progress},
+    api_reads: {"orders": progress},
     money: {"rows": payments, "customers": customers, "audit": customers},
     intervening: {
         "rows": interventions,

@@ -6,12 +6,12 @@ import pytest
 from tests.simulation.bridge import STANDS_FOR
 from tests.simulation.twin import connection, customers, placing
 
-from opensmm.actions import settling
+from opensmm.actions import commit_recovery
 from opensmm.store import connection as db
 from opensmm.store import retention
 
 BESIDE = (
-    (placing.settling, settling, ("settle",)),
+    (placing.commit_recovery, commit_recovery, ("recover",)),
     (customers, retention, ("forget_idempotency", "forget_batches")),
     (connection, db, ("lost", "commit", "rollback")),
 )

@@ -8,7 +8,7 @@ import pytest
 from psycopg import errors
 from tests.panel import fetch, until
 
-from opensmm.actions import reading
+from opensmm.actions import transactions
 from opensmm.base.faults import Unavailable
 from opensmm.store import cluster
 from opensmm.store.connection import Line, connect, lost
@@ -96,7 +96,7 @@ async def test_a_read_whose_connection_breaks_under_it_is_made_once_more(line, s
             await end_backends(server, "opensmm")
         return await (await connection.execute("select 7")).fetchone()
 
-    assert (7,) == await reading.read(line, ask)
+    assert (7,) == await transactions.read(line, ask)
     assert 2 == len(set(asked))
 
 
@@ -109,7 +109,7 @@ async def test_a_read_that_takes_too_long_is_not_made_again(line):
         await connection.execute("select pg_sleep(60)")
 
     with pytest.raises(Unavailable):
-        await reading.read(line, ask)
+        await transactions.read(line, ask)
     assert [1] == asked
 
 

@@ -18,9 +18,11 @@ from tests.data_folders import SMALL, as_root, ask, in_a_process_of, mode
 from tests.panel import HANG_S
 
 from opensmm import config
+from opensmm.base.fault_codes import SetupCode
 from opensmm.base.faults import Misconfigured
 from opensmm.store import cluster, os_users, schema
 from opensmm.store.embedded import Embedded, serving
+from opensmm.texts import words
 
 
 def make(data: Path) -> None:
@@ -227,7 +229,7 @@ def test_no_permission_above_the_data_folder_is_changed(tmp_path, data):
 
 
 def test_a_server_that_cannot_start_says_why(data):
-    with pytest.raises(Misconfigured, match="no_such_setting"):
+    with pytest.raises(Misconfigured, match=rf"{SetupCode.POSTGRES_DOES_NOT_START}.*no_such_setting"):
         Embedded(data, {"no_such_setting": "1"}).start()
 
 
@@ -253,7 +255,7 @@ def fill(place: Path) -> None:
 def test_a_full_disk_is_told_as_such(small_disk):
     make(small_disk / "data")
     fill(small_disk)
-    with pytest.raises(Misconfigured, match=f"in {small_disk}/data: its disk is full: make room there"):
+    with pytest.raises(Misconfigured, match=f"{SetupCode.DISK_FULL} folder={small_disk}/data"):
         Embedded(small_disk / "data", SMALL).start()
     (small_disk / "filling").unlink()
     make(small_disk / "data")
@@ -270,14 +272,14 @@ def test_why_no_cluster_can_be_made_is_one_line(tmp_path):
         cluster.make(tmp_path / "postgres", pwd.getpwuid(os.geteuid()), "a password", initdb)
     assert (
         f'PostgreSQL\'s initdb failed in {tmp_path}: could not extend file "base/1": No space left on device'
-    ) == str(refused.value)
+    ) == words.fault(refused.value)
     assert ["initdb"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_a_cluster_of_another_version_is_refused_in_words(data):
     make(data)
     (data / "postgres" / "PG_VERSION").write_text("17\n")
-    with pytest.raises(Misconfigured, match="made by PostgreSQL 17"):
+    with pytest.raises(Misconfigured, match=f"{SetupCode.OTHER_CLUSTER_VERSION}.* made_by=17"):
         Embedded(data, SMALL).start()
 
 
@@ -285,7 +287,7 @@ def test_passwords_that_do_not_fit_are_refused_in_words(data):
     make(data)
     passwords = data / "passwords"
     passwords.write_text(passwords.read_text().replace('"postgres": "', '"postgres": "x'))
-    with pytest.raises(Misconfigured, match="does not fit"):
+    with pytest.raises(Misconfigured, match=SetupCode.PASSWORDS_DO_NOT_FIT):
         Embedded(data, SMALL).start()
     assert Embedded(data).pid() is None
 
@@ -310,7 +312,7 @@ def test_an_external_database_is_left_alone(data):
 def test_an_external_database_without_its_owner_serves_but_does_not_migrate(data):
     with (
         serving(config.read(data, {"DATABASE_URL": "postgresql://app@db/panel"})) as urls,
-        pytest.raises(Misconfigured, match="DATABASE_ADMIN_URL"),
+        pytest.raises(Misconfigured, match=SetupCode.OWNER_NEEDED),
     ):
         urls.must_own()
 
@@ -357,7 +359,7 @@ def test_a_plain_user_is_told_that_a_folder_is_not_his(data):
     make(folder)
 
     def work() -> None:
-        with pytest.raises(Misconfigured, match="belongs to another user"):
+        with pytest.raises(Misconfigured, match=SetupCode.DATA_FOLDER_NOT_OURS):
             Embedded(folder, SMALL).start()
 
     try:

@@ -9,9 +9,11 @@ import psycopg
 import pytest
 from tests.data_folders import SMALL, as_root, ask, in_a_process_of, mode
 
+from opensmm.base.fault_codes import SetupCode
 from opensmm.base.faults import Misconfigured
 from opensmm.store import os_users
 from opensmm.store.embedded import Embedded
+from opensmm.texts import words
 
 
 def owners(folder: Path) -> set[int]:
@@ -76,8 +78,11 @@ def test_a_folder_that_holds_more_than_a_copy_would_is_left_as_it_is(data, tmp_p
         (tmp_path / "elsewhere").touch()
         odd.hardlink_to(tmp_path / "elsewhere")
     before = owners(data / "postgres")
-    with pytest.raises(Misconfigured, match=f"{odd} is not only the database's.*chown -R .*: {data}/postgres"):
+    with pytest.raises(Misconfigured) as refused:
         Embedded(data, SMALL).start()
+    fields = refused.value.fields
+    assert (SetupCode.CLUSTER_HOLDS_MORE, str(odd)) == (refused.value.code, fields["place"])
+    assert f"`chown -R {fields['user']}: {data}/postgres`" in words.fault(refused.value)
     assert before == owners(data / "postgres")
 
 
@@ -90,8 +95,9 @@ def test_a_plain_user_is_told_the_command_that_makes_a_copied_folder_his(data, o
     plain = pwd.getpwnam("nobody")
 
     def work() -> None:
-        with pytest.raises(Misconfigured, match=f"`sudo chown -R nobody: '{copy}'`"):
+        with pytest.raises(Misconfigured) as refused:
             Embedded(copy, SMALL).start()
+        assert f"`sudo chown -R nobody: '{copy}'`" in words.fault(refused.value)
 
     assert 0 == in_a_process_of(plain, work)
     own(copy, plain.pw_uid)
@@ -104,7 +110,7 @@ def test_a_user_without_a_name_is_told_so(open_folder):
     nameless = pwd.struct_passwd(("", "", 54321, 54321, "", "/", ""))
 
     def work() -> None:
-        with pytest.raises(Misconfigured, match="user with a name, and the user 54321 has none"):
+        with pytest.raises(Misconfigured, match=f"{SetupCode.USER_WITHOUT_NAME} uid=54321"):
             Embedded(open_folder / "data", SMALL).start()
 
     assert 0 == in_a_process_of(nameless, work)

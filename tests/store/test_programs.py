@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.data_folders import SMALL, as_root, ask, mode
 
+from opensmm.base.fault_codes import SetupCode
 from opensmm.base.faults import Misconfigured
 from opensmm.store import os_users, programs
 from opensmm.store.embedded import Embedded
@@ -84,6 +85,10 @@ def test_the_next_place_is_taken_where_the_first_is_private(tmp_path, data, priv
 @as_root
 def test_programs_that_run_nowhere_are_named_with_the_reason(tmp_path, private_wheel):
     (private_wheel / "bin" / "pg_dump").unlink()
-    with pytest.raises(Misconfigured, match=r"copies.*pg_dump: No such file"):
+    with pytest.raises(Misconfigured) as refused:
         programs.binaries(os_users.server_user(tmp_path / "nothing"))
+    assert SetupCode.PROGRAMS_DO_NOT_RUN is refused.value.code
+    last = refused.value.fields["obstacles"][-1]
+    assert ("pg_dump", "No such file or directory") == (last.program, last.words)
+    assert last.place.startswith(str(programs.COPIES[0]))
     assert [] == list(programs.COPIES[0].iterdir())

@@ -69,7 +69,7 @@ async def test_the_panel_does_not_start_where_its_sessions_are_not_as_it_needs_t
 async def test_waiting_for_a_primary_says_why_once_and_goes_on_when_it_is_there(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
-    told: list[str] = []
+    told: list[Unavailable] = []
     url = f"postgresql://nobody@127.0.0.1:{port}/none"
     with pytest.raises(Unavailable):
         await starting.wait_for_primary(url, told.append, lambda: len(told) > 0)
@@ -77,7 +77,7 @@ async def test_waiting_for_a_primary_says_why_once_and_goes_on_when_it_is_there(
 
 
 async def test_what_no_waiting_mends_is_told_at_once(database):
-    told: list[str] = []
+    told: list[Unavailable] = []
     for wrong in (database.app_url.replace(database.name, "none"), database.app_url.replace(f"{APP}:", "nobody:")):
         with pytest.raises(Unavailable):
             await starting.wait_for_primary(wrong, told.append, lambda: False)

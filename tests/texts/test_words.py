@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from opensmm.base.fault_codes import Obstacle, OutageCode, RolePower, SetupCode, TooMuch
+from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import (
@@ -26,6 +28,7 @@ from opensmm.domain.findings import Finding, Level
 from opensmm.domain.sync import DoubtCode, ListDoubt
 from opensmm.texts import english, english_providers, words
 from opensmm.texts.english_findings import FINDINGS
+from opensmm.texts.english_setup import OUTAGES, POWERS, SETUP
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,9 @@ from opensmm.texts.english_findings import FINDINGS
         (OddCode, english.ODDITIES),
         (CallCode, english_providers.CALLS),
         (DoubtCode, english_providers.DOUBTS),
+        (SetupCode, SETUP),
+        (OutageCode, OUTAGES),
+        (RolePower, POWERS),
     ],
 )
 def test_every_code_has_words(codes, catalogue):
@@ -54,7 +60,7 @@ def placeholders(template):
     return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
 
 
-@pytest.mark.parametrize("catalogue", [FINDINGS, english.REFUSALS, english.EVENTS, english.STAGES])
+@pytest.mark.parametrize("catalogue", [FINDINGS, english.REFUSALS, english.EVENTS, english.STAGES, SETUP, OUTAGES])
 def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_count(catalogue):
     for told in catalogue.values():
         if told.one:
@@ -223,3 +229,46 @@ def test_of_what_is_well_nothing_is_to_be_done():
         words.judged(Finding("due", Level.OK, FindingCode.DUE, fields))[1],
         bool(words.judged(Finding("due", Level.LOOK, FindingCode.DUE, fields))[1]),
     )
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (
+            Misconfigured(SetupCode.DATA_FOLDER_NOT_OURS, folder="/srv/my data", user="ann", words="denied"),
+            "the data folder /srv/my data belongs to another user: denied; use it as that user, or make it yours, once "
+            "nothing runs in it: `sudo chown -R ann: '/srv/my data'`",
+        ),
+        (
+            Misconfigured(
+                SetupCode.ROLE_MAY_TOO_MUCH,
+                role="app",
+                powers=(TooMuch(RolePower.OWNS_TABLES, "orders"), TooMuch(RolePower.CHANGES_TRANSFERS, "delete")),
+            ),
+            "the role app owns or may act as the owner of orders, may delete transfers: set DATABASE_URL to a plain "
+            "role that owns nothing, and DATABASE_ADMIN_URL to the owner's",
+        ),
+        (
+            Misconfigured(
+                SetupCode.PROGRAMS_DO_NOT_RUN,
+                user="postgres",
+                obstacles=[
+                    Obstacle("/a", "No such file or directory", "pg_dump"),
+                    Obstacle("/b", "", "initdb", 127),
+                    Obstacle("/c", "sh: cannot open x", "sh", 2),
+                    Obstacle("/d", "[Errno 30] Read-only file system: '/d'"),
+                ],
+            ),
+            "the user postgres cannot run PostgreSQL:\n/a: pg_dump: No such file or directory\n/b: initdb: exit code "
+            "127\n/c: sh: cannot open x\n/d: [Errno 30] Read-only file system: '/d'",
+        ),
+        (
+            Misconfigured(SetupCode.DISK_FULL, folder="/srv", words=""),
+            "PostgreSQL does not start in /srv: its disk is full: make room there",
+        ),
+        (Unavailable(OutageCode.ROWS_LOCKED), "another transaction holds the rows"),
+        (Unavailable(OutageCode.NO_CONNECTION, words="refused"), "the database does not answer: refused"),
+    ],
+)
+def test_a_fault_is_told_with_what_to_do(fault, says):
+    assert says == words.fault(fault)

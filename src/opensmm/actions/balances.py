@@ -5,7 +5,7 @@ from decimal import Decimal
 import structlog
 
 from opensmm.actions.clock import Clock
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import write
 from opensmm.base.ids import ProviderId
 from opensmm.base.money import short
 from opensmm.domain.ledger import BalanceView

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from opensmm.actions import endings
 from opensmm.actions.clock import Clock
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import write
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain import cancels
 from opensmm.domain.asks import Ids

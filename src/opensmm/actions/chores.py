@@ -9,7 +9,7 @@ import structlog
 
 from opensmm.actions.clock import Clock
 from opensmm.actions.dispatch import record_tries
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import write
 from opensmm.providers.desk import Desk
 from opensmm.store import dispatch, providers, retention, staff
 from opensmm.store.connection import Connection, Line

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from msgspec import structs
 
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import write
 from opensmm.domain.clocks import Cause, Expected, Reading, Step, judge
 from opensmm.store import clocks
 from opensmm.store.connection import Connection, Line

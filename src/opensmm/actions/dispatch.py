@@ -15,12 +15,12 @@ import psycopg
 import structlog
 from msgspec import Struct, structs
 
-from opensmm.actions import endings, settling
+from opensmm.actions import commit_recovery, endings
 from opensmm.actions.clock import Clock
 from opensmm.actions.freed import FreedProviders
-from opensmm.actions.lane import Lane, Rejected
-from opensmm.actions.reading import read
-from opensmm.actions.writing import write
+from opensmm.actions.lane import Lane
+from opensmm.actions.transactions import Rejected, read, write
+from opensmm.base.fault_codes import OutageCode
 from opensmm.base.faults import Unavailable
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import dripfeed
@@ -158,9 +158,9 @@ class Dispatching:
         """
         doubt = self._doubt
         if doubt is None:
-            raise Unavailable("the database went away during a claim")
+            raise Unavailable(OutageCode.CLAIM_INTERRUPTED)
         async with self._claims.turn:
-            kept = await settling.settle(self._claims, doubt.mark, self._clock.stamp())
+            kept = await commit_recovery.recover(self._claims, doubt.mark, self._clock.stamp())
         log.warning("a claim's COMMIT went unanswered", kept=kept is not None, count=len(doubt.claims))
         if kept is None:
             self._forget_doubt()

@@ -12,8 +12,7 @@ from msgspec import Struct, structs
 
 from opensmm.actions import endings
 from opensmm.actions.clock import Clock
-from opensmm.actions.lane import Rejected
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import Rejected, write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import evidence
 from opensmm.domain.asks import MAX_IDS

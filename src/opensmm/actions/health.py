@@ -10,8 +10,7 @@ from uuid import uuid4
 from msgspec import Struct, structs
 
 from opensmm.actions.clock import Clock
-from opensmm.actions.reading import read
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import read, write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import health
 from opensmm.domain.callers import pepper_mark

@@ -7,8 +7,10 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from opensmm.actions.transactions import Rejected, RowsLocked
 from opensmm.base.counting import Spread
-from opensmm.base.faults import Fault, Overloaded, Unavailable
+from opensmm.base.fault_codes import OutageCode
+from opensmm.base.faults import Overloaded, Unavailable
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
@@ -50,14 +52,6 @@ def are_under_way() -> bool:
     return any(traffic.under_way for traffic in TRAFFIC.values())
 
 
-class Rejected(Fault):
-    """A statement of the batch reported an error, so that nothing of the batch was kept."""
-
-
-class Locked(Rejected):
-    """A statement of the batch waited too long for a row that another transaction holds."""
-
-
 class Waiting(Struct, Generic[Ask, Answer], eq=False):
     """One ask, and when it came, counted in the lane's looks."""
 
@@ -78,9 +72,9 @@ class Lane(Generic[Ask, Answer]):
     Where more waits than a batch may hold, light asks and heavy ones take turns, and each owner has its share by
     weight: what one owner asks keeps nobody else waiting for more than a batch of its own.
 
-    Where a batch is Rejected its asks are tried one by one, so that a bad one hurts nobody else; where it is Locked,
-    owner by owner. Any other failure fails them all, and nothing is tried again. An ask whose batch does not begin
-    within ``turn_within_s`` (``TURN_WITHIN_S``) is refused. A lane with a name is counted.
+    Where a batch is Rejected its asks are tried one by one, so that a bad one hurts nobody else; where it waited for
+    locked rows, owner by owner. Any other failure fails them all, and nothing is tried again. An ask whose batch does
+    not begin within ``turn_within_s`` (``TURN_WITHIN_S``) is refused. A lane with a name is counted.
     """
 
     def __init__(
@@ -136,7 +130,7 @@ class Lane(Generic[Ask, Answer]):
             self._traffic.asked -= 1
             oldest = queue.popleft()
             self._weight -= oldest.weight
-            oldest.fail(Overloaded("the batch before did not end in time"))
+            oldest.fail(Overloaded(OutageCode.TURN_TIMED_OUT))
         self._looking = bool(queue)
         if queue:
             asyncio.get_running_loop().call_later(LOOK_S, self._look)
@@ -146,7 +140,7 @@ class Lane(Generic[Ask, Answer]):
         is_full = len(self._queue) >= self._bound or self._weight >= self._bound_weight
         if is_full or len(own) >= self._bound // 2 or sum(own) >= self._bound_weight // 2:
             self._traffic.refused += 1
-            raise Overloaded("too many asks wait")
+            raise Overloaded(OutageCode.QUEUE_FULL)
 
     async def _run(self) -> None:
         self._traffic.under_way += 1
@@ -207,12 +201,12 @@ class Lane(Generic[Ask, Answer]):
         try:
             async with asyncio.timeout(WITHIN_S):
                 answers = await self._batch([entry.ask for entry in taken])
-        except Locked as error:
+        except RowsLocked as error:
             await self._owner_by_owner(taken, error)
         except Rejected as error:
             await self._one_by_one(taken, error)
         except TimeoutError:
-            _fail(taken, Unavailable("the database did not answer in time"))
+            _fail(taken, Unavailable(OutageCode.TIMED_OUT))
         except Exception as error:  # whatever it was, the callers must hear of it
             _fail(taken, error)
         else:
@@ -220,18 +214,18 @@ class Lane(Generic[Ask, Answer]):
                 if not entry.answer.done():
                     entry.answer.set_result(answer)
 
-    async def _owner_by_owner(self, taken: list[Waiting[Ask, Answer]], error: Locked) -> None:
+    async def _owner_by_owner(self, taken: list[Waiting[Ask, Answer]], error: RowsLocked) -> None:
         """An owner whose rows are held is refused as a whole: one wait for them is enough."""
         owners = {entry.owner for entry in taken}
         if len(owners) == 1:
-            _fail(taken, Unavailable(f"another transaction holds the rows: {error}"))
+            _fail(taken, Unavailable(error.outage, words=str(error)))
         else:
             for owner in owners:
                 await self._serve([entry for entry in taken if entry.owner == owner])
 
     async def _one_by_one(self, taken: list[Waiting[Ask, Answer]], error: Rejected) -> None:
         if len(taken) == 1:
-            _fail(taken, Unavailable(f"the database refused: {error}"))
+            _fail(taken, Unavailable(error.outage, words=str(error)))
         else:
             for entry in taken:
                 await self._serve([entry])

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from msgspec import structs
 
-from opensmm.actions import reading
+from opensmm.actions import api_reads
 from opensmm.actions.cancels import Canceling
 from opensmm.actions.catalogue import Shelf
 from opensmm.actions.clock import Clock
@@ -15,6 +15,7 @@ from opensmm.actions.lane import MOST, Lane
 from opensmm.actions.placing import Placed, Placing
 from opensmm.actions.refills import Refilling, RefillStatuses
 from opensmm.actions.storage import Storage
+from opensmm.actions.transactions import read
 from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.domain import asks
 from opensmm.domain.callers import Caller
@@ -48,14 +49,14 @@ class Panel:
         self._url = url
         self._storage = Storage()
         self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf, self._storage, clock)
-        self._statuses = Lane(reading.Statuses(self._line("status"), self.shelf), name="status")
-        self._sums = Lane(reading.Summed(self._line("runs"), self.shelf), name="runs", most=READ_AT_ONCE)
-        self._runs = Lane(reading.Runs(self._line("weights")), name="weights")
+        self._statuses = Lane(api_reads.Statuses(self._line("status"), self.shelf), name="status")
+        self._sums = Lane(api_reads.Summed(self._line("runs"), self.shelf), name="runs", most=READ_AT_ONCE)
+        self._runs = Lane(api_reads.Runs(self._line("weights")), name="weights")
         beside = self._line("extended status")
-        self._extended = Lane(reading.Extended(beside), name="extended status")
-        self._parts = Lane(reading.PartsOf(beside), name="parts", most=READ_AT_ONCE)
-        self._balances = Lane(reading.Balances(self._line("balance")), name="balance")
-        self._keys = Lane(reading.Keys(self._line("keys"), self.shelf), name="keys")
+        self._extended = Lane(api_reads.Extended(beside), name="extended status")
+        self._parts = Lane(api_reads.PartsOf(beside), name="parts", most=READ_AT_ONCE)
+        self._balances = Lane(api_reads.BalanceReader(self._line("balance")), name="balance")
+        self._keys = Lane(api_reads.Keys(self._line("keys"), self.shelf), name="keys")
         self._refills = Lane(Refilling(self._line("refill", LOCK_TIMEOUT_MS), clock), name="refill")
         self._refill_statuses = Lane(RefillStatuses(self._line("refill status")), name="refill status")
         self._cancels = Lane(Canceling(self._line("cancel", LOCK_TIMEOUT_MS), clock), name="cancel")
@@ -82,9 +83,9 @@ class Panel:
     async def look_at_catalogue(self) -> None:
         """Reads what has changed of the price list, and now and then the database's clock."""
         async with self._watch_line.turn:
-            await reading.read(self._watch_line, self.shelf.refresh)
+            await read(self._watch_line, self.shelf.refresh)
             if self._clock.stale:
-                await reading.read(self._watch_line, self._clock.read)
+                await read(self._watch_line, self._clock.read)
 
     @property
     def takes_orders(self) -> bool:
@@ -93,13 +94,13 @@ class Panel:
 
     async def try_writing(self) -> None:
         """Writes something small: where no order comes any more, only this tells that the database takes them again."""
-        await reading.read(self._watch_line, lambda connection: marks.settle(connection, uuid4(), self._clock()))
+        await read(self._watch_line, lambda connection: marks.settle(connection, uuid4(), self._clock()))
         self._storage.kept()
 
     async def callers(self, digests: Sequence[bytes]) -> Sequence[Caller | None]:
         """The callers behind many keys; like the look at the catalogue for one watcher, not for many at a time."""
         async with self._watch_line.turn:
-            return await reading.read(self._watch_line, lambda connection: keys.find(connection, digests))
+            return await read(self._watch_line, lambda connection: keys.find(connection, digests))
 
     async def caller(self, digest: bytes) -> Caller | None:
         return await self._keys.ask(digest)
@@ -188,7 +189,8 @@ class Panel:
     async def _newest(self, batch: Sequence[tuple[CustomerId, asks.OrderList]]) -> list[Sequence[ListedOrder]]:
         currency = self.shelf.catalogue.currency
         return [
-            await reading.newest(self._list_line, customer, ask.before, ask.limit, currency) for customer, ask in batch
+            await api_reads.newest(self._list_line, customer, ask.before, ask.limit, currency)
+            for customer, ask in batch
         ]
 
 

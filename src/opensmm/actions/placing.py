@@ -15,11 +15,13 @@ from uuid import UUID, uuid4
 import msgspec
 import psycopg
 
-from opensmm.actions import settling
+from opensmm.actions import commit_recovery
 from opensmm.actions.catalogue import Shelf
 from opensmm.actions.clock import Clock
-from opensmm.actions.lane import Lane, Rejected
+from opensmm.actions.lane import Lane
 from opensmm.actions.storage import Storage
+from opensmm.actions.transactions import Rejected, fault_of
+from opensmm.base.fault_codes import OutageCode
 from opensmm.base.faults import Unavailable
 from opensmm.base.ids import CustomerId, KeyId, OrderId
 from opensmm.domain import orders, placing
@@ -73,7 +75,7 @@ class Placing:
             if placed is not None:
                 return placed
             await asyncio.sleep(pause_s)
-        raise Unavailable("another transaction holds the customer's row")
+        raise Unavailable(OutageCode.ROWS_LOCKED)
 
 
 def _weight(draft: Draft | Refused) -> int:
@@ -108,10 +110,10 @@ class Keeping:
             self._storage.failed(error)
             if not db.lost(error):
                 return [None] * len(batch)
-            settled = await settling.settle(self._line, mark, at)
-            if settled is None:
-                raise Unavailable("the database went away before the batch was kept") from error
-            kept = settled
+            recovered = await commit_recovery.recover(self._line, mark, at)
+            if recovered is None:
+                raise Unavailable(OutageCode.BATCH_NOT_KEPT) from error
+            kept = recovered
         except BaseException:
             await self._line.drop()
             raise
@@ -145,9 +147,8 @@ class Deciding:
         except psycopg.Error as error:
             self._storage.failed(error)
             await self._clean_up(connection)
-            if db.lost(error):
-                raise Unavailable(f"the database went away: {error}") from error
-            raise Rejected(str(error)) from error
+            # A link or an idempotency key that is held is one request's: its customer's others are still tried.
+            raise fault_of(error, locked=Rejected) from error
         except BaseException:
             await self._line.drop()
             raise
@@ -203,8 +204,8 @@ class Deciding:
         except psycopg.Error as error:
             if not db.lost(error):
                 raise
-            if not kept or await settling.settle(self._line, mark, at) is None:
-                raise Unavailable("the database went away before the batch was kept") from error
+            if not kept or await commit_recovery.recover(self._line, mark, at) is None:
+                raise Unavailable(OutageCode.BATCH_NOT_KEPT) from error
 
 
 def _current(item: Placement, locked: rows.Locked, shelf: Shelf, today: date) -> Placement:

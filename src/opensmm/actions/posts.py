@@ -11,9 +11,8 @@ from msgspec import Struct, structs
 
 from opensmm.actions import endings
 from opensmm.actions.clock import Clock
-from opensmm.actions.lane import Rejected
 from opensmm.actions.progress import record, told_of
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import Rejected, write
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import posts
 from opensmm.domain.asks import MAX_IDS

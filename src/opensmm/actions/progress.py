@@ -11,8 +11,7 @@ import structlog
 
 from opensmm.actions import endings
 from opensmm.actions.clock import Clock
-from opensmm.actions.lane import Rejected
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import Rejected, write
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import progress
 from opensmm.domain.call_faults import words_of

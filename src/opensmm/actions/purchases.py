@@ -1,7 +1,7 @@
 """Buying at another provider what a completed order lost. The house pays; the customer is charged nothing."""
 
 from opensmm.actions.clock import Clock
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import write
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
 from opensmm.domain.codes import OperatorRefusal, RefusalCode

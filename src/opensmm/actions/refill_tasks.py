@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from opensmm.actions.clock import Clock
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import write
 from opensmm.domain.ask_errors import means_asked_lately
 from opensmm.domain.call_faults import words_of
 from opensmm.domain.codes import DeliveryNote, EventCode

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from opensmm.actions.clock import Clock
-from opensmm.actions.reading import read
-from opensmm.actions.writing import write
+from opensmm.actions.transactions import read, write
 from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.domain.asks import Ids, RefillStatus
 from opensmm.domain.refills import Refill, Refillable, check

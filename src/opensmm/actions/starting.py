@@ -9,19 +9,9 @@ from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.server import faults
 from opensmm.store import schema, server
 from opensmm.store.connection import Connection, UncanceledConnection, connect
+from opensmm.store.postgres_words import HOPELESS, REFUSED_OPTIONS
 
 TRY_EVERY_S: Final = 1.0
-HOPELESS: Final = (
-    "authentication failed",
-    "does not exist",
-    "no pg_hba.conf entry",
-    "permission denied",
-    "is not permitted to log in",
-    "no password supplied",
-    "no such user",
-)
-"""Words of a refusal that no waiting mends."""
-REFUSED_OPTIONS: Final = "unsupported startup parameter"
 _REFUSALS: Final = {
     FindingCode.SERVER_TOO_OLD: RefusalCode.SERVER_TOO_OLD,
     FindingCode.COMMITS_NOT_WAITED_FOR: RefusalCode.COMMITS_NOT_WAITED_FOR,
@@ -29,12 +19,14 @@ _REFUSALS: Final = {
 }
 
 
-async def wait_for_primary(url: str, tell: Callable[[str], None], stopped: Callable[[], bool]) -> None:
+async def wait_for_primary(url: str, tell: Callable[[Unavailable], None], stopped: Callable[[], bool]) -> None:
     """Returns once a server that takes writes answers: see ``first_connection``."""
     (await first_connection(url, tell, stopped)).abandon()
 
 
-async def first_connection(url: str, tell: Callable[[str], None], stopped: Callable[[], bool]) -> UncanceledConnection:
+async def first_connection(
+    url: str, tell: Callable[[Unavailable], None], stopped: Callable[[], bool]
+) -> UncanceledConnection:
     """Returns a connection once a server that takes writes answers; ``tell`` hears each new reason why none does.
 
     Raises Unavailable where waiting mends nothing, or ``stopped`` is true.
@@ -49,7 +41,8 @@ async def first_connection(url: str, tell: Callable[[str], None], stopped: Calla
             if stopped() or any(words in str(error) for words in HOPELESS):
                 raise
             if str(error) != told:
-                tell(told := str(error))
+                told = str(error)
+                tell(error)
             await asyncio.sleep(TRY_EVERY_S)
 
 

@@ -10,10 +10,9 @@ import structlog
 from msgspec import Struct, structs
 
 from opensmm.actions.clock import Clock
-from opensmm.actions.lane import Rejected
 from opensmm.actions.references import find_provider
+from opensmm.actions.transactions import Rejected, write
 from opensmm.actions.trying import CallSettings, read_price_list
-from opensmm.actions.writing import write
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import NO_CONTEXT, Actor, ActorKind, AuditAction, AuditEntry, By, Context, diff
 from opensmm.domain.catalogue import BelowCost, Service

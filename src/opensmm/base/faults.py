@@ -1,11 +1,32 @@
 """Exceptions: for what must not happen. What a caller may expect is a value (``domain.refusals``)."""
 
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from opensmm.base.fault_codes import OutageCode, SetupCode
+
+Code = TypeVar("Code", bound=StrEnum)
+
 
 class Fault(Exception):
     """The root of our own exceptions."""
 
 
-class Unavailable(Fault):
+class CodedFault(Fault, Generic[Code]):
+    """A fault whose ``fields`` fill the words that ``texts`` has for its ``code``."""
+
+    def __init__(self, code: Code, **fields: object) -> None:
+        super().__init__(code.value, fields)
+        self.code = code
+        self.fields: Mapping[str, Any] = fields
+
+    def __str__(self) -> str:
+        """The code and its fields, for a log."""
+        return " ".join((self.code.value, *(f"{name}={value}" for name, value in self.fields.items())))
+
+
+class Unavailable(CodedFault[OutageCode]):
     """A fault of the moment: the whole request failed, nothing of it is kept, and it may be tried again."""
 
 
@@ -17,5 +38,5 @@ class Unsettled(Unavailable):
     """COMMIT was sent and its outcome could not be learned in time."""
 
 
-class Misconfigured(Fault):
-    """The panel cannot start as it is set up; the text says what to change."""
+class Misconfigured(CodedFault[SetupCode]):
+    """The panel cannot start as it is set up."""

@@ -12,6 +12,7 @@ from opensmm.base.faults import Misconfigured
 from opensmm.cli.frame import EXIT_CODES, FOR_PROGRAM, MISUSED, UNAVAILABLE, out, tell_error
 from opensmm.cli.lazy import PLAIN, lazy_group
 from opensmm.cli.unforeseen import LEASH, UNFORESEEN, log_and_end, of_machine, sentence
+from opensmm.texts import words
 
 VERBS: Final = {
     "demo": "opensmm.cli.demo:demo",
@@ -81,7 +82,7 @@ def main() -> None:
         tell_error(error.format_message(), MISUSED)
         sys.exit(error.exit_code)
     except Misconfigured as error:
-        tell_error(str(error), UNAVAILABLE)
+        tell_error(words.fault(error), UNAVAILABLE, error.code.value, error.fields)
         sys.exit(UNAVAILABLE)
     except Exception as error:
         if supervised:

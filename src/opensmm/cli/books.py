@@ -21,7 +21,7 @@ from opensmm.cli.frame import (
     configured,
     database,
     err,
-    fail,
+    give_up,
     out,
     ready,
     refuse,
@@ -59,7 +59,7 @@ def migrate(data: Data = None, json: Json = False) -> None:
             urls.must_own()
             applied = ready(config, urls, report)
     except (Misconfigured, psycopg.OperationalError) as error:
-        fail(str(error), UNAVAILABLE)
+        give_up(error)
     except OperatorRefusal as refused:
         refuse(refused, UNAVAILABLE)
     answer({"applied": applied}, "\n".join(applied) or "nothing to do: the tables are up to date", json=json)

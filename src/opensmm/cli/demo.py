@@ -18,7 +18,7 @@ from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.base.money import money
 from opensmm.cli import logs
 from opensmm.cli.demo_services import services
-from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, err, fail, now, refuse
+from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, err, fail, give_up, now, refuse
 from opensmm.cli.processes import StopSignal, watch
 from opensmm.cli.serving import Port, Stack
 from opensmm.cli.stages import Stages
@@ -72,7 +72,7 @@ def demo(
     except OperatorRefusal as refused:
         refuse(refused)
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
-        fail(str(error), UNAVAILABLE)
+        give_up(error)
 
 
 async def _fill(url: str, config: Config) -> DemoKeys:

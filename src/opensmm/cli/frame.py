@@ -23,6 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm import config as configuration
+from opensmm.base.fault_codes import SetupCode
 from opensmm.base.faults import Fault, Misconfigured, Unavailable
 from opensmm.base.money import plain
 from opensmm.cli.stages import Stages
@@ -128,6 +129,14 @@ def typed(read: Callable[..., Result], *words: object) -> Result:
         refuse(refused)
 
 
+def give_up(error: Misconfigured | Unavailable | psycopg.OperationalError) -> NoReturn:
+    """Prints why the panel or its database cannot be used, and ends the verb."""
+    if isinstance(error, psycopg.OperationalError):
+        fail(str(error), UNAVAILABLE)
+    tell_error(words.fault(error), UNAVAILABLE, error.code.value, error.fields)
+    raise typer.Exit(UNAVAILABLE)
+
+
 def tell_error(text: str, code: int, name: str = "", fields: Fields = NO_FIELDS) -> None:
     """Prints why a verb failed, as an object for a program or a sentence for a person. ``code`` is the exit code."""
     if FOR_PROGRAM.get():
@@ -196,7 +205,7 @@ def configured(data: Path | None) -> Config:
     try:
         return configuration.read(data)
     except Misconfigured as error:
-        fail(str(error), UNAVAILABLE)
+        give_up(error)
 
 
 def standing(data: Path | None) -> Config:
@@ -204,7 +213,7 @@ def standing(data: Path | None) -> Config:
     would be made, of which all is well."""
     config = configured(data)
     if not config.database_url and not stands(config.data):
-        fail(f"there is no panel in {config.data}: say its folder with --data, or make one there first", UNAVAILABLE)
+        give_up(Misconfigured(SetupCode.NO_PANEL, folder=str(config.data)))
     return config
 
 
@@ -227,7 +236,7 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
                 ready(config, urls, report)
             return asyncio.run(_connected(urls.app, work))
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
-        fail(str(error), UNAVAILABLE)
+        give_up(error)
     except OperatorRefusal as refused:
         refuse(refused)
     except Fault as error:

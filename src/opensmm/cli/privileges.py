@@ -20,6 +20,7 @@ from opensmm.base.faults import Misconfigured
 from opensmm.cli import preloading
 from opensmm.config import Config
 from opensmm.store.os_users import become, panel_user
+from opensmm.texts import words
 
 CONNECT_LIMIT_S: Final = 5
 log = structlog.get_logger()
@@ -59,7 +60,7 @@ def choose_successor(config: Config, url: str) -> Successor | None:
     try:
         user = panel_user(None if config.database_url else config.data / "postgres")
     except Misconfigured as missing:
-        _warn("", str(missing))
+        _warn("", words.fault(missing))
         return None
     view = _look_as(user, url)
     if view.obstacle:

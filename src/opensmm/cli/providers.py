@@ -19,13 +19,13 @@ from opensmm.actions.trying import CallSettings, Tried
 from opensmm.base.faults import Misconfigured
 from opensmm.cli.frame import (
     MISUSED,
-    UNAVAILABLE,
     Data,
     Json,
     answer,
     by,
     configured,
     fail,
+    give_up,
     listing,
     named,
     now,
@@ -416,7 +416,7 @@ def price_list(config: Config, row: ProviderRow) -> tuple[datetime, Offered]:
     except OperatorRefusal as refused:
         refuse(refused)
     except Misconfigured as error:
-        fail(str(error), UNAVAILABLE)
+        give_up(error)
 
 
 def calls(config: Config) -> CallSettings:

@@ -26,6 +26,7 @@ from opensmm.cli.frame import (
     database,
     err,
     fail,
+    give_up,
     pepper,
     ready,
     refuse,
@@ -48,6 +49,7 @@ from opensmm.config import Config
 from opensmm.domain.codes import OperatorRefusal, Report, no_report
 from opensmm.store.connection import connect
 from opensmm.store.embedded import Embedded, Urls
+from opensmm.texts import words
 
 MOST_PORT: Final = 65535
 Port = Annotated[int, typer.Option("--port", help="The TCP port to listen on.", min=1, max=65535)]
@@ -225,11 +227,11 @@ def _told() -> Iterator[None]:
     except OperatorRefusal as refused:
         refuse(refused)
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
-        fail(str(error), UNAVAILABLE)
+        give_up(error)
 
 
-def _tell_waiting(why: str) -> None:
-    err.print(f"opensmm: waiting for the database: {why}", markup=False)
+def _tell_waiting(why: Unavailable) -> None:
+    err.print(f"opensmm: waiting for the database: {words.fault(why)}", markup=False)
 
 
 async def _look(url: str, config: Config, stopped: Callable[[], bool] = lambda: False) -> None:
@@ -359,4 +361,4 @@ def serve(
     except OperatorRefusal as refused:
         refuse(refused)
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
-        fail(str(error), UNAVAILABLE)
+        give_up(error)

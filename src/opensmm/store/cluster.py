@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from opensmm.base.fault_codes import SetupCode
 from opensmm.base.faults import Misconfigured
 from opensmm.store.os_users import give, run, seen_by
 from opensmm.store.programs import MAJOR
@@ -44,7 +45,7 @@ def make(cluster: Path, user: pwd.struct_passwd, password: str, initdb: Path) ->
     code, printed = run(command, user, new)
     if code != 0:
         shutil.rmtree(draft, ignore_errors=True)
-        raise Misconfigured(f"PostgreSQL's initdb failed in {cluster.parent}: {_cause(printed)}")
+        raise Misconfigured(SetupCode.INITDB_FAILED, folder=str(cluster.parent), words=_cause(printed))
     new.rename(cluster)
     shutil.rmtree(draft)
 
@@ -58,10 +59,7 @@ def _cause(printed: str) -> str:
 def check_version(cluster: Path) -> None:
     found = (cluster / "PG_VERSION").read_text().strip()
     if found != MAJOR:
-        raise Misconfigured(
-            f"{cluster} was made by PostgreSQL {found}, and this OpenSMM brings {MAJOR}: "
-            "dump it with the OpenSMM that made it, and load the dump into a new data folder"
-        )
+        raise Misconfigured(SetupCode.OTHER_CLUSTER_VERSION, folder=str(cluster), made_by=found, brought=MAJOR)
 
 
 def settings(data: Path) -> Mapping[str, str]:

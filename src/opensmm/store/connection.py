@@ -14,6 +14,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg.waiting import wait_async
 
+from opensmm.base.fault_codes import OutageCode
 from opensmm.base.faults import Unavailable
 from opensmm.domain.server import LIMITS_MS
 
@@ -108,7 +109,7 @@ async def connect(
             application_name=application,
         )
     except psycopg.Error as error:
-        raise Unavailable(f"the database does not answer: {error}") from error
+        raise Unavailable(OutageCode.NO_CONNECTION, words=str(error)) from error
     connection.add_notice_handler(connection.hear)
     return connection
 
@@ -174,7 +175,7 @@ class Line:
         self._abandoned = Abandoned()
         self._failed_at = float("-inf")
         self.turn = asyncio.Lock()
-        """Held for a transaction of ``actions.writing``, where several steps may share a line. A lane has its own."""
+        """Held for one of ``actions.transactions``, where several steps may share a line. A lane has its own."""
 
     async def get(self) -> Connection:
         """The connection, healthy as far as can be seen from here; raises Unavailable."""
@@ -183,9 +184,9 @@ class Line:
                 return self._connection
             await self.drop()
         if time.monotonic() - self._failed_at < PAUSE_AFTER_FAILURE_S:
-            raise Unavailable("the database did not answer a moment ago")
+            raise Unavailable(OutageCode.NO_CONNECTION_LATELY)
         if len(self._abandoned) >= MOST_ABANDONED:
-            raise Unavailable("the database still works on statements that were given up")
+            raise Unavailable(OutageCode.ABANDONED_STATEMENTS)
         try:
             self._connection = await connect(
                 self.url,

@@ -25,10 +25,12 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from opensmm.base.fault_codes import OutageCode, SetupCode
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.config import Config, keep_secret, make_folder
 from opensmm.domain.codes import NO_FIELDS, Report, StageCode, no_report
 from opensmm.store import cluster, os_users, programs
+from opensmm.store.postgres_words import LEFT_BEHIND, LOGIN_REFUSED
 
 DATABASE: Final = "opensmm"
 OWNER: Final = "opensmm_owner"
@@ -53,7 +55,6 @@ RECOVERY_SHOWS_S: Final = 5.0
 NO_PROCESS: Final = 2**31 - 1
 
 _MARK: Final = "opensmm.folder"
-_PASSING: Final = ("pre-existing shared memory block", "lock file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Urls:
     def must_own(self) -> str:
         """The owner's URL; raises Misconfigured where there is none."""
         if not self.owner:
-            raise Misconfigured("this needs the database's owner: set DATABASE_ADMIN_URL beside DATABASE_URL")
+            raise Misconfigured(SetupCode.OWNER_NEEDED)
         return self.owner
 
 
@@ -110,7 +111,7 @@ class Embedded:
         self._started_as = os.geteuid()
 
     def start(self) -> Urls:
-        """Starts the server, or joins the one that runs; returns when it answers. Raises Misconfigured, in words."""
+        """Starts the server, or joins the one that runs; returns when it answers. Raises Misconfigured."""
         with self._starting_or_stopping():
             if self._users is None:
                 self._users = _open(self.data / "users")
@@ -212,7 +213,7 @@ class Embedded:
             try:
                 self._passwords = json.loads((self.data / "passwords").read_text())
             except OSError as gone:
-                raise Misconfigured(f"the passwords of the embedded PostgreSQL cannot be read: {gone}") from gone
+                raise Misconfigured(SetupCode.PASSWORDS_UNREADABLE, words=str(gone)) from gone
         return self._passwords[role]
 
     def _spawn(self) -> None:
@@ -253,11 +254,8 @@ class Embedded:
             raise self._not_ours(refused) from refused
 
     def _not_ours(self, refused: PermissionError) -> Misconfigured:
-        command = os_users.take_over(self.data)
-        return Misconfigured(
-            f"the data folder {self.data} belongs to another user: {refused}; use it as that user, "
-            f"or make it yours, once nothing runs in it: `{command}`"
-        )
+        fields = {"folder": str(self.data), "user": os_users.our_name(), "words": str(refused)}
+        return Misconfigured(SetupCode.DATA_FOLDER_NOT_OURS, **fields)
 
     def _sockets(self) -> str:
         """Where the running server listens: it says so itself, in the fifth line of its file."""
@@ -269,8 +267,8 @@ class Embedded:
     def _wait_until_it_answers(self) -> None:
         began, recovering = time.monotonic(), False
         while (error := self._try()) is not None:
-            if "password authentication failed" in error:
-                raise Misconfigured(f"{self.data / 'passwords'} does not fit the PostgreSQL beside it")
+            if LOGIN_REFUSED in error:
+                raise Misconfigured(SetupCode.PASSWORDS_DO_NOT_FIT, path=str(self.data / "passwords"))
             if self.pid() is not None and self._is_shut_off() and time.monotonic() > began + SHUT_OFF_LIMIT_S:
                 self._end_server()
             if self.pid() is None and (self._process is None or self._process.poll() is not None):
@@ -279,7 +277,7 @@ class Embedded:
                 recovering = True
                 self._report(StageCode.RECOVERING_DATABASE, NO_FIELDS)
             if time.monotonic() > began + START_LIMIT_S:
-                raise Unavailable(f"PostgreSQL in {self.data} does not answer: {error}")
+                raise Unavailable(OutageCode.SERVER_SILENT, folder=str(self.data), words=error)
             time.sleep(PAUSE_S)
 
     def _is_shut_off(self) -> bool:
@@ -303,10 +301,10 @@ class Embedded:
             with self._log.open("rb") as log:
                 log.seek(self._first_words_at)
                 words = log.read(64 * cluster.KIB).decode(errors="replace").strip()
-            if shutil.disk_usage(self.data).free < ROOM_FOR_WORDS_BYTES:
-                words = f"its disk is full: make room there\n{words}".strip()
-            if not patient or not any(passing in words for passing in _PASSING):
-                raise Misconfigured(f"PostgreSQL does not start in {self.data}: {words}")
+            if not patient or not any(left in words for left in LEFT_BEHIND):
+                full = shutil.disk_usage(self.data).free < ROOM_FOR_WORDS_BYTES
+                code = SetupCode.DISK_FULL if full else SetupCode.POSTGRES_DOES_NOT_START
+                raise Misconfigured(code, folder=str(self.data), words=words)
             time.sleep(0.2)
         self._spawn()
 
@@ -405,4 +403,4 @@ def _own_private(folder: Path, uid: int, gid: int) -> None:
             os.chown(folder, uid, gid, follow_symlinks=False)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
-        raise Misconfigured(f"{folder} must be a folder of the user {uid} with mode 0700: remove it and start again")
+        raise Misconfigured(SetupCode.SOCKET_FOLDER_NOT_OURS, folder=str(folder), uid=uid)

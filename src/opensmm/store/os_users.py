@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import shlex
 import shutil
 import stat
 import subprocess
@@ -11,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
+from opensmm.base.fault_codes import SetupCode
 from opensmm.base.faults import Misconfigured
 
 DEDICATED_USER: Final = "opensmm-pg"
@@ -29,10 +29,7 @@ def server_user(cluster: Path) -> pwd.struct_passwd:
     """
     if os.geteuid() != 0:
         if (ours := _by_id(os.geteuid())) is None:
-            raise Misconfigured(
-                f"PostgreSQL needs an OS user with a name, and the user {os.geteuid()} has none here: "
-                "start OpenSMM as a user that has one, or set DATABASE_URL"
-            )
+            raise Misconfigured(SetupCode.USER_WITHOUT_NAME, uid=os.geteuid())
         return ours
     owner = cluster.stat().st_uid if cluster.exists() else 0
     named = _by_id(owner)
@@ -51,7 +48,7 @@ def panel_user(cluster: Path | None) -> pwd.struct_passwd:
     if cluster is not None:
         return server_user(cluster)
     if (dedicated := _dedicated_user()) is None:
-        raise Misconfigured(f"the user {DEDICATED_USER!r} cannot be made here")
+        raise Misconfigured(SetupCode.USER_NOT_MADE, user=DEDICATED_USER)
     return dedicated
 
 
@@ -70,7 +67,7 @@ def become(user: pwd.struct_passwd) -> None:
 def give_back(cluster: Path, user: pwd.struct_passwd) -> None:
     """As root, makes ``user`` the owner of a cluster that was copied without its owners; nothing else is touched.
 
-    Raises Misconfigured, with the command to run, where the folder holds what a mere copy would not: files of several
+    Raises Misconfigured where the folder holds what a mere copy would not: files of several
     owners, or files that also lie elsewhere.
     """
     owner = cluster.stat().st_uid
@@ -83,17 +80,17 @@ def give_back(cluster: Path, user: pwd.struct_passwd) -> None:
         found = place.lstat()
         elsewhere = stat.S_ISREG(found.st_mode) and found.st_nlink > 1
         if found.st_uid not in (owner, user.pw_uid) or elsewhere:
-            command = f"chown -R {user.pw_name}: {shlex.quote(str(cluster))}"
-            raise Misconfigured(f"{place} is not only the database's: look at it, then run `{command}`")
+            fields = {"place": str(place), "user": user.pw_name, "folder": str(cluster)}
+            raise Misconfigured(SetupCode.CLUSTER_HOLDS_MORE, **fields)
     for place in places:
         os.chown(place, user.pw_uid, user.pw_gid, follow_symlinks=False)
     cluster.chmod(0o700)
 
 
-def take_over(folder: Path) -> str:
-    """Returns the command that makes us the owner of a folder that was copied by somebody else."""
+def our_name() -> str:
+    """Returns the name of the user that this process runs as, or its number where it has no name here."""
     ours = _by_id(os.geteuid())
-    return f"sudo chown -R {ours.pw_name if ours else os.geteuid()}: {shlex.quote(str(folder))}"
+    return ours.pw_name if ours else str(os.geteuid())
 
 
 def _dedicated_user() -> pwd.struct_passwd | None:
@@ -108,10 +105,7 @@ def _ordinary_user() -> pwd.struct_passwd:
     for found in (_dedicated_user(), *map(_known, FALLBACK_USERS)):
         if found is not None:
             return found
-    raise Misconfigured(
-        f"PostgreSQL refuses to run as root, and the user {DEDICATED_USER!r} cannot be made here: "
-        "make it, start OpenSMM as an ordinary user, or set DATABASE_URL"
-    )
+    raise Misconfigured(SetupCode.NO_SERVER_USER, user=DEDICATED_USER)
 
 
 def _known(name: str) -> pwd.struct_passwd | None:

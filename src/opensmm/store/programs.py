@@ -16,6 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
+from opensmm.base.fault_codes import Obstacle, SetupCode
 from opensmm.base.faults import Misconfigured
 from opensmm.domain.codes import Report, StageCode, no_report
 from opensmm.store.os_users import run
@@ -43,7 +46,7 @@ def bundled() -> Path:
     for place in places:
         if (Path(place) / INSTALL / "bin" / "postgres").exists():
             return Path(place) / INSTALL
-    raise Misconfigured("there is no embedded PostgreSQL for this platform: set DATABASE_URL and DATABASE_ADMIN_URL")
+    raise Misconfigured(SetupCode.NO_EMBEDDED_POSTGRES)
 
 
 def binaries(user: pwd.struct_passwd, report: Report = no_report) -> Path:
@@ -52,34 +55,35 @@ def binaries(user: pwd.struct_passwd, report: Report = no_report) -> Path:
     Raises Misconfigured with what stands in the way at each place.
     """
     own = bundled()
-    obstacles = [f"{own}: {obstacle}"] if (obstacle := _obstacle(own, user)) else []
-    if not obstacles:
+    if (obstacle := _obstacle(own, user)) is None:
         return own / "bin"
+    obstacles = [obstacle]
     for place in COPIES if os.geteuid() == 0 else ():
         copy = place / f"postgresql-{MAJOR}-{version(WHEEL)}" / WHEEL / INSTALL
         obstacle = _obstacle(copy, user) and _copied(own, copy, user, report)
-        if not obstacle:
+        if obstacle is None:
             return copy / "bin"
-        obstacles.append(f"{copy}: {obstacle}")
-    raise Misconfigured(f"the user {user.pw_name!r} cannot run PostgreSQL:\n" + "\n".join(obstacles))
+        obstacles.append(obstacle)
+    raise Misconfigured(SetupCode.PROGRAMS_DO_NOT_RUN, user=user.pw_name, obstacles=obstacles)
 
 
-def _obstacle(install: Path, user: pwd.struct_passwd) -> str:
-    """Tries what a server needs as ``user``; returns the words of the first failure, or "" where all works."""
+def _obstacle(install: Path, user: pwd.struct_passwd) -> Obstacle | None:
+    """Tries what a server needs as ``user``; returns the first failure, or None where all works."""
     probes = [[str(install / "bin" / name), "--version"] for name in NEEDED]
     probes.append(["/bin/sh", "-c", 'for file; do : < "$file" || exit; done', "sh", *(str(install / f) for f in READ)])
     for probe in probes:
+        program = Path(probe[0]).name
         try:
             code, printed = run(probe, user, Path("/"))
         except OSError as refused:
-            return f"{Path(probe[0]).name}: {refused.strerror}"
+            return Obstacle(str(install), refused.strerror or str(refused), program)
         if code != 0:
-            return printed.strip() or f"{Path(probe[0]).name}: exit code {code}"
-    return ""
+            return Obstacle(str(install), printed.strip(), program, code)
+    return None
 
 
-def _copied(own: Path, copy: Path, user: pwd.struct_passwd, report: Report) -> str:
-    """Puts a copy that works in the place of one that is missing or broken; returns what hinders it, or ""."""
+def _copied(own: Path, copy: Path, user: pwd.struct_passwd, report: Report) -> Obstacle | None:
+    """Puts a copy that works in the place of one that is missing or broken; returns what hinders it."""
     root = copy.parents[1]
     report(StageCode.COPYING_PROGRAMS, {"user": user.pw_name})
     try:
@@ -88,22 +92,22 @@ def _copied(own: Path, copy: Path, user: pwd.struct_passwd, report: Report) -> s
             # Another starter may have made it while this one waited.
             return _obstacle(copy, user) and _replaced(own, copy, root, user)
     except OSError as failed:
-        return f"cannot be made: {failed}"
+        return Obstacle(str(copy), str(failed))
 
 
-def _replaced(own: Path, copy: Path, root: Path, user: pwd.struct_passwd) -> str:
+def _replaced(own: Path, copy: Path, root: Path, user: pwd.struct_passwd) -> Obstacle | None:
     draft = Path(tempfile.mkdtemp(prefix=f"{root.name}.new-", dir=root.parent))
     try:
         _copy(own, draft / copy.relative_to(root))
         if obstacle := _obstacle(draft / copy.relative_to(root), user):
-            return obstacle
+            return structs.replace(obstacle, place=str(copy))
         if root.exists():
             # A running server keeps the files that it has open.
             shutil.rmtree(root.rename(draft / "broken"))
         draft.rename(root)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return ""
+    return None
 
 
 def _copy(own: Path, copy: Path) -> None:

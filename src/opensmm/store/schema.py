@@ -12,6 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import scalar_row
 
+from opensmm.base.fault_codes import RolePower, SetupCode, TooMuch
 from opensmm.base.faults import Misconfigured
 from opensmm.domain.codes import OperatorRefusal, RefusalCode, Report, StageCode, no_report
 from opensmm.store import grants
@@ -47,12 +48,12 @@ def migrate(owner_url: str, app_role: str = APP_ROLE, report: Report = no_report
         with psycopg.connect(owner_url) as conn:
             _take_turn(conn)
             if conn.execute("select from pg_roles where rolname = %s", (app_role,)).fetchone() is None:
-                raise Misconfigured(f"the database has no role {app_role!r}: create it, with login and nothing more")
+                raise Misconfigured(SetupCode.NO_APP_ROLE, role=app_role)
             applied = _apply(owner_url, report) if _is_behind(conn) else []
             for statement in grants.statements(app_role):
                 conn.execute(statement)
     except psycopg.OperationalError as refused:
-        raise Misconfigured(f"the owner cannot connect to the database: {refused}") from refused
+        raise Misconfigured(SetupCode.OWNER_CANNOT_CONNECT, words=str(refused)) from refused
     return applied
 
 
@@ -133,34 +134,40 @@ async def check_app_role(conn: psycopg.AsyncConnection[Any]) -> None:
     cursor = conn.cursor(row_factory=scalar_row)
     await cursor.execute("select to_regclass('transfer') is not null and to_regclass('django_migrations') is not null")
     if not await cursor.fetchone():
-        raise NoTables("the database has no tables of OpenSMM yet: run `opensmm migrate`")
-    await cursor.execute(_FAULTS_OF_ROLE)
-    if faults := [str(fault) async for fault in cursor]:
-        raise Misconfigured(
-            f"the role {conn.info.user!r} {', '.join(faults)}: set DATABASE_URL to a plain role that owns nothing, "
-            "and DATABASE_ADMIN_URL to the owner's"
-        )
+        raise NoTables(SetupCode.NO_TABLES)
+    if powers := await _powers(conn):
+        raise Misconfigured(SetupCode.ROLE_MAY_TOO_MUCH, role=conn.info.user, powers=powers)
     await cursor.execute("select exists (select from django_migrations where app = 'store' and name = %s)", (newest(),))
     if await cursor.fetchone():
         return
     await cursor.execute("select pg_try_advisory_xact_lock_shared(%s)", (LOCK,))
     if not await cursor.fetchone():
-        raise Misconfigured("the database's tables are being brought up to date: try again in a moment")
-    raise Misconfigured("this database is older than this OpenSMM: stop the panel and run `opensmm migrate`")
+        raise Misconfigured(SetupCode.MIGRATION_RUNS)
+    raise Misconfigured(SetupCode.DATABASE_TOO_OLD)
 
 
-_FAULTS_OF_ROLE: Final = """
-select 'is a superuser' from pg_roles where rolname = current_user and rolsuper
+async def _powers(conn: psycopg.AsyncConnection[Any]) -> tuple[TooMuch, ...]:
+    """Returns the powers of the role that we work in by which it could undo the books."""
+    cursor = conn.cursor()
+    await cursor.execute(_POWERS)
+    return tuple(TooMuch(RolePower(power), subject) for power, subject in await cursor.fetchall())
+
+
+_POWERS: Final = f"""
+-- A superuser may do anything, and so may whoever can become one.
+select '{RolePower.SUPERUSER}', '' from pg_roles where rolname = current_user and rolsuper
 union all
-select 'may act as a superuser' from pg_roles
+select '{RolePower.BECOMES_SUPERUSER}', '' from pg_roles
 where rolsuper and rolname <> current_user and pg_has_role(current_user, oid, 'member')
   and not exists (select from pg_roles where rolname = current_user and rolsuper)
 union all
-select 'owns or may act as the owner of ' || string_agg(relname, ', ' order by relname) from pg_class
+-- An owner may drop the tables, and grant itself whatever is missing.
+select '{RolePower.OWNS_TABLES}', string_agg(relname, ', ' order by relname) from pg_class
 where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and pg_has_role(current_user, relowner, 'member')
 having count(*) > 0
 union all
-select 'may ' || privilege || ' transfers' from unnest(array['update', 'delete', 'truncate']) as privilege
+-- Transfers are added to, and never changed.
+select '{RolePower.CHANGES_TRANSFERS}', privilege from unnest(array['update', 'delete', 'truncate']) as privilege
 where has_table_privilege(current_user, 'transfer', privilege)
    or privilege = 'update' and has_any_column_privilege(current_user, 'transfer', privilege)
 """

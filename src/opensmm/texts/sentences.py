@@ -8,6 +8,7 @@ from enum import StrEnum
 from gettext import NullTranslations
 from typing import Final
 
+from opensmm.base.fault_codes import Obstacle, TooMuch
 from opensmm.base.spans import span
 from opensmm.domain.call_faults import CallFault
 from opensmm.domain.codes import Fields, LineFault, RefusalCode
@@ -84,6 +85,8 @@ class Sentences:
 
     def _shown(self, fields: Fields) -> dict[str, str]:
         shown = {name: self.shown(value) for name, value in fields.items()}
+        if obstacles := fields.get("obstacles"):
+            shown["obstacles"] = "\n".join(map(self.shown, obstacles))
         if fields.get("at_least"):
             shown["count"] = self.frame("at_least", number=shown["count"])
         if fields.get("more"):
@@ -107,6 +110,10 @@ class Sentences:
                 return self.sentence(f"call.{value.code}", CALLS[value.code], value.fields)
             case ListDoubt():
                 return self.sentence(f"list_doubt.{value.code}", DOUBTS[value.code], value.fields)
+            case TooMuch():
+                return self.filled(self.word("power", value.power), {"subject": value.subject})
+            case Obstacle():
+                return self._obstacle(value)
             case LineFault():
                 return self.sentence(f"line.{value.code}", LINES[value.code], value.fields)
             case None:
@@ -137,6 +144,14 @@ class Sentences:
             case {"service": _, "why": LineFault()}:
                 return self.frame("why", **parts)
         return isolated(str(value), self._direction)
+
+    def _obstacle(self, met: Obstacle) -> str:
+        """Words of a program that failed stand for themselves; of one that could not be started they do not name it."""
+        place, program = self.shown(met.place), self.shown(met.program)
+        words = self.shown(met.words) if met.words else self.frame("exit_code", exit_code=self.shown(met.exit_code))
+        if met.program and not (met.words and met.exit_code):
+            return self.frame("obstacle_of_program", place=place, program=program, words=words)
+        return self.frame("obstacle", place=place, words=words)
 
     def listed(self, parts: Iterable[str]) -> str:
         """Parts as a list; empty where there are none."""

@@ -6,6 +6,7 @@ from functools import cache
 from gettext import NullTranslations
 from typing import Final
 
+from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.base.money import Money, short
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import ChangeCode, EventCode, Fields, FindingCode, Oddity, OperatorRefusal, StageCode
@@ -16,6 +17,7 @@ from opensmm.texts.catalogues import SOURCE, catalogue
 from opensmm.texts.english import CHANGES, EVENTS, ODDITIES, REFUSALS, STAGES
 from opensmm.texts.english_fields import EMPTY, LABELS, LANGUAGE, PERMITS, VALUES
 from opensmm.texts.english_findings import FINDINGS
+from opensmm.texts.english_setup import OUTAGES, SETUP
 from opensmm.texts.isolation import Direction
 from opensmm.texts.sentences import Sentences
 from opensmm.texts.tables import TABLES
@@ -46,6 +48,12 @@ class Speech(Sentences):
     def refusal(self, refused: OperatorRefusal) -> str:
         """Why the operator was told no."""
         return self.sentence(f"refusal.{refused.code}", REFUSALS[refused.code], refused.fields)
+
+    def fault(self, raised: Misconfigured | Unavailable) -> str:
+        """Why the panel cannot start, or a request failed as a whole."""
+        if isinstance(raised, Misconfigured):
+            return self.sentence(f"setup.{raised.code}", SETUP[raised.code], raised.fields)
+        return self.sentence(f"outage.{raised.code}", OUTAGES[raised.code], raised.fields)
 
     def event(self, code: EventCode, fields: Fields) -> str:
         """What happened to an order."""

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from opensmm.domain.codes import FieldCode, ShutCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
-from opensmm.texts import english, english_fields, english_findings, english_providers
+from opensmm.texts import english, english_fields, english_findings, english_providers, english_setup
 from opensmm.texts.template import Words
 
 _Code = TypeVar("_Code", bound=str)
@@ -20,6 +20,9 @@ def _by_code(table: Mapping[_Code, _Text]) -> Mapping[str, _Text]:
 TABLES: Final[Mapping[str, Mapping[str, Words] | Mapping[str, str]]] = {
     "finding": _by_code(english_findings.FINDINGS),
     "refusal": _by_code(english.REFUSALS),
+    "setup": _by_code(english_setup.SETUP),
+    "outage": _by_code(english_setup.OUTAGES),
+    "power": _by_code(english_setup.POWERS),
     "event": _by_code(english.EVENTS),
     "change": _by_code(english.CHANGES),
     "line": _by_code(english.LINES),

@@ -7,6 +7,7 @@ from opensmm.texts.speech import ENGLISH
 finding = ENGLISH.finding
 judged = ENGLISH.judged
 refusal = ENGLISH.refusal
+fault = ENGLISH.fault
 event = ENGLISH.event
 event_of = ENGLISH.event_of
 odd = ENGLISH.odd

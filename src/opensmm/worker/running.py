@@ -11,7 +11,7 @@ import structlog
 
 from opensmm.actions.clock import Clock
 from opensmm.actions.dispatch import lease
-from opensmm.actions.lane import Rejected
+from opensmm.actions.transactions import Rejected
 from opensmm.base.faults import Unavailable
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk

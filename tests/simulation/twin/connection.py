@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from tests.simulation.twin.tables import Store
 
+from opensmm.base.fault_codes import OutageCode
 from opensmm.base.faults import Unavailable, Unsettled
 
 
@@ -73,7 +74,7 @@ class Connection:
     async def wait_for_standby(self) -> None:
         """A COMMIT that writes to the log of changes alone."""
         if is_in_doubt(self._fate()):
-            raise Unsettled("the standby says nothing")
+            raise Unsettled(OutageCode.COMMIT_UNKNOWN)
         self.store.alone.clear()
 
     def rollback(self) -> None:
@@ -92,7 +93,7 @@ class Line:
 
     async def get(self) -> Connection:
         if self._away():
-            raise Unavailable("the database is away")
+            raise Unavailable(OutageCode.NO_CONNECTION)
         return Connection(self.store, self._fate)
 
     async def drop(self) -> None:

@@ -1,4 +1,4 @@
-"""store.placing, catalogue and settling, on the twin's rows."""
+"""store.placing, catalogue and commit_recovery, on the twin's rows."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -135,11 +135,11 @@ async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, 
             store.insert(store.links_of, order, (customer, identity(draft.link)))
 
 
-class settling:  # noqa: N801 - stands for the module of that name
-    """actions.settling: the batch's mark is looked for, or its place taken, on a connection of one's own."""
+class commit_recovery:  # noqa: N801 - stands for the module of that name
+    """actions.commit_recovery: the batch's mark is looked for, or its place taken, on a connection of one's own."""
 
     @staticmethod
-    async def settle(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
+    async def recover(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
         line.store.unheard.clear()
         connection = await line.get()
         kept = connection.store.batches.setdefault(mark, None)

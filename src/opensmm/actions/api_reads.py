@@ -1,50 +1,19 @@
 """Reads of the API: callers that wait together share a statement, and each sees only its own."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
-import psycopg
 from msgspec import structs
-from psycopg import errors
 
 from opensmm.actions.catalogue import Shelf
-from opensmm.base.faults import Unavailable
+from opensmm.actions.transactions import read
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
 from opensmm.domain.asks import Ids
 from opensmm.domain.callers import Caller
 from opensmm.domain.progress import ListedOrder, OrderView, Parts
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
-from opensmm.store import connection as db
 from opensmm.store import customers, keys, orders, posts
-from opensmm.store.connection import Connection, Line
-
-Found = TypeVar("Found")
-
-
-async def read(line: Line, ask: Callable[[Connection], Awaitable[Found]]) -> Found:
-    """Runs one read, on a new connection once more where the first one broke; raises Unavailable.
-
-    Nothing is written, so nothing waits for a synchronous standby: a read may tell of what no standby has yet.
-    """
-    try:
-        return await _read(line, ask)
-    except psycopg.Error as error:
-        if not db.lost(error) or isinstance(error, errors.QueryCanceled):
-            raise Unavailable(f"the database refused to read: {error}") from error
-    try:
-        return await _read(line, ask)
-    except psycopg.Error as error:
-        raise Unavailable(f"the database went away: {error}") from error
-
-
-async def _read(line: Line, ask: Callable[[Connection], Awaitable[Found]]) -> Found:
-    connection = await line.get()
-    try:
-        return await ask(connection)
-    except BaseException:
-        await line.drop()
-        raise
+from opensmm.store.connection import Line
 
 
 class Statuses:
@@ -121,7 +90,9 @@ class PartsOf:
         return [{order: found[order] for order in some if order in found} for some in batch]
 
 
-class Balances:
+class BalanceReader:
+    """Tells the balances of customers, in order."""
+
     def __init__(self, line: Line) -> None:
         self._line = line
 

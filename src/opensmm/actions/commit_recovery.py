@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 
+from opensmm.base.fault_codes import OutageCode
 from opensmm.base.faults import Unavailable, Unsettled
 from opensmm.base.ids import OrderId
 from opensmm.store import connection as db
@@ -18,14 +19,14 @@ SETTLE_WITHIN_S: Final = 5.0
 """How long the outcome is looked for before the callers are told to try later."""
 
 
-async def settle(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
+async def recover(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
     """The batch's orders, or None: it was not kept and never will be. Raises Unsettled where that takes too long."""
     try:
         async with asyncio.timeout(SETTLE_WITHIN_S):
             return await _ask_until_answered(line, mark, at)
     except TimeoutError as error:
         await line.drop()
-        raise Unsettled("the outcome of a commit could not be learned in time") from error
+        raise Unsettled(OutageCode.COMMIT_UNKNOWN) from error
 
 
 async def _ask_until_answered(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
