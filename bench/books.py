@@ -7,6 +7,7 @@ from bench.loading import Told
 from bench.site import Failed, Site
 from opensmm.store import checks
 from opensmm.store.connection import connect
+from opensmm.texts import words
 
 
 def prove(site: Site, database: str, told: Told = lambda _: None) -> None:
@@ -19,7 +20,8 @@ def prove(site: Site, database: str, told: Told = lambda _: None) -> None:
             async for finding in checks.run(connection):
                 told(1)
                 if finding.count:
-                    found.append(f"{finding.check.name}: {finding.check.says}: {', '.join(finding.examples)}")
+                    says = words.invariant(finding.check.code)
+                    found.append(f"{finding.check.name}: {says}: {', '.join(finding.examples)}")
             return found
         finally:
             await connection.close()

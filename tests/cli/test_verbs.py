@@ -247,6 +247,10 @@ def test_verify_names_every_invariant_and_fails_where_one_is_broken(said, run, d
         broken["name"],
         broken["examples"],
     )
+    assert ("balances_are_sums", "a customer's balance is the sum of its transfers") == (
+        broken["code"],
+        broken["message"],
+    )
     code, printed = run("verify")
     assert FAILED == code
     assert "customer 1: 7 is not 100000" in printed

@@ -7,6 +7,7 @@ from psycopg.types.json import Json
 from tests.breaking import found, without_constraints
 from tests.store.test_checks import BREAKS
 
+from opensmm.domain.invariants import InvariantCode
 from opensmm.store import checks
 from opensmm.store.checks import ALL, CHECKS, Range, those_of
 from opensmm.store.checks.check import Scope
@@ -23,6 +24,11 @@ def test_most_checks_can_be_restricted():
     left_out = {check.name for check in CHECKS} - {check.name for check in those_of(Range(1, 9))}
     assert {"L1", "L2", "L3", "L4", "L5", "L6", "L8", "L9", "L10", "O2", "R2"} == left_out
     assert CHECKS == those_of(ALL)
+
+
+def test_each_invariant_has_a_name_and_a_code_of_its_own():
+    assert len(CHECKS) == len({check.name for check in CHECKS})
+    assert list(InvariantCode) == [check.code for check in CHECKS]
 
 
 async def test_what_the_parts_find_is_what_the_whole_finds(honest, owner):

@@ -25,9 +25,11 @@ from opensmm.domain.codes import (
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
+from opensmm.domain.invariants import InvariantCode
 from opensmm.domain.sync import DoubtCode, ListDoubt
 from opensmm.texts import english, english_providers, words
 from opensmm.texts.english_findings import FINDINGS
+from opensmm.texts.english_invariants import INVARIANTS
 from opensmm.texts.english_setup import OUTAGES, POWERS, SETUP
 
 
@@ -48,6 +50,7 @@ from opensmm.texts.english_setup import OUTAGES, POWERS, SETUP
         (CallCode, english_providers.CALLS),
         (DoubtCode, english_providers.DOUBTS),
         (SetupCode, SETUP),
+        (InvariantCode, INVARIANTS),
         (OutageCode, OUTAGES),
         (RolePower, POWERS),
     ],

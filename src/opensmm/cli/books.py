@@ -32,7 +32,7 @@ from opensmm.cli.lazy import lazy_group
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.store import checks, stories
-from opensmm.store.checks import ALL, Finding, Range, those_of
+from opensmm.store.checks import ALL, InvariantResult, Range, those_of
 from opensmm.store.connection import Connection
 from opensmm.store.stories import Event, Story
 from opensmm.texts import words
@@ -81,9 +81,7 @@ def verify(
     findings = with_database(standing(data), lambda connection: _findings(connection, orders, quiet=json))
     broken = [finding for finding in findings if finding.count]
     if json:
-        lines = [
-            {"name": f.check.name, "holds": not f.count, "broken": f.count, "examples": f.examples} for f in findings
-        ]
+        lines = [_checked(finding) for finding in findings]
         answer({"holds": not broken, "from": first, "to": last, "checks": lines}, "", json=True)
     else:
         out.print(_table(findings))
@@ -93,9 +91,9 @@ def verify(
         raise typer.Exit(FAILED)
 
 
-async def _findings(connection: Connection, orders: Range, *, quiet: bool) -> list[Finding]:
+async def _findings(connection: Connection, orders: Range, *, quiet: bool) -> list[InvariantResult]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    findings: list[Finding] = []
+    findings: list[InvariantResult] = []
     with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as progress:
         task = progress.add_task("recomputing", total=len(those_of(orders)))
         async for finding in checks.run(connection, orders):
@@ -104,7 +102,19 @@ async def _findings(connection: Connection, orders: Range, *, quiet: bool) -> li
     return findings
 
 
-def _table(findings: list[Finding]) -> Table:
+def _checked(finding: InvariantResult) -> dict[str, object]:
+    code = finding.check.code
+    return {
+        "name": finding.check.name,
+        "code": code,
+        "message": words.invariant(code),
+        "holds": not finding.count,
+        "broken": finding.count,
+        "examples": finding.examples,
+    }
+
+
+def _table(findings: list[InvariantResult]) -> Table:
     table = Table("id", "invariant", "holds", box=None, pad_edge=False)
     for finding in findings:
         said = (
@@ -112,7 +122,7 @@ def _table(findings: list[Finding]) -> Table:
             if not finding.count
             else f"[red]no: {finding.count}[/] " + escape(", ".join(finding.examples))
         )
-        table.add_row(finding.check.name, finding.check.says, said)
+        table.add_row(finding.check.name, words.invariant(finding.check.code), said)
     return table
 
 

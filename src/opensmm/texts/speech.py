@@ -11,6 +11,7 @@ from opensmm.base.money import Money, short
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import ChangeCode, EventCode, Fields, FindingCode, Oddity, OperatorRefusal, StageCode
 from opensmm.domain.findings import Finding, Level
+from opensmm.domain.invariants import InvariantCode
 from opensmm.domain.providers import Form
 from opensmm.domain.sync import ListChange
 from opensmm.texts.catalogues import SOURCE, catalogue
@@ -54,6 +55,10 @@ class Speech(Sentences):
         if isinstance(raised, Misconfigured):
             return self.sentence(f"setup.{raised.code}", SETUP[raised.code], raised.fields)
         return self.sentence(f"outage.{raised.code}", OUTAGES[raised.code], raised.fields)
+
+    def invariant(self, code: InvariantCode) -> str:
+        """The property of the books that ``verify`` recomputes."""
+        return self.word("invariant", code)
 
     def event(self, code: EventCode, fields: Fields) -> str:
         """What happened to an order."""

@@ -6,7 +6,14 @@ from typing import Final, TypeVar
 from opensmm.domain.codes import FieldCode, ShutCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
-from opensmm.texts import english, english_fields, english_findings, english_providers, english_setup
+from opensmm.texts import (
+    english,
+    english_fields,
+    english_findings,
+    english_invariants,
+    english_providers,
+    english_setup,
+)
 from opensmm.texts.template import Words
 
 _Code = TypeVar("_Code", bound=str)
@@ -23,6 +30,7 @@ TABLES: Final[Mapping[str, Mapping[str, Words] | Mapping[str, str]]] = {
     "setup": _by_code(english_setup.SETUP),
     "outage": _by_code(english_setup.OUTAGES),
     "power": _by_code(english_setup.POWERS),
+    "invariant": _by_code(english_invariants.INVARIANTS),
     "event": _by_code(english.EVENTS),
     "change": _by_code(english.CHANGES),
     "line": _by_code(english.LINES),

@@ -8,6 +8,7 @@ finding = ENGLISH.finding
 judged = ENGLISH.judged
 refusal = ENGLISH.refusal
 fault = ENGLISH.fault
+invariant = ENGLISH.invariant
 event = ENGLISH.event
 event_of = ENGLISH.event_of
 odd = ENGLISH.odd

@@ -30,7 +30,9 @@ _WHOLE: Final = "set local enable_nestloop = off"
 statistics, as after a restore, a planner that takes tables for small looks each row up among all the others."""
 
 
-class Finding(Struct, frozen=True):
+class InvariantResult(Struct, frozen=True):
+    """The number of things that break one invariant, with some of them as examples."""
+
     check: Check
     count: int
     examples: tuple[str, ...]
@@ -54,7 +56,7 @@ async def snapshot(connection: Connection, orders: Range = ALL) -> AsyncIterator
         await connection.execute("rollback")
 
 
-async def run(connection: Connection, orders: Range = ALL) -> AsyncIterator[Finding]:
+async def run(connection: Connection, orders: Range = ALL) -> AsyncIterator[InvariantResult]:
     """Runs the checks of a range of orders in one snapshot and yields what each found, in the order above."""
     async with snapshot(connection, orders):
         for check in those_of(orders):
@@ -63,4 +65,4 @@ async def run(connection: Connection, orders: Range = ALL) -> AsyncIterator[Find
             cursor = await connection.execute(found, told)
             row = await cursor.fetchone()
             assert row is not None
-            yield Finding(check, row[0], tuple(row[1] or ()))
+            yield InvariantResult(check, row[0], tuple(row[1] or ()))

@@ -2,12 +2,13 @@
 
 from typing import Final
 
+from opensmm.domain.invariants import InvariantCode
 from opensmm.store.checks.check import Check, Scope
 
 BY_HAND: Final = (
     Check(
         "L4",
-        "no balance is below its credit limit by more than was charged back",
+        InvariantCode.BALANCES_WITHIN_LIMITS,
         """select 'customer ' || id from customer where balance < -credit_limit - overdrawn
            union all
            select 'customer ' || id || ' overdrawn by ' || overdrawn from customer c where overdrawn > coalesce(
@@ -17,7 +18,7 @@ BY_HAND: Final = (
     ),
     Check(
         "L9",
-        "what the operator moved has a payment or a reference, and what it corrects is one of the customer's transfers",
+        InvariantCode.OPERATOR_TRANSFERS_REFERENCED,
         """select 'top-up ' || t.id from transfer t
            where t.kind = 'topup' and not exists (select from deposit d where d.transfer_id = t.id)
            union all
@@ -41,7 +42,7 @@ BY_HAND: Final = (
     ),
     Check(
         "L10",
-        "each credit limit is the one that was last told of, in its own row and in the audit trail",
+        InvariantCode.CREDIT_LIMITS_AUDITED,
         """select 'customer ' || c.id || ' may owe ' || c.credit_limit from customer c
            left join credit_change h on h.id = c.credit_change_id
            where c.credit_change_id is not null and (h.customer_id, h.amount) is distinct from (c.id, c.credit_limit)

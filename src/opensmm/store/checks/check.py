@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES
 from opensmm.domain.evidence import LATE, ODD
+from opensmm.domain.invariants import InvariantCode
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refills import OPEN_REFILLS, UNCLEAR
 
@@ -24,7 +25,7 @@ class Check(Struct, frozen=True):
     each table that grows with orders by ``within``."""
 
     name: str
-    says: str
+    code: InvariantCode
     broken: str
     scope: Scope = Scope.ORDERS
 

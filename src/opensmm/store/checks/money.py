@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from opensmm.domain.invariants import InvariantCode
 from opensmm.domain.ledger import MOVES, OF_ORDERS, TransferKind
 from opensmm.store.checks.check import ENDED, Check, Scope, within
 
@@ -27,7 +28,7 @@ _SHARE: Final = _PRICE.format(units="d.quantity * d.run")
 MONEY: Final = (
     Check(
         "L1",
-        "every transfer moves money between two known accounts, so that all accounts sum to 0",
+        InvariantCode.TRANSFERS_BETWEEN_KNOWN_ACCOUNTS,
         """select 'transfer ' || id from transfer t where debit = credit or debit not between -7 and -1 and not exists
            (select from customer where id = debit) or credit not between -7 and -1 and not exists
            (select from customer where id = credit) or debit = 0 or credit = 0""",
@@ -35,14 +36,14 @@ MONEY: Final = (
     ),
     Check(
         "L2",
-        "the app's role may not change or remove transfers",
+        InvariantCode.TRANSFERS_STAY,
         """select 'may ' || p from unnest(array['update', 'delete', 'truncate']) p
            where has_table_privilege(current_user, 'transfer', p)""",
         Scope.BOOKS,
     ),
     Check(
         "L3",
-        "a customer's balance is the sum of its transfers",
+        InvariantCode.BALANCES_ARE_SUMS,
         """select 'customer ' || c.id || ': ' || c.balance || ' is not ' || coalesce(s.total, 0)
            from customer c left join (
              select account, sum(amount) as total from (
@@ -53,7 +54,7 @@ MONEY: Final = (
     ),
     Check(
         "L5",
-        "a payment told twice is booked once, and no money of an order moves twice under one name",
+        InvariantCode.NOTHING_BOOKED_TWICE,
         """select 'order ' || order_id || ' ' || kind || ' ' || sequence from transfer where order_id is not null
            group by order_id, kind, sequence having count(*) > 1
            union all select 'deposit ' || gateway || ' ' || external_id from deposit d
@@ -62,7 +63,7 @@ MONEY: Final = (
     ),
     Check(
         "L6",
-        "the house holds exactly what open orders have paid and not yet earned or got back",
+        InvariantCode.HELD_MONEY_IS_OWED,
         f"""select 'held ' || held || ' is not ' || owed from
             (select coalesce(sum(case when credit = -1 then amount else -amount end), 0) as held from transfer
              where credit = -1 or debit = -1) h,
@@ -72,7 +73,7 @@ MONEY: Final = (
     ),
     Check(
         "L7",
-        "money of an order moves between the accounts that its kind is for, and to nobody but the order's customer",
+        InvariantCode.ORDER_TRANSFERS_BY_KIND,
         f"""select 'transfer ' || t.id || ' of order ' || t.order_id from transfer t
             left join orders o on o.id = t.order_id and {within("o.id")}
             where {within("t.order_id")}
@@ -80,14 +81,14 @@ MONEY: Final = (
     ),
     Check(
         "L8",
-        "money of no order moves between the accounts that its kind is for",
+        InvariantCode.OTHER_TRANSFERS_BY_KIND,
         f"""select 'transfer ' || t.id from transfer t where t.order_id is null
             and not {_moves(kind for kind in TransferKind if kind not in OF_ORDERS)}""",
         Scope.BOOKS,
     ),
     Check(
         "P1",
-        "an order's charge is its rate times what was billed, rounded up; 0 only where the service is free",
+        InvariantCode.CHARGES_ARE_PRICES,
         f"""select 'order ' || id from orders
             where {within("id")} and (
               charge <> ceil(rate * quantity * runs * case when packaged then 100000 else 100 end)
@@ -95,7 +96,7 @@ MONEY: Final = (
     ),
     Check(
         "P2",
-        "what was booked as a delivery's cost is what its provider said, at the exchange rate kept with it",
+        InvariantCode.COSTS_AS_STATED,
         f"""select 'order ' || t.order_id || ' run ' || t.sequence from transfer t
             left join delivery d on d.order_id = t.order_id and d.run = t.sequence and {within("d.order_id")}
             left join attempt a on a.order_id = d.order_id and a.run = d.run and a.number = d.attempt
@@ -105,7 +106,7 @@ MONEY: Final = (
     ),
     Check(
         "P3",
-        "what an order earned and gave back is what the ledger says, and never more than its charge",
+        InvariantCode.ORDER_SUMS_MATCH_LEDGER,
         f"""select 'order ' || o.id from orders o left join (
               select order_id, sum(case kind when 'earn' then amount when 'return' then -amount else 0 end) as earned,
                      coalesce(sum(amount) filter (where kind in ('refund', 'return')), 0) as refunded
@@ -116,7 +117,7 @@ MONEY: Final = (
     ),
     Check(
         "P4",
-        "nothing was sent at a known cost above what it was sold for, unless the operator approved it",
+        InvariantCode.NOTHING_SENT_ABOVE_CEILING,
         f"""select 'order ' || a.order_id || ' run ' || a.run || ' try ' || a.number from attempt a
             join delivery d on d.order_id = a.order_id and d.run = a.run and {within("d.order_id")}
             where {within("a.order_id")} and a.quoted > d.ceiling
@@ -133,7 +134,7 @@ MONEY: Final = (
     ),
     Check(
         "P5",
-        "each run that ended has earned what it delivered and given back the rest, and no other run has",
+        InvariantCode.RUNS_SETTLED,
         # Runs of which nothing was delivered give back together, under the number of one of them.
         f"""select 'order ' || order_id || ' run ' || run from (
             select order_id, run, earned <> earned_due as is_odd,

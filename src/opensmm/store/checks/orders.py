@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from opensmm.domain.invariants import InvariantCode
 from opensmm.store.checks.check import ENDED, LEFT_TO_OPERATOR, LIVE, OPEN_REFILL, Check, Scope, within
 
 _POSTS_BOUND_SINCE: Final = """(
@@ -11,7 +12,7 @@ _POSTS_BOUND_SINCE: Final = """(
 ORDERS: Final = (
     Check(
         "O1",
-        "every order with a charge has one transfer of it, and every live order all its deliveries, as ordered",
+        InvariantCode.ORDERS_COMPLETE,
         f"""select 'order ' || o.id || ' charge' from orders o
             left join transfer t on t.order_id = o.id and t.kind = 'charge' and t.sequence = 0
               and {within("t.order_id")}
@@ -29,14 +30,14 @@ ORDERS: Final = (
     ),
     Check(
         "O2",
-        "an idempotency key stands for one order of its customer",
+        InvariantCode.IDEMPOTENCY_KEYS_FIT,
         """select 'customer ' || i.customer_id || ' order ' || i.order_id from idempotency i
            where not exists (select from orders o where o.id = i.order_id and o.customer_id = i.customer_id)""",
         Scope.BOOKS,
     ),
     Check(
         "O3",
-        "an order is live exactly as long as one of its deliveries is, has a time of its end, and then frees its link",
+        InvariantCode.ORDERS_LIVE_AS_DELIVERIES,
         f"""select 'order ' || o.id from orders o
             join (select order_id, bool_or(state not in {ENDED}) as open from delivery where {within("order_id")}
                   group by order_id) d on d.order_id = o.id
@@ -49,7 +50,7 @@ ORDERS: Final = (
     ),
     Check(
         "O8",
-        "what remains lies between nothing and everything, and agrees with how it ended",
+        InvariantCode.REMAINS_WITHIN_BOUNDS,
         f"""select 'order ' || order_id || ' run ' || run from delivery where {within("order_id")} and (
               remains not between 0 and quantity or state = 'completed' and remains <> 0
               or state = 'partial' and remains = 0 or state in {ENDED} and remains is null)
@@ -63,7 +64,7 @@ ORDERS: Final = (
     ),
     Check(
         "O11",
-        "an ended order has earned or given back its whole charge, and has no run too many",
+        InvariantCode.ENDED_ORDERS_SETTLED,
         f"""select 'order ' || id from orders where {within("id")} and state in {ENDED} and earned + refunded <> charge
             union all select 'order ' || d.order_id || ' run ' || d.run
             from delivery d join orders o on o.id = d.order_id and {within("o.id")}
@@ -71,7 +72,7 @@ ORDERS: Final = (
     ),
     Check(
         "O12",
-        "an order has at most one open refill, of its customer's; what the house buys for one is charged to nobody",
+        InvariantCode.ONE_OPEN_REFILL,
         f"""select 'order ' || order_id from refill where {within("order_id")} and state in {OPEN_REFILL}
             group by order_id having count(*) > 1
             union all
@@ -87,7 +88,7 @@ ORDERS: Final = (
     ),
     Check(
         "O12b",
-        "a refill is open as long as one of its tasks is, and each task is one of its order's, and will be seen to",
+        InvariantCode.REFILLS_LIVE_AS_TASKS,
         f"""select 'refill ' || r.id from refill r
             left join (
               select t.refill_id, bool_or(t.state not in ('completed', 'rejected', 'canceled')) as open
@@ -110,7 +111,7 @@ ORDERS: Final = (
     ),
     Check(
         "O14",
-        "a subscription is charged nothing, and each order made for a post is one order of its customer and service",
+        InvariantCode.SUBSCRIPTIONS_UNCHARGED,
         f"""select 'subscription ' || id from orders
             where {within("id")} and state in ('active', 'paused') and (quantity, charge) <> (0, 0)
             union all
@@ -130,7 +131,7 @@ ORDERS: Final = (
     ),
     Check(
         "O15",
-        "no subscription is charged for more posts than were ordered, nor for another quantity of one",
+        InvariantCode.POSTS_WITHIN_BOUNDS,
         f"""select 'subscription ' || p.order_id || ' posts' from post p
             left join order_detail x on x.order_id = p.order_id and {within("x.order_id")}
             where {within("p.order_id")} and p.state = 'made' group by p.order_id, x.details
@@ -145,7 +146,7 @@ ORDERS: Final = (
     ),
     Check(
         "R1",
-        "nothing of an order names an order, a customer, a service, a provider or a run that does not exist",
+        InvariantCode.ORDER_REFERENCES_EXIST,
         f"""select 'order ' || id from orders o
               where {within("o.id")} and (not exists (select from customer c where c.id = o.customer_id)
                 or not exists (select from service s where s.id = o.service_id))
@@ -166,7 +167,7 @@ ORDERS: Final = (
     ),
     Check(
         "R2",
-        "nothing else names a customer, a price list, a refill or an order that does not exist",
+        InvariantCode.OTHER_REFERENCES_EXIST,
         """select 'key ' || id from api_key k where not exists (select from customer c where c.id = k.customer_id)
            union all select 'customer ' || id from customer c where c.price_list_id <> 1
              and not exists (select from price_list l where l.id = c.price_list_id)

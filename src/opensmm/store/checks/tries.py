@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from opensmm.domain.invariants import InvariantCode
 from opensmm.store.checks.check import AT_PROVIDER, ENDED, NOTICE, Check, within
 from opensmm.store.order_keys import key_of
 
@@ -14,7 +15,7 @@ _ENDED_BY_HAND: Final = """exists (select from evidence e where e.order_id = d.o
 TRIES: Final = (
     Check(
         "O4",
-        "a delivery has at most one open try, and none after its newest",
+        InvariantCode.ONE_OPEN_ATTEMPT,
         f"""select 'order ' || order_id || ' run ' || run from attempt
             where {within("order_id")} and outcome in ('sending', 'accepted', 'unsure')
             group by order_id, run having count(*) > 1
@@ -25,7 +26,7 @@ TRIES: Final = (
     ),
     Check(
         "O5",
-        "what is at a provider was marked as being sent before; what never was, the operator ended",
+        InvariantCode.SENT_BEFORE_ACCEPTED,
         f"""select 'order ' || d.order_id || ' run ' || d.run from {_NEWEST}
             where {within("d.order_id")}
               and d.state in ('sending', 'unsure', 'pending', 'processing', 'in_progress', 'completed', 'partial')
@@ -33,7 +34,7 @@ TRIES: Final = (
     ),
     Check(
         "O5b",
-        "a delivery stands where its newest try left it: none is delivered, sent again or given back against it",
+        InvariantCode.DELIVERIES_MATCH_ATTEMPTS,
         f"""select 'order ' || d.order_id || ' run ' || d.run || ': ' || d.state || ', its try ' || t.outcome
             from {_NEWEST}
             where {within("d.order_id")} and (
@@ -53,7 +54,7 @@ TRIES: Final = (
     ),
     Check(
         "O6",
-        "an unsure delivery was neither sent again nor given back",
+        InvariantCode.UNSURE_LEFT_ALONE,
         f"""select 'order ' || d.order_id || ' run ' || d.run from {_NEWEST}
             left join transfer b on b.order_id = d.order_id and b.kind = 'refund' and b.sequence = d.run
               and {within("b.order_id")}
@@ -62,7 +63,7 @@ TRIES: Final = (
     ),
     Check(
         "O6b",
-        "an attempt is what its evidence proved",
+        InvariantCode.ATTEMPTS_MATCH_EVIDENCE,
         f"""select 'order ' || e.order_id || ' run ' || e.run || ' try ' || e.number from evidence e
             left join attempt t on t.order_id = e.order_id and t.run = e.run and t.number = e.number
               and {within("t.order_id")}
@@ -76,7 +77,7 @@ TRIES: Final = (
     ),
     Check(
         "O7",
-        "two deliveries never share one provider's order",
+        InvariantCode.PROVIDER_ORDERS_UNSHARED,
         # Of two that shared an id before keys were kept, the later has none.
         f"""select 'provider ' || a.provider_id || ' order ' || a.provider_order_key from attempt a
             join attempt b on b.provider_id = a.provider_id and b.provider_order_key = a.provider_order_key
@@ -90,7 +91,7 @@ TRIES: Final = (
     ),
     Check(
         "O10",
-        "whatever has not ended will be seen to: it is due, under a lease, with the staff, or waits for the run before",
+        InvariantCode.DELIVERIES_DUE,
         f"""select 'order ' || d.order_id || ' run ' || d.run || ' is never due' from delivery d
             where {within("d.order_id")} and d.state = 'queued' and d.due is null and not exists (
               select from delivery p where p.order_id = d.order_id and p.run < d.run
