@@ -8,6 +8,9 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.domain.dispatch import ACCEPTED_STATES, TRANSITIONS, DeliveryState
+from opensmm.domain.orders import ORDER_TRANSITIONS, OrderState
+from opensmm.domain.posts import NOT_DUE, POST_TRANSITIONS, PostState
+from opensmm.domain.refills import REFILL_TRANSITIONS, RefillStatus
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "architecture.md"
 
@@ -30,6 +33,13 @@ MACHINES: Final = (
         (DeliveryState.QUEUED,),
         tuple(TRANSITIONS.items()),
         (("at the provider", ACCEPTED_STATES),),
+    ),
+    Machine("order", (OrderState.OPEN, OrderState.ACTIVE), tuple(ORDER_TRANSITIONS.items())),
+    Machine("refill", (RefillStatus.PENDING,), tuple(REFILL_TRANSITIONS.items())),
+    Machine(
+        "post",
+        (PostState.UNTOLD, PostState.UNPAID, PostState.MADE, PostState.TAKEN, *sorted(NOT_DUE)),
+        tuple(POST_TRANSITIONS.items()),
     ),
 )
 """Every machine that has a table in ``domain``."""

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.domain.dispatch import END_STATES, DeliveryState
-from opensmm.domain.orders import OrderState
+from opensmm.domain.orders import LIVE_ORDERS, OrderState
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 
 TOLD_AFTER_ITS_END: Final = timedelta(days=1)
@@ -51,7 +51,7 @@ def decide(order: Cancelable | None) -> Sequence[CancelStep] | Refused:
     """One step per delivery. One that no provider has ends at once; one that may be at a provider is asked about."""
     if order is None:
         return UNKNOWN_ORDER
-    if not order.offered or order.state not in (OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED):
+    if not order.offered or order.state not in LIVE_ORDERS:
         return Refused(Refusal.NOT_CANCELABLE)
     return [_step(part) for part in order.deliveries]
 

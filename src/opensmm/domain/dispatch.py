@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.codes import DeliveryNote, EventCode
+from opensmm.domain.transitions import final
 
 
 class DeliveryState(StrEnum):
@@ -23,12 +24,11 @@ class DeliveryState(StrEnum):
 
 
 ACCEPTED_STATES: Final = frozenset((DeliveryState.PENDING, DeliveryState.PROCESSING, DeliveryState.IN_PROGRESS))
-END_STATES: Final = frozenset((DeliveryState.COMPLETED, DeliveryState.PARTIAL, DeliveryState.CANCELED))
-
-_REPORTED: Final = ACCEPTED_STATES | END_STATES | {DeliveryState.HELD}
+_ENDS: Final = frozenset((DeliveryState.COMPLETED, DeliveryState.PARTIAL, DeliveryState.CANCELED))
+_REPORTED: Final = ACCEPTED_STATES | _ENDS | {DeliveryState.HELD}
 TRANSITIONS: Final = {
     # The operator may end what is queued as delivered by hand.
-    DeliveryState.QUEUED: frozenset((DeliveryState.SENDING, DeliveryState.HELD)) | END_STATES,
+    DeliveryState.QUEUED: frozenset((DeliveryState.SENDING, DeliveryState.HELD)) | _ENDS,
     DeliveryState.SENDING: frozenset(
         (DeliveryState.QUEUED, DeliveryState.PENDING, DeliveryState.UNSURE, DeliveryState.CANCELED, DeliveryState.HELD)
     ),
@@ -38,12 +38,13 @@ TRANSITIONS: Final = {
     DeliveryState.PENDING: _REPORTED,
     DeliveryState.PROCESSING: _REPORTED,
     DeliveryState.IN_PROGRESS: _REPORTED,
-    DeliveryState.HELD: ACCEPTED_STATES | END_STATES | {DeliveryState.QUEUED},
+    DeliveryState.HELD: ACCEPTED_STATES | _ENDS | {DeliveryState.QUEUED},
     DeliveryState.COMPLETED: frozenset[DeliveryState](),
     DeliveryState.PARTIAL: frozenset[DeliveryState](),
     DeliveryState.CANCELED: frozenset[DeliveryState](),
 }
-"""The closed table: what a delivery may become. The end states end."""
+"""The closed table: what a delivery may become. The store's statements let nothing else happen."""
+END_STATES: Final = final(TRANSITIONS)
 
 
 class Accepted(Struct, frozen=True):

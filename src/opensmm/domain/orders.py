@@ -15,6 +15,7 @@ from opensmm.domain import dripfeed, links, pricing, subscriptions
 from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
 from opensmm.domain.catalogue import SHAPES, Catalogue, Counts, Service, Shape, check_range
 from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.transitions import final, passing
 
 MOST_NAMED: Final = 10_000
 """People or groups in one order: each is held against the policy."""
@@ -40,6 +41,21 @@ class OrderState(StrEnum):
     COMPLETED = "completed"
     PARTIAL = "partial"
     CANCELED = "canceled"
+
+
+_ENDS: Final = frozenset((OrderState.COMPLETED, OrderState.PARTIAL, OrderState.CANCELED))
+ORDER_TRANSITIONS: Final = {
+    OrderState.OPEN: _ENDS,
+    # A subscription pauses while its customer cannot pay for a post.
+    OrderState.ACTIVE: _ENDS | {OrderState.PAUSED},
+    OrderState.PAUSED: _ENDS | {OrderState.ACTIVE},
+    OrderState.COMPLETED: frozenset[OrderState](),
+    OrderState.PARTIAL: frozenset[OrderState](),
+    OrderState.CANCELED: frozenset[OrderState](),
+}
+"""The closed table: what an order may become. One begins open, a subscription active."""
+LIVE_ORDERS: Final = passing(ORDER_TRANSITIONS)
+ENDED_ORDERS: Final = final(ORDER_TRANSITIONS)
 
 
 class Habits(Struct, frozen=True):

@@ -17,6 +17,7 @@ from opensmm.base.money import Money
 from opensmm.domain import links, pricing
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.orders import OrderState, OrderStatus
+from opensmm.domain.transitions import passing
 
 WAITS: Final = timedelta(hours=24)
 """How long a post's order waits for funds, or for its provider to tell how much it is for."""
@@ -44,7 +45,16 @@ class PostState(StrEnum):
     EXPIRED = "expired"
 
 
-WAITING: Final = frozenset((PostState.UNTOLD, PostState.UNPAID))
+_DECIDED: Final = frozenset((PostState.MADE, PostState.TAKEN, PostState.LOST))
+POST_TRANSITIONS: Final = {
+    PostState.UNTOLD: _DECIDED | {PostState.UNPAID},
+    PostState.UNPAID: _DECIDED | {PostState.UNTOLD},
+    **dict.fromkeys(
+        (PostState.MADE, PostState.TAKEN, PostState.LOST, PostState.BEYOND, PostState.EXPIRED), frozenset[PostState]()
+    ),
+}
+"""The closed table: what a post's order may become. It may begin as anything but lost."""
+WAITING: Final = passing(POST_TRANSITIONS)
 NOT_DUE: Final = frozenset((PostState.BEYOND, PostState.EXPIRED))
 """Nobody ordered these: they are not charged, and their provider is asked to stop."""
 UNBOUNDED: Final = 10**18

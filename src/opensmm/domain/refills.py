@@ -10,6 +10,7 @@ from opensmm.base.ids import RefillId
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.transitions import final, passing
 
 ASKED_AGAIN_AFTER: Final = (
     timedelta(minutes=3),
@@ -30,7 +31,18 @@ class RefillStatus(StrEnum):
     CANCELED = "canceled"
 
 
-OPEN_REFILLS = frozenset((RefillStatus.PENDING, RefillStatus.IN_PROGRESS))
+_ENDS: Final = frozenset((RefillStatus.COMPLETED, RefillStatus.REJECTED, RefillStatus.CANCELED))
+REFILL_TRANSITIONS: Final = {
+    RefillStatus.PENDING: _ENDS | {RefillStatus.IN_PROGRESS},
+    # What was bought for it came to nothing, or its provider has put it back.
+    RefillStatus.IN_PROGRESS: _ENDS | {RefillStatus.PENDING},
+    RefillStatus.COMPLETED: frozenset[RefillStatus](),
+    RefillStatus.REJECTED: frozenset[RefillStatus](),
+    RefillStatus.CANCELED: frozenset[RefillStatus](),
+}
+"""The closed table: what a refill may become. One begins pending."""
+OPEN_REFILLS: Final = passing(REFILL_TRANSITIONS)
+ENDED_REFILLS: Final = final(REFILL_TRANSITIONS)
 
 
 class Refillable(Struct, frozen=True):

@@ -20,6 +20,7 @@ from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
 from opensmm.store.crowds import Crowd
 from opensmm.store.notes import NOTE, NOTED, notes
+from opensmm.store.state_sets import UNANSWERED, UNRECORDED
 
 
 class Claim(Struct, frozen=True):
@@ -266,7 +267,7 @@ with told as materialized (
   update attempt t set outcome = told.outcome, provider_order = nullif(told.provider_order, ''), answer = told.answer,
     answered = (select coalesce(%s::timestamptz, clock_timestamp()))
   from told where t.order_id = told.order_id and t.run = told.run and t.number = told.number
-    and t.outcome in ('sending', 'unsure')
+    and t.outcome in {UNANSWERED}
 )
 update delivery d set note = {NOTE}, noted = {NOTED}, (state, due, remains) = (
     select state, case when state <> 'canceled' then told.due end,
@@ -275,7 +276,7 @@ update delivery d set note = {NOTE}, noted = {NOTED}, (state, due, remains) = (
                       else told.state end) x (state)
   ), route = told.route, lease_until = null
 from told where d.order_id = told.order_id and d.run = told.run and d.fence = told.fence
-  and d.state in ('sending', 'unsure')
+  and d.state in {UNRECORDED}
 returning d.order_id, d.run, d.quantity, d.state
 """
 

@@ -7,6 +7,7 @@ from typing import Final
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain.endings import Settlement, Sold
 from opensmm.store.connection import Connection
+from opensmm.store.state_sets import ENDED, LIVE
 
 _OWNERS: Final = "select distinct customer_id from orders where id = any(%s)"
 
@@ -17,13 +18,13 @@ async def owners(connection: Connection, orders: Sequence[OrderId]) -> list[Cust
 
 
 _LOCK: Final = "select id from orders where id = any(%s) order by id for update"
-_SOLD: Final = """
+_SOLD: Final = f"""
 select o.id, o.customer_id, o.rate, o.packaged, o.quantity, o.runs,
-       count(*) filter (where d.state not in ('completed', 'partial', 'canceled')),
-       coalesce(sum(d.remains) filter (where d.state in ('completed', 'partial', 'canceled')), 0)::bigint,
+       count(*) filter (where d.state not in {ENDED}),
+       coalesce(sum(d.remains) filter (where d.state in {ENDED}), 0)::bigint,
        o.quantity = 0 and bool_and(d.state = 'canceled')
 from orders o join delivery d on d.order_id = o.id
-where o.id = any(%s) and o.state in ('open', 'active', 'paused') group by o.id order by o.id
+where o.id = any(%s) and o.state in {LIVE} group by o.id order by o.id
 """
 
 

@@ -16,6 +16,7 @@ from opensmm.store import call_faults
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import OPEN_ROUTES
 from opensmm.store.order_keys import key_of
+from opensmm.store.state_sets import SET_NOT_BOUGHT
 
 MOST_SUSPECTS: Final = 2000
 """Attempts at one provider that are looked at together; a provider with more is left to the operator."""
@@ -77,7 +78,7 @@ with live as (
 ), doubted as (
   select order_id, run, attempt from live
   union select e.order_id, e.run, e.number from evidence e
-  where e.kind = 'operator' and e.at > %(since)s and e.conclusion in ('not_bought', 'risked')
+  where e.kind = 'operator' and e.at > %(since)s and e.conclusion in {SET_NOT_BOUGHT}
 )
 select t.order_id, t.run, t.number, t.sent, {_CLOSED} as closed, d.quantity,
   jsonb_build_array(t.provider_service, o.link, x.details)::text,

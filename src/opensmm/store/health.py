@@ -35,6 +35,7 @@ from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG
 from opensmm.store import call_faults, line_faults, list_doubts, server, sync, workers
 from opensmm.store.connection import Connection
 from opensmm.store.progress import CANCEL_WAITS
+from opensmm.store.state_sets import AT_PROVIDER, REFUSED_POST, UNSOLD, WAITING_POST
 
 _DUE: Final = """
 with found as materialized (
@@ -46,10 +47,10 @@ _SENDING: Final = """
 with found as materialized (select lease_until from delivery where state = 'sending' limit %(most)s)
 select count(*) from found
 """
-_JUDGED: Final = """
+_JUDGED: Final = f"""
 with found as materialized (
   select order_id, run, attempt, coalesce(polled, sent) as heard, sent, quantity from delivery
-  where state in ('pending', 'processing', 'in_progress') and due is not null order by due limit %(most)s
+  where state in {AT_PROVIDER} and due is not null order by due limit %(most)s
 ), judged as (
   select order_id, run, attempt, sent, heard, quantity > 0 and sent < %(long_ago)s::timestamptz as long,
     heard < %(now)s::timestamptz - %(grace)s::interval - %(intervals)s::int
@@ -69,10 +70,10 @@ _UNPOLLED: Final = f"""{_JUDGED}, late as materialized (
 )
 select provider_id, count(*), min(heard) from late where provider_id is not null group by provider_id
 """
-_NOT_UNDERSTOOD: Final = """
+_NOT_UNDERSTOOD: Final = f"""
 with found as materialized (
   select order_id, run, attempt, noted, note from delivery
-  where state in ('pending', 'processing', 'in_progress') and note is not null order by noted limit %(most)s
+  where state in {AT_PROVIDER} and note is not null order by noted limit %(most)s
 ), first as (select * from found order by noted limit 1)
 select (select count(*) from found), f.noted, coalesce(p.name, ''), coalesce(f.note->>'words', '')
 from first f left join attempt t on t.order_id = f.order_id and t.run = f.run and t.number = f.attempt
@@ -86,7 +87,7 @@ with found as materialized (
 select (select count(*) from found), f.noted, coalesce(p.name, ''), coalesce(f.note->>'words', '')
 from first f left join provider p on p.id = f.provider_id
 """
-_FORGOTTEN: Final = """
+_FORGOTTEN: Final = f"""
 with found as materialized (
   (select order_id from delivery where state = 'queued' and due is null and run = 1 order by order_id limit %(most)s)
   union
@@ -94,7 +95,7 @@ with found as materialized (
   union
   select order_id from (
     select d.order_id, d.run, d.attempt from delivery d
-    where d.state in ('pending', 'processing', 'in_progress') and d.due is null order by d.order_id limit %(most)s) d
+    where d.state in {AT_PROVIDER} and d.due is null order by d.order_id limit %(most)s) d
   where not exists (select from attempt t join provider p on p.id = t.provider_id
     where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt and p.kind = 'manual')
 )
@@ -149,8 +150,8 @@ from provider p order by name
 _QUARANTINED: Final = """
 select r.service_id from route r join service s on s.id = r.service_id and s.on_sale where r.quarantined is not null
 """
-_HALTED: Final = """
-select id from service s where on_sale and halted in ('gone', 'type')
+_HALTED: Final = f"""
+select id from service s where on_sale and halted in {UNSOLD}
   and not exists (select from route r where r.service_id = s.id and r.unread is not null)
 """
 _UNREAD: Final = """
@@ -166,15 +167,15 @@ with found as (select distinct id from ({}) f (id))
 select (select count(*) from found), array(select id from found order by id limit %(named)s)
 """
 _HOLDS: Final = "select below_cost = 'hold' from panel"
-_POSTS: Final = """
+_POSTS: Final = f"""
 with found as materialized (
-  select seen from post where state in ('untold', 'unpaid') order by seen limit %(most)s
+  select seen from post where state in {WAITING_POST} order by seen limit %(most)s
 )
 select count(*), min(seen) from found
 """
-_REFUSED_POSTS: Final = """
+_REFUSED_POSTS: Final = f"""
 with found as materialized (
-  select seen from post where state in ('taken', 'lost', 'beyond', 'expired') and seen > %(since)s
+  select seen from post where state in {REFUSED_POST} and seen > %(since)s
   order by seen desc limit %(most)s
 )
 select count(*), max(seen) from found

@@ -17,6 +17,7 @@ from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG, 
 from opensmm.domain.orders import OrderState
 from opensmm.store import call_faults, notes
 from opensmm.store.connection import Connection
+from opensmm.store.state_sets import AT_PROVIDER
 
 _ORDER: Final = "select customer_id, state, packaged, earned, interval_min from orders where id = %s"
 _RUNS: Final = """
@@ -122,15 +123,15 @@ async def give_back(connection: Connection, order: OrderId, amount: Money) -> No
     await connection.execute(_GIVE, [amount, amount, order])
 
 
-_WAITING: Final = """
+_WAITING: Final = f"""
 with waiting as (
   select *, 'unsure' as why from delivery where state = 'unsure' and %(unsure)s
   union all select *, 'held' from delivery where state = 'held' and %(held)s
   union all select *, 'stuck' from delivery where %(stuck)s and state = 'queued' and due < %(queued_by)s
   union all select *, 'stuck' from delivery where %(stuck)s and state = 'sending' and lease_until < %(queued_by)s
-  union all select *, 'stuck' from delivery where %(stuck)s and state in ('pending', 'processing', 'in_progress')
+  union all select *, 'stuck' from delivery where %(stuck)s and state in {AT_PROVIDER}
     and sent < %(sent_by)s and quantity > 0
-  union all select *, 'unread' from delivery where %(unread)s and state in ('pending', 'processing', 'in_progress')
+  union all select *, 'unread' from delivery where %(unread)s and state in {AT_PROVIDER}
     and note is not null
   union all select *, 'waits' from delivery where %(waits)s and state = 'queued' and note is not null
 )

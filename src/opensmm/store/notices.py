@@ -15,6 +15,7 @@ from opensmm.base.ids import OrderId
 from opensmm.domain.evidence import AttemptKey, Conclusion
 from opensmm.store.connection import Connection
 from opensmm.store.order_keys import key_of
+from opensmm.store.state_sets import ENDED
 
 
 class Late(Struct, frozen=True):
@@ -67,11 +68,11 @@ class Notice(Struct, frozen=True):
     detail: Mapping[str, object]
 
 
-_OF_ENDED: Final = """
+_OF_ENDED: Final = f"""
 insert into evidence (order_id, run, number, provider_id, kind, conclusion, detail, at)
 select t.order_id, t.run, t.number, t.provider_id, 'answer', a.conclusion, a.detail, %s
 from unnest(%s::bigint[], %s::int[], %s::text[], %s::jsonb[]) as a (order_id, run, conclusion, detail)
-join delivery d on d.order_id = a.order_id and d.run = a.run and d.state in ('completed', 'partial', 'canceled')
+join delivery d on d.order_id = a.order_id and d.run = a.run and d.state in {ENDED}
 join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
 """
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain.asks import NO_DETAILS
+from opensmm.domain.ledger import HELD
 from opensmm.domain.link_identity import identity
 from opensmm.domain.orders import Draft
 from opensmm.domain.placing import Buyer, BuyerKind, Purse, Remembered
@@ -107,7 +108,7 @@ def _hash(text: str) -> bytes:
 # Nobody waits for a lock here: a customer whose row another transaction holds has nothing kept.
 _KEEP: Final = Crowd(
     "keep",
-    """
+    f"""
 with clock as materialized (
   select coalesce(%s::timestamptz, clock_timestamp()) as at
 ), asked as materialized (
@@ -143,7 +144,7 @@ with clock as materialized (
   from placed, clock, generate_series(1, runs) as run where state in ('open', 'active')
 ), charged as (
   insert into transfer (debit, credit, amount, kind, customer_id, order_id, created)
-  select customer_id, -1, charge, 'charge', customer_id, id, clock.at
+  select customer_id, {HELD}, charge, 'charge', customer_id, id, clock.at
   from placed, clock where charge > 0
 ), paid as (
   update customer c set balance = balance - good.total from good where c.id = good.id

@@ -7,11 +7,13 @@ from typing import Final
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId, order_key
+from opensmm.domain.ledger import HELD
 from opensmm.domain.orders import OrderState
 from opensmm.domain.posts import MOST_LISTED, KnownPost, Post, PostState, Subscription
 from opensmm.domain.progress import DripFeedParts, More, Parts, SubscriptionParts
 from opensmm.store.connection import Connection
 from opensmm.store.order_keys import key_of
+from opensmm.store.state_sets import ENDED, SUBSCRIBED, UNANSWERED
 
 _KNOWN: Final = """
 select order_id, provider_order, state, seen, missing is not null from post where order_id = any(%s)
@@ -28,7 +30,7 @@ async def known(connection: Connection, subscriptions: Sequence[OrderId]) -> dic
     return found
 
 
-_SUBSCRIPTION: Final = """
+_SUBSCRIPTION: Final = f"""
 select o.id, o.customer_id, o.service_id, t.provider_id, t.provider_service, o.link, (x.details ->> 'min')::bigint,
   (x.details ->> 'max')::bigint, coalesce(p.rate, s.rate), c.balance + c.credit_limit, c.suspended,
   d.polled is not distinct from %s::timestamptz, (x.details ->> 'posts')::bigint,
@@ -40,7 +42,7 @@ join order_detail x on x.order_id = o.id
 join service s on s.id = o.service_id
 join customer c on c.id = o.customer_id
 left join price p on p.price_list_id = c.price_list_id and p.service_id = s.id
-where o.id = %s and o.state in ('active', 'paused')
+where o.id = %s and o.state in {SUBSCRIBED}
 """
 
 
@@ -81,7 +83,7 @@ async def taken(connection: Connection, subscription: Subscription, orders: Sequ
     return frozenset(order for order, key in keys.items() if key in found)
 
 
-_MAKE: Final = """
+_MAKE: Final = f"""
 with made as materialized (
   select nextval('orders_id_seq') as id, a.*
   from (select * from unnest(%(orders)s::text[], %(quantities)s::bigint[], %(charges)s::bigint[], %(links)s::text[])
@@ -98,7 +100,7 @@ with made as materialized (
   from made
 ), charged as (
   insert into transfer (debit, credit, amount, kind, customer_id, order_id, created)
-  select %(customer)s, -1, charge, 'charge', %(customer)s, id, %(now)s from made where charge > 0
+  select %(customer)s, {HELD}, charge, 'charge', %(customer)s, id, %(now)s from made where charge > 0
 ), paid as (
   update customer set balance = balance - (select coalesce(sum(charge), 0)::bigint from made) where id = %(customer)s
 )
@@ -157,18 +159,18 @@ async def set_missing(connection: Connection, order: OrderId, gone: Mapping[str,
         await connection.execute(_MISSING, [now, list(gone), list(gone.values()), order])
 
 
-_STAND: Final = "update orders set state = %s where id = %s and state in ('active', 'paused') and state <> %s"
+_STAND: Final = f"update orders set state = %s where id = %s and state in {SUBSCRIBED} and state <> %s"
 
 
 async def stand(connection: Connection, order: OrderId, state: OrderState) -> None:
     await connection.execute(_STAND, [state.value, order, state.value])
 
 
-_UNTOLD: Final = """
+_UNTOLD: Final = f"""
 select exists (
   select from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
-  where d.quantity = 0 and d.state not in ('completed', 'partial', 'canceled') and t.provider_id = %(provider)s
-    and t.sent < %(until)s and (t.outcome in ('sending', 'unsure')
+  where d.quantity = 0 and d.state not in {ENDED} and t.provider_id = %(provider)s
+    and t.sent < %(until)s and (t.outcome in {UNANSWERED}
       or t.outcome = 'accepted' and (d.polled is null or d.polled < %(until)s))
 ) or exists (
   select from evidence e join orders o on o.id = e.order_id and o.quantity = 0

@@ -16,6 +16,7 @@ from opensmm.domain.progress import Followed
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
 from opensmm.store.notes import NOTE, NOTED, notes
+from opensmm.store.state_sets import AT_PROVIDER, ENDED
 
 
 class Followee(Struct, frozen=True):
@@ -30,10 +31,10 @@ class Followee(Struct, frozen=True):
     known: Followed
 
 
-_DUE: Final = """
+_DUE: Final = f"""
 with due as materialized (
   select order_id, run from delivery
-  where state in ('pending', 'processing', 'in_progress') and due <= %s and {which}
+  where state in {AT_PROVIDER} and due <= %s and {{which}}
   order by due limit %s for update skip locked
 ), claimed as (
   update delivery d set due = %s from due where d.order_id = due.order_id and d.run = due.run
@@ -97,7 +98,7 @@ with told as materialized (
   update delivery d set state = told.state, start_count = told.start_count, remains = told.remains, due = told.due,
     polled = %s, note = {NOTE}, noted = {NOTED}
   from told where d.order_id = told.order_id and d.run = told.run and d.attempt = told.number
-    and d.state in ('pending', 'processing', 'in_progress') and (d.polled is null or d.polled < %s)
+    and d.state in {AT_PROVIDER} and (d.polled is null or d.polled < %s)
     and d.polled is not distinct from told.polled
   returning d.order_id, d.run, d.attempt, d.state, d.remains, told.cost, told.currency
 ), costing as (
@@ -118,7 +119,7 @@ with told as materialized (
     and (t.cost, t.currency, t.exchange_rate) is distinct from (r.cost, r.currency, r.exchange_rate)
 )
 select order_id, run, remains, case when exchange_rate is not null then cost end, coalesce(exchange_rate, 1)
-from rated where state in ('completed', 'partial', 'canceled')
+from rated where state in {ENDED}
 """
 
 
@@ -151,7 +152,7 @@ async def record(
 _NOTE: Final = f"""
 update delivery d set note = {NOTE}, noted = {NOTED}
 from unnest(%s::bigint[], %s::int[], %s::text[]) as told (order_id, run, note)
-where d.order_id = told.order_id and d.run = told.run and d.state in ('pending', 'processing', 'in_progress')
+where d.order_id = told.order_id and d.run = told.run and d.state in {AT_PROVIDER}
 """
 
 
@@ -168,8 +169,8 @@ class CancelTask(Struct, frozen=True):
     provider_order: str
 
 
-CANCEL_WAITS: Final = """d.cancel_asked is not null and d.cancel_passed is null
-  and (d.state in ('pending', 'processing', 'in_progress')
+CANCEL_WAITS: Final = f"""d.cancel_asked is not null and d.cancel_passed is null
+  and (d.state in {AT_PROVIDER}
        or d.state in ('held', 'partial', 'canceled') and d.cancel_asked > %(ended_since)s and exists (
          select from attempt x
          where x.order_id = d.order_id and x.run = d.run and x.number = d.attempt and x.outcome = 'accepted'))"""

@@ -8,19 +8,20 @@ from msgspec import Struct
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.domain.customers import HOUSE
 from opensmm.store.connection import Connection
+from opensmm.store.state_sets import OPEN_REFILL
 
 _HOUSE: Final = """
 insert into customer (name, suspended, created) values (%s, true, %s) on conflict (name) do update set suspended = true
 returning id
 """
-_WANTED: Final = """
+_WANTED: Final = f"""
 select r.order_id, o.service_id, o.quantity * o.runs, o.packaged, (
     select min(position) from route where service_id = o.service_id and provider_id <> all (
       select provider_id from attempt where order_id = o.id and outcome = 'accepted'
       union select id from provider where kind = 'manual'))
 from refill r join orders o on o.id = r.order_id
 join refill_task t on t.refill_id = r.id and t.due is not null
-where r.id = %s and r.mode = 'other' and r.state in ('pending', 'in_progress')
+where r.id = %s and r.mode = 'other' and r.state in {OPEN_REFILL}
 """
 _LOCK: Final = "select from refill where id = %s for update"
 
@@ -75,10 +76,10 @@ async def buy(connection: Connection, refill: RefillId, wanted: Wanted, quantity
     return OrderId(row[0])
 
 
-_ENDED: Final = """
+_ENDED: Final = f"""
 with ended as materialized (
   select r.id, o.state from refill r join orders o on o.id = r.purchase_id and o.ended is not null
-  where r.mode = 'other' and r.state in ('pending', 'in_progress')
+  where r.mode = 'other' and r.state in {OPEN_REFILL}
   and exists (select from refill_task t where t.refill_id = r.id and t.due is null)
   order by r.id limit %s for update of r skip locked
 ), tasks as (

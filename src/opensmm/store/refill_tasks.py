@@ -10,6 +10,7 @@ from opensmm.base.ids import OrderId, ProviderId, RefillId
 from opensmm.domain.codes import DeliveryNote
 from opensmm.store import notes
 from opensmm.store.connection import Connection
+from opensmm.store.state_sets import ENDED_REFILL, OPEN_REFILL
 
 
 class RefillTask(Struct, frozen=True):
@@ -80,9 +81,9 @@ where d.refill_id = told.refill_id and d.run = told.run and (d.due is not null o
   and (d.provider_refill is null
        or d.provider_refill = told.known and (d.polled is null or d.polled <= coalesce(%s, d.polled)))
 """
-_SUM_UP: Final = """
+_SUM_UP: Final = f"""
 with summed as (
-  select refill_id, bool_and(state in ('completed', 'rejected', 'canceled')) as ended,
+  select refill_id, bool_and(state in {ENDED_REFILL}) as ended,
          bool_or(state = 'completed') as completed, bool_or(state = 'rejected') as rejected,
          bool_or(state = 'in_progress') as moving
   from refill_task where refill_id = any(%s) group by refill_id
@@ -91,7 +92,7 @@ update refill r set
   state = case when s.ended and s.completed then 'completed' when s.ended and s.rejected then 'rejected'
                when s.ended then 'canceled' when s.moving or s.completed then 'in_progress' else 'pending' end,
   ended = case when s.ended then %s::timestamptz end
-from summed s where r.id = s.refill_id and r.state in ('pending', 'in_progress')
+from summed s where r.id = s.refill_id and r.state in {OPEN_REFILL}
 """
 _LOCK: Final = "select id from refill where id = any(%s) order by id for update"
 

@@ -9,14 +9,15 @@ from opensmm.domain.orders import OrderState
 from opensmm.domain.refills import Refill, Refillable, RefillStatus
 from opensmm.store import endings
 from opensmm.store.connection import Connection
+from opensmm.store.state_sets import ENDED_REFILL, OPEN_REFILL
 
-_REFILLABLE: Final = """
+_REFILLABLE: Final = f"""
 select o.id, o.customer_id, o.state, s.refill and o.quantity > 0
          and (o.state <> 'completed' or o.charge = 0 or o.refunded < o.charge) and (
          s.refill_mode <> 'provider' or o.state <> 'completed'
          or exists (select from attempt t where t.order_id = o.id and t.outcome = 'accepted')),
        s.refill_wait_h, o.ended,
-       exists (select from refill r where r.order_id = o.id and r.state in ('pending', 'in_progress')),
+       exists (select from refill r where r.order_id = o.id and r.state in {OPEN_REFILL}),
        (select max(r.created) from refill r where r.order_id = o.id), s.refill_days
 from orders o join service s on s.id = o.service_id where o.id = any(%s)
 """
@@ -85,13 +86,13 @@ async def newest(connection: Connection, orders: Sequence[int]) -> dict[int, tup
     }
 
 
-_CLOSE: Final = """
+_CLOSE: Final = f"""
 with closed as (
-  update refill set state = 'canceled', ended = %s where order_id = %s and state in ('pending', 'in_progress')
+  update refill set state = 'canceled', ended = %s where order_id = %s and state in {OPEN_REFILL}
   returning id, purchase_id
 ), tasks as (
   update refill_task t set state = 'canceled', due = null from closed c
-  where t.refill_id = c.id and t.state not in ('completed', 'rejected', 'canceled')
+  where t.refill_id = c.id and t.state not in {ENDED_REFILL}
 )
 select c.id, o.id from closed c left join orders o on o.id = c.purchase_id and o.ended is null
 """

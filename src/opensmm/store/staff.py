@@ -14,6 +14,7 @@ from opensmm.store.connection import Connection
 from opensmm.store.dispatch import Recorded
 from opensmm.store.progress import Followee
 from opensmm.store.refill_tasks import RefillTask
+from opensmm.store.state_sets import AT_PROVIDER
 
 
 class Waiting(Struct, frozen=True):
@@ -35,16 +36,16 @@ class Waiting(Struct, frozen=True):
 
 
 # What the staff has is the only work at a provider without a due time, and so has an index of its own.
-_WAITING: Final = """
+_WAITING: Final = f"""
 select d.order_id, d.run, o.runs, d.service_id, s.name, o.link, d.quantity, d.remains, d.start_count, d.state, d.sent,
-  d.cancel_asked, coalesce(x.details, '{}'::jsonb)
+  d.cancel_asked, coalesce(x.details, '{{}}'::jsonb)
 from delivery d
 join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
 join provider p on p.id = t.provider_id and p.kind = 'manual'
 join orders o on o.id = d.order_id
 join service s on s.id = d.service_id
 left join order_detail x on x.order_id = d.order_id
-where d.state in ('pending', 'processing', 'in_progress') and d.due is null
+where d.state in {AT_PROVIDER} and d.due is null
 order by d.sent, d.order_id, d.run limit %s
 """
 
@@ -55,14 +56,14 @@ async def waiting(connection: Connection, limit: int) -> list[Waiting]:
     return [Waiting(*(*row[:9], DeliveryState(row[9]), *row[10:])) for row in await cursor.fetchall()]
 
 
-_WITH_STAFF: Final = """
+_WITH_STAFF: Final = f"""
 select d.order_id, d.run, d.attempt, t.provider_id, t.provider_order, d.sent, d.state, d.quantity, o.packaged,
   d.start_count, d.remains, d.polled
 from delivery d
 join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
 join provider p on p.id = t.provider_id and p.kind = 'manual'
 join orders o on o.id = d.order_id
-where d.order_id = any(%s) and d.state in ('pending', 'processing', 'in_progress')
+where d.order_id = any(%s) and d.state in {AT_PROVIDER}
 order by d.order_id, d.run for update of d
 """
 

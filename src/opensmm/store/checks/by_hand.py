@@ -4,6 +4,7 @@ from typing import Final
 
 from opensmm.domain.invariants import InvariantCode
 from opensmm.store.checks.check import Check, Scope
+from opensmm.store.state_sets import CORRECTIONS
 
 BY_HAND: Final = (
     Check(
@@ -19,7 +20,7 @@ BY_HAND: Final = (
     Check(
         "L9",
         InvariantCode.OPERATOR_TRANSFERS_REFERENCED,
-        """select 'top-up ' || t.id from transfer t
+        f"""select 'top-up ' || t.id from transfer t
            where t.kind = 'topup' and not exists (select from deposit d where d.transfer_id = t.id)
            union all
            select t.kind || ' ' || t.id from transfer t where t.kind in ('bonus', 'payout', 'chargeback')
@@ -34,8 +35,8 @@ BY_HAND: Final = (
            union all
            select t.kind || ' ' || t.id || ' of ' || coalesce(t.corrects::text, 'nothing') from transfer t
            left join transfer c on c.id = t.corrects
-           where t.kind in ('adjustment', 'chargeback') and c.id is null or t.corrects is not null and (
-             t.kind not in ('adjustment', 'chargeback') or c.order_id is not null
+           where t.kind in {CORRECTIONS} and c.id is null or t.corrects is not null and (
+             t.kind not in {CORRECTIONS} or c.order_id is not null
              or c.customer_id <> t.customer_id and not exists (select from transfer_reference r
                where r.to_customer_id = t.customer_id and r.corrects = t.corrects))""",
         Scope.BOOKS,

@@ -5,11 +5,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES
 from opensmm.domain.evidence import LATE, ODD
 from opensmm.domain.invariants import InvariantCode
-from opensmm.domain.orders import OrderState
-from opensmm.domain.refills import OPEN_REFILLS, UNCLEAR
+from opensmm.domain.refills import UNCLEAR
+from opensmm.store.state_sets import listed
 
 
 class Scope(StrEnum):
@@ -35,15 +34,7 @@ def within(order: str) -> str:
     return f"{order} between %(first)s and %(last)s"
 
 
-def _listed(states: frozenset[str] | tuple[str, ...]) -> str:
-    return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"
-
-
-ENDED: Final = _listed(frozenset(END_STATES))
-AT_PROVIDER: Final = _listed(frozenset(ACCEPTED_STATES))
-LIVE: Final = _listed((OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED))
-OPEN_REFILL: Final = _listed(frozenset(OPEN_REFILLS))
-NOTICE: Final = _listed((*LATE, *ODD))
+NOTICE: Final = listed((*LATE, *ODD))
 """What a look at evidence comes to where a provider's answer waits for the operator."""
-LEFT_TO_OPERATOR: Final = _listed((UNCLEAR,))
+LEFT_TO_OPERATOR: Final = f"('{UNCLEAR}')"
 """States of a refill's task in which nobody but the operator goes on with it, as `health` tells."""

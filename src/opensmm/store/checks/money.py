@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from opensmm.domain.invariants import InvariantCode
-from opensmm.domain.ledger import MOVES, OF_ORDERS, TransferKind
-from opensmm.store.checks.check import ENDED, Check, Scope, within
+from opensmm.domain.ledger import HELD, MOVES, OF_ORDERS, PROVIDERS, TransferKind
+from opensmm.store.checks.check import Check, Scope, within
+from opensmm.store.state_sets import ENDED
 
 
 def _moves(kinds: Iterable[TransferKind]) -> str:
@@ -29,9 +30,10 @@ MONEY: Final = (
     Check(
         "L1",
         InvariantCode.TRANSFERS_BETWEEN_KNOWN_ACCOUNTS,
-        """select 'transfer ' || id from transfer t where debit = credit or debit not between -7 and -1 and not exists
-           (select from customer where id = debit) or credit not between -7 and -1 and not exists
-           (select from customer where id = credit) or debit = 0 or credit = 0""",
+        f"""select 'transfer ' || id from transfer t
+            where debit = credit or debit = 0 or credit = 0
+              or debit not between {PROVIDERS} and {HELD} and not exists (select from customer where id = debit)
+              or credit not between {PROVIDERS} and {HELD} and not exists (select from customer where id = credit)""",
         Scope.BOOKS,
     ),
     Check(
@@ -65,8 +67,8 @@ MONEY: Final = (
         "L6",
         InvariantCode.HELD_MONEY_IS_OWED,
         f"""select 'held ' || held || ' is not ' || owed from
-            (select coalesce(sum(case when credit = -1 then amount else -amount end), 0) as held from transfer
-             where credit = -1 or debit = -1) h,
+            (select coalesce(sum(case when credit = {HELD} then amount else -amount end), 0) as held from transfer
+             where credit = {HELD} or debit = {HELD}) h,
             (select coalesce(sum(charge - earned - refunded), 0) as owed from orders where state not in {ENDED}) o
             where held <> owed""",
         Scope.BOOKS,

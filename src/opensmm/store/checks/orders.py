@@ -3,7 +3,9 @@
 from typing import Final
 
 from opensmm.domain.invariants import InvariantCode
-from opensmm.store.checks.check import ENDED, LEFT_TO_OPERATOR, LIVE, OPEN_REFILL, Check, Scope, within
+from opensmm.domain.ledger import HELD
+from opensmm.store.checks.check import LEFT_TO_OPERATOR, Check, Scope, within
+from opensmm.store.state_sets import ENDED, ENDED_REFILL, LIVE, OPEN_REFILL, SUBSCRIBED
 
 _POSTS_BOUND_SINCE: Final = """(
   select applied from django_migrations where app = 'store' and name = '0012_post_bounds')"""
@@ -17,7 +19,7 @@ ORDERS: Final = (
             left join transfer t on t.order_id = o.id and t.kind = 'charge' and t.sequence = 0
               and {within("t.order_id")}
             where {within("o.id")} and o.charge > 0
-              and (t.amount is distinct from o.charge or t.debit <> o.customer_id or t.credit <> -1)
+              and (t.amount is distinct from o.charge or t.debit <> o.customer_id or t.credit <> {HELD})
             union all
             select 'order ' || o.id || ' deliveries' from orders o
             left join (select order_id, count(*) as n from delivery where {within("order_id")} group by order_id) d
@@ -91,7 +93,7 @@ ORDERS: Final = (
         InvariantCode.REFILLS_LIVE_AS_TASKS,
         f"""select 'refill ' || r.id from refill r
             left join (
-              select t.refill_id, bool_or(t.state not in ('completed', 'rejected', 'canceled')) as open
+              select t.refill_id, bool_or(t.state not in {ENDED_REFILL}) as open
               from refill r join refill_task t on t.refill_id = r.id where {within("r.order_id")} group by t.refill_id
             ) t on t.refill_id = r.id
             where {within("r.order_id")}
@@ -104,7 +106,7 @@ ORDERS: Final = (
               select order_id from attempt where order_id = r.order_id and run = t.run and outcome = 'accepted'
                 and provider_id = t.provider_id and provider_order = t.provider_order limit 1) a on true
             where {within("r.order_id")} and (t.order_id <> r.order_id
-              or t.due is null and t.state not in ('completed', 'rejected', 'canceled') and r.purchase_id is null
+              or t.due is null and t.state not in {ENDED_REFILL} and r.purchase_id is null
                 and t.state not in {LEFT_TO_OPERATOR}
               or r.mode <> 'provider' and (p.kind, t.provider_order) is distinct from ('manual', r.order_id::text)
               or r.mode = 'provider' and a.order_id is null)""",
@@ -113,7 +115,7 @@ ORDERS: Final = (
         "O14",
         InvariantCode.SUBSCRIPTIONS_UNCHARGED,
         f"""select 'subscription ' || id from orders
-            where {within("id")} and state in ('active', 'paused') and (quantity, charge) <> (0, 0)
+            where {within("id")} and state in {SUBSCRIBED} and (quantity, charge) <> (0, 0)
             union all
             select 'post ' || p.order_id || ' ' || p.provider_order from post p
             left join orders s on s.id = p.order_id and {within("s.id")}

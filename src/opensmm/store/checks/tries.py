@@ -3,8 +3,9 @@
 from typing import Final
 
 from opensmm.domain.invariants import InvariantCode
-from opensmm.store.checks.check import AT_PROVIDER, ENDED, NOTICE, Check, within
+from opensmm.store.checks.check import NOTICE, Check, within
 from opensmm.store.order_keys import key_of
+from opensmm.store.state_sets import AT_PROVIDER, DELIVERED, ENDED, SET_NOT_BOUGHT, UNANSWERED
 
 _NEWEST: Final = f"""delivery d
             left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
@@ -39,11 +40,11 @@ TRIES: Final = (
             from {_NEWEST}
             where {within("d.order_id")} and (
               d.state in {AT_PROVIDER} and t.outcome <> 'accepted'
-              or d.state in ('completed', 'partial') and t.outcome <> 'accepted' and not {_ENDED_BY_HAND}
+              or d.state in {DELIVERED} and t.outcome <> 'accepted' and not {_ENDED_BY_HAND}
               or d.state = 'sending' and t.outcome <> 'sending'
               or d.state = 'queued' and t.outcome <> 'declined'
-              or d.state = 'held' and t.outcome in ('sending', 'unsure')
-              or d.state = 'canceled' and t.outcome in ('sending', 'unsure'))
+              or d.state = 'held' and t.outcome in {UNANSWERED}
+              or d.state = 'canceled' and t.outcome in {UNANSWERED})
             union all
             select 'order ' || order_id || ' run ' || run || ' try ' || number from attempt
             where {within("order_id")} and (outcome = 'accepted') <> (provider_order is not null)
@@ -69,7 +70,7 @@ TRIES: Final = (
               and {within("t.order_id")}
             where {within("e.order_id")} and (e.conclusion = 'bought' and (t.outcome is distinct from 'accepted'
                 or t.provider_order is distinct from e.detail ->> 'provider_order')
-              or e.conclusion in ('not_bought', 'risked') and t.outcome is distinct from 'declined'
+              or e.conclusion in {SET_NOT_BOUGHT} and t.outcome is distinct from 'declined'
               or t.number is not null and e.provider_id is distinct from t.provider_id
               or (e.kind = 'answer') <> (e.conclusion in {NOTICE})
               or e.dealt_with is not null and (e.kind <> 'answer' or not exists (
