@@ -39,7 +39,10 @@ def texts() -> Iterator[tuple[Path, str]]:
         if not {"migrations", "models"} & set(path.parts):
             for node in ast.walk(source.tree(path)):
                 if isinstance(node, ast.JoinedStr):
-                    yield path, "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+                    yield (
+                        path,
+                        "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values),
+                    )
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield path, node.value
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.store.connection import Connection
+from opensmm.store.rows import rows
 
 _NOTE: Final = """
 insert into audit (at, actor, actor_kind, action, subject, detail) select %s, %s, %s, %s, subject, detail::jsonb
@@ -51,4 +52,4 @@ async def listed(
 ) -> list[AuditRow]:
     """A page of the trail, newest first. ``action`` is a whole one, or its part before the dot. ``before``: an id."""
     wanted = {"subject": subject, "action": action, "before": before, "limit": limit}
-    return [AuditRow(*row) for row in await (await connection.execute(_LISTED, wanted)).fetchall()]
+    return await rows(connection, AuditRow, _LISTED, wanted)

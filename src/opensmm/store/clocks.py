@@ -6,6 +6,7 @@ from typing import Final
 
 from opensmm.domain.clocks import Cause, Reading, Step
 from opensmm.store.connection import Connection
+from opensmm.store.rows import rows
 
 _NOW: Final = "select coalesce(%s::timestamptz, clock_timestamp())"
 # The clock is read when the row is locked: whoever waits for the lock reads it afterwards.
@@ -50,5 +51,4 @@ async def note(connection: Connection, step: Step, noted: datetime) -> None:
 
 async def steps(connection: Connection, since: datetime) -> Sequence[Step]:
     """Every step that lasted until then or later, those of times that nobody watched among them."""
-    rows = await (await connection.execute(_STEPS, [since])).fetchall()
-    return [Step(Cause(row[0]), *row[1:]) for row in rows]
+    return await rows(connection, Step, _STEPS, [since])

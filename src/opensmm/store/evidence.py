@@ -16,6 +16,7 @@ from opensmm.store import call_faults
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import OPEN_ROUTES
 from opensmm.store.order_keys import key_of
+from opensmm.store.rows import rows
 from opensmm.store.state_sets import SET_NOT_BOUGHT
 
 MOST_SUSPECTS: Final = 2000
@@ -147,8 +148,7 @@ async def neighbours(
         "afters": [after for _, after in around],
         "count": AROUND,
     }
-    cursor = await connection.execute(_NEIGHBOURS, told)
-    return [Neighbour(*row) for row in await cursor.fetchall()]
+    return await rows(connection, Neighbour, _NEIGHBOURS, told)
 
 
 _NEWEST: Final = """
@@ -159,8 +159,7 @@ where provider_id = %s and outcome = 'accepted' and answered is not null order b
 
 async def newest(connection: Connection, provider: ProviderId, limit: int = 50) -> list[Neighbour]:
     """The orders that a provider accepted last, the newest first."""
-    cursor = await connection.execute(_NEWEST, [provider, limit])
-    return [Neighbour(*row) for row in await cursor.fetchall()]
+    return await rows(connection, Neighbour, _NEWEST, [provider, limit])
 
 
 _BILLS: Final = """
@@ -177,7 +176,7 @@ with around as (
       and t.sent > after
     order by t.answered, t.order_id, t.run limit %(within)s) n
 )
-select n.provider_service, d.quantity, n.cost, n.currency, n.sent, n.answered
+select n.provider_service as service, d.quantity, n.cost as charge, n.currency, n.sent, n.answered
 from near n join delivery d on d.order_id = n.order_id and d.run = n.run
 where n.provider_service = n.service and n.cost is not null and d.state = 'completed'
 """
@@ -194,8 +193,7 @@ async def bills(
         "afters": [after for _, _, after in around],
         "within": BILLED_WITHIN,
     }
-    cursor = await connection.execute(_BILLS, told)
-    return [Bill(*row) for row in await cursor.fetchall()]
+    return await rows(connection, Bill, _BILLS, told)
 
 
 _KNOWN: Final = f"""

@@ -11,6 +11,7 @@ from opensmm.domain.audit import By
 from opensmm.domain.ledger import AccountId, Funds, Transfer, TransferKind
 from opensmm.domain.payments import Correctable, Deposit, Payment
 from opensmm.store.connection import Connection
+from opensmm.store.rows import first_row, rows
 
 _NAMESPACE: Final = 0x0953_4D50
 _HOLD: Final = "select pg_advisory_xact_lock(%s, hashtext(%s))"
@@ -29,8 +30,7 @@ _FUNDS: Final = "select balance, credit_limit, overdrawn, suspended from custome
 
 async def lock_funds(connection: Connection, customer: CustomerId) -> Funds | None:
     """A customer's money, under lock."""
-    row = await (await connection.execute(_FUNDS, [customer])).fetchone()
-    return None if row is None else Funds(*row)
+    return await first_row(connection, Funds, _FUNDS, [customer])
 
 
 _BOOK: Final = """
@@ -57,7 +57,7 @@ async def book(connection: Connection, one: Transfer, corrects: int | None, over
 
 # Rows from before are compared as lower() has them, where what is kept of their id now is missing.
 _DEPOSITS: Final = """
-select d.gateway, d.external_id, t.customer_id, t.amount, t.id
+select d.gateway, d.external_id, t.customer_id as customer, t.amount, t.id as transfer
 from deposit d join transfer t on t.id = d.transfer_id
 where lower(btrim(d.gateway)) = lower(%s)
   and coalesce(d.folded, lower(btrim(d.external_id))) in (%s, lower(%s))
@@ -67,8 +67,7 @@ _DEPOSIT: Final = "insert into deposit (gateway, external_id, folded, transfer_i
 
 async def deposits_like(connection: Connection, payment: Payment) -> list[Deposit]:
     """Booked payments of the gateway whose ids differ from this one's in case at most."""
-    cursor = await connection.execute(_DEPOSITS, [payment.gateway, payment.folded, payment.external_id])
-    return [Deposit(*row) for row in await cursor.fetchall()]
+    return await rows(connection, Deposit, _DEPOSITS, [payment.gateway, payment.folded, payment.external_id])
 
 
 async def add_deposit(connection: Connection, payment: Payment, transfer: int) -> None:
@@ -76,7 +75,7 @@ async def add_deposit(connection: Connection, payment: Payment, transfer: int) -
 
 
 _REFERRED: Final = """
-select t.id, t.debit, t.credit, t.amount, r.corrects, r.to_customer_id
+select t.id as transfer, t.debit, t.credit, t.amount, r.corrects, r.to_customer_id as to
 from transfer_reference r join transfer t on t.id = r.transfer_id where r.kind = %s and r.reference = %s
 """
 _REFER: Final = """
@@ -97,8 +96,7 @@ class Referred(Struct, frozen=True):
 
 async def referred(connection: Connection, kind: TransferKind, reference: str) -> Referred | None:
     """What was booked of a kind under a reference."""
-    row = await (await connection.execute(_REFERRED, [kind.value, reference])).fetchone()
-    return None if row is None else Referred(*row)
+    return await first_row(connection, Referred, _REFERRED, [kind.value, reference])
 
 
 _TWIN: Final = """
@@ -120,18 +118,17 @@ async def refer(connection: Connection, kind: TransferKind, reference: str, book
 
 
 _CORRECTABLE: Final = """
-select t.id, t.customer_id, t.amount, t.credit = t.customer_id,
+select t.id as transfer, t.customer_id as customer, t.amount, t.credit = t.customer_id as credited,
   coalesce((select sum(c.amount)::bigint from transfer_reference r join transfer c on c.id = r.transfer_id
-            where r.corrects = t.id and (c.debit = t.customer_id) = (t.credit = t.customer_id)), 0),
-  t.order_id is not null
+            where r.corrects = t.id and (c.debit = t.customer_id) = (t.credit = t.customer_id)), 0) as undone,
+  t.order_id is not null as of_order
 from transfer t where t.id = %s
 """
 
 
 async def correctable(connection: Connection, transfer: int) -> Correctable | None:
     """A transfer with what corrections have undone of it; the customer's row is locked."""
-    row = await (await connection.execute(_CORRECTABLE, [transfer])).fetchone()
-    return None if row is None else Correctable(*row)
+    return await first_row(connection, Correctable, _CORRECTABLE, [transfer])
 
 
 _LIMITED: Final = "select customer_id, amount from credit_change where reference = %s"

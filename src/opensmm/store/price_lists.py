@@ -9,6 +9,7 @@ from msgspec import Struct
 from opensmm.base.ids import CustomerId, PriceListId, ServiceId
 from opensmm.store.catalogue import bump
 from opensmm.store.connection import Connection
+from opensmm.store.rows import rows
 
 
 class PriceList(Struct, frozen=True):
@@ -31,13 +32,14 @@ class Apart(Struct, frozen=True):
 
 
 _ALL: Final = """
-select l.id, l.name, (select count(*) from price p where p.price_list_id = l.id and p.rate is not null),
-       (select count(*) from customer c where c.price_list_id = l.id)
+select l.id, l.name, (select count(*) from price p where p.price_list_id = l.id and p.rate is not null) as rates,
+       (select count(*) from customer c where c.price_list_id = l.id) as customers
 from price_list l order by l.id
 """
 _ADD: Final = "insert into price_list (name) values (%s) on conflict (name) do nothing returning id"
 _APART: Final = """
-select s.id, s.name, p.rate, s.rate, s.cost from price p join service s on s.id = p.service_id
+select s.id as service, s.name as service_name, p.rate, s.rate as own, s.cost
+from price p join service s on s.id = p.service_id
 where p.price_list_id = %s and p.rate is not null order by s.position, s.id
 """
 _KEEP: Final = """
@@ -49,8 +51,7 @@ _ASSIGN: Final = "update customer set price_list_id = %s where id = any(%s) retu
 
 
 async def price_lists(connection: Connection) -> list[PriceList]:
-    cursor = await connection.execute(_ALL)
-    return [PriceList(*row) for row in await cursor.fetchall()]
+    return await rows(connection, PriceList, _ALL)
 
 
 async def add(connection: Connection, name: str) -> PriceListId | None:
@@ -61,8 +62,7 @@ async def add(connection: Connection, name: str) -> PriceListId | None:
 
 async def apart(connection: Connection, price_list: PriceListId) -> list[Apart]:
     """What a price list sets apart, in the order of the services."""
-    cursor = await connection.execute(_APART, [price_list])
-    return [Apart(*row) for row in await cursor.fetchall()]
+    return await rows(connection, Apart, _APART, [price_list])
 
 
 async def keep(connection: Connection, price_list: PriceListId, rates: Mapping[ServiceId, Decimal | None]) -> None:

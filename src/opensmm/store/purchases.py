@@ -8,6 +8,7 @@ from msgspec import Struct
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.domain.customers import HOUSE
 from opensmm.store.connection import Connection
+from opensmm.store.rows import first_row
 from opensmm.store.state_sets import OPEN_REFILL
 
 _HOUSE: Final = """
@@ -15,10 +16,10 @@ insert into customer (name, suspended, created) values (%s, true, %s) on conflic
 returning id
 """
 _WANTED: Final = f"""
-select r.order_id, o.service_id, o.quantity * o.runs, o.packaged, (
+select r.order_id as order, o.service_id as service, o.quantity * o.runs as quantity, o.packaged, (
     select min(position) from route where service_id = o.service_id and provider_id <> all (
       select provider_id from attempt where order_id = o.id and outcome = 'accepted'
-      union select id from provider where kind = 'manual'))
+      union select id from provider where kind = 'manual')) as route
 from refill r join orders o on o.id = r.order_id
 join refill_task t on t.refill_id = r.id and t.due is not null
 where r.id = %s and r.mode = 'other' and r.state in {OPEN_REFILL}
@@ -39,9 +40,7 @@ class Wanted(Struct, frozen=True):
 async def wanted(connection: Connection, refill: RefillId) -> Wanted | None:
     """A refill that waits to be bought, under lock."""
     await connection.execute(_LOCK, [refill])
-    cursor = await connection.execute(_WANTED, [refill])
-    row = await cursor.fetchone()
-    return None if row is None else Wanted(*row)
+    return await first_row(connection, Wanted, _WANTED, [refill])
 
 
 _BUY: Final = """

@@ -12,6 +12,7 @@ from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
 from opensmm.domain.health import WorkerSeen
 from opensmm.store.connection import Connection
+from opensmm.store.rows import rows
 
 
 class Worker(Struct, frozen=True):
@@ -66,5 +67,4 @@ async def leave(connection: Connection, worker: Worker) -> None:
 
 
 async def seen(connection: Connection) -> list[WorkerSeen]:
-    cursor = await connection.execute(_SEEN)
-    return [WorkerSeen(*row) for row in await cursor.fetchall()]
+    return await rows(connection, WorkerSeen, _SEEN)
