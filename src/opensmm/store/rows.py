@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
-from psycopg.rows import dict_row
 
 from opensmm.store.connection import Connection
 
@@ -17,12 +16,11 @@ Values = Sequence[object] | Mapping[str, object]
 
 async def rows(connection: Connection, kind: type[Row], query: str, values: Values = ()) -> list[Row]:
     """Runs a query and returns its rows as structs; raises TypeError where a column is no field of ``kind``."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query, values or None)
-        strangers = {column.name for column in cursor.description or ()} - set(kind.__struct_fields__)
-        if strangers:
-            raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(strangers))}")
-        return [msgspec.convert(row, kind) for row in await cursor.fetchall()]
+    cursor = await connection.execute(query, values or None)
+    names = [column.name for column in cursor.description or ()]
+    if strangers := set(names) - set(kind.__struct_fields__):
+        raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(strangers))}")
+    return [msgspec.convert(dict(zip(names, row, strict=True)), kind) for row in await cursor.fetchall()]
 
 
 async def first_row(connection: Connection, kind: type[Row], query: str, values: Values = ()) -> Row | None:
