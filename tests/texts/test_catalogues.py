@@ -2,6 +2,8 @@
 
 import re
 import string
+import subprocess
+import sys
 from gettext import GNUTranslations
 from importlib import import_module
 from io import BytesIO
@@ -21,6 +23,7 @@ from opensmm.texts.template import Words
 
 TRANSLATED = pytest.mark.parametrize("language", [one for one in catalogues.languages() if one != catalogues.SOURCE])
 SCRIPTS = {"ar": re.compile(r"[\u0621-\u064a]")}
+TOOL = Path(__file__).parents[2] / "tools" / "translations"
 SAME_AS_ENGLISH = {"language.direction"}
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\x04\r"), min_size=1, max_size=40)
 FORMS = st.lists(TEXTS, min_size=6, max_size=6)
@@ -96,6 +99,11 @@ def test_every_message_is_translated(language):
     translated = {(context, sources) for context, sources, forms in entries(language) if all(forms)}
     wanted = {(one.context, (one.text, one.plural) if one.plural else (one.text,)) for one in messages()}
     assert set() == wanted - translated
+
+
+def test_every_catalogue_is_up_to_date_with_the_sources():
+    done = subprocess.run([sys.executable, str(TOOL), "--check"], capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stdout), f"run `make translations`: {done.stdout}{done.stderr}"
 
 
 @TRANSLATED
