@@ -3,7 +3,7 @@
 from tests.panel import OF_TYPE, SHAPES, fetch
 
 from opensmm.domain.catalogue import ServiceType
-from opensmm.store import stories
+from opensmm.store import order_events
 from opensmm.texts import words
 
 SUBSCRIPTIONS = OF_TYPE[ServiceType.SUBSCRIPTIONS]
@@ -70,7 +70,7 @@ async def state_of(conn, number):
 
 
 async def events(conn, number):
-    story = await stories.story(conn, number)
+    story = await order_events.history(conn, number)
     assert story is not None
-    assert all(words.event_of(story.runs, event.code, event.fields) for event in story.events)
-    return [(event.code, event.fields.get("provider_order")) for event in story.events]
+    assert all(words.event_of(story.runs, event.kind, event.fields) for event in story.events)
+    return [(event.kind, event.fields.get("provider_order")) for event in story.events]

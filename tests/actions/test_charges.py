@@ -8,7 +8,7 @@ from tests.works import state
 from opensmm.domain.evidence import ODD
 from opensmm.store import notices
 from opensmm.store.interventions import waiting
-from opensmm.store.stories import story
+from opensmm.store.order_events import history
 from opensmm.texts import words
 
 
@@ -63,9 +63,9 @@ async def test_a_subscription_that_is_charged_whole_is_a_cost_and_held(api, ann,
     assert "held: its provider says that it is completed, charges 0.06 USD and lists no post" in words.event(
         why.note.code, why.note.fields
     )
-    told = await story(stocked, order)
+    told = await history(stocked, order)
     assert told is not None
-    assert "last asked after: held for you" in [words.event(one.code, one.fields) for one in told.events]
+    assert "last asked after: held for you" in [words.event(one.kind, one.fields) for one in told.events]
     assert [] == await broken(stocked)
 
 

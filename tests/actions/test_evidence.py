@@ -15,7 +15,7 @@ from opensmm.domain.evidence import NEIGHBOURS, SENT_AGAIN
 from opensmm.providers.sandbox import sandbox_key
 from opensmm.store import catalogue as rows
 from opensmm.store import evidence as looks
-from opensmm.store import stories
+from opensmm.store import order_events
 from opensmm.texts import words
 
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -83,11 +83,11 @@ async def test_what_was_bought_without_an_answer_is_found_and_delivered(api, wor
     (theirs,) = await bought(stocked, at(behaviour))
     assert [("accepted", str(theirs))] == await attempts(stocked, order)
     assert [("neighbours", "bought")] == await concluded(stocked, order)
-    told = await stories.story(stocked, order)
+    told = await order_events.history(stocked, order)
     assert told is not None
-    assert all(words.event_of(told.runs, one.code, one.fields) for one in told.events)
-    tries = [one for one in told.events if one.code in (EventCode.UNSURE, EventCode.SETTLED_BOUGHT)]
-    assert [EventCode.UNSURE, EventCode.SETTLED_BOUGHT] == [one.code for one in tries]
+    assert all(words.event_of(told.runs, one.kind, one.fields) for one in told.events)
+    tries = [one for one in told.events if one.kind in (EventCode.UNSURE, EventCode.SETTLED_BOUGHT)]
+    assert [EventCode.UNSURE, EventCode.SETTLED_BOUGHT] == [one.kind for one in tries]
     assert str(theirs) == tries[1].fields["provider_order"]
     assert tries[0].fields["words"]
     await works.follow()

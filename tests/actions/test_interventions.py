@@ -27,7 +27,7 @@ from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import EventCode, RefusalCode
 from opensmm.store import catalogue, dispatch, health
-from opensmm.store.stories import story
+from opensmm.store.order_events import history
 from opensmm.texts import words
 
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -153,9 +153,9 @@ async def test_a_provider_is_told_of_what_it_is_not_to_deliver(api, works, stock
     before = await settled(stocked, order)
     await works.round(1)
     assert [(told,)] == await fetch(stocked, TOLD)
-    tale = await story(stocked, order)
+    tale = await history(stocked, order)
     assert tale is not None
-    assert told is any(event.code is EventCode.CANCEL_PASSED for event in tale.events)
+    assert told is any(event.kind is EventCode.CANCEL_PASSED for event in tale.events)
     await works.round(3600)
     assert before == await settled(stocked, order), "what the provider says afterwards moves nothing"
     assert [] == await broken(stocked)
@@ -166,9 +166,9 @@ async def test_an_end_by_hand_is_not_told_as_the_providers_word(api, works, stoc
     await works.round(3)
 
     async def asked():
-        tale = await story(stocked, order)
+        tale = await history(stocked, order)
         assert tale is not None
-        return [words.event(one.code, one.fields) for one in tale.events if one.code is EventCode.ASKED_AFTER]
+        return [words.event(one.kind, one.fields) for one in tale.events if one.kind is EventCode.ASKED_AFTER]
 
     (before,) = await asked()
     assert before.startswith("last asked after: ")

@@ -10,7 +10,7 @@ from opensmm.domain.codes import EventCode, OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Accepted
 from opensmm.domain.health import Notices
 from opensmm.store import evidence as evidence_rows
-from opensmm.store import health, stories
+from opensmm.store import health, order_events
 from opensmm.texts import words
 
 FUNDS = 10_000_000
@@ -26,10 +26,10 @@ async def late_acceptances(conn):
 
 async def told(conn, order, code):
     """What an order's story says under a code."""
-    story = await stories.story(conn, order)
+    story = await order_events.history(conn, order)
     assert story is not None
-    assert all(words.event_of(story.runs, event.code, event.fields) for event in story.events)
-    return [event for event in story.events if event.code is code]
+    assert all(words.event_of(story.runs, event.kind, event.fields) for event in story.events)
+    return [event for event in story.events if event.kind is code]
 
 
 async def settled_as_not_bought(api, ann, conn, works, clock):

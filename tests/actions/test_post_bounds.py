@@ -10,7 +10,7 @@ from tests.works import state
 from opensmm.domain import posts as posts_domain
 from opensmm.domain.codes import EventCode
 from opensmm.domain.posts import EXPIRY_GRACE
-from opensmm.store import health, stories
+from opensmm.store import health, order_events
 from opensmm.store.interventions import waiting
 from opensmm.texts import words
 
@@ -26,10 +26,10 @@ async def refused(conn):
 
 
 async def told(conn, number, code):
-    story = await stories.story(conn, number)
+    story = await order_events.history(conn, number)
     assert story is not None
-    assert all(words.event_of(story.runs, event.code, event.fields) for event in story.events)
-    return [event.fields["provider_order"] for event in story.events if event.code is code]
+    assert all(words.event_of(story.runs, event.kind, event.fields) for event in story.events)
+    return [event.fields["provider_order"] for event in story.events if event.kind is code]
 
 
 @pytest.mark.parametrize(
@@ -134,9 +134,9 @@ async def test_a_provider_that_lists_posts_without_end_is_asked_no_more_and_told
     liar.asked.clear()
     await look(works, liar, listed(50, first=701))
     assert (90, []) == (len(await posts(stocked)), liar.asked)
-    story = await stories.story(stocked, number)
+    story = await order_events.history(stocked, number)
     assert story is not None
-    (event,) = [event for event in story.events if event.code is EventCode.POSTS_WITHOUT_END]
+    (event,) = [event for event in story.events if event.kind is EventCode.POSTS_WITHOUT_END]
     assert "90" == event.fields["count"]
-    assert words.event_of(1, event.code, event.fields)
+    assert words.event_of(1, event.kind, event.fields)
     assert [] == await broken(stocked)

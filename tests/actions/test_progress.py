@@ -11,7 +11,7 @@ from opensmm.actions import progress
 from opensmm.domain.codes import EventCode
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.progress import Report, UnreadAnswer
-from opensmm.store import health, stories
+from opensmm.store import health, order_events
 from opensmm.store import progress as progress_rows
 from opensmm.store.connection import connect
 
@@ -243,9 +243,9 @@ async def test_completed_with_something_left_is_earned_in_full_and_told_to_the_o
         await follow_once(works, liar, {"7": answer})
     assert [("completed", 0, CHARGE)] == await fetch(stocked, "select state, remains, earned from orders")
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
-    story = await stories.story(stocked, order)
+    story = await order_events.history(stocked, order)
     assert story is not None
-    events = [event for event in story.events if event.code is EventCode.COMPLETED_WITH_REMAINS]
+    events = [event for event in story.events if event.kind is EventCode.COMPLETED_WITH_REMAINS]
     assert [(100, left, "0.05") for left in unfinished] == [
         (event.fields["quantity"], event.fields["remains"], event.fields["charge"]) for event in events
     ]

@@ -8,7 +8,7 @@ from opensmm.actions import health, interventions, providers
 from opensmm.domain.codes import EventCode, FindingCode
 from opensmm.domain.findings import Level
 from opensmm.store import catalogue as rows
-from opensmm.store.stories import story
+from opensmm.store.order_events import history
 from opensmm.texts import words
 from opensmm.texts.words import judged
 
@@ -125,9 +125,9 @@ async def test_after_a_day_those_that_wait_are_held_with_the_words_and_are_the_o
     assert [("held", 2)] == await states(stocked)
     assert FUNDS - 2 * CHARGE == await balance(stocked, ann.id)
     for order in (tried, untried):
-        told = await story(stocked, order)
+        told = await history(stocked, order)
         assert told is not None
-        said = [words.event(one.code, one.fields) for one in told.events if one.code is EventCode.WAITED_TOO_LONG]
+        said = [words.event(one.kind, one.fields) for one in told.events if one.kind is EventCode.WAITED_TOO_LONG]
         assert [WAITED] == said
     liar.answers["add"] = {"order": 7}
     assert await interventions.resend(stocked, tried, None, "", acting(clock(), reason="topped up"))

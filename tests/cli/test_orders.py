@@ -19,7 +19,7 @@ from opensmm.cli.frame import ACTOR
 from opensmm.domain.codes import EventCode
 from opensmm.store import notices
 from opensmm.store.notices import Late
-from opensmm.store.stories import story
+from opensmm.store.order_events import history
 from opensmm.texts.words import event as told_in_words
 
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -262,10 +262,10 @@ async def test_an_id_that_is_given_twice_is_told_in_words_of_ours(api, ann, stoc
 async def test_before_the_first_news_nothing_is_said_of_what_remains(api, ann, stocked, lied_to):
     works, liar = lied_to
     order = await polled(api, works, liar, ann, {"status": "Teapot"})
-    told = await story(stocked, order)
+    told = await history(stocked, order)
     assert told is not None
-    (asked,) = [event for event in told.events if event.code is EventCode.ASKED_AFTER]
-    assert (None, "last asked after: pending") == (asked.fields["remains"], told_in_words(asked.code, asked.fields))
+    (asked,) = [event for event in told.events if event.kind is EventCode.ASKED_AFTER]
+    assert (None, "last asked after: pending") == (asked.fields["remains"], told_in_words(asked.kind, asked.fields))
 
 
 async def test_what_waits_for_a_provider_that_refuses_us_is_on_the_list(api, ann, lied_to, said):

@@ -14,7 +14,7 @@ from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, short
 from opensmm.cli.interventions import _explained
 from opensmm.providers.sealing import seal
-from opensmm.store.stories import Event, story
+from opensmm.store.order_events import OrderEvent, history
 from opensmm.texts import words
 
 CHARGE = 9000
@@ -73,7 +73,7 @@ class Play:
             findings[finding.name.rpartition(" ")[2]] = findings.get(finding.name.rpartition(" ")[2], "") + said
         told = []
         for at, order in enumerate(self.orders):
-            told_of = await story(self.conn, order)
+            told_of = await history(self.conn, order)
             assert told_of is not None
             events = [_event(one) for one in told_of.events]
             told.append("\n".join([words.shown(listed.get(order, "")), *events, findings.get(_name(at), "")]))
@@ -83,8 +83,8 @@ class Play:
         return {one.order for one in await attention.list_waiting(self.conn, KINDS, MOST, self.works.clock())}
 
 
-def _event(event: Event) -> str:
-    return words.event(event.code, event.fields)
+def _event(event: OrderEvent) -> str:
+    return words.event(event.kind, event.fields)
 
 
 def _name(at: int) -> str:

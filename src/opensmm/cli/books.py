@@ -31,10 +31,10 @@ from opensmm.cli.frame import (
 from opensmm.cli.lazy import lazy_group
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.store import checks, stories
+from opensmm.store import checks, order_events
 from opensmm.store.checks import ALL, InvariantResult, Range, those_of
 from opensmm.store.connection import Connection
-from opensmm.store.stories import Event, Story
+from opensmm.store.order_events import OrderEvent, OrderHistory
 from opensmm.texts import words
 
 _STEPS: Final = {
@@ -133,47 +133,49 @@ def show(
     json: Json = False,
 ) -> None:
     """Tell an order's story: placed, charged, sent, asked, answered, and its money."""
-    story = with_database(standing(data), lambda connection: stories.story(connection, OrderId(order)))
-    if story is None:
+    history = with_database(standing(data), lambda connection: order_events.history(connection, OrderId(order)))
+    if history is None:
         refuse(OperatorRefusal(RefusalCode.NO_ORDER, order=order))
     said = {
-        "order": story.order,
-        "customer": story.customer,
-        "customer_name": story.customer_name,
-        "service": story.service,
-        "service_name": story.service_name,
-        "link": story.link,
-        "quantity": story.quantity,
-        "runs": story.runs,
-        "charge": five_decimals(story.charge),
-        "refunded": five_decimals(story.refunded),
-        "state": story.state,
-        "events": [_plain(story, event) for event in story.events],
+        "order": history.order,
+        "customer": history.customer,
+        "customer_name": history.customer_name,
+        "service": history.service,
+        "service_name": history.service_name,
+        "link": history.link,
+        "quantity": history.quantity,
+        "runs": history.runs,
+        "charge": five_decimals(history.charge),
+        "refunded": five_decimals(history.refunded),
+        "state": history.state,
+        "events": [_plain(history, event) for event in history.events],
     }
-    answer(said, _told(story), json=json)
+    answer(said, _told(history), json=json)
 
 
-def _told(story: Story) -> str:
-    back = f", of which {short(story.refunded)} was paid back" if story.refunded else ""
-    amount = f"{story.runs} runs of {story.quantity}" if story.runs > 1 else str(story.quantity or "as it posts")
+def _told(history: OrderHistory) -> str:
+    back = f", of which {short(history.refunded)} was paid back" if history.refunded else ""
+    amount = (
+        f"{history.runs} runs of {history.quantity}" if history.runs > 1 else str(history.quantity or "as it posts")
+    )
     head = (
-        f"order:    {story.order}, {story.state}",
-        f"customer: {story.customer}, {story.customer_name}",
-        f"service:  {story.service}, {story.service_name}",
-        f"link:     {story.link}",
+        f"order:    {history.order}, {history.state}",
+        f"customer: {history.customer}, {history.customer_name}",
+        f"service:  {history.service}, {history.service_name}",
+        f"link:     {history.link}",
         f"quantity: {amount}",
-        f"charge:   {short(story.charge)}{back}",
+        f"charge:   {short(history.charge)}{back}",
         "What happened, in UTC:",
     )
-    return "\n".join((*head, *(f"  {_stamp(event.at)}  {_what(story, event)}" for event in story.events)))
+    return "\n".join((*head, *(f"  {_stamp(event.at)}  {_what(history, event)}" for event in history.events)))
 
 
-def _plain(story: Story, event: Event) -> dict[str, object]:
-    return {"at": event.at, "message": _what(story, event), "code": event.code.value, "fields": dict(event.fields)}
+def _plain(history: OrderHistory, event: OrderEvent) -> dict[str, object]:
+    return {"at": event.at, "message": _what(history, event), "code": event.kind.value, "fields": dict(event.fields)}
 
 
-def _what(story: Story, event: Event) -> str:
-    return words.event_of(story.runs, event.code, event.fields)
+def _what(history: OrderHistory, event: OrderEvent) -> str:
+    return words.event_of(history.runs, event.kind, event.fields)
 
 
 def _stamp(at: datetime) -> str:

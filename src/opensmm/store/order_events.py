@@ -1,4 +1,4 @@
-"""What happened to one order, for the operator's eyes: read from the rows that it left."""
+"""The events of one order, for the operator's eyes: read from the rows that it left, the newest of each sort."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -20,16 +20,21 @@ from opensmm.domain.refills import RefillStatus
 from opensmm.store import call_faults, notes
 from opensmm.store.connection import Connection
 
+MAX_EVENTS: Final = 1000
+"""Rows of each sort that are read of one order, the newest: a drip-feed of many runs leaves thousands."""
 
-class Event(Struct, frozen=True):
-    """A code and its fields, which ``texts`` puts into words."""
+
+class OrderEvent(Struct, frozen=True):
+    """One event. ``texts`` puts its kind and fields into words."""
 
     at: datetime
-    code: EventCode
+    kind: EventCode
     fields: Fields = NO_FIELDS
 
 
-class Story(Struct, frozen=True):
+class OrderHistory(Struct, frozen=True):
+    """An order with its events, oldest first. ``whole``: False where it left more rows than are read."""
+
     order: OrderId
     customer: int
     customer_name: str
@@ -41,7 +46,8 @@ class Story(Struct, frozen=True):
     charge: Money
     refunded: Money
     state: str
-    events: tuple[Event, ...] = ()
+    events: tuple[OrderEvent, ...] = ()
+    whole: bool = True
 
 
 _ORDER: Final = """
@@ -53,14 +59,15 @@ left join service s on s.id = o.service_id
 where o.id = %s
 """
 _MONEY: Final = """
-select created, kind, amount, sequence from transfer where order_id = %s order by id
+select created, kind, amount, sequence from transfer where order_id = %s order by id desc limit %s
 """
 _ATTEMPTS: Final = """
 select t.run, t.number, t.provider_id, p.name, t.provider_service, t.outcome, t.provider_order, t.sent, t.answered,
        t.answer, t.cost::text, t.currency,
        (select e.conclusion from evidence e where e.order_id = t.order_id and e.run = t.run and e.number = t.number
          and e.conclusion = any(%s) order by e.id desc limit 1) as settled
-from attempt t left join provider p on p.id = t.provider_id where t.order_id = %s order by t.run, t.number
+from attempt t left join provider p on p.id = t.provider_id where t.order_id = %s
+order by t.run desc, t.number desc limit %s
 """
 _DELIVERIES: Final = """
 select d.run, d.state, d.quantity, d.remains, d.start_count, d.due, d.polled, d.cancel_asked, d.cancel_passed, d.note,
@@ -68,12 +75,15 @@ select d.run, d.state, d.quantity, d.remains, d.start_count, d.due, d.polled, d.
     select from evidence e
     where e.order_id = d.order_id and e.run = d.run and e.kind = 'operator' and e.conclusion = 'ended'
   )
-from delivery d where d.order_id = %s order by d.run
+from delivery d
+where d.order_id = %s
+  and (d.due is not null or d.polled is not null or d.note is not null or d.cancel_asked is not null)
+order by d.run desc limit %s
 """
 _EVIDENCE: Final = """
 select e.run, e.number, e.at, e.kind, e.conclusion, e.provider_id, p.name, e.detail
 from evidence e left join provider p on p.id = e.provider_id
-where e.order_id = %s and e.kind <> 'answer' order by e.id
+where e.order_id = %s and e.kind <> 'answer' order by e.id desc limit %s
 """
 _NOTICES: Final = """
 select e.run, e.number, e.at, e.dealt_with, e.conclusion, e.provider_id, p.name, d.quantity, t.provider_order, e.detail
@@ -81,15 +91,17 @@ from evidence e
 left join delivery d on d.order_id = e.order_id and d.run = e.run
 left join attempt t on t.order_id = e.order_id and t.run = e.run and t.number = e.number
 left join provider p on p.id = e.provider_id
-where e.order_id = %s and e.kind = 'answer' order by e.id
+where e.order_id = %s and e.kind = 'answer' order by e.id desc limit %s
 """
 _POSTS: Final = """
-select seen, provider_order, state, child_id, missing from post where order_id = %s order by seen, provider_order
+select seen, provider_order, state, child_id, missing from post
+where order_id = %s order by seen desc, provider_order desc limit %s
 """
-_POST_OF: Final = "select seen, order_id from post where child_id = %s"
-_REFILLS: Final = "select id, state, created, ended from refill where order_id = %s order by id"
+_POST_OF: Final = "select seen, order_id from post where child_id = %s limit %s"
+_REFILLS: Final = "select id, state, created, ended from refill where order_id = %s order by id desc limit %s"
 _REFILL_NOTES: Final = """
-select run, note, noted from refill_task where order_id = %s and note is not null order by refill_id, run
+select run, note, noted from refill_task
+where order_id = %s and note is not null order by refill_id desc, run desc limit %s
 """
 
 
@@ -99,28 +111,45 @@ _NOT_SENT: Final = "not sent: "
 """The beginning of answers of calls that never left, in rows from before there were codes."""
 
 
-async def story(connection: Connection, order: OrderId) -> Story | None:
+class _NewestRows:
+    """Reads the newest rows of one order. ``whole`` until there were more of a sort than are read."""
+
+    def __init__(self, connection: Connection, order: OrderId) -> None:
+        self.whole = True
+        self._connection = connection
+        self._order = order
+
+    async def read(self, statement: str, *more: object) -> list[TupleRow]:
+        """Rows of a statement that yields the newest first and takes the order and a limit last; oldest first."""
+        cursor = await self._connection.execute(statement, [*more, self._order, MAX_EVENTS + 1])
+        rows = await cursor.fetchall()
+        self.whole = self.whole and len(rows) <= MAX_EVENTS
+        return rows[:MAX_EVENTS][::-1]
+
+
+async def history(connection: Connection, order: OrderId) -> OrderHistory | None:
     """The order's events in the order they happened; None where there is no such order."""
     cursor = await connection.execute(_ORDER, [order])
     row = await cursor.fetchone()
     if row is None:
         return None
-    told = Story(*row[:11])
-    events = [_placed(told, row[11])]
+    head = OrderHistory(*row[:11])
+    events = [_placed(head, row[11])]
     if row[12] is not None:
-        events.append(Event(row[12], EventCode.ENDED, {"state": OrderState(told.state)}))
+        events.append(OrderEvent(row[12], EventCode.ENDED, {"state": OrderState(head.state)}))
+    rows = _NewestRows(connection, order)
     for read in (_money, _attempts, _evidence, _notices, _deliveries, _posts, _refills):
-        events += await read(connection, order)
+        events += await read(rows)
     events.sort(key=lambda event: event.at)
-    return structs.replace(told, events=tuple(events))
+    return structs.replace(head, events=tuple(events), whole=rows.whole)
 
 
-def _placed(told: Story, at: datetime) -> Event:
-    fields = {"service": told.service, "service_name": told.service_name, "charge": short(told.charge)}
-    if not told.quantity:
-        return Event(at, EventCode.SUBSCRIBED, fields)
-    code = EventCode.PLACED if told.runs == 1 else EventCode.PLACED_IN_RUNS
-    return Event(at, code, fields | {"quantity": told.quantity, "runs": told.runs})
+def _placed(head: OrderHistory, at: datetime) -> OrderEvent:
+    fields = {"service": head.service, "service_name": head.service_name, "charge": short(head.charge)}
+    if not head.quantity:
+        return OrderEvent(at, EventCode.SUBSCRIBED, fields)
+    code = EventCode.PLACED if head.runs == 1 else EventCode.PLACED_IN_RUNS
+    return OrderEvent(at, code, fields | {"quantity": head.quantity, "runs": head.runs})
 
 
 _MOVED: Final = {
@@ -134,16 +163,15 @@ _OF_RUNS: Final = (TransferKind.EARN, TransferKind.REFUND, TransferKind.COST)
 """Their number is that of a run; a returned sum's is its own."""
 
 
-async def _money(connection: Connection, order: OrderId) -> list[Event]:
-    cursor = await connection.execute(_MONEY, [order])
-    return [_moved(at, TransferKind(kind), amount, number) for at, kind, amount, number in await cursor.fetchall()]
+async def _money(rows: _NewestRows) -> list[OrderEvent]:
+    return [_moved(at, TransferKind(kind), amount, number) for at, kind, amount, number in await rows.read(_MONEY)]
 
 
-def _moved(at: datetime, kind: TransferKind, amount: Money, number: int) -> Event:
+def _moved(at: datetime, kind: TransferKind, amount: Money, number: int) -> OrderEvent:
     fields: dict[str, object] = {"amount": short(amount)}
     if kind in _OF_RUNS and number:
         fields["run"] = number
-    return Event(at, _MOVED[kind], fields)
+    return OrderEvent(at, _MOVED[kind], fields)
 
 
 class _Attempt(Struct, frozen=True):
@@ -164,43 +192,42 @@ class _Attempt(Struct, frozen=True):
     settled: Conclusion | None
 
 
-async def _attempts(connection: Connection, order: OrderId) -> list[Event]:
-    cursor = await connection.execute(_ATTEMPTS, [[one.value for one in _SETTLING], order])
-    return [event for row in await cursor.fetchall() for event in _tried(_attempt(row))]
+async def _attempts(rows: _NewestRows) -> list[OrderEvent]:
+    attempts = await rows.read(_ATTEMPTS, [conclusion.value for conclusion in _SETTLING])
+    return [event for row in attempts for event in _tried(_attempt(row))]
 
 
 def _attempt(row: TupleRow) -> _Attempt:
     return _Attempt(*(*row[:9], call_faults.read(row[9]), *row[10:]))
 
 
-def _tried(one: _Attempt) -> Iterator[Event]:
+def _tried(one: _Attempt) -> Iterator[OrderEvent]:
     fields: dict[str, object] = {"run": one.run, "attempt": one.number}
     fields |= {"provider": one.provider, "provider_name": one.provider_name}
-    yield Event(one.sent, EventCode.SENT, fields | {"provider_service": one.provider_service})
+    yield OrderEvent(one.sent, EventCode.SENT, fields | {"provider_service": one.provider_service})
     fields |= {"provider_order": one.provider_order, "words": one.answer}
     if one.outcome == AttemptOutcome.UNSURE or one.settled:
-        yield Event(one.sent if one.settled else one.answered or one.sent, EventCode.UNSURE, fields)
+        yield OrderEvent(one.sent if one.settled else one.answered or one.sent, EventCode.UNSURE, fields)
     # Of one that is sent again at the operator's risk, what the operator said tells more.
     if one.answered is not None and one.outcome != AttemptOutcome.UNSURE and one.settled != Conclusion.RISKED:
         yield _answered(one, one.answered, fields)
 
 
-def _answered(one: _Attempt, at: datetime, fields: dict[str, object]) -> Event:
+def _answered(one: _Attempt, at: datetime, fields: dict[str, object]) -> OrderEvent:
     """What became of a try; of one that was unsure, how it was settled: its answer was told before."""
     if one.settled:
-        return Event(at, EventCode.SETTLED_BOUGHT if one.provider_order else EventCode.SETTLED_NOT_BOUGHT, fields)
+        return OrderEvent(at, EventCode.SETTLED_BOUGHT if one.provider_order else EventCode.SETTLED_NOT_BOUGHT, fields)
     if isinstance(one.answer, CallFault) and one.answer.code in NEVER_SENT:
-        return Event(at, EventCode.NOT_SENT, fields)
+        return OrderEvent(at, EventCode.NOT_SENT, fields)
     if isinstance(one.answer, str) and one.answer.startswith(_NOT_SENT):
-        return Event(at, EventCode.NOT_SENT, fields | {"words": one.answer.removeprefix(_NOT_SENT)})
+        return OrderEvent(at, EventCode.NOT_SENT, fields | {"words": one.answer.removeprefix(_NOT_SENT)})
     if one.provider_order:
-        return Event(at, EventCode.ACCEPTED, fields | {"cost": one.cost, "currency": one.currency})
-    return Event(at, EventCode.DECLINED, fields)
+        return OrderEvent(at, EventCode.ACCEPTED, fields | {"cost": one.cost, "currency": one.currency})
+    return OrderEvent(at, EventCode.DECLINED, fields)
 
 
-async def _evidence(connection: Connection, order: OrderId) -> list[Event]:
-    cursor = await connection.execute(_EVIDENCE, [order])
-    return [_evident(*row) for row in await cursor.fetchall()]
+async def _evidence(rows: _NewestRows) -> list[OrderEvent]:
+    return [_evident(*row) for row in await rows.read(_EVIDENCE)]
 
 
 _OF_OPERATOR: Final = {
@@ -220,16 +247,16 @@ def _evident(
     provider: int | None,
     name: str | None,
     detail: Mapping[str, Any],
-) -> Event:
+) -> OrderEvent:
     conclusion = Conclusion(concluded)
     fields: dict[str, object] = {"run": run, "attempt": number, "provider": provider, "provider_name": name}
     if kind == EvidenceKind.OPERATOR:
         state = {"state": DeliveryState(detail["state"])} if "state" in detail else {}
-        return Event(at, _OF_OPERATOR[conclusion], fields | {**detail} | state)
+        return OrderEvent(at, _OF_OPERATOR[conclusion], fields | {**detail} | state)
     if conclusion is Conclusion.NO_NEIGHBOURS and "later" in detail:
         counts = {"earlier": detail["earlier"], "later": detail["later"]}
-        return Event(at, EventCode.NEEDS_LATER_ORDERS, fields | {"needed": NEIGHBOURS} | counts)
-    return Event(at, EventCode.LOOKED_INTO, fields | {"conclusion": conclusion} | _asked(detail))
+        return OrderEvent(at, EventCode.NEEDS_LATER_ORDERS, fields | {"needed": NEIGHBOURS} | counts)
+    return OrderEvent(at, EventCode.LOOKED_INTO, fields | {"conclusion": conclusion} | _asked(detail))
 
 
 def _asked(detail: Mapping[str, Any]) -> dict[str, object]:
@@ -243,22 +270,20 @@ def _asked(detail: Mapping[str, Any]) -> dict[str, object]:
     return {"asked": detail["asked"], "not_ours": detail["not_ours"], "words": detail["words"], "ours": ours} | bounds
 
 
-async def _notices(connection: Connection, order: OrderId) -> list[Event]:
-    cursor = await connection.execute(_NOTICES, [order])
+async def _notices(rows: _NewestRows) -> list[OrderEvent]:
     events = []
-    for run, number, at, dealt_with, conclusion, provider, name, quantity, theirs, detail in await cursor.fetchall():
+    for run, number, at, dealt_with, conclusion, provider, name, quantity, theirs, detail in await rows.read(_NOTICES):
         fields = {"run": run, "attempt": number, "provider": provider, "provider_name": name}
         fields |= {"quantity": quantity, "provider_order": theirs}
-        events.append(Event(at, EventCode(conclusion), fields | detail))
+        events.append(OrderEvent(at, EventCode(conclusion), fields | detail))
         if dealt_with is not None:
-            events.append(Event(dealt_with, EventCode.DEALT_WITH, fields))
+            events.append(OrderEvent(dealt_with, EventCode.DEALT_WITH, fields))
     return events
 
 
-async def _deliveries(connection: Connection, order: OrderId) -> list[Event]:
-    cursor = await connection.execute(_DELIVERIES, [order])
-    events: list[Event] = []
-    for run, kept, *counts, due, polled, asked, passed, note, noted, by_hand in await cursor.fetchall():
+async def _deliveries(rows: _NewestRows) -> list[OrderEvent]:
+    events: list[OrderEvent] = []
+    for run, kept, *counts, due, polled, asked, passed, note, noted, by_hand in await rows.read(_DELIVERIES):
         quantity, remains, start = counts
         state = DeliveryState(kept)
         if polled is not None:
@@ -266,25 +291,25 @@ async def _deliveries(connection: Connection, order: OrderId) -> list[Event]:
             fields = {"run": run, "quantity": quantity}
             if not by_hand:  # otherwise they are the operator's word, told beside it
                 fields |= {"state": state, "remains": left, "start_count": start}
-            events.append(Event(polled, EventCode.ASKED_AFTER, fields))
+            events.append(OrderEvent(polled, EventCode.ASKED_AFTER, fields))
         elif due is not None:
             events += _due(due, run, state)
         if (why := notes.read(note)) is not None:
-            events.append(Event(noted, why.code, {"run": run, **why.fields}))
+            events.append(OrderEvent(noted, why.code, {"run": run, **why.fields}))
         if asked is not None:
             code = EventCode.CANCEL_ASKED if passed is None else EventCode.CANCEL_PASSED
-            events.append(Event(passed or asked, code, {"run": run}))
+            events.append(OrderEvent(passed or asked, code, {"run": run}))
     return events
 
 
-def _due(at: datetime, run: int, state: DeliveryState) -> Iterator[Event]:
+def _due(at: datetime, run: int, state: DeliveryState) -> Iterator[OrderEvent]:
     """What is to be done next. Before the first news nothing is known of what remains."""
     if state is DeliveryState.QUEUED:
-        yield Event(at, EventCode.SEND_DUE, {"run": run})
+        yield OrderEvent(at, EventCode.SEND_DUE, {"run": run})
     elif state is DeliveryState.UNSURE:
-        yield Event(at, EventCode.LOOK_DUE, {"run": run})
+        yield OrderEvent(at, EventCode.LOOK_DUE, {"run": run})
     elif state in ACCEPTED_STATES:
-        yield Event(at, EventCode.POLL_DUE, {"run": run})
+        yield OrderEvent(at, EventCode.POLL_DUE, {"run": run})
 
 
 _POST_CODES: Final = {
@@ -298,30 +323,25 @@ _POST_CODES: Final = {
 }
 
 
-async def _posts(connection: Connection, order: OrderId) -> list[Event]:
+async def _posts(rows: _NewestRows) -> list[OrderEvent]:
     """Of a subscription the orders of its posts; of such an order its subscription."""
-    cursor = await connection.execute(_POSTS, [order])
     events = []
-    for seen, theirs, state, child, missing in await cursor.fetchall():
+    for seen, theirs, state, child, missing in await rows.read(_POSTS):
         fields = {"provider_order": theirs, "order": child}
-        events.append(Event(seen, _POST_CODES[PostState(state)], fields))
+        events.append(OrderEvent(seen, _POST_CODES[PostState(state)], fields))
         if missing is not None:
-            events.append(Event(missing, EventCode.POST_UNLISTED, fields))
-    cursor = await connection.execute(_POST_OF, [order])
-    return events + [
-        Event(seen, EventCode.MADE_FOR_POST, {"subscription": parent}) for seen, parent in await cursor.fetchall()
-    ]
+            events.append(OrderEvent(missing, EventCode.POST_UNLISTED, fields))
+    parents = await rows.read(_POST_OF)
+    return events + [OrderEvent(seen, EventCode.MADE_FOR_POST, {"subscription": parent}) for seen, parent in parents]
 
 
-async def _refills(connection: Connection, order: OrderId) -> list[Event]:
-    cursor = await connection.execute(_REFILLS, [order])
+async def _refills(rows: _NewestRows) -> list[OrderEvent]:
     events = []
-    for refill, state, created, ended in await cursor.fetchall():
-        events.append(Event(created, EventCode.REFILL_ASKED, {"refill": refill}))
+    for refill, state, created, ended in await rows.read(_REFILLS):
+        events.append(OrderEvent(created, EventCode.REFILL_ASKED, {"refill": refill}))
         if ended is not None:
-            events.append(Event(ended, EventCode.REFILL_ENDED, {"refill": refill, "state": RefillStatus(state)}))
-    cursor = await connection.execute(_REFILL_NOTES, [order])
-    for run, kept, noted in await cursor.fetchall():
+            events.append(OrderEvent(ended, EventCode.REFILL_ENDED, {"refill": refill, "state": RefillStatus(state)}))
+    for run, kept, noted in await rows.read(_REFILL_NOTES):
         if (note := notes.read(kept)) is not None:
-            events.append(Event(noted, note.code, {"run": run, **note.fields}))
+            events.append(OrderEvent(noted, note.code, {"run": run, **note.fields}))
     return events
