@@ -33,8 +33,8 @@ STRANGERS = (1, 2)
 """Other customers of the sandbox, by their accounts."""
 FIRST = ("chores", "send", "cancels", "watch")
 """In a round these come first, in this order; the others follow in the order of the worker's table."""
-LEFT_OUT = ("balances", "sync")
-"""They read what a provider tells of itself, and have their turn where a test gives it to them."""
+LEFT_OUT = ("rollups", "balances", "sync")
+"""They add up, or read what a provider tells of itself, and have their turn where a test gives it to them."""
 BEYOND_THE_END_S = 9.0
 """The sandbox has ended an ordinary order by then."""
 

@@ -24,8 +24,8 @@ NewClock = Callable[[Process], ProcessClock]
 AT_ONCE = 400
 """More than are ever due: which of those due at the same moment come first is for the database to choose."""
 IN_FLIGHT = 40
-NOT_SIMULATED = ("watch", "purchases", "balances", "sync")
-"""Subscriptions have scenarios of their own; purchases, balances and price lists have no twin of the store."""
+NOT_SIMULATED = ("watch", "purchases", "rollups", "balances", "sync")
+"""Subscriptions have scenarios of their own; purchases, sums, balances and price lists have no twin of the store."""
 SIMULATED = {loop.name: loop for loop in LOOPS if loop.name not in NOT_SIMULATED}
 PATIENCE = Patience(taking_in=TAKEN_IN_WITHIN, skew=timedelta())
 """A scenario lasts for half an hour or little more: with the panel's own patience everything would be tangled."""

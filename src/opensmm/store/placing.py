@@ -50,10 +50,10 @@ class Locked(Struct):
 async def lock(connection: Connection, buyers: Iterable[Buyer]) -> Locked:
     """Begins a transaction and locks the rows of the buyers' customers, as far as nobody else holds them."""
     buyers = set(buyers)
-    keys = {buyer.number: buyer for buyer in buyers if buyer.kind is BuyerKind.API_KEY}
+    keys = [buyer for buyer in buyers if buyer.kind is BuyerKind.API_KEY]
     users = [buyer for buyer in buyers if buyer.kind is BuyerKind.USER]
     people = [[buyer.number for buyer in users], [buyer.customer for buyer in users]] if users else []
-    values = [list(keys), *people, list({buyer.customer for buyer in buyers})]
+    values = [[buyer.number for buyer in keys], *people, list({buyer.customer for buyer in buyers})]
     async with connection.pipeline():
         await connection.execute("begin")
         cursor = await connection.execute(_LOCK_FOR_USERS if users else _LOCK, values, binary=True)
@@ -62,7 +62,7 @@ async def lock(connection: Connection, buyers: Iterable[Buyer]) -> Locked:
         return Locked({}, frozenset(), 0)
     *_, version, revoked, strangers = rows[0]
     purses = {CustomerId(row[0]): Purse(row[1], row[2], PriceListId(row[3])) for row in rows}
-    barred = [*(keys[key] for key in revoked), *(users[place - 1] for place in strangers or ())]
+    barred = [*(key for key in keys if key.number in revoked), *(users[place - 1] for place in strangers or ())]
     return Locked(purses, frozenset(barred), version)
 
 

@@ -17,6 +17,7 @@ from opensmm.actions.posts import Watching
 from opensmm.actions.progress import Following
 from opensmm.actions.purchases import Purchases
 from opensmm.actions.refill_tasks import RefillTasks
+from opensmm.actions.rollups import Rollups
 from opensmm.actions.sync import Syncing
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
@@ -84,6 +85,7 @@ class Duties:
         self.inquiring = Inquiring(lines["evidence"], desk, clock, patience)
         self.chores = Chores(lines["chores"], desk, clock, self.dispatching.in_flight)
         self.balances = Balances(lines["balances"], desk, clock)
+        self.rollups = Rollups(lines["balances"])
         self.syncing = Syncing(lines["sync"], desk, clock)
         self.heartbeat = Heartbeat(lines["chores"], clock) if beats else None
 
@@ -162,6 +164,7 @@ LOOPS: Final = (
     Loop("purchases", 0.5, lambda duties, most: duties.conclude_purchases(most), 2000, slows=True),
     LOOK_AFTER,
     Loop("evidence", 1.0, lambda duties, most: duties.inquiring.step(most), 100, slows=True),
+    Loop("rollups", 5.0, lambda duties, _: duties.rollups.step(), slows=True),
     Loop("balances", 15.0, lambda duties, _: duties.balances.step()),
     Loop("sync", 15.0, lambda duties, _: duties.syncing.step()),
 )

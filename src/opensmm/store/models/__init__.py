@@ -24,6 +24,7 @@ from opensmm.store.models.orders import ActiveLink, Batch, Idempotency, Order, O
 from opensmm.store.models.policy import PolicyRule
 from opensmm.store.models.posts import Post
 from opensmm.store.models.refills import Refill, RefillTask
+from opensmm.store.models.rollups import CustomerDay, RollupCursor, ServiceDay
 from opensmm.store.models.sandbox import SandboxOrder, SandboxRefill
 from opensmm.store.models.workers import Worker
 
@@ -39,6 +40,7 @@ __all__ = [
     "ClockStep",
     "CreditChange",
     "Customer",
+    "CustomerDay",
     "Delivery",
     "Deposit",
     "Evidence",
@@ -55,10 +57,12 @@ __all__ = [
     "Provider",
     "Refill",
     "RefillTask",
+    "RollupCursor",
     "Route",
     "SandboxOrder",
     "SandboxRefill",
     "Service",
+    "ServiceDay",
     "Transfer",
     "TransferReference",
     "User",
