@@ -152,7 +152,7 @@ HOT = {
     "dispatch: record": (dispatch, "_RECORD", sent_parameters(TIMES[0])),
     "dispatch: hold": (dispatch, "_HOLD", {"now": TIMES[0], "limit": 1000, "code": "waited_too_long", "most": 200}),
     "health: answers": (health, "_NOT_UNDERSTOOD", {"most": 1000}),
-    "dispatch: recover": (dispatch, "_RECOVER", [TIMES[0], RECENT, [1] * 4, [1] * 4]),
+    "dispatch: recover": (dispatch, "_RECOVER", [TIMES[0], RECENT, [1] * 4, [1] * 4, "gone"]),
     "evidence: claim": (
         evidence,
         "_CLAIM",
