@@ -25,6 +25,7 @@ WATCHED: dict[str, dict[str, str | list[tuple[str, str]]]] = {
         "created": "a time that is shown; no money and no duty hangs on it",
         "interval_min": "when runs are sent, not whether: O10 sees to it that they are",
         "link": "what the customer typed: nothing else tells it",
+        "user_id": "who placed it, for people to read; a user may be gone, and no money hangs on it",
     },
     "order_detail": {
         "order_id": [("O15", "update order_detail set order_id = 999 where order_id = 7")],

@@ -9,14 +9,13 @@ import typer
 from opensmm.actions.currency import set_currency
 from opensmm.base.faults import Misconfigured, Unavailable
 from opensmm.cli.frame import (
-    UNAVAILABLE,
     Data,
     Json,
     answer,
     by,
     configured,
     database,
-    fail,
+    give_up,
     ready,
     refuse,
     standing,
@@ -43,7 +42,7 @@ def currency(
     except OperatorRefusal as refused:
         refuse(refused)
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
-        fail(str(error), UNAVAILABLE)
+        give_up(error)
     answer({"currency": known}, f"the panel's currency is {known}", json=json)
 
 
