@@ -11,10 +11,12 @@ from opensmm.actions import interventions, money
 from opensmm.actions.money import Adjustment
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
+from opensmm.base.pages import Keyset
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.payments import LEGACY, Payment, any_payment, read_payment, read_reference
 from opensmm.store import customers
 from opensmm.store.connection import connect
+from opensmm.store.customer_lists import customer_list
 
 BY = acting(now(), reason="because")
 
@@ -237,6 +239,8 @@ async def test_what_comes_back_for_an_order_makes_up_for_a_chargeback_and_anothe
     assert [(-8_000, 8_000)] == [(one.balance, one.overdrawn) for one in await customers.listed(stocked, who.id)]
     await interventions.end_partial(stocked, OrderId(order), None, 50, BY)
     assert [(-3_500, 3_500)] == [(one.balance, one.overdrawn) for one in await customers.listed(stocked, who.id)]
+    page = await customer_list(stocked, Keyset())
+    assert [(-3_500, 3_500)] == [(row.balance, row.overdrawn) for row in page.rows if row.id == who.id]
     await money.charge_back(stocked, Payment("bank", "A1"), Money(1_000), "second", BY)
     assert (-4_500, 4_500, 0) == await owed(stocked, who)
     assert [] == await broken(stocked)

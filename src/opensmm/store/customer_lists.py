@@ -10,6 +10,7 @@ from opensmm.base.ids import CustomerId, OrderId, PriceListId
 from opensmm.base.money import Money
 from opensmm.base.pages import Keyset, Page
 from opensmm.store.connection import Connection
+from opensmm.store.customers import OVERDRAWN
 from opensmm.store.pages import PageQuery
 
 
@@ -27,7 +28,8 @@ EVERY_CUSTOMER: Final = CustomerFilter()
 
 
 class CustomerRow(Struct, frozen=True):
-    """A customer in the panel's list. ``keys``: how many are live."""
+    """A customer in the panel's list. ``overdrawn`` is how far its balance lies below the credit limit; ``keys``: how
+    many are live."""
 
     id: CustomerId
     name: str
@@ -45,7 +47,7 @@ class CustomerRow(Struct, frozen=True):
 
 LIST: Final = PageQuery(
     "customer",
-    """c.id, c.name, c.created, c.balance, c.credit_limit, c.overdrawn, c.suspended, c.price_list_id,
+    f"""c.id, c.name, c.created, c.balance, c.credit_limit, {OVERDRAWN}, c.suspended, c.price_list_id,
   coalesce((select name from price_list where id = c.price_list_id), ''),
   (select count(*) from api_key where customer_id = c.id and revoked is null), o.id, o.created""",
     row="c",

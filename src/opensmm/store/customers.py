@@ -126,9 +126,10 @@ class Listed(Struct, frozen=True):
     keys: tuple[ListedKey, ...]
 
 
-_LISTED: Final = """
-select c.id, c.name, c.balance, c.suspended, c.credit_limit,
-       greatest(0, least(c.overdrawn, -c.balance - c.credit_limit)),
+OVERDRAWN: Final = "greatest(0, least(c.overdrawn, -c.balance - c.credit_limit))"
+"""How far the balance of customer ``c`` lies below its credit limit. The column only bounds it: refunds leave it be."""
+_LISTED: Final = f"""
+select c.id, c.name, c.balance, c.suspended, c.credit_limit, {OVERDRAWN},
        array(
          select jsonb_build_object('id', k.id, 'hint', k.hint, 'label', k.label, 'title_case', k.title_case,
            'as_panel', k.as_panel, 'addresses', k.addresses)
