@@ -69,7 +69,8 @@ async def add_service(
         version = await catalogue.bump(connection)
         if service.id and await catalogue.services(connection, [service.id]):
             raise OperatorRefusal(RefusalCode.SERVICE_EXISTS, service=service.id)
-        (saved,) = await _write_sellable(connection, [service], {}, version, AuditAction.SERVICE_SAVE, by)
+        await _check_sale(connection, [service], {})
+        (saved,) = await write_services_in_transaction(connection, [service], {}, version, AuditAction.SERVICE_SAVE, by)
         fulfilled = await route_new_service_in_transaction(connection, saved, provider, provider_service, by=by)
     return AddedService(saved, fulfilled)
 
@@ -88,7 +89,8 @@ async def edit_service(
             raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=[service])
         after = edited(standing[service], fields)
         check_service(after, fields)
-        await _write_sellable(connection, [after], standing, version, AuditAction.SERVICE_SAVE, by)
+        await _check_sale(connection, [after], standing)
+        await write_services_in_transaction(connection, [after], standing, version, AuditAction.SERVICE_SAVE, by)
         follows = await _price_follows(connection, service, by) if "rate" in fields else None
     return EditedService(standing[service], after, follows)
 
@@ -154,7 +156,8 @@ async def apply_edits(connection: Connection, plan: EditPlan, *, by: By) -> list
             check_service(service, plan.fields)
         if "refill_mode" in plan.fields and any(one.refill_mode is not RefillMode.PROVIDER for one in services):
             await have_provider_in_transaction(connection, by)
-        return await _write_sellable(connection, services, standing, version, plan.action, by)
+        await _check_sale(connection, services, standing)
+        return await write_services_in_transaction(connection, services, standing, version, plan.action, by)
 
 
 async def save_services(
@@ -175,7 +178,10 @@ async def save_services_in_transaction(
 ) -> list[ServiceId]:
     """Does the same under the catalogue's version that the caller's transaction has begun."""
     standing = {one.id: one for one in await catalogue.services(connection, [one.id for one in services if one.id])}
-    return await _write_sellable(connection, services, standing, version, AuditAction.SERVICE_SAVE, by, context)
+    await _check_sale(connection, services, standing)
+    return await write_services_in_transaction(
+        connection, services, standing, version, AuditAction.SERVICE_SAVE, by, context
+    )
 
 
 async def fill_sandbox(
@@ -192,21 +198,12 @@ async def fill_sandbox(
         await audit.note(connection, by, AuditAction.ROUTE_SET, routed)
 
 
-async def _write_sellable(
-    connection: Connection,
-    services: Sequence[Service],
-    standing: ServicesById,
-    version: int,
-    action: AuditAction,
-    by: By,
-    context: Context = NO_CONTEXT,
-) -> list[ServiceId]:
-    """Writes services where none of them is on sale that may not be. The policy is read, and compiled, only for edits
-    that it may refuse: it holds for all that was on sale before."""
+async def _check_sale(connection: Connection, services: Sequence[Service], standing: ServicesById) -> None:
+    """Raises OperatorRefusal where a service would be on sale that may not be. The policy is read, and compiled, only
+    for edits that it may refuse: it holds for all that was on sale before."""
     doubtful = [one for one in services if bears_on_sale(standing.get(one.id), one)]
     if refused := check_sellable(doubtful, await _policy_for(connection, doubtful)):
         raise not_for_sale(refused)
-    return await write_services_in_transaction(connection, services, standing, version, action, by, context)
 
 
 async def _policy_for(connection: Connection, doubtful: Sequence[Service]) -> Policy:
