@@ -40,7 +40,7 @@ def test_the_same_currency_again_changes_nothing(said, owner):
     assert (before, []) == (kept(owner), owner.execute("select from audit").fetchall())
 
 
-@pytest.mark.parametrize("code", ["EURO", "E1R", "€€€", ""])
+@pytest.mark.parametrize("code", ["EURO", "E1R", "€€€", "aß", ""])
 def test_what_is_no_currency_is_refused(refusal, owner, code):
     before = kept(owner)
     assert (MISUSED, "opensmm: A currency is three letters.") == refusal("currency", code)

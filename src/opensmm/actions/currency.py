@@ -13,7 +13,7 @@ async def set_currency(owner: Connection, wanted: str, *, by: By) -> str:
 
     Raises OperatorRefusal where it is no currency, or another one and money has moved.
     """
-    code = currency_code(wanted)
+    code = currency_code(wanted.strip())
     async with owner.transaction():
         before = await catalogue.currency(owner)
         if before == code:

@@ -1,16 +1,15 @@
-"""The panel's currency: one for every balance, rate and charge."""
+"""Currencies: the panel's, one for every balance, rate and charge, and those of providers."""
 
 import re
 from typing import Final
 
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 
-_CODE: Final = re.compile("[A-Z]{3}")
+_CODE: Final = re.compile("[A-Za-z]{3}")
 
 
 def currency_code(text: str) -> str:
     """Returns a currency's three letters as capitals; raises OperatorRefusal for anything else."""
-    code = text.strip().upper()
-    if _CODE.fullmatch(code) is None:
+    if _CODE.fullmatch(text) is None:
         raise OperatorRefusal(RefusalCode.BAD_CURRENCY, currency=text)
-    return code
+    return text.upper()

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from opensmm.domain.callers import is_key
 from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.currencies import currency_code
 from opensmm.domain.importing import MAX_DECIMALS
 from opensmm.domain.names import check_name, check_range
 from opensmm.domain.providers import (
@@ -24,7 +25,6 @@ from opensmm.domain.providers import (
 )
 
 DIALECTS: Final = ("v1", "v2")
-CURRENCY_LETTERS: Final = 3
 EXCHANGE_RATE_BELOW: Final = 10**9
 MOST_ADDED: Final = 100_000
 """Per cent of a margin, or an amount per 1000 in the panel's currency."""
@@ -68,8 +68,7 @@ def check_settings(wanted: ProviderSettings, *, private: bool) -> ProviderSettin
         check_address(wanted.url, private=private)
     if wanted.dialect is not None and wanted.dialect not in DIALECTS:
         raise OperatorRefusal(RefusalCode.BAD_DIALECT, dialect=wanted.dialect)
-    if wanted.currency is not None and not _is_currency(wanted.currency):
-        raise OperatorRefusal(RefusalCode.BAD_CURRENCY, currency=wanted.currency)
+    currency = None if wanted.currency is None else currency_code(wanted.currency)
     if wanted.exchange_rate is not None and not 0 < wanted.exchange_rate < EXCHANGE_RATE_BELOW:
         raise OperatorRefusal(RefusalCode.BAD_EXCHANGE_RATE, below=EXCHANGE_RATE_BELOW)
     for number, least, most, field in (
@@ -81,7 +80,7 @@ def check_settings(wanted: ProviderSettings, *, private: bool) -> ProviderSettin
             check_range(number, least, most, field)
     if wanted.user_agent is not None and not USER_AGENT.fullmatch(wanted.user_agent):
         raise OperatorRefusal(RefusalCode.BAD_USER_AGENT, most=MAX_USER_AGENT)
-    return structs.replace(wanted, currency=wanted.currency and wanted.currency.upper())
+    return structs.replace(wanted, currency=currency)
 
 
 def with_defaults(wanted: ProviderSettings) -> ProviderSettings:
@@ -111,10 +110,6 @@ def check_provider_key(key: str) -> None:
     if not is_key(key, KEY_CHARS):
         least, most = KEY_CHARS
         raise OperatorRefusal(RefusalCode.BAD_PROVIDER_KEY, least=least, most=most)
-
-
-def _is_currency(text: str) -> bool:
-    return len(text) == CURRENCY_LETTERS and text.isascii() and text.isalpha()
 
 
 class FollowingSettings(Struct, frozen=True, kw_only=True):
