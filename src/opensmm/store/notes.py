@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
 from opensmm.domain.codes import DeliveryNote, EventCode
+from opensmm.store import coded
 from opensmm.store.arrays import texts
 
 NOTE: Final = "nullif(told.note, '')::jsonb"
@@ -22,7 +21,7 @@ def notes(told: Iterable[DeliveryNote | None]) -> str:
 
 def written(note: DeliveryNote) -> str:
     fields = {name: None if value is None else str(value) for name, value in note.fields.items()}
-    return msgspec.json.encode({"code": note.code, **fields}).decode()
+    return coded.written(note.code, fields)
 
 
 def read(kept: object) -> DeliveryNote | None:
