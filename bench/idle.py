@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from bench import proc
 from bench.site import Child, Failed
-from opensmm.base.faults import Misconfigured
+from opensmm.base.errors import Misconfigured
 from opensmm.store.embedded import Embedded
 
 SETTLES_S: Final = 120.0

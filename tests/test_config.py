@@ -4,8 +4,8 @@ import stat
 import pytest
 
 from opensmm import config
-from opensmm.base.fault_codes import SetupCode
-from opensmm.base.faults import Misconfigured
+from opensmm.base.error_codes import SetupCode
+from opensmm.base.errors import Misconfigured
 from opensmm.texts import words
 
 

@@ -11,8 +11,8 @@ from typing import Final
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from opensmm.base.fault_codes import SetupCode
-from opensmm.base.faults import Misconfigured
+from opensmm.base.error_codes import SetupCode
+from opensmm.base.errors import Misconfigured
 
 DEFAULT_DATA: Final = Path("data")
 PEPPER_BYTES: Final = (32, 64)

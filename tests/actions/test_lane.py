@@ -7,8 +7,8 @@ import pytest
 from opensmm.actions import lane as lanes
 from opensmm.actions.lane import Lane
 from opensmm.actions.transactions import Rejected, RowsLocked
-from opensmm.base.fault_codes import OutageCode
-from opensmm.base.faults import Overloaded, Unavailable
+from opensmm.base.error_codes import OutageCode
+from opensmm.base.errors import Overloaded, Unavailable
 
 
 class Counter:

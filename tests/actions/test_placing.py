@@ -33,7 +33,7 @@ from tests.panel import (
 
 from opensmm.actions import commit_recovery, lane, placing
 from opensmm.actions.placing import TRIES_S
-from opensmm.base.faults import Overloaded, Unavailable
+from opensmm.base.errors import Overloaded, Unavailable
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store import crowds, dispatch

@@ -14,7 +14,7 @@ from tests.works import Liar, Works, served, state
 from opensmm import __version__
 from opensmm.actions import providers
 from opensmm.actions.routes import route_new_service_in_transaction
-from opensmm.base.faults import Fault
+from opensmm.base.errors import PanelError
 from opensmm.base.ids import ServiceId
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
@@ -175,7 +175,7 @@ async def test_without_a_key_that_opens_nothing_is_sent(api, ann, stocked, liar,
     assert works.desk.contact(provider) is None
     assert (0, []) == (await works.send(), liar.asked)
     assert "queued" == await state(stocked, moved)
-    with pytest.raises(Fault):
+    with pytest.raises(PanelError):
         await edit(stocked, provider, url="https://elsewhere.example/")
 
 

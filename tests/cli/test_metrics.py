@@ -14,7 +14,7 @@ from tests.panel import DEFAULT, LINK, PACKAGE, PEPPER
 from opensmm.actions.health import Sampling
 from opensmm.actions.lane import TRAFFIC
 from opensmm.api.counts import OUTCOMES, REQUESTS
-from opensmm.base.counting import MILLISECOND, Spread, Spreads
+from opensmm.base.metrics import MILLISECOND, Histogram, Histograms
 from opensmm.cli import api_metrics, metrics, worker_metrics
 from opensmm.domain.dispatch import SendOutcome
 from opensmm.store.connection import Line
@@ -49,14 +49,14 @@ async def sampling(stocked, database, clock):
 
 
 def test_a_spread_counts_up_to_each_edge():
-    spread = Spread((10, 20))
+    spread = Histogram((10, 20))
     for value in (0, 10, 11, 20, 21, 1000):
         spread.observe(value)
     assert ([2, 2, 2], 1062) == (spread.counts, spread.total)
 
 
 def test_a_histogram_is_told_in_seconds_and_adds_up():
-    spreads: Spreads[tuple[str, ...]] = Spreads((MILLISECOND, 5 * MILLISECOND))
+    spreads: Histograms[tuple[str, ...]] = Histograms((MILLISECOND, 5 * MILLISECOND))
     for ms in (1, 2, 9):
         spreads["a",].observe(ms * MILLISECOND)
     told_back = told(lambda: [metrics.histogram("x_seconds", "x", ("label",), spreads)])

@@ -8,7 +8,7 @@ from tests.faults.proxy import COMMIT, Cut
 from tests.panel import broken, fetch, until
 from tests.works import open_works
 
-from opensmm.base.faults import Unavailable
+from opensmm.base.errors import Unavailable
 from opensmm.worker.running import MOST_REST_S, rest_s
 
 ORDERS = 20

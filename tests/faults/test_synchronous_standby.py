@@ -14,7 +14,7 @@ from tests.faults.standby import pair
 from tests.panel import LINK, broken, buyer, fetch, open_api, stock, until
 
 from opensmm.actions import commit_recovery, lane, placing, transactions
-from opensmm.base.faults import Unavailable
+from opensmm.base.errors import Unavailable
 from opensmm.store import crowds
 from opensmm.store.connection import MOST_ABANDONED, Line
 from opensmm.store.embedded import APP

@@ -20,7 +20,7 @@ from opensmm.actions import dispatch as dispatching
 from opensmm.actions.placing import Deciding, Keeping
 from opensmm.actions.progress import Following
 from opensmm.actions.transactions import Rejected
-from opensmm.base.faults import Unavailable
+from opensmm.base.errors import Unavailable
 from opensmm.providers.client import Client
 from opensmm.store import connection as db
 from opensmm.store import dispatch, endings, placing, posts, progress, refill_tasks

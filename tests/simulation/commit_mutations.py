@@ -8,8 +8,8 @@ from tests.simulation.twin import connection as twin_connection
 
 from opensmm.actions import dispatch as dispatching
 from opensmm.actions import placing as deciding
-from opensmm.base.fault_codes import OutageCode
-from opensmm.base.faults import Unavailable
+from opensmm.base.error_codes import OutageCode
+from opensmm.base.errors import Unavailable
 from opensmm.domain import orders
 
 

@@ -48,7 +48,7 @@ from opensmm.actions import posts as watching
 from opensmm.actions import progress as following
 from opensmm.actions import refills as refilling
 from opensmm.actions.transactions import Rejected
-from opensmm.base.faults import Unavailable
+from opensmm.base.errors import Unavailable
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")

@@ -9,7 +9,7 @@ from psycopg import errors
 from tests.panel import fetch, until
 
 from opensmm.actions import transactions
-from opensmm.base.faults import Unavailable
+from opensmm.base.errors import Unavailable
 from opensmm.store import cluster
 from opensmm.store.connection import Line, connect, lost
 

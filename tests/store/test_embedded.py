@@ -18,8 +18,8 @@ from tests.data_folders import SMALL, as_root, ask, in_a_process_of, mode
 from tests.panel import HANG_S
 
 from opensmm import config
-from opensmm.base.fault_codes import SetupCode
-from opensmm.base.faults import Misconfigured
+from opensmm.base.error_codes import SetupCode
+from opensmm.base.errors import Misconfigured
 from opensmm.store import cluster, os_users, schema
 from opensmm.store.embedded import Embedded, serving
 from opensmm.texts import words

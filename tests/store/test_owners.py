@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from tests.data_folders import SMALL, as_root, ask, in_a_process_of, mode
 
-from opensmm.base.fault_codes import SetupCode
-from opensmm.base.faults import Misconfigured
+from opensmm.base.error_codes import SetupCode
+from opensmm.base.errors import Misconfigured
 from opensmm.store import os_users
 from opensmm.store.embedded import Embedded
 from opensmm.texts import words

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from tests.panel import fetch, open_api, until
 
-from opensmm.base.faults import Overloaded, Unavailable
+from opensmm.base.errors import Overloaded, Unavailable
 from opensmm.store import page_pool
 from opensmm.store.page_pool import POOL_SIZE, PagePool
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.data_folders import SMALL, as_root, ask, mode
 
-from opensmm.base.fault_codes import SetupCode
-from opensmm.base.faults import Misconfigured
+from opensmm.base.error_codes import SetupCode
+from opensmm.base.errors import Misconfigured
 from opensmm.store import os_users, programs
 from opensmm.store.embedded import Embedded
 

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from opensmm.base.fault_codes import SetupCode
-from opensmm.base.faults import Misconfigured
+from opensmm.base.error_codes import SetupCode
+from opensmm.base.errors import Misconfigured
 from opensmm.store import cluster, grants, schema
 from opensmm.store.embedded import APP, OWNER
 from opensmm.texts import words

@@ -18,7 +18,7 @@ from tests.faults.standby import pair
 from tests.panel import until
 
 from opensmm.actions import starting
-from opensmm.base.faults import Unavailable
+from opensmm.base.errors import Unavailable
 from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.server import LIMITS_MS, DatabaseServer, faults
 from opensmm.store import cluster, django_settings, os_users, schema, server

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from opensmm.base.fault_codes import Obstacle, OutageCode, RolePower, SetupCode, TooMuch
-from opensmm.base.faults import Misconfigured, Unavailable
+from opensmm.base.error_codes import Obstacle, OutageCode, RolePower, SetupCode, TooMuch
+from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import (

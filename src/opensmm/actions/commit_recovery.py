@@ -8,8 +8,8 @@ from uuid import UUID
 
 import psycopg
 
-from opensmm.base.fault_codes import OutageCode
-from opensmm.base.faults import Unavailable, Unsettled
+from opensmm.base.error_codes import OutageCode
+from opensmm.base.errors import CommitUnknown, Unavailable
 from opensmm.base.ids import OrderId
 from opensmm.store import connection as db
 from opensmm.store import placing
@@ -20,13 +20,13 @@ SETTLE_WITHIN_S: Final = 5.0
 
 
 async def recover(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
-    """The batch's orders, or None: it was not kept and never will be. Raises Unsettled where that takes too long."""
+    """The batch's orders, or None: it was not kept and never will be. Raises CommitUnknown if that takes too long."""
     try:
         async with asyncio.timeout(SETTLE_WITHIN_S):
             return await _ask_until_answered(line, mark, at)
     except TimeoutError as error:
         await line.drop()
-        raise Unsettled(OutageCode.COMMIT_UNKNOWN) from error
+        raise CommitUnknown(OutageCode.COMMIT_UNKNOWN) from error
 
 
 async def _ask_until_answered(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:

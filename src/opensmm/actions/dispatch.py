@@ -20,8 +20,8 @@ from opensmm.actions.clock import Clock
 from opensmm.actions.freed import FreedProviders
 from opensmm.actions.lane import Lane
 from opensmm.actions.transactions import Rejected, read, write
-from opensmm.base.fault_codes import OutageCode
-from opensmm.base.faults import Unavailable
+from opensmm.base.error_codes import OutageCode
+from opensmm.base.errors import Unavailable
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import dripfeed
 from opensmm.domain.asks import Add

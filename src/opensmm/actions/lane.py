@@ -8,9 +8,9 @@ from typing import Final, Generic, TypeVar
 from msgspec import Struct
 
 from opensmm.actions.transactions import Rejected, RowsLocked
-from opensmm.base.counting import Spread
-from opensmm.base.fault_codes import OutageCode
-from opensmm.base.faults import Overloaded, Unavailable
+from opensmm.base.error_codes import OutageCode
+from opensmm.base.errors import Overloaded, Unavailable
+from opensmm.base.metrics import Histogram
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
@@ -40,7 +40,7 @@ class Traffic:
         self.asked = 0
         self.refused = 0
         self.under_way = 0
-        self.batches = Spread(BATCH_EDGES)
+        self.batches = Histogram(BATCH_EDGES)
 
 
 BATCH_EDGES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, MOST)

@@ -21,8 +21,8 @@ from opensmm.actions.clock import Clock
 from opensmm.actions.lane import Lane
 from opensmm.actions.storage import Storage
 from opensmm.actions.transactions import Rejected, fault_of
-from opensmm.base.fault_codes import OutageCode
-from opensmm.base.faults import Unavailable
+from opensmm.base.error_codes import OutageCode
+from opensmm.base.errors import Unavailable
 from opensmm.base.ids import CustomerId, KeyId, OrderId
 from opensmm.domain import orders, placing
 from opensmm.domain.asks import NO_DETAILS, Add

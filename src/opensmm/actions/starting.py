@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from opensmm.base.faults import Unavailable
+from opensmm.base.errors import Unavailable
 from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.server import faults
 from opensmm.store import schema, server

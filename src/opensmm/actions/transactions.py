@@ -6,15 +6,15 @@ from typing import ClassVar, TypeVar
 import psycopg
 from psycopg import errors
 
-from opensmm.base.fault_codes import OutageCode
-from opensmm.base.faults import Fault, Unavailable
+from opensmm.base.error_codes import OutageCode
+from opensmm.base.errors import PanelError, Unavailable
 from opensmm.store import connection as db
 from opensmm.store.connection import Connection, Line
 
 Result = TypeVar("Result")
 
 
-class Rejected(Fault):
+class Rejected(PanelError):
     """A statement reported an error, so that nothing of its transaction was kept."""
 
     outage: ClassVar = OutageCode.STATEMENT_REFUSED

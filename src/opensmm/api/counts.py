@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from opensmm.base.counting import MILLISECOND, SECOND, Spreads
+from opensmm.base.metrics import MILLISECOND, SECOND, Histograms
 from opensmm.domain.refusals import Refusal, Refused
 
 OK: Final = "ok"
@@ -21,7 +21,7 @@ REQUEST_EDGES: Final = (
 )
 """From half a millisecond to twenty seconds, when a lane gives up."""
 
-REQUESTS: Final[Spreads[tuple[str, type | None, str]]] = Spreads(REQUEST_EDGES)
+REQUESTS: Final[Histograms[tuple[str, type | None, str]]] = Histograms(REQUEST_EDGES)
 """By dialect, type of the ask (None: it could not be read) and outcome."""
 REFUSALS: Final[Counter[Refusal]] = Counter()
 

@@ -25,7 +25,7 @@ from opensmm.api.pricelists import PriceLists, Rendered
 from opensmm.api.replies import CLOSE, Reply, reply
 from opensmm.api.request_ids import named, request_id
 from opensmm.api.requests import MALFORMED, Reader, Request
-from opensmm.base.faults import Unavailable
+from opensmm.base.errors import Unavailable
 from opensmm.domain import asks, subscriptions
 from opensmm.domain.callers import Caller
 from opensmm.domain.clients import acts_as_panel, reads_title_case

@@ -8,7 +8,7 @@ import typer
 from typer import _click
 
 from opensmm import __version__
-from opensmm.base.faults import Misconfigured
+from opensmm.base.errors import Misconfigured
 from opensmm.cli.frame import EXIT_CODES, FOR_PROGRAM, MISUSED, UNAVAILABLE, out, tell_error
 from opensmm.cli.lazy import PLAIN, lazy_group
 from opensmm.cli.unforeseen import LEASH, UNFORESEEN, log_and_end, of_machine, sentence

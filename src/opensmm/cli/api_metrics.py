@@ -8,7 +8,7 @@ from prometheus_client.core import Metric
 
 from opensmm.actions.placing import MONEY_PLACED, ORDERS_PLACED
 from opensmm.api.counts import REFUSALS, REQUESTS
-from opensmm.base.counting import Spread
+from opensmm.base.metrics import Histogram
 from opensmm.base.money import PER_WHOLE
 from opensmm.cli.metrics import Labels, counter, histogram, lanes
 from opensmm.domain import asks
@@ -43,20 +43,20 @@ def families() -> Iterable[Metric]:
 def requests() -> Iterable[Metric]:
     """How many there were, by outcome, and how long those that were understood took."""
     counts: Counter[Labels] = Counter()
-    times: dict[Labels, Spread] = {}
-    for (dialect, asked, outcome), spread in REQUESTS.copy().items():
+    times: dict[Labels, Histogram] = {}
+    for (dialect, asked, outcome), observed in REQUESTS.copy().items():
         action = ACTIONS.get(asked, NO_ACTION)
-        counts[dialect, action, outcome] += sum(spread.counts)
+        counts[dialect, action, outcome] += sum(observed.counts)
         if action != NO_ACTION:
-            _add(times.setdefault((dialect, action), Spread(spread.edges)), spread)
+            _add(times.setdefault((dialect, action), Histogram(observed.edges)), observed)
     labels = ("dialect", "action")
     yield counter("opensmm_requests", "Requests answered.", (*labels, "outcome"), counts)
     yield histogram("opensmm_request_seconds", "From a request's last byte to its answer.", labels, times)
 
 
-def _add(sum_of_them: Spread, spread: Spread) -> None:
-    sum_of_them.counts = [old + new for old, new in zip(sum_of_them.counts, spread.counts, strict=True)]
-    sum_of_them.total += spread.total
+def _add(sum_of_them: Histogram, histogram: Histogram) -> None:
+    sum_of_them.counts = [old + new for old, new in zip(sum_of_them.counts, histogram.counts, strict=True)]
+    sum_of_them.total += histogram.total
 
 
 def _by_currency(found: Counter[str]) -> dict[Labels, float]:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from opensmm.base.faults import Misconfigured
+from opensmm.base.errors import Misconfigured
 from opensmm.base.ids import OrderId
 from opensmm.base.money import five_decimals, short
 from opensmm.cli.frame import (

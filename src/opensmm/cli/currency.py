@@ -7,7 +7,7 @@ import psycopg
 import typer
 
 from opensmm.actions.currency import set_currency
-from opensmm.base.faults import Misconfigured, Unavailable
+from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.cli.frame import (
     Data,
     Json,

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from opensmm.actions.accounts import fresh_key
 from opensmm.actions.demo import DemoCustomer, fill
-from opensmm.base.faults import Misconfigured, Unavailable
+from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.base.money import money
 from opensmm.cli import logs
 from opensmm.cli.demo_services import services

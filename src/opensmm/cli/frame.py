@@ -23,8 +23,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm import config as configuration
-from opensmm.base.fault_codes import SetupCode
-from opensmm.base.faults import Fault, Misconfigured, Unavailable
+from opensmm.base.error_codes import SetupCode
+from opensmm.base.errors import Misconfigured, PanelError, Unavailable
 from opensmm.base.money import plain
 from opensmm.cli.stages import Stages
 from opensmm.cli.unforeseen import UNFORESEEN
@@ -239,7 +239,7 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
         give_up(error)
     except OperatorRefusal as refused:
         refuse(refused)
-    except Fault as error:
+    except PanelError as error:
         fail(str(error))
 
 

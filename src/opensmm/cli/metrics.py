@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from opensmm.actions.lane import TRAFFIC
-from opensmm.base.counting import SECOND, Spread
+from opensmm.base.metrics import SECOND, Histogram
 
 LOOPBACK: Final = "127.0.0.1"
 MetricsPort = Annotated[
@@ -65,7 +65,7 @@ def gauge(name: str, says: str, labels: Labels, found: Mapping[Labels, float]) -
     return family
 
 
-def histogram(name: str, says: str, labels: Labels, found: Mapping[Labels, Spread], unit: int = SECOND) -> Metric:
+def histogram(name: str, says: str, labels: Labels, found: Mapping[Labels, Histogram], unit: int = SECOND) -> Metric:
     """``unit``: how many of what was counted make one of what is told."""
     family = HistogramMetricFamily(name, says, labels=labels)
     for values, spread in found.items():

@@ -16,7 +16,7 @@ import psycopg
 import structlog
 from msgspec import Struct
 
-from opensmm.base.faults import Misconfigured
+from opensmm.base.errors import Misconfigured
 from opensmm.cli import preloading
 from opensmm.config import Config
 from opensmm.store.os_users import become, panel_user

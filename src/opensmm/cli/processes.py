@@ -16,7 +16,7 @@ from typing import Final
 import psycopg
 import structlog
 
-from opensmm.base.faults import Fault
+from opensmm.base.errors import PanelError
 from opensmm.cli.unforeseen import LEASH
 from opensmm.store.embedded import Embedded
 
@@ -166,7 +166,7 @@ def _keep_alive(embedded: Embedded) -> None:
     try:
         if embedded.restart_if_dead():
             log.error("PostgreSQL died and was started again")
-    except (Fault, psycopg.OperationalError) as error:
+    except (PanelError, psycopg.OperationalError) as error:
         log.error("PostgreSQL could not be started again", error=str(error))
 
 

@@ -16,7 +16,7 @@ from opensmm.actions.provider_views import ProviderView
 from opensmm.actions.providers import ProviderEdit
 from opensmm.actions.references import find_provider
 from opensmm.actions.trying import CallSettings, Tried
-from opensmm.base.faults import Misconfigured
+from opensmm.base.errors import Misconfigured
 from opensmm.cli.frame import (
     MISUSED,
     Data,

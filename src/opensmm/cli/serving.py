@@ -14,7 +14,7 @@ import psycopg
 import typer
 
 from opensmm.actions import garbage, starting
-from opensmm.base.faults import Misconfigured, Unavailable
+from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.cli import logs, metrics, privileges
 from opensmm.cli.frame import (
     MISUSED,

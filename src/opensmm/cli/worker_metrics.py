@@ -63,8 +63,8 @@ def _done() -> Iterable[Metric]:
         "Calls to providers.",
         ("provider", "kind", "outcome"),
         {
-            (provider, CALL_KINDS.get(kind, "other"), outcome): spread
-            for (provider, kind, outcome), spread in CALLS.copy().items()
+            (provider, CALL_KINDS.get(kind, "other"), outcome): observed
+            for (provider, kind, outcome), observed in CALLS.copy().items()
         },
     )
 

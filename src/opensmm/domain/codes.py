@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from opensmm.base.faults import Fault
+from opensmm.base.errors import PanelError
 
 Fields = Mapping[str, Any]
 NO_FIELDS: Final[Fields] = MappingProxyType({})
@@ -461,7 +461,7 @@ def no_report(code: StageCode, fields: Fields) -> None:
     """For whoever needs no word of the steps."""
 
 
-class OperatorRefusal(Fault):
+class OperatorRefusal(PanelError):
     """The operator asked for something that is not done. ``fields`` fill the words of ``code`` in ``texts``."""
 
     def __init__(self, code: RefusalCode, **fields: object) -> None:

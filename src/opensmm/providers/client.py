@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec import Struct, structs
 
 import opensmm
-from opensmm.base.counting import MILLISECOND, SECOND, Spreads
+from opensmm.base.metrics import MILLISECOND, SECOND, Histograms
 from opensmm.domain.asks import Add, Ask, Balance, Cancel, Ids, RefillOrders, RefillStatus, Services, Status
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Declined, NotSent, SendOutcome, Unsure
@@ -45,7 +45,7 @@ CALL_EDGES: Final = (
     *(ms * MILLISECOND for ms in (10, 25, 50, 100, 250, 500)),
     *(tenths * SECOND // 10 for tenths in (10, 25, 50, 100, 200, 600)),
 )
-CALLS: Final[Spreads[tuple[str, type, str]]] = Spreads(CALL_EDGES)
+CALLS: Final[Histograms[tuple[str, type, str]]] = Histograms(CALL_EDGES)
 """Calls of this process, by provider, type of the ask and whether it was answered."""
 
 

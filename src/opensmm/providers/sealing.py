@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from opensmm.base.faults import Fault
+from opensmm.base.errors import PanelError
 from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
 from opensmm.domain.providers import origin, url_fault
@@ -18,7 +18,7 @@ VERSION: Final = b"\x01"
 NONCE_BYTES: Final = 12
 
 
-class Unsealable(Fault):
+class Unsealable(PanelError):
     """There is no key, or it does not open: another pepper, another provider or another address than it was sealed for;
     or the address is not one to call."""
 

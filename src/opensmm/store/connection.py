@@ -14,8 +14,8 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg.waiting import wait_async
 
-from opensmm.base.fault_codes import OutageCode
-from opensmm.base.faults import Unavailable
+from opensmm.base.error_codes import OutageCode
+from opensmm.base.errors import Unavailable
 from opensmm.domain.server import LIMITS_MS
 
 Connection = AsyncConnection[TupleRow]

@@ -25,8 +25,8 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from opensmm.base.fault_codes import OutageCode, SetupCode
-from opensmm.base.faults import Misconfigured, Unavailable
+from opensmm.base.error_codes import OutageCode, SetupCode
+from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.config import Config, keep_secret, make_folder
 from opensmm.domain.codes import NO_FIELDS, Report, StageCode, no_report
 from opensmm.store import cluster, os_users, programs

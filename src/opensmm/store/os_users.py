@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
-from opensmm.base.fault_codes import SetupCode
-from opensmm.base.faults import Misconfigured
+from opensmm.base.error_codes import SetupCode
+from opensmm.base.errors import Misconfigured
 
 DEDICATED_USER: Final = "opensmm-pg"
 FALLBACK_USERS: Final = ("postgres",)

@@ -9,8 +9,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from opensmm.base.fault_codes import OutageCode
-from opensmm.base.faults import Overloaded, Unavailable
+from opensmm.base.error_codes import OutageCode
+from opensmm.base.errors import Overloaded, Unavailable
 from opensmm.store.connection import CONNECT_TIMEOUT_S, Connection, lost
 
 Found = TypeVar("Found")

@@ -18,8 +18,8 @@ from typing import Final
 
 from msgspec import structs
 
-from opensmm.base.fault_codes import Obstacle, SetupCode
-from opensmm.base.faults import Misconfigured
+from opensmm.base.error_codes import Obstacle, SetupCode
+from opensmm.base.errors import Misconfigured
 from opensmm.domain.codes import Report, StageCode, no_report
 from opensmm.store.os_users import run
 

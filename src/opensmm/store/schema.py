@@ -12,8 +12,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import scalar_row
 
-from opensmm.base.fault_codes import RolePower, SetupCode, TooMuch
-from opensmm.base.faults import Misconfigured
+from opensmm.base.error_codes import RolePower, SetupCode, TooMuch
+from opensmm.base.errors import Misconfigured
 from opensmm.domain.codes import OperatorRefusal, RefusalCode, Report, StageCode, no_report
 from opensmm.store import grants
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from opensmm.base.fault_codes import OutageCode, RolePower, SetupCode
+from opensmm.base.error_codes import OutageCode, RolePower, SetupCode
 from opensmm.texts.template import Words
 
 SETUP: Final[Mapping[SetupCode, Words]] = {

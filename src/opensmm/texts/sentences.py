@@ -8,8 +8,8 @@ from enum import StrEnum
 from gettext import NullTranslations
 from typing import Final
 
-from opensmm.base.fault_codes import Obstacle, TooMuch
-from opensmm.base.spans import span
+from opensmm.base.durations import span
+from opensmm.base.error_codes import Obstacle, TooMuch
 from opensmm.domain.call_faults import CallFault
 from opensmm.domain.codes import Fields, LineFault, RefusalCode
 from opensmm.domain.sync import ListDoubt

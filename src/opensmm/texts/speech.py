@@ -6,7 +6,7 @@ from functools import cache
 from gettext import NullTranslations
 from typing import Final
 
-from opensmm.base.faults import Misconfigured, Unavailable
+from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.base.money import Money, short
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import ChangeCode, EventCode, Fields, FindingCode, Oddity, OperatorRefusal, StageCode

@@ -12,7 +12,7 @@ import structlog
 from opensmm.actions.clock import Clock
 from opensmm.actions.dispatch import lease
 from opensmm.actions.transactions import Rejected
-from opensmm.base.faults import Unavailable
+from opensmm.base.errors import Unavailable
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
 from opensmm.store.connection import Line

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 from tests.simulation.twin.tables import Store
 
-from opensmm.base.fault_codes import OutageCode
-from opensmm.base.faults import Unavailable, Unsettled
+from opensmm.base.error_codes import OutageCode
+from opensmm.base.errors import CommitUnknown, Unavailable
 
 
 class Pause:
@@ -74,7 +74,7 @@ class Connection:
     async def wait_for_standby(self) -> None:
         """A COMMIT that writes to the log of changes alone."""
         if is_in_doubt(self._fate()):
-            raise Unsettled(OutageCode.COMMIT_UNKNOWN)
+            raise CommitUnknown(OutageCode.COMMIT_UNKNOWN)
         self.store.alone.clear()
 
     def rollback(self) -> None:

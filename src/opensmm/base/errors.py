@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from opensmm.base.fault_codes import OutageCode, SetupCode
+from opensmm.base.error_codes import OutageCode, SetupCode
 
 Code = TypeVar("Code", bound=StrEnum)
 
 
-class Fault(Exception):
+class PanelError(Exception):
     """The root of our own exceptions."""
 
 
-class CodedFault(Fault, Generic[Code]):
+class CodedError(PanelError, Generic[Code]):
     """A fault whose ``fields`` fill the words that ``texts`` has for its ``code``."""
 
     def __init__(self, code: Code, **fields: object) -> None:
@@ -26,7 +26,7 @@ class CodedFault(Fault, Generic[Code]):
         return " ".join((self.code.value, *(f"{name}={value}" for name, value in self.fields.items())))
 
 
-class Unavailable(CodedFault[OutageCode]):
+class Unavailable(CodedError[OutageCode]):
     """A fault of the moment: the whole request failed, nothing of it is kept, and it may be tried again."""
 
 
@@ -34,9 +34,9 @@ class Overloaded(Unavailable):
     """More callers wait than the bound allows; try again later."""
 
 
-class Unsettled(Unavailable):
+class CommitUnknown(Unavailable):
     """COMMIT was sent and its outcome could not be learned in time."""
 
 
-class Misconfigured(CodedFault[SetupCode]):
+class Misconfigured(CodedError[SetupCode]):
     """The panel cannot start as it is set up."""

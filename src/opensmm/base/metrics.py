@@ -15,7 +15,7 @@ SECOND: Final = 1_000_000_000
 """Nanoseconds, in which durations are counted."""
 
 
-class Spread:
+class Histogram:
     """How many values lie up to each edge but above the one before; the last count is of those above them all."""
 
     __slots__ = ("counts", "edges", "total")
@@ -30,13 +30,13 @@ class Spread:
         self.total += value
 
 
-class Spreads(dict[Key, Spread], Generic[Key]):
-    """One spread a key, made when it is first asked for."""
+class Histograms(dict[Key, Histogram], Generic[Key]):
+    """One histogram a key, made when it is first asked for."""
 
     def __init__(self, edges: tuple[int, ...]) -> None:
         super().__init__()
         self._edges = edges
 
-    def __missing__(self, key: Key) -> Spread:
-        spread = self[key] = Spread(self._edges)
-        return spread
+    def __missing__(self, key: Key) -> Histogram:
+        histogram = self[key] = Histogram(self._edges)
+        return histogram
