@@ -7,7 +7,7 @@ import sys
 import msgspec
 from msgspec import Struct
 
-from opensmm.api.body import Receive, Scope, Send
+from opensmm.base.asgi import Receive, Scope, Send
 from opensmm.cli.asgi_server import run_server
 from opensmm.config import read
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable
 
-from opensmm.api.body import Receive, Scope, Send
 from opensmm.api.endpoint import HEALTH, Endpoint
+from opensmm.base.asgi import Receive, Scope, Send
 from opensmm.web.pages import Pages
 
 

@@ -28,9 +28,9 @@ from opensmm.actions import accounts
 from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.actions.panel import Panel
 from opensmm.actions.services import save_services
-from opensmm.api.body import MAX_BODY, MAX_DISCARDED
+from opensmm.api.authentication import LOOK_UPS_AT_ONCE
 from opensmm.api.endpoint import Endpoint
-from opensmm.api.keys import LOOK_UPS_AT_ONCE
+from opensmm.api.http import MAX_BODY, MAX_DISCARDED
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store.keys import KeySettings
 from opensmm.wire import asks, json_form

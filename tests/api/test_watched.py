@@ -9,7 +9,7 @@ from tests.panel import DEFAULT, LINK, PEPPER, Api, open_api, until
 
 from opensmm.actions.panel import Panel
 from opensmm.api.endpoint import LOOKED_WITHIN_S, QUIET_S, Endpoint
-from opensmm.api.request_ids import request_id
+from opensmm.api.http import request_id
 from opensmm.main import Application
 from opensmm.web.pages import Pages
 
@@ -59,7 +59,7 @@ async def test_a_process_is_unwell_from_when_its_database_fell_silent_until_it_i
 async def test_a_process_that_nobody_asks_looks_seldom_until_a_key_is_looked_up(api, ann, monkeypatch):
     endpoint: Any = api.application
     at, looks = [endpoint._monotonic()], []
-    endpoint._monotonic = endpoint._door._monotonic = lambda: at[0]
+    endpoint._monotonic = endpoint._authenticator._monotonic = lambda: at[0]
     look = api.panel.look_at_catalogue
 
     async def count_look():
@@ -67,7 +67,7 @@ async def test_a_process_that_nobody_asks_looks_seldom_until_a_key_is_looked_up(
         await look()
 
     async def rests():
-        return bool(endpoint._door._looks_up._waiters)
+        return bool(endpoint._authenticator._looks_up._waiters)
 
     async def looks_often():
         return len(looks) > before + 1

@@ -13,7 +13,7 @@ from tests.panel import DEFAULT, LINK, PACKAGE, PEPPER
 
 from opensmm.actions.health import Sampling
 from opensmm.actions.lane import TRAFFIC
-from opensmm.api.counts import OUTCOMES, REQUESTS
+from opensmm.api.metrics import OUTCOMES, REQUESTS
 from opensmm.base.metrics import MILLISECOND, Histogram, Histograms
 from opensmm.cli import api_metrics, metrics, worker_metrics
 from opensmm.domain.dispatch import SendOutcome

@@ -1,12 +1,16 @@
 """The price list that a process sells from."""
 
+import asyncio
 from typing import Final
 
-from opensmm.domain.catalogue import Catalogue
+from opensmm.base.ids import PriceListId, ServiceId
+from opensmm.domain.catalogue import Catalogue, Service
 from opensmm.store import catalogue
 from opensmm.store.connection import Connection
 
 EMPTY: Final = Catalogue(version=0, currency="", services={}, rates={})
+SERVICES_A_TURN: Final = 250
+"""Services looked at before other tasks of the event loop get their turn."""
 
 
 class Shelf:
@@ -21,3 +25,14 @@ class Shelf:
         if fresh.version > self.catalogue.version:
             self.catalogue = fresh
         return self.catalogue
+
+
+async def services_on_sale(catalogue: Catalogue, price_list: PriceListId) -> list[Service]:
+    """Lists the services that a price list sells, by position. Other tasks get their turn on the way."""
+    on_sale: list[tuple[int, ServiceId, Service]] = []
+    for at, service in enumerate(catalogue.services.values()):
+        if at % SERVICES_A_TURN == 0:
+            await asyncio.sleep(0)
+        if catalogue.sells(service, price_list):
+            on_sale.append((service.position, service.id, service))
+    return [service for _, _, service in sorted(on_sale)]

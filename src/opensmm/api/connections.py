@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from opensmm.api.limits import network
+from opensmm.actions.rate_limit import network
 
 MOST_OF_ONE: Final = 1024
 """Connections that one address may hold open. Beyond it those that wait for their client are ended, oldest first."""

@@ -15,16 +15,25 @@ import structlog
 
 from opensmm.actions import garbage
 from opensmm.actions.panel import Panel
-from opensmm.api import body as bodies
-from opensmm.api.asked import Answer, Asked, joined
-from opensmm.api.body import Gone, Receive, Scope, Send, TooLarge
-from opensmm.api.counts import FAILED, LIMITED, OK, OVERSIZED, REFUSALS, REFUSED, REQUESTS, UNREADY, count_refused
-from opensmm.api.keys import Door
-from opensmm.api.limits import Exceeded
-from opensmm.api.pricelists import PriceLists, Rendered
-from opensmm.api.replies import CLOSE, Reply, reply
-from opensmm.api.request_ids import named, request_id
-from opensmm.api.requests import MALFORMED, Reader, Request
+from opensmm.actions.rate_limit import RateExceeded
+from opensmm.api.authentication import Authenticator
+from opensmm.api.decoding import MALFORMED, DecodedRequest, RequestDecoder
+from opensmm.api.http import (
+    CLOSE,
+    Answer,
+    Gone,
+    HttpRequest,
+    HttpResponse,
+    TooLarge,
+    joined,
+    json_response,
+    read_body,
+    request_id,
+    with_request_id,
+)
+from opensmm.api.metrics import FAILED, LIMITED, OK, OVERSIZED, REFUSALS, REFUSED, REQUESTS, UNREADY, count_refused
+from opensmm.api.services_cache import RenderedServices, ServicesCache
+from opensmm.base.asgi import Receive, Scope, Send
 from opensmm.base.errors import Unavailable
 from opensmm.domain import asks, subscriptions
 from opensmm.domain.callers import Caller
@@ -55,12 +64,12 @@ LOOKED_WITHIN_S: Final = 3.0
 _NO_KEY: Final = Refused(Refusal.UNKNOWN_KEY)
 _ADDRESS: Final = Refused(Refusal.ADDRESS)
 _GZIP: Final = re.compile(rb"(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?!0(?:\.0*)?[ \t]*(?:,|$))|,|$)", re.IGNORECASE)
-_TOO_LARGE: Final = reply(TOO_LARGE, 413, CLOSE)
-_NOT_FOUND: Final = reply(b'{"error":"Not found"}', 404)
-_WELL: Final = reply(b'{"status":"ok"}')
-_UNWELL: Final = reply(b'{"status":"the database does not answer"}', 503)
-_READ_ONLY: Final = reply(b'{"status":"the database takes no orders"}', 503)
-_UNAVAILABLE: Final = reply(UNAVAILABLE, 503, (b"retry-after", str(RETRY_AFTER_S).encode()))
+_TOO_LARGE: Final = json_response(TOO_LARGE, 413, CLOSE)
+_NOT_FOUND: Final = json_response(b'{"error":"Not found"}', 404)
+_WELL: Final = json_response(b'{"status":"ok"}')
+_UNWELL: Final = json_response(b'{"status":"the database does not answer"}', 503)
+_READ_ONLY: Final = json_response(b'{"status":"the database takes no orders"}', 503)
+_UNAVAILABLE: Final = json_response(UNAVAILABLE, 503, (b"retry-after", str(RETRY_AFTER_S).encode()))
 log = structlog.get_logger()
 
 
@@ -78,9 +87,9 @@ class Endpoint:
         self._monotonic = monotonic
         self._looked_at = float("-inf")
         self._tells = False
-        self._door = Door(panel, pepper, requests_per_second)
-        self._price_lists = PriceLists(panel)
-        self._reader = Reader()
+        self._authenticator = Authenticator(panel, pepper, requests_per_second)
+        self._services_cache = ServicesCache(panel)
+        self._decoder = RequestDecoder()
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -107,7 +116,7 @@ class Endpoint:
                 await self._panel.look_at_catalogue()
                 self._looked_at = self._monotonic()
                 if number % LOOKS_A_REFRESH == 0:
-                    await self._door.refresh()
+                    await self._authenticator.refresh()
                 if not self._panel.takes_orders and number % TRIES_A_LOOK == 0:
                     await self._panel.try_writing()
             except Unavailable as error:
@@ -117,12 +126,12 @@ class Endpoint:
 
     async def _rest(self) -> None:
         """Pauses between two looks; a long pause ends when a key is looked up."""
-        if self._door.rested_s < QUIET_S or not self._panel.takes_orders:
+        if self._authenticator.rested_s < QUIET_S or not self._panel.takes_orders:
             await asyncio.sleep(LOOK_S)
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(QUIET_LOOK_S):
-                await self._door.next_look_up()
+                await self._authenticator.next_look_up()
 
     def direct(self) -> dict[bytes, Answer]:
         """What answers a whole request, by path: for a server that hands it over so."""
@@ -135,28 +144,28 @@ class Endpoint:
         else:
             began = perf_counter_ns()
             try:
-                body = await bodies.read(receive)
+                body = await read_body(receive)
             except Gone:
                 return
             except TooLarge:
                 REQUESTS[dialect.name, None, OVERSIZED].observe(perf_counter_ns() - began)
-                said = named(_TOO_LARGE, joined(scope["headers"]))
+                said = with_request_id(_TOO_LARGE, joined(scope["headers"]))
             else:
                 said = await self.answer(dialect, _asked(scope, body))
         await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
         await send({"type": "http.response.body", "body": said.body})
 
-    async def answer(self, dialect: Dialect, asked: Asked) -> Reply:
+    async def answer(self, dialect: Dialect, asked: HttpRequest) -> HttpResponse:
         """The answer to a request, whatever becomes of it."""
-        request: Request | Refused = MALFORMED
+        request: DecodedRequest | Refused = MALFORMED
         began = perf_counter_ns()
         try:
-            request = self._reader.read(dialect, asked) if asked.method in METHODS else MALFORMED
+            request = self._decoder.read(dialect, asked) if asked.method in METHODS else MALFORMED
             if isinstance(request, Refused):
                 said, outcome = _refused(dialect, request)
             else:
                 said, outcome = await self._reply(dialect, asked, request)
-        except Exceeded as error:
+        except RateExceeded as error:
             said, outcome = _too_many(error.retry_after_s), LIMITED
         except Unavailable as error:
             told = {"request": request_id(asked.headers), "error": str(error)}
@@ -167,17 +176,17 @@ class Endpoint:
             said, outcome = _UNAVAILABLE, FAILED
         kind = None if isinstance(request, Refused) or request.ask is None else type(request.ask)
         REQUESTS[dialect.name, kind, outcome].observe(perf_counter_ns() - began)
-        return named(said, asked.headers)
+        return with_request_id(said, asked.headers)
 
-    def _health(self) -> Reply:
+    def _health(self) -> HttpResponse:
         """Whether this process is of use: it answers, its database did a moment ago, and that takes orders."""
         if self._monotonic() - self._looked_at > LOOKED_WITHIN_S:
             return _UNWELL
         return _WELL if self._panel.takes_orders else _READ_ONLY
 
-    async def _reply(self, dialect: Dialect, asked: Asked, request: Request) -> tuple[Reply, str]:
+    async def _reply(self, dialect: Dialect, asked: HttpRequest, request: DecodedRequest) -> tuple[HttpResponse, str]:
         """The answer to what was understood, and its outcome."""
-        caller = self._door.known(request.key) or await self._door.look_up(request.key, asked.client)
+        caller = self._authenticator.known(request.key) or await self._authenticator.look_up(request.key, asked.client)
         if caller is None:
             return _refused(dialect, _NO_KEY)
         if caller.addresses and asked.client not in caller.addresses:
@@ -187,9 +196,9 @@ class Endpoint:
                 return _refused(dialect, refused)
             case asks.Services(extended=extended):
                 drips = dialect is V2 and not extended and _as_panel(caller, asked)
-                rendered = self._price_lists.ready(dialect, caller.price_list, extended=extended, drips=drips)
+                rendered = self._services_cache.ready(dialect, caller.price_list, extended=extended, drips=drips)
                 if rendered is None:
-                    rendered = await self._price_lists.render(
+                    rendered = await self._services_cache.render(
                         dialect, caller.price_list, extended=extended, drips=drips
                     )
                 return _services(rendered, asked), OK
@@ -229,29 +238,29 @@ class Endpoint:
                 said = dialect.write_cancels(ids, canceled)
             case other:
                 assert_never(other)
-        return reply(said), OK
+        return json_response(said), OK
 
 
-def _asked(scope: Scope, body: bytes) -> Asked:
+def _asked(scope: Scope, body: bytes) -> HttpRequest:
     client = scope["client"][0] if scope["client"] else ""
-    return Asked(scope["method"], scope["query_string"], joined(scope["headers"]), body, client)
+    return HttpRequest(scope["method"], scope["query_string"], joined(scope["headers"]), body, client)
 
 
-def _title_case(dialect: Dialect, caller: Caller, asked: Asked) -> bool:
+def _title_case(dialect: Dialect, caller: Caller, asked: HttpRequest) -> bool:
     """v2 knows no other words, and does not look at the client."""
     return dialect is V1 and reads_title_case(asked.headers.get(b"user-agent"), caller.title_case)
 
 
-def _as_panel(caller: Caller, asked: Asked) -> bool:
+def _as_panel(caller: Caller, asked: HttpRequest) -> bool:
     return acts_as_panel(asked.headers.get(b"user-agent"), caller.as_panel)
 
 
-def _refused(dialect: Dialect, refused: Refused) -> tuple[Reply, str]:
+def _refused(dialect: Dialect, refused: Refused) -> tuple[HttpResponse, str]:
     REFUSALS[refused.why] += 1
-    return reply(dialect.write_refusal(refused)), REFUSED
+    return json_response(dialect.write_refusal(refused)), REFUSED
 
 
-def _services(rendered: Rendered, asked: Asked) -> Reply:
+def _services(rendered: RenderedServices, asked: HttpRequest) -> HttpResponse:
     """Packed where the caller takes that; with a tag for who asks with GET, who may have that very answer already."""
     packed = _accepts_gzip(asked.headers.get(b"accept-encoding", b""))
     whole = rendered.packed if packed else rendered.plain
@@ -259,7 +268,7 @@ def _services(rendered: Rendered, asked: Asked) -> Reply:
         return whole
     tag = (b"etag", rendered.packed_tag if packed else rendered.plain_tag)
     if asked.headers.get(b"if-none-match") == tag[1]:
-        return reply(b"", 304, tag, *rendered.unmodified)
+        return json_response(b"", 304, tag, *rendered.unmodified)
     return whole.also(tag)
 
 
@@ -267,5 +276,5 @@ def _accepts_gzip(coding: bytes) -> bool:
     return coding == b"gzip" or _GZIP.search(coding) is not None
 
 
-def _too_many(retry_after_s: int) -> Reply:
-    return reply(TOO_MANY, 429, (b"retry-after", str(retry_after_s).encode()))
+def _too_many(retry_after_s: int) -> HttpResponse:
+    return json_response(TOO_MANY, 429, (b"retry-after", str(retry_after_s).encode()))

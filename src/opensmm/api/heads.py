@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from opensmm.api.replies import CLOSE, Header, reply
-from opensmm.api.requests import MALFORMED
+from opensmm.api.decoding import MALFORMED
+from opensmm.api.http import CLOSE, Header, json_response
 from opensmm.wire.dialect import TOO_LARGE
 from opensmm.wire.v2 import V2
 
@@ -20,12 +20,12 @@ IN_HOSTS: Final = bytes(
 """What the value of a Host header is made of; names in other scripts, which some clients send as they are, are let
 be."""
 
-NO_HTTP: Final = reply(V2.write_refusal(MALFORMED), 400, CLOSE)
+NO_HTTP: Final = json_response(V2.write_refusal(MALFORMED), 400, CLOSE)
 """The answer to bytes that are no HTTP request."""
-BAD_REQUEST: Final = reply(V2.write_refusal(MALFORMED), 400, CLOSE)
+BAD_REQUEST: Final = json_response(V2.write_refusal(MALFORMED), 400, CLOSE)
 """The answer to a request that HTTP itself forbids, such as one with two hosts."""
-TARGET_TOO_LONG: Final = reply(TOO_LARGE, 414, CLOSE)
-HEAD_TOO_LARGE: Final = reply(TOO_LARGE, 431, CLOSE)
+TARGET_TOO_LONG: Final = json_response(TOO_LARGE, 414, CLOSE)
+HEAD_TOO_LARGE: Final = json_response(TOO_LARGE, 431, CLOSE)
 
 
 def size(headers: Sequence[Header]) -> int:

@@ -9,23 +9,21 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from opensmm.api import heads
-from opensmm.api.asked import Answer, Asked, joined
-from opensmm.api.body import MAX_DISCARDED
 from opensmm.api.connections import ConnectionTable
-from opensmm.api.replies import CLOSE, Reply, reply
+from opensmm.api.http import CLOSE, MAX_DISCARDED, Answer, HttpRequest, HttpResponse, joined, json_response
 from opensmm.wire.dialect import UNAVAILABLE
 
 MOST_HELD: Final = 64 * 1024
 """Bytes of an address or a body that are kept for the direct way; what is longer goes by ASGI, which bounds it."""
 METHODS: Final = {b"POST": "POST", b"GET": "GET"}
 
-_STOPPED: Final = reply(UNAVAILABLE, 503)
+_STOPPED: Final = json_response(UNAVAILABLE, 503)
 
 
 class Forbidden(Exception):
     """The request is refused by its head or its trailers alone."""
 
-    def __init__(self, said: Reply) -> None:
+    def __init__(self, said: HttpResponse) -> None:
         super().__init__(said.status)
         self.said = said
 
@@ -105,7 +103,7 @@ class Protocol(HttpToolsProtocol):
         self._in_head = self._in_request = self._idle = self._deaf = self._ending = self._has_moved = False
         self._chunk = self._unseen = self._trailed = self._discarded = 0
         self._before: RequestResponseCycle | None = None
-        self._last_reply: Reply | None = None
+        self._last_reply: HttpResponse | None = None
         self._joined: Mapping[bytes, bytes] = {}
         self._host = b""
         self._table: ConnectionTable | None = getattr(self.server_state, "table", None)
@@ -265,7 +263,7 @@ class Protocol(HttpToolsProtocol):
         exchange.more_body = False
         headers = self._joined
         address = self._address if self._proxies is None else self._forwarded(self._proxies, headers)
-        asked = Asked(exchange.method, exchange.query, headers, bytes(exchange.body), address)
+        asked = HttpRequest(exchange.method, exchange.query, headers, bytes(exchange.body), address)
         exchange.body = b""
         exchange.task = self.loop.create_task(self._answer(exchange, asked))
         self.tasks.add(exchange.task)
@@ -277,7 +275,7 @@ class Protocol(HttpToolsProtocol):
         told = headers.get(b"x-forwarded-for", b"").decode("latin-1")
         return by.trusted_hosts.get_trusted_client_address(told)[0] or self._address
 
-    async def _answer(self, exchange: Exchange, asked: Asked) -> None:
+    async def _answer(self, exchange: Exchange, asked: HttpRequest) -> None:
         try:
             said = await exchange.answer(asked)
             if self.flow.write_paused:
@@ -335,7 +333,7 @@ class Protocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
         return b"\r\n".join((*lines, b"", rest))
 
-    def _refuse(self, said: Reply) -> None:
+    def _refuse(self, said: HttpResponse) -> None:
         """Refuses what cannot be understood, behind the answers that are still due, and reads no further.
 
         What is no HTTP behind a request that is being answered, as when a client counts the letters of its body and
@@ -364,7 +362,7 @@ class Protocol(HttpToolsProtocol):
             self.cycle = cast("RequestResponseCycle", cycle)
         return None if cycle is None or cycle.response_complete else cycle
 
-    def _end(self, said: Reply) -> None:
+    def _end(self, said: HttpResponse) -> None:
         """Says the last words of a connection. What its client goes on to send is thrown away for a while: a connection
         that is closed at once is reset, and its client would not get to read them."""
         self._ending = True

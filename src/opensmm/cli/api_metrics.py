@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from opensmm.actions.placing import MONEY_PLACED, ORDERS_PLACED
-from opensmm.api.counts import REFUSALS, REQUESTS
+from opensmm.api.metrics import REFUSALS, REQUESTS
 from opensmm.base.metrics import Histogram
 from opensmm.base.money import PER_WHOLE
 from opensmm.cli.metrics import Labels, counter, histogram, lanes

@@ -2,32 +2,32 @@
 
 import pytest
 
-from opensmm.api import limits
-from opensmm.api.limits import Exceeded, Limit, address_group, network
+from opensmm.actions import rate_limit
+from opensmm.actions.rate_limit import RateExceeded, RateLimit, address_group, network
 
 
 def is_limited(limit, name, now):
     try:
         limit.check(name, now)
-    except Exceeded:
+    except RateExceeded:
         return True
     return False
 
 
 def test_names_are_counted_each_by_itself_within_their_span():
-    limit = Limit(2, 60.0)
+    limit = RateLimit(2, 60.0)
     for at in (0, 1):
         limit.count("a", at)
     assert (True, False) == (is_limited(limit, "a", 59.9), is_limited(limit, "b", 2))
     assert not is_limited(limit, "a", 60.0)
-    with pytest.raises(Exceeded) as exceeded:
+    with pytest.raises(RateExceeded) as exceeded:
         limit.check("a", 2)
     assert 58 == exceeded.value.retry_after_s
 
 
 def test_nobody_is_forgotten_while_others_fill_the_table(monkeypatch):
-    monkeypatch.setattr(limits, "MAX_NAMES", 4)
-    limit = Limit(2, 60.0, address_group)
+    monkeypatch.setattr(rate_limit, "MAX_NAMES", 4)
+    limit = RateLimit(2, 60.0, address_group)
     for _ in range(2):
         limit.count("192.0.2.1", 0)
     for at in range(100):
@@ -41,8 +41,8 @@ def test_nobody_is_forgotten_while_others_fill_the_table(monkeypatch):
 
 
 def test_memory_is_bounded_whoever_asks(monkeypatch):
-    monkeypatch.setattr(limits, "MAX_NAMES", 10)
-    limit = Limit(2, 60.0, address_group)
+    monkeypatch.setattr(rate_limit, "MAX_NAMES", 10)
+    limit = RateLimit(2, 60.0, address_group)
     for at in range(1000):
         limit.count(f"{at % 200 + 1}.{at % 250}.0.{at % 199}", at * 0.001)
     assert 21 >= len(limit._counts) + len(limit._groups)

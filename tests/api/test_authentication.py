@@ -6,7 +6,7 @@ from tests.panel import PEPPER, acting, now
 from opensmm.actions import accounts
 from opensmm.actions.accounts import fresh_key
 from opensmm.actions.panel import Panel
-from opensmm.api.keys import REFRESHED_AT_ONCE, REMEMBERED_S, Door
+from opensmm.api.authentication import REFRESHED_AT_ONCE, REMEMBERED_S, Authenticator
 from opensmm.store import keys
 
 
@@ -28,7 +28,7 @@ class Looks:
         return sizes
 
 
-async def called(door: Door, key: str):
+async def called(door: Authenticator, key: str):
     return door.known(key) or await door.look_up(key, "192.0.2.1")
 
 
@@ -50,7 +50,7 @@ def hands() -> Hands:
 async def door(stocked, database, hands):
     panel = Panel(database.app_url)
     await panel.open()
-    yield Door(panel, PEPPER, monotonic=hands)
+    yield Authenticator(panel, PEPPER, monotonic=hands)
     await panel.close()
 
 

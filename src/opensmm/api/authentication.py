@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from msgspec import Struct
 
 from opensmm.actions.panel import Panel
-from opensmm.api.limits import Limit, address_group, network
+from opensmm.actions.rate_limit import RateLimit, address_group, network
 from opensmm.domain.callers import Caller, digest
 
 REMEMBERED_S: Final = 0.9
@@ -27,7 +27,7 @@ MAX_KEY: Final = 128
 """Characters in a key; a longer one is nobody's."""
 
 
-class Known(Struct):
+class CachedKey(Struct):
     """A key found live, and whether it was used since its owner was last looked at."""
 
     digest: bytes
@@ -36,7 +36,7 @@ class Known(Struct):
     used: bool = False
 
 
-class Door:
+class Authenticator:
     """Lets callers in by their keys. ``per_second`` bounds the requests of one key, 0: as many as it likes."""
 
     def __init__(
@@ -45,11 +45,11 @@ class Door:
         self._panel = panel
         self._pepper = pepper
         self._monotonic = monotonic
-        self._known: dict[str, Known] = {}
-        self._used: list[Known] = []
-        self._guesses = Limit(FAILURES_A_MINUTE, 60.0, address_group)
+        self._known: dict[str, CachedKey] = {}
+        self._used: list[CachedKey] = []
+        self._guesses = RateLimit(FAILURES_A_MINUTE, 60.0, address_group)
         self._turns: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
-        self._requests = Limit(per_second, 1.0) if per_second else None
+        self._requests = RateLimit(per_second, 1.0) if per_second else None
         self._used_at = monotonic()
         self._looks_up = asyncio.Event()
 
@@ -64,7 +64,7 @@ class Door:
         await self._looks_up.wait()
 
     def known(self, key: str) -> Caller | None:
-        """The caller behind a key that needs no look; None where it does. Raises Exceeded where it did too much."""
+        """The caller behind a key that needs no look; None where it does. Raises RateExceeded where it did too much."""
         known, now = self._known.get(key), self._monotonic()
         if known is None or known.until <= now:
             return None
@@ -74,7 +74,7 @@ class Door:
         return self._counted(known.caller, now)
 
     async def look_up(self, key: str, address: str) -> Caller | None:
-        """The caller behind a key as the database has it; raises Exceeded where one of the two did too much."""
+        """The caller behind a key as the database has it; raises RateExceeded where one of the two did too much."""
         if not key:
             return None
         self._used_at = self._monotonic()
@@ -96,7 +96,7 @@ class Door:
             return None
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
-        self._known[key] = Known(hashed, caller, now + REMEMBERED_S)
+        self._known[key] = CachedKey(hashed, caller, now + REMEMBERED_S)
         return self._counted(caller, now)
 
     def _counted(self, caller: Caller, now: float) -> Caller:

@@ -7,25 +7,24 @@ from typing import Final
 
 from msgspec import Struct
 
+from opensmm.actions.catalogue import SERVICES_A_TURN, services_on_sale
 from opensmm.actions.panel import Panel
-from opensmm.api.replies import Header, Reply, reply
+from opensmm.api.http import Header, HttpResponse, json_response
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import Catalogue, Service
 from opensmm.wire.dialect import Dialect
 
 GZIP_LEVEL: Final = 4
-CHUNK: Final = 250
-"""Services looked at before others on the same loop get their turn."""
 MAX_KEPT: Final = 256
 """Answers kept; a panel has as many as price lists in use times forms."""
 
 
-class Rendered(Struct, frozen=True):
+class RenderedServices(Struct, frozen=True):
     """An answer in two codings, each with a tag of its own. ``unmodified``: headers of a 304 beside the tag."""
 
     version: int
-    plain: Reply
-    packed: Reply
+    plain: HttpResponse
+    packed: HttpResponse
     plain_tag: bytes
     packed_tag: bytes
     unmodified: tuple[Header, ...] = ()
@@ -38,25 +37,25 @@ _BY_CODING: Final[Header] = (b"vary", b"accept-encoding")
 _BY_CLIENT: Final[Header] = (b"vary", b"accept-encoding, user-agent")
 
 
-class PriceLists:
+class ServicesCache:
     """Answers, each rendered anew when the catalogue has moved. A service that has not changed is not written again."""
 
     def __init__(self, panel: Panel) -> None:
         self._panel = panel
-        self._kept: dict[Form, Rendered] = {}
+        self._kept: dict[Form, RenderedServices] = {}
         self._pieces: dict[Form, dict[ServiceId, tuple[Service, object, bytes]]] = {}
-        self._rendering: dict[Form, asyncio.Task[Rendered]] = {}
+        self._rendering: dict[Form, asyncio.Task[RenderedServices]] = {}
 
     def ready(
         self, dialect: Dialect, price_list: PriceListId, *, extended: bool, drips: bool = False
-    ) -> Rendered | None:
+    ) -> RenderedServices | None:
         """The answer for a price list, as of the catalogue this process knows; None where it must be rendered."""
         kept = self._kept.get((price_list, dialect.name, extended, drips))
         return kept if kept is not None and kept.version == self._panel.shelf.catalogue.version else None
 
     async def render(
         self, dialect: Dialect, price_list: PriceListId, *, extended: bool, drips: bool = False
-    ) -> Rendered:
+    ) -> RenderedServices:
         """Renders it, once for all who ask meanwhile."""
         form = (price_list, dialect.name, extended, drips)
         running = self._rendering.get(form)
@@ -66,7 +65,7 @@ class PriceLists:
             running.add_done_callback(lambda _: self._rendering.pop(form, None))
         return await asyncio.shield(running)
 
-    async def _render(self, form: Form, dialect: Dialect) -> Rendered:
+    async def _render(self, form: Form, dialect: Dialect) -> RenderedServices:
         catalogue = self._panel.shelf.catalogue
         pieces = await self._render_pieces(form, dialect, catalogue)
         plain = dialect.write_services(pieces)
@@ -78,10 +77,10 @@ class PriceLists:
             self._pieces.clear()
         _, _, _, drips = form
         vary = _BY_CLIENT if drips else _BY_CODING
-        self._kept[form] = Rendered(
+        self._kept[form] = RenderedServices(
             catalogue.version,
-            reply(plain, 200, vary),
-            reply(packed, 200, (b"content-encoding", b"gzip"), vary),
+            json_response(plain, 200, vary),
+            json_response(packed, 200, (b"content-encoding", b"gzip"), vary),
             *tags,
             unmodified=(vary,) if drips else (),
         )
@@ -91,8 +90,8 @@ class PriceLists:
         price_list, _, extended, drips = form
         before = self._pieces.get(form, {})
         now: dict[ServiceId, tuple[Service, object, bytes]] = {}
-        for at, service in enumerate(await _listed(catalogue, price_list)):
-            if at % CHUNK == 0:
+        for at, service in enumerate(await services_on_sale(catalogue, price_list)):
+            if at % SERVICES_A_TURN == 0:
                 await asyncio.sleep(0)
             rate = catalogue.rate(price_list, service)
             known = before.get(service.id)
@@ -101,14 +100,3 @@ class PriceLists:
             now[service.id] = known
         self._pieces[form] = now
         return [piece for _, _, piece in now.values()]
-
-
-async def _listed(catalogue: Catalogue, price_list: PriceListId) -> list[Service]:
-    """The services on sale, as they stand on the price list."""
-    found: list[tuple[int, ServiceId, Service]] = []
-    for at, service in enumerate(catalogue.services.values()):
-        if at % CHUNK == 0:
-            await asyncio.sleep(0)
-        if catalogue.sells(service, price_list):
-            found.append((service.position, service.id, service))
-    return [service for _, _, service in sorted(found)]

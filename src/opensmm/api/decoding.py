@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from opensmm.api.asked import Asked
+from opensmm.api.http import HttpRequest
 from opensmm.domain.asks import Ask, Balance, Services
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.asks import is_absent
@@ -21,7 +21,7 @@ READ_AT_ONCE: Final = 4 << 10
 """Bytes of a body and a query that are understood before it is known whose they are."""
 
 
-class Request(Struct):
+class DecodedRequest(Struct):
     """``key`` is empty where none came; ``ask`` is None until a long request is understood."""
 
     key: str
@@ -34,14 +34,14 @@ class Request(Struct):
         return self.ask
 
 
-class Reader:
+class RequestDecoder:
     """Reads requests. Programs ask for their balance and the price list in the same bytes each time; it reads those
     once. The most frequent asks that never come again are not looked for among them."""
 
     def __init__(self) -> None:
-        self._remembered: dict[tuple[Dialect, bytes, bytes, bytes, bytes], Request] = {}
+        self._remembered: dict[tuple[Dialect, bytes, bytes, bytes, bytes], DecodedRequest] = {}
 
-    def read(self, dialect: Dialect, asked: Asked) -> Request | Refused:
+    def read(self, dialect: Dialect, asked: HttpRequest) -> DecodedRequest | Refused:
         """Refused: not even the form can be read."""
         body, headers = asked.body, asked.headers
         if len(body) > SHORT or b"=add" in body or b"=status" in body:
@@ -53,14 +53,14 @@ class Reader:
             return request
         read = _read(dialect, asked)
         short = all(len(part) <= SHORT for part in beside)
-        if short and isinstance(read, Request) and isinstance(read.ask, Balance | Services):
+        if short and isinstance(read, DecodedRequest) and isinstance(read.ask, Balance | Services):
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[said] = read
         return read
 
 
-def _read(dialect: Dialect, asked: Asked) -> Request | Refused:
+def _read(dialect: Dialect, asked: HttpRequest) -> DecodedRequest | Refused:
     headers = asked.headers
     fields = read_form(headers.get(b"content-type", b""), asked.query, asked.body)
     if fields is None:
@@ -77,7 +77,7 @@ def _read(dialect: Dialect, asked: Asked) -> Request | Refused:
             # What is no UTF-8 becomes lone surrogates, which an add refuses and no other action looks at.
             fields["idempotency_key"] = idempotency_key.decode("utf-8", "surrogateescape")
     short = len(asked.body) + len(asked.query) <= READ_AT_ONCE
-    return Request(key, dialect.read_ask(fields) if short else None, fields)
+    return DecodedRequest(key, dialect.read_ask(fields) if short else None, fields)
 
 
 def _bearer(authorization: bytes) -> str:

@@ -14,7 +14,7 @@ _IPV6_NETWORK: Final = 64
 _GROUP_BITS: Final = {4: 16, 6: 32}
 
 
-class Exceeded(Exception):
+class RateExceeded(Exception):
     """Too much within the span; ``retry_after_s`` says when to go on."""
 
     def __init__(self, retry_after_s: int) -> None:
@@ -22,7 +22,7 @@ class Exceeded(Exception):
         self.retry_after_s = retry_after_s
 
 
-class Limit:
+class RateLimit:
     """At most ``most`` counts of one name in a span of ``span_s``, which begins with the first of them.
 
     Memory is bounded, and nobody is forgotten early for it: where MAX_NAMES are counted, a newcomer shares the count
@@ -37,11 +37,11 @@ class Limit:
         self._groups: dict[Hashable, tuple[float, int]] = {}
 
     def check(self, name: Hashable, now: float) -> None:
-        """Raises Exceeded where the name has used its counts up; counts nothing."""
+        """Raises RateExceeded where the name has used its counts up; counts nothing."""
         table, counted = self._place(name, now)
         since, count = table.get(counted, (now, 0))
         if count >= self._most and now - since < self._span_s:
-            raise Exceeded(max(1, ceil(self._span_s - (now - since))))
+            raise RateExceeded(max(1, ceil(self._span_s - (now - since))))
 
     def count(self, name: Hashable, now: float) -> None:
         table, counted = self._place(name, now)
