@@ -19,7 +19,7 @@ from bench.site import Site
 from opensmm.actions.accounts import fresh_key
 from opensmm.actions.services import save_services
 from opensmm.base.ids import ServiceId
-from opensmm.domain.callers import digest
+from opensmm.domain.api_keys import digest
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import connect

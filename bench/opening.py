@@ -8,7 +8,7 @@ import psycopg
 from bench.site import Site
 from bench.upstream import CHARGE, REMAINS
 from opensmm.base.ids import ProviderId
-from opensmm.domain.progress import POLL_LAST, POLL_STEPS
+from opensmm.domain.polling import POLL_LAST, POLL_STEPS
 
 YOUNG: Final = 0.02
 YOUNG_FOR: Final = timedelta(minutes=10)

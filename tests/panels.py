@@ -7,8 +7,8 @@ from tests.panel import PEPPER, acting, now
 
 from opensmm.actions import providers
 from opensmm.base.ids import ProviderId, ServiceId
-from opensmm.domain.offers import RouteTo
 from opensmm.domain.provider_settings import ProviderSettings
+from opensmm.domain.routes import RouteTo
 from opensmm.store import offers
 from opensmm.store.connection import Connection
 

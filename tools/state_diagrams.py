@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from opensmm.domain.dispatch import ACCEPTED_STATES, TRANSITIONS, DeliveryState
 from opensmm.domain.orders import ORDER_TRANSITIONS, OrderState
-from opensmm.domain.posts import NOT_DUE, POST_TRANSITIONS, PostState
 from opensmm.domain.refills import REFILL_TRANSITIONS, RefillStatus
+from opensmm.domain.subscriptions import NOT_DUE, POST_TRANSITIONS, PostState
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "architecture.md"
 

@@ -8,7 +8,7 @@ from opensmm.actions.accounts import NewKey, fresh_key, imported_key
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
 from opensmm.domain.amounts import MAX_AMOUNT
-from opensmm.domain.callers import MAX_ADDRESSES, MAX_LABEL
+from opensmm.domain.api_keys import MAX_ADDRESSES, MAX_LABEL
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.customers import HOUSE, MAX_NAME
 from opensmm.store.keys import KeySettings

@@ -31,12 +31,13 @@ from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import BelowCost, DeliveryMethod, RefillMode
-from opensmm.domain.offers import Offer, RouteTo
+from opensmm.domain.manual import ManualReport, ManualStep
 from opensmm.domain.payments import Payment
 from opensmm.domain.policy import RuleKind
+from opensmm.domain.provider_services import ProviderService
 from opensmm.domain.provider_settings import FollowingSettings, ProviderSettings
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.staff import StaffReport, StaffStep
+from opensmm.domain.routes import RouteTo
 from opensmm.store import audit
 from opensmm.store import catalogue as prices
 from opensmm.store.policy import Wanted
@@ -50,7 +51,9 @@ def services(*numbers):
 
 def offered(rate, number="7"):
     told = PRICE_LIST[0]
-    return Offer(number, told.name, told.category, told.type, Decimal(rate), told.min, told.max, True, True, False)
+    return ProviderService(
+        number, told.name, told.category, told.type, Decimal(rate), told.min, told.max, True, True, False
+    )
 
 
 async def asked_providers(conn):
@@ -155,11 +158,11 @@ async def the_staff(conn, api, works, who):
     await works.round()
     first, second, third = map(OrderId, orders)
     for report in (
-        StaffReport(first, StaffStep.START),
-        StaffReport(first, StaffStep.PROGRESS, remains=40),
-        StaffReport(first, StaffStep.DONE),
-        StaffReport(second, StaffStep.PARTIAL, remains=10),
-        StaffReport(third, StaffStep.CANCEL, reason="gone"),
+        ManualReport(first, ManualStep.START),
+        ManualReport(first, ManualStep.PROGRESS, remains=40),
+        ManualReport(first, ManualStep.DONE),
+        ManualReport(second, ManualStep.PARTIAL, remains=10),
+        ManualReport(third, ManualStep.CANCEL, reason="gone"),
     ):
         works.clock.forward(60)
         await staff.report(conn, [report], by=acting(works.clock()))

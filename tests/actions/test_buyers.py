@@ -6,13 +6,13 @@ import pytest
 from tests.panel import DEFAULT, FREE, LINK, ONE_PER_LINK, balance, books, broken, buyer, fetch, open_api
 
 from opensmm.base.ids import CustomerId, PriceListId
-from opensmm.domain.asks import Add
-from opensmm.domain.orders import Habits
+from opensmm.domain.orders import DialectRules
 from opensmm.domain.placing import FORM_TOKENS, Buyer, BuyerKind
 from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.requests import AddOrder
 from opensmm.wire.form import unfit
 
-HABITS = Habits(own_before_link=False, link_alone_is_media=False)
+DIALECT_RULES = DialectRules(own_before_link=False, link_alone_is_media=False)
 CHARGE = 9_000
 LIST = PriceListId(1)
 
@@ -36,7 +36,7 @@ async def key(conn, customer):
 
 
 def add(token="", service=DEFAULT, link=LINK):
-    return Add(service, link, 100, idempotency_key=token)
+    return AddOrder(service, link, 100, idempotency_key=token)
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ async def two(database, stocked):
 
 async def test_an_order_tells_which_user_placed_it_and_one_of_a_key_tells_none(two, stocked, ann):
     person = await user(stocked, ann.id)
-    first = await two[0].place_by(person, add("t1"), HABITS)
-    second = await two[0].place_by(await key(stocked, ann.id), add("t1"), HABITS)
-    third = await two[0].place_by(await key(stocked, ann.id), add(), HABITS)
+    first = await two[0].place_by(person, add("t1"), DIALECT_RULES)
+    second = await two[0].place_by(await key(stocked, ann.id), add("t1"), DIALECT_RULES)
+    third = await two[0].place_by(await key(stocked, ann.id), add(), DIALECT_RULES)
     assert [(first, person.number), (second, None), (third, None)] == await fetch(
         stocked, "select id, user_id from orders order by id"
     )
@@ -62,7 +62,7 @@ async def test_two_users_and_a_key_of_one_customer_never_spend_its_money_twice(t
     people = [await user(stocked, poor.id), await user(stocked, poor.id), await key(stocked, poor.id)]
     said = await asyncio.gather(
         *(
-            panel.place_by(person, add(f"{number}" if person.user else ""), HABITS)
+            panel.place_by(person, add(f"{number}" if person.user else ""), DIALECT_RULES)
             for number in range(8)
             for person in people
             for panel in (two[number % 2],)
@@ -79,7 +79,7 @@ async def test_two_buyers_never_hold_one_link_at_once(two, stocked, ann):
     people = [await user(stocked, ann.id), await user(stocked, ann.id), await key(stocked, ann.id)]
     said = await asyncio.gather(
         *(
-            two[number % 2].place_by(person, add(f"{number} {person.number}", ONE_PER_LINK), HABITS)
+            two[number % 2].place_by(person, add(f"{number} {person.number}", ONE_PER_LINK), DIALECT_RULES)
             for number in range(6)
             for person in people
         )
@@ -93,12 +93,12 @@ async def test_two_buyers_never_hold_one_link_at_once(two, stocked, ann):
 async def test_a_form_sent_again_and_again_is_one_order_and_a_keys_mark_is_another(two, stocked, ann):
     person, program = await user(stocked, ann.id), await key(stocked, ann.id)
     said = await asyncio.gather(
-        *(two[number % 2].place_by(who, add("same"), HABITS) for number in range(8) for who in (person, program))
+        *(two[number % 2].place_by(who, add("same"), DIALECT_RULES) for number in range(8) for who in (person, program))
     )
     assert 1 == len(set(said[0::2]))
     assert 1 == len(set(said[1::2]))
     assert 2 == len(set(said))
-    mismatch = await two[0].place_by(person, add("same", FREE), HABITS)
+    mismatch = await two[0].place_by(person, add("same", FREE), DIALECT_RULES)
     assert Refused(Refusal.IDEMPOTENCY_MISMATCH) == mismatch
     assert 10_000_000 - 2 * CHARGE == await balance(stocked, ann.id)
     assert [(f"{FORM_TOKENS}{person.number}:same",), ("same",)] == await fetch(
@@ -119,10 +119,10 @@ async def test_a_user_who_may_not_order_any_more_is_refused_under_the_lock(two, 
     person, colleague = await user(stocked, ann.id), await user(stocked, ann.id)
     await stocked.execute(shut_out, [person.number])
     before = await books(stocked)
-    assert Refused(Refusal.UNKNOWN_KEY) == await two[0].place_by(person, add("t"), HABITS)
+    assert Refused(Refusal.UNKNOWN_KEY) == await two[0].place_by(person, add("t"), DIALECT_RULES)
     assert before == await books(stocked)
     together = await asyncio.gather(
-        *(two[0].place_by(who, add(f"t {who.number}"), HABITS) for who in (person, colleague))
+        *(two[0].place_by(who, add(f"t {who.number}"), DIALECT_RULES) for who in (person, colleague))
     )
     assert [True, False] == [isinstance(one, Refused) for one in together]
 
@@ -131,13 +131,13 @@ async def test_a_user_orders_for_no_other_customer(two, stocked, ann):
     person, other = await user(stocked, ann.id), await buyer(stocked)
     stranger = Buyer(BuyerKind.USER, person.number, CustomerId(other.id), LIST)
     before = await books(stocked)
-    assert Refused(Refusal.UNKNOWN_KEY) == await two[0].place_by(stranger, add("t"), HABITS)
+    assert Refused(Refusal.UNKNOWN_KEY) == await two[0].place_by(stranger, add("t"), DIALECT_RULES)
     assert before == await books(stocked)
 
 
 async def test_a_users_order_without_its_forms_token_is_a_fault_of_ours(two, stocked, ann):
     with pytest.raises(ValueError, match="token"):
-        await two[0].place_by(await user(stocked, ann.id), add(), HABITS)
+        await two[0].place_by(await user(stocked, ann.id), add(), DIALECT_RULES)
 
 
 async def test_no_client_can_send_what_forms_bear(api, stocked, ann):

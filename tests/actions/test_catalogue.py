@@ -11,8 +11,10 @@ from opensmm.actions import importing, services
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.catalogue import Service, ServiceType
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.domain.importing import Terms
-from opensmm.domain.offers import Offer, RouteTo
+from opensmm.domain.pricing import PriceTerms
+from opensmm.domain.provider_services import ProviderService
+from opensmm.domain.routes import RouteTo
+from opensmm.domain.service_import import ImportTerms
 from opensmm.store import catalogue as rows
 from opensmm.store import offers
 from opensmm.store.connection import connect
@@ -63,9 +65,13 @@ async def test_an_edit_that_begins_before_another_is_kept_loses_nothing_of_it(st
 async def test_an_edit_during_an_import_is_kept_beside_what_the_list_told(stocked, other):
     provider = ProviderId(await rows.save_provider(stocked, "Up", "panel", "https://panel.example", "USD"))
     await offers.set_routes(stocked, {ServiceId(DEFAULT): [RouteTo(provider, "7")]})
-    before, offer = await stands(stocked), Offer("7", "Theirs", "A", ServiceType.DEFAULT, Decimal("0.5"), 20, 30)
+    before, offer = (
+        await stands(stocked),
+        ProviderService("7", "Theirs", "A", ServiceType.DEFAULT, Decimal("0.5"), 20, 30),
+    )
     async with stocked.transaction():
-        plan = await importing.plan_import(stocked, provider, [offer], Terms(Decimal(1)), lambda _: True)
+        terms = ImportTerms(PriceTerms(Decimal(1)))
+        plan = await importing.plan_import(stocked, provider, [offer], terms, lambda _: True)
         second = await begun(stocked, asyncio.create_task(edit(other, free=True, one_active_per_link=True)))
         await importing.write_import(
             stocked, provider, plan, reprice=False, by=acting(now()), wrote=lambda count, total: None

@@ -16,7 +16,7 @@ from opensmm.base.ids import ServiceId
 from opensmm.domain.audit import By
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Declined, NotSent
-from opensmm.domain.offers import RouteTo
+from opensmm.domain.routes import RouteTo
 from opensmm.providers.limits import Slots
 from opensmm.store import catalogue as rows
 
@@ -257,10 +257,10 @@ async def test_sending_is_committed_before_the_first_byte_leaves(api, ann, stock
 
     add = contact.provider.add
 
-    async def slowly(ask):
+    async def slowly(request):
         arrived.set()
         await answer.wait()
-        return await add(ask)
+        return await add(request)
 
     contact.provider.add = slowly
     liar.answers["add"] = {"order": 7}

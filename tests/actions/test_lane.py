@@ -22,13 +22,13 @@ class Counter:
     async def __call__(self, batch):
         self.batches.append(list(batch))
         await self.open.wait()
-        return [ask * 10 for ask in batch]
+        return [request * 10 for request in batch]
 
 
 async def hold(lane, counter):
     """One ask that keeps the lane busy until ``counter.open`` is set."""
     counter.open.clear()
-    first = lane.ask(0)
+    first = lane.submit(0)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return first
@@ -36,7 +36,7 @@ async def hold(lane, counter):
 
 async def test_one_alone_goes_at_once():
     counter = Counter()
-    assert 70 == await Lane(counter).ask(7)
+    assert 70 == await Lane(counter).submit(7)
     assert [[7]] == counter.batches
 
 
@@ -44,7 +44,7 @@ async def test_those_who_wait_together_share_a_batch_and_get_their_own_answers()
     counter = Counter()
     lane = Lane(counter)
     first = await hold(lane, counter)
-    others = [lane.ask(at) for at in range(1, 6)]
+    others = [lane.submit(at) for at in range(1, 6)]
     await asyncio.sleep(0)
     counter.open.set()
     assert [0, 10, 20, 30, 40, 50] == [await first, *await asyncio.gather(*others)]
@@ -55,7 +55,7 @@ async def test_a_batch_takes_no_more_than_its_limit_oldest_first():
     counter = Counter()
     lane = Lane(counter, most=3)
     first = await hold(lane, counter)
-    others = [lane.ask(at) for at in range(1, 8)]
+    others = [lane.submit(at) for at in range(1, 8)]
     await asyncio.sleep(0)
     counter.open.set()
     await asyncio.gather(first, *others)
@@ -66,8 +66,8 @@ async def test_no_owner_gets_more_than_its_share_while_others_wait():
     counter = Counter()
     lane = Lane(counter, most=4)
     first = await hold(lane, counter)
-    big = [lane.ask(at, owner=1) for at in range(1, 7)]
-    small = [lane.ask(at, owner=2) for at in (101, 102)]
+    big = [lane.submit(at, owner=1) for at in range(1, 7)]
+    small = [lane.submit(at, owner=2) for at in (101, 102)]
     await asyncio.sleep(0)
     counter.open.set()
     await asyncio.gather(first, *big, *small)
@@ -78,10 +78,10 @@ async def test_beyond_the_bound_the_next_is_refused_at_once():
     counter = Counter()
     lane = Lane(counter, bound=4)
     first = await hold(lane, counter)
-    waiting = [lane.ask(at, owner=at) for at in range(1, 5)]
+    waiting = [lane.submit(at, owner=at) for at in range(1, 5)]
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
-        await lane.ask(9, owner=9)
+        await lane.submit(9, owner=9)
     counter.open.set()
     assert [10, 20, 30, 40] == (await asyncio.gather(first, *waiting))[1:]
 
@@ -90,18 +90,18 @@ async def test_one_owner_may_fill_half_of_the_bound_and_leaves_room_for_others()
     counter = Counter()
     lane = Lane(counter, bound=4)
     first = await hold(lane, counter)
-    waiting = [lane.ask(at, owner=1) for at in (1, 2)]
+    waiting = [lane.submit(at, owner=1) for at in (1, 2)]
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
-        await lane.ask(3, owner=1)
-    other = lane.ask(4, owner=2)
+        await lane.submit(3, owner=1)
+    other = lane.submit(4, owner=2)
     await asyncio.sleep(0)
     counter.open.set()
     assert [0, 10, 20, 40] == await asyncio.gather(first, *waiting, other)
 
 
 async def gathered(lane, asks):
-    return await asyncio.gather(*(lane.ask(ask) for ask in asks), return_exceptions=True)
+    return await asyncio.gather(*(lane.submit(request) for request in asks), return_exceptions=True)
 
 
 async def test_a_rejected_batch_is_tried_one_by_one_so_that_a_bad_ask_hurts_nobody_else():
@@ -111,7 +111,7 @@ async def test_a_rejected_batch_is_tried_one_by_one_so_that_a_bad_ask_hurts_nobo
         tried.append(list(asks))
         if 3 in asks:
             raise Rejected("three is bad")
-        return [ask * 10 for ask in asks]
+        return [request * 10 for request in asks]
 
     said = await gathered(Lane(batch), [1, 2, 3, 4])
     assert [10, 20, 40] == [one for one in said if isinstance(one, int)]
@@ -149,14 +149,14 @@ async def test_a_caller_that_gave_up_changes_nothing_for_the_others():
     counter = Counter()
     lane = Lane(counter)
     first = await hold(lane, counter)
-    waiting = [lane.ask(at) for at in (1, 2, 3)]
+    waiting = [lane.submit(at) for at in (1, 2, 3)]
     await asyncio.sleep(0)
     waiting[1].cancel()
     await asyncio.sleep(0)
     counter.open.set()
     said = await asyncio.gather(first, *waiting, return_exceptions=True)
     assert [0, 10, 30] == [one for one in said if isinstance(one, int)]
-    assert 40 == await lane.ask(4)
+    assert 40 == await lane.submit(4)
 
 
 async def test_an_ask_whose_turn_does_not_come_is_refused_and_never_sent(monkeypatch):
@@ -164,12 +164,12 @@ async def test_an_ask_whose_turn_does_not_come_is_refused_and_never_sent(monkeyp
     counter = Counter()
     lane = Lane(counter, name="impatient", turn_within_s=0.03)
     first = await hold(lane, counter)
-    for ask in (1, 2):
+    for request in (1, 2):
         with pytest.raises(Overloaded):
-            await lane.ask(ask)
+            await lane.submit(request)
     counter.open.set()
     assert 0 == await first
-    assert 70 == await lane.ask(7)
+    assert 70 == await lane.submit(7)
     assert [[0], [7]] == counter.batches
     traffic = lanes.TRAFFIC["impatient"]
     assert (2, 2, 2) == (traffic.refused, traffic.asked, traffic.batches.total)
@@ -182,7 +182,7 @@ async def test_an_ask_whose_batch_has_begun_is_waited_for(monkeypatch):
     first = await hold(lane, counter)
     for _ in range(5):
         with pytest.raises(Overloaded):
-            await lane.ask(1)
+            await lane.submit(1)
     assert not first.done()
     counter.open.set()
     assert 0 == await first
@@ -193,12 +193,12 @@ async def test_where_rows_are_held_their_owner_is_refused_as_a_whole_and_the_oth
 
     async def batch(asks):
         tried.append(list(asks))
-        if any(ask < 10 for ask in asks):
+        if any(request < 10 for request in asks):
             raise RowsLocked("the row of the first")
         return list(asks)
 
     lane = Lane(batch)
-    asked = [lane.ask(ask, owner=ask // 10) for ask in (1, 11, 2, 12, 21, 3)]
+    asked = [lane.submit(request, owner=request // 10) for request in (1, 11, 2, 12, 21, 3)]
     said = await asyncio.gather(*asked, return_exceptions=True)
     assert [11, 12, 21] == [one for one in said if isinstance(one, int)]
     assert [Unavailable] * 3 == [type(one) for one in said if not isinstance(one, int)]
@@ -222,7 +222,7 @@ class Heavy:
 
 
 def asked(lane, owner, weight, number=0):
-    return lane.ask((owner, weight, number), owner, weight)
+    return lane.submit((owner, weight, number), owner, weight)
 
 
 async def test_a_batch_holds_no_more_than_its_weight():

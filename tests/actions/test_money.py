@@ -213,8 +213,8 @@ async def test_a_chargeback_of_what_was_spent_overdraws_and_top_ups_make_up_for_
     first = await money.charge_back(stocked, Payment("bank", "A1"), None, "cb", BY)
     assert not (await money.charge_back(stocked, Payment("bank", "A1"), None, "cb", BY)).fresh
     assert (-9_000, 9_000, 0) == await owed(stocked, who)
-    ask = {"service": DEFAULT, "link": LINK, "quantity": 100}
-    assert {"error": "Not enough funds on balance"} == await api.ask("v2", who.key, "add", **ask)
+    request = {"service": DEFAULT, "link": LINK, "quantity": 100}
+    assert {"error": "Not enough funds on balance"} == await api.ask("v2", who.key, "add", **request)
     assert "-0.09" == (await api.ask("v2", who.key, "balance"))["balance"]
     await refused(
         stocked, RefusalCode.CORRECTS_TOO_MUCH, money.charge_back(stocked, Payment("bank", "A1"), Money(1), "cb2", BY)
@@ -223,7 +223,7 @@ async def test_a_chargeback_of_what_was_spent_overdraws_and_top_ups_make_up_for_
     assert (-5_000, 5_000, 0) == await owed(stocked, who)
     await pay(stocked, who.id, 14_000, "A3")
     assert (9_000, 0, 0) == await owed(stocked, who)
-    assert {"order": 2} == await api.ask("v2", who.key, "add", **ask)
+    assert {"order": 2} == await api.ask("v2", who.key, "add", **request)
     query = "select detail from audit where action = 'customer.chargeback'"
     ((detail,),) = await fetch(stocked, query)
     assert {"balance": [1_000, -9_000], "overdrawn": [0, 9_000]} == detail["changes"]

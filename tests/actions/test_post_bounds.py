@@ -7,9 +7,9 @@ from tests.panel import balance, broken, fetch
 from tests.subscribing import UNIT, children, look, post, posts, state_of, subscribed
 from tests.works import state
 
-from opensmm.domain import posts as posts_domain
+from opensmm.domain import subscriptions as posts_domain
 from opensmm.domain.codes import EventCode
-from opensmm.domain.posts import EXPIRY_GRACE
+from opensmm.domain.subscriptions import EXPIRY_GRACE
 from opensmm.store import health, order_events
 from opensmm.store.interventions import waiting
 from opensmm.texts import words

@@ -24,7 +24,7 @@ from tests.works import Works
 from opensmm.actions import interventions
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode, RefusalCode
-from opensmm.domain.posts import WAITS
+from opensmm.domain.subscriptions import WAITS
 
 FUNDS = 10_000_000
 

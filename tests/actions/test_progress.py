@@ -10,7 +10,7 @@ from tests.works import state
 from opensmm.actions import progress
 from opensmm.domain.codes import EventCode
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Report, UnreadAnswer
+from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.store import health, order_events
 from opensmm.store import progress as progress_rows
 from opensmm.store.connection import connect
@@ -162,7 +162,7 @@ async def test_an_older_answer_never_overwrites_a_newer_one(api, ann, stocked, l
     clock.forward(1)
     liar.answers["status"] = {"7": {"status": "In progress", "remains": "10"}}
     await works.follow()
-    stale = progress.told_of(late, Report(status=OrderStatus.PENDING, remains=100), asked, clock())
+    stale = progress.told_of(late, StatusReport(status=OrderStatus.PENDING, remains=100), asked, clock())
     async with stocked.transaction():
         await progress.record(stocked, [stale], asked, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
@@ -183,7 +183,7 @@ async def test_an_answer_without_news_takes_nothing_back_that_was_learned_while_
     asked = clock()
     async with stocked.transaction():
         second = (await progress_rows.claim(stocked, asked, asked, 10))[0]
-    moving = Report(status=OrderStatus.IN_PROGRESS, remains=10)
+    moving = StatusReport(status=OrderStatus.IN_PROGRESS, remains=10)
     answers = ((first, moving, first_asked), (second, UnreadAnswer("Teapot"), asked))
     for followee, report, asked_at in answers:
         async with stocked.transaction():
@@ -202,7 +202,7 @@ async def test_who_waits_for_a_delivery_holds_none_behind_it(api, ann, stocked, 
     clock.forward(100)
     asked = clock()
     followees = await progress_rows.claim(stocked, asked, asked, 10)
-    moving = Report(status=OrderStatus.IN_PROGRESS, remains=10)
+    moving = StatusReport(status=OrderStatus.IN_PROGRESS, remains=10)
     told = [progress.told_of(one, moving, asked, asked) for one in sorted(followees, key=lambda one: -one.order)]
     recorder, holder = [await connect(database.app_url) for _ in range(2)]
 

@@ -10,9 +10,9 @@ from tests.works import Liar, served
 from opensmm.actions import provider_views, providers, sync, trying
 from opensmm.actions.trying import CallSettings
 from opensmm.domain.call_faults import CallCode, CallFault
-from opensmm.domain.codes import OddCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import OperatorRefusal, RefusalCode, WarningCode
+from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.domain.provider_settings import ProviderSettings
-from opensmm.domain.sync import DoubtCode, ListDoubt
 from opensmm.store import providers as rows
 from opensmm.store import sync as synced
 
@@ -145,7 +145,7 @@ async def test_a_price_list_is_read_and_followed_or_doubted_with_the_reason_stor
     read = await sync.sync_provider(stocked, "Far", CALLS, by=acting(now()))
     assert read.refused is not None
     assert RefusalCode.PRICE_LIST_DOUBTED is read.refused.code
-    assert OddCode.LIST_DOUBTED is read.odd[-1].code
+    assert WarningCode.LIST_DOUBTED is read.odd[-1].code
     assert ListDoubt(DoubtCode.EMPTY) == (await synced.following(stocked, row.id)).sync_fault
     read = await sync.sync_provider(stocked, "Far", CALLS, confirmed=True, by=acting(now()))
     assert read.refused is None

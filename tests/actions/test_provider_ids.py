@@ -7,7 +7,7 @@ from tests.panel import broken, fetch
 
 from opensmm.actions import evidence
 from opensmm.base.ids import ProviderId
-from opensmm.domain.evidence import Case, Conclusion, Proof
+from opensmm.domain.evidence import Conclusion, EvidenceProof, UnsureCase
 from opensmm.store import evidence as rows
 
 
@@ -70,5 +70,5 @@ async def test_evidence_asks_in_the_spelling_of_the_neighbours():
     provider: Any = Provider()
     await evidence._ask_one(provider, evidence.Question(ProviderId(1), 7000, (7001, 7002), width=7))
     assert ["0007000", "0007001", "0007002"] == asked
-    inquiry = evidence.Inquiry(ProviderId(1), {}, Case((), {}, {}), {}, (), False, width=7)
-    assert "0007001" == evidence._theirs(inquiry, Proof(Conclusion.BOUGHT, 7001))
+    inquiry = evidence.Inquiry(ProviderId(1), {}, UnsureCase((), {}, {}), {}, (), False, width=7)
+    assert "0007001" == evidence._theirs(inquiry, EvidenceProof(Conclusion.BOUGHT, 7001))

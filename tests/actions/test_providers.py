@@ -20,7 +20,7 @@ from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import PATIENCE
 from opensmm.domain.provider_settings import ProviderSettings
-from opensmm.domain.providers import Form
+from opensmm.domain.providers import IdForm
 from opensmm.providers.desk import Desk
 from opensmm.store import providers as rows
 
@@ -325,12 +325,12 @@ async def test_how_a_provider_is_asked_after_ids_outlives_the_process_and_ends_w
     assert [False, False] == ["orders" in form for form in liar.asked[told:]]
     await another.close()
     await edit(stocked, provider, concurrency=3)
-    assert {"status": Form.ONE_BY_ONE} == (await row(stocked, provider)).forms
+    assert {"status": IdForm.ONE_BY_ONE} == (await row(stocked, provider)).forms
     await edit(stocked, provider, dialect="v1")
     assert {} == (await row(stocked, provider)).forms
     # What was learned before the change is not kept after it.
     was = structs.replace(await row(stocked, provider), dialect="v2")
-    await rows.keep_forms(stocked, was, {"status": Form.ONE_BY_ONE})
+    await rows.keep_forms(stocked, was, {"status": IdForm.ONE_BY_ONE})
     assert {} == (await row(stocked, provider)).forms
 
 

@@ -9,7 +9,7 @@ from tests.works import state
 
 from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.base.ids import ServiceId
-from opensmm.domain.offers import RouteTo
+from opensmm.domain.routes import RouteTo
 
 REFUSAL = {"error": "Quantity less than minimal 1000"}
 BUSY = {"error": "Too many requests"}

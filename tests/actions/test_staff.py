@@ -30,15 +30,15 @@ from opensmm.base.ids import RefillId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Accepted
-from opensmm.domain.progress import Followed
+from opensmm.domain.manual import ManualReport, ManualStep
+from opensmm.domain.polling import PolledDelivery
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.staff import StaffReport, StaffStep
 from opensmm.store import staff as rows
 from opensmm.store.connection import connect
 
 FUNDS, CHARGE = 10_000_000, 9_000
 COMMENTS = OF_TYPE[ServiceType.CUSTOM_COMMENTS]
-START, PROGRESS, DONE, PARTIAL, CANCEL = StaffStep
+START, PROGRESS, DONE, PARTIAL, CANCEL = ManualStep
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def services(*numbers):
 
 
 async def say(conn, clock, order, step, **other):
-    (outcome,) = await staff.report(conn, [StaffReport(order, step, **other)], by=acting(clock(), "ann"))
+    (outcome,) = await staff.report(conn, [ManualReport(order, step, **other)], by=acting(clock(), "ann"))
     return code_or(outcome)
 
 
@@ -96,7 +96,7 @@ async def test_a_hand_over_that_a_dead_worker_left_behind_is_made_again(api, ann
     )
     await works.dispatching._keep(claim, Accepted(str(order)))
     assert [("pending", 2)] == await fetch(staffed, "select state, attempt from delivery")
-    assert isinstance(await say(staffed, clock, order, DONE), Followed)
+    assert isinstance(await say(staffed, clock, order, DONE), PolledDelivery)
     assert [] == await broken(staffed)
 
 
@@ -170,7 +170,7 @@ async def test_an_order_is_started_moved_on_and_done(api, ann, staffed, works, c
         (DONE, {}),
     ):
         clock.forward(60)
-        assert isinstance(await say(staffed, clock, order, step, **other), Followed)
+        assert isinstance(await say(staffed, clock, order, step, **other), PolledDelivery)
         told.append(await status(api, ann, order))
     assert [
         ("In progress", "100", "40", "0.09000"),
@@ -237,9 +237,9 @@ async def test_what_is_not_handed_over_ended_or_unknown_is_not_with_the_staff(ap
     order = await api.add(ann.key)
     assert RefusalCode.NOT_WITH_STAFF == await say(staffed, clock, order, DONE)
     await works.round()
-    assert isinstance(await say(staffed, clock, order, DONE), Followed)
+    assert isinstance(await say(staffed, clock, order, DONE), PolledDelivery)
     before, trail = await books(staffed), await audits(staffed)
-    for step in StaffStep:
+    for step in ManualStep:
         assert RefusalCode.NOT_WITH_STAFF == await say(staffed, clock, order, step, remains=5)
         assert RefusalCode.NOT_WITH_STAFF == await say(staffed, clock, 999_999, step, remains=5)
     assert (before, trail) == (await books(staffed), await audits(staffed))
@@ -249,15 +249,15 @@ async def test_reports_of_one_batch_are_applied_in_order(api, ann, staffed, work
     first, second = await api.add(ann.key), await api.add(ann.key)
     await works.round()
     batch = [
-        StaffReport(first, START, start_count=9),
-        StaffReport(second, CANCEL, reason="no"),
-        StaffReport(first, PARTIAL, remains=30),
-        StaffReport(second, DONE),
-        StaffReport(first, DONE),
+        ManualReport(first, START, start_count=9),
+        ManualReport(second, CANCEL, reason="no"),
+        ManualReport(first, PARTIAL, remains=30),
+        ManualReport(second, DONE),
+        ManualReport(first, DONE),
     ]
     outcomes = await staff.report(staffed, batch, by=acting(clock(), "ann"))
     assert [100, 100, 30, RefusalCode.NOT_WITH_STAFF, RefusalCode.NOT_WITH_STAFF] == [
-        one.remains if isinstance(one, Followed) else code_or(one) for one in outcomes
+        one.remains if isinstance(one, PolledDelivery) else code_or(one) for one in outcomes
     ]
     assert [("partial", 9), ("canceled", None)] == await fetch(
         staffed, "select state, start_count from delivery order by order_id"
@@ -275,11 +275,11 @@ async def test_the_runs_of_a_drip_feed_are_told_apart(api, ann, staffed, works, 
         row[0] for row in await fetch(staffed, "select provider_order from attempt order by run")
     ]
     assert RefusalCode.WHICH_RUN == await say(staffed, clock, order, DONE)
-    assert isinstance(await say(staffed, clock, order, DONE, run=1), Followed)
-    assert isinstance(await say(staffed, clock, order, PARTIAL, remains=50), Followed)
+    assert isinstance(await say(staffed, clock, order, DONE, run=1), PolledDelivery)
+    assert isinstance(await say(staffed, clock, order, PARTIAL, remains=50), PolledDelivery)
     assert "In progress" == (await status(api, ann, order))[0]
     await works.round(600)
-    assert isinstance(await say(staffed, clock, order, CANCEL, reason="enough"), Followed)
+    assert isinstance(await say(staffed, clock, order, CANCEL, reason="enough"), PolledDelivery)
     assert ("Partial", "150", "0", "0.13500") == await status(api, ann, order)
     assert FUNDS - 13_500 == await balance(staffed, ann.id)
     assert [] == await broken(staffed)
@@ -328,9 +328,9 @@ async def test_a_clock_that_lags_behind_does_not_lose_the_staffs_word(api, ann, 
     await works.round()
     await say(staffed, clock, order, START)
     late = clock() - timedelta(minutes=5)
-    (outcome,) = await staff.report(staffed, [StaffReport(order, PROGRESS, remains=7)], by=acting(late, "ann"))
+    (outcome,) = await staff.report(staffed, [ManualReport(order, PROGRESS, remains=7)], by=acting(late, "ann"))
     assert [("in_progress", 7)] == await fetch(staffed, "select state, remains from delivery")
-    assert isinstance(outcome, Followed)
+    assert isinstance(outcome, PolledDelivery)
     assert 7 == outcome.remains
 
 
@@ -404,9 +404,9 @@ async def test_many_orders_fulfilled_by_hand_leave_clean_books(api, ann, staffed
     for _ in range(12):
         await works.round(60)
         batch = [
-            StaffReport(
+            ManualReport(
                 order,
-                dice.choice(list(StaffStep)),
+                dice.choice(list(ManualStep)),
                 dice.choice((None, 1, 2)),
                 dice.choice((None, 5)),
                 dice.randint(0, 60),

@@ -19,9 +19,9 @@ from opensmm.base.ids import OrderId, ServiceId
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import BelowCost, Halt
 from opensmm.domain.codes import LineCode, LineFault, OperatorRefusal, RefusalCode
-from opensmm.domain.offers import RouteTo
+from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.domain.provider_settings import FollowingSettings, ProviderSettings
-from opensmm.domain.sync import DoubtCode, ListDoubt
+from opensmm.domain.routes import RouteTo
 from opensmm.store import catalogue as prices
 from opensmm.store import price_lists
 from opensmm.store import sync as synced

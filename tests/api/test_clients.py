@@ -15,7 +15,7 @@ from opensmm.actions import accounts
 from opensmm.actions.accounts import NewKey
 from opensmm.actions.lane import TRAFFIC
 from opensmm.actions.services import save_services
-from opensmm.domain.clients import acts_as_panel, reads_title_case
+from opensmm.domain.client_programs import acts_as_panel, reads_title_case
 from opensmm.store import orders, posts
 from opensmm.store.keys import KeySettings
 from opensmm.wire.v2 import V2

@@ -9,7 +9,7 @@ from tests.panel import PEPPER, fetch
 
 from opensmm.actions.peppers import settle_pepper
 from opensmm.cli import logs
-from opensmm.domain.callers import digest, pepper_mark
+from opensmm.domain.api_keys import digest, pepper_mark
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.store.connection import connect
 

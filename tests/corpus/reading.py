@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from opensmm.base.money import short
-from opensmm.domain.asks import one_id
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, TurnedAway, Unsure
-from opensmm.domain.progress import Report, UnreadAnswer
+from opensmm.domain.polling import StatusReport, UnreadAnswer
+from opensmm.domain.requests import one_id
 from opensmm.wire import answers
 
 ORDER, REFILL = one_id(7001), one_id(55)
@@ -31,7 +31,7 @@ def _outcome(outcome: SendOutcome) -> str:
 
 def _status(body: bytes) -> str:
     (told,) = answers.read_statuses(ORDER, body)
-    return str(told.status) if isinstance(told, Report) else _unread(told)
+    return str(told.status) if isinstance(told, StatusReport) else _unread(told)
 
 
 def _refill(body: bytes) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from opensmm.domain.clocks import Cause, Expected, Reading, judge
+from opensmm.domain.clocks import ClockReading, ExpectedReading, StepCause, judge
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STARTED = NOON - timedelta(days=9)
@@ -15,11 +15,11 @@ def at(seconds):
 
 
 def reading(seconds, timeline="1", started=STARTED):
-    return Reading(at(seconds), timeline, started)
+    return ClockReading(at(seconds), timeline, started)
 
 
 def expected(last, earliest, latest):
-    return Expected(at(last), at(earliest), at(latest))
+    return ExpectedReading(at(last), at(earliest), at(latest))
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,15 @@ def test_a_clock_that_runs_on_has_not_stepped(kept, found, told):
 @pytest.mark.parametrize(
     ("kept", "found", "told", "cause", "since", "until", "moved"),
     [
-        (reading(0), reading(602), expected(0, 2, 2), Cause.MOVED, 0, 602, 600),
-        (reading(0), reading(-598), expected(0, 2, 2), Cause.MOVED, -600, 2, -600),
-        (reading(600), reading(2), expected(0, 2, 2), Cause.MOVED, 0, 600, -598),
-        (reading(0), reading(-50), None, Cause.MOVED, -50, 0, -50),
-        (reading(0), reading(2, "2"), expected(0, 2, 2), Cause.TIMELINE, 0, 2, 0),
-        (reading(0), reading(602, "2"), expected(0, 2, 2), Cause.TIMELINE, 0, 602, 600),
-        (reading(0), reading(602, "2"), None, Cause.TIMELINE, 0, 602, 602),
-        (reading(0), reading(602), None, Cause.UNWATCHED, 0, 602, 602),
-        (reading(0), reading(1, started=NOON), None, Cause.UNWATCHED, 0, 1, 1),
+        (reading(0), reading(602), expected(0, 2, 2), StepCause.MOVED, 0, 602, 600),
+        (reading(0), reading(-598), expected(0, 2, 2), StepCause.MOVED, -600, 2, -600),
+        (reading(600), reading(2), expected(0, 2, 2), StepCause.MOVED, 0, 600, -598),
+        (reading(0), reading(-50), None, StepCause.MOVED, -50, 0, -50),
+        (reading(0), reading(2, "2"), expected(0, 2, 2), StepCause.TIMELINE, 0, 2, 0),
+        (reading(0), reading(602, "2"), expected(0, 2, 2), StepCause.TIMELINE, 0, 602, 600),
+        (reading(0), reading(602, "2"), None, StepCause.TIMELINE, 0, 602, 602),
+        (reading(0), reading(602), None, StepCause.UNWATCHED, 0, 602, 602),
+        (reading(0), reading(1, started=NOON), None, StepCause.UNWATCHED, 0, 1, 1),
     ],
     ids=[
         "forward", "back", "another saw it ahead", "back while nobody looked", "another node", "another node, ahead",
@@ -65,4 +65,4 @@ def test_a_step_is_told_with_the_times_that_prove_nothing(kept, found, told, cau
     step = judge(kept, found, told)
     assert step is not None
     assert (cause, at(since), at(until), timedelta(seconds=moved)) == (step.cause, step.since, step.until, step.moved)
-    assert step.breaks == (cause is not Cause.UNWATCHED)
+    assert step.breaks == (cause is not StepCause.UNWATCHED)

@@ -9,19 +9,18 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from opensmm.base.ids import OrderId
-from opensmm.domain.bills import Bill
 from opensmm.domain.dispatch import TRANSITIONS, DeliveryState, Verdict
 from opensmm.domain.evidence import (
     MOST_IDS,
     SENT_AGAIN,
-    Case,
     Conclusion,
+    EvidenceProof,
+    IdWindow,
     Neighbour,
     NotOurs,
     Patience,
-    Proof,
-    Suspect,
-    Window,
+    SuspectOrder,
+    UnsureCase,
     after_not_bought,
     conclude,
     controls,
@@ -32,7 +31,8 @@ from opensmm.domain.evidence import (
     width,
 )
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Report
+from opensmm.domain.polling import StatusReport
+from opensmm.domain.provider_charges import ChargeSample
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PATIENCE = Patience(timedelta(seconds=60), timedelta(seconds=1))
@@ -49,16 +49,16 @@ def neighbour(sent, number, took=0.5):
 
 
 def suspect(order, sent=100.0, *, quantity=100, alike=None, settling=True, took=20.0, service="7"):
-    return Suspect((OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, settling, service)
+    return SuspectOrder((OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, settling, service)
 
 
 def ours(remains=0, charge=None):
     status = OrderStatus.IN_PROGRESS if remains else OrderStatus.COMPLETED
-    return Report(status=status, remains=remains, charge=charge, currency="USD")
+    return StatusReport(status=status, remains=remains, charge=charge, currency="USD")
 
 
 BILLS = [
-    Bill("7", quantity, Decimal(quantity * 9) / 10_000, "USD", at(sent), at(sent + 1))
+    ChargeSample("7", quantity, Decimal(quantity * 9) / 10_000, "USD", at(sent), at(sent + 1))
     for sent, quantity in zip((10, 20, 30, 190, 200, 210), (100, 200, 300) * 2, strict=True)
 ]
 """A unit of service 7 costs 0.0009."""
@@ -70,12 +70,12 @@ AFTER = [neighbour(190, 15), neighbour(200, 16), neighbour(210, 20)]
 
 def test_an_unsure_order_lies_between_those_answered_before_and_those_sent_after():
     case = open_case([suspect(1)], BEFORE + AFTER, PATIENCE)
-    assert (Window(10, 15), {}) == (case.windows[KEY], case.hopeless)
+    assert (IdWindow(10, 15), {}) == (case.windows[KEY], case.hopeless)
 
 
 def test_an_order_that_overlaps_the_unsure_one_bounds_nothing():
     overlapping = [neighbour(99, 12, took=2), neighbour(110, 13), neighbour(150, 14), neighbour(180, 14)]
-    assert Window(10, 15) == open_case([suspect(1)], BEFORE + overlapping[:3] + AFTER, PATIENCE).windows[KEY]
+    assert IdWindow(10, 15) == open_case([suspect(1)], BEFORE + overlapping[:3] + AFTER, PATIENCE).windows[KEY]
 
 
 @pytest.mark.parametrize("neighbours", [[], BEFORE, AFTER, BEFORE[1:] + AFTER, BEFORE + AFTER[1:]])
@@ -98,17 +98,17 @@ def test_ids_given_out_at_the_same_time_may_come_in_any_order():
 
 
 def test_what_lies_between_is_asked_for_but_for_what_is_known_and_not_without_bound():
-    assert [11, 13, 14] == to_ask(Window(10, 15), frozenset((12,)))
-    assert [] == to_ask(Window(10, 11), frozenset())
-    assert MOST_IDS == len(to_ask(Window(0, MOST_IDS + 1), frozenset()) or ())
-    assert None is to_ask(Window(0, MOST_IDS + 2), frozenset())
-    assert None is to_ask(Window(0, None), frozenset())
+    assert [11, 13, 14] == to_ask(IdWindow(10, 15), frozenset((12,)))
+    assert [] == to_ask(IdWindow(10, 11), frozenset())
+    assert MOST_IDS == len(to_ask(IdWindow(0, MOST_IDS + 1), frozenset()) or ())
+    assert None is to_ask(IdWindow(0, MOST_IDS + 2), frozenset())
+    assert None is to_ask(IdWindow(0, None), frozenset())
 
 
 def proofs(suspects, said, windows=None, asked=None, bills=()):
     """Conclusions by order, all of one window of 10 to 15 unless others are given."""
-    around = {one.key: (windows or {}).get(one.key[0], Window(10, 15)) for one in suspects}
-    case = Case(tuple(suspects), around, {}, bills)
+    around = {one.key: (windows or {}).get(one.key[0], IdWindow(10, 15)) for one in suspects}
+    case = UnsureCase(tuple(suspects), around, {}, bills)
     every = {one.key: to_ask(case.windows[one.key], frozenset()) or [] for one in suspects if one.settling}
     if asked is not None:
         every = {key: numbers for key, numbers in every.items() if key[0] in asked}
@@ -117,20 +117,20 @@ def proofs(suspects, said, windows=None, asked=None, bills=()):
 
 
 BOUGHT, NOT_BOUGHT = Conclusion.BOUGHT, Conclusion.NOT_BOUGHT
-AMBIGUOUS = Proof(Conclusion.AMBIGUOUS)
+AMBIGUOUS = EvidenceProof(Conclusion.AMBIGUOUS)
 
 
 def test_an_order_of_ours_that_nobody_knows_is_the_unsure_ones():
-    assert {1: Proof(BOUGHT, 12)} == proofs([suspect(1)], {12: ours()})
+    assert {1: EvidenceProof(BOUGHT, 12)} == proofs([suspect(1)], {12: ours()})
 
 
 def test_where_no_id_is_ours_nothing_was_bought():
-    assert {1: Proof(NOT_BOUGHT), 2: Proof(NOT_BOUGHT)} == proofs([suspect(1), suspect(2)], {})
+    assert {1: EvidenceProof(NOT_BOUGHT), 2: EvidenceProof(NOT_BOUGHT)} == proofs([suspect(1), suspect(2)], {})
 
 
 def test_an_id_that_was_not_clearly_answered_for_keeps_an_attempt_unsure():
-    assert {1: Proof(Conclusion.UNANSWERED)} == proofs([suspect(1)], {13: None})
-    assert {1: Proof(BOUGHT, 12)} == proofs([suspect(1)], {12: ours(), 13: None})
+    assert {1: EvidenceProof(Conclusion.UNANSWERED)} == proofs([suspect(1)], {13: None})
+    assert {1: EvidenceProof(BOUGHT, 12)} == proofs([suspect(1)], {12: ours(), 13: None})
 
 
 def test_one_order_and_two_that_may_own_it_is_no_proof():
@@ -147,14 +147,14 @@ def test_two_orders_of_two_that_differ_are_not_told_apart():
 
 def test_as_many_orders_as_attempts_that_ask_for_the_same_are_given_out_in_order():
     pair = [suspect(1, alike="x"), suspect(2, 101, alike="x")]
-    assert {1: Proof(BOUGHT, 12), 2: Proof(BOUGHT, 13)} == proofs(pair, {13: ours(), 12: ours()})
+    assert {1: EvidenceProof(BOUGHT, 12), 2: EvidenceProof(BOUGHT, 13)} == proofs(pair, {13: ours(), 12: ours()})
     assert {1: AMBIGUOUS, 2: AMBIGUOUS} == proofs(pair, {12: ours()})
 
 
 def test_what_remains_tells_attempts_of_different_quantities_apart():
     pair = [suspect(1, quantity=50), suspect(2, quantity=500)]
-    assert {1: Proof(NOT_BOUGHT), 2: Proof(BOUGHT, 12)} == proofs(pair, {12: ours(400)})
-    assert {1: Proof(BOUGHT, 11), 2: Proof(BOUGHT, 12)} == proofs(pair, {11: ours(), 12: ours(400)})
+    assert {1: EvidenceProof(NOT_BOUGHT), 2: EvidenceProof(BOUGHT, 12)} == proofs(pair, {12: ours(400)})
+    assert {1: EvidenceProof(BOUGHT, 11), 2: EvidenceProof(BOUGHT, 12)} == proofs(pair, {11: ours(), 12: ours(400)})
 
 
 def by_charge(suspects, charges):
@@ -167,9 +167,11 @@ PAIR = [suspect(1, quantity=50), suspect(2, quantity=500)]
 
 
 def test_charges_tell_attempts_of_different_quantities_apart():
-    assert {1: Proof(NOT_BOUGHT), 2: Proof(BOUGHT, 12)} == by_charge(PAIR, {12: "0.45000"})
-    assert {1: Proof(BOUGHT, 12), 2: Proof(NOT_BOUGHT)} == by_charge(PAIR, {12: "0.045"})
-    assert {1: Proof(BOUGHT, 13), 2: Proof(BOUGHT, 12)} == by_charge(PAIR, {12: "0.45000", 13: "0.04500"})
+    assert {1: EvidenceProof(NOT_BOUGHT), 2: EvidenceProof(BOUGHT, 12)} == by_charge(PAIR, {12: "0.45000"})
+    assert {1: EvidenceProof(BOUGHT, 12), 2: EvidenceProof(NOT_BOUGHT)} == by_charge(PAIR, {12: "0.045"})
+    assert {1: EvidenceProof(BOUGHT, 13), 2: EvidenceProof(BOUGHT, 12)} == by_charge(
+        PAIR, {12: "0.45000", 13: "0.04500"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,10 +188,12 @@ def test_where_one_price_is_not_known_charges_tell_nothing():
 
 
 def test_an_order_with_a_place_of_its_own_settles_the_rest():
-    windows = {1: Window(10, 15), 2: Window(12, 15)}
+    windows = {1: IdWindow(10, 15), 2: IdWindow(12, 15)}
     pair = [suspect(1), suspect(2, 101)]
-    assert {1: Proof(BOUGHT, 11), 2: Proof(NOT_BOUGHT)} == proofs(pair, {11: ours()}, windows)
-    assert {1: Proof(BOUGHT, 11), 2: Proof(BOUGHT, 13)} == proofs(pair, {11: ours(), 13: ours()}, windows)
+    assert {1: EvidenceProof(BOUGHT, 11), 2: EvidenceProof(NOT_BOUGHT)} == proofs(pair, {11: ours()}, windows)
+    assert {1: EvidenceProof(BOUGHT, 11), 2: EvidenceProof(BOUGHT, 13)} == proofs(
+        pair, {11: ours(), 13: ours()}, windows
+    )
     assert {1: AMBIGUOUS, 2: AMBIGUOUS} == proofs(pair, {13: ours()}, windows)
 
 
@@ -199,35 +203,35 @@ def test_more_orders_than_attempts_mean_that_somebody_else_buys_with_our_key():
 
 
 def test_an_attempt_with_nothing_in_its_window_is_settled_whatever_its_neighbours_are():
-    windows = {1: Window(10, 20), 2: Window(12, 14), 3: Window(10, 20)}
+    windows = {1: IdWindow(10, 20), 2: IdWindow(12, 14), 3: IdWindow(10, 20)}
     told = proofs([suspect(1), suspect(2), suspect(3)], {16: ours()}, windows)
-    assert {1: AMBIGUOUS, 2: Proof(NOT_BOUGHT), 3: AMBIGUOUS} == told
+    assert {1: AMBIGUOUS, 2: EvidenceProof(NOT_BOUGHT), 3: AMBIGUOUS} == told
 
 
 def test_a_provider_that_answers_for_strangers_orders_proves_by_silence_alone():
-    case = Case((suspect(1),), {KEY: Window(10, 12)}, {})
+    case = UnsureCase((suspect(1),), {KEY: IdWindow(10, 12)}, {})
     every = {KEY: [11]}
-    assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: FOREIGN}, [9])
+    assert {KEY: EvidenceProof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: FOREIGN}, [9])
     assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: ours()}, [9])
-    assert {KEY: Proof(NOT_BOUGHT)} == conclude(case, every, {11: FOREIGN, 9: ours()}, [9])
+    assert {KEY: EvidenceProof(NOT_BOUGHT)} == conclude(case, every, {11: FOREIGN, 9: ours()}, [9])
 
 
 def test_controls_that_were_not_answered_for_control_nothing():
-    case, every = Case((suspect(1),), {KEY: Window(10, 12)}, {}), {KEY: [11]}
+    case, every = UnsureCase((suspect(1),), {KEY: IdWindow(10, 12)}, {}), {KEY: [11]}
     assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: None}, [9])
-    assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: None, 8: FOREIGN}, [9, 8])
-    assert {KEY: Proof(BOUGHT, 11)} == conclude(case, every, {11: ours()}, []), "nothing nearby is a stranger's"
+    assert {KEY: EvidenceProof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: None, 8: FOREIGN}, [9, 8])
+    assert {KEY: EvidenceProof(BOUGHT, 11)} == conclude(case, every, {11: ours()}, []), "nothing nearby is a stranger's"
 
 
 def test_where_an_unsure_order_may_have_any_id_it_is_controlled_by_what_there_is():
-    case = Case((suspect(1), suspect(2)), {KEY: Window(10, 12), (OrderId(2), 1, 1): Window(0, None)}, {})
+    case = UnsureCase((suspect(1), suspect(2)), {KEY: IdWindow(10, 12), (OrderId(2), 1, 1): IdWindow(0, None)}, {})
     assert [9, 8, 6, 5, 4, 3, 2, 1] == controls(case, [KEY], frozenset((7,)))
 
 
 def test_the_controls_are_strangers_orders_nearby_that_no_unsure_order_may_have():
-    case = Case((suspect(1), suspect(2)), {KEY: Window(30, 40), (OrderId(2), 1, 1): Window(20, 26)}, {})
+    case = UnsureCase((suspect(1), suspect(2)), {KEY: IdWindow(30, 40), (OrderId(2), 1, 1): IdWindow(20, 26)}, {})
     assert [29, 27, 26, 20, 19, 18, 17, 16] == controls(case, [KEY], frozenset((28, 15)))
-    assert [] == controls(Case((suspect(1),), {KEY: Window(1, 5)}, {}), [KEY], frozenset())
+    assert [] == controls(UnsureCase((suspect(1),), {KEY: IdWindow(1, 5)}, {}), [KEY], frozenset())
 
 
 def test_clocks_that_differ_a_little_are_no_disorder():
@@ -247,7 +251,7 @@ def histories(draw):
     for order, number in truth.items():
         middle = number if number is not None else draw(st.integers(1, 40))
         low, high = draw(st.integers(0, middle - 1)), draw(st.integers(middle + 1, 42))
-        windows[order] = Window(low, high)
+        windows[order] = IdWindow(low, high)
     suspects = [
         suspect(order, 100 + order, quantity=draw(st.sampled_from((50, 100))), alike=asks[order]) for order in truth
     ]

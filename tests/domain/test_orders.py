@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from opensmm.base.ids import PriceListId, RuleId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain import links
-from opensmm.domain.asks import MALFORMED, NO_DETAILS, Add, Details
-from opensmm.domain.catalogue import SHAPES, Catalogue, DeliveryMethod, Service, ServiceType
-from opensmm.domain.orders import MOST_NAMED, Draft, Habits, OrderState, draft, normalised
-from opensmm.domain.policy import Rule, RuleKind, compiled
+from opensmm.domain.catalogue import TYPE_FORMS, Catalogue, DeliveryMethod, Service, ServiceType
+from opensmm.domain.orders import MOST_NAMED, DialectRules, OrderState, PricedOrder, draft, normalised
+from opensmm.domain.policy import PolicyRule, RuleKind, compiled
 from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.requests import MALFORMED, NO_DETAILS, AddOrder, TypeDetails
 
 TODAY = date(2026, 3, 1)
 LIST = PriceListId(1)
 CHEAP = PriceListId(2)
-V1 = Habits(own_before_link=True, link_alone_is_media=True)
-V2 = Habits(own_before_link=False, link_alone_is_media=False)
-BOTH = pytest.mark.parametrize("habits", [V1, V2], ids=["v1", "v2"])
+V1 = DialectRules(own_before_link=True, link_alone_is_media=True)
+V2 = DialectRules(own_before_link=False, link_alone_is_media=False)
+BOTH = pytest.mark.parametrize("dialect_rules", [V1, V2], ids=["v1", "v2"])
 LINK = "https://example.com/me"
 STATED = DeliveryMethod.SOFTWARE_SERVICE
 TYPES = {kind: ServiceId(at) for at, kind in enumerate(ServiceType, 1)}
@@ -51,24 +51,28 @@ CATALOGUE = Catalogue(7, "USD", SERVICES, {(CHEAP, TYPES[ServiceType.DEFAULT]): 
 T = ServiceType
 THREE = ("a", "b", "c")
 GOOD = {
-    T.DEFAULT: (Add(None, LINK, 100), 100, 9_000),
-    T.PACKAGE: (Add(None, LINK), 1, 90_000),
-    T.SEO: (Add(None, LINK, 100, details=Details(keywords=THREE)), 100, 9_000),
-    T.CUSTOM_COMMENTS: (Add(None, LINK, details=Details(comments=THREE)), 3, 270),
-    T.CUSTOM_COMMENTS_PACKAGE: (Add(None, LINK, details=Details(comments=THREE)), 1, 90_000),
-    T.MENTIONS: (Add(None, LINK, 100, details=Details(usernames=THREE)), 100, 9_000),
-    T.MENTIONS_WITH_HASHTAGS: (Add(None, LINK, 100, details=Details(usernames=THREE, hashtags=("#a",))), 100, 9_000),
-    T.MENTIONS_CUSTOM_LIST: (Add(None, LINK, details=Details(usernames=THREE)), 3, 270),
-    T.MENTIONS_HASHTAG: (Add(None, LINK, 100, details=Details(hashtag="#a")), 100, 9_000),
-    T.MENTIONS_USER_FOLLOWERS: (Add(None, LINK, 100, details=Details(username=LINK)), 100, 9_000),
-    T.MENTIONS_MEDIA_LIKERS: (Add(None, LINK, 100, details=Details(media=LINK)), 100, 9_000),
-    T.COMMENT_LIKES: (Add(None, LINK, 100, details=Details(username="them")), 100, 9_000),
-    T.COMMENT_REPLIES: (Add(None, LINK, details=Details(username="them", comments=THREE)), 3, 270),
-    T.POLL: (Add(None, LINK, 100, details=Details(answer_number=2)), 100, 9_000),
-    T.INVITES_FROM_GROUPS: (Add(None, LINK, 100, details=Details(groups=THREE)), 100, 9_000),
-    T.SUBSCRIPTIONS: (Add(None, details=Details(username="them", min=2, max=10, delay=0)), 0, 0),
+    T.DEFAULT: (AddOrder(None, LINK, 100), 100, 9_000),
+    T.PACKAGE: (AddOrder(None, LINK), 1, 90_000),
+    T.SEO: (AddOrder(None, LINK, 100, details=TypeDetails(keywords=THREE)), 100, 9_000),
+    T.CUSTOM_COMMENTS: (AddOrder(None, LINK, details=TypeDetails(comments=THREE)), 3, 270),
+    T.CUSTOM_COMMENTS_PACKAGE: (AddOrder(None, LINK, details=TypeDetails(comments=THREE)), 1, 90_000),
+    T.MENTIONS: (AddOrder(None, LINK, 100, details=TypeDetails(usernames=THREE)), 100, 9_000),
+    T.MENTIONS_WITH_HASHTAGS: (
+        AddOrder(None, LINK, 100, details=TypeDetails(usernames=THREE, hashtags=("#a",))),
+        100,
+        9_000,
+    ),
+    T.MENTIONS_CUSTOM_LIST: (AddOrder(None, LINK, details=TypeDetails(usernames=THREE)), 3, 270),
+    T.MENTIONS_HASHTAG: (AddOrder(None, LINK, 100, details=TypeDetails(hashtag="#a")), 100, 9_000),
+    T.MENTIONS_USER_FOLLOWERS: (AddOrder(None, LINK, 100, details=TypeDetails(username=LINK)), 100, 9_000),
+    T.MENTIONS_MEDIA_LIKERS: (AddOrder(None, LINK, 100, details=TypeDetails(media=LINK)), 100, 9_000),
+    T.COMMENT_LIKES: (AddOrder(None, LINK, 100, details=TypeDetails(username="them")), 100, 9_000),
+    T.COMMENT_REPLIES: (AddOrder(None, LINK, details=TypeDetails(username="them", comments=THREE)), 3, 270),
+    T.POLL: (AddOrder(None, LINK, 100, details=TypeDetails(answer_number=2)), 100, 9_000),
+    T.INVITES_FROM_GROUPS: (AddOrder(None, LINK, 100, details=TypeDetails(groups=THREE)), 100, 9_000),
+    T.SUBSCRIPTIONS: (AddOrder(None, details=TypeDetails(username="them", min=2, max=10, delay=0)), 0, 0),
     T.WEB_TRAFFIC: (
-        Add(None, LINK, 100, details=Details(country="US", device=5, type_of_traffic=2, referring_url=LINK)),
+        AddOrder(None, LINK, 100, details=TypeDetails(country="US", device=5, type_of_traffic=2, referring_url=LINK)),
         100,
         9_000,
     ),
@@ -80,12 +84,12 @@ def ask_for(kind, **other):
 
 
 def with_details(kind, **other):
-    ask = ask_for(kind)
-    return msgspec.structs.replace(ask, details=msgspec.structs.replace(ask.details, **other))
+    request = ask_for(kind)
+    return msgspec.structs.replace(request, details=msgspec.structs.replace(request.details, **other))
 
 
-def drafted(ask, habits=V2, price_list=LIST):
-    return draft(ask, CATALOGUE, price_list, habits, TODAY)
+def drafted(request, dialect_rules=V2, price_list=LIST):
+    return draft(request, CATALOGUE, price_list, dialect_rules, TODAY)
 
 
 def test_every_type_has_its_good_example():
@@ -94,9 +98,9 @@ def test_every_type_has_its_good_example():
 
 @BOTH
 @pytest.mark.parametrize("kind", ServiceType)
-def test_every_type_is_drafted_and_priced(kind, habits):
-    ask, quantity, charge = GOOD[kind]
-    expected = Draft(
+def test_every_type_is_drafted_and_priced(kind, dialect_rules):
+    request, quantity, charge = GOOD[kind]
+    expected = PricedOrder(
         service=SERVICES[TYPES[kind]],
         link="them" if kind is T.SUBSCRIPTIONS else LINK,
         quantity=quantity,
@@ -104,13 +108,13 @@ def test_every_type_is_drafted_and_priced(kind, habits):
         interval_min=0,
         rate=Decimal("0.90"),
         charge=Money(charge),
-        details=ask.details,
+        details=request.details,
         packaged=kind in (T.PACKAGE, T.CUSTOM_COMMENTS_PACKAGE),
         state=OrderState.ACTIVE if kind is T.SUBSCRIPTIONS else OrderState.OPEN,
         price_list=LIST,
         catalogue_version=7,
     )
-    assert expected == drafted(ask_for(kind), habits)
+    assert expected == drafted(ask_for(kind), dialect_rules)
 
 
 def test_only_the_two_package_types_are_sold_at_the_rate_itself():
@@ -124,13 +128,13 @@ def test_a_price_list_sets_its_own_rate():
 
 
 @BOTH
-def test_parameters_that_the_type_does_not_use_are_ignored(habits):
-    noise = Details(comments=THREE, answer_number=MALFORMED, expiry=date.min, min=MALFORMED)
-    assert drafted(ask_for(T.DEFAULT), habits) == drafted(ask_for(T.DEFAULT, details=noise), habits)
+def test_parameters_that_the_type_does_not_use_are_ignored(dialect_rules):
+    noise = TypeDetails(comments=THREE, answer_number=MALFORMED, expiry=date.min, min=MALFORMED)
+    assert drafted(ask_for(T.DEFAULT), dialect_rules) == drafted(ask_for(T.DEFAULT, details=noise), dialect_rules)
     counted = ask_for(T.CUSTOM_COMMENTS, quantity=MALFORMED, runs=1, interval_min=MALFORMED)
-    assert drafted(ask_for(T.CUSTOM_COMMENTS), habits) == drafted(counted, habits)
+    assert drafted(ask_for(T.CUSTOM_COMMENTS), dialect_rules) == drafted(counted, dialect_rules)
     package = ask_for(T.PACKAGE, quantity=99, runs=5, interval_min=5)
-    assert drafted(ask_for(T.PACKAGE), habits) == drafted(package, habits)
+    assert drafted(ask_for(T.PACKAGE), dialect_rules) == drafted(package, dialect_rules)
 
 
 @BOTH
@@ -144,15 +148,15 @@ def test_parameters_that_the_type_does_not_use_are_ignored(habits):
         (HIDDEN, Refused(Refusal.SERVICE_UNKNOWN)),
     ],
 )
-def test_a_service_must_be_given_and_be_on_sale(habits, number, refused):
-    assert refused == drafted(msgspec.structs.replace(ask_for(T.DEFAULT), service=number), habits)
+def test_a_service_must_be_given_and_be_on_sale(dialect_rules, number, refused):
+    assert refused == drafted(msgspec.structs.replace(ask_for(T.DEFAULT), service=number), dialect_rules)
 
 
 @BOTH
 @pytest.mark.parametrize("kind", [kind for kind in ServiceType if kind is not T.SUBSCRIPTIONS])
 @pytest.mark.parametrize("link", ["", "javascript:x", "two words"])
-def test_a_link_is_needed_by_every_type_but_subscriptions(habits, kind, link):
-    assert Refused(Refusal.LINK) == drafted(ask_for(kind, link=link), habits)
+def test_a_link_is_needed_by_every_type_but_subscriptions(dialect_rules, kind, link):
+    assert Refused(Refusal.LINK) == drafted(ask_for(kind, link=link), dialect_rules)
 
 
 @BOTH
@@ -167,13 +171,15 @@ def test_a_link_is_needed_by_every_type_but_subscriptions(habits, kind, link):
         (T.WEB_TRAFFIC, "referring_url", "https://a.example/bob", "https://a.example/ann"),
     ],
 )
-def test_every_parameter_that_names_a_page_or_a_person_is_held_against_the_policy(habits, kind, name, fitting, denied):
-    rules = compiled(1, [Rule(RuleId(1), RuleKind.DENY, "@ann")])
+def test_every_parameter_that_names_a_page_or_a_person_is_held_against_the_policy(
+    dialect_rules, kind, name, fitting, denied
+):
+    rules = compiled(1, [PolicyRule(RuleId(1), RuleKind.DENY, "@ann")])
     catalogue = msgspec.structs.replace(CATALOGUE, policy=rules)
-    passing = draft(with_details(kind, **{name: fitting}), catalogue, LIST, habits, TODAY)
-    assert isinstance(passing, Draft)
+    passing = draft(with_details(kind, **{name: fitting}), catalogue, LIST, dialect_rules, TODAY)
+    assert isinstance(passing, PricedOrder)
     assert fitting == getattr(passing.details, name)
-    refused = draft(with_details(kind, **{name: denied}), catalogue, LIST, habits, TODAY)
+    refused = draft(with_details(kind, **{name: denied}), catalogue, LIST, dialect_rules, TODAY)
     assert Refused(Refusal.PARAMETER, name) == refused
 
 
@@ -181,10 +187,10 @@ def test_every_parameter_that_names_a_page_or_a_person_is_held_against_the_polic
 @pytest.mark.parametrize(
     ("kind", "name"), [(T.MENTIONS, "usernames"), (T.INVITES_FROM_GROUPS, "groups"), (T.WEB_TRAFFIC, "referring_url")]
 )
-def test_what_names_a_page_or_a_person_is_no_longer_than_a_link(habits, kind, name):
+def test_what_names_a_page_or_a_person_is_no_longer_than_a_link(dialect_rules, kind, name):
     for length, refused in ((links.MAX_LINK, False), (links.MAX_LINK + 1, True)):
         text = "x" * length
-        told = drafted(with_details(kind, **{name: text if name == "referring_url" else ("a", text)}), habits)
+        told = drafted(with_details(kind, **{name: text if name == "referring_url" else ("a", text)}), dialect_rules)
         assert refused == (told == Refused(Refusal.PARAMETER, name))
 
 
@@ -218,12 +224,12 @@ OWN = [
 
 @BOTH
 @pytest.mark.parametrize(("kind", "name"), OWN)
-def test_a_missing_parameter_of_the_type_is_named(kind, name, habits):
-    ask = with_details(kind, **{name: getattr(NO_DETAILS, name)})
-    if habits.link_alone_is_media and name == "media":
-        assert isinstance(drafted(ask, habits), Draft)
+def test_a_missing_parameter_of_the_type_is_named(kind, name, dialect_rules):
+    request = with_details(kind, **{name: getattr(NO_DETAILS, name)})
+    if dialect_rules.link_alone_is_media and name == "media":
+        assert isinstance(drafted(request, dialect_rules), PricedOrder)
     else:
-        assert Refused(Refusal.PARAMETER, name) == drafted(ask, habits)
+        assert Refused(Refusal.PARAMETER, name) == drafted(request, dialect_rules)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +262,7 @@ def test_a_bad_parameter_of_the_type_is_named(kind, other, name):
     ],
 )
 def test_each_kind_of_traffic_needs_its_own_parameter_alone(other):
-    assert isinstance(drafted(with_details(T.WEB_TRAFFIC, **other)), Draft)
+    assert isinstance(drafted(with_details(T.WEB_TRAFFIC, **other)), PricedOrder)
 
 
 @pytest.mark.parametrize(("kind", "kept"), [(1, ("x", "")), (2, ("", "ann")), (3, ("", ""))])
@@ -264,7 +270,7 @@ def test_only_the_parameter_of_the_kind_of_traffic_is_kept(kind, kept):
     told = with_details(T.WEB_TRAFFIC, type_of_traffic=kind, google_keyword="x", referring_url="ann")
     made = drafted(told)
     assert kept == (made.details.google_keyword, made.details.referring_url)
-    rules = compiled(1, [Rule(RuleId(1), RuleKind.DENY, "@ann")])
+    rules = compiled(1, [PolicyRule(RuleId(1), RuleKind.DENY, "@ann")])
     passes = draft(told, msgspec.structs.replace(CATALOGUE, policy=rules), LIST, V2, TODAY)
     assert (kind == 2) == (passes == Refused(Refusal.PARAMETER, "referring_url"))
 
@@ -275,22 +281,22 @@ def test_a_profile_may_be_a_link_or_a_name(who):
 
 
 def test_v2_looks_at_the_link_before_the_types_own_parameters_and_v1_after():
-    ask = msgspec.structs.replace(with_details(T.CUSTOM_COMMENTS, comments=()), link="")
-    assert Refused(Refusal.LINK) == drafted(ask, V2)
-    assert Refused(Refusal.PARAMETER, "comments") == drafted(ask, V1)
+    request = msgspec.structs.replace(with_details(T.CUSTOM_COMMENTS, comments=()), link="")
+    assert Refused(Refusal.LINK) == drafted(request, V2)
+    assert Refused(Refusal.PARAMETER, "comments") == drafted(request, V1)
 
 
 def test_on_the_v1_page_a_link_alone_is_the_media_and_means_the_minimum():
-    ask = Add(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK)
-    made = drafted(ask, V1)
+    request = AddOrder(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK)
+    made = drafted(request, V1)
     assert (2, LINK, 180) == (made.quantity, made.details.media, made.charge)
-    assert Refused(Refusal.PARAMETER, "media") == drafted(ask, V2)
+    assert Refused(Refusal.PARAMETER, "media") == drafted(request, V2)
 
 
 @pytest.mark.parametrize("link", ["", "two words", "javascript:x"])
 def test_on_the_v1_page_a_bad_link_is_a_bad_link_though_it_is_the_media(link):
-    ask = Add(TYPES[T.MENTIONS_MEDIA_LIKERS], link, 100)
-    assert Refused(Refusal.LINK) == drafted(ask, V1) == drafted(ask, V2)
+    request = AddOrder(TYPES[T.MENTIONS_MEDIA_LIKERS], link, 100)
+    assert Refused(Refusal.LINK) == drafted(request, V1) == drafted(request, V2)
     both = with_details(T.MENTIONS_MEDIA_LIKERS, media="two words")
     assert Refused(Refusal.PARAMETER, "media") == drafted(both, V1)
 
@@ -298,41 +304,45 @@ def test_on_the_v1_page_a_bad_link_is_a_bad_link_though_it_is_the_media(link):
 def test_on_the_v1_page_a_link_alone_means_one_where_the_minimum_is_nothing():
     nothing = service(TYPES[T.MENTIONS_MEDIA_LIKERS], T.MENTIONS_MEDIA_LIKERS, min=0)
     catalogue = Catalogue(7, "USD", {nothing.id: nothing}, {})
-    made = draft(Add(nothing.id, LINK), catalogue, LIST, V1, TODAY)
-    assert isinstance(made, Draft)
+    made = draft(AddOrder(nothing.id, LINK), catalogue, LIST, V1, TODAY)
+    assert isinstance(made, PricedOrder)
     assert 1 == made.quantity
 
 
 def test_the_v1_page_knows_no_media_so_the_link_is_it_whatever_the_quantity():
-    made = drafted(Add(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK, 100), V1)
+    made = drafted(AddOrder(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK, 100), V1)
     assert (100, LINK) == (made.quantity, made.details.media)
-    assert Refused(Refusal.PARAMETER, "media") == drafted(Add(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK, 100), V2)
+    assert Refused(Refusal.PARAMETER, "media") == drafted(AddOrder(TYPES[T.MENTIONS_MEDIA_LIKERS], LINK, 100), V2)
 
 
 @BOTH
 @pytest.mark.parametrize("kind", [kind for kind in T if kind is not T.SUBSCRIPTIONS])
-def test_what_a_type_does_not_use_is_neither_looked_at_nor_kept(kind, habits):
+def test_what_a_type_does_not_use_is_neither_looked_at_nor_kept(kind, dialect_rules):
     plain = with_details(kind)
-    own = SHAPES[kind].own
+    own = TYPE_FORMS[kind].own
     strays = {"media": "x" * 5000, "usernames": ("y" * 5000,), "delay": 7, "username": "@denied", "expiry": date.min}
     strays = {name: value for name, value in strays.items() if name not in own}
     stray = msgspec.structs.replace(plain, details=msgspec.structs.replace(plain.details, **strays))
-    assert drafted(plain, habits) == drafted(stray, habits)
+    assert drafted(plain, dialect_rules) == drafted(stray, dialect_rules)
 
 
 @BOTH
 @pytest.mark.parametrize("kind", T)
-def test_asks_that_differ_in_what_the_type_does_not_use_are_the_same(kind, habits):
-    own, plain = SHAPES[kind].own, ask_for(kind)
+def test_asks_that_differ_in_what_the_type_does_not_use_are_the_same(kind, dialect_rules):
+    own, plain = TYPE_FORMS[kind].own, ask_for(kind)
     strays = {"comments": THREE, "media": "x", "delay": 7, "answer_number": MALFORMED, "expiry": date.min}
     strays = {name: value for name, value in strays.items() if name not in own}
     noise: dict[str, Any] = {"details": msgspec.structs.replace(plain.details, **strays), "runs": 0, "interval_min": 0}
     noise |= {"quantity": 7} if kind not in WITH_QUANTITY else {}
     noise |= {"link": "x"} if kind is T.SUBSCRIPTIONS else {}
-    noise |= {"runs": 3} if not SHAPES[kind].may_drip else {}
+    noise |= {"runs": 3} if not TYPE_FORMS[kind].may_drip else {}
     stray = msgspec.structs.replace(plain, **noise)
     assert plain == normalised(stray, CATALOGUE) == normalised(plain, CATALOGUE)
-    assert drafted(plain, habits) == drafted(stray, habits) == drafted(normalised(stray, CATALOGUE), habits)
+    assert (
+        drafted(plain, dialect_rules)
+        == drafted(stray, dialect_rules)
+        == drafted(normalised(stray, CATALOGUE), dialect_rules)
+    )
 
 
 @pytest.mark.parametrize(
@@ -343,8 +353,8 @@ def test_asks_that_differ_in_what_the_type_does_not_use_are_the_same(kind, habit
         (T.DEFAULT, {"runs": 2, "interval_min": 1}),
         (T.DEFAULT, {"runs": 0, "interval_min": 1}),
         (T.DEFAULT, {"quantity": MALFORMED}),
-        (T.CUSTOM_COMMENTS, {"details": Details(comments=("a",))}),
-        (T.SUBSCRIPTIONS, {"details": Details(username="them", min=2, max=11, delay=0)}),
+        (T.CUSTOM_COMMENTS, {"details": TypeDetails(comments=("a",))}),
+        (T.SUBSCRIPTIONS, {"details": TypeDetails(username="them", min=2, max=11, delay=0)}),
     ],
 )
 def test_asks_that_differ_in_what_the_type_uses_are_others(kind, other):
@@ -353,11 +363,11 @@ def test_asks_that_differ_in_what_the_type_uses_are_others(kind, other):
 
 def test_an_ask_for_a_service_that_nobody_knows_is_left_as_it_is():
     for number in (None, MALFORMED, 999):
-        ask = msgspec.structs.replace(ask_for(T.DEFAULT, runs=0), service=number)
-        assert ask == normalised(ask, CATALOGUE)
+        request = msgspec.structs.replace(ask_for(T.DEFAULT, runs=0), service=number)
+        assert request == normalised(request, CATALOGUE)
 
 
-WITH_QUANTITY = [kind for kind, (ask, _, _) in GOOD.items() if ask.quantity is not None]
+WITH_QUANTITY = [kind for kind, (request, _, _) in GOOD.items() if request.quantity is not None]
 
 
 @BOTH
@@ -373,8 +383,8 @@ WITH_QUANTITY = [kind for kind, (ask, _, _) in GOOD.items() if ask.quantity is n
         (10**18 - 1, Refused(Refusal.QUANTITY_TOO_HIGH, 1000)),
     ],
 )
-def test_a_quantity_is_a_whole_number_in_the_services_range(kind, habits, quantity, refused):
-    assert refused == drafted(ask_for(kind, quantity=quantity), habits)
+def test_a_quantity_is_a_whole_number_in_the_services_range(kind, dialect_rules, quantity, refused):
+    assert refused == drafted(ask_for(kind, quantity=quantity), dialect_rules)
 
 
 @pytest.mark.parametrize("kind", [T.CUSTOM_COMMENTS, T.COMMENT_REPLIES])
@@ -384,8 +394,8 @@ def test_lines_are_counted_against_the_services_range(kind):
 
 
 def test_names_are_counted_against_the_services_range():
-    ask = with_details(T.MENTIONS_CUSTOM_LIST, usernames=("one",))
-    assert Refused(Refusal.QUANTITY_TOO_LOW, 2) == drafted(ask)
+    request = with_details(T.MENTIONS_CUSTOM_LIST, usernames=("one",))
+    assert Refused(Refusal.QUANTITY_TOO_LOW, 2) == drafted(request)
 
 
 @pytest.mark.parametrize("kind", [T.DEFAULT, T.WEB_TRAFFIC])
@@ -414,15 +424,15 @@ def test_both_absent_or_both_zero_is_no_drip_feed(runs, interval_min):
         (2, 60 * 24 * 30 + 1, Refusal.INTERVAL),
     ],
 )
-def test_runs_and_interval_come_together_or_not_at_all(habits, runs, interval_min, why):
-    assert Refused(why) == drafted(ask_for(T.DEFAULT, runs=runs, interval_min=interval_min), habits)
+def test_runs_and_interval_come_together_or_not_at_all(dialect_rules, runs, interval_min, why):
+    assert Refused(why) == drafted(ask_for(T.DEFAULT, runs=runs, interval_min=interval_min), dialect_rules)
 
 
 @BOTH
 @pytest.mark.parametrize(("runs", "interval_min"), [(2, 5), (None, 5), (MALFORMED, MALFORMED)])
-def test_where_there_is_no_drip_feed_it_is_refused(habits, runs, interval_min):
-    ask = msgspec.structs.replace(ask_for(T.DEFAULT, runs=runs, interval_min=interval_min), service=NO_DRIP)
-    assert Refused(Refusal.NO_DRIP_FEED) == drafted(ask, habits)
+def test_where_there_is_no_drip_feed_it_is_refused(dialect_rules, runs, interval_min):
+    request = msgspec.structs.replace(ask_for(T.DEFAULT, runs=runs, interval_min=interval_min), service=NO_DRIP)
+    assert Refused(Refusal.NO_DRIP_FEED) == drafted(request, dialect_rules)
 
 
 def test_min_and_max_are_tested_on_one_run():
@@ -445,23 +455,23 @@ FAULTS = [
 
 
 @given(st.sets(st.sampled_from(range(len(FAULTS))), min_size=1), st.sampled_from([V1, V2]))
-def test_of_several_faults_the_first_in_the_published_order_is_told(faults, habits):
-    order = [0, 1, 3, 2, *range(4, 9)] if habits.own_before_link else list(range(9))
-    ask = ask_for(T.WEB_TRAFFIC, runs=2, interval_min=5)
+def test_of_several_faults_the_first_in_the_published_order_is_told(faults, dialect_rules):
+    order = [0, 1, 3, 2, *range(4, 9)] if dialect_rules.own_before_link else list(range(9))
+    request = ask_for(T.WEB_TRAFFIC, runs=2, interval_min=5)
     chosen = {}
     for at in sorted(faults, reverse=True):
         chosen[FAULTS[at][0]] = FAULTS[at][1]
     # A parameter has one value: of two faults of one parameter the earlier check sees it.
     told = next(FAULTS[at][2] for at in order if at in faults and chosen[FAULTS[at][0]] == FAULTS[at][1])
-    assert told == drafted(msgspec.structs.replace(ask, **chosen), habits)
+    assert told == drafted(msgspec.structs.replace(request, **chosen), dialect_rules)
 
 
 def test_nothing_is_less_than_minimal_whatever_the_service_allows():
     """An order of no units is a subscription's delivery alone."""
     nothing = service(TYPES[T.DEFAULT], T.DEFAULT, min=0)
     catalogue = Catalogue(7, "USD", {nothing.id: nothing}, {})
-    ask = ask_for(T.DEFAULT, quantity=0)
-    assert Refused(Refusal.QUANTITY_TOO_LOW, 1) == draft(ask, catalogue, LIST, V2, TODAY)
+    request = ask_for(T.DEFAULT, quantity=0)
+    assert Refused(Refusal.QUANTITY_TOO_LOW, 1) == draft(request, catalogue, LIST, V2, TODAY)
 
 
 @pytest.mark.parametrize(("runs", "interval_min"), [(1, None), (1, 60), (1, MALFORMED), (0, None), (None, 0)])
@@ -471,7 +481,7 @@ def test_one_run_or_none_is_an_ordinary_order_whatever_its_interval(runs, interv
 
 
 def test_a_subscription_without_a_delay_has_one_of_0():
-    details = Details(username="them", min=2, max=11)
+    details = TypeDetails(username="them", min=2, max=11)
     made = drafted(ask_for(T.SUBSCRIPTIONS, details=details))
     assert 0 == made.details.delay
     assert 0 == normalised(ask_for(T.SUBSCRIPTIONS, details=details), CATALOGUE).details.delay

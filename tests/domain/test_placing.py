@@ -9,23 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId, ServiceId
-from opensmm.domain.asks import Add
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
-from opensmm.domain.orders import Draft, Habits, draft
+from opensmm.domain.orders import DialectRules, PricedOrder, draft
 from opensmm.domain.placing import (
     Buyer,
     BuyerKind,
-    Placement,
+    CustomerFunds,
+    IdempotencyHit,
+    IdempotencyRecord,
+    OrderRequest,
     PlacingFacts,
-    Purse,
-    Remembered,
-    Repeat,
     fingerprint,
     place,
 )
 from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.requests import AddOrder
 
-HABITS = Habits(own_before_link=False, link_alone_is_media=False)
+DIALECT_RULES = DialectRules(own_before_link=False, link_alone_is_media=False)
 LIST = PriceListId(1)
 ANN, BOB = CustomerId(1), CustomerId(2)
 KEY, OTHER_KEY = KeyId(1), KeyId(2)
@@ -56,13 +56,15 @@ def by(key, customer=ANN):
 
 
 def placement(customer=ANN, quantity=100, service=PLAIN, link="a.example/x", idempotency_key="", key=KEY):
-    ask = Add(service, link, quantity, idempotency_key=idempotency_key)
-    return Placement(by(key, customer), ask, HABITS, draft(ask, CATALOGUE, LIST, HABITS, date(2026, 3, 1)))
+    request = AddOrder(service, link, quantity, idempotency_key=idempotency_key)
+    return OrderRequest(
+        by(key, customer), request, DIALECT_RULES, draft(request, CATALOGUE, LIST, DIALECT_RULES, date(2026, 3, 1))
+    )
 
 
 def facts(funds=None, *, suspended=(), revoked=(), remembered=None, links=()):
     purses = {
-        customer: Purse(money, customer in suspended, LIST)
+        customer: CustomerFunds(money, customer in suspended, LIST)
         for customer, money in (funds or {ANN: 100_000, BOB: 100_000}).items()
     }
     return PlacingFacts(
@@ -75,7 +77,10 @@ def facts(funds=None, *, suspended=(), revoked=(), remembered=None, links=()):
 
 def said(decisions):
     """Each decision in a word: what was charged, the repeat, or why not."""
-    return [one.charge if isinstance(one, Draft) else one.why if isinstance(one, Refused) else one for one in decisions]
+    return [
+        one.charge if isinstance(one, PricedOrder) else one.why if isinstance(one, Refused) else one
+        for one in decisions
+    ]
 
 
 def test_a_later_ask_sees_the_money_spent_by_an_earlier_one():
@@ -98,11 +103,11 @@ def test_a_credit_limit_may_be_spent_and_not_a_unit_more():
 
 def test_the_same_key_with_the_same_parameters_in_one_batch_places_once():
     batch = [placement(idempotency_key="k"), placement(idempotency_key="k"), placement(BOB, idempotency_key="k")]
-    assert [10_000, Repeat(place=0), 10_000] == said(place(batch, facts()))
+    assert [10_000, IdempotencyHit(place=0), 10_000] == said(place(batch, facts()))
 
 
 def test_the_same_key_with_other_parameters_is_refused_in_the_batch_and_after_it():
-    remembered = {(ANN, "old"): Remembered(fingerprint(placement(idempotency_key="old").ask), OrderId(7))}
+    remembered = {(ANN, "old"): IdempotencyRecord(fingerprint(placement(idempotency_key="old").request), OrderId(7))}
     batch = [
         placement(idempotency_key="old"),
         placement(idempotency_key="old", quantity=101),
@@ -110,7 +115,9 @@ def test_the_same_key_with_other_parameters_is_refused_in_the_batch_and_after_it
         placement(idempotency_key="new", link="b.example"),
     ]
     mismatch = Refusal.IDEMPOTENCY_MISMATCH
-    assert [Repeat(order=OrderId(7)), mismatch, 10_000, mismatch] == said(place(batch, facts(remembered=remembered)))
+    assert [IdempotencyHit(order=OrderId(7)), mismatch, 10_000, mismatch] == said(
+        place(batch, facts(remembered=remembered))
+    )
 
 
 def test_a_refusal_is_not_remembered():
@@ -119,19 +126,19 @@ def test_a_refusal_is_not_remembered():
 
 
 def test_a_repeat_is_answered_even_without_money_and_whatever_the_price_list_says_now():
-    remembered = {(ANN, "k"): Remembered(fingerprint(placement(idempotency_key="k").ask), OrderId(7))}
+    remembered = {(ANN, "k"): IdempotencyRecord(fingerprint(placement(idempotency_key="k").request), OrderId(7))}
     item = msgspec.structs.replace(placement(idempotency_key="k"), draft=Refused(Refusal.SERVICE_UNKNOWN))
-    assert [Repeat(order=OrderId(7))] == said(place([item], facts({ANN: 0}, remembered=remembered)))
+    assert [IdempotencyHit(order=OrderId(7))] == said(place([item], facts({ANN: 0}, remembered=remembered)))
 
 
 def test_a_fingerprint_is_of_everything_but_the_key_itself():
-    one = placement(idempotency_key="k").ask
+    one = placement(idempotency_key="k").request
     assert fingerprint(one) == fingerprint(msgspec.structs.replace(one, idempotency_key="other"))
     assert fingerprint(one) != fingerprint(msgspec.structs.replace(one, runs=2))
 
 
 def test_a_revoked_key_places_nothing_and_learns_nothing():
-    remembered = {(ANN, "k"): Remembered(fingerprint(placement(idempotency_key="k").ask), OrderId(7))}
+    remembered = {(ANN, "k"): IdempotencyRecord(fingerprint(placement(idempotency_key="k").request), OrderId(7))}
     batch = [placement(), placement(idempotency_key="k"), placement(key=OTHER_KEY)]
     decisions = place(batch, facts(revoked=[KEY], remembered=remembered))
     assert [Refusal.UNKNOWN_KEY, Refusal.UNKNOWN_KEY, 10_000] == said(decisions)
@@ -193,15 +200,17 @@ class Shop:
         return outcomes
 
     def outcome(self, item, decision, outcomes):
-        if isinstance(decision, Repeat):
+        if isinstance(decision, IdempotencyHit):
             return decision.order if decision.place is None else outcomes[decision.place]
         if isinstance(decision, Refused):
             return decision
         order = OrderId(len(self.kept))
         self.kept.append((item.customer, decision.charge))
         self.funds[item.customer] -= decision.charge
-        if item.ask.idempotency_key:
-            self.remembered[item.customer, item.ask.idempotency_key] = Remembered(fingerprint(item.ask), order)
+        if item.request.idempotency_key:
+            self.remembered[item.customer, item.request.idempotency_key] = IdempotencyRecord(
+                fingerprint(item.request), order
+            )
         if decision.service.one_active_per_link:
             self.links.add((item.customer, decision.link))
         return order
@@ -239,7 +248,7 @@ def test_in_which_order_unrelated_customers_come_changes_nothing(funds, items, r
 
     def by_customer(sequence):
         outcomes = zip(sequence, place(sequence, facts(dict(zip(CUSTOMERS, funds, strict=True)))), strict=True)
-        told = [(item.customer, one.charge if isinstance(one, Draft) else type(one)) for item, one in outcomes]
+        told = [(item.customer, one.charge if isinstance(one, PricedOrder) else type(one)) for item, one in outcomes]
         return {customer: [word for who, word in told if who == customer] for customer in CUSTOMERS}
 
     assert by_customer(items) == by_customer(shuffled)

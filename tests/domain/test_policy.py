@@ -7,18 +7,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from opensmm.base.ids import RuleId, ServiceId
-from opensmm.domain import targets as places
+from opensmm.domain import links as places
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.codes import RefusalCode
-from opensmm.domain.policy import MAX_VALUE, NO_POLICY, Rule, RuleKind, compiled, read_place, read_value
+from opensmm.domain.links import Target, targets
+from opensmm.domain.policy import MAX_VALUE, NO_POLICY, PolicyRule, RuleKind, compiled, read_place, read_value
 from opensmm.domain.service_rules import check_sellable
-from opensmm.domain.targets import Target, targets
 
 PROHIBIT, DENY, ALLOW = RuleKind.PROHIBIT, RuleKind.DENY, RuleKind.ALLOW
 
 
 def policy(*rules):
-    return compiled(1, [Rule(RuleId(at), kind, value) for at, (kind, value) in enumerate(rules, 1)])
+    return compiled(1, [PolicyRule(RuleId(at), kind, value) for at, (kind, value) in enumerate(rules, 1)])
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_nothing_is_sold_that_does_not_say_how_it_is_delivered():
 
 @pytest.mark.parametrize("field", ["name", "category", "description"])
 def test_nothing_is_sold_whose_words_are_prohibited_and_the_rule_is_named(field):
-    rules = compiled(1, [Rule(RuleId(3), PROHIBIT, "review*", "they mislead")])
+    rules = compiled(1, [PolicyRule(RuleId(3), PROHIBIT, "review*", "they mislead")])
     wordy = service(**{field: "Shop reviews"})
     (refused,) = check_sellable([wordy, service()], rules)
     told = {"service": 7, "service_name": wordy.name, "rule": 3, "phrase": "review*", "reason": "they mislead"}
@@ -330,5 +330,5 @@ def test_nothing_is_sold_whose_words_are_prohibited_and_the_rule_is_named(field)
     ],
 )
 def test_a_prohibited_phrase_is_found_through_encodings_tags_and_what_does_not_show(name):
-    policy = compiled(1, [Rule(RuleId(1), RuleKind.PROHIBIT, "blue tick")])
+    policy = compiled(1, [PolicyRule(RuleId(1), RuleKind.PROHIBIT, "blue tick")])
     assert policy.prohibits(name) is not None

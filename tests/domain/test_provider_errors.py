@@ -2,8 +2,8 @@
 
 import pytest
 
-from opensmm.domain.ask_errors import means_unknown_order
 from opensmm.domain.provider_errors import Meaning, meaning
+from opensmm.domain.request_errors import means_unknown_order
 from opensmm.wire.words import V1_REFUSAL, V2_REFUSAL
 
 FAULTS = [

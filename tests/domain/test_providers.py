@@ -7,8 +7,8 @@ from ipaddress import ip_address
 import pytest
 
 from opensmm.base.ids import ProviderId
-from opensmm.domain.offers import RouteTo, cheapest_first
-from opensmm.domain.providers import Reading, hours_left, is_public, origin, url_fault
+from opensmm.domain.providers import BalanceReading, hours_left, is_public, origin, url_fault
+from opensmm.domain.routes import RouteTo, cheapest_first
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -73,7 +73,7 @@ def test_a_key_is_bound_to_scheme_host_and_port():
 
 
 def readings(*balances, every_h=1):
-    return [Reading(START + timedelta(hours=at * every_h), Decimal(text)) for at, text in enumerate(balances)]
+    return [BalanceReading(START + timedelta(hours=at * every_h), Decimal(text)) for at, text in enumerate(balances)]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def readings(*balances, every_h=1):
         (readings("100", "110"), None),
         (readings("100"), None),
         ([], None),
-        ([Reading(START, Decimal(9)), Reading(START + timedelta(minutes=29), Decimal(1))], None),
+        ([BalanceReading(START, Decimal(9)), BalanceReading(START + timedelta(minutes=29), Decimal(1))], None),
     ],
 )
 def test_hours_are_reckoned_from_the_falls_alone(told, hours):

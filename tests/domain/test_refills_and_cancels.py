@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from opensmm.domain import cancels, refills
-from opensmm.domain.cancels import Cancelable, CancelStep, Part
+from opensmm.domain.cancels import CancelStep, CancelSubject, DeliveryPart
 from opensmm.domain.dispatch import END_STATES, DeliveryState
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refills import Refillable
@@ -65,7 +65,7 @@ MOVING = (OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED)
 @pytest.mark.parametrize("state", MOVING)
 def test_what_was_never_sent_ends_at_once_and_what_may_be_at_a_provider_is_asked_about(state):
     for accepted, nobodys in ((True, {DeliveryState.QUEUED}), (False, {DeliveryState.QUEUED, DeliveryState.HELD})):
-        told = cancels.decide(Cancelable(state, True, [Part(one, accepted) for one in DeliveryState]))
+        told = cancels.decide(CancelSubject(state, True, [DeliveryPart(one, accepted) for one in DeliveryState]))
         assert not isinstance(told, Refused)
         expected = {
             one: CancelStep.END if one in nobodys else CancelStep.LEAVE if one in END_STATES else CancelStep.ASK
@@ -76,14 +76,14 @@ def test_what_was_never_sent_ends_at_once_and_what_may_be_at_a_provider_is_asked
 
 @pytest.mark.parametrize("state", [state for state in OrderState if state not in MOVING])
 def test_an_ended_order_cannot_be_cancelled(state):
-    ended = [Part(DeliveryState.COMPLETED, True)]
-    assert Refused(Refusal.NOT_CANCELABLE) == cancels.decide(Cancelable(state, True, ended))
+    ended = [DeliveryPart(DeliveryState.COMPLETED, True)]
+    assert Refused(Refusal.NOT_CANCELABLE) == cancels.decide(CancelSubject(state, True, ended))
 
 
 @pytest.mark.parametrize("state", OrderState)
 def test_where_no_cancel_is_offered_none_is_taken(state):
-    unsent = [Part(DeliveryState.QUEUED, False)]
-    assert Refused(Refusal.NOT_CANCELABLE) == cancels.decide(Cancelable(state, False, unsent))
+    unsent = [DeliveryPart(DeliveryState.QUEUED, False)]
+    assert Refused(Refusal.NOT_CANCELABLE) == cancels.decide(CancelSubject(state, False, unsent))
 
 
 def test_an_order_that_is_not_there_is_unknown():

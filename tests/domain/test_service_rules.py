@@ -10,9 +10,11 @@ from opensmm.base.ids import ProviderId, RuleId, ServiceId
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.codes import MALFORMED, OperatorRefusal, RefusalCode
-from opensmm.domain.importing import Terms
-from opensmm.domain.offers import Offer, RouteTo
-from opensmm.domain.policy import NO_POLICY, Rule, RuleKind, compiled
+from opensmm.domain.policy import NO_POLICY, PolicyRule, RuleKind, compiled
+from opensmm.domain.price_sync import ListedRoute, RouteStanding, ServiceLine, SyncRules
+from opensmm.domain.pricing import PriceTerms
+from opensmm.domain.provider_services import ProviderService
+from opensmm.domain.routes import RouteTo
 from opensmm.domain.service_edits import edited, plan_edit, price_moves, rebased
 from opensmm.domain.service_rules import (
     EDITABLE,
@@ -30,7 +32,6 @@ from opensmm.domain.service_rules import (
     read_rate,
     service_refusals,
 )
-from opensmm.domain.sync import Line, Route, Rules, Standing
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 SAVE = AuditAction.SERVICE_SAVE
@@ -38,7 +39,7 @@ LIKES = Service(
     ServiceId(1), "Likes", ServiceType.DEFAULT, "First", Decimal(1), 1, 100,
     delivery_method=DeliveryMethod.STAFF_WORK,
 )  # fmt: skip
-REVIEWS = compiled(1, [Rule(RuleId(3), RuleKind.PROHIBIT, "review*")])
+REVIEWS = compiled(1, [PolicyRule(RuleId(3), RuleKind.PROHIBIT, "review*")])
 
 
 def refused(call, *arguments):
@@ -177,15 +178,15 @@ def test_a_plan_is_written_over_other_edits_and_not_over_its_own():
 
 def line(terms):
     route = RouteTo(ProviderId(9), "7")
-    offer = Offer("7", "Theirs", "A", ServiceType.DEFAULT, Decimal("0.5"), 1, 100)
-    standing = Standing(Decimal("0.5"), Decimal("0.5"), None, None, None, "Theirs", "A")
-    return Line(LIKES, (Route(route, Rules(Decimal(1), 20, terms), offer, True, standing),))
+    offer = ProviderService("7", "Theirs", "A", ServiceType.DEFAULT, Decimal("0.5"), 1, 100)
+    standing = RouteStanding(Decimal("0.5"), Decimal("0.5"), None, None, None, "Theirs", "A")
+    return ServiceLine(LIKES, (ListedRoute(route, SyncRules(Decimal(1), 20, terms), offer, True, standing),))
 
 
 def test_a_plan_tells_which_prices_a_list_will_set_anew():
     changes = plan_edit([LIKES], {"rate": Decimal(2)}, NO_POLICY, SAVE).changes
     (own,) = price_moves(changes, [line(None)], NOW)
     assert (Decimal(1), Decimal(2), None, None) == (own.before, own.after, own.list_rate, own.provider)
-    (follows,) = price_moves(changes, [line(Terms(Decimal(1), Decimal(100)))], NOW)
+    (follows,) = price_moves(changes, [line(PriceTerms(Decimal(1), Decimal(100)))], NOW)
     assert (Decimal(2), Decimal("1.0000"), 9) == (follows.after, follows.list_rate, follows.provider)
     assert () == price_moves(plan_edit([LIKES], {"min": 2}, NO_POLICY, SAVE).changes, [], NOW)

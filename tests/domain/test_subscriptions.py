@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from opensmm.base.ids import ServiceId
-from opensmm.domain.asks import MALFORMED, Details
 from opensmm.domain.catalogue import Service, ServiceType
 from opensmm.domain.refusals import Refusal, Refused
-from opensmm.domain.subscriptions import DELAYS_MIN, check
+from opensmm.domain.requests import MALFORMED, TypeDetails
+from opensmm.domain.subscription_parameters import DELAYS_MIN, check
 
 TODAY = date(2026, 3, 1)
 SERVICE = Service(ServiceId(1), "Likes", ServiceType.SUBSCRIPTIONS, "Posts", Decimal("0.90"), min=50, max=1000)
-GOOD = Details(username="them", min=50, max=1000, delay=0)
+GOOD = TypeDetails(username="them", min=50, max=1000, delay=0)
 
 
 def parameter(name):
@@ -65,7 +65,9 @@ def test_a_bad_subscription_is_refused_by_the_parameter_at_fault(other, refused)
 
 def test_of_several_faults_the_first_on_the_page_is_told():
     fields = ("username", "min", "max", "posts", "old_posts", "delay", "expiry")
-    bad = Details(min=MALFORMED, max=MALFORMED, posts=MALFORMED, old_posts=MALFORMED, delay=MALFORMED, expiry=date.min)
+    bad = TypeDetails(
+        min=MALFORMED, max=MALFORMED, posts=MALFORMED, old_posts=MALFORMED, delay=MALFORMED, expiry=date.min
+    )
     good = {"username": "them", "min": 50, "max": 60, "posts": 1, "old_posts": 1, "delay": 5, "expiry": None}
     told = []
     for name in fields:

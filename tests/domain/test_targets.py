@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensmm.domain import links
-from opensmm.domain.targets import Target, fold, host_of, targets
+from opensmm.domain.links import Target, fold, host_of, targets
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,17 @@ import pytest
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
 from opensmm.domain.dispatch import TRANSITIONS, DeliveryState
 from opensmm.domain.orders import ENDED_ORDERS, LIVE_ORDERS, ORDER_TRANSITIONS, OrderState, OrderStatus
-from opensmm.domain.posts import POST_TRANSITIONS, WAITING, WAITS, KnownPost, PostState, Subscription, Watched, take_in
 from opensmm.domain.refills import ENDED_REFILLS, OPEN_REFILLS, REFILL_TRANSITIONS, RefillStatus
+from opensmm.domain.subscriptions import (
+    POST_TRANSITIONS,
+    WAITING,
+    WAITS,
+    KnownPost,
+    PostState,
+    Subscription,
+    SubscriptionReport,
+    take_in,
+)
 from opensmm.domain.transitions import before, final, passing
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -52,9 +61,9 @@ def subscription(available):
 
 ANSWERS = (
     None,
-    Watched(OrderStatus.PENDING),
-    Watched(OrderStatus.PENDING, remains=15),
-    Watched(OrderStatus.COMPLETED, remains=0),
+    SubscriptionReport(OrderStatus.PENDING),
+    SubscriptionReport(OrderStatus.PENDING, remains=15),
+    SubscriptionReport(OrderStatus.COMPLETED, remains=0),
 )
 
 

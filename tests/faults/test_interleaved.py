@@ -14,10 +14,10 @@ from tests.panel import balance, broken, fetch, pay, until
 from opensmm.actions import cancels, dispatch, progress, refills
 from opensmm.base.ids import ProviderId
 from opensmm.base.money import money
-from opensmm.domain.asks import Ids
 from opensmm.domain.dispatch import Accepted, Declined, Unsure
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Report
+from opensmm.domain.polling import StatusReport
+from opensmm.domain.requests import RequestedIds
 from opensmm.store import dispatch as dispatch_rows
 from opensmm.store import progress as progress_rows
 from opensmm.store import providers
@@ -46,7 +46,7 @@ async def _sent(conn, scene, outcome):
 
 async def _reported(conn, scene, status, remains):
     if scene.followee is not None:
-        report = Report(status, 5, remains)
+        report = StatusReport(status, 5, remains)
         told = progress.told_of(scene.followee, report, scene.clock(), scene.clock())
         await progress.record(conn, [told], scene.clock(), scene.clock())
 
@@ -76,7 +76,7 @@ async def canceled(conn, scene):
 
 
 async def canceled_by_customer(conn, scene):
-    ids = Ids((str(scene.number),), (scene.number,))
+    ids = RequestedIds((str(scene.number),), (scene.number,))
     await cancels.cancel(conn, [(scene.who.id, ids)], scene.clock())
 
 
@@ -85,7 +85,7 @@ async def given_up(conn, scene):
 
 
 async def refill_asked(conn, scene):
-    ids = Ids((str(scene.number),), (scene.number,))
+    ids = RequestedIds((str(scene.number),), (scene.number,))
     await refills.refill(conn, [(scene.who.id, ids)], scene.clock())
 
 

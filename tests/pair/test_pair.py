@@ -39,7 +39,7 @@ from opensmm.actions import interventions
 from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.offers import RouteTo
+from opensmm.domain.routes import RouteTo
 
 ORDERS = int(os.environ.get("OPENSMM_TEST_PAIR", "200"))
 SEED = int(os.environ.get("OPENSMM_TEST_SEED", "0")) or random.randrange(10**6)

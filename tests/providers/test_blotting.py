@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from opensmm.domain.asks import Add
 from opensmm.domain.dispatch import Unsure
+from opensmm.domain.requests import AddOrder
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.client import Client, close_session
 from opensmm.providers.failures import NoAnswer
@@ -49,7 +49,7 @@ async def raw(head):
 async def test_a_key_in_a_malformed_head_is_blotted_out(key, head):
     async with raw(head % key.encode()) as (session, url):
         client = Client(session, url, key, V2, 2)
-        outcome = await client.add(Add(7, "https://example.com/me", 100))
+        outcome = await client.add(AddOrder(7, "https://example.com/me", 100))
         with pytest.raises(NoAnswer) as told:
             await client.statuses(["1"])
     assert isinstance(outcome, Unsure)

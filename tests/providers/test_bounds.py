@@ -7,11 +7,21 @@ import zlib
 import pytest
 from tests.works import Liar, served
 
-from opensmm.domain.asks import MAX_IDS, Add, Balance, Cancel, RefillOrders, RefillStatus, Services, Status, many_ids
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Unsure
-from opensmm.domain.offers import MAX_OFFERS
-from opensmm.domain.posts import MOST_LISTED
+from opensmm.domain.provider_services import MAX_OFFERS
+from opensmm.domain.requests import (
+    MAX_IDS,
+    AddOrder,
+    CancelOrders,
+    GetBalance,
+    GetRefillStatus,
+    GetStatus,
+    ListServices,
+    RequestRefills,
+    many_ids,
+)
+from opensmm.domain.subscriptions import MOST_LISTED
 from opensmm.providers.bounds import ALONE, POSTS, PRICE_LIST, bound_of, values
 from opensmm.providers.client import Client, close_session
 from opensmm.providers.failures import NoAnswer
@@ -19,7 +29,7 @@ from opensmm.providers.outside import open_session
 from opensmm.wire import lenient
 from opensmm.wire.v2 import V2
 
-ASK = Add(7, "https://example.com/me", 100)
+ASK = AddOrder(7, "https://example.com/me", 100)
 HUNDRED = [str(order) for order in range(1, MAX_IDS + 1)]
 
 
@@ -119,9 +129,9 @@ async def test_answers_as_long_as_they_may_be_are_read(panel):
 
 def test_bounds_fit_the_ask():
     one, all_of_them = many_ids((1,)), many_ids(tuple(range(MAX_IDS)))
-    assert ALONE == bound_of(ASK) == bound_of(Balance())
-    assert (PRICE_LIST, POSTS) == (bound_of(Services()), bound_of(Status(one, extended=True)))
-    for ask in (Status, RefillOrders, RefillStatus, Cancel):
+    assert ALONE == bound_of(ASK) == bound_of(GetBalance())
+    assert (PRICE_LIST, POSTS) == (bound_of(ListServices()), bound_of(GetStatus(one, extended=True)))
+    for ask in (GetStatus, RequestRefills, GetRefillStatus, CancelOrders):
         assert ALONE.values < bound_of(ask(one)).values < bound_of(ask(all_of_them)).values < 10_000
         assert ALONE.size < bound_of(ask(one)).size < bound_of(ask(all_of_them)).size <= 500 << 10
 

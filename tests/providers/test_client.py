@@ -8,12 +8,12 @@ import pytest
 from tests.panel import at_last
 from tests.works import TIMEOUT_S, Liar, served
 
-from opensmm.domain.asks import Add, Details
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import UnreadAnswer
+from opensmm.domain.polling import UnreadAnswer
 from opensmm.domain.refills import RefillStatus
+from opensmm.domain.requests import AddOrder, TypeDetails
 from opensmm.providers.client import Client, close_session
 from opensmm.providers.failures import NoAnswer
 from opensmm.providers.outside import open_session
@@ -21,7 +21,7 @@ from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
 UNTOLD = '[{"order": 1, "refill": 5}, {"order": 2, "refill": {"error": "Incorrect order ID"}}]'
-ASK = Add(7, "https://example.com/me", 100)
+ASK = AddOrder(7, "https://example.com/me", 100)
 
 
 class Called(Liar):
@@ -41,7 +41,7 @@ async def liar():
 @pytest.mark.parametrize("theirs", ["7", "007", "12a", "ig-likes.hq"])
 async def test_a_provider_hears_its_own_name_of_a_service_as_it_is(liar, theirs):
     liar.answers["add"] = {"order": 1}
-    await liar.client.add(Add(None, "https://example.com/me", 100, their_service=theirs))
+    await liar.client.add(AddOrder(None, "https://example.com/me", 100, their_service=theirs))
     assert [theirs] == [form["service"] for form in liar.asked]
 
 
@@ -54,15 +54,15 @@ async def test_a_key_is_blotted_out_however_it_is_echoed(spelt):
         session = open_session(4, private=True)
         client = Client(session, address, "AbC/dEf+1234567", V2, 0.5)
         liar.answers["add"] = b'{"error": "Invalid API key: %b"}' % spelt.encode()
-        outcome = await client.add(Add(7, "https://example.com/me", 100))
+        outcome = await client.add(AddOrder(7, "https://example.com/me", 100))
         await close_session(session)
     assert TurnedAway("Invalid API key: [key]", AccountFault.KEY) == outcome
 
 
 async def test_an_order_is_written_in_the_words_of_the_page(liar):
     liar.answers["add"] = {"order": 23501}
-    ask = Add(7, "https://example.com/me", details=Details(comments=("first", "second & third")))
-    assert Accepted("23501", '{"order": 23501}') == await liar.client.add(ask)
+    request = AddOrder(7, "https://example.com/me", details=TypeDetails(comments=("first", "second & third")))
+    assert Accepted("23501", '{"order": 23501}') == await liar.client.add(request)
     assert [
         {
             "key": "their key", "action": "add", "service": "7", "link": "https://example.com/me",

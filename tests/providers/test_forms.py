@@ -5,7 +5,7 @@ from tests.works import TIMEOUT_S, Liar, served
 
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.providers import Form
+from opensmm.domain.providers import IdForm
 from opensmm.providers.client import Client, close_session
 from opensmm.providers.forms import KnownForms
 from opensmm.providers.outside import open_session
@@ -105,7 +105,7 @@ async def test_strangers_who_are_turned_down_tell_nothing_of_how_our_orders_are_
     liar.answers["status"] = lambda form: DONE if form.get("order", "") in ("7001", "7002") else UNKNOWN
     await client.look_ups(["1", "2"])
     assert [OrderStatus.COMPLETED] * 2 == [one.status for one in await client.statuses(["7001", "7002"])]
-    assert {"status": Form.ONE_BY_ONE} == client.forms.learned
+    assert {"status": IdForm.ONE_BY_ONE} == client.forms.learned
 
 
 async def test_what_is_kept_of_a_panel_is_not_tried_out_again(panel):
@@ -125,18 +125,18 @@ async def test_what_is_kept_of_a_panel_is_not_tried_out_again(panel):
 
 async def test_what_is_kept_gives_way_where_a_parameter_is_missed(panel):
     liar, client = panel
-    client.forms = KnownForms({"status": Form.ONE_BY_ONE})
+    client.forms = KnownForms({"status": IdForm.ONE_BY_ONE})
     liar.answers["status"] = lambda form: {"7001": DONE} if "orders" in form else MISSING
     assert [OrderStatus.COMPLETED] == [one.status for one in await client.statuses(["7001"])]
-    assert {"status": Form.LIST_OF_ONE} == client.forms.learned
+    assert {"status": IdForm.LIST_OF_ONE} == client.forms.learned
 
 
 def test_what_was_kept_meanwhile_is_newer_than_what_was_learned():
-    known = KnownForms({"refill": Form.ONE_BY_ONE})
-    known.learn("status", Form.ONE_BY_ONE)
-    known.learn("cancel", Form.ONE_BY_ONE)
-    known.refresh({"status": Form.LIST_OF_ONE})
-    assert (Form.LIST_OF_ONE, Form.ONE_BY_ONE, None) == tuple(map(known.form, ("status", "cancel", "refill")))
-    assert {"cancel": Form.ONE_BY_ONE} == known.learned
-    known.refresh({"status": Form.LIST_OF_ONE, "cancel": Form.ONE_BY_ONE})
+    known = KnownForms({"refill": IdForm.ONE_BY_ONE})
+    known.learn("status", IdForm.ONE_BY_ONE)
+    known.learn("cancel", IdForm.ONE_BY_ONE)
+    known.refresh({"status": IdForm.LIST_OF_ONE})
+    assert (IdForm.LIST_OF_ONE, IdForm.ONE_BY_ONE, None) == tuple(map(known.form, ("status", "cancel", "refill")))
+    assert {"cancel": IdForm.ONE_BY_ONE} == known.learned
+    known.refresh({"status": IdForm.LIST_OF_ONE, "cancel": IdForm.ONE_BY_ONE})
     assert {} == known.learned

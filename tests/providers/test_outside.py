@@ -16,16 +16,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from tests.works import Liar, served
 
-from opensmm.domain.asks import Add
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
+from opensmm.domain.requests import AddOrder
 from opensmm.providers import outside
 from opensmm.providers.client import Client, close_session
 from opensmm.providers.failures import NoAnswer
 from opensmm.providers.outside import MAX_RECEIVED, open_session
 from opensmm.wire.v2 import V2
 
-ASK = Add(7, "https://example.com/me", 100)
+ASK = AddOrder(7, "https://example.com/me", 100)
 KEY = "their secret key/1"
 NOWHERE = "0.0.0.0"
 

@@ -15,7 +15,7 @@ from opensmm.domain import orders
 
 async def _repeat_uncommitted(self: Any, connection: Any, mark: Any, decisions: Any, now: Any) -> None:
     """What was kept before is visible, and answered from there."""
-    if any(isinstance(decision, orders.Draft) for decision in decisions):
+    if any(isinstance(decision, orders.PricedOrder) for decision in decisions):
         await _decide_commit(self, connection, mark, decisions, now)
     else:
         connection.rollback()

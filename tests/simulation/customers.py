@@ -10,12 +10,12 @@ from tests.simulation.staff import Api
 from tests.simulation.twin.tables import LIVE, Store
 
 from opensmm.base.ids import CustomerId, KeyId, PriceListId
-from opensmm.domain.asks import Add, Ids, many_ids, one_id
-from opensmm.domain.callers import Caller
-from opensmm.domain.orders import Habits
+from opensmm.domain.api_keys import KeyHolder
+from opensmm.domain.orders import DialectRules
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
+from opensmm.domain.requests import AddOrder, RequestedIds, many_ids, one_id
 
-HABITS = Habits(own_before_link=False, link_alone_is_media=False)
+DIALECT_RULES = DialectRules(own_before_link=False, link_alone_is_media=False)
 PLAIN, PACKAGE, DRIP, ONE_PER_LINK, FREE, DEAR, UNROUTED = range(1, 8)
 BEHAVIOURS = (
     *("complete",) * 3,
@@ -36,11 +36,11 @@ class Customer:
     """One customer with one key, and what it believes to have ordered."""
 
     def __init__(self, number: int, price_list: int, world: Any) -> None:
-        self.caller = Caller(CustomerId(number), KeyId(number), PriceListId(price_list))
+        self.caller = KeyHolder(CustomerId(number), KeyId(number), PriceListId(price_list))
         self.orders: list[int] = []
         self._world = world
-        self._asked: list[Add] = []
-        self._unanswered: Add | None = None
+        self._asked: list[AddOrder] = []
+        self._unanswered: AddOrder | None = None
         self._answers: dict[str, int] = {}
         self._sent: dict[str, int] = {}
 
@@ -57,7 +57,7 @@ class Customer:
         else:
             self._status(api, self._some(dice))
 
-    def _fresh(self, dice: Dice) -> Add:
+    def _fresh(self, dice: Dice) -> AddOrder:
         service, number = dice.one_of(SERVICES), self._world.next_number()
         link = f"https://example.com/{self.caller.customer}/{number}/{dice.one_of(BEHAVIOURS)}"
         if service == ONE_PER_LINK:
@@ -72,19 +72,19 @@ class Customer:
         if dice.once_in(40):
             runs, interval = dice.one_of(ODD_RUNS)
         key = f"key-{number}" if dice.below(3) else ""
-        return Add(service, link, quantity, runs, interval, idempotency_key=key)
+        return AddOrder(service, link, quantity, runs, interval, idempotency_key=key)
 
-    def _again(self, dice: Dice) -> Add:
+    def _again(self, dice: Dice) -> AddOrder:
         """A repeated ask, sometimes with something else under the same key; what was not answered before others."""
         if self._unanswered is not None and dice.below(4):
-            ask, self._unanswered = self._unanswered, None
-            return ask
-        ask = self._asked[-1 - dice.below(min(len(self._asked), REMEMBERED))]
-        if ask.idempotency_key and dice.once_in(5):
-            return msgspec.structs.replace(ask, quantity=(ask.quantity or 10) + 1)
-        return ask
+            request, self._unanswered = self._unanswered, None
+            return request
+        request = self._asked[-1 - dice.below(min(len(self._asked), REMEMBERED))]
+        if request.idempotency_key and dice.once_in(5):
+            return msgspec.structs.replace(request, quantity=(request.quantity or 10) + 1)
+        return request
 
-    def _some(self, dice: Dice) -> Ids:
+    def _some(self, dice: Dice) -> RequestedIds:
         """Orders to ask about: mostly its own newest, sometimes another's, or one that is not there."""
         if dice.once_in(8) or not self.orders:
             return one_id(1 + dice.below(self._world.highest_order() + 2))
@@ -93,13 +93,13 @@ class Customer:
             return many_ids(tuple(dice.one_of(recent) for _ in range(1 + dice.below(4))))
         return one_id(dice.one_of(recent if dice.below(3) else self.orders))
 
-    def _send(self, api: Api, ask: Add) -> None:
-        self._asked.append(ask)
-        self._sent[ask.link] = self._sent.get(ask.link, 0) + 1
-        if self._sent[ask.link] > 1 and ask.idempotency_key:
-            self._world.met("idempotency key repeated", self._state_of(self._answers.get(ask.idempotency_key)))
-        call = api.panel.place(self.caller, ask, HABITS)
-        api.step(api.spawn(call, "place", lambda answer, error: self._placed(ask, answer, error)))
+    def _send(self, api: Api, request: AddOrder) -> None:
+        self._asked.append(request)
+        self._sent[request.link] = self._sent.get(request.link, 0) + 1
+        if self._sent[request.link] > 1 and request.idempotency_key:
+            self._world.met("idempotency key repeated", self._state_of(self._answers.get(request.idempotency_key)))
+        call = api.panel.place(self.caller, request, DIALECT_RULES)
+        api.step(api.spawn(call, "place", lambda answer, error: self._placed(request, answer, error)))
 
     def _state_of(self, order: int | None) -> str:
         return "unanswered" if order is None else str(self._store.orders[order].state)
@@ -109,43 +109,43 @@ class Customer:
         store: Store = self._world.store
         return store
 
-    def _placed(self, ask: Add, answer: Any, error: Exception | None) -> None:
-        if error is not None and ask.idempotency_key:
-            self._unanswered = ask
+    def _placed(self, request: AddOrder, answer: Any, error: Exception | None) -> None:
+        if error is not None and request.idempotency_key:
+            self._unanswered = request
         if error is not None or isinstance(answer, Refused):
             self._world.met("order refused" if error is None else "order unanswered", str(getattr(answer, "why", "")))
             return
         row = self._store.orders.get(answer)
-        runs = (ask.runs or 1) if ask.service == DRIP else 1
-        asked = (self.caller.customer, ask.service, ask.link, runs)
+        runs = (request.runs or 1) if request.service == DRIP else 1
+        asked = (self.caller.customer, request.service, request.link, runs)
         if row is None or (row.customer, row.service, row.link, row.runs) != asked:
             raise Broken("O1", f"order {answer} was answered and is not kept so", [answer])
         if answer in self._store.alone:
             raise Broken("O14", f"order {answer} was answered, and no standby has it", [answer])
-        if ask.idempotency_key:
-            first = self._answers.setdefault(ask.idempotency_key, answer)
-            same = [one.id for one in self._world.checks.by_link[ask.link]]
-            if first != answer or (ask.service != ONE_PER_LINK and len(same) != 1):
-                raise Broken("O2", f"{ask.idempotency_key} stands for {same}", same)
+        if request.idempotency_key:
+            first = self._answers.setdefault(request.idempotency_key, answer)
+            same = [one.id for one in self._world.checks.by_link[request.link]]
+            if first != answer or (request.service != ONE_PER_LINK and len(same) != 1):
+                raise Broken("O2", f"{request.idempotency_key} stands for {same}", same)
         if answer not in self.orders:
             self.orders.append(answer)
 
-    def _cancel(self, api: Api, ids: Ids) -> None:
+    def _cancel(self, api: Api, ids: RequestedIds) -> None:
         for number in ids.numbers:
             for run in self._store.runs.get(number, []):
                 self._world.met("a cancel asked", run.state)
         api.step(api.spawn(api.panel.cancel(self.caller, ids), "cancel", self._own(ids)))
 
-    def _refill(self, api: Api, ids: Ids) -> None:
+    def _refill(self, api: Api, ids: RequestedIds) -> None:
         for number in ids.numbers:
             if number in self._store.orders:
                 self._world.met("a refill asked", self._store.orders[number].state)
         api.step(api.spawn(api.panel.refill(self.caller, ids), "refill", self._own(ids)))
 
-    def _status(self, api: Api, ids: Ids) -> None:
+    def _status(self, api: Api, ids: RequestedIds) -> None:
         api.step(api.spawn(api.panel.statuses(self.caller, ids), "status", self._own(ids, reads=True)))
 
-    def _own(self, ids: Ids, *, reads: bool = False) -> Any:
+    def _own(self, ids: RequestedIds, *, reads: bool = False) -> Any:
         """Others' orders are answered like missing ones; one's own are found, as they stood when asked for."""
         there = {number: self._store.orders[number].state for number in ids.numbers if number in self._store.orders}
 

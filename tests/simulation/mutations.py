@@ -15,12 +15,12 @@ from tests.simulation.commit_mutations import COMMITS
 from tests.simulation.planting import Mutation
 from tests.simulation.twin import customers as twin_customers
 from tests.simulation.twin import dispatch as twin_dispatch
-from tests.simulation.twin import endings as twin_endings
 from tests.simulation.twin import evidence as twin_evidence
 from tests.simulation.twin import payments as twin_payments
 from tests.simulation.twin import placing as twin_placing
-from tests.simulation.twin import progress as twin_progress
+from tests.simulation.twin import polling as twin_progress
 from tests.simulation.twin import refills as twin_refills
+from tests.simulation.twin import settlement as twin_endings
 from tests.simulation.wrong_clocks import CLOCKS
 
 from opensmm.actions import cancels as canceling
@@ -34,20 +34,20 @@ from opensmm.domain import (
     cancels,
     dispatch,
     dripfeed,
-    endings,
     evidence,
-    interventions,
     ledger,
+    order_actions,
     orders,
     placing,
+    polling,
     pricing,
-    progress,
+    settlement,
 )
-from opensmm.domain.cancels import CancelStep, Part
+from opensmm.domain.cancels import CancelStep, DeliveryPart
 from opensmm.domain.dispatch import Declined, DeliveryState, NotSent, TurnedAway, Unsure, Verdict
 from opensmm.domain.evidence import Patience
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Report
+from opensmm.domain.polling import StatusReport
 from opensmm.domain.refusals import UNKNOWN_ORDER
 from opensmm.wire import answers
 
@@ -56,7 +56,7 @@ def _nothing(*told: Any, **more: Any) -> None:
     return None
 
 
-_settle, _apply, _after_sending = endings.settle, progress.apply, dispatch.after_sending
+_settle, _apply, _after_sending = settlement.settle, polling.apply, dispatch.after_sending
 _record, _told_of, _keep = dispatching.record, following.told_of, twin_placing.keep
 _twin_record, _recover = twin_dispatch.record, twin_dispatch.recover
 _add = providers.Caller.add
@@ -86,14 +86,14 @@ def _earned_by_the_customer(customer: Any, order: Any, sequence: int, amount: An
     return msgspec.structs.replace(_earn(customer, order, sequence, amount), credit=ledger.account(customer))
 
 
-def _unbounded(known: Any, report: Report, asked: Any) -> Any:
+def _unbounded(known: Any, report: StatusReport, asked: Any) -> Any:
     news = _apply(known, report, asked)
     if news is None or report.remains is None or report.status is OrderStatus.COMPLETED:
         return news
     return msgspec.structs.replace(news, remains=report.remains)
 
 
-def _believed_partial(known: Any, report: Report, asked: Any) -> Any:
+def _believed_partial(known: Any, report: StatusReport, asked: Any) -> Any:
     """What is out of range counts as all of it, and the end stands."""
     news = _apply(known, report, asked)
     if news is None or news.state is not DeliveryState.HELD:
@@ -119,7 +119,7 @@ def _refused_means_unsure_route(outcome: Any, **routes: Any) -> Verdict:
 
 def _frozen_by_an_error(followee: Any, report: Any, asked: Any, now: Any) -> Any:
     told = _told_of(followee, report, asked, now)
-    return told if isinstance(report, Report) else msgspec.structs.replace(told, due=None)
+    return told if isinstance(report, StatusReport) else msgspec.structs.replace(told, due=None)
 
 
 def _rounded_down(rate: Decimal, billed: int, *, packaged: bool = False) -> Any:
@@ -144,7 +144,7 @@ def _after_the_end_too(row: Any, one: Any, asked: Any) -> bool:
     return bool(row.attempt == one.attempt)
 
 
-def _never_ended(known: Any, report: Report, asked: Any) -> Any:
+def _never_ended(known: Any, report: StatusReport, asked: Any) -> Any:
     moving = msgspec.structs.replace(known, state=DeliveryState.PENDING, polled=None)
     return _apply(moving, report, asked)
 
@@ -207,7 +207,7 @@ async def _whatever_version(connection: Any, mark: Any, drafts: Any, now: Any, *
     return await _keep(connection, mark, drafts, now, keys=guards.get("keys", ()))
 
 
-def _step_ends(*states: DeliveryState) -> Callable[[Part], CancelStep]:
+def _step_ends(*states: DeliveryState) -> Callable[[DeliveryPart], CancelStep]:
     step = cancels._step
     return lambda part: CancelStep.END if part.state in states else step(part)
 
@@ -225,8 +225,8 @@ async def _release_unfenced(connection: Any, batch: Any, desk: Any, now: Any) ->
     await twin_dispatch.release(connection, unsent)
 
 
-async def _not_sent_after_all(self: Any, ask: Any) -> Any:
-    outcome = await _add(self, ask)
+async def _not_sent_after_all(self: Any, request: Any) -> Any:
+    outcome = await _add(self, request)
     return NotSent(outcome.answer) if isinstance(outcome, Unsure) and "500" in str(outcome.answer) else outcome
 
 
@@ -241,7 +241,7 @@ def _refused_whoever_is_at_fault(words: str) -> Any:
 def _unknown_is_completed(said: Any) -> Any:
     found = _report(said)
     if found is None and isinstance(said, dict) and "status" in said:
-        return Report(status=OrderStatus.COMPLETED, remains=0)
+        return StatusReport(status=OrderStatus.COMPLETED, remains=0)
     return found
 
 
@@ -282,7 +282,7 @@ async def _those_looked_into(connection: Any, asked: Any, now: Any, closed_by: A
 
 def _first_that_fits(suspect: Any, owners: Any, complete: bool) -> Any:
     mine = sorted(number for number, keys in (owners or {}).items() if suspect.key in keys)
-    return evidence.Proof(evidence.Conclusion.BOUGHT, mine[0]) if mine else _prove(suspect, owners, complete)
+    return evidence.EvidenceProof(evidence.Conclusion.BOUGHT, mine[0]) if mine else _prove(suspect, owners, complete)
 
 
 def _silence_is_proof(suspect: Any, owners: Any, complete: bool) -> Any:
@@ -310,10 +310,10 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "remains unbounded",
         "ten times the quantity remains: ten times the charge goes back",
-        [(progress, "apply", _unbounded)],
+        [(polling, "apply", _unbounded)],
     ),
     Mutation(
-        "an end out of range believed", "a partial without a count stands", [(progress, "apply", _believed_partial)]
+        "an end out of range believed", "a partial without a count stands", [(polling, "apply", _believed_partial)]
     ),
     Mutation(
         "sent again after a time-out",
@@ -370,7 +370,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "news after the end",
         "completed, then cancelled: paid and given back",
-        [(twin_progress, "_counts", _after_the_end_too), (progress, "apply", _never_ended)],
+        [(twin_progress, "_counts", _after_the_end_too), (polling, "apply", _never_ended)],
     ),
     Mutation(
         "queued again after a crash", "its worker had sent it", [(twin_dispatch, "recover", _sent_again_by_another)]
@@ -477,7 +477,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "runs wait for one that was ended by hand",
         "the runs after one that is never sent are never due",
-        [(interventions, "released", lambda *told: [])],
+        [(order_actions, "released", lambda *told: [])],
     ),
     Mutation(
         "a refill of nobody",

@@ -19,12 +19,12 @@ from opensmm.actions import dispatch, interventions, money
 from opensmm.actions.money import Adjustment
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
 from opensmm.base.money import Money
-from opensmm.domain.asks import NO_DETAILS
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
 from opensmm.domain.payments import Payment
+from opensmm.domain.requests import NO_DETAILS
 from opensmm.store.dispatch import Claim
 
 LATELY = 40

@@ -12,7 +12,7 @@ from tests.corpus.corpus import rows
 from tests.simulation.chance import Dice
 from tests.simulation.twin.connection import Pause
 
-from opensmm.domain import asks
+from opensmm.domain import requests
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
@@ -161,7 +161,7 @@ class Provider:
         self.down_until: datetime | None = None
         self.misled: set[str] = set()
         self._newest = FIRST_ID
-        self._queue: list[tuple[datetime, asks.Add]] = []
+        self._queue: list[tuple[datetime, requests.AddOrder]] = []
 
     def age_s(self, order: BookOrder, until: datetime) -> float:
         return (until - order.placed).total_seconds() * order.speed
@@ -185,11 +185,11 @@ class Provider:
     def is_down(self) -> bool:
         return self.down_until is not None and self.world.now < self.down_until
 
-    def take(self, ask: asks.Add, at: datetime) -> BookOrder:
+    def take(self, request: requests.AddOrder, at: datetime) -> BookOrder:
         speed = SPEEDS[len(self.book) % len(SPEEDS)]
-        plan = _unstuck(timeline.plan(ask.link)) if self.world.weather() is None else timeline.plan(ask.link)
+        plan = _unstuck(timeline.plan(request.link)) if self.world.weather() is None else timeline.plan(request.link)
         order = BookOrder(
-            self._next_id(), ask.link, ask.quantity or 1, UNIT_COST[ask.their_service], at, plan, speed, []
+            self._next_id(), request.link, request.quantity or 1, UNIT_COST[request.their_service], at, plan, speed, []
         )
         self.book[order.id] = order
         self.world.took(self, order)
@@ -204,17 +204,17 @@ class Provider:
             self._newest += dice.below(4 if self.habit is Habit.AMONG_STRANGERS else 2)
         return self._newest
 
-    def take_late(self, ask: asks.Add, dice: Dice) -> None:
+    def take_late(self, request: requests.AddOrder, dice: Dice) -> None:
         """To be taken in some time after the call is over."""
         late = timedelta(milliseconds=dice.below(int(TAKEN_IN_WITHIN.total_seconds() * 1000)))
-        self._queue.append((self.world.now + late, ask))
+        self._queue.append((self.world.now + late, request))
 
     def take_what_is_late(self) -> None:
         """Before anybody looks at the book."""
         ripe = sorted((one for one in self._queue if one[0] <= self.world.now), key=lambda one: one[0])
         self._queue = [one for one in self._queue if one[0] > self.world.now]
-        for at, ask in ripe:
-            self.take(ask, at)
+        for at, request in ripe:
+            self.take(request, at)
 
     def tells_of(self, number: int) -> bool:
         """A stranger's order that this provider answers for as if it were ours."""
@@ -257,7 +257,7 @@ class Surroundings:
         raise NotImplementedError
 
 
-RARE: dict[type, int] = {asks.RefillStatus: 6, asks.RefillOrders: 6}
+RARE: dict[type, int] = {requests.GetRefillStatus: 6, requests.RequestRefills: 6}
 """What is asked seldom goes wrong more often, so that every way is met."""
 
 
@@ -272,51 +272,51 @@ class Caller(Client):
         self._blotting = Blotting("the key of a simulated provider")
         self.forms = KnownForms()
 
-    async def _post(self, ask: asks.Ask, within_s: float | None = None) -> Answered:
+    async def _post(self, request: requests.Request, within_s: float | None = None) -> Answered:
         until = self._provider.world.now + timedelta(seconds=CALL_WITHIN_S)
         await Pause("asking")
         if self._provider.world.now >= until:
             raise TimeoutError  # the client's bound for a whole call: nothing leaves any more
-        answer = self._answer(ask)
+        answer = self._answer(request)
         await Pause("answering")
         if isinstance(answer, Exception):
             raise answer
         return Answered(200, answer)
 
-    def _answer(self, ask: asks.Ask) -> bytes | Exception:
+    def _answer(self, request: requests.Request) -> bytes | Exception:
         provider = self._provider
         dice = provider.world.weather()
         provider.take_what_is_late()
         if provider.is_down() and dice is not None:
-            provider.world.met(AddFault.UNREACHABLE, type(ask).__name__.lower())
+            provider.world.met(AddFault.UNREACHABLE, type(request).__name__.lower())
             return aiohttp.ConnectionTimeoutError()
-        if isinstance(ask, asks.Add):
-            return _added(provider, ask, dice)
-        if dice is not None and dice.once_in(RARE.get(type(ask), 25)):
-            return _no_answer(provider, ask, dice)
-        match ask:
-            case asks.Status(orders=ids):
+        if isinstance(request, requests.AddOrder):
+            return _added(provider, request, dice)
+        if dice is not None and dice.once_in(RARE.get(type(request), 25)):
+            return _no_answer(provider, request, dice)
+        match request:
+            case requests.GetStatus(orders=ids):
                 return _statuses(provider, ids.numbers, dice) if ids.many else _status(provider, ids.numbers[0], dice)
-            case asks.RefillOrders(orders=ids):
+            case requests.RequestRefills(orders=ids):
                 told = _refilled(provider, ids.numbers)
                 return msgspec.json.encode(told if ids.many else {"refill": told[0]["refill"]})
-            case asks.RefillStatus(refills=ids):
+            case requests.GetRefillStatus(refills=ids):
                 states = _refill_statuses(provider, ids.numbers)
                 return msgspec.json.encode(states if ids.many else {"status": states[0]["status"]})
-            case asks.Cancel(orders=ids):
+            case requests.CancelOrders(orders=ids):
                 return _canceled(provider, ids.numbers, dice)
             case _:
-                raise AssertionError(ask)
+                raise AssertionError(request)
 
 
-def _no_answer(provider: Provider, ask: asks.Ask, dice: Dice) -> bytes | Exception:
+def _no_answer(provider: Provider, request: requests.Request, dice: Dice) -> bytes | Exception:
     kinds: Sequence[tuple[str, Callable[[], bytes | Exception]]] = (
         ("timed out", TimeoutError),
         ("HTTP 500", lambda: NoAnswer(AT_500)),
         ("garbled", lambda: dice.one_of(GARBAGE)),
     )
     name, make = dice.one_of(kinds)
-    provider.world.met(name, type(ask).__name__.lower())
+    provider.world.met(name, type(request).__name__.lower())
     return make()
 
 
@@ -333,24 +333,24 @@ _ADD_FAULTS = (
 )
 
 
-def _added(provider: Provider, ask: asks.Add, dice: Dice | None) -> bytes | Exception:
+def _added(provider: Provider, request: requests.AddOrder, dice: Dice | None) -> bytes | Exception:
     fault = AddFault.NONE if dice is None or not dice.once_in(provider.world.gentle) else dice.one_of(_ADD_FAULTS)
     wrong = 0 if dice is None else _wrong_id(provider, dice)
     if fault is AddFault.WRONG_ID and not wrong:
         fault = AddFault.NONE
     provider.world.met(fault, "add")
-    order = provider.take(ask, provider.world.now) if fault in TAKING else None
+    order = provider.take(request, provider.world.now) if fault in TAKING else None
     match fault:
         case AddFault.NONE:
             assert order is not None
             return b'{"order":%d}' % order.id
         case AddFault.WRONG_ID:
             if provider.world.state_at(provider.number, wrong) == "unknown":
-                provider.misled.add(ask.link)
+                provider.misled.add(request.link)
             return b'{"order":"%d"}' % wrong
         case AddFault.LATE:
             assert dice is not None
-            provider.take_late(ask, dice)
+            provider.take_late(request, dice)
             return TimeoutError()
         case AddFault.REFUSED:
             assert dice is not None

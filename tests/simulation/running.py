@@ -17,16 +17,16 @@ from tests.simulation.twin import (
     connection,
     customers,
     dispatch,
-    endings,
     evidence,
-    interventions,
     notices,
+    order_actions,
     payments,
     placing,
-    posts,
-    progress,
+    polling,
     providers,
     refills,
+    settlement,
+    subscriptions,
 )
 from tests.simulation.twin.connection import Pause
 
@@ -129,8 +129,8 @@ class Process:
 
 
 class _Entry(Generic[Ask, Answer]):
-    def __init__(self, ask: Ask) -> None:
-        self.ask = ask
+    def __init__(self, request: Ask) -> None:
+        self.request = request
         self.taken = self.over = False
         self.answer: Answer | None = None
         self.error: Exception | None = None
@@ -145,8 +145,8 @@ class Lane(Generic[Ask, Answer]):
         self._batch = batch
         self._queue: list[_Entry[Ask, Answer]] = []
 
-    async def ask(self, ask: Ask, owner: int = 0, weight: int = 1) -> Answer:
-        entry: _Entry[Ask, Answer] = _Entry(ask)
+    async def submit(self, request: Ask, owner: int = 0, weight: int = 1) -> Answer:
+        entry: _Entry[Ask, Answer] = _Entry(request)
         self._queue.append(entry)
         await Pause("lane", waits_for=entry)
         if not entry.taken:
@@ -160,7 +160,7 @@ class Lane(Generic[Ask, Answer]):
 
     async def _serve(self, taken: Sequence[_Entry[Ask, Answer]]) -> None:
         try:
-            answers = await self._batch([entry.ask for entry in taken])
+            answers = await self._batch([entry.request for entry in taken])
         except Rejected as error:
             if len(taken) == 1:
                 _finish(taken[0], None, Unavailable(error.outage, words=str(error)))
@@ -219,21 +219,21 @@ _REPLACED: dict[Any, dict[str, Any]] = {
         "Lane": Lane,
         "log": _Quiet(),
     },
-    ending: {"rows": endings, "customers": customers},
-    cancels: {"rows": endings},
+    ending: {"rows": settlement, "customers": customers},
+    cancels: {"rows": settlement},
     clock: {"clocks": clocks, "log": _Quiet()},
     refilling: {"rows": refills},
     refill_tasks: {"rows": refills, "log": _Quiet()},
-    inquiries: {"rows": evidence, "posts": posts, "clocks": clocks, "dispatch": dispatch, "log": _Quiet()},
-    watching: {"rows": posts, "progress": progress, "cancels": endings, "log": _Quiet()},
-    following: {"rows": progress, "notices": notices, "log": _Quiet()},
+    inquiries: {"rows": evidence, "posts": subscriptions, "clocks": clocks, "dispatch": dispatch, "log": _Quiet()},
+    watching: {"rows": subscriptions, "progress": polling, "cancels": settlement, "log": _Quiet()},
+    following: {"rows": polling, "notices": notices, "log": _Quiet()},
     placements: {"rows": placing, "db": connection, "commit_recovery": placing.commit_recovery, "Lane": Lane},
     chores: {"dispatch": dispatch, "retention": customers, "providers": providers, "staff": providers, "log": _Quiet()},
     catalogue: {"catalogue": placing},
-    api_reads: {"orders": progress},
+    api_reads: {"orders": polling},
     money: {"rows": payments, "customers": customers, "audit": customers},
     intervening: {
-        "rows": interventions,
+        "rows": order_actions,
         "kept": evidence,
         "dispatch": dispatch,
         "customers": customers,

@@ -13,8 +13,8 @@ from tests.simulation.twin.connection import Line
 
 from opensmm.actions import panel as panels
 from opensmm.actions.dispatch import lease
-from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.evidence import Patience
+from opensmm.domain.requests import MAX_IDS
 from opensmm.providers.desk import Contact, Desk
 from opensmm.providers.failures import NoAnswer
 from opensmm.providers.limits import Circuit

@@ -34,10 +34,10 @@ from tests.simulation.world import CATALOGUE
 from opensmm.actions.posts import Watching
 from opensmm.base.ids import CustomerId, ProviderId
 from opensmm.base.money import Money
-from opensmm.domain import asks, ledger
-from opensmm.domain import posts as rules
-from opensmm.domain.asks import Details
+from opensmm.domain import ledger, requests
+from opensmm.domain import subscriptions as rules
 from opensmm.domain.call_faults import CallCode, CallFault
+from opensmm.domain.requests import TypeDetails
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.client import Answered, Client
 from opensmm.providers.desk import Desk
@@ -74,14 +74,14 @@ class Lister(Client):
             self.quantities[number] = dice.one_of((0, 5, LEAST, 25, MOST, 5_000))
         self.listed.setdefault(subscription, []).append(number)
 
-    async def _post(self, ask: asks.Ask, within_s: float | None = None) -> Answered:
+    async def _post(self, request: requests.Request, within_s: float | None = None) -> Answered:
         await Pause("asking")
         dice = self._scenario.dice
         if dice.once_in(20):
             raise NoAnswer(CallFault(CallCode.HTTP_STATUS, {"status": 500, "words": ""}))
-        assert isinstance(ask, asks.Status)
-        lines = {str(number): self._line(number, dice) for number in ask.orders.numbers}
-        answer = msgspec.json.encode(lines if ask.orders.many else next(iter(lines.values())))
+        assert isinstance(request, requests.GetStatus)
+        lines = {str(number): self._line(number, dice) for number in request.orders.numbers}
+        answer = msgspec.json.encode(lines if request.orders.many else next(iter(lines.values())))
         await Pause("answering")
         return Answered(200, answer)
 
@@ -143,7 +143,7 @@ class Scenario:
         rate = CATALOGUE.services[min(CATALOGUE.services)].rate
         order = OrderRow(next(store.order_ids), number, SERVICE, 0, 0, self.now, 1, 0, False, "active", rate, "them")
         store.insert(store.orders, order.id, order)
-        store.details[order.id] = Details(
+        store.details[order.id] = TypeDetails(
             username="them", min=LEAST, max=MOST, delay=0, posts=bounds[0], old_posts=bounds[1], expiry=expiry
         )
         delivery = DeliveryRow(order.id, 1, SERVICE, 0, self.now, "pending", sent=self.now, attempt=1, fence=1)

@@ -3,7 +3,7 @@
 import pytest
 from tests.simulation.subscriptions import MUTATIONS, Scenario, hunted
 
-from opensmm.domain.posts import PostState
+from opensmm.domain.subscriptions import PostState
 
 SEEDS = range(60)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from opensmm.domain.call_faults import CallCode, CallFault, shortened
-from opensmm.domain.sync import DoubtCode, ListDoubt
+from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.store import call_faults, list_doubts
 
 FAULT = CallFault(CallCode.HTTP_STATUS, {"status": 502, "words": 'down "now"'})

@@ -10,8 +10,16 @@ from tests.panel import DEFAULT, SANDBOX, fetch
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
-from opensmm.domain.health import Followed, Moving, Named, ProviderSeen, Shelf, Waiting, WorkerSeen
-from opensmm.domain.providers import Reading
+from opensmm.domain.monitoring import (
+    DeliveriesAtProviders,
+    FollowedList,
+    NamedServices,
+    ProviderSeen,
+    UnsoldServices,
+    WaitingCount,
+    WorkerSeen,
+)
+from opensmm.domain.providers import BalanceReading
 from opensmm.store import health, interventions, providers, workers
 from opensmm.store.workers import Worker
 
@@ -40,7 +48,7 @@ def add(stocked, now):
 
 async def test_a_panel_without_orders_has_nothing_waiting(stocked, now):
     facts = await health.facts(stocked, now)
-    assert (Waiting(), 0, Moving(), Waiting(), Waiting()) == (
+    assert (WaitingCount(), 0, DeliveriesAtProviders(), WaitingCount(), WaitingCount()) == (
         facts.due, facts.sending, facts.moving, facts.unsure, facts.held,
     )  # fmt: skip
     assert ((), (ProviderSeen(ProviderId(1), SANDBOX, "sandbox", currency="USD", concurrency=64),)) == (
@@ -66,10 +74,10 @@ async def test_what_waits_is_counted_with_its_oldest(stocked, add, now):
     def since(seconds):
         return now - timedelta(seconds=seconds)
 
-    assert Waiting(2, since(90)) == facts.due
+    assert WaitingCount(2, since(90)) == facts.due
     assert 1 == facts.sending
-    assert (Waiting(2, since(300)), Waiting(1, since(7))) == (facts.unsure, facts.held)
-    assert Waiting(1, since(33)) == facts.cancels
+    assert (WaitingCount(2, since(300)), WaitingCount(1, since(7))) == (facts.unsure, facts.held)
+    assert WaitingCount(1, since(33)) == facts.cancels
 
 
 async def test_what_nobody_will_ever_see_to_is_named(stocked, add, now):
@@ -88,7 +96,7 @@ async def test_what_nobody_will_ever_see_to_is_named(stocked, add, now):
     later = "insert into delivery (order_id, run, service_id, quantity) values (%s, 2, 1, 100)"
     await stocked.execute(later, [never_due + 1])
     forgotten = (await health.facts(stocked, now)).forgotten
-    assert Named(3, (never_due, never_recovered, never_asked)) == forgotten
+    assert NamedServices(3, (never_due, never_recovered, never_asked)) == forgotten
 
 
 @pytest.mark.parametrize(
@@ -118,8 +126,8 @@ async def test_a_delivery_that_was_never_heard_of_counts_from_its_sending(stocke
     long = await add("pending", sent=3 * 86_400 + 1, polled=5, due=-10)
     await add("pending", sent=3 * 86_400 - 1, polled=5, due=-10)
     moving = (await health.facts(stocked, now)).moving
-    assert Waiting(1, now - timedelta(seconds=600)) == moving.unpolled
-    assert Waiting(1, now - timedelta(days=3, seconds=1)) == moving.long
+    assert WaitingCount(1, now - timedelta(seconds=600)) == moving.unpolled
+    assert WaitingCount(1, now - timedelta(days=3, seconds=1)) == moving.long
     stuck = await interventions.waiting(stocked, frozenset({"stuck"}), now, 10)
     assert [long] == [one.order for one in stuck], "the list names what is counted"
 
@@ -138,8 +146,8 @@ async def test_deliveries_that_are_not_heard_of_are_told_of_their_provider(stock
     seen = {one.name: (one.unpolled, one.accepted) for one in (await health.facts(stocked, now)).providers}
     answered = now - timedelta(seconds=590)
     assert {
-        "Far": (Waiting(2, now - timedelta(seconds=602)), answered),
-        SANDBOX: (Waiting(1, now - timedelta(seconds=601)), answered),
+        "Far": (WaitingCount(2, now - timedelta(seconds=602)), answered),
+        SANDBOX: (WaitingCount(1, now - timedelta(seconds=601)), answered),
     } == seen
 
 
@@ -155,7 +163,7 @@ async def test_refills_that_no_provider_has_heard_of_are_counted(stocked, now):
            select n, 1, n, 1, n::text, 'queued', %s, case when n = 3 then '9' end from generate_series(1, 3) n""",
         [now],
     )
-    assert Waiting(2, times[1]) == (await health.facts(stocked, now)).refills
+    assert WaitingCount(2, times[1]) == (await health.facts(stocked, now)).refills
 
 
 async def test_an_open_transaction_of_the_app_is_seen(stocked, database, now):
@@ -190,7 +198,7 @@ async def test_price_lists_are_told_of_where_they_are_followed(stocked, now):
         [now],
     )
     seen = {one.name: one.followed for one in (await health.facts(stocked, now)).providers}
-    assert {"A": Followed(timedelta(minutes=30), now, "why"), "B": None, "C": None, SANDBOX: None} == seen
+    assert {"A": FollowedList(timedelta(minutes=30), now, "why"), "B": None, "C": None, SANDBOX: None} == seen
 
 
 async def test_balances_are_told_of_the_newest_however_old_and_of_the_day_before_it(stocked, now):
@@ -199,7 +207,8 @@ async def test_balances_are_told_of_the_newest_however_old_and_of_the_day_before
     )
     ages_h = {1: (1, 24, 25, 26), 2: (170, 190, 200)}
     told = {
-        ProviderId(one): [Reading(now - timedelta(hours=age), Decimal(age)) for age in ages_h[one]] for one in ages_h
+        ProviderId(one): [BalanceReading(now - timedelta(hours=age), Decimal(age)) for age in ages_h[one]]
+        for one in ages_h
     }
     await providers.keep_balances(stocked, [(one, reading) for one, readings in told.items() for reading in readings])
     expected = {1: [25, 24, 1], 2: [190, 170]}
@@ -208,7 +217,7 @@ async def test_balances_are_told_of_the_newest_however_old_and_of_the_day_before
 
 
 async def test_services_that_are_not_sold_as_they_stand_are_named(stocked, now):
-    assert Shelf() == (await health.facts(stocked, now)).shelf
+    assert UnsoldServices() == (await health.facts(stocked, now)).shelf
     await stocked.execute("update route set quarantined = %s where service_id in (1, 7)", [now])
     await stocked.execute("update service set halted = 'gone' where id in (2, 7)")
     await stocked.execute("update service set cost = 0.91 where id in (3, 4, 6)")
@@ -217,5 +226,5 @@ async def test_services_that_are_not_sold_as_they_stand_are_named(stocked, now):
     await stocked.execute("insert into price_list (id, name) values (9, 'Nine')")
     await stocked.execute("insert into price (price_list_id, service_id, rate) values (9, 8, 998), (9, 3, 5)")
     await stocked.execute("update panel set below_cost = 'hold'")
-    expected = Shelf(Named(1, (1,)), Named(2, (2, 5)), Named(3, (3, 4, 8)), holds=True)
+    expected = UnsoldServices(NamedServices(1, (1,)), NamedServices(2, (2, 5)), NamedServices(3, (3, 4, 8)), holds=True)
     assert expected == (await health.facts(stocked, now)).shelf

@@ -7,8 +7,8 @@ from tests.panel import DEFAULT, DRIP, buyer, fetch, walk
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
 from opensmm.base.pages import Keyset
+from opensmm.domain.order_views import status_word
 from opensmm.domain.orders import OrderState, OrderStatus
-from opensmm.domain.progress import word
 from opensmm.store import order_lists, pages
 from opensmm.store.order_lists import OrderFilter
 from opensmm.store.orders import views
@@ -148,6 +148,6 @@ async def test_counts_are_by_the_word_shown_and_stop(honest, ann, monkeypatch):
 
 
 def test_what_is_live_has_a_word_of_its_own():
-    ended = {word(state, None, 1) for state in set(OrderState) - order_lists.LIVE_STATES}
+    ended = {status_word(state, None, 1) for state in set(OrderState) - order_lists.LIVE_STATES}
     assert set(OrderStatus) == ended | order_lists.LIVE_STATUSES
     assert not ended & order_lists.LIVE_STATUSES

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 from tests.panel import now
 
-from opensmm.domain.clocks import Cause
+from opensmm.domain.clocks import StepCause
 from opensmm.store.rows import first_row, rows
 
 
 class Sample(msgspec.Struct, frozen=True):
     name: str
     rate: Decimal
-    cause: Cause
+    cause: StepCause
     count: int | None = None
 
 
@@ -21,7 +21,7 @@ QUERY = "select 'moved' as cause, 0.90 as rate, %s::text as name"
 
 
 async def test_columns_find_their_fields_in_any_order(conn):
-    assert [Sample("Likes", Decimal("0.90"), Cause.MOVED)] == await rows(conn, Sample, QUERY, ["Likes"])
+    assert [Sample("Likes", Decimal("0.90"), StepCause.MOVED)] == await rows(conn, Sample, QUERY, ["Likes"])
     assert await first_row(conn, Sample, QUERY + " limit 0", ["Likes"]) is None
 
 

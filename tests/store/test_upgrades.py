@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from opensmm.domain.codes import FindingCode
 from opensmm.domain.findings import Level
-from opensmm.domain.health import judge
+from opensmm.domain.monitoring import judge
 from opensmm.store import health, schema
 from opensmm.store.checks import CHECKS
 from opensmm.store.embedded import APP

@@ -17,16 +17,16 @@ from opensmm.domain.codes import (
     FindingCode,
     LineCode,
     LineFault,
-    OddCode,
     RefusalCode,
     ShutCode,
     StageCode,
+    WarningCode,
 )
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
 from opensmm.domain.invariants import InvariantCode
-from opensmm.domain.sync import DoubtCode, ListDoubt
+from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.texts import english, english_providers, words
 from opensmm.texts.english_findings import FINDINGS
 from opensmm.texts.english_invariants import INVARIANTS
@@ -46,7 +46,7 @@ from opensmm.texts.english_setup import OUTAGES, POWERS, SETUP
         (Conclusion, english.CONCLUSIONS),
         (ChangeCode, english.CHANGES),
         (LineCode, english.LINES),
-        (OddCode, english.ODDITIES),
+        (WarningCode, english.ODDITIES),
         (CallCode, english_providers.CALLS),
         (DoubtCode, english_providers.DOUBTS),
         (SetupCode, SETUP),

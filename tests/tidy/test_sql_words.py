@@ -13,14 +13,14 @@ from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.evidence import Conclusion, EvidenceKind
 from opensmm.domain.ledger import TransferKind
 from opensmm.domain.orders import OrderState
-from opensmm.domain.posts import PostState
-from opensmm.domain.providers import PANEL, SANDBOX, STAFF
+from opensmm.domain.providers import MANUAL, PANEL, SANDBOX
 from opensmm.domain.refills import UNCLEAR, RefillStatus
+from opensmm.domain.subscriptions import PostState
 
 COLUMNS = {
     "state": {*DeliveryState, *OrderState, *RefillStatus, *PostState, UNCLEAR},
     "outcome": set(AttemptOutcome),
-    "kind": {*TransferKind, *EvidenceKind, PANEL, SANDBOX, STAFF},
+    "kind": {*TransferKind, *EvidenceKind, PANEL, SANDBOX, MANUAL},
     "conclusion": set(Conclusion),
     "mode": set(RefillMode),
     "refill_mode": set(RefillMode),

@@ -18,8 +18,8 @@ SQL = re.compile(
     re.DOTALL,
 )
 VOCABULARIES = (
-    "phrases.py", "provider_errors.py", "refused_things.py", "ask_errors.py", "clients.py", "service_identity.py",
-    "link_identity.py", "postgres_words.py", "provider_ids.py",
+    "phrases.py", "provider_errors.py", "provider_refusals.py", "request_errors.py", "client_programs.py",
+    "service_identity.py", "link_identity.py", "postgres_words.py", "provider_ids.py",
 )  # fmt: skip
 """Words of other panels, of networks and of PostgreSQL, by which their answers are read."""
 LOGGED = frozenset(("debug", "info", "warning", "error", "exception", "critical"))

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from opensmm.domain.asks import ACTIONS
-from opensmm.domain.catalogue import SHAPES, ServiceType
+from opensmm.domain.catalogue import TYPE_FORMS, ServiceType
 from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.requests import ACTIONS
 from opensmm.providers.timeline import Behaviour
 from opensmm.web.pages import KEPT_PAGES, Pages
 from opensmm.web.reference import Reference, reference
@@ -91,8 +91,8 @@ async def test_a_page_has_every_service_type_with_each_of_its_parameters(path: s
         name = V1_TYPE[kind] if dialect is V1 else kind.value
         assert f'<code dir="ltr">{name}</code>' in shape
         rows = re.findall(r'<th scope="row"><code dir="ltr">(\w+)</code>', shape)
-        assert set(SHAPES[kind].own) <= set(rows)
-        assert ("runs" in rows) == SHAPES[kind].may_drip
+        assert set(TYPE_FORMS[kind].own) <= set(rows)
+        assert ("runs" in rows) == TYPE_FORMS[kind].may_drip
 
 
 def names(shown: Reference, kind: str) -> list[tuple[str, bool]]:

@@ -8,18 +8,18 @@ import pytest
 
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.base.money import Money
-from opensmm.domain.asks import MALFORMED, Ids, many_ids, one_id
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
+from opensmm.domain.order_views import ListedOrder, OrderView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.requests import MALFORMED, RequestedIds, many_ids, one_id
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 from opensmm.wire.words import LOWER_CASE_STATUS, TITLE_CASE_STATUS
 
 both = pytest.mark.parametrize("dialect", [V1, V2], ids=["v1", "v2"])
-MIXED = Ids(('x"y', "007"), (MALFORMED, 7), many=True)
+MIXED = RequestedIds(('x"y', "007"), (MALFORMED, 7), many=True)
 
 
 def view(status: OrderStatus = OrderStatus.PARTIAL, charge: int = 27811) -> OrderView:

@@ -7,25 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensmm.domain.asks import (
+from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.requests import (
     ACTIONS,
     MALFORMED,
     MAX_IDS,
-    Add,
-    Ask,
-    Balance,
-    Cancel,
-    Details,
-    Ids,
-    OrderList,
-    RefillOrders,
-    RefillStatus,
-    Services,
-    Status,
+    AddOrder,
+    CancelOrders,
+    GetBalance,
+    GetRefillStatus,
+    GetStatus,
+    ListOrders,
+    ListServices,
+    Request,
+    RequestedIds,
+    RequestRefills,
+    TypeDetails,
     many_ids,
     one_id,
 )
-from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import Fields, read_form, write_form
 from opensmm.wire.v1 import V1
@@ -35,30 +35,30 @@ FORM = b"application/x-www-form-urlencoded"
 both = pytest.mark.parametrize("dialect", [V1, V2], ids=["v1", "v2"])
 
 
-def read_add(**fields: str) -> Add:
-    ask = V2.read_ask({"action": "add", **fields})
-    assert isinstance(ask, Add)
-    return ask
+def read_add(**fields: str) -> AddOrder:
+    request = V2.read_ask({"action": "add", **fields})
+    assert isinstance(request, AddOrder)
+    return request
 
 
-def read_orders(fields: Fields, dialect: Dialect = V2) -> Ids | Refused:
-    ask = dialect.read_ask({"action": "status", **fields})
-    if isinstance(ask, Refused):
-        return ask
-    assert isinstance(ask, Status)
-    return ask.orders
+def read_orders(fields: Fields, dialect: Dialect = V2) -> RequestedIds | Refused:
+    request = dialect.read_ask({"action": "status", **fields})
+    if isinstance(request, Refused):
+        return request
+    assert isinstance(request, GetStatus)
+    return request.orders
 
 
 @both
 def test_every_action_is_known(dialect: Dialect) -> None:
     for action in ACTIONS:
         assert Refused(Refusal.UNKNOWN_ACTION) != dialect.read_ask({"action": action})
-    assert len(ACTIONS) == len(get_args(Ask))
+    assert len(ACTIONS) == len(get_args(Request))
 
 
 @both
 def test_an_action_may_be_in_any_letter_case(dialect: Dialect) -> None:
-    assert Balance() == dialect.read_ask({"action": " BaLance\r\n"})
+    assert GetBalance() == dialect.read_ask({"action": " BaLance\r\n"})
 
 
 @both
@@ -71,21 +71,21 @@ def test_other_actions_and_none_are_refused(dialect: Dialect, fields: Fields) ->
 
 @both
 def test_a_bare_refill_is_a_refill_status(dialect: Dialect) -> None:
-    assert RefillStatus(one_id(7)) == dialect.read_ask({"refill": "7"})
-    assert RefillStatus(many_ids((7, 8))) == dialect.read_ask({"refills": "7,8", "refill": "9", "action": "null"})
-    assert RefillStatus(many_ids((7,))) == dialect.read_ask({"refills": ("7",)})
+    assert GetRefillStatus(one_id(7)) == dialect.read_ask({"refill": "7"})
+    assert GetRefillStatus(many_ids((7, 8))) == dialect.read_ask({"refills": "7,8", "refill": "9", "action": "null"})
+    assert GetRefillStatus(many_ids((7,))) == dialect.read_ask({"refills": ("7",)})
 
 
 def test_an_order_is_read() -> None:
-    assert Add(1, "https://a.example/b", 100, 2, 30) == read_add(
+    assert AddOrder(1, "https://a.example/b", 100, 2, 30) == read_add(
         service=" 1 ", link=" https://a.example/b\n", quantity="\t100", runs="02", interval="30", key="k"
     )
 
 
 @pytest.mark.parametrize("word", ["", " ", "undefined", "null", " null "])
 def test_empty_words_are_absent(word: str) -> None:
-    names = ("service", "link", "quantity", "runs", "interval", "idempotency_key", *Details.__struct_fields__)
-    assert Add(None) == read_add(**dict.fromkeys(names, word))
+    names = ("service", "link", "quantity", "runs", "interval", "idempotency_key", *TypeDetails.__struct_fields__)
+    assert AddOrder(None) == read_add(**dict.fromkeys(names, word))
 
 
 @pytest.mark.parametrize("text", ["1_000", "٣", "\uff11", "1e3", "1.0", "-1", "+1", "NaN", "0x1", "1 0", "²", "1" * 19])
@@ -113,8 +113,8 @@ def test_names_split_at_line_ends_and_commas() -> None:
 
 
 def test_a_list_may_come_as_an_array() -> None:
-    ask = V2.read_ask({"action": "add", "comments": ("a, b", "", "c\r\nd"), "usernames": ("a, b", "c")})
-    assert Add(None, details=Details(comments=("a, b", "c", "d"), usernames=("a", "b", "c"))) == ask
+    request = V2.read_ask({"action": "add", "comments": ("a, b", "", "c\r\nd"), "usernames": ("a, b", "c")})
+    assert AddOrder(None, details=TypeDetails(comments=("a, b", "c", "d"), usernames=("a", "b", "c"))) == request
 
 
 @pytest.mark.parametrize(
@@ -154,15 +154,17 @@ def test_an_idempotency_key_holds_no_control_character(unfit: str) -> None:
 @both
 def test_one_order_is_asked_after_by_its_id(dialect: Dialect) -> None:
     assert one_id(5) == read_orders({"order": " 5 "}, dialect)
-    assert Ids(("007",), (7,)) == read_orders({"order": "007"}, dialect)
+    assert RequestedIds(("007",), (7,)) == read_orders({"order": "007"}, dialect)
 
 
 @both
 def test_many_ids_are_trimmed_and_answered_once(dialect: Dialect) -> None:
-    assert Ids(("3", "x", "07", "1"), (3, MALFORMED, 7, 1), many=True) == read_orders(
+    assert RequestedIds(("3", "x", "07", "1"), (3, MALFORMED, 7, 1), many=True) == read_orders(
         {"orders": " 3,, x,07 ,1,3,7,x, ,", "order": "9"}, dialect
     )
-    assert Ids(("2", "a,b"), (2, MALFORMED), many=True) == read_orders({"orders": (" 2", "", "a,b", "2")}, dialect)
+    assert RequestedIds(("2", "a,b"), (2, MALFORMED), many=True) == read_orders(
+        {"orders": (" 2", "", "a,b", "2")}, dialect
+    )
 
 
 @both
@@ -188,9 +190,9 @@ def test_an_ask_without_a_refill_is_refused(dialect: Dialect, fields: Fields) ->
 
 @both
 def test_a_single_order_is_enough(dialect: Dialect) -> None:
-    assert RefillStatus(order=one_id(5)) == dialect.read_ask({"action": "refill_status", "order": "5"})
-    assert RefillStatus(one_id(6)) == dialect.read_ask({"action": "refill_status", "order": "5", "refill": "6"})
-    assert Cancel(one_id(5)) == dialect.read_ask({"action": "cancel", "order": "5"})
+    assert GetRefillStatus(order=one_id(5)) == dialect.read_ask({"action": "refill_status", "order": "5"})
+    assert GetRefillStatus(one_id(6)) == dialect.read_ask({"action": "refill_status", "order": "5", "refill": "6"})
+    assert CancelOrders(one_id(5)) == dialect.read_ask({"action": "cancel", "order": "5"})
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", ' ["1","2"]', '["1", 2, 1]'])
@@ -201,22 +203,22 @@ def test_v1_reads_the_text_of_an_array(text: str) -> None:
 @pytest.mark.parametrize("text", ["[1", "[1.5]", "[[1]]", "[{}]", "[" * 100_000, '["\\ud800"]', '["\ud800"]'])
 def test_v1_takes_a_broken_array_for_bad_ids(text: str) -> None:
     ids = read_orders({"orders": text}, V1)
-    assert isinstance(ids, Ids)
+    assert isinstance(ids, RequestedIds)
     assert {MALFORMED} == set(ids.numbers)
 
 
 def test_the_listing_of_orders_is_bounded() -> None:
-    assert OrderList() == V2.read_ask({"action": "orders"})
-    assert OrderList(20, 500) == V2.read_ask({"action": "orders", "limit": "20", "before": "500"})
-    assert Status(many_ids((1,))) == V2.read_ask({"action": "orders", "orders": "1"})
+    assert ListOrders() == V2.read_ask({"action": "orders"})
+    assert ListOrders(20, 500) == V2.read_ask({"action": "orders", "limit": "20", "before": "500"})
+    assert GetStatus(many_ids((1,))) == V2.read_ask({"action": "orders", "orders": "1"})
     for limit in ("0", "101", "x"):
         assert Refused(Refusal.PARAMETER, "limit") == V2.read_ask({"action": "orders", "limit": limit})
     assert Refused(Refusal.PARAMETER, "before") == V2.read_ask({"action": "orders", "before": "x"})
 
 
 def test_a_list_of_services_may_be_extended() -> None:
-    assert Services() == V2.read_ask({"action": "services", "extended": "0"})
-    assert Services(extended=True) == V2.read_ask({"action": "services", "extended": "1"})
+    assert ListServices() == V2.read_ask({"action": "services", "extended": "0"})
+    assert ListServices(extended=True) == V2.read_ask({"action": "services", "extended": "1"})
 
 
 characters = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters=",")
@@ -224,7 +226,7 @@ texts = st.text(characters, max_size=20).map(str.strip).filter(lambda text: text
 lists = st.lists(texts.filter(bool), max_size=4).map(tuple)
 numbers = st.none() | st.integers(0, 10**18 - 1)
 details = st.builds(
-    Details,
+    TypeDetails,
     **dict.fromkeys(("comments", "usernames", "hashtags", "keywords", "groups"), lists),
     **dict.fromkeys(("hashtag", "username", "media", "country", "google_keyword", "referring_url"), texts),
     **dict.fromkeys(
@@ -233,7 +235,7 @@ details = st.builds(
     expiry=st.none() | st.dates(),
 )
 adds = st.builds(
-    Add,
+    AddOrder,
     service=numbers,
     link=texts,
     quantity=numbers,
@@ -242,35 +244,35 @@ adds = st.builds(
     details=details,
     idempotency_key=texts,
 )
-singles = st.builds(one_id, st.integers(0, 10**18 - 1)) | st.just(Ids(("a-7f",), (MALFORMED,)))
+singles = st.builds(one_id, st.integers(0, 10**18 - 1)) | st.just(RequestedIds(("a-7f",), (MALFORMED,)))
 lists_of_ids = st.lists(st.integers(0, 10**18 - 1), min_size=1, max_size=MAX_IDS, unique=True).map(tuple)
 ids = singles | st.builds(many_ids, lists_of_ids)
 asks = st.one_of(
     adds,
-    st.builds(Services, st.booleans()),
-    st.builds(Status, ids, st.booleans()),
-    st.builds(OrderList, st.integers(1, MAX_IDS), numbers),
-    st.builds(RefillOrders, ids),
-    st.builds(RefillStatus, ids),
-    st.builds(RefillStatus, order=singles),
-    st.builds(Cancel, ids),
-    st.just(Balance()),
+    st.builds(ListServices, st.booleans()),
+    st.builds(GetStatus, ids, st.booleans()),
+    st.builds(ListOrders, st.integers(1, MAX_IDS), numbers),
+    st.builds(RequestRefills, ids),
+    st.builds(GetRefillStatus, ids),
+    st.builds(GetRefillStatus, order=singles),
+    st.builds(CancelOrders, ids),
+    st.just(GetBalance()),
 )
 
 
 @both
 @given(asks)
-def test_an_ask_written_is_read_again(dialect: Dialect, ask: Ask) -> None:
-    written = dialect.write_ask("secret", ask)
-    assert ask == dialect.read_ask(dict(written))
+def test_an_ask_written_is_read_again(dialect: Dialect, request: Request) -> None:
+    written = dialect.write_ask("secret", request)
+    assert request == dialect.read_ask(dict(written))
     fields = read_form(FORM, b"", write_form(written))
     assert fields is not None
     assert "secret" == fields["key"]
-    assert ask == dialect.read_ask(fields)
+    assert request == dialect.read_ask(fields)
 
 
 parameter_names = st.sampled_from(
-    ["action", "order", "orders", "refill", "refills", "limit", *Details.__struct_fields__]
+    ["action", "order", "orders", "refill", "refills", "limit", *TypeDetails.__struct_fields__]
 )
 parameter_values = st.text() | st.sampled_from(["[", "[1]", "-1", "٣"]) | st.lists(st.text()).map(tuple)
 
@@ -278,20 +280,24 @@ parameter_values = st.text() | st.sampled_from(["[", "[1]", "-1", "٣"]) | st.li
 @both
 @given(st.sampled_from(ACTIONS), st.dictionaries(parameter_names, parameter_values))
 def test_whatever_is_asked_is_read_or_refused(dialect: Dialect, action: str, fields: Fields) -> None:
-    ask = dialect.read_ask({"action": action, **fields})
-    assert isinstance(ask, (Refused, *get_args(Ask)))
+    request = dialect.read_ask({"action": action, **fields})
+    assert isinstance(request, (Refused, *get_args(Request)))
 
 
 @both
 def test_a_comma_in_order_makes_a_status_of_many_and_orders_still_wins(dialect):
-    assert Status(Ids(("7", "8"), (7, 8), many=True)) == dialect.read_ask({"action": "status", "order": "7, 8"})
-    assert Status(Ids(("9",), (9,), many=True)) == dialect.read_ask({"action": "status", "order": "7,8", "orders": "9"})
+    assert GetStatus(RequestedIds(("7", "8"), (7, 8), many=True)) == dialect.read_ask(
+        {"action": "status", "order": "7, 8"}
+    )
+    assert GetStatus(RequestedIds(("9",), (9,), many=True)) == dialect.read_ask(
+        {"action": "status", "order": "7,8", "orders": "9"}
+    )
     assert not dialect.read_ask({"action": "status", "order": "7"}).orders.many
 
 
 @both
 @pytest.mark.parametrize(("name", "many"), [("order", False), ("orders", True)])
 def test_refill_1_beside_an_order_asks_for_a_refill_where_no_action_is_named(dialect, name, many):
-    assert RefillOrders(Ids(("7",), (7,), many=many)) == dialect.read_ask({"refill": "1", name: "7"})
-    assert RefillStatus(Ids(("57",), (57,))) == dialect.read_ask({"refill": "57"})
-    assert RefillStatus(Ids(("1",), (1,))) == dialect.read_ask({"refill": "1"})
+    assert RequestRefills(RequestedIds(("7",), (7,), many=many)) == dialect.read_ask({"refill": "1", name: "7"})
+    assert GetRefillStatus(RequestedIds(("57",), (57,))) == dialect.read_ask({"refill": "57"})
+    assert GetRefillStatus(RequestedIds(("1",), (1,))) == dialect.read_ask({"refill": "1"})

@@ -3,21 +3,21 @@
 import pytest
 from tests.wire.test_provider_answers import refill_statuses, refills, reports
 
-from opensmm.domain.asks import many_ids, one_id
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, Unsure
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.posts import Watched
-from opensmm.domain.progress import Report
+from opensmm.domain.polling import StatusReport
+from opensmm.domain.requests import many_ids, one_id
+from opensmm.domain.subscriptions import SubscriptionReport
 from opensmm.wire import answers
 
 
 def watched(ids, body):
-    return [one if isinstance(one, Watched) else None for one in answers.read_watched(ids, body)]
+    return [one if isinstance(one, SubscriptionReport) else None for one in answers.read_watched(ids, body)]
 
 
 REFUSED = b'{"error":"Incorrect service ID"}'
-DONE = Report(OrderStatus.COMPLETED)
+DONE = StatusReport(OrderStatus.COMPLETED)
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,17 @@
 
 import pytest
 
-from opensmm.domain.asks import many_ids
 from opensmm.domain.evidence import NotOurs
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Report
+from opensmm.domain.polling import StatusReport
+from opensmm.domain.requests import many_ids
 from opensmm.wire.answers import read_look_ups
 
 UNKNOWN = NotOurs("Incorrect order ID")
 
 
 def told(body, *numbers):
-    return [one.status if isinstance(one, Report) else one for one in read_look_ups(many_ids(numbers), body)]
+    return [one.status if isinstance(one, StatusReport) else one for one in read_look_ups(many_ids(numbers), body)]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import Service, ServiceType
-from opensmm.domain.codes import LineCode, LineFault, OddCode, Oddity
-from opensmm.domain.offers import MAX_OFFERS, Offer, Unread
+from opensmm.domain.codes import LineCode, LineFault, ListWarning, WarningCode
+from opensmm.domain.provider_services import MAX_OFFERS, ProviderService, UnreadLine
 from opensmm.wire import offers
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
@@ -17,7 +17,9 @@ LINE = {
     "service": 7, "name": "Likes", "type": "Default", "category": "First", "rate": "0.90", "min": "10", "max": "10000",
     "refill": True, "cancel": False,
 }  # fmt: skip
-LIKES = Offer("7", "Likes", "First", ServiceType.DEFAULT, Decimal("0.90"), 10, 10_000, refill=True, cancel=False)
+LIKES = ProviderService(
+    "7", "Likes", "First", ServiceType.DEFAULT, Decimal("0.90"), 10, 10_000, refill=True, cancel=False
+)
 
 
 def read(said):
@@ -74,10 +76,10 @@ def test_what_is_no_list_is_none(said):
 def test_a_line_that_cannot_be_understood_is_named_and_hurts_no_other(change, why):
     told = read([{**LINE, **change}, {**LINE, "service": 8}])
     assert ["8"] == [offer.service for offer in told.offers]
-    code = OddCode.LINE_WITHOUT_ID if why.code is LineCode.NO_ID else OddCode.LINE_LEFT_OUT
+    code = WarningCode.LINE_WITHOUT_ID if why.code is LineCode.NO_ID else WarningCode.LINE_LEFT_OUT
     number = "" if why.code is LineCode.NO_ID else "7"
-    assert (Oddity(code, {"provider_service": number, "provider_service_name": "Likes", "why": why}),) == told.odd
-    assert (Unread(number, "Likes", why),) == told.unread
+    assert (ListWarning(code, {"provider_service": number, "provider_service_name": "Likes", "why": why}),) == told.odd
+    assert (UnreadLine(number, "Likes", why),) == told.unread
 
 
 def test_a_service_that_stands_there_twice_is_taken_once():
@@ -88,7 +90,7 @@ def test_a_service_that_stands_there_twice_is_taken_once():
 def test_a_package_needs_no_range_and_an_unknown_type_is_kept_as_unknown():
     told = read([{**LINE, "type": "Package", "min": None, "max": ""}, {**LINE, "service": 8, "type": "Odd"}])
     assert [(1, 1, ServiceType.PACKAGE), (10, 10_000, None)] == [(o.min, o.max, o.type) for o in told.offers]
-    assert (Oddity(OddCode.TYPE_UNKNOWN, {"provider_service": "8"}),) == told.odd
+    assert (ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": "8"}),) == told.odd
 
 
 NO_TYPES = [{}, {"type": None}, {"type": ""}, {"type": " "}]
@@ -99,7 +101,7 @@ def test_a_line_without_a_type_among_others_that_have_one_is_of_an_unknown_type(
     bare = {name: value for name, value in LINE.items() if name != "type"}
     told = read([{**LINE, "service": 8}, {**bare, **change}])
     assert [ServiceType.DEFAULT, None] == [offer.type for offer in told.offers]
-    assert (Oddity(OddCode.TYPE_UNKNOWN, {"provider_service": "7"}),) == told.odd
+    assert (ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": "7"}),) == told.odd
 
 
 @pytest.mark.parametrize("change", NO_TYPES)
@@ -107,7 +109,7 @@ def test_a_list_that_tells_no_type_at_all_is_taken_for_default_and_said_to_be(ch
     bare = {name: value for name, value in LINE.items() if name != "type"}
     told = read([{**bare, **change}, {**bare, "service": 8}])
     assert [ServiceType.DEFAULT] * 2 == [offer.type for offer in told.offers]
-    assert (Oddity(OddCode.NO_TYPES, {"type": "Default"}),) == told.odd
+    assert (ListWarning(WarningCode.NO_TYPES, {"type": "Default"}),) == told.odd
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_every_line_that_was_not_understood_is_named():
     assert 202 == len(told.unread)
     assert [LineFault(LineCode.NO_RATE, {"rate": "free"})] * 200 == [one.why for one in told.unread if one.service]
     assert [LineCode.NO_OBJECT, LineCode.NO_ID] == [one.why.code for one in told.unread if not one.service]
-    assert Oddity(OddCode.MORE_LINES, {"count": 152}) == told.odd[-1]
+    assert ListWarning(WarningCode.MORE_LINES, {"count": 152}) == told.odd[-1]
 
 
 def test_names_are_read_as_a_person_sees_them():

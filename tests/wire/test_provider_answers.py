@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.base.money import Money, money
-from opensmm.domain.asks import MALFORMED, Ids, many_ids, one_id
 from opensmm.domain.dispatch import Accepted, Declined, Unsure
 from opensmm.domain.ledger import BalanceView
+from opensmm.domain.order_views import OrderView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import OrderView, Report, UnreadAnswer
+from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.domain.refills import Refill, RefillStatus
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.requests import MALFORMED, RequestedIds, many_ids, one_id
 from opensmm.wire import answers
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.lenient import MAX_EVIDENCE, MAX_STARTS, excerpt
@@ -31,21 +32,21 @@ def order_of(body: bytes) -> str | None:
     return outcome.provider_order if isinstance(outcome, Accepted) else None
 
 
-def report(body: bytes) -> Report | None:
+def report(body: bytes) -> StatusReport | None:
     return reports(one_id(7), body)[0]
 
 
-def reports(ids: Ids, body: bytes) -> list[Report | None]:
+def reports(ids: RequestedIds, body: bytes) -> list[StatusReport | None]:
     """What is understood; what is not has its words shown, see ``tests/corpus``."""
-    return [one if isinstance(one, Report) else None for one in answers.read_statuses(ids, body)]
+    return [one if isinstance(one, StatusReport) else None for one in answers.read_statuses(ids, body)]
 
 
-def refills(ids: Ids, body: bytes) -> list[str | Declined | None]:
+def refills(ids: RequestedIds, body: bytes) -> list[str | Declined | None]:
     """The same of asks for refills."""
     return [None if isinstance(one, UnreadAnswer) else one for one in answers.read_refills(ids, body)]
 
 
-def refill_statuses(ids: Ids, body: bytes) -> list[RefillStatus | None]:
+def refill_statuses(ids: RequestedIds, body: bytes) -> list[RefillStatus | None]:
     """The same of refills."""
     return [None if isinstance(one, UnreadAnswer) else one for one in answers.read_refill_statuses(ids, body)]
 
@@ -83,8 +84,8 @@ NAMES = ["error", "errors"]
 def test_an_error_of_nothing_is_none(name: str, nothing: str) -> None:
     said = f'"{name}": {nothing}'
     assert order_of(f'{{"order": 123, {said}}}'.encode()) == "123"
-    assert Report(OrderStatus.COMPLETED) == report(f'{{"status": "Completed", {said}}}'.encode())
-    assert Report(OrderStatus.COMPLETED) == report(f'{{"7": {{"status": "Completed", {said}}}}}'.encode())
+    assert StatusReport(OrderStatus.COMPLETED) == report(f'{{"status": "Completed", {said}}}'.encode())
+    assert StatusReport(OrderStatus.COMPLETED) == report(f'{{"7": {{"status": "Completed", {said}}}}}'.encode())
     assert ["5"] == answers.read_refills(one_id(7), f'{{"refill": 5, {said}}}'.encode())
     assert [RefillStatus.COMPLETED] == answers.read_refill_statuses(
         one_id(7), f'{{"status": "Completed", {said}}}'.encode()
@@ -216,7 +217,7 @@ def test_notices_are_looked_behind_so_many_times() -> None:
     ],
 )
 def test_status_words_come_in_several_spellings(word: str, status: OrderStatus) -> None:
-    assert Report(status) == report(json.dumps({"status": word}).encode())
+    assert StatusReport(status) == report(json.dumps({"status": word}).encode())
 
 
 @pytest.mark.parametrize("word", ["", "success", "5", "Complete d?", None, True, 1, 1.5, ["Completed"], "x" * 1000])
@@ -281,8 +282,8 @@ def test_charges_are_exact(told: str, charge: Decimal | None) -> None:
     assert (charge, "USD") == (read.charge, read.currency)
 
 
-PENDING = Report(OrderStatus.PENDING)
-DONE = Report(OrderStatus.COMPLETED)
+PENDING = StatusReport(OrderStatus.PENDING)
+DONE = StatusReport(OrderStatus.COMPLETED)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +339,7 @@ def test_one_order_may_be_told_as_of_many() -> None:
 
 
 def test_an_id_may_be_a_text() -> None:
-    ids = Ids(("a-1", "b-2"), (MALFORMED, MALFORMED), many=True)
+    ids = RequestedIds(("a-1", "b-2"), (MALFORMED, MALFORMED), many=True)
     assert [PENDING, None] == reports(ids, b'{"a-1": {"status": "pending"}}')
 
 
@@ -367,14 +368,16 @@ asked = ids | st.integers(1, 10**17).map(one_id)
 
 @both
 @given(asked, st.data())
-def test_statuses_written_read_and_written_are_the_same(dialect: Dialect, ids: Ids, data: st.DataObject) -> None:
+def test_statuses_written_read_and_written_are_the_same(
+    dialect: Dialect, ids: RequestedIds, data: st.DataObject
+) -> None:
     def told(number: int) -> OrderView | Refused:
         start, charge, remains = data.draw(numbers), Money(data.draw(numbers)), data.draw(numbers)
         seen = OrderView(OrderId(number), data.draw(st.sampled_from(OrderStatus)), charge, start, remains, "USD")
         outcomes: list[OrderView | Refused] = [seen, seen, UNKNOWN_ORDER]
         return data.draw(st.sampled_from(outcomes))
 
-    def again(number: int, news: Report | None) -> OrderView | Refused:
+    def again(number: int, news: StatusReport | None) -> OrderView | Refused:
         if news is None or news.status is None or news.charge is None:
             return UNKNOWN_ORDER
         assert news.start_count is not None
@@ -389,7 +392,9 @@ def test_statuses_written_read_and_written_are_the_same(dialect: Dialect, ids: I
 
 @both
 @given(asked, st.data())
-def test_refills_written_read_and_written_are_the_same(dialect: Dialect, ids: Ids, data: st.DataObject) -> None:
+def test_refills_written_read_and_written_are_the_same(
+    dialect: Dialect, ids: RequestedIds, data: st.DataObject
+) -> None:
     outcome = st.just(UNKNOWN_ORDER) | st.integers(1, 10**17).map(RefillId)
     written = dialect.write_refills(ids, [data.draw(outcome) for _ in ids.numbers])
     read = answers.read_refills(ids, written)
@@ -400,7 +405,9 @@ def test_refills_written_read_and_written_are_the_same(dialect: Dialect, ids: Id
 
 @both
 @given(asked, st.data())
-def test_refill_statuses_written_read_and_written_are_the_same(dialect: Dialect, ids: Ids, data: st.DataObject) -> None:
+def test_refill_statuses_written_read_and_written_are_the_same(
+    dialect: Dialect, ids: RequestedIds, data: st.DataObject
+) -> None:
     missing = Refused(Refusal.REFILL_UNKNOWN)
     drawn = [data.draw(st.none() | st.sampled_from(RefillStatus)) for _ in ids.numbers]
 
@@ -414,7 +421,9 @@ def test_refill_statuses_written_read_and_written_are_the_same(dialect: Dialect,
 
 @both
 @given(asked, st.data())
-def test_cancels_written_read_and_written_are_the_same(dialect: Dialect, ids: Ids, data: st.DataObject) -> None:
+def test_cancels_written_read_and_written_are_the_same(
+    dialect: Dialect, ids: RequestedIds, data: st.DataObject
+) -> None:
     drawn = [data.draw(st.sampled_from([None, Refused(Refusal.NOT_CANCELABLE)])) for _ in ids.numbers]
     written = dialect.write_cancels(ids, drawn)
     read = answers.read_cancels(ids, written)
@@ -459,7 +468,7 @@ hostile = st.binary() | cut | trees.map(json.dumps).map(str.encode) | cut.map(la
 
 
 @given(asked | st.just(one_id(7)) | st.just(many_ids((7, 8))), hostile)
-def test_whatever_a_provider_answers_is_read_or_not_understood(ids: Ids, body: bytes) -> None:
+def test_whatever_a_provider_answers_is_read_or_not_understood(ids: RequestedIds, body: bytes) -> None:
     outcome = answers.read_order(body)
     if isinstance(outcome, Accepted):
         assert 1 <= len(outcome.provider_order) <= 64

@@ -8,13 +8,13 @@ import pytest
 
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.base.money import Money, money
-from opensmm.domain.asks import many_ids, one_id
 from opensmm.domain.catalogue import Service, ServiceType
 from opensmm.domain.ledger import BalanceView
+from opensmm.domain.order_views import OrderView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import OrderView
 from opensmm.domain.refills import Refill, RefillStatus
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.requests import many_ids, one_id
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 

@@ -3,9 +3,9 @@
 import pytest
 from tests.wire.test_provider_answers import refill_statuses, refills
 
-from opensmm.domain.asks import many_ids, one_id
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.refills import RefillStatus
+from opensmm.domain.requests import many_ids, one_id
 from opensmm.wire import answers
 
 

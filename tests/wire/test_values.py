@@ -7,15 +7,15 @@ import pytest
 from tests.wire.test_provider_answers import reports
 
 from opensmm.base.money import Money
-from opensmm.domain.asks import Ids, one_id
 from opensmm.domain.dispatch import Unsure
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Report
+from opensmm.domain.polling import StatusReport
+from opensmm.domain.requests import RequestedIds, one_id
 from opensmm.wire import answers
 
 
-def report(body: bytes) -> Report | None:
+def report(body: bytes) -> StatusReport | None:
     return reports(one_id(7), body)[0]
 
 
@@ -51,10 +51,10 @@ def test_an_answer_without_an_id_looks_like_no_order(body: str) -> None:
 
 
 def test_an_id_with_leading_zeros_is_the_same_id_without() -> None:
-    padded = Ids(("0007001",), (7001,), many=True)
+    padded = RequestedIds(("0007001",), (7001,), many=True)
     for key in ("0007001", "7001"):
         (told,) = answers.read_statuses(padded, json.dumps({key: {"status": "Completed"}}).encode())
-        assert Report(OrderStatus.COMPLETED) == told
+        assert StatusReport(OrderStatus.COMPLETED) == told
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from tests.wire.test_provider_answers import reports
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
-from opensmm.domain.asks import many_ids, one_id
+from opensmm.domain.order_views import ExtendedStatus, OrderView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.posts import MOST_LISTED, Watched
-from opensmm.domain.progress import More, OrderView
+from opensmm.domain.requests import many_ids, one_id
+from opensmm.domain.subscriptions import MOST_LISTED, SubscriptionReport
 from opensmm.wire import answers
 from opensmm.wire.answers import read_watched
 from opensmm.wire.v1 import V1
@@ -19,7 +19,7 @@ from opensmm.wire.v2 import V2
 
 def told(said):
     told = read_watched(one_id(7), json.dumps(said).encode())
-    return [one if isinstance(one, Watched) else None for one in told]
+    return [one if isinstance(one, SubscriptionReport) else None for one in told]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def told(said):
     ],
 )
 def test_a_subscriptions_own_words_are_known(word, status):
-    assert [Watched(status)] == told({"status": word, "expiry": "", "posts": "3"})
+    assert [SubscriptionReport(status)] == told({"status": word, "expiry": "", "posts": "3"})
 
 
 @pytest.mark.parametrize("word", ["Active", "Paused", "Expired"])
@@ -57,7 +57,7 @@ def test_of_an_ordinary_order_they_say_nothing(word):
     ],
 )
 def test_the_orders_of_posts_are_read_in_any_form(orders, read):
-    assert [Watched(OrderStatus.IN_PROGRESS, orders=read)] == told({"status": "Active", "orders": orders})
+    assert [SubscriptionReport(OrderStatus.IN_PROGRESS, orders=read)] == told({"status": "Active", "orders": orders})
 
 
 def test_an_answer_that_names_another_order_says_nothing():
@@ -77,14 +77,14 @@ def test_what_is_not_understood_is_no_news(said):
 @pytest.mark.parametrize("dialect", [V1, V2])
 def test_what_we_write_is_read_as_it_was_meant(dialect):
     subscription = OrderView(
-        OrderId(7), OrderStatus.IN_PROGRESS, Money(0), 0, 0, "USD", More(0, "them", (OrderId(8), OrderId(9)))
+        OrderId(7), OrderStatus.IN_PROGRESS, Money(0), 0, 0, "USD", ExtendedStatus(0, "them", (OrderId(8), OrderId(9)))
     )
-    post = OrderView(OrderId(8), OrderStatus.PENDING, Money(900), 0, 10, "USD", More(10, 'https://x/"', None))
+    post = OrderView(OrderId(8), OrderStatus.PENDING, Money(900), 0, 10, "USD", ExtendedStatus(10, 'https://x/"', None))
     body = dialect.write_statuses(many_ids((7, 8)), [subscription, post])
     assert "orders" not in json.loads(body)["8"]
     first, second = answers.read_watched(many_ids((7, 8)), body)
-    assert isinstance(first, Watched)
-    assert isinstance(second, Watched)
+    assert isinstance(first, SubscriptionReport)
+    assert isinstance(second, SubscriptionReport)
     told = (first.status, first.remains, first.quantity, first.link, first.orders)
     assert (OrderStatus.IN_PROGRESS, 0, 0, "them", ("8", "9")) == told
     assert second is not None

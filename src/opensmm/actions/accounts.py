@@ -12,8 +12,8 @@ from opensmm.actions import money
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
 from opensmm.domain.amounts import NOTHING, check_amount
+from opensmm.domain.api_keys import check_importable, check_label, digest, read_addresses
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created, diff
-from opensmm.domain.callers import check_importable, check_label, digest, read_addresses
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.customers import check_customer_name
 from opensmm.domain.ledger import Funds

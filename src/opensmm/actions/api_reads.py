@@ -8,10 +8,10 @@ from opensmm.actions.catalogue import Shelf
 from opensmm.actions.transactions import read
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
-from opensmm.domain.asks import Ids
-from opensmm.domain.callers import Caller
-from opensmm.domain.progress import ListedOrder, OrderView, Parts
+from opensmm.domain.api_keys import KeyHolder
+from opensmm.domain.order_views import ListedOrder, OrderView, Parts
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
+from opensmm.domain.requests import RequestedIds
 from opensmm.store import customers, keys, orders, posts
 from opensmm.store.connection import Line
 
@@ -23,7 +23,7 @@ class Statuses:
         self._line = line
         self._shelf = shelf
 
-    async def __call__(self, batch: Sequence[tuple[CustomerId, Ids]]) -> list[list[OrderView | Refused]]:
+    async def __call__(self, batch: Sequence[tuple[CustomerId, RequestedIds]]) -> list[list[OrderView | Refused]]:
         wanted = [number for _, ids in batch for number in ids.numbers]
         currency = self._shelf.catalogue.currency
         found = await read(self._line, lambda connection: orders.views(connection, wanted, currency))
@@ -107,7 +107,7 @@ class Keys:
         self._line = line
         self._shelf = shelf
 
-    async def __call__(self, batch: Sequence[bytes]) -> list[Caller | None]:
+    async def __call__(self, batch: Sequence[bytes]) -> list[KeyHolder | None]:
         if not self._shelf.catalogue.version:
             await read(self._line, self._shelf.refresh)
         return await read(self._line, lambda connection: keys.find(connection, batch))

@@ -9,7 +9,7 @@ from opensmm.actions.transactions import write
 from opensmm.base.ids import ProviderId
 from opensmm.base.money import short
 from opensmm.domain.ledger import BalanceView
-from opensmm.domain.providers import BALANCE_EVERY, Reading
+from opensmm.domain.providers import BALANCE_EVERY, BalanceReading
 from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
 from opensmm.store import providers as rows
@@ -29,7 +29,7 @@ class Balances:
         now, known = self._clock(), self._desk.panels
         due = await write(self._line, lambda connection: rows.balance_due(connection, known, now, now - BALANCE_EVERY))
         said = await self._desk.ask_panels(due, _balance)
-        told = [(provider, Reading(self._clock(), Decimal(short(view.amount)))) for provider, view in said]
+        told = [(provider, BalanceReading(self._clock(), Decimal(short(view.amount)))) for provider, view in said]
         if told:
             await write(self._line, lambda connection: rows.keep_balances(connection, told))
         for provider, view in said:

@@ -8,14 +8,14 @@ from opensmm.actions.clock import Clock
 from opensmm.actions.transactions import write
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain import cancels
-from opensmm.domain.asks import Ids
-from opensmm.domain.cancels import Cancelable, CancelStep
-from opensmm.domain.endings import RunEnd
+from opensmm.domain.cancels import CancelStep, CancelSubject
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
+from opensmm.domain.requests import RequestedIds
+from opensmm.domain.settlement import EndedRun
 from opensmm.store import cancels as rows
 from opensmm.store.connection import Connection, Line
 
-Ask = tuple[CustomerId, Ids]
+Ask = tuple[CustomerId, RequestedIds]
 Answer = Refused | None
 
 
@@ -39,7 +39,7 @@ async def cancel(connection: Connection, batch: Sequence[Ask], now: datetime) ->
     answers = [[plan.decide(customer, number, found.get(number)) for number in ids.numbers] for customer, ids in batch]
     await rows.ask_provider(connection, plan.asked, now)
     ended = await rows.end_unsent(connection, plan.ended)
-    await endings.end(connection, [RunEnd(order, run, quantity) for order, run, quantity in ended], now)
+    await endings.end(connection, [EndedRun(order, run, quantity) for order, run, quantity in ended], now)
     return answers
 
 
@@ -52,7 +52,7 @@ class _Plan:
         self._answers: dict[int, Answer] = {}
 
     def decide(
-        self, customer: CustomerId, number: int, found: tuple[CustomerId, Cancelable, list[int]] | None
+        self, customer: CustomerId, number: int, found: tuple[CustomerId, CancelSubject, list[int]] | None
     ) -> Answer:
         if found is None or found[0] != customer:
             return UNKNOWN_ORDER
@@ -60,7 +60,7 @@ class _Plan:
             self._answers[number] = self._plan(OrderId(number), found[1], found[2])
         return self._answers[number]
 
-    def _plan(self, order: OrderId, cancelable: Cancelable, runs: list[int]) -> Answer:
+    def _plan(self, order: OrderId, cancelable: CancelSubject, runs: list[int]) -> Answer:
         steps = cancels.decide(cancelable)
         if isinstance(steps, Refused):
             return steps

@@ -9,7 +9,7 @@ import structlog
 from msgspec import structs
 
 from opensmm.actions.transactions import write
-from opensmm.domain.clocks import Cause, Expected, Reading, Step, judge
+from opensmm.domain.clocks import ClockReading, ClockStep, ExpectedReading, StepCause, judge
 from opensmm.store import clocks
 from opensmm.store.connection import Connection, Line
 
@@ -84,7 +84,7 @@ class Clock:
         """
         before = self.monotonic()
         found, step, steady = await write(line, lambda connection: self._look(connection, before))
-        if step is not None and step.cause is Cause.UNWATCHED:
+        if step is not None and step.cause is StepCause.UNWATCHED:
             log.info("the database's clock was not watched", since=step.since, until=step.until)
         elif step is not None:
             log.warning("the database's clock stepped", **structs.asdict(step))
@@ -92,7 +92,7 @@ class Clock:
         self.steady = steady
         return steady
 
-    async def _look(self, connection: Connection, before: float) -> tuple[Reading, Step | None, bool]:
+    async def _look(self, connection: Connection, before: float) -> tuple[ClockReading, ClockStep | None, bool]:
         found, kept, stepped = await clocks.look(connection, self.stamp())
         step = judge(kept, found, self._expected(before))
         if step is not None:
@@ -102,12 +102,12 @@ class Clock:
         await clocks.keep(connection, structs.replace(found, at=highest))
         return found, step, stepped is None or found.at - stepped >= self._rest
 
-    def _expected(self, before: float) -> Expected | None:
+    def _expected(self, before: float) -> ExpectedReading | None:
         if self._looked is None:
             return None
         drift = DRIFT * (before - self._looked[0])
         low, high = self._ahead
-        return Expected(self._looked[1], _time(before + low - drift), _time(self.monotonic() + high + drift))
+        return ExpectedReading(self._looked[1], _time(before + low - drift), _time(self.monotonic() + high + drift))
 
     def _learn(self, at: datetime, before: float, *, stepped: bool) -> None:
         """Narrows down how far the database's clock is ahead of the process's own; a slow look tells little."""

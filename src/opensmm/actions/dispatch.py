@@ -24,7 +24,6 @@ from opensmm.base.error_codes import OutageCode
 from opensmm.base.errors import Unavailable
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import dripfeed
-from opensmm.domain.asks import Add
 from opensmm.domain.call_faults import CallCode, CallFault, shortened
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.dispatch import (
@@ -43,8 +42,9 @@ from opensmm.domain.dispatch import (
     rest_when_turned_away,
     retry_after_s,
 )
-from opensmm.domain.endings import RunEnd
-from opensmm.domain.providers import STAFF
+from opensmm.domain.providers import MANUAL
+from opensmm.domain.requests import AddOrder
+from opensmm.domain.settlement import EndedRun
 from opensmm.providers.client import CALL
 from opensmm.providers.desk import Contact, Desk
 from opensmm.store import dispatch as rows
@@ -254,7 +254,7 @@ class Dispatching:
         until = time.monotonic() + RECORD_WITHIN_S
         while True:
             try:
-                return await self._recording.ask((claim, outcome), claim.provider)
+                return await self._recording.submit((claim, outcome), claim.provider)
             except Unavailable as error:
                 if time.monotonic() >= until:
                     # The delivery has become unsure by now: what the provider said stands in the log.
@@ -309,10 +309,10 @@ def _tell(claim: Claim, contact: Contact | None, outcome: SendOutcome) -> None:
             )
 
 
-def _ask(claim: Claim) -> Add:
+def _ask(claim: Claim) -> AddOrder:
     """What is bought, under a name that no other try bears, not even one of a book restored from a backup."""
     subscribes = claim.service_type is ServiceType.SUBSCRIPTIONS
-    return Add(
+    return AddOrder(
         None,
         "" if subscribes else claim.link,
         None if subscribes else claim.quantity,
@@ -328,7 +328,7 @@ def _spelled(sent: datetime) -> str:
     return f"{sent:%Y%m%d%H%M%S%f}"
 
 
-def _ask_at(contact: Contact, claim: Claim) -> Add:
+def _ask_at(contact: Contact, claim: Claim) -> AddOrder:
     """The staff knows a delivery by our own name of it, and needs it with the ask."""
     if not _is_staff(contact):
         return _ask(claim)
@@ -344,7 +344,7 @@ async def _add(contact: Contact, claim: Claim) -> SendOutcome:
 
 def _is_staff(contact: Contact | None) -> bool:
     """The staff is not asked how it fares: it says so itself."""
-    return contact is not None and contact.row.kind == STAFF
+    return contact is not None and contact.row.kind == MANUAL
 
 
 async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, clock: Clock) -> None:
@@ -369,7 +369,7 @@ async def record_tries(
     """
     await endings.lock(connection, [one.order for one in told if one.state in _MAY_END])
     changed = await rows.record(connection, told, at)
-    ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
+    ends = [EndedRun(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
     await endings.end(connection, ends, now)
     return [(order, run) for order, run, _, _ in changed]
 

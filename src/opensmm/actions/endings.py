@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from opensmm.base.ids import OrderId
-from opensmm.domain.endings import RunEnd, settle
+from opensmm.domain.settlement import EndedRun, settle
 from opensmm.store import customers
 from opensmm.store import endings as rows
 from opensmm.store.connection import Connection
@@ -18,11 +18,11 @@ async def lock(connection: Connection, orders: Sequence[OrderId]) -> None:
         await rows.lock(connection, orders)
 
 
-async def end(connection: Connection, ends: Sequence[RunEnd], now: datetime) -> None:
+async def end(connection: Connection, ends: Sequence[EndedRun], now: datetime) -> None:
     """Settles deliveries whose rows have just been given an end state under ``lock``."""
     if not ends:
         return
-    by_order: dict[OrderId, list[RunEnd]] = defaultdict(list)
+    by_order: dict[OrderId, list[EndedRun]] = defaultdict(list)
     for one in ends:
         by_order[one.order].append(one)
     sold = await rows.sold(connection, list(by_order))

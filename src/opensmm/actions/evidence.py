@@ -15,13 +15,23 @@ from opensmm.actions.clock import Clock
 from opensmm.actions.transactions import Rejected, write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import evidence
-from opensmm.domain.asks import MAX_IDS
-from opensmm.domain.bills import Bill
-from opensmm.domain.clocks import Step
+from opensmm.domain.clocks import ClockStep
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState, Verdict
-from opensmm.domain.endings import RunEnd
-from opensmm.domain.evidence import PATIENCE, AttemptKey, Case, Conclusion, EvidenceKind, Patience, Proof, Said, Suspect
-from opensmm.domain.progress import Report
+from opensmm.domain.evidence import (
+    PATIENCE,
+    AttemptKey,
+    Conclusion,
+    EvidenceKind,
+    EvidenceProof,
+    Patience,
+    Said,
+    SuspectOrder,
+    UnsureCase,
+)
+from opensmm.domain.polling import StatusReport
+from opensmm.domain.provider_charges import ChargeSample
+from opensmm.domain.requests import MAX_IDS
+from opensmm.domain.settlement import EndedRun
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import clocks, dispatch, posts
@@ -49,7 +59,7 @@ class Inquiry(Struct, frozen=True):
 
     provider: ProviderId
     open: Mapping[AttemptKey, Open]
-    case: Case
+    case: UnsureCase
     asked: Mapping[AttemptKey, Sequence[int]]
     strange: Sequence[int]
     posts_untold: bool
@@ -108,7 +118,7 @@ class Inquiring:
         provider: ProviderId,
         found: Sequence[Open],
         wanted: set[AttemptKey],
-        steps: Sequence[Step],
+        steps: Sequence[ClockStep],
     ) -> Inquiry:
         patience = self._patience
         suspects = [evidence.beyond(steps, one.suspect, patience) for one in found]
@@ -137,7 +147,9 @@ class Inquiring:
         opened = {one.suspect.key: one for one in found}
         return Inquiry(provider, opened, case, asked, strange, untold, evidence.width(near) or 0)
 
-    async def _bills(self, connection: Connection, provider: ProviderId, suspects: Sequence[Suspect]) -> Sequence[Bill]:
+    async def _bills(
+        self, connection: Connection, provider: ProviderId, suspects: Sequence[SuspectOrder]
+    ) -> Sequence[ChargeSample]:
         """One attempt alone is known by its place; too many are not told apart."""
         if not 1 < len(suspects) <= evidence.MOST_TANGLED:
             return ()
@@ -158,7 +170,7 @@ class Inquiring:
         return {number: said for _, told in answers for number, said in told.items()}
 
     async def _conclude(self, inquiry: Inquiry, said: Mapping[int, Said], now: datetime) -> None:
-        proofs = {key: Proof(why) for key, why in inquiry.case.hopeless.items()}
+        proofs = {key: EvidenceProof(why) for key, why in inquiry.case.hopeless.items()}
         proofs |= evidence.conclude(inquiry.case, inquiry.asked, said, inquiry.strange)
         if inquiry.posts_untold:
             proofs = {key: evidence.doubt(proof) for key, proof in proofs.items()}
@@ -166,7 +178,7 @@ class Inquiring:
             await self._keep_one(inquiry, key, proof, said, now)
 
     async def _keep_one(
-        self, inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Said], now: datetime
+        self, inquiry: Inquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping[int, Said], now: datetime
     ) -> None:
         note, theirs, one = _note(inquiry, key, proof, said), _theirs(inquiry, proof), inquiry.open[key]
         try:
@@ -178,7 +190,7 @@ class Inquiring:
                 await self._keep_one(inquiry, key, evidence.doubt(proof), said, now)
 
     async def _keep(
-        self, connection: Connection, one: Open, proof: Proof, theirs: str | None, note: Note, now: datetime
+        self, connection: Connection, one: Open, proof: EvidenceProof, theirs: str | None, note: Note, now: datetime
     ) -> None:
         key = one.suspect.key
         if proof.conclusion in (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT):
@@ -200,23 +212,23 @@ async def _ask(provider: Provider, questions: Sequence[Question]) -> list[dict[i
 async def _ask_one(provider: Provider, question: Question) -> dict[int, Said]:
     ids = [_spelled(number, question.width) for number in (question.witness, *question.numbers)]
     known, *said = await provider.look_ups(ids)
-    return dict(zip(question.numbers, said, strict=True)) if isinstance(known, Report) else {}
+    return dict(zip(question.numbers, said, strict=True)) if isinstance(known, StatusReport) else {}
 
 
 def _spelled(number: int, width: int) -> str:
     return str(number).zfill(width)
 
 
-def _theirs(inquiry: Inquiry, proof: Proof) -> str | None:
+def _theirs(inquiry: Inquiry, proof: EvidenceProof) -> str | None:
     """The id that was found, as its provider writes it."""
     return None if proof.provider_order is None else _spelled(proof.provider_order, inquiry.width)
 
 
-def _note(inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Said]) -> Note:
+def _note(inquiry: Inquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping[int, Said]) -> Note:
     between = inquiry.case.windows[key]
     asked = inquiry.asked.get(key, ())
     told = {number: said.get(number) for number in asked}
-    ours = {str(number): report for number, report in told.items() if isinstance(report, Report)}
+    ours = {str(number): report for number, report in told.items() if isinstance(report, StatusReport)}
     strange = next((one.words for one in told.values() if isinstance(one, evidence.NotOurs)), "")
     detail = {
         "between": [between.low, between.high],
@@ -225,7 +237,7 @@ def _note(inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Sa
         "words": strange,
         "ours": {number: report.status for number, report in list(ours.items())[:SHOWN]},
         # Which controls are asked for varies with who else is looked into; that any is answered for matters.
-        "strangers_told": any(isinstance(said.get(number), Report) for number in inquiry.strange),
+        "strangers_told": any(isinstance(said.get(number), StatusReport) for number in inquiry.strange),
         "provider_order": _theirs(inquiry, proof),
     }
     if proof.conclusion is Conclusion.NO_NEIGHBOURS:
@@ -237,7 +249,7 @@ def _note(inquiry: Inquiry, key: AttemptKey, proof: Proof, said: Mapping[int, Sa
 
 
 async def settle(
-    connection: Connection, one: Open, proof: Proof, theirs: str | None, now: datetime, at: datetime | None
+    connection: Connection, one: Open, proof: EvidenceProof, theirs: str | None, now: datetime, at: datetime | None
 ) -> None:
     """Accepts an unsure attempt with the id ``theirs``, or sends its delivery on; its rows are locked."""
     if proof.conclusion is Conclusion.BOUGHT:
@@ -276,5 +288,5 @@ async def record(
         answer=one.answer,
     )
     changed = await dispatch.record(connection, [told], at)
-    ends = [RunEnd(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
+    ends = [EndedRun(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
     await endings.end(connection, ends, now)

@@ -12,12 +12,12 @@ from msgspec import Struct, structs
 from opensmm.actions.clock import Clock
 from opensmm.actions.transactions import read, write
 from opensmm.base.ids import ProviderId
-from opensmm.domain import health
-from opensmm.domain.callers import pepper_mark
+from opensmm.domain import monitoring
+from opensmm.domain.api_keys import pepper_mark
 from opensmm.domain.codes import FindingCode, ShutCode
 from opensmm.domain.findings import Finding, Level
-from opensmm.domain.health import Facts, ProviderSeen
-from opensmm.domain.providers import PANEL, Reading, hours_left
+from opensmm.domain.monitoring import PanelFacts, ProviderSeen
+from opensmm.domain.providers import PANEL, BalanceReading, hours_left
 from opensmm.providers.limits import Share
 from opensmm.providers.sealing import Unsealable, open_key
 from opensmm.store import health as rows
@@ -32,11 +32,11 @@ FORGET_AFTER: Final = timedelta(minutes=10)
 
 async def look(
     connection: Connection, pepper: bytes | None, now: datetime, *, private: bool
-) -> tuple[Facts, list[Finding]]:
+) -> tuple[PanelFacts, list[Finding]]:
     """The facts of this moment and what is to be thought of them. Which providers cannot be called the workers tell;
     where none does, they are tried with ``pepper``, if there is one, and ``private``."""
     facts = await rows.facts(connection, now)
-    shut = health.shut_at_workers(facts.workers, now)
+    shut = monitoring.shut_at_workers(facts.workers, now)
     if shut is None and pepper is not None:
         shut = _shut(await providers.providers(connection), pepper, private=private)
     readings = await providers.readings(connection)
@@ -45,7 +45,7 @@ async def look(
         for one in facts.providers
     ]
     facts = structs.replace(facts, providers=tuple(known))
-    return facts, [*await _pepper(connection, pepper), *health.judge(facts, now)]
+    return facts, [*await _pepper(connection, pepper), *monitoring.judge(facts, now)]
 
 
 async def _pepper(connection: Connection, pepper: bytes | None) -> list[Finding]:
@@ -69,7 +69,7 @@ def _shut(known: Sequence[ProviderRow], pepper: bytes, *, private: bool) -> dict
     return found
 
 
-def _reckoned(seen: ProviderSeen, readings: list[Reading], now: datetime) -> ProviderSeen:
+def _reckoned(seen: ProviderSeen, readings: list[BalanceReading], now: datetime) -> ProviderSeen:
     balance = readings[-1] if readings else None
     return structs.replace(seen, balance=balance, hours_left=hours_left(readings, now))
 
@@ -90,7 +90,7 @@ class Heartbeat:
 
         async def work(connection: Connection) -> Share:
             await workers.beat(connection, self._worker, at, off, FORGET_AFTER, shut)
-            return Share(*await workers.place(connection, self._worker, at, health.ALIVE_WITHIN))
+            return Share(*await workers.place(connection, self._worker, at, monitoring.ALIVE_WITHIN))
 
         return await write(self._line, work)
 
@@ -100,7 +100,7 @@ class Heartbeat:
 
 class Sample(Struct, frozen=True):
     at: datetime
-    facts: Facts
+    facts: PanelFacts
     findings: list[Finding]
 
 

@@ -13,8 +13,17 @@ from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Context
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.domain.importing import Import, ImportChoice, Plan, Terms, check_terms, has_text, plan
-from opensmm.domain.offers import Offer, Offered, RouteTo, Unread, routes_changed
+from opensmm.domain.provider_services import ProviderService, ReadPriceList, UnreadLine
+from opensmm.domain.routes import RouteTo, routes_changed
+from opensmm.domain.service_import import (
+    ImportChoice,
+    ImportedLine,
+    ImportPlan,
+    ImportTerms,
+    check_terms,
+    has_text,
+    plan,
+)
 from opensmm.store import audit
 from opensmm.store import catalogue as services
 from opensmm.store import offers as rows
@@ -29,7 +38,7 @@ Item = TypeVar("Item")
 class ImportResult(Struct, frozen=True):
     """The changes of an import, and the number of services that were written; 0 where it was only planned."""
 
-    plan: Plan
+    plan: ImportPlan
     written: int
 
 
@@ -44,9 +53,9 @@ def no_progress(count: int, total: int) -> None:
 async def import_services(
     connection: Connection,
     provider: ProviderId,
-    listed: Offered,
+    listed: ReadPriceList,
     choice: ImportChoice,
-    terms: Terms,
+    terms: ImportTerms,
     *,
     asked: datetime,
     reprice: bool,
@@ -76,7 +85,7 @@ async def import_services(
     return ImportResult(planned, len(planned.new) + len(planned.to_write(reprice=reprice)))
 
 
-def check_choice(offers: Sequence[Offer], choice: ImportChoice, terms: Terms) -> None:
+def check_choice(offers: Sequence[ProviderService], choice: ImportChoice, terms: ImportTerms) -> None:
     """Raises OperatorRefusal for a category that the provider does not list, and for a text that is in no line."""
     listed = {offer.category for offer in offers}
     strange = [name for name in (*choice.categories, *terms.categories) if name not in listed]
@@ -89,11 +98,11 @@ def check_choice(offers: Sequence[Offer], choice: ImportChoice, terms: Terms) ->
 async def plan_import(
     connection: Connection,
     provider: ProviderId,
-    offers: Sequence[Offer],
-    terms: Terms,
-    wanted: Callable[[Offer], bool],
-    unread: Sequence[Unread] = (),
-) -> Plan:
+    offers: Sequence[ProviderService],
+    terms: ImportTerms,
+    wanted: Callable[[ProviderService], bool],
+    unread: Sequence[UnreadLine] = (),
+) -> ImportPlan:
     """What importing the wanted lines of a whole price list would change here.
 
     Nobody edits the price list until the caller's transaction ends: writing the plan undoes nobody's edit.
@@ -116,7 +125,7 @@ async def plan_import(
 async def write_import(
     connection: Connection,
     provider: ProviderId,
-    told: Plan,
+    told: ImportPlan,
     *,
     reprice: bool,
     by: By,
@@ -150,7 +159,7 @@ def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     return (items[at : at + CHUNK] for at in range(0, len(items), CHUNK))
 
 
-def _numbered(imports: Sequence[Import], last_id: int, last_position: int) -> list[Service]:
+def _numbered(imports: Sequence[ImportedLine], last_id: int, last_position: int) -> list[Service]:
     return [
         structs.replace(one.service, id=ServiceId(last_id + at), position=last_position + at)
         for at, one in enumerate(imports, 1)

@@ -14,45 +14,45 @@ from opensmm.actions import endings
 from opensmm.actions import evidence as inquiries
 from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.base.money import Money
-from opensmm.domain import interventions, ledger
+from opensmm.domain import ledger, order_actions
 from opensmm.domain.amounts import check_amount
 from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Changes, Context, read_reason, reasoned
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
-from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
-from opensmm.domain.interventions import Run, RunEnding, Subject
+from opensmm.domain.order_actions import ChosenEnd, LockedRun, OrderSubject
 from opensmm.domain.provider_ids import check_provider_order
+from opensmm.domain.settlement import EndedRun
 from opensmm.store import audit, clocks, customers, dispatch, refills, sync
 from opensmm.store import evidence as kept
 from opensmm.store import interventions as rows
 from opensmm.store.connection import Connection
 from opensmm.store.evidence import Note
 
-Decision = tuple[RunEnding, ...] | None
+Decision = tuple[ChosenEnd, ...] | None
 
 
 async def cancel(connection: Connection, order: OrderId, by: By) -> bool:
     """Ends an order; what is not delivered is paid back. Its provider is asked to cancel it too."""
-    return await _end(connection, order, by, AuditAction.ORDER_CANCEL, interventions.cancel)
+    return await _end(connection, order, by, AuditAction.ORDER_CANCEL, order_actions.cancel)
 
 
 async def complete(connection: Connection, order: OrderId, by: By) -> bool:
     """Ends an order as delivered in full."""
-    return await _end(connection, order, by, AuditAction.ORDER_COMPLETE, interventions.complete)
+    return await _end(connection, order, by, AuditAction.ORDER_COMPLETE, order_actions.complete)
 
 
 async def end_partial(connection: Connection, order: OrderId, run: int | None, remains: int, by: By) -> bool:
     """Ends a run with ``remains`` units undelivered, which are paid back."""
 
-    def decide(subject: Subject) -> Decision:
-        return interventions.end_partial(subject, interventions.choose(subject, run), remains)
+    def decide(subject: OrderSubject) -> Decision:
+        return order_actions.end_partial(subject, order_actions.choose(subject, run), remains)
 
     return await _end(connection, order, by, AuditAction.ORDER_PARTIAL, decide)
 
 
 async def _end(
-    connection: Connection, order: OrderId, by: By, action: AuditAction, decide: Callable[[Subject], Decision]
+    connection: Connection, order: OrderId, by: By, action: AuditAction, decide: Callable[[OrderSubject], Decision]
 ) -> bool:
     by = reasoned(by)
     async with connection.transaction():
@@ -62,10 +62,10 @@ async def _end(
             return False
         tried = {one.run: one for one in await rows.tried(connection, order, [one.run for one in decided])}
         await rows.end(connection, order, decided, by.now)
-        next_runs = interventions.released(subject, decided, by.now)
+        next_runs = order_actions.released(subject, decided, by.now)
         await dispatch.release(connection, [(order, run, due) for run, due in next_runs])
         ends = [
-            RunEnd(order, one.run, one.remains, was.cost, was.exchange_rate or Decimal(1))
+            EndedRun(order, one.run, one.remains, was.cost, was.exchange_rate or Decimal(1))
             for one, was in ((one, tried[one.run]) for one in decided)
         ]
         await endings.end(connection, ends, by.now)
@@ -74,7 +74,7 @@ async def _end(
     return True
 
 
-async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, Subject]:
+async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject]:
     """An order under lock, and its customer; raises OperatorRefusal where there is no such order."""
     await endings.lock(connection, [order])
     locked = await rows.subject(connection, order)
@@ -83,7 +83,7 @@ async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, S
     return locked
 
 
-def _ended_changes(subject: Subject, endings: Sequence[RunEnding]) -> Changes:
+def _ended_changes(subject: OrderSubject, endings: Sequence[ChosenEnd]) -> Changes:
     before = {run.run: run for run in subject.runs}
     changes: dict[str, tuple[object, object]] = {}
     for one in endings:
@@ -98,7 +98,7 @@ async def _note(
     await audit.note(connection, by, action, [AuditEntry(str(order), changes, context)])
 
 
-def _ended(order: OrderId, one: RunEnding, was: rows.Tried, by: By) -> Note:
+def _ended(order: OrderId, one: ChosenEnd, was: rows.Tried, by: By) -> Note:
     detail = {"by": str(by.actor), "reason": by.reason, "state": one.state, "remains": one.remains}
     return Note((order, one.run, was.number), was.provider, EvidenceKind.OPERATOR, Conclusion.ENDED, detail)
 
@@ -111,7 +111,7 @@ async def resend(
     by, signed = reasoned(by), read_reason(signed) if signed else ""
     async with connection.transaction():
         _, subject = await _locked(connection, order)
-        decided = interventions.resend(subject, interventions.choose(subject, run), signed=bool(signed))
+        decided = order_actions.resend(subject, order_actions.choose(subject, run), signed=bool(signed))
         if decided is None:
             return False
         if decided.state is DeliveryState.UNSURE:
@@ -126,7 +126,7 @@ async def resend(
 
 
 async def _said(
-    connection: Connection, order: OrderId, run: Run, conclusion: Conclusion, by: By, detail: Mapping[str, object]
+    connection: Connection, order: OrderId, run: LockedRun, conclusion: Conclusion, by: By, detail: Mapping[str, object]
 ) -> Note:
     (was,) = await rows.tried(connection, order, [run.run])
     whole = {"by": str(by.actor), "reason": by.reason, **detail}
@@ -144,7 +144,7 @@ async def settle(connection: Connection, order: OrderId, run: int | None, provid
     try:
         async with connection.transaction():
             _, subject = await _locked(connection, order)
-            decided = interventions.settle(subject, interventions.choose(subject, run), provider_order)
+            decided = order_actions.settle(subject, order_actions.choose(subject, run), provider_order)
             if decided is None:
                 return False
             await _settle(connection, order, decided, provider_order, by)
@@ -153,7 +153,7 @@ async def settle(connection: Connection, order: OrderId, run: int | None, provid
     return True
 
 
-async def _settle(connection: Connection, order: OrderId, run: Run, provider_order: str | None, by: By) -> None:
+async def _settle(connection: Connection, order: OrderId, run: LockedRun, provider_order: str | None, by: By) -> None:
     conclusion = Conclusion.NOT_BOUGHT if provider_order is None else Conclusion.BOUGHT
     note = await _said(connection, order, run, conclusion, by, {"provider_order": provider_order})
     at_once = by.now - PATIENCE.taking_in
@@ -181,10 +181,10 @@ async def refund(connection: Connection, order: OrderId, amount: Money, number: 
     """
     by = reasoned(by)
     check_amount(amount)
-    interventions.check_refund_number(number)
+    order_actions.check_refund_number(number)
     async with connection.transaction():
         customer, subject = await _locked(connection, order)
-        decided = interventions.refund(subject, amount, await rows.booked(connection, order, number))
+        decided = order_actions.refund(subject, amount, await rows.booked(connection, order, number))
         if decided is None:
             return False
         transfer = ledger.return_earned(customer, order, number, decided, by.reason)

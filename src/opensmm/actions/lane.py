@@ -55,7 +55,7 @@ def are_under_way() -> bool:
 class Waiting(Struct, Generic[Ask, Answer], eq=False):
     """One ask, and when it came, counted in the lane's looks."""
 
-    ask: Ask
+    request: Ask
     owner: int
     weight: int
     answer: asyncio.Future[Answer]
@@ -102,7 +102,7 @@ class Lane(Generic[Ask, Answer]):
         self._runner: asyncio.Task[None] | None = None
         self._traffic = TRAFFIC.setdefault(name, Traffic()) if name else Traffic()
 
-    def ask(self, ask: Ask, owner: int = 0, weight: int = 1) -> asyncio.Future[Answer]:
+    def submit(self, request: Ask, owner: int = 0, weight: int = 1) -> asyncio.Future[Answer]:
         """The answer to one ask, Unavailable where its batch failed; raises Overloaded where too many wait.
 
         ``weight``: the rows that it writes or reads, as far as they are known.
@@ -111,7 +111,7 @@ class Lane(Generic[Ask, Answer]):
         if len(queue) >= self._bound // 2 or self._weight >= self._bound_weight // 2:
             self._refuse_when_full(owner)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        queue.append(Waiting(ask, owner, weight, answer, self._looks))
+        queue.append(Waiting(request, owner, weight, answer, self._looks))
         self._weight += weight
         self._traffic.asked += 1
         if self._runner is None:
@@ -200,7 +200,7 @@ class Lane(Generic[Ask, Answer]):
     async def _serve(self, taken: list[Waiting[Ask, Answer]]) -> None:
         try:
             async with asyncio.timeout(WITHIN_S):
-                answers = await self._batch([entry.ask for entry in taken])
+                answers = await self._batch([entry.request for entry in taken])
         except RowsLocked as error:
             await self._owner_by_owner(taken, error)
         except Rejected as error:

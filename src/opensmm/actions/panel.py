@@ -17,15 +17,15 @@ from opensmm.actions.refills import Refilling, RefillStatuses
 from opensmm.actions.storage import Storage
 from opensmm.actions.transactions import read
 from opensmm.base.ids import CustomerId, OrderId, RefillId
-from opensmm.domain import asks
-from opensmm.domain.callers import Caller
+from opensmm.domain import requests
+from opensmm.domain.api_keys import KeyHolder
 from opensmm.domain.ledger import BalanceView
-from opensmm.domain.orders import Habits, normalised
+from opensmm.domain.order_views import ListedOrder, OrderView, Parts
+from opensmm.domain.orders import DialectRules, normalised
 from opensmm.domain.placing import Buyer, by_key
-from opensmm.domain.posts import MOST_LISTED
-from opensmm.domain.progress import ListedOrder, OrderView, Parts
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refused
+from opensmm.domain.subscriptions import MOST_LISTED
 from opensmm.store import keys
 from opensmm.store import placing as marks
 from opensmm.store.connection import Line
@@ -61,7 +61,7 @@ class Panel:
         self._refill_statuses = Lane(RefillStatuses(self._line("refill status")), name="refill status")
         self._cancels = Lane(Canceling(self._line("cancel", LOCK_TIMEOUT_MS), clock), name="cancel")
         # One list a batch, or some short ones: a list is read by itself, and what was read is answered at once.
-        self._lists = Lane(self._newest, name="orders", most=asks.MAX_IDS)
+        self._lists = Lane(self._newest, name="orders", most=requests.MAX_IDS)
         self._list_line = self._line("orders")
         self._watch_line = self._line("watch")
 
@@ -97,46 +97,52 @@ class Panel:
         await read(self._watch_line, lambda connection: marks.settle(connection, uuid4(), self._clock()))
         self._storage.kept()
 
-    async def callers(self, digests: Sequence[bytes]) -> Sequence[Caller | None]:
+    async def callers(self, digests: Sequence[bytes]) -> Sequence[KeyHolder | None]:
         """The callers behind many keys; like the look at the catalogue for one watcher, not for many at a time."""
         async with self._watch_line.turn:
             return await read(self._watch_line, lambda connection: keys.find(connection, digests))
 
-    async def caller(self, digest: bytes) -> Caller | None:
-        return await self._keys.ask(digest)
+    async def caller(self, digest: bytes) -> KeyHolder | None:
+        return await self._keys.submit(digest)
 
-    def place(self, caller: Caller, ask: asks.Add, habits: Habits) -> Coroutine[Any, Any, Placed]:
+    def place(
+        self, caller: KeyHolder, request: requests.AddOrder, dialect_rules: DialectRules
+    ) -> Coroutine[Any, Any, Placed]:
         """Places one order of a key's, or refuses it."""
-        return self.place_by(by_key(caller), ask, habits)
+        return self.place_by(by_key(caller), request, dialect_rules)
 
-    def place_by(self, buyer: Buyer, ask: asks.Add, habits: Habits) -> Coroutine[Any, Any, Placed]:
+    def place_by(
+        self, buyer: Buyer, request: requests.AddOrder, dialect_rules: DialectRules
+    ) -> Coroutine[Any, Any, Placed]:
         """Places one order, or refuses it."""
-        if ask.idempotency_key:
-            ask = normalised(ask, self.shelf.catalogue)
-        return self._placing.place(buyer, ask, habits)
+        if request.idempotency_key:
+            request = normalised(request, self.shelf.catalogue)
+        return self._placing.place(buyer, request, dialect_rules)
 
-    async def statuses(self, caller: Caller, ids: asks.Ids) -> Sequence[OrderView | Refused]:
-        views = await self._statuses.ask((caller.customer, ids), caller.customer, len(ids.numbers))
+    async def statuses(self, caller: KeyHolder, ids: requests.RequestedIds) -> Sequence[OrderView | Refused]:
+        views = await self._statuses.submit((caller.customer, ids), caller.customer, len(ids.numbers))
         if not any(map(_UNSUMMED, views)):
             return views
         many = [view for view in views if isinstance(view, OrderView) and view.unsummed]
         return _replaced(views, await self._summed(caller, many))
 
-    async def _summed(self, caller: Caller, views: Sequence[OrderView]) -> dict[int, OrderView]:
+    async def _summed(self, caller: KeyHolder, views: Sequence[OrderView]) -> dict[int, OrderView]:
         """Views with their runs added up, a part after the other: who asks for much waits, and nobody else."""
         summed: dict[int, OrderView] = {}
         for part, weight in parts([view.unsummed for view in views], MOST):
             orders = [view.order for view in views[part]]
-            summed |= await self._sums.ask(orders, caller.customer, weight)
+            summed |= await self._sums.submit(orders, caller.customer, weight)
         return summed
 
     def extended(
-        self, caller: Caller, views: Sequence[OrderView | Refused]
+        self, caller: KeyHolder, views: Sequence[OrderView | Refused]
     ) -> Awaitable[Sequence[OrderView | Refused]]:
         """The answers of ``statuses`` with what an extended status tells beside."""
-        return self._extended.ask(views, caller.customer, len(views))
+        return self._extended.submit(views, caller.customer, len(views))
 
-    async def with_parts(self, caller: Caller, views: Sequence[OrderView | Refused]) -> Sequence[OrderView | Refused]:
+    async def with_parts(
+        self, caller: KeyHolder, views: Sequence[OrderView | Refused]
+    ) -> Sequence[OrderView | Refused]:
         """The answers of ``statuses`` with what subscriptions and drip-feeds among them have come to.
 
         They are read a part after the other: who asks for much waits, and nobody else.
@@ -145,52 +151,59 @@ class Panel:
         found: dict[OrderId, Parts] = {}
         for part, weight in parts([view.runs or MOST_LISTED for view in parents], MOST):
             orders = [view.order for view in parents[part]]
-            found |= await self._parts.ask(orders, caller.customer, weight)
+            found |= await self._parts.submit(orders, caller.customer, weight)
         told: dict[int, OrderView] = {
             view.order: structs.replace(view, more=found[view.order]) for view in parents if view.order in found
         }
         return _replaced(views, told)
 
-    async def balance(self, caller: Caller) -> BalanceView:
-        amount = await self._balances.ask(caller.customer, caller.customer)
+    async def balance(self, caller: KeyHolder) -> BalanceView:
+        amount = await self._balances.submit(caller.customer, caller.customer)
         return BalanceView(amount, self.shelf.catalogue.currency)
 
-    async def orders(self, caller: Caller, ask: asks.OrderList) -> Sequence[ListedOrder]:
-        lines = await self._lists.ask((caller.customer, ask), caller.customer, ask.limit)
+    async def orders(self, caller: KeyHolder, request: requests.ListOrders) -> Sequence[ListedOrder]:
+        lines = await self._lists.submit((caller.customer, request), caller.customer, request.limit)
         many = [line.view for line in lines if line.view.unsummed]
         if not many:
             return lines
         summed = await self._summed(caller, many)
         return [structs.replace(line, view=summed.get(line.view.order, line.view)) for line in lines]
 
-    async def refill(self, caller: Caller, ids: asks.Ids) -> Sequence[RefillId | Refused]:
+    async def refill(self, caller: KeyHolder, ids: requests.RequestedIds) -> Sequence[RefillId | Refused]:
         return await self._in_parts(self._refills, caller, ids)
 
-    def refill_statuses(self, caller: Caller, ask: asks.RefillStatus) -> Awaitable[Sequence[Refill | Refused]]:
-        return self._refill_statuses.ask((caller.customer, ask), caller.customer, max(1, len(ask.refills.numbers)))
+    def refill_statuses(
+        self, caller: KeyHolder, request: requests.GetRefillStatus
+    ) -> Awaitable[Sequence[Refill | Refused]]:
+        return self._refill_statuses.submit(
+            (caller.customer, request), caller.customer, max(1, len(request.refills.numbers))
+        )
 
-    async def cancel(self, caller: Caller, ids: asks.Ids) -> Sequence[Refused | None]:
+    async def cancel(self, caller: KeyHolder, ids: requests.RequestedIds) -> Sequence[Refused | None]:
         return await self._in_parts(self._cancels, caller, ids)
 
     async def _in_parts(
-        self, lane: Lane[tuple[CustomerId, asks.Ids], list[Outcome]], caller: Caller, ids: asks.Ids
+        self,
+        lane: Lane[tuple[CustomerId, requests.RequestedIds], list[Outcome]],
+        caller: KeyHolder,
+        ids: requests.RequestedIds,
     ) -> Sequence[Outcome]:
         """Asks that write a row for each run of an order, in transactions of a bounded size, one after the other.
 
         Where a later one fails the whole ask does, and those before are kept: a repeat goes on from there.
         """
-        weights = await self._runs.ask(ids.numbers, caller.customer, len(ids.numbers))
+        weights = await self._runs.submit(ids.numbers, caller.customer, len(ids.numbers))
         outcomes: list[Outcome] = []
         for part, weight in parts(weights, MOST):
-            some = asks.Ids(ids.texts[part], ids.numbers[part], ids.many)
-            outcomes += await lane.ask((caller.customer, some), caller.customer, weight)
+            some = requests.RequestedIds(ids.texts[part], ids.numbers[part], ids.many)
+            outcomes += await lane.submit((caller.customer, some), caller.customer, weight)
         return outcomes
 
-    async def _newest(self, batch: Sequence[tuple[CustomerId, asks.OrderList]]) -> list[Sequence[ListedOrder]]:
+    async def _newest(self, batch: Sequence[tuple[CustomerId, requests.ListOrders]]) -> list[Sequence[ListedOrder]]:
         currency = self.shelf.catalogue.currency
         return [
-            await api_reads.newest(self._list_line, customer, ask.before, ask.limit, currency)
-            for customer, ask in batch
+            await api_reads.newest(self._list_line, customer, request.before, request.limit, currency)
+            for customer, request in batch
         ]
 
 

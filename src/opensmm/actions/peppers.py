@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from opensmm.domain.api_keys import pepper_mark
 from opensmm.domain.audit import WITHHELD, AuditAction, AuditEntry, By, reasoned
-from opensmm.domain.callers import pepper_mark
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.providers.sealing import Unsealable, unseal
 from opensmm.store import audit, catalogue, peppers, providers

@@ -25,10 +25,10 @@ from opensmm.base.error_codes import OutageCode
 from opensmm.base.errors import Unavailable
 from opensmm.base.ids import CustomerId, KeyId, OrderId
 from opensmm.domain import orders, placing
-from opensmm.domain.asks import NO_DETAILS, Add
-from opensmm.domain.orders import Draft, Habits
-from opensmm.domain.placing import Buyer, Decision, Placement, PlacingFacts, Remembered, Repeat
+from opensmm.domain.orders import DialectRules, PricedOrder
+from opensmm.domain.placing import Buyer, Decision, IdempotencyHit, IdempotencyRecord, OrderRequest, PlacingFacts
 from opensmm.domain.refusals import Refused
+from opensmm.domain.requests import NO_DETAILS, AddOrder
 from opensmm.store import connection as db
 from opensmm.store import placing as rows
 from opensmm.store.connection import Connection, Line
@@ -52,33 +52,35 @@ class Placing:
     def __init__(self, quick: Line, careful: Line, shelf: Shelf, storage: Storage, clock: Clock) -> None:
         self._shelf = shelf
         self._clock = clock
-        self._keeping: Lane[Placement, OrderId | None] = Lane(Keeping(quick, shelf, storage, clock), name="keep")
-        self._deciding: Lane[Placement, Placed | None] = Lane(Deciding(careful, shelf, storage, clock), name="decide")
+        self._keeping: Lane[OrderRequest, OrderId | None] = Lane(Keeping(quick, shelf, storage, clock), name="keep")
+        self._deciding: Lane[OrderRequest, Placed | None] = Lane(
+            Deciding(careful, shelf, storage, clock), name="decide"
+        )
 
-    async def place(self, buyer: Buyer, ask: Add, habits: Habits) -> Placed:
+    async def place(self, buyer: Buyer, request: AddOrder, dialect_rules: DialectRules) -> Placed:
         """Places one order, or refuses it; raises Unavailable. A user's ask bears the token of its form."""
         if buyer.user is not None:
-            ask = placing.of_form(ask, buyer.user)
-        today = date.min if ask.details is NO_DETAILS else self._clock().date()
-        draft = orders.draft(ask, self._shelf.catalogue, buyer.price_list, habits, today)
-        item = Placement(buyer, ask, habits, draft)
-        if isinstance(draft, Draft) and not ask.idempotency_key and not draft.service.one_active_per_link:
-            kept = await self._keeping.ask(item, buyer.customer, _weight(draft))
+            request = placing.of_form(request, buyer.user)
+        today = date.min if request.details is NO_DETAILS else self._clock().date()
+        draft = orders.draft(request, self._shelf.catalogue, buyer.price_list, dialect_rules, today)
+        item = OrderRequest(buyer, request, dialect_rules, draft)
+        if isinstance(draft, PricedOrder) and not request.idempotency_key and not draft.service.one_active_per_link:
+            kept = await self._keeping.submit(item, buyer.customer, _weight(draft))
             if kept is not None:
                 return kept
         return await self._decide(item)
 
-    async def _decide(self, item: Placement) -> Placed:
+    async def _decide(self, item: OrderRequest) -> Placed:
         weight = _weight(item.draft)
         for pause_s in TRIES_S:
-            placed = await self._deciding.ask(item, item.customer, weight)
+            placed = await self._deciding.submit(item, item.customer, weight)
             if placed is not None:
                 return placed
             await asyncio.sleep(pause_s)
         raise Unavailable(OutageCode.ROWS_LOCKED)
 
 
-def _weight(draft: Draft | Refused) -> int:
+def _weight(draft: PricedOrder | Refused) -> int:
     """About the rows that an order writes: each run is one."""
     if isinstance(draft, Refused):
         return 1
@@ -97,9 +99,9 @@ class Keeping:
         self._storage = storage
         self._clock = clock
 
-    async def __call__(self, batch: Sequence[Placement]) -> Sequence[OrderId | None]:
+    async def __call__(self, batch: Sequence[OrderRequest]) -> Sequence[OrderId | None]:
         version, at, mark = self._shelf.catalogue.version, self._clock.stamp(), uuid4()
-        drafts = [(item.customer, item.draft) for item in batch if isinstance(item.draft, Draft)]
+        drafts = [(item.customer, item.draft) for item in batch if isinstance(item.draft, PricedOrder)]
         if any(draft.catalogue_version != version for _, draft in drafts):
             return [None] * len(batch)
         connection = await self._line.get()
@@ -132,7 +134,7 @@ class Deciding:
         self._storage = storage
         self._clock = clock
 
-    async def __call__(self, batch: Sequence[Placement]) -> list[Placed | None]:
+    async def __call__(self, batch: Sequence[OrderRequest]) -> list[Placed | None]:
         """One answer per ask, in order; None where another transaction holds the customer's row.
 
         Raises Rejected where nothing was kept and singles may be tried.
@@ -152,7 +154,7 @@ class Deciding:
         except BaseException:
             await self._line.drop()
             raise
-        _count([decision for decision in decisions if isinstance(decision, Draft)], self._shelf)
+        _count([decision for decision in decisions if isinstance(decision, PricedOrder)], self._shelf)
         answers = iter(_answers(decisions, ids))
         return [next(answers) if item.customer in locked.purses else None for item in batch]
 
@@ -163,7 +165,12 @@ class Deciding:
             await self._line.drop()
 
     async def _within(
-        self, connection: Connection, mark: UUID, batch: Sequence[Placement], locked: rows.Locked, at: datetime | None
+        self,
+        connection: Connection,
+        mark: UUID,
+        batch: Sequence[OrderRequest],
+        locked: rows.Locked,
+        at: datetime | None,
     ) -> tuple[list[Decision], Sequence[OrderId]]:
         if locked.catalogue_version != self._shelf.catalogue.version:
             await self._shelf.refresh(connection)
@@ -177,7 +184,9 @@ class Deciding:
         )
         decisions = placing.place(batch, facts)
         bought = [
-            (item, decision) for item, decision in zip(batch, decisions, strict=True) if isinstance(decision, Draft)
+            (item, decision)
+            for item, decision in zip(batch, decisions, strict=True)
+            if isinstance(decision, PricedOrder)
         ]
         if not bought:
             return decisions, []
@@ -195,8 +204,8 @@ class Deciding:
         The order that it names may be committed here while no synchronous standby has it, or by another process that
         was never told so. The rows' locks are in the log of changes: this COMMIT waits for them, and for all before.
         """
-        kept = any(isinstance(decision, Draft) for decision in decisions)
-        if not kept and not any(isinstance(decision, Repeat) for decision in decisions):
+        kept = any(isinstance(decision, PricedOrder) for decision in decisions)
+        if not kept and not any(isinstance(decision, IdempotencyHit) for decision in decisions):
             await db.rollback(connection)
             return
         try:
@@ -208,34 +217,36 @@ class Deciding:
                 raise Unavailable(OutageCode.BATCH_NOT_KEPT) from error
 
 
-def _current(item: Placement, locked: rows.Locked, shelf: Shelf, today: date) -> Placement:
+def _current(item: OrderRequest, locked: rows.Locked, shelf: Shelf, today: date) -> OrderRequest:
     """The ask checked again where the price list it was checked against has moved."""
     price_list = locked.purses[item.customer].price_list
     draft = item.draft
-    known = (draft.catalogue_version, draft.price_list) if isinstance(draft, Draft) else None
+    known = (draft.catalogue_version, draft.price_list) if isinstance(draft, PricedOrder) else None
     if known == (shelf.catalogue.version, price_list):
         return item
-    fresh = orders.draft(item.ask, shelf.catalogue, price_list, item.habits, today)
+    fresh = orders.draft(item.request, shelf.catalogue, price_list, item.dialect_rules, today)
     return msgspec.structs.replace(item, draft=fresh)
 
 
-async def _remembered(connection: Connection, batch: Sequence[Placement]) -> dict[tuple[CustomerId, str], Remembered]:
-    names = [(item.customer, item.ask.idempotency_key) for item in batch if item.ask.idempotency_key]
+async def _remembered(
+    connection: Connection, batch: Sequence[OrderRequest]
+) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
+    names = [(item.customer, item.request.idempotency_key) for item in batch if item.request.idempotency_key]
     return await rows.remembered(connection, names) if names else {}
 
 
-async def _active_links(connection: Connection, batch: Sequence[Placement]) -> frozenset[tuple[CustomerId, str]]:
+async def _active_links(connection: Connection, batch: Sequence[OrderRequest]) -> frozenset[tuple[CustomerId, str]]:
     names = [
         (item.customer, item.draft.link)
         for item in batch
-        if isinstance(item.draft, Draft) and item.draft.service.one_active_per_link
+        if isinstance(item.draft, PricedOrder) and item.draft.service.one_active_per_link
     ]
     return await rows.active_links(connection, names) if names else frozenset()
 
 
 async def _keep_beside(
     connection: Connection,
-    bought: Sequence[tuple[Placement, Draft]],
+    bought: Sequence[tuple[OrderRequest, PricedOrder]],
     ids: Sequence[OrderId],
     at: datetime | None,
 ) -> None:
@@ -243,14 +254,14 @@ async def _keep_beside(
     entries = list(zip(ids, bought, strict=True))
     await rows.hold_links(connection, [(item.customer, order, draft) for order, (item, draft) in entries])
     names = {
-        (item.customer, item.ask.idempotency_key): Remembered(placing.fingerprint(item.ask), order)
+        (item.customer, item.request.idempotency_key): IdempotencyRecord(placing.fingerprint(item.request), order)
         for order, (item, _) in entries
-        if item.ask.idempotency_key
+        if item.request.idempotency_key
     }
     await rows.remember(connection, names, at)
 
 
-def _count(placed: Sequence[Draft], shelf: Shelf) -> None:
+def _count(placed: Sequence[PricedOrder], shelf: Shelf) -> None:
     currency = shelf.catalogue.currency
     ORDERS_PLACED[currency] += len(placed)
     MONEY_PLACED[currency] += sum(draft.charge for draft in placed)
@@ -261,11 +272,11 @@ def _answers(decisions: Sequence[Decision], ids: Sequence[OrderId]) -> list[Plac
     fresh = iter(ids)
     for decision in decisions:
         match decision:
-            case Draft():
+            case PricedOrder():
                 answers.append(next(fresh))
-            case Repeat(place=int() as place):
+            case IdempotencyHit(place=int() as place):
                 answers.append(answers[place])
-            case Repeat(order=order):
+            case IdempotencyHit(order=order):
                 assert order is not None
                 answers.append(order)
             case Refused():

@@ -10,7 +10,7 @@ from opensmm.domain.audit import AuditAction, AuditEntry, By, created
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
 from opensmm.domain.names import check_text
-from opensmm.domain.policy import MAX_REASON, MAX_RULES, NO_POLICY, Policy, Rule, RuleKind, compiled, read_value
+from opensmm.domain.policy import MAX_REASON, MAX_RULES, NO_POLICY, Policy, PolicyRule, RuleKind, compiled, read_value
 from opensmm.domain.service_rules import NAMED, check_sellable
 from opensmm.store import audit, catalogue
 from opensmm.store import policy as rows
@@ -21,7 +21,7 @@ from opensmm.store.policy import Wanted
 class Added(Struct, frozen=True):
     """A rule that holds from now on, and the services it took off sale."""
 
-    rule: Rule
+    rule: PolicyRule
     off_sale: tuple[Service, ...] = ()
 
 
@@ -44,7 +44,7 @@ async def add_rule(connection: Connection, wanted: Wanted, *, take_off_sale: boo
         if len(held) >= MAX_RULES:
             raise OperatorRefusal(RefusalCode.TOO_MANY_RULES, most=MAX_RULES)
         (number,) = await rows.add(connection, [wanted], version, str(by.actor), by.now)
-        rule = Rule(number, wanted.kind, value, wanted.reason)
+        rule = PolicyRule(number, wanted.kind, value, wanted.reason)
         met = await _take_off_sale(connection, rule, version, allowed=take_off_sale, by=by)
         why = By(by.actor, rule.reason, by.now)
         await audit.note(
@@ -54,7 +54,7 @@ async def add_rule(connection: Connection, wanted: Wanted, *, take_off_sale: boo
 
 
 async def _take_off_sale(
-    connection: Connection, rule: Rule, version: int, *, allowed: bool, by: By
+    connection: Connection, rule: PolicyRule, version: int, *, allowed: bool, by: By
 ) -> Sequence[Service]:
     if rule.kind is not RuleKind.PROHIBIT:
         return []
@@ -78,7 +78,7 @@ def _still_sold(met: Sequence[Service]) -> OperatorRefusal:
     )
 
 
-async def remove_rules(connection: Connection, numbers: Sequence[RuleId], *, by: By) -> list[Rule]:
+async def remove_rules(connection: Connection, numbers: Sequence[RuleId], *, by: By) -> list[PolicyRule]:
     """Takes rules away, with one audit row each. Refuses, with nothing written, where one does not hold."""
     check_text(by.reason, MAX_REASON, FieldCode.REASON)
     async with connection.transaction():

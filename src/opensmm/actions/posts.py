@@ -14,12 +14,12 @@ from opensmm.actions.clock import Clock
 from opensmm.actions.progress import record, told_of
 from opensmm.actions.transactions import Rejected, write
 from opensmm.base.ids import OrderId, ProviderId
-from opensmm.domain import posts
-from opensmm.domain.asks import MAX_IDS
+from opensmm.domain import subscriptions
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
-from opensmm.domain.posts import NOT_DUE, KnownPost, PostState, Watched
-from opensmm.domain.progress import Report, UnreadAnswer, note_of
+from opensmm.domain.polling import StatusReport, UnreadAnswer, note_of
+from opensmm.domain.requests import MAX_IDS
+from opensmm.domain.subscriptions import NOT_DUE, KnownPost, PostState, SubscriptionReport
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import cancels, progress
@@ -44,8 +44,8 @@ class Heard(Struct, frozen=True):
     """A subscription after its provider was asked: what was said of it, and of its posts that are new or wait."""
 
     followee: Followee
-    said: Watched
-    posts: Mapping[str, Watched | None]
+    said: SubscriptionReport
+    posts: Mapping[str, SubscriptionReport | None]
 
 
 class Watching:
@@ -70,7 +70,7 @@ class Watching:
         if unread:
             notes = [(followee.order, followee.run, note_of(followee.known, told, None)) for followee, told in unread]
             await write(self._line, lambda connection: progress.note(connection, notes, asked))
-        said = [(followee, told) for followee, told in answers if isinstance(told, Watched)]
+        said = [(followee, told) for followee, told in answers if isinstance(told, SubscriptionReport)]
         known = await write(
             self._line, lambda connection: rows.known(connection, [followee.order for followee, _ in said])
         )
@@ -79,20 +79,22 @@ class Watching:
         return len(claimed)
 
     async def _ask_after_posts(
-        self, said: Sequence[tuple[Followee, Watched]], known: Mapping[OrderId, Sequence[KnownPost]]
+        self, said: Sequence[tuple[Followee, SubscriptionReport]], known: Mapping[OrderId, Sequence[KnownPost]]
     ) -> list[Heard]:
         """Asks after the posts' orders that are new or wait, at most a hundred of each subscription.
 
         The others are kept as untold, and asked after at the next look.
         """
-        told: dict[OrderId, dict[str, Watched | None]] = {}
+        told: dict[OrderId, dict[str, SubscriptionReport | None]] = {}
         asks: list[PostAsk] = []
         for followee, watched in said:
-            wanted = posts.to_ask(watched.orders, known.get(followee.order, ()))
+            wanted = subscriptions.to_ask(watched.orders, known.get(followee.order, ()))
             told[followee.order] = dict.fromkeys(wanted)
             asks += [PostAsk(followee.order, followee.provider, order) for order in wanted[:MAX_IDS]]
-        for ask, answer in await self._desk.ask_about(asks, _watch):
-            told[ask.subscription][ask.provider_order] = answer if isinstance(answer, Watched) else None
+        for request, answer in await self._desk.ask_about(asks, _watch):
+            told[request.subscription][request.provider_order] = (
+                answer if isinstance(answer, SubscriptionReport) else None
+            )
         return [Heard(followee, watched, told[followee.order]) for followee, watched in said]
 
     async def _keep(self, heard: Heard, asked: datetime) -> None:
@@ -103,7 +105,9 @@ class Watching:
             log.warning("a subscription could not be recorded", order=heard.followee.order, error=str(error))
 
 
-async def _watch(provider: Provider, group: Sequence[Followee | PostAsk]) -> Sequence[Watched | UnreadAnswer]:
+async def _watch(
+    provider: Provider, group: Sequence[Followee | PostAsk]
+) -> Sequence[SubscriptionReport | UnreadAnswer]:
     return await provider.watch([one.provider_order for one in group])
 
 
@@ -114,16 +118,16 @@ async def keep(connection: Connection, heard: Heard, asked: datetime, now: datet
     """
     followee, said = heard.followee, heard.said
     order = followee.order
-    told = told_of(followee, Report(said.status), asked, now)
+    told = told_of(followee, StatusReport(said.status), asked, now)
     await endings.lock(connection, [order])
     subscription = await rows.subscription(connection, order, followee.attempt, followee.known.polled)
     if subscription is None:
         return
     known = (await rows.known(connection, [order])).get(order, [])
     taken = await rows.taken(connection, subscription, list(heard.posts))
-    changed = posts.take_in(subscription, heard.posts, known, taken, now)
+    changed = subscriptions.take_in(subscription, heard.posts, known, taken, now)
     told = _charged_whole(told, followee, said, has_posts=bool(said.orders or known))
-    standing = posts.stand(told.state, known, changed)
+    standing = subscriptions.stand(told.state, known, changed)
     for post in changed:
         if post.state is PostState.TAKEN:
             log.warning("a post's order is another's already", order=order, provider_order=post.provider_order)
@@ -133,14 +137,14 @@ async def keep(connection: Connection, heard: Heard, asked: datetime, now: datet
     await rows.make(connection, subscription, [post for post in changed if post.state is PostState.MADE], now)
     await rows.note(connection, subscription, [post for post in changed if post.state is not PostState.MADE], now)
     if subscription.newest:
-        await rows.set_missing(connection, order, posts.gone(said.orders, known), now)
+        await rows.set_missing(connection, order, subscriptions.gone(said.orders, known), now)
         await rows.stand(connection, order, standing.order)
     if standing.give_up:
         await cancels.ask_provider(connection, [(order, followee.run)], now)
     await record(connection, [_next(told, standing, now)], asked, now)
 
 
-def _charged_whole(told: Told, followee: Followee, said: Watched, *, has_posts: bool) -> Told:
+def _charged_whole(told: Told, followee: Followee, said: SubscriptionReport, *, has_posts: bool) -> Told:
     """Books what a provider charges for a subscription of which it lists no posts: they are sold to nobody.
 
     One that is completed so is the operator's to look into. Where posts are listed their own charges count.
@@ -161,18 +165,18 @@ def _charged_whole(told: Told, followee: Followee, said: Watched, *, has_posts: 
     return structs.replace(told, state=DeliveryState.HELD, note=note)
 
 
-def _charged_unclearly(told: Told, said: Watched) -> Told:
+def _charged_unclearly(told: Told, said: SubscriptionReport) -> Told:
     """Nothing tells what a subscription is to cost, so that neither reading fits better."""
     state = DeliveryState.HELD if told.state is DeliveryState.COMPLETED else told.state
     note = DeliveryNote(EventCode.CHARGE_UNCLEAR, {"words": said.unclear_charge})
     return structs.replace(told, state=state, unclear_charge=said.unclear_charge, note=note)
 
 
-def _next(told: Told, standing: posts.Standing, now: datetime) -> Told:
+def _next(told: Told, standing: subscriptions.SubscriptionStanding, now: datetime) -> Told:
     """A subscription is asked after soon, however old it is; one that has posts without end no more."""
     if standing.endless and standing.delivery is DeliveryState.HELD:
         told = structs.replace(told, note=DeliveryNote(EventCode.POSTS_WITHOUT_END, {"count": standing.kept}))
     moving = standing.delivery in ACCEPTED_STATES
-    soon = now + posts.ASK_AGAIN
+    soon = now + subscriptions.ASK_AGAIN
     due = min(told.due or soon, soon) if moving else None
     return structs.replace(told, state=standing.delivery, due=due, remains=None if moving else told.remains)

@@ -13,13 +13,13 @@ from opensmm.actions import endings
 from opensmm.actions.clock import Clock
 from opensmm.actions.transactions import Rejected, write
 from opensmm.base.ids import OrderId, ProviderId
-from opensmm.domain import progress
+from opensmm.domain import polling
 from opensmm.domain.call_faults import words_of
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END
 from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
-from opensmm.domain.endings import RunEnd
 from opensmm.domain.evidence import Conclusion
-from opensmm.domain.progress import Report, UnreadAnswer
+from opensmm.domain.polling import StatusReport, UnreadAnswer
+from opensmm.domain.settlement import EndedRun
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import notices
@@ -63,10 +63,10 @@ class Following:
         return len(claimed)
 
     async def _hear(
-        self, asked: datetime, claimed: Sequence[Followee], said: Sequence[tuple[Followee, Report | UnreadAnswer]]
+        self, asked: datetime, claimed: Sequence[Followee], said: Sequence[tuple[Followee, StatusReport | UnreadAnswer]]
     ) -> None:
         now = self._clock()
-        understood = sum(1 for _, answer in said if isinstance(answer, Report))
+        understood = sum(1 for _, answer in said if isinstance(answer, StatusReport))
         POLLED[UNDERSTOOD] += understood
         POLLED[NO_NEWS] += len(said) - understood
         POLLED[NO_ANSWER] += len(claimed) - len(said)
@@ -156,7 +156,7 @@ async def _passed(
     await notices.keep_of_ended(connection, refused, now)
 
 
-async def _ask_after(provider: Provider, group: Sequence[Followee]) -> Sequence[Report | UnreadAnswer]:
+async def _ask_after(provider: Provider, group: Sequence[Followee]) -> Sequence[StatusReport | UnreadAnswer]:
     return await provider.statuses([followee.provider_order for followee in group])
 
 
@@ -170,17 +170,17 @@ async def _ask_to_cancel(
 
 def told_of(
     followee: Followee,
-    answer: Report | UnreadAnswer,
+    answer: StatusReport | UnreadAnswer,
     asked: datetime,
     now: datetime,
     exchange_rate: Decimal = Decimal(1),
 ) -> Told:
     """What is written of a delivery after its provider was asked; no news moves nothing but the next time to ask."""
     known = followee.known
-    if isinstance(answer, Report):
-        answer = progress.with_clear_charge(known, progress.with_clear_remains(known, answer), exchange_rate)
-    report = answer if isinstance(answer, Report) else None
-    news = None if report is None else progress.apply(known, report, asked)
+    if isinstance(answer, StatusReport):
+        answer = polling.with_clear_charge(known, polling.with_clear_remains(known, answer), exchange_rate)
+    report = answer if isinstance(answer, StatusReport) else None
+    news = None if report is None else polling.apply(known, report, asked)
     state = known.state if news is None else news.state
     moving = state in ACCEPTED_STATES
     return Told(
@@ -190,13 +190,13 @@ def told_of(
         state=state,
         start_count=known.start_count if news is None else news.start_count,
         remains=known.remains if news is None else news.remains,
-        due=now + progress.poll_again_after(now - followee.sent) if moving else None,
-        cost=None if report is None else progress.cost_of(known, report, news),
+        due=now + polling.poll_again_after(now - followee.sent) if moving else None,
+        cost=None if report is None else polling.cost_of(known, report, news),
         currency="" if report is None else report.currency,
         polled=known.polled,
-        unfinished=progress.unfinished(report) if news is not None and report is not None else None,
+        unfinished=polling.unfinished(report) if news is not None and report is not None else None,
         unclear_charge="" if report is None else report.unclear_charge,
-        note=progress.note_of(known, answer, news),
+        note=polling.note_of(known, answer, news),
     )
 
 
@@ -206,7 +206,7 @@ async def record(connection: Connection, told: Sequence[Told], asked: datetime, 
     await endings.lock(connection, ending_orders)
     # In one order with whoever writes that cancels were passed on: neither waits for the other in a circle.
     ended = await rows.record(connection, sorted(told, key=lambda one: (one.order, one.run)), asked)
-    ends = [RunEnd(order, run, remains, cost, rate) for order, run, remains, cost, rate in ended]
+    ends = [EndedRun(order, run, remains, cost, rate) for order, run, remains, cost, rate in ended]
     await endings.end(connection, ends, now)
     counted = {(one.order, one.run) for one in ends}
     odd = [_unfinished(one) for one in told if one.unfinished is not None and (one.order, one.run) in counted]

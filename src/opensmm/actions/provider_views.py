@@ -9,8 +9,8 @@ from msgspec import Struct
 from opensmm.actions.references import find_provider
 from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
-from opensmm.domain.health import shut_at_workers
-from opensmm.domain.providers import Reading, hours_left
+from opensmm.domain.monitoring import shut_at_workers
+from opensmm.domain.providers import BalanceReading, hours_left
 from opensmm.store import providers as rows
 from opensmm.store import workers
 from opensmm.store.connection import Connection
@@ -24,7 +24,7 @@ class ProviderView(Struct, frozen=True):
     """
 
     row: ProviderRow
-    reading: Reading | None
+    reading: BalanceReading | None
     hours_left: Decimal | None
     not_called: ShutCode | None
 
@@ -48,6 +48,6 @@ async def shut_providers(connection: Connection, now: datetime) -> Mapping[Provi
 
 
 def _view(
-    row: ProviderRow, readings: Sequence[Reading], shut: Mapping[ProviderId, ShutCode], now: datetime
+    row: ProviderRow, readings: Sequence[BalanceReading], shut: Mapping[ProviderId, ShutCode], now: datetime
 ) -> ProviderView:
     return ProviderView(row, readings[-1] if readings else None, hours_left(readings, now), shut.get(row.id))

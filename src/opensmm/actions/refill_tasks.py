@@ -9,12 +9,12 @@ import structlog
 
 from opensmm.actions.clock import Clock
 from opensmm.actions.transactions import write
-from opensmm.domain.ask_errors import means_asked_lately
 from opensmm.domain.call_faults import words_of
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import Declined
-from opensmm.domain.progress import UnreadAnswer, poll_again_after
+from opensmm.domain.polling import UnreadAnswer, poll_again_after
 from opensmm.domain.refills import ASKED_AGAIN_AFTER, OPEN_REFILLS, UNCLEAR, RefillStatus
+from opensmm.domain.request_errors import means_asked_lately
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import refill_tasks as rows

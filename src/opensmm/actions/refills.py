@@ -6,9 +6,9 @@ from datetime import datetime
 from opensmm.actions.clock import Clock
 from opensmm.actions.transactions import read, write
 from opensmm.base.ids import CustomerId, OrderId, RefillId
-from opensmm.domain.asks import Ids, RefillStatus
 from opensmm.domain.refills import Refill, Refillable, check
 from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.requests import GetRefillStatus, RequestedIds
 from opensmm.store import refills as rows
 from opensmm.store.connection import Connection, Line
 
@@ -23,12 +23,12 @@ class Refilling:
         self._line = line
         self._clock = clock
 
-    async def __call__(self, batch: Sequence[tuple[CustomerId, Ids]]) -> list[list[RefillId | Refused]]:
+    async def __call__(self, batch: Sequence[tuple[CustomerId, RequestedIds]]) -> list[list[RefillId | Refused]]:
         return await write(self._line, lambda connection: refill(connection, batch, self._clock()))
 
 
 async def refill(
-    connection: Connection, batch: Sequence[tuple[CustomerId, Ids]], now: datetime
+    connection: Connection, batch: Sequence[tuple[CustomerId, RequestedIds]], now: datetime
 ) -> list[list[RefillId | Refused]]:
     """Decides and keeps a batch inside the caller's transaction; the second ask for one order meets the first."""
     wanted = sorted({number for _, ids in batch for number in ids.numbers if number > 0})
@@ -63,22 +63,26 @@ class RefillStatuses:
     def __init__(self, line: Line) -> None:
         self._line = line
 
-    async def __call__(self, batch: Sequence[tuple[CustomerId, RefillStatus]]) -> list[list[Refill | Refused]]:
+    async def __call__(self, batch: Sequence[tuple[CustomerId, GetRefillStatus]]) -> list[list[Refill | Refused]]:
         return await read(self._line, lambda connection: _statuses(connection, batch))
 
 
 async def _statuses(
-    connection: Connection, batch: Sequence[tuple[CustomerId, RefillStatus]]
+    connection: Connection, batch: Sequence[tuple[CustomerId, GetRefillStatus]]
 ) -> list[list[Refill | Refused]]:
-    by_id = await rows.views(connection, [n for _, ask in batch if ask.order is None for n in ask.refills.numbers])
-    orders = [n for _, ask in batch if ask.order is not None for n in ask.order.numbers]
+    by_id = await rows.views(
+        connection, [n for _, request in batch if request.order is None for n in request.refills.numbers]
+    )
+    orders = [n for _, request in batch if request.order is not None for n in request.order.numbers]
     by_order = await rows.newest(connection, orders) if orders else {}
     return [
-        _own(customer, ask.refills, by_id) if ask.order is None else _own(customer, ask.order, by_order)
-        for customer, ask in batch
+        _own(customer, request.refills, by_id) if request.order is None else _own(customer, request.order, by_order)
+        for customer, request in batch
     ]
 
 
-def _own(customer: CustomerId, ids: Ids, found: Mapping[int, tuple[CustomerId, Refill]]) -> list[Refill | Refused]:
+def _own(
+    customer: CustomerId, ids: RequestedIds, found: Mapping[int, tuple[CustomerId, Refill]]
+) -> list[Refill | Refused]:
     entries = [found.get(number) for number in ids.numbers]
     return [_UNKNOWN if entry is None or entry[0] != customer else entry[1] for entry in entries]

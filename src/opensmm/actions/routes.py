@@ -10,8 +10,9 @@ from opensmm.actions.references import find_provider, find_service
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.domain.offers import RouteTo, cheapest_first, check_provider_service, check_routes, routes_changed
+from opensmm.domain.provider_services import check_provider_service
 from opensmm.domain.providers import PANEL, SANDBOX
+from opensmm.domain.routes import RouteTo, cheapest_first, check_routes, routes_changed
 from opensmm.store import audit, offers
 from opensmm.store import providers as provider_rows
 from opensmm.store.connection import Connection

@@ -14,9 +14,9 @@ from opensmm.base.ids import ServiceId
 from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Context, created, diff
 from opensmm.domain.catalogue import RefillMode, Service
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.domain.offers import RouteTo, routes_changed
 from opensmm.domain.policy import NO_POLICY, Policy
 from opensmm.domain.providers import SANDBOX
+from opensmm.domain.routes import RouteTo, routes_changed
 from opensmm.domain.service_edits import EditPlan, edited, plan_edit, price_moves, rebased
 from opensmm.domain.service_rules import (
     bears_on_sale,

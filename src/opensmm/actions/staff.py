@@ -10,14 +10,14 @@ from opensmm.actions import endings, progress
 from opensmm.actions.manual import have_provider_in_transaction
 from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.base.ids import OrderId, RefillId, ServiceId
-from opensmm.domain import progress as core
-from opensmm.domain import staff
+from opensmm.domain import manual
+from opensmm.domain import polling as core
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.domain.offers import RouteTo
-from opensmm.domain.progress import Followed
+from opensmm.domain.manual import ManualReport, ManualStep
+from opensmm.domain.polling import PolledDelivery
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.staff import StaffReport, StaffStep
+from opensmm.domain.routes import RouteTo
 from opensmm.store import audit, offers, refill_tasks
 from opensmm.store import staff as rows
 from opensmm.store.connection import Connection
@@ -26,10 +26,10 @@ from opensmm.store.refill_tasks import RefillNews
 
 _SOONEST: Final = timedelta(microseconds=1)
 
-Outcome = Followed | OperatorRefusal
+Outcome = PolledDelivery | OperatorRefusal
 
 
-async def report(connection: Connection, batch: Sequence[StaffReport], *, by: By) -> list[Outcome]:
+async def report(connection: Connection, batch: Sequence[ManualReport], *, by: By) -> list[Outcome]:
     """Applies reports in one transaction, in order: each delivery as it stands afterwards, or why nothing changed."""
     async with connection.transaction():
         orders = sorted({said.order for said in batch})
@@ -46,7 +46,7 @@ async def report(connection: Connection, batch: Sequence[StaffReport], *, by: By
     return outcomes
 
 
-_STEPS: Final = {step: AuditAction(f"staff.{step}") for step in StaffStep}
+_STEPS: Final = {step: AuditAction(f"staff.{step}") for step in ManualStep}
 
 
 class _Desk:
@@ -56,16 +56,16 @@ class _Desk:
         self._asked = asked
         self._found = {(one.order, one.run): one for one in found}
         self._changed: dict[tuple[OrderId, int], Followee] = {}
-        self.changes: list[tuple[StaffReport, Changes]] = []
+        self.changes: list[tuple[ManualReport, Changes]] = []
         """What each report that was applied has changed."""
 
-    def apply(self, said: StaffReport) -> Outcome:
+    def apply(self, said: ManualReport) -> Outcome:
         runs = [run for order, run in self._found if order == said.order and said.run in (None, run)]
         if len(runs) != 1:
             code = RefusalCode.WHICH_RUN if runs else RefusalCode.NOT_WITH_STAFF
             return OperatorRefusal(code, order=said.order)
         one = self._found[said.order, runs[0]]
-        read = staff.read(said, one.known)
+        read = manual.read(said, one.known)
         if isinstance(read, OperatorRefusal):
             return read
         news = core.apply(one.known, read, self._asked)

@@ -16,11 +16,21 @@ from opensmm.actions.trying import CallSettings, read_price_list
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import NO_CONTEXT, Actor, ActorKind, AuditAction, AuditEntry, By, Context, diff
 from opensmm.domain.catalogue import BelowCost, Service
-from opensmm.domain.codes import FieldCode, OddCode, Oddity, OperatorRefusal, RefusalCode
-from opensmm.domain.importing import Terms, our_rate
-from opensmm.domain.offers import Off, Offer, Offered, Unread, cheapest_first, routes_changed
+from opensmm.domain.codes import FieldCode, ListWarning, OperatorRefusal, RefusalCode, WarningCode
+from opensmm.domain.price_sync import (
+    DoubtCode,
+    JudgedLine,
+    ListChange,
+    ListDoubt,
+    ServiceLine,
+    changes_of,
+    doubt,
+    judge,
+)
+from opensmm.domain.pricing import PriceTerms, resale_rate
+from opensmm.domain.provider_services import ProviderService, ReadPriceList, UnreadLine
 from opensmm.domain.provider_settings import FollowingSettings, check_added, check_following
-from opensmm.domain.sync import DoubtCode, Judged, Line, ListChange, ListDoubt, changes_of, doubt, judge
+from opensmm.domain.routes import RouteOff, cheapest_first, routes_changed
 from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
 from opensmm.store import audit, catalogue, offers, providers
@@ -74,9 +84,9 @@ class Taken(Struct, frozen=True):
 async def take(
     connection: Connection,
     provider: ProviderId,
-    told: Sequence[Offer],
+    told: Sequence[ProviderService],
     *,
-    unread: Sequence[Unread] = (),
+    unread: Sequence[UnreadLine] = (),
     asked: datetime,
     confirmed: bool = False,
     agreed: Collection[ServiceId] = (),
@@ -96,7 +106,7 @@ async def take(
             raise OperatorRefusal(RefusalCode.PRICE_LIST_OVERTAKEN, provider=provider)
         routed = await rows.routed_to(connection, provider)
         services = await offers.lock_services(connection, sorted({one.service for one in routed}))
-        served = [(one.theirs, one.type) for one in routed if one.off in (None, Off.MOVED)]
+        served = [(one.theirs, one.type) for one in routed if one.off in (None, RouteOff.MOVED)]
         if not confirmed and (why := doubt(served, told, unread)) is not None:
             raise await _doubted(connection, provider, why)
         await offers.keep(connection, provider, told, by.now)
@@ -115,22 +125,22 @@ class PriceListRead(Struct, frozen=True):
     did."""
 
     row: ProviderRow
-    offered: Offered
+    offered: ReadPriceList
     taken: Taken
     refused: OperatorRefusal | None = None
 
     @property
-    def odd(self) -> tuple[Oddity, ...]:
+    def odd(self) -> tuple[ListWarning, ...]:
         """Oddities of the list, and of its not being followed."""
         if self.refused is None:
             return self.offered.odd
         code = _NOT_FOLLOWED[self.refused.code]
-        return (*self.offered.odd, Oddity(code, dict(self.refused.fields)))
+        return (*self.offered.odd, ListWarning(code, dict(self.refused.fields)))
 
 
 _NOT_FOLLOWED: Final = {
-    RefusalCode.PRICE_LIST_OVERTAKEN: OddCode.LIST_OVERTAKEN,
-    RefusalCode.PRICE_LIST_DOUBTED: OddCode.LIST_DOUBTED,
+    RefusalCode.PRICE_LIST_OVERTAKEN: WarningCode.LIST_OVERTAKEN,
+    RefusalCode.PRICE_LIST_DOUBTED: WarningCode.LIST_DOUBTED,
 }
 
 
@@ -177,7 +187,7 @@ async def _reorder(connection: Connection, provider: ProviderId, by: By) -> list
     return list(moved)
 
 
-async def follow(connection: Connection, services: Sequence[ServiceId], by: By) -> list[Judged]:
+async def follow(connection: Connection, services: Sequence[ServiceId], by: By) -> list[JudgedLine]:
     """Has services stand as their routes, and what is known of these, have it, inside the caller's transaction.
 
     For whoever changed routes, or what a provider's prices are worth here; the services are locked. Returns those that
@@ -205,10 +215,10 @@ async def _follow(
     by: By,
     *,
     heard: ProviderId | None = None,
-    unread: Sequence[Unread] = (),
+    unread: Sequence[UnreadLine] = (),
     agreed: Collection[ServiceId] = (),
-) -> list[Judged]:
-    approved, moved = frozenset(agreed), list[Judged]()
+) -> list[JudgedLine]:
+    approved, moved = frozenset(agreed), list[JudgedLine]()
     why = {line.service: line.why for line in unread}
     for at, line in enumerate(await rows.lines(connection, services)):
         judged = judge(line, by.now, heard=heard, unread=why, approved=line.service.id in approved)
@@ -227,7 +237,7 @@ async def _follow(
     return moved
 
 
-def _entry(judged: Judged, after: Service, context: Context = NO_CONTEXT) -> AuditEntry:
+def _entry(judged: JudgedLine, after: Service, context: Context = NO_CONTEXT) -> AuditEntry:
     """The service's fields that changed, and each route's, under the name of the provider's service."""
     changes = dict(diff(judged.before.service, after))
     for route, standing in zip(judged.before.routes, judged.standings, strict=True):
@@ -236,7 +246,7 @@ def _entry(judged: Judged, after: Service, context: Context = NO_CONTEXT) -> Aud
     return AuditEntry(str(judged.service.id), changes, context)
 
 
-def _news(judged: Sequence[Judged]) -> list[News]:
+def _news(judged: Sequence[JudgedLine]) -> list[News]:
     told = [News(one.service.id, one.service.name, changes_of(one)) for one in judged]
     return [one for one in told if one.changes]
 
@@ -270,7 +280,7 @@ async def approve(
     return approved
 
 
-def _check_approval(wanted: Sequence[ServiceId], lines: Sequence[Line]) -> None:
+def _check_approval(wanted: Sequence[ServiceId], lines: Sequence[ServiceLine]) -> None:
     waiting = {
         line.service.id for line in lines if any(route.standing.quarantined is not None for route in line.routes)
     }
@@ -283,7 +293,7 @@ def _new_rate(service: Service, rate: Decimal | None, margin: Decimal | None) ->
         return rate
     if service.cost is None or margin is None or not service.cost:
         raise OperatorRefusal(RefusalCode.COST_UNKNOWN, service=service.id)
-    return our_rate(service.cost, Terms(Decimal(1), margin))
+    return resale_rate(service.cost, PriceTerms(Decimal(1), margin))
 
 
 async def set_following(
@@ -348,7 +358,7 @@ class Syncing:
         await write(self._line, lambda connection: rows.not_taken(connection, provider, why, now))
         return 0
 
-    async def _take(self, provider: ProviderId, told: Offered, asked: datetime) -> ListDoubt | None:
+    async def _take(self, provider: ProviderId, told: ReadPriceList, asked: datetime) -> ListDoubt | None:
         try:
             taken = await write(
                 self._line,

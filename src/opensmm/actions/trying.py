@@ -15,10 +15,10 @@ from opensmm.actions.references import find_provider
 from opensmm.base.money import short
 from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.domain.call_faults import CallFault
-from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, OddCode, Oddity, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, ListWarning, OperatorRefusal, RefusalCode, WarningCode
 from opensmm.domain.evidence import PATIENCE, Neighbour, grow
-from opensmm.domain.offers import Offered
-from opensmm.domain.providers import PANEL, Form, Reading, adds_of
+from opensmm.domain.provider_services import ReadPriceList
+from opensmm.domain.providers import PANEL, BalanceReading, IdForm, adds_of
 from opensmm.providers.client import Client, close_session
 from opensmm.providers.desk import open_client
 from opensmm.providers.failures import NoAnswer
@@ -68,9 +68,9 @@ class Tried(Struct, frozen=True):
     services: int = 0
     types: dict[str, int] = {}
     took_ms: int = 0
-    odd: tuple[Oddity, ...] = ()
+    odd: tuple[ListWarning, ...] = ()
     notes: tuple[Note, ...] = ()
-    forms: dict[str, Form | None] = {}
+    forms: dict[str, IdForm | None] = {}
 
 
 class CallSettings(Struct, frozen=True):
@@ -125,7 +125,7 @@ async def check_provider(
     return (*failed, structs.replace(last, notes=(*notes, *last.notes)))
 
 
-async def _keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, Form | None], by: By) -> None:
+async def _keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, IdForm | None], by: By) -> None:
     await providers.keep_forms(connection, row, forms)
     after = await providers.find(connection, row.id)
     if after is not None and after.forms != row.forms:
@@ -137,7 +137,7 @@ class BalanceRead(Struct, frozen=True):
     """A provider's balance as it was just read, in ``currency``."""
 
     row: ProviderRow
-    reading: Reading
+    reading: BalanceReading
     currency: str
 
 
@@ -150,7 +150,7 @@ async def read_balance(connection: Connection, provider: str, calls: CallSetting
     row = await find_provider(connection, provider)
     async with client_of(row, calls) as client:
         balance, _ = await client.balance()
-    reading = Reading(by.now, Decimal(short(balance.amount)))
+    reading = BalanceReading(by.now, Decimal(short(balance.amount)))
     async with connection.transaction():
         before = await providers.newest_balance(connection, row.id)
         await providers.keep_balances(connection, [(row.id, reading)])
@@ -159,7 +159,7 @@ async def read_balance(connection: Connection, provider: str, calls: CallSetting
     return BalanceRead(row, reading, balance.currency or row.currency)
 
 
-async def read_price_list(row: ProviderRow, calls: CallSettings) -> Offered:
+async def read_price_list(row: ProviderRow, calls: CallSettings) -> ReadPriceList:
     """Asks a provider for its price list, and stores nothing. Raises OperatorRefusal."""
     async with client_of(row, calls) as client:
         return await client.services()
@@ -211,12 +211,12 @@ async def _try(client: Client, kept: Kept) -> Tried:
     )
 
 
-async def _forms(client: Client, kept: Kept) -> tuple[list[Note], dict[str, Form | None]]:
+async def _forms(client: Client, kept: Kept) -> tuple[list[Note], dict[str, IdForm | None]]:
     """Which forms are answered of questions that change nothing, as far as something stands there to be asked about. To
     try ``refill`` and ``cancel`` would be to make one."""
     orders = [one.provider_order for one in kept.orders[:MOST_ASKED]]
     questions = (("status", orders, client.status_forms), ("refill_status", kept.refills, client.refill_status_forms))
-    notes, forms = list[Note](), dict[str, Form | None]()
+    notes, forms = list[Note](), dict[str, IdForm | None]()
     for action, texts, ask in questions:
         if not texts:
             notes.append(Note(FindingCode.FORMS_NOT_TRIED, {"action": action}))
@@ -229,7 +229,7 @@ async def _forms(client: Client, kept: Kept) -> tuple[list[Note], dict[str, Form
         code = _FORM_NOTES[one, many]
         notes.append(Note(code, {"action": action, "id": texts[0]}))
         if one or many:
-            forms[action] = None if one and many else Form.ONE_BY_ONE if one else Form.LIST_OF_ONE
+            forms[action] = None if one and many else IdForm.ONE_BY_ONE if one else IdForm.LIST_OF_ONE
     return [*notes, Note(FindingCode.FORMS_WITH_EFFECTS)], forms
 
 
@@ -250,16 +250,16 @@ def _notes(kept: Kept) -> Iterator[Note]:
         yield Note(FindingCode.ORDER_IDS_DO_NOT_GROW, {"newest": kept.orders[0].provider_order})
 
 
-def _odd(row: ProviderRow, ours: str, spoken: str, currency: str, offered: Offered) -> Iterator[Oddity]:
+def _odd(row: ProviderRow, ours: str, spoken: str, currency: str, offered: ReadPriceList) -> Iterator[ListWarning]:
     named = {"provider": row.id, "provider_name": row.name}
     if not offered.offers:
-        yield Oddity(OddCode.EMPTY_LIST)
+        yield ListWarning(WarningCode.EMPTY_LIST)
     if not currency:
-        yield Oddity(OddCode.CURRENCY_UNTOLD, {"currency": row.currency})
+        yield ListWarning(WarningCode.CURRENCY_UNTOLD, {"currency": row.currency})
     elif currency != row.currency:
-        yield Oddity(OddCode.OTHER_CURRENCY, {"currency": currency, "known": row.currency})
+        yield ListWarning(WarningCode.OTHER_CURRENCY, {"currency": currency, "known": row.currency})
     if row.exchange_rate == 1 and (currency or row.currency) != ours:
-        yield Oddity(OddCode.EXCHANGE_RATE_ONE, {**named, "currency": currency or row.currency, "ours": ours})
+        yield ListWarning(WarningCode.EXCHANGE_RATE_ONE, {**named, "currency": currency or row.currency, "ours": ours})
     if spoken not in ("", row.dialect):
-        yield Oddity(OddCode.OTHER_DIALECT, {**named, "spoken": spoken, "dialect": row.dialect})
+        yield ListWarning(WarningCode.OTHER_DIALECT, {**named, "spoken": spoken, "dialect": row.dialect})
     yield from offered.odd

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from opensmm.actions.panel import Panel
 from opensmm.actions.rate_limit import RateLimit, address_group, network
-from opensmm.domain.callers import Caller, digest
+from opensmm.domain.api_keys import KeyHolder, digest
 
 REMEMBERED_S: Final = 0.9
 """How long a key found live is taken to be so for reads; writes look again under the customer's lock."""
@@ -31,7 +31,7 @@ class CachedKey(Struct):
     """A key found live, and whether it was used since its owner was last looked at."""
 
     digest: bytes
-    caller: Caller
+    caller: KeyHolder
     until: float
     used: bool = False
 
@@ -63,7 +63,7 @@ class Authenticator:
         self._looks_up.clear()
         await self._looks_up.wait()
 
-    def known(self, key: str) -> Caller | None:
+    def known(self, key: str) -> KeyHolder | None:
         """The caller behind a key that needs no look; None where it does. Raises RateExceeded where it did too much."""
         known, now = self._known.get(key), self._monotonic()
         if known is None or known.until <= now:
@@ -73,7 +73,7 @@ class Authenticator:
             self._used.append(known)
         return self._counted(known.caller, now)
 
-    async def look_up(self, key: str, address: str) -> Caller | None:
+    async def look_up(self, key: str, address: str) -> KeyHolder | None:
         """The caller behind a key as the database has it; raises RateExceeded where one of the two did too much."""
         if not key:
             return None
@@ -86,7 +86,7 @@ class Authenticator:
             self._guesses.check(source, self._monotonic())
             return await self._look_up(key, source)
 
-    async def _look_up(self, key: str, source: str) -> Caller | None:
+    async def _look_up(self, key: str, source: str) -> KeyHolder | None:
         now = self._monotonic()
         hashed = digest(self._pepper, key) if len(key) <= MAX_KEY else b""
         caller = await self._panel.caller(hashed) if hashed else None
@@ -99,7 +99,7 @@ class Authenticator:
         self._known[key] = CachedKey(hashed, caller, now + REMEMBERED_S)
         return self._counted(caller, now)
 
-    def _counted(self, caller: Caller, now: float) -> Caller:
+    def _counted(self, caller: KeyHolder, now: float) -> KeyHolder:
         if self._requests is not None:
             self._requests.check(caller.key, now)
             self._requests.count(caller.key, now)

@@ -5,8 +5,8 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.api.http import HttpRequest
-from opensmm.domain.asks import Ask, Balance, Services
 from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.requests import GetBalance, ListServices, Request
 from opensmm.wire.asks import is_absent
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import Fields, read_form
@@ -25,10 +25,10 @@ class DecodedRequest(Struct):
     """``key`` is empty where none came; ``ask`` is None until a long request is understood."""
 
     key: str
-    ask: Ask | Refused | None
+    ask: Request | Refused | None
     fields: Fields
 
-    def understood(self, dialect: Dialect) -> Ask | Refused:
+    def understood(self, dialect: Dialect) -> Request | Refused:
         if self.ask is None:
             self.ask = dialect.read_ask(self.fields)
         return self.ask
@@ -53,7 +53,7 @@ class RequestDecoder:
             return request
         read = _read(dialect, asked)
         short = all(len(part) <= SHORT for part in beside)
-        if short and isinstance(read, DecodedRequest) and isinstance(read.ask, Balance | Services):
+        if short and isinstance(read, DecodedRequest) and isinstance(read.ask, GetBalance | ListServices):
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[said] = read

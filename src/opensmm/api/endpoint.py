@@ -35,9 +35,9 @@ from opensmm.api.metrics import FAILED, LIMITED, OK, OVERSIZED, REFUSALS, REFUSE
 from opensmm.api.services_cache import RenderedServices, ServicesCache
 from opensmm.base.asgi import Receive, Scope, Send
 from opensmm.base.errors import Unavailable
-from opensmm.domain import asks, subscriptions
-from opensmm.domain.callers import Caller
-from opensmm.domain.clients import acts_as_panel, reads_title_case
+from opensmm.domain import requests, subscription_parameters
+from opensmm.domain.api_keys import KeyHolder
+from opensmm.domain.client_programs import acts_as_panel, reads_title_case
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.dialect import TOO_LARGE, TOO_MANY, UNAVAILABLE, Dialect
 from opensmm.wire.v1 import V1
@@ -194,7 +194,7 @@ class Endpoint:
         match request.understood(dialect):
             case Refused() as refused:
                 return _refused(dialect, refused)
-            case asks.Services(extended=extended):
+            case requests.ListServices(extended=extended):
                 drips = dialect is V2 and not extended and _as_panel(caller, asked)
                 rendered = self._services_cache.ready(dialect, caller.price_list, extended=extended, drips=drips)
                 if rendered is None:
@@ -202,16 +202,16 @@ class Endpoint:
                         dialect, caller.price_list, extended=extended, drips=drips
                     )
                 return _services(rendered, asked), OK
-            case asks.Add() as add:
+            case requests.AddOrder() as add:
                 if dialect is V1 and add.details.posts == 0 and _as_panel(caller, asked):
-                    add = subscriptions.unbounded(add)
-                placed = await self._panel.place(caller, add, dialect.habits)
+                    add = subscription_parameters.unbounded(add)
+                placed = await self._panel.place(caller, add, dialect.dialect_rules)
                 if isinstance(placed, Refused):
                     return _refused(dialect, placed)
                 if self._tells:
                     log.debug("placed", request=request_id(asked.headers), order=placed, customer=caller.customer)
                 said = dialect.write_order(placed)
-            case asks.Status(orders=ids, extended=extended):
+            case requests.GetStatus(orders=ids, extended=extended):
                 views = await self._panel.statuses(caller, ids)
                 count_refused(views)
                 if extended:
@@ -219,20 +219,20 @@ class Endpoint:
                 elif dialect is V1 and _as_panel(caller, asked):
                     views = await self._panel.with_parts(caller, views)
                 said = dialect.write_statuses(ids, views, title_case=_title_case(dialect, caller, asked))
-            case asks.Balance():
+            case requests.GetBalance():
                 said = dialect.write_balance(await self._panel.balance(caller))
-            case asks.OrderList() as wanted:
+            case requests.ListOrders() as wanted:
                 orders = await self._panel.orders(caller, wanted)
                 said = dialect.write_order_list(orders, title_case=_title_case(dialect, caller, asked))
-            case asks.RefillOrders(orders=ids):
+            case requests.RequestRefills(orders=ids):
                 refills = await self._panel.refill(caller, ids)
                 count_refused(refills)
                 said = dialect.write_refills(ids, refills)
-            case asks.RefillStatus() as wanted:
+            case requests.GetRefillStatus() as wanted:
                 found = await self._panel.refill_statuses(caller, wanted)
                 count_refused(found)
                 said = dialect.write_refill_statuses(wanted.order or wanted.refills, found)
-            case asks.Cancel(orders=ids):
+            case requests.CancelOrders(orders=ids):
                 canceled = await self._panel.cancel(caller, ids)
                 count_refused(canceled)
                 said = dialect.write_cancels(ids, canceled)
@@ -246,12 +246,12 @@ def _asked(scope: Scope, body: bytes) -> HttpRequest:
     return HttpRequest(scope["method"], scope["query_string"], joined(scope["headers"]), body, client)
 
 
-def _title_case(dialect: Dialect, caller: Caller, asked: HttpRequest) -> bool:
+def _title_case(dialect: Dialect, caller: KeyHolder, asked: HttpRequest) -> bool:
     """v2 knows no other words, and does not look at the client."""
     return dialect is V1 and reads_title_case(asked.headers.get(b"user-agent"), caller.title_case)
 
 
-def _as_panel(caller: Caller, asked: HttpRequest) -> bool:
+def _as_panel(caller: KeyHolder, asked: HttpRequest) -> bool:
     return acts_as_panel(asked.headers.get(b"user-agent"), caller.as_panel)
 
 

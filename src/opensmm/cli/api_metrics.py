@@ -11,23 +11,23 @@ from opensmm.api.metrics import REFUSALS, REQUESTS
 from opensmm.base.metrics import Histogram
 from opensmm.base.money import PER_WHOLE
 from opensmm.cli.metrics import Labels, counter, histogram, lanes
-from opensmm.domain import asks
+from opensmm.domain import requests
 
 ACTIONS: Final[dict[type | None, str]] = {
-    asks.Services: "services",
-    asks.Add: "add",
-    asks.Status: "status",
-    asks.OrderList: "orders",
-    asks.RefillOrders: "refill",
-    asks.RefillStatus: "refill_status",
-    asks.Cancel: "cancel",
-    asks.Balance: "balance",
+    requests.ListServices: "services",
+    requests.AddOrder: "add",
+    requests.GetStatus: "status",
+    requests.ListOrders: "orders",
+    requests.RequestRefills: "refill",
+    requests.GetRefillStatus: "refill_status",
+    requests.CancelOrders: "cancel",
+    requests.GetBalance: "balance",
 }
 NO_ACTION: Final = "none"
 
 
 def families() -> Iterable[Metric]:
-    yield from requests()
+    yield from request_metrics()
     yield counter(
         "opensmm_refusals",
         "Refusals by their kind, of whole requests and of single ids in lists.",
@@ -40,7 +40,7 @@ def families() -> Iterable[Metric]:
     yield from lanes()
 
 
-def requests() -> Iterable[Metric]:
+def request_metrics() -> Iterable[Metric]:
     """How many there were, by outcome, and how long those that were understood took."""
     counts: Counter[Labels] = Counter()
     times: dict[Labels, Histogram] = {}

@@ -31,7 +31,7 @@ from opensmm.cli.frame import (
 )
 from opensmm.cli.secrets import read_secret
 from opensmm.domain.amounts import read_amount
-from opensmm.domain.callers import read_addresses
+from opensmm.domain.api_keys import read_addresses
 from opensmm.domain.customers import check_customer_name
 from opensmm.store import customers
 from opensmm.store.connection import Connection

@@ -14,8 +14,9 @@ from opensmm.cli.providers import offer, plain_odd, price_list
 from opensmm.cli.sync import Confirm, amount, percent
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import FindingCode
-from opensmm.domain.importing import MAX_DECIMALS, ImportChoice, Plan, Terms
-from opensmm.domain.offers import Unread
+from opensmm.domain.pricing import MAX_DECIMALS, PriceTerms
+from opensmm.domain.provider_services import UnreadLine
+from opensmm.domain.service_import import ImportChoice, ImportPlan, ImportTerms
 from opensmm.texts import words as texts
 
 SHOWN: Final = 20
@@ -42,9 +43,8 @@ def import_services(
     """Take a provider's services over: new ones come routed to it and off sale, for you to look at."""
     config = standing(data)
     row = with_database(config, lambda connection: find_provider(connection, provider))
-    terms = Terms(
-        row.exchange_rate, percent(margin), amount(fixed, "what is added"), decimals, _categories(renamed or []), into
-    )
+    price = PriceTerms(row.exchange_rate, percent(margin), amount(fixed, "what is added"), decimals)
+    terms = ImportTerms(price, _categories(renamed or []), into)
     asked, offered = price_list(config, row)
 
     choice = ImportChoice(tuple(category or ()), search)
@@ -71,7 +71,7 @@ def _categories(renamed: list[str]) -> dict[str, str]:
     return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
 
 
-def _summary(plan: Plan, written: int) -> dict[str, Any]:
+def _summary(plan: ImportPlan, written: int) -> dict[str, Any]:
     return {
         "new": len(plan.new),
         "changed": len(plan.changed),
@@ -85,7 +85,7 @@ def _summary(plan: Plan, written: int) -> dict[str, Any]:
     }
 
 
-def _report(provider: str, plan: Plan, said: dict[str, Any], *, write: bool) -> str:
+def _report(provider: str, plan: ImportPlan, said: dict[str, Any], *, write: bool) -> str:
     new = Counter(one.service.category for one in plan.new)
     moves = [one for one in plan.changed if one.moved and not one.by_hand]
     sections = (
@@ -116,13 +116,13 @@ def _report(provider: str, plan: Plan, said: dict[str, Any], *, write: bool) -> 
     return "\n".join(lines)
 
 
-def _plain(line: Unread) -> dict[str, Any]:
+def _plain(line: UnreadLine) -> dict[str, Any]:
     """For programs: a line that is left out, and why, in words and as a code with its fields."""
     why = {"says": texts.shown(line.why), "code": line.why.code, "fields": line.why.fields}
     return {"provider_service": line.service, "name": line.name, **why}
 
 
-def _left_out(line: Unread) -> tuple[str, ...]:
+def _left_out(line: UnreadLine) -> tuple[str, ...]:
     return line.service, f"{line.name}:", texts.shown(line.why)
 
 

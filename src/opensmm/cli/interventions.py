@@ -20,7 +20,7 @@ from opensmm.domain.audit import By
 from opensmm.domain.call_faults import words_of
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, DeliveryState
 from opensmm.domain.evidence import Conclusion
-from opensmm.domain.interventions import MAX_REFUNDS
+from opensmm.domain.order_actions import MAX_REFUNDS
 from opensmm.domain.provider_ids import check_provider_order
 from opensmm.store.connection import Connection
 from opensmm.store.interventions import Waiting

@@ -7,7 +7,7 @@ import typer
 from opensmm.actions import policy
 from opensmm.base.ids import RuleId
 from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, configured, fail, standing, with_database
-from opensmm.domain.policy import Policy, Rule, RuleKind
+from opensmm.domain.policy import Policy, PolicyRule, RuleKind
 from opensmm.store import policy as rows
 from opensmm.store.policy import Entry, Wanted
 from opensmm.texts import words
@@ -127,7 +127,7 @@ def try_out(
         raise typer.Exit(FAILED)
 
 
-def _tried(found: Policy, link: str, service: str) -> tuple[Rule | None, bool]:
+def _tried(found: Policy, link: str, service: str) -> tuple[PolicyRule | None, bool]:
     if service:
         rule = found.prohibits(service)
         return rule, rule is not None

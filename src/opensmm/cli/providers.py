@@ -40,8 +40,8 @@ from opensmm.cli.lazy import lazy_group
 from opensmm.cli.secrets import read_secret
 from opensmm.config import Config
 from opensmm.domain.call_faults import CallFault
-from opensmm.domain.codes import Oddity, OperatorRefusal
-from opensmm.domain.offers import Offer, Offered
+from opensmm.domain.codes import ListWarning, OperatorRefusal
+from opensmm.domain.provider_services import ProviderService, ReadPriceList
 from opensmm.domain.provider_settings import ProviderSettings, check_provider_key, check_settings
 from opensmm.domain.providers import MAX_CALLS_PER_SECOND, MAX_CONCURRENCY, PANEL
 from opensmm.store.connection import Connection
@@ -397,18 +397,18 @@ def services(
         out.print(f"odd: {texts.odd(one_odd)}", markup=False)
 
 
-def plain_odd(found: Iterable[Oddity]) -> list[dict[str, Any]]:
+def plain_odd(found: Iterable[ListWarning]) -> list[dict[str, Any]]:
     """For programs: what was odd in words, and as codes with fields."""
     return [{"says": texts.odd(one), "code": one.code, "fields": one.fields} for one in found]
 
 
-def offer(one: Offer) -> dict[str, Any]:
+def offer(one: ProviderService) -> dict[str, Any]:
     """A line of a provider's price list. ``service`` would be ours everywhere else."""
     line = structs.asdict(one)
     return {"provider_service": line.pop("service"), **line}
 
 
-def price_list(config: Config, row: ProviderRow) -> tuple[datetime, Offered]:
+def price_list(config: Config, row: ProviderRow) -> tuple[datetime, ReadPriceList]:
     """A provider's price list, and when it was asked for: what it tells may be as old as that."""
     asked = now()
     try:

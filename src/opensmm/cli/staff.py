@@ -10,8 +10,8 @@ from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.cli.frame import Data, Json, answer, by, refuse, standing, with_database
 from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.manual import MOST_COUNT, ManualReport, ManualStep
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.staff import MOST_COUNT, StaffReport, StaffStep
 from opensmm.store import staff as rows
 from opensmm.store.connection import Connection
 from opensmm.texts import words
@@ -67,25 +67,25 @@ def _shown(text: str) -> str:
 @staff_verbs.command("start")
 def start(order: Order, start_count: StartCount = None, run: Run = None, data: Data = None, json: Json = False) -> None:
     """Say that work on an order has begun."""
-    _say(StaffReport(OrderId(order), StaffStep.START, run, start_count), data, json)
+    _say(ManualReport(OrderId(order), ManualStep.START, run, start_count), data, json)
 
 
 @staff_verbs.command("progress")
 def progress(order: Order, remains: Remains, run: Run = None, data: Data = None, json: Json = False) -> None:
     """Say how much of an order remains."""
-    _say(StaffReport(OrderId(order), StaffStep.PROGRESS, run, remains=remains), data, json)
+    _say(ManualReport(OrderId(order), ManualStep.PROGRESS, run, remains=remains), data, json)
 
 
 @staff_verbs.command("done")
 def done(order: Order, start_count: StartCount = None, run: Run = None, data: Data = None, json: Json = False) -> None:
     """Say that all of it is delivered: the charge is earned."""
-    _say(StaffReport(OrderId(order), StaffStep.DONE, run, start_count), data, json)
+    _say(ManualReport(OrderId(order), ManualStep.DONE, run, start_count), data, json)
 
 
 @staff_verbs.command("partial")
 def partial(order: Order, remains: Remains, run: Run = None, data: Data = None, json: Json = False) -> None:
     """Say that no more will be delivered: what remains is paid back."""
-    _say(StaffReport(OrderId(order), StaffStep.PARTIAL, run, remains=remains), data, json)
+    _say(ManualReport(OrderId(order), ManualStep.PARTIAL, run, remains=remains), data, json)
 
 
 @staff_verbs.command("cancel")
@@ -97,10 +97,10 @@ def cancel(
     json: Json = False,
 ) -> None:
     """Give an order up of which nothing was delivered: all of it is paid back."""
-    _say(StaffReport(OrderId(order), StaffStep.CANCEL, run, reason=reason), data, json)
+    _say(ManualReport(OrderId(order), ManualStep.CANCEL, run, reason=reason), data, json)
 
 
-def _say(said: StaffReport, data: Data, json: bool) -> None:
+def _say(said: ManualReport, data: Data, json: bool) -> None:
     (outcome,) = with_database(standing(data), lambda connection: staff.report(connection, [said], by=by()))
     if isinstance(outcome, OperatorRefusal):
         refuse(outcome)

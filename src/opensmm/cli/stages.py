@@ -13,7 +13,7 @@ QUICK: Final = frozenset({StageCode.STARTING_DATABASE})
 
 
 class Stages:
-    """A ``Report`` for the time of a ``with`` block. On a terminal nothing of it stays."""
+    """A ``StatusReport`` for the time of a ``with`` block. On a terminal nothing of it stays."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

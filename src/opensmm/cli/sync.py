@@ -29,11 +29,11 @@ from opensmm.cli.frame import (
 )
 from opensmm.cli.providers import Who, calls, plain_odd
 from opensmm.domain.catalogue import BelowCost, Service
-from opensmm.domain.importing import MAX_DECIMALS
+from opensmm.domain.price_sync import ListDoubt, ListedRoute, ServiceLine, is_another_service
+from opensmm.domain.pricing import MAX_DECIMALS
 from opensmm.domain.provider_settings import MOST_ADDED, FollowingSettings
 from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
 from opensmm.domain.service_rules import read_price
-from opensmm.domain.sync import Line, ListDoubt, Route, is_another_service
 from opensmm.store import sync as rows
 from opensmm.store.connection import Connection
 from opensmm.texts import fields
@@ -168,7 +168,7 @@ def list_quarantined(data: Data = None, json: Json = False) -> None:
     listing(table, "no service waits for approval")
 
 
-def _waiting(line: Line) -> list[dict[str, Any]]:
+def _waiting(line: ServiceLine) -> list[dict[str, Any]]:
     service = line.service
     each = [(route, route.to, route.standing) for route in line.routes if route.standing.quarantined is not None]
     return [
@@ -181,7 +181,7 @@ def _waiting(line: Line) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _became(route: Route) -> str | None:
+def _became(route: ListedRoute) -> str | None:
     """The provider's name of a line that sells something else now."""
     another = route.offer is not None and is_another_service(route.standing, route.offer)
     return route.offer.name if another and route.offer is not None else None

@@ -9,9 +9,9 @@ from opensmm.actions.dispatch import SENT
 from opensmm.actions.health import Sample
 from opensmm.actions.progress import POLLED
 from opensmm.cli.metrics import Gauged, counter, gauge, histogram, lanes
-from opensmm.domain import asks, dispatch
+from opensmm.domain import dispatch, requests
 from opensmm.domain.findings import SEVERITY
-from opensmm.domain.health import Facts, Waiting, alive
+from opensmm.domain.monitoring import PanelFacts, WaitingCount, alive
 from opensmm.providers.client import CALLS
 
 OUTCOMES: Final[dict[type, str]] = {
@@ -22,13 +22,13 @@ OUTCOMES: Final[dict[type, str]] = {
     dispatch.Unsure: "unsure",
 }
 CALL_KINDS: Final[dict[type, str]] = {
-    asks.Add: "add",
-    asks.Status: "status",
-    asks.RefillOrders: "refill",
-    asks.RefillStatus: "refill_status",
-    asks.Cancel: "cancel",
-    asks.Balance: "balance",
-    asks.Services: "services",
+    requests.AddOrder: "add",
+    requests.GetStatus: "status",
+    requests.RequestRefills: "refill",
+    requests.GetRefillStatus: "refill_status",
+    requests.CancelOrders: "cancel",
+    requests.GetBalance: "balance",
+    requests.ListServices: "services",
 }
 
 
@@ -93,7 +93,7 @@ def panel(sample: Sample) -> Iterable[Metric]:
     yield gauge("opensmm_catalogue_version", "Moves with every edit.", (), {(): facts.catalogue_version})
 
 
-def _queues(facts: Facts) -> dict[str, Waiting]:
+def _queues(facts: PanelFacts) -> dict[str, WaitingCount]:
     return {
         "due": facts.due,
         "unpolled": facts.moving.unpolled,

@@ -34,20 +34,20 @@ class CancelStep(StrEnum):
     LEAVE = "leave"
 
 
-class Part(Struct, frozen=True):
+class DeliveryPart(Struct, frozen=True):
     """A delivery of the order. ``accepted``: a provider took its newest try."""
 
     state: DeliveryState
     accepted: bool
 
 
-class Cancelable(Struct, frozen=True):
+class CancelSubject(Struct, frozen=True):
     state: OrderState
     offered: bool
-    deliveries: Sequence[Part]
+    deliveries: Sequence[DeliveryPart]
 
 
-def decide(order: Cancelable | None) -> Sequence[CancelStep] | Refused:
+def decide(order: CancelSubject | None) -> Sequence[CancelStep] | Refused:
     """One step per delivery. One that no provider has ends at once; one that may be at a provider is asked about."""
     if order is None:
         return UNKNOWN_ORDER
@@ -56,7 +56,7 @@ def decide(order: Cancelable | None) -> Sequence[CancelStep] | Refused:
     return [_step(part) for part in order.deliveries]
 
 
-def _step(part: Part) -> CancelStep:
+def _step(part: DeliveryPart) -> CancelStep:
     if part.state is DeliveryState.QUEUED or (part.state is DeliveryState.HELD and not part.accepted):
         return CancelStep.END
     return CancelStep.LEAVE if part.state in END_STATES else CancelStep.ASK

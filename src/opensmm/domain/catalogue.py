@@ -69,7 +69,7 @@ class RefillMode(StrEnum):
     MANUAL = "manual"
 
 
-class Counts(StrEnum):
+class QuantitySource(StrEnum):
     """Where the quantity of one run comes from."""
 
     QUANTITY = "quantity"
@@ -79,42 +79,42 @@ class Counts(StrEnum):
     POSTS = "posts"
 
 
-class Shape(Struct, frozen=True):
+class TypeForm(Struct, frozen=True):
     """What ``add`` needs for a type, beside key, action and service.
 
     ``own`` are the parameters of the type in the order they are checked; ``packaged`` is sold at the rate
-    itself, not per 1000. ``link_alone``: a page that names the link alone means the service's minimum.
+    itself, not per 1000. ``link_is_enough``: a page that names the link alone means the service's minimum.
     ``profile``: the username is the address of somebody's page, or a name.
     """
 
     own: tuple[str, ...] = ()
-    counts: Counts = Counts.QUANTITY
+    counts: QuantitySource = QuantitySource.QUANTITY
     packaged: bool = False
     may_drip: bool = False
-    link_alone: bool = False
+    link_is_enough: bool = False
     profile: bool = False
 
 
-SHAPES: Final[Mapping[ServiceType, Shape]] = {
-    ServiceType.DEFAULT: Shape(may_drip=True),
-    ServiceType.PACKAGE: Shape(counts=Counts.ONE, packaged=True),
-    ServiceType.SEO: Shape(own=("keywords",)),
-    ServiceType.CUSTOM_COMMENTS: Shape(own=("comments",), counts=Counts.COMMENTS),
-    ServiceType.CUSTOM_COMMENTS_PACKAGE: Shape(own=("comments",), counts=Counts.ONE, packaged=True),
-    ServiceType.MENTIONS: Shape(own=("usernames",)),
-    ServiceType.MENTIONS_WITH_HASHTAGS: Shape(own=("usernames", "hashtags")),
-    ServiceType.MENTIONS_CUSTOM_LIST: Shape(own=("usernames",), counts=Counts.USERNAMES),
-    ServiceType.MENTIONS_HASHTAG: Shape(own=("hashtag",)),
-    ServiceType.MENTIONS_USER_FOLLOWERS: Shape(own=("username",), profile=True),
-    ServiceType.MENTIONS_MEDIA_LIKERS: Shape(own=("media",), link_alone=True),
-    ServiceType.COMMENT_LIKES: Shape(own=("username",)),
-    ServiceType.COMMENT_REPLIES: Shape(own=("username", "comments"), counts=Counts.COMMENTS),
-    ServiceType.POLL: Shape(own=("answer_number",)),
-    ServiceType.INVITES_FROM_GROUPS: Shape(own=("groups",)),
-    ServiceType.SUBSCRIPTIONS: Shape(
-        own=("username", "min", "max", "posts", "old_posts", "delay", "expiry"), counts=Counts.POSTS
+TYPE_FORMS: Final[Mapping[ServiceType, TypeForm]] = {
+    ServiceType.DEFAULT: TypeForm(may_drip=True),
+    ServiceType.PACKAGE: TypeForm(counts=QuantitySource.ONE, packaged=True),
+    ServiceType.SEO: TypeForm(own=("keywords",)),
+    ServiceType.CUSTOM_COMMENTS: TypeForm(own=("comments",), counts=QuantitySource.COMMENTS),
+    ServiceType.CUSTOM_COMMENTS_PACKAGE: TypeForm(own=("comments",), counts=QuantitySource.ONE, packaged=True),
+    ServiceType.MENTIONS: TypeForm(own=("usernames",)),
+    ServiceType.MENTIONS_WITH_HASHTAGS: TypeForm(own=("usernames", "hashtags")),
+    ServiceType.MENTIONS_CUSTOM_LIST: TypeForm(own=("usernames",), counts=QuantitySource.USERNAMES),
+    ServiceType.MENTIONS_HASHTAG: TypeForm(own=("hashtag",)),
+    ServiceType.MENTIONS_USER_FOLLOWERS: TypeForm(own=("username",), profile=True),
+    ServiceType.MENTIONS_MEDIA_LIKERS: TypeForm(own=("media",), link_is_enough=True),
+    ServiceType.COMMENT_LIKES: TypeForm(own=("username",)),
+    ServiceType.COMMENT_REPLIES: TypeForm(own=("username", "comments"), counts=QuantitySource.COMMENTS),
+    ServiceType.POLL: TypeForm(own=("answer_number",)),
+    ServiceType.INVITES_FROM_GROUPS: TypeForm(own=("groups",)),
+    ServiceType.SUBSCRIPTIONS: TypeForm(
+        own=("username", "min", "max", "posts", "old_posts", "delay", "expiry"), counts=QuantitySource.POSTS
     ),
-    ServiceType.WEB_TRAFFIC: Shape(
+    ServiceType.WEB_TRAFFIC: TypeForm(
         own=("country", "device", "type_of_traffic", "google_keyword", "referring_url"), may_drip=True
     ),
 }

@@ -4,18 +4,18 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from opensmm.domain.clocks import TOLERANCE, Cause, Stepped
+from opensmm.domain.clocks import TOLERANCE, NewestStep, StepCause
 from opensmm.domain.codes import FindingCode
 from opensmm.domain.findings import Finding, Level
 
 REMEMBERED: Final = timedelta(days=1)
 
 
-def steps(stepped: Stepped | None, now: datetime) -> Finding:
+def steps(stepped: NewestStep | None, now: datetime) -> Finding:
     """The newest step of the database's clock."""
     if stepped is None or now - stepped.noted > REMEMBERED:
         return Finding("clock", Level.OK, FindingCode.CLOCK_RUNS_ON)
-    code = FindingCode.NODE_CHANGED if stepped.cause is Cause.TIMELINE else FindingCode.CLOCK_STEPPED
+    code = FindingCode.NODE_CHANGED if stepped.cause is StepCause.TIMELINE else FindingCode.CLOCK_STEPPED
     fields = {"moved": abs(stepped.moved), "age": max(now - stepped.noted, timedelta(0))}
     return Finding("clock", Level.LOOK, code=code, fields=fields)
 

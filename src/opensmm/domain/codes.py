@@ -410,7 +410,7 @@ class LineFault(Struct, frozen=True):
     fields: dict[str, str | None] = {}
 
 
-class OddCode(StrEnum):
+class WarningCode(StrEnum):
     """What is odd about a provider's answers that may be used all the same."""
 
     NO_TYPES = "no_types"
@@ -427,10 +427,10 @@ class OddCode(StrEnum):
     LIST_DOUBTED = "list_doubted"
 
 
-class Oddity(Struct, frozen=True):
+class ListWarning(Struct, frozen=True):
     """The code and fields of what is odd."""
 
-    code: OddCode
+    code: WarningCode
     fields: dict[str, Any] = {}
 
 

@@ -3,22 +3,22 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from opensmm.domain.asks import Add
 from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.requests import AddOrder
 
 MAX_RUNS: Final = 1000
 MAX_INTERVAL_MIN: Final = 60 * 24 * 30
 
 
-def asked(ask: Add) -> bool:
+def asked(request: AddOrder) -> bool:
     """A single run is an ordinary order, whatever its interval, and so is what names neither; a 0 names nothing."""
-    return ask.runs != 1 and bool(ask.runs or ask.interval_min)
+    return request.runs != 1 and bool(request.runs or request.interval_min)
 
 
-def check(ask: Add) -> Refused | None:
-    if ask.runs is None or not 2 <= ask.runs <= MAX_RUNS:
+def check(request: AddOrder) -> Refused | None:
+    if request.runs is None or not 2 <= request.runs <= MAX_RUNS:
         return Refused(Refusal.RUNS)
-    if ask.interval_min is None or not 1 <= ask.interval_min <= MAX_INTERVAL_MIN:
+    if request.interval_min is None or not 1 <= request.interval_min <= MAX_INTERVAL_MIN:
         return Refused(Refusal.INTERVAL)
     return None
 

@@ -18,10 +18,10 @@ from typing import Final
 from msgspec import Struct, structs
 
 from opensmm.base.ids import OrderId
-from opensmm.domain.bills import Bill, Price, compares, may_cost, price
-from opensmm.domain.clocks import Step
+from opensmm.domain.clocks import ClockStep
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
-from opensmm.domain.progress import Report
+from opensmm.domain.polling import StatusReport
+from opensmm.domain.provider_charges import ChargeSample, UnitPrice, compares, may_cost, price
 
 MOST_IDS: Final = 2000
 """Ids asked for on account of one attempt; where more lie between its neighbours, the operator is to look."""
@@ -97,7 +97,7 @@ class Neighbour(Struct, frozen=True):
     provider_order: str
 
 
-class Suspect(Struct, frozen=True):
+class SuspectOrder(Struct, frozen=True):
     """An attempt that may have bought an order we do not know of.
 
     ``closed``: no byte of it was sent later. ``alike``: what two attempts share whose orders cannot be told apart by
@@ -114,7 +114,7 @@ class Suspect(Struct, frozen=True):
     service: str = ""
 
 
-class Window(Struct, frozen=True):
+class IdWindow(Struct, frozen=True):
     """The ids that an attempt's order may have lie between these two; ``high`` is None where nothing bounds them."""
 
     low: int
@@ -130,7 +130,7 @@ class NotOurs(Struct, frozen=True):
     words: str
 
 
-Said = Report | NotOurs | None
+Said = StatusReport | NotOurs | None
 """What a provider said of one id; None where it said nothing clear."""
 
 
@@ -178,17 +178,17 @@ class _Line:
         self._highest = list(accumulate(((number, at) for at, number in answered), max))
         self._lowest = list(accumulate(((number, at) for at, number in reversed(sent)), min))[::-1]
 
-    def around(self, suspect: Suspect, patience: Patience) -> "_Around":
+    def around(self, suspect: SuspectOrder, patience: Patience) -> "_Around":
         """The ids an order of this attempt may have, how many neighbours it has on each side, and from when to when
         those reach that bound it."""
         before = bisect_left(self._answered, suspect.sent - patience.skew)
         after = bisect_right(self._sent, suspect.closed + patience.taking_in + patience.skew)
         low, since = self._highest[before - 1] if before else (0, suspect.sent)
         high, until = self._lowest[after] if after < len(self._sent) else (None, suspect.closed)
-        return _Around(Window(low, high), Beside(before, len(self._sent) - after), since, until)
+        return _Around(IdWindow(low, high), NeighbourCount(before, len(self._sent) - after), since, until)
 
 
-class Beside(Struct, frozen=True):
+class NeighbourCount(Struct, frozen=True):
     """How many neighbours an attempt has before it and after it."""
 
     earlier: int
@@ -196,28 +196,28 @@ class Beside(Struct, frozen=True):
 
 
 class _Around(Struct, frozen=True):
-    window: Window
-    beside: Beside
+    window: IdWindow
+    beside: NeighbourCount
     since: datetime
     until: datetime
 
-    def spans(self, steps: Iterable[Step], skew: timedelta) -> bool:
+    def spans(self, steps: Iterable[ClockStep], skew: timedelta) -> bool:
         """Whether the clock stepped in between, so that before and after are not what they seem."""
         return any(one.breaks and one.since - skew <= self.until and self.since <= one.until + skew for one in steps)
 
 
-class Case(Struct, frozen=True):
+class UnsureCase(Struct, frozen=True):
     """What is known at one provider: who may own unknown ids, in which windows, what cannot be looked into, and what
     orders of ours were charged around them."""
 
-    suspects: tuple[Suspect, ...]
-    windows: Mapping[AttemptKey, Window]
+    suspects: tuple[SuspectOrder, ...]
+    windows: Mapping[AttemptKey, IdWindow]
     hopeless: Mapping[AttemptKey, Conclusion]
-    bills: Sequence[Bill] = ()
-    beside: Mapping[AttemptKey, Beside] = {}
+    bills: Sequence[ChargeSample] = ()
+    beside: Mapping[AttemptKey, NeighbourCount] = {}
 
 
-def beyond(steps: Sequence[Step], suspect: Suspect, patience: Patience) -> Suspect:
+def beyond(steps: Sequence[ClockStep], suspect: SuspectOrder, patience: Patience) -> SuspectOrder:
     """The suspect with times that lie before and after it by any clock, where the clock stepped meanwhile.
 
     After a step it may have been under way for as long again; what passed within one counts for nothing.
@@ -235,19 +235,19 @@ def beyond(steps: Sequence[Step], suspect: Suspect, patience: Patience) -> Suspe
 
 
 def open_case(
-    suspects: Sequence[Suspect],
+    suspects: Sequence[SuspectOrder],
     neighbours: Sequence[Neighbour],
     patience: Patience,
-    bills: Sequence[Bill] = (),
-    steps: Sequence[Step] = (),
-) -> Case:
+    bills: Sequence[ChargeSample] = (),
+    steps: Sequence[ClockStep] = (),
+) -> UnsureCase:
     """Windows for every suspect, whose times lie beyond all steps of the clock. One without enough neighbours on both
     sides, or whose neighbours are on two sides of a step, is not looked into by itself."""
     neighbours = list(set(neighbours))
     growing = grow(neighbours, patience.skew)
     line = _Line(neighbours if growing else ())
-    windows: dict[AttemptKey, Window] = {}
-    beside: dict[AttemptKey, Beside] = {}
+    windows: dict[AttemptKey, IdWindow] = {}
+    beside: dict[AttemptKey, NeighbourCount] = {}
     hopeless: dict[AttemptKey, Conclusion] = {}
     for suspect in suspects:
         around = line.around(suspect, patience)
@@ -261,20 +261,20 @@ def open_case(
             hopeless[suspect.key] = Conclusion.NO_NEIGHBOURS
         elif _width(windows[suspect.key]) > 2 * MOST_IDS:
             hopeless[suspect.key] = Conclusion.TOO_MANY_IDS
-    return Case(tuple(suspects), windows, hopeless, bills, beside)
+    return UnsureCase(tuple(suspects), windows, hopeless, bills, beside)
 
 
-def _width(between: Window) -> int:
+def _width(between: IdWindow) -> int:
     return 0 if between.high is None else between.high - between.low - 1
 
 
-def ids_around(windows: Iterable[Window]) -> list[int]:
+def ids_around(windows: Iterable[IdWindow]) -> list[int]:
     """The ids inside windows that are bounded, and those below them among which controls are sought."""
     spans = (range(max(1, one.low - CONTROLS_WITHIN), one.high) for one in windows if one.high is not None)
     return sorted({number for span in spans for number in span})
 
 
-def to_ask(between: Window, known: frozenset[int]) -> list[int] | None:
+def to_ask(between: IdWindow, known: frozenset[int]) -> list[int] | None:
     """The ids inside a window that are not known to be orders of ours; None where they are too many."""
     if between.high is None:
         return None
@@ -282,7 +282,7 @@ def to_ask(between: Window, known: frozenset[int]) -> list[int] | None:
     return unknown if len(unknown) <= MOST_IDS else None
 
 
-def controls(case: Case, asked: Iterable[AttemptKey], known: frozenset[int]) -> list[int]:
+def controls(case: UnsureCase, asked: Iterable[AttemptKey], known: frozenset[int]) -> list[int]:
     """Ids nearby, below the windows in question, that are not ours: those first that no unsure order may have.
 
     Where an unsure order of long ago may have any id, what it may have is better than no control at all. None are left
@@ -295,30 +295,30 @@ def controls(case: Case, asked: Iterable[AttemptKey], known: frozenset[int]) -> 
     return unknown[:CONTROLS]
 
 
-class Proof(Struct, frozen=True):
+class EvidenceProof(Struct, frozen=True):
     """A conclusion; ``provider_order`` is the id that was found, where one was."""
 
     conclusion: Conclusion
     provider_order: int | None = None
 
 
-def doubt(proof: Proof) -> Proof:
+def doubt(proof: EvidenceProof) -> EvidenceProof:
     """What is left of a proof where an id that was found may be somebody's whom nobody suspects."""
-    return Proof(Conclusion.AMBIGUOUS) if proof.conclusion is Conclusion.BOUGHT else proof
+    return EvidenceProof(Conclusion.AMBIGUOUS) if proof.conclusion is Conclusion.BOUGHT else proof
 
 
 def conclude(
-    case: Case, asked: Mapping[AttemptKey, Sequence[int]], said: Mapping[int, Said], strange: Sequence[int] = ()
-) -> dict[AttemptKey, Proof]:
+    case: UnsureCase, asked: Mapping[AttemptKey, Sequence[int]], said: Mapping[int, Said], strange: Sequence[int] = ()
+) -> dict[AttemptKey, EvidenceProof]:
     """A proof for every suspect that was asked about.
 
     A provider that answers for one of the ``strange`` ids, or does not say of any that it is not ours, may tell of
     orders that are not the panel's: then an id it answers for proves nothing, and only what it knows nothing of does.
     """
-    found = {number: one for number, one in said.items() if isinstance(one, Report)}
+    found = {number: one for number, one in said.items() if isinstance(one, StatusReport)}
     silent = bool(strange) and not any(isinstance(said.get(number), NotOurs) for number in strange)
     talkative = silent or any(number in found for number in strange)
-    proofs: dict[AttemptKey, Proof] = {}
+    proofs: dict[AttemptKey, EvidenceProof] = {}
     for suspects, numbers in _tangles(case, found):
         owners = _owners(case, suspects, {number: found[number] for number in numbers})
         for suspect in suspects:
@@ -328,11 +328,11 @@ def conclude(
     return proofs
 
 
-def _tangles(case: Case, found: Iterable[int]) -> list[tuple[list[Suspect], list[int]]]:
+def _tangles(case: UnsureCase, found: Iterable[int]) -> list[tuple[list[SuspectOrder], list[int]]]:
     """Suspects and ids in groups: no id of one group lies in a window of another."""
     numbers = sorted(found)
-    spans: list[tuple[int, int, Suspect]] = []
-    groups: list[tuple[list[Suspect], list[int]]] = []
+    spans: list[tuple[int, int, SuspectOrder]] = []
+    groups: list[tuple[list[SuspectOrder], list[int]]] = []
     for suspect in case.suspects:
         between = case.windows[suspect.key]
         end = len(numbers) if between.high is None else bisect_left(numbers, between.high)
@@ -356,7 +356,7 @@ _Owners = Mapping[int, frozenset[AttemptKey]]
 _Fits = Mapping[int, Sequence[AttemptKey]]
 
 
-def _owners(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report]) -> _Owners | None:
+def _owners(case: UnsureCase, suspects: Sequence[SuspectOrder], found: Mapping[int, StatusReport]) -> _Owners | None:
     """None where the ids cannot all be orders of these attempts, or where too many are tangled."""
     if not found:
         return {}
@@ -374,14 +374,16 @@ def _owners(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report]
     return _settle_alike({one.key: one for one in suspects}, possible)
 
 
-def _fits(suspect: Suspect, report: Report) -> bool:
+def _fits(suspect: SuspectOrder, report: StatusReport) -> bool:
     """Nobody has more left to deliver than was ordered."""
     return report.remains is None or report.remains <= suspect.quantity
 
 
-def _charged(case: Case, suspects: Sequence[Suspect], found: Mapping[int, Report], fits: _Fits) -> _Fits:
+def _charged(
+    case: UnsureCase, suspects: Sequence[SuspectOrder], found: Mapping[int, StatusReport], fits: _Fits
+) -> _Fits:
     """Who may own each id by its charge too. One charge, or one price, that is not known tells nothing of any."""
-    prices: dict[AttemptKey, tuple[Price, int]] = {}
+    prices: dict[AttemptKey, tuple[UnitPrice, int]] = {}
     for one in suspects:
         known = price(case.bills, one.service, one.quantity, one.sent, one.closed)
         if known is None or not all(compares(report, known) for report in found.values()):
@@ -408,7 +410,7 @@ def _augment(number: int, fits: _Fits, paired: dict[AttemptKey, int], seen: set[
     return False
 
 
-def _settle_alike(suspects: Mapping[AttemptKey, Suspect], possible: _Owners) -> _Owners:
+def _settle_alike(suspects: Mapping[AttemptKey, SuspectOrder], possible: _Owners) -> _Owners:
     """Alike attempts that own as many ids as they are, and share them with nobody, own one each in their order.
 
     Which of them owns which nobody could tell, and it changes nothing: the same was asked for by each.
@@ -424,16 +426,16 @@ def _settle_alike(suspects: Mapping[AttemptKey, Suspect], possible: _Owners) -> 
     return settled
 
 
-def _prove(suspect: Suspect, owners: _Owners | None, complete: bool) -> Proof:
+def _prove(suspect: SuspectOrder, owners: _Owners | None, complete: bool) -> EvidenceProof:
     if owners is None:
-        return Proof(Conclusion.AMBIGUOUS)
+        return EvidenceProof(Conclusion.AMBIGUOUS)
     mine = [number for number, keys in owners.items() if suspect.key in keys]
     alone = [number for number in mine if len(owners[number]) == 1]
     if alone:
-        return Proof(Conclusion.BOUGHT, alone[0])
+        return EvidenceProof(Conclusion.BOUGHT, alone[0])
     if mine:
-        return Proof(Conclusion.AMBIGUOUS)
-    return Proof(Conclusion.NOT_BOUGHT if complete else Conclusion.UNANSWERED)
+        return EvidenceProof(Conclusion.AMBIGUOUS)
+    return EvidenceProof(Conclusion.NOT_BOUGHT if complete else Conclusion.UNANSWERED)
 
 
 def after_not_bought(times: int, *, refused: bool, routes_left: bool, hold_when_refused: bool) -> Verdict:

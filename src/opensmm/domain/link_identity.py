@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-from opensmm.domain.targets import host_of
+from opensmm.domain.links import host_of
 
 _SCHEME: Final = re.compile(r"(?:(https?):)?//", re.IGNORECASE)
 _AUTHORITY_END: Final = re.compile(r"[/?#]")

@@ -10,9 +10,9 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from opensmm.base.ids import RuleId
-from opensmm.domain import targets
+from opensmm.domain import links
+from opensmm.domain.links import Target
 from opensmm.domain.markup import readings
-from opensmm.domain.targets import Target
 
 MAX_RULES: Final = 5_000
 MAX_VALUE: Final = 300
@@ -29,7 +29,7 @@ class RuleKind(StrEnum):
     ALLOW = "allow"
 
 
-class Rule(Struct, frozen=True):
+class PolicyRule(Struct, frozen=True):
     """``value``: a phrase, or a place as ``read_place`` has it. ``reason`` is for the operator's eyes."""
 
     id: RuleId
@@ -38,7 +38,7 @@ class Rule(Struct, frozen=True):
     reason: str = ""
 
 
-class Place(Struct, frozen=True):
+class LinkPlace(Struct, frozen=True):
     """Where a link rule holds: a host with all below it, a path with all below it, an account, or everywhere.
 
     Without a host an account is meant wherever it is.
@@ -60,21 +60,21 @@ _ENCODED: Final = re.compile(r"xn--|%", re.IGNORECASE)
 _PLAIN_NAME: Final = re.compile(r"@?(?!xn--)[a-z0-9_-]+(?:\.(?!xn--)[a-z0-9_-]+)*", re.ASCII | re.IGNORECASE)
 
 
-def read_place(text: str) -> Place | None:
+def read_place(text: str) -> LinkPlace | None:
     """Reads ``example.com``, ``example.com/path``, ``example.com/@name``, ``@name`` or ``*``; None is none of them."""
     if text == EVERYWHERE:
-        return Place()
+        return LinkPlace()
     if not text or len(text) > MAX_VALUE or _UNFIT_PLACE.search(text) or "%" in text:
         return None
     if text.startswith("@"):
-        name = targets.fold(text[1:])
-        return Place(account=name) if name and "/" not in name else None
-    target = targets.targets(text)[0]
+        name = links.fold(text[1:])
+        return LinkPlace(account=name) if name and "/" not in name else None
+    target = links.targets(text)[0]
     if "." not in target.host or "@" in text.partition("/")[0]:
         return None
     if len(target.path) == 1 and target.path[0].startswith("@"):
-        return Place(target.host, account=target.account) if target.account else None
-    return Place(target.host, target.path)
+        return LinkPlace(target.host, account=target.account) if target.account else None
+    return LinkPlace(target.host, target.path)
 
 
 def read_phrase(text: str) -> str | None:
@@ -99,23 +99,23 @@ class Policy(Struct, frozen=True):
     """
 
     version: int
-    rules: tuple[Rule, ...]
-    places: Mapping[Place, Rule]
+    rules: tuple[PolicyRule, ...]
+    places: Mapping[LinkPlace, PolicyRule]
     hosts: frozenset[str]
     words: frozenset[str]
     longest_path: int
-    phrases: tuple[tuple[re.Pattern[str], Rule], ...]
+    phrases: tuple[tuple[re.Pattern[str], PolicyRule], ...]
     any_phrase: re.Pattern[str] | None
 
     def denies(self, link: str) -> bool:
         """Whether nothing is delivered to a link. Most links lead to a host without rules, and are not looked into."""
-        if not self.hosts or not self._hosts_over(targets.host_of(link)):
+        if not self.hosts or not self._hosts_over(links.host_of(link)):
             return False
         return _is_denial(self.link_rule(link))
 
-    def link_rule(self, link: str) -> Rule | None:
+    def link_rule(self, link: str) -> PolicyRule | None:
         """The rule that decides on a link; None where none meets it. Of two readings, one that is denied counts."""
-        readings = targets.targets(link)
+        readings = links.targets(link)
         hosts = self._hosts_over(readings[0].host)
         found = [rule for target in readings if (rule := self._nearest(target, hosts)) is not None]
         return next(filter(_is_denial, found), found[0] if found else None)
@@ -125,7 +125,7 @@ class Policy(Struct, frozen=True):
         spelt in codes to be looked into."""
         if not self.hosts:
             return False
-        host = targets.host_of(link)
+        host = links.host_of(link)
         over = self._hosts_over(host)
         distinct = dict.fromkeys(names)
         if not _is_denial(self._nearest(Target(host, (), ""), over)):
@@ -143,24 +143,24 @@ class Policy(Struct, frozen=True):
 
     def _denies_beside(self, name: str, host: str, over: Sequence[str]) -> bool:
         """A bare name is an account of the link's host. Where a rule is on a host of that spelling it is that too."""
-        own = self._hosts_over(targets.host_of(name))
+        own = self._hosts_over(links.host_of(name))
         if not over and not own:
             return False
-        bare = targets.targets(name)[0]
+        bare = links.targets(name)[0]
         if not host or not bare.is_bare:
             return _is_denial(self.link_rule(name))
         there = Target(host, (bare.account,), bare.account)
         rules = self._nearest(there, over), self._nearest(bare, [one for one in own if one])
         return any(map(_is_denial, rules))
 
-    def _nearest(self, target: Target, hosts: Sequence[str]) -> Rule | None:
+    def _nearest(self, target: Target, hosts: Sequence[str]) -> PolicyRule | None:
         """An account's rule counts before a path's, a longer path's before a shorter one's, a longer host's then."""
         for host in hosts if target.account else ():
-            if rule := self.places.get(Place(host, (), target.account)):
+            if rule := self.places.get(LinkPlace(host, (), target.account)):
                 return rule
         for length in range(min(len(target.path), self.longest_path), -1, -1):
             for host in hosts:
-                if rule := self.places.get(Place(host, target.path[:length])):
+                if rule := self.places.get(LinkPlace(host, target.path[:length])):
                     return rule
         return None
 
@@ -173,7 +173,7 @@ class Policy(Struct, frozen=True):
             host = host.partition(".")[2]
         return [*found, ""] if "" in self.hosts else found
 
-    def prohibits(self, *texts: str) -> Rule | None:
+    def prohibits(self, *texts: str) -> PolicyRule | None:
         """The first rule whose phrase stands in one of the texts."""
         if self.any_phrase is None:
             return None
@@ -183,7 +183,7 @@ class Policy(Struct, frozen=True):
         return next(rule for phrase, rule in self.phrases if any(phrase.search(text) for text in plain))
 
 
-def compiled(version: int, rules: Sequence[Rule]) -> Policy:
+def compiled(version: int, rules: Sequence[PolicyRule]) -> Policy:
     """Rules made ready. One whose value is none of its kind never meets anything."""
     places = _by_place(rules)
     patterns = [(_pattern(rule.value), rule) for rule in rules if rule.kind is RuleKind.PROHIBIT]
@@ -200,8 +200,8 @@ def compiled(version: int, rules: Sequence[Rule]) -> Policy:
     )
 
 
-def _by_place(rules: Iterable[Rule]) -> dict[Place, Rule]:
-    found: dict[Place, Rule] = {}
+def _by_place(rules: Iterable[PolicyRule]) -> dict[LinkPlace, PolicyRule]:
+    found: dict[LinkPlace, PolicyRule] = {}
     for rule in rules:
         place = None if rule.kind is RuleKind.PROHIBIT else read_place(rule.value)
         if place is not None and (place not in found or (_is_denial(rule) and not _is_denial(found[place]))):
@@ -209,7 +209,7 @@ def _by_place(rules: Iterable[Rule]) -> dict[Place, Rule]:
     return found
 
 
-def _is_denial(rule: Rule | None) -> bool:
+def _is_denial(rule: PolicyRule | None) -> bool:
     return rule is not None and rule.kind is RuleKind.DENY
 
 

@@ -1,11 +1,24 @@
 """What an order costs, and what of it goes back. The one place where a price is computed."""
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Final
+
+from msgspec import Struct
 
 from opensmm.base.money import PER_WHOLE, Money
 
 RATE_BELOW: Final = Decimal(10**9)
+MAX_DECIMALS: Final = 8
+"""Decimal places that a resale rate may be rounded to."""
+
+
+class PriceTerms(Struct, frozen=True):
+    """How a provider's rate becomes ours: times the exchange rate, plus per cent, plus a fixed amount, rounded up."""
+
+    exchange_rate: Decimal
+    percent: Decimal = Decimal(0)
+    fixed: Decimal = Decimal(0)
+    decimals: int = 4
 
 
 def charge(rate: Decimal, billed: int, *, packaged: bool = False) -> Money:
@@ -27,3 +40,11 @@ def earned(rate: Decimal, quantity: int, run: int, delivered: int, *, packaged: 
     before = quantity * (run - 1)
     upto = charge(rate, before + delivered, packaged=packaged)
     return Money(upto - charge(rate, before, packaged=packaged))
+
+
+def resale_rate(rate: Decimal, terms: PriceTerms) -> Decimal:
+    """Returns our rate for a provider's rate. It is rounded up, so that rounding costs no margin."""
+    with localcontext() as exact:
+        exact.prec = 60
+        raised = rate * terms.exchange_rate * (100 + terms.percent) / 100 + terms.fixed
+        return raised.quantize(Decimal(1).scaleb(-terms.decimals), rounding=ROUND_CEILING)

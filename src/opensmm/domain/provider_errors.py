@@ -8,7 +8,7 @@ from typing import Final
 
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.phrases import english, folded, holds, phrases
-from opensmm.domain.refused_things import Thing, thing
+from opensmm.domain.provider_refusals import RefusedThing, thing
 
 
 class Meaning(StrEnum):
@@ -29,12 +29,12 @@ class Meaning(StrEnum):
 
 
 _REFUSED: Final = {
-    Thing.PROGRAM: Meaning.FAULT,
-    Thing.MONEY: Meaning.FUNDS,
-    Thing.ACCESS: Meaning.KEY,
-    Thing.PACE: Meaning.PUT_OFF,
-    Thing.ORDER: Meaning.REFUSAL,
-    Thing.UNNAMED: Meaning.UNKNOWN,
+    RefusedThing.PROGRAM: Meaning.FAULT,
+    RefusedThing.MONEY: Meaning.FUNDS,
+    RefusedThing.ACCESS: Meaning.KEY,
+    RefusedThing.PACE: Meaning.PUT_OFF,
+    RefusedThing.ORDER: Meaning.REFUSAL,
+    RefusedThing.UNNAMED: Meaning.UNKNOWN,
 }
 """The meaning of words of refusal, by what they are about."""
 ACCOUNT_FAULT: Final = {Meaning.KEY: AccountFault.KEY, Meaning.FUNDS: AccountFault.FUNDS}
@@ -446,7 +446,7 @@ _REFUSAL: Final = (
 _PASSING: Final = english(
     r"maintenance|temporar|unavailable|try\ again|api\ key|your\ account|busy|overload|key\ is|account\ is"
 )
-_PASSING_THINGS: Final = (Thing.PROGRAM, Thing.ACCESS, Thing.PACE)
+_PASSING_THINGS: Final = (RefusedThing.PROGRAM, RefusedThing.ACCESS, RefusedThing.PACE)
 _OF_AN_ORDER: Final = english(r"\brefill | \bcancel | \bguarantee | \bwarranty")
 
 

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
-from opensmm.domain.callers import is_key
+from opensmm.domain.api_keys import is_key
 from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
 from opensmm.domain.currencies import currency_code
-from opensmm.domain.importing import MAX_DECIMALS
 from opensmm.domain.names import check_name, check_range
+from opensmm.domain.pricing import MAX_DECIMALS
 from opensmm.domain.providers import (
     KEY_CHARS,
     MAX_CALLS_PER_SECOND,

@@ -17,7 +17,7 @@ from opensmm.domain.codes import FindingCode, ShutCode
 
 PANEL: Final = "panel"
 """The kind of provider that has a key, and is paid in advance."""
-STAFF: Final = "manual"
+MANUAL: Final = "manual"
 """The kind that is not called."""
 SANDBOX: Final = "sandbox"
 """The kind that is built in."""
@@ -36,14 +36,14 @@ MAX_PRICE_SHARE: Final = 10_000
 """Per cent; a cost that doubles has moved by 100."""
 
 
-class Form(StrEnum):
+class IdForm(StrEnum):
     """Another form than the pages', in which a provider is asked after ids: never in a list, or always in one."""
 
     ONE_BY_ONE = "one_by_one"
     LIST_OF_ONE = "list_of_one"
 
 
-Forms = Mapping[str, Form]
+Forms = Mapping[str, IdForm]
 """Forms by action. One that is not named is asked as the pages show: one id in the singular, several in a list."""
 AS_DOCUMENTED: Final[Forms] = MappingProxyType({})
 
@@ -123,7 +123,7 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-class Reading(Struct, frozen=True):
+class BalanceReading(Struct, frozen=True):
     """A provider's balance at a time, in its own currency."""
 
     at: datetime
@@ -137,7 +137,7 @@ SHORTEST_SPAN: Final = timedelta(minutes=30)
 """Less than this says nothing of the hours to come."""
 
 
-def hours_left(readings: Sequence[Reading], now: datetime) -> Decimal | None:
+def hours_left(readings: Sequence[BalanceReading], now: datetime) -> Decimal | None:
     """How long the newest balance will last from now on at the pace of the readings, oldest first; None where that is
     unknown.
 

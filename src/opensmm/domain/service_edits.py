@@ -11,8 +11,8 @@ from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.policy import Policy
+from opensmm.domain.price_sync import ServiceLine, judge
 from opensmm.domain.service_rules import EDITABLE, RefusedService, sale_refusal, service_refusals
-from opensmm.domain.sync import Line, judge
 
 
 class ServiceChange(Struct, frozen=True):
@@ -69,7 +69,7 @@ def _refusal(service: Service, fields: Mapping[str, object], policy: Policy) -> 
     return of_fields[0] if of_fields else sale_refusal(service, policy)
 
 
-def price_moves(changes: Iterable[ServiceChange], lines: Iterable[Line], now: datetime) -> tuple[PriceMove, ...]:
+def price_moves(changes: Iterable[ServiceChange], lines: Iterable[ServiceLine], now: datetime) -> tuple[PriceMove, ...]:
     """The rates that an edit moves, and which of them a price list will set anew. ``lines`` are those of services
     whose rate changes, as they stand."""
     by_id = {line.service.id: line for line in lines}
@@ -78,7 +78,7 @@ def price_moves(changes: Iterable[ServiceChange], lines: Iterable[Line], now: da
     )
 
 
-def _price_move(change: ServiceChange, line: Line | None, now: datetime) -> PriceMove:
+def _price_move(change: ServiceChange, line: ServiceLine | None, now: datetime) -> PriceMove:
     before, after = change.before.rate, change.after.rate
     followed = None if line is None else judge(structs.replace(line, service=change.after), now).service.rate
     if line is None or followed is None or followed == after:

@@ -7,9 +7,17 @@ from typing import Final
 
 from msgspec import Struct
 
-from opensmm.domain.asks import MAX_IDS, Ask, Cancel, RefillOrders, RefillStatus, Services, Status
-from opensmm.domain.offers import MAX_OFFERS
-from opensmm.domain.posts import MOST_LISTED
+from opensmm.domain.provider_services import MAX_OFFERS
+from opensmm.domain.requests import (
+    MAX_IDS,
+    CancelOrders,
+    GetRefillStatus,
+    GetStatus,
+    ListServices,
+    Request,
+    RequestRefills,
+)
+from opensmm.domain.subscriptions import MOST_LISTED
 
 LINE_VALUES: Final = 64
 """Of one order, refill or cancel; a documented line has seven."""
@@ -32,15 +40,15 @@ POSTS: Final = Bound(4 << 20, MAX_IDS * (LINE_VALUES + MOST_LISTED))
 PRICE_LIST: Final = Bound(30 << 20, MAX_OFFERS * OFFER_VALUES)
 
 
-def bound_of(ask: Ask) -> Bound:
-    if isinstance(ask, Services):
+def bound_of(request: Request) -> Bound:
+    if isinstance(request, ListServices):
         return PRICE_LIST
-    if isinstance(ask, Status) and ask.extended:
+    if isinstance(request, GetStatus) and request.extended:
         return POSTS
-    if isinstance(ask, Status | RefillOrders | Cancel):
-        lines = len(ask.orders.texts)
+    if isinstance(request, GetStatus | RequestRefills | CancelOrders):
+        lines = len(request.orders.texts)
     else:
-        lines = len(ask.refills.texts) if isinstance(ask, RefillStatus) else 0
+        lines = len(request.refills.texts) if isinstance(request, GetRefillStatus) else 0
     return Bound(ALONE.size + lines * LINE_BYTES, ALONE.values + lines * LINE_VALUES)
 
 

@@ -11,16 +11,26 @@ from msgspec import Struct, structs
 
 import opensmm
 from opensmm.base.metrics import MILLISECOND, SECOND, Histograms
-from opensmm.domain.asks import Add, Ask, Balance, Cancel, Ids, RefillOrders, RefillStatus, Services, Status
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Declined, NotSent, SendOutcome, Unsure
 from opensmm.domain.evidence import Said
 from opensmm.domain.ledger import BalanceView
-from opensmm.domain.offers import Offered
-from opensmm.domain.posts import Watched
-from opensmm.domain.progress import Report, UnreadAnswer
+from opensmm.domain.polling import StatusReport, UnreadAnswer
+from opensmm.domain.provider_services import ReadPriceList
 from opensmm.domain.providers import AS_DOCUMENTED, Forms
 from opensmm.domain.refills import RefillStatus as RefillWord
+from opensmm.domain.requests import (
+    AddOrder,
+    CancelOrders,
+    GetBalance,
+    GetRefillStatus,
+    GetStatus,
+    ListServices,
+    Request,
+    RequestedIds,
+    RequestRefills,
+)
+from opensmm.domain.subscriptions import SubscriptionReport
 from opensmm.providers.blotting import Blotting
 from opensmm.providers.bounds import bound_of, values
 from opensmm.providers.charsets import to_utf8
@@ -52,10 +62,10 @@ CALLS: Final[Histograms[tuple[str, type, str]]] = Histograms(CALL_EDGES)
 class Provider(Protocol):
     """Whoever fulfils orders, as the worker knows it."""
 
-    async def add(self, ask: Add) -> SendOutcome: ...
-    async def statuses(self, orders: list[str]) -> list[Report | UnreadAnswer]: ...
+    async def add(self, request: AddOrder) -> SendOutcome: ...
+    async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]: ...
     async def look_ups(self, orders: list[str]) -> list[Said]: ...
-    async def watch(self, orders: list[str]) -> list[Watched | UnreadAnswer]: ...
+    async def watch(self, orders: list[str]) -> list[SubscriptionReport | UnreadAnswer]: ...
     async def refills(self, orders: list[str]) -> list[str | Declined | UnreadAnswer]: ...
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | UnreadAnswer]: ...
     async def cancels(self, orders: list[str]) -> list[bool | Declined]: ...
@@ -99,7 +109,7 @@ class Client:
         self._timeout_s = timeout_s
         self._timeout = _timeout(timeout_s)
 
-    async def add(self, ask: Add) -> SendOutcome:
+    async def add(self, request: AddOrder) -> SendOutcome:
         """Buys once. The ask's name travels as a header, which panels that know none ignore: where one does, a request
         that a network repeats is one order.
 
@@ -108,7 +118,7 @@ class Client:
         import aiohttp
 
         try:
-            answer = await self._post(ask)
+            answer = await self._post(request)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             return NotSent(failure(error, self._blotting, self._timeout_s))
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
@@ -120,69 +130,73 @@ class Client:
             return answers.read_turned_away(answer.body)
         return Unsure(_at_status(answer.status, excerpt(answer.body)))
 
-    async def statuses(self, orders: list[str]) -> list[Report | UnreadAnswer]:
-        return await self._asking("status", Status).ask(orders, answers.read_statuses)
+    async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]:
+        return await self._asking("status", GetStatus).ask(orders, answers.read_statuses)
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
         """Like ``statuses``, and tells orders that are not ours from those that nothing is said of."""
-        asking = Asking(self.forms, "status", lambda ids: self._ask(Status(ids)), strangers=True)
+        asking = Asking(self.forms, "status", lambda ids: self._ask(GetStatus(ids)), strangers=True)
         return await asking.ask(orders, answers.read_look_ups)
 
-    async def watch(self, orders: list[str]) -> list[Watched | UnreadAnswer]:
+    async def watch(self, orders: list[str]) -> list[SubscriptionReport | UnreadAnswer]:
         """Like ``statuses``, of subscriptions and of the orders made for their posts; asks for more than is documented,
         which panels that know no more ignore."""
-        asking = Asking(self.forms, "status", lambda ids: self._ask(Status(ids, extended=True)))
+        asking = Asking(self.forms, "status", lambda ids: self._ask(GetStatus(ids, extended=True)))
         return await asking.ask(orders, answers.read_watched)
 
     async def refills(self, orders: list[str]) -> list[str | Declined | UnreadAnswer]:
-        return await self._asking("refill", RefillOrders).ask(orders, answers.read_refills)
+        return await self._asking("refill", RequestRefills).ask(orders, answers.read_refills)
 
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | UnreadAnswer]:
-        return await self._asking("refill_status", RefillStatus).ask(refills, answers.read_refill_statuses)
+        return await self._asking("refill_status", GetRefillStatus).ask(refills, answers.read_refill_statuses)
 
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
         """The pages know cancels of a list alone, though it be of one."""
-        asking = Asking(self.forms, "cancel", lambda ids: self._ask(Cancel(ids), turned_away=True), singular=False)
+        asking = Asking(
+            self.forms, "cancel", lambda ids: self._ask(CancelOrders(ids), turned_away=True), singular=False
+        )
         return await asking.ask(orders, answers.read_cancels)
 
-    def _asking(self, action: str, kind: type[Status | RefillOrders | RefillStatus]) -> Asking:
+    def _asking(self, action: str, kind: type[GetStatus | RequestRefills | GetRefillStatus]) -> Asking:
         return Asking(self.forms, action, lambda ids: self._ask(kind(ids)))
 
     async def status_forms(self, orders: Sequence[str]) -> tuple[bool, bool]:
         """Whether ``status`` is answered for one order in the singular, and for a list, of orders that stand there."""
-        return await self._forms(orders, lambda ids: Status(ids))
+        return await self._forms(orders, lambda ids: GetStatus(ids))
 
     async def refill_status_forms(self, refills: Sequence[str]) -> tuple[bool, bool]:
         """The same of ``refill_status``, of refills that stand there."""
-        return await self._forms(refills, lambda ids: RefillStatus(ids))
+        return await self._forms(refills, lambda ids: GetRefillStatus(ids))
 
-    async def _forms(self, texts: Sequence[str], write: Callable[[Ids], Status | RefillStatus]) -> tuple[bool, bool]:
+    async def _forms(
+        self, texts: Sequence[str], write: Callable[[RequestedIds], GetStatus | GetRefillStatus]
+    ) -> tuple[bool, bool]:
         one, many = ids_of(texts[:1]), ids_of(texts, many=True)
         said = [answers.tells_status(ids, await self._ask(write(ids))) for ids in (one, many)]
         return said[0], said[1]
 
     async def balance(self) -> tuple[BalanceView, str]:
         """The balance and the dialect it is told in; raises NoAnswer with the provider's words where it says none."""
-        body = await self._ask(Balance())
+        body = await self._ask(GetBalance())
         told = answers.read_balance(body)
         if told is None:
             raise _unread(body, CallCode.NO_BALANCE)
         return told, spoken_in_balance(body)
 
-    async def services(self) -> Offered:
+    async def services(self) -> ReadPriceList:
         """The price list; raises NoAnswer where there is none to be had."""
-        body = await self._ask(Services(), max(self._timeout_s, LIST_WITHIN_S))
+        body = await self._ask(ListServices(), max(self._timeout_s, LIST_WITHIN_S))
         told = await asyncio.to_thread(offers.read_services, body)
         if told is None:
             raise _unread(body, CallCode.NO_PRICE_LIST)
         return told
 
-    async def _ask(self, ask: Ask, within_s: float | None = None, *, turned_away: bool = False) -> bytes:
+    async def _ask(self, request: Request, within_s: float | None = None, *, turned_away: bool = False) -> bytes:
         """``turned_away``: words of refusal with a status of 400 to 499 are an answer, but for 429."""
         import aiohttp
 
         try:
-            answer = await self._post(ask, within_s)
+            answer = await self._post(request, within_s)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
             # Without its cause: that one's words are in clear, and a traceback would show them.
             raise NoAnswer(failure(error, self._blotting, within_s or self._timeout_s)) from None
@@ -192,24 +206,24 @@ class Client:
             raise NoAnswer(_at_status(answer.status, words))
         return answer.body
 
-    async def _post(self, ask: Ask, within_s: float | None = None) -> Answered:
+    async def _post(self, request: Request, within_s: float | None = None) -> Answered:
         began, outcome = perf_counter_ns(), FAILED
         try:
-            answer = await self._exchange(ask, within_s)
+            answer = await self._exchange(request, within_s)
             outcome = ANSWERED
         finally:
-            CALLS[self._name, type(ask), outcome].observe(perf_counter_ns() - began)
+            CALLS[self._name, type(request), outcome].observe(perf_counter_ns() - began)
         return answer
 
-    async def _exchange(self, ask: Ask, within_s: float | None) -> Answered:
+    async def _exchange(self, request: Request, within_s: float | None) -> Answered:
         headers = {"content-type": "application/x-www-form-urlencoded", "user-agent": self._user_agent}
         if call := CALL.get():
             headers["x-request-id"] = call
-        if isinstance(ask, Add) and ask.idempotency_key:
-            headers["idempotency-key"] = ask.idempotency_key
-            ask = structs.replace(ask, idempotency_key="")
-        form = write_form(self._dialect.write_ask(self._key, ask))
-        bound = bound_of(ask)
+        if isinstance(request, AddOrder) and request.idempotency_key:
+            headers["idempotency-key"] = request.idempotency_key
+            request = structs.replace(request, idempotency_key="")
+        form = write_form(self._dialect.write_ask(self._key, request))
+        bound = bound_of(request)
         timeout = _timeout(within_s) if within_s else self._timeout
         async with self._session.post(
             self._url, data=form, headers=headers, timeout=timeout, allow_redirects=False

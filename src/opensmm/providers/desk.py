@@ -9,9 +9,9 @@ import structlog
 from msgspec import Struct, structs
 
 from opensmm.base.ids import ProviderId
-from opensmm.domain.asks import MAX_IDS
 from opensmm.domain.codes import ShutCode
-from opensmm.domain.providers import AS_DOCUMENTED, SANDBOX, STAFF, Forms
+from opensmm.domain.providers import AS_DOCUMENTED, MANUAL, SANDBOX, Forms
+from opensmm.domain.requests import MAX_IDS
 from opensmm.providers.client import Client, Provider, close_session
 from opensmm.providers.failures import NoAnswer
 from opensmm.providers.limits import Circuit, Share, Slots
@@ -152,7 +152,7 @@ class Desk:
             self._contacts[row.id] = Contact(row, client, Slots(*self._limits(row)), Circuit())
 
     def _client(self, row: ProviderRow) -> Provider | None:
-        if row.kind == STAFF:
+        if row.kind == MANUAL:
             return ManualProvider()
         if row.kind == SANDBOX:
             session = self._sessions[row.id] = _open_session(row.concurrency, private=True)

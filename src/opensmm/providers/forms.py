@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from opensmm.base.ids import MALFORMED
-from opensmm.domain.ask_errors import means_missing_parameter, means_unknown_order
-from opensmm.domain.asks import Ids
-from opensmm.domain.providers import AS_DOCUMENTED, Form, Forms
+from opensmm.domain.providers import AS_DOCUMENTED, Forms, IdForm
+from opensmm.domain.request_errors import means_missing_parameter, means_unknown_order
+from opensmm.domain.requests import RequestedIds
 from opensmm.wire.answers import read_error
 
 Read = TypeVar("Read")
@@ -21,7 +21,7 @@ class KnownForms:
 
     def __init__(self, kept: Forms = AS_DOCUMENTED) -> None:
         self._kept = kept
-        self._learned: dict[str, Form] = {}
+        self._learned: dict[str, IdForm] = {}
         self._list_readers: set[tuple[str, bool]] = set()
 
     @property
@@ -29,10 +29,10 @@ class KnownForms:
         """What is not kept yet."""
         return {action: form for action, form in self._learned.items() if self._kept.get(action) is not form}
 
-    def form(self, action: str) -> Form | None:
+    def form(self, action: str) -> IdForm | None:
         return self._learned.get(action, self._kept.get(action))
 
-    def learn(self, action: str, form: Form) -> None:
+    def learn(self, action: str, form: IdForm) -> None:
         self._learned[action] = form
 
     def refresh(self, kept: Forms) -> None:
@@ -61,7 +61,7 @@ class Asking:
         self,
         known: KnownForms,
         action: str,
-        send: Callable[[Ids], Awaitable[bytes]],
+        send: Callable[[RequestedIds], Awaitable[bytes]],
         *,
         singular: bool = True,
         strangers: bool = False,
@@ -72,11 +72,11 @@ class Asking:
         self._singular = singular
         self._strangers = strangers
 
-    async def ask(self, texts: Sequence[str], read: Callable[[Ids, bytes], list[Read]]) -> list[Read]:
+    async def ask(self, texts: Sequence[str], read: Callable[[RequestedIds, bytes], list[Read]]) -> list[Read]:
         """One answer per id, in their order."""
         if len(texts) == 1:
             return [await self._ask_one(texts[0], read)]
-        if self._known.form(self._action) is Form.ONE_BY_ONE:
+        if self._known.form(self._action) is IdForm.ONE_BY_ONE:
             return [await self._ask_one(text, read) for text in texts]
         ids = ids_of(texts, many=True)
         body = await self._send(ids)
@@ -84,19 +84,21 @@ class Asking:
             return read(ids, body)
         return await self._learn(ids, body, read)
 
-    async def _learn(self, ids: Ids, body: bytes, read: Callable[[Ids, bytes], list[Read]]) -> list[Read]:
+    async def _learn(
+        self, ids: RequestedIds, body: bytes, read: Callable[[RequestedIds, bytes], list[Read]]
+    ) -> list[Read]:
         """Tries one by one what was turned down as a list; where each of them is too, the list was answered."""
         bodies = [await self._send(ids_of([text])) for text in ids.texts]
         if all(map(read_error, bodies)):
             self._known.note_list_reader(self._action, strangers=self._strangers)
             return read(ids, body)
-        self._known.learn(self._action, Form.ONE_BY_ONE)
+        self._known.learn(self._action, IdForm.ONE_BY_ONE)
         return [read(ids_of([text]), one)[0] for text, one in zip(ids.texts, bodies, strict=True)]
 
-    async def _ask_one(self, text: str, read: Callable[[Ids, bytes], list[Read]]) -> Read:
+    async def _ask_one(self, text: str, read: Callable[[RequestedIds, bytes], list[Read]]) -> Read:
         """What is known of the panel is doubted where it misses a parameter: it may have changed its script."""
         form = self._known.form(self._action)
-        as_list = form is Form.LIST_OF_ONE or (not self._singular and form is not Form.ONE_BY_ONE)
+        as_list = form is IdForm.LIST_OF_ONE or (not self._singular and form is not IdForm.ONE_BY_ONE)
         ids = ids_of([text], many=as_list)
         body = await self._send(ids)
         unheard = turns_list_down if as_list and form is None else misses_parameter
@@ -104,7 +106,7 @@ class Asking:
             other = ids_of([text], many=not as_list)
             answer = await self._send(other)
             if not read_error(answer):
-                self._known.learn(self._action, Form.ONE_BY_ONE if as_list else Form.LIST_OF_ONE)
+                self._known.learn(self._action, IdForm.ONE_BY_ONE if as_list else IdForm.LIST_OF_ONE)
                 ids, body = other, answer
         return read(ids, body)[0]
 
@@ -118,7 +120,7 @@ def turns_list_down(body: bytes) -> bool:
     return misses_parameter(body) or means_unknown_order(read_error(body))
 
 
-def ids_of(texts: Sequence[str], *, many: bool = False) -> Ids:
+def ids_of(texts: Sequence[str], *, many: bool = False) -> RequestedIds:
     """A provider's ids are its own texts; most are whole numbers."""
     numbers = tuple(int(text) if text.isascii() and text.isdigit() and len(text) < 19 else MALFORMED for text in texts)
-    return Ids(tuple(texts), numbers, many=many)
+    return RequestedIds(tuple(texts), numbers, many=many)

@@ -1,11 +1,11 @@
 """The operator's own staff as a provider: deliveries are handed to a list, and the staff tells how they fare."""
 
-from opensmm.domain.asks import Add
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
 from opensmm.domain.evidence import Said
-from opensmm.domain.posts import Watched
-from opensmm.domain.progress import Report, UnreadAnswer
+from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.domain.refills import RefillStatus
+from opensmm.domain.requests import AddOrder
+from opensmm.domain.subscriptions import SubscriptionReport
 
 
 class ManualProvider:
@@ -14,16 +14,16 @@ class ManualProvider:
     A delivery is known here by the ask's idempotency key, which is the panel's own name of it.
     """
 
-    async def add(self, ask: Add) -> SendOutcome:
-        return Accepted(ask.idempotency_key)
+    async def add(self, request: AddOrder) -> SendOutcome:
+        return Accepted(request.idempotency_key)
 
-    async def statuses(self, orders: list[str]) -> list[Report | UnreadAnswer]:
+    async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]:
         return [UnreadAnswer("")] * len(orders)
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
         return [None] * len(orders)
 
-    async def watch(self, orders: list[str]) -> list[Watched | UnreadAnswer]:
+    async def watch(self, orders: list[str]) -> list[SubscriptionReport | UnreadAnswer]:
         return [UnreadAnswer("")] * len(orders)
 
     async def refills(self, orders: list[str]) -> list[str | Declined | UnreadAnswer]:

@@ -17,13 +17,13 @@ from psycopg_pool import AsyncConnectionPool
 
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.base.money import Money
-from opensmm.domain import asks
-from opensmm.domain.asks import Ids
+from opensmm.domain import requests
 from opensmm.domain.ledger import BalanceView
+from opensmm.domain.order_views import ExtendedStatus, OrderView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import More, OrderView
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.requests import RequestedIds
 from opensmm.providers import timeline
 from opensmm.providers.timeline import Behaviour
 from opensmm.store import sandbox
@@ -143,26 +143,28 @@ class Sandbox:
         account = self._account(str(fields.pop("key", "")))
         if account is None:
             return dialect.write_refusal(Refused(Refusal.UNKNOWN_KEY))
-        ask = dialect.read_ask(fields)
+        request = dialect.read_ask(fields)
         now = self._clock()
         async with self._pool.connection() as connection:
-            match ask:
-                case asks.Add():
-                    return await self._add(connection, account, ask, now, dialect)
-                case asks.Status():
-                    return dialect.write_statuses(ask.orders, await self._statuses(connection, account, ask, now))
-                case asks.RefillOrders(orders=ids):
-                    return dialect.write_refills(ids, await self._refill(connection, account, ids, now))
-                case asks.RefillStatus():
-                    return dialect.write_refill_statuses(
-                        ask.refills, await self._refills(connection, account, ask.refills, now)
+            match request:
+                case requests.AddOrder():
+                    return await self._add(connection, account, request, now, dialect)
+                case requests.GetStatus():
+                    return dialect.write_statuses(
+                        request.orders, await self._statuses(connection, account, request, now)
                     )
-                case asks.Cancel(orders=ids):
+                case requests.RequestRefills(orders=ids):
+                    return dialect.write_refills(ids, await self._refill(connection, account, ids, now))
+                case requests.GetRefillStatus():
+                    return dialect.write_refill_statuses(
+                        request.refills, await self._refills(connection, account, request.refills, now)
+                    )
+                case requests.CancelOrders(orders=ids):
                     return dialect.write_cancels(ids, await self._cancel(connection, account, ids, now))
-                case asks.Balance():
+                case requests.GetBalance():
                     return dialect.write_balance(BalanceView(BALANCE, "USD"))
                 case Refused():
-                    return dialect.write_refusal(ask)
+                    return dialect.write_refusal(request)
                 case _:
                     return dialect.write_refusal(Refused(Refusal.UNKNOWN_ACTION))
 
@@ -171,20 +173,20 @@ class Sandbox:
         return next(known, None)
 
     async def _add(
-        self, connection: Connection, account: int, ask: asks.Add, now: datetime, dialect: Dialect
+        self, connection: Connection, account: int, request: requests.AddOrder, now: datetime, dialect: Dialect
     ) -> bytes | None:
-        subscribes = ask.details.delay is not None
-        link = ask.details.username if subscribes else ask.link
+        subscribes = request.details.delay is not None
+        link = request.details.username if subscribes else request.link
         behaviour = timeline.plan(link).behaviour
         if behaviour is Behaviour.LOST or (behaviour is Behaviour.LOST_ONCE and link not in self._lost):
             self._lost.add(link)
             raise Silence
         if behaviour is Behaviour.REFUSE:
             return dialect.write_refusal(Refused(Refusal.LINK))
-        quantity = ask.quantity or len(ask.details.comments) or len(ask.details.usernames) or 1
+        quantity = request.quantity or len(request.details.comments) or len(request.details.usernames) or 1
         order = await sandbox.add(
-            connection, account, str(ask.service), link, 0 if subscribes else quantity, _number(link), now,
-            ask.details if subscribes else None,
+            connection, account, str(request.service), link, 0 if subscribes else quantity, _number(link), now,
+            request.details if subscribes else None,
         )  # fmt: skip
         if behaviour is Behaviour.TIMEOUT:
             raise Silence
@@ -194,15 +196,15 @@ class Sandbox:
         return (now - since).total_seconds() * self._speed
 
     async def _statuses(
-        self, connection: Connection, account: int, ask: asks.Status, now: datetime
+        self, connection: Connection, account: int, request: requests.GetStatus, now: datetime
     ) -> list[OrderView | Refused]:
-        book = await sandbox.find(connection, account, list(ask.orders.numbers))
+        book = await sandbox.find(connection, account, list(request.orders.numbers))
         views = {n: self._view(order, now) for n, order in book.items()}
         for n, order in book.items():
-            if ask.extended:
+            if request.extended:
                 made = None if order.subscription is None else await self._posts(connection, account, order, now)
-                views[n] = structs.replace(views[n], more=More(order.quantity, order.link, made))
-        return [views.get(n, UNKNOWN_ORDER) for n in ask.orders.numbers]
+                views[n] = structs.replace(views[n], more=ExtendedStatus(order.quantity, order.link, made))
+        return [views.get(n, UNKNOWN_ORDER) for n in request.orders.numbers]
 
     async def _posts(
         self, connection: Connection, account: int, order: sandbox.BookOrder, now: datetime
@@ -245,7 +247,9 @@ class Sandbox:
         stopped = None if order.canceled is None else self._age_s(order.placed, order.canceled)
         return timeline.at(timeline.plan(order.link), order.quantity, self._age_s(order.placed, now), stopped)
 
-    async def _refill(self, connection: Connection, account: int, ids: Ids, now: datetime) -> list[RefillId | Refused]:
+    async def _refill(
+        self, connection: Connection, account: int, ids: RequestedIds, now: datetime
+    ) -> list[RefillId | Refused]:
         book = await sandbox.find(connection, account, list(ids.numbers))
         whole = [n for n, one in book.items() if self._view(one, now).status is OrderStatus.COMPLETED and one.quantity]
         made = await sandbox.add_refills(connection, whole, now)
@@ -257,7 +261,9 @@ class Sandbox:
             return RefillId(made[number])
         return Refused(Refusal.REFILL_NOT_COMPLETED) if number in book else UNKNOWN_ORDER
 
-    async def _refills(self, connection: Connection, account: int, ids: Ids, now: datetime) -> list[Refill | Refused]:
+    async def _refills(
+        self, connection: Connection, account: int, ids: RequestedIds, now: datetime
+    ) -> list[Refill | Refused]:
         made = await sandbox.refills(connection, list(ids.numbers))
         book = await sandbox.find(connection, account, [refill.order for refill in made.values()])
         answers: list[Refill | Refused] = []
@@ -270,7 +276,9 @@ class Sandbox:
             answers.append(Refill(RefillId(number), timeline.refill_at(plan, self._age_s(refill.asked, now))))
         return answers
 
-    async def _cancel(self, connection: Connection, account: int, ids: Ids, now: datetime) -> list[Refused | None]:
+    async def _cancel(
+        self, connection: Connection, account: int, ids: RequestedIds, now: datetime
+    ) -> list[Refused | None]:
         book = await sandbox.find(connection, account, list(ids.numbers))
         moving = (OrderStatus.PENDING, OrderStatus.IN_PROGRESS)
         open_orders = [n for n in book if self._view(book[n], now).status in moving]

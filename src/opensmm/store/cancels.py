@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from opensmm.base.ids import CustomerId, OrderId
-from opensmm.domain.cancels import Cancelable, Part
+from opensmm.domain.cancels import CancelSubject, DeliveryPart
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.orders import OrderState
 from opensmm.store.connection import Connection
@@ -22,19 +22,19 @@ select o.id, o.customer_id, o.state, s.cancel from orders o join service s on s.
 
 async def cancelable(
     connection: Connection, orders: Sequence[int]
-) -> dict[int, tuple[CustomerId, Cancelable, list[int]]]:
+) -> dict[int, tuple[CustomerId, CancelSubject, list[int]]]:
     """Orders under lock, with their owner and the numbers of their runs; their deliveries are locked too."""
     cursor = await connection.execute(_LOCK_DELIVERIES, [orders])
     runs: dict[int, list[int]] = {}
-    parts: dict[int, list[Part]] = {}
+    parts: dict[int, list[DeliveryPart]] = {}
     for order, run, state, accepted in await cursor.fetchall():
         runs.setdefault(order, []).append(run)
-        parts.setdefault(order, []).append(Part(DeliveryState(state), accepted))
+        parts.setdefault(order, []).append(DeliveryPart(DeliveryState(state), accepted))
     cursor = await connection.execute(_CANCELABLE, [orders])
     return {
         row[0]: (
             CustomerId(row[1]),
-            Cancelable(OrderState(row[2]), row[3], parts.get(row[0], [])),
+            CancelSubject(OrderState(row[2]), row[3], parts.get(row[0], [])),
             runs.get(row[0], []),
         )
         for row in await cursor.fetchall()

@@ -10,11 +10,11 @@ from msgspec import Struct
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId, ProviderId
-from opensmm.domain.asks import NO_DETAILS, Details
 from opensmm.domain.call_faults import CallAnswer, CallCode, CallFault
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import MOST_NOTED, PASSED_OVER_AFTER, AttemptOutcome, DeliveryState
+from opensmm.domain.requests import NO_DETAILS, TypeDetails
 from opensmm.store import call_faults
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
@@ -39,7 +39,7 @@ class Claim(Struct, frozen=True):
     service_type: ServiceType
     link: str
     quantity: int
-    details: Details
+    details: TypeDetails
     route: int
     routes: int
     hold_when_refused: bool
@@ -220,8 +220,8 @@ def _claim(row: TupleRow) -> Claim:
     return Claim(*(*row[:6], ServiceType(row[6]), *row[7:9], _details(row[9]), *row[10:]))
 
 
-def _details(found: object) -> Details:
-    return NO_DETAILS if found is None else msgspec.convert(found, Details, strict=False)
+def _details(found: object) -> TypeDetails:
+    return NO_DETAILS if found is None else msgspec.convert(found, TypeDetails, strict=False)
 
 
 _RELEASE: Final = """

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from opensmm.base.ids import CustomerId, OrderId
-from opensmm.domain.endings import Settlement, Sold
+from opensmm.domain.settlement import OrderAtEnd, Settlement
 from opensmm.store.connection import Connection
 from opensmm.store.state_sets import ENDED, LIVE
 
@@ -33,10 +33,10 @@ async def lock(connection: Connection, orders: Sequence[int]) -> None:
     await connection.execute(_LOCK, [orders])
 
 
-async def sold(connection: Connection, orders: Sequence[OrderId]) -> list[Sold]:
+async def sold(connection: Connection, orders: Sequence[OrderId]) -> list[OrderAtEnd]:
     """The open ones among orders, as they stand after their deliveries' rows were changed."""
     cursor = await connection.execute(_SOLD, [orders])
-    return [Sold(*row) for row in await cursor.fetchall()]
+    return [OrderAtEnd(*row) for row in await cursor.fetchall()]
 
 
 _END: Final = """

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ProviderId
-from opensmm.domain.bills import Bill
 from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.dispatch import DeliveryState
-from opensmm.domain.evidence import AttemptKey, Conclusion, EvidenceKind, Neighbour, Suspect
+from opensmm.domain.evidence import AttemptKey, Conclusion, EvidenceKind, Neighbour, SuspectOrder
+from opensmm.domain.provider_charges import ChargeSample
 from opensmm.store import call_faults
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import OPEN_ROUTES
@@ -57,7 +57,7 @@ class Open(Struct, frozen=True):
     ``not_bought``: how often this delivery was proved not to have been taken in by this provider.
     """
 
-    suspect: Suspect
+    suspect: SuspectOrder
     provider: ProviderId
     state: DeliveryState
     fence: int
@@ -111,7 +111,9 @@ async def doubted(
     cursor = await connection.execute(_OPEN, told)
     by_provider: dict[ProviderId, list[Open]] = {}
     for *row, answer, service in await cursor.fetchall():
-        suspect = Suspect((OrderId(row[0]), row[1], row[2]), row[3], row[4], row[5], (row[5], row[6]), row[7], service)
+        suspect = SuspectOrder(
+            (OrderId(row[0]), row[1], row[2]), row[3], row[4], row[5], (row[5], row[6]), row[7], service
+        )
         one = Open(suspect, ProviderId(row[8]), DeliveryState(row[9]), *(*row[10:], call_faults.read(answer)))
         by_provider.setdefault(one.provider, []).append(one)
     return by_provider
@@ -184,7 +186,7 @@ where n.provider_service = n.service and n.cost is not null and d.state = 'compl
 
 async def bills(
     connection: Connection, provider: ProviderId, around: Sequence[tuple[str, datetime, datetime]]
-) -> list[Bill]:
+) -> list[ChargeSample]:
     """Completed orders of these services among the accepted ones nearest before the first time and after the second."""
     told = {
         "provider": provider,
@@ -193,7 +195,7 @@ async def bills(
         "afters": [after for _, _, after in around],
         "within": BILLED_WITHIN,
     }
-    return await rows(connection, Bill, _BILLS, told)
+    return await rows(connection, ChargeSample, _BILLS, told)
 
 
 _KNOWN: Final = f"""

@@ -9,29 +9,29 @@ from msgspec import structs
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import ProviderId
-from opensmm.domain import progress
+from opensmm.domain import polling
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END, TOLD_AGAIN_AFTER
-from opensmm.domain.clocks import Cause, Stepped
+from opensmm.domain.clocks import NewestStep, StepCause
 from opensmm.domain.codes import LineFault
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.evidence import LATE, ODD, Conclusion
-from opensmm.domain.health import (
+from opensmm.domain.monitoring import (
     COUNTED,
     NAMED,
     POSTS_REMEMBERED,
     UNPOLLED_GRACE,
     UNPOLLED_INTERVALS,
-    Facts,
-    Followed,
-    Moving,
-    Named,
-    Notices,
-    NotUnderstood,
+    DeliveriesAtProviders,
+    FollowedList,
+    NamedServices,
+    NoticeCounts,
+    PanelFacts,
     ProviderSeen,
-    Shelf,
-    Waiting,
+    UnreadAnswers,
+    UnsoldServices,
+    WaitingCount,
 )
-from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG
+from opensmm.domain.order_actions import AT_PROVIDER_TOO_LONG
 from opensmm.store import call_faults, line_faults, list_doubts, server, sync, workers
 from opensmm.store.connection import Connection
 from opensmm.store.progress import CANCEL_WAITS
@@ -193,7 +193,7 @@ select count(*), min(at), array(
 from found
 """
 _STEPPED: Final = f"""
-select noted, moved, cause from clock_step where cause <> '{Cause.UNWATCHED}' order by id desc limit 1
+select noted, moved, cause from clock_step where cause <> '{StepCause.UNWATCHED}' order by id desc limit 1
 """
 _DATABASE: Final = """
 select p.catalogue_version, pg_database_size(current_database()), (
@@ -203,35 +203,35 @@ from panel p
 """
 
 
-async def facts(connection: Connection, now: datetime) -> Facts:
+async def facts(connection: Connection, now: datetime) -> PanelFacts:
     """The panel as it is at this moment. Transactions are those that the app's role may see: its own."""
     most = {"most": COUNTED}
     at_providers = most | moving_at(now)
     moving = await _row(connection, _MOVING, at_providers)
     unpolled = await _rows(connection, _UNPOLLED, at_providers) if moving[1] else []
-    late = {ProviderId(row[0]): Waiting(*row[1:]) for row in unpolled}
+    late = {ProviderId(row[0]): WaitingCount(*row[1:]) for row in unpolled}
     answers = await _rows(connection, _NOT_UNDERSTOOD, most)
     of_refills = await _rows(connection, _REFILLS_NOT_UNDERSTOOD, most)
-    operator = {row[0]: Waiting(*row[1:]) for row in await _rows(connection, _FOR_OPERATOR, most)}
+    operator = {row[0]: WaitingCount(*row[1:]) for row in await _rows(connection, _FOR_OPERATOR, most)}
     version, size, transaction = await _row(connection, _DATABASE, {})
-    return Facts(
+    return PanelFacts(
         workers=tuple(await workers.seen(connection)),
         providers=tuple(_provider(row, late) for row in await _rows(connection, _PROVIDERS, {})),
         catalogue_version=version,
         database_bytes=size,
         oldest_transaction=transaction,
-        due=Waiting(*await _row(connection, _DUE, most | {"now": now})),
+        due=WaitingCount(*await _row(connection, _DUE, most | {"now": now})),
         sending=(await _row(connection, _SENDING, most))[0],
-        moving=Moving(moving[0], Waiting(*moving[1:3]), Waiting(*moving[3:])),
-        not_understood=NotUnderstood(*answers[0]) if answers else NotUnderstood(),
-        refills_not_understood=NotUnderstood(*of_refills[0]) if of_refills else NotUnderstood(),
-        unsure=operator.get("unsure", Waiting()),
-        held=operator.get("held", Waiting()),
-        refills=Waiting(*await _row(connection, _REFILLS, most)),
-        cancels=Waiting(*await _row(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END})),
+        moving=DeliveriesAtProviders(moving[0], WaitingCount(*moving[1:3]), WaitingCount(*moving[3:])),
+        not_understood=UnreadAnswers(*answers[0]) if answers else UnreadAnswers(),
+        refills_not_understood=UnreadAnswers(*of_refills[0]) if of_refills else UnreadAnswers(),
+        unsure=operator.get("unsure", WaitingCount()),
+        held=operator.get("held", WaitingCount()),
+        refills=WaitingCount(*await _row(connection, _REFILLS, most)),
+        cancels=WaitingCount(*await _row(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END})),
         unheard=await _unheard(connection, _UNHEARD, now),
         unclear_refills=await _unheard(connection, _UNCLEAR_REFILLS, now),
-        shelf=Shelf(
+        shelf=UnsoldServices(
             quarantined=await _named(connection, _QUARANTINED),
             halted=await _named(connection, _HALTED),
             below_cost=await _named(connection, _BELOW_COST),
@@ -239,8 +239,8 @@ async def facts(connection: Connection, now: datetime) -> Facts:
             why_unread=await _why_unread(connection),
             holds=(await _row(connection, _HOLDS, {}))[0],
         ),
-        posts=Waiting(*await _row(connection, _POSTS, most)),
-        refused_posts=Waiting(*await _row(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED})),
+        posts=WaitingCount(*await _row(connection, _POSTS, most)),
+        refused_posts=WaitingCount(*await _row(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED})),
         forgotten=await _forgotten(connection),
         stepped=await _stepped(connection),
         late=await _notices(connection, LATE),
@@ -254,46 +254,46 @@ async def _why_unread(connection: Connection) -> tuple[tuple[int, LineFault], ..
     return tuple((row[0], line_faults.read(row[1])) for row in found)
 
 
-async def _forgotten(connection: Connection) -> Named:
+async def _forgotten(connection: Connection) -> NamedServices:
     count, first = await _row(connection, _FORGOTTEN, {"most": COUNTED, "named": NAMED})
-    return Named(count, tuple(first))
+    return NamedServices(count, tuple(first))
 
 
-async def _unheard(connection: Connection, query: str, now: datetime) -> Notices:
+async def _unheard(connection: Connection, query: str, now: datetime) -> NoticeCounts:
     told = {"most": COUNTED, "named": NAMED, "tries": len(TOLD_AGAIN_AFTER), "ended_since": now - TOLD_AFTER_ITS_END}
     count, since, first = await _row(connection, query, told)
-    return Notices(count, since, tuple((int(number), provider, theirs) for number, provider, theirs in first))
+    return NoticeCounts(count, since, tuple((int(number), provider, theirs) for number, provider, theirs in first))
 
 
-async def _stepped(connection: Connection) -> Stepped | None:
+async def _stepped(connection: Connection) -> NewestStep | None:
     rows = await _rows(connection, _STEPPED, {})
-    return Stepped(rows[0][0], rows[0][1], Cause(rows[0][2])) if rows else None
+    return NewestStep(rows[0][0], rows[0][1], StepCause(rows[0][2])) if rows else None
 
 
-async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) -> Notices:
+async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) -> NoticeCounts:
     told = {"conclusions": [one.value for one in conclusions], "most": COUNTED, "named": NAMED}
     count, since, first = await _row(connection, _NOTICES, told)
-    return Notices(count, since, tuple((int(order), provider, theirs) for order, provider, theirs in first))
+    return NoticeCounts(count, since, tuple((int(order), provider, theirs) for order, provider, theirs in first))
 
 
-def _provider(row: TupleRow, late: Mapping[ProviderId, Waiting]) -> ProviderSeen:
+def _provider(row: TupleRow, late: Mapping[ProviderId, WaitingCount]) -> ProviderSeen:
     followed, every, taken, fault, refuses, words, dialect, adds, calls = row[9:]
     turned_away = None if refuses is None else AccountFault(refuses)
     seen = structs.replace(
         ProviderSeen(*row[:9]),
-        unpolled=late.get(row[0], Waiting()),
+        unpolled=late.get(row[0], WaitingCount()),
         refuses=turned_away,
         fault=call_faults.read(words),
         dialect=dialect,
         adds_at_a_time=adds,
         concurrency=calls,
     )
-    return structs.replace(seen, followed=Followed(every, taken, list_doubts.read(fault))) if followed else seen
+    return structs.replace(seen, followed=FollowedList(every, taken, list_doubts.read(fault))) if followed else seen
 
 
-async def _named(connection: Connection, query: str) -> Named:
+async def _named(connection: Connection, query: str) -> NamedServices:
     count, first = await _row(connection, _NAMED.format(query), {"named": NAMED})
-    return Named(count, tuple(first))
+    return NamedServices(count, tuple(first))
 
 
 def moving_at(now: datetime) -> dict[str, object]:
@@ -303,8 +303,8 @@ def moving_at(now: datetime) -> dict[str, object]:
         "long_ago": now - AT_PROVIDER_TOO_LONG,
         "grace": UNPOLLED_GRACE,
         "intervals": UNPOLLED_INTERVALS,
-        "ages": [age for age, _ in progress.POLL_STEPS],
-        "pauses": [*(pause for _, pause in progress.POLL_STEPS), progress.POLL_LAST],
+        "ages": [age for age, _ in polling.POLL_STEPS],
+        "pauses": [*(pause for _, pause in polling.POLL_STEPS), polling.POLL_LAST],
     }
 
 

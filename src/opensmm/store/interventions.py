@@ -13,7 +13,7 @@ from opensmm.base.money import Money
 from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
-from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG, Run, RunEnding, Subject
+from opensmm.domain.order_actions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG, ChosenEnd, LockedRun, OrderSubject
 from opensmm.domain.orders import OrderState
 from opensmm.store import call_faults, notes
 from opensmm.store.connection import Connection
@@ -27,18 +27,18 @@ where d.order_id = %s order by d.run for update of d
 """
 
 
-async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, Subject] | None:
+async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject] | None:
     """An order with its runs, under lock; the customer and the order were locked before."""
     cursor = await connection.execute(_RUNS, [order])
     runs = tuple(
-        Run(row[0], DeliveryState(row[1]), row[2], row[3], row[4] and AttemptOutcome(row[4]), row[5], row[6])
+        LockedRun(row[0], DeliveryState(row[1]), row[2], row[3], row[4] and AttemptOutcome(row[4]), row[5], row[6])
         for row in await cursor.fetchall()
     )
     cursor = await connection.execute(_ORDER, [order])
     row = await cursor.fetchone()
     if row is None:
         return None
-    return CustomerId(row[0]), Subject(order, OrderState(row[1]), row[2], row[3], runs, row[4])
+    return CustomerId(row[0]), OrderSubject(order, OrderState(row[1]), row[2], row[3], runs, row[4])
 
 
 # Of what a provider took and is not to deliver it is told the same way as of a customer's cancel.
@@ -81,7 +81,7 @@ async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> 
     return [Tried(*row) for row in await cursor.fetchall()]
 
 
-async def end(connection: Connection, order: OrderId, endings: Sequence[RunEnding], now: datetime) -> None:
+async def end(connection: Connection, order: OrderId, endings: Sequence[ChosenEnd], now: datetime) -> None:
     """Gives runs, whose rows are locked, the ends that the operator chose; their providers are to be told."""
     arrays = [one.run for one in endings], [one.state.value for one in endings], [one.remains for one in endings]
     await connection.execute(_END, [now, *arrays, order, order])

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, KeyId, PriceListId
-from opensmm.domain.callers import Caller
+from opensmm.domain.api_keys import KeyHolder
 from opensmm.store import arrays
 from opensmm.store.connection import Connection
 from opensmm.store.crowds import Crowd
@@ -22,11 +22,11 @@ where k.hash = any(%s::bytea[]) and k.revoked is null
 )
 
 
-async def find(connection: Connection, hashes: Sequence[bytes]) -> list[Caller | None]:
+async def find(connection: Connection, hashes: Sequence[bytes]) -> list[KeyHolder | None]:
     """The caller behind each key's hash; None where no live key has it."""
     rows = await _FIND.rows(connection, [arrays.hashes(hashes)])
     found = {
-        bytes(row[0]): Caller(
+        bytes(row[0]): KeyHolder(
             CustomerId(row[1]), KeyId(row[2]), PriceListId(row[3]), row[4], row[5], tuple(row[6]), row[7]
         )
         for row in rows

@@ -1,6 +1,6 @@
 """Why a price list was not taken over, as it is stored in a text column."""
 
-from opensmm.domain.sync import DoubtCode, ListDoubt
+from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.store import coded
 
 

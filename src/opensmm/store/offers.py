@@ -11,7 +11,8 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.customers import HOUSE
-from opensmm.domain.offers import Offer, RouteTo
+from opensmm.domain.provider_services import ProviderService
+from opensmm.domain.routes import RouteTo
 from opensmm.store import catalogue
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import NO_ANSWER_YET
@@ -38,20 +39,20 @@ from offer where provider_id = %s and gone is null order by provider_service
 """
 
 
-async def keep(connection: Connection, provider: ProviderId, offers: Sequence[Offer], now: datetime) -> None:
+async def keep(connection: Connection, provider: ProviderId, offers: Sequence[ProviderService], now: datetime) -> None:
     """Keeps a whole price list; what no longer stands there is gone."""
     text = msgspec.json.encode(offers).decode()
     await connection.execute(_KEEP, {"provider": provider, "offers": text, "now": now})
     await connection.execute(_GONE, [now, provider, now])
 
 
-async def offers(connection: Connection, provider: ProviderId) -> list[Offer]:
+async def offers(connection: Connection, provider: ProviderId) -> list[ProviderService]:
     cursor = await connection.execute(_OFFERS, [provider])
     return [_offer(row) for row in await cursor.fetchall()]
 
 
-def _offer(row: TupleRow) -> Offer:
-    return Offer(*(*row[:3], None if row[3] is None else ServiceType(row[3]), *row[4:]))
+def _offer(row: TupleRow) -> ProviderService:
+    return ProviderService(*(*row[:3], None if row[3] is None else ServiceType(row[3]), *row[4:]))
 
 
 _LOCK_SERVICE: Final = "select id from service where id = any(%s) order by id for update"

@@ -15,8 +15,8 @@ from opensmm.domain.dispatch import ACCEPTED_STATES, AttemptOutcome, DeliverySta
 from opensmm.domain.evidence import NEIGHBOURS, Conclusion, EvidenceKind
 from opensmm.domain.ledger import TransferKind
 from opensmm.domain.orders import OrderState
-from opensmm.domain.posts import PostState
 from opensmm.domain.refills import RefillStatus
+from opensmm.domain.subscriptions import PostState
 from opensmm.store import call_faults, notes
 from opensmm.store.connection import Connection
 

@@ -11,8 +11,8 @@ from opensmm.base.money import Money
 from opensmm.base.pages import MAX_ID, Keyset, Page
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.ledger import TransferKind
+from opensmm.domain.order_views import OrderView, status_word
 from opensmm.domain.orders import OrderState, OrderStatus
-from opensmm.domain.progress import OrderView, word
 from opensmm.store import pages
 from opensmm.store.connection import Connection
 from opensmm.store.orders import DELIVERIES, VIEW_COLUMNS, view_of
@@ -145,9 +145,13 @@ async def panel_list(
 
 def _told(wanted: OrderFilter) -> dict[str, Any]:
     words = set(wanted.statuses)
-    ended = [state.value for state in OrderState if state is not OrderState.OPEN and word(state, None, 1) in words]
+    ended = [
+        state.value for state in OrderState if state is not OrderState.OPEN and status_word(state, None, 1) in words
+    ]
     first = {
-        drips: [state.value for state in DeliveryState if word(OrderState.OPEN, state, 2 if drips else 1) in words]
+        drips: [
+            state.value for state in DeliveryState if status_word(OrderState.OPEN, state, 2 if drips else 1) in words
+        ]
         for drips in (False, True)
     }
     return {
@@ -226,7 +230,7 @@ async def counts(connection: Connection, customer: CustomerId | None = None) -> 
     cursor = await connection.execute(PANEL_COUNTS if customer is None else OWN_COUNTS, told)
     found = dict.fromkeys(OrderStatus, 0)
     for state, first, drips, count in await cursor.fetchall():
-        status = word(OrderState(state), first and DeliveryState(first), 2 if drips else 1)
+        status = status_word(OrderState(state), first and DeliveryState(first), 2 if drips else 1)
         found[status] = min(found[status] + count, MAX_COUNTED)
     return found
 

@@ -8,8 +8,8 @@ from psycopg.rows import TupleRow
 
 from opensmm.base.ids import CustomerId
 from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.order_views import ListedOrder, OrderView, status_word
 from opensmm.domain.orders import OrderState
-from opensmm.domain.progress import ListedOrder, OrderView, word
 from opensmm.store import arrays
 from opensmm.store.connection import Connection
 from opensmm.store.crowds import Crowd
@@ -60,7 +60,7 @@ async def runs(connection: Connection, orders: Sequence[int]) -> dict[int, int]:
 _OPEN: Final = OrderState.OPEN.value
 # Members of a StrEnum and their texts are equal keys, so that a row's texts are looked up as they come.
 _WORDS: Final = {
-    (state, first, drips): word(state, first, 2 if drips else 1)
+    (state, first, drips): status_word(state, first, 2 if drips else 1)
     for state in OrderState
     for first in (None, *DeliveryState)
     for drips in (False, True)

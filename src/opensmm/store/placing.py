@@ -10,11 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
-from opensmm.domain.asks import NO_DETAILS
 from opensmm.domain.ledger import HELD
 from opensmm.domain.link_identity import identity
-from opensmm.domain.orders import Draft
-from opensmm.domain.placing import Buyer, BuyerKind, Purse, Remembered
+from opensmm.domain.orders import PricedOrder
+from opensmm.domain.placing import Buyer, BuyerKind, CustomerFunds, IdempotencyRecord
+from opensmm.domain.requests import NO_DETAILS
 from opensmm.store.arrays import absent_or, flags, numbers, texts, words
 from opensmm.store.connection import Connection
 from opensmm.store.crowds import Crowd
@@ -42,7 +42,7 @@ class Locked(Struct):
     active users of their customer any more.
     """
 
-    purses: dict[CustomerId, Purse]
+    purses: dict[CustomerId, CustomerFunds]
     barred: frozenset[Buyer]
     catalogue_version: int
 
@@ -61,7 +61,7 @@ async def lock(connection: Connection, buyers: Iterable[Buyer]) -> Locked:
     if not rows:
         return Locked({}, frozenset(), 0)
     *_, version, revoked, strangers = rows[0]
-    purses = {CustomerId(row[0]): Purse(row[1], row[2], PriceListId(row[3])) for row in rows}
+    purses = {CustomerId(row[0]): CustomerFunds(row[1], row[2], PriceListId(row[3])) for row in rows}
     barred = [*(key for key in keys if key.number in revoked), *(users[place - 1] for place in strangers or ())]
     return Locked(purses, frozenset(barred), version)
 
@@ -75,10 +75,13 @@ join idempotency i on i.customer_id = a.customer_id and i.key = a.key
 
 async def remembered(
     connection: Connection, names: Sequence[tuple[CustomerId, str]]
-) -> dict[tuple[CustomerId, str], Remembered]:
+) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
     """What the idempotency keys stand for. Only a statement after ``lock`` sees what a rival has just kept."""
     cursor = await connection.execute(_REMEMBERED, [[name[0] for name in names], [name[1] for name in names]])
-    return {(CustomerId(row[0]), row[1]): Remembered(bytes(row[2]), OrderId(row[3])) for row in await cursor.fetchall()}
+    return {
+        (CustomerId(row[0]), row[1]): IdempotencyRecord(bytes(row[2]), OrderId(row[3]))
+        for row in await cursor.fetchall()
+    }
 
 
 _ACTIVE_LINKS: Final = """
@@ -159,7 +162,7 @@ returning orders
 async def keep(
     connection: Connection,
     mark: UUID,
-    drafts: Sequence[tuple[CustomerId, Draft]],
+    drafts: Sequence[tuple[CustomerId, PricedOrder]],
     at: datetime | None,
     *,
     catalogue_version: int | None = None,
@@ -199,7 +202,7 @@ async def keep(
     return ids
 
 
-def _all_details(drafts: Sequence[Draft]) -> str:
+def _all_details(drafts: Sequence[PricedOrder]) -> str:
     """Empty where no draft has any: ``unnest`` fills a shorter array up with nulls."""
     if all(draft.details is NO_DETAILS for draft in drafts):
         return "{}"
@@ -222,7 +225,7 @@ from unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bigint[]) as a
 
 
 async def remember(
-    connection: Connection, names: Mapping[tuple[CustomerId, str], Remembered], at: datetime | None
+    connection: Connection, names: Mapping[tuple[CustomerId, str], IdempotencyRecord], at: datetime | None
 ) -> None:
     """Binds idempotency keys to the orders they placed; they are kept from then on by the database's clock."""
     if names:
@@ -241,7 +244,7 @@ select * from unnest(%s::bigint[], %s::bytea[], %s::bigint[])
 """
 
 
-async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, OrderId, Draft]]) -> None:
+async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, OrderId, PricedOrder]]) -> None:
     """Takes the links of services that allow one active order per link."""
     held = [entry for entry in orders if entry[2].service.one_active_per_link]
     if held:

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import RuleId
-from opensmm.domain.policy import Policy, Rule, RuleKind, compiled
+from opensmm.domain.policy import Policy, PolicyRule, RuleKind, compiled
 from opensmm.store.connection import Connection
 
 _VERSION: Final = "select coalesce(max(version), 0) from policy_rule"
@@ -17,10 +17,10 @@ where removes is null and not exists (select from policy_rule later where later.
 """
 
 
-async def live(connection: Connection) -> list[Rule]:
+async def live(connection: Connection) -> list[PolicyRule]:
     """The rules that hold now, oldest first."""
     cursor = await connection.execute(_LIVE)
-    return [Rule(RuleId(row[0]), RuleKind(row[1]), row[2], row[3]) for row in await cursor.fetchall()]
+    return [PolicyRule(RuleId(row[0]), RuleKind(row[1]), row[2], row[3]) for row in await cursor.fetchall()]
 
 
 async def refresh(connection: Connection, known: Policy) -> Policy:

@@ -8,9 +8,9 @@ from psycopg.rows import TupleRow
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId, order_key
 from opensmm.domain.ledger import HELD
+from opensmm.domain.order_views import DripFeedParts, ExtendedStatus, Parts, SubscriptionParts
 from opensmm.domain.orders import OrderState
-from opensmm.domain.posts import MOST_LISTED, KnownPost, Post, PostState, Subscription
-from opensmm.domain.progress import DripFeedParts, More, Parts, SubscriptionParts
+from opensmm.domain.subscriptions import MOST_LISTED, KnownPost, Post, PostState, Subscription
 from opensmm.store.connection import Connection
 from opensmm.store.order_keys import key_of
 from opensmm.store.state_sets import ENDED, SUBSCRIBED, UNANSWERED
@@ -197,11 +197,11 @@ from orders o join service s on s.id = o.service_id where o.id = any(%s)
 """
 
 
-async def more(connection: Connection, orders: Sequence[int]) -> dict[int, More]:
+async def more(connection: Connection, orders: Sequence[int]) -> dict[int, ExtendedStatus]:
     """What an extended status tells of orders."""
     cursor = await connection.execute(_MORE, [MOST_LISTED, orders])
     return {
-        row[0]: More(row[1], row[2], tuple(OrderId(child) for child in reversed(row[4])) if row[3] else None)
+        row[0]: ExtendedStatus(row[1], row[2], tuple(OrderId(child) for child in reversed(row[4])) if row[3] else None)
         for row in await cursor.fetchall()
     }
 

@@ -12,7 +12,7 @@ from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.cancels import SILENT_FOR, SILENT_PAUSES, TOLD_AGAIN_AFTER
 from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import DeliveryState
-from opensmm.domain.progress import Followed
+from opensmm.domain.polling import PolledDelivery
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
 from opensmm.store.notes import NOTE, NOTED, notes
@@ -28,7 +28,7 @@ class Followee(Struct, frozen=True):
     provider: ProviderId
     provider_order: str
     sent: datetime
-    known: Followed
+    known: PolledDelivery
 
 
 _DUE: Final = f"""
@@ -63,7 +63,7 @@ async def claim_watched(connection: Connection, now: datetime, again: datetime, 
 
 
 def _followee(row: TupleRow) -> Followee:
-    return Followee(*(*row[:6], Followed(DeliveryState(row[6]), *row[7:])))
+    return Followee(*(*row[:6], PolledDelivery(DeliveryState(row[6]), *row[7:])))
 
 
 class Told(Struct, frozen=True):

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import ProviderId
 from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.dispatch import AccountFault
-from opensmm.domain.providers import AS_DOCUMENTED, READINGS_SPAN, Form, Forms, Reading
+from opensmm.domain.providers import AS_DOCUMENTED, READINGS_SPAN, BalanceReading, Forms, IdForm
 from opensmm.store import call_faults, catalogue
 from opensmm.store.connection import Connection
 
@@ -44,7 +44,7 @@ class ProviderRow(Struct, frozen=True):
 
 _NAMES: Final = tuple(field.name for field in structs.fields(ProviderRow))
 _COLUMNS: Final = ", ".join(_NAMES)
-_FORMS: Final = frozenset(Form)
+_FORMS: Final = frozenset(IdForm)
 _PROVIDERS: Final = f"select {_COLUMNS} from provider order by id"
 _NAMED: Final = f"select {_COLUMNS} from provider where name = %s or id::text = %s order by name = %s desc limit 1"
 _BY_ID: Final = f"select {_COLUMNS} from provider where id = %s"
@@ -80,7 +80,7 @@ async def lock(connection: Connection, provider: ProviderId) -> ProviderRow | No
 def _row(row: TupleRow) -> ProviderRow:
     told: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
     sealed, forms = told["sealed_key"], told["forms"] or {}
-    read = {action: Form(form) for action, form in forms.items() if form in _FORMS}
+    read = {action: IdForm(form) for action, form in forms.items() if form in _FORMS}
     return ProviderRow(
         **told
         | {
@@ -127,7 +127,7 @@ where p.id = a.id and p.url = %(url)s and p.dialect = %(dialect)s and p.forms is
 """
 
 
-async def keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, Form | None]) -> None:
+async def keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, IdForm | None]) -> None:
     """Keeps in which forms a provider turned out to answer, None: in the pages'. What was learned at another address or
     in another dialect than it has by now is dropped."""
     told = msgspec.json.encode({action: form for action, form in forms.items() if form is not None}).decode()
@@ -250,22 +250,22 @@ async def balance_due(
     return [ProviderId(row[0]) for row in await cursor.fetchall()]
 
 
-async def keep_balances(connection: Connection, told: Sequence[tuple[ProviderId, Reading]]) -> None:
+async def keep_balances(connection: Connection, told: Sequence[tuple[ProviderId, BalanceReading]]) -> None:
     if told:
         arrays = [one for one, _ in told], [reading.at for _, reading in told], [reading.balance for _, reading in told]
         await connection.execute(_KEEP_BALANCE, [*arrays])
 
 
-async def newest_balance(connection: Connection, provider: ProviderId) -> Reading | None:
+async def newest_balance(connection: Connection, provider: ProviderId) -> BalanceReading | None:
     row = await (await connection.execute(_NEWEST_BALANCE, [provider])).fetchone()
-    return None if row is None else Reading(*row)
+    return None if row is None else BalanceReading(*row)
 
 
-async def readings(connection: Connection) -> dict[ProviderId, list[Reading]]:
+async def readings(connection: Connection) -> dict[ProviderId, list[BalanceReading]]:
     """Balances by provider, oldest first: of each the newest, however old, and those of a day before it."""
-    found: dict[ProviderId, list[Reading]] = {}
+    found: dict[ProviderId, list[BalanceReading]] = {}
     for provider, at, balance in await (await connection.execute(_READINGS, [READINGS_SPAN])).fetchall():
-        found.setdefault(ProviderId(provider), []).append(Reading(at, balance))
+        found.setdefault(ProviderId(provider), []).append(BalanceReading(at, balance))
     return found
 
 

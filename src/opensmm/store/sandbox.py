@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from opensmm.domain.asks import Details
+from opensmm.domain.requests import TypeDetails
 from opensmm.store.connection import Connection
 
 
@@ -21,7 +21,7 @@ class BookOrder(Struct, frozen=True):
     start_count: int
     canceled: datetime | None
     service: str = ""
-    subscription: Details | None = None
+    subscription: TypeDetails | None = None
 
 
 _ADD: Final = """
@@ -38,7 +38,7 @@ async def add(
     quantity: int,
     start_count: int,
     now: datetime,
-    subscription: Details | None = None,
+    subscription: TypeDetails | None = None,
 ) -> int:
     """Writes an order down; ids grow over all accounts, as they do at a panel."""
     asked = None if subscription is None else msgspec.json.encode(subscription).decode()
@@ -58,7 +58,7 @@ async def find(connection: Connection, account: int, orders: Sequence[int]) -> d
     """The account's own among orders: to it, the others do not exist."""
     cursor = await connection.execute(_FIND, [orders, account])
     return {
-        row[0]: BookOrder(*(*row[:-1], None if row[-1] is None else msgspec.convert(row[-1], Details)))
+        row[0]: BookOrder(*(*row[:-1], None if row[-1] is None else msgspec.convert(row[-1], TypeDetails)))
         for row in await cursor.fetchall()
     }
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from opensmm.base.ids import OrderId, ProviderId, RefillId, ServiceId
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
-from opensmm.domain.progress import Followed
+from opensmm.domain.polling import PolledDelivery
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import Recorded
 from opensmm.store.progress import Followee
@@ -71,7 +71,7 @@ order by d.order_id, d.run for update of d
 async def with_staff(connection: Connection, orders: Sequence[OrderId]) -> list[Followee]:
     """The deliveries of orders that are with the staff, under lock. The orders' rows are locked before."""
     cursor = await connection.execute(_WITH_STAFF, [orders])
-    return [Followee(*(*row[:6], Followed(DeliveryState(row[6]), *row[7:]))) for row in await cursor.fetchall()]
+    return [Followee(*(*row[:6], PolledDelivery(DeliveryState(row[6]), *row[7:]))) for row in await cursor.fetchall()]
 
 
 _LEFT_BEHIND: Final = """

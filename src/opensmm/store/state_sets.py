@@ -11,8 +11,8 @@ from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, TRANSITIONS, At
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.ledger import TransferKind
 from opensmm.domain.orders import ENDED_ORDERS, LIVE_ORDERS, ORDER_TRANSITIONS, OrderState
-from opensmm.domain.posts import WAITING, PostState
 from opensmm.domain.refills import ENDED_REFILLS, OPEN_REFILLS
+from opensmm.domain.subscriptions import WAITING, PostState
 from opensmm.domain.transitions import State, before
 
 

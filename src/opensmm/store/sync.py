@@ -10,9 +10,10 @@ from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId, ProviderId, ServiceId
 from opensmm.domain.catalogue import BelowCost, ServiceType
-from opensmm.domain.importing import Terms
-from opensmm.domain.offers import Off, Offer, RouteTo
-from opensmm.domain.sync import Judged, Line, ListDoubt, Route, Rules, Standing
+from opensmm.domain.price_sync import JudgedLine, ListDoubt, ListedRoute, RouteStanding, ServiceLine, SyncRules
+from opensmm.domain.pricing import PriceTerms
+from opensmm.domain.provider_services import ProviderService
+from opensmm.domain.routes import RouteOff, RouteTo
 from opensmm.store import catalogue, line_faults, list_doubts
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import NO_ANSWER_YET, ROUTE_IS_OPEN
@@ -61,13 +62,13 @@ class Routed(Struct, frozen=True):
     service: ServiceId
     theirs: str
     type: ServiceType
-    off: Off | None
+    off: RouteOff | None
 
 
 async def routed_to(connection: Connection, provider: ProviderId) -> list[Routed]:
     cursor = await connection.execute(_ROUTED, [provider])
     return [
-        Routed(ServiceId(row[0]), row[1], ServiceType(row[2]), None if row[3] is None else Off(row[3]))
+        Routed(ServiceId(row[0]), row[1], ServiceType(row[2]), None if row[3] is None else RouteOff(row[3]))
         for row in await cursor.fetchall()
     ]
 
@@ -83,27 +84,27 @@ where r.service_id = any(%s) order by r.service_id, r.position
 """
 
 
-async def lines(connection: Connection, services: Sequence[ServiceId]) -> list[Line]:
+async def lines(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceLine]:
     """Services with their routes, as they stand; descriptions of offers are left out."""
-    routes: dict[ServiceId, list[Route]] = {}
+    routes: dict[ServiceId, list[ListedRoute]] = {}
     cursor = await connection.execute(_ROUTES, [list(services)])
     for row in await cursor.fetchall():
         routes.setdefault(ServiceId(row[0]), []).append(_route(row))
     known = await catalogue.services(connection, services)
-    return [Line(service, tuple(routes.get(service.id, ()))) for service in known]
+    return [ServiceLine(service, tuple(routes.get(service.id, ()))) for service in known]
 
 
-def _route(row: TupleRow) -> Route:
+def _route(row: TupleRow) -> ListedRoute:
     exchange_rate, share, margin, added, decimals, listed, theirs = row[7:14]
-    terms = None if margin is None else Terms(exchange_rate, margin, added, decimals)
+    terms = None if margin is None else PriceTerms(exchange_rate, margin, added, decimals)
     offer = None
     if theirs is not None:
-        offer = Offer(*(theirs, *row[14:16], None if row[16] is None else ServiceType(row[16]), *row[17:23]))
-    off = None if row[5] is None else Off(row[5])
+        offer = ProviderService(*(theirs, *row[14:16], None if row[16] is None else ServiceType(row[16]), *row[17:23]))
+    off = None if row[5] is None else RouteOff(row[5])
     unread = None if row[23] is None else line_faults.read(row[23])
-    standing = Standing(row[3], row[4], off, row[6], unread, *row[24:])
+    standing = RouteStanding(row[3], row[4], off, row[6], unread, *row[24:])
     to = RouteTo(ProviderId(row[1]), row[2])
-    return Route(to, Rules(exchange_rate, share, terms), offer, offer is not None and listed, standing)
+    return ListedRoute(to, SyncRules(exchange_rate, share, terms), offer, offer is not None and listed, standing)
 
 
 # What a list has set bears its provider: a sync, or an import. Services that have no row of a price were moved in.
@@ -136,7 +137,7 @@ from unnest(%s::bigint[], %s::numeric[], %s::text[]) as a (id, cost, halted) whe
 """
 
 
-async def keep(connection: Connection, judged: Sequence[Judged]) -> None:
+async def keep(connection: Connection, judged: Sequence[JudgedLine]) -> None:
     """Writes how lines stand. Their services are locked, and with them everybody's view of the price list."""
     routes = [
         (one.service.id, at, standing)
@@ -247,7 +248,7 @@ where s.on_sale and s.halted is null and not s.free
 _BELOW_COST: Final = f"{BELOW_COST} order by 1, 5 nulls first limit %s"
 
 
-async def in_quarantine(connection: Connection) -> list[Line]:
+async def in_quarantine(connection: Connection) -> list[ServiceLine]:
     """Services of which one route at least waits for approval, with all their routes."""
     cursor = await connection.execute(_SET_ASIDE)
     return await lines(connection, [ServiceId(row[0]) for row in await cursor.fetchall()])

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import ChangeCode, EventCode, FieldCode, LineCode, OddCode, RefusalCode, ShutCode, StageCode
+from opensmm.domain.codes import (
+    ChangeCode,
+    EventCode,
+    FieldCode,
+    LineCode,
+    RefusalCode,
+    ShutCode,
+    StageCode,
+    WarningCode,
+)
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.providers import MAX_URL
@@ -216,27 +225,27 @@ LINES: Final[Mapping[LineCode, Words]] = {
     LineCode.NO_PRICE: Words("it would have no price"),
 }
 """Parts of sentences: why a line of a price list is left out."""
-ODDITIES: Final[Mapping[OddCode, Words]] = {
-    OddCode.NO_TYPES: Words("no line has a type: all are taken for {type}"),
-    OddCode.LINE_LEFT_OUT: Words("service {provider_service}: {why}"),
-    OddCode.LINE_WITHOUT_ID: Words("a line, “{provider_service_name}”: {why}"),
-    OddCode.TYPE_UNKNOWN: Words("service {provider_service} is of an unknown type"),
-    OddCode.MORE_LINES: Words("and {count} more"),
-    OddCode.EMPTY_LIST: Words("its price list is empty"),
-    OddCode.OTHER_DIALECT: Words(
+ODDITIES: Final[Mapping[WarningCode, Words]] = {
+    WarningCode.NO_TYPES: Words("no line has a type: all are taken for {type}"),
+    WarningCode.LINE_LEFT_OUT: Words("service {provider_service}: {why}"),
+    WarningCode.LINE_WITHOUT_ID: Words("a line, “{provider_service_name}”: {why}"),
+    WarningCode.TYPE_UNKNOWN: Words("service {provider_service} is of an unknown type"),
+    WarningCode.MORE_LINES: Words("and {count} more"),
+    WarningCode.EMPTY_LIST: Words("its price list is empty"),
+    WarningCode.OTHER_DIALECT: Words(
         "its answers look like {spoken}, and it is set to {dialect}: "
         "`opensmm provider edit {provider_name} --dialect {spoken}`"
     ),
-    OddCode.EXCHANGE_RATE_ONE: Words(
+    WarningCode.EXCHANGE_RATE_ONE: Words(
         "its exchange rate is 1, though {currency} is not {ours}: costs are taken for {ours}; "
         "`opensmm provider edit {provider_name} --exchange-rate` sets it"
     ),
-    OddCode.CURRENCY_UNTOLD: Words("it names no currency; {currency} is taken for granted"),
-    OddCode.OTHER_CURRENCY: Words("its currency is {currency}, and it is set to {known}: costs are not booked"),
-    OddCode.LIST_OVERTAKEN: Words(
+    WarningCode.CURRENCY_UNTOLD: Words("it names no currency; {currency} is taken for granted"),
+    WarningCode.OTHER_CURRENCY: Words("its currency is {currency}, and it is set to {known}: costs are not booked"),
+    WarningCode.LIST_OVERTAKEN: Words(
         "another price list, asked for later than this one, was taken over meanwhile: nothing follows this one"
     ),
-    OddCode.LIST_DOUBTED: Words(
+    WarningCode.LIST_DOUBTED: Words(
         "{why}: nothing follows it; `opensmm provider sync {provider_name} --confirm` takes it over"
     ),
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from opensmm.domain.catalogue import DeliveryMethod, Halt, RefillMode
-from opensmm.domain.providers import PANEL, SANDBOX, STAFF, Form
+from opensmm.domain.providers import MANUAL, PANEL, SANDBOX, IdForm
 from opensmm.texts.template import Words
 
 
@@ -79,9 +79,9 @@ EMPTY: Final[Mapping[str, str]] = {
     "calls_per_second": "no limit",
 }
 """What it means that a field has no value, where that is not "none"."""
-FORMS: Final[Mapping[Form, str]] = {
-    Form.ONE_BY_ONE: "one by one",
-    Form.LIST_OF_ONE: "in a list, though it be of one",
+FORMS: Final[Mapping[IdForm, str]] = {
+    IdForm.ONE_BY_ONE: "one by one",
+    IdForm.LIST_OF_ONE: "in a list, though it be of one",
 }
 METHODS: Final[Mapping[str, str]] = {
     DeliveryMethod.PAID_ADS: "paid ads",
@@ -96,7 +96,7 @@ REFILL_MODES: Final[Mapping[str, str]] = {
     RefillMode.OTHER: "another provider, which you pay",
     RefillMode.MANUAL: "your staff",
 }
-KINDS: Final[Mapping[str, str]] = {PANEL: "panel", SANDBOX: "built-in sandbox", STAFF: "your staff"}
+KINDS: Final[Mapping[str, str]] = {PANEL: "panel", SANDBOX: "built-in sandbox", MANUAL: "your staff"}
 VALUES: Final = {"delivery_method": METHODS, "refill_mode": REFILL_MODES, "kind": KINDS}
 """The words of fields that have a closed set of values."""
 PERMITS: Final[Mapping[str, str]] = {"refill": "refill", "cancel": "cancel", "dripfeed": "drip-feed"}

@@ -5,7 +5,7 @@ from typing import Final
 
 from opensmm.domain.call_faults import CallCode
 from opensmm.domain.codes import RefusalCode
-from opensmm.domain.sync import DoubtCode
+from opensmm.domain.price_sync import DoubtCode
 from opensmm.texts.template import Words
 
 CALLS: Final[Mapping[CallCode, Words]] = {

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from opensmm.domain.catalogue import Counts, ServiceType
+from opensmm.domain.catalogue import QuantitySource, ServiceType
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.refusals import Refusal
@@ -248,11 +248,11 @@ REFERENCE: Final = Texts(
     parameters=_PARAMETERS,
     types={kind: kind.value for kind in ServiceType},
     billed={
-        Counts.QUANTITY: "the quantity",
-        Counts.COMMENTS: "the number of comments",
-        Counts.USERNAMES: "the number of usernames",
-        Counts.ONE: "one",
-        Counts.POSTS: "each post's own order, when it is made",
+        QuantitySource.QUANTITY: "the quantity",
+        QuantitySource.COMMENTS: "the number of comments",
+        QuantitySource.USERNAMES: "the number of usernames",
+        QuantitySource.ONE: "one",
+        QuantitySource.POSTS: "each post's own order, when it is made",
     },
     billed_packaged="one, at the rate itself",
     drips="the quantity × runs",

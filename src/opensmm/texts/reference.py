@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from opensmm.domain.catalogue import Counts, ServiceType
+from opensmm.domain.catalogue import QuantitySource, ServiceType
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.refusals import Refusal
@@ -87,7 +87,7 @@ class Texts(Struct, frozen=True, kw_only=True):
     calls: Mapping[str, CallText]
     parameters: Mapping[str, str]
     types: Mapping[ServiceType, str]
-    billed: Mapping[Counts, str]
+    billed: Mapping[QuantitySource, str]
     billed_packaged: str
     drips: str
     link_alone: str

@@ -12,7 +12,7 @@ from opensmm.base.durations import span
 from opensmm.base.error_codes import Obstacle, TooMuch
 from opensmm.domain.call_faults import CallFault
 from opensmm.domain.codes import Fields, LineFault, RefusalCode
-from opensmm.domain.sync import ListDoubt
+from opensmm.domain.price_sync import ListDoubt
 from opensmm.texts.english import LINES, REFUSALS
 from opensmm.texts.english_fields import FRAMES, SPANS
 from opensmm.texts.english_providers import CALLS, DOUBTS

@@ -9,11 +9,11 @@ from typing import Final
 from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.base.money import Money, short
 from opensmm.domain.catalogue import Service
-from opensmm.domain.codes import ChangeCode, EventCode, Fields, FindingCode, Oddity, OperatorRefusal, StageCode
+from opensmm.domain.codes import ChangeCode, EventCode, Fields, FindingCode, ListWarning, OperatorRefusal, StageCode
 from opensmm.domain.findings import Finding, Level
 from opensmm.domain.invariants import InvariantCode
-from opensmm.domain.providers import Form
-from opensmm.domain.sync import ListChange
+from opensmm.domain.price_sync import ListChange
+from opensmm.domain.providers import IdForm
 from opensmm.texts.catalogues import SOURCE, catalogue
 from opensmm.texts.english import CHANGES, EVENTS, ODDITIES, REFUSALS, STAGES
 from opensmm.texts.english_fields import EMPTY, LABELS, LANGUAGE, PERMITS, VALUES
@@ -72,7 +72,7 @@ class Speech(Sentences):
         place = self.listed(filter(None, (run, self.frame("try", attempt=self.shown(attempt)) if attempt > 1 else "")))
         return self.frame("placed", place=place, event=event) if place else event
 
-    def odd(self, oddity: Oddity) -> str:
+    def odd(self, oddity: ListWarning) -> str:
         """What is odd about a provider's answers."""
         return self.sentence(f"oddity.{oddity.code}", ODDITIES[oddity.code], oddity.fields)
 
@@ -132,7 +132,7 @@ class Speech(Sentences):
 
     def _forms(self, forms: Mapping[str, str]) -> str:
         each = (
-            self.frame("form", action=self.shown(action), form=self.word("form", Form(form)))
+            self.frame("form", action=self.shown(action), form=self.word("form", IdForm(form)))
             for action, form in forms.items()
         )
         return self.listed(each) or self.frame("forms_usual")

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ServiceId
 from opensmm.base.money import money
-from opensmm.domain.catalogue import SHAPES, Counts, DeliveryMethod, Service, ServiceType
+from opensmm.domain.catalogue import TYPE_FORMS, DeliveryMethod, QuantitySource, Service, ServiceType
+from opensmm.domain.order_views import ListedOrder, OrderView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import ListedOrder, OrderView
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.texts.english_reference import REFERENCE
 from opensmm.texts.reference import CallText, Texts, translated
@@ -169,10 +169,10 @@ def _notes(text: CallText, dialect: Dialect) -> tuple[str, ...]:
 
 
 def _shape(kind: ServiceType, dialect: str, texts: Texts) -> AddShape:
-    shape = SHAPES[kind]
-    lone = shape.link_alone and dialect == "v1"
-    names = [] if shape.counts is Counts.POSTS else ["link"]
-    if shape.counts is Counts.QUANTITY:
+    shape = TYPE_FORMS[kind]
+    lone = shape.link_is_enough and dialect == "v1"
+    names = [] if shape.counts is QuantitySource.POSTS else ["link"]
+    if shape.counts is QuantitySource.QUANTITY:
         names.append("quantity")
     required = {"link"} if lone else {*names, *shape.own} - _OPTIONAL
     names += [*shape.own, *(("runs", "interval") if shape.may_drip else ())]

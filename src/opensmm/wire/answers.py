@@ -11,17 +11,17 @@ from typing import Final
 
 from opensmm.base.ids import order_key
 from opensmm.base.money import PER_WHOLE, Money
-from opensmm.domain.ask_errors import means_under_way, means_unknown_order
-from opensmm.domain.asks import Ids
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, TurnedAway, Unsure
 from opensmm.domain.evidence import NotOurs, Said
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.posts import MOST_LISTED, Watched
-from opensmm.domain.progress import Report, UnreadAnswer
+from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.domain.provider_errors import ACCOUNT_FAULT, Meaning, meaning, passes
 from opensmm.domain.refills import RefillStatus
+from opensmm.domain.request_errors import means_under_way, means_unknown_order
+from opensmm.domain.requests import RequestedIds
+from opensmm.domain.subscriptions import MOST_LISTED, SubscriptionReport
 from opensmm.wire.lenient import MAX_WRAPS, excerpt, fit, parse, parse_news, split, within
 from opensmm.wire.values import (
     BLANKS,
@@ -158,7 +158,7 @@ def read_turned_away(body: bytes) -> SendOutcome:
     return outcome if isinstance(outcome, Declined | NotSent | TurnedAway) else Unsure(excerpt(body))
 
 
-def read_statuses(ids: Ids, body: bytes) -> list[Report | UnreadAnswer]:
+def read_statuses(ids: RequestedIds, body: bytes) -> list[StatusReport | UnreadAnswer]:
     """One report per id asked for, or the words that came in its place."""
     found = parse_news(body)
     return [_report(said) or _unread(said, found, body) for said in _said_of(ids, found, ("order", "id"), "status")]
@@ -181,13 +181,13 @@ def _failed(words: str) -> UnreadAnswer:
     return UnreadAnswer(words[:MAX_WORDS], failed=True)
 
 
-def tells_status(ids: Ids, body: bytes) -> bool:
+def tells_status(ids: RequestedIds, body: bytes) -> bool:
     """Whether an answer tells how any of the orders or refills stands that were asked after, in whatever words."""
     told = _said_of(ids, parse_news(body), ("order", "refill", "id"), "status")
     return any(isinstance(said, dict) and not _error_words(said) and _word(_status(said)) for said in told)
 
 
-def read_look_ups(ids: Ids, body: bytes) -> list[Said]:
+def read_look_ups(ids: RequestedIds, body: bytes) -> list[Said]:
     """Per id asked for: a report, NotOurs where the words say there is no such order, or None."""
     told = _said_of(ids, parse(body), ("order", "id"), "status")
     return [_not_ours(said) or _report(said) for said in told]
@@ -200,7 +200,7 @@ def _not_ours(said: Json) -> NotOurs | None:
     return NotOurs(fit(words)) if bare and means_unknown_order(words) else None
 
 
-def read_watched(ids: Ids, body: bytes) -> list[Watched | UnreadAnswer]:
+def read_watched(ids: RequestedIds, body: bytes) -> list[SubscriptionReport | UnreadAnswer]:
     """What is said of subscriptions and of posts' orders, in the words of either, or the words that came."""
     found = parse_news(body)
     # A bare answer of one subscription holds ``orders``, which is a wrapper anywhere else.
@@ -211,7 +211,7 @@ def read_watched(ids: Ids, body: bytes) -> list[Watched | UnreadAnswer]:
     return [_watched(said) or _unread(said, found, body) for said in told]
 
 
-def _watched(said: Json) -> Watched | None:
+def _watched(said: Json) -> SubscriptionReport | None:
     if not isinstance(said, dict) or _error_words(said):
         return None
     status = _WATCHED_STATUS.get(_word(_status(said)))
@@ -219,7 +219,7 @@ def _watched(said: Json) -> Watched | None:
         return None
     link = said.get("link")
     charge, unclear, spent = charge_or_words(said.get("charge"), currency(said.get("currency")))
-    return Watched(
+    return SubscriptionReport(
         status=status,
         remains=count(said.get("remains")),
         quantity=count(said.get("quantity")),
@@ -239,7 +239,7 @@ def _order_ids(told: Json) -> tuple[str, ...]:
     return tuple(found.values())[-MOST_LISTED:]
 
 
-def read_refills(ids: Ids, body: bytes) -> list[str | Declined | UnreadAnswer]:
+def read_refills(ids: RequestedIds, body: bytes) -> list[str | Declined | UnreadAnswer]:
     """The provider's refill id per order asked for, its words of refusal, or the words that came where neither was
     understood."""
     answers: list[str | Declined | UnreadAnswer] = []
@@ -256,7 +256,7 @@ def read_refills(ids: Ids, body: bytes) -> list[str | Declined | UnreadAnswer]:
     return answers
 
 
-def read_refill_statuses(ids: Ids, body: bytes) -> list[RefillStatus | UnreadAnswer]:
+def read_refill_statuses(ids: RequestedIds, body: bytes) -> list[RefillStatus | UnreadAnswer]:
     """One status per refill asked for, or the words that came in its place."""
     answers: list[RefillStatus | UnreadAnswer] = []
     found = parse_news(body)
@@ -268,7 +268,7 @@ def read_refill_statuses(ids: Ids, body: bytes) -> list[RefillStatus | UnreadAns
     return answers
 
 
-def read_cancels(ids: Ids, body: bytes) -> list[bool | Declined]:
+def read_cancels(ids: RequestedIds, body: bytes) -> list[bool | Declined]:
     """True per order whose cancel the provider took on; its words of refusal; False where it said neither."""
     answers: list[bool | Declined] = []
     for said in _said_of(ids, parse_news(body), ("order",), "cancel"):
@@ -308,7 +308,7 @@ def spoken_in_balance(body: bytes) -> str:
     return "v1" if "status" in found else "v2"
 
 
-def _said_of(ids: Ids, found: Json, id_names: tuple[str, ...], name: str) -> list[Json]:
+def _said_of(ids: RequestedIds, found: Json, id_names: tuple[str, ...], name: str) -> list[Json]:
     """What an answer says of each id asked for, in their order; None where it says nothing of it.
 
     Knows an object keyed by id, an array whose lines name their id, a bare object where one id was asked for, and
@@ -370,7 +370,7 @@ def _inner(found: Json) -> Json:
     return next((found[name] for name in _WRAPPERS if isinstance(found.get(name), dict | list)), None)
 
 
-def _report(said: Json) -> Report | None:
+def _report(said: Json) -> StatusReport | None:
     if not isinstance(said, dict) or _error_words(said):
         return None
     spelt = _status(said)
@@ -381,7 +381,7 @@ def _report(said: Json) -> Report | None:
     untold = remains is None and charge is None and not unclear
     if status is None or (word in _FAILED_END and (_speaks(said) or untold)):
         return None
-    return Report(
+    return StatusReport(
         status=status,
         start_count=count(said.get("start_count")),
         remains=remains,

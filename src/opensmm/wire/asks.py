@@ -8,23 +8,23 @@ from typing import Final, assert_never
 
 import msgspec
 
-from opensmm.domain.asks import (
+from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.requests import (
     MALFORMED,
     MAX_IDS,
     NO_DETAILS,
-    Add,
-    Ask,
-    Balance,
-    Cancel,
-    Details,
-    Ids,
-    OrderList,
-    RefillOrders,
-    RefillStatus,
-    Services,
-    Status,
+    AddOrder,
+    CancelOrders,
+    GetBalance,
+    GetRefillStatus,
+    GetStatus,
+    ListOrders,
+    ListServices,
+    Request,
+    RequestedIds,
+    RequestRefills,
+    TypeDetails,
 )
-from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.form import Fields, listed, unfit
 from opensmm.wire.json_form import Value
 
@@ -37,11 +37,11 @@ MAX_LINES: Final = 100_000
 _BLANKS: Final = " \t\r\n"
 _ABSENT: Final = frozenset(("", "undefined", "null"))
 _DATE: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
-_DETAIL_NAMES: Final = frozenset(Details.__struct_fields__)
+_DETAIL_NAMES: Final = frozenset(TypeDetails.__struct_fields__)
 _LISTS: Final = ("comments", "usernames", "hashtags", "keywords", "groups")
 
 
-def read_ask(fields: Fields, *, array_text: bool) -> Ask | Refused:
+def read_ask(fields: Fields, *, array_text: bool) -> Request | Refused:
     """What is asked. ``array_text``: a list of ids may also be the text of a JSON array."""
     action = _text(fields, "action").lower()
     if not action and (_given(fields, "refill") or _given(fields, "refills")):
@@ -117,7 +117,7 @@ def _date(fields: Fields, name: str) -> date | None:
 
 def _read_ids(
     fields: Fields, plural: str, singular: str, missing: Refusal, array_text: bool, *, splits: bool = False
-) -> Ids | Refused:
+) -> RequestedIds | Refused:
     """The ids under one of two names. ``splits``: the singular one may hold several, with commas between."""
     value: Value
     if plural in fields and _given(fields, plural):
@@ -127,7 +127,7 @@ def _read_ids(
         if not text:
             return Refused(missing)
         if not (splits and "," in text):
-            return Ids((text,), (whole_number(text),))
+            return RequestedIds((text,), (whole_number(text),))
     distinct: dict[int | str, str] = {}
     texts = _split_ids(value, array_text) if isinstance(value, str) else listed(value)
     for text in _listed(dict.fromkeys(texts)):
@@ -138,7 +138,7 @@ def _read_ids(
     if not distinct:
         return Refused(missing)
     numbers = tuple(MALFORMED if isinstance(which, str) else which for which in distinct)
-    return Ids(tuple(distinct.values()), numbers, many=True)
+    return RequestedIds(tuple(distinct.values()), numbers, many=True)
 
 
 def _split_ids(text: str, array_text: bool) -> Iterable[str]:
@@ -150,11 +150,11 @@ def _split_ids(text: str, array_text: bool) -> Iterable[str]:
     return text.split(",")
 
 
-def _read_services(fields: Fields, array_text: bool) -> Services:
-    return Services(extended=_text(fields, "extended") == "1")
+def _read_services(fields: Fields, array_text: bool) -> ListServices:
+    return ListServices(extended=_text(fields, "extended") == "1")
 
 
-def _read_add(fields: Fields, array_text: bool) -> Add | Refused:
+def _read_add(fields: Fields, array_text: bool) -> AddOrder | Refused:
     idempotency_key = _text(fields, "idempotency_key")
     if len(idempotency_key) > MAX_IDEMPOTENCY_KEY or unfit(idempotency_key):
         return Refused(Refusal.PARAMETER, "idempotency_key")
@@ -164,7 +164,7 @@ def _read_add(fields: Fields, array_text: bool) -> Add | Refused:
         for name in _LISTS:
             if len(getattr(details, name)) > MAX_LINES:
                 return Refused(Refusal.PARAMETER, name)
-    return Add(
+    return AddOrder(
         service=_number(fields, "service"),
         link=_text(fields, "link"),
         quantity=_number(fields, "quantity"),
@@ -175,8 +175,8 @@ def _read_add(fields: Fields, array_text: bool) -> Add | Refused:
     )
 
 
-def _read_details(fields: Fields) -> Details:
-    return Details(
+def _read_details(fields: Fields) -> TypeDetails:
+    return TypeDetails(
         comments=_lines(fields, "comments"),
         usernames=_names(fields, "usernames"),
         hashtags=_names(fields, "hashtags"),
@@ -200,12 +200,12 @@ def _read_details(fields: Fields) -> Details:
     )
 
 
-def _read_status(fields: Fields, array_text: bool) -> Status | Refused:
+def _read_status(fields: Fields, array_text: bool) -> GetStatus | Refused:
     ids = _read_ids(fields, "orders", "order", Refusal.ORDER_MISSING, array_text, splits=True)
-    return ids if isinstance(ids, Refused) else Status(ids, extended=_text(fields, "extended") == "1")
+    return ids if isinstance(ids, Refused) else GetStatus(ids, extended=_text(fields, "extended") == "1")
 
 
-def _read_orders(fields: Fields, array_text: bool) -> Status | OrderList | Refused:
+def _read_orders(fields: Fields, array_text: bool) -> GetStatus | ListOrders | Refused:
     """``orders`` as an action lists the caller's orders; with an ``orders`` parameter it is an alias of status."""
     if _given(fields, "orders"):
         return _read_status(fields, array_text)
@@ -214,32 +214,32 @@ def _read_orders(fields: Fields, array_text: bool) -> Status | OrderList | Refus
         return Refused(Refusal.PARAMETER, "limit")
     if before == MALFORMED:
         return Refused(Refusal.PARAMETER, "before")
-    return OrderList(MAX_IDS if limit is None else limit, before)
+    return ListOrders(MAX_IDS if limit is None else limit, before)
 
 
-def _read_refill(fields: Fields, array_text: bool) -> RefillOrders | Refused:
+def _read_refill(fields: Fields, array_text: bool) -> RequestRefills | Refused:
     ids = _read_ids(fields, "orders", "order", Refusal.ORDER_MISSING, array_text)
-    return ids if isinstance(ids, Refused) else RefillOrders(ids)
+    return ids if isinstance(ids, Refused) else RequestRefills(ids)
 
 
-def _read_refill_status(fields: Fields, array_text: bool) -> RefillStatus | Refused:
+def _read_refill_status(fields: Fields, array_text: bool) -> GetRefillStatus | Refused:
     ids = _read_ids(fields, "refills", "refill", Refusal.REFILL_UNKNOWN, array_text)
     order = _text(fields, "order")
     if isinstance(ids, Refused) and ids.why is Refusal.REFILL_UNKNOWN and order:
-        return RefillStatus(order=Ids((order,), (whole_number(order),)))
-    return ids if isinstance(ids, Refused) else RefillStatus(ids)
+        return GetRefillStatus(order=RequestedIds((order,), (whole_number(order),)))
+    return ids if isinstance(ids, Refused) else GetRefillStatus(ids)
 
 
-def _read_cancel(fields: Fields, array_text: bool) -> Cancel | Refused:
+def _read_cancel(fields: Fields, array_text: bool) -> CancelOrders | Refused:
     ids = _read_ids(fields, "orders", "order", Refusal.ORDER_MISSING, array_text)
-    return ids if isinstance(ids, Refused) else Cancel(ids)
+    return ids if isinstance(ids, Refused) else CancelOrders(ids)
 
 
-def _read_balance(fields: Fields, array_text: bool) -> Balance:
-    return Balance()
+def _read_balance(fields: Fields, array_text: bool) -> GetBalance:
+    return GetBalance()
 
 
-_READERS: Final[Mapping[str, Callable[[Fields, bool], Ask | Refused]]] = {
+_READERS: Final[Mapping[str, Callable[[Fields, bool], Request | Refused]]] = {
     "services": _read_services,
     "add": _read_add,
     "status": _read_status,
@@ -251,49 +251,49 @@ _READERS: Final[Mapping[str, Callable[[Fields, bool], Ask | Refused]]] = {
 }
 
 
-def write_ask(key: str, ask: Ask) -> dict[str, str]:
+def write_ask(key: str, request: Request) -> dict[str, str]:
     """The parameters that ``read_ask`` reads as the same ask; what is absent is left out."""
-    return {"key": key, **_write(ask)}
+    return {"key": key, **_write(request)}
 
 
-def _write(ask: Ask) -> dict[str, str]:
-    match ask:
-        case Services(extended):
+def _write(request: Request) -> dict[str, str]:
+    match request:
+        case ListServices(extended):
             return {"action": "services", "extended": "1"} if extended else {"action": "services"}
-        case Add():
-            return {"action": "add", **_write_add(ask)}
-        case Status(orders, extended):
+        case AddOrder():
+            return {"action": "add", **_write_add(request)}
+        case GetStatus(orders, extended):
             return {"action": "status", **_write_ids("order", orders), **({"extended": "1"} if extended else {})}
-        case OrderList(limit, before):
+        case ListOrders(limit, before):
             return {"action": "orders", "limit": str(limit), **({} if before is None else {"before": str(before)})}
-        case RefillOrders(orders):
+        case RequestRefills(orders):
             return {"action": "refill", **_write_ids("order", orders)}
-        case RefillStatus(refills, order):
+        case GetRefillStatus(refills, order):
             asked = _write_ids("refill", refills) if order is None else _write_ids("order", order)
             return {"action": "refill_status", **asked}
-        case Cancel(orders):
+        case CancelOrders(orders):
             return {"action": "cancel", **_write_ids("order", orders)}
-        case Balance():
+        case GetBalance():
             return {"action": "balance"}
         case _:
-            assert_never(ask)
+            assert_never(request)
 
 
-def _write_ids(singular: str, ids: Ids) -> dict[str, str]:
+def _write_ids(singular: str, ids: RequestedIds) -> dict[str, str]:
     return {f"{singular}s": ",".join(ids.texts)} if ids.many else {singular: ids.texts[0]}
 
 
-def _write_add(ask: Add) -> dict[str, str]:
+def _write_add(request: AddOrder) -> dict[str, str]:
     plain: dict[str, object] = {
-        "service": ask.their_service or ask.service,
-        "link": ask.link,
-        "quantity": ask.quantity,
-        "runs": ask.runs,
-        "interval": ask.interval_min,
-        "idempotency_key": ask.idempotency_key,
+        "service": request.their_service or request.service,
+        "link": request.link,
+        "quantity": request.quantity,
+        "runs": request.runs,
+        "interval": request.interval_min,
+        "idempotency_key": request.idempotency_key,
     }
-    if ask.details is not NO_DETAILS:
-        plain |= {name: getattr(ask.details, name) for name in Details.__struct_fields__}
+    if request.details is not NO_DETAILS:
+        plain |= {name: getattr(request.details, name) for name in TypeDetails.__struct_fields__}
     written = {name: _write_value(value) for name, value in plain.items()}
     return {name: text for name, text in written.items() if text}
 

@@ -10,13 +10,13 @@ import msgspec
 
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.base.money import short
-from opensmm.domain.asks import MALFORMED, Ask, Ids
 from opensmm.domain.catalogue import Service
 from opensmm.domain.ledger import BalanceView
-from opensmm.domain.orders import Habits
-from opensmm.domain.progress import ListedOrder, More, OrderView
+from opensmm.domain.order_views import ExtendedStatus, ListedOrder, OrderView
+from opensmm.domain.orders import DialectRules
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.requests import MALFORMED, Request, RequestedIds
 from opensmm.wire import asks
 from opensmm.wire.form import Fields
 from opensmm.wire.words import REFILL_STATUS
@@ -46,19 +46,21 @@ class Dialect(ABC):
     refusal is the whole answer; ``outcomes`` run beside the ids.
     """
 
-    def __init__(self, name: str, habits: Habits, refusals: Mapping[Refusal, str], *, array_text: bool) -> None:
+    def __init__(
+        self, name: str, dialect_rules: DialectRules, refusals: Mapping[Refusal, str], *, array_text: bool
+    ) -> None:
         self.name = name
-        self.habits = habits
+        self.dialect_rules = dialect_rules
         self._refusals = refusals
         self._array_text = array_text
         self._errors = {why: quoted(text) for why, text in refusals.items() if "{" not in text}
 
-    def read_ask(self, fields: Fields) -> Ask | Refused:
+    def read_ask(self, fields: Fields) -> Request | Refused:
         """What is asked; the key is the caller's to check."""
         return asks.read_ask(fields, array_text=self._array_text)
 
-    def write_ask(self, key: str, ask: Ask) -> dict[str, str]:
-        return asks.write_ask(key, ask)
+    def write_ask(self, key: str, request: Request) -> dict[str, str]:
+        return asks.write_ask(key, request)
 
     def refusal_text(self, refused: Refused) -> str:
         detail = str(refused.detail)
@@ -84,20 +86,22 @@ class Dialect(ABC):
     def write_services(self, services: Iterable[bytes]) -> bytes: ...
 
     @abstractmethod
-    def write_statuses(self, ids: Ids, outcomes: Sequence[OrderView | Refused], title_case: bool = False) -> bytes:
+    def write_statuses(
+        self, ids: RequestedIds, outcomes: Sequence[OrderView | Refused], title_case: bool = False
+    ) -> bytes:
         """``title_case``: v1 says v2's words. v2 knows no others."""
 
     @abstractmethod
     def write_order_list(self, orders: Sequence[ListedOrder], title_case: bool = False) -> bytes: ...
 
-    def write_refills(self, ids: Ids, outcomes: Sequence[RefillId | Refused]) -> bytes:
+    def write_refills(self, ids: RequestedIds, outcomes: Sequence[RefillId | Refused]) -> bytes:
         if not ids.many:
             only = outcomes[0]
             return self.write_refusal(only) if isinstance(only, Refused) else f'{{"refill":"{only}"}}'.encode()
         said = (self._error_object(one) if isinstance(one, Refused) else str(one) for one in outcomes)
         return _array("order", "refill", ids, said)
 
-    def write_refill_statuses(self, ids: Ids, outcomes: Sequence[Refill | Refused]) -> bytes:
+    def write_refill_statuses(self, ids: RequestedIds, outcomes: Sequence[Refill | Refused]) -> bytes:
         """The ids are those of refills, or one order's whose newest refill is told."""
         if not ids.many:
             only = outcomes[0]
@@ -110,7 +114,7 @@ class Dialect(ABC):
         )
         return _array("refill", "status", ids, said)
 
-    def write_cancels(self, ids: Ids, outcomes: Sequence[Refused | None]) -> bytes:
+    def write_cancels(self, ids: RequestedIds, outcomes: Sequence[Refused | None]) -> bytes:
         """Always an array. None: it is asked for."""
         return _array("order", "cancel", ids, ("1" if one is None else self._error_object(one) for one in outcomes))
 
@@ -121,14 +125,14 @@ class Dialect(ABC):
         return f'{{"error":{self._error(refused)}}}'
 
 
-def keys_of(ids: Ids) -> list[str]:
+def keys_of(ids: RequestedIds) -> list[str]:
     """The keys under which an answer speaks of ids: the caller's own spelling, as JSON."""
     if MALFORMED in ids.numbers:
         return [quoted(text) for text in ids.texts]
     return [f'"{text}"' for text in ids.texts]
 
 
-def _array(id_name: str, name: str, ids: Ids, said: Iterable[str]) -> bytes:
+def _array(id_name: str, name: str, ids: RequestedIds, said: Iterable[str]) -> bytes:
     """Ids are numbers here; one that is none is echoed as text."""
     lines = (
         f'{{"{id_name}":{quoted(text) if number == MALFORMED else number},"{name}":{value}}}'
@@ -139,7 +143,7 @@ def _array(id_name: str, name: str, ids: Ids, said: Iterable[str]) -> bytes:
 
 def more_keys(view: OrderView) -> str:
     """What stands behind the documented keys of a status where the caller asked for more; else nothing."""
-    if not isinstance(view.more, More):
+    if not isinstance(view.more, ExtendedStatus):
         return ""
     orders = "" if view.more.orders is None else f',"orders":[{",".join(map(str, view.more.orders))}]'
     return f',"quantity":"{view.more.quantity}","link":{quoted(view.more.link)}{orders}'

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.codes import LineCode, LineFault, OddCode, Oddity
+from opensmm.domain.codes import LineCode, LineFault, ListWarning, WarningCode
 from opensmm.domain.markup import readable, readable_lines
 from opensmm.domain.names import clean_name, clean_text
-from opensmm.domain.offers import MAX_OFFERS, Offer, Offered, Unread
+from opensmm.domain.provider_services import MAX_OFFERS, ProviderService, ReadPriceList, UnreadLine
 from opensmm.domain.service_rules import MAX_DESCRIPTION, MAX_QUANTITY, MAX_SERVICE_NAME
 from opensmm.wire.lenient import MAX_WRAPS, fit, parse
 from opensmm.wire.values import Json, amount, count, may_be_thousands, provider_id, writes_decimal_comma
@@ -26,34 +26,34 @@ _LISTS: Final = ("services", "data", "result", "results", "response")
 _EMPTY: Final = re.compile(r"empty", re.IGNORECASE)
 
 
-def read_services(body: bytes) -> Offered | None:
+def read_services(body: bytes) -> ReadPriceList | None:
     """The list with its oddities; None where the answer is no price list, or one of too many lines."""
     lines = _lines(parse(body))
     if lines is None or len(lines) > MAX_OFFERS:
         return None
-    offers: dict[str, Offer] = {}
-    unread: list[Unread] = []
-    odd: list[Oddity] = []
+    offers: dict[str, ProviderService] = {}
+    unread: list[UnreadLine] = []
+    odd: list[ListWarning] = []
     typeless = not any(_says_type(line) for _, line in lines if isinstance(line, dict))
     if typeless and lines:
-        odd.append(Oddity(OddCode.NO_TYPES, {"type": ServiceType.DEFAULT.value}))
+        odd.append(ListWarning(WarningCode.NO_TYPES, {"type": ServiceType.DEFAULT.value}))
     commas = any(writes_decimal_comma(_rate(line)) for _, line in lines)
     for key, line in lines:
         offer = _offer(key, line, typeless=typeless, commas=commas)
-        if isinstance(offer, Offer) and offer.service in offers:
-            offer = Unread(offer.service, offer.name, LineFault(LineCode.LISTED_TWICE))
-        if isinstance(offer, Unread):
+        if isinstance(offer, ProviderService) and offer.service in offers:
+            offer = UnreadLine(offer.service, offer.name, LineFault(LineCode.LISTED_TWICE))
+        if isinstance(offer, UnreadLine):
             unread.append(offer)
-            code = OddCode.LINE_LEFT_OUT if offer.service else OddCode.LINE_WITHOUT_ID
+            code = WarningCode.LINE_LEFT_OUT if offer.service else WarningCode.LINE_WITHOUT_ID
             fields = {"provider_service": offer.service, "provider_service_name": offer.name, "why": offer.why}
-            odd.append(Oddity(code, fields))
+            odd.append(ListWarning(code, fields))
             continue
         offers[offer.service] = offer
         if offer.type is None:
-            odd.append(Oddity(OddCode.TYPE_UNKNOWN, {"provider_service": offer.service}))
+            odd.append(ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": offer.service}))
     if len(odd) > MAX_ODD:
-        odd[MAX_ODD:] = [Oddity(OddCode.MORE_LINES, {"count": len(odd) - MAX_ODD})]
-    return Offered(tuple(offers.values()), tuple(odd), _spoken(lines), tuple(unread))
+        odd[MAX_ODD:] = [ListWarning(WarningCode.MORE_LINES, {"count": len(odd) - MAX_ODD})]
+    return ReadPriceList(tuple(offers.values()), tuple(odd), _spoken(lines), tuple(unread))
 
 
 def _lines(found: Json) -> list[tuple[str, Json]] | None:
@@ -100,29 +100,29 @@ def _rate(line: Json) -> Json:
     return line.get("rate", line.get("price")) if isinstance(line, dict) else None
 
 
-def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> Offer | Unread:
+def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> ProviderService | UnreadLine:
     """``commas``: other lines write their decimals behind a comma."""
     if not isinstance(line, dict):
-        return Unread("", _text(line, 40), LineFault(LineCode.NO_OBJECT))
+        return UnreadLine("", _text(line, 40), LineFault(LineCode.NO_OBJECT))
     told = next((line[name] for name in ("service", "id", "service_id") if name in line), key)
     service, name = provider_id(told), _name(line.get("name"))
     if not service:
-        return Unread("", name[:40], LineFault(LineCode.NO_ID))
+        return UnreadLine("", name[:40], LineFault(LineCode.NO_ID))
     rate, told_rate = amount(_rate(line)), {"rate": _as_told(_rate(line))}
     least, most = count(line.get("min")), count(line.get("max"))
     kind = ServiceType.DEFAULT if typeless else _kind(line.get("type"))
     if rate is None or rate < 0:
-        return Unread(service, name, LineFault(LineCode.NO_RATE, told_rate))
+        return UnreadLine(service, name, LineFault(LineCode.NO_RATE, told_rate))
     if commas and may_be_thousands(_rate(line)):
-        return Unread(service, name, LineFault(LineCode.RATE_UNCLEAR, told_rate))
+        return UnreadLine(service, name, LineFault(LineCode.RATE_UNCLEAR, told_rate))
     if kind in (ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS_PACKAGE):
         least, most = least or 1, most or 1
     if least is None or most is None or not 0 <= least <= most <= MAX_QUANTITY:
         bounds = {name: _as_told(line.get(name)) for name in ("min", "max")}
-        return Unread(service, name, LineFault(LineCode.NO_RANGE, bounds))
+        return UnreadLine(service, name, LineFault(LineCode.NO_RANGE, bounds))
     if not most:
-        return Unread(service, name, LineFault(LineCode.NEVER_ORDERED))
-    return Offer(
+        return UnreadLine(service, name, LineFault(LineCode.NEVER_ORDERED))
+    return ProviderService(
         service=service,
         name=name or f"Service {service}",
         category=_name(line.get("category")) or "Other",

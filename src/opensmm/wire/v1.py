@@ -8,12 +8,12 @@ import msgspec
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import four_decimals_up
-from opensmm.domain.asks import Ids
 from opensmm.domain.catalogue import Service
 from opensmm.domain.ledger import BalanceView
-from opensmm.domain.orders import Habits, OrderStatus
-from opensmm.domain.progress import DripFeedParts, ListedOrder, More, OrderView, Parts
+from opensmm.domain.order_views import DripFeedParts, ExtendedStatus, ListedOrder, OrderView, Parts
+from opensmm.domain.orders import DialectRules, OrderStatus
 from opensmm.domain.refusals import Refused
+from opensmm.domain.requests import RequestedIds
 from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line, more_keys
 from opensmm.wire.words import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_REFUSAL, V1_TYPE
 
@@ -47,7 +47,9 @@ class _V1(Dialect):
         lines = b",".join(services)
         return b"[%b]" % lines if lines else b'{"status":"success","data":"Empty Data"}'
 
-    def write_statuses(self, ids: Ids, outcomes: Sequence[OrderView | Refused], title_case: bool = False) -> bytes:
+    def write_statuses(
+        self, ids: RequestedIds, outcomes: Sequence[OrderView | Refused], title_case: bool = False
+    ) -> bytes:
         words = _words(title_case)
         if not ids.many:
             only = outcomes[0]
@@ -74,7 +76,7 @@ def _remains(view: OrderView) -> int:
 
 
 def _status(view: OrderView, words: Mapping[OrderStatus, str]) -> str:
-    if view.more is not None and not isinstance(view.more, More):
+    if view.more is not None and not isinstance(view.more, ExtendedStatus):
         return f'{{"status":"{words[view.status]}",{_parts(view.more)}}}'
     return (
         f'{{"order":"{view.order}","status":"{words[view.status]}","charge":"{four_decimals_up(view.charge)}",'
@@ -95,4 +97,6 @@ def _listed(order: ListedOrder, words: Mapping[OrderStatus, str]) -> str:
     return listed_line(order, words[view.status], four_decimals_up(view.charge), _remains(view))
 
 
-V1: Final[Dialect] = _V1("v1", Habits(own_before_link=True, link_alone_is_media=True), V1_REFUSAL, array_text=True)
+V1: Final[Dialect] = _V1(
+    "v1", DialectRules(own_before_link=True, link_alone_is_media=True), V1_REFUSAL, array_text=True
+)

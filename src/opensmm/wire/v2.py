@@ -8,12 +8,12 @@ import msgspec
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import five_decimals
-from opensmm.domain.asks import Ids
 from opensmm.domain.catalogue import Service
 from opensmm.domain.ledger import BalanceView
-from opensmm.domain.orders import Habits
-from opensmm.domain.progress import ListedOrder, OrderView
+from opensmm.domain.order_views import ListedOrder, OrderView
+from opensmm.domain.orders import DialectRules
 from opensmm.domain.refusals import Refused
+from opensmm.domain.requests import RequestedIds
 from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line, more_keys
 from opensmm.wire.words import TITLE_CASE_STATUS, V2_REFUSAL
 
@@ -50,7 +50,9 @@ class _V2(Dialect):
     def write_services(self, services: Iterable[bytes]) -> bytes:
         return b"[%b]" % b",".join(services)
 
-    def write_statuses(self, ids: Ids, outcomes: Sequence[OrderView | Refused], title_case: bool = False) -> bytes:
+    def write_statuses(
+        self, ids: RequestedIds, outcomes: Sequence[OrderView | Refused], title_case: bool = False
+    ) -> bytes:
         if not ids.many:
             only = outcomes[0]
             return self.write_refusal(only) if isinstance(only, Refused) else _status(only).encode()
@@ -78,4 +80,6 @@ def _listed(order: ListedOrder) -> str:
     return listed_line(order, TITLE_CASE_STATUS[view.status], five_decimals(view.charge), view.remains)
 
 
-V2: Final[Dialect] = _V2("v2", Habits(own_before_link=False, link_alone_is_media=False), V2_REFUSAL, array_text=False)
+V2: Final[Dialect] = _V2(
+    "v2", DialectRules(own_before_link=False, link_alone_is_media=False), V2_REFUSAL, array_text=False
+)

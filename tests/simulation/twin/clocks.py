@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import ClockRow, ClockStepRow
 
-from opensmm.domain.clocks import Reading, Step
+from opensmm.domain.clocks import ClockReading, ClockStep
 
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -16,16 +16,18 @@ async def now(connection: Connection, at: datetime | None) -> datetime:
     return at
 
 
-async def look(connection: Connection, at: datetime | None) -> tuple[Reading, Reading | None, datetime | None]:
+async def look(
+    connection: Connection, at: datetime | None
+) -> tuple[ClockReading, ClockReading | None, datetime | None]:
     assert at is not None
     store = connection.store
     row = store.clock.get(1)
-    kept = None if row is None else Reading(row.at, row.timeline, row.started)
+    kept = None if row is None else ClockReading(row.at, row.timeline, row.started)
     breaking = [one.noted for one in store.clock_steps.values() if one.step.breaks]
-    return Reading(at, str(store.timeline), STARTED), kept, breaking[-1] if breaking else None
+    return ClockReading(at, str(store.timeline), STARTED), kept, breaking[-1] if breaking else None
 
 
-async def keep(connection: Connection, found: Reading) -> None:
+async def keep(connection: Connection, found: ClockReading) -> None:
     store = connection.store
     if 1 not in store.clock:
         store.insert(store.clock, 1, ClockRow(found.at, found.timeline, found.started))
@@ -33,11 +35,11 @@ async def keep(connection: Connection, found: Reading) -> None:
     row.at, row.timeline, row.started = found.at, found.timeline, found.started
 
 
-async def note(connection: Connection, step: Step, noted: datetime) -> None:
+async def note(connection: Connection, step: ClockStep, noted: datetime) -> None:
     store = connection.store
     store.insert(store.clock_steps, len(store.clock_steps) + 1, ClockStepRow(step, noted))
 
 
-async def steps(connection: Connection, since: datetime) -> Sequence[Step]:
+async def steps(connection: Connection, since: datetime) -> Sequence[ClockStep]:
     found = [one.step for one in connection.store.clock_steps.values() if one.step.until >= since]
     return sorted(found, key=lambda one: one.since)

@@ -9,10 +9,10 @@ from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import AttemptRow, DeliveryRow, ProviderRow, Store, write_down
 
 from opensmm.base.ids import OrderId, ProviderId, ServiceId, order_key
-from opensmm.domain.asks import NO_DETAILS
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import PASSED_OVER_AFTER, DeliveryState
+from opensmm.domain.requests import NO_DETAILS
 from opensmm.store.dispatch import Claim, InFlight, Recorded
 
 REFUSED_WAIT_H = 24

@@ -11,9 +11,9 @@ from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import AttemptRow, DeliveryRow, EvidenceRow, Store
 
 from opensmm.base.ids import OrderId, ProviderId, ServiceId, order_key
-from opensmm.domain.bills import Bill
 from opensmm.domain.dispatch import DeliveryState
-from opensmm.domain.evidence import AttemptKey, Neighbour, Suspect
+from opensmm.domain.evidence import AttemptKey, Neighbour, SuspectOrder
+from opensmm.domain.provider_charges import ChargeSample
 from opensmm.store.evidence import AROUND, BILLED_WITHIN, MOST_SUSPECTS, UNTOLD_LEASE, Note, Open
 
 __all__ = ["MOST_SUSPECTS"]
@@ -74,7 +74,7 @@ def _open(store: Store, attempt: AttemptRow, row: DeliveryRow, closed_by: dateti
     settling = row.state == attempt.outcome == "unsure" and closed <= closed_by
     details = json.dumps([attempt.provider_service, store.orders[row.order].link, None])
     return Open(
-        Suspect(
+        SuspectOrder(
             _key(row), attempt.sent, closed, row.quantity, (row.quantity, details), settling, attempt.provider_service
         ),
         ProviderId(attempt.provider),
@@ -115,7 +115,7 @@ def _neighbour(row: AttemptRow) -> Neighbour:
 
 async def bills(
     connection: Connection, provider: ProviderId, around: Sequence[tuple[str, datetime, datetime]]
-) -> list[Bill]:
+) -> list[ChargeSample]:
     store = connection.store
     accepted = store.accepted.get(provider, [])
     answered = [row.answered for row in accepted if row.answered is not None]
@@ -126,7 +126,7 @@ async def bills(
         near = [*accepted[max(0, upto - BILLED_WITHIN) : upto], *islice(later, BILLED_WITHIN)]
         found.update({(row.order, row.run): row for row in near if row.provider_service == service})
     return [
-        Bill(row.provider_service, delivery.quantity, row.cost, row.currency, row.sent, row.answered)
+        ChargeSample(row.provider_service, delivery.quantity, row.cost, row.currency, row.sent, row.answered)
         for key, row in found.items()
         if row.cost is not None and row.answered and (delivery := store.deliveries[key]).state == "completed"
     ]

@@ -12,8 +12,8 @@ from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain import ledger
 from opensmm.domain.catalogue import Catalogue
 from opensmm.domain.link_identity import identity
-from opensmm.domain.orders import Draft
-from opensmm.domain.placing import Buyer, Purse, Remembered
+from opensmm.domain.orders import PricedOrder
+from opensmm.domain.placing import Buyer, CustomerFunds, IdempotencyRecord
 from opensmm.store.placing import Locked
 
 
@@ -23,7 +23,7 @@ async def lock(connection: Connection, buyers: Iterable[Buyer]) -> Locked:
     store.begin()
     rows = [store.customers[customer] for customer in sorted({buyer.customer for buyer in buyers})]
     purses = {
-        CustomerId(row.id): Purse(row.balance + row.credit_limit, row.suspended, PriceListId(row.price_list))
+        CustomerId(row.id): CustomerFunds(row.balance + row.credit_limit, row.suspended, PriceListId(row.price_list))
         for row in rows
     }
     barred = frozenset(buyer for buyer in buyers if store.revoked.get(KeyId(buyer.number), False))
@@ -32,9 +32,9 @@ async def lock(connection: Connection, buyers: Iterable[Buyer]) -> Locked:
 
 async def remembered(
     connection: Connection, names: Sequence[tuple[CustomerId, str]]
-) -> dict[tuple[CustomerId, str], Remembered]:
+) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
     known = connection.store.idempotency
-    return {name: Remembered(known[name][0], OrderId(known[name][1])) for name in names if name in known}
+    return {name: IdempotencyRecord(known[name][0], OrderId(known[name][1])) for name in names if name in known}
 
 
 async def active_links(
@@ -47,7 +47,7 @@ async def active_links(
 async def keep(
     connection: Connection,
     mark: UUID,
-    drafts: Sequence[tuple[CustomerId, Draft]],
+    drafts: Sequence[tuple[CustomerId, PricedOrder]],
     at: datetime | None,
     *,
     catalogue_version: int | None = None,
@@ -69,7 +69,7 @@ async def keep(
 
 
 def _good(
-    store: Store, drafts: Sequence[tuple[CustomerId, Draft]], version: int | None, keys: Sequence[KeyId]
+    store: Store, drafts: Sequence[tuple[CustomerId, PricedOrder]], version: int | None, keys: Sequence[KeyId]
 ) -> frozenset[CustomerId]:
     """Those of whom everything is kept. One caller's key is the customer's number in the simulation."""
     totals: dict[CustomerId, int] = {}
@@ -95,7 +95,7 @@ def _may(
     return enough and not row.suspended and lists[customer] == {row.price_list} and KeyId(customer) not in revoked
 
 
-def _keep(store: Store, customer: CustomerId, draft: Draft, now: datetime) -> OrderId:
+def _keep(store: Store, customer: CustomerId, draft: PricedOrder, now: datetime) -> OrderId:
     order = OrderId(next(store.order_ids))
     row = OrderRow(
         id=order,
@@ -121,13 +121,13 @@ def _keep(store: Store, customer: CustomerId, draft: Draft, now: datetime) -> Or
 
 
 async def remember(
-    connection: Connection, names: Mapping[tuple[CustomerId, str], Remembered], at: datetime | None
+    connection: Connection, names: Mapping[tuple[CustomerId, str], IdempotencyRecord], at: datetime | None
 ) -> None:
     for name, known in names.items():
         connection.store.insert(connection.store.idempotency, name, (known.fingerprint, known.order))
 
 
-async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, OrderId, Draft]]) -> None:
+async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, OrderId, PricedOrder]]) -> None:
     store = connection.store
     for customer, order, draft in orders:
         if draft.service.one_active_per_link:

@@ -7,7 +7,7 @@ from typing import Any
 from tests.simulation.twin.connection import Connection
 
 from opensmm.base.ids import ProviderId
-from opensmm.domain.providers import Form
+from opensmm.domain.providers import IdForm
 from opensmm.store.providers import Failed, ProviderRow
 
 
@@ -35,7 +35,7 @@ async def providers(connection: Connection) -> list[ProviderRow]:
     ]
 
 
-async def keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, Form | None]) -> None:
+async def keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, IdForm | None]) -> None:
     kept = connection.store.edit(connection.store.providers[row.id])
     told = {action: form for action, form in forms.items() if form is not None}
     kept.forms = {action: form for action, form in kept.forms.items() if action not in forms} | told

@@ -15,15 +15,15 @@ from typing import Any
 import psycopg
 from msgspec import Struct
 
-from opensmm.domain.asks import Details
 from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.catalogue import Catalogue
-from opensmm.domain.clocks import Step
+from opensmm.domain.clocks import ClockStep
 from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, AccountFault
 from opensmm.domain.ledger import Transfer
 from opensmm.domain.payments import Deposit
 from opensmm.domain.providers import AS_DOCUMENTED, Forms
+from opensmm.domain.requests import TypeDetails
 from opensmm.store.payments import Referred
 
 LIVE = ("open", "active", "paused")
@@ -158,7 +158,7 @@ class ClockRow(Struct):
 
 
 class ClockStepRow(Struct):
-    step: Step
+    step: ClockStep
     noted: datetime
 
 
@@ -206,7 +206,7 @@ class Store:
         self.provider_orders: dict[tuple[int, str], AttemptRow] = {}
         self.evidence: dict[int, EvidenceRow] = {}
         self.evidence_of: dict[tuple[int, int, int], list[EvidenceRow]] = {}
-        self.details: dict[int, Details] = {}
+        self.details: dict[int, TypeDetails] = {}
         self.posts: dict[tuple[int, str], PostRow] = {}
         self.order_ids = count(1)
         self.refill_ids = count(1)

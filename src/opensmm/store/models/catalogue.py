@@ -7,17 +7,17 @@ from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
 from opensmm.domain.catalogue import BelowCost, DeliveryMethod, Halt, RefillMode, ServiceType
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, AccountFault
-from opensmm.domain.offers import Off
 from opensmm.domain.providers import (
+    MANUAL,
     MAX_CALLS_PER_SECOND,
     MAX_CONCURRENCY,
     MAX_PRICE_SHARE,
     MAX_SYNC_EVERY_MIN,
     PANEL,
     SANDBOX,
-    STAFF,
     USER_AGENT,
 )
+from opensmm.domain.routes import RouteOff
 from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
 
 
@@ -104,7 +104,7 @@ class Provider(models.Model):
         db_table = "provider"
         constraints = [
             UniqueConstraint(fields=["name"], name="provider_name"),
-            one_of("kind", (SANDBOX, PANEL, STAFF), "provider_kind"),
+            one_of("kind", (SANDBOX, PANEL, MANUAL), "provider_kind"),
             one_of("dialect", ("v1", "v2"), "provider_dialect"),
             one_of("refuses", AccountFault, "provider_refuses"),
             above_0("exchange_rate", "provider_exchange_rate_above_0"),
@@ -219,7 +219,7 @@ class Route(models.Model):
 
     class Meta:
         db_table = "route"
-        constraints = [one_of("off", Off, "route_off")]
+        constraints = [one_of("off", RouteOff, "route_off")]
 
 
 class Offer(models.Model):

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import CheckConstraint, Q
 
-from opensmm.domain.clocks import Cause
+from opensmm.domain.clocks import StepCause
 from opensmm.store.models.fields import one_of
 
 
@@ -32,4 +32,4 @@ class ClockStep(models.Model):
 
     class Meta:
         db_table = "clock_step"
-        constraints = [one_of("cause", Cause, "clock_step_cause")]
+        constraints = [one_of("cause", StepCause, "clock_step_cause")]

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 
-from opensmm.domain.posts import PostState
+from opensmm.domain.subscriptions import PostState
 from opensmm.store.models.fields import one_of, order_key
 
 

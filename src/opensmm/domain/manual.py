@@ -11,10 +11,10 @@ from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import ACCEPTED_STATES
 from opensmm.domain.names import name_refusal
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Followed, Report
+from opensmm.domain.polling import PolledDelivery, StatusReport
 
 
-class StaffStep(StrEnum):
+class ManualStep(StrEnum):
     START = "start"
     PROGRESS = "progress"
     DONE = "done"
@@ -22,12 +22,12 @@ class StaffStep(StrEnum):
     CANCEL = "cancel"
 
 
-class StaffReport(Struct, frozen=True):
+class ManualReport(Struct, frozen=True):
     """What a person says of an order's delivery; without ``run`` of the one that is with the staff. To give one up
     takes a ``reason``."""
 
     order: OrderId
-    step: StaffStep
+    step: ManualStep
     run: int | None = None
     start_count: int | None = None
     remains: int | None = None
@@ -37,7 +37,7 @@ class StaffReport(Struct, frozen=True):
 MOST_COUNT: Final = 10**15
 
 
-def read(said: StaffReport, known: Followed) -> Report | OperatorRefusal:
+def read(said: ManualReport, known: PolledDelivery) -> StatusReport | OperatorRefusal:
     """The report, as a provider would give it. Nothing is bounded silently: what cannot be is refused.
 
     A partial has delivered some and left some; a package is delivered whole or not at all.
@@ -46,30 +46,30 @@ def read(said: StaffReport, known: Followed) -> Report | OperatorRefusal:
         return OperatorRefusal(RefusalCode.NOT_WITH_STAFF, order=said.order)
     if said.start_count is not None and not 0 <= said.start_count <= MOST_COUNT:
         return OperatorRefusal(RefusalCode.IMPOSSIBLE_START_COUNT, order=said.order, most=MOST_COUNT)
-    if said.reason or said.step is StaffStep.CANCEL:
+    if said.reason or said.step is ManualStep.CANCEL:
         unfit = name_refusal(said.reason.strip(), MAX_REASON, FieldCode.REASON)
         if unfit is not None:
             return unfit
     match said.step:
-        case StaffStep.START:
-            return Report(OrderStatus.IN_PROGRESS, said.start_count)
-        case StaffStep.PROGRESS:
+        case ManualStep.START:
+            return StatusReport(OrderStatus.IN_PROGRESS, said.start_count)
+        case ManualStep.PROGRESS:
             if said.remains is None or not 0 <= said.remains <= known.quantity:
                 return _impossible_remains(said, known)
-            return Report(OrderStatus.IN_PROGRESS, None, said.remains, counted=True)
-        case StaffStep.DONE:
-            return Report(OrderStatus.COMPLETED, said.start_count)
-        case StaffStep.PARTIAL:
+            return StatusReport(OrderStatus.IN_PROGRESS, None, said.remains, counted=True)
+        case ManualStep.DONE:
+            return StatusReport(OrderStatus.COMPLETED, said.start_count)
+        case ManualStep.PARTIAL:
             if known.packaged:
                 return OperatorRefusal(RefusalCode.PACKAGE_IN_PARTS, order=said.order)
             if said.remains is None or not 0 < said.remains < known.quantity:
                 return _impossible_remains(said, known)
-            return Report(OrderStatus.PARTIAL, None, said.remains)
-        case StaffStep.CANCEL:
-            return Report(OrderStatus.CANCELED, None, known.quantity)
+            return StatusReport(OrderStatus.PARTIAL, None, said.remains)
+        case ManualStep.CANCEL:
+            return StatusReport(OrderStatus.CANCELED, None, known.quantity)
 
 
-def _impossible_remains(said: StaffReport, known: Followed) -> OperatorRefusal:
+def _impossible_remains(said: ManualReport, known: PolledDelivery) -> OperatorRefusal:
     return OperatorRefusal(
         RefusalCode.IMPOSSIBLE_REMAINS, order=said.order, remains=said.remains, quantity=known.quantity
     )

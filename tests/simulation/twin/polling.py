@@ -11,8 +11,9 @@ from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
 from opensmm.domain.cancels import SILENT_FOR, SILENT_PAUSES, TOLD_AGAIN_AFTER
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, DeliveryState
+from opensmm.domain.order_views import OrderView, status_word
 from opensmm.domain.orders import OrderState
-from opensmm.domain.progress import Followed, OrderView, word
+from opensmm.domain.polling import PolledDelivery
 from opensmm.store.progress import CancelTask, Followee, Told
 
 
@@ -46,7 +47,7 @@ def _followee(store: Store, row: DeliveryRow) -> Followee:
     assert attempt.provider_order is not None
     assert row.sent is not None
     packaged = store.orders[row.order].packaged
-    known = Followed(
+    known = PolledDelivery(
         DeliveryState(row.state),
         row.quantity,
         packaged,
@@ -158,7 +159,7 @@ def _view(store: Store, row: OrderRow, currency: str) -> OrderView:
     left = sum(run.quantity if run.remains is None else run.remains for run in runs)
     return OrderView(
         OrderId(row.id),
-        word(state, first, row.runs),
+        status_word(state, first, row.runs),
         Money(row.charge - row.refunded),
         row.start_count or (runs[0].start_count if runs else 0) or 0,
         left if row.remains is None else row.remains,

@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, TRANSITIONS, DeliveryState
+from opensmm.domain.order_views import status_word
 from opensmm.domain.orders import OrderState, OrderStatus
-from opensmm.domain.progress import (
-    Followed,
-    News,
+from opensmm.domain.polling import (
+    DeliveryNews,
     OrderEnd,
-    Report,
+    PolledDelivery,
+    StatusReport,
     apply,
     end_of_order,
     poll_again_after,
     with_clear_charge,
     with_clear_remains,
-    word,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -27,45 +27,45 @@ S, W = DeliveryState, OrderStatus
 
 
 def known(state=S.IN_PROGRESS, *, quantity=100, packaged=False, start_count=7, remains=60, polled=None):
-    return Followed(state, quantity, packaged, start_count, remains, polled)
+    return PolledDelivery(state, quantity, packaged, start_count, remains, polled)
 
 
 def told(status, remains=None, start_count=None, charge=None):
-    return Report(status, start_count, remains, None if charge is None else Decimal(charge))
+    return StatusReport(status, start_count, remains, None if charge is None else Decimal(charge))
 
 
 @pytest.mark.parametrize("state", sorted(ACCEPTED_STATES))
 @pytest.mark.parametrize(
     ("report", "news"),
     [
-        (told(W.PENDING, 100, 0), News(S.PENDING, 0, 100)),
-        (told(W.PROCESSING, 100), News(S.PROCESSING, 7, 100)),
-        (told(W.PENDING, 0), News(S.PENDING, 7, 60)),
-        (told(W.PROCESSING, 0), News(S.PROCESSING, 7, 60)),
-        (told(W.IN_PROGRESS, 0), News(S.IN_PROGRESS, 7, 0)),
-        (told(W.IN_PROGRESS, 40, 9), News(S.IN_PROGRESS, 9, 40)),
-        (told(W.IN_PROGRESS), News(S.IN_PROGRESS, 7, 60)),
-        (told(W.IN_PROGRESS, 101), News(S.IN_PROGRESS, 7, 60)),
-        (told(W.IN_PROGRESS, -1, -5), News(S.IN_PROGRESS, 7, 60)),
-        (told(W.COMPLETED, 0), News(S.COMPLETED, 7, 0)),
-        (told(W.COMPLETED), News(S.COMPLETED, 7, 0)),
-        (told(W.COMPLETED, 100), News(S.COMPLETED, 7, 0)),
-        (told(W.PARTIAL, 40), News(S.PARTIAL, 7, 40)),
-        (told(W.PARTIAL, 100), News(S.PARTIAL, 7, 100)),
-        (told(W.PARTIAL, 0), News(S.HELD, 7, 60)),
-        (told(W.PARTIAL), News(S.HELD, 7, 60)),
-        (told(W.PARTIAL, 101), News(S.HELD, 7, 60)),
-        (told(W.PARTIAL, -1), News(S.HELD, 7, 60)),
-        (told(W.CANCELED), News(S.HELD, 7, 60)),
-        (told(W.CANCELED, charge="0.5"), News(S.HELD, 7, 60)),
-        (told(W.CANCELED, charge="0"), News(S.CANCELED, 7, 100)),
-        (told(W.CANCELED, 100), News(S.CANCELED, 7, 100)),
-        (told(W.CANCELED, 40), News(S.CANCELED, 7, 40)),
-        (told(W.CANCELED, 0, charge="0"), News(S.CANCELED, 7, 100)),
-        (told(W.CANCELED, 0, charge="0.5"), News(S.HELD, 7, 60)),
-        (told(W.CANCELED, 0), News(S.HELD, 7, 60)),
-        (told(W.CANCELED, 101), News(S.HELD, 7, 60)),
-        (told(W.CANCELED, -1), News(S.HELD, 7, 60)),
+        (told(W.PENDING, 100, 0), DeliveryNews(S.PENDING, 0, 100)),
+        (told(W.PROCESSING, 100), DeliveryNews(S.PROCESSING, 7, 100)),
+        (told(W.PENDING, 0), DeliveryNews(S.PENDING, 7, 60)),
+        (told(W.PROCESSING, 0), DeliveryNews(S.PROCESSING, 7, 60)),
+        (told(W.IN_PROGRESS, 0), DeliveryNews(S.IN_PROGRESS, 7, 0)),
+        (told(W.IN_PROGRESS, 40, 9), DeliveryNews(S.IN_PROGRESS, 9, 40)),
+        (told(W.IN_PROGRESS), DeliveryNews(S.IN_PROGRESS, 7, 60)),
+        (told(W.IN_PROGRESS, 101), DeliveryNews(S.IN_PROGRESS, 7, 60)),
+        (told(W.IN_PROGRESS, -1, -5), DeliveryNews(S.IN_PROGRESS, 7, 60)),
+        (told(W.COMPLETED, 0), DeliveryNews(S.COMPLETED, 7, 0)),
+        (told(W.COMPLETED), DeliveryNews(S.COMPLETED, 7, 0)),
+        (told(W.COMPLETED, 100), DeliveryNews(S.COMPLETED, 7, 0)),
+        (told(W.PARTIAL, 40), DeliveryNews(S.PARTIAL, 7, 40)),
+        (told(W.PARTIAL, 100), DeliveryNews(S.PARTIAL, 7, 100)),
+        (told(W.PARTIAL, 0), DeliveryNews(S.HELD, 7, 60)),
+        (told(W.PARTIAL), DeliveryNews(S.HELD, 7, 60)),
+        (told(W.PARTIAL, 101), DeliveryNews(S.HELD, 7, 60)),
+        (told(W.PARTIAL, -1), DeliveryNews(S.HELD, 7, 60)),
+        (told(W.CANCELED), DeliveryNews(S.HELD, 7, 60)),
+        (told(W.CANCELED, charge="0.5"), DeliveryNews(S.HELD, 7, 60)),
+        (told(W.CANCELED, charge="0"), DeliveryNews(S.CANCELED, 7, 100)),
+        (told(W.CANCELED, 100), DeliveryNews(S.CANCELED, 7, 100)),
+        (told(W.CANCELED, 40), DeliveryNews(S.CANCELED, 7, 40)),
+        (told(W.CANCELED, 0, charge="0"), DeliveryNews(S.CANCELED, 7, 100)),
+        (told(W.CANCELED, 0, charge="0.5"), DeliveryNews(S.HELD, 7, 60)),
+        (told(W.CANCELED, 0), DeliveryNews(S.HELD, 7, 60)),
+        (told(W.CANCELED, 101), DeliveryNews(S.HELD, 7, 60)),
+        (told(W.CANCELED, -1), DeliveryNews(S.HELD, 7, 60)),
     ],
 )
 def test_a_report_is_believed_inside_its_bounds(state, report, news):
@@ -75,25 +75,25 @@ def test_a_report_is_believed_inside_its_bounds(state, report, news):
 
 def test_a_cancel_without_a_word_gives_all_back_where_nothing_was_delivered():
     for before in (None, 100):
-        assert News(S.CANCELED, 7, 100) == apply(known(remains=before), told(W.CANCELED), NOON)
+        assert DeliveryNews(S.CANCELED, 7, 100) == apply(known(remains=before), told(W.CANCELED), NOON)
 
 
 def test_what_has_not_begun_is_wholly_undelivered_whatever_a_v1_page_says():
     fresh = known(start_count=None, remains=None)
-    assert News(S.PENDING, None, 100) == apply(fresh, told(W.PENDING, 0), NOON)
+    assert DeliveryNews(S.PENDING, None, 100) == apply(fresh, told(W.PENDING, 0), NOON)
 
 
 def test_an_end_without_a_word_on_what_remains_is_the_operators():
-    assert News(S.HELD, None, 100) == apply(known(start_count=None, remains=None), told(W.PARTIAL), NOON)
+    assert DeliveryNews(S.HELD, None, 100) == apply(known(start_count=None, remains=None), told(W.PARTIAL), NOON)
 
 
 @pytest.mark.parametrize(
     ("report", "news"),
     [
-        (told(W.COMPLETED, 0), News(S.COMPLETED, 7, 0)),
-        (told(W.PARTIAL, 1), News(S.HELD, 7, 1)),
-        (told(W.CANCELED, 1), News(S.CANCELED, 7, 1)),
-        (told(W.CANCELED), News(S.CANCELED, 7, 1)),
+        (told(W.COMPLETED, 0), DeliveryNews(S.COMPLETED, 7, 0)),
+        (told(W.PARTIAL, 1), DeliveryNews(S.HELD, 7, 1)),
+        (told(W.CANCELED, 1), DeliveryNews(S.CANCELED, 7, 1)),
+        (told(W.CANCELED), DeliveryNews(S.CANCELED, 7, 1)),
     ],
 )
 def test_a_package_ends_whole_or_not_at_all(report, news):
@@ -107,7 +107,7 @@ def test_only_what_is_at_a_provider_hears_reports(state, status):
 
 
 def test_an_unknown_word_changes_nothing():
-    assert None is apply(known(), Report(None, 5, 10), NOON)
+    assert None is apply(known(), StatusReport(None, 5, 10), NOON)
 
 
 @pytest.mark.parametrize(("asked", "heard"), [(-1, False), (0, False), (1, True)])
@@ -117,7 +117,7 @@ def test_older_answers_never_overwrite_newer_ones(asked, heard):
 
 
 REPORTS = st.builds(
-    Report,
+    StatusReport,
     st.none() | st.sampled_from(W),
     st.none() | st.integers(-(10**18), 10**18),
     st.none() | st.integers(-(10**18), 10**18),
@@ -131,7 +131,7 @@ REPORTS = st.builds(
 def test_whatever_is_reported_what_remains_lies_between_nothing_and_everything(
     state, quantity, packaged, start, part, report
 ):
-    news = apply(Followed(state, quantity, packaged, start, int(quantity * part), None), report, NOON)
+    news = apply(PolledDelivery(state, quantity, packaged, start, int(quantity * part), None), report, NOON)
     if news is not None:
         assert 0 <= news.remains <= quantity
         assert news.state in TRANSITIONS[state]
@@ -179,7 +179,7 @@ def test_an_order_ends_by_what_all_its_runs_left(remains, end):
 def test_an_open_order_says_its_deliverys_word_and_a_drip_feed_is_in_progress_from_its_first_run(
     first, plain, dripping
 ):
-    assert (plain, dripping) == (word(OrderState.OPEN, first, 1), word(OrderState.OPEN, first, 3))
+    assert (plain, dripping) == (status_word(OrderState.OPEN, first, 1), status_word(OrderState.OPEN, first, 3))
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_an_open_order_says_its_deliverys_word_and_a_drip_feed_is_in_progress_fr
     ],
 )
 def test_an_order_that_is_not_open_says_its_own_word(state, status):
-    assert {status} == {word(state, first, runs) for first in (None, *DeliveryState) for runs in (1, 3)}
+    assert {status} == {status_word(state, first, runs) for first in (None, *DeliveryState) for runs in (1, 3)}
 
 
 def test_accepted_and_ended_states_are_apart():
@@ -203,7 +203,7 @@ def test_accepted_and_ended_states_are_apart():
 @pytest.mark.parametrize(("start", "remains"), [(None, 100), (0, 100), (7, 0)])
 def test_in_progress_with_nothing_left_and_no_start_count_is_no_news_of_what_remains(start, remains):
     news = apply(
-        known(start_count=None, remains=None), Report(OrderStatus.IN_PROGRESS, start_count=start, remains=0), NOON
+        known(start_count=None, remains=None), StatusReport(OrderStatus.IN_PROGRESS, start_count=start, remains=0), NOON
     )
     assert news is not None
     assert remains == news.remains
@@ -214,14 +214,14 @@ def test_in_progress_with_nothing_left_and_no_start_count_is_no_news_of_what_rem
     [(100, "40.000", 40), (5000, "1.000", None), (999, "1.000", 1), (1000, "1.000", None), (100, "n/a", None)],
 )
 def test_remains_with_a_point_before_three_digits_are_read_where_thousands_are_too_many(quantity, words, remains):
-    report = Report(OrderStatus.PARTIAL, unclear_remains=words)
+    report = StatusReport(OrderStatus.PARTIAL, unclear_remains=words)
     told = with_clear_remains(known(quantity=quantity), report)
     assert (remains, "" if remains else words) == (told.remains, told.unclear_remains)
 
 
 @pytest.mark.parametrize("charge", [None, Decimal("0.5")])
 def test_a_canceled_order_whose_remains_cannot_be_read_is_not_paid_back(charge):
-    news = apply(known(remains=None), Report(OrderStatus.CANCELED, charge=charge, unclear_remains="n/a"), NOON)
+    news = apply(known(remains=None), StatusReport(OrderStatus.CANCELED, charge=charge, unclear_remains="n/a"), NOON)
     assert news is not None
     assert DeliveryState.HELD is news.state
 
@@ -239,7 +239,7 @@ def test_a_canceled_order_whose_remains_cannot_be_read_is_not_paid_back(charge):
 def test_an_unclear_charge_is_compared_with_what_was_expected_in_the_providers_currency(
     quantity: int, packaged: bool, rate: str, read: str | None
 ) -> None:
-    known = Followed(DeliveryState.PENDING, quantity, packaged, None, None, None, quoted=Decimal("1.5"))
-    told = with_clear_charge(known, Report(OrderStatus.PENDING, unclear_charge="1,234"), Decimal(rate))
+    known = PolledDelivery(DeliveryState.PENDING, quantity, packaged, None, None, None, quoted=Decimal("1.5"))
+    told = with_clear_charge(known, StatusReport(OrderStatus.PENDING, unclear_charge="1,234"), Decimal(rate))
     assert (None if read is None else Decimal(read)) == told.charge
     assert ("1,234" if read is None else "") == told.unclear_charge

@@ -12,24 +12,36 @@ from tests.panel import service
 from opensmm.base.ids import PriceListId, ProviderId, ServiceId
 from opensmm.domain.catalogue import BelowCost, Catalogue, Halt, ServiceType
 from opensmm.domain.codes import ChangeCode, LineCode, LineFault
-from opensmm.domain.importing import Terms
-from opensmm.domain.offers import Off, Offer, RouteTo
-from opensmm.domain.sync import DoubtCode, Line, ListChange, ListDoubt, Route, Rules, Standing, changes_of, doubt, judge
+from opensmm.domain.price_sync import (
+    DoubtCode,
+    ListChange,
+    ListDoubt,
+    ListedRoute,
+    RouteStanding,
+    ServiceLine,
+    SyncRules,
+    changes_of,
+    doubt,
+    judge,
+)
+from opensmm.domain.pricing import PriceTerms
+from opensmm.domain.provider_services import ProviderService
+from opensmm.domain.routes import RouteOff, RouteTo
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-LIKES = Offer("7", "Likes", "Theirs", ServiceType.DEFAULT, Decimal("0.60"), 10, 10_000)
+LIKES = ProviderService("7", "Likes", "Theirs", ServiceType.DEFAULT, Decimal("0.60"), 10, 10_000)
 OURS = service(3)
-RULES = Rules(Decimal(1), 20)
+RULES = SyncRules(Decimal(1), 20)
 HERE, THERE = ProviderId(1), ProviderId(2)
-KNOWN = Standing(Decimal("0.60"), Decimal("0.60"))
+KNOWN = RouteStanding(Decimal("0.60"), Decimal("0.60"))
 
 
 def route(offer=LIKES, standing=KNOWN, *, listed=True, provider=HERE, rules=RULES):
-    return Route(RouteTo(provider, "7"), rules, offer, listed, standing)
+    return ListedRoute(RouteTo(provider, "7"), rules, offer, listed, standing)
 
 
 def line(*routes, of=OURS):
-    return Line(of, routes)
+    return ServiceLine(of, routes)
 
 
 def listed_at(rate):
@@ -37,13 +49,13 @@ def listed_at(rate):
 
 
 def test_the_first_cost_that_is_told_is_agreed_to():
-    judged = judge(line(route(standing=Standing())), NOW)
-    assert (Standing(Decimal("0.60"), Decimal("0.60"), name="Likes", category="Theirs"),) == judged.standings
+    judged = judge(line(route(standing=RouteStanding())), NOW)
+    assert (RouteStanding(Decimal("0.60"), Decimal("0.60"), name="Likes", category="Theirs"),) == judged.standings
     assert (Decimal("0.60"), None) == (judged.service.cost, judged.service.halted)
 
 
 def test_costs_are_in_our_currency():
-    judged = judge(line(route(standing=Standing(), rules=Rules(Decimal("0.0119"), 20))), NOW)
+    judged = judge(line(route(standing=RouteStanding(), rules=SyncRules(Decimal("0.0119"), 20))), NOW)
     assert Decimal("0.007140") == judged.service.cost
 
 
@@ -71,13 +83,13 @@ def test_a_quarantine_lasts_until_it_is_approved_or_the_cost_comes_back():
     still = judge(line(route(listed_at("1.10"), moved.standings[0]), of=moved.service), NOW + timedelta(days=1))
     assert (NOW, Halt.QUARANTINE) == (still.standings[0].quarantined, still.service.halted)
     approved = judge(line(route(listed_at("1.20"), moved.standings[0]), of=moved.service), NOW, approved=True)
-    assert Standing(Decimal("1.20"), Decimal("1.20"), name="Likes", category="Theirs") == approved.standings[0]
+    assert RouteStanding(Decimal("1.20"), Decimal("1.20"), name="Likes", category="Theirs") == approved.standings[0]
     assert None is approved.service.halted
 
 
 def test_one_moved_route_of_several_is_set_aside_and_the_others_serve():
     judged = judge(line(route(listed_at("0.30")), route(provider=THERE)), NOW)
-    assert (Off.MOVED, None) == tuple(one.off for one in judged.standings)
+    assert (RouteOff.MOVED, None) == tuple(one.off for one in judged.standings)
     assert (None, Decimal("0.60")) == (judged.service.halted, judged.service.cost)
     both = judge(line(route(listed_at("0.30"), judged.standings[0]), route(listed_at("3"), provider=THERE)), NOW)
     assert (None, None, Halt.QUARANTINE) == (*(one.off for one in both.standings), both.service.halted)
@@ -85,37 +97,37 @@ def test_one_moved_route_of_several_is_set_aside_and_the_others_serve():
 
 def test_what_is_gone_is_off_sale_and_comes_back_by_itself_where_nothing_else_changed():
     gone = judge(line(route(listed=False)), NOW)
-    assert (Off.GONE, Halt.GONE, False) == (gone.standings[0].off, gone.service.halted, gone.service.sold)
+    assert (RouteOff.GONE, Halt.GONE, False) == (gone.standings[0].off, gone.service.halted, gone.service.sold)
     assert None is judge(line(route(LIKES, gone.standings[0]), of=gone.service), NOW).service.halted
     dearer = judge(line(route(listed_at("0.90"), gone.standings[0]), of=gone.service), NOW)
     assert Halt.QUARANTINE is dearer.service.halted
 
 
 def test_a_route_gone_of_several_leaves_the_service_on_sale():
-    judged = judge(line(route(listed=False), route(listed_at("0.65"), Standing(), provider=THERE)), NOW)
-    assert ((Off.GONE, None), None, Decimal("0.65")) == (
+    judged = judge(line(route(listed=False), route(listed_at("0.65"), RouteStanding(), provider=THERE)), NOW)
+    assert ((RouteOff.GONE, None), None, Decimal("0.65")) == (
         tuple(one.off for one in judged.standings), judged.service.halted, judged.service.cost,
     )  # fmt: skip
 
 
 def test_a_number_that_was_never_listed_is_gone_once_the_list_was_read():
-    never = route(None, Standing(), listed=False)
+    never = route(None, RouteStanding(), listed=False)
     assert None is judge(line(never), NOW).standings[0].off
     assert None is judge(line(never), NOW, heard=THERE).standings[0].off
-    assert Off.GONE is judge(line(never), NOW, heard=HERE).standings[0].off
+    assert RouteOff.GONE is judge(line(never), NOW, heard=HERE).standings[0].off
 
 
 @pytest.mark.parametrize("kind", [ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS, None])
 def test_another_type_is_not_sold_and_nothing_of_its_line_is_taken(kind):
     judged = judge(line(route(structs.replace(LIKES, type=kind, rate=Decimal(9), max=1))), NOW)
-    assert (structs.replace(KNOWN, off=Off.TYPE), Halt.TYPE) == (judged.standings[0], judged.service.halted)
+    assert (structs.replace(KNOWN, off=RouteOff.TYPE), Halt.TYPE) == (judged.standings[0], judged.service.halted)
     assert (OURS.min, OURS.max, OURS.rate) == (judged.service.min, judged.service.max, judged.service.rate)
 
 
 def test_range_and_told_flags_follow_the_first_route_in_use():
     theirs = structs.replace(LIKES, min=5, max=50, refill=True, dripfeed=True)
     kept = service(3, cancel=True)
-    judged = judge(line(route(listed=False), route(theirs, Standing(), provider=THERE), of=kept), NOW)
+    judged = judge(line(route(listed=False), route(theirs, RouteStanding(), provider=THERE), of=kept), NOW)
     assert (5, 50, True, True, True) == (
         judged.service.min, judged.service.max, judged.service.refill, judged.service.dripfeed, judged.service.cancel,
     )  # fmt: skip
@@ -123,7 +135,7 @@ def test_range_and_told_flags_follow_the_first_route_in_use():
 
 def test_prices_stay_the_operators_unless_terms_are_kept():
     assert OURS.rate == judge(line(route(listed_at("0.70"))), NOW).service.rate
-    rules = structs.replace(RULES, terms=Terms(Decimal(1), Decimal(50)))
+    rules = structs.replace(RULES, terms=PriceTerms(Decimal(1), Decimal(50)))
     followed = judge(line(route(listed_at("0.70"), rules=rules)), NOW)
     assert (Decimal("1.0500"), Decimal("0.70")) == (followed.service.rate, followed.standings[0].agreed)
     too_far = judge(line(route(listed_at("0.80"), rules=rules)), NOW)
@@ -133,7 +145,7 @@ def test_prices_stay_the_operators_unless_terms_are_kept():
 
 
 def test_an_unknown_cost_of_one_route_makes_the_services_cost_unknown():
-    assert None is judge(line(route(), route(None, Standing(), listed=False, provider=THERE)), NOW).service.cost
+    assert None is judge(line(route(), route(None, RouteStanding(), listed=False, provider=THERE)), NOW).service.cost
 
 
 def test_a_service_without_routes_is_left_as_it_is():
@@ -179,7 +191,7 @@ rates = st.decimals(0, 100, places=3)
 
 @given(st.lists(st.tuples(rates, st.booleans()), min_size=1, max_size=30))
 def test_whatever_the_lists_a_sold_service_costs_what_was_agreed_to_or_nearly(steps):
-    at = line(route(standing=Standing()))
+    at = line(route(standing=RouteStanding()))
     for rate, listed in steps:
         judged = judge(line(route(listed_at(rate), at.routes[0].standing, listed=listed), of=at.service), NOW)
         at = line(route(listed_at(rate), judged.standings[0]), of=judged.service)
@@ -213,11 +225,11 @@ def test_the_customers_own_rate_counts():
 
 
 def test_a_line_that_cannot_be_read_is_said_to_be_the_reason():
-    known = structs.replace(route(standing=Standing()), listed=False)
+    known = structs.replace(route(standing=RouteStanding()), listed=False)
     reason = LineFault(LineCode.NO_RATE, {"rate": "free"})
     why = {known.to.provider_service: reason}
     judged = judge(line(known), NOW, heard=HERE, unread=why)
     assert ListChange(ChangeCode.SERVICE_UNREAD, {"why": reason}) in changes_of(judged)
-    assert (Off.GONE, why[known.to.provider_service]) == (judged.standings[0].off, judged.standings[0].unread)
+    assert (RouteOff.GONE, why[known.to.provider_service]) == (judged.standings[0].off, judged.standings[0].unread)
     still = judge(line(structs.replace(known, standing=judged.standings[0])), NOW)
     assert judged.standings == still.standings, "whoever judges anew without a list knows the reason still"

@@ -1,14 +1,12 @@
 """Following: what a provider's word changes, how far it is believed, and what the customer reads."""
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, assert_never
 
 from msgspec import Struct, structs
 
-from opensmm.base.ids import OrderId
-from opensmm.base.money import Money
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.orders import OrderState, OrderStatus
@@ -16,7 +14,7 @@ from opensmm.domain.orders import OrderState, OrderStatus
 _COST_STEP: Final = Decimal("1e-10")
 
 
-class Report(Struct, frozen=True):
+class StatusReport(Struct, frozen=True):
     """What a provider said of one order. None where it said nothing that can be understood.
 
     ``word``: the status as it was spelt, where that is none of the trade's six words. ``counted``: a 0 of ``remains``
@@ -42,7 +40,7 @@ class UnreadAnswer(Struct, frozen=True):
     failed: bool = False
 
 
-class Followed(Struct, frozen=True):
+class PolledDelivery(Struct, frozen=True):
     """What is known of a delivery before a report is applied. ``polled`` is when the last applied answer was asked, and
     ``charge`` what the provider had said of its cost by then. ``quoted``: what 1000 of it cost when it was sent, in the
     panel's currency (a package: one)."""
@@ -58,7 +56,7 @@ class Followed(Struct, frozen=True):
     quoted: Decimal | None = None
 
 
-class News(Struct, frozen=True):
+class DeliveryNews(Struct, frozen=True):
     """A delivery after a report."""
 
     state: DeliveryState
@@ -76,7 +74,7 @@ _STATE: Final = {
 }
 
 
-def apply(known: Followed, report: Report, asked: datetime) -> News | None:
+def apply(known: PolledDelivery, report: StatusReport, asked: datetime) -> DeliveryNews | None:
     """The delivery after a report, or None where it changes nothing: unknown words, old news, an ended delivery."""
     if known.state not in ACCEPTED_STATES or report.status is None:
         return None
@@ -89,23 +87,23 @@ def apply(known: Followed, report: Report, asked: datetime) -> News | None:
     match report.status:
         case OrderStatus.PENDING | OrderStatus.PROCESSING:
             # Many panels, and v1's own page, say 0 until it begins: that all is delivered nobody means by it.
-            return News(_STATE[report.status], start, told or before)
+            return DeliveryNews(_STATE[report.status], start, told or before)
         case OrderStatus.IN_PROGRESS:
             # An order that was never counted tells nothing by a 0: the v1 family says so until it looks.
             idle = report.remains == 0 and not start and not report.counted
-            return News(_STATE[report.status], start, before if idle else told)
+            return DeliveryNews(_STATE[report.status], start, before if idle else told)
         case OrderStatus.COMPLETED:
-            return News(DeliveryState.COMPLETED, start, 0)
+            return DeliveryNews(DeliveryState.COMPLETED, start, 0)
         case OrderStatus.PARTIAL:
             believable = inside and told > 0 and not known.packaged
-            return News(DeliveryState.PARTIAL if believable else DeliveryState.HELD, start, told or before)
+            return DeliveryNews(DeliveryState.PARTIAL if believable else DeliveryState.HELD, start, told or before)
         case OrderStatus.CANCELED:
             return _canceled(known, report, start, before)
         case _:
             assert_never(report.status)
 
 
-def unfinished(report: Report) -> int | None:
+def unfinished(report: StatusReport) -> int | None:
     """Units that a provider says remain of what it says is completed; None where it does not contradict itself.
 
     The order is earned in full all the same: in the trade *Completed* means that nothing remains, and many panels
@@ -115,36 +113,40 @@ def unfinished(report: Report) -> int | None:
     return report.remains if contradicts else None
 
 
-def _canceled(known: Followed, report: Report, start: int | None, before: int) -> News:
+def _canceled(known: PolledDelivery, report: StatusReport, start: int | None, before: int) -> DeliveryNews:
     """Many panels leave ``remains`` at 0 or empty on a cancelled order that they charge nothing for.
 
     Where they say neither, and something was delivered before, what is left is the operator's to find out: it stands
     as it was known.
     """
     if report.word and report.remains is None:
-        return News(DeliveryState.HELD, start, before)  # a word that is not the trade's own does not pay back in full
+        return DeliveryNews(
+            DeliveryState.HELD, start, before
+        )  # a word that is not the trade's own does not pay back in full
     said = report.remains or 0
     silent = report.remains is None and report.charge is None and not (report.unclear_charge or report.unclear_remains)
     free = report.charge == 0 or (silent and before == known.quantity)
     if not said and free:
-        return News(DeliveryState.CANCELED, start, known.quantity)
+        return DeliveryNews(DeliveryState.CANCELED, start, known.quantity)
     inside = 0 < said <= known.quantity
     believable = inside and (not known.packaged or said == known.quantity)
-    return News(DeliveryState.CANCELED if believable else DeliveryState.HELD, start, said if inside else before)
+    return DeliveryNews(DeliveryState.CANCELED if believable else DeliveryState.HELD, start, said if inside else before)
 
 
-def note_of(known: Followed, answer: Report | UnreadAnswer | None, news: News | None) -> DeliveryNote | None:
+def note_of(
+    known: PolledDelivery, answer: StatusReport | UnreadAnswer | None, news: DeliveryNews | None
+) -> DeliveryNote | None:
     """The note for the operator on a delivery after its provider's answer; None where the answer is plain."""
     match answer:
         case UnreadAnswer(words, failed):
             return DeliveryNote(EventCode.LOOK_UP_FAILED if failed else EventCode.NOT_UNDERSTOOD, {"words": words})
-        case Report() if news is not None and news.state is DeliveryState.HELD:
+        case StatusReport() if news is not None and news.state is DeliveryState.HELD:
             word = answer.word or (answer.status or "")
             remains = answer.unclear_remains or answer.remains
             charge = answer.unclear_charge or answer.charge
             fields = {"word": word, "remains": remains, "quantity": known.quantity, "charge": charge}
             return DeliveryNote(EventCode.END_NOT_BELIEVED, fields)
-        case Report(unclear_charge=charge) if charge:
+        case StatusReport(unclear_charge=charge) if charge:
             return DeliveryNote(EventCode.CHARGE_UNCLEAR, {"words": charge})
     return None
 
@@ -158,7 +160,7 @@ _THOUSANDS_OR_DECIMALS: Final = re.compile(r"-?[0-9]+,[0-9]+")
 _UNITS_OR_DECIMALS: Final = re.compile(r"([0-9]+)\.0+")
 
 
-def with_clear_remains(known: Followed, report: Report) -> Report:
+def with_clear_remains(known: PolledDelivery, report: StatusReport) -> StatusReport:
     """A report whose remains such as ``12.000`` are read as twelve where twelve thousand are more than were ordered."""
     whole = _UNITS_OR_DECIMALS.fullmatch(report.unclear_remains)
     if whole is None or int(report.unclear_remains.replace(".", "")) <= known.quantity:
@@ -166,7 +168,7 @@ def with_clear_remains(known: Followed, report: Report) -> Report:
     return structs.replace(report, remains=int(whole[1]), unclear_remains="")
 
 
-def with_clear_charge(known: Followed, report: Report, exchange_rate: Decimal) -> Report:
+def with_clear_charge(known: PolledDelivery, report: StatusReport, exchange_rate: Decimal) -> StatusReport:
     """A report whose unclear charge is read as fits what its order cost before, or was expected to cost; as it is where
     neither reading fits, or nothing is known of the cost."""
     if not _THOUSANDS_OR_DECIMALS.fullmatch(report.unclear_charge):
@@ -177,7 +179,7 @@ def with_clear_charge(known: Followed, report: Report, exchange_rate: Decimal) -
     return structs.replace(report, charge=fitting[0], unclear_charge="") if len(fitting) == 1 else report
 
 
-def _expected(known: Followed, exchange_rate: Decimal) -> Decimal | None:
+def _expected(known: PolledDelivery, exchange_rate: Decimal) -> Decimal | None:
     """In the provider's currency."""
     if known.quoted is None:
         return None
@@ -185,7 +187,7 @@ def _expected(known: Followed, exchange_rate: Decimal) -> Decimal | None:
     return known.quoted * share / exchange_rate
 
 
-def cost_of(known: Followed, report: Report, news: News | None) -> Decimal | None:
+def cost_of(known: PolledDelivery, report: StatusReport, news: DeliveryNews | None) -> Decimal | None:
     """What a delivery costs by a provider's word; None where it says nothing of it.
 
     Many panels leave the charge as it was when the order was taken. Where it stands so at the end, a canceled order
@@ -228,88 +230,3 @@ def end_of_order(quantity: int, runs: int, remains: int) -> OrderEnd:
         return OrderEnd(OrderState.COMPLETED, 0)
     whole = quantity * runs
     return OrderEnd(OrderState.CANCELED if remains == whole else OrderState.PARTIAL, remains)
-
-
-_WORD: Final = {
-    DeliveryState.QUEUED: OrderStatus.PENDING,
-    DeliveryState.SENDING: OrderStatus.PROCESSING,
-    DeliveryState.UNSURE: OrderStatus.PROCESSING,
-    DeliveryState.HELD: OrderStatus.PROCESSING,
-    DeliveryState.PENDING: OrderStatus.PENDING,
-    DeliveryState.PROCESSING: OrderStatus.PROCESSING,
-    DeliveryState.IN_PROGRESS: OrderStatus.IN_PROGRESS,
-    DeliveryState.COMPLETED: OrderStatus.COMPLETED,
-    DeliveryState.PARTIAL: OrderStatus.PARTIAL,
-    DeliveryState.CANCELED: OrderStatus.CANCELED,
-}
-_OWN_WORD: Final = {
-    OrderState.ACTIVE: OrderStatus.IN_PROGRESS,
-    OrderState.PAUSED: OrderStatus.PROCESSING,
-    OrderState.COMPLETED: OrderStatus.COMPLETED,
-    OrderState.PARTIAL: OrderStatus.PARTIAL,
-    OrderState.CANCELED: OrderStatus.CANCELED,
-}
-_UNSENT: Final = frozenset((DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNSURE))
-
-
-def word(state: OrderState, first_run: DeliveryState | None, runs: int) -> OrderStatus:
-    """The customer's word: an ended order's own; of an open one its delivery's; of a drip-feed its first run's."""
-    if state is not OrderState.OPEN or first_run is None:
-        return _OWN_WORD.get(state, OrderStatus.PENDING)
-    if runs > 1 and first_run not in _UNSENT:
-        return OrderStatus.IN_PROGRESS
-    return _WORD[first_run]
-
-
-class More(Struct, frozen=True):
-    """What ``status`` tells of an order with ``extended=1``. ``quantity`` is of all runs together; ``orders`` are those
-    made for the posts of a subscription, oldest first, and None of any other order."""
-
-    quantity: int
-    link: str
-    orders: tuple[OrderId, ...] | None = None
-
-
-class SubscriptionParts(Struct, frozen=True):
-    """How many ``posts`` of a subscription have orders, and the newest of these ``orders``, oldest first."""
-
-    expiry: date | None
-    posts: int
-    orders: tuple[OrderId, ...]
-
-
-class DripFeedParts(Struct, frozen=True):
-    """How many ``runs`` of a drip-feed have been sent on. They are no orders of their own."""
-
-    runs: int
-
-
-Parts = SubscriptionParts | DripFeedParts
-
-
-class OrderView(Struct, frozen=True):
-    """An order as its customer sees it. ``charge`` is what has been paid after refunds.
-
-    ``unsummed``: so many runs have to be added up yet before it may be shown. ``runs``: more than one of a drip-feed,
-    none of a subscription.
-    """
-
-    order: OrderId
-    status: OrderStatus
-    charge: Money
-    start_count: int
-    remains: int
-    currency: str
-    more: More | Parts | None = None
-    unsummed: int = 0
-    runs: int = 1
-
-
-class ListedOrder(Struct, frozen=True):
-    """One line of the ``orders`` listing. ``quantity`` is of all runs together."""
-
-    view: OrderView
-    service: int
-    link: str
-    quantity: int
-    created: datetime

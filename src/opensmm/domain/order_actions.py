@@ -26,7 +26,7 @@ MAX_REFUNDS: Final = 1000
 """Refunds of one order are numbered from 1 to this."""
 
 
-class Run(Struct, frozen=True):
+class LockedRun(Struct, frozen=True):
     """A delivery under lock. ``outcome`` and ``provider_order`` are its newest attempt's, None where there is none.
 
     ``due``: when it is to be sent or asked after next; None of a drip-feed's run while the one before it waits.
@@ -41,14 +41,14 @@ class Run(Struct, frozen=True):
     due: datetime | None = None
 
 
-class Subject(Struct, frozen=True):
+class OrderSubject(Struct, frozen=True):
     """An order under lock, with its runs in order; a subscription has one, of no units."""
 
     order: OrderId
     state: OrderState
     packaged: bool
     earned: Money
-    runs: tuple[Run, ...]
+    runs: tuple[LockedRun, ...]
     interval_min: int = 0
 
     @property
@@ -60,7 +60,7 @@ class Subject(Struct, frozen=True):
         return OperatorRefusal(code, order=self.order, **fields)
 
 
-class RunEnding(Struct, frozen=True):
+class ChosenEnd(Struct, frozen=True):
     """The state in which a run is ended, and how many of its units stay undelivered."""
 
     run: int
@@ -71,7 +71,7 @@ class RunEnding(Struct, frozen=True):
 _OVER = (OrderState.COMPLETED, OrderState.PARTIAL, OrderState.CANCELED)
 
 
-def cancel(subject: Subject) -> tuple[RunEnding, ...] | None:
+def cancel(subject: OrderSubject) -> tuple[ChosenEnd, ...] | None:
     """Ends every open run with what it has delivered so far, as far as that is known."""
     if subject.state is OrderState.CANCELED:
         return None
@@ -83,7 +83,7 @@ def cancel(subject: Subject) -> tuple[RunEnding, ...] | None:
     return endings
 
 
-def complete(subject: Subject) -> tuple[RunEnding, ...] | None:
+def complete(subject: OrderSubject) -> tuple[ChosenEnd, ...] | None:
     """Ends every open run as delivered in full."""
     if subject.state is OrderState.COMPLETED:
         return None
@@ -94,14 +94,14 @@ def complete(subject: Subject) -> tuple[RunEnding, ...] | None:
     return _end_all(subject, 0)
 
 
-def _end_all(subject: Subject, remains: int | None) -> tuple[RunEnding, ...]:
+def _end_all(subject: OrderSubject, remains: int | None) -> tuple[ChosenEnd, ...]:
     still = [run for run in subject.runs if run.state not in END_STATES]
     for run in still:
         _check_clear(subject, run)
     return tuple(_ending(run, remains) for run in still)
 
 
-def _check_clear(subject: Subject, run: Run) -> None:
+def _check_clear(subject: OrderSubject, run: LockedRun) -> None:
     """Refuses a run of which it is not known whether a provider has it."""
     if run.state is DeliveryState.SENDING:
         raise subject.refusal(RefusalCode.BEING_SENT)
@@ -109,14 +109,14 @@ def _check_clear(subject: Subject, run: Run) -> None:
         raise subject.refusal(RefusalCode.ORDER_UNSURE)
 
 
-def _ending(run: Run, remains: int | None) -> RunEnding:
+def _ending(run: LockedRun, remains: int | None) -> ChosenEnd:
     left = remains if remains is not None else run.quantity if run.remains is None else run.remains
     if left == 0 and run.quantity:
-        return RunEnding(run.run, DeliveryState.COMPLETED, 0)
-    return RunEnding(run.run, DeliveryState.CANCELED if left == run.quantity else DeliveryState.PARTIAL, left)
+        return ChosenEnd(run.run, DeliveryState.COMPLETED, 0)
+    return ChosenEnd(run.run, DeliveryState.CANCELED if left == run.quantity else DeliveryState.PARTIAL, left)
 
 
-def choose(subject: Subject, run: int | None) -> Run:
+def choose(subject: OrderSubject, run: int | None) -> LockedRun:
     """The run of this number; the only one where none is named."""
     if run is None and len(subject.runs) == 1:
         return subject.runs[0]
@@ -128,7 +128,7 @@ def choose(subject: Subject, run: int | None) -> Run:
     raise subject.refusal(RefusalCode.NO_RUN, run=run)
 
 
-def end_partial(subject: Subject, run: Run, remains: int) -> tuple[RunEnding, ...] | None:
+def end_partial(subject: OrderSubject, run: LockedRun, remains: int) -> tuple[ChosenEnd, ...] | None:
     """Ends a run of which ``remains`` units, some and not all, were not delivered."""
     if run.state in END_STATES:
         if (run.state, run.remains) == (DeliveryState.PARTIAL, remains):
@@ -142,7 +142,7 @@ def end_partial(subject: Subject, run: Run, remains: int) -> tuple[RunEnding, ..
     return (_ending(run, remains),)
 
 
-def released(subject: Subject, endings: Sequence[RunEnding], now: datetime) -> list[tuple[int, datetime]]:
+def released(subject: OrderSubject, endings: Sequence[ChosenEnd], now: datetime) -> list[tuple[int, datetime]]:
     """The runs that waited for one that is ended and will never be sent, and when they are due."""
     ended = {one.run for one in endings}
     found = []
@@ -153,16 +153,16 @@ def released(subject: Subject, endings: Sequence[RunEnding], now: datetime) -> l
     return found
 
 
-def _waits(run: Run) -> bool:
+def _waits(run: LockedRun) -> bool:
     return run.state is DeliveryState.QUEUED
 
 
-def _was_next(run: Run) -> bool:
+def _was_next(run: LockedRun) -> bool:
     """Its turn had come, and it would have released the next one: a claim that finds no route releases nobody."""
     return run.state is DeliveryState.HELD or (_waits(run) and run.due is not None)
 
 
-def resend(subject: Subject, run: Run, *, signed: bool) -> Run | None:
+def resend(subject: OrderSubject, run: LockedRun, *, signed: bool) -> LockedRun | None:
     """Only what is proved not to have been bought is sent again, or what the operator takes the risk for."""
     match run.state:
         case DeliveryState.QUEUED | DeliveryState.SENDING:
@@ -176,7 +176,7 @@ def resend(subject: Subject, run: Run, *, signed: bool) -> Run | None:
     raise subject.refusal(RefusalCode.ORDER_ENDED if run.state in END_STATES else RefusalCode.ALREADY_BOUGHT)
 
 
-def settle(subject: Subject, run: Run, provider_order: str | None) -> Run | None:
+def settle(subject: OrderSubject, run: LockedRun, provider_order: str | None) -> LockedRun | None:
     """The operator's word on an unsure run: the provider's order, or None where it bought nothing."""
     if run.state is DeliveryState.UNSURE:
         return run
@@ -191,7 +191,7 @@ def check_refund_number(number: int) -> None:
     check_range(number, 1, MAX_REFUNDS, FieldCode.REFUND_NUMBER)
 
 
-def refund(subject: Subject, amount: Money, booked: Money | None) -> Money | None:
+def refund(subject: OrderSubject, amount: Money, booked: Money | None) -> Money | None:
     """More money back for an ended order, out of what it has earned; ``booked`` is what bears this number already."""
     if booked is not None:
         if booked == amount:

@@ -10,25 +10,27 @@ from tests.simulation.twin.tables import AttemptRow, DeliveryRow, Store
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
-from opensmm.domain.interventions import Run, RunEnding, Subject
+from opensmm.domain.order_actions import ChosenEnd, LockedRun, OrderSubject
 from opensmm.domain.orders import OrderState
 from opensmm.store.interventions import Tried
 
 
-async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, Subject] | None:
+async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject] | None:
     store = connection.store
     row = store.orders.get(order)
     if row is None:
         return None
     runs = tuple(_run(one, store.newest_try(one)) for one in store.runs[order])
     earned = Money(row.earned)
-    return CustomerId(row.customer), Subject(order, OrderState(row.state), row.packaged, earned, runs, row.interval_min)
+    return CustomerId(row.customer), OrderSubject(
+        order, OrderState(row.state), row.packaged, earned, runs, row.interval_min
+    )
 
 
-def _run(row: DeliveryRow, tried: AttemptRow | None) -> Run:
+def _run(row: DeliveryRow, tried: AttemptRow | None) -> LockedRun:
     outcome = None if tried is None else AttemptOutcome(tried.outcome)
     theirs = None if tried is None else tried.provider_order
-    return Run(row.run, DeliveryState(row.state), row.quantity, row.remains, outcome, theirs, row.due)
+    return LockedRun(row.run, DeliveryState(row.state), row.quantity, row.remains, outcome, theirs, row.due)
 
 
 async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> list[Tried]:
@@ -46,7 +48,7 @@ def _rate(store: Store, tried: AttemptRow) -> Decimal | None:
     return None if tried.cost is None else store.providers[tried.provider].exchange_rate
 
 
-async def end(connection: Connection, order: OrderId, endings: Sequence[RunEnding], now: datetime) -> None:
+async def end(connection: Connection, order: OrderId, endings: Sequence[ChosenEnd], now: datetime) -> None:
     store = connection.store
     for one in endings:
         row = store.edit(store.deliveries[order, one.run])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from opensmm.domain.callers import digest, importable
+from opensmm.domain.api_keys import digest, importable
 
 
 def test_a_key_is_hashed_with_the_pepper():

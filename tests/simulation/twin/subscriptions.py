@@ -10,7 +10,7 @@ from tests.simulation.twin.tables import AttemptRow, DeliveryRow, OrderRow, Post
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
 from opensmm.domain import ledger
 from opensmm.domain.orders import OrderState
-from opensmm.domain.posts import KnownPost, Post, PostState, Subscription
+from opensmm.domain.subscriptions import KnownPost, Post, PostState, Subscription
 
 
 async def untold(connection: Connection, provider: ProviderId, until: datetime) -> bool:

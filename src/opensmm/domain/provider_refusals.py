@@ -10,7 +10,7 @@ from typing import Final
 from opensmm.domain.phrases import english, holds, phrases
 
 
-class Thing(StrEnum):
+class RefusedThing(StrEnum):
     """``PROGRAM``: a program's own affair. ``MONEY``, ``ACCESS``: ours at the panel. ``PACE``: how often is asked, or
     when. ``ORDER``: the order. ``UNNAMED``: none of these is named."""
 
@@ -264,12 +264,17 @@ _ORDER: Final = (
 )
 
 
-def thing(words: str) -> Thing:
+def thing(words: str) -> RefusedThing:
     """The thing that folded words of refusal speak of. The order comes last: what names more than it cancels none."""
     if holds(_PRIVATE, words):
-        return Thing.ORDER
-    things = ((_PROGRAM, Thing.PROGRAM), (_MONEY, Thing.MONEY), (_ACCESS, Thing.ACCESS), (_PACE, Thing.PACE))
+        return RefusedThing.ORDER
+    things = (
+        (_PROGRAM, RefusedThing.PROGRAM),
+        (_MONEY, RefusedThing.MONEY),
+        (_ACCESS, RefusedThing.ACCESS),
+        (_PACE, RefusedThing.PACE),
+    )
     named = next((one for patterns, one in things if holds(patterns, words)), None)
-    if named in (Thing.MONEY, Thing.ACCESS) and holds(_TARGET, words):
-        return Thing.UNNAMED
-    return named or (Thing.ORDER if holds(_ORDER, words) else Thing.UNNAMED)
+    if named in (RefusedThing.MONEY, RefusedThing.ACCESS) and holds(_TARGET, words):
+        return RefusedThing.UNNAMED
+    return named or (RefusedThing.ORDER if holds(_ORDER, words) else RefusedThing.UNNAMED)

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
 from opensmm.domain import pricing
-from opensmm.domain.endings import MOST_COST, RunEnd, Sold, settle
 from opensmm.domain.ledger import COSTS, EARNED, HELD, PROVIDERS, AccountId, Transfer, TransferKind
 from opensmm.domain.orders import OrderState
-from opensmm.domain.progress import OrderEnd
+from opensmm.domain.polling import OrderEnd
+from opensmm.domain.settlement import MOST_COST, EndedRun, OrderAtEnd, settle
 
 ANN, ORDER = CustomerId(1), OrderId(5)
 
 
 def sold(rate="0.90", *, quantity=100, runs=1, runs_open=0, remains=0, packaged=False):
-    return Sold(ORDER, ANN, Decimal(rate), packaged, quantity, runs, runs_open, remains)
+    return OrderAtEnd(ORDER, ANN, Decimal(rate), packaged, quantity, runs, runs_open, remains)
 
 
 def earn(amount, run=1):
@@ -38,33 +38,33 @@ def give_back(amount, run=1):
     ],
 )
 def test_what_was_delivered_is_earned_and_the_rest_goes_back(remains, transfers, end):
-    made = settle(sold(remains=remains), [RunEnd(ORDER, 1, remains)])
+    made = settle(sold(remains=remains), [EndedRun(ORDER, 1, remains)])
     assert (transfers, end) == (made.transfers, made.end)
 
 
 def test_a_package_goes_back_whole():
-    made = settle(sold("4.75", quantity=1, remains=1, packaged=True), [RunEnd(ORDER, 1, 1)])
+    made = settle(sold("4.75", quantity=1, remains=1, packaged=True), [EndedRun(ORDER, 1, 1)])
     assert ((give_back(475_000),), OrderEnd(OrderState.CANCELED, 1)) == (made.transfers, made.end)
 
 
 def test_what_was_free_moves_no_money():
-    made = settle(sold("0", remains=40), [RunEnd(ORDER, 1, 40)])
+    made = settle(sold("0", remains=40), [EndedRun(ORDER, 1, 40)])
     assert ((), 0, 0, OrderEnd(OrderState.PARTIAL, 40)) == (made.transfers, made.earned, made.refunded, made.end)
 
 
 def test_an_order_stays_open_while_a_run_is():
-    made = settle(sold(runs=3, runs_open=2), [RunEnd(ORDER, 1, 0)])
+    made = settle(sold(runs=3, runs_open=2), [EndedRun(ORDER, 1, 0)])
     assert ((earn(9_000),), None) == (made.transfers, made.end)
 
 
 def test_the_last_run_ends_the_order_by_what_all_runs_left():
-    made = settle(sold(runs=3, remains=150), [RunEnd(ORDER, 3, 100), RunEnd(ORDER, 2, 50)])
+    made = settle(sold(runs=3, remains=150), [EndedRun(ORDER, 3, 100), EndedRun(ORDER, 2, 50)])
     assert (give_back(9_000, 3), earn(4_500, 2), give_back(4_500, 2)) == made.transfers
     assert OrderEnd(OrderState.PARTIAL, 150) == made.end
 
 
 def test_runs_of_which_nothing_was_delivered_are_one_transfer():
-    ends = [RunEnd(ORDER, 4, 100), RunEnd(ORDER, 5, 40), *(RunEnd(ORDER, run, 100) for run in range(6, 1001))]
+    ends = [EndedRun(ORDER, 4, 100), EndedRun(ORDER, 5, 40), *(EndedRun(ORDER, run, 100) for run in range(6, 1001))]
     made = settle(sold(runs=1000, remains=99_640), ends)
     assert (give_back(9_000 * 996, 4), earn(5_400, 5), give_back(3_600, 5)) == made.transfers
     assert (5_400, 9_000 * 996 + 3_600) == (made.earned, made.refunded)
@@ -75,13 +75,13 @@ def test_runs_of_which_nothing_was_delivered_are_one_transfer():
     [("0.01", "1", 1_000), ("0.01", "1.1", 1_100), ("0.000001", "1", 1), ("1000000000000", "1", 10**17)],
 )
 def test_the_providers_cost_is_booked_in_our_currency(cost, rate, amount):
-    made = settle(sold(), [RunEnd(ORDER, 1, 0, Decimal(cost), Decimal(rate))])
+    made = settle(sold(), [EndedRun(ORDER, 1, 0, Decimal(cost), Decimal(rate))])
     assert Transfer(COSTS, PROVIDERS, Money(amount), TransferKind.COST, ANN, ORDER, 1) == made.transfers[-1]
 
 
 @pytest.mark.parametrize("cost", [None, Decimal(0), Decimal(10) ** 13, Decimal("1e14")])
 def test_no_cost_and_a_mad_cost_are_not_booked(cost):
-    assert (earn(9_000),) == settle(sold(), [RunEnd(ORDER, 1, 0, cost)]).transfers
+    assert (earn(9_000),) == settle(sold(), [EndedRun(ORDER, 1, 0, cost)]).transfers
     assert MOST_COST < 2**63
 
 
@@ -91,8 +91,8 @@ RATES = st.decimals(min_value=Decimal("0.000001"), max_value=Decimal(10_000), pl
 @given(RATES, st.integers(1, 10_000), st.lists(st.floats(0, 1), min_size=1, max_size=8), st.booleans())
 def test_earned_and_given_back_are_the_whole_charge_however_the_runs_ended(rate, quantity, parts, at_once):
     runs = len(parts)
-    ends = [RunEnd(ORDER, run, int(quantity * part)) for run, part in enumerate(parts, 1)]
-    order = Sold(ORDER, ANN, rate, False, quantity, runs, 0, sum(end.remains for end in ends))
+    ends = [EndedRun(ORDER, run, int(quantity * part)) for run, part in enumerate(parts, 1)]
+    order = OrderAtEnd(ORDER, ANN, rate, False, quantity, runs, 0, sum(end.remains for end in ends))
     groups = [ends] if at_once else [[end] for end in ends]
     made = [settle(order, group) for group in groups]
     total = pricing.charge(rate, quantity * runs)
@@ -104,7 +104,7 @@ def test_earned_and_given_back_are_the_whole_charge_however_the_runs_ended(rate,
 @given(RATES, st.integers(1, 300), st.integers(1, 5))
 def test_every_partial_of_every_run_shares_the_charge_exactly(rate, quantity, run):
     share = pricing.earned(rate, quantity, run, quantity)
-    order = Sold(ORDER, ANN, rate, False, quantity, run, 1, 0)
+    order = OrderAtEnd(ORDER, ANN, rate, False, quantity, run, 1, 0)
     for remains in range(quantity + 1):
-        made = settle(order, [RunEnd(ORDER, run, remains)])
+        made = settle(order, [EndedRun(ORDER, run, remains)])
         assert (share, None) == (made.earned + made.refunded, made.end)

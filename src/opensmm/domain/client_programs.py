@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 
-class KnownProgram(Struct, frozen=True):
+class ClientProgram(Struct, frozen=True):
     """``title_case``: over v1 it reads v2's status words alone, and moves no order by those of the page.
 
     ``as_panel``: it is a panel of the v1 family. It follows subscriptions and drip-feeds by shapes of their own, and
@@ -17,9 +17,9 @@ class KnownProgram(Struct, frozen=True):
     as_panel: bool = False
 
 
-UNKNOWN: Final = KnownProgram()
-_FAMILY: Final = KnownProgram(title_case=True, as_panel=True)
-PROGRAMS: Final[Mapping[bytes, KnownProgram]] = {
+UNKNOWN: Final = ClientProgram()
+_FAMILY: Final = ClientProgram(title_case=True, as_panel=True)
+PROGRAMS: Final[Mapping[bytes, ClientProgram]] = {
     b"SmartPanel API Sync": _FAMILY,
     b"Mozilla/5.0 (SmartPanel API Sync)": _FAMILY,
 }
@@ -35,5 +35,5 @@ def acts_as_panel(user_agent: bytes | None, switch: bool | None) -> bool:
     return _program(user_agent).as_panel if switch is None else switch
 
 
-def _program(user_agent: bytes | None) -> KnownProgram:
+def _program(user_agent: bytes | None) -> ClientProgram:
     return UNKNOWN if user_agent is None else PROGRAMS.get(user_agent, UNKNOWN)

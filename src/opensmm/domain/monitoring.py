@@ -10,14 +10,14 @@ from msgspec import Struct
 from opensmm.base.ids import ProviderId
 from opensmm.domain import clock_findings
 from opensmm.domain.call_faults import CallAnswer
-from opensmm.domain.clocks import Stepped
+from opensmm.domain.clocks import NewestStep
 from opensmm.domain.codes import BY_SETTING, FindingCode, LineFault, ShutCode
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.findings import SEVERITY, Finding, Level
-from opensmm.domain.interventions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
-from opensmm.domain.providers import BALANCE_EVERY, PANEL, STAFF, Reading, adds_of
+from opensmm.domain.order_actions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
+from opensmm.domain.price_sync import ListDoubt
+from opensmm.domain.providers import BALANCE_EVERY, MANUAL, PANEL, BalanceReading, adds_of
 from opensmm.domain.server import DatabaseServer, server_findings
-from opensmm.domain.sync import ListDoubt
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
 """A worker not heard of for longer is taken for dead."""
@@ -66,22 +66,22 @@ class WorkerSeen(Struct, frozen=True):
     shut: dict[str, str] | None = None
 
 
-class Waiting(Struct, frozen=True):
+class WaitingCount(Struct, frozen=True):
     """How many wait, and since when the oldest of them does."""
 
     count: int = 0
     since: datetime | None = None
 
 
-class Moving(Struct, frozen=True):
+class DeliveriesAtProviders(Struct, frozen=True):
     """Deliveries at providers: all, those whose provider has not been heard for too long, those there for too long."""
 
     count: int = 0
-    unpolled: Waiting = Waiting()
-    long: Waiting = Waiting()
+    unpolled: WaitingCount = WaitingCount()
+    long: WaitingCount = WaitingCount()
 
 
-class Followed(Struct, frozen=True):
+class FollowedList(Struct, frozen=True):
     """How a provider's price list is followed: how often, when it was last taken over, and why not since."""
 
     every: timedelta
@@ -89,27 +89,27 @@ class Followed(Struct, frozen=True):
     fault: ListDoubt | str = ""
 
 
-class Named(Struct, frozen=True):
+class NamedServices(Struct, frozen=True):
     """How many services, or orders, and the ids of the first of them."""
 
     count: int = 0
     first: tuple[int, ...] = ()
 
 
-class Shelf(Struct, frozen=True):
+class UnsoldServices(Struct, frozen=True):
     """Services on sale that are not sold, or not at this price: those that wait for approval, those that no provider
     lists as they are sold, those that cost more than a price list asks, and those whose line in a provider's price list
     cannot be read, with why of the first."""
 
-    quarantined: Named = Named()
-    halted: Named = Named()
-    below_cost: Named = Named()
+    quarantined: NamedServices = NamedServices()
+    halted: NamedServices = NamedServices()
+    below_cost: NamedServices = NamedServices()
     holds: bool = False
-    unread: Named = Named()
+    unread: NamedServices = NamedServices()
     why_unread: tuple[tuple[int, LineFault], ...] = ()
 
 
-class Notices(Struct, frozen=True):
+class NoticeCounts(Struct, frozen=True):
     """Providers' answers that the operator has yet to deal with: how many orders, since when, and the first of them,
     each as our order and their order at a provider."""
 
@@ -118,7 +118,7 @@ class Notices(Struct, frozen=True):
     first: tuple[tuple[int, str, str], ...] = ()
 
 
-class NotUnderstood(Struct, frozen=True):
+class UnreadAnswers(Struct, frozen=True):
     """Deliveries, or refills, at providers whose newest answer is not understood: how many, since when, and the words
     of the one that is so for longest."""
 
@@ -144,11 +144,11 @@ class ProviderSeen(Struct, frozen=True):
     resting_until: datetime | None = None
     accepted: datetime | None = None
     balance_asked: datetime | None = None
-    balance: Reading | None = None
+    balance: BalanceReading | None = None
     hours_left: Decimal | None = None
     shut: ShutCode | None = None
-    unpolled: Waiting = Waiting()
-    followed: Followed | None = None
+    unpolled: WaitingCount = WaitingCount()
+    followed: FollowedList | None = None
     refuses: AccountFault | None = None
     fault: CallAnswer = ""
     dialect: str = "v2"
@@ -156,7 +156,7 @@ class ProviderSeen(Struct, frozen=True):
     concurrency: int = 1
 
 
-class Facts(Struct, frozen=True):
+class PanelFacts(Struct, frozen=True):
     """The panel at one moment. ``due`` could be sent and is not; ``forgotten`` nobody will ever see to; ``refills``
     and ``cancels`` their providers have yet to hear of. ``posts`` are orders that providers made for posts and that are
     not ours yet; ``refused_posts`` never will be, and ``since`` is the newest of them."""
@@ -166,24 +166,24 @@ class Facts(Struct, frozen=True):
     catalogue_version: int
     database_bytes: int
     oldest_transaction: datetime | None = None
-    due: Waiting = Waiting()
+    due: WaitingCount = WaitingCount()
     sending: int = 0
-    moving: Moving = Moving()
-    unsure: Waiting = Waiting()
-    held: Waiting = Waiting()
-    refills: Waiting = Waiting()
-    cancels: Waiting = Waiting()
-    shelf: Shelf = Shelf()
-    posts: Waiting = Waiting()
-    refused_posts: Waiting = Waiting()
-    not_understood: NotUnderstood = NotUnderstood()
-    refills_not_understood: NotUnderstood = NotUnderstood()
-    forgotten: Named = Named()
-    stepped: Stepped | None = None
-    late: Notices = Notices()
-    odd: Notices = Notices()
-    unheard: Notices = Notices()
-    unclear_refills: Notices = Notices()
+    moving: DeliveriesAtProviders = DeliveriesAtProviders()
+    unsure: WaitingCount = WaitingCount()
+    held: WaitingCount = WaitingCount()
+    refills: WaitingCount = WaitingCount()
+    cancels: WaitingCount = WaitingCount()
+    shelf: UnsoldServices = UnsoldServices()
+    posts: WaitingCount = WaitingCount()
+    refused_posts: WaitingCount = WaitingCount()
+    not_understood: UnreadAnswers = UnreadAnswers()
+    refills_not_understood: UnreadAnswers = UnreadAnswers()
+    forgotten: NamedServices = NamedServices()
+    stepped: NewestStep | None = None
+    late: NoticeCounts = NoticeCounts()
+    odd: NoticeCounts = NoticeCounts()
+    unheard: NoticeCounts = NoticeCounts()
+    unclear_refills: NoticeCounts = NoticeCounts()
     server: DatabaseServer = DatabaseServer()
 
 
@@ -199,7 +199,7 @@ def shut_at_workers(workers: Sequence[WorkerSeen], now: datetime) -> dict[Provid
     return {ProviderId(int(provider)): ShutCode(code) for provider, code in pairs} if told else None
 
 
-def judge(facts: Facts, now: datetime) -> list[Finding]:
+def judge(facts: PanelFacts, now: datetime) -> list[Finding]:
     """What an operator must know, in the order in which to read it. There is a finding of every name, well or not;
     providers have one each, v1 panels one for their adds, one for a price list that is followed, and where they are
     paid in advance one for when the balance was read and, once it was, one for what it is."""
@@ -233,7 +233,7 @@ def judge(facts: Facts, now: datetime) -> list[Finding]:
     ]
 
 
-def _workers(facts: Facts, now: datetime) -> Finding:
+def _workers(facts: PanelFacts, now: datetime) -> Finding:
     living = alive(facts.workers, now)
     silent = [worker for worker in facts.workers if worker not in living]
     if not living:
@@ -245,24 +245,24 @@ def _workers(facts: Facts, now: datetime) -> Finding:
     return Finding("workers", Level.LOOK, FindingCode.WORKERS_SILENT, fields)
 
 
-def _waits(name: str, code: FindingCode, waiting: Waiting, level: Level, now: datetime) -> Finding:
+def _waits(name: str, code: FindingCode, waiting: WaitingCount, level: Level, now: datetime) -> Finding:
     return Finding(name, level, code, _counted(waiting, now))
 
 
-def _unpolled(moving: Moving, now: datetime) -> Finding:
+def _unpolled(moving: DeliveriesAtProviders, now: datetime) -> Finding:
     level = _by_age(moving.unpolled, now, timedelta(0), UNPOLLED_ACT)
     if level is Level.OK:
         return Finding("unpolled", level, FindingCode.DELIVERIES_HEARD_OF, _count(moving.count))
     return _waits("unpolled", FindingCode.DELIVERIES_UNHEARD_OF, moving.unpolled, level, now)
 
 
-def _long(moving: Moving, now: datetime) -> Finding:
+def _long(moving: DeliveriesAtProviders, now: datetime) -> Finding:
     level = _by_age(moving.long, now, timedelta(0), None)
     fields = {"limit": AT_PROVIDER_TOO_LONG, **_counted(moving.long, now)}
     return Finding("long", level, FindingCode.LONG_AT_PROVIDERS, fields)
 
 
-def _answers_read(name: str, code: FindingCode, found: NotUnderstood, now: datetime) -> Finding:
+def _answers_read(name: str, code: FindingCode, found: UnreadAnswers, now: datetime) -> Finding:
     if found.since is None or now - found.since < UNREAD_LOOK:
         return Finding(name, Level.OK, code, _count(0))
     level = Level.ACT if now - found.since >= UNREAD_ACT else Level.LOOK
@@ -270,11 +270,13 @@ def _answers_read(name: str, code: FindingCode, found: NotUnderstood, now: datet
     return Finding(name, level, code, {**_count(found.count), **words, "age": now - found.since})
 
 
-def _for_operator(name: str, code: FindingCode, found: Waiting, act: timedelta, now: datetime) -> Finding:
+def _for_operator(name: str, code: FindingCode, found: WaitingCount, act: timedelta, now: datetime) -> Finding:
     return _waits(name, code, found, _by_age(found, now, timedelta(0), act), now)
 
 
-def _noticed(name: str, code: FindingCode, notices: Notices, level: Level, now: datetime, of: str = "order") -> Finding:
+def _noticed(
+    name: str, code: FindingCode, notices: NoticeCounts, level: Level, now: datetime, of: str = "order"
+) -> Finding:
     """``of``: what the first ones are the numbers of."""
     if not notices.count or notices.since is None:
         return Finding(name, Level.OK, code, _count(0))
@@ -285,11 +287,11 @@ def _noticed(name: str, code: FindingCode, notices: Notices, level: Level, now: 
     return Finding(name, level, code, fields)
 
 
-def _passing(name: str, code: FindingCode, waiting: Waiting, look: timedelta, now: datetime) -> Finding:
+def _passing(name: str, code: FindingCode, waiting: WaitingCount, look: timedelta, now: datetime) -> Finding:
     return _waits(name, code, waiting, _by_age(waiting, now, look, None), now)
 
 
-def _posts(facts: Facts, now: datetime) -> Finding:
+def _posts(facts: PanelFacts, now: datetime) -> Finding:
     if facts.refused_posts.count:
         refused = {"refused": facts.refused_posts.count, "remembered": POSTS_REMEMBERED}
         return Finding("posts", Level.LOOK, FindingCode.POSTS_REFUSED, {**_counted(facts.posts, now), **refused})
@@ -343,7 +345,7 @@ def _fares(name: str, provider: ProviderSeen, now: datetime) -> Finding:
 
 
 def _answers(provider: ProviderSeen, now: datetime) -> tuple[FindingCode, dict[str, object]]:
-    if provider.kind == STAFF:
+    if provider.kind == MANUAL:
         return FindingCode.PROVIDER_IS_STAFF, {}
     told = [provider.balance.at] if provider.balance else []
     told += [provider.accepted] if provider.accepted else []
@@ -411,7 +413,7 @@ def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator
         yield Finding(f"price list {provider.name}", level, code, fields | age)
 
 
-def _shelf(shelf: Shelf) -> Iterator[Finding]:
+def _shelf(shelf: UnsoldServices) -> Iterator[Finding]:
     below = FindingCode.BELOW_COST_HELD if shelf.holds else FindingCode.BELOW_COST_REFUSED
     yield _named("quarantine", FindingCode.QUARANTINED, shelf.quarantined, Level.LOOK, "services")
     yield _named("halted", FindingCode.HALTED, shelf.halted, Level.LOOK, "services")
@@ -419,7 +421,7 @@ def _shelf(shelf: Shelf) -> Iterator[Finding]:
     yield _unread(shelf)
 
 
-def _named(name: str, code: FindingCode, found: Named, level: Level, what: str) -> Finding:
+def _named(name: str, code: FindingCode, found: NamedServices, level: Level, what: str) -> Finding:
     """``what`` names the field of the first ids; ``more`` is how many there are beside them."""
     if not found.count:
         return Finding(name, Level.OK, code, _count(0))
@@ -427,7 +429,7 @@ def _named(name: str, code: FindingCode, found: Named, level: Level, what: str) 
     return Finding(name, level, code, fields)
 
 
-def _unread(shelf: Shelf) -> Finding:
+def _unread(shelf: UnsoldServices) -> Finding:
     if not shelf.unread.count:
         return Finding("unread", Level.OK, FindingCode.UNREAD_SERVICES, _count(0))
     named = tuple({"service": service, "why": why} for service, why in shelf.why_unread)
@@ -447,8 +449,8 @@ def _by_failures(failures: int) -> Level:
     return Level.LOOK if failures >= FAILURES_LOOK else Level.OK
 
 
-def _database(facts: Facts, now: datetime) -> Finding:
-    open_one = Waiting(1, facts.oldest_transaction) if facts.oldest_transaction is not None else Waiting()
+def _database(facts: PanelFacts, now: datetime) -> Finding:
+    open_one = WaitingCount(1, facts.oldest_transaction) if facts.oldest_transaction is not None else WaitingCount()
     level = _by_age(open_one, now, TRANSACTION_LOOK, TRANSACTION_ACT)
     fields: dict[str, object] = {"mib": facts.database_bytes // (1 << 20)}
     if level is Level.OK or facts.oldest_transaction is None:
@@ -457,7 +459,7 @@ def _database(facts: Facts, now: datetime) -> Finding:
     return Finding("database", level, FindingCode.TRANSACTION_OPEN, fields | open_for)
 
 
-def _by_age(waiting: Waiting, now: datetime, look: timedelta, act: timedelta | None) -> Level:
+def _by_age(waiting: WaitingCount, now: datetime, look: timedelta, act: timedelta | None) -> Level:
     if not waiting.count or waiting.since is None:
         return Level.OK
     age = now - waiting.since
@@ -466,7 +468,7 @@ def _by_age(waiting: Waiting, now: datetime, look: timedelta, act: timedelta | N
     return Level.LOOK if age >= look else Level.OK
 
 
-def _counted(waiting: Waiting, now: datetime) -> dict[str, object]:
+def _counted(waiting: WaitingCount, now: datetime) -> dict[str, object]:
     """How many wait, and the age of the oldest."""
     age = None if waiting.since is None or not waiting.count else now - waiting.since
     return _count(waiting.count) | {"age": age}

@@ -8,15 +8,15 @@ from tests.panel import now
 from opensmm.base.ids import OrderId
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
+from opensmm.domain.manual import MOST_COUNT, ManualReport, ManualStep, read
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Followed, Report, apply
-from opensmm.domain.staff import MOST_COUNT, StaffReport, StaffStep, read
+from opensmm.domain.polling import PolledDelivery, StatusReport, apply
 
-START, PROGRESS, DONE, PARTIAL, CANCEL = StaffStep
+START, PROGRESS, DONE, PARTIAL, CANCEL = ManualStep
 
 
 def known(state=DeliveryState.PENDING, *, packaged=False):
-    return Followed(state, 100, packaged, None, None, None)
+    return PolledDelivery(state, 100, packaged, None, None, None)
 
 
 def code_or(report):
@@ -25,19 +25,19 @@ def code_or(report):
 
 
 def said(step, **other):
-    return StaffReport(OrderId(7), step, **other)
+    return ManualReport(OrderId(7), step, **other)
 
 
 @pytest.mark.parametrize(
     ("report", "means"),
     [
-        (said(START), Report(OrderStatus.IN_PROGRESS)),
-        (said(START, start_count=5), Report(OrderStatus.IN_PROGRESS, 5)),
-        (said(PROGRESS, remains=100), Report(OrderStatus.IN_PROGRESS, None, 100, counted=True)),
-        (said(PROGRESS, remains=0), Report(OrderStatus.IN_PROGRESS, None, 0, counted=True)),
-        (said(DONE, start_count=0), Report(OrderStatus.COMPLETED, 0)),
-        (said(PARTIAL, remains=1), Report(OrderStatus.PARTIAL, None, 1)),
-        (said(CANCEL, reason="closed"), Report(OrderStatus.CANCELED, None, 100)),
+        (said(START), StatusReport(OrderStatus.IN_PROGRESS)),
+        (said(START, start_count=5), StatusReport(OrderStatus.IN_PROGRESS, 5)),
+        (said(PROGRESS, remains=100), StatusReport(OrderStatus.IN_PROGRESS, None, 100, counted=True)),
+        (said(PROGRESS, remains=0), StatusReport(OrderStatus.IN_PROGRESS, None, 0, counted=True)),
+        (said(DONE, start_count=0), StatusReport(OrderStatus.COMPLETED, 0)),
+        (said(PARTIAL, remains=1), StatusReport(OrderStatus.PARTIAL, None, 1)),
+        (said(CANCEL, reason="closed"), StatusReport(OrderStatus.CANCELED, None, 100)),
         (said(PROGRESS), RefusalCode.IMPOSSIBLE_REMAINS),
         (said(PROGRESS, remains=101), RefusalCode.IMPOSSIBLE_REMAINS),
         (said(PROGRESS, remains=-1), RefusalCode.IMPOSSIBLE_REMAINS),
@@ -57,12 +57,12 @@ def test_what_a_person_says_means_what_a_provider_would_say(report, means):
 
 def test_a_package_is_delivered_whole_or_given_up():
     assert RefusalCode.PACKAGE_IN_PARTS is code_or(read(said(PARTIAL, remains=1), known(packaged=True)))
-    assert Report(OrderStatus.CANCELED, None, 100) == read(said(CANCEL, reason="closed"), known(packaged=True))
+    assert StatusReport(OrderStatus.CANCELED, None, 100) == read(said(CANCEL, reason="closed"), known(packaged=True))
 
 
 @pytest.mark.parametrize("state", sorted(set(DeliveryState) - ACCEPTED_STATES))
 def test_only_what_is_with_the_staff_is_reported_on(state):
-    assert {RefusalCode.NOT_WITH_STAFF} == {code_or(read(said(step, remains=5), known(state))) for step in StaffStep}
+    assert {RefusalCode.NOT_WITH_STAFF} == {code_or(read(said(step, remains=5), known(state))) for step in ManualStep}
 
 
 STEPS = {
@@ -75,7 +75,7 @@ STEPS = {
 
 
 @given(
-    st.sampled_from(StaffStep), st.one_of(st.none(), st.integers(-5, 110)), st.sampled_from(sorted(ACCEPTED_STATES)),
+    st.sampled_from(ManualStep), st.one_of(st.none(), st.integers(-5, 110)), st.sampled_from(sorted(ACCEPTED_STATES)),
     st.booleans(),
 )  # fmt: skip
 def test_what_is_not_refused_is_applied_to_the_letter_and_never_held(step, remains, state, packaged):

@@ -18,7 +18,7 @@ MAX_ADDRESSES: Final = 100
 """Addresses that one key may be bound to."""
 
 
-class Caller(Struct, frozen=True):
+class KeyHolder(Struct, frozen=True):
     """A live key. ``addresses`` empty: from anywhere. ``title_case``: whether v1 answers in v2's status words;
     ``as_panel``: whether it is served as a panel of the v1 family. None: as the client needs it."""
 

@@ -14,13 +14,13 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Report
+from opensmm.domain.polling import StatusReport
 
 BILLS: Final = 3
 """On each side of an attempt: with fewer nothing is said to be the price at that time."""
 
 
-class Bill(Struct, frozen=True):
+class ChargeSample(Struct, frozen=True):
     """An order of ours that was completed, and its charge in the provider's currency."""
 
     service: str
@@ -31,7 +31,7 @@ class Bill(Struct, frozen=True):
     answered: datetime
 
 
-class Price(Struct, frozen=True):
+class UnitPrice(Struct, frozen=True):
     """What a unit costs at least and at most, given that charges are rounded to ``digit``."""
 
     least: Fraction
@@ -40,7 +40,9 @@ class Price(Struct, frozen=True):
     currency: str
 
 
-def price(bills: Sequence[Bill], service: str, quantity: int, sent: datetime, closed: datetime) -> Price | None:
+def price(
+    bills: Sequence[ChargeSample], service: str, quantity: int, sent: datetime, closed: datetime
+) -> UnitPrice | None:
     """The price of a service while an order for ``quantity`` was sent; None where the bills around it show none.
 
     Either every bill is for that very quantity, or they are for several: then the charge is known to grow with it.
@@ -54,7 +56,7 @@ def price(bills: Sequence[Bill], service: str, quantity: int, sent: datetime, cl
     digit = min(_digit(bill.charge) for bill in alike)
     least = max((Fraction(bill.charge) - digit) / bill.quantity for bill in alike)
     most = min((Fraction(bill.charge) + digit) / bill.quantity for bill in alike)
-    return Price(least, most, digit, *currencies) if 0 < least <= most else None
+    return UnitPrice(least, most, digit, *currencies) if 0 < least <= most else None
 
 
 def _digit(charge: Decimal) -> Fraction:
@@ -63,7 +65,7 @@ def _digit(charge: Decimal) -> Fraction:
     return Fraction(10) ** exponent if isinstance(exponent, int) else Fraction(1)
 
 
-def compares(report: Report, price: Price) -> bool:
+def compares(report: StatusReport, price: UnitPrice) -> bool:
     """What is not completed may be charged for what has been delivered of it, and nobody says how much that is.
 
     A charge without a currency is in the provider's own, as it is in the bills.
@@ -72,6 +74,6 @@ def compares(report: Report, price: Price) -> bool:
     return told and report.currency in ("", price.currency)
 
 
-def may_cost(price: Price, quantity: int, report: Report) -> bool:
+def may_cost(price: UnitPrice, quantity: int, report: StatusReport) -> bool:
     """Whether this can be a completed order for so many units."""
     return quantity * price.least - price.digit <= (report.charge or 0) <= quantity * price.most + price.digit

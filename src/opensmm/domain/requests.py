@@ -11,7 +11,7 @@ MAX_IDS: Final = 100
 """Ids in one list; a longer list is refused whole."""
 
 
-class Details(Struct, frozen=True, omit_defaults=True):
+class TypeDetails(Struct, frozen=True, omit_defaults=True):
     """The parameters that belong to some service types only. Absent: empty or None; no whole number: MALFORMED.
 
     Lists keep the order and spelling given. A malformed ``expiry`` is ``date.min``, which lies in the past.
@@ -39,10 +39,10 @@ class Details(Struct, frozen=True, omit_defaults=True):
     referring_url: str = ""
 
 
-NO_DETAILS: Final = Details()
+NO_DETAILS: Final = TypeDetails()
 
 
-class Add(Struct, frozen=True):
+class AddOrder(Struct, frozen=True):
     """An order asked for. ``service`` is None where none was given; the other numbers likewise.
 
     ``their_service`` stands for it where the ask is ours to a provider, whose services bear names of its own.
@@ -53,12 +53,12 @@ class Add(Struct, frozen=True):
     quantity: int | None = None
     runs: int | None = None
     interval_min: int | None = None
-    details: Details = NO_DETAILS
+    details: TypeDetails = NO_DETAILS
     idempotency_key: str = ""
     their_service: str = ""
 
 
-class Ids(Struct, frozen=True):
+class RequestedIds(Struct, frozen=True):
     """Ids as the caller wrote them; ``numbers`` runs beside, MALFORMED where a text is no whole number.
 
     ``many``: the caller used the plural parameter, and gets the answer of many even for one.
@@ -69,54 +69,56 @@ class Ids(Struct, frozen=True):
     many: bool = False
 
 
-def one_id(number: int) -> Ids:
-    return Ids(texts=(str(number),), numbers=(number,))
+def one_id(number: int) -> RequestedIds:
+    return RequestedIds(texts=(str(number),), numbers=(number,))
 
 
-def many_ids(numbers: tuple[int, ...]) -> Ids:
-    return Ids(texts=tuple(map(str, numbers)), numbers=numbers, many=True)
+def many_ids(numbers: tuple[int, ...]) -> RequestedIds:
+    return RequestedIds(texts=tuple(map(str, numbers)), numbers=numbers, many=True)
 
 
-class Services(Struct, frozen=True):
+class ListServices(Struct, frozen=True):
     """The price list; ``extended`` adds dripfeed, desc, average_time and delivery_method to v2's keys."""
 
     extended: bool = False
 
 
-class Status(Struct, frozen=True):
+class GetStatus(Struct, frozen=True):
     """``extended`` adds quantity and link to the documented keys, and a subscription's orders."""
 
-    orders: Ids
+    orders: RequestedIds
     extended: bool = False
 
 
-class OrderList(Struct, frozen=True):
+class ListOrders(Struct, frozen=True):
     """The caller's own orders, newest first: at most ``limit`` (MALFORMED is refused) with ids below ``before``."""
 
     limit: int = MAX_IDS
     before: int | None = None
 
 
-class RefillOrders(Struct, frozen=True):
-    orders: Ids
+class RequestRefills(Struct, frozen=True):
+    orders: RequestedIds
 
 
-class RefillStatus(Struct, frozen=True):
+class GetRefillStatus(Struct, frozen=True):
     """Asks after refills by their ids, or, where ``order`` is given, after that order's newest refill."""
 
-    refills: Ids = Ids()
-    order: Ids | None = None
+    refills: RequestedIds = RequestedIds()
+    order: RequestedIds | None = None
 
 
-class Cancel(Struct, frozen=True):
-    orders: Ids
+class CancelOrders(Struct, frozen=True):
+    orders: RequestedIds
 
 
-class Balance(Struct, frozen=True):
+class GetBalance(Struct, frozen=True):
     pass
 
 
-Ask = Services | Add | Status | OrderList | RefillOrders | RefillStatus | Cancel | Balance
+Request = (
+    ListServices | AddOrder | GetStatus | ListOrders | RequestRefills | GetRefillStatus | CancelOrders | GetBalance
+)
 
 ACTIONS: Final = ("services", "add", "status", "orders", "refill", "refill_status", "cancel", "balance")
 
@@ -125,17 +127,17 @@ __all__ = [
     "MALFORMED",
     "MAX_IDS",
     "NO_DETAILS",
-    "Add",
-    "Ask",
-    "Balance",
-    "Cancel",
-    "Details",
-    "Ids",
-    "OrderList",
-    "RefillOrders",
-    "RefillStatus",
-    "Services",
-    "Status",
+    "AddOrder",
+    "CancelOrders",
+    "GetBalance",
+    "GetRefillStatus",
+    "GetStatus",
+    "ListOrders",
+    "ListServices",
+    "Request",
+    "RequestRefills",
+    "RequestedIds",
+    "TypeDetails",
     "many_ids",
     "one_id",
 ]

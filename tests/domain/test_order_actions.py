@@ -4,21 +4,21 @@ import pytest
 
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
-from opensmm.domain import interventions
+from opensmm.domain import order_actions
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, TRANSITIONS, AttemptOutcome, DeliveryState
-from opensmm.domain.interventions import Run, RunEnding, Subject
+from opensmm.domain.order_actions import ChosenEnd, LockedRun, OrderSubject
 from opensmm.domain.orders import OrderState
 
 S, A = DeliveryState, AttemptOutcome
 
 
 def run(state, number=1, remains=None, outcome=A.ACCEPTED, provider_order="7"):
-    return Run(number, state, 100, remains, outcome, provider_order)
+    return LockedRun(number, state, 100, remains, outcome, provider_order)
 
 
 def order(*runs, state=OrderState.OPEN, packaged=False, earned=0):
-    return Subject(OrderId(1), state, packaged, Money(earned), runs)
+    return OrderSubject(OrderId(1), state, packaged, Money(earned), runs)
 
 
 def judged(rule, *facts, **other):
@@ -32,45 +32,45 @@ def judged(rule, *facts, **other):
 @pytest.mark.parametrize("state", S)
 def test_every_state_has_an_answer_to_every_action(state):
     ends = {S.SENDING: RefusalCode.BEING_SENT, S.UNSURE: RefusalCode.ORDER_UNSURE}.get(state)
-    whole = () if state in END_STATES else (RunEnding(1, S.CANCELED, 100),)
-    assert (ends or whole) == judged(interventions.cancel, order(run(state)))
-    partial = RefusalCode.ORDER_ENDED if state in END_STATES else ends or (RunEnding(1, S.PARTIAL, 40),)
-    assert partial == judged(interventions.end_partial, order(run(state)), run(state), 40)
+    whole = () if state in END_STATES else (ChosenEnd(1, S.CANCELED, 100),)
+    assert (ends or whole) == judged(order_actions.cancel, order(run(state)))
+    partial = RefusalCode.ORDER_ENDED if state in END_STATES else ends or (ChosenEnd(1, S.PARTIAL, 40),)
+    assert partial == judged(order_actions.end_partial, order(run(state)), run(state), 40)
 
 
 def test_a_cancel_takes_what_is_known_to_remain_and_leaves_ended_runs_alone():
     runs = run(S.COMPLETED, 1, 0), run(S.IN_PROGRESS, 2, 30), run(S.PENDING, 3, 0), run(S.QUEUED, 4)
     assert (
-        RunEnding(2, S.PARTIAL, 30),
-        RunEnding(3, S.COMPLETED, 0),
-        RunEnding(4, S.CANCELED, 100),
-    ) == judged(interventions.cancel, order(*runs))
-    assert (RunEnding(2, S.COMPLETED, 0),) == judged(interventions.complete, order(runs[0], runs[1]))
+        ChosenEnd(2, S.PARTIAL, 30),
+        ChosenEnd(3, S.COMPLETED, 0),
+        ChosenEnd(4, S.CANCELED, 100),
+    ) == judged(order_actions.cancel, order(*runs))
+    assert (ChosenEnd(2, S.COMPLETED, 0),) == judged(order_actions.complete, order(runs[0], runs[1]))
 
 
 def test_a_cancel_is_no_way_to_keep_the_whole_charge():
     for state in (S.IN_PROGRESS, S.HELD):
-        assert RefusalCode.NOTHING_LEFT == judged(interventions.cancel, order(run(state, 1, 0)))
-        assert (RunEnding(1, S.COMPLETED, 0),) == judged(interventions.complete, order(run(state, 1, 0)))
+        assert RefusalCode.NOTHING_LEFT == judged(order_actions.cancel, order(run(state, 1, 0)))
+        assert (ChosenEnd(1, S.COMPLETED, 0),) == judged(order_actions.complete, order(run(state, 1, 0)))
 
 
 def test_one_run_that_is_unclear_keeps_the_whole_order_from_ending():
-    assert RefusalCode.ORDER_UNSURE is judged(interventions.cancel, order(run(S.QUEUED), run(S.UNSURE, 2)))
-    assert RefusalCode.BEING_SENT is judged(interventions.complete, order(run(S.QUEUED), run(S.SENDING, 2)))
+    assert RefusalCode.ORDER_UNSURE is judged(order_actions.cancel, order(run(S.QUEUED), run(S.UNSURE, 2)))
+    assert RefusalCode.BEING_SENT is judged(order_actions.complete, order(run(S.QUEUED), run(S.SENDING, 2)))
 
 
 @pytest.mark.parametrize("state", [OrderState.COMPLETED, OrderState.PARTIAL, OrderState.CANCELED])
 def test_what_has_ended_is_not_ended_otherwise(state):
     ended = order(run(S.COMPLETED), state=state)
-    assert (None if state is OrderState.CANCELED else RefusalCode.ORDER_ENDED) == judged(interventions.cancel, ended)
-    assert (None if state is OrderState.COMPLETED else RefusalCode.ORDER_ENDED) == judged(interventions.complete, ended)
+    assert (None if state is OrderState.CANCELED else RefusalCode.ORDER_ENDED) == judged(order_actions.cancel, ended)
+    assert (None if state is OrderState.COMPLETED else RefusalCode.ORDER_ENDED) == judged(order_actions.complete, ended)
 
 
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("state", S)
 @pytest.mark.parametrize("outcome", [None, *A])
 def test_only_what_is_proved_not_to_be_bought_or_signed_for_is_sent_again(state, outcome, signed):
-    told = judged(interventions.resend, order(), run(state, outcome=outcome), signed=signed)
+    told = judged(order_actions.resend, order(), run(state, outcome=outcome), signed=signed)
     if state in (S.QUEUED, S.SENDING):
         assert told is None
     elif state is S.UNSURE:
@@ -83,10 +83,10 @@ def test_only_what_is_proved_not_to_be_bought_or_signed_for_is_sent_again(state,
 
 @pytest.mark.parametrize("state", sorted(ACCEPTED_STATES | END_STATES | {S.HELD, S.QUEUED, S.SENDING}))
 def test_only_an_unsure_run_is_settled_and_the_same_word_twice_is_nothing(state):
-    assert RefusalCode.ORDER_NOT_UNSURE is judged(interventions.settle, order(), run(state), "8")
-    assert RefusalCode.ORDER_NOT_UNSURE is judged(interventions.settle, order(), run(state), None)
-    assert None is judged(interventions.settle, order(), run(state), "7")
-    assert None is judged(interventions.settle, order(), run(state, outcome=A.DECLINED, provider_order=None), None)
+    assert RefusalCode.ORDER_NOT_UNSURE is judged(order_actions.settle, order(), run(state), "8")
+    assert RefusalCode.ORDER_NOT_UNSURE is judged(order_actions.settle, order(), run(state), None)
+    assert None is judged(order_actions.settle, order(), run(state), "7")
+    assert None is judged(order_actions.settle, order(), run(state, outcome=A.DECLINED, provider_order=None), None)
 
 
 @pytest.mark.parametrize(
@@ -100,17 +100,17 @@ def test_only_an_unsure_run_is_settled_and_the_same_word_twice_is_nothing(state)
     ],
 )
 def test_a_refund_comes_out_of_what_was_earned_and_is_booked_once(amount, booked, state, said):
-    assert said == judged(interventions.refund, order(state=state, earned=50), amount, booked)
+    assert said == judged(order_actions.refund, order(state=state, earned=50), amount, booked)
 
 
 @pytest.mark.parametrize("state", S)
 def test_the_operator_takes_no_step_that_the_table_does_not_have(state):
     told = (
-        judged(interventions.cancel, order(run(state))),
-        judged(interventions.complete, order(run(state))),
-        judged(interventions.end_partial, order(run(state)), run(state), 40),
+        judged(order_actions.cancel, order(run(state))),
+        judged(order_actions.complete, order(run(state))),
+        judged(order_actions.end_partial, order(run(state)), run(state), 40),
     )
     steps = {one.state for ends in told if isinstance(ends, tuple) for one in ends}
-    if isinstance(judged(interventions.resend, order(), run(state, outcome=A.DECLINED), signed=True), Run):
+    if isinstance(judged(order_actions.resend, order(), run(state, outcome=A.DECLINED), signed=True), LockedRun):
         steps.add(S.QUEUED)
     assert steps <= TRANSITIONS[state]

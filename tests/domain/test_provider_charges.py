@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from opensmm.domain.bills import BILLS, Bill, compares, may_cost, price
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.progress import Report
+from opensmm.domain.polling import StatusReport
+from opensmm.domain.provider_charges import BILLS, ChargeSample, compares, may_cost, price
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SENT, CLOSED = START + timedelta(seconds=100), START + timedelta(seconds=120)
@@ -16,7 +16,7 @@ SENT, CLOSED = START + timedelta(seconds=100), START + timedelta(seconds=120)
 
 def bill(at, quantity=100, charge="0.09000", *, service="7", currency="USD"):
     sent = START + timedelta(seconds=at)
-    return Bill(service, quantity, Decimal(charge), currency, sent, sent + timedelta(seconds=1))
+    return ChargeSample(service, quantity, Decimal(charge), currency, sent, sent + timedelta(seconds=1))
 
 
 SAME = [bill(at) for at in (10, 20, 30, 190, 200, 210)]
@@ -28,7 +28,7 @@ def known(bills, quantity=100, service="7"):
 
 
 def told(charge, *, currency="USD", status=OrderStatus.COMPLETED):
-    return Report(status=status, charge=None if charge is None else Decimal(charge), currency=currency)
+    return StatusReport(status=status, charge=None if charge is None else Decimal(charge), currency=currency)
 
 
 def test_what_was_charged_the_same_for_a_unit_before_and_after_is_the_price():

@@ -7,33 +7,33 @@ import pytest
 from msgspec.structs import replace
 
 from opensmm.base.ids import ProviderId
-from opensmm.domain import health
-from opensmm.domain.clocks import Cause, Stepped
+from opensmm.domain import monitoring
+from opensmm.domain.clocks import NewestStep, StepCause
 from opensmm.domain.codes import FindingCode, ShutCode
 from opensmm.domain.disk import disk
 from opensmm.domain.findings import Finding, Level, worst
-from opensmm.domain.health import (
-    Facts,
-    Followed,
-    Moving,
-    Named,
-    Notices,
+from opensmm.domain.monitoring import (
+    DeliveriesAtProviders,
+    FollowedList,
+    NamedServices,
+    NoticeCounts,
+    PanelFacts,
     ProviderSeen,
-    Shelf,
-    Waiting,
+    UnsoldServices,
+    WaitingCount,
     WorkerSeen,
     judge,
     shut_at_workers,
 )
-from opensmm.domain.providers import Reading
+from opensmm.domain.providers import BalanceReading
 from opensmm.texts import words
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
 WORKER = WorkerSeen("alpha", 7, NOW - timedelta(days=3), NOW - timedelta(seconds=2))
-WELL = Facts(
+WELL = PanelFacts(
     workers=(WORKER,), providers=(ProviderSeen(ProviderId(1), "Sandbox", "sandbox"),), catalogue_version=4,
-    database_bytes=5 << 20, oldest_transaction=NOW - timedelta(seconds=1), moving=Moving(12),
+    database_bytes=5 << 20, oldest_transaction=NOW - timedelta(seconds=1), moving=DeliveriesAtProviders(12),
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def ago(**age):
 
 
 FAR = ProviderSeen(
-    ProviderId(1), "Far", currency="USD", balance_asked=NOW, balance=Reading(NOW, Decimal("12.50"))
+    ProviderId(1), "Far", currency="USD", balance_asked=NOW, balance=BalanceReading(NOW, Decimal("12.50"))
 )  # fmt: skip
 
 
@@ -97,12 +97,12 @@ def test_of_a_panel_that_is_well_every_finding_says_so():
 
 
 def test_posts_that_wait_for_long_or_were_refused_want_a_look():
-    assert Level.OK is found("posts", posts=Waiting(3, ago(minutes=29))).level
+    assert Level.OK is found("posts", posts=WaitingCount(3, ago(minutes=29))).level
     half_an_hour = {"count": 3, "age": timedelta(minutes=30)}
-    waits = found("posts", posts=Waiting(3, ago(minutes=30)))
+    waits = found("posts", posts=WaitingCount(3, ago(minutes=30)))
     assert Finding("posts", Level.LOOK, FindingCode.POSTS_NOT_CHARGED, half_an_hour) == waits
     refused = {"count": 0, "age": None, "refused": 2, "remembered": timedelta(days=7)}
-    told = found("posts", refused_posts=Waiting(2, ago(days=1)))
+    told = found("posts", refused_posts=WaitingCount(2, ago(days=1)))
     assert Finding("posts", Level.LOOK, FindingCode.POSTS_REFUSED, refused) == told
 
 
@@ -135,17 +135,19 @@ def test_a_worker_that_fell_silent_beside_one_that_lives_wants_a_look():
     ],
 )
 def test_what_waits_is_judged_by_the_oldest(name, fact, age, level):
-    finding = found(name, **{fact: Waiting(3, NOW - age)})
+    finding = found(name, **{fact: WaitingCount(3, NOW - age)})
     assert (level, {"count": 3, "age": age}) == (finding.level, finding.fields)
     assert bool(words.judged(finding)[1]) is (level is not Level.OK)
 
 
 def test_deliveries_not_heard_of_want_a_look_and_then_an_act():
-    young = found("unpolled", moving=Moving(9, unpolled=Waiting(1, ago(minutes=5))))
+    young = found("unpolled", moving=DeliveriesAtProviders(9, unpolled=WaitingCount(1, ago(minutes=5))))
     fields = {"count": 1, "age": timedelta(minutes=5)}
     assert Finding("unpolled", Level.LOOK, FindingCode.DELIVERIES_UNHEARD_OF, fields) == young
-    assert Level.ACT == found("unpolled", moving=Moving(9, unpolled=Waiting(1, ago(minutes=30)))).level
-    assert Level.LOOK == found("long", moving=Moving(9, long=Waiting(2, ago(days=90)))).level
+    assert (
+        Level.ACT == found("unpolled", moving=DeliveriesAtProviders(9, unpolled=WaitingCount(1, ago(minutes=30)))).level
+    )
+    assert Level.LOOK == found("long", moving=DeliveriesAtProviders(9, long=WaitingCount(2, ago(days=90)))).level
 
 
 @pytest.mark.parametrize(("failures", "level"), [(0, Level.OK), (2, Level.OK), (3, Level.LOOK), (10, Level.ACT)])
@@ -162,7 +164,7 @@ def test_a_provider_is_judged_by_its_failures_in_a_row(failures, level):
         ({"balance": None, "accepted": ago(minutes=30)}, FindingCode.PROVIDER_ANSWERS, {"age": HALF_AN_HOUR}),
         ({"accepted": ago(days=3)}, FindingCode.PROVIDER_ANSWERS, {"age": timedelta(0)}),
         (
-            {"balance": Reading(ago(minutes=31), Decimal(9))},
+            {"balance": BalanceReading(ago(minutes=31), Decimal(9))},
             FindingCode.PROVIDER_ANSWERED,
             {"age": timedelta(minutes=31)},
         ),
@@ -202,7 +204,7 @@ def test_what_living_workers_cannot_call_is_shut():
     ],
 )
 def test_a_provider_whose_deliveries_are_not_heard_of_does_not_answer(age_min, also, level, code):
-    provider = replace(FAR, unpolled=Waiting(2, ago(minutes=age_min)), **also)
+    provider = replace(FAR, unpolled=WaitingCount(2, ago(minutes=age_min)), **also)
     told = found("provider Far", providers=(provider,))
     assert (level, code, 2, timedelta(minutes=age_min)) == (
         told.level,
@@ -245,7 +247,7 @@ def test_a_balance_is_judged_by_how_long_it_lasts(hours, level):
     ],
 )
 def test_a_balance_of_nearly_nothing_is_told_whether_anything_was_spent_of_late_or_not(balance, hours, level, code):
-    provider = replace(FAR, balance=Reading(NOW, Decimal(balance)), hours_left=hours and Decimal(hours))
+    provider = replace(FAR, balance=BalanceReading(NOW, Decimal(balance)), hours_left=hours and Decimal(hours))
     told = found("balance Far", providers=(provider,))
     assert (level, code, Decimal(balance), "USD") == (
         told.level,
@@ -258,9 +260,9 @@ def test_a_balance_of_nearly_nothing_is_told_whether_anything_was_spent_of_late_
 @pytest.mark.parametrize(
     ("balance", "asked", "level", "code"),
     [
-        (Reading(ago(minutes=30), Decimal(9)), NOW, Level.OK, FindingCode.BALANCE_READ),
-        (Reading(ago(minutes=31), Decimal(9)), NOW, Level.LOOK, FindingCode.BALANCE_READ),
-        (Reading(ago(days=20), Decimal(9)), NOW, Level.LOOK, FindingCode.BALANCE_READ),
+        (BalanceReading(ago(minutes=30), Decimal(9)), NOW, Level.OK, FindingCode.BALANCE_READ),
+        (BalanceReading(ago(minutes=31), Decimal(9)), NOW, Level.LOOK, FindingCode.BALANCE_READ),
+        (BalanceReading(ago(days=20), Decimal(9)), NOW, Level.LOOK, FindingCode.BALANCE_READ),
         (None, NOW, Level.LOOK, FindingCode.BALANCE_NEVER_READ),
         (None, None, Level.OK, FindingCode.BALANCE_NOT_ASKED_YET),
     ],
@@ -273,7 +275,7 @@ def test_a_balance_that_cannot_be_read_is_told(balance, asked, level, code):
 
 @pytest.mark.parametrize("other", [{"kind": "sandbox"}, {"kind": "manual"}, {"enabled": False}])
 def test_nobody_is_told_to_pay_who_is_not_paid_in_advance_or_not_used(other):
-    provider = replace(FAR, balance=Reading(ago(days=9), Decimal(0)), hours_left=Decimal(0), **other)
+    provider = replace(FAR, balance=BalanceReading(ago(days=9), Decimal(0)), hours_left=Decimal(0), **other)
     names = {one.name for one in judge(replace(WELL, providers=(provider,)), NOW)}
     assert not names & {"balance Far", "reading Far"}
 
@@ -287,8 +289,8 @@ def test_a_transaction_that_stays_open_wants_a_look():
 
 
 def test_a_count_that_was_cut_short_says_so():
-    finding = found("unsure", unsure=Waiting(health.COUNTED, ago(days=3)))
-    assert {"count": health.COUNTED, "at_least": True, "age": timedelta(days=3)} == finding.fields
+    finding = found("unsure", unsure=WaitingCount(monitoring.COUNTED, ago(days=3)))
+    assert {"count": monitoring.COUNTED, "at_least": True, "age": timedelta(days=3)} == finding.fields
 
 
 def test_the_worst_finding_counts():
@@ -299,12 +301,12 @@ def test_the_worst_finding_counts():
 @pytest.mark.parametrize(
     ("followed", "level", "age", "fault"),
     [
-        (Followed(HALF_AN_HOUR, NOW), Level.OK, timedelta(0), ""),
-        (Followed(HALF_AN_HOUR, NOW - 3 * HALF_AN_HOUR), Level.OK, 3 * HALF_AN_HOUR, ""),
-        (Followed(HALF_AN_HOUR, NOW - 4 * HALF_AN_HOUR), Level.LOOK, 4 * HALF_AN_HOUR, ""),
-        (Followed(HALF_AN_HOUR), Level.LOOK, None, ""),
+        (FollowedList(HALF_AN_HOUR, NOW), Level.OK, timedelta(0), ""),
+        (FollowedList(HALF_AN_HOUR, NOW - 3 * HALF_AN_HOUR), Level.OK, 3 * HALF_AN_HOUR, ""),
+        (FollowedList(HALF_AN_HOUR, NOW - 4 * HALF_AN_HOUR), Level.LOOK, 4 * HALF_AN_HOUR, ""),
+        (FollowedList(HALF_AN_HOUR), Level.LOOK, None, ""),
         (
-            Followed(HALF_AN_HOUR, NOW, "it is empty"),
+            FollowedList(HALF_AN_HOUR, NOW, "it is empty"),
             Level.LOOK,
             timedelta(0),
             "it is empty",
@@ -318,14 +320,16 @@ def test_a_price_list_that_is_late_or_was_not_believed_is_told(followed, level, 
 
 
 def test_the_price_list_of_a_disabled_provider_is_told_and_wants_nothing():
-    followed = Followed(HALF_AN_HOUR, ago(days=9), "it did not answer")
+    followed = FollowedList(HALF_AN_HOUR, ago(days=9), "it did not answer")
     told = found("price list Far", providers=(replace(FAR, followed=followed, enabled=False),))
     fields = OF_FAR | {"fault": "it did not answer", "age": timedelta(days=9)}
     assert Finding("price list Far", Level.OK, FindingCode.PRICE_LIST_TAKEN, fields) == told
 
 
 def test_services_that_are_not_sold_as_they_stand_are_named():
-    shelf = Shelf(Named(7, (1, 2, 3, 4, 5)), Named(1, (9,)), Named(1, (8,)), holds=True)
+    shelf = UnsoldServices(
+        NamedServices(7, (1, 2, 3, 4, 5)), NamedServices(1, (9,)), NamedServices(1, (8,)), holds=True
+    )
     found = [one for one in judge(replace(WELL, shelf=shelf), NOW) if one.level is Level.LOOK]
     told = {one.name: (one.code, one.fields) for one in found}
     assert {
@@ -340,7 +344,7 @@ def test_services_that_are_not_sold_as_they_stand_are_named():
     [("late", FindingCode.LATE_ACCEPTANCES, Level.ACT), ("odd", FindingCode.ODD_ENDS, Level.LOOK)],
 )
 def test_what_providers_said_against_the_books_is_named_until_it_is_dealt_with(name, code, level):
-    notices = Notices(2, ago(hours=3), ((7, "Far", "7001"), (8, "Near", "X-1")))
+    notices = NoticeCounts(2, ago(hours=3), ((7, "Far", "7001"), (8, "Near", "X-1")))
     finding = found(name, **{name: notices})
     first = (("order", 7, "Far", "7001"), ("order", 8, "Near", "X-1"))
     named = tuple({of: number, "provider_name": name, "provider_order": theirs} for of, number, name, theirs in first)
@@ -353,13 +357,13 @@ def test_what_providers_said_against_the_books_is_named_until_it_is_dealt_with(n
 
 
 def test_refills_without_a_clear_answer_are_named_as_refills():
-    finding = found("unclear refills", unclear_refills=Notices(1, ago(hours=3), ((5, "Far", "7001"),)))
+    finding = found("unclear refills", unclear_refills=NoticeCounts(1, ago(hours=3), ((5, "Far", "7001"),)))
     assert ({"refill": 5, "provider_name": "Far", "provider_order": "7001"},) == finding.fields["named"]
     assert words.finding(finding.code, finding.fields)[0].endswith("5 (Far: 7001)")
 
 
 def test_orders_that_nobody_will_see_to_are_named():
-    finding = found("forgotten", forgotten=Named(2, (7, 9)))
+    finding = found("forgotten", forgotten=NamedServices(2, (7, 9)))
     assert (Level.ACT, FindingCode.FORGOTTEN_ORDERS, {"count": 2, "orders": (7, 9), "more": 0}) == (
         finding.level,
         finding.code,
@@ -370,9 +374,9 @@ def test_orders_that_nobody_will_see_to_are_named():
 @pytest.mark.parametrize(
     ("stepped", "code", "fields"),
     [
-        (Stepped(ago(hours=2), timedelta(minutes=-5), Cause.MOVED), "clock_stepped", (5, 120)),
-        (Stepped(ago(hours=2), timedelta(0), Cause.TIMELINE), "node_changed", (0, 120)),
-        (Stepped(ago(hours=25), timedelta(minutes=5), Cause.MOVED), "clock_runs_on", None),
+        (NewestStep(ago(hours=2), timedelta(minutes=-5), StepCause.MOVED), "clock_stepped", (5, 120)),
+        (NewestStep(ago(hours=2), timedelta(0), StepCause.TIMELINE), "node_changed", (0, 120)),
+        (NewestStep(ago(hours=25), timedelta(minutes=5), StepCause.MOVED), "clock_runs_on", None),
     ],
 )
 def test_a_step_of_the_databases_clock_is_told_of_for_a_day(stepped, code, fields):

@@ -10,39 +10,43 @@ from tests.panel import service
 
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import LineCode, LineFault
-from opensmm.domain.importing import Terms, our_rate, plan
-from opensmm.domain.offers import Offer, Unread
+from opensmm.domain.pricing import PriceTerms, resale_rate
+from opensmm.domain.provider_services import ProviderService, UnreadLine
+from opensmm.domain.service_import import ImportTerms, plan
 
-LIKES = Offer("7", "Likes", "Theirs", ServiceType.DEFAULT, Decimal("0.90"), 10, 1000, refill=True, dripfeed=True)
-PLAIN = Terms(Decimal(1))
+LIKES = ProviderService(
+    "7", "Likes", "Theirs", ServiceType.DEFAULT, Decimal("0.90"), 10, 1000, refill=True, dripfeed=True
+)
+PLAIN = PriceTerms(Decimal(1))
+TERMS = ImportTerms(PLAIN)
 
 
 @pytest.mark.parametrize(
     ("rate", "terms", "ours"),
     [
         ("0.90", PLAIN, "0.9000"),
-        ("0.90", Terms(Decimal(1), Decimal(20)), "1.0800"),
-        ("0.90", Terms(Decimal(1), Decimal(20), Decimal("0.5")), "1.5800"),
-        ("85", Terms(Decimal("0.0119"), Decimal("12.5"), decimals=2), "1.14"),
+        ("0.90", PriceTerms(Decimal(1), Decimal(20)), "1.0800"),
+        ("0.90", PriceTerms(Decimal(1), Decimal(20), Decimal("0.5")), "1.5800"),
+        ("85", PriceTerms(Decimal("0.0119"), Decimal("12.5"), decimals=2), "1.14"),
         ("0.00001", PLAIN, "0.0001"),
-        ("0.33333", Terms(Decimal(1), decimals=0), "1"),
+        ("0.33333", PriceTerms(Decimal(1), decimals=0), "1"),
     ],
 )
 def test_our_rate_is_theirs_with_the_margin_rounded_up(rate, terms, ours):
-    assert ours == str(our_rate(Decimal(rate), terms))
+    assert ours == str(resale_rate(Decimal(rate), terms))
 
 
 @given(
     st.decimals(0, 10**6, places=5), st.decimals(0, 10**4, places=3), st.decimals(0, 100, places=4), st.integers(0, 8)
 )
 def test_rounding_never_eats_into_the_margin(rate, percent, fixed, decimals):
-    ours = our_rate(rate, Terms(Decimal(1), percent, fixed, decimals))
+    ours = resale_rate(rate, PriceTerms(Decimal(1), percent, fixed, decimals))
     wanted = rate * (100 + percent) / 100 + fixed
     assert wanted <= ours < wanted + Decimal(1).scaleb(-decimals)
 
 
 def test_what_is_new_comes_off_sale_and_under_the_name_of_our_category():
-    told = plan([LIKES], {}, [], structs.replace(PLAIN, categories={"Theirs": "Ours"}), ["7"])
+    told = plan([LIKES], {}, [], structs.replace(TERMS, categories={"Theirs": "Ours"}), ["7"])
     (one,) = told.new
     made = one.service
     assert (0, "Likes", "Ours", Decimal("0.9000"), 10, 1000) == (
@@ -55,13 +59,13 @@ def test_what_is_new_comes_off_sale_and_under_the_name_of_our_category():
     "change", [{"type": None}, {"rate": Decimal(0)}, {"rate": Decimal(10**14)}], ids=["type", "free", "dear"]
 )
 def test_what_cannot_be_sold_is_left_out_and_named(change):
-    told = plan([structs.replace(LIKES, **change)], {}, [], PLAIN, ["7"])
+    told = plan([structs.replace(LIKES, **change)], {}, [], TERMS, ["7"])
     assert ((), 1) == (told.new, len(told.left_out))
 
 
 def test_ranges_follow_the_provider_and_prices_only_when_they_are_to():
     known = service(3, rate="2", min=50, max=500, name="My likes", dripfeed=True, refill=True)
-    told = plan([LIKES], {"7": [known]}, [known.id], PLAIN, ["7"])
+    told = plan([LIKES], {"7": [known]}, [known.id], TERMS, ["7"])
     (kept,), (moved,) = told.to_write(reprice=False), told.to_write(reprice=True)
     assert structs.replace(known, min=10, max=1000) == kept
     assert structs.replace(kept, rate=Decimal("0.9000")) == moved
@@ -70,19 +74,19 @@ def test_ranges_follow_the_provider_and_prices_only_when_they_are_to():
 
 def test_what_stands_as_it_should_is_not_touched():
     known = service(3, min=10, max=1000, refill=True, dripfeed=True)
-    told = plan([LIKES], {"7": [known]}, [known.id], PLAIN, ["7"])
+    told = plan([LIKES], {"7": [known]}, [known.id], TERMS, ["7"])
     assert (1, (), []) == (told.same, told.changed, told.to_write(reprice=True))
 
 
 def test_what_is_gone_is_told_where_nobody_else_has_it():
     alone, shared, filtered = service(1), service(2), service(3)
-    told = plan([], {"7": [alone], "8": [shared], "9": [filtered]}, [alone.id, filtered.id], PLAIN, ["9"])
+    told = plan([], {"7": [alone], "8": [shared], "9": [filtered]}, [alone.id, filtered.id], TERMS, ["9"])
     assert ((alone,), []) == (told.gone, told.to_write(reprice=False))
 
 
 def test_the_price_of_another_type_is_none_of_ours():
     known, package = service(3), service(4, ServiceType.PACKAGE, min=1, max=1)
     dear = structs.replace(LIKES, type=ServiceType.PACKAGE, rate=Decimal(30), min=1, max=1)
-    told = plan([dear], {"7": [known, package]}, [known.id], PLAIN, ["7"])
+    told = plan([dear], {"7": [known, package]}, [known.id], TERMS, ["7"])
     assert [package.id] == [one.before.id for one in told.changed]
-    assert ((), 0, (Unread("7", "Likes", LineFault(LineCode.OTHER_TYPE)),)) == (told.new, told.same, told.left_out)
+    assert ((), 0, (UnreadLine("7", "Likes", LineFault(LineCode.OTHER_TYPE)),)) == (told.new, told.same, told.left_out)

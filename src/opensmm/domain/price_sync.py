@@ -11,10 +11,11 @@ from msgspec import Struct, structs
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import Halt, Service, ServiceType
 from opensmm.domain.codes import NO_FIELDS, ChangeCode, Fields, LineFault
-from opensmm.domain.importing import Terms, followed, our_rate
-from opensmm.domain.offers import Off, Offer, RouteTo, Unread
-from opensmm.domain.pricing import RATE_BELOW
+from opensmm.domain.pricing import RATE_BELOW, PriceTerms, resale_rate
+from opensmm.domain.provider_services import ProviderService, UnreadLine
+from opensmm.domain.routes import RouteOff, RouteTo
 from opensmm.domain.service_identity import is_another
+from opensmm.domain.service_import import followed
 
 _EXACT: Final = Context(prec=60)
 NONE_UNREAD: Final[Mapping[str, LineFault]] = {}
@@ -22,7 +23,7 @@ BELIEVED_LOSS: Final = 1
 """So many services may be lost at once whatever their share; one goes now and then."""
 
 
-class Standing(Struct, frozen=True):
+class RouteStanding(Struct, frozen=True):
     """How a route stands by its provider's price list.
 
     ``cost`` and ``agreed`` are of 1000 (of a package: of one) in the panel's currency: as last listed, None where no
@@ -33,45 +34,45 @@ class Standing(Struct, frozen=True):
 
     cost: Decimal | None = None
     agreed: Decimal | None = None
-    off: Off | None = None
+    off: RouteOff | None = None
     quarantined: datetime | None = None
     unread: LineFault | None = None
     name: str | None = None
     category: str | None = None
 
 
-class Rules(Struct, frozen=True):
+class SyncRules(Struct, frozen=True):
     """How a provider is followed. ``price_share``: per cent that a cost may move by; ``terms``: those by which prices
     follow, None where they stay the operator's."""
 
     exchange_rate: Decimal
     price_share: int
-    terms: Terms | None = None
+    terms: PriceTerms | None = None
 
 
-class Route(Struct, frozen=True):
+class ListedRoute(Struct, frozen=True):
     """A route with the line it stands for as last seen, ``listed`` where the newest list has it still."""
 
     to: RouteTo
-    rules: Rules
-    offer: Offer | None
+    rules: SyncRules
+    offer: ProviderService | None
     listed: bool
-    standing: Standing
+    standing: RouteStanding
 
 
-class Line(Struct, frozen=True):
+class ServiceLine(Struct, frozen=True):
     """A service with its routes, in the order in which they are asked."""
 
     service: Service
-    routes: tuple[Route, ...]
+    routes: tuple[ListedRoute, ...]
 
 
-class Judged(Struct, frozen=True):
+class JudgedLine(Struct, frozen=True):
     """What becomes of a line. ``standings`` run beside its routes."""
 
-    before: Line
+    before: ServiceLine
     service: Service
-    standings: tuple[Standing, ...]
+    standings: tuple[RouteStanding, ...]
 
     @property
     def edits(self) -> bool:
@@ -87,13 +88,13 @@ class Judged(Struct, frozen=True):
 
 
 def judge(
-    line: Line,
+    line: ServiceLine,
     now: datetime,
     *,
     heard: ProviderId | None = None,
     unread: Mapping[str, LineFault] = NONE_UNREAD,
     approved: bool = False,
-) -> Judged:
+) -> JudgedLine:
     """Follows the price lists. ``heard``: whose list was read just now, and is whole but for its ``unread`` lines,
     which are told with why. ``approved``: costs are agreed to as they are."""
     follows = len(line.routes) == 1 and not line.service.free
@@ -104,19 +105,19 @@ def judge(
         for route in line.routes
     ]
     serves = any(one.off is None and one.quarantined is None for one in each)
-    aside = [structs.replace(one, off=Off.MOVED) if serves and _waits(one) else one for one in each]
-    return Judged(line, _service(line, aside), tuple(aside))
+    aside = [structs.replace(one, off=RouteOff.MOVED) if serves and _waits(one) else one for one in each]
+    return JudgedLine(line, _service(line, aside), tuple(aside))
 
 
-def _waits(standing: Standing) -> bool:
+def _waits(standing: RouteStanding) -> bool:
     return standing.off is None and standing.quarantined is not None
 
 
-def _stand(route: Route, kind: ServiceType, now: datetime, *, approved: bool, follows: bool) -> Standing:
+def _stand(route: ListedRoute, kind: ServiceType, now: datetime, *, approved: bool, follows: bool) -> RouteStanding:
     was, offer, rules = route.standing, route.offer, route.rules
     assert offer is not None
     if offer.type is not kind:
-        return structs.replace(was, off=Off.TYPE, unread=None)
+        return structs.replace(was, off=RouteOff.TYPE, unread=None)
     cost = cost_of(offer, rules.exchange_rate)
     agreed = cost if approved or was.agreed is None else was.agreed
     unseen = has_moved(agreed, cost, rules.price_share) or is_another_service(was, offer)
@@ -126,24 +127,24 @@ def _stand(route: Route, kind: ServiceType, now: datetime, *, approved: bool, fo
         agreed = cost  # the price has gone along
     anew = approved or was.name is None or was.category is None
     name, category = (offer.name, offer.category) if anew else (was.name, was.category)
-    return Standing(cost, agreed, None, quarantined, None, name, category)
+    return RouteStanding(cost, agreed, None, quarantined, None, name, category)
 
 
-def is_another_service(standing: Standing, offer: Offer | None) -> bool:
+def is_another_service(standing: RouteStanding, offer: ProviderService | None) -> bool:
     """Whether the line sells something else than what was agreed to."""
     if offer is None or standing.name is None or standing.category is None:
         return False
     return is_another(standing.name, standing.category, offer.name, offer.category)
 
 
-def _unlisted(route: Route, heard: ProviderId | None, unread: Mapping[str, LineFault]) -> Standing:
+def _unlisted(route: ListedRoute, heard: ProviderId | None, unread: Mapping[str, LineFault]) -> RouteStanding:
     was = route.standing
     if route.to.provider == heard:
-        return structs.replace(was, off=Off.GONE, unread=unread.get(route.to.provider_service))
-    return was if route.offer is None or was.off is Off.GONE else structs.replace(was, off=Off.GONE)
+        return structs.replace(was, off=RouteOff.GONE, unread=unread.get(route.to.provider_service))
+    return was if route.offer is None or was.off is RouteOff.GONE else structs.replace(was, off=RouteOff.GONE)
 
 
-def cost_of(offer: Offer, exchange_rate: Decimal) -> Decimal:
+def cost_of(offer: ProviderService, exchange_rate: Decimal) -> Decimal:
     return _EXACT.multiply(offer.rate, exchange_rate)
 
 
@@ -153,7 +154,7 @@ def has_moved(agreed: Decimal, cost: Decimal, share: int) -> bool:
     return _EXACT.multiply(distance, Decimal(100)) > _EXACT.multiply(agreed, Decimal(share))
 
 
-def _service(line: Line, standings: Sequence[Standing]) -> Service:
+def _service(line: ServiceLine, standings: Sequence[RouteStanding]) -> Service:
     """The service by its first route in use; its cost is that of the cheapest, unknown where one's is."""
     used = [(route, one) for route, one in zip(line.routes, standings, strict=True) if one.off is None]
     costs = [one.cost for _, one in used]
@@ -173,17 +174,17 @@ def _service(line: Line, standings: Sequence[Standing]) -> Service:
     return service
 
 
-def _repriced(service: Service, offer: Offer, terms: Terms) -> Service:
-    rate = our_rate(offer.rate, terms)
+def _repriced(service: Service, offer: ProviderService, terms: PriceTerms) -> Service:
+    rate = resale_rate(offer.rate, terms)
     return structs.replace(service, rate=rate) if 0 < rate < RATE_BELOW and rate != service.rate else service
 
 
-def _halt(standings: Sequence[Standing]) -> Halt | None:
+def _halt(standings: Sequence[RouteStanding]) -> Halt | None:
     if not standings or any(one.off is None and one.quarantined is None for one in standings):
         return None
     if any(one.off is None for one in standings):
         return Halt.QUARANTINE
-    return Halt.TYPE if any(one.off is Off.TYPE for one in standings) else Halt.GONE
+    return Halt.TYPE if any(one.off is RouteOff.TYPE for one in standings) else Halt.GONE
 
 
 class DoubtCode(StrEnum):
@@ -203,7 +204,7 @@ class ListDoubt(Struct, frozen=True):
 
 
 def doubt(
-    routed: Collection[tuple[str, ServiceType]], offers: Sequence[Offer], unread: Sequence[Unread] = ()
+    routed: Collection[tuple[str, ServiceType]], offers: Sequence[ProviderService], unread: Sequence[UnreadLine] = ()
 ) -> ListDoubt | None:
     """Returns why a whole price list is not believed; None where it is.
 
@@ -230,9 +231,9 @@ _HALTS: Final = {
     Halt.QUARANTINE: ChangeCode.SERVICE_QUARANTINED,
 }
 _OFFS: Final = {
-    Off.GONE: ChangeCode.ROUTE_GONE,
-    Off.TYPE: ChangeCode.ROUTE_OTHER_TYPE,
-    Off.MOVED: ChangeCode.ROUTE_SET_ASIDE,
+    RouteOff.GONE: ChangeCode.ROUTE_GONE,
+    RouteOff.TYPE: ChangeCode.ROUTE_OTHER_TYPE,
+    RouteOff.MOVED: ChangeCode.ROUTE_SET_ASIDE,
 }
 
 
@@ -243,7 +244,7 @@ class ListChange(Struct, frozen=True):
     fields: Fields = NO_FIELDS
 
 
-def changes_of(judged: Judged) -> list[ListChange]:
+def changes_of(judged: JudgedLine) -> list[ListChange]:
     """What changed of a line, for people; a cost that drifts within its share is no news."""
     why = next((one.unread for one in judged.standings if one.unread is not None), None)
     return [*_of_service(judged.before.service, judged.service, why), *_of_routes(judged)]
@@ -263,7 +264,7 @@ def _of_service(before: Service, after: Service, unread: LineFault | None) -> It
         yield ListChange(ChangeCode.BELOW_COST, {"cost": after.cost, "rate": after.rate})
 
 
-def _of_routes(judged: Judged) -> Iterator[ListChange]:
+def _of_routes(judged: JudgedLine) -> Iterator[ListChange]:
     for route, told in zip(judged.before.routes, judged.standings, strict=True):
         was = route.standing
         fields: dict[str, object] = {"provider": route.to.provider, "provider_service": route.to.provider_service}

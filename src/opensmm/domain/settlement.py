@@ -8,16 +8,16 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money, ceiling
-from opensmm.domain import ledger, pricing, progress
+from opensmm.domain import ledger, polling, pricing
 from opensmm.domain.ledger import Transfer
 from opensmm.domain.orders import OrderState
-from opensmm.domain.progress import OrderEnd
+from opensmm.domain.polling import OrderEnd
 
 MOST_COST: Final = Money(10**17)
 """A provider's word on what a delivery cost is not taken above this."""
 
 
-class Sold(Struct, frozen=True):
+class OrderAtEnd(Struct, frozen=True):
     """An order under its row's lock. The runs that end now count as ended in the last fields already.
 
     ``called_off``: a subscription whose delivery was cancelled. It has no units to tell how it ended.
@@ -34,7 +34,7 @@ class Sold(Struct, frozen=True):
     called_off: bool = False
 
 
-class RunEnd(Struct, frozen=True):
+class EndedRun(Struct, frozen=True):
     """A delivery that ended with ``remains`` units undelivered. ``cost`` is in the provider's currency."""
 
     order: OrderId
@@ -54,7 +54,7 @@ class Settlement(Struct, frozen=True):
     end: OrderEnd | None
 
 
-def settle(sold: Sold, ends: Sequence[RunEnd]) -> Settlement:
+def settle(sold: OrderAtEnd, ends: Sequence[EndedRun]) -> Settlement:
     """Earns what was delivered and gives back the rest: together they are exactly the runs' shares of the charge.
 
     Runs of which nothing was delivered give their money back in one transfer, under the number of the first.
@@ -84,7 +84,7 @@ def settle(sold: Sold, ends: Sequence[RunEnd]) -> Settlement:
     return Settlement(sold.order, tuple(transfers), Money(earned), Money(refunded), order_end)
 
 
-def _end(sold: Sold) -> OrderEnd:
+def _end(sold: OrderAtEnd) -> OrderEnd:
     if sold.called_off:
         return OrderEnd(OrderState.CANCELED, 0)
-    return progress.end_of_order(sold.quantity, sold.runs, sold.remains)
+    return polling.end_of_order(sold.quantity, sold.runs, sold.remains)

@@ -7,10 +7,10 @@ from tests.simulation.twin.connection import Connection
 from tests.simulation.twin.tables import LIVE, DeliveryRow, OrderRow, Store
 
 from opensmm.base.ids import CustomerId, OrderId, ServiceId
-from opensmm.domain.cancels import Cancelable, Part
+from opensmm.domain.cancels import CancelSubject, DeliveryPart
 from opensmm.domain.dispatch import END_STATES, DeliveryState
-from opensmm.domain.endings import Settlement, Sold
 from opensmm.domain.orders import OrderState
+from opensmm.domain.settlement import OrderAtEnd, Settlement
 
 
 async def owners(connection: Connection, orders: Sequence[OrderId]) -> list[CustomerId]:
@@ -22,14 +22,14 @@ async def lock(connection: Connection, orders: Sequence[int]) -> None:
     """A transaction of the twin has everything to itself."""
 
 
-async def sold(connection: Connection, orders: Sequence[OrderId]) -> list[Sold]:
+async def sold(connection: Connection, orders: Sequence[OrderId]) -> list[OrderAtEnd]:
     found = (connection.store.orders[order] for order in sorted(orders))
     return [_sold(connection.store, row) for row in found if row.state in LIVE]
 
 
-def _sold(store: Store, row: OrderRow) -> Sold:
+def _sold(store: Store, row: OrderRow) -> OrderAtEnd:
     runs = store.runs[row.id]
-    return Sold(
+    return OrderAtEnd(
         order=OrderId(row.id),
         customer=CustomerId(row.customer),
         rate=row.rate,
@@ -62,21 +62,21 @@ def _free_link(store: Store, order: int) -> None:
 
 async def cancelable(
     connection: Connection, orders: Sequence[int]
-) -> dict[int, tuple[CustomerId, Cancelable, list[int]]]:
+) -> dict[int, tuple[CustomerId, CancelSubject, list[int]]]:
     store = connection.store
     return {order: _cancelable(store, store.orders[order]) for order in orders if order in store.orders}
 
 
-def _cancelable(store: Store, row: OrderRow) -> tuple[CustomerId, Cancelable, list[int]]:
+def _cancelable(store: Store, row: OrderRow) -> tuple[CustomerId, CancelSubject, list[int]]:
     runs = store.runs[row.id]
     offered = store.catalogue.services[ServiceId(row.service)].cancel
-    asked = Cancelable(OrderState(row.state), offered, [_part(store, run) for run in runs])
+    asked = CancelSubject(OrderState(row.state), offered, [_part(store, run) for run in runs])
     return CustomerId(row.customer), asked, [run.run for run in runs]
 
 
-def _part(store: Store, run: DeliveryRow) -> Part:
+def _part(store: Store, run: DeliveryRow) -> DeliveryPart:
     newest = store.newest_try(run)
-    return Part(DeliveryState(run.state), newest is not None and newest.outcome == "accepted")
+    return DeliveryPart(DeliveryState(run.state), newest is not None and newest.outcome == "accepted")
 
 
 async def end_unsent(
