@@ -31,7 +31,7 @@ async def call(calls: Calls) -> None:
     """Posts until it is told to stop, each connection again as soon as it is answered."""
     watch_leash()
     stop = stop_event()
-    form = write_form(V2.write_ask(calls.key, AddOrder(ServiceId(4711), calls.link, 500)))
+    form = write_form(V2.write_request(calls.key, AddOrder(ServiceId(4711), calls.link, 500)))
     headers = {
         "content-type": "application/x-www-form-urlencoded",
         "x-request-id": "4711-1-1",

@@ -33,7 +33,7 @@ from opensmm.api.endpoint import Endpoint
 from opensmm.api.http import MAX_BODY, MAX_DISCARDED
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store.keys import KeySettings
-from opensmm.wire import asks, json_form
+from opensmm.wire import json_form, requests
 
 FORM = "application/x-www-form-urlencoded"
 BALANCE = {"balance": "100.00", "currency": "USD"}
@@ -431,14 +431,14 @@ LONG_LISTS = {
 async def test_a_key_is_judged_before_a_long_list_is_read(api, ann, name, monkeypatch):
     form, kind = LONG_LISTS[name]
     read: list[int] = []
-    for reader in (json_form.RawList, asks):
-        original = getattr(reader, "items", None) or asks.read_ask
+    for reader in (json_form.RawJsonList, requests):
+        original = getattr(reader, "items", None) or requests.read_request
 
         def counted(*args, original=original, **named):
             read.append(1)
             return original(*args, **named)
 
-        monkeypatch.setattr(reader, "items" if reader is json_form.RawList else "read_ask", counted)
+        monkeypatch.setattr(reader, "items" if reader is json_form.RawJsonList else "read_ask", counted)
     body = form % (b"1," * 400_000 + b"1", b"wrong")
     assert NO_KEY["v2"] == (await api.call(body=body, content_type=kind)).said
     assert [] == read

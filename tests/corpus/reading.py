@@ -6,13 +6,13 @@ from opensmm.base.money import short
 from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, TurnedAway, Unsure
 from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.domain.requests import one_id
-from opensmm.wire import answers
+from opensmm.wire import provider_answers
 
 ORDER, REFILL = one_id(7001), one_id(55)
 
 
 def _add(body: bytes) -> str:
-    return _outcome(answers.read_order(body))
+    return _outcome(provider_answers.read_order(body))
 
 
 def _outcome(outcome: SendOutcome) -> str:
@@ -30,17 +30,17 @@ def _outcome(outcome: SendOutcome) -> str:
 
 
 def _status(body: bytes) -> str:
-    (told,) = answers.read_statuses(ORDER, body)
+    (told,) = provider_answers.read_statuses(ORDER, body)
     return str(told.status) if isinstance(told, StatusReport) else _unread(told)
 
 
 def _refill(body: bytes) -> str:
-    (told,) = answers.read_refills(ORDER, body)
+    (told,) = provider_answers.read_refills(ORDER, body)
     return "declined" if isinstance(told, Declined) else _unread(told) or f"refill {told}"
 
 
 def _refill_status(body: bytes) -> str:
-    (told,) = answers.read_refill_statuses(REFILL, body)
+    (told,) = provider_answers.read_refill_statuses(REFILL, body)
     return _unread(told) or str(told)
 
 
@@ -51,12 +51,12 @@ def _unread(told: object) -> str:
 
 
 def _cancel(body: bytes) -> str:
-    (told,) = answers.read_cancels(ORDER, body)
+    (told,) = provider_answers.read_cancels(ORDER, body)
     return "declined" if isinstance(told, Declined) else "taken on" if told else "nothing"
 
 
 def _balance(body: bytes) -> str:
-    told = answers.read_balance(body)
+    told = provider_answers.read_balance(body)
     return "nothing" if told is None else f"{short(told.amount)} {told.currency}"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from opensmm.domain.provider_errors import Meaning, meaning
 from opensmm.domain.request_errors import means_unknown_order
-from opensmm.wire.words import V1_REFUSAL, V2_REFUSAL
+from opensmm.wire.messages import V1_REFUSAL, V2_REFUSAL
 
 FAULTS = [
     "Maximum execution time of 30 seconds exceeded",

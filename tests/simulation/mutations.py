@@ -49,7 +49,7 @@ from opensmm.domain.evidence import Patience
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
 from opensmm.domain.refusals import UNKNOWN_ORDER
-from opensmm.wire import answers
+from opensmm.wire import provider_answers
 
 
 def _nothing(*told: Any, **more: Any) -> None:
@@ -230,7 +230,7 @@ async def _not_sent_after_all(self: Any, request: Any) -> Any:
     return NotSent(outcome.answer) if isinstance(outcome, Unsure) and "500" in str(outcome.answer) else outcome
 
 
-_report, _not_bought = answers._report, answers._not_bought
+_report, _not_bought = provider_answers._report, provider_answers._not_bought
 
 
 def _refused_whoever_is_at_fault(words: str) -> Any:
@@ -333,12 +333,12 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "any error is a refusal",
         "'Something went wrong' after the order was taken",
-        [(answers, "_not_bought", Declined)],
+        [(provider_answers, "_not_bought", Declined)],
     ),
     Mutation(
         "our key refused, the order canceled",
         "'Invalid API key' to every add: all that was ordered is cancelled at once",
-        [(answers, "_not_bought", _refused_whoever_is_at_fault)],
+        [(provider_answers, "_not_bought", _refused_whoever_is_at_fault)],
     ),
     Mutation("HTTP 500 is not sent", "it had been read, and bought", [(providers.Caller, "add", _not_sent_after_all)]),
     Mutation(
@@ -353,7 +353,9 @@ MUTATIONS: Sequence[Mutation] = (
         "a look-up error freezes", "one error, and nobody asks again", [(following, "told_of", _frozen_by_an_error)]
     ),
     Mutation(
-        "unknown words complete", "'Teapot' earns the whole charge", [(answers, "_report", _unknown_is_completed)]
+        "unknown words complete",
+        "'Teapot' earns the whole charge",
+        [(provider_answers, "_report", _unknown_is_completed)],
     ),
     Mutation("price rounded down", "a thousand small orders cost nothing", [(pricing, "charge", _rounded_down)]),
     Mutation(

@@ -21,7 +21,7 @@ from opensmm.providers.blotting import Blotting
 from opensmm.providers.client import Answered, Client
 from opensmm.providers.failures import NoAnswer
 from opensmm.providers.forms import KnownForms
-from opensmm.wire import answers
+from opensmm.wire import provider_answers
 from opensmm.wire.v2 import V2
 
 SPEEDS = (0.02, 0.2, 1.0)
@@ -105,7 +105,7 @@ def _from_corpus(*reads: str) -> tuple[bytes, ...]:
 ADD_GARBAGE = (*GARBAGE, *_from_corpus("unsure"))
 REFUSALS = _from_corpus("declined")
 TURNINGS_AWAY = _from_corpus("turned away, funds", "turned away, key")
-WORDS_ABOUT_US = frozenset(answers.read_order(body).answer for body in TURNINGS_AWAY)
+WORDS_ABOUT_US = frozenset(provider_answers.read_order(body).answer for body in TURNINGS_AWAY)
 PUTTINGS_OFF = _from_corpus("put off", "put off, one service")
 SPELT = {
     OrderStatus.PENDING: ("Pending", "pending", "PENDING", "Awaiting", "queued", "on-hold"),

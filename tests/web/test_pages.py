@@ -16,9 +16,9 @@ from opensmm.providers.timeline import Behaviour
 from opensmm.web.pages import KEPT_PAGES, Pages
 from opensmm.web.reference import Reference, reference
 from opensmm.wire.dialect import Dialect
+from opensmm.wire.messages import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_TYPE
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
-from opensmm.wire.words import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_TYPE
 
 BOTH = pytest.mark.parametrize("path", ["/", "/v1"])
 DIALECTS = pytest.mark.parametrize(("path", "dialect"), [("/", V2), ("/v1", V1)], ids=["v2", "v1"])

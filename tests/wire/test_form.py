@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensmm.domain.requests import TypeDetails
-from opensmm.wire import asks
+from opensmm.wire import requests
 from opensmm.wire.form import LISTS, MAX_FIELDS, SCALARS, Fields, read_form, write_form
 
 FORM = b"application/x-www-form-urlencoded"
@@ -90,7 +90,7 @@ def test_a_list_whose_brackets_make_none_is_refused(name: str) -> None:
 
 
 def test_every_parameter_that_is_read_is_a_scalar_or_a_list() -> None:
-    source = Path(asks.__file__).read_text()
+    source = Path(requests.__file__).read_text()
     read = set(re.findall(r'\(fields, "(\w+)"', source)) | set(TypeDetails.__struct_fields__)
     assert set() == read - SCALARS - LISTS
     assert set() == SCALARS & LISTS

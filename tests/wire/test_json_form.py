@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from opensmm.wire import json_form
 from opensmm.wire.form import LISTS, MAX_FIELDS, Fields, listed, read_form, unfit
-from opensmm.wire.json_form import RawList
+from opensmm.wire.json_form import RawJsonList
 
 
 def fit(text: object) -> str:
@@ -52,7 +52,7 @@ def read(body: bytes) -> Fields | None:
     fields = read_form(b"application/json", b"", body)
     if fields is None:
         return None
-    return {name: listed(value) if isinstance(value, RawList) else value for name, value in fields.items()}
+    return {name: listed(value) if isinstance(value, RawJsonList) else value for name, value in fields.items()}
 
 
 NAMES_WITHOUT_BRACKETS = {"key", "action", "orders", "comments", "link"}
@@ -118,6 +118,6 @@ def test_long_values_too(body: bytes) -> None:
 def test_a_long_list_is_not_built_before_it_is_needed() -> None:
     fields = read_form(b"application/json", b"", b'{"orders":[' + b"null," * 9_000 + b'null],"key":"k"}')
     assert fields is not None
-    assert isinstance(fields["orders"], RawList)
+    assert isinstance(fields["orders"], RawJsonList)
     assert not fields["orders"]
     assert "k" == fields["key"]

@@ -6,7 +6,7 @@ from opensmm.domain.evidence import NotOurs
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
 from opensmm.domain.requests import many_ids
-from opensmm.wire.answers import read_look_ups
+from opensmm.wire.provider_answers import read_look_ups
 
 UNKNOWN = NotOurs("Incorrect order ID")
 

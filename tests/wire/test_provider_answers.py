@@ -17,7 +17,7 @@ from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.domain.refills import Refill, RefillStatus
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.domain.requests import MALFORMED, RequestedIds, many_ids, one_id
-from opensmm.wire import answers
+from opensmm.wire import provider_answers
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.lenient import MAX_EVIDENCE, MAX_STARTS, excerpt
 from opensmm.wire.v1 import V1
@@ -28,7 +28,7 @@ NOTICE = b"\xef\xbb\xbf<br />\n<b>Notice</b>: Undefined index: a[0] {b} in /x.ph
 
 
 def order_of(body: bytes) -> str | None:
-    outcome = answers.read_order(body)
+    outcome = provider_answers.read_order(body)
     return outcome.provider_order if isinstance(outcome, Accepted) else None
 
 
@@ -38,17 +38,17 @@ def report(body: bytes) -> StatusReport | None:
 
 def reports(ids: RequestedIds, body: bytes) -> list[StatusReport | None]:
     """What is understood; what is not has its words shown, see ``tests/corpus``."""
-    return [one if isinstance(one, StatusReport) else None for one in answers.read_statuses(ids, body)]
+    return [one if isinstance(one, StatusReport) else None for one in provider_answers.read_statuses(ids, body)]
 
 
 def refills(ids: RequestedIds, body: bytes) -> list[str | Declined | None]:
     """The same of asks for refills."""
-    return [None if isinstance(one, UnreadAnswer) else one for one in answers.read_refills(ids, body)]
+    return [None if isinstance(one, UnreadAnswer) else one for one in provider_answers.read_refills(ids, body)]
 
 
 def refill_statuses(ids: RequestedIds, body: bytes) -> list[RefillStatus | None]:
     """The same of refills."""
-    return [None if isinstance(one, UnreadAnswer) else one for one in answers.read_refill_statuses(ids, body)]
+    return [None if isinstance(one, UnreadAnswer) else one for one in provider_answers.read_refill_statuses(ids, body)]
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_an_error_of_nothing_is_none(name: str, nothing: str) -> None:
     assert order_of(f'{{"order": 123, {said}}}'.encode()) == "123"
     assert StatusReport(OrderStatus.COMPLETED) == report(f'{{"status": "Completed", {said}}}'.encode())
     assert StatusReport(OrderStatus.COMPLETED) == report(f'{{"7": {{"status": "Completed", {said}}}}}'.encode())
-    assert ["5"] == answers.read_refills(one_id(7), f'{{"refill": 5, {said}}}'.encode())
-    assert [RefillStatus.COMPLETED] == answers.read_refill_statuses(
+    assert ["5"] == provider_answers.read_refills(one_id(7), f'{{"refill": 5, {said}}}'.encode())
+    assert [RefillStatus.COMPLETED] == provider_answers.read_refill_statuses(
         one_id(7), f'{{"status": "Completed", {said}}}'.encode()
     )
-    assert [True] == answers.read_cancels(one_id(7), f'[{{"order": 7, "cancel": 1, {said}}}]'.encode())
-    assert BalanceView(money("1"), "USD") == answers.read_balance(
+    assert [True] == provider_answers.read_cancels(one_id(7), f'[{{"order": 7, "cancel": 1, {said}}}]'.encode())
+    assert BalanceView(money("1"), "USD") == provider_answers.read_balance(
         f'{{"balance": 1, "currency": "USD", {said}}}'.encode()
     )
 
@@ -101,22 +101,24 @@ def test_an_error_of_nothing_is_none(name: str, nothing: str) -> None:
 @pytest.mark.parametrize("order", ["0", "null", "false", '""', "true"])
 def test_an_error_of_nothing_without_an_order_is_no_acceptance(name: str, nothing: str, order: str) -> None:
     for body in (f'{{"order": {order}, "{name}": {nothing}}}', f'{{"{name}": {nothing}}}'):
-        assert Unsure(body) == answers.read_order(body.encode())
+        assert Unsure(body) == provider_answers.read_order(body.encode())
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("error", AN_ERROR)
 def test_an_error_of_something_is_neither_an_acceptance_nor_news(name: str, error: str) -> None:
     body = f'{{"order": 123, "{name}": {error}}}'
-    assert Unsure(body) == answers.read_order(body.encode())
+    assert Unsure(body) == provider_answers.read_order(body.encode())
     assert report(f'{{"status": "Completed", "{name}": {error}}}'.encode()) is None
 
 
 @pytest.mark.parametrize("nothing", NO_ERROR)
 def test_words_are_looked_for_under_the_other_name_where_one_says_nothing(nothing: str) -> None:
-    assert Declined("Bad link") == answers.read_order(f'{{"error": {nothing}, "errors": ["Bad link"]}}'.encode())
+    assert Declined("Bad link") == provider_answers.read_order(
+        f'{{"error": {nothing}, "errors": ["Bad link"]}}'.encode()
+    )
     both = f'{{"order": 123, "error": {nothing}, "errors": ["Bad link"]}}'
-    assert Unsure(both) == answers.read_order(both.encode())
+    assert Unsure(both) == provider_answers.read_order(both.encode())
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_words_are_looked_for_under_the_other_name_where_one_says_nothing(nothin
     ],
 )
 def test_words_that_mean_a_refusal_are_one(body: bytes, words: str) -> None:
-    assert Declined(words) == answers.read_order(body)
+    assert Declined(words) == provider_answers.read_order(body)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_words_that_mean_a_refusal_are_one(body: bytes, words: str) -> None:
     ],
 )
 def test_anything_else_after_an_add_is_unsure(body: bytes) -> None:
-    outcome = answers.read_order(body)
+    outcome = provider_answers.read_order(body)
     assert isinstance(outcome, Unsure)
     assert isinstance(outcome.answer, str)
     assert len(outcome.answer) <= MAX_EVIDENCE
@@ -358,7 +360,7 @@ def test_an_id_may_be_a_text() -> None:
     ],
 )
 def test_a_balance_is_rounded_down(body: bytes, balance: BalanceView | None) -> None:
-    assert balance == answers.read_balance(body)
+    assert balance == provider_answers.read_balance(body)
 
 
 numbers = st.integers(0, 10**15)
@@ -397,7 +399,7 @@ def test_refills_written_read_and_written_are_the_same(
 ) -> None:
     outcome = st.just(UNKNOWN_ORDER) | st.integers(1, 10**17).map(RefillId)
     written = dialect.write_refills(ids, [data.draw(outcome) for _ in ids.numbers])
-    read = answers.read_refills(ids, written)
+    read = provider_answers.read_refills(ids, written)
     assert written == dialect.write_refills(
         ids, [RefillId(int(one)) if isinstance(one, str) else UNKNOWN_ORDER for one in read]
     )
@@ -426,7 +428,7 @@ def test_cancels_written_read_and_written_are_the_same(
 ) -> None:
     drawn = [data.draw(st.sampled_from([None, Refused(Refusal.NOT_CANCELABLE)])) for _ in ids.numbers]
     written = dialect.write_cancels(ids, drawn)
-    read = answers.read_cancels(ids, written)
+    read = provider_answers.read_cancels(ids, written)
     assert drawn == [None if one is True else Refused(Refusal.NOT_CANCELABLE) for one in read]
 
 
@@ -434,14 +436,14 @@ def test_cancels_written_read_and_written_are_the_same(
 @given(st.integers(-(10**15), 10**15))
 def test_a_balance_written_is_read_again(dialect: Dialect, amount: int) -> None:
     view = BalanceView(Money(amount), "USD")
-    assert view == answers.read_balance(dialect.write_balance(view))
+    assert view == provider_answers.read_balance(dialect.write_balance(view))
 
 
 @both
 @given(st.integers(1, 10**17))
 def test_an_order_id_written_is_read_again(dialect: Dialect, number: int) -> None:
     written = dialect.write_order(OrderId(number))
-    assert Accepted(str(number), written.decode()) == answers.read_order(written)
+    assert Accepted(str(number), written.decode()) == provider_answers.read_order(written)
 
 
 words = st.sampled_from(
@@ -469,12 +471,17 @@ hostile = st.binary() | cut | trees.map(json.dumps).map(str.encode) | cut.map(la
 
 @given(asked | st.just(one_id(7)) | st.just(many_ids((7, 8))), hostile)
 def test_whatever_a_provider_answers_is_read_or_not_understood(ids: RequestedIds, body: bytes) -> None:
-    outcome = answers.read_order(body)
+    outcome = provider_answers.read_order(body)
     if isinstance(outcome, Accepted):
         assert 1 <= len(outcome.provider_order) <= 64
-    for read in (answers.read_statuses, answers.read_refills, answers.read_refill_statuses, answers.read_cancels):
+    for read in (
+        provider_answers.read_statuses,
+        provider_answers.read_refills,
+        provider_answers.read_refill_statuses,
+        provider_answers.read_cancels,
+    ):
         assert len(ids.texts) == len(read(ids, body))
-    answers.read_balance(body)
+    provider_answers.read_balance(body)
 
 
 @pytest.mark.parametrize("depth", [9, 12, 400, 490, 940, 985, 2000])
@@ -482,4 +489,4 @@ def test_depth_is_bounded_wherever_it_ends(depth: int) -> None:
     nested = b"[" * depth + b"]" * depth
     body = b'{"7": ' + nested + b', "07": ' + nested + b', "error": ' + nested + b"}"
     assert reports(one_id(7), body) == [None]
-    assert isinstance(answers.read_order(body), Unsure)
+    assert isinstance(provider_answers.read_order(body), Unsure)

@@ -6,7 +6,7 @@ from tests.wire.test_provider_answers import refill_statuses, refills
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.requests import many_ids, one_id
-from opensmm.wire import answers
+from opensmm.wire import provider_answers
 
 
 def test_refills_are_read() -> None:
@@ -36,7 +36,7 @@ def test_a_refill_is_not_refused_by_what_passes_nor_by_its_being_under_way(words
 
 @pytest.mark.parametrize("words", PASSING)
 def test_a_cancel_is_not_refused_by_what_passes(words: str) -> None:
-    assert [False] == answers.read_cancels(one_id(1), b'{"error": "%b"}' % words.encode())
+    assert [False] == provider_answers.read_cancels(one_id(1), b'{"error": "%b"}' % words.encode())
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,9 @@ def test_a_cancel_is_not_refused_by_what_passes(words: str) -> None:
     ],
 )
 def test_a_cancel_that_was_asked_for_before_is_asked_for(words: str, asked: bool) -> None:
-    assert [True if asked else Declined(words)] == answers.read_cancels(one_id(1), b'{"error": "%b"}' % words.encode())
+    assert [True if asked else Declined(words)] == provider_answers.read_cancels(
+        one_id(1), b'{"error": "%b"}' % words.encode()
+    )
 
 
 def test_refill_statuses_are_read() -> None:
@@ -64,8 +66,10 @@ def test_refill_statuses_are_read() -> None:
 def test_cancels_are_read() -> None:
     refused = b'{"order": 9, "cancel": {"error": "Incorrect order ID"}}'
     body = b'[%b, {"order": 2, "cancel": 1}, {"order": 3, "cancel": 0}]' % refused
-    assert [True, Declined("Incorrect order ID"), False, False] == answers.read_cancels(many_ids((2, 9, 3, 4)), body)
-    assert [True] == answers.read_cancels(one_id(2), b'{"cancel": true}')
-    assert [Declined("Order cannot be canceled")] == answers.read_cancels(
+    assert [True, Declined("Incorrect order ID"), False, False] == provider_answers.read_cancels(
+        many_ids((2, 9, 3, 4)), body
+    )
+    assert [True] == provider_answers.read_cancels(one_id(2), b'{"cancel": true}')
+    assert [Declined("Order cannot be canceled")] == provider_answers.read_cancels(
         one_id(2), b'{"error": "Order cannot be canceled"}'
     )

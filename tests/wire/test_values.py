@@ -12,7 +12,7 @@ from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
 from opensmm.domain.requests import RequestedIds, one_id
-from opensmm.wire import answers
+from opensmm.wire import provider_answers
 
 
 def report(body: bytes) -> StatusReport | None:
@@ -23,7 +23,7 @@ def report(body: bytes) -> StatusReport | None:
     "word", ["true", "Success", "ok", "ERROR", "null", "none", "not_found", "Pending", "duplicate"]
 )
 def test_words_that_are_no_ids_stay_in_doubt(word: str) -> None:
-    assert isinstance(answers.read_order(json.dumps({"status": "success", "order": word}).encode()), Unsure)
+    assert isinstance(provider_answers.read_order(json.dumps({"status": "success", "order": word}).encode()), Unsure)
 
 
 @pytest.mark.parametrize(
@@ -39,21 +39,21 @@ def test_words_that_are_no_ids_stay_in_doubt(word: str) -> None:
     ],
 )
 def test_an_id_in_another_place_is_doubtful_and_shown(body: str) -> None:
-    assert isinstance(answers.read_order(body.encode()), Unsure)
-    assert "7001" == answers.likely_order(body)
+    assert isinstance(provider_answers.read_order(body.encode()), Unsure)
+    assert "7001" == provider_answers.likely_order(body)
 
 
 @pytest.mark.parametrize(
     "body", ["", "time-out", "HTTP 502: <html>", '{"status": "success"}', "[1, 2]", '{"data": "ok"}']
 )
 def test_an_answer_without_an_id_looks_like_no_order(body: str) -> None:
-    assert "" == answers.likely_order(body)
+    assert "" == provider_answers.likely_order(body)
 
 
 def test_an_id_with_leading_zeros_is_the_same_id_without() -> None:
     padded = RequestedIds(("0007001",), (7001,), many=True)
     for key in ("0007001", "7001"):
-        (told,) = answers.read_statuses(padded, json.dumps({key: {"status": "Completed"}}).encode())
+        (told,) = provider_answers.read_statuses(padded, json.dumps({key: {"status": "Completed"}}).encode())
         assert StatusReport(OrderStatus.COMPLETED) == told
 
 
@@ -124,5 +124,5 @@ def test_nothing_in_the_place_of_remains_is_nothing_said(text: str) -> None:
 
 
 def test_a_balance_of_many_digits_is_rounded_down() -> None:
-    balance = answers.read_balance(b'{"balance": "0.0000999999999999999999999999", "currency": "USD"}')
+    balance = provider_answers.read_balance(b'{"balance": "0.0000999999999999999999999999", "currency": "USD"}')
     assert BalanceView(Money(9), "USD") == balance

@@ -11,8 +11,8 @@ from opensmm.domain.order_views import ExtendedStatus, OrderView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.requests import many_ids, one_id
 from opensmm.domain.subscriptions import MOST_LISTED, SubscriptionReport
-from opensmm.wire import answers
-from opensmm.wire.answers import read_watched
+from opensmm.wire import provider_answers
+from opensmm.wire.provider_answers import read_watched
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
@@ -82,7 +82,7 @@ def test_what_we_write_is_read_as_it_was_meant(dialect):
     post = OrderView(OrderId(8), OrderStatus.PENDING, Money(900), 0, 10, "USD", ExtendedStatus(10, 'https://x/"', None))
     body = dialect.write_statuses(many_ids((7, 8)), [subscription, post])
     assert "orders" not in json.loads(body)["8"]
-    first, second = answers.read_watched(many_ids((7, 8)), body)
+    first, second = provider_answers.read_watched(many_ids((7, 8)), body)
     assert isinstance(first, SubscriptionReport)
     assert isinstance(second, SubscriptionReport)
     told = (first.status, first.remains, first.quantity, first.link, first.orders)

@@ -39,7 +39,7 @@ from opensmm.store import evidence as rows
 from opensmm.store.connection import Connection, Line
 from opensmm.store.dispatch import Recorded
 from opensmm.store.evidence import Note, Open
-from opensmm.wire.answers import read_unbought
+from opensmm.wire.provider_answers import read_unbought
 
 LEASE: Final = timedelta(minutes=2)
 """After a worker that went away while it asked, attempts are looked into again after this."""

@@ -7,9 +7,9 @@ from msgspec import Struct
 from opensmm.api.http import HttpRequest
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.domain.requests import GetBalance, ListServices, Request
-from opensmm.wire.asks import is_absent
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import Fields, read_form
+from opensmm.wire.requests import is_absent
 
 SHORT: Final = 128
 """Bytes of a body that may be remembered: a key and an action, with room to spare."""
@@ -30,7 +30,7 @@ class DecodedRequest(Struct):
 
     def understood(self, dialect: Dialect) -> Request | Refused:
         if self.ask is None:
-            self.ask = dialect.read_ask(self.fields)
+            self.ask = dialect.read_request(self.fields)
         return self.ask
 
 
@@ -77,7 +77,7 @@ def _read(dialect: Dialect, asked: HttpRequest) -> DecodedRequest | Refused:
             # What is no UTF-8 becomes lone surrogates, which an add refuses and no other action looks at.
             fields["idempotency_key"] = idempotency_key.decode("utf-8", "surrogateescape")
     short = len(asked.body) + len(asked.query) <= READ_AT_ONCE
-    return DecodedRequest(key, dialect.read_ask(fields) if short else None, fields)
+    return DecodedRequest(key, dialect.read_request(fields) if short else None, fields)
 
 
 def _bearer(authorization: bytes) -> str:

@@ -25,7 +25,7 @@ from opensmm.domain.provider_ids import check_provider_order
 from opensmm.store.connection import Connection
 from opensmm.store.interventions import Waiting
 from opensmm.texts import words
-from opensmm.wire.answers import likely_order
+from opensmm.wire.provider_answers import likely_order
 
 Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order and in the audit trail.")]

@@ -36,11 +36,11 @@ from opensmm.providers.bounds import bound_of, values
 from opensmm.providers.charsets import to_utf8
 from opensmm.providers.failures import CONNECT_WITHIN_S, NoAnswer, failure
 from opensmm.providers.forms import Asking, KnownForms, ids_of
-from opensmm.wire import answers, offers
-from opensmm.wire.answers import spoken_in_balance
+from opensmm.wire import provider_answers, provider_services
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import write_form
 from opensmm.wire.lenient import excerpt
+from opensmm.wire.provider_answers import spoken_in_balance
 
 if TYPE_CHECKING:  # the command line imports this module for its names, and need not load an HTTP client for them
     import aiohttp
@@ -124,38 +124,38 @@ class Client:
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
             return Unsure(failure(error, self._blotting, self._timeout_s))
         if answer.status < 300:
-            return answers.read_order(answer.body)
+            return provider_answers.read_order(answer.body)
         # A proxy that answers 5xx may have handed the request on before, and a redirect may follow a purchase.
         if 400 <= answer.status < 500:
-            return answers.read_turned_away(answer.body)
+            return provider_answers.read_turned_away(answer.body)
         return Unsure(_at_status(answer.status, excerpt(answer.body)))
 
     async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]:
-        return await self._asking("status", GetStatus).ask(orders, answers.read_statuses)
+        return await self._asking("status", GetStatus).ask(orders, provider_answers.read_statuses)
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
         """Like ``statuses``, and tells orders that are not ours from those that nothing is said of."""
         asking = Asking(self.forms, "status", lambda ids: self._ask(GetStatus(ids)), strangers=True)
-        return await asking.ask(orders, answers.read_look_ups)
+        return await asking.ask(orders, provider_answers.read_look_ups)
 
     async def watch(self, orders: list[str]) -> list[SubscriptionReport | UnreadAnswer]:
         """Like ``statuses``, of subscriptions and of the orders made for their posts; asks for more than is documented,
         which panels that know no more ignore."""
         asking = Asking(self.forms, "status", lambda ids: self._ask(GetStatus(ids, extended=True)))
-        return await asking.ask(orders, answers.read_watched)
+        return await asking.ask(orders, provider_answers.read_watched)
 
     async def refills(self, orders: list[str]) -> list[str | Declined | UnreadAnswer]:
-        return await self._asking("refill", RequestRefills).ask(orders, answers.read_refills)
+        return await self._asking("refill", RequestRefills).ask(orders, provider_answers.read_refills)
 
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | UnreadAnswer]:
-        return await self._asking("refill_status", GetRefillStatus).ask(refills, answers.read_refill_statuses)
+        return await self._asking("refill_status", GetRefillStatus).ask(refills, provider_answers.read_refill_statuses)
 
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
         """The pages know cancels of a list alone, though it be of one."""
         asking = Asking(
             self.forms, "cancel", lambda ids: self._ask(CancelOrders(ids), turned_away=True), singular=False
         )
-        return await asking.ask(orders, answers.read_cancels)
+        return await asking.ask(orders, provider_answers.read_cancels)
 
     def _asking(self, action: str, kind: type[GetStatus | RequestRefills | GetRefillStatus]) -> Asking:
         return Asking(self.forms, action, lambda ids: self._ask(kind(ids)))
@@ -172,13 +172,13 @@ class Client:
         self, texts: Sequence[str], write: Callable[[RequestedIds], GetStatus | GetRefillStatus]
     ) -> tuple[bool, bool]:
         one, many = ids_of(texts[:1]), ids_of(texts, many=True)
-        said = [answers.tells_status(ids, await self._ask(write(ids))) for ids in (one, many)]
+        said = [provider_answers.tells_status(ids, await self._ask(write(ids))) for ids in (one, many)]
         return said[0], said[1]
 
     async def balance(self) -> tuple[BalanceView, str]:
         """The balance and the dialect it is told in; raises NoAnswer with the provider's words where it says none."""
         body = await self._ask(GetBalance())
-        told = answers.read_balance(body)
+        told = provider_answers.read_balance(body)
         if told is None:
             raise _unread(body, CallCode.NO_BALANCE)
         return told, spoken_in_balance(body)
@@ -186,7 +186,7 @@ class Client:
     async def services(self) -> ReadPriceList:
         """The price list; raises NoAnswer where there is none to be had."""
         body = await self._ask(ListServices(), max(self._timeout_s, LIST_WITHIN_S))
-        told = await asyncio.to_thread(offers.read_services, body)
+        told = await asyncio.to_thread(provider_services.read_services, body)
         if told is None:
             raise _unread(body, CallCode.NO_PRICE_LIST)
         return told
@@ -201,8 +201,8 @@ class Client:
             # Without its cause: that one's words are in clear, and a traceback would show them.
             raise NoAnswer(failure(error, self._blotting, within_s or self._timeout_s)) from None
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
-        if answer.status >= 300 and not (refused and answers.read_error(answer.body)):
-            words = answers.read_error(answer.body) or excerpt(answer.body)
+        if answer.status >= 300 and not (refused and provider_answers.read_error(answer.body)):
+            words = provider_answers.read_error(answer.body) or excerpt(answer.body)
             raise NoAnswer(_at_status(answer.status, words))
         return answer.body
 
@@ -222,7 +222,7 @@ class Client:
         if isinstance(request, AddOrder) and request.idempotency_key:
             headers["idempotency-key"] = request.idempotency_key
             request = structs.replace(request, idempotency_key="")
-        form = write_form(self._dialect.write_ask(self._key, request))
+        form = write_form(self._dialect.write_request(self._key, request))
         bound = bound_of(request)
         timeout = _timeout(within_s) if within_s else self._timeout
         async with self._session.post(
@@ -245,7 +245,7 @@ def _at_status(status: int, words: str) -> CallFault:
 
 def _unread(body: bytes, code: CallCode) -> NoAnswer:
     """The provider's error where the answer is one, otherwise the ``code`` of what the answer is not."""
-    if words := answers.read_error(body):
+    if words := provider_answers.read_error(body):
         return NoAnswer(CallFault(CallCode.REFUSED, {"words": words}))
     return NoAnswer(CallFault(code, {"words": excerpt(body)}))
 

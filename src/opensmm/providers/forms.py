@@ -11,7 +11,7 @@ from opensmm.base.ids import MALFORMED
 from opensmm.domain.providers import AS_DOCUMENTED, Forms, IdForm
 from opensmm.domain.request_errors import means_missing_parameter, means_unknown_order
 from opensmm.domain.requests import RequestedIds
-from opensmm.wire.answers import read_error
+from opensmm.wire.provider_answers import read_error
 
 Read = TypeVar("Read")
 

@@ -143,7 +143,7 @@ class Sandbox:
         account = self._account(str(fields.pop("key", "")))
         if account is None:
             return dialect.write_refusal(Refused(Refusal.UNKNOWN_KEY))
-        request = dialect.read_ask(fields)
+        request = dialect.read_request(fields)
         now = self._clock()
         async with self._pool.connection() as connection:
             match request:

@@ -20,9 +20,9 @@ from opensmm.texts.english_reference import REFERENCE
 from opensmm.texts.reference import CallText, Texts, translated
 from opensmm.texts.speech import Speech, in_language
 from opensmm.wire.dialect import Dialect
+from opensmm.wire.messages import LOWER_CASE_STATUS, REFILL_STATUS, TITLE_CASE_STATUS, V1_TYPE
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
-from opensmm.wire.words import LOWER_CASE_STATUS, REFILL_STATUS, TITLE_CASE_STATUS, V1_TYPE
 
 FOLDER: Final = Path(__file__).parent
 BASE_URL: Final = "http://127.0.0.1:8765"

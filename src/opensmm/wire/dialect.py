@@ -17,9 +17,9 @@ from opensmm.domain.orders import DialectRules
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.domain.requests import MALFORMED, Request, RequestedIds
-from opensmm.wire import asks
+from opensmm.wire import requests
 from opensmm.wire.form import Fields
-from opensmm.wire.words import REFILL_STATUS
+from opensmm.wire.messages import REFILL_STATUS
 
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -55,12 +55,12 @@ class Dialect(ABC):
         self._array_text = array_text
         self._errors = {why: quoted(text) for why, text in refusals.items() if "{" not in text}
 
-    def read_ask(self, fields: Fields) -> Request | Refused:
+    def read_request(self, fields: Fields) -> Request | Refused:
         """What is asked; the key is the caller's to check."""
-        return asks.read_ask(fields, array_text=self._array_text)
+        return requests.read_request(fields, array_text=self._array_text)
 
-    def write_ask(self, key: str, request: Request) -> dict[str, str]:
-        return asks.write_ask(key, request)
+    def write_request(self, key: str, request: Request) -> dict[str, str]:
+        return requests.write_request(key, request)
 
     def refusal_text(self, refused: Refused) -> str:
         detail = str(refused.detail)

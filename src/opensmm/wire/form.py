@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from multipart import PushMultipartParser, parse_options_header
 
-from opensmm.wire.json_form import RawList, Value, read_object
+from opensmm.wire.json_form import RawJsonList, Value, read_object
 
 Fields = dict[str, Value]
 """Parameters by name. Only a list that came as an array or as ``orders[]=1&orders[]=2`` is a tuple, and only a long
@@ -167,4 +167,4 @@ def listed(value: Value) -> tuple[str, ...]:
     """The items of a list; a text is a list of one."""
     if isinstance(value, str):
         return (value,)
-    return value.items() if isinstance(value, RawList) else value
+    return value.items() if isinstance(value, RawJsonList) else value

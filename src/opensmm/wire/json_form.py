@@ -35,7 +35,7 @@ _SAYS_SOMETHING: Final = re.compile(r'["0-9]')
 _DECODER: Final = json.JSONDecoder(parse_int=str)
 
 
-class RawList(Struct, frozen=True):
+class RawJsonList(Struct, frozen=True):
     """The text of a JSON list of texts, whole numbers and nulls, which is well formed."""
 
     text: str
@@ -47,7 +47,7 @@ class RawList(Struct, frozen=True):
         return tuple(item for item in _DECODER.decode(self.text) if item is not None)
 
 
-Value = str | RawList | tuple[str, ...]
+Value = str | RawJsonList | tuple[str, ...]
 
 
 def read_object(text: str, lists: frozenset[str], most: int) -> dict[str, Value]:
@@ -71,7 +71,7 @@ def read_object(text: str, lists: frozenset[str], most: int) -> dict[str, Value]
         if name in members or (array is not None and name not in lists):
             raise ValueError("sent twice, or a list where there is none")
         if array is not None:
-            members[name] = RawList(array) if len(array) > SHORT_LIST else RawList(array).items()
+            members[name] = RawJsonList(array) if len(array) > SHORT_LIST else RawJsonList(array).items()
         else:
             members[name] = number or (_unescaped(said) if said else "")
     if begin is None or at != len(text):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from opensmm.wire.values import BLANKS, Doubt, Json
+from opensmm.wire.values import BLANKS, AmbiguousValue, Json
 
 MAX_EVIDENCE: Final = 500
 """Characters of an answer that are kept."""
@@ -84,9 +84,9 @@ def _object(pairs: list[tuple[str, Json]]) -> Json:
     """A name that comes twice with different values is in doubt; where it is an error's, so is the whole object."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        found.update((name, Doubt.TWICE) for name, value in pairs if found[name] != value)
-        if Doubt.TWICE in (found.get("error"), found.get("errors")):
-            return Doubt.TWICE
+        found.update((name, AmbiguousValue.TWICE) for name, value in pairs if found[name] != value)
+        if AmbiguousValue.TWICE in (found.get("error"), found.get("errors")):
+            return AmbiguousValue.TWICE
     return found
 
 

@@ -15,7 +15,7 @@ from opensmm.domain.orders import DialectRules, OrderStatus
 from opensmm.domain.refusals import Refused
 from opensmm.domain.requests import RequestedIds
 from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line, more_keys
-from opensmm.wire.words import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_REFUSAL, V1_TYPE
+from opensmm.wire.messages import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_REFUSAL, V1_TYPE
 
 _REMAINS_UNTOLD: Final = frozenset((OrderStatus.PENDING, OrderStatus.PROCESSING))
 

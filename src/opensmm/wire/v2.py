@@ -15,7 +15,7 @@ from opensmm.domain.orders import DialectRules
 from opensmm.domain.refusals import Refused
 from opensmm.domain.requests import RequestedIds
 from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line, more_keys
-from opensmm.wire.words import TITLE_CASE_STATUS, V2_REFUSAL
+from opensmm.wire.messages import TITLE_CASE_STATUS, V2_REFUSAL
 
 
 class _V2(Dialect):

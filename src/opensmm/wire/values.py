@@ -9,13 +9,13 @@ from opensmm.base.ids import order_key
 from opensmm.domain.provider_ids import is_provider_id
 
 
-class Doubt(Enum):
+class AmbiguousValue(Enum):
     """Stands where an answer says two things at once: neither of them, and not nothing either."""
 
     TWICE = "twice"
 
 
-Json: TypeAlias = "str | bool | list[Json] | dict[str, Json] | Doubt | None"
+Json: TypeAlias = "str | bool | list[Json] | dict[str, Json] | AmbiguousValue | None"
 """Numbers stay the text they arrived as, so that none is too big, too exact or no number at all."""
 
 MAX_AMOUNT: Final = 10**15

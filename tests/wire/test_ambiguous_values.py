@@ -9,11 +9,11 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
 from opensmm.domain.requests import many_ids, one_id
 from opensmm.domain.subscriptions import SubscriptionReport
-from opensmm.wire import answers
+from opensmm.wire import provider_answers
 
 
 def watched(ids, body):
-    return [one if isinstance(one, SubscriptionReport) else None for one in answers.read_watched(ids, body)]
+    return [one if isinstance(one, SubscriptionReport) else None for one in provider_answers.read_watched(ids, body)]
 
 
 REFUSED = b'{"error":"Incorrect service ID"}'
@@ -39,8 +39,8 @@ DONE = StatusReport(OrderStatus.COMPLETED)
 )
 @pytest.mark.parametrize("last", [REFUSED, b'{"error":"Too many requests"}', b'{"order":6}'])
 def test_what_may_be_an_acceptance_before_the_last_words_leaves_an_order_unsure(before, last):
-    assert isinstance(answers.read_order(before + last), Unsure)
-    assert isinstance(answers.read_turned_away(before + last), Unsure)
+    assert isinstance(provider_answers.read_order(before + last), Unsure)
+    assert isinstance(provider_answers.read_turned_away(before + last), Unsure)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_what_may_be_an_acceptance_before_the_last_words_leaves_an_order_unsure(
     ],
 )
 def test_a_notice_that_holds_no_acceptance_is_looked_behind(before):
-    assert Declined("Incorrect service ID") == answers.read_order(before + REFUSED)
-    assert Accepted("5", (before + b'{"order":5}').decode()) == answers.read_order(before + b'{"order":5}')
+    assert Declined("Incorrect service ID") == provider_answers.read_order(before + REFUSED)
+    assert Accepted("5", (before + b'{"order":5}').decode()) == provider_answers.read_order(before + b'{"order":5}')
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_notice_that_holds_no_acceptance_is_looked_behind(before):
 )
 @pytest.mark.parametrize("words", ["Incorrect", "Bad link", "Too many requests"])
 def test_words_of_refusal_beside_what_may_be_an_order_prove_nothing(said, words):
-    assert isinstance(answers.read_order(f'{{{said},"error":"{words}"}}'.encode()), Unsure)
-    assert isinstance(answers.read_order(f'{{"error":"{words}",{said}}}'.encode()), Unsure)
+    assert isinstance(provider_answers.read_order(f'{{{said},"error":"{words}"}}'.encode()), Unsure)
+    assert isinstance(provider_answers.read_order(f'{{"error":"{words}",{said}}}'.encode()), Unsure)
 
 
 @pytest.mark.parametrize(
@@ -101,23 +101,23 @@ def test_words_of_refusal_beside_what_may_be_an_order_prove_nothing(said, words)
     ],
 )
 def test_what_cannot_be_an_order_takes_nothing_from_a_refusal(said):
-    assert Declined("Bad link") == answers.read_order(f'{{{said},"error":"Bad link"}}'.encode())
+    assert Declined("Bad link") == provider_answers.read_order(f'{{{said},"error":"Bad link"}}'.encode())
     put_off = NotSent(CallFault(CallCode.PUT_OFF, {"words": "slow down"}), "slow down")
-    assert put_off == answers.read_order(f'{{{said},"error":"slow down"}}'.encode())
+    assert put_off == provider_answers.read_order(f'{{{said},"error":"slow down"}}'.encode())
 
 
 def test_a_refusal_may_name_the_field_it_is_about():
     body = b'{"errors":{"order":["The order is invalid"],"link":["Bad link"]}}'
-    assert Declined("The order is invalid; Bad link") == answers.read_order(body)
+    assert Declined("The order is invalid; Bad link") == provider_answers.read_order(body)
 
 
 @pytest.mark.parametrize("error", ['"error":null,"error":"x"', '"errors":[],"errors":["x"]'])
 def test_an_error_that_is_there_twice_puts_the_whole_object_in_doubt(error):
-    assert isinstance(answers.read_order(f'{{"order":5,{error}}}'.encode()), Unsure)
+    assert isinstance(provider_answers.read_order(f'{{"order":5,{error}}}'.encode()), Unsure)
     assert [None] == reports(one_id(7), f'{{"7":{{"status":"Completed",{error}}}}}'.encode())
     assert [None] == refills(one_id(7), f'[{{"order":7,"refill":5,{error}}}]'.encode())
-    assert [False] == answers.read_cancels(one_id(7), f'{{"cancel":1,{error}}}'.encode())
-    assert answers.read_balance(f'{{"balance":1,{error}}}'.encode()) is None
+    assert [False] == provider_answers.read_cancels(one_id(7), f'{{"cancel":1,{error}}}'.encode())
+    assert provider_answers.read_balance(f'{{"balance":1,{error}}}'.encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_notice_about_a_missing_order_takes_no_news_away():
 )
 def test_a_line_under_one_id_that_names_another_is_news_of_neither(body):
     both = many_ids((101, 102))
-    assert [None, None] == reports(both, body) == answers.read_look_ups(both, body)
+    assert [None, None] == reports(both, body) == provider_answers.read_look_ups(both, body)
     assert [None, None] == watched(both, body)
 
 
@@ -157,7 +157,7 @@ def test_the_index_of_an_array_is_no_orders_id():
     body = b'{"0":{"order":7,"status":"Completed"},"1":{"order":8,"status":"Canceled"}}'
     assert [None] == reports(one_id(1), body)
     assert ["5", None] == refills(many_ids((2, 1)), b'{"1":{"order":7,"refill":6},"2":{"refill":5}}')
-    assert [False] == answers.read_cancels(one_id(1), b'{"1":{"order":7,"cancel":1}}')
+    assert [False] == provider_answers.read_cancels(one_id(1), b'{"1":{"order":7,"cancel":1}}')
     assert [None] == refill_statuses(one_id(1), b'{"1":{"refill":7,"status":"Completed"}}')
 
 

@@ -11,8 +11,8 @@ from opensmm.domain.names import clean_name, clean_text
 from opensmm.domain.provider_services import MAX_OFFERS, ProviderService, ReadPriceList, UnreadLine
 from opensmm.domain.service_rules import MAX_DESCRIPTION, MAX_QUANTITY, MAX_SERVICE_NAME
 from opensmm.wire.lenient import MAX_WRAPS, fit, parse
+from opensmm.wire.messages import V1_TYPE, service_type
 from opensmm.wire.values import Json, amount, count, may_be_thousands, provider_id, writes_decimal_comma
-from opensmm.wire.words import V1_TYPE, service_type
 
 MAX_ENCODED: Final = 4 * MAX_DESCRIPTION
 """Characters of a text that are read, with its tags."""

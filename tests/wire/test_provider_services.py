@@ -9,7 +9,7 @@ from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import Service, ServiceType
 from opensmm.domain.codes import LineCode, LineFault, ListWarning, WarningCode
 from opensmm.domain.provider_services import MAX_OFFERS, ProviderService, UnreadLine
-from opensmm.wire import offers
+from opensmm.wire import provider_services
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
@@ -23,7 +23,7 @@ LIKES = ProviderService(
 
 
 def read(said):
-    return offers.read_services(said if isinstance(said, bytes) else json.dumps(said).encode())
+    return provider_services.read_services(said if isinstance(said, bytes) else json.dumps(said).encode())
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_our_own_list_is_read_as_it_was_written(dialect):
         for at, kind in enumerate(ServiceType, 1)
     ]
     body = dialect.write_services(dialect.write_service(one, one.rate, extended=True) for one in sold)
-    told = offers.read_services(body)
+    told = provider_services.read_services(body)
     assert told is not None
     assert (dialect.name, ()) == (told.dialect, told.odd)
     assert [(str(one.id), one.name, one.type, one.rate, one.min, one.max, one.dripfeed) for one in sold] == [

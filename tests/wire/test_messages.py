@@ -7,9 +7,7 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.wire.dialect import TOO_LARGE, TOO_MANY, UNAVAILABLE
-from opensmm.wire.v1 import V1
-from opensmm.wire.v2 import V2
-from opensmm.wire.words import (
+from opensmm.wire.messages import (
     LOWER_CASE_STATUS,
     REFILL_STATUS,
     TITLE_CASE_STATUS,
@@ -18,6 +16,8 @@ from opensmm.wire.words import (
     V2_REFUSAL,
     service_type,
 )
+from opensmm.wire.v1 import V1
+from opensmm.wire.v2 import V2
 
 
 def test_every_member_has_its_word() -> None:

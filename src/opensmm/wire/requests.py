@@ -41,7 +41,7 @@ _DETAIL_NAMES: Final = frozenset(TypeDetails.__struct_fields__)
 _LISTS: Final = ("comments", "usernames", "hashtags", "keywords", "groups")
 
 
-def read_ask(fields: Fields, *, array_text: bool) -> Request | Refused:
+def read_request(fields: Fields, *, array_text: bool) -> Request | Refused:
     """What is asked. ``array_text``: a list of ids may also be the text of a JSON array."""
     action = _text(fields, "action").lower()
     if not action and (_given(fields, "refill") or _given(fields, "refills")):
@@ -251,8 +251,8 @@ _READERS: Final[Mapping[str, Callable[[Fields, bool], Request | Refused]]] = {
 }
 
 
-def write_ask(key: str, request: Request) -> dict[str, str]:
-    """The parameters that ``read_ask`` reads as the same ask; what is absent is left out."""
+def write_request(key: str, request: Request) -> dict[str, str]:
+    """The parameters that ``read_request`` reads as the same ask; what is absent is left out."""
     return {"key": key, **_write(request)}
 
 

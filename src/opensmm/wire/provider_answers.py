@@ -23,9 +23,10 @@ from opensmm.domain.request_errors import means_under_way, means_unknown_order
 from opensmm.domain.requests import RequestedIds
 from opensmm.domain.subscriptions import MOST_LISTED, SubscriptionReport
 from opensmm.wire.lenient import MAX_WRAPS, excerpt, fit, parse, parse_news, split, within
+from opensmm.wire.messages import LOWER_CASE_STATUS, REFILL_STATUS
 from opensmm.wire.values import (
     BLANKS,
-    Doubt,
+    AmbiguousValue,
     Json,
     amount,
     charge_or_words,
@@ -35,7 +36,6 @@ from opensmm.wire.values import (
     provider_id,
     same,
 )
-from opensmm.wire.words import LOWER_CASE_STATUS, REFILL_STATUS
 
 _OF_AN_ORDER: Final = re.compile(r"""(?:["']|quot;)\s*order | \border\w*\W{0,8}[0-9]""", re.VERBOSE | re.IGNORECASE)
 """What a notice may hold of an acceptance: the name in quotes, or a number after it."""
@@ -136,7 +136,7 @@ def _stands_for_order(name: str, told: Json) -> bool:
     """An id under a name like an order's, an object or an array that could hold one, a doubt, or a word of success."""
     if told in _NO_ORDER:
         return False
-    if "order" in name or name == "id" or isinstance(told, dict | list | Doubt):
+    if "order" in name or name == "id" or isinstance(told, dict | list | AmbiguousValue):
         return True
     word = "true" if told is True else _word(told)
     return name in _VERDICTS and (word in _WENT_WELL or word in _OF_ORDERS)
@@ -361,7 +361,7 @@ def _named(line: Json, id_names: tuple[str, ...]) -> Json:
 def _names_another(line: Json, which: str, id_names: tuple[str, ...]) -> bool:
     """Whether a line names another id than this one, or two."""
     told = _named(line, id_names)
-    return told is Doubt.TWICE or same(told) not in ("", which)
+    return told is AmbiguousValue.TWICE or same(told) not in ("", which)
 
 
 def _inner(found: Json) -> Json:

@@ -36,13 +36,13 @@ both = pytest.mark.parametrize("dialect", [V1, V2], ids=["v1", "v2"])
 
 
 def read_add(**fields: str) -> AddOrder:
-    request = V2.read_ask({"action": "add", **fields})
+    request = V2.read_request({"action": "add", **fields})
     assert isinstance(request, AddOrder)
     return request
 
 
 def read_orders(fields: Fields, dialect: Dialect = V2) -> RequestedIds | Refused:
-    request = dialect.read_ask({"action": "status", **fields})
+    request = dialect.read_request({"action": "status", **fields})
     if isinstance(request, Refused):
         return request
     assert isinstance(request, GetStatus)
@@ -52,13 +52,13 @@ def read_orders(fields: Fields, dialect: Dialect = V2) -> RequestedIds | Refused
 @both
 def test_every_action_is_known(dialect: Dialect) -> None:
     for action in ACTIONS:
-        assert Refused(Refusal.UNKNOWN_ACTION) != dialect.read_ask({"action": action})
+        assert Refused(Refusal.UNKNOWN_ACTION) != dialect.read_request({"action": action})
     assert len(ACTIONS) == len(get_args(Request))
 
 
 @both
 def test_an_action_may_be_in_any_letter_case(dialect: Dialect) -> None:
-    assert GetBalance() == dialect.read_ask({"action": " BaLance\r\n"})
+    assert GetBalance() == dialect.read_request({"action": " BaLance\r\n"})
 
 
 @both
@@ -66,14 +66,16 @@ def test_an_action_may_be_in_any_letter_case(dialect: Dialect) -> None:
     "fields", [{}, {"action": ""}, {"action": "buy"}, {"order": "1"}, {"orders": "1"}, {"orders": ("1",)}]
 )
 def test_other_actions_and_none_are_refused(dialect: Dialect, fields: Fields) -> None:
-    assert Refused(Refusal.UNKNOWN_ACTION) == dialect.read_ask(fields)
+    assert Refused(Refusal.UNKNOWN_ACTION) == dialect.read_request(fields)
 
 
 @both
 def test_a_bare_refill_is_a_refill_status(dialect: Dialect) -> None:
-    assert GetRefillStatus(one_id(7)) == dialect.read_ask({"refill": "7"})
-    assert GetRefillStatus(many_ids((7, 8))) == dialect.read_ask({"refills": "7,8", "refill": "9", "action": "null"})
-    assert GetRefillStatus(many_ids((7,))) == dialect.read_ask({"refills": ("7",)})
+    assert GetRefillStatus(one_id(7)) == dialect.read_request({"refill": "7"})
+    assert GetRefillStatus(many_ids((7, 8))) == dialect.read_request(
+        {"refills": "7,8", "refill": "9", "action": "null"}
+    )
+    assert GetRefillStatus(many_ids((7,))) == dialect.read_request({"refills": ("7",)})
 
 
 def test_an_order_is_read() -> None:
@@ -113,7 +115,7 @@ def test_names_split_at_line_ends_and_commas() -> None:
 
 
 def test_a_list_may_come_as_an_array() -> None:
-    request = V2.read_ask({"action": "add", "comments": ("a, b", "", "c\r\nd"), "usernames": ("a, b", "c")})
+    request = V2.read_request({"action": "add", "comments": ("a, b", "", "c\r\nd"), "usernames": ("a, b", "c")})
     assert AddOrder(None, details=TypeDetails(comments=("a, b", "c", "d"), usernames=("a", "b", "c"))) == request
 
 
@@ -137,7 +139,9 @@ def test_an_expiry_is_day_month_year(text: str, expiry: date | None) -> None:
 
 def test_an_idempotency_key_has_at_most_255_characters() -> None:
     assert "é" * 255 == read_add(idempotency_key="é" * 255).idempotency_key
-    assert Refused(Refusal.PARAMETER, "idempotency_key") == V2.read_ask({"action": "add", "idempotency_key": "k" * 256})
+    assert Refused(Refusal.PARAMETER, "idempotency_key") == V2.read_request(
+        {"action": "add", "idempotency_key": "k" * 256}
+    )
 
 
 def test_an_idempotency_key_is_the_same_whatever_blanks_are_around_it() -> None:
@@ -148,7 +152,7 @@ def test_an_idempotency_key_is_the_same_whatever_blanks_are_around_it() -> None:
 @pytest.mark.parametrize("unfit", ["\x00", "\x1b", "\x7f", "\x85", "\udcff"])
 def test_an_idempotency_key_holds_no_control_character(unfit: str) -> None:
     refused = Refused(Refusal.PARAMETER, "idempotency_key")
-    assert refused == V2.read_ask({"action": "add", "idempotency_key": f"a{unfit}b"})
+    assert refused == V2.read_request({"action": "add", "idempotency_key": f"a{unfit}b"})
 
 
 @both
@@ -179,20 +183,20 @@ def test_more_than_a_hundred_ids_are_refused_whole(dialect: Dialect) -> None:
 @pytest.mark.parametrize("action", ["status", "refill", "cancel"])
 @pytest.mark.parametrize("fields", [{}, {"order": " "}, {"orders": ","}, {"orders": ()}, {"orders": "null"}])
 def test_an_ask_without_an_order_is_refused(dialect: Dialect, action: str, fields: Fields) -> None:
-    assert Refused(Refusal.ORDER_MISSING) == dialect.read_ask({"action": action, **fields})
+    assert Refused(Refusal.ORDER_MISSING) == dialect.read_request({"action": action, **fields})
 
 
 @both
 @pytest.mark.parametrize("fields", [{}, {"refill": ""}, {"refills": ", ,"}, {"orders": "1"}])
 def test_an_ask_without_a_refill_is_refused(dialect: Dialect, fields: Fields) -> None:
-    assert Refused(Refusal.REFILL_UNKNOWN) == dialect.read_ask({"action": "refill_status", **fields})
+    assert Refused(Refusal.REFILL_UNKNOWN) == dialect.read_request({"action": "refill_status", **fields})
 
 
 @both
 def test_a_single_order_is_enough(dialect: Dialect) -> None:
-    assert GetRefillStatus(order=one_id(5)) == dialect.read_ask({"action": "refill_status", "order": "5"})
-    assert GetRefillStatus(one_id(6)) == dialect.read_ask({"action": "refill_status", "order": "5", "refill": "6"})
-    assert CancelOrders(one_id(5)) == dialect.read_ask({"action": "cancel", "order": "5"})
+    assert GetRefillStatus(order=one_id(5)) == dialect.read_request({"action": "refill_status", "order": "5"})
+    assert GetRefillStatus(one_id(6)) == dialect.read_request({"action": "refill_status", "order": "5", "refill": "6"})
+    assert CancelOrders(one_id(5)) == dialect.read_request({"action": "cancel", "order": "5"})
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", ' ["1","2"]', '["1", 2, 1]'])
@@ -208,17 +212,17 @@ def test_v1_takes_a_broken_array_for_bad_ids(text: str) -> None:
 
 
 def test_the_listing_of_orders_is_bounded() -> None:
-    assert ListOrders() == V2.read_ask({"action": "orders"})
-    assert ListOrders(20, 500) == V2.read_ask({"action": "orders", "limit": "20", "before": "500"})
-    assert GetStatus(many_ids((1,))) == V2.read_ask({"action": "orders", "orders": "1"})
+    assert ListOrders() == V2.read_request({"action": "orders"})
+    assert ListOrders(20, 500) == V2.read_request({"action": "orders", "limit": "20", "before": "500"})
+    assert GetStatus(many_ids((1,))) == V2.read_request({"action": "orders", "orders": "1"})
     for limit in ("0", "101", "x"):
-        assert Refused(Refusal.PARAMETER, "limit") == V2.read_ask({"action": "orders", "limit": limit})
-    assert Refused(Refusal.PARAMETER, "before") == V2.read_ask({"action": "orders", "before": "x"})
+        assert Refused(Refusal.PARAMETER, "limit") == V2.read_request({"action": "orders", "limit": limit})
+    assert Refused(Refusal.PARAMETER, "before") == V2.read_request({"action": "orders", "before": "x"})
 
 
 def test_a_list_of_services_may_be_extended() -> None:
-    assert ListServices() == V2.read_ask({"action": "services", "extended": "0"})
-    assert ListServices(extended=True) == V2.read_ask({"action": "services", "extended": "1"})
+    assert ListServices() == V2.read_request({"action": "services", "extended": "0"})
+    assert ListServices(extended=True) == V2.read_request({"action": "services", "extended": "1"})
 
 
 characters = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters=",")
@@ -263,12 +267,12 @@ asks = st.one_of(
 @both
 @given(asks)
 def test_an_ask_written_is_read_again(dialect: Dialect, request: Request) -> None:
-    written = dialect.write_ask("secret", request)
-    assert request == dialect.read_ask(dict(written))
+    written = dialect.write_request("secret", request)
+    assert request == dialect.read_request(dict(written))
     fields = read_form(FORM, b"", write_form(written))
     assert fields is not None
     assert "secret" == fields["key"]
-    assert request == dialect.read_ask(fields)
+    assert request == dialect.read_request(fields)
 
 
 parameter_names = st.sampled_from(
@@ -280,24 +284,24 @@ parameter_values = st.text() | st.sampled_from(["[", "[1]", "-1", "٣"]) | st.li
 @both
 @given(st.sampled_from(ACTIONS), st.dictionaries(parameter_names, parameter_values))
 def test_whatever_is_asked_is_read_or_refused(dialect: Dialect, action: str, fields: Fields) -> None:
-    request = dialect.read_ask({"action": action, **fields})
+    request = dialect.read_request({"action": action, **fields})
     assert isinstance(request, (Refused, *get_args(Request)))
 
 
 @both
 def test_a_comma_in_order_makes_a_status_of_many_and_orders_still_wins(dialect):
-    assert GetStatus(RequestedIds(("7", "8"), (7, 8), many=True)) == dialect.read_ask(
+    assert GetStatus(RequestedIds(("7", "8"), (7, 8), many=True)) == dialect.read_request(
         {"action": "status", "order": "7, 8"}
     )
-    assert GetStatus(RequestedIds(("9",), (9,), many=True)) == dialect.read_ask(
+    assert GetStatus(RequestedIds(("9",), (9,), many=True)) == dialect.read_request(
         {"action": "status", "order": "7,8", "orders": "9"}
     )
-    assert not dialect.read_ask({"action": "status", "order": "7"}).orders.many
+    assert not dialect.read_request({"action": "status", "order": "7"}).orders.many
 
 
 @both
 @pytest.mark.parametrize(("name", "many"), [("order", False), ("orders", True)])
 def test_refill_1_beside_an_order_asks_for_a_refill_where_no_action_is_named(dialect, name, many):
-    assert RequestRefills(RequestedIds(("7",), (7,), many=many)) == dialect.read_ask({"refill": "1", name: "7"})
-    assert GetRefillStatus(RequestedIds(("57",), (57,))) == dialect.read_ask({"refill": "57"})
-    assert GetRefillStatus(RequestedIds(("1",), (1,))) == dialect.read_ask({"refill": "1"})
+    assert RequestRefills(RequestedIds(("7",), (7,), many=many)) == dialect.read_request({"refill": "1", name: "7"})
+    assert GetRefillStatus(RequestedIds(("57",), (57,))) == dialect.read_request({"refill": "57"})
+    assert GetRefillStatus(RequestedIds(("1",), (1,))) == dialect.read_request({"refill": "1"})

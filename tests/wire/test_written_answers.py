@@ -14,9 +14,9 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.domain.requests import MALFORMED, RequestedIds, many_ids, one_id
 from opensmm.wire.dialect import Dialect
+from opensmm.wire.messages import LOWER_CASE_STATUS, TITLE_CASE_STATUS
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
-from opensmm.wire.words import LOWER_CASE_STATUS, TITLE_CASE_STATUS
 
 both = pytest.mark.parametrize("dialect", [V1, V2], ids=["v1", "v2"])
 MIXED = RequestedIds(('x"y', "007"), (MALFORMED, 7), many=True)
