@@ -438,7 +438,7 @@ async def test_a_key_is_judged_before_a_long_list_is_read(api, ann, name, monkey
             read.append(1)
             return original(*args, **named)
 
-        monkeypatch.setattr(reader, "items" if reader is json_form.RawJsonList else "read_ask", counted)
+        monkeypatch.setattr(reader, "items" if reader is json_form.RawJsonList else "read_request", counted)
     body = form % (b"1," * 400_000 + b"1", b"wrong")
     assert NO_KEY["v2"] == (await api.call(body=body, content_type=kind)).said
     assert [] == read

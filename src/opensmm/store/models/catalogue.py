@@ -21,7 +21,7 @@ from opensmm.domain.routes import RouteOff
 from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
 
 
-class Panel(models.Model):
+class PanelTable(models.Model):
     """The one row of what holds for the whole panel; the migration makes it."""
 
     catalogue_version = models.BigIntegerField(db_default=1, db_comment="moves with every edit of the price list")
@@ -46,7 +46,7 @@ class Panel(models.Model):
         ]
 
 
-class PriceList(models.Model):
+class PriceListTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     name = models.TextField()
 
@@ -55,7 +55,7 @@ class PriceList(models.Model):
         constraints = [UniqueConstraint(fields=["name"], name="price_list_name")]
 
 
-class Category(models.Model):
+class CategoryTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     position = models.IntegerField(db_default=0)
     name = models.TextField()
@@ -65,7 +65,7 @@ class Category(models.Model):
         constraints = [UniqueConstraint(fields=["name"], name="category_name")]
 
 
-class Provider(models.Model):
+class ProviderTable(models.Model):
     """Who fulfils: another panel, the operator's own staff, or the sandbox."""
 
     id = models.BigAutoField(primary_key=True)
@@ -132,9 +132,9 @@ class Provider(models.Model):
         ]
 
 
-class Service(models.Model):
+class ServiceTable(models.Model):
     id = models.BigAutoField(primary_key=True)
-    category = models.ForeignKey(Category, models.PROTECT, db_constraint=False, db_index=False)
+    category = models.ForeignKey(CategoryTable, models.PROTECT, db_constraint=False, db_index=False)
     min = models.BigIntegerField()
     max = models.BigIntegerField()
     version = models.BigIntegerField(db_default=1, db_comment="the catalogue's version that last changed this row")
@@ -180,7 +180,7 @@ class Service(models.Model):
         indexes = [Index(fields=["version"], name="service_by_version")]
 
 
-class Price(models.Model):
+class PriceTable(models.Model):
     """What a price list sets apart from the service's own rate."""
 
     pk = models.CompositePrimaryKey("price_list_id", "service_id")
@@ -198,7 +198,7 @@ class Price(models.Model):
         ]
 
 
-class Route(models.Model):
+class RouteTable(models.Model):
     """Which provider fulfils a service, in the order they are asked, and how it stands by the provider's price list.
 
     ``cost`` and ``agreed`` are of 1000 in the panel's currency: as last listed, and as the operator last agreed to.
@@ -222,7 +222,7 @@ class Route(models.Model):
         constraints = [one_of("off", RouteOff, "route_off")]
 
 
-class Offer(models.Model):
+class OfferTable(models.Model):
     """A line of a provider's price list as it was last seen; ``gone`` since when it does not stand there."""
 
     pk = models.CompositePrimaryKey("provider_id", "provider_service")
@@ -249,7 +249,7 @@ class Offer(models.Model):
         ]
 
 
-class BalanceReading(models.Model):
+class BalanceReadingTable(models.Model):
     """A provider's balance at a time, in the provider's currency; pruned."""
 
     pk = models.CompositePrimaryKey("provider_id", "at")

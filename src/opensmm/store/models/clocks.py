@@ -7,7 +7,7 @@ from opensmm.domain.clocks import StepCause
 from opensmm.store.models.fields import one_of
 
 
-class Clock(models.Model):
+class ClockTable(models.Model):
     """The one row of what was last seen of the database's clock."""
 
     id = models.SmallIntegerField(primary_key=True)
@@ -20,7 +20,7 @@ class Clock(models.Model):
         constraints = [CheckConstraint(condition=Q(id=1), name="clock_is_one")]
 
 
-class ClockStep(models.Model):
+class ClockStepTable(models.Model):
     """A step of the clock, or a time that nobody watched. Rows are for ever: times before and after are compared."""
 
     id = models.BigAutoField(primary_key=True)

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
 
-class Customer(models.Model):
+class CustomerTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     price_list_id = models.BigIntegerField(db_default=1)
     balance = models.BigIntegerField(db_default=0, db_comment="units of 0.00001; changed with the transfer")
@@ -30,7 +30,7 @@ class Customer(models.Model):
         ]
 
 
-class CreditChange(models.Model):
+class CreditChangeTable(models.Model):
     """Who set a customer's credit limit, and why. The customer's row has to name one of its own amount: a foreign key
     that the migration adds, since the models have no word for one of several columns."""
 
@@ -50,7 +50,7 @@ class CreditChange(models.Model):
         ]
 
 
-class ApiKey(models.Model):
+class ApiKeyTable(models.Model):
     """A key is shown once; what is kept is its keyed hash and its last four characters."""
 
     id = models.BigAutoField(primary_key=True)
@@ -77,10 +77,10 @@ class User(AbstractUser):
         db_table = "users"
 
 
-class Membership(models.Model):
+class MembershipTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(User, models.CASCADE, db_constraint=False, db_index=False)
-    customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False)
+    customer = models.ForeignKey(CustomerTable, models.PROTECT, db_constraint=False)
 
     class Meta:
         db_table = "membership"

@@ -7,7 +7,7 @@ from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, AttemptOutcome,
 from opensmm.store.models.fields import ExactField, one_of, order_key, texts
 
 
-class Delivery(models.Model):
+class DeliveryTable(models.Model):
     """One run of an order. An ended one has no due time and so leaves the due indexes."""
 
     pk = models.CompositePrimaryKey("order_id", "run")
@@ -86,7 +86,7 @@ class Delivery(models.Model):
         ]
 
 
-class Attempt(models.Model):
+class AttemptTable(models.Model):
     """One try at one provider: its service, cost, currency, their order id, outcome and evidence."""
 
     pk = models.CompositePrimaryKey("order_id", "run", "number")

@@ -7,7 +7,7 @@ from opensmm.domain.evidence import Conclusion, EvidenceKind
 from opensmm.store.models.fields import one_of
 
 
-class Evidence(models.Model):
+class EvidenceTable(models.Model):
     """One look at one attempt: what was asked and said (``detail``), and what it proved. Rows are for ever.
 
     A notice (kind ``answer``) stands on the operator's list until it is dealt with; nothing else of a row changes.

@@ -9,7 +9,7 @@ from opensmm.domain.ledger import TransferKind
 from opensmm.store.models.fields import one_of
 
 
-class Transfer(models.Model):
+class TransferTable(models.Model):
     """``amount`` leaves the debit account and enters the credit account; below 0 are the house's own accounts."""
 
     id = models.BigAutoField(primary_key=True)
@@ -37,7 +37,7 @@ class Transfer(models.Model):
         ]
 
 
-class Deposit(models.Model):
+class DepositTable(models.Model):
     """A payment from outside, taken in once."""
 
     pk = models.CompositePrimaryKey("gateway", "external_id")
@@ -54,7 +54,7 @@ class Deposit(models.Model):
         ]
 
 
-class TransferReference(models.Model):
+class TransferReferenceTable(models.Model):
     """By which reference the operator moved money, so that it is moved once; and the transfer that it corrects."""
 
     pk = models.CompositePrimaryKey("kind", "reference")
@@ -72,7 +72,7 @@ class TransferReference(models.Model):
         ]
 
 
-class Audit(models.Model):
+class AuditTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()
     actor = models.TextField()

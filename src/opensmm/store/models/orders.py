@@ -11,7 +11,7 @@ from opensmm.store.models.fields import ExactField, one_of
 LIVE = ("open", "active", "paused")
 
 
-class Order(models.Model):
+class OrderTable(models.Model):
     """``charge`` is held at placing; in the end ``earned + refunded = charge``. Units of 0.00001."""
 
     id = models.BigAutoField(primary_key=True)
@@ -60,7 +60,7 @@ class Order(models.Model):
         indexes = [Index(fields=["customer_id", "id"], name="orders_by_customer")]
 
 
-class OrderDetail(models.Model):
+class OrderDetailTable(models.Model):
     """Comments, names and the like: wide, written once, read by whoever sends the order."""
 
     order_id = models.BigIntegerField(primary_key=True)
@@ -70,7 +70,7 @@ class OrderDetail(models.Model):
         db_table = "order_detail"
 
 
-class Idempotency(models.Model):
+class IdempotencyTable(models.Model):
     pk = models.CompositePrimaryKey("customer_id", "key")
     customer_id = models.BigIntegerField()
     order_id = models.BigIntegerField()
@@ -83,7 +83,7 @@ class Idempotency(models.Model):
         indexes = [Index(fields=["created"], name="idempotency_by_age")]
 
 
-class ActiveLink(models.Model):
+class ActiveLinkTable(models.Model):
     """A link with a live order, for services that allow one at a time; the row goes when the order ends."""
 
     pk = models.CompositePrimaryKey("customer_id", "link_hash")
@@ -96,7 +96,7 @@ class ActiveLink(models.Model):
         indexes = [Index(fields=["order_id"], name="active_link_by_order")]
 
 
-class Batch(models.Model):
+class BatchTable(models.Model):
     """A transaction of many orders by its own id: whoever lost the answer to COMMIT looks here.
 
     ``orders`` runs beside the asks of the batch; without it the mark stands for a batch that was never kept.

@@ -7,7 +7,7 @@ from opensmm.domain.policy import RuleKind
 from opensmm.store.models.fields import one_of
 
 
-class PolicyRule(models.Model):
+class PolicyRuleTable(models.Model):
     """A rule added, or the removal of one. Rows are only ever added, so that they tell who decided what, and when."""
 
     id = models.BigAutoField(primary_key=True)

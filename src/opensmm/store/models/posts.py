@@ -7,7 +7,7 @@ from opensmm.domain.subscriptions import PostState
 from opensmm.store.models.fields import one_of, order_key
 
 
-class Post(models.Model):
+class PostTable(models.Model):
     """A provider's order for one post of a subscription, as soon as it is told; ``child_id`` is our order for it."""
 
     pk = models.CompositePrimaryKey("order_id", "provider_order")

@@ -10,7 +10,7 @@ from opensmm.store.models.fields import one_of, texts
 UNDERWAY = ("queued", "sending", "unsure")
 
 
-class Refill(models.Model):
+class RefillTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     order_id = models.BigIntegerField()
     customer_id = models.BigIntegerField()
@@ -34,7 +34,7 @@ class Refill(models.Model):
         ]
 
 
-class RefillTask(models.Model):
+class RefillTaskTable(models.Model):
     """A refill's share at the provider that delivered one run.
 
     ``fence`` and ``lease_until`` are read and written by nobody: they go in the release after this one.

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Index
 
 
-class RollupCursor(models.Model):
+class RollupCursorTable(models.Model):
     """How far a table has been added up. ``until`` may be added up once no transaction before ``fence`` runs."""
 
     name = models.TextField(primary_key=True)
@@ -16,7 +16,7 @@ class RollupCursor(models.Model):
         db_table = "rollup_cursor"
 
 
-class ServiceDay(models.Model):
+class ServiceDayTable(models.Model):
     """Money that moved on a day (UTC) for orders of a service at a provider; 0: not at one. Units of 0.00001."""
 
     pk = models.CompositePrimaryKey("day", "service_id", "provider_id")
@@ -34,7 +34,7 @@ class ServiceDay(models.Model):
         db_table = "service_day"
 
 
-class CustomerDay(models.Model):
+class CustomerDayTable(models.Model):
     """Money that moved on a day (UTC) for a customer. Units of 0.00001."""
 
     pk = models.CompositePrimaryKey("customer_id", "day")

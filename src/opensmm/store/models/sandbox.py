@@ -3,7 +3,7 @@
 from django.db import models
 
 
-class SandboxOrder(models.Model):
+class SandboxOrderTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     quantity = models.BigIntegerField()
     start_count = models.BigIntegerField()
@@ -21,7 +21,7 @@ class SandboxOrder(models.Model):
         constraints = [models.UniqueConstraint(fields=["parent_id", "post"], name="sandbox_post_once")]
 
 
-class SandboxRefill(models.Model):
+class SandboxRefillTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     order_id = models.BigIntegerField()
     asked = models.DateTimeField()

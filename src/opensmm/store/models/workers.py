@@ -3,7 +3,7 @@
 from django.db import models
 
 
-class Worker(models.Model):
+class WorkerTable(models.Model):
     id = models.UUIDField(primary_key=True)
     started = models.DateTimeField()
     seen = models.DateTimeField(db_comment="the newest heartbeat")
