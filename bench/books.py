@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bench.loading import Told
 from bench.site import Failed, Site
-from opensmm.store import checks
+from opensmm.store import invariants
 from opensmm.store.connection import connect
 from opensmm.texts import words
 
@@ -17,7 +17,7 @@ def prove(site: Site, database: str, told: Told = lambda _: None) -> None:
         connection = await connect(site.urls(database).app, application="opensmm bench: verify")
         try:
             found = []
-            async for finding in checks.run(connection):
+            async for finding in invariants.run(connection):
                 told(1)
                 if finding.count:
                     says = words.invariant(finding.check.code)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from bench import proc
 from bench.site import Child, Failed
 from opensmm.base.errors import Misconfigured
-from opensmm.store.embedded import Embedded
+from opensmm.store.embedded import EmbeddedPostgres
 
 SETTLES_S: Final = 120.0
 """How long it is left alone before it is looked at: what a start leaves behind is not what idling costs."""
@@ -33,7 +33,7 @@ class Idle(Struct, frozen=True):
 def measure(under: Path, scale: float) -> Idle:
     """``scale`` shortens both spans of time. Raises Failed where the panel does not start."""
     data = under / "idle"
-    embedded = Embedded(data)
+    embedded = EmbeddedPostgres(data)
     panel = Child(["-m", "opensmm", "serve", "--port", str(_free_port()), "--data", str(data)], silent=True)
     try:
         _add_provider(embedded)
@@ -52,7 +52,7 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _used_s(panel: Child, embedded: Embedded) -> dict[str, float]:
+def _used_s(panel: Child, embedded: EmbeddedPostgres) -> dict[str, float]:
     """Processor time so far: of the process that watches, of those that it started, and of PostgreSQL's."""
     return {
         "supervisor_cores": proc.cpu_s([panel.pid]),
@@ -61,7 +61,7 @@ def _used_s(panel: Child, embedded: Embedded) -> dict[str, float]:
     }
 
 
-def _add_provider(embedded: Embedded) -> None:
+def _add_provider(embedded: EmbeddedPostgres) -> None:
     """Waits until the worker has told of itself: by then everything runs."""
     until = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < until:

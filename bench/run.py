@@ -21,7 +21,7 @@ from bench.probes import EMPTY, GROUPS, NEEDS, RESTED, Probe, Reading, Round, me
 from bench.profile import Profile, costs, profile
 from bench.site import Server, Site
 from opensmm.cli.frame import err
-from opensmm.store import checks
+from opensmm.store import invariants
 from opensmm.store.embedded import DATABASE
 
 STARTS: Final = 3
@@ -242,5 +242,5 @@ def start_s(site: Site) -> float:
 
 
 def verify(site: Site, progress: Progress) -> None:
-    task = progress.add_task("recomputing the books", total=len(checks.CHECKS))
+    task = progress.add_task("recomputing the books", total=len(invariants.INVARIANTS))
     books.prove(site, DATABASE, lambda count: progress.advance(task, count))

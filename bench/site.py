@@ -21,8 +21,8 @@ from bench.client import Plan, Report
 from opensmm.cli.frame import ready
 from opensmm.cli.serving import listen
 from opensmm.config import Config
-from opensmm.store import cluster
-from opensmm.store.embedded import APP, DATABASE, OWNER, Embedded, Urls
+from opensmm.store import postgres_install
+from opensmm.store.embedded import APP, DATABASE, OWNER, DatabaseUrls, EmbeddedPostgres
 
 ROOT: Final = Path(__file__).parents[1]
 ANSWERS_WITHIN_S: Final = 60.0
@@ -132,7 +132,7 @@ class Site:
 
     def __init__(self, data: Path) -> None:
         self.config = Config(data=data)
-        self.embedded = Embedded(data)
+        self.embedded = EmbeddedPostgres(data)
         self.world = World((), (), 0)
         self.servers: dict[str, Server] = {}
 
@@ -151,11 +151,11 @@ class Site:
         self.servers.clear()
         self.embedded.stop()
 
-    def urls(self, database: str = DATABASE) -> Urls:
-        return Urls(app=self.embedded.url(APP, database), owner=self.embedded.url(OWNER, database))
+    def urls(self, database: str = DATABASE) -> DatabaseUrls:
+        return DatabaseUrls(app=self.embedded.url(APP, database), owner=self.embedded.url(OWNER, database))
 
     def superuser(self, database: str = "postgres") -> psycopg.Connection:
-        return psycopg.connect(self.embedded.url(cluster.SUPERUSER, database), autocommit=True)
+        return psycopg.connect(self.embedded.url(postgres_install.SUPERUSER, database), autocommit=True)
 
     def checkpoint(self) -> None:
         with self.superuser() as connection:

@@ -19,7 +19,7 @@ from opensmm.actions import providers
 from opensmm.actions.dispatch import LATE
 from opensmm.base.ids import ProviderId
 from opensmm.domain.provider_settings import ProviderSettings
-from opensmm.store import call_faults, sync
+from opensmm.store import call_faults, price_sync
 from opensmm.store.connection import connect
 
 CONCURRENCY: Final = 400
@@ -92,8 +92,8 @@ def _fresh(site: Site, template: str, url: str) -> ProviderId:
             pepper, now = site.config.pepper(), datetime.now(UTC)
             added = await providers.add_provider(connection, wanted, KEY, pepper, private=True, by=acting(now, "bench"))
             # The upstream has no price list to follow.
-            terms = await sync.following(connection, added.id)
-            await sync.follow(connection, added.id, structs.replace(terms, sync_every_min=0))
+            terms = await price_sync.following(connection, added.id)
+            await price_sync.follow(connection, added.id, structs.replace(terms, sync_every_min=0))
             return added.id
         finally:
             await connection.close()

@@ -2,7 +2,7 @@
 
 from tests.panel import fetch
 
-from opensmm.store.checks import ALL, Range
+from opensmm.store.invariants import ALL, OrderRange
 
 CONSTRAINTS = """
 select format('alter table %I drop constraint %I', conrelid::regclass, conname)
@@ -36,4 +36,4 @@ async def unseen(owner, statement, check):
         return not await found(owner, check)
 
 
-__all__ = ["ALL", "Range", "found", "unseen", "without_constraints"]
+__all__ = ["ALL", "OrderRange", "found", "unseen", "without_constraints"]

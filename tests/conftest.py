@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, settings
 from tests import panel
 from tests.works import Works, open_liar, open_works
 
-from opensmm.store import cluster, schema
-from opensmm.store.embedded import APP, OWNER, Embedded
+from opensmm.store import postgres_install, schema
+from opensmm.store.embedded import APP, OWNER, EmbeddedPostgres
 
 # Nothing of a test outlives it, so nothing needs to survive a power cut. Never for kill tests and benchmarks.
 FAST = {
@@ -35,7 +35,7 @@ FAST = {
     "min_wal_size": "64MB",
 }
 PREFIX = "opensmm-test-"
-ROOM_NEEDED_BYTES = 2 * cluster.GIB
+ROOM_NEEDED_BYTES = 2 * postgres_install.GIB
 TEMPLATE = "template_opensmm"
 
 # A machine may be busy with other things: how long an example takes is no property of what is tested.
@@ -64,19 +64,19 @@ def _clear_leftovers(place: Path) -> None:
         with suppress(FileNotFoundError, ProcessLookupError):
             if folder.stat().st_uid != os.geteuid() or Path(f"/proc/{run}").exists():
                 continue
-            if (left := Embedded(folder).pid()) is not None:
+            if (left := EmbeddedPostgres(folder).pid()) is not None:
                 os.kill(left, signal.SIGQUIT)
             shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Embedded]:
+def server() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL of this run's own, with the migrated template in it."""
     place = _place()
     _clear_leftovers(place)
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
     folder.chmod(0o711)
-    embedded = Embedded(folder, FAST)
+    embedded = EmbeddedPostgres(folder, FAST)
     try:
         embedded.start()
         _make_database(embedded, TEMPLATE, "template0")
@@ -87,8 +87,8 @@ def server() -> Iterator[Embedded]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_database(embedded: Embedded, name: str, template: str) -> None:
-    with psycopg.connect(embedded.url(cluster.SUPERUSER, "postgres"), autocommit=True) as conn:
+def _make_database(embedded: EmbeddedPostgres, name: str, template: str) -> None:
+    with psycopg.connect(embedded.url(postgres_install.SUPERUSER, "postgres"), autocommit=True) as conn:
         conn.execute(f"create database {name} owner {OWNER} template {template} strategy file_copy")
 
 
@@ -96,27 +96,27 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def database(server: Embedded) -> Iterator[Database]:
+def database(server: EmbeddedPostgres) -> Iterator[Database]:
     """A migrated database for one test alone."""
     with _fresh(server) as database:
         yield database
 
 
 @pytest.fixture
-def other_database(server: Embedded) -> Iterator[Database]:
+def other_database(server: EmbeddedPostgres) -> Iterator[Database]:
     """One more, for a second panel."""
     with _fresh(server) as database:
         yield database
 
 
 @contextmanager
-def _fresh(server: Embedded) -> Iterator[Database]:
+def _fresh(server: EmbeddedPostgres) -> Iterator[Database]:
     name = f"test_{next(_numbers)}"
     _make_database(server, name, TEMPLATE)
     try:
         yield Database(name, app_url=server.url(APP, name), owner_url=server.url(OWNER, name))
     finally:
-        with psycopg.connect(server.url(cluster.SUPERUSER, "postgres"), autocommit=True) as conn:
+        with psycopg.connect(server.url(postgres_install.SUPERUSER, "postgres"), autocommit=True) as conn:
             conn.execute(f"drop database if exists {name} with (force)")
 
 

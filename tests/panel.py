@@ -28,7 +28,7 @@ from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.payments import read_payment
 from opensmm.store import catalogue as rows
-from opensmm.store import checks
+from opensmm.store import invariants
 from opensmm.store.connection import Connection
 
 PEPPER = b"a pepper that is only ever used in tests"
@@ -302,7 +302,7 @@ async def broken(connection: Connection) -> list[str]:
     """The names of the invariants that do not hold, with examples."""
     return [
         f"{finding.check.name}: {', '.join(finding.examples)}"
-        async for finding in checks.run(connection)
+        async for finding in invariants.run(connection)
         if finding.count
     ]
 

@@ -9,7 +9,6 @@ from opensmm.actions import providers
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.provider_settings import ProviderSettings
 from opensmm.domain.routes import RouteTo
-from opensmm.store import offers
 from opensmm.store.connection import Connection
 
 A_PANEL = ProviderSettings(name="Upstream", url="https://panel.example/api/v2", dialect="v2")
@@ -25,4 +24,4 @@ async def add_panel(connection: Connection, key: str, **changes: Any) -> Provide
 async def route(connection: Connection, service: int, *to: tuple[ProviderId, object]) -> None:
     """Has providers fulfil a service, each under its own number of it, in this order."""
     routes = [RouteTo(provider, str(theirs)) for provider, theirs in to]
-    await offers.set_routes(connection, {ServiceId(service): routes})
+    await routes.set_routes(connection, {ServiceId(service): routes})

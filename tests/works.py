@@ -17,7 +17,7 @@ from opensmm.domain.evidence import Patience
 from opensmm.providers.desk import Desk
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 from opensmm.store import dispatch as dispatch_rows
-from opensmm.store.connection import Line
+from opensmm.store.connection import ReconnectingConnection
 from opensmm.worker.loops import LOOPS, Duties, Pace
 
 Scope = MutableMapping[str, Any]
@@ -87,7 +87,7 @@ class Works(Duties):
         self.clock = clock
         desk = Desk(PEPPER, provider_url, timeout_s, private=True)
         super().__init__(
-            lambda name: Line(url, application=f"test worker: {name}"),
+            lambda name: ReconnectingConnection(url, application=f"test worker: {name}"),
             desk,
             timeout_s,
             clock,

@@ -11,7 +11,7 @@ from opensmm.domain.amounts import MAX_AMOUNT
 from opensmm.domain.api_keys import MAX_ADDRESSES, MAX_LABEL
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.customers import HOUSE, MAX_NAME
-from opensmm.store.keys import KeySettings
+from opensmm.store.api_keys import KeySettings
 
 
 async def audits(conn):

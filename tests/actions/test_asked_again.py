@@ -9,8 +9,8 @@ from opensmm.domain.cancels import TOLD_AGAIN_AFTER
 from opensmm.domain.codes import EventCode
 from opensmm.domain.findings import Level
 from opensmm.domain.refills import ASKED_AGAIN_AFTER, RefillStatus
+from opensmm.store import manual as staff_rows
 from opensmm.store import refill_tasks
-from opensmm.store import staff as staff_rows
 
 UNCLEAR = {"status": "success"}
 

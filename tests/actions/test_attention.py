@@ -4,7 +4,7 @@ from opensmm.actions.attention import list_waiting
 from opensmm.base.ids import OrderId
 from opensmm.domain.codes import EventCode
 from opensmm.store import notices
-from opensmm.store.notices import Late
+from opensmm.store.notices import LateAcceptance
 
 
 async def test_an_order_that_no_provider_may_be_asked_for_is_noted_so(api, works, stocked, ann):
@@ -22,7 +22,7 @@ async def test_an_order_that_no_provider_may_be_asked_for_is_noted_so(api, works
 async def test_a_notice_is_a_code_with_its_fields(api, works, stocked, ann):
     order = await api.add(ann.key, link="https://example.com/refuse")
     await works.send()
-    await notices.keep_late(stocked, [Late((OrderId(order), 1, 1), "7001", "")], works.clock())
+    await notices.keep_late(stocked, [LateAcceptance((OrderId(order), 1, 1), "7001", "")], works.clock())
     (line,) = await list_waiting(stocked, (), 10, works.clock())
     assert (order, "late", "late_acceptance", None) == (line.order, line.why, line.concluded, line.answer)
     assert line.note is not None

@@ -40,7 +40,7 @@ from opensmm.domain.refills import RefillStatus
 from opensmm.domain.routes import RouteTo
 from opensmm.store import audit
 from opensmm.store import catalogue as prices
-from opensmm.store.policy import Wanted
+from opensmm.store.policy import NewRule
 
 UPSTREAM_KEY = "a-key-that-the-upstream-panel-gave-us"
 
@@ -103,7 +103,7 @@ async def prices_and_rules(conn):
     await edit_all(conn, PLAIN, AuditAction.SERVICE_DELIVER, delivery_method=DeliveryMethod.PAID_ADS)
     await edit_all(conn, PLAIN, AuditAction.SERVICE_REFILL, refill_days=30)
     await edit_service(conn, ServiceId(HIDDEN), {"name": "Odd Likes", "on_sale": True}, by=acting(now()))
-    wanted = Wanted(RuleKind.PROHIBIT, "odd likes", "why")
+    wanted = NewRule(RuleKind.PROHIBIT, "odd likes", "why")
     added = await policy.add_rule(conn, wanted, take_off_sale=True, by=acting(now()))
     await policy.remove_rules(conn, [added.rule.id], by=acting(now(), reason="again"))
     await sync.set_below_cost(conn, BelowCost.HOLD, by=acting(now()))

@@ -16,7 +16,7 @@ from opensmm.domain.provider_services import ProviderService
 from opensmm.domain.routes import RouteTo
 from opensmm.domain.service_import import ImportTerms
 from opensmm.store import catalogue as rows
-from opensmm.store import offers
+from opensmm.store import routes
 from opensmm.store.connection import connect
 
 WAITING = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
@@ -64,7 +64,7 @@ async def test_an_edit_that_begins_before_another_is_kept_loses_nothing_of_it(st
 
 async def test_an_edit_during_an_import_is_kept_beside_what_the_list_told(stocked, other):
     provider = ProviderId(await rows.save_provider(stocked, "Up", "panel", "https://panel.example", "USD"))
-    await offers.set_routes(stocked, {ServiceId(DEFAULT): [RouteTo(provider, "7")]})
+    await routes.set_routes(stocked, {ServiceId(DEFAULT): [RouteTo(provider, "7")]})
     before, offer = (
         await stands(stocked),
         ProviderService("7", "Theirs", "A", ServiceType.DEFAULT, Decimal("0.5"), 20, 30),

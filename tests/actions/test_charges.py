@@ -7,7 +7,7 @@ from tests.works import state
 
 from opensmm.domain.evidence import ODD
 from opensmm.store import notices
-from opensmm.store.interventions import waiting
+from opensmm.store.order_actions import waiting
 from opensmm.store.order_events import history
 from opensmm.texts import words
 

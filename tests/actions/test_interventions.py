@@ -26,7 +26,7 @@ from opensmm.base.money import Money
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import EventCode, RefusalCode
-from opensmm.store import catalogue, dispatch, health
+from opensmm.store import catalogue, dispatch, monitoring
 from opensmm.store.order_events import history
 from opensmm.texts import words
 
@@ -208,7 +208,7 @@ async def test_a_provider_that_answers_nothing_clear_is_told_of_an_ended_order_f
     told = []
     for _ in range(5):
         await works.following.pass_on_cancels(10)
-        told.append((len(liar.asked), (await health.facts(stocked, works.clock())).cancels.count))
+        told.append((len(liar.asked), (await monitoring.facts(stocked, works.clock())).cancels.count))
         works.clock.forward(10 * 3600)
     assert [(2, 1), (3, 1), (4, 1), (4, 0), (4, 0)] == told
 
@@ -221,7 +221,7 @@ async def test_a_cancel_of_what_no_provider_took_waits_for_nobody(lied_to, api, 
     await api.ask("v2", ann.key, "cancel", order=order)
     await task
     assert "canceled" == await state(stocked, order)
-    assert 0 == (await health.facts(stocked, works.clock())).cancels.count
+    assert 0 == (await monitoring.facts(stocked, works.clock())).cancels.count
 
 
 async def test_a_cancel_that_came_to_nothing_is_told_again_when_the_operator_ends_the_order(lied_to, api, stocked, ann):

@@ -10,7 +10,7 @@ from opensmm.domain.codes import EventCode, OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Accepted
 from opensmm.domain.monitoring import NoticeCounts
 from opensmm.store import evidence as evidence_rows
-from opensmm.store import health, order_events
+from opensmm.store import monitoring, order_events
 from opensmm.texts import words
 
 FUNDS = 10_000_000
@@ -50,13 +50,13 @@ async def test_a_purchase_of_what_was_settled_as_not_bought_stays_until_it_is_de
         await works.dispatching._keep(claim, Accepted("900"))
     assert [(order, 1, 1, 1, "900", "declined")] == await late_acceptances(stocked)
     assert before == await books(stocked)
-    assert NoticeCounts(1, clock(), ((order, "Sandbox", "900"),)) == (await health.facts(stocked, clock())).late
+    assert NoticeCounts(1, clock(), ((order, "Sandbox", "900"),)) == (await monitoring.facts(stocked, clock())).late
     (event,) = await told(stocked, order, EventCode.LATE_ACCEPTANCE)
     assert ("Sandbox", "900") == (event.fields["provider_name"], event.fields["provider_order"])
     by = acting(clock(), "ann", "cancelled there")
     assert await notices.deal_with(stocked, order, by)
     assert not await notices.deal_with(stocked, order, by)
-    assert NoticeCounts() == (await health.facts(stocked, clock())).late
+    assert NoticeCounts() == (await monitoring.facts(stocked, clock())).late
     ((detail,),) = await fetch(stocked, "select detail from audit where action = 'order.deal_with'")
     changes = {"runs.1.tries.1.notice": ["late_acceptance", None]}
     assert {"changes": changes, "reason": "cancelled there", "provider_orders": ["900"]} == detail
@@ -110,7 +110,7 @@ async def test_that_a_provider_goes_on_with_what_was_paid_back_is_told_to_the_op
     assert await interventions.cancel(stocked, order, acting(clock(), "ann", "asked for by mail"))
     liar.answers["cancel"] = [{"order": 7, "cancel": {"error": "Order cannot be canceled"}}]
     assert 1 == await works.following.pass_on_cancels(10)
-    assert NoticeCounts(1, clock(), ((order, "Sandbox", "7"),)) == (await health.facts(stocked, clock())).odd
+    assert NoticeCounts(1, clock(), ((order, "Sandbox", "7"),)) == (await monitoring.facts(stocked, clock())).odd
     (event,) = await told(stocked, order, EventCode.CANCEL_REFUSED)
     assert ("7", "Order cannot be canceled") == (event.fields["provider_order"], event.fields["answer"])
     assert FUNDS == await balance(stocked, ann.id)

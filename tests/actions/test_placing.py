@@ -36,7 +36,7 @@ from opensmm.actions.placing import TRIES_S
 from opensmm.base.errors import Overloaded, Unavailable
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import ServiceType
-from opensmm.store import crowds, dispatch
+from opensmm.store import dispatch, prepared
 
 FUNDS, CHARGE = 10_000_000, 9_000
 
@@ -194,7 +194,7 @@ async def test_what_a_stopped_backend_was_to_keep_is_not_kept_after_the_client_w
     api, ann, stocked, monkeypatch
 ):
     await api.add(ann.key)
-    monkeypatch.setattr(crowds, "WITHIN_S", 0.5)
+    monkeypatch.setattr(prepared, "WITHIN_S", 0.5)
     keeping = "select pid from pg_stat_activity where datname = current_database() and application_name like '%: keep'"
     ((stopped,),) = await fetch(stocked, keeping)
     os.kill(stopped, signal.SIGSTOP)
@@ -216,7 +216,7 @@ async def test_what_a_stopped_backend_was_to_keep_is_not_kept_after_the_client_w
 
 
 def test_what_was_not_answered_is_settled_before_its_lane_gives_up():
-    assert crowds.WITHIN_S + commit_recovery.SETTLE_WITHIN_S < lane.WITHIN_S
+    assert prepared.WITHIN_S + commit_recovery.SETTLE_WITHIN_S < lane.WITHIN_S
 
 
 async def test_beyond_the_lanes_bound_asks_are_refused_at_once(ann, stocked, database, monkeypatch):

@@ -29,7 +29,7 @@ from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.policy import RuleKind
 from opensmm.store import policy as rows
 from opensmm.store.connection import connect
-from opensmm.store.policy import Wanted
+from opensmm.store.policy import NewRule
 from opensmm.texts import words
 
 DENIED = "https://denied.example/me"
@@ -38,7 +38,7 @@ BAD = {"v2": {"error": "Bad link"}, "v1": {"error": "Bad Link"}}
 
 async def deny(conn, *places):
     for place in places:
-        await policy.add_rule(conn, Wanted(RuleKind.DENY, place), take_off_sale=False, by=acting(now()))
+        await policy.add_rule(conn, NewRule(RuleKind.DENY, place), take_off_sale=False, by=acting(now()))
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ async def test_an_edit_of_a_service_leaves_the_compiled_policy_alone(stocked, ap
 async def test_a_rule_and_a_service_that_it_prohibits_never_pass_each_other(stocked, database):
     wordy = service(900, name="Odd Likes")
     outcomes = await asyncio.gather(
-        policy.add_rule(stocked, Wanted(RuleKind.PROHIBIT, "odd likes"), take_off_sale=False, by=acting(now())),
+        policy.add_rule(stocked, NewRule(RuleKind.PROHIBIT, "odd likes"), take_off_sale=False, by=acting(now())),
         _save_elsewhere(database, wordy),
         return_exceptions=True,
     )

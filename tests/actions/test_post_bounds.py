@@ -10,8 +10,8 @@ from tests.works import state
 from opensmm.domain import subscriptions as posts_domain
 from opensmm.domain.codes import EventCode
 from opensmm.domain.subscriptions import EXPIRY_GRACE
-from opensmm.store import health, order_events
-from opensmm.store.interventions import waiting
+from opensmm.store import monitoring, order_events
+from opensmm.store.order_actions import waiting
 from opensmm.texts import words
 
 FUNDS = 10_000_000
@@ -54,7 +54,7 @@ async def test_no_more_posts_are_charged_than_were_ordered(api, ann, stocked, li
     beyond = [str(theirs) for theirs in range(501 + due, 551)]
     assert [(theirs, "beyond") for theirs in beyond] == await refused(stocked)
     assert beyond == await told(stocked, number, EventCode.POST_BEYOND)
-    assert len(beyond) == (await health.facts(stocked, works.clock())).refused_posts.count
+    assert len(beyond) == (await monitoring.facts(stocked, works.clock())).refused_posts.count
     assert "active" == await state_of(stocked, number)
     assert [] == await broken(stocked)
 

@@ -11,8 +11,8 @@ from opensmm.actions import progress
 from opensmm.domain.codes import EventCode
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport, UnreadAnswer
-from opensmm.store import health, order_events
-from opensmm.store import progress as progress_rows
+from opensmm.store import monitoring, order_events
+from opensmm.store import polling as progress_rows
 from opensmm.store.connection import connect
 
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -249,5 +249,5 @@ async def test_completed_with_something_left_is_earned_in_full_and_told_to_the_o
     assert [(100, left, "0.05") for left in unfinished] == [
         (event.fields["quantity"], event.fields["remains"], event.fields["charge"]) for event in events
     ]
-    assert len(unfinished) == (await health.facts(stocked, clock())).odd.count
+    assert len(unfinished) == (await monitoring.facts(stocked, clock())).odd.count
     assert [] == await broken(stocked)

@@ -13,8 +13,8 @@ from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import OperatorRefusal, RefusalCode, WarningCode
 from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.domain.provider_settings import ProviderSettings
+from opensmm.store import price_sync as synced
 from opensmm.store import providers as rows
-from opensmm.store import sync as synced
 
 KEY, OTHER_KEY = "the-first-key-of-theirs", "the-second-key-of-theirs"
 CALLS = CallSettings(PEPPER, 5, private=True)

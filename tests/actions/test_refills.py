@@ -20,8 +20,8 @@ from opensmm.domain.codes import RefusalCode
 from opensmm.domain.dispatch import NotSent
 from opensmm.domain.refills import RefillStatus
 from opensmm.store import dispatch as dispatch_rows
+from opensmm.store import manual as staff_rows
 from opensmm.store import refill_tasks
-from opensmm.store import staff as staff_rows
 from opensmm.store.refill_tasks import RefillNews
 
 FUNDS, CHARGE = 10_000_000, 9_000

@@ -13,7 +13,7 @@ from opensmm.base.ids import ServiceId
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import DeliveryMethod, RefillMode
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.store import catalogue, offers, policy
+from opensmm.store import catalogue, policy, routes
 from opensmm.store.connection import connect
 
 BOTH = Selection((str(DEFAULT), str(PLAIN)))
@@ -152,7 +152,7 @@ async def test_a_sandbox_is_filled_in_one_go(conn):
         conn,
         "select service_id, p.name, provider_service from route r join provider p on p.id = provider_id order by 1",
     )
-    assert {1, 2} == set(await offers.routes(conn, [ServiceId(1), ServiceId(2)]))
+    assert {1, 2} == set(await routes.find(conn, [ServiceId(1), ServiceId(2)]))
 
 
 async def test_two_adders_get_numbers_of_their_own(stocked, database):

@@ -33,7 +33,7 @@ from opensmm.domain.dispatch import Accepted
 from opensmm.domain.manual import ManualReport, ManualStep
 from opensmm.domain.polling import PolledDelivery
 from opensmm.domain.refills import RefillStatus
-from opensmm.store import staff as rows
+from opensmm.store import manual as rows
 from opensmm.store.connection import connect
 
 FUNDS, CHARGE = 10_000_000, 9_000

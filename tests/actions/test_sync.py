@@ -24,7 +24,7 @@ from opensmm.domain.provider_settings import FollowingSettings, ProviderSettings
 from opensmm.domain.routes import RouteTo
 from opensmm.store import catalogue as prices
 from opensmm.store import price_lists
-from opensmm.store import sync as synced
+from opensmm.store import price_sync as synced
 from opensmm.store.connection import connect
 from opensmm.texts import words
 

@@ -12,7 +12,7 @@ from opensmm.actions import interventions, sync
 from opensmm.base.ids import OrderId
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import BelowCost
-from opensmm.store import sync as synced
+from opensmm.store import price_sync as synced
 
 
 class Walk:

@@ -34,7 +34,7 @@ from opensmm.actions.accounts import NewKey, fresh_key
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store import price_lists
-from opensmm.store.keys import KeySettings
+from opensmm.store.api_keys import KeySettings
 
 T = ServiceType
 FUNDS, CHARGE = 10_000_000, 9_000

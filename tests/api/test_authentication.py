@@ -7,7 +7,7 @@ from opensmm.actions import accounts
 from opensmm.actions.accounts import fresh_key
 from opensmm.actions.panel import Panel
 from opensmm.api.authentication import REFRESHED_AT_ONCE, REMEMBERED_S, Authenticator
-from opensmm.store import keys
+from opensmm.store import api_keys
 
 
 class Looks:
@@ -15,13 +15,13 @@ class Looks:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sizes: list[int] = []
-        find = keys.find
+        find = api_keys.find
 
         async def counted(connection, hashes):
             self.sizes.append(len(hashes))
             return await find(connection, hashes)
 
-        monkeypatch.setattr(keys, "find", counted)
+        monkeypatch.setattr(api_keys, "find", counted)
 
     def taken(self) -> list[int]:
         sizes, self.sizes = self.sizes, []

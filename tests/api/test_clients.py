@@ -16,8 +16,8 @@ from opensmm.actions.accounts import NewKey
 from opensmm.actions.lane import TRAFFIC
 from opensmm.actions.services import save_services
 from opensmm.domain.client_programs import acts_as_panel, reads_title_case
-from opensmm.store import orders, posts
-from opensmm.store.keys import KeySettings
+from opensmm.store import orders, subscriptions
+from opensmm.store.api_keys import KeySettings
 from opensmm.wire.v2 import V2
 
 SMART, WHOLE, CURL = "SmartPanel API Sync", "Mozilla/5.0 (SmartPanel API Sync)", "curl/8.5"
@@ -161,13 +161,13 @@ async def test_the_switch_of_a_key_wins_over_its_client(stocked, port, agent, as
 
 
 async def test_only_parents_of_such_a_client_cost_a_look_more(api, stocked, ann, port, monkeypatch):
-    looked, read = [], posts.parts
+    looked, read = [], subscriptions.parts
 
     async def counted(connection, wanted):
         looked.append(list(wanted))
         return await read(connection, wanted)
 
-    monkeypatch.setattr(posts, "parts", counted)
+    monkeypatch.setattr(subscriptions, "parts", counted)
     plain, drip = await api.add(ann.key), await drip_feed(port, SMART, ann.key)
     for agent, asked in ((SMART, str(plain)), (CURL, f"{plain},{drip}")):
         await ask(port, agent, ann.key, "status", orders=asked)

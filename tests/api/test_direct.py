@@ -31,8 +31,8 @@ from tests.raw_http import heard, request, said_to, serving
 from opensmm.actions import accounts
 from opensmm.actions.accounts import fresh_key
 from opensmm.domain.catalogue import ServiceType
+from opensmm.store.api_keys import KeySettings
 from opensmm.store.connection import connect
-from opensmm.store.keys import KeySettings
 
 FORM = "application/x-www-form-urlencoded"
 METHODS = st.sampled_from(["POST", "POST", "POST", "GET", "GET", "HEAD", "OPTIONS", "PUT"])

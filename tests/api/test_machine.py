@@ -36,8 +36,8 @@ from tests.works import open_works
 
 from opensmm.base.money import money
 from opensmm.domain.pricing import charge
-from opensmm.store import cluster
-from opensmm.store.embedded import APP, OWNER, Embedded
+from opensmm.store import postgres_install
+from opensmm.store.embedded import APP, OWNER, EmbeddedPostgres
 
 SERVICES = {int(service.id): service for service in PRICE_LIST}
 ENDS = ("Completed", "Partial", "Canceled")
@@ -82,7 +82,7 @@ class Bought:
 
 
 class Trade(RuleBasedStateMachine):
-    server: Embedded
+    server: EmbeddedPostgres
 
     def __init__(self):
         super().__init__()
@@ -101,7 +101,7 @@ class Trade(RuleBasedStateMachine):
 
     async def open(self, rich, poor):
         name = f"machine_{next(_numbers)}"
-        url = self.server.url(cluster.SUPERUSER, "postgres")
+        url = self.server.url(postgres_install.SUPERUSER, "postgres")
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
             await conn.execute(f"create database {name} owner {OWNER} template template_opensmm strategy file_copy")
         self.name = name
@@ -282,7 +282,7 @@ class Trade(RuleBasedStateMachine):
     async def close(self):
         await self.stack.aclose()
         if hasattr(self, "name"):
-            url = self.server.url(cluster.SUPERUSER, "postgres")
+            url = self.server.url(postgres_install.SUPERUSER, "postgres")
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
                 await conn.execute(f"drop database {self.name} with (force)")
 

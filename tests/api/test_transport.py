@@ -32,7 +32,7 @@ from opensmm.api.authentication import LOOK_UPS_AT_ONCE
 from opensmm.api.endpoint import Endpoint
 from opensmm.api.http import MAX_BODY, MAX_DISCARDED
 from opensmm.domain.catalogue import ServiceType
-from opensmm.store.keys import KeySettings
+from opensmm.store.api_keys import KeySettings
 from opensmm.wire import json_form, requests
 
 FORM = "application/x-www-form-urlencoded"

@@ -20,7 +20,7 @@ from opensmm.cli import app, main
 from opensmm.domain.codes import EventCode
 from opensmm.store import notices
 from opensmm.store.connection import connect
-from opensmm.store.notices import Late
+from opensmm.store.notices import LateAcceptance
 
 __all__ = ["rows", "said"]  # fixtures
 
@@ -82,7 +82,9 @@ async def place_orders(url):
         for order, behaviour in zip(orders, BEHAVIOURS, strict=False):
             if behaviour == "me":
                 assert "refill" in (await api.ask("v2", who.key, "refill", order=order))
-    await notices.keep_late(connection, [Late((OrderId(orders[BEHAVIOURS.index("refuse")]), 1, 1), "99001", "")], now())
+    await notices.keep_late(
+        connection, [LateAcceptance((OrderId(orders[BEHAVIOURS.index("refuse")]), 1, 1), "99001", "")], now()
+    )
     await connection.close()
     return orders
 

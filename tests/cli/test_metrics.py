@@ -17,7 +17,7 @@ from opensmm.api.metrics import OUTCOMES, REQUESTS
 from opensmm.base.metrics import MILLISECOND, Histogram, Histograms
 from opensmm.cli import api_metrics, metrics, worker_metrics
 from opensmm.domain.dispatch import SendOutcome
-from opensmm.store.connection import Line
+from opensmm.store.connection import ReconnectingConnection
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -41,7 +41,7 @@ def since():
 
 @pytest.fixture
 async def sampling(stocked, database, clock):
-    line = Line(database.app_url)
+    line = ReconnectingConnection(database.app_url)
     sampling = Sampling(line, PEPPER, clock, private=True)
     await sampling.step()
     yield sampling

@@ -18,7 +18,7 @@ from opensmm.cli import app, frame
 from opensmm.cli.frame import ACTOR
 from opensmm.domain.codes import EventCode
 from opensmm.store import notices
-from opensmm.store.notices import Late
+from opensmm.store.notices import LateAcceptance
 from opensmm.store.order_events import history
 from opensmm.texts.words import event as told_in_words
 
@@ -172,7 +172,7 @@ def test_a_narrow_terminal_squeezes_no_column_of_the_list(monkeypatch):
 async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_with(api, works, stocked, ann, said):
     (order,) = await place(api, works, ann, "garbage")
     await on_thread(said, "settle", order, "--declined", "--reason", "not in their list")
-    await notices.keep_late(stocked, [Late((OrderId(order), 1, 1), "7001", "")], works.clock())
+    await notices.keep_late(stocked, [LateAcceptance((OrderId(order), 1, 1), "7001", "")], works.clock())
     for flags in ((), ("--late",)):
         code, told = await on_thread(said, "list", *flags)
         (line,) = told["orders"]

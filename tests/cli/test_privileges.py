@@ -28,7 +28,7 @@ from tests.panel import HANG_S, PEPPER
 from opensmm.cli import preloading, privileges
 from opensmm.config import Config
 from opensmm.store import os_users
-from opensmm.store.embedded import Embedded
+from opensmm.store.embedded import EmbeddedPostgres
 
 T = TypeVar("T")
 SPEAKERS = {"api", "worker", "sandbox"}
@@ -201,7 +201,7 @@ def test_processes_started_again_have_no_root_either_and_orders_go_on(private):
     with demonstrated(data) as (panel, said):
         lowered(panel, user)
         becomes(said, order, "Completed")
-    assert Embedded(data).pid() is None
+    assert EmbeddedPostgres(data).pid() is None
 
 
 def test_an_api_by_itself_stops_the_database_at_its_end_without_root(private):
@@ -218,7 +218,7 @@ def test_an_api_by_itself_stops_the_database_at_its_end_without_root(private):
         process.terminate()
         assert 0 == process.wait(HANG_S)
     assert not Path(f"/proc/{api}").exists()
-    assert Embedded(data).pid() is None
+    assert EmbeddedPostgres(data).pid() is None
 
 
 @as_root

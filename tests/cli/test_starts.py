@@ -20,7 +20,7 @@ from opensmm.cli.frame import UNAVAILABLE
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import NO_FIELDS, StageCode
 from opensmm.store import schema
-from opensmm.store.embedded import Embedded
+from opensmm.store.embedded import EmbeddedPostgres
 from opensmm.texts import words
 
 PATIENCE_S = 300
@@ -89,7 +89,7 @@ def test_a_first_start_tells_its_steps_and_a_dead_worker_leaves_a_line(served):
 
 def test_the_steps_of_a_start_come_in_order(tmp_path):
     heard = []
-    embedded = Embedded(
+    embedded = EmbeddedPostgres(
         tmp_path / "data", {"shared_buffers": "16MB", "fsync": "off"}, report=lambda *step: heard.append(step)
     )
     urls = embedded.start()
@@ -135,7 +135,7 @@ def test_on_a_terminal_the_line_changes_and_nothing_is_told_after_the_end():
 
 def test_a_start_looks_at_an_embedded_database_that_stands_over_one_connection(tmp_path):
     """No pooler stands before it, and what root starts first leaves the looks to the process that serves."""
-    embedded = Embedded(tmp_path / "data", {"shared_buffers": "16MB", "fsync": "off", "log_connections": "on"})
+    embedded = EmbeddedPostgres(tmp_path / "data", {"shared_buffers": "16MB", "fsync": "off", "log_connections": "on"})
     schema.migrate(embedded.start().owner)
     command = [sys.executable, "-m", "opensmm", "api", "--port", str(free_port()), "--data", str(tmp_path / "data")]
     try:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from opensmm.cli import app
 from opensmm.cli.frame import UNAVAILABLE
 from opensmm.store import schema
-from opensmm.store.embedded import Embedded
+from opensmm.store.embedded import EmbeddedPostgres
 
 OLDER = "0009_price_lists"
 SMALL = {"shared_buffers": "16MB", "max_wal_size": "256MB", "fsync": "off"}
@@ -19,7 +19,7 @@ REFUSED = "opensmm: this database is older than this OpenSMM: stop the panel and
 @pytest.fixture
 def panel(tmp_path):
     """The embedded PostgreSQL of a data folder, running as it does under an older panel."""
-    embedded = Embedded(tmp_path / "data", SMALL)
+    embedded = EmbeddedPostgres(tmp_path / "data", SMALL)
     urls = embedded.start()
     yield embedded, urls
     embedded.stop()

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import psycopg
 
-from opensmm.store import cluster, os_users, programs, schema
-from opensmm.store.embedded import APP, DATABASE, OWNER, PORT, Embedded
+from opensmm.store import os_users, postgres_install, programs, schema
+from opensmm.store.embedded import APP, DATABASE, OWNER, PORT, EmbeddedPostgres
 
 WITHIN_S = 60
 SETTINGS = {
@@ -32,7 +32,7 @@ STANDBY = "standby"
 class Pair:
     """A primary that runs in ``embedded``, and its standby, a copy of it that follows."""
 
-    def __init__(self, folder: Path, embedded: Embedded) -> None:
+    def __init__(self, folder: Path, embedded: EmbeddedPostgres) -> None:
         self.embedded = embedded
         self.user = os_users.server_user(folder / "postgres")
         self.binaries = programs.binaries(self.user)
@@ -50,7 +50,7 @@ class Pair:
         for place in (self._copy, self._sockets):
             place.mkdir(mode=0o700)
             os_users.give(place, self.user)
-        source = self.embedded.url(cluster.SUPERUSER, "postgres")
+        source = self.embedded.url(postgres_install.SUPERUSER, "postgres")
         command = [str(self.binaries / "pg_basebackup"), "-D", ".", "-d", source, "-X", "stream", "-c", "fast", "-R"]
         code, printed = os_users.run(command, self.user, self._copy)
         assert code == 0, printed
@@ -61,7 +61,7 @@ class Pair:
             _wait_for(conn, "select exists (select from pg_stat_replication where sync_state = 'sync')")
 
     def _start(self) -> None:
-        options = {**cluster.settings(self._folder), **SETTINGS, "cluster_name": STANDBY}
+        options = {**postgres_install.settings(self._folder), **SETTINGS, "cluster_name": STANDBY}
         command = [str(self.binaries / "postgres"), "-D", ".", "-k", str(self._sockets), "-p", str(PORT)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "standby.log").open("ab") as log:
@@ -75,7 +75,9 @@ class Pair:
 
     def superuser(self, *, standby: bool = False) -> psycopg.Connection:
         url = self.standby_url if standby else self.embedded.url
-        return psycopg.connect(url(cluster.SUPERUSER, "postgres"), autocommit=True, application_name="the test")
+        return psycopg.connect(
+            url(postgres_install.SUPERUSER, "postgres"), autocommit=True, application_name="the test"
+        )
 
     def silence(self) -> None:
         """The standby is gone: commits on the primary wait for it."""
@@ -126,7 +128,7 @@ def pair() -> Iterator[Pair]:
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix=f"opensmm-test-{os.getpid()}-", dir=memory if memory.is_dir() else None))
     folder.chmod(0o711)
-    embedded = Embedded(folder, SETTINGS)
+    embedded = EmbeddedPostgres(folder, SETTINGS)
     try:
         embedded.start()
         schema.migrate(embedded.url(OWNER), APP)

@@ -19,7 +19,7 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
 from opensmm.domain.requests import RequestedIds
 from opensmm.store import dispatch as dispatch_rows
-from opensmm.store import progress as progress_rows
+from opensmm.store import polling as progress_rows
 from opensmm.store import providers
 
 CHARGE, FUNDS = 9_000, 10_000_000

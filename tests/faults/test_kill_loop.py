@@ -18,7 +18,7 @@ import psycopg
 from tests.faults.processes import children, free_port, opensmm, running
 from tests.panel import HANG_S, until
 
-from opensmm.store.embedded import Embedded
+from opensmm.store.embedded import EmbeddedPostgres
 
 KILLS = int(os.environ.get("OPENSMM_TEST_KILLS", "12"))
 SEED = int(os.environ.get("OPENSMM_TEST_SEED", "0")) or random.randrange(10**6)
@@ -146,7 +146,7 @@ async def test_nothing_is_lost_and_nothing_doubled_however_often_it_is_killed(tm
         said,
     ):
         assert 0 == opensmm("topup", "1", "10000000", "--id", "1", "--data", str(data)).returncode
-        embedded = Embedded(data)
+        embedded = EmbeddedPostgres(data)
         customers = [Customer(f"c{SEED}-{at}", said["api_v2"], said["key"]) for at in range(CLIENTS)]
         done = asyncio.Event()
         working = [asyncio.create_task(customer.order_until(done)) for customer in customers]

@@ -14,7 +14,7 @@ from tests.raw_http import SERVERS, heard, request, said_to, serving
 
 from opensmm.actions import lane
 from opensmm.api import server
-from opensmm.store import crowds
+from opensmm.store import prepared
 
 PATIENCE_S = 1
 
@@ -388,7 +388,7 @@ async def test_who_has_sent_all_that_it_will_is_answered_before_the_end(api, ann
 async def test_a_stop_waits_for_what_the_database_may_keep(api, ann, stocked, monkeypatch):
     """The database stands still, the server is told to stop: no 503 for an order that is kept."""
     monkeypatch.setattr(server, "GRACE_S", 0)
-    for module in (lane, crowds):
+    for module in (lane, prepared):
         monkeypatch.setattr(module, "WITHIN_S", HANG_S)
     order = request(f"key={ann.key}&action=add&service=1&quantity=100&link=https://example.com/x".encode())
     async with serving(api.application, timeout_graceful_shutdown=HANG_S) as port:

@@ -15,8 +15,8 @@ from tests.panel import LINK, broken, buyer, fetch, open_api, stock, until
 
 from opensmm.actions import commit_recovery, lane, placing, transactions
 from opensmm.base.errors import Unavailable
-from opensmm.store import crowds
-from opensmm.store.connection import MOST_ABANDONED, Line
+from opensmm.store import prepared
+from opensmm.store.connection import MOST_ABANDONED, ReconnectingConnection
 from opensmm.store.embedded import APP
 
 GIVEN_UP_S = 0.6
@@ -33,7 +33,7 @@ def two():
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr(lane, "WITHIN_S", GIVEN_UP_S)
-    monkeypatch.setattr(crowds, "WITHIN_S", GIVEN_UP_S / 2)
+    monkeypatch.setattr(prepared, "WITHIN_S", GIVEN_UP_S / 2)
     monkeypatch.setattr(commit_recovery, "SETTLE_WITHIN_S", GIVEN_UP_S / 4)
     monkeypatch.setattr(placing, "TRIES_S", (GIVEN_UP_S / 10,) * 5)
 
@@ -118,7 +118,7 @@ async def test_a_commit_whose_wait_the_server_ended_is_no_success(furnished, mon
         two.silence()
         with monkeypatch.context() as patient:
             patient.setattr(lane, "WITHIN_S", 60)
-            patient.setattr(crowds, "WITHIN_S", 60)
+            patient.setattr(prepared, "WITHIN_S", 60)
             asking = asyncio.create_task(place(one, who, **fields))
             await waits(two)
         with two.superuser() as conn:
@@ -137,7 +137,7 @@ def log(two):
 async def test_a_task_that_is_cancelled_in_its_commit_cancels_nothing_on_the_server(furnished):
     """So are steps of a worker that stops, asks whose clients have left, and batches that took too long."""
     two, who = furnished
-    line = Line(two.embedded.urls().app)
+    line = ReconnectingConnection(two.embedded.urls().app)
     two.silence()
     suspend = "update customer set suspended = true where id = %s"
     suspending = asyncio.create_task(transactions.write(line, lambda connection: connection.execute(suspend, [who.id])))
@@ -159,7 +159,7 @@ async def test_a_task_that_is_cancelled_in_its_commit_cancels_nothing_on_the_ser
 
 async def test_a_line_leaves_no_more_than_two_backends_behind_a_silent_standby(furnished):
     two, _ = furnished
-    line = Line(two.embedded.urls().app)
+    line = ReconnectingConnection(two.embedded.urls().app)
     two.silence()
     mark = "insert into batch (id, created) values (gen_random_uuid(), now())"
     for number in range(MOST_ABANDONED):

@@ -23,7 +23,7 @@ from opensmm.actions.transactions import Rejected
 from opensmm.base.errors import Unavailable
 from opensmm.providers.client import Client
 from opensmm.store import connection as db
-from opensmm.store import dispatch, endings, placing, posts, progress, refill_tasks
+from opensmm.store import dispatch, placing, polling, refill_tasks, settlement, subscriptions
 
 
 class Plan(Struct, frozen=True):
@@ -90,14 +90,14 @@ WORKER: Final[dict[str, Point]] = {
     "answered, not recorded": (_after, Client, "add"),
     "recorded, not committed": (_after, dispatching, "record"),
     "recorded": (_after, dispatching.Dispatching, "_record"),
-    "money given back, not committed": (_after, endings, "end"),
+    "money given back, not committed": (_after, settlement, "end"),
     "polled, not recorded": (_after, Client, "statuses"),
-    "progress written, not committed": (_after, progress, "record"),
+    "progress written, not committed": (_after, polling, "record"),
     "followed": (_after, Following, "_record"),
     "cancel passed on, not recorded": (_after, Client, "cancels"),
-    "cancel recorded, not committed": (_after, progress, "passed"),
+    "cancel recorded, not committed": (_after, polling, "passed"),
     "subscription heard, not recorded": (_after, Client, "watch"),
-    "post made, not committed": (_after, posts, "make"),
+    "post made, not committed": (_after, subscriptions, "make"),
     "refill asked for, not recorded": (_after, Client, "refills"),
     "refill recorded, not committed": (_after, refill_tasks, "record"),
 }

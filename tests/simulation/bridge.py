@@ -1,4 +1,4 @@
-"""The same scenario on PostgreSQL: every statement the twin was asked for is asked of the real store, in the same
+"""The same scenario on PostgreSQL: every statement the model was asked for is asked of the real store, in the same
 order, with the same arguments, and has to answer the same; in the end the same books stand in both."""
 
 import inspect
@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 from msgspec import structs
 from tests.panel import fetch
-from tests.simulation.twin import (
+from tests.simulation.model import (
     clocks,
     customers,
     dispatch,
@@ -25,27 +25,27 @@ from tests.simulation.twin import (
     settlement,
     subscriptions,
 )
-from tests.simulation.twin.tables import Store
+from tests.simulation.model.tables import Store
 from tests.simulation.world import BEGINS, CATALOGUE, SALES, SERVICES, World
 
 from opensmm.domain.payments import Correctable, Deposit
-from opensmm.store import audit, cancels, orders, price_lists, refill_tasks, staff
+from opensmm.store import audit, cancels, manual, orders, price_lists, refill_tasks
 from opensmm.store import catalogue as catalogue_rows
 from opensmm.store import clocks as clock_rows
 from opensmm.store import customers as customer_rows
 from opensmm.store import dispatch as dispatch_rows
-from opensmm.store import endings as ending_rows
 from opensmm.store import evidence as evidence_rows
-from opensmm.store import interventions as intervention_rows
 from opensmm.store import notices as notice_rows
+from opensmm.store import order_actions as intervention_rows
 from opensmm.store import payments as payment_rows
 from opensmm.store import placing as placing_rows
-from opensmm.store import posts as post_rows
-from opensmm.store import progress as progress_rows
+from opensmm.store import polling as progress_rows
 from opensmm.store import providers as provider_rows
 from opensmm.store import refills as refill_rows
+from opensmm.store import settlement as ending_rows
+from opensmm.store import subscriptions as post_rows
 from opensmm.store.connection import Connection
-from opensmm.store.payments import Referred
+from opensmm.store.payments import BookedReference
 
 STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
     (placing, placing_rows, ("lock", "remembered", "active_links", "keep", "remember", "hold_links")),
@@ -55,7 +55,7 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
         provider_rows,
         ("providers", "keep_forms", "fared", "failed", "is_well", "half_open", "tried", "forget_readings"),
     ),
-    (providers, staff, ("left_behind",)),
+    (providers, manual, ("left_behind",)),
     (settlement, ending_rows, ("owners", "lock", "sold", "end")),
     (
         evidence,
@@ -82,29 +82,29 @@ STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
             "deposits_like",
             "add_deposit",
             "referred",
-            "twin",
+            "same_transfer",
             "refer",
             "correctable",
         ),
     ),
     (customers, audit, ("note",)),
 )
-REAL = {(twin.__name__, name): getattr(real, name) for twin, real, names in STANDS_FOR for name in names}
+REAL = {(model.__name__, name): getattr(real, name) for model, real, names in STANDS_FOR for name in names}
 UNHEARD = object()
 """In the place of an answer that nobody heard: the COMMIT's was lost, or its process killed."""
 
 
 class Call:
-    """One statement asked of the twin. ``alone``: it was a transaction of its own."""
+    """One statement asked of the model. ``alone``: it was a transaction of its own."""
 
-    def __init__(self, twin: str, name: str, told: tuple[Any, ...], more: dict[str, Any], *, alone: bool) -> None:
-        self.twin, self.name, self.told, self.more, self.alone = twin, name, told, more, alone
+    def __init__(self, model: str, name: str, told: tuple[Any, ...], more: dict[str, Any], *, alone: bool) -> None:
+        self.model, self.name, self.told, self.more, self.alone = model, name, told, more, alone
         self.answer: Any = UNHEARD
         self.failed = False
 
 
 def played(seed: int, events: int) -> tuple[World, list[object]]:
-    """A scenario on the twin, and what was asked of it."""
+    """A scenario on the model, and what was asked of it."""
     world = World(seed)
     log: list[object] = []
     world.store.log = log
@@ -123,11 +123,11 @@ def _recorded(part: Any, log: list[object]) -> Any:
     return SimpleNamespace(**told)
 
 
-def _written_down(twin: str, name: str, function: Callable[..., Any], log: list[object]) -> Any:
+def _written_down(model: str, name: str, function: Callable[..., Any], log: list[object]) -> Any:
     async def call(connection: Any, *told: Any, **more: Any) -> Any:
         alone = name == "keep" and not connection.store.open
         told = tuple(list(one) if inspect.isgenerator(one) else one for one in told)
-        entry = Call(twin, name, _copied(told), more, alone=alone)
+        entry = Call(model, name, _copied(told), more, alone=alone)
         log.append(entry)
         try:
             answer = await function(connection, *told, **more)
@@ -144,7 +144,7 @@ def _copied(told: Any) -> Any:
     """As it is now: what is spent from later must not change it."""
     if isinstance(told, tuple):
         return tuple(map(_copied, told))
-    if isinstance(told, placing_rows.Locked):
+    if isinstance(told, placing_rows.LockedCustomers):
         return msgspec.structs.replace(told, purses={k: msgspec.structs.replace(v) for k, v in told.purses.items()})
     return list(told) if isinstance(told, list) else told
 
@@ -185,7 +185,7 @@ async def furnish(owner: Connection, world: World) -> None:
 
 
 class Replay:
-    """Asks the real store what the twin was asked, and compares the answers."""
+    """Asks the real store what the model was asked, and compares the answers."""
 
     def __init__(self, connection: Connection, owner: Connection) -> None:
         self._connection = connection
@@ -193,7 +193,7 @@ class Replay:
         self._waiting: Call | None = None
         self._begun = False
         self._booked: dict[int, int] = {}
-        """The ids of the twin's transfers, and those that PostgreSQL gave them."""
+        """The ids of the model's transfers, and those that PostgreSQL gave them."""
         self.asked = 0
 
     async def run(self, log: Sequence[object]) -> None:
@@ -212,7 +212,7 @@ class Replay:
 
     async def _begin(self, following: object) -> None:
         """Placing begins its transaction with the statement that locks the customers."""
-        if not (isinstance(following, Call) and following.name == "lock" and following.twin == placing.__name__):
+        if not (isinstance(following, Call) and following.name == "lock" and following.model == placing.__name__):
             await self._connection.execute("begin")
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
@@ -220,24 +220,24 @@ class Replay:
 
     async def _ask(self, call: Call) -> None:
         told = self._translated(call)
-        function = REAL[call.twin, call.name]
+        function = REAL[call.model, call.name]
         self.asked += 1
         try:
             answer = await function(self._connection, *told, **call.more)
         except psycopg.errors.UniqueViolation:
             assert call.failed, f"{call.name}{told} was refused by PostgreSQL alone"
             return
-        assert not call.failed, f"{call.name}{told} was refused by the twin alone"
+        assert not call.failed, f"{call.name}{told} was refused by the model alone"
         if call.name == "book":
             self._booked[call.answer] = answer
         elif call.answer is not UNHEARD and call.name not in ("note", "transfer"):
             if call.name == "look":  # PostgreSQL tells of a server and a timeline of its own
                 answer = (call.answer[0], *answer[1:])
-            twin, real = _comparable(self._renumbered(call.answer)), _comparable(answer)
-            assert twin == real, f"{call.name}{told}: the twin says {twin}, PostgreSQL {real}"
+            model, real = _comparable(self._renumbered(call.answer)), _comparable(answer)
+            assert model == real, f"{call.name}{told}: the model says {model}, PostgreSQL {real}"
 
     def _translated(self, call: Call) -> tuple[Any, ...]:
-        """What the twin was asked, with the transfers' ids that PostgreSQL gave."""
+        """What the model was asked, with the transfers' ids that PostgreSQL gave."""
         told = call.told
         match call.name:
             case "add_deposit":
@@ -254,7 +254,7 @@ class Replay:
         match answer:
             case Deposit() | Correctable():
                 return structs.replace(answer, transfer=self._booked[answer.transfer])
-            case Referred():
+            case BookedReference():
                 corrects = None if answer.corrects is None else self._booked[answer.corrects]
                 return structs.replace(answer, transfer=self._booked[answer.transfer], corrects=corrects)
             case [Deposit(), *_]:
@@ -280,7 +280,7 @@ def _comparable(answer: Any) -> Any:
 
 
 def books_of(store: Store) -> dict[str, list[tuple[Any, ...]]]:
-    """The twin's books in the form that ``books_in`` reads from PostgreSQL."""
+    """The model's books in the form that ``books_in`` reads from PostgreSQL."""
     books: dict[str, list[tuple[Any, ...]]] = {
         "customers": [(row.id, row.balance, row.overdrawn) for row in store.customers.values()],
         "orders": [

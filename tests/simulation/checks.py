@@ -11,9 +11,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
-from tests.simulation.provider import WORDS_ABOUT_US, BookOrder, Said
-from tests.simulation.running import Broken
-from tests.simulation.twin.tables import (
+from tests.simulation.model.tables import (
     LIVE,
     OPEN_TRIES,
     AttemptRow,
@@ -24,6 +22,8 @@ from tests.simulation.twin.tables import (
     RefillRow,
     Store,
 )
+from tests.simulation.provider import WORDS_ABOUT_US, BookOrder, Said
+from tests.simulation.running import Broken
 
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.ledger import Transfer, TransferKind

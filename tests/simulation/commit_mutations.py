@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tests.simulation.model import connection as twin_connection
 from tests.simulation.planting import Mutation
-from tests.simulation.twin import connection as twin_connection
 
 from opensmm.actions import dispatch as dispatching
 from opensmm.actions import placing as deciding

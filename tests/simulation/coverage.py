@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from tests.simulation.model.connection import Fate
 from tests.simulation.provider import AddFault, Habit, Lie
-from tests.simulation.twin.connection import Fate
 
 from opensmm.domain.evidence import Conclusion
 

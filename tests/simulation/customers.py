@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 from tests.simulation.chance import Dice
+from tests.simulation.model.tables import LIVE, Store
 from tests.simulation.running import Broken
 from tests.simulation.staff import Api
-from tests.simulation.twin.tables import LIVE, Store
 
 from opensmm.base.ids import CustomerId, KeyId, PriceListId
 from opensmm.domain.api_keys import KeyHolder

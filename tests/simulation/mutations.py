@@ -1,6 +1,6 @@
 """Bugs that panels have had, planted one at a time: a suite that misses one of them is not worth its time.
 
-Where the rule lives in SQL alone, it is the twin's line for that SQL that is spoilt.
+Where the rule lives in SQL alone, it is the model's line for that SQL that is spoilt.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,15 +12,15 @@ import msgspec
 from tests.simulation import provider as providers
 from tests.simulation import staff
 from tests.simulation.commit_mutations import COMMITS
+from tests.simulation.model import customers as model_customers
+from tests.simulation.model import dispatch as model_dispatch
+from tests.simulation.model import evidence as model_evidence
+from tests.simulation.model import payments as model_payments
+from tests.simulation.model import placing as model_placing
+from tests.simulation.model import polling as model_polling
+from tests.simulation.model import refills as model_refills
+from tests.simulation.model import settlement as model_settlement
 from tests.simulation.planting import Mutation
-from tests.simulation.twin import customers as twin_customers
-from tests.simulation.twin import dispatch as twin_dispatch
-from tests.simulation.twin import evidence as twin_evidence
-from tests.simulation.twin import payments as twin_payments
-from tests.simulation.twin import placing as twin_placing
-from tests.simulation.twin import polling as twin_progress
-from tests.simulation.twin import refills as twin_refills
-from tests.simulation.twin import settlement as twin_endings
 from tests.simulation.wrong_clocks import CLOCKS
 
 from opensmm.actions import cancels as canceling
@@ -57,14 +57,14 @@ def _nothing(*told: Any, **more: Any) -> None:
 
 
 _settle, _apply, _after_sending = settlement.settle, polling.apply, dispatch.after_sending
-_record, _told_of, _keep = dispatching.record, following.told_of, twin_placing.keep
-_twin_record, _recover = twin_dispatch.record, twin_dispatch.recover
+_record, _told_of, _keep = dispatching.record, following.told_of, model_placing.keep
+_model_record, _recover = model_dispatch.record, model_dispatch.recover
 _add = providers.Caller.add
 _give_back, _earn = ledger.give_back, ledger.earn
 
 
 async def _cancelled_with_two_ls(connection: Any, told: Any, now: Any) -> Any:
-    return [row for row in await _twin_record(connection, told, now) if row[3] != "canceled"]
+    return [row for row in await _model_record(connection, told, now) if row[3] != "canceled"]
 
 
 def _refunded_twice(sold: Any, ends: Any) -> Any:
@@ -183,7 +183,7 @@ async def _charged_before(connection: Any, mark: Any, drafts: Any, now: Any, **g
         connection.store.begin()
         customer = drafts[ids.index(None)][0]
         lost = OrderId(10**9 + len(connection.store.transfers))
-        twin_customers.book(connection.store, [ledger.hold(customer, lost, Money(1))])
+        model_customers.book(connection.store, [ledger.hold(customer, lost, Money(1))])
         connection.store.commit()
     return ids
 
@@ -192,7 +192,7 @@ def _without_deliveries(store: Any, customer: Any, draft: Any, now: Any) -> Any:
     return _kept(store, customer, msgspec.structs.replace(draft, runs=max(1, draft.runs - 1)), now)
 
 
-_kept = twin_placing._keep
+_kept = model_placing._keep
 
 
 def _refill_of_anything(order: Any, now: Any) -> Any:
@@ -222,7 +222,7 @@ _decide_cancel = canceling._Plan.decide
 async def _release_unfenced(connection: Any, batch: Any, desk: Any, now: Any) -> None:
     await _record(connection, batch, desk, now)
     unsent = [(claim.order, claim.run + 1, None) for claim, outcome in batch if isinstance(outcome, NotSent)]
-    await twin_dispatch.release(connection, unsent)
+    await model_dispatch.release(connection, unsent)
 
 
 async def _not_sent_after_all(self: Any, request: Any) -> Any:
@@ -258,7 +258,7 @@ async def _ended_without_money(connection: Any, ends: Any, now: Any) -> None:
 
 
 _to_ask, _prove = evidence.to_ask, evidence._prove
-_doubted = twin_evidence.doubted
+_doubted = model_evidence.doubted
 
 
 def _but_the_last(between: Any, known: Any) -> Any:
@@ -293,7 +293,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "cancelled with two l",
         "the refund's guard spells the word otherwise: no money goes back",
-        [(twin_dispatch, "record", _cancelled_with_two_ls)],
+        [(model_dispatch, "record", _cancelled_with_two_ls)],
     ),
     Mutation("refunded twice", "two triggers each give the rest back", [(ending, "settle", _refunded_twice)]),
     Mutation(
@@ -362,31 +362,31 @@ MUTATIONS: Sequence[Mutation] = (
         "runs rounded alone", "the shares of the runs are more than the charge", [(pricing, "earned", _earned_by_unit)]
     ),
     Mutation(
-        "older news over newer", "a late answer takes the end back", [(twin_progress, "_counts", _any_order_of_news)]
+        "older news over newer", "a late answer takes the end back", [(model_polling, "_counts", _any_order_of_news)]
     ),
     Mutation(
         "reckoned from what was known",
         "an answer without news takes back what came in between",
-        [(twin_progress, "_counts", _newer_but_blind)],
+        [(model_polling, "_counts", _newer_but_blind)],
     ),
     Mutation(
         "news after the end",
         "completed, then cancelled: paid and given back",
-        [(twin_progress, "_counts", _after_the_end_too), (polling, "apply", _never_ended)],
+        [(model_polling, "_counts", _after_the_end_too), (polling, "apply", _never_ended)],
     ),
     Mutation(
-        "queued again after a crash", "its worker had sent it", [(twin_dispatch, "recover", _sent_again_by_another)]
+        "queued again after a crash", "its worker had sent it", [(model_dispatch, "recover", _sent_again_by_another)]
     ),
-    Mutation("lease ignored", "slow is taken for dead", [(twin_dispatch, "recover", _impatient)]),
+    Mutation("lease ignored", "slow is taken for dead", [(model_dispatch, "recover", _impatient)]),
     Mutation(
         "adds of others not counted",
         "each worker sends one at a time, and there are three",
-        [(twin_dispatch, "_adds_left", lambda store, provider, limit: provider.adds_at_a_time or limit)],
+        [(model_dispatch, "_adds_left", lambda store, provider, limit: provider.adds_at_a_time or limit)],
     ),
     Mutation(
         "fence ignored",
         "the worker that froze overwrites the one that took over",
-        [(twin_dispatch, "_is_its_own", lambda one, row: row.state not in dispatch.END_STATES)],
+        [(model_dispatch, "_is_its_own", lambda one, row: row.state not in dispatch.END_STATES)],
     ),
     Mutation(
         "next run's time taken away",
@@ -394,24 +394,24 @@ MUTATIONS: Sequence[Mutation] = (
         [(dispatching, "record", _release_unfenced)],
     ),
     Mutation(
-        "a run fired twice", "a release that does not look at the state", [(twin_dispatch, "_may_wait", _fired_again)]
+        "a run fired twice", "a release that does not look at the state", [(model_dispatch, "_may_wait", _fired_again)]
     ),
     Mutation("burst after downtime", "all the runs that were missed, at once", [(dripfeed, "next_due", _in_a_burst)]),
     Mutation(
         "idempotency ignored", "the client asked again because the answer was lost", [(placing, "_repeat", _nothing)]
     ),
     Mutation(
-        "charge without order", "the money is taken in another transaction", [(twin_placing, "keep", _charged_before)]
+        "charge without order", "the money is taken in another transaction", [(model_placing, "keep", _charged_before)]
     ),
-    Mutation("a delivery too few", "sold, charged, never sent", [(twin_placing, "_keep", _without_deliveries)]),
+    Mutation("a delivery too few", "sold, charged, never sent", [(model_placing, "_keep", _without_deliveries)]),
     Mutation(
-        "balance read, then written", "a thousand orders with funds for one", [(twin_placing, "_may", _may_always)]
+        "balance read, then written", "a thousand orders with funds for one", [(model_placing, "_may", _may_always)]
     ),
-    Mutation("price list looked at once", "sold at yesterday's price", [(twin_placing, "keep", _whatever_version)]),
+    Mutation("price list looked at once", "sold at yesterday's price", [(model_placing, "keep", _whatever_version)]),
     Mutation(
         "refill while one is open",
         "the provider is asked ten times",
-        [(twin_refills, "OPEN_REFILLS", frozenset[str]())],
+        [(model_refills, "OPEN_REFILLS", frozenset[str]())],
     ),
     Mutation(
         "refill of what is not completed",
@@ -441,13 +441,13 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "one provider's order for two",
         "the second customer gets the first one's delivery",
-        [(twin_dispatch, "_bind", _overwritten)],
+        [(model_dispatch, "_bind", _overwritten)],
     ),
     Mutation(
-        "a payment booked twice", "the gateway tells everything twice", [(twin_payments, "deposits_like", _forgotten)]
+        "a payment booked twice", "the gateway tells everything twice", [(model_payments, "deposits_like", _forgotten)]
     ),
     Mutation(
-        "a link held for ever", "'You have active order with this link'", [(twin_endings, "_free_link", _nothing)]
+        "a link held for ever", "'You have active order with this link'", [(model_settlement, "_free_link", _nothing)]
     ),
     Mutation(
         "an end without its money",
@@ -464,12 +464,12 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "ids known from another provider",
         "both count from a thousand: the id that was bought is not asked for",
-        [(twin_evidence, "known", _known_anywhere)],
+        [(model_evidence, "known", _known_anywhere)],
     ),
     Mutation(
         "only those looked into may own",
         "what is found belonged to one whose turn had not come",
-        [(twin_evidence, "doubted", _those_looked_into)],
+        [(model_evidence, "doubted", _those_looked_into)],
     ),
     Mutation("the first id that fits", "several were unsure at once", [(evidence, "_prove", _first_that_fits)]),
     Mutation(
@@ -484,7 +484,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "a refill of nobody",
         "a refill is taken for an order that no provider ever had",
-        [(twin_refills, "_taken_by_any", lambda *told: True)],
+        [(model_refills, "_taken_by_any", lambda *told: True)],
     ),
     *COMMITS,
 )

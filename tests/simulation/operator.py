@@ -10,10 +10,10 @@ import msgspec
 from tests.panel import acting, actor
 from tests.simulation.chance import Dice
 from tests.simulation.coverage import LEFT_UNSURE
+from tests.simulation.model.connection import Connection, Fate
+from tests.simulation.model.tables import DeliveryRow
 from tests.simulation.provider import BookOrder
 from tests.simulation.running import Broken
-from tests.simulation.twin.connection import Connection, Fate
-from tests.simulation.twin.tables import DeliveryRow
 
 from opensmm.actions import dispatch, interventions, money
 from opensmm.actions.money import Adjustment
@@ -25,7 +25,7 @@ from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
 from opensmm.domain.payments import Payment
 from opensmm.domain.requests import NO_DETAILS
-from opensmm.store.dispatch import Claim
+from opensmm.store.dispatch import DeliveryClaim
 
 LATELY = 40
 """So many of the newest orders the operator looks at."""
@@ -203,11 +203,11 @@ class Operator:
         links = zip(holders, found, strict=True)
         return any(held is not None and store.orders[held.order].link != order.link for held, order in links)
 
-    def _claim(self, row: DeliveryRow) -> Claim:
+    def _claim(self, row: DeliveryRow) -> DeliveryClaim:
         store = self._world.store
         order, service = store.orders[row.order], store.catalogue.services[ServiceId(row.service)]
         attempt = store.attempts[row.order, row.run, row.attempt]
-        return Claim(
+        return DeliveryClaim(
             order=OrderId(row.order),
             run=row.run,
             attempt=row.attempt,

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from tests.corpus.corpus import rows
 from tests.simulation.chance import Dice
-from tests.simulation.twin.connection import Pause
+from tests.simulation.model.connection import Pause
 
 from opensmm.domain import requests
 from opensmm.domain.call_faults import CallCode, CallFault

@@ -1,6 +1,6 @@
 """Processes of the panel as coroutines that the world moves, one step at a time, in an order it chooses.
 
-The panel's own actions run here, unchanged, above the twin of the store. What they wait for is a pause: the world may
+The panel's own actions run here, unchanged, above the model of the store. What they wait for is a pause: the world may
 let another go first, let time pass, freeze the process, or kill it and everything it knew.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 from unittest.mock import patch
 
 import psycopg
-from tests.simulation.twin import (
+from tests.simulation.model import (
     clocks,
     connection,
     customers,
@@ -28,7 +28,7 @@ from tests.simulation.twin import (
     settlement,
     subscriptions,
 )
-from tests.simulation.twin.connection import Pause
+from tests.simulation.model.connection import Pause
 
 from opensmm.actions import (
     api_reads,
@@ -190,9 +190,9 @@ def installed(
     now: Callable[[], datetime],
     record: Callable[[Any], Any] | None = None,
 ) -> Iterator[None]:
-    """Puts the twin under the panel's actions, and the world in the place of asyncio and the clock.
+    """Puts the model under the panel's actions, and the world in the place of asyncio and the clock.
 
-    ``record`` may put something around each part of the twin.
+    ``record`` may put something around each part of the model.
     """
 
     async def sleep(seconds: float) -> None:
@@ -202,8 +202,8 @@ def installed(
     wall = SimpleNamespace(monotonic=lambda: now().timestamp())
     with ExitStack() as stack:
         for module, names in _REPLACED.items():
-            for name, twin in names.items():
-                part = record(twin) if record is not None else twin
+            for name, model in names.items():
+                part = record(model) if record is not None else model
                 stack.enter_context(patch.object(module, name, part))
         stack.enter_context(patch.object(dispatching, "asyncio", loop))
         stack.enter_context(patch.object(dispatching, "time", wall))
@@ -224,11 +224,11 @@ _REPLACED: dict[Any, dict[str, Any]] = {
     clock: {"clocks": clocks, "log": _Quiet()},
     refilling: {"rows": refills},
     refill_tasks: {"rows": refills, "log": _Quiet()},
-    inquiries: {"rows": evidence, "posts": subscriptions, "clocks": clocks, "dispatch": dispatch, "log": _Quiet()},
-    watching: {"rows": subscriptions, "progress": polling, "cancels": settlement, "log": _Quiet()},
+    inquiries: {"rows": evidence, "subscriptions": subscriptions, "clocks": clocks, "dispatch": dispatch, "log": _Quiet()},
+    watching: {"rows": subscriptions, "polling": polling, "cancels": settlement, "log": _Quiet()},
     following: {"rows": polling, "notices": notices, "log": _Quiet()},
     placements: {"rows": placing, "db": connection, "commit_recovery": placing.commit_recovery, "Lane": Lane},
-    chores: {"dispatch": dispatch, "retention": customers, "providers": providers, "staff": providers, "log": _Quiet()},
+    chores: {"dispatch": dispatch, "pruning": customers, "providers": providers, "manual": providers, "log": _Quiet()},
     catalogue: {"catalogue": placing},
     api_reads: {"orders": polling},
     money: {"rows": payments, "customers": customers, "audit": customers},

@@ -7,9 +7,9 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.simulation.clocks import ProcessClock
+from tests.simulation.model.connection import Line
 from tests.simulation.provider import CALL_WITHIN_S, TAKEN_IN_WITHIN, Caller, Provider
 from tests.simulation.running import Lane, Process
-from tests.simulation.twin.connection import Line
 
 from opensmm.actions import panel as panels
 from opensmm.actions.dispatch import lease
@@ -25,7 +25,7 @@ AT_ONCE = 400
 """More than are ever due: which of those due at the same moment come first is for the database to choose."""
 IN_FLIGHT = 40
 NOT_SIMULATED = ("watch", "purchases", "rollups", "balances", "sync")
-"""Subscriptions have scenarios of their own; purchases, sums, balances and price lists have no twin of the store."""
+"""Subscriptions have scenarios of their own; purchases, sums, balances and price lists have no model of the store."""
 SIMULATED = {loop.name: loop for loop in LOOPS if loop.name not in NOT_SIMULATED}
 PATIENCE = Patience(taking_in=TAKEN_IN_WITHIN, skew=timedelta())
 """A scenario lasts for half an hour or little more: with the panel's own patience everything would be tangled."""
@@ -110,6 +110,6 @@ class Api(Process):
         def line(url: str, application: str, lock_timeout_ms: int | None, *, keyed: bool) -> Line:
             return self._line()
 
-        with patch.object(panels, "Line", line), patch.object(panels, "Lane", Lane):
+        with patch.object(panels, "ReconnectingConnection", line), patch.object(panels, "Lane", Lane):
             self.panel = panels.Panel("", self._new_clock(self))
         self.spawn(self.panel.look_at_catalogue(), "look")

@@ -1,4 +1,4 @@
-"""Subscriptions under providers that list what they like: a seeded scenario of its own, above the twin.
+"""Subscriptions under providers that list what they like: a seeded scenario of its own, above the model.
 
 Workers watch, are overtaken, and lose the answers to their commits. Providers list posts beyond what was ordered and
 after it expired, list them again, forget some, list each other's, and tell quantities that nobody ordered.
@@ -14,11 +14,9 @@ import msgspec
 from tests.simulation.chance import Dice
 from tests.simulation.checks import MOVES, price
 from tests.simulation.clocks import ProcessClock
-from tests.simulation.planting import Mutation
-from tests.simulation.running import Broken, Process, installed
-from tests.simulation.twin.connection import Fate, Line, Pause
-from tests.simulation.twin.customers import book
-from tests.simulation.twin.tables import (
+from tests.simulation.model.connection import Fate, Line, Pause
+from tests.simulation.model.customers import book
+from tests.simulation.model.tables import (
     AttemptRow,
     Change,
     CustomerRow,
@@ -29,6 +27,8 @@ from tests.simulation.twin.tables import (
     Sale,
     Store,
 )
+from tests.simulation.planting import Mutation
+from tests.simulation.running import Broken, Process, installed
 from tests.simulation.world import CATALOGUE
 
 from opensmm.actions.posts import Watching

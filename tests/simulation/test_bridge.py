@@ -1,4 +1,4 @@
-"""The twin says what PostgreSQL says, statement by statement, and the same books stand in both in the end."""
+"""The model says what PostgreSQL says, statement by statement, and the same books stand in both in the end."""
 
 import psycopg
 import pytest

@@ -17,12 +17,8 @@ from tests.simulation.chance import Dice
 from tests.simulation.checks import Checks
 from tests.simulation.clocks import ProcessClock
 from tests.simulation.customers import Customer
-from tests.simulation.operator import Operator
-from tests.simulation.provider import Billing, BookOrder, Habit, Provider, Surroundings
-from tests.simulation.running import Broken, Process, Task, installed
-from tests.simulation.staff import REST, SIMULATED, Api, Worker
-from tests.simulation.twin.connection import Fate, Line
-from tests.simulation.twin.tables import (
+from tests.simulation.model.connection import Fate, Line
+from tests.simulation.model.tables import (
     Change,
     CustomerRow,
     DeliveryRow,
@@ -32,6 +28,10 @@ from tests.simulation.twin.tables import (
     Sale,
     Store,
 )
+from tests.simulation.operator import Operator
+from tests.simulation.provider import Billing, BookOrder, Habit, Provider, Surroundings
+from tests.simulation.running import Broken, Process, Task, installed
+from tests.simulation.staff import REST, SIMULATED, Api, Worker
 
 from opensmm.actions import dispatch as dispatching
 from opensmm.actions import placing as placements

@@ -16,8 +16,8 @@ from opensmm.base.money import Money
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.payments import Payment
 from opensmm.providers.timeline import BEGINS_S, POST_EVERY_S
-from opensmm.store.embedded import Embedded
-from opensmm.store.notices import Late, keep_late
+from opensmm.store.embedded import EmbeddedPostgres
+from opensmm.store.notices import LateAcceptance, keep_late
 
 FIRST_POST_S = BEGINS_S + POST_EVERY_S + 0.1
 NEVER = "2199-01-01"
@@ -62,7 +62,7 @@ async def _more(api, ann, works, conn):
     await works.send()
     by = acting(works.clock(), reason="why")
     assert await interventions.settle(conn, OrderId(10), None, None, by)
-    await keep_late(conn, [Late((OrderId(10), 1, 1), "8001", "")], works.clock())
+    await keep_late(conn, [LateAcceptance((OrderId(10), 1, 1), "8001", "")], works.clock())
     assert await notices.deal_with(conn, OrderId(10), by)
     assert await interventions.settle(conn, OrderId(11), None, "9001", by)
     await _buy_a_refill(api, ann, works, conn)
@@ -114,7 +114,7 @@ def data(tmp_path):
     """A data folder below folders that are private to us, as root's home is; whatever runs in it is stopped."""
     folder = tmp_path / "data"
     yield folder
-    left = Embedded(folder)
+    left = EmbeddedPostgres(folder)
     if left.pid() is not None:
         left.start()
         left.stop()

@@ -10,8 +10,8 @@ from tests.panel import fetch, until
 
 from opensmm.actions import transactions
 from opensmm.base.errors import Unavailable
-from opensmm.store import cluster
-from opensmm.store.connection import Line, connect, lost
+from opensmm.store import postgres_install
+from opensmm.store.connection import ReconnectingConnection, connect, lost
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_an_error_tells_of_the_connection_or_of_the_statement(error, gone):
 
 @pytest.fixture
 async def line(database):
-    made = Line(database.app_url)
+    made = ReconnectingConnection(database.app_url)
     yield made
     await made.drop()
 
@@ -59,7 +59,7 @@ async def test_a_line_keeps_its_connection_until_it_is_dropped(line):
 async def end_backends(server, application):
     """Ends the server's side of connections, and waits until it is gone."""
     theirs = "from pg_stat_activity where application_name like %s"
-    with psycopg.connect(server.url(cluster.SUPERUSER, "postgres"), autocommit=True) as conn:
+    with psycopg.connect(server.url(postgres_install.SUPERUSER, "postgres"), autocommit=True) as conn:
         conn.execute(f"select pg_terminate_backend(pid) {theirs}", [application])
 
         async def gone():
@@ -120,7 +120,7 @@ async def test_a_standby_is_no_database_to_work_with(database):
 
 
 async def test_while_the_database_is_away_a_line_refuses_at_once(database):
-    away = Line("postgresql://nobody@127.0.0.1:9/none")
+    away = ReconnectingConnection("postgresql://nobody@127.0.0.1:9/none")
     with pytest.raises(Unavailable):
         await away.get()
     began = time.monotonic()

@@ -20,14 +20,14 @@ from tests.panel import HANG_S
 from opensmm import config
 from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured
-from opensmm.store import cluster, os_users, schema
-from opensmm.store.embedded import Embedded, serving
+from opensmm.store import os_users, postgres_install, schema
+from opensmm.store.embedded import EmbeddedPostgres, serving
 from opensmm.texts import words
 
 
 def make(data: Path) -> None:
     """Leaves a data folder behind whose server has run once."""
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     embedded.start()
     embedded.stop()
 
@@ -40,7 +40,7 @@ def wait_until(holds) -> None:
 
 
 def test_a_first_start_makes_a_server_with_two_plain_roles_and_checksums(data):
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     urls = embedded.start()
     assert ("opensmm_app", "opensmm", False, False) == ask(
         urls.app,
@@ -59,10 +59,10 @@ def test_a_first_start_makes_a_server_with_two_plain_roles_and_checksums(data):
 
 
 def test_nobody_gets_in_without_the_password(data):
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     embedded.start()
     try:
-        url = embedded.url(cluster.SUPERUSER, "postgres")
+        url = embedded.url(postgres_install.SUPERUSER, "postgres")
         right = url.split(":")[2].split("@")[0]
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(url.replace(right, "wrong"))
@@ -82,7 +82,7 @@ def test_a_second_start_continues_where_the_first_stopped(data):
 
 
 def test_the_last_user_stops_the_server_and_no_one_before(data):
-    first, second = Embedded(data, SMALL), Embedded(data, SMALL)
+    first, second = EmbeddedPostgres(data, SMALL), EmbeddedPostgres(data, SMALL)
     assert first.start() == second.start()
     pid = first.pid()
     first.stop()
@@ -95,7 +95,7 @@ def test_the_last_user_stops_the_server_and_no_one_before(data):
 
 
 def test_starting_and_stopping_twice_is_the_same_as_once(data):
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     assert embedded.start() == embedded.start()
     embedded.stop()
     embedded.stop()
@@ -132,14 +132,14 @@ def test_of_two_starters_at_once_one_starts_and_one_joins(data):
     pids = [first_line(starter) for starter in starters]
     for starter in starters:
         end(starter)
-    assert {str(Embedded(data).pid())} == set(pids)
+    assert {str(EmbeddedPostgres(data).pid())} == set(pids)
 
 
 def test_a_killed_user_lets_go_and_leaves_the_server_to_the_next(data):
     user = start_user(data)
     pid = int(first_line(user))
     end(user)
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     embedded.start()
     assert pid == embedded.pid()
     embedded.stop()
@@ -147,7 +147,7 @@ def test_a_killed_user_lets_go_and_leaves_the_server_to_the_next(data):
 
 
 def test_a_killed_server_is_started_again_with_all_it_had_committed(data):
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     urls = embedded.start()
     with psycopg.connect(urls.owner) as conn:
         conn.execute("create table kept as select generate_series(1, 1000) as value")
@@ -161,7 +161,7 @@ def test_a_killed_server_is_started_again_with_all_it_had_committed(data):
 
 
 def test_a_server_killed_under_a_busy_backend_is_started_again(data):
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     urls = embedded.start()
     busy = psycopg.connect(urls.app, autocommit=True)
     busy.pgconn.send_query(b"select count(*) from generate_series(1, 30000000)")
@@ -176,7 +176,7 @@ def test_a_server_killed_under_a_busy_backend_is_started_again(data):
 
 
 def test_a_server_whose_socket_was_removed_is_started_anew(data):
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     embedded.start()
     shut_off = embedded.pid()
     folder = conninfo_to_dict(embedded.urls().app)["host"]
@@ -189,7 +189,7 @@ def test_a_server_whose_socket_was_removed_is_started_anew(data):
 
 
 def test_a_stale_number_is_neither_believed_nor_killed(data):
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     embedded.start()
     killed = embedded.pid()
     assert killed is not None
@@ -210,7 +210,7 @@ def test_a_stale_number_is_neither_believed_nor_killed(data):
 
 @pytest.mark.parametrize("name", ["with blanks", "a,b", 'quo"te', "x" * 120, "عربي", "100%41"])
 def test_any_folder_name_will_do(tmp_path, name):
-    embedded = Embedded(tmp_path / name / "data", SMALL)
+    embedded = EmbeddedPostgres(tmp_path / name / "data", SMALL)
     urls = embedded.start()
     with psycopg.connect(urls.app) as conn:
         sockets = Path(conn.info.host)
@@ -222,7 +222,7 @@ def test_any_folder_name_will_do(tmp_path, name):
 def test_no_permission_above_the_data_folder_is_changed(tmp_path, data):
     above = [tmp_path, *tmp_path.parents]
     before = [(mode(path), path.stat().st_uid) for path in above]
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     embedded.start()
     embedded.stop()
     assert before == [(mode(path), path.stat().st_uid) for path in above]
@@ -230,7 +230,7 @@ def test_no_permission_above_the_data_folder_is_changed(tmp_path, data):
 
 def test_a_server_that_cannot_start_says_why(data):
     with pytest.raises(Misconfigured, match=rf"{SetupCode.POSTGRES_DOES_NOT_START}.*no_such_setting"):
-        Embedded(data, {"no_such_setting": "1"}).start()
+        EmbeddedPostgres(data, {"no_such_setting": "1"}).start()
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def test_a_full_disk_is_told_as_such(small_disk):
     make(small_disk / "data")
     fill(small_disk)
     with pytest.raises(Misconfigured, match=f"{SetupCode.DISK_FULL} folder={small_disk}/data"):
-        Embedded(small_disk / "data", SMALL).start()
+        EmbeddedPostgres(small_disk / "data", SMALL).start()
     (small_disk / "filling").unlink()
     make(small_disk / "data")
 
@@ -269,7 +269,7 @@ def test_why_no_cluster_can_be_made_is_one_line(tmp_path):
     )
     initdb.chmod(0o755)
     with pytest.raises(Misconfigured) as refused:
-        cluster.make(tmp_path / "postgres", pwd.getpwuid(os.geteuid()), "a password", initdb)
+        postgres_install.make(tmp_path / "postgres", pwd.getpwuid(os.geteuid()), "a password", initdb)
     assert (
         f'PostgreSQL\'s initdb failed in {tmp_path}: could not extend file "base/1": No space left on device'
     ) == words.fault(refused.value)
@@ -280,7 +280,7 @@ def test_a_cluster_of_another_version_is_refused_in_words(data):
     make(data)
     (data / "postgres" / "PG_VERSION").write_text("17\n")
     with pytest.raises(Misconfigured, match=f"{SetupCode.OTHER_CLUSTER_VERSION}.* made_by=17"):
-        Embedded(data, SMALL).start()
+        EmbeddedPostgres(data, SMALL).start()
 
 
 def test_passwords_that_do_not_fit_are_refused_in_words(data):
@@ -288,12 +288,12 @@ def test_passwords_that_do_not_fit_are_refused_in_words(data):
     passwords = data / "passwords"
     passwords.write_text(passwords.read_text().replace('"postgres": "', '"postgres": "x'))
     with pytest.raises(Misconfigured, match=SetupCode.PASSWORDS_DO_NOT_FIT):
-        Embedded(data, SMALL).start()
-    assert Embedded(data).pid() is None
+        EmbeddedPostgres(data, SMALL).start()
+    assert EmbeddedPostgres(data).pid() is None
 
 
 def test_a_server_that_has_never_run_is_not_alive(data):
-    assert not Embedded(data).alive()
+    assert not EmbeddedPostgres(data).alive()
 
 
 def test_the_panel_gets_its_tables_in_it(data):
@@ -324,7 +324,7 @@ def test_a_plain_user_runs_a_server_of_his_own(data, open_folder):
     os.chown(open_folder, plain.pw_uid, plain.pw_gid)
 
     def work() -> None:
-        embedded = Embedded(open_folder / "data", SMALL)
+        embedded = EmbeddedPostgres(open_folder / "data", SMALL)
         urls = embedded.start()
         assert (1,) == ask(urls.app, "select 1")
         killed = embedded.pid()
@@ -345,7 +345,7 @@ def test_root_joins_and_restarts_a_plain_users_server_as_that_user(data, open_fo
     os.chown(open_folder, plain.pw_uid, plain.pw_gid)
     folder = open_folder / "data"
     assert 0 == in_a_process_of(plain, lambda: make(folder))
-    embedded = Embedded(folder, SMALL)
+    embedded = EmbeddedPostgres(folder, SMALL)
     embedded.start()
     assert plain.pw_uid == Path(f"/proc/{embedded.pid()}").stat().st_uid
     embedded.stop()
@@ -360,12 +360,12 @@ def test_a_plain_user_is_told_that_a_folder_is_not_his(data):
 
     def work() -> None:
         with pytest.raises(Misconfigured, match=SetupCode.DATA_FOLDER_NOT_OURS):
-            Embedded(folder, SMALL).start()
+            EmbeddedPostgres(folder, SMALL).start()
 
     try:
         assert 0 == in_a_process_of(plain, work)
     finally:
-        left = Embedded(folder).pid()
+        left = EmbeddedPostgres(folder).pid()
         if left is not None:
             os.kill(left, signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)
@@ -373,7 +373,7 @@ def test_a_plain_user_is_told_that_a_folder_is_not_his(data):
 
 @as_root
 def test_root_runs_the_server_as_an_ordinary_user(data):
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     embedded.start()
     uid = Path(f"/proc/{embedded.pid()}").stat().st_uid
     embedded.stop()

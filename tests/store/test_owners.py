@@ -12,7 +12,7 @@ from tests.data_folders import SMALL, as_root, ask, in_a_process_of, mode
 from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured
 from opensmm.store import os_users
-from opensmm.store.embedded import Embedded
+from opensmm.store.embedded import EmbeddedPostgres
 from opensmm.texts import words
 
 
@@ -22,7 +22,7 @@ def owners(folder: Path) -> set[int]:
 
 def kept(data: Path) -> None:
     """Leaves a data folder behind, with a table in it."""
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     with psycopg.connect(embedded.start().owner) as conn:
         conn.execute("create table kept as select 42 as value")
     embedded.stop()
@@ -30,7 +30,7 @@ def kept(data: Path) -> None:
 
 def asked_again(data: Path) -> int:
     """Starts the server of a data folder and reads the table; returns the user that it runs as."""
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     assert (42,) == ask(embedded.start().owner, "select value from kept")
     uid = Path(f"/proc/{embedded.pid()}").stat().st_uid
     embedded.stop()
@@ -79,7 +79,7 @@ def test_a_folder_that_holds_more_than_a_copy_would_is_left_as_it_is(data, tmp_p
         odd.hardlink_to(tmp_path / "elsewhere")
     before = owners(data / "postgres")
     with pytest.raises(Misconfigured) as refused:
-        Embedded(data, SMALL).start()
+        EmbeddedPostgres(data, SMALL).start()
     fields = refused.value.fields
     assert (SetupCode.CLUSTER_HOLDS_MORE, str(odd)) == (refused.value.code, fields["place"])
     assert f"`chown -R {fields['user']}: {data}/postgres`" in words.fault(refused.value)
@@ -96,7 +96,7 @@ def test_a_plain_user_is_told_the_command_that_makes_a_copied_folder_his(data, o
 
     def work() -> None:
         with pytest.raises(Misconfigured) as refused:
-            Embedded(copy, SMALL).start()
+            EmbeddedPostgres(copy, SMALL).start()
         assert f"`sudo chown -R nobody: '{copy}'`" in words.fault(refused.value)
 
     assert 0 == in_a_process_of(plain, work)
@@ -111,6 +111,6 @@ def test_a_user_without_a_name_is_told_so(open_folder):
 
     def work() -> None:
         with pytest.raises(Misconfigured, match=f"{SetupCode.USER_WITHOUT_NAME} uid=54321"):
-            Embedded(open_folder / "data", SMALL).start()
+            EmbeddedPostgres(open_folder / "data", SMALL).start()
 
     assert 0 == in_a_process_of(nameless, work)

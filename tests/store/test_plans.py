@@ -12,26 +12,26 @@ import pytest
 from tests.panel import stock
 
 from opensmm.store import (
+    api_keys,
     cancels,
     customer_lists,
     customers,
     dispatch,
-    endings,
     evidence,
-    health,
-    keys,
     ledger,
+    manual,
+    monitoring,
     order_lists,
     orders,
     placing,
-    posts,
-    progress,
+    polling,
+    price_sync,
     refill_tasks,
     refills,
-    staff,
-    sync,
+    settlement,
+    subscriptions,
 )
-from opensmm.store.crowds import Crowd
+from opensmm.store.prepared import PreparedStatement
 
 LARGE = 200_000
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -128,7 +128,7 @@ HOT = {
     "newest orders": (orders, "_NEWEST", [77, 2**63 - 1, 100]),
     "balances": (customers, "_BALANCES", [SOME]),
     "customers: lock": (customers, "_LOCK", [SOME]),
-    "keys: find": (keys, "_FIND", [[bytes(16)] * 3]),
+    "keys: find": (api_keys, "_FIND", [[bytes(16)] * 3]),
     "dispatch: claim": (
         dispatch,
         "_CLAIM",
@@ -151,7 +151,7 @@ HOT = {
     ),
     "dispatch: record": (dispatch, "_RECORD", sent_parameters(TIMES[0])),
     "dispatch: hold": (dispatch, "_HOLD", {"now": TIMES[0], "limit": 1000, "code": "waited_too_long", "most": 200}),
-    "health: answers": (health, "_NOT_UNDERSTOOD", {"most": 1000}),
+    "health: answers": (monitoring, "_NOT_UNDERSTOOD", {"most": 1000}),
     "dispatch: recover": (dispatch, "_RECOVER", [TIMES[0], RECENT, [1] * 4, [1] * 4, "gone"]),
     "evidence: claim": (
         evidence,
@@ -178,46 +178,46 @@ HOT = {
         "_KNOWN",
         {"provider": 1, "numbers": [str(number) for number in range(2000)]},
     ),
-    "progress: claim watched": (progress, "_CLAIM_WATCHED", [TIMES[0], 200, TIMES[1]]),
-    "posts: known": (posts, "_KNOWN", [RECENT]),
-    "posts: taken": (posts, "_TAKEN", {"provider": 1, "keys": ["1", "2"], "order": 7}),
-    "posts: subscription": (posts, "_SUBSCRIPTION", [TIMES[0], 1, 7]),
-    "posts: untold": (posts, "_UNTOLD", {"provider": 1, "until": TIMES[0], "since": NOW}),
-    "posts: more": (posts, "_MORE", [1000, RECENT]),
-    "posts: parts": (posts, "_PARTS", [1000, RECENT]),
-    "health: posts": (health, "_POSTS", {"most": 1000}),
-    "health: refused posts": (health, "_REFUSED_POSTS", {"most": 1000, "since": NOW}),
-    "progress: claim": (progress, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
-    "progress: record": (progress, "_RECORD", told_parameters(TIMES[0])),
+    "progress: claim watched": (polling, "_CLAIM_WATCHED", [TIMES[0], 200, TIMES[1]]),
+    "posts: known": (subscriptions, "_KNOWN", [RECENT]),
+    "posts: taken": (subscriptions, "_TAKEN", {"provider": 1, "keys": ["1", "2"], "order": 7}),
+    "posts: subscription": (subscriptions, "_SUBSCRIPTION", [TIMES[0], 1, 7]),
+    "posts: untold": (subscriptions, "_UNTOLD", {"provider": 1, "until": TIMES[0], "since": NOW}),
+    "posts: more": (subscriptions, "_MORE", [1000, RECENT]),
+    "posts: parts": (subscriptions, "_PARTS", [1000, RECENT]),
+    "health: posts": (monitoring, "_POSTS", {"most": 1000}),
+    "health: refused posts": (monitoring, "_REFUSED_POSTS", {"most": 1000, "since": NOW}),
+    "progress: claim": (polling, "_CLAIM", [TIMES[0], 200, TIMES[1]]),
+    "progress: record": (polling, "_RECORD", told_parameters(TIMES[0])),
     "dispatch: release": (dispatch, "_RELEASE", [RECENT, [2] * len(RECENT), [TIMES[0]] * len(RECENT)]),
     "progress: cancels": (
-        progress,
+        polling,
         "_CANCELS",
         {"providers": [1, 2], "ended_since": TIMES[0], "limit": 200, "most": 11, "now": NOW},
     ),
     "cancels: deliveries": (cancels, "_LOCK_DELIVERIES", [RECENT]),
     "cancels: orders": (cancels, "_CANCELABLE", [RECENT]),
-    "endings: owners": (endings, "_OWNERS", [RECENT]),
-    "endings: lock": (endings, "_LOCK", [RECENT]),
-    "endings: sold": (endings, "_SOLD", [RECENT]),
+    "endings: owners": (settlement, "_OWNERS", [RECENT]),
+    "endings: lock": (settlement, "_LOCK", [RECENT]),
+    "endings: sold": (settlement, "_SOLD", [RECENT]),
     "refills: refillable": (refills, "_REFILLABLE", [RECENT]),
     "refills: views": (refills, "_VIEWS", [SOME]),
     "refills: newest": (refills, "_NEWEST", [SOME]),
-    "sync: go on": (sync, "_GO_ON", {"services": [1, 2], "now": TIMES[0]}),
-    "sync: approve": (sync, "_APPROVE", [RECENT[1], 1]),
-    "health: due": (health, "_DUE", {"now": TIMES[0], "most": 1000}),
-    "health: sending": (health, "_SENDING", {"most": 1000}),
-    "health: moving": (health, "_MOVING", {"most": 1000} | health.moving_at(TIMES[0])),
-    "health: unpolled": (health, "_UNPOLLED", {"most": 1000} | health.moving_at(TIMES[0])),
-    "health: providers": (health, "_PROVIDERS", []),
-    "health: for operator": (health, "_FOR_OPERATOR", {"most": 1000}),
-    "health: refills": (health, "_REFILLS", {"most": 1000}),
-    "health: cancels": (health, "_CANCELS", {"most": 1000, "ended_since": TIMES[0]}),
+    "sync: go on": (price_sync, "_GO_ON", {"services": [1, 2], "now": TIMES[0]}),
+    "sync: approve": (price_sync, "_APPROVE", [RECENT[1], 1]),
+    "health: due": (monitoring, "_DUE", {"now": TIMES[0], "most": 1000}),
+    "health: sending": (monitoring, "_SENDING", {"most": 1000}),
+    "health: moving": (monitoring, "_MOVING", {"most": 1000} | monitoring.moving_at(TIMES[0])),
+    "health: unpolled": (monitoring, "_UNPOLLED", {"most": 1000} | monitoring.moving_at(TIMES[0])),
+    "health: providers": (monitoring, "_PROVIDERS", []),
+    "health: for operator": (monitoring, "_FOR_OPERATOR", {"most": 1000}),
+    "health: refills": (monitoring, "_REFILLS", {"most": 1000}),
+    "health: cancels": (monitoring, "_CANCELS", {"most": 1000, "ended_since": TIMES[0]}),
     "refill_tasks: claim": (refill_tasks, "_CLAIM", {"now": TIMES[0], "lease": timedelta(minutes=3), "limit": 200}),
-    "staff: waiting": (staff, "_WAITING", [100]),
-    "staff: with staff": (staff, "_WITH_STAFF", [RECENT]),
-    "staff: left behind": (staff, "_LEFT_BEHIND", [TIMES[0]]),
-    "staff: refills": (staff, "_REFILLS", [100]),
+    "staff: waiting": (manual, "_WAITING", [100]),
+    "staff: with staff": (manual, "_WITH_STAFF", [RECENT]),
+    "staff: left behind": (manual, "_LEFT_BEHIND", [TIMES[0]]),
+    "staff: refills": (manual, "_REFILLS", [100]),
 }
 
 
@@ -289,7 +289,7 @@ async def plan(conn, statement, parameters, mode):
 
 
 def text_of(statement):
-    return statement.sql if isinstance(statement, Crowd) else statement
+    return statement.sql if isinstance(statement, PreparedStatement) else statement
 
 
 def read_whole(lines):

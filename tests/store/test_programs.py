@@ -11,7 +11,7 @@ from tests.data_folders import SMALL, as_root, ask, mode
 from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured
 from opensmm.store import os_users, programs
-from opensmm.store.embedded import Embedded
+from opensmm.store.embedded import EmbeddedPostgres
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def private_wheel(tmp_path, open_folder, monkeypatch):
 
 def run_once(data: Path, user: pwd.struct_passwd) -> None:
     """Starts a server, asks it something, and runs the other programs as its user."""
-    embedded = Embedded(data, SMALL)
+    embedded = EmbeddedPostgres(data, SMALL)
     assert (1,) == ask(embedded.start().app, "select 1")
     embedded.stop()
     for name in programs.NEEDED:

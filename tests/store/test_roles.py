@@ -6,7 +6,7 @@ from psycopg import AsyncConnection
 
 from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured
-from opensmm.store import cluster, grants, schema
+from opensmm.store import grants, postgres_install, schema
 from opensmm.store.embedded import APP, OWNER
 from opensmm.texts import words
 
@@ -89,7 +89,7 @@ async def test_the_panel_accepts_the_role_of_the_app(conn):
     await schema.check_app_role(conn)
 
 
-@pytest.mark.parametrize("role", [OWNER, cluster.SUPERUSER])
+@pytest.mark.parametrize("role", [OWNER, postgres_install.SUPERUSER])
 async def test_the_panel_refuses_the_owner_and_the_superuser(server, database, role):
     async with await AsyncConnection.connect(server.url(role, database.name), autocommit=True) as conn:
         with pytest.raises(Misconfigured, match=r"owns_tables|superuser"):
@@ -105,9 +105,9 @@ async def test_the_panel_refuses_a_role_that_may_change_transfers(database, conn
     assert f"may {privilege.split()[0]} transfers" in words.fault(refused.value)
 
 
-@pytest.mark.parametrize("group", [OWNER, cluster.SUPERUSER])
+@pytest.mark.parametrize("group", [OWNER, postgres_install.SUPERUSER])
 async def test_the_panel_refuses_a_role_that_may_become_a_mightier_one(server, conn, group):
-    with psycopg.connect(server.url(cluster.SUPERUSER), autocommit=True) as superuser:
+    with psycopg.connect(server.url(postgres_install.SUPERUSER), autocommit=True) as superuser:
         superuser.execute(f"grant {group} to {APP}")
         try:
             with pytest.raises(Misconfigured) as refused:

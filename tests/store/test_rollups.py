@@ -13,7 +13,7 @@ from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain import ledger
 from opensmm.store import customers, rollups
-from opensmm.store.connection import Line
+from opensmm.store.connection import ReconnectingConnection
 from opensmm.store.rollups import DaySums, ReportBy
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
@@ -142,7 +142,7 @@ async def test_a_crash_leaves_a_piece_added_up_once_or_not_at_all(honest, monkey
 
 async def test_workers_that_add_up_at_once_add_up_once(database, honest, monkeypatch):
     monkeypatch.setattr(rollups, "PIECE", 3)
-    lines = [Line(database.app_url) for _ in range(3)]
+    lines = [ReconnectingConnection(database.app_url) for _ in range(3)]
     while await rollups.is_behind(honest):
         await asyncio.gather(*(Rollups(line).step() for line in lines))
     for line in lines:

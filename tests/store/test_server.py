@@ -21,7 +21,7 @@ from opensmm.actions import starting
 from opensmm.base.errors import Unavailable
 from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
 from opensmm.domain.server import LIMITS_MS, DatabaseServer, faults
-from opensmm.store import cluster, django_settings, os_users, schema, server
+from opensmm.store import django_settings, os_users, postgres_install, schema, server
 from opensmm.store.connection import connect
 from opensmm.store.embedded import APP
 from opensmm.texts import words
@@ -193,7 +193,7 @@ async def _listens(port):
 @pytest.fixture
 def limited(server_of_tests, database):
     """The role with the settings that a pooler drops, as docs/operating.md has them."""
-    with psycopg.connect(server_of_tests.url(cluster.SUPERUSER), autocommit=True) as conn:
+    with psycopg.connect(server_of_tests.url(postgres_install.SUPERUSER), autocommit=True) as conn:
         for name, value in {**LIMITS_MS, "synchronous_commit": "on"}.items():
             conn.execute(f"alter role {APP} in database {database.name} set {name} = '{value}'")
 

@@ -10,10 +10,10 @@ from opensmm.base.ids import OrderId, ProviderId, RefillId
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, TRANSITIONS, AttemptOutcome, DeliveryState
 from opensmm.domain.orders import ENDED_ORDERS, LIVE_ORDERS, ORDER_TRANSITIONS, OrderState
 from opensmm.domain.refills import REFILL_TRANSITIONS, RefillStatus
-from opensmm.store import dispatch, endings, posts, progress, purchases, refill_tasks, refills
-from opensmm.store.dispatch import Recorded
-from opensmm.store.progress import Told
-from opensmm.store.refill_tasks import RefillNews, RefillTask
+from opensmm.store import dispatch, polling, purchases, refill_tasks, refills, settlement, subscriptions
+from opensmm.store.dispatch import AttemptResult
+from opensmm.store.polling import PolledResult
+from opensmm.store.refill_tasks import RefillNews, TaskRow
 
 OUTCOMES = {
     DeliveryState.SENDING: AttemptOutcome.SENDING,
@@ -62,15 +62,15 @@ async def moves(connection, work):
 def record(connection, state):
     outcome = {DeliveryState.PENDING: AttemptOutcome.ACCEPTED, DeliveryState.UNSURE: AttemptOutcome.UNSURE}
     tries = [
-        Recorded(order, 1, 1, 1, state, 0, now(), outcome.get(state, AttemptOutcome.DECLINED), None, "")
+        AttemptResult(order, 1, 1, 1, state, 0, now(), outcome.get(state, AttemptOutcome.DECLINED), None, "")
         for order in NUMBERS.values()
     ]
     return lambda: dispatch.record(connection, tries, now())
 
 
 def report(connection, state):
-    told = [Told(order, 1, 1, state, None, 0, None, None, "", None) for order in NUMBERS.values()]
-    return lambda: progress.record(connection, told, now())
+    told = [PolledResult(order, 1, 1, state, None, 0, None, None, "", None) for order in NUMBERS.values()]
+    return lambda: polling.record(connection, told, now())
 
 
 def claim(connection, providers):
@@ -109,11 +109,11 @@ async def test_an_order_that_has_ended_neither_ends_again_nor_goes_on(stocked, o
         [DEFAULT, state],
     )
     await owner.execute("insert into delivery (order_id, run, service_id, quantity) values (7, 1, %s, 0)", [DEFAULT])
-    assert (state in LIVE_ORDERS) == bool(await endings.sold(stocked, [OrderId(7)]))
+    assert (state in LIVE_ORDERS) == bool(await settlement.sold(stocked, [OrderId(7)]))
     assert (state in ENDED_ORDERS) == (not ORDER_TRANSITIONS[state])
     for wanted in (OrderState.ACTIVE, OrderState.PAUSED):
         async with stocked.transaction(force_rollback=True):
-            await posts.stand(stocked, OrderId(7), wanted)
+            await subscriptions.stand(stocked, OrderId(7), wanted)
             ((after,),) = await fetch(stocked, "select state from orders where id = 7")
             assert after == (wanted if wanted in ORDER_TRANSITIONS[state] else state)
 
@@ -149,7 +149,7 @@ async def refill_moves(connection, work):
 async def test_no_statement_moves_a_refill_but_along_the_table(all_refills, owner):
     seen = set()
     for answer in RefillStatus:
-        tasks = [RefillTask(number, 1, ProviderId(1), "1", "", now(), again=False) for number in REFILLS.values()]
+        tasks = [TaskRow(number, 1, ProviderId(1), "1", "", now(), again=False) for number in REFILLS.values()]
         news = [RefillNews(task, answer.value, "", now()) for task in tasks]
         seen |= await refill_moves(all_refills, lambda told=news: refill_tasks.record(all_refills, told, None, now()))
 

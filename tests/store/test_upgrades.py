@@ -11,9 +11,9 @@ from django.db.migrations.executor import MigrationExecutor
 from opensmm.domain.codes import FindingCode
 from opensmm.domain.findings import Level
 from opensmm.domain.monitoring import judge
-from opensmm.store import health, schema
-from opensmm.store.checks import CHECKS
+from opensmm.store import monitoring, schema
 from opensmm.store.embedded import APP
+from opensmm.store.invariants import INVARIANTS
 
 
 def migrate_to(url, name):
@@ -142,7 +142,7 @@ def test_top_ups_and_credit_limits_from_before_are_told_of(database):
         assert [("OpenSMM", None, "customer.credit_limit", "2", [0, 100])] == owner.execute(
             "select actor, actor_kind, action, subject, detail -> 'changes' -> 'credit_limit' from audit"
         ).fetchall()
-        by_hand = [check for check in CHECKS if check.name in ("L3", "L4", "L5", "L8", "L9", "L10")]
+        by_hand = [check for check in INVARIANTS if check.name in ("L3", "L4", "L5", "L8", "L9", "L10")]
         orders = {"first": 1, "last": 9}
         assert [] == [check.name for check in by_hand if owner.execute(check.broken, orders).fetchall()]
     with psycopg.connect(database.app_url, autocommit=True) as app:
@@ -171,4 +171,4 @@ def test_v1_providers_from_before_take_what_they_took_and_health_names_the_verb(
 async def _findings(url):
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
         at = datetime.now(UTC)
-        return judge(await health.facts(conn, at), at)
+        return judge(await monitoring.facts(conn, at), at)

@@ -18,9 +18,9 @@ from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.customers import check_customer_name
 from opensmm.domain.ledger import Funds
 from opensmm.domain.payments import OPENING, Payment
-from opensmm.store import audit, customers, keys
+from opensmm.store import api_keys, audit, customers
+from opensmm.store.api_keys import UNSAID, KeySettings
 from opensmm.store.connection import Connection
-from opensmm.store.keys import UNSAID, KeySettings
 
 FIRST_LABEL: Final = "first"
 """The label of the key that a customer is added with."""
@@ -111,7 +111,7 @@ def _checked(key: NewKey) -> NewKey:
 
 
 async def _keep_key(connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, by: By) -> KeyId:
-    kept = await keys.add(
+    kept = await api_keys.add(
         connection,
         customer,
         digest(pepper, key.text),
@@ -142,7 +142,7 @@ async def edit_key(
     """
     bound = None if addresses is None else read_addresses(addresses)
     async with connection.transaction():
-        was = await keys.lock(connection, key)
+        was = await api_keys.lock(connection, key)
         if was is None:
             raise OperatorRefusal(RefusalCode.NO_LIVE_KEY, key=key)
         stays = UNSAID if by_client else was
@@ -153,7 +153,7 @@ async def edit_key(
         )
         if wanted == was:
             return False
-        await keys.edit(connection, key, wanted)
+        await api_keys.edit(connection, key, wanted)
         await audit.note(connection, by, AuditAction.KEY_EDIT, [AuditEntry(str(key), diff(was, wanted))])
     return True
 
@@ -161,7 +161,7 @@ async def edit_key(
 async def revoke_keys(connection: Connection, which: Sequence[KeyId], *, by: By) -> list[KeyId]:
     """Revokes keys for good; returns those that were live."""
     async with connection.transaction():
-        revoked = await keys.revoke(connection, which, by.now)
+        revoked = await api_keys.revoke(connection, which, by.now)
         entries = [AuditEntry(str(key), {"revoked": (None, by.now)}) for key in revoked]
         await audit.note(connection, by, AuditAction.KEY_REVOKE, entries)
     return revoked

@@ -12,14 +12,14 @@ from opensmm.domain.api_keys import KeyHolder
 from opensmm.domain.order_views import ListedOrder, OrderView, Parts
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
 from opensmm.domain.requests import RequestedIds
-from opensmm.store import customers, keys, orders, posts
-from opensmm.store.connection import Line
+from opensmm.store import api_keys, customers, orders, subscriptions
+from opensmm.store.connection import ReconnectingConnection
 
 
 class Statuses:
     """Answers status asks: (customer, ids) in, one outcome per id out."""
 
-    def __init__(self, line: Line, shelf: Shelf) -> None:
+    def __init__(self, line: ReconnectingConnection, shelf: Shelf) -> None:
         self._line = line
         self._shelf = shelf
 
@@ -38,7 +38,7 @@ class Statuses:
 class Summed:
     """Adds up the runs of orders that have many: orders in, their views out."""
 
-    def __init__(self, line: Line, shelf: Shelf) -> None:
+    def __init__(self, line: ReconnectingConnection, shelf: Shelf) -> None:
         self._line = line
         self._shelf = shelf
 
@@ -52,7 +52,7 @@ class Summed:
 class Runs:
     """Tells how many runs orders have, one for those that do not exist."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ReconnectingConnection) -> None:
         self._line = line
 
     async def __call__(self, batch: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -64,13 +64,13 @@ class Runs:
 class Extended:
     """Adds to answers of status what an extended one tells beside; what was refused stays so."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ReconnectingConnection) -> None:
         self._line = line
 
     async def __call__(self, batch: Sequence[Sequence[OrderView | Refused]]) -> list[list[OrderView | Refused]]:
         own = [view.order for views in batch for view in views if isinstance(view, OrderView)]
         async with self._line.turn:
-            more = await read(self._line, lambda connection: posts.more(connection, own))
+            more = await read(self._line, lambda connection: subscriptions.more(connection, own))
         return [
             [view if isinstance(view, Refused) else structs.replace(view, more=more[view.order]) for view in views]
             for views in batch
@@ -80,20 +80,20 @@ class Extended:
 class PartsOf:
     """Tells what subscriptions and drip-feeds have come to; what is neither is left out."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ReconnectingConnection) -> None:
         self._line = line
 
     async def __call__(self, batch: Sequence[Sequence[OrderId]]) -> list[dict[OrderId, Parts]]:
         wanted = [order for some in batch for order in some]
         async with self._line.turn:
-            found = await read(self._line, lambda connection: posts.parts(connection, wanted))
+            found = await read(self._line, lambda connection: subscriptions.parts(connection, wanted))
         return [{order: found[order] for order in some if order in found} for some in batch]
 
 
 class BalanceReader:
     """Tells the balances of customers, in order."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ReconnectingConnection) -> None:
         self._line = line
 
     async def __call__(self, batch: Sequence[CustomerId]) -> list[Money]:
@@ -103,17 +103,19 @@ class BalanceReader:
 class Keys:
     """Looks keys up by their hashes. Nobody is let in while no price list is known: an empty one would be believed."""
 
-    def __init__(self, line: Line, shelf: Shelf) -> None:
+    def __init__(self, line: ReconnectingConnection, shelf: Shelf) -> None:
         self._line = line
         self._shelf = shelf
 
     async def __call__(self, batch: Sequence[bytes]) -> list[KeyHolder | None]:
         if not self._shelf.catalogue.version:
             await read(self._line, self._shelf.refresh)
-        return await read(self._line, lambda connection: keys.find(connection, batch))
+        return await read(self._line, lambda connection: api_keys.find(connection, batch))
 
 
-async def newest(line: Line, customer: CustomerId, before: int | None, limit: int, currency: str) -> list[ListedOrder]:
+async def newest(
+    line: ReconnectingConnection, customer: CustomerId, before: int | None, limit: int, currency: str
+) -> list[ListedOrder]:
     """A page of the customer's orders, newest first."""
     return await read(
         line,

@@ -10,16 +10,18 @@ from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import LATE, ODD
 from opensmm.store.connection import Connection
-from opensmm.store.interventions import Waiting, waiting
 from opensmm.store.notices import OpenNotice, open_notices
-from opensmm.store.refill_tasks import UnreadRefill, unread
+from opensmm.store.order_actions import WaitingDelivery, waiting
+from opensmm.store.refill_tasks import UnreadRefillRow, unread
 
 KINDS: Final = ("unsure", "held", "stuck", "unread", "waits", "late", "odd")
 MAX_LISTED: Final = 10_000
 """The longest list that is read at once."""
 
 
-async def list_waiting(connection: Connection, kinds: Collection[str], limit: int, now: datetime) -> list[Waiting]:
+async def list_waiting(
+    connection: Connection, kinds: Collection[str], limit: int, now: datetime
+) -> list[WaitingDelivery]:
     """Reads deliveries that wait, refills whose answers are not understood, then notices: ``limit`` lines at most.
 
     ``kinds`` are some of ``KINDS``; all of them where none is named. What the panel itself knows of a line is its note.
@@ -35,18 +37,18 @@ async def list_waiting(connection: Connection, kinds: Collection[str], limit: in
     return lines
 
 
-def _explained(delivery: Waiting) -> Waiting:
+def _explained(delivery: WaitingDelivery) -> WaitingDelivery:
     """Notes of a delivery that is held without a word of any provider that no provider may be asked."""
     if delivery.state != DeliveryState.HELD or delivery.answer is not None or delivery.note is not None:
         return delivery
     return replace(delivery, note=DeliveryNote(EventCode.NO_PROVIDER_AT_PRICE))
 
 
-def _of_refill(refill: UnreadRefill) -> Waiting:
+def _of_refill(refill: UnreadRefillRow) -> WaitingDelivery:
     return replace(_line("unread", refill, refill.noted), note=refill.note, noted=refill.noted)
 
 
-def _of_notice(kind: str, notice: OpenNotice) -> Waiting:
+def _of_notice(kind: str, notice: OpenNotice) -> WaitingDelivery:
     fields: dict[str, object] = {"run": notice.run, "attempt": notice.number, "quantity": notice.quantity}
     fields |= {
         "provider": notice.provider,
@@ -57,9 +59,9 @@ def _of_notice(kind: str, notice: OpenNotice) -> Waiting:
     return replace(_line(kind, notice, notice.at), note=note, concluded=notice.conclusion)
 
 
-def _line(kind: str, thing: UnreadRefill | OpenNotice, since: datetime) -> Waiting:
+def _line(kind: str, thing: UnreadRefillRow | OpenNotice, since: datetime) -> WaitingDelivery:
     """The fields that every line of the list has, whatever it is there for."""
-    return Waiting(
+    return WaitingDelivery(
         order=thing.order,
         run=thing.run,
         why=kind,

@@ -13,13 +13,13 @@ from opensmm.domain.providers import BALANCE_EVERY, BalanceReading
 from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
 from opensmm.store import providers as rows
-from opensmm.store.connection import Line
+from opensmm.store.connection import ReconnectingConnection
 
 log = structlog.get_logger()
 
 
 class Balances:
-    def __init__(self, line: Line, desk: Desk, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock

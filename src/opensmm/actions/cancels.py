@@ -13,7 +13,7 @@ from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
 from opensmm.domain.requests import RequestedIds
 from opensmm.domain.settlement import EndedRun
 from opensmm.store import cancels as rows
-from opensmm.store.connection import Connection, Line
+from opensmm.store.connection import Connection, ReconnectingConnection
 
 Ask = tuple[CustomerId, RequestedIds]
 Answer = Refused | None
@@ -22,7 +22,7 @@ Answer = Refused | None
 class Canceling:
     """Answers cancel asks: None where cancelling was asked for, or is already."""
 
-    def __init__(self, line: Line, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, clock: Clock) -> None:
         self._line = line
         self._clock = clock
 

@@ -11,8 +11,8 @@ from opensmm.actions.clock import Clock
 from opensmm.actions.dispatch import record_tries
 from opensmm.actions.transactions import write
 from opensmm.providers.desk import Desk
-from opensmm.store import dispatch, providers, retention, staff
-from opensmm.store.connection import Connection, Line
+from opensmm.store import dispatch, manual, providers, pruning
+from opensmm.store.connection import Connection, ReconnectingConnection
 from opensmm.store.dispatch import InFlight
 
 IDEMPOTENCY_KEPT: Final = timedelta(days=14)
@@ -27,7 +27,9 @@ log = structlog.get_logger()
 class Chores:
     """``in_flight``: what this process is sending, which is not left behind whatever its lease says."""
 
-    def __init__(self, line: Line, desk: Desk, clock: Clock, in_flight: Callable[[], InFlight]) -> None:
+    def __init__(
+        self, line: ReconnectingConnection, desk: Desk, clock: Clock, in_flight: Callable[[], InFlight]
+    ) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock
@@ -61,14 +63,14 @@ class Chores:
     async def _take_back(self, connection: Connection, now: datetime) -> None:
         """Queues again what a worker that went away was handing to the staff; ends what was to be cancelled
         meanwhile."""
-        if left := await staff.left_behind(connection, now):
+        if left := await manual.left_behind(connection, now):
             taken = await record_tries(connection, left, now, self._clock.stamp())
             await dispatch.release(connection, [(order, run + 1, None) for order, run in taken])
 
     async def _forget(self, connection: Connection, now: datetime) -> bool:
         """Whether more is to be forgotten, at the next round. ``now`` is of the last look at the clock: what the
         database would say by itself may have stepped since."""
-        asks = await retention.forget_idempotency(connection, now, IDEMPOTENCY_KEPT)
-        batches = await retention.forget_batches(connection, now, BATCHES_KEPT)
+        asks = await pruning.forget_idempotency(connection, now, IDEMPOTENCY_KEPT)
+        batches = await pruning.forget_batches(connection, now, BATCHES_KEPT)
         await providers.forget_readings(connection, now - BALANCES_KEPT)
         return asks or batches

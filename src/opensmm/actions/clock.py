@@ -11,7 +11,7 @@ from msgspec import structs
 from opensmm.actions.transactions import write
 from opensmm.domain.clocks import ClockReading, ClockStep, ExpectedReading, StepCause, judge
 from opensmm.store import clocks
-from opensmm.store.connection import Connection, Line
+from opensmm.store.connection import Connection, ReconnectingConnection
 
 REST: Final = timedelta(minutes=4)
 """After a step nothing is concluded from times for longer than a lease lasts, and a provider takes to take in."""
@@ -76,7 +76,7 @@ class Clock:
         before = self.monotonic()
         self._learn(await clocks.now(connection, self.stamp()), before, stepped=False)
 
-    async def look(self, line: Line) -> bool:
+    async def look(self, line: ReconnectingConnection) -> bool:
         """Learns what time it is, and notes where the clock stepped.
 
         True where times may be compared: there was no step within the rest. What was read before a look was written

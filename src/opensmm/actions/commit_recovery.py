@@ -13,13 +13,13 @@ from opensmm.base.errors import CommitUnknown, Unavailable
 from opensmm.base.ids import OrderId
 from opensmm.store import connection as db
 from opensmm.store import placing
-from opensmm.store.connection import Line
+from opensmm.store.connection import ReconnectingConnection
 
 SETTLE_WITHIN_S: Final = 5.0
 """How long the outcome is looked for before the callers are told to try later."""
 
 
-async def recover(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
+async def recover(line: ReconnectingConnection, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
     """The batch's orders, or None: it was not kept and never will be. Raises CommitUnknown if that takes too long."""
     try:
         async with asyncio.timeout(SETTLE_WITHIN_S):
@@ -29,7 +29,9 @@ async def recover(line: Line, mark: UUID, at: datetime | None) -> Sequence[Order
         raise CommitUnknown(OutageCode.COMMIT_UNKNOWN) from error
 
 
-async def _ask_until_answered(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
+async def _ask_until_answered(
+    line: ReconnectingConnection, mark: UUID, at: datetime | None
+) -> Sequence[OrderId | None] | None:
     while True:
         await line.drop()
         try:

@@ -49,10 +49,10 @@ from opensmm.providers.client import CALL
 from opensmm.providers.desk import Contact, Desk
 from opensmm.store import dispatch as rows
 from opensmm.store import notices, providers
-from opensmm.store.connection import Connection, Line
-from opensmm.store.dispatch import Claim, Recorded
-from opensmm.store.notices import Late
-from opensmm.store.providers import Failed
+from opensmm.store.connection import Connection, ReconnectingConnection
+from opensmm.store.dispatch import AttemptResult, DeliveryClaim
+from opensmm.store.notices import LateAcceptance
+from opensmm.store.providers import ProviderFailure
 
 LEASE_MARGIN_S: Final = 10.0
 """A lease outlasts the longest call by this much."""
@@ -71,8 +71,8 @@ UNWATCHED: Final = Declined(CallFault(CallCode.SUBSCRIPTION_TO_STAFF))
 TOLD: Final = 500
 """Characters of a provider's answer in the log; the whole of it stands with the attempt."""
 
-Sent = tuple[Claim, SendOutcome]
-Take = Callable[[Connection, UUID], Awaitable[list[Claim]]]
+Sent = tuple[DeliveryClaim, SendOutcome]
+Take = Callable[[Connection, UUID], Awaitable[list[DeliveryClaim]]]
 """Claims some of what is due, leaving a batch's row."""
 SENT: Final[Counter[tuple[str, type[SendOutcome]]]] = Counter()
 """Tries of this process, by provider and what they came to."""
@@ -89,13 +89,20 @@ class UnansweredClaim(Struct, frozen=True):
 
     mark: UUID
     begin_by: float
-    claims: Sequence[Claim]
+    claims: Sequence[DeliveryClaim]
 
 
 class Dispatching:
     """Claims what is due, sends it and records what came of it."""
 
-    def __init__(self, claims: Line, records: Line, desk: Desk, timeout_s: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        claims: ReconnectingConnection,
+        records: ReconnectingConnection,
+        desk: Desk,
+        timeout_s: float,
+        clock: Clock,
+    ) -> None:
         self._claims = claims
         self._desk = desk
         self._lease = lease(timeout_s)
@@ -198,7 +205,7 @@ class Dispatching:
             self._doubt = UnansweredClaim(mark, begin_by, claimed)
             self._in_flight.update(map(_fenced, claimed))
 
-    async def _take(self, connection: Connection, now: datetime, limit: int, mark: UUID) -> list[Claim]:
+    async def _take(self, connection: Connection, now: datetime, limit: int, mark: UUID) -> list[DeliveryClaim]:
         """What is due, and no more of any provider than it has room for: a slow one keeps nobody else waiting."""
         at, lasts = self._clock.stamp(), self._lease
         rooms = self._desk.rooms()
@@ -207,7 +214,7 @@ class Dispatching:
         to_try = await providers.half_open(connection, [provider for provider, room in rooms.items() if room], now)
         if not to_try and self._desk.complete and all(room >= limit for room in rooms.values()):
             return await rows.claim(connection, now, at, lasts, limit, list(rooms), mark)
-        claimed: list[Claim] = []
+        claimed: list[DeliveryClaim] = []
         for among in (FIRST_AMONG * limit, None):
             taken = Counter(claim.provider for claim in claimed)
             left = {provider: room - taken[provider] for provider, room in rooms.items()}
@@ -222,11 +229,13 @@ class Dispatching:
         await providers.tried(connection, sorted(tried), now + lasts)
         return claimed
 
-    async def _take_at(self, connection: Connection, rooms: Mapping[ProviderId, int], mark: UUID) -> list[Claim]:
+    async def _take_at(
+        self, connection: Connection, rooms: Mapping[ProviderId, int], mark: UUID
+    ) -> list[DeliveryClaim]:
         now, at, limit = self._clock(), self._clock.stamp(), sum(rooms.values())
         return await rows.claim_at_each(connection, now, at, self._lease, limit, rooms, among=AMONG_AT_ONCE, mark=mark)
 
-    async def _see_through(self, claim: Claim, begin_by: float) -> None:
+    async def _see_through(self, claim: DeliveryClaim, begin_by: float) -> None:
         try:
             await self._send(claim, begin_by)
         finally:
@@ -235,7 +244,7 @@ class Dispatching:
             if contact is not None and contact.row.adds_at_a_time:
                 self.freed.add(claim.provider)
 
-    async def _send(self, claim: Claim, begin_by: float) -> None:
+    async def _send(self, claim: DeliveryClaim, begin_by: float) -> None:
         """``begin_by`` is of a clock of this process's own: a call begun later could outlast the lease."""
         CALL.set(_call(claim))  # a delivery has a task of its own
         contact = self._desk.contact(claim.provider)
@@ -249,7 +258,7 @@ class Dispatching:
         _tell(claim, contact, outcome)
         await self._keep(claim, outcome)
 
-    async def _keep(self, claim: Claim, outcome: SendOutcome) -> None:
+    async def _keep(self, claim: DeliveryClaim, outcome: SendOutcome) -> None:
         """Records an outcome, again and again while the database is away: nobody else knows what was answered."""
         until = time.monotonic() + RECORD_WITHIN_S
         while True:
@@ -263,7 +272,7 @@ class Dispatching:
                     return None
             await asyncio.sleep(RECORD_AGAIN_S)
 
-    async def _record(self, line: Line, batch: Sequence[Sent]) -> Sequence[None]:
+    async def _record(self, line: ReconnectingConnection, batch: Sequence[Sent]) -> Sequence[None]:
         try:
             await write(line, lambda connection: record(connection, batch, self._desk, self._clock))
         except Rejected as error:
@@ -277,21 +286,21 @@ class Dispatching:
         return [None] * len(batch)
 
 
-def _fenced(claim: Claim) -> tuple[OrderId, int, int]:
+def _fenced(claim: DeliveryClaim) -> tuple[OrderId, int, int]:
     return claim.order, claim.run, claim.fence
 
 
-def _call(claim: Claim) -> str:
+def _call(claim: DeliveryClaim) -> str:
     """The name of a try: the provider's log and ours can be laid side by side."""
     return f"{claim.order}-{claim.run}-{claim.attempt}"
 
 
-def _named(claim: Claim) -> dict[str, object]:
+def _named(claim: DeliveryClaim) -> dict[str, object]:
     """What every line of the log says of a try."""
     return {"order": claim.order, "run": claim.run, "attempt": claim.attempt, "provider": claim.provider}
 
 
-def _tell(claim: Claim, contact: Contact | None, outcome: SendOutcome) -> None:
+def _tell(claim: DeliveryClaim, contact: Contact | None, outcome: SendOutcome) -> None:
     SENT[(contact.row.name if contact else "", type(outcome))] += 1
     match outcome:
         case Accepted():
@@ -309,7 +318,7 @@ def _tell(claim: Claim, contact: Contact | None, outcome: SendOutcome) -> None:
             )
 
 
-def _ask(claim: Claim) -> AddOrder:
+def _ask(claim: DeliveryClaim) -> AddOrder:
     """What is bought, under a name that no other try bears, not even one of a book restored from a backup."""
     subscribes = claim.service_type is ServiceType.SUBSCRIPTIONS
     return AddOrder(
@@ -328,7 +337,7 @@ def _spelled(sent: datetime) -> str:
     return f"{sent:%Y%m%d%H%M%S%f}"
 
 
-def _ask_at(contact: Contact, claim: Claim) -> AddOrder:
+def _ask_at(contact: Contact, claim: DeliveryClaim) -> AddOrder:
     """The staff knows a delivery by our own name of it, and needs it with the ask."""
     if not _is_staff(contact):
         return _ask(claim)
@@ -336,7 +345,7 @@ def _ask_at(contact: Contact, claim: Claim) -> AddOrder:
     return structs.replace(_ask(claim), idempotency_key=name)
 
 
-async def _add(contact: Contact, claim: Claim) -> SendOutcome:
+async def _add(contact: Contact, claim: DeliveryClaim) -> SendOutcome:
     if _is_staff(contact) and claim.service_type is ServiceType.SUBSCRIPTIONS:
         return UNWATCHED
     return await contact.provider.add(_ask_at(contact, claim))
@@ -362,7 +371,7 @@ async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, cloc
 
 
 async def record_tries(
-    connection: Connection, told: Sequence[Recorded], now: datetime, at: datetime | None
+    connection: Connection, told: Sequence[AttemptResult], now: datetime, at: datetime | None
 ) -> list[tuple[OrderId, int]]:
     """Writes what tries came to, inside the caller's transaction, and ends what ended by that with its money given
     back; returns the deliveries for which it still counted. They were answered ``at``; None: by the database's clock.
@@ -380,7 +389,7 @@ async def _keep_late(
     """Where it was settled meanwhile that nothing was bought, that was wrong, and the operator is told of the
     purchase."""
     late = [
-        Late((claim.order, claim.run, claim.attempt), outcome.provider_order, outcome.answer)
+        LateAcceptance((claim.order, claim.run, claim.attempt), outcome.provider_order, outcome.answer)
         for claim, outcome in batch
         if isinstance(outcome, Accepted) and (claim.order, claim.run) not in counted
     ]
@@ -410,18 +419,20 @@ async def _look_after_providers(connection: Connection, batch: Sequence[Sent], n
         await providers.failed(connection, told)
 
 
-def _failed(provider: ProviderId, outcome: SendOutcome, times: int, before: tuple[int, bool], now: datetime) -> Failed:
+def _failed(
+    provider: ProviderId, outcome: SendOutcome, times: int, before: tuple[int, bool], now: datetime
+) -> ProviderFailure:
     """A provider after ``times`` failures of which ``outcome`` is the newest."""
     failures, resting = before
     if isinstance(outcome, TurnedAway):
         count, turned_away_s = rest_when_turned_away(failures + 1)
         until: datetime | None = now + timedelta(seconds=turned_away_s)
-        return Failed(provider, count, until, shortened(outcome.answer, MAX_FAULT), outcome.fault)
+        return ProviderFailure(provider, count, until, shortened(outcome.answer, MAX_FAULT), outcome.fault)
     # What could not be sent came back together, and tells one thing; each silence stands for a call of its own.
     count = failures + (times if isinstance(outcome, Unsure) else 1)
     pause_s = rest_s(count, reached=isinstance(outcome, Unsure), resting=resting)
     until = None if pause_s is None else now + timedelta(seconds=pause_s)
-    return Failed(provider, count, until, shortened(outcome.answer, MAX_FAULT), None)
+    return ProviderFailure(provider, count, until, shortened(outcome.answer, MAX_FAULT), None)
 
 
 def _is_failure(outcome: SendOutcome) -> bool:
@@ -442,7 +453,7 @@ _OUTCOMES: Final[dict[type[SendOutcome], AttemptOutcome]] = {
 }
 
 
-def _recorded(claim: Claim, outcome: SendOutcome, desk: Desk, now: datetime) -> Recorded:
+def _recorded(claim: DeliveryClaim, outcome: SendOutcome, desk: Desk, now: datetime) -> AttemptResult:
     verdict = after_sending(outcome, routes_left=claim.routes_left, hold_when_refused=claim.hold_when_refused)
     due: datetime | None = None
     if verdict.later:
@@ -451,7 +462,7 @@ def _recorded(claim: Claim, outcome: SendOutcome, desk: Desk, now: datetime) -> 
         due = now
     elif verdict.state is DeliveryState.PENDING and not _is_staff(desk.contact(claim.provider)):
         due = now + timedelta(seconds=FIRST_POLL_S)
-    return Recorded(
+    return AttemptResult(
         order=claim.order,
         run=claim.run,
         attempt=claim.attempt,
@@ -467,7 +478,7 @@ def _recorded(claim: Claim, outcome: SendOutcome, desk: Desk, now: datetime) -> 
     )
 
 
-def _pause_s(claim: Claim, outcome: SendOutcome, desk: Desk) -> int:
+def _pause_s(claim: DeliveryClaim, outcome: SendOutcome, desk: Desk) -> int:
     """How long a delivery waits before it is tried again."""
     if isinstance(outcome, TurnedAway):
         # Another provider is asked at once; where there is none, others try this one before it does again.

@@ -7,7 +7,7 @@ from datetime import datetime
 from opensmm.base.ids import OrderId
 from opensmm.domain.settlement import EndedRun, settle
 from opensmm.store import customers
-from opensmm.store import endings as rows
+from opensmm.store import settlement as rows
 from opensmm.store.connection import Connection
 
 

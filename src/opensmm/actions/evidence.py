@@ -34,11 +34,11 @@ from opensmm.domain.requests import MAX_IDS
 from opensmm.domain.settlement import EndedRun
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
-from opensmm.store import clocks, dispatch, posts
+from opensmm.store import clocks, dispatch, subscriptions
 from opensmm.store import evidence as rows
-from opensmm.store.connection import Connection, Line
-from opensmm.store.dispatch import Recorded
-from opensmm.store.evidence import Note, Open
+from opensmm.store.connection import Connection, ReconnectingConnection
+from opensmm.store.dispatch import AttemptResult
+from opensmm.store.evidence import EvidenceNote, OpenAttempt
 from opensmm.wire.provider_answers import read_unbought
 
 LEASE: Final = timedelta(minutes=2)
@@ -58,7 +58,7 @@ class Inquiry(Struct, frozen=True):
     """
 
     provider: ProviderId
-    open: Mapping[AttemptKey, Open]
+    open: Mapping[AttemptKey, OpenAttempt]
     case: UnsureCase
     asked: Mapping[AttemptKey, Sequence[int]]
     strange: Sequence[int]
@@ -78,7 +78,7 @@ class Question(Struct, frozen=True):
 class Inquiring:
     """Looks into unsure attempts and settles what is proved."""
 
-    def __init__(self, line: Line, desk: Desk, clock: Clock, patience: Patience = PATIENCE) -> None:
+    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock, patience: Patience = PATIENCE) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock
@@ -116,7 +116,7 @@ class Inquiring:
         self,
         connection: Connection,
         provider: ProviderId,
-        found: Sequence[Open],
+        found: Sequence[OpenAttempt],
         wanted: set[AttemptKey],
         steps: Sequence[ClockStep],
     ) -> Inquiry:
@@ -143,7 +143,7 @@ class Inquiring:
         case = structs.replace(case, hopeless=hopeless)
         strange = evidence.controls(case, asked, known)
         newest = max((one.answered for one in near), default=None)
-        untold = newest is not None and await posts.untold(connection, provider, newest)
+        untold = newest is not None and await subscriptions.untold(connection, provider, newest)
         opened = {one.suspect.key: one for one in found}
         return Inquiry(provider, opened, case, asked, strange, untold, evidence.width(near) or 0)
 
@@ -190,7 +190,13 @@ class Inquiring:
                 await self._keep_one(inquiry, key, evidence.doubt(proof), said, now)
 
     async def _keep(
-        self, connection: Connection, one: Open, proof: EvidenceProof, theirs: str | None, note: Note, now: datetime
+        self,
+        connection: Connection,
+        one: OpenAttempt,
+        proof: EvidenceProof,
+        theirs: str | None,
+        note: EvidenceNote,
+        now: datetime,
     ) -> None:
         key = one.suspect.key
         if proof.conclusion in (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT):
@@ -224,7 +230,7 @@ def _theirs(inquiry: Inquiry, proof: EvidenceProof) -> str | None:
     return None if proof.provider_order is None else _spelled(proof.provider_order, inquiry.width)
 
 
-def _note(inquiry: Inquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping[int, Said]) -> Note:
+def _note(inquiry: Inquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping[int, Said]) -> EvidenceNote:
     between = inquiry.case.windows[key]
     asked = inquiry.asked.get(key, ())
     told = {number: said.get(number) for number in asked}
@@ -245,11 +251,16 @@ def _note(inquiry: Inquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping
         # More than are needed tell nothing more, and every look would leave a row.
         counts = {"earlier": beside.earlier, "later": beside.later}
         detail |= {side: min(count, evidence.NEIGHBOURS) for side, count in counts.items()}
-    return Note(key, inquiry.provider, EvidenceKind.NEIGHBOURS, proof.conclusion, detail)
+    return EvidenceNote(key, inquiry.provider, EvidenceKind.NEIGHBOURS, proof.conclusion, detail)
 
 
 async def settle(
-    connection: Connection, one: Open, proof: EvidenceProof, theirs: str | None, now: datetime, at: datetime | None
+    connection: Connection,
+    one: OpenAttempt,
+    proof: EvidenceProof,
+    theirs: str | None,
+    now: datetime,
+    at: datetime | None,
 ) -> None:
     """Accepts an unsure attempt with the id ``theirs``, or sends its delivery on; its rows are locked."""
     if proof.conclusion is Conclusion.BOUGHT:
@@ -266,7 +277,7 @@ async def settle(
 
 async def record(
     connection: Connection,
-    one: Open,
+    one: OpenAttempt,
     verdict: Verdict,
     provider_order: str | None,
     now: datetime,
@@ -275,7 +286,7 @@ async def record(
     """Writes what became of an unsure attempt ``at`` this time, None: by the database's clock; what ends by it gives
     its money back."""
     order, run, number = one.suspect.key
-    told = Recorded(
+    told = AttemptResult(
         order=order,
         run=run,
         attempt=number,

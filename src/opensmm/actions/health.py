@@ -20,11 +20,11 @@ from opensmm.domain.monitoring import PanelFacts, ProviderSeen
 from opensmm.domain.providers import PANEL, BalanceReading, hours_left
 from opensmm.providers.limits import Share
 from opensmm.providers.sealing import Unsealable, open_key
-from opensmm.store import health as rows
+from opensmm.store import monitoring as rows
 from opensmm.store import peppers, providers, workers
-from opensmm.store.connection import Connection, Line
+from opensmm.store.connection import Connection, ReconnectingConnection
 from opensmm.store.providers import ProviderRow
-from opensmm.store.workers import Worker
+from opensmm.store.workers import WorkerRow
 
 FORGET_AFTER: Final = timedelta(minutes=10)
 """How long a worker that died is told of."""
@@ -77,10 +77,10 @@ def _reckoned(seen: ProviderSeen, readings: list[BalanceReading], now: datetime)
 class Heartbeat:
     """Says that this process works; one that dies falls silent, and is forgotten by the others after a while."""
 
-    def __init__(self, line: Line, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, clock: Clock) -> None:
         self._line = line
         self._clock = clock
-        self._worker = Worker(uuid4(), os.getpid(), socket.gethostname())
+        self._worker = WorkerRow(uuid4(), os.getpid(), socket.gethostname())
 
     async def beat(self, shut: Mapping[ProviderId, ShutCode] | None) -> Share:
         """Looks at the clock, says so and which providers it cannot call, and returns what of the providers' limits
@@ -107,7 +107,7 @@ class Sample(Struct, frozen=True):
 class Sampling:
     """The newest look at the panel, for whoever shows it without asking the database each time."""
 
-    def __init__(self, line: Line, pepper: bytes, clock: Clock, *, private: bool) -> None:
+    def __init__(self, line: ReconnectingConnection, pepper: bytes, clock: Clock, *, private: bool) -> None:
         self._line = line
         self._pepper = pepper
         self._clock = clock

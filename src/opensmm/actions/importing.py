@@ -26,8 +26,8 @@ from opensmm.domain.service_import import (
 )
 from opensmm.store import audit
 from opensmm.store import catalogue as services
-from opensmm.store import offers as rows
-from opensmm.store import sync as sync_rows
+from opensmm.store import price_sync as sync_rows
+from opensmm.store import routes as rows
 from opensmm.store.connection import Connection
 
 CHUNK: Final = 1000
@@ -136,7 +136,7 @@ async def write_import(
     told_by: Context = {"provider": provider}
     async with connection.transaction():
         version = await services.bump(connection)
-        last_id, last_position = await rows.last_numbers(connection)
+        last_id, last_position = await services.last_numbers(connection)
         standing = told.to_write(reprice=reprice)
         total = len(standing) + len(told.new)
         for chunk in _chunks(standing):

@@ -23,11 +23,11 @@ from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
 from opensmm.domain.order_actions import ChosenEnd, LockedRun, OrderSubject
 from opensmm.domain.provider_ids import check_provider_order
 from opensmm.domain.settlement import EndedRun
-from opensmm.store import audit, clocks, customers, dispatch, refills, sync
+from opensmm.store import audit, clocks, customers, dispatch, price_sync, refills
 from opensmm.store import evidence as kept
-from opensmm.store import interventions as rows
+from opensmm.store import order_actions as rows
 from opensmm.store.connection import Connection
-from opensmm.store.evidence import Note
+from opensmm.store.evidence import EvidenceNote
 
 Decision = tuple[ChosenEnd, ...] | None
 
@@ -98,9 +98,9 @@ async def _note(
     await audit.note(connection, by, action, [AuditEntry(str(order), changes, context)])
 
 
-def _ended(order: OrderId, one: ChosenEnd, was: rows.Tried, by: By) -> Note:
+def _ended(order: OrderId, one: ChosenEnd, was: rows.NewestTry, by: By) -> EvidenceNote:
     detail = {"by": str(by.actor), "reason": by.reason, "state": one.state, "remains": one.remains}
-    return Note((order, one.run, was.number), was.provider, EvidenceKind.OPERATOR, Conclusion.ENDED, detail)
+    return EvidenceNote((order, one.run, was.number), was.provider, EvidenceKind.OPERATOR, Conclusion.ENDED, detail)
 
 
 async def resend(
@@ -120,17 +120,17 @@ async def resend(
         await rows.queue_again(connection, order, decided.run, by.now)
         changes: dict[str, tuple[object, object]] = {f"runs.{decided.run}.state": (decided.state, DeliveryState.QUEUED)}
         if below_cost:
-            changes[f"runs.{decided.run}.ceiling"] = await sync.approve_cost(connection, order, decided.run)
+            changes[f"runs.{decided.run}.ceiling"] = await price_sync.approve_cost(connection, order, decided.run)
         await _note(connection, order, AuditAction.ORDER_RESEND, by, changes, {"signed": signed} if signed else {})
     return True
 
 
 async def _said(
     connection: Connection, order: OrderId, run: LockedRun, conclusion: Conclusion, by: By, detail: Mapping[str, object]
-) -> Note:
+) -> EvidenceNote:
     (was,) = await rows.tried(connection, order, [run.run])
     whole = {"by": str(by.actor), "reason": by.reason, **detail}
-    return Note((order, run.run, was.number), was.provider, EvidenceKind.OPERATOR, conclusion, whole)
+    return EvidenceNote((order, run.run, was.number), was.provider, EvidenceKind.OPERATOR, conclusion, whole)
 
 
 async def settle(connection: Connection, order: OrderId, run: int | None, provider_order: str | None, by: By) -> bool:

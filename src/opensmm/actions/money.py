@@ -13,7 +13,7 @@ from opensmm.domain.payments import Payment, read_reference
 from opensmm.store import audit, customers
 from opensmm.store import payments as rows
 from opensmm.store.connection import Connection
-from opensmm.store.payments import Referred
+from opensmm.store.payments import BookedReference
 
 
 class Booking(Struct, frozen=True):
@@ -169,7 +169,7 @@ async def _once(
     funds = await lock_funds(connection, one.customer)
     before = await rows.referred(connection, one.kind, reference)
     if before is not None:
-        if before != Referred(before.transfer, one.debit, one.credit, one.amount, corrects, to):
+        if before != BookedReference(before.transfer, one.debit, one.credit, one.amount, corrects, to):
             raise OperatorRefusal(RefusalCode.REFERENCE_MISMATCH, reference=reference, transfer=before.transfer)
         return Booking(before.transfer, fresh=False)
     await _check_twin(connection, one, reference, corrects)
@@ -178,7 +178,7 @@ async def _once(
         payments.check_correction(found, one.customer, one.amount, takes=one.debit > 0)
     _check_funds(one, funds)
     transfer, changes = await _book(connection, one, funds, by, corrects)
-    booked = Referred(transfer, one.debit, one.credit, one.amount, corrects, to)
+    booked = BookedReference(transfer, one.debit, one.credit, one.amount, corrects, to)
     await rows.refer(connection, one.kind, reference, booked)
     entry = AuditEntry(str(one.customer), changes, _context(one, reference, transfer, corrects))
     await audit.note(connection, by, action, [entry])
@@ -187,9 +187,9 @@ async def _once(
 
 async def _check_twin(connection: Connection, one: Transfer, reference: str, corrects: int | None) -> None:
     """Raises OperatorRefusal where the like was booked under a reference that differs in case alone."""
-    twin = await rows.twin(connection, one, reference, corrects)
-    if twin is not None:
-        raise OperatorRefusal(RefusalCode.REFERENCE_TWIN, transfer=twin[0], reference=twin[1])
+    same = await rows.same_transfer(connection, one, reference, corrects)
+    if same is not None:
+        raise OperatorRefusal(RefusalCode.REFERENCE_TWIN, transfer=same[0], reference=same[1])
 
 
 def _check_funds(one: Transfer, funds: Funds) -> None:

@@ -26,9 +26,9 @@ from opensmm.domain.placing import Buyer, by_key
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refused
 from opensmm.domain.subscriptions import MOST_LISTED
-from opensmm.store import keys
+from opensmm.store import api_keys
 from opensmm.store import placing as marks
-from opensmm.store.connection import Line
+from opensmm.store.connection import ReconnectingConnection
 
 Outcome = TypeVar("Outcome")
 _UNSUMMED: Final = attrgetter("unsummed")
@@ -45,7 +45,7 @@ class Panel:
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.shelf = Shelf()
         self._clock = clock = clock or Clock()
-        self._lines: list[Line] = []
+        self._lines: list[ReconnectingConnection] = []
         self._url = url
         self._storage = Storage()
         self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf, self._storage, clock)
@@ -65,9 +65,11 @@ class Panel:
         self._list_line = self._line("orders")
         self._watch_line = self._line("watch")
 
-    def _line(self, name: str, lock_timeout_ms: int | None = None) -> Line:
+    def _line(self, name: str, lock_timeout_ms: int | None = None) -> ReconnectingConnection:
         name = f"opensmm api: {name}"
-        self._lines.append(Line(self._url, application=name, lock_timeout_ms=lock_timeout_ms, keyed=True))
+        self._lines.append(
+            ReconnectingConnection(self._url, application=name, lock_timeout_ms=lock_timeout_ms, keyed=True)
+        )
         return self._lines[-1]
 
     async def open(self) -> None:
@@ -100,7 +102,7 @@ class Panel:
     async def callers(self, digests: Sequence[bytes]) -> Sequence[KeyHolder | None]:
         """The callers behind many keys; like the look at the catalogue for one watcher, not for many at a time."""
         async with self._watch_line.turn:
-            return await read(self._watch_line, lambda connection: keys.find(connection, digests))
+            return await read(self._watch_line, lambda connection: api_keys.find(connection, digests))
 
     async def caller(self, digest: bytes) -> KeyHolder | None:
         return await self._keys.submit(digest)

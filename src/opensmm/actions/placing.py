@@ -31,7 +31,7 @@ from opensmm.domain.refusals import Refused
 from opensmm.domain.requests import NO_DETAILS, AddOrder
 from opensmm.store import connection as db
 from opensmm.store import placing as rows
-from opensmm.store.connection import Connection, Line
+from opensmm.store.connection import Connection, ReconnectingConnection
 
 Placed = OrderId | Refused
 
@@ -49,7 +49,14 @@ MONEY_PLACED: Final[Counter[str]] = Counter()
 class Placing:
     """Two lanes: what is plain is kept at once, what is not, or what somebody else holds a lock on, is decided."""
 
-    def __init__(self, quick: Line, careful: Line, shelf: Shelf, storage: Storage, clock: Clock) -> None:
+    def __init__(
+        self,
+        quick: ReconnectingConnection,
+        careful: ReconnectingConnection,
+        shelf: Shelf,
+        storage: Storage,
+        clock: Clock,
+    ) -> None:
         self._shelf = shelf
         self._clock = clock
         self._keeping: Lane[OrderRequest, OrderId | None] = Lane(Keeping(quick, shelf, storage, clock), name="keep")
@@ -93,7 +100,7 @@ def _weight(draft: PricedOrder | Refused) -> int:
 class Keeping:
     """Keeps drafts in one statement over a connection of its own; None where the core must look at one."""
 
-    def __init__(self, line: Line, shelf: Shelf, storage: Storage, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, shelf: Shelf, storage: Storage, clock: Clock) -> None:
         self._line = line
         self._shelf = shelf
         self._storage = storage
@@ -128,7 +135,7 @@ class Keeping:
 class Deciding:
     """Decides batches under the customers' locks over a connection of its own."""
 
-    def __init__(self, line: Line, shelf: Shelf, storage: Storage, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, shelf: Shelf, storage: Storage, clock: Clock) -> None:
         self._line = line
         self._shelf = shelf
         self._storage = storage
@@ -169,7 +176,7 @@ class Deciding:
         connection: Connection,
         mark: UUID,
         batch: Sequence[OrderRequest],
-        locked: rows.Locked,
+        locked: rows.LockedCustomers,
         at: datetime | None,
     ) -> tuple[list[Decision], Sequence[OrderId]]:
         if locked.catalogue_version != self._shelf.catalogue.version:
@@ -217,7 +224,7 @@ class Deciding:
                 raise Unavailable(OutageCode.BATCH_NOT_KEPT) from error
 
 
-def _current(item: OrderRequest, locked: rows.Locked, shelf: Shelf, today: date) -> OrderRequest:
+def _current(item: OrderRequest, locked: rows.LockedCustomers, shelf: Shelf, today: date) -> OrderRequest:
     """The ask checked again where the price list it was checked against has moved."""
     price_list = locked.purses[item.customer].price_list
     draft = item.draft

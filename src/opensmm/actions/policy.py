@@ -15,7 +15,7 @@ from opensmm.domain.service_rules import NAMED, check_sellable
 from opensmm.store import audit, catalogue
 from opensmm.store import policy as rows
 from opensmm.store.connection import Connection
-from opensmm.store.policy import Wanted
+from opensmm.store.policy import NewRule
 
 
 class Added(Struct, frozen=True):
@@ -25,7 +25,7 @@ class Added(Struct, frozen=True):
     off_sale: tuple[Service, ...] = ()
 
 
-async def add_rule(connection: Connection, wanted: Wanted, *, take_off_sale: bool, by: By) -> Added:
+async def add_rule(connection: Connection, wanted: NewRule, *, take_off_sale: bool, by: By) -> Added:
     """A new rule under a new version of the catalogue, with one audit row.
 
     Raises OperatorRefusal, with nothing written: for a value that no rule of the kind can have, for a rule that holds
@@ -88,7 +88,7 @@ async def remove_rules(connection: Connection, numbers: Sequence[RuleId], *, by:
         if missing:
             raise OperatorRefusal(RefusalCode.NO_RULE, rules=missing)
         gone = [held[number] for number in dict.fromkeys(numbers)]
-        removals = [Wanted(rule.kind, rule.value, by.reason, removes=rule.id) for rule in gone]
+        removals = [NewRule(rule.kind, rule.value, by.reason, removes=rule.id) for rule in gone]
         await rows.add(connection, removals, version, str(by.actor), by.now)
         entries = [AuditEntry(str(rule.id), {"kind": (rule.kind, None), "value": (rule.value, None)}) for rule in gone]
         await audit.note(connection, by, AuditAction.POLICY_REMOVE, entries)

@@ -22,10 +22,10 @@ from opensmm.domain.requests import MAX_IDS
 from opensmm.domain.subscriptions import NOT_DUE, KnownPost, PostState, SubscriptionReport
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
-from opensmm.store import cancels, progress
-from opensmm.store import posts as rows
-from opensmm.store.connection import Connection, Line
-from opensmm.store.progress import Followee, Told
+from opensmm.store import cancels, polling
+from opensmm.store import subscriptions as rows
+from opensmm.store.connection import Connection, ReconnectingConnection
+from opensmm.store.polling import DueDelivery, PolledResult
 
 LEASE: Final = timedelta(seconds=60)
 """After a worker that went away while it asked, subscriptions are due again after this."""
@@ -43,7 +43,7 @@ class PostAsk(Struct, frozen=True):
 class Heard(Struct, frozen=True):
     """A subscription after its provider was asked: what was said of it, and of its posts that are new or wait."""
 
-    followee: Followee
+    followee: DueDelivery
     said: SubscriptionReport
     posts: Mapping[str, SubscriptionReport | None]
 
@@ -51,7 +51,7 @@ class Heard(Struct, frozen=True):
 class Watching:
     """Asks providers after the subscriptions whose turn it is."""
 
-    def __init__(self, line: Line, desk: Desk, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock
@@ -60,7 +60,7 @@ class Watching:
         """One round; returns how many subscriptions were asked after."""
         asked = self._clock()
         claimed = await write(
-            self._line, lambda connection: progress.claim_watched(connection, asked, asked + LEASE, limit)
+            self._line, lambda connection: polling.claim_watched(connection, asked, asked + LEASE, limit)
         )
         if not claimed:
             return 0
@@ -69,7 +69,7 @@ class Watching:
         unread = [(followee, told) for followee, told in answers if isinstance(told, UnreadAnswer)]
         if unread:
             notes = [(followee.order, followee.run, note_of(followee.known, told, None)) for followee, told in unread]
-            await write(self._line, lambda connection: progress.note(connection, notes, asked))
+            await write(self._line, lambda connection: polling.note(connection, notes, asked))
         said = [(followee, told) for followee, told in answers if isinstance(told, SubscriptionReport)]
         known = await write(
             self._line, lambda connection: rows.known(connection, [followee.order for followee, _ in said])
@@ -79,7 +79,7 @@ class Watching:
         return len(claimed)
 
     async def _ask_after_posts(
-        self, said: Sequence[tuple[Followee, SubscriptionReport]], known: Mapping[OrderId, Sequence[KnownPost]]
+        self, said: Sequence[tuple[DueDelivery, SubscriptionReport]], known: Mapping[OrderId, Sequence[KnownPost]]
     ) -> list[Heard]:
         """Asks after the posts' orders that are new or wait, at most a hundred of each subscription.
 
@@ -106,7 +106,7 @@ class Watching:
 
 
 async def _watch(
-    provider: Provider, group: Sequence[Followee | PostAsk]
+    provider: Provider, group: Sequence[DueDelivery | PostAsk]
 ) -> Sequence[SubscriptionReport | UnreadAnswer]:
     return await provider.watch([one.provider_order for one in group])
 
@@ -144,7 +144,9 @@ async def keep(connection: Connection, heard: Heard, asked: datetime, now: datet
     await record(connection, [_next(told, standing, now)], asked, now)
 
 
-def _charged_whole(told: Told, followee: Followee, said: SubscriptionReport, *, has_posts: bool) -> Told:
+def _charged_whole(
+    told: PolledResult, followee: DueDelivery, said: SubscriptionReport, *, has_posts: bool
+) -> PolledResult:
     """Books what a provider charges for a subscription of which it lists no posts: they are sold to nobody.
 
     One that is completed so is the operator's to look into. Where posts are listed their own charges count.
@@ -165,14 +167,14 @@ def _charged_whole(told: Told, followee: Followee, said: SubscriptionReport, *, 
     return structs.replace(told, state=DeliveryState.HELD, note=note)
 
 
-def _charged_unclearly(told: Told, said: SubscriptionReport) -> Told:
+def _charged_unclearly(told: PolledResult, said: SubscriptionReport) -> PolledResult:
     """Nothing tells what a subscription is to cost, so that neither reading fits better."""
     state = DeliveryState.HELD if told.state is DeliveryState.COMPLETED else told.state
     note = DeliveryNote(EventCode.CHARGE_UNCLEAR, {"words": said.unclear_charge})
     return structs.replace(told, state=state, unclear_charge=said.unclear_charge, note=note)
 
 
-def _next(told: Told, standing: subscriptions.SubscriptionStanding, now: datetime) -> Told:
+def _next(told: PolledResult, standing: subscriptions.SubscriptionStanding, now: datetime) -> PolledResult:
     """A subscription is asked after soon, however old it is; one that has posts without end no more."""
     if standing.endless and standing.delivery is DeliveryState.HELD:
         told = structs.replace(told, note=DeliveryNote(EventCode.POSTS_WITHOUT_END, {"count": standing.kept}))

@@ -23,10 +23,10 @@ from opensmm.domain.settlement import EndedRun
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import notices
-from opensmm.store import progress as rows
-from opensmm.store.connection import Connection, Line
+from opensmm.store import polling as rows
+from opensmm.store.connection import Connection, ReconnectingConnection
 from opensmm.store.notices import Notice
-from opensmm.store.progress import CancelTask, Followee, Told
+from opensmm.store.polling import CancelTask, DueDelivery, PolledResult
 
 POLL_LEASE_S: Final = 30.0
 """After a worker that went away while it asked, deliveries are due again after this."""
@@ -47,7 +47,7 @@ log = structlog.get_logger()
 class Following:
     """Asks providers after the deliveries whose turn it is, and passes cancellations on."""
 
-    def __init__(self, line: Line, desk: Desk, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock
@@ -63,7 +63,10 @@ class Following:
         return len(claimed)
 
     async def _hear(
-        self, asked: datetime, claimed: Sequence[Followee], said: Sequence[tuple[Followee, StatusReport | UnreadAnswer]]
+        self,
+        asked: datetime,
+        claimed: Sequence[DueDelivery],
+        said: Sequence[tuple[DueDelivery, StatusReport | UnreadAnswer]],
     ) -> None:
         now = self._clock()
         understood = sum(1 for _, answer in said if isinstance(answer, StatusReport))
@@ -76,7 +79,7 @@ class Following:
         for at in range(0, len(told), TOLD_AT_ONCE):
             await self._record(told[at : at + TOLD_AT_ONCE], asked)
 
-    async def _record(self, told: Sequence[Told], asked: datetime) -> None:
+    async def _record(self, told: Sequence[PolledResult], asked: datetime) -> None:
         if not told:
             return
         try:
@@ -156,7 +159,7 @@ async def _passed(
     await notices.keep_of_ended(connection, refused, now)
 
 
-async def _ask_after(provider: Provider, group: Sequence[Followee]) -> Sequence[StatusReport | UnreadAnswer]:
+async def _ask_after(provider: Provider, group: Sequence[DueDelivery]) -> Sequence[StatusReport | UnreadAnswer]:
     return await provider.statuses([followee.provider_order for followee in group])
 
 
@@ -169,12 +172,12 @@ async def _ask_to_cancel(
 
 
 def told_of(
-    followee: Followee,
+    followee: DueDelivery,
     answer: StatusReport | UnreadAnswer,
     asked: datetime,
     now: datetime,
     exchange_rate: Decimal = Decimal(1),
-) -> Told:
+) -> PolledResult:
     """What is written of a delivery after its provider was asked; no news moves nothing but the next time to ask."""
     known = followee.known
     if isinstance(answer, StatusReport):
@@ -183,7 +186,7 @@ def told_of(
     news = None if report is None else polling.apply(known, report, asked)
     state = known.state if news is None else news.state
     moving = state in ACCEPTED_STATES
-    return Told(
+    return PolledResult(
         order=followee.order,
         run=followee.run,
         attempt=followee.attempt,
@@ -200,7 +203,7 @@ def told_of(
     )
 
 
-async def record(connection: Connection, told: Sequence[Told], asked: datetime, now: datetime) -> None:
+async def record(connection: Connection, told: Sequence[PolledResult], asked: datetime, now: datetime) -> None:
     """Writes answers inside the caller's transaction and settles the deliveries that ended."""
     ending_orders = sorted({one.order for one in told if one.state not in ACCEPTED_STATES})
     await endings.lock(connection, ending_orders)
@@ -214,11 +217,11 @@ async def record(connection: Connection, told: Sequence[Told], asked: datetime, 
     await notices.keep_of_ended(connection, odd, now)
 
 
-def _unclear(told: Told) -> Notice:
+def _unclear(told: PolledResult) -> Notice:
     return Notice(told.order, told.run, Conclusion.CHARGE_UNCLEAR, {"words": told.unclear_charge})
 
 
-def _unfinished(told: Told) -> Notice:
+def _unfinished(told: PolledResult) -> Notice:
     charge = None if told.cost is None else f"{told.cost:f}"
     said = {"remains": told.unfinished, "charge": charge, "currency": told.currency}
     return Notice(told.order, told.run, Conclusion.COMPLETED_WITH_REMAINS, said)

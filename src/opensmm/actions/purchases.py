@@ -8,7 +8,7 @@ from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.refills import check_purchase
 from opensmm.store import audit
 from opensmm.store import purchases as rows
-from opensmm.store.connection import Connection, Line
+from opensmm.store.connection import Connection, ReconnectingConnection
 
 
 async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By) -> OrderId:
@@ -33,7 +33,7 @@ async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By
 class Purchases:
     """Looks whether what was bought for refills has been delivered."""
 
-    def __init__(self, line: Line, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, clock: Clock) -> None:
         self._line = line
         self._clock = clock
 

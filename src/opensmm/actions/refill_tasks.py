@@ -18,8 +18,8 @@ from opensmm.domain.request_errors import means_asked_lately
 from opensmm.providers.client import Provider
 from opensmm.providers.desk import Desk
 from opensmm.store import refill_tasks as rows
-from opensmm.store.connection import Line
-from opensmm.store.refill_tasks import RefillNews, RefillTask
+from opensmm.store.connection import ReconnectingConnection
+from opensmm.store.refill_tasks import RefillNews, TaskRow
 
 LEASE: Final = timedelta(minutes=3)
 """A task that got no answer is due again after this: no call lasts as long."""
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class RefillTasks:
-    def __init__(self, line: Line, desk: Desk, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock
@@ -45,8 +45,8 @@ class RefillTasks:
     async def _hear_of_new(
         self,
         asked: datetime,
-        tasks: Sequence[RefillTask],
-        said: Sequence[tuple[RefillTask, str | Declined | UnreadAnswer]],
+        tasks: Sequence[TaskRow],
+        said: Sequence[tuple[TaskRow, str | Declined | UnreadAnswer]],
     ) -> None:
         now = self._clock()
         await self._record([_asked_for(task, answer, now) for task, answer in said], asked, now)
@@ -54,8 +54,8 @@ class RefillTasks:
     async def _hear_of_known(
         self,
         asked: datetime,
-        tasks: Sequence[RefillTask],
-        said: Sequence[tuple[RefillTask, RefillStatus | UnreadAnswer]],
+        tasks: Sequence[TaskRow],
+        said: Sequence[tuple[TaskRow, RefillStatus | UnreadAnswer]],
     ) -> None:
         now = self._clock()
         await self._record([_asked_after(task, status, now) for task, status in said], asked, now)
@@ -64,15 +64,15 @@ class RefillTasks:
         await write(self._line, lambda connection: rows.record(connection, news, asked, now))
 
 
-async def _ask_for(provider: Provider, group: Sequence[RefillTask]) -> Sequence[str | Declined | UnreadAnswer]:
+async def _ask_for(provider: Provider, group: Sequence[TaskRow]) -> Sequence[str | Declined | UnreadAnswer]:
     return await provider.refills([task.provider_order for task in group])
 
 
-async def _ask_after(provider: Provider, group: Sequence[RefillTask]) -> Sequence[RefillStatus | UnreadAnswer]:
+async def _ask_after(provider: Provider, group: Sequence[TaskRow]) -> Sequence[RefillStatus | UnreadAnswer]:
     return await provider.refill_statuses([task.provider_refill for task in group])
 
 
-def _asked_for(task: RefillTask, answer: str | Declined | UnreadAnswer, now: datetime) -> RefillNews:
+def _asked_for(task: TaskRow, answer: str | Declined | UnreadAnswer, now: datetime) -> RefillNews:
     match answer:
         case Declined() if task.again and means_asked_lately(words_of(answer.answer)):
             # What they began and could not tell us of: asked for again until they name it, or turn it down otherwise.
@@ -90,7 +90,7 @@ def _asked_for(task: RefillTask, answer: str | Declined | UnreadAnswer, now: dat
             return RefillNews(task, RefillStatus.PENDING, "", now + pause, task.tries + 1, note)
 
 
-def _asked_after(task: RefillTask, answer: RefillStatus | UnreadAnswer, now: datetime) -> RefillNews:
+def _asked_after(task: TaskRow, answer: RefillStatus | UnreadAnswer, now: datetime) -> RefillNews:
     if isinstance(answer, UnreadAnswer):
         log.warning("a refill's status was not understood", refill=task.refill, run=task.run, sparse=task.provider)
         due = max(now + LEASE, _again(task, now))
@@ -98,11 +98,11 @@ def _asked_after(task: RefillTask, answer: RefillStatus | UnreadAnswer, now: dat
     return RefillNews(task, answer, task.provider_refill, _again(task, now) if answer in OPEN_REFILLS else None)
 
 
-def _note(task: RefillTask, answer: UnreadAnswer) -> DeliveryNote:
+def _note(task: TaskRow, answer: UnreadAnswer) -> DeliveryNote:
     code = EventCode.REFILL_LOOK_UP_FAILED if answer.failed else EventCode.REFILL_NOT_UNDERSTOOD
     return DeliveryNote(code, {"refill": task.refill, "words": answer.words})
 
 
-def _again(task: RefillTask, now: datetime) -> datetime:
+def _again(task: TaskRow, now: datetime) -> datetime:
     """Refills take days: they are asked after as orders are, the older the seldomer."""
     return now + poll_again_after(now - task.since)

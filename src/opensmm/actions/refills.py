@@ -10,7 +10,7 @@ from opensmm.domain.refills import Refill, Refillable, check
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.domain.requests import GetRefillStatus, RequestedIds
 from opensmm.store import refills as rows
-from opensmm.store.connection import Connection, Line
+from opensmm.store.connection import Connection, ReconnectingConnection
 
 _UNKNOWN = Refused(Refusal.REFILL_UNKNOWN)
 _OPEN = Refused(Refusal.REFILL_OPEN)
@@ -19,7 +19,7 @@ _OPEN = Refused(Refusal.REFILL_OPEN)
 class Refilling:
     """Answers refill asks: a refill's id, or why there is none."""
 
-    def __init__(self, line: Line, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, clock: Clock) -> None:
         self._line = line
         self._clock = clock
 
@@ -60,7 +60,7 @@ def _decide(
 class RefillStatuses:
     """Answers refill_status asks, by refill or by order."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ReconnectingConnection) -> None:
         self._line = line
 
     async def __call__(self, batch: Sequence[tuple[CustomerId, GetRefillStatus]]) -> list[list[Refill | Refused]]:

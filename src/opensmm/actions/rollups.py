@@ -4,7 +4,7 @@ from typing import Final
 
 from opensmm.actions.transactions import write
 from opensmm.store import rollups
-from opensmm.store.connection import Line
+from opensmm.store.connection import ReconnectingConnection
 
 MOST_PIECES: Final = 5
 """Pieces that are added up in one step: what an older release left is caught up with in little time."""
@@ -13,7 +13,7 @@ MOST_PIECES: Final = 5
 class Rollups:
     """Adds up what was placed and moved. Any number of workers may: one at a time does, the others pass on."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ReconnectingConnection) -> None:
         self._line = line
 
     async def step(self) -> int:

@@ -13,8 +13,9 @@ from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.provider_services import check_provider_service
 from opensmm.domain.providers import PANEL, SANDBOX
 from opensmm.domain.routes import RouteTo, cheapest_first, check_routes, routes_changed
-from opensmm.store import audit, offers
+from opensmm.store import audit
 from opensmm.store import providers as provider_rows
+from opensmm.store import routes as route_rows
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 
@@ -102,11 +103,11 @@ async def _change(
 ) -> ServiceRoutes:
     async with connection.transaction():
         number = await find_service(connection, service)
-        await offers.lock_services(connection, [number])
-        routes = (await offers.routes(connection, [number]))[number]
+        await route_rows.lock_services(connection, [number])
+        routes = (await route_rows.find(connection, [number]))[number]
         if provider is not None and change is not None:
             routes = change(await find_provider(connection, provider), routes)
-        cheapest = await offers.stands_by_cost(connection, number) if by_cost is None else by_cost
+        cheapest = await route_rows.is_cheapest_first(connection, number) if by_cost is None else by_cost
         await set_routes_in_transaction(connection, number, routes, by_cost=cheapest, by=by)
         return await _view(connection, number)
 
@@ -153,13 +154,13 @@ async def set_routes_in_transaction(
     audit trail calls it.
     """
     check_routes(routes)
-    if not await offers.lock_services(connection, [service]):
+    if not await route_rows.lock_services(connection, [service]):
         raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=[service])
-    before = (await offers.routes(connection, [service]))[service]
-    was_by_cost = await offers.stands_by_cost(connection, service)
-    order = cheapest_first(routes, await offers.costs(connection, routes)) if by_cost else list(routes)
-    await offers.set_routes(connection, {service: order})
-    await offers.set_cheapest_first(connection, [service], by_cost)
+    before = (await route_rows.find(connection, [service]))[service]
+    was_by_cost = await route_rows.is_cheapest_first(connection, service)
+    order = cheapest_first(routes, await route_rows.costs(connection, routes)) if by_cost else list(routes)
+    await route_rows.set_routes(connection, {service: order})
+    await route_rows.set_cheapest_first(connection, [service], by_cost)
     await sync.follow(connection, [service], by)
     changes = {**routes_changed(before, order), "by_cost": (was_by_cost, by_cost)}
     await audit.note(connection, by, action, [AuditEntry(str(service), changes)])
@@ -167,8 +168,8 @@ async def set_routes_in_transaction(
 
 
 async def _view(connection: Connection, service: ServiceId) -> ServiceRoutes:
-    routes = (await offers.routes(connection, [service]))[service]
-    costs = await offers.costs(connection, routes)
+    routes = (await route_rows.find(connection, [service]))[service]
+    costs = await route_rows.costs(connection, routes)
     names = {row.id: row.name for row in await provider_rows.providers(connection)}
     views = [Route(one.provider, names[one.provider], one.provider_service, costs.get(one)) for one in routes]
     return ServiceRoutes(service, tuple(views))

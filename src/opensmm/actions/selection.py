@@ -8,7 +8,7 @@ from opensmm.actions.references import find_provider, match_service, suggest
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.store import catalogue, offers
+from opensmm.store import catalogue, routes
 from opensmm.store.connection import Connection
 
 
@@ -39,7 +39,7 @@ async def select(connection: Connection, selection: Selection) -> list[Service]:
         fitting = {number: one for number, one in fitting.items() if number in ids}
     if selection.provider:
         provider = await find_provider(connection, selection.provider)
-        if not (routed := await offers.served_by(connection, provider.id)):
+        if not (routed := await routes.served_by(connection, provider.id)):
             raise OperatorRefusal(RefusalCode.FULFILS_NOTHING, provider=provider.name)
         fitting = _keep(fitting, {one for one in fitting if one in routed}, provider=provider.name)
     if selection.category:

@@ -25,8 +25,8 @@ from opensmm.domain.service_rules import (
     not_for_sale,
 )
 from opensmm.store import audit, catalogue, policy
+from opensmm.store import price_sync as sync_rows
 from opensmm.store import providers as provider_rows
-from opensmm.store import sync as sync_rows
 from opensmm.store.connection import Connection
 
 SANDBOX_URL: Final = "sandbox:"

@@ -18,10 +18,11 @@ from opensmm.domain.manual import ManualReport, ManualStep
 from opensmm.domain.polling import PolledDelivery
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.routes import RouteTo
-from opensmm.store import audit, offers, refill_tasks
-from opensmm.store import staff as rows
+from opensmm.store import audit, refill_tasks
+from opensmm.store import manual as rows
+from opensmm.store import routes as route_rows
 from opensmm.store.connection import Connection
-from opensmm.store.progress import Followee, Told
+from opensmm.store.polling import DueDelivery, PolledResult
 from opensmm.store.refill_tasks import RefillNews
 
 _SOONEST: Final = timedelta(microseconds=1)
@@ -52,10 +53,10 @@ _STEPS: Final = {step: AuditAction(f"staff.{step}") for step in ManualStep}
 class _Desk:
     """The deliveries that reports are about; a later report sees what an earlier one changed."""
 
-    def __init__(self, found: Sequence[Followee], asked: datetime) -> None:
+    def __init__(self, found: Sequence[DueDelivery], asked: datetime) -> None:
         self._asked = asked
         self._found = {(one.order, one.run): one for one in found}
-        self._changed: dict[tuple[OrderId, int], Followee] = {}
+        self._changed: dict[tuple[OrderId, int], DueDelivery] = {}
         self.changes: list[tuple[ManualReport, Changes]] = []
         """What each report that was applied has changed."""
 
@@ -76,9 +77,9 @@ class _Desk:
         self._found[said.order, one.run] = self._changed[said.order, one.run] = structs.replace(one, known=known)
         return known
 
-    def told(self) -> list[Told]:
+    def told(self) -> list[PolledResult]:
         return [
-            Told(
+            PolledResult(
                 order=one.order,
                 run=one.run,
                 attempt=one.attempt,
@@ -123,7 +124,7 @@ async def assign(connection: Connection, services: Sequence[ServiceId], *, by: B
     """
     wanted = sorted(set(services))
     async with connection.transaction():
-        standing = await offers.routes(connection, await offers.lock_services(connection, wanted))
+        standing = await route_rows.find(connection, await route_rows.lock_services(connection, wanted))
         missing = [service for service in wanted if service not in standing]
         if missing:
             raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=missing)

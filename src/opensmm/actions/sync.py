@@ -33,12 +33,12 @@ from opensmm.domain.provider_settings import FollowingSettings, check_added, che
 from opensmm.domain.routes import RouteOff, cheapest_first, routes_changed
 from opensmm.providers.client import Client
 from opensmm.providers.desk import Desk
-from opensmm.store import audit, catalogue, offers, providers
-from opensmm.store import sync as rows
-from opensmm.store.connection import Connection
-from opensmm.store.connection import Line as DatabaseLine
+from opensmm.store import audit, catalogue, provider_services, providers
+from opensmm.store import price_sync as rows
+from opensmm.store import routes as route_rows
+from opensmm.store.connection import Connection, ReconnectingConnection
+from opensmm.store.price_sync import FollowingTerms
 from opensmm.store.providers import ProviderRow
-from opensmm.store.sync import Following
 
 ACTOR: Final = Actor(ActorKind.WORKER, "sync")
 MOST_ERROR: Final = 300
@@ -68,7 +68,7 @@ class Overwritten(Struct, frozen=True):
 class FollowingResult(Struct, frozen=True):
     """How a provider's price list is followed, and the prices set by hand that were overwritten by it."""
 
-    following: Following
+    following: FollowingTerms
     overwritten: list[Overwritten]
 
 
@@ -105,11 +105,11 @@ async def take(
         if newest is not None and newest > asked:
             raise OperatorRefusal(RefusalCode.PRICE_LIST_OVERTAKEN, provider=provider)
         routed = await rows.routed_to(connection, provider)
-        services = await offers.lock_services(connection, sorted({one.service for one in routed}))
+        services = await route_rows.lock_services(connection, sorted({one.service for one in routed}))
         served = [(one.theirs, one.type) for one in routed if one.off in (None, RouteOff.MOVED)]
         if not confirmed and (why := doubt(served, told, unread)) is not None:
             raise await _doubted(connection, provider, why)
-        await offers.keep(connection, provider, told, by.now)
+        await provider_services.keep(connection, provider, told, by.now)
         moved = await _reorder(connection, provider, by)
         judged = await _follow(connection, services, by, heard=provider, unread=unread, agreed=agreed)
         released = await rows.go_on(connection, services, by.now)
@@ -175,13 +175,15 @@ async def _doubted(connection: Connection, provider: ProviderId, why: ListDoubt)
 
 
 async def _reorder(connection: Connection, provider: ProviderId, by: By) -> list[ServiceId]:
-    services = await offers.kept_by_cost(connection, provider)
-    before = await offers.routes(connection, services)
-    costs = await offers.costs(connection, sorted({route for routes in before.values() for route in routes}, key=str))
+    services = await route_rows.services_by_cost(connection, provider)
+    before = await route_rows.find(connection, services)
+    costs = await route_rows.costs(
+        connection, sorted({route for routes in before.values() for route in routes}, key=str)
+    )
     after = {service: cheapest_first(routes, costs) for service, routes in before.items()}
     moved = {service: routes for service, routes in after.items() if routes != before[service]}
     if moved:
-        await offers.set_routes(connection, moved)
+        await route_rows.set_routes(connection, moved)
         entries = [AuditEntry(str(one), routes_changed(before[one], routes)) for one, routes in moved.items()]
         await audit.note(connection, by, AuditAction.ROUTE_BY_COST, entries)
     return list(moved)
@@ -202,7 +204,7 @@ async def follow_all(connection: Connection, provider: ProviderId, by: By) -> li
     """The same for all that a provider fulfils, which are locked here, and the price list before. Returns the prices
     that were set by hand and are others now."""
     routed = await rows.routed_to(connection, provider)
-    services = await offers.lock_services(connection, sorted({one.service for one in routed}))
+    services = await route_rows.lock_services(connection, sorted({one.service for one in routed}))
     by_list = await rows.priced_by_lists(connection, services)
     moved = [one for one in await follow(connection, services, by) if one.service.id not in by_list]
     pairs = [(one.before.service, one.service) for one in moved]
@@ -265,7 +267,7 @@ async def approve(
         raise OperatorRefusal(RefusalCode.RATE_OR_MARGIN)
     check_added(margin, FieldCode.MARGIN)
     async with connection.transaction():
-        locked = await offers.lock_services(connection, services)
+        locked = await route_rows.lock_services(connection, services)
         lines = await rows.lines(connection, locked)
         _check_approval(services, lines)
         judged = [judge(line, by.now, approved=True) for line in lines]
@@ -339,7 +341,7 @@ async def set_below_cost(connection: Connection, wanted: BelowCost, *, by: By) -
 class Syncing:
     """Reads the price lists of live panels, one at a time, when their turn has come."""
 
-    def __init__(self, line: DatabaseLine, desk: Desk, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock) -> None:
         self._line = line
         self._desk = desk
         self._clock = clock

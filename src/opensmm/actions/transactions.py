@@ -9,7 +9,7 @@ from psycopg import errors
 from opensmm.base.error_codes import OutageCode
 from opensmm.base.errors import PanelError, Unavailable
 from opensmm.store import connection as db
-from opensmm.store.connection import Connection, Line
+from opensmm.store.connection import Connection, ReconnectingConnection
 
 Result = TypeVar("Result")
 
@@ -27,7 +27,7 @@ class RowsLocked(Rejected):
     outage: ClassVar = OutageCode.ROWS_LOCKED
 
 
-async def read(line: Line, ask: Callable[[Connection], Awaitable[Result]]) -> Result:
+async def read(line: ReconnectingConnection, ask: Callable[[Connection], Awaitable[Result]]) -> Result:
     """Runs one read, on a new connection once more where the first one broke; raises Unavailable.
 
     Nothing is written, so nothing waits for a synchronous standby: a read may tell of what no standby has yet.
@@ -44,7 +44,7 @@ async def read(line: Line, ask: Callable[[Connection], Awaitable[Result]]) -> Re
         raise _lost(error) from error
 
 
-async def _read(line: Line, ask: Callable[[Connection], Awaitable[Result]]) -> Result:
+async def _read(line: ReconnectingConnection, ask: Callable[[Connection], Awaitable[Result]]) -> Result:
     connection = await line.get()
     try:
         return await ask(connection)
@@ -53,7 +53,7 @@ async def _read(line: Line, ask: Callable[[Connection], Awaitable[Result]]) -> R
         raise
 
 
-async def write(line: Line, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+async def write(line: ReconnectingConnection, work: Callable[[Connection], Awaitable[Result]]) -> Result:
     """Runs ``work`` in a transaction that may be tried again as a whole by whoever asked for it, when the line is free.
 
     Raises what ``fault_of`` returns. Where the connection went nothing is known of the outcome, and the requests this

@@ -31,9 +31,9 @@ from opensmm.cli.frame import (
 from opensmm.cli.lazy import lazy_group
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.store import checks, order_events
-from opensmm.store.checks import ALL, InvariantResult, Range, those_of
+from opensmm.store import invariants, order_events
 from opensmm.store.connection import Connection
+from opensmm.store.invariants import ALL, InvariantResult, OrderRange, those_of
 from opensmm.store.order_events import OrderEvent, OrderHistory
 from opensmm.texts import words
 
@@ -77,7 +77,7 @@ def verify(
 ) -> None:
     """Recompute every invariant of the books in one snapshot; exit 1 where one does not hold. For a range of orders
     these are the invariants of single orders."""
-    orders = Range(ALL.first if first is None else first, ALL.last if last is None else last)
+    orders = OrderRange(ALL.first if first is None else first, ALL.last if last is None else last)
     findings = with_database(standing(data), lambda connection: _findings(connection, orders, quiet=json))
     broken = [finding for finding in findings if finding.count]
     if json:
@@ -91,12 +91,12 @@ def verify(
         raise typer.Exit(FAILED)
 
 
-async def _findings(connection: Connection, orders: Range, *, quiet: bool) -> list[InvariantResult]:
+async def _findings(connection: Connection, orders: OrderRange, *, quiet: bool) -> list[InvariantResult]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     findings: list[InvariantResult] = []
     with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as progress:
         task = progress.add_task("recomputing", total=len(those_of(orders)))
-        async for finding in checks.run(connection, orders):
+        async for finding in invariants.run(connection, orders):
             findings.append(finding)
             progress.update(task, advance=1, description=f"checked {finding.check.name}")
     return findings

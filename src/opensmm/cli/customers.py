@@ -34,9 +34,9 @@ from opensmm.domain.amounts import read_amount
 from opensmm.domain.api_keys import read_addresses
 from opensmm.domain.customers import check_customer_name
 from opensmm.store import customers
+from opensmm.store.api_keys import KeySettings
 from opensmm.store.connection import Connection
-from opensmm.store.customers import Listed, ListedKey
-from opensmm.store.keys import KeySettings
+from opensmm.store.customers import CustomerDetails, KeyDetails
 
 customer_verbs: Final = typer.Typer(help="Customers of the panel.", no_args_is_help=True)
 key_verbs: Final = typer.Typer(help="API keys of customers.", no_args_is_help=True)
@@ -192,7 +192,7 @@ def list_keys(
 ) -> None:
     """Show live keys: whose they are, how they end, and what is set of them."""
 
-    async def work(connection: Connection) -> list[Listed]:
+    async def work(connection: Connection) -> list[CustomerDetails]:
         only = None if customer is None else await find_customer(connection, customer)
         return await customers.listed(connection, only)
 
@@ -242,19 +242,19 @@ def list_customers(data: Data = None, json: Json = False) -> None:
     listing(table, "no customers yet: `opensmm customer add` adds one")
 
 
-def _plain(one: Listed) -> dict[str, Any]:
+def _plain(one: CustomerDetails) -> dict[str, Any]:
     keys = [asdict(key) for key in one.keys]
     amounts = {name: short(getattr(one, name)) for name in ("balance", "credit_limit", "overdrawn")}
     return {**asdict(one), **amounts, "keys": keys}
 
 
-def _key(key: ListedKey) -> str:
+def _key(key: KeyDetails) -> str:
     """A key by its number and end, with what the operator has set of it."""
     said = ", ".join(_settings(key))
     return f"{key.id} …{key.hint} ({said})" if said else f"{key.id} …{key.hint}"
 
 
-def _settings(key: ListedKey) -> Iterator[str]:
+def _settings(key: KeyDetails) -> Iterator[str]:
     if key.title_case is not None:
         yield "title case" if key.title_case else "page case"
     if key.as_panel is not None:
@@ -263,7 +263,7 @@ def _settings(key: ListedKey) -> Iterator[str]:
         yield f"only from {' and '.join(key.addresses)}"
 
 
-def _marks(one: Listed) -> Iterator[str]:
+def _marks(one: CustomerDetails) -> Iterator[str]:
     if one.suspended:
         yield "suspended"
     if one.credit_limit:

@@ -33,7 +33,7 @@ from opensmm.domain.audit import Actor, ActorKind, By
 from opensmm.domain.codes import MALFORMED, NO_FIELDS, Fields, OperatorRefusal, Report, no_report
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
-from opensmm.store.embedded import Urls, serving, stands
+from opensmm.store.embedded import DatabaseUrls, serving, stands
 from opensmm.store.schema import NoTables
 from opensmm.texts import words
 
@@ -217,7 +217,7 @@ def standing(data: Path | None) -> Config:
     return config
 
 
-def ready(config: Config, urls: Urls, report: Report = no_report) -> list[str]:
+def ready(config: Config, urls: DatabaseUrls, report: Report = no_report) -> list[str]:
     """Brings the schema up to date where the owner's role is known; returns what was applied."""
     return schema.migrate(urls.owner, schema.app_role(urls.app), report) if urls.owner else []
 
@@ -255,7 +255,7 @@ async def pepper(connection: Connection, config: Config, make: Callable[[], byte
 
 
 @contextmanager
-def database(config: Config) -> Iterator[Urls]:
+def database(config: Config) -> Iterator[DatabaseUrls]:
     """The configured database, or the embedded one for as long as the block runs; tells how far its start is."""
     with ExitStack() as running:
         with Stages(err) as report:

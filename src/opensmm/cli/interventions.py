@@ -23,7 +23,7 @@ from opensmm.domain.evidence import Conclusion
 from opensmm.domain.order_actions import MAX_REFUNDS
 from opensmm.domain.provider_ids import check_provider_order
 from opensmm.store.connection import Connection
-from opensmm.store.interventions import Waiting
+from opensmm.store.order_actions import WaitingDelivery
 from opensmm.texts import words
 from opensmm.wire.provider_answers import likely_order
 
@@ -184,12 +184,12 @@ def list_waiting(
     long_listing(_table(found), "no order waits for you")
 
 
-def _explained(one: Waiting) -> Waiting:
+def _explained(one: WaitingDelivery) -> WaitingDelivery:
     """A note tells more than the answer to the attempt, which may be of long before."""
     return one if one.note is None else replace(one, answer=words.event(one.note.code, one.note.fields))
 
 
-def _table(found: list[Waiting]) -> Table:
+def _table(found: list[WaitingDelivery]) -> Table:
     headings = ("order", "run", "waits as", "since (UTC)", "provider", "its order", "what is known")
     table = Table(*headings, box=None, pad_edge=False)
     for one in found:
@@ -201,7 +201,7 @@ def _table(found: list[Waiting]) -> Table:
     return table
 
 
-def _known(one: Waiting) -> str:
+def _known(one: WaitingDelivery) -> str:
     """What the provider said last and, of an unsure order, what the look at its evidence came to."""
     looked = ""
     if one.concluded and one.state == DeliveryState.UNSURE:
@@ -209,10 +209,10 @@ def _known(one: Waiting) -> str:
     return "; ".join(filter(None, (" ".join((_answer(one) or "").split()), looked)))
 
 
-def _answer(one: Waiting) -> str | None:
+def _answer(one: WaitingDelivery) -> str | None:
     return None if one.answer is None else words.shown(one.answer)
 
 
-def _likely(one: Waiting) -> str:
+def _likely(one: WaitingDelivery) -> str:
     """The order id that an unsure answer seems to tell."""
     return likely_order(words_of(one.answer or "")) if one.state == "unsure" and one.provider_order is None else ""

@@ -9,7 +9,7 @@ from opensmm.base.ids import RuleId
 from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, configured, fail, standing, with_database
 from opensmm.domain.policy import Policy, PolicyRule, RuleKind
 from opensmm.store import policy as rows
-from opensmm.store.policy import Entry, Wanted
+from opensmm.store.policy import NewRule, PolicyChange
 from opensmm.texts import words
 
 policy_verbs: Final = typer.Typer(help="What may not be sold, and where nothing is delivered.", no_args_is_help=True)
@@ -61,7 +61,7 @@ def add(
     added = with_database(
         configured(data),
         lambda connection: policy.add_rule(
-            connection, Wanted(kind, value, reason), take_off_sale=take_off_sale, by=by()
+            connection, NewRule(kind, value, reason), take_off_sale=take_off_sale, by=by()
         ),
     )
     said = f"rule {added.rule.id}: {added.rule.kind} {added.rule.value}"
@@ -100,7 +100,7 @@ def history(
     answer({}, "\n".join(map(_told, found)), json=False)
 
 
-def _told(one: Entry) -> str:
+def _told(one: PolicyChange) -> str:
     what = f"removed rule {one.removes}" if one.removes else f"added rule {one.id}"
     said = f"{words.shown(one.at)}  {one.actor}  version {one.version}  {what}: {one.kind} {one.value}"
     return said + _because(one.reason)

@@ -15,7 +15,7 @@ from opensmm.cli.frame import Data, Json, answer, by, configured, listing, stand
 from opensmm.domain.service_rules import read_price
 from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
-from opensmm.store.price_lists import Apart
+from opensmm.store.price_lists import OwnRate
 
 price_list_verbs: Final = typer.Typer(help="Rates of their own for some customers.", no_args_is_help=True)
 
@@ -47,7 +47,7 @@ def list_all(data: Data = None, json: Json = False) -> None:
 def show(name: Name, data: Data = None, json: Json = False) -> None:
     """Show the rates that a price list sets apart, beside the services' own and what they cost."""
 
-    async def work(connection: Connection) -> list[Apart]:
+    async def work(connection: Connection) -> list[OwnRate]:
         return await rows.apart(connection, await price_lists.named(connection, name))
 
     found = with_database(standing(data), work)

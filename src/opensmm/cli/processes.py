@@ -18,7 +18,7 @@ import structlog
 
 from opensmm.base.errors import PanelError
 from opensmm.cli.unforeseen import LEASH
-from opensmm.store.embedded import Embedded
+from opensmm.store.embedded import EmbeddedPostgres
 
 STOP_WITHIN_S: Final = 7.5
 """How long processes get to end by themselves before they are killed."""
@@ -146,7 +146,7 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
-def watch(processes: Sequence[Process], embedded: Embedded | None, stop: StopSignal) -> None:
+def watch(processes: Sequence[Process], embedded: EmbeddedPostgres | None, stop: StopSignal) -> None:
     """Keeps processes and the embedded PostgreSQL alive until ``stop``."""
     rounds = 0
     while not stop.wait(WATCH_EVERY_S):
@@ -157,11 +157,11 @@ def watch(processes: Sequence[Process], embedded: Embedded | None, stop: StopSig
             process.revive()
 
 
-def _wants_a_look(embedded: Embedded, rounds: int) -> bool:
+def _wants_a_look(embedded: EmbeddedPostgres, rounds: int) -> bool:
     return rounds % LOGIN_EVERY == 0 or embedded.pid() is None
 
 
-def _keep_alive(embedded: Embedded) -> None:
+def _keep_alive(embedded: EmbeddedPostgres) -> None:
     """What fails now, because the server was killed once more while it started, may work the next time."""
     try:
         if embedded.restart_if_dead():

@@ -48,7 +48,7 @@ from opensmm.cli.unforeseen import LEASH
 from opensmm.config import Config
 from opensmm.domain.codes import OperatorRefusal, Report, no_report
 from opensmm.store.connection import connect
-from opensmm.store.embedded import Embedded, Urls
+from opensmm.store.embedded import DatabaseUrls, EmbeddedPostgres
 from opensmm.texts import words
 
 MOST_PORT: Final = 65535
@@ -212,7 +212,7 @@ def sandbox(
 
 
 @contextlib.contextmanager
-def _database(config: Config) -> Iterator[Urls]:
+def _database(config: Config) -> Iterator[DatabaseUrls]:
     """The database, with the app's role looked at: the panel refuses to start with one that may undo the books."""
     with _told(), database(config) as urls:
         asyncio.run(_look(urls.app, config))
@@ -276,7 +276,7 @@ class Stack:
         self._speed = speed
         self._api_processes = api_processes
         self._report = report
-        self.embedded = None if config.database_url else Embedded(config.data, report=self._report)
+        self.embedded = None if config.database_url else EmbeddedPostgres(config.data, report=self._report)
         self.processes: list[Process] = []
 
     @property
@@ -284,9 +284,9 @@ class Stack:
         return int(self._listening.getsockname()[1])
 
     @contextlib.contextmanager
-    def database(self) -> Iterator[Urls]:
+    def database(self) -> Iterator[DatabaseUrls]:
         """The database for as long as the block runs, its tables up to date where their owner is known."""
-        urls = Urls(self.config.database_url, self.config.database_admin_url)
+        urls = DatabaseUrls(self.config.database_url, self.config.database_admin_url)
         try:
             if self.embedded is not None:
                 urls = self.embedded.start()

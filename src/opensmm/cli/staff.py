@@ -12,7 +12,7 @@ from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.manual import MOST_COUNT, ManualReport, ManualStep
 from opensmm.domain.refills import RefillStatus
-from opensmm.store import staff as rows
+from opensmm.store import manual as rows
 from opensmm.store.connection import Connection
 from opensmm.texts import words
 
@@ -32,7 +32,7 @@ Lines = Annotated[int, typer.Option("--limit", help="How many, oldest first.", m
 def list_waiting(limit: Lines = 100, data: Data = None, json: Json = False) -> None:
     """Show what waits for the staff: deliveries, then refills, oldest first."""
 
-    async def look(connection: Connection) -> tuple[list[rows.Waiting], list[rows.WaitingRefill]]:
+    async def look(connection: Connection) -> tuple[list[rows.ManualDelivery], list[rows.ManualRefill]]:
         return await rows.waiting(connection, limit), await rows.waiting_refills(connection, limit)
 
     found, refills = with_database(standing(data), look)
@@ -44,7 +44,7 @@ def list_waiting(limit: Lines = 100, data: Data = None, json: Json = False) -> N
     )
 
 
-def _told(one: rows.Waiting) -> str:
+def _told(one: rows.ManualDelivery) -> str:
     run = f" run {one.run} of {one.runs}" if one.runs > 1 else ""
     left = one.quantity if one.remains is None else one.remains
     marks = ["its customer asks to cancel it"] if one.cancel_asked else []
@@ -122,7 +122,7 @@ def list_refills(limit: Lines = 100, data: Data = None, json: Json = False) -> N
     answer({}, "\n".join(map(_told_refill, found)) or "nothing waits for your staff", json=False)
 
 
-def _told_refill(one: rows.WaitingRefill) -> str:
+def _told_refill(one: rows.ManualRefill) -> str:
     since = words.minute(one.since)
     head = f"refill {one.refill} of order {one.order}, run {one.run}, since {since}: {one.quantity} ordered"
     to_buy = [f"to be bought elsewhere: `opensmm staff buy {one.refill} --quantity …`"] if one.mode == "other" else []

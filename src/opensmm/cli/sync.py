@@ -34,7 +34,7 @@ from opensmm.domain.pricing import MAX_DECIMALS
 from opensmm.domain.provider_settings import MOST_ADDED, FollowingSettings
 from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
 from opensmm.domain.service_rules import read_price
-from opensmm.store import sync as rows
+from opensmm.store import price_sync as rows
 from opensmm.store.connection import Connection
 from opensmm.texts import fields
 from opensmm.texts import words as texts

@@ -9,12 +9,12 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import PriceListId, ProviderId, ServiceId
 from opensmm.domain.catalogue import BelowCost, Catalogue, DeliveryMethod, Halt, RefillMode, Service, ServiceType
 from opensmm.domain.policy import NO_POLICY
-from opensmm.store import policy
+from opensmm.store import catalogue, policy
 from opensmm.store.connection import Connection
-from opensmm.store.crowds import Crowd
+from opensmm.store.prepared import PreparedStatement
 
 _VERSION: Final = "select catalogue_version, currency, below_cost from panel"
-_LOOK: Final = Crowd("catalogue", _VERSION)
+_LOOK: Final = PreparedStatement("catalogue", _VERSION)
 """Each process looks many times a second."""
 _COLUMNS: Final = """
 select s.id, s.name, s.type, c.name, s.rate, s.min, s.max, s.refill, s.cancel, s.dripfeed, s.free, s.description,
@@ -166,3 +166,14 @@ select service, 0, %s, service::text from unnest(%s::bigint[]) as service on con
 async def route_all(connection: Connection, services: Sequence[ServiceId], provider: ProviderId) -> None:
     """Has a provider fulfil services under their own numbers."""
     await connection.execute(_ROUTES, [provider, list(services)])
+
+
+_LAST: Final = "select coalesce(max(id), 0), coalesce(max(position), 0) from service"
+
+
+async def last_numbers(connection: Connection) -> tuple[int, int]:
+    """The highest id and position of a service; nobody else hands out new ones until the transaction ends."""
+    await catalogue.hold(connection)
+    row = await (await connection.execute(_LAST)).fetchone()
+    assert row is not None
+    return row[0], row[1]

@@ -122,7 +122,7 @@ def _options(given: object, lock_timeout_ms: int | None, *, keyed: bool) -> str:
     return f"{ours} {given}" if given else ours
 
 
-class Abandoned:
+class AbandonedSockets:
     """Sockets of connections that were given up in the middle of a statement, until the server is through with it.
 
     Counting them bounds how many of the server's backends can pile up behind a standby that does not answer.
@@ -158,7 +158,7 @@ class Abandoned:
             self._close(socket)
 
 
-class Line:
+class ReconnectingConnection:
     """One connection to the database for one lane at a time, made anew when it breaks.
 
     After a failure to connect callers are refused at once for a moment, so that an outage is answered fast.
@@ -172,7 +172,7 @@ class Line:
         self._lock_timeout_ms = lock_timeout_ms
         self._keyed = keyed
         self._connection: UncanceledConnection | None = None
-        self._abandoned = Abandoned()
+        self._abandoned = AbandonedSockets()
         self._failed_at = float("-inf")
         self.turn = asyncio.Lock()
         """Held for one of ``actions.transactions``, where several steps may share a line. A lane has its own."""

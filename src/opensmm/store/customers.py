@@ -11,9 +11,9 @@ from opensmm.base.money import Money
 from opensmm.domain.ledger import Transfer
 from opensmm.store import arrays
 from opensmm.store.connection import Connection
-from opensmm.store.crowds import Crowd
+from opensmm.store.prepared import PreparedStatement
 
-_BALANCES: Final = Crowd("balances", "select id, balance from customer where id = any(%s::bigint[])")
+_BALANCES: Final = PreparedStatement("balances", "select id, balance from customer where id = any(%s::bigint[])")
 
 
 async def balances(connection: Connection, customers: Sequence[CustomerId]) -> list[Money]:
@@ -99,7 +99,7 @@ async def set_suspended(connection: Connection, customer: CustomerId, suspended:
     await connection.execute(_SUSPEND, [suspended, customer])
 
 
-class ListedKey(Struct, frozen=True):
+class KeyDetails(Struct, frozen=True):
     """A live key as the operator sees it: how it ends, and how it is served. None: as its client needs it; no
     addresses: it may be used from anywhere."""
 
@@ -111,7 +111,7 @@ class ListedKey(Struct, frozen=True):
     addresses: tuple[str, ...]
 
 
-class Listed(Struct, frozen=True):
+class CustomerDetails(Struct, frozen=True):
     """A customer as the operator sees it, with its live keys.
 
     ``overdrawn`` is how far its balance lies below the credit limit.
@@ -123,7 +123,7 @@ class Listed(Struct, frozen=True):
     suspended: bool
     credit_limit: Money
     overdrawn: Money
-    keys: tuple[ListedKey, ...]
+    keys: tuple[KeyDetails, ...]
 
 
 OVERDRAWN: Final = "greatest(0, least(c.overdrawn, -c.balance - c.credit_limit))"
@@ -138,7 +138,7 @@ from customer c where %(only)s::bigint is null or c.id = %(only)s order by c.id
 """
 
 
-async def listed(connection: Connection, only: CustomerId | None = None) -> list[Listed]:
+async def listed(connection: Connection, only: CustomerId | None = None) -> list[CustomerDetails]:
     """All customers, or one of them."""
     cursor = await connection.execute(_LISTED, {"only": only})
-    return [Listed(*(*row[:6], convert(row[6], tuple[ListedKey, ...]))) for row in await cursor.fetchall()]
+    return [CustomerDetails(*(*row[:6], convert(row[6], tuple[KeyDetails, ...]))) for row in await cursor.fetchall()]

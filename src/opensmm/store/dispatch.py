@@ -18,12 +18,12 @@ from opensmm.domain.requests import NO_DETAILS, TypeDetails
 from opensmm.store import call_faults
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
-from opensmm.store.crowds import Crowd
-from opensmm.store.notes import NOTE, NOTED, notes
+from opensmm.store.delivery_notes import NOTE, NOTED, notes
+from opensmm.store.prepared import PreparedStatement
 from opensmm.store.state_sets import UNANSWERED, UNRECORDED
 
 
-class Claim(Struct, frozen=True):
+class DeliveryClaim(Struct, frozen=True):
     """A delivery that this worker alone may send, until its lease ends. ``routes``: see ``OPEN_ROUTES``;
     ``first_route`` is the first that has not refused, where that was passed over another than ``route``.
 
@@ -156,7 +156,9 @@ _CLAIM: Final = _CLAIMED.format(due=_DUE, routes=OPEN_ROUTES)
 _CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH, routes=OPEN_ROUTES)
 
 
-_IS_DUE: Final = Crowd("due", "select exists (select from delivery where state = 'queued' and due <= %s::timestamptz)")
+_IS_DUE: Final = PreparedStatement(
+    "due", "select exists (select from delivery where state = 'queued' and due <= %s::timestamptz)"
+)
 
 
 async def is_due(connection: Connection, now: datetime) -> bool:
@@ -173,7 +175,7 @@ async def claim(
     limit: int,
     providers: Sequence[ProviderId],
     mark: UUID | None = None,
-) -> list[Claim]:
+) -> list[DeliveryClaim]:
     """Takes deliveries of these providers that are due and marks them *sending*, the oldest first; none of those that
     take few adds at a time, for which ``claim_at_each`` looks.
 
@@ -197,7 +199,7 @@ async def claim_at_each(
     to_try: Sequence[ProviderId] = (),
     among: int | None = None,
     mark: UUID | None = None,
-) -> list[Claim]:
+) -> list[DeliveryClaim]:
     """The same, where providers have room for few: no more than that of each, in turns, nor more at a time than it is
     set to take; one for each that has rested and is to be tried. Whoever is not named gets none. ``among``: only so
     many, the oldest that are due, are looked at.
@@ -216,8 +218,8 @@ async def claim_at_each(
     return [_claim(row) for row in await cursor.fetchall()]
 
 
-def _claim(row: TupleRow) -> Claim:
-    return Claim(*(*row[:6], ServiceType(row[6]), *row[7:9], _details(row[9]), *row[10:]))
+def _claim(row: TupleRow) -> DeliveryClaim:
+    return DeliveryClaim(*(*row[:6], ServiceType(row[6]), *row[7:9], _details(row[9]), *row[10:]))
 
 
 def _details(found: object) -> TypeDetails:
@@ -241,7 +243,7 @@ async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, dat
         await connection.execute(_RELEASE, [*arrays])
 
 
-class Recorded(Struct, frozen=True):
+class AttemptResult(Struct, frozen=True):
     """What a try came to: the delivery's next state, the attempt's evidence, and the note for the operator."""
 
     order: OrderId
@@ -282,7 +284,7 @@ returning d.order_id, d.run, d.quantity, d.state
 
 
 async def record(
-    connection: Connection, told: Sequence[Recorded], at: datetime | None
+    connection: Connection, told: Sequence[AttemptResult], at: datetime | None
 ) -> list[tuple[OrderId, int, int, DeliveryState]]:
     """Writes what tries came to. A result that arrives after the lease still counts where nobody else has the order.
 

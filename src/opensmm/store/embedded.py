@@ -29,7 +29,7 @@ from opensmm.base.error_codes import OutageCode, SetupCode
 from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.config import Config, keep_secret, make_folder
 from opensmm.domain.codes import NO_FIELDS, Report, StageCode, no_report
-from opensmm.store import cluster, os_users, programs
+from opensmm.store import os_users, postgres_install, programs
 from opensmm.store.postgres_words import LEFT_BEHIND, LOGIN_REFUSED
 
 DATABASE: Final = "opensmm"
@@ -44,11 +44,11 @@ ORPHANS_LIMIT_S: Final = 60
 STOP_LIMIT_S: Final = 60
 CONNECT_LIMIT_S: Final = 5
 PAUSE_S: Final = 0.02
-LOG_LIMIT_BYTES: Final = 16 * cluster.MIB
+LOG_LIMIT_BYTES: Final = 16 * postgres_install.MIB
 SOCKET_PATH_LIMIT_BYTES: Final = 107
 SHUT_OFF_LIMIT_S: Final = 3.0
 """How long a server that runs without a socket is given before it is started anew."""
-ROOM_FOR_WORDS_BYTES: Final = 64 * cluster.KIB
+ROOM_FOR_WORDS_BYTES: Final = 64 * postgres_install.KIB
 """With less room on its disk a server may end without a word in its log."""
 RECOVERY_SHOWS_S: Final = 5.0
 """A start that takes longer recovers from a crash, most likely."""
@@ -58,7 +58,7 @@ _MARK: Final = "opensmm.folder"
 
 
 @dataclass(frozen=True, slots=True)
-class Urls:
+class DatabaseUrls:
     """Where the database is, for its two roles. An external one may be given without its owner."""
 
     app: str = field(repr=False)
@@ -72,12 +72,12 @@ class Urls:
 
 
 @contextmanager
-def serving(config: Config, report: Report = no_report) -> Iterator[Urls]:
+def serving(config: Config, report: Report = no_report) -> Iterator[DatabaseUrls]:
     """The configured database, or the embedded one for as long as the block runs."""
     if config.database_url:
-        yield Urls(app=config.database_url, owner=config.database_admin_url)
+        yield DatabaseUrls(app=config.database_url, owner=config.database_admin_url)
         return
-    embedded = Embedded(config.data, report=report)
+    embedded = EmbeddedPostgres(config.data, report=report)
     try:
         yield embedded.start()
     finally:
@@ -92,7 +92,7 @@ def stands(data: Path) -> bool:
         return True
 
 
-class Embedded:
+class EmbeddedPostgres:
     """One process's hold on the server of a data folder, from ``start`` until ``stop`` or the process's end.
 
     ``extra`` settings count only where this hold starts the server; ``report`` hears of the steps of a start.
@@ -110,7 +110,7 @@ class Embedded:
         self._first_words_at = 0
         self._started_as = os.geteuid()
 
-    def start(self) -> Urls:
+    def start(self) -> DatabaseUrls:
         """Starts the server, or joins the one that runs; returns when it answers. Raises Misconfigured."""
         with self._starting_or_stopping():
             if self._users is None:
@@ -153,8 +153,8 @@ class Embedded:
         with self._starting_or_stopping():
             return self._run()
 
-    def urls(self) -> Urls:
-        return Urls(app=self.url(APP), owner=self.url(OWNER))
+    def urls(self) -> DatabaseUrls:
+        return DatabaseUrls(app=self.url(APP), owner=self.url(OWNER))
 
     def url(self, role: str, database: str = DATABASE) -> str:
         """How ``role`` connects; ``cluster.SUPERUSER`` is for making databases, never for the panel's work."""
@@ -190,7 +190,7 @@ class Embedded:
             return False
         if not self._cluster.exists():
             self._make()
-        cluster.check_version(self._cluster)
+        postgres_install.check_version(self._cluster)
         os_users.give_back(self._cluster, os_users.server_user(self._cluster))
         self._report(StageCode.STARTING_DATABASE, NO_FIELDS)
         self._spawn()
@@ -199,14 +199,14 @@ class Embedded:
         return True
 
     def _make(self) -> None:
-        passwords = {role: secrets.token_urlsafe(24) for role in (cluster.SUPERUSER, OWNER, APP)}
+        passwords = {role: secrets.token_urlsafe(24) for role in (postgres_install.SUPERUSER, OWNER, APP)}
         (self.data / "passwords").unlink(missing_ok=True)
         keep_secret(self.data / "passwords", json.dumps(passwords))
         self._passwords = passwords
         user = os_users.server_user(self._cluster)
         initdb = programs.binaries(user, self._report) / "initdb"
         self._report(StageCode.CREATING_DATABASE, NO_FIELDS)
-        cluster.make(self._cluster, user, passwords[cluster.SUPERUSER], initdb)
+        postgres_install.make(self._cluster, user, passwords[postgres_install.SUPERUSER], initdb)
 
     def _password(self, role: str) -> str:
         if not self._passwords:
@@ -223,7 +223,7 @@ class Embedded:
             shutil.rmtree(sockets)  # no server runs, and a copied folder has lost its owner
         _own_private(sockets, user.pw_uid, user.pw_gid)
         self._forget_the_dead(sockets)
-        options = {**cluster.settings(self.data), **self._extra, _MARK: str(self._cluster)}
+        options = {**postgres_install.settings(self.data), **self._extra, _MARK: str(self._cluster)}
         command = [str(programs.binaries(user, self._report) / "postgres"), "-D", os_users.seen_by(user, self._cluster)]
         command += ["-k", str(sockets), "-p", str(PORT)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
@@ -286,7 +286,7 @@ class Embedded:
 
     def _try(self) -> str | None:
         try:
-            url = self.url(cluster.SUPERUSER, "postgres")
+            url = self.url(postgres_install.SUPERUSER, "postgres")
             psycopg.connect(url, connect_timeout=CONNECT_LIMIT_S).close()
         except psycopg.OperationalError as refused:
             return str(refused)
@@ -300,7 +300,7 @@ class Embedded:
         if self._process is not None and (self._process.poll() or 0) >= 0:
             with self._log.open("rb") as log:
                 log.seek(self._first_words_at)
-                words = log.read(64 * cluster.KIB).decode(errors="replace").strip()
+                words = log.read(64 * postgres_install.KIB).decode(errors="replace").strip()
             if not patient or not any(left in words for left in LEFT_BEHIND):
                 full = shutil.disk_usage(self.data).free < ROOM_FOR_WORDS_BYTES
                 code = SetupCode.DISK_FULL if full else SetupCode.POSTGRES_DOES_NOT_START
@@ -310,7 +310,7 @@ class Embedded:
 
     def _make_roles(self) -> None:
         """The two roles and the panel's database. Roles belong to the cluster: they may be there already."""
-        with psycopg.connect(self.url(cluster.SUPERUSER, "postgres"), autocommit=True) as conn:
+        with psycopg.connect(self.url(postgres_install.SUPERUSER, "postgres"), autocommit=True) as conn:
             for role in (OWNER, APP):
                 found = conn.execute("select from pg_roles where rolname = %s", (role,)).fetchone()
                 verb = sql.SQL("create role {} login" if found is None else "alter role {} login").format(

@@ -51,7 +51,7 @@ async def claim(
     return [(OrderId(row[0]), row[1], row[2]) for row in await cursor.fetchall()]
 
 
-class Open(Struct, frozen=True):
+class OpenAttempt(Struct, frozen=True):
     """An attempt whose order may be at its provider unknown to us, with what it takes to go on from there.
 
     ``not_bought``: how often this delivery was proved not to have been taken in by this provider.
@@ -105,16 +105,16 @@ order by t.sent, t.order_id, t.run
 
 async def doubted(
     connection: Connection, orders: Sequence[OrderId], now: datetime, closed_by: datetime
-) -> dict[ProviderId, list[Open]]:
+) -> dict[ProviderId, list[OpenAttempt]]:
     """Every attempt that may own an order unknown to us, at the providers that these orders were sent to."""
     told = {"orders": list(orders), "since": now - REMEMBERED, "closed_by": closed_by, "untold": UNTOLD_LEASE}
     cursor = await connection.execute(_OPEN, told)
-    by_provider: dict[ProviderId, list[Open]] = {}
+    by_provider: dict[ProviderId, list[OpenAttempt]] = {}
     for *row, answer, service in await cursor.fetchall():
         suspect = SuspectOrder(
             (OrderId(row[0]), row[1], row[2]), row[3], row[4], row[5], (row[5], row[6]), row[7], service
         )
-        one = Open(suspect, ProviderId(row[8]), DeliveryState(row[9]), *(*row[10:], call_faults.read(answer)))
+        one = OpenAttempt(suspect, ProviderId(row[8]), DeliveryState(row[9]), *(*row[10:], call_faults.read(answer)))
         by_provider.setdefault(one.provider, []).append(one)
     return by_provider
 
@@ -216,7 +216,7 @@ async def known(connection: Connection, provider: ProviderId, numbers: Sequence[
     return frozenset(int(row[0]) for row in await cursor.fetchall())
 
 
-class Note(Struct, frozen=True):
+class EvidenceNote(Struct, frozen=True):
     """One row of evidence. ``detail`` is what was asked and said."""
 
     attempt: AttemptKey
@@ -239,7 +239,7 @@ select told.*, %s from told where not exists (
 """
 
 
-async def keep(connection: Connection, notes: Sequence[Note], now: datetime) -> None:
+async def keep(connection: Connection, notes: Sequence[EvidenceNote], now: datetime) -> None:
     """Appends evidence; a look that found what the last one had found leaves no second row."""
     if not notes:
         return

@@ -18,7 +18,7 @@ from opensmm.store.order_keys import key_of
 from opensmm.store.state_sets import ENDED
 
 
-class Late(Struct, frozen=True):
+class LateAcceptance(Struct, frozen=True):
     """An acceptance that came after its delivery had been settled otherwise."""
 
     attempt: AttemptKey
@@ -44,7 +44,7 @@ returning order_id, run, number
 """
 
 
-async def keep_late(connection: Connection, late: Sequence[Late], now: datetime) -> list[AttemptKey]:
+async def keep_late(connection: Connection, late: Sequence[LateAcceptance], now: datetime) -> list[AttemptKey]:
     """Keeps acceptances that came too late; returns the attempts of those that are news."""
     arrays = (
         *_keys([one.attempt for one in late]),

@@ -17,7 +17,7 @@ from opensmm.domain.ledger import TransferKind
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.subscriptions import PostState
-from opensmm.store import call_faults, notes
+from opensmm.store import call_faults, delivery_notes
 from opensmm.store.connection import Connection
 
 MAX_EVENTS: Final = 1000
@@ -294,7 +294,7 @@ async def _deliveries(rows: _NewestRows) -> list[OrderEvent]:
             events.append(OrderEvent(polled, EventCode.ASKED_AFTER, fields))
         elif due is not None:
             events += _due(due, run, state)
-        if (why := notes.read(note)) is not None:
+        if (why := delivery_notes.read(note)) is not None:
             events.append(OrderEvent(noted, why.code, {"run": run, **why.fields}))
         if asked is not None:
             code = EventCode.CANCEL_ASKED if passed is None else EventCode.CANCEL_PASSED
@@ -342,6 +342,6 @@ async def _refills(rows: _NewestRows) -> list[OrderEvent]:
         if ended is not None:
             events.append(OrderEvent(ended, EventCode.REFILL_ENDED, {"refill": refill, "state": RefillStatus(state)}))
     for run, kept, noted in await rows.read(_REFILL_NOTES):
-        if (note := notes.read(kept)) is not None:
+        if (note := delivery_notes.read(kept)) is not None:
             events.append(OrderEvent(noted, note.code, {"run": run, **note.fields}))
     return events

@@ -12,7 +12,7 @@ from opensmm.domain.order_views import ListedOrder, OrderView, status_word
 from opensmm.domain.orders import OrderState
 from opensmm.store import arrays
 from opensmm.store.connection import Connection
-from opensmm.store.crowds import Crowd
+from opensmm.store.prepared import PreparedStatement
 
 VIEW_COLUMNS: Final = """
   o.id, o.customer_id, o.state, o.charge - o.refunded, o.runs, o.quantity * o.runs,
@@ -29,8 +29,10 @@ left join lateral (
 ) d on true
 """
 DELIVERIES: Final = _ALL_DELIVERIES.format(bound=f"and o.runs <= {MANY_RUNS}")
-_VIEWS: Final = Crowd("views", f"select {VIEW_COLUMNS} from orders o {DELIVERIES} where o.id = any(%s::bigint[])")
-_SUMMED: Final = Crowd(
+_VIEWS: Final = PreparedStatement(
+    "views", f"select {VIEW_COLUMNS} from orders o {DELIVERIES} where o.id = any(%s::bigint[])"
+)
+_SUMMED: Final = PreparedStatement(
     "summed", f"select {VIEW_COLUMNS} from orders o {_ALL_DELIVERIES.format(bound='')} where o.id = any(%s::bigint[])"
 )
 
@@ -49,7 +51,7 @@ async def summed(connection: Connection, orders: Sequence[int], currency: str) -
     return {row[0]: msgspec.structs.replace(view_of(row, currency), unsummed=0) for row in rows}
 
 
-_RUNS: Final = Crowd("runs", "select id, runs from orders where id = any(%s::bigint[])")
+_RUNS: Final = PreparedStatement("runs", "select id, runs from orders where id = any(%s::bigint[])")
 
 
 async def runs(connection: Connection, orders: Sequence[int]) -> dict[int, int]:

@@ -83,7 +83,7 @@ insert into transfer_reference (kind, reference, transfer_id, corrects, to_custo
 """
 
 
-class Referred(Struct, frozen=True):
+class BookedReference(Struct, frozen=True):
     """What was booked under a reference."""
 
     transfer: int
@@ -94,9 +94,9 @@ class Referred(Struct, frozen=True):
     to: CustomerId | None
 
 
-async def referred(connection: Connection, kind: TransferKind, reference: str) -> Referred | None:
+async def referred(connection: Connection, kind: TransferKind, reference: str) -> BookedReference | None:
     """What was booked of a kind under a reference."""
-    return await first_row(connection, Referred, _REFERRED, [kind.value, reference])
+    return await first_row(connection, BookedReference, _REFERRED, [kind.value, reference])
 
 
 _TWIN: Final = """
@@ -106,14 +106,16 @@ where r.kind = %s and r.reference <> %s and lower(r.reference) = lower(%s)
 """
 
 
-async def twin(connection: Connection, one: Transfer, reference: str, corrects: int | None) -> tuple[int, str] | None:
+async def same_transfer(
+    connection: Connection, one: Transfer, reference: str, corrects: int | None
+) -> tuple[int, str] | None:
     """A transfer between the same accounts whose reference differs from this one in case alone, and that reference."""
     values = [one.kind.value, reference, reference, one.debit, one.credit, corrects]
     row = await (await connection.execute(_TWIN, values)).fetchone()
     return None if row is None else (row[0], row[1])
 
 
-async def refer(connection: Connection, kind: TransferKind, reference: str, booked: Referred) -> None:
+async def refer(connection: Connection, kind: TransferKind, reference: str, booked: BookedReference) -> None:
     await connection.execute(_REFER, [kind.value, reference, booked.transfer, booked.corrects, booked.to])
 
 

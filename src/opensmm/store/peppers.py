@@ -7,7 +7,7 @@ from msgspec import Struct
 from opensmm.store.connection import Connection
 
 
-class Marked(Struct, frozen=True):
+class PepperMark(Struct, frozen=True):
     """``mark`` is the pepper's fingerprint, None where none was kept yet. ``used``: keys were hashed or sealed with a
     pepper, kept or not."""
 
@@ -21,11 +21,11 @@ select pepper_mark, exists(select from api_key) or exists(select from provider w
 _KEEP: Final = "update panel set pepper_mark = %s"
 
 
-async def marked(connection: Connection) -> Marked:
+async def marked(connection: Connection) -> PepperMark:
     """The mark. Whoever is to keep one holds the panel's row before."""
     row = await (await connection.execute(_MARKED)).fetchone()
     assert row is not None
-    return Marked(None if row[0] is None else bytes(row[0]), row[1])
+    return PepperMark(None if row[0] is None else bytes(row[0]), row[1])
 
 
 async def keep(connection: Connection, mark: bytes) -> None:

@@ -17,7 +17,7 @@ from opensmm.domain.placing import Buyer, BuyerKind, CustomerFunds, IdempotencyR
 from opensmm.domain.requests import NO_DETAILS
 from opensmm.store.arrays import absent_or, flags, numbers, texts, words
 from opensmm.store.connection import Connection
-from opensmm.store.crowds import Crowd
+from opensmm.store.prepared import PreparedStatement
 
 _LOCKED: Final = """
 select c.id, c.balance + c.credit_limit, c.suspended, c.price_list_id, p.catalogue_version,
@@ -35,7 +35,7 @@ _LOCK_FOR_USERS: Final = _LOCKED.format(
 )
 
 
-class Locked(Struct):
+class LockedCustomers(Struct):
     """The customers of a batch under their rows' locks, and what else may have moved since they were read.
 
     A customer whose row another transaction holds is missing. ``barred``: buyers whose key is revoked, or who are not
@@ -47,7 +47,7 @@ class Locked(Struct):
     catalogue_version: int
 
 
-async def lock(connection: Connection, buyers: Iterable[Buyer]) -> Locked:
+async def lock(connection: Connection, buyers: Iterable[Buyer]) -> LockedCustomers:
     """Begins a transaction and locks the rows of the buyers' customers, as far as nobody else holds them."""
     buyers = set(buyers)
     keys = [buyer for buyer in buyers if buyer.kind is BuyerKind.API_KEY]
@@ -59,11 +59,11 @@ async def lock(connection: Connection, buyers: Iterable[Buyer]) -> Locked:
         cursor = await connection.execute(_LOCK_FOR_USERS if users else _LOCK, values, binary=True)
         rows = await cursor.fetchall()
     if not rows:
-        return Locked({}, frozenset(), 0)
+        return LockedCustomers({}, frozenset(), 0)
     *_, version, revoked, strangers = rows[0]
     purses = {CustomerId(row[0]): CustomerFunds(row[1], row[2], PriceListId(row[3])) for row in rows}
     barred = [*(key for key in keys if key.number in revoked), *(users[place - 1] for place in strangers or ())]
-    return Locked(purses, frozenset(barred), version)
+    return LockedCustomers(purses, frozenset(barred), version)
 
 
 _REMEMBERED: Final = """
@@ -109,7 +109,7 @@ def _hash(text: str) -> bytes:
 
 # Everything of a customer is kept, or nothing: what was assumed of each is looked at once more under its row's lock.
 # Nobody waits for a lock here: a customer whose row another transaction holds has nothing kept.
-_KEEP: Final = Crowd(
+_KEEP: Final = PreparedStatement(
     "keep",
     f"""
 with clock as materialized (

@@ -32,7 +32,7 @@ async def refresh(connection: Connection, known: Policy) -> Policy:
     return known if known.version == row[0] else compiled(row[0], await live(connection))
 
 
-class Wanted(Struct, frozen=True):
+class NewRule(Struct, frozen=True):
     """A rule to be kept; with ``removes`` it takes that one away."""
 
     kind: RuleKind
@@ -50,7 +50,7 @@ order by ord returning id
 
 
 async def add(
-    connection: Connection, wanted: Sequence[Wanted], version: int, actor: str, now: datetime
+    connection: Connection, wanted: Sequence[NewRule], version: int, actor: str, now: datetime
 ) -> list[RuleId]:
     """Appends rows; ids in the order given."""
     arrays = (
@@ -63,7 +63,7 @@ async def add(
     return [RuleId(row[0]) for row in await cursor.fetchall()]
 
 
-class Entry(Struct, frozen=True):
+class PolicyChange(Struct, frozen=True):
     """One line of the history: a rule that came, or, where ``removes`` is set, went."""
 
     id: RuleId
@@ -81,7 +81,7 @@ select id, version, removes, at, actor, kind, value, reason from policy_rule ord
 """
 
 
-async def history(connection: Connection, limit: int) -> list[Entry]:
+async def history(connection: Connection, limit: int) -> list[PolicyChange]:
     """What was decided, newest first."""
     cursor = await connection.execute(_HISTORY, [limit])
-    return [Entry(*(*row[:5], RuleKind(row[5]), *row[6:])) for row in await cursor.fetchall()]
+    return [PolicyChange(*(*row[:5], RuleKind(row[5]), *row[6:])) for row in await cursor.fetchall()]

@@ -12,7 +12,7 @@ from opensmm.store.connection import Connection
 from opensmm.store.rows import rows
 
 
-class PriceList(Struct, frozen=True):
+class PriceListRow(Struct, frozen=True):
     """``rates``: how many services it has a rate of its own for."""
 
     id: PriceListId
@@ -21,7 +21,7 @@ class PriceList(Struct, frozen=True):
     customers: int
 
 
-class Apart(Struct, frozen=True):
+class OwnRate(Struct, frozen=True):
     """A service that a price list has a rate of its own for; ``own`` is the service's, ``cost`` what it costs us."""
 
     service: ServiceId
@@ -50,8 +50,8 @@ on conflict (price_list_id, service_id) do update set rate = excluded.rate, vers
 _ASSIGN: Final = "update customer set price_list_id = %s where id = any(%s) returning id"
 
 
-async def price_lists(connection: Connection) -> list[PriceList]:
-    return await rows(connection, PriceList, _ALL)
+async def price_lists(connection: Connection) -> list[PriceListRow]:
+    return await rows(connection, PriceListRow, _ALL)
 
 
 async def add(connection: Connection, name: str) -> PriceListId | None:
@@ -60,9 +60,9 @@ async def add(connection: Connection, name: str) -> PriceListId | None:
     return None if row is None else PriceListId(row[0])
 
 
-async def apart(connection: Connection, price_list: PriceListId) -> list[Apart]:
+async def apart(connection: Connection, price_list: PriceListId) -> list[OwnRate]:
     """What a price list sets apart, in the order of the services."""
-    return await rows(connection, Apart, _APART, [price_list])
+    return await rows(connection, OwnRate, _APART, [price_list])
 
 
 async def keep(connection: Connection, price_list: PriceListId, rates: Mapping[ServiceId, Decimal | None]) -> None:

@@ -150,7 +150,7 @@ where p.id = a.id
 _WELL: Final = "update provider set failures = 0, resting_until = null, refuses = null where id = any(%s)"
 
 
-class Failed(Struct, frozen=True):
+class ProviderFailure(Struct, frozen=True):
     """A provider after a failure: how many there were in a row, until when it is left alone, its words, and why it
     turns us away, where it does."""
 
@@ -172,7 +172,7 @@ async def fared(
     return {ProviderId(row[0]): (row[1], row[2]) for row in await cursor.fetchall()}
 
 
-async def failed(connection: Connection, told: Sequence[Failed]) -> None:
+async def failed(connection: Connection, told: Sequence[ProviderFailure]) -> None:
     """Keeps how providers have failed."""
     arrays = (
         [one.provider for one in told],

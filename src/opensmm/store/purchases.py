@@ -27,7 +27,7 @@ where r.id = %s and r.mode = 'other' and r.state in {OPEN_REFILL}
 _LOCK: Final = "select from refill where id = %s for update"
 
 
-class Wanted(Struct, frozen=True):
+class WantedPurchase(Struct, frozen=True):
     """A refill to be bought elsewhere. ``route`` is the first of another provider than the order's; None: none is."""
 
     order: OrderId
@@ -37,10 +37,10 @@ class Wanted(Struct, frozen=True):
     route: int | None
 
 
-async def wanted(connection: Connection, refill: RefillId) -> Wanted | None:
+async def wanted(connection: Connection, refill: RefillId) -> WantedPurchase | None:
     """A refill that waits to be bought, under lock."""
     await connection.execute(_LOCK, [refill])
-    return await first_row(connection, Wanted, _WANTED, [refill])
+    return await first_row(connection, WantedPurchase, _WANTED, [refill])
 
 
 _BUY: Final = """
@@ -63,7 +63,9 @@ select id from bought
 """
 
 
-async def buy(connection: Connection, refill: RefillId, wanted: Wanted, quantity: int, now: datetime) -> OrderId:
+async def buy(
+    connection: Connection, refill: RefillId, wanted: WantedPurchase, quantity: int, now: datetime
+) -> OrderId:
     """Places the house's order, to be sent like any other; the refill's row is locked."""
     cursor = await connection.execute(_HOUSE, [HOUSE, now])
     house = await cursor.fetchone()

@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ProviderId, RefillId
 from opensmm.domain.codes import DeliveryNote
-from opensmm.store import notes
+from opensmm.store import delivery_notes
 from opensmm.store.connection import Connection
 from opensmm.store.state_sets import ENDED_REFILL, OPEN_REFILL
 
 
-class RefillTask(Struct, frozen=True):
+class TaskRow(Struct, frozen=True):
     """``provider_refill`` is empty until the provider told it; ``since``: when the customer asked. ``again``: the
     provider was asked before, and may have said what did not come through. ``tries``: answers that were not clear."""
 
@@ -41,11 +41,11 @@ returning t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provid
 """
 
 
-async def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[RefillTask]:
+async def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[TaskRow]:
     """Tasks whose turn it is. A refill moves no money, so one whose answer was lost is asked for again, the older the
     seldomer."""
     cursor = await connection.execute(_CLAIM, {"now": now, "lease": lease, "limit": limit})
-    return [RefillTask(*row) for row in await cursor.fetchall()]
+    return [TaskRow(*row) for row in await cursor.fetchall()]
 
 
 _NEWEST: Final = """
@@ -64,7 +64,7 @@ class RefillNews(Struct, frozen=True):
     """A task after its provider was asked. ``due`` is None once it has ended. ``state`` None: as it was, since the
     answer was not understood, of which ``note`` tells."""
 
-    task: RefillTask
+    task: TaskRow
     state: str | None
     provider_refill: str
     due: datetime | None
@@ -74,7 +74,7 @@ class RefillNews(Struct, frozen=True):
 
 _RECORD: Final = f"""
 update refill_task d set state = coalesce(told.state, d.state), provider_refill = nullif(told.provider_refill, ''),
-  due = told.due, tries = told.tries, note = {notes.NOTE}, noted = {notes.NOTED}
+  due = told.due, tries = told.tries, note = {delivery_notes.NOTE}, noted = {delivery_notes.NOTED}
 from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int[], %s::text[])
   as told (refill_id, run, known, state, provider_refill, due, tries, note)
 where d.refill_id = told.refill_id and d.run = told.run and (d.due is not null or d.state = 'unsure')
@@ -116,13 +116,13 @@ async def record(connection: Connection, news: Sequence[RefillNews], asked: date
         [one.provider_refill for one in news],
         [one.due for one in news],
         [one.tries for one in news],
-        notes.notes(one.note for one in news),
+        delivery_notes.notes(one.note for one in news),
     )
     await connection.execute(_RECORD, [now, *arrays, asked])
     await connection.execute(_SUM_UP, [refills, now])
 
 
-class UnreadRefill(Struct, frozen=True):
+class UnreadRefillRow(Struct, frozen=True):
     """A refill's share whose provider's newest answer is not understood, and since when, with the run's delivery."""
 
     refill: RefillId
@@ -147,7 +147,7 @@ where t.note is not null and t.due is not null order by t.noted, t.refill_id lim
 """
 
 
-async def unread(connection: Connection, limit: int) -> list[UnreadRefill]:
+async def unread(connection: Connection, limit: int) -> list[UnreadRefillRow]:
     """Shares of refills whose providers' answers are not understood, the oldest first."""
     cursor = await connection.execute(_UNREAD, [limit])
-    return [UnreadRefill(*(*row[:10], notes.read(row[10]), row[11])) for row in await cursor.fetchall()]
+    return [UnreadRefillRow(*(*row[:10], delivery_notes.read(row[10]), row[11])) for row in await cursor.fetchall()]

@@ -7,7 +7,7 @@ from typing import Final
 from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refills import Refill, Refillable, RefillStatus
-from opensmm.store import endings
+from opensmm.store import settlement
 from opensmm.store.connection import Connection
 from opensmm.store.state_sets import ENDED_REFILL, OPEN_REFILL
 
@@ -28,7 +28,7 @@ async def refillable(connection: Connection, orders: Sequence[int]) -> dict[int,
     for an order that the operator completed before any had it; nor is anything owed for one that completed and was paid
     back in full.
     """
-    await endings.lock(connection, orders)
+    await settlement.lock(connection, orders)
     cursor = await connection.execute(_REFILLABLE, [orders])
     return {row[0]: (CustomerId(row[1]), Refillable(OrderState(row[2]), *row[3:])) for row in await cursor.fetchall()}
 

@@ -15,7 +15,7 @@ from opensmm.store.connection import Connection
 from opensmm.store.rows import rows
 
 
-class Worker(Struct, frozen=True):
+class WorkerRow(Struct, frozen=True):
     id: UUID
     pid: int
     host: str
@@ -39,7 +39,7 @@ _SEEN: Final = "select host, pid, started, seen, clock_off, shut from worker ord
 
 async def beat(
     connection: Connection,
-    worker: Worker,
+    worker: WorkerRow,
     at: datetime | None,
     off: timedelta | None,
     forget_after: timedelta,
@@ -53,7 +53,7 @@ async def beat(
     await connection.execute(_PRUNE, [at, forget_after])
 
 
-async def place(connection: Connection, worker: Worker, at: datetime | None, within: timedelta) -> tuple[int, int]:
+async def place(connection: Connection, worker: WorkerRow, at: datetime | None, within: timedelta) -> tuple[int, int]:
     """How many workers heard of lately are older than this one, and how many there are, itself among them."""
     told = {"id": worker.id, "at": at, "within": within}
     row = await (await connection.execute(_PLACE, told)).fetchone()
@@ -61,7 +61,7 @@ async def place(connection: Connection, worker: Worker, at: datetime | None, wit
     return row[0], row[1]
 
 
-async def leave(connection: Connection, worker: Worker) -> None:
+async def leave(connection: Connection, worker: WorkerRow) -> None:
     """Takes a worker off the list that stops of its own will."""
     await connection.execute(_LEAVE, [worker.id])
 

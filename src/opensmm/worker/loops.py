@@ -21,7 +21,7 @@ from opensmm.actions.rollups import Rollups
 from opensmm.actions.sync import Syncing
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
-from opensmm.store.connection import Line
+from opensmm.store.connection import ReconnectingConnection
 
 QUIET_S: Final = 30.0
 """After so long without anything to send, to ask after or to pass on a worker counts as idle."""
@@ -60,7 +60,7 @@ class Duties:
 
     def __init__(
         self,
-        connect: Callable[[str], Line],
+        connect: Callable[[str], ReconnectingConnection],
         desk: Desk,
         timeout_s: float,
         clock: Clock,
@@ -144,7 +144,7 @@ class Loop(Struct, frozen=True):
 
 
 SEND: Final = Loop("send", 0, lambda duties, most: duties.send(most), bound=200, wakes=True)
-"""The worker takes this step whenever something is due and there is room: see ``Worker``."""
+"""The worker takes this step whenever something is due and there is room: see ``WorkerRow``."""
 LOOK_AFTER: Final = Loop("chores", 2.0, lambda duties, _: duties.look_after())
 """Begins first: the others wait until it has looked what time it is at the database."""
 LOOPS: Final = (

@@ -15,7 +15,7 @@ from opensmm.actions.transactions import Rejected
 from opensmm.base.errors import Unavailable
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.desk import Desk
-from opensmm.store.connection import Line
+from opensmm.store.connection import ReconnectingConnection
 from opensmm.worker.loops import LOOK_AFTER, LOOPS, SEND, Duties, Loop, Pace
 
 LOOK_S: Final = 0.1
@@ -47,8 +47,8 @@ class Worker:
     """Takes every step of ``LOOPS`` again and again, and sends whatever is due, until told to stop."""
 
     def __init__(self, url: str, desk: Desk, timeout_s: float, patience: Patience = PATIENCE) -> None:
-        def connect(name: str) -> Line:
-            return Line(url, application=f"opensmm worker: {name}")
+        def connect(name: str) -> ReconnectingConnection:
+            return ReconnectingConnection(url, application=f"opensmm worker: {name}")
 
         clock = Clock(rest=lease(timeout_s) + patience.taking_in + patience.skew)
         self._duties = Duties(connect, desk, timeout_s, clock, patience)

@@ -7,7 +7,7 @@ from typing import Final
 
 from opensmm.actions.clock import Clock
 from opensmm.actions.health import Sampling
-from opensmm.store.connection import Line
+from opensmm.store.connection import ReconnectingConnection
 from opensmm.worker.running import every
 
 SAMPLE_EVERY_S: Final = 15.0
@@ -18,7 +18,7 @@ FIRST_AFTER_S: Final = 3.0
 @contextlib.asynccontextmanager
 async def sampled(url: str, pepper: bytes, *, private: bool) -> AsyncIterator[Sampling]:
     """Looks every ``SAMPLE_EVERY_S`` until the block ends, over a connection of its own."""
-    line = Line(url, application="opensmm worker: health")
+    line = ReconnectingConnection(url, application="opensmm worker: health")
     sampling = Sampling(line, pepper, Clock(), private=private)
     looking = asyncio.create_task(_look(sampling))
     try:

@@ -1,0 +1,90 @@
+"""API keys: kept as keyed hashes, never as they are."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from opensmm.base.ids import CustomerId, KeyId, PriceListId
+from opensmm.domain.api_keys import KeyHolder
+from opensmm.store import arrays
+from opensmm.store.connection import Connection
+from opensmm.store.prepared import PreparedStatement
+
+_FIND: Final = PreparedStatement(
+    "keys",
+    """
+select k.hash, k.customer_id, k.id, c.price_list_id, c.suspended, k.title_case, k.addresses, k.as_panel
+from api_key k join customer c on c.id = k.customer_id
+where k.hash = any(%s::bytea[]) and k.revoked is null
+""",
+)
+
+
+async def find(connection: Connection, hashes: Sequence[bytes]) -> list[KeyHolder | None]:
+    """The caller behind each key's hash; None where no live key has it."""
+    rows = await _FIND.rows(connection, [arrays.hashes(hashes)])
+    found = {
+        bytes(row[0]): KeyHolder(
+            CustomerId(row[1]), KeyId(row[2]), PriceListId(row[3]), row[4], row[5], tuple(row[6]), row[7]
+        )
+        for row in rows
+    }
+    return [found.get(digest) for digest in hashes]
+
+
+class KeySettings(Struct, frozen=True):
+    """How a key is answered, and where it may be used from. None: as its client needs it; no addresses: anywhere."""
+
+    title_case: bool | None = None
+    addresses: tuple[str, ...] = ()
+    as_panel: bool | None = None
+
+
+UNSAID: Final = KeySettings()
+_ADD: Final = """
+insert into api_key (customer_id, hash, hint, label, title_case, as_panel, addresses, created)
+values (%s, %s, %s, %s, %s, %s, %s, %s) returning id
+"""
+
+
+async def add(
+    connection: Connection,
+    customer: CustomerId,
+    digest: bytes,
+    *,
+    hint: str,
+    label: str,
+    settings: KeySettings,
+    now: datetime,
+) -> KeyId:
+    """Raises psycopg's UniqueViolation where the same key exists already."""
+    told = [settings.title_case, settings.as_panel, list(settings.addresses)]
+    cursor = await connection.execute(_ADD, [customer, digest, hint, label, *told, now])
+    row = await cursor.fetchone()
+    assert row is not None
+    return KeyId(row[0])
+
+
+_LOCK: Final = "select title_case, addresses, as_panel from api_key where id = %s and revoked is null for update"
+_EDIT: Final = "update api_key set title_case = %s, addresses = %s, as_panel = %s where id = %s"
+
+
+async def lock(connection: Connection, key: KeyId) -> KeySettings | None:
+    """A live key's settings, under lock."""
+    row = await (await connection.execute(_LOCK, [key])).fetchone()
+    return None if row is None else KeySettings(row[0], tuple(row[1]), row[2])
+
+
+async def edit(connection: Connection, key: KeyId, wanted: KeySettings) -> None:
+    await connection.execute(_EDIT, [wanted.title_case, list(wanted.addresses), wanted.as_panel, key])
+
+
+_REVOKE: Final = "update api_key set revoked = %s where id = any(%s) and revoked is null returning id"
+
+
+async def revoke(connection: Connection, keys: Sequence[KeyId], now: datetime) -> list[KeyId]:
+    """The keys that were live and are so no more."""
+    cursor = await connection.execute(_REVOKE, [now, list(keys)])
+    return [KeyId(row[0]) for row in await cursor.fetchall()]

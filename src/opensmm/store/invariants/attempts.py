@@ -1,0 +1,112 @@
+"""Invariants of deliveries, of the tries to hand them on, and of the evidence about these."""
+
+from typing import Final
+
+from opensmm.domain.invariants import InvariantCode
+from opensmm.store.invariants.invariant import NOTICE, Invariant, within
+from opensmm.store.order_keys import key_of
+from opensmm.store.state_sets import AT_PROVIDER, DELIVERED, ENDED, SET_NOT_BOUGHT, UNANSWERED
+
+_NEWEST: Final = f"""delivery d
+            left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+              and {within("t.order_id")}"""
+_ENDED_BY_HAND: Final = """exists (select from evidence e where e.order_id = d.order_id
+                and e.run = d.run and e.kind = 'operator' and e.conclusion = 'ended')"""
+
+ATTEMPTS: Final = (
+    Invariant(
+        "O4",
+        InvariantCode.ONE_OPEN_ATTEMPT,
+        f"""select 'order ' || order_id || ' run ' || run from attempt
+            where {within("order_id")} and outcome in ('sending', 'accepted', 'unsure')
+            group by order_id, run having count(*) > 1
+            union all
+            select 'order ' || t.order_id || ' run ' || t.run || ' try ' || t.number from attempt t
+            join delivery d on d.order_id = t.order_id and d.run = t.run and {within("d.order_id")}
+            where {within("t.order_id")} and t.number > d.attempt""",
+    ),
+    Invariant(
+        "O5",
+        InvariantCode.SENT_BEFORE_ACCEPTED,
+        f"""select 'order ' || d.order_id || ' run ' || d.run from {_NEWEST}
+            where {within("d.order_id")}
+              and d.state in ('sending', 'unsure', 'pending', 'processing', 'in_progress', 'completed', 'partial')
+              and t.number is null and not {_ENDED_BY_HAND}""",
+    ),
+    Invariant(
+        "O5b",
+        InvariantCode.DELIVERIES_MATCH_ATTEMPTS,
+        f"""select 'order ' || d.order_id || ' run ' || d.run || ': ' || d.state || ', its try ' || t.outcome
+            from {_NEWEST}
+            where {within("d.order_id")} and (
+              d.state in {AT_PROVIDER} and t.outcome <> 'accepted'
+              or d.state in {DELIVERED} and t.outcome <> 'accepted' and not {_ENDED_BY_HAND}
+              or d.state = 'sending' and t.outcome <> 'sending'
+              or d.state = 'queued' and t.outcome <> 'declined'
+              or d.state = 'held' and t.outcome in {UNANSWERED}
+              or d.state = 'canceled' and t.outcome in {UNANSWERED})
+            union all
+            select 'order ' || order_id || ' run ' || run || ' try ' || number from attempt
+            where {within("order_id")} and (outcome = 'accepted') <> (provider_order is not null)
+            union all
+            select 'order ' || d.order_id || ' run ' || d.run || ' and its newest try' from {_NEWEST}
+            where {within("d.order_id")} and t.number is not null
+              and (t.fence <> d.fence or t.sent is null or d.sent is null)""",
+    ),
+    Invariant(
+        "O6",
+        InvariantCode.UNSURE_LEFT_ALONE,
+        f"""select 'order ' || d.order_id || ' run ' || d.run from {_NEWEST}
+            left join transfer b on b.order_id = d.order_id and b.kind = 'refund' and b.sequence = d.run
+              and {within("b.order_id")}
+            where {within("d.order_id")} and d.state = 'unsure'
+              and (t.outcome is distinct from 'unsure' or b.id is not null)""",
+    ),
+    Invariant(
+        "O6b",
+        InvariantCode.ATTEMPTS_MATCH_EVIDENCE,
+        f"""select 'order ' || e.order_id || ' run ' || e.run || ' try ' || e.number from evidence e
+            left join attempt t on t.order_id = e.order_id and t.run = e.run and t.number = e.number
+              and {within("t.order_id")}
+            where {within("e.order_id")} and (e.conclusion = 'bought' and (t.outcome is distinct from 'accepted'
+                or t.provider_order is distinct from e.detail ->> 'provider_order')
+              or e.conclusion in {SET_NOT_BOUGHT} and t.outcome is distinct from 'declined'
+              or t.number is not null and e.provider_id is distinct from t.provider_id
+              or (e.kind = 'answer') <> (e.conclusion in {NOTICE})
+              or e.dealt_with is not null and (e.kind <> 'answer' or not exists (
+                select from audit a where a.action = 'order.deal_with' and a.subject = e.order_id::text)))""",
+    ),
+    Invariant(
+        "O7",
+        InvariantCode.PROVIDER_ORDERS_UNSHARED,
+        # Of two that shared an id before keys were kept, the later has none.
+        f"""select 'provider ' || a.provider_id || ' order ' || a.provider_order_key from attempt a
+            join attempt b on b.provider_id = a.provider_id and b.provider_order_key = a.provider_order_key
+              and (b.order_id, b.run, b.number) <> (a.order_id, a.run, a.number)
+            where {within("a.order_id")}
+            union all
+            select 'provider ' || a.provider_id || ' order ' || a.provider_order from attempt a
+            join attempt b on b.provider_id = a.provider_id and b.provider_order_key = {key_of("a.provider_order")}
+              and (b.order_id, b.run, b.number) <> (a.order_id, a.run, a.number)
+            where {within("a.order_id")} and a.provider_order is not null and a.provider_order_key is null""",
+    ),
+    Invariant(
+        "O10",
+        InvariantCode.DELIVERIES_DUE,
+        f"""select 'order ' || d.order_id || ' run ' || d.run || ' is never due' from delivery d
+            where {within("d.order_id")} and d.state = 'queued' and d.due is null and not exists (
+              select from delivery p where p.order_id = d.order_id and p.run < d.run
+                and (p.state = 'queued' or p.state = 'held' and not exists (
+                  select from attempt t where t.order_id = p.order_id and t.run = p.run and t.number = p.attempt)))
+            union all
+            select 'order ' || d.order_id || ' run ' || d.run || ' is never asked after' from {_NEWEST}
+            left join provider w on w.id = t.provider_id
+            where {within("d.order_id")} and d.state in {AT_PROVIDER} and d.due is null
+              and w.kind is distinct from 'manual'
+            union all
+            select 'order ' || order_id || ' run ' || run || ' and its times' from delivery
+            where {within("order_id")} and (state = 'sending' and lease_until is null
+              or state in {ENDED} and (due is not null or lease_until is not null)
+              or cancel_passed is not null and cancel_asked is null)""",
+    ),
+)

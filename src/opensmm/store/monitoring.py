@@ -1,0 +1,317 @@
+"""The facts of the panel's health. What is counted stands in partial indexes, and no count looks at more than
+``COUNTED`` rows, so that asking costs the same however many orders are kept."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import structs
+from psycopg.rows import TupleRow
+
+from opensmm.base.ids import ProviderId
+from opensmm.domain import polling
+from opensmm.domain.cancels import TOLD_AFTER_ITS_END, TOLD_AGAIN_AFTER
+from opensmm.domain.clocks import NewestStep, StepCause
+from opensmm.domain.codes import LineFault
+from opensmm.domain.dispatch import AccountFault
+from opensmm.domain.evidence import LATE, ODD, Conclusion
+from opensmm.domain.monitoring import (
+    COUNTED,
+    NAMED,
+    POSTS_REMEMBERED,
+    UNPOLLED_GRACE,
+    UNPOLLED_INTERVALS,
+    DeliveriesAtProviders,
+    FollowedList,
+    NamedServices,
+    NoticeCounts,
+    PanelFacts,
+    ProviderSeen,
+    UnreadAnswers,
+    UnsoldServices,
+    WaitingCount,
+)
+from opensmm.domain.order_actions import AT_PROVIDER_TOO_LONG
+from opensmm.store import call_faults, line_faults, list_doubts, price_sync, server, workers
+from opensmm.store.connection import Connection
+from opensmm.store.polling import CANCEL_WAITS
+from opensmm.store.state_sets import AT_PROVIDER, REFUSED_POST, UNSOLD, WAITING_POST
+
+_DUE: Final = """
+with found as materialized (
+  select due from delivery where state = 'queued' and due <= %(now)s order by due limit %(most)s
+)
+select count(*), min(due) from found
+"""
+_SENDING: Final = """
+with found as materialized (select lease_until from delivery where state = 'sending' limit %(most)s)
+select count(*) from found
+"""
+_JUDGED: Final = f"""
+with found as materialized (
+  select order_id, run, attempt, coalesce(polled, sent) as heard, sent, quantity from delivery
+  where state in {AT_PROVIDER} and due is not null order by due limit %(most)s
+), judged as (
+  select order_id, run, attempt, sent, heard, quantity > 0 and sent < %(long_ago)s::timestamptz as long,
+    heard < %(now)s::timestamptz - %(grace)s::interval - %(intervals)s::int
+      * (%(pauses)s::interval[])[1 + width_bucket(%(now)s::timestamptz - sent, %(ages)s::interval[])] as unpolled
+  from found
+)"""
+_MOVING: Final = f"""{_JUDGED}
+select count(*), count(*) filter (where unpolled), min(heard) filter (where unpolled),
+  count(*) filter (where long), min(sent) filter (where long)
+from judged
+"""
+_UNPOLLED: Final = f"""{_JUDGED}, late as materialized (
+  select heard, (
+    select t.provider_id from attempt t where t.order_id = j.order_id and t.run = j.run and t.number = j.attempt
+  ) as provider_id
+  from judged j where unpolled
+)
+select provider_id, count(*), min(heard) from late where provider_id is not null group by provider_id
+"""
+_NOT_UNDERSTOOD: Final = f"""
+with found as materialized (
+  select order_id, run, attempt, noted, note from delivery
+  where state in {AT_PROVIDER} and note is not null order by noted limit %(most)s
+), first as (select * from found order by noted limit 1)
+select (select count(*) from found), f.noted, coalesce(p.name, ''), coalesce(f.note->>'words', '')
+from first f left join attempt t on t.order_id = f.order_id and t.run = f.run and t.number = f.attempt
+left join provider p on p.id = t.provider_id
+"""
+_REFILLS_NOT_UNDERSTOOD: Final = """
+with found as materialized (
+  select provider_id, noted, note from refill_task
+  where note is not null and due is not null order by noted limit %(most)s
+), first as (select * from found order by noted limit 1)
+select (select count(*) from found), f.noted, coalesce(p.name, ''), coalesce(f.note->>'words', '')
+from first f left join provider p on p.id = f.provider_id
+"""
+_FORGOTTEN: Final = f"""
+with found as materialized (
+  (select order_id from delivery where state = 'queued' and due is null and run = 1 order by order_id limit %(most)s)
+  union
+  (select order_id from delivery where state = 'sending' and lease_until is null limit %(most)s)
+  union
+  select order_id from (
+    select d.order_id, d.run, d.attempt from delivery d
+    where d.state in {AT_PROVIDER} and d.due is null order by d.order_id limit %(most)s) d
+  where not exists (select from attempt t join provider p on p.id = t.provider_id
+    where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt and p.kind = 'manual')
+)
+select count(*), array(select order_id from found order by order_id limit %(named)s) from found
+"""
+_FOR_OPERATOR: Final = """
+with found as materialized (
+  select state, sent from delivery where state in ('unsure', 'held') order by order_id limit %(most)s
+)
+select state, count(*), min(sent) from found group by state
+"""
+_REFILLS: Final = """
+with found as materialized (
+  select refill_id from refill_task where due is not null and provider_refill is null order by due limit %(most)s
+)
+select count(*), min(r.created) from found f join refill r on r.id = f.refill_id
+"""
+_CANCELS: Final = f"""
+with found as materialized (
+  select d.cancel_asked from delivery d where {CANCEL_WAITS} order by d.order_id limit %(most)s
+)
+select count(*), min(cancel_asked) from found
+"""
+_UNHEARD: Final = f"""
+with found as materialized (
+  select d.order_id, p.name, coalesce(t.provider_order, '') as theirs, d.cancel_asked as since
+  from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
+  join provider p on p.id = t.provider_id
+  where {CANCEL_WAITS} and d.cancel_tries > %(tries)s order by d.order_id limit %(most)s
+)
+select count(*), min(since), array(
+  select array[order_id::text, name, theirs] from found order by order_id limit %(named)s)
+from found
+"""
+_UNCLEAR_REFILLS: Final = """
+with found as materialized (
+  select t.refill_id, t.provider_id, t.provider_order from refill_task t
+  where t.state = 'unsure' order by t.refill_id limit %(most)s
+)
+select count(*), min(r.created), array(
+  select array[f.refill_id::text, p.name, f.provider_order] from found f join provider p on p.id = f.provider_id
+  order by f.refill_id limit %(named)s)
+from found f join refill r on r.id = f.refill_id
+"""
+_PROVIDERS: Final = """
+select id, name, kind, enabled, currency, failures, resting_until,
+       (select max(answered) from attempt where provider_id = p.id and outcome = 'accepted'), balance_asked,
+       kind = 'panel' and sync_every_min > 0, make_interval(mins => sync_every_min), synced, sync_fault,
+       refuses, fault, dialect, adds_at_a_time, concurrency
+from provider p order by name
+"""
+_QUARANTINED: Final = """
+select r.service_id from route r join service s on s.id = r.service_id and s.on_sale where r.quarantined is not null
+"""
+_HALTED: Final = f"""
+select id from service s where on_sale and halted in {UNSOLD}
+  and not exists (select from route r where r.service_id = s.id and r.unread is not null)
+"""
+_UNREAD: Final = """
+select distinct on (s.id) s.id, r.unread from route r join service s on s.id = r.service_id and s.on_sale
+where r.unread is not null order by s.id, r.position limit %(named)s
+"""
+_UNREAD_COUNT: Final = """
+select r.service_id from route r join service s on s.id = r.service_id and s.on_sale where r.unread is not null
+"""
+_BELOW_COST: Final = f"select id from ({price_sync.BELOW_COST}) b"
+_NAMED: Final = """
+with found as (select distinct id from ({}) f (id))
+select (select count(*) from found), array(select id from found order by id limit %(named)s)
+"""
+_HOLDS: Final = "select below_cost = 'hold' from panel"
+_POSTS: Final = f"""
+with found as materialized (
+  select seen from post where state in {WAITING_POST} order by seen limit %(most)s
+)
+select count(*), min(seen) from found
+"""
+_REFUSED_POSTS: Final = f"""
+with found as materialized (
+  select seen from post where state in {REFUSED_POST} and seen > %(since)s
+  order by seen desc limit %(most)s
+)
+select count(*), max(seen) from found
+"""
+_NOTICES: Final = """
+with found as materialized (
+  select id, order_id, run, number, provider_id, at, detail from evidence
+  where kind = 'answer' and dealt_with is null and conclusion = any(%(conclusions)s) order by id limit %(most)s
+)
+select count(*), min(at), array(
+  select array[f.order_id::text, coalesce(p.name, ''), coalesce(f.detail ->> 'provider_order', t.provider_order, '')]
+  from (select * from found order by id limit %(named)s) f
+  left join attempt t on t.order_id = f.order_id and t.run = f.run and t.number = f.number
+  left join provider p on p.id = f.provider_id order by f.id)
+from found
+"""
+_STEPPED: Final = f"""
+select noted, moved, cause from clock_step where cause <> '{StepCause.UNWATCHED}' order by id desc limit 1
+"""
+_DATABASE: Final = """
+select p.catalogue_version, pg_database_size(current_database()), (
+  select min(xact_start) from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend')
+from panel p
+"""
+
+
+async def facts(connection: Connection, now: datetime) -> PanelFacts:
+    """The panel as it is at this moment. Transactions are those that the app's role may see: its own."""
+    most = {"most": COUNTED}
+    at_providers = most | moving_at(now)
+    moving = await _row(connection, _MOVING, at_providers)
+    unpolled = await _rows(connection, _UNPOLLED, at_providers) if moving[1] else []
+    late = {ProviderId(row[0]): WaitingCount(*row[1:]) for row in unpolled}
+    answers = await _rows(connection, _NOT_UNDERSTOOD, most)
+    of_refills = await _rows(connection, _REFILLS_NOT_UNDERSTOOD, most)
+    operator = {row[0]: WaitingCount(*row[1:]) for row in await _rows(connection, _FOR_OPERATOR, most)}
+    version, size, transaction = await _row(connection, _DATABASE, {})
+    return PanelFacts(
+        workers=tuple(await workers.seen(connection)),
+        providers=tuple(_provider(row, late) for row in await _rows(connection, _PROVIDERS, {})),
+        catalogue_version=version,
+        database_bytes=size,
+        oldest_transaction=transaction,
+        due=WaitingCount(*await _row(connection, _DUE, most | {"now": now})),
+        sending=(await _row(connection, _SENDING, most))[0],
+        moving=DeliveriesAtProviders(moving[0], WaitingCount(*moving[1:3]), WaitingCount(*moving[3:])),
+        not_understood=UnreadAnswers(*answers[0]) if answers else UnreadAnswers(),
+        refills_not_understood=UnreadAnswers(*of_refills[0]) if of_refills else UnreadAnswers(),
+        unsure=operator.get("unsure", WaitingCount()),
+        held=operator.get("held", WaitingCount()),
+        refills=WaitingCount(*await _row(connection, _REFILLS, most)),
+        cancels=WaitingCount(*await _row(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END})),
+        unheard=await _unheard(connection, _UNHEARD, now),
+        unclear_refills=await _unheard(connection, _UNCLEAR_REFILLS, now),
+        shelf=UnsoldServices(
+            quarantined=await _named(connection, _QUARANTINED),
+            halted=await _named(connection, _HALTED),
+            below_cost=await _named(connection, _BELOW_COST),
+            unread=await _named(connection, _UNREAD_COUNT),
+            why_unread=await _why_unread(connection),
+            holds=(await _row(connection, _HOLDS, {}))[0],
+        ),
+        posts=WaitingCount(*await _row(connection, _POSTS, most)),
+        refused_posts=WaitingCount(*await _row(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED})),
+        forgotten=await _forgotten(connection),
+        stepped=await _stepped(connection),
+        late=await _notices(connection, LATE),
+        odd=await _notices(connection, ODD),
+        server=await server.seen(connection),
+    )
+
+
+async def _why_unread(connection: Connection) -> tuple[tuple[int, LineFault], ...]:
+    found = await _rows(connection, _UNREAD, {"named": NAMED})
+    return tuple((row[0], line_faults.read(row[1])) for row in found)
+
+
+async def _forgotten(connection: Connection) -> NamedServices:
+    count, first = await _row(connection, _FORGOTTEN, {"most": COUNTED, "named": NAMED})
+    return NamedServices(count, tuple(first))
+
+
+async def _unheard(connection: Connection, query: str, now: datetime) -> NoticeCounts:
+    told = {"most": COUNTED, "named": NAMED, "tries": len(TOLD_AGAIN_AFTER), "ended_since": now - TOLD_AFTER_ITS_END}
+    count, since, first = await _row(connection, query, told)
+    return NoticeCounts(count, since, tuple((int(number), provider, theirs) for number, provider, theirs in first))
+
+
+async def _stepped(connection: Connection) -> NewestStep | None:
+    rows = await _rows(connection, _STEPPED, {})
+    return NewestStep(rows[0][0], rows[0][1], StepCause(rows[0][2])) if rows else None
+
+
+async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) -> NoticeCounts:
+    told = {"conclusions": [one.value for one in conclusions], "most": COUNTED, "named": NAMED}
+    count, since, first = await _row(connection, _NOTICES, told)
+    return NoticeCounts(count, since, tuple((int(order), provider, theirs) for order, provider, theirs in first))
+
+
+def _provider(row: TupleRow, late: Mapping[ProviderId, WaitingCount]) -> ProviderSeen:
+    followed, every, taken, fault, refuses, words, dialect, adds, calls = row[9:]
+    turned_away = None if refuses is None else AccountFault(refuses)
+    seen = structs.replace(
+        ProviderSeen(*row[:9]),
+        unpolled=late.get(row[0], WaitingCount()),
+        refuses=turned_away,
+        fault=call_faults.read(words),
+        dialect=dialect,
+        adds_at_a_time=adds,
+        concurrency=calls,
+    )
+    return structs.replace(seen, followed=FollowedList(every, taken, list_doubts.read(fault))) if followed else seen
+
+
+async def _named(connection: Connection, query: str) -> NamedServices:
+    count, first = await _row(connection, _NAMED.format(query), {"named": NAMED})
+    return NamedServices(count, tuple(first))
+
+
+def moving_at(now: datetime) -> dict[str, object]:
+    """What the look at deliveries with providers needs to know of how often they are asked after."""
+    return {
+        "now": now,
+        "long_ago": now - AT_PROVIDER_TOO_LONG,
+        "grace": UNPOLLED_GRACE,
+        "intervals": UNPOLLED_INTERVALS,
+        "ages": [age for age, _ in polling.POLL_STEPS],
+        "pauses": [*(pause for _, pause in polling.POLL_STEPS), polling.POLL_LAST],
+    }
+
+
+async def _rows(connection: Connection, query: str, told: Mapping[str, object]) -> list[TupleRow]:
+    return await (await connection.execute(query, told)).fetchall()
+
+
+async def _row(connection: Connection, query: str, told: Mapping[str, object]) -> TupleRow:
+    (row,) = await _rows(connection, query, told)
+    return row
