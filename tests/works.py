@@ -14,7 +14,7 @@ from tests.panel import PEPPER, Clock, fetch
 
 from opensmm.actions.dispatch import lease
 from opensmm.domain.evidence import Patience
-from opensmm.providers.desk import Desk
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 from opensmm.store import dispatch as dispatch_rows
 from opensmm.store.connection import ReconnectingConnection
@@ -85,10 +85,10 @@ class Works(Duties):
         patience: Patience = PATIENCE,
     ) -> None:
         self.clock = clock
-        desk = Desk(PEPPER, provider_url, timeout_s, private=True)
+        registry = ProviderRegistry(PEPPER, provider_url, timeout_s, private=True)
         super().__init__(
             lambda name: ReconnectingConnection(url, application=f"test worker: {name}"),
-            desk,
+            registry,
             timeout_s,
             clock,
             patience,
@@ -121,7 +121,7 @@ class Works(Duties):
             await loops[name].step(self, MANY)
 
     async def close(self) -> None:
-        await self.desk.close()
+        await self.registry.close()
         await super().close()
 
 
@@ -202,5 +202,5 @@ async def leave_behind(works, clock):
             clock(),
             lease(TIMEOUT_S),
             10,
-            list(works.desk.rooms()),
+            list(works.registry.rooms()),
         )

@@ -58,7 +58,7 @@ async def test_a_cancel_that_no_answer_comes_to_is_told_again_after_growing_paus
 
     async def pass_on(rounds, seconds):
         for _ in range(rounds):
-            works.desk.contact(1).circuit.answered()  # it fails at this alone
+            works.registry.contact(1).circuit.record_success()  # it fails at this alone
             await works.following.pass_on_cancels(10)
             works.clock.forward(seconds)
 
@@ -88,11 +88,11 @@ async def test_a_cancel_is_told_within_minutes_of_its_providers_return(lied_to, 
     await works.send()
     await api.ask("v2", ann.key, "cancel", orders=order)
     for _ in range(60):
-        works.desk.contact(1).circuit.answered()
+        works.registry.contact(1).circuit.record_success()
         await works.following.pass_on_cancels(10)
         works.clock.forward(600)
     liar.answers["cancel"] = [{"order": 5, "cancel": 1}]
-    works.desk.contact(1).circuit.answered()
+    works.registry.contact(1).circuit.record_success()
     assert 1 == await works.following.pass_on_cancels(10)
 
 

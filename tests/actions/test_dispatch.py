@@ -17,7 +17,7 @@ from opensmm.domain.audit import By
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Declined, NotSent
 from opensmm.domain.routes import RouteTo
-from opensmm.providers.limits import Slots
+from opensmm.providers.throttle import Throttle
 from opensmm.store import catalogue as rows
 
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -253,7 +253,7 @@ async def test_sending_is_committed_before_the_first_byte_leaves(api, ann, stock
     works, liar = lied_to
     arrived, answer = asyncio.Event(), asyncio.Event()
     order = await api.add(ann.key)
-    contact = works.desk.contact(1)
+    contact = works.registry.contact(1)
 
     add = contact.provider.add
 
@@ -346,8 +346,8 @@ async def test_a_late_result_takes_no_time_away_from_the_run_that_another_claim_
 
 async def test_what_waited_too_long_for_its_turn_is_not_sent_after_its_lease(api, ann, stocked, lied_to, clock):
     works, liar = lied_to
-    contact = works.desk.contact(1)
-    works.desk._contacts[1] = structs.replace(contact, slots=Slots(1))
+    contact = works.registry.contact(1)
+    works.registry._contacts[1] = structs.replace(contact, slots=Throttle(1))
 
     def answer(form):
         clock.forward(LEASE_MARGIN_S)
@@ -384,7 +384,7 @@ async def test_two_workers_never_send_the_same_delivery(api, ann, stocked, datab
     works, liar = lied_to
     liar.answers["add"] = lambda form: {"order": len(liar.asked)}
     orders = [await api.add(ann.key) for _ in range(40)]
-    other = Works(database.app_url, works.desk._sandbox_url, clock)
+    other = Works(database.app_url, works.registry._sandbox_url, clock)
     await other.chores.step()
     sent = await asyncio.gather(works.send(25), other.send(25), works.send(25), other.send(25))
     await works.send()
@@ -426,7 +426,7 @@ async def test_a_cancel_asked_while_it_was_being_sent_is_passed_on_when_it_is_th
     (claim,) = await leave_behind(works, clock)
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     assert 0 == await works.following.pass_on_cancels(10)
-    contact = works.desk.contact(claim.provider)
+    contact = works.registry.contact(claim.provider)
     await works.dispatching._keep(claim, await contact.provider.add(_ask(claim)))
     await works.round(2)
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]

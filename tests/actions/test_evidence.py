@@ -43,7 +43,7 @@ async def strangers_buy(works, count=2):
     async with aiohttp.ClientSession() as session:
         for account in STRANGERS[:count]:
             form = {"key": sandbox_key(PEPPER, account), "action": "add", "service": 1, "link": at("me"), "quantity": 9}
-            async with session.post(works.desk._sandbox_url, data=form) as answer:
+            async with session.post(works.registry._sandbox_url, data=form) as answer:
                 assert ["order"] == list(await answer.json())
 
 
@@ -224,7 +224,7 @@ async def test_two_workers_settle_each_attempt_once(api, works, stocked, ann, bu
     await works.send()
     works.clock.forward(TAKEN_IN_S)
     await traffic(api, works, ann)
-    other = Works(database.app_url, works.desk._sandbox_url, works.clock)
+    other = Works(database.app_url, works.registry._sandbox_url, works.clock)
     await other.chores.step()
     looked = await asyncio.gather(works.inquiring.step(10), other.inquiring.step(10))
     await other.close()

@@ -380,7 +380,7 @@ async def test_workers_that_look_at_once_make_each_order_once(api, ann, stocked,
     liar.answers["status"] = telling({str(theirs): post(10) for theirs in range(501, 541)})
     works.clock.forward(61)
     async with AsyncExitStack() as stack:
-        others = [Works(database.app_url, works.desk._sandbox_url, works.clock) for _ in range(3)]
+        others = [Works(database.app_url, works.registry._sandbox_url, works.clock) for _ in range(3)]
         for other in others:
             stack.push_async_callback(other.close)
             await other.chores.step()

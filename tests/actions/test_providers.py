@@ -21,7 +21,7 @@ from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import PATIENCE
 from opensmm.domain.provider_settings import ProviderSettings
 from opensmm.domain.providers import IdForm
-from opensmm.providers.desk import Desk
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import providers as rows
 
 KEY, OTHER_KEY = "the-first-key-of-theirs", "the-second-key-of-theirs"
@@ -88,7 +88,7 @@ async def test_only_one_worker_tries_a_provider_that_has_rested(api, ann, stocke
     for at in range(4):
         await api.add(ann.key, link=f"{LINK}/{at}")
     # Without a turn the one call waits: once it is answered the others may go.
-    ours, theirs = works.desk.contact(provider), other.desk.contact(provider)
+    ours, theirs = works.registry.contact(provider), other.registry.contact(provider)
     assert ours is not None
     assert theirs is not None
     async with ours.slots, theirs.slots:
@@ -148,9 +148,9 @@ async def test_another_address_key_or_limit_is_taken_over_without_a_restart(api,
         await api.add(ann.key, link=f"{LINK}/2")
         await works.send()
         assert ([KEY], [OTHER_KEY]) == ([one["key"] for one in liar.asked], [one["key"] for one in other.asked])
-    client = works.desk.contact(provider).provider
+    client = works.registry.contact(provider).provider
     await works.chores.step()
-    assert client is works.desk.contact(provider).provider
+    assert client is works.registry.contact(provider).provider
 
 
 async def test_a_provider_that_is_switched_off_is_sent_nothing_and_still_followed(api, ann, stocked, liar, clock):
@@ -172,7 +172,7 @@ async def test_without_a_key_that_opens_nothing_is_sent(api, ann, stocked, liar,
     await stocked.execute("update provider set url = 'http://127.0.0.2:1/api' where id = %s", [provider])
     await works.chores.step()
     moved = await api.add(ann.key)
-    assert works.desk.contact(provider) is None
+    assert works.registry.contact(provider) is None
     assert (0, []) == (await works.send(), liar.asked)
     assert "queued" == await state(stocked, moved)
     with pytest.raises(PanelError):
@@ -188,7 +188,7 @@ async def test_polls_leave_a_provider_alone_that_does_not_answer(api, ann, stock
         clock.forward(60)
         await works.follow()
     assert PATIENCE == sum(one["action"] == "status" for one in liar.asked)
-    assert {provider: 0} == {one: room for one, room in works.desk.rooms().items() if one == provider}
+    assert {provider: 0} == {one: room for one, room in works.registry.rooms().items() if one == provider}
 
 
 @pytest.mark.parametrize(
@@ -273,10 +273,10 @@ async def test_a_key_that_is_echoed_stands_in_no_log_and_nowhere_in_the_database
 
 async def test_an_address_that_the_setting_no_longer_allows_is_not_called(stocked, liar):
     _, _, provider = liar
-    desk = Desk(PEPPER, "", 1.0)
-    await desk.update(await rows.providers(stocked))
-    assert desk.contact(provider) is None
-    await desk.close()
+    registry = ProviderRegistry(PEPPER, "", 1.0)
+    await registry.update(await rows.providers(stocked))
+    assert registry.contact(provider) is None
+    await registry.close()
 
 
 @pytest.mark.parametrize(

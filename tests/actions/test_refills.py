@@ -212,7 +212,7 @@ async def test_a_purchase_that_could_not_be_sent_does_not_go_to_who_lost_the_uni
     refill = await asked(api, ann, await completed(api, ann, works))
     bought = await buy(stocked, refill, 33, works)
     (claim,) = await dispatch_rows.claim(
-        stocked, works.clock(), works.clock(), timedelta(seconds=30), 9, list(works.desk.rooms())
+        stocked, works.clock(), works.clock(), timedelta(seconds=30), 9, list(works.registry.rooms())
     )
     assert (bought, 1, 1) == (claim.order, claim.route, claim.first_route)
     await works.dispatching._keep(claim, NotSent(CallFault(CallCode.NO_WAY, {"at": "far:80"})))

@@ -61,7 +61,7 @@ async def test_a_sync_reads_the_list_when_its_turn_has_come_and_not_before(stock
 
 async def test_providers_take_turns_and_two_workers_read_no_list_twice(stocked, upstream, database, clock):
     works, liar, _ = upstream
-    await add_panel(stocked, OTHER_KEY, name="Other", url=str(works.desk.contact(2).row.url))
+    await add_panel(stocked, OTHER_KEY, name="Other", url=str(works.registry.contact(2).row.url))
     other = Works(database.app_url, "", clock)
     await works.chores.step()
     await other.chores.step()
@@ -171,7 +171,7 @@ async def test_a_list_that_arrives_after_a_newer_one_was_taken_over_changes_noth
 
 async def test_what_is_gone_is_told_by_the_list_and_by_no_clock(stocked, upstream):
     works, liar, provider = upstream
-    client, at = works.desk.contact(provider).provider, works.clock()
+    client, at = works.registry.contact(provider).provider, works.clock()
     fast = at + timedelta(hours=1)
     await sync.take(stocked, provider, (await client.services()).offers, asked=at, by=acting(fast, "fast"))
     liar.answers["services"] = [line(8)]
@@ -213,7 +213,7 @@ async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_conf
     assert (Decimal("0.60"), None) == await stands(stocked)
     assert before == await fetch(stocked, "select * from offer union all select * from offer order by 1, 2")
     assert isinstance((await synced.following(stocked, provider)).sync_fault, ListDoubt)
-    offered = (await works.desk.contact(provider).provider.services()).offers
+    offered = (await works.registry.contact(provider).provider.services()).offers
     with pytest.raises(OperatorRefusal) as refused:
         await sync.take(stocked, provider, offered, asked=works.clock(), by=acting(works.clock()))
     assert RefusalCode.PRICE_LIST_DOUBTED is refused.value.code
@@ -292,7 +292,7 @@ async def test_an_exchange_rate_that_is_edited_moves_costs_at_once(stocked, upst
 
 async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, upstream, database):
     works, _, provider = upstream
-    offered = (await works.desk.contact(provider).provider.services()).offers
+    offered = (await works.registry.contact(provider).provider.services()).offers
 
     async def edit(number):
         async with await connect(database.app_url) as conn:

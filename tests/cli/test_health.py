@@ -8,7 +8,7 @@ from tests.panel import PEPPER
 from typer.testing import CliRunner
 
 from opensmm.cli import app
-from opensmm.providers.sealing import seal
+from opensmm.providers.key_encryption import seal
 
 WELL, LOOK, ACT, UNAVAILABLE = 0, 1, 2, 3
 

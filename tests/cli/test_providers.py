@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from opensmm.base.ids import ProviderId
 from opensmm.cli import app
 from opensmm.cli.frame import ACTOR
-from opensmm.providers.sealing import unseal
+from opensmm.providers.key_encryption import unseal
 
 DONE, FAILED, MISUSED = 0, 1, 2
 KEY = "0123456789abcdef0123456789abcdef01234567"

@@ -13,7 +13,7 @@ from opensmm.actions import attention, health
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, short
 from opensmm.cli.interventions import _explained
-from opensmm.providers.sealing import seal
+from opensmm.providers.key_encryption import seal
 from opensmm.store.order_events import OrderEvent, history
 from opensmm.texts import words
 

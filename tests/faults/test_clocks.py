@@ -181,7 +181,7 @@ async def test_what_is_under_way_here_is_not_left_behind_whatever_its_lease_says
 
 async def test_an_api_whose_clock_is_two_weeks_behind_forgets_no_idempotency_key(stocked, database, ann, works):
     behind = machine(-(IDEMPOTENCY_KEPT + timedelta(days=1)).total_seconds())
-    own = Works(database.app_url, works.desk._sandbox_url, clocks.Clock())
+    own = Works(database.app_url, works.registry._sandbox_url, clocks.Clock())
     async with open_api(database.app_url, behind) as api:
         first = await api.add(ann.key, link=f"{LINK}/once", idempotency_key="k")
         await own.chores.step()

@@ -33,7 +33,7 @@ class Scene:
 
     number: int
     who: Any
-    desk: Any
+    registry: Any
     clock: Any
     claim: Any = None
     followee: Any = None
@@ -41,7 +41,7 @@ class Scene:
 
 async def _sent(conn, scene, outcome):
     if scene.claim is not None:
-        await dispatch.record(conn, [(scene.claim, outcome)], scene.desk, scene.clock)
+        await dispatch.record(conn, [(scene.claim, outcome)], scene.registry, scene.clock)
 
 
 async def _reported(conn, scene, status, remains):
@@ -106,7 +106,7 @@ def own(found, scene):
 async def prepare(conn, works, api, ann, clock, state):
     """An order in a state, as the worker's own steps bring it there."""
     await providers.is_well(conn, [ProviderId(1)])  # one that left tries unsure is left alone for a while
-    scene = Scene(await api.add(ann.key), ann, works.desk, clock)
+    scene = Scene(await api.add(ann.key), ann, works.registry, clock)
     if state == "queued":
         return scene
     now = clock()

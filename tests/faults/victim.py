@@ -21,7 +21,7 @@ from opensmm.actions.placing import Deciding, Keeping
 from opensmm.actions.progress import Following
 from opensmm.actions.transactions import Rejected
 from opensmm.base.errors import Unavailable
-from opensmm.providers.client import Client
+from opensmm.providers.client import PanelClient
 from opensmm.store import connection as db
 from opensmm.store import dispatch, placing, polling, refill_tasks, settlement, subscriptions
 
@@ -86,19 +86,19 @@ Point = tuple[Callable[[Any, str], None], Any, str]
 WORKER: Final[dict[str, Point]] = {
     "claimed, not committed": (_after, dispatch, "claim"),
     "sending committed": (_before, dispatching.Dispatching, "_send"),
-    "before the first byte": (_before, Client, "add"),
-    "answered, not recorded": (_after, Client, "add"),
+    "before the first byte": (_before, PanelClient, "add"),
+    "answered, not recorded": (_after, PanelClient, "add"),
     "recorded, not committed": (_after, dispatching, "record"),
     "recorded": (_after, dispatching.Dispatching, "_record"),
     "money given back, not committed": (_after, settlement, "end"),
-    "polled, not recorded": (_after, Client, "statuses"),
+    "polled, not recorded": (_after, PanelClient, "statuses"),
     "progress written, not committed": (_after, polling, "record"),
     "followed": (_after, Following, "_record"),
-    "cancel passed on, not recorded": (_after, Client, "cancels"),
+    "cancel passed on, not recorded": (_after, PanelClient, "cancels"),
     "cancel recorded, not committed": (_after, polling, "passed"),
-    "subscription heard, not recorded": (_after, Client, "watch"),
+    "subscription heard, not recorded": (_after, PanelClient, "watch"),
     "post made, not committed": (_after, subscriptions, "make"),
-    "refill asked for, not recorded": (_after, Client, "refills"),
+    "refill asked for, not recorded": (_after, PanelClient, "refills"),
     "refill recorded, not committed": (_after, refill_tasks, "record"),
 }
 AT_THE_PROVIDER: Final = ("asked, not taken in", "taken in, not answered")

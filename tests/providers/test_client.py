@@ -14,9 +14,9 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import UnreadAnswer
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.requests import AddOrder, TypeDetails
-from opensmm.providers.client import Client, close_session
-from opensmm.providers.failures import NoAnswer
-from opensmm.providers.outside import open_session
+from opensmm.providers.call_failures import NoAnswer
+from opensmm.providers.client import PanelClient, close_session
+from opensmm.providers.egress import open_session
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
@@ -25,7 +25,7 @@ ASK = AddOrder(7, "https://example.com/me", 100)
 
 
 class Called(Liar):
-    client: Client
+    client: PanelClient
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def liar():
     liar = Called()
     async with served(liar) as address:
         session = open_session(4, private=True)
-        liar.client = Client(session, address, "their key", V2, TIMEOUT_S)
+        liar.client = PanelClient(session, address, "their key", V2, TIMEOUT_S)
         yield liar
         await close_session(session)
 
@@ -52,7 +52,7 @@ async def test_a_key_is_blotted_out_however_it_is_echoed(spelt):
     liar = Called()
     async with served(liar) as address:
         session = open_session(4, private=True)
-        client = Client(session, address, "AbC/dEf+1234567", V2, 0.5)
+        client = PanelClient(session, address, "AbC/dEf+1234567", V2, 0.5)
         liar.answers["add"] = b'{"error": "Invalid API key: %b"}' % spelt.encode()
         outcome = await client.add(AddOrder(7, "https://example.com/me", 100))
         await close_session(session)
@@ -72,7 +72,7 @@ async def test_an_order_is_written_in_the_words_of_the_page(liar):
 
 
 async def test_a_panel_of_the_v1_family_is_spoken_to_as_well(liar):
-    liar.client = Client(liar.client._session, liar.client._url, "their key", V1, 0.5)
+    liar.client = PanelClient(liar.client._session, liar.client._url, "their key", V1, 0.5)
     liar.answers |= {
         "add": {"status": "success", "order": 32},
         "status": {
@@ -127,7 +127,7 @@ async def test_an_answer_of_a_gigabyte_is_read_no_further_than_the_bound(liar):
         writer.transport.abort()
 
     async with listening(endless) as url:
-        assert isinstance(await Client(liar.client._session, url, "k", V2, TIMEOUT_S).add(ASK), Unsure)
+        assert isinstance(await PanelClient(liar.client._session, url, "k", V2, TIMEOUT_S).add(ASK), Unsure)
         assert await at_last(sent_mib.get()) < 64
 
 
@@ -152,7 +152,7 @@ async def dripping(scope, receive, send):
 @pytest.mark.parametrize("provider", [silent, dripping])
 async def test_a_silent_or_dripping_provider_is_given_up_in_time(liar, provider):
     async with served(provider) as address:
-        client = Client(liar.client._session, address, "k", V2, 0.3)
+        client = PanelClient(liar.client._session, address, "k", V2, 0.3)
         assert Unsure(CallFault(CallCode.NO_ANSWER_IN_TIME, {"within_s": "0.3"})) == await at_last(client.add(ASK))
 
 
@@ -167,7 +167,7 @@ async def test_a_silent_or_dripping_provider_is_given_up_in_time(liar, provider)
     ],
 )
 async def test_only_a_connection_never_made_proves_that_nothing_was_written(liar, url, why):
-    client = Client(liar.client._session, url, "k", V2, TIMEOUT_S)
+    client = PanelClient(liar.client._session, url, "k", V2, TIMEOUT_S)
     assert NotSent(why) == await client.add(ASK)
     with pytest.raises(NoAnswer) as told:
         await client.balance()
@@ -180,7 +180,7 @@ async def test_a_connection_that_ends_before_the_answer_is_unsure(liar):
         writer.transport.abort()
 
     async with listening(hang_up) as url:
-        ended = await Client(liar.client._session, url, "k", V2, TIMEOUT_S).add(ASK)
+        ended = await PanelClient(liar.client._session, url, "k", V2, TIMEOUT_S).add(ASK)
         assert Unsure(CallFault(CallCode.CLOSED)) == ended
 
 

@@ -32,8 +32,8 @@ def _each(faults: Iterable[Any], states: Iterable[str]) -> list[tuple[str, str]]
 REQUIRED = (
     *_each(AddFault, ("add",)),
     *_each((lie for lie in Lie if lie is not Lie.NONE), AT_PROVIDER),
-    *_each(("timed out", "HTTP 500", "garbled"), ("status", "cancel", "refillorders", "refillstatus")),
-    *_each(("unreachable",), ("add", "status", "cancel", "refillorders", "refillstatus")),
+    *_each(("timed out", "HTTP 500", "garbled"), ("getstatus", "cancelorders", "requestrefills", "getrefillstatus")),
+    *_each(("unreachable",), ("addorder", "getstatus", "cancelorders", "requestrefills", "getrefillstatus")),
     *_each(("killed", "frozen"), POINTS),
     *_each((Fate.UNHEARD, Fate.LOST, Fate.ALONE), WRITERS),
     *_each(("operator: chargeback", "operator: adjustment", "operator: bonus", "operator: payout"), ("done",)),

@@ -219,8 +219,8 @@ def _of_anybody(self: Any, customer: Any, number: int, found: Any) -> Any:
 _decide_cancel = canceling._Plan.decide
 
 
-async def _release_unfenced(connection: Any, batch: Any, desk: Any, now: Any) -> None:
-    await _record(connection, batch, desk, now)
+async def _release_unfenced(connection: Any, batch: Any, registry: Any, now: Any) -> None:
+    await _record(connection, batch, registry, now)
     unsent = [(claim.order, claim.run + 1, None) for claim, outcome in batch if isinstance(outcome, NotSent)]
     await model_dispatch.release(connection, unsent)
 

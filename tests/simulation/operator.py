@@ -185,12 +185,12 @@ class Operator:
         if free:
             outcome = Accepted(str(free[0].id), "found in the provider's book")
         claim = self._claim(row)
-        desk = world.workers[0].desk
+        registry = world.workers[0].registry
         connection = self._connection()
 
         async def settle() -> None:
             async with connection.transaction():
-                await dispatch.record(connection, [(claim, outcome)], desk, world.clock)
+                await dispatch.record(connection, [(claim, outcome)], registry, world.clock)
 
         drive(settle())
 

@@ -16,11 +16,11 @@ from opensmm.domain import requests
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
-from opensmm.providers import timeline
-from opensmm.providers.blotting import Blotting
-from opensmm.providers.client import Answered, Client
-from opensmm.providers.failures import NoAnswer
-from opensmm.providers.forms import KnownForms
+from opensmm.providers.call_failures import NoAnswer
+from opensmm.providers.client import HttpAnswer, PanelClient
+from opensmm.providers.id_forms import KnownForms
+from opensmm.providers.redaction import Redaction
+from opensmm.providers.sandbox import behaviour
 from opensmm.wire import provider_answers
 from opensmm.wire.v2 import V2
 
@@ -132,7 +132,7 @@ class BookOrder(Struct):
     quantity: int
     unit_cost: int
     placed: datetime
-    plan: timeline.Plan
+    plan: behaviour.DeliveryPlan
     speed: float
     said: list[Said]
     canceled: datetime | None = None
@@ -166,11 +166,11 @@ class Provider:
     def age_s(self, order: BookOrder, until: datetime) -> float:
         return (until - order.placed).total_seconds() * order.speed
 
-    def moment(self, order: BookOrder) -> timeline.Moment:
+    def moment(self, order: BookOrder) -> behaviour.SandboxState:
         stopped = None if order.canceled is None else self.age_s(order, order.canceled)
-        return timeline.at(order.plan, order.quantity, self.age_s(order, self.world.now), stopped)
+        return behaviour.at(order.plan, order.quantity, self.age_s(order, self.world.now), stopped)
 
-    def charge(self, order: BookOrder, moment: timeline.Moment) -> str:
+    def charge(self, order: BookOrder, moment: behaviour.SandboxState) -> str:
         units = order.quantity
         if self.billing is Billing.FALLING or moment.status in (OrderStatus.PARTIAL, OrderStatus.CANCELED):
             units -= moment.remains
@@ -187,7 +187,7 @@ class Provider:
 
     def take(self, request: requests.AddOrder, at: datetime) -> BookOrder:
         speed = SPEEDS[len(self.book) % len(SPEEDS)]
-        plan = _unstuck(timeline.plan(request.link)) if self.world.weather() is None else timeline.plan(request.link)
+        plan = _unstuck(behaviour.plan(request.link)) if self.world.weather() is None else behaviour.plan(request.link)
         order = BookOrder(
             self._next_id(), request.link, request.quantity or 1, UNIT_COST[request.their_service], at, plan, speed, []
         )
@@ -226,9 +226,9 @@ class Provider:
             order.plan = _unstuck(order.plan)
 
 
-def _unstuck(plan: timeline.Plan) -> timeline.Plan:
-    stuck = plan.behaviour is timeline.Behaviour.STUCK
-    return timeline.Plan(timeline.Behaviour.COMPLETE) if stuck else plan
+def _unstuck(plan: behaviour.DeliveryPlan) -> behaviour.DeliveryPlan:
+    stuck = plan.behaviour is behaviour.Behaviour.STUCK
+    return behaviour.DeliveryPlan(behaviour.Behaviour.COMPLETE) if stuck else plan
 
 
 class Surroundings:
@@ -261,7 +261,7 @@ RARE: dict[type, int] = {requests.GetRefillStatus: 6, requests.RequestRefills: 6
 """What is asked seldom goes wrong more often, so that every way is met."""
 
 
-class Caller(Client):
+class Caller(PanelClient):
     """The panel's own client, with a provider of the simulation at the other end of the wire."""
 
     def __init__(self, provider: Provider) -> None:
@@ -269,10 +269,10 @@ class Caller(Client):
         self._url = f"simulated:{provider.number}"
         self._dialect = V2
         self._timeout_s = CALL_WITHIN_S
-        self._blotting = Blotting("the key of a simulated provider")
+        self._redaction = Redaction("the key of a simulated provider")
         self.forms = KnownForms()
 
-    async def _post(self, request: requests.Request, within_s: float | None = None) -> Answered:
+    async def _post(self, request: requests.Request, within_s: float | None = None) -> HttpAnswer:
         until = self._provider.world.now + timedelta(seconds=CALL_WITHIN_S)
         await Pause("asking")
         if self._provider.world.now >= until:
@@ -281,7 +281,7 @@ class Caller(Client):
         await Pause("answering")
         if isinstance(answer, Exception):
             raise answer
-        return Answered(200, answer)
+        return HttpAnswer(200, answer)
 
     def _answer(self, request: requests.Request) -> bytes | Exception:
         provider = self._provider
@@ -464,7 +464,7 @@ def _refill_statuses(provider: Provider, numbers: Sequence[int]) -> list[dict[st
     for number in numbers:
         refill = provider.refills[number]
         age_s = (provider.world.now - refill.asked).total_seconds()
-        told.append({"refill": number, "status": _REFILL_WORDS[timeline.refill_at(refill.order.plan, age_s)]})
+        told.append({"refill": number, "status": _REFILL_WORDS[behaviour.refill_at(refill.order.plan, age_s)]})
     return told
 
 

@@ -15,9 +15,9 @@ from opensmm.actions import panel as panels
 from opensmm.actions.dispatch import lease
 from opensmm.domain.evidence import Patience
 from opensmm.domain.requests import MAX_IDS
-from opensmm.providers.desk import Contact, Desk
-from opensmm.providers.failures import NoAnswer
-from opensmm.providers.limits import Circuit
+from opensmm.providers.call_failures import NoAnswer
+from opensmm.providers.circuit_breaker import CircuitBreaker
+from opensmm.providers.registry import ProviderConnection, ProviderRegistry
 from opensmm.worker.loops import LOOK_AFTER, LOOPS, SEND, Duties, Pace
 
 NewClock = Callable[[Process], ProcessClock]
@@ -40,7 +40,7 @@ class _Room(nullcontext[None]):
     over = False
 
 
-class SimulatedDesk(Desk):
+class SimulatedDesk(ProviderRegistry):
     """The desk with simulated providers; groups are asked one after the other, and failures left out as there."""
 
     def __init__(self, providers: Sequence[Provider]) -> None:
@@ -49,7 +49,9 @@ class SimulatedDesk(Desk):
 
     async def update(self, rows: Any) -> None:
         slots: Any = _Room()
-        self._contacts = {row.id: Contact(row, self._callers[row.id], slots, Circuit()) for row in rows}
+        self._contacts = {
+            row.id: ProviderConnection(row, self._callers[row.id], slots, CircuitBreaker()) for row in rows
+        }
 
     async def ask_each(self, items: Sequence[Any], call: Any, heard: Any) -> None:
         for provider, contact in self._contacts.items():
@@ -80,12 +82,12 @@ class Worker(Process):
 
     def begin(self) -> None:
         """A process that has just been started knows nothing."""
-        desk = SimulatedDesk(self._providers)
-        self.desk = desk
+        registry = SimulatedDesk(self._providers)
+        self.registry = registry
         clock: Any = self._new_clock(self)
         self._clock = clock
         self._duties = SimulatedDuties(
-            lambda name: self._line(), desk, CALL_WITHIN_S, clock, PATIENCE, Pace(lambda: 0.0), beats=False
+            lambda name: self._line(), registry, CALL_WITHIN_S, clock, PATIENCE, Pace(lambda: 0.0), beats=False
         )
 
     def start(self, name: str) -> bool:
@@ -94,7 +96,7 @@ class Worker(Process):
         loop = SIMULATED[name]
         if loop is not LOOK_AFTER and self._clock.off is None:
             return False
-        if self.busy(name) or (loop is SEND and (self.desk.empty or len(self.tasks) > IN_FLIGHT)):
+        if self.busy(name) or (loop is SEND and (self.registry.empty or len(self.tasks) > IN_FLIGHT)):
             return False
         self.step(self.spawn(loop.step(self._duties, AT_ONCE), name))
         return True

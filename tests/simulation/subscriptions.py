@@ -38,11 +38,11 @@ from opensmm.domain import ledger, requests
 from opensmm.domain import subscriptions as rules
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.requests import TypeDetails
-from opensmm.providers.blotting import Blotting
-from opensmm.providers.client import Answered, Client
-from opensmm.providers.desk import Desk
-from opensmm.providers.failures import NoAnswer
-from opensmm.providers.forms import KnownForms
+from opensmm.providers.call_failures import NoAnswer
+from opensmm.providers.client import HttpAnswer, PanelClient
+from opensmm.providers.id_forms import KnownForms
+from opensmm.providers.redaction import Redaction
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.wire.v2 import V2
 
 BEGINS: Final = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -52,7 +52,7 @@ GRACE: Final = timedelta(days=2)
 """The model's own: posts first heard of later than this after the beginning of the last day are nobody's."""
 
 
-class Lister(Client):
+class Lister(PanelClient):
     """A provider: what it lists for each subscription, and what it says of each post's order."""
 
     def __init__(self, scenario: "Scenario") -> None:
@@ -60,7 +60,7 @@ class Lister(Client):
         self._dialect = V2
         self._timeout_s = 20.0
         self._url = "https://simulated.example/api/v2"
-        self._blotting = Blotting("the key of a simulated provider")
+        self._redaction = Redaction("the key of a simulated provider")
         self.forms = KnownForms()
         self.listed: dict[int, list[int]] = {}
         self.quantities: dict[int, int] = {}
@@ -74,7 +74,7 @@ class Lister(Client):
             self.quantities[number] = dice.one_of((0, 5, LEAST, 25, MOST, 5_000))
         self.listed.setdefault(subscription, []).append(number)
 
-    async def _post(self, request: requests.Request, within_s: float | None = None) -> Answered:
+    async def _post(self, request: requests.Request, within_s: float | None = None) -> HttpAnswer:
         await Pause("asking")
         dice = self._scenario.dice
         if dice.once_in(20):
@@ -83,7 +83,7 @@ class Lister(Client):
         lines = {str(number): self._line(number, dice) for number in request.orders.numbers}
         answer = msgspec.json.encode(lines if request.orders.many else next(iter(lines.values())))
         await Pause("answering")
-        return Answered(200, answer)
+        return HttpAnswer(200, answer)
 
     def _line(self, number: int, dice: Dice) -> dict[str, object]:
         if number in self.quantities:
@@ -96,7 +96,7 @@ class Lister(Client):
         return {"status": "Active", "orders": [str(one) for one in listed + listed[:1]]}
 
 
-class Watchers(Desk):
+class Watchers(ProviderRegistry):
     def __init__(self, lister: Lister) -> None:
         super().__init__(b"", "", 20.0)
         self._lister: Any = lister

@@ -61,11 +61,15 @@ CLOCKS: Sequence[Mutation] = (
         "it jumped: a live send was called lost, and the ids that were not there yet proved it: bought twice",
         [
             (loops, "Dispatching", lambda *told: _dispatching(*told[:-1], OnTheWall(told[-1]))),
-            (loops, "Inquiring", lambda line, desk, clock, *told: _inquiring(line, desk, OnTheWall(clock), *told)),
+            (
+                loops,
+                "Inquiring",
+                lambda line, registry, clock, *told: _inquiring(line, registry, OnTheWall(clock), *told),
+            ),
             (
                 loops,
                 "Chores",
-                lambda line, desk, clock, *told: _chores(line, desk, OnTheWall(clock), _nothing_in_flight),
+                lambda line, registry, clock, *told: _chores(line, registry, OnTheWall(clock), _nothing_in_flight),
             ),
         ],
     ),

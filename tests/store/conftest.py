@@ -15,7 +15,7 @@ from opensmm.base.ids import OrderId, RefillId
 from opensmm.base.money import Money
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.payments import Payment
-from opensmm.providers.timeline import BEGINS_S, POST_EVERY_S
+from opensmm.providers.sandbox.behaviour import BEGINS_S, POST_EVERY_S
 from opensmm.store.embedded import EmbeddedPostgres
 from opensmm.store.notices import LateAcceptance, keep_late
 

@@ -105,8 +105,8 @@ def test_starting_and_stopping_twice_is_the_same_as_once(data):
 USER_OF_A_SERVER = """
 import sys, time
 from pathlib import Path
-from opensmm.store.embedded import Embedded
-embedded = Embedded(Path(sys.argv[1]), {"shared_buffers": "16MB", "fsync": "off"})
+from opensmm.store.embedded import EmbeddedPostgres
+embedded = EmbeddedPostgres(Path(sys.argv[1]), {"shared_buffers": "16MB", "fsync": "off"})
 embedded.start()
 print(embedded.pid(), flush=True)
 time.sleep(60)

@@ -12,7 +12,7 @@ import pytest
 from opensmm.domain.catalogue import TYPE_FORMS, ServiceType
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.domain.requests import ACTIONS
-from opensmm.providers.timeline import Behaviour
+from opensmm.providers.sandbox.behaviour import Behaviour
 from opensmm.web.pages import KEPT_PAGES, Pages
 from opensmm.web.reference import Reference, reference
 from opensmm.wire.dialect import Dialect

@@ -12,7 +12,7 @@ from tests.works import LEFT_OUT, SILENCE_S, TIMEOUT_S, in_turn, served
 
 from opensmm.actions.dispatch import Dispatching
 from opensmm.domain.evidence import PATIENCE, Patience
-from opensmm.providers.desk import Desk
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 from opensmm.worker import running
 from opensmm.worker.loops import IDLE_STRETCH, LOOK_AFTER, LOOPS, QUIET_S, SEND, Pace
@@ -25,8 +25,8 @@ SPEED = 40.0
 async def working(url, provider_url, count=1, patience=PATIENCE, timeout_s=TIMEOUT_S):
     """Workers that run until the block ends, and then stop by themselves."""
     stop = asyncio.Event()
-    desks = [Desk(PEPPER, provider_url, timeout_s, private=True) for _ in range(count)]
-    workers = [Worker(url, desk, timeout_s, patience) for desk in desks]
+    desks = [ProviderRegistry(PEPPER, provider_url, timeout_s, private=True) for _ in range(count)]
+    workers = [Worker(url, registry, timeout_s, patience) for registry in desks]
     running = [asyncio.create_task(worker.run(stop)) for worker in workers]
     try:
         yield desks
@@ -99,10 +99,10 @@ async def test_workers_keep_to_a_providers_limit_together(stocked, database, ann
     ):
 
         async def known_to_each_other():
-            return [1, 1, 2] == sorted(share_of(desk) for desk in desks)
+            return [1, 1, 2] == sorted(share_of(registry) for registry in desks)
 
-        def share_of(desk):
-            contact = desk.contact(1)
+        def share_of(registry):
+            contact = registry.contact(1)
             return 0 if contact is None else contact.slots.concurrency
 
         await until(known_to_each_other)

@@ -10,7 +10,7 @@ import structlog
 from opensmm.actions.clock import Clock
 from opensmm.actions.dispatch import record_tries
 from opensmm.actions.transactions import write
-from opensmm.providers.desk import Desk
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import dispatch, manual, providers, pruning
 from opensmm.store.connection import Connection, ReconnectingConnection
 from opensmm.store.dispatch import InFlight
@@ -28,19 +28,19 @@ class Chores:
     """``in_flight``: what this process is sending, which is not left behind whatever its lease says."""
 
     def __init__(
-        self, line: ReconnectingConnection, desk: Desk, clock: Clock, in_flight: Callable[[], InFlight]
+        self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock, in_flight: Callable[[], InFlight]
     ) -> None:
         self._line = line
-        self._desk = desk
+        self._registry = registry
         self._clock = clock
         self._in_flight = in_flight
         self._forgot: float | None = None
 
     async def step(self, *, tidy: bool = True) -> None:
         """Knows the providers as they are now; with ``tidy``, frees and forgets too."""
-        for row, forms in self._desk.learned:
+        for row, forms in self._registry.learned:
             await write(self._line, partial(providers.keep_forms, row=row, forms=forms))
-        await self._desk.update(await write(self._line, providers.providers))
+        await self._registry.update(await write(self._line, providers.providers))
         if tidy and await self._clock.look(self._line):
             await self._tidy_up()
 

@@ -46,7 +46,7 @@ from opensmm.domain.providers import MANUAL
 from opensmm.domain.requests import AddOrder
 from opensmm.domain.settlement import EndedRun
 from opensmm.providers.client import CALL
-from opensmm.providers.desk import Contact, Desk
+from opensmm.providers.registry import ProviderConnection, ProviderRegistry
 from opensmm.store import dispatch as rows
 from opensmm.store import notices, providers
 from opensmm.store.connection import Connection, ReconnectingConnection
@@ -99,12 +99,12 @@ class Dispatching:
         self,
         claims: ReconnectingConnection,
         records: ReconnectingConnection,
-        desk: Desk,
+        registry: ProviderRegistry,
         timeout_s: float,
         clock: Clock,
     ) -> None:
         self._claims = claims
-        self._desk = desk
+        self._registry = registry
         self._lease = lease(timeout_s)
         self._clock = clock
         self._in_flight: set[tuple[OrderId, int, int]] = set()
@@ -122,7 +122,7 @@ class Dispatching:
 
     async def step_at(self, freed: Set[ProviderId]) -> list[asyncio.Task[None]]:
         """The same for providers that were just freed, in one short look."""
-        rooms = {provider: room for provider, room in self._desk.rooms().items() if provider in freed and room}
+        rooms = {provider: room for provider, room in self._registry.rooms().items() if provider in freed and room}
         if not rooms:
             return []
         return await self._step(lambda connection, mark: self._take_at(connection, rooms, mark))
@@ -189,7 +189,7 @@ class Dispatching:
     def stop(self) -> None:
         """Begins no more calls: what waits for its turn is recorded as not sent, and goes out from another worker."""
         self.freed.stop()
-        self._desk.let_all_through()
+        self._registry.let_all_through()
 
     async def _claim(self, connection: Connection, take: Take, mark: UUID, begin_by: float) -> None:
         began = time.monotonic()
@@ -208,11 +208,11 @@ class Dispatching:
     async def _take(self, connection: Connection, now: datetime, limit: int, mark: UUID) -> list[DeliveryClaim]:
         """What is due, and no more of any provider than it has room for: a slow one keeps nobody else waiting."""
         at, lasts = self._clock.stamp(), self._lease
-        rooms = self._desk.rooms()
+        rooms = self._registry.rooms()
         if len(rooms) == 1:
             limit = min(limit, *rooms.values())
         to_try = await providers.half_open(connection, [provider for provider, room in rooms.items() if room], now)
-        if not to_try and self._desk.complete and all(room >= limit for room in rooms.values()):
+        if not to_try and self._registry.complete and all(room >= limit for room in rooms.values()):
             return await rows.claim(connection, now, at, lasts, limit, list(rooms), mark)
         claimed: list[DeliveryClaim] = []
         for among in (FIRST_AMONG * limit, None):
@@ -240,20 +240,20 @@ class Dispatching:
             await self._send(claim, begin_by)
         finally:
             self._in_flight.discard(_fenced(claim))
-            contact = self._desk.contact(claim.provider)
+            contact = self._registry.contact(claim.provider)
             if contact is not None and contact.row.adds_at_a_time:
                 self.freed.add(claim.provider)
 
     async def _send(self, claim: DeliveryClaim, begin_by: float) -> None:
         """``begin_by`` is of a clock of this process's own: a call begun later could outlast the lease."""
         CALL.set(_call(claim))  # a delivery has a task of its own
-        contact = self._desk.contact(claim.provider)
+        contact = self._registry.contact(claim.provider)
         if contact is None:
             outcome: SendOutcome = NotSent(CallFault(CallCode.NO_CLIENT))
         else:
-            async with contact.slots:
+            async with contact.throttle:
                 # One that waited long for its turn could be sent after its lease, when it counts as unsure already.
-                late = contact.slots.over or self._clock.monotonic() >= begin_by
+                late = contact.throttle.over or self._clock.monotonic() >= begin_by
                 outcome = LATE if late else await _add(contact, claim)
         _tell(claim, contact, outcome)
         await self._keep(claim, outcome)
@@ -274,7 +274,7 @@ class Dispatching:
 
     async def _record(self, line: ReconnectingConnection, batch: Sequence[Sent]) -> Sequence[None]:
         try:
-            await write(line, lambda connection: record(connection, batch, self._desk, self._clock))
+            await write(line, lambda connection: record(connection, batch, self._registry, self._clock))
         except Rejected as error:
             if len(batch) > 1 or not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
                 raise
@@ -282,7 +282,7 @@ class Dispatching:
             claim, outcome = batch[0]
             given = outcome.provider_order if isinstance(outcome, Accepted) else ""
             doubtful = (claim, Unsure(outcome.answer, given))
-            await write(line, lambda connection: record(connection, [doubtful], self._desk, self._clock))
+            await write(line, lambda connection: record(connection, [doubtful], self._registry, self._clock))
         return [None] * len(batch)
 
 
@@ -300,7 +300,7 @@ def _named(claim: DeliveryClaim) -> dict[str, object]:
     return {"order": claim.order, "run": claim.run, "attempt": claim.attempt, "provider": claim.provider}
 
 
-def _tell(claim: DeliveryClaim, contact: Contact | None, outcome: SendOutcome) -> None:
+def _tell(claim: DeliveryClaim, contact: ProviderConnection | None, outcome: SendOutcome) -> None:
     SENT[(contact.row.name if contact else "", type(outcome))] += 1
     match outcome:
         case Accepted():
@@ -337,7 +337,7 @@ def _spelled(sent: datetime) -> str:
     return f"{sent:%Y%m%d%H%M%S%f}"
 
 
-def _ask_at(contact: Contact, claim: DeliveryClaim) -> AddOrder:
+def _ask_at(contact: ProviderConnection, claim: DeliveryClaim) -> AddOrder:
     """The staff knows a delivery by our own name of it, and needs it with the ask."""
     if not _is_staff(contact):
         return _ask(claim)
@@ -345,21 +345,21 @@ def _ask_at(contact: Contact, claim: DeliveryClaim) -> AddOrder:
     return structs.replace(_ask(claim), idempotency_key=name)
 
 
-async def _add(contact: Contact, claim: DeliveryClaim) -> SendOutcome:
+async def _add(contact: ProviderConnection, claim: DeliveryClaim) -> SendOutcome:
     if _is_staff(contact) and claim.service_type is ServiceType.SUBSCRIPTIONS:
         return UNWATCHED
     return await contact.provider.add(_ask_at(contact, claim))
 
 
-def _is_staff(contact: Contact | None) -> bool:
+def _is_staff(contact: ProviderConnection | None) -> bool:
     """The staff is not asked how it fares: it says so itself."""
     return contact is not None and contact.row.kind == MANUAL
 
 
-async def record(connection: Connection, batch: Sequence[Sent], desk: Desk, clock: Clock) -> None:
+async def record(connection: Connection, batch: Sequence[Sent], registry: ProviderRegistry, clock: Clock) -> None:
     """Writes outcomes inside the caller's transaction; what was turned down everywhere gives its money back."""
     now = clock()
-    told = [_recorded(claim, outcome, desk, now) for claim, outcome in batch]
+    told = [_recorded(claim, outcome, registry, now) for claim, outcome in batch]
     changed = await record_tries(connection, told, now, clock.stamp())
     await _keep_late(connection, batch, set(changed), now)
     # Only where this result counted: after a claim by another worker the next run has its time from that one. A late
@@ -453,14 +453,14 @@ _OUTCOMES: Final[dict[type[SendOutcome], AttemptOutcome]] = {
 }
 
 
-def _recorded(claim: DeliveryClaim, outcome: SendOutcome, desk: Desk, now: datetime) -> AttemptResult:
+def _recorded(claim: DeliveryClaim, outcome: SendOutcome, registry: ProviderRegistry, now: datetime) -> AttemptResult:
     verdict = after_sending(outcome, routes_left=claim.routes_left, hold_when_refused=claim.hold_when_refused)
     due: datetime | None = None
     if verdict.later:
-        due = now + timedelta(seconds=_pause_s(claim, outcome, desk))
+        due = now + timedelta(seconds=_pause_s(claim, outcome, registry))
     elif verdict.next_route:
         due = now
-    elif verdict.state is DeliveryState.PENDING and not _is_staff(desk.contact(claim.provider)):
+    elif verdict.state is DeliveryState.PENDING and not _is_staff(registry.contact(claim.provider)):
         due = now + timedelta(seconds=FIRST_POLL_S)
     return AttemptResult(
         order=claim.order,
@@ -478,12 +478,12 @@ def _recorded(claim: DeliveryClaim, outcome: SendOutcome, desk: Desk, now: datet
     )
 
 
-def _pause_s(claim: DeliveryClaim, outcome: SendOutcome, desk: Desk) -> int:
+def _pause_s(claim: DeliveryClaim, outcome: SendOutcome, registry: ProviderRegistry) -> int:
     """How long a delivery waits before it is tried again."""
     if isinstance(outcome, TurnedAway):
         # Another provider is asked at once; where there is none, others try this one before it does again.
         return 0 if claim.routes > 1 else TURNED_AWAY_STEPS_S[0]
     if isinstance(outcome, NotSent) and outcome.one_service:
         return retry_after_s(claim.attempt)
-    contact = desk.contact(claim.provider)
+    contact = registry.contact(claim.provider)
     return retry_after_s((contact.row.failures if contact else 0) + 1)

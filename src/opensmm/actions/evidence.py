@@ -32,8 +32,8 @@ from opensmm.domain.polling import StatusReport
 from opensmm.domain.provider_charges import ChargeSample
 from opensmm.domain.requests import MAX_IDS
 from opensmm.domain.settlement import EndedRun
-from opensmm.providers.client import Provider
-from opensmm.providers.desk import Desk
+from opensmm.providers.client import ProviderClient
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import clocks, dispatch, subscriptions
 from opensmm.store import evidence as rows
 from opensmm.store.connection import Connection, ReconnectingConnection
@@ -78,9 +78,11 @@ class Question(Struct, frozen=True):
 class Inquiring:
     """Looks into unsure attempts and settles what is proved."""
 
-    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock, patience: Patience = PATIENCE) -> None:
+    def __init__(
+        self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock, patience: Patience = PATIENCE
+    ) -> None:
         self._line = line
-        self._desk = desk
+        self._registry = registry
         self._clock = clock
         self._patience = patience
 
@@ -166,7 +168,7 @@ class Inquiring:
             Question(inquiry.provider, witness, tuple(numbers[at : at + size]), inquiry.width)
             for at in range(0, len(numbers), size)
         ]
-        answers = await self._desk.ask_about(questions, _ask)
+        answers = await self._registry.ask_about(questions, _ask)
         return {number: said for _, told in answers for number, said in told.items()}
 
     async def _conclude(self, inquiry: Inquiry, said: Mapping[int, Said], now: datetime) -> None:
@@ -210,12 +212,12 @@ class Inquiring:
         await rows.keep(connection, [note], now)
 
 
-async def _ask(provider: Provider, questions: Sequence[Question]) -> list[dict[int, Said]]:
+async def _ask(provider: ProviderClient, questions: Sequence[Question]) -> list[dict[int, Said]]:
     """One call after the other, so that evidence takes one of a provider's slots at a time."""
     return [await _ask_one(provider, question) for question in questions]
 
 
-async def _ask_one(provider: Provider, question: Question) -> dict[int, Said]:
+async def _ask_one(provider: ProviderClient, question: Question) -> dict[int, Said]:
     ids = [_spelled(number, question.width) for number in (question.witness, *question.numbers)]
     known, *said = await provider.look_ups(ids)
     return dict(zip(question.numbers, said, strict=True)) if isinstance(known, StatusReport) else {}

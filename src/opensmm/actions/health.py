@@ -18,8 +18,8 @@ from opensmm.domain.codes import FindingCode, ShutCode
 from opensmm.domain.findings import Finding, Level
 from opensmm.domain.monitoring import PanelFacts, ProviderSeen
 from opensmm.domain.providers import PANEL, BalanceReading, hours_left
-from opensmm.providers.limits import Share
-from opensmm.providers.sealing import Unsealable, open_key
+from opensmm.providers.key_encryption import UnreadableKey, open_key
+from opensmm.providers.throttle import ConnectionShare
 from opensmm.store import monitoring as rows
 from opensmm.store import peppers, providers, workers
 from opensmm.store.connection import Connection, ReconnectingConnection
@@ -64,7 +64,7 @@ def _shut(known: Sequence[ProviderRow], pepper: bytes, *, private: bool) -> dict
         try:
             if row.kind == PANEL:
                 open_key(pepper, row, private=private)
-        except Unsealable as error:
+        except UnreadableKey as error:
             found[row.id] = error.code
     return found
 
@@ -82,15 +82,15 @@ class Heartbeat:
         self._clock = clock
         self._worker = WorkerRow(uuid4(), os.getpid(), socket.gethostname())
 
-    async def beat(self, shut: Mapping[ProviderId, ShutCode] | None) -> Share:
+    async def beat(self, shut: Mapping[ProviderId, ShutCode] | None) -> ConnectionShare:
         """Looks at the clock, says so and which providers it cannot call, and returns what of the providers' limits
         this worker may take."""
         await self._clock.look(self._line)
         at, off = self._clock.stamp(), self._clock.off
 
-        async def work(connection: Connection) -> Share:
+        async def work(connection: Connection) -> ConnectionShare:
             await workers.beat(connection, self._worker, at, off, FORGET_AFTER, shut)
-            return Share(*await workers.place(connection, self._worker, at, monitoring.ALIVE_WITHIN))
+            return ConnectionShare(*await workers.place(connection, self._worker, at, monitoring.ALIVE_WITHIN))
 
         return await write(self._line, work)
 

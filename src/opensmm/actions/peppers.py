@@ -5,7 +5,7 @@ from collections.abc import Callable
 from opensmm.domain.api_keys import pepper_mark
 from opensmm.domain.audit import WITHHELD, AuditAction, AuditEntry, By, reasoned
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.providers.sealing import Unsealable, unseal
+from opensmm.providers.key_encryption import UnreadableKey, unseal
 from opensmm.store import audit, catalogue, peppers, providers
 from opensmm.store.connection import Connection
 
@@ -37,7 +37,7 @@ async def _opens_none(connection: Connection, pepper: bytes) -> bool:
     for row in sealed:
         try:
             unseal(pepper, row.id, row.url, row.sealed_key or b"")
-        except Unsealable:
+        except UnreadableKey:
             continue
         return False
     return bool(sealed)

@@ -20,8 +20,8 @@ from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.polling import StatusReport, UnreadAnswer, note_of
 from opensmm.domain.requests import MAX_IDS
 from opensmm.domain.subscriptions import NOT_DUE, KnownPost, PostState, SubscriptionReport
-from opensmm.providers.client import Provider
-from opensmm.providers.desk import Desk
+from opensmm.providers.client import ProviderClient
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import cancels, polling
 from opensmm.store import subscriptions as rows
 from opensmm.store.connection import Connection, ReconnectingConnection
@@ -51,9 +51,9 @@ class Heard(Struct, frozen=True):
 class Watching:
     """Asks providers after the subscriptions whose turn it is."""
 
-    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock) -> None:
         self._line = line
-        self._desk = desk
+        self._registry = registry
         self._clock = clock
 
     async def step(self, limit: int) -> int:
@@ -64,7 +64,7 @@ class Watching:
         )
         if not claimed:
             return 0
-        answers = await self._desk.ask_about(claimed, _watch)
+        answers = await self._registry.ask_about(claimed, _watch)
         # One of which nothing was understood keeps its time: evidence must know until when its posts are told.
         unread = [(followee, told) for followee, told in answers if isinstance(told, UnreadAnswer)]
         if unread:
@@ -91,7 +91,7 @@ class Watching:
             wanted = subscriptions.to_ask(watched.orders, known.get(followee.order, ()))
             told[followee.order] = dict.fromkeys(wanted)
             asks += [PostAsk(followee.order, followee.provider, order) for order in wanted[:MAX_IDS]]
-        for request, answer in await self._desk.ask_about(asks, _watch):
+        for request, answer in await self._registry.ask_about(asks, _watch):
             told[request.subscription][request.provider_order] = (
                 answer if isinstance(answer, SubscriptionReport) else None
             )
@@ -106,7 +106,7 @@ class Watching:
 
 
 async def _watch(
-    provider: Provider, group: Sequence[DueDelivery | PostAsk]
+    provider: ProviderClient, group: Sequence[DueDelivery | PostAsk]
 ) -> Sequence[SubscriptionReport | UnreadAnswer]:
     return await provider.watch([one.provider_order for one in group])
 

@@ -20,8 +20,8 @@ from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.domain.settlement import EndedRun
-from opensmm.providers.client import Provider
-from opensmm.providers.desk import Desk
+from opensmm.providers.client import ProviderClient
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import notices
 from opensmm.store import polling as rows
 from opensmm.store.connection import Connection, ReconnectingConnection
@@ -47,9 +47,9 @@ log = structlog.get_logger()
 class Following:
     """Asks providers after the deliveries whose turn it is, and passes cancellations on."""
 
-    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock) -> None:
         self._line = line
-        self._desk = desk
+        self._registry = registry
         self._clock = clock
         self._not_before: dict[ProviderId, datetime] = {}
         self._being_told: set[ProviderId] = set()
@@ -59,7 +59,7 @@ class Following:
         asked = self._clock()
         again = asked + timedelta(seconds=POLL_LEASE_S)
         claimed = await write(self._line, lambda connection: rows.claim(connection, asked, again, limit))
-        await self._desk.ask_each(claimed, _ask_after, partial(self._hear, asked))
+        await self._registry.ask_each(claimed, _ask_after, partial(self._hear, asked))
         return len(claimed)
 
     async def _hear(
@@ -73,7 +73,7 @@ class Following:
         POLLED[UNDERSTOOD] += understood
         POLLED[NO_NEWS] += len(said) - understood
         POLLED[NO_ANSWER] += len(claimed) - len(said)
-        contact = self._desk.contact(claimed[0].provider) if claimed else None
+        contact = self._registry.contact(claimed[0].provider) if claimed else None
         rate = Decimal(1) if contact is None else contact.row.exchange_rate
         told = [told_of(followee, answer, asked, now, rate) for followee, answer in said]
         for at in range(0, len(told), TOLD_AT_ONCE):
@@ -97,13 +97,13 @@ class Following:
         """Tells providers what is to be cancelled, and returns how many answers were clear; a refusal lets the customer
         ask again later. One that is still being told is left out of the rounds that begin meanwhile."""
         now = self._clock()
-        ready = [one for one in self._desk.answering if self._may_be_told(one, now)]
+        ready = [one for one in self._registry.answering if self._may_be_told(one, now)]
         since = now - TOLD_AFTER_ITS_END
         found = await write(self._line, lambda connection: rows.cancels(connection, ready, since, now, limit))
         tasks = [task for task in found if task.provider not in self._being_told]
         self._being_told.update(task.provider for task in tasks)
         answered, asked = list[CancelTask](), set[CancelTask]()
-        await self._desk.ask_each(tasks, partial(_ask_to_cancel, asked), partial(self._pass_on, answered, asked))
+        await self._registry.ask_each(tasks, partial(_ask_to_cancel, asked), partial(self._pass_on, answered, asked))
         return len(answered)
 
     def _may_be_told(self, provider: ProviderId, now: datetime) -> bool:
@@ -159,12 +159,12 @@ async def _passed(
     await notices.keep_of_ended(connection, refused, now)
 
 
-async def _ask_after(provider: Provider, group: Sequence[DueDelivery]) -> Sequence[StatusReport | UnreadAnswer]:
+async def _ask_after(provider: ProviderClient, group: Sequence[DueDelivery]) -> Sequence[StatusReport | UnreadAnswer]:
     return await provider.statuses([followee.provider_order for followee in group])
 
 
 async def _ask_to_cancel(
-    asked: set[CancelTask], provider: Provider, group: Sequence[CancelTask]
+    asked: set[CancelTask], provider: ProviderClient, group: Sequence[CancelTask]
 ) -> Sequence[bool | Declined]:
     """Adds what it asks of to ``asked``, whatever comes of it."""
     asked.update(group)

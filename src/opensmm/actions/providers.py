@@ -20,7 +20,7 @@ from opensmm.domain.provider_settings import (
     with_defaults,
 )
 from opensmm.domain.providers import PANEL, url_fault
-from opensmm.providers.sealing import seal, unseal
+from opensmm.providers.key_encryption import seal, unseal
 from opensmm.store import audit
 from opensmm.store import providers as rows
 from opensmm.store.connection import Connection

@@ -15,8 +15,8 @@ from opensmm.domain.dispatch import Declined
 from opensmm.domain.polling import UnreadAnswer, poll_again_after
 from opensmm.domain.refills import ASKED_AGAIN_AFTER, OPEN_REFILLS, UNCLEAR, RefillStatus
 from opensmm.domain.request_errors import means_asked_lately
-from opensmm.providers.client import Provider
-from opensmm.providers.desk import Desk
+from opensmm.providers.client import ProviderClient
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import refill_tasks as rows
 from opensmm.store.connection import ReconnectingConnection
 from opensmm.store.refill_tasks import RefillNews, TaskRow
@@ -27,9 +27,9 @@ log = structlog.get_logger()
 
 
 class RefillTasks:
-    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock) -> None:
         self._line = line
-        self._desk = desk
+        self._registry = registry
         self._clock = clock
 
     async def step(self, limit: int) -> int:
@@ -38,8 +38,8 @@ class RefillTasks:
         tasks = await write(self._line, lambda connection: rows.claim(connection, now, LEASE, limit))
         fresh = [task for task in tasks if not task.provider_refill]
         known = [task for task in tasks if task.provider_refill]
-        await self._desk.ask_each(fresh, _ask_for, partial(self._hear_of_new, now))
-        await self._desk.ask_each(known, _ask_after, partial(self._hear_of_known, now))
+        await self._registry.ask_each(fresh, _ask_for, partial(self._hear_of_new, now))
+        await self._registry.ask_each(known, _ask_after, partial(self._hear_of_known, now))
         return len(tasks)
 
     async def _hear_of_new(
@@ -64,11 +64,11 @@ class RefillTasks:
         await write(self._line, lambda connection: rows.record(connection, news, asked, now))
 
 
-async def _ask_for(provider: Provider, group: Sequence[TaskRow]) -> Sequence[str | Declined | UnreadAnswer]:
+async def _ask_for(provider: ProviderClient, group: Sequence[TaskRow]) -> Sequence[str | Declined | UnreadAnswer]:
     return await provider.refills([task.provider_order for task in group])
 
 
-async def _ask_after(provider: Provider, group: Sequence[TaskRow]) -> Sequence[RefillStatus | UnreadAnswer]:
+async def _ask_after(provider: ProviderClient, group: Sequence[TaskRow]) -> Sequence[RefillStatus | UnreadAnswer]:
     return await provider.refill_statuses([task.provider_refill for task in group])
 
 

@@ -38,10 +38,10 @@ async def report(connection: Connection, batch: Sequence[ManualReport], *, by: B
         found = await rows.with_staff(connection, orders)
         # The clocks of those who work here may differ by a little: what is said now is news all the same.
         asked = max([by.now, *(one.known.polled + _SOONEST for one in found if one.known.polled is not None)])
-        desk = _Desk(found, asked)
-        outcomes = [desk.apply(said) for said in batch]
-        await progress.record(connection, desk.told(), asked, by.now)
-        for said, changes in desk.changes:
+        registry = _Desk(found, asked)
+        outcomes = [registry.apply(said) for said in batch]
+        await progress.record(connection, registry.told(), asked, by.now)
+        for said, changes in registry.changes:
             why = By(by.actor, said.reason.strip() or by.reason, by.now)
             await audit.note(connection, why, _STEPS[said.step], [AuditEntry(str(said.order), changes)])
     return outcomes

@@ -31,8 +31,8 @@ from opensmm.domain.pricing import PriceTerms, resale_rate
 from opensmm.domain.provider_services import ProviderService, ReadPriceList, UnreadLine
 from opensmm.domain.provider_settings import FollowingSettings, check_added, check_following
 from opensmm.domain.routes import RouteOff, cheapest_first, routes_changed
-from opensmm.providers.client import Client
-from opensmm.providers.desk import Desk
+from opensmm.providers.client import PanelClient
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import audit, catalogue, provider_services, providers
 from opensmm.store import price_sync as rows
 from opensmm.store import routes as route_rows
@@ -341,18 +341,18 @@ async def set_below_cost(connection: Connection, wanted: BelowCost, *, by: By) -
 class Syncing:
     """Reads the price lists of live panels, one at a time, when their turn has come."""
 
-    def __init__(self, line: ReconnectingConnection, desk: Desk, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock) -> None:
         self._line = line
-        self._desk = desk
+        self._registry = registry
         self._clock = clock
 
     async def step(self) -> int:
         """Reads the list that has waited longest, if its time has come; returns how many were taken over."""
-        known, now = self._desk.panels, self._clock()
+        known, now = self._registry.panels, self._clock()
         provider = await write(self._line, lambda connection: rows.due(connection, known, now))
         if provider is None:
             return 0
-        said = await self._desk.ask_panels([provider], Client.services)
+        said = await self._registry.ask_panels([provider], PanelClient.services)
         why = await self._take(provider, said[0][1], now) if said else ListDoubt(DoubtCode.UNANSWERED)
         if why is None:
             return 1

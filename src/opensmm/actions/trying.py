@@ -19,10 +19,10 @@ from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, ListWarning, Op
 from opensmm.domain.evidence import PATIENCE, Neighbour, grow
 from opensmm.domain.provider_services import ReadPriceList
 from opensmm.domain.providers import PANEL, BalanceReading, IdForm, adds_of
-from opensmm.providers.client import Client, close_session
-from opensmm.providers.desk import open_client
-from opensmm.providers.failures import NoAnswer
-from opensmm.providers.sealing import Unsealable, open_key
+from opensmm.providers.call_failures import NoAnswer
+from opensmm.providers.client import PanelClient, close_session
+from opensmm.providers.key_encryption import UnreadableKey, open_key
+from opensmm.providers.registry import open_client
 from opensmm.store import audit, catalogue, evidence, providers, refill_tasks
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
@@ -82,7 +82,7 @@ class CallSettings(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def client_of(row: ProviderRow, calls: CallSettings) -> AsyncIterator[Client]:
+async def client_of(row: ProviderRow, calls: CallSettings) -> AsyncIterator[PanelClient]:
     """A client for a few calls of the operator's.
 
     Raises OperatorRefusal where the provider cannot be called from here, and in place of every NoAnswer.
@@ -91,9 +91,9 @@ async def client_of(row: ProviderRow, calls: CallSettings) -> AsyncIterator[Clie
         raise OperatorRefusal(RefusalCode.NOT_A_PANEL, provider=row.id, provider_name=row.name)
     try:
         key = open_key(calls.pepper, row, private=calls.private)
-    except Unsealable as error:
+    except UnreadableKey as error:
         raise OperatorRefusal(RefusalCode.PROVIDER_SHUT, provider=row.name, why=error.code) from error
-    from opensmm.providers.outside import open_session
+    from opensmm.providers.egress import open_session
 
     session = open_session(1, private=calls.private)
     try:
@@ -186,7 +186,7 @@ def _elsewhere(url: str) -> list[str]:
     return [one for one in found if one != url]
 
 
-async def _try(client: Client, kept: Kept) -> Tried:
+async def _try(client: PanelClient, kept: Kept) -> Tried:
     row, ours = kept.row, kept.currency
     began = time.monotonic()
     try:
@@ -211,7 +211,7 @@ async def _try(client: Client, kept: Kept) -> Tried:
     )
 
 
-async def _forms(client: Client, kept: Kept) -> tuple[list[Note], dict[str, IdForm | None]]:
+async def _forms(client: PanelClient, kept: Kept) -> tuple[list[Note], dict[str, IdForm | None]]:
     """Which forms are answered of questions that change nothing, as far as something stands there to be asked about. To
     try ``refill`` and ``cancel`` would be to make one."""
     orders = [one.provider_order for one in kept.orders[:MOST_ASKED]]

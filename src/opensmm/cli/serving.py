@@ -157,17 +157,19 @@ def worker(
 async def _work(
     url: str, config: Config, sandbox_url: str, metrics_port: int | None, metrics_host: str, successor: Successor | None
 ) -> None:
-    from opensmm.providers.desk import Desk
+    from opensmm.providers.registry import ProviderRegistry
     from opensmm.worker.running import Worker
 
     watch_leash()
     stop = stop_event()
-    desk = Desk(config.common_pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers)
+    registry = ProviderRegistry(
+        config.common_pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers
+    )
     async with _measured(url, config, metrics_port, metrics_host):
-        doing = Worker(url, desk, config.provider_timeout_s)
+        doing = Worker(url, registry, config.provider_timeout_s)
         if successor is not None:
             # The client reads the authorities' certificates as it is imported, and their file may be root's.
-            import_module("opensmm.providers.outside")
+            import_module("opensmm.providers.egress")
             successor.take_over()
         garbage.leave_alone()
         await doing.run(stop)

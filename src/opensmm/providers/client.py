@@ -31,11 +31,11 @@ from opensmm.domain.requests import (
     RequestRefills,
 )
 from opensmm.domain.subscriptions import SubscriptionReport
-from opensmm.providers.blotting import Blotting
-from opensmm.providers.bounds import bound_of, values
+from opensmm.providers.call_failures import CONNECT_WITHIN_S, NoAnswer, failure
 from opensmm.providers.charsets import to_utf8
-from opensmm.providers.failures import CONNECT_WITHIN_S, NoAnswer, failure
-from opensmm.providers.forms import Asking, KnownForms, ids_of
+from opensmm.providers.id_forms import IdListRequest, KnownForms, ids_of
+from opensmm.providers.redaction import Redaction
+from opensmm.providers.response_limits import bound_of, values
 from opensmm.wire import provider_answers, provider_services
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import write_form
@@ -59,7 +59,7 @@ CALLS: Final[Histograms[tuple[str, type, str]]] = Histograms(CALL_EDGES)
 """Calls of this process, by provider, type of the ask and whether it was answered."""
 
 
-class Provider(Protocol):
+class ProviderClient(Protocol):
     """Whoever fulfils orders, as the worker knows it."""
 
     async def add(self, request: AddOrder) -> SendOutcome: ...
@@ -71,14 +71,14 @@ class Provider(Protocol):
     async def cancels(self, orders: list[str]) -> list[bool | Declined]: ...
 
 
-class Answered(Struct, frozen=True):
+class HttpAnswer(Struct, frozen=True):
     """What came back over HTTP, without the key should it have been echoed."""
 
     status: int
     body: bytes
 
 
-class Client:
+class PanelClient:
     """Speaks to a panel over HTTP. Redirects are not followed, answers are bounded in size and time.
 
     The key is in no text that leaves here: what a provider echoes of it is blotted out before anyone reads it.
@@ -104,7 +104,7 @@ class Client:
         self._session = session
         self._url = url
         self._key = key
-        self._blotting = Blotting(key)
+        self._redaction = Redaction(key)
         self._dialect = dialect
         self._timeout_s = timeout_s
         self._timeout = _timeout(timeout_s)
@@ -120,9 +120,9 @@ class Client:
         try:
             answer = await self._post(request)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            return NotSent(failure(error, self._blotting, self._timeout_s))
+            return NotSent(failure(error, self._redaction, self._timeout_s))
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
-            return Unsure(failure(error, self._blotting, self._timeout_s))
+            return Unsure(failure(error, self._redaction, self._timeout_s))
         if answer.status < 300:
             return provider_answers.read_order(answer.body)
         # A proxy that answers 5xx may have handed the request on before, and a redirect may follow a purchase.
@@ -135,13 +135,13 @@ class Client:
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
         """Like ``statuses``, and tells orders that are not ours from those that nothing is said of."""
-        asking = Asking(self.forms, "status", lambda ids: self._ask(GetStatus(ids)), strangers=True)
+        asking = IdListRequest(self.forms, "status", lambda ids: self._ask(GetStatus(ids)), strangers=True)
         return await asking.ask(orders, provider_answers.read_look_ups)
 
     async def watch(self, orders: list[str]) -> list[SubscriptionReport | UnreadAnswer]:
         """Like ``statuses``, of subscriptions and of the orders made for their posts; asks for more than is documented,
         which panels that know no more ignore."""
-        asking = Asking(self.forms, "status", lambda ids: self._ask(GetStatus(ids, extended=True)))
+        asking = IdListRequest(self.forms, "status", lambda ids: self._ask(GetStatus(ids, extended=True)))
         return await asking.ask(orders, provider_answers.read_watched)
 
     async def refills(self, orders: list[str]) -> list[str | Declined | UnreadAnswer]:
@@ -152,13 +152,13 @@ class Client:
 
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
         """The pages know cancels of a list alone, though it be of one."""
-        asking = Asking(
+        asking = IdListRequest(
             self.forms, "cancel", lambda ids: self._ask(CancelOrders(ids), turned_away=True), singular=False
         )
         return await asking.ask(orders, provider_answers.read_cancels)
 
-    def _asking(self, action: str, kind: type[GetStatus | RequestRefills | GetRefillStatus]) -> Asking:
-        return Asking(self.forms, action, lambda ids: self._ask(kind(ids)))
+    def _asking(self, action: str, kind: type[GetStatus | RequestRefills | GetRefillStatus]) -> IdListRequest:
+        return IdListRequest(self.forms, action, lambda ids: self._ask(kind(ids)))
 
     async def status_forms(self, orders: Sequence[str]) -> tuple[bool, bool]:
         """Whether ``status`` is answered for one order in the singular, and for a list, of orders that stand there."""
@@ -199,14 +199,14 @@ class Client:
             answer = await self._post(request, within_s)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
             # Without its cause: that one's words are in clear, and a traceback would show them.
-            raise NoAnswer(failure(error, self._blotting, within_s or self._timeout_s)) from None
+            raise NoAnswer(failure(error, self._redaction, within_s or self._timeout_s)) from None
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
         if answer.status >= 300 and not (refused and provider_answers.read_error(answer.body)):
             words = provider_answers.read_error(answer.body) or excerpt(answer.body)
             raise NoAnswer(_at_status(answer.status, words))
         return answer.body
 
-    async def _post(self, request: Request, within_s: float | None = None) -> Answered:
+    async def _post(self, request: Request, within_s: float | None = None) -> HttpAnswer:
         began, outcome = perf_counter_ns(), FAILED
         try:
             answer = await self._exchange(request, within_s)
@@ -215,7 +215,7 @@ class Client:
             CALLS[self._name, type(request), outcome].observe(perf_counter_ns() - began)
         return answer
 
-    async def _exchange(self, request: Request, within_s: float | None) -> Answered:
+    async def _exchange(self, request: Request, within_s: float | None) -> HttpAnswer:
         headers = {"content-type": "application/x-www-form-urlencoded", "user-agent": self._user_agent}
         if call := CALL.get():
             headers["x-request-id"] = call
@@ -231,12 +231,12 @@ class Client:
             body, charset = bytearray(), answer.charset
             while len(body) <= bound.size and (part := await answer.content.read(bound.size + 1 - len(body))):
                 body += part
-        told = self._blotting.body(to_utf8(bytes(body), charset))
+        told = self._redaction.body(to_utf8(bytes(body), charset))
         if len(body) > bound.size:
             raise _too_many(CallCode.TOO_MANY_BYTES, answer.status, bound.size, told)
         if values(told) > bound.values:
             raise _too_many(CallCode.TOO_MANY_VALUES, answer.status, bound.values, told)
-        return Answered(answer.status, told)
+        return HttpAnswer(answer.status, told)
 
 
 def _at_status(status: int, words: str) -> CallFault:

@@ -20,7 +20,7 @@ from opensmm.actions.refill_tasks import RefillTasks
 from opensmm.actions.rollups import Rollups
 from opensmm.actions.sync import Syncing
 from opensmm.domain.evidence import PATIENCE, Patience
-from opensmm.providers.desk import Desk
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.store.connection import ReconnectingConnection
 
 QUIET_S: Final = 30.0
@@ -61,7 +61,7 @@ class Duties:
     def __init__(
         self,
         connect: Callable[[str], ReconnectingConnection],
-        desk: Desk,
+        registry: ProviderRegistry,
         timeout_s: float,
         clock: Clock,
         patience: Patience = PATIENCE,
@@ -70,23 +70,23 @@ class Duties:
         beats: bool = True,
     ) -> None:
         self.lines = {name: connect(name) for name in CONNECTIONS}
-        self.desk = desk
+        self.registry = registry
         self.pace = pace or Pace()
         self.looked = asyncio.Event()
         self.sending: set[asyncio.Task[None]] = set()
         self._rounds = 0
         lines = self.lines
-        self.dispatching = Dispatching(lines["claim"], lines["record"], desk, timeout_s, clock)
-        self.following = Following(lines["poll"], desk, clock)
-        self.canceling = Following(lines["cancel"], desk, clock)
-        self.watching = Watching(lines["watch"], desk, clock)
-        self.refills = RefillTasks(lines["refill"], desk, clock)
+        self.dispatching = Dispatching(lines["claim"], lines["record"], registry, timeout_s, clock)
+        self.following = Following(lines["poll"], registry, clock)
+        self.canceling = Following(lines["cancel"], registry, clock)
+        self.watching = Watching(lines["watch"], registry, clock)
+        self.refills = RefillTasks(lines["refill"], registry, clock)
         self.purchases = Purchases(lines["refill"], clock)
-        self.inquiring = Inquiring(lines["evidence"], desk, clock, patience)
-        self.chores = Chores(lines["chores"], desk, clock, self.dispatching.in_flight)
-        self.balances = Balances(lines["balances"], desk, clock)
+        self.inquiring = Inquiring(lines["evidence"], registry, clock, patience)
+        self.chores = Chores(lines["chores"], registry, clock, self.dispatching.in_flight)
+        self.balances = Balances(lines["balances"], registry, clock)
         self.rollups = Rollups(lines["balances"])
-        self.syncing = Syncing(lines["sync"], desk, clock)
+        self.syncing = Syncing(lines["sync"], registry, clock)
         self.heartbeat = Heartbeat(lines["chores"], clock) if beats else None
 
     async def send(self, limit: int) -> int:
@@ -105,7 +105,7 @@ class Duties:
     async def look_after(self) -> int:
         """Tells that this worker lives, knows the providers as they are now, and tidies up."""
         if self.heartbeat is not None:
-            self.desk.share(await self.heartbeat.beat(self.desk.shut))
+            self.registry.share(await self.heartbeat.beat(self.registry.shut))
             self.looked.set()
         self._rounds += 1
         await self.chores.step(tidy=not self.pace.is_idle or self._rounds % IDLE_STRETCH == 0)

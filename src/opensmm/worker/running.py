@@ -14,7 +14,7 @@ from opensmm.actions.dispatch import lease
 from opensmm.actions.transactions import Rejected
 from opensmm.base.errors import Unavailable
 from opensmm.domain.evidence import PATIENCE, Patience
-from opensmm.providers.desk import Desk
+from opensmm.providers.registry import ProviderRegistry
 from opensmm.store.connection import ReconnectingConnection
 from opensmm.worker.loops import LOOK_AFTER, LOOPS, SEND, Duties, Loop, Pace
 
@@ -46,12 +46,12 @@ Step = Callable[[], Awaitable[object]]
 class Worker:
     """Takes every step of ``LOOPS`` again and again, and sends whatever is due, until told to stop."""
 
-    def __init__(self, url: str, desk: Desk, timeout_s: float, patience: Patience = PATIENCE) -> None:
+    def __init__(self, url: str, registry: ProviderRegistry, timeout_s: float, patience: Patience = PATIENCE) -> None:
         def connect(name: str) -> ReconnectingConnection:
             return ReconnectingConnection(url, application=f"opensmm worker: {name}")
 
         clock = Clock(rest=lease(timeout_s) + patience.taking_in + patience.skew)
-        self._duties = Duties(connect, desk, timeout_s, clock, patience)
+        self._duties = Duties(connect, registry, timeout_s, clock, patience)
         self._overlapping = {loop.name: Abreast(loop.name, self._step_of(loop)) for loop in LOOPS if loop.overlaps}
         self._has_nothing_due = False
 
@@ -73,7 +73,7 @@ class Worker:
                 duties.sending.update(await duties.dispatching.finish())
         if duties.sending:
             await asyncio.wait(duties.sending, timeout=FINISH_WITHIN_S)
-        await duties.desk.close()
+        await duties.registry.close()
         with contextlib.suppress(Unavailable, Rejected, TimeoutError):
             async with asyncio.timeout(LEAVE_WITHIN_S):
                 await duties.leave()
@@ -96,7 +96,7 @@ class Worker:
 
     async def _send_due(self) -> None:
         duties = self._duties
-        room = 0 if duties.desk.empty else IN_FLIGHT - len(duties.sending)
+        room = 0 if duties.registry.empty else IN_FLIGHT - len(duties.sending)
         if room > 0 and self._has_nothing_due and not await duties.dispatching.is_due():
             room = 0
         claimed = await SEND.step(duties, min(room, SEND.bound)) if room > 0 else 0

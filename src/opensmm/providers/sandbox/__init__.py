@@ -24,8 +24,8 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.domain.requests import RequestedIds
-from opensmm.providers import timeline
-from opensmm.providers.timeline import Behaviour
+from opensmm.providers.sandbox import behaviour
+from opensmm.providers.sandbox.behaviour import Behaviour
 from opensmm.store import sandbox
 from opensmm.store.connection import Connection
 from opensmm.wire.dialect import Dialect
@@ -177,20 +177,20 @@ class Sandbox:
     ) -> bytes | None:
         subscribes = request.details.delay is not None
         link = request.details.username if subscribes else request.link
-        behaviour = timeline.plan(link).behaviour
-        if behaviour is Behaviour.LOST or (behaviour is Behaviour.LOST_ONCE and link not in self._lost):
+        acts = behaviour.plan(link).behaviour
+        if acts is Behaviour.LOST or (acts is Behaviour.LOST_ONCE and link not in self._lost):
             self._lost.add(link)
             raise Silence
-        if behaviour is Behaviour.REFUSE:
+        if acts is Behaviour.REFUSE:
             return dialect.write_refusal(Refused(Refusal.LINK))
         quantity = request.quantity or len(request.details.comments) or len(request.details.usernames) or 1
         order = await sandbox.add(
             connection, account, str(request.service), link, 0 if subscribes else quantity, _number(link), now,
             request.details if subscribes else None,
         )  # fmt: skip
-        if behaviour is Behaviour.TIMEOUT:
+        if acts is Behaviour.TIMEOUT:
             raise Silence
-        return None if behaviour is Behaviour.GARBAGE else dialect.write_order(OrderId(order))
+        return None if acts is Behaviour.GARBAGE else dialect.write_order(OrderId(order))
 
     def _age_s(self, since: datetime, now: datetime) -> float:
         return (now - since).total_seconds() * self._speed
@@ -223,7 +223,7 @@ class Sandbox:
         asked = order.subscription
         assert asked is not None
         age_s = self._age_s(order.placed, order.canceled or now)
-        return timeline.posts_at(timeline.plan(order.link), asked.posts, asked.old_posts or 0, age_s)
+        return behaviour.posts_at(behaviour.plan(order.link), asked.posts, asked.old_posts or 0, age_s)
 
     def _view(self, order: sandbox.BookOrder, now: datetime) -> OrderView:
         if order.subscription is not None:
@@ -243,9 +243,9 @@ class Sandbox:
             return OrderStatus.COMPLETED
         return OrderStatus.IN_PROGRESS if order.canceled is None else OrderStatus.CANCELED
 
-    def _moment(self, order: sandbox.BookOrder, now: datetime) -> timeline.Moment:
+    def _moment(self, order: sandbox.BookOrder, now: datetime) -> behaviour.SandboxState:
         stopped = None if order.canceled is None else self._age_s(order.placed, order.canceled)
-        return timeline.at(timeline.plan(order.link), order.quantity, self._age_s(order.placed, now), stopped)
+        return behaviour.at(behaviour.plan(order.link), order.quantity, self._age_s(order.placed, now), stopped)
 
     async def _refill(
         self, connection: Connection, account: int, ids: RequestedIds, now: datetime
@@ -272,8 +272,8 @@ class Sandbox:
             if refill is None or refill.order not in book:
                 answers.append(Refused(Refusal.REFILL_UNKNOWN))
                 continue
-            plan = timeline.plan(book[refill.order].link)
-            answers.append(Refill(RefillId(number), timeline.refill_at(plan, self._age_s(refill.asked, now))))
+            plan = behaviour.plan(book[refill.order].link)
+            answers.append(Refill(RefillId(number), behaviour.refill_at(plan, self._age_s(refill.asked, now))))
         return answers
 
     async def _cancel(
@@ -297,7 +297,7 @@ def _post(order: sandbox.BookOrder, number: int, now: datetime) -> sandbox.BookP
     asked = order.subscription
     assert asked is not None
     least, most = asked.min or 0, asked.max or 0
-    link = f"https://sandbox.example/{order.id}/{number}/{quote(timeline.last_segment(order.link), safe='@')}"
+    link = f"https://sandbox.example/{order.id}/{number}/{quote(behaviour.last_segment(order.link), safe='@')}"
     return sandbox.BookPost(number, link, least + _number(link) % (most - least + 1), _number(link), now)
 
 

@@ -51,7 +51,7 @@ class KnownForms:
         self._list_readers.add((action, strangers))
 
 
-class Asking:
+class IdListRequest:
     """Asks one panel after ids of one kind. ``send`` writes the ask for some ids and returns the answer.
 
     ``singular``: one id is asked for in the singular. ``strangers``: the ids may be somebody else's.

@@ -19,10 +19,10 @@ from tests.works import Liar, served
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
 from opensmm.domain.requests import AddOrder
-from opensmm.providers import outside
-from opensmm.providers.client import Client, close_session
-from opensmm.providers.failures import NoAnswer
-from opensmm.providers.outside import MAX_RECEIVED, open_session
+from opensmm.providers import egress
+from opensmm.providers.call_failures import NoAnswer
+from opensmm.providers.client import PanelClient, close_session
+from opensmm.providers.egress import MAX_RECEIVED, open_session
 from opensmm.wire.v2 import V2
 
 ASK = AddOrder(7, "https://example.com/me", 100)
@@ -68,7 +68,7 @@ async def liar():
 async def buy(url, *, resolver=None, private=False):
     session = open_session(2, private=private, resolver=resolver)
     try:
-        return await Client(session, url, KEY, V2, 2).add(ASK)
+        return await PanelClient(session, url, KEY, V2, 2).add(ASK)
     finally:
         await close_session(session)
 
@@ -126,7 +126,7 @@ async def test_a_key_that_is_echoed_is_blotted_out(liar, echo):
     assert TurnedAway("Invalid key [key]", AccountFault.KEY) == outcome
     session = open_session(2, private=True)
     with pytest.raises(NoAnswer) as told:
-        await Client(session, f"http://127.0.0.1:{liar.port}/api/v2", KEY, V2, 2).balance()
+        await PanelClient(session, f"http://127.0.0.1:{liar.port}/api/v2", KEY, V2, 2).balance()
     assert CallFault(CallCode.HTTP_STATUS, {"status": 500, "words": "no [key]"}) == told.value.fault
     await close_session(session)
 
@@ -189,7 +189,7 @@ async def test_a_price_list_is_read_no_further_than_the_bound():
     session = open_session(2, private=True)
     async with served(endless) as address:
         with pytest.raises(NoAnswer, match="too_many_bytes"):
-            await Client(session, address, KEY, V2, 2).services()
+            await PanelClient(session, address, KEY, V2, 2).services()
     await close_session(session)
 
 
@@ -223,10 +223,10 @@ async def interim(count):
 async def test_interim_answers_are_bounded_and_hold_nobody_up():
     session = open_session(5, private=True)
     async with interim(8) as (address, _):
-        assert Accepted("7", '{"order": 7}') == await Client(session, address, KEY, V2, 10).add(ASK)
+        assert Accepted("7", '{"order": 7}') == await PanelClient(session, address, KEY, V2, 10).add(ASK)
     for count in (9, None):
         async with interim(count) as (address, sent):
-            said = await Client(session, address, KEY, V2, 60).add(ASK)
+            said = await PanelClient(session, address, KEY, V2, 60).add(ASK)
             assert isinstance(said, Unsure)
             assert CallFault(CallCode.TOO_MANY_INTERIM, {"most": 8}) == said.answer
             assert sent[0] < 16 << 20
@@ -258,7 +258,7 @@ async def test_what_http_throws_away_is_bounded_too(name):
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v2"
-        said = await Client(session, address, KEY, V2, 60).add(ASK)
+        said = await PanelClient(session, address, KEY, V2, 60).add(ASK)
     await close_session(session)
     assert isinstance(said, Unsure)
     assert sent[0] < 2 * MAX_RECEIVED
@@ -266,11 +266,11 @@ async def test_what_http_throws_away_is_bounded_too(name):
 
 
 async def test_the_bound_is_of_each_answer_and_not_of_a_connection(monkeypatch):
-    monkeypatch.setattr(outside, "MAX_RECEIVED", 1000)
+    monkeypatch.setattr(egress, "MAX_RECEIVED", 1000)
     liar = Liar()
     liar.answers["add"] = {"order": 7, "note": "n" * 600}
     session = open_session(1, private=True)
     async with served(liar) as address:
         for _ in range(3):
-            assert isinstance(await Client(session, address, KEY, V2, 10).add(ASK), Accepted)
+            assert isinstance(await PanelClient(session, address, KEY, V2, 10).add(ASK), Accepted)
     await close_session(session)

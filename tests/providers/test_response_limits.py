@@ -22,10 +22,10 @@ from opensmm.domain.requests import (
     many_ids,
 )
 from opensmm.domain.subscriptions import MOST_LISTED
-from opensmm.providers.bounds import ALONE, POSTS, PRICE_LIST, bound_of, values
-from opensmm.providers.client import Client, close_session
-from opensmm.providers.failures import NoAnswer
-from opensmm.providers.outside import open_session
+from opensmm.providers.call_failures import NoAnswer
+from opensmm.providers.client import PanelClient, close_session
+from opensmm.providers.egress import open_session
+from opensmm.providers.response_limits import ALONE, POSTS, PRICE_LIST, bound_of, values
 from opensmm.wire import lenient
 from opensmm.wire.v2 import V2
 
@@ -43,7 +43,7 @@ async def panel():
     liar = Liar()
     async with served(liar) as address:
         session = open_session(4, private=True)
-        yield Client(session, address, "their key", V2, 20), liar
+        yield PanelClient(session, address, "their key", V2, 20), liar
         await close_session(session)
 
 
@@ -106,7 +106,7 @@ async def test_a_bomb_of_gzip_costs_next_to_nothing():
     assert len(body) < 8 << 10
     async with served(sends) as address:
         session = open_session(4, private=True)
-        client = Client(session, address, "their key", V2, 20)
+        client = PanelClient(session, address, "their key", V2, 20)
         began = time.process_time()
         assert isinstance(await client.add(ASK), Unsure)
         with pytest.raises(NoAnswer):

@@ -38,7 +38,7 @@ class Behaviour(StrEnum):
     NO_REFILL = "no-refill"
 
 
-class Plan(Struct, frozen=True):
+class DeliveryPlan(Struct, frozen=True):
     """``percent`` is how much of the quantity will be delivered."""
 
     behaviour: Behaviour
@@ -54,47 +54,47 @@ def last_segment(link: str) -> str:
     return link.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
 
 
-def plan(link: str) -> Plan:
+def plan(link: str) -> DeliveryPlan:
     """What a link asks the sandbox to do; any link it has no word for is completed."""
     segment = last_segment(link).lower()
     partial = _PARTIAL.fullmatch(segment)
     if partial:
-        return Plan(Behaviour.PARTIAL, int(partial[1]))
-    return Plan(_NAMED.get(segment, Behaviour.COMPLETE))
+        return DeliveryPlan(Behaviour.PARTIAL, int(partial[1]))
+    return DeliveryPlan(_NAMED.get(segment, Behaviour.COMPLETE))
 
 
-class Moment(Struct, frozen=True):
+class SandboxState(Struct, frozen=True):
     status: OrderStatus
     remains: int
 
 
-def at(order: Plan, quantity: int, age_s: float, canceled_age_s: float | None = None) -> Moment:
+def at(order: DeliveryPlan, quantity: int, age_s: float, canceled_age_s: float | None = None) -> SandboxState:
     """An order of ``quantity`` units at an age in the sandbox's own seconds; a cancel stops it where it was."""
     if canceled_age_s is not None:
         stopped = at(order, quantity, canceled_age_s)
         if stopped.status in (OrderStatus.PENDING, OrderStatus.IN_PROGRESS):
             status = OrderStatus.CANCELED if stopped.remains == quantity else OrderStatus.PARTIAL
-            return Moment(status, stopped.remains)
+            return SandboxState(status, stopped.remains)
         return stopped
     if age_s < BEGINS_S or order.behaviour is Behaviour.STUCK:
-        return Moment(OrderStatus.PENDING, quantity)
+        return SandboxState(OrderStatus.PENDING, quantity)
     ends_s = ENDS_S * SLOW if order.behaviour is Behaviour.SLOW else ENDS_S
     done = min(1.0, (age_s - BEGINS_S) / (ends_s - BEGINS_S))
     if order.behaviour is Behaviour.CANCELED:
-        return Moment(OrderStatus.IN_PROGRESS if done < 0.5 else OrderStatus.CANCELED, quantity)
+        return SandboxState(OrderStatus.IN_PROGRESS if done < 0.5 else OrderStatus.CANCELED, quantity)
     goal = quantity * order.percent // 100
     if done < 1.0:
-        return Moment(OrderStatus.IN_PROGRESS, quantity - int(goal * done))
+        return SandboxState(OrderStatus.IN_PROGRESS, quantity - int(goal * done))
     return _ended(quantity, goal)
 
 
-def _ended(quantity: int, goal: int) -> Moment:
+def _ended(quantity: int, goal: int) -> SandboxState:
     if goal == quantity:
-        return Moment(OrderStatus.COMPLETED, 0)
-    return Moment(OrderStatus.PARTIAL if goal else OrderStatus.CANCELED, quantity - goal)
+        return SandboxState(OrderStatus.COMPLETED, 0)
+    return SandboxState(OrderStatus.PARTIAL if goal else OrderStatus.CANCELED, quantity - goal)
 
 
-def refill_at(order: Plan, age_s: float) -> RefillStatus:
+def refill_at(order: DeliveryPlan, age_s: float) -> RefillStatus:
     """A refill at an age in the sandbox's own seconds. What ``drop`` lost takes its time; else nothing is to do."""
     if age_s < BEGINS_S:
         return RefillStatus.PENDING
@@ -105,7 +105,7 @@ def refill_at(order: Plan, age_s: float) -> RefillStatus:
     return RefillStatus.COMPLETED
 
 
-def posts_at(order: Plan, wanted: int | None, old: int, age_s: float) -> tuple[int, bool]:
+def posts_at(order: DeliveryPlan, wanted: int | None, old: int, age_s: float) -> tuple[int, bool]:
     """How many posts of a subscription have orders at an age, and whether ``wanted`` new ones have been made.
 
     The old ones come at once. ``stuck`` makes none, ``slow`` takes its time.

@@ -3,13 +3,10 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
 from msgspec import Struct
-
-from opensmm.domain.dispatch import rest_s
 
 READY: Final = 3
 """Deliveries that stand ready for each call that a provider may have at a time."""
@@ -19,7 +16,7 @@ READY_S: Final = 5
 """With a limit on calls a second, no more deliveries are taken on than are sent in this time."""
 
 
-class Share(Struct, frozen=True):
+class ConnectionShare(Struct, frozen=True):
     """A worker's part of limits that hold for all together: which of those alive it is, and how many they are."""
 
     rank: int = 0
@@ -33,7 +30,7 @@ class Share(Struct, frozen=True):
         return limit / self.workers
 
 
-class Slots:
+class Throttle:
     """A provider's turns, first come first served; a context manager. ``taken`` counts those who have or await one,
     ``asking`` those among them who send nothing: these and sends have a bound each, so that neither starves the other.
     """
@@ -124,34 +121,3 @@ class Slots:
             self._owed -= 1
         else:
             self._turns.release()
-
-
-class Circuit:
-    """Whether a provider that is asked about things answers at all, as this process sees it.
-
-    After failures in a row it is closed off for a growing while, then tried with one call. Any answer opens it.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._failures = 0
-        self._until: float | None = None
-
-    @property
-    def resting(self) -> bool:
-        return self._until is not None and self._clock() < self._until
-
-    @property
-    def to_be_tried(self) -> bool:
-        """It has rested: one call will tell."""
-        return self._until is not None and self._clock() >= self._until
-
-    def failed(self) -> None:
-        self._failures += 1
-        pause = rest_s(self._failures, reached=True, resting=self._until is not None)
-        if pause is not None:
-            self._until = self._clock() + pause
-
-    def answered(self) -> None:
-        self._failures = 0
-        self._until = None

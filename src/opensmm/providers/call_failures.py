@@ -4,7 +4,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from opensmm.domain.call_faults import CallCode, CallFault
-from opensmm.providers.blotting import Blotting
+from opensmm.providers.redaction import Redaction
 
 if TYPE_CHECKING:  # the command line imports this module's users for their names, and need not load an HTTP client
     import aiohttp
@@ -21,17 +21,17 @@ class NoAnswer(Exception):
         self.fault = fault
 
 
-def failure(error: Exception, blotting: Blotting, within_s: float) -> CallFault:
+def failure(error: Exception, redaction: Redaction, within_s: float) -> CallFault:
     """Returns why there was no answer. ``within_s``: how long the call was allowed to take."""
     import aiohttp
 
-    from opensmm.providers.outside import TooManyInterim, TooMuchReceived
+    from opensmm.providers.egress import TooManyInterim, TooMuchReceived
 
     match error:
         case NoAnswer():
             return error.fault
         case aiohttp.ClientConnectorError():
-            return _unconnected(error, blotting)
+            return _unconnected(error, redaction)
         case aiohttp.ConnectionTimeoutError():
             return CallFault(CallCode.NO_CONNECTION_IN_TIME, {"within_s": f"{CONNECT_WITHIN_S:g}"})
         case TimeoutError():
@@ -42,21 +42,21 @@ def failure(error: Exception, blotting: Blotting, within_s: float) -> CallFault:
             return CallFault(CallCode.TOO_MANY_RECEIVED, {"most": error.most})
         case aiohttp.ServerDisconnectedError() | ConnectionResetError():
             return CallFault(CallCode.CLOSED)
-    return CallFault(CallCode.FAILED, {"type": type(error).__name__, "words": blotting.error(error)})
+    return CallFault(CallCode.FAILED, {"type": type(error).__name__, "words": redaction.error(error)})
 
 
-def _unconnected(error: "aiohttp.ClientConnectorError", blotting: Blotting) -> CallFault:
+def _unconnected(error: "aiohttp.ClientConnectorError", redaction: Redaction) -> CallFault:
     import aiohttp
 
-    from opensmm.providers.outside import NOT_PUBLIC
+    from opensmm.providers.egress import NOT_PUBLIC
 
     at = f"{error.host}:{error.port}"
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            words = blotting.error(error.certificate_error)
+            words = redaction.error(error.certificate_error)
             return CallFault(CallCode.CERTIFICATE_NOT_TRUSTED, {"at": at, "words": words})
         case aiohttp.ClientConnectorSSLError():
-            return CallFault(CallCode.NO_TLS, {"at": at, "words": blotting.error(error.os_error)})
+            return CallFault(CallCode.NO_TLS, {"at": at, "words": redaction.error(error.os_error)})
         case aiohttp.ClientConnectorDNSError():
             return CallFault(CallCode.NAME_WITHOUT_ADDRESS, {"host": error.host})
     why = error.os_error
@@ -66,4 +66,4 @@ def _unconnected(error: "aiohttp.ClientConnectorError", blotting: Blotting) -> C
         return CallFault(CallCode.NOBODY_LISTENS, {"at": at})
     if why.errno in _NO_WAY:
         return CallFault(CallCode.NO_WAY, {"at": at})
-    return CallFault(CallCode.NO_CONNECTION, {"at": at, "words": blotting.error(why)})
+    return CallFault(CallCode.NO_CONNECTION, {"at": at, "words": redaction.error(why)})

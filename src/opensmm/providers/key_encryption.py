@@ -18,7 +18,7 @@ VERSION: Final = b"\x01"
 NONCE_BYTES: Final = 12
 
 
-class Unsealable(PanelError):
+class UnreadableKey(PanelError):
     """There is no key, or it does not open: another pepper, another provider or another address than it was sealed for;
     or the address is not one to call."""
 
@@ -34,22 +34,22 @@ def seal(pepper: bytes, provider: ProviderId, url: str, key: str) -> bytes:
 
 
 def unseal(pepper: bytes, provider: ProviderId, url: str, sealed: bytes) -> str:
-    """Raises Unsealable where the key was not sealed with this pepper for this provider at this address."""
+    """Raises UnreadableKey where the key was not sealed with this pepper for this provider at this address."""
     nonce, kept = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
     try:
         if sealed[:1] != VERSION:
-            raise Unsealable(ShutCode.KEY_OF_OTHER_VERSION)
+            raise UnreadableKey(ShutCode.KEY_OF_OTHER_VERSION)
         return _cipher(pepper).decrypt(nonce, kept, _bound(provider, url)).decode()
     except (InvalidTag, ValueError) as error:
-        raise Unsealable(ShutCode.KEY_DOES_NOT_OPEN) from error
+        raise UnreadableKey(ShutCode.KEY_DOES_NOT_OPEN) from error
 
 
 def open_key(pepper: bytes, row: ProviderRow, *, private: bool) -> str:
-    """The key of a panel. Raises Unsealable where with this pepper and this setting it cannot be called."""
+    """The key of a panel. Raises UnreadableKey where with this pepper and this setting it cannot be called."""
     if row.sealed_key is None:
-        raise Unsealable(ShutCode.NO_KEY)
+        raise UnreadableKey(ShutCode.NO_KEY)
     if fault := url_fault(row.url, private=private):
-        raise Unsealable(fault)  # it was kept when another setting held
+        raise UnreadableKey(fault)  # it was kept when another setting held
     return unseal(pepper, row.id, row.url, row.sealed_key)
 
 

@@ -4,7 +4,7 @@ import pytest
 from tests.panel import PEPPER
 
 from opensmm.base.ids import ProviderId
-from opensmm.providers.sealing import Unsealable, seal, unseal
+from opensmm.providers.key_encryption import UnreadableKey, seal, unseal
 
 SEVEN = ProviderId(7)
 URL, KEY = "https://panel.example/api/v2", "0123456789abcdef0123456789abcdef"
@@ -31,5 +31,5 @@ def test_a_sealed_key_opens_and_is_sealed_differently_each_time():
     ],
 )
 def test_a_key_opens_only_where_it_was_sealed_for(pepper, provider, url, change):
-    with pytest.raises(Unsealable):
+    with pytest.raises(UnreadableKey):
         unseal(pepper, ProviderId(provider), url, change(seal(PEPPER, SEVEN, URL, KEY)))

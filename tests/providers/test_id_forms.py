@@ -6,9 +6,9 @@ from tests.works import TIMEOUT_S, Liar, served
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.providers import IdForm
-from opensmm.providers.client import Client, close_session
-from opensmm.providers.forms import KnownForms
-from opensmm.providers.outside import open_session
+from opensmm.providers.client import PanelClient, close_session
+from opensmm.providers.egress import open_session
+from opensmm.providers.id_forms import KnownForms
 from opensmm.wire.v2 import V2
 
 DONE = {"status": "Completed"}
@@ -21,7 +21,7 @@ async def panel():
     liar = Liar()
     async with served(liar) as address:
         session = open_session(4, private=True)
-        yield liar, Client(session, address, "their key", V2, TIMEOUT_S)
+        yield liar, PanelClient(session, address, "their key", V2, TIMEOUT_S)
         await close_session(session)
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from opensmm.domain.dispatch import Unsure
 from opensmm.domain.requests import AddOrder
-from opensmm.providers.blotting import Blotting
-from opensmm.providers.client import Client, close_session
-from opensmm.providers.failures import NoAnswer
-from opensmm.providers.outside import open_session
+from opensmm.providers.call_failures import NoAnswer
+from opensmm.providers.client import PanelClient, close_session
+from opensmm.providers.egress import open_session
+from opensmm.providers.redaction import Redaction
 from opensmm.wire.v2 import V2
 
 KEYS = ["0123456789abcdef0123456789abcdef", "AbC/dEf+1 2&34=567", "q'uo\"te\\d-/key", "it's-a-key"]
@@ -48,7 +48,7 @@ async def raw(head):
 )
 async def test_a_key_in_a_malformed_head_is_blotted_out(key, head):
     async with raw(head % key.encode()) as (session, url):
-        client = Client(session, url, key, V2, 2)
+        client = PanelClient(session, url, key, V2, 2)
         outcome = await client.add(AddOrder(7, "https://example.com/me", 100))
         with pytest.raises(NoAnswer) as told:
             await client.statuses(["1"])
@@ -60,6 +60,6 @@ async def test_a_key_in_a_malformed_head_is_blotted_out(key, head):
 
 
 def test_the_words_of_an_exception_are_fit_to_be_stored():
-    told = Blotting(KEYS[0]).error(ValueError("\x00\ud800 " + KEYS[0] * 2 + KEYS[0][:20] + "x" * 1000))
+    told = Redaction(KEYS[0]).error(ValueError("\x00\ud800 " + KEYS[0] * 2 + KEYS[0][:20] + "x" * 1000))
     assert told.startswith("\N{REPLACEMENT CHARACTER}? [key][key][key]xxx")
     assert 500 == len(told)

@@ -12,12 +12,13 @@ from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
 from opensmm.domain.providers import AS_DOCUMENTED, MANUAL, SANDBOX, Forms
 from opensmm.domain.requests import MAX_IDS
-from opensmm.providers.client import Client, Provider, close_session
-from opensmm.providers.failures import NoAnswer
-from opensmm.providers.limits import Circuit, Share, Slots
+from opensmm.providers.call_failures import NoAnswer
+from opensmm.providers.circuit_breaker import CircuitBreaker
+from opensmm.providers.client import PanelClient, ProviderClient, close_session
+from opensmm.providers.key_encryption import UnreadableKey, open_key
 from opensmm.providers.manual import ManualProvider
 from opensmm.providers.sandbox import account_of, sandbox_key
-from opensmm.providers.sealing import Unsealable, open_key
+from opensmm.providers.throttle import ConnectionShare, Throttle
 from opensmm.store.providers import ProviderRow
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.v1 import V1
@@ -32,16 +33,16 @@ LEAVE_AFTER_S: Final = 10.0
 log = structlog.get_logger()
 
 
-class AtProvider(Protocol):
+class ProviderItem(Protocol):
     """Anything that a provider can be asked about."""
 
     @property
     def provider(self) -> ProviderId: ...
 
 
-Item = TypeVar("Item", bound=AtProvider)
+Item = TypeVar("Item", bound=ProviderItem)
 Said = TypeVar("Said")
-Call = Callable[[Provider, Sequence[Item]], Awaitable[Sequence[Said]]]
+Call = Callable[[ProviderClient, Sequence[Item]], Awaitable[Sequence[Said]]]
 """Asks a provider about some items; one answer an item, in order."""
 
 
@@ -58,14 +59,14 @@ class _Unopened(Struct, frozen=True):
     why: ShutCode
 
 
-class Contact(Struct, frozen=True):
+class ProviderConnection(Struct, frozen=True):
     row: ProviderRow
-    provider: Provider
-    slots: Slots
-    circuit: Circuit
+    provider: ProviderClient
+    throttle: Throttle
+    circuit: CircuitBreaker
 
 
-class Desk:
+class ProviderRegistry:
     """Contacts by provider. One whose address, key or limits changed gets a new client; calls under way go on.
 
     ``private``: providers may be at loopback and private addresses.
@@ -76,11 +77,11 @@ class Desk:
         self._sandbox_url = sandbox_url
         self._timeout_s = timeout_s
         self._private = private
-        self._contacts: dict[ProviderId, Contact] = {}
+        self._contacts: dict[ProviderId, ProviderConnection] = {}
         self._sessions: dict[ProviderId, ClientSession] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._unopened: dict[ProviderId, _Unopened] = {}
-        self._share = Share()
+        self._share = ConnectionShare()
 
     @property
     def empty(self) -> bool:
@@ -90,12 +91,12 @@ class Desk:
     @property
     def panels(self) -> list[ProviderId]:
         """Those that have a balance and a price list to tell."""
-        return [one for one, contact in self._contacts.items() if isinstance(contact.provider, Client)]
+        return [one for one, contact in self._contacts.items() if isinstance(contact.provider, PanelClient)]
 
     @property
     def answering(self) -> list[ProviderId]:
         """Those that are not being left alone at this moment."""
-        return [one for one, contact in self._contacts.items() if not contact.circuit.resting]
+        return [one for one, contact in self._contacts.items() if not contact.circuit.is_open]
 
     @property
     def shut(self) -> dict[ProviderId, ShutCode] | None:
@@ -107,7 +108,9 @@ class Desk:
     @property
     def learned(self) -> list[tuple[ProviderRow, Forms]]:
         """Providers that answer in other forms than is kept of them, and those forms."""
-        panels = [(one.row, one.provider.forms) for one in self._contacts.values() if isinstance(one.provider, Client)]
+        panels = [
+            (one.row, one.provider.forms) for one in self._contacts.values() if isinstance(one.provider, PanelClient)
+        ]
         return [(row, forms.learned) for row, forms in panels if forms.learned]
 
     @property
@@ -116,19 +119,19 @@ class Desk:
         few adds at a time or cannot be called."""
         return not self._unopened and all(_takes_all(contact.row) for contact in self._contacts.values())
 
-    def contact(self, provider: ProviderId) -> Contact | None:
+    def contact(self, provider: ProviderId) -> ProviderConnection | None:
         return self._contacts.get(provider)
 
     def rooms(self) -> dict[ProviderId, int]:
         """How many more deliveries may be taken on for each provider that answers; one at most where it is unclear."""
         return {provider: _room(contact) for provider, contact in self._contacts.items()}
 
-    def share(self, share: Share) -> None:
+    def share(self, share: ConnectionShare) -> None:
         """Takes no more than a share of each provider's limits from now on: other workers have theirs."""
         if share != self._share:
             self._share = share
             for contact in self._contacts.values():
-                contact.slots.allow(*self._limits(contact.row))
+                contact.throttle.allow(*self._limits(contact.row))
 
     def _limits(self, row: ProviderRow) -> tuple[int, float]:
         return self._share.calls_at_a_time(row.concurrency), self._share.calls_per_second(row.calls_per_second)
@@ -139,7 +142,7 @@ class Desk:
             known = self._contacts.get(row.id)
             if known is not None and _settings(known.row) == _settings(row):
                 self._contacts[row.id] = structs.replace(known, row=row)
-                if isinstance(known.provider, Client):
+                if isinstance(known.provider, PanelClient):
                     known.provider.forms.refresh(row.forms)
             elif (unopened := self._unopened.get(row.id)) is None or unopened.row != row:
                 self._meet(row)
@@ -149,9 +152,9 @@ class Desk:
         self._leave(row.id)
         client = self._client(row)
         if client is not None:
-            self._contacts[row.id] = Contact(row, client, Slots(*self._limits(row)), Circuit())
+            self._contacts[row.id] = ProviderConnection(row, client, Throttle(*self._limits(row)), CircuitBreaker())
 
-    def _client(self, row: ProviderRow) -> Provider | None:
+    def _client(self, row: ProviderRow) -> ProviderClient | None:
         if row.kind == MANUAL:
             return ManualProvider()
         if row.kind == SANDBOX:
@@ -161,7 +164,7 @@ class Desk:
             return open_client(session, structs.replace(row, url=url), key, self._timeout_s)
         try:
             key = open_key(self._pepper, row, private=self._private)
-        except Unsealable as error:
+        except UnreadableKey as error:
             self._unopened[row.id] = _Unopened(row, error.code)
             log.error("a provider cannot be called", provider=row.name, why=error.code.value)
             return None
@@ -215,12 +218,12 @@ class Desk:
             raise failures[0]
 
     async def ask_panels(
-        self, panels: Iterable[ProviderId], call: Callable[[Client], Awaitable[Said]]
+        self, panels: Iterable[ProviderId], call: Callable[[PanelClient], Awaitable[Said]]
     ) -> list[tuple[ProviderId, Said]]:
         """Asks each of some panels once; those that do not answer are left out."""
 
-        async def ask(provider: Provider, group: Sequence[_Panel]) -> list[Said]:
-            assert isinstance(provider, Client)
+        async def ask(provider: ProviderClient, group: Sequence[_Panel]) -> list[Said]:
+            assert isinstance(provider, PanelClient)
             return [await call(provider)] * len(group)
 
         told = await self.ask_about([_Panel(provider) for provider in panels], ask)
@@ -229,9 +232,9 @@ class Desk:
     def _begins(self, provider: ProviderId, count: int) -> range:
         """Where calls begin: one call alone where it is to tell whether the provider answers again."""
         contact = self._contacts.get(provider)
-        if contact is None or contact.circuit.resting:
+        if contact is None or contact.circuit.is_open:
             return range(0)
-        calls = min(contact.slots.room_to_ask, 1) if contact.circuit.to_be_tried else contact.slots.room_to_ask
+        calls = min(contact.throttle.room_to_ask, 1) if contact.circuit.is_half_open else contact.throttle.room_to_ask
         return range(0, min(count, calls * MAX_IDS), MAX_IDS)
 
     async def ask(
@@ -249,29 +252,29 @@ class Desk:
         contact = self._contacts.get(provider)
         if contact is None:
             return None
-        contact.slots.asking += 1
+        contact.throttle.asking += 1
         try:
-            async with contact.slots:
-                if contact.circuit.resting or contact.slots.over:
+            async with contact.throttle:
+                if contact.circuit.is_open or contact.throttle.over:
                     return None
                 said = list(zip(items, await call(contact.provider, items), strict=True))
         except (Exception, asyncio.CancelledError) as error:
             if _is_to_end(error):
                 raise
-            contact.circuit.failed()
+            contact.circuit.record_failure()
             # Words that the client did not look through may quote the key.
             words = str(error) if isinstance(error, NoAnswer) else type(error).__name__
             log.warning("a provider did not answer", provider=provider, error=words, sparse=provider)
             return None
         finally:
-            contact.slots.asking -= 1
-        contact.circuit.answered()
+            contact.throttle.asking -= 1
+        contact.circuit.record_success()
         return said
 
     def let_all_through(self) -> None:
         """Nobody waits for a turn any more: what is to be called is not."""
         for contact in self._contacts.values():
-            contact.slots.let_all_through()
+            contact.throttle.let_all_through()
 
     async def close(self) -> None:
         for task in self._leaving:
@@ -287,10 +290,10 @@ def _is_to_end(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
-def open_client(session: "ClientSession", row: ProviderRow, key: str, timeout_s: float) -> Client:
+def open_client(session: "ClientSession", row: ProviderRow, key: str, timeout_s: float) -> PanelClient:
     """A client of a panel, set up as its row says."""
     dialect, agent = DIALECTS[row.dialect], row.user_agent
-    return Client(session, row.url, key, dialect, timeout_s, row.name, forms=row.forms, user_agent=agent)
+    return PanelClient(session, row.url, key, dialect, timeout_s, row.name, forms=row.forms, user_agent=agent)
 
 
 def _settings(row: ProviderRow) -> ProviderRow:
@@ -303,14 +306,14 @@ def _takes_all(row: ProviderRow) -> bool:
     return row.enabled and row.resting_until is None and not row.adds_at_a_time
 
 
-def _room(contact: Contact) -> int:
+def _room(contact: ProviderConnection) -> int:
     """The database, which knows of other workers' adds too, may give fewer than this."""
-    if contact.circuit.resting:
+    if contact.circuit.is_open:
         return 0
-    room = contact.slots.room
+    room = contact.throttle.room
     if contact.row.adds_at_a_time:
-        room = min(room, max(0, contact.row.adds_at_a_time - contact.slots.sending))
-    return min(room, 1) if contact.circuit.to_be_tried else room
+        room = min(room, max(0, contact.row.adds_at_a_time - contact.throttle.sending))
+    return min(room, 1) if contact.circuit.is_half_open else room
 
 
 async def _close_later(session: "ClientSession", after_s: float) -> None:
@@ -321,6 +324,6 @@ async def _close_later(session: "ClientSession", after_s: float) -> None:
 
 
 def _open_session(concurrency: int, *, private: bool) -> "ClientSession":
-    from opensmm.providers.outside import open_session
+    from opensmm.providers.egress import open_session
 
     return open_session(concurrency, private=private)

@@ -11,7 +11,7 @@ from opensmm.wire.lenient import fit
 BLOT: Final = "[key]"
 
 
-class Blotting:
+class Redaction:
     """Blots one key out, in whatever spelling it is echoed."""
 
     def __init__(self, key: str) -> None:

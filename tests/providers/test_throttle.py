@@ -6,7 +6,8 @@ import time
 import pytest
 from tests.panel import at_last
 
-from opensmm.providers.limits import MOST_READY, READY, READY_S, Circuit, Share, Slots
+from opensmm.providers.circuit_breaker import CircuitBreaker
+from opensmm.providers.throttle import MOST_READY, READY, READY_S, ConnectionShare, Throttle
 
 
 async def most_at_once(slots, callers):
@@ -26,11 +27,11 @@ async def most_at_once(slots, callers):
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_no_more_calls_than_allowed_are_made_at_a_time(concurrency):
-    assert concurrency == await most_at_once(Slots(concurrency), 20)
+    assert concurrency == await most_at_once(Throttle(concurrency), 20)
 
 
 async def test_calls_are_begun_no_faster_than_allowed():
-    slots, began = Slots(10, calls_per_second=50), time.monotonic()
+    slots, began = Throttle(10, calls_per_second=50), time.monotonic()
     await most_at_once(slots, 11)
     assert 0.2 <= time.monotonic() - began
 
@@ -67,7 +68,7 @@ async def settled():
 
 
 async def test_a_limit_that_shrinks_lets_calls_end_and_begins_no_new_ones_above_it():
-    slots = Slots(4)
+    slots = Throttle(4)
     callers = Callers(slots)
     await callers.come(6)
     assert 4 == callers.inside
@@ -84,7 +85,7 @@ async def test_a_limit_that_shrinks_lets_calls_end_and_begins_no_new_ones_above_
 
 
 async def test_a_limit_that_shrinks_while_nobody_calls_holds_at_once():
-    slots = Slots(8)
+    slots = Throttle(8)
     slots.allow(3, 0)
     assert 3 + 3 * READY == slots.room
     assert 3 == await most_at_once(slots, 20)
@@ -95,34 +96,34 @@ async def test_a_limit_that_shrinks_while_nobody_calls_holds_at_once():
 @pytest.mark.parametrize("limit", [1, 2, 3, 16, 400])
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])
 def test_shares_come_to_the_limit_unless_there_are_more_workers_than_calls(limit, workers):
-    shares = [Share(rank, workers) for rank in range(workers)]
+    shares = [ConnectionShare(rank, workers) for rank in range(workers)]
     assert max(limit, workers) == sum(share.calls_at_a_time(limit) for share in shares)
     assert limit == pytest.approx(sum(share.calls_per_second(limit) for share in shares))
 
 
 async def test_room_is_what_may_still_queue_up():
-    slots = Slots(2)
+    slots = Throttle(2)
     assert 2 + 2 * READY == slots.room
     async with slots:
         assert 2 + 2 * READY - 1 == slots.room
     assert 2 + 2 * READY == slots.room
-    assert 500 + MOST_READY == Slots(500).room
-    assert READY_S * 1 == Slots(100, calls_per_second=1).room
+    assert 500 + MOST_READY == Throttle(500).room
+    assert READY_S * 1 == Throttle(100, calls_per_second=1).room
 
 
 async def test_who_asks_and_who_sends_have_room_of_their_own():
-    slots = Slots(1)
+    slots = Throttle(1)
     slots.asking, slots.taken = 3, 3
     assert (1 + READY, 1 + READY - 3) == (slots.room, slots.room_to_ask)
     slots.taken += 2
     assert (1 + READY - 2, 1 + READY - 3) == (slots.room, slots.room_to_ask)
-    paced = Slots(1, calls_per_second=1 / READY_S)
+    paced = Throttle(1, calls_per_second=1 / READY_S)
     async with paced:
         pass
     assert (1, 0) == (paced.room, paced.room_to_ask), "the next turn but one is for what is to be sent"
 
 
-@pytest.mark.parametrize("slots", [Slots(1), Slots(8, calls_per_second=1 / 3600)], ids=["at a time", "a second"])
+@pytest.mark.parametrize("slots", [Throttle(1), Throttle(8, calls_per_second=1 / 3600)], ids=["at a time", "a second"])
 async def test_when_nobody_calls_any_more_nobody_waits(slots):
     done = asyncio.Event()
 
@@ -142,7 +143,7 @@ async def test_when_nobody_calls_any_more_nobody_waits(slots):
 
 
 async def test_there_is_no_room_while_the_next_turn_would_come_too_late():
-    slots = Slots(4, calls_per_second=1 / (2 * READY_S))
+    slots = Throttle(4, calls_per_second=1 / (2 * READY_S))
     assert 1 == slots.room
     async with slots:
         pass
@@ -150,7 +151,7 @@ async def test_there_is_no_room_while_the_next_turn_would_come_too_late():
 
 
 async def test_who_gives_up_waiting_gives_the_turn_back():
-    slots = Slots(1, calls_per_second=1)
+    slots = Throttle(1, calls_per_second=1)
     async with slots:
         pass
     waiting = [asyncio.create_task(most_at_once(slots, 1)) for _ in range(3)]
@@ -164,26 +165,26 @@ async def test_who_gives_up_waiting_gives_the_turn_back():
 
 def test_a_circuit_closes_after_failures_in_a_row_and_for_longer_each_time():
     at = [0.0]
-    circuit, pauses = Circuit(lambda: at[0]), []
+    circuit, pauses = CircuitBreaker(lambda: at[0]), []
     for _ in range(4):
-        circuit.failed()
-        assert (False, False) == (circuit.resting, circuit.to_be_tried)
+        circuit.record_failure()
+        assert (False, False) == (circuit.is_open, circuit.is_half_open)
     for _ in range(5):
-        circuit.failed()
+        circuit.record_failure()
         began = at[0]
-        while circuit.resting:
+        while circuit.is_open:
             at[0] += 1
-        assert circuit.to_be_tried
+        assert circuit.is_half_open
         pauses.append(at[0] - began)
     assert [1, 60, 60, 60, 60] == pauses
-    circuit.answered()
-    assert (False, False) == (circuit.resting, circuit.to_be_tried)
+    circuit.record_success()
+    assert (False, False) == (circuit.is_open, circuit.is_half_open)
 
 
 def test_answers_in_between_start_the_count_anew():
-    circuit = Circuit(lambda: 0.0)
+    circuit = CircuitBreaker(lambda: 0.0)
     for _ in range(10):
         for _ in range(4):
-            circuit.failed()
-        circuit.answered()
-    assert not circuit.resting
+            circuit.record_failure()
+        circuit.record_success()
+    assert not circuit.is_open

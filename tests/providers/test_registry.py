@@ -11,10 +11,10 @@ from tests.works import Liar, served
 from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
 from opensmm.domain.providers import PANEL, SANDBOX
-from opensmm.providers.client import Client, close_session
-from opensmm.providers.desk import Desk, _Panel
-from opensmm.providers.failures import NoAnswer
-from opensmm.providers.outside import open_session
+from opensmm.providers.call_failures import NoAnswer
+from opensmm.providers.client import PanelClient, close_session
+from opensmm.providers.egress import open_session
+from opensmm.providers.registry import ProviderRegistry, _Panel
 from opensmm.store.providers import ProviderRow
 from opensmm.wire.v2 import V2
 
@@ -29,38 +29,38 @@ def row(provider):
 
 
 @pytest.fixture
-async def desk():
+async def registry():
     liar = Liar()
     liar.answers["balance"] = {"balance": "1", "currency": "USD"}
     async with served(liar) as address:
-        desk = Desk(b"p" * 32, address, 1.0, private=True)
-        await desk.update([row(FIRST), row(SECOND)])
-        yield desk
-        await desk.close()
+        registry = ProviderRegistry(b"p" * 32, address, 1.0, private=True)
+        await registry.update([row(FIRST), row(SECOND)])
+        yield registry
+        await registry.close()
 
 
 @pytest.mark.parametrize("error", [UnicodeError("label too long"), RuntimeError("Session is closed"), KeyError("x")])
-async def test_a_call_that_breaks_down_keeps_nobody_else_from_news(desk, capfd, error):
-    broken = desk.contact(FIRST).provider
+async def test_a_call_that_breaks_down_keeps_nobody_else_from_news(registry, capfd, error):
+    broken = registry.contact(FIRST).provider
 
     async def ask(provider, group):
         if provider is broken:
             raise error
         return [await provider.balance()] * len(group)
 
-    told = await desk.ask_about([_Panel(FIRST), _Panel(SECOND)], ask)
+    told = await registry.ask_about([_Panel(FIRST), _Panel(SECOND)], ask)
     assert [SECOND] == [asked.provider for asked, _ in told]
     printed = capfd.readouterr()
     assert type(error).__name__ in printed.out + printed.err
     for _ in range(20):
-        await desk.ask(FIRST, [_Panel(FIRST)], ask)
-    assert [SECOND] == desk.answering
-    assert 0 == desk.contact(FIRST).slots.asking == desk.contact(FIRST).slots.taken
+        await registry.ask(FIRST, [_Panel(FIRST)], ask)
+    assert [SECOND] == registry.answering
+    assert 0 == registry.contact(FIRST).slots.asking == registry.contact(FIRST).slots.taken
 
 
-async def test_a_session_that_was_closed_is_no_answer(desk):
-    await close_session(desk.contact(FIRST).provider._session)
-    told = await desk.ask_panels([FIRST, SECOND], Client.balance)
+async def test_a_session_that_was_closed_is_no_answer(registry):
+    await close_session(registry.contact(FIRST).provider._session)
+    told = await registry.ask_panels([FIRST, SECOND], PanelClient.balance)
     assert [SECOND] == [provider for provider, _ in told]
 
 
@@ -79,52 +79,52 @@ class Silent(AbstractResolver):
 
 
 @pytest.fixture
-async def looking_up(desk):
+async def looking_up(registry):
     """An ask that waits for a name, as a task, and its session."""
     silent = Silent()
     session = open_session(1, resolver=silent)
-    client = Client(session, "https://nowhere.example/", "their key", V2, 60)
+    client = PanelClient(session, "https://nowhere.example/", "their key", V2, 60)
 
     async def ask(provider, group):
         return [await client.balance()] * len(group)
 
-    asking = asyncio.create_task(desk.ask(FIRST, [_Panel(FIRST)], ask))
+    asking = asyncio.create_task(registry.ask(FIRST, [_Panel(FIRST)], ask))
     await silent.asked.wait()
     yield asking, session
     await close_session(session)
 
 
-async def test_a_session_that_is_closed_while_it_looks_a_name_up_is_no_answer(desk, looking_up):
+async def test_a_session_that_is_closed_while_it_looks_a_name_up_is_no_answer(registry, looking_up):
     asking, session = looking_up
     await close_session(session)
     assert await asking is None
-    assert 0 == desk.contact(FIRST).slots.asking == desk.contact(FIRST).slots.taken
+    assert 0 == registry.contact(FIRST).slots.asking == registry.contact(FIRST).slots.taken
 
 
-async def test_who_asks_may_be_cancelled(desk, looking_up):
+async def test_who_asks_may_be_cancelled(registry, looking_up):
     asking, _ = looking_up
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert 0 == desk.contact(FIRST).slots.asking == desk.contact(FIRST).slots.taken
+    assert 0 == registry.contact(FIRST).slots.asking == registry.contact(FIRST).slots.taken
 
 
 async def test_a_name_that_cannot_be_asked_for_is_no_answer():
     session = open_session(1)
-    client = Client(session, "https://" + "a" * 64 + ".example/", "their key", V2, 1)
+    client = PanelClient(session, "https://" + "a" * 64 + ".example/", "their key", V2, 1)
     with pytest.raises(NoAnswer, match="UnicodeError"):
         await client.balance()
     await close_session(session)
 
 
 async def test_the_desk_tells_what_it_cannot_call_and_why():
-    desk = Desk(b"p" * 32, "http://sandbox.example", 1.0)
-    assert [None] == [desk.shut]
+    registry = ProviderRegistry(b"p" * 32, "http://sandbox.example", 1.0)
+    assert [None] == [registry.shut]
     house = structs.replace(row(FIRST), kind=PANEL, url="http://127.0.0.1:1/api/v2", sealed_key=b"x")
-    await desk.update([house, row(SECOND)])
-    assert {FIRST: ShutCode.ADDRESS_WITHOUT_TLS} == desk.shut
-    await desk.update([structs.replace(house, url="https://panel.example/api/v2", sealed_key=None)])
-    assert {FIRST: ShutCode.NO_KEY} == desk.shut
-    await desk.update([row(FIRST)])
-    assert {} == desk.shut
-    await desk.close()
+    await registry.update([house, row(SECOND)])
+    assert {FIRST: ShutCode.ADDRESS_WITHOUT_TLS} == registry.shut
+    await registry.update([structs.replace(house, url="https://panel.example/api/v2", sealed_key=None)])
+    assert {FIRST: ShutCode.NO_KEY} == registry.shut
+    await registry.update([row(FIRST)])
+    assert {} == registry.shut
+    await registry.close()

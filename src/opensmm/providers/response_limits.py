@@ -26,21 +26,21 @@ OFFER_VALUES: Final = 24
 """Of one service, in a list of as many as are allowed; shorter lists may tell more of each."""
 
 
-class Bound(Struct, frozen=True):
+class ResponseLimit(Struct, frozen=True):
     """What is longer, or holds more, is not understood. Commas of texts and of notices count among the values."""
 
     size: int
     values: int
 
 
-ALONE: Final = Bound(64 << 10, 1000)
+ALONE: Final = ResponseLimit(64 << 10, 1000)
 """Answers that tell one thing: an order's id, a balance. The rest leaves room for notices."""
-POSTS: Final = Bound(4 << 20, MAX_IDS * (LINE_VALUES + MOST_LISTED))
+POSTS: Final = ResponseLimit(4 << 20, MAX_IDS * (LINE_VALUES + MOST_LISTED))
 """Subscriptions list the orders made for their posts."""
-PRICE_LIST: Final = Bound(30 << 20, MAX_OFFERS * OFFER_VALUES)
+PRICE_LIST: Final = ResponseLimit(30 << 20, MAX_OFFERS * OFFER_VALUES)
 
 
-def bound_of(request: Request) -> Bound:
+def bound_of(request: Request) -> ResponseLimit:
     if isinstance(request, ListServices):
         return PRICE_LIST
     if isinstance(request, GetStatus) and request.extended:
@@ -49,7 +49,7 @@ def bound_of(request: Request) -> Bound:
         lines = len(request.orders.texts)
     else:
         lines = len(request.refills.texts) if isinstance(request, GetRefillStatus) else 0
-    return Bound(ALONE.size + lines * LINE_BYTES, ALONE.values + lines * LINE_VALUES)
+    return ResponseLimit(ALONE.size + lines * LINE_BYTES, ALONE.values + lines * LINE_VALUES)
 
 
 def values(body: bytes) -> int:

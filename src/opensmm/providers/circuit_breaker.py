@@ -1,0 +1,37 @@
+"""Circuit breaker: stops calls to a provider that fails, and lets one call at a time try whether it is back."""
+
+import time
+from collections.abc import Callable
+
+from opensmm.domain.dispatch import rest_s
+
+
+class CircuitBreaker:
+    """The circuit of one provider's questions, as this process sees it.
+
+    Closed: calls pass. Open: after failures in a row no call passes for a growing pause. Half open: the pause is over
+    and one call may try. Any answer closes the circuit.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._until: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._until is not None and self._clock() < self._until
+
+    @property
+    def is_half_open(self) -> bool:
+        return self._until is not None and self._clock() >= self._until
+
+    def record_failure(self) -> None:
+        self._failures += 1
+        pause = rest_s(self._failures, reached=True, resting=self._until is not None)
+        if pause is not None:
+            self._until = self._clock() + pause
+
+    def record_success(self) -> None:
+        self._failures = 0
+        self._until = None
