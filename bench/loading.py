@@ -16,7 +16,7 @@ from tests.panel import acting
 
 from bench.asks import LEAST_QUANTITY, MOST_QUANTITY
 from bench.site import Site
-from opensmm.actions.accounts import fresh_key
+from opensmm.actions.customers import fresh_key
 from opensmm.actions.services import save_services
 from opensmm.base.ids import ServiceId
 from opensmm.domain.api_keys import digest

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from tests import panel
-from tests.works import Works, open_liar, open_works
+from tests.stepped_worker import SteppedWorker, open_fake_provider, open_worker
 
 from opensmm.store import postgres_install, schema
 from opensmm.store.embedded import APP, OWNER, EmbeddedPostgres
@@ -180,13 +180,15 @@ async def api(stocked: psycopg.AsyncConnection, database: Database, clock: panel
 
 
 @pytest.fixture
-async def works(stocked: psycopg.AsyncConnection, database: Database, clock: panel.Clock) -> AsyncIterator[Works]:
+async def worker(
+    stocked: psycopg.AsyncConnection, database: Database, clock: panel.Clock
+) -> AsyncIterator[SteppedWorker]:
     """A worker before the sandbox, stepped by hand, in the same time as the API."""
-    async with open_works(database.app_url, clock) as opened:
+    async with open_worker(database.app_url, clock) as opened:
         yield opened
 
 
 @pytest.fixture
 async def lied_to(stocked, database, clock):
-    async with open_liar(database.app_url, clock) as (works, liar):
-        yield works, liar
+    async with open_fake_provider(database.app_url, clock) as (worker, fake):
+        yield worker, fake

@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from opensmm.actions import accounts, clock
+from opensmm.actions import clock, customers
 from opensmm.actions import money as money_actions
-from opensmm.actions.accounts import NewKey, fresh_key
+from opensmm.actions.api_facade import ApiOperations
+from opensmm.actions.customers import NewKey, fresh_key
 from opensmm.actions.money import Booking
-from opensmm.actions.panel import Panel
 from opensmm.actions.services import save_services
 from opensmm.api.endpoint import Endpoint
 from opensmm.base.ids import CustomerId, ServiceId
@@ -75,7 +75,7 @@ async def let_owe(connection: Connection, customer: CustomerId, limit: int) -> N
     )
 
 
-class Clock(clock.Clock):
+class Clock(clock.DatabaseClock):
     """A database's clock that stands still until it is moved; it starts a little ahead of the wall's."""
 
     def __init__(self) -> None:
@@ -172,7 +172,7 @@ class Buyer:
 async def buyer(connection: Connection, balance: str = "100.00", key: NewKey | None = None) -> Buyer:
     """A customer with money and a key."""
     key = key or fresh_key("test")
-    customer = await accounts.add_customer(
+    customer = await customers.add_customer(
         connection, f"Customer {next(_names)}", money(balance), key, PEPPER, by=acting(now())
     )
     return Buyer(customer, key.text)
@@ -198,7 +198,7 @@ class Api:
 
     application: Callable[..., Awaitable[None]]
     address: str = "192.0.2.1"
-    panel: Panel | None = None
+    panel: ApiOperations | None = None
     paths: Mapping[str, str] = field(default_factory=lambda: {"v1": "/api/v1", "v2": "/api/v2"})
 
     async def call(
@@ -257,9 +257,9 @@ class Api:
 
 
 @asynccontextmanager
-async def open_api(url: str, clock: clock.Clock | None = None) -> AsyncIterator[Api]:
+async def open_api(url: str, clock: clock.DatabaseClock | None = None) -> AsyncIterator[Api]:
     """The real endpoint over the real panel, started as a server starts it."""
-    panel = Panel(url, clock)
+    panel = ApiOperations(url, clock)
     endpoint = Endpoint(panel, PEPPER)
     await endpoint.start()
     try:

@@ -17,12 +17,12 @@ async def subscribe(api, who, **changes):
     return said["order"]
 
 
-async def subscribed(api, who, works, liar, **changes):
+async def subscribed(api, who, worker, fake, **changes):
     """A subscription that the provider has taken as its order 500."""
-    liar.answers["add"] = {"order": 500}
+    fake.answers["add"] = {"order": 500}
     number = await subscribe(api, who, **changes)
-    await works.send()
-    liar.asked.clear()
+    await worker.send()
+    fake.asked.clear()
     return number
 
 
@@ -37,10 +37,10 @@ def telling(book, **subscription):
     return answer
 
 
-async def look(works, liar, book, seconds=61, **subscription):
-    liar.answers["status"] = telling(book, **subscription)
-    works.clock.forward(seconds)
-    await works.watch()
+async def look(worker, fake, book, seconds=61, **subscription):
+    fake.answers["status"] = telling(book, **subscription)
+    worker.clock.forward(seconds)
+    await worker.watch()
 
 
 def post(remains, status="Pending", **changes):

@@ -1,5 +1,5 @@
 import pytest
-from tests.following import open_upstream
+from tests.upstream import open_upstream
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 from tests.panel import PEPPER, acting, balance, broken, buyer, fetch, now, or_code
 
-from opensmm.actions import accounts
-from opensmm.actions.accounts import NewKey, fresh_key, imported_key
+from opensmm.actions import customers
+from opensmm.actions.customers import NewKey, fresh_key, imported_key
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
 from opensmm.domain.amounts import MAX_AMOUNT
@@ -47,15 +47,15 @@ async def test_a_fresh_key_has_160_bits_and_is_never_the_same():
 
 async def test_a_name_or_a_key_that_is_taken_leaves_nothing_behind(conn):
     key = fresh_key()
-    await accounts.add_customer(conn, "Ann", Money(0), key, PEPPER, by=acting(now()))
+    await customers.add_customer(conn, "Ann", Money(0), key, PEPPER, by=acting(now()))
     for name, other, why in (
         ("Ann", fresh_key(), RefusalCode.CUSTOMER_EXISTS),
         (HOUSE, fresh_key(), RefusalCode.CUSTOMER_EXISTS),
         ("Bob", key, RefusalCode.KEY_EXISTS),
     ):
-        adding = accounts.add_customer(conn, name, Money(5), other, PEPPER, by=acting(now()))
+        adding = customers.add_customer(conn, name, Money(5), other, PEPPER, by=acting(now()))
         assert why is await or_code(adding)
-    again = accounts.add_key(conn, CustomerId(1), NewKey(key.text), PEPPER, by=acting(now()))
+    again = customers.add_key(conn, CustomerId(1), NewKey(key.text), PEPPER, by=acting(now()))
     assert RefusalCode.KEY_EXISTS is await or_code(again)
     assert [(1, 1, 0, 2)] == await fetch(
         conn,
@@ -65,9 +65,9 @@ async def test_a_name_or_a_key_that_is_taken_leaves_nothing_behind(conn):
 
 
 async def test_what_is_not_there_is_unknown(conn):
-    adding = accounts.add_key(conn, CustomerId(7), fresh_key(), PEPPER, by=acting(now()))
+    adding = customers.add_key(conn, CustomerId(7), fresh_key(), PEPPER, by=acting(now()))
     assert RefusalCode.NO_CUSTOMER is await or_code(adding)
-    editing = accounts.edit_key(conn, KeyId(7), title_case=True, by=acting(now()))
+    editing = customers.edit_key(conn, KeyId(7), title_case=True, by=acting(now()))
     assert RefusalCode.NO_LIVE_KEY is await or_code(editing)
     assert [] == await audits(conn)
 
@@ -90,7 +90,7 @@ async def test_what_is_not_there_is_unknown(conn):
     ],
 )  # fmt: skip
 async def test_what_will_not_do_is_refused_and_nothing_is_written(conn, name, balance, key, why):
-    assert why is await or_code(accounts.add_customer(conn, name, Money(balance), key, PEPPER, by=acting(now())))
+    assert why is await or_code(customers.add_customer(conn, name, Money(balance), key, PEPPER, by=acting(now())))
     assert [(0,)] == await fetch(conn, "select count(*) from customer")
     assert [] == await audits(conn)
 
@@ -106,16 +106,16 @@ async def test_an_edit_that_changes_nothing_leaves_no_row(conn):
     who = await buyer(conn)
     (number,) = [KeyId(row[0]) for row in await fetch(conn, "select id from api_key")]
     before = await audits(conn)
-    assert await accounts.edit_key(conn, number, addresses=["2001:DB8::1"], by=acting(now()))
-    assert not await accounts.edit_key(conn, number, addresses=["2001:db8:0::1"], by=acting(now()))
+    assert await customers.edit_key(conn, number, addresses=["2001:DB8::1"], by=acting(now()))
+    assert not await customers.edit_key(conn, number, addresses=["2001:db8:0::1"], by=acting(now()))
     for suspended in (True, True, False, False):
-        await accounts.set_suspended(conn, who.id, suspended, by=acting(now()))
+        await customers.set_suspended(conn, who.id, suspended, by=acting(now()))
     told = ["key.edit", "customer.suspend", "customer.resume"]
     assert told == [action for _, action, _ in (await audits(conn))[len(before) :]]
 
 
 async def test_a_key_is_revoked_once(conn):
     who = await buyer(conn)
-    key = await accounts.add_key(conn, who.id, fresh_key(), PEPPER, by=acting(now()))
-    assert [key] == await accounts.revoke_keys(conn, [key, KeyId(99)], by=acting(now()))
-    assert [] == await accounts.revoke_keys(conn, [key], by=acting(now()))
+    key = await customers.add_key(conn, who.id, fresh_key(), PEPPER, by=acting(now()))
+    assert [key] == await customers.revoke_keys(conn, [key, KeyId(99)], by=acting(now()))
+    assert [] == await customers.revoke_keys(conn, [key], by=acting(now()))

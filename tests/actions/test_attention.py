@@ -7,23 +7,23 @@ from opensmm.store import notices
 from opensmm.store.notices import LateAcceptance
 
 
-async def test_an_order_that_no_provider_may_be_asked_for_is_noted_so(api, works, stocked, ann):
+async def test_an_order_that_no_provider_may_be_asked_for_is_noted_so(api, worker, stocked, ann):
     await stocked.execute("update route set service_id = -service_id")
     orders = [await api.add(ann.key), await api.add(ann.key)]
-    await works.send()
-    lines = await list_waiting(stocked, (), 10, works.clock())
+    await worker.send()
+    lines = await list_waiting(stocked, (), 10, worker.clock())
     assert [(order, "held", None, EventCode.NO_PROVIDER_AT_PRICE) for order in orders] == [
         (line.order, line.why, line.answer, line.note and line.note.code) for line in lines
     ]
-    assert orders[:1] == [line.order for line in await list_waiting(stocked, ("held",), 1, works.clock())]
-    assert [] == await list_waiting(stocked, ("unsure", "late"), 10, works.clock())
+    assert orders[:1] == [line.order for line in await list_waiting(stocked, ("held",), 1, worker.clock())]
+    assert [] == await list_waiting(stocked, ("unsure", "late"), 10, worker.clock())
 
 
-async def test_a_notice_is_a_code_with_its_fields(api, works, stocked, ann):
+async def test_a_notice_is_a_code_with_its_fields(api, worker, stocked, ann):
     order = await api.add(ann.key, link="https://example.com/refuse")
-    await works.send()
-    await notices.keep_late(stocked, [LateAcceptance((OrderId(order), 1, 1), "7001", "")], works.clock())
-    (line,) = await list_waiting(stocked, (), 10, works.clock())
+    await worker.send()
+    await notices.keep_late(stocked, [LateAcceptance((OrderId(order), 1, 1), "7001", "")], worker.clock())
+    (line,) = await list_waiting(stocked, (), 10, worker.clock())
     assert (order, "late", "late_acceptance", None) == (line.order, line.why, line.concluded, line.answer)
     assert line.note is not None
     assert EventCode.LATE_ACCEPTANCE is line.note.code

@@ -5,28 +5,28 @@ from decimal import Decimal
 import pytest
 from tests.panel import DEFAULT, DRIP, FREE, HIDDEN, LINK, PEPPER, PLAIN, PRICE_LIST, acting, fetch, now, pay
 from tests.panels import add_panel
-from tests.works import Liar, served
+from tests.stepped_worker import FakeProvider, served
 
 from opensmm.actions import (
-    accounts,
-    interventions,
+    customers,
+    manual,
     money,
     notices,
+    order_actions,
     peppers,
     policy,
     price_lists,
+    price_sync,
+    provider_check,
     providers,
     purchases,
-    staff,
-    sync,
-    trying,
 )
-from opensmm.actions.accounts import fresh_key
+from opensmm.actions.customers import fresh_key
 from opensmm.actions.money import Adjustment
+from opensmm.actions.provider_check import CallSettings
 from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.actions.selection import Selection
 from opensmm.actions.services import edit_selected, edit_service
-from opensmm.actions.trying import CallSettings
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.audit import AuditAction
@@ -58,29 +58,29 @@ def offered(rate, number="7"):
 
 async def asked_providers(conn):
     """A provider whose balance is read, and whose answers are found to have another form."""
-    liar = Liar()
-    liar.answers = {"balance": {"balance": "1", "currency": "USD"}, "services": []}
+    fake = FakeProvider()
+    fake.answers = {"balance": {"balance": "1", "currency": "USD"}, "services": []}
     calls = CallSettings(PEPPER, 5, private=True)
-    async with served(liar) as address:
+    async with served(fake) as address:
         provider = await add_panel(conn, UPSTREAM_KEY, name="Asked", url=address)
         await conn.execute(
             """insert into attempt (order_id, run, number, provider_id, provider_service, outcome, provider_order,
                  fence, sent, answered) values (0, 1, 1, %s, '7', 'accepted', '33', 1, now(), now())""",
             [provider],
         )
-        liar.answers["status"] = lambda form: {"status": "Pending"} if "order" in form else {"error": "no lists"}
-        await trying.read_balance(conn, "Asked", calls, by=acting(now()))
-        await trying.check_provider(conn, "Asked", calls, anywhere=False, by=acting(now()))
+        fake.answers["status"] = lambda form: {"status": "Pending"} if "order" in form else {"error": "no lists"}
+        await provider_check.read_balance(conn, "Asked", calls, by=acting(now()))
+        await provider_check.check_provider(conn, "Asked", calls, anywhere=False, by=acting(now()))
 
 
 async def customers_and_keys(conn):
     first, second = fresh_key("first"), fresh_key("second")
-    customer = await accounts.add_customer(conn, "Eve", Money(500), first, PEPPER, by=acting(now()))
-    key = await accounts.add_key(conn, customer, second, PEPPER, by=acting(now()))
-    await accounts.edit_key(conn, key, title_case=True, addresses=["192.0.2.1"], by=acting(now()))
-    await accounts.revoke_keys(conn, [key], by=acting(now()))
+    customer = await customers.add_customer(conn, "Eve", Money(500), first, PEPPER, by=acting(now()))
+    key = await customers.add_key(conn, customer, second, PEPPER, by=acting(now()))
+    await customers.edit_key(conn, key, title_case=True, addresses=["192.0.2.1"], by=acting(now()))
+    await customers.revoke_keys(conn, [key], by=acting(now()))
     for suspended in (True, False):
-        await accounts.set_suspended(conn, customer, suspended, by=acting(now()))
+        await customers.set_suspended(conn, customer, suspended, by=acting(now()))
     paid = await pay(conn, customer, 7, "A1")
     by = acting(now(), reason="because")
     await money.bonus(conn, customer, Money(3), "b", by)
@@ -106,7 +106,7 @@ async def prices_and_rules(conn):
     wanted = NewRule(RuleKind.PROHIBIT, "odd likes", "why")
     added = await policy.add_rule(conn, wanted, take_off_sale=True, by=acting(now()))
     await policy.remove_rules(conn, [added.rule.id], by=acting(now(), reason="again"))
-    await sync.set_below_cost(conn, BelowCost.HOLD, by=acting(now()))
+    await price_sync.set_below_cost(conn, BelowCost.HOLD, by=acting(now()))
     await providers.set_refused_wait(conn, 5, by=acting(now()))
     await peppers.renew_pepper(conn, PEPPER, acting(now(), reason="why"))
 
@@ -121,29 +121,31 @@ async def an_upstream(conn):
         routes = [RouteTo(provider, "7"), RouteTo(other, "7")]
         await set_routes_in_transaction(conn, ServiceId(DEFAULT), routes, by_cost=True, by=acting(now()))
     for of, rate in ((provider, "0.60"), (other, "0.50")):
-        await sync.take(conn, of, [offered(rate)], asked=now(), by=acting(now()))
+        await price_sync.take(conn, of, [offered(rate)], asked=now(), by=acting(now()))
     async with conn.transaction():
         await set_routes_in_transaction(conn, ServiceId(DEFAULT), routes[:1], by_cost=False, by=acting(now()))
-    await sync.take(conn, provider, [offered("0.80")], asked=now(), by=acting(now()))
-    await sync.approve(conn, services(DEFAULT), margin=Decimal(60), by=acting(now()))
-    await sync.set_following(conn, provider, FollowingSettings(margin=Decimal(100)), confirmed=True, by=acting(now()))
+    await price_sync.take(conn, provider, [offered("0.80")], asked=now(), by=acting(now()))
+    await price_sync.approve(conn, services(DEFAULT), margin=Decimal(60), by=acting(now()))
+    await price_sync.set_following(
+        conn, provider, FollowingSettings(margin=Decimal(100)), confirmed=True, by=acting(now())
+    )
 
 
-async def orders_by_hand(conn, api, works, who):
+async def orders_by_hand(conn, api, worker, who):
     async def place(behaviour, service=PLAIN):
         order = await api.add(who.key, service, link=f"{LINK}/{behaviour}")
-        await works.send()
-        await works.follow()
+        await worker.send()
+        await worker.follow()
         return OrderId(order)
 
-    by = acting(works.clock(), reason="because")
+    by = acting(worker.clock(), reason="because")
     orders = [await place(behaviour) for behaviour in ("stuck", "stuck/2", "stuck/3", "lost", "garbage")]
-    assert await interventions.cancel(conn, orders[0], by) is True
-    assert await interventions.end_partial(conn, orders[1], None, 40, by) is True
-    assert await interventions.complete(conn, orders[2], by) is True
-    assert await interventions.refund(conn, orders[2], Money(5), 1, by) is True
-    assert await interventions.settle(conn, orders[3], None, "33", by) is True
-    assert await interventions.resend(conn, orders[4], None, "my risk", by) is True
+    assert await order_actions.cancel(conn, orders[0], by) is True
+    assert await order_actions.end_partial(conn, orders[1], None, 40, by) is True
+    assert await order_actions.complete(conn, orders[2], by) is True
+    assert await order_actions.refund(conn, orders[2], Money(5), 1, by) is True
+    assert await order_actions.settle(conn, orders[3], None, "33", by) is True
+    assert await order_actions.resend(conn, orders[4], None, "my risk", by) is True
     await conn.execute(
         """insert into evidence (order_id, run, number, kind, conclusion, detail, at)
            values (%s, 1, 1, 'answer', 'late_acceptance', '{"provider_order": "7"}', now())""",
@@ -152,10 +154,10 @@ async def orders_by_hand(conn, api, works, who):
     assert await notices.deal_with(conn, orders[0], by)
 
 
-async def the_staff(conn, api, works, who):
-    await staff.assign(conn, services(DRIP), by=acting(now()))
+async def the_staff(conn, api, worker, who):
+    await manual.assign(conn, services(DRIP), by=acting(now()))
     orders = [await api.add(who.key, DRIP, link=f"{LINK}/s{number}", quantity=100) for number in range(3)]
-    await works.round()
+    await worker.round()
     first, second, third = map(OrderId, orders)
     for report in (
         ManualReport(first, ManualStep.START),
@@ -164,32 +166,32 @@ async def the_staff(conn, api, works, who):
         ManualReport(second, ManualStep.PARTIAL, remains=10),
         ManualReport(third, ManualStep.CANCEL, reason="gone"),
     ):
-        works.clock.forward(60)
-        await staff.report(conn, [report], by=acting(works.clock()))
+        worker.clock.forward(60)
+        await manual.report(conn, [report], by=acting(worker.clock()))
     (drip,) = await prices.services(conn, services(DRIP))
     return orders[0], drip
 
 
-async def refills(conn, api, works, who, order, drip):
+async def refills(conn, api, worker, who, order, drip):
     answers = RefillStatus.COMPLETED, RefillStatus.REJECTED
     for mode, answer in ((RefillMode.MANUAL, answers[0]), (RefillMode.MANUAL, answers[1]), (RefillMode.OTHER, None)):
         (drip,) = await prices.services(conn, [drip.id])
         if drip.refill_mode is not mode:
             await edit_all(conn, drip.id, AuditAction.SERVICE_REFILL, refill_mode=mode)
         await api.panel.look_at_catalogue()
-        works.clock.forward(3600)
+        worker.clock.forward(3600)
         refill = RefillId(int((await api.ask("v2", who.key, "refill", order=order))["refill"]))
         if answer is None:
-            assert isinstance(await purchases.buy(conn, refill, 10, by=acting(works.clock())), int)
+            assert isinstance(await purchases.buy(conn, refill, 10, by=acting(worker.clock())), int)
         else:
-            assert [answer] == await staff.answer_refills(conn, [refill], answer, by=acting(works.clock()))
+            assert [answer] == await manual.answer_refills(conn, [refill], answer, by=acting(worker.clock()))
 
 
-async def test_every_action_tells_what_it_changed_and_no_secret(stocked, api, works, ann):
+async def test_every_action_tells_what_it_changed_and_no_secret(stocked, api, worker, ann):
     keys = await customers_and_keys(stocked)
-    await orders_by_hand(stocked, api, works, ann)
-    order, drip = await the_staff(stocked, api, works, ann)
-    await refills(stocked, api, works, ann, order, drip)
+    await orders_by_hand(stocked, api, worker, ann)
+    order, drip = await the_staff(stocked, api, worker, ann)
+    await refills(stocked, api, worker, ann, order, drip)
     await prices_and_rules(stocked)
     await an_upstream(stocked)
     await asked_providers(stocked)

@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 from tests.panel import DEFAULT, acting, fetch, now, service, until
 
-from opensmm.actions import importing, services
+from opensmm.actions import service_import, services
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.catalogue import Service, ServiceType
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
@@ -71,9 +71,9 @@ async def test_an_edit_during_an_import_is_kept_beside_what_the_list_told(stocke
     )
     async with stocked.transaction():
         terms = ImportTerms(PriceTerms(Decimal(1)))
-        plan = await importing.plan_import(stocked, provider, [offer], terms, lambda _: True)
+        plan = await service_import.plan_import(stocked, provider, [offer], terms, lambda _: True)
         second = await begun(stocked, asyncio.create_task(edit(other, free=True, one_active_per_link=True)))
-        await importing.write_import(
+        await service_import.write_import(
             stocked, provider, plan, reprice=False, by=acting(now()), wrote=lambda count, total: None
         )
     await second

@@ -2,8 +2,8 @@
 
 import pytest
 from tests.panel import broken, fetch
+from tests.stepped_worker import state
 from tests.subscribing import look, post, subscribed
-from tests.works import state
 
 from opensmm.domain.evidence import ODD
 from opensmm.store import notices
@@ -12,10 +12,10 @@ from opensmm.store.order_events import history
 from opensmm.texts import words
 
 
-async def follow(works, liar, seconds=5, **told):
-    liar.answers["status"] = {"7": {"charge": "0.05", "currency": "USD", "start_count": "0", **told}}
-    works.clock.forward(seconds)
-    await works.follow()
+async def follow(worker, fake, seconds=5, **told):
+    fake.answers["status"] = {"7": {"charge": "0.05", "currency": "USD", "start_count": "0", **told}}
+    worker.clock.forward(seconds)
+    await worker.follow()
 
 
 async def costs(conn):
@@ -25,12 +25,12 @@ async def costs(conn):
 @pytest.fixture
 async def moving(api, ann, stocked, lied_to):
     """An order of 100 for which its provider had charged 0.05 when it took it."""
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
-    await works.send()
-    await follow(works, liar, status="Pending", remains="100")
-    return works, liar
+    await worker.send()
+    await follow(worker, fake, status="Pending", remains="100")
+    return worker, fake
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ async def test_a_charge_that_did_not_fall_counts_for_what_was_delivered(moving, 
 
 
 async def test_a_subscription_that_is_charged_whole_is_a_cost_and_held(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    order = await subscribed(api, ann, works, liar)
-    await look(works, liar, {}, charge="0.06", currency="USD")
+    worker, fake = lied_to
+    order = await subscribed(api, ann, worker, fake)
+    await look(worker, fake, {}, charge="0.06", currency="USD")
     assert [("0.06",)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
-    await look(works, liar, {}, status="Completed", charge="0.06", currency="USD")
+    await look(worker, fake, {}, status="Completed", charge="0.06", currency="USD")
     assert "held" == await state(stocked, order)
     assert [("0.06",)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
-    (why,) = await waiting(stocked, frozenset(("held",)), works.clock(), 10)
+    (why,) = await waiting(stocked, frozenset(("held",)), worker.clock(), 10)
     assert why.note is not None
     assert "held: its provider says that it is completed, charges 0.06 USD and lists no post" in words.event(
         why.note.code, why.note.fields
@@ -70,10 +70,10 @@ async def test_a_subscription_that_is_charged_whole_is_a_cost_and_held(api, ann,
 
 
 async def test_a_subscription_that_is_charged_unclearly_is_shown_and_held(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    order = await subscribed(api, ann, works, liar)
-    await look(works, liar, {}, charge="1,234", currency="USD")
-    await look(works, liar, {}, status="Completed", charge="1,234", currency="USD")
+    worker, fake = lied_to
+    order = await subscribed(api, ann, worker, fake)
+    await look(worker, fake, {}, charge="1,234", currency="USD")
+    await look(worker, fake, {}, status="Completed", charge="1,234", currency="USD")
     assert [("held", {"code": "charge_unclear", "words": "1,234"}, None)] == await fetch(
         stocked, "select d.state, d.note, a.cost from delivery d join attempt a using (order_id, run)"
     )
@@ -82,11 +82,11 @@ async def test_a_subscription_that_is_charged_unclearly_is_shown_and_held(api, a
 
 
 async def test_a_subscription_whose_posts_are_listed_costs_what_they_do(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    order = await subscribed(api, ann, works, liar)
+    worker, fake = lied_to
+    order = await subscribed(api, ann, worker, fake)
     book = {"501": post(10)}
-    await look(works, liar, book, charge="0.06", currency="USD")
-    await look(works, liar, {"501": post(0, "Completed")}, status="Completed", charge="0.06", currency="USD")
+    await look(worker, fake, book, charge="0.06", currency="USD")
+    await look(worker, fake, {"501": post(0, "Completed")}, status="Completed", charge="0.06", currency="USD")
     assert "completed" == await state(stocked, order)
     assert [(None,)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
 
@@ -102,34 +102,34 @@ async def quoted(conn, cost):
 async def test_a_comma_in_a_charge_is_read_as_fits_what_the_order_was_to_cost(
     api, ann, stocked, lied_to, cost, charge, kept
 ):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
-    await works.send()
+    await worker.send()
     await quoted(stocked, cost)
-    await follow(works, liar, status="In progress", remains="40", charge=charge)
+    await follow(worker, fake, status="In progress", remains="40", charge=charge)
     assert [(kept, None)] == await fetch(
         stocked, "select a.cost::text, d.note from attempt a join delivery d using (order_id, run)"
     )
     # Once a cost is known, it is what a later charge is compared with.
     await quoted(stocked, None)
-    await follow(works, liar, status="Completed", remains="0", charge=charge)
+    await follow(worker, fake, status="Completed", remains="0", charge=charge)
     assert [(kept,)] == await fetch(stocked, "select cost::text from attempt")
     assert [] == await notices.open_notices(stocked, ODD, 10)
 
 
 @pytest.mark.parametrize("cost", [None, "0.1", "10000000"])
 async def test_a_charge_that_fits_in_neither_reading_is_not_booked_but_shown(api, ann, stocked, lied_to, cost):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
-    await works.send()
+    await worker.send()
     await quoted(stocked, cost)
-    await follow(works, liar, status="In progress", remains="40", charge="1,234")
+    await follow(worker, fake, status="In progress", remains="40", charge="1,234")
     assert [(None, {"code": "charge_unclear", "words": "1,234"})] == await fetch(
         stocked, "select a.cost, d.note from attempt a join delivery d using (order_id, run)"
     )
-    await follow(works, liar, status="Completed", remains="0", charge="1,234")
+    await follow(worker, fake, status="Completed", remains="0", charge="1,234")
     assert [] == await costs(stocked)
     (notice,) = await notices.open_notices(stocked, ODD, 10)
     assert ("charge_unclear", {"words": "1,234"}) == (notice.conclusion, notice.detail)
@@ -138,9 +138,9 @@ async def test_a_charge_that_fits_in_neither_reading_is_not_booked_but_shown(api
 
 
 async def test_an_order_that_is_canceled_at_an_unclear_charge_is_not_taken_for_free(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
-    await works.send()
-    await follow(works, liar, status="Canceled", charge="1,234")
+    await worker.send()
+    await follow(worker, fake, status="Canceled", charge="1,234")
     assert "held" == await state(stocked, 1)

@@ -6,9 +6,9 @@ from datetime import timedelta
 import aiohttp
 import pytest
 from tests.panel import DEFAULT, PEPPER, acting, actor, balance, broken, fetch
-from tests.works import BEYOND_THE_END_S, PATIENCE, STRANGERS, Works, state
+from tests.stepped_worker import BEYOND_THE_END_S, PATIENCE, STRANGERS, SteppedWorker, state
 
-from opensmm.actions import interventions
+from opensmm.actions import order_actions
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode
 from opensmm.domain.evidence import NEIGHBOURS, SENT_AGAIN
@@ -26,30 +26,30 @@ def at(behaviour, which=0):
     return f"https://example.com/{which}/{behaviour}"
 
 
-async def traffic(api, works, who, count=NEIGHBOURS, quantities=(100,)):
+async def traffic(api, worker, who, count=NEIGHBOURS, quantities=(100,)):
     """Ordinary orders, one after the other, with orders of strangers between them."""
     placed = []
     for number in range(count):
-        works.clock.forward(6)
+        worker.clock.forward(6)
         quantity = quantities[number % len(quantities)]
         placed.append(await api.add(who.key, link=at("me", number), quantity=quantity))
-        await works.send()
-        await strangers_buy(works)
-    works.clock.forward(6)
+        await worker.send()
+        await strangers_buy(worker)
+    worker.clock.forward(6)
     return placed
 
 
-async def strangers_buy(works, count=2):
+async def strangers_buy(worker, count=2):
     async with aiohttp.ClientSession() as session:
         for account in STRANGERS[:count]:
             form = {"key": sandbox_key(PEPPER, account), "action": "add", "service": 1, "link": at("me"), "quantity": 9}
-            async with session.post(works.registry._sandbox_url, data=form) as answer:
+            async with session.post(worker.registry._sandbox_url, data=form) as answer:
                 assert ["order"] == list(await answer.json())
 
 
-async def unsure(api, works, who, behaviour, **fields):
+async def unsure(api, worker, who, behaviour, **fields):
     order = await api.add(who.key, link=at(behaviour), **fields)
-    await works.send()
+    await worker.send()
     return order
 
 
@@ -68,18 +68,18 @@ async def bought(conn, link):
 
 
 @pytest.fixture
-async def busy(api, works, ann):
+async def busy(api, worker, ann):
     """Orders of ours went before."""
-    await traffic(api, works, ann)
+    await traffic(api, worker, ann)
 
 
 @pytest.mark.parametrize("behaviour", ["timeout", "garbage"])
-async def test_what_was_bought_without_an_answer_is_found_and_delivered(api, works, stocked, ann, busy, behaviour):
-    order = await unsure(api, works, ann, behaviour)
-    await strangers_buy(works)
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann)
-    assert 1 == await works.settle()
+async def test_what_was_bought_without_an_answer_is_found_and_delivered(api, worker, stocked, ann, busy, behaviour):
+    order = await unsure(api, worker, ann, behaviour)
+    await strangers_buy(worker)
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann)
+    assert 1 == await worker.settle()
     (theirs,) = await bought(stocked, at(behaviour))
     assert [("accepted", str(theirs))] == await attempts(stocked, order)
     assert [("neighbours", "bought")] == await concluded(stocked, order)
@@ -90,23 +90,23 @@ async def test_what_was_bought_without_an_answer_is_found_and_delivered(api, wor
     assert [EventCode.UNSURE, EventCode.SETTLED_BOUGHT] == [one.kind for one in tries]
     assert str(theirs) == tries[1].fields["provider_order"]
     assert tries[0].fields["words"]
-    await works.follow()
-    await works.round(BEYOND_THE_END_S)
+    await worker.follow()
+    await worker.round(BEYOND_THE_END_S)
     assert "Completed" == (await api.ask("v2", ann.key, "status", order=order))["status"]
     assert [theirs] == await bought(stocked, at(behaviour))
     assert [] == await broken(stocked)
 
 
 async def test_what_was_lost_is_proved_not_to_be_bought_sent_again_and_at_last_paid_back(
-    api, works, stocked, ann, busy
+    api, worker, stocked, ann, busy
 ):
-    order = await unsure(api, works, ann, "lost")
+    order = await unsure(api, worker, ann, "lost")
     for tried in range(1, SENT_AGAIN + 1):
-        works.clock.forward(TAKEN_IN_S)
-        await traffic(api, works, ann)
+        worker.clock.forward(TAKEN_IN_S)
+        await traffic(api, worker, ann)
         assert tried == len(await attempts(stocked, order))
-        assert 1 == await works.settle()
-        await works.send()
+        assert 1 == await worker.settle()
+        await worker.send()
     assert [("declined", None)] * SENT_AGAIN == await attempts(stocked, order)
     assert [("neighbours", "not_bought")] * SENT_AGAIN == await concluded(stocked, order)
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
@@ -116,42 +116,42 @@ async def test_what_was_lost_is_proved_not_to_be_bought_sent_again_and_at_last_p
     assert [] == await broken(stocked)
 
 
-async def test_what_is_lost_goes_to_the_next_provider_in_the_end(api, works, stocked, ann, busy):
+async def test_what_is_lost_goes_to_the_next_provider_in_the_end(api, worker, stocked, ann, busy):
     other = await rows.save_provider(stocked, "Other", "sandbox", "sandbox:", "USD")
     await stocked.execute(
         "insert into route (service_id, position, provider_id, provider_service) values (%s, 1, %s, '77')",
         [DEFAULT, other],
     )
-    await works.chores.step()
-    order = await unsure(api, works, ann, "lost")
+    await worker.housekeeper.step()
+    order = await unsure(api, worker, ann, "lost")
     for _ in range(SENT_AGAIN):
-        works.clock.forward(TAKEN_IN_S)
-        await traffic(api, works, ann)
-        await works.settle()
-        await works.send()
+        worker.clock.forward(TAKEN_IN_S)
+        await traffic(api, worker, ann)
+        await worker.settle()
+        await worker.send()
     tried = await fetch(stocked, "select provider_id from attempt where order_id = %s order by number", order)
     assert [1] * SENT_AGAIN + [other] == [provider for (provider,) in tried]
 
 
-async def test_a_cancel_asked_meanwhile_ends_what_was_not_bought(api, works, stocked, ann, busy):
-    order = await unsure(api, works, ann, "lost")
+async def test_a_cancel_asked_meanwhile_ends_what_was_not_bought(api, worker, stocked, ann, busy):
+    order = await unsure(api, worker, ann, "lost")
     await api.ask("v2", ann.key, "cancel", order=order)
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann)
-    await works.settle()
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann)
+    await worker.settle()
     assert ("canceled", 1) == (await state(stocked, order), len(await attempts(stocked, order)))
     assert FUNDS - 2 * NEIGHBOURS * CHARGE == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
 
-async def test_nothing_is_concluded_while_the_provider_may_still_take_it_in(api, works, stocked, ann, busy):
-    order = await unsure(api, works, ann, "lost")
-    await traffic(api, works, ann)
-    assert 0 == await works.settle()
-    works.clock.forward(TAKEN_IN_S - 60)
-    assert 0 == await works.settle()
-    works.clock.forward(90)
-    assert 1 == await works.settle()
+async def test_nothing_is_concluded_while_the_provider_may_still_take_it_in(api, worker, stocked, ann, busy):
+    order = await unsure(api, worker, ann, "lost")
+    await traffic(api, worker, ann)
+    assert 0 == await worker.settle()
+    worker.clock.forward(TAKEN_IN_S - 60)
+    assert 0 == await worker.settle()
+    worker.clock.forward(90)
+    assert 1 == await worker.settle()
     assert ("unsure", [("neighbours", "no_neighbours")]) == (
         await state(stocked, order),
         await concluded(stocked, order),
@@ -159,97 +159,97 @@ async def test_nothing_is_concluded_while_the_provider_may_still_take_it_in(api,
 
 
 async def test_without_traffic_it_is_looked_into_ever_more_seldom_and_stays_with_the_operator(
-    api, works, stocked, ann, busy
+    api, worker, stocked, ann, busy
 ):
-    order = await unsure(api, works, ann, "timeout")
+    order = await unsure(api, worker, ann, "timeout")
     looks = 0
     for _ in range(48):
-        works.clock.forward(3600)
-        looks += await works.settle()
+        worker.clock.forward(3600)
+        looks += await worker.settle()
     assert 5 <= looks <= 15
     assert [("neighbours", "no_neighbours")] == await concluded(stocked, order)
     assert ("unsure", FUNDS - (NEIGHBOURS + 1) * CHARGE) == (
         await state(stocked, order),
         await balance(stocked, ann.id),
     )
-    await traffic(api, works, ann)
-    works.clock.forward(timedelta(hours=12).total_seconds())
-    await works.settle()
+    await traffic(api, worker, ann)
+    worker.clock.forward(timedelta(hours=12).total_seconds())
+    await worker.settle()
     assert "pending" == await state(stocked, order)
 
 
-async def test_an_answer_that_comes_while_evidence_is_gathered_wins(api, works, stocked, ann, busy):
-    order = await unsure(api, works, ann, "timeout")
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann)
+async def test_an_answer_that_comes_while_evidence_is_gathered_wins(api, worker, stocked, ann, busy):
+    order = await unsure(api, worker, ann, "timeout")
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann)
     (theirs,) = await bought(stocked, at("timeout"))
-    ask = works.inquiring._ask
+    ask = worker.unsure_resolver._ask
 
     async def late(inquiry):
         said = await ask(inquiry)
-        by = By(actor("tester"), "seen", works.clock())
-        assert await interventions.settle(stocked, order, None, str(theirs), by)
+        by = By(actor("tester"), "seen", worker.clock())
+        assert await order_actions.settle(stocked, order, None, str(theirs), by)
         return said
 
-    works.inquiring._ask = late
-    await works.settle()
+    worker.unsure_resolver._ask = late
+    await worker.settle()
     assert [("accepted", str(theirs))] == await attempts(stocked, order)
     assert [("operator", "bought")] == await concluded(stocked, order)
     assert [] == await broken(stocked)
 
 
-async def test_an_id_that_became_another_orders_meanwhile_leaves_evidence_of_doubt(api, works, stocked, ann, busy):
-    order = await unsure(api, works, ann, "timeout")
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann)
+async def test_an_id_that_became_another_orders_meanwhile_leaves_evidence_of_doubt(api, worker, stocked, ann, busy):
+    order = await unsure(api, worker, ann, "timeout")
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann)
     (theirs,) = await bought(stocked, at("timeout"))
-    another = await unsure(api, works, ann, "lost")
-    ask = works.inquiring._ask
+    another = await unsure(api, worker, ann, "lost")
+    ask = worker.unsure_resolver._ask
 
     async def late(inquiry):
         said = await ask(inquiry)
-        assert await interventions.settle(
-            stocked, another, None, str(theirs), acting(works.clock(), "tester", "a guess")
+        assert await order_actions.settle(
+            stocked, another, None, str(theirs), acting(worker.clock(), "tester", "a guess")
         )
         return said
 
-    works.inquiring._ask = late
-    await works.settle()
+    worker.unsure_resolver._ask = late
+    await worker.settle()
     assert ("unsure", [("neighbours", "ambiguous")]) == (await state(stocked, order), await concluded(stocked, order))
     assert [] == await broken(stocked)
 
 
-async def test_two_workers_settle_each_attempt_once(api, works, stocked, ann, busy, database):
+async def test_two_workers_settle_each_attempt_once(api, worker, stocked, ann, busy, database):
     orders = [await api.add(ann.key, link=at("lost", which)) for which in range(20)]
-    await works.send()
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann)
-    other = Works(database.app_url, works.registry._sandbox_url, works.clock)
-    await other.chores.step()
-    looked = await asyncio.gather(works.inquiring.step(10), other.inquiring.step(10))
+    await worker.send()
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann)
+    other = SteppedWorker(database.app_url, worker.registry._sandbox_url, worker.clock)
+    await other.housekeeper.step()
+    looked = await asyncio.gather(worker.unsure_resolver.step(10), other.unsure_resolver.step(10))
     await other.close()
     assert (10, 10) == tuple(looked)
     assert [("neighbours", "not_bought")] * 20 == [row for order in orders for row in await concluded(stocked, order)]
     assert ["queued"] * 20 == [await state(stocked, order) for order in orders]
 
 
-async def test_what_the_operator_took_to_be_declined_may_still_own_what_is_found(api, works, stocked, ann, busy):
-    by = By(actor("tester"), "a guess", works.clock())
+async def test_what_the_operator_took_to_be_declined_may_still_own_what_is_found(api, worker, stocked, ann, busy):
+    by = By(actor("tester"), "a guess", worker.clock())
     mistaken, order = await api.add(ann.key, link=at("timeout")), await api.add(ann.key, link=at("lost"))
-    await works.send()
-    assert await interventions.settle(stocked, mistaken, None, None, by)
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann)
-    await works.settle()
+    await worker.send()
+    assert await order_actions.settle(stocked, mistaken, None, None, by)
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann)
+    await worker.settle()
     assert ("unsure", [("neighbours", "ambiguous")]) == (await state(stocked, order), await concluded(stocked, order))
 
 
-async def test_two_at_once_of_which_one_was_bought_stay_unsure(api, works, stocked, ann, busy):
+async def test_two_at_once_of_which_one_was_bought_stay_unsure(api, worker, stocked, ann, busy):
     first, second = await api.add(ann.key, link=at("lost")), await api.add(ann.key, link=at("timeout"))
-    await works.send()
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann)
-    assert 2 == await works.settle()
+    await worker.send()
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann)
+    assert 2 == await worker.settle()
     for order in (first, second):
         assert ("unsure", [("neighbours", "ambiguous")]) == (
             await state(stocked, order),
@@ -258,68 +258,70 @@ async def test_two_at_once_of_which_one_was_bought_stay_unsure(api, works, stock
     assert [] == await broken(stocked)
 
 
-async def test_two_at_once_of_different_quantities_are_told_apart_by_what_was_charged(api, works, stocked, ann):
-    await traffic(api, works, ann, quantities=(100, 300, 200))
+async def test_two_at_once_of_different_quantities_are_told_apart_by_what_was_charged(api, worker, stocked, ann):
+    await traffic(api, worker, ann, quantities=(100, 300, 200))
     lost, found = [await api.add(ann.key, link=at(how), quantity=n) for how, n in (("lost", 500), ("timeout", 400))]
-    await works.send()
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann, quantities=(200, 100, 300))
-    await works.settle()
+    await worker.send()
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann, quantities=(200, 100, 300))
+    await worker.settle()
     assert ["unsure"] * 2 == [await state(stocked, order) for order in (lost, found)], "no bills after them yet"
-    works.clock.forward(BEYOND_THE_END_S)
-    await works.follow()
-    works.clock.forward(TAKEN_IN_S)
-    await works.settle()
+    worker.clock.forward(BEYOND_THE_END_S)
+    await worker.follow()
+    worker.clock.forward(TAKEN_IN_S)
+    await worker.settle()
     assert ["queued", "pending"] == [await state(stocked, order) for order in (lost, found)]
     assert [("accepted", str(*await bought(stocked, at("timeout"))))] == await attempts(stocked, found)
     assert [] == await broken(stocked)
 
 
-async def test_a_look_that_ends_late_puts_off_its_own_attempt_alone(api, works, stocked, ann):
-    order = await unsure(api, works, ann, "timeout")
-    later = works.clock() + timedelta(hours=1)
+async def test_a_look_that_ends_late_puts_off_its_own_attempt_alone(api, worker, stocked, ann):
+    order = await unsure(api, worker, ann, "timeout")
+    later = worker.clock() + timedelta(hours=1)
     for number, due in ((0, None), (1, later)):
         await looks.look_again(stocked, [((order, 1, number), later)])
         assert [(due,)] == await fetch(stocked, "select due from delivery where order_id = %s", order)
 
 
-async def test_two_at_once_that_ask_for_the_same_and_were_both_bought_are_both_accepted(api, works, stocked, ann, busy):
+async def test_two_at_once_that_ask_for_the_same_and_were_both_bought_are_both_accepted(
+    api, worker, stocked, ann, busy
+):
     orders = [await api.add(ann.key, link=at("timeout")) for _ in range(2)]
-    await works.send()
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann)
-    await works.settle()
+    await worker.send()
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann)
+    await worker.settle()
     theirs = [(await attempts(stocked, order))[0][1] for order in orders]
     assert sorted(await bought(stocked, at("timeout"))) == sorted(map(int, theirs))
     assert [] == await broken(stocked)
 
 
-async def test_two_at_once_that_were_both_lost_are_both_sent_again(api, works, stocked, ann, busy):
+async def test_two_at_once_that_were_both_lost_are_both_sent_again(api, worker, stocked, ann, busy):
     orders = [await api.add(ann.key, link=at("lost", which)) for which in range(2)]
-    await works.send()
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann)
-    await works.settle()
+    await worker.send()
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann)
+    await worker.settle()
     assert ["queued"] * 2 == [await state(stocked, order) for order in orders]
 
 
-async def test_a_worker_that_died_while_sending_leaves_something_to_settle(api, works, stocked, ann, busy):
+async def test_a_worker_that_died_while_sending_leaves_something_to_settle(api, worker, stocked, ann, busy):
     order = await api.add(ann.key, link=at("me", "mine"))
     await stocked.execute(
         "update delivery set state = 'sending', attempt = 1, fence = 1, due = null, sent = %s, lease_until = %s "
-        "where order_id = %s", [works.clock(), works.clock() + timedelta(seconds=20), order],
+        "where order_id = %s", [worker.clock(), worker.clock() + timedelta(seconds=20), order],
     )  # fmt: skip
     await stocked.execute(
         "insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence, sent) "
-        "values (%s, 1, 1, 1, '1', 'sending', 1, %s)", [order, works.clock()],
+        "values (%s, 1, 1, 1, '1', 'sending', 1, %s)", [order, worker.clock()],
     )  # fmt: skip
-    works.clock.forward(30)
-    await works.chores.step()
+    worker.clock.forward(30)
+    await worker.housekeeper.step()
     assert "unsure" == await state(stocked, order)
-    works.clock.forward(TAKEN_IN_S)
-    await traffic(api, works, ann)
-    await works.settle()
-    await works.send()
+    worker.clock.forward(TAKEN_IN_S)
+    await traffic(api, worker, ann)
+    await worker.settle()
+    await worker.send()
     assert [("declined", None), ("accepted",)] == [
         (await attempts(stocked, order))[0], (await attempts(stocked, order))[1][:1]
     ]  # fmt: skip
@@ -327,7 +329,7 @@ async def test_a_worker_that_died_while_sending_leaves_something_to_settle(api, 
     assert [] == await broken(stocked)
 
 
-def numbered(liar, ours, unknown="Incorrect order ID"):
+def numbered(fake, ours, unknown="Incorrect order ID"):
     """A panel that gives out every tenth id to us, and knows of the others what it is told."""
 
     def status(form):
@@ -340,98 +342,98 @@ def numbered(liar, ours, unknown="Incorrect order ID"):
     def add(form):
         if form["link"].endswith("odd"):
             return (500, b"")
-        ours.add(10 * (len(liar.asked) + 1))
+        ours.add(10 * (len(fake.asked) + 1))
         return {"order": max(ours)}
 
-    liar.answers |= {"add": add, "status": status}
+    fake.answers |= {"add": add, "status": status}
 
 
-async def around(api, works, who):
+async def around(api, worker, who):
     """An unsure order with traffic before and after it."""
-    await plain(api, works, who)
+    await plain(api, worker, who)
     order = await api.add(who.key, link="https://example.com/odd")
-    await works.send()
-    works.clock.forward(TAKEN_IN_S)
-    await plain(api, works, who)
+    await worker.send()
+    worker.clock.forward(TAKEN_IN_S)
+    await plain(api, worker, who)
     return order
 
 
-async def plain(api, works, who):
+async def plain(api, worker, who):
     for _ in range(NEIGHBOURS):
-        works.clock.forward(6)
+        worker.clock.forward(6)
         await api.add(who.key)
-        await works.send()
-    works.clock.forward(6)
+        await worker.send()
+    worker.clock.forward(6)
 
 
 @pytest.mark.parametrize("unknown", ["Temporarily unavailable", "Too many requests", ""])
 async def test_words_that_do_not_say_unknown_prove_nothing(api, stocked, ann, lied_to, unknown):
-    works, liar = lied_to
-    numbered(liar, set(), unknown)
-    order = await around(api, works, ann)
-    await works.settle()
+    worker, fake = lied_to
+    numbered(fake, set(), unknown)
+    order = await around(api, worker, ann)
+    await worker.settle()
     assert ("unsure", [("neighbours", "unanswered")]) == (await state(stocked, order), await concluded(stocked, order))
 
 
 async def test_a_provider_that_does_not_know_our_own_orders_proves_nothing(api, stocked, ann, lied_to):
-    works, liar = lied_to
+    worker, fake = lied_to
     ours: set[int] = set()
-    numbered(liar, ours)
-    order = await around(api, works, ann)
+    numbered(fake, ours)
+    order = await around(api, worker, ann)
     ours.clear()
-    await works.settle()
+    await worker.settle()
     assert ("unsure", [("neighbours", "unanswered")]) == (await state(stocked, order), await concluded(stocked, order))
 
 
 async def test_a_provider_that_answers_for_strangers_orders_settles_nothing(api, stocked, ann, lied_to):
-    works, liar = lied_to
-    numbered(liar, set())
-    order = await around(api, works, ann)
-    liar.answers["status"] = lambda form: {
+    worker, fake = lied_to
+    numbered(fake, set())
+    order = await around(api, worker, ann)
+    fake.answers["status"] = lambda form: {
         one: {"status": "Completed", "remains": "0", "charge": "1"} for one in form["orders"].split(",")
     }
-    await works.settle()
+    await worker.settle()
     assert ("unsure", [("neighbours", "ambiguous")]) == (await state(stocked, order), await concluded(stocked, order))
 
 
 async def test_a_provider_that_does_not_answer_is_asked_again_later(api, stocked, ann, lied_to):
-    works, liar = lied_to
+    worker, fake = lied_to
     ours: set[int] = set()
-    numbered(liar, ours)
-    order = await around(api, works, ann)
-    status, liar.answers["status"] = liar.answers["status"], (500, b"")
-    assert (1, 0) == (await works.settle(), await works.settle())
+    numbered(fake, ours)
+    order = await around(api, worker, ann)
+    status, fake.answers["status"] = fake.answers["status"], (500, b"")
+    assert (1, 0) == (await worker.settle(), await worker.settle())
     assert "unsure" == await state(stocked, order)
-    liar.answers["status"] = status
-    works.clock.forward(600)
-    await works.settle()
+    fake.answers["status"] = status
+    worker.clock.forward(600)
+    await worker.settle()
     assert "queued" == await state(stocked, order)
 
 
 async def test_a_provider_without_numbers_or_with_too_many_orders_between_is_left_to_the_operator(
     api, stocked, ann, lied_to
 ):
-    works, liar = lied_to
+    worker, fake = lied_to
     for prefix, step, why in (("x", 1, "not_growing"), ("", 5000, "too_many_ids")):
         count = iter(range(step, 10**6, step))
-        liar.answers["add"] = lambda form, prefix=prefix, count=count: (
+        fake.answers["add"] = lambda form, prefix=prefix, count=count: (
             (500, b"") if form["link"].endswith("odd") else {"order": f"{prefix}{next(count)}"}
         )
-        order = await around(api, works, ann)
-        asked = len(liar.asked)
-        await works.settle()
-        assert (why, asked) == ((await concluded(stocked, order))[-1][1], len(liar.asked))
+        order = await around(api, worker, ann)
+        asked = len(fake.asked)
+        await worker.settle()
+        assert (why, asked) == ((await concluded(stocked, order))[-1][1], len(fake.asked))
         await stocked.execute("update attempt set provider_id = 99")
         await stocked.execute("update delivery set state = 'held' where state = 'unsure'")
 
 
-async def test_a_look_that_finds_what_the_last_one_found_leaves_no_second_row(api, works, stocked, ann, busy):
+async def test_a_look_that_finds_what_the_last_one_found_leaves_no_second_row(api, worker, stocked, ann, busy):
     pair = [await api.add(ann.key, link=at(behaviour)) for behaviour in ("lost", "timeout")]
-    await works.send()
+    await worker.send()
     for _ in range(3):
-        works.clock.forward(600)
-        await traffic(api, works, ann)
-        await works.settle()
+        worker.clock.forward(600)
+        await traffic(api, worker, ann)
+        await worker.settle()
     assert [("neighbours", "ambiguous")] * 2 == [row for order in pair for row in await concluded(stocked, order)]
 
 
@@ -453,12 +455,12 @@ def a_small_panel(said):
     return {"add": add, "status": status}
 
 
-async def ordinary(api, works, who):
+async def ordinary(api, worker, who):
     for number in range(NEIGHBOURS):
-        works.clock.forward(6)
+        worker.clock.forward(6)
         await api.add(who.key, link=at("me", number))
-        await works.send()
-    works.clock.forward(6)
+        await worker.send()
+    worker.clock.forward(6)
 
 
 @pytest.mark.parametrize(
@@ -476,13 +478,13 @@ async def ordinary(api, works, who):
     ],
 )
 async def test_words_before_what_is_proved_not_to_be_bought_are_its_refusal(api, stocked, ann, lied_to, said, ends):
-    works, liar = lied_to
-    liar.answers |= a_small_panel(said)
-    await ordinary(api, works, ann)
-    order = await unsure(api, works, ann, "odd")
-    works.clock.forward(TAKEN_IN_S)
-    await ordinary(api, works, ann)
-    assert 1 == await works.settle()
+    worker, fake = lied_to
+    fake.answers |= a_small_panel(said)
+    await ordinary(api, worker, ann)
+    order = await unsure(api, worker, ann, "odd")
+    worker.clock.forward(TAKEN_IN_S)
+    await ordinary(api, worker, ann)
+    assert 1 == await worker.settle()
     assert [("neighbours", "not_bought")] == await concluded(stocked, order)
     assert ends == await state(stocked, order)
     assert [] == await broken(stocked)

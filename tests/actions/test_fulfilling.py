@@ -2,7 +2,7 @@
 
 import pytest
 from tests.panel import DEFAULT, DRIP, balance, broken, fetch
-from tests.works import BEYOND_THE_END_S
+from tests.stepped_worker import BEYOND_THE_END_S
 
 FUNDS = 10_000_000
 CHARGE = 9_000
@@ -34,10 +34,10 @@ async def outcomes(conn, order):
         ("canceled", "Canceled", 0, 100),
     ],
 )
-async def test_an_order_ends_as_its_link_says(api, works, stocked, ann, behaviour, word, earned, remains):
+async def test_an_order_ends_as_its_link_says(api, worker, stocked, ann, behaviour, word, earned, remains):
     order = await api.add(ann.key, link=at(behaviour))
-    await works.round()
-    await works.round(BEYOND_THE_END_S)
+    await worker.round()
+    await worker.round(BEYOND_THE_END_S)
     said = await status(api, ann, order)
     assert (word, str(remains), f"0.{earned:05}") == (said["status"], said["remains"], said["charge"])
     assert (word.lower(), CHARGE, earned, CHARGE - earned, remains) == await settled(stocked, order)
@@ -46,21 +46,21 @@ async def test_an_order_ends_as_its_link_says(api, works, stocked, ann, behaviou
 
 
 @pytest.mark.parametrize("behaviour", ["me", "partial-40", "refuse", "garbage"])
-async def test_the_sandbox_speaks_the_other_dialect_too(api, works, stocked, ann, behaviour):
+async def test_the_sandbox_speaks_the_other_dialect_too(api, worker, stocked, ann, behaviour):
     await stocked.execute("update provider set dialect = 'v1'")
     order = await api.add(ann.key, link=at(behaviour))
-    await works.round()
-    await works.round(BEYOND_THE_END_S)
+    await worker.round()
+    await worker.round(BEYOND_THE_END_S)
     ends = {"me": "completed", "partial-40": "partial", "refuse": "canceled", "garbage": "open"}
     assert ends[behaviour] == (await settled(stocked, order))[0]
     assert [] == await broken(stocked)
 
 
-async def test_an_order_moves_from_pending_through_progress_to_its_end(api, works, ann):
+async def test_an_order_moves_from_pending_through_progress_to_its_end(api, worker, ann):
     order = await api.add(ann.key)
     told = []
     for seconds in (0, 1, 3, 3, 3):
-        await works.round(seconds)
+        await worker.round(seconds)
         said = await status(api, ann, order)
         told.append((said["status"], int(said["remains"]), int(said["start_count"]) > 0))
     assert [
@@ -72,9 +72,9 @@ async def test_an_order_moves_from_pending_through_progress_to_its_end(api, work
     ] == told
 
 
-async def test_a_refusal_gives_the_money_back_and_is_told_as_cancelled(api, works, stocked, ann):
+async def test_a_refusal_gives_the_money_back_and_is_told_as_cancelled(api, worker, stocked, ann):
     order = await api.add(ann.key, link=at("refuse"))
-    await works.round()
+    await worker.round()
     assert ("canceled", CHARGE, 0, CHARGE, 100) == await settled(stocked, order)
     assert [("declined",)] == await outcomes(stocked, order)
     assert FUNDS == await balance(stocked, ann.id)
@@ -82,10 +82,10 @@ async def test_a_refusal_gives_the_money_back_and_is_told_as_cancelled(api, work
 
 
 @pytest.mark.parametrize(("behaviour", "bought"), [("timeout", 1), ("lost", 0), ("garbage", 1)])
-async def test_what_is_unsure_is_never_sent_again_nor_given_back(api, works, stocked, ann, behaviour, bought):
+async def test_what_is_unsure_is_never_sent_again_nor_given_back(api, worker, stocked, ann, behaviour, bought):
     order = await api.add(ann.key, link=at(behaviour))
     for _ in range(4):
-        await works.round(3600)
+        await worker.round(3600)
     assert "Processing" == (await status(api, ann, order))["status"]
     assert [("unsure",)] == await outcomes(stocked, order)
     assert ("open", CHARGE, 0, 0, None) == await settled(stocked, order)
@@ -94,16 +94,16 @@ async def test_what_is_unsure_is_never_sent_again_nor_given_back(api, works, sto
     assert [] == await broken(stocked)
 
 
-async def test_what_was_lost_is_refilled_and_no_money_moves(api, works, stocked, ann):
+async def test_what_was_lost_is_refilled_and_no_money_moves(api, worker, stocked, ann):
     order = await api.add(ann.key, link=at("drop"))
-    await works.round()
-    await works.round(BEYOND_THE_END_S)
+    await worker.round()
+    await worker.round(BEYOND_THE_END_S)
     before = await fetch(stocked, "select * from transfer order by id")
     said = await api.ask("v2", ann.key, "refill", order=order)
     assert {"refill": "1"} == said
     told = []
     for seconds in (0, 3, 3, BEYOND_THE_END_S):
-        await works.round(seconds)
+        await worker.round(seconds)
         told.append((await api.ask("v2", ann.key, "refill_status", refill=1))["status"])
     assert ["Pending", "In progress", "In progress", "Completed"] == told
     assert before == await fetch(stocked, "select * from transfer order by id")
@@ -111,13 +111,13 @@ async def test_what_was_lost_is_refilled_and_no_money_moves(api, works, stocked,
     assert [] == await broken(stocked)
 
 
-async def test_a_refill_that_the_provider_rejects_is_told_so(api, works, stocked, ann):
+async def test_a_refill_that_the_provider_rejects_is_told_so(api, worker, stocked, ann):
     order = await api.add(ann.key, link=at("no-refill"))
-    await works.round()
-    await works.round(BEYOND_THE_END_S)
+    await worker.round()
+    await worker.round(BEYOND_THE_END_S)
     await api.ask("v2", ann.key, "refill", order=order)
-    await works.round()
-    await works.round(3)
+    await worker.round()
+    await worker.round(3)
     assert {"status": "Rejected"} == await api.ask("v2", ann.key, "refill_status", refill=1)
 
 
@@ -126,34 +126,34 @@ async def test_a_refill_that_the_provider_rejects_is_told_so(api, works, stocked
     [("stuck", 3600, "Canceled", 0), ("slow", 1, "Canceled", 0), ("slow", 2 + 239, "Partial", 4_500)],
 )
 async def test_a_cancel_is_passed_on_and_money_moves_when_the_provider_confirms(
-    api, works, stocked, ann, behaviour, wait_s, word, earned
+    api, worker, stocked, ann, behaviour, wait_s, word, earned
 ):
     order = await api.add(ann.key, link=at(behaviour))
-    await works.round()
-    works.clock.forward(wait_s)
+    await worker.round()
+    worker.clock.forward(wait_s)
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", order=order)
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
-    await works.round()
+    await worker.round()
     assert word == (await status(api, ann, order))["status"]
     assert (CHARGE, earned, CHARGE - earned) == (await settled(stocked, order))[1:4]
     assert FUNDS - earned == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
 
-async def test_a_stuck_order_stays_pending_for_ever(api, works, ann):
+async def test_a_stuck_order_stays_pending_for_ever(api, worker, ann):
     order = await api.add(ann.key, link=at("stuck"))
     for _ in range(3):
-        await works.round(24 * 3600)
+        await worker.round(24 * 3600)
     assert "Pending" == (await status(api, ann, order))["status"]
 
 
-async def test_the_runs_of_a_drip_feed_are_released_on_time(api, works, stocked, ann):
+async def test_the_runs_of_a_drip_feed_are_released_on_time(api, worker, stocked, ann):
     order = await api.add(ann.key, DRIP, runs=3, interval=10)
     told = []
     for minutes in (0, 1, 9, 5, 5, 20):
-        await works.round(60 * minutes)
-        await works.round(BEYOND_THE_END_S if minutes == 20 else 0.001)
+        await worker.round(60 * minutes)
+        await worker.round(BEYOND_THE_END_S if minutes == 20 else 0.001)
         runs = await fetch(stocked, "select count(*) from attempt where order_id = %s", order)
         told.append((runs[0][0], (await status(api, ann, order))["status"]))
     assert [(1, "In progress")] * 2 + [(2, "In progress")] * 2 + [(3, "In progress"), (3, "Completed")] == told
@@ -161,30 +161,30 @@ async def test_the_runs_of_a_drip_feed_are_released_on_time(api, works, stocked,
     assert [] == await broken(stocked)
 
 
-async def test_after_downtime_runs_are_not_fired_in_a_burst(api, works, stocked, ann):
+async def test_after_downtime_runs_are_not_fired_in_a_burst(api, worker, stocked, ann):
     order = await api.add(ann.key, DRIP, runs=5, interval=10)
-    await works.round()
+    await worker.round()
     for _ in range(3):
-        await works.round(3600 * 5)
-        await works.send()
+        await worker.round(3600 * 5)
+        await worker.send()
     sent = await fetch(stocked, "select count(*) from attempt where order_id = %s", order)
     assert 4 == sent[0][0]
 
 
-async def test_a_drip_feed_says_what_of_all_runs_remains(api, works, ann):
+async def test_a_drip_feed_says_what_of_all_runs_remains(api, worker, ann):
     order = await api.add(ann.key, DRIP, runs=3, interval=10)
     said = await status(api, ann, order)
     assert ("Pending", "300", "0.27000") == (said["status"], said["remains"], said["charge"])
-    await works.round()
-    await works.round(BEYOND_THE_END_S)
+    await worker.round()
+    await worker.round(BEYOND_THE_END_S)
     said = await status(api, ann, order)
     assert ("In progress", "200", "0.27000") == (said["status"], said["remains"], said["charge"])
 
 
-async def test_a_cancelled_drip_feed_gives_back_the_runs_not_sent(api, works, stocked, ann):
+async def test_a_cancelled_drip_feed_gives_back_the_runs_not_sent(api, worker, stocked, ann):
     order = await api.add(ann.key, DRIP, runs=3, interval=10)
-    await works.round()
-    await works.round(BEYOND_THE_END_S)
+    await worker.round()
+    await worker.round(BEYOND_THE_END_S)
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     said = await status(api, ann, order)
     assert ("Partial", "200", "0.09000") == (said["status"], said["remains"], said["charge"])
@@ -192,24 +192,24 @@ async def test_a_cancelled_drip_feed_gives_back_the_runs_not_sent(api, works, st
     assert [] == await broken(stocked)
 
 
-async def test_a_drip_feed_cancelled_while_a_run_is_at_the_provider_ends_with_it(api, works, stocked, ann):
+async def test_a_drip_feed_cancelled_while_a_run_is_at_the_provider_ends_with_it(api, worker, stocked, ann):
     order = await api.add(ann.key, DRIP, runs=3, interval=10, link=at("stuck"))
-    await works.round()
+    await worker.round()
     await api.ask("v2", ann.key, "cancel", orders=order)
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
-    await works.round(1)
+    await worker.round(1)
     assert ("canceled", 27_000, 0, 27_000, 300) == await settled(stocked, order)
     assert FUNDS == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
 
-async def test_a_hundred_orders_of_all_kinds_leave_clean_books(api, works, stocked, ann):
+async def test_a_hundred_orders_of_all_kinds_leave_clean_books(api, worker, stocked, ann):
     kinds = ("me", "partial-40", "canceled", "refuse", "garbage", "drop", "stuck", "partial-7", "slow", "other")
     for at_number in range(100):
         await api.add(ann.key, DEFAULT, link=at(kinds[at_number % len(kinds)]), quantity=10 + at_number)
-    await works.round()
+    await worker.round()
     for _ in range(3):
-        await works.round(BEYOND_THE_END_S)
+        await worker.round(BEYOND_THE_END_S)
     states = dict(await fetch(stocked, "select state, count(*) from orders group by state"))
     assert {"completed": 30, "partial": 20, "canceled": 20, "open": 30} == states
     assert [] == await broken(stocked)

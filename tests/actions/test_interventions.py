@@ -18,9 +18,9 @@ from tests.panel import (
     now,
     or_code,
 )
-from tests.works import BEYOND_THE_END_S, state
+from tests.stepped_worker import BEYOND_THE_END_S, state
 
-from opensmm.actions import interventions
+from opensmm.actions import order_actions
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain.audit import By
@@ -34,8 +34,8 @@ FUNDS, CHARGE = 10_000_000, 9_000
 NOBODY = OrderId(99)
 
 
-def by(works, reason="because"):
-    return By(actor("tester"), reason, works.clock())
+def by(worker, reason="because"):
+    return By(actor("tester"), reason, worker.clock())
 
 
 async def settled(conn, order):
@@ -52,10 +52,10 @@ async def attempts(conn, order):
     return await fetch(conn, query, order)
 
 
-async def placed(api, works, who, behaviour="stuck", **fields):
+async def placed(api, worker, who, behaviour="stuck", **fields):
     order = await api.add(who.key, link=f"{LINK}/{behaviour}", **fields)
-    await works.send()
-    await works.follow()
+    await worker.send()
+    await worker.follow()
     return order
 
 
@@ -68,15 +68,15 @@ async def refused(conn, outcome):
     return said
 
 
-async def test_a_cancel_pays_back_what_is_not_delivered_and_does_so_once(api, works, stocked, ann):
-    order = await placed(api, works, ann, "slow")
-    works.clock.forward(2 + 239)
-    await works.follow()
-    assert await interventions.cancel(stocked, order, by(works))
+async def test_a_cancel_pays_back_what_is_not_delivered_and_does_so_once(api, worker, stocked, ann):
+    order = await placed(api, worker, ann, "slow")
+    worker.clock.forward(2 + 239)
+    await worker.follow()
+    assert await order_actions.cancel(stocked, order, by(worker))
     assert ("partial", CHARGE, 4_500, 4_500, 50) == await settled(stocked, order)
     assert [("order.cancel", str(order), "because")] == await audited(stocked)
-    assert RefusalCode.ORDER_ENDED is await refused(stocked, interventions.cancel(stocked, order, by(works)))
-    await works.round(3600)
+    assert RefusalCode.ORDER_ENDED is await refused(stocked, order_actions.cancel(stocked, order, by(worker)))
+    await worker.round(3600)
     assert FUNDS - 4_500 == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
@@ -88,51 +88,51 @@ async def dues(conn, order):
     return dict(found)
 
 
-async def test_the_runs_after_one_that_is_ended_unsent_go_on(api, works, stocked, ann):
+async def test_the_runs_after_one_that_is_ended_unsent_go_on(api, worker, stocked, ann):
     """The run before it has not been sent: when it is, the next that is left is an interval later."""
     order = await api.add(ann.key, DRIP, runs=5, interval=10)
-    began = works.clock()
-    assert await interventions.end_partial(stocked, order, 2, 40, by(works))
+    began = worker.clock()
+    assert await order_actions.end_partial(stocked, order, 2, 40, by(worker))
     assert {1: began, 3: None, 4: None, 5: None} == await dues(stocked, order)
-    await works.send()
+    await worker.send()
     assert {3: began + timedelta(minutes=10), 4: None, 5: None} == await dues(stocked, order)
-    works.clock.forward(60)
-    assert await interventions.end_partial(stocked, order, 3, 40, by(works))
+    worker.clock.forward(60)
+    assert await order_actions.end_partial(stocked, order, 3, 40, by(worker))
     assert {4: began + timedelta(minutes=20), 5: None} == await dues(stocked, order)
     for _ in range(6):
-        await works.round(601)
+        await worker.round(601)
     assert ("partial", 80) == (await settled(stocked, order))[::4]
     assert [] == await broken(stocked)
 
 
-async def test_a_run_whose_time_another_has_set_keeps_it(api, works, stocked, ann):
+async def test_a_run_whose_time_another_has_set_keeps_it(api, worker, stocked, ann):
     """The first is proved not to have been bought and sent again, while the second is with its provider."""
     order = await api.add(ann.key, DRIP, runs=3, interval=10, link=f"{LINK}/stuck")
-    await works.send()
-    works.clock.forward(601)
-    await works.send()
+    await worker.send()
+    worker.clock.forward(601)
+    await worker.send()
     before = await dues(stocked, order)
     assert [3] == list(before)
-    await dispatch.release(stocked, [(OrderId(order), 2, works.clock() + timedelta(days=9))])
+    await dispatch.release(stocked, [(OrderId(order), 2, worker.clock() + timedelta(days=9))])
     assert before == await dues(stocked, order)
     await dispatch.release(stocked, [(OrderId(order), 2, None)])
     assert before == await dues(stocked, order)
 
 
-async def test_the_run_after_a_held_one_that_is_ended_goes_on(api, works, stocked, ann):
+async def test_the_run_after_a_held_one_that_is_ended_goes_on(api, worker, stocked, ann):
     await stocked.execute("update route set off = 'gone', cost = 1 where service_id = %s", [DRIP])
     order = await api.add(ann.key, DRIP, runs=2, interval=10)
-    await works.send()
+    await worker.send()
     assert "held" == await state(stocked, order)
-    assert await interventions.end_partial(stocked, order, 1, 40, by(works))
-    assert {2: works.clock() + timedelta(minutes=10)} == await dues(stocked, order)
+    assert await order_actions.end_partial(stocked, order, 1, 40, by(worker))
+    assert {2: worker.clock() + timedelta(minutes=10)} == await dues(stocked, order)
     assert [] == await broken(stocked)
 
 
-async def test_what_no_provider_had_nobody_can_refill(api, works, stocked, ann):
+async def test_what_no_provider_had_nobody_can_refill(api, worker, stocked, ann):
     order = await api.add(ann.key)
-    assert await interventions.complete(stocked, order, by(works))
-    works.clock.forward(48 * 3600)
+    assert await order_actions.complete(stocked, order, by(worker))
+    worker.clock.forward(48 * 3600)
     said = await api.ask("v2", ann.key, "refill", order=order)
     assert ["error"] == list(said)
     assert [] == await fetch(stocked, "select * from refill")
@@ -142,28 +142,28 @@ TOLD = "select canceled is not null from sandbox_order"
 
 
 @pytest.mark.parametrize(("act", "told"), [("cancel", True), ("partial", True), ("complete", False)])
-async def test_a_provider_is_told_of_what_it_is_not_to_deliver(api, works, stocked, ann, act, told):
-    order = await placed(api, works, ann, "slow")
+async def test_a_provider_is_told_of_what_it_is_not_to_deliver(api, worker, stocked, ann, act, told):
+    order = await placed(api, worker, ann, "slow")
     acts = {
-        "cancel": lambda: interventions.cancel(stocked, order, by(works)),
-        "partial": lambda: interventions.end_partial(stocked, order, None, 40, by(works)),
-        "complete": lambda: interventions.complete(stocked, order, by(works)),
+        "cancel": lambda: order_actions.cancel(stocked, order, by(worker)),
+        "partial": lambda: order_actions.end_partial(stocked, order, None, 40, by(worker)),
+        "complete": lambda: order_actions.complete(stocked, order, by(worker)),
     }
     assert await acts[act]()
     before = await settled(stocked, order)
-    await works.round(1)
+    await worker.round(1)
     assert [(told,)] == await fetch(stocked, TOLD)
     tale = await history(stocked, order)
     assert tale is not None
     assert told is any(event.kind is EventCode.CANCEL_PASSED for event in tale.events)
-    await works.round(3600)
+    await worker.round(3600)
     assert before == await settled(stocked, order), "what the provider says afterwards moves nothing"
     assert [] == await broken(stocked)
 
 
-async def test_an_end_by_hand_is_not_told_as_the_providers_word(api, works, stocked, ann):
-    order = await placed(api, works, ann, "slow")
-    await works.round(3)
+async def test_an_end_by_hand_is_not_told_as_the_providers_word(api, worker, stocked, ann):
+    order = await placed(api, worker, ann, "slow")
+    await worker.round(3)
 
     async def asked():
         tale = await history(stocked, order)
@@ -172,157 +172,159 @@ async def test_an_end_by_hand_is_not_told_as_the_providers_word(api, works, stoc
 
     (before,) = await asked()
     assert before.startswith("last asked after: ")
-    assert await interventions.cancel(stocked, order, by(works))
+    assert await order_actions.cancel(stocked, order, by(worker))
     assert ["last asked after"] == await asked()
 
 
 async def test_a_provider_that_refuses_to_cancel_what_has_ended_is_asked_once(lied_to, api, stocked, ann):
-    works, liar = lied_to
-    liar.answers |= {"add": {"order": 5}, "cancel": [{"order": 5, "cancel": {"error": "Cancel is not available"}}]}
+    worker, fake = lied_to
+    fake.answers |= {"add": {"order": 5}, "cancel": [{"order": 5, "cancel": {"error": "Cancel is not available"}}]}
     order = await api.add(ann.key)
-    await works.send()
-    assert await interventions.cancel(stocked, order, by(works))
+    await worker.send()
+    assert await order_actions.cancel(stocked, order, by(worker))
     for _ in range(3):
-        await works.following.pass_on_cancels(10)
-        works.clock.forward(60)
-    assert ["add", "cancel"] == [form["action"] for form in liar.asked]
+        await worker.poller.pass_on_cancels(10)
+        worker.clock.forward(60)
+    assert ["add", "cancel"] == [form["action"] for form in fake.asked]
     assert ("canceled", CHARGE, 0, CHARGE) == (await settled(stocked, order))[:4]
 
 
 @pytest.mark.parametrize("said", [{"error": "Cancel is not available"}, (400, {"error": "Cancel is not available"})])
 async def test_a_refused_cancel_is_an_answer_whatever_its_status(lied_to, api, stocked, ann, said):
-    works, liar = lied_to
-    liar.answers |= {"add": {"order": 5}, "cancel": said}
+    worker, fake = lied_to
+    fake.answers |= {"add": {"order": 5}, "cancel": said}
     order = await api.add(ann.key)
-    await works.send()
-    assert await interventions.cancel(stocked, order, by(works))
-    assert [1, 0] == [await works.following.pass_on_cancels(10) for _ in range(2)]
+    await worker.send()
+    assert await order_actions.cancel(stocked, order, by(worker))
+    assert [1, 0] == [await worker.poller.pass_on_cancels(10) for _ in range(2)]
 
 
 async def test_a_provider_that_answers_nothing_clear_is_told_of_an_ended_order_for_a_day(lied_to, api, stocked, ann):
-    works, liar = lied_to
-    liar.answers |= {"add": {"order": 5}, "cancel": {"order": 5, "cancel": 0}}
+    worker, fake = lied_to
+    fake.answers |= {"add": {"order": 5}, "cancel": {"order": 5, "cancel": 0}}
     order = await api.add(ann.key)
-    await works.send()
-    assert await interventions.cancel(stocked, order, by(works))
+    await worker.send()
+    assert await order_actions.cancel(stocked, order, by(worker))
     told = []
     for _ in range(5):
-        await works.following.pass_on_cancels(10)
-        told.append((len(liar.asked), (await monitoring.facts(stocked, works.clock())).cancels.count))
-        works.clock.forward(10 * 3600)
+        await worker.poller.pass_on_cancels(10)
+        told.append((len(fake.asked), (await monitoring.facts(stocked, worker.clock())).cancels.count))
+        worker.clock.forward(10 * 3600)
     assert [(2, 1), (3, 1), (4, 1), (4, 0), (4, 0)] == told
 
 
 async def test_a_cancel_of_what_no_provider_took_waits_for_nobody(lied_to, api, stocked, ann):
-    works, liar = lied_to
-    liar.answers |= {"add": {"error": "Too many requests"}}
+    worker, fake = lied_to
+    fake.answers |= {"add": {"error": "Too many requests"}}
     order = await api.add(ann.key)
-    (task,) = await works.dispatching.step(1)
+    (task,) = await worker.sender.step(1)
     await api.ask("v2", ann.key, "cancel", order=order)
     await task
     assert "canceled" == await state(stocked, order)
-    assert 0 == (await monitoring.facts(stocked, works.clock())).cancels.count
+    assert 0 == (await monitoring.facts(stocked, worker.clock())).cancels.count
 
 
 async def test_a_cancel_that_came_to_nothing_is_told_again_when_the_operator_ends_the_order(lied_to, api, stocked, ann):
-    works, liar = lied_to
-    liar.answers |= {"add": {"order": 5}, "cancel": [{"order": 5, "cancel": 1}]}
+    worker, fake = lied_to
+    fake.answers |= {"add": {"order": 5}, "cancel": [{"order": 5, "cancel": 1}]}
     order = await api.add(ann.key)
-    await works.send()
+    await worker.send()
     await api.ask("v2", ann.key, "cancel", order=order)
-    await works.following.pass_on_cancels(10)
-    works.clock.forward(3 * 24 * 3600)
-    assert await interventions.cancel(stocked, order, by(works))
-    assert 1 == await works.following.pass_on_cancels(10)
+    await worker.poller.pass_on_cancels(10)
+    worker.clock.forward(3 * 24 * 3600)
+    assert await order_actions.cancel(stocked, order, by(worker))
+    assert 1 == await worker.poller.pass_on_cancels(10)
     passed = await fetch(stocked, "select cancel_passed from delivery where order_id = %s", order)
-    assert [(works.clock(),)] == passed
+    assert [(worker.clock(),)] == passed
 
 
-async def test_what_was_never_sent_is_cancelled_whole_and_a_second_time_is_nothing(api, works, stocked, ann):
+async def test_what_was_never_sent_is_cancelled_whole_and_a_second_time_is_nothing(api, worker, stocked, ann):
     order = await api.add(ann.key, DRIP, runs=3, interval=10)
-    assert await interventions.cancel(stocked, order, by(works))
+    assert await order_actions.cancel(stocked, order, by(worker))
     assert ("canceled", 27_000, 0, 27_000, 300) == await settled(stocked, order)
-    assert not await refused(stocked, interventions.cancel(stocked, order, by(works)))
-    assert (0, []) == (await works.send(), await broken(stocked))
+    assert not await refused(stocked, order_actions.cancel(stocked, order, by(worker)))
+    assert (0, []) == (await worker.send(), await broken(stocked))
 
 
-async def test_a_subscription_is_cancelled_and_never_completed_or_partial(api, works, stocked, ann):
+async def test_a_subscription_is_cancelled_and_never_completed_or_partial(api, worker, stocked, ann):
     kind = ServiceType.SUBSCRIPTIONS
     order = (await api.ask("v2", ann.key, "add", service=OF_TYPE[kind], **SHAPES[kind]))["order"]
     assert RefusalCode.SUBSCRIPTION_NOT_COMPLETED is await refused(
-        stocked, interventions.complete(stocked, order, by(works))
+        stocked, order_actions.complete(stocked, order, by(worker))
     )
     assert RefusalCode.IMPOSSIBLE_REMAINS is await refused(
-        stocked, interventions.end_partial(stocked, order, None, 1, by(works))
+        stocked, order_actions.end_partial(stocked, order, None, 1, by(worker))
     )
-    assert await interventions.cancel(stocked, order, by(works))
+    assert await order_actions.cancel(stocked, order, by(worker))
     assert "canceled" == (await settled(stocked, order))[0]
     assert [] == await broken(stocked)
 
 
-async def test_a_partial_end_pays_back_what_remains(api, works, stocked, ann):
-    order = await placed(api, works, ann)
+async def test_a_partial_end_pays_back_what_remains(api, worker, stocked, ann):
+    order = await placed(api, worker, ann)
     for remains in (0, 100, 101):
-        outcome = interventions.end_partial(stocked, order, None, remains, by(works))
+        outcome = order_actions.end_partial(stocked, order, None, remains, by(worker))
         assert RefusalCode.IMPOSSIBLE_REMAINS is await refused(stocked, outcome)
-    assert await interventions.end_partial(stocked, order, None, 30, by(works))
+    assert await order_actions.end_partial(stocked, order, None, 30, by(worker))
     assert ("partial", CHARGE, 6_300, 2_700, 30) == await settled(stocked, order)
-    assert not await refused(stocked, interventions.end_partial(stocked, order, None, 30, by(works)))
+    assert not await refused(stocked, order_actions.end_partial(stocked, order, None, 30, by(worker)))
     assert RefusalCode.ORDER_ENDED is await refused(
-        stocked, interventions.end_partial(stocked, order, None, 31, by(works))
+        stocked, order_actions.end_partial(stocked, order, None, 31, by(worker))
     )
     assert FUNDS - 6_300 == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
 
-async def test_a_package_is_not_split_and_a_drip_feed_wants_its_run_named(api, works, stocked, ann):
-    package = await placed(api, works, ann, service_id=PACKAGE)
+async def test_a_package_is_not_split_and_a_drip_feed_wants_its_run_named(api, worker, stocked, ann):
+    package = await placed(api, worker, ann, service_id=PACKAGE)
     assert RefusalCode.PACKAGE_IN_PARTS is await refused(
-        stocked, interventions.end_partial(stocked, package, 1, 1, by(works))
+        stocked, order_actions.end_partial(stocked, package, 1, 1, by(worker))
     )
     drip = await api.add(ann.key, DRIP, runs=3, interval=10)
-    assert RefusalCode.WHICH_RUN is await refused(stocked, interventions.end_partial(stocked, drip, None, 5, by(works)))
-    assert RefusalCode.NO_RUN is await refused(stocked, interventions.end_partial(stocked, drip, 4, 5, by(works)))
-    assert await interventions.end_partial(stocked, drip, 2, 50, by(works))
+    assert RefusalCode.WHICH_RUN is await refused(
+        stocked, order_actions.end_partial(stocked, drip, None, 5, by(worker))
+    )
+    assert RefusalCode.NO_RUN is await refused(stocked, order_actions.end_partial(stocked, drip, 4, 5, by(worker)))
+    assert await order_actions.end_partial(stocked, drip, 2, 50, by(worker))
     assert ("open", 27_000, 4_500, 4_500) == (await settled(stocked, drip))[:4]
     assert [] == await broken(stocked)
 
 
-async def test_an_order_delivered_by_hand_is_completed_though_no_provider_had_it(api, works, stocked, ann):
+async def test_an_order_delivered_by_hand_is_completed_though_no_provider_had_it(api, worker, stocked, ann):
     await stocked.execute("update route set service_id = -service_id")
     order = await api.add(ann.key)
-    await works.send()
+    await worker.send()
     assert "held" == await state(stocked, order)
-    assert await interventions.complete(stocked, order, by(works))
+    assert await order_actions.complete(stocked, order, by(worker))
     assert ("completed", CHARGE, CHARGE, 0, 0) == await settled(stocked, order)
-    assert not await refused(stocked, interventions.complete(stocked, order, by(works)))
+    assert not await refused(stocked, order_actions.complete(stocked, order, by(worker)))
     assert [] == await broken(stocked)
 
 
-async def test_a_held_order_is_sent_again_and_one_at_its_provider_is_not(api, works, stocked, ann):
+async def test_a_held_order_is_sent_again_and_one_at_its_provider_is_not(api, worker, stocked, ann):
     await stocked.execute("update service set hold_when_refused = true")
-    held, there = await placed(api, works, ann, "refuse"), await placed(api, works, ann)
+    held, there = await placed(api, worker, ann, "refuse"), await placed(api, worker, ann)
     assert RefusalCode.ALREADY_BOUGHT is await refused(
-        stocked, interventions.resend(stocked, there, None, "I sign", by(works))
+        stocked, order_actions.resend(stocked, there, None, "I sign", by(worker))
     )
-    assert await interventions.resend(stocked, held, None, "", by(works))
-    assert not await refused(stocked, interventions.resend(stocked, held, None, "", by(works)))
-    assert 1 == await works.send()
+    assert await order_actions.resend(stocked, held, None, "", by(worker))
+    assert not await refused(stocked, order_actions.resend(stocked, held, None, "", by(worker)))
+    assert 1 == await worker.send()
     assert [("declined", None)] * 2 == await attempts(stocked, held)
     assert [] == await broken(stocked)
 
 
 async def test_an_odd_end_that_is_held_was_bought_and_is_not_sent_again(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers |= {"add": {"order": 7}, "status": {"7": {"status": "Partial", "remains": "0"}}}
+    worker, fake = lied_to
+    fake.answers |= {"add": {"order": 7}, "status": {"7": {"status": "Partial", "remains": "0"}}}
     order = await api.add(ann.key)
-    await works.send()
-    await works.round(5)
+    await worker.send()
+    await worker.round(5)
     assert "held" == await state(stocked, order)
     assert RefusalCode.ALREADY_BOUGHT is await refused(
-        stocked, interventions.resend(stocked, order, None, "I sign", by(works))
+        stocked, order_actions.resend(stocked, order, None, "I sign", by(worker))
     )
-    assert await interventions.end_partial(stocked, order, None, 40, by(works))
+    assert await order_actions.end_partial(stocked, order, None, 40, by(worker))
     assert ("partial", CHARGE, 5_400, 3_600, 40) == await settled(stocked, order)
 
 
@@ -332,33 +334,33 @@ async def test_an_odd_end_that_is_held_was_bought_and_is_not_sent_again(api, ann
 async def test_what_a_delivery_cost_is_booked_at_the_rate_it_was_told_at(
     lied_to, api, stocked, ann, said, kept_in, booked
 ):
-    works, liar = lied_to
+    worker, fake = lied_to
     told = {"status": "In progress", "remains": "40", "charge": "0.045", "currency": said}
-    liar.answers |= {"add": {"order": 7}, "status": {"7": told}}
+    fake.answers |= {"add": {"order": 7}, "status": {"7": told}}
     await stocked.execute("update provider set currency = %s", [kept_in])
     order = await api.add(ann.key)
-    await works.send()
-    await works.round(5)
+    await worker.send()
+    await worker.round(5)
     await stocked.execute("update provider set exchange_rate = 2")
-    assert await interventions.cancel(stocked, order, by(works))
+    assert await order_actions.cancel(stocked, order, by(worker))
     assert booked == await fetch(stocked, "select amount from transfer where kind = 'cost'")
     assert [] == await broken(stocked)
 
 
-async def test_an_unsure_order_is_not_touched_before_it_is_settled(api, works, stocked, ann):
-    order = await placed(api, works, ann, "garbage")
-    assert RefusalCode.ORDER_UNSURE is await refused(stocked, interventions.cancel(stocked, order, by(works)))
-    assert RefusalCode.ORDER_UNSURE is await refused(stocked, interventions.complete(stocked, order, by(works)))
+async def test_an_unsure_order_is_not_touched_before_it_is_settled(api, worker, stocked, ann):
+    order = await placed(api, worker, ann, "garbage")
+    assert RefusalCode.ORDER_UNSURE is await refused(stocked, order_actions.cancel(stocked, order, by(worker)))
+    assert RefusalCode.ORDER_UNSURE is await refused(stocked, order_actions.complete(stocked, order, by(worker)))
     assert RefusalCode.ORDER_UNSURE is await refused(
-        stocked, interventions.end_partial(stocked, order, None, 5, by(works))
+        stocked, order_actions.end_partial(stocked, order, None, 5, by(worker))
     )
-    assert RefusalCode.NOT_PROVED is await refused(stocked, interventions.resend(stocked, order, None, "", by(works)))
+    assert RefusalCode.NOT_PROVED is await refused(stocked, order_actions.resend(stocked, order, None, "", by(worker)))
 
 
-async def test_an_unsure_order_is_sent_again_where_the_operator_signs_for_it(api, works, stocked, ann):
-    order = await placed(api, works, ann, "garbage")
-    assert await interventions.resend(stocked, order, None, "their support says so", by(works))
-    await works.send()
+async def test_an_unsure_order_is_sent_again_where_the_operator_signs_for_it(api, worker, stocked, ann):
+    order = await placed(api, worker, ann, "garbage")
+    assert await order_actions.resend(stocked, order, None, "their support says so", by(worker))
+    await worker.send()
     assert [("declined", None), ("unsure", None)] == await attempts(stocked, order)
     assert [("operator", "risked", "their support says so")] == await fetch(
         stocked, "select kind, conclusion, detail ->> 'signed' from evidence"
@@ -367,27 +369,27 @@ async def test_an_unsure_order_is_sent_again_where_the_operator_signs_for_it(api
     assert [] == await broken(stocked)
 
 
-async def test_an_unsure_order_is_settled_as_accepted(api, works, stocked, ann):
-    other, order = await placed(api, works, ann), await placed(api, works, ann, "garbage")
+async def test_an_unsure_order_is_settled_as_accepted(api, worker, stocked, ann):
+    other, order = await placed(api, worker, ann), await placed(api, worker, ann, "garbage")
     ((taken,),) = await fetch(stocked, "select provider_order from attempt where order_id = %s", other)
     assert RefusalCode.PROVIDER_ORDER_TAKEN is await refused(
-        stocked, interventions.settle(stocked, order, None, taken, by(works))
+        stocked, order_actions.settle(stocked, order, None, taken, by(worker))
     )
-    assert await interventions.settle(stocked, order, None, "2", by(works))
-    assert not await refused(stocked, interventions.settle(stocked, order, None, "2", by(works)))
+    assert await order_actions.settle(stocked, order, None, "2", by(worker))
+    assert not await refused(stocked, order_actions.settle(stocked, order, None, "2", by(worker)))
     assert RefusalCode.ORDER_NOT_UNSURE is await refused(
-        stocked, interventions.settle(stocked, order, None, "3", by(works))
+        stocked, order_actions.settle(stocked, order, None, "3", by(worker))
     )
     assert RefusalCode.ORDER_NOT_UNSURE is await refused(
-        stocked, interventions.settle(stocked, order, None, None, by(works))
+        stocked, order_actions.settle(stocked, order, None, None, by(worker))
     )
-    await works.round(BEYOND_THE_END_S)
+    await worker.round(BEYOND_THE_END_S)
     assert ("completed", CHARGE, CHARGE, 0, 0) == await settled(stocked, order)
     assert [] == await broken(stocked)
 
 
 @pytest.mark.parametrize("closed", ["off = 'gone'", "cost = 1000"])
-async def test_an_unsure_order_is_settled_as_declined_and_paid_back(api, works, stocked, ann, closed):
+async def test_an_unsure_order_is_settled_as_declined_and_paid_back(api, worker, stocked, ann, closed):
     """A provider that may not be asked is no other provider."""
     other = await catalogue.save_provider(stocked, "Other", "sandbox", "sandbox:", "USD")
     await stocked.execute(
@@ -395,58 +397,60 @@ async def test_an_unsure_order_is_settled_as_declined_and_paid_back(api, works, 
         [DEFAULT, other],
     )
     await stocked.execute(f"update route set {closed} where provider_id = %s", [other])
-    order = await placed(api, works, ann, "lost")
-    assert await interventions.settle(stocked, order, None, None, by(works))
+    order = await placed(api, worker, ann, "lost")
+    assert await order_actions.settle(stocked, order, None, None, by(worker))
     assert ("canceled", CHARGE, 0, CHARGE, 100) == await settled(stocked, order)
-    assert not await refused(stocked, interventions.settle(stocked, order, None, None, by(works)))
+    assert not await refused(stocked, order_actions.settle(stocked, order, None, None, by(worker)))
     assert [("order.settle", str(order), "because")] == await audited(stocked)
     assert (FUNDS, []) == (await balance(stocked, ann.id), await broken(stocked))
 
 
 @pytest.mark.parametrize("deed", ["settle", "resend"])
 async def test_a_clock_that_is_behind_at_the_operators_machine_ends_no_try_before_it_began(
-    api, works, stocked, ann, deed
+    api, worker, stocked, ann, deed
 ):
     """Evidence takes what is sent later for a later neighbour."""
-    order = await placed(api, works, ann, "garbage")
-    behind, began = By(actor("tester"), "because", works.clock() - timedelta(hours=1)), now()
+    order = await placed(api, worker, ann, "garbage")
+    behind, began = By(actor("tester"), "because", worker.clock() - timedelta(hours=1)), now()
     if deed == "settle":
-        assert await interventions.settle(stocked, order, None, None, behind)
+        assert await order_actions.settle(stocked, order, None, None, behind)
     else:
-        assert await interventions.resend(stocked, order, None, "their support says so", behind)
+        assert await order_actions.resend(stocked, order, None, "their support says so", behind)
     query = "select outcome, answered >= %s from attempt where order_id = %s"
     assert [("declined", True)] == await fetch(stocked, query, began, order)
 
 
 @pytest.mark.parametrize("deed", ["settle", "resend"])
-async def test_a_clock_that_is_ahead_at_the_operators_machine_has_no_order_wait(api, works, stocked, ann, deed):
-    order = await placed(api, works, ann, "garbage")
-    ahead = By(actor("tester"), "because", works.clock() + timedelta(hours=1))
+async def test_a_clock_that_is_ahead_at_the_operators_machine_has_no_order_wait(api, worker, stocked, ann, deed):
+    order = await placed(api, worker, ann, "garbage")
+    ahead = By(actor("tester"), "because", worker.clock() + timedelta(hours=1))
     if deed == "settle":
-        assert await interventions.settle(stocked, order, None, "2", ahead)
+        assert await order_actions.settle(stocked, order, None, "2", ahead)
     else:
-        assert await interventions.resend(stocked, order, None, "their support says so", ahead)
-    assert [(True,)] == await fetch(stocked, "select due <= %s from delivery where order_id = %s", works.clock(), order)
-
-
-async def test_an_ended_order_gives_back_at_most_what_it_earned_and_each_refund_once(api, works, stocked, ann):
-    order = await placed(api, works, ann, "partial-40")
-    assert RefusalCode.ORDER_NOT_ENDED is await refused(
-        stocked, interventions.refund(stocked, order, Money(1), 1, by(works))
+        assert await order_actions.resend(stocked, order, None, "their support says so", ahead)
+    assert [(True,)] == await fetch(
+        stocked, "select due <= %s from delivery where order_id = %s", worker.clock(), order
     )
-    await works.round(BEYOND_THE_END_S)
+
+
+async def test_an_ended_order_gives_back_at_most_what_it_earned_and_each_refund_once(api, worker, stocked, ann):
+    order = await placed(api, worker, ann, "partial-40")
+    assert RefusalCode.ORDER_NOT_ENDED is await refused(
+        stocked, order_actions.refund(stocked, order, Money(1), 1, by(worker))
+    )
+    await worker.round(BEYOND_THE_END_S)
     assert ("partial", CHARGE, 3_600, 5_400, 60) == await settled(stocked, order)
     assert RefusalCode.MORE_THAN_EARNED is await refused(
-        stocked, interventions.refund(stocked, order, Money(3_601), 1, by(works))
+        stocked, order_actions.refund(stocked, order, Money(3_601), 1, by(worker))
     )
-    assert await interventions.refund(stocked, order, Money(600), 1, by(works))
-    assert not await refused(stocked, interventions.refund(stocked, order, Money(600), 1, by(works)))
+    assert await order_actions.refund(stocked, order, Money(600), 1, by(worker))
+    assert not await refused(stocked, order_actions.refund(stocked, order, Money(600), 1, by(worker)))
     assert RefusalCode.OTHER_REFUND_AMOUNT is await refused(
-        stocked, interventions.refund(stocked, order, Money(601), 1, by(works))
+        stocked, order_actions.refund(stocked, order, Money(601), 1, by(worker))
     )
-    assert await interventions.refund(stocked, order, Money(3_000), 2, by(works))
+    assert await order_actions.refund(stocked, order, Money(3_000), 2, by(worker))
     assert RefusalCode.MORE_THAN_EARNED is await refused(
-        stocked, interventions.refund(stocked, order, Money(1), 3, by(works))
+        stocked, order_actions.refund(stocked, order, Money(1), 3, by(worker))
     )
     assert ("partial", CHARGE, 0, 9_000, 60) == await settled(stocked, order)
     assert "0.00000" == (await api.ask("v2", ann.key, "status", order=order))["charge"]
@@ -454,7 +458,9 @@ async def test_an_ended_order_gives_back_at_most_what_it_earned_and_each_refund_
 
 
 @pytest.mark.parametrize("act", ["cancel", "complete"])
-async def test_an_order_that_does_not_exist_is_refused(works, stocked, act):
-    assert RefusalCode.NO_ORDER is await refused(stocked, getattr(interventions, act)(stocked, NOBODY, by(works)))
-    assert RefusalCode.NO_ORDER is await refused(stocked, interventions.refund(stocked, NOBODY, Money(1), 1, by(works)))
-    assert RefusalCode.NO_ORDER is await refused(stocked, interventions.resend(stocked, NOBODY, None, "", by(works)))
+async def test_an_order_that_does_not_exist_is_refused(worker, stocked, act):
+    assert RefusalCode.NO_ORDER is await refused(stocked, getattr(order_actions, act)(stocked, NOBODY, by(worker)))
+    assert RefusalCode.NO_ORDER is await refused(
+        stocked, order_actions.refund(stocked, NOBODY, Money(1), 1, by(worker))
+    )
+    assert RefusalCode.NO_ORDER is await refused(stocked, order_actions.resend(stocked, NOBODY, None, "", by(worker)))

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from opensmm.actions import lane as lanes
-from opensmm.actions.lane import Lane
-from opensmm.actions.transactions import Rejected, RowsLocked
+from opensmm.actions import batcher as lanes
+from opensmm.actions.batcher import Batcher
+from opensmm.actions.transactions import RowsLocked, StatementRejected
 from opensmm.base.error_codes import OutageCode
 from opensmm.base.errors import Overloaded, Unavailable
 
@@ -36,13 +36,13 @@ async def hold(lane, counter):
 
 async def test_one_alone_goes_at_once():
     counter = Counter()
-    assert 70 == await Lane(counter).submit(7)
+    assert 70 == await Batcher(counter).submit(7)
     assert [[7]] == counter.batches
 
 
 async def test_those_who_wait_together_share_a_batch_and_get_their_own_answers():
     counter = Counter()
-    lane = Lane(counter)
+    lane = Batcher(counter)
     first = await hold(lane, counter)
     others = [lane.submit(at) for at in range(1, 6)]
     await asyncio.sleep(0)
@@ -53,7 +53,7 @@ async def test_those_who_wait_together_share_a_batch_and_get_their_own_answers()
 
 async def test_a_batch_takes_no_more_than_its_limit_oldest_first():
     counter = Counter()
-    lane = Lane(counter, most=3)
+    lane = Batcher(counter, most=3)
     first = await hold(lane, counter)
     others = [lane.submit(at) for at in range(1, 8)]
     await asyncio.sleep(0)
@@ -64,7 +64,7 @@ async def test_a_batch_takes_no_more_than_its_limit_oldest_first():
 
 async def test_no_owner_gets_more_than_its_share_while_others_wait():
     counter = Counter()
-    lane = Lane(counter, most=4)
+    lane = Batcher(counter, most=4)
     first = await hold(lane, counter)
     big = [lane.submit(at, owner=1) for at in range(1, 7)]
     small = [lane.submit(at, owner=2) for at in (101, 102)]
@@ -76,7 +76,7 @@ async def test_no_owner_gets_more_than_its_share_while_others_wait():
 
 async def test_beyond_the_bound_the_next_is_refused_at_once():
     counter = Counter()
-    lane = Lane(counter, bound=4)
+    lane = Batcher(counter, bound=4)
     first = await hold(lane, counter)
     waiting = [lane.submit(at, owner=at) for at in range(1, 5)]
     await asyncio.sleep(0)
@@ -88,7 +88,7 @@ async def test_beyond_the_bound_the_next_is_refused_at_once():
 
 async def test_one_owner_may_fill_half_of_the_bound_and_leaves_room_for_others():
     counter = Counter()
-    lane = Lane(counter, bound=4)
+    lane = Batcher(counter, bound=4)
     first = await hold(lane, counter)
     waiting = [lane.submit(at, owner=1) for at in (1, 2)]
     await asyncio.sleep(0)
@@ -110,10 +110,10 @@ async def test_a_rejected_batch_is_tried_one_by_one_so_that_a_bad_ask_hurts_nobo
     async def batch(asks):
         tried.append(list(asks))
         if 3 in asks:
-            raise Rejected("three is bad")
+            raise StatementRejected("three is bad")
         return [request * 10 for request in asks]
 
-    said = await gathered(Lane(batch), [1, 2, 3, 4])
+    said = await gathered(Batcher(batch), [1, 2, 3, 4])
     assert [10, 20, 40] == [one for one in said if isinstance(one, int)]
     assert [Unavailable] == [type(one) for one in said if not isinstance(one, int)]
     assert [[1, 2, 3, 4], [1], [2], [3], [4]] == tried
@@ -127,7 +127,7 @@ async def test_any_other_failure_fails_them_all_and_nothing_is_tried_again(fault
         tried.append(list(asks))
         raise fault
 
-    said = await gathered(Lane(batch), [1, 2, 3])
+    said = await gathered(Batcher(batch), [1, 2, 3])
     assert ([[1, 2, 3]], [fault] * 3) == (tried, said)
 
 
@@ -139,7 +139,7 @@ async def test_a_lane_goes_on_after_a_failure():
             raise Unavailable(OutageCode.CONNECTION_LOST)
         return list(asks)
 
-    lane = Lane(batch)
+    lane = Batcher(batch)
     assert isinstance((await gathered(lane, [1]))[0], Unavailable)
     away = False
     assert [1, 2] == await gathered(lane, [1, 2])
@@ -147,7 +147,7 @@ async def test_a_lane_goes_on_after_a_failure():
 
 async def test_a_caller_that_gave_up_changes_nothing_for_the_others():
     counter = Counter()
-    lane = Lane(counter)
+    lane = Batcher(counter)
     first = await hold(lane, counter)
     waiting = [lane.submit(at) for at in (1, 2, 3)]
     await asyncio.sleep(0)
@@ -162,7 +162,7 @@ async def test_a_caller_that_gave_up_changes_nothing_for_the_others():
 async def test_an_ask_whose_turn_does_not_come_is_refused_and_never_sent(monkeypatch):
     monkeypatch.setattr(lanes, "LOOK_S", 0.01)
     counter = Counter()
-    lane = Lane(counter, name="impatient", turn_within_s=0.03)
+    lane = Batcher(counter, name="impatient", turn_within_s=0.03)
     first = await hold(lane, counter)
     for request in (1, 2):
         with pytest.raises(Overloaded):
@@ -178,7 +178,7 @@ async def test_an_ask_whose_turn_does_not_come_is_refused_and_never_sent(monkeyp
 async def test_an_ask_whose_batch_has_begun_is_waited_for(monkeypatch):
     monkeypatch.setattr(lanes, "LOOK_S", 0.01)
     counter = Counter()
-    lane = Lane(counter, turn_within_s=0.02)
+    lane = Batcher(counter, turn_within_s=0.02)
     first = await hold(lane, counter)
     for _ in range(5):
         with pytest.raises(Overloaded):
@@ -197,7 +197,7 @@ async def test_where_rows_are_held_their_owner_is_refused_as_a_whole_and_the_oth
             raise RowsLocked("the row of the first")
         return list(asks)
 
-    lane = Lane(batch)
+    lane = Batcher(batch)
     asked = [lane.submit(request, owner=request // 10) for request in (1, 11, 2, 12, 21, 3)]
     said = await asyncio.gather(*asked, return_exceptions=True)
     assert [11, 12, 21] == [one for one in said if isinstance(one, int)]
@@ -227,7 +227,7 @@ def asked(lane, owner, weight, number=0):
 
 async def test_a_batch_holds_no_more_than_its_weight():
     heavy = Heavy()
-    lane = Lane(heavy, most=100)
+    lane = Batcher(heavy, most=100)
     await asyncio.gather(*(asked(lane, 1, 30, at) for at in range(10)))
     assert [90, 90, 90, 30] == [sum(weight for _, weight, _ in batch) for batch in heavy.batches]
 
@@ -235,7 +235,7 @@ async def test_a_batch_holds_no_more_than_its_weight():
 @pytest.mark.parametrize("weight", [1, 5, 12, 13, 50, 100, 1000])
 async def test_whatever_one_owner_asks_another_waits_for_no_more_than_two_of_its_batches(weight):
     heavy = Heavy()
-    lane = Lane(heavy, most=100, bound=10_000)
+    lane = Batcher(heavy, most=100, bound=10_000)
     crowd = [asked(lane, 1, weight, at) for at in range(min(500, 25_000 // weight))]
     await asyncio.sleep(0)
     before = len(heavy.batches)
@@ -251,7 +251,7 @@ async def test_whatever_one_owner_asks_another_waits_for_no_more_than_two_of_its
 
 async def test_two_owners_of_heavy_asks_take_turns():
     heavy = Heavy()
-    lane = Lane(heavy, most=100, bound=10_000)
+    lane = Batcher(heavy, most=100, bound=10_000)
     crowd = [asked(lane, 1, 1000, at) for at in range(20)]
     others = [asked(lane, 2, 1000, at) for at in range(3)]
     await asyncio.gather(*others)
@@ -262,7 +262,7 @@ async def test_two_owners_of_heavy_asks_take_turns():
 
 async def test_light_asks_without_end_do_not_keep_a_heavy_one_waiting():
     heavy = Heavy()
-    lane = Lane(heavy, most=100, bound=10_000)
+    lane = Batcher(heavy, most=100, bound=10_000)
     crowd = [asked(lane, 1, 1, at) for at in range(1_000)]
     await asked(lane, 2, 1000)
     assert heavy.place(2) <= 2
@@ -271,7 +271,7 @@ async def test_light_asks_without_end_do_not_keep_a_heavy_one_waiting():
 
 async def test_one_owner_may_fill_half_of_the_weight_that_may_wait():
     heavy = Heavy()
-    lane = Lane(heavy, most=10)
+    lane = Batcher(heavy, most=10)
     kept = [asked(lane, 1, 1000, at) for at in range(3)]
     with pytest.raises(Overloaded):
         asked(lane, 1, 1000)

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from tests.panel import DEFAULT, LINK, acting, balance, books, broken, buyer, fetch, let_owe, now, pay
 
-from opensmm.actions import interventions, money
+from opensmm.actions import money, order_actions
 from opensmm.actions.money import Adjustment
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
@@ -177,7 +177,7 @@ async def test_a_misdirected_top_up_goes_to_whom_it_was_for(conn):
     assert [] == await broken(conn)
 
 
-async def test_only_a_customers_own_money_can_be_corrected_and_taken(api, ann, stocked, works):
+async def test_only_a_customers_own_money_can_be_corrected_and_taken(api, ann, stocked, worker):
     other = await buyer(stocked, "0")
     order = await api.add(ann.key)
     ((charge,),) = await fetch(stocked, "select id from transfer where order_id = %s", order)
@@ -206,7 +206,7 @@ async def test_a_payout_takes_what_is_there_and_no_credit(conn):
     assert [] == await broken(conn)
 
 
-async def test_a_chargeback_of_what_was_spent_overdraws_and_top_ups_make_up_for_it(api, stocked, works):
+async def test_a_chargeback_of_what_was_spent_overdraws_and_top_ups_make_up_for_it(api, stocked, worker):
     who = await buyer(stocked, "0")
     await pay(stocked, who.id, 10_000, "A1")
     await api.add(who.key)
@@ -237,7 +237,7 @@ async def test_what_comes_back_for_an_order_makes_up_for_a_chargeback_and_anothe
     order = await api.add(who.key)
     await money.charge_back(stocked, Payment("bank", "A1"), Money(9_000), "first", BY)
     assert [(-8_000, 8_000)] == [(one.balance, one.overdrawn) for one in await customers.listed(stocked, who.id)]
-    await interventions.end_partial(stocked, OrderId(order), None, 50, BY)
+    await order_actions.end_partial(stocked, OrderId(order), None, 50, BY)
     assert [(-3_500, 3_500)] == [(one.balance, one.overdrawn) for one in await customers.listed(stocked, who.id)]
     page = await customer_list(stocked, Keyset())
     assert [(-3_500, 3_500)] == [(row.balance, row.overdrawn) for row in page.rows if row.id == who.id]
@@ -353,7 +353,7 @@ class Scene:
             case 5:
                 await money.set_credit_limit(conn, who.id, amount, name, BY)
             case 6 if ended:
-                await interventions.refund(conn, OrderId(ended[0][0]), amount, at + 1, BY)
+                await order_actions.refund(conn, OrderId(ended[0][0]), amount, at + 1, BY)
 
     async def hand(self, hand, turns):
         conn = await connect(self.url)
@@ -366,12 +366,12 @@ class Scene:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_whatever_many_hands_do_at_once_the_books_stay_right(api, stocked, database, works, seed):
+async def test_whatever_many_hands_do_at_once_the_books_stay_right(api, stocked, database, worker, seed):
     buyers = [await buyer(stocked, "0.30000") for _ in range(3)]
     for _ in range(3):
         await api.add(buyers[0].key)
-    await works.round()
-    await works.round(9)
+    await worker.round()
+    await worker.round(9)
     scene = Scene(api, database.app_url, buyers, seed)
     for _ in range(3):
         await asyncio.gather(*(scene.hand(f"{seed} {hand} {_}", 12) for hand in range(5)))

@@ -2,9 +2,9 @@
 
 import pytest
 from tests.panel import acting, balance, books, broken, fetch
-from tests.works import leave_behind, state
+from tests.stepped_worker import leave_behind, state
 
-from opensmm.actions import interventions, notices
+from opensmm.actions import notices, order_actions
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.codes import EventCode, OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Accepted
@@ -32,22 +32,22 @@ async def told(conn, order, code):
     return [event for event in story.events if event.kind is code]
 
 
-async def settled_as_not_bought(api, ann, conn, works, clock):
+async def settled_as_not_bought(api, ann, conn, worker, clock):
     """An order whose sender still waits for its answer when the operator calls it declined."""
     order = await api.add(ann.key)
-    (claim,) = await leave_behind(works, clock)
-    await works.round(3600)
-    assert await interventions.settle(conn, order, None, None, acting(clock(), "ann", "not in their list"))
+    (claim,) = await leave_behind(worker, clock)
+    await worker.round(3600)
+    assert await order_actions.settle(conn, order, None, None, acting(clock(), "ann", "not in their list"))
     return order, claim
 
 
 async def test_a_purchase_of_what_was_settled_as_not_bought_stays_until_it_is_dealt_with(
-    api, ann, stocked, works, clock
+    api, ann, stocked, worker, clock
 ):
-    order, claim = await settled_as_not_bought(api, ann, stocked, works, clock)
+    order, claim = await settled_as_not_bought(api, ann, stocked, worker, clock)
     before = await books(stocked)
     for _ in range(2):
-        await works.dispatching._keep(claim, Accepted("900"))
+        await worker.sender._keep(claim, Accepted("900"))
     assert [(order, 1, 1, 1, "900", "declined")] == await late_acceptances(stocked)
     assert before == await books(stocked)
     assert NoticeCounts(1, clock(), ((order, "Sandbox", "900"),)) == (await monitoring.facts(stocked, clock())).late
@@ -72,30 +72,30 @@ async def test_an_order_that_no_provider_spoke_of_has_nothing_to_be_dealt_with(a
     assert [] == await fetch(stocked, "select from audit where action = 'order.deal_with'")
 
 
-async def test_an_acceptance_that_is_recorded_twice_is_no_late_one(api, ann, stocked, works, clock):
+async def test_an_acceptance_that_is_recorded_twice_is_no_late_one(api, ann, stocked, worker, clock):
     order = await api.add(ann.key)
-    (claim,) = await leave_behind(works, clock)
+    (claim,) = await leave_behind(worker, clock)
     for _ in range(2):
-        await works.dispatching._keep(claim, Accepted("900"))
+        await worker.sender._keep(claim, Accepted("900"))
     assert ("pending", []) == (await state(stocked, order), await late_acceptances(stocked))
 
 
 async def test_what_was_settled_with_another_id_than_its_provider_tells_later_was_bought_twice(
-    api, ann, stocked, works, clock
+    api, ann, stocked, worker, clock
 ):
     order = await api.add(ann.key)
-    (claim,) = await leave_behind(works, clock)
-    await works.round(3600)
-    assert await interventions.settle(stocked, order, None, "800", acting(clock(), "ann", "looked it up"))
-    await works.dispatching._keep(claim, Accepted("900"))
+    (claim,) = await leave_behind(worker, clock)
+    await worker.round(3600)
+    assert await order_actions.settle(stocked, order, None, "800", acting(clock(), "ann", "looked it up"))
+    await worker.sender._keep(claim, Accepted("900"))
     assert [(order, 1, 1, 1, "900", "accepted")] == await late_acceptances(stocked)
 
 
-async def test_an_id_that_was_told_late_is_known_and_its_attempt_owns_no_other(api, ann, stocked, works, clock):
-    order, claim = await settled_as_not_bought(api, ann, stocked, works, clock)
+async def test_an_id_that_was_told_late_is_known_and_its_attempt_owns_no_other(api, ann, stocked, worker, clock):
+    order, claim = await settled_as_not_bought(api, ann, stocked, worker, clock)
     looked_for = [OrderId(order)], clock(), clock()
     assert 1 == len((await evidence_rows.doubted(stocked, *looked_for))[ProviderId(1)])
-    await works.dispatching._keep(claim, Accepted("900"))
+    await worker.sender._keep(claim, Accepted("900"))
     assert {900} == await evidence_rows.known(stocked, ProviderId(1), [899, 900, 901])
     assert {} == await evidence_rows.doubted(stocked, *looked_for)
 
@@ -103,13 +103,13 @@ async def test_an_id_that_was_told_late_is_known_and_its_attempt_owns_no_other(a
 async def test_that_a_provider_goes_on_with_what_was_paid_back_is_told_to_the_operator(
     api, ann, stocked, lied_to, clock
 ):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     order = await api.add(ann.key)
-    await works.send()
-    assert await interventions.cancel(stocked, order, acting(clock(), "ann", "asked for by mail"))
-    liar.answers["cancel"] = [{"order": 7, "cancel": {"error": "Order cannot be canceled"}}]
-    assert 1 == await works.following.pass_on_cancels(10)
+    await worker.send()
+    assert await order_actions.cancel(stocked, order, acting(clock(), "ann", "asked for by mail"))
+    fake.answers["cancel"] = [{"order": 7, "cancel": {"error": "Order cannot be canceled"}}]
+    assert 1 == await worker.poller.pass_on_cancels(10)
     assert NoticeCounts(1, clock(), ((order, "Sandbox", "7"),)) == (await monitoring.facts(stocked, clock())).odd
     (event,) = await told(stocked, order, EventCode.CANCEL_REFUSED)
     assert ("7", "Order cannot be canceled") == (event.fields["provider_order"], event.fields["answer"])

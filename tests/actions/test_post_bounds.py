@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 from tests.panel import balance, broken, fetch
+from tests.stepped_worker import state
 from tests.subscribing import UNIT, children, look, post, posts, state_of, subscribed
-from tests.works import state
 
 from opensmm.domain import subscriptions as posts_domain
 from opensmm.domain.codes import EventCode
@@ -45,68 +45,68 @@ async def told(conn, number, code):
     ],
 )
 async def test_no_more_posts_are_charged_than_were_ordered(api, ann, stocked, lied_to, asked, due):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar, **asked)
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake, **asked)
     for _ in range(2):
-        await look(works, liar, listed(50))
+        await look(worker, fake, listed(50))
     assert [str(theirs) for theirs in range(501, 501 + due)] == [row[0] for row in await children(stocked)]
     assert FUNDS - due * 10 * UNIT == await balance(stocked, ann.id)
     beyond = [str(theirs) for theirs in range(501 + due, 551)]
     assert [(theirs, "beyond") for theirs in beyond] == await refused(stocked)
     assert beyond == await told(stocked, number, EventCode.POST_BEYOND)
-    assert len(beyond) == (await monitoring.facts(stocked, works.clock())).refused_posts.count
+    assert len(beyond) == (await monitoring.facts(stocked, worker.clock())).refused_posts.count
     assert "active" == await state_of(stocked, number)
     assert [] == await broken(stocked)
 
 
 async def test_posts_are_counted_over_all_looks(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    await subscribed(api, ann, works, liar, posts=3)
-    await look(works, liar, listed(2))
-    await look(works, liar, listed(2, first=601))
-    await look(works, liar, listed(5))
+    worker, fake = lied_to
+    await subscribed(api, ann, worker, fake, posts=3)
+    await look(worker, fake, listed(2))
+    await look(worker, fake, listed(2, first=601))
+    await look(worker, fake, listed(5))
     assert ["501", "502", "601"] == [row[0] for row in await children(stocked)]
     assert {("602", "beyond"), ("503", "beyond"), ("504", "beyond"), ("505", "beyond")} == set(await refused(stocked))
 
 
 async def test_a_post_that_waits_has_its_place_and_one_of_another_order_takes_none(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 501}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 501}
     await api.add(ann.key)
-    await works.send()
-    await subscribed(api, ann, works, liar, posts=2)
+    await worker.send()
+    await subscribed(api, ann, worker, fake, posts=2)
     book = {"501": post(10), "502": None, "503": post(10), "504": post(10)}
-    await look(works, liar, book)
+    await look(worker, fake, book)
     assert [("501", "taken"), ("502", "untold"), ("503", "made"), ("504", "beyond")] == [
         row[:2] for row in await posts(stocked)
     ]
-    await look(works, liar, book | {"502": post(20)})
+    await look(worker, fake, book | {"502": post(20)})
     assert [("503", 10), ("502", 20)] == [(row[0], row[2]) for row in await children(stocked)]
     assert [] == await broken(stocked)
 
 
 async def test_a_provider_that_makes_more_than_was_ordered_is_asked_to_stop_once(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar, posts=1)
-    liar.answers["cancel"] = [{"order": 500, "cancel": 1}]
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake, posts=1)
+    fake.answers["cancel"] = [{"order": 500, "cancel": 1}]
     for _ in range(3):
-        await look(works, liar, listed(3))
-        await works.following.pass_on_cancels(10)
-    assert ["500"] == [form.get("orders", form.get("order")) for form in liar.asked if form["action"] == "cancel"]
-    await look(works, liar, listed(3), status="Canceled")
+        await look(worker, fake, listed(3))
+        await worker.poller.pass_on_cancels(10)
+    assert ["500"] == [form.get("orders", form.get("order")) for form in fake.asked if form["action"] == "cancel"]
+    await look(worker, fake, listed(3), status="Canceled")
     assert ("canceled", 1) == (await state_of(stocked, number), len(await children(stocked)))
     assert [] == await broken(stocked)
 
 
 async def test_posts_after_a_subscription_expired_are_refused(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    last_day = works.clock().date() + timedelta(days=3)
-    number = await subscribed(api, ann, works, liar, expiry=f"{last_day:%d/%m/%Y}")
+    worker, fake = lied_to
+    last_day = worker.clock().date() + timedelta(days=3)
+    number = await subscribed(api, ann, worker, fake, expiry=f"{last_day:%d/%m/%Y}")
     over = timedelta(days=3) + EXPIRY_GRACE
-    await look(works, liar, listed(1))
-    await look(works, liar, listed(2), seconds=over.total_seconds())
+    await look(worker, fake, listed(1))
+    await look(worker, fake, listed(2), seconds=over.total_seconds())
     assert ["501", "502"] == [row[0] for row in await children(stocked)], "it was not asked after since it expired"
-    await look(works, liar, listed(3))
+    await look(worker, fake, listed(3))
     assert ([("503", "expired")], ["503"]) == (
         await refused(stocked),
         await told(stocked, number, EventCode.POST_EXPIRED),
@@ -121,19 +121,19 @@ async def test_posts_after_a_subscription_expired_are_refused(api, ann, stocked,
 async def test_a_provider_that_lists_posts_without_end_is_asked_no_more_and_told_to_stop(
     api, ann, stocked, lied_to, monkeypatch
 ):
-    works, liar = lied_to
+    worker, fake = lied_to
     monkeypatch.setattr(posts_domain, "MOST_KEPT", 40)
-    number = await subscribed(api, ann, works, liar)
-    await look(works, liar, listed(40))
+    number = await subscribed(api, ann, worker, fake)
+    await look(worker, fake, listed(40))
     assert ("in_progress", 40) == (await state(stocked, number), len(await posts(stocked)))
-    liar.answers["cancel"] = [{"order": 500, "cancel": 1}]
-    await look(works, liar, listed(50, first=601))
+    fake.answers["cancel"] = [{"order": 500, "cancel": 1}]
+    await look(worker, fake, listed(50, first=601))
     assert "held" == await state(stocked, number)
-    assert [number] == [one.order for one in await waiting(stocked, frozenset({"held"}), works.clock(), 10)]
-    assert 1 == await works.following.pass_on_cancels(10)
-    liar.asked.clear()
-    await look(works, liar, listed(50, first=701))
-    assert (90, []) == (len(await posts(stocked)), liar.asked)
+    assert [number] == [one.order for one in await waiting(stocked, frozenset({"held"}), worker.clock(), 10)]
+    assert 1 == await worker.poller.pass_on_cancels(10)
+    fake.asked.clear()
+    await look(worker, fake, listed(50, first=701))
+    assert (90, []) == (len(await posts(stocked)), fake.asked)
     story = await order_events.history(stocked, number)
     assert story is not None
     (event,) = [event for event in story.events if event.kind is EventCode.POSTS_WITHOUT_END]

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from tests.panel import actor, balance, books, broken, buyer, fetch, let_owe, or_code
+from tests.stepped_worker import SteppedWorker
 from tests.subscribing import (
     SUBSCRIPTIONS,
     UNIT,
@@ -19,9 +20,8 @@ from tests.subscribing import (
     subscribed,
     telling,
 )
-from tests.works import Works
 
-from opensmm.actions import interventions
+from opensmm.actions import order_actions
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode, RefusalCode
 from opensmm.domain.subscriptions import WAITS
@@ -30,12 +30,12 @@ FUNDS = 10_000_000
 
 
 async def test_a_subscription_is_passed_on_whole_and_once(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 500}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 500}
     await subscribe(api, ann, posts=3, old_posts=2, expiry="31/12/2099")
-    await works.send()
-    await works.send()
-    (form,) = liar.asked
+    await worker.send()
+    await worker.send()
+    (form,) = fake.asked
     wanted = {
         "action": "add", "service": str(SUBSCRIPTIONS), "username": "them", "min": "10", "max": "20", "delay": "30",
         "posts": "3", "old_posts": "2", "expiry": "31/12/2099",
@@ -49,13 +49,13 @@ async def test_a_subscription_is_passed_on_whole_and_once(api, ann, stocked, lie
 
 
 async def test_each_post_becomes_an_order_charged_when_it_is_made(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar)
-    await look(works, liar, {"501": post(10)}, seconds=2)
-    await look(works, liar, {"501": post(10), "502": post(20)})
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake)
+    await look(worker, fake, {"501": post(10)}, seconds=2)
+    await look(worker, fake, {"501": post(10), "502": post(20)})
     assert [("501", 2, 10, 10 * UNIT, "open"), ("502", 3, 20, 20 * UNIT, "open")] == await children(stocked)
     assert FUNDS - 30 * UNIT == await balance(stocked, ann.id)
-    assert {"1"} == {form["extended"] for form in liar.asked}
+    assert {"1"} == {form["extended"] for form in fake.asked}
     said = await api.ask("v2", ann.key, "status", order=number, extended=1)
     assert {"status": "In progress", "charge": "0.00000", "orders": [2, 3]}.items() <= {
         **said, "orders": said["orders"],
@@ -68,11 +68,11 @@ async def test_each_post_becomes_an_order_charged_when_it_is_made(api, ann, stoc
 async def test_a_posts_order_is_followed_by_its_own_id_and_gives_back_what_was_not_delivered(
     api, ann, stocked, lied_to
 ):
-    works, liar = lied_to
-    await subscribed(api, ann, works, liar)
-    await look(works, liar, {"501": post(20)})
-    liar.answers["status"] = {"501": post(5, "Partial", charge="0.0135")}
-    await works.follow()
+    worker, fake = lied_to
+    await subscribed(api, ann, worker, fake)
+    await look(worker, fake, {"501": post(20)})
+    fake.answers["status"] = {"501": post(5, "Partial", charge="0.0135")}
+    await worker.follow()
     assert [("501", 2, 20, 20 * UNIT, "partial")] == await children(stocked)
     assert FUNDS - 15 * UNIT == await balance(stocked, ann.id)
     assert [(1350,)] == await fetch(stocked, "select amount from transfer where kind = 'cost'")
@@ -88,9 +88,9 @@ async def test_a_posts_order_is_followed_by_its_own_id_and_gives_back_what_was_n
     ],
 )
 async def test_a_subscription_ends_as_its_provider_says(api, ann, stocked, lied_to, status, ends, word):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar)
-    await look(works, liar, {"501": post(10)}, status=status)
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake)
+    await look(worker, fake, {"501": post(10)}, status=status)
     assert ends == await state_of(stocked, number)
     assert word == (await api.ask("v2", ann.key, "status", order=number))["status"]
     assert [("501", 2, 10, 10 * UNIT, "open")] == await children(stocked), "a post found at the end is one too"
@@ -98,72 +98,72 @@ async def test_a_subscription_ends_as_its_provider_says(api, ann, stocked, lied_
 
 
 async def test_more_posts_than_fit_a_call_are_all_taken_in_before_the_subscription_ends(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar)
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake)
     book = {str(theirs): post(10) for theirs in range(501, 651)}
-    await look(works, liar, book, status="Completed")
+    await look(worker, fake, book, status="Completed")
     assert (100, "active") == (len(await children(stocked)), await state_of(stocked, number))
-    await look(works, liar, book, status="Completed")
+    await look(worker, fake, book, status="Completed")
     assert (150, "completed") == (len(await children(stocked)), await state_of(stocked, number))
     assert FUNDS - 1500 * UNIT == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
 
 async def test_a_post_that_waits_and_then_is_another_order_is_refused(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    await subscribed(api, ann, works, liar)
-    await look(works, liar, {"501": None})
-    liar.answers["add"] = {"order": 501}
+    worker, fake = lied_to
+    await subscribed(api, ann, worker, fake)
+    await look(worker, fake, {"501": None})
+    fake.answers["add"] = {"order": 501}
     await api.add(ann.key)
-    await works.send()
-    await look(works, liar, {"501": post(10), "502": post(10)})
+    await worker.send()
+    await look(worker, fake, {"501": post(10), "502": post(10)})
     assert [("501", "taken", False), ("502", "made", False)] == await posts(stocked)
     assert [] == await broken(stocked)
 
 
 async def test_a_subscription_paused_at_its_provider_is_processing(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar)
-    await look(works, liar, {}, status="Paused")
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake)
+    await look(worker, fake, {}, status="Paused")
     assert "paused" == await state_of(stocked, number)
     assert "Processing" == (await api.ask("v2", ann.key, "status", order=number))["status"]
-    await look(works, liar, {})
+    await look(worker, fake, {})
     assert "active" == await state_of(stocked, number)
 
 
 async def test_the_same_post_told_again_and_again_is_one_order(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    await subscribed(api, ann, works, liar)
+    worker, fake = lied_to
+    await subscribed(api, ann, worker, fake)
     for _ in range(3):
-        await look(works, liar, {"501": post(10)}, orders=["501", "501", 501, " 501 "])
+        await look(worker, fake, {"501": post(10)}, orders=["501", "501", 501, " 501 "])
     assert 1 == len(await children(stocked))
     assert FUNDS - 10 * UNIT == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
 
 async def test_posts_that_are_listed_no_longer_stay_orders_and_are_named(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar)
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake)
     book = {"501": post(10), "502": post(10)}
-    await look(works, liar, book)
-    await look(works, liar, book, orders=["502"])
+    await look(worker, fake, book)
+    await look(worker, fake, book, orders=["502"])
     assert [("501", "made", True), ("502", "made", False)] == await posts(stocked)
     told = await events(stocked, number)
     assert (EventCode.POST_UNLISTED, "501") in told
-    await look(works, liar, book)
+    await look(worker, fake, book)
     assert [("501", "made", False), ("502", "made", False)] == await posts(stocked)
     assert 2 == len(await children(stocked))
 
 
 async def test_a_post_whose_id_another_order_bears_is_refused_and_named(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 77}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 77}
     await api.add(ann.key)
-    await works.send()
-    number = await subscribed(api, ann, works, liar)
+    await worker.send()
+    number = await subscribed(api, ann, worker, fake)
     before = await books(stocked)
     for _ in range(2):
-        await look(works, liar, {"77": post(10)}, orders=["77", "500"])
+        await look(worker, fake, {"77": post(10)}, orders=["77", "500"])
     assert [("500", "taken", False), ("77", "taken", False)] == await posts(stocked)
     after = await books(stocked)
     assert [before[name] for name in ("balances", "orders", "transfers")] == [
@@ -175,35 +175,35 @@ async def test_a_post_whose_id_another_order_bears_is_refused_and_named(api, ann
 
 
 async def test_two_subscriptions_never_share_a_post(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    await subscribed(api, ann, works, liar)
-    liar.answers["add"] = {"order": 600}
+    worker, fake = lied_to
+    await subscribed(api, ann, worker, fake)
+    fake.answers["add"] = {"order": 600}
     await subscribe(api, ann)
-    await works.send()
+    await worker.send()
 
     def answer(form):
         both = {one: {"status": "Active", "orders": ["501"]} for one in ("500", "600")} | {"501": post(10)}
         return {one: both[one] for one in (form.get("orders") or form["order"]).split(",")}
 
-    liar.answers["status"] = answer
-    works.clock.forward(61)
-    await works.watch()
+    fake.answers["status"] = answer
+    worker.clock.forward(61)
+    await worker.watch()
     assert [("501", "made", False), ("501", "taken", False)] == sorted(await posts(stocked))
     assert FUNDS - 10 * UNIT == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
 
 async def test_without_funds_a_subscription_pauses_and_goes_on_when_there_are_some(api, stocked, lied_to):
-    works, liar = lied_to
+    worker, fake = lied_to
     poor = await buyer(stocked, "0.01500")
-    number = await subscribed(api, poor, works, liar)
+    number = await subscribed(api, poor, worker, fake)
     book = {"501": post(10), "502": post(20), "503": post(10)}
-    await look(works, liar, book)
+    await look(worker, fake, book)
     assert ["501"] == [row[0] for row in await children(stocked)]
     assert "paused" == await state_of(stocked, number)
     assert [("501", "made", False), ("502", "unpaid", False), ("503", "unpaid", False)] == await posts(stocked)
     await let_owe(stocked, poor.id, 10_000)
-    await look(works, liar, book)
+    await look(worker, fake, book)
     assert ["501", "502", "503"] == [row[0] for row in await children(stocked)]
     assert "active" == await state_of(stocked, number)
     assert 1500 - 40 * UNIT == await balance(stocked, poor.id)
@@ -211,15 +211,15 @@ async def test_without_funds_a_subscription_pauses_and_goes_on_when_there_are_so
 
 
 async def test_a_subscription_without_funds_for_a_day_is_stopped_at_its_provider(api, stocked, lied_to):
-    works, liar = lied_to
+    worker, fake = lied_to
     poor = await buyer(stocked, "0.00001")
-    number = await subscribed(api, poor, works, liar)
-    await look(works, liar, {"501": post(10)})
-    liar.answers["cancel"] = [{"order": 500, "cancel": 1}]
-    await look(works, liar, {"501": post(10)}, seconds=WAITS.total_seconds())
-    await works.following.pass_on_cancels(10)
-    assert ["cancel"] == [form["action"] for form in liar.asked if form["action"] == "cancel"]
-    await look(works, liar, {"501": post(10)}, status="Canceled")
+    number = await subscribed(api, poor, worker, fake)
+    await look(worker, fake, {"501": post(10)})
+    fake.answers["cancel"] = [{"order": 500, "cancel": 1}]
+    await look(worker, fake, {"501": post(10)}, seconds=WAITS.total_seconds())
+    await worker.poller.pass_on_cancels(10)
+    assert ["cancel"] == [form["action"] for form in fake.asked if form["action"] == "cancel"]
+    await look(worker, fake, {"501": post(10)}, status="Canceled")
     assert ("canceled", []) == (await state_of(stocked, number), await children(stocked))
     assert [("501", "lost", False)] == await posts(stocked)
     assert 1 == await balance(stocked, poor.id)
@@ -227,22 +227,22 @@ async def test_a_subscription_without_funds_for_a_day_is_stopped_at_its_provider
 
 
 async def test_a_suspended_customers_subscription_pauses(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar)
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake)
     await stocked.execute("update customer set suspended = true")
-    await look(works, liar, {"501": post(10)})
+    await look(worker, fake, {"501": post(10)})
     assert ("paused", []) == (await state_of(stocked, number), await children(stocked))
     assert FUNDS == await balance(stocked, ann.id)
 
 
 async def test_a_subscription_ends_only_when_its_last_post_is_charged(api, stocked, lied_to):
-    works, liar = lied_to
+    worker, fake = lied_to
     poor = await buyer(stocked, "0.00001")
-    number = await subscribed(api, poor, works, liar)
-    await look(works, liar, {"501": post(10)}, status="Completed")
+    number = await subscribed(api, poor, worker, fake)
+    await look(worker, fake, {"501": post(10)}, status="Completed")
     assert "paused" == await state_of(stocked, number)
     await let_owe(stocked, poor.id, 10_000)
-    await look(works, liar, {"501": post(10)}, status="Completed")
+    await look(worker, fake, {"501": post(10)}, status="Completed")
     assert ("completed", 1) == (await state_of(stocked, number), len(await children(stocked)))
     assert [] == await broken(stocked)
 
@@ -264,9 +264,9 @@ async def test_a_subscription_ends_only_when_its_last_post_is_charged(api, stock
     ],
 )
 async def test_how_much_a_posts_order_is_for_is_bounded_by_the_subscription(api, ann, stocked, lied_to, said, quantity):
-    works, liar = lied_to
-    await subscribed(api, ann, works, liar)
-    await look(works, liar, {"501": said})
+    worker, fake = lied_to
+    await subscribed(api, ann, worker, fake)
+    await look(worker, fake, {"501": said})
     made = [] if quantity is None else [("501", 2, quantity, quantity * UNIT, "open")]
     assert made == await children(stocked)
     assert [("501", "untold" if quantity is None else "made", False)] == await posts(stocked)
@@ -286,12 +286,12 @@ async def test_how_much_a_posts_order_is_for_is_bounded_by_the_subscription(api,
     ],
 )
 async def test_what_cannot_be_understood_of_a_subscription_changes_nothing(api, ann, stocked, lied_to, status):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar)
-    liar.answers["status"] = status
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake)
+    fake.answers["status"] = status
     before = (await books(stocked))["transfers"]
-    works.clock.forward(61)
-    await works.watch()
+    worker.clock.forward(61)
+    await worker.watch()
     assert [(None,)] == await fetch(stocked, "select polled from delivery")
     assert ("active", [], before) == (
         await state_of(stocked, number),
@@ -302,91 +302,91 @@ async def test_what_cannot_be_understood_of_a_subscription_changes_nothing(api, 
 
 
 async def test_posts_are_charged_at_the_price_of_the_moment(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    await subscribed(api, ann, works, liar)
-    await look(works, liar, {"501": post(10)})
+    worker, fake = lied_to
+    await subscribed(api, ann, worker, fake)
+    await look(worker, fake, {"501": post(10)})
     await stocked.execute("update service set rate = 2 where id = %s", [SUBSCRIPTIONS])
-    await look(works, liar, {"501": post(10), "502": post(10)})
+    await look(worker, fake, {"501": post(10), "502": post(10)})
     await stocked.execute("insert into price (price_list_id, service_id, rate) values (1, %s, 3)", [SUBSCRIPTIONS])
-    await look(works, liar, {"501": post(10), "502": post(10), "503": post(10)})
+    await look(worker, fake, {"501": post(10), "502": post(10), "503": post(10)})
     assert [900, 2000, 3000] == [row[3] for row in await children(stocked)]
     assert [] == await broken(stocked)
 
 
 async def test_a_cancel_is_passed_on_and_what_was_made_stays(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar)
-    await look(works, liar, {"501": post(10)})
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake)
+    await look(worker, fake, {"501": post(10)})
     assert [{"order": number, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=number)
-    liar.answers["cancel"] = [{"order": 500, "cancel": 1}]
-    await works.following.pass_on_cancels(10)
+    fake.answers["cancel"] = [{"order": 500, "cancel": 1}]
+    await worker.poller.pass_on_cancels(10)
     assert "active" == await state_of(stocked, number), "its provider has yet to say so"
-    await look(works, liar, {"501": post(10)}, status="Canceled")
+    await look(worker, fake, {"501": post(10)}, status="Canceled")
     assert "canceled" == await state_of(stocked, number)
     assert [("501", 2, 10, 10 * UNIT, "open")] == await children(stocked)
     assert [] == await broken(stocked)
 
 
 async def test_the_operator_cancels_a_subscription_and_completes_none(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar)
-    by = By(actor("test"), "why", works.clock())
-    assert RefusalCode.SUBSCRIPTION_NOT_COMPLETED is await or_code(interventions.complete(stocked, number, by))
-    assert True is await interventions.cancel(stocked, number, by)
-    assert False is await interventions.cancel(stocked, number, by)
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake)
+    by = By(actor("test"), "why", worker.clock())
+    assert RefusalCode.SUBSCRIPTION_NOT_COMPLETED is await or_code(order_actions.complete(stocked, number, by))
+    assert True is await order_actions.cancel(stocked, number, by)
+    assert False is await order_actions.cancel(stocked, number, by)
     assert "canceled" == await state_of(stocked, number)
     assert [] == await broken(stocked)
 
 
 async def test_a_subscription_turned_down_everywhere_is_cancelled(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = {"error": "Incorrect username"}
+    worker, fake = lied_to
+    fake.answers["add"] = {"error": "Incorrect username"}
     number = await subscribe(api, ann)
-    await works.send()
+    await worker.send()
     assert "canceled" == await state_of(stocked, number)
     assert [] == await broken(stocked)
 
 
 async def test_an_unsure_subscription_is_never_sent_again(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = b"<html>"
+    worker, fake = lied_to
+    fake.answers["add"] = b"<html>"
     number = await subscribe(api, ann)
     for _ in range(3):
-        await works.round(600)
-    assert 1 == len([form for form in liar.asked if form["action"] == "add"])
+        await worker.round(600)
+    assert 1 == len([form for form in fake.asked if form["action"] == "add"])
     assert ("active", [("unsure",)]) == (
         await state_of(stocked, number),
         await fetch(stocked, "select state from delivery"),
     )
-    by = By(actor("test"), "in their list", works.clock())
-    assert True is await interventions.settle(stocked, number, None, "500", by)
-    await look(works, liar, {"501": post(10)})
+    by = By(actor("test"), "in their list", worker.clock())
+    assert True is await order_actions.settle(stocked, number, None, "500", by)
+    await look(worker, fake, {"501": post(10)})
     assert 1 == len(await children(stocked))
     assert [] == await broken(stocked)
 
 
 async def test_the_staff_takes_no_subscriptions(api, ann, stocked, lied_to):
-    works, _ = lied_to
+    worker, _ = lied_to
     await stocked.execute("update provider set kind = 'manual'")
-    await works.chores.step()
+    await worker.housekeeper.step()
     number = await subscribe(api, ann)
-    await works.send()
+    await worker.send()
     assert "canceled" == await state_of(stocked, number)
 
 
 async def test_workers_that_look_at_once_make_each_order_once(api, ann, stocked, lied_to, database):
-    works, liar = lied_to
-    await subscribed(api, ann, works, liar)
-    liar.answers["status"] = telling({str(theirs): post(10) for theirs in range(501, 541)})
-    works.clock.forward(61)
+    worker, fake = lied_to
+    await subscribed(api, ann, worker, fake)
+    fake.answers["status"] = telling({str(theirs): post(10) for theirs in range(501, 541)})
+    worker.clock.forward(61)
     async with AsyncExitStack() as stack:
-        others = [Works(database.app_url, works.registry._sandbox_url, works.clock) for _ in range(3)]
+        others = [SteppedWorker(database.app_url, worker.registry._sandbox_url, worker.clock) for _ in range(3)]
         for other in others:
             stack.push_async_callback(other.close)
-            await other.chores.step()
+            await other.housekeeper.step()
 
         async def again(worker):
-            await stocked.execute("update delivery set due = %s where quantity = 0", [works.clock()])
+            await stocked.execute("update delivery set due = %s where quantity = 0", [worker.clock()])
             return await worker.watch()
 
         await asyncio.gather(*(again(worker) for worker in others * 2))
@@ -397,55 +397,55 @@ async def test_workers_that_look_at_once_make_each_order_once(api, ann, stocked,
 
 async def test_older_news_of_a_subscription_changes_nothing(api, ann, stocked, lied_to):
     """A worker asks, is overtaken by another who hears that it is paused, and then keeps what it heard before."""
-    works, liar = lied_to
-    number = await subscribed(api, ann, works, liar)
-    real = works.watching._keep
+    worker, fake = lied_to
+    number = await subscribed(api, ann, worker, fake)
+    real = worker.subscription_watcher._keep
     held = []
 
     async def later(heard, asked):
         held.append((heard, asked))
 
-    works.watching._keep = later
-    liar.answers["status"] = telling({"501": post(10)})
-    works.clock.forward(61)
-    await works.watch()
-    works.watching._keep = real
-    await look(works, liar, {}, status="Paused")
+    worker.subscription_watcher._keep = later
+    fake.answers["status"] = telling({"501": post(10)})
+    worker.clock.forward(61)
+    await worker.watch()
+    worker.subscription_watcher._keep = real
+    await look(worker, fake, {}, status="Paused")
     await real(*held[0])
     assert "paused" == await state_of(stocked, number)
     assert ["501"] == [row[0] for row in await children(stocked)], "that the post was made is true all the same"
     assert [] == await broken(stocked)
 
 
-async def bought(api, ann, works, count=4):
+async def bought(api, ann, worker, count=4):
     """Neighbours for evidence."""
     for _ in range(count):
         await api.add(ann.key)
-        await works.send()
-        works.clock.forward(2)
+        await worker.send()
+        worker.clock.forward(2)
 
 
-async def test_a_posts_order_not_told_yet_is_not_taken_for_an_unsure_order(api, ann, stocked, works):
+async def test_a_posts_order_not_told_yet_is_not_taken_for_an_unsure_order(api, ann, stocked, worker):
     """Evidence finds an id that nobody bears: it may be a post's, until its provider has listed all of them."""
     await subscribe(api, ann)
-    await works.round()
-    await bought(api, ann, works)
-    works.clock.forward(10)
+    await worker.round()
+    await bought(api, ann, worker)
+    worker.clock.forward(10)
     unsure = await api.add(ann.key, link="https://example.com/lost")
-    await works.send()
+    await worker.send()
     (found,) = await fetch(
         stocked,
         "insert into sandbox_order (service, link, quantity, placed, start_count) values ('1', 'a post', 10, now(), 0) "
         "returning id::text",
     )
-    works.clock.forward(200)
-    await bought(api, ann, works)
+    worker.clock.forward(200)
+    await bought(api, ann, worker)
     outcome = "select outcome, provider_order from attempt where order_id = %s"
-    await works.settle()
+    await worker.settle()
     assert [("ambiguous",)] == await fetch(stocked, "select conclusion from evidence where order_id = %s", unsure)
     assert [("unsure", None)] == await fetch(stocked, outcome, unsure)
-    await works.watch()
+    await worker.watch()
     assert found[0] not in {theirs for theirs, _, _ in await posts(stocked)}
-    works.clock.forward(600)
-    await works.settle()
+    worker.clock.forward(600)
+    await worker.settle()
     assert [("accepted", *found)] == await fetch(stocked, outcome, unsure), "no post of theirs: so it is the unsure one"

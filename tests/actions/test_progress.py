@@ -5,9 +5,9 @@ from itertools import count
 
 import pytest
 from tests.panel import LINK, PACKAGE, balance, books, broken, fetch, until
-from tests.works import state
+from tests.stepped_worker import state
 
-from opensmm.actions import progress
+from opensmm.actions import poller
 from opensmm.domain.codes import EventCode
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport, UnreadAnswer
@@ -18,10 +18,10 @@ from opensmm.store.connection import connect
 FUNDS, CHARGE = 10_000_000, 9_000
 
 
-async def follow_once(works, liar, status, seconds=5):
-    liar.answers["status"] = status
-    works.clock.forward(seconds)
-    await works.follow()
+async def follow_once(worker, fake, status, seconds=5):
+    fake.answers["status"] = status
+    worker.clock.forward(seconds)
+    await worker.follow()
 
 
 @pytest.mark.parametrize(
@@ -41,16 +41,16 @@ async def follow_once(works, liar, status, seconds=5):
     ],
 )
 async def test_what_cannot_be_understood_changes_nothing(api, ann, stocked, lied_to, status):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
-    await works.send()
+    await worker.send()
     before = await books(stocked)
-    await follow_once(works, liar, status)
+    await follow_once(worker, fake, status)
     after = await books(stocked)
     assert (before["transfers"], before["orders"]) == (after["transfers"], after["orders"])
     assert [("pending", None)] == await fetch(stocked, "select state, remains from delivery")
-    await follow_once(works, liar, {"7": {"status": "Completed", "remains": "0"}}, seconds=100)
+    await follow_once(worker, fake, {"7": {"status": "Completed", "remains": "0"}}, seconds=100)
     assert [("completed",)] == await fetch(stocked, "select state from orders")
 
 
@@ -65,11 +65,11 @@ async def test_what_cannot_be_understood_changes_nothing(api, ann, stocked, lied
     ],
 )
 async def test_a_providers_word_is_bounded(api, ann, stocked, lied_to, said, kept):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
-    await works.send()
-    await follow_once(works, liar, {"7": said})
+    await worker.send()
+    await follow_once(worker, fake, {"7": said})
     state_, remains, start = kept
     assert [(state_, 100 if remains is None else remains, start)] == await fetch(
         stocked, "select state, remains, start_count from delivery"
@@ -87,50 +87,50 @@ async def test_a_providers_word_is_bounded(api, ann, stocked, lied_to, said, kep
     ],
 )
 async def test_an_end_that_cannot_be_believed_goes_to_the_operator(api, ann, stocked, lied_to, said):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     order = await api.add(ann.key)
-    await works.send()
-    await follow_once(works, liar, {"7": said})
+    await worker.send()
+    await follow_once(worker, fake, {"7": said})
     assert "held" == await state(stocked, order)
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
-    assert 0 == await works.follow()
+    assert 0 == await worker.follow()
     assert [] == await broken(stocked)
 
 
 async def test_a_partial_package_goes_to_the_operator(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     order = await api.add(ann.key, PACKAGE)
-    await works.send()
-    await follow_once(works, liar, {"7": {"status": "Partial", "remains": "1"}})
+    await worker.send()
+    await follow_once(worker, fake, {"7": {"status": "Partial", "remains": "1"}})
     assert "held" == await state(stocked, order)
 
 
 @pytest.mark.parametrize("charge", ["1e99", "99999999999999", "-5", "NaN", "0.000000000000000001"])
 async def test_a_mad_cost_neither_stops_the_order_nor_its_neighbours(api, ann, stocked, lied_to, charge):
-    works, liar = lied_to
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    worker, fake = lied_to
+    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
     for _ in range(2):
         await api.add(ann.key)
-    await works.send()
+    await worker.send()
     done = {"status": "Completed", "remains": "0"}
-    await follow_once(works, liar, {"1": done | {"charge": charge}, "2": done | {"charge": "0.01"}})
+    await follow_once(worker, fake, {"1": done | {"charge": charge}, "2": done | {"charge": "0.01"}})
     assert [("completed",), ("completed",)] == await fetch(stocked, "select state from orders")
     assert [] == await broken(stocked)
 
 
 async def test_ids_swapped_or_repeated_in_an_answer_are_read_by_their_names(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    worker, fake = lied_to
+    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
     first, second = await api.add(ann.key), await api.add(ann.key)
-    await works.send()
+    await worker.send()
     said = [
         {"order": 2, "status": "Completed", "remains": 0},
         {"order": 3, "status": "Completed", "remains": 0},
         {"order": 1, "status": "Partial", "remains": 50},
     ]
-    await follow_once(works, liar, said)
+    await follow_once(worker, fake, said)
     theirs = dict(await fetch(stocked, "select order_id, provider_order from attempt"))
     told = {
         theirs[order]: (await fetch(stocked, "select state from orders where id = %s", order))[0][0] for order in theirs
@@ -140,41 +140,41 @@ async def test_ids_swapped_or_repeated_in_an_answer_are_read_by_their_names(api,
 
 
 async def test_a_hundred_ids_are_asked_for_at_a_time(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    worker, fake = lied_to
+    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
     for _ in range(130):
         await api.add(ann.key, quantity=10)
-    await works.send()
-    liar.asked.clear()
-    await follow_once(works, liar, {})
-    assert [30, 100] == sorted(len(form["orders"].split(",")) for form in liar.asked)
+    await worker.send()
+    fake.asked.clear()
+    await follow_once(worker, fake, {})
+    assert [30, 100] == sorted(len(form["orders"].split(",")) for form in fake.asked)
 
 
 async def test_an_older_answer_never_overwrites_a_newer_one(api, ann, stocked, lied_to, clock):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
-    await works.send()
+    await worker.send()
     clock.forward(100)
     asked = clock()
     async with stocked.transaction():
         late = (await progress_rows.claim(stocked, asked, asked, 10))[0]
     clock.forward(1)
-    liar.answers["status"] = {"7": {"status": "In progress", "remains": "10"}}
-    await works.follow()
-    stale = progress.told_of(late, StatusReport(status=OrderStatus.PENDING, remains=100), asked, clock())
+    fake.answers["status"] = {"7": {"status": "In progress", "remains": "10"}}
+    await worker.follow()
+    stale = poller.told_of(late, StatusReport(status=OrderStatus.PENDING, remains=100), asked, clock())
     async with stocked.transaction():
-        await progress.record(stocked, [stale], asked, clock())
+        await poller.record(stocked, [stale], asked, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
 
 
 async def test_an_answer_without_news_takes_nothing_back_that_was_learned_while_it_was_asked_for(
     api, ann, stocked, lied_to, clock
 ):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
-    await works.send()
+    await worker.send()
     clock.forward(100)
     first_asked = clock()
     async with stocked.transaction():
@@ -187,28 +187,28 @@ async def test_an_answer_without_news_takes_nothing_back_that_was_learned_while_
     answers = ((first, moving, first_asked), (second, UnreadAnswer("Teapot"), asked))
     for followee, report, asked_at in answers:
         async with stocked.transaction():
-            told = progress.told_of(followee, report, asked_at, clock())
-            await progress.record(stocked, [told], asked_at, clock())
+            told = poller.told_of(followee, report, asked_at, clock())
+            await poller.record(stocked, [told], asked_at, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
 
 
 async def test_who_waits_for_a_delivery_holds_none_behind_it(api, ann, stocked, lied_to, clock, database):
     """Passing cancels on takes them in the order of their ids: whoever takes them otherwise may wait in a circle."""
-    works, liar = lied_to
+    worker, fake = lied_to
     ids = count(7)
-    liar.answers["add"] = lambda form: {"order": next(ids)}
+    fake.answers["add"] = lambda form: {"order": next(ids)}
     first, second = [await api.add(ann.key, link=f"{LINK}/{at}") for at in range(2)]
-    await works.send()
+    await worker.send()
     clock.forward(100)
     asked = clock()
     followees = await progress_rows.claim(stocked, asked, asked, 10)
     moving = StatusReport(status=OrderStatus.IN_PROGRESS, remains=10)
-    told = [progress.told_of(one, moving, asked, asked) for one in sorted(followees, key=lambda one: -one.order)]
+    told = [poller.told_of(one, moving, asked, asked) for one in sorted(followees, key=lambda one: -one.order)]
     recorder, holder = [await connect(database.app_url) for _ in range(2)]
 
     async def record():
         async with recorder.transaction():
-            await progress.record(recorder, told, asked, asked)
+            await poller.record(recorder, told, asked, asked)
 
     async def waits():
         return await fetch(
@@ -234,13 +234,13 @@ async def test_who_waits_for_a_delivery_holds_none_behind_it(api, ann, stocked, 
 async def test_completed_with_something_left_is_earned_in_full_and_told_to_the_operator(
     api, ann, stocked, lied_to, clock, said, unfinished
 ):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     order = await api.add(ann.key)
-    await works.send()
+    await worker.send()
     answer = {"status": "Completed", "remains": said, "charge": "0.05", "currency": "USD"}
     for _ in range(2):
-        await follow_once(works, liar, {"7": answer})
+        await follow_once(worker, fake, {"7": answer})
     assert [("completed", 0, CHARGE)] == await fetch(stocked, "select state, remains, earned from orders")
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
     story = await order_events.history(stocked, order)

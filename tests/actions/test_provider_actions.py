@@ -5,10 +5,10 @@ from decimal import Decimal
 import pytest
 from tests.panel import DEFAULT, PEPPER, acting, fetch, now
 from tests.panels import route
-from tests.works import Liar, served
+from tests.stepped_worker import FakeProvider, served
 
-from opensmm.actions import provider_views, providers, sync, trying
-from opensmm.actions.trying import CallSettings
+from opensmm.actions import price_sync, provider_check, provider_views, providers
+from opensmm.actions.provider_check import CallSettings
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import OperatorRefusal, RefusalCode, WarningCode
 from opensmm.domain.price_sync import DoubtCode, ListDoubt
@@ -24,12 +24,12 @@ LINE = {"service": 7, "name": "Likes", "type": "Default", "category": "A", "rate
 @pytest.fixture
 async def far(stocked):
     """A panel over HTTP, by its name ``Far``, with its liar."""
-    liar = Liar()
-    liar.answers = {"balance": {"balance": "12.50", "currency": "USD"}, "services": [LINE]}
-    async with served(liar) as address:
+    fake = FakeProvider()
+    fake.answers = {"balance": {"balance": "12.50", "currency": "USD"}, "services": [LINE]}
+    async with served(fake) as address:
         wanted = ProviderSettings(name="Far", url=address, currency="usd")
         row = await providers.add_provider(stocked, wanted, KEY, PEPPER, private=True, by=acting(now(), "ann"))
-        yield row, liar
+        yield row, fake
 
 
 async def audited(conn, provider):
@@ -96,11 +96,11 @@ async def test_a_key_that_is_none_is_refused(stocked, far, key):
 
 
 async def test_a_balance_is_read_stored_and_audited(stocked, far):
-    row, liar = far
-    await trying.read_balance(stocked, "Far", CALLS, by=acting(now()))
-    liar.answers["balance"] = {"balance": "9.75", "currency": "USD"}
+    row, fake = far
+    await provider_check.read_balance(stocked, "Far", CALLS, by=acting(now()))
+    fake.answers["balance"] = {"balance": "9.75", "currency": "USD"}
     by = acting(now(), "ann")
-    read = await trying.read_balance(stocked, str(row.id), CALLS, by=by)
+    read = await provider_check.read_balance(stocked, str(row.id), CALLS, by=by)
     assert (Decimal("9.75"), by.now, "USD") == (read.reading.balance, read.reading.at, read.currency)
     view = await provider_views.show_provider(stocked, "Far", now())
     assert read.reading == view.reading
@@ -108,28 +108,28 @@ async def test_a_balance_is_read_stored_and_audited(stocked, far):
 
 
 async def test_a_provider_that_does_not_answer_is_a_refusal_with_the_reason(stocked, far):
-    row, liar = far
-    liar.answers["balance"] = (502, b"down")
+    row, fake = far
+    fake.answers["balance"] = (502, b"down")
     with pytest.raises(OperatorRefusal) as refused:
-        await trying.read_balance(stocked, "Far", CALLS, by=acting(now()))
+        await provider_check.read_balance(stocked, "Far", CALLS, by=acting(now()))
     why = CallFault(CallCode.HTTP_STATUS, {"status": 502, "words": "down"})
     told = {"provider": row.id, "provider_name": "Far", "why": why}
     assert (RefusalCode.PROVIDER_UNANSWERED, told) == (refused.value.code, refused.value.fields)
-    (tried,) = await trying.check_provider(stocked, "Far", CALLS, anywhere=False, by=acting(now()))
+    (tried,) = await provider_check.check_provider(stocked, "Far", CALLS, anywhere=False, by=acting(now()))
     assert why == tried.fault
     assert 1 == len(await audited(stocked, row.id))
 
 
 async def test_a_check_stores_the_forms_that_are_answered_and_audits_what_changed(stocked, far):
-    row, liar = far
+    row, fake = far
     await stocked.execute(
         """insert into attempt (order_id, run, number, provider_id, provider_service, outcome, provider_order, fence,
              sent, answered) values (1, 1, 1, %s, '7', 'accepted', '33', 1, now(), now())""",
         [row.id],
     )
-    liar.answers["status"] = lambda form: {"status": "Pending"} if "order" in form else {"error": "no lists"}
+    fake.answers["status"] = lambda form: {"status": "Pending"} if "order" in form else {"error": "no lists"}
     for _ in range(2):
-        (tried,) = await trying.check_provider(stocked, "Far", CALLS, anywhere=False, by=acting(now(), "ann"))
+        (tried,) = await provider_check.check_provider(stocked, "Far", CALLS, anywhere=False, by=acting(now(), "ann"))
     assert (None, "12.50", 1) == (tried.fault, tried.balance, tried.services)
     assert [("ann", "provider.check", {"forms": [{}, {"status": "one_by_one"}]})] == (await audited(stocked, row.id))[
         1:
@@ -137,16 +137,16 @@ async def test_a_check_stores_the_forms_that_are_answered_and_audits_what_change
 
 
 async def test_a_price_list_is_read_and_followed_or_doubted_with_the_reason_stored(stocked, far):
-    row, liar = far
+    row, fake = far
     await route(stocked, DEFAULT, (row.id, 7))
-    read = await sync.sync_provider(stocked, "Far", CALLS, by=acting(now()))
+    read = await price_sync.sync_provider(stocked, "Far", CALLS, by=acting(now()))
     assert (None, ["7"]) == (read.refused, [one.service for one in read.offered.offers])
-    liar.answers["services"] = []
-    read = await sync.sync_provider(stocked, "Far", CALLS, by=acting(now()))
+    fake.answers["services"] = []
+    read = await price_sync.sync_provider(stocked, "Far", CALLS, by=acting(now()))
     assert read.refused is not None
     assert RefusalCode.PRICE_LIST_DOUBTED is read.refused.code
     assert WarningCode.LIST_DOUBTED is read.odd[-1].code
     assert ListDoubt(DoubtCode.EMPTY) == (await synced.following(stocked, row.id)).sync_fault
-    read = await sync.sync_provider(stocked, "Far", CALLS, confirmed=True, by=acting(now()))
+    read = await price_sync.sync_provider(stocked, "Far", CALLS, confirmed=True, by=acting(now()))
     assert read.refused is None
     assert "" == (await synced.following(stocked, row.id)).sync_fault

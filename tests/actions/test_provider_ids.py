@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.panel import broken, fetch
 
-from opensmm.actions import evidence
+from opensmm.actions import unsure
 from opensmm.base.ids import ProviderId
 from opensmm.domain.evidence import Conclusion, EvidenceProof, UnsureCase
 from opensmm.store import evidence as rows
@@ -28,34 +28,34 @@ def status_of(*orders):
 
 @pytest.mark.parametrize("theirs", ["XKQPLMZR", "0007001"])
 async def test_an_id_is_kept_and_asked_for_as_it_was_written(api, upstream, stocked, ann, theirs):
-    works, liar, _ = upstream
-    liar.answers |= {"add": {"status": "success", "order": theirs}, "status": status_of(theirs)}
+    worker, fake, _ = upstream
+    fake.answers |= {"add": {"status": "success", "order": theirs}, "status": status_of(theirs)}
     order = await api.add(ann.key)
-    await works.send()
-    works.clock.forward(5)
-    await works.follow()
+    await worker.send()
+    worker.clock.forward(5)
+    await worker.follow()
     assert [(theirs, "accepted")] == await fetch(stocked, "select provider_order, outcome from attempt")
     assert "Completed" == (await api.ask("v2", ann.key, "status", order=order))["status"]
     assert [] == await broken(stocked)
 
 
 async def test_an_id_that_differs_in_zeros_alone_is_another_orders(api, upstream, stocked, ann):
-    works, liar, _ = upstream
+    worker, fake, _ = upstream
     told = iter(["7001", "0007001"])
-    liar.answers["add"] = lambda form: {"order": next(told)}
+    fake.answers["add"] = lambda form: {"order": next(told)}
     for _ in range(2):
         await api.add(ann.key)
-        await works.send()
+        await worker.send()
     attempts = await fetch(stocked, "select outcome, provider_order from attempt order by order_id")
     assert [("accepted", "7001"), ("unsure", None)] == attempts
     assert [] == await broken(stocked)
 
 
 async def test_evidence_knows_an_order_by_any_spelling_of_its_id(api, upstream, stocked, ann):
-    works, liar, provider = upstream
-    liar.answers["add"] = {"order": "0007001"}
+    worker, fake, provider = upstream
+    fake.answers["add"] = {"order": "0007001"}
     await api.add(ann.key)
-    await works.send()
+    await worker.send()
     assert {7001} == await rows.known(stocked, provider, [7000, 7001, 7002])
 
 
@@ -68,7 +68,7 @@ async def test_evidence_asks_in_the_spelling_of_the_neighbours():
             return [None] * len(orders)
 
     provider: Any = Provider()
-    await evidence._ask_one(provider, evidence.Question(ProviderId(1), 7000, (7001, 7002), width=7))
+    await unsure._ask_one(provider, unsure.IdQuestion(ProviderId(1), 7000, (7001, 7002), width=7))
     assert ["0007000", "0007001", "0007002"] == asked
-    inquiry = evidence.Inquiry(ProviderId(1), {}, UnsureCase((), {}, {}), {}, (), False, width=7)
-    assert "0007001" == evidence._theirs(inquiry, EvidenceProof(Conclusion.BOUGHT, 7001))
+    inquiry = unsure.ProviderInquiry(ProviderId(1), {}, UnsureCase((), {}, {}), {}, (), False, width=7)
+    assert "0007001" == unsure._theirs(inquiry, EvidenceProof(Conclusion.BOUGHT, 7001))

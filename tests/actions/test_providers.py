@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 from tests.panel import DEFAULT, LINK, PEPPER, PLAIN, acting, broken, fetch, now
 from tests.panels import add_panel, route
-from tests.works import Liar, Works, served, state
+from tests.stepped_worker import FakeProvider, SteppedWorker, served, state
 
 from opensmm import __version__
 from opensmm.actions import providers
@@ -28,16 +28,16 @@ KEY, OTHER_KEY = "the-first-key-of-theirs", "the-second-key-of-theirs"
 
 
 @pytest.fixture
-async def liar(stocked, database, clock):
+async def fake(stocked, database, clock):
     """A panel over HTTP that says what it is told to; service 1 is theirs, 7 by their count."""
-    liar = Liar()
-    async with served(liar) as address:
+    fake = FakeProvider()
+    async with served(fake) as address:
         provider = await add_panel(stocked, KEY, url=address)
         await route(stocked, DEFAULT, (provider, 7))
-        works = Works(database.app_url, "", clock)
-        await works.chores.step()
-        yield works, liar, provider
-        await works.close()
+        worker = SteppedWorker(database.app_url, "", clock)
+        await worker.housekeeper.step()
+        yield worker, fake, provider
+        await worker.close()
 
 
 async def row(conn, provider):
@@ -51,144 +51,144 @@ async def edit(conn, provider, key="", **changes):
 
 
 async def test_silences_in_a_row_close_a_provider_off_and_one_call_tells_whether_it_is_well(
-    api, ann, stocked, liar, clock
+    api, ann, stocked, fake, clock
 ):
-    works, liar, provider = liar
-    liar.answers["add"] = (502, b"<html>Bad Gateway</html>")
+    worker, fake, provider = fake
+    fake.answers["add"] = (502, b"<html>Bad Gateway</html>")
     for at in range(PATIENCE):
         await api.add(ann.key, link=f"{LINK}/{at}")
-        await works.send()
+        await worker.send()
     kept = await row(stocked, provider)
     assert (PATIENCE, clock() + timedelta(seconds=1)) == (kept.failures, kept.resting_until)
     said: dict[str, str | int] = {"status": 502, "words": "<html>Bad Gateway</html>"}
     assert CallFault(CallCode.HTTP_STATUS, said) == kept.fault
     waiting = [await api.add(ann.key, link=f"{LINK}/waiting/{at}") for at in range(3)]
-    assert 0 == await works.send()
+    assert 0 == await worker.send()
     clock.forward(1)
-    assert 1 == await works.send()
+    assert 1 == await worker.send()
     assert (PATIENCE + 1, 60) == (
         (kept := await row(stocked, provider)).failures,
         (kept.resting_until - clock()).total_seconds(),
     )
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
     clock.forward(60)
-    assert 1 == await works.send()
-    assert 1 == await works.send()
+    assert 1 == await worker.send()
+    assert 1 == await worker.send()
     assert ["unsure", "pending", "pending"] == [await state(stocked, order) for order in waiting]
     assert [] == await broken(stocked)
 
 
-async def test_only_one_worker_tries_a_provider_that_has_rested(api, ann, stocked, liar, database, clock):
-    works, liar, provider = liar
+async def test_only_one_worker_tries_a_provider_that_has_rested(api, ann, stocked, fake, database, clock):
+    worker, fake, provider = fake
     await edit(stocked, provider, concurrency=1)
-    other = Works(database.app_url, "", clock)
-    await asyncio.gather(works.chores.step(), other.chores.step())
+    other = SteppedWorker(database.app_url, "", clock)
+    await asyncio.gather(worker.housekeeper.step(), other.housekeeper.step())
     await stocked.execute("update provider set failures = 9, resting_until = %s where kind = 'panel'", [clock()])
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
     for at in range(4):
         await api.add(ann.key, link=f"{LINK}/{at}")
     # Without a turn the one call waits: once it is answered the others may go.
-    ours, theirs = works.registry.contact(provider), other.registry.contact(provider)
+    ours, theirs = worker.registry.contact(provider), other.registry.contact(provider)
     assert ours is not None
     assert theirs is not None
     async with ours.slots, theirs.slots:
-        first, second = await asyncio.gather(works.dispatching.step(100), other.dispatching.step(100))
+        first, second = await asyncio.gather(worker.sender.step(100), other.sender.step(100))
         assert 1 == len(first) + len(second)
     await asyncio.gather(*first, *second)
     assert 3 == await other.send()
     await other.close()
 
 
-async def test_a_provider_with_room_for_few_takes_no_places_of_the_others(api, ann, stocked, liar, works):
-    _, liar, provider = liar
+async def test_a_provider_with_room_for_few_takes_no_places_of_the_others(api, ann, stocked, fake, worker):
+    _, fake, provider = fake
     await edit(stocked, provider, concurrency=1)
-    await works.chores.step()
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    await worker.housekeeper.step()
+    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
     for at in range(30):
         await api.add(ann.key, DEFAULT, link=f"{LINK}/theirs/{at}")
     for at in range(5):
         await api.add(ann.key, PLAIN, link=f"{LINK}/ours/{at}")
-    assert 4 + 5 == await works.send()
+    assert 4 + 5 == await worker.send()
     sent = await fetch(
         stocked, "select service_id, count(*) from delivery where state = 'pending' group by 1 order by 1"
     )
     assert [(DEFAULT, 4), (PLAIN, 5)] == sent
 
 
-async def test_what_waits_for_one_provider_takes_no_turns_of_the_others(api, ann, stocked, liar, works):
-    _, liar, provider = liar
+async def test_what_waits_for_one_provider_takes_no_turns_of_the_others(api, ann, stocked, fake, worker):
+    _, fake, provider = fake
     await edit(stocked, provider, concurrency=1)
-    await works.chores.step()
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+    await worker.housekeeper.step()
+    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
     for at in range(9):
         await api.add(ann.key, DEFAULT, link=f"{LINK}/theirs/{at}")
     for at in range(9):
         await api.add(ann.key, PLAIN, link=f"{LINK}/ours/{at}")
-    assert 6 == await works.send(6)
+    assert 6 == await worker.send(6)
     sent = "select service_id, count(*) from delivery where state = 'pending' group by 1 order by 1"
     assert [(DEFAULT, 3), (PLAIN, 3)] == await fetch(stocked, sent)
     await edit(stocked, provider, enabled=False)
-    assert 6 == await works.send(10)
-    await works.chores.step()
+    assert 6 == await worker.send(10)
+    await worker.housekeeper.step()
     await api.add(ann.key, PLAIN, link=f"{LINK}/ours/9")
-    assert 1 == await works.send(10)
+    assert 1 == await worker.send(10)
     assert [(DEFAULT, 3), (PLAIN, 10)] == await fetch(stocked, sent)
 
 
-async def test_another_address_key_or_limit_is_taken_over_without_a_restart(api, ann, stocked, liar):
-    works, liar, provider = liar
-    liar.answers["add"] = lambda form: {"order": len(liar.asked)}
+async def test_another_address_key_or_limit_is_taken_over_without_a_restart(api, ann, stocked, fake):
+    worker, fake, provider = fake
+    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
     await api.add(ann.key)
-    await works.send()
-    other = Liar()
+    await worker.send()
+    other = FakeProvider()
     other.answers["add"] = {"order": 99}
     async with served(other) as address:
         await edit(stocked, provider, OTHER_KEY, url=address)
-        await works.chores.step()
+        await worker.housekeeper.step()
         await api.add(ann.key, link=f"{LINK}/2")
-        await works.send()
-        assert ([KEY], [OTHER_KEY]) == ([one["key"] for one in liar.asked], [one["key"] for one in other.asked])
-    client = works.registry.contact(provider).provider
-    await works.chores.step()
-    assert client is works.registry.contact(provider).provider
+        await worker.send()
+        assert ([KEY], [OTHER_KEY]) == ([one["key"] for one in fake.asked], [one["key"] for one in other.asked])
+    client = worker.registry.contact(provider).provider
+    await worker.housekeeper.step()
+    assert client is worker.registry.contact(provider).provider
 
 
-async def test_a_provider_that_is_switched_off_is_sent_nothing_and_still_followed(api, ann, stocked, liar, clock):
-    works, liar, provider = liar
-    liar.answers |= {
-        "add": lambda form: {"order": len(liar.asked)},
+async def test_a_provider_that_is_switched_off_is_sent_nothing_and_still_followed(api, ann, stocked, fake, clock):
+    worker, fake, provider = fake
+    fake.answers |= {
+        "add": lambda form: {"order": len(fake.asked)},
         "status": {"1": {"status": "Completed", "remains": "0", "charge": "0.05", "currency": "USD"}},
     }
     first = await api.add(ann.key)
-    await works.send()
+    await worker.send()
     await edit(stocked, provider, enabled=False)
     second = await api.add(ann.key, link=f"{LINK}/2")
-    await works.round(2)
+    await worker.round(2)
     assert ("completed", "queued") == (await state(stocked, first), await state(stocked, second))
 
 
-async def test_without_a_key_that_opens_nothing_is_sent(api, ann, stocked, liar, database, clock):
-    works, liar, provider = liar
+async def test_without_a_key_that_opens_nothing_is_sent(api, ann, stocked, fake, database, clock):
+    worker, fake, provider = fake
     await stocked.execute("update provider set url = 'http://127.0.0.2:1/api' where id = %s", [provider])
-    await works.chores.step()
+    await worker.housekeeper.step()
     moved = await api.add(ann.key)
-    assert works.registry.contact(provider) is None
-    assert (0, []) == (await works.send(), liar.asked)
+    assert worker.registry.contact(provider) is None
+    assert (0, []) == (await worker.send(), fake.asked)
     assert "queued" == await state(stocked, moved)
     with pytest.raises(PanelError):
         await edit(stocked, provider, url="https://elsewhere.example/")
 
 
-async def test_polls_leave_a_provider_alone_that_does_not_answer(api, ann, stocked, liar, clock):
-    works, liar, provider = liar
-    liar.answers |= {"add": lambda form: {"order": len(liar.asked)}, "status": (500, b"")}
+async def test_polls_leave_a_provider_alone_that_does_not_answer(api, ann, stocked, fake, clock):
+    worker, fake, provider = fake
+    fake.answers |= {"add": lambda form: {"order": len(fake.asked)}, "status": (500, b"")}
     await api.add(ann.key)
-    await works.send()
+    await worker.send()
     for _ in range(PATIENCE + 3):
         clock.forward(60)
-        await works.follow()
-    assert PATIENCE == sum(one["action"] == "status" for one in liar.asked)
-    assert {provider: 0} == {one: room for one, room in works.registry.rooms().items() if one == provider}
+        await worker.follow()
+    assert PATIENCE == sum(one["action"] == "status" for one in fake.asked)
+    assert {provider: 0} == {one: room for one, room in worker.registry.rooms().items() if one == provider}
 
 
 @pytest.mark.parametrize(
@@ -204,17 +204,17 @@ async def test_polls_leave_a_provider_alone_that_does_not_answer(api, ann, stock
     ],
 )
 async def test_what_a_delivery_cost_is_booked_when_it_ends_as_it_was_last_told(
-    api, ann, stocked, liar, told, kept, booked
+    api, ann, stocked, fake, told, kept, booked
 ):
-    works, liar, _ = liar
-    liar.answers["add"] = {"order": 7}
+    worker, fake, _ = fake
+    fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
-    await works.send()
+    await worker.send()
     for at, one in enumerate(told, 1):
         word = "Completed" if at == len(told) else "In progress"
-        liar.answers["status"] = {"7": {"status": word, "remains": "0" if word == "Completed" else "10", **one}}
-        works.clock.forward(5)
-        await works.follow()
+        fake.answers["status"] = {"7": {"status": word, "remains": "0" if word == "Completed" else "10", **one}}
+        worker.clock.forward(5)
+        await worker.follow()
     assert [kept] == await fetch(stocked, "select cost, currency, exchange_rate from attempt")
     assert booked == await fetch(stocked, "select amount from transfer where kind = 'cost'")
     assert [] == await broken(stocked)
@@ -236,30 +236,30 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
-async def test_hostile_answers_change_nothing_and_end_nothing(api, ann, stocked, liar, body):
-    works, liar, _ = liar
-    liar.answers |= {"add": {"order": 7}, "status": body, "cancel": body, "balance": body}
+async def test_hostile_answers_change_nothing_and_end_nothing(api, ann, stocked, fake, body):
+    worker, fake, _ = fake
+    fake.answers |= {"add": {"order": 7}, "status": body, "cancel": body, "balance": body}
     order = await api.add(ann.key)
-    await works.send()
+    await worker.send()
     await api.ask("v2", ann.key, "cancel", orders=order)
-    await works.round(5)
-    await works.balances.step()
+    await worker.round(5)
+    await worker.balances.step()
     assert ("pending", []) == (await state(stocked, order), await fetch(stocked, "select * from balance_reading"))
     assert [(9000,)] == await fetch(stocked, "select amount from transfer where order_id = %s", order)
     assert [] == await broken(stocked)
 
 
-async def test_a_key_that_is_echoed_stands_in_no_log_and_nowhere_in_the_database(api, ann, stocked, liar, capfd):
-    works, liar, _ = liar
+async def test_a_key_that_is_echoed_stands_in_no_log_and_nowhere_in_the_database(api, ann, stocked, fake, capfd):
+    worker, fake, _ = fake
     echo = f"unknown key {KEY}".encode()
-    liar.answers |= {"status": (500, echo), "cancel": echo, "balance": {"error": echo.decode()}}
+    fake.answers |= {"status": (500, echo), "cancel": echo, "balance": {"error": echo.decode()}}
     told = iter([{"order": 7}, (502, echo), {"error": f"Invalid key {KEY}"}])
-    liar.answers["add"] = lambda form: next(told)
+    fake.answers["add"] = lambda form: next(told)
     for at in range(3):
         await api.add(ann.key, link=f"{LINK}/{at}")
-        await works.send()
-    await works.round(5)
-    await works.balances.step()
+        await worker.send()
+    await worker.round(5)
+    await worker.balances.step()
     outcomes = await fetch(stocked, "select outcome from attempt order by order_id")
     assert [("accepted",), ("unsure",), ("declined",)] == outcomes
     public = "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
@@ -271,8 +271,8 @@ async def test_a_key_that_is_echoed_stands_in_no_log_and_nowhere_in_the_database
     assert KEY not in printed.out + printed.err
 
 
-async def test_an_address_that_the_setting_no_longer_allows_is_not_called(stocked, liar):
-    _, _, provider = liar
+async def test_an_address_that_the_setting_no_longer_allows_is_not_called(stocked, fake):
+    _, _, provider = fake
     registry = ProviderRegistry(PEPPER, "", 1.0)
     await registry.update(await rows.providers(stocked))
     assert registry.contact(provider) is None
@@ -300,29 +300,29 @@ def knows_no_lists(form):
 
 
 async def test_how_a_provider_is_asked_after_ids_outlives_the_process_and_ends_with_its_address(
-    api, ann, stocked, liar, clock, database
+    api, ann, stocked, fake, clock, database
 ):
-    works, liar, provider = liar
+    worker, fake, provider = fake
     numbers = iter(range(7, 99))
-    liar.answers |= {"add": lambda form: {"order": next(numbers)}, "status": knows_no_lists}
+    fake.answers |= {"add": lambda form: {"order": next(numbers)}, "status": knows_no_lists}
     for at in range(2):
         await api.add(ann.key, link=f"{LINK}/{at}")
-    await works.send()
+    await worker.send()
     clock.forward(2)
-    await works.follow()
+    await worker.follow()
     assert {} == (await row(stocked, provider)).forms
-    await works.chores.step()
+    await worker.housekeeper.step()
     kept = await fetch(stocked, "select forms, xmin::text from provider where id = %s", provider)
     assert {"status": "one_by_one"} == kept[0][0]
     clock.forward(2)
-    await works.follow()
-    await works.chores.step()
+    await worker.follow()
+    await worker.housekeeper.step()
     assert kept == await fetch(stocked, "select forms, xmin::text from provider where id = %s", provider)
-    another, told = Works(database.app_url, "", clock), len(liar.asked)
-    await another.chores.step()
+    another, told = SteppedWorker(database.app_url, "", clock), len(fake.asked)
+    await another.housekeeper.step()
     clock.forward(2)
     assert 2 == await another.follow()
-    assert [False, False] == ["orders" in form for form in liar.asked[told:]]
+    assert [False, False] == ["orders" in form for form in fake.asked[told:]]
     await another.close()
     await edit(stocked, provider, concurrency=3)
     assert {"status": IdForm.ONE_BY_ONE} == (await row(stocked, provider)).forms
@@ -334,22 +334,22 @@ async def test_how_a_provider_is_asked_after_ids_outlives_the_process_and_ends_w
     assert {} == (await row(stocked, provider)).forms
 
 
-async def test_calls_name_this_panel_or_what_the_operator_says(stocked, liar):
-    works, liar, provider = liar
-    liar.answers["balance"] = {"balance": "1", "currency": "USD"}
-    await works.balances.step()
+async def test_calls_name_this_panel_or_what_the_operator_says(stocked, fake):
+    worker, fake, provider = fake
+    fake.answers["balance"] = {"balance": "1", "currency": "USD"}
+    await worker.balances.step()
     await edit(stocked, provider, user_agent="acme-panel (ops@acme.example)")
-    await works.chores.step()
-    works.clock.forward(600)
-    await works.balances.step()
-    assert [f"OpenSMM/{__version__}", "acme-panel (ops@acme.example)"] == liar.agents
+    await worker.housekeeper.step()
+    worker.clock.forward(600)
+    await worker.balances.step()
+    assert [f"OpenSMM/{__version__}", "acme-panel (ops@acme.example)"] == fake.agents
     ((detail,),) = await fetch(stocked, "select detail from audit where action = 'provider.edit'")
     assert {"user_agent": ["", "acme-panel (ops@acme.example)"]} == detail["changes"]
 
 
 @pytest.mark.parametrize("text", ["a\r\nx-other: 1", "a\nb", "a\tb", "caf\u00e9", "x" * 201, "a\x00"])
-async def test_a_name_that_calls_cannot_bear_is_refused(stocked, liar, text):
-    _, _, provider = liar
+async def test_a_name_that_calls_cannot_bear_is_refused(stocked, fake, text):
+    _, _, provider = fake
     with pytest.raises(OperatorRefusal) as refused:
         await edit(stocked, provider, user_agent=text)
     assert RefusalCode.BAD_USER_AGENT is refused.value.code

@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from tests.following import again, line
 from tests.panel import DEFAULT, acting, broken, fetch
-from tests.works import state
+from tests.stepped_worker import state
+from tests.upstream import again, line
 
 from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.base.ids import ServiceId
@@ -17,38 +17,38 @@ BUSY = {"error": "Too many requests"}
 
 async def put(stocked, upstream, *theirs, by_cost=False):
     """One provider's services stand for several providers."""
-    works, _, provider = upstream
+    worker, _, provider = upstream
     routes = [RouteTo(provider, str(number)) for number in theirs]
     async with stocked.transaction():
-        await set_routes_in_transaction(stocked, ServiceId(DEFAULT), routes, by_cost=by_cost, by=acting(works.clock()))
+        await set_routes_in_transaction(stocked, ServiceId(DEFAULT), routes, by_cost=by_cost, by=acting(worker.clock()))
 
 
-def answering(liar, **said):
+def answering(fake, **said):
     """Each of their services has its answer; the others take what is sent."""
-    accept = liar.answers["add"]
-    liar.answers["add"] = lambda form: said.get(f"at_{form['service']}") or accept(form)
+    accept = fake.answers["add"]
+    fake.answers["add"] = lambda form: said.get(f"at_{form['service']}") or accept(form)
 
 
-def asked(liar):
-    return [form["service"] for form in liar.asked if form["action"] == "add"]
+def asked(fake):
+    return [form["service"] for form in fake.asked if form["action"] == "add"]
 
 
 async def test_what_was_held_goes_to_the_provider_whose_fall_in_cost_released_it(stocked, upstream, api, ann):
-    works, liar, _ = upstream
+    worker, fake, _ = upstream
     await put(stocked, upstream, 7, 9, by_cost=True)
     await again(upstream, line(rate="0.70"), line(8), line(9, rate="0.80"))
-    answering(liar, at_7=REFUSAL)
+    answering(fake, at_7=REFUSAL)
     order = await api.add(ann.key)
-    await works.send()
+    await worker.send()
     await again(upstream, line(rate="0.70"), line(8), line(9, rate="0.95"))
-    await works.send()
+    await worker.send()
     assert "held" == await state(stocked, order)
     await again(upstream, line(rate="0.70"), line(8), line(9, rate="0.65"))
     assert [(Decimal("0.65"),), (Decimal("0.70"),)] == await fetch(
         stocked, "select cost from route where service_id = %s order by position", DEFAULT
     )
-    await works.send()
-    assert (["7", "9"], "pending") == (asked(liar), await state(stocked, order))
+    await worker.send()
+    assert (["7", "9"], "pending") == (asked(fake), await state(stocked, order))
     assert [] == await broken(stocked)
 
 
@@ -64,17 +64,17 @@ async def test_what_was_held_goes_to_the_provider_whose_fall_in_cost_released_it
     ],
 )
 async def test_who_has_refused_is_not_asked_before_the_others(stocked, upstream, api, ann, second, order, next_one):
-    works, liar, _ = upstream
+    worker, fake, _ = upstream
     await put(stocked, upstream, 7, 9, 10)
-    answering(liar, at_7=REFUSAL, at_9=second)
+    answering(fake, at_7=REFUSAL, at_9=second)
     await api.add(ann.key)
-    await works.send()
+    await worker.send()
     if second:
-        await works.send()
-    before = asked(liar)
-    works.clock.forward(5)
+        await worker.send()
+    before = asked(fake)
+    worker.clock.forward(5)
     await stocked.execute("update provider set failures = 0, resting_until = null")
-    await works.chores.step()
+    await worker.housekeeper.step()
     await put(stocked, upstream, *order)
-    await works.send()
-    assert next_one == asked(liar)[len(before)]
+    await worker.send()
+    assert next_one == asked(fake)[len(before)]

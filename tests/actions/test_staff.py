@@ -22,10 +22,10 @@ from tests.panel import (
     now,
     or_code,
 )
-from tests.works import state
+from tests.stepped_worker import state
 
-from opensmm.actions import staff
-from opensmm.actions.transactions import Rejected
+from opensmm.actions import manual
+from opensmm.actions.transactions import StatementRejected
 from opensmm.base.ids import RefillId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
@@ -42,9 +42,9 @@ START, PROGRESS, DONE, PARTIAL, CANCEL = ManualStep
 
 
 @pytest.fixture
-async def staffed(stocked, works):
+async def staffed(stocked, worker):
     """A panel whose staff fulfils some services; the others are the sandbox's."""
-    await staff.assign(stocked, services(DEFAULT, PACKAGE, DRIP, COMMENTS), by=acting(now()))
+    await manual.assign(stocked, services(DEFAULT, PACKAGE, DRIP, COMMENTS), by=acting(now()))
     return stocked
 
 
@@ -53,7 +53,7 @@ def services(*numbers):
 
 
 async def say(conn, clock, order, step, **other):
-    (outcome,) = await staff.report(conn, [ManualReport(order, step, **other)], by=acting(clock(), "ann"))
+    (outcome,) = await manual.report(conn, [ManualReport(order, step, **other)], by=acting(clock(), "ann"))
     return code_or(outcome)
 
 
@@ -71,86 +71,86 @@ async def audits(conn):
     return await fetch(conn, "select actor, action, subject, detail from audit where action like 'staff%' order by id")
 
 
-async def test_the_worker_hands_a_delivery_over_under_our_own_number(api, ann, staffed, works):
+async def test_the_worker_hands_a_delivery_over_under_our_own_number(api, ann, staffed, worker):
     order = await api.add(ann.key)
-    await works.round()
+    await worker.round()
     assert [("accepted", str(order))] == await fetch(staffed, "select outcome, provider_order from attempt")
     assert [("pending", None)] == await fetch(staffed, "select state, due from delivery")
     assert ("Pending", "100", "0", "0.09000") == await status(api, ann, order)
-    works.clock.forward(3600)
-    assert 0 == await works.follow()
+    worker.clock.forward(3600)
+    assert 0 == await worker.follow()
     assert 0 == len(await fetch(staffed, "select from sandbox_order"))
     assert [] == await broken(staffed)
 
 
-async def test_a_hand_over_that_a_dead_worker_left_behind_is_made_again(api, ann, staffed, works, clock):
+async def test_a_hand_over_that_a_dead_worker_left_behind_is_made_again(api, ann, staffed, worker, clock):
     order = await api.add(ann.key)
-    await works.chores.step()
-    (claim,) = await works.dispatching._take(staffed, clock(), 10, uuid4())
-    await works.round()
+    await worker.housekeeper.step()
+    (claim,) = await worker.sender._take(staffed, clock(), 10, uuid4())
+    await worker.round()
     assert "sending" == await state(staffed, order)
     clock.forward(60)
-    await works.round()
+    await worker.round()
     assert [("declined", None), ("accepted", str(order))] == await fetch(
         staffed, "select outcome, provider_order from attempt order by number"
     )
-    await works.dispatching._keep(claim, Accepted(str(order)))
+    await worker.sender._keep(claim, Accepted(str(order)))
     assert [("pending", 2)] == await fetch(staffed, "select state, attempt from delivery")
     assert isinstance(await say(staffed, clock, order, DONE), PolledDelivery)
     assert [] == await broken(staffed)
 
 
-async def test_a_cancel_asked_for_during_a_hand_over_that_never_was_pays_back(api, ann, staffed, works, clock):
+async def test_a_cancel_asked_for_during_a_hand_over_that_never_was_pays_back(api, ann, staffed, worker, clock):
     order = await api.add(ann.key)
-    await works.chores.step()
-    await works.dispatching._take(staffed, clock(), 10, uuid4())
+    await worker.housekeeper.step()
+    await worker.sender._take(staffed, clock(), 10, uuid4())
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
-    await works.round()
+    await worker.round()
     assert "sending" == await state(staffed, order)
     clock.forward(60)
-    await works.round()
+    await worker.round()
     assert ("Canceled", "100", "0", "0.00000") == await status(api, ann, order)
     assert FUNDS == await balance(staffed, ann.id)
     assert [] == await rows.waiting(staffed, 10)
     assert [] == await broken(staffed)
 
 
-async def test_a_run_of_a_drip_feed_that_was_not_handed_over_keeps_the_next_one_back(api, ann, staffed, works, clock):
+async def test_a_run_of_a_drip_feed_that_was_not_handed_over_keeps_the_next_one_back(api, ann, staffed, worker, clock):
     await api.add(ann.key, DRIP, runs=3, interval=10)
-    await works.chores.step()
-    await works.dispatching._take(staffed, clock(), 10, uuid4())
+    await worker.housekeeper.step()
+    await worker.sender._take(staffed, clock(), 10, uuid4())
     clock.forward(3_600)
-    await works.chores.step()
-    await works.send()
+    await worker.housekeeper.step()
+    await worker.send()
     told = await fetch(staffed, "select state, due from delivery order by run")
     assert [("pending", None), ("queued", clock() + timedelta(minutes=10)), ("queued", None)] == told
 
 
 async def test_a_customer_whose_row_is_held_keeps_no_others_delivery_with_a_worker_that_died(
-    api, ann, staffed, works, clock, database
+    api, ann, staffed, worker, clock, database
 ):
     theirs, ours = await api.add(ann.key), await api.add(ann.key, PLAIN)
-    await works.chores.step()
-    assert 2 == len(await works.dispatching._take(staffed, clock(), 10, uuid4()))
+    await worker.housekeeper.step()
+    assert 2 == len(await worker.sender._take(staffed, clock(), 10, uuid4()))
     clock.forward(60)
     holder = await connect(database.app_url)
     async with holder.transaction():
         await holder.execute("select from customer where id = %s for update", [ann.id])
-        with pytest.raises(Rejected, match="lock timeout"):
-            await works.chores.step()
+        with pytest.raises(StatementRejected, match="lock timeout"):
+            await worker.housekeeper.step()
         assert ("sending", "unsure") == (await state(staffed, theirs), await state(staffed, ours))
     await holder.close()
-    await works.chores.step()
+    await worker.housekeeper.step()
     assert "queued" == await state(staffed, theirs)
     assert [] == await broken(staffed)
 
 
-async def test_the_list_tells_what_is_to_be_done_oldest_first(api, ann, staffed, works):
+async def test_the_list_tells_what_is_to_be_done_oldest_first(api, ann, staffed, worker):
     first = await api.add(ann.key)
     await api.add(ann.key, PLAIN)
-    await works.round()
+    await worker.round()
     second = (await api.ask("v2", ann.key, "add", service=COMMENTS, **SHAPES[ServiceType.CUSTOM_COMMENTS]))["order"]
-    await works.round(1)
+    await worker.round(1)
     found = await rows.waiting(staffed, 10)
     comments = {"comments": ["first", "second", "third"]}
     assert [(first, "Service 1", 100, {}), (second, f"Service {COMMENTS}", 3, comments)] == [
@@ -159,9 +159,9 @@ async def test_the_list_tells_what_is_to_be_done_oldest_first(api, ann, staffed,
     assert [first] == [one.order for one in await rows.waiting(staffed, 1)]
 
 
-async def test_an_order_is_started_moved_on_and_done(api, ann, staffed, works, clock):
+async def test_an_order_is_started_moved_on_and_done(api, ann, staffed, worker, clock):
     order = await api.add(ann.key)
-    await works.round()
+    await worker.round()
     told = []
     for step, other in (
         (START, {"start_count": 40}),
@@ -197,10 +197,10 @@ async def test_an_order_is_started_moved_on_and_done(api, ann, staffed, works, c
     [(PARTIAL, {"remains": 40}, "Partial", 40, 5_400), (CANCEL, {"reason": "page is gone"}, "Canceled", 100, 0)],
 )
 async def test_what_the_staff_does_not_deliver_is_paid_back(
-    api, ann, staffed, works, clock, step, other, word, remains, earned
+    api, ann, staffed, worker, clock, step, other, word, remains, earned
 ):
     order = await api.add(ann.key)
-    await works.round()
+    await worker.round()
     outcome = await say(staffed, clock, order, step, **other)
     assert remains == outcome.remains
     assert (word, str(remains), "0", f"0.{earned:05}") == await status(api, ann, order)
@@ -225,18 +225,18 @@ async def test_what_the_staff_does_not_deliver_is_paid_back(
         (PLAIN, DONE, {}, RefusalCode.NOT_WITH_STAFF),
     ],
 )
-async def test_a_word_that_cannot_be_changes_nothing(api, ann, staffed, works, clock, number, step, other, refusal):
+async def test_a_word_that_cannot_be_changes_nothing(api, ann, staffed, worker, clock, number, step, other, refusal):
     order = await api.add(ann.key, number)
-    await works.round()
+    await worker.round()
     before, trail = await books(staffed), await audits(staffed)
     assert refusal == await say(staffed, clock, order, step, **other)
     assert (before, trail) == (await books(staffed), await audits(staffed))
 
 
-async def test_what_is_not_handed_over_ended_or_unknown_is_not_with_the_staff(api, ann, staffed, works, clock):
+async def test_what_is_not_handed_over_ended_or_unknown_is_not_with_the_staff(api, ann, staffed, worker, clock):
     order = await api.add(ann.key)
     assert RefusalCode.NOT_WITH_STAFF == await say(staffed, clock, order, DONE)
-    await works.round()
+    await worker.round()
     assert isinstance(await say(staffed, clock, order, DONE), PolledDelivery)
     before, trail = await books(staffed), await audits(staffed)
     for step in ManualStep:
@@ -245,9 +245,9 @@ async def test_what_is_not_handed_over_ended_or_unknown_is_not_with_the_staff(ap
     assert (before, trail) == (await books(staffed), await audits(staffed))
 
 
-async def test_reports_of_one_batch_are_applied_in_order(api, ann, staffed, works, clock):
+async def test_reports_of_one_batch_are_applied_in_order(api, ann, staffed, worker, clock):
     first, second = await api.add(ann.key), await api.add(ann.key)
-    await works.round()
+    await worker.round()
     batch = [
         ManualReport(first, START, start_count=9),
         ManualReport(second, CANCEL, reason="no"),
@@ -255,7 +255,7 @@ async def test_reports_of_one_batch_are_applied_in_order(api, ann, staffed, work
         ManualReport(second, DONE),
         ManualReport(first, DONE),
     ]
-    outcomes = await staff.report(staffed, batch, by=acting(clock(), "ann"))
+    outcomes = await manual.report(staffed, batch, by=acting(clock(), "ann"))
     assert [100, 100, 30, RefusalCode.NOT_WITH_STAFF, RefusalCode.NOT_WITH_STAFF] == [
         one.remains if isinstance(one, PolledDelivery) else code_or(one) for one in outcomes
     ]
@@ -267,10 +267,10 @@ async def test_reports_of_one_batch_are_applied_in_order(api, ann, staffed, work
     assert [] == await broken(staffed)
 
 
-async def test_the_runs_of_a_drip_feed_are_told_apart(api, ann, staffed, works, clock):
+async def test_the_runs_of_a_drip_feed_are_told_apart(api, ann, staffed, worker, clock):
     order = await api.add(ann.key, DRIP, runs=3, interval=10)
-    await works.round()
-    await works.round(600)
+    await worker.round()
+    await worker.round(600)
     assert [f"{order}-1", f"{order}-2"] == [
         row[0] for row in await fetch(staffed, "select provider_order from attempt order by run")
     ]
@@ -278,40 +278,40 @@ async def test_the_runs_of_a_drip_feed_are_told_apart(api, ann, staffed, works, 
     assert isinstance(await say(staffed, clock, order, DONE, run=1), PolledDelivery)
     assert isinstance(await say(staffed, clock, order, PARTIAL, remains=50), PolledDelivery)
     assert "In progress" == (await status(api, ann, order))[0]
-    await works.round(600)
+    await worker.round(600)
     assert isinstance(await say(staffed, clock, order, CANCEL, reason="enough"), PolledDelivery)
     assert ("Partial", "150", "0", "0.13500") == await status(api, ann, order)
     assert FUNDS - 13_500 == await balance(staffed, ann.id)
     assert [] == await broken(staffed)
 
 
-async def test_a_customers_wish_to_cancel_is_on_the_list_until_the_staff_decides(api, ann, staffed, works, clock):
+async def test_a_customers_wish_to_cancel_is_on_the_list_until_the_staff_decides(api, ann, staffed, worker, clock):
     order = await api.add(ann.key)
-    await works.round()
+    await worker.round()
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     for _ in range(3):
-        await works.round(60)
+        await worker.round(60)
     (waiting,) = await rows.waiting(staffed, 10)
     assert waiting.cancel_asked is not None
     assert [(None, True)] == await fetch(staffed, "select due, cancel_passed is not null from delivery")
-    assert 0 == await works.following.pass_on_cancels(10)
+    assert 0 == await worker.poller.pass_on_cancels(10)
     assert FUNDS - CHARGE == await balance(staffed, ann.id)
     await say(staffed, clock, order, CANCEL, reason="asked for")
     assert FUNDS == await balance(staffed, ann.id)
     assert [] == await broken(staffed)
 
 
-async def test_a_cancel_before_the_hand_over_never_reaches_the_staff(api, ann, staffed, works):
+async def test_a_cancel_before_the_hand_over_never_reaches_the_staff(api, ann, staffed, worker):
     order = await api.add(ann.key)
     await api.ask("v2", ann.key, "cancel", orders=order)
-    await works.round()
+    await worker.round()
     assert [] == await rows.waiting(staffed, 10)
     assert FUNDS == await balance(staffed, ann.id)
 
 
-async def test_of_two_who_end_one_order_at_once_exactly_one_does(api, ann, staffed, works, clock, database):
+async def test_of_two_who_end_one_order_at_once_exactly_one_does(api, ann, staffed, worker, clock, database):
     order = await api.add(ann.key)
-    await works.round()
+    await worker.round()
     others = [await connect(database.app_url) for _ in range(4)]
     steps = (DONE, CANCEL, PARTIAL, DONE)
     outcomes = await asyncio.gather(
@@ -323,38 +323,38 @@ async def test_of_two_who_end_one_order_at_once_exactly_one_does(api, ann, staff
     assert [] == await broken(staffed)
 
 
-async def test_a_clock_that_lags_behind_does_not_lose_the_staffs_word(api, ann, staffed, works, clock):
+async def test_a_clock_that_lags_behind_does_not_lose_the_staffs_word(api, ann, staffed, worker, clock):
     order = await api.add(ann.key)
-    await works.round()
+    await worker.round()
     await say(staffed, clock, order, START)
     late = clock() - timedelta(minutes=5)
-    (outcome,) = await staff.report(staffed, [ManualReport(order, PROGRESS, remains=7)], by=acting(late, "ann"))
+    (outcome,) = await manual.report(staffed, [ManualReport(order, PROGRESS, remains=7)], by=acting(late, "ann"))
     assert [("in_progress", 7)] == await fetch(staffed, "select state, remains from delivery")
     assert isinstance(outcome, PolledDelivery)
     assert 7 == outcome.remains
 
 
 @pytest.mark.parametrize(
-    ("answer", "word"), [(RefillStatus.COMPLETED, "Completed"), (RefillStatus.REJECTED, "Rejected")]
+    ("answer", "word"), [(RefillStatus.COMPLETED, "Completed"), (RefillStatus.REJECTED, "StatementRejected")]
 )
-async def test_a_refill_waits_for_the_staff_and_moves_no_money(api, ann, staffed, works, clock, answer, word):
+async def test_a_refill_waits_for_the_staff_and_moves_no_money(api, ann, staffed, worker, clock, answer, word):
     order = await api.add(ann.key)
-    await works.round()
+    await worker.round()
     await say(staffed, clock, order, DONE)
     money = await fetch(staffed, "select * from transfer order by id")
     refill = RefillId(int((await api.ask("v2", ann.key, "refill", order=order))["refill"]))
     for _ in range(3):
-        await works.round(120)
+        await worker.round(120)
     assert [(refill, order, 1)] == [(one.refill, one.order, one.run) for one in await rows.waiting_refills(staffed, 9)]
     assert "Pending" == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     lagging = clock() - timedelta(minutes=30)
-    answered, denied = await staff.answer_refills(staffed, [refill, RefillId(999)], answer, by=acting(lagging, "ann"))
+    answered, denied = await manual.answer_refills(staffed, [refill, RefillId(999)], answer, by=acting(lagging, "ann"))
     assert (answer, RefusalCode.REFILL_NOT_WITH_STAFF) == (answered, code_or(denied))
     assert word == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
-    await works.round(120)
+    await worker.round(120)
     assert word == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     assert [] == await rows.waiting_refills(staffed, 9)
-    (denied,) = await staff.answer_refills(staffed, [refill], answer, by=acting(clock(), "ann"))
+    (denied,) = await manual.answer_refills(staffed, [refill], answer, by=acting(clock(), "ann"))
     assert RefusalCode.REFILL_NOT_WITH_STAFF is code_or(denied)
     assert [("ann", f"staff.refill_{answer}", str(refill))] == [row[:3] for row in (await audits(staffed))[-1:]]
     assert money == await fetch(staffed, "select * from transfer order by id")
@@ -362,7 +362,7 @@ async def test_a_refill_waits_for_the_staff_and_moves_no_money(api, ann, staffed
 
 
 async def test_services_are_assigned_all_or_none_and_the_staff_becomes_a_provider_once(stocked):
-    assigning = staff.assign(stocked, services(DEFAULT, 999), by=acting(now()))
+    assigning = manual.assign(stocked, services(DEFAULT, 999), by=acting(now()))
     assert RefusalCode.NO_SUCH_SERVICE is await or_code(assigning)
     assert [(0, 0)] == await fetch(
         stocked,
@@ -370,7 +370,7 @@ async def test_services_are_assigned_all_or_none_and_the_staff_becomes_a_provide
                   (select count(*) from audit where action = 'staff.assign')""",
     )
     for assigned in (services(DEFAULT), services(DEFAULT, HIDDEN)):
-        assert assigned == await staff.assign(stocked, assigned, by=acting(now()))
+        assert assigned == await manual.assign(stocked, assigned, by=acting(now()))
     assert [({"changes": {"name": [None, "Staff"], "kind": [None, "manual"]}},)] == await fetch(
         stocked, "select detail from audit where action = 'provider.add'"
     )
@@ -386,7 +386,7 @@ async def test_services_are_assigned_all_or_none_and_the_staff_becomes_a_provide
 
 async def test_the_staff_rescues_what_a_provider_gave_up_and_the_provider_keeps_its_place(stocked):
     await stocked.execute("update route set off = 'gone', cost = 9 where service_id = %s", [DEFAULT])
-    await staff.assign(stocked, services(DEFAULT), by=acting(now()))
+    await manual.assign(stocked, services(DEFAULT), by=acting(now()))
     assert [("Staff", None, None), ("Sandbox", "gone", 9)] == await fetch(
         stocked,
         """select p.name, r.off, r.cost from route r join provider p on p.id = r.provider_id
@@ -395,14 +395,14 @@ async def test_the_staff_rescues_what_a_provider_gave_up_and_the_provider_keeps_
     )
 
 
-async def test_many_orders_fulfilled_by_hand_leave_clean_books(api, ann, staffed, works, clock):
+async def test_many_orders_fulfilled_by_hand_leave_clean_books(api, ann, staffed, worker, clock):
     dice = Random(7)
     orders = [
         await api.add(ann.key, number, quantity=10 + at, **({"runs": 2, "interval": 1} if number == DRIP else {}))
         for at, number in enumerate(dice.choices((DEFAULT, DRIP, PACKAGE, PLAIN), k=60))
     ]
     for _ in range(12):
-        await works.round(60)
+        await worker.round(60)
         batch = [
             ManualReport(
                 order,
@@ -414,7 +414,7 @@ async def test_many_orders_fulfilled_by_hand_leave_clean_books(api, ann, staffed
             )
             for order in dice.sample(orders, 30)
         ]
-        await staff.report(staffed, batch, by=acting(clock(), "ann"))
+        await manual.report(staffed, batch, by=acting(clock(), "ann"))
         await api.ask("v2", ann.key, "cancel", orders=",".join(map(str, dice.sample(orders, 3))))
         assert [] == await broken(staffed)
     ended = await fetch(staffed, "select state, count(*) from orders group by 1")

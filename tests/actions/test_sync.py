@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from tests.following import KEY, again, line
 from tests.panel import DEFAULT, FREE, LINK, PEPPER, PLAIN, acting, actor, broken, buyer, fetch, now
 from tests.panels import add_panel, route
-from tests.works import Works, state
+from tests.stepped_worker import SteppedWorker, state
+from tests.upstream import KEY, again, line
 
-from opensmm.actions import health, interventions, providers, sync
+from opensmm.actions import monitoring, order_actions, price_sync, providers
 from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.base.ids import OrderId, ServiceId
 from opensmm.domain.audit import By
@@ -46,47 +46,47 @@ async def fresh(api):
 
 
 async def test_a_sync_reads_the_list_when_its_turn_has_come_and_not_before(stocked, upstream):
-    works, liar, provider = upstream
-    assert (1, 0) == (await works.syncing.step(), await works.syncing.step())
-    works.clock.forward(29 * 60)
-    assert 0 == await works.syncing.step()
-    works.clock.forward(60)
-    assert 1 == await works.syncing.step()
-    assert 2 == sum(one["action"] == "services" for one in liar.asked)
+    worker, fake, provider = upstream
+    assert (1, 0) == (await worker.price_sync.step(), await worker.price_sync.step())
+    worker.clock.forward(29 * 60)
+    assert 0 == await worker.price_sync.step()
+    worker.clock.forward(60)
+    assert 1 == await worker.price_sync.step()
+    assert 2 == sum(one["action"] == "services" for one in fake.asked)
     assert (Decimal("0.60"), None) == await stands(stocked)
     told = await fetch(stocked, "select cost, agreed, off from route where provider_id = %s", provider)
     assert [(Decimal("0.60"), Decimal("0.60"), None)] * 2 == told
-    assert works.clock() == (await synced.following(stocked, provider)).synced
+    assert worker.clock() == (await synced.following(stocked, provider)).synced
 
 
 async def test_providers_take_turns_and_two_workers_read_no_list_twice(stocked, upstream, database, clock):
-    works, liar, _ = upstream
-    await add_panel(stocked, OTHER_KEY, name="Other", url=str(works.registry.contact(2).row.url))
-    other = Works(database.app_url, "", clock)
-    await works.chores.step()
-    await other.chores.step()
-    assert [1, 1] == list(await asyncio.gather(works.syncing.step(), other.syncing.step()))
-    assert {KEY, OTHER_KEY} == {one["key"] for one in liar.asked}
-    assert 0 == await works.syncing.step()
+    worker, fake, _ = upstream
+    await add_panel(stocked, OTHER_KEY, name="Other", url=str(worker.registry.contact(2).row.url))
+    other = SteppedWorker(database.app_url, "", clock)
+    await worker.housekeeper.step()
+    await other.housekeeper.step()
+    assert [1, 1] == list(await asyncio.gather(worker.price_sync.step(), other.price_sync.step()))
+    assert {KEY, OTHER_KEY} == {one["key"] for one in fake.asked}
+    assert 0 == await worker.price_sync.step()
     await other.close()
 
 
 async def test_a_provider_that_is_not_to_be_followed_is_not_read(stocked, upstream):
-    works, liar, provider = upstream
+    worker, fake, provider = upstream
     await stocked.execute("update provider set sync_every_min = 0 where id = %s", [provider])
-    assert (0, []) == (await works.syncing.step(), liar.asked)
+    assert (0, []) == (await worker.price_sync.step(), fake.asked)
 
 
 async def test_what_waited_for_a_disabled_provider_goes_out_at_no_cost_of_weeks_ago(stocked, upstream, api, ann):
-    works, liar, provider = upstream
+    worker, fake, provider = upstream
     await again(upstream, line(), line(8))
     order = await api.add(ann.key)
     await stocked.execute("update provider set enabled = false where id = %s", [provider])
     assert 1 == await again(upstream, line(rate="0.91"), line(8))
     await stocked.execute("update provider set enabled = true where id = %s", [provider])
-    await works.chores.step()
-    await works.send()
-    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in liar.asked))
+    await worker.housekeeper.step()
+    await worker.send()
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.asked))
 
 
 async def test_range_and_flags_follow_and_the_price_stays_the_operators(stocked, upstream, api, ann):
@@ -118,69 +118,69 @@ async def test_what_is_gone_goes_off_sale_at_once_and_returns_when_it_is_listed_
 
 
 async def test_an_order_for_what_went_is_held_and_goes_out_when_it_is_back(stocked, upstream, api, ann):
-    works, liar, _ = upstream
+    worker, fake, _ = upstream
     await again(upstream, line(), line(8))
     order = await api.add(ann.key)
     await again(upstream, line(8))
-    await works.send()
-    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in liar.asked))
+    await worker.send()
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.asked))
     await again(upstream, line(), line(8))
     assert "queued" == await state(stocked, order)
-    await works.send()
+    await worker.send()
     assert "pending" == await state(stocked, order)
     assert [] == await broken(stocked)
 
 
 async def test_a_route_that_went_is_left_out_while_another_serves(stocked, upstream, api, ann):
-    works, liar, provider = upstream
+    worker, fake, provider = upstream
     await route(stocked, DEFAULT, (provider, 7), (provider, 9))
     await again(upstream, line(), line(8), line(9, rate="0.70"))
     await again(upstream, line(8), line(9, rate="0.70"))
     assert (Decimal("0.70"), None) == await stands(stocked)
     await fresh(api)
     order = await api.add(ann.key)
-    await works.send()
-    assert ("pending", "9") == (await state(stocked, order), liar.asked[-1]["service"])
+    await worker.send()
+    assert ("pending", "9") == (await state(stocked, order), fake.asked[-1]["service"])
 
 
 async def test_another_type_is_never_sold_in_the_wrong_shape(stocked, upstream, api, ann):
-    works, liar, _ = upstream
+    worker, fake, _ = upstream
     await again(upstream, line(), line(8))
     order = await api.add(ann.key)
     await again(upstream, line(type="Package", min=1, max=1), line(8))
     assert Halt.TYPE is (await stands(stocked))[1]
-    await works.send()
-    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in liar.asked))
+    await worker.send()
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.asked))
 
 
 async def test_a_list_that_arrives_after_a_newer_one_was_taken_over_changes_nothing(stocked, upstream, database):
-    works, liar, provider = upstream
+    worker, fake, provider = upstream
     await again(upstream, line(), line(8))
 
     def overtaken(form):
         with psycopg.connect(database.app_url, autocommit=True) as other:
-            newer = works.clock() + timedelta(seconds=1)
+            newer = worker.clock() + timedelta(seconds=1)
             other.execute("update provider set synced = %s where id = %s", [newer, provider])
         return [line(rate="9"), line(8)]
 
-    liar.answers["services"] = overtaken
-    works.clock.forward(31 * 60)
-    await works.syncing.step()
+    fake.answers["services"] = overtaken
+    worker.clock.forward(31 * 60)
+    await worker.price_sync.step()
     assert (Decimal("0.60"), None) == await stands(stocked)
 
 
 async def test_what_is_gone_is_told_by_the_list_and_by_no_clock(stocked, upstream):
-    works, liar, provider = upstream
-    client, at = works.registry.contact(provider).provider, works.clock()
+    worker, fake, provider = upstream
+    client, at = worker.registry.contact(provider).provider, worker.clock()
     fast = at + timedelta(hours=1)
-    await sync.take(stocked, provider, (await client.services()).offers, asked=at, by=acting(fast, "fast"))
-    liar.answers["services"] = [line(8)]
+    await price_sync.take(stocked, provider, (await client.services()).offers, asked=at, by=acting(fast, "fast"))
+    fake.answers["services"] = [line(8)]
     shorter, early = (await client.services()).offers, at - timedelta(seconds=1)
     with pytest.raises(OperatorRefusal) as refused:
-        await sync.take(stocked, provider, shorter, asked=early, by=acting(fast, "late"))
+        await price_sync.take(stocked, provider, shorter, asked=early, by=acting(fast, "late"))
     assert RefusalCode.PRICE_LIST_OVERTAKEN is refused.value.code
     assert (Decimal("0.60"), None) == await stands(stocked)
-    await sync.take(stocked, provider, shorter, asked=at, by=acting(at, "slow"))
+    await price_sync.take(stocked, provider, shorter, asked=at, by=acting(at, "slow"))
     assert Halt.GONE is (await stands(stocked))[1]
 
 
@@ -189,7 +189,9 @@ async def test_two_edits_of_how_a_provider_is_followed_undo_nothing_of_each_othe
 
     async def edit(**changes):
         async with await connect(database.app_url) as conn:
-            await sync.set_following(conn, provider, FollowingSettings(**changes), confirmed=True, by=acting(now()))
+            await price_sync.set_following(
+                conn, provider, FollowingSettings(**changes), confirmed=True, by=acting(now())
+            )
 
     await asyncio.gather(edit(price_share=7), edit(margin=Decimal(9)), edit(decimals=2), edit(sync_every_min=60))
     kept = await synced.following(stocked, provider)
@@ -206,50 +208,50 @@ BAD_LISTS = {
 
 @pytest.mark.parametrize("told", BAD_LISTS.values(), ids=BAD_LISTS)
 async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_confirmed(stocked, upstream, told):
-    works, _, provider = upstream
+    worker, _, provider = upstream
     await again(upstream, line(), line(8))
     before = await fetch(stocked, "select * from offer union all select * from offer order by 1, 2")
     assert 0 == await again(upstream, *told)
     assert (Decimal("0.60"), None) == await stands(stocked)
     assert before == await fetch(stocked, "select * from offer union all select * from offer order by 1, 2")
     assert isinstance((await synced.following(stocked, provider)).sync_fault, ListDoubt)
-    offered = (await works.registry.contact(provider).provider.services()).offers
+    offered = (await worker.registry.contact(provider).provider.services()).offers
     with pytest.raises(OperatorRefusal) as refused:
-        await sync.take(stocked, provider, offered, asked=works.clock(), by=acting(works.clock()))
+        await price_sync.take(stocked, provider, offered, asked=worker.clock(), by=acting(worker.clock()))
     assert RefusalCode.PRICE_LIST_DOUBTED is refused.value.code
     assert refused.value.fields["why"].code in (DoubtCode.EMPTY, DoubtCode.LACKS_SERVICES)
-    told = {"asked": works.clock(), "by": acting(works.clock())}
-    await sync.take(stocked, provider, offered, confirmed=True, **told)
+    told = {"asked": worker.clock(), "by": acting(worker.clock())}
+    await price_sync.take(stocked, provider, offered, confirmed=True, **told)
     assert None is not (await stands(stocked))[1]
     assert "" == (await synced.following(stocked, provider)).sync_fault
 
 
 @pytest.mark.parametrize("body", [b"<html>down</html>", (502, b""), {"error": "Invalid API key"}])
 async def test_a_provider_that_does_not_answer_changes_nothing_and_is_told_of(stocked, upstream, body):
-    works, liar, provider = upstream
+    worker, fake, provider = upstream
     await again(upstream, line(), line(8))
-    liar.answers["services"] = body
-    works.clock.forward(31 * 60)
-    assert 0 == await works.syncing.step()
+    fake.answers["services"] = body
+    worker.clock.forward(31 * 60)
+    assert 0 == await worker.price_sync.step()
     assert (Decimal("0.60"), None) == await stands(stocked)
     assert ListDoubt(DoubtCode.UNANSWERED) == (await synced.following(stocked, provider)).sync_fault
 
 
 async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, upstream, api, ann):
-    works, _, _ = upstream
+    worker, _, _ = upstream
     await again(upstream, line(), line(8))
     early = await api.add(ann.key)
     await again(upstream, line(rate="0.80"), line(8))
     await fresh(api)
     assert (Halt.QUARANTINE, False) == ((await stands(stocked))[1], DEFAULT in await listed(api, ann))
     assert UNKNOWN == await api.ask("v2", ann.key, "add", service=DEFAULT, link=LINK, quantity=100)
-    await works.send()
+    await worker.send()
     assert "pending" == await state(stocked, early)  # accepted orders go on, while they cost no more than their price
     assert [ServiceId(DEFAULT)] == [one.service.id for one in await synced.in_quarantine(stocked)]
     with pytest.raises(OperatorRefusal) as refused:
-        await sync.approve(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)], by=acting(now(), "boss"))
+        await price_sync.approve(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)], by=acting(now(), "boss"))
     assert (RefusalCode.NOT_IN_QUARANTINE, (PLAIN,)) == (refused.value.code, refused.value.fields["services"])
-    await sync.approve(stocked, [ServiceId(DEFAULT)], by=acting(now(), "boss"))
+    await price_sync.approve(stocked, [ServiceId(DEFAULT)], by=acting(now(), "boss"))
     await fresh(api)
     assert DEFAULT in await listed(api, ann)
     query = "select actor, subject, detail from audit where action = 'service.approve'"
@@ -265,7 +267,7 @@ async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, u
 async def test_an_approval_may_take_a_new_price(stocked, upstream, told, rate):
     await again(upstream, line(), line(8))
     await again(upstream, line(rate="1.20"), line(8))
-    (one,) = await sync.approve(stocked, [ServiceId(DEFAULT)], **told, by=acting(now(), "boss"))
+    (one,) = await price_sync.approve(stocked, [ServiceId(DEFAULT)], **told, by=acting(now(), "boss"))
     assert (Decimal(rate), True) == (one.rate, one.sold)
 
 
@@ -273,7 +275,7 @@ async def test_prices_follow_where_terms_are_kept(stocked, upstream):
     _, _, provider = upstream
     await again(upstream, line(), line(8))
     wanted = FollowingSettings(price_share=10, margin=Decimal(50), added=Decimal("0.01"), decimals=3)
-    await sync.set_following(stocked, provider, wanted, confirmed=True, by=acting(now(), "boss"))
+    await price_sync.set_following(stocked, provider, wanted, confirmed=True, by=acting(now(), "boss"))
     assert [Decimal("0.910")] == [one.rate for one in await prices.services(stocked, [ServiceId(DEFAULT)])]
     await again(upstream, line(rate="0.65"), line(8, rate="0.70"))
     one, other = await prices.services(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)])
@@ -291,8 +293,8 @@ async def test_an_exchange_rate_that_is_edited_moves_costs_at_once(stocked, upst
 
 
 async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, upstream, database):
-    works, _, provider = upstream
-    offered = (await works.registry.contact(provider).provider.services()).offers
+    worker, _, provider = upstream
+    offered = (await worker.registry.contact(provider).provider.services()).offers
 
     async def edit(number):
         async with await connect(database.app_url) as conn:
@@ -303,11 +305,11 @@ async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, u
         async with await connect(database.app_url) as conn:
             at = now()
             with contextlib.suppress(OperatorRefusal):
-                await sync.take(conn, provider, offered, asked=at, by=acting(at))
+                await price_sync.take(conn, provider, offered, asked=at, by=acting(at))
 
     async def follow(share):
         async with await connect(database.app_url) as conn:
-            await sync.set_following(conn, provider, FollowingSettings(price_share=share), by=acting(now()))
+            await price_sync.set_following(conn, provider, FollowingSettings(price_share=share), by=acting(now()))
 
     await asyncio.gather(*(one for at in range(1, 6) for one in (edit(at), take(), follow(at))))
     ((rate,),) = await fetch(stocked, "select exchange_rate from provider where id = %s", provider)
@@ -334,82 +336,82 @@ async def test_what_costs_more_than_the_customer_pays_is_neither_listed_nor_sold
 
 
 async def test_orders_below_cost_are_taken_and_held_where_the_operator_says_so(stocked, upstream, api, ann):
-    works, liar, _ = upstream
-    await sync.set_below_cost(stocked, BelowCost.HOLD, by=acting(now(), "boss"))
+    worker, fake, _ = upstream
+    await price_sync.set_below_cost(stocked, BelowCost.HOLD, by=acting(now(), "boss"))
     await again(upstream, line(rate="0.95"), line(8))
     await fresh(api)
     first, second = await api.add(ann.key), await api.add(ann.key, link=f"{LINK}/2")
-    await works.send()
+    await worker.send()
     assert ["held", "held"] == [await state(stocked, order) for order in (first, second)]
     assert (9_000, 0) == (
         (await fetch(stocked, "select charge from orders where id = %s", first))[0][0],
-        sum(one["action"] == "add" for one in liar.asked),
+        sum(one["action"] == "add" for one in fake.asked),
     )
-    by = By(actor("boss"), "to keep my word", works.clock())
-    assert await interventions.resend(stocked, OrderId(first), None, "", by)
-    await works.send()
+    by = By(actor("boss"), "to keep my word", worker.clock())
+    assert await order_actions.resend(stocked, OrderId(first), None, "", by)
+    await worker.send()
     assert "held" == await state(stocked, first)  # sending it again approves of nothing
-    assert await interventions.resend(stocked, OrderId(first), None, "", by, below_cost=True)
-    await works.send()
+    assert await order_actions.resend(stocked, OrderId(first), None, "", by, below_cost=True)
+    await worker.send()
     assert ["pending", "held"] == [await state(stocked, order) for order in (first, second)]
     assert [] == await broken(stocked)
     await again(upstream, line(rate="0.90"), line(8))
-    await works.send()
+    await worker.send()
     assert "pending" == await state(stocked, second)
     assert [] == await broken(stocked)
 
 
 async def test_an_approval_holds_for_the_cost_of_its_moment_and_no_more(stocked, upstream, api, ann):
-    works, _, _ = upstream
-    await sync.set_below_cost(stocked, BelowCost.HOLD, by=acting(now(), "boss"))
+    worker, _, _ = upstream
+    await price_sync.set_below_cost(stocked, BelowCost.HOLD, by=acting(now(), "boss"))
     await again(upstream, line(rate="0.95"), line(8))
     await fresh(api)
     order = await api.add(ann.key)
-    await works.send()
-    await interventions.resend(
-        stocked, OrderId(order), None, "", By(actor("boss"), "x", works.clock()), below_cost=True
+    await worker.send()
+    await order_actions.resend(
+        stocked, OrderId(order), None, "", By(actor("boss"), "x", worker.clock()), below_cost=True
     )
     await again(upstream, line(rate="1.00"), line(8))
-    await works.send()
+    await worker.send()
     assert "held" == await state(stocked, order)
 
 
 async def test_a_cost_that_rises_between_the_order_and_its_sending_holds_it(stocked, upstream, api, ann):
-    works, liar, _ = upstream
+    worker, fake, _ = upstream
     await again(upstream, line(), line(8))
     order = await api.add(ann.key)
     await again(upstream, line(rate="0.91"), line(8))
-    await works.send()
-    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in liar.asked))
+    await worker.send()
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.asked))
     await again(upstream, line(rate="0.90"), line(8))
-    await works.send()
+    await worker.send()
     assert "pending" == await state(stocked, order)
     assert [(Decimal("0.90"),)] == await fetch(stocked, "select quoted from attempt")
     assert [] == await broken(stocked)
 
 
 async def test_a_dear_route_is_passed_over_and_a_refusal_does_not_lead_to_it(stocked, upstream, api, ann):
-    works, liar, provider = upstream
+    worker, fake, provider = upstream
     await route(stocked, DEFAULT, (provider, 9), (provider, 7), (provider, 10))
     await again(upstream, line(), line(8), line(9, rate="5"), line(10, rate="6"))
     await fresh(api)
     order = await api.add(ann.key)
-    liar.answers["add"] = {"error": "Bad link"}
-    await works.send()
-    sent = [one["service"] for one in liar.asked if one["action"] == "add"]
+    fake.answers["add"] = {"error": "Bad link"}
+    await worker.send()
+    sent = [one["service"] for one in fake.asked if one["action"] == "add"]
     assert (["7"], "canceled") == (sent, await state(stocked, order))
     assert [] == await broken(stocked)
 
 
 async def test_placing_and_a_list_at_the_same_moment_sell_nothing_below_cost(stocked, upstream, api, ann, database):
-    works, liar, _ = upstream
+    worker, fake, _ = upstream
     await again(upstream, line(), line(8))
-    liar.answers["services"] = [line(rate="0.91"), line(8)]
-    works.clock.forward(31 * 60)
+    fake.answers["services"] = [line(rate="0.91"), line(8)]
+    worker.clock.forward(31 * 60)
     placed = [api.ask("v2", ann.key, "add", service=DEFAULT, link=f"{LINK}/{at}", quantity=100) for at in range(50)]
-    sending = [works.send(5) for _ in range(5)]
-    await asyncio.gather(*placed, works.syncing.step(), *sending)
-    while await works.send():
+    sending = [worker.send(5) for _ in range(5)]
+    await asyncio.gather(*placed, worker.price_sync.step(), *sending)
+    while await worker.send():
         pass
     await fresh(api)
     assert UNKNOWN == await api.ask("v2", ann.key, "add", service=DEFAULT, link=LINK, quantity=100)
@@ -419,12 +421,12 @@ async def test_placing_and_a_list_at_the_same_moment_sell_nothing_below_cost(sto
 
 
 async def test_what_is_free_is_sold_whatever_it_costs(stocked, upstream, api, ann):
-    works, _, provider = upstream
+    worker, _, provider = upstream
     await route(stocked, FREE, (provider, 9))
     await again(upstream, line(), line(8), line(9))
     await fresh(api)
     order = await api.add(ann.key, FREE)
-    await works.send()
+    await worker.send()
     assert "pending" == await state(stocked, order)
 
 
@@ -443,20 +445,20 @@ async def test_routes_that_are_edited_keep_how_they_stand_and_are_judged_at_once
 
 
 async def test_a_line_that_cannot_be_read_is_the_reason_and_not_that_it_is_gone(api, stocked, upstream, ann):
-    works, _, _ = upstream
-    await works.syncing.step()
+    worker, _, _ = upstream
+    await worker.price_sync.step()
     assert 1 == await again(upstream, line(rate="on request"), line(8))
     assert (None, Halt.GONE) == await stands(stocked)
     (kept,) = await fetch(stocked, "select unread::jsonb from route where unread is not null")
     assert ({"code": "no_rate", "rate": "on request"},) == kept
-    _, findings = await health.look(stocked, PEPPER, works.clock(), private=True)
+    _, findings = await monitoring.look(stocked, PEPPER, worker.clock(), private=True)
     (found,) = [one for one in findings if one.name == "unread"]
     why = LineFault(LineCode.NO_RATE, {"rate": "on request"})
     assert ({"service": DEFAULT, "why": why},) == found.fields["named"]
     assert f"{DEFAULT}: it has no rate that can be read: “on request”" in words.judged(found)[0]
     # What was kept in words before there were codes is told as not understood.
     await stocked.execute("update route set unread = 'has no rate' where unread is not null")
-    _, findings = await health.look(stocked, PEPPER, works.clock(), private=True)
+    _, findings = await monitoring.look(stocked, PEPPER, worker.clock(), private=True)
     (found,) = [one for one in findings if one.name == "unread"]
     assert ({"service": DEFAULT, "why": LineFault(LineCode.UNREAD)},) == found.fields["named"]
     assert 1 == await again(upstream, line(rate="0,65"), line(8))
@@ -465,8 +467,8 @@ async def test_a_line_that_cannot_be_read_is_the_reason_and_not_that_it_is_gone(
 
 
 async def test_a_number_that_becomes_another_service_waits_for_approval(stocked, upstream):
-    works, _, _ = upstream
-    await works.syncing.step()
+    worker, _, _ = upstream
+    await worker.price_sync.step()
     await again(upstream, line(name="\N{FIRE} Likes [R30] 10K/day"), line(8))
     assert (Decimal("0.60"), None) == await stands(stocked)
     await again(upstream, line(name="YouTube Views"), line(8))
@@ -474,15 +476,15 @@ async def test_a_number_that_becomes_another_service_waits_for_approval(stocked,
     (waiting,) = await synced.in_quarantine(stocked)
     assert waiting.routes[0].offer is not None
     assert ("Likes", "YouTube Views") == (waiting.routes[0].standing.name, waiting.routes[0].offer.name)
-    await sync.approve(stocked, [ServiceId(DEFAULT)], by=acting(works.clock()))
+    await price_sync.approve(stocked, [ServiceId(DEFAULT)], by=acting(worker.clock()))
     assert (Decimal("0.60"), None) == await stands(stocked)
     await again(upstream, line(name="YouTube Views HQ"), line(8))
     assert (Decimal("0.60"), None) == await stands(stocked)
 
 
 async def test_a_cost_that_is_back_where_it_was_agreed_to_leaves_quarantine_by_itself(stocked, upstream):
-    works, _, _ = upstream
-    await works.syncing.step()
+    worker, _, _ = upstream
+    await worker.price_sync.step()
     await again(upstream, line(rate="6.00"), line(8))
     assert (Decimal("6.00"), Halt.QUARANTINE) == await stands(stocked)
     await again(upstream, line(rate="0.61"), line(8))

@@ -4,11 +4,11 @@ import random
 from decimal import Decimal
 
 import pytest
-from tests.following import again, line
 from tests.panel import DEFAULT, LINK, PLAIN, acting, actor, broken, fetch, now
 from tests.panels import route
+from tests.upstream import again, line
 
-from opensmm.actions import interventions, sync
+from opensmm.actions import order_actions, price_sync
 from opensmm.base.ids import OrderId
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import BelowCost
@@ -44,10 +44,10 @@ class Walk:
         await self.api.ask("v2", self.ann.key, "add", service=number, link=link, quantity=100)
 
     async def send(self):
-        works, liar, _ = self.upstream
-        before = len(liar.named)
-        await works.send()
-        for name in liar.named[before:]:
+        worker, fake, _ = self.upstream
+        before = len(fake.named)
+        await worker.send()
+        for name in fake.named[before:]:
             order = int(name.split("-")[0])
             ((theirs, rate),) = await fetch(
                 self.conn, "select t.provider_service, o.rate from orders o join attempt t on t.order_id = o.id "
@@ -60,14 +60,14 @@ class Walk:
     async def approve(self):
         waiting = [one.service.id for one in await synced.in_quarantine(self.conn)]
         if waiting:
-            await sync.approve(self.conn, [self.dice.choice(waiting)], by=acting(now(), "boss"))
+            await price_sync.approve(self.conn, [self.dice.choice(waiting)], by=acting(now(), "boss"))
 
     async def resend(self):
         held = await fetch(self.conn, "select order_id from delivery where state = 'held' order by 1")
         if held:
             order = OrderId(self.dice.choice(held)[0])
             by = By(actor("boss"), "x", self.upstream[0].clock())
-            await interventions.resend(self.conn, order, None, "", by, below_cost=True)
+            await order_actions.resend(self.conn, order, None, "", by, below_cost=True)
             ((ceiling,),) = await fetch(self.conn, "select ceiling from delivery where order_id = %s", order)
             self.approved[order] = ceiling
 
@@ -85,7 +85,7 @@ async def test_whatever_moves_nothing_is_sent_above_its_charge_that_nobody_appro
     stocked, upstream, api, ann, seed
 ):  # fmt: skip
     mode = BelowCost.HOLD if seed % 2 else BelowCost.REFUSE
-    await sync.set_below_cost(stocked, mode, by=acting(now(), "boss"))
+    await price_sync.set_below_cost(stocked, mode, by=acting(now(), "boss"))
     await route(stocked, DEFAULT, (upstream[2], 7), (upstream[2], 9))
     walk = Walk(stocked, upstream, api, ann, seed)
     await walk.list()

@@ -4,20 +4,20 @@ import pytest
 from tests.panel import PEPPER, broken, fetch
 from tests.subscribing import look, subscribed
 
-from opensmm.actions import health
+from opensmm.actions import monitoring
 from opensmm.domain.findings import Level
 from opensmm.texts.words import judged
 
 
 async def finding(conn, clock):
-    _, findings = await health.look(conn, PEPPER, clock(), private=True)
+    _, findings = await monitoring.look(conn, PEPPER, clock(), private=True)
     return next(one for one in findings if one.name == "answers")
 
 
-async def told(works, liar, status, seconds):
-    liar.answers["status"] = status
-    works.clock.forward(seconds)
-    await works.follow()
+async def told(worker, fake, status, seconds):
+    fake.answers["status"] = status
+    worker.clock.forward(seconds)
+    await worker.follow()
 
 
 @pytest.mark.parametrize(
@@ -30,31 +30,31 @@ async def told(works, liar, status, seconds):
     ],
 )
 async def test_they_are_found_after_a_minute_until_one_is_understood(api, ann, stocked, lied_to, clock, status, words):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
-    await works.send()
-    await told(works, liar, status, 2)
+    await worker.send()
+    await told(worker, fake, status, 2)
     assert Level.OK is (await finding(stocked, clock)).level
-    await told(works, liar, status, 60)
+    await told(worker, fake, status, 60)
     found = await finding(stocked, clock)
     fields = found.fields
     assert (Level.LOOK, words, "Sandbox", 1) == (found.level, fields["words"], fields["provider_name"], fields["count"])
     assert f"Sandbox says “{words}”" in judged(found)[0]
     clock.forward(6 * 3600)
     assert Level.ACT is (await finding(stocked, clock)).level
-    await told(works, liar, {"7": {"status": "In progress", "remains": "9"}}, 60)
+    await told(worker, fake, {"7": {"status": "In progress", "remains": "9"}}, 60)
     assert Level.OK is (await finding(stocked, clock)).level
 
 
 async def test_those_about_a_subscription_are_found_too(api, ann, stocked, lied_to, clock):
-    works, liar = lied_to
-    await subscribed(api, ann, works, liar)
+    worker, fake = lied_to
+    await subscribed(api, ann, worker, fake)
     for _ in range(3):
-        await look(works, liar, {}, status="Teapot")
+        await look(worker, fake, {}, status="Teapot")
     found = await finding(stocked, clock)
     assert (Level.LOOK, "Teapot") == (found.level, found.fields["words"])
-    await look(works, liar, {})
+    await look(worker, fake, {})
     assert Level.OK is (await finding(stocked, clock)).level
     assert [(None, None)] == await fetch(stocked, "select note, noted from delivery where quantity = 0")
     assert [] == await broken(stocked)

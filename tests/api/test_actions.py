@@ -27,10 +27,10 @@ from tests.panel import (
     service,
     stock,
 )
-from tests.works import BEYOND_THE_END_S
+from tests.stepped_worker import BEYOND_THE_END_S
 
-from opensmm.actions import accounts
-from opensmm.actions.accounts import NewKey, fresh_key
+from opensmm.actions import customers
+from opensmm.actions.customers import NewKey, fresh_key
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store import price_lists
@@ -123,7 +123,7 @@ async def test_a_credit_limit_lets_the_balance_go_below_nothing(api, stocked):
 @pytest.mark.parametrize("dialect", ["v1", "v2"])
 async def test_the_same_idempotency_key_places_and_charges_once(api, ann, stocked, how, dialect):
     second = fresh_key("second")
-    await accounts.add_key(stocked, ann.id, second, PEPPER, by=acting(now()))
+    await customers.add_key(stocked, ann.id, second, PEPPER, by=acting(now()))
     name = "order / \N{SNOWMAN} 1" if how == "parameter" else "order-1"
     header = {"Idempotency-Key": name} if how == "header" else {}
     asked = {"action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
@@ -262,9 +262,9 @@ async def test_a_hundred_ids_are_answered_and_one_more_is_refused_whole(api, ann
         assert 100 == len(await api.ask("v2", ann.key, action, orders=f"{hundred},1,2,3"))
 
 
-async def test_cancel_is_always_an_array_and_says_one_again_while_it_is_open(api, ann, works, stocked):
+async def test_cancel_is_always_an_array_and_says_one_again_while_it_is_open(api, ann, worker, stocked):
     sent = await api.add(ann.key, link=f"{LINK}/stuck")
-    await works.round()
+    await worker.round()
     queued = await api.add(ann.key)
     for dialect in ("v1", "v2"):
         assert [{"order": sent, "cancel": 1}] == await api.ask(dialect, ann.key, "cancel", order=sent)
@@ -312,15 +312,15 @@ async def test_an_order_cancelled_twice_at_once_gives_its_money_back_once(api, a
     assert [] == await broken(stocked)
 
 
-async def refillable(api, works, who: Buyer, count):
+async def refillable(api, worker, who: Buyer, count):
     orders = [await api.add(who.key, link=f"{LINK}/drop") for _ in range(count)]
-    await works.round()
-    await works.round(BEYOND_THE_END_S)
+    await worker.round()
+    await worker.round(BEYOND_THE_END_S)
     return orders
 
 
-async def test_refills_of_one_and_of_many_answer_in_their_own_shapes(api, ann, works, stocked):
-    first, second, third = await refillable(api, works, ann, 3)
+async def test_refills_of_one_and_of_many_answer_in_their_own_shapes(api, ann, worker, stocked):
+    first, second, third = await refillable(api, worker, ann, 3)
     assert {"refill": "1"} == await api.ask("v2", ann.key, "refill", order=first)
     many = await api.form("v2", {"key": ann.key, "action": "refill", "orders": f"{third},{second},x,{third}"})
     assert [
@@ -339,19 +339,19 @@ async def test_refills_of_one_and_of_many_answer_in_their_own_shapes(api, ann, w
     assert [] == await broken(stocked)
 
 
-async def test_a_refill_asked_for_many_times_at_once_is_one(api, ann, works, stocked):
-    (order,) = await refillable(api, works, ann, 1)
+async def test_a_refill_asked_for_many_times_at_once_is_one(api, ann, worker, stocked):
+    (order,) = await refillable(api, worker, ann, 1)
     said = await asyncio.gather(*(api.ask("v2", ann.key, "refill", order=order) for _ in range(10)))
     assert 1 == sum(one == {"refill": "1"} for one in said)
     assert 1 == len(await fetch(stocked, "select from refill"))
 
 
-async def test_an_order_may_be_refilled_again_once_the_refill_has_ended(api, ann, works):
-    (order,) = await refillable(api, works, ann, 1)
+async def test_an_order_may_be_refilled_again_once_the_refill_has_ended(api, ann, worker):
+    (order,) = await refillable(api, worker, ann, 1)
     for refill in ("1", "2"):
         assert {"refill": refill} == await api.ask("v2", ann.key, "refill", order=order)
         for _ in range(3):
-            await works.round(BEYOND_THE_END_S)
+            await worker.round(BEYOND_THE_END_S)
         assert {"status": "Completed"} == await api.ask("v2", ann.key, "refill_status", order=order)
 
 

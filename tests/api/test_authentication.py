@@ -3,9 +3,9 @@
 import pytest
 from tests.panel import PEPPER, acting, now
 
-from opensmm.actions import accounts
-from opensmm.actions.accounts import fresh_key
-from opensmm.actions.panel import Panel
+from opensmm.actions import customers
+from opensmm.actions.api_facade import ApiOperations
+from opensmm.actions.customers import fresh_key
 from opensmm.api.authentication import REFRESHED_AT_ONCE, REMEMBERED_S, Authenticator
 from opensmm.store import api_keys
 
@@ -48,7 +48,7 @@ def hands() -> Hands:
 
 @pytest.fixture
 async def door(stocked, database, hands):
-    panel = Panel(database.app_url)
+    panel = ApiOperations(database.app_url)
     await panel.open()
     yield Authenticator(panel, PEPPER, monotonic=hands)
     await panel.close()
@@ -57,7 +57,7 @@ async def door(stocked, database, hands):
 async def test_a_key_in_use_is_looked_at_with_others_and_never_by_itself_again(door, hands, ann, stocked, monkeypatch):
     looks = Looks(monkeypatch)
     other = fresh_key("second")
-    await accounts.add_key(stocked, ann.id, other, PEPPER, by=acting(now()))
+    await customers.add_key(stocked, ann.id, other, PEPPER, by=acting(now()))
     for _ in range(10):
         for key in (ann.key, other.text):
             found = await called(door, key)
@@ -85,12 +85,12 @@ async def test_a_refresh_shows_out_whoever_was_revoked_and_knows_who_was_suspend
     assert first is not None
     assert not first.suspended
     await called(door, ann.key)
-    await accounts.set_suspended(stocked, ann.id, suspended=True, by=acting(now()))
+    await customers.set_suspended(stocked, ann.id, suspended=True, by=acting(now()))
     await door.refresh()
     found = await called(door, ann.key)
     assert found is not None
     assert found.suspended
-    await accounts.revoke_keys(stocked, [first.key], by=acting(now()))
+    await customers.revoke_keys(stocked, [first.key], by=acting(now()))
     await door.refresh()
     assert None is await called(door, ann.key)
 
@@ -98,7 +98,7 @@ async def test_a_refresh_shows_out_whoever_was_revoked_and_knows_who_was_suspend
 async def test_many_keys_are_looked_at_in_pieces(door, ann, stocked, monkeypatch):
     many = [fresh_key(f"k{at}") for at in range(REFRESHED_AT_ONCE + 1)]
     for key in many:
-        await accounts.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
+        await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     for _ in range(2):
         for key in many:
             await called(door, key.text)

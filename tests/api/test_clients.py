@@ -11,9 +11,9 @@ from tests.panel import DEFAULT, DRIP, LINK, acting, at_last, balance, broken, b
 from tests.raw_http import serving
 from tests.subscribing import FIELDS, UNIT, children, look, post
 
-from opensmm.actions import accounts
-from opensmm.actions.accounts import NewKey
-from opensmm.actions.lane import TRAFFIC
+from opensmm.actions import customers
+from opensmm.actions.batcher import TRAFFIC
+from opensmm.actions.customers import NewKey
 from opensmm.actions.services import save_services
 from opensmm.domain.client_programs import acts_as_panel, reads_title_case
 from opensmm.store import orders, subscriptions
@@ -90,12 +90,12 @@ async def test_an_order_of_a_client_that_reads_title_case_alone_moves_over_v1(ap
     assert "pending" == await word(SMART, strict.key, order)
 
 
-async def test_a_panel_of_the_family_follows_a_drip_feed_by_its_runs(stocked, works, ann, port):
+async def test_a_panel_of_the_family_follows_a_drip_feed_by_its_runs(stocked, worker, ann, port):
     order = await drip_feed(port, SMART, ann.key)
     assert {"status": "Pending", "runs": "0", "orders": []} == await ask(port, SMART, ann.key, "status", order=order)
     told = []
     for _ in range(6):
-        await works.round(301)
+        await worker.round(301)
         told.append(await ask(port, SMART, ann.key, "status", order=order))
     assert DRIP_FEED == list(told[0])
     assert {"status": "In progress", "runs": "1", "orders": []} == told[0]
@@ -104,25 +104,25 @@ async def test_a_panel_of_the_family_follows_a_drip_feed_by_its_runs(stocked, wo
     assert PAGE == list(await ask(port, CURL, ann.key, "status", order=order))
 
 
-async def test_runs_that_were_never_sent_on_are_not_told(api, stocked, works, ann, port):
+async def test_runs_that_were_never_sent_on_are_not_told(api, stocked, worker, ann, port):
     order = await drip_feed(port, SMART, ann.key)
-    await works.round()
+    await worker.round()
     await api.ask("v2", ann.key, "cancel", orders=order)
     for _ in range(6):
-        await works.round(301)
+        await worker.round(301)
     said = await ask(port, SMART, ann.key, "status", order=order)
     assert ("1", []) == (said["runs"], said["orders"])
     assert "In progress" != said["status"]
 
 
 async def test_a_panel_of_the_family_follows_a_subscription_by_its_posts(api, stocked, lied_to, ann, port):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 500}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 500}
     order = (await ask(port, SMART, ann.key, "add", **FIELDS, posts=9, expiry="31/12/2099"))["order"]
     told = {"status": "In progress", "expiry": "31/12/2099", "posts": "0", "orders": []}
     assert told == await ask(port, SMART, ann.key, "status", order=order)
-    await works.send()
-    await look(works, liar, {"501": post(10), "502": post(20)})
+    await worker.send()
+    await look(worker, fake, {"501": post(10), "502": post(20)})
     made = [child for _, child, *_ in await children(stocked)]
     said = await ask(port, SMART, ann.key, "status", order=order)
     assert SUBSCRIPTION == list(said)
@@ -261,7 +261,7 @@ async def test_the_switch_of_a_key_wins_for_the_list_too(stocked, port, agent, a
     who = await buyer(stocked, key=NewKey("s" * 40, settings=KeySettings(as_panel=as_panel)))
     assert keys == list(json.loads((await price_list(port, agent, who.key))[2])[0])
     ((key,),) = await fetch(stocked, "select id from api_key where customer_id = %s", who.id)
-    await accounts.edit_key(stocked, key, by_client=True, by=acting(now()))
+    await customers.edit_key(stocked, key, by_client=True, by=acting(now()))
 
     async def by_client():
         return list(json.loads((await price_list(port, agent, who.key))[2])[0]) != keys
@@ -312,12 +312,12 @@ async def test_the_switch_of_a_key_wins_for_the_bound_too(stocked, port):
 
 
 async def test_posts_without_bound_are_taken_in(stocked, lied_to, ann, port):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 500}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 500}
     await subscribed(port, SMART, ann.key, posts=0)
-    await works.send()
-    assert "posts" not in liar.asked[0]
-    await look(works, liar, {"501": post(10), "502": post(20)})
+    await worker.send()
+    assert "posts" not in fake.asked[0]
+    await look(worker, fake, {"501": post(10), "502": post(20)})
     assert 2 == len(await children(stocked))
     assert [] == await broken(stocked)
 

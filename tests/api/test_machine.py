@@ -32,7 +32,7 @@ from tests.panel import (
     pay,
     stock,
 )
-from tests.works import open_works
+from tests.stepped_worker import open_worker
 
 from opensmm.base.money import money
 from opensmm.domain.pricing import charge
@@ -114,7 +114,7 @@ class Trade(RuleBasedStateMachine):
         self.people = [await buyer(self.conn, f"{units / 100_000:.5f}") for units in (rich, poor)]
         self.money = [rich, poor]
         self.api = await self.stack.enter_async_context(open_api(app_url, self.clock))
-        self.works = await self.stack.enter_async_context(open_works(app_url, self.clock, timeout_s=5))
+        self.worker = await self.stack.enter_async_context(open_worker(app_url, self.clock, timeout_s=5))
 
     def ask(self, dialect, who, action, **fields):
         return self.run(self.api.ask(dialect, self.people[who].key, action, **fields))
@@ -159,7 +159,7 @@ class Trade(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.5, 3, 9, 61, 4000]))
     def time_passes(self, seconds):
-        self.run(self.works.round(seconds))
+        self.run(self.worker.round(seconds))
         for one in self.orders.values():
             one.sent = True
         self.look()

@@ -4,8 +4,8 @@ import asyncio
 
 from tests.panel import DRIP, LINK, balance, broken, buyer, fetch
 
-from opensmm.actions.lane import MOST, TRAFFIC
-from opensmm.actions.panel import parts
+from opensmm.actions.api_facade import parts
+from opensmm.actions.batcher import MOST, TRAFFIC
 from opensmm.store.orders import MANY_RUNS
 
 MANY = {"service": DRIP, "link": LINK, "quantity": 10, "runs": 1000, "interval": 1}
@@ -28,14 +28,14 @@ async def told(api, key, orders):
     }
 
 
-async def test_many_runs_are_told_as_few_are(api, works, stocked):
+async def test_many_runs_are_told_as_few_are(api, worker, stocked):
     who = await buyer(stocked, "10000.00")
     orders = [(await drip_feeds(api, who.key, runs))[0] for runs in (2, MANY_RUNS, MANY_RUNS + 1, 1000)]
     assert [("Pending", 0, 20), ("Pending", 0, 500), ("Pending", 0, 510), ("Pending", 0, 10_000)] == list(
         (await told(api, who.key, orders)).values()
     )
-    await works.round(9)
-    await works.round(9)
+    await worker.round(9)
+    await worker.round(9)
     after = await told(api, who.key, orders)
     assert {"In progress"} == {status for status, _, _ in after.values()}
     listed = {one["order"]: one for one in await api.ask("v2", who.key, "orders")}

@@ -236,11 +236,11 @@ async def test_a_suspended_customer_may_read_and_not_add(api, ann, stocked):
     assert before == await books(stocked)
 
 
-async def test_another_customers_order_answers_byte_for_byte_like_a_missing_one(api, ann, works, stocked):
+async def test_another_customers_order_answers_byte_for_byte_like_a_missing_one(api, ann, worker, stocked):
     bob = await buyer(stocked)
     order = await api.add(ann.key)
-    await works.round()
-    await works.round(9)
+    await worker.round()
+    await worker.round(9)
     await api.ask("v2", ann.key, "refill", order=order)
     before = await books(stocked)
     for dialect in ("v1", "v2"):
@@ -259,19 +259,19 @@ async def test_another_customers_order_answers_byte_for_byte_like_a_missing_one(
     assert before == await books(stocked)
 
 
-async def completed(api, works, who: Buyer, number):
+async def completed(api, worker, who: Buyer, number):
     order = await api.add(who.key, number)
-    await works.round()
-    await works.round(9)
+    await worker.round()
+    await worker.round(9)
     return order
 
 
-async def test_refills_are_refused_in_words(api, ann, works, clock, stocked):
+async def test_refills_are_refused_in_words(api, ann, worker, clock, stocked):
     waiting = service(100, refill=True, refill_wait_h=24)
     await stock(stocked, [waiting])
-    never, opened = await completed(api, works, ann, PLAIN), await api.add(ann.key, DEFAULT)
-    early = await completed(api, works, ann, 100)
-    fit = await completed(api, works, ann, DEFAULT)
+    never, opened = await completed(api, worker, ann, PLAIN), await api.add(ann.key, DEFAULT)
+    early = await completed(api, worker, ann, 100)
+    fit = await completed(api, worker, ann, DEFAULT)
     unended = await api.add(ann.key, DEFAULT)
     assert {"refill": "1"} == await api.ask("v2", ann.key, "refill", order=fit)
     before = await books(stocked)
@@ -292,8 +292,8 @@ async def test_refills_are_refused_in_words(api, ann, works, clock, stocked):
     assert opened < early
 
 
-async def test_cancels_are_refused_in_words(api, ann, works, stocked):
-    ended, never = await completed(api, works, ann, DEFAULT), await api.add(ann.key, PLAIN)
+async def test_cancels_are_refused_in_words(api, ann, worker, stocked):
+    ended, never = await completed(api, worker, ann, DEFAULT), await api.add(ann.key, PLAIN)
     before = await books(stocked)
     refused = {"error": "Order cannot be canceled"}
     for dialect in ("v1", "v2"):

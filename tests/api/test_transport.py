@@ -24,9 +24,9 @@ from tests.panel import (
     until,
 )
 
-from opensmm.actions import accounts
-from opensmm.actions.accounts import NewKey, fresh_key
-from opensmm.actions.panel import Panel
+from opensmm.actions import customers
+from opensmm.actions.api_facade import ApiOperations
+from opensmm.actions.customers import NewKey, fresh_key
 from opensmm.actions.services import save_services
 from opensmm.api.authentication import LOOK_UPS_AT_ONCE
 from opensmm.api.endpoint import Endpoint
@@ -313,9 +313,9 @@ async def test_a_revoked_key_places_nothing_from_the_moment_it_is_revoked_and_re
     api, stocked, ann
 ):
     key = fresh_key("second")
-    number = await accounts.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
+    number = await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     assert {"order": 1} == await api.ask("v2", key.text, "add", service=DEFAULT, link=LINK, quantity=100)
-    await accounts.revoke_keys(stocked, [number], by=acting(now()))
+    await customers.revoke_keys(stocked, [number], by=acting(now()))
     before = await books(stocked)
     assert NO_KEY["v2"] == await api.ask("v2", key.text, "add", service=DEFAULT, link=LINK, quantity=100)
     assert before == await books(stocked)
@@ -396,7 +396,7 @@ async def test_a_link_arrives_as_it_was_sent(api, ann, stocked):
 
 
 async def test_an_operator_may_bound_the_requests_of_a_key(api, ann, stocked, database):
-    bounded = Endpoint(Panel(database.app_url), PEPPER, requests_per_second=5)
+    bounded = Endpoint(ApiOperations(database.app_url), PEPPER, requests_per_second=5)
     await bounded.start()
     try:
         few = Api(bounded)

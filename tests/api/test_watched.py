@@ -7,7 +7,7 @@ import structlog
 from tests.faults import proxy
 from tests.panel import DEFAULT, LINK, PEPPER, Api, open_api, until
 
-from opensmm.actions.panel import Panel
+from opensmm.actions.api_facade import ApiOperations
 from opensmm.api.endpoint import LOOKED_WITHIN_S, QUIET_S, Endpoint
 from opensmm.api.http import request_id
 from opensmm.main import Application
@@ -84,7 +84,7 @@ async def test_a_process_that_nobody_asks_looks_seldom_until_a_key_is_looked_up(
 
 
 async def test_a_process_that_starts_without_a_database_is_unwell(logged):
-    endpoint = Endpoint(Panel("postgresql://nobody@127.0.0.1:9/none"), PEPPER)
+    endpoint = Endpoint(ApiOperations("postgresql://nobody@127.0.0.1:9/none"), PEPPER)
     await endpoint.start()
     try:
         assert UNWELL == await health(Api(endpoint))
@@ -146,10 +146,10 @@ async def test_a_placed_order_is_told_with_its_request_when_the_log_tells_everyt
 
 
 async def test_a_try_has_one_name_in_our_log_and_at_the_provider(api, ann, lied_to, logged):
-    works, liar = lied_to
-    liar.answers["add"] = (500, "broken")
+    worker, fake = lied_to
+    fake.answers["add"] = (500, "broken")
     order = await api.add(ann.key)
-    await works.send()
-    assert [f"{order}-1-1"] == liar.named
+    await worker.send()
+    assert [f"{order}-1-1"] == fake.named
     (line,) = [line for line in logged if line["event"] == "unsure whether the provider took it"]
     assert (order, 1, 1, 1) == tuple(line[name] for name in ("order", "run", "attempt", "provider"))

@@ -11,8 +11,8 @@ import pytest
 import typer
 from tests.cli.test_providers import KEY, LINE, rows, said, upstream
 from tests.panel import buyer, now, open_api
+from tests.stepped_worker import open_worker
 from tests.tidy.source import ROOT
-from tests.works import open_works
 from typer import _click
 
 from opensmm.base.ids import OrderId
@@ -69,14 +69,14 @@ def test_the_page_has_a_line_for_every_verb():
 async def place_orders(url):
     """Orders with every fate; the last ones are with the staff, those that are completed have refills asked for."""
     connection = await connect(url)
-    async with open_api(url) as api, open_works(url) as works:
+    async with open_api(url) as api, open_worker(url) as worker:
         who = await buyer(connection)
         orders = [
             await api.add(who.key, 2, link=f"https://example.com/{at}/{one}") for at, one in enumerate(BEHAVIOURS)
         ]
         orders += [await api.add(who.key, 3, link=f"https://example.com/staff/{at}") for at in range(WITH_STAFF)]
         for seconds in (0, 2, 10):
-            await works.round(seconds)
+            await worker.round(seconds)
         # The works' clock ran ahead of the one that the API goes by.
         await connection.execute("update orders set ended = created where ended is not null")
         for order, behaviour in zip(orders, BEHAVIOURS, strict=False):

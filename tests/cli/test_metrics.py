@@ -11,8 +11,8 @@ import pytest
 from prometheus_client import generate_latest
 from tests.panel import DEFAULT, LINK, PACKAGE, PEPPER
 
-from opensmm.actions.health import Sampling
-from opensmm.actions.lane import TRAFFIC
+from opensmm.actions.batcher import TRAFFIC
+from opensmm.actions.monitoring import MetricsSampler
 from opensmm.api.metrics import OUTCOMES, REQUESTS
 from opensmm.base.metrics import MILLISECOND, Histogram, Histograms
 from opensmm.cli import api_metrics, metrics, worker_metrics
@@ -42,7 +42,7 @@ def since():
 @pytest.fixture
 async def sampling(stocked, database, clock):
     line = ReconnectingConnection(database.app_url)
-    sampling = Sampling(line, PEPPER, clock, private=True)
+    sampling = MetricsSampler(line, PEPPER, clock, private=True)
     await sampling.step()
     yield sampling
     await line.drop()
@@ -112,12 +112,12 @@ async def test_lanes_tell_what_went_together_and_nothing_is_left_waiting(api, an
     assert api_lanes <= set(TRAFFIC)
 
 
-async def test_sends_polls_and_calls_are_counted(api, ann, works, since):
+async def test_sends_polls_and_calls_are_counted(api, ann, worker, since):
     for behaviour in ("me", "refuse", "drop"):
         await api.add(ann.key, link=f"{LINK}/{behaviour}")
-    await works.send()
-    works.clock.forward(2)
-    await works.follow()
+    await worker.send()
+    worker.clock.forward(2)
+    await worker.follow()
     added = since(worker_metrics.of(lambda: None))
     outcomes = {"accepted": 2, "declined": 1}
     for outcome, count in outcomes.items():

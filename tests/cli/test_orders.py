@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 from tests.panel import PEPPER, SANDBOX, fetch
-from tests.works import state
+from tests.stepped_worker import state
 from typer.testing import CliRunner
 
 from opensmm.base.ids import OrderId
@@ -58,14 +58,14 @@ async def on_thread(verb, *words):
     return await asyncio.to_thread(verb, *words)
 
 
-async def place(api, works, ann, *behaviours):
+async def place(api, worker, ann, *behaviours):
     orders = [await api.add(ann.key, link=f"https://example.com/{one}") for one in behaviours]
-    await works.send()
+    await worker.send()
     return orders
 
 
-async def test_each_verb_says_what_it_did_and_that_it_was_done_before(api, works, stocked, ann, said):
-    one, two, three, four = await place(api, works, ann, "stuck", "stuck", "garbage", "lost")
+async def test_each_verb_says_what_it_did_and_that_it_was_done_before(api, worker, stocked, ann, said):
+    one, two, three, four = await place(api, worker, ann, "stuck", "stuck", "garbage", "lost")
     for words, done in (
         (("cancel", one), "cancel"),
         (("complete", two), "complete"),
@@ -82,8 +82,8 @@ async def test_each_verb_says_what_it_did_and_that_it_was_done_before(api, works
     assert f"settled by {ACTOR}: it is the provider's order 33. Reason: why" in events
 
 
-async def test_what_is_refused_is_said_in_words_and_exits_with_1(api, works, stocked, ann, said):
-    (order,) = await place(api, works, ann, "garbage")
+async def test_what_is_refused_is_said_in_words_and_exits_with_1(api, worker, stocked, ann, said):
+    (order,) = await place(api, worker, ann, "garbage")
     for words in (("cancel", order), ("resend", order), ("partial", order, "--remains", 5), ("refund", order, "1")):
         code, told = await on_thread(said, *words, "--reason", "why")
         assert (FAILED, True) == (code, told["error"]["message"].startswith(f"order {order}: it "))
@@ -105,25 +105,25 @@ def test_words_that_are_off_exit_with_2(said, words):
     assert MISUSED == said(*words)[0]
 
 
-async def test_the_list_shows_what_waits_for_the_operator(api, works, stocked, ann, said, aged):
+async def test_the_list_shows_what_waits_for_the_operator(api, worker, stocked, ann, said, aged):
     await stocked.execute("update service set hold_when_refused = true")
-    unsure, held, stuck, _ = await place(api, works, ann, "garbage", "refuse", "stuck", "me")
+    unsure, held, stuck, _ = await place(api, worker, ann, "garbage", "refuse", "stuck", "me")
     code, told = await on_thread(said, "list")
     assert (DONE, [(unsure, "unsure"), (held, "held")]) == (
         code,
         [(one["order"], one["why"]) for one in told["orders"]],
     )
-    await works.round(20)
+    await worker.round(20)
     aged(4)
     for flag, order in (("--unsure", unsure), ("--held", held), ("--stuck", stuck)):
         code, told = await on_thread(said, "list", flag)
         assert (DONE, [order]) == (code, [one["order"] for one in told["orders"]])
 
 
-async def test_a_story_tells_what_was_asked_and_what_was_concluded(api, works, stocked, ann, said):
-    (order,) = await place(api, works, ann, "garbage")
-    works.clock.forward(400)
-    await works.settle()
+async def test_a_story_tells_what_was_asked_and_what_was_concluded(api, worker, stocked, ann, said):
+    (order,) = await place(api, worker, ann, "garbage")
+    worker.clock.forward(400)
+    await worker.settle()
     _, story = await on_thread(said, "show", order)
     told = [event["message"] for event in story["events"] if event["message"].startswith("looked into")]
     assert [
@@ -131,8 +131,8 @@ async def test_a_story_tells_what_was_asked_and_what_was_concluded(api, works, s
     ] == told
 
 
-async def test_what_is_sent_again_at_the_operators_risk_is_not_told_to_be_unbought(api, works, stocked, ann, said):
-    (order,) = await place(api, works, ann, "garbage")
+async def test_what_is_sent_again_at_the_operators_risk_is_not_told_to_be_unbought(api, worker, stocked, ann, said):
+    (order,) = await place(api, worker, ann, "garbage")
     risk = ("--reason", "they are slow", "--sign", "twice is cheap")
     assert DONE == (await on_thread(said, "resend", order, *risk))[0]
     _, told = await on_thread(said, "show", order)
@@ -149,10 +149,10 @@ async def test_what_is_sent_again_at_the_operators_risk_is_not_told_to_be_unboug
     )
 
 
-async def test_the_list_tells_a_person_no_codes(api, works, stocked, ann, said):
-    (order,) = await place(api, works, ann, "garbage")
-    works.clock.forward(400)
-    await works.settle()
+async def test_the_list_tells_a_person_no_codes(api, worker, stocked, ann, said):
+    (order,) = await place(api, worker, ann, "garbage")
+    worker.clock.forward(400)
+    await worker.settle()
     (line,) = (await on_thread(said, "list"))[1]["orders"]
     assert (order, "no_neighbours") == (line["order"], line["concluded"])
     out = (await asyncio.to_thread(said, "list", json_wanted=False))[1]
@@ -169,10 +169,10 @@ def test_a_narrow_terminal_squeezes_no_column_of_the_list(monkeypatch):
     assert ["order  what is known", f"7      {'a word ' * 30}".rstrip()] == paper.getvalue().splitlines()
 
 
-async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_with(api, works, stocked, ann, said):
-    (order,) = await place(api, works, ann, "garbage")
+async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_with(api, worker, stocked, ann, said):
+    (order,) = await place(api, worker, ann, "garbage")
     await on_thread(said, "settle", order, "--declined", "--reason", "not in their list")
-    await notices.keep_late(stocked, [LateAcceptance((OrderId(order), 1, 1), "7001", "")], works.clock())
+    await notices.keep_late(stocked, [LateAcceptance((OrderId(order), 1, 1), "7001", "")], worker.clock())
     for flags in ((), ("--late",)):
         code, told = await on_thread(said, "list", *flags)
         (line,) = told["orders"]
@@ -192,8 +192,8 @@ async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_wit
     assert (FAILED, f"Order {order + 1} has no notice that could be dealt with.") == (code, told["error"]["message"])
 
 
-async def test_the_list_shows_an_id_that_stands_where_none_is_documented(api, works, stocked, ann, said):
-    (order,) = await place(api, works, ann, "garbage")
+async def test_the_list_shows_an_id_that_stands_where_none_is_documented(api, worker, stocked, ann, said):
+    (order,) = await place(api, worker, ann, "garbage")
     await stocked.execute("update attempt set answer = %s where order_id = %s", ['{"order_id": 7001}', order])
     _, told = await on_thread(said, "list", "--unsure")
     assert ["7001"] == [one["looks_like_order"] for one in told["orders"]]
@@ -206,19 +206,19 @@ async def listed(said, order, *words):
     return next((line for line in told["orders"] if line["order"] == order), None)
 
 
-async def polled(api, works, liar, ann, answer, seconds=2):
+async def polled(api, worker, fake, ann, answer, seconds=2):
     """An order about which its provider said something."""
-    liar.answers |= {"add": {"order": 7}, "status": {"7": answer}}
+    fake.answers |= {"add": {"order": 7}, "status": {"7": answer}}
     order = await api.add(ann.key)
-    await works.send()
-    works.clock.forward(seconds)
-    await works.follow()
+    await worker.send()
+    worker.clock.forward(seconds)
+    await worker.follow()
     return order
 
 
 async def test_the_list_tells_the_word_the_remains_and_the_charge_that_held_an_order(api, ann, lied_to, said):
-    works, liar = lied_to
-    order = await polled(api, works, liar, ann, {"status": "Canceled", "charge": "0.05", "remains": "0"})
+    worker, fake = lied_to
+    order = await polled(api, worker, fake, ann, {"status": "Canceled", "charge": "0.05", "remains": "0"})
     line = await listed(said, order, "--held")
     assert "held: its provider says “canceled” with 0 of 100 remaining and a charge of 0.05" == line["answer"]
     fields = {"word": "canceled", "remains": "0", "quantity": "100", "charge": "0.05"}
@@ -226,8 +226,8 @@ async def test_the_list_tells_the_word_the_remains_and_the_charge_that_held_an_o
 
 
 async def test_what_is_not_understood_is_on_the_list_with_the_words_that_came(api, ann, stocked, lied_to, said):
-    works, liar = lied_to
-    order = await polled(api, works, liar, ann, {"status": "Teapot", "remains": "5"})
+    worker, fake = lied_to
+    order = await polled(api, worker, fake, ann, {"status": "Teapot", "remains": "5"})
     line = await listed(said, order, "--unread")
     assert ("unread", "pending", "not understood: its provider says “Teapot”") == (
         line["why"],
@@ -236,23 +236,23 @@ async def test_what_is_not_understood_is_on_the_list_with_the_words_that_came(ap
     )
     since = line["noted"]
     for answer, same in (({"status": "Kettle"}, True), ({"error": "Incorrect order ID"}, False)):
-        liar.answers["status"] = {"7": answer}
-        works.clock.forward(5)
-        await works.follow()
+        fake.answers["status"] = {"7": answer}
+        worker.clock.forward(5)
+        await worker.follow()
         line = await listed(said, order, "--unread")
         assert same == (line["noted"] == since), "another word of the same kind does not count anew"
     assert "not told: its provider answers with the error “Incorrect order ID”" == line["answer"]
-    liar.answers["status"] = {"7": {"status": "In progress", "remains": "5"}}
-    works.clock.forward(5)
-    await works.follow()
+    fake.answers["status"] = {"7": {"status": "In progress", "remains": "5"}}
+    worker.clock.forward(5)
+    await worker.follow()
     assert None is await listed(said, order, "--unread")
 
 
 async def test_an_id_that_is_given_twice_is_told_in_words_of_ours(api, ann, stocked, lied_to, said):
-    works, liar = lied_to
-    liar.answers["add"] = {"order": 7}
+    worker, fake = lied_to
+    fake.answers["add"] = {"order": 7}
     orders = [await api.add(ann.key, link=f"https://example.com/{at}") for at in range(2)]
-    await works.send()
+    await worker.send()
     (twice,) = [order for order in orders if await state(stocked, order) == "unsure"]
     line = await listed(said, twice, "--unsure")
     assert "unsure: its provider gave it the order 7, which is another delivery's already" == line["answer"]
@@ -260,8 +260,8 @@ async def test_an_id_that_is_given_twice_is_told_in_words_of_ours(api, ann, stoc
 
 
 async def test_before_the_first_news_nothing_is_said_of_what_remains(api, ann, stocked, lied_to):
-    works, liar = lied_to
-    order = await polled(api, works, liar, ann, {"status": "Teapot"})
+    worker, fake = lied_to
+    order = await polled(api, worker, fake, ann, {"status": "Teapot"})
     told = await history(stocked, order)
     assert told is not None
     (asked,) = [event for event in told.events if event.kind is EventCode.ASKED_AFTER]
@@ -269,10 +269,10 @@ async def test_before_the_first_news_nothing_is_said_of_what_remains(api, ann, s
 
 
 async def test_what_waits_for_a_provider_that_refuses_us_is_on_the_list(api, ann, lied_to, said):
-    works, liar = lied_to
-    liar.answers["add"] = {"error": "Invalid API key"}
+    worker, fake = lied_to
+    fake.answers["add"] = {"error": "Invalid API key"}
     order = await api.add(ann.key)
-    await works.send()
+    await worker.send()
     line = await listed(said, order, "--waits")
     told = "waits: its provider refuses our key, account or address, “Invalid API key”"
     assert ("waits", "queued", told) == (line["why"], line["state"], line["answer"])

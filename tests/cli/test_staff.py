@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.panel import DEFAULT, buyer, open_api, stock
-from tests.works import open_works
+from tests.stepped_worker import open_worker
 
 from opensmm.store.connection import connect
 
@@ -14,10 +14,10 @@ ODD_LINK = "https://example.com/a%1b\u202e[red]b"
 
 async def _place(url, link=ODD_LINK):
     connection = await connect(url)
-    async with open_api(url) as api, open_works(url) as works:
+    async with open_api(url) as api, open_worker(url) as worker:
         who = await buyer(connection)
         order = await api.add(who.key, DEFAULT, link=link)
-        await works.round()
+        await worker.round()
     await connection.close()
     return order
 

@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 from tests.corpus.corpus import Row
 from tests.panel import LINK, PEPPER, Api, Buyer, Clock, buyer, fetch, open_api, service, stock
-from tests.works import Liar, Works, served
+from tests.stepped_worker import FakeProvider, SteppedWorker, served
 
-from opensmm.actions import attention, health
+from opensmm.actions import attention, monitoring
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, short
 from opensmm.cli.interventions import _explained
@@ -29,23 +29,25 @@ MOST = 10_000
 class Play:
     """One panel with an order for each row. A row's service, provider and order are found by its place."""
 
-    def __init__(self, conn: psycopg.AsyncConnection, api: Api, works: Works, liar: Liar, who: Buyer) -> None:
-        self.conn, self.api, self.works, self.liar, self.who = conn, api, works, liar, who
+    def __init__(
+        self, conn: psycopg.AsyncConnection, api: Api, worker: SteppedWorker, fake: FakeProvider, who: Buyer
+    ) -> None:
+        self.conn, self.api, self.worker, self.fake, self.who = conn, api, worker, fake, who
         self.orders: list[OrderId] = []
 
     def answer(self, action: str, rows: Sequence[Row]) -> None:
         """Has each provider answer an action as its row does; providers are known by their keys."""
         said = {_key(at): (row.status, row.body) for at, row in enumerate(rows)}
-        self.liar.answers[action] = lambda form: said[form["key"]]
+        self.fake.answers[action] = lambda form: said[form["key"]]
 
     async def place(self, rows: Sequence[Row]) -> None:
         for at in range(len(rows)):
             self.orders.append(OrderId(await self.api.add(self.who.key, at + 1, link=f"{LINK}/{at}")))
-        assert len(rows) == await self.works.send()
+        assert len(rows) == await self.worker.send()
 
     async def follow(self, seconds: float = 2) -> None:
-        self.works.clock.forward(seconds)
-        assert len(self.orders) == await self.works.follow()
+        self.worker.clock.forward(seconds)
+        assert len(self.orders) == await self.worker.follow()
 
     async def fates(self) -> list[str]:
         """How far each order has come, and what of its money went back."""
@@ -63,11 +65,11 @@ class Play:
 
     async def read_by_operator(self) -> list[str]:
         """All that the operator is told of each order: its line on the list, its story, its provider's health."""
-        self.works.clock.forward(LATER_S)
-        found = await attention.list_waiting(self.conn, KINDS, MOST, self.works.clock())
+        self.worker.clock.forward(LATER_S)
+        found = await attention.list_waiting(self.conn, KINDS, MOST, self.worker.clock())
         listed = {one.order: _explained(one).answer or "" for one in found}
         findings: dict[str, str] = {}
-        _, found_of_all = await health.look(self.conn, PEPPER, self.works.clock(), private=True)
+        _, found_of_all = await monitoring.look(self.conn, PEPPER, self.worker.clock(), private=True)
         for finding in found_of_all:
             said = " ".join(words.judged(finding))
             findings[finding.name.rpartition(" ")[2]] = findings.get(finding.name.rpartition(" ")[2], "") + said
@@ -80,7 +82,7 @@ class Play:
         return told
 
     async def waiting_orders(self) -> set[int]:
-        return {one.order for one in await attention.list_waiting(self.conn, KINDS, MOST, self.works.clock())}
+        return {one.order for one in await attention.list_waiting(self.conn, KINDS, MOST, self.worker.clock())}
 
 
 def _event(event: OrderEvent) -> str:
@@ -97,18 +99,18 @@ def _key(at: int) -> str:
 
 @asynccontextmanager
 async def open_play(conn: psycopg.AsyncConnection, url: str, rows: Sequence[Row]) -> AsyncIterator[Play]:
-    clock, liar = Clock(), Liar()
+    clock, fake = Clock(), FakeProvider()
     services = [service(at + 1, refill=True, cancel=True) for at in range(len(rows))]
     await stock(conn, services)
     who = await buyer(conn, balance=str(len(rows)))
-    async with served(liar) as address, open_api(url, clock) as api:
+    async with served(fake) as address, open_api(url, clock) as api:
         await _furnish(conn, address, len(rows))
-        works = Works(url, "http://127.0.0.1:9/api/v2", clock, TIMEOUT_S)
-        await works.chores.step()
+        worker = SteppedWorker(url, "http://127.0.0.1:9/api/v2", clock, TIMEOUT_S)
+        await worker.housekeeper.step()
         try:
-            yield Play(conn, api, works, liar, who)
+            yield Play(conn, api, worker, fake, who)
         finally:
-            await works.close()
+            await worker.close()
 
 
 async def _furnish(conn: psycopg.AsyncConnection, address: str, count: int) -> None:

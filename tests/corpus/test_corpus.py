@@ -52,7 +52,7 @@ async def test_an_add_goes_as_it_was_answered(conn, database) -> None:
 
 
 async def taken(play: Play, played: Sequence[Row]) -> None:
-    play.liar.answers["add"] = TAKEN
+    play.fake.answers["add"] = TAKEN
     await play.place(played)
 
 
@@ -72,7 +72,7 @@ async def test_a_status_moves_what_it_was_about(conn, database) -> None:
 
 async def completed(play: Play, played: Sequence[Row]) -> None:
     await taken(play, played)
-    play.liar.answers["status"] = DONE
+    play.fake.answers["status"] = DONE
     await play.follow()
     for order in play.orders:
         assert "refill" in await play.api.ask("v2", play.who.key, "refill", order=order)
@@ -86,7 +86,7 @@ async def test_a_refill_is_what_was_answered(conn, database) -> None:
     async with open_play(conn, database.app_url, played) as play:
         await completed(play, played)
         play.answer("refill", played)
-        assert len(played) == await play.works.refills.step(len(played))
+        assert len(played) == await play.worker.refills.step(len(played))
         compare(played, await play.column(REFILLS), await play.read_by_operator())
     assert [] == await broken(conn)
 
@@ -95,11 +95,11 @@ async def test_a_refill_goes_as_its_provider_says(conn, database) -> None:
     played = rows("refill_status")
     async with open_play(conn, database.app_url, played) as play:
         await completed(play, played)
-        play.liar.answers["refill"] = {"refill": 55}
-        assert len(played) == await play.works.refills.step(len(played))
+        play.fake.answers["refill"] = {"refill": 55}
+        assert len(played) == await play.worker.refills.step(len(played))
         play.answer("refill_status", played)
-        play.works.clock.forward(2)
-        assert len(played) == await play.works.refills.step(len(played))
+        play.worker.clock.forward(2)
+        assert len(played) == await play.worker.refills.step(len(played))
         compare(played, await play.column(REFILLS), await play.read_by_operator())
     assert [] == await broken(conn)
 
@@ -117,7 +117,7 @@ async def test_a_cancel_is_passed_on_until_it_is_answered(conn, database) -> Non
         for order in play.orders:
             assert [{"order": order, "cancel": 1}] == await play.api.ask("v2", play.who.key, "cancel", orders=order)
         play.answer("cancel", played)
-        await play.works.following.pass_on_cancels(len(played))
+        await play.worker.poller.pass_on_cancels(len(played))
         compare(played, await play.column(CANCELS), await play.read_by_operator())
     assert [] == await broken(conn)
 
@@ -134,7 +134,7 @@ async def test_a_balance_is_kept_as_it_was_told(conn, database) -> None:
         play.answer("balance", played)
         play.answer("add", played)
         await play.place(played)
-        await play.works.balances.step()
+        await play.worker.balances.step()
         compare(played, await play.column(BALANCES), await play.read_by_operator())
 
 

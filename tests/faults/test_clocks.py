@@ -13,10 +13,10 @@ from datetime import timedelta
 import pytest
 from tests.actions.test_evidence import attempts, bought, concluded
 from tests.panel import LINK, PEPPER, broken, fetch, now, open_api
-from tests.works import STRANGERS, Works, served, state
+from tests.stepped_worker import STRANGERS, SteppedWorker, served, state
 
 from opensmm.actions import clock as clocks
-from opensmm.actions.chores import IDEMPOTENCY_KEPT
+from opensmm.actions.housekeeping import IDEMPOTENCY_KEPT
 from opensmm.domain.evidence import NEIGHBOURS, Patience
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 
@@ -47,12 +47,12 @@ class Slow:
         return await self.application(scope, again, send)
 
 
-def machine(off_s: float) -> clocks.Clock:
+def machine(off_s: float) -> clocks.DatabaseClock:
     """The panel's own clock on a machine whose clock is off."""
-    return clocks.Clock(lambda: now() + timedelta(seconds=off_s))
+    return clocks.DatabaseClock(lambda: now() + timedelta(seconds=off_s))
 
 
-class Database(clocks.Clock):
+class Database(clocks.DatabaseClock):
     """A panel's own clock where the database's may be set, for all its processes; what else it does is as it is."""
 
     def __init__(self, ahead: Callable[[], float], rest: timedelta = clocks.REST):
@@ -68,38 +68,38 @@ async def between(url, sender, watcher):
     """A worker that sends, one that looks after what is left behind, and the slow provider of both."""
     slow = Slow(Sandbox(open_pool(url), sandbox_key(PEPPER), 1.0, now, [sandbox_key(PEPPER, one) for one in STRANGERS]))
     async with served(slow, lifespan=True) as address:
-        first = Works(url, address, sender, CALL_WITHIN_S, PATIENCE)
-        second = first if watcher is sender else Works(url, address, watcher, CALL_WITHIN_S, PATIENCE)
-        await first.chores.step()
-        await second.chores.step()
+        first = SteppedWorker(url, address, sender, CALL_WITHIN_S, PATIENCE)
+        second = first if watcher is sender else SteppedWorker(url, address, watcher, CALL_WITHIN_S, PATIENCE)
+        await first.housekeeper.step()
+        await second.housekeeper.step()
         try:
             yield slow, first, second
         finally:
             slow.go_on.set()
-            for works in {first, second}:
-                await works.close()
+            for worker in {first, second}:
+                await worker.close()
 
 
-async def traffic(api, works, ann):
+async def traffic(api, worker, ann):
     for _ in range(NEIGHBOURS + 1):
         await api.add(ann.key)
-        await works.send()
+        await worker.send()
 
 
-async def take_for_lost(api, ann, works):
+async def take_for_lost(api, ann, worker):
     """All that could make another purchase of what is under way."""
-    await works.chores.step()
-    await traffic(api, works, ann)
-    await works.settle()
-    await works.send()
+    await worker.housekeeper.step()
+    await traffic(api, worker, ann)
+    await worker.settle()
+    await worker.send()
 
 
 @asynccontextmanager
-async def under_way(api, ann, slow, works):
+async def under_way(api, ann, slow, worker):
     """An order that is being sent, and has not reached its provider yet; at the end it has."""
-    await traffic(api, works, ann)
+    await traffic(api, worker, ann)
     order = await api.add(ann.key, link=SLOW)
-    sending = await works.dispatching.step(10)
+    sending = await worker.sender.step(10)
     await asyncio.wait_for(slow.arrived.wait(), CALL_WITHIN_S)
     yield order
     slow.go_on.set()
@@ -127,11 +127,11 @@ async def test_two_workers_whose_clocks_differ_buy_once(stocked, database, ann, 
 @pytest.mark.parametrize("step_s", [300, -300, 600])
 async def test_a_worker_whose_clock_is_set_while_it_sends_buys_once(stocked, database, ann, step_s):
     off = [0]
-    own = clocks.Clock(lambda: now() + timedelta(seconds=off[0]))
-    async with open_api(database.app_url) as api, between(database.app_url, own, own) as (slow, works, _):
-        async with under_way(api, ann, slow, works) as order:
+    own = clocks.DatabaseClock(lambda: now() + timedelta(seconds=off[0]))
+    async with open_api(database.app_url) as api, between(database.app_url, own, own) as (slow, worker, _):
+        async with under_way(api, ann, slow, worker) as order:
             off[0] = step_s
-            await take_for_lost(api, ann, works)
+            await take_for_lost(api, ann, worker)
             assert "sending" == await state(stocked, order)
         await bought_once(stocked, order)
 
@@ -146,8 +146,8 @@ async def test_after_the_databases_clock_was_set_nothing_is_concluded_for_a_whil
     ):
         async with under_way(api, ann, slow, first) as order:
             ahead[0] = ahead_s
-            for works in (second, first):
-                await take_for_lost(api, ann, works)
+            for worker in (second, first):
+                await take_for_lost(api, ann, worker)
             assert "sending" == await state(stocked, order)
         await bought_once(stocked, order)
 
@@ -171,17 +171,17 @@ async def test_after_a_failover_to_a_node_ten_minutes_ahead_an_order_under_way_i
 
 
 async def test_what_is_under_way_here_is_not_left_behind_whatever_its_lease_says(stocked, database, ann, clock):
-    async with open_api(database.app_url, clock) as api, between(database.app_url, clock, clock) as (slow, works, _):
-        async with under_way(api, ann, slow, works) as order:
+    async with open_api(database.app_url, clock) as api, between(database.app_url, clock, clock) as (slow, worker, _):
+        async with under_way(api, ann, slow, worker) as order:
             clock.forward(3600)
-            await take_for_lost(api, ann, works)
+            await take_for_lost(api, ann, worker)
             assert "sending" == await state(stocked, order)
         await bought_once(stocked, order)
 
 
-async def test_an_api_whose_clock_is_two_weeks_behind_forgets_no_idempotency_key(stocked, database, ann, works):
+async def test_an_api_whose_clock_is_two_weeks_behind_forgets_no_idempotency_key(stocked, database, ann, worker):
     behind = machine(-(IDEMPOTENCY_KEPT + timedelta(days=1)).total_seconds())
-    own = Works(database.app_url, works.registry._sandbox_url, clocks.Clock())
+    own = SteppedWorker(database.app_url, worker.registry._sandbox_url, clocks.DatabaseClock())
     async with open_api(database.app_url, behind) as api:
         first = await api.add(ann.key, link=f"{LINK}/once", idempotency_key="k")
         await own.chores.step()
@@ -193,18 +193,18 @@ async def test_an_api_whose_clock_is_two_weeks_behind_forgets_no_idempotency_key
     assert [] == await broken(stocked)
 
 
-async def test_a_database_whose_clock_skips_two_weeks_forgets_no_idempotency_key(api, works, stocked, ann, clock):
+async def test_a_database_whose_clock_skips_two_weeks_forgets_no_idempotency_key(api, worker, stocked, ann, clock):
     first = await api.add(ann.key, link=f"{LINK}/once", idempotency_key="k")
-    await works.chores.step()
+    await worker.housekeeper.step()
     clock.step(IDEMPOTENCY_KEPT.total_seconds() + 60)
-    await works.chores.step()
+    await worker.housekeeper.step()
     clock.forward(clocks.REST.total_seconds() + 600)
-    await works.chores.step()
+    await worker.housekeeper.step()
     assert first == await api.add(ann.key, link=f"{LINK}/once", idempotency_key="k")
-    await works.send()
+    await worker.send()
     assert 1 == len(await bought(stocked, f"{LINK}/once"))
     clock.forward(IDEMPOTENCY_KEPT.total_seconds() + 60)
-    await works.chores.step()
+    await worker.housekeeper.step()
     assert [] == await fetch(stocked, "select from idempotency"), "time that did pass makes a key old"
 
 
@@ -224,8 +224,8 @@ class SkippingAfterItsLook(Database):
 async def test_a_clock_that_skips_two_weeks_between_a_look_and_forgetting_makes_nothing_older(stocked, database, ann):
     async with open_api(database.app_url) as api:
         first = await api.add(ann.key, link=f"{LINK}/once", idempotency_key="k")
-        works = Works(database.app_url, "http://127.0.0.1:9/api/v2", SkippingAfterItsLook())
-        await works.chores.step()
-        await works.close()
+        worker = SteppedWorker(database.app_url, "http://127.0.0.1:9/api/v2", SkippingAfterItsLook())
+        await worker.housekeeper.step()
+        await worker.close()
         assert first == await api.add(ann.key, link=f"{LINK}/once", idempotency_key="k")
     assert [(1,)] == await fetch(stocked, "select count(*) from orders")

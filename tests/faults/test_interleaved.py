@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from tests.panel import balance, broken, fetch, pay, until
 
-from opensmm.actions import cancels, dispatch, progress, refills
+from opensmm.actions import cancels, poller, refills, sending
 from opensmm.base.ids import ProviderId
 from opensmm.base.money import money
 from opensmm.domain.dispatch import Accepted, Declined, Unsure
@@ -41,14 +41,14 @@ class Scene:
 
 async def _sent(conn, scene, outcome):
     if scene.claim is not None:
-        await dispatch.record(conn, [(scene.claim, outcome)], scene.registry, scene.clock)
+        await sending.record(conn, [(scene.claim, outcome)], scene.registry, scene.clock)
 
 
 async def _reported(conn, scene, status, remains):
     if scene.followee is not None:
         report = StatusReport(status, 5, remains)
-        told = progress.told_of(scene.followee, report, scene.clock(), scene.clock())
-        await progress.record(conn, [told], scene.clock(), scene.clock())
+        told = poller.told_of(scene.followee, report, scene.clock(), scene.clock())
+        await poller.record(conn, [told], scene.clock(), scene.clock())
 
 
 async def accepted(conn, scene):
@@ -103,10 +103,10 @@ def own(found, scene):
     return next(one for one in found if one.order == scene.number)
 
 
-async def prepare(conn, works, api, ann, clock, state):
+async def prepare(conn, worker, api, ann, clock, state):
     """An order in a state, as the worker's own steps bring it there."""
     await providers.is_well(conn, [ProviderId(1)])  # one that left tries unsure is left alone for a while
-    scene = Scene(await api.add(ann.key), ann, works.registry, clock)
+    scene = Scene(await api.add(ann.key), ann, worker.registry, clock)
     if state == "queued":
         return scene
     now = clock()
@@ -152,11 +152,11 @@ PAIRS = tuple(itertools.product(TRIGGERS, repeat=2))
 
 
 @pytest.mark.parametrize("state", STATES)
-async def test_whatever_two_do_at_once_the_money_moves_once(stocked, works, api, ann, clock, database, state):
+async def test_whatever_two_do_at_once_the_money_moves_once(stocked, worker, api, ann, clock, database, state):
     expected = FUNDS
     for first, second in PAIRS:
         before = await balance(stocked, ann.id)
-        scene = await prepare(stocked, works, api, ann, clock, state)
+        scene = await prepare(stocked, worker, api, ann, clock, state)
         await at_once(database.app_url, first, second, scene)
         columns = "state, charge, earned, refunded, remains from orders where id = %s"
         word, charge, earned, refunded, remains = (await fetch(stocked, f"select {columns}", scene.number))[0]

@@ -18,7 +18,7 @@ import pytest
 from tests.faults.processes import environ
 from tests.faults.victim import API, AT_THE_PROVIDER, WORKER, Plan
 from tests.panel import DEFAULT, OF_TYPE, PEPPER, SHAPES, balance, broken, fetch, now, open_api, until
-from tests.works import Works, served
+from tests.stepped_worker import SteppedWorker, served
 
 from opensmm.domain.catalogue import ServiceType
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
@@ -103,9 +103,9 @@ class Killer:
 class Panel:
     """A stocked panel with a customer, the sandbox, and a worker of this process that outlives the others."""
 
-    def __init__(self, api, stocked, ann, clock, database, works, killer, address):
+    def __init__(self, api, stocked, ann, clock, database, worker, killer, address):
         self.api, self.conn, self.ann, self.clock = api, stocked, ann, clock
-        self.url, self.works, self.killer, self.address = database.app_url, works, killer, address
+        self.url, self.worker, self.killer, self.address = database.app_url, worker, killer, address
 
     async def kill_worker(self, point):
         """Runs a worker that dies at a point; returns whether it got there."""
@@ -165,7 +165,7 @@ class Panel:
     async def goes_on(self):
         """Another worker takes over: leases run out, the rest is done."""
         for seconds in (60, 9, 9, 60, 3600):
-            await self.works.round(seconds)
+            await self.worker.round(seconds)
 
     async def order(self, number):
         columns = "select state, charge, earned, refunded from orders where id = %s"
@@ -198,12 +198,12 @@ async def stands_or_ended(victim):
 async def opened(api, stocked, ann, clock, database):
     killer = Killer(Sandbox(open_pool(database.app_url), sandbox_key(PEPPER), 1.0, clock), clock)
     async with served(killer, lifespan=True) as address:
-        works = Works(database.app_url, address, clock)
+        worker = SteppedWorker(database.app_url, address, clock)
         try:
-            await works.chores.step()
-            yield Panel(api, stocked, ann, clock, database, works, killer, address)
+            await worker.housekeeper.step()
+            yield Panel(api, stocked, ann, clock, database, worker, killer, address)
         finally:
-            await works.close()
+            await worker.close()
 
 
 @pytest.fixture
@@ -263,8 +263,8 @@ async def check(panel, number, point, behaviour):
 @pytest.mark.parametrize("point", CANCELING)
 async def test_a_worker_killed_while_it_passes_a_cancel_on_does_not_lose_it(panel, point):
     number = await panel.api.add(panel.ann.key, link="https://example.com/stuck")
-    await panel.works.round()
-    await panel.works.round(5)
+    await panel.worker.round()
+    await panel.worker.round(5)
     assert [{"order": number, "cancel": 1}] == await panel.api.ask("v2", panel.ann.key, "cancel", orders=number)
     assert await panel.kill_worker(point)
     await panel.goes_on()
@@ -275,8 +275,8 @@ async def test_a_worker_killed_while_it_passes_a_cancel_on_does_not_lose_it(pane
 @pytest.mark.parametrize("point", REFILLING)
 async def test_a_worker_killed_while_it_asks_for_a_refill_does_not_lose_it(panel, point):
     number = await panel.api.add(panel.ann.key, link="https://example.com/drop")
-    await panel.works.round()
-    await panel.works.round(10)
+    await panel.worker.round()
+    await panel.worker.round(10)
     refill = (await panel.api.ask("v2", panel.ann.key, "refill", order=number))["refill"]
     assert await panel.kill_worker(point)
     await panel.goes_on()

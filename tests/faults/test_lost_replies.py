@@ -17,7 +17,7 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tests.panel import acting, broken, buyer, fetch, now, open_api, service
-from tests.works import PATIENCE, open_works
+from tests.stepped_worker import PATIENCE, open_worker
 
 from opensmm.actions.services import save_services
 from opensmm.domain.evidence import NEIGHBOURS
@@ -61,8 +61,8 @@ async def lanes(conn):
 class Waves:
     """Ordinary orders at every provider, then doubtful ones at those where everything is settled."""
 
-    def __init__(self, api, works, conn, who, dice):
-        self.api, self.works, self.conn, self.who, self.dice = api, works, conn, who, dice
+    def __init__(self, api, worker, conn, who, dice):
+        self.api, self.worker, self.conn, self.who, self.dice = api, worker, conn, who, dice
         self.number = 0
         self.twins = set()
 
@@ -74,30 +74,30 @@ class Waves:
     async def calm(self, lanes):
         """What was doubtful gets its neighbours, and is settled."""
         for _ in range(NEIGHBOURS):
-            self.works.clock.forward(6)
+            self.worker.clock.forward(6)
             await asyncio.gather(*(self.place(lane, "me") for lane in lanes))
-            await self.works.send()
+            await self.worker.send()
             await self.conn.execute(
                 "insert into sandbox_order (account, service, link, quantity, placed, start_count) "
                 "select 0, '1', 'https://example.com/stranger', 9, now(), 0 from generate_series(1, 3)"
             )
-        self.works.clock.forward(6)
-        await self.works.settle()
-        await self.works.follow()
+        self.worker.clock.forward(6)
+        await self.worker.settle()
+        await self.worker.follow()
 
     async def storm(self, lanes):
         """One doubtful order, or two, at every provider without one; returns how many were placed."""
         busy = await fetch(
             self.conn, "select distinct service_id from delivery where state = 'unsure' and due is null "
-            "or state in ('queued', 'sending') or state = 'unsure' and due <= %s", self.works.clock(),
+            "or state in ('queued', 'sending') or state = 'unsure' and due <= %s", self.worker.clock(),
         )  # fmt: skip
         free = [lane for lane in lanes if (lane,) not in busy]
         twice = {lane for lane in free if self.dice.random() < AT_ONCE}
         chosen = [*free, *twice]
         placed = await asyncio.gather(*(self.place(lane, self.dice.choice(KINDS)) for lane in chosen))
         self.twins.update(order for lane, order in zip(chosen, placed, strict=True) if lane in twice)
-        await self.works.send()
-        self.works.clock.forward(AFTER_S)
+        await self.worker.send()
+        self.worker.clock.forward(AFTER_S)
         return len(chosen)
 
 
@@ -134,9 +134,9 @@ async def test_lost_and_garbled_answers_are_settled_and_nothing_is_bought_twice(
     who = await buyer(conn, "1000000000")
     async with (
         open_api(database.app_url, clock) as api,
-        open_works(database.app_url, clock, accounts=lanes) as works,
+        open_worker(database.app_url, clock, accounts=lanes) as worker,
     ):
-        waves = Waves(api, works, conn, who, random.Random(SEED))
+        waves = Waves(api, worker, conn, who, random.Random(SEED))
         await waves.calm(lanes)
         with Progress(*columns, console=console, transient=True, disable=LOST <= 1000) as progress:
             task = progress.add_task(f"losing answers, seed {SEED}", total=LOST)
@@ -148,7 +148,7 @@ async def test_lost_and_garbled_answers_are_settled_and_nothing_is_bought_twice(
             clock.forward(AFTER_S)
             await waves.calm(lanes)
         clock.forward(60)
-        await works.follow()
+        await worker.follow()
     found = await findings(conn)
     settled = 1 - found["left to the operator"] / found["lost or garbled"]
     concluded = Counter(dict(await fetch(conn, "select conclusion, count(*) from evidence group by 1")))

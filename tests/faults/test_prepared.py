@@ -13,8 +13,8 @@ from rich.progress import track
 from tests.faults.processes import apis
 from tests.panel import LINK, PEPPER, acting, balance, broken, buyer, fetch, now
 
-from opensmm.actions import accounts
-from opensmm.actions.accounts import fresh_key
+from opensmm.actions import customers
+from opensmm.actions.customers import fresh_key
 
 CROWD, AFFORDED = 2_000, 200
 TIMES = int(os.environ.get("OPENSMM_TEST_CROWDS", "1"))
@@ -26,7 +26,7 @@ async def two_keys(stocked):
     """A customer with funds for 200 orders of 0.09, and its two keys."""
     ann = await buyer(stocked, "18.00")
     key = fresh_key("second")
-    await accounts.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
+    await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     return ann, [ann.key, key.text]
 
 
@@ -61,7 +61,7 @@ async def test_ten_thousand_orders_with_funds_for_a_thousand_as_often_as_they_co
         for _ in track(range(TIMES), "crowds", console=Console(stderr=True), disable=TIMES == 1):
             ann = await buyer(stocked, "90.00")
             key = fresh_key("second")
-            await accounts.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
+            await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
             said = await crowd(urls, [ann.key, key.text], BIG_CROWD)
             told = [answer["order"] for _, answer in said if "order" in answer]
             count = await fetch(stocked, "select count(*) from orders where customer_id = %s", ann.id)

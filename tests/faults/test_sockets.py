@@ -12,7 +12,7 @@ import pytest
 from tests.panel import HANG_S, at_last, books, broken, fetch, until
 from tests.raw_http import SERVERS, heard, request, said_to, serving
 
-from opensmm.actions import lane
+from opensmm.actions import batcher
 from opensmm.api import server
 from opensmm.store import prepared
 
@@ -388,7 +388,7 @@ async def test_who_has_sent_all_that_it_will_is_answered_before_the_end(api, ann
 async def test_a_stop_waits_for_what_the_database_may_keep(api, ann, stocked, monkeypatch):
     """The database stands still, the server is told to stop: no 503 for an order that is kept."""
     monkeypatch.setattr(server, "GRACE_S", 0)
-    for module in (lane, prepared):
+    for module in (batcher, prepared):
         monkeypatch.setattr(module, "WITHIN_S", HANG_S)
     order = request(f"key={ann.key}&action=add&service=1&quantity=100&link=https://example.com/x".encode())
     async with serving(api.application, timeout_graceful_shutdown=HANG_S) as port:
@@ -402,7 +402,7 @@ async def test_a_stop_waits_for_what_the_database_may_keep(api, ann, stocked, mo
             asking = asyncio.create_task(said_to(port, order))
 
             async def under_way():
-                return lane.are_under_way()
+                return batcher.are_under_way()
 
             await until(under_way)
             for running in SERVERS:

@@ -13,7 +13,7 @@ from tests.faults.processes import apis
 from tests.faults.standby import pair
 from tests.panel import LINK, broken, buyer, fetch, open_api, stock, until
 
-from opensmm.actions import commit_recovery, lane, placing, transactions
+from opensmm.actions import batcher, commit_recovery, order_placing, transactions
 from opensmm.base.errors import Unavailable
 from opensmm.store import prepared
 from opensmm.store.connection import MOST_ABANDONED, ReconnectingConnection
@@ -32,10 +32,10 @@ def two():
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(lane, "WITHIN_S", GIVEN_UP_S)
+    monkeypatch.setattr(batcher, "WITHIN_S", GIVEN_UP_S)
     monkeypatch.setattr(prepared, "WITHIN_S", GIVEN_UP_S / 2)
     monkeypatch.setattr(commit_recovery, "SETTLE_WITHIN_S", GIVEN_UP_S / 4)
-    monkeypatch.setattr(placing, "TRIES_S", (GIVEN_UP_S / 10,) * 5)
+    monkeypatch.setattr(order_placing, "TRIES_S", (GIVEN_UP_S / 10,) * 5)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ async def test_a_commit_whose_wait_the_server_ended_is_no_success(furnished, mon
     async with open_api(url) as one, open_api(url) as other:
         two.silence()
         with monkeypatch.context() as patient:
-            patient.setattr(lane, "WITHIN_S", 60)
+            patient.setattr(batcher, "WITHIN_S", 60)
             patient.setattr(prepared, "WITHIN_S", 60)
             asking = asyncio.create_task(place(one, who, **fields))
             await waits(two)

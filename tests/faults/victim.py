@@ -14,12 +14,12 @@ import msgspec
 import structlog
 from msgspec import Struct
 from tests.panel import Clock, open_api
-from tests.works import Works
+from tests.stepped_worker import SteppedWorker
 
-from opensmm.actions import dispatch as dispatching
-from opensmm.actions.placing import Deciding, Keeping
-from opensmm.actions.progress import Following
-from opensmm.actions.transactions import Rejected
+from opensmm.actions import sending as dispatching
+from opensmm.actions.order_placing import LockedPlacer, QuickPlacer
+from opensmm.actions.poller import StatusPoller
+from opensmm.actions.transactions import StatementRejected
 from opensmm.base.errors import Unavailable
 from opensmm.providers.client import PanelClient
 from opensmm.store import connection as db
@@ -85,15 +85,15 @@ def _after(owner: Any, name: str) -> None:
 Point = tuple[Callable[[Any, str], None], Any, str]
 WORKER: Final[dict[str, Point]] = {
     "claimed, not committed": (_after, dispatch, "claim"),
-    "sending committed": (_before, dispatching.Dispatching, "_send"),
+    "sending committed": (_before, dispatching.DeliverySender, "_send"),
     "before the first byte": (_before, PanelClient, "add"),
     "answered, not recorded": (_after, PanelClient, "add"),
     "recorded, not committed": (_after, dispatching, "record"),
-    "recorded": (_after, dispatching.Dispatching, "_record"),
+    "recorded": (_after, dispatching.DeliverySender, "_record"),
     "money given back, not committed": (_after, settlement, "end"),
     "polled, not recorded": (_after, PanelClient, "statuses"),
     "progress written, not committed": (_after, polling, "record"),
-    "followed": (_after, Following, "_record"),
+    "followed": (_after, StatusPoller, "_record"),
     "cancel passed on, not recorded": (_after, PanelClient, "cancels"),
     "cancel recorded, not committed": (_after, polling, "passed"),
     "subscription heard, not recorded": (_after, PanelClient, "watch"),
@@ -109,21 +109,23 @@ API: Final[dict[str, Point]] = {
     "kept with its name, not committed": (_after, placing, "remember"),
     "before the commit": (_before, db, "commit"),
     "committed": (_after, db, "commit"),
-    "committed, not answered": (_after, Deciding, "__call__"),
-    "kept at once, not answered": (_after, Keeping, "__call__"),
+    "committed, not answered": (_after, LockedPlacer, "__call__"),
+    "kept at once, not answered": (_after, QuickPlacer, "__call__"),
 }
 
 
 async def work(plan: Plan) -> None:
     """A worker's life until everything that can happen has happened."""
     VICTIM.clock.at, VICTIM.frozen_s = plan.at, plan.frozen_s
-    works = Works(plan.database, plan.provider, VICTIM.clock)
+    worker = SteppedWorker(plan.database, plan.provider, VICTIM.clock)
     try:
         for seconds in (0, 1, 9, 60, 60, 600):
-            with contextlib.suppress(Rejected, Unavailable):  # the next round begins anew, as the worker's loops do
-                await works.round(seconds)
+            with contextlib.suppress(
+                StatementRejected, Unavailable
+            ):  # the next round begins anew, as the worker's loops do
+                await worker.round(seconds)
     finally:
-        await works.close()
+        await worker.close()
 
 
 async def answer(plan: Plan) -> None:

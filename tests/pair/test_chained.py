@@ -7,10 +7,10 @@ import psycopg
 import pytest
 from tests.panel import DEFAULT, LINK, PEPPER, PLAIN, PRICE_LIST, balance, broken, buyer, fetch, open_api, stock
 from tests.panels import add_panel, route
-from tests.works import Works, open_works, served
+from tests.stepped_worker import SteppedWorker, open_worker, served
 
-from opensmm.actions import trying
-from opensmm.actions.trying import CallSettings, Kept
+from opensmm.actions import provider_check
+from opensmm.actions.provider_check import CallSettings, StoredProvider
 
 FUNDS, CHARGE = 10_000_000, 9_000
 
@@ -50,13 +50,13 @@ async def pair_of(dialect, stocked, database, other_database, clock):
             open_api(database.app_url, clock) as ours,
             open_api(other_database.app_url, clock) as theirs,
             served(theirs.application) as address,
-            open_works(other_database.app_url, clock, timeout_s=5) as their_works,
+            open_worker(other_database.app_url, clock, timeout_s=5) as their_works,
         ):
             url = address.removesuffix("/api/v2") + f"/api/{dialect}"
             provider = await add_panel(stocked, them.key, url=url, dialect=dialect, exchange_rate=Decimal(2))
             for service in (DEFAULT, PLAIN):
                 await route(stocked, service, (provider, service))
-            our_works = Works(database.app_url, "", clock, 5)
+            our_works = SteppedWorker(database.app_url, "", clock, 5)
             await our_works.chores.step()
             yield Pair(ours, theirs, our_works, their_works, stocked, their_books, them)
             await our_works.close()
@@ -147,9 +147,9 @@ async def test_their_price_list_is_read_as_they_sell_it(pair):
     ((provider,),) = await fetch(pair.our_books, "select id from provider where kind = 'panel'")
     row = pair.our_works.registry.contact(provider).row
     calls = CallSettings(PEPPER, 5, private=True)
-    async with trying.client_of(row, calls) as client:
+    async with provider_check.client_of(row, calls) as client:
         offered = await client.services()
-    (tried,) = await trying.try_out(Kept(row, "USD", ()), calls, anywhere=True)
+    (tried,) = await provider_check.try_out(StoredProvider(row, "USD", ()), calls, anywhere=True)
     assert offered.odd == ()
     on_sale = [one for one in PRICE_LIST if one.on_sale]
     assert {(str(one.id), one.name, one.type, one.rate, one.min, one.max) for one in on_sale} == {

@@ -16,7 +16,7 @@ import pytest
 from psycopg import AsyncConnection
 from rich.console import Console
 from rich.progress import track
-from tests.pair.weather import FAULTS, before
+from tests.pair.faulty_proxy import FAULTS, before
 from tests.panel import (
     DEFAULT,
     DRIP,
@@ -33,9 +33,9 @@ from tests.panel import (
     stock,
 )
 from tests.panels import add_panel
-from tests.works import open_works, served
+from tests.stepped_worker import open_worker, served
 
-from opensmm.actions import interventions
+from opensmm.actions import order_actions
 from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
@@ -92,13 +92,13 @@ async def opened(database, other_database, clock, dialect, share, dice):
         for conn in (down, up):
             await stock(conn)
         us = await buyer(up, "1000000.00")
-        works_up = await stack.enter_async_context(open_works(other_database.app_url, clock))
+        works_up = await stack.enter_async_context(open_worker(other_database.app_url, clock))
         api_up = await stack.enter_async_context(open_api(other_database.app_url, works_up.clock))
         address = await stack.enter_async_context(served(api_up.application))
         address = address.replace("/api/v2", f"/api/{dialect}")
         weather, address = await stack.enter_async_context(before(address, dice, share, GIVE_UP_S))
         await link(down, address, us.key, dialect)
-        works_down = await stack.enter_async_context(open_works(database.app_url, clock, timeout_s=GIVE_UP_S))
+        works_down = await stack.enter_async_context(open_worker(database.app_url, clock, timeout_s=GIVE_UP_S))
         api = await stack.enter_async_context(open_api(database.app_url, clock))
         who = await buyer(down, "1000000.00")
         yield Pair(down, up, works_down, works_up, api, who, weather)
@@ -142,7 +142,7 @@ async def settle_the_rest(pair):
         known = await fetch(pair.down, "select provider_order::bigint from attempt where provider_order is not null")
         found = await fetch(pair.up, UNCLAIMED, link, [one for (one,) in known])
         told = str(found[0][0]) if found else None
-        assert True is await interventions.settle(pair.down, number, run, told, by)
+        assert True is await order_actions.settle(pair.down, number, run, told, by)
     return len(unsure)
 
 

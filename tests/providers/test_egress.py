@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from tests.works import Liar, served
+from tests.stepped_worker import FakeProvider, served
 
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
@@ -51,18 +51,18 @@ class Names(AbstractResolver):
         pass
 
 
-class Reached(Liar):
+class Reached(FakeProvider):
     port: str
 
 
 @pytest.fixture
-async def liar():
+async def fake():
     """A provider on the loopback that accepts everything."""
-    liar = Reached()
-    liar.answers |= {"add": {"order": 7}, "balance": {"balance": "1"}}
-    async with served(liar) as address:
-        liar.port = address.split(":")[2].split("/")[0]
-        yield liar
+    fake = Reached()
+    fake.answers |= {"add": {"order": 7}, "balance": {"balance": "1"}}
+    async with served(fake) as address:
+        fake.port = address.split(":")[2].split("/")[0]
+        yield fake
 
 
 async def buy(url, *, resolver=None, private=False):
@@ -77,22 +77,22 @@ TOO_MANY = NotSent(CallFault(CallCode.PUT_OFF, {"words": "Too many requests"}), 
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", NOWHERE, "127.1"])
-async def test_an_address_of_the_house_is_not_called(liar, host):
-    assert isinstance(await buy(f"http://{host}:{liar.port}/api/v2"), NotSent)
-    assert [] == liar.asked
+async def test_an_address_of_the_house_is_not_called(fake, host):
+    assert isinstance(await buy(f"http://{host}:{fake.port}/api/v2"), NotSent)
+    assert [] == fake.asked
 
 
 @pytest.mark.parametrize("addresses", [("127.0.0.1",), ("::1", "127.0.0.1"), ("::ffff:127.0.0.1",), (NOWHERE,)])
-async def test_a_name_that_stands_for_the_house_is_not_called(liar, addresses):
+async def test_a_name_that_stands_for_the_house_is_not_called(fake, addresses):
     names = Names(*addresses)
-    outcome = await buy(f"http://panel.example:{liar.port}/api/v2", resolver=names)
+    outcome = await buy(f"http://panel.example:{fake.port}/api/v2", resolver=names)
     assert NotSent(CallFault(CallCode.ADDRESS_NOT_PUBLIC, {"host": "panel.example"})) == outcome
-    assert (1, []) == (names.asked, liar.asked)
+    assert (1, []) == (names.asked, fake.asked)
 
 
-async def test_what_was_looked_at_is_what_is_called(liar):
-    outcome = await buy(f"http://panel.example:{liar.port}/api/v2", resolver=Names("127.0.0.1"), private=True)
-    assert ("7", 1) == (outcome.provider_order, len(liar.asked))
+async def test_what_was_looked_at_is_what_is_called(fake):
+    outcome = await buy(f"http://panel.example:{fake.port}/api/v2", resolver=Names("127.0.0.1"), private=True)
+    assert ("7", 1) == (outcome.provider_order, len(fake.asked))
 
 
 @pytest.mark.parametrize(
@@ -113,20 +113,20 @@ async def test_what_was_looked_at_is_what_is_called(liar):
         ((200, {"order": 7, "error": "Too many requests"}), Unsure),
     ],
 )
-async def test_what_a_status_beside_the_words_proves(liar, answer, outcome):
-    liar.answers["add"] = answer
-    said = await buy(f"http://127.0.0.1:{liar.port}/api/v2", private=True)
+async def test_what_a_status_beside_the_words_proves(fake, answer, outcome):
+    fake.answers["add"] = answer
+    said = await buy(f"http://127.0.0.1:{fake.port}/api/v2", private=True)
     assert outcome == (said if isinstance(outcome, Declined | NotSent | TurnedAway) else type(said))
 
 
 @pytest.mark.parametrize("echo", [KEY, "their%20secret%20key%2F1"])
-async def test_a_key_that_is_echoed_is_blotted_out(liar, echo):
-    liar.answers |= {"add": {"error": f"Invalid key {echo}"}, "balance": (500, f"no {echo}".encode())}
-    outcome = await buy(f"http://127.0.0.1:{liar.port}/api/v2", private=True)
+async def test_a_key_that_is_echoed_is_blotted_out(fake, echo):
+    fake.answers |= {"add": {"error": f"Invalid key {echo}"}, "balance": (500, f"no {echo}".encode())}
+    outcome = await buy(f"http://127.0.0.1:{fake.port}/api/v2", private=True)
     assert TurnedAway("Invalid key [key]", AccountFault.KEY) == outcome
     session = open_session(2, private=True)
     with pytest.raises(NoAnswer) as told:
-        await PanelClient(session, f"http://127.0.0.1:{liar.port}/api/v2", KEY, V2, 2).balance()
+        await PanelClient(session, f"http://127.0.0.1:{fake.port}/api/v2", KEY, V2, 2).balance()
     assert CallFault(CallCode.HTTP_STATUS, {"status": 500, "words": "no [key]"}) == told.value.fault
     await close_session(session)
 
@@ -267,10 +267,10 @@ async def test_what_http_throws_away_is_bounded_too(name):
 
 async def test_the_bound_is_of_each_answer_and_not_of_a_connection(monkeypatch):
     monkeypatch.setattr(egress, "MAX_RECEIVED", 1000)
-    liar = Liar()
-    liar.answers["add"] = {"order": 7, "note": "n" * 600}
+    fake = FakeProvider()
+    fake.answers["add"] = {"order": 7, "note": "n" * 600}
     session = open_session(1, private=True)
-    async with served(liar) as address:
+    async with served(fake) as address:
         for _ in range(3):
             assert isinstance(await PanelClient(session, address, KEY, V2, 10).add(ASK), Accepted)
     await close_session(session)

@@ -1,7 +1,7 @@
 """Ids are asked after in the form that a panel knows: the singular first, then whatever it turns out to read."""
 
 import pytest
-from tests.works import TIMEOUT_S, Liar, served
+from tests.stepped_worker import TIMEOUT_S, FakeProvider, served
 
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.orders import OrderStatus
@@ -18,10 +18,10 @@ UNKNOWN = {"error": "Incorrect order ID"}
 
 @pytest.fixture
 async def panel():
-    liar = Liar()
-    async with served(liar) as address:
+    fake = FakeProvider()
+    async with served(fake) as address:
         session = open_session(4, private=True)
-        yield liar, PanelClient(session, address, "their key", V2, TIMEOUT_S)
+        yield fake, PanelClient(session, address, "their key", V2, TIMEOUT_S)
         await close_session(session)
 
 
@@ -30,87 +30,87 @@ def anew(client):
     client.forms = KnownForms(client.forms.learned)
 
 
-def asked(liar):
+def asked(fake):
     names = ("order", "orders", "refill", "refills")
-    return [{name: form[name] for name in names if name in form} for form in liar.asked]
+    return [{name: form[name] for name in names if name in form} for form in fake.asked]
 
 
 async def test_one_id_is_asked_after_in_the_singular_and_many_in_a_list(panel):
-    liar, client = panel
-    liar.answers |= {"status": DONE, "refill": {"refill": "9"}, "refill_status": {"status": "Completed"}}
+    fake, client = panel
+    fake.answers |= {"status": DONE, "refill": {"refill": "9"}, "refill_status": {"status": "Completed"}}
     assert [OrderStatus.COMPLETED] == [one.status for one in await client.statuses(["7001"])]
     assert ["9"] == await client.refills(["7001"])
     await client.refill_statuses(["9"])
-    liar.answers |= {"status": {"7001": DONE, "7002": DONE}, "cancel": [{"order": 7001, "cancel": 1}]}
+    fake.answers |= {"status": {"7001": DONE, "7002": DONE}, "cancel": [{"order": 7001, "cancel": 1}]}
     assert 2 == len(await client.statuses(["7001", "7002"]))
     assert [True] == await client.cancels(["7001"])
     assert [{"order": "7001"}, {"order": "7001"}, {"refill": "9"}, {"orders": "7001,7002"}, {"orders": "7001"}] == (
-        asked(liar)
+        asked(fake)
     )
 
 
 @pytest.mark.parametrize("words", [MISSING, UNKNOWN])
 async def test_a_panel_that_turns_a_list_down_is_asked_one_by_one_and_known_for_it(panel, words):
-    liar, client = panel
-    liar.answers["status"] = lambda form: DONE if "order" in form else words
+    fake, client = panel
+    fake.answers["status"] = lambda form: DONE if "order" in form else words
     for _ in range(2):
         assert [OrderStatus.COMPLETED] * 2 == [one.status for one in await client.statuses(["7001", "7002"])]
-    assert [{"orders": "7001,7002"}, *[{"order": "7001"}, {"order": "7002"}] * 2] == asked(liar)
+    assert [{"orders": "7001,7002"}, *[{"order": "7001"}, {"order": "7002"}] * 2] == asked(fake)
 
 
 async def test_a_list_of_strangers_is_tried_one_by_one_only_once(panel):
-    liar, client = panel
-    liar.answers["status"] = UNKNOWN
+    fake, client = panel
+    fake.answers["status"] = UNKNOWN
     for _ in range(3):
         await client.look_ups(["1", "2"])
-    assert 3 + 2 == len(liar.asked)
+    assert 3 + 2 == len(fake.asked)
 
 
 async def test_a_panel_that_knows_lists_alone_is_asked_with_a_list_of_one(panel):
-    liar, client = panel
-    liar.answers["status"] = lambda form: {"7001": DONE} if "orders" in form else MISSING
+    fake, client = panel
+    fake.answers["status"] = lambda form: {"7001": DONE} if "orders" in form else MISSING
     for _ in range(2):
         assert [OrderStatus.COMPLETED] == [one.status for one in await client.statuses(["7001"])]
-    assert [{"order": "7001"}, {"orders": "7001"}, {"orders": "7001"}] == asked(liar)
+    assert [{"order": "7001"}, {"orders": "7001"}, {"orders": "7001"}] == asked(fake)
 
 
 async def test_a_cancel_of_a_list_that_is_turned_down_is_asked_in_the_singular(panel):
-    liar, client = panel
-    liar.answers["cancel"] = lambda form: {"cancel": 1} if "order" in form else UNKNOWN
+    fake, client = panel
+    fake.answers["cancel"] = lambda form: {"cancel": 1} if "order" in form else UNKNOWN
     assert [True] == await client.cancels(["7001"])
 
 
 async def test_a_refusal_of_one_order_stays_one(panel):
-    liar, client = panel
-    liar.answers["refill"] = {"error": "Order is not eligible for refill"}
+    fake, client = panel
+    fake.answers["refill"] = {"error": "Order is not eligible for refill"}
     assert [Declined("Order is not eligible for refill")] == await client.refills(["7001"])
-    assert 1 == len(liar.asked)
+    assert 1 == len(fake.asked)
 
 
 async def test_which_forms_are_answered_is_told_on_orders_that_stand_there(panel):
-    liar, client = panel
-    liar.answers["status"] = lambda form: DONE if "order" in form else MISSING
+    fake, client = panel
+    fake.answers["status"] = lambda form: DONE if "order" in form else MISSING
     assert (True, False) == await client.status_forms(["7001", "7002"])
-    liar.answers["refill_status"] = lambda form: (
+    fake.answers["refill_status"] = lambda form: (
         [{"refill": 9, "status": "Odd"}] if "refills" in form else {"status": {}}
     )
     assert (False, True) == await client.refill_status_forms(["9"])
-    liar.answers["status"] = (200, b"<html>")
+    fake.answers["status"] = (200, b"<html>")
     assert (False, False) == await client.status_forms(["7001", "7002"])
-    assert {"status", "refill_status"} == {form["action"] for form in liar.asked}
+    assert {"status", "refill_status"} == {form["action"] for form in fake.asked}
 
 
 async def test_strangers_who_are_turned_down_tell_nothing_of_how_our_orders_are_asked_after(panel):
-    liar, client = panel
-    liar.answers["status"] = lambda form: DONE if form.get("order", "") in ("7001", "7002") else UNKNOWN
+    fake, client = panel
+    fake.answers["status"] = lambda form: DONE if form.get("order", "") in ("7001", "7002") else UNKNOWN
     await client.look_ups(["1", "2"])
     assert [OrderStatus.COMPLETED] * 2 == [one.status for one in await client.statuses(["7001", "7002"])]
     assert {"status": IdForm.ONE_BY_ONE} == client.forms.learned
 
 
 async def test_what_is_kept_of_a_panel_is_not_tried_out_again(panel):
-    liar, client = panel
-    liar.answers |= {
+    fake, client = panel
+    fake.answers |= {
         "status": lambda form: DONE if "order" in form else MISSING,
         "refill_status": lambda form: [{"refill": 9, "status": "Completed"}] if "refills" in form else MISSING,
         "cancel": lambda form: {"cancel": 1} if "order" in form else UNKNOWN,
@@ -120,13 +120,13 @@ async def test_what_is_kept_of_a_panel_is_not_tried_out_again(panel):
         await client.refill_statuses(["9"])
         await client.cancels(["7001"])
         anew(client)
-    assert (3 + 2 + 2) + (2 + 1 + 1) == len(liar.asked)
+    assert (3 + 2 + 2) + (2 + 1 + 1) == len(fake.asked)
 
 
 async def test_what_is_kept_gives_way_where_a_parameter_is_missed(panel):
-    liar, client = panel
+    fake, client = panel
     client.forms = KnownForms({"status": IdForm.ONE_BY_ONE})
-    liar.answers["status"] = lambda form: {"7001": DONE} if "orders" in form else MISSING
+    fake.answers["status"] = lambda form: {"7001": DONE} if "orders" in form else MISSING
     assert [OrderStatus.COMPLETED] == [one.status for one in await client.statuses(["7001"])]
     assert {"status": IdForm.LIST_OF_ONE} == client.forms.learned
 

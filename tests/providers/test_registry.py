@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from aiohttp.abc import AbstractResolver
 from msgspec import structs
-from tests.works import Liar, served
+from tests.stepped_worker import FakeProvider, served
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
@@ -30,9 +30,9 @@ def row(provider):
 
 @pytest.fixture
 async def registry():
-    liar = Liar()
-    liar.answers["balance"] = {"balance": "1", "currency": "USD"}
-    async with served(liar) as address:
+    fake = FakeProvider()
+    fake.answers["balance"] = {"balance": "1", "currency": "USD"}
+    async with served(fake) as address:
         registry = ProviderRegistry(b"p" * 32, address, 1.0, private=True)
         await registry.update([row(FIRST), row(SECOND)])
         yield registry

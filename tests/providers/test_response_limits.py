@@ -5,7 +5,7 @@ import time
 import zlib
 
 import pytest
-from tests.works import Liar, served
+from tests.stepped_worker import FakeProvider, served
 
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Unsure
@@ -40,10 +40,10 @@ def bomb(unit, size):
 @pytest.fixture
 async def panel():
     """A client and the provider that it speaks to."""
-    liar = Liar()
-    async with served(liar) as address:
+    fake = FakeProvider()
+    async with served(fake) as address:
         session = open_session(4, private=True)
-        yield PanelClient(session, address, "their key", V2, 20), liar
+        yield PanelClient(session, address, "their key", V2, 20), fake
         await close_session(session)
 
 
@@ -64,9 +64,9 @@ CALLS = {
 @pytest.mark.parametrize("call", CALLS)
 async def test_what_holds_more_values_than_the_ask_can_need_is_no_answer(panel, monkeypatch, call, status, unit):
     monkeypatch.setattr(lenient, "_decoded", None)  # whoever decodes it fails otherwise
-    client, liar = panel
+    client, fake = panel
     ask, action, size = CALLS[call]
-    liar.answers[action] = (status, bomb(unit, size))
+    fake.answers[action] = (status, bomb(unit, size))
     with pytest.raises(NoAnswer, match=f"too_many_values status={status} most=[0-9]+ words="):
         await ask(client)
 
@@ -75,8 +75,8 @@ async def test_what_holds_more_values_than_the_ask_can_need_is_no_answer(panel, 
 @pytest.mark.parametrize("status", [200, 400])
 async def test_after_an_add_it_is_unsure(panel, monkeypatch, status, body):
     monkeypatch.setattr(lenient, "_decoded", None)
-    client, liar = panel
-    liar.answers["add"] = (status, body)
+    client, fake = panel
+    fake.answers["add"] = (status, body)
     outcome = await client.add(ASK)
     assert isinstance(outcome, Unsure)
     assert isinstance(outcome.answer, CallFault)
@@ -87,9 +87,9 @@ async def test_after_an_add_it_is_unsure(panel, monkeypatch, status, body):
 
 @pytest.mark.parametrize("call", ["statuses", "refills", "cancels", "balance"])
 async def test_a_body_that_is_longer_than_its_ask_can_need_is_no_answer(panel, call):
-    client, liar = panel
+    client, fake = panel
     ask, action, _ = CALLS[call]
-    liar.answers[action] = b" " * (500 << 10)
+    fake.answers[action] = b" " * (500 << 10)
     with pytest.raises(NoAnswer, match=r"too_many_bytes status=200 most=[0-9]+ "):
         await ask(client)
 
@@ -116,12 +116,12 @@ async def test_a_bomb_of_gzip_costs_next_to_nothing():
 
 
 async def test_answers_as_long_as_they_may_be_are_read(panel):
-    client, liar = panel
+    client, fake = panel
     line = {"charge": "0.27819", "start_count": "3572", "status": "Partial", "remains": "157", "currency": "USD"}
     watched = {**line, "orders": [str(10**9 + at) for at in range(MOST_LISTED)], "link": "x" * 2000, "quantity": "1"}
     notice = b"<br />\n<b>Notice</b>: a[0], in /x.php, on line 3<br />\n" * 30
-    liar.answers["status"] = lambda form: dict.fromkeys(HUNDRED, watched if form.get("extended") else line)
-    liar.answers["add"] = notice + b'{"order": 23501}'
+    fake.answers["status"] = lambda form: dict.fromkeys(HUNDRED, watched if form.get("extended") else line)
+    fake.answers["add"] = notice + b'{"order": 23501}'
     assert all(await client.statuses(HUNDRED))
     assert {MOST_LISTED} == {len(one.orders) for one in await client.watch(HUNDRED)}
     assert isinstance(await client.add(ASK), Accepted)

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from tests.simulation import coverage, finding
-from tests.simulation.finding import Finding, Outcome
+from tests.simulation import coverage, shrink
 from tests.simulation.mutations import MUTATIONS
+from tests.simulation.shrink import Finding, Outcome
 
 MUTATION_SEEDS = 60
 TRACE_LINES = 60
@@ -73,17 +73,17 @@ def outcomes(seeds: Sequence[int], events: int, seconds: float = 0) -> Iterator[
     cores, until = os.cpu_count() or 1, time.monotonic() + (seconds or float("inf"))
     left = iter(seeds)
     with ProcessPoolExecutor(cores) as pool:
-        running = {pool.submit(finding.run, seed, events) for seed in islice(left, 2 * cores)}
+        running = {pool.submit(shrink.run, seed, events) for seed in islice(left, 2 * cores)}
         while running:
             ended = next(as_completed(running))
             running.remove(ended)
             if time.monotonic() < until and (seed := next(left, None)) is not None:
-                running.add(pool.submit(finding.run, seed, events))
+                running.add(pool.submit(shrink.run, seed, events))
             yield ended.result()
 
 
 def _replay(seed: int, events: int, mutation: str | None) -> int:
-    outcome = finding.run(seed, events, mutation)
+    outcome = shrink.run(seed, events, mutation)
     if outcome.finding is None:
         console.print(f"seed {seed}: {outcome.events:,} events, {outcome.orders} orders: every check held")
         return 0
@@ -93,7 +93,7 @@ def _replay(seed: int, events: int, mutation: str | None) -> int:
 
 def _show(found: Finding, mutation: str | None) -> None:
     console.print(f"[bold red]{found.check}[/] seed {found.seed}, event {found.event}: {escape(found.says)}")
-    shrunk = finding.shrink(found, mutation)
+    shrunk = shrink.shrink(found, mutation)
     console.print(f"{len(shrunk.kept)} of {found.event} events are enough. Of the orders concerned:")
     for one in shrunk.trace[-TRACE_LINES:]:
         orders = ", ".join(map(str, one.orders))
@@ -126,7 +126,7 @@ def kept_seeds() -> list[tuple[int, int, str]]:
 def hunt(mutation: str, events: int = 10_000) -> Finding | None:
     """What the first seed found that catches a planted bug; the one that is known to is the first."""
     known = [seed for seed, _, what in kept_seeds() if what == mutation]
-    found = (finding.run(seed, events, mutation).finding for seed in (*known, *range(MUTATION_SEEDS)))
+    found = (shrink.run(seed, events, mutation).finding for seed in (*known, *range(MUTATION_SEEDS)))
     return next((one for one in found if one is not None), None)
 
 

@@ -8,7 +8,7 @@ from opensmm.actions import clock
 MILLISECOND = timedelta(milliseconds=1)
 
 
-class ProcessClock(clock.Clock):
+class ProcessClock(clock.DatabaseClock):
     """The panel's own clock in a process whose machine's clock is ``off`` at this moment."""
 
     def __init__(

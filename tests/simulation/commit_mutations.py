@@ -6,8 +6,8 @@ from typing import Any
 from tests.simulation.model import connection as twin_connection
 from tests.simulation.planting import Mutation
 
-from opensmm.actions import dispatch as dispatching
-from opensmm.actions import placing as deciding
+from opensmm.actions import order_placing as deciding
+from opensmm.actions import sending as dispatching
 from opensmm.base.error_codes import OutageCode
 from opensmm.base.errors import Unavailable
 from opensmm.domain import orders
@@ -21,7 +21,7 @@ async def _repeat_uncommitted(self: Any, connection: Any, mark: Any, decisions: 
         connection.rollback()
 
 
-_decide_commit = deciding.Deciding._commit
+_decide_commit = deciding.LockedPlacer._commit
 
 
 async def _forgotten(self: Any) -> Any:
@@ -37,7 +37,7 @@ COMMITS: Sequence[Mutation] = (
     Mutation(
         "a repeat answered from what is visible",
         "its COMMIT was given up: no standby had the order, and the primary died",
-        [(deciding.Deciding, "_commit", _repeat_uncommitted)],
+        [(deciding.LockedPlacer, "_commit", _repeat_uncommitted)],
     ),
     Mutation(
         "a mark looked at without waiting",
@@ -52,6 +52,6 @@ COMMITS: Sequence[Mutation] = (
     Mutation(
         "a claim whose answer was lost is forgotten",
         "two hundred orders unsure that were never sent",
-        [(dispatching.Dispatching, "_settle", _forgotten)],
+        [(dispatching.DeliverySender, "_settle", _forgotten)],
     ),
 )

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from tests.simulation.chance import Dice
 from tests.simulation.model.tables import LIVE, Store
+from tests.simulation.rng import Rng
 from tests.simulation.running import Broken
 from tests.simulation.staff import Api
 
@@ -44,7 +44,7 @@ class Customer:
         self._answers: dict[str, int] = {}
         self._sent: dict[str, int] = {}
 
-    def act(self, api: Api, dice: Dice) -> None:
+    def act(self, api: Api, dice: Rng) -> None:
         what = dice.below(20)
         if what < 9:
             self._send(api, self._fresh(dice))
@@ -57,7 +57,7 @@ class Customer:
         else:
             self._status(api, self._some(dice))
 
-    def _fresh(self, dice: Dice) -> AddOrder:
+    def _fresh(self, dice: Rng) -> AddOrder:
         service, number = dice.one_of(SERVICES), self._world.next_number()
         link = f"https://example.com/{self.caller.customer}/{number}/{dice.one_of(BEHAVIOURS)}"
         if service == ONE_PER_LINK:
@@ -74,7 +74,7 @@ class Customer:
         key = f"key-{number}" if dice.below(3) else ""
         return AddOrder(service, link, quantity, runs, interval, idempotency_key=key)
 
-    def _again(self, dice: Dice) -> AddOrder:
+    def _again(self, dice: Rng) -> AddOrder:
         """A repeated ask, sometimes with something else under the same key; what was not answered before others."""
         if self._unanswered is not None and dice.below(4):
             request, self._unanswered = self._unanswered, None
@@ -84,7 +84,7 @@ class Customer:
             return msgspec.structs.replace(request, quantity=(request.quantity or 10) + 1)
         return request
 
-    def _some(self, dice: Dice) -> RequestedIds:
+    def _some(self, dice: Rng) -> RequestedIds:
         """Orders to ask about: mostly its own newest, sometimes another's, or one that is not there."""
         if dice.once_in(8) or not self.orders:
             return one_id(1 + dice.below(self._world.highest_order() + 2))

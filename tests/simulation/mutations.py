@@ -24,10 +24,10 @@ from tests.simulation.planting import Mutation
 from tests.simulation.wrong_clocks import CLOCKS
 
 from opensmm.actions import cancels as canceling
-from opensmm.actions import dispatch as dispatching
-from opensmm.actions import endings as ending
-from opensmm.actions import progress as following
+from opensmm.actions import poller as following
 from opensmm.actions import refills as refilling
+from opensmm.actions import sending as dispatching
+from opensmm.actions import settlement as ending
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import PER_WHOLE, Money
 from opensmm.domain import (

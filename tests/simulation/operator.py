@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 from tests.panel import acting, actor
-from tests.simulation.chance import Dice
 from tests.simulation.coverage import LEFT_UNSURE
 from tests.simulation.model.connection import Connection, Fate
 from tests.simulation.model.tables import DeliveryRow
 from tests.simulation.provider import BookOrder
+from tests.simulation.rng import Rng
 from tests.simulation.running import Broken
 
-from opensmm.actions import dispatch, interventions, money
+from opensmm.actions import money, order_actions, sending
 from opensmm.actions.money import Adjustment
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
 from opensmm.base.money import Money
@@ -41,7 +41,7 @@ class Operator:
         self._references = 0
         self.left_unsure: set[tuple[int, int]] = set()
 
-    def act(self, dice: Dice) -> None:
+    def act(self, dice: Rng) -> None:
         store, what = self._world.store, dice.below(18)
         if what >= 12:
             self._intervene(dice)
@@ -83,7 +83,7 @@ class Operator:
             if booked.fresh != (told == 0):
                 raise Broken("L5", f"payment {self._payments} is booked twice")
 
-    def _move(self, dice: Dice, customer: int) -> None:
+    def _move(self, dice: Rng, customer: int) -> None:
         """Takes a payment or a part of it back, corrects it, gives a bonus or pays out; each told twice."""
         connection, by = self._connection(), acting(self._world.clock(), "operator", "simulated")
         deposits = self._world.store.deposits
@@ -123,7 +123,7 @@ class Operator:
             return
         raise Broken("L5", f"more than payment {paid.external_id} is taken back")
 
-    def _intervene(self, dice: Dice) -> None:
+    def _intervene(self, dice: Rng) -> None:
         """Ends an order of late, or has it sent again; most of what is asked is denied, for good reasons."""
         world, store = self._world, self._world.store
         lately = list(islice(reversed(store.orders), LATELY))
@@ -133,10 +133,10 @@ class Operator:
         row = dice.one_of(store.runs[order])
         connection, by, stood = self._connection(), By(actor("operator"), "simulated", world.clock()), row.state
         acts = {
-            "cancel": lambda: interventions.cancel(connection, order, by),
-            "complete": lambda: interventions.complete(connection, order, by),
-            "partial": lambda: interventions.end_partial(connection, order, row.run, dice.below(row.quantity + 2), by),
-            "resend": lambda: interventions.resend(connection, order, row.run, "", by),
+            "cancel": lambda: order_actions.cancel(connection, order, by),
+            "complete": lambda: order_actions.complete(connection, order, by),
+            "partial": lambda: order_actions.end_partial(connection, order, row.run, dice.below(row.quantity + 2), by),
+            "resend": lambda: order_actions.resend(connection, order, row.run, "", by),
         }
         act = dice.one_of(tuple(acts))
         world.checks.by_hand = True
@@ -150,7 +150,7 @@ class Operator:
     def _connection(self) -> Any:
         return Connection(self._world.store, lambda: Fate.HEARD)
 
-    def _edit_a_price(self, dice: Dice) -> None:
+    def _edit_a_price(self, dice: Rng) -> None:
         store = self._world.store
         service = dice.one_of([one for one in store.catalogue.services.values() if not one.free])
         changed = msgspec.structs.replace(service, rate=Decimal(dice.one_of(RATES)))
@@ -190,7 +190,7 @@ class Operator:
 
         async def settle() -> None:
             async with connection.transaction():
-                await dispatch.record(connection, [(claim, outcome)], registry, world.clock)
+                await sending.record(connection, [(claim, outcome)], registry, world.clock)
 
         drive(settle())
 

@@ -9,8 +9,8 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 from tests.corpus.corpus import rows
-from tests.simulation.chance import Dice
 from tests.simulation.model.connection import Pause
+from tests.simulation.rng import Rng
 
 from opensmm.domain import requests
 from opensmm.domain.call_faults import CallCode, CallFault
@@ -197,14 +197,14 @@ class Provider:
 
     def _next_id(self) -> int:
         self._newest += 1
-        dice = Dice(self._newest)
+        dice = Rng(self._newest)
         if self.habit is Habit.SCATTERED:
             return 1 + dice.below(SCATTERED_OVER)
         if self.habit is not Habit.ALONE:
             self._newest += dice.below(4 if self.habit is Habit.AMONG_STRANGERS else 2)
         return self._newest
 
-    def take_late(self, request: requests.AddOrder, dice: Dice) -> None:
+    def take_late(self, request: requests.AddOrder, dice: Rng) -> None:
         """To be taken in some time after the call is over."""
         late = timedelta(milliseconds=dice.below(int(TAKEN_IN_WITHIN.total_seconds() * 1000)))
         self._queue.append((self.world.now + late, request))
@@ -243,7 +243,7 @@ class Surroundings:
     def database_now(self) -> datetime:
         raise NotImplementedError
 
-    def weather(self) -> Dice | None:
+    def weather(self) -> Rng | None:
         raise NotImplementedError
 
     def took(self, provider: Provider, order: BookOrder) -> None:
@@ -309,7 +309,7 @@ class Caller(PanelClient):
                 raise AssertionError(request)
 
 
-def _no_answer(provider: Provider, request: requests.Request, dice: Dice) -> bytes | Exception:
+def _no_answer(provider: Provider, request: requests.Request, dice: Rng) -> bytes | Exception:
     kinds: Sequence[tuple[str, Callable[[], bytes | Exception]]] = (
         ("timed out", TimeoutError),
         ("HTTP 500", lambda: NoAnswer(AT_500)),
@@ -333,7 +333,7 @@ _ADD_FAULTS = (
 )
 
 
-def _added(provider: Provider, request: requests.AddOrder, dice: Dice | None) -> bytes | Exception:
+def _added(provider: Provider, request: requests.AddOrder, dice: Rng | None) -> bytes | Exception:
     fault = AddFault.NONE if dice is None or not dice.once_in(provider.world.gentle) else dice.one_of(_ADD_FAULTS)
     wrong = 0 if dice is None else _wrong_id(provider, dice)
     if fault is AddFault.WRONG_ID and not wrong:
@@ -372,7 +372,7 @@ def _added(provider: Provider, request: requests.AddOrder, dice: Dice | None) ->
             return dice.one_of(ADD_GARBAGE)
 
 
-def _wrong_id(provider: Provider, dice: Dice) -> int:
+def _wrong_id(provider: Provider, dice: Rng) -> int:
     """Another order's id, or 0. Where ids grow, one that the panel knows: nobody could notice another."""
     if not provider.book:
         return 0
@@ -381,20 +381,20 @@ def _wrong_id(provider: Provider, dice: Dice) -> int:
     return 0 if unnoticed and provider.habit is not Habit.SCATTERED else number
 
 
-def _statuses(provider: Provider, numbers: Sequence[int], dice: Dice | None) -> bytes:
+def _statuses(provider: Provider, numbers: Sequence[int], dice: Rng | None) -> bytes:
     lines = [b'"%d":%b' % (number, line) for number in numbers for line in _told(provider, number, dice)]
     if dice is not None and dice.once_in(6):
         lines.reverse()
     return b"{%b}" % b",".join(lines)
 
 
-def _status(provider: Provider, number: int, dice: Dice | None) -> bytes:
+def _status(provider: Provider, number: int, dice: Rng | None) -> bytes:
     """The answer for one order in the singular, without words where it is left out, or would be spoken of twice."""
     lines = _told(provider, number, dice)
     return lines[0] if len(lines) == 1 else b"{}"
 
 
-def _told(provider: Provider, number: int, dice: Dice | None) -> Sequence[bytes]:
+def _told(provider: Provider, number: int, dice: Rng | None) -> Sequence[bytes]:
     order = provider.book.get(number)
     if order is None and provider.tells_of(number):
         return [b'{"charge":"0.1","start_count":"7","status":"Completed","remains":"0"}']
@@ -404,7 +404,7 @@ def _told(provider: Provider, number: int, dice: Dice | None) -> Sequence[bytes]
 _LIES = (*(Lie.NONE,) * 32, *(lie for lie in Lie if lie is not Lie.NONE))
 
 
-def _lines(provider: Provider, order: BookOrder, dice: Dice | None) -> list[bytes]:
+def _lines(provider: Provider, order: BookOrder, dice: Rng | None) -> list[bytes]:
     moment = provider.moment(order)
     lie = Lie.NONE if dice is None else dice.one_of(_LIES)
     state = provider.world.state_at(provider.number, order.id)
@@ -468,11 +468,11 @@ def _refill_statuses(provider: Provider, numbers: Sequence[int]) -> list[dict[st
     return told
 
 
-def _canceled(provider: Provider, numbers: Sequence[int], dice: Dice | None) -> bytes:
+def _canceled(provider: Provider, numbers: Sequence[int], dice: Rng | None) -> bytes:
     return msgspec.json.encode([{"order": number, "cancel": _cancel(provider, number, dice)} for number in numbers])
 
 
-def _cancel(provider: Provider, number: int, dice: Dice | None) -> Any:
+def _cancel(provider: Provider, number: int, dice: Rng | None) -> Any:
     order = provider.book.get(number)
     moving = (OrderStatus.PENDING, OrderStatus.IN_PROGRESS)
     if order is None or provider.moment(order).status not in moving:

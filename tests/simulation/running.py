@@ -34,20 +34,20 @@ from opensmm.actions import (
     api_reads,
     cancels,
     catalogue,
-    chores,
     clock,
+    housekeeping,
     money,
     refill_tasks,
 )
-from opensmm.actions import dispatch as dispatching
-from opensmm.actions import endings as ending
-from opensmm.actions import evidence as inquiries
-from opensmm.actions import interventions as intervening
-from opensmm.actions import placing as placements
-from opensmm.actions import posts as watching
-from opensmm.actions import progress as following
+from opensmm.actions import order_actions as intervening
+from opensmm.actions import order_placing as placements
+from opensmm.actions import poller as following
 from opensmm.actions import refills as refilling
-from opensmm.actions.transactions import Rejected
+from opensmm.actions import sending as dispatching
+from opensmm.actions import settlement as ending
+from opensmm.actions import subscriptions as watching
+from opensmm.actions import unsure as inquiries
+from opensmm.actions.transactions import StatementRejected
 from opensmm.base.errors import Unavailable
 
 Ask = TypeVar("Ask")
@@ -113,7 +113,7 @@ class Process:
             return
         except StopIteration as stop:
             result = stop.value
-        except (Unavailable, Rejected, psycopg.Error) as fault:
+        except (Unavailable, StatementRejected, psycopg.Error) as fault:
             error = fault
         self.tasks.remove(task)
         if task.done is not None:
@@ -161,7 +161,7 @@ class Lane(Generic[Ask, Answer]):
     async def _serve(self, taken: Sequence[_Entry[Ask, Answer]]) -> None:
         try:
             answers = await self._batch([entry.request for entry in taken])
-        except Rejected as error:
+        except StatementRejected as error:
             if len(taken) == 1:
                 _finish(taken[0], None, Unavailable(error.outage, words=str(error)))
             else:
@@ -234,7 +234,13 @@ _REPLACED: dict[Any, dict[str, Any]] = {
     watching: {"rows": subscriptions, "polling": polling, "cancels": settlement, "log": _Quiet()},
     following: {"rows": polling, "notices": notices, "log": _Quiet()},
     placements: {"rows": placing, "db": connection, "commit_recovery": placing.commit_recovery, "Lane": Lane},
-    chores: {"dispatch": dispatch, "pruning": customers, "providers": providers, "manual": providers, "log": _Quiet()},
+    housekeeping: {
+        "dispatch": dispatch,
+        "pruning": customers,
+        "providers": providers,
+        "manual": providers,
+        "log": _Quiet(),
+    },
     catalogue: {"catalogue": placing},
     api_reads: {"orders": polling},
     money: {"rows": payments, "customers": customers, "audit": customers},

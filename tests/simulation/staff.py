@@ -11,8 +11,8 @@ from tests.simulation.model.connection import Line
 from tests.simulation.provider import CALL_WITHIN_S, TAKEN_IN_WITHIN, Caller, Provider
 from tests.simulation.running import Lane, Process
 
-from opensmm.actions import panel as panels
-from opensmm.actions.dispatch import lease
+from opensmm.actions import api_facade as panels
+from opensmm.actions.sending import lease
 from opensmm.domain.evidence import Patience
 from opensmm.domain.requests import MAX_IDS
 from opensmm.providers.call_failures import NoAnswer
@@ -113,5 +113,5 @@ class Api(Process):
             return self._line()
 
         with patch.object(panels, "ReconnectingConnection", line), patch.object(panels, "Lane", Lane):
-            self.panel = panels.Panel("", self._new_clock(self))
+            self.panel = panels.ApiOperations("", self._new_clock(self))
         self.spawn(self.panel.look_at_catalogue(), "look")

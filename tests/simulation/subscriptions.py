@@ -11,7 +11,6 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import msgspec
-from tests.simulation.chance import Dice
 from tests.simulation.checks import MOVES, price
 from tests.simulation.clocks import ProcessClock
 from tests.simulation.model.connection import Fate, Line, Pause
@@ -28,10 +27,11 @@ from tests.simulation.model.tables import (
     Store,
 )
 from tests.simulation.planting import Mutation
+from tests.simulation.rng import Rng
 from tests.simulation.running import Broken, Process, installed
 from tests.simulation.world import CATALOGUE
 
-from opensmm.actions.posts import Watching
+from opensmm.actions.subscriptions import SubscriptionWatcher
 from opensmm.base.ids import CustomerId, ProviderId
 from opensmm.base.money import Money
 from opensmm.domain import ledger, requests
@@ -65,7 +65,7 @@ class Lister(PanelClient):
         self.listed: dict[int, list[int]] = {}
         self.quantities: dict[int, int] = {}
 
-    def publish(self, subscription: int, dice: Dice) -> None:
+    def publish(self, subscription: int, dice: Rng) -> None:
         """A post, whether it was ordered or not; now and then one that another subscription has."""
         number = 10_000 + len(self.quantities)
         if self.quantities and dice.once_in(15):
@@ -85,7 +85,7 @@ class Lister(PanelClient):
         await Pause("answering")
         return HttpAnswer(200, answer)
 
-    def _line(self, number: int, dice: Dice) -> dict[str, object]:
+    def _line(self, number: int, dice: Rng) -> dict[str, object]:
         if number in self.quantities:
             status = dice.one_of(("Pending", "In progress", "Completed"))
             told = {"quantity": str(self.quantities[number])} if dice.once_in(3) else {}
@@ -113,14 +113,16 @@ class Scenario:
     """One seed. Raises Broken where a customer is charged for what was not ordered."""
 
     def __init__(self, seed: int) -> None:
-        self.dice = Dice(seed)
+        self.dice = Rng(seed)
         self.now = BEGINS
         self.store = Store(CATALOGUE, {SERVICE: Sale(((1, "11"),))}, self._watch)
         self.store.providers[1] = ProviderRow(1, "P1")
         self.lister = Lister(self)
         self.met: set[str] = set()
         self._processes = [Process(f"worker {at}") for at in (1, 2)]
-        self._watching = [Watching(self._line(), Watchers(self.lister), self._clock()) for _ in self._processes]
+        self._watching = [
+            SubscriptionWatcher(self._line(), Watchers(self.lister), self._clock()) for _ in self._processes
+        ]
         for number in range(1, SUBSCRIPTIONS + 1):
             self._subscribe(number)
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from tests.simulation import coverage, finding
+from tests.simulation import coverage, shrink
 from tests.simulation.__main__ import hunt, kept_seeds, main, outcomes
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.world import World
@@ -21,9 +21,9 @@ def test_a_million_events_break_nothing_and_meet_every_fault_in_every_state():
 
 @pytest.mark.parametrize(("seed", "events", "what"), kept_seeds())
 def test_a_seed_that_found_something_once_finds_it_where_it_is_planted_and_nothing_more(seed, events, what):
-    assert None is finding.run(seed, events).finding
+    assert None is shrink.run(seed, events).finding
     if what in {mutation.name for mutation in MUTATIONS}:
-        assert None is not finding.run(seed, events, what).finding
+        assert None is not shrink.run(seed, events, what).finding
 
 
 def test_a_seed_replays_the_same_to_the_last_event():
@@ -48,9 +48,9 @@ def test_a_bug_that_panels_have_had_is_caught(mutation):
 
 
 def test_a_failure_is_shrunk_to_the_events_that_are_enough():
-    found = finding.run(0, 2_000, "refunded twice").finding
+    found = shrink.run(0, 2_000, "refunded twice").finding
     assert found is not None
-    shrunk = finding.shrink(found, "refunded twice", within_s=20)
+    shrunk = shrink.shrink(found, "refunded twice", within_s=20)
     assert ("P3", True) == (shrunk.finding.check, len(shrunk.kept) < 60)
     assert shrunk.trace
     assert all(set(one.orders) & set(shrunk.finding.orders) for one in shrunk.trace)

@@ -13,7 +13,6 @@ from uuid import UUID
 
 import msgspec
 from tests.simulation import customers as people
-from tests.simulation.chance import Dice
 from tests.simulation.checks import Checks
 from tests.simulation.clocks import ProcessClock
 from tests.simulation.customers import Customer
@@ -30,11 +29,12 @@ from tests.simulation.model.tables import (
 )
 from tests.simulation.operator import Operator
 from tests.simulation.provider import Billing, BookOrder, Habit, Provider, Surroundings
+from tests.simulation.rng import Rng
 from tests.simulation.running import Broken, Process, Task, installed
 from tests.simulation.staff import REST, SIMULATED, Api, Worker
 
-from opensmm.actions import dispatch as dispatching
-from opensmm.actions import placing as placements
+from opensmm.actions import order_placing as placements
+from opensmm.actions import sending as dispatching
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
 
@@ -123,7 +123,7 @@ class World(Surroundings):
         self.trace: list[Moment] | None = [] if trace else None
         self.record: Callable[[Any], Any] | None = None
         self.calm = False
-        self._dice = Dice(seed)
+        self._dice = Rng(seed)
         self._numbers = count(1)
         self._marks = count(1)
         self.away_until: datetime | None = None
@@ -156,7 +156,7 @@ class World(Surroundings):
 
     # What a provider, and whoever asks, may know of the world.
 
-    def weather(self) -> Dice | None:
+    def weather(self) -> Rng | None:
         return None if self.calm else self._dice
 
     def took(self, provider: Provider, order: BookOrder) -> None:
@@ -244,7 +244,7 @@ class World(Surroundings):
                 for self.event in range(1, events + 1):
                     salt = salts.getrandbits(64)
                     if self.event not in skip:
-                        self._dice = Dice(salt)
+                        self._dice = Rng(salt)
                         self._happen(self._dice)
                     if self.event % BOOKS_EVERY == 0:
                         self.checks.books()
@@ -287,7 +287,7 @@ class World(Surroundings):
         self.met(fate, self._task_name)
         return fate
 
-    def _happen(self, dice: Dice) -> None:
+    def _happen(self, dice: Rng) -> None:
         if dice.below(10) < 3 and self.event > self._rush_until:
             self.now += timedelta(milliseconds=dice.below(1000))
         what = dice.below(1000)
@@ -310,7 +310,7 @@ class World(Surroundings):
     def _frozen(self, process: Process) -> bool:
         return process.frozen_until is not None and self.now < process.frozen_until
 
-    def _go_on(self, dice: Dice) -> None:
+    def _go_on(self, dice: Rng) -> None:
         process = dice.one_of(self.processes)
         if not self._frozen(process) and process.tasks:
             task = dice.one_of(process.tasks)
@@ -321,7 +321,7 @@ class World(Surroundings):
         self._running, self._task_name = process, task.name
         process.step(task)
 
-    def _tick(self, dice: Dice) -> None:
+    def _tick(self, dice: Rng) -> None:
         if dice.once_in(8):
             api = dice.one_of(self.apis)
             if not api.busy("look"):
@@ -332,7 +332,7 @@ class World(Surroundings):
             self._running, self._task_name = worker, dice.one_of(tuple(SIMULATED))
             worker.start(self._task_name)
 
-    def _trouble(self, dice: Dice) -> None:
+    def _trouble(self, dice: Rng) -> None:
         process, what = dice.one_of(self.processes), dice.below(20 * self.gentle)
         if what < 6:
             for stood in process.die():
@@ -358,7 +358,7 @@ class World(Surroundings):
             self.silent_until = self.now + timedelta(seconds=dice.below(40))
             self.met("standby silent", "all")
 
-    def _step_a_clock(self, dice: Dice) -> None:
+    def _step_a_clock(self, dice: Rng) -> None:
         """Sets the database's clock or the one of a worker's machine, mostly while a call hangs at a provider and
         others go by in no time: what is under way then is soon between neighbours."""
         calls = [task for one in self.workers for task in one.tasks if (task.name, task.pause.at) == HANGING]
@@ -377,7 +377,7 @@ class World(Surroundings):
                 self.met(what, state)
         self.note(f"{what}: {step.total_seconds():.0f} s", [row.order for row in self.store.sending.values()])
 
-    def _step_the_database(self, dice: Dice, step: timedelta) -> str:
+    def _step_the_database(self, dice: Rng, step: timedelta) -> str:
         """What is sent then is never later, by the database, than a calm day's first rounds last."""
         if abs(self.skipped + step) > timedelta(seconds=LONGEST_STEP_S):
             step = -step

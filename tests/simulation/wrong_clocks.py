@@ -6,8 +6,8 @@ from typing import Any
 from tests.simulation.clocks import ProcessClock
 from tests.simulation.planting import Mutation
 
-from opensmm.actions import chores, dispatch
-from opensmm.actions import evidence as inquiries
+from opensmm.actions import housekeeping, sending
+from opensmm.actions import unsure as inquiries
 from opensmm.domain import evidence
 from opensmm.worker import loops
 
@@ -32,9 +32,9 @@ class OnTheWall:
         return True
 
 
-_dispatching: Any = dispatch.Dispatching
-_inquiring: Any = inquiries.Inquiring
-_chores: Any = chores.Chores
+_dispatching: Any = sending.DeliverySender
+_inquiring: Any = inquiries.UnsureResolver
+_chores: Any = housekeeping.Housekeeper
 
 
 async def _noted_and_trusted(self: Any, line: Any) -> bool:

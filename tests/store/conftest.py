@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.panel import DEFAULT, DRIP, LINK, OF_TYPE, ONE_PER_LINK, SHAPES, acting, broken, buyer, fetch, let_owe, pay
-from tests.works import BEYOND_THE_END_S
+from tests.stepped_worker import BEYOND_THE_END_S
 
-from opensmm.actions import interventions, money, notices, purchases
+from opensmm.actions import money, notices, order_actions, purchases
 from opensmm.actions.money import Adjustment
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.base.money import Money
@@ -24,7 +24,7 @@ NEVER = "2199-01-01"
 
 
 @pytest.fixture
-async def honest(api, ann, works, stocked):
+async def honest(api, ann, worker, stocked):
     """Orders: 1 completed, 2 partial, 3 cancelled before it was sent, 4 a drip-feed at its second run, 5 unsure,
     6 queued, 7 a subscription, 8 the order made for its first post, 9 queued with its link held, 10 settled as
     declined with a late acceptance, 11 settled as accepted, 12 completed with a refill that is 13, bought elsewhere."""
@@ -34,18 +34,18 @@ async def honest(api, ann, works, stocked):
     await api.ask("v2", ann.key, "cancel", orders="3")
     await api.add(ann.key, DRIP, runs=3, interval=10)
     await api.add(ann.key, link=f"{LINK}/garbage")
-    await works.round()
-    await works.round(BEYOND_THE_END_S)
-    await works.round(600)
+    await worker.round()
+    await worker.round(BEYOND_THE_END_S)
+    await worker.round(600)
     await api.ask("v2", ann.key, "refill", order=1)
     await api.add(ann.key)
     kind = ServiceType.SUBSCRIPTIONS
     await api.ask("v2", ann.key, "add", service=OF_TYPE[kind], posts=2, **SHAPES[kind])
     await stocked.execute("update delivery set due = %s where order_id = 6", [NEVER])
-    await works.send()
-    works.clock.forward(FIRST_POST_S)
-    await works.watch()
-    await _more(api, ann, works, stocked)
+    await worker.send()
+    worker.clock.forward(FIRST_POST_S)
+    await worker.watch()
+    await _more(api, ann, worker, stocked)
     states = ["completed", "partial", "canceled", "open", "open", "open", "active", "open"]
     states += ["open", "canceled", "open", "completed", "open"]
     assert states == [state for (state,) in await fetch(stocked, "select state from orders order by id")]
@@ -53,19 +53,19 @@ async def honest(api, ann, works, stocked):
     return stocked
 
 
-async def _more(api, ann, works, conn):
+async def _more(api, ann, worker, conn):
     """What the operator has had a hand in."""
     await api.add(ann.key, ONE_PER_LINK, link=f"{LINK}/once")
     await conn.execute("update delivery set due = %s where order_id = 9", [NEVER])
     for _ in range(2):
         await api.add(ann.key, link=f"{LINK}/garbage")
-    await works.send()
-    by = acting(works.clock(), reason="why")
-    assert await interventions.settle(conn, OrderId(10), None, None, by)
-    await keep_late(conn, [LateAcceptance((OrderId(10), 1, 1), "8001", "")], works.clock())
+    await worker.send()
+    by = acting(worker.clock(), reason="why")
+    assert await order_actions.settle(conn, OrderId(10), None, None, by)
+    await keep_late(conn, [LateAcceptance((OrderId(10), 1, 1), "8001", "")], worker.clock())
     assert await notices.deal_with(conn, OrderId(10), by)
-    assert await interventions.settle(conn, OrderId(11), None, "9001", by)
-    await _buy_a_refill(api, ann, works, conn)
+    assert await order_actions.settle(conn, OrderId(11), None, "9001", by)
+    await _buy_a_refill(api, ann, worker, conn)
     await buyer(conn)
     await _money_by_hand(conn, by)
 
@@ -82,12 +82,12 @@ async def _money_by_hand(conn, by):
     await let_owe(conn, who.id, 100)
 
 
-async def _buy_a_refill(api, ann, works, conn):
+async def _buy_a_refill(api, ann, worker, conn):
     await api.add(ann.key, link=f"{LINK}/complete")
     await conn.execute("update delivery set due = %s where order_id in (4, 7, 8, 11) and due is not null", [NEVER])
     await conn.execute("update refill_task set due = %s", [NEVER])
-    await works.round()
-    await works.round(BEYOND_THE_END_S)
+    await worker.round()
+    await worker.round(BEYOND_THE_END_S)
     await conn.execute("insert into provider (name, kind, currency) values ('Staff', 'manual', 'USD')")
     await conn.execute("insert into provider (name, kind, url, currency) values ('B', 'sandbox', 'sandbox:1', 'USD')")
     await conn.execute(
@@ -97,7 +97,7 @@ async def _buy_a_refill(api, ann, works, conn):
     )
     await conn.execute("update service set refill_mode = 'other' where id = %s", [DEFAULT])
     refill = (await api.ask("v2", ann.key, "refill", order=12))["refill"]
-    bought = await purchases.buy(conn, RefillId(int(refill)), 40, by=acting(works.clock()))
+    bought = await purchases.buy(conn, RefillId(int(refill)), 40, by=acting(worker.clock()))
     assert 13 == bought, bought
     await conn.execute("update delivery set due = %s where order_id = 13", [NEVER])
 

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 from tests.panel import DEFAULT, LINK, fetch
-from tests.works import BEYOND_THE_END_S
+from tests.stepped_worker import BEYOND_THE_END_S
 
-from opensmm.actions.rollups import Rollups
+from opensmm.actions.rollups import RollupUpdater
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain import ledger
@@ -78,16 +78,16 @@ async def test_what_is_added_up_is_told_by_day_service_provider_and_customer(hon
     assert [] == await rollups.report(honest, ReportBy.DAY, FAR, FAR)
 
 
-async def test_an_order_counts_on_the_day_it_was_placed_and_its_money_on_the_day_it_moved(api, ann, works, stocked):
+async def test_an_order_counts_on_the_day_it_was_placed_and_its_money_on_the_day_it_moved(api, ann, worker, stocked):
     order = await api.add(ann.key, link=f"{LINK}/complete")
     await catch_up(stocked)
-    placed = works.clock().date()
+    placed = worker.clock().date()
     first = dict(await rollups.report(stocked, ReportBy.DAY, placed, placed + timedelta(days=1)))
     assert {placed: DaySums(1, Money(9_000), Money(0), Money(0), Money(0), Money(0))} == first
-    works.clock.forward(7 * 86_400)
-    await works.send()
-    await works.round(BEYOND_THE_END_S)
-    ended = works.clock().date()
+    worker.clock.forward(7 * 86_400)
+    await worker.send()
+    await worker.round(BEYOND_THE_END_S)
+    ended = worker.clock().date()
     await catch_up(stocked)
     after = dict(await rollups.report(stocked, ReportBy.DAY, placed, ended + timedelta(days=1)))
     assert first[placed] == after[placed], "a past day stays as it was"
@@ -144,7 +144,7 @@ async def test_workers_that_add_up_at_once_add_up_once(database, honest, monkeyp
     monkeypatch.setattr(rollups, "PIECE", 3)
     lines = [ReconnectingConnection(database.app_url) for _ in range(3)]
     while await rollups.is_behind(honest):
-        await asyncio.gather(*(Rollups(line).step() for line in lines))
+        await asyncio.gather(*(RollupUpdater(line).step() for line in lines))
     for line in lines:
         await line.close()
     await agree(honest)

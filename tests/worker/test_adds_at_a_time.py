@@ -16,10 +16,10 @@ from tests.faults.processes import environ
 from tests.faults.victim import Plan
 from tests.panel import DEFAULT, LINK, PLAIN, at_last, broken, fetch, open_api, until
 from tests.panels import add_panel, route
+from tests.stepped_worker import TIMEOUT_S, FakeProvider, SteppedWorker, open_worker, served
 from tests.worker.test_loops import working
-from tests.works import TIMEOUT_S, Liar, Works, open_works, served
 
-from opensmm.actions.dispatch import lease
+from opensmm.actions.sending import lease
 from opensmm.worker import running
 
 KEY = "a-key-of-the-one-upstream"
@@ -80,18 +80,18 @@ async def at_family(stocked, seconds=0.0, **changes):
 async def two(database, clock):
     """Two workers, stepped by hand."""
     async with AsyncExitStack() as stack:
-        first, second = (Works(database.app_url, NOWHERE, clock) for _ in range(2))
-        for works in (first, second):
-            stack.push_async_callback(works.close)
-            await works.chores.step()
+        first, second = (SteppedWorker(database.app_url, NOWHERE, clock) for _ in range(2))
+        for worker in (first, second):
+            stack.push_async_callback(worker.close)
+            await worker.housekeeper.step()
         yield first, second
 
 
 @asynccontextmanager
-async def under_way(family, works):
+async def under_way(family, worker):
     """One `add` is with the provider for as long as the block lasts."""
     family.go_on.clear()
-    tasks = await works.dispatching.step(10)
+    tasks = await worker.sender.step(10)
     await until(lambda: _is(family.adding == 1))
     yield
     family.go_on.set()
@@ -146,10 +146,10 @@ async def test_a_provider_may_be_set_to_take_a_few(stocked, database, ann, clock
     ):
         await place(api, ann, 5)
         family.go_on.clear()
-        tasks = await first.dispatching.step(2)
-        tasks += await second.dispatching.step(10)
+        tasks = await first.sender.step(2)
+        tasks += await second.sender.step(10)
         assert 3 == len(tasks)
-        assert [] == await first.dispatching.step(10)
+        assert [] == await first.sender.step(10)
         family.go_on.set()
         await asyncio.gather(*tasks)
         assert 2 == await first.send()
@@ -163,7 +163,7 @@ async def test_a_worker_that_does_not_know_the_setting_yet_sends_nothing_beside_
     ):
         await place(api, ann, 3)
         await stocked.execute("update provider set adds_at_a_time = 1 where name = 'Family'")
-        await first.chores.step()
+        await first.housekeeper.step()
         async with under_way(family, first):
             assert 0 == await second.send(limit=2)
         assert 1 == await first.send()
@@ -188,16 +188,16 @@ async def test_others_are_sent_theirs_while_one_takes_one_at_a_time(stocked, dat
     async with (
         open_api(database.app_url, clock) as api,
         at_family(stocked) as family,
-        open_works(database.app_url, clock) as works,
+        open_worker(database.app_url, clock) as worker,
     ):
         await place(api, ann, 20)
         await place(api, ann, 3, PLAIN)
-        assert 1 + 3 == await works.send(limit=10)
+        assert 1 + 3 == await worker.send(limit=10)
         assert 1 == family.added
 
 
 async def test_an_order_that_goes_on_to_the_next_provider_waits_for_its_turn_there(stocked, database, ann, clock):
-    refuser = Liar()
+    refuser = FakeProvider()
     refuser.answers["add"] = {"error": "Incorrect link"}
     async with (
         served(refuser) as address,
@@ -207,8 +207,8 @@ async def test_an_order_that_goes_on_to_the_next_provider_waits_for_its_turn_the
     ):
         other = await add_panel(stocked, KEY, name="Refuser", url=address)
         await route(stocked, PLAIN, (other, 1), (family.number, 7))
-        await first.chores.step()
-        await second.chores.step()
+        await first.housekeeper.step()
+        await second.housekeeper.step()
         await place(api, ann, 1)
         async with under_way(family, first):
             await place(api, ann, 1, PLAIN)
@@ -235,9 +235,9 @@ async def test_an_add_whose_outcome_is_not_recorded_yet_counts(stocked, database
 
 
 async def test_an_unsure_add_lets_the_next_one_go(stocked, database, ann, clock):
-    liar = Liar()
-    liar.answers["add"] = b""
-    async with served(liar) as address, open_api(database.app_url, clock) as api:
+    fake = FakeProvider()
+    fake.answers["add"] = b""
+    async with served(fake) as address, open_api(database.app_url, clock) as api:
         await route(stocked, DEFAULT, (await add_panel(stocked, KEY, url=address, dialect="v1"), 7))
         await place(api, ann, 2)
         async with two(database, clock) as (first, second):
@@ -260,11 +260,11 @@ async def test_after_a_worker_was_killed_none_goes_until_its_lease_is_over_and_r
         async with two(database, clock) as (first, _):
             for seconds in (0, lease(TIMEOUT_S).total_seconds() - 1):
                 clock.forward(seconds)
-                await first.chores.step()
+                await first.housekeeper.step()
                 assert 0 == await first.send()
             clock.forward(2)
             assert 0 == await first.send()
-            await first.chores.step()
+            await first.housekeeper.step()
             assert (1, 1, 0) == (await first.send(), await first.send(), await first.send())
     assert (1, 2) == (family.most, family.added)
     outcomes = await fetch(stocked, "select outcome, count(*) from attempt group by 1 order by 1")
@@ -283,9 +283,9 @@ async def test_a_step_of_the_databases_clock_lets_no_second_worker_in(stocked, d
         await stocked.execute("update delivery set due = due - interval '1 hour'")
         async with under_way(family, first):
             clock.step(step_s)
-            for works in (second, first):
-                await works.chores.step()
-                assert 0 == await works.send()
+            for worker in (second, first):
+                await worker.housekeeper.step()
+                assert 0 == await worker.send()
         assert 1 == await second.send()
     assert (1, 2) == (family.most, family.added)
 

@@ -8,9 +8,9 @@ from msgspec import structs
 from tests.faults import proxy
 from tests.panel import DEFAULT, LINK, PEPPER, at_last, broken, fetch, open_api, until
 from tests.simulation.staff import NOT_SIMULATED, SIMULATED
-from tests.works import LEFT_OUT, SILENCE_S, TIMEOUT_S, in_turn, served
+from tests.stepped_worker import LEFT_OUT, SILENCE_S, TIMEOUT_S, in_turn, served
 
-from opensmm.actions.dispatch import Dispatching
+from opensmm.actions.sending import DeliverySender
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
@@ -249,21 +249,21 @@ def test_loops_pause_longer_once_there_was_nothing_to_do_for_a_while():
 async def test_an_idle_worker_claims_nothing_and_sends_the_next_order_at_once(api, stocked, ann, database, monkeypatch):
     """While nothing is due it only looks; what is placed goes out without waiting for another round."""
     claims: list[int] = []
-    step = Dispatching.step
+    step = DeliverySender.step
 
     async def counted(self, limit):
         claims.append(limit)
         return await step(self, limit)
 
     looks: list[bool] = []
-    is_due = Dispatching.is_due
+    is_due = DeliverySender.is_due
 
     async def looked(self):
         looks.append(await is_due(self))
         return looks[-1]
 
-    monkeypatch.setattr(Dispatching, "step", counted)
-    monkeypatch.setattr(Dispatching, "is_due", looked)
+    monkeypatch.setattr(DeliverySender, "step", counted)
+    monkeypatch.setattr(DeliverySender, "is_due", looked)
 
     async def idle():
         return len(looks) > 10
@@ -281,9 +281,9 @@ async def test_an_idle_worker_claims_nothing_and_sends_the_next_order_at_once(ap
         assert True in looks
 
 
-async def test_only_what_is_due_by_now_is_a_reason_to_claim(api, stocked, ann, works):
-    assert not await works.dispatching.is_due()
+async def test_only_what_is_due_by_now_is_a_reason_to_claim(api, stocked, ann, worker):
+    assert not await worker.sender.is_due()
     order = await api.add(ann.key)
-    assert await works.dispatching.is_due()
+    assert await worker.sender.is_due()
     await stocked.execute("update delivery set due = due + interval '1 hour' where order_id = %s", [order])
-    assert not await works.dispatching.is_due()
+    assert not await worker.sender.is_due()

@@ -4,8 +4,8 @@ import asyncio
 
 from tests.panel import DEFAULT, HANG_S, LINK, PLAIN, at_last, fetch, open_api, until
 from tests.panels import add_panel, route
+from tests.stepped_worker import served
 from tests.worker.test_loops import sandbox_of, working
-from tests.works import served
 
 
 class Taciturn:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from opensmm.actions.catalogue import Shelf
+from opensmm.actions.catalogue import CatalogueCache
 from opensmm.actions.transactions import read
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
@@ -16,10 +16,10 @@ from opensmm.store import api_keys, customers, orders, subscriptions
 from opensmm.store.connection import ReconnectingConnection
 
 
-class Statuses:
+class StatusReader:
     """Answers status asks: (customer, ids) in, one outcome per id out."""
 
-    def __init__(self, line: ReconnectingConnection, shelf: Shelf) -> None:
+    def __init__(self, line: ReconnectingConnection, shelf: CatalogueCache) -> None:
         self._line = line
         self._shelf = shelf
 
@@ -35,10 +35,10 @@ class Statuses:
         return answers
 
 
-class Summed:
+class RunSumReader:
     """Adds up the runs of orders that have many: orders in, their views out."""
 
-    def __init__(self, line: ReconnectingConnection, shelf: Shelf) -> None:
+    def __init__(self, line: ReconnectingConnection, shelf: CatalogueCache) -> None:
         self._line = line
         self._shelf = shelf
 
@@ -49,7 +49,7 @@ class Summed:
         return [{order: found[order] for order in part} for part in batch]
 
 
-class Runs:
+class RunCounter:
     """Tells how many runs orders have, one for those that do not exist."""
 
     def __init__(self, line: ReconnectingConnection) -> None:
@@ -61,7 +61,7 @@ class Runs:
         return [[found.get(number, 1) for number in numbers] for numbers in batch]
 
 
-class Extended:
+class ExtendedReader:
     """Adds to answers of status what an extended one tells beside; what was refused stays so."""
 
     def __init__(self, line: ReconnectingConnection) -> None:
@@ -77,7 +77,7 @@ class Extended:
         ]
 
 
-class PartsOf:
+class PartsReader:
     """Tells what subscriptions and drip-feeds have come to; what is neither is left out."""
 
     def __init__(self, line: ReconnectingConnection) -> None:
@@ -100,10 +100,10 @@ class BalanceReader:
         return await read(self._line, lambda connection: customers.balances(connection, batch))
 
 
-class Keys:
+class KeyReader:
     """Looks keys up by their hashes. Nobody is let in while no price list is known: an empty one would be believed."""
 
-    def __init__(self, line: ReconnectingConnection, shelf: Shelf) -> None:
+    def __init__(self, line: ReconnectingConnection, shelf: CatalogueCache) -> None:
         self._line = line
         self._shelf = shelf
 

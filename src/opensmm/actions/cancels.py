@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from opensmm.actions import endings
-from opensmm.actions.clock import Clock
+from opensmm.actions import settlement
+from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import write
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain import cancels
@@ -19,10 +19,10 @@ Ask = tuple[CustomerId, RequestedIds]
 Answer = Refused | None
 
 
-class Canceling:
+class CancelRequests:
     """Answers cancel asks: None where cancelling was asked for, or is already."""
 
-    def __init__(self, line: ReconnectingConnection, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, clock: DatabaseClock) -> None:
         self._line = line
         self._clock = clock
 
@@ -33,13 +33,13 @@ class Canceling:
 async def cancel(connection: Connection, batch: Sequence[Ask], now: datetime) -> list[list[Answer]]:
     """Decides and keeps a batch of asks inside the caller's transaction."""
     wanted = sorted({OrderId(number) for _, ids in batch for number in ids.numbers if number > 0})
-    await endings.lock(connection, wanted)
+    await settlement.lock(connection, wanted)
     found = await rows.cancelable(connection, wanted)
     plan = _Plan()
     answers = [[plan.decide(customer, number, found.get(number)) for number in ids.numbers] for customer, ids in batch]
     await rows.ask_provider(connection, plan.asked, now)
     ended = await rows.end_unsent(connection, plan.ended)
-    await endings.end(connection, [EndedRun(order, run, quantity) for order, run, quantity in ended], now)
+    await settlement.end(connection, [EndedRun(order, run, quantity) for order, run, quantity in ended], now)
     return answers
 
 

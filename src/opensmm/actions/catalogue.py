@@ -13,7 +13,7 @@ SERVICES_A_TURN: Final = 250
 """Services looked at before other tasks of the event loop get their turn."""
 
 
-class Shelf:
+class CatalogueCache:
     """The catalogue as this process knows it; ``refresh`` reads what has changed since."""
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ def elapsed() -> float:
     return time.monotonic() if asleep_too is None else time.clock_gettime(asleep_too)
 
 
-class Clock:
+class DatabaseClock:
     """The database's clock as a process knows it: what was read at the last look, and what has elapsed since.
 
     Before the first look the machine's own clock is all that is known. ``rest``: how long nothing is concluded after a

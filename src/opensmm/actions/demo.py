@@ -5,8 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from opensmm.actions import accounts
-from opensmm.actions.accounts import NewKey
+from opensmm.actions.customers import NewKey, add_customer
 from opensmm.actions.services import fill_sandbox
 from opensmm.base.money import Money
 from opensmm.domain.audit import By
@@ -30,17 +29,17 @@ class DemoCustomer(Struct, frozen=True):
 
 
 async def fill(
-    connection: Connection, services: Sequence[Service], customers: Sequence[DemoCustomer], pepper: bytes, *, by: By
+    connection: Connection, services: Sequence[Service], people: Sequence[DemoCustomer], pepper: bytes, *, by: By
 ) -> None:
-    """Gives a panel without services a price list, and adds the customers that are not there yet.
+    """Gives a panel without services a price list, and adds the people who are not there yet.
 
     The price list is one transaction, and each customer another. Raises OperatorRefusal.
     """
     if await rows.version(connection) == 1:
         await fill_sandbox(connection, services, SANDBOX_NAME, CURRENCY, by=by)
-    for one in customers:
+    for person in people:
         try:
-            await accounts.add_customer(connection, one.name, one.funds, NewKey(one.key, KEY_LABEL), pepper, by=by)
+            await add_customer(connection, person.name, person.funds, NewKey(person.key, KEY_LABEL), pepper, by=by)
         except OperatorRefusal as refused:
             if refused.code not in _THERE_ALREADY:
                 raise

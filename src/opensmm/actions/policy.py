@@ -18,14 +18,14 @@ from opensmm.store.connection import Connection
 from opensmm.store.policy import NewRule
 
 
-class Added(Struct, frozen=True):
+class AddedRule(Struct, frozen=True):
     """A rule that holds from now on, and the services it took off sale."""
 
     rule: PolicyRule
     off_sale: tuple[Service, ...] = ()
 
 
-async def add_rule(connection: Connection, wanted: NewRule, *, take_off_sale: bool, by: By) -> Added:
+async def add_rule(connection: Connection, wanted: NewRule, *, take_off_sale: bool, by: By) -> AddedRule:
     """A new rule under a new version of the catalogue, with one audit row.
 
     Raises OperatorRefusal, with nothing written: for a value that no rule of the kind can have, for a rule that holds
@@ -50,7 +50,7 @@ async def add_rule(connection: Connection, wanted: NewRule, *, take_off_sale: bo
         await audit.note(
             connection, why, AuditAction.POLICY_ADD, [AuditEntry(str(number), created(kind=rule.kind, value=value))]
         )
-    return Added(rule, tuple(met))
+    return AddedRule(rule, tuple(met))
 
 
 async def _take_off_sale(

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
-from opensmm.actions import sync
+from opensmm.actions import price_sync
 from opensmm.base.ids import ProviderId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff, secret_change
 from opensmm.domain.codes import BY_SETTING, FieldCode, OperatorRefusal, RefusalCode
@@ -97,7 +97,7 @@ async def edit_provider(
         if key:
             await rows.is_well(connection, [provider])  # as far as is known: it is tried at once
         if after.exchange_rate != before.exchange_rate:
-            await sync.follow_all(connection, provider, by)
+            await price_sync.follow_all(connection, provider, by)
     return ProviderEdit(before, after)
 
 

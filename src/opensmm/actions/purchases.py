@@ -1,6 +1,6 @@
 """Buying at another provider what a completed order lost. The house pays; the customer is charged nothing."""
 
-from opensmm.actions.clock import Clock
+from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import write
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
@@ -30,10 +30,10 @@ async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By
     return order
 
 
-class Purchases:
+class PurchaseCloser:
     """Looks whether what was bought for refills has been delivered."""
 
-    def __init__(self, line: ReconnectingConnection, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, clock: DatabaseClock) -> None:
         self._line = line
         self._clock = clock
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from opensmm.actions.clock import Clock
+from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import write
 from opensmm.domain.call_faults import words_of
 from opensmm.domain.codes import DeliveryNote, EventCode
@@ -26,8 +26,8 @@ LEASE: Final = timedelta(minutes=3)
 log = structlog.get_logger()
 
 
-class RefillTasks:
-    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock) -> None:
+class RefillSender:
+    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
         self._line = line
         self._registry = registry
         self._clock = clock

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from opensmm.actions.clock import Clock
+from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import read, write
 from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.domain.refills import Refill, Refillable, check
@@ -16,10 +16,10 @@ _UNKNOWN = Refused(Refusal.REFILL_UNKNOWN)
 _OPEN = Refused(Refusal.REFILL_OPEN)
 
 
-class Refilling:
+class RefillRequests:
     """Answers refill asks: a refill's id, or why there is none."""
 
-    def __init__(self, line: ReconnectingConnection, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, clock: DatabaseClock) -> None:
         self._line = line
         self._clock = clock
 

@@ -10,7 +10,7 @@ MOST_PIECES: Final = 5
 """Pieces that are added up in one step: what an older release left is caught up with in little time."""
 
 
-class Rollups:
+class RollupUpdater:
     """Adds up what was placed and moved. Any number of workers may: one at a time does, the others pass on."""
 
     def __init__(self, line: ReconnectingConnection) -> None:

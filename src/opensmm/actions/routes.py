@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from opensmm.actions import sync
+from opensmm.actions import price_sync
 from opensmm.actions.references import find_provider, find_service
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By
@@ -20,7 +20,7 @@ from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 
 
-class Route(Struct, frozen=True):
+class RouteView(Struct, frozen=True):
     """A provider of a service. ``cost`` is in the panel's currency per 1000; None where it is not known."""
 
     provider: ProviderId
@@ -31,7 +31,7 @@ class Route(Struct, frozen=True):
 
 class ServiceRoutes(Struct, frozen=True):
     service: ServiceId
-    routes: tuple[Route, ...]
+    routes: tuple[RouteView, ...]
 
 
 Change = Callable[[ProviderRow, list[RouteTo]], list[RouteTo]]
@@ -161,7 +161,7 @@ async def set_routes_in_transaction(
     order = cheapest_first(routes, await route_rows.costs(connection, routes)) if by_cost else list(routes)
     await route_rows.set_routes(connection, {service: order})
     await route_rows.set_cheapest_first(connection, [service], by_cost)
-    await sync.follow(connection, [service], by)
+    await price_sync.follow(connection, [service], by)
     changes = {**routes_changed(before, order), "by_cost": (was_by_cost, by_cost)}
     await audit.note(connection, by, action, [AuditEntry(str(service), changes)])
     return order
@@ -171,5 +171,5 @@ async def _view(connection: Connection, service: ServiceId) -> ServiceRoutes:
     routes = (await route_rows.find(connection, [service]))[service]
     costs = await route_rows.costs(connection, routes)
     names = {row.id: row.name for row in await provider_rows.providers(connection)}
-    views = [Route(one.provider, names[one.provider], one.provider_service, costs.get(one)) for one in routes]
+    views = [RouteView(one.provider, names[one.provider], one.provider_service, costs.get(one)) for one in routes]
     return ServiceRoutes(service, tuple(views))

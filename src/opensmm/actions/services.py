@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from opensmm.actions import sync
+from opensmm.actions import price_sync
 from opensmm.actions.manual import have_provider_in_transaction
 from opensmm.actions.routes import route_new_service_in_transaction
 from opensmm.actions.selection import Selection, select
@@ -96,7 +96,7 @@ async def edit_service(
 
 
 async def _price_follows(connection: Connection, service: ServiceId, by: By) -> PriceFollows | None:
-    overruling = await sync.overruling(connection, service, by.now)
+    overruling = await price_sync.overruling(connection, service, by.now)
     if overruling is None:
         return None
     provider, rate = overruling

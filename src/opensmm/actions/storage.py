@@ -8,7 +8,7 @@ REFUSING: Final = frozenset(("53100", "58030", "25006"))
 """PostgreSQL's codes for a full disk, a disk that fails, and a database that only reads: every write meets them."""
 
 
-class Storage:
+class StorageState:
     """``refuses`` from the first write that met such an error until one was kept."""
 
     def __init__(self) -> None:

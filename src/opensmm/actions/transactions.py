@@ -14,14 +14,14 @@ from opensmm.store.connection import Connection, ReconnectingConnection
 Result = TypeVar("Result")
 
 
-class Rejected(PanelError):
+class StatementRejected(PanelError):
     """A statement reported an error, so that nothing of its transaction was kept."""
 
     outage: ClassVar = OutageCode.STATEMENT_REFUSED
     """What a caller is told whose statement is not tried again."""
 
 
-class RowsLocked(Rejected):
+class RowsLocked(StatementRejected):
     """A statement waited too long for a row that another transaction holds."""
 
     outage: ClassVar = OutageCode.ROWS_LOCKED
@@ -37,7 +37,7 @@ async def read(line: ReconnectingConnection, ask: Callable[[Connection], Awaitab
     except psycopg.Error as error:
         # What took too long and was cancelled would be cancelled again.
         if not db.lost(error) or isinstance(error, errors.QueryCanceled):
-            raise Unavailable(Rejected.outage, words=str(error)) from error
+            raise Unavailable(StatementRejected.outage, words=str(error)) from error
     try:
         return await _read(line, ask)
     except psycopg.Error as error:
@@ -73,7 +73,7 @@ async def write(line: ReconnectingConnection, work: Callable[[Connection], Await
             raise
 
 
-def fault_of(error: psycopg.Error, locked: type[Rejected] = RowsLocked) -> Unavailable | Rejected:
+def fault_of(error: psycopg.Error, locked: type[StatementRejected] = RowsLocked) -> Unavailable | StatementRejected:
     """Returns the fault that the driver's error amounts to.
 
     That is Unavailable where it tells of the connection, ``locked`` where a statement waited too long for a row, and
@@ -81,7 +81,7 @@ def fault_of(error: psycopg.Error, locked: type[Rejected] = RowsLocked) -> Unava
     """
     if db.lost(error):
         return _lost(error)
-    return (locked if isinstance(error, errors.LockNotAvailable) else Rejected)(str(error))
+    return (locked if isinstance(error, errors.LockNotAvailable) else StatementRejected)(str(error))
 
 
 def _lost(error: psycopg.Error) -> Unavailable:

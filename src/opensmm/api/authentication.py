@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
-from opensmm.actions.panel import Panel
+from opensmm.actions.api_facade import ApiOperations
 from opensmm.actions.rate_limit import RateLimit, address_group, network
 from opensmm.domain.api_keys import KeyHolder, digest
 
@@ -40,7 +40,7 @@ class Authenticator:
     """Lets callers in by their keys. ``per_second`` bounds the requests of one key, 0: as many as it likes."""
 
     def __init__(
-        self, panel: Panel, pepper: bytes, per_second: int = 0, monotonic: Callable[[], float] = time.monotonic
+        self, panel: ApiOperations, pepper: bytes, per_second: int = 0, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._panel = panel
         self._pepper = pepper

@@ -13,8 +13,8 @@ from typing import Final, assert_never
 
 import structlog
 
-from opensmm.actions import garbage
-from opensmm.actions.panel import Panel
+from opensmm.actions import gc_tuning
+from opensmm.actions.api_facade import ApiOperations
 from opensmm.actions.rate_limit import RateExceeded
 from opensmm.api.authentication import Authenticator
 from opensmm.api.decoding import MALFORMED, DecodedRequest, RequestDecoder
@@ -78,7 +78,7 @@ class Endpoint:
 
     def __init__(
         self,
-        panel: Panel,
+        panel: ApiOperations,
         pepper: bytes,
         requests_per_second: int = 0,
         monotonic: Callable[[], float] = time.monotonic,
@@ -100,7 +100,7 @@ class Endpoint:
         except Unavailable as error:
             log.warning("started without the database", error=str(error))
         self._tells = log.is_enabled_for(logging.DEBUG)
-        garbage.leave_alone()
+        gc_tuning.leave_alone()
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import uvicorn
 from uvicorn.server import ServerState
 
-from opensmm.actions import lane
+from opensmm.actions import batcher
 from opensmm.api.connections import ConnectionTable, file_bound
 from opensmm.api.protocol import Protocol
 
@@ -70,7 +70,7 @@ class Server(uvicorn.Server):
         waiting = asyncio.ensure_future(super()._wait_tasks_to_complete())
         try:
             await asyncio.wait([waiting], timeout=GRACE_S)
-            while not waiting.done() and lane.are_under_way():
+            while not waiting.done() and batcher.are_under_way():
                 await asyncio.wait([waiting], timeout=LOOK_S)
             if not waiting.done():
                 await asyncio.wait([waiting], timeout=LOOK_S)  # for the answers of the last batch to leave

@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from opensmm.actions.api_facade import ApiOperations
 from opensmm.actions.catalogue import SERVICES_A_TURN, services_on_sale
-from opensmm.actions.panel import Panel
 from opensmm.api.http import Header, HttpResponse, json_response
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import Catalogue, Service
@@ -40,7 +40,7 @@ _BY_CLIENT: Final[Header] = (b"vary", b"accept-encoding, user-agent")
 class ServicesCache:
     """Answers, each rendered anew when the catalogue has moved. A service that has not changed is not written again."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: ApiOperations) -> None:
         self._panel = panel
         self._kept: dict[Form, RenderedServices] = {}
         self._pieces: dict[Form, dict[ServiceId, tuple[Service, object, bytes]]] = {}

@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client.core import Metric
 
-from opensmm.actions.placing import MONEY_PLACED, ORDERS_PLACED
+from opensmm.actions.order_placing import MONEY_PLACED, ORDERS_PLACED
 from opensmm.api.metrics import REFUSALS, REQUESTS
 from opensmm.base.metrics import Histogram
 from opensmm.base.money import PER_WHOLE

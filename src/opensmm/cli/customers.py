@@ -9,8 +9,8 @@ from msgspec.structs import asdict
 from rich.markup import escape
 from rich.table import Table
 
-from opensmm.actions import accounts
-from opensmm.actions.accounts import NewKey, first_key, fresh_key, imported_key
+from opensmm.actions import customers
+from opensmm.actions.customers import NewKey, first_key, fresh_key, imported_key
 from opensmm.actions.references import find_customer
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import short
@@ -33,7 +33,7 @@ from opensmm.cli.secrets import read_secret
 from opensmm.domain.amounts import read_amount
 from opensmm.domain.api_keys import read_addresses
 from opensmm.domain.customers import check_customer_name
-from opensmm.store import customers
+from opensmm.store import customers as customer_rows
 from opensmm.store.api_keys import KeySettings
 from opensmm.store.connection import Connection
 from opensmm.store.customers import CustomerDetails, KeyDetails
@@ -86,7 +86,7 @@ def add_customer(
     key = first_key(KeySettings(title_case, as_panel=as_panel))
 
     async def work(connection: Connection) -> CustomerId:
-        return await accounts.add_customer(connection, name, first, key, await pepper(connection, config), by=by())
+        return await customers.add_customer(connection, name, first, key, await pepper(connection, config), by=by())
 
     customer = with_database(config, work)
     text = f"customer {customer} ({name}) is added, with a balance of {short(first)}\nkey, shown this once: {key.text}"
@@ -158,7 +158,7 @@ def edit_key(
         fail("say what to change", MISUSED)
     changed = with_database(
         standing(data),
-        lambda connection: accounts.edit_key(
+        lambda connection: customers.edit_key(
             connection,
             KeyId(key),
             title_case=title_case,
@@ -177,7 +177,7 @@ def _keep(customer: str, key: NewKey, data: Path | None) -> tuple[CustomerId, Ke
 
     async def work(connection: Connection) -> tuple[CustomerId, KeyId]:
         number = await find_customer(connection, customer)
-        return number, await accounts.add_key(connection, number, key, await pepper(connection, config), by=by())
+        return number, await customers.add_key(connection, number, key, await pepper(connection, config), by=by())
 
     return with_database(config, work)
 
@@ -194,7 +194,7 @@ def list_keys(
 
     async def work(connection: Connection) -> list[CustomerDetails]:
         only = None if customer is None else await find_customer(connection, customer)
-        return await customers.listed(connection, only)
+        return await customer_rows.listed(connection, only)
 
     found = [(one, key) for one in with_database(standing(data), work) for key in one.keys]
     if json:
@@ -216,7 +216,7 @@ def revoke_key(
 ) -> None:
     """Revoke keys for good; within a second they open nothing any more."""
     which = [KeyId(key) for key in keys]
-    revoked = with_database(standing(data), lambda connection: accounts.revoke_keys(connection, which, by=by()))
+    revoked = with_database(standing(data), lambda connection: customers.revoke_keys(connection, which, by=by()))
     answer({"revoked": revoked}, _revoked_words(revoked), json=json)
     if len(revoked) < len(set(keys)):
         raise typer.Exit(FAILED)
@@ -231,7 +231,7 @@ def _revoked_words(revoked: Sequence[KeyId]) -> str:
 @customer_verbs.command("list")
 def list_customers(data: Data = None, json: Json = False) -> None:
     """Show the customers with their balances and the keys they have."""
-    found = with_database(standing(data), customers.listed)
+    found = with_database(standing(data), customer_rows.listed)
     if json:
         answer({"customers": [_plain(one) for one in found]}, "", json=True)
         return
@@ -287,7 +287,7 @@ def resume(customer: Customer, data: Data = None, json: Json = False) -> None:
 def _set_suspended(customer: str, data: Path | None, json: bool, *, suspended: bool) -> None:
     async def work(connection: Connection) -> CustomerId:
         number = await find_customer(connection, customer)
-        await accounts.set_suspended(connection, number, suspended, by=by())
+        await customers.set_suspended(connection, number, suspended, by=by())
         return number
 
     number = with_database(standing(data), work)

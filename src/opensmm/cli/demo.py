@@ -12,7 +12,7 @@ import psycopg
 import typer
 from msgspec import Struct
 
-from opensmm.actions.accounts import fresh_key
+from opensmm.actions.customers import fresh_key
 from opensmm.actions.demo import DemoCustomer, fill
 from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.base.money import money

@@ -8,7 +8,7 @@ import typer
 from msgspec import to_builtins
 from rich.text import Text
 
-from opensmm.actions import health
+from opensmm.actions import monitoring
 from opensmm.cli.frame import Data, Json, answer, now, out, standing, with_database
 from opensmm.domain.disk import disk
 from opensmm.domain.findings import SEVERITY, Finding, Level, worst
@@ -21,7 +21,7 @@ def show(data: Data = None, json: Json = False) -> None:
     """Say how the panel is: exit 0 where all is well, 1 where something wants a look, 2 where you must act."""
     config, at = standing(data), now()
     pepper, private = config.known_pepper(), config.private_providers
-    facts, findings = with_database(config, lambda connection: health.look(connection, pepper, at, private=private))
+    facts, findings = with_database(config, lambda connection: monitoring.look(connection, pepper, at, private=private))
     if not config.database_url:
         room = shutil.disk_usage(config.data)
         findings.append(disk(str(config.data), room.free, room.total))

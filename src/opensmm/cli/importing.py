@@ -7,7 +7,7 @@ import typer
 from msgspec import to_builtins
 from rich.progress import Progress
 
-from opensmm.actions import importing
+from opensmm.actions import service_import
 from opensmm.actions.references import find_provider
 from opensmm.cli.frame import MISUSED, Data, Json, answer, by, err, fail, standing, with_database
 from opensmm.cli.providers import offer, plain_odd, price_list
@@ -52,7 +52,7 @@ def import_services(
         bar = progress.add_task("writing")
         result = with_database(
             config,
-            lambda connection: importing.import_services(
+            lambda connection: service_import.import_services(
                 connection, row.id, offered, choice, terms, asked=asked, reprice=reprice, confirmed=confirm,
                 write=write, by=by(), wrote=lambda some, total: progress.update(bar, advance=some, total=total),
             ),

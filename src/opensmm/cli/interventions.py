@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 from rich.markup import escape
 from rich.table import Table
 
-from opensmm.actions import attention, interventions, notices, providers
+from opensmm.actions import attention, notices, order_actions, providers
 from opensmm.actions.attention import MAX_LISTED
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
@@ -34,7 +34,7 @@ Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed
 
 def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
     """End an order here and now, and pay back what is not delivered. Its provider is asked to cancel it too."""
-    _do(order, "cancel", "cancelled", reason, data, json, lambda c, by: interventions.cancel(c, OrderId(order), by))
+    _do(order, "cancel", "cancelled", reason, data, json, lambda c, by: order_actions.cancel(c, OrderId(order), by))
 
 
 def end_partial(
@@ -48,13 +48,13 @@ def end_partial(
     """End an order as partly delivered, and pay back what remains."""
     _do(
         order, "partial", "ended as partial", reason, data, json,
-        lambda c, by: interventions.end_partial(c, OrderId(order), run, remains, by),
+        lambda c, by: order_actions.end_partial(c, OrderId(order), run, remains, by),
     )  # fmt: skip
 
 
 def complete(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
     """End an order as delivered in full."""
-    _do(order, "complete", "completed", reason, data, json, lambda c, by: interventions.complete(c, OrderId(order), by))
+    _do(order, "complete", "completed", reason, data, json, lambda c, by: order_actions.complete(c, OrderId(order), by))
 
 
 def resend(
@@ -74,7 +74,7 @@ def resend(
     more than it was sold for only with --below-cost."""
     _do(
         order, "resend", "queued again", reason, data, json,
-        lambda c, by: interventions.resend(c, OrderId(order), run, sign, by, below_cost=below_cost),
+        lambda c, by: order_actions.resend(c, OrderId(order), run, sign, by, below_cost=below_cost),
     )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def settle(
         typed(check_provider_order, accepted)
     _do(
         order, "settle", "settled", reason, data, json,
-        lambda c, by: interventions.settle(c, OrderId(order), run, accepted or None, by),
+        lambda c, by: order_actions.settle(c, OrderId(order), run, accepted or None, by),
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def refund(
     back = typed(read_amount, value, SMALLEST)
     _do(
         order, "refund", f"{short(back)} given back", reason, data, json,
-        lambda c, by: interventions.refund(c, OrderId(order), back, number, by),
+        lambda c, by: order_actions.refund(c, OrderId(order), back, number, by),
     )  # fmt: skip
 
 

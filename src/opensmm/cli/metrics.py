@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, start_http_se
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from opensmm.actions.lane import TRAFFIC
+from opensmm.actions.batcher import TRAFFIC
 from opensmm.base.metrics import SECOND, Histogram
 
 LOOPBACK: Final = "127.0.0.1"

@@ -11,11 +11,11 @@ from msgspec import structs
 from rich.markup import escape
 from rich.table import Table
 
-from opensmm.actions import provider_views, providers, sync, trying
+from opensmm.actions import price_sync, provider_check, provider_views, providers
+from opensmm.actions.provider_check import CallSettings, CheckResult
 from opensmm.actions.provider_views import ProviderView
 from opensmm.actions.providers import ProviderEdit
 from opensmm.actions.references import find_provider
-from opensmm.actions.trying import CallSettings, Tried
 from opensmm.base.errors import Misconfigured
 from opensmm.cli.frame import (
     MISUSED,
@@ -327,8 +327,8 @@ def check(
     """Try a provider's address, key and dialect; nothing is ordered. Exits 1 where it cannot be used."""
     config = standing(data)
 
-    async def work(connection: Connection) -> tuple[Tried, ...]:
-        return await trying.check_provider(connection, provider, calls(config), anywhere=anywhere, by=by())
+    async def work(connection: Connection) -> tuple[CheckResult, ...]:
+        return await provider_check.check_provider(connection, provider, calls(config), anywhere=anywhere, by=by())
 
     tried = with_database(config, work)
     usable = tried[-1].fault is None
@@ -337,13 +337,13 @@ def check(
         raise typer.Exit(1)
 
 
-def _plain_tried(tried: Tried) -> dict[str, Any]:
+def _plain_tried(tried: CheckResult) -> dict[str, Any]:
     """For programs: why it cannot be used in words, empty where it can be, and as a code with fields."""
     fault = "" if tried.fault is None else texts.shown(tried.fault)
     return structs.asdict(tried) | {"fault": fault, "fault_reason": tried.fault, "odd": plain_odd(tried.odd)}
 
 
-def _report(tried: Tried) -> str:
+def _report(tried: CheckResult) -> str:
     if tried.fault is not None:
         return f"{tried.url}: cannot be used: {texts.shown(tried.fault)}"
     types = ", ".join(f"{count} {name}" for name, count in sorted(tried.types.items(), key=lambda pair: -pair[1]))
@@ -361,7 +361,9 @@ def _report(tried: Tried) -> str:
 def balance(provider: Who, data: Data = None, json: Json = False) -> None:
     """Ask a provider for the balance it keeps for us, and keep it."""
     config = standing(data)
-    read = with_database(config, lambda connection: trying.read_balance(connection, provider, calls(config), by=by()))
+    read = with_database(
+        config, lambda connection: provider_check.read_balance(connection, provider, calls(config), by=by())
+    )
     row, balance = read.row, f"{read.reading.balance:f}"
     said = {"id": row.id, "name": row.name, "at": read.reading.at, "balance": balance, "currency": read.currency}
     answer(said, f"{row.name}: {balance} {read.currency}", json=json)
@@ -376,7 +378,9 @@ def services(
 ) -> None:
     """Fetch a provider's price list and show it; services follow it as with `provider sync`."""
     config = standing(data)
-    read = with_database(config, lambda connection: sync.sync_provider(connection, provider, calls(config), by=by()))
+    read = with_database(
+        config, lambda connection: price_sync.sync_provider(connection, provider, calls(config), by=by())
+    )
     row, offered, odd = read.row, read.offered, read.odd
     wanted = search.lower()
     shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
@@ -412,7 +416,7 @@ def price_list(config: Config, row: ProviderRow) -> tuple[datetime, ReadPriceLis
     """A provider's price list, and when it was asked for: what it tells may be as old as that."""
     asked = now()
     try:
-        return asked, asyncio.run(trying.read_price_list(row, calls(config)))
+        return asked, asyncio.run(provider_check.read_price_list(row, calls(config)))
     except OperatorRefusal as refused:
         refuse(refused)
     except Misconfigured as error:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import psycopg
 import typer
 
-from opensmm.actions import garbage, starting
+from opensmm.actions import gc_tuning, starting
 from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.cli import logs, metrics, privileges
 from opensmm.cli.frame import (
@@ -72,7 +72,7 @@ def api(
     config = configured(data)
     _hold_database(config)
     with _database(config) as urls:
-        from opensmm.actions.panel import Panel
+        from opensmm.actions.api_facade import ApiOperations
         from opensmm.api.endpoint import Endpoint
         from opensmm.cli import api_metrics
         from opensmm.cli.asgi_server import run_server
@@ -82,7 +82,7 @@ def api(
         allow_open_files()
         successor = privileges.choose_successor(config, urls.app)
         metrics.serve(metrics_port, metrics_host, api_metrics.families)
-        endpoint = Endpoint(Panel(urls.app), config.common_pepper(), config.requests_per_second)
+        endpoint = Endpoint(ApiOperations(urls.app), config.common_pepper(), config.requests_per_second)
         listening = socket.socket(fileno=fd) if fd is not None else listen(host, port)
         shown = _pages() if pages else None
         application = Application(endpoint, shown)
@@ -171,7 +171,7 @@ async def _work(
             # The client reads the authorities' certificates as it is imported, and their file may be root's.
             import_module("opensmm.providers.egress")
             successor.take_over()
-        garbage.leave_alone()
+        gc_tuning.leave_alone()
         await doing.run(stop)
 
 

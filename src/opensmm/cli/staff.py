@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from opensmm.actions import purchases, staff
+from opensmm.actions import manual, purchases
 from opensmm.actions.references import find_services
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.cli.frame import Data, Json, answer, by, refuse, standing, with_database
@@ -101,7 +101,7 @@ def cancel(
 
 
 def _say(said: ManualReport, data: Data, json: bool) -> None:
-    (outcome,) = with_database(standing(data), lambda connection: staff.report(connection, [said], by=by()))
+    (outcome,) = with_database(standing(data), lambda connection: manual.report(connection, [said], by=by()))
     if isinstance(outcome, OperatorRefusal):
         refuse(outcome)
     told = {"order": said.order, "state": outcome.state, "remains": outcome.remains}
@@ -163,7 +163,7 @@ def reject(refill: Refill, data: Data = None, json: Json = False) -> None:
 def _answer_refill(refill: int, status: RefillStatus, data: Data, json: bool) -> None:
     (outcome,) = with_database(
         standing(data),
-        lambda connection: staff.answer_refills(connection, [RefillId(refill)], status, by=by()),
+        lambda connection: manual.answer_refills(connection, [RefillId(refill)], status, by=by()),
     )
     if isinstance(outcome, OperatorRefusal):
         refuse(outcome)
@@ -179,7 +179,7 @@ def assign(
     """Have the staff fulfil services, before any other provider. Orders that were handed on stay where they are."""
 
     async def work(connection: Connection) -> list[ServiceId]:
-        return await staff.assign(connection, await find_services(connection, service), by=by())
+        return await manual.assign(connection, await find_services(connection, service), by=by())
 
     routed = with_database(standing(data), work)
     answer(

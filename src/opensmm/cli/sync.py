@@ -10,9 +10,9 @@ from msgspec import structs
 from rich.markup import escape
 from rich.table import Table
 
-from opensmm.actions import sync
+from opensmm.actions import price_sync
+from opensmm.actions.price_sync import FollowingResult, PriceListRead, ServiceChanges
 from opensmm.actions.references import find_provider, find_services
-from opensmm.actions.sync import FollowingResult, News, PriceListRead
 from opensmm.cli.frame import (
     MISUSED,
     Data,
@@ -72,7 +72,7 @@ def sync_now(
     config = standing(data)
 
     async def work(connection: Connection) -> PriceListRead:
-        return await sync.sync_provider(connection, provider, calls(config), confirmed=confirm, by=by())
+        return await price_sync.sync_provider(connection, provider, calls(config), confirmed=confirm, by=by())
 
     read = with_database(config, work)
     if read.refused is not None:
@@ -92,7 +92,7 @@ def sync_now(
     answer(said, "\n".join(lines), json=json)
 
 
-def _plain(one: News) -> dict[str, Any]:
+def _plain(one: ServiceChanges) -> dict[str, Any]:
     """For programs: what changed of a service, in words, and as codes with fields."""
     says = [fields.moved(change) for change in one.changes]
     return {"service": one.service, "service_name": one.name, "name": one.name, "says": says, "changes": one.changes}
@@ -135,7 +135,7 @@ def follow(
     async def work(connection: Connection) -> FollowingResult:
         row = await find_provider(connection, provider)
         if changes.given:
-            return await sync.set_following(connection, row.id, changes, confirmed=confirm, by=by())
+            return await price_sync.set_following(connection, row.id, changes, confirmed=confirm, by=by())
         return FollowingResult(await rows.following(connection, row.id), [])
 
     result = with_database(standing(data), work)
@@ -201,7 +201,7 @@ def approve(
 
     async def work(connection: Connection) -> list[Service]:
         wanted = await find_services(connection, services)
-        return await sync.approve(connection, wanted, rate=new_rate, margin=new_margin, by=by())
+        return await price_sync.approve(connection, wanted, rate=new_rate, margin=new_margin, by=by())
 
     approved = with_database(standing(data), work)
     lines = [f"service {one.id}: costs {one.cost}, sold at {one.rate}" for one in approved]
@@ -236,6 +236,6 @@ def set_below_cost(
 ) -> None:
     """Say what becomes of orders for what costs more than its customer pays: refused, which is how a panel starts, or
     taken and held until you approve each or the cost falls."""
-    with_database(configured(data), lambda c: sync.set_below_cost(c, what, by=by()))
+    with_database(configured(data), lambda c: price_sync.set_below_cost(c, what, by=by()))
     done = "refused" if what is BelowCost.REFUSE else "taken, and held for you"
     answer({"below_cost": what}, f"orders below cost are {done}", json=json)

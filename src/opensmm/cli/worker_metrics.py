@@ -5,9 +5,9 @@ from typing import Final
 
 from prometheus_client.core import Metric
 
-from opensmm.actions.dispatch import SENT
-from opensmm.actions.health import Sample
-from opensmm.actions.progress import POLLED
+from opensmm.actions.monitoring import MetricsSample
+from opensmm.actions.poller import POLLED
+from opensmm.actions.sending import SENT
 from opensmm.cli.metrics import Gauged, counter, gauge, histogram, lanes
 from opensmm.domain import dispatch, requests
 from opensmm.domain.findings import SEVERITY
@@ -32,7 +32,7 @@ CALL_KINDS: Final[dict[type, str]] = {
 }
 
 
-def of(sample: Callable[[], Sample | None]) -> Callable[[], Iterable[Metric]]:
+def of(sample: Callable[[], MetricsSample | None]) -> Callable[[], Iterable[Metric]]:
     """The families of a worker; ``sample`` is the newest look at the panel."""
 
     def families() -> Iterable[Metric]:
@@ -69,7 +69,7 @@ def _done() -> Iterable[Metric]:
     )
 
 
-def panel(sample: Sample) -> Iterable[Metric]:
+def panel(sample: MetricsSample) -> Iterable[Metric]:
     """The facts of health, as of the sample: the same in every worker, so take the largest, not the sum."""
     facts, at = sample.facts, sample.at
     queues = _queues(facts)
@@ -105,7 +105,7 @@ def _queues(facts: PanelFacts) -> dict[str, WaitingCount]:
     }
 
 
-def _providers(sample: Sample) -> Iterable[Metric]:
+def _providers(sample: MetricsSample) -> Iterable[Metric]:
     providers = {(provider.name,): provider for provider in sample.facts.providers}
     resting: Gauged = {
         name: int(provider.resting_until is not None and provider.resting_until > sample.at)

@@ -7,18 +7,18 @@ from typing import Final
 
 from msgspec import Struct
 
-from opensmm.actions.balances import Balances
-from opensmm.actions.chores import Chores
-from opensmm.actions.clock import Clock
-from opensmm.actions.dispatch import Dispatching
-from opensmm.actions.evidence import Inquiring
-from opensmm.actions.health import Heartbeat
-from opensmm.actions.posts import Watching
-from opensmm.actions.progress import Following
-from opensmm.actions.purchases import Purchases
-from opensmm.actions.refill_tasks import RefillTasks
-from opensmm.actions.rollups import Rollups
-from opensmm.actions.sync import Syncing
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.housekeeping import Housekeeper
+from opensmm.actions.monitoring import Heartbeat
+from opensmm.actions.poller import StatusPoller
+from opensmm.actions.price_sync import PriceListSync
+from opensmm.actions.provider_balances import BalancePoller
+from opensmm.actions.purchases import PurchaseCloser
+from opensmm.actions.refill_tasks import RefillSender
+from opensmm.actions.rollups import RollupUpdater
+from opensmm.actions.sending import DeliverySender
+from opensmm.actions.subscriptions import SubscriptionWatcher
+from opensmm.actions.unsure import UnsureResolver
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.store.connection import ReconnectingConnection
@@ -63,7 +63,7 @@ class Duties:
         connect: Callable[[str], ReconnectingConnection],
         registry: ProviderRegistry,
         timeout_s: float,
-        clock: Clock,
+        clock: DatabaseClock,
         patience: Patience = PATIENCE,
         pace: Pace | None = None,
         *,
@@ -76,22 +76,22 @@ class Duties:
         self.sending: set[asyncio.Task[None]] = set()
         self._rounds = 0
         lines = self.lines
-        self.dispatching = Dispatching(lines["claim"], lines["record"], registry, timeout_s, clock)
-        self.following = Following(lines["poll"], registry, clock)
-        self.canceling = Following(lines["cancel"], registry, clock)
-        self.watching = Watching(lines["watch"], registry, clock)
-        self.refills = RefillTasks(lines["refill"], registry, clock)
-        self.purchases = Purchases(lines["refill"], clock)
-        self.inquiring = Inquiring(lines["evidence"], registry, clock, patience)
-        self.chores = Chores(lines["chores"], registry, clock, self.dispatching.in_flight)
-        self.balances = Balances(lines["balances"], registry, clock)
-        self.rollups = Rollups(lines["balances"])
-        self.syncing = Syncing(lines["sync"], registry, clock)
+        self.sender = DeliverySender(lines["claim"], lines["record"], registry, timeout_s, clock)
+        self.poller = StatusPoller(lines["poll"], registry, clock)
+        self.cancel_poller = StatusPoller(lines["cancel"], registry, clock)
+        self.subscription_watcher = SubscriptionWatcher(lines["watch"], registry, clock)
+        self.refills = RefillSender(lines["refill"], registry, clock)
+        self.purchases = PurchaseCloser(lines["refill"], clock)
+        self.unsure_resolver = UnsureResolver(lines["evidence"], registry, clock, patience)
+        self.housekeeper = Housekeeper(lines["chores"], registry, clock, self.sender.in_flight)
+        self.balances = BalancePoller(lines["balances"], registry, clock)
+        self.rollups = RollupUpdater(lines["balances"])
+        self.price_sync = PriceListSync(lines["sync"], registry, clock)
         self.heartbeat = Heartbeat(lines["chores"], clock) if beats else None
 
     async def send(self, limit: int) -> int:
         """Claims deliveries that are due and begins to send them; returns how many."""
-        tasks = await self.dispatching.step(limit)
+        tasks = await self.sender.step(limit)
         self.keep_sending(tasks)
         return len(tasks)
 
@@ -108,7 +108,7 @@ class Duties:
             self.registry.share(await self.heartbeat.beat(self.registry.shut))
             self.looked.set()
         self._rounds += 1
-        await self.chores.step(tidy=not self.pace.is_idle or self._rounds % IDLE_STRETCH == 0)
+        await self.housekeeper.step(tidy=not self.pace.is_idle or self._rounds % IDLE_STRETCH == 0)
         return 0
 
     async def conclude_purchases(self, limit: int) -> int:
@@ -149,12 +149,20 @@ LOOK_AFTER: Final = Loop("chores", 2.0, lambda duties, _: duties.look_after())
 """Begins first: the others wait until it has looked what time it is at the database."""
 LOOPS: Final = (
     SEND,
-    Loop("follow", 0.25, lambda duties, most: duties.following.step(most), 2000, wakes=True, slows=True, overlaps=True),
-    Loop("watch", 0.5, lambda duties, most: duties.watching.step(most), 200, wakes=True, slows=True, overlaps=True),
+    Loop("follow", 0.25, lambda duties, most: duties.poller.step(most), 2000, wakes=True, slows=True, overlaps=True),
+    Loop(
+        "watch",
+        0.5,
+        lambda duties, most: duties.subscription_watcher.step(most),
+        200,
+        wakes=True,
+        slows=True,
+        overlaps=True,
+    ),
     Loop(
         "cancels",
         0.25,
-        lambda duties, most: duties.canceling.pass_on_cancels(most),
+        lambda duties, most: duties.cancel_poller.pass_on_cancels(most),
         2000,
         wakes=True,
         slows=True,
@@ -163,9 +171,9 @@ LOOPS: Final = (
     Loop("refills", 0.5, lambda duties, most: duties.refills.step(most), 2000, slows=True),
     Loop("purchases", 0.5, lambda duties, most: duties.conclude_purchases(most), 2000, slows=True),
     LOOK_AFTER,
-    Loop("evidence", 1.0, lambda duties, most: duties.inquiring.step(most), 100, slows=True),
+    Loop("evidence", 1.0, lambda duties, most: duties.unsure_resolver.step(most), 100, slows=True),
     Loop("rollups", 5.0, lambda duties, _: duties.rollups.step(), slows=True),
     Loop("balances", 15.0, lambda duties, _: duties.balances.step()),
-    Loop("sync", 15.0, lambda duties, _: duties.syncing.step()),
+    Loop("sync", 15.0, lambda duties, _: duties.price_sync.step()),
 )
 """Every duty, once. The last two look which provider's turn it is; a look of *sync* reads one price list."""

@@ -9,9 +9,9 @@ from typing import Final
 import psycopg
 import structlog
 
-from opensmm.actions.clock import Clock
-from opensmm.actions.dispatch import lease
-from opensmm.actions.transactions import Rejected
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.sending import lease
+from opensmm.actions.transactions import StatementRejected
 from opensmm.base.errors import Unavailable
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.registry import ProviderRegistry
@@ -50,7 +50,7 @@ class Worker:
         def connect(name: str) -> ReconnectingConnection:
             return ReconnectingConnection(url, application=f"opensmm worker: {name}")
 
-        clock = Clock(rest=lease(timeout_s) + patience.taking_in + patience.skew)
+        clock = DatabaseClock(rest=lease(timeout_s) + patience.taking_in + patience.skew)
         self._duties = Duties(connect, registry, timeout_s, clock, patience)
         self._overlapping = {loop.name: Abreast(loop.name, self._step_of(loop)) for loop in LOOPS if loop.overlaps}
         self._has_nothing_due = False
@@ -61,20 +61,20 @@ class Worker:
         sending = asyncio.create_task(every(0, self._send_due, stop, name=SEND.name))
         loops = [sending, *(asyncio.create_task(self._repeat(loop)) for loop in LOOPS if loop is not SEND)]
         await stop.wait()
-        duties.dispatching.stop()
+        duties.sender.stop()
         # What was claimed and not sent would be unsure: a claim that has begun is seen through.
         await asyncio.wait([sending], timeout=CLAIM_WITHIN_S)
         slow = [task for steps in self._overlapping.values() for task in steps.slow]
         for loop in (*loops, *slow):
             loop.cancel()
         await asyncio.gather(*loops, *slow, return_exceptions=True)
-        with contextlib.suppress(Unavailable, Rejected, TimeoutError):
+        with contextlib.suppress(Unavailable, StatementRejected, TimeoutError):
             async with asyncio.timeout(FINISH_WITHIN_S):
-                duties.sending.update(await duties.dispatching.finish())
+                duties.sending.update(await duties.sender.finish())
         if duties.sending:
             await asyncio.wait(duties.sending, timeout=FINISH_WITHIN_S)
         await duties.registry.close()
-        with contextlib.suppress(Unavailable, Rejected, TimeoutError):
+        with contextlib.suppress(Unavailable, StatementRejected, TimeoutError):
             async with asyncio.timeout(LEAVE_WITHIN_S):
                 await duties.leave()
         await duties.close()
@@ -97,18 +97,18 @@ class Worker:
     async def _send_due(self) -> None:
         duties = self._duties
         room = 0 if duties.registry.empty else IN_FLIGHT - len(duties.sending)
-        if room > 0 and self._has_nothing_due and not await duties.dispatching.is_due():
+        if room > 0 and self._has_nothing_due and not await duties.sender.is_due():
             room = 0
         claimed = await SEND.step(duties, min(room, SEND.bound)) if room > 0 else 0
         self._has_nothing_due = not claimed
         if claimed < SEND.bound:
             least_s = IDLE_LOOK_S if duties.pace.is_idle else LOOK_S
-            await self._rest(max(least_s, rest_s(duties.dispatching.looked_s)))
+            await self._rest(max(least_s, rest_s(duties.sender.looked_s)))
 
     async def _rest(self, pause_s: float) -> None:
         """Rests between looks at all that is due. A provider that takes few adds at a time is sent the next one as
         soon as one is done, however long the rest."""
-        dispatching = self._duties.dispatching
+        dispatching = self._duties.sender
         until = time.monotonic() + pause_s
         while (left_s := until - time.monotonic()) > 0:
             freed = await dispatching.freed.take(left_s)
@@ -155,7 +155,7 @@ async def _attempt(step: Step, name: str) -> None:
     """Takes a step; a fault of the moment is logged and followed by a pause, never the end of the loop."""
     try:
         await step()
-    except (Unavailable, Rejected, psycopg.Error) as error:
+    except (Unavailable, StatementRejected, psycopg.Error) as error:
         log.warning("a step of the worker failed", step=name, error=str(error), sparse=name)
         await asyncio.sleep(PAUSE_AFTER_FAULT_S)
     except Exception:

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from opensmm.actions.clock import Clock
-from opensmm.actions.health import Sampling
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.monitoring import MetricsSampler
 from opensmm.store.connection import ReconnectingConnection
 from opensmm.worker.running import every
 
@@ -16,10 +16,10 @@ FIRST_AFTER_S: Final = 3.0
 
 
 @contextlib.asynccontextmanager
-async def sampled(url: str, pepper: bytes, *, private: bool) -> AsyncIterator[Sampling]:
+async def sampled(url: str, pepper: bytes, *, private: bool) -> AsyncIterator[MetricsSampler]:
     """Looks every ``SAMPLE_EVERY_S`` until the block ends, over a connection of its own."""
     line = ReconnectingConnection(url, application="opensmm worker: health")
-    sampling = Sampling(line, pepper, Clock(), private=private)
+    sampling = MetricsSampler(line, pepper, DatabaseClock(), private=private)
     looking = asyncio.create_task(_look(sampling))
     try:
         yield sampling
@@ -29,6 +29,6 @@ async def sampled(url: str, pepper: bytes, *, private: bool) -> AsyncIterator[Sa
         await line.drop()
 
 
-async def _look(sampling: Sampling) -> None:
+async def _look(sampling: MetricsSampler) -> None:
     await asyncio.sleep(FIRST_AFTER_S)
     await every(SAMPLE_EVERY_S, sampling.step, name="health")

@@ -7,7 +7,7 @@ One = TypeVar("One")
 _MASK = (1 << 64) - 1
 
 
-class Dice:
+class Rng:
     """Splitmix64 from one number. An event has its own, so that leaving one out changes no other's throws."""
 
     __slots__ = ("_state",)

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import psycopg
 
-from opensmm.actions import endings
-from opensmm.actions import evidence as inquiries
+from opensmm.actions import settlement
+from opensmm.actions import unsure as inquiries
 from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.base.money import Money
 from opensmm.domain import ledger, order_actions
@@ -68,7 +68,7 @@ async def _end(
             EndedRun(order, one.run, one.remains, was.cost, was.exchange_rate or Decimal(1))
             for one, was in ((one, tried[one.run]) for one in decided)
         ]
-        await endings.end(connection, ends, by.now)
+        await settlement.end(connection, ends, by.now)
         await kept.keep(connection, [_ended(order, one, tried[one.run], by) for one in decided], by.now)
         await _note(connection, order, action, by, _ended_changes(subject, decided))
     return True
@@ -76,17 +76,17 @@ async def _end(
 
 async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject]:
     """An order under lock, and its customer; raises OperatorRefusal where there is no such order."""
-    await endings.lock(connection, [order])
+    await settlement.lock(connection, [order])
     locked = await rows.subject(connection, order)
     if locked is None:
         raise OperatorRefusal(RefusalCode.NO_ORDER, order=order)
     return locked
 
 
-def _ended_changes(subject: OrderSubject, endings: Sequence[ChosenEnd]) -> Changes:
+def _ended_changes(subject: OrderSubject, settlement: Sequence[ChosenEnd]) -> Changes:
     before = {run.run: run for run in subject.runs}
     changes: dict[str, tuple[object, object]] = {}
-    for one in endings:
+    for one in settlement:
         changes[f"runs.{one.run}.state"] = before[one.run].state, one.state
         changes[f"runs.{one.run}.remains"] = before[one.run].remains, one.remains
     return changes

@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
-from opensmm.actions.transactions import Rejected, RowsLocked
+from opensmm.actions.transactions import RowsLocked, StatementRejected
 from opensmm.base.error_codes import OutageCode
 from opensmm.base.errors import Overloaded, Unavailable
 from opensmm.base.metrics import Histogram
@@ -31,7 +31,7 @@ LOOK_S: Final = 0.25
 """Between looks for asks that waited too long."""
 
 
-class Traffic:
+class BatcherTraffic:
     """What went through the lanes of one name in this process: ``batches.total`` of what was asked has been taken."""
 
     __slots__ = ("asked", "batches", "refused", "under_way")
@@ -44,7 +44,7 @@ class Traffic:
 
 
 BATCH_EDGES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, MOST)
-TRAFFIC: Final[dict[str, Traffic]] = {}
+TRAFFIC: Final[dict[str, BatcherTraffic]] = {}
 
 
 def are_under_way() -> bool:
@@ -52,7 +52,7 @@ def are_under_way() -> bool:
     return any(traffic.under_way for traffic in TRAFFIC.values())
 
 
-class Waiting(Struct, Generic[Ask, Answer], eq=False):
+class QueuedCall(Struct, Generic[Ask, Answer], eq=False):
     """One ask, and when it came, counted in the lane's looks."""
 
     request: Ask
@@ -66,7 +66,7 @@ class Waiting(Struct, Generic[Ask, Answer], eq=False):
             self.answer.set_exception(error)
 
 
-class Lane(Generic[Ask, Answer]):
+class Batcher(Generic[Ask, Answer]):
     """Runs ``batch`` over whatever queued while the last batch ran. There is no timer: one alone goes at once.
 
     Where more waits than a batch may hold, light asks and heavy ones take turns, and each owner has its share by
@@ -94,13 +94,13 @@ class Lane(Generic[Ask, Answer]):
         self._weight = 0
         self._heavy_next = False
         self._last_heavy = -1
-        self._queue: deque[Waiting[Ask, Answer]] = deque()
+        self._queue: deque[QueuedCall[Ask, Answer]] = deque()
         # Counted in looks and not in seconds: a process that stood still for long has not kept anybody waiting.
         self._patience = (TURN_WITHIN_S if turn_within_s is None else turn_within_s) / LOOK_S
         self._looks = 0
         self._looking = False
         self._runner: asyncio.Task[None] | None = None
-        self._traffic = TRAFFIC.setdefault(name, Traffic()) if name else Traffic()
+        self._traffic = TRAFFIC.setdefault(name, BatcherTraffic()) if name else BatcherTraffic()
 
     def submit(self, request: Ask, owner: int = 0, weight: int = 1) -> asyncio.Future[Answer]:
         """The answer to one ask, Unavailable where its batch failed; raises Overloaded where too many wait.
@@ -111,7 +111,7 @@ class Lane(Generic[Ask, Answer]):
         if len(queue) >= self._bound // 2 or self._weight >= self._bound_weight // 2:
             self._refuse_when_full(owner)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        queue.append(Waiting(request, owner, weight, answer, self._looks))
+        queue.append(QueuedCall(request, owner, weight, answer, self._looks))
         self._weight += weight
         self._traffic.asked += 1
         if self._runner is None:
@@ -153,7 +153,7 @@ class Lane(Generic[Ask, Answer]):
             self._traffic.under_way -= 1
             self._runner = None
 
-    def _take(self) -> list[Waiting[Ask, Answer]]:
+    def _take(self) -> list[QueuedCall[Ask, Answer]]:
         """The next batch: everything that waits, or where not all fit, a fair part of it."""
         queue = self._queue
         if self._weight <= self._most:
@@ -174,11 +174,11 @@ class Lane(Generic[Ask, Answer]):
         self._weight -= sum(entry.weight for entry in taken)
         return taken
 
-    def _others_first(self, heavy: list[Waiting[Ask, Answer]]) -> list[Waiting[Ask, Answer]]:
+    def _others_first(self, heavy: list[QueuedCall[Ask, Answer]]) -> list[QueuedCall[Ask, Answer]]:
         """The owner who was served last waits for the others."""
         return sorted(heavy, key=lambda entry: entry.owner == self._last_heavy)
 
-    def _shares(self, waiting: list[Waiting[Ask, Answer]]) -> list[Waiting[Ask, Answer]]:
+    def _shares(self, waiting: list[QueuedCall[Ask, Answer]]) -> list[QueuedCall[Ask, Answer]]:
         """Of those that wait as many as a batch holds, in their order; no owner has more than its share of it.
 
         The first one is taken whatever it weighs.
@@ -186,7 +186,7 @@ class Lane(Generic[Ask, Answer]):
         share = max(1, self._most // len({entry.owner for entry in waiting}))
         weights: Counter[int] = Counter()
         total = 0
-        taken: list[Waiting[Ask, Answer]] = []
+        taken: list[QueuedCall[Ask, Answer]] = []
         for entry in waiting:
             own = weights[entry.owner]
             if not taken or (total + entry.weight <= self._most and (not own or own + entry.weight <= share)):
@@ -197,13 +197,13 @@ class Lane(Generic[Ask, Answer]):
                 break
         return taken
 
-    async def _serve(self, taken: list[Waiting[Ask, Answer]]) -> None:
+    async def _serve(self, taken: list[QueuedCall[Ask, Answer]]) -> None:
         try:
             async with asyncio.timeout(WITHIN_S):
                 answers = await self._batch([entry.request for entry in taken])
         except RowsLocked as error:
             await self._owner_by_owner(taken, error)
-        except Rejected as error:
+        except StatementRejected as error:
             await self._one_by_one(taken, error)
         except TimeoutError:
             _fail(taken, Unavailable(OutageCode.TIMED_OUT))
@@ -214,7 +214,7 @@ class Lane(Generic[Ask, Answer]):
                 if not entry.answer.done():
                     entry.answer.set_result(answer)
 
-    async def _owner_by_owner(self, taken: list[Waiting[Ask, Answer]], error: RowsLocked) -> None:
+    async def _owner_by_owner(self, taken: list[QueuedCall[Ask, Answer]], error: RowsLocked) -> None:
         """An owner whose rows are held is refused as a whole: one wait for them is enough."""
         owners = {entry.owner for entry in taken}
         if len(owners) == 1:
@@ -223,7 +223,7 @@ class Lane(Generic[Ask, Answer]):
             for owner in owners:
                 await self._serve([entry for entry in taken if entry.owner == owner])
 
-    async def _one_by_one(self, taken: list[Waiting[Ask, Answer]], error: Rejected) -> None:
+    async def _one_by_one(self, taken: list[QueuedCall[Ask, Answer]], error: StatementRejected) -> None:
         if len(taken) == 1:
             _fail(taken, Unavailable(error.outage, words=str(error)))
         else:
@@ -231,6 +231,6 @@ class Lane(Generic[Ask, Answer]):
                 await self._serve([entry])
 
 
-def _fail(taken: Sequence[Waiting[Ask, Answer]], error: Exception) -> None:
+def _fail(taken: Sequence[QueuedCall[Ask, Answer]], error: Exception) -> None:
     for entry in taken:
         entry.fail(error)

@@ -9,9 +9,9 @@ from typing import Final
 
 import structlog
 
-from opensmm.actions import endings
-from opensmm.actions.clock import Clock
-from opensmm.actions.transactions import Rejected, write
+from opensmm.actions import settlement
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.transactions import StatementRejected, write
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import polling
 from opensmm.domain.call_faults import words_of
@@ -44,10 +44,10 @@ POLLED: Final[Counter[str]] = Counter()
 log = structlog.get_logger()
 
 
-class Following:
+class StatusPoller:
     """Asks providers after the deliveries whose turn it is, and passes cancellations on."""
 
-    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
         self._line = line
         self._registry = registry
         self._clock = clock
@@ -84,7 +84,7 @@ class Following:
             return
         try:
             await write(self._line, lambda connection: record(connection, told, asked, self._clock()))
-        except Rejected as error:
+        except StatementRejected as error:
             if len(told) == 1:
                 one = told[0]
                 named = {"order": one.order, "run": one.run, "attempt": one.attempt}
@@ -206,11 +206,11 @@ def told_of(
 async def record(connection: Connection, told: Sequence[PolledResult], asked: datetime, now: datetime) -> None:
     """Writes answers inside the caller's transaction and settles the deliveries that ended."""
     ending_orders = sorted({one.order for one in told if one.state not in ACCEPTED_STATES})
-    await endings.lock(connection, ending_orders)
+    await settlement.lock(connection, ending_orders)
     # In one order with whoever writes that cancels were passed on: neither waits for the other in a circle.
     ended = await rows.record(connection, sorted(told, key=lambda one: (one.order, one.run)), asked)
     ends = [EndedRun(order, run, remains, cost, rate) for order, run, remains, cost, rate in ended]
-    await endings.end(connection, ends, now)
+    await settlement.end(connection, ends, now)
     counted = {(one.order, one.run) for one in ends}
     odd = [_unfinished(one) for one in told if one.unfinished is not None and (one.order, one.run) in counted]
     odd += [_unclear(one) for one in told if one.unclear_charge and (one.order, one.run) in counted]

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from msgspec import Struct, structs
 
-from opensmm.actions.clock import Clock
+from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import read, write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import monitoring
@@ -77,7 +77,7 @@ def _reckoned(seen: ProviderSeen, readings: list[BalanceReading], now: datetime)
 class Heartbeat:
     """Says that this process works; one that dies falls silent, and is forgotten by the others after a while."""
 
-    def __init__(self, line: ReconnectingConnection, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, clock: DatabaseClock) -> None:
         self._line = line
         self._clock = clock
         self._worker = WorkerRow(uuid4(), os.getpid(), socket.gethostname())
@@ -98,25 +98,25 @@ class Heartbeat:
         await write(self._line, lambda connection: workers.leave(connection, self._worker))
 
 
-class Sample(Struct, frozen=True):
+class MetricsSample(Struct, frozen=True):
     at: datetime
     facts: PanelFacts
     findings: list[Finding]
 
 
-class Sampling:
+class MetricsSampler:
     """The newest look at the panel, for whoever shows it without asking the database each time."""
 
-    def __init__(self, line: ReconnectingConnection, pepper: bytes, clock: Clock, *, private: bool) -> None:
+    def __init__(self, line: ReconnectingConnection, pepper: bytes, clock: DatabaseClock, *, private: bool) -> None:
         self._line = line
         self._pepper = pepper
         self._clock = clock
         self._private = private
-        self.newest: Sample | None = None
+        self.newest: MetricsSample | None = None
 
     async def step(self) -> None:
         if self._clock.stale:
             await read(self._line, self._clock.read)
         now, pepper, private = self._clock(), self._pepper, self._private
         found = await read(self._line, lambda connection: look(connection, pepper, now, private=private))
-        self.newest = Sample(now, *found)
+        self.newest = MetricsSample(now, *found)

@@ -30,7 +30,7 @@ class Fault(StrEnum):
 FAULTS: Final = tuple(fault for fault in Fault if fault is not Fault.NONE)
 
 
-class Weather:
+class FaultyProxy:
     """One request at a time on each connection. ``share`` of the requests meet a fault while it storms."""
 
     def __init__(self, url: str, dice: Random, share: float, give_up_s: float) -> None:
@@ -92,9 +92,9 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def before(url: str, dice: Random, share: float, give_up_s: float) -> AsyncIterator[tuple[Weather, str]]:
+async def before(url: str, dice: Random, share: float, give_up_s: float) -> AsyncIterator[tuple[FaultyProxy, str]]:
     """The weather before a server, and the address that leads through it."""
-    weather = Weather(url, dice, share, give_up_s)
+    weather = FaultyProxy(url, dice, share, give_up_s)
     server = await asyncio.start_server(weather.talk, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:

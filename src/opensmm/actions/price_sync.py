@@ -9,10 +9,10 @@ from typing import Final
 import structlog
 from msgspec import Struct, structs
 
-from opensmm.actions.clock import Clock
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.provider_check import CallSettings, read_price_list
 from opensmm.actions.references import find_provider
-from opensmm.actions.transactions import Rejected, write
-from opensmm.actions.trying import CallSettings, read_price_list
+from opensmm.actions.transactions import StatementRejected, write
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import NO_CONTEXT, Actor, ActorKind, AuditAction, AuditEntry, By, Context, diff
 from opensmm.domain.catalogue import BelowCost, Service
@@ -48,7 +48,7 @@ CHUNK: Final = 250
 log = structlog.get_logger()
 
 
-class News(Struct, frozen=True):
+class ServiceChanges(Struct, frozen=True):
     """What changed of a service."""
 
     service: ServiceId
@@ -56,7 +56,7 @@ class News(Struct, frozen=True):
     changes: list[ListChange]
 
 
-class Overwritten(Struct, frozen=True):
+class OverwrittenPrice(Struct, frozen=True):
     """A price that the operator had set by hand, and what it becomes by the provider's list."""
 
     service: ServiceId
@@ -69,14 +69,14 @@ class FollowingResult(Struct, frozen=True):
     """How a provider's price list is followed, and the prices set by hand that were overwritten by it."""
 
     following: FollowingTerms
-    overwritten: list[Overwritten]
+    overwritten: list[OverwrittenPrice]
 
 
-class Taken(Struct, frozen=True):
+class SyncResult(Struct, frozen=True):
     """What came of a price list. ``reordered`` are services whose routes stand in another order by their cost;
     ``released`` counts deliveries that were held for want of a route, and go out now."""
 
-    news: list[News]
+    news: list[ServiceChanges]
     reordered: list[ServiceId]
     released: int
 
@@ -91,7 +91,7 @@ async def take(
     confirmed: bool = False,
     agreed: Collection[ServiceId] = (),
     by: By,
-) -> Taken:
+) -> SyncResult:
     """Keeps a provider's price list as it was when ``asked`` for, and has routes, services and prices follow it, in one
     transaction.
 
@@ -114,10 +114,10 @@ async def take(
         judged = await _follow(connection, services, by, heard=provider, unread=unread, agreed=agreed)
         released = await rows.go_on(connection, services, by.now)
         await rows.taken(connection, provider, asked)
-    return Taken(_news(judged), moved, released)
+    return SyncResult(_news(judged), moved, released)
 
 
-NOTHING_TAKEN: Final = Taken([], [], 0)
+NOTHING_TAKEN: Final = SyncResult([], [], 0)
 
 
 class PriceListRead(Struct, frozen=True):
@@ -126,7 +126,7 @@ class PriceListRead(Struct, frozen=True):
 
     row: ProviderRow
     offered: ReadPriceList
-    taken: Taken
+    taken: SyncResult
     refused: OperatorRefusal | None = None
 
     @property
@@ -200,7 +200,7 @@ async def follow(connection: Connection, services: Sequence[ServiceId], by: By) 
     return moved
 
 
-async def follow_all(connection: Connection, provider: ProviderId, by: By) -> list[Overwritten]:
+async def follow_all(connection: Connection, provider: ProviderId, by: By) -> list[OverwrittenPrice]:
     """The same for all that a provider fulfils, which are locked here, and the price list before. Returns the prices
     that were set by hand and are others now."""
     routed = await rows.routed_to(connection, provider)
@@ -208,7 +208,7 @@ async def follow_all(connection: Connection, provider: ProviderId, by: By) -> li
     by_list = await rows.priced_by_lists(connection, services)
     moved = [one for one in await follow(connection, services, by) if one.service.id not in by_list]
     pairs = [(one.before.service, one.service) for one in moved]
-    return [Overwritten(was.id, was.name, was.rate, is_.rate) for was, is_ in pairs if was.rate != is_.rate]
+    return [OverwrittenPrice(was.id, was.name, was.rate, is_.rate) for was, is_ in pairs if was.rate != is_.rate]
 
 
 async def _follow(
@@ -248,8 +248,8 @@ def _entry(judged: JudgedLine, after: Service, context: Context = NO_CONTEXT) ->
     return AuditEntry(str(judged.service.id), changes, context)
 
 
-def _news(judged: Sequence[JudgedLine]) -> list[News]:
-    told = [News(one.service.id, one.service.name, changes_of(one)) for one in judged]
+def _news(judged: Sequence[JudgedLine]) -> list[ServiceChanges]:
+    told = [ServiceChanges(one.service.id, one.service.name, changes_of(one)) for one in judged]
     return [one for one in told if one.changes]
 
 
@@ -338,10 +338,10 @@ async def set_below_cost(connection: Connection, wanted: BelowCost, *, by: By) -
         await audit.note(connection, by, AuditAction.PANEL_BELOW_COST, [entry])
 
 
-class Syncing:
+class PriceListSync:
     """Reads the price lists of live panels, one at a time, when their turn has come."""
 
-    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
         self._line = line
         self._registry = registry
         self._clock = clock
@@ -371,7 +371,7 @@ class Syncing:
         except OperatorRefusal as refused:
             why = refused.fields.get("why")
             return why if isinstance(why, ListDoubt) else None
-        except Rejected as error:
+        except StatementRejected as error:
             return ListDoubt(DoubtCode.NOT_STORED, {"error": str(error)[:MOST_ERROR]})
         if taken.news:
             log.info("a price list moved", provider=provider, services=len(taken.news))

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import uvicorn
 from tests.panel import PEPPER, Clock, fetch
 
-from opensmm.actions.dispatch import lease
+from opensmm.actions.sending import lease
 from opensmm.domain.evidence import Patience
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
@@ -73,7 +73,7 @@ def in_turn(names: Iterable[str]) -> list[str]:
     return sorted(wanted, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
 
 
-class Works(Duties):
+class SteppedWorker(Duties):
     """What a worker does in its loops, one step at a call, by a clock that only the test moves."""
 
     def __init__(
@@ -98,20 +98,20 @@ class Works(Duties):
 
     async def send(self, limit: int = MANY) -> int:
         """Claims and sends what is due; returns how many, once all of it is recorded."""
-        tasks = await self.dispatching.step(limit)
+        tasks = await self.sender.step(limit)
         await asyncio.gather(*tasks)
         return len(tasks)
 
     async def follow(self) -> int:
-        return await self.following.step(MANY)
+        return await self.poller.step(MANY)
 
     async def watch(self) -> int:
         """Asks after subscriptions; returns how many."""
-        return await self.watching.step(MANY)
+        return await self.subscription_watcher.step(MANY)
 
     async def settle(self) -> int:
         """Looks into what is unsure; returns how many attempts that were."""
-        return await self.inquiring.step(MANY)
+        return await self.unsure_resolver.step(MANY)
 
     async def round(self, seconds: float = 0.0) -> None:
         """Lets time pass, then does everything once."""
@@ -126,23 +126,23 @@ class Works(Duties):
 
 
 @asynccontextmanager
-async def open_works(
+async def open_worker(
     url: str, clock: Clock | None = None, *, timeout_s: float = TIMEOUT_S, accounts: Sequence[int] = STRANGERS
-) -> AsyncIterator[Works]:
+) -> AsyncIterator[SteppedWorker]:
     """A worker before the real sandbox, whose time is the clock's, and which knows these accounts too."""
     clock = clock or Clock()
     strangers = [sandbox_key(PEPPER, account) for account in accounts]
     box = Sandbox(open_pool(url), sandbox_key(PEPPER), 1.0, clock, strangers, SILENCE_S)
     async with served(box, lifespan=True) as address:
-        works = Works(url, address, clock, timeout_s)
-        await works.chores.step()
+        worker = SteppedWorker(url, address, clock, timeout_s)
+        await worker.housekeeper.step()
         try:
-            yield works
+            yield worker
         finally:
-            await works.close()
+            await worker.close()
 
 
-class Liar:
+class FakeProvider:
     """A provider that answers what it is told to: a body, a status with a body, or a function of the form."""
 
     def __init__(self) -> None:
@@ -175,15 +175,15 @@ class Liar:
 
 
 @asynccontextmanager
-async def open_liar(url: str, clock: Clock | None = None) -> AsyncIterator[tuple[Works, Liar]]:
-    liar = Liar()
-    async with served(liar) as address:
-        works = Works(url, address, clock or Clock())
-        await works.chores.step()
+async def open_fake_provider(url: str, clock: Clock | None = None) -> AsyncIterator[tuple[SteppedWorker, FakeProvider]]:
+    fake = FakeProvider()
+    async with served(fake) as address:
+        worker = SteppedWorker(url, address, clock or Clock())
+        await worker.housekeeper.step()
         try:
-            yield works, liar
+            yield worker, fake
         finally:
-            await works.close()
+            await worker.close()
 
 
 async def state(conn, order, run=1):
@@ -192,9 +192,9 @@ async def state(conn, order, run=1):
     return found[0][0]
 
 
-async def leave_behind(works, clock):
+async def leave_behind(worker, clock):
     """Claims as a worker that dies before it has sent anything."""
-    line = works.lines["claim"]
+    line = worker.lines["claim"]
     async with (await line.get()).transaction():
         return await dispatch_rows.claim(
             await line.get(),
@@ -202,5 +202,5 @@ async def leave_behind(works, clock):
             clock(),
             lease(TIMEOUT_S),
             10,
-            list(works.registry.rooms()),
+            list(worker.registry.rooms()),
         )

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from tests.panel import DEFAULT, PLAIN
 from tests.panels import add_panel, route
-from tests.works import Liar, Works, served
+from tests.stepped_worker import FakeProvider, SteppedWorker, served
 
 KEY = "a-key-of-the-one-upstream"
 LINE = {
@@ -21,21 +21,21 @@ def line(service=7, **changes):
 @asynccontextmanager
 async def open_upstream(stocked, database, clock):
     """A panel over HTTP with a price list; DEFAULT is its 7, PLAIN its 8."""
-    liar, numbers = Liar(), itertools.count(1)
-    liar.answers |= {"services": [line(), line(8)], "add": lambda form: {"order": next(numbers)}}
-    async with served(liar) as address:
+    fake, numbers = FakeProvider(), itertools.count(1)
+    fake.answers |= {"services": [line(), line(8)], "add": lambda form: {"order": next(numbers)}}
+    async with served(fake) as address:
         provider = await add_panel(stocked, KEY, url=address)
         await route(stocked, DEFAULT, (provider, 7))
         await route(stocked, PLAIN, (provider, 8))
-        works = Works(database.app_url, "", clock)
-        await works.chores.step()
-        yield works, liar, provider
-        await works.close()
+        worker = SteppedWorker(database.app_url, "", clock)
+        await worker.housekeeper.step()
+        yield worker, fake, provider
+        await worker.close()
 
 
 async def again(upstream, *lines):
     """The price list is another, and its turn has come."""
-    works, liar, _ = upstream
-    liar.answers["services"] = list(lines)
-    works.clock.forward(31 * 60)
-    return await works.syncing.step()
+    worker, fake, _ = upstream
+    fake.answers["services"] = list(lines)
+    worker.clock.forward(31 * 60)
+    return await worker.price_sync.step()

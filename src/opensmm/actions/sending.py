@@ -15,11 +15,11 @@ import psycopg
 import structlog
 from msgspec import Struct, structs
 
-from opensmm.actions import commit_recovery, endings
-from opensmm.actions.clock import Clock
-from opensmm.actions.freed import FreedProviders
-from opensmm.actions.lane import Lane
-from opensmm.actions.transactions import Rejected, read, write
+from opensmm.actions import commit_recovery, settlement
+from opensmm.actions.batcher import Batcher
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.freed_providers import FreedProviders
+from opensmm.actions.transactions import StatementRejected, read, write
 from opensmm.base.error_codes import OutageCode
 from opensmm.base.errors import Unavailable
 from opensmm.base.ids import OrderId, ProviderId
@@ -92,7 +92,7 @@ class UnansweredClaim(Struct, frozen=True):
     claims: Sequence[DeliveryClaim]
 
 
-class Dispatching:
+class DeliverySender:
     """Claims what is due, sends it and records what came of it."""
 
     def __init__(
@@ -101,7 +101,7 @@ class Dispatching:
         records: ReconnectingConnection,
         registry: ProviderRegistry,
         timeout_s: float,
-        clock: Clock,
+        clock: DatabaseClock,
     ) -> None:
         self._claims = claims
         self._registry = registry
@@ -112,7 +112,7 @@ class Dispatching:
         self.freed = FreedProviders()
         self.looked_s = 0.0
         """How long the last look at what is due took the database."""
-        self._recording: Lane[Sent, None] = Lane(
+        self._recording: Batcher[Sent, None] = Batcher(
             lambda batch: self._record(records, batch), name="record", turn_within_s=math.inf
         )
 
@@ -133,7 +133,7 @@ class Dispatching:
         begin_by, mark = self._clock.monotonic() + LEASE_MARGIN_S, uuid4()
         try:
             await write(self._claims, lambda connection: self._claim(connection, take, mark, begin_by))
-        except Rejected:
+        except StatementRejected:
             self._forget_doubt()
             raise
         except Unavailable:
@@ -275,7 +275,7 @@ class Dispatching:
     async def _record(self, line: ReconnectingConnection, batch: Sequence[Sent]) -> Sequence[None]:
         try:
             await write(line, lambda connection: record(connection, batch, self._registry, self._clock))
-        except Rejected as error:
+        except StatementRejected as error:
             if len(batch) > 1 or not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
                 raise
             # Their order id is another order's already; whose it is must be looked into.
@@ -356,7 +356,9 @@ def _is_staff(contact: ProviderConnection | None) -> bool:
     return contact is not None and contact.row.kind == MANUAL
 
 
-async def record(connection: Connection, batch: Sequence[Sent], registry: ProviderRegistry, clock: Clock) -> None:
+async def record(
+    connection: Connection, batch: Sequence[Sent], registry: ProviderRegistry, clock: DatabaseClock
+) -> None:
     """Writes outcomes inside the caller's transaction; what was turned down everywhere gives its money back."""
     now = clock()
     told = [_recorded(claim, outcome, registry, now) for claim, outcome in batch]
@@ -376,10 +378,10 @@ async def record_tries(
     """Writes what tries came to, inside the caller's transaction, and ends what ended by that with its money given
     back; returns the deliveries for which it still counted. They were answered ``at``; None: by the database's clock.
     """
-    await endings.lock(connection, [one.order for one in told if one.state in _MAY_END])
+    await settlement.lock(connection, [one.order for one in told if one.state in _MAY_END])
     changed = await rows.record(connection, told, at)
     ends = [EndedRun(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
-    await endings.end(connection, ends, now)
+    await settlement.end(connection, ends, now)
     return [(order, run) for order, run, _, _ in changed]
 
 

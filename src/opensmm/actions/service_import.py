@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct, structs
 
-from opensmm.actions import sync
+from opensmm.actions import price_sync
 from opensmm.actions.references import suggest
 from opensmm.actions.services import save_services_in_transaction
 from opensmm.base.ids import ProviderId, ServiceId
@@ -78,7 +78,7 @@ async def import_services(
         await write_import(connection, provider, planned, reprice=reprice, by=by, wrote=wrote)
         # Prices that move with it are agreed to; other moves are for the quarantine.
         agreed = [one.before.id for one in planned.changed] if reprice else []
-        await sync.take(
+        await price_sync.take(
             connection, provider, listed.offers, unread=listed.unread, asked=asked, confirmed=confirmed,
             agreed=agreed, by=by,
         )  # fmt: skip

@@ -10,9 +10,9 @@ import psycopg
 import structlog
 from msgspec import Struct, structs
 
-from opensmm.actions import endings
-from opensmm.actions.clock import Clock
-from opensmm.actions.transactions import Rejected, write
+from opensmm.actions import settlement
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.transactions import StatementRejected, write
 from opensmm.base.ids import ProviderId
 from opensmm.domain import evidence
 from opensmm.domain.clocks import ClockStep
@@ -50,7 +50,7 @@ SHOWN: Final = 20
 log = structlog.get_logger()
 
 
-class Inquiry(Struct, frozen=True):
+class ProviderInquiry(Struct, frozen=True):
     """One provider's unsure attempts, and the ids to be asked for on account of each, and as controls.
 
     ``posts_untold``: an id that is found may be an order for a subscription's post that we have yet to be told of.
@@ -66,7 +66,7 @@ class Inquiry(Struct, frozen=True):
     width: int = 0
 
 
-class Question(Struct, frozen=True):
+class IdQuestion(Struct, frozen=True):
     """Ids for one call. ``witness`` is an order of ours: an answer that does not know it proves nothing of others."""
 
     provider: ProviderId
@@ -75,11 +75,15 @@ class Question(Struct, frozen=True):
     width: int = 0
 
 
-class Inquiring:
+class UnsureResolver:
     """Looks into unsure attempts and settles what is proved."""
 
     def __init__(
-        self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock, patience: Patience = PATIENCE
+        self,
+        line: ReconnectingConnection,
+        registry: ProviderRegistry,
+        clock: DatabaseClock,
+        patience: Patience = PATIENCE,
     ) -> None:
         self._line = line
         self._registry = registry
@@ -102,7 +106,9 @@ class Inquiring:
                 await self._conclude(inquiry, await self._ask(inquiry), now)
         return len(claimed)
 
-    async def _open(self, connection: Connection, claimed: Sequence[AttemptKey], now: datetime) -> list[Inquiry]:
+    async def _open(
+        self, connection: Connection, claimed: Sequence[AttemptKey], now: datetime
+    ) -> list[ProviderInquiry]:
         closed_by = now - self._patience.taking_in
         doubted = await rows.doubted(connection, [key[0] for key in claimed], now, closed_by)
         wanted = set(claimed)
@@ -121,7 +127,7 @@ class Inquiring:
         found: Sequence[OpenAttempt],
         wanted: set[AttemptKey],
         steps: Sequence[ClockStep],
-    ) -> Inquiry:
+    ) -> ProviderInquiry:
         patience = self._patience
         suspects = [evidence.beyond(steps, one.suspect, patience) for one in found]
         around = [
@@ -147,7 +153,7 @@ class Inquiring:
         newest = max((one.answered for one in near), default=None)
         untold = newest is not None and await subscriptions.untold(connection, provider, newest)
         opened = {one.suspect.key: one for one in found}
-        return Inquiry(provider, opened, case, asked, strange, untold, evidence.width(near) or 0)
+        return ProviderInquiry(provider, opened, case, asked, strange, untold, evidence.width(near) or 0)
 
     async def _bills(
         self, connection: Connection, provider: ProviderId, suspects: Sequence[SuspectOrder]
@@ -157,7 +163,7 @@ class Inquiring:
             return ()
         return await rows.bills(connection, provider, [(one.service, one.sent, one.closed) for one in suspects])
 
-    async def _ask(self, inquiry: Inquiry) -> dict[int, Said]:
+    async def _ask(self, inquiry: ProviderInquiry) -> dict[int, Said]:
         """What the provider says of all ids in question; nothing of those it does not answer for."""
         if not inquiry.asked:
             return {}
@@ -165,13 +171,13 @@ class Inquiring:
         witness = max(inquiry.case.windows[key].low for key in inquiry.asked)
         size = MAX_IDS - 1
         questions = [
-            Question(inquiry.provider, witness, tuple(numbers[at : at + size]), inquiry.width)
+            IdQuestion(inquiry.provider, witness, tuple(numbers[at : at + size]), inquiry.width)
             for at in range(0, len(numbers), size)
         ]
         answers = await self._registry.ask_about(questions, _ask)
         return {number: said for _, told in answers for number, said in told.items()}
 
-    async def _conclude(self, inquiry: Inquiry, said: Mapping[int, Said], now: datetime) -> None:
+    async def _conclude(self, inquiry: ProviderInquiry, said: Mapping[int, Said], now: datetime) -> None:
         proofs = {key: EvidenceProof(why) for key, why in inquiry.case.hopeless.items()}
         proofs |= evidence.conclude(inquiry.case, inquiry.asked, said, inquiry.strange)
         if inquiry.posts_untold:
@@ -180,12 +186,12 @@ class Inquiring:
             await self._keep_one(inquiry, key, proof, said, now)
 
     async def _keep_one(
-        self, inquiry: Inquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping[int, Said], now: datetime
+        self, inquiry: ProviderInquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping[int, Said], now: datetime
     ) -> None:
         note, theirs, one = _note(inquiry, key, proof, said), _theirs(inquiry, proof), inquiry.open[key]
         try:
             await write(self._line, partial(self._keep, one=one, proof=proof, theirs=theirs, note=note, now=now))
-        except Rejected as error:
+        except StatementRejected as error:
             log.warning("evidence could not be recorded", order=key[0], run=key[1], error=str(error))
             if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
                 # The id became another order's meanwhile: whose it is, nobody can tell any more.
@@ -202,7 +208,7 @@ class Inquiring:
     ) -> None:
         key = one.suspect.key
         if proof.conclusion in (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT):
-            await endings.lock(connection, [key[0]])
+            await settlement.lock(connection, [key[0]])
             if not await rows.lock_unsure(connection, [key]):
                 return
             await settle(connection, one, proof, theirs, now, self._clock.stamp())
@@ -212,12 +218,12 @@ class Inquiring:
         await rows.keep(connection, [note], now)
 
 
-async def _ask(provider: ProviderClient, questions: Sequence[Question]) -> list[dict[int, Said]]:
+async def _ask(provider: ProviderClient, questions: Sequence[IdQuestion]) -> list[dict[int, Said]]:
     """One call after the other, so that evidence takes one of a provider's slots at a time."""
     return [await _ask_one(provider, question) for question in questions]
 
 
-async def _ask_one(provider: ProviderClient, question: Question) -> dict[int, Said]:
+async def _ask_one(provider: ProviderClient, question: IdQuestion) -> dict[int, Said]:
     ids = [_spelled(number, question.width) for number in (question.witness, *question.numbers)]
     known, *said = await provider.look_ups(ids)
     return dict(zip(question.numbers, said, strict=True)) if isinstance(known, StatusReport) else {}
@@ -227,12 +233,12 @@ def _spelled(number: int, width: int) -> str:
     return str(number).zfill(width)
 
 
-def _theirs(inquiry: Inquiry, proof: EvidenceProof) -> str | None:
+def _theirs(inquiry: ProviderInquiry, proof: EvidenceProof) -> str | None:
     """The id that was found, as its provider writes it."""
     return None if proof.provider_order is None else _spelled(proof.provider_order, inquiry.width)
 
 
-def _note(inquiry: Inquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping[int, Said]) -> EvidenceNote:
+def _note(inquiry: ProviderInquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping[int, Said]) -> EvidenceNote:
     between = inquiry.case.windows[key]
     asked = inquiry.asked.get(key, ())
     told = {number: said.get(number) for number in asked}
@@ -302,4 +308,4 @@ async def record(
     )
     changed = await dispatch.record(connection, [told], at)
     ends = [EndedRun(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
-    await endings.end(connection, ends, now)
+    await settlement.end(connection, ends, now)

@@ -16,11 +16,11 @@ import msgspec
 import psycopg
 
 from opensmm.actions import commit_recovery
-from opensmm.actions.catalogue import Shelf
-from opensmm.actions.clock import Clock
-from opensmm.actions.lane import Lane
-from opensmm.actions.storage import Storage
-from opensmm.actions.transactions import Rejected, fault_of
+from opensmm.actions.batcher import Batcher
+from opensmm.actions.catalogue import CatalogueCache
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.storage import StorageState
+from opensmm.actions.transactions import StatementRejected, fault_of
 from opensmm.base.error_codes import OutageCode
 from opensmm.base.errors import Unavailable
 from opensmm.base.ids import CustomerId, KeyId, OrderId
@@ -46,22 +46,24 @@ MONEY_PLACED: Final[Counter[str]] = Counter()
 """Orders this process has placed and what they were charged, by currency."""
 
 
-class Placing:
+class OrderPlacer:
     """Two lanes: what is plain is kept at once, what is not, or what somebody else holds a lock on, is decided."""
 
     def __init__(
         self,
         quick: ReconnectingConnection,
         careful: ReconnectingConnection,
-        shelf: Shelf,
-        storage: Storage,
-        clock: Clock,
+        shelf: CatalogueCache,
+        storage: StorageState,
+        clock: DatabaseClock,
     ) -> None:
         self._shelf = shelf
         self._clock = clock
-        self._keeping: Lane[OrderRequest, OrderId | None] = Lane(Keeping(quick, shelf, storage, clock), name="keep")
-        self._deciding: Lane[OrderRequest, Placed | None] = Lane(
-            Deciding(careful, shelf, storage, clock), name="decide"
+        self._keeping: Batcher[OrderRequest, OrderId | None] = Batcher(
+            QuickPlacer(quick, shelf, storage, clock), name="keep"
+        )
+        self._deciding: Batcher[OrderRequest, Placed | None] = Batcher(
+            LockedPlacer(careful, shelf, storage, clock), name="decide"
         )
 
     async def place(self, buyer: Buyer, request: AddOrder, dialect_rules: DialectRules) -> Placed:
@@ -97,10 +99,12 @@ def _weight(draft: PricedOrder | Refused) -> int:
     return draft.runs + (len(details.comments) + len(details.usernames) + len(details.groups)) // LINES_A_ROW
 
 
-class Keeping:
+class QuickPlacer:
     """Keeps drafts in one statement over a connection of its own; None where the core must look at one."""
 
-    def __init__(self, line: ReconnectingConnection, shelf: Shelf, storage: Storage, clock: Clock) -> None:
+    def __init__(
+        self, line: ReconnectingConnection, shelf: CatalogueCache, storage: StorageState, clock: DatabaseClock
+    ) -> None:
         self._line = line
         self._shelf = shelf
         self._storage = storage
@@ -132,10 +136,12 @@ class Keeping:
         return kept
 
 
-class Deciding:
+class LockedPlacer:
     """Decides batches under the customers' locks over a connection of its own."""
 
-    def __init__(self, line: ReconnectingConnection, shelf: Shelf, storage: Storage, clock: Clock) -> None:
+    def __init__(
+        self, line: ReconnectingConnection, shelf: CatalogueCache, storage: StorageState, clock: DatabaseClock
+    ) -> None:
         self._line = line
         self._shelf = shelf
         self._storage = storage
@@ -144,7 +150,7 @@ class Deciding:
     async def __call__(self, batch: Sequence[OrderRequest]) -> list[Placed | None]:
         """One answer per ask, in order; None where another transaction holds the customer's row.
 
-        Raises Rejected where nothing was kept and singles may be tried.
+        Raises StatementRejected where nothing was kept and singles may be tried.
         """
         connection = await self._line.get()
         mark, at = uuid4(), self._clock.stamp()
@@ -157,7 +163,7 @@ class Deciding:
             self._storage.failed(error)
             await self._clean_up(connection)
             # A link or an idempotency key that is held is one request's: its customer's others are still tried.
-            raise fault_of(error, locked=Rejected) from error
+            raise fault_of(error, locked=StatementRejected) from error
         except BaseException:
             await self._line.drop()
             raise
@@ -224,7 +230,7 @@ class Deciding:
                 raise Unavailable(OutageCode.BATCH_NOT_KEPT) from error
 
 
-def _current(item: OrderRequest, locked: rows.LockedCustomers, shelf: Shelf, today: date) -> OrderRequest:
+def _current(item: OrderRequest, locked: rows.LockedCustomers, shelf: CatalogueCache, today: date) -> OrderRequest:
     """The ask checked again where the price list it was checked against has moved."""
     price_list = locked.purses[item.customer].price_list
     draft = item.draft
@@ -268,7 +274,7 @@ async def _keep_beside(
     await rows.remember(connection, names, at)
 
 
-def _count(placed: Sequence[PricedOrder], shelf: Shelf) -> None:
+def _count(placed: Sequence[PricedOrder], shelf: CatalogueCache) -> None:
     currency = shelf.catalogue.currency
     ORDERS_PLACED[currency] += len(placed)
     MONEY_PLACED[currency] += sum(draft.charge for draft in placed)

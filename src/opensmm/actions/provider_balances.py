@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import structlog
 
-from opensmm.actions.clock import Clock
+from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import write
 from opensmm.base.ids import ProviderId
 from opensmm.base.money import short
@@ -18,8 +18,8 @@ from opensmm.store.connection import ReconnectingConnection
 log = structlog.get_logger()
 
 
-class Balances:
-    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock) -> None:
+class BalancePoller:
+    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
         self._line = line
         self._registry = registry
         self._clock = clock

@@ -9,10 +9,10 @@ from typing import Final
 import structlog
 from msgspec import Struct, structs
 
-from opensmm.actions import endings
-from opensmm.actions.clock import Clock
-from opensmm.actions.progress import record, told_of
-from opensmm.actions.transactions import Rejected, write
+from opensmm.actions import settlement
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.poller import record, told_of
+from opensmm.actions.transactions import StatementRejected, write
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import subscriptions
 from opensmm.domain.codes import DeliveryNote, EventCode
@@ -32,7 +32,7 @@ LEASE: Final = timedelta(seconds=60)
 log = structlog.get_logger()
 
 
-class PostAsk(Struct, frozen=True):
+class PostRequest(Struct, frozen=True):
     """An order made for a post, to be asked after for the first time."""
 
     subscription: OrderId
@@ -40,7 +40,7 @@ class PostAsk(Struct, frozen=True):
     provider_order: str
 
 
-class Heard(Struct, frozen=True):
+class SubscriptionAnswer(Struct, frozen=True):
     """A subscription after its provider was asked: what was said of it, and of its posts that are new or wait."""
 
     followee: DueDelivery
@@ -48,10 +48,10 @@ class Heard(Struct, frozen=True):
     posts: Mapping[str, SubscriptionReport | None]
 
 
-class Watching:
+class SubscriptionWatcher:
     """Asks providers after the subscriptions whose turn it is."""
 
-    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock) -> None:
+    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
         self._line = line
         self._registry = registry
         self._clock = clock
@@ -80,38 +80,38 @@ class Watching:
 
     async def _ask_after_posts(
         self, said: Sequence[tuple[DueDelivery, SubscriptionReport]], known: Mapping[OrderId, Sequence[KnownPost]]
-    ) -> list[Heard]:
+    ) -> list[SubscriptionAnswer]:
         """Asks after the posts' orders that are new or wait, at most a hundred of each subscription.
 
         The others are kept as untold, and asked after at the next look.
         """
         told: dict[OrderId, dict[str, SubscriptionReport | None]] = {}
-        asks: list[PostAsk] = []
+        asks: list[PostRequest] = []
         for followee, watched in said:
             wanted = subscriptions.to_ask(watched.orders, known.get(followee.order, ()))
             told[followee.order] = dict.fromkeys(wanted)
-            asks += [PostAsk(followee.order, followee.provider, order) for order in wanted[:MAX_IDS]]
+            asks += [PostRequest(followee.order, followee.provider, order) for order in wanted[:MAX_IDS]]
         for request, answer in await self._registry.ask_about(asks, _watch):
             told[request.subscription][request.provider_order] = (
                 answer if isinstance(answer, SubscriptionReport) else None
             )
-        return [Heard(followee, watched, told[followee.order]) for followee, watched in said]
+        return [SubscriptionAnswer(followee, watched, told[followee.order]) for followee, watched in said]
 
-    async def _keep(self, heard: Heard, asked: datetime) -> None:
+    async def _keep(self, heard: SubscriptionAnswer, asked: datetime) -> None:
         try:
             await write(self._line, lambda connection: keep(connection, heard, asked, self._clock()))
-        except Rejected as error:
+        except StatementRejected as error:
             # What another transaction took in meanwhile is seen at the next look.
             log.warning("a subscription could not be recorded", order=heard.followee.order, error=str(error))
 
 
 async def _watch(
-    provider: ProviderClient, group: Sequence[DueDelivery | PostAsk]
+    provider: ProviderClient, group: Sequence[DueDelivery | PostRequest]
 ) -> Sequence[SubscriptionReport | UnreadAnswer]:
     return await provider.watch([one.provider_order for one in group])
 
 
-async def keep(connection: Connection, heard: Heard, asked: datetime, now: datetime) -> None:
+async def keep(connection: Connection, heard: SubscriptionAnswer, asked: datetime, now: datetime) -> None:
     """Writes how a subscription stands and makes the orders of its posts, inside the caller's transaction.
 
     Whoever else was told the same posts meanwhile has made their orders: under the lock they are known.
@@ -119,7 +119,7 @@ async def keep(connection: Connection, heard: Heard, asked: datetime, now: datet
     followee, said = heard.followee, heard.said
     order = followee.order
     told = told_of(followee, StatusReport(said.status), asked, now)
-    await endings.lock(connection, [order])
+    await settlement.lock(connection, [order])
     subscription = await rows.subscription(connection, order, followee.attempt, followee.known.polled)
     if subscription is None:
         return

@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
-from opensmm.actions.clock import Clock
-from opensmm.actions.dispatch import record_tries
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.sending import record_tries
 from opensmm.actions.transactions import write
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import dispatch, manual, providers, pruning
@@ -24,11 +24,15 @@ FORGET_EVERY_S: Final = 600.0
 log = structlog.get_logger()
 
 
-class Chores:
+class Housekeeper:
     """``in_flight``: what this process is sending, which is not left behind whatever its lease says."""
 
     def __init__(
-        self, line: ReconnectingConnection, registry: ProviderRegistry, clock: Clock, in_flight: Callable[[], InFlight]
+        self,
+        line: ReconnectingConnection,
+        registry: ProviderRegistry,
+        clock: DatabaseClock,
+        in_flight: Callable[[], InFlight],
     ) -> None:
         self._line = line
         self._registry = registry

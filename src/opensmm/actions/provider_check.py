@@ -33,14 +33,14 @@ MOST_ASKED: Final = 2
 """Orders, and refills, that a provider is asked after when it is tried."""
 
 
-class Note(Struct, frozen=True):
+class CheckNote(Struct, frozen=True):
     """What is told of a provider that may be used, as a code with its fields."""
 
     code: FindingCode
     fields: Fields = NO_FIELDS
 
 
-class Kept(Struct, frozen=True):
+class StoredProvider(Struct, frozen=True):
     """A provider as it is kept, the panel's currency, and the orders and refills that it took of late."""
 
     row: ProviderRow
@@ -49,14 +49,14 @@ class Kept(Struct, frozen=True):
     refills: Sequence[str] = ()
 
 
-async def load(connection: Connection, row: ProviderRow) -> Kept:
+async def load(connection: Connection, row: ProviderRow) -> StoredProvider:
     """What ``try_out`` has to know of a provider beforehand."""
     orders = await evidence.newest(connection, row.id)
     refills = await refill_tasks.newest(connection, row.id, MOST_ASKED)
-    return Kept(row, await catalogue.currency(connection), orders, refills)
+    return StoredProvider(row, await catalogue.currency(connection), orders, refills)
 
 
-class Tried(Struct, frozen=True):
+class CheckResult(Struct, frozen=True):
     """``fault`` is None where the provider may be used. ``dialect``: what its answers looked like. ``forms``: in which
     it is to be asked after ids, by action, as far as that was found out; None: in the pages'."""
 
@@ -69,7 +69,7 @@ class Tried(Struct, frozen=True):
     types: dict[str, int] = {}
     took_ms: int = 0
     odd: tuple[ListWarning, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[CheckNote, ...] = ()
     forms: dict[str, IdForm | None] = {}
 
 
@@ -107,7 +107,7 @@ async def client_of(row: ProviderRow, calls: CallSettings) -> AsyncIterator[Pane
 
 async def check_provider(
     connection: Connection, provider: str, calls: CallSettings, *, anywhere: bool, by: By
-) -> tuple[Tried, ...]:
+) -> tuple[CheckResult, ...]:
     """Tries out a provider, by its name or id, and stores the forms that it answers.
 
     Nothing is ordered. The connection is in no transaction while the provider is asked. ``anywhere``: where it does not
@@ -121,7 +121,7 @@ async def check_provider(
         async with connection.transaction():
             await _keep_forms(connection, row, last.forms, by)
     fields = {"provider": row.id, "provider_name": row.name, "why": shut}
-    notes = [] if shut is None else [Note(FindingCode.WORKERS_CANNOT_CALL, fields)]
+    notes = [] if shut is None else [CheckNote(FindingCode.WORKERS_CANNOT_CALL, fields)]
     return (*failed, structs.replace(last, notes=(*notes, *last.notes)))
 
 
@@ -165,12 +165,12 @@ async def read_price_list(row: ProviderRow, calls: CallSettings) -> ReadPriceLis
         return await client.services()
 
 
-async def try_out(kept: Kept, calls: CallSettings, *, anywhere: bool) -> tuple[Tried, ...]:
+async def try_out(kept: StoredProvider, calls: CallSettings, *, anywhere: bool) -> tuple[CheckResult, ...]:
     """Asks for the balance and the price list; ``anywhere``: also where the dialects are found by custom.
 
     Only addresses of the provider's own scheme, host and port are tried: no other is to see the key.
     """
-    tried: list[Tried] = []
+    tried: list[CheckResult] = []
     row = kept.row
     for url in (row.url, *(_elsewhere(row.url) if anywhere else ())):
         async with client_of(structs.replace(row, url=url), calls) as client:
@@ -186,7 +186,7 @@ def _elsewhere(url: str) -> list[str]:
     return [one for one in found if one != url]
 
 
-async def _try(client: PanelClient, kept: Kept) -> Tried:
+async def _try(client: PanelClient, kept: StoredProvider) -> CheckResult:
     row, ours = kept.row, kept.currency
     began = time.monotonic()
     try:
@@ -194,10 +194,10 @@ async def _try(client: PanelClient, kept: Kept) -> Tried:
         took_ms = round((time.monotonic() - began) * 1000)
         offered = await client.services()
     except NoAnswer as error:
-        return Tried(row.url, fault=error.fault)
+        return CheckResult(row.url, fault=error.fault)
     spoken = offered.dialect or dialect
     notes, forms = await _forms(client, kept)
-    return Tried(
+    return CheckResult(
         url=row.url,
         dialect=spoken,
         balance=short(balance.amount),
@@ -211,26 +211,28 @@ async def _try(client: PanelClient, kept: Kept) -> Tried:
     )
 
 
-async def _forms(client: PanelClient, kept: Kept) -> tuple[list[Note], dict[str, IdForm | None]]:
+async def _forms(client: PanelClient, kept: StoredProvider) -> tuple[list[CheckNote], dict[str, IdForm | None]]:
     """Which forms are answered of questions that change nothing, as far as something stands there to be asked about. To
     try ``refill`` and ``cancel`` would be to make one."""
     orders = [one.provider_order for one in kept.orders[:MOST_ASKED]]
     questions = (("status", orders, client.status_forms), ("refill_status", kept.refills, client.refill_status_forms))
-    notes, forms = list[Note](), dict[str, IdForm | None]()
+    notes, forms = list[CheckNote](), dict[str, IdForm | None]()
     for action, texts, ask in questions:
         if not texts:
-            notes.append(Note(FindingCode.FORMS_NOT_TRIED, {"action": action}))
+            notes.append(CheckNote(FindingCode.FORMS_NOT_TRIED, {"action": action}))
             continue
         try:
             one, many = await ask(texts)
         except NoAnswer as error:
-            notes.append(Note(FindingCode.FORMS_UNANSWERED, {"action": action, "id": texts[0], "why": error.fault}))
+            notes.append(
+                CheckNote(FindingCode.FORMS_UNANSWERED, {"action": action, "id": texts[0], "why": error.fault})
+            )
             continue
         code = _FORM_NOTES[one, many]
-        notes.append(Note(code, {"action": action, "id": texts[0]}))
+        notes.append(CheckNote(code, {"action": action, "id": texts[0]}))
         if one or many:
             forms[action] = None if one and many else IdForm.ONE_BY_ONE if one else IdForm.LIST_OF_ONE
-    return [*notes, Note(FindingCode.FORMS_WITH_EFFECTS)], forms
+    return [*notes, CheckNote(FindingCode.FORMS_WITH_EFFECTS)], forms
 
 
 _FORM_NOTES: Final = {
@@ -242,12 +244,12 @@ _FORM_NOTES: Final = {
 """By whether one is answered in the singular, and a list."""
 
 
-def _notes(kept: Kept) -> Iterator[Note]:
+def _notes(kept: StoredProvider) -> Iterator[CheckNote]:
     row = kept.row
     code, count = adds_of(row.dialect, row.adds_at_a_time, row.concurrency)
-    yield Note(code, {"provider": row.id, "provider_name": row.name, "count": count})
+    yield CheckNote(code, {"provider": row.id, "provider_name": row.name, "count": count})
     if not grow(kept.orders, PATIENCE.skew):
-        yield Note(FindingCode.ORDER_IDS_DO_NOT_GROW, {"newest": kept.orders[0].provider_order})
+        yield CheckNote(FindingCode.ORDER_IDS_DO_NOT_GROW, {"newest": kept.orders[0].provider_order})
 
 
 def _odd(row: ProviderRow, ours: str, spoken: str, currency: str, offered: ReadPriceList) -> Iterator[ListWarning]:

@@ -8,13 +8,13 @@ from uuid import uuid4
 from msgspec import structs
 
 from opensmm.actions import api_reads
-from opensmm.actions.cancels import Canceling
-from opensmm.actions.catalogue import Shelf
-from opensmm.actions.clock import Clock
-from opensmm.actions.lane import MOST, Lane
-from opensmm.actions.placing import Placed, Placing
-from opensmm.actions.refills import Refilling, RefillStatuses
-from opensmm.actions.storage import Storage
+from opensmm.actions.batcher import MOST, Batcher
+from opensmm.actions.cancels import CancelRequests
+from opensmm.actions.catalogue import CatalogueCache
+from opensmm.actions.clock import DatabaseClock
+from opensmm.actions.order_placing import OrderPlacer, Placed
+from opensmm.actions.refills import RefillRequests, RefillStatuses
+from opensmm.actions.storage import StorageState
 from opensmm.actions.transactions import read
 from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.domain import requests
@@ -39,29 +39,29 @@ LOCK_TIMEOUT_MS: Final = 1_000
 """How long a batch of cancels or refills waits for a row before it is taken apart: others' asks stand in it."""
 
 
-class Panel:
+class ApiOperations:
     """The panel as its API sees it. Every method raises Unavailable for a fault of the moment."""
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
-        self.shelf = Shelf()
-        self._clock = clock = clock or Clock()
+    def __init__(self, url: str, clock: DatabaseClock | None = None) -> None:
+        self.shelf = CatalogueCache()
+        self._clock = clock = clock or DatabaseClock()
         self._lines: list[ReconnectingConnection] = []
         self._url = url
-        self._storage = Storage()
-        self._placing = Placing(self._line("keep"), self._line("decide"), self.shelf, self._storage, clock)
-        self._statuses = Lane(api_reads.Statuses(self._line("status"), self.shelf), name="status")
-        self._sums = Lane(api_reads.Summed(self._line("runs"), self.shelf), name="runs", most=READ_AT_ONCE)
-        self._runs = Lane(api_reads.Runs(self._line("weights")), name="weights")
+        self._storage = StorageState()
+        self._placing = OrderPlacer(self._line("keep"), self._line("decide"), self.shelf, self._storage, clock)
+        self._statuses = Batcher(api_reads.StatusReader(self._line("status"), self.shelf), name="status")
+        self._sums = Batcher(api_reads.RunSumReader(self._line("runs"), self.shelf), name="runs", most=READ_AT_ONCE)
+        self._runs = Batcher(api_reads.RunCounter(self._line("weights")), name="weights")
         beside = self._line("extended status")
-        self._extended = Lane(api_reads.Extended(beside), name="extended status")
-        self._parts = Lane(api_reads.PartsOf(beside), name="parts", most=READ_AT_ONCE)
-        self._balances = Lane(api_reads.BalanceReader(self._line("balance")), name="balance")
-        self._keys = Lane(api_reads.Keys(self._line("keys"), self.shelf), name="keys")
-        self._refills = Lane(Refilling(self._line("refill", LOCK_TIMEOUT_MS), clock), name="refill")
-        self._refill_statuses = Lane(RefillStatuses(self._line("refill status")), name="refill status")
-        self._cancels = Lane(Canceling(self._line("cancel", LOCK_TIMEOUT_MS), clock), name="cancel")
+        self._extended = Batcher(api_reads.ExtendedReader(beside), name="extended status")
+        self._parts = Batcher(api_reads.PartsReader(beside), name="parts", most=READ_AT_ONCE)
+        self._balances = Batcher(api_reads.BalanceReader(self._line("balance")), name="balance")
+        self._keys = Batcher(api_reads.KeyReader(self._line("keys"), self.shelf), name="keys")
+        self._refills = Batcher(RefillRequests(self._line("refill", LOCK_TIMEOUT_MS), clock), name="refill")
+        self._refill_statuses = Batcher(RefillStatuses(self._line("refill status")), name="refill status")
+        self._cancels = Batcher(CancelRequests(self._line("cancel", LOCK_TIMEOUT_MS), clock), name="cancel")
         # One list a batch, or some short ones: a list is read by itself, and what was read is answered at once.
-        self._lists = Lane(self._newest, name="orders", most=requests.MAX_IDS)
+        self._lists = Batcher(self._newest, name="orders", most=requests.MAX_IDS)
         self._list_line = self._line("orders")
         self._watch_line = self._line("watch")
 
@@ -186,7 +186,7 @@ class Panel:
 
     async def _in_parts(
         self,
-        lane: Lane[tuple[CustomerId, requests.RequestedIds], list[Outcome]],
+        lane: Batcher[tuple[CustomerId, requests.RequestedIds], list[Outcome]],
         caller: KeyHolder,
         ids: requests.RequestedIds,
     ) -> Sequence[Outcome]:
