@@ -64,7 +64,7 @@ lost-commits: setup-dev ## cut the database off at a COMMIT, CUTS times (10000)
 
 TIMES ?= 100
 crowds: setup-dev ## 10,000 orders at once with funds for 1,000, TIMES times (100)
-	@OPENSMM_TEST_CROWDS=$(TIMES) $(BIN)/python -m pytest -q -s tests/faults/test_prepared.py -k ten_thousand
+	@OPENSMM_TEST_CROWDS=$(TIMES) $(BIN)/python -m pytest -q -s tests/faults/test_crowds.py -k ten_thousand
 
 ORDERS ?= 10000
 pair: setup-dev ## two panels, one the other's provider, ORDERS orders (10000) in each of four weathers
