@@ -9,6 +9,7 @@ from opensmm.actions import providers
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.provider_settings import ProviderSettings
 from opensmm.domain.routes import RouteTo
+from opensmm.store import routes as route_rows
 from opensmm.store.connection import Connection
 
 A_PANEL = ProviderSettings(name="Upstream", url="https://panel.example/api/v2", dialect="v2")
@@ -24,4 +25,4 @@ async def add_panel(connection: Connection, key: str, **changes: Any) -> Provide
 async def route(connection: Connection, service: int, *to: tuple[ProviderId, object]) -> None:
     """Has providers fulfil a service, each under its own number of it, in this order."""
     routes = [RouteTo(provider, str(theirs)) for provider, theirs in to]
-    await routes.set_routes(connection, {ServiceId(service): routes})
+    await route_rows.set_routes(connection, {ServiceId(service): routes})
