@@ -91,7 +91,7 @@ async def test_only_one_worker_tries_a_provider_that_has_rested(api, ann, stocke
     ours, theirs = worker.registry.contact(provider), other.registry.contact(provider)
     assert ours is not None
     assert theirs is not None
-    async with ours.slots, theirs.slots:
+    async with ours.throttle, theirs.throttle:
         first, second = await asyncio.gather(worker.sender.step(100), other.sender.step(100))
         assert 1 == len(first) + len(second)
     await asyncio.gather(*first, *second)
