@@ -184,7 +184,7 @@ async def test_an_api_whose_clock_is_two_weeks_behind_forgets_no_idempotency_key
     own = SteppedWorker(database.app_url, worker.registry._sandbox_url, clocks.DatabaseClock())
     async with open_api(database.app_url, behind) as api:
         first = await api.add(ann.key, link=f"{LINK}/once", idempotency_key="k")
-        await own.chores.step()
+        await own.housekeeper.step()
         await own.send()
         assert first == await api.add(ann.key, link=f"{LINK}/once", idempotency_key="k")
         await own.send()

@@ -57,7 +57,7 @@ async def pair_of(dialect, stocked, database, other_database, clock):
             for service in (DEFAULT, PLAIN):
                 await route(stocked, service, (provider, service))
             our_works = SteppedWorker(database.app_url, "", clock, 5)
-            await our_works.chores.step()
+            await our_works.housekeeper.step()
             yield Pair(ours, theirs, our_works, their_works, stocked, their_books, them)
             await our_works.close()
 
