@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from opensmm.base.asgi import Receive, Scope, Send
-from opensmm.cli.asgi_server import run_server
 from opensmm.config import read
+from opensmm.runtime.asgi_server import run_server
 
 
 class Constant(Struct, frozen=True):

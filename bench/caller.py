@@ -11,9 +11,9 @@ import uvloop
 from msgspec import Struct
 
 from opensmm.base.ids import ServiceId
-from opensmm.cli.processes import stop_event, watch_leash
 from opensmm.domain.requests import AddOrder
 from opensmm.providers.egress import open_session
+from opensmm.runtime.processes import stop_event, watch_leash
 from opensmm.wire.form import write_form
 from opensmm.wire.v2 import V2
 

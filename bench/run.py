@@ -20,7 +20,7 @@ from bench.measures import MEASURES, Measure, Result, is_quick, result
 from bench.probes import EMPTY, GROUPS, NEEDS, RESTED, Probe, Reading, Round, mean
 from bench.profile import Profile, costs, profile
 from bench.site import Server, Site
-from opensmm.cli.frame import err
+from opensmm.cli.context import err
 from opensmm.store import invariants
 from opensmm.store.embedded import DATABASE
 

@@ -18,9 +18,9 @@ from bench import proc
 from bench.asks import LEAST_QUANTITY, PATH, World
 from bench.bare import Constant
 from bench.client import Plan, Report
-from opensmm.cli.frame import ready
-from opensmm.cli.serving import listen
 from opensmm.config import Config
+from opensmm.runtime.database import bring_up_to_date
+from opensmm.runtime.serving import listen
 from opensmm.store import postgres_install
 from opensmm.store.embedded import APP, DATABASE, OWNER, DatabaseUrls, EmbeddedPostgres
 
@@ -138,7 +138,7 @@ class Site:
 
     def __enter__(self) -> Self:
         urls = self.embedded.start()
-        ready(self.config, urls)
+        bring_up_to_date(urls)
         return self
 
     def __exit__(self, *_: object) -> None:

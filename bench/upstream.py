@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import uvloop
 
-from opensmm.cli.processes import stop_event, watch_leash
+from opensmm.runtime.processes import stop_event, watch_leash
 
 ANSWERS_AFTER_S: Final = 0.2
 FIRST_ORDER: Final = 10**9

@@ -10,7 +10,7 @@ from tests.panel import at_last, until
 
 from opensmm.api import server
 from opensmm.api.protocol import Protocol
-from opensmm.main import Application
+from opensmm.runtime.application import Application
 
 
 class Server(server.Server):

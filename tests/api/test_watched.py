@@ -10,7 +10,7 @@ from tests.panel import DEFAULT, LINK, PEPPER, Api, open_api, until
 from opensmm.actions.api_facade import ApiOperations
 from opensmm.api.endpoint import LOOKED_WITHIN_S, QUIET_S, Endpoint
 from opensmm.api.http import request_id
-from opensmm.main import Application
+from opensmm.runtime.application import Application
 from opensmm.web.pages import Pages
 
 WELL = (200, {"status": "ok"})

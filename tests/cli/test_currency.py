@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from opensmm.cli.frame import FAILED, MISUSED, UNAVAILABLE
+from opensmm.cli.context import FAILED, MISUSED, UNAVAILABLE
 
 CUSTOMER = """
 insert into customer (id, name, balance, suspended, price_list_id, created)

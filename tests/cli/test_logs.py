@@ -8,12 +8,13 @@ import sys
 import pytest
 import structlog
 
-from opensmm.cli.logs import MOST, Sparse
+from opensmm.runtime.logs import MOST, Sparse
 
 PROGRAM = """
 import logging, structlog
 from datetime import UTC, datetime, timedelta
-from opensmm.cli import logs
+from opensmm.runtime import logs
+
 logs.set_up({level!r})
 log = structlog.get_logger()
 log.debug("placed", order=7)
@@ -29,7 +30,8 @@ except ZeroDivisionError:
 
 LIBRARY = """
 import logging
-from opensmm.cli import logs
+from opensmm.runtime import logs
+
 logs.set_up("info")
 for number in range(1000):
     logging.getLogger("asyncio").warning("lost %d", number)

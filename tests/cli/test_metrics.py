@@ -15,8 +15,8 @@ from opensmm.actions.batcher import TRAFFIC
 from opensmm.actions.monitoring import MetricsSampler
 from opensmm.api.metrics import OUTCOMES, REQUESTS
 from opensmm.base.metrics import MILLISECOND, Histogram, Histograms
-from opensmm.cli import api_metrics, metrics, worker_metrics
 from opensmm.domain.dispatch import SendOutcome
+from opensmm.runtime import api_metrics, metrics, worker_metrics
 from opensmm.store.connection import ReconnectingConnection
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"

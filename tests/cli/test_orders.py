@@ -14,8 +14,8 @@ from tests.stepped_worker import state
 from typer.testing import CliRunner
 
 from opensmm.base.ids import OrderId
-from opensmm.cli import app, frame
-from opensmm.cli.frame import ACTOR
+from opensmm.cli import app, context
+from opensmm.cli.context import ACTOR
 from opensmm.domain.codes import EventCode
 from opensmm.store import notices
 from opensmm.store.notices import LateAcceptance
@@ -162,10 +162,10 @@ async def test_the_list_tells_a_person_no_codes(api, worker, stocked, ann, said)
 
 def test_a_narrow_terminal_squeezes_no_column_of_the_list(monkeypatch):
     paper = StringIO()
-    monkeypatch.setattr(frame, "out", Console(file=paper, width=40, soft_wrap=True, highlight=False))
+    monkeypatch.setattr(context, "out", Console(file=paper, width=40, soft_wrap=True, highlight=False))
     table = Table("order", "what is known", box=None, pad_edge=False)
     table.add_row("7", "a word " * 30)
-    frame.long_listing(table, "none")
+    context.long_listing(table, "none")
     assert ["order  what is known", f"7      {'a word ' * 30}".rstrip()] == paper.getvalue().splitlines()
 
 

@@ -8,9 +8,9 @@ from tests.faults.processes import free_port
 from tests.panel import PEPPER, fetch
 
 from opensmm.actions.peppers import settle_pepper
-from opensmm.cli import logs
 from opensmm.domain.api_keys import digest, pepper_mark
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.runtime import logs
 from opensmm.store.connection import connect
 
 DONE, FAILED, UNAVAILABLE = 0, 1, 3

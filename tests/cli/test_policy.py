@@ -2,7 +2,7 @@
 
 import pytest
 
-from opensmm.cli.frame import ACTOR
+from opensmm.cli.context import ACTOR
 from opensmm.domain.policy import RuleKind, read_value
 
 DONE, FAILED, MISUSED = 0, 1, 2

@@ -25,8 +25,8 @@ from tests.data_folders import as_root
 from tests.faults.processes import answers, children, environ, free_port, opensmm, running
 from tests.panel import HANG_S, PEPPER
 
-from opensmm.cli import preloading, privileges
 from opensmm.config import Config
+from opensmm.runtime import preloading, privileges
 from opensmm.store import os_users
 from opensmm.store.embedded import EmbeddedPostgres
 
@@ -332,7 +332,7 @@ def test_what_functions_import_later_is_imported_now(tmp_path):
         file.parent.mkdir(exist_ok=True, parents=True)
         file.write_text(text)
     program = (
-        "import sys, late_names; from opensmm.cli import preloading; preloading.import_the_rest();"
+        "import sys, late_names; from opensmm.runtime import preloading; preloading.import_the_rest();"
         "print(*sorted(name for name in sys.modules if name.startswith('late_names')))"
     )
     done = subprocess.run(

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from opensmm.base.ids import ProviderId
 from opensmm.cli import app
-from opensmm.cli.frame import ACTOR
+from opensmm.cli.context import ACTOR
 from opensmm.providers.key_encryption import unseal
 
 DONE, FAILED, MISUSED = 0, 1, 2

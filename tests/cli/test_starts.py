@@ -16,7 +16,7 @@ from tests.faults.processes import environ, free_port
 from typer.testing import CliRunner
 
 from opensmm.cli import app
-from opensmm.cli.frame import UNAVAILABLE
+from opensmm.cli.context import UNAVAILABLE
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import NO_FIELDS, StageCode
 from opensmm.store import schema

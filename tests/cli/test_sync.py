@@ -3,7 +3,7 @@
 import pytest
 from tests.cli.test_providers import DONE, FAILED, LINE, MISUSED, add, refused, rows, said, upstream
 
-from opensmm.cli.frame import ACTOR
+from opensmm.cli.context import ACTOR
 
 __all__ = ["rows", "said"]  # fixtures
 

@@ -12,8 +12,8 @@ import pytest
 import structlog
 
 from opensmm import cli
-from opensmm.cli.frame import UNAVAILABLE
-from opensmm.cli.unforeseen import LEASH, UNFORESEEN
+from opensmm.cli.context import UNAVAILABLE
+from opensmm.runtime.crashes import LEASH, UNFORESEEN
 
 
 @pytest.fixture

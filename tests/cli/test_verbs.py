@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from opensmm import __version__
 from opensmm.cli import app, main
-from opensmm.cli.frame import ACTOR, MAX_NAME, who
+from opensmm.cli.context import ACTOR, MAX_NAME, who
 
 DONE, FAILED, MISUSED, UNAVAILABLE = 0, 1, 2, 3
 METHOD = ("--method", "staff_work")

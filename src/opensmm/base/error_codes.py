@@ -22,6 +22,8 @@ class SetupCode(StrEnum):
     DATA_FOLDER_NOT_MADE = "data_folder_not_made"
     DATA_FOLDER_NOT_OURS = "data_folder_not_ours"
     NO_PANEL = "no_panel"
+    PORT_TAKEN = "port_taken"
+    CANNOT_LISTEN = "cannot_listen"
 
     USER_WITHOUT_NAME = "user_without_name"
     USER_NOT_MADE = "user_not_made"

@@ -9,9 +9,9 @@ from typer import _click
 
 from opensmm import __version__
 from opensmm.base.errors import Misconfigured
-from opensmm.cli.frame import EXIT_CODES, FOR_PROGRAM, MISUSED, UNAVAILABLE, out, tell_error
+from opensmm.cli.context import EXIT_CODES, FOR_PROGRAM, MISUSED, UNAVAILABLE, out, tell_error
 from opensmm.cli.lazy import PLAIN, lazy_group
-from opensmm.cli.unforeseen import LEASH, UNFORESEEN, log_and_end, of_machine, sentence
+from opensmm.runtime.crashes import LEASH, UNFORESEEN, log_and_end, of_machine, sentence
 from opensmm.texts import words
 
 VERBS: Final = {
@@ -23,7 +23,7 @@ VERBS: Final = {
     "migrate": "opensmm.cli.books:migrate",
     "verify": "opensmm.cli.books:verify",
     "health": "opensmm.cli.health:show",
-    "import-services": "opensmm.cli.importing:import_services",
+    "import-services": "opensmm.cli.service_import:import_services",
     "topup": "opensmm.cli.money:top_up",
     "adjust": "opensmm.cli.money:adjust",
     "chargeback": "opensmm.cli.money:chargeback",
@@ -40,7 +40,7 @@ VERBS: Final = {
     "provider": "opensmm.cli.providers:provider_verbs",
     "route": "opensmm.cli.routes:route_verbs",
     "policy": "opensmm.cli.policy:policy_verbs",
-    "staff": "opensmm.cli.staff:staff_verbs",
+    "staff": "opensmm.cli.manual:staff_verbs",
     "orders": "opensmm.cli.books:order_verbs",
     "audit": "opensmm.cli.audit:audit_verbs",
 }

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import typer
 from msgspec.structs import asdict
 
-from opensmm.cli.frame import Data, Json, answer, out, standing, with_database
+from opensmm.cli.context import Data, Json, answer, out, standing, with_database
 from opensmm.store import audit
 from opensmm.store.audit import AuditRow
 from opensmm.texts import trail, words

@@ -12,7 +12,7 @@ from rich.table import Table
 from opensmm.base.errors import Misconfigured
 from opensmm.base.ids import OrderId
 from opensmm.base.money import five_decimals, short
-from opensmm.cli.frame import (
+from opensmm.cli.context import (
     FAILED,
     UNAVAILABLE,
     Data,
@@ -23,7 +23,6 @@ from opensmm.cli.frame import (
     err,
     give_up,
     out,
-    ready,
     refuse,
     standing,
     with_database,
@@ -31,6 +30,7 @@ from opensmm.cli.frame import (
 from opensmm.cli.lazy import lazy_group
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import invariants, order_events
 from opensmm.store.connection import Connection
 from opensmm.store.invariants import ALL, InvariantResult, OrderRange, those_of
@@ -57,7 +57,7 @@ def migrate(data: Data = None, json: Json = False) -> None:
     try:
         with database(config) as urls, Stages(err) as report:
             urls.must_own()
-            applied = ready(config, urls, report)
+            applied = bring_up_to_date(urls, report)
     except (Misconfigured, psycopg.OperationalError) as error:
         give_up(error)
     except OperatorRefusal as refused:

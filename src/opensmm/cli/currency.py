@@ -8,7 +8,7 @@ import typer
 
 from opensmm.actions.currency import set_currency
 from opensmm.base.errors import Misconfigured, Unavailable
-from opensmm.cli.frame import (
+from opensmm.cli.context import (
     Data,
     Json,
     answer,
@@ -16,13 +16,13 @@ from opensmm.cli.frame import (
     configured,
     database,
     give_up,
-    ready,
     refuse,
     standing,
     with_database,
 )
 from opensmm.config import Config
 from opensmm.domain.codes import OperatorRefusal
+from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import catalogue
 from opensmm.store.connection import connect
 
@@ -58,5 +58,5 @@ def _set(config: Config, code: str) -> str:
 
     with database(config) as urls:
         owner = urls.must_own()
-        ready(config, urls)
+        bring_up_to_date(urls)
         return asyncio.run(work(owner))

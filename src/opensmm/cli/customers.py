@@ -14,7 +14,7 @@ from opensmm.actions.customers import NewKey, first_key, fresh_key, imported_key
 from opensmm.actions.references import find_customer
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import short
-from opensmm.cli.frame import (
+from opensmm.cli.context import (
     FAILED,
     MISUSED,
     Data,
@@ -24,7 +24,6 @@ from opensmm.cli.frame import (
     configured,
     fail,
     listing,
-    pepper,
     standing,
     typed,
     with_database,
@@ -33,6 +32,7 @@ from opensmm.cli.secrets import read_secret
 from opensmm.domain.amounts import read_amount
 from opensmm.domain.api_keys import read_addresses
 from opensmm.domain.customers import check_customer_name
+from opensmm.runtime.database import find_pepper
 from opensmm.store import customers as customer_rows
 from opensmm.store.api_keys import KeySettings
 from opensmm.store.connection import Connection
@@ -86,7 +86,9 @@ def add_customer(
     key = first_key(KeySettings(title_case, as_panel=as_panel))
 
     async def work(connection: Connection) -> CustomerId:
-        return await customers.add_customer(connection, name, first, key, await pepper(connection, config), by=by())
+        return await customers.add_customer(
+            connection, name, first, key, await find_pepper(connection, config), by=by()
+        )
 
     customer = with_database(config, work)
     text = f"customer {customer} ({name}) is added, with a balance of {short(first)}\nkey, shown this once: {key.text}"
@@ -177,7 +179,7 @@ def _keep(customer: str, key: NewKey, data: Path | None) -> tuple[CustomerId, Ke
 
     async def work(connection: Connection) -> tuple[CustomerId, KeyId]:
         number = await find_customer(connection, customer)
-        return number, await customers.add_key(connection, number, key, await pepper(connection, config), by=by())
+        return number, await customers.add_key(connection, number, key, await find_pepper(connection, config), by=by())
 
     return with_database(config, work)
 

@@ -1,43 +1,21 @@
 """``demo``: a whole panel in one command, with a price list, two funded customers and a working sandbox."""
 
 import asyncio
-import http.client
 import os
-import time
-from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
-import psycopg
 import typer
-from msgspec import Struct
 
-from opensmm.actions.customers import fresh_key
-from opensmm.actions.demo import DemoCustomer, fill
-from opensmm.base.errors import Misconfigured, Unavailable
-from opensmm.base.money import money
-from opensmm.cli import logs
-from opensmm.cli.demo_services import services
-from opensmm.cli.frame import UNAVAILABLE, Data, Json, answer, configured, err, fail, give_up, now, refuse
-from opensmm.cli.processes import StopSignal, watch
-from opensmm.cli.serving import Port, Stack
+from opensmm.cli.context import UNAVAILABLE, Data, Json, answer, configured, err, fail, now
+from opensmm.cli.serving import Port, faults_told, tell_waiting
 from opensmm.cli.stages import Stages
-from opensmm.config import Config, keep_secret
-from opensmm.domain.audit import Actor, ActorKind, By
-from opensmm.domain.codes import NO_FIELDS, OperatorRefusal, StageCode
-from opensmm.store.connection import connect
+from opensmm.domain.codes import NO_FIELDS, StageCode
+from opensmm.runtime import logs
+from opensmm.runtime.demo import PROVIDER_TIMEOUT_S, DemoKeys, fill_panel, wait_for_answer
+from opensmm.runtime.processes import StopSignal, watch
+from opensmm.runtime.serving import LOOPBACK, Stack
 
 ANSWERS_WITHIN_S: Final = 60.0
-FUNDS: Final = (("Demo customer", "1000.00"), ("Second customer", "10.00"))
-DEMO_PROVIDER_TIMEOUT_S: Final = "10"
-ACTOR: Final = Actor(ActorKind.COMMAND_LINE, "demo")
-
-
-class DemoKeys(Struct, frozen=True):
-    """The keys of the two customers: kept in the data folder, since the database holds but their hashes."""
-
-    key: str
-    other_key: str
 
 
 def demo(
@@ -47,67 +25,35 @@ def demo(
     json: Json = False,
 ) -> None:
     """Run a complete panel to try out: prints where to look, a key and two curl lines. Ctrl-C ends it."""
-    os.environ.setdefault("OPENSMM_PROVIDER_TIMEOUT", DEMO_PROVIDER_TIMEOUT_S)
+    os.environ.setdefault("OPENSMM_PROVIDER_TIMEOUT", PROVIDER_TIMEOUT_S)
     config, stop, steps = configured(data), StopSignal(), Stages(err)
-    stack = Stack(config, "127.0.0.1", port, api_processes=1, speed=speed, report=steps, stopped=lambda: stop.wait(0))
     logs.set_up(config.log_level)
-    try:
-        with steps, stack.database() as urls:
+    with faults_told(), steps:
+        stack = Stack(
+            config, LOOPBACK, port, api_processes=1, speed=speed, waiting=tell_waiting, report=steps,
+            stopped=lambda: stop.wait(0),
+        )  # fmt: skip
+        with stack.database() as urls:
             if stop.wait(0):  # the first start takes a while, and may have been thought better of
                 return
             steps(StageCode.FILLING_DEMO, NO_FIELDS)
-            keys = asyncio.run(_fill(urls.app, config))
+            keys = asyncio.run(fill_panel(urls.app, config, now()))
             steps(StageCode.STARTING_PROCESSES, NO_FIELDS)
             stack.start()
             try:
-                answers = _answers(stack.port, stop)
-                steps.end()
-                if answers:
-                    _greet(stack.port, keys, json=json)
-                    watch(stack.processes, stack.embedded, stop)
-                elif not stop.wait(0):
-                    fail(f"the panel did not answer within {ANSWERS_WITHIN_S:.0f} s", UNAVAILABLE)
+                _run(stack, keys, stop, steps, json=json)
             finally:
                 stack.stop()
-    except OperatorRefusal as refused:
-        refuse(refused)
-    except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
-        give_up(error)
 
 
-async def _fill(url: str, config: Config) -> DemoKeys:
-    keys = _kept_keys(config.data / "demo.json")
-    named = zip(FUNDS, (keys.key, keys.other_key), strict=True)
-    customers = [DemoCustomer(name, money(funds), key) for (name, funds), key in named]
-    connection = await connect(url, application="opensmm demo")
-    try:
-        await fill(connection, list(services()), customers, config.pepper(), by=By(ACTOR, "", now()))
-    finally:
-        await connection.close()
-    return keys
-
-
-def _kept_keys(path: Path) -> DemoKeys:
-    if not path.exists():
-        fresh = DemoKeys(fresh_key().text, fresh_key().text)
-        keep_secret(path, msgspec.json.encode(fresh).decode())
-    return msgspec.json.decode(path.read_bytes(), type=DemoKeys)
-
-
-def _answers(port: int, stop: StopSignal) -> bool:
-    """Waits until the API answers for real: a refusal of an empty ask has been through all of it but the database."""
-    until = time.monotonic() + ANSWERS_WITHIN_S
-    while time.monotonic() < until and not stop.wait(0.02):
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("POST", "/api/v2", "action=balance")
-            if connection.getresponse().status == http.HTTPStatus.OK:
-                return True
-        except OSError:
-            continue
-        finally:
-            connection.close()
-    return False
+def _run(stack: Stack, keys: DemoKeys, stop: StopSignal, steps: Stages, *, json: bool) -> None:
+    answers = wait_for_answer(stack.port, ANSWERS_WITHIN_S, stop.wait)
+    steps.end()
+    if answers:
+        _greet(stack.port, keys, json=json)
+        watch(stack.processes, stack.embedded, stop)
+    elif not stop.wait(0):
+        fail(f"the panel did not answer within {ANSWERS_WITHIN_S:.0f} s", UNAVAILABLE)
 
 
 def _greet(port: int, keys: DemoKeys, *, json: bool) -> None:

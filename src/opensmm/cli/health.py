@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from rich.text import Text
 
 from opensmm.actions import monitoring
-from opensmm.cli.frame import Data, Json, answer, now, out, standing, with_database
+from opensmm.cli.context import Data, Json, answer, now, out, standing, with_database
 from opensmm.domain.disk import disk
 from opensmm.domain.findings import SEVERITY, Finding, Level, worst
 from opensmm.texts import words

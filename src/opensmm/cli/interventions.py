@@ -14,7 +14,7 @@ from opensmm.actions import attention, notices, order_actions, providers
 from opensmm.actions.attention import MAX_LISTED
 from opensmm.base.ids import OrderId
 from opensmm.base.money import short
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, long_listing, now, standing, typed, with_database
+from opensmm.cli.context import MISUSED, Data, Json, answer, by, fail, long_listing, now, standing, typed, with_database
 from opensmm.domain.amounts import SMALLEST, read_amount
 from opensmm.domain.audit import By
 from opensmm.domain.call_faults import words_of

@@ -8,7 +8,7 @@ import typer
 from typer import _click  # typer brings a click of its own, and gives its types no other name
 from typer.core import TyperGroup
 
-from opensmm.cli.frame import refuse
+from opensmm.cli.context import refuse
 from opensmm.domain.codes import OperatorRefusal
 
 PLAIN: Final = None

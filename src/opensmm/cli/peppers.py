@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from opensmm.actions import peppers
-from opensmm.cli.frame import Data, Json, answer, by, standing, with_database
+from opensmm.cli.context import Data, Json, answer, by, standing, with_database
 from opensmm.store.connection import Connection
 
 

@@ -6,7 +6,7 @@ import typer
 
 from opensmm.actions import policy
 from opensmm.base.ids import RuleId
-from opensmm.cli.frame import FAILED, MISUSED, Data, Json, answer, by, configured, fail, standing, with_database
+from opensmm.cli.context import FAILED, MISUSED, Data, Json, answer, by, configured, fail, standing, with_database
 from opensmm.domain.policy import Policy, PolicyRule, RuleKind
 from opensmm.store import policy as rows
 from opensmm.store.policy import NewRule, PolicyChange

@@ -11,7 +11,7 @@ from rich.table import Table
 from opensmm.actions import price_lists
 from opensmm.actions.references import find_customers, find_service
 from opensmm.base.ids import CustomerId, ServiceId
-from opensmm.cli.frame import Data, Json, answer, by, configured, listing, standing, with_database
+from opensmm.cli.context import Data, Json, answer, by, configured, listing, standing, with_database
 from opensmm.domain.service_rules import read_price
 from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection

@@ -17,7 +17,7 @@ from opensmm.actions.provider_views import ProviderView
 from opensmm.actions.providers import ProviderEdit
 from opensmm.actions.references import find_provider
 from opensmm.base.errors import Misconfigured
-from opensmm.cli.frame import (
+from opensmm.cli.context import (
     MISUSED,
     Data,
     Json,
@@ -31,7 +31,6 @@ from opensmm.cli.frame import (
     now,
     number,
     out,
-    pepper,
     refuse,
     standing,
     with_database,
@@ -44,12 +43,13 @@ from opensmm.domain.codes import ListWarning, OperatorRefusal
 from opensmm.domain.provider_services import ProviderService, ReadPriceList
 from opensmm.domain.provider_settings import ProviderSettings, check_provider_key, check_settings
 from opensmm.domain.providers import MAX_CALLS_PER_SECOND, MAX_CONCURRENCY, PANEL
+from opensmm.runtime.database import find_pepper
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 from opensmm.texts import fields
 from opensmm.texts import words as texts
 
-_FOLLOWING: Final = {"sync": "opensmm.cli.sync:sync_now", "follow": "opensmm.cli.sync:follow"}
+_FOLLOWING: Final = {"sync": "opensmm.cli.price_sync:sync_now", "follow": "opensmm.cli.price_sync:follow"}
 provider_verbs: Final = typer.Typer(
     cls=lazy_group(_FOLLOWING), help="Who fulfils: other panels, the sandbox, your staff.", no_args_is_help=True
 )
@@ -114,7 +114,7 @@ def add(
     key = _key(key_file)
 
     async def work(connection: Connection) -> ProviderRow:
-        own = await pepper(connection, config)
+        own = await find_pepper(connection, config)
         return await providers.add_provider(connection, wanted, key, own, private=config.private_providers, by=by())
 
     added = with_database(config, work)
@@ -203,7 +203,7 @@ def _edit(config: Config, provider: str, wanted: ProviderSettings, key: str, *, 
     private = config.private_providers
 
     async def work(connection: Connection) -> ProviderEdit:
-        own, row = await pepper(connection, config), await find_provider(connection, provider)
+        own, row = await find_pepper(connection, config), await find_provider(connection, provider)
         return await providers.edit_provider(
             connection, row.id, wanted, key, own, private=private, by=by(), keep_key=keep_key
         )

@@ -6,8 +6,8 @@ import typer
 from rich.table import Table
 
 from opensmm.actions import services
-from opensmm.cli.choosing import NameLike, OfCategory, OfProvider, References, Write, selected, show_plan
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, fail, standing, with_database
+from opensmm.cli.context import MISUSED, Data, Json, answer, by, fail, standing, with_database
+from opensmm.cli.service_choice import NameLike, OfCategory, OfProvider, References, Write, selected, show_plan
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.service_edits import EditPlan

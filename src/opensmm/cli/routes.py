@@ -9,7 +9,7 @@ from rich.table import Table
 
 from opensmm.actions import routes
 from opensmm.actions.routes import ServiceRoutes
-from opensmm.cli.frame import Data, Json, answer, by, out, standing, with_database
+from opensmm.cli.context import Data, Json, answer, by, out, standing, with_database
 
 route_verbs: Final = typer.Typer(help="Who fulfils which service.", no_args_is_help=True)
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from opensmm.cli.frame import MISUSED, fail
+from opensmm.cli.context import MISUSED, fail
 
 STANDARD_INPUT: Final = "-"
 

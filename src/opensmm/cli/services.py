@@ -11,7 +11,7 @@ from opensmm.actions import services
 from opensmm.actions.references import find_service, match_service
 from opensmm.actions.services import EditedService
 from opensmm.base.ids import ServiceId
-from opensmm.cli.frame import (
+from opensmm.cli.context import (
     MISUSED,
     Data,
     Json,
@@ -35,8 +35,8 @@ from opensmm.texts import words as texts
 _MORE: Final = {
     "deliver": "opensmm.cli.delivery:deliver",
     "refill": "opensmm.cli.refills:refill",
-    "quarantine": "opensmm.cli.sync:quarantine_verbs",
-    "below-cost": "opensmm.cli.sync:below_cost_verbs",
+    "quarantine": "opensmm.cli.price_sync:quarantine_verbs",
+    "below-cost": "opensmm.cli.price_sync:below_cost_verbs",
 }
 service_verbs: Final = typer.Typer(cls=lazy_group(_MORE), help="The price list.", no_args_is_help=True)
 

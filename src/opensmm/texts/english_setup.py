@@ -34,6 +34,8 @@ SETUP: Final[Mapping[SetupCode, Words]] = {
         "nothing runs in it: `sudo chown -R {user}: {folder}`"
     ),
     SetupCode.NO_PANEL: Words("there is no panel in {folder}: say its folder with --data, or make one there first"),
+    SetupCode.PORT_TAKEN: Words("{host} port {port} is taken: stop what listens there, or choose another with --port"),
+    SetupCode.CANNOT_LISTEN: Words("cannot listen on {host} port {port}: {words}"),
     SetupCode.USER_WITHOUT_NAME: Words(
         "PostgreSQL needs an OS user with a name, and the user {uid} has none here: start OpenSMM as a user that has "
         "one, or set DATABASE_URL"

@@ -25,7 +25,7 @@ _NEVER: Final = float("-inf")
 
 
 @dataclass(slots=True)
-class _Told:
+class _EventLines:
     """Lines of one event since ``since``, and by what they are about the time of the last one and how many were left
     out after it."""
 
@@ -40,11 +40,11 @@ class LineLimit:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._told: dict[Hashable, _Told] = {}
+        self._told: dict[Hashable, _EventLines] = {}
 
     def admit(self, name: Hashable, about: Hashable = None) -> int | None:
         """Returns how many were left out before this line; None where it is left out too."""
-        now, told = self._monotonic(), _kept(self._told, name, _Told)
+        now, told = self._monotonic(), _kept(self._told, name, _EventLines)
         if now - told.since >= EACH_S:
             told.since, told.lines = now, 0
         spoke, left_out = _kept(told.by_about, about, lambda: (_NEVER, 0))

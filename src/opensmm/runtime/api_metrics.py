@@ -10,8 +10,8 @@ from opensmm.actions.order_placing import MONEY_PLACED, ORDERS_PLACED
 from opensmm.api.metrics import REFUSALS, REQUESTS
 from opensmm.base.metrics import Histogram
 from opensmm.base.money import PER_WHOLE
-from opensmm.cli.metrics import Labels, counter, histogram, lanes
 from opensmm.domain import requests
+from opensmm.runtime.metrics import Labels, counter, histogram, lanes
 
 ACTIONS: Final[dict[type | None, str]] = {
     requests.ListServices: "services",

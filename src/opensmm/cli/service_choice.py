@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions.selection import Selection
-from opensmm.cli.frame import out
+from opensmm.cli.context import out
 
 SHOWN: Final = 20
 """Lines of a plan for a person's eyes; a program gets all."""

@@ -17,8 +17,8 @@ import structlog
 from msgspec import Struct
 
 from opensmm.base.errors import Misconfigured
-from opensmm.cli import preloading
 from opensmm.config import Config
+from opensmm.runtime import preloading
 from opensmm.store.os_users import become, panel_user
 from opensmm.texts import words
 
@@ -26,7 +26,7 @@ CONNECT_LIMIT_S: Final = 5
 log = structlog.get_logger()
 
 
-class View(Struct, frozen=True):
+class ViewAsUser(Struct, frozen=True):
     """A look at this process as another user: what stands in its way, and whether some of the code is closed to it."""
 
     obstacle: str = ""
@@ -77,7 +77,7 @@ def _warn(user: str, why: str) -> None:
     log.warning("this process goes on as root: start the panel as an ordinary user", instead_of=user, why=why)
 
 
-def _look_as(user: pwd.struct_passwd, url: str) -> View:
+def _look_as(user: pwd.struct_passwd, url: str) -> ViewAsUser:
     """Becomes the user in a forked process, which looks around and ends."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -90,17 +90,19 @@ def _look_as(user: pwd.struct_passwd, url: str) -> View:
     with os.fdopen(reading, "rb") as told:
         view = told.read()
     os.waitpid(child, 0)
-    return msgspec.json.decode(view, type=View) if view else View("the attempt to become this user was killed")
+    return (
+        msgspec.json.decode(view, type=ViewAsUser) if view else ViewAsUser("the attempt to become this user was killed")
+    )
 
 
-def _look(user: pwd.struct_passwd, url: str) -> View:
+def _look(user: pwd.struct_passwd, url: str) -> ViewAsUser:
     files = preloading.loaded_files()
     try:
         become(user)
         psycopg.connect(url, connect_timeout=CONNECT_LIMIT_S).close()
     except (OSError, psycopg.OperationalError) as refused:
-        return View(str(refused))
-    return View(closed=not all(map(_is_open, files)))
+        return ViewAsUser(str(refused))
+    return ViewAsUser(closed=not all(map(_is_open, files)))
 
 
 def _is_open(file: Path) -> bool:

@@ -9,8 +9,8 @@ import uvicorn
 
 from opensmm.api.protocol import Protocol
 from opensmm.api.server import KEPT_WITHIN_S, Server
-from opensmm.cli.processes import watch_leash
 from opensmm.config import Config
+from opensmm.runtime.processes import watch_leash
 
 KEEP_ALIVE_S: Final = 75
 """How long an idle connection is kept: longer than proxies and clients do, so that it is they who close it."""

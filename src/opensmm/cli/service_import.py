@@ -9,9 +9,9 @@ from rich.progress import Progress
 
 from opensmm.actions import service_import
 from opensmm.actions.references import find_provider
-from opensmm.cli.frame import MISUSED, Data, Json, answer, by, err, fail, standing, with_database
+from opensmm.cli.context import MISUSED, Data, Json, answer, by, err, fail, standing, with_database
+from opensmm.cli.price_sync import Confirm, amount, percent
 from opensmm.cli.providers import offer, plain_odd, price_list
-from opensmm.cli.sync import Confirm, amount, percent
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import FindingCode
 from opensmm.domain.pricing import MAX_DECIMALS, PriceTerms

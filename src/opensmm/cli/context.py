@@ -27,10 +27,11 @@ from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured, PanelError, Unavailable
 from opensmm.base.money import plain
 from opensmm.cli.stages import Stages
-from opensmm.cli.unforeseen import UNFORESEEN
 from opensmm.config import Config
 from opensmm.domain.audit import Actor, ActorKind, By
-from opensmm.domain.codes import MALFORMED, NO_FIELDS, Fields, OperatorRefusal, Report, no_report
+from opensmm.domain.codes import MALFORMED, NO_FIELDS, Fields, OperatorRefusal
+from opensmm.runtime.crashes import UNFORESEEN
+from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
 from opensmm.store.embedded import DatabaseUrls, serving, stands
@@ -217,11 +218,6 @@ def standing(data: Path | None) -> Config:
     return config
 
 
-def ready(config: Config, urls: DatabaseUrls, report: Report = no_report) -> list[str]:
-    """Brings the schema up to date where the owner's role is known; returns what was applied."""
-    return schema.migrate(urls.owner, schema.app_role(urls.app), report) if urls.owner else []
-
-
 def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]]) -> Result:
     """Runs ``work`` over a connection of the app's role; starts the embedded PostgreSQL where it does not run."""
     try:
@@ -233,7 +229,7 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
                 if config.database_url:
                     raise
             with Stages(err) as report:
-                ready(config, urls, report)
+                bring_up_to_date(urls, report)
             return asyncio.run(_connected(urls.app, work))
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         give_up(error)
@@ -241,17 +237,6 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
         refuse(refused)
     except PanelError as error:
         fail(str(error))
-
-
-async def pepper(connection: Connection, config: Config, make: Callable[[], bytes] | None = None) -> bytes:
-    """The pepper that the database's keys were made with; ``make`` makes one where there is neither.
-
-    Raises OperatorRefusal.
-    """
-    from opensmm.actions.peppers import settle_pepper
-
-    known = None if config.known_pepper() is None else config.pepper()
-    return await settle_pepper(connection, known, make or config.pepper)
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from prometheus_client.core import Metric
 from opensmm.actions.monitoring import MetricsSample
 from opensmm.actions.poller import POLLED
 from opensmm.actions.sending import SENT
-from opensmm.cli.metrics import Gauged, counter, gauge, histogram, lanes
 from opensmm.domain import dispatch, requests
 from opensmm.domain.findings import SEVERITY
 from opensmm.domain.monitoring import PanelFacts, WaitingCount, alive
 from opensmm.providers.client import CALLS
+from opensmm.runtime.metrics import Gauged, counter, gauge, histogram, lanes
 
 OUTCOMES: Final[dict[type, str]] = {
     dispatch.Accepted: "accepted",

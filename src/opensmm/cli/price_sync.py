@@ -13,7 +13,7 @@ from rich.table import Table
 from opensmm.actions import price_sync
 from opensmm.actions.price_sync import FollowingResult, PriceListRead, ServiceChanges
 from opensmm.actions.references import find_provider, find_services
-from opensmm.cli.frame import (
+from opensmm.cli.context import (
     MISUSED,
     Data,
     Json,

@@ -7,7 +7,7 @@ import typer
 from opensmm.actions import manual, purchases
 from opensmm.actions.references import find_services
 from opensmm.base.ids import OrderId, RefillId, ServiceId
-from opensmm.cli.frame import Data, Json, answer, by, refuse, standing, with_database
+from opensmm.cli.context import Data, Json, answer, by, refuse, standing, with_database
 from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.manual import MOST_COUNT, ManualReport, ManualStep

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
-from typing import Annotated, Final
 
 import structlog
-import typer
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -13,18 +11,12 @@ from prometheus_client.registry import Collector
 from opensmm.actions.batcher import TRAFFIC
 from opensmm.base.metrics import SECOND, Histogram
 
-LOOPBACK: Final = "127.0.0.1"
-MetricsPort = Annotated[
-    int | None,
-    typer.Option("--metrics-port", help="Serve metrics for Prometheus on this port; off by default.", min=1, max=65535),
-]
-MetricsHost = Annotated[str, typer.Option("--metrics-host", help="The address for metrics; keep it private.")]
 Labels = tuple[str, ...]
 Gauged = dict[Labels, float]
 log = structlog.get_logger()
 
 
-class Source(Collector):
+class MetricsSource(Collector):
     """What one kind of process has to tell; ``families`` is called at every scrape, in a thread of its own."""
 
     def __init__(self, families: Callable[[], Iterable[Metric]]) -> None:
@@ -37,7 +29,7 @@ class Source(Collector):
 def registry(families: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
     found = CollectorRegistry()
     ProcessCollector(registry=found)
-    found.register(Source(families))
+    found.register(MetricsSource(families))
     return found
 
 

@@ -8,7 +8,7 @@ import tempfile
 import traceback
 from typing import Final
 
-from opensmm import __version__
+import opensmm
 
 UNFORESEEN: Final = 4
 """The exit code."""
@@ -40,7 +40,7 @@ def sentence(error: BaseException) -> str:
     try:
         handle, path = tempfile.mkstemp(prefix="opensmm-error-", suffix=".txt")
         with os.fdopen(handle, "w", errors="backslashreplace") as file:
-            file.write(f"OpenSMM {__version__}, Python {platform.python_version()}, {platform.platform()}\n\n")
+            file.write(f"OpenSMM {opensmm.__version__}, Python {platform.python_version()}, {platform.platform()}\n\n")
             traceback.print_exception(error, file=file)
     except OSError as failed:
         return f"this is a fault of OpenSMM's own ({fault}), and its details could not be kept: {failed.strerror}"
@@ -51,7 +51,7 @@ def log_and_end(error: BaseException) -> None:
     """In a process that a supervisor started: the details go to the log."""
     import structlog
 
-    from opensmm.cli import logs
+    from opensmm.runtime import logs
 
     logs.set_up("info")
     structlog.get_logger().error("this process ends by a fault of ours", exc_info=error, pid=os.getpid())

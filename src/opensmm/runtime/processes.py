@@ -17,7 +17,7 @@ import psycopg
 import structlog
 
 from opensmm.base.errors import PanelError
-from opensmm.cli.unforeseen import LEASH
+from opensmm.runtime.crashes import LEASH
 from opensmm.store.embedded import EmbeddedPostgres
 
 STOP_WITHIN_S: Final = 7.5

@@ -1,0 +1,61 @@
+"""The panel's database at a start: its tables brought up to date, its settings checked, its pepper found."""
+
+import asyncio
+from collections.abc import Callable
+
+from opensmm.actions import starting
+from opensmm.base.errors import Unavailable
+from opensmm.config import Config
+from opensmm.domain.codes import Report, no_report
+from opensmm.store import schema
+from opensmm.store.connection import Connection, connect
+from opensmm.store.embedded import DatabaseUrls
+
+Waiting = Callable[[Unavailable], None]
+"""Called with the reason while a start waits for the database."""
+
+
+def bring_up_to_date(urls: DatabaseUrls, report: Report = no_report) -> list[str]:
+    """Applies missing migrations if the owner's role is known. Returns the names of those applied."""
+    return schema.migrate(urls.owner, schema.app_role(urls.app), report) if urls.owner else []
+
+
+async def find_pepper(connection: Connection, config: Config, make: Callable[[], bytes] | None = None) -> bytes:
+    """Returns the pepper that the database's keys were hashed with; ``make`` makes one for a new panel.
+
+    Raises OperatorRefusal if the configured pepper is another one.
+    """
+    from opensmm.actions.peppers import settle_pepper
+
+    known = None if config.known_pepper() is None else config.pepper()
+    return await settle_pepper(connection, known, make or config.pepper)
+
+
+def wait_for_primary(url: str, waiting: Waiting, stopped: Callable[[], bool]) -> None:
+    """Returns once the database accepts writes, or ``stopped`` says so."""
+    asyncio.run(starting.wait_for_primary(url, waiting, stopped))
+
+
+def check(url: str, config: Config, waiting: Waiting, stopped: Callable[[], bool] = lambda: False) -> None:
+    """Waits for a database that accepts writes, as after a failover or a boot, and checks that the panel can use it.
+
+    Raises Misconfigured, Unavailable or OperatorRefusal if it cannot. The app's role is checked too: the panel does not
+    start with one that may change the books.
+    """
+    asyncio.run(_check(url, config, waiting, stopped))
+
+
+async def _check(url: str, config: Config, waiting: Waiting, stopped: Callable[[], bool]) -> None:
+    connection = await starting.first_connection(url, waiting, stopped)
+    try:
+        if config.database_url:
+            # A pooler may have one connection for us, and none for the probes of ``check`` while we keep it.
+            connection.abandon()
+            await starting.check(url)
+            connection = await connect(url, application="opensmm start")
+        else:
+            # No pooler can stand in front of the embedded server, so one connection is enough.
+            await starting.check_settings(connection)
+        await find_pepper(connection, config, config.common_pepper)
+    finally:
+        await connection.close()
