@@ -12,7 +12,7 @@ from tests.stepped_worker import FakeProvider, SteppedWorker, served
 from opensmm.actions import attention, monitoring
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, short
-from opensmm.cli.interventions import _explained
+from opensmm.cli.orders import _explained
 from opensmm.providers.key_encryption import seal
 from opensmm.store.order_events import OrderEvent, history
 from opensmm.texts import words

@@ -79,6 +79,7 @@ Json = Annotated[
     bool,
     typer.Option("--json", is_eager=True, callback=_note_reader, help="Answer as one line of JSON, for programs."),
 ]
+Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id or name.")]
 MAX_NAME: Final = 100
 """Characters of the operator's name that are kept."""
 

@@ -11,8 +11,7 @@ from opensmm.actions.money import Adjustment, Booking
 from opensmm.actions.references import find_customer
 from opensmm.base.ids import CustomerId
 from opensmm.base.money import Money, short
-from opensmm.cli.context import MISUSED, Data, Json, answer, by, fail, standing, typed, with_database
-from opensmm.cli.customers import Customer
+from opensmm.cli.context import MISUSED, Customer, Data, Json, answer, by, fail, standing, typed, with_database
 from opensmm.domain.amounts import SMALLEST, read_amount
 from opensmm.domain.payments import BY_HAND, any_payment, read_payment
 from opensmm.store.connection import Connection

@@ -33,8 +33,8 @@ from opensmm.texts import fields
 from opensmm.texts import words as texts
 
 _MORE: Final = {
-    "deliver": "opensmm.cli.delivery:deliver",
-    "refill": "opensmm.cli.refills:refill",
+    "deliver": "opensmm.cli.service_delivery:deliver",
+    "refill": "opensmm.cli.service_refills:refill",
     "quarantine": "opensmm.cli.price_sync:quarantine_verbs",
     "below-cost": "opensmm.cli.price_sync:below_cost_verbs",
 }

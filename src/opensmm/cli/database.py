@@ -1,7 +1,6 @@
-"""``migrate``, ``verify`` and ``orders``: the schema, the proof that the books are right, and single orders."""
+"""``migrate`` and ``verify``: the schema, and the proof that the books are right."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import psycopg
 import typer
@@ -10,8 +9,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from opensmm.base.errors import Misconfigured
-from opensmm.base.ids import OrderId
-from opensmm.base.money import five_decimals, short
 from opensmm.cli.context import (
     FAILED,
     UNAVAILABLE,
@@ -27,28 +24,13 @@ from opensmm.cli.context import (
     standing,
     with_database,
 )
-from opensmm.cli.lazy import lazy_group
 from opensmm.cli.stages import Stages
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.codes import OperatorRefusal
 from opensmm.runtime.database import bring_up_to_date
-from opensmm.store import invariants, order_events
+from opensmm.store import invariants
 from opensmm.store.connection import Connection
 from opensmm.store.invariants import ALL, InvariantResult, OrderRange, those_of
-from opensmm.store.order_events import OrderEvent, OrderHistory
 from opensmm.texts import words
-
-_STEPS: Final = {
-    "list": "opensmm.cli.interventions:list_waiting",
-    "cancel": "opensmm.cli.interventions:cancel",
-    "partial": "opensmm.cli.interventions:end_partial",
-    "complete": "opensmm.cli.interventions:complete",
-    "resend": "opensmm.cli.interventions:resend",
-    "settle": "opensmm.cli.interventions:settle",
-    "refund": "opensmm.cli.interventions:refund",
-    "dealt-with": "opensmm.cli.interventions:deal_with",
-    "wait": "opensmm.cli.interventions:set_wait",
-}
-order_verbs: Final = typer.Typer(cls=lazy_group(_STEPS), help="Orders, one by one.", no_args_is_help=True)
 
 
 def migrate(data: Data = None, json: Json = False) -> None:
@@ -124,60 +106,3 @@ def _table(findings: list[InvariantResult]) -> Table:
         )
         table.add_row(finding.check.name, words.invariant(finding.check.code), said)
     return table
-
-
-@order_verbs.command("show")
-def show(
-    order: Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")],
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Tell an order's story: placed, charged, sent, asked, answered, and its money."""
-    history = with_database(standing(data), lambda connection: order_events.history(connection, OrderId(order)))
-    if history is None:
-        refuse(OperatorRefusal(RefusalCode.NO_ORDER, order=order))
-    said = {
-        "order": history.order,
-        "customer": history.customer,
-        "customer_name": history.customer_name,
-        "service": history.service,
-        "service_name": history.service_name,
-        "link": history.link,
-        "quantity": history.quantity,
-        "runs": history.runs,
-        "charge": five_decimals(history.charge),
-        "refunded": five_decimals(history.refunded),
-        "state": history.state,
-        "events": [_plain(history, event) for event in history.events],
-    }
-    answer(said, _told(history), json=json)
-
-
-def _told(history: OrderHistory) -> str:
-    back = f", of which {short(history.refunded)} was paid back" if history.refunded else ""
-    amount = (
-        f"{history.runs} runs of {history.quantity}" if history.runs > 1 else str(history.quantity or "as it posts")
-    )
-    head = (
-        f"order:    {history.order}, {history.state}",
-        f"customer: {history.customer}, {history.customer_name}",
-        f"service:  {history.service}, {history.service_name}",
-        f"link:     {history.link}",
-        f"quantity: {amount}",
-        f"charge:   {short(history.charge)}{back}",
-        "What happened, in UTC:",
-    )
-    return "\n".join((*head, *(f"  {_stamp(event.at)}  {_what(history, event)}" for event in history.events)))
-
-
-def _plain(history: OrderHistory, event: OrderEvent) -> dict[str, object]:
-    return {"at": event.at, "message": _what(history, event), "code": event.kind.value, "fields": dict(event.fields)}
-
-
-def _what(history: OrderHistory, event: OrderEvent) -> str:
-    return words.event_of(history.runs, event.kind, event.fields)
-
-
-def _stamp(at: datetime) -> str:
-    at = at.astimezone(UTC)
-    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"

@@ -1,9 +1,9 @@
 """The operator's hand on single orders: ``orders list``, ``cancel``, ``partial``, ``complete``, ``resend`` and more."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from msgspec.structs import asdict, replace
@@ -13,30 +13,50 @@ from rich.table import Table
 from opensmm.actions import attention, notices, order_actions, providers
 from opensmm.actions.attention import MAX_LISTED
 from opensmm.base.ids import OrderId
-from opensmm.base.money import short
-from opensmm.cli.context import MISUSED, Data, Json, answer, by, fail, long_listing, now, standing, typed, with_database
+from opensmm.base.money import five_decimals, short
+from opensmm.cli.context import (
+    MISUSED,
+    Data,
+    Json,
+    answer,
+    by,
+    fail,
+    long_listing,
+    now,
+    refuse,
+    standing,
+    typed,
+    with_database,
+)
 from opensmm.domain.amounts import SMALLEST, read_amount
 from opensmm.domain.audit import By
 from opensmm.domain.call_faults import words_of
+from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.order_actions import MAX_REFUNDS
 from opensmm.domain.provider_ids import check_provider_order
+from opensmm.store import order_events
 from opensmm.store.connection import Connection
 from opensmm.store.order_actions import WaitingDelivery
+from opensmm.store.order_events import OrderEvent, OrderHistory
 from opensmm.texts import words
 from opensmm.wire.provider_answers import likely_order
+
+order_verbs: Final = typer.Typer(help="Orders, one by one.", no_args_is_help=True)
 
 Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order and in the audit trail.")]
 Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed.", min=1)]
 
 
+@order_verbs.command("cancel")
 def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
     """End an order here and now, and pay back what is not delivered. Its provider is asked to cancel it too."""
     _do(order, "cancel", "cancelled", reason, data, json, lambda c, by: order_actions.cancel(c, OrderId(order), by))
 
 
+@order_verbs.command("partial")
 def end_partial(
     order: Order,
     remains: Annotated[int, typer.Option("--remains", help="How many units were not delivered.", min=1)],
@@ -52,11 +72,13 @@ def end_partial(
     )  # fmt: skip
 
 
+@order_verbs.command("complete")
 def complete(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
     """End an order as delivered in full."""
     _do(order, "complete", "completed", reason, data, json, lambda c, by: order_actions.complete(c, OrderId(order), by))
 
 
+@order_verbs.command("resend")
 def resend(
     order: Order,
     reason: Reason,
@@ -78,6 +100,7 @@ def resend(
     )  # fmt: skip
 
 
+@order_verbs.command("settle")
 def settle(
     order: Order,
     reason: Reason,
@@ -98,6 +121,7 @@ def settle(
     )  # fmt: skip
 
 
+@order_verbs.command("refund")
 def refund(
     order: Order,
     value: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 0.50.")],
@@ -117,11 +141,13 @@ def refund(
     )  # fmt: skip
 
 
+@order_verbs.command("dealt-with")
 def deal_with(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
     """Take what a provider said too late, or said oddly, of an order off the list: you have seen to it there."""
     _do(order, "deal_with", "dealt with", reason, data, json, lambda c, by: notices.deal_with(c, OrderId(order), by))
 
 
+@order_verbs.command("wait")
 def set_wait(
     hours: Annotated[
         int, typer.Argument(metavar="HOURS", help="Hours; 0 holds them at once.", min=0, max=MAX_REFUSED_WAIT_H)
@@ -149,6 +175,7 @@ def _do(
     answer({"order": order, "action": action, "changed": changed}, said, json=json)
 
 
+@order_verbs.command("list")
 def list_waiting(
     unsure: Annotated[bool, typer.Option("--unsure", help="Those that may or may not have been bought.")] = False,
     held: Annotated[bool, typer.Option("--held", help="Those that no provider took, or with an odd end.")] = False,
@@ -181,7 +208,7 @@ def list_waiting(
         lines = [asdict(one) | {"answer": _answer(one), "looks_like_order": _likely(one) or None} for one in found]
         answer({"orders": lines}, "", json=True)
         return
-    long_listing(_table(found), "no order waits for you")
+    long_listing(_waiting_table(found), "no order waits for you")
 
 
 def _explained(one: WaitingDelivery) -> WaitingDelivery:
@@ -189,7 +216,7 @@ def _explained(one: WaitingDelivery) -> WaitingDelivery:
     return one if one.note is None else replace(one, answer=words.event(one.note.code, one.note.fields))
 
 
-def _table(found: list[WaitingDelivery]) -> Table:
+def _waiting_table(found: list[WaitingDelivery]) -> Table:
     headings = ("order", "run", "waits as", "since (UTC)", "provider", "its order", "what is known")
     table = Table(*headings, box=None, pad_edge=False)
     for one in found:
@@ -216,3 +243,60 @@ def _answer(one: WaitingDelivery) -> str | None:
 def _likely(one: WaitingDelivery) -> str:
     """The order id that an unsure answer seems to tell."""
     return likely_order(words_of(one.answer or "")) if one.state == "unsure" and one.provider_order is None else ""
+
+
+@order_verbs.command("show")
+def show(
+    order: Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Tell an order's story: placed, charged, sent, asked, answered, and its money."""
+    history = with_database(standing(data), lambda connection: order_events.history(connection, OrderId(order)))
+    if history is None:
+        refuse(OperatorRefusal(RefusalCode.NO_ORDER, order=order))
+    said = {
+        "order": history.order,
+        "customer": history.customer,
+        "customer_name": history.customer_name,
+        "service": history.service,
+        "service_name": history.service_name,
+        "link": history.link,
+        "quantity": history.quantity,
+        "runs": history.runs,
+        "charge": five_decimals(history.charge),
+        "refunded": five_decimals(history.refunded),
+        "state": history.state,
+        "events": [_plain(history, event) for event in history.events],
+    }
+    answer(said, _told(history), json=json)
+
+
+def _told(history: OrderHistory) -> str:
+    back = f", of which {short(history.refunded)} was paid back" if history.refunded else ""
+    amount = (
+        f"{history.runs} runs of {history.quantity}" if history.runs > 1 else str(history.quantity or "as it posts")
+    )
+    head = (
+        f"order:    {history.order}, {history.state}",
+        f"customer: {history.customer}, {history.customer_name}",
+        f"service:  {history.service}, {history.service_name}",
+        f"link:     {history.link}",
+        f"quantity: {amount}",
+        f"charge:   {short(history.charge)}{back}",
+        "What happened, in UTC:",
+    )
+    return "\n".join((*head, *(f"  {_stamp(event.at)}  {_what(history, event)}" for event in history.events)))
+
+
+def _plain(history: OrderHistory, event: OrderEvent) -> dict[str, object]:
+    return {"at": event.at, "message": _what(history, event), "code": event.kind.value, "fields": dict(event.fields)}
+
+
+def _what(history: OrderHistory, event: OrderEvent) -> str:
+    return words.event_of(history.runs, event.kind, event.fields)
+
+
+def _stamp(at: datetime) -> str:
+    at = at.astimezone(UTC)
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
