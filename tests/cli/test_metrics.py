@@ -17,6 +17,7 @@ from opensmm.api.metrics import OUTCOMES, REQUESTS
 from opensmm.base.metrics import MILLISECOND, Histogram, Histograms
 from opensmm.domain.dispatch import SendOutcome
 from opensmm.runtime import api_metrics, metrics, worker_metrics
+from opensmm.runtime.serving import LOOPBACK
 from opensmm.store.connection import ReconnectingConnection
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -156,11 +157,11 @@ async def test_the_page_names_every_metric_and_no_other(sampling):
 
 
 def test_metrics_are_served_where_a_port_was_given_and_a_taken_one_ends_nothing(capsys):
-    metrics.serve(None, metrics.LOOPBACK, api_metrics.families)
-    with socket.create_server((metrics.LOOPBACK, 0)) as taken:
-        metrics.serve(taken.getsockname()[1], metrics.LOOPBACK, api_metrics.families)
+    metrics.serve(None, LOOPBACK, api_metrics.families)
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        metrics.serve(taken.getsockname()[1], LOOPBACK, api_metrics.families)
         port = taken.getsockname()[1]
     assert "cannot listen" in capsys.readouterr().out
-    metrics.serve(port, metrics.LOOPBACK, api_metrics.families)
-    with urllib.request.urlopen(f"http://{metrics.LOOPBACK}:{port}/metrics") as answer:
+    metrics.serve(port, LOOPBACK, api_metrics.families)
+    with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics") as answer:
         assert b"# TYPE opensmm_requests_total counter" in answer.read()
