@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from tests.actions.test_evidence import attempts, bought, concluded
+from tests.actions.test_unsure import attempts, bought, concluded
 from tests.panel import LINK, PEPPER, broken, fetch, now, open_api
 from tests.stepped_worker import STRANGERS, SteppedWorker, served, state
 

@@ -55,7 +55,7 @@ async def test_a_call_that_breaks_down_keeps_nobody_else_from_news(registry, cap
     for _ in range(20):
         await registry.ask(FIRST, [_Panel(FIRST)], ask)
     assert [SECOND] == registry.answering
-    assert 0 == registry.contact(FIRST).slots.asking == registry.contact(FIRST).slots.taken
+    assert 0 == registry.contact(FIRST).throttle.asking == registry.contact(FIRST).throttle.taken
 
 
 async def test_a_session_that_was_closed_is_no_answer(registry):
@@ -98,7 +98,7 @@ async def test_a_session_that_is_closed_while_it_looks_a_name_up_is_no_answer(re
     asking, session = looking_up
     await close_session(session)
     assert await asking is None
-    assert 0 == registry.contact(FIRST).slots.asking == registry.contact(FIRST).slots.taken
+    assert 0 == registry.contact(FIRST).throttle.asking == registry.contact(FIRST).throttle.taken
 
 
 async def test_who_asks_may_be_cancelled(registry, looking_up):
@@ -106,7 +106,7 @@ async def test_who_asks_may_be_cancelled(registry, looking_up):
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert 0 == registry.contact(FIRST).slots.asking == registry.contact(FIRST).slots.taken
+    assert 0 == registry.contact(FIRST).throttle.asking == registry.contact(FIRST).throttle.taken
 
 
 async def test_a_name_that_cannot_be_asked_for_is_no_answer():

@@ -136,7 +136,7 @@ class _Entry(Generic[Ask, Answer]):
         self.error: Exception | None = None
 
 
-class Lane(Generic[Ask, Answer]):
+class FakeBatcher(Generic[Ask, Answer]):
     """actions.lane without a loop: whoever of those that wait is let go first runs the batch for all."""
 
     def __init__(
@@ -216,7 +216,7 @@ _REPLACED: dict[Any, dict[str, Any]] = {
         "notices": notices,
         "providers": providers,
         "commit_recovery": placing.commit_recovery,
-        "Lane": Lane,
+        "Batcher": FakeBatcher,
         "log": _Quiet(),
     },
     ending: {"rows": settlement, "customers": customers},
@@ -233,7 +233,7 @@ _REPLACED: dict[Any, dict[str, Any]] = {
     },
     watching: {"rows": subscriptions, "polling": polling, "cancels": settlement, "log": _Quiet()},
     following: {"rows": polling, "notices": notices, "log": _Quiet()},
-    placements: {"rows": placing, "db": connection, "commit_recovery": placing.commit_recovery, "Lane": Lane},
+    placements: {"rows": placing, "db": connection, "commit_recovery": placing.commit_recovery, "Batcher": FakeBatcher},
     housekeeping: {
         "dispatch": dispatch,
         "pruning": customers,

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from tests.simulation.clocks import ProcessClock
 from tests.simulation.model.connection import Line
 from tests.simulation.provider import CALL_WITHIN_S, TAKEN_IN_WITHIN, Caller, Provider
-from tests.simulation.running import Lane, Process
+from tests.simulation.running import FakeBatcher, Process
 
 from opensmm.actions import api_facade as panels
 from opensmm.actions.sending import lease
@@ -112,6 +112,6 @@ class Api(Process):
         def line(url: str, application: str, lock_timeout_ms: int | None, *, keyed: bool) -> Line:
             return self._line()
 
-        with patch.object(panels, "ReconnectingConnection", line), patch.object(panels, "Lane", Lane):
+        with patch.object(panels, "ReconnectingConnection", line), patch.object(panels, "Batcher", FakeBatcher):
             self.panel = panels.ApiOperations("", self._new_clock(self))
         self.spawn(self.panel.look_at_catalogue(), "look")

@@ -60,15 +60,15 @@ CLOCKS: Sequence[Mutation] = (
         "the clock on the worker's wall",
         "it jumped: a live send was called lost, and the ids that were not there yet proved it: bought twice",
         [
-            (loops, "Dispatching", lambda *told: _dispatching(*told[:-1], OnTheWall(told[-1]))),
+            (loops, "DeliverySender", lambda *told: _dispatching(*told[:-1], OnTheWall(told[-1]))),
             (
                 loops,
-                "Inquiring",
+                "UnsureResolver",
                 lambda line, registry, clock, *told: _inquiring(line, registry, OnTheWall(clock), *told),
             ),
             (
                 loops,
-                "Chores",
+                "Housekeeper",
                 lambda line, registry, clock, *told: _chores(line, registry, OnTheWall(clock), _nothing_in_flight),
             ),
         ],

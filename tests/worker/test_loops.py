@@ -103,7 +103,7 @@ async def test_workers_keep_to_a_providers_limit_together(stocked, database, ann
 
         def share_of(registry):
             contact = registry.contact(1)
-            return 0 if contact is None else contact.slots.concurrency
+            return 0 if contact is None else contact.throttle.concurrency
 
         await until(known_to_each_other)
         await place(api, ann, ["me"] * 60)

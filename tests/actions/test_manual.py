@@ -335,7 +335,7 @@ async def test_a_clock_that_lags_behind_does_not_lose_the_staffs_word(api, ann, 
 
 
 @pytest.mark.parametrize(
-    ("answer", "word"), [(RefillStatus.COMPLETED, "Completed"), (RefillStatus.REJECTED, "StatementRejected")]
+    ("answer", "word"), [(RefillStatus.COMPLETED, "Completed"), (RefillStatus.REJECTED, "Rejected")]
 )
 async def test_a_refill_waits_for_the_staff_and_moves_no_money(api, ann, staffed, worker, clock, answer, word):
     order = await api.add(ann.key)
