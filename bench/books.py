@@ -7,7 +7,7 @@ from bench.loading import Told
 from bench.site import Failed, Site
 from opensmm.store import invariants
 from opensmm.store.connection import connect
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 
 def prove(site: Site, database: str, told: Told = lambda _: None) -> None:
@@ -20,7 +20,7 @@ def prove(site: Site, database: str, told: Told = lambda _: None) -> None:
             async for finding in invariants.run(connection):
                 told(1)
                 if finding.count:
-                    says = words.invariant(finding.check.code)
+                    says = ENGLISH.invariant(finding.check.code)
                     found.append(f"{finding.check.name}: {says}: {', '.join(finding.examples)}")
             return found
         finally:

@@ -4,7 +4,7 @@ from tests.panel import OF_TYPE, SHAPES, fetch
 
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store import order_events
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 SUBSCRIPTIONS = OF_TYPE[ServiceType.SUBSCRIPTIONS]
 FIELDS = {"service": SUBSCRIPTIONS, **SHAPES[ServiceType.SUBSCRIPTIONS]}
@@ -72,5 +72,5 @@ async def state_of(conn, number):
 async def events(conn, number):
     story = await order_events.history(conn, number)
     assert story is not None
-    assert all(words.event_of(story.runs, event.kind, event.fields) for event in story.events)
+    assert all(ENGLISH.event_with_run(story.runs, event.kind, event.fields) for event in story.events)
     return [(event.kind, event.fields.get("provider_order")) for event in story.events]

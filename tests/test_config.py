@@ -6,7 +6,7 @@ import pytest
 from opensmm import config
 from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 
 def test_the_pepper_is_made_once_and_readable_by_us_alone(tmp_path):
@@ -82,8 +82,8 @@ def test_a_secret_that_is_there_stays(tmp_path):
 def test_a_contradiction_is_refused_in_words(tmp_path, environ, says):
     with pytest.raises(Misconfigured) as refused:
         config.read(tmp_path, environ)
-    assert says in words.fault(refused.value)
-    assert "hidden" not in words.fault(refused.value) + str(refused.value)
+    assert says in ENGLISH.fault(refused.value)
+    assert "hidden" not in ENGLISH.fault(refused.value) + str(refused.value)
 
 
 def test_the_log_tells_what_is_worth_telling_unless_more_or_less_is_asked_for(tmp_path):

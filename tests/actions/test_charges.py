@@ -9,7 +9,7 @@ from opensmm.domain.evidence import ODD
 from opensmm.store import notices
 from opensmm.store.order_actions import waiting
 from opensmm.store.order_events import history
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 
 async def follow(worker, fake, seconds=5, **told):
@@ -60,12 +60,12 @@ async def test_a_subscription_that_is_charged_whole_is_a_cost_and_held(api, ann,
     assert [("0.06",)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
     (why,) = await waiting(stocked, frozenset(("held",)), worker.clock(), 10)
     assert why.note is not None
-    assert "held: its provider says that it is completed, charges 0.06 USD and lists no post" in words.event(
+    assert "held: its provider says that it is completed, charges 0.06 USD and lists no post" in ENGLISH.event(
         why.note.code, why.note.fields
     )
     told = await history(stocked, order)
     assert told is not None
-    assert "last asked after: held for you" in [words.event(one.kind, one.fields) for one in told.events]
+    assert "last asked after: held for you" in [ENGLISH.event(one.kind, one.fields) for one in told.events]
     assert [] == await broken(stocked)
 
 

@@ -11,7 +11,7 @@ from opensmm.domain.dispatch import Accepted
 from opensmm.domain.monitoring import NoticeCounts
 from opensmm.store import evidence as evidence_rows
 from opensmm.store import monitoring, order_events
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 FUNDS = 10_000_000
 
@@ -28,7 +28,7 @@ async def told(conn, order, code):
     """What an order's story says under a code."""
     story = await order_events.history(conn, order)
     assert story is not None
-    assert all(words.event_of(story.runs, event.kind, event.fields) for event in story.events)
+    assert all(ENGLISH.event_with_run(story.runs, event.kind, event.fields) for event in story.events)
     return [event for event in story.events if event.kind is code]
 
 

@@ -28,7 +28,7 @@ from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import EventCode, RefusalCode
 from opensmm.store import catalogue, dispatch, monitoring
 from opensmm.store.order_events import history
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 FUNDS, CHARGE = 10_000_000, 9_000
 NOBODY = OrderId(99)
@@ -168,7 +168,7 @@ async def test_an_end_by_hand_is_not_told_as_the_providers_word(api, worker, sto
     async def asked():
         tale = await history(stocked, order)
         assert tale is not None
-        return [words.event(one.kind, one.fields) for one in tale.events if one.kind is EventCode.ASKED_AFTER]
+        return [ENGLISH.event(one.kind, one.fields) for one in tale.events if one.kind is EventCode.ASKED_AFTER]
 
     (before,) = await asked()
     assert before.startswith("last asked after: ")

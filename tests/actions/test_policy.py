@@ -30,7 +30,7 @@ from opensmm.runtime import demo_services
 from opensmm.store import policy as rows
 from opensmm.store.connection import connect
 from opensmm.store.policy import NewRule
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 DENIED = "https://denied.example/me"
 BAD = {"v2": {"error": "Bad link"}, "v1": {"error": "Bad Link"}}
@@ -165,7 +165,7 @@ async def test_a_long_list_is_refused_with_the_first_few_by_name(conn):
     assert (RefusalCode.NOT_FOR_SALE, 8, 5, first, 3) == (
         refused.value.code, fields["count"], len(fields["refused"]), fields["refused"][0], fields["more"],
     )  # fmt: skip
-    says = words.refusal(refused.value)
+    says = ENGLISH.refusal(refused.value)
     assert "The service “Service 1” does not say how it is delivered. Its number is 1." in says
     assert says.endswith(" And 3 more.")
     assert [(0, 1)] == await fetch(conn, "select count(*), (select catalogue_version from panel) from service")

@@ -12,7 +12,7 @@ from opensmm.domain.codes import EventCode
 from opensmm.domain.subscriptions import EXPIRY_GRACE
 from opensmm.store import monitoring, order_events
 from opensmm.store.order_actions import waiting
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 FUNDS = 10_000_000
 
@@ -28,7 +28,7 @@ async def refused(conn):
 async def told(conn, number, code):
     story = await order_events.history(conn, number)
     assert story is not None
-    assert all(words.event_of(story.runs, event.kind, event.fields) for event in story.events)
+    assert all(ENGLISH.event_with_run(story.runs, event.kind, event.fields) for event in story.events)
     return [event.fields["provider_order"] for event in story.events if event.kind is code]
 
 
@@ -138,5 +138,5 @@ async def test_a_provider_that_lists_posts_without_end_is_asked_no_more_and_told
     assert story is not None
     (event,) = [event for event in story.events if event.kind is EventCode.POSTS_WITHOUT_END]
     assert "90" == event.fields["count"]
-    assert words.event_of(1, event.kind, event.fields)
+    assert ENGLISH.event_with_run(1, event.kind, event.fields)
     assert [] == await broken(stocked)

@@ -9,8 +9,7 @@ from opensmm.domain.codes import EventCode, FindingCode
 from opensmm.domain.findings import Level
 from opensmm.store import catalogue as rows
 from opensmm.store.order_events import history
-from opensmm.texts import words
-from opensmm.texts.words import judged
+from opensmm.texts.speech import ENGLISH
 
 FUNDS, CHARGE = 10_000_000, 9_000
 DAY_S = 86_400
@@ -57,7 +56,7 @@ async def test_it_is_paused_and_named_and_one_order_a_pause_tries_it_again(
     await worker.housekeeper.step()
     named = await finding(stocked, clock)
     assert (Level.ACT, code, said["error"]) == (named.level, named.code, named.fields["words"])
-    assert text in judged(named)[0]
+    assert text in ENGLISH.judged_finding(named)[0]
     for pause_s in (60, 120, 300, 300):
         clock.forward(pause_s - 1)
         await worker.housekeeper.step()
@@ -127,7 +126,7 @@ async def test_after_a_day_those_that_wait_are_held_with_the_words_and_are_the_o
     for order in (tried, untried):
         told = await history(stocked, order)
         assert told is not None
-        said = [words.event(one.kind, one.fields) for one in told.events if one.kind is EventCode.WAITED_TOO_LONG]
+        said = [ENGLISH.event(one.kind, one.fields) for one in told.events if one.kind is EventCode.WAITED_TOO_LONG]
         assert [WAITED] == said
     fake.answers["add"] = {"order": 7}
     assert await order_actions.resend(stocked, tried, None, "", acting(clock(), reason="topped up"))

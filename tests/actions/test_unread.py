@@ -6,7 +6,7 @@ from tests.subscribing import look, subscribed
 
 from opensmm.actions import monitoring
 from opensmm.domain.findings import Level
-from opensmm.texts.words import judged
+from opensmm.texts.speech import ENGLISH
 
 
 async def finding(conn, clock):
@@ -40,7 +40,7 @@ async def test_they_are_found_after_a_minute_until_one_is_understood(api, ann, s
     found = await finding(stocked, clock)
     fields = found.fields
     assert (Level.LOOK, words, "Sandbox", 1) == (found.level, fields["words"], fields["provider_name"], fields["count"])
-    assert f"Sandbox says “{words}”" in judged(found)[0]
+    assert f"Sandbox says “{words}”" in ENGLISH.judged_finding(found)[0]
     clock.forward(6 * 3600)
     assert Level.ACT is (await finding(stocked, clock)).level
     await told(worker, fake, {"7": {"status": "In progress", "remains": "9"}}, 60)

@@ -16,7 +16,7 @@ from opensmm.providers.sandbox import sandbox_key
 from opensmm.store import catalogue as rows
 from opensmm.store import evidence as looks
 from opensmm.store import order_events
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 FUNDS, CHARGE = 10_000_000, 9_000
 TAKEN_IN_S = PATIENCE.taking_in.total_seconds() + 2 * PATIENCE.skew.total_seconds()
@@ -85,7 +85,7 @@ async def test_what_was_bought_without_an_answer_is_found_and_delivered(api, wor
     assert [("neighbours", "bought")] == await concluded(stocked, order)
     told = await order_events.history(stocked, order)
     assert told is not None
-    assert all(words.event_of(told.runs, one.kind, one.fields) for one in told.events)
+    assert all(ENGLISH.event_with_run(told.runs, one.kind, one.fields) for one in told.events)
     tries = [one for one in told.events if one.kind in (EventCode.UNSURE, EventCode.SETTLED_BOUGHT)]
     assert [EventCode.UNSURE, EventCode.SETTLED_BOUGHT] == [one.kind for one in tries]
     assert str(theirs) == tries[1].fields["provider_order"]

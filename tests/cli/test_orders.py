@@ -20,7 +20,7 @@ from opensmm.domain.codes import EventCode
 from opensmm.store import notices
 from opensmm.store.notices import LateAcceptance
 from opensmm.store.order_events import history
-from opensmm.texts.words import event as told_in_words
+from opensmm.texts.speech import ENGLISH
 
 DONE, FAILED, MISUSED = 0, 1, 2
 
@@ -265,7 +265,7 @@ async def test_before_the_first_news_nothing_is_said_of_what_remains(api, ann, s
     told = await history(stocked, order)
     assert told is not None
     (asked,) = [event for event in told.events if event.kind is EventCode.ASKED_AFTER]
-    assert (None, "last asked after: pending") == (asked.fields["remains"], told_in_words(asked.kind, asked.fields))
+    assert (None, "last asked after: pending") == (asked.fields["remains"], ENGLISH.event(asked.kind, asked.fields))
 
 
 async def test_what_waits_for_a_provider_that_refuses_us_is_on_the_list(api, ann, lied_to, said):

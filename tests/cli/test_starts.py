@@ -21,7 +21,7 @@ from opensmm.cli.stages import Stages
 from opensmm.domain.codes import NO_FIELDS, StageCode
 from opensmm.store import schema
 from opensmm.store.embedded import EmbeddedPostgres
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 PATIENCE_S = 300
 
@@ -129,8 +129,8 @@ def test_on_a_terminal_the_line_changes_and_nothing_is_told_after_the_end():
         steps(StageCode.MIGRATING, {"number": 1, "total": 2})
         steps.end()
         steps(StageCode.FILLING_DEMO, NO_FIELDS)
-    assert words.stage(StageCode.MIGRATING, {"number": 1, "total": 2}) in printed.getvalue()
-    assert words.stage(StageCode.FILLING_DEMO, NO_FIELDS) not in printed.getvalue()
+    assert ENGLISH.stage(StageCode.MIGRATING, {"number": 1, "total": 2}) in printed.getvalue()
+    assert ENGLISH.stage(StageCode.FILLING_DEMO, NO_FIELDS) not in printed.getvalue()
 
 
 def test_a_start_looks_at_an_embedded_database_that_stands_over_one_connection(tmp_path):

@@ -15,7 +15,7 @@ from opensmm.base.money import Money, short
 from opensmm.cli.orders import _explained
 from opensmm.providers.key_encryption import seal
 from opensmm.store.order_events import OrderEvent, history
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 CHARGE = 9000
 KINDS = ("unsure", "held", "stuck", "unread", "waits")
@@ -71,14 +71,14 @@ class Play:
         findings: dict[str, str] = {}
         _, found_of_all = await monitoring.look(self.conn, PEPPER, self.worker.clock(), private=True)
         for finding in found_of_all:
-            said = " ".join(words.judged(finding))
+            said = " ".join(ENGLISH.judged_finding(finding))
             findings[finding.name.rpartition(" ")[2]] = findings.get(finding.name.rpartition(" ")[2], "") + said
         told = []
         for at, order in enumerate(self.orders):
             told_of = await history(self.conn, order)
             assert told_of is not None
             events = [_event(one) for one in told_of.events]
-            told.append("\n".join([words.shown(listed.get(order, "")), *events, findings.get(_name(at), "")]))
+            told.append("\n".join([ENGLISH.value(listed.get(order, "")), *events, findings.get(_name(at), "")]))
         return told
 
     async def waiting_orders(self) -> set[int]:
@@ -86,7 +86,7 @@ class Play:
 
 
 def _event(event: OrderEvent) -> str:
-    return words.event(event.kind, event.fields)
+    return ENGLISH.event(event.kind, event.fields)
 
 
 def _name(at: int) -> str:

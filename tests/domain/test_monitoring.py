@@ -26,7 +26,7 @@ from opensmm.domain.monitoring import (
     shut_at_workers,
 )
 from opensmm.domain.providers import BalanceReading
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -49,7 +49,7 @@ FAR = ProviderSeen(
 def found(name, **changes):
     """The finding of that name; all of them can be put into words."""
     findings = judge(replace(WELL, **changes), NOW)
-    assert all(words.judged(finding)[0] for finding in findings)
+    assert all(ENGLISH.judged_finding(finding)[0] for finding in findings)
     (finding,) = [finding for finding in findings if finding.name == name]
     return finding
 
@@ -137,7 +137,7 @@ def test_a_worker_that_fell_silent_beside_one_that_lives_wants_a_look():
 def test_what_waits_is_judged_by_the_oldest(name, fact, age, level):
     finding = found(name, **{fact: WaitingCount(3, NOW - age)})
     assert (level, {"count": 3, "age": age}) == (finding.level, finding.fields)
-    assert bool(words.judged(finding)[1]) is (level is not Level.OK)
+    assert bool(ENGLISH.judged_finding(finding)[1]) is (level is not Level.OK)
 
 
 def test_deliveries_not_heard_of_want_a_look_and_then_an_act():
@@ -353,13 +353,13 @@ def test_what_providers_said_against_the_books_is_named_until_it_is_dealt_with(n
         finding.code,
         finding.fields,
     )
-    assert words.finding(code, finding.fields)[0].endswith("7 (Far: 7001), 8 (Near: X-1)")
+    assert ENGLISH.finding(code, finding.fields)[0].endswith("7 (Far: 7001), 8 (Near: X-1)")
 
 
 def test_refills_without_a_clear_answer_are_named_as_refills():
     finding = found("unclear refills", unclear_refills=NoticeCounts(1, ago(hours=3), ((5, "Far", "7001"),)))
     assert ({"refill": 5, "provider_name": "Far", "provider_order": "7001"},) == finding.fields["named"]
-    assert words.finding(finding.code, finding.fields)[0].endswith("5 (Far: 7001)")
+    assert ENGLISH.finding(finding.code, finding.fields)[0].endswith("5 (Far: 7001)")
 
 
 def test_orders_that_nobody_will_see_to_are_named():
@@ -402,7 +402,7 @@ def test_a_worker_whose_clock_is_off_is_told_of(off_s, level):
 def test_a_disk_is_told_of_before_it_is_full(free_mib, total_mib, level):
     found = disk("/data", free_mib << 20, total_mib << 20)
     assert (level, {"folder": "/data", "free_mib": free_mib, "total_mib": total_mib}) == (found.level, found.fields)
-    says, do = words.judged(found)
+    says, do = ENGLISH.judged_finding(found)
     assert (str(free_mib) in says, bool(do)) == (True, level is not Level.OK)
 
 
@@ -431,5 +431,5 @@ def test_nothing_is_told_of_the_adds_of_others(changes):
 
 
 def test_the_verb_that_sets_how_many_adds_go_at_a_time_is_named():
-    _, do = words.finding(FindingCode.ADDS_NOT_DECIDED, {"provider_name": "Far", "count": 16})
+    _, do = ENGLISH.finding(FindingCode.ADDS_NOT_DECIDED, {"provider_name": "Far", "count": 16})
     assert "`opensmm provider edit Far --adds-at-a-time 1`" in do

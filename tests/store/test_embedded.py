@@ -22,7 +22,7 @@ from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured
 from opensmm.store import os_users, postgres_install, schema
 from opensmm.store.embedded import EmbeddedPostgres, serving
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 
 def make(data: Path) -> None:
@@ -272,7 +272,7 @@ def test_why_no_cluster_can_be_made_is_one_line(tmp_path):
         postgres_install.make(tmp_path / "postgres", pwd.getpwuid(os.geteuid()), "a password", initdb)
     assert (
         f'PostgreSQL\'s initdb failed in {tmp_path}: could not extend file "base/1": No space left on device'
-    ) == words.fault(refused.value)
+    ) == ENGLISH.fault(refused.value)
     assert ["initdb"] == [path.name for path in tmp_path.iterdir()]
 
 

@@ -13,7 +13,7 @@ from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured
 from opensmm.store import os_users
 from opensmm.store.embedded import EmbeddedPostgres
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 
 def owners(folder: Path) -> set[int]:
@@ -82,7 +82,7 @@ def test_a_folder_that_holds_more_than_a_copy_would_is_left_as_it_is(data, tmp_p
         EmbeddedPostgres(data, SMALL).start()
     fields = refused.value.fields
     assert (SetupCode.CLUSTER_HOLDS_MORE, str(odd)) == (refused.value.code, fields["place"])
-    assert f"`chown -R {fields['user']}: {data}/postgres`" in words.fault(refused.value)
+    assert f"`chown -R {fields['user']}: {data}/postgres`" in ENGLISH.fault(refused.value)
     assert before == owners(data / "postgres")
 
 
@@ -97,7 +97,7 @@ def test_a_plain_user_is_told_the_command_that_makes_a_copied_folder_his(data, o
     def work() -> None:
         with pytest.raises(Misconfigured) as refused:
             EmbeddedPostgres(copy, SMALL).start()
-        assert f"`sudo chown -R nobody: '{copy}'`" in words.fault(refused.value)
+        assert f"`sudo chown -R nobody: '{copy}'`" in ENGLISH.fault(refused.value)
 
     assert 0 == in_a_process_of(plain, work)
     own(copy, plain.pw_uid)

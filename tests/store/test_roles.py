@@ -8,7 +8,7 @@ from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured
 from opensmm.store import grants, postgres_install, schema
 from opensmm.store.embedded import APP, OWNER
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 EVERY_PRIVILEGE = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
 
@@ -102,7 +102,7 @@ async def test_the_panel_refuses_a_role_that_may_change_transfers(database, conn
         owner.execute(f"grant {privilege} on transfer to {APP}")
     with pytest.raises(Misconfigured) as refused:
         await schema.check_app_role(conn)
-    assert f"may {privilege.split()[0]} transfers" in words.fault(refused.value)
+    assert f"may {privilege.split()[0]} transfers" in ENGLISH.fault(refused.value)
 
 
 @pytest.mark.parametrize("group", [OWNER, postgres_install.SUPERUSER])
@@ -112,7 +112,7 @@ async def test_the_panel_refuses_a_role_that_may_become_a_mightier_one(server, c
         try:
             with pytest.raises(Misconfigured) as refused:
                 await schema.check_app_role(conn)
-            assert "may act as" in words.fault(refused.value)
+            assert "may act as" in ENGLISH.fault(refused.value)
         finally:
             superuser.execute(f"revoke {group} from {APP}")
 

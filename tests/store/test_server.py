@@ -24,7 +24,7 @@ from opensmm.domain.server import LIMITS_MS, DatabaseServer, faults
 from opensmm.store import django_settings, os_users, postgres_install, schema, server
 from opensmm.store.connection import connect
 from opensmm.store.embedded import APP
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 PGBOUNCER = os.environ.get("OPENSMM_TEST_PGBOUNCER") or shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/sbin:/bin")
 KNOWS_PREPARED = (1, 21)
@@ -48,7 +48,7 @@ async def test_the_server_of_the_tests_is_as_needed(conn, database):
 )
 def test_what_is_not_as_needed_is_found(seen, code):
     assert [code] == [found for found, _ in faults(seen)]
-    assert all(words.finding(*one) for one in faults(seen))
+    assert all(ENGLISH.finding(*one) for one in faults(seen))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ async def test_the_panel_does_not_start_where_its_sessions_are_not_as_it_needs_t
     with pytest.raises(OperatorRefusal) as refused:
         await starting.check(f"{database.app_url}&options=-c%20{setting.replace('=', '%3D')}")
     assert code == refused.value.code
-    assert setting.partition("=")[0] in words.refusal(refused.value)
+    assert setting.partition("=")[0] in ENGLISH.refusal(refused.value)
 
 
 async def test_waiting_for_a_primary_says_why_once_and_goes_on_when_it_is_there(tmp_path):
@@ -119,7 +119,7 @@ def test_a_migration_waits_for_another_one_only_so_long(database, monkeypatch):
         with pytest.raises(OperatorRefusal) as refused:
             schema.migrate(database.owner_url, APP)
         assert RefusalCode.MIGRATION_UNDER_WAY == refused.value.code
-        assert "Another migration" in words.refusal(refused.value)
+        assert "Another migration" in ENGLISH.refusal(refused.value)
     assert [] == schema.migrate(database.owner_url, APP)
 
 

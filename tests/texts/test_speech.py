@@ -50,7 +50,7 @@ def test_a_count_that_is_a_least_one_has_the_form_of_its_number():
     ],
 )
 def test_a_field_is_shown_in_arabic(value, shown):
-    assert shown == ARABIC.shown(value)
+    assert shown == ARABIC.value(value)
 
 
 def test_a_name_that_turns_the_text_is_set_apart_and_cannot_end_it():
@@ -66,15 +66,15 @@ def test_a_command_runs_left_to_right_and_has_no_marks_within():
 
 
 def test_fields_changes_and_the_audit_trail_are_told_in_arabic():
-    assert "السعر: 0.90 ← 1.00" == ARABIC.change("rate", Decimal("0.90"), Decimal("1.00"))
-    assert "الحالة (الدفعة 2): \u2068held\u2069" == ARABIC.change("runs.2.state", None, "held")
-    assert ["معروضة للبيع: نعم ← لا"] == ARABIC.detail({"changes": {"on_sale": [True, False]}})
-    assert "أوقف العميل 7" == ARABIC.deed("customer.suspend", "7")
-    assert "طريقة التنفيذ: عمل الموظفين" == ARABIC.lines({"delivery_method": "staff_work"})
+    assert "السعر: 0.90 ← 1.00" == ARABIC.field_change("rate", Decimal("0.90"), Decimal("1.00"))
+    assert "الحالة (الدفعة 2): \u2068held\u2069" == ARABIC.field_change("runs.2.state", None, "held")
+    assert ["معروضة للبيع: نعم ← لا"] == ARABIC.audit_detail({"changes": {"on_sale": [True, False]}})
+    assert "أوقف العميل 7" == ARABIC.audit_action("customer.suspend", "7")
+    assert "طريقة التنفيذ: عمل الموظفين" == ARABIC.field_lines({"delivery_method": "staff_work"})
 
 
 def test_a_run_and_a_try_are_named_in_arabic():
-    says = ARABIC.event_of(3, EventCode.SETTLED_NOT_BOUGHT, {"run": 2, "attempt": 2, "provider_name": "Far"})
+    says = ARABIC.event_with_run(3, EventCode.SETTLED_NOT_BOUGHT, {"run": 2, "attempt": 2, "provider_name": "Far"})
     assert "الدفعة 2، المحاولة 2: حُسم أمره: لم يقبله \u2068Far\u2069" == says
 
 

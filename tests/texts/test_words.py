@@ -27,10 +27,12 @@ from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
 from opensmm.domain.invariants import InvariantCode
 from opensmm.domain.price_sync import DoubtCode, ListDoubt
-from opensmm.texts import english, english_providers, words
+from opensmm.texts import english, english_providers
 from opensmm.texts.english_findings import FINDINGS
 from opensmm.texts.english_invariants import INVARIANTS
 from opensmm.texts.english_setup import OUTAGES, POWERS, SETUP
+from opensmm.texts.sentences import quote_command
+from opensmm.texts.speech import ENGLISH
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
     ],
 )
 def test_a_field_is_shown_as_a_person_reads_it(value, text):
-    assert text == words.shown(value)
+    assert text == ENGLISH.value(value)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_a_field_is_shown_as_a_person_reads_it(value, text):
 )
 def test_of_what_is_not_known_a_sentence_says_nothing(known, says):
     fields = {"state": DeliveryState.PENDING, "quantity": 9, **known}
-    assert says == words.event(EventCode.ASKED_AFTER, fields)
+    assert says == ENGLISH.event(EventCode.ASKED_AFTER, fields)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_of_what_is_not_known_a_sentence_says_nothing(known, says):
 )
 def test_what_was_asked_of_a_provider_is_told_with_the_conclusion(detail, says):
     fields = {"conclusion": Conclusion.NOT_BOUGHT, "provider_name": "Far", **detail}
-    assert says == words.event(EventCode.LOOKED_INTO, fields)
+    assert says == ENGLISH.event(EventCode.LOOKED_INTO, fields)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_what_was_asked_of_a_provider_is_told_with_the_conclusion(detail, says):
     ],
 )
 def test_a_run_and_a_try_are_named_where_there_are_several(runs, fields, before):
-    told = words.event_of(runs, EventCode.SETTLED_NOT_BOUGHT, fields | {"provider_name": "Far"})
+    told = ENGLISH.event_with_run(runs, EventCode.SETTLED_NOT_BOUGHT, fields | {"provider_name": "Far"})
     assert told == f"{before}settled: Far did not take it"
 
 
@@ -215,22 +217,22 @@ def test_a_run_and_a_try_are_named_where_there_are_several(runs, fields, before)
     ],
 )
 def test_a_finding_is_a_sentence_for_none_one_and_many(code, fields, says):
-    assert says == words.finding(code, fields | {"provider_name": "Far"})[0]
+    assert says == ENGLISH.finding(code, fields | {"provider_name": "Far"})[0]
 
 
 def test_a_command_names_things_as_a_shell_wants_them():
     fields = {"provider_name": "Far `away`; it's", "age": timedelta(hours=3), "words": "no"}
-    says, do = words.finding(FindingCode.PROVIDER_REFUSES_KEY, fields)
+    says, do = ENGLISH.finding(FindingCode.PROVIDER_REFUSES_KEY, fields)
     assert "“no”" in says
     assert do.startswith("`opensmm provider edit 'Far `away`; it'\"'\"'s' --ask-key`")
-    assert "`opensmm provider check 'Far away'`" == words.command("provider", "check", "Far away")
+    assert "`opensmm provider check 'Far away'`" == quote_command("provider", "check", "Far away")
 
 
 def test_of_what_is_well_nothing_is_to_be_done():
     fields = {"count": 3, "age": timedelta(minutes=5)}
     assert ("", True) == (
-        words.judged(Finding("due", Level.OK, FindingCode.DUE, fields))[1],
-        bool(words.judged(Finding("due", Level.LOOK, FindingCode.DUE, fields))[1]),
+        ENGLISH.judged_finding(Finding("due", Level.OK, FindingCode.DUE, fields))[1],
+        bool(ENGLISH.judged_finding(Finding("due", Level.LOOK, FindingCode.DUE, fields))[1]),
     )
 
 
@@ -274,4 +276,4 @@ def test_of_what_is_well_nothing_is_to_be_done():
     ],
 )
 def test_a_fault_is_told_with_what_to_do(fault, says):
-    assert says == words.fault(fault)
+    assert says == ENGLISH.fault(fault)

@@ -12,7 +12,7 @@ from opensmm.base.errors import Misconfigured
 from opensmm.cli.context import EXIT_CODES, FOR_PROGRAM, MISUSED, UNAVAILABLE, out, tell_error
 from opensmm.cli.lazy import PLAIN, lazy_group
 from opensmm.runtime.crashes import LEASH, UNFORESEEN, log_and_end, of_machine, sentence
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 VERBS: Final = {
     "demo": "opensmm.cli.demo:demo",
@@ -82,7 +82,7 @@ def main() -> None:
         tell_error(error.format_message(), MISUSED)
         sys.exit(error.exit_code)
     except Misconfigured as error:
-        tell_error(words.fault(error), UNAVAILABLE, error.code.value, error.fields)
+        tell_error(ENGLISH.fault(error), UNAVAILABLE, error.code.value, error.fields)
         sys.exit(UNAVAILABLE)
     except Exception as error:
         if supervised:

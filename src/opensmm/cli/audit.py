@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from opensmm.cli.context import Data, Json, answer, out, standing, with_database
 from opensmm.store import audit
 from opensmm.store.audit import AuditRow
-from opensmm.texts import trail, words
+from opensmm.texts.speech import ENGLISH
 
 audit_verbs: Final = typer.Typer(help="The audit trail.", no_args_is_help=True)
 
@@ -43,6 +43,6 @@ def list_rows(
 
 
 def _told(row: AuditRow) -> str:
-    who, did = trail.actor(row.actor, row.actor_kind), trail.deed(row.action, row.subject)
-    head = f"{row.id}  {words.shown(row.at)}  {who} {did}"
-    return "\n".join([head, *(f"    {line}" for line in trail.detail(row.detail))])
+    who, did = ENGLISH.actor(row.actor, row.actor_kind), ENGLISH.audit_action(row.action, row.subject)
+    head = f"{row.id}  {ENGLISH.value(row.at)}  {who} {did}"
+    return "\n".join([head, *(f"    {line}" for line in ENGLISH.audit_detail(row.detail))])

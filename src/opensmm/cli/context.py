@@ -36,7 +36,7 @@ from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
 from opensmm.store.embedded import DatabaseUrls, serving, stands
 from opensmm.store.schema import NoTables
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 FAILED: Final = 1
 MISUSED: Final = 2
@@ -119,7 +119,7 @@ def fail(text: str, code: int = FAILED) -> NoReturn:
 def refuse(refused: OperatorRefusal, code: int | None = None) -> NoReturn:
     """Says why not. The exit code, where none is given, tells a value typed wrongly from what the panel refuses."""
     code = code or (MISUSED if refused.code in MALFORMED else FAILED)
-    tell_error(words.refusal(refused), code, refused.code.value, refused.fields)
+    tell_error(ENGLISH.refusal(refused), code, refused.code.value, refused.fields)
     raise typer.Exit(code)
 
 
@@ -135,7 +135,7 @@ def give_up(error: Misconfigured | Unavailable | psycopg.OperationalError) -> No
     """Prints why the panel or its database cannot be used, and ends the verb."""
     if isinstance(error, psycopg.OperationalError):
         fail(str(error), UNAVAILABLE)
-    tell_error(words.fault(error), UNAVAILABLE, error.code.value, error.fields)
+    tell_error(ENGLISH.fault(error), UNAVAILABLE, error.code.value, error.fields)
     raise typer.Exit(UNAVAILABLE)
 
 

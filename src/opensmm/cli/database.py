@@ -30,7 +30,7 @@ from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import invariants
 from opensmm.store.connection import Connection
 from opensmm.store.invariants import ALL, InvariantResult, OrderRange, those_of
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 
 def migrate(data: Data = None, json: Json = False) -> None:
@@ -89,7 +89,7 @@ def _checked(finding: InvariantResult) -> dict[str, object]:
     return {
         "name": finding.check.name,
         "code": code,
-        "message": words.invariant(code),
+        "message": ENGLISH.invariant(code),
         "holds": not finding.count,
         "broken": finding.count,
         "examples": finding.examples,
@@ -104,5 +104,5 @@ def _table(findings: list[InvariantResult]) -> Table:
             if not finding.count
             else f"[red]no: {finding.count}[/] " + escape(", ".join(finding.examples))
         )
-        table.add_row(finding.check.name, words.invariant(finding.check.code), said)
+        table.add_row(finding.check.name, ENGLISH.invariant(finding.check.code), said)
     return table

@@ -12,7 +12,7 @@ from opensmm.actions import monitoring
 from opensmm.cli.context import Data, Json, answer, now, out, standing, with_database
 from opensmm.domain.disk import disk
 from opensmm.domain.findings import SEVERITY, Finding, Level, worst
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 _COLOURS: Final = {Level.OK: "green", Level.LOOK: "yellow", Level.ACT: "red"}
 
@@ -44,7 +44,7 @@ def _told(findings: list[Finding]) -> Iterator[Text]:
     wide = max(len(finding.name) for finding in findings)
     for finding in sorted(findings, key=lambda finding: -SEVERITY[finding.level]):
         level = f"{finding.level:<4}"
-        says, do = words.judged(finding)
+        says, do = ENGLISH.judged_finding(finding)
         yield Text.assemble((level, _COLOURS[finding.level]), f"  {finding.name:<{wide}}  {says}")
         if do:
             yield Text(f"{'':<{wide + 8}}→ {do}")
@@ -52,6 +52,6 @@ def _told(findings: list[Finding]) -> Iterator[Text]:
 
 def _plain(finding: Finding) -> dict[str, object]:
     """For programs: the words, and the code with its fields."""
-    says, do = words.judged(finding)
+    says, do = ENGLISH.judged_finding(finding)
     coded = {"code": finding.code.value, "fields": to_builtins(dict(finding.fields))}
     return {"name": finding.name, "level": finding.level.value, "says": says, "do": do, **coded}

@@ -14,7 +14,7 @@ from opensmm.domain.manual import MOST_COUNT, ManualReport, ManualStep
 from opensmm.domain.refills import RefillStatus
 from opensmm.store import manual as rows
 from opensmm.store.connection import Connection
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 staff_verbs: Final = typer.Typer(help="What the operator's own staff delivers.", no_args_is_help=True)
 
@@ -49,9 +49,9 @@ def _told(one: rows.ManualDelivery) -> str:
     left = one.quantity if one.remains is None else one.remains
     marks = ["its customer asks to cancel it"] if one.cancel_asked else []
     marks += [f"{name}: {value}" for name, value in one.details.items()]
-    state = words.shown(DeliveryState(one.state))
+    state = ENGLISH.value(DeliveryState(one.state))
     lines = [
-        f"order {one.order}{run}, since {words.minute(one.since)}, {state}: {left} of {one.quantity} remain",
+        f"order {one.order}{run}, since {ENGLISH.minute(one.since)}, {state}: {left} of {one.quantity} remain",
         f"{one.service} {one.service_name}",
         one.link,
         *marks,
@@ -107,7 +107,7 @@ def _say(said: ManualReport, data: Data, json: bool) -> None:
     told = {"order": said.order, "state": outcome.state, "remains": outcome.remains}
     answer(
         told,
-        f"order {said.order}: {words.shown(outcome.state)}, {outcome.remains} of {outcome.quantity} remain",
+        f"order {said.order}: {ENGLISH.value(outcome.state)}, {outcome.remains} of {outcome.quantity} remain",
         json=json,
     )
 
@@ -123,7 +123,7 @@ def list_refills(limit: Lines = 100, data: Data = None, json: Json = False) -> N
 
 
 def _told_refill(one: rows.ManualRefill) -> str:
-    since = words.minute(one.since)
+    since = ENGLISH.minute(one.since)
     head = f"refill {one.refill} of order {one.order}, run {one.run}, since {since}: {one.quantity} ordered"
     to_buy = [f"to be bought elsewhere: `opensmm staff buy {one.refill} --quantity …`"] if one.mode == "other" else []
     said = [f"its provider says “{one.words}”"] if one.words else []

@@ -40,7 +40,7 @@ from opensmm.store import order_events
 from opensmm.store.connection import Connection
 from opensmm.store.order_actions import WaitingDelivery
 from opensmm.store.order_events import OrderEvent, OrderHistory
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 from opensmm.wire.provider_answers import likely_order
 
 order_verbs: Final = typer.Typer(help="Orders, one by one.", no_args_is_help=True)
@@ -213,7 +213,7 @@ def list_waiting(
 
 def _explained(one: WaitingDelivery) -> WaitingDelivery:
     """A note tells more than the answer to the attempt, which may be of long before."""
-    return one if one.note is None else replace(one, answer=words.event(one.note.code, one.note.fields))
+    return one if one.note is None else replace(one, answer=ENGLISH.event(one.note.code, one.note.fields))
 
 
 def _waiting_table(found: list[WaitingDelivery]) -> Table:
@@ -221,7 +221,7 @@ def _waiting_table(found: list[WaitingDelivery]) -> Table:
     table = Table(*headings, box=None, pad_edge=False)
     for one in found:
         since = "" if one.since is None else f"{one.since.astimezone(UTC):%Y-%m-%d %H:%M}"
-        state = one.why if one.why == one.state else f"{one.why}: {words.shown(DeliveryState(one.state))}"
+        state = one.why if one.why == one.state else f"{one.why}: {ENGLISH.value(DeliveryState(one.state))}"
         theirs = f"looks like {likely}" if (likely := _likely(one)) else one.provider_order
         told = (one.provider_name, theirs, _known(one))
         table.add_row(str(one.order), str(one.run), state, since, *(escape(text or "") for text in told))
@@ -232,12 +232,12 @@ def _known(one: WaitingDelivery) -> str:
     """What the provider said last and, of an unsure order, what the look at its evidence came to."""
     looked = ""
     if one.concluded and one.state == DeliveryState.UNSURE:
-        looked = f"looked into: {words.shown(Conclusion(one.concluded))}"
+        looked = f"looked into: {ENGLISH.value(Conclusion(one.concluded))}"
     return "; ".join(filter(None, (" ".join((_answer(one) or "").split()), looked)))
 
 
 def _answer(one: WaitingDelivery) -> str | None:
-    return None if one.answer is None else words.shown(one.answer)
+    return None if one.answer is None else ENGLISH.value(one.answer)
 
 
 def _likely(one: WaitingDelivery) -> str:
@@ -294,7 +294,7 @@ def _plain(history: OrderHistory, event: OrderEvent) -> dict[str, object]:
 
 
 def _what(history: OrderHistory, event: OrderEvent) -> str:
-    return words.event_of(history.runs, event.kind, event.fields)
+    return ENGLISH.event_with_run(history.runs, event.kind, event.fields)
 
 
 def _stamp(at: datetime) -> str:

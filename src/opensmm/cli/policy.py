@@ -10,7 +10,7 @@ from opensmm.cli.context import FAILED, MISUSED, Data, Json, answer, by, configu
 from opensmm.domain.policy import Policy, PolicyRule, RuleKind
 from opensmm.store import policy as rows
 from opensmm.store.policy import NewRule, PolicyChange
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 policy_verbs: Final = typer.Typer(help="What may not be sold, and where nothing is delivered.", no_args_is_help=True)
 
@@ -102,7 +102,7 @@ def history(
 
 def _told(one: PolicyChange) -> str:
     what = f"removed rule {one.removes}" if one.removes else f"added rule {one.id}"
-    said = f"{words.shown(one.at)}  {one.actor}  version {one.version}  {what}: {one.kind} {one.value}"
+    said = f"{ENGLISH.value(one.at)}  {one.actor}  version {one.version}  {what}: {one.kind} {one.value}"
     return said + _because(one.reason)
 
 

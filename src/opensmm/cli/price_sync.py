@@ -36,8 +36,7 @@ from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
 from opensmm.domain.service_rules import read_price
 from opensmm.store import price_sync as rows
 from opensmm.store.connection import Connection
-from opensmm.texts import fields
-from opensmm.texts import words as texts
+from opensmm.texts.speech import ENGLISH
 
 MOST_LISTED: Final = 10_000
 
@@ -78,8 +77,10 @@ def sync_now(
     if read.refused is not None:
         refuse(read.refused)
     taken, offered = read.taken, read.offered
-    lines = [f"service {one.service} ({one.name}): {'; '.join(map(fields.moved, one.changes))}" for one in taken.news]
-    lines += [f"odd: {texts.odd(odd)}" for odd in offered.odd]
+    lines = [
+        f"service {one.service} ({one.name}): {'; '.join(map(ENGLISH.list_change, one.changes))}" for one in taken.news
+    ]
+    lines += [f"odd: {ENGLISH.list_warning(odd)}" for odd in offered.odd]
     go_out = "1 held delivery goes out" if taken.released == 1 else f"{taken.released} held deliveries go out"
     released = f", {go_out}" if taken.released else ""
     lines.append(f"{len(offered.offers)} services listed, {len(taken.news)} of ours changed{released}")
@@ -94,7 +95,7 @@ def sync_now(
 
 def _plain(one: ServiceChanges) -> dict[str, Any]:
     """For programs: what changed of a service, in words, and as codes with fields."""
-    says = [fields.moved(change) for change in one.changes]
+    says = [ENGLISH.list_change(change) for change in one.changes]
     return {"service": one.service, "service_name": one.name, "name": one.name, "says": says, "changes": one.changes}
 
 
@@ -140,10 +141,10 @@ def follow(
 
     result = with_database(standing(data), work)
     following = result.following
-    told = structs.asdict(following) | {"sync_fault": texts.shown(following.sync_fault)}
+    told = structs.asdict(following) | {"sync_fault": ENGLISH.value(following.sync_fault)}
     said = told | {"sync_fault_reason": following.sync_fault if isinstance(following.sync_fault, ListDoubt) else None}
     overwritten = [structs.asdict(one) for one in result.overwritten]
-    lines = [fields.lines(told), *(f"overwritten: {texts.shown(one)}" for one in overwritten)]
+    lines = [ENGLISH.field_lines(told), *(f"overwritten: {ENGLISH.value(one)}" for one in overwritten)]
     answer(said | {"overwritten": overwritten}, "\n".join(lines), json=json)
 
 

@@ -46,8 +46,8 @@ from opensmm.domain.providers import MAX_CALLS_PER_SECOND, MAX_CONCURRENCY, PANE
 from opensmm.runtime.database import find_pepper
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
-from opensmm.texts import fields
-from opensmm.texts import words as texts
+from opensmm.texts.sentences import quote_command
+from opensmm.texts.speech import ENGLISH
 
 _FOLLOWING: Final = {"sync": "opensmm.cli.price_sync:sync_now", "follow": "opensmm.cli.price_sync:follow"}
 provider_verbs: Final = typer.Typer(
@@ -119,7 +119,7 @@ def add(
 
     added = with_database(config, work)
     said = {"id": added.id, "name": added.name, "needs_private_providers": providers.needs_setting(url)}
-    words = f"provider {added.id} ({name}) is added; {texts.command('provider', 'check', name)} tries it out"
+    words = f"provider {added.id} ({name}) is added; {quote_command('provider', 'check', name)} tries it out"
     answer(said, "\n".join([words, *_setting_words(url)]), json=json)
 
 
@@ -171,10 +171,10 @@ def edit(
     key = _key(key_file) if key_file or ask_key else ""
     edit = _edit(config, provider, wanted, key, keep_key=keep_key)
     row, names = edit.after, sorted(wanted.given)
-    moved = [fields.change(one, getattr(edit.before, one), getattr(row, one)) for one in names]
+    moved = [ENGLISH.field_change(one, getattr(edit.before, one), getattr(row, one)) for one in names]
     words = [f"{row.name}: {', '.join([*(['another key'] if key else []), *moved])}"]
     if url is not None or key:
-        words[0] += f"; {texts.command('provider', 'check', row.name)} tries it out"
+        words[0] += f"; {quote_command('provider', 'check', row.name)} tries it out"
     needs = providers.needs_setting(row.url) if url is not None else False
     changed = sorted([*names, *(["key"] if key else [])])
     said = {"id": row.id, "name": row.name, "changed": changed, "needs_private_providers": needs}
@@ -255,7 +255,7 @@ def _told(view: ProviderView) -> dict[str, Any]:
     row, newest = view.row, view.reading
     said = {name: getattr(row, name) for name in structs.asdict(row) if name != "sealed_key"}
     return said | {
-        "fault": texts.shown(row.fault),
+        "fault": ENGLISH.value(row.fault),
         "has_key": row.sealed_key is not None,
         "balance": None if newest is None else newest.balance,
         "balance_at": None if newest is None else newest.at,
@@ -284,7 +284,7 @@ def list_providers(data: Data = None, json: Json = False) -> None:
         said = (
             str(one["id"]),
             one["name"],
-            fields.KINDS[one["kind"]],
+            ENGLISH.field_value("kind", one["kind"]),
             one["dialect"] if one["kind"] == PANEL else "",
             balance,
             lasts,
@@ -300,9 +300,9 @@ def _fares(one: dict[str, Any]) -> str:
     if one["kind"] == PANEL and not one["has_key"]:
         return "has no key"
     if one["not_called"] is not None:
-        return f"not called: {texts.shown(one['not_called'])}"
+        return f"not called: {ENGLISH.value(one['not_called'])}"
     if one["resting_until"] is not None and one["resting_until"] > now():
-        until, failures = texts.minute(one["resting_until"]), one["failures"]
+        until, failures = ENGLISH.minute(one["resting_until"]), one["failures"]
         return f"sent nothing until {until}, after {failures} failures in a row: {one['fault'][:80]}"
     return "in use"
 
@@ -312,7 +312,7 @@ def show(provider: Who, data: Data = None, json: Json = False) -> None:
     """Show all that is kept of a provider, but its key."""
 
     view = with_database(standing(data), lambda connection: provider_views.show_provider(connection, provider, now()))
-    answer(_for_program(view), fields.lines(_told(view)), json=json)
+    answer(_for_program(view), ENGLISH.field_lines(_told(view)), json=json)
 
 
 @provider_verbs.command("check")
@@ -339,20 +339,20 @@ def check(
 
 def _plain_tried(tried: CheckResult) -> dict[str, Any]:
     """For programs: why it cannot be used in words, empty where it can be, and as a code with fields."""
-    fault = "" if tried.fault is None else texts.shown(tried.fault)
+    fault = "" if tried.fault is None else ENGLISH.value(tried.fault)
     return structs.asdict(tried) | {"fault": fault, "fault_reason": tried.fault, "odd": plain_odd(tried.odd)}
 
 
 def _report(tried: CheckResult) -> str:
     if tried.fault is not None:
-        return f"{tried.url}: cannot be used: {texts.shown(tried.fault)}"
+        return f"{tried.url}: cannot be used: {ENGLISH.value(tried.fault)}"
     types = ", ".join(f"{count} {name}" for name, count in sorted(tried.types.items(), key=lambda pair: -pair[1]))
     lines = [
         f"{tried.url}: answers in {tried.took_ms} ms, speaks {tried.dialect or 'neither dialect clearly'}",
         f"  balance {tried.balance} {tried.currency}",
         f"  {tried.services} services: {types}",
-        *(f"  odd: {texts.odd(odd)}" for odd in tried.odd),
-        *(f"  {' '.join(filter(None, texts.finding(note.code, note.fields)))}" for note in tried.notes),
+        *(f"  odd: {ENGLISH.list_warning(odd)}" for odd in tried.odd),
+        *(f"  {' '.join(filter(None, ENGLISH.finding(note.code, note.fields)))}" for note in tried.notes),
     ]
     return "\n".join(lines)
 
@@ -398,12 +398,12 @@ def services(
         table.add_row(*map(escape, said))
     listing(table, f"nothing that {row.name} lists has “{search}” in it" if search else f"{row.name} lists nothing")
     for one_odd in odd:
-        out.print(f"odd: {texts.odd(one_odd)}", markup=False)
+        out.print(f"odd: {ENGLISH.list_warning(one_odd)}", markup=False)
 
 
 def plain_odd(found: Iterable[ListWarning]) -> list[dict[str, Any]]:
     """For programs: what was odd in words, and as codes with fields."""
-    return [{"says": texts.odd(one), "code": one.code, "fields": one.fields} for one in found]
+    return [{"says": ENGLISH.list_warning(one), "code": one.code, "fields": one.fields} for one in found]
 
 
 def offer(one: ProviderService) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import DeliveryMethod
 from opensmm.domain.service_edits import EditPlan, ServiceChange
 from opensmm.domain.service_rules import RefusedService
-from opensmm.texts import words
-from opensmm.texts.fields import METHODS
+from opensmm.texts.speech import ENGLISH
 
 
 def deliver(
@@ -60,7 +59,7 @@ def _tell(plan: EditPlan, method: DeliveryMethod, *, written: bool, json: bool) 
     table = Table("id", "name", "delivered by", "from now on", "", box=None, pad_edge=False)
     show_plan(table, list(map(_line, plan.changes)), written=written)
     for one in plan.refused:
-        out.print(f"left out: {words.refusal(one.why)}", markup=False)
+        out.print(f"left out: {ENGLISH.refusal(one.why)}", markup=False)
 
 
 def _plain(change: ServiceChange) -> dict[str, Any]:
@@ -70,10 +69,11 @@ def _plain(change: ServiceChange) -> dict[str, Any]:
 
 def _left_out(refused: RefusedService) -> dict[str, Any]:
     service, why = refused.service, refused.why
-    return {"id": service.id, "name": service.name, "why": words.refusal(why), "code": why.code, "fields": why.fields}
+    return {"id": service.id, "name": service.name, "why": ENGLISH.refusal(why), "code": why.code, "fields": why.fields}
 
 
 def _line(change: ServiceChange) -> tuple[str, ...]:
     before, after = change.before, change.after
     sale = "goes on sale" if after.on_sale and not before.on_sale else ""
-    return str(before.id), before.name, METHODS[before.delivery_method], METHODS[after.delivery_method], sale
+    methods = (ENGLISH.field_value("delivery_method", service.delivery_method) for service in (before, after))
+    return str(before.id), before.name, *methods, sale

@@ -17,7 +17,8 @@ from opensmm.domain.codes import FindingCode
 from opensmm.domain.pricing import MAX_DECIMALS, PriceTerms
 from opensmm.domain.provider_services import UnreadLine
 from opensmm.domain.service_import import ImportChoice, ImportPlan, ImportTerms
-from opensmm.texts import words as texts
+from opensmm.texts.sentences import quote_command
+from opensmm.texts.speech import ENGLISH
 
 SHOWN: Final = 20
 """Lines of each kind that a person is shown of a plan."""
@@ -107,23 +108,23 @@ def _report(provider: str, plan: ImportPlan, said: dict[str, Any], *, write: boo
     counts = [f"{count} {name.replace('_', ' ')}" for name, count in told.items()]
     lines.append(", ".join(counts) or "nothing fits")
     if subscriptions := sum(one.service.type is ServiceType.SUBSCRIPTIONS for one in plan.new):
-        lines.append(texts.finding(FindingCode.SUBSCRIPTIONS_NEED_POSTS, {"count": subscriptions})[0])
+        lines.append(ENGLISH.finding(FindingCode.SUBSCRIPTIONS_NEED_POSTS, {"count": subscriptions})[0])
     if not write:
         lines.append("nothing was written; --write does it")
     elif plan.new:
-        deliver = texts.command("service", "deliver", "--provider", provider)
+        deliver = quote_command("service", "deliver", "--provider", provider)
         lines.append(f"what is new is off sale: {deliver} says how it is delivered, and with --on-sale sells it")
     return "\n".join(lines)
 
 
 def _plain(line: UnreadLine) -> dict[str, Any]:
     """For programs: a line that is left out, and why, in words and as a code with its fields."""
-    why = {"says": texts.shown(line.why), "code": line.why.code, "fields": line.why.fields}
+    why = {"says": ENGLISH.value(line.why), "code": line.why.code, "fields": line.why.fields}
     return {"provider_service": line.service, "name": line.name, **why}
 
 
 def _left_out(line: UnreadLine) -> tuple[str, ...]:
-    return line.service, f"{line.name}:", texts.shown(line.why)
+    return line.service, f"{line.name}:", ENGLISH.value(line.why)
 
 
 def _shown(section: list[str]) -> list[str]:

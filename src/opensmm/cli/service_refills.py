@@ -12,7 +12,7 @@ from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.service_edits import EditPlan
 from opensmm.domain.service_rules import MAX_REFILL_DAYS
-from opensmm.texts import fields
+from opensmm.texts.speech import ENGLISH
 
 _COLUMNS = {"refill": "refills", "refill_days": "asked for within", "refill_mode": "refilled by"}
 
@@ -89,4 +89,4 @@ def _planned(name: str, before: object, changes: dict[str, object]) -> str:
 
 def _shown(name: str, value: object) -> str:
     within = name == "refill_days" and value is not None
-    return f"{value} days" if within else fields.value_of(name, value)
+    return f"{value} days" if within else ENGLISH.field_value(name, value)

@@ -29,8 +29,7 @@ from opensmm.domain.codes import FindingCode
 from opensmm.domain.service_rules import MAX_QUANTITY, MAX_REFILL_WAIT_H, read_rate
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
-from opensmm.texts import fields
-from opensmm.texts import words as texts
+from opensmm.texts.speech import ENGLISH
 
 _MORE: Final = {
     "deliver": "opensmm.cli.service_delivery:deliver",
@@ -103,9 +102,9 @@ def list_services(data: Data = None, json: Json = False) -> None:
             str(service.rate),
             str(service.min),
             str(service.max),
-            fields.METHODS[service.delivery_method],
+            ENGLISH.field_value("delivery_method", service.delivery_method),
         )
-        table.add_row(*said, fields.permits(service), fields.sale(service))
+        table.add_row(*said, ENGLISH.permitted_actions(service), ENGLISH.sale_state(service))
     listing(table, "no services yet: `opensmm service add` and `opensmm import-services` put some on the price list")
 
 
@@ -120,9 +119,9 @@ def show(service: Reference, data: Data = None, json: Json = False) -> None:
     found = with_database(standing(data), work)
     told = structs.asdict(found)
     words = {name: value for name, value in told.items() if name not in ("on_sale", "halted")} | {
-        "sale": fields.sale(found)
+        "sale": ENGLISH.sale_state(found)
     }
-    answer(told, fields.lines(words), json=json)
+    answer(told, ENGLISH.field_lines(words), json=json)
 
 
 @service_verbs.command("add")
@@ -200,6 +199,6 @@ def edit(
 
     done = with_database(standing(data), work)
     before, follows = done.before, None if done.price_follows is None else structs.asdict(done.price_follows)
-    words = ", ".join(fields.change(name, getattr(before, name), changes[name]) for name in sorted(changes))
-    lines = [f"service {before.id}: {words}", *(texts.finding(FindingCode.PRICE_FOLLOWS, follows) if follows else ())]
+    words = ", ".join(ENGLISH.field_change(name, getattr(before, name), changes[name]) for name in sorted(changes))
+    lines = [f"service {before.id}: {words}", *(ENGLISH.finding(FindingCode.PRICE_FOLLOWS, follows) if follows else ())]
     answer({"id": before.id, "changed": sorted(changes), "price_follows": follows}, "\n".join(lines), json=json)

@@ -22,7 +22,7 @@ from opensmm.runtime.database import check
 from opensmm.runtime.processes import Process, StopSignal, run_to_its_end, watch
 from opensmm.runtime.serving import LOOPBACK, MetricsAddress, Stack, listen, run_api, run_sandbox, run_worker
 from opensmm.store.embedded import DatabaseUrls
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 MOST_PORT: Final = 65535
 Port = Annotated[int, typer.Option("--port", help="The TCP port to listen on.", min=1, max=65535)]
@@ -121,7 +121,7 @@ def serve(
 
 def tell_waiting(why: Unavailable) -> None:
     """Says on standard error why a start waits."""
-    err.print(f"opensmm: waiting for the database: {words.fault(why)}", markup=False)
+    err.print(f"opensmm: waiting for the database: {ENGLISH.fault(why)}", markup=False)
 
 
 @contextlib.contextmanager

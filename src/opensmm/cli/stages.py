@@ -6,7 +6,7 @@ from typing import Final
 from rich.console import Console
 
 from opensmm.domain.codes import Fields, StageCode
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 QUICK: Final = frozenset({StageCode.STARTING_DATABASE})
 """Steps that every verb may take, and that are worth no line in a log."""
@@ -24,7 +24,7 @@ class Stages:
     def __call__(self, code: StageCode, fields: Fields) -> None:
         if self._over:
             return
-        text = words.stage(code, fields)
+        text = ENGLISH.stage(code, fields)
         if self._console.is_terminal:
             self._status.update(text)
             self._status.start()

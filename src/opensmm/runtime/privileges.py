@@ -20,7 +20,7 @@ from opensmm.base.errors import Misconfigured
 from opensmm.config import Config
 from opensmm.runtime import preloading
 from opensmm.store.os_users import become, panel_user
-from opensmm.texts import words
+from opensmm.texts.speech import ENGLISH
 
 CONNECT_LIMIT_S: Final = 5
 log = structlog.get_logger()
@@ -60,7 +60,7 @@ def choose_successor(config: Config, url: str) -> Successor | None:
     try:
         user = panel_user(None if config.database_url else config.data / "postgres")
     except Misconfigured as missing:
-        _warn("", words.fault(missing))
+        _warn("", ENGLISH.fault(missing))
         return None
     view = _look_as(user, url)
     if view.obstacle:

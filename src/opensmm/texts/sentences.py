@@ -84,9 +84,9 @@ class Sentences:
         )
 
     def _shown(self, fields: Fields) -> dict[str, str]:
-        shown = {name: self.shown(value) for name, value in fields.items()}
+        shown = {name: self.value(value) for name, value in fields.items()}
         if obstacles := fields.get("obstacles"):
-            shown["obstacles"] = "\n".join(map(self.shown, obstacles))
+            shown["obstacles"] = "\n".join(map(self.value, obstacles))
         if fields.get("at_least"):
             shown["count"] = self.frame("at_least", number=shown["count"])
         if fields.get("more"):
@@ -94,7 +94,7 @@ class Sentences:
             shown |= {name: self.frame("and_more", listed=names, more=shown["more"]) for name, names in listed.items()}
         return shown
 
-    def shown(self, value: object) -> str:
+    def value(self, value: object) -> str:
         """A field's value as a person reads it: an age in its largest unit of which there are two, a time in UTC."""
         match value:
             case timedelta():
@@ -121,15 +121,15 @@ class Sentences:
             case Mapping():
                 return self._mapping(value)
             case [{"code": RefusalCode()}, *_]:
-                return " ".join(map(self.shown, value))
+                return " ".join(map(self.value, value))
             case list() | tuple():
-                return self.listed(map(self.shown, value)) or self.frame("none")
+                return self.listed(map(self.value, value)) or self.frame("none")
         return isolated(str(value), self._direction)
 
     def _mapping(self, value: Mapping[str, object]) -> str:
         if isinstance(code := value.get("code"), RefusalCode):
             return self.sentence(f"refusal.{code}", REFUSALS[code], value)
-        parts = {name: self.shown(part) for name, part in value.items()}
+        parts = {name: self.value(part) for name, part in value.items()}
         match value:
             case {"service": _, "service_name": _, "before": _, "after": _}:
                 return self.frame("price_moved", **parts)
@@ -147,8 +147,8 @@ class Sentences:
 
     def _obstacle(self, met: Obstacle) -> str:
         """Words of a program that failed stand for themselves; of one that could not be started they do not name it."""
-        place, program = self.shown(met.place), self.shown(met.program)
-        words = self.shown(met.words) if met.words else self.frame("exit_code", exit_code=self.shown(met.exit_code))
+        place, program = self.value(met.place), self.value(met.program)
+        words = self.value(met.words) if met.words else self.frame("exit_code", exit_code=self.value(met.exit_code))
         if met.program and not (met.words and met.exit_code):
             return self.frame("obstacle_of_program", place=place, program=program, words=words)
         return self.frame("obstacle", place=place, words=words)
@@ -167,3 +167,8 @@ class Sentences:
 
 UNMARKED: Final = Sentences(NullTranslations(), Direction.UNMARKED)
 """Values as they are, for commands."""
+
+
+def quote_command(*words: object) -> str:
+    """Returns a command of ``opensmm`` in backquotes, each word quoted for a shell."""
+    return f"`{shlex.join(['opensmm', *map(str, words)])}`"

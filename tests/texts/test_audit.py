@@ -2,7 +2,7 @@
 
 import pytest
 
-from opensmm.texts import trail
+from opensmm.texts.speech import ENGLISH
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,10 @@ from opensmm.texts import trail
     ],
 )
 def test_a_row_is_told_field_by_field(detail, lines):
-    assert lines == trail.detail(detail)
+    assert lines == ENGLISH.audit_detail(detail)
 
 
 def test_who_and_what_are_told_of_rows_of_any_age():
-    assert "ann (command line)" == trail.actor("ann", "command line") == trail.actor("ann (command line)", None)
-    assert "suspended customer 7" == trail.deed("customer.suspend", "7")
-    assert "provider.sync 7" == trail.deed("provider.sync", "7")
+    assert "ann (command line)" == ENGLISH.actor("ann", "command line") == ENGLISH.actor("ann (command line)", None)
+    assert "suspended customer 7" == ENGLISH.audit_action("customer.suspend", "7")
+    assert "provider.sync 7" == ENGLISH.audit_action("provider.sync", "7")
