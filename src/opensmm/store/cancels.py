@@ -6,12 +6,12 @@ from typing import Final
 
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain.cancels import CancelSubject, DeliveryPart
-from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.orders import OrderState
 from opensmm.store.connection import Connection
 
-_LOCK_DELIVERIES: Final = """
-select d.order_id, d.run, d.state, t.outcome is not distinct from 'accepted'
+_LOCK_DELIVERIES: Final = f"""
+select d.order_id, d.run, d.state, t.outcome is not distinct from '{AttemptOutcome.ACCEPTED}'
 from delivery d left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
 where d.order_id = any(%s) order by d.order_id, d.run for update of d
 """
@@ -41,8 +41,8 @@ async def cancelable(
     }
 
 
-_END: Final = """
-update delivery d set state = 'canceled', remains = d.quantity, due = null, lease_until = null
+_END: Final = f"""
+update delivery d set state = '{DeliveryState.CANCELED}', remains = d.quantity, due = null, lease_until = null
 from unnest(%s::bigint[], %s::int[]) as a (order_id, run)
 where d.order_id = a.order_id and d.run = a.run returning d.order_id, d.run, d.quantity
 """

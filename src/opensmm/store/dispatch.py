@@ -14,13 +14,14 @@ from opensmm.domain.call_faults import CallAnswer, CallCode, CallFault
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import MOST_NOTED, PASSED_OVER_AFTER, AttemptOutcome, DeliveryState
+from opensmm.domain.providers import MANUAL
 from opensmm.domain.requests import NO_DETAILS, TypeDetails
 from opensmm.store import call_faults
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
 from opensmm.store.delivery_notes import NOTE, NOTED, notes
 from opensmm.store.prepared import PreparedStatement
-from opensmm.store.state_sets import UNANSWERED, UNRECORDED
+from opensmm.store.state_sets import UNANSWERED, UNRECORDED, listed
 
 
 class DeliveryClaim(Struct, frozen=True):
@@ -75,7 +76,7 @@ _DUE: Final = f"""
   from delivery d
   left join lateral {_ROUTE} on true
   left join provider p on p.id = r.provider_id
-  where d.state = 'queued' and d.due <= %(now)s
+  where d.state = '{DeliveryState.QUEUED}' and d.due <= %(now)s
     and (p.id is null or p.enabled and p.resting_until is null and p.id = any(%(providers)s)
       and coalesce(p.adds_at_a_time, 0) = 0)
   order by d.due limit %(limit)s for update of d skip locked
@@ -91,7 +92,7 @@ _DUE_AT_EACH: Final = f"""
   with under_way as materialized (
     select t.provider_id, count(*) as adds
     from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
-    where d.state = 'sending' group by 1
+    where d.state = '{DeliveryState.SENDING}' group by 1
   )
   select d.order_id, d.run, d.due, d.route as first_route, t.provider_id, t.provider_service, t.position, t.cost
   from (
@@ -103,7 +104,7 @@ _DUE_AT_EACH: Final = f"""
           array_agg(run order by due, order_id, run) as runs, array_agg(due order by due, order_id, run) as dues
         from (
           select service_id, route, ceiling, order_id, run, due from delivery
-          where state = 'queued' and due <= %(now)s order by due limit %(among)s) oldest
+          where state = '{DeliveryState.QUEUED}' and due <= %(now)s order by due limit %(among)s) oldest
         group by 1, 2, 3
       ) d
       left join lateral {_ROUTE} on true
@@ -120,18 +121,18 @@ _DUE_AT_EACH: Final = f"""
     where turn <= room order by turn, due limit %(limit)s
   ) t
   join delivery d on d.order_id = t.order_id and d.run = t.run
-  where d.state = 'queued' and d.due is not distinct from t.due
+  where d.state = '{DeliveryState.QUEUED}' and d.due is not distinct from t.due
     and d.route = t.route and d.ceiling is not distinct from t.ceiling
   for update of d skip locked
 """
 CLAIMING: Final = 0x0C1A1
 """The advisory lock of whoever looks through what is due."""
 _ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(%s)"
-# A lease begins by the database's own clock: one on a worker's wall may be minutes off, or jump.
-_CLAIMED: Final = """
+_CLAIM_DUE: Final = """
 with clock as materialized (select coalesce(%(at)s::timestamptz, clock_timestamp()) as at),
 due as materialized ({due}), claimed as (
-  update delivery d set state = case when due.provider_id is null then 'held' else 'sending' end, due = null,
+  -- A lease begins by the database's clock: a worker's own may be minutes off, or jump.
+  update delivery d set state = case when due.provider_id is null then '{held}' else '{sending}' end, due = null,
     lease_until = clock.at + %(lease)s, fence = d.fence + 1, attempt = d.attempt + 1, sent = clock.at,
     route = coalesce(due.position, d.route), note = case when due.provider_id is not null then d.note end
   from due, clock where d.order_id = due.order_id and d.run = due.run
@@ -139,7 +140,7 @@ due as materialized ({due}), claimed as (
     due.due, due.first_route, due.provider_id, due.provider_service, due.cost
 ), tried as (
   insert into attempt (order_id, run, number, provider_id, provider_service, quoted, outcome, fence, sent)
-  select order_id, run, attempt, provider_id, provider_service, cost, 'sending', fence, sent
+  select order_id, run, attempt, provider_id, provider_service, cost, '{outcome}', fence, sent
   from claimed where provider_id is not null
 ), marked as (
   insert into batch (id, created, orders) select %(mark)s::uuid, clock.at, '{{}}'
@@ -152,12 +153,25 @@ from claimed d join orders o on o.id = d.order_id join service s on s.id = d.ser
 left join order_detail x on x.order_id = d.order_id
 where d.provider_id is not null order by d.due, d.order_id, d.run
 """
-_CLAIM: Final = _CLAIMED.format(due=_DUE, routes=OPEN_ROUTES)
-_CLAIM_AT_EACH: Final = _CLAIMED.format(due=_DUE_AT_EACH, routes=OPEN_ROUTES)
+
+
+def _claiming(due: str) -> str:
+    """Returns the statement that claims what ``due`` selects."""
+    return _CLAIM_DUE.format(
+        due=due,
+        routes=OPEN_ROUTES,
+        held=DeliveryState.HELD,
+        sending=DeliveryState.SENDING,
+        outcome=AttemptOutcome.SENDING,
+    )
+
+
+_CLAIM: Final = _claiming(_DUE)
+_CLAIM_AT_EACH: Final = _claiming(_DUE_AT_EACH)
 
 
 _IS_DUE: Final = PreparedStatement(
-    "due", "select exists (select from delivery where state = 'queued' and due <= %s::timestamptz)"
+    "due", f"select exists (select from delivery where state = '{DeliveryState.QUEUED}' and due <= %s::timestamptz)"
 )
 
 
@@ -226,10 +240,11 @@ def _details(found: object) -> TypeDetails:
     return NO_DETAILS if found is None else msgspec.convert(found, TypeDetails, strict=False)
 
 
-_RELEASE: Final = """
+_RELEASE: Final = f"""
 update delivery d set due = a.due from unnest(%s::bigint[], %s::int[], %s::timestamptz[]) as a (order_id, run, due)
-where d.order_id = a.order_id and d.state = 'queued' and d.run = (
-    select min(n.run) from delivery n where n.order_id = a.order_id and n.run >= a.run and n.state = 'queued')
+where d.order_id = a.order_id and d.state = '{DeliveryState.QUEUED}' and d.run = (
+    select min(n.run) from delivery n
+    where n.order_id = a.order_id and n.run >= a.run and n.state = '{DeliveryState.QUEUED}')
   and (d.run = a.run or d.due is null and a.due is not null or a.due is null and not exists (
     select from delivery n where n.order_id = a.order_id and n.run >= a.run and n.run < d.run and n.attempt > 0))
 """
@@ -259,6 +274,7 @@ class AttemptResult(Struct, frozen=True):
     note: DeliveryNote | None = None
 
 
+_UNSENT: Final = listed((DeliveryState.QUEUED, DeliveryState.HELD))
 _RECORD: Final = f"""
 with told as materialized (
   select *
@@ -272,9 +288,9 @@ with told as materialized (
     and t.outcome in {UNANSWERED}
 )
 update delivery d set note = {NOTE}, noted = {NOTED}, (state, due, remains) = (
-    select state, case when state <> 'canceled' then told.due end,
-      case when state = 'canceled' then d.quantity else d.remains end
-    from (select case when told.state in ('queued', 'held') and d.cancel_asked is not null then 'canceled'
+    select state, case when state <> '{DeliveryState.CANCELED}' then told.due end,
+      case when state = '{DeliveryState.CANCELED}' then d.quantity else d.remains end
+    from (select case when told.state in {_UNSENT} and d.cancel_asked is not null then '{DeliveryState.CANCELED}'
                       else told.state end) x (state)
   ), route = told.route, lease_until = null
 from told where d.order_id = told.order_id and d.run = told.run and d.fence = told.fence
@@ -314,19 +330,19 @@ with since as materialized (
 ), tried as materialized (
   -- Those that were put off or turned away themselves.
   select d.order_id, d.run, d.note->>'words' as words from delivery d
-  where d.state = 'queued' and d.note is not null and d.noted <= (select until from since)
+  where d.state = '{DeliveryState.QUEUED}' and d.note is not null and d.noted <= (select until from since)
   order by d.noted limit %(limit)s for update of d skip locked
 ), untried as materialized (
   -- Those whose next provider turns everybody away.
   select d.order_id, d.run, p.fault as words from delivery d
   join lateral {_ROUTE} on true
   join provider p on p.id = r.provider_id and p.refuses is not null
-  where d.state = 'queued' and d.note is null and d.due <= (select until from since)
+  where d.state = '{DeliveryState.QUEUED}' and d.note is null and d.due <= (select until from since)
   order by d.due limit %(limit)s for update of d skip locked
 ), waiting as (
   select * from tried union all select * from untried
 )
-update delivery d set state = 'held', due = null, noted = %(now)s,
+update delivery d set state = '{DeliveryState.HELD}', due = null, noted = %(now)s,
   note = jsonb_build_object('code', %(code)s::text, 'hours', since.hours::text, 'words', left(w.words, %(most)s))
 from waiting w, since where d.order_id = w.order_id and d.run = w.run returning d.order_id
 """
@@ -341,17 +357,18 @@ async def hold_waiting(connection: Connection, now: datetime, limit: int) -> int
 
 
 _WORKER_GONE: Final = call_faults.written(CallFault(CallCode.WORKER_GONE))
-_RECOVER: Final = """
+_RECOVER: Final = f"""
 with left_behind as (
-  update delivery d set state = 'unsure'
-  from attempt t join provider p on p.id = t.provider_id and p.kind <> 'manual'
-  where d.state = 'sending' and d.lease_until < %s
+  update delivery d set state = '{DeliveryState.UNSURE}'
+  from attempt t join provider p on p.id = t.provider_id and p.kind <> '{MANUAL}'
+  where d.state = '{DeliveryState.SENDING}' and d.lease_until < %s
     and (d.order_id, d.run, d.fence) not in (select * from unnest(%s::bigint[], %s::int[], %s::int[]))
     and t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
   returning d.order_id, d.run, d.attempt
 )
-update attempt t set outcome = 'unsure', answer = %s
-from left_behind l where t.order_id = l.order_id and t.run = l.run and t.number = l.attempt and t.outcome = 'sending'
+update attempt t set outcome = '{AttemptOutcome.UNSURE}', answer = %s
+from left_behind l
+where t.order_id = l.order_id and t.run = l.run and t.number = l.attempt and t.outcome = '{AttemptOutcome.SENDING}'
 returning t.order_id
 """
 

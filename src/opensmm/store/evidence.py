@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.call_faults import CallAnswer
-from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.evidence import AttemptKey, Conclusion, EvidenceKind, Neighbour, SuspectOrder
 from opensmm.domain.provider_charges import ChargeSample
+from opensmm.domain.subscriptions import PostState
 from opensmm.store import call_faults
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import OPEN_ROUTES
@@ -34,7 +35,7 @@ _CLAIM: Final = f"""
 with ripe as materialized (
   select d.order_id, d.run from delivery d
   join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
-  where d.state = 'unsure' and (d.due is null or d.due <= %(now)s) and {_CLOSED} <= %(closed_by)s
+  where d.state = '{DeliveryState.UNSURE}' and (d.due is null or d.due <= %(now)s) and {_CLOSED} <= %(closed_by)s
   order by d.order_id limit %(limit)s for update of d skip locked
 )
 update delivery d set due = %(again)s from ripe where d.order_id = ripe.order_id and d.run = ripe.run
@@ -74,20 +75,21 @@ class OpenAttempt(Struct, frozen=True):
 
 _OPEN: Final = f"""
 with live as (
-  select order_id, run, attempt from delivery where state = 'unsure'
-  union all select order_id, run, attempt from delivery where state = 'sending'
+  select order_id, run, attempt from delivery where state = '{DeliveryState.UNSURE}'
+  union all select order_id, run, attempt from delivery where state = '{DeliveryState.SENDING}'
 ), doubted as (
   select order_id, run, attempt from live
   union select e.order_id, e.run, e.number from evidence e
-  where e.kind = 'operator' and e.at > %(since)s and e.conclusion in {SET_NOT_BOUGHT}
+  where e.kind = '{EvidenceKind.OPERATOR}' and e.at > %(since)s and e.conclusion in {SET_NOT_BOUGHT}
 )
 select t.order_id, t.run, t.number, t.sent, {_CLOSED} as closed, d.quantity,
   jsonb_build_array(t.provider_service, o.link, x.details)::text,
-  d.state = 'unsure' and t.outcome = 'unsure' and t.number = d.attempt and {_CLOSED} <= %(closed_by)s,
+  d.state = '{DeliveryState.UNSURE}' and t.outcome = '{AttemptOutcome.UNSURE}' and t.number = d.attempt
+    and {_CLOSED} <= %(closed_by)s,
   t.provider_id, d.state, d.fence, d.route, {OPEN_ROUTES},
   s.hold_when_refused,
   (select count(*) from evidence e where e.order_id = t.order_id and e.run = t.run
-     and e.provider_id = t.provider_id and e.conclusion = 'not_bought'),
+     and e.provider_id = t.provider_id and e.conclusion = '{Conclusion.NOT_BOUGHT}'),
   t.answer, t.provider_service
 from doubted a
 join delivery d on d.order_id = a.order_id and d.run = a.run
@@ -95,10 +97,10 @@ join attempt t on t.order_id = a.order_id and t.run = a.run and t.number = a.att
 join orders o on o.id = a.order_id
 join service s on s.id = d.service_id
 left join order_detail x on x.order_id = a.order_id
-where t.outcome <> 'accepted' and exists (
+where t.outcome <> '{AttemptOutcome.ACCEPTED}' and exists (
   select from attempt m where m.order_id = any(%(orders)s) and m.provider_id = t.provider_id)
   and not exists (select from evidence l where l.order_id = t.order_id and l.run = t.run and l.number = t.number
-    and l.conclusion = 'late_acceptance')
+    and l.conclusion = '{Conclusion.LATE_ACCEPTANCE}')
 order by t.sent, t.order_id, t.run
 """
 
@@ -119,21 +121,22 @@ async def doubted(
     return by_provider
 
 
-_NEIGHBOURS: Final = """
+_NEIGHBOURS: Final = f"""
 with around as (select * from unnest(%(befores)s::timestamptz[], %(afters)s::timestamptz[]) as a (before, after))
 select sent, answered, provider_order from around cross join lateral (
   select t.order_id, t.run, t.number, t.sent, t.answered, t.provider_order from attempt t
-  where t.provider_id = %(provider)s and t.outcome = 'accepted' and t.answered < before
+  where t.provider_id = %(provider)s and t.outcome = '{AttemptOutcome.ACCEPTED}' and t.answered < before
   order by t.answered desc, t.order_id desc, t.run desc limit %(count)s) n
 where not exists (select from evidence e where e.order_id = n.order_id and e.run = n.run and e.number = n.number
-  and e.kind = 'operator' and e.conclusion = 'bought')
+  and e.kind = '{EvidenceKind.OPERATOR}' and e.conclusion = '{Conclusion.BOUGHT}')
 union
 select sent, answered, provider_order from around cross join lateral (
   select t.order_id, t.run, t.number, t.sent, t.answered, t.provider_order from attempt t
-  where t.provider_id = %(provider)s and t.outcome = 'accepted' and t.answered > after and t.sent > after
+  where t.provider_id = %(provider)s and t.outcome = '{AttemptOutcome.ACCEPTED}'
+    and t.answered > after and t.sent > after
   order by t.answered, t.order_id, t.run limit %(count)s) n
 where not exists (select from evidence e where e.order_id = n.order_id and e.run = n.run and e.number = n.number
-  and e.kind = 'operator' and e.conclusion = 'bought')
+  and e.kind = '{EvidenceKind.OPERATOR}' and e.conclusion = '{Conclusion.BOUGHT}')
 """
 
 
@@ -153,9 +156,10 @@ async def neighbours(
     return await rows(connection, Neighbour, _NEIGHBOURS, told)
 
 
-_NEWEST: Final = """
+_NEWEST: Final = f"""
 select sent, answered, provider_order from attempt
-where provider_id = %s and outcome = 'accepted' and answered is not null order by answered desc limit %s
+where provider_id = %s and outcome = '{AttemptOutcome.ACCEPTED}' and answered is not null
+order by answered desc limit %s
 """
 
 
@@ -164,23 +168,25 @@ async def newest(connection: Connection, provider: ProviderId, limit: int = 50) 
     return await rows(connection, Neighbour, _NEWEST, [provider, limit])
 
 
-_BILLS: Final = """
+_BILLS: Final = f"""
 with around as (
   select * from unnest(%(services)s::text[], %(befores)s::timestamptz[], %(afters)s::timestamptz[])
     as a (service, before, after)
 ), near as (
   select service, n.* from around cross join lateral (
-    select t.* from attempt t where t.provider_id = %(provider)s and t.outcome = 'accepted' and t.answered < before
+    select t.* from attempt t
+    where t.provider_id = %(provider)s and t.outcome = '{AttemptOutcome.ACCEPTED}' and t.answered < before
     order by t.answered desc, t.order_id desc, t.run desc limit %(within)s) n
   union
   select service, n.* from around cross join lateral (
-    select t.* from attempt t where t.provider_id = %(provider)s and t.outcome = 'accepted' and t.answered > after
-      and t.sent > after
+    select t.* from attempt t
+    where t.provider_id = %(provider)s and t.outcome = '{AttemptOutcome.ACCEPTED}'
+      and t.answered > after and t.sent > after
     order by t.answered, t.order_id, t.run limit %(within)s) n
 )
 select n.provider_service as service, d.quantity, n.cost as charge, n.currency, n.sent, n.answered
 from near n join delivery d on d.order_id = n.order_id and d.run = n.run
-where n.provider_service = n.service and n.cost is not null and d.state = 'completed'
+where n.provider_service = n.service and n.cost is not null and d.state = '{DeliveryState.COMPLETED}'
 """
 
 
@@ -201,10 +207,10 @@ async def bills(
 _KNOWN: Final = f"""
 select provider_order_key from attempt where provider_id = %(provider)s and provider_order_key = any(%(numbers)s)
 union select provider_order_key from post
-where provider_id = %(provider)s and provider_order_key = any(%(numbers)s) and state <> 'taken'
+where provider_id = %(provider)s and provider_order_key = any(%(numbers)s) and state <> '{PostState.TAKEN}'
 union select key from (
   select {key_of("(detail ->> 'provider_order')")} as key from evidence
-  where provider_id = %(provider)s and conclusion = 'late_acceptance') late where key = any(%(numbers)s)
+  where provider_id = %(provider)s and conclusion = '{Conclusion.LATE_ACCEPTANCE}') late where key = any(%(numbers)s)
 """
 
 
@@ -255,10 +261,10 @@ async def keep(connection: Connection, notes: Sequence[EvidenceNote], now: datet
     await connection.execute(_KEEP, [*arrays, now])
 
 
-_LOCK: Final = """
+_LOCK: Final = f"""
 select d.order_id, d.run, d.attempt from delivery d join unnest(%s::bigint[], %s::int[], %s::int[])
   as a (order_id, run, number) on d.order_id = a.order_id and d.run = a.run and d.attempt = a.number
-where d.state = 'unsure' order by d.order_id, d.run for update of d
+where d.state = '{DeliveryState.UNSURE}' order by d.order_id, d.run for update of d
 """
 
 
@@ -269,10 +275,10 @@ async def lock_unsure(connection: Connection, attempts: Sequence[AttemptKey]) ->
     return {(OrderId(row[0]), row[1], row[2]) for row in await cursor.fetchall()}
 
 
-_LATER: Final = """
+_LATER: Final = f"""
 update delivery d set due = a.due
 from unnest(%s::bigint[], %s::int[], %s::int[], %s::timestamptz[]) as a (order_id, run, number, due)
-where d.order_id = a.order_id and d.run = a.run and d.attempt = a.number and d.state = 'unsure'
+where d.order_id = a.order_id and d.run = a.run and d.attempt = a.number and d.state = '{DeliveryState.UNSURE}'
 """
 
 

@@ -10,6 +10,8 @@ from opensmm.base.ids import OrderId, ProviderId, RefillId, ServiceId
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.polling import PolledDelivery
+from opensmm.domain.providers import MANUAL
+from opensmm.domain.refills import UNCLEAR
 from opensmm.store.connection import Connection
 from opensmm.store.dispatch import AttemptResult
 from opensmm.store.polling import DueDelivery
@@ -41,7 +43,7 @@ select d.order_id, d.run, o.runs, d.service_id, s.name, o.link, d.quantity, d.re
   d.cancel_asked, coalesce(x.details, '{{}}'::jsonb)
 from delivery d
 join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
-join provider p on p.id = t.provider_id and p.kind = 'manual'
+join provider p on p.id = t.provider_id and p.kind = '{MANUAL}'
 join orders o on o.id = d.order_id
 join service s on s.id = d.service_id
 left join order_detail x on x.order_id = d.order_id
@@ -61,7 +63,7 @@ select d.order_id, d.run, d.attempt, t.provider_id, t.provider_order, d.sent, d.
   d.start_count, d.remains, d.polled
 from delivery d
 join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
-join provider p on p.id = t.provider_id and p.kind = 'manual'
+join provider p on p.id = t.provider_id and p.kind = '{MANUAL}'
 join orders o on o.id = d.order_id
 where d.order_id = any(%s) and d.state in {AT_PROVIDER}
 order by d.order_id, d.run for update of d
@@ -76,12 +78,12 @@ async def with_staff(connection: Connection, orders: Sequence[OrderId]) -> list[
     ]
 
 
-_LEFT_BEHIND: Final = """
+_LEFT_BEHIND: Final = f"""
 select d.order_id, d.run, d.attempt, d.fence, d.route
 from delivery d
 join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
-join provider p on p.id = t.provider_id and p.kind = 'manual'
-where d.state = 'sending' and d.lease_until < %s order by d.order_id, d.run
+join provider p on p.id = t.provider_id and p.kind = '{MANUAL}'
+where d.state = '{DeliveryState.SENDING}' and d.lease_until < %s order by d.order_id, d.run
 """
 
 
@@ -120,7 +122,7 @@ class ManualRefill(Struct, frozen=True):
     words: str = ""
 
 
-_REFILLS: Final = """
+_REFILLS: Final = f"""
 select t.refill_id, t.order_id, t.run, s.name, o.link, o.quantity, r.created, r.mode,
   coalesce(t.note->>'words', '')
 from refill_task t
@@ -128,7 +130,8 @@ join provider p on p.id = t.provider_id
 join refill r on r.id = t.refill_id
 join orders o on o.id = t.order_id
 join service s on s.id = o.service_id
-where (t.due is not null or t.state = 'unsure') and (p.kind = 'manual' or t.state = 'unsure' or t.note is not null)
+where (t.due is not null or t.state = '{UNCLEAR}')
+  and (p.kind = '{MANUAL}' or t.state = '{UNCLEAR}' or t.note is not null)
 order by t.refill_id, t.run limit %s
 """
 
@@ -141,11 +144,12 @@ async def waiting_refills(connection: Connection, limit: int) -> list[ManualRefi
 
 
 _LOCK_REFILLS: Final = "select id, state from refill where id = any(%s) order by id for update"
-_REFILL_TASKS: Final = """
+_REFILL_TASKS: Final = f"""
 select t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, t.provider_order), r.created,
   t.polled is not null
 from refill_task t join provider p on p.id = t.provider_id join refill r on r.id = t.refill_id
-where t.refill_id = any(%s) and (t.due is not null and (p.kind = 'manual' or t.note is not null) or t.state = 'unsure')
+where t.refill_id = any(%s)
+  and (t.due is not null and (p.kind = '{MANUAL}' or t.note is not null) or t.state = '{UNCLEAR}')
 order by t.refill_id, t.run
 """
 
@@ -163,11 +167,11 @@ async def refill_tasks(connection: Connection, refills: Sequence[RefillId]) -> l
     return [TaskRow(*row) for row in await cursor.fetchall()]
 
 
-_PROVIDER: Final = """
-insert into provider (name, kind, currency) select %s, 'manual', currency from panel
-where not exists (select from provider where kind = 'manual')
+_PROVIDER: Final = f"""
+insert into provider (name, kind, currency) select %s, '{MANUAL}', currency from panel
+where not exists (select from provider where kind = '{MANUAL}')
 """
-_FIRST: Final = "select id from provider where kind = 'manual' order by id limit 1"
+_FIRST: Final = f"select id from provider where kind = '{MANUAL}' order by id limit 1"
 NAME: Final = "Staff"
 
 

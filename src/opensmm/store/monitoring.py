@@ -11,10 +11,11 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import ProviderId
 from opensmm.domain import polling
 from opensmm.domain.cancels import TOLD_AFTER_ITS_END, TOLD_AGAIN_AFTER
+from opensmm.domain.catalogue import BelowCost
 from opensmm.domain.clocks import NewestStep, StepCause
 from opensmm.domain.codes import LineFault
-from opensmm.domain.dispatch import AccountFault
-from opensmm.domain.evidence import LATE, ODD, Conclusion
+from opensmm.domain.dispatch import AccountFault, AttemptOutcome, DeliveryState
+from opensmm.domain.evidence import LATE, ODD, Conclusion, EvidenceKind
 from opensmm.domain.monitoring import (
     COUNTED,
     NAMED,
@@ -32,19 +33,21 @@ from opensmm.domain.monitoring import (
     WaitingCount,
 )
 from opensmm.domain.order_actions import AT_PROVIDER_TOO_LONG
+from opensmm.domain.providers import MANUAL, PANEL
+from opensmm.domain.refills import UNCLEAR
 from opensmm.store import call_faults, line_faults, list_doubts, price_sync, server, workers
 from opensmm.store.connection import Connection
 from opensmm.store.polling import CANCEL_WAITS
-from opensmm.store.state_sets import AT_PROVIDER, REFUSED_POST, UNSOLD, WAITING_POST
+from opensmm.store.state_sets import AT_PROVIDER, REFUSED_POST, UNSOLD, WAITING_POST, listed
 
-_DUE: Final = """
+_DUE: Final = f"""
 with found as materialized (
-  select due from delivery where state = 'queued' and due <= %(now)s order by due limit %(most)s
+  select due from delivery where state = '{DeliveryState.QUEUED}' and due <= %(now)s order by due limit %(most)s
 )
 select count(*), min(due) from found
 """
-_SENDING: Final = """
-with found as materialized (select lease_until from delivery where state = 'sending' limit %(most)s)
+_SENDING: Final = f"""
+with found as materialized (select lease_until from delivery where state = '{DeliveryState.SENDING}' limit %(most)s)
 select count(*) from found
 """
 _JUDGED: Final = f"""
@@ -89,21 +92,23 @@ from first f left join provider p on p.id = f.provider_id
 """
 _FORGOTTEN: Final = f"""
 with found as materialized (
-  (select order_id from delivery where state = 'queued' and due is null and run = 1 order by order_id limit %(most)s)
+  (select order_id from delivery where state = '{DeliveryState.QUEUED}' and due is null and run = 1
+   order by order_id limit %(most)s)
   union
-  (select order_id from delivery where state = 'sending' and lease_until is null limit %(most)s)
+  (select order_id from delivery where state = '{DeliveryState.SENDING}' and lease_until is null limit %(most)s)
   union
   select order_id from (
     select d.order_id, d.run, d.attempt from delivery d
     where d.state in {AT_PROVIDER} and d.due is null order by d.order_id limit %(most)s) d
   where not exists (select from attempt t join provider p on p.id = t.provider_id
-    where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt and p.kind = 'manual')
+    where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt and p.kind = '{MANUAL}')
 )
 select count(*), array(select order_id from found order by order_id limit %(named)s) from found
 """
-_FOR_OPERATOR: Final = """
+_UNSURE_OR_HELD: Final = listed((DeliveryState.UNSURE, DeliveryState.HELD))
+_FOR_OPERATOR: Final = f"""
 with found as materialized (
-  select state, sent from delivery where state in ('unsure', 'held') order by order_id limit %(most)s
+  select state, sent from delivery where state in {_UNSURE_OR_HELD} order by order_id limit %(most)s
 )
 select state, count(*), min(sent) from found group by state
 """
@@ -130,20 +135,21 @@ select count(*), min(since), array(
   select array[order_id::text, name, theirs] from found order by order_id limit %(named)s)
 from found
 """
-_UNCLEAR_REFILLS: Final = """
+_UNCLEAR_REFILLS: Final = f"""
 with found as materialized (
   select t.refill_id, t.provider_id, t.provider_order from refill_task t
-  where t.state = 'unsure' order by t.refill_id limit %(most)s
+  where t.state = '{UNCLEAR}' order by t.refill_id limit %(most)s
 )
 select count(*), min(r.created), array(
   select array[f.refill_id::text, p.name, f.provider_order] from found f join provider p on p.id = f.provider_id
   order by f.refill_id limit %(named)s)
 from found f join refill r on r.id = f.refill_id
 """
-_PROVIDERS: Final = """
+_PROVIDERS: Final = f"""
 select id, name, kind, enabled, currency, failures, resting_until,
-       (select max(answered) from attempt where provider_id = p.id and outcome = 'accepted'), balance_asked,
-       kind = 'panel' and sync_every_min > 0, make_interval(mins => sync_every_min), synced, sync_fault,
+       (select max(answered) from attempt where provider_id = p.id and outcome = '{AttemptOutcome.ACCEPTED}'),
+       balance_asked,
+       kind = '{PANEL}' and sync_every_min > 0, make_interval(mins => sync_every_min), synced, sync_fault,
        refuses, fault, dialect, adds_at_a_time, concurrency
 from provider p order by name
 """
@@ -166,7 +172,7 @@ _NAMED: Final = """
 with found as (select distinct id from ({}) f (id))
 select (select count(*) from found), array(select id from found order by id limit %(named)s)
 """
-_HOLDS: Final = "select below_cost = 'hold' from panel"
+_HOLDS: Final = f"select below_cost = '{BelowCost.HOLD}' from panel"
 _POSTS: Final = f"""
 with found as materialized (
   select seen from post where state in {WAITING_POST} order by seen limit %(most)s
@@ -180,10 +186,11 @@ with found as materialized (
 )
 select count(*), max(seen) from found
 """
-_NOTICES: Final = """
+_NOTICES: Final = f"""
 with found as materialized (
   select id, order_id, run, number, provider_id, at, detail from evidence
-  where kind = 'answer' and dealt_with is null and conclusion = any(%(conclusions)s) order by id limit %(most)s
+  where kind = '{EvidenceKind.ANSWER}' and dealt_with is null and conclusion = any(%(conclusions)s)
+  order by id limit %(most)s
 )
 select count(*), min(at), array(
   select array[f.order_id::text, coalesce(p.name, ''), coalesce(f.detail ->> 'provider_order', t.provider_order, '')]

@@ -2,23 +2,34 @@
 
 from typing import Final
 
+from opensmm.domain.audit import AuditAction
+from opensmm.domain.dispatch import ACCEPTED_STATES, AttemptOutcome, DeliveryState
+from opensmm.domain.evidence import Conclusion, EvidenceKind
 from opensmm.domain.invariants import InvariantCode
+from opensmm.domain.ledger import TransferKind
+from opensmm.domain.providers import MANUAL
 from opensmm.store.invariants.invariant import NOTICE, Invariant, within
 from opensmm.store.order_keys import key_of
-from opensmm.store.state_sets import AT_PROVIDER, DELIVERED, ENDED, SET_NOT_BOUGHT, UNANSWERED
+from opensmm.store.state_sets import AT_PROVIDER, DELIVERED, ENDED, SET_NOT_BOUGHT, UNANSWERED, listed
 
+_OPEN: Final = listed((AttemptOutcome.SENDING, AttemptOutcome.ACCEPTED, AttemptOutcome.UNSURE))
+"""Attempts of which a delivery has at most one."""
+_HANDED_ON: Final = listed(
+    ACCEPTED_STATES | {DeliveryState.SENDING, DeliveryState.UNSURE, DeliveryState.COMPLETED, DeliveryState.PARTIAL}
+)
+"""Deliveries that a provider has or may have, or has delivered."""
 _NEWEST: Final = f"""delivery d
             left join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
               and {within("t.order_id")}"""
-_ENDED_BY_HAND: Final = """exists (select from evidence e where e.order_id = d.order_id
-                and e.run = d.run and e.kind = 'operator' and e.conclusion = 'ended')"""
+_ENDED_BY_HAND: Final = f"""exists (select from evidence e where e.order_id = d.order_id
+                and e.run = d.run and e.kind = '{EvidenceKind.OPERATOR}' and e.conclusion = '{Conclusion.ENDED}')"""
 
 ATTEMPTS: Final = (
     Invariant(
         "O4",
         InvariantCode.ONE_OPEN_ATTEMPT,
         f"""select 'order ' || order_id || ' run ' || run from attempt
-            where {within("order_id")} and outcome in ('sending', 'accepted', 'unsure')
+            where {within("order_id")} and outcome in {_OPEN}
             group by order_id, run having count(*) > 1
             union all
             select 'order ' || t.order_id || ' run ' || t.run || ' try ' || t.number from attempt t
@@ -30,7 +41,7 @@ ATTEMPTS: Final = (
         InvariantCode.SENT_BEFORE_ACCEPTED,
         f"""select 'order ' || d.order_id || ' run ' || d.run from {_NEWEST}
             where {within("d.order_id")}
-              and d.state in ('sending', 'unsure', 'pending', 'processing', 'in_progress', 'completed', 'partial')
+              and d.state in {_HANDED_ON}
               and t.number is null and not {_ENDED_BY_HAND}""",
     ),
     Invariant(
@@ -39,15 +50,15 @@ ATTEMPTS: Final = (
         f"""select 'order ' || d.order_id || ' run ' || d.run || ': ' || d.state || ', its try ' || t.outcome
             from {_NEWEST}
             where {within("d.order_id")} and (
-              d.state in {AT_PROVIDER} and t.outcome <> 'accepted'
-              or d.state in {DELIVERED} and t.outcome <> 'accepted' and not {_ENDED_BY_HAND}
-              or d.state = 'sending' and t.outcome <> 'sending'
-              or d.state = 'queued' and t.outcome <> 'declined'
-              or d.state = 'held' and t.outcome in {UNANSWERED}
-              or d.state = 'canceled' and t.outcome in {UNANSWERED})
+              d.state in {AT_PROVIDER} and t.outcome <> '{AttemptOutcome.ACCEPTED}'
+              or d.state in {DELIVERED} and t.outcome <> '{AttemptOutcome.ACCEPTED}' and not {_ENDED_BY_HAND}
+              or d.state = '{DeliveryState.SENDING}' and t.outcome <> '{AttemptOutcome.SENDING}'
+              or d.state = '{DeliveryState.QUEUED}' and t.outcome <> '{AttemptOutcome.DECLINED}'
+              or d.state = '{DeliveryState.HELD}' and t.outcome in {UNANSWERED}
+              or d.state = '{DeliveryState.CANCELED}' and t.outcome in {UNANSWERED})
             union all
             select 'order ' || order_id || ' run ' || run || ' try ' || number from attempt
-            where {within("order_id")} and (outcome = 'accepted') <> (provider_order is not null)
+            where {within("order_id")} and (outcome = '{AttemptOutcome.ACCEPTED}') <> (provider_order is not null)
             union all
             select 'order ' || d.order_id || ' run ' || d.run || ' and its newest try' from {_NEWEST}
             where {within("d.order_id")} and t.number is not null
@@ -57,10 +68,10 @@ ATTEMPTS: Final = (
         "O6",
         InvariantCode.UNSURE_LEFT_ALONE,
         f"""select 'order ' || d.order_id || ' run ' || d.run from {_NEWEST}
-            left join transfer b on b.order_id = d.order_id and b.kind = 'refund' and b.sequence = d.run
+            left join transfer b on b.order_id = d.order_id and b.kind = '{TransferKind.REFUND}' and b.sequence = d.run
               and {within("b.order_id")}
-            where {within("d.order_id")} and d.state = 'unsure'
-              and (t.outcome is distinct from 'unsure' or b.id is not null)""",
+            where {within("d.order_id")} and d.state = '{DeliveryState.UNSURE}'
+              and (t.outcome is distinct from '{AttemptOutcome.UNSURE}' or b.id is not null)""",
     ),
     Invariant(
         "O6b",
@@ -68,13 +79,15 @@ ATTEMPTS: Final = (
         f"""select 'order ' || e.order_id || ' run ' || e.run || ' try ' || e.number from evidence e
             left join attempt t on t.order_id = e.order_id and t.run = e.run and t.number = e.number
               and {within("t.order_id")}
-            where {within("e.order_id")} and (e.conclusion = 'bought' and (t.outcome is distinct from 'accepted'
+            where {within("e.order_id")} and (
+              e.conclusion = '{Conclusion.BOUGHT}' and (t.outcome is distinct from '{AttemptOutcome.ACCEPTED}'
                 or t.provider_order is distinct from e.detail ->> 'provider_order')
-              or e.conclusion in {SET_NOT_BOUGHT} and t.outcome is distinct from 'declined'
+              or e.conclusion in {SET_NOT_BOUGHT} and t.outcome is distinct from '{AttemptOutcome.DECLINED}'
               or t.number is not null and e.provider_id is distinct from t.provider_id
-              or (e.kind = 'answer') <> (e.conclusion in {NOTICE})
-              or e.dealt_with is not null and (e.kind <> 'answer' or not exists (
-                select from audit a where a.action = 'order.deal_with' and a.subject = e.order_id::text)))""",
+              or (e.kind = '{EvidenceKind.ANSWER}') <> (e.conclusion in {NOTICE})
+              or e.dealt_with is not null and (e.kind <> '{EvidenceKind.ANSWER}' or not exists (
+                select from audit a
+                where a.action = '{AuditAction.ORDER_DEAL_WITH}' and a.subject = e.order_id::text)))""",
     ),
     Invariant(
         "O7",
@@ -94,18 +107,18 @@ ATTEMPTS: Final = (
         "O10",
         InvariantCode.DELIVERIES_DUE,
         f"""select 'order ' || d.order_id || ' run ' || d.run || ' is never due' from delivery d
-            where {within("d.order_id")} and d.state = 'queued' and d.due is null and not exists (
+            where {within("d.order_id")} and d.state = '{DeliveryState.QUEUED}' and d.due is null and not exists (
               select from delivery p where p.order_id = d.order_id and p.run < d.run
-                and (p.state = 'queued' or p.state = 'held' and not exists (
+                and (p.state = '{DeliveryState.QUEUED}' or p.state = '{DeliveryState.HELD}' and not exists (
                   select from attempt t where t.order_id = p.order_id and t.run = p.run and t.number = p.attempt)))
             union all
             select 'order ' || d.order_id || ' run ' || d.run || ' is never asked after' from {_NEWEST}
             left join provider w on w.id = t.provider_id
             where {within("d.order_id")} and d.state in {AT_PROVIDER} and d.due is null
-              and w.kind is distinct from 'manual'
+              and w.kind is distinct from '{MANUAL}'
             union all
             select 'order ' || order_id || ' run ' || run || ' and its times' from delivery
-            where {within("order_id")} and (state = 'sending' and lease_until is null
+            where {within("order_id")} and (state = '{DeliveryState.SENDING}' and lease_until is null
               or state in {ENDED} and (due is not null or lease_until is not null)
               or cancel_passed is not null and cancel_asked is null)""",
     ),

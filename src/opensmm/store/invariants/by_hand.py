@@ -2,35 +2,40 @@
 
 from typing import Final
 
+from opensmm.domain.audit import AuditAction
 from opensmm.domain.invariants import InvariantCode
+from opensmm.domain.ledger import TransferKind
 from opensmm.store.invariants.invariant import Invariant, InvariantScope
-from opensmm.store.state_sets import CORRECTIONS
+from opensmm.store.state_sets import CORRECTIONS, listed
+
+_REFERENCED: Final = listed((TransferKind.BONUS, TransferKind.PAYOUT, TransferKind.CHARGEBACK))
+"""Transfers that bear the operator's own reference."""
 
 BY_HAND: Final = (
     Invariant(
         "L4",
         InvariantCode.BALANCES_WITHIN_LIMITS,
-        """select 'customer ' || id from customer where balance < -credit_limit - overdrawn
+        f"""select 'customer ' || id from customer where balance < -credit_limit - overdrawn
            union all
            select 'customer ' || id || ' overdrawn by ' || overdrawn from customer c where overdrawn > coalesce(
              (select sum(amount) from transfer t where t.customer_id = c.id and t.debit = c.id
-              and t.kind = 'chargeback'), 0)""",
+              and t.kind = '{TransferKind.CHARGEBACK}'), 0)""",
         InvariantScope.BOOKS,
     ),
     Invariant(
         "L9",
         InvariantCode.OPERATOR_TRANSFERS_REFERENCED,
         f"""select 'top-up ' || t.id from transfer t
-           where t.kind = 'topup' and not exists (select from deposit d where d.transfer_id = t.id)
+           where t.kind = '{TransferKind.TOPUP}' and not exists (select from deposit d where d.transfer_id = t.id)
            union all
-           select t.kind || ' ' || t.id from transfer t where t.kind in ('bonus', 'payout', 'chargeback')
+           select t.kind || ' ' || t.id from transfer t where t.kind in {_REFERENCED}
              and not exists (select from transfer_reference r where r.transfer_id = t.id and r.kind = t.kind)
            union all
            select 'reference ' || r.kind || ' ' || r.reference from transfer_reference r
            left join transfer t on t.id = r.transfer_id
            where (t.kind, coalesce(t.corrects, 0)) is distinct from (r.kind, coalesce(r.corrects, 0))
              or r.to_customer_id is not null and not exists (select from transfer g
-               where g.credit = r.to_customer_id and g.kind = 'adjustment' and g.corrects = r.corrects
+               where g.credit = r.to_customer_id and g.kind = '{TransferKind.ADJUSTMENT}' and g.corrects = r.corrects
                  and g.amount = t.amount)
            union all
            select t.kind || ' ' || t.id || ' of ' || coalesce(t.corrects::text, 'nothing') from transfer t
@@ -44,12 +49,13 @@ BY_HAND: Final = (
     Invariant(
         "L10",
         InvariantCode.CREDIT_LIMITS_AUDITED,
-        """select 'customer ' || c.id || ' may owe ' || c.credit_limit from customer c
+        f"""select 'customer ' || c.id || ' may owe ' || c.credit_limit from customer c
            left join credit_change h on h.id = c.credit_change_id
            where c.credit_change_id is not null and (h.customer_id, h.amount) is distinct from (c.id, c.credit_limit)
              or c.credit_limit <> coalesce((
-               select (a.detail #>> '{changes,credit_limit,1}')::bigint from audit a
-               where a.subject = c.id::text and a.action = 'customer.credit_limit' order by a.id desc limit 1), 0)""",
+               select (a.detail #>> '{{changes,credit_limit,1}}')::bigint from audit a
+               where a.subject = c.id::text and a.action = '{AuditAction.CUSTOMER_CREDIT_LIMIT}'
+               order by a.id desc limit 1), 0)""",
         InvariantScope.BOOKS,
     ),
 )

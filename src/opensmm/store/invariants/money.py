@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Final
 
+from opensmm.domain.audit import AuditAction
 from opensmm.domain.invariants import InvariantCode
 from opensmm.domain.ledger import HELD, MOVES, OF_ORDERS, PROVIDERS, TransferKind
 from opensmm.store.invariants.invariant import Invariant, InvariantScope, within
-from opensmm.store.state_sets import ENDED
+from opensmm.store.state_sets import ENDED, listed
 
 
 def _moves(kinds: Iterable[TransferKind]) -> str:
@@ -21,6 +22,10 @@ def _moves(kinds: Iterable[TransferKind]) -> str:
     return "(" + " or ".join(f"({side})" for side in sides) + ")"
 
 
+_GIVEN_BACK: Final = listed((TransferKind.REFUND, TransferKind.RETURN))
+_PAID_OUT: Final = listed((TransferKind.EARN, TransferKind.REFUND, TransferKind.RETURN))
+_OF_RUNS: Final = listed((TransferKind.EARN, TransferKind.REFUND, TransferKind.COST))
+"""Transfers whose sequence is the number of a run."""
 _PRICE: Final = "ceil(o.rate * ({units}) * case when o.packaged then 100000 else 100 end)"
 _BEFORE: Final = _PRICE.format(units="d.quantity * (d.run - 1)")
 _DELIVERED: Final = _PRICE.format(units="d.quantity * d.run - d.remains")
@@ -57,10 +62,10 @@ MONEY: Final = (
     Invariant(
         "L5",
         InvariantCode.NOTHING_BOOKED_TWICE,
-        """select 'order ' || order_id || ' ' || kind || ' ' || sequence from transfer where order_id is not null
+        f"""select 'order ' || order_id || ' ' || kind || ' ' || sequence from transfer where order_id is not null
            group by order_id, kind, sequence having count(*) > 1
            union all select 'deposit ' || gateway || ' ' || external_id from deposit d
-           where not exists (select from transfer t where t.id = d.transfer_id and t.kind = 'topup')""",
+           where not exists (select from transfer t where t.id = d.transfer_id and t.kind = '{TransferKind.TOPUP}')""",
         InvariantScope.BOOKS,
     ),
     Invariant(
@@ -103,16 +108,17 @@ MONEY: Final = (
             left join delivery d on d.order_id = t.order_id and d.run = t.sequence and {within("d.order_id")}
             left join attempt a on a.order_id = d.order_id and a.run = d.run and a.number = d.attempt
               and {within("a.order_id")}
-            where {within("t.order_id")} and t.kind = 'cost'
+            where {within("t.order_id")} and t.kind = '{TransferKind.COST}'
               and t.amount is distinct from ceil(a.cost * a.exchange_rate * 100000)""",
     ),
     Invariant(
         "P3",
         InvariantCode.ORDER_SUMS_MATCH_LEDGER,
         f"""select 'order ' || o.id from orders o left join (
-              select order_id, sum(case kind when 'earn' then amount when 'return' then -amount else 0 end) as earned,
-                     coalesce(sum(amount) filter (where kind in ('refund', 'return')), 0) as refunded
-              from transfer where kind in ('earn', 'refund', 'return') and {within("order_id")} group by order_id
+              select order_id, sum(case kind when '{TransferKind.EARN}' then amount
+                       when '{TransferKind.RETURN}' then -amount else 0 end) as earned,
+                     coalesce(sum(amount) filter (where kind in {_GIVEN_BACK}), 0) as refunded
+              from transfer where kind in {_PAID_OUT} and {within("order_id")} group by order_id
             ) t on t.order_id = o.id
             where {within("o.id")} and (o.earned <> coalesce(t.earned, 0) or o.refunded <> coalesce(t.refunded, 0)
               or o.earned + o.refunded > o.charge)""",
@@ -130,7 +136,8 @@ MONEY: Final = (
               and (d.ceiling is not null or exists (
                 select from attempt a where {within("a.order_id")} and a.order_id = d.order_id and a.run = d.run
                   and a.quoted is not null))
-              and not exists (select from audit a where a.action = 'order.resend' and a.subject = d.order_id::text
+              and not exists (select from audit a
+                where a.action = '{AuditAction.ORDER_RESEND}' and a.subject = d.order_id::text
                 and coalesce(a.detail #>> array['changes', 'runs.' || d.run || '.ceiling', '1'],
                              a.detail ->> 'ceiling')::numeric = d.ceiling)""",
     ),
@@ -148,16 +155,16 @@ MONEY: Final = (
                 case when d.state in {ENDED} and d.remains = d.quantity then 0 else d.run end as together
               from delivery d
               join orders o on o.id = d.order_id and {within("o.id")}
-              left join transfer e on e.order_id = d.order_id and e.kind = 'earn' and e.sequence = d.run
-                and {within("e.order_id")}
-              left join transfer b on b.order_id = d.order_id and b.kind = 'refund' and b.sequence = d.run
-                and {within("b.order_id")}
+              left join transfer e on e.order_id = d.order_id and e.kind = '{TransferKind.EARN}'
+                and e.sequence = d.run and {within("e.order_id")}
+              left join transfer b on b.order_id = d.order_id and b.kind = '{TransferKind.REFUND}'
+                and b.sequence = d.run and {within("b.order_id")}
               where {within("d.order_id")}) runs
             window alike as (partition by order_id, together)) looked_at
             where is_odd or are_odd
             union all
             select 'transfer ' || t.id || ' of order ' || t.order_id from transfer t
             left join delivery d on d.order_id = t.order_id and d.run = t.sequence and {within("d.order_id")}
-            where {within("t.order_id")} and t.kind in ('earn', 'refund', 'cost') and d.order_id is null""",
+            where {within("t.order_id")} and t.kind in {_OF_RUNS} and d.order_id is null""",
     ),
 )

@@ -2,8 +2,12 @@
 
 from typing import Final
 
+from opensmm.domain.catalogue import RefillMode
+from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.invariants import InvariantCode
-from opensmm.domain.ledger import HELD
+from opensmm.domain.ledger import HELD, TransferKind
+from opensmm.domain.providers import MANUAL
+from opensmm.domain.subscriptions import PostState
 from opensmm.store.invariants.invariant import LEFT_TO_OPERATOR, Invariant, InvariantScope, within
 from opensmm.store.state_sets import ENDED, ENDED_REFILL, LIVE, OPEN_REFILL, SUBSCRIBED
 
@@ -16,7 +20,7 @@ ORDERS: Final = (
         "O1",
         InvariantCode.ORDERS_COMPLETE,
         f"""select 'order ' || o.id || ' charge' from orders o
-            left join transfer t on t.order_id = o.id and t.kind = 'charge' and t.sequence = 0
+            left join transfer t on t.order_id = o.id and t.kind = '{TransferKind.CHARGE}' and t.sequence = 0
               and {within("t.order_id")}
             where {within("o.id")} and o.charge > 0
               and (t.amount is distinct from o.charge or t.debit <> o.customer_id or t.credit <> {HELD})
@@ -54,11 +58,11 @@ ORDERS: Final = (
         "O8",
         InvariantCode.REMAINS_WITHIN_BOUNDS,
         f"""select 'order ' || order_id || ' run ' || run from delivery where {within("order_id")} and (
-              remains not between 0 and quantity or state = 'completed' and remains <> 0
-              or state = 'partial' and remains = 0 or state in {ENDED} and remains is null)
+              remains not between 0 and quantity or state = '{DeliveryState.COMPLETED}' and remains <> 0
+              or state = '{DeliveryState.PARTIAL}' and remains = 0 or state in {ENDED} and remains is null)
             union all select 'order ' || id from orders where {within("id")} and (
-              remains not between 0 and quantity * runs or state = 'completed' and remains <> 0
-              or state = 'partial' and remains = 0)
+              remains not between 0 and quantity * runs or state = '{DeliveryState.COMPLETED}' and remains <> 0
+              or state = '{DeliveryState.PARTIAL}' and remains = 0)
             union all select 'order ' || o.id || ' and its runs' from orders o
               join (select order_id, sum(remains) as remains from delivery where {within("order_id")}
                     group by order_id) d on d.order_id = o.id
@@ -85,7 +89,7 @@ ORDERS: Final = (
             select 'refill ' || r.id || ' purchase ' || r.purchase_id from refill r
             left join orders o on o.id = r.purchase_id
             where {within("r.order_id")} and r.purchase_id is not null
-              and (o.id is null or r.mode <> 'other' or (o.rate, o.charge) <> (0, 0)
+              and (o.id is null or r.mode <> '{RefillMode.OTHER}' or (o.rate, o.charge) <> (0, 0)
                 or o.customer_id = r.customer_id)""",
     ),
     Invariant(
@@ -103,13 +107,15 @@ ORDERS: Final = (
             join refill_task t on t.refill_id = r.id
             left join provider p on p.id = t.provider_id
             left join lateral (
-              select order_id from attempt where order_id = r.order_id and run = t.run and outcome = 'accepted'
+              select order_id from attempt
+              where order_id = r.order_id and run = t.run and outcome = '{AttemptOutcome.ACCEPTED}'
                 and provider_id = t.provider_id and provider_order = t.provider_order limit 1) a on true
             where {within("r.order_id")} and (t.order_id <> r.order_id
               or t.due is null and t.state not in {ENDED_REFILL} and r.purchase_id is null
                 and t.state not in {LEFT_TO_OPERATOR}
-              or r.mode <> 'provider' and (p.kind, t.provider_order) is distinct from ('manual', r.order_id::text)
-              or r.mode = 'provider' and a.order_id is null)""",
+              or r.mode <> '{RefillMode.PROVIDER}'
+                and (p.kind, t.provider_order) is distinct from ('{MANUAL}', r.order_id::text)
+              or r.mode = '{RefillMode.PROVIDER}' and a.order_id is null)""",
     ),
     Invariant(
         "O14",
@@ -122,8 +128,8 @@ ORDERS: Final = (
             left join orders o on o.id = p.child_id
             left join lateral (
               select order_id from attempt a where a.order_id = p.child_id and a.provider_order = p.provider_order
-                and a.provider_id = p.provider_id and a.outcome = 'accepted' limit 1) t on true
-            where {within("p.order_id")} and (s.id is null or (p.state = 'made') <> (p.child_id is not null)
+                and a.provider_id = p.provider_id and a.outcome = '{AttemptOutcome.ACCEPTED}' limit 1) t on true
+            where {within("p.order_id")} and (s.id is null or (p.state = '{PostState.MADE}') <> (p.child_id is not null)
               or p.child_id is not null and (t.order_id is null
                 or (o.customer_id, o.service_id) is distinct from (s.customer_id, s.service_id)))
             union all select 'order ' || p.child_id || ' of several posts' from post p
@@ -136,7 +142,7 @@ ORDERS: Final = (
         InvariantCode.POSTS_WITHIN_BOUNDS,
         f"""select 'subscription ' || p.order_id || ' posts' from post p
             left join order_detail x on x.order_id = p.order_id and {within("x.order_id")}
-            where {within("p.order_id")} and p.state = 'made' group by p.order_id, x.details
+            where {within("p.order_id")} and p.state = '{PostState.MADE}' group by p.order_id, x.details
             having count(*) > (x.details ->> 'posts')::bigint + coalesce((x.details ->> 'old_posts')::bigint, 0)
               and max(p.seen) > {_POSTS_BOUND_SINCE}
             union all
