@@ -1,4 +1,4 @@
-"""Placing: which of a batch of checked asks are bought, as far as each customer's funds and links go."""
+"""Placing: decides which of a batch of checked requests are bought, within each customer's funds and links."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -17,14 +17,14 @@ from opensmm.domain.requests import AddOrder
 
 
 class BuyerKind(StrEnum):
-    """By which way an order is placed."""
+    """Ways in which an order is placed."""
 
     API_KEY = "api_key"
     USER = "user"
 
 
 class Buyer(Struct, frozen=True):
-    """Who places orders for a customer: an API key, or a user who is signed in. ``number``: the id of either."""
+    """Places orders for a customer: an API key, or a signed-in user. ``number`` is the id of either."""
 
     kind: BuyerKind
     number: int
@@ -37,24 +37,26 @@ class Buyer(Struct, frozen=True):
 
 
 FORM_TOKENS: Final = "\x1fpage:"
-"""Begins the idempotency keys that forms of pages bear. No client of the API may send a control character in one."""
+"""Prefix of idempotency keys from forms. The API accepts no control characters in a key, so no client can use it."""
 
 
 def by_key(caller: KeyHolder) -> Buyer:
-    """The buyer behind a key of the API."""
+    """Returns the buyer behind an API key."""
     return Buyer(BuyerKind.API_KEY, caller.key, caller.customer, caller.price_list)
 
 
 def of_form(request: AddOrder, user: UserId) -> AddOrder:
-    """A form's ask under an idempotency key that no other user and no program of the customer's can have used; raises
-    ValueError where the form bears no token: a click is often a double one."""
+    """Puts a form's request under an idempotency key that no other user and none of the customer's programs can use.
+
+    Raises ValueError if the form has no token: without one, a double click would order twice.
+    """
     if not request.idempotency_key:
         raise ValueError("an order of a user needs its form's token")
     return msgspec.structs.replace(request, idempotency_key=f"{FORM_TOKENS}{user}:{request.idempotency_key}")
 
 
 class CustomerFunds(Struct):
-    """What is known of a customer under its row's lock; a batch spends from it as it goes."""
+    """A customer's funds under the row's lock; a batch spends from them as it goes."""
 
     available: int
     suspended: bool
@@ -62,7 +64,7 @@ class CustomerFunds(Struct):
 
 
 class OrderRequest(Struct, frozen=True):
-    """One ask on its way into a batch. ``draft`` was made against the catalogue version it names."""
+    """One request on its way into a batch. ``draft`` was priced with the catalogue version that it names."""
 
     buyer: Buyer
     request: AddOrder
@@ -75,22 +77,24 @@ class OrderRequest(Struct, frozen=True):
 
 
 class IdempotencyRecord(Struct, frozen=True):
-    """What an idempotency key stands for."""
+    """The request and the order that an idempotency key belongs to."""
 
     fingerprint: bytes
     order: OrderId
 
 
 class IdempotencyHit(Struct, frozen=True):
-    """The answer of an earlier order: its id, or the place in the same batch that places it."""
+    """The answer of an earlier order: its id, or the index in the same batch of the request that places it."""
 
     order: OrderId | None = None
     place: int | None = None
 
 
 class PlacingFacts(Struct):
-    """What a batch of placements is decided on, loaded under the customers' locks. ``barred``: buyers whose key is
-    revoked, or who may not order for their customer any more."""
+    """Facts on which a batch of placements is decided, loaded under the customers' locks.
+
+    ``barred``: buyers whose key is revoked, or who may no longer order for their customer.
+    """
 
     purses: Mapping[CustomerId, CustomerFunds]
     barred: frozenset[Buyer]
@@ -102,18 +106,18 @@ Decision = PricedOrder | IdempotencyHit | Refused
 
 
 def fingerprint(request: AddOrder) -> bytes:
-    """A hash of what was asked, as ``orders.normalised`` leaves it, without the idempotency key."""
+    """Hashes a request as ``orders.normalised`` returns it, without its idempotency key."""
     bare = msgspec.structs.replace(request, idempotency_key="")
     return blake2b(msgspec.json.encode(bare), digest_size=16).digest()
 
 
 def place(batch: Sequence[OrderRequest], facts: PlacingFacts) -> list[Decision]:
-    """Decides a batch, in order: a later ask sees the money spent and the keys used by an earlier one."""
+    """Decides a batch, in order: money spent and keys used by an earlier request count for a later one."""
     used: dict[tuple[CustomerId, str], tuple[bytes, int]] = {}
     links_taken = set(facts.active_links)
     decisions: list[Decision] = []
     for at, item in enumerate(batch):
-        decision: Decision | None = _repeat(item, facts, used) if item.request.idempotency_key else None
+        decision: Decision | None = _idempotency_hit(item, facts, used) if item.request.idempotency_key else None
         if item.buyer in facts.barred:
             decision = Refused(Refusal.UNKNOWN_KEY)
         elif decision is None:
@@ -124,37 +128,37 @@ def place(batch: Sequence[OrderRequest], facts: PlacingFacts) -> list[Decision]:
     return decisions
 
 
-def _repeat(
+def _idempotency_hit(
     item: OrderRequest, facts: PlacingFacts, used: Mapping[tuple[CustomerId, str], tuple[bytes, int]]
 ) -> IdempotencyHit | Refused | None:
     name = (item.customer, item.request.idempotency_key)
-    known = facts.remembered.get(name)
+    record = facts.remembered.get(name)
     earlier = used.get(name)
-    if known is None and earlier is None:
+    if record is None and earlier is None:
         return None
-    mark = fingerprint(item.request)
-    if known is not None:
-        same, answer = known.fingerprint == mark, IdempotencyHit(order=known.order)
+    request_hash = fingerprint(item.request)
+    if record is not None:
+        same, answer = record.fingerprint == request_hash, IdempotencyHit(order=record.order)
     else:
         assert earlier is not None
-        same, answer = earlier[0] == mark, IdempotencyHit(place=earlier[1])
+        same, answer = earlier[0] == request_hash, IdempotencyHit(place=earlier[1])
     return answer if same else Refused(Refusal.IDEMPOTENCY_MISMATCH)
 
 
 def _decide(
-    item: OrderRequest, purse: CustomerFunds, links_taken: set[tuple[CustomerId, str]]
+    item: OrderRequest, funds: CustomerFunds, links_taken: set[tuple[CustomerId, str]]
 ) -> PricedOrder | Refused:
-    if purse.suspended:
+    if funds.suspended:
         return Refused(Refusal.SUSPENDED)
-    wanted = item.draft
-    if isinstance(wanted, Refused):
-        return wanted
-    page = identity(wanted.link) if wanted.service.one_active_per_link else ""
+    draft = item.draft
+    if isinstance(draft, Refused):
+        return draft
+    page = identity(draft.link) if draft.service.one_active_per_link else ""
     if page and (item.customer, page) in links_taken:
         return Refused(Refusal.ACTIVE_LINK)
-    if wanted.charge > purse.available:
+    if draft.charge > funds.available:
         return Refused(Refusal.FUNDS)
-    purse.available -= wanted.charge
+    funds.available -= draft.charge
     if page:
         links_taken.add((item.customer, page))
-    return wanted
+    return draft

@@ -1,4 +1,7 @@
-"""The operator's policy: what may not be sold, and where nothing is delivered. Compiled once a version."""
+"""The operator's policy: services that may not be sold, and links that nothing is delivered to.
+
+Compiled once a version.
+"""
 
 import re
 import unicodedata
@@ -18,11 +21,11 @@ MAX_RULES: Final = 5_000
 MAX_VALUE: Final = 300
 MAX_REASON: Final = 500
 MAX_ENCODED: Final = 64 << 10
-"""Characters of one order's names that are spelt in punycode or percent escapes: each costs work to be told apart."""
+"""Most characters of one order's names that are written in punycode or percent escapes: each costs time to decode."""
 
 
 class RuleKind(StrEnum):
-    """``prohibit`` is on the words of a service; ``deny`` and ``allow`` are on links."""
+    """``prohibit`` applies to the words of a service; ``deny`` and ``allow`` apply to links."""
 
     PROHIBIT = "prohibit"
     DENY = "deny"
@@ -30,7 +33,7 @@ class RuleKind(StrEnum):
 
 
 class PolicyRule(Struct, frozen=True):
-    """``value``: a phrase, or a place as ``read_place`` has it. ``reason`` is for the operator's eyes."""
+    """``value``: a phrase, or a place as ``read_place`` reads it. ``reason`` is shown to the operator only."""
 
     id: RuleId
     kind: RuleKind
@@ -39,9 +42,9 @@ class PolicyRule(Struct, frozen=True):
 
 
 class LinkPlace(Struct, frozen=True):
-    """Where a link rule holds: a host with all below it, a path with all below it, an account, or everywhere.
+    """Place that a link rule applies to: a host or a path with everything below it, an account, or every link.
 
-    Without a host an account is meant wherever it is.
+    An account without a host is meant on any host.
     """
 
     host: str = ""
@@ -61,7 +64,7 @@ _PLAIN_NAME: Final = re.compile(r"@?(?!xn--)[a-z0-9_-]+(?:\.(?!xn--)[a-z0-9_-]+)
 
 
 def read_place(text: str) -> LinkPlace | None:
-    """Reads ``example.com``, ``example.com/path``, ``example.com/@name``, ``@name`` or ``*``; None is none of them."""
+    """Reads ``example.com``, ``example.com/path``, ``example.com/@name``, ``@name`` or ``*``; None for other texts."""
     if text == EVERYWHERE:
         return LinkPlace()
     if not text or len(text) > MAX_VALUE or _UNFIT_PLACE.search(text) or "%" in text:
@@ -78,13 +81,16 @@ def read_place(text: str) -> LinkPlace | None:
 
 
 def read_phrase(text: str) -> str | None:
-    """A phrase as it is kept: words between blanks; ``*`` at an end lets the word there go on. None: no words."""
+    """Reads a phrase into its stored form: words between blanks.
+
+    A ``*`` at an end lets the word there continue. None if it has no words.
+    """
     phrase = " ".join(text.split())
     return phrase if len(phrase) <= MAX_VALUE and _words(phrase.strip(EVERYWHERE)) else None
 
 
 def read_value(kind: RuleKind, text: str) -> str | None:
-    """A rule's value in the one spelling it is kept in, or None where it is no such value."""
+    """Reads a rule's value into its one stored spelling; None if it is no value of this kind."""
     if kind is RuleKind.PROHIBIT:
         return read_phrase(text)
     place = read_place(text.strip())
@@ -92,10 +98,10 @@ def read_value(kind: RuleKind, text: str) -> str | None:
 
 
 class Policy(Struct, frozen=True):
-    """The rules at one version, ready to be asked: however many they are, a link costs a few looks into ``places``.
+    """The rules of one version, compiled: however many there are, a link costs a few look-ups in ``places``.
 
-    ``places`` has one rule a place, of two on the same the denial; ``hosts`` those they are on, "" for all; ``words``
-    the accounts, and the folders that paths begin with; ``longest_path`` counts folders.
+    ``places`` has one rule a place; of two for the same place the denial. ``hosts`` are the hosts with rules, "" for
+    every host; ``words`` the accounts and the first folders of paths; ``longest_path`` counts folders.
     """
 
     version: int
@@ -108,21 +114,23 @@ class Policy(Struct, frozen=True):
     any_phrase: re.Pattern[str] | None
 
     def denies(self, link: str) -> bool:
-        """Whether nothing is delivered to a link. Most links lead to a host without rules, and are not looked into."""
+        """True if nothing is delivered to a link. Most links are on hosts without rules, and are not parsed."""
         if not self.hosts or not self._hosts_over(links.host_of(link)):
             return False
         return _is_denial(self.link_rule(link))
 
     def link_rule(self, link: str) -> PolicyRule | None:
-        """The rule that decides on a link; None where none meets it. Of two readings, one that is denied counts."""
+        """Returns the rule that decides on a link; None if no rule applies.
+
+        If a link can be read in two ways, a denial wins.
+        """
         readings = links.targets(link)
         hosts = self._hosts_over(readings[0].host)
-        found = [rule for target in readings if (rule := self._nearest(target, hosts)) is not None]
-        return next(filter(_is_denial, found), found[0] if found else None)
+        rules = [rule for target in readings if (rule := self._nearest(target, hosts)) is not None]
+        return next(filter(_is_denial, rules), rules[0] if rules else None)
 
     def denies_any(self, names: Iterable[str], link: str) -> bool:
-        """Whether one of the people or pages is denied that an order to a link names beside it, or too many of them are
-        spelt in codes to be looked into."""
+        """True if a person or page that an order names beside its link is denied, or too many names are encoded."""
         if not self.hosts:
             return False
         host = links.host_of(link)
@@ -135,14 +143,14 @@ class Policy(Struct, frozen=True):
         return any(self._denies_beside(name, host, over) for name in distinct)
 
     def _is_stranger(self, name: str) -> bool:
-        """Whether no rule can tell a name from others. Lists hold thousands of them: they are not looked into."""
+        """True if no rule can tell a name from others. Lists hold thousands of such names, which are not parsed."""
         if not _PLAIN_NAME.fullmatch(name):
             return False
         text = name.lower().removeprefix("@")
         return text not in self.words and not any(self._hosts_over(text))
 
     def _denies_beside(self, name: str, host: str, over: Sequence[str]) -> bool:
-        """A bare name is an account of the link's host. Where a rule is on a host of that spelling it is that too."""
+        """Checks a bare name as an account of the link's host, and as a host if a rule's host is spelt so."""
         own = self._hosts_over(links.host_of(name))
         if not over and not own:
             return False
@@ -154,7 +162,8 @@ class Policy(Struct, frozen=True):
         return any(map(_is_denial, rules))
 
     def _nearest(self, target: Target, hosts: Sequence[str]) -> PolicyRule | None:
-        """An account's rule counts before a path's, a longer path's before a shorter one's, a longer host's then."""
+        """Returns the rule that applies: an account's before a path's, then the longer path's, then the longer
+        host's."""
         for host in hosts if target.account else ():
             if rule := self.places.get(LinkPlace(host, (), target.account)):
                 return rule
@@ -165,16 +174,16 @@ class Policy(Struct, frozen=True):
         return None
 
     def _hosts_over(self, host: str) -> list[str]:
-        """The hosts with rules that a host is, or lies below, the longest first; at last "" where rules are on all."""
-        found: list[str] = []
+        """Lists the hosts with rules that a host is or lies below, longest first; then "" if a rule has no host."""
+        parents: list[str] = []
         while host:
             if host in self.hosts:
-                found.append(host)
+                parents.append(host)
             host = host.partition(".")[2]
-        return [*found, ""] if "" in self.hosts else found
+        return [*parents, ""] if "" in self.hosts else parents
 
     def prohibits(self, *texts: str) -> PolicyRule | None:
-        """The first rule whose phrase stands in one of the texts."""
+        """Returns the first rule whose phrase occurs in one of the texts."""
         if self.any_phrase is None:
             return None
         plain = [_plain(reading) for text in texts for reading in readings(unquote(text) if "%" in text else text)]
@@ -184,7 +193,7 @@ class Policy(Struct, frozen=True):
 
 
 def compiled(version: int, rules: Sequence[PolicyRule]) -> Policy:
-    """Rules made ready. One whose value is none of its kind never meets anything."""
+    """Compiles rules. One whose value does not suit its kind applies to nothing."""
     places = _by_place(rules)
     patterns = [(_pattern(rule.value), rule) for rule in rules if rule.kind is RuleKind.PROHIBIT]
     phrases = [(pattern, rule) for pattern, rule in patterns if pattern]
@@ -201,12 +210,12 @@ def compiled(version: int, rules: Sequence[PolicyRule]) -> Policy:
 
 
 def _by_place(rules: Iterable[PolicyRule]) -> dict[LinkPlace, PolicyRule]:
-    found: dict[LinkPlace, PolicyRule] = {}
+    by_place: dict[LinkPlace, PolicyRule] = {}
     for rule in rules:
         place = None if rule.kind is RuleKind.PROHIBIT else read_place(rule.value)
-        if place is not None and (place not in found or (_is_denial(rule) and not _is_denial(found[place]))):
-            found[place] = rule
-    return found
+        if place is not None and (place not in by_place or (_is_denial(rule) and not _is_denial(by_place[place]))):
+            by_place[place] = rule
+    return by_place
 
 
 def _is_denial(rule: PolicyRule | None) -> bool:
@@ -227,7 +236,7 @@ def _words(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Text without accents, vowel signs, lengthened letters and characters that do not show."""
+    """Returns a text without accents, vowel signs, lengthened letters and invisible characters."""
     if text.isascii():
         return text.lower()
     spread = unicodedata.normalize("NFKD", text).casefold()

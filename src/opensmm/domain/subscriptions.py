@@ -1,7 +1,8 @@
-"""Posts of a subscription: each order that a provider makes for one becomes an order of ours, charged when it is made.
+"""Posts of subscriptions: each order that a provider makes for a post becomes an order of ours, charged when it is
+made.
 
-A subscription lies at its provider whole. What the provider tells of it is bounded like everything it says: an order is
-taken in once, never for more or less than the subscription allows, and never where another order has it already.
+A provider takes a subscription whole. Its reports are bounded like all its answers: a post's order is taken in once,
+never for more or less than the subscription allows, and never if another order has it already.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,21 +21,23 @@ from opensmm.domain.orders import OrderState, OrderStatus
 from opensmm.domain.transitions import passing
 
 WAITS: Final = timedelta(hours=24)
-"""How long a post's order waits for funds, or for its provider to tell how much it is for."""
+"""How long a post's order waits for funds, or for its provider to report the quantity."""
 ASK_AGAIN: Final = timedelta(minutes=1)
-"""The longest pause between looks for new posts."""
+"""Longest pause between two polls for new posts."""
 MOST_LISTED: Final = 1000
-"""Orders of one subscription that are read of an answer, and told in one: the newest."""
-
+"""Most posts' orders of one subscription that are read from an answer, or written into one: the newest."""
 MOST_KEPT: Final = 10 * MOST_LISTED
-"""Posts' orders of one subscription beyond which its provider is asked no more: no account posts so often, and a
-provider may make up new ones at each look."""
+"""Most posts' orders of one subscription; with more its provider is no longer polled. No account posts so often, and a
+provider may invent new ones at each poll."""
 
 
 class PostState(StrEnum):
-    """``untold``: its provider has not said how much it is for. ``unpaid``: its customer cannot pay for it now.
-    ``made``: it is an order of ours. ``taken``: another order of ours bears its id. ``lost``: it waited too long.
-    ``beyond``: more posts than were asked for. ``expired``: made after the subscription had expired."""
+    """State of a post's order.
+
+    ``untold``: its provider has not reported the quantity. ``unpaid``: its customer cannot pay for it now. ``made``: it
+    is an order of ours. ``taken``: another order of ours has its id. ``lost``: it waited too long. ``beyond``: more
+    posts than were ordered. ``expired``: made after the subscription had expired.
+    """
 
     UNTOLD = "untold"
     UNPAID = "unpaid"
@@ -53,20 +56,23 @@ POST_TRANSITIONS: Final = {
         (PostState.MADE, PostState.TAKEN, PostState.LOST, PostState.BEYOND, PostState.EXPIRED), frozenset[PostState]()
     ),
 }
-"""The closed table: what a post's order may become. It may begin as anything but lost."""
+"""States that a post's order may go to next. It may begin in any state but lost."""
 WAITING: Final = passing(POST_TRANSITIONS)
 NOT_DUE: Final = frozenset((PostState.BEYOND, PostState.EXPIRED))
-"""Nobody ordered these: they are not charged, and their provider is asked to stop."""
+"""Nobody ordered these posts: they are not charged, and their provider is asked to stop."""
 UNBOUNDED: Final = 10**18
 EXPIRY_GRACE: Final = timedelta(days=2)
-"""After the beginning of its last day a subscription takes posts in for this time: that day, wherever it lasts the
-longest, and the delay of its provider."""
+"""How long a subscription takes in posts after its last day begins: that day in any time zone, and the provider's
+delay."""
 
 
 class SubscriptionReport(Struct, frozen=True):
-    """What a provider said of a subscription, or of a post's order. ``orders`` are those made for posts, oldest first;
-    ``quantity`` and ``link`` are told by few. ``charge`` is of the subscription itself, where it is charged whole;
-    ``unclear_charge`` as it was spelt, where it may be read in two ways."""
+    """A provider's report on a subscription, or on a post's order.
+
+    ``orders`` are those made for posts, oldest first. Few providers state ``quantity`` and ``link``. ``charge`` is of
+    the subscription itself, if it is charged as a whole; ``unclear_charge`` is its text as spelt, if it can be read in
+    two ways.
+    """
 
     status: OrderStatus
     remains: int | None = None
@@ -79,7 +85,7 @@ class SubscriptionReport(Struct, frozen=True):
 
 
 class KnownPost(Struct, frozen=True):
-    """A post's order that was told before. ``missing``: its provider listed it once, and does no longer."""
+    """A post's order from an earlier report. ``missing``: its provider listed it once, and no longer does."""
 
     provider_order: str
     state: PostState
@@ -88,11 +94,11 @@ class KnownPost(Struct, frozen=True):
 
 
 class Subscription(Struct, frozen=True):
-    """A subscription under lock, with what its customer can spend and is charged at this moment.
+    """A subscription under its row's lock, with its customer's funds and rate at this moment.
 
-    ``newest``: nobody else was told of it since it was asked after. ``posts``: how many yet to be made were ordered,
-    None for as many as there are until it expires; ``old_posts``: of those that were there. ``polled``: when it was
-    asked after before.
+    ``newest``: no newer answer has been applied since this poll was sent. ``posts``: how many future posts were
+    ordered, None for all until it expires; ``old_posts``: how many existing ones. ``polled``: when the previous poll
+    was sent.
     """
 
     order: OrderId
@@ -114,19 +120,19 @@ class Subscription(Struct, frozen=True):
 
     @property
     def most(self) -> int | None:
-        """Posts that are taken in, old and new together; None where nothing bounds them."""
+        """Most posts that are taken in, old and new together; None without a bound."""
         return None if self.posts is None else self.posts + (self.old_posts or 0)
 
     @property
     def is_over(self) -> bool:
-        """It expired before it was last asked after: what is new since was made for nobody."""
+        """True if the previous poll was after the expiry: posts that are new since were not ordered."""
         if self.expiry is None or self.polled is None:
             return False
         return self.polled > datetime.combine(self.expiry, time(), UTC) + EXPIRY_GRACE
 
 
 class Post(Struct, frozen=True):
-    """What becomes of a post's order. One that is ``made`` has a quantity, and a charge unless the service is free."""
+    """Outcome for a post's order. One that is ``made`` has a quantity, and a charge unless the service is free."""
 
     provider_order: str
     state: PostState
@@ -135,86 +141,91 @@ class Post(Struct, frozen=True):
     link: str = ""
 
 
-def to_ask(listed: Iterable[str], known: Iterable[KnownPost]) -> list[str]:
-    """The posts' orders that are new, or that wait; each once, those that wait first."""
-    before = list(known)
-    waiting = [post.provider_order for post in before if post.state in WAITING]
-    keys = {order_key(post.provider_order) for post in before}
+def to_ask(listed: Iterable[str], posts: Iterable[KnownPost]) -> list[str]:
+    """Returns the posts' orders to poll: each that waits, then each that is new."""
+    earlier = list(posts)
+    waiting = [post.provider_order for post in earlier if post.state in WAITING]
+    keys = {order_key(post.provider_order) for post in earlier}
     new = {order_key(order): order for order in listed if order_key(order) not in keys}
     return [*waiting, *new.values()]
 
 
-def gone(listed: Iterable[str], known: Iterable[KnownPost]) -> dict[str, bool]:
-    """The known posts whose being listed has changed: True for one that is missing now, False for one that is back."""
+def gone(listed: Iterable[str], posts: Iterable[KnownPost]) -> dict[str, bool]:
+    """Returns the changes of ``missing``, by provider order: True for a post no longer listed, False for one listed
+    again.
+
+    A list as long as can be read proves nothing missing.
+    """
     there = {order_key(order) for order in listed}
     full = len(there) >= MOST_LISTED
-    now = {post: order_key(post.provider_order) not in there and not full for post in known}
+    now = {post: order_key(post.provider_order) not in there and not full for post in posts}
     return {post.provider_order: missing for post, missing in now.items() if post.missing != missing}
 
 
-def quantity(said: SubscriptionReport, least: int, most: int) -> int | None:
-    """How much a post's order is for, or None while that is not told. In doubt it is the less, for the customer's good.
+def quantity(report: SubscriptionReport, least: int, most: int) -> int | None:
+    """Returns the quantity of a post's order; None while the provider has not stated it. In doubt it is the smaller
+    one, in the customer's favour.
 
-    Most panels tell what remains and not what was ordered: before the delivery begins that is the same.
+    Most panels state the remains and not the quantity: before delivery begins the two are equal.
     """
     least = max(least, 1)
-    if said.quantity is not None and least <= said.quantity <= most:
-        return said.quantity
+    if report.quantity is not None and least <= report.quantity <= most:
+        return report.quantity
     if least == most:
         return least
-    told = 0 if said.remains is None else said.remains
-    if least <= told <= most:
-        return told
-    if said.status in (OrderStatus.PENDING, OrderStatus.PROCESSING):
+    remains = 0 if report.remains is None else report.remains
+    if least <= remains <= most:
+        return remains
+    if report.status in (OrderStatus.PENDING, OrderStatus.PROCESSING):
         return None
-    return min(max(told, least), most)
+    return min(max(remains, least), most)
 
 
 def take_in(
     subscription: Subscription,
-    said: Mapping[str, SubscriptionReport | None],
-    known: Iterable[KnownPost],
+    reports: Mapping[str, SubscriptionReport | None],
+    posts: Iterable[KnownPost],
     taken: frozenset[str],
     now: datetime,
 ) -> list[Post]:
-    """What becomes of posts' orders that are new or wait, in the order asked about; what stays as it was is left out.
+    """Decides on posts' orders that are new or wait, in the order of ``reports``; returns the changes only.
 
-    From the first that cannot be paid on, the others wait behind it. The oldest are taken in, as many as were ordered.
+    After the first that cannot be paid, all others wait. The oldest are taken in, as many as were ordered.
     """
-    before = {post.provider_order: post for post in known}
+    before = {post.provider_order: post for post in posts}
     available = -1 if subscription.suspended else subscription.available
     room = _room(subscription, before.values())
     changed: list[Post] = []
-    for order, answer in said.items():
+    for order, report in reports.items():
         was = before.get(order)
         if was is not None and was.state not in WAITING:
             continue
-        post = _not_due(subscription, order, taken, room) if was is None else None
-        post = post or _decide(subscription, order, answer, available, taken)
-        if was is None and post.state not in _TAKES_NO_ROOM:
+        outcome = _not_due(subscription, order, taken, room) if was is None else None
+        outcome = outcome or _decide(subscription, order, report, available, taken)
+        if was is None and outcome.state not in _TAKES_NO_ROOM:
             room -= 1
-        if post.state is PostState.MADE:
-            available -= post.charge
-        elif post.state is PostState.UNPAID:
+        if outcome.state is PostState.MADE:
+            available -= outcome.charge
+        elif outcome.state is PostState.UNPAID:
             available = -1
-        if post.state in WAITING and was is not None and now - was.seen >= WAITS:
-            post = Post(order, PostState.LOST)
-        if was is None or post.state is not was.state:
-            changed.append(post)
+        if outcome.state in WAITING and was is not None and now - was.seen >= WAITS:
+            outcome = Post(order, PostState.LOST)
+        if was is None or outcome.state is not was.state:
+            changed.append(outcome)
     return changed
 
 
 _TAKES_NO_ROOM: Final = NOT_DUE | {PostState.TAKEN}
 
 
-def _room(subscription: Subscription, known: Iterable[KnownPost]) -> int:
-    """How many more posts are due. One that was lost was delivered all the same."""
+def _room(subscription: Subscription, posts: Iterable[KnownPost]) -> int:
+    """Returns how many more posts are due. A lost post was delivered all the same."""
     most = UNBOUNDED if subscription.most is None else subscription.most
-    return most - sum(post.state not in _TAKES_NO_ROOM for post in known)
+    return most - sum(post.state not in _TAKES_NO_ROOM for post in posts)
 
 
 def _not_due(subscription: Subscription, order: str, taken: frozenset[str], room: int) -> Post | None:
-    """A post's order, told for the first time, that nobody asked for; None where it is due, or another's."""
+    """Returns the outcome for a new post's order that nobody ordered; None if it is due, or another order has it."""
     if order in taken:
         return None
     if subscription.is_over:
@@ -223,23 +234,26 @@ def _not_due(subscription: Subscription, order: str, taken: frozenset[str], room
 
 
 def _decide(
-    subscription: Subscription, order: str, said: SubscriptionReport | None, available: int, taken: frozenset[str]
+    subscription: Subscription, order: str, report: SubscriptionReport | None, available: int, taken: frozenset[str]
 ) -> Post:
     if order in taken:
         return Post(order, PostState.TAKEN)
-    wanted = None if said is None else quantity(said, subscription.min, subscription.max)
-    if said is None or wanted is None:
+    units = None if report is None else quantity(report, subscription.min, subscription.max)
+    if report is None or units is None:
         return Post(order, PostState.UNTOLD)
-    charge = pricing.charge(subscription.rate, wanted)
+    charge = pricing.charge(subscription.rate, units)
     if charge > available:
         return Post(order, PostState.UNPAID)
-    link = said.link if links.acceptable(said.link) else subscription.link
-    return Post(order, PostState.MADE, wanted, charge, link)
+    link = report.link if links.acceptable(report.link) else subscription.link
+    return Post(order, PostState.MADE, units, charge, link)
 
 
 class SubscriptionStanding(Struct, frozen=True):
-    """Where a subscription stands after its posts were looked at. ``give_up``: its provider is asked to cancel it,
-    where nobody pays for what it makes, or that has no end. ``kept``: posts' orders that are known of by now."""
+    """A subscription after its posts were decided on.
+
+    ``give_up``: its provider is asked to cancel it, because nobody pays for its posts or they have no end. ``kept``:
+    number of posts' orders on record.
+    """
 
     delivery: DeliveryState
     order: OrderState
@@ -248,30 +262,33 @@ class SubscriptionStanding(Struct, frozen=True):
 
     @property
     def endless(self) -> bool:
+        """True if its provider lists posts without end: it is no longer polled."""
         return self.kept > MOST_KEPT
 
 
-def stand(told: DeliveryState, known: Iterable[KnownPost], changed: Iterable[Post]) -> SubscriptionStanding:
-    """A subscription ends when none of its posts waits any more; without funds it pauses.
+def stand(reported: DeliveryState, posts: Iterable[KnownPost], changed: Iterable[Post]) -> SubscriptionStanding:
+    """Returns the state of a subscription after ``changed`` posts.
 
-    A provider cannot be told to pause: where funds stay away for too long, or where it makes more than was ordered, it
-    is asked to stop. One that lists posts without end is asked after it no more: the operator is.
+    It ends when none of its posts waits any more; without funds it pauses. A provider cannot be told to pause: if funds
+    stay away for too long, or if it makes more than was ordered, it is asked to cancel. One that lists posts without
+    end is held for the operator.
     """
     changed = list(changed)
-    before = {post.provider_order: post.state for post in known}
+    before = {post.provider_order: post.state for post in posts}
     after = before | {post.provider_order: post.state for post in changed}
-    lost_money = any(
+    unpaid = any(
         post.state is PostState.LOST and before.get(post.provider_order) is PostState.UNPAID for post in changed
     )
+    not_due = any(post.state in NOT_DUE for post in changed)
     waits = WAITING.intersection(after.values())
-    lost_money = lost_money or any(post.state in NOT_DUE for post in changed)
-    ended = told not in ACCEPTED_STATES
-    delivery = DeliveryState.PROCESSING if ended and waits and told is not DeliveryState.HELD else told
+    ended = reported not in ACCEPTED_STATES
+    # While a post waits, the end of its subscription is put off, so that it stays polled.
+    delivery = DeliveryState.PROCESSING if ended and waits and reported is not DeliveryState.HELD else reported
     endless = len(after) > MOST_KEPT
-    paused = PostState.UNPAID in waits or (told is DeliveryState.PROCESSING)
+    paused = PostState.UNPAID in waits or reported is DeliveryState.PROCESSING
     return SubscriptionStanding(
         DeliveryState.HELD if endless and delivery in ACCEPTED_STATES else delivery,
         OrderState.PAUSED if paused else OrderState.ACTIVE,
-        give_up=(lost_money or endless) and not ended,
+        give_up=(unpaid or not_due or endless) and not ended,
         kept=len(after),
     )
