@@ -57,7 +57,7 @@ def ours(remains=0, charge=None):
     return StatusReport(status=status, remains=remains, charge=charge, currency="USD")
 
 
-BILLS = [
+LEAST_SAMPLES = [
     ChargeSample("7", quantity, Decimal(quantity * 9) / 10_000, "USD", at(sent), at(sent + 1))
     for sent, quantity in zip((10, 20, 30, 190, 200, 210), (100, 200, 300) * 2, strict=True)
 ]
@@ -160,7 +160,7 @@ def test_what_remains_tells_attempts_of_different_quantities_apart():
 def by_charge(suspects, charges):
     """Conclusions where ids are charged so much."""
     said = {number: ours(charge=charge and Decimal(charge)) for number, charge in charges.items()}
-    return proofs(suspects, said, bills=BILLS)
+    return proofs(suspects, said, bills=LEAST_SAMPLES)
 
 
 PAIR = [suspect(1, quantity=50), suspect(2, quantity=500)]
@@ -272,7 +272,7 @@ def test_nothing_untrue_is_ever_concluded(history):
     alike = {one.key[0]: (one.alike, one.quantity) for one in suspects}
     suspects = [structs.replace(one, alike=alike[one.key[0]]) for one in suspects]
     owner = {number: order for order, number in truth.items()}
-    for order, proof in proofs(suspects, said, windows, bills=BILLS).items():
+    for order, proof in proofs(suspects, said, windows, bills=LEAST_SAMPLES).items():
         if proof.conclusion is BOUGHT:
             assert alike[owner[proof.provider_order]] == alike[order]
             assert truth[order] is not None

@@ -8,7 +8,7 @@ import pytest
 
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
-from opensmm.domain.provider_charges import BILLS, ChargeSample, compares, may_cost, price
+from opensmm.domain.provider_charges import LEAST_SAMPLES, ChargeSample, compares, may_cost, price
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SENT, CLOSED = START + timedelta(seconds=100), START + timedelta(seconds=120)
@@ -46,7 +46,7 @@ def test_bills_for_one_quantity_tell_of_that_one_alone():
 @pytest.mark.parametrize(
     "bills",
     [
-        MIXED[BILLS:],
+        MIXED[LEAST_SAMPLES:],
         [one for one in MIXED if one.sent < SENT],
         [*MIXED, bill(50, 100, "0.08999", currency="EUR")],
         [*MIXED, bill(230, 100, "0.10000")],

@@ -1,6 +1,6 @@
-"""Vocabulary of other panels: the meaning of an error text, in anybody's words and in seven languages.
+"""Vocabulary of other panels: the meaning of an error text, in any wording and in seven languages.
 
-In doubt a text proves nothing. Samples with their meanings stand in ``tests/corpus``.
+In doubt a text proves nothing. Samples with their meanings are in ``tests/corpus``.
 """
 
 from enum import StrEnum
@@ -8,15 +8,15 @@ from typing import Final
 
 from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.phrases import english, folded, holds, phrases
-from opensmm.domain.provider_refusals import RefusedThing, thing
+from opensmm.domain.provider_refusals import RefusedThing, refused_thing
 
 
 class Meaning(StrEnum):
-    """The meaning of an error text after an ``add``.
+    """Meaning of an error text after an ``add``.
 
-    ``REFUSAL``: the order was looked at and turned down. ``KEY``, ``FUNDS``: we were turned down, whatever was ordered.
-    ``PUT_OFF``, ``SERVICE_PUT_OFF``: the request, or all for one service, is welcome later. ``FAULT``: a program broke
-    down, and may have bought before. ``UNKNOWN``: none of these.
+    ``REFUSAL``: the order was checked and refused. ``KEY``, ``FUNDS``: we were refused, whatever was ordered.
+    ``PUT_OFF``, ``SERVICE_PUT_OFF``: the request, or any for one service, may be sent later. ``FAULT``: a program
+    failed, and may have bought before. ``UNKNOWN``: none of these.
     """
 
     REFUSAL = "refusal"
@@ -36,7 +36,7 @@ _REFUSED: Final = {
     RefusedThing.ORDER: Meaning.REFUSAL,
     RefusedThing.UNNAMED: Meaning.UNKNOWN,
 }
-"""The meaning of words of refusal, by what they are about."""
+"""Meanings of a refusal, by what it is about."""
 ACCOUNT_FAULT: Final = {Meaning.KEY: AccountFault.KEY, Meaning.FUNDS: AccountFault.FUNDS}
 
 _BREAKDOWN: Final = (
@@ -143,7 +143,7 @@ _TAKEN: Final = (
         """
     ),
 )
-"""Words of a program that may have bought: stronger than all words of refusal beside them."""
+"""Words of a program that may have bought: they outweigh all words of refusal beside them."""
 
 _PUT_OFF: Final = (
     english(
@@ -451,7 +451,7 @@ _OF_AN_ORDER: Final = english(r"\brefill | \bcancel | \bguarantee | \bwarranty")
 
 
 def meaning(text: str) -> Meaning:
-    """The meaning of the error text that came in place of an order. Words of a breakdown outweigh all others."""
+    """Returns the meaning of an error text in place of an order. Words of a failure outweigh all others."""
     words = folded(text)
     if holds(_BREAKDOWN, words) or holds(_TAKEN, words):
         return Meaning.FAULT
@@ -461,13 +461,13 @@ def meaning(text: str) -> Meaning:
         return Meaning.KEY
     if holds(_FUNDS, words):
         return Meaning.FUNDS
-    return _REFUSED[thing(words)] if holds(_REFUSAL, words) else Meaning.UNKNOWN
+    return _REFUSED[refused_thing(words)] if holds(_REFUSAL, words) else Meaning.UNKNOWN
 
 
 def passes(text: str) -> bool:
-    """True of an error text that speaks of the moment, our account or a program's fault, and not of what was asked."""
+    """True if an error text is about the moment, our account or a program's fault, and not about what was requested."""
     words = folded(text)
     if any(holds(patterns, words) for patterns in (_BREAKDOWN, _PUT_OFF, _KEY, _FUNDS, (_PASSING,))):
         return True
-    # Words that name what was asked for refuse it, whatever else they name.
-    return holds(_REFUSAL, words) and not _OF_AN_ORDER.search(words) and thing(words) in _PASSING_THINGS
+    # Words that name what was requested refuse it, whatever else they name.
+    return holds(_REFUSAL, words) and not _OF_AN_ORDER.search(words) and refused_thing(words) in _PASSING_THINGS

@@ -1,4 +1,4 @@
-"""Ids that providers give to their services and orders: the one rule for what can be one."""
+"""Ids that providers give to their services and orders: the one rule for what is an id."""
 
 import re
 from typing import Final
@@ -16,7 +16,7 @@ requested required response result retry server service status string submitted 
 successfully sync test text timeout true try type undefined unknown unavailable wait waiting warning was with wrong yes
 your"""
 _NO_ID: Final = frozenset(_WORDS.split())
-"""Words that stand where an id should: a text of letters made of nothing but these is none."""
+"""Words that stand in the place of an id: a text made of nothing but these is none."""
 
 
 def is_provider_id(text: str) -> bool:
@@ -27,6 +27,6 @@ def is_provider_id(text: str) -> bool:
 
 
 def check_provider_order(text: str) -> None:
-    """Raises OperatorRefusal for a text that no provider gives to an order."""
+    """Raises OperatorRefusal for a text that is no provider's order id."""
     if not is_provider_id(text):
         raise OperatorRefusal(RefusalCode.BAD_PROVIDER_ORDER, provider_order=text)

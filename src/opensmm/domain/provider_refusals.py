@@ -1,7 +1,7 @@
-"""The thing that an error text's words of refusal are about, in seven languages.
+"""Classifies what the words of a refusal are about, in seven languages.
 
-*Invalid*, *not found* and *at least* turn an order down only where they speak of the order. Programs say the same of
-our key, of our money, of how fast we ask, and of answers and databases of their own after they bought.
+*Invalid*, *not found* and *at least* refuse an order only if they speak of the order. Programs use the same words for
+our key, our money and our request rate, and for their own answers and databases after they bought.
 """
 
 from enum import StrEnum
@@ -11,8 +11,11 @@ from opensmm.domain.phrases import english, holds, phrases
 
 
 class RefusedThing(StrEnum):
-    """``PROGRAM``: a program's own affair. ``MONEY``, ``ACCESS``: ours at the panel. ``PACE``: how often is asked, or
-    when. ``ORDER``: the order. ``UNNAMED``: none of these is named."""
+    """``PROGRAM``: the provider's own program.
+
+    ``MONEY``, ``ACCESS``: our balance, key or account. ``PACE``: how often or when we send requests. ``ORDER``: the
+    order. ``UNNAMED``: none of these is named.
+    """
 
     PROGRAM = "program"
     MONEY = "money"
@@ -23,7 +26,7 @@ class RefusedThing(StrEnum):
 
 
 _PRIVATE: Final = (english(r"is\ private | \bprivate\ (?:account|profile|page)"),)
-"""Of an account that was ordered for."""
+"""The account that was ordered for is private."""
 _PROGRAM: Final = (
     english(
         r"""\bresponse | \b(?:invalid|bad|empty|wrong|no|parse)\ (?:\w+\ )?(?:reply|answer)\b(?!\ number) | \breplied
@@ -165,7 +168,7 @@ _TARGET: Final = (
         """
     ),
 )
-"""Words of what was ordered, in no text about us. Where they stand beside ours, nobody is refused for sure."""
+"""Words for what was ordered, used in no text about us. A text with both kinds is no certain refusal."""
 _ORDER: Final = (
     english(
         r"""\blinks?\b | \burls?\b | \baddress\b | \bpages?\b | \bposts?\b | \bphotos?\b | \bvideos?\b | \breels?\b
@@ -264,8 +267,11 @@ _ORDER: Final = (
 )
 
 
-def thing(words: str) -> RefusedThing:
-    """The thing that folded words of refusal speak of. The order comes last: what names more than it cancels none."""
+def refused_thing(words: str) -> RefusedThing:
+    """Returns what folded words of refusal are about.
+
+    The order is checked last: a text that also names something else does not refuse the order.
+    """
     if holds(_PRIVATE, words):
         return RefusedThing.ORDER
     things = (
@@ -274,7 +280,7 @@ def thing(words: str) -> RefusedThing:
         (_ACCESS, RefusedThing.ACCESS),
         (_PACE, RefusedThing.PACE),
     )
-    named = next((one for patterns, one in things if holds(patterns, words)), None)
-    if named in (RefusedThing.MONEY, RefusedThing.ACCESS) and holds(_TARGET, words):
+    first = next((one for patterns, one in things if holds(patterns, words)), None)
+    if first in (RefusedThing.MONEY, RefusedThing.ACCESS) and holds(_TARGET, words):
         return RefusedThing.UNNAMED
-    return named or (RefusedThing.ORDER if holds(_ORDER, words) else RefusedThing.UNNAMED)
+    return first or (RefusedThing.ORDER if holds(_ORDER, words) else RefusedThing.UNNAMED)

@@ -1,4 +1,4 @@
-"""What a provider offers: its price list as it was understood."""
+"""Lines of providers' price lists."""
 
 from decimal import Decimal
 from typing import Final
@@ -9,16 +9,17 @@ from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import LineFault, ListWarning, OperatorRefusal, RefusalCode
 
 MAX_OFFERS: Final = 100_000
-"""Lines of a provider's price list; a longer one is not read."""
+"""Most lines of a provider's price list; a longer one is not read."""
 MAX_SERVICE_ID: Final = 64
-"""Characters of a provider's own id of a service."""
+"""Most characters of a provider's own id of a service."""
 
 
 class ProviderService(Struct, frozen=True):
-    """One line. ``service`` is the provider's own number, ``type`` None where its word is none of the trade's.
+    """A line of a provider's price list.
 
-    ``rate`` is per 1000 (of a package: for one) in the provider's currency. A flag is None where the list does not
-    say: neither dialect tells all three.
+    ``service`` is the provider's own id; ``type`` is None if its word for it is unknown. ``rate`` is per 1000 (of a
+    package: for one) in the provider's currency. A flag is None if the list does not state it: neither dialect has all
+    three.
     """
 
     service: str
@@ -35,7 +36,7 @@ class ProviderService(Struct, frozen=True):
 
 
 class UnreadLine(Struct, frozen=True):
-    """A line that is left out, and why. ``service`` is empty where no number of it was read."""
+    """A line that is left out, and why. ``service`` is empty if no id was read."""
 
     service: str
     name: str
@@ -43,8 +44,10 @@ class UnreadLine(Struct, frozen=True):
 
 
 class ReadPriceList(Struct, frozen=True):
-    """A whole list: the lines that were understood, and those that were not. ``odd`` tells of both, the first of each
-    kind; ``dialect`` is that of its words."""
+    """A whole price list: the lines that were understood, and those that were not.
+
+    ``odd`` has warnings on both, the first ones in full; ``dialect`` is that of its type words.
+    """
 
     offers: tuple[ProviderService, ...]
     odd: tuple[ListWarning, ...] = ()
@@ -53,6 +56,6 @@ class ReadPriceList(Struct, frozen=True):
 
 
 def check_provider_service(text: str) -> None:
-    """Raises OperatorRefusal for a text that is no provider's own id of a service."""
+    """Raises OperatorRefusal for a text that is no provider's id of a service."""
     if not (text.isascii() and text.isprintable() and 0 < len(text) <= MAX_SERVICE_ID):
         raise OperatorRefusal(RefusalCode.BAD_PROVIDER_SERVICE, most=MAX_SERVICE_ID)

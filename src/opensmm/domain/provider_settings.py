@@ -1,4 +1,4 @@
-"""Settings of a provider as the operator types them: the one rule for each, with its limit."""
+"""Settings of a provider as the operator types them: one rule for each, with its limit."""
 
 from decimal import Decimal
 from typing import Final
@@ -29,12 +29,12 @@ EXCHANGE_RATE_BELOW: Final = 10**9
 MOST_ADDED: Final = 100_000
 """Per cent of a margin, or an amount per 1000 in the panel's currency."""
 DEFAULT_CONCURRENCY: Final = 16
-"""Calls at a time of a new provider: few enough for a small panel."""
+"""Concurrent calls to a new provider: few enough for a small panel."""
 DEFAULT_CURRENCY: Final = "USD"
 
 
 class ProviderSettings(Struct, frozen=True, kw_only=True):
-    """Settings of a provider; None leaves a setting as it is, or as it begins.
+    """Settings of a provider; None keeps a setting, or uses its default.
 
     ``exchange_rate``: the panel's currency for one of the provider's. ``calls_per_second``: 0 is no limit.
     ``adds_at_a_time``: 0 is as many as calls. ``user_agent``: empty is OpenSMM and its version.
@@ -57,67 +57,70 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
         return {name: value for name, value in structs.asdict(self).items() if value is not None}
 
 
-def check_settings(wanted: ProviderSettings, *, private: bool) -> ProviderSettings:
+def check_settings(settings: ProviderSettings, *, private: bool) -> ProviderSettings:
     """Returns the settings as they are stored.
 
-    ``private``: providers may be at private addresses. Raises OperatorRefusal for the first setting that will not do.
+    ``private``: providers may be at private addresses. Raises OperatorRefusal for the first setting that is not
+    allowed.
     """
-    if wanted.name is not None:
-        check_name(wanted.name, MAX_NAME)
-    if wanted.url is not None:
-        check_address(wanted.url, private=private)
-    if wanted.dialect is not None and wanted.dialect not in DIALECTS:
-        raise OperatorRefusal(RefusalCode.BAD_DIALECT, dialect=wanted.dialect)
-    currency = None if wanted.currency is None else currency_code(wanted.currency)
-    if wanted.exchange_rate is not None and not 0 < wanted.exchange_rate < EXCHANGE_RATE_BELOW:
+    if settings.name is not None:
+        check_name(settings.name, MAX_NAME)
+    if settings.url is not None:
+        check_address(settings.url, private=private)
+    if settings.dialect is not None and settings.dialect not in DIALECTS:
+        raise OperatorRefusal(RefusalCode.BAD_DIALECT, dialect=settings.dialect)
+    currency = None if settings.currency is None else currency_code(settings.currency)
+    if settings.exchange_rate is not None and not 0 < settings.exchange_rate < EXCHANGE_RATE_BELOW:
         raise OperatorRefusal(RefusalCode.BAD_EXCHANGE_RATE, below=EXCHANGE_RATE_BELOW)
     for number, least, most, field in (
-        (wanted.concurrency, 1, MAX_CONCURRENCY, FieldCode.CONCURRENCY),
-        (wanted.calls_per_second, 0, MAX_CALLS_PER_SECOND, FieldCode.CALLS_PER_SECOND),
-        (wanted.adds_at_a_time, 0, MAX_CONCURRENCY, FieldCode.ADDS_AT_A_TIME),
+        (settings.concurrency, 1, MAX_CONCURRENCY, FieldCode.CONCURRENCY),
+        (settings.calls_per_second, 0, MAX_CALLS_PER_SECOND, FieldCode.CALLS_PER_SECOND),
+        (settings.adds_at_a_time, 0, MAX_CONCURRENCY, FieldCode.ADDS_AT_A_TIME),
     ):
         if number is not None:
             check_range(number, least, most, field)
-    if wanted.user_agent is not None and not USER_AGENT.fullmatch(wanted.user_agent):
+    if settings.user_agent is not None and not USER_AGENT.fullmatch(settings.user_agent):
         raise OperatorRefusal(RefusalCode.BAD_USER_AGENT, most=MAX_USER_AGENT)
-    return structs.replace(wanted, currency=currency)
+    return structs.replace(settings, currency=currency)
 
 
-def with_defaults(wanted: ProviderSettings) -> ProviderSettings:
-    """Returns the settings of a new provider with those that it begins with where none are given. An address that ends
-    in ``/v1`` speaks that dialect."""
-    by_address = "v1" if urlsplit(wanted.url or "").path.rstrip("/").endswith("/v1") else "v2"
-    dialect = wanted.dialect or by_address
-    adds = adds_to_begin_with(dialect) if wanted.adds_at_a_time is None else wanted.adds_at_a_time
+def with_defaults(settings: ProviderSettings) -> ProviderSettings:
+    """Returns the settings of a new provider, with defaults for those that are None.
+
+    An address that ends in ``/v1`` has the dialect v1.
+    """
+    by_address = "v1" if urlsplit(settings.url or "").path.rstrip("/").endswith("/v1") else "v2"
+    dialect = settings.dialect or by_address
+    adds = adds_to_begin_with(dialect) if settings.adds_at_a_time is None else settings.adds_at_a_time
     return structs.replace(
-        wanted,
+        settings,
         dialect=dialect,
-        currency=wanted.currency or DEFAULT_CURRENCY,
-        exchange_rate=Decimal(1) if wanted.exchange_rate is None else wanted.exchange_rate,
-        concurrency=wanted.concurrency or DEFAULT_CONCURRENCY,
+        currency=settings.currency or DEFAULT_CURRENCY,
+        exchange_rate=Decimal(1) if settings.exchange_rate is None else settings.exchange_rate,
+        concurrency=settings.concurrency or DEFAULT_CONCURRENCY,
         adds_at_a_time=adds,
     )
 
 
 def check_address(url: str, *, private: bool) -> None:
-    """Raises OperatorRefusal where no provider at this address would be called."""
+    """Raises OperatorRefusal if no provider at this address may be called."""
     if (why := url_fault(url, private=private)) is not None:
         raise OperatorRefusal(RefusalCode.BAD_ADDRESS, url=url, why=why)
 
 
 def check_provider_key(key: str) -> None:
-    """Raises OperatorRefusal where a text is no key of a provider."""
+    """Raises OperatorRefusal if a text cannot be a provider's key."""
     if not is_key(key, KEY_CHARS):
         least, most = KEY_CHARS
         raise OperatorRefusal(RefusalCode.BAD_PROVIDER_KEY, least=least, most=most)
 
 
 class FollowingSettings(Struct, frozen=True, kw_only=True):
-    """Settings of how a provider's price list is followed; None leaves a setting as it is.
+    """Settings of the sync of a provider's price list; None keeps a setting.
 
     ``sync_every_min``: 0 is never. ``price_share``: per cent that a cost may move by without approval. ``margin``: per
-    cent on top of costs; ``own_prices`` has prices stay the operator's instead. ``added``: on top of that, per 1000, in
-    the panel's currency. ``decimals``: prices are rounded up to so many.
+    cent on top of costs; with ``own_prices`` prices are the operator's instead. ``added``: on top of that, per 1000, in
+    the panel's currency. ``decimals``: decimal places to which prices are rounded up.
     """
 
     sync_every_min: int | None = None
@@ -129,25 +132,25 @@ class FollowingSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def given(self) -> dict[str, object]:
-        """The settings to be written, by name; a ``margin`` of None is written for own prices."""
+        """The settings to write, by name; a ``margin`` of None is written for own prices."""
         given = {name: value for name, value in structs.asdict(self).items() if value is not None}
         given.pop("own_prices")
         return given | ({"margin": None} if self.own_prices else {})
 
 
-def check_following(wanted: FollowingSettings) -> None:
-    """Raises OperatorRefusal for the first setting that will not do."""
-    if wanted.own_prices and wanted.margin is not None:
+def check_following(settings: FollowingSettings) -> None:
+    """Raises OperatorRefusal for the first setting that is not allowed."""
+    if settings.own_prices and settings.margin is not None:
         raise OperatorRefusal(RefusalCode.MARGIN_OR_OWN_PRICES)
     for number, most, field in (
-        (wanted.sync_every_min, MAX_SYNC_EVERY_MIN, FieldCode.SYNC_EVERY_MIN),
-        (wanted.price_share, MAX_PRICE_SHARE, FieldCode.PRICE_SHARE),
-        (wanted.decimals, MAX_DECIMALS, FieldCode.DECIMALS),
+        (settings.sync_every_min, MAX_SYNC_EVERY_MIN, FieldCode.SYNC_EVERY_MIN),
+        (settings.price_share, MAX_PRICE_SHARE, FieldCode.PRICE_SHARE),
+        (settings.decimals, MAX_DECIMALS, FieldCode.DECIMALS),
     ):
         if number is not None:
             check_range(number, 0, most, field)
-    check_added(wanted.margin, FieldCode.MARGIN)
-    check_added(wanted.added, FieldCode.ADDED)
+    check_added(settings.margin, FieldCode.MARGIN)
+    check_added(settings.added, FieldCode.ADDED)
 
 
 def check_added(number: Decimal | None, field: FieldCode) -> None:

@@ -1,4 +1,4 @@
-"""Providers: where one may be, what its balance will last for, and when it is left alone."""
+"""Providers: allowed addresses, how long a balance lasts, and the forms of their requests."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,19 @@ from msgspec import Struct
 from opensmm.domain.codes import FindingCode, ShutCode
 
 PANEL: Final = "panel"
-"""The kind of provider that has a key, and is paid in advance."""
+"""Kind of provider that has a key, and is paid in advance."""
 MANUAL: Final = "manual"
-"""The kind that is not called."""
+"""Kind that is not called."""
 SANDBOX: Final = "sandbox"
-"""The kind that is built in."""
+"""Kind that is built in."""
 
 MAX_URL: Final = 500
 MAX_NAME: Final = 100
 MAX_USER_AGENT: Final = 200
 USER_AGENT: Final = re.compile(rf"[ -~]{{0,{MAX_USER_AGENT}}}")
-"""What may stand in the header: visible ASCII and blanks, so that it ends no line."""
+"""Allowed header values: visible ASCII and blanks, so that a value cannot end its line."""
 KEY_CHARS: Final = (8, 500)
-"""Keys of providers: a shorter one cannot be kept out of what is stored of answers."""
+"""Characters of a provider's key: a shorter one could not be redacted from stored answers."""
 MAX_CONCURRENCY: Final = 1000
 MAX_CALLS_PER_SECOND: Final = 10_000
 MAX_SYNC_EVERY_MIN: Final = 7 * 24 * 60
@@ -37,15 +37,16 @@ MAX_PRICE_SHARE: Final = 10_000
 
 
 class IdForm(StrEnum):
-    """Another form than the pages', in which a provider is asked after ids: never in a list, or always in one."""
+    """Forms of id parameters that differ from the published pages: never a list, or always a list."""
 
     ONE_BY_ONE = "one_by_one"
     LIST_OF_ONE = "list_of_one"
 
 
 Forms = Mapping[str, IdForm]
-"""Forms by action. One that is not named is asked as the pages show: one id in the singular, several in a list."""
+"""Forms by action. An action without one has ids as the pages show: one id in the singular, several in a list."""
 AS_DOCUMENTED: Final[Forms] = MappingProxyType({})
+"""No exceptions: every action as the published pages show."""
 
 _LABEL: Final = "[0-9a-z]([0-9a-z-]{0,61}[0-9a-z])?"
 _HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?", re.I)
@@ -53,7 +54,10 @@ _NUMERIC: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)\.?", re.I)
 
 
 def url_fault(url: str, *, private: bool) -> ShutCode | None:
-    """Finds why a provider's address will not do. ``private``: plain HTTP may be spoken, and to private addresses."""
+    """Returns why a provider's address is not allowed; None if it is.
+
+    ``private``: plain HTTP and private addresses are allowed.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -77,18 +81,18 @@ def _host_fault(host: str, *, private: bool) -> ShutCode | None:
         address = ip_address(host)
     except ValueError:
         last = host.rstrip(".").rpartition(".")[2]
-        # "127.1" and "0x7f000001" are addresses to a resolver, though not to us.
+        # Resolvers take "127.1" and "0x7f000001" for addresses, though Python does not.
         return None if _HOST.fullmatch(host) and not _NUMERIC.fullmatch(last) else ShutCode.ADDRESS_HOST
     return None if private or is_public(address) else ShutCode.ADDRESS_PRIVATE
 
 
 _EMBEDDING: Final = IPv6Network("64:ff9b::/96")
 _LOCAL: Final = (IPv6Network("fec0::/10"), IPv6Network("64:ff9b:1::/48"))
-"""Site-local, and NAT64 of a network's own, which may lead anywhere in it: Python takes them for global."""
+"""Site-local networks, and local-use NAT64, which may lead anywhere in it: Python calls them global."""
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """True of addresses of the public internet; of an IPv6 address that embeds an IPv4 one, what that one is."""
+    """True for an address of the public internet; an IPv6 address that embeds an IPv4 address is as public as that."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is not None:
@@ -101,24 +105,24 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def adds_to_begin_with(dialect: str) -> int | None:
-    """How many ``add`` calls at a time a new provider is set to take; None leaves it at as many as calls.
+    """Returns how many concurrent ``add`` calls a new provider gets; None for as many as calls.
 
-    Panels of the v1 family read their balance and then write it: the second of two gets no answer for an order that
-    stands.
+    Panels of the v1 family read their balance and then write it: of two concurrent orders, both placed, one gets no
+    answer.
     """
     return 1 if dialect == "v1" else None
 
 
 def adds_of(dialect: str, adds_at_a_time: int | None, concurrency: int) -> tuple[FindingCode, int]:
-    """What is to be told of the adds of a provider that is set so, and how many go at a time."""
+    """Returns the finding on a provider's concurrent adds, and their number."""
     if adds_at_a_time:
         return FindingCode.ADDS_FEW_AT_A_TIME, adds_at_a_time
-    decided = adds_at_a_time is not None or dialect != "v1"
-    return FindingCode.ADDS_AS_MANY_AS_CALLS if decided else FindingCode.ADDS_NOT_DECIDED, concurrency
+    is_set = adds_at_a_time is not None or dialect != "v1"
+    return FindingCode.ADDS_AS_MANY_AS_CALLS if is_set else FindingCode.ADDS_NOT_DECIDED, concurrency
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port: what a kept key is bound to."""
+    """Returns scheme, host and port, to which a stored key is bound."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
@@ -132,16 +136,15 @@ class BalanceReading(Struct, frozen=True):
 
 BALANCE_EVERY: Final = timedelta(minutes=5)
 READINGS_SPAN: Final = timedelta(hours=24)
-"""How far back from the newest reading spending is looked at."""
+"""How long before the newest reading the pace of spending is measured."""
 SHORTEST_SPAN: Final = timedelta(minutes=30)
-"""Less than this says nothing of the hours to come."""
+"""A shorter span says nothing of the hours to come."""
 
 
 def hours_left(readings: Sequence[BalanceReading], now: datetime) -> Decimal | None:
-    """How long the newest balance will last from now on at the pace of the readings, oldest first; None where that is
-    unknown.
+    """Returns how many hours the newest balance lasts at the pace of the readings, oldest first; None if unknown.
 
-    What was spent is the sum of the falls: a rise is a top-up. It went on since the newest was read.
+    Spending is the sum of the falls: a rise is a top-up. It is assumed to have continued since the newest reading.
     """
     if len(readings) < 2:
         return None
