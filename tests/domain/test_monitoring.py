@@ -330,7 +330,7 @@ def test_services_that_are_not_sold_as_they_stand_are_named():
     shelf = UnsoldServices(
         NamedServices(7, (1, 2, 3, 4, 5)), NamedServices(1, (9,)), NamedServices(1, (8,)), holds=True
     )
-    found = [one for one in judge(replace(WELL, shelf=shelf), NOW) if one.level is Level.LOOK]
+    found = [one for one in judge(replace(WELL, unsold=shelf), NOW) if one.level is Level.LOOK]
     told = {one.name: (one.code, one.fields) for one in found}
     assert {
         "quarantine": (FindingCode.QUARANTINED, {"count": 7, "services": (1, 2, 3, 4, 5), "more": 2}),

@@ -113,8 +113,8 @@ def test_a_route_gone_of_several_leaves_the_service_on_sale():
 def test_a_number_that_was_never_listed_is_gone_once_the_list_was_read():
     never = route(None, RouteStanding(), listed=False)
     assert None is judge(line(never), NOW).standings[0].off
-    assert None is judge(line(never), NOW, heard=THERE).standings[0].off
-    assert RouteOff.GONE is judge(line(never), NOW, heard=HERE).standings[0].off
+    assert None is judge(line(never), NOW, synced=THERE).standings[0].off
+    assert RouteOff.GONE is judge(line(never), NOW, synced=HERE).standings[0].off
 
 
 @pytest.mark.parametrize("kind", [ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS, None])
@@ -228,7 +228,7 @@ def test_a_line_that_cannot_be_read_is_said_to_be_the_reason():
     known = structs.replace(route(standing=RouteStanding()), listed=False)
     reason = LineFault(LineCode.NO_RATE, {"rate": "free"})
     why = {known.to.provider_service: reason}
-    judged = judge(line(known), NOW, heard=HERE, unread=why)
+    judged = judge(line(known), NOW, synced=HERE, unread=why)
     assert ListChange(ChangeCode.SERVICE_UNREAD, {"why": reason}) in changes_of(judged)
     assert (RouteOff.GONE, why[known.to.provider_service]) == (judged.standings[0].off, judged.standings[0].unread)
     still = judge(line(structs.replace(known, standing=judged.standings[0])), NOW)

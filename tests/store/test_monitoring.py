@@ -217,7 +217,7 @@ async def test_balances_are_told_of_the_newest_however_old_and_of_the_day_before
 
 
 async def test_services_that_are_not_sold_as_they_stand_are_named(stocked, now):
-    assert UnsoldServices() == (await monitoring.facts(stocked, now)).shelf
+    assert UnsoldServices() == (await monitoring.facts(stocked, now)).unsold
     await stocked.execute("update route set quarantined = %s where service_id in (1, 7)", [now])
     await stocked.execute("update service set halted = 'gone' where id in (2, 7)")
     await stocked.execute("update service set cost = 0.91 where id in (3, 4, 6)")
@@ -227,4 +227,4 @@ async def test_services_that_are_not_sold_as_they_stand_are_named(stocked, now):
     await stocked.execute("insert into price (price_list_id, service_id, rate) values (9, 8, 998), (9, 3, 5)")
     await stocked.execute("update panel set below_cost = 'hold'")
     expected = UnsoldServices(NamedServices(1, (1,)), NamedServices(2, (2, 5)), NamedServices(3, (3, 4, 8)), holds=True)
-    assert expected == (await monitoring.facts(stocked, now)).shelf
+    assert expected == (await monitoring.facts(stocked, now)).unsold

@@ -223,7 +223,7 @@ async def _follow(
     approved, moved = frozenset(agreed), list[JudgedLine]()
     why = {line.service: line.why for line in unread}
     for at, line in enumerate(await rows.lines(connection, services)):
-        judged = judge(line, by.now, heard=heard, unread=why, approved=line.service.id in approved)
+        judged = judge(line, by.now, synced=heard, unread=why, approved=line.service.id in approved)
         if judged.moves:
             moved.append(judged)
         if at % CHUNK == 0:

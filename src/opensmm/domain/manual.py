@@ -23,8 +23,10 @@ class ManualStep(StrEnum):
 
 
 class ManualReport(Struct, frozen=True):
-    """What a person says of an order's delivery; without ``run`` of the one that is with the staff. To give one up
-    takes a ``reason``."""
+    """What a person says of an order's delivery; without ``run`` of the one that is with the staff.
+
+    To give one up takes a ``reason``.
+    """
 
     order: OrderId
     step: ManualStep

@@ -1,4 +1,4 @@
-"""Whether the panel is well: facts in, findings out, each with a level, a code and its fields."""
+"""Health of the panel: facts in, findings out, each with a level, a code and its fields."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -20,15 +20,15 @@ from opensmm.domain.providers import BALANCE_EVERY, MANUAL, PANEL, BalanceReadin
 from opensmm.domain.server import DatabaseServer, server_findings
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
-"""A worker not heard of for longer is taken for dead."""
+"""A worker whose last heartbeat is older is dead."""
 DUE_LOOK: Final = timedelta(minutes=1)
 UNPOLLED_INTERVALS: Final = 2
 UNPOLLED_GRACE: Final = timedelta(minutes=1)
-"""A delivery is unheard of after so many of its poll intervals and this: young ones are asked after every second."""
+"""A delivery is overdue after this many poll intervals and this grace: young ones are polled every second."""
 UNPOLLED_ACT: Final = timedelta(minutes=30)
 UNSURE_ACT: Final = timedelta(hours=1)
 UNREAD_LOOK: Final = timedelta(minutes=1)
-"""An answer that is not understood may be one alone: the next one is asked for within this."""
+"""A single answer that is not understood is no finding: the next poll comes within this."""
 UNREAD_ACT: Final = timedelta(hours=6)
 HELD_ACT: Final = timedelta(days=1)
 REFILL_LOOK: Final = timedelta(hours=1)
@@ -40,23 +40,24 @@ FAILURES_ACT: Final = 10
 """Failures in a row; with the pauses between them, ten take more than five minutes."""
 BALANCE_LOOK_H: Final = 24
 BALANCE_ACT_H: Final = 6
-"""A balance that lasts no longer is topped up now: a provider without money refuses everything."""
+"""A balance that lasts no longer must be topped up now: a provider without money refuses everything."""
 BALANCE_LITTLE: Final = Decimal(1)
-"""In the provider's currency: with less most orders are refused, and where nothing is spent no pace tells of it."""
+"""In the provider's currency. Most orders are refused with less, and if nothing is spent, no pace of spending warns of
+it."""
 ANSWERED_WITHIN: Final = 6 * BALANCE_EVERY
-"""A balance read longer ago is no longer taken for known, nor is its provider said to answer."""
+"""A balance read longer ago is out of date, and no proof that its provider answers."""
 TRANSACTION_LOOK: Final = timedelta(minutes=5)
 TRANSACTION_ACT: Final = timedelta(hours=4)
 LISTS_MISSED: Final = 3
-"""After so many intervals without a price list its costs are no longer taken for known."""
+"""After so many intervals without a price list its costs are out of date."""
 NAMED: Final = 5
-"""Services that a finding names one by one."""
+"""Services that a finding lists by id."""
 COUNTED: Final = 50_000
-"""Rows that are looked at for one fact; where there are more, the count says "at least"."""
+"""Most rows counted for one fact; if there are more, the count says "at least"."""
 
 
 class WorkerSeen(Struct, frozen=True):
-    """``shut``: the providers that it cannot call, by id, each with the code of the reason; None: it did not tell."""
+    """A worker's last heartbeat. ``shut``: providers that it cannot call, by id, with a code; None if not reported."""
 
     host: str
     pid: int
@@ -67,14 +68,14 @@ class WorkerSeen(Struct, frozen=True):
 
 
 class WaitingCount(Struct, frozen=True):
-    """How many wait, and since when the oldest of them does."""
+    """Number of things that wait, and since when the oldest does."""
 
     count: int = 0
     since: datetime | None = None
 
 
 class DeliveriesAtProviders(Struct, frozen=True):
-    """Deliveries at providers: all, those whose provider has not been heard for too long, those there for too long."""
+    """Deliveries at providers: all of them, those whose poll is overdue, those that take too long."""
 
     count: int = 0
     unpolled: WaitingCount = WaitingCount()
@@ -82,7 +83,7 @@ class DeliveriesAtProviders(Struct, frozen=True):
 
 
 class FollowedList(Struct, frozen=True):
-    """How a provider's price list is followed: how often, when it was last taken over, and why not since."""
+    """Sync of a provider's price list: its interval, when a list was last taken over, and why none was since."""
 
     every: timedelta
     taken: datetime | None = None
@@ -90,16 +91,18 @@ class FollowedList(Struct, frozen=True):
 
 
 class NamedServices(Struct, frozen=True):
-    """How many services, or orders, and the ids of the first of them."""
+    """Number of services, or of orders, and the ids of the first ones."""
 
     count: int = 0
     first: tuple[int, ...] = ()
 
 
 class UnsoldServices(Struct, frozen=True):
-    """Services on sale that are not sold, or not at this price: those that wait for approval, those that no provider
-    lists as they are sold, those that cost more than a price list asks, and those whose line in a provider's price list
-    cannot be read, with why of the first."""
+    """Services on sale that are not sold, or not at this price.
+
+    They wait for approval, no provider lists them as they are sold, they cost more than a price list asks, or their
+    line in a provider's price list cannot be read. ``why_unread`` has the reasons of the first of the last kind.
+    """
 
     quarantined: NamedServices = NamedServices()
     halted: NamedServices = NamedServices()
@@ -110,8 +113,10 @@ class UnsoldServices(Struct, frozen=True):
 
 
 class NoticeCounts(Struct, frozen=True):
-    """Providers' answers that the operator has yet to deal with: how many orders, since when, and the first of them,
-    each as our order and their order at a provider."""
+    """Provider answers that the operator has yet to deal with: number of orders, and since when.
+
+    ``first``: our order, the provider's name and its order id of the first ones.
+    """
 
     count: int = 0
     since: datetime | None = None
@@ -119,8 +124,10 @@ class NoticeCounts(Struct, frozen=True):
 
 
 class UnreadAnswers(Struct, frozen=True):
-    """Deliveries, or refills, at providers whose newest answer is not understood: how many, since when, and the words
-    of the one that is so for longest."""
+    """Deliveries, or refills, at providers whose newest answer is not understood.
+
+    ``words`` are those of the answer that has not been understood for longest.
+    """
 
     count: int = 0
     since: datetime | None = None
@@ -129,11 +136,14 @@ class UnreadAnswers(Struct, frozen=True):
 
 
 class ProviderSeen(Struct, frozen=True):
-    """``failures`` are of sends, in a row; ``resting_until`` is when it is tried again; ``accepted`` is when it last
-    took an order. ``balance`` is the newest that it told, ``balance_asked`` when a worker last went to ask for it, and
-    ``hours_left`` how long it lasts from now on, where a pace is known. ``shut``: why it is not called, as far as is
-    known. ``unpolled`` are its deliveries that were not heard of for too long. ``followed`` is None where its
-    price list is not. ``refuses``: why it turns us away, in the words of ``fault``."""
+    """A provider as last seen.
+
+    ``failures``: sends that failed in a row; ``resting_until``: when it is tried again; ``accepted``: when it last took
+    an order. ``balance``: the newest reading; ``balance_asked``: when a worker last requested it; ``hours_left``: how
+    long it lasts from now, if the pace of spending is known. ``shut``: why it is not called, if known. ``unpolled``:
+    its deliveries whose poll is overdue. ``followed``: None if its price list is not synced. ``refuses``: why it turns
+    us away, with its answer in ``fault``.
+    """
 
     id: ProviderId
     name: str
@@ -157,9 +167,12 @@ class ProviderSeen(Struct, frozen=True):
 
 
 class PanelFacts(Struct, frozen=True):
-    """The panel at one moment. ``due`` could be sent and is not; ``forgotten`` nobody will ever see to; ``refills``
-    and ``cancels`` their providers have yet to hear of. ``posts`` are orders that providers made for posts and that are
-    not ours yet; ``refused_posts`` never will be, and ``since`` is the newest of them."""
+    """The panel at one moment.
+
+    ``due``: deliveries that could be sent and are not; ``forgotten``: orders that no loop will ever pick up;
+    ``refills`` and ``cancels``: not yet passed on to their providers. ``posts``: orders that providers made for posts
+    and that are not ours yet; ``refused_posts``: those that never will be, with ``since`` of the newest.
+    """
 
     workers: tuple[WorkerSeen, ...]
     providers: tuple[ProviderSeen, ...]
@@ -173,7 +186,7 @@ class PanelFacts(Struct, frozen=True):
     held: WaitingCount = WaitingCount()
     refills: WaitingCount = WaitingCount()
     cancels: WaitingCount = WaitingCount()
-    shelf: UnsoldServices = UnsoldServices()
+    unsold: UnsoldServices = UnsoldServices()
     posts: WaitingCount = WaitingCount()
     refused_posts: WaitingCount = WaitingCount()
     not_understood: UnreadAnswers = UnreadAnswers()
@@ -188,21 +201,25 @@ class PanelFacts(Struct, frozen=True):
 
 
 def alive(workers: Sequence[WorkerSeen], now: datetime) -> list[WorkerSeen]:
+    """Returns the workers whose heartbeat is recent enough."""
     return [worker for worker in workers if now - worker.seen <= ALIVE_WITHIN]
 
 
 def shut_at_workers(workers: Sequence[WorkerSeen], now: datetime) -> dict[ProviderId, ShutCode] | None:
-    """Returns the providers that a living worker cannot call, and why; None where no worker has told."""
-    told = [worker.shut for worker in alive(workers, now) if worker.shut is not None]
+    """Returns the providers that a living worker cannot call, and why; None if no worker has reported."""
+    reports = [worker.shut for worker in alive(workers, now) if worker.shut is not None]
     # A newer release may know other codes.
-    pairs = [pair for shut in told for pair in shut.items() if pair[1] in set(ShutCode)]
-    return {ProviderId(int(provider)): ShutCode(code) for provider, code in pairs} if told else None
+    pairs = [pair for shut in reports for pair in shut.items() if pair[1] in set(ShutCode)]
+    return {ProviderId(int(provider)): ShutCode(code) for provider, code in pairs} if reports else None
 
 
 def judge(facts: PanelFacts, now: datetime) -> list[Finding]:
-    """What an operator must know, in the order in which to read it. There is a finding of every name, well or not;
-    providers have one each, v1 panels one for their adds, one for a price list that is followed, and where they are
-    paid in advance one for when the balance was read and, once it was, one for what it is."""
+    """Returns the findings, in the order in which an operator reads them.
+
+    Every name has a finding, well or not. Each provider has one; v1 panels have one for their adds, a synced price list
+    has one, and a provider that is paid in advance has one for reading its balance and, once it was read, one for its
+    amount.
+    """
     return [
         _workers(facts, now),
         _waits("due", FindingCode.DUE, facts.due, _by_age(facts.due, now, DUE_LOOK, QUEUED_TOO_LONG), now),
@@ -224,10 +241,10 @@ def judge(facts: PanelFacts, now: datetime) -> list[Finding]:
         *_adds(facts.providers),
         *_balances(facts.providers, now),
         *_price_lists(facts.providers, now),
-        *_shelf(facts.shelf),
+        *_unsold(facts.unsold),
         _database(facts, now),
         clock_findings.steps(facts.stepped, now),
-        clock_findings.machines((one.host, one.pid, one.clock_off) for one in alive(facts.workers, now)),
+        clock_findings.machines((worker.host, worker.pid, worker.clock_off) for worker in alive(facts.workers, now)),
         *server_findings(facts.server),
         Finding("catalogue", Level.OK, FindingCode.CATALOGUE, {"version": facts.catalogue_version}),
     ]
@@ -262,22 +279,22 @@ def _long(moving: DeliveriesAtProviders, now: datetime) -> Finding:
     return Finding("long", level, FindingCode.LONG_AT_PROVIDERS, fields)
 
 
-def _answers_read(name: str, code: FindingCode, found: UnreadAnswers, now: datetime) -> Finding:
-    if found.since is None or now - found.since < UNREAD_LOOK:
+def _answers_read(name: str, code: FindingCode, answers: UnreadAnswers, now: datetime) -> Finding:
+    if answers.since is None or now - answers.since < UNREAD_LOOK:
         return Finding(name, Level.OK, code, _count(0))
-    level = Level.ACT if now - found.since >= UNREAD_ACT else Level.LOOK
-    words = {"provider_name": found.provider_name, "words": found.words}
-    return Finding(name, level, code, {**_count(found.count), **words, "age": now - found.since})
+    level = Level.ACT if now - answers.since >= UNREAD_ACT else Level.LOOK
+    words = {"provider_name": answers.provider_name, "words": answers.words}
+    return Finding(name, level, code, {**_count(answers.count), **words, "age": now - answers.since})
 
 
-def _for_operator(name: str, code: FindingCode, found: WaitingCount, act: timedelta, now: datetime) -> Finding:
-    return _waits(name, code, found, _by_age(found, now, timedelta(0), act), now)
+def _for_operator(name: str, code: FindingCode, waiting: WaitingCount, act: timedelta, now: datetime) -> Finding:
+    return _waits(name, code, waiting, _by_age(waiting, now, timedelta(0), act), now)
 
 
 def _noticed(
     name: str, code: FindingCode, notices: NoticeCounts, level: Level, now: datetime, of: str = "order"
 ) -> Finding:
-    """``of``: what the first ones are the numbers of."""
+    """``of``: name of the field with the number of each order or refill."""
     if not notices.count or notices.since is None:
         return Finding(name, Level.OK, code, _count(0))
     named = tuple(
@@ -307,13 +324,13 @@ def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[F
 
 
 def _provider(provider: ProviderSeen, now: datetime) -> Finding:
-    name, of_it = f"provider {provider.name}", _of(provider)
+    name, of_provider = f"provider {provider.name}", _of(provider)
     if provider.enabled and provider.refuses is not None:
-        return Finding(name, Level.ACT, _REFUSES[provider.refuses], {**of_it, "words": provider.fault})
+        return Finding(name, Level.ACT, _REFUSES[provider.refuses], {**of_provider, "words": provider.fault})
     if provider.enabled and provider.shut is not None:
         code = FindingCode.PROVIDER_NOT_ALLOWED if provider.shut in BY_SETTING else FindingCode.PROVIDER_NOT_OPENED
-        return Finding(name, Level.ACT, code, {**of_it, "why": provider.shut})
-    return _fares(name, provider, now)
+        return Finding(name, Level.ACT, code, {**of_provider, "why": provider.shut})
+    return _judge_calls(name, provider, now)
 
 
 def _of(provider: ProviderSeen) -> dict[str, object]:
@@ -326,8 +343,8 @@ _REFUSES: Final = {
 }
 
 
-def _fares(name: str, provider: ProviderSeen, now: datetime) -> Finding:
-    """How a provider fares, in no other words than what is known of it bears out."""
+def _judge_calls(name: str, provider: ProviderSeen, now: datetime) -> Finding:
+    """Judges how a provider fares, and claims no more than what is known of it."""
     unheard = _by_age(provider.unpolled, now, timedelta(0), UNPOLLED_ACT)
     counted = _counted(provider.unpolled, now) if provider.unpolled.count else {}
     fields = {**_of(provider), **counted}
@@ -347,12 +364,12 @@ def _fares(name: str, provider: ProviderSeen, now: datetime) -> Finding:
 def _answers(provider: ProviderSeen, now: datetime) -> tuple[FindingCode, dict[str, object]]:
     if provider.kind == MANUAL:
         return FindingCode.PROVIDER_IS_STAFF, {}
-    told = [provider.balance.at] if provider.balance else []
-    told += [provider.accepted] if provider.accepted else []
-    if not told:
+    answered = [provider.balance.at] if provider.balance else []
+    answered += [provider.accepted] if provider.accepted else []
+    if not answered:
         called = provider.balance_asked is not None
         return FindingCode.PROVIDER_SILENT if called else FindingCode.PROVIDER_NOT_CALLED_YET, {}
-    age = now - max(told)
+    age = now - max(answered)
     return FindingCode.PROVIDER_ANSWERS if age <= ANSWERED_WITHIN else FindingCode.PROVIDER_ANSWERED, {"age": age}
 
 
@@ -376,7 +393,10 @@ def _balances(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Fi
 
 
 def _left(provider: ProviderSeen, balance: Decimal) -> Finding:
-    """An empty balance is told whatever was spent: of a provider that refuses everything nothing is bought any more."""
+    """Judges a balance.
+
+    An empty one is reported whatever was spent: nothing is spent at a provider that refuses everything.
+    """
     name, fields = f"balance {provider.name}", _of(provider) | {"balance": balance, "currency": provider.currency}
     if balance <= 0:
         return Finding(name, Level.ACT, FindingCode.BALANCE_GONE, fields)
@@ -413,27 +433,27 @@ def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator
         yield Finding(f"price list {provider.name}", level, code, fields | age)
 
 
-def _shelf(shelf: UnsoldServices) -> Iterator[Finding]:
-    below = FindingCode.BELOW_COST_HELD if shelf.holds else FindingCode.BELOW_COST_REFUSED
-    yield _named("quarantine", FindingCode.QUARANTINED, shelf.quarantined, Level.LOOK, "services")
-    yield _named("halted", FindingCode.HALTED, shelf.halted, Level.LOOK, "services")
-    yield _named("below cost", below, shelf.below_cost, Level.LOOK, "services")
-    yield _unread(shelf)
+def _unsold(unsold: UnsoldServices) -> Iterator[Finding]:
+    below = FindingCode.BELOW_COST_HELD if unsold.holds else FindingCode.BELOW_COST_REFUSED
+    yield _named("quarantine", FindingCode.QUARANTINED, unsold.quarantined, Level.LOOK, "services")
+    yield _named("halted", FindingCode.HALTED, unsold.halted, Level.LOOK, "services")
+    yield _named("below cost", below, unsold.below_cost, Level.LOOK, "services")
+    yield _unread(unsold)
 
 
-def _named(name: str, code: FindingCode, found: NamedServices, level: Level, what: str) -> Finding:
-    """``what`` names the field of the first ids; ``more`` is how many there are beside them."""
-    if not found.count:
+def _named(name: str, code: FindingCode, services: NamedServices, level: Level, ids_name: str) -> Finding:
+    """``ids_name``: name of the field with the first ids; ``more`` counts those beside them."""
+    if not services.count:
         return Finding(name, Level.OK, code, _count(0))
-    fields = {"count": found.count, what: found.first, "more": found.count - len(found.first)}
+    fields = {"count": services.count, ids_name: services.first, "more": services.count - len(services.first)}
     return Finding(name, level, code, fields)
 
 
-def _unread(shelf: UnsoldServices) -> Finding:
-    if not shelf.unread.count:
+def _unread(unsold: UnsoldServices) -> Finding:
+    if not unsold.unread.count:
         return Finding("unread", Level.OK, FindingCode.UNREAD_SERVICES, _count(0))
-    named = tuple({"service": service, "why": why} for service, why in shelf.why_unread)
-    fields = {"count": shelf.unread.count, "named": named}
+    named = tuple({"service": service, "why": why} for service, why in unsold.why_unread)
+    fields = {"count": unsold.unread.count, "named": named}
     return Finding("unread", Level.LOOK, FindingCode.UNREAD_SERVICES, fields)
 
 
@@ -450,8 +470,8 @@ def _by_failures(failures: int) -> Level:
 
 
 def _database(facts: PanelFacts, now: datetime) -> Finding:
-    open_one = WaitingCount(1, facts.oldest_transaction) if facts.oldest_transaction is not None else WaitingCount()
-    level = _by_age(open_one, now, TRANSACTION_LOOK, TRANSACTION_ACT)
+    transaction = WaitingCount(1, facts.oldest_transaction) if facts.oldest_transaction is not None else WaitingCount()
+    level = _by_age(transaction, now, TRANSACTION_LOOK, TRANSACTION_ACT)
     fields: dict[str, object] = {"mib": facts.database_bytes // (1 << 20)}
     if level is Level.OK or facts.oldest_transaction is None:
         return Finding("database", level, FindingCode.DATABASE, fields)
@@ -469,11 +489,11 @@ def _by_age(waiting: WaitingCount, now: datetime, look: timedelta, act: timedelt
 
 
 def _counted(waiting: WaitingCount, now: datetime) -> dict[str, object]:
-    """How many wait, and the age of the oldest."""
+    """Fields of a count and of the age of the oldest."""
     age = None if waiting.since is None or not waiting.count else now - waiting.since
     return _count(waiting.count) | {"age": age}
 
 
 def _count(count: int) -> dict[str, object]:
-    """The field of a count; ``at_least`` where no more were counted."""
+    """Field of a count; ``at_least`` is added if counting stopped there."""
     return {"count": count, "at_least": True} if count >= COUNTED else {"count": count}

@@ -46,8 +46,11 @@ def status_word(state: OrderState, first_run: DeliveryState | None, runs: int) -
 
 
 class ExtendedStatus(Struct, frozen=True):
-    """What ``status`` tells of an order with ``extended=1``. ``quantity`` is of all runs together; ``orders`` are those
-    made for the posts of a subscription, oldest first, and None of any other order."""
+    """What ``status`` tells of an order with ``extended=1``.
+
+    ``quantity`` is of all runs together; ``orders`` are those made for the posts of a subscription, oldest first, and
+    None of any other order.
+    """
 
     quantity: int
     link: str

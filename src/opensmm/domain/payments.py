@@ -106,8 +106,10 @@ def _spelt(one: Deposit) -> Payment:
 
 
 class Correctable(Struct, frozen=True):
-    """A transfer as its corrections see it. ``credited``: it put money on the customer's balance. ``undone``: what
-    corrections have moved the other way since."""
+    """A transfer as its corrections see it.
+
+    ``credited``: it put money on the customer's balance. ``undone``: what corrections have moved the other way since.
+    """
 
     transfer: int
     customer: CustomerId

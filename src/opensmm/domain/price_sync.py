@@ -1,4 +1,4 @@
-"""Following providers' price lists: how each route and service stands by them, and which lists are not believed."""
+"""Rules of price-list syncs: the state of each route and service by its provider's list, and which lists to believe."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,15 +20,15 @@ from opensmm.domain.service_import import followed
 _EXACT: Final = Context(prec=60)
 NONE_UNREAD: Final[Mapping[str, LineFault]] = {}
 BELIEVED_LOSS: Final = 1
-"""So many services may be lost at once whatever their share; one goes now and then."""
+"""So many services may disappear at once whatever their share: single ones come and go."""
 
 
 class RouteStanding(Struct, frozen=True):
-    """How a route stands by its provider's price list.
+    """A route by its provider's price list.
 
-    ``cost`` and ``agreed`` are of 1000 (of a package: of one) in the panel's currency: as last listed, None where no
-    list has told it, and as last agreed to. ``quarantined``: since its cost moved too far from that. ``unread``: why
-    its line could not be read, of a route that is off for it. ``name`` and ``category`` are the provider's, as last
+    ``cost`` and ``agreed`` are of 1000 (of a package: of one) in the panel's currency: as last listed, None if no list
+    has had it, and as last agreed to. ``quarantined``: since when its cost is too far from that. ``unread``: why its
+    line could not be read, for a route that is off because of it. ``name`` and ``category`` are the provider's, as last
     agreed to.
     """
 
@@ -42,8 +42,11 @@ class RouteStanding(Struct, frozen=True):
 
 
 class SyncRules(Struct, frozen=True):
-    """How a provider is followed. ``price_share``: per cent that a cost may move by; ``terms``: those by which prices
-    follow, None where they stay the operator's."""
+    """Settings of a provider's sync.
+
+    ``price_share``: per cent that a cost may move by. ``terms``: how prices follow costs, None if prices stay the
+    operator's.
+    """
 
     exchange_rate: Decimal
     price_share: int
@@ -51,7 +54,7 @@ class SyncRules(Struct, frozen=True):
 
 
 class ListedRoute(Struct, frozen=True):
-    """A route with the line it stands for as last seen, ``listed`` where the newest list has it still."""
+    """A route with its provider's line as last seen; ``listed``: the newest list still has it."""
 
     to: RouteTo
     rules: SyncRules
@@ -61,14 +64,14 @@ class ListedRoute(Struct, frozen=True):
 
 
 class ServiceLine(Struct, frozen=True):
-    """A service with its routes, in the order in which they are asked."""
+    """A service with its routes, in the order in which they are tried."""
 
     service: Service
     routes: tuple[ListedRoute, ...]
 
 
 class JudgedLine(Struct, frozen=True):
-    """What becomes of a line. ``standings`` run beside its routes."""
+    """A service after a sync. ``standings`` run beside its routes."""
 
     before: ServiceLine
     service: Service
@@ -76,12 +79,13 @@ class JudgedLine(Struct, frozen=True):
 
     @property
     def edits(self) -> bool:
-        """Whether more of the service changes than what it costs and whether it is halted."""
+        """True if more of the service changes than its cost and its halt."""
         was = self.before.service
         return structs.replace(self.service, cost=was.cost, halted=was.halted) != was
 
     @property
     def moves(self) -> bool:
+        """True if the service or one of its routes changes."""
         return self.service != self.before.service or self.standings != tuple(
             route.standing for route in self.before.routes
         )
@@ -91,75 +95,81 @@ def judge(
     line: ServiceLine,
     now: datetime,
     *,
-    heard: ProviderId | None = None,
+    synced: ProviderId | None = None,
     unread: Mapping[str, LineFault] = NONE_UNREAD,
     approved: bool = False,
 ) -> JudgedLine:
-    """Follows the price lists. ``heard``: whose list was read just now, and is whole but for its ``unread`` lines,
-    which are told with why. ``approved``: costs are agreed to as they are."""
-    follows = len(line.routes) == 1 and not line.service.free
-    each = [
-        _stand(route, line.service.type, now, approved=approved, follows=follows)
+    """Judges a service by the price lists.
+
+    ``synced``: the provider whose list was just read; the list is complete except for its ``unread`` lines, which have
+    their reasons. ``approved``: the present costs are agreed to.
+    """
+    price_follows = len(line.routes) == 1 and not line.service.free
+    standings = [
+        _stand(route, line.service.type, now, approved=approved, price_follows=price_follows)
         if route.listed
-        else _unlisted(route, heard, unread)
+        else _unlisted(route, synced, unread)
         for route in line.routes
     ]
-    serves = any(one.off is None and one.quarantined is None for one in each)
-    aside = [structs.replace(one, off=RouteOff.MOVED) if serves and _waits(one) else one for one in each]
+    serves = any(standing.off is None and standing.quarantined is None for standing in standings)
+    aside = [structs.replace(one, off=RouteOff.MOVED) if serves and _is_quarantined(one) else one for one in standings]
     return JudgedLine(line, _service(line, aside), tuple(aside))
 
 
-def _waits(standing: RouteStanding) -> bool:
+def _is_quarantined(standing: RouteStanding) -> bool:
     return standing.off is None and standing.quarantined is not None
 
 
-def _stand(route: ListedRoute, kind: ServiceType, now: datetime, *, approved: bool, follows: bool) -> RouteStanding:
-    was, offer, rules = route.standing, route.offer, route.rules
-    assert offer is not None
-    if offer.type is not kind:
+def _stand(
+    route: ListedRoute, kind: ServiceType, now: datetime, *, approved: bool, price_follows: bool
+) -> RouteStanding:
+    was, listed, rules = route.standing, route.offer, route.rules
+    assert listed is not None
+    if listed.type is not kind:
         return structs.replace(was, off=RouteOff.TYPE, unread=None)
-    cost = cost_of(offer, rules.exchange_rate)
+    cost = cost_of(listed, rules.exchange_rate)
     agreed = cost if approved or was.agreed is None else was.agreed
-    unseen = has_moved(agreed, cost, rules.price_share) or is_another_service(was, offer)
-    # What is back where it was agreed to needs nobody's approval any more.
-    quarantined = (was.quarantined or now) if unseen and not approved else None
-    if quarantined is None and follows and rules.terms is not None:
-        agreed = cost  # the price has gone along
-    anew = approved or was.name is None or was.category is None
-    name, category = (offer.name, offer.category) if anew else (was.name, was.category)
+    unapproved = has_moved(agreed, cost, rules.price_share) or is_another_service(was, listed)
+    # A cost that is back within the agreed share needs no approval any more.
+    quarantined = (was.quarantined or now) if unapproved and not approved else None
+    if quarantined is None and price_follows and rules.terms is not None:
+        agreed = cost  # the price follows the cost
+    takes_names = approved or was.name is None or was.category is None
+    name, category = (listed.name, listed.category) if takes_names else (was.name, was.category)
     return RouteStanding(cost, agreed, None, quarantined, None, name, category)
 
 
-def is_another_service(standing: RouteStanding, offer: ProviderService | None) -> bool:
-    """Whether the line sells something else than what was agreed to."""
-    if offer is None or standing.name is None or standing.category is None:
+def is_another_service(standing: RouteStanding, listed: ProviderService | None) -> bool:
+    """True if the line sells another product than the one agreed to."""
+    if listed is None or standing.name is None or standing.category is None:
         return False
-    return is_another(standing.name, standing.category, offer.name, offer.category)
+    return is_another(standing.name, standing.category, listed.name, listed.category)
 
 
-def _unlisted(route: ListedRoute, heard: ProviderId | None, unread: Mapping[str, LineFault]) -> RouteStanding:
+def _unlisted(route: ListedRoute, synced: ProviderId | None, unread: Mapping[str, LineFault]) -> RouteStanding:
     was = route.standing
-    if route.to.provider == heard:
+    if route.to.provider == synced:
         return structs.replace(was, off=RouteOff.GONE, unread=unread.get(route.to.provider_service))
     return was if route.offer is None or was.off is RouteOff.GONE else structs.replace(was, off=RouteOff.GONE)
 
 
-def cost_of(offer: ProviderService, exchange_rate: Decimal) -> Decimal:
-    return _EXACT.multiply(offer.rate, exchange_rate)
+def cost_of(listed: ProviderService, exchange_rate: Decimal) -> Decimal:
+    """Computes the cost of 1000 (of a package: of one) in the panel's currency."""
+    return _EXACT.multiply(listed.rate, exchange_rate)
 
 
 def has_moved(agreed: Decimal, cost: Decimal, share: int) -> bool:
-    """Whether a cost lies more than ``share`` per cent above or below what was agreed to."""
+    """True if a cost lies more than ``share`` per cent above or below the agreed one."""
     distance = _EXACT.abs(_EXACT.subtract(cost, agreed))
     return _EXACT.multiply(distance, Decimal(100)) > _EXACT.multiply(agreed, Decimal(share))
 
 
 def _service(line: ServiceLine, standings: Sequence[RouteStanding]) -> Service:
-    """The service by its first route in use; its cost is that of the cheapest, unknown where one's is."""
+    """Returns the service by its first route in use; its cost is the cheapest route's, unknown if one route's is."""
     used = [(route, one) for route, one in zip(line.routes, standings, strict=True) if one.off is None]
     costs = [one.cost for _, one in used]
-    known = [cost for cost in costs if cost is not None]
-    cost = min(known) if known and len(known) == len(costs) else None
+    known_costs = [cost for cost in costs if cost is not None]
+    cost = min(known_costs) if known_costs and len(known_costs) == len(costs) else None
     halted = _halt(standings)
     service = line.service
     if (cost, halted) != (service.cost, service.halted):
@@ -174,8 +184,8 @@ def _service(line: ServiceLine, standings: Sequence[RouteStanding]) -> Service:
     return service
 
 
-def _repriced(service: Service, offer: ProviderService, terms: PriceTerms) -> Service:
-    rate = resale_rate(offer.rate, terms)
+def _repriced(service: Service, listed: ProviderService, terms: PriceTerms) -> Service:
+    rate = resale_rate(listed.rate, terms)
     return structs.replace(service, rate=rate) if 0 < rate < RATE_BELOW and rate != service.rate else service
 
 
@@ -188,7 +198,7 @@ def _halt(standings: Sequence[RouteStanding]) -> Halt | None:
 
 
 class DoubtCode(StrEnum):
-    """Why a provider's newest price list was not taken over."""
+    """Reasons why a provider's newest price list was not taken over."""
 
     EMPTY = "empty"
     LACKS_SERVICES = "lacks_services"
@@ -197,40 +207,40 @@ class DoubtCode(StrEnum):
 
 
 class ListDoubt(Struct, frozen=True):
-    """The code of why a price list was not taken over, and its fields, which stay the same when they are stored."""
+    """Code and fields of why a price list was not taken over. The fields do not change when they are stored."""
 
     code: DoubtCode
     fields: dict[str, str | int] = {}
 
 
 def doubt(
-    routed: Collection[tuple[str, ServiceType]], offers: Sequence[ProviderService], unread: Sequence[UnreadLine] = ()
+    routed: Collection[tuple[str, ServiceType]], listed: Sequence[ProviderService], unread: Sequence[UnreadLine] = ()
 ) -> ListDoubt | None:
-    """Returns why a whole price list is not believed; None where it is.
+    """Returns why a complete price list is not believed; None if it is.
 
-    ``routed``: what the provider has fulfilled so far, by its own numbers, and the types that these are sold as.
+    ``routed``: the provider's numbers of the services that it fulfils, with the types that they are sold as.
     """
     if not routed:
         return None
-    if not offers:
+    if not listed:
         return ListDoubt(DoubtCode.EMPTY)
-    types: Mapping[str, ServiceType | None] = {offer.service: offer.type for offer in offers}
+    types: Mapping[str, ServiceType | None] = {line.service: line.type for line in listed}
     lost = sum(types.get(theirs) is not kind for theirs, kind in routed)
     if lost > BELIEVED_LOSS and lost * 2 > len(routed):
-        theirs = {theirs for theirs, _ in routed}
-        broken = [line for line in unread if line.service in theirs]
+        fulfilled = {theirs for theirs, _ in routed}
+        broken = [line for line in unread if line.service in fulfilled]
         example: dict[str, str | int] = {"unread": len(broken), "example": broken[0].service} if broken else {}
         return ListDoubt(DoubtCode.LACKS_SERVICES, {"lost": lost, "fulfilled": len(routed), **example})
     return None
 
 
-_FOLLOWING: Final = ("rate", "min", "max", "refill", "cancel", "dripfeed")
-_HALTS: Final = {
+_SYNCED_FIELDS: Final = ("rate", "min", "max", "refill", "cancel", "dripfeed")
+_SERVICE_HALTED: Final = {
     Halt.GONE: ChangeCode.SERVICE_GONE,
     Halt.TYPE: ChangeCode.SERVICE_OTHER_TYPE,
     Halt.QUARANTINE: ChangeCode.SERVICE_QUARANTINED,
 }
-_OFFS: Final = {
+_ROUTE_OFF: Final = {
     RouteOff.GONE: ChangeCode.ROUTE_GONE,
     RouteOff.TYPE: ChangeCode.ROUTE_OTHER_TYPE,
     RouteOff.MOVED: ChangeCode.ROUTE_SET_ASIDE,
@@ -238,44 +248,46 @@ _OFFS: Final = {
 
 
 class ListChange(Struct, frozen=True):
-    """What changed of a service or of one of its routes: a code and its fields."""
+    """A change of a service or of one of its routes: a code and its fields."""
 
     code: ChangeCode
     fields: Fields = NO_FIELDS
 
 
 def changes_of(judged: JudgedLine) -> list[ListChange]:
-    """What changed of a line, for people; a cost that drifts within its share is no news."""
+    """Lists the changes of a service for people; a cost that drifts within its share is none."""
     why = next((one.unread for one in judged.standings if one.unread is not None), None)
     return [*_of_service(judged.before.service, judged.service, why), *_of_routes(judged)]
 
 
 def _of_service(before: Service, after: Service, unread: LineFault | None) -> Iterator[ListChange]:
-    for name in _FOLLOWING:
-        was, told = getattr(before, name), getattr(after, name)
-        if was != told:
-            yield ListChange(ChangeCode.FIELD_MOVED, {"field": name, "before": was, "after": told})
+    for name in _SYNCED_FIELDS:
+        value_before, value = getattr(before, name), getattr(after, name)
+        if value_before != value:
+            yield ListChange(ChangeCode.FIELD_MOVED, {"field": name, "before": value_before, "after": value})
     if before.halted is not after.halted:
         if after.halted is Halt.GONE and unread is not None:
             yield ListChange(ChangeCode.SERVICE_UNREAD, {"why": unread})
         else:
-            yield ListChange(ChangeCode.SOLD_AGAIN if after.halted is None else _HALTS[after.halted])
+            yield ListChange(ChangeCode.SOLD_AGAIN if after.halted is None else _SERVICE_HALTED[after.halted])
     if before.covers_cost(before.rate) and not after.covers_cost(after.rate):
         yield ListChange(ChangeCode.BELOW_COST, {"cost": after.cost, "rate": after.rate})
 
 
 def _of_routes(judged: JudgedLine) -> Iterator[ListChange]:
-    for route, told in zip(judged.before.routes, judged.standings, strict=True):
+    for route, standing in zip(judged.before.routes, judged.standings, strict=True):
         was = route.standing
         fields: dict[str, object] = {"provider": route.to.provider, "provider_service": route.to.provider_service}
-        if told.unread is not None and was.unread is None:
-            yield ListChange(ChangeCode.ROUTE_UNREAD, fields | {"why": told.unread})
-        elif was.off is not told.off:
-            yield ListChange(ChangeCode.ROUTE_USED_AGAIN if told.off is None else _OFFS[told.off], fields)
-        if was.quarantined is None and told.quarantined is not None:
-            if is_another_service(told, route.offer) and route.offer is not None:
+        if standing.unread is not None and was.unread is None:
+            yield ListChange(ChangeCode.ROUTE_UNREAD, fields | {"why": standing.unread})
+        elif was.off is not standing.off:
+            yield ListChange(ChangeCode.ROUTE_USED_AGAIN if standing.off is None else _ROUTE_OFF[standing.off], fields)
+        if was.quarantined is None and standing.quarantined is not None:
+            if is_another_service(standing, route.offer) and route.offer is not None:
                 yield ListChange(
-                    ChangeCode.ROUTE_SELLS_ANOTHER, fields | {"before": told.name, "after": route.offer.name}
+                    ChangeCode.ROUTE_SELLS_ANOTHER, fields | {"before": standing.name, "after": route.offer.name}
                 )
             else:
-                yield ListChange(ChangeCode.ROUTE_COST_MOVED, fields | {"before": told.agreed, "after": told.cost})
+                yield ListChange(
+                    ChangeCode.ROUTE_COST_MOVED, fields | {"before": standing.agreed, "after": standing.cost}
+                )

@@ -46,8 +46,11 @@ ENDED_REFILLS: Final = final(REFILL_TRANSITIONS)
 
 
 class Refillable(Struct, frozen=True):
-    """An order as a refill request sees it. ``last`` is when the newest refill of it was asked for; ``within_days`` how
-    long after its completion one may be, None: for ever."""
+    """An order as a refill request sees it.
+
+    ``last`` is when the newest refill of it was asked for; ``within_days`` how long after its completion one may be,
+    None: for ever.
+    """
 
     state: OrderState
     offered: bool

@@ -23,8 +23,10 @@ class ServiceChange(Struct, frozen=True):
 
 
 class PriceMove(Struct, frozen=True):
-    """The rate of a service before and after an edit. ``list_rate`` and ``provider``: the rate that this provider's
-    price list will set instead, where prices follow it."""
+    """The rate of a service before and after an edit.
+
+    ``list_rate`` and ``provider``: the rate that this provider's price list will set instead, where prices follow it.
+    """
 
     service: ServiceId
     before: Decimal
@@ -34,8 +36,11 @@ class PriceMove(Struct, frozen=True):
 
 
 class EditPlan(Struct, frozen=True):
-    """An edit that has not been written. ``changes`` leaves out services that are so already, and ``refused`` names
-    those that may not become so; ``fields`` are the names of what it sets, ``action`` is for the audit trail."""
+    """An edit that has not been written.
+
+    ``changes`` leaves out services that are so already, and ``refused`` names those that may not become so; ``fields``
+    are the names of what it sets, ``action`` is for the audit trail.
+    """
 
     changes: tuple[ServiceChange, ...]
     refused: tuple[RefusedService, ...]
@@ -70,8 +75,10 @@ def _refusal(service: Service, fields: Mapping[str, object], policy: Policy) -> 
 
 
 def price_moves(changes: Iterable[ServiceChange], lines: Iterable[ServiceLine], now: datetime) -> tuple[PriceMove, ...]:
-    """The rates that an edit moves, and which of them a price list will set anew. ``lines`` are those of services
-    whose rate changes, as they stand."""
+    """The rates that an edit moves, and which of them a price list will set anew.
+
+    ``lines`` are those of services whose rate changes, as they stand.
+    """
     by_id = {line.service.id: line for line in lines}
     return tuple(
         _price_move(one, by_id.get(one.before.id), now) for one in changes if one.before.rate != one.after.rate

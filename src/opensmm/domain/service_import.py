@@ -1,5 +1,7 @@
-"""Importing a provider's price list: a plan of what would be new, change, move in price or be gone. Nothing is written
-by it."""
+"""Importing a provider's price list: a plan of what would be new, change, move in price or be gone.
+
+Nothing is written by it.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
@@ -64,7 +66,9 @@ class ImportedLine(Struct, frozen=True):
 
 class ImportChange(Struct, frozen=True):
     """A service of ours as it stands and as it would be; ``moved`` where its price is not what the terms make of it.
-    ``by_hand``: that price is the operator's own, which no list and no import has set."""
+
+    ``by_hand``: that price is the operator's own, which no list and no import has set.
+    """
 
     before: Service
     after: Service

@@ -238,7 +238,7 @@ async def facts(connection: Connection, now: datetime) -> PanelFacts:
         cancels=WaitingCount(*await _row(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END})),
         unheard=await _unheard(connection, _UNHEARD, now),
         unclear_refills=await _unheard(connection, _UNCLEAR_REFILLS, now),
-        shelf=UnsoldServices(
+        unsold=UnsoldServices(
             quarantined=await _named(connection, _QUARANTINED),
             halted=await _named(connection, _HALTED),
             below_cost=await _named(connection, _BELOW_COST),

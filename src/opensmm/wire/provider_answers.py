@@ -344,8 +344,11 @@ def _by_id(found: Json, id_names: tuple[str, ...]) -> dict[str, Json]:
 
 
 def _lines(found: Json, id_names: tuple[str, ...]) -> Iterator[tuple[str, Json]]:
-    """Each line with the id it is about. One under a key that names another id is about neither: the key may be
-    an array's index, or the line somebody else's. ``id`` is no such name, it may be a number of the line's own."""
+    """Each line with the id it is about.
+
+    One under a key that names another id is about neither: the key may be an array's index, or the line somebody
+    else's. ``id`` is no such name, it may be a number of the line's own.
+    """
     if isinstance(found, dict):
         for key, said in found.items():
             which = same(key)
