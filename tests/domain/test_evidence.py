@@ -48,8 +48,10 @@ def neighbour(sent, number, took=0.5):
     return Neighbour(at(sent), at(sent + took), str(number))
 
 
-def suspect(order, sent=100.0, *, quantity=100, alike=None, settling=True, took=20.0, service="7"):
-    return SuspectOrder((OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, settling, service)
+def suspect(order, sent=100.0, *, quantity=100, alike=None, resolvable=True, took=20.0, service="7"):
+    return SuspectOrder(
+        (OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, resolvable, service
+    )
 
 
 def ours(remains=0, charge=None):
@@ -109,7 +111,7 @@ def proofs(suspects, said, windows=None, asked=None, bills=()):
     """Conclusions by order, all of one window of 10 to 15 unless others are given."""
     around = {one.key: (windows or {}).get(one.key[0], IdWindow(10, 15)) for one in suspects}
     case = UnsureCase(tuple(suspects), around, {}, bills)
-    every = {one.key: to_ask(case.windows[one.key], frozenset()) or [] for one in suspects if one.settling}
+    every = {one.key: to_ask(case.windows[one.key], frozenset()) or [] for one in suspects if one.resolvable}
     if asked is not None:
         every = {key: numbers for key, numbers in every.items() if key[0] in asked}
     whole = {number: FOREIGN for numbers in every.values() for number in numbers} | said
@@ -138,7 +140,7 @@ def test_one_order_and_two_that_may_own_it_is_no_proof():
 
 
 def test_an_attempt_that_is_still_being_sent_may_own_what_is_found():
-    assert {1: AMBIGUOUS} == proofs([suspect(1), suspect(2, settling=False)], {12: ours()})
+    assert {1: AMBIGUOUS} == proofs([suspect(1), suspect(2, resolvable=False)], {12: ours()})
 
 
 def test_two_orders_of_two_that_differ_are_not_told_apart():

@@ -78,7 +78,7 @@ CLOCKS: Sequence[Mutation] = (
         "another node took over, whose clock was ahead: minutes had not passed that seemed to have",
         [
             (evidence, "beyond", _as_written),
-            (evidence._Around, "spans", _never),
+            (evidence._Location, "spans", _never),
             (ProcessClock, "look", _noted_and_trusted),
         ],
     ),

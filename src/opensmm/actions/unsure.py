@@ -141,7 +141,7 @@ class UnsureResolver:
         windows = {
             one.key: case.windows[one.key]
             for one in suspects
-            if one.key in wanted and one.settling and one.key not in hopeless
+            if one.key in wanted and one.resolvable and one.key not in hopeless
         }
         known = await rows.known(connection, provider, evidence.ids_around(windows.values()))
         asked = {key: numbers for key, one in windows.items() if (numbers := evidence.to_ask(one, known)) is not None}
@@ -255,10 +255,10 @@ def _note(inquiry: ProviderInquiry, key: AttemptKey, proof: EvidenceProof, said:
         "provider_order": _theirs(inquiry, proof),
     }
     if proof.conclusion is Conclusion.NO_NEIGHBOURS:
-        beside = inquiry.case.beside[key]
+        count = inquiry.case.neighbour_counts[key]
         # More than are needed tell nothing more, and every look would leave a row.
-        counts = {"earlier": beside.earlier, "later": beside.later}
-        detail |= {side: min(count, evidence.NEIGHBOURS) for side, count in counts.items()}
+        sides = {"earlier": count.earlier, "later": count.later}
+        detail |= {side: min(number, evidence.NEIGHBOURS) for side, number in sides.items()}
     return EvidenceNote(key, inquiry.provider, EvidenceKind.NEIGHBOURS, proof.conclusion, detail)
 
 

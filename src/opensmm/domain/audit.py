@@ -1,4 +1,4 @@
-"""What the audit trail tells: who did what to which thing, and each field as it was before and is after."""
+"""Entries of the audit trail: the actor, the action, its subject, and each field before and after."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ MAX_REASON: Final = 500
 
 
 class ActorKind(StrEnum):
-    """By which way somebody acts."""
+    """Kinds of actors, by the interface through which they act."""
 
     COMMAND_LINE = "command line"
     WORKER = "worker"
@@ -24,7 +24,7 @@ class ActorKind(StrEnum):
 
 
 class Actor(Struct, frozen=True):
-    """Who acts. ``name`` identifies the actor among those of its kind."""
+    """The party that acts. ``name`` identifies the actor among those of its kind."""
 
     kind: ActorKind
     name: str
@@ -34,7 +34,7 @@ class Actor(Struct, frozen=True):
 
 
 class By(Struct, frozen=True):
-    """Who acts, why and when. ``reason`` is empty where none is asked for."""
+    """The actor, reason and time of an action. ``reason`` is empty if the action needs none."""
 
     actor: Actor
     reason: str
@@ -42,19 +42,19 @@ class By(Struct, frozen=True):
 
 
 def read_reason(text: str) -> str:
-    """Trims a reason; raises OperatorRefusal where it is empty, too long, or no line of text."""
+    """Trims a reason; raises OperatorRefusal if it is empty, too long, or more than a line of plain text."""
     reason = text.strip()
     check_name(reason, MAX_REASON, FieldCode.REASON)
     return reason
 
 
 def reasoned(by: By) -> By:
-    """Returns ``by`` with its reason trimmed, for acts that need one; raises OperatorRefusal where it will not do."""
+    """Returns ``by`` with its reason trimmed, for actions that need one; raises OperatorRefusal as ``read_reason``."""
     return structs.replace(by, reason=read_reason(by.reason))
 
 
 class AuditAction(StrEnum):
-    """What may be done. The part before the dot names the kind of thing that the row's subject is the id of."""
+    """Actions in the audit trail. The part before the dot is the kind of thing that a row's subject identifies."""
 
     CUSTOMER_ADD = "customer.add"
     CUSTOMER_SUSPEND = "customer.suspend"
@@ -113,36 +113,41 @@ Changes = Mapping[str, Change]
 Context = Mapping[str, object]
 NO_CONTEXT: Final[Context] = MappingProxyType({})
 WITHHELD: Final = "(withheld)"
-"""Stands for a value that is not told."""
+"""The placeholder of a secret value."""
 
 
 class AuditEntry(Struct, frozen=True):
-    """One thing that was changed. ``changes`` has each field that changed, before and after: None where it was or is
-    not. ``context`` tells what is no field of the subject. Amounts of money are whole numbers, as they are stored."""
+    """One thing that was changed.
+
+    ``changes``: each changed field, before and after; None if it did not exist. ``context``: facts that are no fields
+    of the subject. Amounts of money are whole numbers, as stored.
+    """
 
     subject: str
     changes: Changes
     context: Context = NO_CONTEXT
 
     def detail(self, reason: str) -> dict[str, object]:
-        """What is kept of it: one shape for every action."""
+        """Returns the stored form, the same for every action."""
         return {"changes": dict(self.changes), **({"reason": reason} if reason else {}), **self.context}
 
 
 def diff(before: Struct | None, after: Struct | None, leave_out: frozenset[str] = frozenset()) -> Changes:
-    """The fields in which two rows differ; of one that comes or goes, all that are set. ``leave_out``: secrets, and
-    what is nobody's edit."""
-    shape = before if before is not None else after
-    names = [] if shape is None else [one.name for one in structs.fields(shape) if one.name not in leave_out]
+    """Returns the fields in which two rows differ; of a new or removed row, all fields that are set.
+
+    ``leave_out``: secrets, and fields that nobody edits.
+    """
+    row = before if before is not None else after
+    names = [] if row is None else [field.name for field in structs.fields(row) if field.name not in leave_out]
     pairs = {name: (getattr(before, name, None), getattr(after, name, None)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def created(**fields: object) -> Changes:
-    """The changes of what was not there before."""
+    """Returns the changes of a thing that did not exist before."""
     return {name: (None, value) for name, value in fields.items()}
 
 
 def secret_change(before: object, after: object) -> Changes:
-    """That a key changed, without telling any."""
+    """Records that a key changed, without either value."""
     return {} if before == after else {"key": (before and WITHHELD, after and WITHHELD)}

@@ -1,4 +1,4 @@
-"""The price list: services, the seventeen types they come in, and what each type asks for."""
+"""The price list: services, their seventeen types, and the parameters that each type needs."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -13,7 +13,7 @@ from opensmm.domain.refusals import Refusal, Refused
 
 
 class ServiceType(StrEnum):
-    """The value is the name on the v2 wire."""
+    """Types of services. The value is the name on the v2 wire."""
 
     DEFAULT = "Default"
     PACKAGE = "Package"
@@ -35,7 +35,7 @@ class ServiceType(StrEnum):
 
 
 class DeliveryMethod(StrEnum):
-    """How what is sold comes about, in the operator's own words to the customer."""
+    """Ways in which a service is delivered, as the operator states them to customers."""
 
     PAID_ADS = "paid_ads"
     CREATOR_PLACEMENT = "creator_placement"
@@ -46,7 +46,10 @@ class DeliveryMethod(StrEnum):
 
 
 class Halt(StrEnum):
-    """Why a service is not sold although the operator has it on sale."""
+    """Reasons for which a service is not sold although the operator has it on sale.
+
+    ``gone``: no provider lists it. ``type``: it is listed as another type. ``quarantine``: its cost moved too far.
+    """
 
     GONE = "gone"
     TYPE = "type"
@@ -54,15 +57,15 @@ class Halt(StrEnum):
 
 
 class BelowCost(StrEnum):
-    """What becomes of an order for a service that costs more than its customer pays."""
+    """Treatment of an order for a service that costs more than its customer pays."""
 
     REFUSE = "refuse"
     HOLD = "hold"
 
 
 class RefillMode(StrEnum):
-    """Who makes good what a completed order lost: the provider that fulfilled it, another one that is paid anew, or the
-    operator's own staff."""
+    """Performers of a refill: the provider that fulfilled the order, another one at the panel's cost, or the operator's
+    staff."""
 
     PROVIDER = "provider"
     OTHER = "other"
@@ -70,7 +73,7 @@ class RefillMode(StrEnum):
 
 
 class QuantitySource(StrEnum):
-    """Where the quantity of one run comes from."""
+    """Sources of the quantity of one run: a parameter, the lines of a list, 1, or the posts of a subscription."""
 
     QUANTITY = "quantity"
     COMMENTS = "comments"
@@ -80,11 +83,11 @@ class QuantitySource(StrEnum):
 
 
 class TypeForm(Struct, frozen=True):
-    """What ``add`` needs for a type, beside key, action and service.
+    """The parameters of ``add`` that a type needs, besides key, action and service.
 
-    ``own`` are the parameters of the type in the order they are checked; ``packaged`` is sold at the rate
-    itself, not per 1000. ``link_is_enough``: a page that names the link alone means the service's minimum.
-    ``profile``: the username is the address of somebody's page, or a name.
+    ``own``: the type's own parameters, in the order in which they are checked. ``packaged``: the rate is the price of
+    one, not of 1000. ``link_is_enough``: an order from a page that sends only the link is for the service's minimum.
+    ``profile``: the username is a name or the address of a profile.
     """
 
     own: tuple[str, ...] = ()
@@ -124,12 +127,13 @@ _UNDISCLOSED: Final = DeliveryMethod.UNDISCLOSED
 
 
 class Service(Struct, frozen=True):
-    """One line of the price list. ``rate`` is per 1000 (of a package: for one), as many digits as were typed.
+    """One line of the price list.
 
-    ``cost`` is what that costs at its cheapest provider, in the panel's currency, None where nobody knows; it and
-    ``halted`` follow from the providers' price lists, and are not the operator's to edit.
-    ``refill_days``: a refill may be asked for within so many days of completion; None: for ever.
-    ``hold_when_refused``: an order that no provider took waits for the operator, and is not paid back.
+    ``rate``: the price of 1000 (of a package: of one), with all digits that were typed.
+    ``cost``: the cost of the same at the cheapest provider, in the panel's currency; None if it is not known. ``cost``
+    and ``halted`` follow from the providers' price lists; the operator cannot edit them.
+    ``refill_days``: the days after completion in which a refill may be requested; None: without limit.
+    ``hold_when_refused``: an order that all providers refused is held for the operator instead of refunded.
     """
 
     id: ServiceId
@@ -162,25 +166,25 @@ class Service(Struct, frozen=True):
 
     @property
     def sold(self) -> bool:
-        """On sale, which a service is not before it states how it is delivered, and with somebody to fulfil it."""
+        """True if the service is on sale, states its delivery method, and is not halted."""
         return self.on_sale and self.delivery_method is not _UNDISCLOSED and self.halted is None
 
     def covers_cost(self, rate: Decimal) -> bool:
-        """Whether it may be sold at a rate unseen. That it is free the operator has stated."""
+        """Returns True if the rate covers the cost, or the cost is unknown, or the operator made the service free."""
         return self.cost is None or rate >= self.cost or self.free
 
 
-def check_range(service: Service, least: int, most: int) -> Refused | None:
-    """Whether what is ordered at once lies in a service's range. Nothing is not ordered, whatever its minimum."""
-    if least < max(service.min, 1):
+def check_range(service: Service, lowest: int, highest: int) -> Refused | None:
+    """Refuses a quantity outside the service's range. A quantity below 1 is refused even if the minimum is 0."""
+    if lowest < max(service.min, 1):
         return Refused(Refusal.QUANTITY_TOO_LOW, max(service.min, 1))
-    return Refused(Refusal.QUANTITY_TOO_HIGH, service.max) if most > service.max else None
+    return Refused(Refusal.QUANTITY_TOO_HIGH, service.max) if highest > service.max else None
 
 
 class Catalogue(Struct, frozen=True):
-    """What a panel sells at one version, and where it delivers.
+    """The services of a panel at one version, with their rates and the policy on links.
 
-    ``rates`` holds what a price list sets apart from the service's own rate.
+    ``rates``: rates of price lists that differ from the service's own rate.
     """
 
     version: int
@@ -191,12 +195,12 @@ class Catalogue(Struct, frozen=True):
     below_cost: BelowCost = BelowCost.REFUSE
 
     def service(self, service_id: int, price_list: PriceListId) -> Service | None:
-        """The service where it is sold to this price list."""
-        found = self.services.get(ServiceId(service_id))
-        return found if found is not None and self.sells(found, price_list) else None
+        """Returns the service if customers of this price list can buy it."""
+        service = self.services.get(ServiceId(service_id))
+        return service if service is not None and self.sells(service, price_list) else None
 
     def sells(self, service: Service, price_list: PriceListId) -> bool:
-        """Never below its cost, unless the operator looks at such orders before they go out."""
+        """Returns True if the service is sold: below its cost only if the operator approves such orders one by one."""
         if service.cost is None or not service.sold:
             return service.sold
         return service.covers_cost(self.rate(price_list, service)) or self.below_cost is BelowCost.HOLD

@@ -1,7 +1,8 @@
-"""Clocks that step: what a look at the database's clock tells beside the time.
+"""Detection of steps of the database's clock.
 
-Every time that matters is the database's. Its clock may jump all the same: another node takes over, somebody sets it
-right. A process sees that by a clock of its own that only ever runs on, and what others have seen stands in one row.
+Every time that matters is read from the database's clock. That clock may jump, because another node takes over or
+somebody sets it. A process detects a jump by its own monotonic clock, and by the last reading of all workers, which is
+stored in one row.
 """
 
 from datetime import datetime, timedelta
@@ -11,12 +12,12 @@ from typing import Final
 from msgspec import Struct
 
 TOLERANCE: Final = timedelta(seconds=2)
-"""Clocks that agree within this are taken for one."""
+"""Clocks that differ by no more than this count as equal."""
 
 
 class StepCause(StrEnum):
-    """``timeline``: another node took over, or a backup did. ``moved``: the clock was set. ``unwatched``: no worker was
-    there to see how much time passed."""
+    """Causes of a step. ``timeline``: another node took over, or a backup was restored. ``moved``: the clock was set.
+    ``unwatched``: no worker ran that could have measured how much time passed."""
 
     TIMELINE = "timeline"
     MOVED = "moved"
@@ -24,7 +25,7 @@ class StepCause(StrEnum):
 
 
 class ClockReading(Struct, frozen=True):
-    """The database's clock at a look, on which timeline of its history it is, and when its server was started."""
+    """One reading of the database's clock, with PostgreSQL's timeline and the start time of the server."""
 
     at: datetime
     timeline: str
@@ -32,22 +33,22 @@ class ClockReading(Struct, frozen=True):
 
 
 class ExpectedReading(Struct, frozen=True):
-    """What a process that looked at ``last`` expects of the next look, by a clock of its own."""
+    """The range in which a process expects its next reading, by its own monotonic clock. ``last``: its last reading."""
 
     last: datetime
     earliest: datetime
     latest: datetime
 
-    def moved(self, at: datetime) -> timedelta:
-        """How far the clock is from what was expected; nothing within the tolerance."""
+    def deviation(self, at: datetime) -> timedelta:
+        """Returns how far ``at`` lies above or below the expected range; 0 within the tolerance."""
         if at > self.latest + TOLERANCE:
             return at - self.latest
         return at - self.earliest if at < self.earliest - TOLERANCE else timedelta(0)
 
 
 class ClockStep(Struct, frozen=True):
-    """Between ``since`` and ``until`` the clock's times prove nothing: no time, too much or too little passed, or the
-    same time twice. ``moved`` is by how much, backwards where it is negative."""
+    """A step of the clock between ``since`` and ``until``. Times in between prove nothing: the clock skipped them, or
+    showed them twice. ``moved``: the size of the step, negative if it went backwards."""
 
     cause: StepCause
     since: datetime
@@ -56,8 +57,7 @@ class ClockStep(Struct, frozen=True):
 
     @property
     def breaks(self) -> bool:
-        """Order and duration are lost. Of what nobody watched, times still grow: only its duration counts for
-        nothing."""
+        """True if the order of times is lost. Over an unwatched time they still grow; only durations are unknown."""
         return self.cause is not StepCause.UNWATCHED
 
 
@@ -69,27 +69,30 @@ class NewestStep(Struct, frozen=True):
     cause: StepCause
 
 
-def judge(kept: ClockReading | None, found: ClockReading, expected: ExpectedReading | None) -> ClockStep | None:
-    """The step that a look finds, if any. ``kept`` is what all workers have seen, its time the highest; ``expected``
-    is None for a process that looks for the first time."""
-    if kept is None:
+def judge(stored: ClockReading | None, current: ClockReading, expected: ExpectedReading | None) -> ClockStep | None:
+    """Returns the step that a reading shows, if any.
+
+    ``stored``: the last reading of all workers, with the highest time that any of them saw. ``expected``: None for a
+    process that has not read the clock before.
+    """
+    if stored is None:
         return None
-    moved = expected.moved(found.at) if expected else found.at - kept.at
-    if kept.timeline != found.timeline:
-        return _step(StepCause.TIMELINE, kept, found, expected, moved)
-    if (expected and moved) or found.at < kept.at - TOLERANCE:
-        return _step(StepCause.MOVED, kept, found, expected, moved or found.at - kept.at)
-    if expected is None and (moved > TOLERANCE or kept.started != found.started):
-        return _step(StepCause.UNWATCHED, kept, found, expected, moved)
+    moved = expected.deviation(current.at) if expected else current.at - stored.at
+    if stored.timeline != current.timeline:
+        return _step(StepCause.TIMELINE, stored, current, expected, moved)
+    if (expected and moved) or current.at < stored.at - TOLERANCE:
+        return _step(StepCause.MOVED, stored, current, expected, moved or current.at - stored.at)
+    if expected is None and (moved > TOLERANCE or stored.started != current.started):
+        return _step(StepCause.UNWATCHED, stored, current, expected, moved)
     return None
 
 
 def _step(
-    cause: StepCause, kept: ClockReading, found: ClockReading, expected: ExpectedReading | None, moved: timedelta
+    cause: StepCause, stored: ClockReading, current: ClockReading, expected: ExpectedReading | None, moved: timedelta
 ) -> ClockStep:
-    """The step may have been at any time since the last look. After one back, times are told a second time from
-    so long before the last look on."""
-    times = [kept.at, found.at]
+    """Returns a step that covers every time at which the clock may have stepped."""
+    times = [stored.at, current.at]
     if expected is not None:
-        times += [expected.last, expected.latest, expected.last + min(expected.moved(found.at), timedelta(0))]
+        # After a step back the clock shows again what it showed before the last reading, from that much earlier on.
+        times += [expected.last, expected.latest, expected.last + min(expected.deviation(current.at), timedelta(0))]
     return ClockStep(cause, min(times), max(times), moved)

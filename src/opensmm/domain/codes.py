@@ -1,4 +1,4 @@
-"""Codes for what a person is told: a code and its fields leave this floor, ``texts`` puts them into words.
+"""Codes of all messages for people. This floor returns a code with its fields, and ``texts`` turns them into words.
 
 Fields hold plain values (text, whole numbers, ``Decimal``, ``datetime``, ``timedelta``), never sentences.
 """
@@ -17,7 +17,7 @@ NO_FIELDS: Final[Fields] = MappingProxyType({})
 
 
 class FindingCode(StrEnum):
-    """What ``health`` may find, and ``provider check``."""
+    """Findings of ``health`` and ``provider check``."""
 
     SUBSCRIPTIONS_NEED_POSTS = "subscriptions_need_posts"
     FORMS_ONE_AND_MANY = "forms_one_and_many"
@@ -105,7 +105,7 @@ class FindingCode(StrEnum):
 
 
 class ShutCode(StrEnum):
-    """Why a provider is not called."""
+    """Reasons for which a provider cannot be called at all: its key or its address."""
 
     NO_KEY = "no_key"
     KEY_OF_OTHER_VERSION = "key_of_other_version"
@@ -121,11 +121,11 @@ class ShutCode(StrEnum):
 
 
 BY_SETTING: Final = frozenset((ShutCode.ADDRESS_WITHOUT_TLS, ShutCode.ADDRESS_PRIVATE))
-"""What is wrong with an address only while providers may not be at private ones."""
+"""Faults of an address that disappear if the setting for private providers is on."""
 
 
 class FieldCode(StrEnum):
-    """A field that a person fills in, as refusals of its value name it."""
+    """Fields that a person fills in, named by refusals of their values."""
 
     NAME = "name"
     CATEGORY = "category"
@@ -152,7 +152,7 @@ class FieldCode(StrEnum):
 
 
 class RefusalCode(StrEnum):
-    """Why the operator is told no."""
+    """Reasons for which the operator's request is refused."""
 
     FIELD_BLANK = "field_blank"
     FIELD_TOO_LONG = "field_too_long"
@@ -299,11 +299,11 @@ MALFORMED: Final = frozenset(
         RefusalCode.RATE_OR_MARGIN,
     )
 )
-"""Refusals of a value by itself, whatever stands in the panel: the words were typed wrongly."""
+"""Refusals of a value in itself, whatever the panel's data: the command was used wrongly."""
 
 
 class EventCode(StrEnum):
-    """What may happen to an order."""
+    """Events in an order's history, and notes on its deliveries."""
 
     PLACED = "placed"
     PLACED_IN_RUNS = "placed_in_runs"
@@ -369,7 +369,7 @@ class EventCode(StrEnum):
 
 
 class ChangeCode(StrEnum):
-    """What a price list may change of a service or of one of its routes."""
+    """Changes to a service, or to one of its routes, by a provider's price list."""
 
     FIELD_MOVED = "field_moved"
     SERVICE_UNREAD = "service_unread"
@@ -388,7 +388,7 @@ class ChangeCode(StrEnum):
 
 
 class LineCode(StrEnum):
-    """Why a line of a provider's price list is left out."""
+    """Reasons for which a line of a provider's price list is left out."""
 
     NO_OBJECT = "no_object"
     NO_ID = "no_id"
@@ -404,14 +404,14 @@ class LineCode(StrEnum):
 
 
 class LineFault(Struct, frozen=True):
-    """The code and fields of why a line is left out."""
+    """The reason for which a line is left out, with its fields."""
 
     code: LineCode
     fields: dict[str, str | None] = {}
 
 
 class WarningCode(StrEnum):
-    """What is odd about a provider's answers that may be used all the same."""
+    """Warnings about a provider's answers that can be used all the same."""
 
     NO_TYPES = "no_types"
     LINE_LEFT_OUT = "line_left_out"
@@ -428,21 +428,21 @@ class WarningCode(StrEnum):
 
 
 class ListWarning(Struct, frozen=True):
-    """The code and fields of what is odd."""
+    """A warning with its fields."""
 
     code: WarningCode
     fields: dict[str, Any] = {}
 
 
 class DeliveryNote(Struct, frozen=True):
-    """The code and fields of what the operator is told of one delivery: why it waits, is held, or is not understood."""
+    """A note for the operator on one delivery: why it waits or is held, or an answer that is not understood."""
 
     code: EventCode
     fields: Fields = NO_FIELDS
 
 
 class StageCode(StrEnum):
-    """A step of a start that may take a while."""
+    """Steps of a start that may take a while."""
 
     COPYING_PROGRAMS = "copying_programs"
     CREATING_DATABASE = "creating_database"
@@ -454,15 +454,15 @@ class StageCode(StrEnum):
 
 
 Report = Callable[[StageCode, Fields], None]
-"""Takes word of each step as it begins."""
+"""A callback that is called as each step begins."""
 
 
 def no_report(code: StageCode, fields: Fields) -> None:
-    """For whoever needs no word of the steps."""
+    """Ignores the step."""
 
 
 class OperatorRefusal(PanelError):
-    """The operator asked for something that is not done. ``fields`` fill the words of ``code`` in ``texts``."""
+    """A refusal of the operator's request. ``fields`` fill the placeholders of ``code``'s text in ``texts``."""
 
     def __init__(self, code: RefusalCode, **fields: object) -> None:
         super().__init__(code.value, fields)

@@ -1,4 +1,4 @@
-"""Handing on: the states of a delivery, what a try came to, and what follows from it."""
+"""Sending deliveries to providers: the states of a delivery, the outcomes of an attempt, and the next steps."""
 
 from enum import StrEnum
 from typing import Final
@@ -43,27 +43,29 @@ TRANSITIONS: Final = {
     DeliveryState.PARTIAL: frozenset[DeliveryState](),
     DeliveryState.CANCELED: frozenset[DeliveryState](),
 }
-"""The closed table: what a delivery may become. The store's statements let nothing else happen."""
+"""The complete state machine of a delivery. The store's statements allow no other transitions."""
 END_STATES: Final = final(TRANSITIONS)
 
 
 class Accepted(Struct, frozen=True):
-    """The provider gave an order id: the delivery is theirs."""
+    """The provider accepted the order and gave its id."""
 
     provider_order: str
     answer: str = ""
 
 
 class Declined(Struct, frozen=True):
-    """Proved that nothing was bought: a well-formed error in words that mean refusal."""
+    """The provider refused the order in a well-formed error whose words prove that nothing was bought."""
 
     answer: CallAnswer
 
 
 class NotSent(Struct, frozen=True):
-    """Nothing was bought, and it may be tried again later: nothing of the request was written, or the provider said
-    in a well-formed error, whose ``words`` these are, that it takes none at the moment. ``one_service``: it takes those
-    for others."""
+    """Nothing was bought, and the order may be retried later.
+
+    Either no byte of the request was sent, or the provider answered with a well-formed error, in these ``words``, that
+    it accepts no orders at the moment. ``one_service``: this applies to the one service, not to its others.
+    """
 
     answer: CallAnswer
     words: str = ""
@@ -71,23 +73,28 @@ class NotSent(Struct, frozen=True):
 
 
 class AccountFault(StrEnum):
-    """Why a provider turns us away, whatever is ordered: our key, account or address, or the money we have there."""
+    """Reasons of a provider to turn us away whatever is ordered.
+
+    ``key``: it refuses our key, account or address. ``funds``: we have no money left there.
+    """
 
     KEY = "key"
     FUNDS = "funds"
 
 
 class TurnedAway(Struct, frozen=True):
-    """Nothing was bought, and the order is not at fault: the provider refuses us until the operator sees to it."""
+    """Nothing was bought: the provider refuses every order of ours until the operator removes the reason."""
 
     answer: str
     fault: AccountFault
 
 
 class Unsure(Struct, frozen=True):
-    """Everything else. Never sent again and never refunded by itself; ``answer`` is the evidence.
+    """Any other outcome: the provider may have bought something. The delivery is neither sent again nor refunded
+    automatically.
 
-    ``taken_order``: the id it was given, where that is another delivery's already.
+    ``answer``: the provider's answer, or the fault, as evidence. ``taken_order``: the id that the provider gave, if it
+    already belongs to another delivery.
     """
 
     answer: CallAnswer
@@ -105,8 +112,7 @@ class AttemptOutcome(StrEnum):
 
 
 class Verdict(Struct, frozen=True):
-    """What becomes of a delivery after a try: its state, and whether another provider is to be asked, or the same
-    one later."""
+    """A delivery's next step after an attempt: its state, and if it goes to the next route or is retried later."""
 
     state: DeliveryState
     next_route: bool = False
@@ -114,7 +120,10 @@ class Verdict(Struct, frozen=True):
 
 
 def after_sending(outcome: SendOutcome, *, routes_left: bool, hold_when_refused: bool) -> Verdict:
-    """Only a proved refusal goes on to the next provider; then the money goes back, or the operator is asked."""
+    """Returns a delivery's next step. Only a proved refusal moves it to the next provider.
+
+    After the last provider it is cancelled, which refunds it, or held for the operator.
+    """
     match outcome:
         case Accepted():
             return Verdict(DeliveryState.PENDING)
@@ -129,11 +138,11 @@ def after_sending(outcome: SendOutcome, *, routes_left: bool, hold_when_refused:
 
 
 MOST_NOTED: Final = 200
-"""Characters of a provider's words that are kept in a note."""
+"""Characters of a provider's words that a note stores."""
 
 
 def note_of(outcome: SendOutcome) -> DeliveryNote | None:
-    """The note for the operator on a delivery that came to this; None where the attempt tells it all."""
+    """Returns the operator's note on a delivery with this outcome; None if the attempt itself says enough."""
     match outcome:
         case NotSent(words=words) if words:
             return DeliveryNote(EventCode.PUT_OFF, {"words": words[:MOST_NOTED]})
@@ -141,40 +150,42 @@ def note_of(outcome: SendOutcome) -> DeliveryNote | None:
             return DeliveryNote(EventCode.REFUSES_KEY, {"words": answer[:MOST_NOTED]})
         case TurnedAway(answer, AccountFault.FUNDS):
             return DeliveryNote(EventCode.WITHOUT_FUNDS, {"words": answer[:MOST_NOTED]})
-        case Unsure(taken_order=taken) if taken:
-            return DeliveryNote(EventCode.ID_GIVEN_TWICE, {"provider_order": taken})
+        case Unsure(taken_order=order) if order:
+            return DeliveryNote(EventCode.ID_GIVEN_TWICE, {"provider_order": order})
     return None
 
 
 PATIENCE: Final = 5
-"""Failures in a row after which a provider that can be reached is left alone too."""
+"""Failures in a row after which a provider that can be reached is paused too."""
 PASSED_OVER_AFTER: Final = 4
-"""Failures in a row after which a provider that is left alone is passed over: orders go to the next one meanwhile."""
+"""Failures in a row after which orders go to the next provider while this one is paused."""
 MAX_REFUSED_WAIT_H: Final = 30 * 24
-"""Hours that an order may be set to wait for providers that turn us away."""
+"""The most hours that the operator may let orders wait for providers that turn us away."""
 TURNED_AWAY_STEPS_S: Final = (60, 120, 300)
-"""Pauses before one order tries a provider again that turned us away; the last one repeats."""
+"""Pauses before one order tests a provider that turned us away; the last one repeats."""
 RETRY_STEPS_S: Final = (1, 2, 5, 15, 30, 60)
-"""Pauses before a provider that could not be reached is tried again; the last one repeats."""
+"""Pauses before retrying a provider that could not be reached; the last one repeats."""
 
 
 def retry_after_s(failures: int) -> int:
-    """How long a provider is left alone after so many failures in a row (from 1)."""
+    """Returns the pause after so many failures in a row (from 1)."""
     return RETRY_STEPS_S[min(failures, len(RETRY_STEPS_S)) - 1]
 
 
 def rest_when_turned_away(failures: int) -> tuple[int, int]:
-    """The failures to be counted, and how long a provider that turned us away is left alone. Orders that may go to
-    another provider do so at once."""
+    """Returns the new count of failures of a provider that turned us away, and its pause in seconds.
+
+    The count is raised so far that orders with another provider go there at once.
+    """
     count = max(failures, PASSED_OVER_AFTER)
     return count, TURNED_AWAY_STEPS_S[min(count - PASSED_OVER_AFTER, len(TURNED_AWAY_STEPS_S) - 1)]
 
 
 def rest_s(failures: int, *, reached: bool, resting: bool) -> int | None:
-    """How long a provider is left alone after a failure; None where it is called on.
+    """Returns the pause after a failure; None if calls go on.
 
-    One that could not be reached, or that failed the call after a rest, rests at once; one that does not answer well
-    is borne with for a while.
+    A provider that could not be reached, or that fails the first call after a pause, is paused at once. One that was
+    reached is paused after ``PATIENCE`` failures in a row.
     """
     if not reached or resting:
         return retry_after_s(failures)

@@ -1,11 +1,11 @@
-"""Evidence: what becomes of an ``add`` whose outcome was unclear. What is not proved stays unsure.
+"""Evidence about an ``add`` with an unclear outcome. An attempt stays unsure until something is proved.
 
-Many providers hand out order ids that grow, and answer for their caller's own orders alone. So an unsure order, if
-it was bought, has an id between those of its neighbours: orders of ours answered before it was sent, and orders sent
-after it could no longer be taken in. ``status`` is asked for the ids in between. One that is ours and that no order
-of ours bears belongs to an unsure one; where none is, nothing was bought.
+Many providers give out growing order ids and answer only for their caller's own orders. So if an unsure order was
+bought, its id lies between those of its neighbours: our orders that were answered before it was sent, and our orders
+that were sent after the provider could no longer accept it. We request the ``status`` of the ids in between. If an id
+is ours and belongs to no order that we know, it belongs to an unsure one. If there is no such id, nothing was bought.
 
-All conclusions hold for every way in which the unsure orders of a provider may own the ids that were found.
+A conclusion is drawn only if it holds for every possible assignment of the ids found to the provider's unsure orders.
 """
 
 from bisect import bisect_left, bisect_right
@@ -24,21 +24,25 @@ from opensmm.domain.polling import StatusReport
 from opensmm.domain.provider_charges import ChargeSample, UnitPrice, compares, may_cost, price
 
 MOST_IDS: Final = 2000
-"""Ids asked for on account of one attempt; where more lie between its neighbours, the operator is to look."""
+"""Ids that are looked up for one attempt. If more lie between its neighbours, the operator has to decide."""
 NEIGHBOURS: Final = 3
-"""On each side: fewer could lie in order by chance at a provider whose ids do not grow."""
+"""Neighbours needed on each side. Fewer could be in order by chance at a provider whose ids do not grow."""
 MOST_TANGLED: Final = 50
-"""Attempts, or ids, that are told apart together; more are left to the operator."""
+"""Attempts, or ids, that are matched together. A larger group is left to the operator."""
 CONTROLS: Final = 8
-"""Ids that nobody's window holds, asked for too: a provider that answers for strangers' orders is found out by them."""
+"""Ids outside every window that are looked up too. They expose a provider that answers for strangers' orders."""
 CONTROLS_WITHIN: Final = 50
+"""Controls are chosen from so many ids below the lowest window."""
 SENT_AGAIN: Final = 3
-"""How often one provider is tried with a delivery that it is proved not to have taken in."""
+"""Sends of one delivery to one provider, each proved not to have bought anything, before it counts as refused."""
 
 
 class Patience(Struct, frozen=True):
-    """How long evidence waits. ``taking_in``: how long after the last byte of an attempt a provider may still make an
-    order of it. ``skew``: how far apart the times of two orders must be for one to be the earlier."""
+    """Waiting times of evidence.
+
+    ``taking_in``: the time after an attempt's last byte in which the provider may still create its order.
+    ``skew``: the least difference between two orders' times at which one counts as earlier than the other.
+    """
 
     taking_in: timedelta = timedelta(minutes=3)
     skew: timedelta = timedelta(seconds=5)
@@ -49,13 +53,13 @@ _LOOK_AT_MOST: Final = timedelta(hours=12)
 
 
 def look_again_after(age: timedelta, patience: Patience) -> timedelta:
-    """Younger unsure attempts are looked into sooner than old ones; ``age`` counts from when they ended."""
+    """Returns the pause before the next check of an unsure attempt: a quarter of its ``age`` since its end."""
     return min(max(age / 4, patience.taking_in / 6), _LOOK_AT_MOST)
 
 
 class EvidenceKind(StrEnum):
-    """``neighbours``: the ids between neighbouring orders were asked for. ``operator``: a person said so.
-    ``answer``: a provider's answer that changes no order, and that the operator must see: a notice."""
+    """Kinds of evidence. ``neighbours``: the ids between neighbouring orders were looked up. ``operator``: a person
+    decided. ``answer``: a notice, that is a provider's answer that changes no order and that the operator must see."""
 
     NEIGHBOURS = "neighbours"
     OPERATOR = "operator"
@@ -63,8 +67,8 @@ class EvidenceKind(StrEnum):
 
 
 class Conclusion(StrEnum):
-    """What a look came to. The first two are proved; the next five leave an attempt unsure, and say why. ``risked`` and
-    ``ended`` are the operator's own; the last four are notices."""
+    """Results of a check. The first two are proved. The next six leave an attempt unsure and name the reason.
+    ``risked`` and ``ended`` are decisions of the operator. The last four are notices."""
 
     BOUGHT = "bought"
     NOT_BOUGHT = "not_bought"
@@ -84,13 +88,13 @@ class Conclusion(StrEnum):
 
 LATE: Final = (Conclusion.LATE_ACCEPTANCE,)
 ODD: Final = (Conclusion.COMPLETED_WITH_REMAINS, Conclusion.CANCEL_REFUSED, Conclusion.CHARGE_UNCLEAR)
-"""Notices by the kind under which the operator's list and the panel's health show them."""
+"""The two kinds of notices in the operator's list and in ``health``: late acceptances, and odd ends."""
 AttemptKey = tuple[OrderId, int, int]
-"""An attempt by its order, run and number."""
+"""An attempt's order, run and number."""
 
 
 class Neighbour(Struct, frozen=True):
-    """An order of ours at the provider: it got its id between ``sent`` and ``answered``."""
+    """One of our orders at the provider, which gave it its id between ``sent`` and ``answered``."""
 
     sent: datetime
     answered: datetime
@@ -100,9 +104,9 @@ class Neighbour(Struct, frozen=True):
 class SuspectOrder(Struct, frozen=True):
     """An attempt that may have bought an order we do not know of.
 
-    ``closed``: no byte of it was sent later. ``alike``: what two attempts share whose orders cannot be told apart by
-    anybody, the link and all else included. ``settling``: it is unsure, and old enough to be concluded about.
-    ``service`` is the provider's.
+    ``closed``: the time after which no byte of it was sent. ``alike``: equal for two attempts if nobody can tell their
+    orders apart, by the link or anything else. ``resolvable``: the attempt is unsure, and old enough for a conclusion.
+    ``service``: the provider's number of the service.
     """
 
     key: AttemptKey
@@ -110,28 +114,28 @@ class SuspectOrder(Struct, frozen=True):
     closed: datetime
     quantity: int
     alike: Hashable
-    settling: bool
+    resolvable: bool
     service: str = ""
 
 
 class IdWindow(Struct, frozen=True):
-    """The ids that an attempt's order may have lie between these two; ``high`` is None where nothing bounds them."""
+    """Exclusive bounds of the ids that an attempt's order may have; ``high`` is None if there is no upper bound."""
 
     low: int
     high: int | None
 
-    def holds(self, number: int) -> bool:
+    def contains(self, number: int) -> bool:
         return self.low < number and (self.high is None or number < self.high)
 
 
 class NotOurs(Struct, frozen=True):
-    """The provider knows no order of ours by this id, in words that say so."""
+    """An answer in ``words`` which say that this id is no order of ours."""
 
     words: str
 
 
 Said = StatusReport | NotOurs | None
-"""What a provider said of one id; None where it said nothing clear."""
+"""A provider's answer about one id; None if it is not clear."""
 
 
 def _number(provider_order: str) -> int | None:
@@ -140,9 +144,11 @@ def _number(provider_order: str) -> int | None:
 
 
 def width(neighbours: Iterable[Neighbour]) -> int | None:
-    """How many digits ids are written with where they have leading zeros, else 0; None where they are no numbers, or
-    no two ways of writing them fit."""
-    orders = {one.provider_order for one in neighbours}
+    """Returns the number of digits of ids that have leading zeros, and 0 for ids without them.
+
+    Returns None if an id is no number, or if ids with leading zeros differ in length.
+    """
+    orders = {neighbour.provider_order for neighbour in neighbours}
     if any(_number(order) is None for order in orders):
         return None
     lengths = {len(order) for order in orders}
@@ -152,83 +158,92 @@ def width(neighbours: Iterable[Neighbour]) -> int | None:
 
 
 def grow(neighbours: Iterable[Neighbour], skew: timedelta) -> bool:
-    """Every id is a number, written alike, and no order clearly sent after another was answered has the smaller one."""
-    by_answer = sorted(set(neighbours), key=lambda one: one.answered)
-    by_sending = sorted(by_answer, key=lambda one: one.sent)
+    """Returns True if all ids are numbers of one notation, and no order has a smaller id than one that was clearly
+    answered before it was sent."""
+    by_answer = sorted(set(neighbours), key=lambda neighbour: neighbour.answered)
+    by_sending = sorted(by_answer, key=lambda neighbour: neighbour.sent)
     if width(by_answer) is None:
         return False
-    highest, answered = -1, 0
+    highest, passed = -1, 0
     for later in by_sending:
-        while answered < len(by_answer) and by_answer[answered].answered + skew < later.sent:
-            highest = max(highest, int(by_answer[answered].provider_order))
-            answered += 1
+        while passed < len(by_answer) and by_answer[passed].answered + skew < later.sent:
+            highest = max(highest, int(by_answer[passed].provider_order))
+            passed += 1
         if int(later.provider_order) <= highest:
             return False
     return True
 
 
-class _Line:
-    """A provider's neighbours in the order of time, ready to be looked up; they ``grow``."""
+class _Timeline:
+    """A provider's neighbours in order of time. Their ids must grow."""
 
     def __init__(self, neighbours: Iterable[Neighbour]) -> None:
-        answered = sorted((one.answered, int(one.provider_order)) for one in neighbours)
-        sent = sorted((one.sent, int(one.provider_order)) for one in neighbours)
+        answered = sorted((neighbour.answered, int(neighbour.provider_order)) for neighbour in neighbours)
+        sent = sorted((neighbour.sent, int(neighbour.provider_order)) for neighbour in neighbours)
         self._answered = [at for at, _ in answered]
         self._sent = [at for at, _ in sent]
         self._highest = list(accumulate(((number, at) for at, number in answered), max))
         self._lowest = list(accumulate(((number, at) for at, number in reversed(sent)), min))[::-1]
 
-    def around(self, suspect: SuspectOrder, patience: Patience) -> "_Around":
-        """The ids an order of this attempt may have, how many neighbours it has on each side, and from when to when
-        those reach that bound it."""
+    def locate(self, suspect: SuspectOrder, patience: Patience) -> "_Location":
+        """Returns the ids that this attempt's order may have, its neighbours on each side, and the bounds in time."""
         before = bisect_left(self._answered, suspect.sent - patience.skew)
         after = bisect_right(self._sent, suspect.closed + patience.taking_in + patience.skew)
         low, since = self._highest[before - 1] if before else (0, suspect.sent)
         high, until = self._lowest[after] if after < len(self._sent) else (None, suspect.closed)
-        return _Around(IdWindow(low, high), NeighbourCount(before, len(self._sent) - after), since, until)
+        return _Location(IdWindow(low, high), NeighbourCount(before, len(self._sent) - after), since, until)
 
 
 class NeighbourCount(Struct, frozen=True):
-    """How many neighbours an attempt has before it and after it."""
+    """The number of an attempt's neighbours before it and after it."""
 
     earlier: int
     later: int
 
 
-class _Around(Struct, frozen=True):
+class _Location(Struct, frozen=True):
+    """An attempt's place among its neighbours. ``since`` and ``until`` are the times of the two that bound it."""
+
     window: IdWindow
-    beside: NeighbourCount
+    count: NeighbourCount
     since: datetime
     until: datetime
 
     def spans(self, steps: Iterable[ClockStep], skew: timedelta) -> bool:
-        """Whether the clock stepped in between, so that before and after are not what they seem."""
-        return any(one.breaks and one.since - skew <= self.until and self.since <= one.until + skew for one in steps)
+        """Returns True if the clock stepped in between: then the order of times is not reliable."""
+        return any(
+            step.breaks and step.since - skew <= self.until and self.since <= step.until + skew for step in steps
+        )
 
 
 class UnsureCase(Struct, frozen=True):
-    """What is known at one provider: who may own unknown ids, in which windows, what cannot be looked into, and what
-    orders of ours were charged around them."""
+    """The facts about one provider's unsure orders.
+
+    ``suspects``: all attempts that may own an unknown id. ``windows``: the ids that each may own.
+    ``hopeless``: attempts that cannot be checked, with the reason. ``samples``: charges of our completed orders around
+    them. ``neighbour_counts``: the neighbours of each attempt.
+    """
 
     suspects: tuple[SuspectOrder, ...]
     windows: Mapping[AttemptKey, IdWindow]
     hopeless: Mapping[AttemptKey, Conclusion]
-    bills: Sequence[ChargeSample] = ()
-    beside: Mapping[AttemptKey, NeighbourCount] = {}
+    samples: Sequence[ChargeSample] = ()
+    neighbour_counts: Mapping[AttemptKey, NeighbourCount] = {}
 
 
 def beyond(steps: Sequence[ClockStep], suspect: SuspectOrder, patience: Patience) -> SuspectOrder:
-    """The suspect with times that lie before and after it by any clock, where the clock stepped meanwhile.
+    """Returns the suspect with its times moved outside all steps of the clock that are near it.
 
-    After a step it may have been under way for as long again; what passed within one counts for nothing.
+    After a step the attempt may have lasted as long again, and time that passed within a step proves nothing. So the
+    times are widened until no further step is near them.
     """
     lasted = max(suspect.closed - suspect.sent, timedelta(0))
     within = patience.taking_in + 2 * patience.skew
     sent, closed = suspect.sent, suspect.closed
     while True:
-        near = [one for one in steps if one.since <= closed + within and one.until + patience.skew >= sent]
-        earliest = min((sent, *(one.since for one in near)))
-        latest = max((closed, *(one.until + lasted for one in near)))
+        near = [step for step in steps if step.since <= closed + within and step.until + patience.skew >= sent]
+        earliest = min((sent, *(step.since for step in near)))
+        latest = max((closed, *(step.until + lasted for step in near)))
         if (earliest, latest) == (sent, closed):
             return structs.replace(suspect, sent=sent, closed=closed)
         sent, closed = earliest, latest
@@ -238,169 +253,185 @@ def open_case(
     suspects: Sequence[SuspectOrder],
     neighbours: Sequence[Neighbour],
     patience: Patience,
-    bills: Sequence[ChargeSample] = (),
+    samples: Sequence[ChargeSample] = (),
     steps: Sequence[ClockStep] = (),
 ) -> UnsureCase:
-    """Windows for every suspect, whose times lie beyond all steps of the clock. One without enough neighbours on both
-    sides, or whose neighbours are on two sides of a step, is not looked into by itself."""
+    """Returns the case with a window for every suspect. The suspects' times must lie outside all steps of the clock.
+
+    A suspect is hopeless if it has too few neighbours on one side, if ids do not grow, if a step of the clock lies
+    between its neighbours, or if its window is far too wide.
+    """
     neighbours = list(set(neighbours))
     growing = grow(neighbours, patience.skew)
-    line = _Line(neighbours if growing else ())
+    timeline = _Timeline(neighbours if growing else ())
     windows: dict[AttemptKey, IdWindow] = {}
-    beside: dict[AttemptKey, NeighbourCount] = {}
+    counts: dict[AttemptKey, NeighbourCount] = {}
     hopeless: dict[AttemptKey, Conclusion] = {}
     for suspect in suspects:
-        around = line.around(suspect, patience)
-        windows[suspect.key] = around.window
-        beside[suspect.key] = around.beside
-        if around.spans(steps, patience.skew):
+        location = timeline.locate(suspect, patience)
+        windows[suspect.key] = location.window
+        counts[suspect.key] = location.count
+        if location.spans(steps, patience.skew):
             hopeless[suspect.key] = Conclusion.CLOCK_STEPPED
         elif not growing:
             hopeless[suspect.key] = Conclusion.NOT_GROWING
-        elif min(around.beside.earlier, around.beside.later) < NEIGHBOURS:
+        elif min(location.count.earlier, location.count.later) < NEIGHBOURS:
             hopeless[suspect.key] = Conclusion.NO_NEIGHBOURS
-        elif _width(windows[suspect.key]) > 2 * MOST_IDS:
+        elif _count_ids(location.window) > 2 * MOST_IDS:
+            # Ids of ours inside the window are not known yet, so twice the limit may still be few enough.
             hopeless[suspect.key] = Conclusion.TOO_MANY_IDS
-    return UnsureCase(tuple(suspects), windows, hopeless, bills, beside)
+    return UnsureCase(tuple(suspects), windows, hopeless, samples, counts)
 
 
-def _width(between: IdWindow) -> int:
-    return 0 if between.high is None else between.high - between.low - 1
+def _count_ids(window: IdWindow) -> int:
+    return 0 if window.high is None else window.high - window.low - 1
 
 
 def ids_around(windows: Iterable[IdWindow]) -> list[int]:
-    """The ids inside windows that are bounded, and those below them among which controls are sought."""
-    spans = (range(max(1, one.low - CONTROLS_WITHIN), one.high) for one in windows if one.high is not None)
+    """Returns the ids inside bounded windows, and those just below them, from which controls are chosen."""
+    spans = (range(max(1, window.low - CONTROLS_WITHIN), window.high) for window in windows if window.high is not None)
     return sorted({number for span in spans for number in span})
 
 
-def to_ask(between: IdWindow, known: frozenset[int]) -> list[int] | None:
-    """The ids inside a window that are not known to be orders of ours; None where they are too many."""
-    if between.high is None:
+def to_ask(window: IdWindow, our_ids: frozenset[int]) -> list[int] | None:
+    """Returns the ids inside a window that are not orders of ours; None if they are too many."""
+    if window.high is None:
         return None
-    unknown = [number for number in range(between.low + 1, between.high) if number not in known]
+    unknown = [number for number in range(window.low + 1, window.high) if number not in our_ids]
     return unknown if len(unknown) <= MOST_IDS else None
 
 
-def controls(case: UnsureCase, asked: Iterable[AttemptKey], known: frozenset[int]) -> list[int]:
-    """Ids nearby, below the windows in question, that are not ours: those first that no unsure order may have.
+def controls(case: UnsureCase, keys: Iterable[AttemptKey], our_ids: frozenset[int]) -> list[int]:
+    """Returns ids that are not ours from just below the windows of ``keys``, first those in no suspect's window.
 
-    Where an unsure order of long ago may have any id, what it may have is better than no control at all. None are left
-    where all that is near is ours, and so no stranger's.
+    An old suspect may have a window without an upper bound. Ids inside it are still better than no controls. There are
+    no controls if all ids nearby are ours: then none is a stranger's either.
     """
-    lowest = min((case.windows[key].low for key in asked), default=0)
+    lowest = min((case.windows[key].low for key in keys), default=0)
     nearby = range(lowest - 1, max(0, lowest - CONTROLS_WITHIN), -1)
-    unknown = [number for number in nearby if number not in known]
-    unknown.sort(key=lambda number: any(one.holds(number) for one in case.windows.values()))
+    unknown = [number for number in nearby if number not in our_ids]
+    unknown.sort(key=lambda number: any(window.contains(number) for window in case.windows.values()))
     return unknown[:CONTROLS]
 
 
 class EvidenceProof(Struct, frozen=True):
-    """A conclusion; ``provider_order`` is the id that was found, where one was."""
+    """A conclusion about an attempt. ``provider_order`` is the id of the order that it bought, if it bought one."""
 
     conclusion: Conclusion
     provider_order: int | None = None
 
 
 def doubt(proof: EvidenceProof) -> EvidenceProof:
-    """What is left of a proof where an id that was found may be somebody's whom nobody suspects."""
+    """Returns the proof that remains if an id that was found may belong to an order that is no suspect."""
     return EvidenceProof(Conclusion.AMBIGUOUS) if proof.conclusion is Conclusion.BOUGHT else proof
 
 
 def conclude(
-    case: UnsureCase, asked: Mapping[AttemptKey, Sequence[int]], said: Mapping[int, Said], strange: Sequence[int] = ()
+    case: UnsureCase,
+    ids_by_attempt: Mapping[AttemptKey, Sequence[int]],
+    answers: Mapping[int, Said],
+    control_ids: Sequence[int] = (),
 ) -> dict[AttemptKey, EvidenceProof]:
-    """A proof for every suspect that was asked about.
+    """Returns a proof for every suspect in ``ids_by_attempt``, from the provider's ``answers`` by id.
 
-    A provider that answers for one of the ``strange`` ids, or does not say of any that it is not ours, may tell of
-    orders that are not the panel's: then an id it answers for proves nothing, and only what it knows nothing of does.
+    A provider is *talkative* if it answers for a control, or clearly denies none of them. It may answer for orders that
+    are not the panel's, so its reports prove nothing; only its denials do.
     """
-    found = {number: one for number, one in said.items() if isinstance(one, StatusReport)}
-    silent = bool(strange) and not any(isinstance(said.get(number), NotOurs) for number in strange)
-    talkative = silent or any(number in found for number in strange)
+    reports = {number: answer for number, answer in answers.items() if isinstance(answer, StatusReport)}
+    denies_none = bool(control_ids) and not any(isinstance(answers.get(number), NotOurs) for number in control_ids)
+    talkative = denies_none or any(number in reports for number in control_ids)
     proofs: dict[AttemptKey, EvidenceProof] = {}
-    for suspects, numbers in _tangles(case, found):
-        owners = _owners(case, suspects, {number: found[number] for number in numbers})
+    for suspects, numbers in _tangles(case, reports):
+        owners = _owners(case, suspects, {number: reports[number] for number in numbers})
         for suspect in suspects:
-            if suspect.key in asked:
-                complete = all(said.get(number) is not None for number in asked[suspect.key])
+            if suspect.key in ids_by_attempt:
+                complete = all(answers.get(number) is not None for number in ids_by_attempt[suspect.key])
                 proofs[suspect.key] = _prove(suspect, None if talkative and numbers else owners, complete)
     return proofs
 
 
-def _tangles(case: UnsureCase, found: Iterable[int]) -> list[tuple[list[SuspectOrder], list[int]]]:
-    """Suspects and ids in groups: no id of one group lies in a window of another."""
-    numbers = sorted(found)
+def _tangles(case: UnsureCase, ids: Iterable[int]) -> list[tuple[list[SuspectOrder], list[int]]]:
+    """Splits suspects and ids into independent groups: no id of one group lies in a window of another."""
+    numbers = sorted(ids)
     spans: list[tuple[int, int, SuspectOrder]] = []
     groups: list[tuple[list[SuspectOrder], list[int]]] = []
     for suspect in case.suspects:
-        between = case.windows[suspect.key]
-        end = len(numbers) if between.high is None else bisect_left(numbers, between.high)
-        begin = bisect_right(numbers, between.low)
+        window = case.windows[suspect.key]
+        end = len(numbers) if window.high is None else bisect_left(numbers, window.high)
+        begin = bisect_right(numbers, window.low)
         if begin < end:
             spans.append((begin, end, suspect))
         else:
             groups.append(([suspect], []))
-    upto = 0
+    # Windows that share an id chain into one group; ``grouped`` ids lie in groups already.
+    grouped = 0
     for begin, end, suspect in sorted(spans, key=lambda span: span[:2]):
-        if begin >= upto:
+        if begin >= grouped:
             groups.append(([], []))
         groups[-1][0].append(suspect)
-        groups[-1][1].extend(numbers[max(begin, upto) : end])
-        upto = max(upto, end)
+        groups[-1][1].extend(numbers[max(begin, grouped) : end])
+        grouped = max(grouped, end)
     return groups
 
 
 _Owners = Mapping[int, frozenset[AttemptKey]]
-"""Who may own each id, where every id has an owner of its own."""
+"""The attempts that may own each id, given that every id has an owner of its own."""
 _Fits = Mapping[int, Sequence[AttemptKey]]
+"""The attempts that fit each id, looked at by itself."""
 
 
-def _owners(case: UnsureCase, suspects: Sequence[SuspectOrder], found: Mapping[int, StatusReport]) -> _Owners | None:
-    """None where the ids cannot all be orders of these attempts, or where too many are tangled."""
-    if not found:
+def _owners(case: UnsureCase, suspects: Sequence[SuspectOrder], reports: Mapping[int, StatusReport]) -> _Owners | None:
+    """Returns the possible owners of each id; None if the ids cannot all belong to these attempts, or if the group is
+    too large."""
+    if not reports:
         return {}
-    if max(len(suspects), len(found)) > MOST_TANGLED:
+    if max(len(suspects), len(reports)) > MOST_TANGLED:
         return None
     fits: _Fits = {
-        number: [one.key for one in suspects if case.windows[one.key].holds(number) and _fits(one, report)]
-        for number, report in found.items()
+        number: [
+            suspect.key for suspect in suspects if case.windows[suspect.key].contains(number) and _fits(suspect, report)
+        ]
+        for number, report in reports.items()
     }
     if not _can_pair(fits):
         return None
-    charged = _charged(case, suspects, found, fits)
+    charged = _fit_by_charge(case, suspects, reports, fits)
     fits = charged if _can_pair(charged) else fits
     possible = {number: frozenset(key for key in keys if _can_pair(fits, number, key)) for number, keys in fits.items()}
-    return _settle_alike({one.key: one for one in suspects}, possible)
+    return _assign_alike({suspect.key: suspect for suspect in suspects}, possible)
 
 
 def _fits(suspect: SuspectOrder, report: StatusReport) -> bool:
-    """Nobody has more left to deliver than was ordered."""
+    """Returns False if more remains than the attempt ordered."""
     return report.remains is None or report.remains <= suspect.quantity
 
 
-def _charged(
-    case: UnsureCase, suspects: Sequence[SuspectOrder], found: Mapping[int, StatusReport], fits: _Fits
+def _fit_by_charge(
+    case: UnsureCase, suspects: Sequence[SuspectOrder], reports: Mapping[int, StatusReport], fits: _Fits
 ) -> _Fits:
-    """Who may own each id by its charge too. One charge, or one price, that is not known tells nothing of any."""
+    """Narrows the fits by the ids' charges; returns them unchanged unless every charge and every price is known."""
     prices: dict[AttemptKey, tuple[UnitPrice, int]] = {}
-    for one in suspects:
-        known = price(case.bills, one.service, one.quantity, one.sent, one.closed)
-        if known is None or not all(compares(report, known) for report in found.values()):
+    for suspect in suspects:
+        unit_price = price(case.samples, suspect.service, suspect.quantity, suspect.sent, suspect.closed)
+        if unit_price is None or not all(compares(report, unit_price) for report in reports.values()):
             return fits
-        prices[one.key] = known, one.quantity
-    return {number: [key for key in keys if may_cost(*prices[key], found[number])] for number, keys in fits.items()}
+        prices[suspect.key] = unit_price, suspect.quantity
+    return {number: [key for key in keys if may_cost(*prices[key], reports[number])] for number, keys in fits.items()}
 
 
 def _can_pair(fits: _Fits, number: int | None = None, key: AttemptKey | None = None) -> bool:
-    """Whether every id can have an owner of its own; with ``number`` and ``key``, when that one owns that id."""
+    """Returns True if every id can have an owner of its own; with ``number`` and ``key``, if it can while that attempt
+    owns that id. It is a bipartite matching by augmenting paths."""
     paired: dict[AttemptKey, int] = {}
     closed = set() if key is None else {key}
     return all(_augment(one, fits, paired, set(closed)) for one in fits if one != number)
 
 
 def _augment(number: int, fits: _Fits, paired: dict[AttemptKey, int], seen: set[AttemptKey]) -> bool:
-    """Finds an owner for one more id, moving others where need be. No path is longer than MOST_TANGLED."""
+    """Finds an owner for one more id, and moves other ids to other owners if necessary. Extends ``paired``.
+
+    The recursion is at most MOST_TANGLED deep.
+    """
     for key in fits[number]:
         if key not in seen:
             seen.add(key)
@@ -410,20 +441,20 @@ def _augment(number: int, fits: _Fits, paired: dict[AttemptKey, int], seen: set[
     return False
 
 
-def _settle_alike(suspects: Mapping[AttemptKey, SuspectOrder], possible: _Owners) -> _Owners:
-    """Alike attempts that own as many ids as they are, and share them with nobody, own one each in their order.
+def _assign_alike(suspects: Mapping[AttemptKey, SuspectOrder], possible: _Owners) -> _Owners:
+    """Gives each of ``n`` alike attempts one id, in order of time, if they alone own exactly ``n`` ids.
 
-    Which of them owns which nobody could tell, and it changes nothing: the same was asked for by each.
+    Nobody could tell which attempt bought which id, and it makes no difference: all of them ordered the same.
     """
-    settled = dict(possible)
+    assigned = dict(possible)
     for keys in set(possible.values()):
         numbers = sorted(number for number, owners in possible.items() if owners == keys)
         shared = any(keys & owners for number, owners in possible.items() if number not in numbers)
         alike = len({suspects[key].alike for key in keys}) == 1
         if alike and not shared and len(numbers) == len(keys):
             in_order = sorted(keys, key=lambda key: (suspects[key].sent, key))
-            settled.update((number, frozenset((key,))) for number, key in zip(numbers, in_order, strict=True))
-    return settled
+            assigned.update((number, frozenset((key,))) for number, key in zip(numbers, in_order, strict=True))
+    return assigned
 
 
 def _prove(suspect: SuspectOrder, owners: _Owners | None, complete: bool) -> EvidenceProof:
@@ -439,8 +470,10 @@ def _prove(suspect: SuspectOrder, owners: _Owners | None, complete: bool) -> Evi
 
 
 def after_not_bought(times: int, *, refused: bool, routes_left: bool, hold_when_refused: bool) -> Verdict:
-    """What becomes of a delivery proved not to have been bought, ``times`` times at this provider: where nothing
-    refused it, it is sent again; one that is never taken in goes on as if it were refused."""
+    """Returns the next step of a delivery that was proved not to have been bought, ``times`` times at this provider.
+
+    It is sent again, unless the provider refused it, or the provider never accepts it: then it counts as refused.
+    """
     if times < SENT_AGAIN and not refused:
         return Verdict(DeliveryState.QUEUED, later=True)
     return after_sending(Declined(""), routes_left=routes_left, hold_when_refused=hold_when_refused)
