@@ -1,4 +1,4 @@
-"""API keys: kept as keyed hashes, never as they are."""
+"""API keys. Only their keyed hashes are stored."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +11,7 @@ from opensmm.domain.api_keys import KeyHolder
 from opensmm.store import arrays
 from opensmm.store.connection import Connection
 from opensmm.store.prepared import PreparedStatement
+from opensmm.store.rows import first_row
 
 _FIND: Final = PreparedStatement(
     "keys",
@@ -23,19 +24,23 @@ where k.hash = any(%s::bytea[]) and k.revoked is null
 
 
 async def find(connection: Connection, hashes: Sequence[bytes]) -> list[KeyHolder | None]:
-    """The caller behind each key's hash; None where no live key has it."""
+    """Returns the holder of each key, by the key's hash; None if no live key has that hash."""
     rows = await _FIND.rows(connection, [arrays.hashes(hashes)])
-    found = {
+    # By position: requests wait for this statement.
+    holders = {
         bytes(row[0]): KeyHolder(
             CustomerId(row[1]), KeyId(row[2]), PriceListId(row[3]), row[4], row[5], tuple(row[6]), row[7]
         )
         for row in rows
     }
-    return [found.get(digest) for digest in hashes]
+    return [holders.get(digest) for digest in hashes]
 
 
 class KeySettings(Struct, frozen=True):
-    """How a key is answered, and where it may be used from. None: as its client needs it; no addresses: anywhere."""
+    """The form of a key's answers, and the addresses that it may be used from.
+
+    None: the form that its client needs. ``addresses`` empty: from anywhere.
+    """
 
     title_case: bool | None = None
     addresses: tuple[str, ...] = ()
@@ -59,9 +64,9 @@ async def add(
     settings: KeySettings,
     now: datetime,
 ) -> KeyId:
-    """Raises psycopg's UniqueViolation where the same key exists already."""
-    told = [settings.title_case, settings.as_panel, list(settings.addresses)]
-    cursor = await connection.execute(_ADD, [customer, digest, hint, label, *told, now])
+    """Adds a key and returns its id; raises psycopg's UniqueViolation if the same key exists already."""
+    columns = [settings.title_case, settings.as_panel, list(settings.addresses)]
+    cursor = await connection.execute(_ADD, [customer, digest, hint, label, *columns, now])
     row = await cursor.fetchone()
     assert row is not None
     return KeyId(row[0])
@@ -72,19 +77,19 @@ _EDIT: Final = "update api_key set title_case = %s, addresses = %s, as_panel = %
 
 
 async def lock(connection: Connection, key: KeyId) -> KeySettings | None:
-    """A live key's settings, under lock."""
-    row = await (await connection.execute(_LOCK, [key])).fetchone()
-    return None if row is None else KeySettings(row[0], tuple(row[1]), row[2])
+    """Locks a live key and returns its settings; None if there is no such key."""
+    return await first_row(connection, KeySettings, _LOCK, [key])
 
 
-async def edit(connection: Connection, key: KeyId, wanted: KeySettings) -> None:
-    await connection.execute(_EDIT, [wanted.title_case, list(wanted.addresses), wanted.as_panel, key])
+async def edit(connection: Connection, key: KeyId, settings: KeySettings) -> None:
+    columns = [settings.title_case, list(settings.addresses), settings.as_panel]
+    await connection.execute(_EDIT, [*columns, key])
 
 
 _REVOKE: Final = "update api_key set revoked = %s where id = any(%s) and revoked is null returning id"
 
 
 async def revoke(connection: Connection, keys: Sequence[KeyId], now: datetime) -> list[KeyId]:
-    """The keys that were live and are so no more."""
+    """Revokes keys; returns those that were live until now."""
     cursor = await connection.execute(_REVOKE, [now, list(keys)])
     return [KeyId(row[0]) for row in await cursor.fetchall()]

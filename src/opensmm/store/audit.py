@@ -1,4 +1,4 @@
-"""The audit trail: one row per thing that somebody did, in the transaction that did it."""
+"""The audit trail: one row for each change, written by the transaction that makes the change."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,16 +18,15 @@ from unnest(%s::text[], %s::text[]) with ordinality as a (subject, detail, ord) 
 
 
 async def note(connection: Connection, by: By, action: AuditAction, entries: Sequence[AuditEntry]) -> None:
-    """Appends one row per entry, in order; none of them may hold a secret."""
+    """Appends one row for each entry, in order. No entry may hold a secret."""
     if entries:
-        details = [msgspec.json.encode(one.detail(by.reason)).decode() for one in entries]
+        details = [msgspec.json.encode(entry.detail(by.reason)).decode() for entry in entries]
         values = [by.now, by.actor.name, by.actor.kind.value, action.value]
-        await connection.execute(_NOTE, [*values, [one.subject for one in entries], details])
+        await connection.execute(_NOTE, [*values, [entry.subject for entry in entries], details])
 
 
 class AuditRow(Struct, frozen=True):
-    """A row as it is kept. ``actor_kind`` is None in rows from before there were kinds; their ``detail`` has a shape
-    of their own."""
+    """A row as it is stored. In rows of older releases ``actor_kind`` is None, and ``detail`` has another form."""
 
     id: int
     at: datetime
@@ -50,6 +49,9 @@ order by id desc limit %(limit)s
 async def listed(
     connection: Connection, *, subject: str | None, action: str | None, before: int | None, limit: int
 ) -> list[AuditRow]:
-    """A page of the trail, newest first. ``action`` is a whole one, or its part before the dot. ``before``: an id."""
-    wanted = {"subject": subject, "action": action, "before": before, "limit": limit}
-    return await rows(connection, AuditRow, _LISTED, wanted)
+    """Returns a page of the trail, newest first: rows with an id below ``before``.
+
+    ``action`` is a whole action, or its part before the dot.
+    """
+    values = {"subject": subject, "action": action, "before": before, "limit": limit}
+    return await rows(connection, AuditRow, _LISTED, values)

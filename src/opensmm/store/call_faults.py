@@ -1,4 +1,4 @@
-"""Answers of calls as they are stored in a text column: another panel's words as they are, a fault as JSON."""
+"""Answers of calls as a text column stores them: another panel's words verbatim, a fault as JSON."""
 
 from typing import Final
 
@@ -7,25 +7,28 @@ import msgspec
 from opensmm.domain.call_faults import CallAnswer, CallCode, CallFault
 
 _MARK: Final = '{"fault":'
-"""The beginning of a stored fault. Words of another panel that begin so get a blank, so that none passes for one."""
+"""The beginning of a stored fault. Another panel's words with this beginning are stored with a blank in it."""
 _CODES: Final = frozenset(CallCode)
 
 
 def written(answer: CallAnswer) -> str:
-    """Returns an answer as it is stored."""
+    """Returns the text that is stored for an answer."""
     if isinstance(answer, CallFault):
         return msgspec.json.encode({"fault": answer.code, **answer.fields}).decode()
     return f"{{ {answer[1:]}" if answer.startswith(_MARK) else answer
 
 
-def read(kept: str) -> CallAnswer:
-    """Returns a stored answer. Faults that older releases stored as prose, and those with a code that this release
-    does not know, stay the text that they are."""
-    if not kept.startswith(_MARK):
-        return kept
+def read(stored: str) -> CallAnswer:
+    """Returns the answer that a text stands for.
+
+    Texts that older releases stored for faults, and faults with a code that this release does not know, are returned as
+    they are.
+    """
+    if not stored.startswith(_MARK):
+        return stored
     try:
-        fields = msgspec.json.decode(kept, type=dict[str, str | int])
+        fields = msgspec.json.decode(stored, type=dict[str, str | int])
     except msgspec.DecodeError:
-        return kept
+        return stored
     code = fields.pop("fault")
-    return CallFault(CallCode(code), fields) if code in _CODES else kept
+    return CallFault(CallCode(code), fields) if code in _CODES else stored

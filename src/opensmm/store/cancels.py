@@ -1,4 +1,4 @@
-"""The statements of cancelling."""
+"""Statements that cancel orders, or pass a cancel on to providers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,10 @@ select o.id, o.customer_id, o.state, s.cancel from orders o join service s on s.
 async def cancelable(
     connection: Connection, orders: Sequence[int]
 ) -> dict[int, tuple[CustomerId, CancelSubject, list[int]]]:
-    """Orders under lock, with their owner and the numbers of their runs; their deliveries are locked too."""
+    """Locks the deliveries of orders. Returns by order its customer, the facts for the decision, and its runs' numbers.
+
+    The caller has locked the orders.
+    """
     cursor = await connection.execute(_LOCK_DELIVERIES, [orders])
     runs: dict[int, list[int]] = {}
     parts: dict[int, list[DeliveryPart]] = {}
@@ -32,12 +35,12 @@ async def cancelable(
         parts.setdefault(order, []).append(DeliveryPart(DeliveryState(state), accepted))
     cursor = await connection.execute(_CANCELABLE, [orders])
     return {
-        row[0]: (
-            CustomerId(row[1]),
-            CancelSubject(OrderState(row[2]), row[3], parts.get(row[0], [])),
-            runs.get(row[0], []),
+        order: (
+            CustomerId(customer),
+            CancelSubject(OrderState(state), offered, parts.get(order, [])),
+            runs.get(order, []),
         )
-        for row in await cursor.fetchall()
+        for order, customer, state, offered in await cursor.fetchall()
     }
 
 
@@ -51,7 +54,7 @@ where d.order_id = a.order_id and d.run = a.run returning d.order_id, d.run, d.q
 async def end_unsent(
     connection: Connection, deliveries: Sequence[tuple[OrderId, int]]
 ) -> list[tuple[OrderId, int, int]]:
-    """Ends deliveries that no provider has; returns order, run and the quantity left undelivered."""
+    """Ends deliveries that no provider has. Returns the order, run and undelivered quantity of each."""
     if not deliveries:
         return []
     cursor = await connection.execute(_END, [[d[0] for d in deliveries], [d[1] for d in deliveries]])
@@ -67,6 +70,6 @@ where d.order_id = a.order_id and d.run = a.run and (d.cancel_asked is null or d
 
 
 async def ask_provider(connection: Connection, deliveries: Sequence[tuple[OrderId, int]], now: datetime) -> None:
-    """Marks deliveries whose provider is to be asked to cancel; those marked already stay as they are."""
+    """Marks deliveries whose cancel is to be passed on to the provider. One that still waits for it stays as it is."""
     if deliveries:
         await connection.execute(_ASK, [now, [d[0] for d in deliveries], [d[1] for d in deliveries]])

@@ -1,24 +1,24 @@
-"""The price list as kept: what changed since a version, and the writes of the operator."""
+"""The stored price list: its changes since a version, and the operator's edits."""
 
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from psycopg.rows import TupleRow
 
 from opensmm.base.ids import PriceListId, ProviderId, ServiceId
-from opensmm.domain.catalogue import BelowCost, Catalogue, DeliveryMethod, Halt, RefillMode, Service, ServiceType
+from opensmm.domain.catalogue import BelowCost, Catalogue, Service
 from opensmm.domain.policy import NO_POLICY
-from opensmm.store import catalogue, policy
+from opensmm.store import policy
 from opensmm.store.connection import Connection
 from opensmm.store.prepared import PreparedStatement
+from opensmm.store.rows import rows
 
 _VERSION: Final = "select catalogue_version, currency, below_cost from panel"
 _LOOK: Final = PreparedStatement("catalogue", _VERSION)
-"""Each process looks many times a second."""
+"""Every process runs it many times a second."""
 _COLUMNS: Final = """
-select s.id, s.name, s.type, c.name, s.rate, s.min, s.max, s.refill, s.cancel, s.dripfeed, s.free, s.description,
-       s.average_time_min, s.refill_wait_h, s.one_active_per_link, s.on_sale, s.position,
+select s.id, s.name, s.type, c.name as category, s.rate, s.min, s.max, s.refill, s.cancel, s.dripfeed, s.free,
+       s.description, s.average_time_min, s.refill_wait_h, s.one_active_per_link, s.on_sale, s.position,
        s.delivery_method, s.cost, s.halted, s.refill_days, s.refill_mode, s.hold_when_refused
 from service s join category c on c.id = s.category_id
 """
@@ -26,7 +26,7 @@ _SERVICES: Final = f"{_COLUMNS} where s.version > %s"
 _SOME: Final = f"{_COLUMNS} where s.id = any(%s) order by s.id"
 _RATES: Final = "select price_list_id, service_id, rate from price where version > %s"
 CHUNK: Final = 500
-"""Rows read before others on the same loop get their turn."""
+"""Rows to read before other tasks of the event loop get their turn."""
 
 
 async def version(connection: Connection) -> int:
@@ -37,45 +37,39 @@ async def version(connection: Connection) -> int:
 
 
 async def currency(connection: Connection) -> str:
-    """The panel's currency, three letters."""
+    """Returns the panel's currency as three letters."""
     row = await (await connection.execute(_VERSION)).fetchone()
     assert row is not None
     return str(row[1])
 
 
-async def refresh(connection: Connection, known: Catalogue | None) -> Catalogue:
-    """The catalogue as it is now, reading only what has changed since ``known``."""
+async def refresh(connection: Connection, cached: Catalogue | None) -> Catalogue:
+    """Returns the present catalogue; reads only what has changed since the ``cached`` one."""
     (row,) = await _LOOK.rows(connection, [])
-    if known is not None and known.version == row[0]:
-        return known
-    since = 0 if known is None else known.version
-    services = {} if known is None else dict(known.services)
-    rates = {} if known is None else dict(known.rates)
-    # The version was read first: an edit kept meanwhile is read now, and once more at the next refresh.
+    if cached is not None and cached.version == row[0]:
+        return cached
+    since = 0 if cached is None else cached.version
+    services = {} if cached is None else dict(cached.services)
+    rates = {} if cached is None else dict(cached.rates)
+    # The version was read first: an edit that commits meanwhile is read now, and once more at the next refresh.
     cursor = await connection.execute(_SERVICES, [since])
-    while rows := await cursor.fetchmany(CHUNK):
-        services.update((ServiceId(found[0]), _service(found)) for found in rows)
+    names = [column.name for column in cursor.description or ()]
+    while chunk := await cursor.fetchmany(CHUNK):
+        changed = [msgspec.convert(dict(zip(names, columns, strict=True)), Service) for columns in chunk]
+        services.update((service.id, service) for service in changed)
     cursor = await connection.execute(_RATES, [since])
     for price_list, service, rate in await cursor.fetchall():
         if rate is None:
             rates.pop((PriceListId(price_list), ServiceId(service)), None)
         else:
             rates[PriceListId(price_list), ServiceId(service)] = rate
-    rules = await policy.refresh(connection, NO_POLICY if known is None else known.policy)
+    rules = await policy.refresh(connection, NO_POLICY if cached is None else cached.policy)
     return Catalogue(row[0], row[1], services, rates, rules, BelowCost(row[2]))
 
 
-async def services(connection: Connection, wanted: Sequence[ServiceId]) -> list[Service]:
-    """Those of the services that exist, by their ids."""
-    cursor = await connection.execute(_SOME, [list(wanted)])
-    return [_service(row) for row in await cursor.fetchall()]
-
-
-def _service(row: TupleRow) -> Service:
-    *plain, method, cost, halted, days, mode, holds = row[3:]
-    halt = None if halted is None else Halt(halted)
-    last = DeliveryMethod(method), cost, halt, days, RefillMode(mode), holds
-    return Service(*(*row[:2], ServiceType(row[2]), *plain, *last))
+async def services(connection: Connection, ids: Sequence[ServiceId]) -> list[Service]:
+    """Returns the services with these ids that exist, in the order of the ids."""
+    return await rows(connection, Service, _SOME, [list(ids)])
 
 
 _BUMP: Final = "update panel set catalogue_version = catalogue_version + 1 returning catalogue_version"
@@ -85,12 +79,12 @@ _HOLD: Final = "select from panel for update"
 
 
 async def hold(connection: Connection) -> None:
-    """Keeps everybody else from editing price list and policy until the caller's transaction ends."""
+    """Keeps other sessions from editing price list and policy until the caller's transaction ends."""
     await connection.execute(_HOLD)
 
 
 async def bump(connection: Connection) -> int:
-    """Begins a new version of the catalogue in the caller's transaction."""
+    """Begins a new version of the catalogue in the caller's transaction and returns its number."""
     cursor = await connection.execute(_BUMP)
     row = await cursor.fetchone()
     assert row is not None
@@ -102,6 +96,7 @@ with wanted as (select name, min(ord) as ord from unnest(%s::text[]) with ordina
 insert into category (name, position) select name, ord from wanted order by ord on conflict (name) do nothing
 """
 _SAVE: Final = """
+-- New services (id 0) are numbered in the order of the list.
 insert into service (id, name, type, category_id, rate, min, max, refill, cancel, dripfeed, free, description,
                      average_time_min, refill_wait_h, one_active_per_link, on_sale, position, delivery_method,
                      refill_days, refill_mode, hold_when_refused, version)
@@ -117,6 +112,7 @@ from jsonb_to_recordset(%s::jsonb) as r (id bigint, name text, type text, catego
      refill_days int, refill_mode text, hold_when_refused bool)
 join category c on c.name = r.category
 order by 1
+-- An edited service keeps its id, its cost and its halt.
 on conflict (id) do update set name = excluded.name, type = excluded.type, category_id = excluded.category_id,
   rate = excluded.rate, min = excluded.min, max = excluded.max, refill = excluded.refill, cancel = excluded.cancel,
   dripfeed = excluded.dripfeed, free = excluded.free, description = excluded.description,
@@ -131,17 +127,17 @@ returning id
 async def save_services(
     connection: Connection, services: Sequence[Service], version: int | None = None
 ) -> list[ServiceId]:
-    """Writes services inside the caller's transaction; id 0 means a new one. ``version``: the one of the catalogue that
-    the caller has begun by ``bump``; None begins one.
+    """Writes services in the caller's transaction and returns their ids; id 0 means a new service.
 
-    The version's row is locked first, so that nobody else hands out the same new ids.
+    ``version``: the catalogue's version that the caller has begun with ``bump``; None begins one. Either locks the
+    version's row, so that no other session gives out the same new ids.
     """
     if version is None:
         version = await bump(connection)
     await connection.execute(_CATEGORIES, [[service.category for service in services]])
     text = msgspec.json.encode(services).decode()
     cursor = await connection.execute(_SAVE, [version, text])
-    return [ServiceId(found[0]) for found in await cursor.fetchall()]
+    return [ServiceId(row[0]) for row in await cursor.fetchall()]
 
 
 _PROVIDER: Final = """
@@ -164,7 +160,7 @@ select service, 0, %s, service::text from unnest(%s::bigint[]) as service on con
 
 
 async def route_all(connection: Connection, services: Sequence[ServiceId], provider: ProviderId) -> None:
-    """Has a provider fulfil services under their own numbers."""
+    """Routes services to a provider under the services' own numbers."""
     await connection.execute(_ROUTES, [provider, list(services)])
 
 
@@ -172,8 +168,11 @@ _LAST: Final = "select coalesce(max(id), 0), coalesce(max(position), 0) from ser
 
 
 async def last_numbers(connection: Connection) -> tuple[int, int]:
-    """The highest id and position of a service; nobody else hands out new ones until the transaction ends."""
-    await catalogue.hold(connection)
+    """Returns the highest id and position of a service.
+
+    Locks the catalogue, so that no other session gives out new ones until the caller's transaction ends.
+    """
+    await hold(connection)
     row = await (await connection.execute(_LAST)).fetchone()
     assert row is not None
     return row[0], row[1]

@@ -1,4 +1,4 @@
-"""The database's clock: looks at it, and where it stepped."""
+"""The database's clock: readings of it, and its recorded steps."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from opensmm.store.connection import Connection
 from opensmm.store.rows import rows
 
 _NOW: Final = "select coalesce(%s::timestamptz, clock_timestamp())"
-# The clock is read when the row is locked: whoever waits for the lock reads it afterwards.
+# The row comes first: a session that waits for its lock reads the clock afterwards, and so never an older time.
 _LOOK: Final = f"""
 with kept as materialized (select at, timeline, started from clock for update),
 newest as (select noted from clock_step where cause <> '{StepCause.UNWATCHED}' order by id desc limit 1)
@@ -26,25 +26,29 @@ _STEPS: Final = "select cause, since, until, moved from clock_step where until >
 
 
 async def now(connection: Connection, at: datetime | None) -> datetime:
-    """What time it is at the database, or ``at``, where a test says so."""
+    """Returns the database's time, or ``at`` if a test sets the time."""
     row = await (await connection.execute(_NOW, [at])).fetchone()
     assert row is not None
-    found: datetime = row[0]
-    return found
+    time: datetime = row[0]
+    return time
 
 
 async def look(
     connection: Connection, at: datetime | None
 ) -> tuple[ClockReading, ClockReading | None, datetime | None]:
-    """The clock as it is (``at``, where a test says so), as it was kept, and when a step was last noted; the row of
-    what is kept stays locked."""
+    """Reads the clock (``at`` if a test sets the time) and locks the stored reading.
+
+    Returns the reading, the stored one, and when a step was last recorded.
+    """
     row = await (await connection.execute(_LOOK, [at])).fetchone()
     assert row is not None
-    return ClockReading(*row[:3]), None if row[3] is None else ClockReading(*row[3:6]), row[6]
+    time, timeline, started, stored_at, stored_timeline, stored_started, noted = row
+    stored = None if stored_at is None else ClockReading(stored_at, stored_timeline, stored_started)
+    return ClockReading(time, timeline, started), stored, noted
 
 
-async def keep(connection: Connection, found: ClockReading) -> None:
-    await connection.execute(_KEEP, [found.at, found.timeline, found.started])
+async def keep(connection: Connection, reading: ClockReading) -> None:
+    await connection.execute(_KEEP, [reading.at, reading.timeline, reading.started])
 
 
 async def note(connection: Connection, step: ClockStep, noted: datetime) -> None:
@@ -52,5 +56,5 @@ async def note(connection: Connection, step: ClockStep, noted: datetime) -> None
 
 
 async def steps(connection: Connection, since: datetime) -> Sequence[ClockStep]:
-    """Every step that lasted until then or later, those of times that nobody watched among them."""
+    """Returns the steps that lasted until ``since`` or later, periods without a worker included."""
     return await rows(connection, ClockStep, _STEPS, [since])

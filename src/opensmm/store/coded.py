@@ -1,4 +1,4 @@
-"""A code and its fields as a text column stores them: one JSON object."""
+"""Codes with fields as a text column stores them: one JSON object each."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,17 +10,20 @@ Code = TypeVar("Code", bound=StrEnum)
 Value = TypeVar("Value")
 
 
-def written(code: StrEnum, fields: Mapping[str, object]) -> str:
+def encode(code: StrEnum, fields: Mapping[str, object]) -> str:
     return msgspec.json.encode({"code": code, **fields}).decode()
 
 
-def read(stored: str, codes: type[Code], shape: type[dict[str, Value]]) -> tuple[Code, dict[str, Value]] | None:
-    """Returns the code and its fields; None for a text that is not of this ``shape``, as older releases stored, and
-    for a code that this release does not know."""
+def decode(stored: str, codes: type[Code], form: type[dict[str, Value]]) -> tuple[Code, dict[str, Value]] | None:
+    """Returns the code and its fields.
+
+    Returns None for a text of another form, as older releases stored them, and for a code that this release does not
+    know.
+    """
     try:
-        fields = msgspec.json.decode(stored, type=shape)
+        fields = msgspec.json.decode(stored, type=form)
     except msgspec.DecodeError:
         return None
-    told = fields.pop("code", None)
-    code = next((known for known in codes if known == told), None)
+    value = fields.pop("code", None)
+    code = next((member for member in codes if member == value), None)
     return None if code is None else (code, fields)

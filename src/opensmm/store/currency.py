@@ -1,4 +1,4 @@
-"""The panel's currency as kept. Its owner's role alone may set it."""
+"""The panel's currency. Only the owner's role may set it."""
 
 from typing import Final
 
@@ -14,13 +14,13 @@ where panel.currency <> %s returning before.currency
 
 
 async def has_moved(connection: Connection) -> bool:
-    """Returns True where money has moved, and keeps any from moving until the caller's transaction ends."""
+    """Returns True if money has moved; no transfer can be written until the caller's transaction ends."""
     await connection.execute(_HOLD)
     row = await (await connection.execute(_MOVED)).fetchone()
     return row is not None and bool(row[0])
 
 
 async def set_currency(connection: Connection, code: str) -> str | None:
-    """Sets the currency under a new version of the catalogue; returns the one before, None where it is the same."""
+    """Sets the currency under a new version of the catalogue. Returns the currency before; None if it is the same."""
     row = await (await connection.execute(_SET, [code, code])).fetchone()
     return None if row is None else str(row[0])

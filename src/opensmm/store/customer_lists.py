@@ -1,9 +1,9 @@
-"""The list of customers as pages show it, filtered and searched through a bounded number of rows."""
+"""The customer list of the pages. A filter or a search reads a bounded number of rows."""
 
 from datetime import datetime
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, convert
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import CustomerId, OrderId, PriceListId
@@ -15,8 +15,10 @@ from opensmm.store.pages import PageQuery
 
 
 class CustomerFilter(Struct, frozen=True):
-    """Which customers a page shows; a field that is empty lets all pass. ``name``: a part of it, in any case.
-    ``owing``: those whose balance is below 0."""
+    """A filter of the customer list. An empty field lets every customer pass.
+
+    ``name``: a part of the name, in any case. ``owing``: only customers whose balance is below 0.
+    """
 
     name: str = ""
     suspended: bool | None = None
@@ -28,8 +30,10 @@ EVERY_CUSTOMER: Final = CustomerFilter()
 
 
 class CustomerRow(Struct, frozen=True):
-    """A customer in the panel's list. ``overdrawn`` is how far its balance lies below the credit limit; ``keys``: how
-    many are live."""
+    """A customer in the list. ``overdrawn``: the amount by which its balance lies below the credit limit.
+
+    ``keys``: the number of live ones. ``ordered``: the time of its newest order.
+    """
 
     id: CustomerId
     name: str
@@ -45,11 +49,24 @@ class CustomerRow(Struct, frozen=True):
     ordered: datetime | None
 
 
+_COLUMNS: Final = {
+    "id": "c.id",
+    "name": "c.name",
+    "created": "c.created",
+    "balance": "c.balance",
+    "credit_limit": "c.credit_limit",
+    "overdrawn": OVERDRAWN,
+    "suspended": "c.suspended",
+    "price_list": "c.price_list_id",
+    "price_list_name": "coalesce((select name from price_list where id = c.price_list_id), '')",
+    "keys": "(select count(*) from api_key where customer_id = c.id and revoked is null)",
+    "newest_order": "o.id",
+    "ordered": "o.created",
+}
+"""The SQL of each field of a row."""
 LIST: Final = PageQuery(
     "customer",
-    f"""c.id, c.name, c.created, c.balance, c.credit_limit, {OVERDRAWN}, c.suspended, c.price_list_id,
-  coalesce((select name from price_list where id = c.price_list_id), ''),
-  (select count(*) from api_key where customer_id = c.id and revoked is null), o.id, o.created""",
+    ", ".join(_COLUMNS.values()),
     row="c",
     filters="""(%(name)s::text is null or strpos(lower(name), %(name)s) > 0)
   and (%(suspended)s::bool is null or suspended = %(suspended)s)
@@ -61,13 +78,17 @@ left join lateral (select id, created from orders where customer_id = c.id order
 
 
 async def customer_list(
-    connection: Connection, place: Keyset, wanted: CustomerFilter = EVERY_CUSTOMER
+    connection: Connection, place: Keyset, filters: CustomerFilter = EVERY_CUSTOMER
 ) -> Page[CustomerRow]:
-    """A page of the panel's customers, newest first."""
-    told = {"name": wanted.name.lower() or None, "suspended": wanted.suspended, "price_list": wanted.price_list}
-    told["owing"] = wanted.owing
-    return await LIST.read(connection, place, told, _row, filtered=wanted != EVERY_CUSTOMER)
+    """Returns a page of the customers that pass the filter, newest first."""
+    values = {
+        "name": filters.name.lower() or None,
+        "suspended": filters.suspended,
+        "price_list": filters.price_list,
+        "owing": filters.owing,
+    }
+    return await LIST.read(connection, place, values, _row, filtered=filters != EVERY_CUSTOMER)
 
 
 def _row(row: TupleRow) -> CustomerRow:
-    return CustomerRow(*row)
+    return convert(dict(zip(_COLUMNS, row, strict=True)), CustomerRow)

@@ -1,10 +1,10 @@
-"""Customers and their balances. A balance changes only in the statement that writes the transfer."""
+"""Customers and their balances. Only the statement that writes a transfer changes a balance."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from msgspec import Struct, convert
+from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
@@ -12,21 +12,22 @@ from opensmm.domain.ledger import Transfer
 from opensmm.store import arrays
 from opensmm.store.connection import Connection
 from opensmm.store.prepared import PreparedStatement
+from opensmm.store.rows import rows
 
 _BALANCES: Final = PreparedStatement("balances", "select id, balance from customer where id = any(%s::bigint[])")
 
 
 async def balances(connection: Connection, customers: Sequence[CustomerId]) -> list[Money]:
-    """Each customer's balance, in the order asked; raises KeyError for one that does not exist."""
-    found: dict[int, int] = dict(await _BALANCES.rows(connection, [arrays.numbers(customers)]))
-    return [Money(found[customer]) for customer in customers]
+    """Returns each customer's balance, in the order given; raises KeyError if a customer does not exist."""
+    amounts: dict[int, int] = dict(await _BALANCES.rows(connection, [arrays.numbers(customers)]))
+    return [Money(amounts[customer]) for customer in customers]
 
 
 _ADD: Final = "insert into customer (name, created) values (%s, %s) returning id"
 
 
 async def add(connection: Connection, name: str, now: datetime) -> CustomerId:
-    """A new customer with nothing on the balance; raises psycopg's UniqueViolation where the name is taken."""
+    """Adds a customer with a balance of 0; raises psycopg's UniqueViolation if the name is taken."""
     cursor = await connection.execute(_ADD, [name, now])
     row = await cursor.fetchone()
     assert row is not None
@@ -39,10 +40,12 @@ with moved as materialized (
                          %s::text[])
     with ordinality as a (debit, credit, amount, kind, customer_id, order_id, sequence, note, ord)
 ), written as (
+  -- In the order given, so that ids grow with the transfers.
   insert into transfer (debit, credit, amount, kind, customer_id, order_id, sequence, note, created)
   select debit, credit, amount, kind, customer_id, order_id, sequence, note, %s from moved order by ord
   returning id, debit, credit, amount
 ), paid as (
+  -- Customers have ids above 0, the house's accounts below.
   update customer c set balance = balance + s.total
   from (
     select account, sum(amount)::bigint as total
@@ -55,23 +58,23 @@ select id from written
 
 
 async def transfer(connection: Connection, transfers: Sequence[Transfer], now: datetime) -> list[int]:
-    """Writes transfers and moves the balances of the customers among them, in one statement.
+    """Writes transfers and changes the balances of their customers, in one statement.
 
-    The caller holds the customers' rows; the ids come in the order given.
+    The caller has locked the customers' rows. Returns the transfers' ids in the order given.
     """
     if not transfers:
         return []
-    arrays = (
-        [one.debit for one in transfers],
-        [one.credit for one in transfers],
-        [one.amount for one in transfers],
-        [one.kind.value for one in transfers],
-        [one.customer for one in transfers],
-        [one.order for one in transfers],
-        [one.sequence for one in transfers],
-        [one.note for one in transfers],
+    columns = (
+        [movement.debit for movement in transfers],
+        [movement.credit for movement in transfers],
+        [movement.amount for movement in transfers],
+        [movement.kind.value for movement in transfers],
+        [movement.customer for movement in transfers],
+        [movement.order for movement in transfers],
+        [movement.sequence for movement in transfers],
+        [movement.note for movement in transfers],
     )
-    cursor = await connection.execute(_TRANSFER, [*arrays, now])
+    cursor = await connection.execute(_TRANSFER, [*columns, now])
     return sorted(row[0] for row in await cursor.fetchall())
 
 
@@ -87,7 +90,7 @@ _LOCK: Final = "select id from customer where id = any(%s) order by id for updat
 
 
 async def lock(connection: Connection, customers: Sequence[CustomerId]) -> list[CustomerId]:
-    """Locks customers' rows in the order of their ids, accounts before orders; returns those that exist."""
+    """Locks customers in the order of their ids, before any of their orders; returns those that exist."""
     cursor = await connection.execute(_LOCK, [customers])
     return [CustomerId(row[0]) for row in await cursor.fetchall()]
 
@@ -100,8 +103,10 @@ async def set_suspended(connection: Connection, customer: CustomerId, suspended:
 
 
 class KeyDetails(Struct, frozen=True):
-    """A live key as the operator sees it: how it ends, and how it is served. None: as its client needs it; no
-    addresses: it may be used from anywhere."""
+    """A live key as the operator sees it. ``hint``: its last characters.
+
+    ``title_case`` and ``as_panel`` are None if its client decides. ``addresses`` empty: from anywhere.
+    """
 
     id: KeyId
     hint: str
@@ -114,7 +119,7 @@ class KeyDetails(Struct, frozen=True):
 class CustomerDetails(Struct, frozen=True):
     """A customer as the operator sees it, with its live keys.
 
-    ``overdrawn`` is how far its balance lies below the credit limit.
+    ``overdrawn``: the amount by which its balance lies below the credit limit.
     """
 
     id: CustomerId
@@ -127,18 +132,20 @@ class CustomerDetails(Struct, frozen=True):
 
 
 OVERDRAWN: Final = "greatest(0, least(c.overdrawn, -c.balance - c.credit_limit))"
-"""How far the balance of customer ``c`` lies below its credit limit. The column only bounds it: refunds leave it be."""
+"""The amount by which the balance of customer ``c`` lies below its credit limit.
+
+The column is an upper bound: a refund raises the balance alone.
+"""
 _LISTED: Final = f"""
-select c.id, c.name, c.balance, c.suspended, c.credit_limit, {OVERDRAWN},
+select c.id, c.name, c.balance, c.suspended, c.credit_limit, {OVERDRAWN} as overdrawn,
        array(
          select jsonb_build_object('id', k.id, 'hint', k.hint, 'label', k.label, 'title_case', k.title_case,
            'as_panel', k.as_panel, 'addresses', k.addresses)
-         from api_key k where k.customer_id = c.id and k.revoked is null order by k.id)
+         from api_key k where k.customer_id = c.id and k.revoked is null order by k.id) as keys
 from customer c where %(only)s::bigint is null or c.id = %(only)s order by c.id
 """
 
 
 async def listed(connection: Connection, only: CustomerId | None = None) -> list[CustomerDetails]:
-    """All customers, or one of them."""
-    cursor = await connection.execute(_LISTED, {"only": only})
-    return [CustomerDetails(*(*row[:6], convert(row[6], tuple[KeyDetails, ...]))) for row in await cursor.fetchall()]
+    """Returns all customers, or the one with the id ``only``."""
+    return await rows(connection, CustomerDetails, _LISTED, {"only": only})

@@ -1,4 +1,4 @@
-"""Notes on deliveries: a code and fields for the operator, and since when they hold."""
+"""Notes on deliveries: a code with fields for the operator, and the time since when it holds."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -7,25 +7,26 @@ from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.store import coded
 from opensmm.store.arrays import texts
 
+_CODES: Final = frozenset(EventCode)
 NOTE: Final = "nullif(told.note, '')::jsonb"
 NOTED: Final = """case when told.note = '' then null
     when d.note->>'code' = told.note::jsonb->>'code' then d.noted
     else coalesce(%s::timestamptz, clock_timestamp()) end"""
-"""Since when delivery ``d`` has the note that is ``told``: another answer of the same kind does not count anew."""
+"""The time since when delivery ``d`` has the note ``told``. A newer note with the same code keeps the time."""
 
 
-def notes(told: Iterable[DeliveryNote | None]) -> str:
-    """Notes for an array of texts, empty where there is none."""
-    return texts("" if note is None else written(note) for note in told)
+def notes(entries: Iterable[DeliveryNote | None]) -> str:
+    """Returns notes as an array of texts, with an empty text for None."""
+    return texts("" if note is None else written(note) for note in entries)
 
 
 def written(note: DeliveryNote) -> str:
     fields = {name: None if value is None else str(value) for name, value in note.fields.items()}
-    return coded.written(note.code, fields)
+    return coded.encode(note.code, fields)
 
 
-def read(kept: object) -> DeliveryNote | None:
-    """A note as it was kept; None where there is none, or of a code that this version does not know."""
-    if not isinstance(kept, dict) or kept.get("code") not in set(EventCode):
+def read(stored: object) -> DeliveryNote | None:
+    """Returns the stored note; None if there is none, or if this release does not know its code."""
+    if not isinstance(stored, dict) or stored.get("code") not in _CODES:
         return None
-    return DeliveryNote(EventCode(kept["code"]), {name: value for name, value in kept.items() if name != "code"})
+    return DeliveryNote(EventCode(stored["code"]), {name: value for name, value in stored.items() if name != "code"})

@@ -1,10 +1,10 @@
-"""The ledger as pages show it: a customer's statement, with the balance after each row, and sums of a span of time."""
+"""The ledger of the pages: a customer's statement with the balance after each row, and sums over a period."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from msgspec import Struct, structs
+from msgspec import Struct, convert, structs
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import CustomerId, OrderId
@@ -15,11 +15,11 @@ from opensmm.store.connection import Connection
 from opensmm.store.pages import IdFinder, PageQuery
 
 MAX_SUMMED: Final = 100_000
-"""Transfers that are added up at most to tell a balance, or the sums of a span."""
+"""The most transfers that are added up for a balance, or for the sums over a period."""
 
 
 class StatementFilter(Struct, frozen=True):
-    """What a statement shows. ``kinds`` empty: every kind. Times from ``since`` until before ``until``."""
+    """A filter of a statement: times from ``since`` until before ``until``. ``kinds`` empty: every kind."""
 
     kinds: tuple[TransferKind, ...] = ()
     since: datetime | None = None
@@ -30,10 +30,10 @@ EVERYTHING: Final = StatementFilter()
 
 
 class StatementRow(Struct, frozen=True):
-    """One transfer of a customer. ``amount`` is above 0 where the customer got it.
+    """One transfer of a customer. ``amount`` is above 0 if the customer received it.
 
-    ``balance``: after the transfer; None where it lies more than ``MAX_SUMMED`` transfers back. ``gateway`` and
-    ``reference`` tell a payment, ``reference`` alone what else the operator booked.
+    ``balance``: after the transfer; None if more than ``MAX_SUMMED`` newer transfers exist. A payment has ``gateway``
+    and ``reference``, another transfer by the operator ``reference`` alone.
     """
 
     id: int
@@ -54,10 +54,22 @@ _SIGNED: Final = "case when credit > 0 then amount else -amount end"
 _WANTED: Final = """(%(kinds)s::text[] is null or kind = any(%(kinds)s::text[]))
   and (%(since)s::timestamptz is null or created >= %(since)s)
   and (%(until)s::timestamptz is null or created < %(until)s)"""
+_COLUMNS: Final = {
+    "id": "t.id",
+    "at": "t.created",
+    "kind": "t.kind",
+    "amount": _SIGNED,
+    "order": "t.order_id",
+    "sequence": "t.sequence",
+    "corrects": "coalesce(t.corrects, r.corrects)",
+    "note": "t.note",
+    "gateway": "d.gateway",
+    "reference": "coalesce(d.external_id, r.reference)",
+}
+"""The SQL of each field of a row, but for the balance."""
 STATEMENT: Final = PageQuery(
     "transfer",
-    f"""t.id, t.created, t.kind, {_SIGNED}, t.order_id, t.sequence, coalesce(t.corrects, r.corrects), t.note, d.gateway,
-  coalesce(d.external_id, r.reference)""",
+    ", ".join(_COLUMNS.values()),
     row="t",
     scope=_OWN,
     filters=_WANTED,
@@ -69,25 +81,24 @@ TIMES: Final = IdFinder("transfer", scope=_OWN)
 
 
 async def statement(
-    connection: Connection, customer: CustomerId, place: Keyset, wanted: StatementFilter = EVERYTHING
+    connection: Connection, customer: CustomerId, place: Keyset, filters: StatementFilter = EVERYTHING
 ) -> Page[StatementRow]:
-    """A page of a customer's transfers, newest first."""
-    told = _told(customer, wanted)
-    ids = await TIMES.ids(connection, wanted.since, wanted.until, {"customer": customer})
-    found = await STATEMENT.read(connection, place, told, _row, filtered=wanted != EVERYTHING, ids=ids)
-    balances = await _balances(connection, customer, [row.id for row in found.rows])
-    rows = tuple(structs.replace(row, balance=balances.get(row.id)) for row in found.rows)
-    return Page(rows, found.newer, found.older)
+    """Returns a page of a customer's transfers, newest first."""
+    values = _parameters(customer, filters)
+    ids = await TIMES.ids(connection, filters.since, filters.until, {"customer": customer})
+    page = await STATEMENT.read(connection, place, values, _row, filtered=filters != EVERYTHING, ids=ids)
+    balances = await _balances(connection, customer, [row.id for row in page.rows])
+    rows = tuple(structs.replace(row, balance=balances.get(row.id)) for row in page.rows)
+    return Page(rows, page.newer, page.older)
 
 
-def _told(customer: CustomerId, wanted: StatementFilter) -> dict[str, Any]:
-    kinds = [kind.value for kind in wanted.kinds] or None
-    return {"customer": customer, "kinds": kinds, "since": wanted.since, "until": wanted.until}
+def _parameters(customer: CustomerId, filters: StatementFilter) -> dict[str, Any]:
+    kinds = [kind.value for kind in filters.kinds] or None
+    return {"customer": customer, "kinds": kinds, "since": filters.since, "until": filters.until}
 
 
 def _row(row: TupleRow) -> StatementRow:
-    number, at, kind, *rest = row
-    return StatementRow(number, at, TransferKind(kind), *rest)
+    return convert(dict(zip(_COLUMNS, row, strict=True)), StatementRow)
 
 
 _BALANCES: Final = f"""
@@ -104,16 +115,18 @@ from back, customer c where c.id = %(customer)s and back.id = any(%(rows)s::bigi
 
 
 async def _balances(connection: Connection, customer: CustomerId, rows: list[int]) -> Mapping[int, Money]:
-    """The balance after each of some transfers: today's, less what has moved since. A customer's transfers have their
-    ids in the order in which the balance changed, as its row is locked for each."""
+    """Returns the balance after each of some transfers: the present balance, less the newer transfers.
+
+    A customer's row is locked for each transfer, so the ids of its transfers grow as its balance changes.
+    """
     if not rows:
         return {}
-    told = {"customer": customer, "rows": rows, "oldest": min(rows), "most": MAX_SUMMED}
-    return dict(await (await connection.execute(_BALANCES, told)).fetchall())
+    values = {"customer": customer, "rows": rows, "oldest": min(rows), "most": MAX_SUMMED}
+    return dict(await (await connection.execute(_BALANCES, values)).fetchall())
 
 
 class KindTotal(Struct, frozen=True):
-    """What the transfers of a kind brought a customer and took from it."""
+    """The transfers of one kind: their number, and what the customer received and spent by them."""
 
     kind: TransferKind
     count: int
@@ -122,7 +135,7 @@ class KindTotal(Struct, frozen=True):
 
 
 class Totals(Struct, frozen=True):
-    """Sums by kind. ``whole``: False where there are more transfers than were added up, the newest ones."""
+    """Sums by kind. ``whole``: False if only the newest ``MAX_SUMMED`` transfers were added up."""
 
     kinds: tuple[KindTotal, ...]
     whole: bool
@@ -136,14 +149,16 @@ with summed as (
 select kind, count(*), coalesce(sum(amount) filter (where received), 0)::bigint,
   coalesce(sum(amount) filter (where not received), 0)::bigint
 from summed where {_WANTED} group by kind
+-- The last row has the number of all that were read.
 union all select null, count(*), 0, 0 from summed order by kind nulls last
 """
 
 
-async def totals(connection: Connection, customer: CustomerId, wanted: StatementFilter = EVERYTHING) -> Totals:
-    """What moved by kind, of the transfers that a statement with the same filter shows."""
-    ids = await TIMES.ids(connection, wanted.since, wanted.until, {"customer": customer})
+async def totals(connection: Connection, customer: CustomerId, filters: StatementFilter = EVERYTHING) -> Totals:
+    """Returns the sums by kind of the transfers that a statement with the same filter shows."""
+    ids = await TIMES.ids(connection, filters.since, filters.until, {"customer": customer})
     bounds = {"above": ids.above, "below": ids.below, "most": MAX_SUMMED}
-    *rows, whole = await (await connection.execute(_TOTALS, {**_told(customer, wanted), **bounds})).fetchall()
-    kinds = tuple(KindTotal(TransferKind(kind), *sums) for kind, *sums in rows)
-    return Totals(kinds, whole=whole[1] < MAX_SUMMED)
+    cursor = await connection.execute(_TOTALS, {**_parameters(customer, filters), **bounds})
+    *rows, (_, summed, _, _) = await cursor.fetchall()
+    kinds = tuple(KindTotal(TransferKind(kind), count, received, spent) for kind, count, received, spent in rows)
+    return Totals(kinds, whole=summed < MAX_SUMMED)

@@ -1,15 +1,17 @@
-"""Why the line of a route in its provider's price list is not read, as it is stored in a text column."""
+"""Faults of lines in providers' price lists, as a text column of the route stores them."""
 
 from opensmm.domain.codes import LineCode, LineFault
 from opensmm.store import coded
 
 
 def written(fault: LineFault | None) -> str | None:
-    return None if fault is None else coded.written(fault.code, fault.fields)
+    return None if fault is None else coded.encode(fault.code, fault.fields)
 
 
-def read(kept: str) -> LineFault:
-    """Returns a stored fault. Of words from before codes were stored, and of a code that is not known here, it only
-    tells that the line is not understood."""
-    stored = coded.read(kept, LineCode, dict[str, str | None])
-    return LineFault(LineCode.UNREAD) if stored is None else LineFault(*stored)
+def read(stored: str) -> LineFault:
+    """Returns the stored fault.
+
+    A text of an older release, and a code that this release does not know, become ``LineCode.UNREAD``.
+    """
+    fault = coded.decode(stored, LineCode, dict[str, str | None])
+    return LineFault(LineCode.UNREAD) if fault is None else LineFault(*fault)

@@ -1,15 +1,17 @@
-"""Why a price list was not taken over, as it is stored in a text column."""
+"""Doubts that keep a price list from being applied, as a text column of the provider stores them."""
 
 from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.store import coded
 
 
 def written(doubt: ListDoubt) -> str:
-    return coded.written(doubt.code, doubt.fields)
+    return coded.encode(doubt.code, doubt.fields)
 
 
-def read(kept: str) -> ListDoubt | str:
-    """Returns a stored doubt. What older releases stored as prose, or a code that this release does not know, stays the
-    text that it is; empty where the newest list was taken over."""
-    stored = coded.read(kept, DoubtCode, dict[str, str | int])
-    return kept if stored is None else ListDoubt(*stored)
+def read(stored: str) -> ListDoubt | str:
+    """Returns the stored doubt; an empty text if the newest list was applied.
+
+    A text of an older release, and a doubt with a code that this release does not know, are returned as they are.
+    """
+    doubt = coded.decode(stored, DoubtCode, dict[str, str | int])
+    return stored if doubt is None else ListDoubt(*doubt)
