@@ -1,4 +1,4 @@
-"""What the two published dialects have in common: how asks are read and written, and the shapes they share."""
+"""Common parts of the two published dialects: reading and writing of requests, and the forms that answers share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,12 +25,12 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 def quoted(text: str) -> str:
-    """The text as JSON."""
+    """Returns the text as JSON."""
     return _ENCODER.encode(text).decode()
 
 
 def write_error(text: str) -> bytes:
-    """The one-key body of every refusal and every fault."""
+    """Writes the body of every refusal and every fault, which has one key."""
     return _ENCODER.encode({"error": text})
 
 
@@ -40,10 +40,10 @@ UNAVAILABLE: Final = write_error("Temporarily unavailable")
 
 
 class Dialect(ABC):
-    """One published dialect, in both directions: asks and answers, read and written. It holds no state.
+    """A published dialect, in both directions: it reads and writes requests, and writes answers. It holds no state.
 
-    Answers are compact JSON in UTF-8. Where ``ids.many`` is false the answer is about that one id alone, and its
-    refusal is the whole answer; ``outcomes`` run beside the ids.
+    Answers are compact JSON in UTF-8. If ``ids.many`` is false, the answer is about that one id alone, and its refusal
+    is the whole answer; ``outcomes`` run beside the ids.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Dialect(ABC):
         self._errors = {why: quoted(text) for why, text in refusals.items() if "{" not in text}
 
     def read_request(self, fields: Fields) -> Request | Refused:
-        """What is asked; the key is the caller's to check."""
+        """Reads a request; the caller checks the key."""
         return requests.read_request(fields, array_text=self._array_text)
 
     def write_request(self, key: str, request: Request) -> dict[str, str]:
@@ -77,9 +77,9 @@ class Dialect(ABC):
 
     @abstractmethod
     def write_service(self, service: Service, rate: Decimal, extended: bool, drips: bool = False) -> bytes:
-        """One line of the price list, at the caller's rate, to be joined by ``write_services``.
+        """Writes one line of the price list, at the caller's rate, to be joined by ``write_services``.
 
-        ``drips``: v2 tells whether it takes drip-feeds. v1, and an extended line, always do.
+        ``drips``: v2 states whether it takes drip-feeds. v1, and an extended line, always do.
         """
 
     @abstractmethod
@@ -89,7 +89,7 @@ class Dialect(ABC):
     def write_statuses(
         self, ids: RequestedIds, outcomes: Sequence[OrderView | Refused], title_case: bool = False
     ) -> bytes:
-        """``title_case``: v1 says v2's words. v2 knows no others."""
+        """Writes statuses. ``title_case``: v1 uses v2's words. v2 has no others."""
 
     @abstractmethod
     def write_order_list(self, orders: Sequence[ListedOrder], title_case: bool = False) -> bytes: ...
@@ -98,24 +98,24 @@ class Dialect(ABC):
         if not ids.many:
             only = outcomes[0]
             return self.write_refusal(only) if isinstance(only, Refused) else f'{{"refill":"{only}"}}'.encode()
-        said = (self._error_object(one) if isinstance(one, Refused) else str(one) for one in outcomes)
-        return _array("order", "refill", ids, said)
+        values = (self._error_object(one) if isinstance(one, Refused) else str(one) for one in outcomes)
+        return _array("order", "refill", ids, values)
 
     def write_refill_statuses(self, ids: RequestedIds, outcomes: Sequence[Refill | Refused]) -> bytes:
-        """The ids are those of refills, or one order's whose newest refill is told."""
+        """Writes the statuses of refills. ``ids`` are those of refills, or of one order with its newest refill."""
         if not ids.many:
             only = outcomes[0]
             if isinstance(only, Refused):
                 return self.write_refusal(only)
             return f'{{"status":"{REFILL_STATUS[only.status]}"}}'.encode()
-        said = (
-            self._error_object(one) if isinstance(one, Refused) else f'"{REFILL_STATUS[one.status]}"'
-            for one in outcomes
+        values = (
+            self._error_object(outcome) if isinstance(outcome, Refused) else f'"{REFILL_STATUS[outcome.status]}"'
+            for outcome in outcomes
         )
-        return _array("refill", "status", ids, said)
+        return _array("refill", "status", ids, values)
 
     def write_cancels(self, ids: RequestedIds, outcomes: Sequence[Refused | None]) -> bytes:
-        """Always an array. None: it is asked for."""
+        """Writes cancels, always as an array. None in ``outcomes``: the cancel was requested."""
         return _array("order", "cancel", ids, ("1" if one is None else self._error_object(one) for one in outcomes))
 
     def _error(self, refused: Refused) -> str:
@@ -126,23 +126,23 @@ class Dialect(ABC):
 
 
 def keys_of(ids: RequestedIds) -> list[str]:
-    """The keys under which an answer speaks of ids: the caller's own spelling, as JSON."""
+    """Returns the keys of ids in an answer: the caller's own spelling, as JSON."""
     if MALFORMED in ids.numbers:
         return [quoted(text) for text in ids.texts]
     return [f'"{text}"' for text in ids.texts]
 
 
-def _array(id_name: str, name: str, ids: RequestedIds, said: Iterable[str]) -> bytes:
-    """Ids are numbers here; one that is none is echoed as text."""
+def _array(id_name: str, name: str, ids: RequestedIds, values: Iterable[str]) -> bytes:
+    """Writes an array of objects. Ids are numbers here; an id that is none is echoed as text."""
     lines = (
         f'{{"{id_name}":{quoted(text) if number == MALFORMED else number},"{name}":{value}}}'
-        for text, number, value in zip(ids.texts, ids.numbers, said, strict=True)
+        for text, number, value in zip(ids.texts, ids.numbers, values, strict=True)
     )
     return f"[{','.join(lines)}]".encode()
 
 
 def more_keys(view: OrderView) -> str:
-    """What stands behind the documented keys of a status where the caller asked for more; else nothing."""
+    """Returns the keys that follow the documented ones of an extended status; empty if it is not extended."""
     if not isinstance(view.more, ExtendedStatus):
         return ""
     orders = "" if view.more.orders is None else f',"orders":[{",".join(map(str, view.more.orders))}]'
@@ -150,7 +150,7 @@ def more_keys(view: OrderView) -> str:
 
 
 def listed_line(order: ListedOrder, status: str, charge: str, remains: int) -> str:
-    """One line of the ``orders`` listing: the same keys in both dialects, in the words of each."""
+    """Writes one line of the ``orders`` listing: the same keys in both dialects, in the words of each."""
     view = order.view
     created = order.created.astimezone(UTC)
     return (

@@ -1,4 +1,4 @@
-"""Requests as they arrive: query strings, forms and JSON bodies become one flat mapping of names to texts."""
+"""Bodies and query strings of requests: forms and JSON become one flat mapping of names to texts."""
 
 import re
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from opensmm.wire.json_form import RawJsonList, Value, read_object
 
 Fields = dict[str, Value]
 """Parameters by name. Only a list that came as an array or as ``orders[]=1&orders[]=2`` is a tuple, and only a long
-array is a RawList."""
+array is a RawJsonList."""
 
 MAX_FIELDS: Final = 1000
-"""Parameters in one body or query string; more are refused."""
+"""Most parameters in one body or query string; a request with more is refused."""
 
 LISTS: Final = frozenset(("orders", "refills", "comments", "usernames", "hashtags", "keywords", "groups"))
 SCALARS: Final = frozenset(
@@ -24,7 +24,7 @@ SCALARS: Final = frozenset(
         *("old_posts", "delay", "expiry", "country", "device", "type_of_traffic", "google_keyword", "referring_url"),
     )
 )
-"""Parameters that hold one value. One that comes as a list is refused: an idempotency key that is dropped would protect
+"""Parameters that hold one value. A list under such a name is refused: an idempotency key that is dropped would protect
 nothing."""
 
 _UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -34,10 +34,10 @@ _FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 
 
 def read_form(content_type: bytes, query: bytes, body: bytes) -> Fields | None:
-    """The parameters of a request, the body's before the query's; None where any of it is malformed.
+    """Reads the parameters of a request; the body's take precedence over the query's. None if any part is malformed.
 
     Malformed is a scalar sent twice in one body or as a list, a control character, a broken escape, invalid UTF-8, an
-    uploaded file, or a JSON value that is no text, whole number, null or list.
+    uploaded file, or a JSON value other than a text, whole number, null or list.
     """
     try:
         fields = _read_pairs(query) if query else {}
@@ -85,7 +85,7 @@ def _read_pairs(raw: bytes) -> Fields:
 def _unquoted(text: str) -> str:
     if "%" not in text:
         return text
-    # Python's own escapes stand in for percent-escapes: both are read in C, and both refuse what is no hex.
+    # Percent escapes are decoded as Python's own escapes: that runs in C, and also refuses what is no hex.
     escaped = text.encode().replace(b"\\", b"\\\\").replace(b"%", b"\\x")
     text = escaped.decode("unicode_escape").encode("latin-1").decode()
     _refuse_unfit(text)
@@ -93,7 +93,7 @@ def _unquoted(text: str) -> str:
 
 
 def unfit(text: str) -> bool:
-    """True of a text with a control character or a lone surrogate."""
+    """True for a text with a control character or a lone surrogate."""
     return not text.isprintable() and _UNFIT.search(text) is not None
 
 
@@ -103,8 +103,10 @@ def _refuse_unfit(text: str) -> None:
 
 
 def _keep_element(fields: Fields, name: str, value: str) -> None:
-    """Adds an element of a list; refuses a scalar that is there already, or that comes as a list; ignores brackets
-    behind names that are no parameters."""
+    """Adds an element of a list. Refuses a scalar sent twice, or as a list.
+
+    Brackets after names that are no parameters are ignored.
+    """
     if name in fields:
         raise ValueError("scalar sent twice")
     element = _ELEMENT.fullmatch(name)
@@ -124,7 +126,7 @@ def _refuse_brackets(name: str) -> None:
 
 
 def _without_brackets(fields: Fields) -> Fields:
-    """In JSON a list has no brackets behind its name."""
+    """Refuses parameters with brackets in their names: in JSON a list has none."""
     for name in fields:
         if "[" in name:
             _refuse_brackets(name)
@@ -149,6 +151,7 @@ def _read_multipart(content_type: bytes, body: bytes) -> Fields:
 
 
 def _keep_part(fields: Fields, name: str, value: str) -> None:
+    """Adds a field of a multipart body."""
     _refuse_unfit(name)
     _refuse_unfit(value)
     if name in fields or "[" in name:
@@ -164,7 +167,7 @@ def _read_json(body: bytes) -> Fields:
 
 
 def listed(value: Value) -> tuple[str, ...]:
-    """The items of a list; a text is a list of one."""
+    """Returns the items of a list; a text is a list of one."""
     if isinstance(value, str):
         return (value,)
     return value.items() if isinstance(value, RawJsonList) else value

@@ -1,4 +1,5 @@
-"""A JSON body's parameters, found in one pass that builds no lists: those are read once it is known who asks."""
+"""Parameters in a JSON body, read in one pass that builds no lists: long ones are read once the key is known to be
+valid."""
 
 import json
 import re
@@ -7,10 +8,10 @@ from typing import Final
 from msgspec import Struct
 
 SHORT_LIST: Final = 2048
-"""Characters of a list that is read at once; a longer one stays text until it is needed."""
+"""Most characters of a list that is read at once; a longer one stays text until it is needed."""
 
-# Before Python 3.11.5 (Debian 12 has 3.11.2) a possessive repeat of a group matches wrongly where the group can go back
-# itself. An atomic group is right everywhere, and takes more time and memory.
+# Before Python 3.11.5 (Debian 12 has 3.11.2) a possessive repeat of a group matches wrongly if the group itself can
+# backtrack. An atomic group is right everywhere, and takes more time and memory.
 _SOUND: Final = re.fullmatch(r"(?:,(?:-?1|2))*+", ",") is None
 _OPEN, _ANY, _MAYBE = ("(?:", ")*+", ")?+") if _SOUND else ("(?>(?:", ")*)", ")?)")
 
@@ -31,17 +32,17 @@ _MEMBER: Final = re.compile(
 )
 _BEGIN: Final = re.compile(rf"{_BLANK}\{{{_BLANK}")
 _EMPTY: Final = re.compile(rf"{_BLANK}\{{{_BLANK}\}}{_BLANK}\Z")
-_SAYS_SOMETHING: Final = re.compile(r'["0-9]')
+_HAS_ITEM: Final = re.compile(r'["0-9]')
 _DECODER: Final = json.JSONDecoder(parse_int=str)
 
 
 class RawJsonList(Struct, frozen=True):
-    """The text of a JSON list of texts, whole numbers and nulls, which is well formed."""
+    """Text of a well-formed JSON list of texts, whole numbers and nulls."""
 
     text: str
 
     def __bool__(self) -> bool:
-        return _SAYS_SOMETHING.search(self.text) is not None
+        return _HAS_ITEM.search(self.text) is not None
 
     def items(self) -> tuple[str, ...]:
         return tuple(item for item in _DECODER.decode(self.text) if item is not None)
@@ -51,11 +52,11 @@ Value = str | RawJsonList | tuple[str, ...]
 
 
 def read_object(text: str, lists: frozenset[str], most: int) -> dict[str, Value]:
-    """The members of a JSON object: texts, whole numbers as they were written, and lists where ``lists`` names them.
+    """Reads the members of a JSON object: texts, whole numbers as written, and lists under the names in ``lists``.
 
-    Null becomes an empty text: the parameter was said to be absent. Raises ValueError for anything else, for a name
-    that comes twice, and for more than ``most`` members. Escapes of characters that do not fit are refused; those that
-    stand for themselves are the caller's to look for.
+    Null becomes an empty text, as if the parameter were absent. Raises ValueError for anything else, for a name that
+    comes twice, and for more than ``most`` members. Escapes of control characters and lone surrogates are refused; the
+    caller checks for unescaped ones.
     """
     if _EMPTY.match(text):
         return {}
@@ -63,17 +64,17 @@ def read_object(text: str, lists: frozenset[str], most: int) -> dict[str, Value]
     begin = _BEGIN.match(text)
     at, sign = (begin.end() if begin else 0), ","
     while sign == ",":
-        found = _MEMBER.match(text, at)
-        if found is None or len(members) >= most:
+        member = _MEMBER.match(text, at)
+        if member is None or len(members) >= most:
             raise ValueError("not a text, a whole number or a list, or too many of them")
-        written, said, number, array, sign = found.groups()
-        name, at = _unescaped(written), found.end()
+        raw_name, raw_text, number, array, sign = member.groups()
+        name, at = _unescaped(raw_name), member.end()
         if name in members or (array is not None and name not in lists):
             raise ValueError("sent twice, or a list where there is none")
         if array is not None:
             members[name] = RawJsonList(array) if len(array) > SHORT_LIST else RawJsonList(array).items()
         else:
-            members[name] = number or (_unescaped(said) if said else "")
+            members[name] = number or (_unescaped(raw_text) if raw_text else "")
     if begin is None or at != len(text):
         raise ValueError("something stands beside the object")
     return members

@@ -1,4 +1,4 @@
-"""The words of the trade, in both dialects: statuses, service types and the texts of refusals."""
+"""Words of both dialects on the wire: statuses, service types and the texts of refusals."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -53,7 +53,7 @@ V1_TYPE: Final[Mapping[ServiceType, str]] = {
     ServiceType.SUBSCRIPTIONS: "subscriptions",
     ServiceType.WEB_TRAFFIC: "web_traffic",
 }
-"""The v2 name of a type is the value of ``ServiceType`` itself."""
+"""Names of types in v1. In v2 the name is the value of ``ServiceType`` itself."""
 
 _TYPES: Final = {key: kind for kind, key in V1_TYPE.items()}
 
@@ -86,7 +86,7 @@ V2_REFUSAL: Final[Mapping[Refusal, str]] = {
     Refusal.SUSPENDED: "Your account has been suspended.",
     Refusal.ADDRESS: "IP not allowed",
 }
-"""``{detail}`` stands for the limit or the parameter's name, ``{Detail}`` for that name with a capital."""
+"""``{detail}`` is the limit or the parameter's name, ``{Detail}`` that name with a capital."""
 
 V1_REFUSAL: Final[Mapping[Refusal, str]] = {
     **V2_REFUSAL,
@@ -107,5 +107,5 @@ V1_REFUSAL: Final[Mapping[Refusal, str]] = {
 
 
 def service_type(word: str) -> ServiceType | None:
-    """The type that either dialect calls so, in any letter case."""
+    """Returns the type that either dialect calls so, in any letter case; None for other words."""
     return _TYPES.get("_".join(word.lower().split()))

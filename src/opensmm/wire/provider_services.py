@@ -1,4 +1,5 @@
-"""A provider's price list, of either dialect, read leniently: a line that is not understood is named and left out."""
+"""Reads a provider's price list, of either dialect, leniently: lines that are not understood are reported and left
+out."""
 
 import re
 from collections.abc import Iterator
@@ -12,12 +13,12 @@ from opensmm.domain.provider_services import MAX_OFFERS, ProviderService, ReadPr
 from opensmm.domain.service_rules import MAX_DESCRIPTION, MAX_QUANTITY, MAX_SERVICE_NAME
 from opensmm.wire.lenient import MAX_WRAPS, fit, parse
 from opensmm.wire.messages import V1_TYPE, service_type
-from opensmm.wire.values import Json, amount, count, may_be_thousands, provider_id, writes_decimal_comma
+from opensmm.wire.values import Json, may_be_thousands, read_amount, read_count, read_id, writes_decimal_comma
 
 MAX_ENCODED: Final = 4 * MAX_DESCRIPTION
-"""Characters of a text that are read, with its tags."""
+"""Most characters of a text that are read, with its tags."""
 MAX_ODD: Final = 50
-"""Words on lines that were not understood; further ones are only counted."""
+"""Most warnings on single lines; further ones are only counted."""
 
 _FLAGS: Final = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 _V2_WORDS: Final = frozenset(kind.value for kind in ServiceType)
@@ -27,56 +28,57 @@ _EMPTY: Final = re.compile(r"empty", re.IGNORECASE)
 
 
 def read_services(body: bytes) -> ReadPriceList | None:
-    """The list with its oddities; None where the answer is no price list, or one of too many lines."""
+    """Reads a price list with its warnings; None if the answer is no price list, or has too many lines."""
     lines = _lines(parse(body))
     if lines is None or len(lines) > MAX_OFFERS:
         return None
-    offers: dict[str, ProviderService] = {}
+    services: dict[str, ProviderService] = {}
     unread: list[UnreadLine] = []
-    odd: list[ListWarning] = []
-    typeless = not any(_says_type(line) for _, line in lines if isinstance(line, dict))
+    warnings: list[ListWarning] = []
+    typeless = not any(_has_type(line) for _, line in lines if isinstance(line, dict))
     if typeless and lines:
-        odd.append(ListWarning(WarningCode.NO_TYPES, {"type": ServiceType.DEFAULT.value}))
+        warnings.append(ListWarning(WarningCode.NO_TYPES, {"type": ServiceType.DEFAULT.value}))
     commas = any(writes_decimal_comma(_rate(line)) for _, line in lines)
     for key, line in lines:
-        offer = _offer(key, line, typeless=typeless, commas=commas)
-        if isinstance(offer, ProviderService) and offer.service in offers:
-            offer = UnreadLine(offer.service, offer.name, LineFault(LineCode.LISTED_TWICE))
-        if isinstance(offer, UnreadLine):
-            unread.append(offer)
-            code = WarningCode.LINE_LEFT_OUT if offer.service else WarningCode.LINE_WITHOUT_ID
-            fields = {"provider_service": offer.service, "provider_service_name": offer.name, "why": offer.why}
-            odd.append(ListWarning(code, fields))
+        listed = _read_line(key, line, typeless=typeless, commas=commas)
+        if isinstance(listed, ProviderService) and listed.service in services:
+            listed = UnreadLine(listed.service, listed.name, LineFault(LineCode.LISTED_TWICE))
+        if isinstance(listed, UnreadLine):
+            unread.append(listed)
+            code = WarningCode.LINE_LEFT_OUT if listed.service else WarningCode.LINE_WITHOUT_ID
+            fields = {"provider_service": listed.service, "provider_service_name": listed.name, "why": listed.why}
+            warnings.append(ListWarning(code, fields))
             continue
-        offers[offer.service] = offer
-        if offer.type is None:
-            odd.append(ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": offer.service}))
-    if len(odd) > MAX_ODD:
-        odd[MAX_ODD:] = [ListWarning(WarningCode.MORE_LINES, {"count": len(odd) - MAX_ODD})]
-    return ReadPriceList(tuple(offers.values()), tuple(odd), _spoken(lines), tuple(unread))
+        services[listed.service] = listed
+        if listed.type is None:
+            warnings.append(ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": listed.service}))
+    if len(warnings) > MAX_ODD:
+        warnings[MAX_ODD:] = [ListWarning(WarningCode.MORE_LINES, {"count": len(warnings) - MAX_ODD})]
+    return ReadPriceList(tuple(services.values()), tuple(warnings), _dialect_of(lines), tuple(unread))
 
 
-def _lines(found: Json) -> list[tuple[str, Json]] | None:
-    """Lines with the key they stand under: an array, an object keyed by id, or one of these inside a wrapper."""
+def _lines(answer: Json) -> list[tuple[str, Json]] | None:
+    """Returns lines with their keys, from an array, an object keyed by id, or one of these inside a wrapper."""
     for _ in range(MAX_WRAPS):
-        if isinstance(found, list):
-            return [("", line) for line in found]
-        if not isinstance(found, dict):
+        if isinstance(answer, list):
+            return [("", line) for line in answer]
+        if not isinstance(answer, dict):
             return None
-        inner = next((found[name] for name in _LISTS if name in found), None)
+        inner = next((answer[name] for name in _LISTS if name in answer), None)
         if inner is None:
-            return list(_keyed(found)) or None
+            return list(_keyed(answer)) or None
         if isinstance(inner, str) and _EMPTY.search(inner):  # v1's "Empty Data"
             return []
-        found = inner
+        answer = inner
     return None
 
 
-def _keyed(found: dict[str, Json]) -> Iterator[tuple[str, Json]]:
-    return ((key, line) for key, line in found.items() if isinstance(line, dict))
+def _keyed(answer: dict[str, Json]) -> Iterator[tuple[str, Json]]:
+    return ((key, line) for key, line in answer.items() if isinstance(line, dict))
 
 
-def _spoken(lines: list[tuple[str, Json]]) -> str:
+def _dialect_of(lines: list[tuple[str, Json]]) -> str:
+    """Returns the dialect of the lines' type words; empty if they have both or neither."""
     words = {
         line.get("type") for _, line in lines[:100] if isinstance(line, dict) and isinstance(line.get("type"), str)
     }
@@ -85,40 +87,40 @@ def _spoken(lines: list[tuple[str, Json]]) -> str:
     return "v2" if words <= _V2_WORDS else "v1" if words <= _V1_WORDS else ""
 
 
-def _says_type(line: dict[str, Json]) -> bool:
-    """Whether anything stands where a line tells its type."""
-    told = line.get("type")
-    return told is not None and not (isinstance(told, str) and not told.strip())
+def _has_type(line: dict[str, Json]) -> bool:
+    """True if a line has anything under its type's name."""
+    value = line.get("type")
+    return value is not None and not (isinstance(value, str) and not value.strip())
 
 
-def _kind(told: Json) -> ServiceType | None:
-    """Unknown where it is no text: whatever it means, an order may be bought in the wrong shape by it."""
-    return service_type(_text(told, 60)) if isinstance(told, str) else None
+def _kind(value: Json) -> ServiceType | None:
+    """Reads a type; None for anything but a text: a guess might order in the wrong form."""
+    return service_type(_text(value, 60)) if isinstance(value, str) else None
 
 
 def _rate(line: Json) -> Json:
     return line.get("rate", line.get("price")) if isinstance(line, dict) else None
 
 
-def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> ProviderService | UnreadLine:
-    """``commas``: other lines write their decimals behind a comma."""
+def _read_line(key: str, line: Json, *, typeless: bool, commas: bool) -> ProviderService | UnreadLine:
+    """Reads a line. ``commas``: other lines write their decimals after a comma."""
     if not isinstance(line, dict):
         return UnreadLine("", _text(line, 40), LineFault(LineCode.NO_OBJECT))
-    told = next((line[name] for name in ("service", "id", "service_id") if name in line), key)
-    service, name = provider_id(told), _name(line.get("name"))
+    stated_id = next((line[name] for name in ("service", "id", "service_id") if name in line), key)
+    service, name = read_id(stated_id), _name(line.get("name"))
     if not service:
         return UnreadLine("", name[:40], LineFault(LineCode.NO_ID))
-    rate, told_rate = amount(_rate(line)), {"rate": _as_told(_rate(line))}
-    least, most = count(line.get("min")), count(line.get("max"))
+    rate, stated_rate = read_amount(_rate(line)), {"rate": _as_stated(_rate(line))}
+    least, most = read_count(line.get("min")), read_count(line.get("max"))
     kind = ServiceType.DEFAULT if typeless else _kind(line.get("type"))
     if rate is None or rate < 0:
-        return UnreadLine(service, name, LineFault(LineCode.NO_RATE, told_rate))
+        return UnreadLine(service, name, LineFault(LineCode.NO_RATE, stated_rate))
     if commas and may_be_thousands(_rate(line)):
-        return UnreadLine(service, name, LineFault(LineCode.RATE_UNCLEAR, told_rate))
+        return UnreadLine(service, name, LineFault(LineCode.RATE_UNCLEAR, stated_rate))
     if kind in (ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS_PACKAGE):
         least, most = least or 1, most or 1
     if least is None or most is None or not 0 <= least <= most <= MAX_QUANTITY:
-        bounds = {name: _as_told(line.get(name)) for name in ("min", "max")}
+        bounds = {name: _as_stated(line.get(name)) for name in ("min", "max")}
         return UnreadLine(service, name, LineFault(LineCode.NO_RANGE, bounds))
     if not most:
         return UnreadLine(service, name, LineFault(LineCode.NEVER_ORDERED))
@@ -137,26 +139,26 @@ def _offer(key: str, line: Json, *, typeless: bool, commas: bool) -> ProviderSer
     )
 
 
-def _as_told(value: Json) -> str | None:
-    """A value as it came; None where it is no text and no number."""
+def _as_stated(value: Json) -> str | None:
+    """Returns a value as it came; None if it is neither a text nor a number."""
     return fit(value, 40) if isinstance(value, str) else None
 
 
 def _flag(line: dict[str, Json], name: str) -> bool | None:
-    """None where the line does not say, or not in words that are known."""
-    told = line.get(name)
-    if isinstance(told, bool):
-        return told
-    return _FLAGS.get(told.strip().lower()) if isinstance(told, str) else None
+    """Reads a flag; None if the line does not state it, or not in known words."""
+    value = line.get(name)
+    if isinstance(value, bool):
+        return value
+    return _FLAGS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
-def _name(told: Json) -> str:
-    return clean_name(fit(readable(told[:MAX_ENCODED]), MAX_SERVICE_NAME)) if isinstance(told, str) else ""
+def _name(value: Json) -> str:
+    return clean_name(fit(readable(value[:MAX_ENCODED]), MAX_SERVICE_NAME)) if isinstance(value, str) else ""
 
 
-def _description(told: Json) -> str:
-    return clean_text(fit(readable_lines(told[:MAX_ENCODED]), MAX_DESCRIPTION)) if isinstance(told, str) else ""
+def _description(value: Json) -> str:
+    return clean_text(fit(readable_lines(value[:MAX_ENCODED]), MAX_DESCRIPTION)) if isinstance(value, str) else ""
 
 
-def _text(told: Json, limit: int) -> str:
-    return fit(told, limit).strip() if isinstance(told, str) else ""
+def _text(value: Json, limit: int) -> str:
+    return fit(value, limit).strip() if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Asks on the wire: from parameters to what is meant, and back. Both dialects name their parameters alike."""
+"""Requests on the wire: parameters are read into requests, and written from them. Both dialects name them alike."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -32,7 +32,7 @@ MAX_DIGITS: Final = 18
 MAX_IDEMPOTENCY_KEY: Final = 255
 """Characters."""
 MAX_LINES: Final = 100_000
-"""Lines or names in one parameter; reading stops there, and one that has more is refused."""
+"""Most lines or names in one parameter; reading stops there, and a longer parameter is refused."""
 
 _BLANKS: Final = " \t\r\n"
 _ABSENT: Final = frozenset(("", "undefined", "null"))
@@ -42,7 +42,7 @@ _LISTS: Final = ("comments", "usernames", "hashtags", "keywords", "groups")
 
 
 def read_request(fields: Fields, *, array_text: bool) -> Request | Refused:
-    """What is asked. ``array_text``: a list of ids may also be the text of a JSON array."""
+    """Reads a request. ``array_text``: a list of ids may also be the text of a JSON array."""
     action = _text(fields, "action").lower()
     if not action and (_given(fields, "refill") or _given(fields, "refills")):
         action = "refill" if _asks_to_refill(fields) else "refill_status"
@@ -51,18 +51,18 @@ def read_request(fields: Fields, *, array_text: bool) -> Request | Refused:
 
 
 def _asks_to_refill(fields: Fields) -> bool:
-    """Old official samples bear ``refill=1`` in the place of the action."""
+    """True if a request without an action asks for a refill: old official samples have ``refill=1`` in its place."""
     return _text(fields, "refill") == "1" and (_given(fields, "order") or _given(fields, "orders"))
 
 
 def whole_number(text: str) -> int:
-    """One to eighteen ASCII digits, blanks around them ignored; MALFORMED for anything else."""
+    """Reads one to eighteen ASCII digits, ignoring blanks around them; MALFORMED for anything else."""
     text = text.strip(_BLANKS)
     return int(text) if text.isdigit() and text.isascii() and len(text) <= MAX_DIGITS else MALFORMED
 
 
 def is_absent(text: str) -> bool:
-    """True of blanks, and of the words that programs write in the place of nothing."""
+    """True for blanks, and for the words that programs write in the place of nothing."""
     return text.strip(_BLANKS) in _ABSENT
 
 
@@ -96,11 +96,11 @@ def _lines(fields: Fields, name: str) -> tuple[str, ...]:
 
 
 def _names(fields: Fields, name: str) -> tuple[str, ...]:
-    names = _listed(item for line in _lines(fields, name) for item in line.split(","))
+    names = _stripped(item for line in _lines(fields, name) for item in line.split(","))
     return tuple(islice(names, MAX_LINES + 1))
 
 
-def _listed(items: Iterable[str]) -> Iterable[str]:
+def _stripped(items: Iterable[str]) -> Iterable[str]:
     return (item for item in (item.strip(_BLANKS) for item in items) if item)
 
 
@@ -108,9 +108,9 @@ def _date(fields: Fields, name: str) -> date | None:
     text = _text(fields, name)
     if not text:
         return None
-    found = _DATE.fullmatch(text)
+    parts = _DATE.fullmatch(text)
     try:
-        return date(int(found[3]), int(found[2]), int(found[1])) if found else date.min
+        return date(int(parts[3]), int(parts[2]), int(parts[1])) if parts else date.min
     except ValueError:
         return date.min
 
@@ -118,7 +118,7 @@ def _date(fields: Fields, name: str) -> date | None:
 def _read_ids(
     fields: Fields, plural: str, singular: str, missing: Refusal, array_text: bool, *, splits: bool = False
 ) -> RequestedIds | Refused:
-    """The ids under one of two names. ``splits``: the singular one may hold several, with commas between."""
+    """Reads the ids under one of two names. ``splits``: the singular one may hold several, with commas between."""
     value: Value
     if plural in fields and _given(fields, plural):
         value = fields[plural]
@@ -130,14 +130,14 @@ def _read_ids(
             return RequestedIds((text,), (whole_number(text),))
     distinct: dict[int | str, str] = {}
     texts = _split_ids(value, array_text) if isinstance(value, str) else listed(value)
-    for text in _listed(dict.fromkeys(texts)):
+    for text in _stripped(dict.fromkeys(texts)):
         number = whole_number(text)
         distinct.setdefault(text if number == MALFORMED else number, text)
         if len(distinct) > MAX_IDS:
             return Refused(Refusal.TOO_MANY_IDS)
     if not distinct:
         return Refused(missing)
-    numbers = tuple(MALFORMED if isinstance(which, str) else which for which in distinct)
+    numbers = tuple(MALFORMED if isinstance(key, str) else key for key in distinct)
     return RequestedIds(tuple(distinct.values()), numbers, many=True)
 
 
@@ -206,7 +206,7 @@ def _read_status(fields: Fields, array_text: bool) -> GetStatus | Refused:
 
 
 def _read_orders(fields: Fields, array_text: bool) -> GetStatus | ListOrders | Refused:
-    """``orders`` as an action lists the caller's orders; with an ``orders`` parameter it is an alias of status."""
+    """Reads ``orders``: it lists the caller's orders, or is an alias of status if it has an ``orders`` parameter."""
     if _given(fields, "orders"):
         return _read_status(fields, array_text)
     limit, before = _number(fields, "limit"), _number(fields, "before")
@@ -252,7 +252,7 @@ _READERS: Final[Mapping[str, Callable[[Fields, bool], Request | Refused]]] = {
 
 
 def write_request(key: str, request: Request) -> dict[str, str]:
-    """The parameters that ``read_request`` reads as the same ask; what is absent is left out."""
+    """Writes the parameters that ``read_request`` reads as the same request; absent ones are left out."""
     return {"key": key, **_write(request)}
 
 
@@ -269,8 +269,8 @@ def _write(request: Request) -> dict[str, str]:
         case RequestRefills(orders):
             return {"action": "refill", **_write_ids("order", orders)}
         case GetRefillStatus(refills, order):
-            asked = _write_ids("refill", refills) if order is None else _write_ids("order", order)
-            return {"action": "refill_status", **asked}
+            ids = _write_ids("refill", refills) if order is None else _write_ids("order", order)
+            return {"action": "refill_status", **ids}
         case CancelOrders(orders):
             return {"action": "cancel", **_write_ids("order", orders)}
         case GetBalance():

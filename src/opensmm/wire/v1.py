@@ -17,7 +17,7 @@ from opensmm.domain.requests import RequestedIds
 from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line, more_keys
 from opensmm.wire.messages import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_REFUSAL, V1_TYPE
 
-_REMAINS_UNTOLD: Final = frozenset((OrderStatus.PENDING, OrderStatus.PROCESSING))
+_WITHOUT_REMAINS: Final = frozenset((OrderStatus.PENDING, OrderStatus.PROCESSING))
 
 
 class _V1(Dialect):
@@ -55,8 +55,8 @@ class _V1(Dialect):
             only = outcomes[0]
             return self.write_refusal(only) if isinstance(only, Refused) else _status(only, words).encode()
         lines = [
-            f"{key}:{self._error(one) if isinstance(one, Refused) else _status(one, words)}"
-            for key, one in zip(keys_of(ids), outcomes, strict=True)
+            f"{key}:{self._error(outcome) if isinstance(outcome, Refused) else _status(outcome, words)}"
+            for key, outcome in zip(keys_of(ids), outcomes, strict=True)
         ]
         return f"{{{','.join(lines)}}}".encode()
 
@@ -71,8 +71,8 @@ def _words(title_case: bool) -> Mapping[OrderStatus, str]:
 
 
 def _remains(view: OrderView) -> int:
-    """The page shows 0 until there is progress."""
-    return 0 if view.status in _REMAINS_UNTOLD else view.remains
+    """Returns the remains; 0 until there is progress, as the page shows."""
+    return 0 if view.status in _WITHOUT_REMAINS else view.remains
 
 
 def _status(view: OrderView, words: Mapping[OrderStatus, str]) -> str:
@@ -85,7 +85,7 @@ def _status(view: OrderView, words: Mapping[OrderStatus, str]) -> str:
 
 
 def _parts(parts: Parts) -> str:
-    """A subscription or a drip-feed as panels of the family follow it, with the orders to follow by themselves."""
+    """Writes a subscription or a drip-feed as panels of the v1 family poll it, with the orders to poll on their own."""
     if isinstance(parts, DripFeedParts):
         return f'"runs":"{parts.runs}","orders":[]'
     expiry = "" if parts.expiry is None else f"{parts.expiry:%d/%m/%Y}"

@@ -57,8 +57,8 @@ class _V2(Dialect):
             only = outcomes[0]
             return self.write_refusal(only) if isinstance(only, Refused) else _status(only).encode()
         lines = [
-            f"{key}:{self._error_object(one) if isinstance(one, Refused) else _status(one)}"
-            for key, one in zip(keys_of(ids), outcomes, strict=True)
+            f"{key}:{self._error_object(outcome) if isinstance(outcome, Refused) else _status(outcome)}"
+            for key, outcome in zip(keys_of(ids), outcomes, strict=True)
         ]
         return f"{{{','.join(lines)}}}".encode()
 

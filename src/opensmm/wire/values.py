@@ -1,4 +1,4 @@
-"""Single values in answers of providers: ids, numbers and currencies, read leniently."""
+"""Single values in providers' answers: ids, numbers and currencies, read leniently."""
 
 import re
 from decimal import ROUND_CEILING, Decimal, localcontext
@@ -10,17 +10,17 @@ from opensmm.domain.provider_ids import is_provider_id
 
 
 class AmbiguousValue(Enum):
-    """Stands where an answer says two things at once: neither of them, and not nothing either."""
+    """Marks a name that an answer holds twice with different values: neither value counts, nor is it absent."""
 
     TWICE = "twice"
 
 
 Json: TypeAlias = "str | bool | list[Json] | dict[str, Json] | AmbiguousValue | None"
-"""Numbers stay the text they arrived as, so that none is too big, too exact or no number at all."""
+"""Numbers stay the text in which they arrived, so that none loses digits or overflows."""
 
 MAX_AMOUNT: Final = 10**15
 MAX_DIGITS: Final = 1200
-"""Characters of a number; a program's exact fractions have some hundred."""
+"""Most characters of a number; a program's exact fractions have some hundred."""
 MAX_DECIMALS: Final = 18
 _SMALLEST: Final = Decimal(1).scaleb(-MAX_DECIMALS)
 
@@ -34,44 +34,44 @@ _DECIMAL_COMMA: Final = re.compile(
     r"-?(?:0|[0-9]{1,40}(?=,(?![0-9]{3}\Z))|[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?=,)|[0-9]{4,40}(?=,)),[0-9]+"
 )
 MAX_NUMBER_WORDS: Final = 40
-"""Characters of what stands in the place of a number."""
+"""Most characters kept of a text in the place of a number."""
 _ABSENT: Final = ("", "null", "none", "undefined")
 _DIGIT: Final = re.compile(r"[0-9]")
 _MARK: Final = r"([A-Za-z]{0,3}[$\u00a2-\u00a5\u20a0-\u20cf\u0e3f\ufdfc]|[A-Za-z]{3})?"
 _MARKED: Final = re.compile(rf"{_MARK}[ \u00a0\u202f]?(-?[0-9][0-9.,]*)[ \u00a0\u202f]?{_MARK}")
-"""A number with the sign, or the code, of a currency before or behind it."""
+"""A number with a currency's sign or code before or after it."""
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 
 
-def same(which: Json) -> str:
-    """One spelling per id, to compare by: ``"007"``, ``7`` and ``7.0`` are the same."""
-    text = _as_written(which)
+def comparable_id(value: Json) -> str:
+    """Returns one spelling per id, for comparing: ``"007"``, ``7`` and ``7.0`` are the same."""
+    text = _as_written(value)
     return order_key(text) or "0" if text else ""
 
 
-def _as_written(which: Json) -> str:
-    """An id's own text; a whole number that a program wrote as a fraction is that number."""
-    if not isinstance(which, str):
+def _as_written(value: Json) -> str:
+    """Returns an id's own text; a whole number written as a fraction becomes that number."""
+    if not isinstance(value, str):
         return ""
-    text = which.strip(BLANKS)
+    text = value.strip(BLANKS)
     whole = _WHOLE.fullmatch(text)
     return whole[1] if whole else text
 
 
-def provider_id(told: Json) -> str:
-    """An id above 0 as its provider wrote it, a number or a text; empty where it is none."""
-    text = _as_written(told)
+def read_id(value: Json) -> str:
+    """Returns an id above 0 as its provider wrote it, as a number or a text; empty if the value is none."""
+    text = _as_written(value)
     return text if is_provider_id(text) else ""
 
 
-def _plain_number(told: Json) -> str:
-    """A number without the marks of its thousands, and with a point before its decimals.
+def _plain_number(value: Json) -> str:
+    """Returns a number without thousands separators, and with a point before its decimals.
 
-    A group of thousands never begins with 0, so that ``0,900`` has decimals, and so has whatever is no whole groups.
+    A group of thousands never begins with 0: ``0,900`` has decimals, and so has any number that is not in whole groups.
     """
-    if not isinstance(told, str) or len(told) > MAX_DIGITS:
+    if not isinstance(value, str) or len(value) > MAX_DIGITS:
         return ""
-    text = told.strip(BLANKS)
+    text = value.strip(BLANKS)
     if "," not in text:
         return text
     if _GROUPED.fullmatch(text):
@@ -79,75 +79,76 @@ def _plain_number(told: Json) -> str:
     return text.replace(".", "").replace(",", ".") if writes_decimal_comma(text) else text
 
 
-def writes_decimal_comma(told: Json) -> bool:
-    """Whether a number can only be one whose decimals stand behind a comma."""
-    return isinstance(told, str) and len(told) <= MAX_DIGITS and bool(_DECIMAL_COMMA.fullmatch(told.strip(BLANKS)))
+def writes_decimal_comma(value: Json) -> bool:
+    """True if a number can only be read with a comma before its decimals."""
+    return isinstance(value, str) and len(value) <= MAX_DIGITS and bool(_DECIMAL_COMMA.fullmatch(value.strip(BLANKS)))
 
 
-def may_be_thousands(told: Json) -> bool:
-    """Whether a comma may group a number's thousands or stand before its decimals."""
-    return isinstance(told, str) and bool(_ONE_GROUP.fullmatch(told.strip(BLANKS)))
+def may_be_thousands(value: Json) -> bool:
+    """True if a number's comma may either group thousands or stand before decimals."""
+    return isinstance(value, str) and bool(_ONE_GROUP.fullmatch(value.strip(BLANKS)))
 
 
-def count(told: Json) -> int | None:
-    """A whole number, as a number or a text; None where it is none.
+def read_count(value: Json) -> int | None:
+    """Reads a whole number, as a number or a text; None for anything else.
 
     ``12.000`` is none either: it may be twelve, or twelve thousand with a point between its groups.
     """
-    text = _plain_number(told)
+    text = _plain_number(value)
     whole = None if _ONE_DOTTED_GROUP.fullmatch(text) else _WHOLE.fullmatch(text)
     return int(whole[1]) if whole else None
 
 
-def count_or_words(told: Json) -> tuple[int | None, str]:
-    """A whole number, or the words that stand in its place; neither where nothing is told."""
-    number = count(told)
-    words = told.strip(BLANKS) if number is None and isinstance(told, str) else ""
-    return number, "" if words.lower() in _ABSENT else words[:MAX_NUMBER_WORDS]
+def read_count_or_text(value: Json) -> tuple[int | None, str]:
+    """Reads a whole number, or the text in its place; neither if the value is absent."""
+    number = read_count(value)
+    text = value.strip(BLANKS) if number is None and isinstance(value, str) else ""
+    return number, "" if text.lower() in _ABSENT else text[:MAX_NUMBER_WORDS]
 
 
-def charge_or_words(told: Json, told_currency: str) -> tuple[Decimal | None, str, str]:
-    """A charge, or the words that stand in its place where they have digits, and its currency.
+def read_charge_or_text(value: Json, stated_currency: str) -> tuple[Decimal | None, str, str]:
+    """Reads a charge, or the text in its place if it has digits; also returns its currency.
 
-    A sign of a currency beside it is read past, and so is a code that is the currency told, or tells it. A comma before
-    three digits may stand before thousands or before decimals.
+    A currency sign beside the number is skipped, and so is a code, unless it contradicts the stated currency. A comma
+    before three digits is unclear: it may stand before thousands or before decimals.
     """
-    if not isinstance(told, str) or not _DIGIT.search(told):
-        return None, "", told_currency
-    text = told.strip(BLANKS)
+    if not isinstance(value, str) or not _DIGIT.search(value):
+        return None, "", stated_currency
+    text = value.strip(BLANKS)
     number, code = _unmarked(text)
-    if code and code != (told_currency or code):
+    if code and code != (stated_currency or code):
         number = text
-    read = None if may_be_thousands(number) else amount(number)
-    words = number if may_be_thousands(number) else text
-    return read, words[:MAX_NUMBER_WORDS] if read is None else "", told_currency or code
+    charge = None if may_be_thousands(number) else read_amount(number)
+    unclear = number if may_be_thousands(number) else text
+    return charge, unclear[:MAX_NUMBER_WORDS] if charge is None else "", stated_currency or code
 
 
 def _unmarked(text: str) -> tuple[str, str]:
-    """A number without the sign or the code of a currency beside it, and that code."""
-    found = _MARKED.fullmatch(text)
-    if found is None or (found[1] and found[3]):
+    """Returns a number without the currency's sign or code beside it, and that code."""
+    marked = _MARKED.fullmatch(text)
+    if marked is None or (marked[1] and marked[3]):
         return text, ""
-    return found[2], currency(found[1] or found[3])
+    return marked[2], read_currency(marked[1] or marked[3])
 
 
-def amount(told: Json, rounding: str = ROUND_CEILING) -> Decimal | None:
-    """A number, as a number or a text such as "1,234.56"; None where it is none, or too large.
+def read_amount(value: Json, rounding: str = ROUND_CEILING) -> Decimal | None:
+    """Reads a number, as a number or a text such as "1,234.56"; None for anything else, or if it is too large.
 
-    Beyond MAX_DECIMALS it is rounded, up where nothing else is said: it may be what something costs.
+    Beyond MAX_DECIMALS it is rounded, by default up: it may be a cost.
     """
-    text = _plain_number(told)
+    text = _plain_number(value)
     if not _AMOUNT.fullmatch(text):
         return None
-    read = Decimal(text)
-    if abs(read) >= MAX_AMOUNT:
+    number = Decimal(text)
+    if abs(number) >= MAX_AMOUNT:
         return None
-    places = read.as_tuple().exponent
+    places = number.as_tuple().exponent
     if isinstance(places, int) and places >= -MAX_DECIMALS:
-        return read
+        return number
     with localcontext(prec=60):
-        return read.quantize(_SMALLEST, rounding)
+        return number.quantize(_SMALLEST, rounding)
 
 
-def currency(told: Json) -> str:
-    return told.upper() if isinstance(told, str) and _CURRENCY.fullmatch(told) else ""
+def read_currency(value: Json) -> str:
+    """Reads a currency's code into capitals; empty for anything else."""
+    return value.upper() if isinstance(value, str) and _CURRENCY.fullmatch(value) else ""
