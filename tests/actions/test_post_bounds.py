@@ -122,7 +122,7 @@ async def test_a_provider_that_lists_posts_without_end_is_asked_no_more_and_told
     api, ann, stocked, lied_to, monkeypatch
 ):
     worker, fake = lied_to
-    monkeypatch.setattr(posts_domain, "MOST_KEPT", 40)
+    monkeypatch.setattr(posts_domain, "MOST_RECORDED", 40)
     number = await subscribed(api, ann, worker, fake)
     await look(worker, fake, listed(40))
     assert ("in_progress", 40) == (await state(stocked, number), len(await posts(stocked)))

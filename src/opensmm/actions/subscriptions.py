@@ -177,7 +177,7 @@ def _charged_unclearly(told: PolledResult, said: SubscriptionReport) -> PolledRe
 def _next(told: PolledResult, standing: subscriptions.SubscriptionStanding, now: datetime) -> PolledResult:
     """A subscription is asked after soon, however old it is; one that has posts without end no more."""
     if standing.endless and standing.delivery is DeliveryState.HELD:
-        told = structs.replace(told, note=DeliveryNote(EventCode.POSTS_WITHOUT_END, {"count": standing.kept}))
+        told = structs.replace(told, note=DeliveryNote(EventCode.POSTS_WITHOUT_END, {"count": standing.recorded}))
     moving = standing.delivery in ACCEPTED_STATES
     soon = now + subscriptions.ASK_AGAIN
     due = min(told.due or soon, soon) if moving else None

@@ -1,4 +1,4 @@
-"""The staff's word on a delivery: read as a provider's report, so that states and money follow the same rules."""
+"""Staff reports on deliveries, read as a provider's reports, so that states and money follow the same rules."""
 
 from enum import StrEnum
 from typing import Final
@@ -15,6 +15,8 @@ from opensmm.domain.polling import PolledDelivery, StatusReport
 
 
 class ManualStep(StrEnum):
+    """Steps that the staff can report."""
+
     START = "start"
     PROGRESS = "progress"
     DONE = "done"
@@ -23,9 +25,9 @@ class ManualStep(StrEnum):
 
 
 class ManualReport(Struct, frozen=True):
-    """What a person says of an order's delivery; without ``run`` of the one that is with the staff.
+    """A staff member's report on an order's delivery.
 
-    To give one up takes a ``reason``.
+    Without ``run`` it is about the one delivery that is with the staff. Cancelling takes a ``reason``.
     """
 
     order: OrderId
@@ -37,41 +39,42 @@ class ManualReport(Struct, frozen=True):
 
 
 MOST_COUNT: Final = 10**15
+"""Largest start count that the staff can report."""
 
 
-def read(said: ManualReport, known: PolledDelivery) -> StatusReport | OperatorRefusal:
-    """The report, as a provider would give it. Nothing is bounded silently: what cannot be is refused.
+def read(report: ManualReport, delivery: PolledDelivery) -> StatusReport | OperatorRefusal:
+    """Returns a staff report as a provider's report, or a refusal. Nothing is silently limited to a range.
 
-    A partial has delivered some and left some; a package is delivered whole or not at all.
+    A partial delivery has delivered some units and left some; a package is delivered whole or not at all.
     """
-    if known.state not in ACCEPTED_STATES:
-        return OperatorRefusal(RefusalCode.NOT_WITH_STAFF, order=said.order)
-    if said.start_count is not None and not 0 <= said.start_count <= MOST_COUNT:
-        return OperatorRefusal(RefusalCode.IMPOSSIBLE_START_COUNT, order=said.order, most=MOST_COUNT)
-    if said.reason or said.step is ManualStep.CANCEL:
-        unfit = name_refusal(said.reason.strip(), MAX_REASON, FieldCode.REASON)
+    if delivery.state not in ACCEPTED_STATES:
+        return OperatorRefusal(RefusalCode.NOT_WITH_STAFF, order=report.order)
+    if report.start_count is not None and not 0 <= report.start_count <= MOST_COUNT:
+        return OperatorRefusal(RefusalCode.IMPOSSIBLE_START_COUNT, order=report.order, most=MOST_COUNT)
+    if report.reason or report.step is ManualStep.CANCEL:
+        unfit = name_refusal(report.reason.strip(), MAX_REASON, FieldCode.REASON)
         if unfit is not None:
             return unfit
-    match said.step:
+    match report.step:
         case ManualStep.START:
-            return StatusReport(OrderStatus.IN_PROGRESS, said.start_count)
+            return StatusReport(OrderStatus.IN_PROGRESS, report.start_count)
         case ManualStep.PROGRESS:
-            if said.remains is None or not 0 <= said.remains <= known.quantity:
-                return _impossible_remains(said, known)
-            return StatusReport(OrderStatus.IN_PROGRESS, None, said.remains, counted=True)
+            if report.remains is None or not 0 <= report.remains <= delivery.quantity:
+                return _impossible_remains(report, delivery)
+            return StatusReport(OrderStatus.IN_PROGRESS, None, report.remains, counted=True)
         case ManualStep.DONE:
-            return StatusReport(OrderStatus.COMPLETED, said.start_count)
+            return StatusReport(OrderStatus.COMPLETED, report.start_count)
         case ManualStep.PARTIAL:
-            if known.packaged:
-                return OperatorRefusal(RefusalCode.PACKAGE_IN_PARTS, order=said.order)
-            if said.remains is None or not 0 < said.remains < known.quantity:
-                return _impossible_remains(said, known)
-            return StatusReport(OrderStatus.PARTIAL, None, said.remains)
+            if delivery.packaged:
+                return OperatorRefusal(RefusalCode.PACKAGE_IN_PARTS, order=report.order)
+            if report.remains is None or not 0 < report.remains < delivery.quantity:
+                return _impossible_remains(report, delivery)
+            return StatusReport(OrderStatus.PARTIAL, None, report.remains)
         case ManualStep.CANCEL:
-            return StatusReport(OrderStatus.CANCELED, None, known.quantity)
+            return StatusReport(OrderStatus.CANCELED, None, delivery.quantity)
 
 
-def _impossible_remains(said: ManualReport, known: PolledDelivery) -> OperatorRefusal:
+def _impossible_remains(report: ManualReport, delivery: PolledDelivery) -> OperatorRefusal:
     return OperatorRefusal(
-        RefusalCode.IMPOSSIBLE_REMAINS, order=said.order, remains=said.remains, quantity=known.quantity
+        RefusalCode.IMPOSSIBLE_REMAINS, order=report.order, remains=report.remains, quantity=delivery.quantity
     )

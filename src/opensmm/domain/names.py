@@ -1,4 +1,4 @@
-"""Names and longer texts that an operator types: the one rule for which characters may stand in them."""
+"""Names and longer texts that an operator types: the one rule for which characters they may have."""
 
 import re
 from typing import Final
@@ -12,10 +12,10 @@ _UNFIT_NAME: Final = re.compile(f"[\t\n{_CONTROLS}{_DIRECTIONS}]")
 
 
 def name_refusal(text: str, most: int, field: FieldCode = FieldCode.NAME) -> OperatorRefusal | None:
-    """The refusal of a name that is not 1 to ``most`` characters on one line; None where it will do.
+    """Returns the refusal of a name that is not 1 to ``most`` characters on one line; None if the name is allowed.
 
-    Control characters are refused, and those that turn the writing direction of what stands around them. Marks that
-    a script needs within a word, such as joiners, are taken.
+    Control characters are refused, and so are those that change the writing direction of the text around them. Marks
+    that a script needs within a word, such as joiners, are allowed.
     """
     if not text.strip():
         return OperatorRefusal(RefusalCode.FIELD_BLANK, field=field)
@@ -23,8 +23,10 @@ def name_refusal(text: str, most: int, field: FieldCode = FieldCode.NAME) -> Ope
 
 
 def text_refusal(text: str, most: int, field: FieldCode) -> OperatorRefusal | None:
-    """The refusal of a text that has more than ``most`` characters, or such as a name may not have; None where it will
-    do. It may be empty, and have tabs and several lines."""
+    """Returns the refusal of a text that has unfit characters or more than ``most``; None if the text is allowed.
+
+    A text may be empty, and have tabs and several lines.
+    """
     return _refusal(text, most, field, _UNFIT_TEXT)
 
 
@@ -37,28 +39,31 @@ def _refusal(text: str, most: int, field: FieldCode, unfit: re.Pattern[str]) -> 
 
 
 def clean_name(text: str) -> str:
-    """A name that somebody else gave, without what no name may have; a line break becomes a blank. May be blank."""
+    """Removes what no name may have from a name that somebody else gave; a line break becomes a blank.
+
+    The result may be blank.
+    """
     return _UNFIT_TEXT.sub("", text.replace("\r", " ").replace("\n", " ").replace("\t", " ")).strip()
 
 
 def clean_text(text: str) -> str:
-    """A longer text that somebody else gave, without what no text may have."""
+    """Removes what no text may have from a longer text that somebody else gave."""
     return _UNFIT_TEXT.sub("", text).strip()
 
 
 def check_name(text: str, most: int, field: FieldCode = FieldCode.NAME) -> None:
-    """Raises OperatorRefusal for a name that will not do."""
+    """Raises OperatorRefusal for a name that is not allowed."""
     if (refused := name_refusal(text, most, field)) is not None:
         raise refused
 
 
 def check_text(text: str, most: int, field: FieldCode) -> None:
-    """Raises OperatorRefusal for a text that will not do."""
+    """Raises OperatorRefusal for a text that is not allowed."""
     if (refused := text_refusal(text, most, field)) is not None:
         raise refused
 
 
 def check_range(number: int, least: int, most: int, field: FieldCode) -> None:
-    """Raises OperatorRefusal for a number that does not lie from ``least`` to ``most``."""
+    """Raises OperatorRefusal for a number outside ``least`` to ``most``."""
     if not least <= number <= most:
         raise OperatorRefusal(RefusalCode.FIELD_OUT_OF_RANGE, field=field, least=least, most=most)

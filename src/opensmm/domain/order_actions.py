@@ -1,6 +1,6 @@
-"""The operator's actions on an order, by how far it has come. A step that was done before is None, and moves nothing.
+"""The operator's actions on an order, by how far it has come. An action that was done before returns None.
 
-Each rule raises OperatorRefusal where the step may not be taken.
+Each rule raises OperatorRefusal if the action is not allowed.
 """
 
 from collections.abc import Sequence
@@ -19,17 +19,16 @@ from opensmm.domain.orders import OrderState
 
 QUEUED_TOO_LONG: Final = timedelta(minutes=5)
 AT_PROVIDER_TOO_LONG: Final = timedelta(days=3)
-"""After so long a delivery is stuck, by the list of what waits for the operator and by the panel's health alike."""
-
-
+"""Deliveries that take longer are stuck, both in the list of what waits for the operator and in the panel's health."""
 MAX_REFUNDS: Final = 1000
 """Refunds of one order are numbered from 1 to this."""
 
 
 class LockedRun(Struct, frozen=True):
-    """A delivery under lock. ``outcome`` and ``provider_order`` are its newest attempt's, None where there is none.
+    """A delivery under its row's lock.
 
-    ``due``: when it is to be sent or asked after next; None of a drip-feed's run while the one before it waits.
+    ``outcome`` and ``provider_order`` are its newest attempt's, None without one. ``due``: when it is to be sent or
+    polled next; None for a drip-feed's run while an earlier run waits.
     """
 
     run: int
@@ -42,7 +41,7 @@ class LockedRun(Struct, frozen=True):
 
 
 class OrderSubject(Struct, frozen=True):
-    """An order under lock, with its runs in order; a subscription has one, of no units."""
+    """An order under its row's lock, with its runs in order; a subscription has one run of no units."""
 
     order: OrderId
     state: OrderState
@@ -53,15 +52,16 @@ class OrderSubject(Struct, frozen=True):
 
     @property
     def subscribed(self) -> bool:
+        """True for a subscription."""
         return all(run.quantity == 0 for run in self.runs)
 
     def refusal(self, code: RefusalCode, **fields: object) -> OperatorRefusal:
-        """A refusal that names this order."""
+        """Returns a refusal that names this order."""
         return OperatorRefusal(code, order=self.order, **fields)
 
 
 class ChosenEnd(Struct, frozen=True):
-    """The state in which a run is ended, and how many of its units stay undelivered."""
+    """The state in which a run ends, and how many of its units stay undelivered."""
 
     run: int
     state: DeliveryState
@@ -72,7 +72,7 @@ _OVER = (OrderState.COMPLETED, OrderState.PARTIAL, OrderState.CANCELED)
 
 
 def cancel(subject: OrderSubject) -> tuple[ChosenEnd, ...] | None:
-    """Ends every open run with what it has delivered so far, as far as that is known."""
+    """Ends every open run with the units delivered so far, as far as they are known."""
     if subject.state is OrderState.CANCELED:
         return None
     if subject.state in _OVER:
@@ -95,14 +95,14 @@ def complete(subject: OrderSubject) -> tuple[ChosenEnd, ...] | None:
 
 
 def _end_all(subject: OrderSubject, remains: int | None) -> tuple[ChosenEnd, ...]:
-    still = [run for run in subject.runs if run.state not in END_STATES]
-    for run in still:
+    open_runs = [run for run in subject.runs if run.state not in END_STATES]
+    for run in open_runs:
         _check_clear(subject, run)
-    return tuple(_ending(run, remains) for run in still)
+    return tuple(_ending(run, remains) for run in open_runs)
 
 
 def _check_clear(subject: OrderSubject, run: LockedRun) -> None:
-    """Refuses a run of which it is not known whether a provider has it."""
+    """Refuses a run if it is unknown whether a provider has it."""
     if run.state is DeliveryState.SENDING:
         raise subject.refusal(RefusalCode.BEING_SENT)
     if run.state is DeliveryState.UNSURE:
@@ -117,19 +117,19 @@ def _ending(run: LockedRun, remains: int | None) -> ChosenEnd:
 
 
 def choose(subject: OrderSubject, run: int | None) -> LockedRun:
-    """The run of this number; the only one where none is named."""
+    """Returns the run with this number; without a number, the order's only run."""
     if run is None and len(subject.runs) == 1:
         return subject.runs[0]
     if run is None:
         raise subject.refusal(RefusalCode.WHICH_RUN)
-    for each in subject.runs:
-        if each.run == run:
-            return each
+    for candidate in subject.runs:
+        if candidate.run == run:
+            return candidate
     raise subject.refusal(RefusalCode.NO_RUN, run=run)
 
 
 def end_partial(subject: OrderSubject, run: LockedRun, remains: int) -> tuple[ChosenEnd, ...] | None:
-    """Ends a run of which ``remains`` units, some and not all, were not delivered."""
+    """Ends a run with ``remains`` units undelivered, which are some and not all of it."""
     if run.state in END_STATES:
         if (run.state, run.remains) == (DeliveryState.PARTIAL, remains):
             return None
@@ -143,27 +143,33 @@ def end_partial(subject: OrderSubject, run: LockedRun, remains: int) -> tuple[Ch
 
 
 def released(subject: OrderSubject, endings: Sequence[ChosenEnd], now: datetime) -> list[tuple[int, datetime]]:
-    """The runs that waited for one that is ended and will never be sent, and when they are due."""
+    """Returns the runs that may now be sent, with the time at which they are due.
+
+    They waited for a run that ends here and will never be sent.
+    """
     ended = {one.run for one in endings}
-    found = []
-    for at, run in enumerate(subject.runs):
-        following = next((one for one in subject.runs[at + 1 :] if _waits(one) and one.run not in ended), None)
-        if run.run in ended and _was_next(run) and following is not None and following.due is None:
-            found.append((following.run, dripfeed.next_due(run.due or now, now, subject.interval_min)))
-    return found
+    next_runs = []
+    for index, run in enumerate(subject.runs):
+        next_run = next((one for one in subject.runs[index + 1 :] if _is_queued(one) and one.run not in ended), None)
+        if run.run in ended and _was_next(run) and next_run is not None and next_run.due is None:
+            next_runs.append((next_run.run, dripfeed.next_due(run.due or now, now, subject.interval_min)))
+    return next_runs
 
 
-def _waits(run: LockedRun) -> bool:
+def _is_queued(run: LockedRun) -> bool:
     return run.state is DeliveryState.QUEUED
 
 
 def _was_next(run: LockedRun) -> bool:
-    """Its turn had come, and it would have released the next one: a claim that finds no route releases nobody."""
-    return run.state is DeliveryState.HELD or (_waits(run) and run.due is not None)
+    """True if the run's turn had come, so that its end would have released the next one.
+
+    A claim without a route releases none.
+    """
+    return run.state is DeliveryState.HELD or (_is_queued(run) and run.due is not None)
 
 
 def resend(subject: OrderSubject, run: LockedRun, *, signed: bool) -> LockedRun | None:
-    """Only what is proved not to have been bought is sent again, or what the operator takes the risk for."""
+    """Allows to send again what was proved not bought, or what the operator takes the risk for."""
     match run.state:
         case DeliveryState.QUEUED | DeliveryState.SENDING:
             return None
@@ -177,7 +183,7 @@ def resend(subject: OrderSubject, run: LockedRun, *, signed: bool) -> LockedRun 
 
 
 def settle(subject: OrderSubject, run: LockedRun, provider_order: str | None) -> LockedRun | None:
-    """The operator's word on an unsure run: the provider's order, or None where it bought nothing."""
+    """Applies the operator's statement on an unsure run: the provider's order, or None if nothing was bought."""
     if run.state is DeliveryState.UNSURE:
         return run
     stated = AttemptOutcome.DECLINED if provider_order is None else AttemptOutcome.ACCEPTED
@@ -192,7 +198,10 @@ def check_refund_number(number: int) -> None:
 
 
 def refund(subject: OrderSubject, amount: Money, booked: Money | None) -> Money | None:
-    """More money back for an ended order, out of what it has earned; ``booked`` is what bears this number already."""
+    """Refunds more of an ended order, out of its earned money.
+
+    ``booked``: the amount booked under this number before.
+    """
     if booked is not None:
         if booked == amount:
             return None

@@ -1,4 +1,4 @@
-"""."""
+"""Orders as customers see them: statuses, and the fields of answers and lists."""
 
 from datetime import date, datetime
 from typing import Final
@@ -10,7 +10,7 @@ from opensmm.base.money import Money
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.orders import OrderState, OrderStatus
 
-_WORD: Final = {
+_STATUS_OF_DELIVERY: Final = {
     DeliveryState.QUEUED: OrderStatus.PENDING,
     DeliveryState.SENDING: OrderStatus.PROCESSING,
     DeliveryState.UNSURE: OrderStatus.PROCESSING,
@@ -22,34 +22,33 @@ _WORD: Final = {
     DeliveryState.PARTIAL: OrderStatus.PARTIAL,
     DeliveryState.CANCELED: OrderStatus.CANCELED,
 }
-
-
-_OWN_WORD: Final = {
+_STATUS_OF_ORDER: Final = {
     OrderState.ACTIVE: OrderStatus.IN_PROGRESS,
     OrderState.PAUSED: OrderStatus.PROCESSING,
     OrderState.COMPLETED: OrderStatus.COMPLETED,
     OrderState.PARTIAL: OrderStatus.PARTIAL,
     OrderState.CANCELED: OrderStatus.CANCELED,
 }
-
-
 _UNSENT: Final = frozenset((DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNSURE))
 
 
 def status_word(state: OrderState, first_run: DeliveryState | None, runs: int) -> OrderStatus:
-    """The customer's word: an ended order's own; of an open one its delivery's; of a drip-feed its first run's."""
+    """Returns the status that a customer reads.
+
+    It is an ended order's own; an open order has its delivery's, a drip-feed its first run's.
+    """
     if state is not OrderState.OPEN or first_run is None:
-        return _OWN_WORD.get(state, OrderStatus.PENDING)
+        return _STATUS_OF_ORDER.get(state, OrderStatus.PENDING)
     if runs > 1 and first_run not in _UNSENT:
         return OrderStatus.IN_PROGRESS
-    return _WORD[first_run]
+    return _STATUS_OF_DELIVERY[first_run]
 
 
 class ExtendedStatus(Struct, frozen=True):
-    """What ``status`` tells of an order with ``extended=1``.
+    """Fields that ``status`` adds with ``extended=1``.
 
-    ``quantity`` is of all runs together; ``orders`` are those made for the posts of a subscription, oldest first, and
-    None of any other order.
+    ``quantity`` is of all runs together; ``orders`` are those made for a subscription's posts, oldest first, and None
+    for any other order.
     """
 
     quantity: int
@@ -58,7 +57,7 @@ class ExtendedStatus(Struct, frozen=True):
 
 
 class SubscriptionParts(Struct, frozen=True):
-    """How many ``posts`` of a subscription have orders, and the newest of these ``orders``, oldest first."""
+    """Number of a subscription's ``posts`` that have orders, and the newest of these ``orders``, oldest first."""
 
     expiry: date | None
     posts: int
@@ -66,7 +65,7 @@ class SubscriptionParts(Struct, frozen=True):
 
 
 class DripFeedParts(Struct, frozen=True):
-    """How many ``runs`` of a drip-feed have been sent on. They are no orders of their own."""
+    """Number of a drip-feed's ``runs`` that were sent. They are no orders of their own."""
 
     runs: int
 
@@ -75,10 +74,10 @@ Parts = SubscriptionParts | DripFeedParts
 
 
 class OrderView(Struct, frozen=True):
-    """An order as its customer sees it. ``charge`` is what has been paid after refunds.
+    """An order as its customer sees it. ``charge`` is what was paid, less refunds.
 
-    ``unsummed``: so many runs have to be added up yet before it may be shown. ``runs``: more than one of a drip-feed,
-    none of a subscription.
+    ``unsummed``: number of runs that must be added up before the view may be shown. ``runs``: more than one for a
+    drip-feed, 0 for a subscription.
     """
 
     order: OrderId

@@ -1,4 +1,4 @@
-"""Payments and references: one payment is booked once, however it is spelt; what a correction may correct."""
+"""Payments, their references and corrections: a payment is booked once, however it is spelt."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -13,28 +13,28 @@ from opensmm.domain.codes import OperatorRefusal, RefusalCode
 MAX_GATEWAY_CHARS: Final = 64
 MAX_REFERENCE_CHARS: Final = 255
 BY_HAND: Final = "operator"
-"""The gateway of a payment that the operator books without naming one."""
+"""Gateway of a payment that the operator books without naming one."""
 OPENING: Final = "opening"
-"""The gateway of the top-up that a customer is added with."""
+"""Gateway of the top-up that a customer is added with."""
 LEGACY: Final = "legacy"
-"""The gateway of top-ups from before every payment had a reference; their id is the transfer's."""
+"""Gateway of top-ups made before every payment had a reference; their id is the transfer's."""
 RESERVED: Final = frozenset((OPENING, LEGACY))
 
 
 class Payment(Struct, frozen=True):
-    """A payment as its gateway names it, in the one spelling that is kept."""
+    """A payment by its gateway's name and id, in their stored spelling."""
 
     gateway: str
     external_id: str
 
     @property
     def folded(self) -> str:
-        """Equal for ids that differ in case alone."""
+        """The id in folded case: equal for ids that differ in case only."""
         return self.external_id.casefold()
 
 
 def read_payment(gateway: str, external_id: str) -> Payment:
-    """Reads a payment that is to be booked: the panel's own names of gateways are refused with OperatorRefusal."""
+    """Reads a payment to be booked. Raises OperatorRefusal for the panel's own names of gateways."""
     payment = any_payment(gateway, external_id)
     if payment.gateway in RESERVED:
         raise OperatorRefusal(RefusalCode.BAD_GATEWAY, gateway=gateway, most=MAX_GATEWAY_CHARS)
@@ -42,7 +42,7 @@ def read_payment(gateway: str, external_id: str) -> Payment:
 
 
 def any_payment(gateway: str, external_id: str) -> Payment:
-    """Folds the gateway's name and trims the id, which keeps its case; raises OperatorRefusal."""
+    """Folds the gateway's name and trims the id, which keeps its case. Raises OperatorRefusal."""
     name = _fold(gateway)
     if not 0 < len(name) <= MAX_GATEWAY_CHARS or not name.isprintable():
         raise OperatorRefusal(RefusalCode.BAD_GATEWAY, gateway=gateway, most=MAX_GATEWAY_CHARS)
@@ -54,9 +54,9 @@ def _fold(gateway: str) -> str:
 
 
 def read_reference(text: str) -> str:
-    """Trims a reference and puts it into Unicode's composed form; raises OperatorRefusal.
+    """Trims a reference and puts it into Unicode's composed form. Raises OperatorRefusal.
 
-    It may hold no mark that is not seen, such as a joiner: two references would look the same.
+    Invisible marks such as joiners are refused: two references would look the same.
     """
     trimmed = unicodedata.normalize("NFC", text).strip()
     if not 0 < len(trimmed) <= MAX_REFERENCE_CHARS or not trimmed.isprintable():
@@ -65,18 +65,18 @@ def read_reference(text: str) -> str:
 
 
 def chargeback_reference(payment: Payment) -> str:
-    """The reference of a chargeback that has no number of its own."""
+    """Returns the reference of a chargeback that has no number of its own."""
     return read_reference(f"{payment.gateway}/{payment.external_id}")
 
 
 def check_recipient(customer: CustomerId, to: CustomerId | None, *, takes: bool) -> None:
-    """Raises OperatorRefusal where a correction gives to another customer what it does not take from this one."""
+    """Raises OperatorRefusal if a correction gives another customer money that it does not take from this one."""
     if to is not None and (not takes or to == customer):
         raise OperatorRefusal(RefusalCode.NOT_ANOTHERS, customer=customer)
 
 
 class Deposit(Struct, frozen=True):
-    """A payment that was booked: as it was spelt then, for whom, how much, by which transfer."""
+    """A booked payment: its spelling at the time, customer, amount and transfer."""
 
     gateway: str
     external_id: str
@@ -85,30 +85,34 @@ class Deposit(Struct, frozen=True):
     transfer: int
 
 
-def booked_before(payment: Payment, known: Sequence[Deposit], *, different: bool) -> Deposit | None:
-    """The same payment among those with an id like its own.
+def booked_before(payment: Payment, deposits: Sequence[Deposit], *, different: bool) -> Deposit | None:
+    """Returns the deposit that booked the same payment; None if there is none.
 
-    Raises OperatorRefusal where one differs in case alone, and nobody said that it is ``different``.
+    ``deposits`` are those with an id like the payment's. Raises OperatorRefusal if one differs in case only, unless the
+    operator said that it is ``different``.
     """
-    same = [one for one in known if _spelt(one) == payment]
+    same = [one for one in deposits if _spelt(one) == payment]
     if same:
         return same[0]
-    if known and not different:
-        twin = known[0]
+    if deposits and not different:
+        similar = deposits[0]
         raise OperatorRefusal(
-            RefusalCode.PAYMENT_TWIN, gateway=twin.gateway, external_id=twin.external_id, transfer=twin.transfer
+            RefusalCode.PAYMENT_TWIN,
+            gateway=similar.gateway,
+            external_id=similar.external_id,
+            transfer=similar.transfer,
         )
     return None
 
 
-def _spelt(one: Deposit) -> Payment:
-    return Payment(_fold(one.gateway), unicodedata.normalize("NFC", one.external_id).strip())
+def _spelt(deposit: Deposit) -> Payment:
+    return Payment(_fold(deposit.gateway), unicodedata.normalize("NFC", deposit.external_id).strip())
 
 
 class Correctable(Struct, frozen=True):
-    """A transfer as its corrections see it.
+    """A transfer that is to be corrected.
 
-    ``credited``: it put money on the customer's balance. ``undone``: what corrections have moved the other way since.
+    ``credited``: it put money on the customer's balance. ``undone``: the sum that corrections have moved back since.
     """
 
     transfer: int
@@ -120,8 +124,10 @@ class Correctable(Struct, frozen=True):
 
 
 def check_correction(corrected: Correctable | None, customer: CustomerId, amount: Money, *, takes: bool) -> Correctable:
-    """Raises OperatorRefusal where the transfer is not this customer's own, belongs to an order, or would be undone by
-    more than it moved."""
+    """Raises OperatorRefusal if the transfer may not be corrected so.
+
+    It must be this customer's own, belong to no order, and not be undone by more than it moved.
+    """
     if corrected is None or corrected.customer != customer:
         raise OperatorRefusal(RefusalCode.NO_TRANSFER, customer=customer)
     if corrected.of_order:

@@ -1,4 +1,7 @@
-"""Phrases of other programs' texts, as patterns: folded alike, so that letters, accents and key-like spelling match."""
+"""Patterns for phrases in other programs' texts.
+
+Texts and patterns are folded alike: case, accents and keys' spelling.
+"""
 
 import html
 import re
@@ -14,16 +17,16 @@ _SAME: Final = str.maketrans({"ı": "i", "đ": "d", "ى": "ي", "ة": "ه", "\N{
 
 @lru_cache(maxsize=1024)
 def folded(text: str) -> str:
-    """The text as its words are compared: split where translation keys are, in small letters, without accents."""
+    """Returns the text for comparing words: split like a translation key, in lower case, without accents."""
     split = _KEY_LIKE.sub(" ", _CAMEL.sub(" ", html.unescape(text)))
     plain = unicodedata.normalize("NFKD", split.casefold())
-    return " ".join("".join(one for one in plain if not unicodedata.combining(one)).translate(_SAME).split())
+    return " ".join("".join(char for char in plain if not unicodedata.combining(char)).translate(_SAME).split())
 
 
 def phrases(lines: str) -> re.Pattern[str]:
-    """One pattern for phrases, one a line: ``*`` ends a word in any way, ``..`` stands for up to 40 characters."""
-    written = (line.strip() for line in lines.strip().splitlines())
-    return re.compile("|".join(_phrase(folded(line.replace("..", "…"))) for line in written if line))
+    """Compiles phrases, one a line: ``*`` ends a word in any way, ``..`` stands for up to 40 characters."""
+    stripped = (line.strip() for line in lines.strip().splitlines())
+    return re.compile("|".join(_phrase(folded(line.replace("..", "…"))) for line in stripped if line))
 
 
 def _phrase(line: str) -> str:
@@ -32,8 +35,10 @@ def _phrase(line: str) -> str:
 
 
 def english(pattern: str) -> re.Pattern[str]:
+    """Compiles a verbose pattern for folded English text."""
     return re.compile(pattern, re.VERBOSE)
 
 
 def holds(patterns: Iterable[re.Pattern[str]], words: str) -> bool:
+    """True if one of the patterns occurs in folded words."""
     return any(pattern.search(words) for pattern in patterns)

@@ -1,4 +1,4 @@
-"""What an order costs, and what of it goes back. The one place where a price is computed."""
+"""Prices: the charge of an order, and the part of it that is earned. No other module computes a price."""
 
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Final
@@ -13,7 +13,7 @@ MAX_DECIMALS: Final = 8
 
 
 class PriceTerms(Struct, frozen=True):
-    """How a provider's rate becomes ours: times the exchange rate, plus per cent, plus a fixed amount, rounded up."""
+    """Terms that turn a provider's rate into ours: × exchange rate, plus per cent, plus a fixed amount, rounded up."""
 
     exchange_rate: Decimal
     percent: Decimal = Decimal(0)
@@ -22,9 +22,10 @@ class PriceTerms(Struct, frozen=True):
 
 
 def charge(rate: Decimal, billed: int, *, packaged: bool = False) -> Money:
-    """``rate × billed ÷ 1000`` rounded up to 5 decimals; a package costs its rate each. Exact for any digits.
+    """Returns ``rate × billed ÷ 1000``, rounded up to 5 decimals; a package costs its rate each.
 
-    Rounding up keeps a split order from ever being cheaper than the whole: ceil(a) + ceil(b) ≥ ceil(a + b).
+    It is exact for any digits. Rounding up makes a split order never cheaper than the whole: ceil(a) + ceil(b) ≥ ceil(a
+    + b).
     """
     numerator, denominator = rate.as_integer_ratio()
     per_unit = PER_WHOLE if packaged else PER_WHOLE // 1000
@@ -32,10 +33,10 @@ def charge(rate: Decimal, billed: int, *, packaged: bool = False) -> Money:
 
 
 def earned(rate: Decimal, quantity: int, run: int, delivered: int, *, packaged: bool = False) -> Money:
-    """What ``delivered`` units of run ``run`` (from 1, of ``quantity`` units) have earned.
+    """Returns the money that ``delivered`` units of run ``run`` (from 1, of ``quantity`` units) have earned.
 
-    With ``delivered == quantity`` this is the run's share; the shares of all runs add up to the order's charge,
-    so that what is given back telescopes and never exceeds it.
+    With ``delivered == quantity`` this is the run's share. The shares of all runs add up to the order's charge, so that
+    refunds never exceed it.
     """
     before = quantity * (run - 1)
     upto = charge(rate, before + delivered, packaged=packaged)

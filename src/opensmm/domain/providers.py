@@ -136,7 +136,7 @@ class BalanceReading(Struct, frozen=True):
 
 BALANCE_EVERY: Final = timedelta(minutes=5)
 READINGS_SPAN: Final = timedelta(hours=24)
-"""How long before the newest reading the pace of spending is measured."""
+"""Time before the newest reading over which the pace of spending is measured."""
 SHORTEST_SPAN: Final = timedelta(minutes=30)
 """A shorter span says nothing of the hours to come."""
 

@@ -1,4 +1,4 @@
-"""Refills: a request to deliver again what an ended order lost. It moves no money."""
+"""Refills: requests to deliver again what a completed order lost. They move no money."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,10 +17,10 @@ ASKED_AGAIN_AFTER: Final = (
     timedelta(minutes=15),
     *(timedelta(hours=pause) for pause in (1, 4, 12)),
 )
-"""Pauses after answers that were not clear, each of which may have begun a refill; after one more of these the operator
-is to look."""
+"""Pauses before the next request after an unclear answer, which may have begun a refill. If none is left, the operator
+must check."""
 UNCLEAR: Final = "unsure"
-"""The state of a task that its provider is asked for no more, though it may have begun it."""
+"""State of a task that is no longer requested, though its provider may have begun it."""
 
 
 class RefillStatus(StrEnum):
@@ -34,22 +34,22 @@ class RefillStatus(StrEnum):
 _ENDS: Final = frozenset((RefillStatus.COMPLETED, RefillStatus.REJECTED, RefillStatus.CANCELED))
 REFILL_TRANSITIONS: Final = {
     RefillStatus.PENDING: _ENDS | {RefillStatus.IN_PROGRESS},
-    # What was bought for it came to nothing, or its provider has put it back.
+    # An order bought for it failed, or its provider reports it pending again.
     RefillStatus.IN_PROGRESS: _ENDS | {RefillStatus.PENDING},
     RefillStatus.COMPLETED: frozenset[RefillStatus](),
     RefillStatus.REJECTED: frozenset[RefillStatus](),
     RefillStatus.CANCELED: frozenset[RefillStatus](),
 }
-"""The closed table: what a refill may become. One begins pending."""
+"""States that a refill may go to next. It begins pending."""
 OPEN_REFILLS: Final = passing(REFILL_TRANSITIONS)
 ENDED_REFILLS: Final = final(REFILL_TRANSITIONS)
 
 
 class Refillable(Struct, frozen=True):
-    """An order as a refill request sees it.
+    """An order for which a refill is requested.
 
-    ``last`` is when the newest refill of it was asked for; ``within_days`` how long after its completion one may be,
-    None: for ever.
+    ``last``: when its newest refill was requested. ``within_days``: how long after its completion a refill may be
+    requested, None for ever.
     """
 
     state: OrderState
@@ -62,8 +62,10 @@ class Refillable(Struct, frozen=True):
 
 
 def check(order: Refillable | None, now: datetime) -> Refused | None:
-    """Whether a refill may be asked for: an order of the caller's, completed, not too late, one at a time and not too
-    early."""
+    """Checks a request for a refill.
+
+    The order must be the caller's own and completed, its refill neither too late nor too early, and no other one open.
+    """
     if order is None:
         return UNKNOWN_ORDER
     if not order.offered:
@@ -81,7 +83,7 @@ def check(order: Refillable | None, now: datetime) -> Refused | None:
 
 
 def check_purchase(refill: RefillId, quantity: int, ordered: int, *, packaged: bool) -> None:
-    """Raises OperatorRefusal where more is to be bought than was ``ordered``, or a part of a package."""
+    """Raises OperatorRefusal if more is to be bought than was ``ordered``, or a part of a package."""
     if not 0 < quantity <= ordered or (packaged and quantity != 1):
         raise OperatorRefusal(RefusalCode.MORE_THAN_ORDERED, refill=refill, quantity=quantity, ordered=ordered)
 

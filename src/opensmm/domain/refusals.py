@@ -1,4 +1,4 @@
-"""Every way a panel says no. Each dialect has words for each member; a test counts them."""
+"""Reasons for which the API refuses a request. Each dialect has words for each member; a test counts them."""
 
 from enum import StrEnum, auto
 from typing import ClassVar, Final
@@ -37,12 +37,12 @@ class Refusal(StrEnum):
 
 
 class Refused(Struct, frozen=True):
-    """One refusal; ``detail`` is the limit that was missed or the name of the parameter at fault."""
+    """A refusal; ``detail`` is the limit that was missed or the name of the parameter at fault."""
 
     why: Refusal
     detail: int | str = ""
     unsummed: ClassVar[int] = 0
-    """As of an order's view, in whose place a refusal may stand: there is nothing left to add up."""
+    """Like an order view's field, so that a refusal can stand in its place: nothing has to be added up."""
 
 
 UNKNOWN_ORDER: Final = Refused(Refusal.ORDER_UNKNOWN)

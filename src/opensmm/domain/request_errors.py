@@ -1,4 +1,4 @@
-"""The meaning of an error text after an ask that is no ``add``: after a refill, a cancel or a look-up."""
+"""Meanings of error texts that answer a request other than ``add``: a refill, a cancel or a look-up."""
 
 import re
 from typing import Final
@@ -48,20 +48,23 @@ _MISSING_PARAMETER: Final = re.compile(
 
 
 def means_under_way(text: str) -> bool:
-    """True of an error text that turns an ask down because it was made before, and is being dealt with."""
+    """True if an error text refuses a request because an earlier one is still being processed."""
     return holds(_UNDER_WAY, folded(text))
 
 
 def means_asked_lately(text: str) -> bool:
-    """True of an error text that turns an ask down for one made not long ago. Whoever made none was meant otherwise."""
+    """True if an error text refuses a request because of an earlier one not long ago.
+
+    If none was sent, the text has another meaning.
+    """
     return _LATELY.search(folded(text)) is not None
 
 
 def means_unknown_order(text: str) -> bool:
-    """True of an error text that says there is no such order of the caller's; any other text says nothing of it."""
+    """True if an error text says that the caller has no such order; any other text proves nothing."""
     return _UNKNOWN_ORDER.search(folded(text)) is not None
 
 
 def means_missing_parameter(text: str) -> bool:
-    """True of an error text that says that the ask lacks a parameter."""
+    """True if an error text says that the request lacks a parameter."""
     return bool(text) and _MISSING_PARAMETER.search(folded(text)) is not None

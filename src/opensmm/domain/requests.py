@@ -1,4 +1,4 @@
-"""What a caller of the API may ask, as both dialects mean it: one type per action."""
+"""Requests to the API as both dialects mean them: one type per action."""
 
 from datetime import date
 from typing import Final
@@ -8,13 +8,13 @@ from msgspec import Struct
 from opensmm.base.ids import MALFORMED
 
 MAX_IDS: Final = 100
-"""Ids in one list; a longer list is refused whole."""
+"""Most ids in one list; a longer list is refused as a whole."""
 
 
 class TypeDetails(Struct, frozen=True, omit_defaults=True):
-    """The parameters that belong to some service types only. Absent: empty or None; no whole number: MALFORMED.
+    """Parameters that only some service types use. Absent: empty or None; not a whole number: MALFORMED.
 
-    Lists keep the order and spelling given. A malformed ``expiry`` is ``date.min``, which lies in the past.
+    Lists keep the given order and spelling. A malformed ``expiry`` is ``date.min``, which lies in the past.
     """
 
     comments: tuple[str, ...] = ()
@@ -43,9 +43,9 @@ NO_DETAILS: Final = TypeDetails()
 
 
 class AddOrder(Struct, frozen=True):
-    """An order asked for. ``service`` is None where none was given; the other numbers likewise.
+    """Request for an order. ``service`` and the other numbers are None if absent.
 
-    ``their_service`` stands for it where the ask is ours to a provider, whose services bear names of its own.
+    ``their_service`` replaces ``service`` in our own requests to a provider, whose ids need not be numbers.
     """
 
     service: int | None
@@ -59,9 +59,9 @@ class AddOrder(Struct, frozen=True):
 
 
 class RequestedIds(Struct, frozen=True):
-    """Ids as the caller wrote them; ``numbers`` runs beside, MALFORMED where a text is no whole number.
+    """Ids as the caller wrote them; ``numbers`` run beside, MALFORMED if a text is no whole number.
 
-    ``many``: the caller used the plural parameter, and gets the answer of many even for one.
+    ``many``: the caller used the plural parameter, and gets an answer for many even for one id.
     """
 
     texts: tuple[str, ...] = ()
@@ -78,20 +78,20 @@ def many_ids(numbers: tuple[int, ...]) -> RequestedIds:
 
 
 class ListServices(Struct, frozen=True):
-    """The price list; ``extended`` adds dripfeed, desc, average_time and delivery_method to v2's keys."""
+    """Request for the price list; ``extended`` adds dripfeed, desc, average_time and delivery_method to v2's keys."""
 
     extended: bool = False
 
 
 class GetStatus(Struct, frozen=True):
-    """``extended`` adds quantity and link to the documented keys, and a subscription's orders."""
+    """Request for statuses; ``extended`` adds quantity and link to the documented keys, and a subscription's orders."""
 
     orders: RequestedIds
     extended: bool = False
 
 
 class ListOrders(Struct, frozen=True):
-    """The caller's own orders, newest first: at most ``limit`` (MALFORMED is refused) with ids below ``before``."""
+    """Request for the caller's own orders, newest first: at most ``limit``, with ids below ``before``."""
 
     limit: int = MAX_IDS
     before: int | None = None
@@ -102,7 +102,7 @@ class RequestRefills(Struct, frozen=True):
 
 
 class GetRefillStatus(Struct, frozen=True):
-    """Asks after refills by their ids, or, where ``order`` is given, after that order's newest refill."""
+    """Request for refills by their ids, or, with ``order``, for that order's newest refill."""
 
     refills: RequestedIds = RequestedIds()
     order: RequestedIds | None = None

@@ -1,4 +1,4 @@
-"""."""
+"""Routes: the providers of a service, in the order in which they are tried."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -12,12 +12,15 @@ from opensmm.domain.audit import Changes
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 
 MAX_ROUTES: Final = 20
-"""Providers of one service."""
+"""Most providers of one service."""
 
 
 class RouteOff(StrEnum):
-    """Why a route is not used: the provider lists it no more, lists it as another type, or its cost has moved too far
-    while another route serves."""
+    """Reasons why a route is set aside.
+
+    Its provider no longer lists the service, lists it as another type, or moved its cost too far while another route
+    works.
+    """
 
     GONE = "gone"
     TYPE = "type"
@@ -25,7 +28,7 @@ class RouteOff(StrEnum):
 
 
 class RouteTo(Struct, frozen=True):
-    """A provider of a service, and the provider's own number of it."""
+    """A provider of a service, and the provider's own id of it."""
 
     provider: ProviderId
     provider_service: str
@@ -38,12 +41,16 @@ def check_routes(routes: Sequence[RouteTo]) -> None:
 
 
 def cheapest_first(routes: Sequence[RouteTo], costs: Mapping[RouteTo, Decimal]) -> list[RouteTo]:
-    """Routes by what they cost in the panel's currency; those of unknown cost come last, in the order they stood."""
-    known = sorted((route for route in routes if route in costs), key=lambda route: costs[route])
-    return [*known, *(route for route in routes if route not in costs)]
+    """Sorts routes by cost in the panel's currency; those of unknown cost come last, in their given order."""
+    priced = sorted((route for route in routes if route in costs), key=lambda route: costs[route])
+    return [*priced, *(route for route in routes if route not in costs)]
 
 
 def routes_changed(before: Sequence[RouteTo], after: Sequence[RouteTo]) -> Changes:
-    """What the audit trail tells of a service's routes, each as ``provider:service``; nothing where none changed."""
-    was, told = ([f"{one.provider}:{one.provider_service}" for one in routes] for routes in (before, after))
-    return {} if was == told else {"routes": (was, told)}
+    """Returns a service's routes for the audit trail, each as ``provider:service``; empty if none changed."""
+    texts_before, texts_after = _texts(before), _texts(after)
+    return {} if texts_before == texts_after else {"routes": (texts_before, texts_after)}
+
+
+def _texts(routes: Sequence[RouteTo]) -> list[str]:
+    return [f"{route.provider}:{route.provider_service}" for route in routes]

@@ -1,4 +1,4 @@
-"""Edits of many services at a time: a plan with each service before and after, which is looked at and then written."""
+"""Edits of many services at once: a plan shows each service before and after, and is then written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -16,16 +16,16 @@ from opensmm.domain.service_rules import EDITABLE, RefusedService, sale_refusal,
 
 
 class ServiceChange(Struct, frozen=True):
-    """A service as it stands and as it would be."""
+    """A service before and after an edit."""
 
     before: Service
     after: Service
 
 
 class PriceMove(Struct, frozen=True):
-    """The rate of a service before and after an edit.
+    """A service's rate before and after an edit.
 
-    ``list_rate`` and ``provider``: the rate that this provider's price list will set instead, where prices follow it.
+    ``list_rate`` and ``provider``: the rate that this provider's price list will set instead, if prices follow it.
     """
 
     service: ServiceId
@@ -36,10 +36,10 @@ class PriceMove(Struct, frozen=True):
 
 
 class EditPlan(Struct, frozen=True):
-    """An edit that has not been written.
+    """An edit that is not yet written.
 
-    ``changes`` leaves out services that are so already, and ``refused`` names those that may not become so; ``fields``
-    are the names of what it sets, ``action`` is for the audit trail.
+    ``changes`` leaves out services that need none; ``refused`` has those that may not be edited so. ``fields`` are the
+    names of the edited fields; ``action`` is for the audit trail.
     """
 
     changes: tuple[ServiceChange, ...]
@@ -50,7 +50,7 @@ class EditPlan(Struct, frozen=True):
 
 
 def edited(service: Service, fields: Mapping[str, object]) -> Service:
-    """The service with other values in some of its fields. Raises ValueError for a field that nobody may set."""
+    """Returns the service with new values in some fields. Raises ValueError for a field that cannot be edited."""
     if not fields.keys() <= EDITABLE:
         raise ValueError(f"nobody sets {', '.join(sorted(fields.keys() - EDITABLE))} of a service")
     return structs.replace(service, **fields)
@@ -59,14 +59,14 @@ def edited(service: Service, fields: Mapping[str, object]) -> Service:
 def plan_edit(
     services: Iterable[Service], fields: Mapping[str, object], policy: Policy, action: AuditAction
 ) -> EditPlan:
-    """Plans to set the same fields of many services, in the order given."""
-    pairs = [(one, edited(one, fields)) for one in services]
+    """Plans to set the same fields of many services, in the given order."""
+    pairs = [(service, edited(service, fields)) for service in services]
     moved = [ServiceChange(before, after) for before, after in pairs if before != after]
-    refusals = [_refusal(one.after, fields, policy) for one in moved]
+    refusals = [_refusal(change.after, fields, policy) for change in moved]
     judged = list(zip(moved, refusals, strict=True))
-    kept = tuple(change for change, why in judged if why is None)
+    changes = tuple(change for change, why in judged if why is None)
     refused = tuple(RefusedService(change.after, why) for change, why in judged if why is not None)
-    return EditPlan(kept, refused, tuple(fields), action)
+    return EditPlan(changes, refused, tuple(fields), action)
 
 
 def _refusal(service: Service, fields: Mapping[str, object], policy: Policy) -> OperatorRefusal | None:
@@ -75,28 +75,30 @@ def _refusal(service: Service, fields: Mapping[str, object], policy: Policy) -> 
 
 
 def price_moves(changes: Iterable[ServiceChange], lines: Iterable[ServiceLine], now: datetime) -> tuple[PriceMove, ...]:
-    """The rates that an edit moves, and which of them a price list will set anew.
+    """Returns the rates that an edit moves, with those that a price list will set again.
 
-    ``lines`` are those of services whose rate changes, as they stand.
+    ``lines`` are the present ones of services whose rate changes.
     """
     by_id = {line.service.id: line for line in lines}
     return tuple(
-        _price_move(one, by_id.get(one.before.id), now) for one in changes if one.before.rate != one.after.rate
+        _price_move(change, by_id.get(change.before.id), now)
+        for change in changes
+        if change.before.rate != change.after.rate
     )
 
 
 def _price_move(change: ServiceChange, line: ServiceLine | None, now: datetime) -> PriceMove:
     before, after = change.before.rate, change.after.rate
-    followed = None if line is None else judge(structs.replace(line, service=change.after), now).service.rate
-    if line is None or followed is None or followed == after:
+    list_rate = None if line is None else judge(structs.replace(line, service=change.after), now).service.rate
+    if line is None or list_rate is None or list_rate == after:
         return PriceMove(change.before.id, before, after)
-    return PriceMove(change.before.id, before, after, followed, line.routes[0].to.provider)
+    return PriceMove(change.before.id, before, after, list_rate, line.routes[0].to.provider)
 
 
 def rebased(plan: EditPlan, standing: Mapping[ServiceId, Service]) -> list[Service]:
-    """The services of a plan as they are to be written: what else was edited since stays.
+    """Returns the services of a plan as they are to be written: other edits since then stay.
 
-    Raises OperatorRefusal where one is gone, or one of the plan's fields was edited meanwhile.
+    Raises OperatorRefusal if a service is gone, or one of the plan's fields was edited meanwhile.
     """
     stale = [one.before.id for one in plan.changes if not _stands(one.before, standing, plan.fields)]
     if stale:

@@ -1,4 +1,4 @@
-"""Whether a line of a provider's price list has become another service under the number that it had."""
+"""Detects that a line of a provider's price list sells another product under its old number."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 def _aliases(lines: str) -> Mapping[str, str]:
-    """Each line names one thing in its spellings, the first of which stands for all."""
+    """Maps each spelling to the first of its line; each line lists the spellings of one thing."""
     return {_plain(word): line.split()[0] for line in lines.strip().splitlines() for word in line.split()}
 
 
@@ -140,7 +140,7 @@ year years
 _NOISE: Final = frozenset(_NOISE_WORDS.split())
 _WORD: Final = re.compile(r"[^\W_]+")
 ALIKE: Final = (1, 3)
-"""The share of words two names without a known kind have in common at least, where one rewords the other."""
+"""Least share of common words of two names without a known kind, if one rewords the other."""
 
 
 class _Meaning(Struct, frozen=True):
@@ -152,36 +152,36 @@ class _Meaning(Struct, frozen=True):
 
 
 def is_another(name: str, category: str, new_name: str, new_category: str) -> bool:
-    """Whether a name and a category sell something else than those before.
+    """True if a name and a category sell another product than those before.
 
-    Numbers, emoji, guarantees, speeds and qualities are no part of what is sold, nor is the language of its words.
-    What the name does not tell, its category does.
+    Numbers, emoji, guarantees, speeds, qualities and the language are not part of the product. If a name does not state
+    platform or kind, its category does.
     """
     if (name, category) == (new_name, new_category):
         return False
     before, after = _meaning(name), _meaning(new_name)
-    over, over_after = _meaning(category), _meaning(new_category)
+    category_before, category_after = _meaning(category), _meaning(new_category)
     pairs = (
-        (before.platforms or over.platforms, after.platforms or over_after.platforms),
-        (before.kinds or over.kinds, after.kinds or over_after.kinds),
+        (before.platforms or category_before.platforms, after.platforms or category_after.platforms),
+        (before.kinds or category_before.kinds, after.kinds or category_after.kinds),
         (before.parts, after.parts),
         (before.countries, after.countries),
     )
-    if any(was and told and not was & told for was, told in pairs):
+    if any(old and new and not old & new for old, new in pairs):
         return True
     kinds, kinds_after = pairs[1]
     if kinds and kinds_after:
         return False
-    was, told = before.kinds | before.others, after.kinds | after.others
-    fewer, common = min(len(was), len(told)), len(was & told)
+    old, new = before.kinds | before.others, after.kinds | after.others
+    fewer, common = min(len(old), len(new)), len(old & new)
     return fewer > 0 and common * ALIKE[1] < fewer * ALIKE[0]
 
 
 def _meaning(text: str) -> _Meaning:
     words = {word for word in _WORD.findall(_plain(text)) if not any(char.isdigit() for char in word)}
     tables = (_PLATFORMS, _KINDS, _PARTS, _COUNTRIES)
-    known = frozenset(word for word in words if any(word in table for table in tables))
-    others = frozenset(word for word in words - known - _NOISE if len(word) > 1)
+    recognised = frozenset(word for word in words if any(word in table for table in tables))
+    others = frozenset(word for word in words - recognised - _NOISE if len(word) > 1)
     platforms, kinds, parts, countries = (_named(words, table) for table in tables)
     return _Meaning(platforms, kinds, parts, countries, others)
 

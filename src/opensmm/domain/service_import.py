@@ -1,6 +1,6 @@
-"""Importing a provider's price list: a plan of what would be new, change, move in price or be gone.
+"""Imports of a provider's price list: a plan of services that would be new, change, move in price or be gone.
 
-Nothing is written by it.
+A plan writes nothing.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,13 +17,13 @@ from opensmm.domain.provider_services import ProviderService, UnreadLine
 from opensmm.domain.service_rules import MAX_CATEGORY_NAME
 
 MAX_ADDED: Final = 100_000
-"""Of a margin in per cent, and of the amount that is added."""
+"""Largest margin in per cent, and largest added amount."""
 
 
 class ImportTerms(Struct, frozen=True):
-    """The prices and categories of imported services.
+    """Prices and categories of imported services.
 
-    ``categories`` gives the provider's categories other names; ``into`` puts all services into one category.
+    ``categories`` renames the provider's categories; ``into`` puts all services into one category.
     """
 
     price: PriceTerms
@@ -32,7 +32,7 @@ class ImportTerms(Struct, frozen=True):
 
 
 def check_terms(terms: ImportTerms) -> None:
-    """Raises OperatorRefusal for terms that no price can be made by, or that name a category as none may be called."""
+    """Raises OperatorRefusal for terms that give no price, or for a category's name that is not allowed."""
     for number, field in ((terms.price.percent, FieldCode.MARGIN), (terms.price.fixed, FieldCode.ADDED)):
         if not 0 <= number <= MAX_ADDED:
             raise OperatorRefusal(RefusalCode.FIELD_OUT_OF_RANGE, field=field, least=0, most=MAX_ADDED)
@@ -42,32 +42,31 @@ def check_terms(terms: ImportTerms) -> None:
 
 
 class ImportChoice(Struct, frozen=True):
-    """The lines of a price list that are meant: those of some categories, and those that have a text in their name or
-    category. Empty: all."""
+    """Lines of a price list to import: of some categories, and with a text in their name or category. Empty: all."""
 
     categories: tuple[str, ...] = ()
     search: str = ""
 
-    def takes(self, offer: ProviderService) -> bool:
-        return (not self.categories or offer.category in self.categories) and has_text(offer, self.search)
+    def takes(self, line: ProviderService) -> bool:
+        return (not self.categories or line.category in self.categories) and has_text(line, self.search)
 
 
-def has_text(offer: ProviderService, text: str) -> bool:
-    """True where a text stands in the name or the category of a line, in whatever case."""
-    return text.lower() in offer.name.lower() or text.lower() in offer.category.lower()
+def has_text(line: ProviderService, text: str) -> bool:
+    """True if the name or the category of a line has the text, in any case."""
+    return text.lower() in line.name.lower() or text.lower() in line.category.lower()
 
 
 class ImportedLine(Struct, frozen=True):
-    """A line of theirs and what it becomes here."""
+    """A line of the provider's list, and the service made of it."""
 
     offer: ProviderService
     service: Service
 
 
 class ImportChange(Struct, frozen=True):
-    """A service of ours as it stands and as it would be; ``moved`` where its price is not what the terms make of it.
+    """A service before and after an import; ``moved``: its price is not the one by the terms.
 
-    ``by_hand``: that price is the operator's own, which no list and no import has set.
+    ``by_hand``: that price is the operator's own, and was set by no list or import.
     """
 
     before: Service
@@ -77,6 +76,8 @@ class ImportChange(Struct, frozen=True):
 
 
 class ImportPlan(Struct, frozen=True):
+    """Plan of an import. ``same`` counts services that stay as they are."""
+
     new: tuple[ImportedLine, ...]
     changed: tuple[ImportChange, ...]
     gone: tuple[Service, ...]
@@ -84,17 +85,18 @@ class ImportPlan(Struct, frozen=True):
     left_out: tuple[UnreadLine, ...]
 
     def to_write(self, *, reprice: bool) -> list[Service]:
-        """The services that stand here already, as they are to be kept; prices stay where they are not to move.
+        """Returns the changed services to write; without ``reprice`` their prices stay.
 
-        What is gone is halted by following the list, which is part of taking it over.
+        Services that are gone are halted by the sync, which is part of the import.
         """
-        kept = [one.after if reprice else structs.replace(one.after, rate=one.before.rate) for one in self.changed]
-        known = {one.before.id: one.before for one in self.changed}
-        return [one for one in kept if one != known[one.id]]
+        pairs = [(change.before, change.after) for change in self.changed]
+        if not reprice:
+            pairs = [(before, structs.replace(after, rate=before.rate)) for before, after in pairs]
+        return [after for before, after in pairs if after != before]
 
 
 def plan(
-    offers: Iterable[ProviderService],
+    lines: Iterable[ProviderService],
     routed: Mapping[str, Sequence[Service]],
     only_here: Iterable[ServiceId],
     terms: ImportTerms,
@@ -102,68 +104,72 @@ def plan(
     unread: Iterable[UnreadLine] = (),
     by_list: Collection[ServiceId] = (),
 ) -> ImportPlan:
-    """``routed``: our services by their number at the provider; ``only_here``: those that nobody else fulfils.
+    """Plans an import of ``lines``, which may be a part of the list.
 
-    ``offers`` may be a choice of the list; what is gone is told by ``all_theirs``, every number on it. ``unread`` lines
-    are left out. ``by_list``: services whose price was set by a list last, not by hand.
+    ``routed``: our services by their number at the provider; ``only_here``: those that no other provider fulfils.
+    ``all_theirs``: every number on the list; services without one are gone. ``unread`` lines are left out. ``by_list``:
+    services whose price was last set by a list, not by hand.
     """
     new: list[ImportedLine] = []
     changed: list[ImportChange] = []
     left_out = list(unread)
     same = 0
-    for offer in offers:
-        made = _service(offer, terms)
+    for line in lines:
+        made = _service(line, terms)
         if isinstance(made, LineFault):
-            left_out.append(UnreadLine(offer.service, offer.name, made))
-        elif offer.service not in routed:
-            new.append(ImportedLine(offer, made))
+            left_out.append(UnreadLine(line.service, line.name, made))
+        elif line.service not in routed:
+            new.append(ImportedLine(line, made))
         else:
-            # A rate is per 1000, or for one of a package: that of another type is no price of ours.
-            alike = [known for known in routed[offer.service] if known.type is made.type]
-            if len(alike) < len(routed[offer.service]):
-                left_out.append(UnreadLine(offer.service, offer.name, LineFault(LineCode.OTHER_TYPE)))
-            changes = [change for known in alike if (change := _change(known, made, offer, by_list))]
+            # A rate is per 1000, or for one of a package: the rate of another type gives no price for ours.
+            alike = [service for service in routed[line.service] if service.type is made.type]
+            if len(alike) < len(routed[line.service]):
+                left_out.append(UnreadLine(line.service, line.name, LineFault(LineCode.OTHER_TYPE)))
+            changes = [change for service in alike if (change := _change(service, made, line, by_list))]
             changed += changes
             same += len(alike) - len(changes)
-    listed, alone = set(all_theirs), set(only_here)
-    gone = [one for theirs, known in routed.items() if theirs not in listed for one in known if one.id in alone]
+    listed, without_others = set(all_theirs), set(only_here)
+    unlisted = [service for theirs, services in routed.items() if theirs not in listed for service in services]
+    gone = [service for service in unlisted if service.id in without_others]
     return ImportPlan(tuple(new), tuple(changed), tuple(gone), same, tuple(left_out))
 
 
-def _service(offer: ProviderService, terms: ImportTerms) -> Service | LineFault:
-    if offer.type is None:
+def _service(line: ProviderService, terms: ImportTerms) -> Service | LineFault:
+    if line.type is None:
         return LineFault(LineCode.TYPE_UNKNOWN)
-    rate = resale_rate(offer.rate, terms.price)
+    rate = resale_rate(line.rate, terms.price)
     if not 0 < rate < RATE_BELOW:
         return LineFault(LineCode.NO_PRICE)
     return Service(
         id=ServiceId(0),
-        name=offer.name,
-        type=offer.type,
-        category=terms.into or terms.categories.get(offer.category, offer.category),
+        name=line.name,
+        type=line.type,
+        category=terms.into or terms.categories.get(line.category, line.category),
         rate=rate,
-        min=offer.min,
-        max=offer.max,
-        refill=bool(offer.refill),
-        cancel=bool(offer.cancel),
-        dripfeed=bool(offer.dripfeed) and TYPE_FORMS[offer.type].may_drip,
-        description=offer.description,
+        min=line.min,
+        max=line.max,
+        refill=bool(line.refill),
+        cancel=bool(line.cancel),
+        dripfeed=bool(line.dripfeed) and TYPE_FORMS[line.type].may_drip,
+        description=line.description,
         on_sale=False,
     )
 
 
 def _change(
-    known: Service, made: Service, offer: ProviderService, by_list: Collection[ServiceId]
+    service: Service, made: Service, line: ProviderService, by_list: Collection[ServiceId]
 ) -> ImportChange | None:
-    after = structs.replace(followed(known, offer), rate=made.rate)
-    moved = after.rate != known.rate
-    return None if after == known else ImportChange(known, after, moved, moved and known.id not in by_list)
+    after = structs.replace(followed(service, line), rate=made.rate)
+    moved = after.rate != service.rate
+    return None if after == service else ImportChange(service, after, moved, moved and service.id not in by_list)
 
 
-def followed(known: Service, offer: ProviderService) -> Service:
-    """Ranges, and the flags that the list tells, follow the provider; name, category and all else stay the
-    operator's."""
-    drips = None if offer.dripfeed is None else offer.dripfeed and TYPE_FORMS[known.type].may_drip
-    told = {"refill": offer.refill, "cancel": offer.cancel, "dripfeed": drips}
-    flags = {name: flag for name, flag in told.items() if flag is not None}
-    return structs.replace(known, min=offer.min, max=offer.max, **flags)
+def followed(service: Service, line: ProviderService) -> Service:
+    """Returns the service with the provider's range, and with the flags that its list states.
+
+    Name, category and all else stay the operator's.
+    """
+    drips = None if line.dripfeed is None else line.dripfeed and TYPE_FORMS[service.type].may_drip
+    listed = {"refill": line.refill, "cancel": line.cancel, "dripfeed": drips}
+    flags = {name: flag for name, flag in listed.items() if flag is not None}
+    return structs.replace(service, min=line.min, max=line.max, **flags)

@@ -1,5 +1,5 @@
-"""Rules of what a service may be like, and of which may be put on sale: those that say how they are delivered, and
-that the policy does not prohibit."""
+"""Rules for a service's fields, and for its sale: it states how it is delivered, and the policy does not prohibit
+it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -19,14 +19,14 @@ MAX_CATEGORY_NAME: Final = 300
 MAX_PRICE_LIST_NAME: Final = 64
 MAX_DESCRIPTION: Final = 4000
 MAX_QUANTITY: Final = 10**12
-"""Times a thousand runs still a number that the database counts in."""
+"""A thousand runs of it still fit the database's integers."""
 MAX_REFILL_WAIT_H: Final = 876_000
 MAX_REFILL_DAYS: Final = 36_500
 MAX_AVERAGE_TIME_MIN: Final = 60 * MAX_REFILL_WAIT_H
 """These three are a hundred years."""
 MAX_POSITION: Final = 10**9
 NAMED: Final = 5
-"""Services that a refusal names one by one."""
+"""Services that a refusal lists one by one."""
 
 _RANGES: Final[Mapping[str, tuple[int, int, FieldCode]]] = {
     "min": (0, MAX_QUANTITY, FieldCode.MIN),
@@ -37,19 +37,19 @@ _RANGES: Final[Mapping[str, tuple[int, int, FieldCode]]] = {
     "position": (0, MAX_POSITION, FieldCode.POSITION),
 }
 EDITABLE: Final = frozenset(one.name for one in structs.fields(Service)) - {"id", "type", "cost", "halted"}
-"""Fields of a service that an operator sets; the others are fixed, or follow from the providers' price lists."""
+"""Fields of a service that an operator sets; the others are fixed, or follow providers' price lists."""
 _BEARS_ON_SALE: Final = ("on_sale", "delivery_method", "name", "category", "description")
 
 
 class RefusedService(Struct, frozen=True):
-    """A service that may not be kept as it is, and why."""
+    """A service that may not be stored as it is, and why."""
 
     service: Service
     why: OperatorRefusal
 
 
 def read_rate(text: str) -> Decimal:
-    """Reads a rate per 1000, such as ``"0.90"``, with the digits that were typed. Raises OperatorRefusal."""
+    """Reads a rate per 1000, such as ``"0.90"``, and keeps its digits. Raises OperatorRefusal."""
     try:
         rate = plain(text)
     except ValueError as error:
@@ -59,7 +59,7 @@ def read_rate(text: str) -> Decimal:
 
 
 def read_price(text: str) -> Decimal:
-    """Reads a rate that is above 0, as price lists and approved costs have. Raises OperatorRefusal."""
+    """Reads a rate above 0, for price lists and approved costs. Raises OperatorRefusal."""
     rate = read_rate(text)
     check_price(rate)
     return rate
@@ -72,15 +72,15 @@ def check_rate(rate: Decimal) -> None:
 
 
 def check_price(rate: Decimal) -> None:
-    """Raises OperatorRefusal for a rate that no price list can set apart: they give nothing away."""
+    """Raises OperatorRefusal for a rate that no price list can set: price lists give nothing away."""
     if not 0 < rate < RATE_BELOW:
         raise OperatorRefusal(RefusalCode.BAD_RATE, below=RATE_BELOW)
 
 
 def service_refusals(service: Service, changed: Collection[str] = EDITABLE) -> list[OperatorRefusal]:
-    """The refusals of a service's ``changed`` fields by themselves, then of how its fields go together.
+    """Lists the refusals of a service's ``changed`` fields one by one, then of their combinations.
 
-    What was kept before a limit existed stays as it is until it is edited.
+    A field stored before its limit existed stays valid until it is edited.
     """
     refusals = [refused for name in sorted(changed) if (refused := _field_refusal(service, name)) is not None]
     if service.max < service.min:
@@ -119,14 +119,14 @@ def _check_field(service: Service, name: str) -> None:
 
 
 def bears_on_sale(before: Service | None, after: Service) -> bool:
-    """True where an edit could put on sale what may not be: the policy need not be read for any other."""
+    """True if an edit might put a service on sale that may not be: only then the policy must be read."""
     if not after.on_sale:
         return False
     return before is None or any(getattr(before, name) != getattr(after, name) for name in _BEARS_ON_SALE)
 
 
 def sale_refusal(service: Service, policy: Policy) -> OperatorRefusal | None:
-    """The refusal of a service that is on sale and may not be; None of one that may, or is not."""
+    """Returns the refusal of a service that is on sale and may not be; None for any other."""
     if not service.on_sale:
         return None
     named = {"service": service.id or None, "service_name": service.name}
@@ -140,12 +140,15 @@ def sale_refusal(service: Service, policy: Policy) -> OperatorRefusal | None:
 
 
 def check_sellable(services: Iterable[Service], policy: Policy) -> list[RefusedService]:
-    """Those of the services on sale that may not be."""
+    """Returns the services that are on sale and may not be."""
     return [RefusedService(one, why) for one in services if (why := sale_refusal(one, policy)) is not None]
 
 
 def not_for_sale(refused: Sequence[RefusedService]) -> OperatorRefusal:
-    """The refusal of an edit because of these services; of several, the first few are named each with its reason."""
+    """Returns the refusal of an edit because of these services.
+
+    Of several, it names the first few with their reasons.
+    """
     if len(refused) == 1:
         return refused[0].why
     named = tuple({"code": one.why.code, **one.why.fields} for one in refused[:NAMED])

@@ -1,4 +1,4 @@
-"""Ending: what a delivery that has ended earns, costs and gives back, and when its order ends with it."""
+"""Settlement: the money that an ended delivery earns, costs and refunds, and the end of its order."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -14,13 +14,13 @@ from opensmm.domain.orders import OrderState
 from opensmm.domain.polling import OrderEnd
 
 MOST_COST: Final = Money(10**17)
-"""A provider's word on what a delivery cost is not taken above this."""
+"""A provider's charge above this is ignored."""
 
 
 class OrderAtEnd(Struct, frozen=True):
-    """An order under its row's lock. The runs that end now count as ended in the last fields already.
+    """An order under its row's lock. Its last fields count the runs that end now as ended.
 
-    ``called_off``: a subscription whose delivery was cancelled. It has no units to tell how it ended.
+    ``called_off``: a subscription whose delivery was cancelled. It has no units that would show it.
     """
 
     order: OrderId
@@ -45,7 +45,7 @@ class EndedRun(Struct, frozen=True):
 
 
 class Settlement(Struct, frozen=True):
-    """The money that moves for one order, and its end where no run is open any more."""
+    """The money that moves for one order, and its end if no run is open any more."""
 
     order: OrderId
     transfers: tuple[Transfer, ...]
@@ -54,37 +54,37 @@ class Settlement(Struct, frozen=True):
     end: OrderEnd | None
 
 
-def settle(sold: OrderAtEnd, ends: Sequence[EndedRun]) -> Settlement:
-    """Earns what was delivered and gives back the rest: together they are exactly the runs' shares of the charge.
+def settle(order: OrderAtEnd, ends: Sequence[EndedRun]) -> Settlement:
+    """Earns what was delivered and refunds the rest: together they are exactly the runs' shares of the charge.
 
-    Runs of which nothing was delivered give their money back in one transfer, under the number of the first.
+    Runs without any delivery are refunded in one transfer, under the number of the first.
     """
     transfers: list[Transfer] = []
     earned = refunded = untouched = 0
     untouched_at: int | None = None
     for end in ends:
-        share = pricing.earned(sold.rate, sold.quantity, end.run, sold.quantity, packaged=sold.packaged)
-        delivered = sold.quantity - end.remains
-        kept = pricing.earned(sold.rate, sold.quantity, end.run, delivered, packaged=sold.packaged)
-        back = Money(share - kept)
-        if kept:
-            transfers.append(ledger.earn(sold.customer, sold.order, end.run, kept))
-        if back and not delivered:
-            untouched += back
-        if back and (delivered or untouched_at is None):
+        share = pricing.earned(order.rate, order.quantity, end.run, order.quantity, packaged=order.packaged)
+        delivered = order.quantity - end.remains
+        run_earned = pricing.earned(order.rate, order.quantity, end.run, delivered, packaged=order.packaged)
+        run_refunded = Money(share - run_earned)
+        if run_earned:
+            transfers.append(ledger.earn(order.customer, order.order, end.run, run_earned))
+        if run_refunded and not delivered:
+            untouched += run_refunded
+        if run_refunded and (delivered or untouched_at is None):
             untouched_at = untouched_at if delivered else len(transfers)
-            transfers.append(ledger.give_back(sold.customer, sold.order, end.run, back))
+            transfers.append(ledger.give_back(order.customer, order.order, end.run, run_refunded))
         cost = ceiling(end.cost, end.exchange_rate) if end.cost else 0
         if 0 < cost <= MOST_COST:
-            transfers.append(ledger.cost(sold.customer, sold.order, end.run, Money(cost)))
-        earned, refunded = earned + kept, refunded + back
+            transfers.append(ledger.cost(order.customer, order.order, end.run, Money(cost)))
+        earned, refunded = earned + run_earned, refunded + run_refunded
     if untouched_at is not None:
         transfers[untouched_at] = structs.replace(transfers[untouched_at], amount=Money(untouched))
-    order_end = None if sold.runs_open else _end(sold)
-    return Settlement(sold.order, tuple(transfers), Money(earned), Money(refunded), order_end)
+    order_end = None if order.runs_open else _end(order)
+    return Settlement(order.order, tuple(transfers), Money(earned), Money(refunded), order_end)
 
 
-def _end(sold: OrderAtEnd) -> OrderEnd:
-    if sold.called_off:
+def _end(order: OrderAtEnd) -> OrderEnd:
+    if order.called_off:
         return OrderEnd(OrderState.CANCELED, 0)
-    return polling.end_of_order(sold.quantity, sold.runs, sold.remains)
+    return polling.end_of_order(order.quantity, order.runs, order.remains)

@@ -1,4 +1,4 @@
-"""Parameters of an order for a subscription: the posts that an account has yet to make."""
+"""Parameters of an order for a subscription, which are about posts yet to be made."""
 
 from datetime import date
 from typing import Final
@@ -13,10 +13,14 @@ from opensmm.domain.requests import MALFORMED, AddOrder, TypeDetails
 DELAYS_MIN: Final = frozenset(
     (0, 5, 10, 15, 20, 30, 40, 50, 60, 90, 120, 150, 180, 210, 240, 270, 300, 360, 420, 480, 540, 600)
 )
+"""Delays that the published page allows."""
 
 
 def unbounded(request: AddOrder) -> AddOrder:
-    """The ask as panels of the v1 family mean it: posts=0 sets no bound, where no old posts are asked for beside."""
+    """Reads posts=0 as no bound, unless old posts are requested beside it.
+
+    Panels of the v1 family mean it so.
+    """
     details = request.details
     if details.posts != 0 or details.old_posts is not None:
         return request
@@ -24,7 +28,7 @@ def unbounded(request: AddOrder) -> AddOrder:
 
 
 def check(details: TypeDetails, service: Service, today: date) -> Refused | None:
-    """The parameters in the order of the page, then whether each post's quantity lies in the service's range."""
+    """Checks the parameters in the page's order, then that each post's quantity is in the service's range."""
     return (
         _check_own(details)
         or _optional_number(details.posts, "posts")

@@ -21,12 +21,12 @@ from opensmm.domain.orders import OrderState, OrderStatus
 from opensmm.domain.transitions import passing
 
 WAITS: Final = timedelta(hours=24)
-"""How long a post's order waits for funds, or for its provider to report the quantity."""
+"""Longest wait of a post's order for funds, or for its provider to report the quantity."""
 ASK_AGAIN: Final = timedelta(minutes=1)
 """Longest pause between two polls for new posts."""
 MOST_LISTED: Final = 1000
 """Most posts' orders of one subscription that are read from an answer, or written into one: the newest."""
-MOST_KEPT: Final = 10 * MOST_LISTED
+MOST_RECORDED: Final = 10 * MOST_LISTED
 """Most posts' orders of one subscription; with more its provider is no longer polled. No account posts so often, and a
 provider may invent new ones at each poll."""
 
@@ -62,8 +62,8 @@ NOT_DUE: Final = frozenset((PostState.BEYOND, PostState.EXPIRED))
 """Nobody ordered these posts: they are not charged, and their provider is asked to stop."""
 UNBOUNDED: Final = 10**18
 EXPIRY_GRACE: Final = timedelta(days=2)
-"""How long a subscription takes in posts after its last day begins: that day in any time zone, and the provider's
-delay."""
+"""Time after the beginning of the last day in which posts are still taken in: that day in any time zone, and the
+provider's delay."""
 
 
 class SubscriptionReport(Struct, frozen=True):
@@ -162,7 +162,7 @@ def gone(listed: Iterable[str], posts: Iterable[KnownPost]) -> dict[str, bool]:
     return {post.provider_order: missing for post, missing in now.items() if post.missing != missing}
 
 
-def quantity(report: SubscriptionReport, least: int, most: int) -> int | None:
+def post_quantity(report: SubscriptionReport, least: int, most: int) -> int | None:
     """Returns the quantity of a post's order; None while the provider has not stated it. In doubt it is the smaller
     one, in the customer's favour.
 
@@ -238,7 +238,7 @@ def _decide(
 ) -> Post:
     if order in taken:
         return Post(order, PostState.TAKEN)
-    units = None if report is None else quantity(report, subscription.min, subscription.max)
+    units = None if report is None else post_quantity(report, subscription.min, subscription.max)
     if report is None or units is None:
         return Post(order, PostState.UNTOLD)
     charge = pricing.charge(subscription.rate, units)
@@ -251,19 +251,19 @@ def _decide(
 class SubscriptionStanding(Struct, frozen=True):
     """A subscription after its posts were decided on.
 
-    ``give_up``: its provider is asked to cancel it, because nobody pays for its posts or they have no end. ``kept``:
-    number of posts' orders on record.
+    ``give_up``: its provider is asked to cancel it, because nobody pays for its posts or they have no end.
+    ``recorded``: number of posts' orders on record.
     """
 
     delivery: DeliveryState
     order: OrderState
     give_up: bool
-    kept: int
+    recorded: int
 
     @property
     def endless(self) -> bool:
         """True if its provider lists posts without end: it is no longer polled."""
-        return self.kept > MOST_KEPT
+        return self.recorded > MOST_RECORDED
 
 
 def stand(reported: DeliveryState, posts: Iterable[KnownPost], changed: Iterable[Post]) -> SubscriptionStanding:
@@ -284,11 +284,11 @@ def stand(reported: DeliveryState, posts: Iterable[KnownPost], changed: Iterable
     ended = reported not in ACCEPTED_STATES
     # While a post waits, the end of its subscription is put off, so that it stays polled.
     delivery = DeliveryState.PROCESSING if ended and waits and reported is not DeliveryState.HELD else reported
-    endless = len(after) > MOST_KEPT
+    endless = len(after) > MOST_RECORDED
     paused = PostState.UNPAID in waits or reported is DeliveryState.PROCESSING
     return SubscriptionStanding(
         DeliveryState.HELD if endless and delivery in ACCEPTED_STATES else delivery,
         OrderState.PAUSED if paused else OrderState.ACTIVE,
         give_up=(unpaid or not_due or endless) and not ended,
-        kept=len(after),
+        recorded=len(after),
     )
