@@ -43,7 +43,7 @@ async def test_a_cancel_without_a_clear_answer_is_told_again_after_growing_pause
         await worker.poller.pass_on_cancels(10)
     assert len(TOLD_AGAIN_AFTER) + 1 == asked(fake, "cancel")
     told = await found(stocked, worker, "unheard cancels")
-    assert (Level.ACT, 1) == (told.level, told.fields["count"])
+    assert (Level.CRITICAL, 1) == (told.level, told.fields["count"])
     assert order == told.fields["named"][0]["order"]
 
 
@@ -69,7 +69,7 @@ async def test_a_cancel_that_no_answer_comes_to_is_told_again_after_growing_paus
     assert Level.OK is (await found(stocked, worker, "unheard cancels")).level
     await pass_on(2 * 6, 600)
     told = await found(stocked, worker, "unheard cancels")
-    assert (Level.ACT, 1) == (told.level, told.fields["count"])
+    assert (Level.CRITICAL, 1) == (told.level, told.fields["count"])
     before = asked(fake, "cancel")
     await pass_on(24, 3600)
     assert before == asked(fake, "cancel")
@@ -131,7 +131,7 @@ async def test_in_the_end_the_operator_settles_a_refill(lied_to, api, stocked, a
         worker.clock.forward(12 * 3600)
     assert len(ASKED_AGAIN_AFTER) + 1 == asked(fake, "refill")
     told = await found(stocked, worker, "unclear refills")
-    assert (Level.ACT, 1) == (told.level, told.fields["count"])
+    assert (Level.CRITICAL, 1) == (told.level, told.fields["count"])
     assert [] == await broken(stocked)
     assert {"status": "Pending"} == await api.ask("v2", ann.key, "refill_status", refill=refill)
     assert [RefillStatus.REJECTED] == await manual.answer_refills(
@@ -175,7 +175,7 @@ async def test_a_refill_whose_status_is_not_understood_is_shown_with_its_words_w
     assert Level.OK is (await found(stocked, worker, "refill answers")).level
     worker.clock.forward(120)
     told = await found(stocked, worker, "refill answers")
-    assert (Level.LOOK, 1, "Teapot") == (told.level, told.fields["count"], told.fields["words"])
+    assert (Level.WARNING, 1, "Teapot") == (told.level, told.fields["count"], told.fields["words"])
     (one,) = await refill_tasks.unread(stocked, 10)
     assert (refill, code_of(one)) == (one.refill, EventCode.REFILL_NOT_UNDERSTOOD)
     (listed,) = await staff_rows.waiting_refills(stocked, 10)

@@ -55,7 +55,7 @@ async def test_it_is_paused_and_named_and_one_order_a_pause_tries_it_again(
     await place(api, ann, 3)
     await worker.housekeeper.step()
     named = await finding(stocked, clock)
-    assert (Level.ACT, code, said["error"]) == (named.level, named.code, named.fields["words"])
+    assert (Level.CRITICAL, code, said["error"]) == (named.level, named.code, named.fields["words"])
     assert text in ENGLISH.judged_finding(named)[0]
     for pause_s in (60, 120, 300, 300):
         clock.forward(pause_s - 1)

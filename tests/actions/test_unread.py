@@ -39,10 +39,15 @@ async def test_they_are_found_after_a_minute_until_one_is_understood(api, ann, s
     await told(worker, fake, status, 60)
     found = await finding(stocked, clock)
     fields = found.fields
-    assert (Level.LOOK, words, "Sandbox", 1) == (found.level, fields["words"], fields["provider_name"], fields["count"])
+    assert (Level.WARNING, words, "Sandbox", 1) == (
+        found.level,
+        fields["words"],
+        fields["provider_name"],
+        fields["count"],
+    )
     assert f"Sandbox says “{words}”" in ENGLISH.judged_finding(found)[0]
     clock.forward(6 * 3600)
-    assert Level.ACT is (await finding(stocked, clock)).level
+    assert Level.CRITICAL is (await finding(stocked, clock)).level
     await told(worker, fake, {"7": {"status": "In progress", "remains": "9"}}, 60)
     assert Level.OK is (await finding(stocked, clock)).level
 
@@ -53,7 +58,7 @@ async def test_those_about_a_subscription_are_found_too(api, ann, stocked, lied_
     for _ in range(3):
         await look(worker, fake, {}, status="Teapot")
     found = await finding(stocked, clock)
-    assert (Level.LOOK, "Teapot") == (found.level, found.fields["words"])
+    assert (Level.WARNING, "Teapot") == (found.level, found.fields["words"])
     await look(worker, fake, {})
     assert Level.OK is (await finding(stocked, clock)).level
     assert [(None, None)] == await fetch(stocked, "select note, noted from delivery where quantity = 0")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from opensmm.cli import app
 from opensmm.providers.key_encryption import seal
 
-WELL, LOOK, ACT, UNAVAILABLE = 0, 1, 2, 3
+WELL, WARNING, CRITICAL, UNAVAILABLE = 0, 1, 2, 3
 
 
 @pytest.fixture
@@ -75,14 +75,14 @@ def findings(health):
 def test_a_balance_that_is_not_read_any_more_runs_down(findings, well, paid):
     paid((26, 21 * 60), (25, 20 * 60))
     said = findings()
-    assert ("act", "25 USD, which lasts 5.0 h at the pace of the last day") == said["balance Up"]
-    assert ("look", "its balance was read 20 hours ago") == said["reading Up"]
+    assert ("critical", "25 USD, which lasts 5.0 h at the pace of the last day") == said["balance Up"]
+    assert ("warning", "its balance was read 20 hours ago") == said["reading Up"]
 
 
 def test_an_empty_balance_stays_a_finding_when_nothing_can_be_spent_any_more(findings, well, paid):
     paid((5, 26 * 60), *((0, 5 * at) for at in range(25 * 12)))
     said = findings()
-    assert ("act", "nothing is left") == said["balance Up"]
+    assert ("critical", "nothing is left") == said["balance Up"]
     assert "ok" == said["reading Up"][0]
 
 
@@ -96,9 +96,9 @@ def test_a_provider_whose_key_does_not_open_wants_an_act(findings, well, paid, e
     paid((9, 1))
     monkeypatch.setenv("OPENSMM_PEPPER", "another pepper, of thirty-two characters or more")
     why = "its kept key does not open: it was sealed with another pepper or for another address"
-    assert ("act", f"is not called: {why}; its orders wait") == findings()["provider Up"]
+    assert ("critical", f"is not called: {why}; its orders wait") == findings()["provider Up"]
     execute("update provider set sealed_key = null")
-    assert ("act", "is not called: it has no key; its orders wait") == findings()["provider Up"]
+    assert ("critical", "is not called: it has no key; its orders wait") == findings()["provider Up"]
     assert ("ok", "not called yet") == findings()["provider Far [away]"]
 
 
@@ -109,7 +109,7 @@ def test_what_the_workers_cannot_call_is_told_whatever_the_shell_may(
     execute(f"update worker set shut = jsonb_build_object(({up}), 'address_private')")
     monkeypatch.setenv("OPENSMM_PRIVATE_PROVIDERS", "1")
     (told,) = [one for one in json.loads(health("--json")[1])["findings"] if one["name"] == "provider Up"]
-    assert ("act", "provider_not_allowed") == (told["level"], told["code"])
+    assert ("critical", "provider_not_allowed") == (told["level"], told["code"])
     assert "OPENSMM_PRIVATE_PROVIDERS=1" in told["do"]
     assert "not called: the address is not one of the public internet" in run("provider", "list")[1]
     execute("update worker set shut = '{}'")
@@ -127,12 +127,12 @@ def test_without_a_pepper_no_key_is_tried_and_no_pepper_is_made(findings, well, 
 
 def test_the_worst_finding_decides_and_stands_first(health, well, execute):
     execute("update provider set failures = 3")
-    assert LOOK == health()[0]
+    assert WARNING == health()[0]
     execute("delete from worker")
     code, printed = health()
-    assert ACT == code
+    assert CRITICAL == code
     lines = [line.split() for line in printed.splitlines()]
-    assert [["act", "workers"], ["→", "start"], ["look", "provider"]] == [words[:2] for words in lines[:3]]
+    assert [["critical", "workers"], ["→", "start"], ["warning", "provider"]] == [words[:2] for words in lines[:3]]
 
 
 def test_a_program_reads_findings_and_facts(health, well):

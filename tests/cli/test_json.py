@@ -17,6 +17,7 @@ from typer import _click
 
 from opensmm.base.ids import OrderId
 from opensmm.cli import app, main
+from opensmm.cli.context import MISUSED
 from opensmm.domain.codes import EventCode
 from opensmm.store import notices
 from opensmm.store.connection import connect
@@ -252,7 +253,7 @@ def orders(verb, placed):
     verb("staff", "buy", 1, "--quantity", 3)
     verb("staff", "refilled", 2)
     verb("staff", "reject", 3)
-    verb("orders", "resend", risked, "--sign", "I pay", "--reason", "urgent")
+    verb("orders", "resend", risked, "--accept-risk", "I pay", "--reason", "urgent")
     verb("orders", "dealt-with", late, "--reason", "cancelled there")
     verb("orders", "wait", 48)
     for order in placed:
@@ -292,3 +293,25 @@ def test_a_verb_that_fails_tells_a_person_in_words(said, monkeypatch, capsys):
         main()
     printed = capsys.readouterr()
     assert ("", "opensmm: There is no service Lkes. There are: none.") == (printed.out, printed.err.strip())
+
+
+@pytest.mark.parametrize("typed", [("--sign", "I pay"), ("--sign=I pay",), ("--sign",)])
+@pytest.mark.parametrize("for_program", [True, False])
+def test_an_option_by_its_old_name_is_refused_with_the_new_name(said, monkeypatch, capsys, typed, for_program):
+    words = ["opensmm", "orders", "resend", "7", "--reason", "urgent", *typed, *(["--json"] if for_program else [])]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed, message = capsys.readouterr(), "The option --sign is called --accept-risk now."
+    assert MISUSED == ended.value.code
+    if for_program:
+        assert {"error": {"code": "misused", "message": message, "fields": {}}} == json.loads(printed.out)
+    else:
+        assert ("", True) == (printed.out, f"Error: {message}" in printed.err)
+
+
+def test_an_old_name_on_another_verb_is_only_unknown(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["opensmm", "orders", "cancel", "7", "--sign", "--json"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--accept-risk" not in json.loads(capsys.readouterr().out)["error"]["message"]

@@ -133,7 +133,7 @@ async def test_a_story_tells_what_was_asked_and_what_was_concluded(api, worker, 
 
 async def test_what_is_sent_again_at_the_operators_risk_is_not_told_to_be_unbought(api, worker, stocked, ann, said):
     (order,) = await place(api, worker, ann, "garbage")
-    risk = ("--reason", "they are slow", "--sign", "twice is cheap")
+    risk = ("--reason", "they are slow", "--accept-risk", "twice is cheap")
     assert DONE == (await on_thread(said, "resend", order, *risk))[0]
     _, told = await on_thread(said, "show", order)
     codes = {event["code"] for event in told["events"]}

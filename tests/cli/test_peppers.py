@@ -75,9 +75,9 @@ def test_another_pepper_is_found_by_health_and_taken_on_purpose(said, rows, pane
     assert "pepper" not in found(said)
     kept = panel.read_text()
     panel.unlink()
-    assert ("look", "pepper_unread") == found(said)["pepper"]
+    assert ("warning", "pepper_unread") == found(said)["pepper"]
     monkeypatch.setenv("OPENSMM_PEPPER", OTHER)
-    assert ("act", "pepper") == found(said)["pepper"]
+    assert ("critical", "pepper") == found(said)["pepper"]
     assert DONE == said("new-pepper", "--reason", "it is lost")[0]
     assert "pepper" not in found(said)
     assert DONE == said("customer", "add", "--name", "Bob")[0]
@@ -90,7 +90,7 @@ def test_another_pepper_is_found_by_health_and_taken_on_purpose(said, rows, pane
 
 def test_a_pepper_of_raw_bytes_is_no_fault_of_ours(said, panel):
     panel.write_bytes(bytes(range(128, 168)))
-    assert ("act", "pepper") == found(said)["pepper"]
+    assert ("critical", "pepper") == found(said)["pepper"]
     assert (UNAVAILABLE, None) == said("customer", "add", "--name", "Bob")
 
 

@@ -67,11 +67,11 @@ def test_a_sync_prints_what_changed(said, listed):
     assert {} == changed(said("provider", "sync", "Up")[1])
     found = health(said)
     assert (
-        "look",
+        "warning",
         "1 service is not sold, since its cost, or what is sold, changed too far: id 2. Subscriptions go on",
     ) == found["quarantine"]
     assert (
-        "look",
+        "warning",
         "1 service is not sold, since no provider lists it as it is sold: id 3",
     ) == found["halted"]
     assert ("ok", "no service costs more than it is sold at") == found["below cost"]
@@ -83,7 +83,7 @@ def test_a_list_that_lacks_much_is_taken_over_only_when_it_is_confirmed(said, ro
     assert FAILED == said("provider", "sync", "Up")[0]
     assert [(3,)] == rows("select count(*) from service where halted is null")
     level, words = health(said)["price list Up"]
-    assert ("look", True) == (level, "lacks 2 of the 3 services" in words)
+    assert ("warning", True) == (level, "lacks 2 of the 3 services" in words)
     assert "lacks 2 of the 3" in said("provider", "services", "Up")[1]["odd"][-1]["says"]
     assert FAILED == said("import-services", "Up", "--write")[0]
     assert [(3,)] == rows("select count(*) from service where on_sale and halted is null")
@@ -119,7 +119,7 @@ def test_what_waits_is_listed_and_approved(said, rows, listed):
     (below,) = said("service", "below-cost", "list")[1]["services"]
     assert (1, "2", "1.8000", None) == tuple(below[name] for name in ("service", "cost", "rate", "price_list"))
     assert (
-        "look",
+        "warning",
         "1 service costs more than it is sold at, so orders are refused: id 1. Subscriptions go on",
     ) == health(said)["below cost"]
     said("service", "edit", 1, "--rate", "2.5")

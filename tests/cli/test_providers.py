@@ -211,6 +211,16 @@ def test_a_line_of_a_table_is_one_line_where_it_is_piped(said, run):
     assert name in lines[1]
 
 
+def test_a_provider_that_failed_is_listed_as_paused(said, run, database):
+    add(said)
+    with psycopg.connect(database.app_url, autocommit=True) as connection:
+        connection.execute(
+            "update provider set failures = 4, resting_until = now() + interval '1 hour', fault = 'gone'"
+        )
+    assert "  paused until " in run("provider", "list")[1].splitlines()[1]
+    assert "paused until: " in run("provider", "show", "Up")[1]
+
+
 @contextmanager
 def upstream(answers):
     """A panel over HTTP that answers each action with the same words; its address and what it was asked."""
@@ -385,13 +395,17 @@ def test_a_check_says_in_words_why_adds_go_one_at_a_time(said, tmp_path):
     assert "Adds go to Up one at a time, over all workers. Panels of the v1 family read their balance and" in printed
 
 
-def test_the_dialect_is_taken_from_the_address_and_a_wrong_one_is_mended_by_the_command_that_is_printed(said, rows):
+def test_the_dialect_is_taken_from_the_address_and_a_wrong_one_is_mended_by_the_command_that_is_printed(
+    said, rows, run
+):
     add(said, "First", "https://panel.example/api/v1/")
     add(said, "Second", "https://other.example/api/v2")
     assert [("v1",), ("v2",)] == rows("select dialect from provider where kind = 'panel' order by id")
     with upstream({"balance": {"status": "success", "balance": "1", "currency": "USD"}, "services": []}) as (url, _):
         add(said, "Up there", url)
         _, told = said("provider", "check", "Up there")
+        lines = run("provider", "check", "Up there")[1].splitlines()
+    assert any(line.startswith("  warning: ") and "--dialect v1" in line for line in lines)
     assert any("`opensmm provider edit 'Up there' --dialect v1`" in odd["says"] for odd in told["tried"][0]["odd"])
 
 

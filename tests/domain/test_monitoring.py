@@ -100,38 +100,38 @@ def test_posts_that_wait_for_long_or_were_refused_want_a_look():
     assert Level.OK is found("posts", posts=WaitingCount(3, ago(minutes=29))).level
     half_an_hour = {"count": 3, "age": timedelta(minutes=30)}
     waits = found("posts", posts=WaitingCount(3, ago(minutes=30)))
-    assert Finding("posts", Level.LOOK, FindingCode.POSTS_NOT_CHARGED, half_an_hour) == waits
+    assert Finding("posts", Level.WARNING, FindingCode.POSTS_NOT_CHARGED, half_an_hour) == waits
     refused = {"count": 0, "age": None, "refused": 2, "remembered": timedelta(days=7)}
     told = found("posts", refused_posts=WaitingCount(2, ago(days=1)))
-    assert Finding("posts", Level.LOOK, FindingCode.POSTS_REFUSED, refused) == told
+    assert Finding("posts", Level.WARNING, FindingCode.POSTS_REFUSED, refused) == told
 
 
 def test_without_a_worker_the_operator_must_act():
     silent = replace(WORKER, seen=ago(seconds=16))
     for workers in ((), (silent,)):
-        assert Finding("workers", Level.ACT, FindingCode.NO_WORKER) == found("workers", workers=workers)
+        assert Finding("workers", Level.CRITICAL, FindingCode.NO_WORKER) == found("workers", workers=workers)
 
 
 def test_a_worker_that_fell_silent_beside_one_that_lives_wants_a_look():
     workers = (WORKER, WorkerSeen("beta", 8, ago(hours=2), ago(minutes=3)))
     fields = {"alive": 1, "silent": 1, "host": "beta", "pid": 8, "age": timedelta(minutes=3)}
-    assert Finding("workers", Level.LOOK, FindingCode.WORKERS_SILENT, fields) == found("workers", workers=workers)
+    assert Finding("workers", Level.WARNING, FindingCode.WORKERS_SILENT, fields) == found("workers", workers=workers)
 
 
 @pytest.mark.parametrize(
     ("name", "fact", "age", "level"),
     [
         ("due", "due", timedelta(seconds=59), Level.OK),
-        ("due", "due", timedelta(minutes=1), Level.LOOK),
-        ("due", "due", timedelta(minutes=5), Level.ACT),
-        ("unsure", "unsure", timedelta(0), Level.LOOK),
-        ("unsure", "unsure", timedelta(hours=1), Level.ACT),
-        ("held", "held", timedelta(hours=23), Level.LOOK),
-        ("held", "held", timedelta(days=1), Level.ACT),
+        ("due", "due", timedelta(minutes=1), Level.WARNING),
+        ("due", "due", timedelta(minutes=5), Level.CRITICAL),
+        ("unsure", "unsure", timedelta(0), Level.WARNING),
+        ("unsure", "unsure", timedelta(hours=1), Level.CRITICAL),
+        ("held", "held", timedelta(hours=23), Level.WARNING),
+        ("held", "held", timedelta(days=1), Level.CRITICAL),
         ("refills", "refills", timedelta(minutes=59), Level.OK),
-        ("refills", "refills", timedelta(days=30), Level.LOOK),
+        ("refills", "refills", timedelta(days=30), Level.WARNING),
         ("cancels", "cancels", timedelta(minutes=9), Level.OK),
-        ("cancels", "cancels", timedelta(minutes=10), Level.LOOK),
+        ("cancels", "cancels", timedelta(minutes=10), Level.WARNING),
     ],
 )
 def test_what_waits_is_judged_by_the_oldest(name, fact, age, level):
@@ -143,14 +143,17 @@ def test_what_waits_is_judged_by_the_oldest(name, fact, age, level):
 def test_deliveries_not_heard_of_want_a_look_and_then_an_act():
     young = found("unpolled", moving=DeliveriesAtProviders(9, unpolled=WaitingCount(1, ago(minutes=5))))
     fields = {"count": 1, "age": timedelta(minutes=5)}
-    assert Finding("unpolled", Level.LOOK, FindingCode.DELIVERIES_UNHEARD_OF, fields) == young
+    assert Finding("unpolled", Level.WARNING, FindingCode.DELIVERIES_UNHEARD_OF, fields) == young
     assert (
-        Level.ACT == found("unpolled", moving=DeliveriesAtProviders(9, unpolled=WaitingCount(1, ago(minutes=30)))).level
+        Level.CRITICAL
+        == found("unpolled", moving=DeliveriesAtProviders(9, unpolled=WaitingCount(1, ago(minutes=30)))).level
     )
-    assert Level.LOOK == found("long", moving=DeliveriesAtProviders(9, long=WaitingCount(2, ago(days=90)))).level
+    assert Level.WARNING == found("long", moving=DeliveriesAtProviders(9, long=WaitingCount(2, ago(days=90)))).level
 
 
-@pytest.mark.parametrize(("failures", "level"), [(0, Level.OK), (2, Level.OK), (3, Level.LOOK), (10, Level.ACT)])
+@pytest.mark.parametrize(
+    ("failures", "level"), [(0, Level.OK), (2, Level.OK), (3, Level.WARNING), (10, Level.CRITICAL)]
+)
 def test_a_provider_is_judged_by_its_failures_in_a_row(failures, level):
     provider = ProviderSeen(ProviderId(1), "Far", failures=failures, resting_until=NOW + timedelta(seconds=9))
     assert level == found("provider Far", providers=(provider,)).level
@@ -179,7 +182,7 @@ def test_of_a_provider_no_more_is_said_than_is_known(known, code, age):
 def test_a_provider_that_cannot_be_called_wants_an_act_while_it_is_in_use():
     shut = replace(FAR, shut=ShutCode.NO_KEY)
     told = found("provider Far", providers=(shut,))
-    assert (Level.ACT, FindingCode.PROVIDER_NOT_OPENED) == (told.level, told.code)
+    assert (Level.CRITICAL, FindingCode.PROVIDER_NOT_OPENED) == (told.level, told.code)
     assert OF_FAR | {"why": ShutCode.NO_KEY} == told.fields
     private = found("provider Far", providers=(replace(FAR, shut=ShutCode.ADDRESS_PRIVATE),))
     assert FindingCode.PROVIDER_NOT_ALLOWED is private.code
@@ -197,10 +200,10 @@ def test_what_living_workers_cannot_call_is_shut():
 @pytest.mark.parametrize(
     ("age_min", "also", "level", "code"),
     [
-        (5, {}, Level.LOOK, FindingCode.PROVIDER_UNHEARD_OF),
-        (30, {}, Level.ACT, FindingCode.PROVIDER_UNHEARD_OF),
-        (5, {"failures": 10}, Level.ACT, FindingCode.PROVIDER_FAILS),
-        (5, {"enabled": False}, Level.LOOK, FindingCode.PROVIDER_DISABLED),
+        (5, {}, Level.WARNING, FindingCode.PROVIDER_UNHEARD_OF),
+        (30, {}, Level.CRITICAL, FindingCode.PROVIDER_UNHEARD_OF),
+        (5, {"failures": 10}, Level.CRITICAL, FindingCode.PROVIDER_FAILS),
+        (5, {"enabled": False}, Level.WARNING, FindingCode.PROVIDER_DISABLED),
     ],
 )
 def test_a_provider_whose_deliveries_are_not_heard_of_does_not_answer(age_min, also, level, code):
@@ -223,11 +226,11 @@ def test_a_provider_that_rests_is_told_of_and_one_that_is_disabled_was_meant_to_
     assert None is found("provider Far", providers=(tried,)).fields["paused_until"]
     disabled = found("provider Far", providers=(replace(resting, enabled=False),))
     assert Finding("provider Far", Level.OK, FindingCode.PROVIDER_DISABLED, OF_FAR) == disabled
-    assert Finding("providers", Level.LOOK, FindingCode.NO_PROVIDER) == found("providers", providers=())
+    assert Finding("providers", Level.WARNING, FindingCode.NO_PROVIDER) == found("providers", providers=())
 
 
 @pytest.mark.parametrize(
-    ("hours", "level"), [("24", Level.OK), ("23.9", Level.LOOK), ("6", Level.LOOK), ("5.9", Level.ACT)]
+    ("hours", "level"), [("24", Level.OK), ("23.9", Level.WARNING), ("6", Level.WARNING), ("5.9", Level.CRITICAL)]
 )
 def test_a_balance_is_judged_by_how_long_it_lasts(hours, level):
     provider = replace(FAR, hours_left=Decimal(hours))
@@ -238,10 +241,10 @@ def test_a_balance_is_judged_by_how_long_it_lasts(hours, level):
 @pytest.mark.parametrize(
     ("balance", "hours", "level", "code"),
     [
-        ("0", None, Level.ACT, FindingCode.BALANCE_GONE),
-        ("0.00", "0.0", Level.ACT, FindingCode.BALANCE_GONE),
-        ("-3", None, Level.ACT, FindingCode.BALANCE_GONE),
-        ("0.40", None, Level.LOOK, FindingCode.BALANCE_TOO_LITTLE),
+        ("0", None, Level.CRITICAL, FindingCode.BALANCE_GONE),
+        ("0.00", "0.0", Level.CRITICAL, FindingCode.BALANCE_GONE),
+        ("-3", None, Level.CRITICAL, FindingCode.BALANCE_GONE),
+        ("0.40", None, Level.WARNING, FindingCode.BALANCE_TOO_LITTLE),
         ("0.40", "30.0", Level.OK, FindingCode.BALANCE_LASTS),
         ("1.00", None, Level.OK, FindingCode.BALANCE_AT_NO_PACE),
     ],
@@ -261,9 +264,9 @@ def test_a_balance_of_nearly_nothing_is_told_whether_anything_was_spent_of_late_
     ("balance", "asked", "level", "code"),
     [
         (BalanceReading(ago(minutes=30), Decimal(9)), NOW, Level.OK, FindingCode.BALANCE_READ),
-        (BalanceReading(ago(minutes=31), Decimal(9)), NOW, Level.LOOK, FindingCode.BALANCE_READ),
-        (BalanceReading(ago(days=20), Decimal(9)), NOW, Level.LOOK, FindingCode.BALANCE_READ),
-        (None, NOW, Level.LOOK, FindingCode.BALANCE_NEVER_READ),
+        (BalanceReading(ago(minutes=31), Decimal(9)), NOW, Level.WARNING, FindingCode.BALANCE_READ),
+        (BalanceReading(ago(days=20), Decimal(9)), NOW, Level.WARNING, FindingCode.BALANCE_READ),
+        (None, NOW, Level.WARNING, FindingCode.BALANCE_NEVER_READ),
         (None, None, Level.OK, FindingCode.BALANCE_NOT_ASKED_YET),
     ],
 )
@@ -284,8 +287,8 @@ def test_a_transaction_that_stays_open_wants_a_look():
     assert Level.OK == found("database", oldest_transaction=None).level
     finding = found("database", oldest_transaction=ago(minutes=7))
     fields = {"mib": 5, "age": timedelta(minutes=7)}
-    assert Finding("database", Level.LOOK, FindingCode.TRANSACTION_OPEN, fields) == finding
-    assert Level.ACT == found("database", oldest_transaction=ago(hours=4)).level
+    assert Finding("database", Level.WARNING, FindingCode.TRANSACTION_OPEN, fields) == finding
+    assert Level.CRITICAL == found("database", oldest_transaction=ago(hours=4)).level
 
 
 def test_a_count_that_was_cut_short_says_so():
@@ -294,8 +297,8 @@ def test_a_count_that_was_cut_short_says_so():
 
 
 def test_the_worst_finding_counts():
-    findings = [Finding("a", level, FindingCode.DUE) for level in (Level.LOOK, Level.ACT, Level.OK)]
-    assert (Level.ACT, Level.OK) == (worst(findings), worst([]))
+    findings = [Finding("a", level, FindingCode.DUE) for level in (Level.WARNING, Level.CRITICAL, Level.OK)]
+    assert (Level.CRITICAL, Level.OK) == (worst(findings), worst([]))
 
 
 @pytest.mark.parametrize(
@@ -303,11 +306,11 @@ def test_the_worst_finding_counts():
     [
         (FollowedList(HALF_AN_HOUR, NOW), Level.OK, timedelta(0), ""),
         (FollowedList(HALF_AN_HOUR, NOW - 3 * HALF_AN_HOUR), Level.OK, 3 * HALF_AN_HOUR, ""),
-        (FollowedList(HALF_AN_HOUR, NOW - 4 * HALF_AN_HOUR), Level.LOOK, 4 * HALF_AN_HOUR, ""),
-        (FollowedList(HALF_AN_HOUR), Level.LOOK, None, ""),
+        (FollowedList(HALF_AN_HOUR, NOW - 4 * HALF_AN_HOUR), Level.WARNING, 4 * HALF_AN_HOUR, ""),
+        (FollowedList(HALF_AN_HOUR), Level.WARNING, None, ""),
         (
             FollowedList(HALF_AN_HOUR, NOW, "it is empty"),
-            Level.LOOK,
+            Level.WARNING,
             timedelta(0),
             "it is empty",
         ),
@@ -330,7 +333,7 @@ def test_services_that_are_not_sold_as_they_stand_are_named():
     shelf = UnsoldServices(
         NamedServices(7, (1, 2, 3, 4, 5)), NamedServices(1, (9,)), NamedServices(1, (8,)), holds=True
     )
-    found = [one for one in judge(replace(WELL, unsold=shelf), NOW) if one.level is Level.LOOK]
+    found = [one for one in judge(replace(WELL, unsold=shelf), NOW) if one.level is Level.WARNING]
     told = {one.name: (one.code, one.fields) for one in found}
     assert {
         "quarantine": (FindingCode.QUARANTINED, {"count": 7, "services": (1, 2, 3, 4, 5), "more": 2}),
@@ -341,7 +344,7 @@ def test_services_that_are_not_sold_as_they_stand_are_named():
 
 @pytest.mark.parametrize(
     ("name", "code", "level"),
-    [("late", FindingCode.LATE_ACCEPTANCES, Level.ACT), ("odd", FindingCode.ODD_ENDS, Level.LOOK)],
+    [("late", FindingCode.LATE_ACCEPTANCES, Level.CRITICAL), ("odd", FindingCode.ODD_ENDS, Level.WARNING)],
 )
 def test_what_providers_said_against_the_books_is_named_until_it_is_dealt_with(name, code, level):
     notices = NoticeCounts(2, ago(hours=3), ((7, "Far", "7001"), (8, "Near", "X-1")))
@@ -364,7 +367,7 @@ def test_refills_without_a_clear_answer_are_named_as_refills():
 
 def test_orders_that_nobody_will_see_to_are_named():
     finding = found("forgotten", forgotten=NamedServices(2, (7, 9)))
-    assert (Level.ACT, FindingCode.FORGOTTEN_ORDERS, {"count": 2, "orders": (7, 9), "more": 0}) == (
+    assert (Level.CRITICAL, FindingCode.FORGOTTEN_ORDERS, {"count": 2, "orders": (7, 9), "more": 0}) == (
         finding.level,
         finding.code,
         finding.fields,
@@ -381,23 +384,23 @@ def test_orders_that_nobody_will_see_to_are_named():
 )
 def test_a_step_of_the_databases_clock_is_told_of_for_a_day(stepped, code, fields):
     finding = found("clock", stepped=stepped)
-    assert (code, Level.OK if fields is None else Level.LOOK) == (finding.code, finding.level)
+    assert (code, Level.OK if fields is None else Level.WARNING) == (finding.code, finding.level)
     if fields is not None:
         assert fields == tuple(finding.fields[name] // timedelta(minutes=1) for name in ("moved", "age"))
 
 
-@pytest.mark.parametrize(("off_s", "level"), [(0, Level.OK), (-2, Level.OK), (3, Level.LOOK), (-600, Level.LOOK)])
+@pytest.mark.parametrize(("off_s", "level"), [(0, Level.OK), (-2, Level.OK), (3, Level.WARNING), (-600, Level.WARNING)])
 def test_a_worker_whose_clock_is_off_is_told_of(off_s, level):
     finding = found("worker clocks", workers=(WORKER, replace(WORKER, pid=8, clock_off=timedelta(seconds=off_s))))
     assert level == finding.level
-    if level is Level.LOOK:
+    if level is Level.WARNING:
         assert {"host": "alpha", "pid": 8, "off": timedelta(seconds=abs(off_s))} == dict(finding.fields)
 
 
 @pytest.mark.parametrize(
     ("free_mib", "total_mib", "level"),
-    [(100_000, 1_000_000, Level.OK), (40_000, 1_000_000, Level.LOOK), (3_000, 20_000, Level.OK),
-     (2_000, 20_000, Level.LOOK), (500, 20_000, Level.ACT)],
+    [(100_000, 1_000_000, Level.OK), (40_000, 1_000_000, Level.WARNING), (3_000, 20_000, Level.OK),
+     (2_000, 20_000, Level.WARNING), (500, 20_000, Level.CRITICAL)],
 )  # fmt: skip
 def test_a_disk_is_told_of_before_it_is_full(free_mib, total_mib, level):
     found = disk("/data", free_mib << 20, total_mib << 20)
@@ -409,7 +412,7 @@ def test_a_disk_is_told_of_before_it_is_full(free_mib, total_mib, level):
 @pytest.mark.parametrize(
     ("adds", "level", "code", "count"),
     [
-        (None, Level.LOOK, FindingCode.ADDS_NOT_DECIDED, 16),
+        (None, Level.WARNING, FindingCode.ADDS_NOT_DECIDED, 16),
         (0, Level.OK, FindingCode.ADDS_AS_MANY_AS_CALLS, 16),
         (1, Level.OK, FindingCode.ADDS_FEW_AT_A_TIME, 1),
     ],

@@ -163,7 +163,7 @@ def test_v1_providers_from_before_take_what_they_took_and_health_names_the_verb(
         kept = app.execute("select name, concurrency, adds_at_a_time from provider order by id").fetchall()
         assert [("Old", 64, None), ("Of the release before", 64, None)] == kept
     found = [one for one in asyncio.run(_findings(database.app_url)) if one.name.startswith("adds ")]
-    assert [(f"adds {name}", Level.LOOK, FindingCode.ADDS_NOT_DECIDED) for name, _, _ in reversed(kept)] == [
+    assert [(f"adds {name}", Level.WARNING, FindingCode.ADDS_NOT_DECIDED) for name, _, _ in reversed(kept)] == [
         (one.name, one.level, one.code) for one in found
     ]
 

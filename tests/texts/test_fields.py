@@ -18,7 +18,7 @@ def test_a_field_is_told_without_python_s_words():
     told = {"has_key": True, "resting_until": None, "hours_left": None, "at": datetime(2026, 12, 1, tzinfo=UTC)}
     assert [
         "has key: yes",
-        "sent nothing until: none",
+        "paused until: none",
         "balance lasts (hours): unknown",
         "at: 2026-12-01 00:00:00 UTC",
     ] == ENGLISH.field_lines(told).splitlines()

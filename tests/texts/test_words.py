@@ -200,7 +200,7 @@ def test_a_run_and_a_try_are_named_where_there_are_several(runs, fields, before)
         (
             FindingCode.PROVIDER_FAILS,
             {"failures": 4, "paused_until": datetime(2026, 12, 1, 9, 5, tzinfo=UTC)},
-            "failed sends in a row: 4; it is sent nothing until 2026-12-01 09:05:00 UTC",
+            "failed sends in a row: 4; it is paused until 2026-12-01 09:05:00 UTC",
         ),
         (
             FindingCode.PROVIDER_DISABLED,
@@ -232,7 +232,7 @@ def test_of_what_is_well_nothing_is_to_be_done():
     fields = {"count": 3, "age": timedelta(minutes=5)}
     assert ("", True) == (
         ENGLISH.judged_finding(Finding("due", Level.OK, FindingCode.DUE, fields))[1],
-        bool(ENGLISH.judged_finding(Finding("due", Level.LOOK, FindingCode.DUE, fields))[1]),
+        bool(ENGLISH.judged_finding(Finding("due", Level.WARNING, FindingCode.DUE, fields))[1]),
     )
 
 

@@ -53,8 +53,8 @@ async def _pepper(connection: Connection, pepper: bytes | None) -> list[Finding]
     if mark is None:
         return []
     if pepper is None:
-        return [Finding("pepper", Level.LOOK, code=FindingCode.PEPPER_UNREAD)]
-    return [] if mark == pepper_mark(pepper) else [Finding("pepper", Level.ACT, code=FindingCode.PEPPER)]
+        return [Finding("pepper", Level.WARNING, code=FindingCode.PEPPER_UNREAD)]
+    return [] if mark == pepper_mark(pepper) else [Finding("pepper", Level.CRITICAL, code=FindingCode.PEPPER)]
 
 
 def _shut(known: Sequence[ProviderRow], pepper: bytes, *, private: bool) -> dict[ProviderId, ShutCode]:

@@ -45,7 +45,7 @@ EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 it was refused, or a check failed; 2 the command was typed wrongly; "
     "3 the panel is not set up for it, its database does not answer, or the machine lacks something; "
     "4 a fault of OpenSMM's own. "
-    "`health` has 1 for what wants a look, and 2 for what you must act on."
+    "`health` has 1 for a warning, and 2 for what is critical."
 )
 
 

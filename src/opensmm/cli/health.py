@@ -14,11 +14,12 @@ from opensmm.domain.disk import disk
 from opensmm.domain.findings import SEVERITY, Finding, Level, worst
 from opensmm.texts.speech import ENGLISH
 
-_COLOURS: Final = {Level.OK: "green", Level.LOOK: "yellow", Level.ACT: "red"}
+LEVEL_WIDTH: Final = max(map(len, Level))
+_COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.CRITICAL: "red"}
 
 
 def show(data: Data = None, json: Json = False) -> None:
-    """Say how the panel is: exit 0 where all is well, 1 where something wants a look, 2 where you must act."""
+    """Report what needs attention, the worst first. Exits with 0 if all is well, 1 for a warning, 2 if critical."""
     config, at = standing(data), now()
     pepper, private = config.known_pepper(), config.private_providers
     facts, findings = with_database(config, lambda connection: monitoring.look(connection, pepper, at, private=private))
@@ -43,11 +44,11 @@ def _told(findings: list[Finding]) -> Iterator[Text]:
     """The findings, worst first, a line each; what to do stands below."""
     wide = max(len(finding.name) for finding in findings)
     for finding in sorted(findings, key=lambda finding: -SEVERITY[finding.level]):
-        level = f"{finding.level:<4}"
+        level = f"{finding.level:<{LEVEL_WIDTH}}"
         says, do = ENGLISH.judged_finding(finding)
         yield Text.assemble((level, _COLOURS[finding.level]), f"  {finding.name:<{wide}}  {says}")
         if do:
-            yield Text(f"{'':<{wide + 8}}→ {do}")
+            yield Text(f"{'':<{LEVEL_WIDTH + wide + 4}}→ {do}")
 
 
 def _plain(finding: Finding) -> dict[str, object]:

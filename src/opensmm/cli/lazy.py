@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import typer
 from typer import _click  # typer brings a click of its own, and gives its types no other name
+from typer._click.exceptions import NoSuchOption, UsageError
 from typer.core import TyperGroup
 
 from opensmm.cli.context import refuse
@@ -16,12 +17,17 @@ PLAIN: Final = None
 
 MOST_HELP: Final = 10_000
 
+RENAMED_OPTIONS: Final = {"--sign": "--accept-risk"}
+"""Options that had another name before. The old spelling is refused, and the refusal says the new one."""
+
 
 class VerbGroup(TyperGroup):
     def invoke(self, ctx: _click.Context) -> Any:
-        """Runs a verb; tells of a value that was refused before any database was asked."""
+        """Runs a verb; reports a value that was refused before any database was opened."""
         try:
             return super().invoke(ctx)
+        except NoSuchOption as unknown:
+            raise _renamed(unknown) or unknown from None
         except OperatorRefusal as refused:
             refuse(refused)
 
@@ -32,6 +38,15 @@ class VerbGroup(TyperGroup):
         if lines:
             with formatter.section("Commands"):
                 formatter.write_dl(lines)
+
+
+def _renamed(unknown: NoSuchOption) -> UsageError | None:
+    """Names the new option if the verb has one in place of the unknown option."""
+    new = RENAMED_OPTIONS.get(unknown.option_name)
+    if new is None or unknown.ctx is None:
+        return None
+    options = [option for parameter in unknown.ctx.command.params for option in parameter.opts]
+    return UsageError(f"The option {unknown.option_name} is called {new} now.", unknown.ctx) if new in options else None
 
 
 def lazy_group(verbs: Mapping[str, str]) -> type[VerbGroup]:

@@ -82,8 +82,8 @@ def complete(order: Order, reason: Reason, data: Data = None, json: Json = False
 def resend(
     order: Order,
     reason: Reason,
-    sign: Annotated[
-        str, typer.Option("--sign", help="Why you take the risk that an unsure order is bought twice.")
+    accept_risk: Annotated[
+        str, typer.Option("--accept-risk", help="Why you accept that an unsure order may be bought twice.")
     ] = "",
     below_cost: Annotated[
         bool, typer.Option("--below-cost", help="It may cost what it costs now, though it was sold for less.")
@@ -92,11 +92,11 @@ def resend(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Send an order again that is proved not to have been bought; an unsure one only with --sign, and one that costs
-    more than it was sold for only with --below-cost."""
+    """Send an order again that is proved not to have been bought; an unsure one only with --accept-risk, and one
+    that costs more than it was sold for only with --below-cost."""
     _do(
         order, "resend", "queued again", reason, data, json,
-        lambda c, by: order_actions.resend(c, OrderId(order), run, sign, by, below_cost=below_cost),
+        lambda c, by: order_actions.resend(c, OrderId(order), run, accept_risk, by, below_cost=below_cost),
     )  # fmt: skip
 
 

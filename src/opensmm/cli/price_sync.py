@@ -80,7 +80,7 @@ def sync_now(
     lines = [
         f"service {one.service} ({one.name}): {'; '.join(map(ENGLISH.list_change, one.changes))}" for one in taken.news
     ]
-    lines += [f"odd: {ENGLISH.list_warning(odd)}" for odd in offered.odd]
+    lines += [f"warning: {ENGLISH.list_warning(odd)}" for odd in offered.odd]
     go_out = "1 held delivery goes out" if taken.released == 1 else f"{taken.released} held deliveries go out"
     released = f", {go_out}" if taken.released else ""
     lines.append(f"{len(offered.offers)} services listed, {len(taken.news)} of ours changed{released}")

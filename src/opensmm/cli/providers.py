@@ -303,7 +303,7 @@ def _fares(one: dict[str, Any]) -> str:
         return f"not called: {ENGLISH.value(one['not_called'])}"
     if one["resting_until"] is not None and one["resting_until"] > now():
         until, failures = ENGLISH.minute(one["resting_until"]), one["failures"]
-        return f"sent nothing until {until}, after {failures} failures in a row: {one['fault'][:80]}"
+        return f"paused until {until}, after {failures} failures in a row: {one['fault'][:80]}"
     return "in use"
 
 
@@ -351,7 +351,7 @@ def _report(tried: CheckResult) -> str:
         f"{tried.url}: answers in {tried.took_ms} ms, speaks {tried.dialect or 'neither dialect clearly'}",
         f"  balance {tried.balance} {tried.currency}",
         f"  {tried.services} services: {types}",
-        *(f"  odd: {ENGLISH.list_warning(odd)}" for odd in tried.odd),
+        *(f"  warning: {ENGLISH.list_warning(odd)}" for odd in tried.odd),
         *(f"  {' '.join(filter(None, ENGLISH.finding(note.code, note.fields)))}" for note in tried.notes),
     ]
     return "\n".join(lines)
@@ -398,7 +398,7 @@ def services(
         table.add_row(*map(escape, said))
     listing(table, f"nothing that {row.name} lists has “{search}” in it" if search else f"{row.name} lists nothing")
     for one_odd in odd:
-        out.print(f"odd: {ENGLISH.list_warning(one_odd)}", markup=False)
+        out.print(f"warning: {ENGLISH.list_warning(one_odd)}", markup=False)
 
 
 def plain_odd(found: Iterable[ListWarning]) -> list[dict[str, Any]]:

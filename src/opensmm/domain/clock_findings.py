@@ -17,7 +17,7 @@ def steps(stepped: NewestStep | None, now: datetime) -> Finding:
         return Finding("clock", Level.OK, FindingCode.CLOCK_RUNS_ON)
     code = FindingCode.NODE_CHANGED if stepped.cause is StepCause.TIMELINE else FindingCode.CLOCK_STEPPED
     fields = {"moved": abs(stepped.moved), "age": max(now - stepped.noted, timedelta(0))}
-    return Finding("clock", Level.LOOK, code=code, fields=fields)
+    return Finding("clock", Level.WARNING, code=code, fields=fields)
 
 
 def machines(living: Iterable[tuple[str, int, timedelta | None]]) -> Finding:
@@ -27,4 +27,4 @@ def machines(living: Iterable[tuple[str, int, timedelta | None]]) -> Finding:
     if worst is None or off[worst] <= TOLERANCE:
         return Finding("worker clocks", Level.OK, FindingCode.WORKER_CLOCKS_AGREE)
     fields = {"host": worst[0], "pid": worst[1], "off": off[worst]}
-    return Finding("worker clocks", Level.LOOK, code=FindingCode.WORKER_CLOCK_OFF, fields=fields)
+    return Finding("worker clocks", Level.WARNING, code=FindingCode.WORKER_CLOCK_OFF, fields=fields)

@@ -10,11 +10,11 @@ from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode
 
 class Level(StrEnum):
     OK = "ok"
-    LOOK = "look"
-    ACT = "act"
+    WARNING = "warning"
+    CRITICAL = "critical"
 
 
-SEVERITY: Final = {Level.OK: 0, Level.LOOK: 1, Level.ACT: 2}
+SEVERITY: Final = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2}
 
 
 class Finding(Struct, frozen=True):

@@ -21,33 +21,33 @@ from opensmm.domain.server import DatabaseServer, server_findings
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
 """A worker whose last heartbeat is older is dead."""
-DUE_LOOK: Final = timedelta(minutes=1)
+DUE_WARNING: Final = timedelta(minutes=1)
 UNPOLLED_INTERVALS: Final = 2
 UNPOLLED_GRACE: Final = timedelta(minutes=1)
 """A delivery is overdue after this many poll intervals and this grace: young ones are polled every second."""
-UNPOLLED_ACT: Final = timedelta(minutes=30)
-UNSURE_ACT: Final = timedelta(hours=1)
-UNREAD_LOOK: Final = timedelta(minutes=1)
+UNPOLLED_CRITICAL: Final = timedelta(minutes=30)
+UNSURE_CRITICAL: Final = timedelta(hours=1)
+UNREAD_WARNING: Final = timedelta(minutes=1)
 """A single answer that is not understood is no finding: the next poll comes within this."""
-UNREAD_ACT: Final = timedelta(hours=6)
-HELD_ACT: Final = timedelta(days=1)
-REFILL_LOOK: Final = timedelta(hours=1)
-CANCEL_LOOK: Final = timedelta(minutes=10)
-POSTS_LOOK: Final = timedelta(minutes=30)
+UNREAD_CRITICAL: Final = timedelta(hours=6)
+HELD_CRITICAL: Final = timedelta(days=1)
+REFILL_WARNING: Final = timedelta(hours=1)
+CANCEL_WARNING: Final = timedelta(minutes=10)
+POSTS_WARNING: Final = timedelta(minutes=30)
 POSTS_REMEMBERED: Final = timedelta(days=7)
-FAILURES_LOOK: Final = 3
-FAILURES_ACT: Final = 10
+FAILURES_WARNING: Final = 3
+FAILURES_CRITICAL: Final = 10
 """Failures in a row; with the pauses between them, ten take more than five minutes."""
-BALANCE_LOOK_H: Final = 24
-BALANCE_ACT_H: Final = 6
+BALANCE_WARNING_H: Final = 24
+BALANCE_CRITICAL_H: Final = 6
 """A balance that lasts no longer must be topped up now: a provider without money refuses everything."""
 BALANCE_LITTLE: Final = Decimal(1)
 """In the provider's currency. Most orders are refused with less, and if nothing is spent, no pace of spending warns of
 it."""
 ANSWERED_WITHIN: Final = 6 * BALANCE_EVERY
 """A balance read longer ago is out of date, and no proof that its provider answers."""
-TRANSACTION_LOOK: Final = timedelta(minutes=5)
-TRANSACTION_ACT: Final = timedelta(hours=4)
+TRANSACTION_WARNING: Final = timedelta(minutes=5)
+TRANSACTION_CRITICAL: Final = timedelta(hours=4)
 LISTS_MISSED: Final = 3
 """After so many intervals without a price list its costs are out of date."""
 NAMED: Final = 5
@@ -222,20 +222,20 @@ def judge(facts: PanelFacts, now: datetime) -> list[Finding]:
     """
     return [
         _workers(facts, now),
-        _waits("due", FindingCode.DUE, facts.due, _by_age(facts.due, now, DUE_LOOK, QUEUED_TOO_LONG), now),
-        _named("forgotten", FindingCode.FORGOTTEN_ORDERS, facts.forgotten, Level.ACT, "orders"),
+        _waits("due", FindingCode.DUE, facts.due, _by_age(facts.due, now, DUE_WARNING, QUEUED_TOO_LONG), now),
+        _named("forgotten", FindingCode.FORGOTTEN_ORDERS, facts.forgotten, Level.CRITICAL, "orders"),
         _unpolled(facts.moving, now),
         _long(facts.moving, now),
         _answers_read("answers", FindingCode.ANSWERS_NOT_UNDERSTOOD, facts.not_understood, now),
-        _for_operator("unsure", FindingCode.UNSURE_DELIVERIES, facts.unsure, UNSURE_ACT, now),
-        _noticed("late", FindingCode.LATE_ACCEPTANCES, facts.late, Level.ACT, now),
-        _for_operator("held", FindingCode.HELD_DELIVERIES, facts.held, HELD_ACT, now),
-        _noticed("odd", FindingCode.ODD_ENDS, facts.odd, Level.LOOK, now),
-        _passing("refills", FindingCode.REFILLS_NOT_PASSED, facts.refills, REFILL_LOOK, now),
+        _for_operator("unsure", FindingCode.UNSURE_DELIVERIES, facts.unsure, UNSURE_CRITICAL, now),
+        _noticed("late", FindingCode.LATE_ACCEPTANCES, facts.late, Level.CRITICAL, now),
+        _for_operator("held", FindingCode.HELD_DELIVERIES, facts.held, HELD_CRITICAL, now),
+        _noticed("odd", FindingCode.ODD_ENDS, facts.odd, Level.WARNING, now),
+        _passing("refills", FindingCode.REFILLS_NOT_PASSED, facts.refills, REFILL_WARNING, now),
         _answers_read("refill answers", FindingCode.REFILL_ANSWERS_NOT_UNDERSTOOD, facts.refills_not_understood, now),
-        _passing("cancels", FindingCode.CANCELS_NOT_PASSED, facts.cancels, CANCEL_LOOK, now),
-        _noticed("unheard cancels", FindingCode.CANCELS_UNHEARD, facts.unheard, Level.ACT, now),
-        _noticed("unclear refills", FindingCode.REFILLS_UNCLEAR, facts.unclear_refills, Level.ACT, now, of="refill"),
+        _passing("cancels", FindingCode.CANCELS_NOT_PASSED, facts.cancels, CANCEL_WARNING, now),
+        _noticed("unheard cancels", FindingCode.CANCELS_UNHEARD, facts.unheard, Level.CRITICAL, now),
+        _noticed("unclear refills", FindingCode.REFILLS_UNCLEAR, facts.unclear_refills, Level.CRITICAL, now, "refill"),
         _posts(facts, now),
         *_providers(facts.providers, now),
         *_adds(facts.providers),
@@ -254,12 +254,12 @@ def _workers(facts: PanelFacts, now: datetime) -> Finding:
     living = alive(facts.workers, now)
     silent = [worker for worker in facts.workers if worker not in living]
     if not living:
-        return Finding("workers", Level.ACT, FindingCode.NO_WORKER)
+        return Finding("workers", Level.CRITICAL, FindingCode.NO_WORKER)
     if not silent:
         return Finding("workers", Level.OK, FindingCode.WORKERS_ALIVE, {"count": len(living)})
     last = max(silent, key=lambda worker: worker.seen)
     fields = {"alive": len(living), "silent": len(silent), "host": last.host, "pid": last.pid, "age": now - last.seen}
-    return Finding("workers", Level.LOOK, FindingCode.WORKERS_SILENT, fields)
+    return Finding("workers", Level.WARNING, FindingCode.WORKERS_SILENT, fields)
 
 
 def _waits(name: str, code: FindingCode, waiting: WaitingCount, level: Level, now: datetime) -> Finding:
@@ -267,7 +267,7 @@ def _waits(name: str, code: FindingCode, waiting: WaitingCount, level: Level, no
 
 
 def _unpolled(moving: DeliveriesAtProviders, now: datetime) -> Finding:
-    level = _by_age(moving.unpolled, now, timedelta(0), UNPOLLED_ACT)
+    level = _by_age(moving.unpolled, now, timedelta(0), UNPOLLED_CRITICAL)
     if level is Level.OK:
         return Finding("unpolled", level, FindingCode.DELIVERIES_HEARD_OF, _count(moving.count))
     return _waits("unpolled", FindingCode.DELIVERIES_UNHEARD_OF, moving.unpolled, level, now)
@@ -280,15 +280,15 @@ def _long(moving: DeliveriesAtProviders, now: datetime) -> Finding:
 
 
 def _answers_read(name: str, code: FindingCode, answers: UnreadAnswers, now: datetime) -> Finding:
-    if answers.since is None or now - answers.since < UNREAD_LOOK:
+    if answers.since is None or now - answers.since < UNREAD_WARNING:
         return Finding(name, Level.OK, code, _count(0))
-    level = Level.ACT if now - answers.since >= UNREAD_ACT else Level.LOOK
+    level = Level.CRITICAL if now - answers.since >= UNREAD_CRITICAL else Level.WARNING
     words = {"provider_name": answers.provider_name, "words": answers.words}
     return Finding(name, level, code, {**_count(answers.count), **words, "age": now - answers.since})
 
 
-def _for_operator(name: str, code: FindingCode, waiting: WaitingCount, act: timedelta, now: datetime) -> Finding:
-    return _waits(name, code, waiting, _by_age(waiting, now, timedelta(0), act), now)
+def _for_operator(name: str, code: FindingCode, waiting: WaitingCount, critical: timedelta, now: datetime) -> Finding:
+    return _waits(name, code, waiting, _by_age(waiting, now, timedelta(0), critical), now)
 
 
 def _noticed(
@@ -304,21 +304,21 @@ def _noticed(
     return Finding(name, level, code, fields)
 
 
-def _passing(name: str, code: FindingCode, waiting: WaitingCount, look: timedelta, now: datetime) -> Finding:
-    return _waits(name, code, waiting, _by_age(waiting, now, look, None), now)
+def _passing(name: str, code: FindingCode, waiting: WaitingCount, warning: timedelta, now: datetime) -> Finding:
+    return _waits(name, code, waiting, _by_age(waiting, now, warning, None), now)
 
 
 def _posts(facts: PanelFacts, now: datetime) -> Finding:
     if facts.refused_posts.count:
         refused = {"refused": facts.refused_posts.count, "remembered": POSTS_REMEMBERED}
-        return Finding("posts", Level.LOOK, FindingCode.POSTS_REFUSED, {**_counted(facts.posts, now), **refused})
-    level = _by_age(facts.posts, now, POSTS_LOOK, None)
+        return Finding("posts", Level.WARNING, FindingCode.POSTS_REFUSED, {**_counted(facts.posts, now), **refused})
+    level = _by_age(facts.posts, now, POSTS_WARNING, None)
     return _waits("posts", FindingCode.POSTS_NOT_CHARGED, facts.posts, level, now)
 
 
 def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
     if not providers:
-        yield Finding("providers", Level.LOOK, FindingCode.NO_PROVIDER)
+        yield Finding("providers", Level.WARNING, FindingCode.NO_PROVIDER)
     for provider in providers:
         yield _provider(provider, now)
 
@@ -326,10 +326,10 @@ def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[F
 def _provider(provider: ProviderSeen, now: datetime) -> Finding:
     name, of_provider = f"provider {provider.name}", _of(provider)
     if provider.enabled and provider.refuses is not None:
-        return Finding(name, Level.ACT, _REFUSES[provider.refuses], {**of_provider, "words": provider.fault})
+        return Finding(name, Level.CRITICAL, _REFUSES[provider.refuses], {**of_provider, "words": provider.fault})
     if provider.enabled and provider.shut is not None:
         code = FindingCode.PROVIDER_NOT_ALLOWED if provider.shut in BY_SETTING else FindingCode.PROVIDER_NOT_OPENED
-        return Finding(name, Level.ACT, code, {**of_provider, "why": provider.shut})
+        return Finding(name, Level.CRITICAL, code, {**of_provider, "why": provider.shut})
     return _judge_calls(name, provider, now)
 
 
@@ -345,7 +345,7 @@ _REFUSES: Final = {
 
 def _judge_calls(name: str, provider: ProviderSeen, now: datetime) -> Finding:
     """Judges how a provider fares, and claims no more than what is known of it."""
-    unheard = _by_age(provider.unpolled, now, timedelta(0), UNPOLLED_ACT)
+    unheard = _by_age(provider.unpolled, now, timedelta(0), UNPOLLED_CRITICAL)
     counted = _counted(provider.unpolled, now) if provider.unpolled.count else {}
     fields = {**_of(provider), **counted}
     if not provider.enabled:
@@ -378,7 +378,7 @@ def _adds(providers: tuple[ProviderSeen, ...]) -> Iterator[Finding]:
         if not provider.enabled or provider.kind != PANEL or provider.dialect != "v1":
             continue
         code, count = adds_of(provider.dialect, provider.adds_at_a_time, provider.concurrency)
-        level = Level.LOOK if code is FindingCode.ADDS_NOT_DECIDED else Level.OK
+        level = Level.WARNING if code is FindingCode.ADDS_NOT_DECIDED else Level.OK
         fields = _of(provider) | {"count": count}
         yield Finding(f"adds {provider.name}", level, code=code, fields=fields)
 
@@ -399,12 +399,12 @@ def _left(provider: ProviderSeen, balance: Decimal) -> Finding:
     """
     name, fields = f"balance {provider.name}", _of(provider) | {"balance": balance, "currency": provider.currency}
     if balance <= 0:
-        return Finding(name, Level.ACT, FindingCode.BALANCE_GONE, fields)
+        return Finding(name, Level.CRITICAL, FindingCode.BALANCE_GONE, fields)
     if provider.hours_left is not None:
         level, hours = _by_hours(provider.hours_left), {"hours": provider.hours_left}
         return Finding(name, level, FindingCode.BALANCE_LASTS, fields | hours)
     if balance < BALANCE_LITTLE:
-        return Finding(name, Level.LOOK, FindingCode.BALANCE_TOO_LITTLE, fields)
+        return Finding(name, Level.WARNING, FindingCode.BALANCE_TOO_LITTLE, fields)
     return Finding(name, Level.OK, FindingCode.BALANCE_AT_NO_PACE, fields)
 
 
@@ -412,10 +412,10 @@ def _read(provider: ProviderSeen, now: datetime) -> Finding:
     name, fields = f"reading {provider.name}", _of(provider)
     if provider.balance is not None:
         age = now - provider.balance.at
-        level = Level.OK if age <= ANSWERED_WITHIN else Level.LOOK
+        level = Level.OK if age <= ANSWERED_WITHIN else Level.WARNING
         return Finding(name, level, FindingCode.BALANCE_READ, fields | {"age": age})
     if provider.balance_asked is not None:
-        return Finding(name, Level.LOOK, FindingCode.BALANCE_NEVER_READ, fields)
+        return Finding(name, Level.WARNING, FindingCode.BALANCE_NEVER_READ, fields)
     return Finding(name, Level.OK, FindingCode.BALANCE_NOT_ASKED_YET, fields)
 
 
@@ -427,7 +427,7 @@ def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator
         fields = _of(provider) | {"fault": followed.fault}
         late = followed.taken is None or now - followed.taken > LISTS_MISSED * followed.every
         # A disabled provider may be gone for good, and was disabled for that.
-        level = Level.LOOK if provider.enabled and (late or followed.fault) else Level.OK
+        level = Level.WARNING if provider.enabled and (late or followed.fault) else Level.OK
         code = FindingCode.PRICE_LIST_NEVER_READ if followed.taken is None else FindingCode.PRICE_LIST_TAKEN
         age = {} if followed.taken is None else {"age": now - followed.taken}
         yield Finding(f"price list {provider.name}", level, code, fields | age)
@@ -435,9 +435,9 @@ def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator
 
 def _unsold(unsold: UnsoldServices) -> Iterator[Finding]:
     below = FindingCode.BELOW_COST_HELD if unsold.holds else FindingCode.BELOW_COST_REFUSED
-    yield _named("quarantine", FindingCode.QUARANTINED, unsold.quarantined, Level.LOOK, "services")
-    yield _named("halted", FindingCode.HALTED, unsold.halted, Level.LOOK, "services")
-    yield _named("below cost", below, unsold.below_cost, Level.LOOK, "services")
+    yield _named("quarantine", FindingCode.QUARANTINED, unsold.quarantined, Level.WARNING, "services")
+    yield _named("halted", FindingCode.HALTED, unsold.halted, Level.WARNING, "services")
+    yield _named("below cost", below, unsold.below_cost, Level.WARNING, "services")
     yield _unread(unsold)
 
 
@@ -454,24 +454,24 @@ def _unread(unsold: UnsoldServices) -> Finding:
         return Finding("unread", Level.OK, FindingCode.UNREAD_SERVICES, _count(0))
     named = tuple({"service": service, "why": why} for service, why in unsold.why_unread)
     fields = {"count": unsold.unread.count, "named": named}
-    return Finding("unread", Level.LOOK, FindingCode.UNREAD_SERVICES, fields)
+    return Finding("unread", Level.WARNING, FindingCode.UNREAD_SERVICES, fields)
 
 
 def _by_hours(hours_left: Decimal) -> Level:
-    if hours_left < BALANCE_ACT_H:
-        return Level.ACT
-    return Level.LOOK if hours_left < BALANCE_LOOK_H else Level.OK
+    if hours_left < BALANCE_CRITICAL_H:
+        return Level.CRITICAL
+    return Level.WARNING if hours_left < BALANCE_WARNING_H else Level.OK
 
 
 def _by_failures(failures: int) -> Level:
-    if failures >= FAILURES_ACT:
-        return Level.ACT
-    return Level.LOOK if failures >= FAILURES_LOOK else Level.OK
+    if failures >= FAILURES_CRITICAL:
+        return Level.CRITICAL
+    return Level.WARNING if failures >= FAILURES_WARNING else Level.OK
 
 
 def _database(facts: PanelFacts, now: datetime) -> Finding:
     transaction = WaitingCount(1, facts.oldest_transaction) if facts.oldest_transaction is not None else WaitingCount()
-    level = _by_age(transaction, now, TRANSACTION_LOOK, TRANSACTION_ACT)
+    level = _by_age(transaction, now, TRANSACTION_WARNING, TRANSACTION_CRITICAL)
     fields: dict[str, object] = {"mib": facts.database_bytes // (1 << 20)}
     if level is Level.OK or facts.oldest_transaction is None:
         return Finding("database", level, FindingCode.DATABASE, fields)
@@ -479,13 +479,13 @@ def _database(facts: PanelFacts, now: datetime) -> Finding:
     return Finding("database", level, FindingCode.TRANSACTION_OPEN, fields | open_for)
 
 
-def _by_age(waiting: WaitingCount, now: datetime, look: timedelta, act: timedelta | None) -> Level:
+def _by_age(waiting: WaitingCount, now: datetime, warning: timedelta, critical: timedelta | None) -> Level:
     if not waiting.count or waiting.since is None:
         return Level.OK
     age = now - waiting.since
-    if act is not None and age >= act:
-        return Level.ACT
-    return Level.LOOK if age >= look else Level.OK
+    if critical is not None and age >= critical:
+        return Level.CRITICAL
+    return Level.WARNING if age >= warning else Level.OK
 
 
 def _counted(waiting: WaitingCount, now: datetime) -> dict[str, object]:

@@ -48,6 +48,6 @@ def faults(server: DatabaseServer) -> list[tuple[FindingCode, Fields]]:
 
 def server_findings(server: DatabaseServer) -> list[Finding]:
     """Returns the findings on the server; a single one if all is as needed."""
-    findings = [Finding("server", Level.ACT, code=code, fields=fields) for code, fields in faults(server)]
+    findings = [Finding("server", Level.CRITICAL, code=code, fields=fields) for code, fields in faults(server)]
     needed = Finding("server", Level.OK, code=FindingCode.SERVER_AS_NEEDED, fields={"version": server.version})
     return findings or [needed]

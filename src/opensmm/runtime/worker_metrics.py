@@ -85,7 +85,7 @@ def panel(sample: MetricsSample) -> Iterable[Metric]:
     yield gauge("opensmm_at_providers", "Deliveries at providers.", (), {(): facts.moving.count})
     yield gauge("opensmm_workers_alive", "Workers with a heartbeat.", (), {(): len(alive(facts.workers, at))})
     levels: Gauged = {(finding.name,): SEVERITY[finding.level] for finding in sample.findings}
-    yield gauge("opensmm_health", "Findings: 0 ok, 1 look, 2 act.", ("finding",), levels)
+    yield gauge("opensmm_health", "Findings: 0 ok, 1 warning, 2 critical.", ("finding",), levels)
     yield from _providers(sample)
     yield gauge("opensmm_database_bytes", "The database's size.", (), {(): facts.database_bytes})
     oldest = 0.0 if facts.oldest_transaction is None else (at - facts.oldest_transaction).total_seconds()
@@ -115,4 +115,4 @@ def _providers(sample: MetricsSample) -> Iterable[Metric]:
     enabled: Gauged = {name: int(provider.enabled) for name, provider in providers.items()}
     yield gauge("opensmm_provider_enabled", "1, or 0 where the operator disabled it.", ("provider",), enabled)
     yield gauge("opensmm_provider_failures", "Failures in a row.", ("provider",), failures)
-    yield gauge("opensmm_provider_resting", "1 while it is left alone after failures.", ("provider",), resting)
+    yield gauge("opensmm_provider_resting", "1 while it is paused after failures.", ("provider",), resting)

@@ -47,7 +47,7 @@ LABELS: Final[Mapping[str, str]] = {
     "concurrency": "calls at once",
     "adds_at_a_time": "adds at once",
     "failures": "failures in a row",
-    "resting_until": "sent nothing until",
+    "resting_until": "paused until",
     "fault": "why it failed last",
     "not_called": "why it is not called",
     "balance_at": "balance read",

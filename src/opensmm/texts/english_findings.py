@@ -104,7 +104,7 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.PROVIDER_DISABLED: Words("disabled: it is sent nothing", more=_NO_NEWS, do=_REACH),
     FindingCode.PROVIDER_FAILS: Words(
         "failed sends in a row: {failures}",
-        more=(("paused_until", "; it is sent nothing until {paused_until}"), *_NO_NEWS),
+        more=(("paused_until", "; it is paused until {paused_until}"), *_NO_NEWS),
         do=_REACH,
     ),
     FindingCode.PROVIDER_UNHEARD_OF: Words("does not answer", more=_NO_NEWS, do=_REACH),

@@ -27,7 +27,7 @@ ORDER_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
         "order {order}: it is not unsure whether its provider took it: there is nothing to settle"
     ),
     RefusalCode.NOT_PROVED: Words(
-        "order {order}: it is not proved that nothing was bought: settle it, or take the risk with --sign"
+        "order {order}: it is not proved that nothing was bought: settle it, or accept the risk with --accept-risk"
     ),
     RefusalCode.ALREADY_BOUGHT: Words("order {order}: its provider took it: to send it again would be to buy it twice"),
     RefusalCode.PROVIDER_ORDER_TAKEN: Words("order {order}: that provider's order is another delivery's already"),
