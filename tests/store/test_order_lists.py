@@ -110,7 +110,7 @@ async def test_a_span_of_time_has_its_orders(stocked, ann):
     span = OrderFilter(since=begin + timedelta(minutes=100), until=begin + timedelta(minutes=160))
     assert 60 == len(await own(stocked, ann.id, span, size=50))
     assert 60 == len(await panel(stocked, span, size=50))
-    ids = await order_lists._ids(stocked, span)
+    ids = await order_lists._find_ids(stocked, span)
     assert ids.below - ids.above < 60 + 2 * 62
 
 

@@ -25,6 +25,12 @@ async def test_columns_find_their_fields_in_any_order(conn):
     assert await first_row(conn, Sample, QUERY + " limit 0", ["Likes"]) is None
 
 
+async def test_a_decoder_reads_what_is_stored_but_nulls(conn):
+    query = "select 'a' as name, 0.9 as rate, 'moved' as cause, count from unnest(array[7, null]) as count"
+    doubled = {"count": lambda number: 2 * number}
+    assert [14, None] == [row.count for row in await rows(conn, Sample, query, decoders=doubled)]
+
+
 async def test_a_column_that_is_no_field_is_a_mistake_even_of_no_rows(conn):
     with pytest.raises(TypeError, match="Sample has no field rates"):
         await rows(conn, Sample, "select 1 as rates where false")

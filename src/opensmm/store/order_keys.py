@@ -1,6 +1,9 @@
-"""What orders at providers are compared by, in SQL."""
+"""The form in which SQL compares providers' ids of orders."""
 
 
 def key_of(text: str) -> str:
-    """The expression for ``base.ids.order_key`` of a text: an id of digits alone has no leading zeros."""
+    """Returns the SQL expression for ``base.ids.order_key``: drops the leading zeros of an id that is all digits.
+
+    ``text`` is an SQL expression.
+    """
     return f"case when ltrim({text}, '0123456789') = '' then ltrim({text}, '0') else {text} end"

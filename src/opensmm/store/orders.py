@@ -1,4 +1,7 @@
-"""Orders as their customers read them."""
+"""Orders as their customers read them.
+
+These statements run for each request: their rows are read by position, which costs less than by name.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,14 +21,16 @@ VIEW_COLUMNS: Final = """
   o.id, o.customer_id, o.state, o.charge - o.refunded, o.runs, o.quantity * o.runs,
   coalesce(o.start_count, d.start_count, 0), coalesce(o.remains, d.remains, o.quantity * o.runs), d.state
 """
+VIEW_WIDTH: Final = 9
+"""The number of ``VIEW_COLUMNS``."""
 MANY_RUNS: Final = 50
-"""Runs of an open order above which they are added up by themselves: a list could read a hundred thousand of them."""
-# Only an open order asks its deliveries; the runs of a drip-feed answer as one, the first run's state standing for it.
-_ALL_DELIVERIES: Final = """
+"""Lists do not sum an open order of more runs: they could have to read a hundred thousand deliveries."""
+# Ended orders have their counts in their own row. The runs of a drip-feed are summed; the first run's state is shown.
+_ALL_DELIVERIES: Final = f"""
 left join lateral (
   select min(state) filter (where run = 1) as state, min(start_count) filter (where run = 1) as start_count,
          sum(coalesce(remains, quantity))::bigint as remains
-  from delivery where order_id = o.id and o.state = 'open' {bound}
+  from delivery where order_id = o.id and o.state = '{OrderState.OPEN}' {{bound}}
 ) d on true
 """
 DELIVERIES: Final = _ALL_DELIVERIES.format(bound=f"and o.runs <= {MANY_RUNS}")
@@ -40,13 +45,13 @@ _SUMMED: Final = PreparedStatement(
 async def views(
     connection: Connection, orders: Sequence[int], currency: str
 ) -> dict[int, tuple[CustomerId, OrderView]]:
-    """The orders that exist among those asked for, each with its owner; open ones of many runs are not summed."""
+    """Returns those of ``orders`` that exist, with their customers. Open ones of over ``MANY_RUNS`` are not summed."""
     rows = await _VIEWS.rows(connection, [arrays.numbers(orders)])
     return {row[0]: (row[1], view_of(row, currency)) for row in rows}
 
 
 async def summed(connection: Connection, orders: Sequence[int], currency: str) -> dict[int, OrderView]:
-    """Orders with all their runs added up, however many they are."""
+    """Returns those of ``orders`` that exist, with all their runs summed, however many."""
     rows = await _SUMMED.rows(connection, [arrays.numbers(orders)])
     return {row[0]: msgspec.structs.replace(view_of(row, currency), unsummed=0) for row in rows}
 
@@ -55,12 +60,12 @@ _RUNS: Final = PreparedStatement("runs", "select id, runs from orders where id =
 
 
 async def runs(connection: Connection, orders: Sequence[int]) -> dict[int, int]:
-    """How many runs orders have; those that do not exist are left out."""
+    """Returns the number of runs of those of ``orders`` that exist."""
     return dict(await _RUNS.rows(connection, [arrays.numbers(orders)]))
 
 
 _OPEN: Final = OrderState.OPEN.value
-# Members of a StrEnum and their texts are equal keys, so that a row's texts are looked up as they come.
+# A StrEnum's member and its text are equal keys: texts of a row are looked up without making members of them.
 _WORDS: Final = {
     (state, first, drips): status_word(state, first, 2 if drips else 1)
     for state in OrderState
@@ -70,11 +75,11 @@ _WORDS: Final = {
 
 
 def view_of(row: TupleRow, currency: str) -> OrderView:
-    """The view of a row that begins with ``VIEW_COLUMNS``; an open one of many runs is not summed."""
+    """Returns the view of a row of ``VIEW_COLUMNS``; an open order of over ``MANY_RUNS`` is not summed."""
     order, _, state, charge, runs, whole, start_count, remains, first = row
     unsummed = runs if runs > MANY_RUNS and state == _OPEN else 0
-    word_of = _WORDS[state, first, runs > 1]
-    return OrderView(order, word_of, charge, start_count, remains, currency, None, unsummed, runs if whole else 0)
+    status = _WORDS[state, first, runs > 1]
+    return OrderView(order, status, charge, start_count, remains, currency, None, unsummed, runs if whole else 0)
 
 
 _NEWEST: Final = f"""
@@ -87,8 +92,11 @@ FIRST_PAGE: Final = 2**63 - 1
 async def newest(
     connection: Connection, customer: CustomerId, *, before: int | None, limit: int, currency: str
 ) -> list[ListedOrder]:
-    """A page of the customer's own orders, newest first; open ones of many runs are not summed."""
+    """Returns a customer's newest orders with ids below ``before``; open ones of over ``MANY_RUNS`` are not summed."""
     cursor = await connection.execute(_NEWEST, [customer, FIRST_PAGE if before is None else before, limit])
-    return [
-        ListedOrder(view_of(row[:9], currency), row[9], row[10], row[5], row[11]) for row in await cursor.fetchall()
-    ]
+    return [_listed(row, currency) for row in await cursor.fetchall()]
+
+
+def _listed(row: TupleRow, currency: str) -> ListedOrder:
+    service, link, created = row[VIEW_WIDTH:]
+    return ListedOrder(view_of(row[:VIEW_WIDTH], currency), service, link, quantity=row[5], created=created)

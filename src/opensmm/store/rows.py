@@ -3,8 +3,8 @@
 Statements that run for each request build their structs by position, which costs less.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -12,17 +12,46 @@ from opensmm.store.connection import Connection
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Values = Sequence[object] | Mapping[str, object]
+Decoders = Mapping[str, Callable[[Any], object]]
+"""By column: turns a stored value that is not null into the field's value."""
+NO_DECODERS: Final[Decoders] = {}
 
 
-async def rows(connection: Connection, kind: type[Row], query: str, values: Values = ()) -> list[Row]:
-    """Runs a query and returns its rows as structs; raises TypeError where a column is no field of ``kind``."""
-    cursor = await connection.execute(query, values or None)
-    names = [column.name for column in cursor.description or ()]
+async def rows(
+    connection: Connection, kind: type[Row], query: str, values: Values = (), decoders: Decoders = NO_DECODERS
+) -> list[Row]:
+    """Runs a query and returns its rows as structs.
+
+    Raises TypeError if a column is no field of ``kind``, and msgspec.ValidationError if a field has no column or its
+    value is of another type.
+    """
+    names, records = await _read(connection, query, values)
     if strangers := set(names) - set(kind.__struct_fields__):
         raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(strangers))}")
-    return [msgspec.convert(dict(zip(names, row, strict=True)), kind) for row in await cursor.fetchall()]
+    return [_convert(record, kind, decoders) for record in records]
 
 
-async def first_row(connection: Connection, kind: type[Row], query: str, values: Values = ()) -> Row | None:
-    """Returns the first row as a struct, or None where there is none; raises as ``rows`` does."""
-    return next(iter(await rows(connection, kind, query, values)), None)
+def _convert(record: dict[str, Any], kind: type[Row], decoders: Decoders) -> Row:
+    for name, decode in decoders.items():
+        if record[name] is not None:
+            record[name] = decode(record[name])
+    return msgspec.convert(record, kind)
+
+
+async def first_row(
+    connection: Connection, kind: type[Row], query: str, values: Values = (), decoders: Decoders = NO_DECODERS
+) -> Row | None:
+    """Returns the first row as a struct, or None if there is none; raises as ``rows`` does."""
+    return next(iter(await rows(connection, kind, query, values, decoders)), None)
+
+
+async def first_record(connection: Connection, query: str, values: Values = ()) -> dict[str, Any] | None:
+    """Returns the first row as its values by column, or None if there is none."""
+    _, records = await _read(connection, query, values)
+    return next(iter(records), None)
+
+
+async def _read(connection: Connection, query: str, values: Values) -> tuple[list[str], list[dict[str, Any]]]:
+    cursor = await connection.execute(query, values or None)
+    names = [column.name for column in cursor.description or ()]
+    return names, [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
