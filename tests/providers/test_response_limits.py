@@ -63,7 +63,7 @@ CALLS = {
 @pytest.mark.parametrize("status", [200, 400])
 @pytest.mark.parametrize("call", CALLS)
 async def test_what_holds_more_values_than_the_ask_can_need_is_no_answer(panel, monkeypatch, call, status, unit):
-    monkeypatch.setattr(lenient, "_decoded", None)  # whoever decodes it fails otherwise
+    monkeypatch.setattr(lenient, "_decode", None)  # whoever decodes it fails otherwise
     client, fake = panel
     ask, action, size = CALLS[call]
     fake.answers[action] = (status, bomb(unit, size))
@@ -74,7 +74,7 @@ async def test_what_holds_more_values_than_the_ask_can_need_is_no_answer(panel, 
 @pytest.mark.parametrize("body", [bomb(b"[],", 60_000), b'{"order":5}' + b" " * ALONE.size, bomb(b"{},", 4 << 20)])
 @pytest.mark.parametrize("status", [200, 400])
 async def test_after_an_add_it_is_unsure(panel, monkeypatch, status, body):
-    monkeypatch.setattr(lenient, "_decoded", None)
+    monkeypatch.setattr(lenient, "_decode", None)
     client, fake = panel
     fake.answers["add"] = (status, body)
     outcome = await client.add(ASK)

@@ -230,16 +230,16 @@ async def _not_sent_after_all(self: Any, request: Any) -> Any:
     return NotSent(outcome.answer) if isinstance(outcome, Unsure) and "500" in str(outcome.answer) else outcome
 
 
-_report, _not_bought = provider_answers._report, provider_answers._not_bought
+_read_report, _read_refusal = provider_answers._read_report, provider_answers._read_refusal
 
 
 def _refused_whoever_is_at_fault(words: str) -> Any:
-    outcome = _not_bought(words)
+    outcome = _read_refusal(words)
     return Declined(words) if isinstance(outcome, TurnedAway) else outcome
 
 
 def _unknown_is_completed(said: Any) -> Any:
-    found = _report(said)
+    found = _read_report(said)
     if found is None and isinstance(said, dict) and "status" in said:
         return StatusReport(status=OrderStatus.COMPLETED, remains=0)
     return found
@@ -333,12 +333,12 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "any error is a refusal",
         "'Something went wrong' after the order was taken",
-        [(provider_answers, "_not_bought", Declined)],
+        [(provider_answers, "_read_refusal", Declined)],
     ),
     Mutation(
         "our key refused, the order canceled",
         "'Invalid API key' to every add: all that was ordered is cancelled at once",
-        [(provider_answers, "_not_bought", _refused_whoever_is_at_fault)],
+        [(provider_answers, "_read_refusal", _refused_whoever_is_at_fault)],
     ),
     Mutation("HTTP 500 is not sent", "it had been read, and bought", [(providers.Caller, "add", _not_sent_after_all)]),
     Mutation(
@@ -355,7 +355,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "unknown words complete",
         "'Teapot' earns the whole charge",
-        [(provider_answers, "_report", _unknown_is_completed)],
+        [(provider_answers, "_read_report", _unknown_is_completed)],
     ),
     Mutation("price rounded down", "a thousand small orders cost nothing", [(pricing, "charge", _rounded_down)]),
     Mutation(
@@ -398,7 +398,9 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation("burst after downtime", "all the runs that were missed, at once", [(dripfeed, "next_due", _in_a_burst)]),
     Mutation(
-        "idempotency ignored", "the client asked again because the answer was lost", [(placing, "_repeat", _nothing)]
+        "idempotency ignored",
+        "the client asked again because the answer was lost",
+        [(placing, "_find_earlier", _nothing)],
     ),
     Mutation(
         "charge without order", "the money is taken in another transaction", [(model_placing, "keep", _charged_before)]

@@ -234,7 +234,7 @@ def _decided_alone(subscription: Any, order: str, said: Any, available: int, tak
 
 
 MUTATIONS: Sequence[Mutation] = (
-    Mutation("posts without bound", "whatever is listed is charged", [(rules, "_room", lambda *told: 10**9)]),
+    Mutation("posts without bound", "whatever is listed is charged", [(rules, "_count_room", lambda *told: 10**9)]),
     Mutation(
         "posts after the end",
         "an expired subscription goes on",
@@ -243,7 +243,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "a post's quantity as told",
         "the provider says how much is charged",
-        [(rules, "quantity", lambda said, least, most: said.quantity or said.remains or least)],
+        [(rules, "post_quantity", lambda report, least, most: report.quantity or report.remains or least)],
     ),
     Mutation(
         "the same post for two",

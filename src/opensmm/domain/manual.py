@@ -60,7 +60,7 @@ def read(report: ManualReport, delivery: PolledDelivery) -> StatusReport | Opera
             return StatusReport(OrderStatus.IN_PROGRESS, report.start_count)
         case ManualStep.PROGRESS:
             if report.remains is None or not 0 <= report.remains <= delivery.quantity:
-                return _impossible_remains(report, delivery)
+                return _refuse_remains(report, delivery)
             return StatusReport(OrderStatus.IN_PROGRESS, None, report.remains, counted=True)
         case ManualStep.DONE:
             return StatusReport(OrderStatus.COMPLETED, report.start_count)
@@ -68,13 +68,13 @@ def read(report: ManualReport, delivery: PolledDelivery) -> StatusReport | Opera
             if delivery.packaged:
                 return OperatorRefusal(RefusalCode.PACKAGE_IN_PARTS, order=report.order)
             if report.remains is None or not 0 < report.remains < delivery.quantity:
-                return _impossible_remains(report, delivery)
+                return _refuse_remains(report, delivery)
             return StatusReport(OrderStatus.PARTIAL, None, report.remains)
         case ManualStep.CANCEL:
             return StatusReport(OrderStatus.CANCELED, None, delivery.quantity)
 
 
-def _impossible_remains(report: ManualReport, delivery: PolledDelivery) -> OperatorRefusal:
+def _refuse_remains(report: ManualReport, delivery: PolledDelivery) -> OperatorRefusal:
     return OperatorRefusal(
         RefusalCode.IMPOSSIBLE_REMAINS, order=report.order, remains=report.remains, quantity=delivery.quantity
     )

@@ -222,7 +222,7 @@ def judge(facts: PanelFacts, now: datetime) -> list[Finding]:
     """
     return [
         _workers(facts, now),
-        _waits("due", FindingCode.DUE, facts.due, _by_age(facts.due, now, DUE_WARNING, QUEUED_TOO_LONG), now),
+        _waiting("due", FindingCode.DUE, facts.due, _by_age(facts.due, now, DUE_WARNING, QUEUED_TOO_LONG), now),
         _named("forgotten", FindingCode.FORGOTTEN_ORDERS, facts.forgotten, Level.CRITICAL, "orders"),
         _unpolled(facts.moving, now),
         _long(facts.moving, now),
@@ -262,7 +262,7 @@ def _workers(facts: PanelFacts, now: datetime) -> Finding:
     return Finding("workers", Level.WARNING, FindingCode.WORKERS_SILENT, fields)
 
 
-def _waits(name: str, code: FindingCode, waiting: WaitingCount, level: Level, now: datetime) -> Finding:
+def _waiting(name: str, code: FindingCode, waiting: WaitingCount, level: Level, now: datetime) -> Finding:
     return Finding(name, level, code, _counted(waiting, now))
 
 
@@ -270,7 +270,7 @@ def _unpolled(moving: DeliveriesAtProviders, now: datetime) -> Finding:
     level = _by_age(moving.unpolled, now, timedelta(0), UNPOLLED_CRITICAL)
     if level is Level.OK:
         return Finding("unpolled", level, FindingCode.DELIVERIES_HEARD_OF, _count(moving.count))
-    return _waits("unpolled", FindingCode.DELIVERIES_UNHEARD_OF, moving.unpolled, level, now)
+    return _waiting("unpolled", FindingCode.DELIVERIES_UNHEARD_OF, moving.unpolled, level, now)
 
 
 def _long(moving: DeliveriesAtProviders, now: datetime) -> Finding:
@@ -288,7 +288,7 @@ def _answers_read(name: str, code: FindingCode, answers: UnreadAnswers, now: dat
 
 
 def _for_operator(name: str, code: FindingCode, waiting: WaitingCount, critical: timedelta, now: datetime) -> Finding:
-    return _waits(name, code, waiting, _by_age(waiting, now, timedelta(0), critical), now)
+    return _waiting(name, code, waiting, _by_age(waiting, now, timedelta(0), critical), now)
 
 
 def _noticed(
@@ -305,7 +305,7 @@ def _noticed(
 
 
 def _passing(name: str, code: FindingCode, waiting: WaitingCount, warning: timedelta, now: datetime) -> Finding:
-    return _waits(name, code, waiting, _by_age(waiting, now, warning, None), now)
+    return _waiting(name, code, waiting, _by_age(waiting, now, warning, None), now)
 
 
 def _posts(facts: PanelFacts, now: datetime) -> Finding:
@@ -313,7 +313,7 @@ def _posts(facts: PanelFacts, now: datetime) -> Finding:
         refused = {"refused": facts.refused_posts.count, "remembered": POSTS_REMEMBERED}
         return Finding("posts", Level.WARNING, FindingCode.POSTS_REFUSED, {**_counted(facts.posts, now), **refused})
     level = _by_age(facts.posts, now, POSTS_WARNING, None)
-    return _waits("posts", FindingCode.POSTS_NOT_CHARGED, facts.posts, level, now)
+    return _waiting("posts", FindingCode.POSTS_NOT_CHARGED, facts.posts, level, now)
 
 
 def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Finding]:
@@ -324,7 +324,7 @@ def _providers(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[F
 
 
 def _provider(provider: ProviderSeen, now: datetime) -> Finding:
-    name, of_provider = f"provider {provider.name}", _of(provider)
+    name, of_provider = f"provider {provider.name}", _identify(provider)
     if provider.enabled and provider.refuses is not None:
         return Finding(name, Level.CRITICAL, _REFUSES[provider.refuses], {**of_provider, "words": provider.fault})
     if provider.enabled and provider.shut is not None:
@@ -333,7 +333,7 @@ def _provider(provider: ProviderSeen, now: datetime) -> Finding:
     return _judge_calls(name, provider, now)
 
 
-def _of(provider: ProviderSeen) -> dict[str, object]:
+def _identify(provider: ProviderSeen) -> dict[str, object]:
     return {"provider": provider.id, "provider_name": provider.name}
 
 
@@ -347,7 +347,7 @@ def _judge_calls(name: str, provider: ProviderSeen, now: datetime) -> Finding:
     """Judges how a provider fares, and claims no more than what is known of it."""
     unheard = _by_age(provider.unpolled, now, timedelta(0), UNPOLLED_CRITICAL)
     counted = _counted(provider.unpolled, now) if provider.unpolled.count else {}
-    fields = {**_of(provider), **counted}
+    fields = {**_identify(provider), **counted}
     if not provider.enabled:
         return Finding(name, unheard, FindingCode.PROVIDER_DISABLED, fields)
     if provider.failures:
@@ -379,7 +379,7 @@ def _adds(providers: tuple[ProviderSeen, ...]) -> Iterator[Finding]:
             continue
         code, count = adds_of(provider.dialect, provider.adds_at_a_time, provider.concurrency)
         level = Level.WARNING if code is FindingCode.ADDS_NOT_DECIDED else Level.OK
-        fields = _of(provider) | {"count": count}
+        fields = _identify(provider) | {"count": count}
         yield Finding(f"adds {provider.name}", level, code=code, fields=fields)
 
 
@@ -388,16 +388,16 @@ def _balances(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator[Fi
         if not provider.enabled or provider.kind != PANEL:
             continue
         if provider.balance is not None:
-            yield _left(provider, provider.balance.balance)
-        yield _read(provider, now)
+            yield _balance(provider, provider.balance.balance)
+        yield _reading(provider, now)
 
 
-def _left(provider: ProviderSeen, balance: Decimal) -> Finding:
+def _balance(provider: ProviderSeen, balance: Decimal) -> Finding:
     """Judges a balance.
 
     An empty one is reported whatever was spent: nothing is spent at a provider that refuses everything.
     """
-    name, fields = f"balance {provider.name}", _of(provider) | {"balance": balance, "currency": provider.currency}
+    name, fields = f"balance {provider.name}", _identify(provider) | {"balance": balance, "currency": provider.currency}
     if balance <= 0:
         return Finding(name, Level.CRITICAL, FindingCode.BALANCE_GONE, fields)
     if provider.hours_left is not None:
@@ -408,8 +408,8 @@ def _left(provider: ProviderSeen, balance: Decimal) -> Finding:
     return Finding(name, Level.OK, FindingCode.BALANCE_AT_NO_PACE, fields)
 
 
-def _read(provider: ProviderSeen, now: datetime) -> Finding:
-    name, fields = f"reading {provider.name}", _of(provider)
+def _reading(provider: ProviderSeen, now: datetime) -> Finding:
+    name, fields = f"reading {provider.name}", _identify(provider)
     if provider.balance is not None:
         age = now - provider.balance.at
         level = Level.OK if age <= ANSWERED_WITHIN else Level.WARNING
@@ -424,7 +424,7 @@ def _price_lists(providers: tuple[ProviderSeen, ...], now: datetime) -> Iterator
         followed = provider.followed
         if followed is None:
             continue
-        fields = _of(provider) | {"fault": followed.fault}
+        fields = _identify(provider) | {"fault": followed.fault}
         late = followed.taken is None or now - followed.taken > LISTS_MISSED * followed.every
         # A disabled provider may be gone for good, and was disabled for that.
         level = Level.WARNING if provider.enabled and (late or followed.fault) else Level.OK

@@ -19,7 +19,7 @@ def name_refusal(text: str, most: int, field: FieldCode = FieldCode.NAME) -> Ope
     """
     if not text.strip():
         return OperatorRefusal(RefusalCode.FIELD_BLANK, field=field)
-    return _refusal(text, most, field, _UNFIT_NAME)
+    return _refuse(text, most, field, _UNFIT_NAME)
 
 
 def text_refusal(text: str, most: int, field: FieldCode) -> OperatorRefusal | None:
@@ -27,10 +27,10 @@ def text_refusal(text: str, most: int, field: FieldCode) -> OperatorRefusal | No
 
     A text may be empty, and have tabs and several lines.
     """
-    return _refusal(text, most, field, _UNFIT_TEXT)
+    return _refuse(text, most, field, _UNFIT_TEXT)
 
 
-def _refusal(text: str, most: int, field: FieldCode, unfit: re.Pattern[str]) -> OperatorRefusal | None:
+def _refuse(text: str, most: int, field: FieldCode, unfit: re.Pattern[str]) -> OperatorRefusal | None:
     if len(text) > most:
         return OperatorRefusal(RefusalCode.FIELD_TOO_LONG, field=field, most=most)
     if unfit.search(text):

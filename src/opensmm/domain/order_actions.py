@@ -98,7 +98,7 @@ def _end_all(subject: OrderSubject, remains: int | None) -> tuple[ChosenEnd, ...
     open_runs = [run for run in subject.runs if run.state not in END_STATES]
     for run in open_runs:
         _check_clear(subject, run)
-    return tuple(_ending(run, remains) for run in open_runs)
+    return tuple(_end_run(run, remains) for run in open_runs)
 
 
 def _check_clear(subject: OrderSubject, run: LockedRun) -> None:
@@ -109,7 +109,7 @@ def _check_clear(subject: OrderSubject, run: LockedRun) -> None:
         raise subject.refusal(RefusalCode.ORDER_UNSURE)
 
 
-def _ending(run: LockedRun, remains: int | None) -> ChosenEnd:
+def _end_run(run: LockedRun, remains: int | None) -> ChosenEnd:
     left = remains if remains is not None else run.quantity if run.remains is None else run.remains
     if left == 0 and run.quantity:
         return ChosenEnd(run.run, DeliveryState.COMPLETED, 0)
@@ -139,7 +139,7 @@ def end_partial(subject: OrderSubject, run: LockedRun, remains: int) -> tuple[Ch
     if not 0 < remains < run.quantity:
         raise subject.refusal(RefusalCode.IMPOSSIBLE_REMAINS, remains=remains, quantity=run.quantity)
     _check_clear(subject, run)
-    return (_ending(run, remains),)
+    return (_end_run(run, remains),)
 
 
 def released(subject: OrderSubject, endings: Sequence[ChosenEnd], now: datetime) -> list[tuple[int, datetime]]:
@@ -151,7 +151,7 @@ def released(subject: OrderSubject, endings: Sequence[ChosenEnd], now: datetime)
     next_runs = []
     for index, run in enumerate(subject.runs):
         next_run = next((one for one in subject.runs[index + 1 :] if _is_queued(one) and one.run not in ended), None)
-        if run.run in ended and _was_next(run) and next_run is not None and next_run.due is None:
+        if run.run in ended and _had_its_turn(run) and next_run is not None and next_run.due is None:
             next_runs.append((next_run.run, dripfeed.next_due(run.due or now, now, subject.interval_min)))
     return next_runs
 
@@ -160,7 +160,7 @@ def _is_queued(run: LockedRun) -> bool:
     return run.state is DeliveryState.QUEUED
 
 
-def _was_next(run: LockedRun) -> bool:
+def _had_its_turn(run: LockedRun) -> bool:
     """True if the run's turn had come, so that its end would have released the next one.
 
     A claim without a route releases none.

@@ -115,18 +115,18 @@ def draft(
         return Refused(Refusal.SERVICE_UNKNOWN)
     form = TYPE_FORMS[service.type]
     if form.own and request.details is not NO_DETAILS:
-        request = msgspec.structs.replace(request, details=_only(request.details, form.own))
+        request = msgspec.structs.replace(request, details=_keep_only(request.details, form.own))
     if form.link_is_enough and dialect_rules.link_alone_is_media:
-        request = _link_as_media(request, service)
+        request = _use_link_as_media(request, service)
     refused = _check_words(request, service, form, dialect_rules, today) or _check_places(request, form, catalogue)
     if refused is not None:
         return refused
-    quantity = _quantity(request, form)
+    quantity = _count_units(request, form)
     drips = form.may_drip and dripfeed.asked(request)
     refused = _check_quantity(quantity, service, form) or (_check_drip_feed(request, service) if drips else None)
     if refused is not None:
         return refused
-    return _priced(request, service, form, quantity or 0, catalogue, price_list, drips=drips)
+    return _price(request, service, form, quantity or 0, catalogue, price_list, drips=drips)
 
 
 def normalised(request: AddOrder, catalogue: Catalogue) -> AddOrder:
@@ -145,11 +145,11 @@ def normalised(request: AddOrder, catalogue: Catalogue) -> AddOrder:
         quantity=request.quantity if form.counts is _QUANTITY else None,
         runs=request.runs if drips else None,
         interval_min=request.interval_min if drips else None,
-        details=_only(request.details, form.own),
+        details=_keep_only(request.details, form.own),
     )
 
 
-def _only(details: TypeDetails, own: Sequence[str]) -> TypeDetails:
+def _keep_only(details: TypeDetails, own: Sequence[str]) -> TypeDetails:
     """Keeps the details in ``own`` that also apply to the kind of traffic; all others are neither checked nor passed
     on.
 
@@ -162,7 +162,7 @@ def _only(details: TypeDetails, own: Sequence[str]) -> TypeDetails:
     return TypeDetails(**used)
 
 
-def _link_as_media(request: AddOrder, service: Service) -> AddOrder:
+def _use_link_as_media(request: AddOrder, service: Service) -> AddOrder:
     """Uses the link as the media, for the dialect whose page names no media parameter.
 
     The default quantity is the least that the service sells.
@@ -235,7 +235,7 @@ _OWN_CHECKS: Final[Mapping[str, Callable[[TypeDetails], bool]]] = {
 }
 
 
-def _quantity(request: AddOrder, form: TypeForm) -> int | None:
+def _count_units(request: AddOrder, form: TypeForm) -> int | None:
     counts = form.counts
     if counts is _QUANTITY:
         return None if request.quantity == MALFORMED else request.quantity
@@ -256,7 +256,7 @@ def _check_drip_feed(request: AddOrder, service: Service) -> Refused | None:
     return dripfeed.check(request) if service.dripfeed else Refused(Refusal.NO_DRIP_FEED)
 
 
-def _priced(
+def _price(
     request: AddOrder,
     service: Service,
     form: TypeForm,

@@ -91,7 +91,7 @@ def booked_before(payment: Payment, deposits: Sequence[Deposit], *, different: b
     ``deposits`` are those with an id like the payment's. Raises OperatorRefusal if one differs in case only, unless the
     operator said that it is ``different``.
     """
-    same = [one for one in deposits if _spelt(one) == payment]
+    same = [one for one in deposits if _read_stored(one) == payment]
     if same:
         return same[0]
     if deposits and not different:
@@ -105,7 +105,7 @@ def booked_before(payment: Payment, deposits: Sequence[Deposit], *, different: b
     return None
 
 
-def _spelt(deposit: Deposit) -> Payment:
+def _read_stored(deposit: Deposit) -> Payment:
     return Payment(_fold(deposit.gateway), unicodedata.normalize("NFC", deposit.external_id).strip())
 
 

@@ -117,7 +117,7 @@ def place(batch: Sequence[OrderRequest], facts: PlacingFacts) -> list[Decision]:
     links_taken = set(facts.active_links)
     decisions: list[Decision] = []
     for at, item in enumerate(batch):
-        decision: Decision | None = _idempotency_hit(item, facts, used) if item.request.idempotency_key else None
+        decision: Decision | None = _find_earlier(item, facts, used) if item.request.idempotency_key else None
         if item.buyer in facts.barred:
             decision = Refused(Refusal.UNKNOWN_KEY)
         elif decision is None:
@@ -128,7 +128,7 @@ def place(batch: Sequence[OrderRequest], facts: PlacingFacts) -> list[Decision]:
     return decisions
 
 
-def _idempotency_hit(
+def _find_earlier(
     item: OrderRequest, facts: PlacingFacts, used: Mapping[tuple[CustomerId, str], tuple[bytes, int]]
 ) -> IdempotencyHit | Refused | None:
     name = (item.customer, item.request.idempotency_key)

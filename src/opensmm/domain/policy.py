@@ -86,7 +86,7 @@ def read_phrase(text: str) -> str | None:
     A ``*`` at an end lets the word there continue. None if it has no words.
     """
     phrase = " ".join(text.split())
-    return phrase if len(phrase) <= MAX_VALUE and _words(phrase.strip(EVERYWHERE)) else None
+    return phrase if len(phrase) <= MAX_VALUE and _split_words(phrase.strip(EVERYWHERE)) else None
 
 
 def read_value(kind: RuleKind, text: str) -> str | None:
@@ -115,7 +115,7 @@ class Policy(Struct, frozen=True):
 
     def denies(self, link: str) -> bool:
         """True if nothing is delivered to a link. Most links are on hosts without rules, and are not parsed."""
-        if not self.hosts or not self._hosts_over(links.host_of(link)):
+        if not self.hosts or not self._find_hosts(links.host_of(link)):
             return False
         return _is_denial(self.link_rule(link))
 
@@ -125,8 +125,8 @@ class Policy(Struct, frozen=True):
         If a link can be read in two ways, a denial wins.
         """
         readings = links.targets(link)
-        hosts = self._hosts_over(readings[0].host)
-        rules = [rule for target in readings if (rule := self._nearest(target, hosts)) is not None]
+        hosts = self._find_hosts(readings[0].host)
+        rules = [rule for target in readings if (rule := self._find_nearest(target, hosts)) is not None]
         return next(filter(_is_denial, rules), rules[0] if rules else None)
 
     def denies_any(self, names: Iterable[str], link: str) -> bool:
@@ -134,9 +134,9 @@ class Policy(Struct, frozen=True):
         if not self.hosts:
             return False
         host = links.host_of(link)
-        over = self._hosts_over(host)
+        over = self._find_hosts(host)
         distinct = dict.fromkeys(names)
-        if not _is_denial(self._nearest(Target(host, (), ""), over)):
+        if not _is_denial(self._find_nearest(Target(host, (), ""), over)):
             distinct = dict.fromkeys(name for name in distinct if not self._is_stranger(name))
         if sum(len(name) for name in distinct if _ENCODED.search(name)) > MAX_ENCODED:
             return True
@@ -147,21 +147,21 @@ class Policy(Struct, frozen=True):
         if not _PLAIN_NAME.fullmatch(name):
             return False
         text = name.lower().removeprefix("@")
-        return text not in self.words and not any(self._hosts_over(text))
+        return text not in self.words and not any(self._find_hosts(text))
 
     def _denies_beside(self, name: str, host: str, over: Sequence[str]) -> bool:
         """Checks a bare name as an account of the link's host, and as a host if a rule's host is spelt so."""
-        own = self._hosts_over(links.host_of(name))
+        own = self._find_hosts(links.host_of(name))
         if not over and not own:
             return False
         bare = links.targets(name)[0]
         if not host or not bare.is_bare:
             return _is_denial(self.link_rule(name))
         there = Target(host, (bare.account,), bare.account)
-        rules = self._nearest(there, over), self._nearest(bare, [one for one in own if one])
+        rules = self._find_nearest(there, over), self._find_nearest(bare, [one for one in own if one])
         return any(map(_is_denial, rules))
 
-    def _nearest(self, target: Target, hosts: Sequence[str]) -> PolicyRule | None:
+    def _find_nearest(self, target: Target, hosts: Sequence[str]) -> PolicyRule | None:
         """Returns the rule that applies: an account's before a path's, then the longer path's, then the longer
         host's."""
         for host in hosts if target.account else ():
@@ -173,7 +173,7 @@ class Policy(Struct, frozen=True):
                     return rule
         return None
 
-    def _hosts_over(self, host: str) -> list[str]:
+    def _find_hosts(self, host: str) -> list[str]:
         """Lists the hosts with rules that a host is or lies below, longest first; then "" if a rule has no host."""
         parents: list[str] = []
         while host:
@@ -186,7 +186,9 @@ class Policy(Struct, frozen=True):
         """Returns the first rule whose phrase occurs in one of the texts."""
         if self.any_phrase is None:
             return None
-        plain = [_plain(reading) for text in texts for reading in readings(unquote(text) if "%" in text else text)]
+        plain = [
+            _strip_marks(reading) for text in texts for reading in readings(unquote(text) if "%" in text else text)
+        ]
         if not any(self.any_phrase.search(text) for text in plain):
             return None
         return next(rule for phrase, rule in self.phrases if any(phrase.search(text) for text in plain))
@@ -194,8 +196,8 @@ class Policy(Struct, frozen=True):
 
 def compiled(version: int, rules: Sequence[PolicyRule]) -> Policy:
     """Compiles rules. One whose value does not suit its kind applies to nothing."""
-    places = _by_place(rules)
-    patterns = [(_pattern(rule.value), rule) for rule in rules if rule.kind is RuleKind.PROHIBIT]
+    places = _index_by_place(rules)
+    patterns = [(_write_pattern(rule.value), rule) for rule in rules if rule.kind is RuleKind.PROHIBIT]
     phrases = [(pattern, rule) for pattern, rule in patterns if pattern]
     return Policy(
         version,
@@ -209,7 +211,7 @@ def compiled(version: int, rules: Sequence[PolicyRule]) -> Policy:
     )
 
 
-def _by_place(rules: Iterable[PolicyRule]) -> dict[LinkPlace, PolicyRule]:
+def _index_by_place(rules: Iterable[PolicyRule]) -> dict[LinkPlace, PolicyRule]:
     by_place: dict[LinkPlace, PolicyRule] = {}
     for rule in rules:
         place = None if rule.kind is RuleKind.PROHIBIT else read_place(rule.value)
@@ -222,8 +224,8 @@ def _is_denial(rule: PolicyRule | None) -> bool:
     return rule is not None and rule.kind is RuleKind.DENY
 
 
-def _pattern(phrase: str) -> str:
-    words = _words(phrase.strip(EVERYWHERE))
+def _write_pattern(phrase: str) -> str:
+    words = _split_words(phrase.strip(EVERYWHERE))
     if not words:
         return ""
     begin = "" if phrase.startswith(EVERYWHERE) else r"(?<![^\W_])"
@@ -231,11 +233,11 @@ def _pattern(phrase: str) -> str:
     return begin + r"[\W_]+".join(map(re.escape, words)) + end
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", _plain(text))
+def _split_words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", _strip_marks(text))
 
 
-def _plain(text: str) -> str:
+def _strip_marks(text: str) -> str:
     """Returns a text without accents, vowel signs, lengthened letters and invisible characters."""
     if text.isascii():
         return text.lower()

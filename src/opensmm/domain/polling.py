@@ -103,7 +103,7 @@ def apply(delivery: PolledDelivery, report: StatusReport, requested: datetime) -
             believable = inside and remains > 0 and not delivery.packaged
             return DeliveryNews(DeliveryState.PARTIAL if believable else DeliveryState.HELD, start, remains or before)
         case OrderStatus.CANCELED:
-            return _canceled(delivery, report, start, before)
+            return _apply_cancel(delivery, report, start, before)
         case _:
             assert_never(report.status)
 
@@ -118,7 +118,7 @@ def unfinished(report: StatusReport) -> int | None:
     return report.remains if contradicts else None
 
 
-def _canceled(delivery: PolledDelivery, report: StatusReport, start: int | None, before: int) -> DeliveryNews:
+def _apply_cancel(delivery: PolledDelivery, report: StatusReport, start: int | None, before: int) -> DeliveryNews:
     """Reads the end of a cancelled order.
 
     Many panels report ``remains`` of 0 or none although they charge nothing. If a report has neither a charge nor
@@ -185,13 +185,13 @@ def with_clear_charge(delivery: PolledDelivery, report: StatusReport, exchange_r
     """
     if not _THOUSANDS_OR_DECIMALS.fullmatch(report.unclear_charge):
         return report
-    expected = delivery.charge or _expected_cost(delivery, exchange_rate)
+    expected = delivery.charge or _estimate_cost(delivery, exchange_rate)
     readings = (Decimal(report.unclear_charge.replace(",", mark)) for mark in ("", "."))
     fitting = [one for one in readings if expected and expected <= one * _NEAR and one <= expected * _NEAR]
     return structs.replace(report, charge=fitting[0], unclear_charge="") if len(fitting) == 1 else report
 
 
-def _expected_cost(delivery: PolledDelivery, exchange_rate: Decimal) -> Decimal | None:
+def _estimate_cost(delivery: PolledDelivery, exchange_rate: Decimal) -> Decimal | None:
     """Computes the expected cost in the provider's currency; None if no cost was quoted."""
     if delivery.quoted is None:
         return None

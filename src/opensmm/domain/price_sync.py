@@ -106,21 +106,21 @@ def judge(
     """
     price_follows = len(line.routes) == 1 and not line.service.free
     standings = [
-        _stand(route, line.service.type, now, approved=approved, price_follows=price_follows)
+        _judge_listed(route, line.service.type, now, approved=approved, price_follows=price_follows)
         if route.listed
-        else _unlisted(route, synced, unread)
+        else _judge_unlisted(route, synced, unread)
         for route in line.routes
     ]
     serves = any(standing.off is None and standing.quarantined is None for standing in standings)
     aside = [structs.replace(one, off=RouteOff.MOVED) if serves and _is_quarantined(one) else one for one in standings]
-    return JudgedLine(line, _service(line, aside), tuple(aside))
+    return JudgedLine(line, _derive_service(line, aside), tuple(aside))
 
 
 def _is_quarantined(standing: RouteStanding) -> bool:
     return standing.off is None and standing.quarantined is not None
 
 
-def _stand(
+def _judge_listed(
     route: ListedRoute, kind: ServiceType, now: datetime, *, approved: bool, price_follows: bool
 ) -> RouteStanding:
     was, listed, rules = route.standing, route.offer, route.rules
@@ -146,7 +146,7 @@ def is_another_service(standing: RouteStanding, listed: ProviderService | None) 
     return is_another(standing.name, standing.category, listed.name, listed.category)
 
 
-def _unlisted(route: ListedRoute, synced: ProviderId | None, unread: Mapping[str, LineFault]) -> RouteStanding:
+def _judge_unlisted(route: ListedRoute, synced: ProviderId | None, unread: Mapping[str, LineFault]) -> RouteStanding:
     was = route.standing
     if route.to.provider == synced:
         return structs.replace(was, off=RouteOff.GONE, unread=unread.get(route.to.provider_service))
@@ -164,13 +164,13 @@ def has_moved(agreed: Decimal, cost: Decimal, share: int) -> bool:
     return _EXACT.multiply(distance, Decimal(100)) > _EXACT.multiply(agreed, Decimal(share))
 
 
-def _service(line: ServiceLine, standings: Sequence[RouteStanding]) -> Service:
+def _derive_service(line: ServiceLine, standings: Sequence[RouteStanding]) -> Service:
     """Returns the service by its first route in use; its cost is the cheapest route's, unknown if one route's is."""
     used = [(route, one) for route, one in zip(line.routes, standings, strict=True) if one.off is None]
     costs = [one.cost for _, one in used]
     known_costs = [cost for cost in costs if cost is not None]
     cost = min(known_costs) if known_costs and len(known_costs) == len(costs) else None
-    halted = _halt(standings)
+    halted = _find_halt(standings)
     service = line.service
     if (cost, halted) != (service.cost, service.halted):
         service = structs.replace(service, cost=cost, halted=halted)
@@ -180,16 +180,16 @@ def _service(line: ServiceLine, standings: Sequence[RouteStanding]) -> Service:
     assert route.offer is not None
     service = followed(service, route.offer)
     if len(line.routes) == 1 and first.quarantined is None and not service.free and route.rules.terms is not None:
-        service = _repriced(service, route.offer, route.rules.terms)
+        service = _reprice(service, route.offer, route.rules.terms)
     return service
 
 
-def _repriced(service: Service, listed: ProviderService, terms: PriceTerms) -> Service:
+def _reprice(service: Service, listed: ProviderService, terms: PriceTerms) -> Service:
     rate = resale_rate(listed.rate, terms)
     return structs.replace(service, rate=rate) if 0 < rate < RATE_BELOW and rate != service.rate else service
 
 
-def _halt(standings: Sequence[RouteStanding]) -> Halt | None:
+def _find_halt(standings: Sequence[RouteStanding]) -> Halt | None:
     if not standings or any(one.off is None and one.quarantined is None for one in standings):
         return None
     if any(one.off is None for one in standings):
@@ -257,10 +257,10 @@ class ListChange(Struct, frozen=True):
 def changes_of(judged: JudgedLine) -> list[ListChange]:
     """Lists the changes of a service for people; a cost that drifts within its share is none."""
     why = next((one.unread for one in judged.standings if one.unread is not None), None)
-    return [*_of_service(judged.before.service, judged.service, why), *_of_routes(judged)]
+    return [*_list_service_changes(judged.before.service, judged.service, why), *_list_route_changes(judged)]
 
 
-def _of_service(before: Service, after: Service, unread: LineFault | None) -> Iterator[ListChange]:
+def _list_service_changes(before: Service, after: Service, unread: LineFault | None) -> Iterator[ListChange]:
     for name in _SYNCED_FIELDS:
         value_before, value = getattr(before, name), getattr(after, name)
         if value_before != value:
@@ -274,7 +274,7 @@ def _of_service(before: Service, after: Service, unread: LineFault | None) -> It
         yield ListChange(ChangeCode.BELOW_COST, {"cost": after.cost, "rate": after.rate})
 
 
-def _of_routes(judged: JudgedLine) -> Iterator[ListChange]:
+def _list_route_changes(judged: JudgedLine) -> Iterator[ListChange]:
     for route, standing in zip(judged.before.routes, judged.standings, strict=True):
         was = route.standing
         fields: dict[str, object] = {"provider": route.to.provider, "provider_service": route.to.provider_service}

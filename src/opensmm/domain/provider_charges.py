@@ -57,13 +57,13 @@ def price(
         or (len(quantities) == 1 and quantity not in quantities)
     ):
         return None
-    digit = min(_digit(sample.charge) for sample in matching)
+    digit = min(_last_digit(sample.charge) for sample in matching)
     least = max((Fraction(sample.charge) - digit) / sample.quantity for sample in matching)
     most = min((Fraction(sample.charge) + digit) / sample.quantity for sample in matching)
     return UnitPrice(least, most, digit, *currencies) if 0 < least <= most else None
 
 
-def _digit(charge: Decimal) -> Fraction:
+def _last_digit(charge: Decimal) -> Fraction:
     """Returns the value of a charge's last digit."""
     exponent = charge.as_tuple().exponent
     return Fraction(10) ** exponent if isinstance(exponent, int) else Fraction(1)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from opensmm.domain.dispatch import AccountFault
-from opensmm.domain.phrases import english, folded, holds, phrases
+from opensmm.domain.phrases import any_matches, compile_english, compile_phrases, fold
 from opensmm.domain.provider_refusals import RefusedThing, refused_thing
 
 
@@ -40,7 +40,7 @@ _REFUSED: Final = {
 ACCOUNT_FAULT: Final = {Meaning.KEY: AccountFault.KEY, Meaning.FUNDS: AccountFault.FUNDS}
 
 _BREAKDOWN: Final = (
-    english(
+    compile_english(
         r"""timed?[ -]?out | execution\ time | gateway | \bcurl\b | \bsql | exception | \bfatal\b | deadlock
         | duplicate\ entry | \bclass\b | \bargument\b | undefined | \bcall\ to\b | \bon\ line\b | connection
         | (?:server|internal|unknown)\ error | unexpected | (?:an|some)\ error\ (?:has\ )?occur | went\ wrong
@@ -51,7 +51,7 @@ _BREAKDOWN: Final = (
         | index\ out\ of\ range | failed\ to\ (?:connect|open|fetch|write|read|save|send|process|create|place)
         | could\ not\ (?:connect|open|resolve|save|write|process|be\ processed) | \bcrash | read\ only | upstream"""
     ),
-    phrases(
+    compile_phrases(
         """
         время ожидания
         таймаут
@@ -85,7 +85,7 @@ _BREAKDOWN: Final = (
     ),
 )
 _TAKEN: Final = (
-    english(
+    compile_english(
         r"""(?:been|was|were)\ (?:already\ )?(?:placed|created|accepted|received|submitted|processed|queued)
         | (?:being|already)\ (?:placed|created|processed|submitted) | (?<!un)success | thank\ you
         | (?:duplicate|identical|repeated)\ (?:order|request) | order\ (?:already\ )?exists
@@ -93,7 +93,7 @@ _TAKEN: Final = (
           \b(?:created|registered|saved|placed|accepted|submitted|sent|inserted|queued
           |approv\w+|await\w*|waiting|in\ queue)\b"""
     ),
-    phrases(
+    compile_phrases(
         """
         успешно
         заказ .. создан
@@ -146,7 +146,7 @@ _TAKEN: Final = (
 """Words of a program that may have bought: they outweigh all words of refusal beside them."""
 
 _PUT_OFF: Final = (
-    english(
+    compile_english(
         r"""too\ many\ (?:requests|attempts|orders) | rate\ limit | slow\ down | maintenance | maintaining
         | temporar\w*\ (?:unavailable|not\ available|disabled|closed|down|offline|stopped|paused|suspended)
         | (?:orders?|requests?|calls?)\ (?:per|a|each|every)\ (?:second|minute|hour|day)
@@ -155,7 +155,7 @@ _PUT_OFF: Final = (
         | try\ again\ (?:shortly|in\ a\ (?:moment|few|minute)|in\ \d)
         | (?:unavailable|not\ available|closed|busy)\ (?:at\ the\ moment|right\ now|at\ this\ time)"""
     ),
-    phrases(
+    compile_phrases(
         """
         слишком много запросов
         технические работы
@@ -182,7 +182,7 @@ _PUT_OFF: Final = (
         """
     ),
 )
-_ONE_SERVICE: Final = phrases(
+_ONE_SERVICE: Final = compile_phrases(
     """
     this service
     service is
@@ -201,7 +201,7 @@ _ONE_SERVICE: Final = phrases(
     """
 )
 _KEY: Final = (
-    english(
+    compile_english(
         r"""(?:invalid|incorrect|wrong|bad|unknown|missing|expired|revoked|inactive|no)
           \ (?:api\ ?|access\ |secret\ )?(?:key|token)\b
         | (?:api\ ?|access\ |^)key(?:\ \w+){0,3}?
@@ -217,7 +217,7 @@ _KEY: Final = (
         | access\ (?:is\ )?(?:denied|forbidden|restricted)
         | permission | ^\W*(?:denied|forbidden)\W*$"""
     ),
-    phrases(
+    compile_phrases(
         """
         неверный .. ключ*
         недействительный .. ключ*
@@ -255,7 +255,7 @@ _KEY: Final = (
     ),
 )
 _FUNDS: Final = (
-    english(
+    compile_english(
         r"""(?:not|n't)\ (?:\w+\ ){0,2}?(?:enough|sufficient)\ (?:\w+\ ){0,2}?(?:funds?|balance|money|credits?)
         | (?:insufficient|low|no|zero|negative|inadequate)\ (?:\w+\ ){0,2}?(?:funds?|balance|credits?|money)
         | (?:funds?|balance|credits?)(?:\ \w+){0,3}?\ (?:low|insufficient|enough|exhausted|empty|zero|exceeded|negative)
@@ -263,7 +263,7 @@ _FUNDS: Final = (
         | (?:add|deposit|top\ up|recharge|refill)\ (?:\w+\ ){0,3}?(?:funds?|balance|account|wallet)
         | out\ of\ (?:funds|balance|credit|money) | ^\W*insufficient\W*$"""
     ),
-    phrases(
+    compile_phrases(
         """
         недостаточно средств
         недостаточно денег
@@ -302,7 +302,7 @@ _FUNDS: Final = (
     ),
 )
 _REFUSAL: Final = (
-    english(
+    compile_english(
         r"""incorrect | invalid | not\ valid | not\ enough | insufficient
         | (?:bad|wrong|unknown|broken|malformed)\ \w+ | minim | maxim
         | (?:less|more|lower|higher|greater|smaller|fewer)\ than | required | missing | not\ exist | n't\ exist
@@ -326,7 +326,7 @@ _REFUSAL: Final = (
         | \bhas\ to\ be\b | should\ (?:be|not\ be)\b | (?:is|are)\ not\ (?:a|an)\b | not\ accept | unacceptable
         | \bclosed\b | \bdiscontinued"""
     ),
-    phrases(
+    compile_phrases(
         """
         неверн*
         некорректн*
@@ -443,31 +443,31 @@ _REFUSAL: Final = (
         """
     ),
 )
-_PASSING: Final = english(
+_PASSING: Final = compile_english(
     r"maintenance|temporar|unavailable|try\ again|api\ key|your\ account|busy|overload|key\ is|account\ is"
 )
 _PASSING_THINGS: Final = (RefusedThing.PROGRAM, RefusedThing.ACCESS, RefusedThing.PACE)
-_OF_AN_ORDER: Final = english(r"\brefill | \bcancel | \bguarantee | \bwarranty")
+_OF_AN_ORDER: Final = compile_english(r"\brefill | \bcancel | \bguarantee | \bwarranty")
 
 
 def meaning(text: str) -> Meaning:
     """Returns the meaning of an error text in place of an order. Words of a failure outweigh all others."""
-    words = folded(text)
-    if holds(_BREAKDOWN, words) or holds(_TAKEN, words):
+    words = fold(text)
+    if any_matches(_BREAKDOWN, words) or any_matches(_TAKEN, words):
         return Meaning.FAULT
-    if holds(_PUT_OFF, words):
+    if any_matches(_PUT_OFF, words):
         return Meaning.SERVICE_PUT_OFF if _ONE_SERVICE.search(words) else Meaning.PUT_OFF
-    if holds(_KEY, words):
+    if any_matches(_KEY, words):
         return Meaning.KEY
-    if holds(_FUNDS, words):
+    if any_matches(_FUNDS, words):
         return Meaning.FUNDS
-    return _REFUSED[refused_thing(words)] if holds(_REFUSAL, words) else Meaning.UNKNOWN
+    return _REFUSED[refused_thing(words)] if any_matches(_REFUSAL, words) else Meaning.UNKNOWN
 
 
 def passes(text: str) -> bool:
     """True if an error text is about the moment, our account or a program's fault, and not about what was requested."""
-    words = folded(text)
-    if any(holds(patterns, words) for patterns in (_BREAKDOWN, _PUT_OFF, _KEY, _FUNDS, (_PASSING,))):
+    words = fold(text)
+    if any(any_matches(patterns, words) for patterns in (_BREAKDOWN, _PUT_OFF, _KEY, _FUNDS, (_PASSING,))):
         return True
     # Words that name what was requested refuse it, whatever else they name.
-    return holds(_REFUSAL, words) and not _OF_AN_ORDER.search(words) and refused_thing(words) in _PASSING_THINGS
+    return any_matches(_REFUSAL, words) and not _OF_AN_ORDER.search(words) and refused_thing(words) in _PASSING_THINGS

@@ -7,7 +7,7 @@ our key, our money and our request rate, and for their own answers and databases
 from enum import StrEnum
 from typing import Final
 
-from opensmm.domain.phrases import english, holds, phrases
+from opensmm.domain.phrases import any_matches, compile_english, compile_phrases
 
 
 class RefusedThing(StrEnum):
@@ -25,10 +25,10 @@ class RefusedThing(StrEnum):
     UNNAMED = "unnamed"
 
 
-_PRIVATE: Final = (english(r"is\ private | \bprivate\ (?:account|profile|page)"),)
+_PRIVATE: Final = (compile_english(r"is\ private | \bprivate\ (?:account|profile|page)"),)
 """The account that was ordered for is private."""
 _PROGRAM: Final = (
-    english(
+    compile_english(
         r"""\bresponse | \b(?:invalid|bad|empty|wrong|no|parse)\ (?:\w+\ )?(?:reply|answer)\b(?!\ number) | \breplied
         | \bjson\b | \bxml\b | \bpars(?:e|er|ing)\b | \bbackend | \bsmtp\b | \bmailer
         | \be-?mails?\b(?!\W*(?:verif|confirm)) | \bliteral\b | \boffset\b | \bproperty\b | \boperand
@@ -36,7 +36,7 @@ _PROGRAM: Final = (
         | \bnetwork\ (?:error|issue|problem|failure) | \brecipient | \bnotification | \btemplate\b
         | ^\W*service\ unavailable\W*$"""
     ),
-    phrases(
+    compile_phrases(
         """
         формат ответа
         неверный ответ
@@ -67,8 +67,10 @@ _PROGRAM: Final = (
     ),
 )
 _MONEY: Final = (
-    english(r"\bbalance | \bfunds?\b | \bwallet | \bdeposit | \bcredits?\b | \bspending | \bmoney\b | \bpayment"),
-    phrases(
+    compile_english(
+        r"\bbalance | \bfunds?\b | \bwallet | \bdeposit | \bcredits?\b | \bspending | \bmoney\b | \bpayment"
+    ),
+    compile_phrases(
         """
         баланс*
         средств*
@@ -87,13 +89,13 @@ _MONEY: Final = (
     ),
 )
 _ACCESS: Final = (
-    english(
+    compile_english(
         r"""\bapi\b(?!\W*(?:manual|doc)) | \bapikey\b | \bkey\b(?!\W?words?\b) | \btoken\b | \bcredential
         | \blog ?in\b | \bsignature | \bpassword | \bip\b | \byour\ (?:account|user|plan)\b | \binvalid\ plan\b
         | \b(?:e-?mail|phone)\b.{0,20}\bverif | \bsubscription\ expired
         | \breseller\b | \bmerchant\b"""
     ),
-    phrases(
+    compile_phrases(
         """
         ключ
         ключа
@@ -117,14 +119,14 @@ _ACCESS: Final = (
     ),
 )
 _PACE: Final = (
-    english(
+    compile_english(
         r"""\bwait\b.{0,25}\b(?:[0-9]+|seconds?|minutes?|hours?|moment|while)\b
         | \b(?:number|amount|max\w*|limit|many|exceed\w*|than\ [0-9]+)\b.{0,20}\b(?:requests|calls)\b
         | \brequest\ (?:limit|quota|rate) | \bbusy\b | \boverload
         | \b(?:site|website|panel|system)\b.{0,20}\b(?:closed|disabled|offline|down|stopped|paused|suspended)\b
         | \borders\ (?:are|have\ been)\ (?:not\ accepted|closed|disabled|stopped|paused|suspended)"""
     ),
-    phrases(
+    compile_phrases(
         """
         подожди*
         запросов
@@ -146,12 +148,12 @@ _PACE: Final = (
     ),
 )
 _TARGET: Final = (
-    english(
+    compile_english(
         r"""\blinks?\b | \burls?\b | \bquantit | \bposts?\b | \bvideos?\b | \bprofiles?\b | \bcomments?\b
         | \buser ?names?\b(?!\ or\ pass) | \bpublic\b | \bprivate\b
         | \bfollowers?\b | \bsubscribers?\b | \blikes?\b | \bviews?\b"""
     ),
-    phrases(
+    compile_phrases(
         """
         ссылк*
         количеств*
@@ -170,7 +172,7 @@ _TARGET: Final = (
 )
 """Words for what was ordered, used in no text about us. A text with both kinds is no certain refusal."""
 _ORDER: Final = (
-    english(
+    compile_english(
         r"""\blinks?\b | \burls?\b | \baddress\b | \bpages?\b | \bposts?\b | \bphotos?\b | \bvideos?\b | \breels?\b
         | \bstor(?:y|ies)\b | \bprofiles?\b | \bchannels?\b | \bgroups?\b | \bmedia\b | \bplatform\b | \bformat\b
         | \buser ?names?\b(?!\ or\ pass) | \bhash ?tags?\b | \bkeywords?\b | \bcomments?\b | \bpoll\b | \banswer\ number
@@ -181,7 +183,7 @@ _ORDER: Final = (
         | \binstagram | \bfacebook | \btik ?tok | \byou ?tube | \btelegram | \btwitter | \bmust\ start | https?:
         | (?:less|more|lower|higher|greater|smaller|fewer)\ than\ \W*[0-9] | at\ (?:least|most)\ \W*[0-9]"""
     ),
-    phrases(
+    compile_phrases(
         """
         ссылк*
         количеств*
@@ -272,7 +274,7 @@ def refused_thing(words: str) -> RefusedThing:
 
     The order is checked last: a text that also names something else does not refuse the order.
     """
-    if holds(_PRIVATE, words):
+    if any_matches(_PRIVATE, words):
         return RefusedThing.ORDER
     things = (
         (_PROGRAM, RefusedThing.PROGRAM),
@@ -280,7 +282,7 @@ def refused_thing(words: str) -> RefusedThing:
         (_ACCESS, RefusedThing.ACCESS),
         (_PACE, RefusedThing.PACE),
     )
-    first = next((one for patterns, one in things if holds(patterns, words)), None)
-    if first in (RefusedThing.MONEY, RefusedThing.ACCESS) and holds(_TARGET, words):
+    first = next((one for patterns, one in things if any_matches(patterns, words)), None)
+    if first in (RefusedThing.MONEY, RefusedThing.ACCESS) and any_matches(_TARGET, words):
         return RefusedThing.UNNAMED
-    return first or (RefusedThing.ORDER if holds(_ORDER, words) else RefusedThing.UNNAMED)
+    return first or (RefusedThing.ORDER if any_matches(_ORDER, words) else RefusedThing.UNNAMED)

@@ -73,10 +73,10 @@ def url_fault(url: str, *, private: bool) -> ShutCode | None:
         return ShutCode.ADDRESS_WITH_USER
     if any(name.lower() == "key" for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
         return ShutCode.ADDRESS_WITH_KEY
-    return _host_fault(host, private=private)
+    return _find_host_fault(host, private=private)
 
 
-def _host_fault(host: str, *, private: bool) -> ShutCode | None:
+def _find_host_fault(host: str, *, private: bool) -> ShutCode | None:
     try:
         address = ip_address(host)
     except ValueError:

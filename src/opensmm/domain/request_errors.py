@@ -3,10 +3,10 @@
 import re
 from typing import Final
 
-from opensmm.domain.phrases import english, folded, holds, phrases
+from opensmm.domain.phrases import any_matches, compile_english, compile_phrases, fold
 
 _UNDER_WAY: Final = (
-    english(
+    compile_english(
         r"""refill\w*\ (?:task\ |request\ )?(?:is\ )?(?:already|not\ completed|in\ progress)
         | cancel\w*\ (?:request\ )?(?:is\ |was\ |has\ been\ )?already\ (?:requested|sent|in\ progress|pending)
         | already\ requested | \bbeing\ refilled
@@ -14,7 +14,7 @@ _UNDER_WAY: Final = (
           (?:\b(?:pending|active|open|another|already\ an?)\ (?:refill|cancel)
           | \brefill\w*\b.{0,25}\b(?:pending|queued|received|exists?|in\ process|being\ processed)\b)"""
     ),
-    phrases(
+    compile_phrases(
         """
         уже .. запрошен*
         запрос .. уже
@@ -35,8 +35,8 @@ _UNDER_WAY: Final = (
         """
     ),
 )
-_LATELY: Final = english(r"\brequested\b.{0,20}\b(?:less\ than|within|recently|ago)\b")
-_UNKNOWN_ORDER: Final = english(
+_LATELY: Final = compile_english(r"\brequested\b.{0,20}\b(?:less\ than|within|recently|ago)\b")
+_UNKNOWN_ORDER: Final = compile_english(
     r"""\b(?:incorrect|invalid|wrong|unknown|bad|no\ such)\b.{0,12}\border\b | \bno\ order\b
     | \border\b.{0,20}\b(?:not\ found|not\ exists?|invalid|incorrect|doesn't\ exist|not\ belong)"""
 )
@@ -49,7 +49,7 @@ _MISSING_PARAMETER: Final = re.compile(
 
 def means_under_way(text: str) -> bool:
     """True if an error text refuses a request because an earlier one is still being processed."""
-    return holds(_UNDER_WAY, folded(text))
+    return any_matches(_UNDER_WAY, fold(text))
 
 
 def means_asked_lately(text: str) -> bool:
@@ -57,14 +57,14 @@ def means_asked_lately(text: str) -> bool:
 
     If none was sent, the text has another meaning.
     """
-    return _LATELY.search(folded(text)) is not None
+    return _LATELY.search(fold(text)) is not None
 
 
 def means_unknown_order(text: str) -> bool:
     """True if an error text says that the caller has no such order; any other text proves nothing."""
-    return _UNKNOWN_ORDER.search(folded(text)) is not None
+    return _UNKNOWN_ORDER.search(fold(text)) is not None
 
 
 def means_missing_parameter(text: str) -> bool:
     """True if an error text says that the request lacks a parameter."""
-    return bool(text) and _MISSING_PARAMETER.search(folded(text)) is not None
+    return bool(text) and _MISSING_PARAMETER.search(fold(text)) is not None

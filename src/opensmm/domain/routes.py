@@ -48,9 +48,9 @@ def cheapest_first(routes: Sequence[RouteTo], costs: Mapping[RouteTo, Decimal]) 
 
 def routes_changed(before: Sequence[RouteTo], after: Sequence[RouteTo]) -> Changes:
     """Returns a service's routes for the audit trail, each as ``provider:service``; empty if none changed."""
-    texts_before, texts_after = _texts(before), _texts(after)
+    texts_before, texts_after = _format(before), _format(after)
     return {} if texts_before == texts_after else {"routes": (texts_before, texts_after)}
 
 
-def _texts(routes: Sequence[RouteTo]) -> list[str]:
+def _format(routes: Sequence[RouteTo]) -> list[str]:
     return [f"{route.provider}:{route.provider_service}" for route in routes]

@@ -62,14 +62,14 @@ def plan_edit(
     """Plans to set the same fields of many services, in the given order."""
     pairs = [(service, edited(service, fields)) for service in services]
     moved = [ServiceChange(before, after) for before, after in pairs if before != after]
-    refusals = [_refusal(change.after, fields, policy) for change in moved]
+    refusals = [_find_refusal(change.after, fields, policy) for change in moved]
     judged = list(zip(moved, refusals, strict=True))
     changes = tuple(change for change, why in judged if why is None)
     refused = tuple(RefusedService(change.after, why) for change, why in judged if why is not None)
     return EditPlan(changes, refused, tuple(fields), action)
 
 
-def _refusal(service: Service, fields: Mapping[str, object], policy: Policy) -> OperatorRefusal | None:
+def _find_refusal(service: Service, fields: Mapping[str, object], policy: Policy) -> OperatorRefusal | None:
     of_fields = service_refusals(service, fields)
     return of_fields[0] if of_fields else sale_refusal(service, policy)
 
@@ -81,13 +81,13 @@ def price_moves(changes: Iterable[ServiceChange], lines: Iterable[ServiceLine], 
     """
     by_id = {line.service.id: line for line in lines}
     return tuple(
-        _price_move(change, by_id.get(change.before.id), now)
+        _find_price_move(change, by_id.get(change.before.id), now)
         for change in changes
         if change.before.rate != change.after.rate
     )
 
 
-def _price_move(change: ServiceChange, line: ServiceLine | None, now: datetime) -> PriceMove:
+def _find_price_move(change: ServiceChange, line: ServiceLine | None, now: datetime) -> PriceMove:
     before, after = change.before.rate, change.after.rate
     list_rate = None if line is None else judge(structs.replace(line, service=change.after), now).service.rate
     if line is None or list_rate is None or list_rate == after:
@@ -100,13 +100,13 @@ def rebased(plan: EditPlan, standing: Mapping[ServiceId, Service]) -> list[Servi
 
     Raises OperatorRefusal if a service is gone, or one of the plan's fields was edited meanwhile.
     """
-    stale = [one.before.id for one in plan.changes if not _stands(one.before, standing, plan.fields)]
+    stale = [one.before.id for one in plan.changes if not _is_unchanged(one.before, standing, plan.fields)]
     if stale:
         raise OperatorRefusal(RefusalCode.STALE_PLAN, services=stale)
     return [_rebase(one, standing[one.before.id], plan.fields) for one in plan.changes]
 
 
-def _stands(before: Service, standing: Mapping[ServiceId, Service], fields: Sequence[str]) -> bool:
+def _is_unchanged(before: Service, standing: Mapping[ServiceId, Service], fields: Sequence[str]) -> bool:
     present = standing.get(before.id)
     return present is not None and all(getattr(present, name) == getattr(before, name) for name in fields)
 

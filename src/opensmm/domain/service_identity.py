@@ -8,17 +8,17 @@ from typing import Final
 from msgspec import Struct
 
 
-def _aliases(lines: str) -> Mapping[str, str]:
+def _read_aliases(lines: str) -> Mapping[str, str]:
     """Maps each spelling to the first of its line; each line lists the spellings of one thing."""
-    return {_plain(word): line.split()[0] for line in lines.strip().splitlines() for word in line.split()}
+    return {_strip_marks(word): line.split()[0] for line in lines.strip().splitlines() for word in line.split()}
 
 
-def _plain(text: str) -> str:
+def _strip_marks(text: str) -> str:
     spread = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in spread if unicodedata.category(char) not in ("Mn", "Cf"))
 
 
-_PLATFORMS: Final = _aliases("""
+_PLATFORMS: Final = _read_aliases("""
 instagram ig insta инстаграм انستقرام انستغرام انستا
 youtube yt ytb ютуб يوتيوب
 tiktok tt тикток تيكتوك
@@ -55,7 +55,7 @@ bigo
 website traffic
 bluesky
 """)
-_KINDS: Final = _aliases("""
+_KINDS: Final = _read_aliases("""
 likes like favorites favourites begeni лайк лайки лайков لايك لايكات اعجاب اعجابات curtidas curtida thich
 followers follower fans takipci подписчик подписчики подписчиков متابع متابعين متابعون seguidores seguidor
 subscribers subscriber subs abone مشترك مشتركين inscritos suscriptores
@@ -81,7 +81,7 @@ friends friend
 pins
 accounts account
 """)
-_PARTS: Final = _aliases("""
+_PARTS: Final = _read_aliases("""
 story stories hikaye сторис ستوري
 reel reels ريلز
 live livestream stream canli
@@ -94,7 +94,7 @@ playlist
 podcast
 album
 """)
-_COUNTRIES: Final = _aliases("""
+_COUNTRIES: Final = _read_aliases("""
 usa us american america
 uk british
 turkey turkish turk turkiye turkce
@@ -159,8 +159,8 @@ def is_another(name: str, category: str, new_name: str, new_category: str) -> bo
     """
     if (name, category) == (new_name, new_category):
         return False
-    before, after = _meaning(name), _meaning(new_name)
-    category_before, category_after = _meaning(category), _meaning(new_category)
+    before, after = _classify(name), _classify(new_name)
+    category_before, category_after = _classify(category), _classify(new_category)
     pairs = (
         (before.platforms or category_before.platforms, after.platforms or category_after.platforms),
         (before.kinds or category_before.kinds, after.kinds or category_after.kinds),
@@ -177,14 +177,14 @@ def is_another(name: str, category: str, new_name: str, new_category: str) -> bo
     return fewer > 0 and common * ALIKE[1] < fewer * ALIKE[0]
 
 
-def _meaning(text: str) -> _Meaning:
-    words = {word for word in _WORD.findall(_plain(text)) if not any(char.isdigit() for char in word)}
+def _classify(text: str) -> _Meaning:
+    words = {word for word in _WORD.findall(_strip_marks(text)) if not any(char.isdigit() for char in word)}
     tables = (_PLATFORMS, _KINDS, _PARTS, _COUNTRIES)
     recognised = frozenset(word for word in words if any(word in table for table in tables))
     others = frozenset(word for word in words - recognised - _NOISE if len(word) > 1)
-    platforms, kinds, parts, countries = (_named(words, table) for table in tables)
+    platforms, kinds, parts, countries = (_look_up(words, table) for table in tables)
     return _Meaning(platforms, kinds, parts, countries, others)
 
 
-def _named(words: Iterable[str], table: Mapping[str, str]) -> frozenset[str]:
+def _look_up(words: Iterable[str], table: Mapping[str, str]) -> frozenset[str]:
     return frozenset(table[word] for word in words if word in table)

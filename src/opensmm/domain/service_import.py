@@ -115,7 +115,7 @@ def plan(
     left_out = list(unread)
     same = 0
     for line in lines:
-        made = _service(line, terms)
+        made = _make_service(line, terms)
         if isinstance(made, LineFault):
             left_out.append(UnreadLine(line.service, line.name, made))
         elif line.service not in routed:
@@ -125,7 +125,7 @@ def plan(
             alike = [service for service in routed[line.service] if service.type is made.type]
             if len(alike) < len(routed[line.service]):
                 left_out.append(UnreadLine(line.service, line.name, LineFault(LineCode.OTHER_TYPE)))
-            changes = [change for service in alike if (change := _change(service, made, line, by_list))]
+            changes = [change for service in alike if (change := _find_change(service, made, line, by_list))]
             changed += changes
             same += len(alike) - len(changes)
     listed, without_others = set(all_theirs), set(only_here)
@@ -134,7 +134,7 @@ def plan(
     return ImportPlan(tuple(new), tuple(changed), tuple(gone), same, tuple(left_out))
 
 
-def _service(line: ProviderService, terms: ImportTerms) -> Service | LineFault:
+def _make_service(line: ProviderService, terms: ImportTerms) -> Service | LineFault:
     if line.type is None:
         return LineFault(LineCode.TYPE_UNKNOWN)
     rate = resale_rate(line.rate, terms.price)
@@ -156,7 +156,7 @@ def _service(line: ProviderService, terms: ImportTerms) -> Service | LineFault:
     )
 
 
-def _change(
+def _find_change(
     service: Service, made: Service, line: ProviderService, by_list: Collection[ServiceId]
 ) -> ImportChange | None:
     after = structs.replace(followed(service, line), rate=made.rate)

@@ -82,7 +82,7 @@ def service_refusals(service: Service, changed: Collection[str] = EDITABLE) -> l
 
     A field stored before its limit existed stays valid until it is edited.
     """
-    refusals = [refused for name in sorted(changed) if (refused := _field_refusal(service, name)) is not None]
+    refusals = [refused for name in sorted(changed) if (refused := _find_field_refusal(service, name)) is not None]
     if service.max < service.min:
         refusals.append(OperatorRefusal(RefusalCode.RANGE_REVERSED, min=service.min, max=service.max))
     if not service.rate and not service.free:
@@ -96,7 +96,7 @@ def check_service(service: Service, changed: Collection[str] = EDITABLE) -> None
         raise refused
 
 
-def _field_refusal(service: Service, name: str) -> OperatorRefusal | None:
+def _find_field_refusal(service: Service, name: str) -> OperatorRefusal | None:
     try:
         _check_field(service, name)
     except OperatorRefusal as refused:

@@ -80,11 +80,11 @@ def settle(order: OrderAtEnd, ends: Sequence[EndedRun]) -> Settlement:
         earned, refunded = earned + run_earned, refunded + run_refunded
     if untouched_at is not None:
         transfers[untouched_at] = structs.replace(transfers[untouched_at], amount=Money(untouched))
-    order_end = None if order.runs_open else _end(order)
+    order_end = None if order.runs_open else _end_order(order)
     return Settlement(order.order, tuple(transfers), Money(earned), Money(refunded), order_end)
 
 
-def _end(order: OrderAtEnd) -> OrderEnd:
+def _end_order(order: OrderAtEnd) -> OrderEnd:
     if order.called_off:
         return OrderEnd(OrderState.CANCELED, 0)
     return polling.end_of_order(order.quantity, order.runs, order.remains)

@@ -31,8 +31,8 @@ def check(details: TypeDetails, service: Service, today: date) -> Refused | None
     """Checks the parameters in the page's order, then that each post's quantity is in the service's range."""
     return (
         _check_own(details)
-        or _optional_number(details.posts, "posts")
-        or _optional_number(details.old_posts, "old_posts")
+        or _check_optional_number(details.posts, "posts")
+        or _check_optional_number(details.old_posts, "old_posts")
         or _check_times(details, today)
         or check_range(service, details.min or 0, details.max or 0)
     )
@@ -48,7 +48,7 @@ def _check_own(details: TypeDetails) -> Refused | None:
     return None
 
 
-def _optional_number(number: int | None, name: str) -> Refused | None:
+def _check_optional_number(number: int | None, name: str) -> Refused | None:
     return Refused(Refusal.PARAMETER, name) if number == MALFORMED else None
 
 

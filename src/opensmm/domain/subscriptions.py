@@ -194,13 +194,13 @@ def take_in(
     """
     before = {post.provider_order: post for post in posts}
     available = -1 if subscription.suspended else subscription.available
-    room = _room(subscription, before.values())
+    room = _count_room(subscription, before.values())
     changed: list[Post] = []
     for order, report in reports.items():
         was = before.get(order)
         if was is not None and was.state not in WAITING:
             continue
-        outcome = _not_due(subscription, order, taken, room) if was is None else None
+        outcome = _find_undue(subscription, order, taken, room) if was is None else None
         outcome = outcome or _decide(subscription, order, report, available, taken)
         if was is None and outcome.state not in _TAKES_NO_ROOM:
             room -= 1
@@ -218,13 +218,13 @@ def take_in(
 _TAKES_NO_ROOM: Final = NOT_DUE | {PostState.TAKEN}
 
 
-def _room(subscription: Subscription, posts: Iterable[KnownPost]) -> int:
+def _count_room(subscription: Subscription, posts: Iterable[KnownPost]) -> int:
     """Returns how many more posts are due. A lost post was delivered all the same."""
     most = UNBOUNDED if subscription.most is None else subscription.most
     return most - sum(post.state not in _TAKES_NO_ROOM for post in posts)
 
 
-def _not_due(subscription: Subscription, order: str, taken: frozenset[str], room: int) -> Post | None:
+def _find_undue(subscription: Subscription, order: str, taken: frozenset[str], room: int) -> Post | None:
     """Returns the outcome for a new post's order that nobody ordered; None if it is due, or another order has it."""
     if order in taken:
         return None

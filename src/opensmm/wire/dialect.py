@@ -24,7 +24,7 @@ from opensmm.wire.messages import REFILL_STATUS
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Returns the text as JSON."""
     return _ENCODER.encode(text).decode()
 
@@ -53,7 +53,7 @@ class Dialect(ABC):
         self.dialect_rules = dialect_rules
         self._refusals = refusals
         self._array_text = array_text
-        self._errors = {why: quoted(text) for why, text in refusals.items() if "{" not in text}
+        self._errors = {why: quote(text) for why, text in refusals.items() if "{" not in text}
 
     def read_request(self, fields: Fields) -> Request | Refused:
         """Reads a request; the caller checks the key."""
@@ -67,7 +67,7 @@ class Dialect(ABC):
         return self._refusals[refused.why].format(detail=detail, Detail=detail[:1].upper() + detail[1:])
 
     def write_refusal(self, refused: Refused) -> bytes:
-        return self._error_object(refused).encode()
+        return self._write_error_object(refused).encode()
 
     @abstractmethod
     def write_order(self, order: OrderId) -> bytes: ...
@@ -98,8 +98,8 @@ class Dialect(ABC):
         if not ids.many:
             only = outcomes[0]
             return self.write_refusal(only) if isinstance(only, Refused) else f'{{"refill":"{only}"}}'.encode()
-        values = (self._error_object(one) if isinstance(one, Refused) else str(one) for one in outcomes)
-        return _array("order", "refill", ids, values)
+        values = (self._write_error_object(one) if isinstance(one, Refused) else str(one) for one in outcomes)
+        return _write_array("order", "refill", ids, values)
 
     def write_refill_statuses(self, ids: RequestedIds, outcomes: Sequence[Refill | Refused]) -> bytes:
         """Writes the statuses of refills. ``ids`` are those of refills, or of one order with its newest refill."""
@@ -109,56 +109,58 @@ class Dialect(ABC):
                 return self.write_refusal(only)
             return f'{{"status":"{REFILL_STATUS[only.status]}"}}'.encode()
         values = (
-            self._error_object(outcome) if isinstance(outcome, Refused) else f'"{REFILL_STATUS[outcome.status]}"'
+            self._write_error_object(outcome) if isinstance(outcome, Refused) else f'"{REFILL_STATUS[outcome.status]}"'
             for outcome in outcomes
         )
-        return _array("refill", "status", ids, values)
+        return _write_array("refill", "status", ids, values)
 
     def write_cancels(self, ids: RequestedIds, outcomes: Sequence[Refused | None]) -> bytes:
         """Writes cancels, always as an array. None in ``outcomes``: the cancel was requested."""
-        return _array("order", "cancel", ids, ("1" if one is None else self._error_object(one) for one in outcomes))
+        return _write_array(
+            "order", "cancel", ids, ("1" if one is None else self._write_error_object(one) for one in outcomes)
+        )
 
-    def _error(self, refused: Refused) -> str:
-        return self._errors.get(refused.why) or quoted(self.refusal_text(refused))
+    def _write_error(self, refused: Refused) -> str:
+        return self._errors.get(refused.why) or quote(self.refusal_text(refused))
 
-    def _error_object(self, refused: Refused) -> str:
-        return f'{{"error":{self._error(refused)}}}'
+    def _write_error_object(self, refused: Refused) -> str:
+        return f'{{"error":{self._write_error(refused)}}}'
 
 
-def keys_of(ids: RequestedIds) -> list[str]:
+def write_keys(ids: RequestedIds) -> list[str]:
     """Returns the keys of ids in an answer: the caller's own spelling, as JSON."""
     if MALFORMED in ids.numbers:
-        return [quoted(text) for text in ids.texts]
+        return [quote(text) for text in ids.texts]
     return [f'"{text}"' for text in ids.texts]
 
 
-def _array(id_name: str, name: str, ids: RequestedIds, values: Iterable[str]) -> bytes:
+def _write_array(id_name: str, name: str, ids: RequestedIds, values: Iterable[str]) -> bytes:
     """Writes an array of objects. Ids are numbers here; an id that is none is echoed as text."""
     lines = (
-        f'{{"{id_name}":{quoted(text) if number == MALFORMED else number},"{name}":{value}}}'
+        f'{{"{id_name}":{quote(text) if number == MALFORMED else number},"{name}":{value}}}'
         for text, number, value in zip(ids.texts, ids.numbers, values, strict=True)
     )
     return f"[{','.join(lines)}]".encode()
 
 
-def more_keys(view: OrderView) -> str:
+def write_more_keys(view: OrderView) -> str:
     """Returns the keys that follow the documented ones of an extended status; empty if it is not extended."""
     if not isinstance(view.more, ExtendedStatus):
         return ""
     orders = "" if view.more.orders is None else f',"orders":[{",".join(map(str, view.more.orders))}]'
-    return f',"quantity":"{view.more.quantity}","link":{quoted(view.more.link)}{orders}'
+    return f',"quantity":"{view.more.quantity}","link":{quote(view.more.link)}{orders}'
 
 
-def listed_line(order: ListedOrder, status: str, charge: str, remains: int) -> str:
+def write_listed_line(order: ListedOrder, status: str, charge: str, remains: int) -> str:
     """Writes one line of the ``orders`` listing: the same keys in both dialects, in the words of each."""
     view = order.view
     created = order.created.astimezone(UTC)
     return (
-        f'{{"order":{view.order},"service":{order.service},"link":{quoted(order.link)},"quantity":"{order.quantity}",'
+        f'{{"order":{view.order},"service":{order.service},"link":{quote(order.link)},"quantity":"{order.quantity}",'
         f'"charge":"{charge}","start_count":"{view.start_count}","status":"{status}","remains":"{remains}",'
         f'"currency":"{view.currency}","created":"{created:%Y-%m-%dT%H:%M:%SZ}"}}'
     )
 
 
-def balance_keys(balance: BalanceView) -> str:
+def write_balance_keys(balance: BalanceView) -> str:
     return f'"balance":"{short(balance.amount)}","currency":"{balance.currency}"'

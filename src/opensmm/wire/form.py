@@ -74,7 +74,7 @@ def _read_pairs(raw: bytes) -> Fields:
     for pair in text.split("&"):
         name, _, value = pair.partition("=")
         if "%" in pair:
-            name, value = _unquoted(name), _unquoted(value)
+            name, value = _unquote(name), _unquote(value)
         if name in fields or "[" in name:
             _keep_element(fields, name, value)
         elif name:
@@ -82,7 +82,7 @@ def _read_pairs(raw: bytes) -> Fields:
     return fields
 
 
-def _unquoted(text: str) -> str:
+def _unquote(text: str) -> str:
     if "%" not in text:
         return text
     # Percent escapes are decoded as Python's own escapes: that runs in C, and also refuses what is no hex.

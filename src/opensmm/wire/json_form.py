@@ -68,17 +68,17 @@ def read_object(text: str, lists: frozenset[str], most: int) -> dict[str, Value]
         if member is None or len(members) >= most:
             raise ValueError("not a text, a whole number or a list, or too many of them")
         raw_name, raw_text, number, array, sign = member.groups()
-        name, at = _unescaped(raw_name), member.end()
+        name, at = _unescape(raw_name), member.end()
         if name in members or (array is not None and name not in lists):
             raise ValueError("sent twice, or a list where there is none")
         if array is not None:
             members[name] = RawJsonList(array) if len(array) > SHORT_LIST else RawJsonList(array).items()
         else:
-            members[name] = number or (_unescaped(raw_text) if raw_text else "")
+            members[name] = number or (_unescape(raw_text) if raw_text else "")
     if begin is None or at != len(text):
         raise ValueError("something stands beside the object")
     return members
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     return str(_DECODER.decode(text)) if "\\" in text else text[1:-1]

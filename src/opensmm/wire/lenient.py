@@ -46,26 +46,26 @@ def split_json(body: bytes) -> tuple[str, Json]:
     """Returns the text before the JSON at the end of an answer, and that JSON."""
     text = body.decode("utf-8", "replace").lstrip(BLANKS)
     if text[:1] in ("{", "["):
-        return "", _decoded(text, 0)
+        return "", _decode(text, 0)
     first = _OBJECT.search(text)
     for start in islice(_START.finditer(text), MAX_STARTS):
         if first is not None and start.start(1) > first.start():
             break  # the first object is an answer, or was cut off: what follows is not the answer
-        answer = _decoded(text, start.start(1))
+        answer = _decode(text, start.start(1))
         if answer is not None:
             return text[: start.start(1)], answer
     return text, None
 
 
-def _decoded(text: str, start: int) -> Json:
+def _decode(text: str, start: int) -> Json:
     try:
         answer, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
         return None
-    return answer if not text[end:].strip(BLANKS) and _shallow(answer) else None
+    return answer if not text[end:].strip(BLANKS) and _is_shallow(answer) else None
 
 
-def _shallow(answer: Json) -> bool:
+def _is_shallow(answer: Json) -> bool:
     level = [answer]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in children(outer) if isinstance(inner, dict | list)]
@@ -81,7 +81,7 @@ def children(outer: Json) -> Iterable[Json]:
     return outer if isinstance(outer, list) else ()
 
 
-def _object(pairs: list[tuple[str, Json]]) -> Json:
+def _build_object(pairs: list[tuple[str, Json]]) -> Json:
     """Builds an object.
 
     A name that comes twice with different values is ambiguous; if it is the error's, so is the object.
@@ -94,12 +94,12 @@ def _object(pairs: list[tuple[str, Json]]) -> Json:
     return members
 
 
-def _nothing(text: str) -> None:
+def _read_constant(text: str) -> None:
     """Reads NaN and the infinities as null."""
 
 
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=str, parse_float=str, parse_constant=_nothing, strict=False
+    object_pairs_hook=_build_object, parse_int=str, parse_float=str, parse_constant=_read_constant, strict=False
 )
 
 
@@ -115,4 +115,6 @@ def parse_nested(body: bytes) -> Json:
         return None
     if isinstance(answer, str):
         return parse(answer.encode("utf-8", "replace")) if text[:1] == '"' and end == len(text) else None
-    return answer if isinstance(answer, dict | list) and not _ANY_JSON.search(text, end) and _shallow(answer) else None
+    return (
+        answer if isinstance(answer, dict | list) and not _ANY_JSON.search(text, end) and _is_shallow(answer) else None
+    )

@@ -88,16 +88,16 @@ def read_order(body: bytes) -> SendOutcome:
     before, answer = split_json(body)
     if not isinstance(answer, dict) or _OF_AN_ORDER.search(before):
         return Unsure(evidence)
-    words = _error_words(answer)
+    words = _read_error_words(answer)
     order = read_id(answer.get("order"))
-    if order and not words and _word(answer.get("status")) not in _FAILED:
+    if order and not words and _normalise_word(answer.get("status")) not in _FAILED:
         return Accepted(order, evidence)
     if words and not _may_have_bought(answer):
-        return _not_bought(words) or Unsure(evidence)
+        return _read_refusal(words) or Unsure(evidence)
     return Unsure(evidence)
 
 
-def _not_bought(words: str) -> SendOutcome | None:
+def _read_refusal(words: str) -> SendOutcome | None:
     """Returns the outcome that an error's words prove; None if they prove nothing."""
     kind = meaning(words)
     match kind:
@@ -116,7 +116,7 @@ def read_unbought(evidence: str) -> str:
     Empty if the answer was no well-formed error, or one that asks to retry later, is a fault, or says nothing.
     """
     answer = parse(evidence.encode()) if evidence.lstrip(BLANKS).startswith("{") else None
-    words = _error_words(answer)
+    words = _read_error_words(answer)
     if not isinstance(answer, dict) or _is_bare(words) or _may_have_bought(answer):
         return ""
     return words if meaning(words) in (Meaning.REFUSAL, Meaning.UNKNOWN) and not passes(words) else ""
@@ -140,7 +140,7 @@ def _stands_for_order(name: str, value: Json) -> bool:
         return False
     if "order" in name or name == "id" or isinstance(value, dict | list | AmbiguousValue):
         return True
-    word = "true" if value is True else _word(value)
+    word = "true" if value is True else _normalise_word(value)
     return name in _VERDICTS and (word in _WENT_WELL or word in _OF_ORDERS)
 
 
@@ -163,42 +163,45 @@ def read_turned_away(body: bytes) -> SendOutcome:
 def read_statuses(ids: RequestedIds, body: bytes) -> list[StatusReport | UnreadAnswer]:
     """Reads one report per requested id, or the text that came in its place."""
     answer = parse_nested(body)
-    entries = _entries_of(ids, answer, ("order", "id"), "status")
-    return [_report(entry) or _unread(entry, answer, body) for entry in entries]
+    entries = _find_entries(ids, answer, ("order", "id"), "status")
+    return [_read_report(entry) or _describe_unread(entry, answer, body) for entry in entries]
 
 
-def _unread(entry: Json, answer: Json, body: bytes) -> UnreadAnswer:
+def _describe_unread(entry: Json, answer: Json, body: bytes) -> UnreadAnswer:
     """Returns the text that came for one id: an error's, an unknown status, or the answer as it is."""
-    if words := _error_words(entry) or ("" if entry else _error_words(answer)):
-        return _failed(words)
+    if words := _read_error_words(entry) or ("" if entry else _read_error_words(answer)):
+        return _describe_failed(words)
     if isinstance(entry, str):
         return UnreadAnswer(fit(entry, MAX_WORDS), failed=True)
-    status = _status(entry) if isinstance(entry, dict) else None
+    status = _find_status(entry) if isinstance(entry, dict) else None
     if isinstance(status, str) and status.strip():
-        return UnreadAnswer(fit(status.strip(), MAX_WORDS), failed=_word(status) in _FAILED_END)
+        return UnreadAnswer(fit(status.strip(), MAX_WORDS), failed=_normalise_word(status) in _FAILED_END)
     return UnreadAnswer(excerpt(body)[:MAX_WORDS])
 
 
-def _failed(words: str) -> UnreadAnswer:
+def _describe_failed(words: str) -> UnreadAnswer:
     """Returns an error text that says nothing of the order."""
     return UnreadAnswer(words[:MAX_WORDS], failed=True)
 
 
 def tells_status(ids: RequestedIds, body: bytes) -> bool:
     """True if an answer states the status of any requested order or refill, in whatever words."""
-    entries = _entries_of(ids, parse_nested(body), ("order", "refill", "id"), "status")
-    return any(isinstance(entry, dict) and not _error_words(entry) and _word(_status(entry)) for entry in entries)
+    entries = _find_entries(ids, parse_nested(body), ("order", "refill", "id"), "status")
+    return any(
+        isinstance(entry, dict) and not _read_error_words(entry) and _normalise_word(_find_status(entry))
+        for entry in entries
+    )
 
 
 def read_look_ups(ids: RequestedIds, body: bytes) -> list[Said]:
     """Reads per requested id a report, NotOurs if the words say that there is no such order, or None."""
-    entries = _entries_of(ids, parse(body), ("order", "id"), "status")
-    return [_not_ours(entry) or _report(entry) for entry in entries]
+    entries = _find_entries(ids, parse(body), ("order", "id"), "status")
+    return [_read_not_ours(entry) or _read_report(entry) for entry in entries]
 
 
-def _not_ours(entry: Json) -> NotOurs | None:
+def _read_not_ours(entry: Json) -> NotOurs | None:
     """Reads that an order is unknown: v2 has an object with an error in its place, v1 the bare words."""
-    words = entry.strip() if isinstance(entry, str) else _error_words(entry)
+    words = entry.strip() if isinstance(entry, str) else _read_error_words(entry)
     bare = isinstance(entry, str) or (isinstance(entry, dict) and not entry.get("status"))
     return NotOurs(fit(words)) if bare and means_unknown_order(words) else None
 
@@ -207,18 +210,18 @@ def read_watched(ids: RequestedIds, body: bytes) -> list[SubscriptionReport | Un
     """Reads reports on subscriptions and posts' orders, in the words of either, or the text that came."""
     answer = parse_nested(body)
     # A bare answer of one subscription holds ``orders``, which is a wrapper anywhere else.
-    if len(ids.texts) == 1 and (whole := _watched(answer)) is not None:
+    if len(ids.texts) == 1 and (whole := _read_subscription(answer)) is not None:
         another = _names_another(answer, comparable_id(ids.texts[0]), ("order", "id"))
-        return [_unread(None, answer, body) if another else whole]
-    entries = _entries_of(ids, answer, ("order", "id"), "status")
-    return [_watched(entry) or _unread(entry, answer, body) for entry in entries]
+        return [_describe_unread(None, answer, body) if another else whole]
+    entries = _find_entries(ids, answer, ("order", "id"), "status")
+    return [_read_subscription(entry) or _describe_unread(entry, answer, body) for entry in entries]
 
 
-def _watched(entry: Json) -> SubscriptionReport | None:
+def _read_subscription(entry: Json) -> SubscriptionReport | None:
     """Reads a report on a subscription or a post's order; None if there is none."""
-    if not isinstance(entry, dict) or _error_words(entry):
+    if not isinstance(entry, dict) or _read_error_words(entry):
         return None
-    status = _SUBSCRIPTION_STATUS.get(_word(_status(entry)))
+    status = _SUBSCRIPTION_STATUS.get(_normalise_word(_find_status(entry)))
     if status is None:
         return None
     link = entry.get("link")
@@ -228,17 +231,17 @@ def _watched(entry: Json) -> SubscriptionReport | None:
         remains=read_count(entry.get("remains")),
         quantity=read_count(entry.get("quantity")),
         link=link if isinstance(link, str) else "",
-        orders=_order_ids(entry.get("orders")),
+        orders=_read_order_ids(entry.get("orders")),
         charge=charge,
         currency=charged_in,
         unclear_charge=unclear,
     )
 
 
-def _order_ids(value: Json) -> tuple[str, ...]:
+def _read_order_ids(value: Json) -> tuple[str, ...]:
     """Reads an array of ids or of objects with ids, or a text with commas; returns the newest if they are too many."""
     lines: Iterable[Json] = value.split(",") if isinstance(value, str) else children(value)
-    named = (_named(line, ("order", "id")) if isinstance(line, dict) else line for line in lines)
+    named = (_find_id(line, ("order", "id")) if isinstance(line, dict) else line for line in lines)
     by_key = {order_key(order): order for order in map(read_id, named) if order}
     return tuple(by_key.values())[-MOST_LISTED:]
 
@@ -247,15 +250,15 @@ def read_refills(ids: RequestedIds, body: bytes) -> list[str | Declined | Unread
     """Reads per requested order the provider's refill id or its words of refusal, or else the text that came."""
     answers: list[str | Declined | UnreadAnswer] = []
     answer = parse_nested(body)
-    for entry in _entries_of(ids, answer, ("order",), "refill"):
-        value = entry.get("refill") if isinstance(entry, dict) and not _error_words(entry) else entry
-        words = _error_words(value)
+    for entry in _find_entries(ids, answer, ("order",), "refill"):
+        value = entry.get("refill") if isinstance(entry, dict) and not _read_error_words(entry) else entry
+        words = _read_error_words(value)
         if words:
             # Words that it is being refilled may follow an accepted request whose answer was lost.
             unclear = passes(words) or means_under_way(words)
-            answers.append(_failed(words) if unclear else Declined(words))
+            answers.append(_describe_failed(words) if unclear else Declined(words))
         else:
-            answers.append(read_id(value) or _unread(entry, answer, body))
+            answers.append(read_id(value) or _describe_unread(entry, answer, body))
     return answers
 
 
@@ -263,20 +266,20 @@ def read_refill_statuses(ids: RequestedIds, body: bytes) -> list[RefillStatus | 
     """Reads one status per requested refill, or the text that came in its place."""
     answers: list[RefillStatus | UnreadAnswer] = []
     answer = parse_nested(body)
-    for entry in _entries_of(ids, answer, ("refill", "id"), "status"):
-        value = entry.get("status") if isinstance(entry, dict) and not _error_words(entry) else entry
-        words = _error_words(value)
-        unread = _failed(words) if words else _unread(entry, answer, body)
-        answers.append(_REFILL_STATUS.get(_word(value)) or unread)
+    for entry in _find_entries(ids, answer, ("refill", "id"), "status"):
+        value = entry.get("status") if isinstance(entry, dict) and not _read_error_words(entry) else entry
+        words = _read_error_words(value)
+        unread = _describe_failed(words) if words else _describe_unread(entry, answer, body)
+        answers.append(_REFILL_STATUS.get(_normalise_word(value)) or unread)
     return answers
 
 
 def read_cancels(ids: RequestedIds, body: bytes) -> list[bool | Declined]:
     """Reads per order True if the provider accepted the cancel, its words of refusal, or False for neither."""
     answers: list[bool | Declined] = []
-    for entry in _entries_of(ids, parse_nested(body), ("order",), "cancel"):
-        value = entry.get("cancel") if isinstance(entry, dict) and not _error_words(entry) else entry
-        words = _error_words(value)
+    for entry in _find_entries(ids, parse_nested(body), ("order",), "cancel"):
+        value = entry.get("cancel") if isinstance(entry, dict) and not _read_error_words(entry) else entry
+        words = _read_error_words(value)
         if words and not passes(words):
             answers.append(means_under_way(words) or Declined(words))
         else:
@@ -288,7 +291,7 @@ def read_balance(body: bytes) -> BalanceView | None:
     """Reads the balance, rounded down to 5 decimals; None if none is understood."""
     answer = parse(body)
     for _ in range(MAX_WRAPS):
-        if not isinstance(answer, dict) or _error_words(answer):
+        if not isinstance(answer, dict) or _read_error_words(answer):
             return None
         balance = read_amount(answer.get("balance"), ROUND_FLOOR)
         if balance is not None:
@@ -300,7 +303,7 @@ def read_balance(body: bytes) -> BalanceView | None:
 
 def read_error(body: bytes) -> str:
     """Returns the words of an answer that is only an error; empty for any other."""
-    return _error_words(parse(body))
+    return _read_error_words(parse(body))
 
 
 def spoken_in_balance(body: bytes) -> str:
@@ -311,7 +314,7 @@ def spoken_in_balance(body: bytes) -> str:
     return "v1" if "status" in answer else "v2"
 
 
-def _entries_of(ids: RequestedIds, answer: Json, id_names: tuple[str, ...], value_name: str) -> list[Json]:
+def _find_entries(ids: RequestedIds, answer: Json, id_names: tuple[str, ...], value_name: str) -> list[Json]:
     """Returns the entry for each requested id, in the request's order; None for an id without one.
 
     Understands an object keyed by id, an array whose lines name their id, a bare object if one id was requested, and
@@ -319,11 +322,11 @@ def _entries_of(ids: RequestedIds, answer: Json, id_names: tuple[str, ...], valu
     """
     requested = [comparable_id(text) for text in ids.texts]
     for _ in range(MAX_WRAPS):
-        by_id = _by_id(answer, id_names)
+        by_id = _index_by_id(answer, id_names)
         entries = [by_id.get(key) for key in requested]
         if any(entry is not None for entry in entries):
             return entries
-        inner = _inner(answer)
+        inner = _unwrap(answer)
         if inner is None:
             break
         answer = inner
@@ -332,21 +335,21 @@ def _entries_of(ids: RequestedIds, answer: Json, id_names: tuple[str, ...], valu
     if (
         len(requested) == 1
         and isinstance(answer, dict)
-        and (_error_words(answer) or not answer.keys().isdisjoint(_VALUE_NAMES[value_name]))
+        and (_read_error_words(answer) or not answer.keys().isdisjoint(_VALUE_NAMES[value_name]))
     ):
         return [None if _names_another(answer, requested[0], id_names) else answer]
     return [None] * len(requested)
 
 
-def _by_id(answer: Json, id_names: tuple[str, ...]) -> dict[str, Json]:
+def _index_by_id(answer: Json, id_names: tuple[str, ...]) -> dict[str, Json]:
     """Returns the lines by id. An id with two different lines has None."""
     by_id: dict[str, Json] = {}
-    for key, entry in _lines(answer, id_names):
+    for key, entry in _iterate_lines(answer, id_names):
         by_id[key] = entry if key not in by_id or by_id[key] == entry else None
     return by_id
 
 
-def _lines(answer: Json, id_names: tuple[str, ...]) -> Iterator[tuple[str, Json]]:
+def _iterate_lines(answer: Json, id_names: tuple[str, ...]) -> Iterator[tuple[str, Json]]:
     """Yields each line with the id that it is about.
 
     A line under a key that is another id than its own is about neither: the key may be an array's index, or the line
@@ -357,31 +360,31 @@ def _lines(answer: Json, id_names: tuple[str, ...]) -> Iterator[tuple[str, Json]
             key_id = comparable_id(key)
             yield key_id, None if _names_another(entry, key_id, id_names[:1]) else entry
     elif isinstance(answer, list):
-        yield from ((comparable_id(_named(line, id_names)), line) for line in answer)
+        yield from ((comparable_id(_find_id(line, id_names)), line) for line in answer)
 
 
-def _named(line: Json, id_names: tuple[str, ...]) -> Json:
+def _find_id(line: Json, id_names: tuple[str, ...]) -> Json:
     return next((line[name] for name in id_names if name in line), None) if isinstance(line, dict) else None
 
 
 def _names_another(line: Json, key: str, id_names: tuple[str, ...]) -> bool:
     """True if a line names another id than ``key``, or two."""
-    stated = _named(line, id_names)
+    stated = _find_id(line, id_names)
     return stated is AmbiguousValue.TWICE or comparable_id(stated) not in ("", key)
 
 
-def _inner(answer: Json) -> Json:
+def _unwrap(answer: Json) -> Json:
     if not isinstance(answer, dict):
         return None
     return next((answer[name] for name in _WRAPPERS if isinstance(answer.get(name), dict | list)), None)
 
 
-def _report(entry: Json) -> StatusReport | None:
+def _read_report(entry: Json) -> StatusReport | None:
     """Reads a status report; None if the entry is an error, or its status is unknown or a failed look-up's."""
-    if not isinstance(entry, dict) or _error_words(entry):
+    if not isinstance(entry, dict) or _read_error_words(entry):
         return None
-    spelt = _status(entry)
-    word = _word(spelt)
+    spelt = _find_status(entry)
+    word = _normalise_word(spelt)
     status = _STATUS.get(word)
     remains, unclear_remains = read_count_or_text(entry.get("remains"))
     charge, unclear, charged_in = read_charge_or_text(entry.get("charge"), read_currency(entry.get("currency")))
@@ -400,16 +403,16 @@ def _report(entry: Json) -> StatusReport | None:
     )
 
 
-def _status(entry: dict[str, Json]) -> Json:
+def _find_status(entry: dict[str, Json]) -> Json:
     return next((entry[name] for name in _VALUE_NAMES["status"] if name in entry), None)
 
 
 def _has_words(entry: dict[str, Json]) -> bool:
     """True if a status has words beside it: they are an error's, which may be the look-up's."""
-    return any(_words_of(entry.get(name)) for name in _WORDS_BESIDE)
+    return any(_join_words(entry.get(name)) for name in _WORDS_BESIDE)
 
 
-def _word(value: Json) -> str:
+def _normalise_word(value: Json) -> str:
     """Returns a status word without its spelling: ``In progress``, ``in_progress`` and ``inprogress`` are one word.
 
     Of a key such as ``tasks.status.in_progress`` only the end counts.
@@ -430,15 +433,15 @@ def likely_order(evidence: str) -> str:
     answer = parse(evidence.encode())
     if isinstance(answer, dict):
         data, order = answer.get("data"), answer.get("order")
-        places = [order, answer.get("order_id"), answer.get("orderId"), *_id_in(data), *_id_in(order)]
+        places = [order, answer.get("order_id"), answer.get("orderId"), *_find_ids(data), *_find_ids(order)]
         return next((one for one in map(read_id, places) if one), "")
     if isinstance(answer, list):
-        return next((one for one in map(read_id, (*answer, *_id_in(answer))) if one), "") if len(answer) == 1 else ""
+        return next((one for one in map(read_id, (*answer, *_find_ids(answer))) if one), "") if len(answer) == 1 else ""
     text = evidence.strip(BLANKS).strip('"')
     return text if text.isascii() and text.isdigit() and read_id(text) else ""
 
 
-def _id_in(value: Json) -> tuple[Json, ...]:
+def _find_ids(value: Json) -> tuple[Json, ...]:
     """Returns the values of an object, or of a list of one, that may be an order's id."""
     inner = value[0] if isinstance(value, list) and len(value) == 1 else value
     if isinstance(inner, dict):
@@ -446,17 +449,17 @@ def _id_in(value: Json) -> tuple[Json, ...]:
     return (inner,) if inner is not value else ()
 
 
-def _error_words(value: Json) -> str:
+def _read_error_words(value: Json) -> str:
     """Returns the texts under ``error`` or ``errors``, joined; empty if there are none. A zero is none.
 
     If these only say that there is an error, or a verdict beside them does, the words are read from another name.
     """
     if not isinstance(value, dict):
         return ""
-    words = _words_of(value.get("error")) or _words_of(value.get("errors"))
+    words = _join_words(value.get("error")) or _join_words(value.get("errors"))
     if not _is_bare(words) or not (words or _has_failed(value)):
         return words
-    return next(filter(None, (_words_of(value.get(name)) for name in _WORDS_BESIDE)), words)
+    return next(filter(None, (_join_words(value.get(name)) for name in _WORDS_BESIDE)), words)
 
 
 def _is_bare(words: str) -> bool:
@@ -465,18 +468,18 @@ def _is_bare(words: str) -> bool:
 
 def _has_failed(answer: dict[str, Json]) -> bool:
     verdicts = (answer.get("status"), answer.get("success"))
-    return any(one is False or _word(one) in (*_FAILED, "failure", "0") for one in verdicts)
+    return any(one is False or _normalise_word(one) in (*_FAILED, "failure", "0") for one in verdicts)
 
 
-def _words_of(value: Json) -> str:
+def _join_words(value: Json) -> str:
     if value is True:
         return "true"
-    return "" if read_amount(value) == 0 else fit("; ".join(islice(_texts(value, MAX_WRAPS), 10)))
+    return "" if read_amount(value) == 0 else fit("; ".join(islice(_iterate_texts(value, MAX_WRAPS), 10)))
 
 
-def _texts(value: Json, depth: int) -> Iterator[str]:
+def _iterate_texts(value: Json, depth: int) -> Iterator[str]:
     if isinstance(value, str) and value.strip():
         yield value.strip()
     elif depth:
         for inner in children(value):
-            yield from _texts(inner, depth - 1)
+            yield from _iterate_texts(inner, depth - 1)

@@ -29,7 +29,7 @@ _EMPTY: Final = re.compile(r"empty", re.IGNORECASE)
 
 def read_services(body: bytes) -> ReadPriceList | None:
     """Reads a price list with its warnings; None if the answer is no price list, or has too many lines."""
-    lines = _lines(parse(body))
+    lines = _find_lines(parse(body))
     if lines is None or len(lines) > MAX_OFFERS:
         return None
     services: dict[str, ProviderService] = {}
@@ -38,7 +38,7 @@ def read_services(body: bytes) -> ReadPriceList | None:
     typeless = not any(_has_type(line) for _, line in lines if isinstance(line, dict))
     if typeless and lines:
         warnings.append(ListWarning(WarningCode.NO_TYPES, {"type": ServiceType.DEFAULT.value}))
-    commas = any(writes_decimal_comma(_rate(line)) for _, line in lines)
+    commas = any(writes_decimal_comma(_find_rate(line)) for _, line in lines)
     for key, line in lines:
         listed = _read_line(key, line, typeless=typeless, commas=commas)
         if isinstance(listed, ProviderService) and listed.service in services:
@@ -54,10 +54,10 @@ def read_services(body: bytes) -> ReadPriceList | None:
             warnings.append(ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": listed.service}))
     if len(warnings) > MAX_ODD:
         warnings[MAX_ODD:] = [ListWarning(WarningCode.MORE_LINES, {"count": len(warnings) - MAX_ODD})]
-    return ReadPriceList(tuple(services.values()), tuple(warnings), _dialect_of(lines), tuple(unread))
+    return ReadPriceList(tuple(services.values()), tuple(warnings), _guess_dialect(lines), tuple(unread))
 
 
-def _lines(answer: Json) -> list[tuple[str, Json]] | None:
+def _find_lines(answer: Json) -> list[tuple[str, Json]] | None:
     """Returns lines with their keys, from an array, an object keyed by id, or one of these inside a wrapper."""
     for _ in range(MAX_WRAPS):
         if isinstance(answer, list):
@@ -66,18 +66,18 @@ def _lines(answer: Json) -> list[tuple[str, Json]] | None:
             return None
         inner = next((answer[name] for name in _LISTS if name in answer), None)
         if inner is None:
-            return list(_keyed(answer)) or None
+            return list(_iterate_keyed(answer)) or None
         if isinstance(inner, str) and _EMPTY.search(inner):  # v1's "Empty Data"
             return []
         answer = inner
     return None
 
 
-def _keyed(answer: dict[str, Json]) -> Iterator[tuple[str, Json]]:
+def _iterate_keyed(answer: dict[str, Json]) -> Iterator[tuple[str, Json]]:
     return ((key, line) for key, line in answer.items() if isinstance(line, dict))
 
 
-def _dialect_of(lines: list[tuple[str, Json]]) -> str:
+def _guess_dialect(lines: list[tuple[str, Json]]) -> str:
     """Returns the dialect of the lines' type words; empty if they have both or neither."""
     words = {
         line.get("type") for _, line in lines[:100] if isinstance(line, dict) and isinstance(line.get("type"), str)
@@ -93,58 +93,58 @@ def _has_type(line: dict[str, Json]) -> bool:
     return value is not None and not (isinstance(value, str) and not value.strip())
 
 
-def _kind(value: Json) -> ServiceType | None:
+def _read_type(value: Json) -> ServiceType | None:
     """Reads a type; None for anything but a text: a guess might order in the wrong form."""
-    return service_type(_text(value, 60)) if isinstance(value, str) else None
+    return service_type(_read_text(value, 60)) if isinstance(value, str) else None
 
 
-def _rate(line: Json) -> Json:
+def _find_rate(line: Json) -> Json:
     return line.get("rate", line.get("price")) if isinstance(line, dict) else None
 
 
 def _read_line(key: str, line: Json, *, typeless: bool, commas: bool) -> ProviderService | UnreadLine:
     """Reads a line. ``commas``: other lines write their decimals after a comma."""
     if not isinstance(line, dict):
-        return UnreadLine("", _text(line, 40), LineFault(LineCode.NO_OBJECT))
+        return UnreadLine("", _read_text(line, 40), LineFault(LineCode.NO_OBJECT))
     stated_id = next((line[name] for name in ("service", "id", "service_id") if name in line), key)
-    service, name = read_id(stated_id), _name(line.get("name"))
+    service, name = read_id(stated_id), _read_name(line.get("name"))
     if not service:
         return UnreadLine("", name[:40], LineFault(LineCode.NO_ID))
-    rate, stated_rate = read_amount(_rate(line)), {"rate": _as_stated(_rate(line))}
+    rate, stated_rate = read_amount(_find_rate(line)), {"rate": _text_or_none(_find_rate(line))}
     least, most = read_count(line.get("min")), read_count(line.get("max"))
-    kind = ServiceType.DEFAULT if typeless else _kind(line.get("type"))
+    kind = ServiceType.DEFAULT if typeless else _read_type(line.get("type"))
     if rate is None or rate < 0:
         return UnreadLine(service, name, LineFault(LineCode.NO_RATE, stated_rate))
-    if commas and may_be_thousands(_rate(line)):
+    if commas and may_be_thousands(_find_rate(line)):
         return UnreadLine(service, name, LineFault(LineCode.RATE_UNCLEAR, stated_rate))
     if kind in (ServiceType.PACKAGE, ServiceType.CUSTOM_COMMENTS_PACKAGE):
         least, most = least or 1, most or 1
     if least is None or most is None or not 0 <= least <= most <= MAX_QUANTITY:
-        bounds = {name: _as_stated(line.get(name)) for name in ("min", "max")}
+        bounds = {name: _text_or_none(line.get(name)) for name in ("min", "max")}
         return UnreadLine(service, name, LineFault(LineCode.NO_RANGE, bounds))
     if not most:
         return UnreadLine(service, name, LineFault(LineCode.NEVER_ORDERED))
     return ProviderService(
         service=service,
         name=name or f"Service {service}",
-        category=_name(line.get("category")) or "Other",
+        category=_read_name(line.get("category")) or "Other",
         type=kind,
         rate=rate,
         min=least,
         max=most,
-        refill=_flag(line, "refill"),
-        cancel=_flag(line, "cancel"),
-        dripfeed=_flag(line, "dripfeed"),
-        description=_description(line.get("desc", line.get("description"))),
+        refill=_read_flag(line, "refill"),
+        cancel=_read_flag(line, "cancel"),
+        dripfeed=_read_flag(line, "dripfeed"),
+        description=_read_description(line.get("desc", line.get("description"))),
     )
 
 
-def _as_stated(value: Json) -> str | None:
+def _text_or_none(value: Json) -> str | None:
     """Returns a value as it came; None if it is neither a text nor a number."""
     return fit(value, 40) if isinstance(value, str) else None
 
 
-def _flag(line: dict[str, Json], name: str) -> bool | None:
+def _read_flag(line: dict[str, Json], name: str) -> bool | None:
     """Reads a flag; None if the line does not state it, or not in known words."""
     value = line.get(name)
     if isinstance(value, bool):
@@ -152,13 +152,13 @@ def _flag(line: dict[str, Json], name: str) -> bool | None:
     return _FLAGS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
-def _name(value: Json) -> str:
+def _read_name(value: Json) -> str:
     return clean_name(fit(readable(value[:MAX_ENCODED]), MAX_SERVICE_NAME)) if isinstance(value, str) else ""
 
 
-def _description(value: Json) -> str:
+def _read_description(value: Json) -> str:
     return clean_text(fit(readable_lines(value[:MAX_ENCODED]), MAX_DESCRIPTION)) if isinstance(value, str) else ""
 
 
-def _text(value: Json, limit: int) -> str:
+def _read_text(value: Json, limit: int) -> str:
     return fit(value, limit).strip() if isinstance(value, str) else ""

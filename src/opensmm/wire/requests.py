@@ -43,8 +43,8 @@ _LISTS: Final = ("comments", "usernames", "hashtags", "keywords", "groups")
 
 def read_request(fields: Fields, *, array_text: bool) -> Request | Refused:
     """Reads a request. ``array_text``: a list of ids may also be the text of a JSON array."""
-    action = _text(fields, "action").lower()
-    if not action and (_given(fields, "refill") or _given(fields, "refills")):
+    action = _read_text(fields, "action").lower()
+    if not action and (_is_given(fields, "refill") or _is_given(fields, "refills")):
         action = "refill" if _asks_to_refill(fields) else "refill_status"
     reader = _READERS.get(action)
     return reader(fields, array_text) if reader is not None else Refused(Refusal.UNKNOWN_ACTION)
@@ -52,7 +52,7 @@ def read_request(fields: Fields, *, array_text: bool) -> Request | Refused:
 
 def _asks_to_refill(fields: Fields) -> bool:
     """True if a request without an action asks for a refill: old official samples have ``refill=1`` in its place."""
-    return _text(fields, "refill") == "1" and (_given(fields, "order") or _given(fields, "orders"))
+    return _read_text(fields, "refill") == "1" and (_is_given(fields, "order") or _is_given(fields, "orders"))
 
 
 def whole_number(text: str) -> int:
@@ -66,7 +66,7 @@ def is_absent(text: str) -> bool:
     return text.strip(_BLANKS) in _ABSENT
 
 
-def _text(fields: Fields, name: str) -> str:
+def _read_text(fields: Fields, name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str):
         return ""
@@ -74,12 +74,12 @@ def _text(fields: Fields, name: str) -> str:
     return "" if value in _ABSENT else value
 
 
-def _given(fields: Fields, name: str) -> bool:
+def _is_given(fields: Fields, name: str) -> bool:
     value = fields.get(name)
     return not is_absent(value) if isinstance(value, str) else bool(value)
 
 
-def _number(fields: Fields, name: str) -> int | None:
+def _read_number(fields: Fields, name: str) -> int | None:
     value = fields.get(name)
     if not isinstance(value, str):
         return None
@@ -87,25 +87,25 @@ def _number(fields: Fields, name: str) -> int | None:
     return None if number == MALFORMED and is_absent(value) else number
 
 
-def _lines(fields: Fields, name: str) -> tuple[str, ...]:
-    if not _given(fields, name):
+def _read_lines(fields: Fields, name: str) -> tuple[str, ...]:
+    if not _is_given(fields, name):
         return ()
     text = "\n".join(listed(fields[name]))
     lines = (line.rstrip("\r") for line in text.split("\n") if line.strip())
     return tuple(islice(lines, MAX_LINES + 1))
 
 
-def _names(fields: Fields, name: str) -> tuple[str, ...]:
-    names = _stripped(item for line in _lines(fields, name) for item in line.split(","))
+def _read_names(fields: Fields, name: str) -> tuple[str, ...]:
+    names = _strip(item for line in _read_lines(fields, name) for item in line.split(","))
     return tuple(islice(names, MAX_LINES + 1))
 
 
-def _stripped(items: Iterable[str]) -> Iterable[str]:
+def _strip(items: Iterable[str]) -> Iterable[str]:
     return (item for item in (item.strip(_BLANKS) for item in items) if item)
 
 
-def _date(fields: Fields, name: str) -> date | None:
-    text = _text(fields, name)
+def _read_date(fields: Fields, name: str) -> date | None:
+    text = _read_text(fields, name)
     if not text:
         return None
     parts = _DATE.fullmatch(text)
@@ -120,17 +120,17 @@ def _read_ids(
 ) -> RequestedIds | Refused:
     """Reads the ids under one of two names. ``splits``: the singular one may hold several, with commas between."""
     value: Value
-    if plural in fields and _given(fields, plural):
+    if plural in fields and _is_given(fields, plural):
         value = fields[plural]
     else:
-        value = text = _text(fields, singular)
+        value = text = _read_text(fields, singular)
         if not text:
             return Refused(missing)
         if not (splits and "," in text):
             return RequestedIds((text,), (whole_number(text),))
     distinct: dict[int | str, str] = {}
     texts = _split_ids(value, array_text) if isinstance(value, str) else listed(value)
-    for text in _stripped(dict.fromkeys(texts)):
+    for text in _strip(dict.fromkeys(texts)):
         number = whole_number(text)
         distinct.setdefault(text if number == MALFORMED else number, text)
         if len(distinct) > MAX_IDS:
@@ -151,11 +151,11 @@ def _split_ids(text: str, array_text: bool) -> Iterable[str]:
 
 
 def _read_services(fields: Fields, array_text: bool) -> ListServices:
-    return ListServices(extended=_text(fields, "extended") == "1")
+    return ListServices(extended=_read_text(fields, "extended") == "1")
 
 
 def _read_add(fields: Fields, array_text: bool) -> AddOrder | Refused:
-    idempotency_key = _text(fields, "idempotency_key")
+    idempotency_key = _read_text(fields, "idempotency_key")
     if len(idempotency_key) > MAX_IDEMPOTENCY_KEY or unfit(idempotency_key):
         return Refused(Refusal.PARAMETER, "idempotency_key")
     details = NO_DETAILS
@@ -165,11 +165,11 @@ def _read_add(fields: Fields, array_text: bool) -> AddOrder | Refused:
             if len(getattr(details, name)) > MAX_LINES:
                 return Refused(Refusal.PARAMETER, name)
     return AddOrder(
-        service=_number(fields, "service"),
-        link=_text(fields, "link"),
-        quantity=_number(fields, "quantity"),
-        runs=_number(fields, "runs"),
-        interval_min=_number(fields, "interval"),
+        service=_read_number(fields, "service"),
+        link=_read_text(fields, "link"),
+        quantity=_read_number(fields, "quantity"),
+        runs=_read_number(fields, "runs"),
+        interval_min=_read_number(fields, "interval"),
         details=details,
         idempotency_key=idempotency_key,
     )
@@ -177,39 +177,39 @@ def _read_add(fields: Fields, array_text: bool) -> AddOrder | Refused:
 
 def _read_details(fields: Fields) -> TypeDetails:
     return TypeDetails(
-        comments=_lines(fields, "comments"),
-        usernames=_names(fields, "usernames"),
-        hashtags=_names(fields, "hashtags"),
-        keywords=_lines(fields, "keywords"),
-        groups=_lines(fields, "groups"),
-        hashtag=_text(fields, "hashtag"),
-        username=_text(fields, "username"),
-        media=_text(fields, "media"),
-        answer_number=_number(fields, "answer_number"),
-        min=_number(fields, "min"),
-        max=_number(fields, "max"),
-        posts=_number(fields, "posts"),
-        old_posts=_number(fields, "old_posts"),
-        delay=_number(fields, "delay"),
-        expiry=_date(fields, "expiry"),
-        country=_text(fields, "country"),
-        device=_number(fields, "device"),
-        type_of_traffic=_number(fields, "type_of_traffic"),
-        google_keyword=_text(fields, "google_keyword"),
-        referring_url=_text(fields, "referring_url"),
+        comments=_read_lines(fields, "comments"),
+        usernames=_read_names(fields, "usernames"),
+        hashtags=_read_names(fields, "hashtags"),
+        keywords=_read_lines(fields, "keywords"),
+        groups=_read_lines(fields, "groups"),
+        hashtag=_read_text(fields, "hashtag"),
+        username=_read_text(fields, "username"),
+        media=_read_text(fields, "media"),
+        answer_number=_read_number(fields, "answer_number"),
+        min=_read_number(fields, "min"),
+        max=_read_number(fields, "max"),
+        posts=_read_number(fields, "posts"),
+        old_posts=_read_number(fields, "old_posts"),
+        delay=_read_number(fields, "delay"),
+        expiry=_read_date(fields, "expiry"),
+        country=_read_text(fields, "country"),
+        device=_read_number(fields, "device"),
+        type_of_traffic=_read_number(fields, "type_of_traffic"),
+        google_keyword=_read_text(fields, "google_keyword"),
+        referring_url=_read_text(fields, "referring_url"),
     )
 
 
 def _read_status(fields: Fields, array_text: bool) -> GetStatus | Refused:
     ids = _read_ids(fields, "orders", "order", Refusal.ORDER_MISSING, array_text, splits=True)
-    return ids if isinstance(ids, Refused) else GetStatus(ids, extended=_text(fields, "extended") == "1")
+    return ids if isinstance(ids, Refused) else GetStatus(ids, extended=_read_text(fields, "extended") == "1")
 
 
 def _read_orders(fields: Fields, array_text: bool) -> GetStatus | ListOrders | Refused:
     """Reads ``orders``: it lists the caller's orders, or is an alias of status if it has an ``orders`` parameter."""
-    if _given(fields, "orders"):
+    if _is_given(fields, "orders"):
         return _read_status(fields, array_text)
-    limit, before = _number(fields, "limit"), _number(fields, "before")
+    limit, before = _read_number(fields, "limit"), _read_number(fields, "before")
     if limit is not None and not 1 <= limit <= MAX_IDS:
         return Refused(Refusal.PARAMETER, "limit")
     if before == MALFORMED:
@@ -224,7 +224,7 @@ def _read_refill(fields: Fields, array_text: bool) -> RequestRefills | Refused:
 
 def _read_refill_status(fields: Fields, array_text: bool) -> GetRefillStatus | Refused:
     ids = _read_ids(fields, "refills", "refill", Refusal.REFILL_UNKNOWN, array_text)
-    order = _text(fields, "order")
+    order = _read_text(fields, "order")
     if isinstance(ids, Refused) and ids.why is Refusal.REFILL_UNKNOWN and order:
         return GetRefillStatus(order=RequestedIds((order,), (whole_number(order),)))
     return ids if isinstance(ids, Refused) else GetRefillStatus(ids)

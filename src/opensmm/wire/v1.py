@@ -14,7 +14,7 @@ from opensmm.domain.order_views import DripFeedParts, ExtendedStatus, ListedOrde
 from opensmm.domain.orders import DialectRules, OrderStatus
 from opensmm.domain.refusals import Refused
 from opensmm.domain.requests import RequestedIds
-from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line, more_keys
+from opensmm.wire.dialect import Dialect, write_balance_keys, write_keys, write_listed_line, write_more_keys
 from opensmm.wire.messages import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_REFUSAL, V1_TYPE
 
 _WITHOUT_REMAINS: Final = frozenset((OrderStatus.PENDING, OrderStatus.PROCESSING))
@@ -25,7 +25,7 @@ class _V1(Dialect):
         return b'{"status":"success","order":%d}' % order
 
     def write_balance(self, balance: BalanceView) -> bytes:
-        return f'{{"status":"success",{balance_keys(balance)}}}'.encode()
+        return f'{{"status":"success",{write_balance_keys(balance)}}}'.encode()
 
     def write_service(self, service: Service, rate: Decimal, extended: bool, drips: bool = False) -> bytes:
         line: dict[str, object] = {
@@ -50,23 +50,23 @@ class _V1(Dialect):
     def write_statuses(
         self, ids: RequestedIds, outcomes: Sequence[OrderView | Refused], title_case: bool = False
     ) -> bytes:
-        words = _words(title_case)
+        words = _choose_words(title_case)
         if not ids.many:
             only = outcomes[0]
-            return self.write_refusal(only) if isinstance(only, Refused) else _status(only, words).encode()
+            return self.write_refusal(only) if isinstance(only, Refused) else _write_status(only, words).encode()
         lines = [
-            f"{key}:{self._error(outcome) if isinstance(outcome, Refused) else _status(outcome, words)}"
-            for key, outcome in zip(keys_of(ids), outcomes, strict=True)
+            f"{key}:{self._write_error(outcome) if isinstance(outcome, Refused) else _write_status(outcome, words)}"
+            for key, outcome in zip(write_keys(ids), outcomes, strict=True)
         ]
         return f"{{{','.join(lines)}}}".encode()
 
     def write_order_list(self, orders: Sequence[ListedOrder], title_case: bool = False) -> bytes:
-        words = _words(title_case)
-        lines = (_listed(order, words) for order in orders)
+        words = _choose_words(title_case)
+        lines = (_write_listed(order, words) for order in orders)
         return f"[{','.join(lines)}]".encode()
 
 
-def _words(title_case: bool) -> Mapping[OrderStatus, str]:
+def _choose_words(title_case: bool) -> Mapping[OrderStatus, str]:
     return TITLE_CASE_STATUS if title_case else LOWER_CASE_STATUS
 
 
@@ -75,16 +75,16 @@ def _remains(view: OrderView) -> int:
     return 0 if view.status in _WITHOUT_REMAINS else view.remains
 
 
-def _status(view: OrderView, words: Mapping[OrderStatus, str]) -> str:
+def _write_status(view: OrderView, words: Mapping[OrderStatus, str]) -> str:
     if view.more is not None and not isinstance(view.more, ExtendedStatus):
-        return f'{{"status":"{words[view.status]}",{_parts(view.more)}}}'
+        return f'{{"status":"{words[view.status]}",{_write_parts(view.more)}}}'
     return (
         f'{{"order":"{view.order}","status":"{words[view.status]}","charge":"{four_decimals_up(view.charge)}",'
-        f'"start_count":"{view.start_count}","remains":"{_remains(view)}"{more_keys(view)}}}'
+        f'"start_count":"{view.start_count}","remains":"{_remains(view)}"{write_more_keys(view)}}}'
     )
 
 
-def _parts(parts: Parts) -> str:
+def _write_parts(parts: Parts) -> str:
     """Writes a subscription or a drip-feed as panels of the v1 family poll it, with the orders to poll on their own."""
     if isinstance(parts, DripFeedParts):
         return f'"runs":"{parts.runs}","orders":[]'
@@ -92,9 +92,9 @@ def _parts(parts: Parts) -> str:
     return f'"expiry":"{expiry}","posts":"{parts.posts}","orders":[{",".join(map(str, parts.orders))}]'
 
 
-def _listed(order: ListedOrder, words: Mapping[OrderStatus, str]) -> str:
+def _write_listed(order: ListedOrder, words: Mapping[OrderStatus, str]) -> str:
     view = order.view
-    return listed_line(order, words[view.status], four_decimals_up(view.charge), _remains(view))
+    return write_listed_line(order, words[view.status], four_decimals_up(view.charge), _remains(view))
 
 
 V1: Final[Dialect] = _V1(

@@ -14,7 +14,7 @@ from opensmm.domain.order_views import ListedOrder, OrderView
 from opensmm.domain.orders import DialectRules
 from opensmm.domain.refusals import Refused
 from opensmm.domain.requests import RequestedIds
-from opensmm.wire.dialect import Dialect, balance_keys, keys_of, listed_line, more_keys
+from opensmm.wire.dialect import Dialect, write_balance_keys, write_keys, write_listed_line, write_more_keys
 from opensmm.wire.messages import TITLE_CASE_STATUS, V2_REFUSAL
 
 
@@ -23,7 +23,7 @@ class _V2(Dialect):
         return b'{"order":%d}' % order
 
     def write_balance(self, balance: BalanceView) -> bytes:
-        return f"{{{balance_keys(balance)}}}".encode()
+        return f"{{{write_balance_keys(balance)}}}".encode()
 
     def write_service(self, service: Service, rate: Decimal, extended: bool, drips: bool = False) -> bytes:
         line: dict[str, object] = {
@@ -55,29 +55,29 @@ class _V2(Dialect):
     ) -> bytes:
         if not ids.many:
             only = outcomes[0]
-            return self.write_refusal(only) if isinstance(only, Refused) else _status(only).encode()
+            return self.write_refusal(only) if isinstance(only, Refused) else _write_status(only).encode()
         lines = [
-            f"{key}:{self._error_object(outcome) if isinstance(outcome, Refused) else _status(outcome)}"
-            for key, outcome in zip(keys_of(ids), outcomes, strict=True)
+            f"{key}:{self._write_error_object(outcome) if isinstance(outcome, Refused) else _write_status(outcome)}"
+            for key, outcome in zip(write_keys(ids), outcomes, strict=True)
         ]
         return f"{{{','.join(lines)}}}".encode()
 
     def write_order_list(self, orders: Sequence[ListedOrder], title_case: bool = False) -> bytes:
-        lines = (_listed(order) for order in orders)
+        lines = (_write_listed(order) for order in orders)
         return f"[{','.join(lines)}]".encode()
 
 
-def _status(view: OrderView) -> str:
+def _write_status(view: OrderView) -> str:
     return (
         f'{{"charge":"{five_decimals(view.charge)}","start_count":"{view.start_count}",'
         f'"status":"{TITLE_CASE_STATUS[view.status]}","remains":"{view.remains}","currency":"{view.currency}"'
-        f"{more_keys(view)}}}"
+        f"{write_more_keys(view)}}}"
     )
 
 
-def _listed(order: ListedOrder) -> str:
+def _write_listed(order: ListedOrder) -> str:
     view = order.view
-    return listed_line(order, TITLE_CASE_STATUS[view.status], five_decimals(view.charge), view.remains)
+    return write_listed_line(order, TITLE_CASE_STATUS[view.status], five_decimals(view.charge), view.remains)
 
 
 V2: Final[Dialect] = _V2(

@@ -45,11 +45,11 @@ _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 
 def comparable_id(value: Json) -> str:
     """Returns one spelling per id, for comparing: ``"007"``, ``7`` and ``7.0`` are the same."""
-    text = _as_written(value)
+    text = _read_text(value)
     return order_key(text) or "0" if text else ""
 
 
-def _as_written(value: Json) -> str:
+def _read_text(value: Json) -> str:
     """Returns an id's own text; a whole number written as a fraction becomes that number."""
     if not isinstance(value, str):
         return ""
@@ -60,11 +60,11 @@ def _as_written(value: Json) -> str:
 
 def read_id(value: Json) -> str:
     """Returns an id above 0 as its provider wrote it, as a number or a text; empty if the value is none."""
-    text = _as_written(value)
+    text = _read_text(value)
     return text if is_provider_id(text) else ""
 
 
-def _plain_number(value: Json) -> str:
+def _normalise_number(value: Json) -> str:
     """Returns a number without thousands separators, and with a point before its decimals.
 
     A group of thousands never begins with 0: ``0,900`` has decimals, and so has any number that is not in whole groups.
@@ -94,7 +94,7 @@ def read_count(value: Json) -> int | None:
 
     ``12.000`` is none either: it may be twelve, or twelve thousand with a point between its groups.
     """
-    text = _plain_number(value)
+    text = _normalise_number(value)
     whole = None if _ONE_DOTTED_GROUP.fullmatch(text) else _WHOLE.fullmatch(text)
     return int(whole[1]) if whole else None
 
@@ -115,7 +115,7 @@ def read_charge_or_text(value: Json, stated_currency: str) -> tuple[Decimal | No
     if not isinstance(value, str) or not _DIGIT.search(value):
         return None, "", stated_currency
     text = value.strip(BLANKS)
-    number, code = _unmarked(text)
+    number, code = _split_currency(text)
     if code and code != (stated_currency or code):
         number = text
     charge = None if may_be_thousands(number) else read_amount(number)
@@ -123,7 +123,7 @@ def read_charge_or_text(value: Json, stated_currency: str) -> tuple[Decimal | No
     return charge, unclear[:MAX_NUMBER_WORDS] if charge is None else "", stated_currency or code
 
 
-def _unmarked(text: str) -> tuple[str, str]:
+def _split_currency(text: str) -> tuple[str, str]:
     """Returns a number without the currency's sign or code beside it, and that code."""
     marked = _MARKED.fullmatch(text)
     if marked is None or (marked[1] and marked[3]):
@@ -136,7 +136,7 @@ def read_amount(value: Json, rounding: str = ROUND_CEILING) -> Decimal | None:
 
     Beyond MAX_DECIMALS it is rounded, by default up: it may be a cost.
     """
-    text = _plain_number(value)
+    text = _normalise_number(value)
     if not _AMOUNT.fullmatch(text):
         return None
     number = Decimal(text)
