@@ -1,4 +1,4 @@
-"""Connections of the app's role, what an error on one of them proves, and how one is given up."""
+"""Connections of the app's role: making, reconnecting and abandoning them, and reading their errors."""
 
 import asyncio
 import os
@@ -24,18 +24,18 @@ Outcome = TypeVar("Outcome")
 CONNECT_TIMEOUT_S: Final = 3
 PAUSE_AFTER_FAILURE_S: Final = 0.25
 MOST_ABANDONED: Final = 2
-"""Connections of one line that may be given up in the middle of a statement before it makes no more of them."""
+"""The most connections that one ``ReconnectingConnection`` abandons before the server has finished with some."""
 _SETTINGS: Final = {
     **LIMITS_MS,
-    "synchronous_commit": "on",  # an order that was answered is kept, whatever the role or the server would have
+    "synchronous_commit": "on",  # an answered order is durable, whatever role and server are set to
     "tcp_keepalives_idle": 5,
     "tcp_keepalives_interval": 2,
     "tcp_keepalives_count": 3,
     "jit": "off",
 }
 _KEYED: Final = {"enable_seqscan": "off"}
-"""For statements that find their rows by key: one that was planned while a table was empty would go on reading all of
-it, as it fills, until the table is analyzed."""
+"""For statements that find their rows by key. A plan made while a table was empty would read the whole table, as it
+fills, until the table is analyzed."""
 _READ_SIZE: Final = 1 << 16
 
 
@@ -47,7 +47,7 @@ class UncanceledConnection(AsyncConnection[TupleRow]):
     """
 
     abandoned: int | None = None
-    """A duplicate of the socket of a connection that was given up in the middle of a statement."""
+    """A duplicate of the socket of a connection that was abandoned in the middle of a statement."""
     replicated = True
     """False once the server has ended a COMMIT's wait for its standby."""
 
@@ -61,23 +61,24 @@ class UncanceledConnection(AsyncConnection[TupleRow]):
         return outcome
 
     def abandon(self) -> None:
-        """Closes the connection without a word about the statement under way.
+        """Closes the connection without cancelling the statement under way.
 
-        The server goes on with that statement and closes its end when it is through: the duplicate sees that.
+        The server finishes that statement and then closes its end, which the duplicate socket shows.
         """
         if self.pgconn.status != ConnStatus.BAD:
             if self.pgconn.transaction_status != TransactionStatus.IDLE:
                 self.abandoned = os.dup(self.pgconn.socket)
             self.pgconn.finish()
 
-    def hear(self, notice: psycopg.errors.Diagnostic) -> None:
-        """Notes the server's warning that a COMMIT was not waited for. Its text depends on the server's language."""
+    def receive(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Records the server's warning that a COMMIT no longer waits for its standby."""
+        # By the function's name: the text depends on the server's language.
         if notice.source_function == "SyncRepWaitForLSN":
             self.replicated = False
 
 
 def check_replicated(connection: Connection) -> None:
-    """Raises OperationalError where the server has ended a COMMIT's wait for its standby: its outcome is in doubt."""
+    """Raises OperationalError if the server has ended a COMMIT's wait for its standby: the outcome is in doubt."""
     if isinstance(connection, UncanceledConnection) and not connection.replicated:
         connection.abandon()
         raise psycopg.OperationalError("committed, but its wait for a synchronous standby was ended")
@@ -86,22 +87,22 @@ def check_replicated(connection: Connection) -> None:
 async def connect(
     url: str, *, application: str = "opensmm", lock_timeout_ms: int | None = None, keyed: bool = False
 ) -> UncanceledConnection:
-    """A new connection that commits each statement by itself; raises Unavailable where there is none to be had.
+    """Makes a connection that commits each statement by itself; raises Unavailable if it cannot be made.
 
-    Of several hosts in the URL the one that takes writes is chosen. ``options`` of the URL win over ours. A ``keyed``
-    one is for statements that find their rows by key, and never reads a whole table that has an index for them.
+    Of several hosts in the URL, the one that accepts writes is chosen. ``options`` of the URL win over ours.
+    ``keyed``: for statements that find their rows by key; never reads a whole table that has an index for them.
     """
     try:
-        given = conninfo_to_dict(url)
+        parameters = conninfo_to_dict(url)
         connection = await UncanceledConnection.connect(
             url,
             autocommit=True,
             prepare_threshold=1,
             connect_timeout=CONNECT_TIMEOUT_S,
-            options=_options(given.get("options"), lock_timeout_ms, keyed=keyed),
-            target_session_attrs=given.get("target_session_attrs") or "read-write",
-            client_encoding="utf8",  # whatever the environment or the role would have
-            # A host that vanished without a word is given up after about ten seconds.
+            options=_options(parameters.get("options"), lock_timeout_ms, keyed=keyed),
+            target_session_attrs=parameters.get("target_session_attrs") or "read-write",
+            client_encoding="utf8",  # whatever environment and role are set to
+            # A host that vanished without closing the connection is noticed after about ten seconds.
             keepalives_idle=5,
             keepalives_interval=2,
             keepalives_count=3,
@@ -110,22 +111,22 @@ async def connect(
         )
     except psycopg.Error as error:
         raise Unavailable(OutageCode.NO_CONNECTION, words=str(error)) from error
-    connection.add_notice_handler(connection.hear)
+    connection.add_notice_handler(connection.receive)
     return connection
 
 
-def _options(given: object, lock_timeout_ms: int | None, *, keyed: bool) -> str:
+def _options(of_url: object, lock_timeout_ms: int | None, *, keyed: bool) -> str:
     settings = _SETTINGS | (_KEYED if keyed else {})
     if lock_timeout_ms is not None:
         settings["lock_timeout"] = lock_timeout_ms
     ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
-    return f"{ours} {given}" if given else ours
+    return f"{ours} {of_url}" if of_url else ours
 
 
 class AbandonedSockets:
-    """Sockets of connections that were given up in the middle of a statement, until the server is through with it.
+    """Sockets of connections abandoned in the middle of a statement, until the server has finished it.
 
-    Counting them bounds how many of the server's backends can pile up behind a standby that does not answer.
+    Their number bounds the server's backends that can pile up behind a standby that does not answer.
     """
 
     def __init__(self) -> None:
@@ -159,9 +160,9 @@ class AbandonedSockets:
 
 
 class ReconnectingConnection:
-    """One connection to the database for one lane at a time, made anew when it breaks.
+    """One connection to the database, for one batcher at a time, made anew when it breaks.
 
-    After a failure to connect callers are refused at once for a moment, so that an outage is answered fast.
+    For a moment after a failure to connect, callers are refused at once, so that an outage is answered fast.
     """
 
     def __init__(
@@ -175,10 +176,10 @@ class ReconnectingConnection:
         self._abandoned = AbandonedSockets()
         self._failed_at = float("-inf")
         self.turn = asyncio.Lock()
-        """Held for one of ``actions.transactions``, where several steps may share a line. A lane has its own."""
+        """Held during each of ``actions.transactions``, as several tasks may share this connection."""
 
     async def get(self) -> Connection:
-        """The connection, healthy as far as can be seen from here; raises Unavailable."""
+        """Returns the connection, which is healthy as far as this process can see; raises Unavailable."""
         if self._connection is not None:
             if not self._connection.closed and not _has_ended(self._connection):
                 return self._connection
@@ -200,7 +201,7 @@ class ReconnectingConnection:
         return self._connection
 
     async def drop(self) -> None:
-        """Closes the connection, whatever state it is in; the next ``get`` makes a new one."""
+        """Closes the connection in any state; the next ``get`` makes a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()
@@ -209,15 +210,15 @@ class ReconnectingConnection:
                 connection.abandoned = None
 
     async def close(self) -> None:
-        """Drops the connection, and forgets those that were given up, for good."""
+        """Drops the connection, and closes the sockets of those that were abandoned."""
         await self.drop()
         self._abandoned.close()
 
 
 def _has_ended(connection: Connection) -> bool:
-    """True where an idle connection has something to read: its end, or the reason of it.
+    """Returns True if an idle connection has something to read: its end, or the reason for it.
 
-    A server has hardly anything else to tell an idle session, and a new connection is never wrong.
+    A server sends hardly anything else to an idle session, and a new connection does no harm.
     """
     if connection.pgconn.transaction_status != TransactionStatus.IDLE:
         return False
@@ -227,7 +228,7 @@ def _has_ended(connection: Connection) -> bool:
 
 
 def lost(error: psycopg.Error) -> bool:
-    """True where the error tells of the connection, not of a statement: what was sent may or may not have run."""
+    """Returns True if the error concerns the connection, not a statement: a sent statement may or may not have run."""
     return error.sqlstate is None or error.sqlstate[:2] in ("08", "57") or error.sqlstate == "25P03"
 
 

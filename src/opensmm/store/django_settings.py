@@ -1,4 +1,4 @@
-"""What Django needs to know to make and change the schema. Connections are given by whoever migrates."""
+"""Django's settings for migrations of the schema. The code that migrates adds the connections."""
 
 import os
 

@@ -1,8 +1,8 @@
-"""The panel's own PostgreSQL, for whoever has configured none: one server per data folder, shared by its processes.
+"""The embedded PostgreSQL, used if no database is configured: one server a data folder, shared by the processes.
 
-A data folder holds ``postgres`` (the cluster), ``passwords``, ``postgres.log``, ``lock`` (held while the server is
-started or stopped) and ``users`` (each process that uses the server holds a shared lock on it; the last one to leave
-stops the server, and a killed one lets go without a word).
+A data folder holds ``postgres`` (the cluster), ``passwords``, ``postgres.log``, ``lock`` (locked while the server is
+started or stopped) and ``users`` (each process that uses the server has a shared lock on it; the last one to leave
+stops the server, and the system releases the lock of a killed one).
 """
 
 import fcntl
@@ -38,34 +38,35 @@ APP: Final = "opensmm_app"
 PORT: Final = 5432
 
 START_LIMIT_S: Final = 600
-"""Recovery after a crash under load may take minutes; while the server lives, it is waited for."""
+"""The longest that a living server is waited for: recovery from a crash under load may take minutes."""
 ORPHANS_LIMIT_S: Final = 60
-"""How long children of a killed server may hold its memory before starting anew is given up."""
+"""The longest that a start waits for children of a killed server to release its memory."""
 STOP_LIMIT_S: Final = 60
 CONNECT_LIMIT_S: Final = 5
 PAUSE_S: Final = 0.02
 LOG_LIMIT_BYTES: Final = 16 * postgres_install.MIB
 SOCKET_PATH_LIMIT_BYTES: Final = 107
 SHUT_OFF_LIMIT_S: Final = 3.0
-"""How long a server that runs without a socket is given before it is started anew."""
-ROOM_FOR_WORDS_BYTES: Final = 64 * postgres_install.KIB
-"""With less room on its disk a server may end without a word in its log."""
+"""The time after which a server that runs without its socket is restarted."""
+LOW_DISK_BYTES: Final = 64 * postgres_install.KIB
+"""With less free disk space a server may end without a line in its log."""
 RECOVERY_SHOWS_S: Final = 5.0
-"""A start that takes longer recovers from a crash, most likely."""
+"""A start that takes longer is reported as recovery from a crash."""
 NO_PROCESS: Final = 2**31 - 1
+"""A process id that no system gives out."""
 
 _MARK: Final = "opensmm.folder"
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrls:
-    """Where the database is, for its two roles. An external one may be given without its owner."""
+    """The database's URLs for its two roles. An external database may be configured without the owner's."""
 
     app: str = field(repr=False)
     owner: str = field(repr=False)
 
     def must_own(self) -> str:
-        """The owner's URL; raises Misconfigured where there is none."""
+        """Returns the owner's URL; raises Misconfigured if there is none."""
         if not self.owner:
             raise Misconfigured(SetupCode.OWNER_NEEDED)
         return self.owner
@@ -73,7 +74,7 @@ class DatabaseUrls:
 
 @contextmanager
 def serving(config: Config, report: Report = no_report) -> Iterator[DatabaseUrls]:
-    """The configured database, or the embedded one for as long as the block runs."""
+    """Yields the configured database, or else runs the embedded one for the duration of the block."""
     if config.database_url:
         yield DatabaseUrls(app=config.database_url, owner=config.database_admin_url)
         return
@@ -85,7 +86,7 @@ def serving(config: Config, report: Report = no_report) -> Iterator[DatabaseUrls
 
 
 def stands(data: Path) -> bool:
-    """Whether a data folder has a database, running or not; one that we may not look into counts as one."""
+    """Returns True if a data folder has a database, running or not, and for a folder that we may not read."""
     try:
         return (data / "postgres").exists()
     except PermissionError:
@@ -93,9 +94,9 @@ def stands(data: Path) -> bool:
 
 
 class EmbeddedPostgres:
-    """One process's hold on the server of a data folder, from ``start`` until ``stop`` or the process's end.
+    """The use of a data folder's server by one process, from ``start`` until ``stop`` or the process's end.
 
-    ``extra`` settings count only where this hold starts the server; ``report`` hears of the steps of a start.
+    ``extra``: settings that apply only if this process starts the server. ``report``: receives each stage of a start.
     """
 
     def __init__(self, data: Path, extra: Mapping[str, str] | None = None, *, report: Report = no_report) -> None:
@@ -124,9 +125,9 @@ class EmbeddedPostgres:
         return self.urls()
 
     def stop(self) -> None:
-        """Lets go of the server, and stops it where nobody else uses it.
+        """Leaves the server, and stops it if no other process uses it.
 
-        A process that has given root up since the start leaves the stopping to whoever still holds the server.
+        A process that has given up root since the start may not stop it: the last of the others does.
         """
         if self._users is None:
             return
@@ -138,7 +139,7 @@ class EmbeddedPostgres:
             self._leave()
 
     def alive(self) -> bool:
-        """Whether the server answers a real connection."""
+        """Returns True if the server accepts a connection and answers a query."""
         try:
             with psycopg.connect(self.urls().app, connect_timeout=CONNECT_LIMIT_S) as conn:
                 conn.execute("select 1")
@@ -147,7 +148,7 @@ class EmbeddedPostgres:
         return True
 
     def restart_if_dead(self) -> bool:
-        """For whoever watches over the server: True where it was dead and has been started again."""
+        """Starts the server again if it is dead; returns True if it was."""
         if self.alive():
             return False
         with self._starting_or_stopping():
@@ -157,26 +158,26 @@ class EmbeddedPostgres:
         return DatabaseUrls(app=self.url(APP), owner=self.url(OWNER))
 
     def url(self, role: str, database: str = DATABASE) -> str:
-        """How ``role`` connects; ``cluster.SUPERUSER`` is for making databases, never for the panel's work."""
+        """Returns the URL for a role. ``postgres_install.SUPERUSER`` is for making roles and databases only."""
         password = self._password(role)
         return f"postgresql://{role}:{password}@/{database}?host={quote(self._sockets(), safe='')}&port={PORT}"
 
     def pid(self) -> int | None:
-        """The postmaster of this very folder where one runs; a stale number in its file is not believed."""
+        """Returns the process id of this folder's server, if it runs. A stale id in its file is not believed."""
         lines = self._pid_file()
         if not lines or not lines[0].strip().isdigit():
             return None
         pid = int(lines[0])
-        return pid if _shows(pid, f"{_MARK}={self._cluster}") else None
+        return pid if _has_mark(pid, f"{_MARK}={self._cluster}") else None
 
     @contextmanager
     def _starting_or_stopping(self) -> Iterator[None]:
-        """One process at a time; a second starter waits here, and then finds a server to join."""
+        """Lets one process in at a time. A second starter waits here, and then joins the running server."""
         try:
             make_folder(self.data)
             handle = _open(self.data / "lock")
-        except PermissionError as refused:
-            raise self._not_ours(refused) from refused
+        except PermissionError as error:
+            raise self._not_ours(error) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -184,7 +185,7 @@ class EmbeddedPostgres:
             os.close(handle)
 
     def _run(self) -> bool:
-        """Under the lock. True where the server had to be started."""
+        """Starts the server if it does not run; returns True if it did not. The caller has the lock."""
         if self.pid() is not None:
             self._wait_until_it_answers()
             return False
@@ -212,8 +213,8 @@ class EmbeddedPostgres:
         if not self._passwords:
             try:
                 self._passwords = json.loads((self.data / "passwords").read_text())
-            except OSError as gone:
-                raise Misconfigured(SetupCode.PASSWORDS_UNREADABLE, words=str(gone)) from gone
+            except OSError as error:
+                raise Misconfigured(SetupCode.PASSWORDS_UNREADABLE, words=str(error)) from error
         return self._passwords[role]
 
     def _spawn(self) -> None:
@@ -222,7 +223,7 @@ class EmbeddedPostgres:
         if os.geteuid() == 0 and sockets.parent == self.data and sockets.exists():
             shutil.rmtree(sockets)  # no server runs, and a copied folder has lost its owner
         _own_private(sockets, user.pw_uid, user.pw_gid)
-        self._forget_the_dead(sockets)
+        self._disown_stale_pid(sockets)
         options = {**postgres_install.settings(self.data), **self._extra, _MARK: str(self._cluster)}
         command = [str(programs.binaries(user, self._report) / "postgres"), "-D", os_users.seen_by(user, self._cluster)]
         command += ["-k", str(sockets), "-p", str(PORT)]
@@ -233,11 +234,11 @@ class EmbeddedPostgres:
             self._first_words_at = os.fstat(log.fileno()).st_size
             self._process = os_users.spawn(command, user, self._cluster, log)
 
-    def _forget_the_dead(self, sockets: Path) -> None:
-        """No server of ours runs here, yet PostgreSQL believes a left number that now is another process's.
+    def _disown_stale_pid(self, sockets: Path) -> None:
+        """Overwrites the process id that a dead server left behind: another process may have it now.
 
-        The number is overwritten, not the file removed: its other lines let PostgreSQL see whether children of
-        the dead server still hold its memory.
+        PostgreSQL would take that process for a running server. The file itself stays: by its other lines PostgreSQL
+        finds out if children of the dead server still hold its memory.
         """
         lines = self._pid_file()
         if lines:
@@ -250,15 +251,15 @@ class EmbeddedPostgres:
             return (self._cluster / "postmaster.pid").read_text().splitlines(keepends=True)
         except FileNotFoundError:
             return []
-        except PermissionError as refused:
-            raise self._not_ours(refused) from refused
+        except PermissionError as error:
+            raise self._not_ours(error) from error
 
-    def _not_ours(self, refused: PermissionError) -> Misconfigured:
-        fields = {"folder": str(self.data), "user": os_users.our_name(), "words": str(refused)}
+    def _not_ours(self, error: PermissionError) -> Misconfigured:
+        fields = {"folder": str(self.data), "user": os_users.our_name(), "words": str(error)}
         return Misconfigured(SetupCode.DATA_FOLDER_NOT_OURS, **fields)
 
     def _sockets(self) -> str:
-        """Where the running server listens: it says so itself, in the fifth line of its file."""
+        """Returns the folder of the server's socket. A running server names it in the fifth line of its file."""
         lines = self._pid_file()
         if len(lines) > 4 and lines[4].strip():
             return lines[4].strip()
@@ -281,39 +282,40 @@ class EmbeddedPostgres:
             time.sleep(PAUSE_S)
 
     def _is_shut_off(self) -> bool:
-        """Somebody has removed the socket of a running server, as cleaners of temporary folders do."""
+        """Returns True if the socket of a running server was removed, as cleaners of temporary folders do."""
         return not (Path(self._sockets()) / f".s.PGSQL.{PORT}").exists()
 
     def _try(self) -> str | None:
         try:
             url = self.url(postgres_install.SUPERUSER, "postgres")
             psycopg.connect(url, connect_timeout=CONNECT_LIMIT_S).close()
-        except psycopg.OperationalError as refused:
-            return str(refused)
+        except psycopg.OperationalError as error:
+            return str(error)
         return None
 
     def _spawn_again(self, *, patient: bool) -> None:
-        """A server that ended is started again while its words name something that passes, such as orphans.
+        """Starts a server that ended once more, if its log names a cause that passes; raises Misconfigured otherwise.
 
-        One that was killed while it recovered had no time for words.
+        ``patient``: such a cause, for example children of a killed server, may still pass. A server that was killed
+        during recovery is always started again: it had no time to log a cause.
         """
         if self._process is not None and (self._process.poll() or 0) >= 0:
             with self._log.open("rb") as log:
                 log.seek(self._first_words_at)
                 words = log.read(64 * postgres_install.KIB).decode(errors="replace").strip()
-            if not patient or not any(left in words for left in LEFT_BEHIND):
-                full = shutil.disk_usage(self.data).free < ROOM_FOR_WORDS_BYTES
+            if not patient or not any(cause in words for cause in LEFT_BEHIND):
+                full = shutil.disk_usage(self.data).free < LOW_DISK_BYTES
                 code = SetupCode.DISK_FULL if full else SetupCode.POSTGRES_DOES_NOT_START
                 raise Misconfigured(code, folder=str(self.data), words=words)
             time.sleep(0.2)
         self._spawn()
 
     def _make_roles(self) -> None:
-        """The two roles and the panel's database. Roles belong to the cluster: they may be there already."""
+        """Makes the two roles and the panel's database. Roles belong to the cluster and may exist already."""
         with psycopg.connect(self.url(postgres_install.SUPERUSER, "postgres"), autocommit=True) as conn:
             for role in (OWNER, APP):
-                found = conn.execute("select from pg_roles where rolname = %s", (role,)).fetchone()
-                verb = sql.SQL("create role {} login" if found is None else "alter role {} login").format(
+                existing = conn.execute("select from pg_roles where rolname = %s", (role,)).fetchone()
+                verb = sql.SQL("create role {} login" if existing is None else "alter role {} login").format(
                     sql.Identifier(role)
                 )
                 secret = conn.pgconn.encrypt_password(self._password(role).encode(), role.encode(), b"scram-sha-256")
@@ -323,30 +325,33 @@ class EmbeddedPostgres:
                 conn.execute(f"create database {DATABASE} owner {OWNER}")
 
     def _leave(self) -> None:
-        """Under the lock. A failed try gives the shared lock up first: two leavers would else wait for each other."""
+        """Leaves the server, and stops it if no other process uses it. The caller has the lock."""
         if self._users is not None:
             os.close(self._users)
             self._users = None
-        alone = _open(self.data / "users")
+        users = _open(self.data / "users")
         try:
-            fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
         else:
             self._shut_down()
         finally:
-            os.close(alone)
+            os.close(users)
 
     def _shut_down(self) -> None:
         sockets = Path(self._sockets())
         self._end_server()
-        # One inside the data folder stays with it; a short one elsewhere goes, once PostgreSQL has emptied it.
+        # A folder outside the data folder is removed, once PostgreSQL has removed its socket.
         if sockets.parent != self.data and self.pid() is None:
             with suppress(OSError):
                 sockets.rmdir()
 
     def _end_server(self) -> None:
-        """Fast first: open transactions are aborted and memory is written out; by force only after a minute."""
+        """Stops the server, and waits for its end.
+
+        A fast shutdown aborts open transactions and writes memory out; force follows after ``STOP_LIMIT_S``.
+        """
         for how in (signal.SIGINT, signal.SIGQUIT):
             pid = self.pid()
             if pid is None:
@@ -365,22 +370,23 @@ def _open(path: Path, flags: int = 0) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
 
 
-def _shows(pid: int, mark: str) -> bool:
-    """Whether the process bears the mark on its command line, which everyone may read and no child of it keeps."""
+def _has_mark(pid: int, mark: str) -> bool:
+    """Returns True if the process has the mark on its command line. Everyone may read that, and no child keeps it."""
     try:
-        shown = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="surrogateescape").split("\0")
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="surrogateescape").split("\0")
     except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self").exists():
             return False
-        listed = subprocess.run(["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True)
-        return f"{mark} " in f"{listed.stdout.strip()} "
-    return mark in shown
+        process = subprocess.run(["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True)
+        return f"{mark} " in f"{process.stdout.strip()} "
+    return mark in words
 
 
 def _socket_folder(data: Path, uid: int) -> Path:
-    """In the data folder where its path is short enough and the server's user can reach it; else a short one.
+    """Returns a folder in the data folder, if its path is short enough and the server's user can reach it.
 
-    A socket's path has at most 107 bytes, and a comma in it would read as two hosts.
+    Returns a folder with a short path otherwise. A socket's path has at most 107 bytes, and a comma would separate two
+    hosts.
     """
     own = data / "sockets"
     fits = len(os.fsencode(own / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_LIMIT_BYTES and not set(',"') & set(str(own))
@@ -391,16 +397,16 @@ def _socket_folder(data: Path, uid: int) -> Path:
 
 
 def _open_to_all(folder: Path) -> bool:
-    """Whether every user may pass through the folder and all above it."""
-    return all(place.stat().st_mode & stat.S_IXOTH for place in (folder, *folder.parents))
+    """Returns True if every user may enter the folder and all folders above it."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in (folder, *folder.parents))
 
 
 def _own_private(folder: Path, uid: int, gid: int) -> None:
-    """Makes the folder for its owner alone; one that somebody else has put there is refused."""
+    """Makes the folder for its owner alone; raises Misconfigured if somebody else's folder is there."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
         if uid != os.geteuid():
             os.chown(folder, uid, gid, follow_symlinks=False)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or status.st_mode & 0o077:
         raise Misconfigured(SetupCode.SOCKET_FOLDER_NOT_OURS, folder=str(folder), uid=uid)

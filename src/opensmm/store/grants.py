@@ -1,4 +1,4 @@
-"""What the app's role may do, table by table. Whatever is not named here it may not; nobody may truncate."""
+"""The privileges of the app's role on each table. It has no others, and nobody may truncate."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -60,7 +60,7 @@ GRANTS: Final = {
     "django_migrations": READ,
 }
 COLUMNS: Final = {
-    # The credit limit has to name a row of credit_change, which the role may add and not change.
+    # The credit limit must refer to a row of credit_change, which the role may add but not change.
     "customer": ("name", "price_list_id", "balance", "suspended", "credit_limit", "credit_change_id", "overdrawn"),
     "evidence": ("dealt_with",),
     "panel": ("catalogue_version", "below_cost", "refused_wait_h", "pepper_mark"),
@@ -69,16 +69,19 @@ COLUMNS: Final = {
 
 
 def statements(role: str) -> Iterator[sql.Composed]:
-    """What the owner runs after every migration, in one transaction. Default privileges of any origin are undone."""
+    """Yields the statements that the owner runs after every migration, in one transaction.
+
+    The first ones undo all earlier privileges on tables, defaults of the cluster among them.
+    """
     app = sql.Identifier(role)
-    for who in (app, sql.SQL("public")):
-        yield sql.SQL("revoke all on all tables in schema public from {}").format(who)
+    for grantee in (app, sql.SQL("public")):
+        yield sql.SQL("revoke all on all tables in schema public from {}").format(grantee)
     for table, privileges in GRANTS.items():
-        listed = sql.SQL(", ").join(map(sql.SQL, privileges))
-        yield sql.SQL("grant {} on {} to {}").format(listed, sql.Identifier(table), app)
+        verbs = sql.SQL(", ").join(map(sql.SQL, privileges))
+        yield sql.SQL("grant {} on {} to {}").format(verbs, sql.Identifier(table), app)
     for table, columns in COLUMNS.items():
-        named = sql.SQL(", ").join(map(sql.Identifier, columns))
-        yield sql.SQL("grant update ({}) on {} to {}").format(named, sql.Identifier(table), app)
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        yield sql.SQL("grant update ({}) on {} to {}").format(names, sql.Identifier(table), app)
     yield sql.SQL("grant usage on schema public to {}").format(app)
     yield sql.SQL("revoke create on schema public from public, {}").format(app)
     yield sql.SQL("grant usage, select on all sequences in schema public to {}").format(app)
