@@ -1,4 +1,4 @@
-"""The invariants of the books, each as a statement that finds what breaks it. All are read in one snapshot."""
+"""The invariants of the books. Each is a statement that selects what breaks it; all run in one snapshot."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,8 +26,10 @@ class OrderRange(Struct, frozen=True):
 
 ALL: Final = OrderRange()
 _WHOLE: Final = "set local enable_nestloop = off"
-"""For the whole books: rows are joined by hash or in order, so that a check costs as much as there are rows. Without
-statistics, as after a restore, a planner that takes tables for small looks each row up among all the others."""
+"""For the whole books: with joins by hash or in order, the cost of a check is linear in the number of rows.
+
+Without statistics, as after a restore, the planner takes tables for small, and would use nested loops over all rows.
+"""
 
 
 class InvariantResult(Struct, frozen=True):
@@ -39,13 +41,13 @@ class InvariantResult(Struct, frozen=True):
 
 
 def those_of(orders: OrderRange) -> tuple[Invariant, ...]:
-    """The checks that tell of a range of orders; all of them of the whole books."""
+    """Returns the checks that can be restricted to a range of orders; for the whole books all checks."""
     return INVARIANTS if orders == ALL else tuple(check for check in INVARIANTS if check.scope is InvariantScope.ORDERS)
 
 
 @asynccontextmanager
 async def snapshot(connection: Connection, orders: OrderRange = ALL) -> AsyncIterator[None]:
-    """Opens a transaction in which every check sees the same books, planned for the range that is looked at."""
+    """Opens a transaction in which every check sees the same books, with plans that fit the range."""
     await connection.execute("begin isolation level repeatable read read only")
     try:
         await connection.execute("set local statement_timeout = 0")
@@ -57,12 +59,12 @@ async def snapshot(connection: Connection, orders: OrderRange = ALL) -> AsyncIte
 
 
 async def run(connection: Connection, orders: OrderRange = ALL) -> AsyncIterator[InvariantResult]:
-    """Runs the checks of a range of orders in one snapshot and yields what each found, in the order above."""
+    """Runs the checks of a range of orders in one snapshot and yields their results, in the order of ``INVARIANTS``."""
     async with snapshot(connection, orders):
         for check in those_of(orders):
-            found = f"with broken (what) as ({check.broken}) select count(*), (array_agg(what))[1:%(most)s] from broken"
-            told = {"first": orders.first, "last": orders.last, "most": EXAMPLES}
-            cursor = await connection.execute(found, told)
-            row = await cursor.fetchone()
+            query = f"with broken (what) as ({check.broken}) select count(*), (array_agg(what))[1:%(most)s] from broken"
+            values = {"first": orders.first, "last": orders.last, "most": EXAMPLES}
+            row = await (await connection.execute(query, values)).fetchone()
             assert row is not None
-            yield InvariantResult(check, row[0], tuple(row[1] or ()))
+            count, examples = row
+            yield InvariantResult(check, count, tuple(examples or ()))

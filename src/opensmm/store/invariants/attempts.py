@@ -1,4 +1,4 @@
-"""Invariants of deliveries, of the tries to hand them on, and of the evidence about these."""
+"""Invariants of deliveries, attempts and evidence."""
 
 from typing import Final
 
@@ -47,7 +47,8 @@ ATTEMPTS: Final = (
     Invariant(
         "O5b",
         InvariantCode.DELIVERIES_MATCH_ATTEMPTS,
-        f"""select 'order ' || d.order_id || ' run ' || d.run || ': ' || d.state || ', its try ' || t.outcome
+        f"""-- A delivery's state and the outcome of its newest attempt.
+            select 'order ' || d.order_id || ' run ' || d.run || ': ' || d.state || ', its try ' || t.outcome
             from {_NEWEST}
             where {within("d.order_id")} and (
               d.state in {AT_PROVIDER} and t.outcome <> '{AttemptOutcome.ACCEPTED}'
@@ -57,9 +58,11 @@ ATTEMPTS: Final = (
               or d.state = '{DeliveryState.HELD}' and t.outcome in {UNANSWERED}
               or d.state = '{DeliveryState.CANCELED}' and t.outcome in {UNANSWERED})
             union all
+            -- Accepted attempts, and no others, have an id at the provider.
             select 'order ' || order_id || ' run ' || run || ' try ' || number from attempt
             where {within("order_id")} and (outcome = '{AttemptOutcome.ACCEPTED}') <> (provider_order is not null)
             union all
+            -- Fence and time of sending.
             select 'order ' || d.order_id || ' run ' || d.run || ' and its newest try' from {_NEWEST}
             where {within("d.order_id")} and t.number is not null
               and (t.fence <> d.fence or t.sent is null or d.sent is null)""",
@@ -76,7 +79,8 @@ ATTEMPTS: Final = (
     Invariant(
         "O6b",
         InvariantCode.ATTEMPTS_MATCH_EVIDENCE,
-        f"""select 'order ' || e.order_id || ' run ' || e.run || ' try ' || e.number from evidence e
+        f"""-- Proofs and the operator's decisions determine the outcome; only notices are dealt with.
+            select 'order ' || e.order_id || ' run ' || e.run || ' try ' || e.number from evidence e
             left join attempt t on t.order_id = e.order_id and t.run = e.run and t.number = e.number
               and {within("t.order_id")}
             where {within("e.order_id")} and (
@@ -92,7 +96,7 @@ ATTEMPTS: Final = (
     Invariant(
         "O7",
         InvariantCode.PROVIDER_ORDERS_UNSHARED,
-        # Of two that shared an id before keys were kept, the later has none.
+        # If two attempts shared an id before keys were stored, the later one has no key.
         f"""select 'provider ' || a.provider_id || ' order ' || a.provider_order_key from attempt a
             join attempt b on b.provider_id = a.provider_id and b.provider_order_key = a.provider_order_key
               and (b.order_id, b.run, b.number) <> (a.order_id, a.run, a.number)
@@ -106,17 +110,20 @@ ATTEMPTS: Final = (
     Invariant(
         "O10",
         InvariantCode.DELIVERIES_DUE,
-        f"""select 'order ' || d.order_id || ' run ' || d.run || ' is never due' from delivery d
+        f"""-- A queued run without a time waits for an earlier run.
+            select 'order ' || d.order_id || ' run ' || d.run || ' is never due' from delivery d
             where {within("d.order_id")} and d.state = '{DeliveryState.QUEUED}' and d.due is null and not exists (
               select from delivery p where p.order_id = d.order_id and p.run < d.run
                 and (p.state = '{DeliveryState.QUEUED}' or p.state = '{DeliveryState.HELD}' and not exists (
                   select from attempt t where t.order_id = p.order_id and t.run = p.run and t.number = p.attempt)))
             union all
+            -- Only the manual provider is not polled.
             select 'order ' || d.order_id || ' run ' || d.run || ' is never asked after' from {_NEWEST}
             left join provider w on w.id = t.provider_id
             where {within("d.order_id")} and d.state in {AT_PROVIDER} and d.due is null
               and w.kind is distinct from '{MANUAL}'
             union all
+            -- Times that do not fit the state.
             select 'order ' || order_id || ' run ' || run || ' and its times' from delivery
             where {within("order_id")} and (state = '{DeliveryState.SENDING}' and lease_until is null
               or state in {ENDED} and (due is not null or lease_until is not null)

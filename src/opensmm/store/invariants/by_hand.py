@@ -1,4 +1,4 @@
-"""Invariants of the money that the operator moves, and of what it lets customers owe."""
+"""Invariants of the operator's transfers and of credit limits."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from opensmm.store.invariants.invariant import Invariant, InvariantScope
 from opensmm.store.state_sets import CORRECTIONS, listed
 
 _REFERENCED: Final = listed((TransferKind.BONUS, TransferKind.PAYOUT, TransferKind.CHARGEBACK))
-"""Transfers that bear the operator's own reference."""
+"""Kinds of transfers that have the operator's own reference."""
 
 BY_HAND: Final = (
     Invariant(
@@ -25,12 +25,14 @@ BY_HAND: Final = (
     Invariant(
         "L9",
         InvariantCode.OPERATOR_TRANSFERS_REFERENCED,
-        f"""select 'top-up ' || t.id from transfer t
+        f"""-- Transfers without a reference.
+           select 'top-up ' || t.id from transfer t
            where t.kind = '{TransferKind.TOPUP}' and not exists (select from deposit d where d.transfer_id = t.id)
            union all
            select t.kind || ' ' || t.id from transfer t where t.kind in {_REFERENCED}
              and not exists (select from transfer_reference r where r.transfer_id = t.id and r.kind = t.kind)
            union all
+           -- References that do not fit their transfer, or whose money did not reach the other customer.
            select 'reference ' || r.kind || ' ' || r.reference from transfer_reference r
            left join transfer t on t.id = r.transfer_id
            where (t.kind, coalesce(t.corrects, 0)) is distinct from (r.kind, coalesce(r.corrects, 0))
@@ -38,6 +40,7 @@ BY_HAND: Final = (
                where g.credit = r.to_customer_id and g.kind = '{TransferKind.ADJUSTMENT}' and g.corrects = r.corrects
                  and g.amount = t.amount)
            union all
+           -- Corrections of nothing, of an order's transfer, or of another customer's.
            select t.kind || ' ' || t.id || ' of ' || coalesce(t.corrects::text, 'nothing') from transfer t
            left join transfer c on c.id = t.corrects
            where t.kind in {CORRECTIONS} and c.id is null or t.corrects is not null and (

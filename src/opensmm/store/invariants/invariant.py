@@ -12,16 +12,18 @@ from opensmm.store.state_sets import listed
 
 
 class InvariantScope(StrEnum):
-    """``orders``: can be restricted to a range of orders, and then costs as much as they are many. ``books``: tells of
-    all rows together, or of rows of no order."""
+    """``orders``: can be restricted to a range of orders, with a cost linear in their number. ``books``: concerns all
+    rows together, or rows that belong to no order."""
 
     ORDERS = "orders"
     BOOKS = "books"
 
 
 class Invariant(Struct, frozen=True):
-    """``broken`` selects one line of text per thing that is not as it must be. One of the scope ``orders`` restricts
-    each table that grows with orders by ``within``."""
+    """A check. ``broken`` selects one line of text for each violation.
+
+    In the scope ``orders`` it restricts each table that grows with orders by ``within``.
+    """
 
     name: str
     code: InvariantCode
@@ -30,11 +32,11 @@ class Invariant(Struct, frozen=True):
 
 
 def within(order: str) -> str:
-    """The condition that a column of orders' ids lies in the range that is looked at."""
+    """Returns the condition that a column of orders' ids lies in the checked range."""
     return f"{order} between %(first)s and %(last)s"
 
 
 NOTICE: Final = listed((*LATE, *ODD))
-"""What a look at evidence comes to where a provider's answer waits for the operator."""
+"""Conclusions of evidence that are notices for the operator."""
 LEFT_TO_OPERATOR: Final = f"('{UNCLEAR}')"
-"""States of a refill's task in which nobody but the operator goes on with it, as `health` tells."""
+"""States of a refill's task in which only the operator can go on with it; `health` lists them."""

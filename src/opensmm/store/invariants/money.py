@@ -11,8 +11,10 @@ from opensmm.store.state_sets import ENDED, listed
 
 
 def _moves(kinds: Iterable[TransferKind]) -> str:
-    """The condition that transfer ``t`` moves money between the accounts that its kind is for; a customer's account is
-    that of the customer whom the transfer names."""
+    """Returns the condition that transfer ``t`` has one of the kinds and moves money between that kind's accounts.
+
+    A customer's account is that of the transfer's own customer.
+    """
     sides = [
         f"t.kind = '{kind}' and t.debit = {'t.customer_id' if debit is None else debit} "
         f"and t.credit = {'t.customer_id' if credit is None else credit}"
@@ -25,7 +27,7 @@ def _moves(kinds: Iterable[TransferKind]) -> str:
 _GIVEN_BACK: Final = listed((TransferKind.REFUND, TransferKind.RETURN))
 _PAID_OUT: Final = listed((TransferKind.EARN, TransferKind.REFUND, TransferKind.RETURN))
 _OF_RUNS: Final = listed((TransferKind.EARN, TransferKind.REFUND, TransferKind.COST))
-"""Transfers whose sequence is the number of a run."""
+"""Kinds of transfers whose sequence is the number of a run."""
 _PRICE: Final = "ceil(o.rate * ({units}) * case when o.packaged then 100000 else 100 end)"
 _BEFORE: Final = _PRICE.format(units="d.quantity * (d.run - 1)")
 _DELIVERED: Final = _PRICE.format(units="d.quantity * d.run - d.remains")
@@ -126,10 +128,12 @@ MONEY: Final = (
     Invariant(
         "P4",
         InvariantCode.NOTHING_SENT_ABOVE_CEILING,
-        f"""select 'order ' || a.order_id || ' run ' || a.run || ' try ' || a.number from attempt a
+        f"""-- Attempts that cost more than the ceiling.
+            select 'order ' || a.order_id || ' run ' || a.run || ' try ' || a.number from attempt a
             join delivery d on d.order_id = a.order_id and d.run = a.run and {within("d.order_id")}
             where {within("a.order_id")} and a.quoted > d.ceiling
             union all
+            -- Ceilings that are neither the order's rate nor what the operator approved.
             select 'order ' || d.order_id || ' run ' || d.run from delivery d
             join orders o on o.id = d.order_id and {within("o.id")}
             where {within("d.order_id")} and d.ceiling is distinct from o.rate and o.rate > 0
@@ -144,8 +148,9 @@ MONEY: Final = (
     Invariant(
         "P5",
         InvariantCode.RUNS_SETTLED,
-        # Runs of which nothing was delivered give back together, under the number of one of them.
-        f"""select 'order ' || order_id || ' run ' || run from (
+        # Runs of which nothing was delivered are refunded together, under the number of one of them.
+        f"""-- What was earned and refunded, and what is due by the quantities.
+            select 'order ' || order_id || ' run ' || run from (
             select order_id, run, earned <> earned_due as is_odd,
               sum(back) over alike <> sum(back_due) over alike as are_odd
             from (
@@ -163,6 +168,7 @@ MONEY: Final = (
             window alike as (partition by order_id, together)) looked_at
             where is_odd or are_odd
             union all
+            -- Transfers of runs that do not exist.
             select 'transfer ' || t.id || ' of order ' || t.order_id from transfer t
             left join delivery d on d.order_id = t.order_id and d.run = t.sequence and {within("d.order_id")}
             where {within("t.order_id")} and t.kind in {_OF_RUNS} and d.order_id is null""",

@@ -13,13 +13,14 @@ from opensmm.store.state_sets import ENDED, ENDED_REFILL, LIVE, OPEN_REFILL, SUB
 
 _POSTS_BOUND_SINCE: Final = """(
   select applied from django_migrations where app = 'store' and name = '0012_post_bounds')"""
-"""Before that time a provider's posts were taken in whatever was ordered."""
+"""The time since when a provider's posts are checked against what was ordered."""
 
 ORDERS: Final = (
     Invariant(
         "O1",
         InvariantCode.ORDERS_COMPLETE,
-        f"""select 'order ' || o.id || ' charge' from orders o
+        f"""-- The charge is held; each run has a delivery, of what was ordered.
+            select 'order ' || o.id || ' charge' from orders o
             left join transfer t on t.order_id = o.id and t.kind = '{TransferKind.CHARGE}' and t.sequence = 0
               and {within("t.order_id")}
             where {within("o.id")} and o.charge > 0
@@ -79,7 +80,8 @@ ORDERS: Final = (
     Invariant(
         "O12",
         InvariantCode.ONE_OPEN_REFILL,
-        f"""select 'order ' || order_id from refill where {within("order_id")} and state in {OPEN_REFILL}
+        f"""-- One open refill an order, of the same customer; a purchase for it is the house's own, for nothing.
+            select 'order ' || order_id from refill where {within("order_id")} and state in {OPEN_REFILL}
             group by order_id having count(*) > 1
             union all
             select 'refill ' || r.id || ' of another customer' from refill r
@@ -95,7 +97,8 @@ ORDERS: Final = (
     Invariant(
         "O12b",
         InvariantCode.REFILLS_LIVE_AS_TASKS,
-        f"""select 'refill ' || r.id from refill r
+        f"""-- A refill is open as long as one of its tasks is.
+            select 'refill ' || r.id from refill r
             left join (
               select t.refill_id, bool_or(t.state not in {ENDED_REFILL}) as open
               from refill r join refill_task t on t.refill_id = r.id where {within("r.order_id")} group by t.refill_id
@@ -103,6 +106,7 @@ ORDERS: Final = (
             where {within("r.order_id")}
               and ((r.state in {OPEN_REFILL}) <> t.open or (r.state in {OPEN_REFILL}) <> (r.ended is null))
             union all
+            -- A task belongs to the same order, is due while it is open, and is at the provider that its mode names.
             select 'refill ' || t.refill_id || ' run ' || t.run from refill r
             join refill_task t on t.refill_id = r.id
             left join provider p on p.id = t.provider_id
@@ -120,7 +124,8 @@ ORDERS: Final = (
     Invariant(
         "O14",
         InvariantCode.SUBSCRIPTIONS_UNCHARGED,
-        f"""select 'subscription ' || id from orders
+        f"""-- A subscription is not charged; each post that was made has one order, of the same customer and service.
+            select 'subscription ' || id from orders
             where {within("id")} and state in {SUBSCRIBED} and (quantity, charge) <> (0, 0)
             union all
             select 'post ' || p.order_id || ' ' || p.provider_order from post p
@@ -155,7 +160,8 @@ ORDERS: Final = (
     Invariant(
         "R1",
         InvariantCode.ORDER_REFERENCES_EXIST,
-        f"""select 'order ' || id from orders o
+        f"""-- In place of foreign keys.
+            select 'order ' || id from orders o
               where {within("o.id")} and (not exists (select from customer c where c.id = o.customer_id)
                 or not exists (select from service s where s.id = o.service_id))
             union all select 'delivery ' || order_id from delivery d
