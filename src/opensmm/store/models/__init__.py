@@ -1,9 +1,9 @@
-"""The schema, by noun. Only Django imports this; the API's path speaks SQL and never loads it.
+"""The schema as Django models, one module a noun. Only migrations import them; the API runs SQL and loads no Django.
 
-Columns stand widest first, since PostgreSQL pads narrow ones before wide ones. No foreign keys from orders,
-deliveries, attempts, transfers and keys: measured, they cost 12 to 26 % of placing, and ``verify`` checks the same.
+Wide columns come first, since PostgreSQL pads a narrow column before a wide one. Orders, deliveries, attempts,
+transfers and keys have no foreign keys: these cost 12 to 26 % of placing when measured, and ``verify`` checks the same.
 
-Classes end in Table, so that none shares its name with what it stores. ``User`` is Django's own user model.
+Names of classes end in Table, so that none has the name of the struct that it stores. ``User`` is Django's user model.
 """
 
 from opensmm.store.models.catalogue import (

@@ -1,4 +1,4 @@
-"""What is sold, for how much, and who fulfils it."""
+"""Tables of the panel, price lists, services, providers, routes and providers' services."""
 
 from decimal import Decimal
 
@@ -22,7 +22,7 @@ from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
 
 
 class PanelTable(models.Model):
-    """The one row of what holds for the whole panel; the migration makes it."""
+    """Settings of the whole panel: one row, which the migration makes."""
 
     catalogue_version = models.BigIntegerField(db_default=1, db_comment="moves with every edit of the price list")
     created = models.DateTimeField()
@@ -66,7 +66,7 @@ class CategoryTable(models.Model):
 
 
 class ProviderTable(models.Model):
-    """Who fulfils: another panel, the operator's own staff, or the sandbox."""
+    """A provider: another panel, the operator's own staff, or the sandbox."""
 
     id = models.BigAutoField(primary_key=True)
     resting_until = models.DateTimeField(null=True, db_comment="left alone until then, and then tried with one call")
@@ -181,7 +181,7 @@ class ServiceTable(models.Model):
 
 
 class PriceTable(models.Model):
-    """What a price list sets apart from the service's own rate."""
+    """A rate that a price list sets instead of the service's own."""
 
     pk = models.CompositePrimaryKey("price_list_id", "service_id")
     price_list_id = models.BigIntegerField()
@@ -199,9 +199,9 @@ class PriceTable(models.Model):
 
 
 class RouteTable(models.Model):
-    """Which provider fulfils a service, in the order they are asked, and how it stands by the provider's price list.
+    """A provider of a service, its position among the service's providers, and its state by the provider's price list.
 
-    ``cost`` and ``agreed`` are of 1000 in the panel's currency: as last listed, and as the operator last agreed to.
+    ``cost`` and ``agreed`` are prices of 1000 in the panel's currency: as last listed, and as last approved.
     """
 
     pk = models.CompositePrimaryKey("service_id", "position")
@@ -223,7 +223,7 @@ class RouteTable(models.Model):
 
 
 class OfferTable(models.Model):
-    """A line of a provider's price list as it was last seen; ``gone`` since when it does not stand there."""
+    """A service in a provider's price list, as last read. ``gone``: the time since when it is not listed."""
 
     pk = models.CompositePrimaryKey("provider_id", "provider_service")
     provider_id = models.BigIntegerField()
@@ -250,7 +250,7 @@ class OfferTable(models.Model):
 
 
 class BalanceReadingTable(models.Model):
-    """A provider's balance at a time, in the provider's currency; pruned."""
+    """A provider's balance at one time, in the provider's currency. Old rows are pruned."""
 
     pk = models.CompositePrimaryKey("provider_id", "at")
     provider_id = models.BigIntegerField()

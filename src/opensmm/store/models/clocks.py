@@ -1,4 +1,4 @@
-"""The database's clock, as it was seen, and where it stepped."""
+"""Tables of the database's clock: the last reading, and the steps."""
 
 from django.db import models
 from django.db.models import CheckConstraint, Q
@@ -8,7 +8,7 @@ from opensmm.store.models.fields import one_of
 
 
 class ClockTable(models.Model):
-    """The one row of what was last seen of the database's clock."""
+    """The last reading of the database's clock: one row."""
 
     id = models.SmallIntegerField(primary_key=True)
     at = models.DateTimeField(db_comment="the highest time that was seen since the last step")
@@ -21,7 +21,7 @@ class ClockTable(models.Model):
 
 
 class ClockStepTable(models.Model):
-    """A step of the clock, or a time that nobody watched. Rows are for ever: times before and after are compared."""
+    """A step of the clock, or a period without a worker. Rows are never deleted: times of any age are compared."""
 
     id = models.BigAutoField(primary_key=True)
     noted = models.DateTimeField(db_comment="by the clock after the step")

@@ -1,4 +1,4 @@
-"""Customers own money, keys and orders; users log in; memberships join them."""
+"""Tables of customers, who have money, keys and orders; of users, who sign in; and of memberships, which join them."""
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
@@ -31,8 +31,11 @@ class CustomerTable(models.Model):
 
 
 class CreditChangeTable(models.Model):
-    """Who set a customer's credit limit, and why. The customer's row has to name one of its own amount: a foreign key
-    that the migration adds, since the models have no word for one of several columns."""
+    """A change of a customer's credit limit, with its actor and reason.
+
+    The customer's row refers to a change with the same customer and amount. The migration adds that foreign key, since
+    Django's models have none of several columns.
+    """
 
     id = models.BigAutoField(primary_key=True)
     customer_id = models.BigIntegerField()
@@ -51,7 +54,7 @@ class CreditChangeTable(models.Model):
 
 
 class ApiKeyTable(models.Model):
-    """A key is shown once; what is kept is its keyed hash and its last four characters."""
+    """An API key, which is shown once. The row has its keyed hash and its last four characters."""
 
     id = models.BigAutoField(primary_key=True)
     customer_id = models.BigIntegerField()

@@ -1,4 +1,4 @@
-"""What is fulfilled, and each try at it."""
+"""Tables of deliveries and of the attempts to send them."""
 
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
@@ -8,7 +8,7 @@ from opensmm.store.models.fields import ExactField, one_of, order_key, texts
 
 
 class DeliveryTable(models.Model):
-    """One run of an order. An ended one has no due time and so leaves the due indexes."""
+    """One run of an order. Ended deliveries have no due time, and so are in no index of due ones."""
 
     pk = models.CompositePrimaryKey("order_id", "run")
     order_id = models.BigIntegerField()
@@ -51,13 +51,13 @@ class DeliveryTable(models.Model):
                 condition=Q(state__in=texts(ACCEPTED_STATES), due__isnull=False),
                 name="delivery_to_poll",
             ),
-            # What is at a provider is asked after at its due time; only the operator's staff is not asked.
+            # Deliveries at a provider are polled at their due time, but for the manual provider's, which have none.
             Index(
                 fields=["order_id"],
                 condition=Q(state__in=texts(ACCEPTED_STATES), due=None),
                 name="delivery_at_staff",
             ),
-            # A delivery of no units is a subscription's. It is watched, not polled, and there are few.
+            # A delivery of no units is a subscription's. These are few, and are watched, not polled.
             Index(
                 fields=["due"],
                 condition=Q(state__in=texts(ACCEPTED_STATES), due__isnull=False, quantity=0),
@@ -75,19 +75,19 @@ class DeliveryTable(models.Model):
                 name="delivery_to_cancel",
             ),
             Index(fields=["order_id"], condition=Q(state__in=("unsure", "held")), name="delivery_for_operator"),
-            # What waits for a provider that turns us away, and what is at one whose answers are not understood. Few.
+            # Deliveries that wait for a provider that turns us away, or whose provider's answers are not understood.
             Index(
                 fields=["noted"],
                 condition=Q(note__isnull=False, state__in=texts((DeliveryState.QUEUED, *ACCEPTED_STATES))),
                 name="delivery_noted",
             ),
-            # There are none: a first run is due from the beginning.
+            # Always empty, since a first run is due from the beginning; `health` checks that it is.
             Index(fields=["order_id"], condition=Q(state="queued", due=None, run=1), name="delivery_never_due"),
         ]
 
 
 class AttemptTable(models.Model):
-    """One try at one provider: its service, cost, currency, their order id, outcome and evidence."""
+    """One attempt to send a delivery to a provider: its outcome, the provider's order id, cost and answer."""
 
     pk = models.CompositePrimaryKey("order_id", "run", "number")
     order_id = models.BigIntegerField()
@@ -124,6 +124,6 @@ class AttemptTable(models.Model):
             ),
         ]
         indexes = [
-            # The neighbours of an unsure attempt: the accepted ones answered around it.
+            # For the neighbours of an unsure attempt: the accepted ones that were answered around it.
             Index(fields=["provider_id", "answered"], condition=Q(outcome="accepted"), name="attempt_accepted"),
         ]

@@ -1,4 +1,4 @@
-"""What was looked into about attempts, and what was concluded."""
+"""The table of evidence about attempts."""
 
 from django.db import models
 from django.db.models import Index, Q
@@ -8,9 +8,9 @@ from opensmm.store.models.fields import one_of
 
 
 class EvidenceTable(models.Model):
-    """One look at one attempt: what was asked and said (``detail``), and what it proved. Rows are for ever.
+    """One check of one attempt: questions and answers (``detail``), and the conclusion. Rows are never deleted.
 
-    A notice (kind ``answer``) stands on the operator's list until it is dealt with; nothing else of a row changes.
+    A notice (kind ``answer``) is on the operator's list until it is dealt with; no other column of a row changes.
     """
 
     id = models.BigAutoField(primary_key=True)

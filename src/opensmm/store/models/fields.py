@@ -1,4 +1,4 @@
-"""Columns and constraints that Django has no short word for."""
+"""Columns and constraints that Django does not have, or only at length."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -19,7 +19,7 @@ else:
 
 
 class ExactField(_Field):
-    """A ``numeric`` without scale: it keeps the digits that were typed, so that "0.90" stays "0.90"."""
+    """A ``numeric`` without scale, which keeps the digits that were typed: "0.90" stays "0.90"."""
 
     description = "An exact decimal, digits kept as typed"
 
@@ -34,12 +34,12 @@ RATE_LIMIT: Final = 1_000_000_000
 
 
 def above_0(column: str, name: str) -> CheckConstraint:
-    """Above 0 and below a limit: PostgreSQL holds NaN for greater than every number, and so would let it pass."""
+    """Constrains a column to values above 0 and below a limit, which excludes NaN: it sorts above all numbers."""
     return CheckConstraint(condition=Q(**{f"{column}__gt": 0, f"{column}__lt": RATE_LIMIT}), name=name)
 
 
 def one_of(column: str, values: Iterable[str], name: str) -> CheckConstraint:
-    """The column's text is one of the values; an enum may be given whole."""
+    """Constrains a column to some texts, or to the values of an enum."""
     return CheckConstraint(condition=Q(**{f"{column}__in": [str(value) for value in values]}), name=name)
 
 
@@ -47,10 +47,14 @@ _ORDER_KEY: Final = f"case when collides then null else {key_of('provider_order'
 
 
 def order_key() -> models.GeneratedField:
-    """What ``provider_order`` is compared by (``base.ids.order_key``); null where a row from before collides."""
+    """Makes the column by which ``provider_order`` is compared: ``base.ids.order_key`` of it, in SQL.
+
+    It is null in rows of older releases whose key another row has.
+    """
     key = RawSQL(_ORDER_KEY, [])  # noqa: S611 - a constant of this module
     return models.GeneratedField(expression=key, output_field=models.TextField(), db_persist=True, null=True)
 
 
 def texts(states: Iterable[StrEnum]) -> list[str]:
+    """Returns the values in alphabetic order: that of a set differs between processes, and would change the schema."""
     return sorted(str(state) for state in states)

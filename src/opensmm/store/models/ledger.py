@@ -1,4 +1,4 @@
-"""Money that moved, and what operators did. Rows are for ever: the app's role may read and add."""
+"""Tables of transfers and of the audit trail. Rows are never changed: the app's role may read and add them."""
 
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
@@ -10,7 +10,7 @@ from opensmm.store.models.fields import one_of
 
 
 class TransferTable(models.Model):
-    """``amount`` leaves the debit account and enters the credit account; below 0 are the house's own accounts."""
+    """A transfer of ``amount`` from the debit to the credit account. The house's own accounts have ids below 0."""
 
     id = models.BigAutoField(primary_key=True)
     debit = models.BigIntegerField()
@@ -38,7 +38,7 @@ class TransferTable(models.Model):
 
 
 class DepositTable(models.Model):
-    """A payment from outside, taken in once."""
+    """A payment from outside. Its id at the gateway exists once."""
 
     pk = models.CompositePrimaryKey("gateway", "external_id")
     transfer_id = models.BigIntegerField()
@@ -55,7 +55,7 @@ class DepositTable(models.Model):
 
 
 class TransferReferenceTable(models.Model):
-    """By which reference the operator moved money, so that it is moved once; and the transfer that it corrects."""
+    """The reference of a transfer by the operator, which makes a repeat harmless, and the transfer that it corrects."""
 
     pk = models.CompositePrimaryKey("kind", "reference")
     transfer_id = models.BigIntegerField()

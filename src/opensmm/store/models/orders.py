@@ -1,4 +1,4 @@
-"""What the customer bought, and what keeps it from being bought twice."""
+"""Tables of orders, and of idempotency keys, links and batch marks, which keep an order from being placed twice."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -12,7 +12,7 @@ LIVE = ("open", "active", "paused")
 
 
 class OrderTable(models.Model):
-    """``charge`` is held at placing; in the end ``earned + refunded = charge``. Units of 0.00001."""
+    """An order. ``charge`` is held at placing; at the end ``earned + refunded = charge``. Units of 0.00001."""
 
     id = models.BigAutoField(primary_key=True)
     customer_id = models.BigIntegerField()
@@ -61,7 +61,7 @@ class OrderTable(models.Model):
 
 
 class OrderDetailTable(models.Model):
-    """Comments, names and the like: wide, written once, read by whoever sends the order."""
+    """Comments, names and other parameters of a type. They are wide, and are read only when the order is sent."""
 
     order_id = models.BigIntegerField(primary_key=True)
     details = models.JSONField()
@@ -84,7 +84,7 @@ class IdempotencyTable(models.Model):
 
 
 class ActiveLinkTable(models.Model):
-    """A link with a live order, for services that allow one at a time; the row goes when the order ends."""
+    """A link with a live order, for services that allow one at a time. The row is deleted when the order ends."""
 
     pk = models.CompositePrimaryKey("customer_id", "link_hash")
     customer_id = models.BigIntegerField()
@@ -97,9 +97,9 @@ class ActiveLinkTable(models.Model):
 
 
 class BatchTable(models.Model):
-    """A transaction of many orders by its own id: whoever lost the answer to COMMIT looks here.
+    """A batch mark, which shows after a lost answer to COMMIT if the transaction committed.
 
-    ``orders`` runs beside the asks of the batch; without it the mark stands for a batch that was never kept.
+    ``orders`` has one id for each request of the batch, in order; null: the batch was not committed, and never will be.
     """
 
     id = models.UUIDField(primary_key=True)

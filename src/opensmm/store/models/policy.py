@@ -1,4 +1,4 @@
-"""The operator's policy, with its history."""
+"""The table of the operator's policy, with its history."""
 
 from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
@@ -8,7 +8,7 @@ from opensmm.store.models.fields import one_of
 
 
 class PolicyRuleTable(models.Model):
-    """A rule added, or the removal of one. Rows are only ever added, so that they tell who decided what, and when."""
+    """A rule, or the removal of one. Rows are only added, so that they show each decision, its actor and its time."""
 
     id = models.BigAutoField(primary_key=True)
     version = models.BigIntegerField(db_comment="of the catalogue, from which on it holds")

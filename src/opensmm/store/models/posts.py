@@ -1,4 +1,4 @@
-"""The orders that providers make for the posts of subscriptions."""
+"""The table of orders that providers make for posts of subscriptions."""
 
 from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
@@ -8,7 +8,7 @@ from opensmm.store.models.fields import one_of, order_key
 
 
 class PostTable(models.Model):
-    """A provider's order for one post of a subscription, as soon as it is told; ``child_id`` is our order for it."""
+    """A provider's order for one post of a subscription, from its first report on. ``child_id`` is our order for it."""
 
     pk = models.CompositePrimaryKey("order_id", "provider_order")
     order_id = models.BigIntegerField(db_comment="the subscription")

@@ -1,4 +1,4 @@
-"""Refills: a request for what an ended order lost, and its part at each provider."""
+"""Tables of refills, which are requests to deliver again what an ended order lost, and of their tasks at providers."""
 
 from django.db import models
 from django.db.models import Index, Q, UniqueConstraint
@@ -35,9 +35,9 @@ class RefillTable(models.Model):
 
 
 class RefillTaskTable(models.Model):
-    """A refill's share at the provider that delivered one run.
+    """A refill's part at the provider that delivered one run.
 
-    ``fence`` and ``lease_until`` are read and written by nobody: they go in the release after this one.
+    No code reads or writes ``fence`` and ``lease_until``: the next release drops them.
     """
 
     pk = models.CompositePrimaryKey("refill_id", "run")

@@ -1,11 +1,11 @@
-"""Sums by day, for charts and reports: what the ledger says, added up as it grows."""
+"""Tables of daily sums of the ledger, for charts and reports."""
 
 from django.db import models
 from django.db.models import Index
 
 
 class RollupCursorTable(models.Model):
-    """How far a table has been added up. ``until`` may be added up once no transaction before ``fence`` runs."""
+    """The progress of adding up a table. Rows up to ``until`` are added once no transaction before ``fence`` runs."""
 
     name = models.TextField(primary_key=True)
     done = models.BigIntegerField(db_default=0, db_comment="the highest id that is added up, and all below it")

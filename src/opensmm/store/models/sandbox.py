@@ -1,4 +1,4 @@
-"""The sandbox provider's own book: what it was really asked to do, apart from what the panel believes."""
+"""Tables of the sandbox provider's own books, which are independent of the panel's."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Who works: one row a worker process, for as long as it is heard of."""
+"""The table of worker processes: one row each, for as long as its heartbeats come."""
 
 from django.db import models
 
