@@ -1,11 +1,14 @@
-"""The facts of the panel's health. What is counted stands in partial indexes, and no count looks at more than
-``COUNTED`` rows, so that asking costs the same however many orders are kept."""
+"""The facts of the panel's health.
+
+Partial indexes hold what is counted, and no count reads more than ``COUNTED`` rows: the cost does not grow with the
+number of orders.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from msgspec import structs
+from msgspec import convert, structs
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import ProviderId
@@ -14,7 +17,7 @@ from opensmm.domain.cancels import TOLD_AFTER_ITS_END, TOLD_AGAIN_AFTER
 from opensmm.domain.catalogue import BelowCost
 from opensmm.domain.clocks import NewestStep, StepCause
 from opensmm.domain.codes import LineFault
-from opensmm.domain.dispatch import AccountFault, AttemptOutcome, DeliveryState
+from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.evidence import LATE, ODD, Conclusion, EvidenceKind
 from opensmm.domain.monitoring import (
     COUNTED,
@@ -38,23 +41,26 @@ from opensmm.domain.refills import UNCLEAR
 from opensmm.store import call_faults, line_faults, list_doubts, price_sync, server, workers
 from opensmm.store.connection import Connection
 from opensmm.store.polling import CANCEL_WAITS
+from opensmm.store.rows import first_row
 from opensmm.store.state_sets import AT_PROVIDER, REFUSED_POST, UNSOLD, WAITING_POST, listed
 
 _DUE: Final = f"""
 with found as materialized (
   select due from delivery where state = '{DeliveryState.QUEUED}' and due <= %(now)s order by due limit %(most)s
 )
-select count(*), min(due) from found
+select count(*) as count, min(due) as since from found
 """
 _SENDING: Final = f"""
 with found as materialized (select lease_until from delivery where state = '{DeliveryState.SENDING}' limit %(most)s)
 select count(*) from found
 """
 _JUDGED: Final = f"""
+-- The deliveries at providers that are due next.
 with found as materialized (
   select order_id, run, attempt, coalesce(polled, sent) as heard, sent, quantity from delivery
   where state in {AT_PROVIDER} and due is not null order by due limit %(most)s
 ), judged as (
+  -- Unpolled: not heard of for several of the poll intervals that fit its age. Long: there for too long.
   select order_id, run, attempt, sent, heard, quantity > 0 and sent < %(long_ago)s::timestamptz as long,
     heard < %(now)s::timestamptz - %(grace)s::interval - %(intervals)s::int
       * (%(pauses)s::interval[])[1 + width_bucket(%(now)s::timestamptz - sent, %(ages)s::interval[])] as unpolled
@@ -78,7 +84,8 @@ with found as materialized (
   select order_id, run, attempt, noted, note from delivery
   where state in {AT_PROVIDER} and note is not null order by noted limit %(most)s
 ), first as (select * from found order by noted limit 1)
-select (select count(*) from found), f.noted, coalesce(p.name, ''), coalesce(f.note->>'words', '')
+select (select count(*) from found) as count, f.noted as since, coalesce(p.name, '') as provider_name,
+  coalesce(f.note->>'words', '') as words
 from first f left join attempt t on t.order_id = f.order_id and t.run = f.run and t.number = f.attempt
 left join provider p on p.id = t.provider_id
 """
@@ -87,16 +94,20 @@ with found as materialized (
   select provider_id, noted, note from refill_task
   where note is not null and due is not null order by noted limit %(most)s
 ), first as (select * from found order by noted limit 1)
-select (select count(*) from found), f.noted, coalesce(p.name, ''), coalesce(f.note->>'words', '')
+select (select count(*) from found) as count, f.noted as since, coalesce(p.name, '') as provider_name,
+  coalesce(f.note->>'words', '') as words
 from first f left join provider p on p.id = f.provider_id
 """
 _FORGOTTEN: Final = f"""
 with found as materialized (
+  -- First runs that will never be due.
   (select order_id from delivery where state = '{DeliveryState.QUEUED}' and due is null and run = 1
    order by order_id limit %(most)s)
   union
+  -- Claims without a lease, which nobody recovers.
   (select order_id from delivery where state = '{DeliveryState.SENDING}' and lease_until is null limit %(most)s)
   union
+  -- Deliveries at a provider that will never be polled, but for the manual provider's.
   select order_id from (
     select d.order_id, d.run, d.attempt from delivery d
     where d.state in {AT_PROVIDER} and d.due is null order by d.order_id limit %(most)s) d
@@ -110,19 +121,19 @@ _FOR_OPERATOR: Final = f"""
 with found as materialized (
   select state, sent from delivery where state in {_UNSURE_OR_HELD} order by order_id limit %(most)s
 )
-select state, count(*), min(sent) from found group by state
+select state, count(*), min(sent) as since from found group by state
 """
 _REFILLS: Final = """
 with found as materialized (
   select refill_id from refill_task where due is not null and provider_refill is null order by due limit %(most)s
 )
-select count(*), min(r.created) from found f join refill r on r.id = f.refill_id
+select count(*) as count, min(r.created) as since from found f join refill r on r.id = f.refill_id
 """
 _CANCELS: Final = f"""
 with found as materialized (
   select d.cancel_asked from delivery d where {CANCEL_WAITS} order by d.order_id limit %(most)s
 )
-select count(*), min(cancel_asked) from found
+select count(*) as count, min(cancel_asked) as since from found
 """
 _UNHEARD: Final = f"""
 with found as materialized (
@@ -147,10 +158,10 @@ from found f join refill r on r.id = f.refill_id
 """
 _PROVIDERS: Final = f"""
 select id, name, kind, enabled, currency, failures, resting_until,
-       (select max(answered) from attempt where provider_id = p.id and outcome = '{AttemptOutcome.ACCEPTED}'),
-       balance_asked,
-       kind = '{PANEL}' and sync_every_min > 0, make_interval(mins => sync_every_min), synced, sync_fault,
-       refuses, fault, dialect, adds_at_a_time, concurrency
+       (select max(answered) from attempt
+        where provider_id = p.id and outcome = '{AttemptOutcome.ACCEPTED}') as accepted, balance_asked,
+       kind = '{PANEL}' and sync_every_min > 0 as follows, make_interval(mins => sync_every_min) as every, synced,
+       sync_fault, refuses, fault, dialect, adds_at_a_time, concurrency
 from provider p order by name
 """
 _QUARANTINED: Final = """
@@ -177,14 +188,14 @@ _POSTS: Final = f"""
 with found as materialized (
   select seen from post where state in {WAITING_POST} order by seen limit %(most)s
 )
-select count(*), min(seen) from found
+select count(*) as count, min(seen) as since from found
 """
 _REFUSED_POSTS: Final = f"""
 with found as materialized (
   select seen from post where state in {REFUSED_POST} and seen > %(since)s
   order by seen desc limit %(most)s
 )
-select count(*), max(seen) from found
+select count(*) as count, max(seen) as since from found
 """
 _NOTICES: Final = f"""
 with found as materialized (
@@ -192,6 +203,7 @@ with found as materialized (
   where kind = '{EvidenceKind.ANSWER}' and dealt_with is null and conclusion = any(%(conclusions)s)
   order by id limit %(most)s
 )
+-- The first ones with the provider's name and its id of the order.
 select count(*), min(at), array(
   select array[f.order_id::text, coalesce(p.name, ''), coalesce(f.detail ->> 'provider_order', t.provider_order, '')]
   from (select * from found order by id limit %(named)s) f
@@ -211,31 +223,30 @@ from panel p
 
 
 async def facts(connection: Connection, now: datetime) -> PanelFacts:
-    """The panel as it is at this moment. Transactions are those that the app's role may see: its own."""
+    """Reads the panel's facts of this moment. Of transactions, the app's role sees only its own."""
     most = {"most": COUNTED}
     at_providers = most | moving_at(now)
-    moving = await _row(connection, _MOVING, at_providers)
-    unpolled = await _rows(connection, _UNPOLLED, at_providers) if moving[1] else []
-    late = {ProviderId(row[0]): WaitingCount(*row[1:]) for row in unpolled}
-    answers = await _rows(connection, _NOT_UNDERSTOOD, most)
-    of_refills = await _rows(connection, _REFILLS_NOT_UNDERSTOOD, most)
-    operator = {row[0]: WaitingCount(*row[1:]) for row in await _rows(connection, _FOR_OPERATOR, most)}
+    count, unpolled, unpolled_since, long, long_since = await _row(connection, _MOVING, at_providers)
+    late_rows = await _rows(connection, _UNPOLLED, at_providers) if unpolled else []
+    late = {ProviderId(provider): WaitingCount(number, since) for provider, number, since in late_rows}
+    operator_rows = await _rows(connection, _FOR_OPERATOR, most)
+    operator = {state: WaitingCount(number, since) for state, number, since in operator_rows}
     version, size, transaction = await _row(connection, _DATABASE, {})
     return PanelFacts(
         workers=tuple(await workers.seen(connection)),
-        providers=tuple(_provider(row, late) for row in await _rows(connection, _PROVIDERS, {})),
+        providers=await _providers(connection, late),
         catalogue_version=version,
         database_bytes=size,
         oldest_transaction=transaction,
-        due=WaitingCount(*await _row(connection, _DUE, most | {"now": now})),
+        due=await _waiting(connection, _DUE, most | {"now": now}),
         sending=(await _row(connection, _SENDING, most))[0],
-        moving=DeliveriesAtProviders(moving[0], WaitingCount(*moving[1:3]), WaitingCount(*moving[3:])),
-        not_understood=UnreadAnswers(*answers[0]) if answers else UnreadAnswers(),
-        refills_not_understood=UnreadAnswers(*of_refills[0]) if of_refills else UnreadAnswers(),
-        unsure=operator.get("unsure", WaitingCount()),
-        held=operator.get("held", WaitingCount()),
-        refills=WaitingCount(*await _row(connection, _REFILLS, most)),
-        cancels=WaitingCount(*await _row(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END})),
+        moving=DeliveriesAtProviders(count, WaitingCount(unpolled, unpolled_since), WaitingCount(long, long_since)),
+        not_understood=await _unread(connection, _NOT_UNDERSTOOD),
+        refills_not_understood=await _unread(connection, _REFILLS_NOT_UNDERSTOOD),
+        unsure=operator.get(DeliveryState.UNSURE, WaitingCount()),
+        held=operator.get(DeliveryState.HELD, WaitingCount()),
+        refills=await _waiting(connection, _REFILLS, most),
+        cancels=await _waiting(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END}),
         unheard=await _unheard(connection, _UNHEARD, now),
         unclear_refills=await _unheard(connection, _UNCLEAR_REFILLS, now),
         unsold=UnsoldServices(
@@ -246,8 +257,8 @@ async def facts(connection: Connection, now: datetime) -> PanelFacts:
             why_unread=await _why_unread(connection),
             holds=(await _row(connection, _HOLDS, {}))[0],
         ),
-        posts=WaitingCount(*await _row(connection, _POSTS, most)),
-        refused_posts=WaitingCount(*await _row(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED})),
+        posts=await _waiting(connection, _POSTS, most),
+        refused_posts=await _waiting(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED}),
         forgotten=await _forgotten(connection),
         stepped=await _stepped(connection),
         late=await _notices(connection, LATE),
@@ -256,9 +267,17 @@ async def facts(connection: Connection, now: datetime) -> PanelFacts:
     )
 
 
+async def _waiting(connection: Connection, query: str, values: Mapping[str, object]) -> WaitingCount:
+    return await first_row(connection, WaitingCount, query, values) or WaitingCount()
+
+
+async def _unread(connection: Connection, query: str) -> UnreadAnswers:
+    return await first_row(connection, UnreadAnswers, query, {"most": COUNTED}) or UnreadAnswers()
+
+
 async def _why_unread(connection: Connection) -> tuple[tuple[int, LineFault], ...]:
-    found = await _rows(connection, _UNREAD, {"named": NAMED})
-    return tuple((row[0], line_faults.read(row[1])) for row in found)
+    rows = await _rows(connection, _UNREAD, {"named": NAMED})
+    return tuple((service, line_faults.read(fault)) for service, fault in rows)
 
 
 async def _forgotten(connection: Connection) -> NamedServices:
@@ -267,35 +286,39 @@ async def _forgotten(connection: Connection) -> NamedServices:
 
 
 async def _unheard(connection: Connection, query: str, now: datetime) -> NoticeCounts:
-    told = {"most": COUNTED, "named": NAMED, "tries": len(TOLD_AGAIN_AFTER), "ended_since": now - TOLD_AFTER_ITS_END}
-    count, since, first = await _row(connection, query, told)
+    values = {"most": COUNTED, "named": NAMED, "tries": len(TOLD_AGAIN_AFTER), "ended_since": now - TOLD_AFTER_ITS_END}
+    count, since, first = await _row(connection, query, values)
     return NoticeCounts(count, since, tuple((int(number), provider, theirs) for number, provider, theirs in first))
 
 
 async def _stepped(connection: Connection) -> NewestStep | None:
-    rows = await _rows(connection, _STEPPED, {})
-    return NewestStep(rows[0][0], rows[0][1], StepCause(rows[0][2])) if rows else None
+    return await first_row(connection, NewestStep, _STEPPED)
 
 
 async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) -> NoticeCounts:
-    told = {"conclusions": [one.value for one in conclusions], "most": COUNTED, "named": NAMED}
-    count, since, first = await _row(connection, _NOTICES, told)
+    values = {"conclusions": [conclusion.value for conclusion in conclusions], "most": COUNTED, "named": NAMED}
+    count, since, first = await _row(connection, _NOTICES, values)
     return NoticeCounts(count, since, tuple((int(order), provider, theirs) for order, provider, theirs in first))
 
 
-def _provider(row: TupleRow, late: Mapping[ProviderId, WaitingCount]) -> ProviderSeen:
-    followed, every, taken, fault, refuses, words, dialect, adds, calls = row[9:]
-    turned_away = None if refuses is None else AccountFault(refuses)
-    seen = structs.replace(
-        ProviderSeen(*row[:9]),
-        unpolled=late.get(row[0], WaitingCount()),
-        refuses=turned_away,
-        fault=call_faults.read(words),
-        dialect=dialect,
-        adds_at_a_time=adds,
-        concurrency=calls,
+async def _providers(connection: Connection, late: Mapping[ProviderId, WaitingCount]) -> tuple[ProviderSeen, ...]:
+    cursor = await connection.execute(_PROVIDERS)
+    names = [column.name for column in cursor.description or ()]
+    return tuple(_provider(dict(zip(names, row, strict=True)), late) for row in await cursor.fetchall())
+
+
+def _provider(columns: dict[str, Any], late: Mapping[ProviderId, WaitingCount]) -> ProviderSeen:
+    doubt = list_doubts.read(columns.pop("sync_fault"))
+    followed = FollowedList(columns.pop("every"), columns.pop("synced"), doubt)
+    is_followed = columns.pop("follows")
+    fault = call_faults.read(columns.pop("fault"))
+    provider = convert(columns, ProviderSeen)
+    return structs.replace(
+        provider,
+        unpolled=late.get(provider.id, WaitingCount()),
+        followed=followed if is_followed else None,
+        fault=fault,
     )
-    return structs.replace(seen, followed=FollowedList(every, taken, list_doubts.read(fault))) if followed else seen
 
 
 async def _named(connection: Connection, query: str) -> NamedServices:
@@ -304,7 +327,7 @@ async def _named(connection: Connection, query: str) -> NamedServices:
 
 
 def moving_at(now: datetime) -> dict[str, object]:
-    """What the look at deliveries with providers needs to know of how often they are asked after."""
+    """Returns the parameters of the statements that judge deliveries at providers: the poll intervals by age."""
     return {
         "now": now,
         "long_ago": now - AT_PROVIDER_TOO_LONG,
@@ -315,10 +338,10 @@ def moving_at(now: datetime) -> dict[str, object]:
     }
 
 
-async def _rows(connection: Connection, query: str, told: Mapping[str, object]) -> list[TupleRow]:
-    return await (await connection.execute(query, told)).fetchall()
+async def _rows(connection: Connection, query: str, values: Mapping[str, object]) -> list[TupleRow]:
+    return await (await connection.execute(query, values)).fetchall()
 
 
-async def _row(connection: Connection, query: str, told: Mapping[str, object]) -> TupleRow:
-    (row,) = await _rows(connection, query, told)
+async def _row(connection: Connection, query: str, values: Mapping[str, object]) -> TupleRow:
+    (row,) = await _rows(connection, query, values)
     return row
