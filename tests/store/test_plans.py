@@ -156,12 +156,12 @@ HOT = {
     "evidence: claim": (
         evidence,
         "_CLAIM",
-        {"now": TIMES[0], "closed_by": TIMES[0], "again": TIMES[1], "limit": 200, "untold": timedelta(minutes=10)},
+        {"now": TIMES[0], "closed_by": TIMES[0], "again": TIMES[1], "limit": 200, "assumed": timedelta(minutes=10)},
     ),
     "evidence: doubted": (
         evidence,
         "_OPEN",
-        {"orders": RECENT, "since": NOW, "closed_by": TIMES[0], "untold": timedelta(minutes=10)},
+        {"orders": RECENT, "since": NOW, "closed_by": TIMES[0], "assumed": timedelta(minutes=10)},
     ),
     "evidence: neighbours": (
         evidence,
@@ -170,7 +170,7 @@ HOT = {
     ),
     "evidence: bills": (
         evidence,
-        "_BILLS",
+        "_CHARGES",
         {"provider": 1, "services": ["1"] * 3, "befores": [TIMES[0]] * 3, "afters": [NOW] * 3, "within": 40},
     ),
     "evidence: known": (

@@ -1,4 +1,4 @@
-"""Deliveries and attempts: claimed by a worker, sent, recorded, polled."""
+"""Deliveries and attempts: claims by workers, the results of sending, and recovery after a dead worker."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -25,10 +25,10 @@ from opensmm.store.state_sets import UNANSWERED, UNRECORDED, listed
 
 
 class DeliveryClaim(Struct, frozen=True):
-    """A delivery that this worker alone may send, until its lease ends. ``routes``: see ``OPEN_ROUTES``;
-    ``first_route`` is the first that has not refused, where that was passed over another than ``route``.
+    """A delivery that only this worker may send until its lease ends.
 
-    ``sent``: when it was claimed, by the database's clock.
+    ``routes``: see ``OPEN_ROUTES``. ``first_route``: the first route that has not refused; ``route`` is another one if
+    that was passed over. ``sent``: the time of the claim, by the database's clock.
     """
 
     order: OrderId
@@ -56,16 +56,16 @@ class DeliveryClaim(Struct, frozen=True):
 
 
 ROUTE_IS_OPEN: Final = "r.off is null and (r.cost <= d.ceiling) is not false"
-"""The provider of route ``r`` lists it, and it costs no more than was sold, or approved, for delivery ``d``."""
+"""A condition: the provider of route ``r`` lists it, and its cost is within the ceiling of delivery ``d``."""
 NO_ANSWER_YET: Final = """d.note is null and not exists (
   select from attempt t where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt)"""
-"""Delivery ``d``, which is held, is so for want of an open route: at its newest claim there was none to try."""
+"""A condition: delivery ``d``, which is held, had no open route at its newest claim."""
 OPEN_ROUTES: Final = f"""
 coalesce((select max(r.position) + 1 from route r where r.service_id = d.service_id and {ROUTE_IS_OPEN}), 0)
 """
-"""The providers of ``d``'s service, as far as the last of those that may be asked."""
-# The first of the routes still to be tried that are open. A provider that is disabled, or has not been reached for a
-# while, is passed over where another is there; where none is, the delivery waits for it.
+"""The number of routes of ``d``'s service up to the last open one."""
+# The first open route that is still to be tried. A provider that is disabled, or has failed for a while, is passed over
+# if there is another one; if there is none, the delivery waits for it.
 _ROUTE: Final = f"""(
     select r.position, r.provider_id, r.provider_service, r.cost from route r join provider w on w.id = r.provider_id
     where r.service_id = d.service_id and r.position >= d.route and {ROUTE_IS_OPEN}
@@ -81,14 +81,15 @@ _DUE: Final = f"""
       and coalesce(p.adds_at_a_time, 0) = 0)
   order by d.due limit %(limit)s for update of d skip locked
 """
-# Which provider is next is the same for all that were sold alike, and is looked for once for these: what waits for one
-# provider, however much it is, costs the others little. No more of a kind is looked at than could be taken. Columns are
-# named on each level: a row that is to be locked drags all of them along, and the arrays hold the whole backlog.
+# Deliveries that were sold alike have the same next provider. It is found once for each such group, so a backlog at one
+# provider costs the others little; and no more of a group is read than can be claimed. Each level names its columns: a
+# row to be locked would drag all of its columns along, and the arrays hold the whole backlog.
 #
-# A provider may be set to take few adds at a time. What is being sent to it stands in *sending* until it is recorded,
-# or recovered where its sender went away: so many fewer are taken, whichever worker sends those. Claims stand in line
-# for this (CLAIMING): each begins when the one before it is kept, and sees what that one took.
+# A provider may be limited to few adds at a time. Each delivery in *sending* counts, whichever worker sends it, until
+# it is recorded, or recovered if its sender died. Claims therefore run one after the other (CLAIMING): each sees what
+# the one before has claimed.
 _DUE_AT_EACH: Final = f"""
+  -- The adds that are being sent to each provider.
   with under_way as materialized (
     select t.provider_id, count(*) as adds
     from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
@@ -100,6 +101,7 @@ _DUE_AT_EACH: Final = f"""
       select u.order_id, u.run, u.due, d.route, d.ceiling, r.provider_id, r.provider_service, r.position, r.cost,
         n.room, row_number() over (partition by r.provider_id order by u.due, u.order_id, u.run) as turn
       from (
+        -- Groups that were sold alike, each in the order in which they are due.
         select service_id, route, ceiling, array_agg(order_id order by due, order_id, run) as orders,
           array_agg(run order by due, order_id, run) as runs, array_agg(due order by due, order_id, run) as dues
         from (
@@ -108,6 +110,7 @@ _DUE_AT_EACH: Final = f"""
         group by 1, 2, 3
       ) d
       left join lateral {_ROUTE} on true
+      -- The room at the next provider; a group without one is held, as far as the limit.
       cross join lateral (
         select case when r.provider_id is null then %(limit)s else (
           select least(max(n.room), max(case when p.adds_at_a_time > 0 then p.adds_at_a_time
@@ -118,15 +121,17 @@ _DUE_AT_EACH: Final = f"""
           where n.id = r.provider_id) end as room) n
       cross join lateral unnest(d.orders[:n.room], d.runs[:n.room], d.dues[:n.room]) as u (order_id, run, due)
     ) t
+    -- In turns: one of each provider, then the next of each.
     where turn <= room order by turn, due limit %(limit)s
   ) t
+  -- The row itself, if nothing has changed it meanwhile.
   join delivery d on d.order_id = t.order_id and d.run = t.run
   where d.state = '{DeliveryState.QUEUED}' and d.due is not distinct from t.due
     and d.route = t.route and d.ceiling is not distinct from t.ceiling
   for update of d skip locked
 """
 CLAIMING: Final = 0x0C1A1
-"""The advisory lock of whoever looks through what is due."""
+"""The number of the advisory lock for ``claim_at_each``."""
 _ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(%s)"
 _CLAIM_DUE: Final = """
 with clock as materialized (select coalesce(%(at)s::timestamptz, clock_timestamp()) as at),
@@ -143,9 +148,11 @@ due as materialized ({due}), claimed as (
   select order_id, run, attempt, provider_id, provider_service, cost, '{outcome}', fence, sent
   from claimed where provider_id is not null
 ), marked as (
+  -- Shows after a lost answer to COMMIT that the claim was committed.
   insert into batch (id, created, orders) select %(mark)s::uuid, clock.at, '{{}}'
   from clock where %(mark)s::uuid is not null and exists (select from claimed where provider_id is not null)
 )
+-- With what the request to the provider needs.
 select d.order_id, d.run, d.attempt, d.fence, d.provider_id, d.provider_service, s.type, o.link, d.quantity, x.details,
   d.route, {routes},
   s.hold_when_refused, o.runs, o.interval_min, d.due, d.first_route, d.sent
@@ -176,9 +183,9 @@ _IS_DUE: Final = PreparedStatement(
 
 
 async def is_due(connection: Connection, now: datetime) -> bool:
-    """Whether anything may be claimed: a look that costs a fraction of a claim, for a worker that has nothing to do."""
-    ((found,),) = await _IS_DUE.rows(connection, [now.isoformat()])
-    return bool(found)
+    """Returns True if a delivery is due. Costs an idle worker a fraction of a claim."""
+    ((is_any,),) = await _IS_DUE.rows(connection, [now.isoformat()])
+    return bool(is_any)
 
 
 async def claim(
@@ -190,13 +197,13 @@ async def claim(
     providers: Sequence[ProviderId],
     mark: UUID | None = None,
 ) -> list[DeliveryClaim]:
-    """Takes deliveries of these providers that are due and marks them *sending*, the oldest first; none of those that
-    take few adds at a time, for which ``claim_at_each`` looks.
+    """Claims due deliveries of these providers, the oldest first, and marks them *sending*.
 
-    Where any were taken, a batch's row ``mark`` tells that the claim was kept: see ``placing.settle``.
+    Leaves out providers that are paused, and those that take few adds at a time, which ``claim_at_each`` serves. A
+    delivery without an open route is held for the operator.
 
-    One that no provider fulfils, or none at its price, is held for the operator. A provider that rests, or is to be
-    tried, gets none. ``at``: when the lease begins; None, as everywhere here, by the database's clock.
+    If any were claimed, the batch ``mark`` shows that the claim was committed. ``at``: when the lease begins; None: the
+    database's time, as everywhere in this module.
     """
     parameters = {"now": now, "at": at, "lease": lease, "limit": limit, "providers": list(providers), "mark": mark}
     cursor = await connection.execute(_CLAIM, parameters)
@@ -214,18 +221,23 @@ async def claim_at_each(
     among: int | None = None,
     mark: UUID | None = None,
 ) -> list[DeliveryClaim]:
-    """The same, where providers have room for few: no more than that of each, in turns, nor more at a time than it is
-    set to take; one for each that has rested and is to be tried. Whoever is not named gets none. ``among``: only so
-    many, the oldest that are due, are looked at.
+    """Claims as ``claim`` does, from providers with little room.
 
-    Workers do so one after the other: two at once would want the same deliveries, and one of them get none.
+    Claims for each provider at most its room in ``rooms``, in turns, and never more at a time than it is set to take;
+    one for each provider in ``to_try`` whose pause is over; none for other providers. ``among``: only so many of the
+    due deliveries, the oldest, are considered.
+
+    Sessions wait for each other here: two at once would choose the same deliveries, and one of them would get none.
     """
     await connection.execute(_ONE_AT_A_TIME, [CLAIMING])
-    wanted = [*((provider, room, False) for provider, room in rooms.items()), *((one, 1, True) for one in to_try)]
+    entries = [
+        *((provider, room, False) for provider, room in rooms.items()),
+        *((provider, 1, True) for provider in to_try),
+    ]
     arrays = {
-        "providers": [provider for provider, _, _ in wanted],
-        "rooms": [room for _, room, _ in wanted],
-        "tried": [tried for _, _, tried in wanted],
+        "providers": [provider for provider, _, _ in entries],
+        "rooms": [room for _, room, _ in entries],
+        "tried": [tried for _, _, tried in entries],
     }
     parameters = arrays | {"now": now, "at": at, "lease": lease, "limit": limit, "among": among, "mark": mark}
     cursor = await connection.execute(_CLAIM_AT_EACH, parameters)
@@ -233,11 +245,12 @@ async def claim_at_each(
 
 
 def _claim(row: TupleRow) -> DeliveryClaim:
+    # By position: each order that is sent passes here.
     return DeliveryClaim(*(*row[:6], ServiceType(row[6]), *row[7:9], _details(row[9]), *row[10:]))
 
 
-def _details(found: object) -> TypeDetails:
-    return NO_DETAILS if found is None else msgspec.convert(found, TypeDetails, strict=False)
+def _details(stored: object) -> TypeDetails:
+    return NO_DETAILS if stored is None else msgspec.convert(stored, TypeDetails, strict=False)
 
 
 _RELEASE: Final = f"""
@@ -251,15 +264,18 @@ where d.order_id = a.order_id and d.state = '{DeliveryState.QUEUED}' and d.run =
 
 
 async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
-    """Sets when runs of drip-feeds are due; None takes the time away again. In the place of one that the operator ended
-    stands the next that waits; one whose time another run has set keeps it. The caller holds the run before it."""
+    """Sets when runs of drip-feeds are due; None removes the time.
+
+    If the operator has ended the run, the next run that waits takes its place. A run that has its time from another run
+    keeps it. The caller has locked the run before.
+    """
     if runs:
-        arrays = [run[0] for run in runs], [run[1] for run in runs], [run[2] for run in runs]
+        arrays = [order for order, _, _ in runs], [number for _, number, _ in runs], [due for _, _, due in runs]
         await connection.execute(_RELEASE, [*arrays])
 
 
 class AttemptResult(Struct, frozen=True):
-    """What a try came to: the delivery's next state, the attempt's evidence, and the note for the operator."""
+    """The result of an attempt: the delivery's next state, the attempt's outcome, and a note for the operator."""
 
     order: OrderId
     run: int
@@ -282,11 +298,13 @@ with told as materialized (
               %s::text[], %s::text[], %s::text[], %s::text[])
     as a (order_id, run, number, fence, state, route, due, outcome, provider_order, answer, note)
 ), tried as (
+  -- An outcome that is final is not overwritten.
   update attempt t set outcome = told.outcome, provider_order = nullif(told.provider_order, ''), answer = told.answer,
     answered = (select coalesce(%s::timestamptz, clock_timestamp()))
   from told where t.order_id = told.order_id and t.run = told.run and t.number = told.number
     and t.outcome in {UNANSWERED}
 )
+-- A delivery whose cancel was requested ends here, if no provider has it.
 update delivery d set note = {NOTE}, noted = {NOTED}, (state, due, remains) = (
     select state, case when state <> '{DeliveryState.CANCELED}' then told.due end,
       case when state = '{DeliveryState.CANCELED}' then d.quantity else d.remains end
@@ -300,26 +318,28 @@ returning d.order_id, d.run, d.quantity, d.state
 
 
 async def record(
-    connection: Connection, told: Sequence[AttemptResult], at: datetime | None
+    connection: Connection, results: Sequence[AttemptResult], at: datetime | None
 ) -> list[tuple[OrderId, int, int, DeliveryState]]:
-    """Writes what tries came to. A result that arrives after the lease still counts where nobody else has the order.
+    """Records the results of attempts; returns order, run, quantity and new state of each delivery that changed.
 
-    What would be queued again or held, and was asked to be cancelled meanwhile, ends instead.
+    A result that comes after the lease still counts if nobody has claimed the delivery since. A delivery whose cancel
+    was requested meanwhile ends, if it would be queued again or held.
     """
     arrays = (
-        numbers(one.order for one in told),
-        numbers(one.run for one in told),
-        numbers(one.attempt for one in told),
-        numbers(one.fence for one in told),
-        words(one.state for one in told),
-        numbers(one.route for one in told),
-        absent_or(one.due for one in told),
-        words(one.outcome for one in told),
-        texts(one.provider_order or "" for one in told),
-        texts(call_faults.written(one.answer) for one in told),
-        notes(one.note for one in told),
+        numbers(result.order for result in results),
+        numbers(result.run for result in results),
+        numbers(result.attempt for result in results),
+        numbers(result.fence for result in results),
+        words(result.state for result in results),
+        numbers(result.route for result in results),
+        absent_or(result.due for result in results),
+        words(result.outcome for result in results),
+        texts(result.provider_order or "" for result in results),
+        texts(call_faults.written(result.answer) for result in results),
+        notes(result.note for result in results),
     )
     cursor = await connection.execute(_RECORD, [*arrays, at, at])
+    # By position: each result passes here.
     return [(OrderId(row[0]), row[1], row[2], DeliveryState(row[3])) for row in await cursor.fetchall()]
 
 
@@ -328,12 +348,12 @@ with since as materialized (
   select now - make_interval(hours => p.refused_wait_h) as until, p.refused_wait_h as hours
   from panel p cross join (select %(now)s::timestamptz as now) n
 ), tried as materialized (
-  -- Those that were put off or turned away themselves.
+  -- Deliveries that were themselves put off or turned away.
   select d.order_id, d.run, d.note->>'words' as words from delivery d
   where d.state = '{DeliveryState.QUEUED}' and d.note is not null and d.noted <= (select until from since)
   order by d.noted limit %(limit)s for update of d skip locked
 ), untried as materialized (
-  -- Those whose next provider turns everybody away.
+  -- Deliveries whose next provider turns us away, whatever is ordered.
   select d.order_id, d.run, p.fault as words from delivery d
   join lateral {_ROUTE} on true
   join provider p on p.id = r.provider_id and p.refuses is not null
@@ -349,15 +369,18 @@ from waiting w, since where d.order_id = w.order_id and d.run = w.run returning 
 
 
 async def hold_waiting(connection: Connection, now: datetime, limit: int) -> int:
-    """Holds deliveries that have waited for longer than the panel allows for providers that turn them away; returns
-    how many."""
-    told = {"now": now, "limit": limit, "code": EventCode.WAITED_TOO_LONG, "most": MOST_NOTED}
-    cursor = await connection.execute(_HOLD, told)
+    """Holds deliveries that have waited longer than the panel allows for providers that turn us away.
+
+    Returns the number of them. ``limit``: of each of the two kinds, those that were tried and those that were not.
+    """
+    values = {"now": now, "limit": limit, "code": EventCode.WAITED_TOO_LONG, "most": MOST_NOTED}
+    cursor = await connection.execute(_HOLD, values)
     return len(await cursor.fetchall())
 
 
 _WORKER_GONE: Final = call_faults.written(CallFault(CallCode.WORKER_GONE))
 _RECOVER: Final = f"""
+-- The manual provider's are queued again instead.
 with left_behind as (
   update delivery d set state = '{DeliveryState.UNSURE}'
   from attempt t join provider p on p.id = t.provider_id and p.kind <> '{MANUAL}'
@@ -366,6 +389,7 @@ with left_behind as (
     and t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
   returning d.order_id, d.run, d.attempt
 )
+-- An outcome that was recorded meanwhile stays.
 update attempt t set outcome = '{AttemptOutcome.UNSURE}', answer = %s
 from left_behind l
 where t.order_id = l.order_id and t.run = l.run and t.number = l.attempt and t.outcome = '{AttemptOutcome.SENDING}'
@@ -374,14 +398,15 @@ returning t.order_id
 
 
 InFlight = Sequence[tuple[OrderId, int, int]]
-"""Deliveries that a process has claimed and not recorded yet: order, run and fence."""
+"""Deliveries that a process has claimed and not yet recorded: order, run and fence of each."""
 
 
 async def recover(connection: Connection, now: datetime, in_flight: InFlight = ()) -> int:
-    """Deliveries whose sender went away are unsure from now on, but for the staff's; returns how many.
+    """Marks deliveries unsure whose sender's lease has ended, but for the manual provider's; returns their number.
 
-    What is ``in_flight`` is the caller's own. Their lease stays written: until then the sender may have been at it.
+    Deliveries ``in_flight`` are the caller's own and stay. The old lease stays in the row: until its end the sender may
+    have been sending.
     """
-    own = [[one[part] for one in in_flight] for part in range(3)]
+    own = [[delivery[part] for delivery in in_flight] for part in range(3)]
     cursor = await connection.execute(_RECOVER, [now, *own, _WORKER_GONE])
     return len(await cursor.fetchall())

@@ -1,4 +1,4 @@
-"""Unsure attempts and what is found out about them: whose turn it is, their neighbours, and the evidence kept."""
+"""Unsure attempts: claims by the resolver, neighbours and charges to compare with, and the stored evidence."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,16 +21,18 @@ from opensmm.store.rows import rows
 from opensmm.store.state_sets import SET_NOT_BOUGHT
 
 MOST_SUSPECTS: Final = 2000
-"""Attempts at one provider that are looked at together; a provider with more is left to the operator."""
+"""The most attempts at one provider that are examined together; if there are more, the operator decides."""
 AROUND: Final = 8
-"""Neighbours that are read on each side of an attempt."""
-BILLED_WITHIN: Final = 40
-"""Accepted orders on each side of an attempt among which those of its service are sought."""
+"""The number of neighbours that are read on each side of an attempt."""
+SAMPLED_WITHIN: Final = 40
+"""The number of accepted orders on each side of an attempt among which charges of its service are sought."""
 REMEMBERED: Final = timedelta(days=30)
-"""An attempt that the operator took to be declined may own an order found in this time."""
-UNTOLD_LEASE: Final = timedelta(minutes=10)
+"""An attempt that the operator declared not bought may still own an order that is found within this time."""
+ASSUMED_LEASE: Final = timedelta(minutes=10)
+"""The lease of a delivery whose row has none, counted from the claim."""
 
-_CLOSED: Final = "coalesce(t.answered, d.lease_until, t.sent + %(untold)s)"
+# The time after which no byte of the attempt was sent.
+_CLOSED: Final = "coalesce(t.answered, d.lease_until, t.sent + %(assumed)s)"
 _CLAIM: Final = f"""
 with ripe as materialized (
   select d.order_id, d.run from delivery d
@@ -46,16 +48,16 @@ returning d.order_id, d.run, d.attempt
 async def claim(
     connection: Connection, now: datetime, closed_by: datetime, again: datetime, limit: int
 ) -> list[AttemptKey]:
-    """Unsure deliveries whose turn it is to be looked into; should this worker go away, once more at ``again``."""
-    told = {"now": now, "closed_by": closed_by, "again": again, "limit": limit, "untold": UNTOLD_LEASE}
-    cursor = await connection.execute(_CLAIM, told)
+    """Claims unsure deliveries that are due to be examined. If this worker dies, they are due again at ``again``."""
+    values = {"now": now, "closed_by": closed_by, "again": again, "limit": limit, "assumed": ASSUMED_LEASE}
+    cursor = await connection.execute(_CLAIM, values)
     return [(OrderId(row[0]), row[1], row[2]) for row in await cursor.fetchall()]
 
 
 class OpenAttempt(Struct, frozen=True):
-    """An attempt whose order may be at its provider unknown to us, with what it takes to go on from there.
+    """An attempt that may own an order at its provider that we do not know, with the facts to continue its delivery.
 
-    ``not_bought``: how often this delivery was proved not to have been taken in by this provider.
+    ``not_bought``: how often it was proved that this provider had not taken this delivery.
     """
 
     suspect: SuspectOrder
@@ -73,30 +75,53 @@ class OpenAttempt(Struct, frozen=True):
         return self.route + 1 < self.routes
 
 
+class _OpenRow(Struct, frozen=True):
+    order_id: OrderId
+    run: int
+    number: int
+    sent: datetime
+    closed: datetime
+    quantity: int
+    alike: str
+    resolvable: bool
+    provider: ProviderId
+    state: DeliveryState
+    fence: int
+    route: int
+    routes: int
+    hold_when_refused: bool
+    not_bought: int
+    answer: str
+    service: str
+
+
 _OPEN: Final = f"""
+-- Each branch has an index of its own.
 with live as (
   select order_id, run, attempt from delivery where state = '{DeliveryState.UNSURE}'
   union all select order_id, run, attempt from delivery where state = '{DeliveryState.SENDING}'
 ), doubted as (
+  -- Attempts that the operator declared not bought may own an order all the same.
   select order_id, run, attempt from live
   union select e.order_id, e.run, e.number from evidence e
   where e.kind = '{EvidenceKind.OPERATOR}' and e.at > %(since)s and e.conclusion in {SET_NOT_BOUGHT}
 )
 select t.order_id, t.run, t.number, t.sent, {_CLOSED} as closed, d.quantity,
-  jsonb_build_array(t.provider_service, o.link, x.details)::text,
+  jsonb_build_array(t.provider_service, o.link, x.details)::text as alike,
   d.state = '{DeliveryState.UNSURE}' and t.outcome = '{AttemptOutcome.UNSURE}' and t.number = d.attempt
-    and {_CLOSED} <= %(closed_by)s,
-  t.provider_id, d.state, d.fence, d.route, {OPEN_ROUTES},
+    and {_CLOSED} <= %(closed_by)s as resolvable,
+  t.provider_id as provider, d.state, d.fence, d.route, {OPEN_ROUTES} as routes,
   s.hold_when_refused,
   (select count(*) from evidence e where e.order_id = t.order_id and e.run = t.run
-     and e.provider_id = t.provider_id and e.conclusion = '{Conclusion.NOT_BOUGHT}'),
-  t.answer, t.provider_service
+     and e.provider_id = t.provider_id and e.conclusion = '{Conclusion.NOT_BOUGHT}') as not_bought,
+  t.answer, t.provider_service as service
 from doubted a
 join delivery d on d.order_id = a.order_id and d.run = a.run
 join attempt t on t.order_id = a.order_id and t.run = a.run and t.number = a.attempt
 join orders o on o.id = a.order_id
 join service s on s.id = d.service_id
 left join order_detail x on x.order_id = a.order_id
+-- At the providers of these orders alone, and not if the provider has accepted late.
 where t.outcome <> '{AttemptOutcome.ACCEPTED}' and exists (
   select from attempt m where m.order_id = any(%(orders)s) and m.provider_id = t.provider_id)
   and not exists (select from evidence l where l.order_id = t.order_id and l.run = t.run and l.number = t.number
@@ -108,21 +133,34 @@ order by t.sent, t.order_id, t.run
 async def doubted(
     connection: Connection, orders: Sequence[OrderId], now: datetime, closed_by: datetime
 ) -> dict[ProviderId, list[OpenAttempt]]:
-    """Every attempt that may own an order unknown to us, at the providers that these orders were sent to."""
-    told = {"orders": list(orders), "since": now - REMEMBERED, "closed_by": closed_by, "untold": UNTOLD_LEASE}
-    cursor = await connection.execute(_OPEN, told)
+    """Returns all attempts that may own an order unknown to us, by provider; of these orders' providers alone."""
+    values = {"orders": list(orders), "since": now - REMEMBERED, "closed_by": closed_by, "assumed": ASSUMED_LEASE}
     by_provider: dict[ProviderId, list[OpenAttempt]] = {}
-    for *row, answer, service in await cursor.fetchall():
-        suspect = SuspectOrder(
-            (OrderId(row[0]), row[1], row[2]), row[3], row[4], row[5], (row[5], row[6]), row[7], service
-        )
-        one = OpenAttempt(suspect, ProviderId(row[8]), DeliveryState(row[9]), *(*row[10:], call_faults.read(answer)))
-        by_provider.setdefault(one.provider, []).append(one)
+    for row in await rows(connection, _OpenRow, _OPEN, values):
+        by_provider.setdefault(row.provider, []).append(_open(row))
     return by_provider
+
+
+def _open(row: _OpenRow) -> OpenAttempt:
+    key = row.order_id, row.run, row.number
+    alike = row.quantity, row.alike
+    suspect = SuspectOrder(key, row.sent, row.closed, row.quantity, alike, row.resolvable, row.service)
+    return OpenAttempt(
+        suspect=suspect,
+        provider=row.provider,
+        state=row.state,
+        fence=row.fence,
+        route=row.route,
+        routes=row.routes,
+        hold_when_refused=row.hold_when_refused,
+        not_bought=row.not_bought,
+        answer=call_faults.read(row.answer),
+    )
 
 
 _NEIGHBOURS: Final = f"""
 with around as (select * from unnest(%(befores)s::timestamptz[], %(afters)s::timestamptz[]) as a (before, after))
+-- The last answered before.
 select sent, answered, provider_order from around cross join lateral (
   select t.order_id, t.run, t.number, t.sent, t.answered, t.provider_order from attempt t
   where t.provider_id = %(provider)s and t.outcome = '{AttemptOutcome.ACCEPTED}' and t.answered < before
@@ -130,6 +168,7 @@ select sent, answered, provider_order from around cross join lateral (
 where not exists (select from evidence e where e.order_id = n.order_id and e.run = n.run and e.number = n.number
   and e.kind = '{EvidenceKind.OPERATOR}' and e.conclusion = '{Conclusion.BOUGHT}')
 union
+-- The first answered of those sent after.
 select sent, answered, provider_order from around cross join lateral (
   select t.order_id, t.run, t.number, t.sent, t.answered, t.provider_order from attempt t
   where t.provider_id = %(provider)s and t.outcome = '{AttemptOutcome.ACCEPTED}'
@@ -143,17 +182,17 @@ where not exists (select from evidence e where e.order_id = n.order_id and e.run
 async def neighbours(
     connection: Connection, provider: ProviderId, around: Sequence[tuple[datetime, datetime]]
 ) -> list[Neighbour]:
-    """Accepted orders answered just before the first time of each pair, and sent just after the second.
+    """Returns accepted orders answered just before the first time of each pair, or sent just after the second.
 
-    An id that the operator typed is nobody's neighbour.
+    Orders whose id the operator entered are left out.
     """
-    told = {
+    values = {
         "provider": provider,
         "befores": [before for before, _ in around],
         "afters": [after for _, after in around],
         "count": AROUND,
     }
-    return await rows(connection, Neighbour, _NEIGHBOURS, told)
+    return await rows(connection, Neighbour, _NEIGHBOURS, values)
 
 
 _NEWEST: Final = f"""
@@ -164,15 +203,16 @@ order by answered desc limit %s
 
 
 async def newest(connection: Connection, provider: ProviderId, limit: int = 50) -> list[Neighbour]:
-    """The orders that a provider accepted last, the newest first."""
+    """Returns the orders that a provider accepted last, the newest first."""
     return await rows(connection, Neighbour, _NEWEST, [provider, limit])
 
 
-_BILLS: Final = f"""
+_CHARGES: Final = f"""
 with around as (
   select * from unnest(%(services)s::text[], %(befores)s::timestamptz[], %(afters)s::timestamptz[])
     as a (service, before, after)
 ), near as (
+  -- As the neighbours are found, but more of them.
   select service, n.* from around cross join lateral (
     select t.* from attempt t
     where t.provider_id = %(provider)s and t.outcome = '{AttemptOutcome.ACCEPTED}' and t.answered < before
@@ -184,6 +224,7 @@ with around as (
       and t.answered > after and t.sent > after
     order by t.answered, t.order_id, t.run limit %(within)s) n
 )
+-- Of these, the ones of the same service whose charge and quantity are final.
 select n.provider_service as service, d.quantity, n.cost as charge, n.currency, n.sent, n.answered
 from near n join delivery d on d.order_id = n.order_id and d.run = n.run
 where n.provider_service = n.service and n.cost is not null and d.state = '{DeliveryState.COMPLETED}'
@@ -193,15 +234,18 @@ where n.provider_service = n.service and n.cost is not null and d.state = '{Deli
 async def bills(
     connection: Connection, provider: ProviderId, around: Sequence[tuple[str, datetime, datetime]]
 ) -> list[ChargeSample]:
-    """Completed orders of these services among the accepted ones nearest before the first time and after the second."""
-    told = {
+    """Returns charges of completed orders, by which charges of unsure ones are judged.
+
+    ``around``: for each service the times before and after which the nearest accepted orders are considered.
+    """
+    values = {
         "provider": provider,
         "services": [service for service, _, _ in around],
         "befores": [before for _, before, _ in around],
         "afters": [after for _, _, after in around],
-        "within": BILLED_WITHIN,
+        "within": SAMPLED_WITHIN,
     }
-    return await rows(connection, ChargeSample, _BILLS, told)
+    return await rows(connection, ChargeSample, _CHARGES, values)
 
 
 _KNOWN: Final = f"""
@@ -215,15 +259,17 @@ union select key from (
 
 
 async def known(connection: Connection, provider: ProviderId, numbers: Sequence[int]) -> frozenset[int]:
-    """Those of a provider's order ids that are orders of ours, were made for posts of our subscriptions, or were told
-    after their order had been settled otherwise."""
-    told = {"provider": provider, "numbers": [str(number) for number in numbers]}
-    cursor = await connection.execute(_KNOWN, told)
+    """Returns those of a provider's order ids that we know.
+
+    They belong to our orders, to posts of our subscriptions, or to an acceptance that came too late for its order.
+    """
+    values = {"provider": provider, "numbers": [str(number) for number in numbers]}
+    cursor = await connection.execute(_KNOWN, values)
     return frozenset(int(row[0]) for row in await cursor.fetchall())
 
 
 class EvidenceNote(Struct, frozen=True):
-    """One row of evidence. ``detail`` is what was asked and said."""
+    """One row of evidence. ``detail``: the questions and the answers."""
 
     attempt: AttemptKey
     provider: ProviderId | None
@@ -246,7 +292,7 @@ select told.*, %s from told where not exists (
 
 
 async def keep(connection: Connection, notes: Sequence[EvidenceNote], now: datetime) -> None:
-    """Appends evidence; a look that found what the last one had found leaves no second row."""
+    """Appends evidence. A check with the same result as the last one about its attempt adds no row."""
     if not notes:
         return
     arrays = (
@@ -269,8 +315,8 @@ where d.state = '{DeliveryState.UNSURE}' order by d.order_id, d.run for update o
 
 
 async def lock_unsure(connection: Connection, attempts: Sequence[AttemptKey]) -> set[AttemptKey]:
-    """Locks the deliveries of those attempts that are unsure still. Their orders are locked before."""
-    arrays = [one[0] for one in attempts], [one[1] for one in attempts], [one[2] for one in attempts]
+    """Locks the deliveries of attempts that are still unsure; returns these. The caller has locked the orders."""
+    arrays = [order for order, _, _ in attempts], [run for _, run, _ in attempts], [number for _, _, number in attempts]
     cursor = await connection.execute(_LOCK, [*arrays])
     return {(OrderId(row[0]), row[1], row[2]) for row in await cursor.fetchall()}
 
@@ -283,8 +329,8 @@ where d.order_id = a.order_id and d.run = a.run and d.attempt = a.number and d.s
 
 
 async def look_again(connection: Connection, when: Sequence[tuple[AttemptKey, datetime]]) -> None:
-    """Sets when unsure attempts are looked into next; what was found out late of an older one puts nothing off."""
+    """Sets when unsure attempts are examined next. A late result of an older attempt postpones nothing."""
     if when:
-        keys = [[key[at] for key, _ in when] for at in range(3)]
+        keys = [[key[part] for key, _ in when] for part in range(3)]
         arrays = [*keys, [due for _, due in when]]
         await connection.execute(_LATER, arrays)

@@ -1,4 +1,4 @@
-"""What waits for the operator's staff: deliveries and refills that a provider of kind ``manual`` was handed."""
+"""The work list of the manual provider: deliveries and refills for the operator's staff."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ProviderId, RefillId, ServiceId
 from opensmm.domain.call_faults import CallCode, CallFault
+from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.polling import PolledDelivery
 from opensmm.domain.providers import MANUAL
@@ -16,11 +17,12 @@ from opensmm.store.connection import Connection
 from opensmm.store.dispatch import AttemptResult
 from opensmm.store.polling import DueDelivery
 from opensmm.store.refill_tasks import TaskRow
+from opensmm.store.rows import rows
 from opensmm.store.state_sets import AT_PROVIDER
 
 
 class ManualDelivery(Struct, frozen=True):
-    """A delivery on the staff's list. ``cancel_asked``: when the customer last asked to cancel it."""
+    """A delivery on the work list. ``cancel_asked``: when the customer last requested to cancel it."""
 
     order: OrderId
     run: int
@@ -37,25 +39,40 @@ class ManualDelivery(Struct, frozen=True):
     details: dict[str, Any]
 
 
-# What the staff has is the only work at a provider without a due time, and so has an index of its own.
+# Only deliveries of the manual provider have no due time while a provider has them: they have an index of their own.
 _WAITING: Final = f"""
-select d.order_id, d.run, o.runs, d.service_id, s.name, o.link, d.quantity, d.remains, d.start_count, d.state, d.sent,
-  d.cancel_asked, coalesce(x.details, '{{}}'::jsonb)
+select d.order_id as "order", d.run, o.runs, d.service_id as service, s.name as service_name, o.link, d.quantity,
+  d.remains, d.start_count, d.state, d.sent as since, d.cancel_asked, coalesce(x.details, '{{}}'::jsonb) as details
 from delivery d
 join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
 join provider p on p.id = t.provider_id and p.kind = '{MANUAL}'
 join orders o on o.id = d.order_id
 join service s on s.id = d.service_id
 left join order_detail x on x.order_id = d.order_id
+-- These two conditions are those of the index.
 where d.state in {AT_PROVIDER} and d.due is null
 order by d.sent, d.order_id, d.run limit %s
 """
 
 
 async def waiting(connection: Connection, limit: int) -> list[ManualDelivery]:
-    """The list, oldest first."""
-    cursor = await connection.execute(_WAITING, [limit])
-    return [ManualDelivery(*(*row[:9], DeliveryState(row[9]), *row[10:])) for row in await cursor.fetchall()]
+    """Returns the deliveries on the work list, oldest first."""
+    return await rows(connection, ManualDelivery, _WAITING, [limit])
+
+
+class _HandedDelivery(Struct, frozen=True):
+    order_id: OrderId
+    run: int
+    attempt: int
+    provider_id: ProviderId
+    provider_order: str
+    sent: datetime
+    state: DeliveryState
+    quantity: int
+    packaged: bool
+    start_count: int | None
+    remains: int | None
+    polled: datetime | None
 
 
 _WITH_STAFF: Final = f"""
@@ -71,11 +88,13 @@ order by d.order_id, d.run for update of d
 
 
 async def with_staff(connection: Connection, orders: Sequence[OrderId]) -> list[DueDelivery]:
-    """The deliveries of orders that are with the staff, under lock. The orders' rows are locked before."""
-    cursor = await connection.execute(_WITH_STAFF, [orders])
-    return [
-        DueDelivery(*(*row[:6], PolledDelivery(DeliveryState(row[6]), *row[7:]))) for row in await cursor.fetchall()
-    ]
+    """Locks and returns the orders' deliveries at the manual provider. The caller has locked the orders."""
+    return [_due(row) for row in await rows(connection, _HandedDelivery, _WITH_STAFF, [orders])]
+
+
+def _due(row: _HandedDelivery) -> DueDelivery:
+    delivery = PolledDelivery(row.state, row.quantity, row.packaged, row.start_count, row.remains, row.polled)
+    return DueDelivery(row.order_id, row.run, row.attempt, row.provider_id, row.provider_order, row.sent, delivery)
 
 
 _LEFT_BEHIND: Final = f"""
@@ -88,9 +107,10 @@ where d.state = '{DeliveryState.SENDING}' and d.lease_until < %s order by d.orde
 
 
 async def left_behind(connection: Connection, now: datetime) -> list[AttemptResult]:
-    """What a worker that went away was handing to the staff, as what is to be recorded of it: it is queued again.
+    """Returns results that queue again what a dead worker was handing to the manual provider.
 
-    It is not unsure, as it would be at another provider: the hand-over is the record of it, and there is none.
+    Such a delivery is not unsure, as it would be at another provider: it is handed over by being recorded, and no
+    record exists.
     """
     cursor = await connection.execute(_LEFT_BEHIND, [now])
     return [
@@ -111,6 +131,8 @@ async def left_behind(connection: Connection, now: datetime) -> list[AttemptResu
 
 
 class ManualRefill(Struct, frozen=True):
+    """A refill on the work list. ``words``: a provider's answer that was not clear."""
+
     refill: RefillId
     order: OrderId
     run: int
@@ -118,18 +140,19 @@ class ManualRefill(Struct, frozen=True):
     link: str
     quantity: int
     since: datetime
-    mode: str = "provider"
+    mode: str = RefillMode.PROVIDER
     words: str = ""
 
 
 _REFILLS: Final = f"""
-select t.refill_id, t.order_id, t.run, s.name, o.link, o.quantity, r.created, r.mode,
-  coalesce(t.note->>'words', '')
+select t.refill_id as refill, t.order_id as "order", t.run, s.name as service_name, o.link, o.quantity,
+  r.created as since, r.mode, coalesce(t.note->>'words', '') as words
 from refill_task t
 join provider p on p.id = t.provider_id
 join refill r on r.id = t.refill_id
 join orders o on o.id = t.order_id
 join service s on s.id = o.service_id
+-- Open tasks at the manual provider, and tasks at any provider whose answer is not clear.
 where (t.due is not null or t.state = '{UNCLEAR}')
   and (p.kind = '{MANUAL}' or t.state = '{UNCLEAR}' or t.note is not null)
 order by t.refill_id, t.run limit %s
@@ -137,16 +160,14 @@ order by t.refill_id, t.run limit %s
 
 
 async def waiting_refills(connection: Connection, limit: int) -> list[ManualRefill]:
-    """Refills that the staff has been asked for, and those that a provider gave no clear answer to, with its words,
-    oldest first."""
-    cursor = await connection.execute(_REFILLS, [limit])
-    return [ManualRefill(*row) for row in await cursor.fetchall()]
+    """Returns the refills on the work list, oldest first, and those that a provider answered unclearly."""
+    return await rows(connection, ManualRefill, _REFILLS, [limit])
 
 
 _LOCK_REFILLS: Final = "select id, state from refill where id = any(%s) order by id for update"
 _REFILL_TASKS: Final = f"""
-select t.refill_id, t.run, t.provider_id, t.provider_order, coalesce(t.provider_refill, t.provider_order), r.created,
-  t.polled is not null
+select t.refill_id as refill, t.run, t.provider_id as provider, t.provider_order,
+  coalesce(t.provider_refill, t.provider_order) as provider_refill, r.created as since, t.polled is not null as again
 from refill_task t join provider p on p.id = t.provider_id join refill r on r.id = t.refill_id
 where t.refill_id = any(%s)
   and (t.due is not null and (p.kind = '{MANUAL}' or t.note is not null) or t.state = '{UNCLEAR}')
@@ -155,16 +176,17 @@ order by t.refill_id, t.run
 
 
 async def lock_refills(connection: Connection, refills: Sequence[RefillId]) -> dict[RefillId, str]:
-    """The states of refills, under lock."""
+    """Locks refills and returns their states."""
     cursor = await connection.execute(_LOCK_REFILLS, [refills])
     return {RefillId(refill): state for refill, state in await cursor.fetchall()}
 
 
 async def refill_tasks(connection: Connection, refills: Sequence[RefillId]) -> list[TaskRow]:
-    """The open shares of refills that the staff has, and those that a provider gave no clear answer to; the caller has
-    locked their rows."""
-    cursor = await connection.execute(_REFILL_TASKS, [refills])
-    return [TaskRow(*row) for row in await cursor.fetchall()]
+    """Returns the tasks of refills that the manual provider has, or that a provider answered unclearly.
+
+    The caller has locked the refills.
+    """
+    return await rows(connection, TaskRow, _REFILL_TASKS, [refills])
 
 
 _PROVIDER: Final = f"""
@@ -176,7 +198,7 @@ NAME: Final = "Staff"
 
 
 async def provide(connection: Connection) -> tuple[ProviderId, bool]:
-    """Returns the staff as a provider, and whether it became one now: the first time it is asked for."""
+    """Returns the manual provider, and True if it was made now. The first use makes it."""
     fresh = (await connection.execute(_PROVIDER, [NAME])).rowcount == 1
     row = await (await connection.execute(_FIRST)).fetchone()
     assert row is not None

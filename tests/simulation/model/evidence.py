@@ -14,7 +14,7 @@ from opensmm.base.ids import OrderId, ProviderId, ServiceId, order_key
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import AttemptKey, Neighbour, SuspectOrder
 from opensmm.domain.provider_charges import ChargeSample
-from opensmm.store.evidence import AROUND, BILLED_WITHIN, MOST_SUSPECTS, UNTOLD_LEASE, EvidenceNote, OpenAttempt
+from opensmm.store.evidence import AROUND, ASSUMED_LEASE, MOST_SUSPECTS, SAMPLED_WITHIN, EvidenceNote, OpenAttempt
 
 __all__ = ["MOST_SUSPECTS"]
 
@@ -39,7 +39,7 @@ def _key(row: DeliveryRow) -> AttemptKey:
 
 
 def _closed(attempt: AttemptRow, row: DeliveryRow) -> datetime:
-    return attempt.answered or row.lease_until or attempt.sent + UNTOLD_LEASE
+    return attempt.answered or row.lease_until or attempt.sent + ASSUMED_LEASE
 
 
 async def doubted(
@@ -123,7 +123,7 @@ async def bills(
     for service, before, after in around:
         upto = bisect_left(answered, before)
         later = (row for row in accepted[bisect_right(answered, after) :] if row.sent > after)
-        near = [*accepted[max(0, upto - BILLED_WITHIN) : upto], *islice(later, BILLED_WITHIN)]
+        near = [*accepted[max(0, upto - SAMPLED_WITHIN) : upto], *islice(later, SAMPLED_WITHIN)]
         found.update({(row.order, row.run): row for row in near if row.provider_service == service})
     return [
         ChargeSample(row.provider_service, delivery.quantity, row.cost, row.currency, row.sent, row.answered)
