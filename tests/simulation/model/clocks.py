@@ -27,12 +27,12 @@ async def look(
     return ClockReading(at, str(store.timeline), STARTED), kept, breaking[-1] if breaking else None
 
 
-async def keep(connection: Connection, found: ClockReading) -> None:
+async def keep(connection: Connection, reading: ClockReading) -> None:
     store = connection.store
     if 1 not in store.clock:
-        store.insert(store.clock, 1, ClockRow(found.at, found.timeline, found.started))
+        store.insert(store.clock, 1, ClockRow(reading.at, reading.timeline, reading.started))
     row = store.edit(store.clock[1])
-    row.at, row.timeline, row.started = found.at, found.timeline, found.started
+    row.at, row.timeline, row.started = reading.at, reading.timeline, reading.started
 
 
 async def note(connection: Connection, step: ClockStep, noted: datetime) -> None:

@@ -171,17 +171,17 @@ def _may_wait(row: DeliveryRow) -> bool:
 
 
 async def record(
-    connection: Connection, told: Sequence[AttemptResult], at: datetime | None
+    connection: Connection, results: Sequence[AttemptResult], at: datetime | None
 ) -> list[tuple[OrderId, int, int, DeliveryState]]:
     assert at is not None
     store = connection.store
-    for one in told:
-        _record_try(store, one, at)
-    rows = [(one, store.deliveries[one.order, one.run]) for one in told]
-    changed = [(one, row) for one, row in rows if _is_its_own(one, row)]
-    for one, row in changed:
-        _record(store, one, row)
-        write_down(row, one.note, at)
+    for result in results:
+        _record_try(store, result, at)
+    rows = [(result, store.deliveries[result.order, result.run]) for result in results]
+    changed = [(result, row) for result, row in rows if _is_its_own(result, row)]
+    for result, row in changed:
+        _record(store, result, row)
+        write_down(row, result.note, at)
     return [(OrderId(row.order), row.run, row.quantity, DeliveryState(row.state)) for _, row in changed]
 
 
