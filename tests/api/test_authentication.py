@@ -6,7 +6,7 @@ from tests.panel import PEPPER, acting, now
 from opensmm.actions import customers
 from opensmm.actions.api_facade import ApiOperations
 from opensmm.actions.customers import fresh_key
-from opensmm.api.authentication import REFRESHED_AT_ONCE, REMEMBERED_S, Authenticator
+from opensmm.api.authentication import CACHED_S, REFRESH_BATCH, Authenticator
 from opensmm.store import api_keys
 
 
@@ -29,7 +29,7 @@ class Looks:
 
 
 async def called(door: Authenticator, key: str):
-    return door.known(key) or await door.look_up(key, "192.0.2.1")
+    return door.cached(key) or await door.look_up(key, "192.0.2.1")
 
 
 class Hands:
@@ -64,7 +64,7 @@ async def test_a_key_in_use_is_looked_at_with_others_and_never_by_itself_again(d
             assert found is not None
             assert found.customer == ann.id
         await door.refresh()
-        hands.at += REMEMBERED_S / 2
+        hands.at += CACHED_S / 2
     assert [1, 1, 2, 2] == looks.taken()[:4]
     await door.refresh()
     looks.taken()
@@ -75,7 +75,7 @@ async def test_a_key_in_use_is_looked_at_with_others_and_never_by_itself_again(d
 async def test_a_key_unused_for_long_is_looked_up_when_it_comes_back(door, hands, ann, monkeypatch):
     looks = Looks(monkeypatch)
     await called(door, ann.key)
-    hands.at += REMEMBERED_S
+    hands.at += CACHED_S
     await called(door, ann.key)
     assert [1, 1] == looks.taken()
 
@@ -96,7 +96,7 @@ async def test_a_refresh_shows_out_whoever_was_revoked_and_knows_who_was_suspend
 
 
 async def test_many_keys_are_looked_at_in_pieces(door, ann, stocked, monkeypatch):
-    many = [fresh_key(f"k{at}") for at in range(REFRESHED_AT_ONCE + 1)]
+    many = [fresh_key(f"k{at}") for at in range(REFRESH_BATCH + 1)]
     for key in many:
         await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     for _ in range(2):
@@ -104,4 +104,4 @@ async def test_many_keys_are_looked_at_in_pieces(door, ann, stocked, monkeypatch
             await called(door, key.text)
     looks = Looks(monkeypatch)
     await door.refresh()
-    assert [REFRESHED_AT_ONCE, 1] == looks.taken()
+    assert [REFRESH_BATCH, 1] == looks.taken()

@@ -17,10 +17,10 @@ class Held:
         self.busy = busy
         self.ended = False
 
-    def awaited(self):
+    def waiting_state(self):
         return None if self.busy else (self, True)
 
-    def show_out(self):
+    def close_now(self):
         self.ended = True
 
 
@@ -33,7 +33,7 @@ def hold(table, count, address, *, bounded=True, busy=False):
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    monkeypatch.setattr(connections, "MOST_OF_ONE", 16)
+    monkeypatch.setattr(connections, "MAX_PER_ADDRESS", 16)
 
 
 def test_an_address_that_holds_too_many_loses_its_oldest_idle_ones():

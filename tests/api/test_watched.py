@@ -8,7 +8,7 @@ from tests.faults import proxy
 from tests.panel import DEFAULT, LINK, PEPPER, Api, open_api, until
 
 from opensmm.actions.api_facade import ApiOperations
-from opensmm.api.endpoint import LOOKED_WITHIN_S, QUIET_S, Endpoint
+from opensmm.api.endpoint import HEALTHY_WITHIN_S, IDLE_AFTER_S, Endpoint
 from opensmm.api.http import request_id
 from opensmm.runtime.application import Application
 from opensmm.web.pages import Pages
@@ -43,11 +43,11 @@ async def test_a_process_is_unwell_from_when_its_database_fell_silent_until_it_i
         endpoint._monotonic = lambda: at[0]
 
         async def looked():
-            return endpoint._looked_at == at[0]
+            return endpoint._checked_at == at[0]
 
         await until(looked)
         await between.down()
-        at[0] = LOOKED_WITHIN_S
+        at[0] = HEALTHY_WITHIN_S
         assert WELL == await health(api)
         at[0] += 0.1
         assert UNWELL == await health(api)
@@ -74,9 +74,9 @@ async def test_a_process_that_nobody_asks_looks_seldom_until_a_key_is_looked_up(
 
     before = 0
     monkeypatch.setattr(api.panel, "look_at_catalogue", count_look)
-    monkeypatch.setattr("opensmm.api.endpoint.QUIET_LOOK_S", 3600.0)
+    monkeypatch.setattr("opensmm.api.endpoint.IDLE_CHECK_INTERVAL_S", 3600.0)
     await until(looks_often)
-    at[0] += QUIET_S + 1
+    at[0] += IDLE_AFTER_S + 1
     await until(rests)
     before = len(looks)
     await api.ask("v2", ann.key, "balance")

@@ -21,7 +21,7 @@ PATIENCE_S = 1
 
 @pytest.fixture
 async def port(api, monkeypatch):
-    monkeypatch.setattr(server, "PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(server, "REQUEST_WITHIN_S", PATIENCE_S)
     async with serving(api.application) as found:
         yield found
 

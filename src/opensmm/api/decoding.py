@@ -1,4 +1,4 @@
-"""What a request asks, and with whose key."""
+"""Decoding of HTTP requests: form, key and idempotency key."""
 
 from typing import Final
 
@@ -12,57 +12,57 @@ from opensmm.wire.form import Fields, read_form
 from opensmm.wire.requests import is_absent
 
 SHORT: Final = 128
-"""Bytes of a body that may be remembered: a key and an action, with room to spare."""
-MAX_REMEMBERED: Final = 10_000
+"""Bytes of the longest body that is cached: a key and an action, with room to spare."""
+MAX_CACHED: Final = 10_000
 MALFORMED: Final = Refused(Refusal.MALFORMED_REQUEST)
-
-
-READ_AT_ONCE: Final = 4 << 10
-"""Bytes of a body and a query that are understood before it is known whose they are."""
+DECODED_AT_ONCE: Final = 4 << 10
+"""Bytes of a body and a query that are decoded whole before authentication. A stranger's long request is not."""
 
 
 class DecodedRequest(Struct):
-    """``key`` is empty where none came; ``ask`` is None until a long request is understood."""
+    """``key`` is empty if none came. ``request`` is None until a long request's ``fields`` are read."""
 
     key: str
-    ask: Request | Refused | None
+    request: Request | Refused | None
     fields: Fields
 
-    def understood(self, dialect: Dialect) -> Request | Refused:
-        if self.ask is None:
-            self.ask = dialect.read_request(self.fields)
-        return self.ask
+    def read_request(self, dialect: Dialect) -> Request | Refused:
+        if self.request is None:
+            self.request = dialect.read_request(self.fields)
+        return self.request
 
 
 class RequestDecoder:
-    """Reads requests. Programs ask for their balance and the price list in the same bytes each time; it reads those
-    once. The most frequent asks that never come again are not looked for among them."""
+    """Decodes requests, and caches those for a balance or the price list, whose bytes are the same each time.
+
+    Orders and polls are the most frequent requests and seldom repeat, so the cache is not searched for them.
+    """
 
     def __init__(self) -> None:
-        self._remembered: dict[tuple[Dialect, bytes, bytes, bytes, bytes], DecodedRequest] = {}
+        self._cache: dict[tuple[Dialect, bytes, bytes, bytes, bytes], DecodedRequest] = {}
 
-    def read(self, dialect: Dialect, asked: HttpRequest) -> DecodedRequest | Refused:
-        """Refused: not even the form can be read."""
-        body, headers = asked.body, asked.headers
+    def decode(self, dialect: Dialect, http_request: HttpRequest) -> DecodedRequest | Refused:
+        """Decodes a request. Returns Refused if its form cannot be parsed."""
+        body, headers = http_request.body, http_request.headers
         if len(body) > SHORT or b"=add" in body or b"=status" in body:
-            return _read(dialect, asked)
-        beside = headers.get(b"content-type", b""), headers.get(b"authorization", b""), asked.query
-        said = (dialect, *beside, body)
-        request = self._remembered.get(said)
-        if request is not None:
-            return request
-        read = _read(dialect, asked)
+            return _decode(dialect, http_request)
+        beside = headers.get(b"content-type", b""), headers.get(b"authorization", b""), http_request.query
+        cache_key = (dialect, *beside, body)
+        cached = self._cache.get(cache_key)
+        if cached is not None:
+            return cached
+        decoded = _decode(dialect, http_request)
         short = all(len(part) <= SHORT for part in beside)
-        if short and isinstance(read, DecodedRequest) and isinstance(read.ask, GetBalance | ListServices):
-            if len(self._remembered) >= MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[said] = read
-        return read
+        if short and isinstance(decoded, DecodedRequest) and isinstance(decoded.request, GetBalance | ListServices):
+            if len(self._cache) >= MAX_CACHED:
+                self._cache.clear()
+            self._cache[cache_key] = decoded
+        return decoded
 
 
-def _read(dialect: Dialect, asked: HttpRequest) -> DecodedRequest | Refused:
-    headers = asked.headers
-    fields = read_form(headers.get(b"content-type", b""), asked.query, asked.body)
+def _decode(dialect: Dialect, http_request: HttpRequest) -> DecodedRequest | Refused:
+    headers = http_request.headers
+    fields = read_form(headers.get(b"content-type", b""), http_request.query, http_request.body)
     if fields is None:
         return MALFORMED
     key = fields.pop("key", "")
@@ -72,11 +72,11 @@ def _read(dialect: Dialect, asked: HttpRequest) -> DecodedRequest | Refused:
         key = _bearer(headers.get(b"authorization", b""))
     idempotency_key = headers.get(b"idempotency-key")
     if idempotency_key:
-        told = fields.get("idempotency_key", "")
-        if isinstance(told, str) and is_absent(told):
-            # What is no UTF-8 becomes lone surrogates, which an add refuses and no other action looks at.
+        parameter = fields.get("idempotency_key", "")
+        if isinstance(parameter, str) and is_absent(parameter):
+            # Bytes that are no UTF-8 become lone surrogates, which ``add`` refuses and no other action reads.
             fields["idempotency_key"] = idempotency_key.decode("utf-8", "surrogateescape")
-    short = len(asked.body) + len(asked.query) <= READ_AT_ONCE
+    short = len(http_request.body) + len(http_request.query) <= DECODED_AT_ONCE
     return DecodedRequest(key, dialect.read_request(fields) if short else None, fields)
 
 

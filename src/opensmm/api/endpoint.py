@@ -25,7 +25,7 @@ from opensmm.api.http import (
     HttpRequest,
     HttpResponse,
     TooLarge,
-    joined,
+    join_repeated,
     json_response,
     read_body,
     request_id,
@@ -45,102 +45,105 @@ from opensmm.wire.v2 import V2
 
 DIALECTS: Final[dict[str, Dialect]] = {"/api/v2": V2, "/api/v2/": V2, "/api/v1": V1, "/api/v1/": V1}
 METHODS: Final = frozenset(("GET", "POST"))
-"""What a request may come as. Any other is refused unread: a HEAD would buy and lose the order's id."""
+"""The methods that are accepted. Any other is refused unread: a HEAD would buy, and lose the order's id."""
 RETRY_AFTER_S: Final = 1
-LOOK_S: Final = 0.1
-"""Between looks at the catalogue's version."""
-QUIET_S: Final = 30.0
-"""After so long without a key in use nobody is waiting for what the looks find."""
-QUIET_LOOK_S: Final = 0.5
-"""Between looks then. Whoever asks first meets a price list that is at most so old, and has the next look begin."""
-LOOKS_A_REFRESH: Final = 6
-"""Looks at the catalogue for one at the keys in use."""
+CHECK_INTERVAL_S: Final = 0.1
+"""Seconds between checks of the catalogue's version."""
+IDLE_AFTER_S: Final = 30.0
+"""Seconds without a key in use after which the process counts as idle."""
+IDLE_CHECK_INTERVAL_S: Final = 0.5
+"""Seconds between checks of an idle process. The first request may get a price list of this age, and starts a check."""
+CHECKS_PER_REFRESH: Final = 6
+"""Checks of the catalogue for each refresh of the keys in use."""
 HEALTH: Final = "/healthz"
-TRIES_A_LOOK: Final = 10
-"""Looks at the catalogue for one try to write, while the database takes no orders."""
-LOOKED_WITHIN_S: Final = 3.0
-"""A process whose last look at the catalogue is older has lost its database."""
+CHECKS_PER_WRITE_TEST: Final = 10
+"""Checks of the catalogue for each test write, while the database takes no orders."""
+HEALTHY_WITHIN_S: Final = 3.0
+"""The greatest age, in seconds, of a healthy process's last check of the catalogue."""
 
 _NO_KEY: Final = Refused(Refusal.UNKNOWN_KEY)
 _ADDRESS: Final = Refused(Refusal.ADDRESS)
 _GZIP: Final = re.compile(rb"(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?!0(?:\.0*)?[ \t]*(?:,|$))|,|$)", re.IGNORECASE)
 _TOO_LARGE: Final = json_response(TOO_LARGE, 413, CLOSE)
 _NOT_FOUND: Final = json_response(b'{"error":"Not found"}', 404)
-_WELL: Final = json_response(b'{"status":"ok"}')
-_UNWELL: Final = json_response(b'{"status":"the database does not answer"}', 503)
+_HEALTHY: Final = json_response(b'{"status":"ok"}')
+_UNHEALTHY: Final = json_response(b'{"status":"the database does not answer"}', 503)
 _READ_ONLY: Final = json_response(b'{"status":"the database takes no orders"}', 503)
 _UNAVAILABLE: Final = json_response(UNAVAILABLE, 503, (b"retry-after", str(RETRY_AFTER_S).encode()))
 log = structlog.get_logger()
 
 
 class Endpoint:
-    """Reads a form, finds its key, does what it asks and writes the answer in its dialect."""
+    """The application of both dialects: reads a request, authenticates its key, carries it out and writes the response.
+
+    ``requests_per_second`` limits each key; 0 is no limit.
+    """
 
     def __init__(
         self,
-        panel: ApiOperations,
+        operations: ApiOperations,
         pepper: bytes,
         requests_per_second: int = 0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._panel = panel
+        self._operations = operations
         self._monotonic = monotonic
-        self._looked_at = float("-inf")
-        self._tells = False
-        self._authenticator = Authenticator(panel, pepper, requests_per_second)
-        self._services_cache = ServicesCache(panel)
+        self._checked_at = float("-inf")
+        self._logs_orders = False
+        self._authenticator = Authenticator(operations, pepper, requests_per_second)
+        self._services_cache = ServicesCache(operations)
         self._decoder = RequestDecoder()
-        self._watching: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Connects and begins to watch catalogue and keys in use; an unreachable database is no reason to fail."""
+        """Connects, and starts to watch the catalogue and the keys in use. The database may be down."""
         try:
-            await self._panel.open()
-            self._looked_at = self._monotonic()
+            await self._operations.open()
+            self._checked_at = self._monotonic()
         except Unavailable as error:
             log.warning("started without the database", error=str(error))
-        self._tells = log.is_enabled_for(logging.DEBUG)
+        self._logs_orders = log.is_enabled_for(logging.DEBUG)
         gc_tuning.leave_alone()
-        self._watching = asyncio.create_task(self._watch())
+        self._watcher = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
-        await self._panel.close()
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        await self._operations.close()
 
     async def _watch(self) -> None:
         for number in count():
-            await self._rest()
+            await self._pause()
             try:
-                await self._panel.look_at_catalogue()
-                self._looked_at = self._monotonic()
-                if number % LOOKS_A_REFRESH == 0:
+                await self._operations.look_at_catalogue()
+                self._checked_at = self._monotonic()
+                if number % CHECKS_PER_REFRESH == 0:
                     await self._authenticator.refresh()
-                if not self._panel.takes_orders and number % TRIES_A_LOOK == 0:
-                    await self._panel.try_writing()
+                if not self._operations.takes_orders and number % CHECKS_PER_WRITE_TEST == 0:
+                    await self._operations.try_writing()
             except Unavailable as error:
                 log.warning("the catalogue and the keys could not be looked at", error=str(error), sparse=True)
             except Exception:
                 log.exception("the catalogue and the keys could not be looked at", sparse=True)
 
-    async def _rest(self) -> None:
-        """Pauses between two looks; a long pause ends when a key is looked up."""
-        if self._authenticator.rested_s < QUIET_S or not self._panel.takes_orders:
-            await asyncio.sleep(LOOK_S)
+    async def _pause(self) -> None:
+        """Pauses until the next check. An idle process pauses longer, but not beyond the look-up of a key."""
+        if self._authenticator.idle_s < IDLE_AFTER_S or not self._operations.takes_orders:
+            await asyncio.sleep(CHECK_INTERVAL_S)
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(QUIET_LOOK_S):
-                await self._authenticator.next_look_up()
+            async with asyncio.timeout(IDLE_CHECK_INTERVAL_S):
+                await self._authenticator.wait_for_look_up()
 
-    def direct(self) -> dict[bytes, Answer]:
-        """What answers a whole request, by path: for a server that hands it over so."""
+    def direct_answers(self) -> dict[bytes, Answer]:
+        """Returns the function that answers a whole request, by path, for a server that bypasses ASGI."""
         return {path.encode(): partial(self.answer, dialect) for path, dialect in DIALECTS.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         dialect = DIALECTS.get(scope["path"])
         if dialect is None:
-            said = self._health() if scope["path"] == HEALTH else _NOT_FOUND
+            response = self._report_health() if scope["path"] == HEALTH else _NOT_FOUND
         else:
             began = perf_counter_ns()
             try:
@@ -149,132 +152,138 @@ class Endpoint:
                 return
             except TooLarge:
                 REQUESTS[dialect.name, None, OVERSIZED].observe(perf_counter_ns() - began)
-                said = with_request_id(_TOO_LARGE, joined(scope["headers"]))
+                response = with_request_id(_TOO_LARGE, join_repeated(scope["headers"]))
             else:
-                said = await self.answer(dialect, _asked(scope, body))
-        await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
-        await send({"type": "http.response.body", "body": said.body})
+                response = await self.answer(dialect, _http_request(scope, body))
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        await send({"type": "http.response.body", "body": response.body})
 
-    async def answer(self, dialect: Dialect, asked: HttpRequest) -> HttpResponse:
-        """The answer to a request, whatever becomes of it."""
-        request: DecodedRequest | Refused = MALFORMED
+    async def answer(self, dialect: Dialect, http_request: HttpRequest) -> HttpResponse:
+        """Answers a request in any case: a refusal, a rate limit, an outage and a bug have responses too."""
+        decoded: DecodedRequest | Refused = MALFORMED
         began = perf_counter_ns()
         try:
-            request = self._decoder.read(dialect, asked) if asked.method in METHODS else MALFORMED
-            if isinstance(request, Refused):
-                said, outcome = _refused(dialect, request)
+            decoded = self._decoder.decode(dialect, http_request) if http_request.method in METHODS else MALFORMED
+            if isinstance(decoded, Refused):
+                response, outcome = _refuse(dialect, decoded)
             else:
-                said, outcome = await self._reply(dialect, asked, request)
+                response, outcome = await self._carry_out(dialect, http_request, decoded)
         except RateExceeded as error:
-            said, outcome = _too_many(error.retry_after_s), LIMITED
+            response, outcome = _limit_rate(error.retry_after_s), LIMITED
         except Unavailable as error:
-            told = {"request": request_id(asked.headers), "error": str(error)}
-            log.warning("refused for a fault of the moment", **told, sparse=True)
-            said, outcome = _UNAVAILABLE, UNREADY
+            fields = {"request": request_id(http_request.headers), "error": str(error)}
+            log.warning("refused for a fault of the moment", **fields, sparse=True)
+            response, outcome = _UNAVAILABLE, UNREADY
         except Exception:
-            log.exception("a request failed", request=request_id(asked.headers), sparse=True)
-            said, outcome = _UNAVAILABLE, FAILED
-        kind = None if isinstance(request, Refused) or request.ask is None else type(request.ask)
+            log.exception("a request failed", request=request_id(http_request.headers), sparse=True)
+            response, outcome = _UNAVAILABLE, FAILED
+        kind = None if isinstance(decoded, Refused) or decoded.request is None else type(decoded.request)
         REQUESTS[dialect.name, kind, outcome].observe(perf_counter_ns() - began)
-        return with_request_id(said, asked.headers)
+        return with_request_id(response, http_request.headers)
 
-    def _health(self) -> HttpResponse:
-        """Whether this process is of use: it answers, its database did a moment ago, and that takes orders."""
-        if self._monotonic() - self._looked_at > LOOKED_WITHIN_S:
-            return _UNWELL
-        return _WELL if self._panel.takes_orders else _READ_ONLY
+    def _report_health(self) -> HttpResponse:
+        """Reports whether the database answered a moment ago and takes orders."""
+        if self._monotonic() - self._checked_at > HEALTHY_WITHIN_S:
+            return _UNHEALTHY
+        return _HEALTHY if self._operations.takes_orders else _READ_ONLY
 
-    async def _reply(self, dialect: Dialect, asked: HttpRequest, request: DecodedRequest) -> tuple[HttpResponse, str]:
-        """The answer to what was understood, and its outcome."""
-        caller = self._authenticator.known(request.key) or await self._authenticator.look_up(request.key, asked.client)
+    async def _carry_out(
+        self, dialect: Dialect, http_request: HttpRequest, decoded: DecodedRequest
+    ) -> tuple[HttpResponse, str]:
+        """Authenticates and carries out a request. Returns the response, and the outcome that the metrics count."""
+        key, client = decoded.key, http_request.client
+        caller = self._authenticator.cached(key) or await self._authenticator.look_up(key, client)
         if caller is None:
-            return _refused(dialect, _NO_KEY)
-        if caller.addresses and asked.client not in caller.addresses:
-            return _refused(dialect, _ADDRESS)
-        match request.understood(dialect):
+            return _refuse(dialect, _NO_KEY)
+        if caller.addresses and client not in caller.addresses:
+            return _refuse(dialect, _ADDRESS)
+        match decoded.read_request(dialect):
             case Refused() as refused:
-                return _refused(dialect, refused)
+                return _refuse(dialect, refused)
             case requests.ListServices(extended=extended):
-                drips = dialect is V2 and not extended and _as_panel(caller, asked)
-                rendered = self._services_cache.ready(dialect, caller.price_list, extended=extended, drips=drips)
+                drips = dialect is V2 and not extended and _acts_as_panel(caller, http_request)
+                rendered = self._services_cache.current(dialect, caller.price_list, extended=extended, drips=drips)
                 if rendered is None:
                     rendered = await self._services_cache.render(
                         dialect, caller.price_list, extended=extended, drips=drips
                     )
-                return _services(rendered, asked), OK
+                return _services_response(rendered, http_request), OK
             case requests.AddOrder() as add:
-                if dialect is V1 and add.details.posts == 0 and _as_panel(caller, asked):
+                if dialect is V1 and add.details.posts == 0 and _acts_as_panel(caller, http_request):
                     add = subscription_parameters.unbounded(add)
-                placed = await self._panel.place(caller, add, dialect.dialect_rules)
+                placed = await self._operations.place(caller, add, dialect.dialect_rules)
                 if isinstance(placed, Refused):
-                    return _refused(dialect, placed)
-                if self._tells:
-                    log.debug("placed", request=request_id(asked.headers), order=placed, customer=caller.customer)
-                said = dialect.write_order(placed)
+                    return _refuse(dialect, placed)
+                if self._logs_orders:
+                    log.debug(
+                        "placed", request=request_id(http_request.headers), order=placed, customer=caller.customer
+                    )
+                body = dialect.write_order(placed)
             case requests.GetStatus(orders=ids, extended=extended):
-                views = await self._panel.statuses(caller, ids)
+                views = await self._operations.statuses(caller, ids)
                 count_refused(views)
                 if extended:
-                    views = await self._panel.extended(caller, views)
-                elif dialect is V1 and _as_panel(caller, asked):
-                    views = await self._panel.with_parts(caller, views)
-                said = dialect.write_statuses(ids, views, title_case=_title_case(dialect, caller, asked))
+                    views = await self._operations.extended(caller, views)
+                elif dialect is V1 and _acts_as_panel(caller, http_request):
+                    views = await self._operations.with_parts(caller, views)
+                body = dialect.write_statuses(ids, views, title_case=_reads_title_case(dialect, caller, http_request))
             case requests.GetBalance():
-                said = dialect.write_balance(await self._panel.balance(caller))
-            case requests.ListOrders() as wanted:
-                orders = await self._panel.orders(caller, wanted)
-                said = dialect.write_order_list(orders, title_case=_title_case(dialect, caller, asked))
+                body = dialect.write_balance(await self._operations.balance(caller))
+            case requests.ListOrders() as request:
+                orders = await self._operations.orders(caller, request)
+                body = dialect.write_order_list(orders, title_case=_reads_title_case(dialect, caller, http_request))
             case requests.RequestRefills(orders=ids):
-                refills = await self._panel.refill(caller, ids)
+                refills = await self._operations.refill(caller, ids)
                 count_refused(refills)
-                said = dialect.write_refills(ids, refills)
-            case requests.GetRefillStatus() as wanted:
-                found = await self._panel.refill_statuses(caller, wanted)
-                count_refused(found)
-                said = dialect.write_refill_statuses(wanted.order or wanted.refills, found)
+                body = dialect.write_refills(ids, refills)
+            case requests.GetRefillStatus() as request:
+                statuses = await self._operations.refill_statuses(caller, request)
+                count_refused(statuses)
+                body = dialect.write_refill_statuses(request.order or request.refills, statuses)
             case requests.CancelOrders(orders=ids):
-                canceled = await self._panel.cancel(caller, ids)
-                count_refused(canceled)
-                said = dialect.write_cancels(ids, canceled)
+                cancels = await self._operations.cancel(caller, ids)
+                count_refused(cancels)
+                body = dialect.write_cancels(ids, cancels)
             case other:
                 assert_never(other)
-        return json_response(said), OK
+        return json_response(body), OK
 
 
-def _asked(scope: Scope, body: bytes) -> HttpRequest:
+def _http_request(scope: Scope, body: bytes) -> HttpRequest:
     client = scope["client"][0] if scope["client"] else ""
-    return HttpRequest(scope["method"], scope["query_string"], joined(scope["headers"]), body, client)
+    return HttpRequest(scope["method"], scope["query_string"], join_repeated(scope["headers"]), body, client)
 
 
-def _title_case(dialect: Dialect, caller: KeyHolder, asked: HttpRequest) -> bool:
-    """v2 knows no other words, and does not look at the client."""
-    return dialect is V1 and reads_title_case(asked.headers.get(b"user-agent"), caller.title_case)
+def _reads_title_case(dialect: Dialect, caller: KeyHolder, http_request: HttpRequest) -> bool:
+    """Returns True if v1 is to answer with v2's status words. v2 has no others, whatever the client is."""
+    return dialect is V1 and reads_title_case(http_request.headers.get(b"user-agent"), caller.title_case)
 
 
-def _as_panel(caller: KeyHolder, asked: HttpRequest) -> bool:
-    return acts_as_panel(asked.headers.get(b"user-agent"), caller.as_panel)
+def _acts_as_panel(caller: KeyHolder, http_request: HttpRequest) -> bool:
+    return acts_as_panel(http_request.headers.get(b"user-agent"), caller.as_panel)
 
 
-def _refused(dialect: Dialect, refused: Refused) -> tuple[HttpResponse, str]:
+def _refuse(dialect: Dialect, refused: Refused) -> tuple[HttpResponse, str]:
     REFUSALS[refused.why] += 1
     return json_response(dialect.write_refusal(refused)), REFUSED
 
 
-def _services(rendered: RenderedServices, asked: HttpRequest) -> HttpResponse:
-    """Packed where the caller takes that; with a tag for who asks with GET, who may have that very answer already."""
-    packed = _accepts_gzip(asked.headers.get(b"accept-encoding", b""))
-    whole = rendered.packed if packed else rendered.plain
-    if asked.method != "GET":
+def _services_response(rendered: RenderedServices, http_request: HttpRequest) -> HttpResponse:
+    """Returns the price list, compressed if the client accepts it. A GET gets an entity tag, and a 304 if it matches."""
+    compressed = _accepts_gzip(http_request.headers.get(b"accept-encoding", b""))
+    whole = rendered.compressed if compressed else rendered.plain
+    if http_request.method != "GET":
         return whole
-    tag = (b"etag", rendered.packed_tag if packed else rendered.plain_tag)
-    if asked.headers.get(b"if-none-match") == tag[1]:
+    tag = (b"etag", rendered.compressed_tag if compressed else rendered.plain_tag)
+    if http_request.headers.get(b"if-none-match") == tag[1]:
         return json_response(b"", 304, tag, *rendered.unmodified)
     return whole.also(tag)
 
 
-def _accepts_gzip(coding: bytes) -> bool:
-    return coding == b"gzip" or _GZIP.search(coding) is not None
+def _accepts_gzip(accept_encoding: bytes) -> bool:
+    # Most clients send the bare word; the pattern reads lists and weights.
+    return accept_encoding == b"gzip" or _GZIP.search(accept_encoding) is not None
 
 
-def _too_many(retry_after_s: int) -> HttpResponse:
+def _limit_rate(retry_after_s: int) -> HttpResponse:
     return json_response(TOO_MANY, 429, (b"retry-after", str(retry_after_s).encode()))

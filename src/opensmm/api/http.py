@@ -1,4 +1,4 @@
-"""HTTP requests and responses as values: what the endpoint reads and answers, whichever server brought it."""
+"""HTTP requests and responses as values, independent of the server."""
 
 import re
 import secrets
@@ -20,7 +20,7 @@ _PLAIN_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 MAX_BODY: Final = 1 << 20
 """Bytes of a request's body."""
 MAX_DISCARDED: Final = 16 << 20
-"""Bytes of an oversized body that are read and thrown away, so that its sender gets to read the refusal."""
+"""Bytes of an oversized body that are read and discarded, so that its sender gets to read the refusal."""
 
 
 class HttpRequest(Struct, frozen=True):
@@ -49,18 +49,19 @@ class HttpResponse(Struct, frozen=True):
 
 
 Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
+"""A function that answers whole requests."""
 
 
 class TooLarge(Exception):
-    """The body is over its bound."""
+    """The body exceeds MAX_BODY."""
 
 
 class Gone(Exception):
-    """The client left, or was shown out, before its body was complete."""
+    """The connection closed before the body was complete."""
 
 
-def joined(headers: Sequence[Header]) -> dict[bytes, bytes]:
-    """Returns headers by name. Values of a repeated name are joined with commas, as RFC 9110 (5.3) has it."""
+def join_repeated(headers: Sequence[Header]) -> dict[bytes, bytes]:
+    """Returns headers by name. Values of a repeated name are join_repeated with commas, as RFC 9110 (5.3) has it."""
     by_name = dict(headers)
     if len(by_name) == len(headers):
         return by_name
@@ -93,13 +94,13 @@ async def read_body(receive: Receive) -> bytes:
 
 def json_response(body: bytes, status: int = 200, *more: Header) -> HttpResponse:
     """Builds a response of JSON that must not be cached; ``more`` headers come after the usual ones."""
-    response = HttpResponse(body, status, *_usual(status, len(body)))
+    response = HttpResponse(body, status, *_common_head(status, len(body)))
     return response.also(*more) if more else response
 
 
 @lru_cache(maxsize=4096)
-def _usual(status: int, length: int) -> tuple[list[Header], bytes]:
-    """Shared by all responses of a status and a length: nobody changes a response's headers in place."""
+def _common_head(status: int, length: int) -> tuple[list[Header], bytes]:
+    """Returns headers and head for all responses of a status and a length. Never change the headers in place."""
     headers = [
         (b"content-type", b"application/json"),
         (b"cache-control", b"no-store"),

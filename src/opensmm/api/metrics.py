@@ -1,4 +1,4 @@
-"""What the API counts: each request by dialect, action and outcome with its time, and each refusal by its kind."""
+"""Metrics of the API: request times by dialect, action and outcome, and refusals by reason."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -19,10 +19,10 @@ REQUEST_EDGES: Final = (
     *(tenths * MILLISECOND // 10 for tenths in (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)),
     *(tenths * SECOND // 10 for tenths in (10, 25, 50, 100, 200)),
 )
-"""From half a millisecond to twenty seconds, when a lane gives up."""
+"""From half a millisecond to twenty seconds, when a batcher gives up."""
 
 REQUESTS: Final[Histograms[tuple[str, type | None, str]]] = Histograms(REQUEST_EDGES)
-"""By dialect, type of the ask (None: it could not be read) and outcome."""
+"""Keyed by dialect, type of the request (None if it could not be decoded) and outcome."""
 REFUSALS: Final[Counter[Refusal]] = Counter()
 
 

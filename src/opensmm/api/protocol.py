@@ -1,4 +1,4 @@
-"""HTTP by uvicorn on httptools, with a direct way for the requests that come in crowds, and answers in one piece."""
+"""HTTP by uvicorn on httptools, with a direct path past ASGI for plain requests, and one write for each response."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,30 +10,30 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from opensmm.api import heads
 from opensmm.api.connections import ConnectionTable
-from opensmm.api.http import CLOSE, MAX_DISCARDED, Answer, HttpRequest, HttpResponse, joined, json_response
+from opensmm.api.http import CLOSE, MAX_DISCARDED, Answer, HttpRequest, HttpResponse, join_repeated, json_response
 from opensmm.wire.dialect import UNAVAILABLE
 
-MOST_HELD: Final = 64 * 1024
-"""Bytes of an address or a body that are kept for the direct way; what is longer goes by ASGI, which bounds it."""
+MAX_DIRECT: Final = 64 * 1024
+"""Bytes of a target or a body on the direct path. Longer ones take the ASGI path, which bounds them."""
 METHODS: Final = {b"POST": "POST", b"GET": "GET"}
 
 _STOPPED: Final = json_response(UNAVAILABLE, 503)
 
 
 class Forbidden(Exception):
-    """The request is refused by its head or its trailers alone."""
+    """A request that is refused for its head or its trailers, with the response."""
 
-    def __init__(self, said: HttpResponse) -> None:
-        super().__init__(said.status)
-        self.said = said
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 class OneWrite:
-    """A transport that sends what was written in one turn of the loop together.
+    """A transport that sends everything written in one turn of the event loop together.
 
-    uvicorn writes the head and the body of an answer one after the other, and the loop sends each at once: two system
-    calls here, and two reads at the client, where one does. The parts are handed over as they are: a price list is
-    long, and joining it to its head would copy it once more.
+    uvicorn writes the head and the body of a response one after the other, and the loop sends each at once. That costs
+    two system calls here and two reads at the client, instead of one each. The parts are passed on unjoined: a price
+    list is long, and joining would copy it once more.
     """
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
@@ -70,7 +70,7 @@ class OneWrite:
 
 
 class Exchange:
-    """One request on the direct way, until it is answered. For uvicorn it stands where a cycle of its own would."""
+    """One request on the direct path, until it is answered. uvicorn sees it in place of its own request cycle."""
 
     body: bytes | bytearray = b""
     more_body = True
@@ -78,7 +78,7 @@ class Exchange:
     response_complete = False
     disconnected = False
     message_event: Final = asyncio.Event()
-    """uvicorn sets it for who waits for a body; nobody does here."""
+    """uvicorn sets the event for a task that waits for a body; there is none here."""
     task: asyncio.Task[None]
 
     def __init__(self, answer: Answer, method: str, query: bytes) -> None:
@@ -88,10 +88,11 @@ class Exchange:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own protocol over such a transport.
+    """uvicorn's own protocol over ``OneWrite``, with a direct path.
 
-    An application may have ``direct``: by path, what answers a whole request without ASGI's messages and what uvicorn
-    keeps for them. What is not plainly a request on a connection that stays open goes by ASGI, to the same answers.
+    An application may have ``direct_answers``: by path, a function that answers a whole request without ASGI's messages
+    and uvicorn's objects for them. All but plain requests on connections that stay open take the ASGI path, with the
+    same responses.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -99,12 +100,13 @@ class Protocol(HttpToolsProtocol):
         app: Any = self.app
         self._proxies = app if isinstance(app, ProxyHeadersMiddleware) else None
         app = app.app if self._proxies else app
-        self._direct: Mapping[bytes, Answer] = getattr(app, "direct", {})
-        self._in_head = self._in_request = self._idle = self._deaf = self._ending = self._has_moved = False
-        self._chunk = self._unseen = self._trailed = self._discarded = 0
+        self._direct_answers: Mapping[bytes, Answer] = getattr(app, "direct_answers", {})
+        self._in_head = self._in_request = self._has_progress = False
+        self._idle = self._stopped_reading = self._discarding = False
+        self._read_bytes = self._stalled_bytes = self._trailer_bytes = self._discarded = 0
         self._before: RequestResponseCycle | None = None
-        self._last_reply: HttpResponse | None = None
-        self._joined: Mapping[bytes, bytes] = {}
+        self._last_response: HttpResponse | None = None
+        self._headers_by_name: Mapping[bytes, bytes] = {}
         self._host = b""
         self._table: ConnectionTable | None = getattr(self.server_state, "table", None)
 
@@ -121,43 +123,43 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._idle = self._has_moved = False
-        self._chunk = len(data)
-        while data and not self._deaf:
+        self._idle = self._has_progress = False
+        self._read_bytes = len(data)
+        while data and not self._stopped_reading:
             try:
                 self.parser.feed_data(data)
                 break
             except httptools.HttpParserUpgrade as upgrade:
-                data = self._staying(data[upgrade.args[0] :])
+                data = self._without_upgrade(data[upgrade.args[0] :])
             except httptools.HttpParserError as error:
                 cause = error.__context__
-                self._refuse(cause.said if isinstance(cause, Forbidden) else heads.NO_HTTP)
-        if self._in_request and not self._deaf:
+                self._refuse(cause.response if isinstance(cause, Forbidden) else heads.NO_HTTP)
+        if self._in_request and not self._stopped_reading:
             self._bound_unfinished()
-        elif self._ending:
-            self._discarded += self._chunk
+        elif self._discarding:
+            self._discarded += self._read_bytes
             if self._discarded > MAX_DISCARDED:
                 self.transport.close()
 
     def _bound_unfinished(self) -> None:
-        """Refuses a request whose head, chunk line or trailers have grown too long before they ended."""
-        self._unseen = 0 if self._has_moved else self._unseen + self._chunk
+        """Refuses a request whose head, chunk line or trailers exceed their bounds before they end."""
+        self._stalled_bytes = 0 if self._has_progress else self._stalled_bytes + self._read_bytes
         if not self._in_head:
-            if self._unseen > heads.MAX_HEAD:
+            if self._stalled_bytes > heads.MAX_HEAD:
                 self._refuse(heads.HEAD_TOO_LARGE)
         elif len(self.url) > heads.MAX_TARGET:
             self._refuse(heads.TARGET_TOO_LONG)
-        elif len(self.headers) > heads.MAX_LINES or self._unseen > heads.MAX_TARGET + heads.MAX_HEAD:
+        elif len(self.headers) > heads.MAX_LINES or self._stalled_bytes > heads.MAX_TARGET + heads.MAX_HEAD:
             self._refuse(heads.HEAD_TOO_LARGE)
 
     def eof_received(self) -> Any:
-        """Keeps a connection open whose client has sent all that it will, until what it asked is answered.
+        """Keeps a half-closed connection open until the requests on it are answered.
 
-        asyncio reads the answer as a bool; uvicorn's own gives none.
+        asyncio reads the result as a bool; uvicorn's own method returns none.
         """
-        if self._ending:
+        if self._discarding:
             return False
-        self._deaf = True
+        self._stopped_reading = True
         due = self._newest_due()
         if due is None:
             return False
@@ -165,8 +167,8 @@ class Protocol(HttpToolsProtocol):
         return True
 
     def on_message_begin(self) -> None:
-        self._in_head = self._in_request = self._has_moved = True
-        self._unseen = self._trailed = 0
+        self._in_head = self._in_request = self._has_progress = True
+        self._stalled_bytes = self._trailer_bytes = 0
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -178,35 +180,35 @@ class Protocol(HttpToolsProtocol):
                 self.expect_100_continue = True
             self.headers.append((name, value))
             return
-        # What trails a body tells nothing of who asks. A short line counts for its share of the lines.
-        self._trailed += max(len(name) + len(value), heads.MAX_HEAD // heads.MAX_LINES)
-        if self._trailed > heads.MAX_HEAD:
+        # Trailers are measured and dropped: nothing here reads them. A short one counts as its share of MAX_LINES.
+        self._trailer_bytes += max(len(name) + len(value), heads.MAX_HEAD // heads.MAX_LINES)
+        if self._trailer_bytes > heads.MAX_HEAD:
             raise Forbidden(heads.HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         headers = self.headers
-        self._joined = by_name = joined(headers)
+        self._headers_by_name = by_name = join_repeated(headers)
         if len(by_name) != len(headers) or by_name.get(b"host") != self._host or len(headers) > heads.MAX_LINES:
             self._check_lines()
-        if self._unseen + self._chunk > heads.MAX_HEAD:  # Only what came in many bytes needs to be measured.
+        if self._stalled_bytes + self._read_bytes > heads.MAX_HEAD:  # A head in few bytes need not be measured.
             self._check_size()
-        self._in_head, self._has_moved = False, True
+        self._in_head, self._has_progress = False, True
         path, _, query = self.url.partition(b"?")
-        answer, method = self._direct.get(path), self.parser.get_method()
+        answer, method = self._direct_answers.get(path), self.parser.get_method()
         if answer is not None and method in METHODS and self._is_plain():
             self.cycle = cast("RequestResponseCycle", Exchange(answer, METHODS[method], query.partition(b"#")[0]))
         elif method == b"CONNECT":
             raise Forbidden(heads.BAD_REQUEST)
         else:
-            self._go_by_asgi()
+            self._use_asgi()
 
     def _check_lines(self) -> None:
         if len(self.headers) > heads.MAX_LINES:
             raise Forbidden(heads.HEAD_TOO_LARGE)
-        if not heads.counts_one_host(self.headers, self._joined, self.parser.get_http_version()):
+        if not heads.has_one_host(self.headers, self._headers_by_name, self.parser.get_http_version()):
             raise Forbidden(heads.BAD_REQUEST)
-        host = self._joined.get(b"host", b"")
-        if host.strip(heads.IN_HOSTS):
+        host = self._headers_by_name.get(b"host", b"")
+        if host.strip(heads.HOST_CHARS):
             raise Forbidden(heads.BAD_REQUEST)
         self._host = host
 
@@ -217,7 +219,7 @@ class Protocol(HttpToolsProtocol):
             raise Forbidden(heads.HEAD_TOO_LARGE)
 
     def _is_plain(self) -> bool:
-        """Whether a request of a method that is answered directly comes with nothing that needs uvicorn."""
+        """Returns True if a request for the direct path needs none of uvicorn's other features."""
         parser, before = self.parser, cast("RequestResponseCycle | None", self.cycle)
         return (
             (before is None or before.response_complete)
@@ -225,10 +227,10 @@ class Protocol(HttpToolsProtocol):
             and not parser.should_upgrade()
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
-            and len(self.url) <= MOST_HELD
+            and len(self.url) <= MAX_DIRECT
         )
 
-    def _go_by_asgi(self) -> None:
+    def _use_asgi(self) -> None:
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         self._before = cast("RequestResponseCycle | None", self.cycle)
         super().on_message_begin()
@@ -237,7 +239,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._has_moved = True
+        self._has_progress = True
         exchange: object = self.cycle
         if not isinstance(exchange, Exchange) or not exchange.more_body:
             super().on_body(body)
@@ -248,9 +250,9 @@ class Protocol(HttpToolsProtocol):
             if isinstance(exchange.body, bytes):
                 exchange.body = bytearray(exchange.body)  # Grows in place, however small its pieces are.
             exchange.body += body
-        if len(exchange.body) > MOST_HELD:
+        if len(exchange.body) > MAX_DIRECT:
             self.cycle = cast("RequestResponseCycle", None)
-            self._go_by_asgi()
+            self._use_asgi()
             self.cycle.keep_alive &= exchange.keep_alive
             super().on_body(bytes(exchange.body))
 
@@ -261,43 +263,43 @@ class Protocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         exchange.more_body = False
-        headers = self._joined
-        address = self._address if self._proxies is None else self._forwarded(self._proxies, headers)
-        asked = HttpRequest(exchange.method, exchange.query, headers, bytes(exchange.body), address)
+        headers = self._headers_by_name
+        address = self._address if self._proxies is None else self._client_address(self._proxies, headers)
+        request = HttpRequest(exchange.method, exchange.query, headers, bytes(exchange.body), address)
         exchange.body = b""
-        exchange.task = self.loop.create_task(self._answer(exchange, asked))
+        exchange.task = self.loop.create_task(self._answer(exchange, request))
         self.tasks.add(exchange.task)
 
-    def _forwarded(self, by: ProxyHeadersMiddleware, headers: Mapping[bytes, bytes]) -> str:
-        """The address of whoever asks: behind a proxy that is trusted, the one it tells."""
-        if self._address not in by.trusted_hosts:
+    def _client_address(self, proxies: ProxyHeadersMiddleware, headers: Mapping[bytes, bytes]) -> str:
+        """Returns the client's address: behind a trusted proxy, the one that the proxy reports."""
+        if self._address not in proxies.trusted_hosts:
             return self._address
-        told = headers.get(b"x-forwarded-for", b"").decode("latin-1")
-        return by.trusted_hosts.get_trusted_client_address(told)[0] or self._address
+        forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
+        return proxies.trusted_hosts.get_trusted_client_address(forwarded)[0] or self._address
 
-    async def _answer(self, exchange: Exchange, asked: HttpRequest) -> None:
+    async def _answer(self, exchange: Exchange, request: HttpRequest) -> None:
         try:
-            said = await exchange.answer(asked)
+            response = await exchange.answer(request)
             if self.flow.write_paused:
                 await self.flow.drain()
-        except asyncio.CancelledError:  # the server's patience is over; a proxy that got nothing might ask elsewhere
-            said, exchange.keep_alive = _STOPPED, False
+        except asyncio.CancelledError:  # The server stops. A proxy that gets no response might retry elsewhere.
+            response, exchange.keep_alive = _STOPPED, False
         finally:
             self.tasks.discard(exchange.task)
         exchange.response_complete = True
         if exchange.disconnected:
             return
-        if not exchange.keep_alive:  # the server has been told to stop
-            said = said.also(CLOSE)
-        self.transport.writelines([said.head, said.body])
+        if not exchange.keep_alive:  # The server stops, or the client has closed its side.
+            response = response.also(CLOSE)
+        self.transport.writelines([response.head, response.body])
         if not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, but it reads on only when what was read is answered.
+        """Differs from uvicorn's method in reading on only when the requests read before are answered.
 
-        There is no timer a request either: who is idle for long is found by the sweep, see ``server``.
+        It starts no timer either: the sweep in ``server`` finds idle connections.
         """
         self.server_state.total_requests += 1
         if self.transport.is_closing():
@@ -307,50 +309,50 @@ class Protocol(HttpToolsProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-        elif self._last_reply is not None:
-            self._end(self._last_reply)
+        elif self._last_response is not None:
+            self._end(self._last_response)
         else:
             self._idle = not self._in_request
 
     def _should_upgrade(self) -> bool:
-        """uvicorn leaves a request that asks for another protocol alone, for ``data_received`` to go on with."""
+        """Keeps uvicorn from answering a request for another protocol; ``data_received`` goes on with it."""
         return True
 
-    def _staying(self, rest: bytes) -> bytes:
-        """A request that asks for another protocol, and what follows, as one that does not: we speak no other.
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """Returns the head of a request for another protocol, without that wish, and the bytes that follow it.
 
-        The parser takes what follows such a head for that protocol. The body of a client that offers HTTP/2, as Java's
-        does, would be lost, or read as the next request.
+        The parser takes the bytes after such a head for the other protocol. The body of a client that offers HTTP/2,
+        as Java's does, would be lost, or read as the next request.
         """
         method = self.parser.get_method()
         lines = [b"%b %b HTTP/%b" % (method, self.url, self.parser.get_http_version().encode())]
         for name, value in self.headers:
             if name == b"connection":
-                lines.append(b"connection: " + _without_upgrade(value))
+                lines.append(b"connection: " + _other_tokens(value))
             elif name not in (b"upgrade", b"http2-settings"):
                 lines.append(b"%b: %b" % (name, value))
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
         return b"\r\n".join((*lines, b"", rest))
 
-    def _refuse(self, said: HttpResponse) -> None:
-        """Refuses what cannot be understood, behind the answers that are still due, and reads no further.
+    def _refuse(self, response: HttpResponse) -> None:
+        """Sends a refusal after the responses that are still due, and reads no further.
 
-        What is no HTTP behind a request that is being answered, as when a client counts the letters of its body and
-        not the bytes, is not worth an answer of its own: the client might take that for the answer to its next request.
+        Stray bytes behind a whole request, as of a client that counts its body in characters, get no response of
+        their own: the client would take it for the response to its next request.
         """
-        self._deaf = True
-        is_stray = said is heads.NO_HTTP and (self._in_head or not self._in_request)
+        self._stopped_reading = True
+        is_stray = response is heads.NO_HTTP and (self._in_head or not self._in_request)
         due = self._newest_due()
         if due is None:
-            self._end(said)
+            self._end(response)
         elif is_stray:
             due.keep_alive = False
         else:
-            self._last_reply = said
+            self._last_response = response
 
     def _newest_due(self) -> "RequestResponseCycle | None":
-        """The newest whole request that is not answered yet. One whose body did not end is given up."""
+        """Returns the newest whole request that is not answered yet. Gives up one whose body has not ended."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and cycle.more_body and not cycle.response_complete:
             if not self.pipeline or self.pipeline[0][0] is not cycle:
@@ -362,28 +364,31 @@ class Protocol(HttpToolsProtocol):
             self.cycle = cast("RequestResponseCycle", cycle)
         return None if cycle is None or cycle.response_complete else cycle
 
-    def _end(self, said: HttpResponse) -> None:
-        """Says the last words of a connection. What its client goes on to send is thrown away for a while: a connection
-        that is closed at once is reset, and its client would not get to read them."""
-        self._ending = True
-        self.transport.writelines([said.head, said.body])
+    def _end(self, response: HttpResponse) -> None:
+        """Sends the last response of a connection, and discards what the client still sends.
+
+        Closing at once would reset the connection, and the client would not get to read the response.
+        """
+        self._discarding = True
+        self.transport.writelines([response.head, response.body])
         self.transport.write_eof()
 
-    def show_out(self) -> None:
-        """Ends the connection; what its client does not read is not waited for."""
+    def close_now(self) -> None:
+        """Closes the connection, without waiting for a client that does not read."""
         if self.flow.write_paused:
             self.transport.abort()
         else:
             self.transport.close()
 
-    def awaited(self) -> tuple[object, bool] | None:
-        """What this connection waits for its client to do, and whether it has long for that; None: it is our turn.
+    def waiting_state(self) -> tuple[object, bool] | None:
+        """Returns the state in which the connection waits for its client; None if it does not wait.
 
-        Long has who may send a next request, or has an answer to read. Otherwise it is the very first request, or the
-        rest of a head or of a body.
+        The state compares equal as long as the client makes no progress. The bool is True if the client has the long
+        time limit: for its next request, or to read a response. The first request, and the rest of a head or of a body,
+        have the short one.
         """
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        if self._ending:
+        if self._discarding:
             return self, False
         if self.flow.write_paused:
             return (cycle, self.transport.get_write_buffer_size()), True
@@ -392,6 +397,7 @@ class Protocol(HttpToolsProtocol):
         return (cycle, self._idle) if cycle.response_complete else None
 
 
-def _without_upgrade(connection: bytes) -> bytes:
+def _other_tokens(connection: bytes) -> bytes:
+    """Returns a Connection header without the tokens of an upgrade."""
     tokens = (token.strip() for token in connection.split(b","))
     return b", ".join(token for token in tokens if token.lower() not in (b"upgrade", b"http2-settings"))

@@ -1,4 +1,4 @@
-"""The HTTP server, uvicorn, with what it lacks: an end to patience, and patience at the end."""
+"""The HTTP server: uvicorn, with time limits for slow clients and a shutdown that waits for the database."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,29 +9,29 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from opensmm.actions import batcher
-from opensmm.api.connections import ConnectionTable, file_bound
+from opensmm.api.connections import ConnectionTable, connection_bound
 from opensmm.api.protocol import Protocol
 
-PATIENCE_S: Final = 10
-"""How long a request may take to arrive, head and body."""
+REQUEST_WITHIN_S: Final = 10
+"""Seconds in which a whole request, head and body, must arrive."""
 GRACE_S: Final = 2.0
-"""How long open requests get to be answered when the server is told to stop."""
-KEPT_WITHIN_S: Final = 6
-"""How long they get while the database works on them: what it may keep is not refused."""
-LOOK_S: Final = 0.05
+"""Seconds for open requests when the server stops."""
+COMMIT_GRACE_S: Final = 6
+"""Seconds for open requests while the database works on a batch: an order that it may commit must not be refused."""
+CHECK_INTERVAL_S: Final = 0.05
 TICK_S: Final = 1.0
 
 
 class State(ServerState):
-    """What the connections of a server share; ``table`` bounds how many there are."""
+    """State that the connections of a server share. ``table`` bounds their number."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = ConnectionTable(file_bound())
+        self.table = ConnectionTable(connection_bound())
 
 
 class Server(uvicorn.Server):
-    """A server that shows out clients who take forever to say what they want. One sweep a second looks at them all."""
+    """An HTTP server that closes the connections of slow clients. One sweep a second checks them all."""
 
     _wake: Callable[[], object] | None = None
 
@@ -50,30 +50,30 @@ class Server(uvicorn.Server):
             self._wake()
 
     async def main_loop(self) -> None:
-        """Ticks once a second until told to stop. uvicorn's wakes ten times a second to see whether it was."""
-        told, loop = asyncio.Event(), asyncio.get_running_loop()
-        self._wake = lambda: loop.call_soon_threadsafe(told.set)  # a signal's handler may be who tells
+        """Ticks once a second until ``should_exit`` is set. uvicorn's own loop wakes ten times a second to check it."""
+        exiting, loop = asyncio.Event(), asyncio.get_running_loop()
+        self._wake = lambda: loop.call_soon_threadsafe(exiting.set)  # A signal handler may be the caller.
         while not await self.on_tick(0):
             with suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
-                    await told.wait()
+                    await exiting.wait()
 
     async def on_tick(self, counter: int) -> bool:
         self._sweep()
         return await super().on_tick(counter)
 
     async def _wait_tasks_to_complete(self) -> None:
-        """Raises TimeoutError after ``GRACE_S``, or later, when no more batches are with the database.
+        """Waits for open requests. Raises TimeoutError after ``GRACE_S``, or when the database has ended its batches.
 
-        uvicorn calls this with a time-out of ``KEPT_WITHIN_S``, and ends what is left.
+        uvicorn calls this with a timeout of ``COMMIT_GRACE_S``, and cancels the requests that are left.
         """
         waiting = asyncio.ensure_future(super()._wait_tasks_to_complete())
         try:
             await asyncio.wait([waiting], timeout=GRACE_S)
             while not waiting.done() and batcher.are_under_way():
-                await asyncio.wait([waiting], timeout=LOOK_S)
+                await asyncio.wait([waiting], timeout=CHECK_INTERVAL_S)
             if not waiting.done():
-                await asyncio.wait([waiting], timeout=LOOK_S)  # for the answers of the last batch to leave
+                await asyncio.wait([waiting], timeout=CHECK_INTERVAL_S)  # The last responses are still to be sent.
         finally:
             if not waiting.done():
                 waiting.cancel()
@@ -82,15 +82,16 @@ class Server(uvicorn.Server):
         waiting.result()
 
     def _sweep(self) -> None:
+        """Closes the connections that have waited for their client too long, counted in sweeps without progress."""
         before: dict[Protocol, tuple[object, int]] = getattr(self, "_waiting", {})
         waiting: dict[Protocol, tuple[object, int]] = {}
         for connection in list(self.server_state.connections):
-            if not isinstance(connection, Protocol) or (awaited := connection.awaited()) is None:
+            if not isinstance(connection, Protocol) or (state := connection.waiting_state()) is None:
                 continue
-            known, seconds = before.get(connection, (None, 0))
-            seconds = seconds + 1 if known == awaited else 0
-            waiting[connection] = (awaited, seconds)
-            _, has_long = awaited
-            if seconds >= (self.config.timeout_keep_alive if has_long else PATIENCE_S):
-                connection.show_out()
+            last_state, seconds = before.get(connection, (None, 0))
+            seconds = seconds + 1 if last_state == state else 0
+            waiting[connection] = (state, seconds)
+            _, is_long = state
+            if seconds >= (self.config.timeout_keep_alive if is_long else REQUEST_WITHIN_S):
+                connection.close_now()
         self._waiting = waiting

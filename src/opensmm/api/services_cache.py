@@ -1,4 +1,4 @@
-"""The answer to ``services``: rendered once per price list and form, kept ready to send, plain and compressed."""
+"""Cache of responses to ``services``: rendered once for each price list and form, plain and compressed."""
 
 import asyncio
 import gzip
@@ -15,48 +15,51 @@ from opensmm.domain.catalogue import Catalogue, Service
 from opensmm.wire.dialect import Dialect
 
 GZIP_LEVEL: Final = 4
-MAX_KEPT: Final = 256
-"""Answers kept; a panel has as many as price lists in use times forms."""
+MAX_CACHED: Final = 256
+"""Cached responses. A panel has one for each price list in use and form."""
 
 
 class RenderedServices(Struct, frozen=True):
-    """An answer in two codings, each with a tag of its own. ``unmodified``: headers of a 304 beside the tag."""
+    """A response in both codings, each with its entity tag. ``unmodified``: the headers of a 304, beside the tag."""
 
     version: int
     plain: HttpResponse
-    packed: HttpResponse
+    compressed: HttpResponse
     plain_tag: bytes
-    packed_tag: bytes
+    compressed_tag: bytes
     unmodified: tuple[Header, ...] = ()
 
 
 Form = tuple[PriceListId, str, bool, bool]
-"""A price list, a dialect's name, whether the answer is extended, and whether it tells which services may drip."""
+"""Price list, name of the dialect, ``extended`` and ``drips`` (the response marks services that take drip-feeds)."""
 _BY_CODING: Final[Header] = (b"vary", b"accept-encoding")
-# Both lists are chosen by the client. One alone needs to say so: no cache may keep either, and the page's stays.
+# Responses with and without ``drips`` both depend on the client, but only those with it say so: no cache may store
+# either, and the header of the documented response stays as it is.
 _BY_CLIENT: Final[Header] = (b"vary", b"accept-encoding, user-agent")
 
 
 class ServicesCache:
-    """Answers, each rendered anew when the catalogue has moved. A service that has not changed is not written again."""
+    """Responses, rendered again when the catalogue has a new version. Unchanged services are not serialized again."""
 
-    def __init__(self, panel: ApiOperations) -> None:
-        self._panel = panel
-        self._kept: dict[Form, RenderedServices] = {}
+    def __init__(self, operations: ApiOperations) -> None:
+        self._operations = operations
+        self._responses: dict[Form, RenderedServices] = {}
         self._pieces: dict[Form, dict[ServiceId, tuple[Service, object, bytes]]] = {}
         self._rendering: dict[Form, asyncio.Task[RenderedServices]] = {}
 
-    def ready(
+    def current(
         self, dialect: Dialect, price_list: PriceListId, *, extended: bool, drips: bool = False
     ) -> RenderedServices | None:
-        """The answer for a price list, as of the catalogue this process knows; None where it must be rendered."""
-        kept = self._kept.get((price_list, dialect.name, extended, drips))
-        return kept if kept is not None and kept.version == self._panel.shelf.catalogue.version else None
+        """Returns the response that matches the cached catalogue's version; None if it must be rendered."""
+        rendered = self._responses.get((price_list, dialect.name, extended, drips))
+        if rendered is None or rendered.version != self._operations.shelf.catalogue.version:
+            return None
+        return rendered
 
     async def render(
         self, dialect: Dialect, price_list: PriceListId, *, extended: bool, drips: bool = False
     ) -> RenderedServices:
-        """Renders it, once for all who ask meanwhile."""
+        """Renders a response. Requests that come meanwhile share the rendering."""
         form = (price_list, dialect.name, extended, drips)
         running = self._rendering.get(form)
         if running is None:
@@ -66,25 +69,25 @@ class ServicesCache:
         return await asyncio.shield(running)
 
     async def _render(self, form: Form, dialect: Dialect) -> RenderedServices:
-        catalogue = self._panel.shelf.catalogue
+        catalogue = self._operations.shelf.catalogue
         pieces = await self._render_pieces(form, dialect, catalogue)
         plain = dialect.write_services(pieces)
-        packed = await asyncio.to_thread(gzip.compress, plain, GZIP_LEVEL, mtime=0)
+        compressed = await asyncio.to_thread(gzip.compress, plain, GZIP_LEVEL, mtime=0)
         digest = blake2b(plain, digest_size=12).hexdigest()
         tags = f'"{digest}"'.encode(), f'"{digest}-gzip"'.encode()
-        if len(self._kept) >= MAX_KEPT:
-            self._kept.clear()
+        if len(self._responses) >= MAX_CACHED:
+            self._responses.clear()
             self._pieces.clear()
         _, _, _, drips = form
         vary = _BY_CLIENT if drips else _BY_CODING
-        self._kept[form] = RenderedServices(
+        self._responses[form] = RenderedServices(
             catalogue.version,
             json_response(plain, 200, vary),
-            json_response(packed, 200, (b"content-encoding", b"gzip"), vary),
+            json_response(compressed, 200, (b"content-encoding", b"gzip"), vary),
             *tags,
             unmodified=(vary,) if drips else (),
         )
-        return self._kept[form]
+        return self._responses[form]
 
     async def _render_pieces(self, form: Form, dialect: Dialect, catalogue: Catalogue) -> list[bytes]:
         price_list, _, extended, drips = form
@@ -94,9 +97,9 @@ class ServicesCache:
             if at % SERVICES_A_TURN == 0:
                 await asyncio.sleep(0)
             rate = catalogue.rate(price_list, service)
-            known = before.get(service.id)
-            if known is None or known[0] is not service or known[1] is not rate:
-                known = (service, rate, dialect.write_service(service, rate, extended, drips=drips))
-            now[service.id] = known
+            piece = before.get(service.id)
+            if piece is None or piece[0] is not service or piece[1] is not rate:
+                piece = (service, rate, dialect.write_service(service, rate, extended, drips=drips))
+            now[service.id] = piece
         self._pieces[form] = now
-        return [piece for _, _, piece in now.values()]
+        return [line for _, _, line in now.values()]

@@ -10,13 +10,13 @@ from opensmm.web.pages import Pages
 class Application:
     """Sends each request to its floor. The API's life is the server's: connected at its start, closed at its end.
 
-    ``direct`` is for our server, which hands the API its requests whole: see ``api.protocol``.
+    ``direct_answers`` is for our server, which hands the API its requests whole: see ``api.protocol``.
     """
 
     def __init__(self, endpoint: Endpoint, pages: Pages | None = None) -> None:
         self._endpoint = endpoint
         self._pages = pages
-        self.direct = endpoint.direct()
+        self.direct_answers = endpoint.direct_answers()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """What is to be awaited is the floor's own: a layer between them would be passed at every step of a request."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import uvicorn
 
 from opensmm.api.protocol import Protocol
-from opensmm.api.server import KEPT_WITHIN_S, Server
+from opensmm.api.server import COMMIT_GRACE_S, Server
 from opensmm.config import Config
 from opensmm.runtime.processes import watch_leash
 
@@ -36,7 +36,7 @@ def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: 
         proxy_headers=bool(config.trusted_proxies),
         forwarded_allow_ips=config.trusted_proxies or None,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=KEPT_WITHIN_S,
+        timeout_graceful_shutdown=COMMIT_GRACE_S,
         backlog=2048,
     )
     with contextlib.suppress(KeyboardInterrupt):
