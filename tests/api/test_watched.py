@@ -67,7 +67,7 @@ async def test_a_process_that_nobody_asks_looks_seldom_until_a_key_is_looked_up(
         await look()
 
     async def rests():
-        return bool(endpoint._authenticator._looks_up._waiters)
+        return bool(endpoint._authenticator._look_up_began._waiters)
 
     async def looks_often():
         return len(looks) > before + 1
