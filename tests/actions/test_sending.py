@@ -347,7 +347,7 @@ async def test_a_late_result_takes_no_time_away_from_the_run_that_another_claim_
 async def test_what_waited_too_long_for_its_turn_is_not_sent_after_its_lease(api, ann, stocked, lied_to, clock):
     worker, fake = lied_to
     contact = worker.registry.contact(1)
-    worker.registry._contacts[1] = structs.replace(contact, throttle=Throttle(1))
+    worker.registry._connections[1] = structs.replace(contact, throttle=Throttle(1))
 
     def answer(form):
         clock.forward(LEASE_MARGIN_S)

@@ -14,7 +14,7 @@ from opensmm.domain.providers import PANEL, SANDBOX
 from opensmm.providers.call_failures import NoAnswer
 from opensmm.providers.client import PanelClient, close_session
 from opensmm.providers.egress import open_session
-from opensmm.providers.registry import ProviderRegistry, _Panel
+from opensmm.providers.registry import ProviderRegistry, _PanelItem
 from opensmm.store.providers import ProviderRow
 from opensmm.wire.v2 import V2
 
@@ -48,14 +48,14 @@ async def test_a_call_that_breaks_down_keeps_nobody_else_from_news(registry, cap
             raise error
         return [await provider.balance()] * len(group)
 
-    told = await registry.ask_about([_Panel(FIRST), _Panel(SECOND)], ask)
+    told = await registry.ask_about([_PanelItem(FIRST), _PanelItem(SECOND)], ask)
     assert [SECOND] == [asked.provider for asked, _ in told]
     printed = capfd.readouterr()
     assert type(error).__name__ in printed.out + printed.err
     for _ in range(20):
-        await registry.ask(FIRST, [_Panel(FIRST)], ask)
+        await registry.ask(FIRST, [_PanelItem(FIRST)], ask)
     assert [SECOND] == registry.answering
-    assert 0 == registry.contact(FIRST).throttle.asking == registry.contact(FIRST).throttle.taken
+    assert 0 == registry.contact(FIRST).throttle.polling == registry.contact(FIRST).throttle.taken
 
 
 async def test_a_session_that_was_closed_is_no_answer(registry):
@@ -88,7 +88,7 @@ async def looking_up(registry):
     async def ask(provider, group):
         return [await client.balance()] * len(group)
 
-    asking = asyncio.create_task(registry.ask(FIRST, [_Panel(FIRST)], ask))
+    asking = asyncio.create_task(registry.ask(FIRST, [_PanelItem(FIRST)], ask))
     await silent.asked.wait()
     yield asking, session
     await close_session(session)
@@ -98,7 +98,7 @@ async def test_a_session_that_is_closed_while_it_looks_a_name_up_is_no_answer(re
     asking, session = looking_up
     await close_session(session)
     assert await asking is None
-    assert 0 == registry.contact(FIRST).throttle.asking == registry.contact(FIRST).throttle.taken
+    assert 0 == registry.contact(FIRST).throttle.polling == registry.contact(FIRST).throttle.taken
 
 
 async def test_who_asks_may_be_cancelled(registry, looking_up):
@@ -106,7 +106,7 @@ async def test_who_asks_may_be_cancelled(registry, looking_up):
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert 0 == registry.contact(FIRST).throttle.asking == registry.contact(FIRST).throttle.taken
+    assert 0 == registry.contact(FIRST).throttle.polling == registry.contact(FIRST).throttle.taken
 
 
 async def test_a_name_that_cannot_be_asked_for_is_no_answer():

@@ -25,7 +25,7 @@ from opensmm.domain.subscriptions import MOST_LISTED
 from opensmm.providers.call_failures import NoAnswer
 from opensmm.providers.client import PanelClient, close_session
 from opensmm.providers.egress import open_session
-from opensmm.providers.response_limits import ALONE, POSTS, PRICE_LIST, bound_of, values
+from opensmm.providers.response_limits import ALONE, POSTS, PRICE_LIST, count_values, response_limit
 from opensmm.wire import lenient
 from opensmm.wire.v2 import V2
 
@@ -129,11 +129,11 @@ async def test_answers_as_long_as_they_may_be_are_read(panel):
 
 def test_bounds_fit_the_ask():
     one, all_of_them = many_ids((1,)), many_ids(tuple(range(MAX_IDS)))
-    assert ALONE == bound_of(ASK) == bound_of(GetBalance())
-    assert (PRICE_LIST, POSTS) == (bound_of(ListServices()), bound_of(GetStatus(one, extended=True)))
+    assert ALONE == response_limit(ASK) == response_limit(GetBalance())
+    assert (PRICE_LIST, POSTS) == (response_limit(ListServices()), response_limit(GetStatus(one, extended=True)))
     for ask in (GetStatus, RequestRefills, GetRefillStatus, CancelOrders):
-        assert ALONE.values < bound_of(ask(one)).values < bound_of(ask(all_of_them)).values < 10_000
-        assert ALONE.size < bound_of(ask(one)).size < bound_of(ask(all_of_them)).size <= 500 << 10
+        assert ALONE.values < response_limit(ask(one)).values < response_limit(ask(all_of_them)).values < 10_000
+        assert ALONE.size < response_limit(ask(one)).size < response_limit(ask(all_of_them)).size <= 500 << 10
 
 
 def test_a_price_list_of_every_offer_allowed_is_within_its_bound():
@@ -141,4 +141,4 @@ def test_a_price_list_of_every_offer_allowed_is_within_its_bound():
         "service": 7, "name": "Likes, fast", "type": "Default", "category": "First, best", "rate": "0.90", "min": "10",
         "max": "10000", "refill": True, "cancel": False, "dripfeed": False, "average_time": 5, "desc": "a, b, c",
     }  # fmt: skip
-    assert values(json.dumps(line).encode()) < PRICE_LIST.values // MAX_OFFERS
+    assert count_values(json.dumps(line).encode()) < PRICE_LIST.values // MAX_OFFERS

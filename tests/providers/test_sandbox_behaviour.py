@@ -15,10 +15,10 @@ from opensmm.providers.sandbox.behaviour import (
     Behaviour,
     DeliveryPlan,
     SandboxState,
-    at,
     plan,
     posts_at,
     refill_at,
+    state_at,
 )
 
 B, W, R = Behaviour, OrderStatus, RefillStatus
@@ -70,11 +70,11 @@ def test_the_last_segment_of_the_link_chooses_what_happens(link, made):
 )
 def test_an_order_goes_through_its_moments(behaviour, moments):
     ages = (0, BEGINS_S, (BEGINS_S + ENDS_S) / 2, END)
-    assert [SandboxState(*moment) for moment in moments] == [at(behaviour, 100, age) for age in ages]
+    assert [SandboxState(*moment) for moment in moments] == [state_at(behaviour, 100, age) for age in ages]
 
 
 def test_slow_ends_too():
-    assert SandboxState(W.COMPLETED, 0) == at(DeliveryPlan(B.SLOW), 100, ENDS_S * SLOW)
+    assert SandboxState(W.COMPLETED, 0) == state_at(DeliveryPlan(B.SLOW), 100, ENDS_S * SLOW)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_slow_ends_too():
     [(1, (W.CANCELED, 100)), (5, (W.PARTIAL, 50)), (END, (W.COMPLETED, 0))],
 )
 def test_a_cancel_stops_an_order_where_it_was(canceled_at, moment):
-    assert SandboxState(*moment) == at(DeliveryPlan(B.COMPLETE), 100, 1000, canceled_at)
+    assert SandboxState(*moment) == state_at(DeliveryPlan(B.COMPLETE), 100, 1000, canceled_at)
 
 
 @given(
@@ -92,7 +92,7 @@ def test_a_cancel_stops_an_order_where_it_was(canceled_at, moment):
     st.floats(0, 1000),
 )
 def test_what_remains_only_shrinks_and_stays_in_range(behaviour, quantity, one, other):
-    earlier, later = (at(behaviour, quantity, age) for age in sorted((one, other)))
+    earlier, later = (state_at(behaviour, quantity, age) for age in sorted((one, other)))
     assert 0 <= later.remains <= earlier.remains <= quantity
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.panel import at_last
 
 from opensmm.providers.circuit_breaker import CircuitBreaker
-from opensmm.providers.throttle import MOST_READY, READY, READY_S, ConnectionShare, Throttle
+from opensmm.providers.throttle import MAX_QUEUED, QUEUED_PER_CALL, QUEUED_S, ConnectionShare, Throttle
 
 
 async def most_at_once(slots, callers):
@@ -87,7 +87,7 @@ async def test_a_limit_that_shrinks_lets_calls_end_and_begins_no_new_ones_above_
 async def test_a_limit_that_shrinks_while_nobody_calls_holds_at_once():
     slots = Throttle(8)
     slots.allow(3, 0)
-    assert 3 + 3 * READY == slots.room
+    assert 3 + 3 * QUEUED_PER_CALL == slots.room
     assert 3 == await most_at_once(slots, 20)
     slots.allow(5, 0)
     assert 5 == await most_at_once(slots, 20)
@@ -103,24 +103,24 @@ def test_shares_come_to_the_limit_unless_there_are_more_workers_than_calls(limit
 
 async def test_room_is_what_may_still_queue_up():
     slots = Throttle(2)
-    assert 2 + 2 * READY == slots.room
+    assert 2 + 2 * QUEUED_PER_CALL == slots.room
     async with slots:
-        assert 2 + 2 * READY - 1 == slots.room
-    assert 2 + 2 * READY == slots.room
-    assert 500 + MOST_READY == Throttle(500).room
-    assert READY_S * 1 == Throttle(100, calls_per_second=1).room
+        assert 2 + 2 * QUEUED_PER_CALL - 1 == slots.room
+    assert 2 + 2 * QUEUED_PER_CALL == slots.room
+    assert 500 + MAX_QUEUED == Throttle(500).room
+    assert QUEUED_S * 1 == Throttle(100, calls_per_second=1).room
 
 
 async def test_who_asks_and_who_sends_have_room_of_their_own():
     slots = Throttle(1)
-    slots.asking, slots.taken = 3, 3
-    assert (1 + READY, 1 + READY - 3) == (slots.room, slots.room_to_ask)
+    slots.polling, slots.taken = 3, 3
+    assert (1 + QUEUED_PER_CALL, 1 + QUEUED_PER_CALL - 3) == (slots.room, slots.room_to_poll)
     slots.taken += 2
-    assert (1 + READY - 2, 1 + READY - 3) == (slots.room, slots.room_to_ask)
-    paced = Throttle(1, calls_per_second=1 / READY_S)
+    assert (1 + QUEUED_PER_CALL - 2, 1 + QUEUED_PER_CALL - 3) == (slots.room, slots.room_to_poll)
+    paced = Throttle(1, calls_per_second=1 / QUEUED_S)
     async with paced:
         pass
-    assert (1, 0) == (paced.room, paced.room_to_ask), "the next turn but one is for what is to be sent"
+    assert (1, 0) == (paced.room, paced.room_to_poll), "the next turn but one is for what is to be sent"
 
 
 @pytest.mark.parametrize("slots", [Throttle(1), Throttle(8, calls_per_second=1 / 3600)], ids=["at a time", "a second"])
@@ -143,7 +143,7 @@ async def test_when_nobody_calls_any_more_nobody_waits(slots):
 
 
 async def test_there_is_no_room_while_the_next_turn_would_come_too_late():
-    slots = Throttle(4, calls_per_second=1 / (2 * READY_S))
+    slots = Throttle(4, calls_per_second=1 / (2 * QUEUED_S))
     assert 1 == slots.room
     async with slots:
         pass
@@ -160,7 +160,7 @@ async def test_who_gives_up_waiting_gives_the_turn_back():
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert 0 == slots.taken
-    assert 1 + READY == slots.room
+    assert 1 + QUEUED_PER_CALL == slots.room
 
 
 def test_a_circuit_closes_after_failures_in_a_row_and_for_longer_each_time():

@@ -168,7 +168,7 @@ class Provider:
 
     def moment(self, order: BookOrder) -> behaviour.SandboxState:
         stopped = None if order.canceled is None else self.age_s(order, order.canceled)
-        return behaviour.at(order.plan, order.quantity, self.age_s(order, self.world.now), stopped)
+        return behaviour.state_at(order.plan, order.quantity, self.age_s(order, self.world.now), stopped)
 
     def charge(self, order: BookOrder, moment: behaviour.SandboxState) -> str:
         units = order.quantity

@@ -1,4 +1,4 @@
-"""Why a call came to nothing: the errors of an HTTP library as codes of ours."""
+"""Translation of the HTTP library's errors into codes for failed calls."""
 
 import errno
 from typing import TYPE_CHECKING, Final
@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING, Final
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.providers.redaction import Redaction
 
-if TYPE_CHECKING:  # the command line imports this module's users for their names, and need not load an HTTP client
+if TYPE_CHECKING:  # The command line imports users of this module for their names, and must not load an HTTP client.
     import aiohttp
 
 CONNECT_WITHIN_S: Final = 5.0
-_NO_WAY: Final = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH))
+_NO_ROUTE: Final = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH))
 
 
 class NoAnswer(Exception):
-    """The provider could not be asked, or did not answer in a way that can be read."""
+    """The provider could not be reached, or its response could not be read."""
 
     def __init__(self, fault: CallFault) -> None:
         super().__init__(str(fault))
         self.fault = fault
 
 
-def failure(error: Exception, redaction: Redaction, within_s: float) -> CallFault:
-    """Returns why there was no answer. ``within_s``: how long the call was allowed to take."""
+def call_fault(error: Exception, redaction: Redaction, within_s: float) -> CallFault:
+    """Returns the reason for a failed call. ``within_s``: its timeout."""
     import aiohttp
 
     from opensmm.providers.egress import TooManyInterim, TooMuchReceived
@@ -31,7 +31,7 @@ def failure(error: Exception, redaction: Redaction, within_s: float) -> CallFaul
         case NoAnswer():
             return error.fault
         case aiohttp.ClientConnectorError():
-            return _unconnected(error, redaction)
+            return _connect_failure(error, redaction)
         case aiohttp.ConnectionTimeoutError():
             return CallFault(CallCode.NO_CONNECTION_IN_TIME, {"within_s": f"{CONNECT_WITHIN_S:g}"})
         case TimeoutError():
@@ -45,7 +45,7 @@ def failure(error: Exception, redaction: Redaction, within_s: float) -> CallFaul
     return CallFault(CallCode.FAILED, {"type": type(error).__name__, "words": redaction.error(error)})
 
 
-def _unconnected(error: "aiohttp.ClientConnectorError", redaction: Redaction) -> CallFault:
+def _connect_failure(error: "aiohttp.ClientConnectorError", redaction: Redaction) -> CallFault:
     import aiohttp
 
     from opensmm.providers.egress import NOT_PUBLIC
@@ -59,11 +59,11 @@ def _unconnected(error: "aiohttp.ClientConnectorError", redaction: Redaction) ->
             return CallFault(CallCode.NO_TLS, {"at": at, "words": redaction.error(error.os_error)})
         case aiohttp.ClientConnectorDNSError():
             return CallFault(CallCode.NAME_WITHOUT_ADDRESS, {"host": error.host})
-    why = error.os_error
-    if why.errno == NOT_PUBLIC:
+    cause = error.os_error
+    if cause.errno == NOT_PUBLIC:
         return CallFault(CallCode.ADDRESS_NOT_PUBLIC, {"host": error.host})
-    if why.errno == errno.ECONNREFUSED:
+    if cause.errno == errno.ECONNREFUSED:
         return CallFault(CallCode.NOBODY_LISTENS, {"at": at})
-    if why.errno in _NO_WAY:
+    if cause.errno in _NO_ROUTE:
         return CallFault(CallCode.NO_WAY, {"at": at})
-    return CallFault(CallCode.NO_CONNECTION, {"at": at, "words": redaction.error(why)})
+    return CallFault(CallCode.NO_CONNECTION, {"at": at, "words": redaction.error(cause)})

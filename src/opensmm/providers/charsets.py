@@ -1,4 +1,4 @@
-"""Answers in other charsets than UTF-8, decoded by the one that their Content-Type tells."""
+"""Conversion of responses in other charsets to UTF-8, by their Content-Type."""
 
 import codecs
 from typing import Final
@@ -11,11 +11,11 @@ _LEGACY: Final = frozenset(
         *("cp866", "cp874", "koi8-r", "koi8-u", "gbk", "gb2312", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
     )
 )
-"""The charsets of the web; others may be no text, or cost too much to decode."""
+"""The charsets of the web. Other codecs may not be text encodings, or cost too much to decode."""
 
 
 def to_utf8(body: bytes, charset: str | None) -> bytes:
-    """The body in UTF-8. One that is UTF-8 already stays as it is: programs name charsets that they do not write."""
+    """Returns the body in UTF-8. Valid UTF-8 stays as it is, since programs name charsets that they do not use."""
     try:
         name = codecs.lookup(charset).name if charset else ""
     except (LookupError, ValueError):

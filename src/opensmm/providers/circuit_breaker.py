@@ -7,7 +7,7 @@ from opensmm.domain.dispatch import rest_s
 
 
 class CircuitBreaker:
-    """The circuit of one provider's questions, as this process sees it.
+    """The circuit of one provider's polls, kept by each process for itself. Orders have one in the database.
 
     Closed: calls pass. Open: after failures in a row no call passes for a growing pause. Half open: the pause is over
     and one call may try. Any answer closes the circuit.
@@ -16,22 +16,22 @@ class CircuitBreaker:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures = 0
-        self._until: float | None = None
+        self._open_until: float | None = None
 
     @property
     def is_open(self) -> bool:
-        return self._until is not None and self._clock() < self._until
+        return self._open_until is not None and self._clock() < self._open_until
 
     @property
     def is_half_open(self) -> bool:
-        return self._until is not None and self._clock() >= self._until
+        return self._open_until is not None and self._clock() >= self._open_until
 
     def record_failure(self) -> None:
         self._failures += 1
-        pause = rest_s(self._failures, reached=True, resting=self._until is not None)
-        if pause is not None:
-            self._until = self._clock() + pause
+        pause_s = rest_s(self._failures, reached=True, resting=self._open_until is not None)
+        if pause_s is not None:
+            self._open_until = self._clock() + pause_s
 
     def record_success(self) -> None:
         self._failures = 0
-        self._until = None
+        self._open_until = None

@@ -1,4 +1,4 @@
-"""The panel as a customer of another: one client speaks one dialect to one provider."""
+"""HTTP client of one provider that is a panel, in one dialect."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -31,23 +31,24 @@ from opensmm.domain.requests import (
     RequestRefills,
 )
 from opensmm.domain.subscriptions import SubscriptionReport
-from opensmm.providers.call_failures import CONNECT_WITHIN_S, NoAnswer, failure
+from opensmm.providers.call_failures import CONNECT_WITHIN_S, NoAnswer, call_fault
 from opensmm.providers.charsets import to_utf8
 from opensmm.providers.id_forms import IdListRequest, KnownForms, ids_of
 from opensmm.providers.redaction import Redaction
-from opensmm.providers.response_limits import bound_of, values
+from opensmm.providers.response_limits import count_values, response_limit
 from opensmm.wire import provider_answers, provider_services
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import write_form
 from opensmm.wire.lenient import excerpt
 from opensmm.wire.provider_answers import spoken_in_balance
 
-if TYPE_CHECKING:  # the command line imports this module for its names, and need not load an HTTP client for them
+if TYPE_CHECKING:  # The command line imports this module for its names, and must not load an HTTP client for them.
     import aiohttp
 
 LIST_WITHIN_S: Final = 120.0
+"""Seconds for a price list, if the usual timeout is shorter."""
 CALL: Final = ContextVar("CALL", default="")
-"""What the calls of this task are for: told to the provider as ``X-Request-ID``."""
+"""The name of the current task's calls, sent to the provider as ``X-Request-ID``."""
 USER_AGENT: Final = f"OpenSMM/{opensmm.__version__}"
 ANSWERED: Final = "answered"
 FAILED: Final = "failed"
@@ -56,11 +57,11 @@ CALL_EDGES: Final = (
     *(tenths * SECOND // 10 for tenths in (10, 25, 50, 100, 200, 600)),
 )
 CALLS: Final[Histograms[tuple[str, type, str]]] = Histograms(CALL_EDGES)
-"""Calls of this process, by provider, type of the ask and whether it was answered."""
+"""Calls of this process, by name of the provider, type of the request and outcome."""
 
 
 class ProviderClient(Protocol):
-    """Whoever fulfils orders, as the worker knows it."""
+    """A provider, as the worker calls it. Methods for several ids return one answer per id, in order."""
 
     async def add(self, request: AddOrder) -> SendOutcome: ...
     async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]: ...
@@ -72,18 +73,17 @@ class ProviderClient(Protocol):
 
 
 class HttpAnswer(Struct, frozen=True):
-    """What came back over HTTP, without the key should it have been echoed."""
+    """A response of a provider. Echoes of our key are redacted from ``body``."""
 
     status: int
     body: bytes
 
 
 class PanelClient:
-    """Speaks to a panel over HTTP. Redirects are not followed, answers are bounded in size and time.
+    """Calls a panel over HTTP. It follows no redirects, and bounds the size and the time of responses.
 
-    The key is in no text that leaves here: what a provider echoes of it is blotted out before anyone reads it.
-    ``forms``: what is known of the forms in which the panel is asked after ids. ``user_agent``: the name that it is
-    called with, ours where it is empty.
+    No text that it returns or raises contains the key: echoes of it are redacted. ``forms``: how the panel reads ids,
+    as far as is known. ``user_agent``: empty for our own.
     """
 
     def __init__(
@@ -107,99 +107,110 @@ class PanelClient:
         self._redaction = Redaction(key)
         self._dialect = dialect
         self._timeout_s = timeout_s
-        self._timeout = _timeout(timeout_s)
+        self._timeout = _client_timeout(timeout_s)
 
     async def add(self, request: AddOrder) -> SendOutcome:
-        """Buys once. The ask's name travels as a header, which panels that know none ignore: where one does, a request
-        that a network repeats is one order.
+        """Places an order, in one attempt.
 
-        What proves that nothing was bought is a connection that was never made, or a well-formed
-        refusal; a silence, and whatever else comes back, is unsure."""
+        Only a connection that was never made, or a well-formed refusal, proves that nothing was bought. Any other
+        response, or none, leaves the attempt unsure. The idempotency key is sent as a header, which panels without
+        support for it ignore.
+        """
         import aiohttp
 
         try:
             answer = await self._post(request)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            return NotSent(failure(error, self._redaction, self._timeout_s))
+            return NotSent(call_fault(error, self._redaction, self._timeout_s))
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
-            return Unsure(failure(error, self._redaction, self._timeout_s))
+            return Unsure(call_fault(error, self._redaction, self._timeout_s))
         if answer.status < 300:
             return provider_answers.read_order(answer.body)
-        # A proxy that answers 5xx may have handed the request on before, and a redirect may follow a purchase.
+        # A proxy that answers 5xx may have passed the request on before, and a redirect may follow a purchase.
         if 400 <= answer.status < 500:
             return provider_answers.read_turned_away(answer.body)
         return Unsure(_at_status(answer.status, excerpt(answer.body)))
 
     async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]:
-        return await self._asking("status", GetStatus).ask(orders, provider_answers.read_statuses)
+        return await self._id_request("status", GetStatus).ask(orders, provider_answers.read_statuses)
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
-        """Like ``statuses``, and tells orders that are not ours from those that nothing is said of."""
-        asking = IdListRequest(self.forms, "status", lambda ids: self._ask(GetStatus(ids)), strangers=True)
-        return await asking.ask(orders, provider_answers.read_look_ups)
+        """Checks the status of orders that may be another customer's; each result says if the order is ours."""
+        request = IdListRequest(self.forms, "status", lambda ids: self._send(GetStatus(ids)), strangers=True)
+        return await request.ask(orders, provider_answers.read_look_ups)
 
     async def watch(self, orders: list[str]) -> list[SubscriptionReport | UnreadAnswer]:
-        """Like ``statuses``, of subscriptions and of the orders made for their posts; asks for more than is documented,
-        which panels that know no more ignore."""
-        asking = IdListRequest(self.forms, "status", lambda ids: self._ask(GetStatus(ids, extended=True)))
-        return await asking.ask(orders, provider_answers.read_watched)
+        """Checks the status of subscriptions and of the orders made for their posts.
+
+        Sends an undocumented parameter, which panels without support for it ignore.
+        """
+        request = IdListRequest(self.forms, "status", lambda ids: self._send(GetStatus(ids, extended=True)))
+        return await request.ask(orders, provider_answers.read_watched)
 
     async def refills(self, orders: list[str]) -> list[str | Declined | UnreadAnswer]:
-        return await self._asking("refill", RequestRefills).ask(orders, provider_answers.read_refills)
+        return await self._id_request("refill", RequestRefills).ask(orders, provider_answers.read_refills)
 
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | UnreadAnswer]:
-        return await self._asking("refill_status", GetRefillStatus).ask(refills, provider_answers.read_refill_statuses)
+        return await self._id_request("refill_status", GetRefillStatus).ask(
+            refills, provider_answers.read_refill_statuses
+        )
 
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
-        """The pages know cancels of a list alone, though it be of one."""
-        asking = IdListRequest(
-            self.forms, "cancel", lambda ids: self._ask(CancelOrders(ids), turned_away=True), singular=False
+        """Requests cancels. Both dialects document a list only, even for one order."""
+        request = IdListRequest(
+            self.forms, "cancel", lambda ids: self._send(CancelOrders(ids), turned_away=True), singular=False
         )
-        return await asking.ask(orders, provider_answers.read_cancels)
+        return await request.ask(orders, provider_answers.read_cancels)
 
-    def _asking(self, action: str, kind: type[GetStatus | RequestRefills | GetRefillStatus]) -> IdListRequest:
-        return IdListRequest(self.forms, action, lambda ids: self._ask(kind(ids)))
+    def _id_request(self, action: str, kind: type[GetStatus | RequestRefills | GetRefillStatus]) -> IdListRequest:
+        return IdListRequest(self.forms, action, lambda ids: self._send(kind(ids)))
 
     async def status_forms(self, orders: Sequence[str]) -> tuple[bool, bool]:
-        """Whether ``status`` is answered for one order in the singular, and for a list, of orders that stand there."""
-        return await self._forms(orders, lambda ids: GetStatus(ids))
+        """Tries ``status`` in the singular, then with a list, for existing orders. Returns True if it works."""
+        return await self._working_forms(orders, lambda ids: GetStatus(ids))
 
     async def refill_status_forms(self, refills: Sequence[str]) -> tuple[bool, bool]:
-        """The same of ``refill_status``, of refills that stand there."""
-        return await self._forms(refills, lambda ids: GetRefillStatus(ids))
+        """Tries ``refill_status`` in the same two forms. The refills must exist."""
+        return await self._working_forms(refills, lambda ids: GetRefillStatus(ids))
 
-    async def _forms(
+    async def _working_forms(
         self, texts: Sequence[str], write: Callable[[RequestedIds], GetStatus | GetRefillStatus]
     ) -> tuple[bool, bool]:
-        one, many = ids_of(texts[:1]), ids_of(texts, many=True)
-        said = [provider_answers.tells_status(ids, await self._ask(write(ids))) for ids in (one, many)]
-        return said[0], said[1]
+        single, many = ids_of(texts[:1]), ids_of(texts, many=True)
+        reads_single = provider_answers.tells_status(single, await self._send(write(single)))
+        return reads_single, provider_answers.tells_status(many, await self._send(write(many)))
 
     async def balance(self) -> tuple[BalanceView, str]:
-        """The balance and the dialect it is told in; raises NoAnswer with the provider's words where it says none."""
-        body = await self._ask(GetBalance())
-        told = provider_answers.read_balance(body)
-        if told is None:
+        """Returns the balance, and the name of the dialect that the response is in.
+
+        Raises NoAnswer, with the provider's words, if the response has no balance.
+        """
+        body = await self._send(GetBalance())
+        balance = provider_answers.read_balance(body)
+        if balance is None:
             raise _unread(body, CallCode.NO_BALANCE)
-        return told, spoken_in_balance(body)
+        return balance, spoken_in_balance(body)
 
     async def services(self) -> ReadPriceList:
-        """The price list; raises NoAnswer where there is none to be had."""
-        body = await self._ask(ListServices(), max(self._timeout_s, LIST_WITHIN_S))
-        told = await asyncio.to_thread(provider_services.read_services, body)
-        if told is None:
+        """Returns the price list. Raises NoAnswer if the response is none."""
+        body = await self._send(ListServices(), max(self._timeout_s, LIST_WITHIN_S))
+        price_list = await asyncio.to_thread(provider_services.read_services, body)
+        if price_list is None:
             raise _unread(body, CallCode.NO_PRICE_LIST)
-        return told
+        return price_list
 
-    async def _ask(self, request: Request, within_s: float | None = None, *, turned_away: bool = False) -> bytes:
-        """``turned_away``: words of refusal with a status of 400 to 499 are an answer, but for 429."""
+    async def _send(self, request: Request, within_s: float | None = None, *, turned_away: bool = False) -> bytes:
+        """Returns the body of a response; raises NoAnswer without one.
+
+        ``turned_away``: an error text with a status from 400 to 499, except 429, is a response too.
+        """
         import aiohttp
 
         try:
             answer = await self._post(request, within_s)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
-            # Without its cause: that one's words are in clear, and a traceback would show them.
-            raise NoAnswer(failure(error, self._redaction, within_s or self._timeout_s)) from None
+            # The cause is dropped: its text is not redacted, and a traceback would show it.
+            raise NoAnswer(call_fault(error, self._redaction, within_s or self._timeout_s)) from None
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
         if answer.status >= 300 and not (refused and provider_answers.read_error(answer.body)):
             words = provider_answers.read_error(answer.body) or excerpt(answer.body)
@@ -223,20 +234,20 @@ class PanelClient:
             headers["idempotency-key"] = request.idempotency_key
             request = structs.replace(request, idempotency_key="")
         form = write_form(self._dialect.write_request(self._key, request))
-        bound = bound_of(request)
-        timeout = _timeout(within_s) if within_s else self._timeout
+        limit = response_limit(request)
+        timeout = _client_timeout(within_s) if within_s else self._timeout
         async with self._session.post(
             self._url, data=form, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
             body, charset = bytearray(), answer.charset
-            while len(body) <= bound.size and (part := await answer.content.read(bound.size + 1 - len(body))):
+            while len(body) <= limit.size and (part := await answer.content.read(limit.size + 1 - len(body))):
                 body += part
-        told = self._redaction.body(to_utf8(bytes(body), charset))
-        if len(body) > bound.size:
-            raise _too_many(CallCode.TOO_MANY_BYTES, answer.status, bound.size, told)
-        if values(told) > bound.values:
-            raise _too_many(CallCode.TOO_MANY_VALUES, answer.status, bound.values, told)
-        return HttpAnswer(answer.status, told)
+        text = self._redaction.body(to_utf8(bytes(body), charset))
+        if len(body) > limit.size:
+            raise _too_many(CallCode.TOO_MANY_BYTES, answer.status, limit.size, text)
+        if count_values(text) > limit.values:
+            raise _too_many(CallCode.TOO_MANY_VALUES, answer.status, limit.values, text)
+        return HttpAnswer(answer.status, text)
 
 
 def _at_status(status: int, words: str) -> CallFault:
@@ -244,7 +255,7 @@ def _at_status(status: int, words: str) -> CallFault:
 
 
 def _unread(body: bytes, code: CallCode) -> NoAnswer:
-    """The provider's error where the answer is one, otherwise the ``code`` of what the answer is not."""
+    """Makes NoAnswer of the provider's error text if the body has one, of ``code`` if not."""
     if words := provider_answers.read_error(body):
         return NoAnswer(CallFault(CallCode.REFUSED, {"words": words}))
     return NoAnswer(CallFault(code, {"words": excerpt(body)}))
@@ -254,7 +265,7 @@ def _too_many(code: CallCode, status: int, most: int, body: bytes) -> NoAnswer:
     return NoAnswer(CallFault(code, {"status": status, "most": most, "words": excerpt(body)}))
 
 
-def _timeout(within_s: float) -> "aiohttp.ClientTimeout":
+def _client_timeout(within_s: float) -> "aiohttp.ClientTimeout":
     import aiohttp
 
     return aiohttp.ClientTimeout(total=within_s, connect=CONNECT_WITHIN_S)
@@ -262,4 +273,4 @@ def _timeout(within_s: float) -> "aiohttp.ClientTimeout":
 
 async def close_session(session: "aiohttp.ClientSession") -> None:
     await session.close()
-    await asyncio.sleep(0)  # lets the transports that were just closed go
+    await asyncio.sleep(0)  # The transports close in the next turn of the event loop.

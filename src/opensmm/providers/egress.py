@@ -1,4 +1,4 @@
-"""Connections to addresses that somebody typed: made to the public internet only, and to exactly what was looked at."""
+"""Egress: connections to providers' addresses, made only to public ones, and to the very address that was checked."""
 
 import socket
 from functools import partial
@@ -13,44 +13,45 @@ from aiohttp.connector import Connection
 from opensmm.domain.providers import is_public
 
 IDLE_CONNECTION_S: Final = 3.0
-"""Shorter than servers keep idle connections: one that the other side is closing would make an ``add`` unsure."""
+"""Seconds until an idle connection is closed. Servers wait longer: a race with their close makes an ``add`` unsure."""
 
 MAX_INTERIM: Final = 8
-"""Interim answers (1xx) before the answer itself; one that sends more is not listened to."""
+"""Interim responses (1xx) that are read before the final one."""
 
 MAX_RECEIVED: Final = 64 << 20
-"""Bytes of an answer as they come, the longest price list's and those that HTTP throws away: blank lines before it, and
-extensions of chunks, have no end of their own."""
+"""Bytes received for one response: the longest price list, and bytes that HTTP discards. Blank lines before a response,
+and extensions of chunks, have no limit of their own."""
 
-Found: TypeAlias = tuple[int, int, int, str, tuple[str | int | bytes, ...]]
-"""What a name was resolved to, as ``socket.getaddrinfo`` has it."""
+AddressInfo: TypeAlias = tuple[int, int, int, str, tuple[str | int | bytes, ...]]
+"""A resolved address, in the form of ``socket.getaddrinfo``."""
 
 
 NOT_PUBLIC: Final = -1
-"""The ``errno`` of NotPublic, no system's own: of several errors aiohttp hands on their common number, no type."""
+"""The ``errno`` of NotPublic, which no system uses. aiohttp joins several errors into one with their common number, and
+drops their types."""
 
 
 class NotPublic(OSError):
-    """The address is not one of the public internet."""
+    """The address is not public."""
 
     def __init__(self, host: object) -> None:
         super().__init__(NOT_PUBLIC, f"not public: {host!r}")
 
 
 class TooManyInterim(aiohttp.ServerConnectionError):
-    """More interim answers came than are allowed before an answer."""
+    """More than MAX_INTERIM interim responses came."""
 
     most = MAX_INTERIM
 
 
 class TooMuchReceived(aiohttp.ServerConnectionError):
-    """An answer had more bytes, as they came, than are allowed."""
+    """More than MAX_RECEIVED bytes came for one response."""
 
     most = MAX_RECEIVED
 
 
 class _CountedReads:
-    """The protocol of a connection; it hands on a bounded number of heads."""
+    """The protocol of a connection, with a bound on the heads that are read from it."""
 
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
@@ -67,7 +68,7 @@ class _CountedReads:
 
 
 class _CountedConnection:
-    """A connection for the time of one answer."""
+    """A connection for one response, with such a protocol."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -78,14 +79,14 @@ class _CountedConnection:
 
 
 class _Response(aiohttp.ClientResponse):
-    """An answer that comes after a bounded number of interim ones: aiohttp goes through them without letting go."""
+    """A response after a bounded number of interim ones. aiohttp reads any number, in a loop without a pause."""
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
         return await super().start(cast("Connection", _CountedConnection(connection)))
 
 
 class _BoundedHandler(ResponseHandler):
-    """A connection that takes a bounded number of bytes of each answer, whatever these are."""
+    """A connection with a bound on the bytes received for each response, of whatever kind."""
 
     _received = 0
 
@@ -107,7 +108,7 @@ class _BoundedHandler(ResponseHandler):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Makes such connections."""
+    """A connector that makes ``_BoundedHandler`` connections."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -115,26 +116,29 @@ class _Connector(aiohttp.TCPConnector):
         self._factory = partial(handler, loop=self._loop)
 
 
-def _public_socket(found: Found) -> socket.socket:
-    """A socket for one address. The connection is made to this very address, so nothing resolves again in between."""
-    host = found[4][0]
+def _public_socket(address: AddressInfo) -> socket.socket:
+    """Opens a socket for one address; raises NotPublic.
+
+    aiohttp connects it to this very address, so that no second resolution can lead elsewhere.
+    """
+    host = address[4][0]
     if not isinstance(host, str) or not is_public(ip_address(host.partition("%")[0])):
         raise NotPublic(host)
-    return _any_socket(found)
+    return _any_socket(address)
 
 
-def _any_socket(found: Found) -> socket.socket:
-    made = socket.socket(family=found[0], type=found[1], proto=found[2])
-    made.setblocking(False)
-    return made
+def _any_socket(address: AddressInfo) -> socket.socket:
+    opened = socket.socket(family=address[0], type=address[1], proto=address[2])
+    opened.setblocking(False)
+    return opened
 
 
 def open_session(
     concurrency: int, *, private: bool = False, resolver: AbstractResolver | None = None
 ) -> aiohttp.ClientSession:
-    """A session for one provider: no cookies, no proxy of the environment, TLS verified against the system's roots.
+    """Opens a session for one provider: no cookies, no proxy settings, TLS verified against the system's roots.
 
-    ``private``: loopback and private addresses may be called too. Connections are dropped before the far side does so.
+    ``private``: loopback and private addresses are allowed too.
     """
     connector = _Connector(
         limit=concurrency,

@@ -1,7 +1,7 @@
-"""In which form a panel is asked after ids: one in the singular, many in a list, or whatever it turned out to know.
+"""The forms in which ids are sent to a panel: one in the singular, many as a list, or a form that was learned.
 
-The singular stands first on both pages, and is all that many scripts read. A panel that turns a whole list down is
-asked one by one from then on, one that misses a parameter in the singular is asked with a list of one.
+The singular is the first form of both dialects' documentation, and the only one that many scripts read. A panel that
+refuses whole lists gets single ids from then on. One that misses a parameter in the singular gets lists of one.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,96 +17,99 @@ Read = TypeVar("Read")
 
 
 class KnownForms:
-    """What one panel turned out to know: as it is kept, and what was learned since."""
+    """The id forms of one panel, by action: stored ones, and those learned since."""
 
-    def __init__(self, kept: Forms = AS_DOCUMENTED) -> None:
-        self._kept = kept
+    def __init__(self, stored: Forms = AS_DOCUMENTED) -> None:
+        self._stored = stored
         self._learned: dict[str, IdForm] = {}
         self._list_readers: set[tuple[str, bool]] = set()
 
     @property
     def learned(self) -> Forms:
-        """What is not kept yet."""
-        return {action: form for action, form in self._learned.items() if self._kept.get(action) is not form}
+        """Learned forms that are not stored yet."""
+        return {action: form for action, form in self._learned.items() if self._stored.get(action) is not form}
 
     def form(self, action: str) -> IdForm | None:
-        return self._learned.get(action, self._kept.get(action))
+        return self._learned.get(action, self._stored.get(action))
 
     def learn(self, action: str, form: IdForm) -> None:
         self._learned[action] = form
 
-    def refresh(self, kept: Forms) -> None:
-        """Takes over what is kept by now. Where that has changed, it is newer than what was learned here."""
-        for action in kept.keys() | self._kept.keys():
-            if kept.get(action) is not self._kept.get(action):
+    def refresh(self, stored: Forms) -> None:
+        """Takes over the stored forms. A form that has changed there is newer than one learned here."""
+        for action in stored.keys() | self._stored.keys():
+            if stored.get(action) is not self._stored.get(action):
                 self._learned.pop(action, None)
-        self._kept = kept
+        self._stored = stored
 
     def reads_lists(self, action: str, *, strangers: bool) -> bool:
-        """Whether an error for a whole list is about its ids, as far as this process has seen."""
+        """Returns True if this process has seen that an error for a whole list is about its ids."""
         return (action, False) in self._list_readers or (action, strangers) in self._list_readers
 
     def note_list_reader(self, action: str, *, strangers: bool) -> None:
-        """Each id of a list was turned down as the list was. Of ids that may be strangers' it says nothing of ours."""
+        """Notes that the panel reads lists: it refused each id of one as it refused the list.
+
+        Ids that may be strangers' prove nothing about lists of ours.
+        """
         self._list_readers.add((action, strangers))
 
 
 class IdListRequest:
-    """Asks one panel after ids of one kind. ``send`` writes the ask for some ids and returns the answer.
+    """A kind of request for ids to one panel. ``send`` sends it for some ids and returns the body of the response.
 
-    ``singular``: one id is asked for in the singular. ``strangers``: the ids may be somebody else's.
+    ``singular``: the documented form for one id is the singular. ``strangers``: the ids may be other customers'.
     """
 
     def __init__(
         self,
-        known: KnownForms,
+        forms: KnownForms,
         action: str,
         send: Callable[[RequestedIds], Awaitable[bytes]],
         *,
         singular: bool = True,
         strangers: bool = False,
     ) -> None:
-        self._known = known
+        self._forms = forms
         self._action = action
         self._send = send
         self._singular = singular
         self._strangers = strangers
 
     async def ask(self, texts: Sequence[str], read: Callable[[RequestedIds, bytes], list[Read]]) -> list[Read]:
-        """One answer per id, in their order."""
+        """Sends the ids in the panel's form; ``read`` decodes a response. Returns one result per id, in order."""
         if len(texts) == 1:
             return [await self._ask_one(texts[0], read)]
-        if self._known.form(self._action) is IdForm.ONE_BY_ONE:
+        if self._forms.form(self._action) is IdForm.ONE_BY_ONE:
             return [await self._ask_one(text, read) for text in texts]
         ids = ids_of(texts, many=True)
         body = await self._send(ids)
-        if self._known.reads_lists(self._action, strangers=self._strangers) or not turns_list_down(body):
+        if self._forms.reads_lists(self._action, strangers=self._strangers) or not refuses_list(body):
             return read(ids, body)
         return await self._learn(ids, body, read)
 
     async def _learn(
         self, ids: RequestedIds, body: bytes, read: Callable[[RequestedIds, bytes], list[Read]]
     ) -> list[Read]:
-        """Tries one by one what was turned down as a list; where each of them is too, the list was answered."""
+        """Sends the ids of a refused list one by one. If all are refused, the error did answer the list."""
         bodies = [await self._send(ids_of([text])) for text in ids.texts]
         if all(map(read_error, bodies)):
-            self._known.note_list_reader(self._action, strangers=self._strangers)
+            self._forms.note_list_reader(self._action, strangers=self._strangers)
             return read(ids, body)
-        self._known.learn(self._action, IdForm.ONE_BY_ONE)
-        return [read(ids_of([text]), one)[0] for text, one in zip(ids.texts, bodies, strict=True)]
+        self._forms.learn(self._action, IdForm.ONE_BY_ONE)
+        return [read(ids_of([text]), answer)[0] for text, answer in zip(ids.texts, bodies, strict=True)]
 
     async def _ask_one(self, text: str, read: Callable[[RequestedIds, bytes], list[Read]]) -> Read:
-        """What is known of the panel is doubted where it misses a parameter: it may have changed its script."""
-        form = self._known.form(self._action)
+        """Sends one id. If the panel misses a parameter it may have changed its script, and the other form is tried."""
+        form = self._forms.form(self._action)
         as_list = form is IdForm.LIST_OF_ONE or (not self._singular and form is not IdForm.ONE_BY_ONE)
         ids = ids_of([text], many=as_list)
         body = await self._send(ids)
-        unheard = turns_list_down if as_list and form is None else misses_parameter
-        if unheard(body):
+        is_unread = refuses_list if as_list and form is None else misses_parameter
+        if is_unread(body):
             other = ids_of([text], many=not as_list)
             answer = await self._send(other)
             if not read_error(answer):
-                self._known.learn(self._action, IdForm.ONE_BY_ONE if as_list else IdForm.LIST_OF_ONE)
+                self._forms.learn(self._action, IdForm.ONE_BY_ONE if as_list else IdForm.LIST_OF_ONE)
                 ids, body = other, answer
         return read(ids, body)[0]
 
@@ -115,12 +118,12 @@ def misses_parameter(body: bytes) -> bool:
     return means_missing_parameter(read_error(body))
 
 
-def turns_list_down(body: bytes) -> bool:
-    """Whether an answer is an error for a list as a whole that a panel may give which reads none."""
+def refuses_list(body: bytes) -> bool:
+    """Returns True for an error about a whole list that may come from a panel which reads no lists."""
     return misses_parameter(body) or means_unknown_order(read_error(body))
 
 
 def ids_of(texts: Sequence[str], *, many: bool = False) -> RequestedIds:
-    """A provider's ids are its own texts; most are whole numbers."""
+    """Returns a provider's ids, which are texts, as those of a request. Most of them are whole numbers."""
     numbers = tuple(int(text) if text.isascii() and text.isdigit() and len(text) < 19 else MALFORMED for text in texts)
     return RequestedIds(tuple(texts), numbers, many=many)

@@ -1,4 +1,4 @@
-"""Keys of providers at rest: sealed with a secret that lies outside of the database, and bound to where they go."""
+"""Encryption of providers' keys at rest, with a secret outside the database, bound to provider and address."""
 
 import secrets
 from typing import Final
@@ -19,8 +19,10 @@ NONCE_BYTES: Final = 12
 
 
 class UnreadableKey(PanelError):
-    """There is no key, or it does not open: another pepper, another provider or another address than it was sealed for;
-    or the address is not one to call."""
+    """A provider cannot be called: it has no key, its key does not decrypt, or its address is not allowed.
+
+    A key decrypts with the pepper, the provider and the address that it was sealed with.
+    """
 
     def __init__(self, code: ShutCode) -> None:
         super().__init__(code.value)
@@ -28,28 +30,28 @@ class UnreadableKey(PanelError):
 
 
 def seal(pepper: bytes, provider: ProviderId, url: str, key: str) -> bytes:
-    """The key as it is kept. Moved to another row, or to another address, it does not open."""
+    """Encrypts a key for one provider at one address. In another row it does not decrypt."""
     nonce = secrets.token_bytes(NONCE_BYTES)
-    return VERSION + nonce + _cipher(pepper).encrypt(nonce, key.encode(), _bound(provider, url))
+    return VERSION + nonce + _cipher(pepper).encrypt(nonce, key.encode(), _associated_data(provider, url))
 
 
 def unseal(pepper: bytes, provider: ProviderId, url: str, sealed: bytes) -> str:
-    """Raises UnreadableKey where the key was not sealed with this pepper for this provider at this address."""
-    nonce, kept = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+    """Decrypts a key. Raises UnreadableKey if it was sealed with another pepper, provider or address."""
+    nonce, encrypted = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
     try:
         if sealed[:1] != VERSION:
             raise UnreadableKey(ShutCode.KEY_OF_OTHER_VERSION)
-        return _cipher(pepper).decrypt(nonce, kept, _bound(provider, url)).decode()
+        return _cipher(pepper).decrypt(nonce, encrypted, _associated_data(provider, url)).decode()
     except (InvalidTag, ValueError) as error:
         raise UnreadableKey(ShutCode.KEY_DOES_NOT_OPEN) from error
 
 
 def open_key(pepper: bytes, row: ProviderRow, *, private: bool) -> str:
-    """The key of a panel. Raises UnreadableKey where with this pepper and this setting it cannot be called."""
+    """Returns a panel's key. Raises UnreadableKey if it cannot be called. ``private`` allows private addresses."""
     if row.sealed_key is None:
         raise UnreadableKey(ShutCode.NO_KEY)
     if fault := url_fault(row.url, private=private):
-        raise UnreadableKey(fault)  # it was kept when another setting held
+        raise UnreadableKey(fault)  # It was allowed by the settings of the time.
     return unseal(pepper, row.id, row.url, row.sealed_key)
 
 
@@ -57,5 +59,5 @@ def _cipher(pepper: bytes) -> AESGCM:
     return AESGCM(HKDF(SHA256(), length=32, salt=None, info=b"opensmm provider keys").derive(pepper))
 
 
-def _bound(provider: ProviderId, url: str) -> bytes:
+def _associated_data(provider: ProviderId, url: str) -> bytes:
     return f"provider {provider} at {origin(url)}".encode()

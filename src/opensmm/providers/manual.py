@@ -1,4 +1,4 @@
-"""The operator's own staff as a provider: deliveries are handed to a list, and the staff tells how they fare."""
+"""The manual provider: deliveries go to a list, and the operator's staff reports their progress."""
 
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
 from opensmm.domain.evidence import Said
@@ -9,9 +9,9 @@ from opensmm.domain.subscriptions import SubscriptionReport
 
 
 class ManualProvider:
-    """Takes everything and is asked nothing: news of its deliveries comes from the staff's own commands.
+    """Accepts every delivery, and has no reports: those come from the staff's own commands.
 
-    A delivery is known here by the ask's idempotency key, which is the panel's own name of it.
+    The id of a delivery is the request's idempotency key, which the panel itself has made.
     """
 
     async def add(self, request: AddOrder) -> SendOutcome:
@@ -30,9 +30,9 @@ class ManualProvider:
         return list(orders)
 
     async def refill_statuses(self, refills: list[str]) -> list[RefillStatus | UnreadAnswer]:
-        """On the list until the staff says otherwise."""
+        """Reports refills as pending, until the staff reports otherwise."""
         return [RefillStatus.PENDING] * len(refills)
 
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
-        """The wish is on the list, where the staff sees it."""
+        """Accepts cancels: the staff sees them on the list."""
         return [True] * len(orders)

@@ -1,4 +1,4 @@
-"""Keeps a provider's key out of what is stored, logged and shown of its answers."""
+"""Redaction of a provider's key from its responses, before they are stored, logged or shown."""
 
 import json
 import re
@@ -8,11 +8,11 @@ from urllib.parse import quote
 from opensmm.domain.providers import KEY_CHARS
 from opensmm.wire.lenient import fit
 
-BLOT: Final = "[key]"
+REDACTED: Final = "[key]"
 
 
 class Redaction:
-    """Blots one key out, in whatever spelling it is echoed."""
+    """Redacts one key, in each spelling in which it may be echoed."""
 
     def __init__(self, key: str) -> None:
         percent = quote(key, safe="")
@@ -24,22 +24,26 @@ class Redaction:
         self._begins = re.compile(r"\\*".join(map(re.escape, self._plain[: KEY_CHARS[0]])))
 
     def body(self, body: bytes) -> bytes:
+        """Returns the body of a response without the key."""
         for spelling in self._spellings:
-            body = body.replace(spelling, BLOT.encode())
+            body = body.replace(spelling, REDACTED.encode())
         return body
 
     def error(self, error: Exception) -> str:
-        """The words of an exception, fit to be stored. They quote a malformed head with backslashes of their own, one
-        quotation inside another, and cut a long line off wherever that is: the beginning of a key is one."""
+        """Returns the text of an exception, redacted and fit to be stored.
+
+        The HTTP library quotes a malformed head with backslashes, one quotation inside another, and cuts long lines off
+        anywhere. So the beginning of a key counts as the key.
+        """
         text = self.body(str(error).encode("utf-8", "replace")).decode()
-        for found in reversed(list(self._begins.finditer(text))):
-            text = text[: found.start()] + BLOT + text[self._end(text, found.end()) :]
+        for begin in reversed(list(self._begins.finditer(text))):
+            text = text[: begin.start()] + REDACTED + text[self._end(text, begin.end()) :]
         return fit(text)
 
     def _end(self, text: str, end: int) -> int:
-        """Where the key ends of which the beginning was found."""
-        known = KEY_CHARS[0]
-        while end < len(text) and known < len(self._plain) and text[end] in ("\\", self._plain[known]):
-            known += text[end] != "\\"
+        """Returns where the key ends whose first characters end at ``end``."""
+        matched = KEY_CHARS[0]
+        while end < len(text) and matched < len(self._plain) and text[end] in ("\\", self._plain[matched]):
+            matched += text[end] != "\\"
             end += 1
         return end

@@ -1,4 +1,4 @@
-"""The providers a worker speaks to, each with a client, its limits, and what is known of how it fares."""
+"""The providers that a worker calls, each with its client, its throttle and its circuit breaker."""
 
 import asyncio
 from collections import defaultdict
@@ -24,42 +24,44 @@ from opensmm.wire.dialect import Dialect
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
-if TYPE_CHECKING:  # the command line imports this module for its names, and need not load an HTTP client for them
+if TYPE_CHECKING:  # The command line imports this module for its names, and must not load an HTTP client for them.
     from aiohttp import ClientSession
 
 DIALECTS: Final[dict[str, Dialect]] = {"v1": V1, "v2": V2}
-LEAVE_AFTER_S: Final = 10.0
-"""A session that is not needed any more is closed this long after the longest call may last."""
+CLOSE_AFTER_S: Final = 10.0
+"""Seconds until an unused session is closed, beyond the timeout of its last call."""
 log = structlog.get_logger()
 
 
 class ProviderItem(Protocol):
-    """Anything that a provider can be asked about."""
+    """An item that calls to its provider are about."""
 
     @property
     def provider(self) -> ProviderId: ...
 
 
 Item = TypeVar("Item", bound=ProviderItem)
-Said = TypeVar("Said")
-Call = Callable[[ProviderClient, Sequence[Item]], Awaitable[Sequence[Said]]]
-"""Asks a provider about some items; one answer an item, in order."""
+Result = TypeVar("Result")
+Call = Callable[[ProviderClient, Sequence[Item]], Awaitable[Sequence[Result]]]
+"""A function that calls a provider about some items, and returns one result per item, in order."""
 
 
-class _Panel(Struct, frozen=True):
-    """A panel asked for what is its own, not of an order."""
+class _PanelItem(Struct, frozen=True):
+    """A panel itself, as the item of calls that are about no order."""
 
     provider: ProviderId
 
 
-class _Unopened(Struct, frozen=True):
-    """A provider that is not called, and why."""
+class _UncallableProvider(Struct, frozen=True):
+    """A provider that cannot be called, and why."""
 
     row: ProviderRow
     why: ShutCode
 
 
 class ProviderConnection(Struct, frozen=True):
+    """A provider as its row says, with all that calls to it need."""
+
     row: ProviderRow
     provider: ProviderClient
     throttle: Throttle
@@ -67,9 +69,9 @@ class ProviderConnection(Struct, frozen=True):
 
 
 class ProviderRegistry:
-    """Contacts by provider. One whose address, key or limits changed gets a new client; calls under way go on.
+    """Connections by provider. A provider whose settings have changed gets a new client; calls in flight go on.
 
-    ``private``: providers may be at loopback and private addresses.
+    ``private``: providers may be at loopback and private addresses. ``timeout_s`` is that of one call.
     """
 
     def __init__(self, pepper: bytes, sandbox_url: str, timeout_s: float, *, private: bool = False) -> None:
@@ -77,84 +79,87 @@ class ProviderRegistry:
         self._sandbox_url = sandbox_url
         self._timeout_s = timeout_s
         self._private = private
-        self._contacts: dict[ProviderId, ProviderConnection] = {}
+        self._connections: dict[ProviderId, ProviderConnection] = {}
         self._sessions: dict[ProviderId, ClientSession] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._unopened: dict[ProviderId, _Unopened] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._uncallable: dict[ProviderId, _UncallableProvider] = {}
         self._share = ConnectionShare()
 
     @property
     def empty(self) -> bool:
-        """No provider is known yet."""
-        return not self._contacts
+        """True if no provider can be called."""
+        return not self._connections
 
     @property
     def panels(self) -> list[ProviderId]:
-        """Those that have a balance and a price list to tell."""
-        return [one for one, contact in self._contacts.items() if isinstance(contact.provider, PanelClient)]
+        """The providers that are panels: they have a balance and a price list."""
+        return [
+            number for number, connection in self._connections.items() if isinstance(connection.provider, PanelClient)
+        ]
 
     @property
     def answering(self) -> list[ProviderId]:
-        """Those that are not being left alone at this moment."""
-        return [one for one, contact in self._contacts.items() if not contact.circuit.is_open]
+        """The providers that are not paused: their circuit is not open."""
+        return [number for number, connection in self._connections.items() if not connection.circuit.is_open]
 
     @property
     def shut(self) -> dict[ProviderId, ShutCode] | None:
-        """Those that cannot be called, and why; None before any was looked at."""
-        if self.empty and not self._unopened:
+        """The providers that cannot be called, and why. None before the first update."""
+        if self.empty and not self._uncallable:
             return None
-        return {provider: unopened.why for provider, unopened in self._unopened.items()}
+        return {provider: uncallable.why for provider, uncallable in self._uncallable.items()}
 
     @property
     def learned(self) -> list[tuple[ProviderRow, Forms]]:
-        """Providers that answer in other forms than is kept of them, and those forms."""
-        panels = [
-            (one.row, one.provider.forms) for one in self._contacts.values() if isinstance(one.provider, PanelClient)
-        ]
+        """The panels whose id forms differ from the stored ones, with the new forms."""
+        connections = self._connections.values()
+        panels = [(each.row, each.provider.forms) for each in connections if isinstance(each.provider, PanelClient)]
         return [(row, forms.learned) for row, forms in panels if forms.learned]
 
     @property
     def complete(self) -> bool:
-        """Whether all may be sent as much as they have room for, as far as was looked: none is disabled, rests, takes
-        few adds at a time or cannot be called."""
-        return not self._unopened and all(_takes_all(contact.row) for contact in self._contacts.values())
+        """True if every provider may be sent as much as it has room for, by its row as last read.
+
+        None is disabled, paused, limited to some adds at a time, or impossible to call.
+        """
+        return not self._uncallable and all(_is_unlimited(connection.row) for connection in self._connections.values())
 
     def contact(self, provider: ProviderId) -> ProviderConnection | None:
-        return self._contacts.get(provider)
+        return self._connections.get(provider)
 
     def rooms(self) -> dict[ProviderId, int]:
-        """How many more deliveries may be taken on for each provider that answers; one at most where it is unclear."""
-        return {provider: _room(contact) for provider, contact in self._contacts.items()}
+        """Returns how many more deliveries may be claimed for each provider: one at most at a half-open circuit."""
+        return {provider: _free_room(connection) for provider, connection in self._connections.items()}
 
     def share(self, share: ConnectionShare) -> None:
-        """Takes no more than a share of each provider's limits from now on: other workers have theirs."""
+        """Reduces each provider's limits to this worker's share."""
         if share != self._share:
             self._share = share
-            for contact in self._contacts.values():
-                contact.throttle.allow(*self._limits(contact.row))
+            for connection in self._connections.values():
+                connection.throttle.allow(*self._limits(connection.row))
 
     def _limits(self, row: ProviderRow) -> tuple[int, float]:
         return self._share.calls_at_a_time(row.concurrency), self._share.calls_per_second(row.calls_per_second)
 
     async def update(self, rows: Iterable[ProviderRow]) -> None:
-        """Makes clients for providers that are new or have changed, and takes note of how the others have fared."""
+        """Makes clients for providers that are new or have changed, and takes the others' rows over."""
         for row in rows:
-            known = self._contacts.get(row.id)
-            if known is not None and _settings(known.row) == _settings(row):
-                self._contacts[row.id] = structs.replace(known, row=row)
-                if isinstance(known.provider, PanelClient):
-                    known.provider.forms.refresh(row.forms)
-            elif (unopened := self._unopened.get(row.id)) is None or unopened.row != row:
-                self._meet(row)
+            connection = self._connections.get(row.id)
+            if connection is not None and _settings(connection.row) == _settings(row):
+                self._connections[row.id] = structs.replace(connection, row=row)
+                if isinstance(connection.provider, PanelClient):
+                    connection.provider.forms.refresh(row.forms)
+            elif (uncallable := self._uncallable.get(row.id)) is None or uncallable.row != row:
+                self._connect(row)
 
-    def _meet(self, row: ProviderRow) -> None:
-        """A new contact in place of an old one. Without an address or a key there is none, and nothing is sent."""
-        self._leave(row.id)
-        client = self._client(row)
+    def _connect(self, row: ProviderRow) -> None:
+        """Replaces the connection to a provider. One that cannot be called gets none, and nothing is sent to it."""
+        self._disconnect(row.id)
+        client = self._make_client(row)
         if client is not None:
-            self._contacts[row.id] = ProviderConnection(row, client, Throttle(*self._limits(row)), CircuitBreaker())
+            self._connections[row.id] = ProviderConnection(row, client, Throttle(*self._limits(row)), CircuitBreaker())
 
-    def _client(self, row: ProviderRow) -> ProviderClient | None:
+    def _make_client(self, row: ProviderRow) -> ProviderClient | None:
         if row.kind == MANUAL:
             return ManualProvider()
         if row.kind == SANDBOX:
@@ -165,155 +170,160 @@ class ProviderRegistry:
         try:
             key = open_key(self._pepper, row, private=self._private)
         except UnreadableKey as error:
-            self._unopened[row.id] = _Unopened(row, error.code)
+            self._uncallable[row.id] = _UncallableProvider(row, error.code)
             log.error("a provider cannot be called", provider=row.name, why=error.code.value)
             return None
         session = self._sessions[row.id] = _open_session(row.concurrency, private=self._private)
         return open_client(session, row, key, self._timeout_s)
 
-    def _leave(self, provider: ProviderId) -> None:
-        self._contacts.pop(provider, None)
-        self._unopened.pop(provider, None)
+    def _disconnect(self, provider: ProviderId) -> None:
+        self._connections.pop(provider, None)
+        self._uncallable.pop(provider, None)
         session = self._sessions.pop(provider, None)
         if session is not None:
-            task = asyncio.create_task(_close_later(session, self._timeout_s + LEAVE_AFTER_S))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            task = asyncio.create_task(_close_later(session, self._timeout_s + CLOSE_AFTER_S))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
-    async def ask_about(self, items: Sequence[Item], call: Call[Item, Said]) -> list[tuple[Item, Said]]:
-        """Asks each item's provider, a hundred items a call, all providers at once.
+    async def ask_about(self, items: Sequence[Item], call: Call[Item, Result]) -> list[tuple[Item, Result]]:
+        """Calls the providers of the items, all at once, with at most ``MAX_IDS`` items a call.
 
-        Items of a provider that is not known here, does not answer, or is being left alone, are left out.
+        Returns the items with their results. Items of a provider that is unknown here, paused or without a response are
+        left out.
         """
-        told: list[tuple[Item, Said]] = []
+        results: list[tuple[Item, Result]] = []
 
-        async def note(asked: Sequence[Item], said: Sequence[tuple[Item, Said]]) -> None:
-            told.extend(said)
+        async def collect(group: Sequence[Item], pairs: Sequence[tuple[Item, Result]]) -> None:
+            results.extend(pairs)
 
-        await self.ask_each(items, call, note)
-        return told
+        await self.ask_each(items, call, collect)
+        return results
 
     async def ask_each(
         self,
         items: Sequence[Item],
-        call: Call[Item, Said],
-        heard: Callable[[Sequence[Item], Sequence[tuple[Item, Said]]], Awaitable[None]],
+        call: Call[Item, Result],
+        keep: Callable[[Sequence[Item], Sequence[tuple[Item, Result]]], Awaitable[None]],
     ) -> None:
-        """The same; each provider's items and answers are handed over as soon as that one has said all it does. A slow
-        one keeps nobody else's news back."""
+        """Calls the providers of the items like ``ask_about``, and ``keep`` with each provider's items and results.
+
+        ``keep`` runs as soon as that provider has answered, so that a slow one delays no other. Raises the first of its
+        errors when all are done, and logs the others.
+        """
         groups: dict[ProviderId, list[Item]] = defaultdict(list)
         for item in items:
             groups[item.provider].append(item)
 
         async def ask_one(provider: ProviderId, group: Sequence[Item]) -> None:
-            parts = [group[at : at + MAX_IDS] for at in self._begins(provider, len(group))]
+            parts = [group[at : at + MAX_IDS] for at in self._call_starts(provider, len(group))]
             answers = await asyncio.gather(*(self.ask(provider, part, call) for part in parts))
-            await heard(group, [pair for pairs in answers if pairs is not None for pair in pairs])
+            await keep(group, [pair for pairs in answers if pairs is not None for pair in pairs])
 
-        done = await asyncio.gather(*(ask_one(*entry) for entry in groups.items()), return_exceptions=True)
-        failures = [failed for failed in done if failed is not None]
-        for failed in failures[1:]:
-            log.warning("what a provider said could not be kept", error=str(failed))
-        if failures:
-            raise failures[0]
+        outcomes = await asyncio.gather(*(ask_one(*entry) for entry in groups.items()), return_exceptions=True)
+        errors = [error for error in outcomes if error is not None]
+        for error in errors[1:]:
+            log.warning("what a provider said could not be kept", error=str(error))
+        if errors:
+            raise errors[0]
 
     async def ask_panels(
-        self, panels: Iterable[ProviderId], call: Callable[[PanelClient], Awaitable[Said]]
-    ) -> list[tuple[ProviderId, Said]]:
-        """Asks each of some panels once; those that do not answer are left out."""
+        self, panels: Iterable[ProviderId], call: Callable[[PanelClient], Awaitable[Result]]
+    ) -> list[tuple[ProviderId, Result]]:
+        """Calls each of the panels once. Those without a response are left out of the results."""
 
-        async def ask(provider: ProviderClient, group: Sequence[_Panel]) -> list[Said]:
+        async def ask(provider: ProviderClient, group: Sequence[_PanelItem]) -> list[Result]:
             assert isinstance(provider, PanelClient)
             return [await call(provider)] * len(group)
 
-        told = await self.ask_about([_Panel(provider) for provider in panels], ask)
-        return [(asked.provider, said) for asked, said in told]
+        results = await self.ask_about([_PanelItem(provider) for provider in panels], ask)
+        return [(panel.provider, result) for panel, result in results]
 
-    def _begins(self, provider: ProviderId, count: int) -> range:
-        """Where calls begin: one call alone where it is to tell whether the provider answers again."""
-        contact = self._contacts.get(provider)
-        if contact is None or contact.circuit.is_open:
+    def _call_starts(self, provider: ProviderId, count: int) -> range:
+        """Returns the index of each call's first item. A half-open circuit lets a single call try."""
+        connection = self._connections.get(provider)
+        if connection is None or connection.circuit.is_open:
             return range(0)
-        calls = min(contact.throttle.room_to_ask, 1) if contact.circuit.is_half_open else contact.throttle.room_to_ask
+        room = connection.throttle.room_to_poll
+        calls = min(room, 1) if connection.circuit.is_half_open else room
         return range(0, min(count, calls * MAX_IDS), MAX_IDS)
 
     async def ask(
         self,
         provider: ProviderId,
         items: Sequence[Item],
-        call: Call[Item, Said],
-    ) -> list[tuple[Item, Said]] | None:
-        """One call, within the provider's limits; None where it is not known or did not answer.
+        call: Call[Item, Result],
+    ) -> list[tuple[Item, Result]] | None:
+        """Makes one call, within the provider's limits. Returns None if the provider is unknown, paused or fails.
 
-        Whatever a call breaks down with, an address that no name can be made of or a session that was closed meanwhile,
-        is its provider's alone: the others of the round have answered. aiohttp cancels those whose session is closed
-        while they look a name up, though nobody wants them ended.
+        Any error counts as a failure of this provider alone, so that it does not end the calls to others: a malformed
+        host name, for instance, or a session that was closed meanwhile. aiohttp cancels calls whose session closes
+        during a name look-up, though nobody has cancelled their task.
         """
-        contact = self._contacts.get(provider)
-        if contact is None:
+        connection = self._connections.get(provider)
+        if connection is None:
             return None
-        contact.throttle.asking += 1
+        connection.throttle.polling += 1
         try:
-            async with contact.throttle:
-                if contact.circuit.is_open or contact.throttle.over:
+            async with connection.throttle:
+                if connection.circuit.is_open or connection.throttle.over:
                     return None
-                said = list(zip(items, await call(contact.provider, items), strict=True))
+                results = list(zip(items, await call(connection.provider, items), strict=True))
         except (Exception, asyncio.CancelledError) as error:
-            if _is_to_end(error):
+            if _is_own_cancel(error):
                 raise
-            contact.circuit.record_failure()
-            # Words that the client did not look through may quote the key.
+            connection.circuit.record_failure()
+            # Only NoAnswer's text is redacted; others may quote the key.
             words = str(error) if isinstance(error, NoAnswer) else type(error).__name__
             log.warning("a provider did not answer", provider=provider, error=words, sparse=provider)
             return None
         finally:
-            contact.throttle.asking -= 1
-        contact.circuit.record_success()
-        return said
+            connection.throttle.polling -= 1
+        connection.circuit.record_success()
+        return results
 
     def let_all_through(self) -> None:
-        """Nobody waits for a turn any more: what is to be called is not."""
-        for contact in self._contacts.values():
-            contact.throttle.let_all_through()
+        """Ends all waits for a turn; the calls that waited are not made."""
+        for connection in self._connections.values():
+            connection.throttle.let_all_through()
 
     async def close(self) -> None:
-        for task in self._leaving:
+        for task in self._closing:
             task.cancel()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
+        await asyncio.gather(*self._closing, return_exceptions=True)
         for session in self._sessions.values():
             await close_session(session)
 
 
-def _is_to_end(error: BaseException) -> bool:
-    """Whether it was this very task that was cancelled, and not something that it waited for."""
+def _is_own_cancel(error: BaseException) -> bool:
+    """Returns True if this very task was cancelled, and not something that it waited for."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def open_client(session: "ClientSession", row: ProviderRow, key: str, timeout_s: float) -> PanelClient:
-    """A client of a panel, set up as its row says."""
+    """Makes the client of a panel from its row."""
     dialect, agent = DIALECTS[row.dialect], row.user_agent
     return PanelClient(session, row.url, key, dialect, timeout_s, row.name, forms=row.forms, user_agent=agent)
 
 
 def _settings(row: ProviderRow) -> ProviderRow:
-    """What a client is made of: the row without what moves by itself."""
-    moves = {"failures": 0, "resting_until": None, "fault": "", "enabled": True, "forms": AS_DOCUMENTED}
-    return structs.replace(row, **moves, adds_at_a_time=None)
+    """Returns the row with neutral values for the columns that need no new client."""
+    neutral = {"failures": 0, "resting_until": None, "fault": "", "enabled": True, "forms": AS_DOCUMENTED}
+    return structs.replace(row, **neutral, adds_at_a_time=None)
 
 
-def _takes_all(row: ProviderRow) -> bool:
+def _is_unlimited(row: ProviderRow) -> bool:
     return row.enabled and row.resting_until is None and not row.adds_at_a_time
 
 
-def _room(contact: ProviderConnection) -> int:
-    """The database, which knows of other workers' adds too, may give fewer than this."""
-    if contact.circuit.is_open:
+def _free_room(connection: ProviderConnection) -> int:
+    """Returns how many deliveries may be claimed. The database, which counts other workers' too, may give fewer."""
+    if connection.circuit.is_open:
         return 0
-    room = contact.throttle.room
-    if contact.row.adds_at_a_time:
-        room = min(room, max(0, contact.row.adds_at_a_time - contact.throttle.sending))
-    return min(room, 1) if contact.circuit.is_half_open else room
+    room = connection.throttle.room
+    if connection.row.adds_at_a_time:
+        room = min(room, max(0, connection.row.adds_at_a_time - connection.throttle.sending))
+    return min(room, 1) if connection.circuit.is_half_open else room
 
 
 async def _close_later(session: "ClientSession", after_s: float) -> None:

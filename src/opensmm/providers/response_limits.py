@@ -1,6 +1,6 @@
-"""How much of an answer is read: what its ask can need, in bytes and in values.
+"""Limits on providers' responses, in bytes and in JSON values, by the need of the request.
 
-A value costs about a microsecond and a hundred bytes to understand, and four kilobytes of gzip can hold a million.
+A value costs about a microsecond and a hundred bytes to decode, and four kilobytes of gzip can hold a million.
 """
 
 from typing import Final
@@ -20,27 +20,27 @@ from opensmm.domain.requests import (
 from opensmm.domain.subscriptions import MOST_LISTED
 
 LINE_VALUES: Final = 64
-"""Of one order, refill or cancel; a documented line has seven."""
+"""Values of one order, refill or cancel. A documented line has seven."""
 LINE_BYTES: Final = 4 << 10
 OFFER_VALUES: Final = 24
-"""Of one service, in a list of as many as are allowed; shorter lists may tell more of each."""
+"""Values of one service, in a list of the greatest length. Services of shorter lists may have more."""
 
 
 class ResponseLimit(Struct, frozen=True):
-    """What is longer, or holds more, is not understood. Commas of texts and of notices count among the values."""
+    """The bytes and JSON values of the largest response that is read. Commas within texts count as values."""
 
     size: int
     values: int
 
 
 ALONE: Final = ResponseLimit(64 << 10, 1000)
-"""Answers that tell one thing: an order's id, a balance. The rest leaves room for notices."""
+"""For responses about one thing, such as an order's id or a balance. Most of it is room for notices."""
 POSTS: Final = ResponseLimit(4 << 20, MAX_IDS * (LINE_VALUES + MOST_LISTED))
-"""Subscriptions list the orders made for their posts."""
+"""For statuses of subscriptions, which list the orders made for their posts."""
 PRICE_LIST: Final = ResponseLimit(30 << 20, MAX_OFFERS * OFFER_VALUES)
 
 
-def bound_of(request: Request) -> ResponseLimit:
+def response_limit(request: Request) -> ResponseLimit:
     if isinstance(request, ListServices):
         return PRICE_LIST
     if isinstance(request, GetStatus) and request.extended:
@@ -52,6 +52,6 @@ def bound_of(request: Request) -> ResponseLimit:
     return ResponseLimit(ALONE.size + lines * LINE_BYTES, ALONE.values + lines * LINE_VALUES)
 
 
-def values(body: bytes) -> int:
-    """How many values a body can hold at most, told without decoding it."""
+def count_values(body: bytes) -> int:
+    """Returns an upper bound of the values in a body, without decoding it."""
     return len(body) - len(body.translate(None, b"{[,"))

@@ -1,7 +1,7 @@
-"""The built-in sandbox: a real upstream panel with a book of its own, for trying an integration out.
+"""The built-in sandbox: an upstream panel with orders of its own, for trying an integration out.
 
-It speaks both dialects through the same wire as the panel, each on its path. What becomes of an order is chosen by its
-link, see ``timeline``.
+It has both dialects, each on its path, by the panel's own ``wire``. The link of an order chooses its fate, see
+``behaviour``.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
 SILENCE_S: Final = 120.0
-"""How long a request that is never answered is kept open."""
+"""Seconds that a request without a response is kept open."""
 UNIT_COST: Final = Money(10)
-"""What one delivered unit costs the sandbox's customers."""
+"""The price of one delivered unit."""
 BALANCE: Final = Money(100_000_000_000)
 CONNECTIONS: Final = 4
 
@@ -45,9 +45,9 @@ Pool = AsyncConnectionPool[Connection]
 
 
 def open_pool(url: str) -> Pool:
-    """Connections for the sandbox, made when its server starts; each statement commits by itself.
+    """Returns the sandbox's pool of connections, not opened yet. Each statement commits by itself.
 
-    The pool would try again ever more seldom, up to minutes after the database is back: whoever asks next has it try.
+    ``reconnect_timeout`` is short, because the pool backs off for minutes otherwise. The next request has it try again.
     """
     return AsyncConnectionPool(
         url,
@@ -61,7 +61,7 @@ def open_pool(url: str) -> Pool:
 
 
 class Silence(Exception):
-    """The caller is never to be answered."""
+    """The request is to get no response."""
 
 
 PANEL: Final = 0
@@ -69,13 +69,13 @@ PANEL: Final = 0
 
 
 def sandbox_key(pepper: bytes, account: int = PANEL) -> str:
-    """An account's key at the sandbox: derived, so that it is stored nowhere."""
+    """Derives an account's key at the sandbox from the pepper, so that it is stored nowhere."""
     words = b"sandbox" if account == PANEL else f"sandbox {account}".encode()
     return blake2b(words, key=pepper, digest_size=20).hexdigest()
 
 
 def account_of(url: str) -> int:
-    """The account that a provider's URL names, as in ``sandbox:2``; the panel's own where it names none."""
+    """Returns the account in a provider's URL, such as ``sandbox:2``; the panel's own if there is none."""
     number = url.removeprefix("sandbox:")
     return int(number) if number.isdigit() else PANEL
 
@@ -85,10 +85,10 @@ def _utc_now() -> datetime:
 
 
 class Sandbox:
-    """An ASGI application. ``speed`` makes its time run faster than the clock on the wall.
+    """The sandbox as an ASGI application. Its time runs ``speed`` times as fast as ``clock``.
 
-    ``strangers`` are keys of other customers, whose orders lie between the panel's and are unknown to it.
-    After ``silence_s`` seconds of silence the connection ends.
+    ``strangers`` are keys of other customers. The ids of their orders lie between those of the panel, which cannot read
+    them. ``silence_s``: seconds until a request without a response is closed.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Sandbox:
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
             return
         body = await _body(receive)
         try:
@@ -125,7 +125,7 @@ class Sandbox:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    async def _live(
+    async def _run_lifespan(
         self, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
         await receive()
@@ -169,28 +169,29 @@ class Sandbox:
                     return dialect.write_refusal(Refused(Refusal.UNKNOWN_ACTION))
 
     def _account(self, key: str) -> int | None:
-        known = (at for at, own in enumerate(self._keys) if hmac.compare_digest(key.encode(), own.encode()))
-        return next(known, None)
+        """Returns the number of the account with the key."""
+        accounts = (at for at, own in enumerate(self._keys) if hmac.compare_digest(key.encode(), own.encode()))
+        return next(accounts, None)
 
     async def _add(
         self, connection: Connection, account: int, request: requests.AddOrder, now: datetime, dialect: Dialect
     ) -> bytes | None:
         subscribes = request.details.delay is not None
         link = request.details.username if subscribes else request.link
-        acts = behaviour.plan(link).behaviour
-        if acts is Behaviour.LOST or (acts is Behaviour.LOST_ONCE and link not in self._lost):
+        fate = behaviour.plan(link).behaviour
+        if fate is Behaviour.LOST or (fate is Behaviour.LOST_ONCE and link not in self._lost):
             self._lost.add(link)
             raise Silence
-        if acts is Behaviour.REFUSE:
+        if fate is Behaviour.REFUSE:
             return dialect.write_refusal(Refused(Refusal.LINK))
         quantity = request.quantity or len(request.details.comments) or len(request.details.usernames) or 1
         order = await sandbox.add(
             connection, account, str(request.service), link, 0 if subscribes else quantity, _number(link), now,
             request.details if subscribes else None,
         )  # fmt: skip
-        if acts is Behaviour.TIMEOUT:
+        if fate is Behaviour.TIMEOUT:
             raise Silence
-        return None if acts is Behaviour.GARBAGE else dialect.write_order(OrderId(order))
+        return None if fate is Behaviour.GARBAGE else dialect.write_order(OrderId(order))
 
     def _age_s(self, since: datetime, now: datetime) -> float:
         return (now - since).total_seconds() * self._speed
@@ -198,105 +199,112 @@ class Sandbox:
     async def _statuses(
         self, connection: Connection, account: int, request: requests.GetStatus, now: datetime
     ) -> list[OrderView | Refused]:
-        book = await sandbox.find(connection, account, list(request.orders.numbers))
-        views = {n: self._view(order, now) for n, order in book.items()}
-        for n, order in book.items():
+        orders = await sandbox.find(connection, account, list(request.orders.numbers))
+        views = {number: self._view(order, now) for number, order in orders.items()}
+        for number, order in orders.items():
             if request.extended:
-                made = None if order.subscription is None else await self._posts(connection, account, order, now)
-                views[n] = structs.replace(views[n], more=ExtendedStatus(order.quantity, order.link, made))
-        return [views.get(n, UNKNOWN_ORDER) for n in request.orders.numbers]
+                posts = None if order.subscription is None else await self._posts(connection, account, order, now)
+                views[number] = structs.replace(views[number], more=ExtendedStatus(order.quantity, order.link, posts))
+        return [views.get(number, UNKNOWN_ORDER) for number in request.orders.numbers]
 
     async def _posts(
         self, connection: Connection, account: int, order: sandbox.BookOrder, now: datetime
     ) -> tuple[OrderId, ...]:
-        """The orders made for a subscription's posts; those that are due are written down now."""
-        known = await sandbox.posts(connection, order.id)
-        count, _ = self._made(order, now)
-        if count > len(known):
-            new = [_post(order, number, now) for number in range(len(known) + 1, count + 1)]
+        """Returns the orders made for a subscription's posts, after adding those that are due."""
+        posts = await sandbox.posts(connection, order.id)
+        count, _ = self._due_posts(order, now)
+        if count > len(posts):
+            new = [_post(order, number, now) for number in range(len(posts) + 1, count + 1)]
             await sandbox.add_posts(connection, account, order, new)
-            known = await sandbox.posts(connection, order.id)
-        return tuple(map(OrderId, known))
+            posts = await sandbox.posts(connection, order.id)
+        return tuple(map(OrderId, posts))
 
-    def _made(self, order: sandbox.BookOrder, now: datetime) -> tuple[int, bool]:
-        """How many posts a subscription has found by now, or had when it was cancelled, and whether it is done."""
-        asked = order.subscription
-        assert asked is not None
+    def _due_posts(self, order: sandbox.BookOrder, now: datetime) -> tuple[int, bool]:
+        """Returns how many posts are due by now, or by the cancel, and True if the subscription has all it may have."""
+        details = order.subscription
+        assert details is not None
         age_s = self._age_s(order.placed, order.canceled or now)
-        return behaviour.posts_at(behaviour.plan(order.link), asked.posts, asked.old_posts or 0, age_s)
+        return behaviour.posts_at(behaviour.plan(order.link), details.posts, details.old_posts or 0, age_s)
 
     def _view(self, order: sandbox.BookOrder, now: datetime) -> OrderView:
         if order.subscription is not None:
-            return OrderView(OrderId(order.id), self._standing(order, now), Money(0), 0, 0, "USD")
-        moment = self._moment(order, now)
-        start = 0 if moment.status is OrderStatus.PENDING else order.start_count
-        charge = Money((order.quantity - moment.remains) * UNIT_COST)
-        if moment.status in (OrderStatus.PENDING, OrderStatus.IN_PROGRESS):
+            return OrderView(OrderId(order.id), self._subscription_status(order, now), Money(0), 0, 0, "USD")
+        state = self._state(order, now)
+        start = 0 if state.status is OrderStatus.PENDING else order.start_count
+        charge = Money((order.quantity - state.remains) * UNIT_COST)
+        if state.status in (OrderStatus.PENDING, OrderStatus.IN_PROGRESS):
             charge = Money(order.quantity * UNIT_COST)
-        return OrderView(OrderId(order.id), moment.status, charge, start, moment.remains, "USD")
+        return OrderView(OrderId(order.id), state.status, charge, start, state.remains, "USD")
 
-    def _standing(self, order: sandbox.BookOrder, now: datetime) -> OrderStatus:
-        """A subscription's own word; its posts' orders go their own ways."""
-        asked = order.subscription
-        over = asked is not None and asked.expiry is not None and asked.expiry < now.date()
-        if over or self._made(order, now)[1]:
+    def _subscription_status(self, order: sandbox.BookOrder, now: datetime) -> OrderStatus:
+        """Returns the status of a subscription itself, which does not depend on its posts' orders."""
+        details = order.subscription
+        over = details is not None and details.expiry is not None and details.expiry < now.date()
+        if over or self._due_posts(order, now)[1]:
             return OrderStatus.COMPLETED
         return OrderStatus.IN_PROGRESS if order.canceled is None else OrderStatus.CANCELED
 
-    def _moment(self, order: sandbox.BookOrder, now: datetime) -> behaviour.SandboxState:
+    def _state(self, order: sandbox.BookOrder, now: datetime) -> behaviour.SandboxState:
         stopped = None if order.canceled is None else self._age_s(order.placed, order.canceled)
-        return behaviour.at(behaviour.plan(order.link), order.quantity, self._age_s(order.placed, now), stopped)
+        return behaviour.state_at(behaviour.plan(order.link), order.quantity, self._age_s(order.placed, now), stopped)
 
     async def _refill(
         self, connection: Connection, account: int, ids: RequestedIds, now: datetime
     ) -> list[RefillId | Refused]:
-        book = await sandbox.find(connection, account, list(ids.numbers))
-        whole = [n for n, one in book.items() if self._view(one, now).status is OrderStatus.COMPLETED and one.quantity]
-        made = await sandbox.add_refills(connection, whole, now)
-        return [self._refill_answer(n, book, made) for n in ids.numbers]
+        orders = await sandbox.find(connection, account, list(ids.numbers))
+        completed = [
+            number
+            for number, order in orders.items()
+            if self._view(order, now).status is OrderStatus.COMPLETED and order.quantity
+        ]
+        refills = await sandbox.add_refills(connection, completed, now)
+        return [self._refill_answer(number, orders, refills) for number in ids.numbers]
 
     @staticmethod
-    def _refill_answer(number: int, book: dict[int, sandbox.BookOrder], made: dict[int, int]) -> RefillId | Refused:
-        if number in made:
-            return RefillId(made[number])
-        return Refused(Refusal.REFILL_NOT_COMPLETED) if number in book else UNKNOWN_ORDER
+    def _refill_answer(
+        number: int, orders: dict[int, sandbox.BookOrder], refills: dict[int, int]
+    ) -> RefillId | Refused:
+        if number in refills:
+            return RefillId(refills[number])
+        return Refused(Refusal.REFILL_NOT_COMPLETED) if number in orders else UNKNOWN_ORDER
 
     async def _refills(
         self, connection: Connection, account: int, ids: RequestedIds, now: datetime
     ) -> list[Refill | Refused]:
-        made = await sandbox.refills(connection, list(ids.numbers))
-        book = await sandbox.find(connection, account, [refill.order for refill in made.values()])
+        refills = await sandbox.refills(connection, list(ids.numbers))
+        orders = await sandbox.find(connection, account, [refill.order for refill in refills.values()])
         answers: list[Refill | Refused] = []
         for number in ids.numbers:
-            refill = made.get(number)
-            if refill is None or refill.order not in book:
+            refill = refills.get(number)
+            if refill is None or refill.order not in orders:
                 answers.append(Refused(Refusal.REFILL_UNKNOWN))
                 continue
-            plan = behaviour.plan(book[refill.order].link)
+            plan = behaviour.plan(orders[refill.order].link)
             answers.append(Refill(RefillId(number), behaviour.refill_at(plan, self._age_s(refill.asked, now))))
         return answers
 
     async def _cancel(
         self, connection: Connection, account: int, ids: RequestedIds, now: datetime
     ) -> list[Refused | None]:
-        book = await sandbox.find(connection, account, list(ids.numbers))
-        moving = (OrderStatus.PENDING, OrderStatus.IN_PROGRESS)
-        open_orders = [n for n in book if self._view(book[n], now).status in moving]
+        orders = await sandbox.find(connection, account, list(ids.numbers))
+        open_states = (OrderStatus.PENDING, OrderStatus.IN_PROGRESS)
+        open_orders = [number for number in orders if self._view(orders[number], now).status in open_states]
         await sandbox.cancel(connection, open_orders, now)
-        refusal = Refused(Refusal.NOT_CANCELABLE)
-        return [None if n in open_orders else refusal if n in book else UNKNOWN_ORDER for n in ids.numbers]
+        outcomes: dict[int, Refused | None] = dict.fromkeys(orders, Refused(Refusal.NOT_CANCELABLE))
+        outcomes |= dict.fromkeys(open_orders)
+        return [outcomes.get(number, UNKNOWN_ORDER) for number in ids.numbers]
 
 
 def _number(text: str) -> int:
-    """A number that looks counted, and is the same for the same text."""
+    """Returns a plausible count, always the same for one text."""
     return int.from_bytes(blake2b(text.encode(), digest_size=2).digest())
 
 
 def _post(order: sandbox.BookOrder, number: int, now: datetime) -> sandbox.BookPost:
-    """A post's order: it goes as the account's name says, and is for as much as the subscription allows."""
-    asked = order.subscription
-    assert asked is not None
-    least, most = asked.min or 0, asked.max or 0
+    """Makes the order of a post, with the behaviour of the account's name and a quantity within the subscription's."""
+    details = order.subscription
+    assert details is not None
+    least, most = details.min or 0, details.max or 0
     link = f"https://sandbox.example/{order.id}/{number}/{quote(behaviour.last_segment(order.link), safe='@')}"
     return sandbox.BookPost(number, link, least + _number(link) % (most - least + 1), _number(link), now)
 

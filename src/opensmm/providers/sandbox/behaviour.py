@@ -1,4 +1,4 @@
-"""How an order at the sandbox goes: a pure function of its behaviour and its age, so that nothing has to tick."""
+"""The state of an order at the sandbox: a pure function of its behaviour and its age, so that no timer is needed."""
 
 import re
 from enum import StrEnum
@@ -10,19 +10,19 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
 
 BEGINS_S: Final = 2.0
-"""Pending until then."""
+"""The age at which an order is no longer pending."""
 ENDS_S: Final = 8.0
 SLOW: Final = 60.0
-"""How many times slower ``slow`` is."""
+"""The factor by which ``slow`` is slower."""
 POST_EVERY_S: Final = 4.0
-"""An account that is subscribed to makes a post so often."""
+"""Seconds between two posts of a subscribed account."""
 MOST_POSTS: Final = 10
-"""Then it falls silent, so that a subscription without an end leaves no orders without end."""
+"""New posts of one account. An unlimited subscription must not make orders without end."""
 _PARTIAL: Final = re.compile(r"partial-([0-9]{1,2})")
 
 
 class Behaviour(StrEnum):
-    """Chosen by the last segment of an order's link."""
+    """The behaviour of an order, chosen by the last segment of its link."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -39,7 +39,7 @@ class Behaviour(StrEnum):
 
 
 class DeliveryPlan(Struct, frozen=True):
-    """``percent`` is how much of the quantity will be delivered."""
+    """The behaviour of an order, and the ``percent`` of its quantity that will be delivered."""
 
     behaviour: Behaviour
     percent: int = 100
@@ -55,7 +55,7 @@ def last_segment(link: str) -> str:
 
 
 def plan(link: str) -> DeliveryPlan:
-    """What a link asks the sandbox to do; any link it has no word for is completed."""
+    """Reads the plan from a link. An order with any other link completes."""
     segment = last_segment(link).lower()
     partial = _PARTIAL.fullmatch(segment)
     if partial:
@@ -68,10 +68,13 @@ class SandboxState(Struct, frozen=True):
     remains: int
 
 
-def at(order: DeliveryPlan, quantity: int, age_s: float, canceled_age_s: float | None = None) -> SandboxState:
-    """An order of ``quantity`` units at an age in the sandbox's own seconds; a cancel stops it where it was."""
+def state_at(order: DeliveryPlan, quantity: int, age_s: float, canceled_age_s: float | None = None) -> SandboxState:
+    """Returns the state of an order of ``quantity`` units, at an age in the sandbox's own seconds.
+
+    A cancel keeps the state of its own moment.
+    """
     if canceled_age_s is not None:
-        stopped = at(order, quantity, canceled_age_s)
+        stopped = state_at(order, quantity, canceled_age_s)
         if stopped.status in (OrderStatus.PENDING, OrderStatus.IN_PROGRESS):
             status = OrderStatus.CANCELED if stopped.remains == quantity else OrderStatus.PARTIAL
             return SandboxState(status, stopped.remains)
@@ -95,7 +98,7 @@ def _ended(quantity: int, goal: int) -> SandboxState:
 
 
 def refill_at(order: DeliveryPlan, age_s: float) -> RefillStatus:
-    """A refill at an age in the sandbox's own seconds. What ``drop`` lost takes its time; else nothing is to do."""
+    """Returns the status of a refill at an age in the sandbox's own seconds. Only a refill of ``drop`` takes time."""
     if age_s < BEGINS_S:
         return RefillStatus.PENDING
     if order.behaviour is Behaviour.NO_REFILL:
@@ -105,14 +108,14 @@ def refill_at(order: DeliveryPlan, age_s: float) -> RefillStatus:
     return RefillStatus.COMPLETED
 
 
-def posts_at(order: DeliveryPlan, wanted: int | None, old: int, age_s: float) -> tuple[int, bool]:
-    """How many posts of a subscription have orders at an age, and whether ``wanted`` new ones have been made.
+def posts_at(order: DeliveryPlan, new_wanted: int | None, old: int, age_s: float) -> tuple[int, bool]:
+    """Returns how many posts of a subscription have orders at an age, and True if all ``new_wanted`` ones are there.
 
-    The old ones come at once. ``stuck`` makes none, ``slow`` takes its time.
+    The ``old`` posts come at once. ``stuck`` makes none; ``slow`` makes new ones more slowly.
     """
     if age_s < BEGINS_S or order.behaviour is Behaviour.STUCK:
         return 0, False
     pause_s = POST_EVERY_S * (SLOW if order.behaviour is Behaviour.SLOW else 1.0)
-    most = MOST_POSTS if wanted is None else min(wanted, MOST_POSTS)
+    most = MOST_POSTS if new_wanted is None else min(new_wanted, MOST_POSTS)
     new = min(int((age_s - BEGINS_S) / pause_s), most)
-    return min(old, MOST_POSTS) + new, new == wanted
+    return min(old, MOST_POSTS) + new, new == new_wanted
