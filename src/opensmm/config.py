@@ -1,4 +1,4 @@
-"""How this panel is set up: read once from the environment and the command line, then handed around."""
+"""The panel's settings, read once from the environment and the command line."""
 
 import contextlib
 import os
@@ -16,19 +16,19 @@ from opensmm.base.errors import Misconfigured
 
 DEFAULT_DATA: Final = Path("data")
 PEPPER_BYTES: Final = (32, 64)
-"""The least and the most of it, as the keyed hash takes."""
+"""The smallest and the greatest length, as the keyed hash allows."""
 LONGEST_TIMEOUT_S: Final = 120
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """``database_url`` is the app's role, ``database_admin_url`` the owner's; neither: the embedded PostgreSQL.
+    """The settings. ``database_url`` is for the app's role, ``database_admin_url`` for the owner's.
 
-    ``provider_timeout_s`` bounds a call to a provider. ``trusted_proxies``: addresses, separated by commas, whose word
-    on the client's address is taken. ``requests_per_second`` bounds one API key; 0 does not. ``private_providers``:
-    providers may be at loopback and private addresses, and without TLS.
-    Messages below ``log_level`` are not logged.
+    Without the two, PostgreSQL is embedded. ``provider_timeout_s`` is the timeout of a call to a provider.
+    ``trusted_proxies``: addresses, separated by commas, whose report of the client's address is trusted.
+    ``requests_per_second`` limits one API key; 0 is no limit. ``private_providers``: providers may be at loopback and
+    private addresses, and without TLS. Events below ``log_level`` are not logged.
     """
 
     data: Path
@@ -42,36 +42,37 @@ class Config:
     log_level: str = "info"
 
     def pepper(self) -> bytes:
-        """The secret that keys are hashed with; the first use writes it to the data folder, readable by us alone.
+        """Returns the secret that keys are hashed with. The first use makes one in the data folder, readable only
+        by us.
 
-        Raises Misconfigured where it is no such secret.
+        Raises Misconfigured if it cannot be read or has the wrong length.
         """
-        return _checked(self.given_pepper or _kept_pepper(self.data / "pepper"))
+        return _checked_pepper(self.given_pepper or _read_or_make_pepper(self.data / "pepper"))
 
     def common_pepper(self) -> bytes:
-        """The same for a process that may be one of many: beside a PostgreSQL of your own none is made.
+        """Returns the pepper for a process that may be one of many: makes none beside an external PostgreSQL.
 
-        Another pepper than the rest have would refuse every customer's key. Raises Misconfigured.
+        Every process needs the same one, or it would refuse every key. Raises Misconfigured if there is none.
         """
         if self.database_url and not self.given_pepper and not (self.data / "pepper").exists():
             raise Misconfigured(SetupCode.PEPPER_NOT_COPIED, folder=str(self.data))
         return self.pepper()
 
     def standing_pepper(self) -> bytes:
-        """The same where it has to be there already; raises Misconfigured where it is not."""
+        """Returns the pepper without making one. Raises Misconfigured if there is none."""
         if not self.given_pepper and not (self.data / "pepper").exists():
             raise Misconfigured(SetupCode.PEPPER_MISSING, folder=str(self.data))
         return self.pepper()
 
     def known_pepper(self) -> bytes | None:
-        """The same; None, and nothing is written, where there is none that can be read. It may be none of ours."""
+        """Returns the pepper unchecked, without making one; None if there is none or it cannot be read."""
         with contextlib.suppress(OSError):
             return self.given_pepper.encode() or (self.data / "pepper").read_bytes().strip()
         return None
 
 
 def read(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
-    """Raises Misconfigured where what is set contradicts itself."""
+    """Reads the settings. Raises Misconfigured if one is malformed, or if they contradict each other."""
     config = Config(
         data=(data or DEFAULT_DATA).resolve(),
         database_url=environ.get("DATABASE_URL", ""),
@@ -88,12 +89,12 @@ def read(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     for name in ("DATABASE_URL", "DATABASE_ADMIN_URL"):
         _check_address(name, environ.get(name, ""))
     if config.given_pepper:
-        _checked(config.given_pepper)
+        _checked_pepper(config.given_pepper)
     return config
 
 
 def _check_address(name: str, url: str) -> None:
-    """Refuses what leads to no database wherever it is tried. The driver's own words may hold the password."""
+    """Raises Misconfigured for a malformed URL, without the driver's error, which may contain the password."""
     try:
         conninfo_to_dict(url)
     except ProgrammingError:
@@ -129,14 +130,14 @@ def _level(text: str) -> str:
     return level
 
 
-def _checked(pepper: str) -> bytes:
+def _checked_pepper(pepper: str) -> bytes:
     least, most = PEPPER_BYTES
     if not least <= len(pepper.encode()) <= most:
         raise Misconfigured(SetupCode.PEPPER_LENGTH, least=least, most=most)
     return pepper.encode()
 
 
-def _kept_pepper(path: Path) -> str:
+def _read_or_make_pepper(path: Path) -> str:
     try:
         if not path.exists():
             make_folder(path.parent)
@@ -149,9 +150,9 @@ def _kept_pepper(path: Path) -> str:
 
 
 def make_folder(path: Path) -> None:
-    """Makes the data folder where there is none; raises Misconfigured where there can be none."""
+    """Makes the data folder if it is missing. Raises Misconfigured if it cannot."""
     try:
-        # Whoever may write in a folder above it may put another one in its place, whatever the umask.
+        # Modes are set whatever the umask: who may write to a parent folder could replace the data folder.
         for folder in reversed([above for above in path.parents if not above.exists()]):
             folder.mkdir(mode=0o755, exist_ok=True)
         path.mkdir(mode=0o711, exist_ok=True)
@@ -160,7 +161,7 @@ def make_folder(path: Path) -> None:
 
 
 def keep_secret(path: Path, text: str) -> None:
-    """Writes a file of mode 0600, whole or not at all; where there is one already, that one stays."""
+    """Writes a file of mode 0600 atomically. An existing file stays as it is."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:

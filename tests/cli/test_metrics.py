@@ -32,7 +32,7 @@ def told(families):
 @pytest.fixture
 def since():
     """What has been added since the test began: counts are the process's, and other tests count too."""
-    before = told(api_metrics.families) | told(worker_metrics.of(lambda: None))
+    before = told(api_metrics.families) | told(worker_metrics.families_with(lambda: None))
 
     def added(families):
         return {head: value - before.get(head, 0) for head, value in told(families).items()}
@@ -119,7 +119,7 @@ async def test_sends_polls_and_calls_are_counted(api, ann, worker, since):
     await worker.send()
     worker.clock.forward(2)
     await worker.follow()
-    added = since(worker_metrics.of(lambda: None))
+    added = since(worker_metrics.families_with(lambda: None))
     outcomes = {"accepted": 2, "declined": 1}
     for outcome, count in outcomes.items():
         assert count == added[f'opensmm_sends_total{{outcome="{outcome}",provider="Sandbox"}}']
@@ -134,7 +134,7 @@ async def test_the_facts_of_health_are_gauges(api, ann, stocked, sampling, clock
     await stocked.execute("update provider set failures = 4, resting_until = %s", [clock() + timedelta(seconds=9)])
     clock.forward(7)
     await sampling.step()
-    found = told(worker_metrics.of(lambda: sampling.newest))
+    found = told(worker_metrics.families_with(lambda: sampling.newest))
     assert (1, 7) == (found['opensmm_queue{queue="due"}'], found['opensmm_queue_oldest_seconds{queue="due"}'])
     assert (4, 1) == (
         found['opensmm_provider_failures{provider="Sandbox"}'],
@@ -150,7 +150,7 @@ async def test_the_facts_of_health_are_gauges(api, ann, stocked, sampling, clock
 async def test_the_page_names_every_metric_and_no_other(sampling):
     families = [
         *metrics.registry(api_metrics.families).collect(),
-        *metrics.registry(worker_metrics.of(lambda: sampling.newest)).collect(),
+        *metrics.registry(worker_metrics.families_with(lambda: sampling.newest)).collect(),
     ]
     exported = {(f"{one.name}_total" if one.type == "counter" else one.name, one.type) for one in families}
     assert exported == set(re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGE.read_text(), re.MULTILINE))

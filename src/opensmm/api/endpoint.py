@@ -269,7 +269,7 @@ def _refuse(dialect: Dialect, refused: Refused) -> tuple[HttpResponse, str]:
 
 
 def _services_response(rendered: RenderedServices, http_request: HttpRequest) -> HttpResponse:
-    """Returns the price list, compressed if the client accepts it. A GET gets an entity tag, and a 304 if it matches."""
+    """Returns the price list, compressed if the client accepts it. A GET gets an entity tag, or a 304 if it matches."""
     compressed = _accepts_gzip(http_request.headers.get(b"accept-encoding", b""))
     whole = rendered.compressed if compressed else rendered.plain
     if http_request.method != "GET":

@@ -1,4 +1,4 @@
-"""What an API process tells Prometheus."""
+"""Prometheus metrics of an API process."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from opensmm.api.metrics import REFUSALS, REQUESTS
 from opensmm.base.metrics import Histogram
 from opensmm.base.money import PER_WHOLE
 from opensmm.domain import requests
-from opensmm.runtime.metrics import Labels, counter, histogram, lanes
+from opensmm.runtime.metrics import Labels, batcher_metrics, counter, histogram
 
 ACTIONS: Final[dict[type | None, str]] = {
     requests.ListServices: "services",
@@ -27,6 +27,7 @@ NO_ACTION: Final = "none"
 
 
 def families() -> Iterable[Metric]:
+    """Yields all metrics of the process."""
     yield from request_metrics()
     yield counter(
         "opensmm_refusals",
@@ -37,15 +38,15 @@ def families() -> Iterable[Metric]:
     yield counter("opensmm_orders_placed", "Orders placed.", ("currency",), _by_currency(ORDERS_PLACED))
     money = {currency: units / PER_WHOLE for currency, units in _by_currency(MONEY_PLACED).items()}
     yield counter("opensmm_money_placed", "What placed orders were charged, in the currency.", ("currency",), money)
-    yield from lanes()
+    yield from batcher_metrics()
 
 
 def request_metrics() -> Iterable[Metric]:
-    """How many there were, by outcome, and how long those that were understood took."""
+    """Yields the requests by outcome, and the times of those that were decoded."""
     counts: Counter[Labels] = Counter()
     times: dict[Labels, Histogram] = {}
-    for (dialect, asked, outcome), observed in REQUESTS.copy().items():
-        action = ACTIONS.get(asked, NO_ACTION)
+    for (dialect, kind, outcome), observed in REQUESTS.copy().items():
+        action = ACTIONS.get(kind, NO_ACTION)
         counts[dialect, action, outcome] += sum(observed.counts)
         if action != NO_ACTION:
             _add(times.setdefault((dialect, action), Histogram(observed.edges)), observed)
@@ -54,10 +55,10 @@ def request_metrics() -> Iterable[Metric]:
     yield histogram("opensmm_request_seconds", "From a request's last byte to its answer.", labels, times)
 
 
-def _add(sum_of_them: Histogram, histogram: Histogram) -> None:
-    sum_of_them.counts = [old + new for old, new in zip(sum_of_them.counts, histogram.counts, strict=True)]
-    sum_of_them.total += histogram.total
+def _add(total: Histogram, part: Histogram) -> None:
+    total.counts = [old + new for old, new in zip(total.counts, part.counts, strict=True)]
+    total.total += part.total
 
 
-def _by_currency(found: Counter[str]) -> dict[Labels, float]:
-    return {(currency,): count for currency, count in found.copy().items()}
+def _by_currency(counts: Counter[str]) -> dict[Labels, float]:
+    return {(currency,): count for currency, count in counts.copy().items()}

@@ -1,4 +1,4 @@
-"""The ASGI application behind one port: ``/api`` and ``/healthz`` are the API's, the rest the pages."""
+"""The ASGI application behind one port: ``/api`` and ``/healthz`` go to the API, other paths to the pages."""
 
 from collections.abc import Awaitable
 
@@ -8,9 +8,9 @@ from opensmm.web.pages import Pages
 
 
 class Application:
-    """Sends each request to its floor. The API's life is the server's: connected at its start, closed at its end.
+    """Passes requests on to the API or the pages. The API connects when the server starts, and closes when it ends.
 
-    ``direct_answers`` is for our server, which hands the API its requests whole: see ``api.protocol``.
+    ``direct_answers`` is for our server, which passes whole requests to the API; see ``api.protocol``.
     """
 
     def __init__(self, endpoint: Endpoint, pages: Pages | None = None) -> None:
@@ -19,16 +19,16 @@ class Application:
         self.direct_answers = endpoint.direct_answers()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """What is to be awaited is the floor's own: a layer between them would be passed at every step of a request."""
+        """Returns the awaitable of the API or the pages: a coroutine around it would cost time at each step."""
         if scope["type"] == "http":
             if self._pages is None or scope["path"].startswith("/api/") or scope["path"] == HEALTH:
                 return self._endpoint(scope, receive, send)
             return self._pages(scope, receive, send)
         if scope["type"] == "lifespan":
-            return self._live(receive, send)
+            return self._run_lifespan(receive, send)
         return send({"type": "websocket.close", "code": 1000})
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._endpoint.start()
         await send({"type": "lifespan.startup.complete"})

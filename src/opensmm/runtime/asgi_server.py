@@ -1,4 +1,4 @@
-"""Serving an ASGI application with uvicorn. Apart from the verbs: one that only supervises does not load the server."""
+"""Serving of an ASGI application with uvicorn, in a module of its own that supervisors need not load."""
 
 import contextlib
 import signal
@@ -13,13 +13,13 @@ from opensmm.config import Config
 from opensmm.runtime.processes import watch_leash
 
 KEEP_ALIVE_S: Final = 75
-"""How long an idle connection is kept: longer than proxies and clients do, so that it is they who close it."""
+"""Seconds until an idle connection is closed: more than proxies and clients wait, so that they close it first."""
 
 
 def run_server(app: Any, listening: socket.socket, config: Config, *, lifespan: bool = True) -> None:
     """Serves until SIGTERM or Ctrl-C. Access logs are off: keys travel in query strings."""
     watch_leash()
-    # uvicorn raises the signal that ended it once more: by default that kills us before the database is let go.
+    # uvicorn raises the signal that ended it again. By default that kills the process before the database is closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = uvicorn.Config(
         app,

@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw: one sentence for the person, the details in a file of their own."""
+"""Unforeseen errors: one sentence for the operator, and the details in a file."""
 
 import errno
 import os
@@ -11,31 +11,32 @@ from typing import Final
 import opensmm
 
 UNFORESEEN: Final = 4
-"""The exit code."""
+"""The exit code after an unforeseen error."""
 LEASH: Final = "OPENSMM_LEASH"
 """The variable that a supervisor sets for its processes."""
-_LACKS: Final = frozenset(
+_MACHINE_ERRORS: Final = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 )
-"""A full disk, one that only reads or fails, and no more files or memory to be had."""
-LONGEST: Final = 200
+"""A disk that is full, read-only or broken; no more files; no more memory."""
+MAX_WORDS: Final = 200
+"""Characters of an error's text in the sentence."""
 
 
 def of_machine(error: OSError) -> str:
-    """What the machine lacks, for a person; empty where the error may be a fault of ours."""
-    if error.errno not in _LACKS:
+    """Describes a lack of the machine for the operator. Returns an empty text if the error may be a bug of ours."""
+    if error.errno not in _MACHINE_ERRORS:
         return ""
     place = f" ({error.filename})" if error.filename else ""
     return f"this machine does not allow it: {error.strerror}{place}"
 
 
 def sentence(error: BaseException) -> str:
-    """Keeps the error's traceback in a file that we alone may read; returns what a person is told.
+    """Writes the traceback of an error to a file that only we may read. Returns the sentence for the operator.
 
-    The words of the command line stay out of it: a key may stand among them.
+    The file leaves out the command line's arguments, which may contain a key.
     """
     name = type(error).__name__
-    words = next(iter(str(error).splitlines()), "")[:LONGEST]
+    words = next(iter(str(error).splitlines()), "")[:MAX_WORDS]
     fault = f"{name}: {words}" if words else name
     try:
         handle, path = tempfile.mkstemp(prefix="opensmm-error-", suffix=".txt")
@@ -48,7 +49,7 @@ def sentence(error: BaseException) -> str:
 
 
 def log_and_end(error: BaseException) -> None:
-    """In a process that a supervisor started: the details go to the log."""
+    """Logs an error with its details and ends this process, which a supervisor has started."""
     import structlog
 
     from opensmm.runtime import logs

@@ -1,4 +1,4 @@
-"""The panel's database at a start: its tables brought up to date, its settings checked, its pepper found."""
+"""Preparation of the database when the panel starts: migrations, checks of its settings, the pepper."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,12 +27,12 @@ async def find_pepper(connection: Connection, config: Config, make: Callable[[],
     """
     from opensmm.actions.peppers import settle_pepper
 
-    known = None if config.known_pepper() is None else config.pepper()
-    return await settle_pepper(connection, known, make or config.pepper)
+    pepper = None if config.known_pepper() is None else config.pepper()
+    return await settle_pepper(connection, pepper, make or config.pepper)
 
 
 def wait_for_primary(url: str, waiting: Waiting, stopped: Callable[[], bool]) -> None:
-    """Returns once the database accepts writes, or ``stopped`` says so."""
+    """Waits until the database accepts writes, or ``stopped`` returns True."""
     asyncio.run(starting.wait_for_primary(url, waiting, stopped))
 
 
@@ -49,7 +49,7 @@ async def _check(url: str, config: Config, waiting: Waiting, stopped: Callable[[
     connection = await starting.first_connection(url, waiting, stopped)
     try:
         if config.database_url:
-            # A pooler may have one connection for us, and none for the probes of ``check`` while we keep it.
+            # A pooler may have a single connection for us, which the probes of ``check`` need.
             connection.abandon()
             await starting.check(url)
             connection = await connect(url, application="opensmm start")

@@ -1,4 +1,4 @@
-"""The demo panel: its customers, their keys, and whether it answers yet."""
+"""The demo panel: its customers, their keys, and the wait for its first answer."""
 
 import http.client
 import time
@@ -31,8 +31,8 @@ class DemoKeys(Struct, frozen=True):
 
 
 async def fill_panel(url: str, config: Config, now: datetime) -> DemoKeys:
-    """Gives the panel a price list and two funded customers, where they are missing. Returns the customers' keys."""
-    keys = _kept_keys(config.data / "demo.json")
+    """Adds a price list and two funded customers, if they are missing. Returns the customers' keys."""
+    keys = _read_or_make_keys(config.data / "demo.json")
     funded = zip(FUNDS, (keys.key, keys.other_key), strict=True)
     customers = [DemoCustomer(name, money(funds), key) for (name, funds), key in funded]
     connection = await connect(url, application="opensmm demo")
@@ -43,7 +43,7 @@ async def fill_panel(url: str, config: Config, now: datetime) -> DemoKeys:
     return keys
 
 
-def _kept_keys(path: Path) -> DemoKeys:
+def _read_or_make_keys(path: Path) -> DemoKeys:
     if not path.exists():
         fresh = DemoKeys(fresh_key().text, fresh_key().text)
         keep_secret(path, msgspec.json.encode(fresh).decode())
@@ -51,9 +51,9 @@ def _kept_keys(path: Path) -> DemoKeys:
 
 
 def wait_for_answer(port: int, within_s: float, stopped: Callable[[float], bool]) -> bool:
-    """Waits until the API answers a request; returns False if it does not in time, or if ``stopped`` says so.
+    """Waits until the API answers a request. Returns False if it does not in time, or if ``stopped`` returns True.
 
-    A request without a key passes through everything but the database.
+    The request has no key, so that all but the database takes part in the answer.
     """
     until = time.monotonic() + within_s
     while time.monotonic() < until and not stopped(0.02):

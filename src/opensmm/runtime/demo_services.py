@@ -1,4 +1,4 @@
-"""The price list of ``opensmm demo``: every type of service, at honest names. The sandbox fulfils them all."""
+"""The price list of ``opensmm demo``: every type of service, under honest names. The sandbox fulfils them all."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -104,7 +104,7 @@ _LIST: Final[tuple[tuple[str, tuple[_Line, ...]], ...]] = (
 
 
 def services() -> Iterator[Service]:
-    """The services, numbered from 1 in the order of the list."""
+    """Yields the services, numbered from 1 in the order of the list."""
     number = 0
     for category, lines in _LIST:
         for name, kind, rate, least, most, flags, average_min in lines:
@@ -125,5 +125,5 @@ def services() -> Iterator[Service]:
                 average_time_min=average_min,
                 one_active_per_link="l" in flags,
                 position=number,
-                delivery_method=DeliveryMethod.SOFTWARE_SERVICE,  # what the sandbox is
+                delivery_method=DeliveryMethod.SOFTWARE_SERVICE,
             )

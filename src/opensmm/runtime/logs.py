@@ -1,4 +1,4 @@
-"""The log: one JSON object a line on standard error, ours and the libraries', and no flood of one event."""
+"""The log: one JSON object per line on standard error, with a bound on the lines of each event."""
 
 import logging
 import sys
@@ -13,92 +13,97 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 Value = TypeVar("Value")
 
-EACH_S: Final = 1.0
-"""Between two lines of an event that is logged ``sparse`` about one thing."""
-MOST: Final = 5
-"""Lines of one event in that time, whatever they are about."""
+INTERVAL_S: Final = 1.0
+"""Seconds between two lines of an event that is logged ``sparse`` about one subject."""
+MAX_LINES: Final = 5
+"""Lines of one event in an interval, about any subject."""
 MAX_NAMES: Final = 1000
+"""Events, and subjects of one event, that are counted at a time."""
 UNBOUNDED: Final = frozenset(("debug", "error"))
-"""Levels at which an event is bounded only where it is logged ``sparse``: what was asked for, and what may be told
+"""Levels with a bound for ``sparse`` events only: the operator has asked for debug lines, and an error may be reported
 nowhere else."""
 _NEVER: Final = float("-inf")
 
 
 @dataclass(slots=True)
 class _EventLines:
-    """Lines of one event since ``since``, and by what they are about the time of the last one and how many were left
-    out after it."""
+    """Lines of one event since ``since``. ``by_subject``: the time of a subject's last line, and the lines dropped
+    after it."""
 
     since: float = _NEVER
     lines: int = 0
-    by_about: dict[Hashable, tuple[float, int]] = field(default_factory=dict)
+    by_subject: dict[Hashable, tuple[float, int]] = field(default_factory=dict)
 
 
 class LineLimit:
-    """Lets MOST lines of one name through in EACH_S, and of those about one thing one. Where many things are told of,
-    each has its turn after all the others."""
+    """Admits MAX_LINES lines of an event in INTERVAL_S, and one of them about each subject.
+
+    With more subjects than lines, each has its turn after all the others.
+    """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._told: dict[Hashable, _EventLines] = {}
+        self._events: dict[Hashable, _EventLines] = {}
 
-    def admit(self, name: Hashable, about: Hashable = None) -> int | None:
-        """Returns how many were left out before this line; None where it is left out too."""
-        now, told = self._monotonic(), _kept(self._told, name, _EventLines)
-        if now - told.since >= EACH_S:
-            told.since, told.lines = now, 0
-        spoke, left_out = _kept(told.by_about, about, lambda: (_NEVER, 0))
-        pause = 0.0 if about is None else EACH_S * max(1.0, len(told.by_about) / MOST)
-        if told.lines >= MOST or now - spoke < pause:
-            told.by_about[about] = spoke, left_out + 1
+    def admit(self, name: Hashable, subject: Hashable = None) -> int | None:
+        """Returns how many lines were dropped before this one; None if it is to be dropped too."""
+        now, event = self._monotonic(), _get_or_make(self._events, name, _EventLines)
+        if now - event.since >= INTERVAL_S:
+            event.since, event.lines = now, 0
+        last_at, left_out = _get_or_make(event.by_subject, subject, lambda: (_NEVER, 0))
+        pause_s = 0.0 if subject is None else INTERVAL_S * max(1.0, len(event.by_subject) / MAX_LINES)
+        if event.lines >= MAX_LINES or now - last_at < pause_s:
+            event.by_subject[subject] = last_at, left_out + 1
             return None
-        told.lines += 1
-        told.by_about[about] = now, 0
+        event.lines += 1
+        event.by_subject[subject] = now, 0
         return left_out
 
 
-def _kept(among: dict[Hashable, Value], name: Hashable, made: Callable[[], Value]) -> Value:
-    """The value of a name, made where there is none; of too many all are forgotten."""
-    if name not in among:
-        if len(among) >= MAX_NAMES:
-            among.clear()
-        among[name] = made()
-    return among[name]
+def _get_or_make(values: dict[Hashable, Value], name: Hashable, make: Callable[[], Value]) -> Value:
+    """Returns the value of a name, and makes it if it is missing. Forgets all values when there are too many."""
+    if name not in values:
+        if len(values) >= MAX_NAMES:
+            values.clear()
+        values[name] = make()
+    return values[name]
 
 
 class Sparse:
-    """Bounds what we log ourselves: an event that is logged ``sparse=ABOUT`` for each ABOUT, and any other below an
-    error as a whole. The next line says how many were left out before it."""
+    """A processor that bounds our own lines: those of a ``sparse=SUBJECT`` event by subject, others by event.
+
+    See UNBOUNDED for the exceptions. The next line has the number of dropped ones in ``left_out``.
+    """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._bound = LineLimit(monotonic)
+        self._limit = LineLimit(monotonic)
 
     def __call__(self, _: WrappedLogger, level: str, event: EventDict) -> EventDict:
         sparse = event.pop("sparse", None)
         if sparse is None and level in UNBOUNDED:
             return event
-        # Two faults of different kinds are two events, though one line of code logs both.
-        left_out = self._bound.admit((event.get("event"), level, sys.exc_info()[0]), sparse)
+        # Exceptions of different types are different events, though one line of code logs both.
+        left_out = self._limit.admit((event.get("event"), level, sys.exc_info()[0]), sparse)
         if left_out is None:
             raise structlog.DropEvent
         return {**event, "left_out": left_out} if left_out else event
 
 
 class SparseRecords(logging.Filter):
-    """Bounds what libraries log."""
+    """A filter that bounds the lines of libraries."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._bound = LineLimit(monotonic)
+        self._limit = LineLimit(monotonic)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        left_out = self._bound.admit((record.name, record.levelno, str(record.msg)))
+        left_out = self._limit.admit((record.name, record.levelno, str(record.msg)))
         record.left_out = left_out
         return left_out is not None
 
 
 def _plain(value: object) -> str | float:
-    """A value that JSON has no word for: times in ISO 8601, spans in seconds."""
+    """Converts a value that JSON lacks: times to ISO 8601, durations to seconds."""
     match value:
         case datetime():
             return value.isoformat()
@@ -107,12 +112,12 @@ def _plain(value: object) -> str | float:
     return repr(value)
 
 
-def _tell_left_out(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _add_left_out(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     left_out = getattr(event["_record"], "left_out", 0)
     return {**event, "left_out": left_out} if left_out else event
 
 
-_SHAPE: Final[tuple[Processor, ...]] = (
+_COMMON: Final[tuple[Processor, ...]] = (
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
@@ -120,22 +125,22 @@ _SHAPE: Final[tuple[Processor, ...]] = (
 
 
 def set_up(level: str) -> None:
-    """From ``level`` on: debug, info, warning or error. Libraries are heard from warning on."""
+    """Sets logging up, from ``level`` (debug, info, warning or error). Libraries are logged from warning on."""
     structlog.configure(
-        processors=[Sparse(), *_SHAPE, structlog.processors.JSONRenderer(default=_plain)],
+        processors=[Sparse(), *_COMMON, structlog.processors.JSONRenderer(default=_plain)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    lines = logging.StreamHandler(sys.stderr)
-    lines.addFilter(SparseRecords())
-    lines.setFormatter(
+    stderr = logging.StreamHandler(sys.stderr)
+    stderr.addFilter(SparseRecords())
+    stderr.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*_SHAPE, structlog.stdlib.add_logger_name, _tell_left_out],
+            foreign_pre_chain=[*_COMMON, structlog.stdlib.add_logger_name, _add_left_out],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(default=_plain),
             ],
         )
     )
-    logging.basicConfig(level=logging.WARNING, handlers=[lines], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[stderr], force=True)

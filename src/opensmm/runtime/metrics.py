@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, on a port of their own. The counts are summed up when they are asked for, never before."""
+"""Metrics for Prometheus, on a port of their own. They are computed only when they are scraped."""
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 class MetricsSource(Collector):
-    """What one kind of process has to tell; ``families`` is called at every scrape, in a thread of its own."""
+    """A collector of one process's metrics. ``families`` is called at every scrape, in a thread of its own."""
 
     def __init__(self, families: Callable[[], Iterable[Metric]]) -> None:
         self._families = families
@@ -27,14 +27,14 @@ class MetricsSource(Collector):
 
 
 def registry(families: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
-    found = CollectorRegistry()
-    ProcessCollector(registry=found)
-    found.register(MetricsSource(families))
-    return found
+    collectors = CollectorRegistry()
+    ProcessCollector(registry=collectors)
+    collectors.register(MetricsSource(families))
+    return collectors
 
 
 def serve(port: int | None, host: str, families: Callable[[], Iterable[Metric]]) -> None:
-    """Begins to answer scrapes, where a port was given. A port that is taken is no reason not to take orders."""
+    """Starts to answer scrapes, if a port was given. A port that is taken is logged: orders matter more."""
     if port is None:
         return
     try:
@@ -43,47 +43,49 @@ def serve(port: int | None, host: str, families: Callable[[], Iterable[Metric]])
         log.error("no metrics: cannot listen", host=host, port=port, error=error.strerror)
 
 
-def counter(name: str, says: str, labels: Labels, found: Mapping[Labels, float]) -> Metric:
-    family = CounterMetricFamily(name, says, labels=labels)
-    for values, value in found.items():
+def counter(name: str, description: str, labels: Labels, samples: Mapping[Labels, float]) -> Metric:
+    family = CounterMetricFamily(name, description, labels=labels)
+    for values, value in samples.items():
         family.add_metric(values, value)
     return family
 
 
-def gauge(name: str, says: str, labels: Labels, found: Mapping[Labels, float]) -> Metric:
-    family = GaugeMetricFamily(name, says, labels=labels)
-    for values, value in found.items():
+def gauge(name: str, description: str, labels: Labels, samples: Mapping[Labels, float]) -> Metric:
+    family = GaugeMetricFamily(name, description, labels=labels)
+    for values, value in samples.items():
         family.add_metric(values, value)
     return family
 
 
-def histogram(name: str, says: str, labels: Labels, found: Mapping[Labels, Histogram], unit: int = SECOND) -> Metric:
-    """``unit``: how many of what was counted make one of what is told."""
-    family = HistogramMetricFamily(name, says, labels=labels)
-    for values, spread in found.items():
-        counts = list(accumulate(spread.counts))
-        edges = [*(str(edge / unit) for edge in spread.edges), "+Inf"]
-        family.add_metric(values, list(zip(edges, counts, strict=True)), spread.total / unit)
+def histogram(
+    name: str, description: str, labels: Labels, samples: Mapping[Labels, Histogram], unit: int = SECOND
+) -> Metric:
+    """Makes a histogram. ``unit``: how many counted units make one reported unit."""
+    family = HistogramMetricFamily(name, description, labels=labels)
+    for values, observed in samples.items():
+        counts = list(accumulate(observed.counts))
+        edges = [*(str(edge / unit) for edge in observed.edges), "+Inf"]
+        family.add_metric(values, list(zip(edges, counts, strict=True)), observed.total / unit)
     return family
 
 
-def lanes() -> Iterable[Metric]:
-    """The lanes of this process: how much waits, goes together, and was turned away."""
-    traffic = {(name,): one for name, one in TRAFFIC.copy().items()}
-    # Read before what was asked: what is taken meanwhile must not make less than nothing wait.
-    taken = {name: one.batches.total for name, one in traffic.items()}
-    waiting: Gauged = {name: one.asked - taken[name] for name, one in traffic.items()}
+def batcher_metrics() -> Iterable[Metric]:
+    """Yields the metrics of this process's batchers: waiting requests, sizes of batches, refusals."""
+    traffic = {(name,): counts for name, counts in TRAFFIC.copy().items()}
+    # Read before ``asked``: a batch that starts in between must not make the difference negative.
+    started = {name: counts.batches.total for name, counts in traffic.items()}
+    waiting: Gauged = {name: counts.asked - started[name] for name, counts in traffic.items()}
     yield gauge("opensmm_lane_waiting", "Asks that wait for their lane's next transaction.", ("lane",), waiting)
     yield histogram(
         "opensmm_lane_batch_asks",
         "Asks that shared a transaction.",
         ("lane",),
-        {name: one.batches for name, one in traffic.items()},
+        {name: counts.batches for name, counts in traffic.items()},
         unit=1,
     )
     yield counter(
         "opensmm_lane_refused",
         "Asks turned away because too many waited.",
         ("lane",),
-        {name: one.refused for name, one in traffic.items()},
+        {name: counts.refused for name, counts in traffic.items()},
     )

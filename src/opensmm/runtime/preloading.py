@@ -1,6 +1,6 @@
-"""Imports ahead of time, for a process that soon cannot read the folders that its code lies in.
+"""Imports ahead of time, for a process that will lose access to the folders of its code.
 
-Much code imports a module only when it needs it. The bytecode of every loaded function tells which ones those are.
+Many modules are imported only when a function needs them. The bytecode of the loaded functions names them.
 """
 
 import contextlib
@@ -18,41 +18,41 @@ from typing import Final
 FROM_C: Final = ("_strptime", "traceback", "tokenize", "zoneinfo._common", "zoneinfo._tzpath")
 """Imported by code that has no bytecode."""
 WHOLE: Final = ("encodings", "cryptography", "msgspec", "psycopg", "psycopg_binary", "psycopg_pool", "uvicorn")
-"""Packages whose modules are also imported by code without bytecode, or by names that are put together."""
+"""Packages whose modules are also imported by code without bytecode, or by computed names."""
 TOOLS: Final = frozenset(
     {"IPython", "antigravity", "bdb", "doctest", "idlelib", "pdb", "pydoc", "readline", "rlcompleter", "test", "this"}
     | {"tkinter", "turtle", "unittest", "webbrowser", "_testcapi"}
 )
-"""For programmers: a server never comes to where they are imported."""
-OVER: Final = frozenset(
+"""Modules for developers, which a server never imports."""
+START_ONLY: Final = frozenset(
     {"django", "markdown_it", "pydantic", "pygments", "typer", "yaml", "opensmm.cli", "opensmm.web"}
 )
-"""Of use for a start alone: the tables are made by then, the verb's words are read, and the pages are rendered."""
+"""Modules that only the start needs. By now the tables are made, the arguments parsed and the pages rendered."""
 
 _IMPORT: Final = dis.opmap["IMPORT_NAME"]
 
 
 def loaded_files() -> list[Path]:
-    """The files of all modules that are loaded."""
-    found = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    return [Path(file) for file in found if file]
+    """Returns the files of all loaded modules."""
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return [Path(file) for file in files if file]
 
 
 def import_the_rest() -> None:
-    """Imports every module that the loaded code may import later, and what that may import in its turn."""
+    """Imports every module that the loaded code may import later, and those that they may import in turn."""
     for name in (*FROM_C, *(inner for package in WHOLE for inner in _modules_of(package))):
         _try_to_import(name)
     tried: set[str] = set()
     read: dict[int, CodeType] = {}
-    while (names := _named_in_functions(read)) - tried:
+    while (names := _modules_in_functions(read)) - tried:
         for name in sorted(names - tried):
-            if not any(f"{name}.".startswith(f"{left_out}.") for left_out in TOOLS | OVER):
+            if not any(f"{name}.".startswith(f"{left_out}.") for left_out in TOOLS | START_ONLY):
                 _try_to_import(name)
         tried |= names
 
 
 def _try_to_import(name: str) -> None:
-    """A module that is not for this system, or not installed, is none that will be needed."""
+    """Imports a module. Ignores any error: a module for another system, or not installed, will not be needed."""
     with contextlib.suppress(Exception):
         import_module(name)
 
@@ -64,10 +64,10 @@ def _modules_of(package: str) -> Iterator[str]:
             yield module.name
 
 
-def _named_in_functions(read: dict[int, CodeType]) -> set[str]:
-    """The modules that functions import when they are called; of ``from a import b`` both a and a.b are named.
+def _modules_in_functions(read: dict[int, CodeType]) -> set[str]:
+    """Returns the modules that functions import when they are called; for ``from a import b``, both a and a.b.
 
-    ``read`` has the code that was read before, by its id, and gets what is read now.
+    ``read`` has the code objects that were read before, by id. Those that are read now are added.
     """
     names: set[str] = set()
     for function in [thing for thing in gc.get_objects() if type(thing) is FunctionType]:
@@ -77,7 +77,7 @@ def _named_in_functions(read: dict[int, CodeType]) -> set[str]:
         package = str(function.__globals__.get("__package__") or "")
         for code in _codes_in(function.__code__):
             if _IMPORT in code.co_code[::2]:
-                names.update(_imports(code, package))
+                names.update(_imported_modules(code, package))
     return names
 
 
@@ -88,14 +88,17 @@ def _codes_in(code: CodeType) -> Iterator[CodeType]:
             yield from _codes_in(constant)
 
 
-def _imports(code: CodeType, package: str) -> Iterator[str]:
-    """An import is made of a level (0: absolute), a tuple of names or None, and the module's name, in this order."""
+def _imported_modules(code: CodeType, package: str) -> Iterator[str]:
+    """Yields the modules of each import in ``code``.
+
+    The bytecode of an import has a level (0: absolute), a tuple of names or None, and the module's name, in this order.
+    """
     before: list[object] = [0, None]
-    for step in dis.get_instructions(code):
-        if step.opcode == _IMPORT:
+    for instruction in dis.get_instructions(code):
+        if instruction.opcode == _IMPORT:
             level, inner = before[-2:]
-            module = resolve_name("." * (level if isinstance(level, int) else 0) + str(step.argval), package)
+            module = resolve_name("." * (level if isinstance(level, int) else 0) + str(instruction.argval), package)
             yield module
             if isinstance(inner, tuple):
                 yield from (f"{module}.{name}" for name in inner if not hasattr(sys.modules.get(module), name))
-        before.append(step.argval)
+        before.append(instruction.argval)

@@ -1,7 +1,7 @@
-"""Giving root up: the processes that speak to the outside go on as an ordinary user where root started them.
+"""Dropping of root: the processes that root has started and that have network traffic go on as an ordinary user.
 
-They give it up last, once they listen and have read the files that are root's alone. The supervisor stays root: it
-starts them again, starts and stops PostgreSQL as another user, and speaks to nobody.
+They drop it last, when they listen and have read the files that only root may read. The supervisor stays root: it
+restarts them, starts and stops PostgreSQL as another user, and has no network traffic.
 """
 
 import os
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class ViewAsUser(Struct, frozen=True):
-    """A look at this process as another user: what stands in its way, and whether some of the code is closed to it."""
+    """The result of a try to run as another user: an obstacle, if any, and ``closed`` if some code is unreadable."""
 
     obstacle: str = ""
     closed: bool = False
@@ -35,14 +35,16 @@ class ViewAsUser(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """Whom a process that root started goes on as; ``closed``: the user cannot read all of the code that runs."""
+    """The user that a process of root's goes on as. ``closed``: the user cannot read all of the running code."""
 
     user: pwd.struct_passwd
     closed: bool
 
     def take_over(self, prepare: Callable[[], None] | None = None) -> None:
-        """Gives root up for good. Where the code is closed to the user, all of it is loaded before, and ``prepare``
-        reads what else would be read later."""
+        """Drops root for good.
+
+        If the code is closed to the user, loads all of it before, after ``prepare`` has read the other files.
+        """
         if self.closed:
             if prepare is not None:
                 prepare()
@@ -51,9 +53,9 @@ class Successor:
 
 
 def choose_successor(config: Config, url: str) -> Successor | None:
-    """Finds whom this process can go on as; None where it is not root, or has to stay root, which is logged.
+    """Finds the user to go on as. Returns None if the process is not root, or has to stay root, which it logs.
 
-    Raises psycopg.OperationalError where the database answers nobody.
+    Raises psycopg.OperationalError if the database is down.
     """
     if os.geteuid() != 0:
         return None
@@ -62,11 +64,11 @@ def choose_successor(config: Config, url: str) -> Successor | None:
     except Misconfigured as missing:
         _warn("", ENGLISH.fault(missing))
         return None
-    view = _look_as(user, url)
+    view = _view_as(user, url)
     if view.obstacle:
-        # A database that has just gone away says nothing about the user.
+        # The database may have gone down just now, which is no obstacle of the user's.
         psycopg.connect(url, connect_timeout=CONNECT_LIMIT_S).close()
-        view = _look_as(user, url)
+        view = _view_as(user, url)
     if view.obstacle:
         _warn(user.pw_name, view.obstacle)
         return None
@@ -77,25 +79,25 @@ def _warn(user: str, why: str) -> None:
     log.warning("this process goes on as root: start the panel as an ordinary user", instead_of=user, why=why)
 
 
-def _look_as(user: pwd.struct_passwd, url: str) -> ViewAsUser:
-    """Becomes the user in a forked process, which looks around and ends."""
+def _view_as(user: pwd.struct_passwd, url: str) -> ViewAsUser:
+    """Becomes the user in a forked process, and returns what it can do there."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.write(writing, msgspec.json.encode(_look(user, url)))
+            os.write(writing, msgspec.json.encode(_view(user, url)))
         finally:
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, "rb") as told:
-        view = told.read()
+    with os.fdopen(reading, "rb") as pipe:
+        view = pipe.read()
     os.waitpid(child, 0)
     return (
         msgspec.json.decode(view, type=ViewAsUser) if view else ViewAsUser("the attempt to become this user was killed")
     )
 
 
-def _look(user: pwd.struct_passwd, url: str) -> ViewAsUser:
+def _view(user: pwd.struct_passwd, url: str) -> ViewAsUser:
     files = preloading.loaded_files()
     try:
         become(user)
@@ -106,5 +108,5 @@ def _look(user: pwd.struct_passwd, url: str) -> ViewAsUser:
 
 
 def _is_open(file: Path) -> bool:
-    """Whether we may read the file, and look for others beside it."""
+    """Returns True if this process may read the file and list its folder."""
     return os.access(file, os.R_OK) and os.access(file.parent, os.R_OK | os.X_OK)

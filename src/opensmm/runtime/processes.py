@@ -1,4 +1,4 @@
-"""The processes of one panel: started together, started again when one dies, stopped together."""
+"""The processes of one panel: started together, restarted when one dies, stopped together."""
 
 import asyncio
 import contextlib
@@ -21,20 +21,23 @@ from opensmm.runtime.crashes import LEASH
 from opensmm.store.embedded import EmbeddedPostgres
 
 STOP_WITHIN_S: Final = 7.5
-"""How long processes get to end by themselves before they are killed."""
+"""Seconds for processes to end by themselves before they are killed."""
 WATCH_EVERY_S: Final = 0.25
 RESTART_PAUSE_S: Final = 0.5
 DATABASE_EVERY: Final = 4
-"""Rounds of watching between looks whether the database's process runs."""
+"""Rounds of watching between two checks of the database's process."""
 LOGIN_EVERY: Final = 40
-"""Rounds between logins, which tell whether it answers too: each costs ten milliseconds of processor time."""
+"""Rounds between two logins, which check that the database answers. Each costs ten milliseconds of CPU time."""
 OPEN_FILES: Final = 8192
 log = structlog.get_logger()
 
 
 class Process:
-    """One verb of ours in a process of its own. It holds one end of a pipe, and leaves when the other end closes:
-    not even a ``kill -9`` of the parent leaves it behind."""
+    """A child process that runs one of our verbs.
+
+    It holds one end of a pipe, the leash, and ends when the other end closes. So it does not even outlive a parent that
+    is ended by ``kill -9``.
+    """
 
     def __init__(self, verb: Sequence[str], sockets: Sequence[int] = ()) -> None:
         self._verb = verb
@@ -54,91 +57,93 @@ class Process:
         self._leash = ours
 
     def revive(self) -> None:
-        """Starts the process again where it has died, a moment after it did."""
+        """Restarts the process if it has died, after a short pause."""
         if self._child is None or self._child.poll() is None:
             return
         if not self._died_at:
             self._died_at = time.monotonic()
-            log.error("a process died and is started again", verb=self._verb[0], ended=_ending(self._child.returncode))
+            log.error(
+                "a process died and is started again", verb=self._verb[0], ended=_describe_end(self._child.returncode)
+            )
         elif time.monotonic() - self._died_at >= RESTART_PAUSE_S:
             self._died_at = 0.0
-            self._let_go()
+            self._close_leash()
             self.start()
 
     def ended(self) -> int | None:
-        """The exit code where the process has ended: 128 and the signal's number where a signal ended it."""
+        """Returns the exit code if the process has ended: 128 plus the signal's number if a signal ended it."""
         code = None if self._child is None else self._child.poll()
         return 128 - code if code is not None and code < 0 else code
 
-    def ask_to_stop(self) -> None:
+    def terminate(self) -> None:
         if self._child is not None and self._child.poll() is None:
             self._child.send_signal(signal.SIGTERM)
 
-    def finish(self, deadline: float) -> None:
+    def wait_or_kill(self, deadline: float) -> None:
         if self._child is not None:
             try:
                 self._child.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 self._child.kill()
                 self._child.wait()
-        self._let_go()
+        self._close_leash()
 
-    def _let_go(self) -> None:
+    def _close_leash(self) -> None:
         if self._leash is not None:
             os.close(self._leash)
             self._leash = None
 
 
-def _ending(code: int) -> str:
-    """The exit code, or the signal that ended it."""
+def _describe_end(code: int) -> str:
+    """Describes an end for the log, by exit code or signal."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def watch_leash() -> None:
-    """In a child: ends this process, politely, once its parent is gone."""
-    held = os.environ.pop(LEASH, "")
-    if not held:
+    """Sends this process, a child, SIGTERM when its parent is gone."""
+    leash = os.environ.pop(LEASH, "")
+    if not leash:
         return
 
     def wait_for_the_end() -> None:
         with contextlib.suppress(OSError):
-            os.read(int(held), 1)
+            os.read(int(leash), 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait_for_the_end, daemon=True, name="leash").start()
 
 
 def allow_open_files() -> None:
-    """Lets this process open as many as its calls to providers need, where the usual 1,024 are set and more allowed."""
-    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
-    if now != resource.RLIM_INFINITY and now < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    """Raises the limit of open files to what calls to providers need, if the usual 1,024 is set and more is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
 
 
 class StopSignal:
-    """Set for good by SIGTERM and Ctrl-C.
+    """A flag that SIGTERM and Ctrl-C set for good.
 
-    The handler writes a byte into a pipe: an Event's lock would be taken twice by a second signal, and never freed.
+    The handler writes a byte into a pipe. With an Event, a second signal during the first one's handler would deadlock.
     """
 
     def __init__(self) -> None:
-        self._told, self._tell = os.pipe()
-        os.set_blocking(self._tell, False)
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._set)
 
     def _set(self, *_: object) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.write(self._tell, b"!")
+            os.write(self._writing, b"!")
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether it is set, or becomes so in time."""
-        return bool(select.select([self._told], [], [], timeout_s)[0])
+        """Returns True if the flag is set, or becomes so in time."""
+        return bool(select.select([self._reading], [], [], timeout_s)[0])
 
 
 def stop_event() -> asyncio.Event:
-    """The same for a process that runs an event loop."""
+    """Returns an event that the same signals set, for a process with an event loop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -147,22 +152,22 @@ def stop_event() -> asyncio.Event:
 
 
 def watch(processes: Sequence[Process], embedded: EmbeddedPostgres | None, stop: StopSignal) -> None:
-    """Keeps processes and the embedded PostgreSQL alive until ``stop``."""
+    """Restarts processes and the embedded PostgreSQL when they die, until ``stop``."""
     rounds = 0
     while not stop.wait(WATCH_EVERY_S):
         rounds += 1
-        if embedded is not None and rounds % DATABASE_EVERY == 0 and _wants_a_look(embedded, rounds):
-            _keep_alive(embedded)
+        if embedded is not None and rounds % DATABASE_EVERY == 0 and _needs_check(embedded, rounds):
+            _restart_if_dead(embedded)
         for process in processes:
             process.revive()
 
 
-def _wants_a_look(embedded: EmbeddedPostgres, rounds: int) -> bool:
+def _needs_check(embedded: EmbeddedPostgres, rounds: int) -> bool:
     return rounds % LOGIN_EVERY == 0 or embedded.pid() is None
 
 
-def _keep_alive(embedded: EmbeddedPostgres) -> None:
-    """What fails now, because the server was killed once more while it started, may work the next time."""
+def _restart_if_dead(embedded: EmbeddedPostgres) -> None:
+    """Restarts a dead PostgreSQL. Logs an error, since the next round may succeed."""
     try:
         if embedded.restart_if_dead():
             log.error("PostgreSQL died and was started again")
@@ -171,7 +176,7 @@ def _keep_alive(embedded: EmbeddedPostgres) -> None:
 
 
 def run_to_its_end(process: Process, stop: StopSignal) -> int:
-    """Starts a process and waits until it ends by itself or after ``stop``; returns its exit code."""
+    """Starts a process, and waits until it ends by itself or is stopped by ``stop``. Returns its exit code."""
     process.start()
     while process.ended() is None:
         if stop.wait(WATCH_EVERY_S):
@@ -181,7 +186,7 @@ def run_to_its_end(process: Process, stop: StopSignal) -> int:
 
 def stop_all(processes: Sequence[Process]) -> None:
     for process in processes:
-        process.ask_to_stop()
+        process.terminate()
     deadline = time.monotonic() + STOP_WITHIN_S
     for process in processes:
-        process.finish(deadline)
+        process.wait_or_kill(deadline)

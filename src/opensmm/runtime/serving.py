@@ -27,7 +27,7 @@ BACKLOG: Final = 2048
 
 
 class MetricsAddress(Struct, frozen=True):
-    """The address that a process serves its metrics at; no ``port``: it serves none."""
+    """The address at which a process serves its metrics. No ``port``: none."""
 
     port: int | None = None
     host: str = LOOPBACK
@@ -58,7 +58,7 @@ def run_api(
     metrics_at: MetricsAddress,
     started: Callable[[], None],
 ) -> None:
-    """Runs one API process until a signal ends it. ``started`` is called once it has given root up."""
+    """Runs one API process until a signal ends it. Calls ``started`` when it has dropped root."""
     from opensmm.actions.api_facade import ApiOperations
     from opensmm.api.endpoint import Endpoint
     from opensmm.runtime import api_metrics
@@ -70,10 +70,10 @@ def run_api(
     successor = privileges.choose_successor(config, url)
     metrics.serve(metrics_at.port, metrics_at.host, api_metrics.families)
     endpoint = Endpoint(ApiOperations(url), config.common_pepper(), config.requests_per_second)
-    shown = _pages() if pages else None
-    application = Application(endpoint, shown)
+    site = _pages() if pages else None
+    application = Application(endpoint, site)
     if successor is not None:
-        successor.take_over(None if shown is None else shown.prepare)
+        successor.take_over(None if site is None else site.prepare)
     started()
     run_server(application, listening, config)
 
@@ -105,10 +105,10 @@ async def _work(
     registry = ProviderRegistry(
         config.common_pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers
     )
-    async with _measured(config, url, metrics_at):
+    async with _serve_metrics(config, url, metrics_at):
         worker = Worker(url, registry, config.provider_timeout_s)
         if successor is not None:
-            # The client reads the authorities' certificates as it is imported, and their file may be root's.
+            # The HTTP client reads the CA certificates when it is imported, and only root may be able to read them.
             import_module("opensmm.providers.egress")
             successor.take_over()
         gc_tuning.leave_alone()
@@ -116,8 +116,8 @@ async def _work(
 
 
 @contextlib.asynccontextmanager
-async def _measured(config: Config, url: str, metrics_at: MetricsAddress) -> AsyncIterator[None]:
-    """Serves a worker's metrics, with a sample of the whole panel now and then, if a port was given."""
+async def _serve_metrics(config: Config, url: str, metrics_at: MetricsAddress) -> AsyncIterator[None]:
+    """Serves a worker's metrics, with periodic samples of the whole panel, if a port was given."""
     from opensmm.runtime import worker_metrics
     from opensmm.worker.sampling import sampled
 
@@ -125,7 +125,7 @@ async def _measured(config: Config, url: str, metrics_at: MetricsAddress) -> Asy
         yield
     else:
         async with sampled(url, config.pepper(), private=config.private_providers) as sampling:
-            metrics.serve(metrics_at.port, metrics_at.host, worker_metrics.of(lambda: sampling.newest))
+            metrics.serve(metrics_at.port, metrics_at.host, worker_metrics.families_with(lambda: sampling.newest))
             yield
 
 
@@ -143,9 +143,10 @@ def run_sandbox(config: Config, url: str, listening: socket.socket, speed: float
 
 
 class Stack:
-    """A whole panel: database, API behind one port, worker, and the sandbox if it is wanted (``speed`` is given).
+    """A whole panel: database, API behind one port, worker, and the sandbox if ``speed`` is given.
 
-    ``waiting`` is told why a start waits for the database. Raises Misconfigured if a port cannot be had.
+    ``waiting`` is called with the reason while the start waits for the database. Raises Misconfigured if a port cannot
+    be had.
     """
 
     def __init__(
@@ -179,7 +180,7 @@ class Stack:
 
     @contextlib.contextmanager
     def database(self) -> Iterator[DatabaseUrls]:
-        """Runs the database for the block, with its tables up to date if their owner is known."""
+        """Runs the database for the block. Migrates it before, if the owner's role is known."""
         urls = DatabaseUrls(self.config.database_url, self.config.database_admin_url)
         try:
             if self.embedded is not None:
@@ -194,7 +195,7 @@ class Stack:
                 self.embedded.stop()
 
     def start(self) -> None:
-        """Starts the processes. Each finds the data folder and its sockets in its arguments."""
+        """Starts the processes. Each gets the data folder and its sockets as arguments."""
         data = ["--data", str(self.config.data)]
         shared = self._listening.fileno()
         api_verb = ["api", "--pages", "--fd", str(shared), *data]
@@ -211,7 +212,7 @@ class Stack:
             process.start()
 
     def _metrics(self, number: int) -> list[str]:
-        """Gives each process a port of its own: the worker the given one, the API's processes those after it."""
+        """Returns a process's arguments for metrics: the given port for the worker, the next ones for the API."""
         if self._metrics_at.port is None:
             return []
         return ["--metrics-port", str(self._metrics_at.port + number), "--metrics-host", self._metrics_at.host]

@@ -1,4 +1,4 @@
-"""What a worker process tells Prometheus: what it has done, and the facts of the whole panel."""
+"""Prometheus metrics of a worker process: its own counts, and the facts of the whole panel."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -12,7 +12,7 @@ from opensmm.domain import dispatch, requests
 from opensmm.domain.findings import SEVERITY
 from opensmm.domain.monitoring import PanelFacts, WaitingCount, alive
 from opensmm.providers.client import CALLS
-from opensmm.runtime.metrics import Gauged, counter, gauge, histogram, lanes
+from opensmm.runtime.metrics import Gauged, batcher_metrics, counter, gauge, histogram
 
 OUTCOMES: Final[dict[type, str]] = {
     dispatch.Accepted: "accepted",
@@ -32,12 +32,12 @@ CALL_KINDS: Final[dict[type, str]] = {
 }
 
 
-def of(sample: Callable[[], MetricsSample | None]) -> Callable[[], Iterable[Metric]]:
-    """The families of a worker; ``sample`` is the newest look at the panel."""
+def families_with(sample: Callable[[], MetricsSample | None]) -> Callable[[], Iterable[Metric]]:
+    """Returns a function that yields all metrics of a worker. ``sample`` returns the newest facts of the panel."""
 
     def families() -> Iterable[Metric]:
-        yield from _done()
-        yield from lanes()
+        yield from _own_counts()
+        yield from batcher_metrics()
         newest = sample()
         if newest is not None:
             yield from panel(newest)
@@ -45,7 +45,7 @@ def of(sample: Callable[[], MetricsSample | None]) -> Callable[[], Iterable[Metr
     return families
 
 
-def _done() -> Iterable[Metric]:
+def _own_counts() -> Iterable[Metric]:
     yield counter(
         "opensmm_sends",
         "Tries to hand a delivery to a provider.",
@@ -70,7 +70,7 @@ def _done() -> Iterable[Metric]:
 
 
 def panel(sample: MetricsSample) -> Iterable[Metric]:
-    """The facts of health, as of the sample: the same in every worker, so take the largest, not the sum."""
+    """Yields the facts of a sample. Every worker reports the whole panel, so take the largest value, not the sum."""
     facts, at = sample.facts, sample.at
     queues = _queues(facts)
     depths: Gauged = {(name,): waiting.count for name, waiting in queues.items()}
