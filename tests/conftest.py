@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from tests import panel
+from tests.cli.json_page import long_runs
 from tests.stepped_worker import SteppedWorker, open_fake_provider, open_worker
 
 from opensmm.store import postgres_install, schema
@@ -148,6 +149,7 @@ def running_panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningP
         try:
             assert process.stdout is not None
             said = json.loads(process.stdout.readline())
+            assert long_runs()["demo"] == set(said)
             yield RunningPanel(said["url"], said["key"], said["other_key"])
         finally:
             process.terminate()

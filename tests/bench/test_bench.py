@@ -7,6 +7,7 @@ import sys
 import pytest
 from bench.probes import Reading
 from bench.sampled import LOOP, stage_of
+from tests.cli.json_page import inner_objects
 from tests.panel import HANG_S
 from tests.tidy.source import ROOT
 
@@ -14,7 +15,7 @@ from bench import measures
 from opensmm.api import endpoint, server
 from opensmm.store import orders
 
-FIELDS = {"measure", "ratio", "target", "met", "at_most", "unit", "ours", "yardstick", "rounds"}
+FIELDS = inner_objects()["bench", "measures"]
 MEASURES = [
     "add",
     "add-one",

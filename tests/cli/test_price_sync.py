@@ -182,7 +182,9 @@ def test_a_price_that_follows_is_said_to_be_set_anew_when_it_is_edited(said, run
     assert None is said("service", "edit", 1, "--rate", "2.50")[1]["price_follows"]
     said("provider", "follow", "Up", "--margin", 25, "--confirm")
     assert None is said("service", "edit", 1, "--max", 50)[1]["price_follows"]
-    assert {"provider": "Up", "rate": "1.1250"} == said("service", "edit", 1, "--rate", "3")[1]["price_follows"]
+    assert {"provider": 1, "provider_name": "Up", "rate": "1.1250"} == said("service", "edit", 1, "--rate", "3")[1][
+        "price_follows"
+    ]
     told = run("service", "edit", 1, "--rate", "4")[1]
     assert "follows the list of Up, which sets it to 1.1250 again" in told
     assert "provider follow Up --own-prices" in told

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.cli.json_page import long_runs
 from tests.faults.processes import environ, free_port
 from typer.testing import CliRunner
 
@@ -55,7 +56,7 @@ def served(tmp_path):
     command[command.index("0")] = str(_free_port())
     with log.open("wb") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
         assert process.stdout is not None
-        assert ["url"] == list(json.loads(process.stdout.readline()))
+        assert long_runs()["serve"] == set(json.loads(process.stdout.readline()))
         yield process, log
         process.terminate()
         assert 0 == process.wait(timeout=PATIENCE_S)

@@ -10,7 +10,7 @@ from opensmm.actions import price_sync
 from opensmm.actions.manual import have_provider_in_transaction
 from opensmm.actions.routes import route_new_service_in_transaction
 from opensmm.actions.selection import Selection, select
-from opensmm.base.ids import ServiceId
+from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Context, created, diff
 from opensmm.domain.catalogue import RefillMode, Service
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
@@ -44,7 +44,8 @@ class AddedService(Struct, frozen=True):
 class PriceFollows(Struct, frozen=True):
     """The provider whose price list sets the price of a service, and the rate that it will set."""
 
-    provider: str
+    provider: ProviderId
+    provider_name: str
     rate: Decimal
 
 
@@ -101,7 +102,7 @@ async def _price_follows(connection: Connection, service: ServiceId, by: By) -> 
         return None
     provider, rate = overruling
     names = {row.id: row.name for row in await provider_rows.providers(connection)}
-    return PriceFollows(names[provider], rate)
+    return PriceFollows(provider, names[provider], rate)
 
 
 async def plan_edits(

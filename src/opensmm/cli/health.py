@@ -12,6 +12,7 @@ from opensmm.actions import monitoring
 from opensmm.cli.context import Data, Json, answer, now, out, standing, with_database
 from opensmm.domain.disk import disk
 from opensmm.domain.findings import SEVERITY, Finding, Level, worst
+from opensmm.domain.monitoring import PanelFacts
 from opensmm.texts.speech import ENGLISH
 
 LEVEL_WIDTH: Final = max(map(len, Level))
@@ -31,7 +32,7 @@ def show(data: Data = None, json: Json = False) -> None:
         said = {
             "level": level.value,
             "findings": [_plain(finding) for finding in findings],
-            "facts": to_builtins(facts),
+            "facts": _plain_facts(facts),
         }
         answer({"at": at, **said}, "", json=True)
     else:
@@ -49,6 +50,13 @@ def _told(findings: list[Finding]) -> Iterator[Text]:
         yield Text.assemble((level, _COLOURS[finding.level]), f"  {finding.name:<{wide}}  {says}")
         if do:
             yield Text(f"{'':<{LEVEL_WIDTH + wide + 4}}→ {do}")
+
+
+def _plain_facts(facts: PanelFacts) -> dict[str, object]:
+    """Returns the facts for a program. The key ``shelf`` is older than the name of the field."""
+    plain: dict[str, object] = to_builtins(facts)
+    plain["shelf"] = plain.pop("unsold")
+    return plain
 
 
 def _plain(finding: Finding) -> dict[str, object]:

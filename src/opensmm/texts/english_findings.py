@@ -201,8 +201,8 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         do="look each up at its provider, then `opensmm staff refilled REFILL` or `opensmm staff reject REFILL`",
     ),
     FindingCode.PRICE_FOLLOWS: Words(
-        "Its price follows the list of {provider}, which sets it to {rate} again when it is next read.",
-        do="`opensmm provider follow {provider} --own-prices` keeps prices yours.",
+        "Its price follows the list of {provider_name}, which sets it to {rate} again when it is next read.",
+        do="`opensmm provider follow {provider_name} --own-prices` keeps prices yours.",
     ),
     FindingCode.UNREAD_SERVICES: Words(
         "{count} services have a route whose line in the provider's price list cannot be read: {named}",
