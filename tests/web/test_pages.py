@@ -13,8 +13,8 @@ from opensmm.domain.catalogue import TYPE_FORMS, ServiceType
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.domain.requests import ACTIONS
 from opensmm.providers.sandbox.behaviour import Behaviour
-from opensmm.web.pages import KEPT_PAGES, Pages
-from opensmm.web.reference import Reference, reference
+from opensmm.web.pages import MAX_CACHED_PAGES, Pages
+from opensmm.web.reference import Reference, build_reference
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.messages import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_TYPE
 from opensmm.wire.v1 import V1
@@ -96,12 +96,12 @@ async def test_a_page_has_every_service_type_with_each_of_its_parameters(path: s
 
 
 def names(shown: Reference, kind: str) -> list[tuple[str, bool]]:
-    shape = next(shape for shape in shown.shapes if shape.type == kind)
+    shape = next(shape for shape in shown.type_forms if shape.type == kind)
     return [(one.name, one.optional) for one in shape.parameters]
 
 
 def test_parameters_are_marked_as_the_published_pages_mark_them() -> None:
-    v1, v2 = reference("v1", "ar"), reference("v2", "en")
+    v1, v2 = build_reference("v1", "ar"), build_reference("v2", "en")
     expected = [("link", False), ("quantity", False), ("runs", True), ("interval", True)]
     assert expected == names(v2, "Default") == names(v1, "default")
     assert [("link", False), ("comments", False)] == names(v2, "Custom Comments Package")
@@ -116,7 +116,7 @@ def test_parameters_are_marked_as_the_published_pages_mark_them() -> None:
 def test_a_page_of_either_dialect_is_there_in_each_language_with_the_dialect_s_words(
     dialect: str, language: str
 ) -> None:
-    shown = reference(dialect, language)
+    shown = build_reference(dialect, language)
     completed = "Completed" if dialect == "v2" else "completed"
     assert f"`{completed}`" in shown.texts.links[""]
     assert not re.search(r"\{(pending|processing|completed|partial|canceled)\}", str(shown))
@@ -305,6 +305,6 @@ async def test_the_stylesheet_serves_both_directions() -> None:
 
 async def test_no_more_pages_are_kept_than_the_bound() -> None:
     pages = Pages()
-    for number in range(KEPT_PAGES + 5):
+    for number in range(MAX_CACHED_PAGES + 5):
         await get(pages, "/", host=f"panel{number}.example")
-    assert len(pages._kept) == KEPT_PAGES
+    assert len(pages._cache) == MAX_CACHED_PAGES

@@ -1,4 +1,4 @@
-"""Text into HTML: everything is escaped, and what is code is set apart and told from the text around it."""
+"""Conversion of texts and code to HTML: everything is escaped, and code is marked up."""
 
 import re
 from html import escape
@@ -17,34 +17,34 @@ _PROGRAM: Final = re.compile(
 
 
 def prose(text: str) -> str:
-    """Escaped text; what stands between backticks becomes code that runs left to right wherever it stands.
+    """Converts a text. Text between backticks becomes code, which always runs left to right.
 
-    Code of several words is marked as a phrase: broken over lines of right-to-left text it would be read wrongly.
-    What marks of direction set apart becomes a ``bdi``.
+    Code of several words gets the class ``phrase``, which keeps it on one line: broken over lines of right-to-left text
+    it would be misread. Text between marks of direction becomes a ``bdi``.
     """
-    coded = _CODE.sub(lambda found: f'<code dir="ltr"{_kind(found[1])}>{found[1]}</code>', escape(text))
+    coded = _CODE.sub(lambda match: f'<code dir="ltr"{_class(match[1])}>{match[1]}</code>', escape(text))
     return _ISOLATE.sub(r"<bdi>\1</bdi>", coded)
 
 
-def _kind(code: str) -> str:
+def _class(code: str) -> str:
     return ' class="phrase"' if " " in code else ""
 
 
 def json_code(text: str) -> str:
-    """JSON, word for word, its keys and values marked."""
-    return _marked(_JSON, text)
+    """Converts JSON, with its keys and values marked."""
+    return _highlight(_JSON, text)
 
 
 def program_code(text: str) -> str:
-    """A program in a language of the C, shell or Python kind, word for word, its comments and strings marked."""
-    return _marked(_PROGRAM, text)
+    """Converts a program in a language like C, shell or Python, with its comments and strings marked."""
+    return _highlight(_PROGRAM, text)
 
 
-def _marked(pattern: re.Pattern[str], text: str) -> str:
+def _highlight(pattern: re.Pattern[str], text: str) -> str:
     parts: list[str] = []
     end = 0
-    for found in pattern.finditer(text):
-        parts.append(escape(text[end : found.start()]))
-        parts.append(f'<span class="{found.lastgroup}">{escape(found.group())}</span>')
-        end = found.end()
+    for match in pattern.finditer(text):
+        parts.append(escape(text[end : match.start()]))
+        parts.append(f'<span class="{match.lastgroup}">{escape(match.group())}</span>')
+        end = match.end()
     return "".join((*parts, escape(text[end:])))

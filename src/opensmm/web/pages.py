@@ -15,8 +15,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-KEPT_PAGES: Final = 32
-"""Rendered pages kept, one for each page and address; the one used longest ago goes first."""
+MAX_CACHED_PAGES: Final = 32
+"""Cached pages, one for each dialect and address. The least recently used one is dropped."""
 MAX_HOST: Final = 260
 """Characters in a Host header."""
 
@@ -26,58 +26,58 @@ _CSP: Final = (
     b"default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none';"
     b" frame-ancestors 'none'"
 )
-_GUARDS: Final = (
+_SECURITY_HEADERS: Final = (
     (b"content-security-policy", _CSP),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
 )
 _HTML: Final = b"text/html; charset=utf-8"
-_FOR_EVER: Final = b"public, max-age=31536000, immutable"
-_FOR_A_WHILE: Final = b"public, max-age=300"
+_IMMUTABLE: Final = b"public, max-age=31536000, immutable"
+_SHORT_LIVED: Final = b"public, max-age=300"
 
 
 class Document(Struct, frozen=True):
-    """Something to send, as it is and packed. ``etag`` is weak: both forms share it."""
+    """A response's content, plain and compressed. ``etag`` is weak, because both codings share it."""
 
     content: bytes
-    packed: bytes
+    compressed: bytes
     etag: bytes
     type: bytes = _HTML
     status: int = 200
-    cache_control: bytes = _FOR_A_WHILE
+    cache_control: bytes = _SHORT_LIVED
 
 
 class Pages:
-    """``/`` is the v2 page in English, ``/v1`` the v1 page in Arabic, ``/static/…`` their stylesheet.
+    """The pages as an ASGI application: v2 in English at ``/``, v1 in Arabic at ``/v1``, their stylesheet.
 
-    Pages show the panel's own address: what the request came to. A Host header that is no host name is refused and
-    never shown.
+    Pages show the panel's own address, by the request's Host header. One that is no host name is refused, and never
+    shown.
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], Document] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str], Document] = OrderedDict()
 
     def prepare(self) -> None:
-        """Renders every page once: afterwards no file is read any more."""
+        """Renders every page once, so that no file has to be read afterwards."""
         _not_found()
         for dialect in set(_DIALECTS.values()):
-            _addressed(dialect, "http://localhost")
+            _page_with_url(dialect, "http://localhost")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(f"pages are served over HTTP, not {scope['type']}")
         headers = dict(scope["headers"])
-        document = await self._document(scope, headers)
+        document = await self._choose(scope, headers)
         await _send(send, document, scope["method"], headers)
 
-    async def _document(self, scope: Scope, headers: dict[bytes, bytes]) -> Document:
+    async def _choose(self, scope: Scope, headers: dict[bytes, bytes]) -> Document:
         if scope["method"] not in ("GET", "HEAD"):
             return _refusal(405, "405 Method Not Allowed")
         path = scope["path"]
         if path == "/static/opensmm.css":
             style = await asyncio.to_thread(stylesheet)
-            lasting = scope.get("query_string", b"") == b"v=" + _mark(style)
-            return style if lasting else _for_a_while(style)
+            is_versioned = scope.get("query_string", b"") == b"v=" + _version(style)
+            return style if is_versioned else _short_lived(style)
         dialect = _DIALECTS.get(path)
         base_url = _own_url(scope, headers)
         if not base_url:
@@ -87,67 +87,67 @@ class Pages:
         return await self._page(dialect, base_url)
 
     async def _page(self, dialect: str, base_url: str) -> Document:
-        place = (dialect, base_url)
-        page = self._kept.get(place)
+        cache_key = (dialect, base_url)
+        page = self._cache.get(cache_key)
         if page is None:
-            page = await asyncio.to_thread(_addressed, dialect, base_url)
-            self._kept[place] = page
-            while len(self._kept) > KEPT_PAGES:
-                self._kept.popitem(last=False)
-        if place in self._kept:
-            self._kept.move_to_end(place)
+            page = await asyncio.to_thread(_page_with_url, dialect, base_url)
+            self._cache[cache_key] = page
+            while len(self._cache) > MAX_CACHED_PAGES:
+                self._cache.popitem(last=False)
+        if cache_key in self._cache:  # Another request may have dropped it meanwhile.
+            self._cache.move_to_end(cache_key)
         return page
 
 
 def _own_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
-    """The address the request came to, or nothing where its Host header is no host name."""
+    """Returns the URL that the request came to; an empty text if its Host header is no host name."""
     scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
-    given = headers.get(b"host")
-    if given is None:
+    header = headers.get(b"host")
+    if header is None:
         name, port = scope.get("server") or ("localhost", None)
         name = f"[{name}]" if ":" in name else name
-        given = (f"{name}:{port}" if port else name).encode()
-    host = given.decode("latin-1").lower()
+        header = (f"{name}:{port}" if port else name).encode()
+    host = header.decode("latin-1").lower()
     return f"{scheme}://{host}" if len(host) <= MAX_HOST and _HOST.fullmatch(host) else ""
 
 
-def _addressed(dialect: str, base_url: str) -> Document:
-    """A page with the panel's address in it: letters, digits and ``.:-_[]`` alone, so nothing needs escaping."""
-    from opensmm.web.rendering import OWN_HOST, OWN_URL, page
+def _page_with_url(dialect: str, base_url: str) -> Document:
+    """Renders a page with the panel's address. ``_HOST`` allows no character that would need escaping."""
+    from opensmm.web.rendering import OWN_HOST, OWN_URL, render_page
 
     host = base_url.partition("://")[2]
-    style = _mark(stylesheet()).decode()
-    return _document(page(dialect, style).replace(OWN_URL, base_url).replace(OWN_HOST, host).encode())
+    style = _version(stylesheet()).decode()
+    return _make_document(render_page(dialect, style).replace(OWN_URL, base_url).replace(OWN_HOST, host).encode())
 
 
 @cache
 def _not_found() -> Document:
-    from opensmm.web.rendering import not_found
+    from opensmm.web.rendering import render_not_found
 
-    return _document(not_found(_mark(stylesheet()).decode()).encode(), status=404)
+    return _make_document(render_not_found(_version(stylesheet()).decode()).encode(), status=404)
 
 
 @cache
 def stylesheet() -> Document:
     from opensmm.web.rendering import read_stylesheet
 
-    return _document(read_stylesheet(), type=b"text/css; charset=utf-8", cache_control=_FOR_EVER)
+    return _make_document(read_stylesheet(), type=b"text/css; charset=utf-8", cache_control=_IMMUTABLE)
 
 
-def _for_a_while(style: Document) -> Document:
-    return Document(style.content, style.packed, style.etag, style.type)
+def _short_lived(style: Document) -> Document:
+    return Document(style.content, style.compressed, style.etag, style.type)
 
 
-def _document(
-    content: bytes, *, type: bytes = _HTML, status: int = 200, cache_control: bytes = _FOR_A_WHILE
+def _make_document(
+    content: bytes, *, type: bytes = _HTML, status: int = 200, cache_control: bytes = _SHORT_LIVED
 ) -> Document:
     digest = blake2b(content, digest_size=8).hexdigest()
     etag = f'W/"{digest}"'.encode()
     return Document(content, compress(content, 6, mtime=0), etag, type, status, cache_control)
 
 
-def _mark(document: Document) -> bytes:
-    """Changes with the content: part of the stylesheet's address, so that it may be kept for ever."""
+def _version(document: Document) -> bytes:
+    """Returns a hash of the content. It is part of the stylesheet's URL, so that caches may keep it for ever."""
     return document.etag[3:-1]
 
 
@@ -156,16 +156,16 @@ def _refusal(status: int, words: str) -> Document:
     return Document(content.encode(), b"", b"", status=status, cache_control=b"no-store")
 
 
-async def _send(send: Send, document: Document, method: str, asked: dict[bytes, bytes]) -> None:
-    headers = [*_GUARDS, (b"cache-control", document.cache_control)]
+async def _send(send: Send, document: Document, method: str, request_headers: dict[bytes, bytes]) -> None:
+    headers = [*_SECURITY_HEADERS, (b"cache-control", document.cache_control)]
     status, body = document.status, document.content
     if document.etag:
         headers += [(b"etag", document.etag), (b"vary", b"accept-encoding")]
-        if status == 200 and document.etag in asked.get(b"if-none-match", b""):
+        if status == 200 and document.etag in request_headers.get(b"if-none-match", b""):
             status, body = 304, b""
-        elif b"gzip" in asked.get(b"accept-encoding", b""):
+        elif b"gzip" in request_headers.get(b"accept-encoding", b""):
             headers.append((b"content-encoding", b"gzip"))
-            body = document.packed
+            body = document.compressed
     if status == 405:
         headers.append((b"allow", b"GET, HEAD"))
     if status != 304:

@@ -1,4 +1,4 @@
-"""What the API page shows, taken from the code that answers: actions, service types, words, refusals and samples."""
+"""The content of the API's pages: actions, service types, statuses and refusals, as the API's own code has them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from opensmm.domain.order_views import ListedOrder, OrderView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.texts.english_reference import REFERENCE
-from opensmm.texts.reference import CallText, Texts, translated
+from opensmm.texts.reference import CallText, Texts, translate_texts
 from opensmm.texts.speech import Speech, in_language
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.messages import LOWER_CASE_STATUS, REFILL_STATUS, TITLE_CASE_STATUS, V1_TYPE
@@ -26,7 +26,7 @@ from opensmm.wire.v2 import V2
 
 FOLDER: Final = Path(__file__).parent
 BASE_URL: Final = "http://127.0.0.1:8765"
-"""The panel's address as the example programs write it; a page puts its own panel's in place of it."""
+"""The panel's URL in the example programs. A page shows its own panel's instead."""
 
 EXAMPLES: Final = (("curl", "curl"), ("php", "PHP"), ("python", "Python"), ("node", "Node"))
 PUBLISHED_DELAYS_MIN: Final = (0, 5, 10, 15, 30, 60, 90)
@@ -45,7 +45,7 @@ _CALLS: Final = (
     ("balance", "balance", ()),
     ("orders", "orders", ("limit?", "before?")),
 )
-"""Each call of the page: its name, its action and the action's parameters; a question mark says optional."""
+"""The calls of the page: name, action, and parameters of the action. A question mark means optional."""
 
 _STATUS: Final = re.compile(r"\{(pending|processing|completed|partial|canceled)\}")
 _OPTIONAL: Final = frozenset(("posts", "old_posts", "expiry", "google_keyword", "referring_url"))
@@ -64,7 +64,7 @@ class Parameter(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """One call: ``id`` is its place in the page, ``sample`` a published answer, word for word."""
+    """One call. ``id`` is its anchor in the page, ``sample`` a documented response, word for word."""
 
     id: str
     text: CallText
@@ -73,8 +73,8 @@ class Call(Struct, frozen=True):
     sample: str
 
 
-class AddShape(Struct, frozen=True):
-    """What ``add`` takes for one service type. ``type`` is spelt as the dialect's price list spells it."""
+class AddForm(Struct, frozen=True):
+    """The parameters of ``add`` for one service type. ``type`` is spelt as in the dialect's price list."""
 
     type: str
     name: str
@@ -84,7 +84,7 @@ class AddShape(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A word or text of the wire and what it means; ``final``: no other follows."""
+    """A word or text of the protocol, and what it means. ``final``: a status that no other follows."""
 
     word: str
     meanings: tuple[str, ...]
@@ -98,14 +98,14 @@ class Example(Struct, frozen=True):
 
 
 class Reference(Struct, frozen=True):
-    """Everything one page shows."""
+    """The content of one page."""
 
     dialect: str
     speech: Speech
     texts: Texts
     section_notes: dict[str, tuple[str, ...]]
     calls: dict[str, Call]
-    shapes: tuple[AddShape, ...]
+    type_forms: tuple[AddForm, ...]
     statuses: tuple[Row, ...]
     refill_statuses: tuple[Row, ...]
     errors: tuple[Row, ...]
@@ -114,37 +114,37 @@ class Reference(Struct, frozen=True):
     examples: tuple[Example, ...]
 
 
-def reference(dialect: str, language: str) -> Reference:
-    """The page of ``v1`` or ``v2`` in a language that has a catalogue."""
-    speaks = V1 if dialect == "v1" else V2
+def build_reference(dialect: str, language: str) -> Reference:
+    """Builds the page of ``v1`` or ``v2`` in a language that has a catalogue."""
+    writer = V1 if dialect == "v1" else V2
     words = LOWER_CASE_STATUS if dialect == "v1" else TITLE_CASE_STATUS
     speech = in_language(language)
-    texts = _worded(speech, {status.value: word for status, word in words.items()})
+    texts = _texts_with_statuses(speech, {status.value: word for status, word in words.items()})
     return Reference(
         dialect=dialect,
         speech=speech,
         texts=texts,
         section_notes={
-            name: _notes(getattr(texts.sections, name), speaks) for name in texts.sections.__struct_fields__
+            name: _notes(getattr(texts.sections, name), writer) for name in texts.sections.__struct_fields__
         },
-        calls={name: _call(name, action, given, speaks, texts) for name, action, given in _CALLS},
-        shapes=tuple(_shape(kind, dialect, texts) for kind in ServiceType),
-        statuses=tuple(Row(words[one], (said,), one in END_STATUSES) for one, said in texts.statuses.items()),
-        refill_statuses=tuple(Row(REFILL_STATUS[one], (said,)) for one, said in texts.refill_statuses.items()),
-        errors=tuple(_errors(speaks, texts)),
-        faults=tuple(Row(str(code), (said,)) for code, said in texts.faults.items()),
-        links=tuple(Row(word, (said,)) for word, said in texts.links.items()),
+        calls={name: _call(name, action, own, writer, texts) for name, action, own in _CALLS},
+        type_forms=tuple(_add_form(kind, dialect, texts) for kind in ServiceType),
+        statuses=tuple(Row(words[status], (text,), status in END_STATUSES) for status, text in texts.statuses.items()),
+        refill_statuses=tuple(Row(REFILL_STATUS[status], (text,)) for status, text in texts.refill_statuses.items()),
+        errors=tuple(_errors(writer, texts)),
+        faults=tuple(Row(str(code), (text,)) for code, text in texts.faults.items()),
+        links=tuple(Row(word, (text,)) for word, text in texts.links.items()),
         examples=tuple(_example(id, name, dialect) for id, name in EXAMPLES),
     )
 
 
-def _worded(speech: Speech, words: Mapping[str, str]) -> Texts:
-    """The texts in a language, with the dialect's words for the statuses that they name."""
+def _texts_with_statuses(speech: Speech, words: Mapping[str, str]) -> Texts:
+    """Returns the texts in a language, with the dialect's words for the statuses in them."""
 
-    def say(context: str, english: str) -> str:
-        return _STATUS.sub(lambda found: words[found[1]], speech.text(context, english))
+    def translate(context: str, english: str) -> str:
+        return _STATUS.sub(lambda match: words[match[1]], speech.text(context, english))
 
-    return translated(REFERENCE, say)
+    return translate_texts(REFERENCE, translate)
 
 
 def _parameter(name: str, texts: Texts, *, kind: ServiceType | None = None, optional: bool = False) -> Parameter:
@@ -154,40 +154,40 @@ def _parameter(name: str, texts: Texts, *, kind: ServiceType | None = None, opti
     return Parameter(name, meaning.replace("{delays}", f"`{delays}`"), optional=optional)
 
 
-def _call(name: str, action: str, given: Iterable[str], dialect: Dialect, texts: Texts) -> Call:
+def _call(name: str, action: str, own: Iterable[str], dialect: Dialect, texts: Texts) -> Call:
     fixed = (_parameter("key", texts), Parameter("action", texts.parameters["action"], value=action))
-    if action == "add":
-        given = ("service", "idempotency_key?")
-    own = (_parameter(one.rstrip("?"), texts, optional=one.endswith("?")) for one in given)
+    if action == "add":  # The other parameters depend on the service type, see ``_add_form``.
+        own = ("service", "idempotency_key?")
+    others = (_parameter(each.rstrip("?"), texts, optional=each.endswith("?")) for each in own)
     text = texts.calls[name]
-    return Call(name.replace("_", "-"), text, _notes(text, dialect), (*fixed, *own), _sample(name, dialect))
+    return Call(name.replace("_", "-"), text, _notes(text, dialect), (*fixed, *others), _sample(name, dialect))
 
 
 def _notes(text: CallText, dialect: Dialect) -> tuple[str, ...]:
-    """The notes of a dialect's page."""
+    """Returns the notes for a dialect's page."""
     return (*text.notes, *(text.v1 if dialect is V1 else text.v2))
 
 
-def _shape(kind: ServiceType, dialect: str, texts: Texts) -> AddShape:
-    shape = TYPE_FORMS[kind]
-    lone = shape.link_is_enough and dialect == "v1"
-    names = [] if shape.counts is QuantitySource.POSTS else ["link"]
-    if shape.counts is QuantitySource.QUANTITY:
+def _add_form(kind: ServiceType, dialect: str, texts: Texts) -> AddForm:
+    form = TYPE_FORMS[kind]
+    only_link = form.link_is_enough and dialect == "v1"
+    names = [] if form.counts is QuantitySource.POSTS else ["link"]
+    if form.counts is QuantitySource.QUANTITY:
         names.append("quantity")
-    required = {"link"} if lone else {*names, *shape.own} - _OPTIONAL
-    names += [*shape.own, *(("runs", "interval") if shape.may_drip else ())]
-    billed = texts.billed_packaged if shape.packaged else texts.drips if shape.may_drip else texts.billed[shape.counts]
-    return AddShape(
+    required = {"link"} if only_link else {*names, *form.own} - _OPTIONAL
+    names += [*form.own, *(("runs", "interval") if form.may_drip else ())]
+    billed = texts.billed_packaged if form.packaged else texts.drips if form.may_drip else texts.billed[form.counts]
+    return AddForm(
         type=V1_TYPE[kind] if dialect == "v1" else kind.value,
         name=texts.types[kind],
-        parameters=tuple(_parameter(one, texts, kind=kind, optional=one not in required) for one in names),
+        parameters=tuple(_parameter(name, texts, kind=kind, optional=name not in required) for name in names),
         billed=billed,
-        note=texts.link_alone if lone else "",
+        note=texts.link_is_enough if only_link else "",
     )
 
 
 def _errors(dialect: Dialect, texts: Texts) -> Iterable[Row]:
-    """Refusals that a dialect words alike share a row."""
+    """Returns a row for each text of a refusal. Refusals with the same text in the dialect share a row."""
     rows: dict[str, list[str]] = {}
     for why, meaning in texts.refusals.items():
         rows.setdefault(dialect.refusal_text(Refused(why, _DETAIL.get(why, ""))), []).append(meaning)
@@ -195,7 +195,7 @@ def _errors(dialect: Dialect, texts: Texts) -> Iterable[Row]:
 
 
 def _sample(name: str, dialect: Dialect) -> str:
-    """The published answer; what v1's page does not show is answered as v2's page shows."""
+    """Returns the documented response. Calls that v1 does not document have v2's."""
     if name == "orders":
         return _pretty(dialect.write_order_list([_LISTED]))
     own, other = (FOLDER / "samples" / version / f"{name}.json" for version in (dialect.name, V2.name))
@@ -212,14 +212,14 @@ _LISTED: Final = ListedOrder(
 
 
 def extended_sample(dialect: str) -> str:
-    """The first service of the v2 page as ``extended=1`` shows it."""
+    """Returns the first service of the v2 page with the fields of ``extended=1``."""
     service = Service(
         ServiceId(1), "Followers", ServiceType.DEFAULT, "First Category", Decimal("0.90"), 50, 10000,
         refill=True, cancel=True, dripfeed=True, description="Starts within an hour", average_time_min=95,
         delivery_method=DeliveryMethod.CREATOR_PLACEMENT,
     )  # fmt: skip
-    speaks = V1 if dialect == "v1" else V2
-    return _pretty(speaks.write_services([speaks.write_service(service, service.rate, True)]))
+    writer = V1 if dialect == "v1" else V2
+    return _pretty(writer.write_services([writer.write_service(service, service.rate, True)]))
 
 
 def _pretty(answer: bytes) -> str:

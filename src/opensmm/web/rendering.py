@@ -1,4 +1,4 @@
-"""Rendering: the references through Django's templates. Imported with the first page, so that starting stays quick."""
+"""Rendering of the API's pages with Django's templates. Imported with the first page, so that the start stays fast."""
 
 from functools import cache
 from typing import Final
@@ -9,28 +9,39 @@ from django.utils.safestring import SafeString, mark_safe
 from opensmm.texts.reference import CallText
 from opensmm.texts.speech import in_language
 from opensmm.web import markup
-from opensmm.web.reference import BASE_URL, FOLDER, Call, Parameter, Reference, Row, extended_sample, reference
+from opensmm.web.reference import (
+    BASE_URL,
+    FOLDER,
+    Call,
+    Example,
+    Parameter,
+    Reference,
+    Row,
+    build_reference,
+    extended_sample,
+)
 
 OWN_URL: Final = "http://own-address.invalid"
-"""Stands in a rendered page where the panel's own address belongs."""
+"""The placeholder of the panel's URL in a rendered page."""
 OWN_HOST: Final = "own-host.invalid"
+"""The placeholder of its host."""
 
 LANGUAGES: Final = {"v1": "ar", "v2": "en"}
-"""The language of each dialect's page: that of the panels that speak it."""
+"""The language of each dialect's page: that of most panels with the dialect."""
 _PATHS: Final = {"v1": "/v1", "v2": "/"}
 _OTHER: Final = {"v1": "v2", "v2": "v1"}
 
 
 @cache
-def page(dialect: str, style: str) -> str:
-    """The API page of a dialect, with ``OWN_URL`` for an address; ``style`` marks the stylesheet's version."""
-    shown = reference(dialect, LANGUAGES[dialect])
-    return _render("reference.html", _frame(shown, style) | _calls(shown) | _tables(shown))
+def render_page(dialect: str, style: str) -> str:
+    """Renders the API page of a dialect, with placeholders for the address. ``style``: the stylesheet's version."""
+    reference = build_reference(dialect, LANGUAGES[dialect])
+    return _render("reference.html", _frame(reference, style) | _calls(reference) | _tables(reference))
 
 
 @cache
-def not_found(style: str) -> str:
-    return _render("not_found.html", _frame(reference("v2", LANGUAGES["v2"]), style))
+def render_not_found(style: str) -> str:
+    return _render("not_found.html", _frame(build_reference("v2", LANGUAGES["v2"]), style))
 
 
 def read_stylesheet() -> bytes:
@@ -42,59 +53,61 @@ def _engine() -> Engine:
     return Engine(dirs=[str(FOLDER / "templates")], autoescape=True)
 
 
-def _render(template: str, shown: dict[str, object]) -> str:
-    return _engine().get_template(template).render(Context(shown, use_l10n=False, use_tz=False))
+def _render(template: str, content: dict[str, object]) -> str:
+    return _engine().get_template(template).render(Context(content, use_l10n=False, use_tz=False))
 
 
-def _frame(shown: Reference, style: str) -> dict[str, object]:
-    other = _OTHER[shown.dialect]
+def _frame(reference: Reference, style: str) -> dict[str, object]:
+    other = _OTHER[reference.dialect]
     return {
-        "language": shown.speech.language,
-        "direction": shown.speech.direction,
-        "labels": shown.texts.labels,
-        "dialect": shown.dialect,
+        "language": reference.speech.language,
+        "direction": reference.speech.direction,
+        "labels": reference.texts.labels,
+        "dialect": reference.dialect,
         "other": _PATHS[other],
         "other_language": LANGUAGES[other],
         "other_page": f"{other} · {in_language(LANGUAGES[other]).name}",
         "style": style,
         "host": OWN_HOST,
-        "api_url": f"{OWN_URL}/api/{shown.dialect}",
+        "api_url": f"{OWN_URL}/api/{reference.dialect}",
     }
 
 
-def _calls(shown: Reference) -> dict[str, object]:
-    calls = {name: _call(call) for name, call in shown.calls.items()}
-    sections = shown.texts.sections
+def _calls(reference: Reference) -> dict[str, object]:
+    calls = {name: _call(call) for name, call in reference.calls.items()}
+    sections = reference.texts.sections
     return {
         "calls": calls,
         "sections": {
-            name: _text(getattr(sections, name), shown.section_notes[name]) for name in sections.__struct_fields__
+            name: _text(getattr(sections, name), reference.section_notes[name]) for name in sections.__struct_fields__
         },
-        "extended": _code(markup.json_code(extended_sample(shown.dialect))),
-        "shapes": [
+        "extended": _code(markup.json_code(extended_sample(reference.dialect))),
+        "type_forms": [
             {
-                "type": shape.type,
-                "name": "" if shape.name == shape.type else shape.name,
-                "parameters": _parameters(shape.parameters),
-                "billed": shape.billed,
-                "note": shape.note,
+                "type": form.type,
+                "name": "" if form.name == form.type else form.name,
+                "parameters": _parameters(form.parameters),
+                "billed": form.billed,
+                "note": form.note,
             }
-            for shape in shown.shapes
+            for form in reference.type_forms
         ],
-        "examples": [
-            {"id": one.id, "name": one.name, "code": _code(markup.program_code(one.program.replace(BASE_URL, OWN_URL)))}
-            for one in shown.examples
-        ],
+        "examples": [_example(example) for example in reference.examples],
     }
 
 
-def _tables(shown: Reference) -> dict[str, object]:
+def _example(example: Example) -> dict[str, object]:
+    program = example.program.replace(BASE_URL, OWN_URL)
+    return {"id": example.id, "name": example.name, "code": _code(markup.program_code(program))}
+
+
+def _tables(reference: Reference) -> dict[str, object]:
     return {
-        "statuses": _rows(shown.statuses),
-        "refill_statuses": _rows(shown.refill_statuses),
-        "errors": _rows(shown.errors),
-        "faults": _rows(shown.faults),
-        "links": _rows(shown.links),
+        "statuses": _rows(reference.statuses),
+        "refill_statuses": _rows(reference.refill_statuses),
+        "errors": _rows(reference.errors),
+        "faults": _rows(reference.faults),
+        "links": _rows(reference.links),
     }
 
 
@@ -104,28 +117,28 @@ def _call(call: Call) -> dict[str, object]:
 
 
 def _text(text: CallText, notes: tuple[str, ...]) -> dict[str, object]:
-    shown = [_code(markup.prose(note)) for note in notes]
-    return {"title": text.title, "lead": _code(markup.prose(text.lead)), "notes": shown}
+    lines = [_code(markup.prose(note)) for note in notes]
+    return {"title": text.title, "lead": _code(markup.prose(text.lead)), "notes": lines}
 
 
 def _parameters(parameters: tuple[Parameter, ...]) -> list[dict[str, object]]:
     return [
         {
-            "name": one.name,
-            "meaning": _code(markup.prose(f"`{one.value}`" if one.value else one.meaning)),
-            "optional": one.optional,
+            "name": parameter.name,
+            "meaning": _code(markup.prose(f"`{parameter.value}`" if parameter.value else parameter.meaning)),
+            "optional": parameter.optional,
         }
-        for one in parameters
+        for parameter in parameters
     ]
 
 
 def _rows(rows: tuple[Row, ...]) -> list[dict[str, object]]:
     return [
-        {"word": row.word, "meanings": [_code(markup.prose(said)) for said in row.meanings], "final": row.final}
+        {"word": row.word, "meanings": [_code(markup.prose(text)) for text in row.meanings], "final": row.final}
         for row in rows
     ]
 
 
 def _code(html: str) -> SafeString:
-    """Marks what ``markup`` has escaped; nothing else may come here."""
+    """Marks HTML as safe. Only HTML from ``markup``, which escapes everything, may come here."""
     return mark_safe(html)  # noqa: S308
