@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensmm.texts import catalogues, english
-from opensmm.texts.messages import messages
+from opensmm.texts.messages import all_messages
 from opensmm.texts.tables import TABLES
 from opensmm.texts.template import Words
 
@@ -30,7 +30,7 @@ FORMS = st.lists(TEXTS, min_size=6, max_size=6)
 
 
 def read(language):
-    return read_po(BytesIO(catalogues.source_of(language).encode()), locale=language)
+    return read_po(BytesIO(catalogues.read_source(language).encode()), locale=language)
 
 
 def entries(language):
@@ -68,14 +68,14 @@ def test_a_catalogue_is_compiled_as_the_library_for_them_does(found):
     po, mo = BytesIO(), BytesIO()
     write_po(po, catalog)
     write_mo(mo, catalog)
-    ours = GNUTranslations(BytesIO(catalogues.compiled(po.getvalue().decode())))
+    ours = GNUTranslations(BytesIO(catalogues.compile_catalogue(po.getvalue().decode())))
     theirs = GNUTranslations(BytesIO(mo.getvalue()))
     assert texts_of(theirs) == texts_of(ours)
 
 
 def test_a_line_that_is_no_gettext_is_named():
     with pytest.raises(catalogues.UnreadableCatalogue, match="msgid oops"):
-        catalogues.compiled('msgid oops\nmsgstr ""\n')
+        catalogues.compile_catalogue('msgid oops\nmsgstr ""\n')
 
 
 def test_what_is_fuzzy_obsolete_or_not_translated_stays_in_english():
@@ -84,7 +84,7 @@ def test_what_is_fuzzy_obsolete_or_not_translated_stays_in_english():
         '#~ msgid "b"\n#~ msgstr "x"\n\nmsgid "c"\nmsgstr ""\n\n# note\n#, python-brace-format\n'
         'msgid ""\n"d"\nmsgstr "y"\n'
     )
-    assert {"", "d"} == set(catalogues.messages_in(po))
+    assert {"", "d"} == set(catalogues.parse_messages(po))
 
 
 def test_a_language_without_a_catalogue_is_refused():
@@ -97,7 +97,7 @@ def test_a_language_without_a_catalogue_is_refused():
 def test_every_message_is_translated(language):
     """`make translations` adds what is new to the catalogues; its translation is written there by hand."""
     translated = {(context, sources) for context, sources, forms in entries(language) if all(forms)}
-    wanted = {(one.context, (one.text, one.plural) if one.plural else (one.text,)) for one in messages()}
+    wanted = {(one.context, (one.text, one.plural) if one.plural else (one.text,)) for one in all_messages()}
     assert set() == wanted - translated
 
 
@@ -171,13 +171,13 @@ def test_every_table_of_the_sources_is_translated():
 
 
 def test_a_context_and_a_text_make_one_message():
-    wanted = [(one.context, one.text) for one in messages()]
+    wanted = [(one.context, one.text) for one in all_messages()]
     assert len(wanted) == len(set(wanted))
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_placeholder_is_a_plain_name(name):
     for words in TABLES[name].values():
-        texts = [words] if isinstance(words, str) else [words.says, words.one, words.none, words.do]
+        texts = [words] if isinstance(words, str) else [words.says, words.singular, words.zero, words.do]
         ends = [] if isinstance(words, str) else [end for _, end in words.more]
         assert all(part.isidentifier() for text in (*texts, *ends) for part in placeholders(text))

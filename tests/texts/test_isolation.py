@@ -2,7 +2,7 @@
 
 import pytest
 
-from opensmm.texts.isolation import Direction, isolated, isolated_code
+from opensmm.texts.isolation import Direction, isolate, isolate_code
 from opensmm.web.markup import prose
 
 RTL, LTR = Direction.RIGHT_TO_LEFT, Direction.LEFT_TO_RIGHT
@@ -25,12 +25,12 @@ RTL, LTR = Direction.RIGHT_TO_LEFT, Direction.LEFT_TO_RIGHT
     ],
 )
 def test_a_value_is_set_apart_where_it_would_turn_the_text(value, direction, shown):
-    assert shown == isolated(value, direction)
+    assert shown == isolate(value, direction)
 
 
 def test_code_runs_left_to_right():
-    assert "\u2066`opensmm health`\u2069" == isolated_code("opensmm health", RTL)
-    assert "`opensmm health`" == isolated_code("opensmm health", LTR)
+    assert "\u2066`opensmm health`\u2069" == isolate_code("opensmm health", RTL)
+    assert "`opensmm health`" == isolate_code("opensmm health", LTR)
 
 
 def test_pages_have_elements_in_place_of_the_marks():

@@ -68,9 +68,9 @@ def placeholders(template):
 @pytest.mark.parametrize("catalogue", [FINDINGS, english.REFUSALS, english.EVENTS, english.STAGES, SETUP, OUTAGES])
 def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_count(catalogue):
     for told in catalogue.values():
-        if told.one:
-            assert placeholders(told.says) - {"count"} == placeholders(told.one) - {"count"}
-        whole = told.says + told.none + told.do + "".join(end for _, end in told.more)
+        if told.singular:
+            assert placeholders(told.says) - {"count"} == placeholders(told.singular) - {"count"}
+        whole = told.says + told.zero + told.do + "".join(end for _, end in told.more)
         assert all(name.isidentifier() for name in placeholders(whole))
 
 

@@ -1,4 +1,4 @@
-"""The words of codes, in English: whole sentences with named placeholders. Those of findings stand beside them."""
+"""The English texts of codes: whole sentences with named placeholders. Those of findings are in another module."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -46,7 +46,7 @@ STATES: Final[Mapping[str, str]] = {
     DeliveryState.IN_PROGRESS: "in progress",
     DeliveryState.HELD: "held for you",
 }
-"""The word of each state, where the code itself would not be understood."""
+"""The text of each state: the code itself, or words for a code that does not explain itself."""
 CONCLUSIONS: Final[Mapping[Conclusion, str]] = {
     Conclusion.BOUGHT: "the provider took it",
     Conclusion.NOT_BOUGHT: "the provider did not take it",
@@ -63,7 +63,7 @@ CONCLUSIONS: Final[Mapping[Conclusion, str]] = {
     Conclusion.CANCEL_REFUSED: "the provider refused the cancel",
     Conclusion.CHARGE_UNCLEAR: "what it cost is not clear",
 }
-"""What the newest look at an order's evidence came to."""
+"""Results of the newest check of an order's evidence."""
 FIELDS: Final[Mapping[FieldCode, str]] = {
     FieldCode.NAME: "name",
     FieldCode.CATEGORY: "category",
@@ -133,7 +133,8 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.PRICES_SET_BY_HAND: Words(
         "{count} prices were set by hand and would be overwritten: {prices}. Nothing was written; --confirm overwrites "
         "them.",
-        one="A price was set by hand and would be overwritten: {prices}. Nothing was written; --confirm overwrites it.",
+        singular="A price was set by hand and would be overwritten: {prices}. Nothing was written; --confirm "
+        "overwrites it.",
     ),
     RefusalCode.PEPPER_LOST: Words(
         "There is no pepper here, and this database has keys that were made with one: put the file `pepper` back into "
@@ -208,7 +209,7 @@ CHANGES: Final[Mapping[ChangeCode, Words]] = {
         "service {provider_service} of provider {provider} cost {before} and costs {after}"
     ),
 }
-"""What a price list changed of a service."""
+"""Changes of a service by its price list."""
 LINES: Final[Mapping[LineCode, Words]] = {
     LineCode.NO_OBJECT: Words("it is no object"),
     LineCode.NO_ID: Words("it has no id"),
@@ -224,7 +225,7 @@ LINES: Final[Mapping[LineCode, Words]] = {
     LineCode.OTHER_TYPE: Words("it is listed as another type"),
     LineCode.NO_PRICE: Words("it would have no price"),
 }
-"""Parts of sentences: why a line of a price list is left out."""
+"""Parts of sentences: reasons why a line of a price list is left out."""
 ODDITIES: Final[Mapping[WarningCode, Words]] = {
     WarningCode.NO_TYPES: Words("no line has a type: all are taken for {type}"),
     WarningCode.LINE_LEFT_OUT: Words("service {provider_service}: {why}"),
@@ -249,7 +250,7 @@ ODDITIES: Final[Mapping[WarningCode, Words]] = {
         "{why}: nothing follows it; `opensmm provider sync {provider_name} --confirm` takes it over"
     ),
 }
-"""What is odd about a provider's answers."""
+"""Warnings about a provider's responses."""
 _REASON: Final = ("reason", ". Reason: {reason}")
 EVENTS: Final[Mapping[EventCode, Words]] = {
     EventCode.PLACED: Words("placed: {quantity} of service {service} for {charge}"),
@@ -426,7 +427,7 @@ ACTIONS: Final[Mapping[AuditAction, str]] = {
     AuditAction.STAFF_REFILL_REJECTED: "rejected refill {subject}",
     AuditAction.STAFF_REFILL_BUY: "bought refill {subject} at another provider",
 }
-"""What somebody did, after the name of who did it."""
+"""Actions in the audit trail, to follow the name of the actor."""
 STAGES: Final[Mapping[StageCode, Words]] = {
     StageCode.COPYING_PROGRAMS: Words(says="copying PostgreSQL's programs for the user {user} (once)"),
     StageCode.CREATING_DATABASE: Words(says="creating the database (once)"),

@@ -1,4 +1,4 @@
-"""The words of refusals that concern customers, their keys and what is typed of their money, in English."""
+"""The English texts of refusals about customers, their keys and their money."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""The words of fields and of their values, in English."""
+"""The English texts of fields and of their values."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -57,14 +57,14 @@ LABELS: Final[Mapping[str, str]] = {
     "by_cost": "cheapest first",
     "refunded": "paid back",
 }
-"""The label of each field; one that is not here is labelled by its name."""
+"""The label of each field. A field that is not listed has its name as the label."""
 PARTS: Final[Mapping[str, str]] = {
     "runs": "run",
     "routes": "route",
     **_as_named("tries", "state", "remains", "ceiling", "provider_order", "notice", "start_count", "quantity", "off"),
     **_as_named("cost", "agreed", "name", "agreed_name", "min", "max", "status"),
 }
-"""The parts of a field that lies within something numbered: ``runs.2.state``."""
+"""The parts of a nested field's name, such as ``runs.2.state``."""
 HALTS: Final[Mapping[Halt, str]] = {
     Halt.GONE: "no provider lists it any more",
     Halt.TYPE: "its provider lists it as another type",
@@ -78,7 +78,7 @@ EMPTY: Final[Mapping[str, str]] = {
     "adds_at_a_time": "as many as calls",
     "calls_per_second": "no limit",
 }
-"""What it means that a field has no value, where that is not "none"."""
+"""The meaning of a missing value, for fields where it is not "none"."""
 FORMS: Final[Mapping[IdForm, str]] = {
     IdForm.ONE_BY_ONE: "one by one",
     IdForm.LIST_OF_ONE: "in a list, though it be of one",
@@ -98,16 +98,16 @@ REFILL_MODES: Final[Mapping[str, str]] = {
 }
 KINDS: Final[Mapping[str, str]] = {PANEL: "panel", SANDBOX: "built-in sandbox", MANUAL: "your staff"}
 VALUES: Final = {"delivery_method": METHODS, "refill_mode": REFILL_MODES, "kind": KINDS}
-"""The words of fields that have a closed set of values."""
+"""The texts of values, for fields with a closed set of them."""
 PERMITS: Final[Mapping[str, str]] = {"refill": "refill", "cancel": "cancel", "dripfeed": "drip-feed"}
-"""What customers may ask of an order, by the field of its service."""
+"""Requests that customers may make for an order, by the field of its service."""
 SPANS: Final[Mapping[str, Words]] = {
-    "days": Words("{count} days", one="{count} day"),
-    "hours": Words("{count} hours", one="{count} hour"),
-    "minutes": Words("{count} minutes", one="{count} minute"),
-    "seconds": Words("{count} seconds", one="{count} second"),
+    "days": Words("{count} days", singular="{count} day"),
+    "hours": Words("{count} hours", singular="{count} hour"),
+    "minutes": Words("{count} minutes", singular="{count} minute"),
+    "seconds": Words("{count} seconds", singular="{count} second"),
 }
-"""Lengths of time, in one unit."""
+"""Durations, in one unit."""
 FRAMES: Final[Mapping[str, str]] = {
     "and_more": "{listed} and {more} more",
     "at_least": "at least {number}",
@@ -138,4 +138,4 @@ FRAMES: Final[Mapping[str, str]] = {
     "within": "{place} {part}",
     "yes": "yes",
 }
-"""How parts are put together, and the words for values that every field may have."""
+"""Frames that join parts, and the texts of values that every field may have."""

@@ -1,4 +1,4 @@
-"""The words of what ``health`` and ``provider check`` find, in English."""
+"""The English texts of the findings of ``health`` and ``provider check``."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -28,75 +28,75 @@ _NO_NEWS: Final = (
 _FAULT: Final = ("fault", "; the newest was not: {fault}")
 FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.NO_WORKER: Words("no worker is alive: nothing is sent or followed", do=_START),
-    FindingCode.WORKERS_ALIVE: Words("{count} are alive", one="1 is alive"),
+    FindingCode.WORKERS_ALIVE: Words("{count} are alive", singular="1 is alive"),
     FindingCode.WORKERS_SILENT: Words(
         "{alive} alive, {silent} fell silent; the last: process {pid} on {host}, {age} ago", do=_START
     ),
     FindingCode.DUE: Words(
         says="{count} deliveries are due to be sent",
-        one="1 delivery is due to be sent",
-        none="no delivery is due to be sent",
+        singular="1 delivery is due to be sent",
+        zero="no delivery is due to be sent",
         more=(_OLDEST,),
         do="see the workers and the providers below; workers that are all busy need another beside them",
     ),
     FindingCode.DELIVERIES_HEARD_OF: Words(
         says="{count} deliveries are at providers, and there is news of all",
-        one="1 delivery is at a provider, and there is news of it",
-        none="no delivery is at a provider",
+        singular="1 delivery is at a provider, and there is news of it",
+        zero="no delivery is at a provider",
     ),
     FindingCode.DELIVERIES_UNHEARD_OF: Words(
         says="of {count} deliveries at providers there was no news for twice the usual time",
-        one="of 1 delivery at a provider there was no news for twice the usual time",
+        singular="of 1 delivery at a provider there was no news for twice the usual time",
         more=(_OLDEST,),
         do="see the providers below, and `a provider did not answer` in the worker's log",
     ),
     FindingCode.LONG_AT_PROVIDERS: Words(
         says="{count} deliveries have been at their providers for more than {limit}",
-        one="1 delivery has been at its provider for more than {limit}",
-        none="no delivery has been at its provider for more than {limit}",
+        singular="1 delivery has been at its provider for more than {limit}",
+        zero="no delivery has been at its provider for more than {limit}",
         more=(_OLDEST,),
         do="`opensmm orders list --stuck` names them; ask the provider about the oldest",
     ),
     FindingCode.UNSURE_DELIVERIES: Words(
         says="of {count} deliveries it is unsure whether their providers took them",
-        one="of 1 delivery it is unsure whether its provider took it",
-        none="of no delivery it is unsure whether its provider took it",
+        singular="of 1 delivery it is unsure whether its provider took it",
+        zero="of no delivery it is unsure whether its provider took it",
         more=(_OLDEST,),
         do="look each up at its provider (`opensmm orders list --unsure`): nothing is sent again or paid back until it "
         "is settled",
     ),
     FindingCode.HELD_DELIVERIES: Words(
         says="{count} deliveries are held for you",
-        one="1 delivery is held for you",
-        none="no delivery is held for you",
+        singular="1 delivery is held for you",
+        zero="no delivery is held for you",
         more=(_OLDEST,),
         do="`opensmm orders list --held` names them, `opensmm orders show ORDER` tells why; each waits for you",
     ),
     FindingCode.REFILLS_NOT_PASSED: Words(
         says="{count} refills have yet to be passed on to their providers",
-        one="1 refill has yet to be passed on to its provider",
-        none="no refill waits to be passed on",
+        singular="1 refill has yet to be passed on to its provider",
+        zero="no refill waits to be passed on",
         more=(_OLDEST,),
         do=_TELL,
     ),
     FindingCode.CANCELS_NOT_PASSED: Words(
         says="{count} cancels have yet to be passed on to their providers",
-        one="1 cancel has yet to be passed on to its provider",
-        none="no cancel waits to be passed on",
+        singular="1 cancel has yet to be passed on to its provider",
+        zero="no cancel waits to be passed on",
         more=(_OLDEST,),
         do=_TELL,
     ),
     FindingCode.POSTS_NOT_CHARGED: Words(
         says="{count} orders that providers made for posts are not charged yet",
-        one="1 order that a provider made for a post is not charged yet",
-        none="no order for a post waits to be charged",
+        singular="1 order that a provider made for a post is not charged yet",
+        zero="no order for a post waits to be charged",
         more=(_OLDEST,),
         do=_CHARGE,
     ),
     FindingCode.POSTS_REFUSED: Words(
         says="{count} orders that providers made for posts are not charged yet, and {refused} of the last {remembered} "
         "never will be",
-        none="{refused} of the orders that providers made for posts in the last {remembered} will never be charged",
+        zero="{refused} of the orders that providers made for posts in the last {remembered} will never be charged",
         more=(_OLDEST,),
         do=_CHARGE,
     ),
@@ -134,8 +134,8 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.WORKER_CLOCKS_AGREE: Words("agree with the database's"),
     FindingCode.FORGOTTEN_ORDERS: Words(
         says="{count} orders will never be sent or asked after, among them {orders}",
-        one="1 order will never be sent or asked after: {orders}",
-        none="every order will be seen to",
+        singular="1 order will never be sent or asked after: {orders}",
+        zero="every order will be seen to",
         do="`opensmm verify` names what is wrong; `orders cancel` or `orders complete` ends an order",
     ),
     FindingCode.DISK_ROOM: Words("{free_mib} of {total_mib} MiB are free on the disk of {folder}"),
@@ -161,22 +161,22 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.SESSION_LIMITS_MISSING: Words("the sessions' limits are not in force: {names}", do=_LIMITS),
     FindingCode.LATE_ACCEPTANCES: Words(
         says="{count} orders were bought after they had been settled otherwise, the oldest for {age}: {named}",
-        one="1 order was bought after it had been settled otherwise, for {age}: {named}",
-        none="nothing was bought after it had been settled otherwise",
+        singular="1 order was bought after it had been settled otherwise, for {age}: {named}",
+        zero="nothing was bought after it had been settled otherwise",
         do="cancel each at its provider; `opensmm orders list --late` lists them; then `orders dealt-with ORDER`",
     ),
     FindingCode.ODD_ENDS: Words(
         says="{count} orders ended here in another way than at their provider, or at a cost that is not clear, the "
         "oldest for {age}: {named}",
-        one="1 order ended here in another way than at its provider, or at a cost that is not clear, for {age}: "
+        singular="1 order ended here in another way than at its provider, or at a cost that is not clear, for {age}: "
         "{named}",
-        none="every order ended here as at its provider",
+        zero="every order ended here as at its provider",
         do="`opensmm orders list --odd` lists what was said of each; then `orders dealt-with ORDER`",
     ),
     FindingCode.SUBSCRIPTIONS_NEED_POSTS: Words(
         "{count} of these are subscriptions. Your customers pay for each post, so the provider must list the orders "
         "that it makes for posts; of one that charges them whole and lists none you pay and nobody pays you.",
-        one="1 of these is a subscription. Your customers pay for each post, so the provider must list the orders "
+        singular="1 of these is a subscription. Your customers pay for each post, so the provider must list the orders "
         "that it makes for posts; of one that charges it whole and lists none you pay and nobody pays you.",
     ),
     FindingCode.FORMS_ONE_AND_MANY: Words("It answers `{action}` of one and of a list."),
@@ -190,14 +190,14 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     ),
     FindingCode.CANCELS_UNHEARD: Words(
         "{count} cancels got no clear answer and are passed on no more, the oldest for {age}: {named}",
-        one="1 cancel got no clear answer and is passed on no more, for {age}: {named}",
-        none="every cancel that was passed on got a clear answer",
+        singular="1 cancel got no clear answer and is passed on no more, for {age}: {named}",
+        zero="every cancel that was passed on got a clear answer",
         do="cancel each at its provider, then `opensmm orders cancel ORDER`",
     ),
     FindingCode.REFILLS_UNCLEAR: Words(
         "{count} refills got no clear answer and are asked for no more, the oldest for {age}: {named}",
-        one="1 refill got no clear answer and is asked for no more, for {age}: {named}",
-        none="every refill that was asked for got a clear answer",
+        singular="1 refill got no clear answer and is asked for no more, for {age}: {named}",
+        zero="every refill that was asked for got a clear answer",
         do="look each up at its provider, then `opensmm staff refilled REFILL` or `opensmm staff reject REFILL`",
     ),
     FindingCode.PRICE_FOLLOWS: Words(
@@ -206,8 +206,8 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     ),
     FindingCode.UNREAD_SERVICES: Words(
         "{count} services have a route whose line in the provider's price list cannot be read: {named}",
-        one="1 service has a route whose line in the provider's price list cannot be read: {named}",
-        none="the line of every route is read in its provider's price list",
+        singular="1 service has a route whose line in the provider's price list cannot be read: {named}",
+        zero="the line of every route is read in its provider's price list",
         do="tell the provider, or give these services another route; `opensmm provider sync` reads the list again",
     ),
     FindingCode.CLOCK_STEPPED: Words(
@@ -226,27 +226,27 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.QUARANTINED: Words(
         "{count} services are not sold, since their cost, or what is sold, changed too far: ids {services}. "
         "Subscriptions go on",
-        one="1 service is not sold, since its cost, or what is sold, changed too far: id {services}. "
+        singular="1 service is not sold, since its cost, or what is sold, changed too far: id {services}. "
         "Subscriptions go on",
-        none="no service waits for your approval",
+        zero="no service waits for your approval",
         do="`opensmm service quarantine list` tells costs and prices; `approve` sells them again",
     ),
     FindingCode.HALTED: Words(
         "{count} services are not sold, since no provider lists them as they are sold: ids {services}",
-        one="1 service is not sold, since no provider lists it as it is sold: id {services}",
-        none="every service on sale is listed by a provider as it is sold",
+        singular="1 service is not sold, since no provider lists it as it is sold: id {services}",
+        zero="every service on sale is listed by a provider as it is sold",
         do="`opensmm service list`: route them elsewhere, or take them off sale; they return by themselves",
     ),
     FindingCode.BELOW_COST_REFUSED: Words(
         "{count} services cost more than they are sold at, so orders are refused: ids {services}. Subscriptions go on",
-        one="1 service costs more than it is sold at, so orders are refused: id {services}. Subscriptions go on",
-        none="no service costs more than it is sold at",
+        singular="1 service costs more than it is sold at, so orders are refused: id {services}. Subscriptions go on",
+        zero="no service costs more than it is sold at",
         do=_PRICE,
     ),
     FindingCode.BELOW_COST_HELD: Words(
         "{count} services cost more than they are sold at, so orders are held: ids {services}. Subscriptions go on",
-        one="1 service costs more than it is sold at, so orders are held: id {services}. Subscriptions go on",
-        none="no service costs more than it is sold at",
+        singular="1 service costs more than it is sold at, so orders are held: id {services}. Subscriptions go on",
+        zero="no service costs more than it is sold at",
         do=_PRICE,
     ),
     FindingCode.ORDER_IDS_DO_NOT_GROW: Words(
@@ -259,15 +259,15 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     ),
     FindingCode.ADDS_FEW_AT_A_TIME: Words(
         says=f"Up to {{count}} adds go to {{provider_name}} at a time, of all workers together. {_V1_ADDS}",
-        one=f"Adds go to {{provider_name}} one at a time, over all workers. {_V1_ADDS}",
+        singular=f"Adds go to {{provider_name}} one at a time, over all workers. {_V1_ADDS}",
     ),
     FindingCode.ADDS_AS_MANY_AS_CALLS: Words(
         says="Up to {count} adds go to {provider_name} at a time, as many as calls: it is not set to take fewer.",
-        one="Each worker sends {provider_name} one add at a time: it is not set to take fewer.",
+        singular="Each worker sends {provider_name} one add at a time: it is not set to take fewer.",
     ),
     FindingCode.ADDS_NOT_DECIDED: Words(
         says=f"Up to {{count}} adds go to {{provider_name}} at a time, as many as calls, and it speaks v1. {_V1_ADDS}",
-        one=f"Each worker sends {{provider_name}} one add at a time, and it speaks v1. {_V1_ADDS}",
+        singular=f"Each worker sends {{provider_name}} one add at a time, and it speaks v1. {_V1_ADDS}",
         do="`opensmm provider edit {provider_name} --adds-at-a-time 1` sends one at a time; 0 leaves it as it is.",
     ),
     FindingCode.PROVIDER_NOT_ALLOWED: Words(
@@ -291,17 +291,17 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.REFILL_ANSWERS_NOT_UNDERSTOOD: Words(
         says="{count} refills stay as they were, since what their providers say is not understood: "
         "{provider_name} says “{words}”, the oldest for {age}",
-        one="1 refill stays as it was, since what its provider says is not understood: "
+        singular="1 refill stays as it was, since what its provider says is not understood: "
         "{provider_name} says “{words}”, for {age}",
-        none="what providers say of refills is understood",
+        zero="what providers say of refills is understood",
         do="`opensmm orders list --unread` names them; look them up there, then `opensmm staff refilled REFILL` or "
         "`opensmm staff reject REFILL` where they ended",
     ),
     FindingCode.ANSWERS_NOT_UNDERSTOOD: Words(
         says="what providers say of {count} deliveries is not understood: {provider_name} says “{words}”, the oldest "
         "for {age}",
-        one="what its provider says of 1 delivery is not understood: {provider_name} says “{words}”, for {age}",
-        none="what providers say of orders is understood",
+        singular="what its provider says of 1 delivery is not understood: {provider_name} says “{words}”, for {age}",
+        zero="what providers say of orders is understood",
         do="`opensmm orders list --unread` names them; look them up there, and end them by hand where they ended",
     ),
 }

@@ -1,4 +1,4 @@
-"""The words of the invariants of the books, in English."""
+"""The English texts of the books' invariants."""
 
 from collections.abc import Mapping
 from typing import Final

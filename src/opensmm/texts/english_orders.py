@@ -1,4 +1,4 @@
-"""The words of refusals that concern single orders and the staff's work, in English."""
+"""The English texts of refusals about single orders and the staff's work."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -63,4 +63,4 @@ ORDER_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
         "refill {refill}: your staff is not asked for it; `opensmm staff refills` lists those that it is asked for"
     ),
 }
-"""Each begins with the number of the order or the refill that is left as it is."""
+"""Refusals about orders. Each begins with the number of the order or refill, which stays as it is."""

@@ -1,4 +1,4 @@
-"""The words of calls to providers, of their price lists and of what is refused about them, in English."""
+"""The English texts of failed calls to providers, doubtful price lists, and refusals about them."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -37,7 +37,7 @@ CALLS: Final[Mapping[CallCode, Words]] = {
     CallCode.NO_PRICE_LIST: Words("this is no price list: {words}"),
     CallCode.REFUSED: Words("{words}"),
 }
-"""Parts of sentences: why a call came to nothing."""
+"""Parts of sentences: reasons why a call failed."""
 DOUBTS: Final[Mapping[DoubtCode, Words]] = {
     DoubtCode.EMPTY: Words("its price list is empty"),
     DoubtCode.LACKS_SERVICES: Words(
@@ -47,7 +47,7 @@ DOUBTS: Final[Mapping[DoubtCode, Words]] = {
     DoubtCode.UNANSWERED: Words("it did not answer, or not with a price list; the worker's log says which"),
     DoubtCode.NOT_STORED: Words("it could not be kept: {error}"),
 }
-"""Parts of sentences: why a price list was not taken over."""
+"""Parts of sentences: reasons why a price list was not taken over."""
 PROVIDER_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.NO_PROVIDER: Words("There is no provider {provider}."),
     RefusalCode.PROVIDER_NAME_TAKEN: Words("There is a provider called {name} already."),
@@ -68,4 +68,4 @@ PROVIDER_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.NOT_IN_QUARANTINE: Words("Not in quarantine: {services}."),
     RefusalCode.COST_UNKNOWN: Words("The cost of service {service} is not known: name a rate."),
 }
-"""Why the operator is told no about providers and their price lists."""
+"""Refusals about providers and their price lists."""

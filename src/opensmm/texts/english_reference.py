@@ -1,4 +1,4 @@
-"""The API's pages in English, the language of the sources."""
+"""The English texts of the API's pages."""
 
 from typing import Final
 
@@ -256,7 +256,7 @@ REFERENCE: Final = Texts(
     },
     billed_packaged="one, at the rate itself",
     drips="the quantity × runs",
-    link_alone="Without media, the link is the media; without a quantity, the service's minimum is the quantity.",
+    link_is_enough="Without media, the link is the media; without a quantity, the service's minimum is the quantity.",
     statuses={
         OrderStatus.PENDING: "Placed, and not begun",
         OrderStatus.PROCESSING: "Being sent on",

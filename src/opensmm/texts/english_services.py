@@ -1,4 +1,4 @@
-"""The words of refusals that concern what is sold: services, routes, price lists and the policy, in English."""
+"""The English texts of refusals about services, routes, price lists and the policy."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -56,6 +56,6 @@ SERVICE_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.NO_RULE: Words("No rule {rules} holds."),
     RefusalCode.STILL_SOLD: Words(
         "{count} services on sale meet it: {services}. Nothing was written; --take-off-sale takes them off sale.",
-        one="A service on sale meets it: {services}. Nothing was written; --take-off-sale takes it off sale.",
+        singular="A service on sale meets it: {services}. Nothing was written; --take-off-sale takes it off sale.",
     ),
 }

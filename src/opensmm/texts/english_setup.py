@@ -1,4 +1,4 @@
-"""The words of faults in how the panel is set up, and of a database that does not answer, in English."""
+"""The English texts of faults in the panel's setup, and of outages of its database."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Marks that keep a foreign value from turning the text around it: Unicode's bidirectional isolates."""
+"""Unicode's bidirectional isolates: marks that keep a value from changing the direction of the text around it."""
 
 import re
 from enum import Enum
@@ -10,7 +10,7 @@ LEFT_TO_RIGHT: Final = "\u2066"
 END: Final = "\u2069"
 _CONTROLS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _PLAIN_NUMBER: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
-"""A number that reads the same in text of either direction: one with a sign, a dash or a colon does not."""
+"""A number that reads the same in both directions. With a sign, a dash or a colon it would not."""
 _RIGHT_TO_LEFT_CLASSES: Final = frozenset(("R", "AL", "AN"))
 _LEFT_TO_RIGHT_CLASSES: Final = frozenset(("L", "EN"))
 
@@ -29,10 +29,10 @@ _FOREIGN: Final = {
 }
 
 
-def isolated(value: str, direction: Direction) -> str:
-    """A value for a text of the given direction: marked where it has characters of the other one.
+def isolate(value: str, direction: Direction) -> str:
+    """Returns a value for a text of the given direction, with marks if it has characters of the other direction.
 
-    Controls of direction in it are left out, so that no value ends the isolate that it stands in.
+    Removes control characters of direction from the value, so that it cannot end its own isolate.
     """
     if direction is Direction.UNMARKED:
         return value
@@ -42,6 +42,6 @@ def isolated(value: str, direction: Direction) -> str:
     return f"{FIRST_STRONG}{plain}{END}"
 
 
-def isolated_code(code: str, direction: Direction) -> str:
-    """Code in its backquotes, which runs left to right wherever it stands."""
+def isolate_code(code: str, direction: Direction) -> str:
+    """Returns code in backquotes, which always runs left to right."""
     return f"{LEFT_TO_RIGHT}`{code}`{END}" if direction is Direction.RIGHT_TO_LEFT else f"`{code}`"

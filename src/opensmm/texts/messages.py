@@ -1,40 +1,40 @@
-"""Every message that a catalogue must have."""
+"""The messages that every catalogue must have."""
 
 from collections.abc import Iterable, Iterator
 
 from opensmm.texts.english_reference import REFERENCE
-from opensmm.texts.reference import translated
+from opensmm.texts.reference import translate_texts
 from opensmm.texts.tables import TABLES
-from opensmm.texts.template import Message, Words, message
+from opensmm.texts.template import Message, Words, make_message
 
 
-def messages() -> Iterator[Message]:
-    """The messages in the order of the sources."""
+def all_messages() -> Iterator[Message]:
+    """Yields the messages in the order of the sources."""
     for name, table in TABLES.items():
         for code, words in table.items():
             if isinstance(words, Words):
-                yield from _sentences(f"{name}.{code}", words)
+                yield from _messages_of(f"{name}.{code}", words)
             elif words:
                 yield Message(f"{name}.{code}", words)
-    yield from _of_reference()
+    yield from _reference_messages()
 
 
-def _of_reference() -> Iterable[Message]:
-    seen: dict[Message, None] = {}
+def _reference_messages() -> Iterable[Message]:
+    messages: dict[Message, None] = {}
 
-    def say(context: str, text: str) -> str:
-        seen[Message(context, text)] = None
+    def collect(context: str, text: str) -> str:
+        messages[Message(context, text)] = None
         return text
 
-    translated(REFERENCE, say)
-    return seen
+    translate_texts(REFERENCE, collect)
+    return messages
 
 
-def _sentences(context: str, words: Words) -> Iterator[Message]:
-    yield message(context, words.says, words.one)
-    if words.none:
-        yield Message(f"{context}.none", words.none)
+def _messages_of(context: str, words: Words) -> Iterator[Message]:
+    yield make_message(context, words.says, words.singular)
+    if words.zero:
+        yield Message(f"{context}.none", words.zero)
     for name, end in words.more:
-        yield message(f"{context}.{name}", end)
+        yield make_message(f"{context}.{name}", end)
     if words.do:
-        yield message(f"{context}.do", words.do)
+        yield make_message(f"{context}.do", words.do)

@@ -1,4 +1,4 @@
-"""The texts of the API's pages. Text between backticks is code, set apart and left to right."""
+"""The structure of the texts on the API's pages. Text between backticks is code, which runs left to right."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -10,16 +10,13 @@ from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.refusals import Refusal
 
-Say = Callable[[str, str], str]
-"""Turns a text into another language, given its context."""
+Translate = Callable[[str, str], str]
+"""A function that translates a text, given its context and the text."""
 _Key = TypeVar("_Key")
 
 
 class CallText(Struct, frozen=True):
-    """One call of the API: its heading, what it does, and what else is to be known of it.
-
-    ``v1`` and ``v2`` are notes that hold for that dialect alone; they follow the others.
-    """
+    """The texts of one call of the API: heading, description and notes. ``v1`` and ``v2`` are notes for one dialect."""
 
     title: str
     lead: str
@@ -29,7 +26,7 @@ class CallText(Struct, frozen=True):
 
 
 class Labels(Struct, frozen=True, kw_only=True):
-    """The short words of headings, tables and links."""
+    """The labels of headings, tables and links."""
 
     title: str
     description: str
@@ -61,7 +58,7 @@ class Labels(Struct, frozen=True, kw_only=True):
 
 
 class Sections(Struct, frozen=True, kw_only=True):
-    """The sections that are no calls."""
+    """The sections besides the calls."""
 
     requests: CallText
     types: CallText
@@ -75,11 +72,11 @@ class Sections(Struct, frozen=True, kw_only=True):
 
 
 class Texts(Struct, frozen=True, kw_only=True):
-    """Everything the pages say in one language.
+    """All texts of the pages in one language.
 
-    ``parameters`` is looked up by ``type.name`` first, then by name; the type is spelt as in v1. ``links`` are the
-    sandbox's path segments; an empty one stands for any other. ``{completed}`` and its like stand for the words of the
-    page's dialect.
+    Keys of ``parameters`` are ``type.name``, with the type as in v1, or a name alone. Keys of ``links`` are the
+    sandbox's path segments; the empty key is for any other. ``{completed}`` and similar placeholders stand for the
+    statuses of the page's dialect.
     """
 
     labels: Labels
@@ -90,7 +87,7 @@ class Texts(Struct, frozen=True, kw_only=True):
     billed: Mapping[QuantitySource, str]
     billed_packaged: str
     drips: str
-    link_alone: str
+    link_is_enough: str
     statuses: Mapping[OrderStatus, str]
     refill_statuses: Mapping[RefillStatus, str]
     refusals: Mapping[Refusal, str]
@@ -98,18 +95,21 @@ class Texts(Struct, frozen=True, kw_only=True):
     links: Mapping[str, str]
 
 
-def translated(texts: Texts, say: Say) -> Texts:
-    """The texts in another language; ``say`` is given each in its context, ``reference.<part>.<name>``."""
+def translate_texts(texts: Texts, translate: Translate) -> Texts:
+    """Returns the texts in another language. The context of each is ``reference.<part>.<name>``."""
 
     def table(part: str, english: Mapping[_Key, str]) -> dict[_Key, str]:
-        return {key: say(f"reference.{part}.{str(key) or 'other'}", text) for key, text in english.items()}
+        return {key: translate(f"reference.{part}.{str(key) or 'other'}", text) for key, text in english.items()}
 
     def call(part: str, english: CallText) -> CallText:
         context = f"reference.{part}"
-        notes = (
-            tuple(say(f"{context}.note", note) for note in some) for some in (english.notes, english.v1, english.v2)
+        groups = (
+            tuple(translate(f"{context}.note", note) for note in notes)
+            for notes in (english.notes, english.v1, english.v2)
         )
-        return CallText(say(f"{context}.title", english.title), say(f"{context}.lead", english.lead), *notes)
+        return CallText(
+            translate(f"{context}.title", english.title), translate(f"{context}.lead", english.lead), *groups
+        )
 
     labels = {name: getattr(texts.labels, name) for name in Labels.__struct_fields__}
     sections = {name: getattr(texts.sections, name) for name in Sections.__struct_fields__}
@@ -120,9 +120,9 @@ def translated(texts: Texts, say: Say) -> Texts:
         parameters=table("parameter", texts.parameters),
         types=table("type", texts.types),
         billed=table("billed", texts.billed),
-        billed_packaged=say("reference.billed_packaged", texts.billed_packaged),
-        drips=say("reference.drips", texts.drips),
-        link_alone=say("reference.link_alone", texts.link_alone),
+        billed_packaged=translate("reference.billed_packaged", texts.billed_packaged),
+        drips=translate("reference.drips", texts.drips),
+        link_is_enough=translate("reference.link_alone", texts.link_is_enough),
         statuses=table("status", texts.statuses),
         refill_statuses=table("refill_status", texts.refill_statuses),
         refusals=table("refusal", texts.refusals),

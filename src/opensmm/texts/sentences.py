@@ -1,4 +1,4 @@
-"""Sentences in one language: looked up in its catalogue, their fields filled in."""
+"""Sentences in one language: looked up in its catalogue and fill with fields."""
 
 import shlex
 from collections.abc import Iterable, Mapping
@@ -16,102 +16,105 @@ from opensmm.domain.price_sync import ListDoubt
 from opensmm.texts.english import LINES, REFUSALS
 from opensmm.texts.english_fields import FRAMES, SPANS
 from opensmm.texts.english_providers import CALLS, DOUBTS
-from opensmm.texts.isolation import Direction, isolated, isolated_code
-from opensmm.texts.tables import SHOWN, TABLES
-from opensmm.texts.template import Message, Words, message
+from opensmm.texts.isolation import Direction, isolate, isolate_code
+from opensmm.texts.tables import TABLE_OF_TYPE, TABLES
+from opensmm.texts.template import Message, Words, make_message
 
 _NOTHING: Final = (None, "", ())
 _LISTS: Final = ("orders", "services")
 
 
 class Sentences:
-    """Fills the sentences of one language. Values of the other writing direction are set apart within them."""
+    """The sentences of one language. Values of the other writing direction get isolation marks."""
 
     def __init__(self, catalogue: NullTranslations, direction: Direction) -> None:
         self._catalogue = catalogue
         self._direction = direction
 
     def text(self, context: str, english: str) -> str:
-        """The translation of a text, its placeholders as they are."""
+        """Translates a text; its placeholders stay."""
         return self._catalogue.pgettext(context, english)
 
     def word(self, table: str, code: str) -> str:
-        """The text of a code in a table of plain texts; a code without one is shown as it is."""
+        """Returns the text of a code in a table of plain texts; the code itself if it has none."""
         english = TABLES[table].get(code)
-        return self.text(f"{table}.{code}", english) if isinstance(english, str) else isolated(code, self._direction)
+        return self.text(f"{table}.{code}", english) if isinstance(english, str) else isolate(code, self._direction)
 
     def frame(self, name: str, /, **parts: str) -> str:
-        """A frame filled with parts that are words of this language already."""
+        """Fills a frame with parts that are in this language already."""
         return self.text(f"frame.{name}", FRAMES[name]).format_map(parts)
 
     def sentence(self, context: str, words: Words, fields: Fields) -> str:
-        """The sentence of a code, for as many as its field ``count`` tells, with the ends whose fields have a value."""
+        """Returns the sentence of a code, in the plural form for its field ``count``, with its ends."""
         count = fields.get("count")
-        if words.none and count == 0:
-            whole = self.text(f"{context}.none", words.none)
+        if words.zero and count == 0:
+            whole = self.text(f"{context}.none", words.zero)
         else:
-            whole = self._counted(message(context, words.says, words.one), count)
+            whole = self._plural_form(make_message(context, words.says, words.singular), count)
         ends = (
-            self._counted(message(f"{context}.{name}", end), count)
+            self._plural_form(make_message(f"{context}.{name}", end), count)
             for name, end in words.more
             if fields.get(name) not in _NOTHING
         )
-        return self.filled("".join((whole, *ends)), fields)
+        return self.fill("".join((whole, *ends)), fields)
 
     def advice(self, context: str, words: Words, fields: Fields) -> str:
-        """What a code says is to be done; empty where nothing is."""
+        """Returns the advice of a code; an empty text if it has none."""
         if not words.do:
             return ""
-        return self.filled(self._counted(message(f"{context}.do", words.do), fields.get("count")), fields)
+        return self.fill(self._plural_form(make_message(f"{context}.do", words.do), fields.get("count")), fields)
 
-    def _counted(self, wanted: Message, count: object) -> str:
-        if not wanted.plural:
-            return self.text(wanted.context, wanted.text)
+    def _plural_form(self, message: Message, count: object) -> str:
+        if not message.plural:
+            return self.text(message.context, message.text)
         number = count if isinstance(count, int) else 0
-        return self._catalogue.npgettext(wanted.context, wanted.text, wanted.plural, number)
+        return self._catalogue.npgettext(message.context, message.text, message.plural, number)
 
-    def filled(self, template: str, fields: Fields) -> str:
-        """A template with its fields; within a command, which stands in backquotes, as a shell wants them."""
+    def fill(self, template: str, fields: Fields) -> str:
+        """Fills a template with its fields. In a command, which is in backquotes, they are quoted for a shell."""
         if "`" not in template:
-            return template.format_map(self._shown(fields))
-        plain = self._shown(fields)
-        bare = plain if self._direction is Direction.UNMARKED else UNMARKED._shown(fields)
+            return template.format_map(self._field_texts(fields))
+        plain = self._field_texts(fields)
+        bare = plain if self._direction is Direction.UNMARKED else UNMARKED._field_texts(fields)
         quoted = {name: shlex.quote(text) for name, text in bare.items()}
         parts = enumerate(template.split("`"))
         return "".join(
-            isolated_code(part.format_map(quoted), self._direction) if at % 2 else part.format_map(plain)
+            isolate_code(part.format_map(quoted), self._direction) if at % 2 else part.format_map(plain)
             for at, part in parts
         )
 
-    def _shown(self, fields: Fields) -> dict[str, str]:
-        shown = {name: self.value(value) for name, value in fields.items()}
+    def _field_texts(self, fields: Fields) -> dict[str, str]:
+        texts = {name: self.value(value) for name, value in fields.items()}
         if obstacles := fields.get("obstacles"):
-            shown["obstacles"] = "\n".join(map(self.value, obstacles))
+            texts["obstacles"] = "\n".join(map(self.value, obstacles))
         if fields.get("at_least"):
-            shown["count"] = self.frame("at_least", number=shown["count"])
+            texts["count"] = self.frame("at_least", number=texts["count"])
         if fields.get("more"):
-            listed = {name: shown[name] for name in _LISTS if name in shown}
-            shown |= {name: self.frame("and_more", listed=names, more=shown["more"]) for name, names in listed.items()}
-        return shown
+            lists = {name: texts[name] for name in _LISTS if name in texts}
+            texts |= {name: self.frame("and_more", listed=names, more=texts["more"]) for name, names in lists.items()}
+        return texts
 
     def value(self, value: object) -> str:
-        """A field's value as a person reads it: an age in its largest unit of which there are two, a time in UTC."""
+        """Returns the text of a field's value.
+
+        A duration is in the largest unit of which there are two, a time in UTC.
+        """
         match value:
             case timedelta():
                 count, unit = span(value)
                 return self.sentence(f"span.{unit}", SPANS[unit], {"count": count})
             case datetime():
-                return isolated(f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC", self._direction)
+                return isolate(f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC", self._direction)
             case Decimal():
-                return isolated(f"{value:f}", self._direction)
-            case StrEnum() if type(value) in SHOWN:
-                return self.word(SHOWN[type(value)], value)
+                return isolate(f"{value:f}", self._direction)
+            case StrEnum() if type(value) in TABLE_OF_TYPE:
+                return self.word(TABLE_OF_TYPE[type(value)], value)
             case CallFault():
                 return self.sentence(f"call.{value.code}", CALLS[value.code], value.fields)
             case ListDoubt():
                 return self.sentence(f"list_doubt.{value.code}", DOUBTS[value.code], value.fields)
             case TooMuch():
-                return self.filled(self.word("power", value.power), {"subject": value.subject})
+                return self.fill(self.word("power", value.power), {"subject": value.subject})
             case Obstacle():
                 return self._obstacle(value)
             case LineFault():
@@ -123,8 +126,8 @@ class Sentences:
             case [{"code": RefusalCode()}, *_]:
                 return " ".join(map(self.value, value))
             case list() | tuple():
-                return self.listed(map(self.value, value)) or self.frame("none")
-        return isolated(str(value), self._direction)
+                return self.join_list(map(self.value, value)) or self.frame("none")
+        return isolate(str(value), self._direction)
 
     def _mapping(self, value: Mapping[str, object]) -> str:
         if isinstance(code := value.get("code"), RefusalCode):
@@ -143,30 +146,30 @@ class Sentences:
                 return self.frame("status", **parts)
             case {"service": _, "why": LineFault()}:
                 return self.frame("why", **parts)
-        return isolated(str(value), self._direction)
+        return isolate(str(value), self._direction)
 
-    def _obstacle(self, met: Obstacle) -> str:
-        """Words of a program that failed stand for themselves; of one that could not be started they do not name it."""
-        place, program = self.value(met.place), self.value(met.program)
-        words = self.value(met.words) if met.words else self.frame("exit_code", exit_code=self.value(met.exit_code))
-        if met.program and not (met.words and met.exit_code):
+    def _obstacle(self, obstacle: Obstacle) -> str:
+        """Names the program if its own words do not: if it could not be started, or ended without any."""
+        place, program, exit_code = map(self.value, (obstacle.place, obstacle.program, obstacle.exit_code))
+        words = self.value(obstacle.words) if obstacle.words else self.frame("exit_code", exit_code=exit_code)
+        if obstacle.program and not (obstacle.words and obstacle.exit_code):
             return self.frame("obstacle_of_program", place=place, program=program, words=words)
         return self.frame("obstacle", place=place, words=words)
 
-    def listed(self, parts: Iterable[str]) -> str:
-        """Parts as a list; empty where there are none."""
+    def join_list(self, parts: Iterable[str]) -> str:
+        """Joins parts to a list; an empty text if there are none."""
         whole = ""
         for part in parts:
             whole = self.frame("list", listed=whole, last=part) if whole else part
         return whole
 
     def minute(self, at: datetime) -> str:
-        """A time to the minute, for a line of a list."""
-        return isolated(f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC", self._direction)
+        """Returns a time to the minute, for a line of a list."""
+        return isolate(f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC", self._direction)
 
 
 UNMARKED: Final = Sentences(NullTranslations(), Direction.UNMARKED)
-"""Values as they are, for commands."""
+"""English without marks of direction, for values in commands."""
 
 
 def quote_command(*words: object) -> str:

@@ -1,4 +1,4 @@
-"""Codes and their fields put into the words of a language."""
+"""The texts of codes with their fields, in each language."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _MONEY: Final = frozenset(("amount", "balance", "credit_limit", "earned", "overd
 
 
 class Speech(Sentences):
-    """What the product says in one language. ``name`` is the language's own, ``direction`` is ``ltr`` or ``rtl``."""
+    """All texts of the product in one language. ``name`` is the language's own, ``direction`` is ``ltr`` or ``rtl``."""
 
     def __init__(self, language: str, catalogue: NullTranslations, direction: Direction) -> None:
         super().__init__(catalogue, direction)
@@ -36,82 +36,84 @@ class Speech(Sentences):
         self.direction = self.word("language", "direction")
 
     def finding(self, code: FindingCode, fields: Fields) -> tuple[str, str]:
-        """What was found, and what to do about it (empty where there is nothing to do)."""
+        """Returns the sentence of a finding's code, and its advice, which may be empty."""
         words, context = FINDINGS[code], f"finding.{code}"
         return self.sentence(context, words, fields), self.advice(context, words, fields)
 
-    def judged_finding(self, found: Finding) -> tuple[str, str]:
-        """The same of a finding; of what is well nothing is to be done."""
-        words, context = FINDINGS[found.code], f"finding.{found.code}"
-        do = "" if found.level is Level.OK else self.advice(context, words, found.fields)
-        return self.sentence(context, words, found.fields), do
+    def judged_finding(self, finding: Finding) -> tuple[str, str]:
+        """Returns the sentence of a finding, and its advice, which is empty at level OK."""
+        words, context = FINDINGS[finding.code], f"finding.{finding.code}"
+        do = "" if finding.level is Level.OK else self.advice(context, words, finding.fields)
+        return self.sentence(context, words, finding.fields), do
 
     def refusal(self, refused: OperatorRefusal) -> str:
-        """Why the operator was told no."""
+        """Returns the sentence of a refusal."""
         return self.sentence(f"refusal.{refused.code}", REFUSALS[refused.code], refused.fields)
 
-    def fault(self, raised: Misconfigured | Unavailable) -> str:
-        """Why the panel cannot start, or a request failed as a whole."""
-        if isinstance(raised, Misconfigured):
-            return self.sentence(f"setup.{raised.code}", SETUP[raised.code], raised.fields)
-        return self.sentence(f"outage.{raised.code}", OUTAGES[raised.code], raised.fields)
+    def fault(self, error: Misconfigured | Unavailable) -> str:
+        """Returns the reason why the panel cannot start, or a request failed as a whole."""
+        if isinstance(error, Misconfigured):
+            return self.sentence(f"setup.{error.code}", SETUP[error.code], error.fields)
+        return self.sentence(f"outage.{error.code}", OUTAGES[error.code], error.fields)
 
     def invariant(self, code: InvariantCode) -> str:
-        """The property of the books that ``verify`` recomputes."""
+        """Returns the sentence of an invariant of the books, which ``verify`` checks."""
         return self.word("invariant", code)
 
     def event(self, code: EventCode, fields: Fields) -> str:
-        """What happened to an order."""
+        """Returns the sentence of an order's event."""
         return self.sentence(f"event.{code}", EVENTS[code], fields)
 
     def event_with_run(self, runs: int, code: EventCode, fields: Fields) -> str:
-        """What happened to an order of so many runs: names the run where there are several, and a try but the first."""
+        """Returns the sentence of an event, with its run if the order has several, and its try if not the first."""
         event = self.event(code, fields)
         run = self.frame("run", run=self.value(fields["run"])) if runs > 1 and "run" in fields else ""
         attempt = fields.get("attempt", 1)
-        place = self.listed(filter(None, (run, self.frame("try", attempt=self.value(attempt)) if attempt > 1 else "")))
+        place = self.join_list(
+            filter(None, (run, self.frame("try", attempt=self.value(attempt)) if attempt > 1 else ""))
+        )
         return self.frame("placed", place=place, event=event) if place else event
 
-    def list_warning(self, oddity: ListWarning) -> str:
-        """What is odd about a provider's answers."""
-        return self.sentence(f"oddity.{oddity.code}", ODDITIES[oddity.code], oddity.fields)
+    def list_warning(self, warning: ListWarning) -> str:
+        """Returns the sentence of a warning about a provider's price list or other responses."""
+        return self.sentence(f"oddity.{warning.code}", ODDITIES[warning.code], warning.fields)
 
     def stage(self, code: StageCode, fields: Fields) -> str:
-        """The step of a start that is under way."""
+        """Returns the sentence of a stage of the start."""
         return self.sentence(f"stage.{code}", STAGES[code], fields)
 
     def list_change(self, change: ListChange) -> str:
-        """What a price list changed of a service."""
+        """Returns the sentence of a service's change by its price list."""
         if change.code is ChangeCode.FIELD_MOVED:
             return self.field_change(change.fields["field"], change.fields["before"], change.fields["after"])
         return self.sentence(f"change.{change.code}", CHANGES[change.code], change.fields)
 
     def field_change(self, name: str, before: object, after: object) -> str:
-        """A field before and after; of one that was empty, what it is."""
+        """Returns a field with its values before and after; only the new one if it had none."""
         label, now = self.label(name), self.field_value(name, after)
         if before is None:
             return self.frame("field", label=label, value=now)
         return self.frame("change", label=label, before=self.field_value(name, before), after=now)
 
     def field_lines(self, fields: Mapping[str, object]) -> str:
-        """A line for each field."""
+        """Returns a line for each field."""
         return "\n".join(self._line(name, value) for name, value in fields.items())
 
     def _line(self, name: str, value: object) -> str:
         return self.frame("field", label=self.label(name), value=self.field_value(name, value))
 
     def label(self, name: str) -> str:
-        """What a field is called; of one within something numbered (``runs.2.state``), where it lies too."""
+        """Returns a field's label. The label of a nested field, such as ``runs.2.state``, has its place too."""
         if "." not in name:
             return self.word("field", name) if name in LABELS else self.value(name.replace("_", " "))
-        *place, part = (self._part(one) for one in name.split("."))
+        *place, part = (self._part(part) for part in name.split("."))
         return self.frame("within", place=" ".join(place), part=part)
 
     def _part(self, part: str) -> str:
         return self.word("part", part if part in TABLES["part"] else part.replace("_", " "))
 
     def field_value(self, name: str, value: object) -> str:
-        """The value of a field: money as money, and what it means that there is none."""
+        """Returns the text of a field's value: money as decimals, and the meaning of a missing value."""
         match value:
             case None | [] | "":
                 return self._empty(name)
@@ -131,42 +133,44 @@ class Speech(Sentences):
         return self.word("empty", name) if name in EMPTY else self.frame("none")
 
     def _forms(self, forms: Mapping[str, str]) -> str:
-        each = (
+        parts = (
             self.frame("form", action=self.value(action), form=self.word("form", IdForm(form)))
             for action, form in forms.items()
         )
-        return self.listed(each) or self.frame("forms_usual")
+        return self.join_list(parts) or self.frame("forms_usual")
 
     def sale_state(self, service: Service) -> str:
-        """Whether a service is sold, and why not."""
+        """Returns the state of a service's sale: on sale, off sale, or not sold and why."""
         if not service.on_sale:
             return self.frame("off_sale")
         if service.halted is None:
             return self.frame("on_sale")
-        return self.frame("not_sold", why=self.filled(self.word("halt", service.halted), {}))
+        return self.frame("not_sold", why=self.fill(self.word("halt", service.halted), {}))
 
     def permitted_actions(self, service: Service) -> str:
-        """What customers may ask of its orders."""
-        return self.listed(self.word("permit", field) for field in PERMITS if getattr(service, field))
+        """Returns the list of what customers may request for the service's orders."""
+        return self.join_list(self.word("permit", field) for field in PERMITS if getattr(service, field))
 
     def actor(self, name: str, kind: str | None) -> str:
-        """Who acted. Rows from before there were kinds have it in the name."""
+        """Returns an actor's name and kind. Old rows have no kind: it is part of their name."""
         return self.value(name) if kind is None else self.frame("by_kind", name=self.value(name), kind=self.value(kind))
 
     def audit_action(self, action: str, subject: str) -> str:
-        """What was done to which thing; an action that this release does not know is shown as it is kept."""
+        """Returns the sentence of an action on a subject. An action unknown to this release is shown as its code."""
         if action in TABLES["audit"]:
-            return self.filled(self.word("audit", action), {"subject": subject})
+            return self.fill(self.word("audit", action), {"subject": subject})
         return self.frame("unknown_action", action=self.value(action), subject=self.value(subject))
 
-    def audit_detail(self, kept: Mapping[str, object]) -> list[str]:
-        """Each field that changed, before and after, then what else is told. A row of another shape, as releases
-        before this one wrote, is shown as it is kept."""
-        changes = kept.get("changes")
+    def audit_detail(self, detail: Mapping[str, object]) -> list[str]:
+        """Returns a line for each changed field of an audit row, then one for each other field.
+
+        A row of an older release may have another structure, and is shown as JSON.
+        """
+        changes = detail.get("changes")
         if not isinstance(changes, Mapping):
-            return [json.dumps(kept, ensure_ascii=False)] if kept else []
+            return [json.dumps(detail, ensure_ascii=False)] if detail else []
         lines = [self.field_change(str(name), *pair) for name, pair in changes.items() if pair[0] != pair[1]]
-        return lines + [self._line(name, value) for name, value in kept.items() if name != "changes"]
+        return lines + [self._line(name, value) for name, value in detail.items() if name != "changes"]
 
 
 ENGLISH: Final = Speech(SOURCE, NullTranslations(), Direction.UNMARKED)
@@ -175,8 +179,10 @@ ENGLISH: Final = Speech(SOURCE, NullTranslations(), Direction.UNMARKED)
 
 @cache
 def in_language(language: str) -> Speech:
-    """The speech of a language that has a catalogue; LookupError where it has none. For pages and mail, which know
-    marks of direction."""
+    """Returns the speech of a language, with marks of direction, for pages and mail.
+
+    Raises LookupError if the language has no catalogue.
+    """
     translations = catalogue(language)
     direction = translations.pgettext("language.direction", LANGUAGE["direction"])
     return Speech(language, translations, Direction(direction))

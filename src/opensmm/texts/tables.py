@@ -1,4 +1,4 @@
-"""The tables of the sources, each under the name that begins its messages' contexts."""
+"""The tables of the sources, by the name with which the contexts of their messages begin."""
 
 from collections.abc import Mapping
 from typing import Final, TypeVar
@@ -56,11 +56,11 @@ TABLES: Final[Mapping[str, Mapping[str, Words] | Mapping[str, str]]] = {
     "frame": _by_code(english_fields.FRAMES),
     "language": _by_code(english_fields.LANGUAGE),
 }
-"""The tables by name: a code's message has the context ``<name>.<code>``."""
-SHOWN: Final[Mapping[type, str]] = {
+"""The tables by name. A code's message has the context ``<name>.<code>``."""
+TABLE_OF_TYPE: Final[Mapping[type, str]] = {
     ShutCode: "why_shut",
     Conclusion: "conclusion",
     DeliveryState: "state",
     FieldCode: "limited_field",
 }
-"""The table of each kind of code that may stand in a sentence."""
+"""The table of each type of code that may be a field of a sentence."""

@@ -1,31 +1,31 @@
-"""The form of a code's words, and of a message for translators."""
+"""The structure of a code's texts, and of a message for translators."""
 
 from msgspec import Struct
 
 
 class Words(Struct, frozen=True):
-    """``one`` replaces ``says`` where the field ``count`` is 1, and ``none`` where it is 0.
+    """The texts of one code. ``singular`` replaces ``says`` if the field ``count`` is 1, and ``zero`` if it is 0.
 
-    ``more``: ends of the sentence, each for a field that may have no value, and then is left out. ``do`` tells the
-    operator what to do, if anything.
+    ``more`` has ends of the sentence, by field: an end is left out if its field has no value. ``do`` is advice for the
+    operator, empty if there is none.
     """
 
     says: str
-    one: str = ""
-    none: str = ""
+    singular: str = ""
+    zero: str = ""
     do: str = ""
     more: tuple[tuple[str, str], ...] = ()
 
 
 class Message(Struct, frozen=True):
-    """A text to translate. ``context`` is its code; ``plural``: the form for many, where a count is in it."""
+    """A text to translate. ``context`` is its code; ``plural`` is the form for many, of a text with a count."""
 
     context: str
     text: str
     plural: str = ""
 
 
-def message(context: str, many: str, one: str = "") -> Message:
-    """The message of a text, and of its form for one; a text that names the count has plural forms in any case."""
-    counted = bool(one) or "{count}" in many
-    return Message(context, one or many, many) if counted else Message(context, many)
+def make_message(context: str, many: str, singular: str = "") -> Message:
+    """Makes the message of a text and its singular. A text with ``{count}`` has plural forms in any case."""
+    counted = bool(singular) or "{count}" in many
+    return Message(context, singular or many, many) if counted else Message(context, many)
