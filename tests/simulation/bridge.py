@@ -145,7 +145,7 @@ def _copied(told: Any) -> Any:
     if isinstance(told, tuple):
         return tuple(map(_copied, told))
     if isinstance(told, placing_rows.LockedCustomers):
-        return msgspec.structs.replace(told, purses={k: msgspec.structs.replace(v) for k, v in told.purses.items()})
+        return msgspec.structs.replace(told, funds={k: msgspec.structs.replace(v) for k, v in told.funds.items()})
     return list(told) if isinstance(told, list) else told
 
 

@@ -156,7 +156,7 @@ class LockedPlacer:
         mark, at = uuid4(), self._clock.stamp()
         try:
             locked = await rows.lock(connection, (item.buyer for item in batch))
-            free = [item for item in batch if item.customer in locked.purses]
+            free = [item for item in batch if item.customer in locked.funds]
             decisions, ids = await self._within(connection, mark, free, locked, at) if free else ([], [])
             await self._commit(connection, mark, decisions, at)
         except psycopg.Error as error:
@@ -169,7 +169,7 @@ class LockedPlacer:
             raise
         _count([decision for decision in decisions if isinstance(decision, PricedOrder)], self._shelf)
         answers = iter(_answers(decisions, ids))
-        return [next(answers) if item.customer in locked.purses else None for item in batch]
+        return [next(answers) if item.customer in locked.funds else None for item in batch]
 
     async def _clean_up(self, connection: Connection) -> None:
         try:
@@ -190,7 +190,7 @@ class LockedPlacer:
         today = self._clock().date()
         batch = [_current(item, locked, self._shelf, today) for item in batch]
         facts = PlacingFacts(
-            purses=locked.purses,
+            purses=locked.funds,
             barred=locked.barred,
             remembered=await _remembered(connection, batch),
             active_links=await _active_links(connection, batch),
@@ -232,7 +232,7 @@ class LockedPlacer:
 
 def _current(item: OrderRequest, locked: rows.LockedCustomers, shelf: CatalogueCache, today: date) -> OrderRequest:
     """The ask checked again where the price list it was checked against has moved."""
-    price_list = locked.purses[item.customer].price_list
+    price_list = locked.funds[item.customer].price_list
     draft = item.draft
     known = (draft.catalogue_version, draft.price_list) if isinstance(draft, PricedOrder) else None
     if known == (shelf.catalogue.version, price_list):

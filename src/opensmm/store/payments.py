@@ -1,4 +1,4 @@
-"""Money that the operator moves: payments and references that are booked once, corrections, and credit limits."""
+"""Money that the operator moves: payments, corrections and credit limits, each booked once under its reference."""
 
 from datetime import datetime
 from typing import Final
@@ -18,9 +18,9 @@ _HOLD: Final = "select pg_advisory_xact_lock(%s, hashtext(%s))"
 
 
 async def hold(connection: Connection, kind: str, reference: str) -> None:
-    """Keeps everybody else from booking under the same reference until the caller's transaction ends.
+    """Takes the advisory lock of a reference: nobody else books under it until the caller's transaction ends.
 
-    Taken before customers' rows are locked, by whoever takes both.
+    To avoid deadlocks, take it before locking customers' rows.
     """
     await connection.execute(_HOLD, [_NAMESPACE, f"{kind} {reference.casefold()}"])
 
@@ -29,11 +29,12 @@ _FUNDS: Final = "select balance, credit_limit, overdrawn, suspended from custome
 
 
 async def lock_funds(connection: Connection, customer: CustomerId) -> Funds | None:
-    """A customer's money, under lock."""
+    """Locks a customer's row and returns its funds; None if there is no such customer."""
     return await first_row(connection, Funds, _FUNDS, [customer])
 
 
 _BOOK: Final = """
+-- The transfer, and the customer's balance: one of its two accounts is the customer's.
 with written as (
   insert into transfer (debit, credit, amount, kind, customer_id, corrects, note, created)
   values (%(debit)s, %(credit)s, %(amount)s, %(kind)s, %(customer)s, %(corrects)s, %(note)s, %(now)s) returning id
@@ -46,16 +47,21 @@ select id from written
 """
 
 
-async def book(connection: Connection, one: Transfer, corrects: int | None, overdrawn: Money, now: datetime) -> int:
-    """Writes a transfer between a customer, whose row is locked, and the house; returns its id."""
-    told = {"debit": one.debit, "credit": one.credit, "amount": one.amount, "kind": one.kind.value, "note": one.note}
-    more = {"customer": one.customer, "corrects": corrects, "overdrawn": overdrawn, "now": now}
-    row = await (await connection.execute(_BOOK, told | more)).fetchone()
+async def book(
+    connection: Connection, transfer: Transfer, corrects: int | None, overdrawn: Money, now: datetime
+) -> int:
+    """Writes a transfer between a customer, whose row is locked, and the house; returns its id.
+
+    ``corrects`` is the id of the transfer that it corrects; ``overdrawn`` the customer's new overdrawn amount.
+    """
+    accounts = {"debit": transfer.debit, "credit": transfer.credit, "customer": transfer.customer}
+    fields = {"amount": transfer.amount, "kind": transfer.kind.value, "note": transfer.note, "corrects": corrects}
+    row = await (await connection.execute(_BOOK, {**accounts, **fields, "overdrawn": overdrawn, "now": now})).fetchone()
     assert row is not None
     return int(row[0])
 
 
-# Rows from before are compared as lower() has them, where what is kept of their id now is missing.
+# Rows of older releases have no case-folded id: those are compared by lower().
 _DEPOSITS: Final = """
 select d.gateway, d.external_id, t.customer_id as customer, t.amount, t.id as transfer
 from deposit d join transfer t on t.id = d.transfer_id
@@ -66,7 +72,7 @@ _DEPOSIT: Final = "insert into deposit (gateway, external_id, folded, transfer_i
 
 
 async def deposits_like(connection: Connection, payment: Payment) -> list[Deposit]:
-    """Booked payments of the gateway whose ids differ from this one's in case at most."""
+    """Returns the booked payments of the gateway whose ids equal this one's, ignoring case."""
     return await rows(connection, Deposit, _DEPOSITS, [payment.gateway, payment.folded, payment.external_id])
 
 
@@ -84,7 +90,7 @@ insert into transfer_reference (kind, reference, transfer_id, corrects, to_custo
 
 
 class BookedReference(Struct, frozen=True):
-    """What was booked under a reference."""
+    """The transfer that was booked under a reference. ``to`` is the customer that got what an adjustment took."""
 
     transfer: int
     debit: AccountId
@@ -95,11 +101,11 @@ class BookedReference(Struct, frozen=True):
 
 
 async def referred(connection: Connection, kind: TransferKind, reference: str) -> BookedReference | None:
-    """What was booked of a kind under a reference."""
+    """Returns the transfer of a kind that was booked under a reference, or None."""
     return await first_row(connection, BookedReference, _REFERRED, [kind.value, reference])
 
 
-_TWIN: Final = """
+_SAME: Final = """
 select t.id, r.reference from transfer_reference r join transfer t on t.id = r.transfer_id
 where r.kind = %s and r.reference <> %s and lower(r.reference) = lower(%s)
   and t.debit = %s and t.credit = %s and r.corrects is not distinct from %s order by t.id limit 1
@@ -107,15 +113,19 @@ where r.kind = %s and r.reference <> %s and lower(r.reference) = lower(%s)
 
 
 async def same_transfer(
-    connection: Connection, one: Transfer, reference: str, corrects: int | None
+    connection: Connection, transfer: Transfer, reference: str, corrects: int | None
 ) -> tuple[int, str] | None:
-    """A transfer between the same accounts whose reference differs from this one in case alone, and that reference."""
-    values = [one.kind.value, reference, reference, one.debit, one.credit, corrects]
-    row = await (await connection.execute(_TWIN, values)).fetchone()
+    """Returns the id and reference of a transfer that differs from this one only in the case of its reference.
+
+    It has the same kind and accounts, and corrects the same transfer. None if there is none.
+    """
+    values = [transfer.kind.value, reference, reference, transfer.debit, transfer.credit, corrects]
+    row = await (await connection.execute(_SAME, values)).fetchone()
     return None if row is None else (row[0], row[1])
 
 
 async def refer(connection: Connection, kind: TransferKind, reference: str, booked: BookedReference) -> None:
+    """Writes the reference of a transfer, so that it is booked once."""
     await connection.execute(_REFER, [kind.value, reference, booked.transfer, booked.corrects, booked.to])
 
 
@@ -129,7 +139,7 @@ from transfer t where t.id = %s
 
 
 async def correctable(connection: Connection, transfer: int) -> Correctable | None:
-    """A transfer with what corrections have undone of it; the customer's row is locked."""
+    """Returns a transfer with the amount that corrections have undone of it. The customer's row is locked."""
     return await first_row(connection, Correctable, _CORRECTABLE, [transfer])
 
 
@@ -142,13 +152,13 @@ _LIMIT: Final = "update customer set credit_limit = %s, credit_change_id = %s, o
 
 
 async def credit_limit_of(connection: Connection, reference: str) -> tuple[CustomerId, Money] | None:
-    """The customer and the credit limit that were set under a reference."""
+    """Returns the customer and the credit limit that were set under a reference, or None."""
     row = await (await connection.execute(_LIMITED, [reference])).fetchone()
     return None if row is None else (CustomerId(row[0]), Money(row[1]))
 
 
 async def set_credit_limit(connection: Connection, customer: CustomerId, funds: Funds, reference: str, by: By) -> None:
-    """Writes a customer's new credit limit, and the row without which the database takes none."""
+    """Writes a customer's new credit limit, and the row of ``credit_change`` that a constraint demands for it."""
     values = [customer, funds.credit_limit, reference, by.now, str(by.actor), by.reason]
     row = await (await connection.execute(_CHANGE, values)).fetchone()
     assert row is not None

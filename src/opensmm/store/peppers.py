@@ -1,4 +1,4 @@
-"""By what a database knows the pepper that its keys were hashed with."""
+"""The fingerprint by which a database recognizes the pepper that its keys were hashed with."""
 
 from typing import Final
 
@@ -8,8 +8,7 @@ from opensmm.store.connection import Connection
 
 
 class PepperMark(Struct, frozen=True):
-    """``mark`` is the pepper's fingerprint, None where none was kept yet. ``used``: keys were hashed or sealed with a
-    pepper, kept or not."""
+    """``mark`` is the pepper's fingerprint, None if none is stored. ``used``: some key is hashed or sealed with it."""
 
     mark: bytes | None
     used: bool
@@ -22,7 +21,7 @@ _KEEP: Final = "update panel set pepper_mark = %s"
 
 
 async def marked(connection: Connection) -> PepperMark:
-    """The mark. Whoever is to keep one holds the panel's row before."""
+    """Returns the stored mark. To store one, lock the panel's row before."""
     row = await (await connection.execute(_MARKED)).fetchone()
     assert row is not None
     return PepperMark(None if row[0] is None else bytes(row[0]), row[1])

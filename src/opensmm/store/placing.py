@@ -1,4 +1,7 @@
-"""The statements of placing orders: lock the customers, look up what decides, keep what was decided."""
+"""Statements of placing orders: lock the customers, read the facts that decide, write what was decided.
+
+They run for each order: their rows are read by position, which costs less than by name.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -10,16 +13,18 @@ import msgspec
 from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
-from opensmm.domain.ledger import HELD
+from opensmm.domain.ledger import HELD, TransferKind
 from opensmm.domain.link_identity import identity
-from opensmm.domain.orders import PricedOrder
+from opensmm.domain.orders import OrderState, PricedOrder
 from opensmm.domain.placing import Buyer, BuyerKind, CustomerFunds, IdempotencyRecord
 from opensmm.domain.requests import NO_DETAILS
 from opensmm.store.arrays import absent_or, flags, numbers, texts, words
 from opensmm.store.connection import Connection
 from opensmm.store.prepared import PreparedStatement
+from opensmm.store.state_sets import listed
 
 _LOCKED: Final = """
+-- The customers, and beside each the revoked ones of the keys, and the users who may not order.
 select c.id, c.balance + c.credit_limit, c.suspended, c.price_list_id, p.catalogue_version,
        array(select k.id from api_key k where k.id = any(%s) and k.revoked is not null), {strangers}
 from customer c, (select catalogue_version from panel) p
@@ -36,19 +41,19 @@ _LOCK_FOR_USERS: Final = _LOCKED.format(
 
 
 class LockedCustomers(Struct):
-    """The customers of a batch under their rows' locks, and what else may have moved since they were read.
+    """The customers of a batch under their rows' locks, and other facts that may have changed since they were read.
 
-    A customer whose row another transaction holds is missing. ``barred``: buyers whose key is revoked, or who are not
-    active users of their customer any more.
+    A customer whose row another transaction holds is missing. ``barred`` are buyers whose key is revoked, and users who
+    are inactive or no longer of their customer.
     """
 
-    purses: dict[CustomerId, CustomerFunds]
+    funds: dict[CustomerId, CustomerFunds]
     barred: frozenset[Buyer]
     catalogue_version: int
 
 
 async def lock(connection: Connection, buyers: Iterable[Buyer]) -> LockedCustomers:
-    """Begins a transaction and locks the rows of the buyers' customers, as far as nobody else holds them."""
+    """Begins a transaction and locks the rows of the buyers' customers, skipping those that are locked already."""
     buyers = set(buyers)
     keys = [buyer for buyer in buyers if buyer.kind is BuyerKind.API_KEY]
     users = [buyer for buyer in buyers if buyer.kind is BuyerKind.USER]
@@ -61,9 +66,9 @@ async def lock(connection: Connection, buyers: Iterable[Buyer]) -> LockedCustome
     if not rows:
         return LockedCustomers({}, frozenset(), 0)
     *_, version, revoked, strangers = rows[0]
-    purses = {CustomerId(row[0]): CustomerFunds(row[1], row[2], PriceListId(row[3])) for row in rows}
+    funds = {CustomerId(row[0]): CustomerFunds(row[1], row[2], PriceListId(row[3])) for row in rows}
     barred = [*(key for key in keys if key.number in revoked), *(users[place - 1] for place in strangers or ())]
-    return LockedCustomers(purses, frozenset(barred), version)
+    return LockedCustomers(funds, frozenset(barred), version)
 
 
 _REMEMBERED: Final = """
@@ -76,7 +81,7 @@ join idempotency i on i.customer_id = a.customer_id and i.key = a.key
 async def remembered(
     connection: Connection, names: Sequence[tuple[CustomerId, str]]
 ) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
-    """What the idempotency keys stand for. Only a statement after ``lock`` sees what a rival has just kept."""
+    """Returns the stored records of idempotency keys. Call it after ``lock``, to see what a rival has just stored."""
     cursor = await connection.execute(_REMEMBERED, [[name[0] for name in names], [name[1] for name in names]])
     return {
         (CustomerId(row[0]), row[1]): IdempotencyRecord(bytes(row[2]), OrderId(row[3]))
@@ -93,9 +98,9 @@ join active_link l on l.customer_id = a.customer_id and l.link_hash = a.link_has
 async def active_links(
     connection: Connection, names: Sequence[tuple[CustomerId, str]]
 ) -> frozenset[tuple[CustomerId, str]]:
-    """Of those (customer, link) pairs whose page an open order holds, the customer with the page's identity.
+    """Returns (customer, identity of the page) for each (customer, link) whose page an open order holds.
 
-    Orders of an older release hold the link as it was spelt: both are looked up.
+    Orders of older releases hold the link as it was spelt, so both forms are looked up.
     """
     pages = [(customer, identity(link)) for customer, link in names]
     hashes = [_hash(text) for _, text in (*pages, *names)]
@@ -107,21 +112,23 @@ def _hash(text: str) -> bytes:
     return blake2b(text.encode(), digest_size=16).digest()
 
 
-# Everything of a customer is kept, or nothing: what was assumed of each is looked at once more under its row's lock.
-# Nobody waits for a lock here: a customer whose row another transaction holds has nothing kept.
+# All orders of a customer are stored, or none: the facts they were decided on are checked again under the row's lock.
+# It waits for no lock: a customer whose row another transaction holds gets no order stored.
 _KEEP: Final = PreparedStatement(
     "keep",
     f"""
 with clock as materialized (
   select coalesce(%s::timestamptz, clock_timestamp()) as at
-), asked as materialized (
+-- The orders, and the total of each customer's.
+), wanted as materialized (
   select * from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::int[],
                        %s::numeric[], %s::bool[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])
     with ordinality as a (customer_id, price_list_id, service_id, link, quantity, runs, interval_min, rate, packaged,
                           charge, state, details, user_id, ord)
 ), totals as (
   select customer_id, sum(charge)::bigint as total, min(price_list_id) as least, max(price_list_id) as most
-  from asked group by customer_id
+  from wanted group by customer_id
+-- The customers whose rows are free, and those of them that may still order all of theirs.
 ), locked as materialized (
   select id, balance + credit_limit as available, suspended, price_list_id
   from customer where id = any(%s::bigint[]) order by id for update skip locked
@@ -130,10 +137,11 @@ with clock as materialized (
   where not l.suspended and t.total <= l.available and t.least = l.price_list_id and t.most = l.price_list_id
     and coalesce((select catalogue_version from panel) = %s, true)
     and l.id <> all (array(select customer_id from api_key where id = any(%s::bigint[]) and revoked is not null))
+-- Their orders get ids in the order given, and are stored with details, deliveries and charges.
 ), placed as materialized (
-  select nextval('orders_id_seq') as id, a.*
-  from (select asked.* from asked join good on good.id = asked.customer_id order by ord) a
-), kept as (
+  select nextval('orders_id_seq') as id, w.*
+  from (select wanted.* from wanted join good on good.id = wanted.customer_id order by ord) w
+), stored as (
   insert into orders (id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state,
                       user_id, created)
   select id, customer_id, service_id, link, quantity, runs, interval_min, rate, packaged, charge, state, user_id,
@@ -144,16 +152,17 @@ with clock as materialized (
 ), delivered as (
   insert into delivery (order_id, run, service_id, quantity, due, ceiling)
   select id, run, service_id, quantity, case when run = 1 then clock.at end, nullif(rate, 0)
-  from placed, clock, generate_series(1, runs) as run where state in ('open', 'active')
+  from placed, clock, generate_series(1, runs) as run where state in {listed((OrderState.OPEN, OrderState.ACTIVE))}
 ), charged as (
   insert into transfer (debit, credit, amount, kind, customer_id, order_id, created)
-  select customer_id, {HELD}, charge, 'charge', customer_id, id, clock.at
+  select customer_id, {HELD}, charge, '{TransferKind.CHARGE}', customer_id, id, clock.at
   from placed, clock where charge > 0
 ), paid as (
   update customer c set balance = balance - good.total from good where c.id = good.id
 )
+-- The batch's mark has the ids, null for each order that was not stored.
 insert into batch (id, created, orders)
-select %s, at, array(select placed.id from asked left join placed using (ord) order by ord) from clock
+select %s, at, array(select placed.id from wanted left join placed using (ord) order by ord) from clock
 returning orders
 """,
 )
@@ -169,14 +178,13 @@ async def keep(
     keys: Iterable[KeyId] = (),
     buyers: Sequence[Buyer] = (),
 ) -> Sequence[OrderId | None]:
-    """Keeps orders with their charges, deliveries and the batch's mark in one statement; ids in the order given.
+    """Writes orders with their charges, deliveries and the batch's mark in one statement.
 
-    They are kept ``at`` this time; None: by the database's clock. ``buyers`` run beside; without them nobody who is
-    signed in has placed any.
+    ``at`` is their time, None: by the database's clock. ``buyers`` are theirs, in order; empty if all are API keys.
 
-    None stands where an order was not kept: its customer's row is locked by another transaction, or the customer is
-    suspended, short of funds, on another price list, or called with one of ``keys`` that is revoked, or the price list
-    is no longer at ``catalogue_version`` (where one is given).
+    Returns the ids in the order given. None stands for an order that was not written: its customer's row is locked by
+    another transaction, or the customer is suspended, short of funds, on another price list, or has a revoked one of
+    ``keys``, or the price list is no longer at ``catalogue_version`` (if one is given).
     """
     orders = [draft for _, draft in drafts]
     arrays = (
@@ -191,19 +199,19 @@ async def keep(
         flags([draft.packaged for draft in orders]),
         numbers([draft.charge for draft in orders]),
         words([draft.state for draft in orders]),
-        _all_details(orders),
-        _users(buyers),
+        _encode_details(orders),
+        _encode_users(buyers),
     )
     version = None if catalogue_version is None else str(catalogue_version)
     guards = numbers({customer for customer, _ in drafts}), version, numbers(keys)
-    kept = None if at is None else at.isoformat()
-    rows = await _KEEP.rows(connection, [kept, *arrays, *guards, mark.hex])
+    time = None if at is None else at.isoformat()
+    rows = await _KEEP.rows(connection, [time, *arrays, *guards, mark.hex])
     ids: Sequence[OrderId | None] = rows[0][0]
     return ids
 
 
-def _all_details(drafts: Sequence[PricedOrder]) -> str:
-    """Empty where no draft has any: ``unnest`` fills a shorter array up with nulls."""
+def _encode_details(drafts: Sequence[PricedOrder]) -> str:
+    """Returns an array of details, or an empty one if no draft has any: ``unnest`` fills shorter arrays with nulls."""
     if all(draft.details is NO_DETAILS for draft in drafts):
         return "{}"
     return texts(
@@ -211,8 +219,8 @@ def _all_details(drafts: Sequence[PricedOrder]) -> str:
     )
 
 
-def _users(buyers: Sequence[Buyer]) -> str:
-    """Empty where keys alone have placed orders."""
+def _encode_users(buyers: Sequence[Buyer]) -> str:
+    """Returns an array of the users among buyers, or an empty one if all buyers are keys."""
     users = [buyer.user for buyer in buyers]
     return absent_or(users) if any(users) else "{}"
 
@@ -227,13 +235,13 @@ from unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bigint[]) as a
 async def remember(
     connection: Connection, names: Mapping[tuple[CustomerId, str], IdempotencyRecord], at: datetime | None
 ) -> None:
-    """Binds idempotency keys to the orders they placed; they are kept from then on by the database's clock."""
+    """Writes records of idempotency keys, from whose time (None: the database's clock) they are kept."""
     if names:
         arrays = (
             [customer for customer, _ in names],
             [key for _, key in names],
-            [known.fingerprint for known in names.values()],
-            [known.order for known in names.values()],
+            [record.fingerprint for record in names.values()],
+            [record.order for record in names.values()],
         )
         await connection.execute(_REMEMBER, [at, *arrays])
 
@@ -245,7 +253,7 @@ select * from unnest(%s::bigint[], %s::bytea[], %s::bigint[])
 
 
 async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, OrderId, PricedOrder]]) -> None:
-    """Takes the links of services that allow one active order per link."""
+    """Writes the links of orders whose service allows one active order per link."""
     held = [entry for entry in orders if entry[2].service.one_active_per_link]
     if held:
         arrays = (
@@ -256,22 +264,22 @@ async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, 
         await connection.execute(_HOLD_LINKS, [*arrays])
 
 
-_SETTLE: Final = """
+_TAKE_MARK: Final = """
 insert into batch (id, created) values (%s, coalesce(%s::timestamptz, clock_timestamp()))
 on conflict do nothing returning id
 """
-# The message goes to the log of changes and to no table. Its COMMIT waits for the synchronous standby, and by that
-# for every older one: a batch may be visible here that no standby has yet.
+# The message goes to the WAL alone. Its COMMIT waits for the synchronous standby, and so for every older one: without
+# it, a batch could be visible here that no standby has yet.
 _ORDERS: Final = "select orders, pg_logical_emit_message(true, 'opensmm', '') from batch where id = %s"
 
 
 async def settle(connection: Connection, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
-    """The orders of a batch whose COMMIT went unanswered, or None: it was not kept, and now it never will be.
+    """Recovers the outcome of a batch whose COMMIT went unanswered.
 
-    Writing the batch's mark ourselves waits for a transaction that still holds it, and takes the place of one that
-    never arrives: either the mark was there, or nothing under that mark can be kept any more.
+    Returns its orders, or None if it was not committed, and then never will be: writing the batch's mark ourselves
+    waits for a transaction that holds it, and makes one that arrives later fail.
     """
-    cursor = await connection.execute(_SETTLE, [mark, at])
+    cursor = await connection.execute(_TAKE_MARK, [mark, at])
     if await cursor.fetchone() is not None:
         return None
     cursor = await connection.execute(_ORDERS, [mark])

@@ -1,4 +1,4 @@
-"""The policy as kept: rows of rules added and removed, none of them ever changed."""
+"""The stored policy: rows of rules added and removed. Rows are never changed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,6 +9,7 @@ from msgspec import Struct
 from opensmm.base.ids import RuleId
 from opensmm.domain.policy import Policy, PolicyRule, RuleKind, compiled
 from opensmm.store.connection import Connection
+from opensmm.store.rows import rows
 
 _VERSION: Final = "select coalesce(max(version), 0) from policy_rule"
 _LIVE: Final = """
@@ -18,22 +19,21 @@ where removes is null and not exists (select from policy_rule later where later.
 
 
 async def live(connection: Connection) -> list[PolicyRule]:
-    """The rules that hold now, oldest first."""
-    cursor = await connection.execute(_LIVE)
-    return [PolicyRule(RuleId(row[0]), RuleKind(row[1]), row[2], row[3]) for row in await cursor.fetchall()]
+    """Returns the rules in force, oldest first."""
+    return await rows(connection, PolicyRule, _LIVE)
 
 
-async def refresh(connection: Connection, known: Policy) -> Policy:
-    """The policy as it is now, compiled anew only where a rule came or went since ``known``."""
+async def refresh(connection: Connection, policy: Policy) -> Policy:
+    """Returns ``policy`` if it is current; otherwise compiles the rules in force."""
     cursor = await connection.execute(_VERSION)
     row = await cursor.fetchone()
     assert row is not None
-    # The version was read first: a rule kept meanwhile holds from now on, and is read once more.
-    return known if known.version == row[0] else compiled(row[0], await live(connection))
+    # The version is read before the rules: a rule added in between is in force now, and is compiled again next time.
+    return policy if policy.version == row[0] else compiled(row[0], await live(connection))
 
 
 class NewRule(Struct, frozen=True):
-    """A rule to be kept; with ``removes`` it takes that one away."""
+    """A rule to add, or, with ``removes``, the removal of that rule."""
 
     kind: RuleKind
     value: str
@@ -50,21 +50,21 @@ order by ord returning id
 
 
 async def add(
-    connection: Connection, wanted: Sequence[NewRule], version: int, actor: str, now: datetime
+    connection: Connection, rules: Sequence[NewRule], version: int, actor: str, now: datetime
 ) -> list[RuleId]:
-    """Appends rows; ids in the order given."""
+    """Appends rows of one version; returns their ids in the order given."""
     arrays = (
-        [one.removes for one in wanted],
-        [one.kind.value for one in wanted],
-        [one.value for one in wanted],
-        [one.reason for one in wanted],
+        [rule.removes for rule in rules],
+        [rule.kind.value for rule in rules],
+        [rule.value for rule in rules],
+        [rule.reason for rule in rules],
     )
     cursor = await connection.execute(_ADD, [version, now, actor, *arrays])
     return [RuleId(row[0]) for row in await cursor.fetchall()]
 
 
 class PolicyChange(Struct, frozen=True):
-    """One line of the history: a rule that came, or, where ``removes`` is set, went."""
+    """One line of the history: a rule that was added, or, if ``removes`` is set, removed."""
 
     id: RuleId
     version: int
@@ -82,6 +82,5 @@ select id, version, removes, at, actor, kind, value, reason from policy_rule ord
 
 
 async def history(connection: Connection, limit: int) -> list[PolicyChange]:
-    """What was decided, newest first."""
-    cursor = await connection.execute(_HISTORY, [limit])
-    return [PolicyChange(*(*row[:5], RuleKind(row[5]), *row[6:])) for row in await cursor.fetchall()]
+    """Returns the newest changes of the policy, newest first."""
+    return await rows(connection, PolicyChange, _HISTORY, [limit])

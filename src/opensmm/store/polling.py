@@ -1,4 +1,7 @@
-"""Following deliveries at their providers: whose turn it is, and what their answers changed."""
+"""Statements of polling: which deliveries are due, what their providers answered, and cancels to pass on.
+
+Claims and records run for each delivery: their rows are read by position, which costs less than by name.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,16 +14,17 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.cancels import SILENT_FOR, SILENT_PAUSES, TOLD_AGAIN_AFTER
 from opensmm.domain.codes import DeliveryNote
-from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.polling import PolledDelivery
 from opensmm.store.arrays import absent_or, numbers, texts, words
 from opensmm.store.connection import Connection
 from opensmm.store.delivery_notes import NOTE, NOTED, notes
-from opensmm.store.state_sets import AT_PROVIDER, ENDED
+from opensmm.store.rows import rows
+from opensmm.store.state_sets import AT_PROVIDER, ENDED, listed
 
 
 class DueDelivery(Struct, frozen=True):
-    """A delivery at a provider, to be asked after. ``sent`` tells its age."""
+    """A delivery to poll. ``known`` is its state from earlier polls; ``sent`` is when its attempt was sent."""
 
     order: OrderId
     run: int
@@ -32,6 +36,7 @@ class DueDelivery(Struct, frozen=True):
 
 
 _DUE: Final = f"""
+-- Due deliveries that no other worker claims, put off until the claim runs out.
 with due as materialized (
   select order_id, run from delivery
   where state in {AT_PROVIDER} and due <= %s and {{which}}
@@ -40,6 +45,7 @@ with due as materialized (
   update delivery d set due = %s from due where d.order_id = due.order_id and d.run = due.run
   returning d.order_id, d.run, d.attempt, d.sent, d.state, d.quantity, d.start_count, d.remains, d.polled
 )
+-- Beside them their newest attempt.
 select c.order_id, c.run, c.attempt, t.provider_id, t.provider_order, c.sent, c.state, c.quantity, o.packaged,
   c.start_count, c.remains, c.polled, t.cost, t.currency, t.quoted
 from claimed c
@@ -51,27 +57,27 @@ _CLAIM_WATCHED: Final = _DUE.format(which="quantity = 0")
 
 
 async def claim(connection: Connection, now: datetime, again: datetime, limit: int) -> list[DueDelivery]:
-    """Deliveries whose turn it is; should this worker go away, they are due once more at ``again``."""
+    """Claims deliveries that are due, the longest due first. If this worker dies, they are due again at ``again``."""
     cursor = await connection.execute(_CLAIM, [now, limit, again])
-    return [_followee(row) for row in await cursor.fetchall()]
+    return [_due_delivery(row) for row in await cursor.fetchall()]
 
 
 async def claim_watched(connection: Connection, now: datetime, again: datetime, limit: int) -> list[DueDelivery]:
-    """Like ``claim``, of subscriptions."""
+    """Claims subscriptions that are due, as ``claim`` does deliveries."""
     cursor = await connection.execute(_CLAIM_WATCHED, [now, limit, again])
-    return [_followee(row) for row in await cursor.fetchall()]
+    return [_due_delivery(row) for row in await cursor.fetchall()]
 
 
-def _followee(row: TupleRow) -> DueDelivery:
+def _due_delivery(row: TupleRow) -> DueDelivery:
     return DueDelivery(*(*row[:6], PolledDelivery(DeliveryState(row[6]), *row[7:])))
 
 
 class PolledResult(Struct, frozen=True):
-    """A delivery after its provider was asked: news, or nothing but the next time to ask.
+    """A delivery after a poll. With no news, only ``due`` changes, the time of the next poll.
 
-    ``polled`` is the delivery's as it was claimed: what was reckoned from it counts for that row alone.
-    ``unfinished``: units that remain in the provider's words, although it says that the delivery is completed.
-    ``unclear_charge``: in its words, where it may be read in two ways.
+    ``polled`` is the delivery's as it was claimed: the result is written only if it is still the same. ``unfinished``
+    are the units that remain by the provider's answer, although it says completed. ``unclear_charge`` is the charge as
+    the provider spelt it, if it can be read in two ways.
     """
 
     order: OrderId
@@ -90,6 +96,7 @@ class PolledResult(Struct, frozen=True):
 
 
 _RECORD: Final = f"""
+-- The results, and the deliveries that they are newer than.
 with told as materialized (
   select * from unnest(%s::bigint[], %s::int[], %s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[],
                        %s::numeric[], %s::text[], %s::timestamptz[], %s::text[])
@@ -101,6 +108,7 @@ with told as materialized (
     and d.state in {AT_PROVIDER} and (d.polled is null or d.polled < %s)
     and d.polled is not distinct from told.polled
   returning d.order_id, d.run, d.attempt, d.state, d.remains, told.cost, told.currency
+-- Their costs: the one just reported or else the last, with an exchange rate if it is in the provider's currency.
 ), costing as (
   select c.order_id, c.run, c.attempt, c.state, c.remains, coalesce(c.cost, t.cost) as cost,
     case when c.cost is null then t.currency else coalesce(nullif(c.currency, ''), p.currency) end as currency,
@@ -118,34 +126,35 @@ with told as materialized (
   where t.order_id = r.order_id and t.run = r.run and t.number = r.attempt and r.cost is not null
     and (t.cost, t.currency, t.exchange_rate) is distinct from (r.cost, r.currency, r.exchange_rate)
 )
+-- The deliveries that ended.
 select order_id, run, remains, case when exchange_rate is not null then cost end, coalesce(exchange_rate, 1)
 from rated where state in {ENDED}
 """
 
 
 async def record(
-    connection: Connection, told: Sequence[PolledResult], asked: datetime
+    connection: Connection, results: Sequence[PolledResult], polled: datetime
 ) -> list[tuple[OrderId, int, int, Decimal | None, Decimal]]:
-    """Writes answers to polls asked at ``asked``, never over newer ones, nor where another answer came in between:
-    what was reckoned without it would take it back.
+    """Writes the results of polls that were sent at ``polled``.
 
-    Returns the deliveries that ended: order, run, remains, cost and exchange rate. The cost is the last that was told,
-    at the rate of this moment; one in another currency than the provider's stands on the attempt and is not booked.
+    Skips deliveries that have a newer result, or one that came in between: this one was computed without it, and would
+    undo it. Returns the deliveries that ended: order, run, remains, cost and exchange rate. The cost is the last one
+    reported, at the current rate. A cost in another currency than the provider's is stored, but not booked.
     """
     arrays = (
-        numbers(one.order for one in told),
-        numbers(one.run for one in told),
-        numbers(one.attempt for one in told),
-        words(one.state for one in told),
-        absent_or(one.start_count for one in told),
-        absent_or(one.remains for one in told),
-        absent_or(one.due for one in told),
-        absent_or(one.cost for one in told),
-        texts(one.currency for one in told),
-        absent_or(one.polled for one in told),
-        notes(one.note for one in told),
+        numbers(result.order for result in results),
+        numbers(result.run for result in results),
+        numbers(result.attempt for result in results),
+        words(result.state for result in results),
+        absent_or(result.start_count for result in results),
+        absent_or(result.remains for result in results),
+        absent_or(result.due for result in results),
+        absent_or(result.cost for result in results),
+        texts(result.currency for result in results),
+        absent_or(result.polled for result in results),
+        notes(result.note for result in results),
     )
-    cursor = await connection.execute(_RECORD, [*arrays, asked, asked, asked])
+    cursor = await connection.execute(_RECORD, [*arrays, polled, polled, polled])
     return [(OrderId(row[0]), row[1], row[2], row[3], row[4]) for row in await cursor.fetchall()]
 
 
@@ -156,50 +165,57 @@ where d.order_id = told.order_id and d.run = told.run and d.state in {AT_PROVIDE
 """
 
 
-async def note(connection: Connection, told: Sequence[tuple[OrderId, int, DeliveryNote | None]], now: datetime) -> None:
-    """Keeps notes on deliveries at providers that nothing else is written of."""
-    arrays = numbers(one[0] for one in told), numbers(one[1] for one in told), notes(one[2] for one in told)
+async def note(
+    connection: Connection, noted: Sequence[tuple[OrderId, int, DeliveryNote | None]], now: datetime
+) -> None:
+    """Writes the notes on deliveries (order, run, note) at providers, and nothing else of them."""
+    arrays = numbers(one[0] for one in noted), numbers(one[1] for one in noted), notes(one[2] for one in noted)
     await connection.execute(_NOTE, [now, *arrays])
 
 
 class CancelTask(Struct, frozen=True):
+    """A cancel to pass on to a provider."""
+
     order: OrderId
     run: int
     provider: ProviderId
     provider_order: str
 
 
+_ENDED_SHORT: Final = listed((DeliveryState.HELD, DeliveryState.PARTIAL, DeliveryState.CANCELED))
 CANCEL_WAITS: Final = f"""d.cancel_asked is not null and d.cancel_passed is null
   and (d.state in {AT_PROVIDER}
-       or d.state in ('held', 'partial', 'canceled') and d.cancel_asked > %(ended_since)s and exists (
+       or d.state in {_ENDED_SHORT} and d.cancel_asked > %(ended_since)s and exists (
          select from attempt x
-         where x.order_id = d.order_id and x.run = d.run and x.number = d.attempt and x.outcome = 'accepted'))"""
-"""The provider of delivery ``d`` is yet to hear of its cancel; of what it never took it is told nothing."""
+         where x.order_id = d.order_id and x.run = d.run and x.number = d.attempt
+           and x.outcome = '{AttemptOutcome.ACCEPTED}'))"""
+"""The cancel of delivery ``d`` is yet to be passed on to its provider. There is none for what it never accepted."""
 _CANCELS: Final = f"""
-select d.order_id, d.run, t.provider_id, t.provider_order
+select d.order_id as order, d.run, t.provider_id as provider, t.provider_order
 from delivery d join attempt t on t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
 where {CANCEL_WAITS} and t.provider_id = any(%(providers)s)
   and d.cancel_tries <= %(most)s and (d.cancel_again is null or d.cancel_again <= %(now)s)
 order by d.order_id, d.run limit %(limit)s
 """
-_PASSED: Final = """
+_PASSED: Final = f"""
 update delivery d set cancel_passed = case when a.accepted then %(now)s::timestamptz end,
   cancel_asked = case when a.accepted then coalesce(d.cancel_asked, %(now)s) end,
   due = case when d.due is not null then %(now)s end
 from unnest(%(orders)s::bigint[], %(runs)s::int[], %(accepted)s::bool[]) as a (order_id, run, accepted)
-where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null and d.state <> 'completed'
+where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null and d.state <> '{DeliveryState.COMPLETED}'
 """
 
 
 async def cancels(
     connection: Connection, providers: Sequence[ProviderId], ended_since: datetime, now: datetime, limit: int
 ) -> list[CancelTask]:
-    """Cancellations asked for that these providers have not heard of, and whose turn it is; of what has ended, those
-    asked for of late."""
-    asked = {"providers": list(providers), "ended_since": ended_since, "now": now, "limit": limit}
-    asked["most"] = len(TOLD_AGAIN_AFTER)
-    cursor = await connection.execute(_CANCELS, asked)
-    return [CancelTask(*row) for row in await cursor.fetchall()]
+    """Returns cancels that are due to be passed on to these providers.
+
+    Of deliveries that have ended, only those whose cancel was requested after ``ended_since``.
+    """
+    times = {"ended_since": ended_since, "now": now}
+    limits = {"most": len(TOLD_AGAIN_AFTER), "limit": limit}
+    return await rows(connection, CancelTask, _CANCELS, {"providers": list(providers), **times, **limits})
 
 
 _UNCLEAR: Final = """
@@ -211,10 +227,10 @@ where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null
 
 
 async def told_again(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
-    """Puts off cancellations that were answered in words that are not clear: each time for longer."""
+    """Puts off cancels whose answer was not understood, each time for longer."""
     if tasks:
-        told = {"orders": [task.order for task in tasks], "runs": [task.run for task in tasks]}
-        await connection.execute(_UNCLEAR, {"now": now, "pauses": list(TOLD_AGAIN_AFTER), **told})
+        arrays = {"orders": [task.order for task in tasks], "runs": [task.run for task in tasks]}
+        await connection.execute(_UNCLEAR, {"now": now, "pauses": list(TOLD_AGAIN_AFTER), **arrays})
 
 
 _SILENT: Final = """
@@ -227,17 +243,17 @@ where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null
 
 
 async def told_in_vain(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
-    """Puts off cancellations that no answer came to: each time for longer, and after a day for good."""
+    """Puts off cancels that got no answer, each time for longer; gives them up after ``SILENT_FOR``."""
     if tasks:
-        told = {"orders": [task.order for task in tasks], "runs": [task.run for task in tasks], "now": now}
+        arrays = {"orders": [task.order for task in tasks], "runs": [task.run for task in tasks]}
         pauses = {"pauses": list(TOLD_AGAIN_AFTER), "grow": SILENT_PAUSES, "most": len(TOLD_AGAIN_AFTER)}
-        await connection.execute(_SILENT, told | pauses | {"given_up": now - SILENT_FOR})
+        await connection.execute(_SILENT, {**arrays, **pauses, "now": now, "given_up": now - SILENT_FOR})
 
 
 async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
-    """Records what providers said to cancellations; a refused one may be asked for again.
+    """Writes providers' answers to cancels, and polls the deliveries at once. A refused cancel can be requested again.
 
-    The provider is asked after it at once, where it is one that is asked.
+    Deliveries that are not polled (their provider is manual, or they have ended) stay so.
     """
     if answers:
         arrays = {

@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of our own: how it is made, which version made it, its sizes on this machine."""
+"""Our own PostgreSQL cluster: making it, checking its version, and settings sized for this machine."""
 
 import os
 import pwd
@@ -22,7 +22,10 @@ _ERROR: Final = re.compile(r"(?:FATAL|PANIC|ERROR|initdb: error): +(.+)")
 
 
 def make(cluster: Path, user: pwd.struct_passwd, password: str, initdb: Path) -> None:
-    """Makes a cluster with checksums that asks everyone for a password; a crash half-way leaves no half of one."""
+    """Makes a cluster with checksums, where every login takes a password. A crash leaves no half-made cluster behind.
+
+    Raises Misconfigured with initdb's error.
+    """
     draft = cluster.with_name(f"{cluster.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     new = draft / "cluster"
@@ -51,19 +54,20 @@ def make(cluster: Path, user: pwd.struct_passwd, password: str, initdb: Path) ->
 
 
 def _cause(printed: str) -> str:
-    """The first error among all that initdb tells of its steps, or all of it."""
-    found = _ERROR.search(printed)
-    return found[1] if found else printed.strip()
+    """Returns the first error in initdb's output, or all of the output if it has none."""
+    error = _ERROR.search(printed)
+    return error[1] if error else printed.strip()
 
 
 def check_version(cluster: Path) -> None:
-    found = (cluster / "PG_VERSION").read_text().strip()
-    if found != MAJOR:
-        raise Misconfigured(SetupCode.OTHER_CLUSTER_VERSION, folder=str(cluster), made_by=found, brought=MAJOR)
+    """Raises Misconfigured if another major version of PostgreSQL made the cluster."""
+    version = (cluster / "PG_VERSION").read_text().strip()
+    if version != MAJOR:
+        raise Misconfigured(SetupCode.OTHER_CLUSTER_VERSION, folder=str(cluster), made_by=version, brought=MAJOR)
 
 
 def settings(data: Path) -> Mapping[str, str]:
-    """Many small transactions, sized for this machine: a quarter of its memory, WAL by the room on its disk."""
+    """Returns settings for many small transactions: a quarter of the memory, WAL by the free space of the disk."""
     memory = _memory_bytes()
     buffers = min(2 * GIB, max(64 * MIB, memory // 4))
     wal = min(8 * GIB, max(256 * MIB, shutil.disk_usage(data).free // 10))
@@ -88,7 +92,7 @@ def settings(data: Path) -> Mapping[str, str]:
         "timezone": "UTC",
         "log_timezone": "UTC",
         "log_line_prefix": "%m [%p] ",
-        # A failing row's values may be a customer's; they do not belong in a log.
+        # The values of a failing row may be a customer's, and are kept out of the log.
         "log_error_verbosity": "terse",
         "log_parameter_max_length_on_error": "0",
     }
@@ -99,7 +103,7 @@ def _shared_memory_bytes() -> int:
 
 
 def _memory_bytes() -> int:
-    """The machine's memory, or the control group's limit where that is less."""
+    """Returns the machine's memory, or the control group's limit if that is less."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()

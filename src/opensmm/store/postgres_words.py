@@ -1,10 +1,10 @@
-"""Words of PostgreSQL's own, by which its refusals are told apart."""
+"""Texts of PostgreSQL's errors, by which its refusals are told apart."""
 
 from typing import Final
 
 LOGIN_REFUSED: Final = "password authentication failed"
 LEFT_BEHIND: Final = ("pre-existing shared memory block", "lock file")
-"""What a killed server leaves behind for a while, and a start waits for."""
+"""Errors about what a killed server leaves behind for a while. A start waits until it is gone."""
 HOPELESS: Final = (
     "authentication failed",
     "does not exist",
@@ -14,5 +14,5 @@ HOPELESS: Final = (
     "no password supplied",
     "no such user",
 )
-"""Words of a refusal that no waiting mends."""
+"""Refusals that do not go away by waiting."""
 REFUSED_OPTIONS: Final = "unsupported startup parameter"

@@ -1,7 +1,7 @@
-"""Statements that run in crowds, over libpq itself.
+"""Prepared statements of the hot paths, run over libpq itself.
 
-psycopg's cursors take any statement and any value. What that costs is paid once a batch, and is the larger part of a
-small one: a crowd's statement is known beforehand, and its parameters are texts already (see ``arrays``).
+psycopg's cursors take any statement and any value, which costs more than a small batch itself. These statements are
+known beforehand, and their parameters are texts already (see ``arrays``).
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from opensmm.store.connection import Connection, check_replicated
 Row = tuple[Any, ...]
 
 WITHIN_S: Final = 14.0
-"""How long one may take. Then the connection counts as broken, while there is still time to learn what became of it."""
+"""The time limit of a statement. Then the connection counts as broken, early enough to recover the COMMIT's outcome."""
 
-_ANSWERED: Final = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+_SUCCESSES: Final = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 _BINARY: Final = 1
 
 
@@ -39,18 +39,18 @@ class PreparedStatement:
         self._numbered = re.sub("%s", lambda _: f"${next(places)}", sql).encode()
 
     async def rows(self, connection: Connection, parameters: Sequence[str | None]) -> list[Row]:
-        """Runs it by itself, or within the transaction that is under way; raises psycopg's errors.
+        """Runs it by itself, or in the transaction under way, and returns its rows; raises psycopg's errors.
 
-        Whoever is cancelled here has to drop the connection.
+        A caller that is cancelled here must drop the connection.
         """
         pgconn = connection.pgconn
         if pgconn.transaction_status != TransactionStatus.IDLE:
-            # Where a statement that is gone would end the transaction, psycopg knows which are left.
+            # A prepared statement that is gone would abort the transaction; psycopg keeps track of which are left.
             return await (await connection.execute(self.sql, parameters, binary=True)).fetchall()
-        told = [_bytes(one) for one in parameters]
+        values = [_encode(parameter) for parameter in parameters]
         try:
             async with asyncio.timeout(WITHIN_S):
-                result = await self._answer_prepared(connection, told)
+                result = await self._run_prepared(connection, values)
         except TimeoutError as error:
             raise psycopg.OperationalError(f"no answer within {WITHIN_S:.0f} s") from error
         check_replicated(connection)
@@ -58,26 +58,26 @@ class PreparedStatement:
         transformer.set_pgresult(result)
         return transformer.load_rows(0, result.ntuples, tuple)
 
-    async def _answer_prepared(self, connection: Connection, parameters: Sequence[bytes | None]) -> PGresult:
+    async def _run_prepared(self, connection: Connection, values: Sequence[bytes | None]) -> PGresult:
         if connection not in self._prepared_on:
             await self._prepare(connection)
         try:
-            return await self._answer(connection, parameters)
-        except errors.InvalidSqlStatementName:  # after a rollback, psycopg has all that is prepared forgotten
+            return await self._run(connection, values)
+        except errors.InvalidSqlStatementName:  # after a rollback, psycopg deallocates all prepared statements
             await self._prepare(connection)
-            return await self._answer(connection, parameters)
+            return await self._run(connection, values)
 
     async def _prepare(self, connection: Connection) -> None:
         connection.pgconn.send_prepare(self._name, self._numbered)
-        await _result(connection)
+        await _receive(connection)
         self._prepared_on.add(connection)
 
-    async def _answer(self, connection: Connection, parameters: Sequence[bytes | None]) -> PGresult:
-        connection.pgconn.send_query_prepared(self._name, parameters, result_format=_BINARY)
-        return await _result(connection)
+    async def _run(self, connection: Connection, values: Sequence[bytes | None]) -> PGresult:
+        connection.pgconn.send_query_prepared(self._name, values, result_format=_BINARY)
+        return await _receive(connection)
 
 
-def _bytes(parameter: str | None) -> bytes | None:
+def _encode(parameter: str | None) -> bytes | None:
     if parameter is None:
         return None
     if "\0" in parameter:  # libpq would end the text there
@@ -85,13 +85,13 @@ def _bytes(parameter: str | None) -> bytes | None:
     return parameter.encode()
 
 
-async def _result(connection: Connection) -> PGresult:
-    """What the server says to what was sent; raises its error, or OperationalError where the connection broke.
+async def _receive(connection: Connection) -> PGresult:
+    """Returns the server's result; raises its error, or OperationalError if the connection broke.
 
-    A statement by itself is a transaction: an error of its COMMIT comes behind the rows that it would have kept.
+    A statement by itself is a transaction: an error of its COMMIT arrives after the rows, and replaces them.
     """
     pgconn = connection.pgconn
-    found: PGresult | None = None
+    answer: PGresult | None = None
     try:
         while pgconn.flush():
             await _until_ready(pgconn.socket, writing=True)
@@ -103,17 +103,17 @@ async def _result(connection: Connection) -> PGresult:
             result = pgconn.get_result()
             if result is None:
                 break
-            if found is None or result.status not in _ANSWERED:
-                found = result
+            if answer is None or result.status not in _SUCCESSES:
+                answer = result
     except OSError as error:
         raise psycopg.OperationalError(f"the connection broke: {error}") from error
-    if found is None or found.status not in _ANSWERED:
-        raise errors.error_from_result(found) if found else psycopg.OperationalError("the server said nothing")
-    return found
+    if answer is None or answer.status not in _SUCCESSES:
+        raise errors.error_from_result(answer) if answer else psycopg.OperationalError("the server said nothing")
+    return answer
 
 
 async def _until_ready(socket: int, *, writing: bool = False) -> None:
-    """Waits until the socket has something to read or, ``writing``, takes something either."""
+    """Waits until the socket has data to read or, if ``writing``, takes data to write."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_reader(socket, _wake, ready)

@@ -1,4 +1,4 @@
-"""Price lists: what they are called, what they set apart from the services' own rates, and whose they are."""
+"""Price lists: their names, the rates that they set in place of the services' own, and the customers that have them."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -13,7 +13,7 @@ from opensmm.store.rows import rows
 
 
 class PriceListRow(Struct, frozen=True):
-    """``rates``: how many services it has a rate of its own for."""
+    """``rates`` is the number of services that it sets a rate for."""
 
     id: PriceListId
     name: str
@@ -22,7 +22,7 @@ class PriceListRow(Struct, frozen=True):
 
 
 class OwnRate(Struct, frozen=True):
-    """A service that a price list has a rate of its own for; ``own`` is the service's, ``cost`` what it costs us."""
+    """A service that a price list sets a ``rate`` for. ``own`` is the service's own rate, ``cost`` is what we pay."""
 
     service: ServiceId
     service_name: str
@@ -37,7 +37,7 @@ select l.id, l.name, (select count(*) from price p where p.price_list_id = l.id 
 from price_list l order by l.id
 """
 _ADD: Final = "insert into price_list (name) values (%s) on conflict (name) do nothing returning id"
-_APART: Final = """
+_SET_RATES: Final = """
 select s.id as service, s.name as service_name, p.rate, s.rate as own, s.cost
 from price p join service s on s.id = p.service_id
 where p.price_list_id = %s and p.rate is not null order by s.position, s.id
@@ -51,22 +51,23 @@ _ASSIGN: Final = "update customer set price_list_id = %s where id = any(%s) retu
 
 
 async def price_lists(connection: Connection) -> list[PriceListRow]:
+    """Returns all price lists, oldest first."""
     return await rows(connection, PriceListRow, _ALL)
 
 
 async def add(connection: Connection, name: str) -> PriceListId | None:
-    """None where one of that name exists."""
+    """Writes a new price list; returns None if there is one of that name."""
     row = await (await connection.execute(_ADD, [name])).fetchone()
     return None if row is None else PriceListId(row[0])
 
 
 async def apart(connection: Connection, price_list: PriceListId) -> list[OwnRate]:
-    """What a price list sets apart, in the order of the services."""
-    return await rows(connection, OwnRate, _APART, [price_list])
+    """Returns the services that a price list sets a rate for, in the order of the services."""
+    return await rows(connection, OwnRate, _SET_RATES, [price_list])
 
 
 async def keep(connection: Connection, price_list: PriceListId, rates: Mapping[ServiceId, Decimal | None]) -> None:
-    """Sets what a price list asks for services, under a new version of the catalogue; None: the service's own rate."""
+    """Sets the rates of services in a price list, under a new catalogue version; None restores the service's own."""
     await connection.execute(_KEEP, [price_list, await bump(connection), list(rates), list(rates.values())])
 
 
@@ -78,18 +79,18 @@ order by c.id for update of c
 
 
 async def rates(connection: Connection, price_list: PriceListId) -> dict[ServiceId, Decimal]:
-    """The rates that a price list sets apart from the services' own."""
+    """Returns the rates that a price list sets."""
     cursor = await connection.execute(_RATES, [price_list])
     return {ServiceId(service): rate for service, rate in await cursor.fetchall()}
 
 
 async def assigned(connection: Connection, customers: Sequence[CustomerId]) -> dict[CustomerId, str]:
-    """The names of the price lists that customers buy by, under lock."""
+    """Locks the rows of customers and returns the names of their price lists."""
     cursor = await connection.execute(_ASSIGNED, [list(customers)])
     return {CustomerId(customer): name for customer, name in await cursor.fetchall()}
 
 
 async def assign(connection: Connection, price_list: PriceListId, customers: Sequence[CustomerId]) -> list[CustomerId]:
-    """Has customers buy by a price list; returns those that exist."""
+    """Gives customers a price list; returns those that exist."""
     cursor = await connection.execute(_ASSIGN, [price_list, list(customers)])
     return [CustomerId(row[0]) for row in await cursor.fetchall()]

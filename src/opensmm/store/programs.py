@@ -1,7 +1,7 @@
-"""PostgreSQL's programs: those of the wheel, or a copy of them that the server's user can run.
+"""PostgreSQL's programs: those of the wheel, or a copy that the server's user can run.
 
-Of the wheel only the programs are used, and it is never imported: its own way of running a server changes the
-permissions of every parent folder, trusts whoever connects, and believes stale process ids.
+The wheel is never imported, only its programs are used: its Python code changes the permissions of every parent folder,
+trusts every connection, and believes stale process ids.
 """
 
 import fcntl
@@ -34,13 +34,16 @@ READ: Final = (
     "lib/postgresql/plpgsql.so",
     "lib/postgresql/dict_snowball.so",
 )
-"""One of each kind of file that the programs read while they run."""
+"""One file of each kind that the programs read while they run."""
 COPIES: Final = (Path("/var/lib/opensmm"), Path("/usr/local/lib/opensmm"))
-"""Folders where root keeps a copy for the server's user: the first one that works is taken."""
+"""Folders for root's copy, which the server's user can reach. The first one that works is used."""
 
 
 def bundled() -> Path:
-    """The wheel's PostgreSQL, with bin/ (initdb, postgres, pgbench, pg_dump, pg_basebackup, …), lib/ and share/."""
+    """Returns the folder of the wheel's PostgreSQL, with bin/, lib/ and share/. Raises Misconfigured if it is missing.
+
+    bin/ has initdb, postgres, pgbench, pg_dump, pg_basebackup and others.
+    """
     wheel = find_spec(WHEEL)
     places = [] if wheel is None else wheel.submodule_search_locations or []
     for place in places:
@@ -50,9 +53,9 @@ def bundled() -> Path:
 
 
 def binaries(user: pwd.struct_passwd, report: Report = no_report) -> Path:
-    """A bin/ folder whose programs ``user`` can start: the wheel's own, or as root a copy outside private folders.
+    """Returns a bin/ folder whose programs ``user`` can start: the wheel's own, or as root a copy elsewhere.
 
-    Raises Misconfigured with what stands in the way at each place.
+    Raises Misconfigured with the obstacle at each place.
     """
     own = bundled()
     if (obstacle := _obstacle(own, user)) is None:
@@ -60,7 +63,7 @@ def binaries(user: pwd.struct_passwd, report: Report = no_report) -> Path:
     obstacles = [obstacle]
     for place in COPIES if os.geteuid() == 0 else ():
         copy = place / f"postgresql-{MAJOR}-{version(WHEEL)}" / WHEEL / INSTALL
-        obstacle = _obstacle(copy, user) and _copied(own, copy, user, report)
+        obstacle = _obstacle(copy, user) and _make_copy(own, copy, user, report)
         if obstacle is None:
             return copy / "bin"
         obstacles.append(obstacle)
@@ -68,7 +71,7 @@ def binaries(user: pwd.struct_passwd, report: Report = no_report) -> Path:
 
 
 def _obstacle(install: Path, user: pwd.struct_passwd) -> Obstacle | None:
-    """Tries what a server needs as ``user``; returns the first failure, or None where all works."""
+    """Tries all that a server needs as ``user``; returns the first failure, or None if all works."""
     probes = [[str(install / "bin" / name), "--version"] for name in NEEDED]
     probes.append(["/bin/sh", "-c", 'for file; do : < "$file" || exit; done', "sh", *(str(install / f) for f in READ)])
     for probe in probes:
@@ -82,20 +85,21 @@ def _obstacle(install: Path, user: pwd.struct_passwd) -> Obstacle | None:
     return None
 
 
-def _copied(own: Path, copy: Path, user: pwd.struct_passwd, report: Report) -> Obstacle | None:
-    """Puts a copy that works in the place of one that is missing or broken; returns what hinders it."""
+def _make_copy(own: Path, copy: Path, user: pwd.struct_passwd, report: Report) -> Obstacle | None:
+    """Replaces a missing or broken copy with one that works; returns the obstacle if that fails."""
     root = copy.parents[1]
     report(StageCode.COPYING_PROGRAMS, {"user": user.pw_name})
     try:
         _make_passable(root.parent)
-        with _alone(root.parent):
-            # Another starter may have made it while this one waited.
-            return _obstacle(copy, user) and _replaced(own, copy, root, user)
+        with _lock(root.parent):
+            # Another starting panel may have made it while this one waited.
+            return _obstacle(copy, user) and _replace(own, copy, root, user)
     except OSError as failed:
         return Obstacle(str(copy), str(failed))
 
 
-def _replaced(own: Path, copy: Path, root: Path, user: pwd.struct_passwd) -> Obstacle | None:
+def _replace(own: Path, copy: Path, root: Path, user: pwd.struct_passwd) -> Obstacle | None:
+    """Makes a copy beside its place and moves it there if it works; otherwise returns the obstacle."""
     draft = Path(tempfile.mkdtemp(prefix=f"{root.name}.new-", dir=root.parent))
     try:
         _copy(own, draft / copy.relative_to(root))
@@ -111,12 +115,12 @@ def _replaced(own: Path, copy: Path, root: Path, user: pwd.struct_passwd) -> Obs
 
 
 def _copy(own: Path, copy: Path) -> None:
-    """Copies the programs, and the libraries that they look for three folders above themselves."""
+    """Copies the programs, and the libraries that they load from three folders above themselves."""
     shutil.copytree(own, copy, ignore=shutil.ignore_patterns("include"))
     libraries = own.parents[1] / f"{WHEEL}.libs"
     if libraries.is_dir():
         shutil.copytree(libraries, copy.parents[1] / libraries.name)
-    # The wheel's folders may be private to root; whatever they were, the copy is for all to read.
+    # The wheel's folders may be private to root; everyone may read the copy.
     for folder, _, files in os.walk(copy.parents[1]):
         Path(folder).chmod(0o755)
         for file in files:
@@ -124,15 +128,15 @@ def _copy(own: Path, copy: Path) -> None:
 
 
 def _make_passable(folder: Path) -> None:
-    """Makes the folder for all to pass, whatever the umask; one that stands is left as it is."""
+    """Makes a folder that everyone may pass, whatever the umask. An existing one stays as it is."""
     if not folder.exists():
         folder.mkdir(parents=True)
         folder.chmod(0o755)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock: starters of several panels copy one after another."""
+def _lock(folder: Path) -> Iterator[None]:
+    """Holds the folder's lock: panels that start at the same time copy one after another."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -25,10 +25,10 @@ async def rows(
     Raises TypeError if a column is no field of ``kind``, and msgspec.ValidationError if a field has no column or its
     value is of another type.
     """
-    names, records = await _read(connection, query, values)
+    names, by_name = await _read(connection, query, values)
     if strangers := set(names) - set(kind.__struct_fields__):
         raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(strangers))}")
-    return [_convert(record, kind, decoders) for record in records]
+    return [_convert(record, kind, decoders) for record in by_name]
 
 
 def _convert(record: dict[str, Any], kind: type[Row], decoders: Decoders) -> Row:
@@ -45,10 +45,14 @@ async def first_row(
     return next(iter(await rows(connection, kind, query, values, decoders)), None)
 
 
+async def records(connection: Connection, query: str, values: Values = ()) -> list[dict[str, Any]]:
+    """Runs a query and returns its rows as values by column, for rows that are more or less than one struct."""
+    return (await _read(connection, query, values))[1]
+
+
 async def first_record(connection: Connection, query: str, values: Values = ()) -> dict[str, Any] | None:
-    """Returns the first row as its values by column, or None if there is none."""
-    _, records = await _read(connection, query, values)
-    return next(iter(records), None)
+    """Returns the first row as values by column, or None if there is none."""
+    return next(iter(await records(connection, query, values)), None)
 
 
 async def _read(connection: Connection, query: str, values: Values) -> tuple[list[str], list[dict[str, Any]]]:
