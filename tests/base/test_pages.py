@@ -35,9 +35,9 @@ def test_the_first_page_has_nothing_newer_and_the_last_nothing_older():
 
 
 def test_a_search_that_stopped_goes_on_where_it_stopped():
-    assert Page((), None, Keyset(before=17)) == page(Keyset(), [], int, looked_to=17)
-    assert Page((9,), Keyset(after=9), Keyset(before=7)) == page(Keyset(before=20), [9], int, looked_to=7)
-    assert Page((), Keyset(after=30), Keyset(before=21)) == page(Keyset(after=20), [], int, looked_to=30)
+    assert Page((), None, Keyset(before=17)) == page(Keyset(), [], int, stopped_at=17)
+    assert Page((9,), Keyset(after=9), Keyset(before=7)) == page(Keyset(before=20), [9], int, stopped_at=7)
+    assert Page((), Keyset(after=30), Keyset(before=21)) == page(Keyset(after=20), [], int, stopped_at=30)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Lengths of time in the unit that a person would choose."""
+"""Durations in the unit that a person would choose."""
 
 from datetime import timedelta
 from typing import Final, Literal
@@ -13,7 +13,6 @@ _SECOND: Final = timedelta(seconds=1)
 
 
 def span(age: timedelta) -> tuple[int, Unit]:
-    """``(3, "hours")``: the largest unit of which there are two; never less than 0 seconds."""
-    chosen = next(((unit, name) for least, unit, name in _UNITS if age >= least), None)
-    unit, name = chosen or (_SECOND, "seconds")
+    """Returns a duration such as ``(3, "hours")``, in the largest unit of which it has at least two; 0 or more."""
+    unit, name = next(((unit, name) for least, unit, name in _UNITS if age >= least), (_SECOND, "seconds"))
     return max(0, age // unit), name

@@ -1,4 +1,4 @@
-"""Codes of faults that an operator reads, for the floors from the lowest up. ``texts`` has their words."""
+"""Codes of errors that an operator reads, used by all floors. ``texts`` has their words."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class SetupCode(StrEnum):
-    """Reasons why the panel cannot start as it is set up."""
+    """Faults of the setup with which the panel cannot start."""
 
     PEPPER_NOT_COPIED = "pepper_not_copied"
     PEPPER_MISSING = "pepper_missing"
@@ -49,7 +49,7 @@ class SetupCode(StrEnum):
 
 
 class OutageCode(StrEnum):
-    """Reasons why a request failed as a whole, and may be tried again."""
+    """Reasons for which a whole request failed and may be retried."""
 
     NO_CONNECTION = "no_connection"
     NO_CONNECTION_LATELY = "no_connection_lately"
@@ -67,7 +67,7 @@ class OutageCode(StrEnum):
 
 
 class RolePower(StrEnum):
-    """Powers by which a role could undo the books."""
+    """Privileges with which a database role could change the ledger."""
 
     SUPERUSER = "superuser"
     BECOMES_SUPERUSER = "becomes_superuser"
@@ -76,14 +76,14 @@ class RolePower(StrEnum):
 
 
 class TooMuch(Struct, frozen=True):
-    """A power of the app's role, and what it concerns: tables' names, or a privilege."""
+    """A privilege that the app's role must not have. ``subject``: the tables, or the name of the privilege."""
 
     power: RolePower
     subject: str = ""
 
 
 class Obstacle(Struct, frozen=True):
-    """A reason why PostgreSQL's programs in ``place`` do not run: words of the system's, or a program's exit code."""
+    """A reason for which PostgreSQL's programs in ``place`` do not run: the system's error text, or an exit code."""
 
     place: str
     words: str = ""

@@ -1,4 +1,4 @@
-"""Exceptions: for what must not happen. What a caller may expect is a value (``domain.refusals``)."""
+"""Exceptions for unexpected failures. Expected refusals of a request are values (``domain.refusals``)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,11 +10,11 @@ Code = TypeVar("Code", bound=StrEnum)
 
 
 class PanelError(Exception):
-    """The root of our own exceptions."""
+    """The base class of this package's exceptions."""
 
 
 class CodedError(PanelError, Generic[Code]):
-    """A fault whose ``fields`` fill the words that ``texts`` has for its ``code``."""
+    """An error whose ``fields`` fill the placeholders of its ``code``'s text in ``texts``."""
 
     def __init__(self, code: Code, **fields: object) -> None:
         super().__init__(code.value, fields)
@@ -27,16 +27,16 @@ class CodedError(PanelError, Generic[Code]):
 
 
 class Unavailable(CodedError[OutageCode]):
-    """A fault of the moment: the whole request failed, nothing of it is kept, and it may be tried again."""
+    """A temporary failure of a whole request: nothing of it was written, and it may be retried."""
 
 
 class Overloaded(Unavailable):
-    """More callers wait than the bound allows; try again later."""
+    """A queue is full; the request may be retried later."""
 
 
 class CommitUnknown(Unavailable):
-    """COMMIT was sent and its outcome could not be learned in time."""
+    """COMMIT was sent, and it is unknown if the transaction committed."""
 
 
 class Misconfigured(CodedError[SetupCode]):
-    """The panel cannot start as it is set up."""
+    """A fault of the setup with which the panel cannot start."""

@@ -1,4 +1,4 @@
-"""The names of things that have a number: one type each, so that no two are mixed up."""
+"""Types of ids, one for each kind of thing, so that type checks catch a mix-up."""
 
 from typing import Final, NewType
 
@@ -13,12 +13,12 @@ RuleId = NewType("RuleId", int)
 UserId = NewType("UserId", int)
 
 MALFORMED: Final = -1
-"""Stands for a given text that is no whole number. Whole numbers on the wire bear no sign, so it meets none."""
+"""Stands for an id that is no whole number. Numbers on the wire have no sign, so it equals none of them."""
 
 
 def order_key(text: str) -> str:
-    """What a provider's order id is compared by: an id of digits alone has no leading zeros.
+    """Returns the form in which a provider's order ids are compared: a number without its leading zeros.
 
-    The column ``provider_order_key`` holds the same.
+    The column ``provider_order_key`` stores the same form.
     """
     return text.lstrip("0") if text.isascii() and text.isdigit() else text

@@ -1,7 +1,7 @@
-"""Counts of what happened in this process, for those who look at it from outside.
+"""Counters and histograms of this process, for metrics.
 
-They are whole numbers that one thread changes and another reads: counting costs no lock, and nothing is labelled,
-summed up or turned into seconds before somebody asks.
+They are whole numbers that one thread changes and another reads, so counting needs no lock. Labels, sums and conversion
+to seconds are left to the reader.
 """
 
 from bisect import bisect_left
@@ -12,11 +12,14 @@ Key = TypeVar("Key", bound=Hashable)
 
 MILLISECOND: Final = 1_000_000
 SECOND: Final = 1_000_000_000
-"""Nanoseconds, in which durations are counted."""
+"""Nanoseconds, the unit of measured durations."""
 
 
 class Histogram:
-    """How many values lie up to each edge but above the one before; the last count is of those above them all."""
+    """Counts of observed values by range: each up to and including an edge, the last one above all edges.
+
+    ``edges`` must ascend. ``total`` is the sum of all values.
+    """
 
     __slots__ = ("counts", "edges", "total")
 
@@ -31,7 +34,7 @@ class Histogram:
 
 
 class Histograms(dict[Key, Histogram], Generic[Key]):
-    """One histogram a key, made when it is first asked for."""
+    """Histograms by key, each created on first use."""
 
     def __init__(self, edges: tuple[int, ...]) -> None:
         super().__init__()

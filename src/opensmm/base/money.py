@@ -1,4 +1,4 @@
-"""Money is an ``int`` that counts 10⁻⁵ of the panel's currency: what is stored is what is said on the wire."""
+"""Money is an ``int`` in units of 10⁻⁵ of the panel's currency, so that stored and written amounts are equal."""
 
 import re
 from decimal import ROUND_CEILING, Decimal, localcontext
@@ -13,21 +13,21 @@ _PLAIN: Final = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 
 
 def ceiling(amount: Decimal, rate: Decimal = Decimal(1)) -> Money:
-    """The least money that is not less than ``amount`` at an exchange rate, exact whatever the digits."""
+    """Returns ``amount`` × ``rate``, rounded up to whole units; exact for any number of digits."""
     with localcontext() as exact:
         exact.prec = 100
         return Money(int((amount * rate * PER_WHOLE).to_integral_value(rounding=ROUND_CEILING)))
 
 
 def plain(text: str) -> Decimal:
-    """Reads a number written plainly, such as ``"0.90"``; raises ValueError. Python would read 1e3, 1_0 and ١٠."""
+    """Reads a plain decimal number such as ``"0.90"``; raises ValueError for 1e3, 1_0 and ١٠, which Python accepts."""
     if not _PLAIN.fullmatch(text):
         raise ValueError(f"{text!r} is not a number")
     return Decimal(text)
 
 
 def money(text: str) -> Money:
-    """Reads an exact amount such as ``"10.00"``; raises ValueError where it has more than 5 decimals."""
+    """Reads an exact amount such as ``"10.00"``; raises ValueError if it has more than 5 decimals."""
     amount = plain(text)
     if amount != amount.quantize(UNIT):
         raise ValueError(f"{text!r} is not an amount with at most {DECIMALS} decimals")
@@ -35,19 +35,18 @@ def money(text: str) -> Money:
 
 
 def five_decimals(amount: Money) -> str:
-    """``27819`` → ``"0.27819"``: how v2 writes a charge."""
+    """Writes a charge as v2 does: ``27819`` → ``"0.27819"``."""
     digits = str(abs(amount)).zfill(6)
     return f"{'-' if amount < 0 else ''}{digits[:-5]}.{digits[-5:]}"
 
 
 def four_decimals_up(amount: Money) -> str:
-    """``3600`` → ``"0.0360"``: how v1 writes a charge, never less than what was charged."""
+    """Writes a charge as v1 does, rounded up: ``3600`` → ``"0.0360"``."""
     digits = str(-(-amount // 10)).zfill(5)
     return f"{digits[:-4]}.{digits[-4:]}"
 
 
 def short(amount: Money) -> str:
-    """``10084292`` → ``"100.84292"``, ``3000`` → ``"0.03"``: how a balance is written, with two to five decimals."""
+    """Writes a balance with two to five decimals: ``10084292`` → ``"100.84292"``, ``3000`` → ``"0.03"``."""
     text = five_decimals(amount)
-    kept = text.rstrip("0")
-    return text[: max(len(kept), len(text) - 3)]
+    return text[: max(len(text.rstrip("0")), len(text) - 3)]

@@ -1,4 +1,4 @@
-"""Pages of long lists, found by an id: before it or after it, never by counting rows."""
+"""Keyset pagination: a page starts before or after an id, and never at a row's position."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
@@ -13,10 +13,11 @@ MAX_ID: Final = 2**63 - 1
 
 
 class Keyset(Struct, frozen=True):
-    """The place of a page in a list that runs from the highest id down to the lowest.
+    """The place of a page in a list with the highest id first.
 
-    ``before``: the rows next below an id. ``after``: the rows next above one. Neither: the newest rows. Raises
-    ValueError where both are given, where an id is below 0, or where ``size`` is not from 1 to ``MAX_PAGE_SIZE``.
+    ``before``: the rows next below an id. ``after``: the rows next above an id. Neither: the newest rows. Raises
+    ValueError if both are given, if an id is not from 0 to ``MAX_ID``, or if ``size`` is not from 1 to
+    ``MAX_PAGE_SIZE``.
     """
 
     before: int | None = None
@@ -33,14 +34,14 @@ class Keyset(Struct, frozen=True):
 
     @property
     def ascends(self) -> bool:
-        """True where the rows are to be read upwards, from the lowest id."""
+        """True if the rows are read from the lowest id up."""
         return self.after is not None
 
 
 class Page(Struct, Generic[Row], frozen=True):
-    """Rows, highest id first, and the pages beside them: None where there is none.
+    """Rows, highest id first, and the places of the newer and the older page; None if there is none.
 
-    A page may hold fewer rows than its size, even none, and still have a next one: whoever filters looks through a
+    A page may have fewer rows than its size, even none, and still be followed by another: a filtered list reads a
     bounded number of rows at a time.
     """
 
@@ -49,11 +50,16 @@ class Page(Struct, Generic[Row], frozen=True):
     older: Keyset | None
 
 
-def page(place: Keyset, found: Sequence[Row], id_of: Callable[[Row], int], looked_to: int | None = None) -> Page[Row]:
-    """The page at ``place``. ``found``: rows in the direction of reading, one more than the page holds where there are
-    more. ``looked_to``: the id at which the search stopped before the list ended, None where it did not."""
-    rows = list(found[: place.size])
-    edge = id_of(rows[-1]) if len(found) > place.size else looked_to
+def page(
+    place: Keyset, read_rows: Sequence[Row], id_of: Callable[[Row], int], stopped_at: int | None = None
+) -> Page[Row]:
+    """Returns the page at ``place``.
+
+    ``read_rows``: the rows in the direction of reading, one more than the page holds if there are more. ``stopped_at``:
+    the id at which the search stopped before the end of the list; None if it reached the end.
+    """
+    rows = list(read_rows[: place.size])
+    edge = id_of(rows[-1]) if len(read_rows) > place.size else stopped_at
     if place.ascends:
         assert place.after is not None
         rows.reverse()

@@ -1,4 +1,4 @@
-"""Amounts of money that a person types."""
+"""Amounts of money as typed by a person."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ NOTHING: Final = Money(0)
 
 
 def read_amount(text: str, least: Money = NOTHING) -> Money:
-    """Reads an exact amount such as ``"25.00"``; raises OperatorRefusal where it is none, or out of bounds."""
+    """Reads an exact amount such as ``"25.00"``; raises OperatorRefusal if it is no amount, or out of bounds."""
     try:
         amount = money(text)
     except (ValueError, ArithmeticError) as error:
@@ -21,7 +21,7 @@ def read_amount(text: str, least: Money = NOTHING) -> Money:
 
 
 def check_amount(amount: Money, least: Money = SMALLEST) -> None:
-    """Raises OperatorRefusal for an amount that does not lie from ``least`` to ``MAX_AMOUNT``."""
+    """Raises OperatorRefusal for an amount that is not from ``least`` to ``MAX_AMOUNT``."""
     if not least <= amount <= MAX_AMOUNT:
         bounds = {"least": short(least), "most": short(MAX_AMOUNT)}
         raise OperatorRefusal(RefusalCode.FIELD_OUT_OF_RANGE, field=FieldCode.AMOUNT, **bounds)

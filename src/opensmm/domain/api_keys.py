@@ -1,4 +1,4 @@
-"""Who calls the API: a key, and the customer it speaks for."""
+"""API keys: their holders, hashes and the rules for keys, labels and addresses."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -12,15 +12,18 @@ from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
 from opensmm.domain.names import check_name
 
 IMPORTED_KEY_CHARS: Final = (32, 64)
-"""The shortest and the longest key that a panel may bring along from elsewhere."""
+"""The least and the most characters of a key that is imported from another panel."""
 MAX_LABEL: Final = 100
 MAX_ADDRESSES: Final = 100
-"""Addresses that one key may be bound to."""
+"""The most IP addresses that one key may be restricted to."""
 
 
 class KeyHolder(Struct, frozen=True):
-    """A live key. ``addresses`` empty: from anywhere. ``title_case``: whether v1 answers in v2's status words;
-    ``as_panel``: whether it is served as a panel of the v1 family. None: as the client needs it."""
+    """A live key and its customer.
+
+    ``addresses``: the only IP addresses that may use it; empty: any. ``title_case``: v1 answers with v2's status words.
+    ``as_panel``: the client is served as a panel of the v1 family. None: decided by the client's User-Agent.
+    """
 
     customer: CustomerId
     key: KeyId
@@ -32,24 +35,27 @@ class KeyHolder(Struct, frozen=True):
 
 
 def pepper_mark(pepper: bytes) -> bytes:
-    """By what a pepper is known without being told. No key's hash can be it: it is personalised, and of another length.
-    It tells whether a guess is right, as each sealed key does."""
+    """Returns the fingerprint that identifies a pepper without revealing it.
+
+    It cannot equal a key's hash, because it is personalised and shorter. It confirms a guess of the pepper, as each
+    sealed key does.
+    """
     return blake2b(b"", key=pepper, digest_size=16, person=b"opensmm pepper").digest()
 
 
 def digest(pepper: bytes, key: str) -> bytes:
-    """The keyed hash that a key is stored under."""
+    """Returns the keyed hash under which a key is stored."""
     return blake2b(key.encode(), key=pepper, digest_size=32).digest()
 
 
 def is_key(text: str, chars: tuple[int, int]) -> bool:
-    """True of visible ASCII characters alone, at least and at most so many."""
+    """Returns True for visible ASCII characters only. ``chars``: the least and the most of them."""
     least, most = chars
     return least <= len(text) <= most and text.isascii() and text.isprintable() and " " not in text
 
 
 def importable(key: str) -> bool:
-    """True of 32 to 64 visible ASCII characters."""
+    """Returns True for 32 to 64 visible ASCII characters."""
     return is_key(key, IMPORTED_KEY_CHARS)
 
 
@@ -61,13 +67,13 @@ def check_importable(key: str) -> None:
 
 
 def check_label(label: str) -> None:
-    """Raises OperatorRefusal for a label that will not do; a key need not have one."""
+    """Raises OperatorRefusal for a label that cannot be used. An empty one is allowed."""
     if label:
         check_name(label, MAX_LABEL, FieldCode.LABEL)
 
 
 def read_addresses(texts: Sequence[str]) -> tuple[str, ...]:
-    """Single IP addresses in the one spelling that requests are compared in; raises OperatorRefusal."""
+    """Reads single IP addresses and returns their canonical spelling; raises OperatorRefusal if one is malformed."""
     if len(texts) > MAX_ADDRESSES:
         raise OperatorRefusal(RefusalCode.TOO_MANY_KEY_ADDRESSES, most=MAX_ADDRESSES)
     return tuple(map(_read_address, texts))

@@ -1,4 +1,4 @@
-"""Why a call to a provider came to nothing: a code and its fields. ``texts`` has the words."""
+"""Faults of calls to providers: a code and its fields. ``texts`` has the words."""
 
 from enum import StrEnum
 from typing import Final
@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 
 
 class CallCode(StrEnum):
-    """Why a call came to nothing. Where another panel said something, its words are the field ``words``."""
+    """Reasons for which a call failed. The field ``words`` has the other panel's words, if it sent any."""
 
     NO_CLIENT = "no_client"
     NO_TURN = "no_turn"
@@ -53,37 +53,37 @@ NEVER_SENT: Final = frozenset(
         CallCode.NO_CONNECTION,
     )
 )
-"""Codes of calls of which no byte left."""
+"""Codes of calls of which no byte was sent."""
 
 
 class CallFault(Struct, frozen=True):
-    """The code of why a call came to nothing, and its fields, which stay the same when they are stored and read."""
+    """The reason for which a call failed, with its fields, which survive being stored and read unchanged."""
 
     code: CallCode
     fields: dict[str, str | int] = {}
 
     def __str__(self) -> str:
-        """The fault for a log."""
+        """Returns the fault as one line of a log."""
         return " ".join([self.code.value, *(f"{name}={value}" for name, value in self.fields.items())])
 
     @property
     def words(self) -> str:
-        """The other panel's words; empty where it said none."""
+        """The other panel's words; empty if it sent none."""
         return str(self.fields.get("words", ""))
 
 
 CallAnswer = str | CallFault
-"""What came back of a call: another panel's words as they are, or a fault."""
+"""The outcome of a call: another panel's answer as it came, or a fault."""
 
 
 def words_of(answer: CallAnswer) -> str:
-    """Returns the other panel's words of an answer."""
+    """Returns the other panel's words in an outcome."""
     return answer if isinstance(answer, str) else answer.words
 
 
 def shortened(answer: CallAnswer, most: int) -> CallAnswer:
-    """Returns an answer of which no text has more than ``most`` characters."""
+    """Returns an outcome whose texts are cut to ``most`` characters."""
     if isinstance(answer, str):
         return answer[:most]
-    cut = {name: value[:most] if isinstance(value, str) else value for name, value in answer.fields.items()}
-    return structs.replace(answer, fields=cut)
+    fields = {name: value[:most] if isinstance(value, str) else value for name, value in answer.fields.items()}
+    return structs.replace(answer, fields=fields)

@@ -1,4 +1,4 @@
-"""Cancelling: what an ask to cancel does to an order, by how far its deliveries have come."""
+"""Cancel requests: their effect on an order, by the states of its deliveries."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,22 +12,22 @@ from opensmm.domain.orders import LIVE_ORDERS, OrderState
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 
 TOLD_AFTER_ITS_END: Final = timedelta(days=1)
-"""How long a provider is told of a cancel of what has ended here, where it gives no clear answer."""
+"""The time after a request in which a cancel is still sent to the provider if the delivery has ended here."""
 
 TOLD_AGAIN_AFTER: Final = (
     *(timedelta(seconds=pause) for pause in (10, 30, 60)),
     *(timedelta(minutes=pause) for pause in (2, 5, 10, 30)),
     *(timedelta(hours=pause) for pause in (1, 2, 4, 8)),
 )
-"""Pauses after answers that were not clear; after one more of these the provider is told no more."""
+"""Pauses before a cancel is sent again after an unclear answer. After the last one it is sent once more."""
 SILENT_PAUSES: Final = 6
-"""So many of these pauses grow where no answer comes at all: once its provider is back, it is told within minutes."""
+"""The pauses used while no answer comes; the last of them repeats, so a provider that is back gets it in minutes."""
 SILENT_FOR: Final = timedelta(days=1)
-"""How long a provider that does not answer is told of a cancel; then the operator is to look."""
+"""The time for which a cancel is sent to a provider that does not answer. Then ``health`` reports it."""
 
 
 class CancelStep(StrEnum):
-    """What is done to one delivery: ended here and now, passed on to its provider, or left as it is."""
+    """Effects of a cancel on one delivery: it ends at once, its provider is asked, or nothing changes."""
 
     END = "end"
     ASK = "ask"
@@ -35,20 +35,22 @@ class CancelStep(StrEnum):
 
 
 class DeliveryPart(Struct, frozen=True):
-    """A delivery of the order. ``accepted``: a provider took its newest try."""
+    """One delivery of the order. ``accepted``: a provider accepted its newest attempt."""
 
     state: DeliveryState
     accepted: bool
 
 
 class CancelSubject(Struct, frozen=True):
+    """The order to cancel. ``offered``: its service can be cancelled."""
+
     state: OrderState
     offered: bool
     deliveries: Sequence[DeliveryPart]
 
 
 def decide(order: CancelSubject | None) -> Sequence[CancelStep] | Refused:
-    """One step per delivery. One that no provider has ends at once; one that may be at a provider is asked about."""
+    """Returns one step per delivery. It ends at once if no provider has it; otherwise its provider is asked."""
     if order is None:
         return UNKNOWN_ORDER
     if not order.offered or order.state not in LIVE_ORDERS:

@@ -1,4 +1,4 @@
-"""Known programs that call the API, by the exact words of their User-Agent, and what each of them needs."""
+"""Known programs that call the API, by their exact User-Agent, and the answers that each of them needs."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,10 +7,11 @@ from msgspec import Struct
 
 
 class ClientProgram(Struct, frozen=True):
-    """``title_case``: over v1 it reads v2's status words alone, and moves no order by those of the page.
+    """The needs of a program.
 
-    ``as_panel``: it is a panel of the v1 family. It follows subscriptions and drip-feeds by shapes of their own, and
-    sells drip-feeds only where the price list tells which services take them. Its posts=0 sets no bound.
+    ``title_case``: over v1 it understands only v2's status words, not those of v1's documentation.
+    ``as_panel``: it is a panel of the v1 family. It needs its own forms of subscriptions and drip-feeds, sells
+    drip-feeds only if the price list names the services that have them, and means no limit by posts=0.
     """
 
     title_case: bool = False
@@ -26,12 +27,12 @@ PROGRAMS: Final[Mapping[bytes, ClientProgram]] = {
 
 
 def reads_title_case(user_agent: bytes | None, switch: bool | None) -> bool:
-    """Whether v1 answers in title case. The switch of the key wins; None: by the client."""
+    """Returns True if v1 answers in title case: by the key's switch, or if that is None, by the client."""
     return _program(user_agent).title_case if switch is None else switch
 
 
 def acts_as_panel(user_agent: bytes | None, switch: bool | None) -> bool:
-    """Whether a caller is served as a panel of the v1 family. The switch of the key wins; None: by the client."""
+    """Returns True if a client is a panel of the v1 family: by the key's switch, or if that is None, by itself."""
     return _program(user_agent).as_panel if switch is None else switch
 
 

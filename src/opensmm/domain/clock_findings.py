@@ -1,4 +1,4 @@
-"""What an operator must know of clocks."""
+"""Findings of ``health`` about clocks."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -9,19 +9,23 @@ from opensmm.domain.codes import FindingCode
 from opensmm.domain.findings import Finding, Level
 
 REMEMBERED: Final = timedelta(days=1)
+"""The time for which a step of the clock is reported."""
 
 
-def steps(stepped: NewestStep | None, now: datetime) -> Finding:
-    """The newest step of the database's clock."""
-    if stepped is None or now - stepped.noted > REMEMBERED:
+def steps(newest: NewestStep | None, now: datetime) -> Finding:
+    """Reports the newest step of the database's clock."""
+    if newest is None or now - newest.noted > REMEMBERED:
         return Finding("clock", Level.OK, FindingCode.CLOCK_RUNS_ON)
-    code = FindingCode.NODE_CHANGED if stepped.cause is StepCause.TIMELINE else FindingCode.CLOCK_STEPPED
-    fields = {"moved": abs(stepped.moved), "age": max(now - stepped.noted, timedelta(0))}
+    code = FindingCode.NODE_CHANGED if newest.cause is StepCause.TIMELINE else FindingCode.CLOCK_STEPPED
+    fields = {"moved": abs(newest.moved), "age": max(now - newest.noted, timedelta(0))}
     return Finding("clock", Level.WARNING, code=code, fields=fields)
 
 
 def machines(living: Iterable[tuple[str, int, timedelta | None]]) -> Finding:
-    """The worker, by host and process, whose machine's clock is off most."""
+    """Reports the worker whose machine's clock is off most.
+
+    ``living``: host, process id and how far the machine's clock is ahead of the database's, None if not known.
+    """
     off = {(host, pid): abs(ahead) for host, pid, ahead in living if ahead is not None}
     worst = max(off, key=off.__getitem__, default=None)
     if worst is None or off[worst] <= TOLERANCE:

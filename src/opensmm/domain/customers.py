@@ -1,4 +1,4 @@
-"""Rules for what a customer is called."""
+"""Rules for customers' names."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from opensmm.domain.names import check_name
 
 MAX_NAME: Final = 100
 HOUSE: Final = "The house: refills"
-"""The customer that owns the orders which the house buys for refills: nobody else bears this name."""
+"""The customer that owns the orders which the house buys for refills. No other customer may have this name."""
 
 
 def check_customer_name(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Drip-feed: one order delivered in runs, an interval apart."""
+"""Drip-feed: one order that is delivered in several runs at an interval."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,11 +11,12 @@ MAX_INTERVAL_MIN: Final = 60 * 24 * 30
 
 
 def asked(request: AddOrder) -> bool:
-    """A single run is an ordinary order, whatever its interval, and so is what names neither; a 0 names nothing."""
+    """Returns True if the request is for a drip-feed. One run is an ordinary order; a 0 counts as not given."""
     return request.runs != 1 and bool(request.runs or request.interval_min)
 
 
 def check(request: AddOrder) -> Refused | None:
+    """Refuses runs and intervals that are missing or out of bounds."""
     if request.runs is None or not 2 <= request.runs <= MAX_RUNS:
         return Refused(Refusal.RUNS)
     if request.interval_min is None or not 1 <= request.interval_min <= MAX_INTERVAL_MIN:
@@ -24,9 +25,9 @@ def check(request: AddOrder) -> Refused | None:
 
 
 def next_due(due: datetime, released: datetime, interval_min: int) -> datetime:
-    """When the run after one that was due at ``due`` and released at ``released`` is due.
+    """Returns the due time of the next run, after one that was due at ``due`` and released at ``released``.
 
-    Small delays do not add up; after a long one the runs missed are not fired in a burst.
+    Small delays do not add up. After a delay longer than the interval, the missed runs are not released in a burst.
     """
     interval = timedelta(minutes=interval_min)
     return due + interval if due + interval > released else released + interval

@@ -1,4 +1,4 @@
-"""A finding about the panel, and how much it matters."""
+"""Findings about the panel, and their levels."""
 
 from enum import StrEnum
 from typing import Final
@@ -15,10 +15,11 @@ class Level(StrEnum):
 
 
 SEVERITY: Final = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2}
+"""Levels as numbers, for metrics, exit codes and sorting."""
 
 
 class Finding(Struct, frozen=True):
-    """What is found: a code and its fields, which ``texts`` puts into words."""
+    """One finding: its name, level, and a code with fields for which ``texts`` has the words."""
 
     name: str
     level: Level
@@ -27,4 +28,5 @@ class Finding(Struct, frozen=True):
 
 
 def worst(findings: list[Finding]) -> Level:
+    """Returns the most severe level; ``ok`` without findings."""
     return max((finding.level for finding in findings), key=SEVERITY.__getitem__, default=Level.OK)

@@ -1,10 +1,10 @@
-"""Codes of the invariants that ``verify`` recomputes. ``texts`` has a sentence for each."""
+"""Codes of the invariants that ``verify`` checks. ``texts`` has a sentence for each."""
 
 from enum import StrEnum
 
 
 class InvariantCode(StrEnum):
-    """Properties that hold of the books at any moment."""
+    """Properties of the stored data that hold at any moment."""
 
     TRANSFERS_BETWEEN_KNOWN_ACCOUNTS = "transfers_between_known_accounts"
     TRANSFERS_STAY = "transfers_stay"

@@ -1,4 +1,4 @@
-"""Accounts and transfers. Money leaves the debit account and enters the credit account; a transfer is for ever."""
+"""Accounts and transfers. A transfer moves money from the debit to the credit account, and is never changed."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -11,22 +11,22 @@ from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
 
 AccountId = NewType("AccountId", int)
-"""A customer's account bears the customer's id; the house's accounts are the negative constants below."""
+"""The number of an account: a customer's id, or one of the negative constants below for the house's accounts."""
 
 HELD: Final = AccountId(-1)
-"""Paid for orders that have not ended."""
+"""Money paid for orders that have not ended."""
 EARNED: Final = AccountId(-2)
-"""Paid for what was delivered."""
+"""Money paid for what was delivered."""
 DEPOSITS: Final = AccountId(-3)
-"""Where top-ups come from: the world outside, through gateways and the operator."""
+"""The outside world: top-ups come from here, and payouts and chargebacks go there."""
 BONUSES: Final = AccountId(-4)
-"""Money the house gives away."""
+"""The source of bonuses."""
 ADJUSTMENTS: Final = AccountId(-5)
-"""The operator's corrections."""
+"""The other side of the operator's corrections."""
 COSTS: Final = AccountId(-6)
-"""What fulfilling has cost the house."""
+"""Costs of fulfilling orders."""
 PROVIDERS: Final = AccountId(-7)
-"""What the house owes or has paid to providers."""
+"""Money that providers were paid or are owed."""
 
 
 class TransferKind(StrEnum):
@@ -43,7 +43,7 @@ class TransferKind(StrEnum):
 
 
 Side = AccountId | None
-"""An account of the house, or None for that of the transfer's customer."""
+"""An account of the house, or None for the account of the transfer's customer."""
 MOVES: Final[Mapping[TransferKind, tuple[tuple[Side, Side], ...]]] = MappingProxyType(
     {
         TransferKind.CHARGE: ((None, HELD),),
@@ -58,15 +58,15 @@ MOVES: Final[Mapping[TransferKind, tuple[tuple[Side, Side], ...]]] = MappingProx
         TransferKind.CHARGEBACK: ((None, DEPOSITS),),
     }
 )
-"""From which account to which each kind of transfer moves money."""
+"""The allowed pairs of debit and credit account of each kind of transfer."""
 OF_ORDERS: Final = frozenset(
     (TransferKind.CHARGE, TransferKind.EARN, TransferKind.REFUND, TransferKind.RETURN, TransferKind.COST)
 )
-"""Kinds that move money of an order, and none else."""
+"""Kinds of transfers that belong to an order; all others belong to none."""
 
 
 class Transfer(Struct, frozen=True):
-    """One movement of money. ``sequence`` tells apart the transfers of one kind of one order (a run's number)."""
+    """One movement of money. ``sequence``: the run's number, or the number of a refund of an ended order."""
 
     debit: AccountId
     credit: AccountId
@@ -95,7 +95,7 @@ def give_back(customer: CustomerId, order: OrderId, sequence: int, amount: Money
 
 
 def return_earned(customer: CustomerId, order: OrderId, sequence: int, amount: Money, note: str) -> Transfer:
-    """Money of an ended order that the operator gives back: what was earned before is the customer's again."""
+    """Returns the transfer by which the operator refunds money of an ended order, which was earned before."""
     return Transfer(EARNED, account(customer), amount, TransferKind.RETURN, customer, order, sequence, note)
 
 
@@ -128,8 +128,7 @@ def charge_back(customer: CustomerId, amount: Money, note: str) -> Transfer:
 
 
 class Funds(Struct, frozen=True):
-    """A customer's money. ``overdrawn`` is how far the balance may lie below the credit limit: as far as chargebacks
-    have put it, and no further."""
+    """A customer's funds. ``overdrawn``: how far the balance may be below the credit limit, because of chargebacks."""
 
     balance: Money
     credit_limit: Money = Money(0)
@@ -138,19 +137,19 @@ class Funds(Struct, frozen=True):
 
     @property
     def available(self) -> Money:
-        """What orders may be placed for: below 0 where the customer is overdrawn."""
+        """The amount that may be spent on orders; below 0 if the customer is overdrawn."""
         return Money(self.balance + self.credit_limit)
 
     def moved(self, by: int, *, charged_back: bool = False) -> "Funds":
-        """The funds after a movement. Only a chargeback overdraws; whatever else moves makes up for it."""
+        """Returns the funds after a movement of ``by``. Only a chargeback overdraws; other movements reduce it."""
         balance = Money(self.balance + by)
-        short = max(0, -balance - self.credit_limit)
-        overdrawn = Money(short if charged_back else min(self.overdrawn, short))
+        deficit = max(0, -balance - self.credit_limit)
+        overdrawn = Money(deficit if charged_back else min(self.overdrawn, deficit))
         return Funds(balance, self.credit_limit, overdrawn, self.suspended)
 
 
 class BalanceView(Struct, frozen=True):
-    """What ``balance`` answers. A currency is its three letters."""
+    """The answer to ``balance``. ``currency``: its three letters."""
 
     amount: Money
     currency: str

@@ -1,4 +1,4 @@
-"""What two spellings of a link have in common: the page that both lead to."""
+"""The identity of a link: one text for all spellings that lead to the same page."""
 
 import re
 import unicodedata
@@ -13,6 +13,7 @@ _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _PORT: Final = re.compile(r":([0-9]{1,5})\Z")
 _DEFAULT_PORTS: Final = frozenset(("80", "443"))
 _PREFIXES: Final = ("www.", "m.", "mobile.")
+"""Subdomains that show the same pages as the host without them."""
 _ALIASES: Final = {
     "x.com": "twitter.com", "instagr.am": "instagram.com", "fb.com": "facebook.com", "telegram.me": "t.me",
     "telegram.dog": "t.me", "youtube-nocookie.com": "youtube.com", "threads.com": "threads.net",
@@ -20,22 +21,22 @@ _ALIASES: Final = {
 _FOLDS_ACCOUNTS: Final = frozenset(
     ("instagram.com", "twitter.com", "tiktok.com", "facebook.com", "t.me", "youtube.com", "threads.net", "twitch.tv")
 ) | frozenset(("pinterest.com", "reddit.com", "snapchat.com", "soundcloud.com", "linkedin.com", "vk.com", "kick.com"))
-"""Hosts that are known to take an account's name in any letters."""
+"""Hosts that ignore the case of account names."""
 _FOLDERS: Final = frozenset(
     """add c channel clip clips company e embed events explore groups hashtag highlights i in live p pages permalink.php
     photo photo.php photos pin playlist post posts profile.php r reel reels s share shorts status stories story.php t
     tag tv u user users v video videos watch""".split()  # noqa: SIM905 - a list of words is read better so
 )
 _WITH_ACCOUNT: Final = frozenset(("add", "c", "company", "in", "r", "s", "stories", "u", "user", "users"))
-"""Folders behind which an account's name stands."""
+"""Folders that are followed by an account's name."""
 _MEDIA: Final = frozenset(("p", "reel", "reels", "tv"))
 _VIDEO: Final = frozenset(("embed", "live", "shorts", "v"))
-_TELLING: Final = {
+_PAGE_PARAMETERS: Final = {
     "youtube.com": ("v", "list"),
     "facebook.com": ("id", "story_fbid", "fbid", "v", "set"),
     "t.me": ("comment",),
 }
-"""What of a query tells the page; on the other hosts of networks nothing does."""
+"""Parameters of a query that select the page. On the other hosts of ``_FOLDS_ACCOUNTS`` none does."""
 _TRACKING: Final = re.compile(
     r"utm_.*|igsh|igshid|fbclid|gclid|dclid|msclkid|yclid|twclid|ttclid|mc_[ce]id|_ga|ref|ref_src|ref_url|si|mibextid",
     re.IGNORECASE,
@@ -43,10 +44,10 @@ _TRACKING: Final = re.compile(
 
 
 def identity(link: str) -> str:
-    """One text for all spellings of a link that lead to one page.
+    """Returns one text for all spellings of a link that lead to the same page.
 
-    Scheme, host, default ports, doubled slashes, escapes, fragments and tracking parameters make no difference, nor do
-    the letters of an account's name on hosts known to ignore them. The rest of a path is kept as it is.
+    The scheme, aliases of the host, default ports, doubled slashes, escapes, fragments and tracking parameters make no
+    difference, nor does the case of an account's name on hosts that ignore it. The rest of a path stays as it is.
     """
     text = unicodedata.normalize("NFC", link.strip())
     start = _SCHEME.match(text)
@@ -60,8 +61,8 @@ def identity(link: str) -> str:
     path = _segments(before[len(authority) :])
     if not path and fragment.startswith(("/", "!")):
         path = _segments(fragment.lstrip("!"))
-    host, path, told = _known(host, path, parse_qsl(query, keep_blank_values=True))
-    query = "&".join(f"{name}={value}" for name, value in sorted(told))
+    host, path, parameters = _normalized(host, path, parse_qsl(query, keep_blank_values=True))
+    query = "&".join(f"{name}={value}" for name, value in sorted(parameters))
     return "/".join((host + _port(authority), *path)) + (f"?{query}" if query else "")
 
 
@@ -80,38 +81,38 @@ def _port(authority: str) -> str:
 
 
 def _segments(path: str) -> list[str]:
-    """The folders of a path, decoded; one that holds an escaped slash keeps it."""
-    found: list[str] = []
+    """Returns the decoded segments of a path, with ``.`` and ``..`` resolved. An escaped slash stays escaped."""
+    segments: list[str] = []
     for part in path.split("/"):
         text = unquote(part)
         if text == "..":
-            del found[-1:]
+            del segments[-1:]
         elif text not in ("", "."):
-            found.append(text.replace("/", "%2F"))
-    return found
+            segments.append(text.replace("/", "%2F"))
+    return segments
 
 
-def _known(
+def _normalized(
     host: str, path: list[str], query: Iterable[tuple[str, str]]
 ) -> tuple[str, list[str], list[tuple[str, str]]]:
-    """What is known of networks: which letters count, and what of a query."""
+    """Applies what is known of networks: the case of accounts, equivalent paths, and relevant parameters."""
     if host == "youtu.be" and path:
         return "youtube.com", ["watch"], [("v", path[0])]
     if host not in _FOLDS_ACCOUNTS:
-        return host, path, [one for one in query if not _TRACKING.fullmatch(one[0])]
+        return host, path, [(name, value) for name, value in query if not _TRACKING.fullmatch(name)]
     path = _folded(path)
-    told = [(name, value) for name, value in query if name in _TELLING.get(host, ())]
+    parameters = [(name, value) for name, value in query if name in _PAGE_PARAMETERS.get(host, ())]
     if host == "youtube.com" and len(path) > 1 and path[0] in _VIDEO:
         return host, ["watch"], [("v", path[1])]
     if host == "instagram.com":
         path = _media(path)
     if host in ("instagram.com", "t.me") and path:
         path = [path[0].removeprefix("@"), *path[1:]]
-    return host, path, told
+    return host, path, parameters
 
 
 def _folded(path: list[str]) -> list[str]:
-    """Folders and accounts' names in small letters."""
+    """Returns the path with folders and accounts' names in lower case."""
     if not path:
         return path
     first = path[0].lower()
@@ -123,7 +124,7 @@ def _folded(path: list[str]) -> list[str]:
 
 
 def _media(path: list[str]) -> list[str]:
-    """Instagram shows one post under several folders, with its account before them or without."""
+    """Returns one path for a post of Instagram, which has several folders, with or without the account before them."""
     for at in (0, 1):
         if len(path) > at + 1 and path[at].lower() in _MEDIA:
             return ["p", path[at + 1]]

@@ -1,4 +1,4 @@
-"""What counts as a link: an address, or a name on a network. Nothing is looked up."""
+"""Rules for links: which texts count as links, and where they lead. Nothing is looked up on the network."""
 
 import re
 import unicodedata
@@ -10,45 +10,68 @@ import idna
 from msgspec import Struct
 
 MAX_LINK: Final = 2048
-"""Characters in a link, or in a word that a service type asks for."""
-
+"""The most characters of a link, or of another text parameter of a service type."""
 _SCHEMES: Final = ("http", "https", "tg")
 _PORT: Final = re.compile(r"[0-9]{1,5}(?:[/?#]|\Z)")
 _NO_COLON: Final = re.compile(r"(?:https?|tg);?//", re.IGNORECASE)
-"""A scheme whose colon was lost."""
+"""A scheme whose colon is missing."""
 _UNFIT: Final = re.compile(r"[\s<>\"`\\^{|}\x00-\x1f\x7f]")
+MAX_LABEL: Final = 63
+"""The most characters of a label of a host's name; a longer one cannot be punycode."""
+_SCHEME: Final = re.compile(r"(?:(https?|tg):)?(/*)", re.IGNORECASE)
+_AUTHORITY_END: Final = re.compile(r"[/?#]")
+_LAST_PORT: Final = re.compile(r":[0-9]*\Z")
+_TELEGRAM: Final = "t.me"
+_TELEGRAM_NAME: Final = re.compile(r"(?!www\.)([^.]+)\.t\.me")
+"""``name.t.me`` is another spelling of ``t.me/name``."""
+_BEFORE_NAMES: Final = frozenset(("_n", "_u", "add", "c", "channel", "company", "groups", "in", "n")) | frozenset(
+    ("p", "profile", "r", "s", "stories", "u", "user", "users")
+)
+"""Folders that are followed by an account's name."""
+_BEFORE_NAMES_AT: Final = {
+    "t.me": frozenset(("boost",)),
+    "facebook.com": frozenset(("pages", "people", "pg")),
+    "linkedin.com": frozenset(("school", "showcase")),
+}
+"""Such folders of some hosts only: elsewhere they may be names of accounts."""
+_UNSEEN_ENDS: Final = " \t\n\v\f\r\0"
+"""Characters around a name that are not part of it."""
+# Default_Ignorable_Code_Point of Unicode.
+_IGNORABLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
 def is_word(text: str) -> bool:
-    """True of a name or a phrase that is there and not over the bound."""
+    """Returns True for a text that is neither empty nor longer than ``MAX_LINK``."""
     return 0 < len(text) <= MAX_LINK
 
 
 def acceptable(link: str) -> bool:
-    """True of ``https://host/path``, ``host/path``, ``host:8080/x`` and ``@name``; never of another scheme.
+    """Returns True for ``https://host/path``, ``host/path``, ``host:8080/x`` and ``@name``; False for other schemes.
 
-    A scheme with a number behind its colon is told from a host with a port by the dot that hosts have.
+    A host with a port differs from a scheme with a number by its dot.
     """
-    if len(link) > MAX_LINK or _UNFIT.search(link) or _NO_COLON.match(link) or not _says_something(link):
+    if len(link) > MAX_LINK or _UNFIT.search(link) or _NO_COLON.match(link) or not _has_letters_or_digits(link):
         return False
     scheme, colon, rest = link.partition(":")
     if not colon or "/" in scheme or "?" in scheme or "#" in scheme:
         return True
     if scheme.lower() in _SCHEMES:
-        return rest.startswith("//") and _says_something(rest)
+        return rest.startswith("//") and _has_letters_or_digits(rest)
     return ("." in scheme or scheme.lower() == "localhost") and _PORT.match(rest) is not None
 
 
-def _says_something(text: str) -> bool:
+def _has_letters_or_digits(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
-MAX_LABEL: Final = 63
-"""Letters in a part of a host's name; a longer one is no name in punycode."""
-
-
 class Target(Struct, frozen=True):
-    """One reading of a link, in lower case, decoded. ``account`` is whose page it seems to be; empty where none is."""
+    """One reading of a link, decoded and in lower case.
+
+    ``account``: the name of the account whose page it seems to be; empty if it seems to be no account's.
+    """
 
     host: str
     path: tuple[str, ...]
@@ -56,46 +79,12 @@ class Target(Struct, frozen=True):
 
     @property
     def is_bare(self) -> bool:
-        """True of a name, or a host, that stands alone: which of the two it is cannot be told."""
+        """True for a single name, which may be an account or a host."""
         return bool(self.account) and not self.path
 
 
-_SCHEME: Final = re.compile(r"(?:(https?|tg):)?(/*)", re.IGNORECASE)
-
-
-_AUTHORITY_END: Final = re.compile(r"[/?#]")
-
-
-_LAST_PORT: Final = re.compile(r":[0-9]*\Z")
-
-
-_TELEGRAM: Final = "t.me"
-
-
-_TELEGRAM_NAME: Final = re.compile(r"(?!www\.)([^.]+)\.t\.me")
-"""``name.t.me`` is another spelling of ``t.me/name``."""
-
-
-_BEFORE_NAMES: Final = frozenset(("_n", "_u", "add", "c", "channel", "company", "groups", "in", "n")) | frozenset(
-    ("p", "profile", "r", "s", "stories", "u", "user", "users")
-)
-"""Folders in which networks keep their accounts' pages."""
-
-
-_BEFORE_NAMES_AT: Final = {
-    "t.me": frozenset(("boost",)),
-    "facebook.com": frozenset(("pages", "people", "pg")),
-    "linkedin.com": frozenset(("school", "showcase")),
-}
-"""Folders that only some hosts keep them in: elsewhere somebody may be called so."""
-
-
-_UNSEEN_ENDS: Final = " \t\n\v\f\r\0"
-"""What may stand around a name and is not part of it."""
-
-
 def host_of(link: str) -> str:
-    """The host a browser would go to; of a bare name the name."""
+    """Returns the host to which a browser would go; of a bare name, the name."""
     start = _SCHEME.match(link)
     assert start is not None
     if start[1] and start[1].lower() == "tg":
@@ -105,10 +94,10 @@ def host_of(link: str) -> str:
 
 
 def targets(link: str) -> tuple[Target, ...]:
-    """The readings of a link: one, or two where servers differ in whether an escaped slash is a slash.
+    """Returns all readings of a link.
 
-    What stands behind a # counts as a path where there is none, or where it begins with an @: some sites' pages are
-    found so.
+    There is a second one if the path has an escaped slash, which some servers treat as a slash. There is another one
+    if the fragment begins with an @, or there is no path: some sites have the path of a page in the fragment.
     """
     start = _SCHEME.match(link)
     assert start is not None
@@ -131,13 +120,13 @@ def targets(link: str) -> tuple[Target, ...]:
 
 
 def _telegram(authority: str, query: str) -> Target:
-    """``tg://resolve?domain=name`` is the application's spelling of ``https://t.me/name``."""
-    name = _told(query, "domain")
+    """Reads ``tg://resolve?domain=name``, which leads to the same page as ``https://t.me/name``."""
+    name = _account_in(query, "domain")
     return Target(_TELEGRAM, (name or fold(authority),), name)
 
 
 def _host(authority: str) -> str:
-    """What stands before an @ is a name to log in with; a port, the root's dots and the spelling make no difference."""
+    """Returns the normalized host of an authority, without user name, port and outer dots."""
     host = authority.rpartition("@")[2]
     if ":" in host:
         host = _LAST_PORT.sub("", host)
@@ -158,7 +147,7 @@ def _label(label: str) -> str:
 
 
 class _Mapping(dict[int, str]):
-    """A character's spelling by UTS 46, found when it is first met."""
+    """A cache of characters' mappings by UTS 46, filled on first use and cleared when full."""
 
     most: Final = 20_000
 
@@ -170,7 +159,7 @@ class _Mapping(dict[int, str]):
 
 
 def _mapped(char: str) -> str:
-    """A character as browsers map it in a host's name: nothing, where it does not show."""
+    """Maps a character as browsers do in a host's name; an invisible one to an empty text."""
     if unicodedata.category(char) == "Cf" or _IGNORABLE.fullmatch(char):
         return ""
     try:
@@ -179,20 +168,14 @@ def _mapped(char: str) -> str:
         return char
 
 
-# Default_Ignorable_Code_Point of Unicode.
-_IGNORABLE: Final = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
-
-
 _MAPPING: Final = _Mapping()
 
 
 def fold(text: str) -> str:
-    """One spelling for what browsers and people hold for the same: widths, case, dots, characters that do not show.
+    """Returns one spelling for texts that browsers and people take for equal.
 
-    It is the mapping of UTS 46 on top of NFKC, with the two sigmas as one letter.
+    Width, case, kinds of dots and invisible characters make no difference. It is the mapping of UTS 46 with NFKC, and
+    with the two sigmas as one letter.
     """
     if text.isascii():
         return text.lower()
@@ -201,23 +184,25 @@ def fold(text: str) -> str:
 
 
 def _resolved(parts: Iterable[str]) -> tuple[str, ...]:
-    """The segments after ``.`` and ``..``, as browsers resolve them before they ask a server. Dots behind a name, which
-    networks leave out, make no difference."""
-    kept: list[str] = []
+    """Returns the segments with ``.`` and ``..`` resolved, as browsers do before they send a request.
+
+    Dots after a name are removed, because networks ignore them.
+    """
+    segments: list[str] = []
     for part in parts:
         if part == "..":
-            del kept[-1:]
+            del segments[-1:]
         elif part != ".":
-            kept.append(part)
-    return tuple(folded.rstrip(".") or folded for part in kept if (folded := _name(part)))
+            segments.append(part)
+    return tuple(folded.rstrip(".") or folded for part in segments if (folded := _name(part)))
 
 
 def _name(text: str) -> str:
     return fold(text).strip(_UNSEEN_ENDS)
 
 
-def _told(query: str, parameter: str) -> str:
-    """The account that a query names."""
+def _account_in(query: str, parameter: str) -> str:
+    """Returns the account that a parameter of the query names; empty if it names none."""
     return _name(parse_qs(query.lower()).get(parameter, [""])[0]).removeprefix("@")
 
 
@@ -226,9 +211,9 @@ def _account(host: str, segments: tuple[str, ...], query: str) -> str:
         return ""
     first = segments[0]
     if first == "profile.php":
-        return _told(query, "id")
+        return _account_in(query, "id")
     if first == "intent":
-        return _told(query, "screen_name")
-    of_host = _BEFORE_NAMES_AT.get(".".join(host.split(".")[-2:]), ())
-    named = segments[1] if len(segments) > 1 and (first in _BEFORE_NAMES or first in of_host) else first
-    return named.removeprefix("@")
+        return _account_in(query, "screen_name")
+    folders_of_host = _BEFORE_NAMES_AT.get(".".join(host.split(".")[-2:]), ())
+    has_folder = len(segments) > 1 and (first in _BEFORE_NAMES or first in folders_of_host)
+    return (segments[1] if has_folder else first).removeprefix("@")
