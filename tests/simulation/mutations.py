@@ -208,7 +208,7 @@ async def _whatever_version(connection: Any, mark: Any, drafts: Any, now: Any, *
 
 
 def _step_ends(*states: DeliveryState) -> Callable[[DeliveryPart], CancelStep]:
-    step = cancels._step
+    step = cancels._choose_step
     return lambda part: CancelStep.END if part.state in states else step(part)
 
 
@@ -423,17 +423,17 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "cancel wins against sending",
         "given back while it is being bought",
-        [(cancels, "_step", _step_ends(DeliveryState.SENDING))],
+        [(cancels, "_choose_step", _step_ends(DeliveryState.SENDING))],
     ),
     Mutation(
         "cancel wins against unsure",
         "given back, and it had been bought",
-        [(cancels, "_step", _step_ends(DeliveryState.UNSURE))],
+        [(cancels, "_choose_step", _step_ends(DeliveryState.UNSURE))],
     ),
     Mutation(
         "cancel without asking the provider",
         "given back while it is delivered",
-        [(cancels, "_step", _step_ends(DeliveryState.PENDING, DeliveryState.IN_PROGRESS))],
+        [(cancels, "_choose_step", _step_ends(DeliveryState.PENDING, DeliveryState.IN_PROGRESS))],
     ),
     Mutation(
         "anybody's order",

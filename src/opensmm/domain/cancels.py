@@ -55,10 +55,10 @@ def decide(order: CancelSubject | None) -> Sequence[CancelStep] | Refused:
         return UNKNOWN_ORDER
     if not order.offered or order.state not in LIVE_ORDERS:
         return Refused(Refusal.NOT_CANCELABLE)
-    return [_step(part) for part in order.deliveries]
+    return [_choose_step(part) for part in order.deliveries]
 
 
-def _step(part: DeliveryPart) -> CancelStep:
+def _choose_step(part: DeliveryPart) -> CancelStep:
     if part.state is DeliveryState.QUEUED or (part.state is DeliveryState.HELD and not part.accepted):
         return CancelStep.END
     return CancelStep.LEAVE if part.state in END_STATES else CancelStep.ASK

@@ -79,15 +79,15 @@ def judge(stored: ClockReading | None, current: ClockReading, expected: Expected
         return None
     moved = expected.deviation(current.at) if expected else current.at - stored.at
     if stored.timeline != current.timeline:
-        return _step(StepCause.TIMELINE, stored, current, expected, moved)
+        return _make_step(StepCause.TIMELINE, stored, current, expected, moved)
     if (expected and moved) or current.at < stored.at - TOLERANCE:
-        return _step(StepCause.MOVED, stored, current, expected, moved or current.at - stored.at)
+        return _make_step(StepCause.MOVED, stored, current, expected, moved or current.at - stored.at)
     if expected is None and (moved > TOLERANCE or stored.started != current.started):
-        return _step(StepCause.UNWATCHED, stored, current, expected, moved)
+        return _make_step(StepCause.UNWATCHED, stored, current, expected, moved)
     return None
 
 
-def _step(
+def _make_step(
     cause: StepCause, stored: ClockReading, current: ClockReading, expected: ExpectedReading | None, moved: timedelta
 ) -> ClockStep:
     """Returns a step that covers every time at which the clock may have stepped."""

@@ -138,7 +138,7 @@ Said = StatusReport | NotOurs | None
 """A provider's answer about one id; None if it is not clear."""
 
 
-def _number(provider_order: str) -> int | None:
+def _read_number(provider_order: str) -> int | None:
     plain = provider_order.isascii() and provider_order.isdigit() and len(provider_order) < 19
     return int(provider_order) if plain else None
 
@@ -149,7 +149,7 @@ def width(neighbours: Iterable[Neighbour]) -> int | None:
     Returns None if an id is no number, or if ids with leading zeros differ in length.
     """
     orders = {neighbour.provider_order for neighbour in neighbours}
-    if any(_number(order) is None for order in orders):
+    if any(_read_number(order) is None for order in orders):
         return None
     lengths = {len(order) for order in orders}
     if not any(order.startswith("0") for order in orders):
@@ -341,8 +341,8 @@ def conclude(
     denies_none = bool(control_ids) and not any(isinstance(answers.get(number), NotOurs) for number in control_ids)
     talkative = denies_none or any(number in reports for number in control_ids)
     proofs: dict[AttemptKey, EvidenceProof] = {}
-    for suspects, numbers in _tangles(case, reports):
-        owners = _owners(case, suspects, {number: reports[number] for number in numbers})
+    for suspects, numbers in _split_into_groups(case, reports):
+        owners = _find_owners(case, suspects, {number: reports[number] for number in numbers})
         for suspect in suspects:
             if suspect.key in ids_by_attempt:
                 complete = all(answers.get(number) is not None for number in ids_by_attempt[suspect.key])
@@ -350,7 +350,7 @@ def conclude(
     return proofs
 
 
-def _tangles(case: UnsureCase, ids: Iterable[int]) -> list[tuple[list[SuspectOrder], list[int]]]:
+def _split_into_groups(case: UnsureCase, ids: Iterable[int]) -> list[tuple[list[SuspectOrder], list[int]]]:
     """Splits suspects and ids into independent groups: no id of one group lies in a window of another."""
     numbers = sorted(ids)
     spans: list[tuple[int, int, SuspectOrder]] = []
@@ -380,7 +380,9 @@ _Fits = Mapping[int, Sequence[AttemptKey]]
 """The attempts that fit each id, looked at by itself."""
 
 
-def _owners(case: UnsureCase, suspects: Sequence[SuspectOrder], reports: Mapping[int, StatusReport]) -> _Owners | None:
+def _find_owners(
+    case: UnsureCase, suspects: Sequence[SuspectOrder], reports: Mapping[int, StatusReport]
+) -> _Owners | None:
     """Returns the possible owners of each id; None if the ids cannot all belong to these attempts, or if the group is
     too large."""
     if not reports:

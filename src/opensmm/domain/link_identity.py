@@ -57,16 +57,16 @@ def identity(link: str) -> str:
     before, _, fragment = rest.partition("#")
     before, _, query = before.partition("?")
     authority = _AUTHORITY_END.split(before, maxsplit=1)[0]
-    host = _host(text)
-    path = _segments(before[len(authority) :])
+    host = _normalize_host(text)
+    path = _split_path(before[len(authority) :])
     if not path and fragment.startswith(("/", "!")):
-        path = _segments(fragment.lstrip("!"))
-    host, path, parameters = _normalized(host, path, parse_qsl(query, keep_blank_values=True))
+        path = _split_path(fragment.lstrip("!"))
+    host, path, parameters = _normalize(host, path, parse_qsl(query, keep_blank_values=True))
     query = "&".join(f"{name}={value}" for name, value in sorted(parameters))
-    return "/".join((host + _port(authority), *path)) + (f"?{query}" if query else "")
+    return "/".join((host + _find_port(authority), *path)) + (f"?{query}" if query else "")
 
 
-def _host(link: str) -> str:
+def _normalize_host(link: str) -> str:
     host = host_of(link)
     for prefix in _PREFIXES:
         if host.startswith(prefix) and "." in host[len(prefix) :]:
@@ -75,12 +75,12 @@ def _host(link: str) -> str:
     return _ALIASES.get(host, host)
 
 
-def _port(authority: str) -> str:
+def _find_port(authority: str) -> str:
     port = _PORT.search(authority)
     return f":{port[1]}" if port is not None and port[1] not in _DEFAULT_PORTS else ""
 
 
-def _segments(path: str) -> list[str]:
+def _split_path(path: str) -> list[str]:
     """Returns the decoded segments of a path, with ``.`` and ``..`` resolved. An escaped slash stays escaped."""
     segments: list[str] = []
     for part in path.split("/"):
@@ -92,7 +92,7 @@ def _segments(path: str) -> list[str]:
     return segments
 
 
-def _normalized(
+def _normalize(
     host: str, path: list[str], query: Iterable[tuple[str, str]]
 ) -> tuple[str, list[str], list[tuple[str, str]]]:
     """Applies what is known of networks: the case of accounts, equivalent paths, and relevant parameters."""
@@ -100,18 +100,18 @@ def _normalized(
         return "youtube.com", ["watch"], [("v", path[0])]
     if host not in _FOLDS_ACCOUNTS:
         return host, path, [(name, value) for name, value in query if not _TRACKING.fullmatch(name)]
-    path = _folded(path)
+    path = _fold_case(path)
     parameters = [(name, value) for name, value in query if name in _PAGE_PARAMETERS.get(host, ())]
     if host == "youtube.com" and len(path) > 1 and path[0] in _VIDEO:
         return host, ["watch"], [("v", path[1])]
     if host == "instagram.com":
-        path = _media(path)
+        path = _unify_media(path)
     if host in ("instagram.com", "t.me") and path:
         path = [path[0].removeprefix("@"), *path[1:]]
     return host, path, parameters
 
 
-def _folded(path: list[str]) -> list[str]:
+def _fold_case(path: list[str]) -> list[str]:
     """Returns the path with folders and accounts' names in lower case."""
     if not path:
         return path
@@ -123,7 +123,7 @@ def _folded(path: list[str]) -> list[str]:
     return [first, *(part.lower() if part.lower() in _FOLDERS else part for part in path[1:])]
 
 
-def _media(path: list[str]) -> list[str]:
+def _unify_media(path: list[str]) -> list[str]:
     """Returns one path for a post of Instagram, which has several folders, with or without the account before them."""
     for at in (0, 1):
         if len(path) > at + 1 and path[at].lower() in _MEDIA:

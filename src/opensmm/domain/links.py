@@ -89,7 +89,7 @@ def host_of(link: str) -> str:
     assert start is not None
     if start[1] and start[1].lower() == "tg":
         return _TELEGRAM
-    host = _host(_AUTHORITY_END.split(link[start.end() :], 1)[0])
+    host = _normalize_host(_AUTHORITY_END.split(link[start.end() :], 1)[0])
     return _TELEGRAM if _TELEGRAM_NAME.fullmatch(host) else host
 
 
@@ -105,27 +105,29 @@ def targets(link: str) -> tuple[Target, ...]:
     before_query, _, query = rest.partition("?")
     authority, _, path = before_query.partition("/")
     if start[1] and start[1].lower() == "tg":
-        return (_telegram(authority, query),)
-    host = _host(authority)
+        return (_read_telegram(authority, query),)
+    host = _normalize_host(authority)
     bare = not start[1] and not start[2] and not path
     if telegram := _TELEGRAM_NAME.fullmatch(host):
         host, path, bare = _TELEGRAM, f"{telegram[1]}/{path}", False
-    readings = [_resolved(unquote(part) for part in path.split("/"))]
+    readings = [_resolve_path(unquote(part) for part in path.split("/"))]
     if "%2f" in path.lower():
-        readings.append(_resolved(unquote(path).split("/")))
+        readings.append(_resolve_path(unquote(path).split("/")))
     shown = unquote(fragment)
     if fragment and not bare and (not readings[0] or shown.startswith("@")):
-        readings.append(_resolved(shown.lstrip("!").partition("?")[0].split("/")))
-    return tuple(Target(host, segments, host if bare else _account(host, segments, query)) for segments in readings)
+        readings.append(_resolve_path(shown.lstrip("!").partition("?")[0].split("/")))
+    return tuple(
+        Target(host, segments, host if bare else _find_account(host, segments, query)) for segments in readings
+    )
 
 
-def _telegram(authority: str, query: str) -> Target:
+def _read_telegram(authority: str, query: str) -> Target:
     """Reads ``tg://resolve?domain=name``, which leads to the same page as ``https://t.me/name``."""
-    name = _account_in(query, "domain")
+    name = _find_parameter(query, "domain")
     return Target(_TELEGRAM, (name or fold(authority),), name)
 
 
-def _host(authority: str) -> str:
+def _normalize_host(authority: str) -> str:
     """Returns the normalized host of an authority, without user name, port and outer dots."""
     host = authority.rpartition("@")[2]
     if ":" in host:
@@ -134,10 +136,10 @@ def _host(authority: str) -> str:
         host = host.lower()
         if "xn--" not in host:
             return host.strip(".")
-    return ".".join(_label(label) for label in fold(unquote(host)).split(".")).strip(".")
+    return ".".join(_decode_label(label) for label in fold(unquote(host)).split(".")).strip(".")
 
 
-def _label(label: str) -> str:
+def _decode_label(label: str) -> str:
     if not label.startswith("xn--") or len(label) > MAX_LABEL:
         return label
     try:
@@ -154,11 +156,11 @@ class _Mapping(dict[int, str]):
     def __missing__(self, code: int) -> str:
         if len(self) >= self.most:
             self.clear()
-        self[code] = mapped = _mapped(chr(code))
+        self[code] = mapped = _map_character(chr(code))
         return mapped
 
 
-def _mapped(char: str) -> str:
+def _map_character(char: str) -> str:
     """Maps a character as browsers do in a host's name; an invisible one to an empty text."""
     if unicodedata.category(char) == "Cf" or _IGNORABLE.fullmatch(char):
         return ""
@@ -183,7 +185,7 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", plain.replace("ς", "σ").replace("。", "."))
 
 
-def _resolved(parts: Iterable[str]) -> tuple[str, ...]:
+def _resolve_path(parts: Iterable[str]) -> tuple[str, ...]:
     """Returns the segments with ``.`` and ``..`` resolved, as browsers do before they send a request.
 
     Dots after a name are removed, because networks ignore them.
@@ -194,26 +196,26 @@ def _resolved(parts: Iterable[str]) -> tuple[str, ...]:
             del segments[-1:]
         elif part != ".":
             segments.append(part)
-    return tuple(folded.rstrip(".") or folded for part in segments if (folded := _name(part)))
+    return tuple(folded.rstrip(".") or folded for part in segments if (folded := _clean_name(part)))
 
 
-def _name(text: str) -> str:
+def _clean_name(text: str) -> str:
     return fold(text).strip(_UNSEEN_ENDS)
 
 
-def _account_in(query: str, parameter: str) -> str:
+def _find_parameter(query: str, parameter: str) -> str:
     """Returns the account that a parameter of the query names; empty if it names none."""
-    return _name(parse_qs(query.lower()).get(parameter, [""])[0]).removeprefix("@")
+    return _clean_name(parse_qs(query.lower()).get(parameter, [""])[0]).removeprefix("@")
 
 
-def _account(host: str, segments: tuple[str, ...], query: str) -> str:
+def _find_account(host: str, segments: tuple[str, ...], query: str) -> str:
     if not segments:
         return ""
     first = segments[0]
     if first == "profile.php":
-        return _account_in(query, "id")
+        return _find_parameter(query, "id")
     if first == "intent":
-        return _account_in(query, "screen_name")
+        return _find_parameter(query, "screen_name")
     folders_of_host = _BEFORE_NAMES_AT.get(".".join(host.split(".")[-2:]), ())
     has_folder = len(segments) > 1 and (first in _BEFORE_NAMES or first in folders_of_host)
     return (segments[1] if has_folder else first).removeprefix("@")
