@@ -1,9 +1,11 @@
 """The stored price list: its changes since a version, and the operator's edits."""
 
 from collections.abc import Sequence
-from typing import Final
+from decimal import Decimal
+from typing import Final, get_args
 
 import msgspec
+from msgspec import structs
 
 from opensmm.base.ids import PriceListId, ProviderId, ServiceId
 from opensmm.domain.catalogue import BelowCost, Catalogue, Service
@@ -16,12 +18,13 @@ from opensmm.store.rows import rows
 _VERSION: Final = "select catalogue_version, currency, below_cost from panel"
 _LOOK: Final = PreparedStatement("catalogue", _VERSION)
 """Every process runs it many times a second."""
-_COLUMNS: Final = """
-select s.id, s.name, s.type, c.name as category, s.rate, s.min, s.max, s.refill, s.cancel, s.dripfeed, s.free,
-       s.description, s.average_time_min, s.refill_wait_h, s.one_active_per_link, s.on_sale, s.position,
-       s.delivery_method, s.cost, s.halted, s.refill_days, s.refill_mode, s.hold_when_refused
-from service s join category c on c.id = s.category_id
-"""
+_FOLLOWING: Final = frozenset(("cost", "halted"))
+"""Columns of a service that follow from the providers' price lists; no edit writes them."""
+_FIELDS: Final = {field.name: field.type for field in structs.fields(Service)}
+_EDITED: Final = {name: kind for name, kind in _FIELDS.items() if name not in _FOLLOWING | {"id", "category"}}
+"""Columns of a service that an edit writes as they are."""
+_SELECTED: Final = ", ".join("c.name as category" if name == "category" else f"s.{name}" for name in _FIELDS)
+_COLUMNS: Final = f"select {_SELECTED} from service s join category c on c.id = s.category_id"
 _SERVICES: Final = f"{_COLUMNS} where s.version > %s"
 _SOME: Final = f"{_COLUMNS} where s.id = any(%s) order by s.id"
 _RATES: Final = "select price_list_id, service_id, rate from price where version > %s"
@@ -95,31 +98,28 @@ _CATEGORIES: Final = """
 with wanted as (select name, min(ord) as ord from unnest(%s::text[]) with ordinality as a (name, ord) group by name)
 insert into category (name, position) select name, ord from wanted order by ord on conflict (name) do nothing
 """
-_SAVE: Final = """
--- New services (id 0) are numbered in the order of the list.
-insert into service (id, name, type, category_id, rate, min, max, refill, cancel, dripfeed, free, description,
-                     average_time_min, refill_wait_h, one_active_per_link, on_sale, position, delivery_method,
-                     refill_days, refill_mode, hold_when_refused, version)
+_SQL_TYPES: Final = {bool: "bool", int: "bigint", Decimal: "numeric"}
+
+
+def _sql_type(kind: object) -> str:
+    """Returns the SQL type of a field by its annotation. Enums are texts; an optional field has its value's type."""
+    return next((name for plain, name in _SQL_TYPES.items() if plain in (kind, *get_args(kind))), "text")
+
+
+_SAVE: Final = f"""
+-- New services have id 0, and are numbered by position and name.
+insert into service (id, category_id, version, {", ".join(_EDITED)})
 select case when r.id > 0 then r.id
             else (select coalesce(max(id), 0) from service)
                  + row_number() over (partition by r.id = 0 order by r.position, r.name) end,
-       r.name, r.type, c.id, r.rate, r.min, r.max, r.refill,
-       r.cancel, r.dripfeed, r.free, r.description, r.average_time_min, r.refill_wait_h, r.one_active_per_link,
-       r.on_sale, r.position, r.delivery_method, r.refill_days, r.refill_mode, r.hold_when_refused, %s
-from jsonb_to_recordset(%s::jsonb) as r (id bigint, name text, type text, category text, rate numeric, min bigint,
-     max bigint, refill bool, cancel bool, dripfeed bool, free bool, description text, average_time_min int,
-     refill_wait_h int, one_active_per_link bool, on_sale bool, position int, delivery_method text,
-     refill_days int, refill_mode text, hold_when_refused bool)
+       c.id, %s, {", ".join(f"r.{name}" for name in _EDITED)}
+from jsonb_to_recordset(%s::jsonb) as r (
+  id bigint, category text, {", ".join(f"{name} {_sql_type(kind)}" for name, kind in _EDITED.items())})
 join category c on c.name = r.category
 order by 1
--- An edited service keeps its id, its cost and its halt.
-on conflict (id) do update set name = excluded.name, type = excluded.type, category_id = excluded.category_id,
-  rate = excluded.rate, min = excluded.min, max = excluded.max, refill = excluded.refill, cancel = excluded.cancel,
-  dripfeed = excluded.dripfeed, free = excluded.free, description = excluded.description,
-  average_time_min = excluded.average_time_min, refill_wait_h = excluded.refill_wait_h,
-  one_active_per_link = excluded.one_active_per_link, on_sale = excluded.on_sale, position = excluded.position,
-  delivery_method = excluded.delivery_method, refill_days = excluded.refill_days,
-  refill_mode = excluded.refill_mode, hold_when_refused = excluded.hold_when_refused, version = excluded.version
+-- An edited service keeps its cost and its halt.
+on conflict (id) do update set category_id = excluded.category_id, version = excluded.version,
+  {", ".join(f"{name} = excluded.{name}" for name in _EDITED)}
 returning id
 """
 
