@@ -49,7 +49,7 @@ class SetupCode(StrEnum):
 
 
 class OutageCode(StrEnum):
-    """Reasons for which a whole request failed and may be retried."""
+    """Reasons why a whole request failed and may be retried."""
 
     NO_CONNECTION = "no_connection"
     NO_CONNECTION_LATELY = "no_connection_lately"
@@ -83,7 +83,7 @@ class TooMuch(Struct, frozen=True):
 
 
 class Obstacle(Struct, frozen=True):
-    """A reason for which PostgreSQL's programs in ``place`` do not run: the system's error text, or an exit code."""
+    """A reason why PostgreSQL's programs in ``place`` do not run: the system's error text, or an exit code."""
 
     place: str
     words: str = ""

@@ -13,7 +13,7 @@ _PLAIN: Final = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 
 
 def ceiling(amount: Decimal, rate: Decimal = Decimal(1)) -> Money:
-    """Returns ``amount`` × ``rate``, rounded up to whole units; exact for any number of digits."""
+    """Returns ``amount`` × ``rate``, rounded up to whole units; exact up to 100 digits."""
     with localcontext() as exact:
         exact.prec = 100
         return Money(int((amount * rate * PER_WHOLE).to_integral_value(rounding=ROUND_CEILING)))

@@ -117,7 +117,7 @@ WITHHELD: Final = "(withheld)"
 
 
 class AuditEntry(Struct, frozen=True):
-    """One thing that was changed.
+    """A change of one thing.
 
     ``changes``: each changed field, before and after; None if it did not exist. ``context``: facts that are no fields
     of the subject. Amounts of money are whole numbers, as stored.

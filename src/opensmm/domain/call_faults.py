@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 
 
 class CallCode(StrEnum):
-    """Reasons for which a call failed. The field ``words`` has the other panel's words, if it sent any."""
+    """Reasons why a call failed. The field ``words`` has the other panel's words, if it sent any."""
 
     NO_CLIENT = "no_client"
     NO_TURN = "no_turn"
@@ -57,7 +57,7 @@ NEVER_SENT: Final = frozenset(
 
 
 class CallFault(Struct, frozen=True):
-    """The reason for which a call failed, with its fields, which survive being stored and read unchanged."""
+    """The reason why a call failed, with its fields, which survive being stored and read unchanged."""
 
     code: CallCode
     fields: dict[str, str | int] = {}

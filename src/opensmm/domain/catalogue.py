@@ -46,7 +46,7 @@ class DeliveryMethod(StrEnum):
 
 
 class Halt(StrEnum):
-    """Reasons for which a service is not sold although the operator has it on sale.
+    """Reasons why a service is not sold although the operator has it on sale.
 
     ``gone``: no provider lists it. ``type``: it is listed as another type. ``quarantine``: its cost moved too far.
     """
@@ -122,7 +122,7 @@ TYPE_FORMS: Final[Mapping[ServiceType, TypeForm]] = {
     ),
 }
 
-
+# A member that is checked for every service of every list; its own name saves a look-up in the enum.
 _UNDISCLOSED: Final = DeliveryMethod.UNDISCLOSED
 
 

@@ -105,7 +105,7 @@ class FindingCode(StrEnum):
 
 
 class ShutCode(StrEnum):
-    """Reasons for which a provider cannot be called at all: its key or its address."""
+    """Reasons why a provider cannot be called at all: its key or its address."""
 
     NO_KEY = "no_key"
     KEY_OF_OTHER_VERSION = "key_of_other_version"
@@ -152,7 +152,7 @@ class FieldCode(StrEnum):
 
 
 class RefusalCode(StrEnum):
-    """Reasons for which the operator's request is refused."""
+    """Reasons why the operator's request is refused."""
 
     FIELD_BLANK = "field_blank"
     FIELD_TOO_LONG = "field_too_long"
@@ -388,7 +388,7 @@ class ChangeCode(StrEnum):
 
 
 class LineCode(StrEnum):
-    """Reasons for which a line of a provider's price list is left out."""
+    """Reasons why a line of a provider's price list is left out."""
 
     NO_OBJECT = "no_object"
     NO_ID = "no_id"
@@ -404,7 +404,7 @@ class LineCode(StrEnum):
 
 
 class LineFault(Struct, frozen=True):
-    """The reason for which a line is left out, with its fields."""
+    """The reason why a line is left out, with its fields."""
 
     code: LineCode
     fields: dict[str, str | None] = {}

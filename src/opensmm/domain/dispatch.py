@@ -11,6 +11,9 @@ from opensmm.domain.transitions import final
 
 
 class DeliveryState(StrEnum):
+    """States of a delivery. In ``pending``, ``processing`` and ``in_progress`` a provider has accepted it, and reports
+    on it. ``held``: it waits for the operator. ``unsure``: a provider may have accepted it."""
+
     QUEUED = "queued"
     SENDING = "sending"
     UNSURE = "unsure"
@@ -61,7 +64,7 @@ class Declined(Struct, frozen=True):
 
 
 class NotSent(Struct, frozen=True):
-    """Nothing was bought, and the order may be retried later.
+    """A failure that bought nothing, after which the order may be retried later.
 
     Either no byte of the request was sent, or the provider answered with a well-formed error, in these ``words``, that
     it accepts no orders at the moment. ``one_service``: this applies to the one service, not to its others.
@@ -73,7 +76,7 @@ class NotSent(Struct, frozen=True):
 
 
 class AccountFault(StrEnum):
-    """Reasons of a provider to turn us away whatever is ordered.
+    """Reasons why a provider turns us away, whatever is ordered.
 
     ``key``: it refuses our key, account or address. ``funds``: we have no money left there.
     """
@@ -83,7 +86,7 @@ class AccountFault(StrEnum):
 
 
 class TurnedAway(Struct, frozen=True):
-    """Nothing was bought: the provider refuses every order of ours until the operator removes the reason."""
+    """A refusal that is not about the order: the provider refuses all our orders until the operator acts."""
 
     answer: str
     fault: AccountFault
@@ -105,6 +108,8 @@ SendOutcome = Accepted | Declined | NotSent | TurnedAway | Unsure
 
 
 class AttemptOutcome(StrEnum):
+    """Outcomes of an attempt. ``declined``: nothing was bought, for whatever reason."""
+
     SENDING = "sending"
     ACCEPTED = "accepted"
     DECLINED = "declined"
@@ -132,6 +137,7 @@ def after_sending(outcome: SendOutcome, *, routes_left: bool, hold_when_refused:
         case Unsure():
             return Verdict(DeliveryState.UNSURE)
         case Declined():
+            # Another provider is safe now: this one is proved not to have the order.
             if routes_left:
                 return Verdict(DeliveryState.QUEUED, next_route=True)
             return Verdict(DeliveryState.HELD if hold_when_refused else DeliveryState.CANCELED)
@@ -168,7 +174,7 @@ RETRY_STEPS_S: Final = (1, 2, 5, 15, 30, 60)
 
 
 def retry_after_s(failures: int) -> int:
-    """Returns the pause after so many failures in a row (from 1)."""
+    """Returns the pause after so many failures in a row (1 or more)."""
     return RETRY_STEPS_S[min(failures, len(RETRY_STEPS_S)) - 1]
 
 
@@ -187,6 +193,7 @@ def rest_s(failures: int, *, reached: bool, resting: bool) -> int | None:
     A provider that could not be reached, or that fails the first call after a pause, is paused at once. One that was
     reached is paused after ``PATIENCE`` failures in a row.
     """
+    # A bad answer from a provider that can be reached may be an accident; several in a row are not.
     if not reached or resting:
         return retry_after_s(failures)
     return None if failures < PATIENCE else retry_after_s(failures - PATIENCE + 1)

@@ -67,8 +67,8 @@ class EvidenceKind(StrEnum):
 
 
 class Conclusion(StrEnum):
-    """Results of a check. The first two are proved. The next six leave an attempt unsure and name the reason.
-    ``risked`` and ``ended`` are decisions of the operator. The last four are notices."""
+    """Results of a check. ``bought`` and ``not_bought`` are proved. ``risked`` and ``ended`` are decisions of the
+    operator. The last four are notices. All others leave an attempt unsure, and name the reason."""
 
     BOUGHT = "bought"
     NOT_BOUGHT = "not_bought"
@@ -164,6 +164,7 @@ def grow(neighbours: Iterable[Neighbour], skew: timedelta) -> bool:
     by_sending = sorted(by_answer, key=lambda neighbour: neighbour.sent)
     if width(by_answer) is None:
         return False
+    # In order of sending: ``highest`` is the largest of the ids that were clearly given before this order was sent.
     highest, passed = -1, 0
     for later in by_sending:
         while passed < len(by_answer) and by_answer[passed].answered + skew < later.sent:
@@ -180,6 +181,7 @@ class _Timeline:
     def __init__(self, neighbours: Iterable[Neighbour]) -> None:
         answered = sorted((neighbour.answered, int(neighbour.provider_order)) for neighbour in neighbours)
         sent = sorted((neighbour.sent, int(neighbour.provider_order)) for neighbour in neighbours)
+        # Running bounds: the highest id answered up to each neighbour, and the lowest one sent from each on.
         self._answered = [at for at, _ in answered]
         self._sent = [at for at, _ in sent]
         self._highest = list(accumulate(((number, at) for at, number in answered), max))
@@ -397,6 +399,7 @@ def _find_owners(
     }
     if not _can_pair(fits):
         return None
+    # Charges that leave some id without an owner are wrong, and then none of them counts.
     charged = _fit_by_charge(case, suspects, reports, fits)
     fits = charged if _can_pair(charged) else fits
     possible = {number: frozenset(key for key in keys if _can_pair(fits, number, key)) for number, keys in fits.items()}

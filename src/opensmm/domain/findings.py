@@ -19,7 +19,7 @@ SEVERITY: Final = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2}
 
 
 class Finding(Struct, frozen=True):
-    """One finding: its name, level, and a code with fields for which ``texts`` has the words."""
+    """A finding: its name, its level, and a code with fields for which ``texts`` has the words."""
 
     name: str
     level: Level

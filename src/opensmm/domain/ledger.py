@@ -91,11 +91,12 @@ def earn(customer: CustomerId, order: OrderId, sequence: int, amount: Money) -> 
 
 
 def give_back(customer: CustomerId, order: OrderId, sequence: int, amount: Money) -> Transfer:
+    """Returns the transfer that refunds the undelivered part of a run."""
     return Transfer(HELD, account(customer), amount, TransferKind.REFUND, customer, order, sequence)
 
 
 def return_earned(customer: CustomerId, order: OrderId, sequence: int, amount: Money, note: str) -> Transfer:
-    """Returns the transfer by which the operator refunds money of an ended order, which was earned before."""
+    """Returns the transfer of the operator's refund of an ended order, from money that was earned."""
     return Transfer(EARNED, account(customer), amount, TransferKind.RETURN, customer, order, sequence, note)
 
 
@@ -108,10 +109,12 @@ def top_up(customer: CustomerId, amount: Money, note: str = "") -> Transfer:
 
 
 def give(customer: CustomerId, amount: Money, note: str) -> Transfer:
+    """Returns the transfer of a correction in the customer's favour."""
     return Transfer(ADJUSTMENTS, account(customer), amount, TransferKind.ADJUSTMENT, customer, note=note)
 
 
 def take(customer: CustomerId, amount: Money, note: str) -> Transfer:
+    """Returns the transfer of a correction against the customer."""
     return Transfer(account(customer), ADJUSTMENTS, amount, TransferKind.ADJUSTMENT, customer, note=note)
 
 
