@@ -47,7 +47,7 @@ class Config:
 
         Raises Misconfigured if it cannot be read or has the wrong length.
         """
-        return _checked_pepper(self.given_pepper or _read_or_make_pepper(self.data / "pepper"))
+        return _check_pepper(self.given_pepper or _read_or_make_pepper(self.data / "pepper"))
 
     def common_pepper(self) -> bytes:
         """Returns the pepper for a process that may be one of many: makes none beside an external PostgreSQL.
@@ -78,18 +78,18 @@ def read(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
         database_url=environ.get("DATABASE_URL", ""),
         database_admin_url=environ.get("DATABASE_ADMIN_URL", ""),
         given_pepper=environ.get("OPENSMM_PEPPER", ""),
-        provider_timeout_s=_seconds(environ.get("OPENSMM_PROVIDER_TIMEOUT", "20")),
+        provider_timeout_s=_read_seconds(environ.get("OPENSMM_PROVIDER_TIMEOUT", "20")),
         trusted_proxies=environ.get("OPENSMM_TRUSTED_PROXIES", ""),
-        requests_per_second=_count(environ.get("OPENSMM_REQUESTS_PER_SECOND", "0")),
-        private_providers=_flag(environ.get("OPENSMM_PRIVATE_PROVIDERS", "0")),
-        log_level=_level(environ.get("OPENSMM_LOG_LEVEL", "info")),
+        requests_per_second=_read_count(environ.get("OPENSMM_REQUESTS_PER_SECOND", "0")),
+        private_providers=_read_flag(environ.get("OPENSMM_PRIVATE_PROVIDERS", "0")),
+        log_level=_read_level(environ.get("OPENSMM_LOG_LEVEL", "info")),
     )
     if config.database_admin_url and not config.database_url:
         raise Misconfigured(SetupCode.OWNER_WITHOUT_APP)
     for name in ("DATABASE_URL", "DATABASE_ADMIN_URL"):
         _check_address(name, environ.get(name, ""))
     if config.given_pepper:
-        _checked_pepper(config.given_pepper)
+        _check_pepper(config.given_pepper)
     return config
 
 
@@ -101,7 +101,7 @@ def _check_address(name: str, url: str) -> None:
         raise Misconfigured(SetupCode.BAD_DATABASE_URL, variable=name) from None
 
 
-def _seconds(text: str) -> float:
+def _read_seconds(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
@@ -111,26 +111,26 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _count(text: str) -> int:
+def _read_count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise Misconfigured(SetupCode.BAD_REQUEST_LIMIT, value=text)
     return int(text)
 
 
-def _flag(text: str) -> bool:
+def _read_flag(text: str) -> bool:
     if text not in ("0", "1"):
         raise Misconfigured(SetupCode.BAD_PRIVATE_PROVIDERS, value=text)
     return text == "1"
 
 
-def _level(text: str) -> str:
+def _read_level(text: str) -> str:
     level = text.lower()
     if level not in LOG_LEVELS:
         raise Misconfigured(SetupCode.BAD_LOG_LEVEL, value=text, levels=LOG_LEVELS)
     return level
 
 
-def _checked_pepper(pepper: str) -> bytes:
+def _check_pepper(pepper: str) -> bytes:
     least, most = PEPPER_BYTES
     if not least <= len(pepper.encode()) <= most:
         raise Misconfigured(SetupCode.PEPPER_LENGTH, least=least, most=most)

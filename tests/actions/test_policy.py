@@ -150,7 +150,7 @@ async def _save_elsewhere(database, one):
 
 
 async def test_the_demo_sells_nothing_that_a_new_panel_prohibits(conn):
-    services = list(demo_services.services())
+    services = list(demo_services.list_services())
     saved = await save_services(conn, services, by=acting(now()))
     assert len(services) == len(saved)
     assert {DeliveryMethod.SOFTWARE_SERVICE} == {one.delivery_method for one in services}

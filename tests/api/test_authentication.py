@@ -29,7 +29,7 @@ class Looks:
 
 
 async def called(door: Authenticator, key: str):
-    return door.cached(key) or await door.look_up(key, "192.0.2.1")
+    return door.get_cached(key) or await door.look_up(key, "192.0.2.1")
 
 
 class Hands:

@@ -25,7 +25,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 def told(families):
     """Every sample by its line's head: ``name{label="value"}`` as Prometheus reads it."""
-    lines = generate_latest(metrics.registry(families)).decode().splitlines()
+    lines = generate_latest(metrics.make_registry(families)).decode().splitlines()
     return {head: float(value) for head, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
 
@@ -60,7 +60,7 @@ def test_a_histogram_is_told_in_seconds_and_adds_up():
     spreads: Histograms[tuple[str, ...]] = Histograms((MILLISECOND, 5 * MILLISECOND))
     for ms in (1, 2, 9):
         spreads["a",].observe(ms * MILLISECOND)
-    told_back = told(lambda: [metrics.histogram("x_seconds", "x", ("label",), spreads)])
+    told_back = told(lambda: [metrics.make_histogram("x_seconds", "x", ("label",), spreads)])
     expected = {
         'x_seconds_bucket{label="a",le="0.001"}': 1.0,
         'x_seconds_bucket{label="a",le="0.005"}': 2.0,
@@ -149,8 +149,8 @@ async def test_the_facts_of_health_are_gauges(api, ann, stocked, sampling, clock
 
 async def test_the_page_names_every_metric_and_no_other(sampling):
     families = [
-        *metrics.registry(api_metrics.families).collect(),
-        *metrics.registry(worker_metrics.families_with(lambda: sampling.newest)).collect(),
+        *metrics.make_registry(api_metrics.families).collect(),
+        *metrics.make_registry(worker_metrics.families_with(lambda: sampling.newest)).collect(),
     ]
     exported = {(f"{one.name}_total" if one.type == "counter" else one.name, one.type) for one in families}
     assert exported == set(re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGE.read_text(), re.MULTILINE))

@@ -136,7 +136,7 @@ def test_what_was_kept_meanwhile_is_newer_than_what_was_learned():
     known.learn("status", IdForm.ONE_BY_ONE)
     known.learn("cancel", IdForm.ONE_BY_ONE)
     known.refresh({"status": IdForm.LIST_OF_ONE})
-    assert (IdForm.LIST_OF_ONE, IdForm.ONE_BY_ONE, None) == tuple(map(known.form, ("status", "cancel", "refill")))
+    assert (IdForm.LIST_OF_ONE, IdForm.ONE_BY_ONE, None) == tuple(map(known.form_of, ("status", "cancel", "refill")))
     assert {"cancel": IdForm.ONE_BY_ONE} == known.learned
     known.refresh({"status": IdForm.LIST_OF_ONE, "cancel": IdForm.ONE_BY_ONE})
     assert {} == known.learned

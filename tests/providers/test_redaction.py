@@ -60,6 +60,6 @@ async def test_a_key_in_a_malformed_head_is_blotted_out(key, head):
 
 
 def test_the_words_of_an_exception_are_fit_to_be_stored():
-    told = Redaction(KEYS[0]).error(ValueError("\x00\ud800 " + KEYS[0] * 2 + KEYS[0][:20] + "x" * 1000))
+    told = Redaction(KEYS[0]).redact_error(ValueError("\x00\ud800 " + KEYS[0] * 2 + KEYS[0][:20] + "x" * 1000))
     assert told.startswith("\N{REPLACEMENT CHARACTER}? [key][key][key]xxx")
     assert 500 == len(told)

@@ -3,7 +3,7 @@
 import pytest
 
 from opensmm.texts.isolation import Direction, isolate, isolate_code
-from opensmm.web.markup import prose
+from opensmm.web.markup import render_prose
 
 RTL, LTR = Direction.RIGHT_TO_LEFT, Direction.LEFT_TO_RIGHT
 
@@ -34,5 +34,5 @@ def test_code_runs_left_to_right():
 
 
 def test_pages_have_elements_in_place_of_the_marks():
-    assert '<bdi>Far &lt;b&gt;</bdi> <code dir="ltr">x</code>' == prose("\u2068Far <b>\u2069 \u2066`x`\u2069")
-    assert "\u2068Far" == prose("\u2068Far")
+    assert '<bdi>Far &lt;b&gt;</bdi> <code dir="ltr">x</code>' == render_prose("\u2068Far <b>\u2069 \u2066`x`\u2069")
+    assert "\u2068Far" == render_prose("\u2068Far")

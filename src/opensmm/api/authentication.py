@@ -68,7 +68,7 @@ class Authenticator:
         self._look_up_began.clear()
         await self._look_up_began.wait()
 
-    def cached(self, key: str) -> KeyHolder | None:
+    def get_cached(self, key: str) -> KeyHolder | None:
         """Returns the caller of a cached key; None if the key must be looked up.
 
         Raises RateExceeded if the key is over its limit of requests.

@@ -75,7 +75,7 @@ class ConnectionTable:
             log.warning("an address holds too many connections: idle ones are ended", address=name, ended=len(idle))
 
 
-def connection_bound() -> int:
+def max_connections() -> int:
     """Returns how many connections the process's limit of open files leaves room for."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return max(MIN_CONNECTIONS, soft - RESERVED_FILES) if soft != resource.RLIM_INFINITY else 1 << 20

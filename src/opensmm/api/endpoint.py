@@ -192,7 +192,7 @@ class Endpoint:
     ) -> tuple[HttpResponse, str]:
         """Authenticates and carries out a request. Returns the response, and the outcome that the metrics count."""
         key, client = decoded.key, http_request.client
-        caller = self._authenticator.cached(key) or await self._authenticator.look_up(key, client)
+        caller = self._authenticator.get_cached(key) or await self._authenticator.look_up(key, client)
         if caller is None:
             return _refuse(dialect, _NO_KEY)
         if caller.addresses and client not in caller.addresses:
@@ -202,7 +202,7 @@ class Endpoint:
                 return _refuse(dialect, refused)
             case requests.ListServices(extended=extended):
                 drips = dialect is V2 and not extended and _acts_as_panel(caller, http_request)
-                rendered = self._services_cache.current(dialect, caller.price_list, extended=extended, drips=drips)
+                rendered = self._services_cache.get_current(dialect, caller.price_list, extended=extended, drips=drips)
                 if rendered is None:
                     rendered = await self._services_cache.render(
                         dialect, caller.price_list, extended=extended, drips=drips
@@ -277,7 +277,7 @@ def _services_response(rendered: RenderedServices, http_request: HttpRequest) ->
     tag = (b"etag", rendered.compressed_tag if compressed else rendered.plain_tag)
     if http_request.headers.get(b"if-none-match") == tag[1]:
         return json_response(b"", 304, tag, *rendered.unmodified)
-    return whole.also(tag)
+    return whole.with_headers(tag)
 
 
 def _accepts_gzip(accept_encoding: bytes) -> bool:

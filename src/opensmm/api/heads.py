@@ -28,7 +28,7 @@ TARGET_TOO_LONG: Final = json_response(TOO_LARGE, 414, CLOSE)
 HEAD_TOO_LARGE: Final = json_response(TOO_LARGE, 431, CLOSE)
 
 
-def size(headers: Sequence[Header]) -> int:
+def count_bytes(headers: Sequence[Header]) -> int:
     """Returns the bytes of header lines on the wire."""
     return sum(len(name) + len(value) + 4 for name, value in headers)
 

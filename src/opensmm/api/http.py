@@ -42,7 +42,7 @@ class HttpResponse(Struct, frozen=True):
     headers: list[Header]
     head: bytes
 
-    def also(self, *more: Header) -> "HttpResponse":
+    def with_headers(self, *more: Header) -> "HttpResponse":
         """Returns the same response with ``more`` headers after its own."""
         headers = [*self.headers, *more]
         return HttpResponse(self.body, self.status, headers, _head(self.status, headers))
@@ -95,7 +95,7 @@ async def read_body(receive: Receive) -> bytes:
 def json_response(body: bytes, status: int = 200, *more: Header) -> HttpResponse:
     """Builds a response of JSON that must not be cached; ``more`` headers come after the usual ones."""
     response = HttpResponse(body, status, *_common_head(status, len(body)))
-    return response.also(*more) if more else response
+    return response.with_headers(*more) if more else response
 
 
 @lru_cache(maxsize=4096)
@@ -125,4 +125,4 @@ def request_id(headers: Mapping[bytes, bytes]) -> str:
 
 def with_request_id(response: HttpResponse, headers: Mapping[bytes, bytes]) -> HttpResponse:
     """Returns the response with the request's id, if the client sent one."""
-    return response.also((REQUEST_ID, request_id(headers).encode())) if REQUEST_ID in headers else response
+    return response.with_headers((REQUEST_ID, request_id(headers).encode())) if REQUEST_ID in headers else response

@@ -215,7 +215,7 @@ class Protocol(HttpToolsProtocol):
     def _check_size(self) -> None:
         if len(self.url) > heads.MAX_TARGET:
             raise Forbidden(heads.TARGET_TOO_LONG)
-        if heads.size(self.headers) > heads.MAX_HEAD:
+        if heads.count_bytes(self.headers) > heads.MAX_HEAD:
             raise Forbidden(heads.HEAD_TOO_LARGE)
 
     def _is_plain(self) -> bool:
@@ -290,7 +290,7 @@ class Protocol(HttpToolsProtocol):
         if exchange.disconnected:
             return
         if not exchange.keep_alive:  # The server stops, or the client has closed its side.
-            response = response.also(CLOSE)
+            response = response.with_headers(CLOSE)
         self.transport.writelines([response.head, response.body])
         if not exchange.keep_alive:
             self.transport.close()

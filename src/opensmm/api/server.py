@@ -9,7 +9,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from opensmm.actions import batcher
-from opensmm.api.connections import ConnectionTable, connection_bound
+from opensmm.api.connections import ConnectionTable, max_connections
 from opensmm.api.protocol import Protocol
 
 REQUEST_WITHIN_S: Final = 10
@@ -27,7 +27,7 @@ class State(ServerState):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = ConnectionTable(connection_bound())
+        self.table = ConnectionTable(max_connections())
 
 
 class Server(uvicorn.Server):

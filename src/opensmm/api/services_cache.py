@@ -47,7 +47,7 @@ class ServicesCache:
         self._pieces: dict[Form, dict[ServiceId, tuple[Service, object, bytes]]] = {}
         self._rendering: dict[Form, asyncio.Task[RenderedServices]] = {}
 
-    def current(
+    def get_current(
         self, dialect: Dialect, price_list: PriceListId, *, extended: bool, drips: bool = False
     ) -> RenderedServices | None:
         """Returns the response that matches the cached catalogue's version; None if it must be rendered."""

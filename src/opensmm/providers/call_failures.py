@@ -42,7 +42,7 @@ def call_fault(error: Exception, redaction: Redaction, within_s: float) -> CallF
             return CallFault(CallCode.TOO_MANY_RECEIVED, {"most": error.most})
         case aiohttp.ServerDisconnectedError() | ConnectionResetError():
             return CallFault(CallCode.CLOSED)
-    return CallFault(CallCode.FAILED, {"type": type(error).__name__, "words": redaction.error(error)})
+    return CallFault(CallCode.FAILED, {"type": type(error).__name__, "words": redaction.redact_error(error)})
 
 
 def _connect_failure(error: "aiohttp.ClientConnectorError", redaction: Redaction) -> CallFault:
@@ -53,10 +53,10 @@ def _connect_failure(error: "aiohttp.ClientConnectorError", redaction: Redaction
     at = f"{error.host}:{error.port}"
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            words = redaction.error(error.certificate_error)
+            words = redaction.redact_error(error.certificate_error)
             return CallFault(CallCode.CERTIFICATE_NOT_TRUSTED, {"at": at, "words": words})
         case aiohttp.ClientConnectorSSLError():
-            return CallFault(CallCode.NO_TLS, {"at": at, "words": redaction.error(error.os_error)})
+            return CallFault(CallCode.NO_TLS, {"at": at, "words": redaction.redact_error(error.os_error)})
         case aiohttp.ClientConnectorDNSError():
             return CallFault(CallCode.NAME_WITHOUT_ADDRESS, {"host": error.host})
     cause = error.os_error
@@ -66,4 +66,4 @@ def _connect_failure(error: "aiohttp.ClientConnectorError", redaction: Redaction
         return CallFault(CallCode.NOBODY_LISTENS, {"at": at})
     if cause.errno in _NO_ROUTE:
         return CallFault(CallCode.NO_WAY, {"at": at})
-    return CallFault(CallCode.NO_CONNECTION, {"at": at, "words": redaction.error(cause)})
+    return CallFault(CallCode.NO_CONNECTION, {"at": at, "words": redaction.redact_error(cause)})

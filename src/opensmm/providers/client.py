@@ -33,7 +33,7 @@ from opensmm.domain.requests import (
 from opensmm.domain.subscriptions import SubscriptionReport
 from opensmm.providers.call_failures import CONNECT_WITHIN_S, NoAnswer, call_fault
 from opensmm.providers.charsets import to_utf8
-from opensmm.providers.id_forms import IdListRequest, KnownForms, ids_of
+from opensmm.providers.id_forms import IdListRequest, KnownForms, requested_ids
 from opensmm.providers.redaction import Redaction
 from opensmm.providers.response_limits import count_values, response_limit
 from opensmm.wire import provider_answers, provider_services
@@ -129,7 +129,7 @@ class PanelClient:
         # A proxy that answers 5xx may have passed the request on before, and a redirect may follow a purchase.
         if 400 <= answer.status < 500:
             return provider_answers.read_turned_away(answer.body)
-        return Unsure(_at_status(answer.status, excerpt(answer.body)))
+        return Unsure(_status_fault(answer.status, excerpt(answer.body)))
 
     async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]:
         return await self._id_request("status", GetStatus).ask(orders, provider_answers.read_statuses)
@@ -176,7 +176,7 @@ class PanelClient:
     async def _working_forms(
         self, texts: Sequence[str], write: Callable[[RequestedIds], GetStatus | GetRefillStatus]
     ) -> tuple[bool, bool]:
-        single, many = ids_of(texts[:1]), ids_of(texts, many=True)
+        single, many = requested_ids(texts[:1]), requested_ids(texts, many=True)
         reads_single = provider_answers.tells_status(single, await self._send(write(single)))
         return reads_single, provider_answers.tells_status(many, await self._send(write(many)))
 
@@ -188,7 +188,7 @@ class PanelClient:
         body = await self._send(GetBalance())
         balance = provider_answers.read_balance(body)
         if balance is None:
-            raise _unread(body, CallCode.NO_BALANCE)
+            raise _unreadable(body, CallCode.NO_BALANCE)
         return balance, spoken_in_balance(body)
 
     async def services(self) -> ReadPriceList:
@@ -196,7 +196,7 @@ class PanelClient:
         body = await self._send(ListServices(), max(self._timeout_s, LIST_WITHIN_S))
         price_list = await asyncio.to_thread(provider_services.read_services, body)
         if price_list is None:
-            raise _unread(body, CallCode.NO_PRICE_LIST)
+            raise _unreadable(body, CallCode.NO_PRICE_LIST)
         return price_list
 
     async def _send(self, request: Request, within_s: float | None = None, *, turned_away: bool = False) -> bytes:
@@ -214,7 +214,7 @@ class PanelClient:
         refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
         if answer.status >= 300 and not (refused and provider_answers.read_error(answer.body)):
             words = provider_answers.read_error(answer.body) or excerpt(answer.body)
-            raise NoAnswer(_at_status(answer.status, words))
+            raise NoAnswer(_status_fault(answer.status, words))
         return answer.body
 
     async def _post(self, request: Request, within_s: float | None = None) -> HttpAnswer:
@@ -242,26 +242,26 @@ class PanelClient:
             body, charset = bytearray(), answer.charset
             while len(body) <= limit.size and (part := await answer.content.read(limit.size + 1 - len(body))):
                 body += part
-        text = self._redaction.body(to_utf8(bytes(body), charset))
+        text = self._redaction.redact_body(to_utf8(bytes(body), charset))
         if len(body) > limit.size:
-            raise _too_many(CallCode.TOO_MANY_BYTES, answer.status, limit.size, text)
+            raise _limit_exceeded(CallCode.TOO_MANY_BYTES, answer.status, limit.size, text)
         if count_values(text) > limit.values:
-            raise _too_many(CallCode.TOO_MANY_VALUES, answer.status, limit.values, text)
+            raise _limit_exceeded(CallCode.TOO_MANY_VALUES, answer.status, limit.values, text)
         return HttpAnswer(answer.status, text)
 
 
-def _at_status(status: int, words: str) -> CallFault:
+def _status_fault(status: int, words: str) -> CallFault:
     return CallFault(CallCode.HTTP_STATUS, {"status": status, "words": words})
 
 
-def _unread(body: bytes, code: CallCode) -> NoAnswer:
+def _unreadable(body: bytes, code: CallCode) -> NoAnswer:
     """Makes NoAnswer of the provider's error text if the body has one, of ``code`` if not."""
     if words := provider_answers.read_error(body):
         return NoAnswer(CallFault(CallCode.REFUSED, {"words": words}))
     return NoAnswer(CallFault(code, {"words": excerpt(body)}))
 
 
-def _too_many(code: CallCode, status: int, most: int, body: bytes) -> NoAnswer:
+def _limit_exceeded(code: CallCode, status: int, most: int, body: bytes) -> NoAnswer:
     return NoAnswer(CallFault(code, {"status": status, "most": most, "words": excerpt(body)}))
 
 

@@ -29,7 +29,7 @@ class KnownForms:
         """Learned forms that are not stored yet."""
         return {action: form for action, form in self._learned.items() if self._stored.get(action) is not form}
 
-    def form(self, action: str) -> IdForm | None:
+    def form_of(self, action: str) -> IdForm | None:
         return self._learned.get(action, self._stored.get(action))
 
     def learn(self, action: str, form: IdForm) -> None:
@@ -79,9 +79,9 @@ class IdListRequest:
         """Sends the ids in the panel's form; ``read`` decodes a response. Returns one result per id, in order."""
         if len(texts) == 1:
             return [await self._ask_one(texts[0], read)]
-        if self._forms.form(self._action) is IdForm.ONE_BY_ONE:
+        if self._forms.form_of(self._action) is IdForm.ONE_BY_ONE:
             return [await self._ask_one(text, read) for text in texts]
-        ids = ids_of(texts, many=True)
+        ids = requested_ids(texts, many=True)
         body = await self._send(ids)
         if self._forms.reads_lists(self._action, strangers=self._strangers) or not refuses_list(body):
             return read(ids, body)
@@ -91,22 +91,22 @@ class IdListRequest:
         self, ids: RequestedIds, body: bytes, read: Callable[[RequestedIds, bytes], list[Read]]
     ) -> list[Read]:
         """Sends the ids of a refused list one by one. If all are refused, the error did answer the list."""
-        bodies = [await self._send(ids_of([text])) for text in ids.texts]
+        bodies = [await self._send(requested_ids([text])) for text in ids.texts]
         if all(map(read_error, bodies)):
             self._forms.note_list_reader(self._action, strangers=self._strangers)
             return read(ids, body)
         self._forms.learn(self._action, IdForm.ONE_BY_ONE)
-        return [read(ids_of([text]), answer)[0] for text, answer in zip(ids.texts, bodies, strict=True)]
+        return [read(requested_ids([text]), answer)[0] for text, answer in zip(ids.texts, bodies, strict=True)]
 
     async def _ask_one(self, text: str, read: Callable[[RequestedIds, bytes], list[Read]]) -> Read:
         """Sends one id. If the panel misses a parameter it may have changed its script, and the other form is tried."""
-        form = self._forms.form(self._action)
+        form = self._forms.form_of(self._action)
         as_list = form is IdForm.LIST_OF_ONE or (not self._singular and form is not IdForm.ONE_BY_ONE)
-        ids = ids_of([text], many=as_list)
+        ids = requested_ids([text], many=as_list)
         body = await self._send(ids)
         is_unread = refuses_list if as_list and form is None else misses_parameter
         if is_unread(body):
-            other = ids_of([text], many=not as_list)
+            other = requested_ids([text], many=not as_list)
             answer = await self._send(other)
             if not read_error(answer):
                 self._forms.learn(self._action, IdForm.ONE_BY_ONE if as_list else IdForm.LIST_OF_ONE)
@@ -123,7 +123,7 @@ def refuses_list(body: bytes) -> bool:
     return misses_parameter(body) or means_unknown_order(read_error(body))
 
 
-def ids_of(texts: Sequence[str], *, many: bool = False) -> RequestedIds:
+def requested_ids(texts: Sequence[str], *, many: bool = False) -> RequestedIds:
     """Returns a provider's ids, which are texts, as those of a request. Most of them are whole numbers."""
     numbers = tuple(int(text) if text.isascii() and text.isdigit() and len(text) < 19 else MALFORMED for text in texts)
     return RequestedIds(tuple(texts), numbers, many=many)

@@ -23,19 +23,19 @@ class Redaction:
         self._plain = key.replace("\\", "")
         self._begins = re.compile(r"\\*".join(map(re.escape, self._plain[: KEY_CHARS[0]])))
 
-    def body(self, body: bytes) -> bytes:
+    def redact_body(self, body: bytes) -> bytes:
         """Returns the body of a response without the key."""
         for spelling in self._spellings:
             body = body.replace(spelling, REDACTED.encode())
         return body
 
-    def error(self, error: Exception) -> str:
+    def redact_error(self, error: Exception) -> str:
         """Returns the text of an exception, redacted and fit to be stored.
 
         The HTTP library quotes a malformed head with backslashes, one quotation inside another, and cuts long lines off
         anywhere. So the beginning of a key counts as the key.
         """
-        text = self.body(str(error).encode("utf-8", "replace")).decode()
+        text = self.redact_body(str(error).encode("utf-8", "replace")).decode()
         for begin in reversed(list(self._begins.finditer(text))):
             text = text[: begin.start()] + REDACTED + text[self._end(text, begin.end()) :]
         return fit(text)

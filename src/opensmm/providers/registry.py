@@ -145,7 +145,7 @@ class ProviderRegistry:
         """Makes clients for providers that are new or have changed, and takes the others' rows over."""
         for row in rows:
             connection = self._connections.get(row.id)
-            if connection is not None and _settings(connection.row) == _settings(row):
+            if connection is not None and _without_state(connection.row) == _without_state(row):
                 self._connections[row.id] = structs.replace(connection, row=row)
                 if isinstance(connection.provider, PanelClient):
                     connection.provider.forms.refresh(row.forms)
@@ -306,7 +306,7 @@ def open_client(session: "ClientSession", row: ProviderRow, key: str, timeout_s:
     return PanelClient(session, row.url, key, dialect, timeout_s, row.name, forms=row.forms, user_agent=agent)
 
 
-def _settings(row: ProviderRow) -> ProviderRow:
+def _without_state(row: ProviderRow) -> ProviderRow:
     """Returns the row with neutral values for the columns that need no new client."""
     neutral = {"failures": 0, "resting_until": None, "fault": "", "enabled": True, "forms": AS_DOCUMENTED}
     return structs.replace(row, **neutral, adds_at_a_time=None)

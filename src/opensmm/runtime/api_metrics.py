@@ -11,7 +11,7 @@ from opensmm.api.metrics import REFUSALS, REQUESTS
 from opensmm.base.metrics import Histogram
 from opensmm.base.money import PER_WHOLE
 from opensmm.domain import requests
-from opensmm.runtime.metrics import Labels, batcher_metrics, counter, histogram
+from opensmm.runtime.metrics import Labels, batcher_metrics, make_counter, make_histogram
 
 ACTIONS: Final[dict[type | None, str]] = {
     requests.ListServices: "services",
@@ -29,15 +29,17 @@ NO_ACTION: Final = "none"
 def families() -> Iterable[Metric]:
     """Yields all metrics of the process."""
     yield from request_metrics()
-    yield counter(
+    yield make_counter(
         "opensmm_refusals",
         "Refusals by their kind, of whole requests and of single ids in lists.",
         ("kind",),
         {(str(kind),): count for kind, count in REFUSALS.copy().items()},
     )
-    yield counter("opensmm_orders_placed", "Orders placed.", ("currency",), _by_currency(ORDERS_PLACED))
+    yield make_counter("opensmm_orders_placed", "Orders placed.", ("currency",), _by_currency(ORDERS_PLACED))
     money = {currency: units / PER_WHOLE for currency, units in _by_currency(MONEY_PLACED).items()}
-    yield counter("opensmm_money_placed", "What placed orders were charged, in the currency.", ("currency",), money)
+    yield make_counter(
+        "opensmm_money_placed", "What placed orders were charged, in the currency.", ("currency",), money
+    )
     yield from batcher_metrics()
 
 
@@ -51,8 +53,8 @@ def request_metrics() -> Iterable[Metric]:
         if action != NO_ACTION:
             _add(times.setdefault((dialect, action), Histogram(observed.edges)), observed)
     labels = ("dialect", "action")
-    yield counter("opensmm_requests", "Requests answered.", (*labels, "outcome"), counts)
-    yield histogram("opensmm_request_seconds", "From a request's last byte to its answer.", labels, times)
+    yield make_counter("opensmm_requests", "Requests answered.", (*labels, "outcome"), counts)
+    yield make_histogram("opensmm_request_seconds", "From a request's last byte to its answer.", labels, times)
 
 
 def _add(total: Histogram, part: Histogram) -> None:

@@ -15,7 +15,7 @@ from opensmm.actions.demo import DemoCustomer, fill
 from opensmm.base.money import money
 from opensmm.config import Config, keep_secret
 from opensmm.domain.audit import Actor, ActorKind, By
-from opensmm.runtime.demo_services import services
+from opensmm.runtime.demo_services import list_services
 from opensmm.store.connection import connect
 
 FUNDS: Final = (("Demo customer", "1000.00"), ("Second customer", "10.00"))
@@ -37,7 +37,7 @@ async def fill_panel(url: str, config: Config, now: datetime) -> DemoKeys:
     customers = [DemoCustomer(name, money(funds), key) for (name, funds), key in funded]
     connection = await connect(url, application="opensmm demo")
     try:
-        await fill(connection, list(services()), customers, config.pepper(), by=By(ACTOR, "", now))
+        await fill(connection, list(list_services()), customers, config.pepper(), by=By(ACTOR, "", now))
     finally:
         await connection.close()
     return keys

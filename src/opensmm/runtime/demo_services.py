@@ -103,7 +103,7 @@ _LIST: Final[tuple[tuple[str, tuple[_Line, ...]], ...]] = (
 )
 
 
-def services() -> Iterator[Service]:
+def list_services() -> Iterator[Service]:
     """Yields the services, numbered from 1 in the order of the list."""
     number = 0
     for category, lines in _LIST:

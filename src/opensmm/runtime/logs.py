@@ -102,7 +102,7 @@ class SparseRecords(logging.Filter):
         return left_out is not None
 
 
-def _plain(value: object) -> str | float:
+def _to_json_value(value: object) -> str | float:
     """Converts a value that JSON lacks: times to ISO 8601, durations to seconds."""
     match value:
         case datetime():
@@ -127,7 +127,7 @@ _COMMON: Final[tuple[Processor, ...]] = (
 def set_up(level: str) -> None:
     """Sets logging up, from ``level`` (debug, info, warning or error). Libraries are logged from warning on."""
     structlog.configure(
-        processors=[Sparse(), *_COMMON, structlog.processors.JSONRenderer(default=_plain)],
+        processors=[Sparse(), *_COMMON, structlog.processors.JSONRenderer(default=_to_json_value)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -139,7 +139,7 @@ def set_up(level: str) -> None:
             foreign_pre_chain=[*_COMMON, structlog.stdlib.add_logger_name, _add_left_out],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(default=_plain),
+                structlog.processors.JSONRenderer(default=_to_json_value),
             ],
         )
     )

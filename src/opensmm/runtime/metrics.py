@@ -26,7 +26,7 @@ class MetricsSource(Collector):
         return self._families()
 
 
-def registry(families: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
+def make_registry(families: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
     collectors = CollectorRegistry()
     ProcessCollector(registry=collectors)
     collectors.register(MetricsSource(families))
@@ -38,26 +38,26 @@ def serve(port: int | None, host: str, families: Callable[[], Iterable[Metric]])
     if port is None:
         return
     try:
-        start_http_server(port, host, registry(families))
+        start_http_server(port, host, make_registry(families))
     except OSError as error:
         log.error("no metrics: cannot listen", host=host, port=port, error=error.strerror)
 
 
-def counter(name: str, description: str, labels: Labels, samples: Mapping[Labels, float]) -> Metric:
+def make_counter(name: str, description: str, labels: Labels, samples: Mapping[Labels, float]) -> Metric:
     family = CounterMetricFamily(name, description, labels=labels)
     for values, value in samples.items():
         family.add_metric(values, value)
     return family
 
 
-def gauge(name: str, description: str, labels: Labels, samples: Mapping[Labels, float]) -> Metric:
+def make_gauge(name: str, description: str, labels: Labels, samples: Mapping[Labels, float]) -> Metric:
     family = GaugeMetricFamily(name, description, labels=labels)
     for values, value in samples.items():
         family.add_metric(values, value)
     return family
 
 
-def histogram(
+def make_histogram(
     name: str, description: str, labels: Labels, samples: Mapping[Labels, Histogram], unit: int = SECOND
 ) -> Metric:
     """Makes a histogram. ``unit``: how many counted units make one reported unit."""
@@ -75,15 +75,15 @@ def batcher_metrics() -> Iterable[Metric]:
     # Read before ``asked``: a batch that starts in between must not make the difference negative.
     started = {name: counts.batches.total for name, counts in traffic.items()}
     waiting: Gauged = {name: counts.asked - started[name] for name, counts in traffic.items()}
-    yield gauge("opensmm_lane_waiting", "Asks that wait for their lane's next transaction.", ("lane",), waiting)
-    yield histogram(
+    yield make_gauge("opensmm_lane_waiting", "Asks that wait for their lane's next transaction.", ("lane",), waiting)
+    yield make_histogram(
         "opensmm_lane_batch_asks",
         "Asks that shared a transaction.",
         ("lane",),
         {name: counts.batches for name, counts in traffic.items()},
         unit=1,
     )
-    yield counter(
+    yield make_counter(
         "opensmm_lane_refused",
         "Asks turned away because too many waited.",
         ("lane",),

@@ -40,7 +40,7 @@ def loaded_files() -> list[Path]:
 
 def import_the_rest() -> None:
     """Imports every module that the loaded code may import later, and those that they may import in turn."""
-    for name in (*FROM_C, *(inner for package in WHOLE for inner in _modules_of(package))):
+    for name in (*FROM_C, *(inner for package in WHOLE for inner in _find_modules(package))):
         _try_to_import(name)
     tried: set[str] = set()
     read: dict[int, CodeType] = {}
@@ -57,7 +57,7 @@ def _try_to_import(name: str) -> None:
         import_module(name)
 
 
-def _modules_of(package: str) -> Iterator[str]:
+def _find_modules(package: str) -> Iterator[str]:
     paths = getattr(sys.modules.get(package), "__path__", None)
     if paths is not None:
         for module in pkgutil.walk_packages(paths, f"{package}.", onerror=lambda _: None):

@@ -70,7 +70,7 @@ def run_api(
     successor = privileges.choose_successor(config, url)
     metrics.serve(metrics_at.port, metrics_at.host, api_metrics.families)
     endpoint = Endpoint(ApiOperations(url), config.common_pepper(), config.requests_per_second)
-    site = _pages() if pages else None
+    site = _load_pages() if pages else None
     application = Application(endpoint, site)
     if successor is not None:
         successor.take_over(None if site is None else site.prepare)
@@ -78,7 +78,7 @@ def run_api(
     run_server(application, listening, config)
 
 
-def _pages() -> Any:
+def _load_pages() -> Any:
     from opensmm.web.pages import Pages
 
     return Pages()

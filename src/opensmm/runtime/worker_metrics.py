@@ -12,7 +12,7 @@ from opensmm.domain import dispatch, requests
 from opensmm.domain.findings import SEVERITY
 from opensmm.domain.monitoring import PanelFacts, WaitingCount, alive
 from opensmm.providers.client import CALLS
-from opensmm.runtime.metrics import Gauged, batcher_metrics, counter, gauge, histogram
+from opensmm.runtime.metrics import Gauged, batcher_metrics, make_counter, make_gauge, make_histogram
 
 OUTCOMES: Final[dict[type, str]] = {
     dispatch.Accepted: "accepted",
@@ -40,25 +40,25 @@ def families_with(sample: Callable[[], MetricsSample | None]) -> Callable[[], It
         yield from batcher_metrics()
         newest = sample()
         if newest is not None:
-            yield from panel(newest)
+            yield from panel_metrics(newest)
 
     return families
 
 
 def _own_counts() -> Iterable[Metric]:
-    yield counter(
+    yield make_counter(
         "opensmm_sends",
         "Tries to hand a delivery to a provider.",
         ("provider", "outcome"),
         {(provider, OUTCOMES[outcome]): count for (provider, outcome), count in SENT.copy().items()},
     )
-    yield counter(
+    yield make_counter(
         "opensmm_polls",
         "Deliveries asked after.",
         ("outcome",),
         {(outcome,): count for outcome, count in POLLED.copy().items()},
     )
-    yield histogram(
+    yield make_histogram(
         "opensmm_provider_call_seconds",
         "Calls to providers.",
         ("provider", "kind", "outcome"),
@@ -69,7 +69,7 @@ def _own_counts() -> Iterable[Metric]:
     )
 
 
-def panel(sample: MetricsSample) -> Iterable[Metric]:
+def panel_metrics(sample: MetricsSample) -> Iterable[Metric]:
     """Yields the facts of a sample. Every worker reports the whole panel, so take the largest value, not the sum."""
     facts, at = sample.facts, sample.at
     queues = _queues(facts)
@@ -78,19 +78,21 @@ def panel(sample: MetricsSample) -> Iterable[Metric]:
         (name,): 0.0 if waiting.since is None else max(0.0, (at - waiting.since).total_seconds())
         for name, waiting in queues.items()
     }
-    yield gauge("opensmm_sampled_at_seconds", "When the panel was looked at, in Unix time.", (), {(): at.timestamp()})
-    yield gauge("opensmm_queue", "What waits, by queue.", ("queue",), depths)
-    yield gauge("opensmm_queue_oldest_seconds", "How long the oldest has waited.", ("queue",), ages)
-    yield gauge("opensmm_sending", "Deliveries being sent.", (), {(): facts.sending})
-    yield gauge("opensmm_at_providers", "Deliveries at providers.", (), {(): facts.moving.count})
-    yield gauge("opensmm_workers_alive", "Workers with a heartbeat.", (), {(): len(alive(facts.workers, at))})
+    yield make_gauge(
+        "opensmm_sampled_at_seconds", "When the panel was looked at, in Unix time.", (), {(): at.timestamp()}
+    )
+    yield make_gauge("opensmm_queue", "What waits, by queue.", ("queue",), depths)
+    yield make_gauge("opensmm_queue_oldest_seconds", "How long the oldest has waited.", ("queue",), ages)
+    yield make_gauge("opensmm_sending", "Deliveries being sent.", (), {(): facts.sending})
+    yield make_gauge("opensmm_at_providers", "Deliveries at providers.", (), {(): facts.moving.count})
+    yield make_gauge("opensmm_workers_alive", "Workers with a heartbeat.", (), {(): len(alive(facts.workers, at))})
     levels: Gauged = {(finding.name,): SEVERITY[finding.level] for finding in sample.findings}
-    yield gauge("opensmm_health", "Findings: 0 ok, 1 warning, 2 critical.", ("finding",), levels)
-    yield from _providers(sample)
-    yield gauge("opensmm_database_bytes", "The database's size.", (), {(): facts.database_bytes})
+    yield make_gauge("opensmm_health", "Findings: 0 ok, 1 warning, 2 critical.", ("finding",), levels)
+    yield from _provider_metrics(sample)
+    yield make_gauge("opensmm_database_bytes", "The database's size.", (), {(): facts.database_bytes})
     oldest = 0.0 if facts.oldest_transaction is None else (at - facts.oldest_transaction).total_seconds()
-    yield gauge("opensmm_oldest_transaction_seconds", "Of the app's role.", (), {(): max(0.0, oldest)})
-    yield gauge("opensmm_catalogue_version", "Moves with every edit.", (), {(): facts.catalogue_version})
+    yield make_gauge("opensmm_oldest_transaction_seconds", "Of the app's role.", (), {(): max(0.0, oldest)})
+    yield make_gauge("opensmm_catalogue_version", "Moves with every edit.", (), {(): facts.catalogue_version})
 
 
 def _queues(facts: PanelFacts) -> dict[str, WaitingCount]:
@@ -105,7 +107,7 @@ def _queues(facts: PanelFacts) -> dict[str, WaitingCount]:
     }
 
 
-def _providers(sample: MetricsSample) -> Iterable[Metric]:
+def _provider_metrics(sample: MetricsSample) -> Iterable[Metric]:
     providers = {(provider.name,): provider for provider in sample.facts.providers}
     resting: Gauged = {
         name: int(provider.resting_until is not None and provider.resting_until > sample.at)
@@ -113,6 +115,6 @@ def _providers(sample: MetricsSample) -> Iterable[Metric]:
     }
     failures: Gauged = {name: provider.failures for name, provider in providers.items()}
     enabled: Gauged = {name: int(provider.enabled) for name, provider in providers.items()}
-    yield gauge("opensmm_provider_enabled", "1, or 0 where the operator disabled it.", ("provider",), enabled)
-    yield gauge("opensmm_provider_failures", "Failures in a row.", ("provider",), failures)
-    yield gauge("opensmm_provider_resting", "1 while it is paused after failures.", ("provider",), resting)
+    yield make_gauge("opensmm_provider_enabled", "1, or 0 where the operator disabled it.", ("provider",), enabled)
+    yield make_gauge("opensmm_provider_failures", "Failures in a row.", ("provider",), failures)
+    yield make_gauge("opensmm_provider_resting", "1 while it is paused after failures.", ("provider",), resting)

@@ -16,7 +16,7 @@ _PROGRAM: Final = re.compile(
 )
 
 
-def prose(text: str) -> str:
+def render_prose(text: str) -> str:
     """Converts a text. Text between backticks becomes code, which always runs left to right.
 
     Code of several words gets the class ``phrase``, which keeps it on one line: broken over lines of right-to-left text
@@ -30,12 +30,12 @@ def _class(code: str) -> str:
     return ' class="phrase"' if " " in code else ""
 
 
-def json_code(text: str) -> str:
+def highlight_json(text: str) -> str:
     """Converts JSON, with its keys and values marked."""
     return _highlight(_JSON, text)
 
 
-def program_code(text: str) -> str:
+def highlight_program(text: str) -> str:
     """Converts a program in a language like C, shell or Python, with its comments and strings marked."""
     return _highlight(_PROGRAM, text)
 

@@ -59,9 +59,9 @@ class Pages:
 
     def prepare(self) -> None:
         """Renders every page once, so that no file has to be read afterwards."""
-        _not_found()
+        _render_not_found()
         for dialect in set(_DIALECTS.values()):
-            _page_with_url(dialect, "http://localhost")
+            _render_with_url(dialect, "http://localhost")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,25 +72,25 @@ class Pages:
 
     async def _choose(self, scope: Scope, headers: dict[bytes, bytes]) -> Document:
         if scope["method"] not in ("GET", "HEAD"):
-            return _refusal(405, "405 Method Not Allowed")
+            return _make_refusal(405, "405 Method Not Allowed")
         path = scope["path"]
         if path == "/static/opensmm.css":
-            style = await asyncio.to_thread(stylesheet)
-            is_versioned = scope.get("query_string", b"") == b"v=" + _version(style)
+            style = await asyncio.to_thread(load_stylesheet)
+            is_versioned = scope.get("query_string", b"") == b"v=" + _content_hash(style)
             return style if is_versioned else _short_lived(style)
         dialect = _DIALECTS.get(path)
-        base_url = _own_url(scope, headers)
+        base_url = _read_own_url(scope, headers)
         if not base_url:
-            return _refusal(400, "400 Bad Request")
+            return _make_refusal(400, "400 Bad Request")
         if dialect is None:
-            return await asyncio.to_thread(_not_found)
-        return await self._page(dialect, base_url)
+            return await asyncio.to_thread(_render_not_found)
+        return await self._find_page(dialect, base_url)
 
-    async def _page(self, dialect: str, base_url: str) -> Document:
+    async def _find_page(self, dialect: str, base_url: str) -> Document:
         cache_key = (dialect, base_url)
         page = self._cache.get(cache_key)
         if page is None:
-            page = await asyncio.to_thread(_page_with_url, dialect, base_url)
+            page = await asyncio.to_thread(_render_with_url, dialect, base_url)
             self._cache[cache_key] = page
             while len(self._cache) > MAX_CACHED_PAGES:
                 self._cache.popitem(last=False)
@@ -99,7 +99,7 @@ class Pages:
         return page
 
 
-def _own_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
+def _read_own_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
     """Returns the URL that the request came to; an empty text if its Host header is no host name."""
     scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
     header = headers.get(b"host")
@@ -111,24 +111,24 @@ def _own_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
     return f"{scheme}://{host}" if len(host) <= MAX_HOST and _HOST.fullmatch(host) else ""
 
 
-def _page_with_url(dialect: str, base_url: str) -> Document:
+def _render_with_url(dialect: str, base_url: str) -> Document:
     """Renders a page with the panel's address. ``_HOST`` allows no character that would need escaping."""
     from opensmm.web.rendering import OWN_HOST, OWN_URL, render_page
 
     host = base_url.partition("://")[2]
-    style = _version(stylesheet()).decode()
+    style = _content_hash(load_stylesheet()).decode()
     return _make_document(render_page(dialect, style).replace(OWN_URL, base_url).replace(OWN_HOST, host).encode())
 
 
 @cache
-def _not_found() -> Document:
+def _render_not_found() -> Document:
     from opensmm.web.rendering import render_not_found
 
-    return _make_document(render_not_found(_version(stylesheet()).decode()).encode(), status=404)
+    return _make_document(render_not_found(_content_hash(load_stylesheet()).decode()).encode(), status=404)
 
 
 @cache
-def stylesheet() -> Document:
+def load_stylesheet() -> Document:
     from opensmm.web.rendering import read_stylesheet
 
     return _make_document(read_stylesheet(), type=b"text/css; charset=utf-8", cache_control=_IMMUTABLE)
@@ -146,12 +146,12 @@ def _make_document(
     return Document(content, compress(content, 6, mtime=0), etag, type, status, cache_control)
 
 
-def _version(document: Document) -> bytes:
+def _content_hash(document: Document) -> bytes:
     """Returns a hash of the content. It is part of the stylesheet's URL, so that caches may keep it for ever."""
     return document.etag[3:-1]
 
 
-def _refusal(status: int, words: str) -> Document:
+def _make_refusal(status: int, words: str) -> Document:
     content = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{words}</title><h1>{words}</h1></html>\n'
     return Document(content.encode(), b"", b"", status=status, cache_control=b"no-store")
 

@@ -119,26 +119,26 @@ def build_reference(dialect: str, language: str) -> Reference:
     writer = V1 if dialect == "v1" else V2
     words = LOWER_CASE_STATUS if dialect == "v1" else TITLE_CASE_STATUS
     speech = in_language(language)
-    texts = _texts_with_statuses(speech, {status.value: word for status, word in words.items()})
+    texts = _translate(speech, {status.value: word for status, word in words.items()})
     return Reference(
         dialect=dialect,
         speech=speech,
         texts=texts,
         section_notes={
-            name: _notes(getattr(texts.sections, name), writer) for name in texts.sections.__struct_fields__
+            name: _choose_notes(getattr(texts.sections, name), writer) for name in texts.sections.__struct_fields__
         },
-        calls={name: _call(name, action, own, writer, texts) for name, action, own in _CALLS},
-        type_forms=tuple(_add_form(kind, dialect, texts) for kind in ServiceType),
+        calls={name: _build_call(name, action, own, writer, texts) for name, action, own in _CALLS},
+        type_forms=tuple(_build_add_form(kind, dialect, texts) for kind in ServiceType),
         statuses=tuple(Row(words[status], (text,), status in END_STATUSES) for status, text in texts.statuses.items()),
         refill_statuses=tuple(Row(REFILL_STATUS[status], (text,)) for status, text in texts.refill_statuses.items()),
-        errors=tuple(_errors(writer, texts)),
+        errors=tuple(_group_errors(writer, texts)),
         faults=tuple(Row(str(code), (text,)) for code, text in texts.faults.items()),
         links=tuple(Row(word, (text,)) for word, text in texts.links.items()),
-        examples=tuple(_example(id, name, dialect) for id, name in EXAMPLES),
+        examples=tuple(_read_example(id, name, dialect) for id, name in EXAMPLES),
     )
 
 
-def _texts_with_statuses(speech: Speech, words: Mapping[str, str]) -> Texts:
+def _translate(speech: Speech, words: Mapping[str, str]) -> Texts:
     """Returns the texts in a language, with the dialect's words for the statuses in them."""
 
     def translate(context: str, english: str) -> str:
@@ -147,28 +147,30 @@ def _texts_with_statuses(speech: Speech, words: Mapping[str, str]) -> Texts:
     return translate_texts(REFERENCE, translate)
 
 
-def _parameter(name: str, texts: Texts, *, kind: ServiceType | None = None, optional: bool = False) -> Parameter:
+def _build_parameter(name: str, texts: Texts, *, kind: ServiceType | None = None, optional: bool = False) -> Parameter:
     own = f"{V1_TYPE[kind]}.{name}" if kind else name
     meaning = texts.parameters.get(own) or texts.parameters[name]
     delays = ", ".join(map(str, PUBLISHED_DELAYS_MIN))
     return Parameter(name, meaning.replace("{delays}", f"`{delays}`"), optional=optional)
 
 
-def _call(name: str, action: str, own: Iterable[str], dialect: Dialect, texts: Texts) -> Call:
-    fixed = (_parameter("key", texts), Parameter("action", texts.parameters["action"], value=action))
-    if action == "add":  # The other parameters depend on the service type, see ``_add_form``.
+def _build_call(name: str, action: str, own: Iterable[str], dialect: Dialect, texts: Texts) -> Call:
+    fixed = (_build_parameter("key", texts), Parameter("action", texts.parameters["action"], value=action))
+    if action == "add":  # The other parameters depend on the service type, see ``_build_add_form``.
         own = ("service", "idempotency_key?")
-    others = (_parameter(each.rstrip("?"), texts, optional=each.endswith("?")) for each in own)
+    others = (_build_parameter(each.rstrip("?"), texts, optional=each.endswith("?")) for each in own)
     text = texts.calls[name]
-    return Call(name.replace("_", "-"), text, _notes(text, dialect), (*fixed, *others), _sample(name, dialect))
+    return Call(
+        name.replace("_", "-"), text, _choose_notes(text, dialect), (*fixed, *others), _read_sample(name, dialect)
+    )
 
 
-def _notes(text: CallText, dialect: Dialect) -> tuple[str, ...]:
+def _choose_notes(text: CallText, dialect: Dialect) -> tuple[str, ...]:
     """Returns the notes for a dialect's page."""
     return (*text.notes, *(text.v1 if dialect is V1 else text.v2))
 
 
-def _add_form(kind: ServiceType, dialect: str, texts: Texts) -> AddForm:
+def _build_add_form(kind: ServiceType, dialect: str, texts: Texts) -> AddForm:
     form = TYPE_FORMS[kind]
     only_link = form.link_is_enough and dialect == "v1"
     names = [] if form.counts is QuantitySource.POSTS else ["link"]
@@ -180,13 +182,13 @@ def _add_form(kind: ServiceType, dialect: str, texts: Texts) -> AddForm:
     return AddForm(
         type=V1_TYPE[kind] if dialect == "v1" else kind.value,
         name=texts.types[kind],
-        parameters=tuple(_parameter(name, texts, kind=kind, optional=name not in required) for name in names),
+        parameters=tuple(_build_parameter(name, texts, kind=kind, optional=name not in required) for name in names),
         billed=billed,
         note=texts.link_is_enough if only_link else "",
     )
 
 
-def _errors(dialect: Dialect, texts: Texts) -> Iterable[Row]:
+def _group_errors(dialect: Dialect, texts: Texts) -> Iterable[Row]:
     """Returns a row for each text of a refusal. Refusals with the same text in the dialect share a row."""
     rows: dict[str, list[str]] = {}
     for why, meaning in texts.refusals.items():
@@ -194,10 +196,10 @@ def _errors(dialect: Dialect, texts: Texts) -> Iterable[Row]:
     return (Row(text, tuple(meanings)) for text, meanings in rows.items())
 
 
-def _sample(name: str, dialect: Dialect) -> str:
+def _read_sample(name: str, dialect: Dialect) -> str:
     """Returns the documented response. Calls that v1 does not document have v2's."""
     if name == "orders":
-        return _pretty(dialect.write_order_list([_LISTED]))
+        return _indent(dialect.write_order_list([_LISTED]))
     own, other = (FOLDER / "samples" / version / f"{name}.json" for version in (dialect.name, V2.name))
     return (own if own.exists() else other).read_text(encoding="utf-8").strip("\n")
 
@@ -211,7 +213,7 @@ _LISTED: Final = ListedOrder(
 )
 
 
-def extended_sample(dialect: str) -> str:
+def render_extended_sample(dialect: str) -> str:
     """Returns the first service of the v2 page with the fields of ``extended=1``."""
     service = Service(
         ServiceId(1), "Followers", ServiceType.DEFAULT, "First Category", Decimal("0.90"), 50, 10000,
@@ -219,13 +221,13 @@ def extended_sample(dialect: str) -> str:
         delivery_method=DeliveryMethod.CREATOR_PLACEMENT,
     )  # fmt: skip
     writer = V1 if dialect == "v1" else V2
-    return _pretty(writer.write_services([writer.write_service(service, service.rate, True)]))
+    return _indent(writer.write_services([writer.write_service(service, service.rate, True)]))
 
 
-def _pretty(answer: bytes) -> str:
+def _indent(answer: bytes) -> str:
     return msgspec.json.format(answer, indent=4).decode()
 
 
-def _example(id: str, name: str, dialect: str) -> Example:
+def _read_example(id: str, name: str, dialect: str) -> Example:
     program = (FOLDER / "examples" / f"{id}.txt").read_text(encoding="utf-8").strip("\n")
     return Example(id, name, program.replace(f"{BASE_URL}/api/v2", f"{BASE_URL}/api/{dialect}"))

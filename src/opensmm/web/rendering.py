@@ -18,7 +18,7 @@ from opensmm.web.reference import (
     Reference,
     Row,
     build_reference,
-    extended_sample,
+    render_extended_sample,
 )
 
 OWN_URL: Final = "http://own-address.invalid"
@@ -36,12 +36,14 @@ _OTHER: Final = {"v1": "v2", "v2": "v1"}
 def render_page(dialect: str, style: str) -> str:
     """Renders the API page of a dialect, with placeholders for the address. ``style``: the stylesheet's version."""
     reference = build_reference(dialect, LANGUAGES[dialect])
-    return _render("reference.html", _frame(reference, style) | _calls(reference) | _tables(reference))
+    return _fill_template(
+        "reference.html", _render_frame(reference, style) | _render_calls(reference) | _render_tables(reference)
+    )
 
 
 @cache
 def render_not_found(style: str) -> str:
-    return _render("not_found.html", _frame(build_reference("v2", LANGUAGES["v2"]), style))
+    return _fill_template("not_found.html", _render_frame(build_reference("v2", LANGUAGES["v2"]), style))
 
 
 def read_stylesheet() -> bytes:
@@ -49,15 +51,15 @@ def read_stylesheet() -> bytes:
 
 
 @cache
-def _engine() -> Engine:
+def _make_engine() -> Engine:
     return Engine(dirs=[str(FOLDER / "templates")], autoescape=True)
 
 
-def _render(template: str, content: dict[str, object]) -> str:
-    return _engine().get_template(template).render(Context(content, use_l10n=False, use_tz=False))
+def _fill_template(template: str, content: dict[str, object]) -> str:
+    return _make_engine().get_template(template).render(Context(content, use_l10n=False, use_tz=False))
 
 
-def _frame(reference: Reference, style: str) -> dict[str, object]:
+def _render_frame(reference: Reference, style: str) -> dict[str, object]:
     other = _OTHER[reference.dialect]
     return {
         "language": reference.speech.language,
@@ -73,72 +75,83 @@ def _frame(reference: Reference, style: str) -> dict[str, object]:
     }
 
 
-def _calls(reference: Reference) -> dict[str, object]:
-    calls = {name: _call(call) for name, call in reference.calls.items()}
-    sections = reference.texts.sections
+def _render_calls(reference: Reference) -> dict[str, object]:
+    calls = {name: _render_call(call) for name, call in reference.calls.items()}
+    sections, notes = reference.texts.sections, reference.section_notes
     return {
         "calls": calls,
-        "sections": {
-            name: _text(getattr(sections, name), reference.section_notes[name]) for name in sections.__struct_fields__
-        },
-        "extended": _code(markup.json_code(extended_sample(reference.dialect))),
+        "sections": {name: _render_text(getattr(sections, name), notes[name]) for name in sections.__struct_fields__},
+        "extended": _mark_safe(markup.highlight_json(render_extended_sample(reference.dialect))),
         "type_forms": [
             {
                 "type": form.type,
                 "name": "" if form.name == form.type else form.name,
-                "parameters": _parameters(form.parameters),
+                "parameters": _render_parameters(form.parameters),
                 "billed": form.billed,
                 "note": form.note,
             }
             for form in reference.type_forms
         ],
-        "examples": [_example(example) for example in reference.examples],
+        "examples": [_render_example(example) for example in reference.examples],
     }
 
 
-def _example(example: Example) -> dict[str, object]:
+def _render_example(example: Example) -> dict[str, object]:
     program = example.program.replace(BASE_URL, OWN_URL)
-    return {"id": example.id, "name": example.name, "code": _code(markup.program_code(program))}
+    return {"id": example.id, "name": example.name, "code": _mark_safe(markup.highlight_program(program))}
 
 
-def _tables(reference: Reference) -> dict[str, object]:
+def _render_tables(reference: Reference) -> dict[str, object]:
     return {
-        "statuses": _rows(reference.statuses),
-        "refill_statuses": _rows(reference.refill_statuses),
-        "errors": _rows(reference.errors),
-        "faults": _rows(reference.faults),
-        "links": _rows(reference.links),
+        "statuses": _render_rows(reference.statuses),
+        "refill_statuses": _render_rows(reference.refill_statuses),
+        "errors": _render_rows(reference.errors),
+        "faults": _render_rows(reference.faults),
+        "links": _render_rows(reference.links),
     }
 
 
-def _call(call: Call) -> dict[str, object]:
-    sample = _code(markup.json_code(call.sample))
-    return {"id": call.id, "parameters": _parameters(call.parameters), "sample": sample, **_text(call.text, call.notes)}
+def _render_call(call: Call) -> dict[str, object]:
+    sample = _mark_safe(markup.highlight_json(call.sample))
+    return {
+        "id": call.id,
+        "parameters": _render_parameters(call.parameters),
+        "sample": sample,
+        **_render_text(call.text, call.notes),
+    }
 
 
-def _text(text: CallText, notes: tuple[str, ...]) -> dict[str, object]:
-    lines = [_code(markup.prose(note)) for note in notes]
-    return {"title": text.title, "lead": _code(markup.prose(text.lead)), "notes": lines}
+def _render_text(text: CallText, notes: tuple[str, ...]) -> dict[str, object]:
+    lines = [_render_prose(note) for note in notes]
+    return {"title": text.title, "lead": _render_prose(text.lead), "notes": lines}
 
 
-def _parameters(parameters: tuple[Parameter, ...]) -> list[dict[str, object]]:
+def _render_parameters(parameters: tuple[Parameter, ...]) -> list[dict[str, object]]:
     return [
         {
             "name": parameter.name,
-            "meaning": _code(markup.prose(f"`{parameter.value}`" if parameter.value else parameter.meaning)),
+            "meaning": _render_prose(f"`{parameter.value}`" if parameter.value else parameter.meaning),
             "optional": parameter.optional,
         }
         for parameter in parameters
     ]
 
 
-def _rows(rows: tuple[Row, ...]) -> list[dict[str, object]]:
+def _render_rows(rows: tuple[Row, ...]) -> list[dict[str, object]]:
     return [
-        {"word": row.word, "meanings": [_code(markup.prose(text)) for text in row.meanings], "final": row.final}
+        {
+            "word": row.word,
+            "meanings": [_render_prose(text) for text in row.meanings],
+            "final": row.final,
+        }
         for row in rows
     ]
 
 
-def _code(html: str) -> SafeString:
+def _render_prose(text: str) -> SafeString:
+    return _mark_safe(markup.render_prose(text))
+
+
+def _mark_safe(html: str) -> SafeString:
     """Marks HTML as safe. Only HTML from ``markup``, which escapes everything, may come here."""
     return mark_safe(html)  # noqa: S308

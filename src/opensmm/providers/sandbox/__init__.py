@@ -113,7 +113,7 @@ class Sandbox:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
             return
-        body = await _body(receive)
+        body = await _read_body(receive)
         try:
             answer, content_type = await self._answer(body, scope), b"application/json"
         except Silence:
@@ -140,7 +140,7 @@ class Sandbox:
         fields = read_form(dict(scope["headers"]).get(b"content-type", b""), scope["query_string"], body)
         if fields is None:
             return dialect.write_refusal(Refused(Refusal.MALFORMED_REQUEST))
-        account = self._account(str(fields.pop("key", "")))
+        account = self._find_account(str(fields.pop("key", "")))
         if account is None:
             return dialect.write_refusal(Refused(Refusal.UNKNOWN_KEY))
         request = dialect.read_request(fields)
@@ -151,13 +151,13 @@ class Sandbox:
                     return await self._add(connection, account, request, now, dialect)
                 case requests.GetStatus():
                     return dialect.write_statuses(
-                        request.orders, await self._statuses(connection, account, request, now)
+                        request.orders, await self._read_statuses(connection, account, request, now)
                     )
                 case requests.RequestRefills(orders=ids):
                     return dialect.write_refills(ids, await self._refill(connection, account, ids, now))
                 case requests.GetRefillStatus():
                     return dialect.write_refill_statuses(
-                        request.refills, await self._refills(connection, account, request.refills, now)
+                        request.refills, await self._read_refills(connection, account, request.refills, now)
                     )
                 case requests.CancelOrders(orders=ids):
                     return dialect.write_cancels(ids, await self._cancel(connection, account, ids, now))
@@ -168,7 +168,7 @@ class Sandbox:
                 case _:
                     return dialect.write_refusal(Refused(Refusal.UNKNOWN_ACTION))
 
-    def _account(self, key: str) -> int | None:
+    def _find_account(self, key: str) -> int | None:
         """Returns the number of the account with the key."""
         accounts = (at for at, own in enumerate(self._keys) if hmac.compare_digest(key.encode(), own.encode()))
         return next(accounts, None)
@@ -186,7 +186,7 @@ class Sandbox:
             return dialect.write_refusal(Refused(Refusal.LINK))
         quantity = request.quantity or len(request.details.comments) or len(request.details.usernames) or 1
         order = await sandbox.add(
-            connection, account, str(request.service), link, 0 if subscribes else quantity, _number(link), now,
+            connection, account, str(request.service), link, 0 if subscribes else quantity, _plausible_count(link), now,
             request.details if subscribes else None,
         )  # fmt: skip
         if fate is Behaviour.TIMEOUT:
@@ -196,30 +196,29 @@ class Sandbox:
     def _age_s(self, since: datetime, now: datetime) -> float:
         return (now - since).total_seconds() * self._speed
 
-    async def _statuses(
+    async def _read_statuses(
         self, connection: Connection, account: int, request: requests.GetStatus, now: datetime
     ) -> list[OrderView | Refused]:
         orders = await sandbox.find(connection, account, list(request.orders.numbers))
         views = {number: self._view(order, now) for number, order in orders.items()}
-        for number, order in orders.items():
-            if request.extended:
-                posts = None if order.subscription is None else await self._posts(connection, account, order, now)
-                views[number] = structs.replace(views[number], more=ExtendedStatus(order.quantity, order.link, posts))
+        for number, order in orders.items() if request.extended else ():
+            posts = None if order.subscription is None else await self._make_due_posts(connection, account, order, now)
+            views[number] = structs.replace(views[number], more=ExtendedStatus(order.quantity, order.link, posts))
         return [views.get(number, UNKNOWN_ORDER) for number in request.orders.numbers]
 
-    async def _posts(
+    async def _make_due_posts(
         self, connection: Connection, account: int, order: sandbox.BookOrder, now: datetime
     ) -> tuple[OrderId, ...]:
         """Returns the orders made for a subscription's posts, after adding those that are due."""
         posts = await sandbox.posts(connection, order.id)
-        count, _ = self._due_posts(order, now)
+        count, _ = self._count_due_posts(order, now)
         if count > len(posts):
-            new = [_post(order, number, now) for number in range(len(posts) + 1, count + 1)]
+            new = [_make_post(order, number, now) for number in range(len(posts) + 1, count + 1)]
             await sandbox.add_posts(connection, account, order, new)
             posts = await sandbox.posts(connection, order.id)
         return tuple(map(OrderId, posts))
 
-    def _due_posts(self, order: sandbox.BookOrder, now: datetime) -> tuple[int, bool]:
+    def _count_due_posts(self, order: sandbox.BookOrder, now: datetime) -> tuple[int, bool]:
         """Returns how many posts are due by now, or by the cancel, and True if the subscription has all it may have."""
         details = order.subscription
         assert details is not None
@@ -240,7 +239,7 @@ class Sandbox:
         """Returns the status of a subscription itself, which does not depend on its posts' orders."""
         details = order.subscription
         over = details is not None and details.expiry is not None and details.expiry < now.date()
-        if over or self._due_posts(order, now)[1]:
+        if over or self._count_due_posts(order, now)[1]:
             return OrderStatus.COMPLETED
         return OrderStatus.IN_PROGRESS if order.canceled is None else OrderStatus.CANCELED
 
@@ -268,7 +267,7 @@ class Sandbox:
             return RefillId(refills[number])
         return Refused(Refusal.REFILL_NOT_COMPLETED) if number in orders else UNKNOWN_ORDER
 
-    async def _refills(
+    async def _read_refills(
         self, connection: Connection, account: int, ids: RequestedIds, now: datetime
     ) -> list[Refill | Refused]:
         refills = await sandbox.refills(connection, list(ids.numbers))
@@ -295,21 +294,22 @@ class Sandbox:
         return [outcomes.get(number, UNKNOWN_ORDER) for number in ids.numbers]
 
 
-def _number(text: str) -> int:
+def _plausible_count(text: str) -> int:
     """Returns a plausible count, always the same for one text."""
     return int.from_bytes(blake2b(text.encode(), digest_size=2).digest())
 
 
-def _post(order: sandbox.BookOrder, number: int, now: datetime) -> sandbox.BookPost:
+def _make_post(order: sandbox.BookOrder, number: int, now: datetime) -> sandbox.BookPost:
     """Makes the order of a post, with the behaviour of the account's name and a quantity within the subscription's."""
     details = order.subscription
     assert details is not None
     least, most = details.min or 0, details.max or 0
     link = f"https://sandbox.example/{order.id}/{number}/{quote(behaviour.last_segment(order.link), safe='@')}"
-    return sandbox.BookPost(number, link, least + _number(link) % (most - least + 1), _number(link), now)
+    count = _plausible_count(link)
+    return sandbox.BookPost(number, link, least + count % (most - least + 1), count, now)
 
 
-async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes:
+async def _read_body(receive: Callable[[], Awaitable[Message]]) -> bytes:
     parts = []
     while True:
         message = await receive()
