@@ -48,6 +48,61 @@ def test_settings_of_a_service_are_edited_one_by_one_and_told(said, rows):
     assert MISUSED == said("service", "edit", 1, "--refill-wait-hours", -1)[0]
 
 
+STATED_TEXTS = ("--description", "Starts\nwithin an hour", "--average-time", 95, "--position", 7)
+TEXTS = ("description", "average_time_min", "position")
+
+
+def test_description_average_time_and_position_are_set_shown_and_audited(said, run, rows):
+    said(*WORDS)
+    assert (DONE, {"id": 2}) == said(*WORDS, *STATED_TEXTS)
+    shown = [said("service", "show", number)[1] for number in (1, 2)]
+    assert [("", None, 0), ("Starts\nwithin an hour", 95, 7)] == [tuple(one[name] for name in TEXTS) for one in shown]
+    edit = ("service", "edit", 2)
+    assert (DONE, {"id": 2, "changed": sorted(TEXTS), "price_follows": None}) == (
+        said(*edit, "--description", "At once", "--average-time", 5, "--position", 3)
+    )  # fmt: skip
+    assert (
+        "service 2: average time (minutes): 5 → unknown, description: At once → none, place on the price list: 3 → 4\n"
+        == run(*edit, "--no-average-time", "--description", "", "--position", 4)[1]
+    )
+    changes = [detail["changes"] for (detail,) in rows("select detail from audit where subject = '2' order by id")]
+    assert (
+        {"description": ["Starts\nwithin an hour", "At once"], "average_time_min": [95, 5], "position": [7, 3]},
+        {"description": ["At once", ""], "average_time_min": [5, None], "position": [3, 4]},
+    ) == tuple(changes[1:])
+    assert "place on the price list: 4" in run("service", "show", 2)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--average-time", -1), MISUSED),
+        (("--position", -1), MISUSED),
+        (("--position", 10**9 + 1), MISUSED),
+        (("--average-time", 5, "--no-average-time"), MISUSED),
+        (("--description", "x" * 4001), MISUSED),
+        (("--description", "a\x1bb"), MISUSED),
+        (("--description", "Google reviews"), FAILED),
+    ],
+)
+def test_a_description_time_or_position_that_cannot_be_is_refused(said, rows, words, code):
+    said(*WORDS)
+    before = everything(rows)
+    assert (code, None) == said("service", "edit", 1, *words)
+    assert before == everything(rows)
+
+
+def test_services_are_listed_in_the_order_in_which_customers_see_them(said, run):
+    for position in (2, 1, 1):
+        said(*WORDS, "--position", position)
+    assert [2, 3, 1] == [one["id"] for one in said("service", "list")[1]["services"]]
+    assert [["place", "id"], ["1", "2"], ["1", "3"], ["2", "1"]] == [
+        line.split()[:2] for line in run("service", "list")[1].splitlines()
+    ]
+    said("service", "edit", 1, "--position", 0)
+    assert [1, 2, 3] == [one["id"] for one in said("service", "list")[1]["services"]]
+
+
 def test_a_rate_of_0_is_for_what_is_marked_free(said, rows):
     said(*WORDS)
     before = everything(rows)

@@ -26,7 +26,13 @@ from opensmm.cli.context import (
 from opensmm.cli.lazy import lazy_group
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.codes import FindingCode
-from opensmm.domain.service_rules import MAX_QUANTITY, MAX_REFILL_WAIT_H, read_rate
+from opensmm.domain.service_rules import (
+    MAX_AVERAGE_TIME_MIN,
+    MAX_POSITION,
+    MAX_QUANTITY,
+    MAX_REFILL_WAIT_H,
+    read_rate,
+)
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
 from opensmm.texts.speech import ENGLISH
@@ -73,6 +79,29 @@ HoldRefused = Annotated[
         "--hold-when-refused/--cancel-when-refused", help="What becomes of an order that every provider refused."
     ),
 ]
+Description = Annotated[
+    str | None,
+    typer.Option("--description", help='Its description, which customers get with extended=1; "" for none.'),
+]
+AverageTime = Annotated[
+    int | None,
+    typer.Option(
+        "--average-time",
+        metavar="MINUTES",
+        help="How long an order usually takes, which customers get with extended=1.",
+        min=0,
+        max=MAX_AVERAGE_TIME_MIN,
+    ),
+]
+Position = Annotated[
+    int | None,
+    typer.Option(
+        "--position",
+        help="Its place on the price list, the lowest first; services with the same place are in order of their ids.",
+        min=0,
+        max=MAX_POSITION,
+    ),
+]
 Provider = Annotated[
     str | None,
     typer.Option("--provider", help="Who fulfils it, by name or id; else the sandbox where there is one, or nobody."),
@@ -85,17 +114,17 @@ Theirs = Annotated[
 
 @service_verbs.command("list")
 def list_services(data: Data = None, json: Json = False) -> None:
-    """Show the price list, with what is off sale."""
+    """Show the price list in the order in which customers see it, with what is off sale."""
     found = with_database(standing(data), lambda connection: rows.refresh(connection, None))
     listed = sorted(found.services.values(), key=lambda service: (service.position, service.id))
     if json:
         answer({"services": listed}, "", json=True)
         return
-    table = Table(
-        "id", "name", "type", "rate", "min", "max", "delivered by", "customers may", "", box=None, pad_edge=False
-    )
+    headings = ("place", "id", "name", "type", "rate", "min", "max", "delivered by", "customers may", "")
+    table = Table(*headings, box=None, pad_edge=False)
     for service in listed:
         said = (
+            str(service.position),
             str(service.id),
             escape(service.name),
             service.type.value,
@@ -139,6 +168,9 @@ def add(
     one_per_link: OnePerLink = False,
     wait_h: RefillWait = 0,
     hold_refused: HoldRefused = False,
+    description: Description = "",
+    average_time: AverageTime = None,
+    position: Position = 0,
     method: Method = None,
     on_sale: OnSale = True,
     service_id: Annotated[int, typer.Option("--id", help="Its number, where it is to keep one.", min=0)] = 0,
@@ -152,6 +184,7 @@ def add(
         id=ServiceId(service_id), name=name, type=kind, category=category, rate=read_rate(rate),
         min=least, max=most, refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed), free=bool(free),
         refill_wait_h=wait_h or 0, one_active_per_link=bool(one_per_link), hold_when_refused=bool(hold_refused),
+        description=description or "", average_time_min=average_time, position=position or 0,
         on_sale=bool(on_sale), delivery_method=method or DeliveryMethod.UNDISCLOSED,
     )  # fmt: skip
     added = with_database(
@@ -177,19 +210,28 @@ def edit(
     one_per_link: OnePerLink = None,
     wait_h: RefillWait = None,
     hold_refused: HoldRefused = None,
+    description: Description = None,
+    average_time: AverageTime = None,
+    no_average_time: Annotated[bool, typer.Option("--no-average-time", help="State no usual time any more.")] = False,
+    position: Position = None,
     method: Method = None,
     on_sale: OnSale = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Change a service. Orders placed before keep what they were sold at; the API shows it within a second."""
+    if no_average_time and average_time is not None:
+        fail("either --average-time or --no-average-time", MISUSED)
     wanted = {
         "name": name, "category": category, "rate": None if rate is None else read_rate(rate),
         "min": least, "max": most, "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "free": free,
         "one_active_per_link": one_per_link, "refill_wait_h": wait_h, "hold_when_refused": hold_refused,
+        "description": description, "average_time_min": average_time, "position": position,
         "on_sale": on_sale, "delivery_method": method,
     }  # fmt: skip
-    changes = {field: value for field, value in wanted.items() if value is not None}
+    changes: dict[str, object] = {field: value for field, value in wanted.items() if value is not None}
+    if no_average_time:
+        changes["average_time_min"] = None
     if not changes:
         fail("say what to change", MISUSED)
 
