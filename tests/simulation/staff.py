@@ -49,12 +49,12 @@ class SimulatedDesk(ProviderRegistry):
 
     async def update(self, rows: Any) -> None:
         slots: Any = _Room()
-        self._contacts = {
+        self._connections = {
             row.id: ProviderConnection(row, self._callers[row.id], slots, CircuitBreaker()) for row in rows
         }
 
     async def ask_each(self, items: Sequence[Any], call: Any, heard: Any) -> None:
-        for provider, contact in self._contacts.items():
+        for provider, contact in self._connections.items():
             group = [item for item in items if item.provider == provider]
             pairs: list[tuple[Any, Any]] = []
             for at in range(0, len(group), MAX_IDS):
