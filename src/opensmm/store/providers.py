@@ -1,4 +1,4 @@
-"""Providers as kept: who they are, how they have fared, and what balance they were last seen with."""
+"""Stored providers: their settings, their recent failures, and the balances last read."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,16 +12,19 @@ from psycopg.rows import TupleRow
 from opensmm.base.ids import ProviderId
 from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.dispatch import AccountFault
-from opensmm.domain.providers import AS_DOCUMENTED, READINGS_SPAN, BalanceReading, Forms, IdForm
+from opensmm.domain.providers import AS_DOCUMENTED, MANUAL, READINGS_SPAN, BalanceReading, Forms, IdForm
 from opensmm.store import call_faults, catalogue
 from opensmm.store.connection import Connection
+from opensmm.store.rows import first_row
 
 
 class ProviderRow(Struct, frozen=True):
-    """``exchange_rate`` is the panel's currency for one of the provider's. ``resting_until``: left alone until then.
-    ``adds_at_a_time``: how many ``add`` calls all workers together may have under way; 0 is as many as calls, None what
-    was so before anybody decided. ``forms``: in which it is asked after ids, where they are not the pages'.
-    ``user_agent``: the name that we call it with, empty: our own."""
+    """A provider. ``exchange_rate`` is the price of one unit of its currency in the panel's.
+
+    ``resting_until``: it is paused, or its circuit open, until then. ``adds_at_a_time``: how many ``add`` calls all
+    workers together may have under way; 0 for no limit of its own, None if the operator has not decided. ``forms``: the
+    form of ids by action, if it is not the documented one. ``user_agent``: sent to it, empty for our own.
+    """
 
     id: ProviderId
     name: str
@@ -52,43 +55,43 @@ _LOCKED: Final = f"select {_COLUMNS} from provider where id = %s for update"
 
 
 async def providers(connection: Connection) -> list[ProviderRow]:
-    """All of them: one that is switched off still has its orders followed."""
+    """Returns all providers by id, disabled ones too: their orders are still polled."""
     cursor = await connection.execute(_PROVIDERS)
     return [_row(row) for row in await cursor.fetchall()]
 
 
 async def named(connection: Connection, name: str) -> ProviderRow | None:
-    """A provider by its name or, where nobody is called so, by its id."""
+    """Returns the provider of this name, or else of this id; None if there is neither."""
     row = await (await connection.execute(_NAMED, [name, name, name])).fetchone()
     return None if row is None else _row(row)
 
 
 async def find(connection: Connection, provider: ProviderId) -> ProviderRow | None:
-    """A provider by its id."""
+    """Returns a provider by its id, or None."""
     row = await (await connection.execute(_BY_ID, [provider])).fetchone()
     return None if row is None else _row(row)
 
 
 async def lock(connection: Connection, provider: ProviderId) -> ProviderRow | None:
-    """A provider under lock, for its settings to be edited. What services cost may follow from them, so that the price
-    list is locked before, as by everybody who locks both."""
+    """Locks a provider's row, to edit its settings; None if there is none.
+
+    Costs of services may follow from them, so the price list is locked first: always in this order, against deadlocks.
+    """
     await catalogue.hold(connection)
     row = await (await connection.execute(_LOCKED, [provider])).fetchone()
     return None if row is None else _row(row)
 
 
 def _row(row: TupleRow) -> ProviderRow:
-    told: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
-    sealed, forms = told["sealed_key"], told["forms"] or {}
-    read = {action: IdForm(form) for action, form in forms.items() if form in _FORMS}
-    return ProviderRow(
-        **told
-        | {
-            "sealed_key": None if sealed is None else bytes(sealed),
-            "forms": read,
-            "fault": call_faults.read(told["fault"]),
-        }
-    )
+    fields: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+    sealed, forms = fields["sealed_key"], fields["forms"] or {}
+    decoded = {
+        "sealed_key": None if sealed is None else bytes(sealed),
+        # Forms that a newer release stored are not known here.
+        "forms": {action: IdForm(form) for action, form in forms.items() if form in _FORMS},
+        "fault": call_faults.read(fields["fault"]),
+    }
+    return ProviderRow(**fields | decoded)
 
 
 _ADD: Final = """
@@ -104,16 +107,15 @@ update provider set name = %s, url = %s, dialect = %s, currency = %s, exchange_r
 
 
 async def add(connection: Connection, row: ProviderRow) -> ProviderId | None:
-    """A new provider, its key apart; None where there is one of that name. The row's own id is not looked at."""
+    """Writes a new provider without its key; returns None if there is one of that name. The row's id is ignored."""
     values = [row.name, row.kind, row.url, row.dialect, row.currency, row.exchange_rate, row.concurrency]
     values += [row.calls_per_second, row.adds_at_a_time, row.user_agent]
-    found = await (await connection.execute(_ADD, values)).fetchone()
-    return None if found is None else ProviderId(found[0])
+    added = await (await connection.execute(_ADD, values)).fetchone()
+    return None if added is None else ProviderId(added[0])
 
 
 async def change(connection: Connection, row: ProviderRow) -> None:
-    """Writes what the operator may change of a provider. The forms that it knew elsewhere, or in another dialect, are
-    forgotten."""
+    """Writes the settings of a provider. With a new address or dialect, it forgets the forms learned before."""
     values = [row.name, row.url, row.dialect, row.currency, row.exchange_rate, row.enabled, row.concurrency]
     values += [row.calls_per_second, row.adds_at_a_time, row.user_agent, row.sealed_key, row.url, row.dialect, row.id]
     await connection.execute(_CHANGE, values)
@@ -128,12 +130,14 @@ where p.id = a.id and p.url = %(url)s and p.dialect = %(dialect)s and p.forms is
 
 
 async def keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, IdForm | None]) -> None:
-    """Keeps in which forms a provider turned out to answer, None: in the pages'. What was learned at another address or
-    in another dialect than it has by now is dropped."""
-    told = msgspec.json.encode({action: form for action, form in forms.items() if form is not None}).decode()
+    """Writes the forms of ids that a provider answered to, by action; None for the documented one.
+
+    Does nothing if the provider has another address or dialect by now.
+    """
+    exceptions = msgspec.json.encode({action: form for action, form in forms.items() if form is not None}).decode()
     without = [action for action, form in forms.items() if form is None]
     place = {"id": row.id, "url": row.url, "dialect": row.dialect}
-    await connection.execute(_KEEP_FORMS, {**place, "without": without, "forms": told})
+    await connection.execute(_KEEP_FORMS, {**place, "without": without, "forms": exceptions})
 
 
 _FARED: Final = """
@@ -151,8 +155,8 @@ _WELL: Final = "update provider set failures = 0, resting_until = null, refuses 
 
 
 class ProviderFailure(Struct, frozen=True):
-    """A provider after a failure: how many there were in a row, until when it is left alone, its words, and why it
-    turns us away, where it does."""
+    """A provider after a failure: the failures in a row, until when it is not called, its answer, and why it turns us
+    away, if it does."""
 
     provider: ProviderId
     failures: int
@@ -164,27 +168,29 @@ class ProviderFailure(Struct, frozen=True):
 async def fared(
     connection: Connection, failed: Sequence[ProviderId], answered: Sequence[ProviderId]
 ) -> dict[ProviderId, tuple[int, bool]]:
-    """Failures in a row, and whether it is being left alone, by provider, of those whose rows are to change.
+    """Locks the rows of providers that are to change, in the order of their ids.
 
-    These stay locked, in the order of their ids; one that answered and was well is neither locked nor told of.
+    Returns by provider its failures in a row, and True if it is not called for now. A provider that answered and was
+    well is neither locked nor returned.
     """
     cursor = await connection.execute(_FARED, [list(failed), list(answered)])
     return {ProviderId(row[0]): (row[1], row[2]) for row in await cursor.fetchall()}
 
 
-async def failed(connection: Connection, told: Sequence[ProviderFailure]) -> None:
-    """Keeps how providers have failed."""
+async def failed(connection: Connection, failures: Sequence[ProviderFailure]) -> None:
+    """Writes providers' failures."""
     arrays = (
-        [one.provider for one in told],
-        [one.failures for one in told],
-        [one.until for one in told],
-        [call_faults.written(one.fault) for one in told],
-        [one.refuses for one in told],
+        [failure.provider for failure in failures],
+        [failure.failures for failure in failures],
+        [failure.until for failure in failures],
+        [call_faults.written(failure.fault) for failure in failures],
+        [failure.refuses for failure in failures],
     )
     await connection.execute(_FAILED, [*arrays])
 
 
 async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> None:
+    """Writes that providers answered: no failures, not paused, circuit closed."""
     await connection.execute(_WELL, [list(providers)])
 
 
@@ -195,7 +201,7 @@ returning before.refused_wait_h
 
 
 async def set_refused_wait(connection: Connection, hours: int) -> int:
-    """Sets how long orders wait for providers that turn us away; returns how long they did before."""
+    """Sets how many hours orders wait for providers that turn us away; returns the hours before."""
     row = await (await connection.execute(_REFUSED_WAIT, [hours])).fetchone()
     assert row is not None
     return int(row[0])
@@ -207,21 +213,21 @@ select id from provider where id = any(%s) and enabled and resting_until <= %s o
 _TRIED: Final = "update provider set resting_until = %s where id = any(%s)"
 
 
-async def half_open(connection: Connection, known: Sequence[ProviderId], now: datetime) -> list[ProviderId]:
-    """Providers that have rested and may be tried with one call; no other worker tries them at the same time."""
-    cursor = await connection.execute(_HALF_OPEN, [list(known), now])
+async def half_open(connection: Connection, registered: Sequence[ProviderId], now: datetime) -> list[ProviderId]:
+    """Locks and returns those of ``registered`` whose pause is over, to be tested with one call each."""
+    cursor = await connection.execute(_HALF_OPEN, [list(registered), now])
     return [ProviderId(row[0]) for row in await cursor.fetchall()]
 
 
 async def tried(connection: Connection, providers: Sequence[ProviderId], until: datetime) -> None:
-    """The one call is on its way: nobody else calls until it has come to something, or its time is over."""
+    """Writes that a test call is under way: no other worker calls before ``until``, or before it has an outcome."""
     if providers:
         await connection.execute(_TRIED, [until, list(providers)])
 
 
-_BALANCE_DUE: Final = """
+_BALANCE_DUE: Final = f"""
 update provider set balance_asked = %s
-where kind <> 'manual' and id = any(%s) and (balance_asked is null or balance_asked <= %s) returning id
+where kind <> '{MANUAL}' and id = any(%s) and (balance_asked is null or balance_asked <= %s) returning id
 """
 _KEEP_BALANCE: Final = """
 insert into balance_reading (provider_id, at, balance)
@@ -243,32 +249,37 @@ delete from balance_reading b where at < %s
 
 
 async def balance_due(
-    connection: Connection, known: Sequence[ProviderId], now: datetime, asked_before: datetime
+    connection: Connection, registered: Sequence[ProviderId], now: datetime, requested_before: datetime
 ) -> list[ProviderId]:
-    """Providers whose balance is to be asked for; another worker is not told of them meanwhile."""
-    cursor = await connection.execute(_BALANCE_DUE, [now, list(known), asked_before])
+    """Claims those of ``registered`` whose balance was last requested before that time, or never."""
+    cursor = await connection.execute(_BALANCE_DUE, [now, list(registered), requested_before])
     return [ProviderId(row[0]) for row in await cursor.fetchall()]
 
 
-async def keep_balances(connection: Connection, told: Sequence[tuple[ProviderId, BalanceReading]]) -> None:
-    if told:
-        arrays = [one for one, _ in told], [reading.at for _, reading in told], [reading.balance for _, reading in told]
+async def keep_balances(connection: Connection, balances: Sequence[tuple[ProviderId, BalanceReading]]) -> None:
+    """Writes readings of providers' balances."""
+    if balances:
+        arrays = (
+            [provider for provider, _ in balances],
+            [reading.at for _, reading in balances],
+            [reading.balance for _, reading in balances],
+        )
         await connection.execute(_KEEP_BALANCE, [*arrays])
 
 
 async def newest_balance(connection: Connection, provider: ProviderId) -> BalanceReading | None:
-    row = await (await connection.execute(_NEWEST_BALANCE, [provider])).fetchone()
-    return None if row is None else BalanceReading(*row)
+    """Returns the newest reading of a provider's balance, or None."""
+    return await first_row(connection, BalanceReading, _NEWEST_BALANCE, [provider])
 
 
 async def readings(connection: Connection) -> dict[ProviderId, list[BalanceReading]]:
-    """Balances by provider, oldest first: of each the newest, however old, and those of a day before it."""
-    found: dict[ProviderId, list[BalanceReading]] = {}
+    """Returns each provider's newest reading and those in ``READINGS_SPAN`` before it, oldest first."""
+    balances: dict[ProviderId, list[BalanceReading]] = {}
     for provider, at, balance in await (await connection.execute(_READINGS, [READINGS_SPAN])).fetchall():
-        found.setdefault(ProviderId(provider), []).append(BalanceReading(at, balance))
-    return found
+        balances.setdefault(ProviderId(provider), []).append(BalanceReading(at, balance))
+    return balances
 
 
 async def forget_readings(connection: Connection, before: datetime) -> None:
-    """Forgets old balances; the newest of each provider stays."""
+    """Deletes readings from before a time, but for each provider's newest."""
     await connection.execute(_FORGET, [before])

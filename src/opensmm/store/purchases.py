@@ -1,4 +1,4 @@
-"""What the house buys to make good what an order lost: an order of its own, that nobody is charged for."""
+"""Purchases of the house for refills: orders of its own that deliver again what an order lost, charged to nobody."""
 
 from datetime import datetime
 from typing import Final
@@ -6,7 +6,12 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import OrderId, RefillId, ServiceId
+from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.customers import HOUSE
+from opensmm.domain.dispatch import AttemptOutcome
+from opensmm.domain.orders import OrderState
+from opensmm.domain.providers import MANUAL
+from opensmm.domain.refills import RefillStatus
 from opensmm.store.connection import Connection
 from opensmm.store.rows import first_row
 from opensmm.store.state_sets import OPEN_REFILL
@@ -18,17 +23,17 @@ returning id
 _WANTED: Final = f"""
 select r.order_id as order, o.service_id as service, o.quantity * o.runs as quantity, o.packaged, (
     select min(position) from route where service_id = o.service_id and provider_id <> all (
-      select provider_id from attempt where order_id = o.id and outcome = 'accepted'
-      union select id from provider where kind = 'manual')) as route
+      select provider_id from attempt where order_id = o.id and outcome = '{AttemptOutcome.ACCEPTED}'
+      union select id from provider where kind = '{MANUAL}')) as route
 from refill r join orders o on o.id = r.order_id
 join refill_task t on t.refill_id = r.id and t.due is not null
-where r.id = %s and r.mode = 'other' and r.state in {OPEN_REFILL}
+where r.id = %s and r.mode = '{RefillMode.OTHER}' and r.state in {OPEN_REFILL}
 """
 _LOCK: Final = "select from refill where id = %s for update"
 
 
 class WantedPurchase(Struct, frozen=True):
-    """A refill to be bought elsewhere. ``route`` is the first of another provider than the order's; None: none is."""
+    """A refill to buy elsewhere. ``route`` is the first to another provider than the order's, None if there is none."""
 
     order: OrderId
     service: ServiceId
@@ -38,12 +43,13 @@ class WantedPurchase(Struct, frozen=True):
 
 
 async def wanted(connection: Connection, refill: RefillId) -> WantedPurchase | None:
-    """A refill that waits to be bought, under lock."""
+    """Locks a refill's row and returns what to buy for it; None if it does not wait for a purchase."""
     await connection.execute(_LOCK, [refill])
     return await first_row(connection, WantedPurchase, _WANTED, [refill])
 
 
-_BUY: Final = """
+_BUY: Final = f"""
+-- An order of the house with the details of the refilled one, and its delivery.
 with bought as (
   insert into orders (customer_id, service_id, link, quantity, rate, packaged, charge, created)
   select %(house)s, service_id, link, %(quantity)s, 0, packaged, 0, %(now)s from orders where id = %(order)s
@@ -54,10 +60,12 @@ with bought as (
 ), delivered as (
   insert into delivery (order_id, run, service_id, quantity, due, route)
   select id, 1, service_id, quantity, %(now)s, %(route)s from bought
+-- The refill and its task are in progress until the order ends.
 ), noted as (
-  update refill set purchase_id = bought.id, state = 'in_progress' from bought where refill.id = %(refill)s
+  update refill set purchase_id = bought.id, state = '{RefillStatus.IN_PROGRESS}'
+  from bought where refill.id = %(refill)s
 ), begun as (
-  update refill_task set due = null, state = 'in_progress' where refill_id = %(refill)s
+  update refill_task set due = null, state = '{RefillStatus.IN_PROGRESS}' where refill_id = %(refill)s
 )
 select id from bought
 """
@@ -66,34 +74,39 @@ select id from bought
 async def buy(
     connection: Connection, refill: RefillId, wanted: WantedPurchase, quantity: int, now: datetime
 ) -> OrderId:
-    """Places the house's order, to be sent like any other; the refill's row is locked."""
+    """Places the house's order, which is sent like any other. The refill's row is locked."""
     cursor = await connection.execute(_HOUSE, [HOUSE, now])
     house = await cursor.fetchone()
     assert house is not None
-    told = {"house": house[0], "order": wanted.order, "route": wanted.route, "refill": refill}
-    cursor = await connection.execute(_BUY, {**told, "quantity": quantity, "now": now})
+    purchase = {"house": house[0], "order": wanted.order, "route": wanted.route, "refill": refill}
+    cursor = await connection.execute(_BUY, {**purchase, "quantity": quantity, "now": now})
     row = await cursor.fetchone()
     assert row is not None
     return OrderId(row[0])
 
 
+_AFTER_PURCHASE: Final = (
+    f"case when e.state = '{OrderState.COMPLETED}' then '{RefillStatus.COMPLETED}' else '{RefillStatus.PENDING}' end"
+)
 _ENDED: Final = f"""
+-- Refills whose purchase has ended.
 with ended as materialized (
   select r.id, o.state from refill r join orders o on o.id = r.purchase_id and o.ended is not null
-  where r.mode = 'other' and r.state in {OPEN_REFILL}
+  where r.mode = '{RefillMode.OTHER}' and r.state in {OPEN_REFILL}
   and exists (select from refill_task t where t.refill_id = r.id and t.due is null)
   order by r.id limit %s for update of r skip locked
+-- Their tasks and they themselves: completed, or waiting again.
 ), tasks as (
-  update refill_task t set state = case when e.state = 'completed' then 'completed' else 'pending' end,
-    due = case when e.state <> 'completed' then %s::timestamptz end
+  update refill_task t set state = {_AFTER_PURCHASE},
+    due = case when e.state <> '{OrderState.COMPLETED}' then %s::timestamptz end
   from ended e where t.refill_id = e.id
 )
-update refill r set state = case when e.state = 'completed' then 'completed' else 'pending' end,
-  ended = case when e.state = 'completed' then %s::timestamptz end
+update refill r set state = {_AFTER_PURCHASE},
+  ended = case when e.state = '{OrderState.COMPLETED}' then %s::timestamptz end
 from ended e where r.id = e.id
 """
 
 
 async def conclude(connection: Connection, now: datetime, limit: int) -> None:
-    """Refills whose purchase was delivered are completed; where it was not, the staff has them on its list again."""
+    """Completes refills whose purchase was delivered; puts the others back on the staff's list."""
     await connection.execute(_ENDED, [limit, now, now])
