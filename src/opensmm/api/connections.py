@@ -48,7 +48,7 @@ class ConnectionTable:
         own = self._by_network.setdefault(name, {})
         own[connection] = None
         self._total += 1
-        if self._total > self._most:
+        if self._total > self._most:  # The address with the most connections makes room, whoever came last.
             self._make_room(*max(self._by_network.items(), key=lambda item: len(item[1])), connection)
         elif bounded and len(own) > MAX_PER_ADDRESS:
             self._make_room(name, own, connection)

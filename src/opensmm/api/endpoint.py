@@ -118,6 +118,7 @@ class Endpoint:
             try:
                 await self._operations.look_at_catalogue()
                 self._checked_at = self._monotonic()
+                # All checks use one connection, and so take turns.
                 if number % CHECKS_PER_REFRESH == 0:
                     await self._authenticator.refresh()
                 if not self._operations.takes_orders and number % CHECKS_PER_WRITE_TEST == 0:
@@ -197,6 +198,7 @@ class Endpoint:
             return _refuse(dialect, _NO_KEY)
         if caller.addresses and client not in caller.addresses:
             return _refuse(dialect, _ADDRESS)
+        # Long requests are decoded only now, so that strangers cannot make the process decode them.
         match decoded.read_request(dialect):
             case Refused() as refused:
                 return _refuse(dialect, refused)
@@ -215,9 +217,8 @@ class Endpoint:
                 if isinstance(placed, Refused):
                     return _refuse(dialect, placed)
                 if self._logs_orders:
-                    log.debug(
-                        "placed", request=request_id(http_request.headers), order=placed, customer=caller.customer
-                    )
+                    name = request_id(http_request.headers)
+                    log.debug("placed", request=name, order=placed, customer=caller.customer)
                 body = dialect.write_order(placed)
             case requests.GetStatus(orders=ids, extended=extended):
                 views = await self._operations.statuses(caller, ids)

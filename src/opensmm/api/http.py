@@ -83,7 +83,7 @@ async def read_body(receive: Receive) -> bytes:
         part: bytes = message.get("body", b"")
         more = message.get("more_body", False)
         size += len(part)
-        if size <= MAX_BODY:
+        if size <= MAX_BODY:  # The rest of an oversized body is read, but not kept in memory.
             parts.append(part)
         if size > MAX_DISCARDED:
             break
@@ -98,6 +98,7 @@ def json_response(body: bytes, status: int = 200, *more: Header) -> HttpResponse
     return response.with_headers(*more) if more else response
 
 
+# Most responses have one of a few lengths, and building a head costs more than finding it.
 @lru_cache(maxsize=4096)
 def _common_head(status: int, length: int) -> tuple[list[Header], bytes]:
     """Returns headers and head for all responses of a status and a length. Never change the headers in place."""
@@ -117,10 +118,11 @@ def _head(status: int, headers: list[Header]) -> bytes:
 def request_id(headers: Mapping[bytes, bytes]) -> str:
     """Returns the id that a request has in the log: the client's own if it is short and plain, a digest of it if not,
     or a random one. The digest is the same in the log and in the response."""
-    given = headers.get(REQUEST_ID)
-    if given is None:
+    header = headers.get(REQUEST_ID)
+    if header is None:
         return secrets.token_hex(8)
-    return given.decode() if _PLAIN_ID.fullmatch(given) else blake2b(given, digest_size=8).hexdigest()
+    # Any other text may be of any length, or a key.
+    return header.decode() if _PLAIN_ID.fullmatch(header) else blake2b(header, digest_size=8).hexdigest()
 
 
 def with_request_id(response: HttpResponse, headers: Mapping[bytes, bytes]) -> HttpResponse:

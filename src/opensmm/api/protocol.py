@@ -101,6 +101,7 @@ class Protocol(HttpToolsProtocol):
         self._proxies = app if isinstance(app, ProxyHeadersMiddleware) else None
         app = app.app if self._proxies else app
         self._direct_answers: Mapping[bytes, Answer] = getattr(app, "direct_answers", {})
+        # ``_has_progress``: the newest bytes completed a part of the request, so it is not endless as a whole.
         self._in_head = self._in_request = self._has_progress = False
         self._idle = self._stopped_reading = self._discarding = False
         self._read_bytes = self._stalled_bytes = self._trailer_bytes = self._discarded = 0
@@ -188,6 +189,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         headers = self.headers
         self._headers_by_name = by_name = join_repeated(headers)
+        # Almost all requests of a connection name one host, which needs no second check.
         if len(by_name) != len(headers) or by_name.get(b"host") != self._host or len(headers) > heads.MAX_LINES:
             self._check_lines()
         if self._stalled_bytes + self._read_bytes > heads.MAX_HEAD:  # A head in few bytes need not be measured.
@@ -231,6 +233,7 @@ class Protocol(HttpToolsProtocol):
         )
 
     def _use_asgi(self) -> None:
+        # The choice of the path needs the whole head. uvicorn's own begin of a request comes now, and resets these.
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         self._before = cast("RequestResponseCycle | None", self.cycle)
         super().on_message_begin()
@@ -251,6 +254,7 @@ class Protocol(HttpToolsProtocol):
                 exchange.body = bytearray(exchange.body)  # Grows in place, however small its pieces are.
             exchange.body += body
         if len(exchange.body) > MAX_DIRECT:
+            # uvicorn would take a cycle that is not complete for an earlier request, and queue this one behind it.
             self.cycle = cast("RequestResponseCycle", None)
             self._use_asgi()
             self.cycle.keep_alive &= exchange.keep_alive

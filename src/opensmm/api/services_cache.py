@@ -66,12 +66,13 @@ class ServicesCache:
             running = asyncio.create_task(self._render(form, dialect))
             self._rendering[form] = running
             running.add_done_callback(lambda _: self._rendering.pop(form, None))
-        return await asyncio.shield(running)
+        return await asyncio.shield(running)  # A client that leaves must not cancel it for the others.
 
     async def _render(self, form: Form, dialect: Dialect) -> RenderedServices:
         catalogue = self._operations.shelf.catalogue
         pieces = await self._render_pieces(form, dialect, catalogue)
         plain = dialect.write_services(pieces)
+        # In a thread: a long list takes tens of milliseconds. Without a timestamp, so that equal lists are equal bytes.
         compressed = await asyncio.to_thread(gzip.compress, plain, GZIP_LEVEL, mtime=0)
         digest = blake2b(plain, digest_size=12).hexdigest()
         tags = f'"{digest}"'.encode(), f'"{digest}-gzip"'.encode()

@@ -240,8 +240,10 @@ class PanelClient:
             self._url, data=form, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
             body, charset = bytearray(), answer.charset
+            # By one byte too many, to tell a body at the limit from a longer one.
             while len(body) <= limit.size and (part := await answer.content.read(limit.size + 1 - len(body))):
                 body += part
+        # Converted before the redaction, which searches for the key's spellings in UTF-8.
         text = self._redaction.redact_body(to_utf8(bytes(body), charset))
         if len(body) > limit.size:
             raise _limit_exceeded(CallCode.TOO_MANY_BYTES, answer.status, limit.size, text)

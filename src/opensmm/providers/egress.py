@@ -112,6 +112,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
+        # aiohttp has no setting for the class of its connections.
         handler: type[ResponseHandler] = _BoundedHandler
         self._factory = partial(handler, loop=self._loop)
 
@@ -140,6 +141,7 @@ def open_session(
 
     ``private``: loopback and private addresses are allowed too.
     """
+    # The system's resolver, in a thread: it knows the hosts file and the search domains of this machine.
     connector = _Connector(
         limit=concurrency,
         keepalive_timeout=IDLE_CONNECTION_S,

@@ -106,6 +106,7 @@ class IdListRequest:
         body = await self._send(ids)
         is_unread = refuses_list if as_list and form is None else misses_parameter
         if is_unread(body):
+            # Asked a second time in the other form. That form is learned only if it works.
             other = requested_ids([text], many=not as_list)
             answer = await self._send(other)
             if not read_error(answer):

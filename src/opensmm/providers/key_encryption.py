@@ -15,6 +15,7 @@ from opensmm.domain.providers import origin, url_fault
 from opensmm.store.providers import ProviderRow
 
 VERSION: Final = b"\x01"
+"""The first byte of a sealed key, which names the format: AES-GCM with a key derived from the pepper."""
 NONCE_BYTES: Final = 12
 
 

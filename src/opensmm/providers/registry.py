@@ -265,6 +265,7 @@ class ProviderRegistry:
         connection.throttle.polling += 1
         try:
             async with connection.throttle:
+                # Both may have changed during the wait for the turn.
                 if connection.circuit.is_open or connection.throttle.over:
                     return None
                 results = list(zip(items, await call(connection.provider, items), strict=True))
@@ -327,6 +328,7 @@ def _free_room(connection: ProviderConnection) -> int:
 
 
 async def _close_later(session: "ClientSession", after_s: float) -> None:
+    """Closes a session when its last calls have ended, for which closing it now would mean an unsure outcome."""
     try:
         await asyncio.sleep(after_s)
     finally:

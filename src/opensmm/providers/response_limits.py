@@ -54,4 +54,5 @@ def response_limit(request: Request) -> ResponseLimit:
 
 def count_values(body: bytes) -> int:
     """Returns an upper bound of the values in a body, without decoding it."""
+    # Each element of an array, and each member of an object, follows one of these bytes.
     return len(body) - len(body.translate(None, b"{[,"))

@@ -11,8 +11,7 @@ from msgspec import Struct
 QUEUED_PER_CALL: Final = 3
 """Deliveries in the queue for each concurrent call."""
 MAX_QUEUED: Final = 256
-"""Deliveries in the queue of one provider. If the worker dies they too are unsure, so the queue is no longer than the
-next claims need it to be."""
+"""Deliveries in the queue of one provider: enough until the next claim. If the worker dies they are unsure too."""
 QUEUED_S: Final = 5
 """Seconds of work in the queue, at most, for a provider with a limit of calls a second."""
 
@@ -50,6 +49,7 @@ class Throttle:
 
     def allow(self, concurrency: int, calls_per_second: float) -> None:
         """Changes the limits. Calls in flight go on; surplus turns are withdrawn as they end."""
+        # A semaphore cannot shrink. Surplus turns are kept back when they are returned, or taken by the next waiter.
         self._surplus += max(0, self.concurrency - concurrency)
         for _ in range(concurrency - self.concurrency):
             self._return_turn()
@@ -109,6 +109,7 @@ class Throttle:
             now = time.monotonic()
             at = max(now, self._next_at)
             self._next_at = at + self._interval_s
+            # A sleep that ``let_all_through`` can end.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(at - now):
                     await self._stopped.wait()

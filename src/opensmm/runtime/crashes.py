@@ -50,6 +50,7 @@ def sentence(error: BaseException) -> str:
 
 def log_and_end(error: BaseException) -> None:
     """Logs an error with its details and ends this process, which a supervisor has started."""
+    # The command line loads this module for every verb, and needs no log.
     import structlog
 
     from opensmm.runtime import logs

@@ -44,6 +44,7 @@ async def fill_panel(url: str, config: Config, now: datetime) -> DemoKeys:
 
 
 def _read_or_make_keys(path: Path) -> DemoKeys:
+    # Read back even when just written: two demos that start at once must show the same keys.
     if not path.exists():
         fresh = DemoKeys(fresh_key().text, fresh_key().text)
         keep_secret(path, msgspec.json.encode(fresh).decode())

@@ -37,6 +37,7 @@ def serve(port: int | None, host: str, families: Callable[[], Iterable[Metric]])
     """Starts to answer scrapes, if a port was given. A port that is taken is logged: orders matter more."""
     if port is None:
         return
+    # The server runs in a thread of its own, and never in the event loop that answers requests.
     try:
         start_http_server(port, host, make_registry(families))
     except OSError as error:

@@ -76,7 +76,7 @@ def _modules_in_functions(read: dict[int, CodeType]) -> set[str]:
         read[id(function.__code__)] = function.__code__
         package = str(function.__globals__.get("__package__") or "")
         for code in _codes_in(function.__code__):
-            if _IMPORT in code.co_code[::2]:
+            if _IMPORT in code.co_code[::2]:  # Opcodes are the even bytes. Most code has no import: do not decode it.
                 names.update(_imported_modules(code, package))
     return names
 

@@ -47,7 +47,7 @@ class Process:
         self._died_at = 0.0
 
     def start(self) -> None:
-        theirs, ours = os.pipe()
+        theirs, ours = os.pipe()  # Only we hold the writing end, so it closes when this process ends, however it does.
         environ = {**os.environ, LEASH: str(theirs)}
         command = [sys.executable, "-m", "opensmm", *self._verb]
         self._child = subprocess.Popen(
@@ -60,6 +60,7 @@ class Process:
         """Restarts the process if it has died, after a short pause."""
         if self._child is None or self._child.poll() is None:
             return
+        # A process that dies at once again must not use up the machine.
         if not self._died_at:
             self._died_at = time.monotonic()
             log.error(

@@ -75,6 +75,7 @@ class Sentences:
         if "`" not in template:
             return template.format_map(self._field_texts(fields))
         plain = self._field_texts(fields)
+        # A command is copied into a terminal, so its values must have no marks of direction.
         bare = plain if self._direction is Direction.UNMARKED else UNMARKED._field_texts(fields)
         quoted = {name: shlex.quote(text) for name, text in bare.items()}
         parts = enumerate(template.split("`"))

@@ -113,6 +113,7 @@ def _read_own_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
 
 def _render_with_url(dialect: str, base_url: str) -> Document:
     """Renders a page with the panel's address. ``_HOST`` allows no character that would need escaping."""
+    # Imported with the first page: Django's templates take long to load, and the API needs none.
     from opensmm.web.rendering import OWN_HOST, OWN_URL, render_page
 
     host = base_url.partition("://")[2]

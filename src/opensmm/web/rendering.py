@@ -56,6 +56,7 @@ def _make_engine() -> Engine:
 
 
 def _fill_template(template: str, content: dict[str, object]) -> str:
+    # Without Django's settings, which the API's processes do not load.
     return _make_engine().get_template(template).render(Context(content, use_l10n=False, use_tz=False))
 
 
