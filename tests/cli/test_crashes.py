@@ -12,8 +12,7 @@ import pytest
 import structlog
 
 from opensmm import cli
-from opensmm.cli.context import UNAVAILABLE
-from opensmm.runtime.crashes import LEASH, UNFORESEEN
+from opensmm.runtime.crashes import LEASH, UNAVAILABLE, UNFORESEEN
 
 
 @pytest.fixture

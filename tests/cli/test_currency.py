@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 
-from opensmm.cli.context import FAILED, MISUSED, UNAVAILABLE
+from opensmm.cli.context import FAILED, MISUSED
+from opensmm.runtime.crashes import UNAVAILABLE
 
 CUSTOMER = """
 insert into customer (id, name, balance, suspended, price_list_id, created)

@@ -17,9 +17,9 @@ from tests.faults.processes import environ, free_port
 from typer.testing import CliRunner
 
 from opensmm.cli import app
-from opensmm.cli.context import UNAVAILABLE
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import NO_FIELDS, StageCode
+from opensmm.runtime.crashes import UNAVAILABLE
 from opensmm.store import schema
 from opensmm.store.embedded import EmbeddedPostgres
 from opensmm.texts.speech import ENGLISH
@@ -38,13 +38,13 @@ def wait_for(told, of):
 
 
 def children(pid):
-    """The processes that a process started, by their verbs."""
+    """The processes that a process started, by their roles."""
     found = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
             line = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-            if b"opensmm" in line:
-                found[line[line.index(b"opensmm") + 1].decode()] = int(child)
+            if b"opensmm.runtime.child" in line:
+                found[line[line.index(b"opensmm.runtime.child") + 1].decode()] = int(child)
     return found
 
 

@@ -6,7 +6,7 @@ from tests.store.test_upgrades import migrate_to
 from typer.testing import CliRunner
 
 from opensmm.cli import app
-from opensmm.cli.context import UNAVAILABLE
+from opensmm.runtime.crashes import UNAVAILABLE
 from opensmm.store import schema
 from opensmm.store.embedded import EmbeddedPostgres
 

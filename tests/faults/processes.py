@@ -82,13 +82,14 @@ def apis(count: int, database_url: str, data: Path) -> Iterator[list[str]]:
 
 
 def children(parent: int) -> dict[str, int]:
-    """The children of a panel by their verb: api, worker, sandbox."""
+    """The children of a panel by their role: api, worker, sandbox."""
     found: dict[str, int] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
-        with contextlib.suppress(OSError, IndexError, ValueError):
+        with contextlib.suppress(OSError, IndexError, StopIteration, ValueError):
             if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
                 words = (entry / "cmdline").read_text().split("\0")
-                found[words[words.index("opensmm") + 1]] = int(entry.name)
+                module = next(word for word in ("opensmm.runtime.child", "opensmm") if word in words)
+                found[words[words.index(module) + 1]] = int(entry.name)
     return found

@@ -1,5 +1,6 @@
 """All that the API can do, as one object: the lanes, each over a connection of its own."""
 
+import asyncio
 from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, TypeVar
@@ -73,10 +74,12 @@ class ApiOperations:
         return self._lines[-1]
 
     async def open(self) -> None:
-        """Connects where the database answers, so that the first asks need not wait for it."""
+        """Connects, so that the first requests need not wait. Raises Unavailable if the database does not answer."""
         await self.look_at_catalogue()
-        for line in self._lines:
-            await line.get()
+        outcomes = await asyncio.gather(*(line.get() for line in self._lines), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def close(self) -> None:
         for line in self._lines:

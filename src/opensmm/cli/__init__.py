@@ -9,9 +9,9 @@ from typer import _click
 
 from opensmm import __version__
 from opensmm.base.errors import Misconfigured
-from opensmm.cli.context import EXIT_CODES, FOR_PROGRAM, MISUSED, UNAVAILABLE, out, tell_error
+from opensmm.cli.context import EXIT_CODES, FOR_PROGRAM, MISUSED, out, tell_error
 from opensmm.cli.lazy import PLAIN, lazy_group
-from opensmm.runtime.crashes import LEASH, UNFORESEEN, log_and_end, of_machine, sentence
+from opensmm.runtime.crashes import LEASH, UNAVAILABLE, UNFORESEEN, log_and_end, of_machine, sentence
 from opensmm.texts.speech import ENGLISH
 
 VERBS: Final = {

@@ -8,7 +8,8 @@ from typing import Annotated, Final
 import typer
 
 import opensmm
-from opensmm.cli.context import FAILED, MISUSED, UNAVAILABLE, Data, Json, answer, configured, fail, out
+from opensmm.cli.context import FAILED, MISUSED, Data, Json, answer, configured, fail, out
+from opensmm.runtime.crashes import UNAVAILABLE
 
 CHECKOUT: Final = Path(opensmm.__file__).parents[2]
 PAGE: Final = CHECKOUT / "docs" / "performance.md"

@@ -30,7 +30,7 @@ from opensmm.cli.stages import Stages
 from opensmm.config import Config
 from opensmm.domain.audit import Actor, ActorKind, By
 from opensmm.domain.codes import MALFORMED, NO_FIELDS, Fields, OperatorRefusal
-from opensmm.runtime.crashes import UNFORESEEN
+from opensmm.runtime.crashes import UNAVAILABLE, UNFORESEEN
 from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
@@ -40,7 +40,6 @@ from opensmm.texts.speech import ENGLISH
 
 FAILED: Final = 1
 MISUSED: Final = 2
-UNAVAILABLE: Final = 3
 EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 it was refused, or a check failed; 2 the command was typed wrongly; "
     "3 the panel is not set up for it, its database does not answer, or the machine lacks something; "

@@ -11,7 +11,6 @@ from rich.table import Table
 from opensmm.base.errors import Misconfigured
 from opensmm.cli.context import (
     FAILED,
-    UNAVAILABLE,
     Data,
     Json,
     answer,
@@ -26,6 +25,7 @@ from opensmm.cli.context import (
 )
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import OperatorRefusal
+from opensmm.runtime.crashes import UNAVAILABLE
 from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import invariants
 from opensmm.store.connection import Connection

@@ -6,14 +6,17 @@ from typing import Annotated, Final
 
 import typer
 
-from opensmm.cli.context import UNAVAILABLE, Data, Json, answer, configured, err, fail, now
-from opensmm.cli.serving import Port, faults_told, tell_waiting
+from opensmm.cli.context import Data, Json, answer, configured, err, fail, now
+from opensmm.cli.serving import Port, faults_told
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import NO_FIELDS, StageCode
 from opensmm.runtime import logs
+from opensmm.runtime.child import tell_waiting
+from opensmm.runtime.crashes import UNAVAILABLE
 from opensmm.runtime.demo import PROVIDER_TIMEOUT_S, DemoKeys, fill_panel, wait_for_answer
 from opensmm.runtime.processes import StopSignal, watch
-from opensmm.runtime.serving import LOOPBACK, Stack
+from opensmm.runtime.serving import LOOPBACK
+from opensmm.runtime.stack import Stack
 
 ANSWERS_WITHIN_S: Final = 60.0
 
@@ -27,23 +30,20 @@ def demo(
     """Run a complete panel to try out: prints where to look, a key and two curl lines. Ctrl-C ends it."""
     os.environ.setdefault("OPENSMM_PROVIDER_TIMEOUT", PROVIDER_TIMEOUT_S)
     config, stop, steps = configured(data), StopSignal(), Stages(err)
-    logs.set_up(config.log_level)
     with faults_told(), steps:
         stack = Stack(
             config, LOOPBACK, port, api_processes=1, speed=speed, waiting=tell_waiting, report=steps,
             stopped=lambda: stop.wait(0),
         )  # fmt: skip
-        with stack.database() as urls:
+        logs.set_up(config.log_level)
+        with stack.running() as urls:
             if stop.wait(0):  # the first start takes a while, and may have been thought better of
                 return
             steps(StageCode.FILLING_DEMO, NO_FIELDS)
             keys = asyncio.run(fill_panel(urls.app, config, now()))
             steps(StageCode.STARTING_PROCESSES, NO_FIELDS)
-            stack.start()
-            try:
-                _run(stack, keys, stop, steps, json=json)
-            finally:
-                stack.stop()
+            stack.release()
+            _run(stack, keys, stop, steps, json=json)
 
 
 def _run(stack: Stack, keys: DemoKeys, stop: StopSignal, steps: Stages, *, json: bool) -> None:

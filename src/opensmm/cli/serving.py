@@ -17,12 +17,11 @@ from opensmm.cli.stages import Stages
 from opensmm.config import Config
 from opensmm.domain.codes import OperatorRefusal
 from opensmm.runtime import logs
+from opensmm.runtime.child import tell_waiting
 from opensmm.runtime.crashes import LEASH
-from opensmm.runtime.database import check
 from opensmm.runtime.processes import Process, StopSignal, run_to_its_end, watch
-from opensmm.runtime.serving import LOOPBACK, MetricsAddress, Stack, listen, run_api, run_sandbox, run_worker
-from opensmm.store.embedded import DatabaseUrls
-from opensmm.texts.speech import ENGLISH
+from opensmm.runtime.serving import LOOPBACK, MetricsAddress, listen, run_api, run_sandbox, run_worker
+from opensmm.runtime.stack import Stack
 
 MOST_PORT: Final = 65535
 Port = Annotated[int, typer.Option("--port", help="The TCP port to listen on.", min=1, max=65535)]
@@ -49,10 +48,12 @@ def api(
     """Run one API process. `serve` runs it together with a worker."""
     config = configured(data)
     _hold_database(config)
-    with _database(config) as urls:
-        address, listening = MetricsAddress(metrics_port, metrics_host), _listening(fd, host, port)
-        started = partial(_answer_started, listening, json=json)
-        run_api(config, urls.app, listening, pages=pages, metrics_at=address, started=started)
+    with faults_told(), Stages(err) as report:
+        listening = _listening(fd, host, port)
+        run_api(
+            config, listening, pages=pages, waiting=tell_waiting, metrics_at=MetricsAddress(metrics_port, metrics_host),
+            started=partial(_answer_started, listening, json=json), report=report,
+        )  # fmt: skip
 
 
 def worker(
@@ -65,10 +66,14 @@ def worker(
     """Run one worker: it sends orders, follows them, and passes refills and cancels on."""
     config = configured(data)
     _hold_database(config)
-    with _database(config) as urls:
+
+    def started() -> None:
         if json:
             answer({"worker": "running"}, "", json=True)
-        run_worker(config, urls.app, sandbox_url, MetricsAddress(metrics_port, metrics_host))
+
+    with faults_told(), Stages(err) as report:
+        address = MetricsAddress(metrics_port, metrics_host)
+        run_worker(config, sandbox_url, waiting=tell_waiting, metrics_at=address, started=started, report=report)
 
 
 def sandbox(
@@ -81,10 +86,10 @@ def sandbox(
     """Run the sandbox provider by itself: a small upstream panel whose orders do what their links say."""
     config = configured(data)
     _hold_database(config)
-    with _database(config) as urls:
+    with faults_told(), Stages(err) as report:
         listening = _listening(fd, LOOPBACK, port)
-        _answer_started(listening, json=json)
-        run_sandbox(config, urls.app, listening, speed)
+        started = partial(_answer_started, listening, json=json)
+        run_sandbox(config, listening, speed, waiting=tell_waiting, started=started, report=report)
 
 
 def serve(
@@ -102,26 +107,18 @@ def serve(
     if metrics_port is not None and metrics_port + api_processes > MOST_PORT:
         fail(f"each process has a metrics port of its own, and {MOST_PORT} is the last there is", MISUSED)
     config, steps = configured(data), Stages(err)
-    logs.set_up(config.log_level)
     with faults_told(), steps:
         stack = Stack(
             config, host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None, waiting=tell_waiting,
             metrics_at=MetricsAddress(metrics_port, metrics_host), report=steps, stopped=lambda: stop.wait(0),
         )  # fmt: skip
-        with stack.database():
-            stack.start()
+        logs.set_up(config.log_level)
+        with stack.running():
+            stack.release()
             steps.end()
             url = f"http://{host}:{stack.port}"
             answer({"url": url}, f"the panel serves at {url}", json=json)
-            try:
-                watch(stack.processes, stack.embedded, stop)
-            finally:
-                stack.stop()
-
-
-def tell_waiting(why: Unavailable) -> None:
-    """Says on standard error why a start waits."""
-    err.print(f"opensmm: waiting for the database: {ENGLISH.fault(why)}", markup=False)
+            watch(stack.processes, stack.embedded, stop)
 
 
 @contextlib.contextmanager
@@ -135,13 +132,6 @@ def faults_told() -> Iterator[None]:
         give_up(error)
 
 
-@contextlib.contextmanager
-def _database(config: Config) -> Iterator[DatabaseUrls]:
-    with faults_told(), database(config) as urls:
-        check(urls.app, config, tell_waiting)
-        yield urls
-
-
 def _hold_database(config: Config) -> None:
     """Runs the verb in a child, and exits with its code, if root started it by itself on the embedded database.
 
@@ -151,7 +141,7 @@ def _hold_database(config: Config) -> None:
     if os.geteuid() != 0 or config.database_url or LEASH in os.environ:
         return
     with faults_told(), database(config):
-        code = run_to_its_end(Process(sys.argv[1:]), StopSignal())
+        code = run_to_its_end(Process([sys.executable, "-m", "opensmm", *sys.argv[1:]]), StopSignal())
     raise typer.Exit(code)
 
 

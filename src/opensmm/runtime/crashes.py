@@ -10,6 +10,8 @@ from typing import Final
 
 import opensmm
 
+UNAVAILABLE: Final = 3
+"""The exit code if the panel is not set up, its database does not answer, or the machine lacks something."""
 UNFORESEEN: Final = 4
 """The exit code after an unforeseen error."""
 LEASH: Final = "OPENSMM_LEASH"

@@ -8,10 +8,11 @@ import dis
 import gc
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import import_module
 from importlib.util import resolve_name
 from pathlib import Path
+from threading import Event
 from types import CodeType, FunctionType
 from typing import Final
 
@@ -29,7 +30,10 @@ START_ONLY: Final = frozenset(
 )
 """Modules that only the start needs. By now the tables are made, the arguments parsed and the pages rendered."""
 
-_IMPORT: Final = dis.opmap["IMPORT_NAME"]
+_is_complete: Final = Event()
+_IMPORT, _CONSTANT, _EXTENDED = (dis.opmap[name] for name in ("IMPORT_NAME", "LOAD_CONST", "EXTENDED_ARG"))
+_NOTHING: Final = frozenset((_EXTENDED, dis.opmap["CACHE"]))
+"""Instructions that put nothing on the stack."""
 
 
 def loaded_files() -> list[Path]:
@@ -38,15 +42,22 @@ def loaded_files() -> list[Path]:
     return [Path(file) for file in files if file]
 
 
-def import_the_rest() -> None:
-    """Imports every module that the loaded code may import later, and those that they may import in turn."""
+def import_the_rest(without: Collection[str] = ()) -> None:
+    """Imports every module that the loaded code may import later, and what that may import in its turn.
+
+    Packages named in ``without`` are left out. A second call does nothing: what the first imported is complete.
+    """
+    if _is_complete.is_set():
+        return
+    _is_complete.set()
+    left_out = TOOLS | START_ONLY | set(without)
     for name in (*FROM_C, *(inner for package in WHOLE for inner in _find_modules(package))):
         _try_to_import(name)
     tried: set[str] = set()
     read: dict[int, CodeType] = {}
     while (names := _modules_in_functions(read)) - tried:
         for name in sorted(names - tried):
-            if not any(f"{name}.".startswith(f"{left_out}.") for left_out in TOOLS | START_ONLY):
+            if not any(f"{name}.".startswith(f"{package}.") for package in left_out):
                 _try_to_import(name)
         tried |= names
 
@@ -91,14 +102,19 @@ def _codes_in(code: CodeType) -> Iterator[CodeType]:
 def _imported_modules(code: CodeType, package: str) -> Iterator[str]:
     """Yields the modules of each import in ``code``.
 
-    The bytecode of an import has a level (0: absolute), a tuple of names or None, and the module's name, in this order.
+    An import takes two constants off the stack: a level (0: absolute), and a tuple of names or None. The bytecode is
+    read by hand, because ``dis`` would take most of the time of a process's start.
     """
-    before: list[object] = [0, None]
-    for instruction in dis.get_instructions(code):
-        if instruction.opcode == _IMPORT:
-            level, inner = before[-2:]
-            module = resolve_name("." * (level if isinstance(level, int) else 0) + str(instruction.argval), package)
+    raw, extended = code.co_code, 0
+    level: object = 0
+    inner: object = None
+    for at in range(0, len(raw), 2):
+        operation, argument = raw[at], raw[at + 1] | extended
+        extended = argument << 8 if operation == _EXTENDED else 0
+        if operation == _IMPORT:
+            module = resolve_name("." * (level if isinstance(level, int) else 0) + code.co_names[argument], package)
             yield module
             if isinstance(inner, tuple):
                 yield from (f"{module}.{name}" for name in inner if not hasattr(sys.modules.get(module), name))
-        before.append(instruction.argval)
+        elif operation not in _NOTHING:
+            level, inner = inner, code.co_consts[argument] if operation == _CONSTANT else argument

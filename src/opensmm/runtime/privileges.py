@@ -6,7 +6,8 @@ restarts them, starts and stops PostgreSQL as another user, and has no network t
 
 import os
 import pwd
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,8 +20,8 @@ from msgspec import Struct
 from opensmm.base.errors import Misconfigured
 from opensmm.config import Config
 from opensmm.runtime import preloading
+from opensmm.store.embedded import stands
 from opensmm.store.os_users import become, panel_user
-from opensmm.texts.speech import ENGLISH
 
 CONNECT_LIMIT_S: Final = 5
 log = structlog.get_logger()
@@ -40,16 +41,34 @@ class Successor:
     user: pwd.struct_passwd
     closed: bool
 
-    def take_over(self, prepare: Callable[[], None] | None = None) -> None:
-        """Drops root for good.
-
-        If the code is closed to the user, loads all of it before, after ``prepare`` has read the other files.
-        """
+    def take_over(self, prepare: Callable[[], None] | None = None, without: Sequence[str] = ()) -> None:
+        """Drops root for good, once the code is loaded that is closed to the user: see ``load_closed_code``."""
         if self.closed:
-            if prepare is not None:
-                prepare()
-            preloading.import_the_rest()
+            _load(prepare, without)
         become(self.user)
+
+
+def load_closed_code(config: Config, prepare: Callable[[], None] | None = None, without: Sequence[str] = ()) -> None:
+    """As root, loads all of the code if it is closed to the user that this process will become. Needs no database.
+
+    Calls ``prepare`` before, which reads the other files; leaves out packages named in ``without``. A panel whose
+    folder is new has no user yet: its processes load the code when they drop root.
+    """
+    if os.geteuid() != 0 or not (config.database_url or stands(config.data)):
+        return
+    with suppress(Misconfigured):
+        if _view_as(_user_of(config)).closed:
+            _load(prepare, without)
+
+
+def _load(prepare: Callable[[], None] | None, without: Sequence[str]) -> None:
+    if prepare is not None:
+        prepare()
+    preloading.import_the_rest(without)
+
+
+def _user_of(config: Config) -> pwd.struct_passwd:
+    return panel_user(None if config.database_url else config.data / "postgres")
 
 
 def choose_successor(config: Config, url: str) -> Successor | None:
@@ -60,8 +79,10 @@ def choose_successor(config: Config, url: str) -> Successor | None:
     if os.geteuid() != 0:
         return None
     try:
-        user = panel_user(None if config.database_url else config.data / "postgres")
+        user = _user_of(config)
     except Misconfigured as missing:
+        from opensmm.texts.speech import ENGLISH
+
         _warn("", ENGLISH.fault(missing))
         return None
     view = _view_as(user, url)
@@ -79,8 +100,8 @@ def _warn(user: str, why: str) -> None:
     log.warning("this process goes on as root: start the panel as an ordinary user", instead_of=user, why=why)
 
 
-def _view_as(user: pwd.struct_passwd, url: str) -> ViewAsUser:
-    """Becomes the user in a forked process, and returns what it can do there."""
+def _view_as(user: pwd.struct_passwd, url: str = "") -> ViewAsUser:
+    """Becomes the user in a forked process, and returns what it can do there. Tries the database of a given ``url``."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -101,7 +122,8 @@ def _view(user: pwd.struct_passwd, url: str) -> ViewAsUser:
     files = preloading.loaded_files()
     try:
         become(user)
-        psycopg.connect(url, connect_timeout=CONNECT_LIMIT_S).close()
+        if url:
+            psycopg.connect(url, connect_timeout=CONNECT_LIMIT_S).close()
     except (OSError, psycopg.OperationalError) as refused:
         return ViewAsUser(str(refused))
     return ViewAsUser(closed=not all(map(_is_open, files)))

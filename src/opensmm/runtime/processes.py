@@ -29,18 +29,22 @@ DATABASE_EVERY: Final = 4
 LOGIN_EVERY: Final = 40
 """Rounds between two logins, which check that the database answers. Each costs ten milliseconds of CPU time."""
 OPEN_FILES: Final = 8192
+WAITS: Final = "OPENSMM_WAITS"
+"""The variable that tells a child to wait for its release."""
+READY: Final = b"\n"
 log = structlog.get_logger()
 
 
 class Process:
-    """A child process that runs one of our verbs.
+    """A child process that runs one of our commands.
 
     It holds one end of a pipe, the leash, and ends when the other end closes. So it does not even outlive a parent that
-    is ended by ``kill -9``.
+    is ended by ``kill -9``. After ``start`` it loads its code, and waits for ``release`` before it uses the database.
     """
 
-    def __init__(self, verb: Sequence[str], sockets: Sequence[int] = ()) -> None:
-        self._verb = verb
+    def __init__(self, command: Sequence[str], sockets: Sequence[int] = (), *, name: str = "") -> None:
+        self._command = command
+        self._name = name
         self._sockets = sockets
         self._child: subprocess.Popen[bytes] | None = None
         self._leash: int | None = None
@@ -48,13 +52,18 @@ class Process:
 
     def start(self) -> None:
         theirs, ours = os.pipe()  # Only we hold the writing end, so it closes when this process ends, however it does.
-        environ = {**os.environ, LEASH: str(theirs)}
-        command = [sys.executable, "-m", "opensmm", *self._verb]
+        environ = {**os.environ, LEASH: str(theirs), WAITS: "1"}
         self._child = subprocess.Popen(
-            command, env=environ, pass_fds=[theirs, *self._sockets], stdin=subprocess.DEVNULL
+            self._command, env=environ, pass_fds=[theirs, *self._sockets], stdin=subprocess.DEVNULL
         )
         os.close(theirs)
         self._leash = ours
+
+    def release(self) -> None:
+        """Tells the process that the database is ready."""
+        if self._leash is not None:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._leash, READY)
 
     def revive(self) -> None:
         """Restarts the process if it has died, after a short pause."""
@@ -64,12 +73,13 @@ class Process:
         if not self._died_at:
             self._died_at = time.monotonic()
             log.error(
-                "a process died and is started again", verb=self._verb[0], ended=_describe_end(self._child.returncode)
+                "a process died and is started again", verb=self._name, ended=_describe_end(self._child.returncode)
             )
         elif time.monotonic() - self._died_at >= RESTART_PAUSE_S:
             self._died_at = 0.0
             self._close_leash()
             self.start()
+            self.release()
 
     def ended(self) -> int | None:
         """Returns the exit code if the process has ended: 128 plus the signal's number if a signal ended it."""
@@ -98,6 +108,12 @@ class Process:
 def _describe_end(code: int) -> str:
     """Describes an end for the log, by exit code or signal."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def wait_for_release() -> None:
+    """In a child: returns once the parent has released it. Ends this process if the parent goes away before."""
+    if os.environ.pop(WAITS, "") and os.read(int(os.environ[LEASH]), 1) != READY:
+        sys.exit()
 
 
 def watch_leash() -> None:
@@ -179,6 +195,7 @@ def _restart_if_dead(embedded: EmbeddedPostgres) -> None:
 def run_to_its_end(process: Process, stop: StopSignal) -> int:
     """Starts a process, and waits until it ends by itself or is stopped by ``stop``. Returns its exit code."""
     process.start()
+    process.release()
     while process.ended() is None:
         if stop.wait(WATCH_EVERY_S):
             stop_all([process])

@@ -1,33 +1,37 @@
-"""The processes of a running panel, and the stack that starts them together.
+"""The processes of a running panel: API, worker and sandbox.
 
-Each process imports only what it needs: the supervisor loads no server, and the worker no API.
+Each imports only what it needs, and does so before it waits for the database.
 """
 
 import contextlib
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from opensmm.actions import gc_tuning
 from opensmm.base.error_codes import SetupCode
-from opensmm.base.errors import Misconfigured, Unavailable
+from opensmm.base.errors import Misconfigured
 from opensmm.config import Config
 from opensmm.domain.codes import Report, no_report
-from opensmm.runtime import database, logs, metrics, privileges
+from opensmm.runtime import database, logs, privileges
+from opensmm.runtime.database import Waiting
 from opensmm.runtime.privileges import Successor
-from opensmm.runtime.processes import Process, allow_open_files, stop_all, stop_event, watch_leash
-from opensmm.store.embedded import DatabaseUrls, EmbeddedPostgres
+from opensmm.runtime.processes import allow_open_files, stop_event, wait_for_release, watch_leash
+from opensmm.store.embedded import DatabaseUrls, serving
+
+if TYPE_CHECKING:
+    from opensmm.web.pages import Pages
 
 LOOPBACK: Final = "127.0.0.1"
 BACKLOG: Final = 2048
+_NOT_FOR_API: Final = ("opensmm.worker", "opensmm.providers", "opensmm.runtime.worker_metrics", "aiohttp")
+_NOT_FOR_WORKER: Final = ("opensmm.api", "opensmm.runtime.api_metrics", "uvicorn")
 
 
 class MetricsAddress(Struct, frozen=True):
-    """The address at which a process serves its metrics. No ``port``: none."""
+    """The address that a process serves its metrics at; without a ``port`` it serves none."""
 
     port: int | None = None
     host: str = LOOPBACK
@@ -49,54 +53,86 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+@contextlib.contextmanager
+def _database(config: Config, waiting: Waiting, report: Report) -> Iterator[DatabaseUrls]:
+    """Runs or joins the database for the block, once the parent has released this process; checks it first."""
+    wait_for_release()
+    with serving(config, report) as urls:
+        database.check(urls.app, config, waiting)
+        yield urls
+
+
 def run_api(
     config: Config,
-    url: str,
     listening: socket.socket,
     *,
     pages: bool,
-    metrics_at: MetricsAddress,
-    started: Callable[[], None],
+    waiting: Waiting,
+    metrics_at: MetricsAddress = NO_METRICS,
+    started: Callable[[], None] = lambda: None,
+    report: Report = no_report,
 ) -> None:
-    """Runs one API process until a signal ends it. Calls ``started`` when it has dropped root."""
+    """Runs one API process until a signal ends it. ``started`` is called once it has given root up.
+
+    Raises Misconfigured, Unavailable or OperatorRefusal if the panel cannot work with its database.
+    """
     from opensmm.actions.api_facade import ApiOperations
     from opensmm.api.endpoint import Endpoint
-    from opensmm.runtime import api_metrics
     from opensmm.runtime.application import Application
     from opensmm.runtime.asgi_server import run_server
 
-    logs.set_up(config.log_level)
-    allow_open_files()
-    successor = privileges.choose_successor(config, url)
-    metrics.serve(metrics_at.port, metrics_at.host, api_metrics.families)
-    endpoint = Endpoint(ApiOperations(url), config.common_pepper(), config.requests_per_second)
     site = _load_pages() if pages else None
-    application = Application(endpoint, site)
-    if successor is not None:
-        successor.take_over(None if site is None else site.prepare)
-    started()
-    run_server(application, listening, config)
+    prepare = None if site is None else site.prepare
+    privileges.load_closed_code(config, prepare, without=_NOT_FOR_API)
+    with _database(config, waiting, report) as urls:
+        logs.set_up(config.log_level)
+        allow_open_files()
+        successor = privileges.choose_successor(config, urls.app)
+        if metrics_at.port is not None:
+            from opensmm.runtime import api_metrics, metrics
+
+            metrics.serve(metrics_at.port, metrics_at.host, api_metrics.families)
+        endpoint = Endpoint(ApiOperations(urls.app), config.common_pepper(), config.requests_per_second)
+        application = Application(endpoint, site)
+        if successor is not None:
+            successor.take_over(prepare, without=_NOT_FOR_API)
+        started()
+        run_server(application, listening, config)
 
 
-def _load_pages() -> Any:
+def _load_pages() -> "Pages":
     from opensmm.web.pages import Pages
 
     return Pages()
 
 
-def run_worker(config: Config, url: str, sandbox_url: str, metrics_at: MetricsAddress) -> None:
-    """Runs one worker until a signal ends it."""
+def run_worker(
+    config: Config,
+    sandbox_url: str = "",
+    *,
+    waiting: Waiting,
+    metrics_at: MetricsAddress = NO_METRICS,
+    started: Callable[[], None] = lambda: None,
+    report: Report = no_report,
+) -> None:
+    """Runs one worker until a signal ends it. Raises like ``run_api``."""
     import uvloop
 
-    logs.set_up(config.log_level)
-    allow_open_files()
-    successor = privileges.choose_successor(config, url)
-    uvloop.run(_work(config, url, sandbox_url, metrics_at, successor))
+    # The HTTP client reads the CA certificates when it is imported, and only root may be able to read them.
+
+    privileges.load_closed_code(config, without=_NOT_FOR_WORKER)
+    with _database(config, waiting, report) as urls:
+        started()
+        logs.set_up(config.log_level)
+        allow_open_files()
+        successor = privileges.choose_successor(config, urls.app)
+        uvloop.run(_work(config, urls.app, sandbox_url, metrics_at, successor))
 
 
 async def _work(
     config: Config, url: str, sandbox_url: str, metrics_at: MetricsAddress, successor: Successor | None
 ) -> None:
+    from opensmm.actions import gc_tuning
     from opensmm.providers.registry import ProviderRegistry
     from opensmm.worker.running import Worker
 
@@ -108,9 +144,7 @@ async def _work(
     async with _serve_metrics(config, url, metrics_at):
         worker = Worker(url, registry, config.provider_timeout_s)
         if successor is not None:
-            # The HTTP client reads the CA certificates when it is imported, and only root may be able to read them.
-            import_module("opensmm.providers.egress")
-            successor.take_over()
+            successor.take_over(without=_NOT_FOR_WORKER)
         gc_tuning.leave_alone()
         await worker.run(stop)
 
@@ -118,107 +152,36 @@ async def _work(
 @contextlib.asynccontextmanager
 async def _serve_metrics(config: Config, url: str, metrics_at: MetricsAddress) -> AsyncIterator[None]:
     """Serves a worker's metrics, with periodic samples of the whole panel, if a port was given."""
-    from opensmm.runtime import worker_metrics
-    from opensmm.worker.sampling import sampled
-
     if metrics_at.port is None:
         yield
-    else:
-        async with sampled(url, config.pepper(), private=config.private_providers) as sampling:
-            metrics.serve(metrics_at.port, metrics_at.host, worker_metrics.families_with(lambda: sampling.newest))
-            yield
+        return
+    from opensmm.runtime import metrics, worker_metrics
+    from opensmm.worker.sampling import sampled
+
+    async with sampled(url, config.pepper(), private=config.private_providers) as sampling:
+        metrics.serve(metrics_at.port, metrics_at.host, worker_metrics.families_with(lambda: sampling.newest))
+        yield
 
 
-def run_sandbox(config: Config, url: str, listening: socket.socket, speed: float) -> None:
-    """Runs the sandbox provider until a signal ends it."""
+def run_sandbox(
+    config: Config,
+    listening: socket.socket,
+    speed: float,
+    *,
+    waiting: Waiting,
+    started: Callable[[], None] = lambda: None,
+    report: Report = no_report,
+) -> None:
+    """Runs the sandbox until a signal ends it; its time runs ``speed`` times as fast. Raises like ``run_api``."""
     from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
     from opensmm.runtime.asgi_server import run_server
 
-    logs.set_up(config.log_level)
-    successor = privileges.choose_successor(config, url)
-    provider = Sandbox(open_pool(url), sandbox_key(config.pepper()), speed)
-    if successor is not None:
-        successor.take_over()
-    run_server(provider, listening, config)
-
-
-class Stack:
-    """A whole panel: database, API behind one port, worker, and the sandbox if ``speed`` is given.
-
-    ``waiting`` is called with the reason while the start waits for the database. Raises Misconfigured if a port cannot
-    be had.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        host: str,
-        port: int,
-        *,
-        api_processes: int,
-        speed: float | None,
-        waiting: Callable[[Unavailable], None],
-        metrics_at: MetricsAddress = NO_METRICS,
-        report: Report = no_report,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.config = config
-        self._waiting = waiting
-        self._stopped = stopped
-        self._metrics_at = metrics_at
-        self._listening = listen(host, port)
-        self._sandbox = None if speed is None else listen(LOOPBACK, 0)
-        self._speed = speed
-        self._api_processes = api_processes
-        self._report = report
-        self.embedded = None if config.database_url else EmbeddedPostgres(config.data, report=self._report)
-        self.processes: list[Process] = []
-
-    @property
-    def port(self) -> int:
-        return int(self._listening.getsockname()[1])
-
-    @contextlib.contextmanager
-    def database(self) -> Iterator[DatabaseUrls]:
-        """Runs the database for the block. Migrates it before, if the owner's role is known."""
-        urls = DatabaseUrls(self.config.database_url, self.config.database_admin_url)
-        try:
-            if self.embedded is not None:
-                urls = self.embedded.start()
-            if self.config.database_url:
-                database.wait_for_primary(urls.app, self._waiting, self._stopped)
-            database.bring_up_to_date(urls, self._report)
-            database.check(urls.app, self.config, self._waiting, self._stopped)
-            yield urls
-        finally:
-            if self.embedded is not None:
-                self.embedded.stop()
-
-    def start(self) -> None:
-        """Starts the processes. Each gets the data folder and its sockets as arguments."""
-        data = ["--data", str(self.config.data)]
-        shared = self._listening.fileno()
-        api_verb = ["api", "--pages", "--fd", str(shared), *data]
-        numbers = range(self._api_processes)
-        self.processes = [Process([*api_verb, *self._metrics(1 + number)], [shared]) for number in numbers]
-        work = ["worker", *data, *self._metrics(0)]
-        if self._sandbox is not None:
-            own = self._sandbox.fileno()
-            sandbox_verb = ["sandbox", "--fd", str(own), "--speed", str(self._speed), *data]
-            self.processes.append(Process(sandbox_verb, [own]))
-            work += ["--sandbox-url", f"http://{LOOPBACK}:{self._sandbox.getsockname()[1]}/api/v2"]
-        self.processes.append(Process(work))
-        for process in self.processes:
-            process.start()
-
-    def _metrics(self, number: int) -> list[str]:
-        """Returns a process's arguments for metrics: the given port for the worker, the next ones for the API."""
-        if self._metrics_at.port is None:
-            return []
-        return ["--metrics-port", str(self._metrics_at.port + number), "--metrics-host", self._metrics_at.host]
-
-    def stop(self) -> None:
-        stop_all(self.processes)
-        self._listening.close()
-        if self._sandbox is not None:
-            self._sandbox.close()
+    privileges.load_closed_code(config)
+    with _database(config, waiting, report) as urls:
+        started()
+        logs.set_up(config.log_level)
+        successor = privileges.choose_successor(config, urls.app)
+        provider = Sandbox(open_pool(urls.app), sandbox_key(config.pepper()), speed)
+        if successor is not None:
+            successor.take_over()
+        run_server(provider, listening, config)
