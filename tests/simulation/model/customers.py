@@ -33,11 +33,11 @@ async def note(connection: Connection, by: By, action: AuditAction, entries: Seq
     """The audit's rows are looked at by the tests of the actions."""
 
 
-async def forget_idempotency(connection: Connection, at: datetime | None, kept: timedelta) -> bool:
+async def forget_idempotency(connection: Connection, at: datetime | None, max_age: timedelta) -> bool:
     """A simulated scenario is shorter than what is remembered."""
     return False
 
 
-async def forget_batches(connection: Connection, at: datetime | None, kept: timedelta) -> bool:
+async def forget_batches(connection: Connection, at: datetime | None, max_age: timedelta) -> bool:
     """A mark that is looked for is younger than what is forgotten."""
     return False

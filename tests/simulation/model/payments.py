@@ -23,12 +23,14 @@ async def lock_funds(connection: Connection, customer: CustomerId) -> Funds | No
     return Funds(Money(row.balance), Money(row.credit_limit), Money(row.overdrawn), row.suspended)
 
 
-async def book(connection: Connection, one: Transfer, corrects: int | None, overdrawn: Money, now: datetime) -> int:
+async def book(
+    connection: Connection, transfer: Transfer, corrects: int | None, overdrawn: Money, now: datetime
+) -> int:
     store = connection.store
-    (transfer,) = move(store, [one])
-    row = store.customers[one.customer]
+    (number,) = move(store, [transfer])
+    row = store.customers[transfer.customer]
     store.edit(row).overdrawn = overdrawn
-    return transfer
+    return number
 
 
 async def deposits_like(connection: Connection, payment: Payment) -> list[Deposit]:
@@ -48,10 +50,11 @@ async def referred(connection: Connection, kind: TransferKind, reference: str) -
 
 
 async def same_transfer(
-    connection: Connection, one: Transfer, reference: str, corrects: int | None
+    connection: Connection, transfer: Transfer, reference: str, corrects: int | None
 ) -> tuple[int, str] | None:
     for (kind, name), made in connection.store.references.items():
-        alike = (kind, made.debit, made.credit, made.corrects) == (one.kind.value, one.debit, one.credit, corrects)
+        own = (made.debit, made.credit, made.corrects)
+        alike = (kind, *own) == (transfer.kind.value, transfer.debit, transfer.credit, corrects)
         if alike and name != reference and name.lower() == reference.lower():
             return made.transfer, name
     return None

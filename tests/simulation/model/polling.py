@@ -62,31 +62,31 @@ def _followee(store: Store, row: DeliveryRow) -> DueDelivery:
 
 
 async def record(
-    connection: Connection, told: Sequence[PolledResult], asked: datetime
+    connection: Connection, results: Sequence[PolledResult], polled: datetime
 ) -> list[tuple[OrderId, int, int, Decimal | None, Decimal]]:
     store = connection.store
     ended = []
-    for one in told:
-        row = store.deliveries[one.order, one.run]
-        if not _counts(row, one, asked):
+    for result in results:
+        row = store.deliveries[result.order, result.run]
+        if not _counts(row, result, polled):
             continue
         store.edit(row)
-        row.state, row.start_count, row.remains = one.state.value, one.start_count, one.remains
-        row.due, row.polled = one.due, asked
-        write_down(row, one.note, asked)
+        row.state, row.start_count, row.remains = result.state.value, result.start_count, result.remains
+        row.due, row.polled = result.due, polled
+        write_down(row, result.note, polled)
         attempt = _newest_try(store, row)
-        if one.cost is not None and one.cost != attempt.cost:
+        if result.cost is not None and result.cost != attempt.cost:
             store.edit(attempt)
-            attempt.cost, attempt.currency = one.cost, one.currency or "USD"
+            attempt.cost, attempt.currency = result.cost, result.currency or "USD"
         if row.state in END_STATES:
             rate = store.providers[attempt.provider].exchange_rate
-            ended.append((OrderId(row.order), row.run, row.remains or 0, one.cost, rate))
+            ended.append((OrderId(row.order), row.run, row.remains or 0, result.cost, rate))
     return ended
 
 
-def _counts(row: DeliveryRow, one: PolledResult, asked: datetime) -> bool:
-    newer = row.polled is None or row.polled < asked
-    return newer and row.polled == one.polled and row.attempt == one.attempt and row.state in ACCEPTED_STATES
+def _counts(row: DeliveryRow, result: PolledResult, polled: datetime) -> bool:
+    newer = row.polled is None or row.polled < polled
+    return newer and row.polled == result.polled and row.attempt == result.attempt and row.state in ACCEPTED_STATES
 
 
 async def cancels(

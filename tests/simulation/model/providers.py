@@ -52,11 +52,11 @@ async def fared(
     }
 
 
-async def failed(connection: Connection, told: Sequence[ProviderFailure]) -> None:
-    for one in told:
-        row = connection.store.edit(connection.store.providers[one.provider])
-        row.failures, row.resting_until, row.fault = one.failures, one.until or row.resting_until, one.fault
-        row.refuses = one.refuses
+async def failed(connection: Connection, failures: Sequence[ProviderFailure]) -> None:
+    for failure in failures:
+        row = connection.store.edit(connection.store.providers[failure.provider])
+        row.failures, row.resting_until = failure.failures, failure.until or row.resting_until
+        row.fault, row.refuses = failure.fault, failure.refuses
 
 
 async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> None:
@@ -67,9 +67,9 @@ async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> No
             row.failures, row.resting_until, row.refuses = 0, None, None
 
 
-async def half_open(connection: Connection, known: Sequence[ProviderId], now: datetime) -> list[ProviderId]:
+async def half_open(connection: Connection, registered: Sequence[ProviderId], now: datetime) -> list[ProviderId]:
     rows = connection.store.providers
-    return [one for one in sorted(known) if (until := rows[one].resting_until) is not None and until <= now]
+    return [one for one in sorted(registered) if (until := rows[one].resting_until) is not None and until <= now]
 
 
 async def tried(connection: Connection, providers: Sequence[ProviderId], until: datetime) -> None:

@@ -78,11 +78,11 @@ async def claim(connection: Connection, now: datetime, lease: timedelta, limit: 
     ]  # fmt: skip
 
 
-async def record(connection: Connection, news: Sequence[RefillNews], asked: datetime | None, now: datetime) -> None:
+async def record(connection: Connection, news: Sequence[RefillNews], polled: datetime | None, now: datetime) -> None:
     store = connection.store
     for one in news:
         row = store.refill_tasks[one.task.refill, one.task.run]
-        newest = row.polled is None or asked is None or row.polled <= asked
+        newest = row.polled is None or polled is None or row.polled <= polled
         known = row.provider_refill == one.task.provider_refill
         if row.state not in ENDED and (not row.provider_refill or (known and newest)):
             store.edit(row)
