@@ -53,7 +53,7 @@ async def test_a_call_that_breaks_down_keeps_nobody_else_from_news(registry, cap
     printed = capfd.readouterr()
     assert type(error).__name__ in printed.out + printed.err
     for _ in range(20):
-        await registry.ask(FIRST, [_PanelItem(FIRST)], ask)
+        await registry.call_one(FIRST, [_PanelItem(FIRST)], ask)
     assert [SECOND] == registry.answering
     assert 0 == registry.contact(FIRST).throttle.polling == registry.contact(FIRST).throttle.taken
 
@@ -88,7 +88,7 @@ async def looking_up(registry):
     async def ask(provider, group):
         return [await client.balance()] * len(group)
 
-    asking = asyncio.create_task(registry.ask(FIRST, [_PanelItem(FIRST)], ask))
+    asking = asyncio.create_task(registry.call_one(FIRST, [_PanelItem(FIRST)], ask))
     await silent.asked.wait()
     yield asking, session
     await close_session(session)

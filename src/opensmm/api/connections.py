@@ -17,8 +17,7 @@ MIN_CONNECTIONS: Final = 64
 """Connections allowed under the smallest limit of open files."""
 LOG_INTERVAL_S: Final = 60.0
 _CLOSED_SHARE: Final = 8
-"""One in so many of an address's connections is closed at a time, so that a flood does not cost a search for
-each connection."""
+"""An eighth of an address's connections is closed at a time, so that a flood does not cost a search for each."""
 log = structlog.get_logger()
 
 

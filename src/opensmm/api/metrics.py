@@ -19,7 +19,7 @@ REQUEST_EDGES: Final = (
     *(tenths * MILLISECOND // 10 for tenths in (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)),
     *(tenths * SECOND // 10 for tenths in (10, 25, 50, 100, 200)),
 )
-"""From half a millisecond to twenty seconds, when a batcher gives up."""
+"""Edges from half a millisecond to the twenty seconds after which a batcher gives up."""
 
 REQUESTS: Final[Histograms[tuple[str, type | None, str]]] = Histograms(REQUEST_EDGES)
 """Keyed by dialect, type of the request (None if it could not be decoded) and outcome."""

@@ -70,7 +70,7 @@ class OneWrite:
 
 
 class Exchange:
-    """One request on the direct path, until it is answered. uvicorn sees it in place of its own request cycle."""
+    """A request on the direct path, until it is answered. uvicorn sees it in place of its own request cycle."""
 
     body: bytes | bytearray = b""
     more_body = True

@@ -132,12 +132,12 @@ class PanelClient:
         return Unsure(_status_fault(answer.status, excerpt(answer.body)))
 
     async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]:
-        return await self._id_request("status", GetStatus).ask(orders, provider_answers.read_statuses)
+        return await self._id_request("status", GetStatus).fetch(orders, provider_answers.read_statuses)
 
     async def look_ups(self, orders: list[str]) -> list[Said]:
         """Checks the status of orders that may be another customer's; each result says if the order is ours."""
         request = IdListRequest(self.forms, "status", lambda ids: self._send(GetStatus(ids)), strangers=True)
-        return await request.ask(orders, provider_answers.read_look_ups)
+        return await request.fetch(orders, provider_answers.read_look_ups)
 
     async def watch(self, orders: list[str]) -> list[SubscriptionReport | UnreadAnswer]:
         """Checks the status of subscriptions and of the orders made for their posts.
@@ -145,13 +145,13 @@ class PanelClient:
         Sends an undocumented parameter, which panels without support for it ignore.
         """
         request = IdListRequest(self.forms, "status", lambda ids: self._send(GetStatus(ids, extended=True)))
-        return await request.ask(orders, provider_answers.read_watched)
+        return await request.fetch(orders, provider_answers.read_watched)
 
     async def refills(self, orders: list[str]) -> list[str | Declined | UnreadAnswer]:
-        return await self._id_request("refill", RequestRefills).ask(orders, provider_answers.read_refills)
+        return await self._id_request("refill", RequestRefills).fetch(orders, provider_answers.read_refills)
 
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | UnreadAnswer]:
-        return await self._id_request("refill_status", GetRefillStatus).ask(
+        return await self._id_request("refill_status", GetRefillStatus).fetch(
             refills, provider_answers.read_refill_statuses
         )
 
@@ -160,7 +160,7 @@ class PanelClient:
         request = IdListRequest(
             self.forms, "cancel", lambda ids: self._send(CancelOrders(ids), turned_away=True), singular=False
         )
-        return await request.ask(orders, provider_answers.read_cancels)
+        return await request.fetch(orders, provider_answers.read_cancels)
 
     def _id_request(self, action: str, kind: type[GetStatus | RequestRefills | GetRefillStatus]) -> IdListRequest:
         return IdListRequest(self.forms, action, lambda ids: self._send(kind(ids)))

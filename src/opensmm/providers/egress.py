@@ -39,13 +39,13 @@ class NotPublic(OSError):
 
 
 class TooManyInterim(aiohttp.ServerConnectionError):
-    """More than MAX_INTERIM interim responses came."""
+    """An error after more than MAX_INTERIM interim responses."""
 
     most = MAX_INTERIM
 
 
 class TooMuchReceived(aiohttp.ServerConnectionError):
-    """More than MAX_RECEIVED bytes came for one response."""
+    """An error after more than MAX_RECEIVED bytes of one response."""
 
     most = MAX_RECEIVED
 

@@ -75,12 +75,12 @@ class IdListRequest:
         self._singular = singular
         self._strangers = strangers
 
-    async def ask(self, texts: Sequence[str], read: Callable[[RequestedIds, bytes], list[Read]]) -> list[Read]:
+    async def fetch(self, texts: Sequence[str], read: Callable[[RequestedIds, bytes], list[Read]]) -> list[Read]:
         """Sends the ids in the panel's form; ``read`` decodes a response. Returns one result per id, in order."""
         if len(texts) == 1:
-            return [await self._ask_one(texts[0], read)]
+            return [await self._fetch_one(texts[0], read)]
         if self._forms.form_of(self._action) is IdForm.ONE_BY_ONE:
-            return [await self._ask_one(text, read) for text in texts]
+            return [await self._fetch_one(text, read) for text in texts]
         ids = requested_ids(texts, many=True)
         body = await self._send(ids)
         if self._forms.reads_lists(self._action, strangers=self._strangers) or not refuses_list(body):
@@ -98,7 +98,7 @@ class IdListRequest:
         self._forms.learn(self._action, IdForm.ONE_BY_ONE)
         return [read(requested_ids([text]), answer)[0] for text, answer in zip(ids.texts, bodies, strict=True)]
 
-    async def _ask_one(self, text: str, read: Callable[[RequestedIds, bytes], list[Read]]) -> Read:
+    async def _fetch_one(self, text: str, read: Callable[[RequestedIds, bytes], list[Read]]) -> Read:
         """Sends one id. If the panel misses a parameter it may have changed its script, and the other form is tried."""
         form = self._forms.form_of(self._action)
         as_list = form is IdForm.LIST_OF_ONE or (not self._singular and form is not IdForm.ONE_BY_ONE)

@@ -205,7 +205,7 @@ class ProviderRegistry:
         call: Call[Item, Result],
         keep: Callable[[Sequence[Item], Sequence[tuple[Item, Result]]], Awaitable[None]],
     ) -> None:
-        """Calls the providers of the items like ``ask_about``, and ``keep`` with each provider's items and results.
+        """Calls the providers of the items in the same way, and ``keep`` with each provider's items and results.
 
         ``keep`` runs as soon as that provider has answered, so that a slow one delays no other. Raises the first of its
         errors when all are done, and logs the others.
@@ -214,12 +214,12 @@ class ProviderRegistry:
         for item in items:
             groups[item.provider].append(item)
 
-        async def ask_one(provider: ProviderId, group: Sequence[Item]) -> None:
+        async def call_group(provider: ProviderId, group: Sequence[Item]) -> None:
             parts = [group[at : at + MAX_IDS] for at in self._call_starts(provider, len(group))]
-            answers = await asyncio.gather(*(self.ask(provider, part, call) for part in parts))
+            answers = await asyncio.gather(*(self.call_one(provider, part, call) for part in parts))
             await keep(group, [pair for pairs in answers if pairs is not None for pair in pairs])
 
-        outcomes = await asyncio.gather(*(ask_one(*entry) for entry in groups.items()), return_exceptions=True)
+        outcomes = await asyncio.gather(*(call_group(*entry) for entry in groups.items()), return_exceptions=True)
         errors = [error for error in outcomes if error is not None]
         for error in errors[1:]:
             log.warning("what a provider said could not be kept", error=str(error))
@@ -231,11 +231,11 @@ class ProviderRegistry:
     ) -> list[tuple[ProviderId, Result]]:
         """Calls each of the panels once. Those without a response are left out of the results."""
 
-        async def ask(provider: ProviderClient, group: Sequence[_PanelItem]) -> list[Result]:
+        async def call_panel(provider: ProviderClient, group: Sequence[_PanelItem]) -> list[Result]:
             assert isinstance(provider, PanelClient)
             return [await call(provider)] * len(group)
 
-        results = await self.ask_about([_PanelItem(provider) for provider in panels], ask)
+        results = await self.ask_about([_PanelItem(provider) for provider in panels], call_panel)
         return [(panel.provider, result) for panel, result in results]
 
     def _call_starts(self, provider: ProviderId, count: int) -> range:
@@ -247,7 +247,7 @@ class ProviderRegistry:
         calls = min(room, 1) if connection.circuit.is_half_open else room
         return range(0, min(count, calls * MAX_IDS), MAX_IDS)
 
-    async def ask(
+    async def call_one(
         self,
         provider: ProviderId,
         items: Sequence[Item],

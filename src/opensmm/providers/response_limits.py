@@ -34,9 +34,9 @@ class ResponseLimit(Struct, frozen=True):
 
 
 ALONE: Final = ResponseLimit(64 << 10, 1000)
-"""For responses about one thing, such as an order's id or a balance. Most of it is room for notices."""
+"""The limit of responses about one thing, such as an order's id or a balance. Most of it is room for notices."""
 POSTS: Final = ResponseLimit(4 << 20, MAX_IDS * (LINE_VALUES + MOST_LISTED))
-"""For statuses of subscriptions, which list the orders made for their posts."""
+"""The limit of statuses of subscriptions, which list the orders made for their posts."""
 PRICE_LIST: Final = ResponseLimit(30 << 20, MAX_OFFERS * OFFER_VALUES)
 
 

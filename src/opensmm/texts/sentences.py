@@ -1,4 +1,4 @@
-"""Sentences in one language: looked up in its catalogue and fill with fields."""
+"""Sentences in one language: looked up in its catalogue and filled with fields."""
 
 import shlex
 from collections.abc import Iterable, Mapping

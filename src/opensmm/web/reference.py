@@ -64,7 +64,7 @@ class Parameter(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """One call. ``id`` is its anchor in the page, ``sample`` a documented response, word for word."""
+    """A call of the API. ``id`` is its anchor in the page, ``sample`` a documented response, word for word."""
 
     id: str
     text: CallText
