@@ -11,11 +11,11 @@ from opensmm.store.rows import rows
 _NOW: Final = "select coalesce(%s::timestamptz, clock_timestamp())"
 # The row comes first: a session that waits for its lock reads the clock afterwards, and so never an older time.
 _LOOK: Final = f"""
-with kept as materialized (select at, timeline, started from clock for update),
+with stored as materialized (select at, timeline, started from clock for update),
 newest as (select noted from clock_step where cause <> '{StepCause.UNWATCHED}' order by id desc limit 1)
 select coalesce(%s::timestamptz, clock_timestamp()), left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
-  pg_postmaster_start_time(), kept.at, kept.timeline, kept.started, newest.noted
-from (select) one left join kept on true left join newest on true
+  pg_postmaster_start_time(), stored.at, stored.timeline, stored.started, newest.noted
+from (select) always left join stored on true left join newest on true
 """
 _KEEP: Final = """
 insert into clock (id, at, timeline, started) values (1, %s, %s, %s)

@@ -24,7 +24,7 @@ Outcome = TypeVar("Outcome")
 CONNECT_TIMEOUT_S: Final = 3
 PAUSE_AFTER_FAILURE_S: Final = 0.25
 MOST_ABANDONED: Final = 2
-"""The most connections that one ``ReconnectingConnection`` abandons before the server has finished with some."""
+"""With so many abandoned connections that the server has not finished with, no new one is made in their place."""
 _SETTINGS: Final = {
     **LIMITS_MS,
     "synchronous_commit": "on",  # an answered order is durable, whatever role and server are set to
@@ -176,7 +176,7 @@ class ReconnectingConnection:
         self._abandoned = AbandonedSockets()
         self._failed_at = float("-inf")
         self.turn = asyncio.Lock()
-        """Held during each of ``actions.transactions``, as several tasks may share this connection."""
+        """Held by ``actions.transactions`` for each transaction, if several tasks share this connection."""
 
     async def get(self) -> Connection:
         """Returns the connection, which is healthy as far as this process can see; raises Unavailable."""

@@ -1,4 +1,4 @@
-"""Notes on deliveries: a code with fields for the operator, and the time since when it holds."""
+"""Notes on deliveries: a code with fields for the operator, and the time from which it holds."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,10 +9,11 @@ from opensmm.store.arrays import texts
 
 _CODES: Final = frozenset(EventCode)
 NOTE: Final = "nullif(told.note, '')::jsonb"
+"""The note in a row ``told`` of a statement's parameters; null for an empty text."""
 NOTED: Final = """case when told.note = '' then null
     when d.note->>'code' = told.note::jsonb->>'code' then d.noted
     else coalesce(%s::timestamptz, clock_timestamp()) end"""
-"""The time since when delivery ``d`` has the note ``told``. A newer note with the same code keeps the time."""
+"""The time from which delivery ``d`` has the note in ``told``. A newer note with the same code keeps that time."""
 
 
 def notes(entries: Iterable[DeliveryNote | None]) -> str:

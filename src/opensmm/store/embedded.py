@@ -326,6 +326,7 @@ class EmbeddedPostgres:
 
     def _leave(self) -> None:
         """Leaves the server, and stops it if no other process uses it. The caller has the lock."""
+        # The shared lock goes first: two processes that leave would otherwise wait for each other.
         if self._users is not None:
             os.close(self._users)
             self._users = None

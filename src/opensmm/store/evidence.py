@@ -133,7 +133,7 @@ order by t.sent, t.order_id, t.run
 async def doubted(
     connection: Connection, orders: Sequence[OrderId], now: datetime, closed_by: datetime
 ) -> dict[ProviderId, list[OpenAttempt]]:
-    """Returns all attempts that may own an order unknown to us, by provider; of these orders' providers alone."""
+    """Returns the attempts that may own an order unknown to us, by provider, for the providers of these orders."""
     values = {"orders": list(orders), "since": now - REMEMBERED, "closed_by": closed_by, "assumed": ASSUMED_LEASE}
     by_provider: dict[ProviderId, list[OpenAttempt]] = {}
     for row in await rows(connection, _OpenRow, _OPEN, values):

@@ -71,7 +71,7 @@ COLUMNS: Final = {
 def statements(role: str) -> Iterator[sql.Composed]:
     """Yields the statements that the owner runs after every migration, in one transaction.
 
-    The first ones undo all earlier privileges on tables, defaults of the cluster among them.
+    The first ones revoke all privileges on tables, so that none that was granted by default is left.
     """
     app = sql.Identifier(role)
     for grantee in (app, sql.SQL("public")):

@@ -33,7 +33,7 @@ Without statistics, as after a restore, the planner takes tables for small, and 
 
 
 class InvariantResult(Struct, frozen=True):
-    """The number of things that break one invariant, with some of them as examples."""
+    """The number of violations of one invariant, with some of them as examples."""
 
     check: Invariant
     count: int

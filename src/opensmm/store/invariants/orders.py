@@ -13,7 +13,7 @@ from opensmm.store.state_sets import ENDED, ENDED_REFILL, LIVE, OPEN_REFILL, SUB
 
 _POSTS_BOUND_SINCE: Final = """(
   select applied from django_migrations where app = 'store' and name = '0012_post_bounds')"""
-"""The time since when a provider's posts are checked against what was ordered."""
+"""The time from which a provider's posts are checked against what was ordered."""
 
 ORDERS: Final = (
     Invariant(

@@ -223,7 +223,7 @@ class RouteTable(models.Model):
 
 
 class OfferTable(models.Model):
-    """A service in a provider's price list, as last read. ``gone``: the time since when it is not listed."""
+    """A service in a provider's price list, as last read. ``gone``: the time from which it was not listed."""
 
     pk = models.CompositePrimaryKey("provider_id", "provider_service")
     provider_id = models.BigIntegerField()

@@ -1,4 +1,4 @@
-"""Columns and constraints that Django does not have, or only at length."""
+"""Columns and constraints that Django lacks, or has no short form for."""
 
 from collections.abc import Iterable
 from decimal import Decimal
