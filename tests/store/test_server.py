@@ -134,7 +134,7 @@ def test_tables_that_are_up_to_date_are_found_so_without_loading_django(database
 def test_the_migrations_that_are_looked_for_are_those_of_every_installed_app(database):
     assert list(schema.MIGRATED) == django_settings.INSTALLED_APPS
     with psycopg.connect(database.owner_url) as conn:
-        assert set(schema._migrations()) == set(conn.execute("select app, name from django_migrations").fetchall())
+        assert set(schema._list_migrations()) == set(conn.execute("select app, name from django_migrations").fetchall())
 
 
 @pytest.mark.parametrize("app", ["store", "auth", "contenttypes"])

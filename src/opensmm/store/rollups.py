@@ -1,18 +1,19 @@
-"""Daily sums of the ledger, by service and provider and by customer, added up as it grows.
+"""Daily sums of the ledger, by service and provider and by customer, added up as the ledger grows.
 
-Money counts on the day, by UTC, of its transfer: a charge on the day the order was placed, what was earned, refunded
-and paid to the provider on the day that it ended. So the sums of past days stay as they are, and all sums together are
-the ledger's. Profit is what was earned, less what was returned of it, less cost.
+Money counts on the day (UTC) of its transfer: a charge on the day the order was placed; earnings, refunds and costs on
+the day that it ended. So sums of past days do not change, and all sums together equal the ledger. Profit is earned less
+returned less cost.
 
-Ids are given before transactions commit: one with a lower id may come to light later. What is seen is added up only
-when every transaction that was under way then has ended; each of them had its number before it drew an id, since
-whoever writes a transfer or an order has locked the customer's row before.
+A row with a lower id may become visible later, because ids are drawn before transactions commit. Rows are added up only
+when every transaction that was under way when they were seen has ended. Each of these had its transaction number before
+it drew an id, since writing a transfer or an order locks the customer's row first.
 """
 
 from datetime import date
 from enum import StrEnum
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from opensmm.base.ids import CustomerId
@@ -20,9 +21,10 @@ from opensmm.base.money import Money
 from opensmm.domain.dispatch import AttemptOutcome
 from opensmm.domain.ledger import TransferKind
 from opensmm.store.connection import Connection
+from opensmm.store.rows import first_row, records
 
 PIECE: Final = 20_000
-"""Rows that are added up in one transaction."""
+"""The most rows that one transaction adds up."""
 
 _IS_BEHIND: Final = """
 select exists (
@@ -30,8 +32,9 @@ select exists (
      or name = 'orders' and done < (select coalesce(max(id), 0) from orders))
 """
 _TURN: Final = """
-select c.done, c.until, c.fence, coalesce((select max(id) from {name}), 0),
-  pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+select c.done, c.until, c.fence, coalesce((select max(id) from {name}), 0) as newest,
+  pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest,
+  pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next
 from rollup_cursor c where c.name = '{name}' for update skip locked
 """
 _MOVE: Final = "update rollup_cursor set done = %s, until = %s, fence = %s where name = %s"
@@ -55,11 +58,11 @@ _OWN_MONEY: Final = f"'{TransferKind.TOPUP}', '{TransferKind.PAYOUT}', '{Transfe
 _HOUSE_MONEY: Final = f"'{TransferKind.BONUS}', '{TransferKind.ADJUSTMENT}'"
 _SIGNED: Final = "case when credit > 0 then amount else -amount end"
 _ADD_TRANSFERS: Final = f"""
--- The next piece of the ledger.
+-- The next transfers.
 with moved as materialized (
   select id, (created at time zone 'UTC')::date as day, kind, amount, credit, customer_id, order_id, sequence
   from transfer where id > %(done)s and id <= %(until)s order by id limit %(most)s
--- The service of each order, and the provider that took the run; a charge comes before any did.
+-- The service of each order, and the provider that accepted the run; none has when an order is charged.
 ), sold as materialized (
   select m.day, m.kind, m.amount, o.service_id, case when m.kind = '{TransferKind.CHARGE}' then 0 else coalesce((
     select a.provider_id from attempt a
@@ -100,8 +103,12 @@ _SOURCES: Final = {"transfer": _ADD_TRANSFERS, "orders": _ADD_ORDERS}
 
 
 class _Turn(Struct, frozen=True):
-    """How far a table is added up, its highest id, and the numbers of the oldest transaction under way and of the next.
-    The last three are of one moment."""
+    """The progress of adding up a table.
+
+    Ids up to ``done`` are added up; those up to ``until`` may be, once all transactions before ``fence`` have ended.
+    ``newest`` is the highest id, ``oldest`` the number of the oldest transaction under way, ``next`` that of the next
+    transaction, all of one moment.
+    """
 
     done: int
     until: int
@@ -112,36 +119,36 @@ class _Turn(Struct, frozen=True):
 
 
 async def is_behind(connection: Connection) -> bool:
-    """True where something is not added up yet."""
+    """Returns True if some rows are not added up yet."""
     row = await (await connection.execute(_IS_BEHIND)).fetchone()
     assert row is not None
     return bool(row[0])
 
 
 async def add_up(connection: Connection) -> bool:
-    """Adds the next piece of each table to its days, in the caller's transaction. True where there was any.
+    """Adds the next piece of each table to the daily sums, in the caller's transaction; returns True if it added any.
 
-    Where nothing is new it writes nothing, and so costs no flush of the log of changes.
+    If there is nothing new, it writes nothing and so costs no flush of the WAL.
     """
     if not await is_behind(connection):
         return False
     added = 0
     for name, statement in _SOURCES.items():
-        row = await (await connection.execute(_TURN.format(name=name))).fetchone()
-        if row is not None:
-            added += await _add_piece(connection, name, statement, _Turn(*row))
+        turn = await first_row(connection, _Turn, _TURN.format(name=name))
+        if turn is not None:
+            added += await _add_piece(connection, name, statement, turn)
     return added > 0
 
 
 async def _add_piece(connection: Connection, name: str, statement: str, turn: _Turn) -> int:
     count, done, until, fence = 0, turn.done, turn.until, turn.fence
     if done < until and fence is not None and fence <= turn.oldest:
-        told = {"done": done, "until": until, "most": PIECE}
-        row = await (await connection.execute(statement, told)).fetchone()
+        span = {"done": done, "until": until, "most": PIECE}
+        row = await (await connection.execute(statement, span)).fetchone()
         assert row is not None
         count = row[0]
         done = row[1] if count == PIECE else until
-    # A fence ahead of all numbers is another server's: the books were moved to this one.
+    # A fence ahead of all transaction numbers is another server's, from which the database was moved to this one.
     if done == until < turn.newest or (fence is not None and fence > turn.next):
         until, fence = max(until, turn.newest), turn.next
     if (done, until, fence) != (turn.done, turn.until, turn.fence):
@@ -150,7 +157,7 @@ async def _add_piece(connection: Connection, name: str, statement: str, turn: _T
 
 
 class DaySums(Struct, frozen=True):
-    """What the orders placed, and the transfers made, in some days come to."""
+    """Sums of some days: the orders placed, and the money of their transfers."""
 
     placed: int
     charged: Money
@@ -165,7 +172,7 @@ class DaySums(Struct, frozen=True):
 
 
 class ReportBy(StrEnum):
-    """What sums are told apart by."""
+    """The column that a report groups by."""
 
     DAY = "day"
     SERVICE = "service_id"
@@ -174,18 +181,18 @@ class ReportBy(StrEnum):
 
 
 MAX_REPORT_ROWS: Final = 1000
-_TOTALS: Final = ", ".join(f"sum({column})::bigint" for column in ("placed", *_MONEY))
+_TOTALS: Final = ", ".join(f"sum({column})::bigint as {column}" for column in ("placed", *_MONEY))
 _REPORT: Final = f"""
-select {{by}}, {_TOTALS} from {{table}} where day >= %(since)s and day < %(until)s and {{scope}}
+select {{by}} as key, {_TOTALS} from {{table}} where day >= %(since)s and day < %(until)s and {{scope}}
 group by {{by}} order by {{order}} limit %(most)s
 """
-_BEST_FIRST: Final = "sum(earned - returned - cost) desc, 1"
+_MOST_PROFIT_FIRST: Final = "sum(earned - returned - cost) desc, 1"
 
 
 async def report(connection: Connection, by: ReportBy, since: date, until: date) -> list[tuple[date | int, DaySums]]:
-    """The sums from one day until before another: by day, oldest first, else those with the most profit first."""
+    """Returns the sums from ``since`` until before ``until``: by day, oldest first; otherwise by most profit first."""
     table = "customer_day" if by is ReportBy.CUSTOMER else "service_day"
-    order = "1" if by is ReportBy.DAY else _BEST_FIRST
+    order = "1" if by is ReportBy.DAY else _MOST_PROFIT_FIRST
     statement = _REPORT.format(by=by.value, table=table, scope="true", order=order)
     return await _read(connection, statement, {"since": since, "until": until})
 
@@ -193,11 +200,11 @@ async def report(connection: Connection, by: ReportBy, since: date, until: date)
 async def customer_days(
     connection: Connection, customer: CustomerId, since: date, until: date
 ) -> list[tuple[date | int, DaySums]]:
-    """A customer's sums of each day that has any, oldest first."""
+    """Returns a customer's sums of each day that has any, from ``since`` until before ``until``, oldest first."""
     statement = _REPORT.format(by="day", table="customer_day", scope="customer_id = %(customer)s", order="1")
     return await _read(connection, statement, {"since": since, "until": until, "customer": customer})
 
 
-async def _read(connection: Connection, statement: str, told: dict[str, object]) -> list[tuple[date | int, DaySums]]:
-    cursor = await connection.execute(statement, {**told, "most": MAX_REPORT_ROWS})
-    return [(row[0], DaySums(*row[1:])) for row in await cursor.fetchall()]
+async def _read(connection: Connection, statement: str, values: dict[str, object]) -> list[tuple[date | int, DaySums]]:
+    sums = await records(connection, statement, {**values, "most": MAX_REPORT_ROWS})
+    return [(record["key"], msgspec.convert(record, DaySums)) for record in sums]

@@ -1,4 +1,4 @@
-"""The sandbox's own book. Only the sandbox reads and writes it; to the panel it is another panel's database."""
+"""The sandbox's own orders. Only the sandbox reads and writes them; to the panel it is another panel's database."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from opensmm.domain.requests import TypeDetails
 from opensmm.store.connection import Connection
+from opensmm.store.rows import rows
 
 
 class BookOrder(Struct, frozen=True):
-    """``subscription`` is what one asks for; None of an ordinary order."""
+    """An order at the sandbox. ``subscription`` has the details of a subscription, None for any other order."""
 
     id: int
     link: str
@@ -40,9 +41,9 @@ async def add(
     now: datetime,
     subscription: TypeDetails | None = None,
 ) -> int:
-    """Writes an order down; ids grow over all accounts, as they do at a panel."""
-    asked = None if subscription is None else msgspec.json.encode(subscription).decode()
-    cursor = await connection.execute(_ADD, [account, service, link, quantity, now, start_count, asked])
+    """Writes an order and returns its id. Ids grow across all accounts, as they do at a panel."""
+    details = None if subscription is None else msgspec.json.encode(subscription).decode()
+    cursor = await connection.execute(_ADD, [account, service, link, quantity, now, start_count, details])
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0])
@@ -55,16 +56,12 @@ from sandbox_order where id = any(%s) and account = %s
 
 
 async def find(connection: Connection, account: int, orders: Sequence[int]) -> dict[int, BookOrder]:
-    """The account's own among orders: to it, the others do not exist."""
-    cursor = await connection.execute(_FIND, [orders, account])
-    return {
-        row[0]: BookOrder(*(*row[:-1], None if row[-1] is None else msgspec.convert(row[-1], TypeDetails)))
-        for row in await cursor.fetchall()
-    }
+    """Returns those of ``orders`` that the account owns. For an account, the orders of others do not exist."""
+    return {order.id: order for order in await rows(connection, BookOrder, _FIND, [orders, account])}
 
 
 class BookPost(Struct, frozen=True):
-    """An order to be made for a post of a subscription, by the post's number from 1."""
+    """An order to make for a post of a subscription. ``post`` is the post's number, from 1."""
 
     post: int
     link: str
@@ -82,18 +79,19 @@ on conflict do nothing
 
 
 async def posts(connection: Connection, subscription: int) -> list[int]:
-    """The orders made for posts, oldest first."""
+    """Returns the orders made for the posts of a subscription, oldest first."""
     cursor = await connection.execute(_POSTS, [subscription])
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def add_posts(connection: Connection, account: int, parent: BookOrder, made: Sequence[BookPost]) -> None:
+async def add_posts(connection: Connection, account: int, parent: BookOrder, posts: Sequence[BookPost]) -> None:
+    """Writes orders for posts of a subscription; those that exist stay as they are."""
     arrays = (
-        [post.post for post in made],
-        [post.link for post in made],
-        [post.quantity for post in made],
-        [post.start_count for post in made],
-        [post.placed for post in made],
+        [post.post for post in posts],
+        [post.link for post in posts],
+        [post.quantity for post in posts],
+        [post.start_count for post in posts],
+        [post.placed for post in posts],
     )
     await connection.execute(_ADD_POSTS, [account, parent.service, parent.id, *arrays])
 
@@ -102,10 +100,13 @@ _CANCEL: Final = "update sandbox_order set canceled = coalesce(canceled, %s) whe
 
 
 async def cancel(connection: Connection, orders: Sequence[int], now: datetime) -> None:
+    """Cancels orders; those that are cancelled already keep their time."""
     await connection.execute(_CANCEL, [now, orders])
 
 
 class BookRefill(Struct, frozen=True):
+    """A refill at the sandbox. ``asked`` is when it was requested."""
+
     id: int
     order: int
     asked: datetime
@@ -118,13 +119,14 @@ returning order_id, id
 
 
 async def add_refills(connection: Connection, orders: Sequence[int], now: datetime) -> dict[int, int]:
+    """Writes a refill for each order; returns their ids by order."""
     cursor = await connection.execute(_ADD_REFILL, [now, orders])
     return {row[0]: row[1] for row in await cursor.fetchall()}
 
 
-_REFILLS: Final = "select id, order_id, asked from sandbox_refill where id = any(%s)"
+_REFILLS: Final = 'select id, order_id as "order", asked from sandbox_refill where id = any(%s)'
 
 
 async def refills(connection: Connection, ids: Sequence[int]) -> dict[int, BookRefill]:
-    cursor = await connection.execute(_REFILLS, [ids])
-    return {row[0]: BookRefill(*row) for row in await cursor.fetchall()}
+    """Returns those of the refills that exist, by id."""
+    return {refill.id: refill for refill in await rows(connection, BookRefill, _REFILLS, [ids])}

@@ -1,4 +1,4 @@
-"""The schema's state: bringing it up to date as the owner, and refusing to work in a role that may do too much."""
+"""Migrations by the database's owner, and checks of the schema and of the app role before the panel starts."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ LOCK: Final = 0x0953_4D4D
 """The advisory lock that one migration at a time holds."""
 
 TURN_WITHIN_S: Final = 60
-"""How long a migration waits for another one."""
+"""The time that a migration waits for another one."""
 
 MIGRATED: Final = ("django.contrib.contenttypes", "django.contrib.auth", "opensmm.store")
 """The packages with migrations, as in ``INSTALLED_APPS``."""
@@ -30,19 +30,19 @@ _ALIAS: Final = "owner"
 
 
 class NoTables(Misconfigured):
-    """The database is empty: no OpenSMM has worked in it yet."""
+    """Raised for a database without tables: OpenSMM has never run with it."""
 
 
 def app_role(app_url: str) -> str:
-    """The role a URL logs in as."""
+    """Returns the role that a URL logs in as."""
     return str(conninfo_to_dict(app_url).get("user") or APP_ROLE)
 
 
 def migrate(owner_url: str, app_role: str = APP_ROLE, report: Report = no_report) -> list[str]:
-    """Applies what is missing, then sets the app role's grants anew; returns the names of what was applied.
+    """Applies the migrations that are missing, then grants the app role its rights; returns the applied ones' names.
 
-    Two at once take turns. Raises Misconfigured where the database or the app's role is not there, OperatorRefusal
-    where another migration does not end.
+    Concurrent migrations take turns. Raises Misconfigured if the owner cannot log in or the app role does not exist,
+    and OperatorRefusal if another migration does not end.
     """
     try:
         with psycopg.connect(owner_url) as conn:
@@ -58,9 +58,9 @@ def migrate(owner_url: str, app_role: str = APP_ROLE, report: Report = no_report
 
 
 def _take_turn(conn: psycopg.Connection[Any]) -> None:
-    """Waits for a migration under way, and keeps others off until this transaction ends.
+    """Waits for a migration under way, and makes others wait until this transaction ends.
 
-    Not for longer, as a session's lock would be kept by a pooler whose server connection is handed on.
+    The lock is the transaction's: a pooler may hand the server connection on, and would keep a session's lock with it.
     """
     for name, value in (("lock_timeout", f"{TURN_WITHIN_S}s"), ("idle_in_transaction_session_timeout", "0")):
         conn.execute("select set_config(%s, %s, true)", (name, value))
@@ -71,15 +71,15 @@ def _take_turn(conn: psycopg.Connection[Any]) -> None:
 
 
 def _is_behind(conn: psycopg.Connection[Any]) -> bool:
-    """Returns True where a migration of this OpenSMM was not applied. Django takes long to load, and is not asked."""
-    found = conn.execute("select to_regclass('django_migrations')").fetchone()
-    if found is None or found[0] is None:
+    """Returns True if a migration of this OpenSMM is not applied. Does not load Django, which takes long."""
+    table = conn.execute("select to_regclass('django_migrations')").fetchone()
+    if table is None or table[0] is None:
         return True
-    return not set(_migrations()) <= set(conn.execute("select app, name from django_migrations").fetchall())
+    return not set(_list_migrations()) <= set(conn.execute("select app, name from django_migrations").fetchall())
 
 
-def _migrations() -> Iterator[tuple[str, str]]:
-    """Yields (app, name) of every migration that stands beside the code."""
+def _list_migrations() -> Iterator[tuple[str, str]]:
+    """Yields (app, name) of every migration that is installed with the code."""
     for package in MIGRATED:
         spec = find_spec(package)
         for place in spec.submodule_search_locations or () if spec is not None else ():
@@ -88,7 +88,7 @@ def _migrations() -> Iterator[tuple[str, str]]:
 
 
 def _apply(owner_url: str, report: Report) -> list[str]:
-    # The API's path asks for the app role's check alone, and must not load Django for it.
+    # Imported here, because a start of the API needs the check of the app role alone and must not load Django for it.
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opensmm.store.django_settings")
     import django
     from django.db import connections
@@ -101,11 +101,11 @@ def _apply(owner_url: str, report: Report) -> list[str]:
     try:
         numbers = count(1)
 
-        def tell(action: str, *_: object) -> None:
+        def report_progress(action: str, *_: object) -> None:
             if action == "apply_start":
                 report(StageCode.MIGRATING, {"number": next(numbers), "total": len(plan)})
 
-        executor = MigrationExecutor(connections[_ALIAS], tell)
+        executor = MigrationExecutor(connections[_ALIAS], report_progress)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         executor.migrate(executor.loader.graph.leaf_nodes(), plan)
     finally:
@@ -116,26 +116,26 @@ def _apply(owner_url: str, report: Report) -> list[str]:
 
 
 def _database(url: str) -> dict[str, Any]:
-    """A connection string in Django's words; what they have no word for is passed through."""
-    given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
-    words = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-    named = {word: given.pop(name, "") for word, name in words.items()}
-    return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": given}
+    """Returns a connection string as Django's settings; parameters that it has no setting for become options."""
+    options = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+    parameters = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    settings = {setting: options.pop(name, "") for setting, name in parameters.items()}
+    return {"ENGINE": "django.db.backends.postgresql", **settings, "OPTIONS": options}
 
 
 def newest() -> str:
-    """The name of the newest migration this OpenSMM brings."""
+    """Returns the name of the newest migration of this OpenSMM."""
     folder = files("opensmm.store") / "migrations"
     return max(entry.name.removesuffix(".py") for entry in folder.iterdir() if entry.name[:4].isdigit())
 
 
 async def check_app_role(conn: psycopg.AsyncConnection[Any]) -> None:
-    """Raises Misconfigured where the schema is missing or not up to date, or where the role could undo the books."""
+    """Raises Misconfigured if the schema is missing or not up to date, or if the role could falsify the ledger."""
     cursor = conn.cursor(row_factory=scalar_row)
     await cursor.execute("select to_regclass('transfer') is not null and to_regclass('django_migrations') is not null")
     if not await cursor.fetchone():
         raise NoTables(SetupCode.NO_TABLES)
-    if powers := await _powers(conn):
+    if powers := await _find_powers(conn):
         raise Misconfigured(SetupCode.ROLE_MAY_TOO_MUCH, role=conn.info.user, powers=powers)
     await cursor.execute("select exists (select from django_migrations where app = 'store' and name = %s)", (newest(),))
     if await cursor.fetchone():
@@ -146,27 +146,27 @@ async def check_app_role(conn: psycopg.AsyncConnection[Any]) -> None:
     raise Misconfigured(SetupCode.DATABASE_TOO_OLD)
 
 
-async def _powers(conn: psycopg.AsyncConnection[Any]) -> tuple[TooMuch, ...]:
-    """Returns the powers of the role that we work in by which it could undo the books."""
+async def _find_powers(conn: psycopg.AsyncConnection[Any]) -> tuple[TooMuch, ...]:
+    """Returns the powers of the current role by which it could falsify the ledger."""
     cursor = conn.cursor()
     await cursor.execute(_POWERS)
     return tuple(TooMuch(RolePower(power), subject) for power, subject in await cursor.fetchall())
 
 
 _POWERS: Final = f"""
--- A superuser may do anything, and so may whoever can become one.
+-- A superuser may do anything, and so may a role that can become one.
 select '{RolePower.SUPERUSER}', '' from pg_roles where rolname = current_user and rolsuper
 union all
 select '{RolePower.BECOMES_SUPERUSER}', '' from pg_roles
 where rolsuper and rolname <> current_user and pg_has_role(current_user, oid, 'member')
   and not exists (select from pg_roles where rolname = current_user and rolsuper)
 union all
--- An owner may drop the tables, and grant itself whatever is missing.
+-- An owner may drop the tables, and grant itself any right on them.
 select '{RolePower.OWNS_TABLES}', string_agg(relname, ', ' order by relname) from pg_class
 where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and pg_has_role(current_user, relowner, 'member')
 having count(*) > 0
 union all
--- Transfers are added to, and never changed.
+-- Transfers are only ever inserted.
 select '{RolePower.CHANGES_TRANSFERS}', privilege from unnest(array['update', 'delete', 'truncate']) as privilege
 where has_table_privilege(current_user, 'transfer', privilege)
    or privilege = 'update' and has_any_column_privilege(current_user, 'transfer', privilege)

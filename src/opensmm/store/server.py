@@ -1,4 +1,4 @@
-"""The server as the panel's sessions see it, through whatever stands before it."""
+"""The server as the panel's sessions see it, through a pooler if there is one."""
 
 import asyncio
 from typing import Final
@@ -12,11 +12,11 @@ from opensmm.store.connection import Connection, connect
 PROBED_WITHIN_S: Final = 5.0
 _SETTINGS: Final = "select name, setting from pg_settings where name = any(%s)"
 _VERSION: Final = 10_000
-"""What one major version adds to ``server_version_num``."""
+"""The difference of ``server_version_num`` between two major versions."""
 
 
 async def seen(connection: Connection) -> DatabaseServer:
-    """The server's version, and the settings that are really in force."""
+    """Returns the server's version, and the settings that are in force in this session."""
     names = ["server_version_num", "synchronous_commit", *LIMITS_MS]
     rows = await (await connection.execute(_SETTINGS, [names])).fetchall()
     settings = {str(name): str(setting) for name, setting in rows}
@@ -25,11 +25,11 @@ async def seen(connection: Connection) -> DatabaseServer:
 
 
 async def keeps_prepared_statements(url: str) -> bool:
-    """True where each connection finds the statements that it has prepared, and no other's.
+    """Returns True if each connection finds the statements that it has prepared, and no other connection's.
 
-    A pooler that hands server connections on between transactions, and does not know prepared statements, gives one
-    client's to another. Two connections prepare a statement each, under the same name as the driver has it. Then the
-    second holds the server connection that was used last, and the first one runs its own.
+    A pooler may hand server connections on between transactions. If it does not support prepared statements, one
+    client gets another's. The probe: two connections prepare a statement each, which the driver gives the same name.
+    Then the second keeps the server connection that was used last in a transaction, and the first runs its statement.
     """
     first, second = [await connect(url, application="opensmm start") for _ in range(2)]
     try:
@@ -47,15 +47,15 @@ async def keeps_prepared_statements(url: str) -> bool:
 
 
 async def _keep_apart(first: Connection, second: Connection) -> bool:
-    for connection, told in ((first, "first"), (second, "second")):
-        if await _prepared(connection, told) != told:
+    for connection, name in ((first, "first"), (second, "second")):
+        if await _run_prepared(connection, name) != name:
             return False
     await second.execute("begin")
-    await _prepared(second, "second")
-    return await _prepared(first, "first") == "first"
+    await _run_prepared(second, "second")
+    return await _run_prepared(first, "first") == "first"
 
 
-async def _prepared(connection: Connection, told: str) -> object:
-    query = f"select %s::text as {told}"
-    row = await (await connection.execute(query, [told], prepare=True)).fetchone()
+async def _run_prepared(connection: Connection, name: str) -> object:
+    query = f"select %s::text as {name}"
+    row = await (await connection.execute(query, [name], prepare=True)).fetchone()
     return None if row is None else row[0]

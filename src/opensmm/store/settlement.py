@@ -1,10 +1,14 @@
-"""The statements that end orders."""
+"""Statements that settle and end orders.
+
+They run for each order that ends: rows are read by position, which costs less than by name.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from opensmm.base.ids import CustomerId, OrderId
+from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.settlement import OrderAtEnd, Settlement
 from opensmm.store.connection import Connection
 from opensmm.store.state_sets import ENDED, LIVE
@@ -13,6 +17,7 @@ _OWNERS: Final = "select distinct customer_id from orders where id = any(%s)"
 
 
 async def owners(connection: Connection, orders: Sequence[OrderId]) -> list[CustomerId]:
+    """Returns the customers of orders."""
     cursor = await connection.execute(_OWNERS, [orders])
     return [CustomerId(row[0]) for row in await cursor.fetchall()]
 
@@ -22,19 +27,19 @@ _SOLD: Final = f"""
 select o.id, o.customer_id, o.rate, o.packaged, o.quantity, o.runs,
        count(*) filter (where d.state not in {ENDED}),
        coalesce(sum(d.remains) filter (where d.state in {ENDED}), 0)::bigint,
-       o.quantity = 0 and bool_and(d.state = 'canceled')
+       o.quantity = 0 and bool_and(d.state = '{DeliveryState.CANCELED}')
 from orders o join delivery d on d.order_id = o.id
 where o.id = any(%s) and o.state in {LIVE} group by o.id order by o.id
 """
 
 
 async def lock(connection: Connection, orders: Sequence[int]) -> None:
-    """Locks orders in the order of their ids. The customers' rows are locked before."""
+    """Locks orders in the order of their ids. The caller has locked their customers' rows."""
     await connection.execute(_LOCK, [orders])
 
 
 async def sold(connection: Connection, orders: Sequence[OrderId]) -> list[OrderAtEnd]:
-    """The open ones among orders, as they stand after their deliveries' rows were changed."""
+    """Returns the live ones among ``orders``, with the ends of their deliveries that are written already."""
     cursor = await connection.execute(_SOLD, [orders])
     return [OrderAtEnd(*row) for row in await cursor.fetchall()]
 
@@ -52,7 +57,7 @@ _FREE_LINKS: Final = "delete from active_link where order_id = any(%s)"
 
 
 async def end(connection: Connection, settlements: Sequence[Settlement], now: datetime) -> None:
-    """Writes what orders earned and gave back, and the end of those that ended."""
+    """Writes what orders earned and refunded, and the end of those that ended, whose links become free."""
     arrays = (
         [one.order for one in settlements],
         [one.earned for one in settlements],

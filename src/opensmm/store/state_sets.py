@@ -1,4 +1,4 @@
-"""Sets of states as SQL writes them, made of the tables and enums that the rules are made of.
+"""Sets of states in the form of SQL, made from the enums and transition tables of the domain.
 
 The order of a set is that of its enum, so that a statement's text is the same in every process.
 """
@@ -17,7 +17,7 @@ from opensmm.domain.transitions import State, before
 
 
 def listed(values: Collection[State]) -> str:
-    """Returns the values of one enum as the list that follows SQL's ``in``."""
+    """Returns members of one enum as the list that follows SQL's ``in``, with its parentheses."""
     members = list(type(next(iter(values))))
     return "(" + ", ".join(f"'{value}'" for value in sorted(values, key=members.index)) + ")"
 
@@ -27,20 +27,20 @@ ENDED: Final = listed(END_STATES)
 UNRECORDED: Final = listed(
     before(TRANSITIONS, DeliveryState.QUEUED, DeliveryState.PENDING, DeliveryState.CANCELED, DeliveryState.HELD)
 )
-"""Deliveries that may become all that a try comes to: it is not known yet whether a provider has them."""
+"""Deliveries whose attempt may still have any outcome: it is unknown if a provider has them."""
 UNANSWERED: Final = listed((AttemptOutcome.SENDING, AttemptOutcome.UNSURE))
 """Attempts whose outcome may still be recorded."""
 DELIVERED: Final = listed((DeliveryState.COMPLETED, DeliveryState.PARTIAL))
 LIVE: Final = listed(LIVE_ORDERS)
 ENDED_ORDER: Final = listed(ENDED_ORDERS)
 SUBSCRIBED: Final = listed(before(ORDER_TRANSITIONS, OrderState.ACTIVE) | before(ORDER_TRANSITIONS, OrderState.PAUSED))
-"""Orders for posts that are yet to be made."""
+"""Orders for future posts."""
 OPEN_REFILL: Final = listed(OPEN_REFILLS)
 ENDED_REFILL: Final = listed(ENDED_REFILLS)
 WAITING_POST: Final = listed(WAITING)
 REFUSED_POST: Final = listed((PostState.TAKEN, PostState.LOST, PostState.BEYOND, PostState.EXPIRED))
-"""Posts' orders that will never be charged."""
+"""Posts whose orders will never be made, and so never charged."""
 SET_NOT_BOUGHT: Final = listed((Conclusion.NOT_BOUGHT, Conclusion.RISKED))
 CORRECTIONS: Final = listed((TransferKind.ADJUSTMENT, TransferKind.CHARGEBACK))
 UNSOLD: Final = listed((Halt.GONE, Halt.TYPE))
-"""Services that no provider lists as what is sold."""
+"""Services that no provider lists as the product that is sold."""

@@ -1,4 +1,4 @@
-"""Heartbeats: the worker processes that were heard of lately."""
+"""Heartbeats of worker processes."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,6 +16,8 @@ from opensmm.store.rows import rows
 
 
 class WorkerRow(Struct, frozen=True):
+    """A worker process. ``host`` is the name of its machine."""
+
     id: UUID
     pid: int
     host: str
@@ -45,26 +47,33 @@ async def beat(
     forget_after: timedelta,
     shut: Mapping[ProviderId, ShutCode] | None = None,
 ) -> None:
-    """Says that a worker lives, by the database's clock or ``at`` this time, how far the clock of its machine is
-    ``off``, and which providers it cannot call; forgets those that have been silent for long."""
-    kept = None if shut is None else Jsonb({str(provider): code.value for provider, code in shut.items()})
-    told = {"id": worker.id, "at": at, "off": off, "shut": kept, "pid": worker.pid, "host": worker.host}
-    await connection.execute(_BEAT, told)
+    """Writes a worker's heartbeat; deletes workers without one for longer than ``forget_after``.
+
+    ``at`` is its time, None: by the database's clock. ``off`` is the error of its machine's clock. ``shut`` are the
+    providers that it cannot call, each with the reason.
+    """
+    codes = None if shut is None else Jsonb({str(provider): code.value for provider, code in shut.items()})
+    heartbeat = {"id": worker.id, "at": at, "off": off, "shut": codes, "pid": worker.pid, "host": worker.host}
+    await connection.execute(_BEAT, heartbeat)
     await connection.execute(_PRUNE, [at, forget_after])
 
 
 async def place(connection: Connection, worker: WorkerRow, at: datetime | None, within: timedelta) -> tuple[int, int]:
-    """How many workers heard of lately are older than this one, and how many there are, itself among them."""
-    told = {"id": worker.id, "at": at, "within": within}
-    row = await (await connection.execute(_PLACE, told)).fetchone()
+    """Returns a worker's rank by age among the live ones, from 0, and the number of live workers, itself included.
+
+    A worker is live if its last heartbeat was ``within`` this time before ``at`` (None: the database's clock).
+    """
+    row = await (await connection.execute(_PLACE, {"id": worker.id, "at": at, "within": within})).fetchone()
     assert row is not None
-    return row[0], row[1]
+    rank, workers = row
+    return rank, workers
 
 
 async def leave(connection: Connection, worker: WorkerRow) -> None:
-    """Takes a worker off the list that stops of its own will."""
+    """Deletes a worker that stops on its own."""
     await connection.execute(_LEAVE, [worker.id])
 
 
 async def seen(connection: Connection) -> list[WorkerSeen]:
+    """Returns the workers, oldest first."""
     return await rows(connection, WorkerSeen, _SEEN)
