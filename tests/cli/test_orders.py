@@ -165,7 +165,7 @@ def test_a_narrow_terminal_squeezes_no_column_of_the_list(monkeypatch):
     monkeypatch.setattr(context, "out", Console(file=paper, width=40, soft_wrap=True, highlight=False))
     table = Table("order", "what is known", box=None, pad_edge=False)
     table.add_row("7", "a word " * 30)
-    context.long_listing(table, "none")
+    context.print_long_table(table, "none")
     assert ["order  what is known", f"7      {'a word ' * 30}".rstrip()] == paper.getvalue().splitlines()
 
 

@@ -128,7 +128,7 @@ def refused(folder, *words):
 
 
 def test_an_address_is_refused_before_the_key_is_asked_for(said, rows, monkeypatch, tmp_path):
-    monkeypatch.setattr("opensmm.cli.providers._key", lambda file: pytest.fail("the key was asked for"))
+    monkeypatch.setattr("opensmm.cli.providers._read_key", lambda file: pytest.fail("the key was asked for"))
     monkeypatch.setenv("OPENSMM_PRIVATE_PROVIDERS", "0")
     for words in (["add", "Up", "--url", "http://127.0.0.1:1/"], ["edit", "Up", "--ask-key", "--url", "http://x/"]):
         code, fields = refused(tmp_path, "provider", *words)

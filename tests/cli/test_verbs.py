@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from opensmm import __version__
 from opensmm.cli import app, main
-from opensmm.cli.context import ACTOR, MAX_NAME, who
+from opensmm.cli.context import ACTOR, MAX_NAME, name_actor
 
 DONE, FAILED, MISUSED, UNAVAILABLE = 0, 1, 2, 3
 METHOD = ("--method", "staff_work")
@@ -96,7 +96,7 @@ def test_what_is_set_of_a_key_is_told_in_words(run):
 def test_a_key_to_import_is_never_one_of_the_commands_words(run, refusal, database):
     run("customer", "add", "--name", "Ann")
     code, printed = refusal("key", "import", "Ann", "x" * 32)
-    assert (MISUSED, True) == (code, "seen by everyone" in printed)
+    assert (MISUSED, True) == (code, "everyone on this machine can see" in printed)
     assert "x" * 32 not in printed
     with psycopg.connect(database.app_url) as conn:
         assert (1,) == conn.execute("select count(*) from api_key").fetchone()
@@ -362,7 +362,7 @@ def test_words_that_are_off_exit_with_2():
     ],
 )
 def test_who_decides_is_who_is_named_or_called_sudo_or_runs_the_process(environ, uid, actor):
-    assert actor == who(environ, uid)
+    assert actor == name_actor(environ, uid)
 
 
 def test_the_audit_trail_names_who_decided(said, rows):

@@ -12,7 +12,7 @@ from tests.stepped_worker import FakeProvider, SteppedWorker, served
 from opensmm.actions import attention, monitoring
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money, short
-from opensmm.cli.orders import _explained
+from opensmm.cli.orders import _explain
 from opensmm.providers.key_encryption import seal
 from opensmm.store.order_events import OrderEvent, history
 from opensmm.texts.speech import ENGLISH
@@ -67,7 +67,7 @@ class Play:
         """All that the operator is told of each order: its line on the list, its story, its provider's health."""
         self.worker.clock.forward(LATER_S)
         found = await attention.list_waiting(self.conn, KINDS, MOST, self.worker.clock())
-        listed = {one.order: _explained(one).answer or "" for one in found}
+        listed = {one.order: _explain(one).answer or "" for one in found}
         findings: dict[str, str] = {}
         _, found_of_all = await monitoring.look(self.conn, PEPPER, self.worker.clock(), private=True)
         for finding in found_of_all:

@@ -1,4 +1,4 @@
-"""The command line: one verb a function. ``opensmm --help`` is where to begin."""
+"""The command line: a function for each verb. Start with ``opensmm --help``."""
 
 import os
 import sys
@@ -9,8 +9,8 @@ from typer import _click
 
 from opensmm import __version__
 from opensmm.base.errors import Misconfigured
-from opensmm.cli.context import EXIT_CODES, FOR_PROGRAM, MISUSED, out, tell_error
-from opensmm.cli.lazy import PLAIN, lazy_group
+from opensmm.cli.context import EXIT_CODES, FOR_PROGRAM, MISUSED, out, print_error
+from opensmm.cli.lazy import PLAIN, make_lazy_group
 from opensmm.runtime.crashes import LEASH, UNAVAILABLE, UNFORESEEN, log_and_end, of_machine, sentence
 from opensmm.texts.speech import ENGLISH
 
@@ -44,11 +44,11 @@ VERBS: Final = {
     "orders": "opensmm.cli.orders:order_verbs",
     "audit": "opensmm.cli.audit:audit_verbs",
 }
-"""Each is imported when it is called."""
+"""Where each verb or group of verbs is. Its module is imported when it is called."""
 
 app: Final = typer.Typer(
     name="opensmm",
-    cls=lazy_group(VERBS),
+    cls=make_lazy_group(VERBS),
     help=f"A panel that takes orders, charges prepaid balances and has providers fulfil them.\n\n{EXIT_CODES}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -58,37 +58,38 @@ app: Final = typer.Typer(
 )
 
 
-def _tell_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(version: bool) -> None:
+    if version:
         out.print(f"opensmm {__version__}", markup=False)
         raise typer.Exit
 
 
 @app.callback()
 def opensmm(
-    wanted: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Say which version this is.", callback=_tell_version)
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Print the version.", callback=_print_version)
     ] = False,
 ) -> None:
-    """The options before any verb."""
+    """Has the options that stand before a verb."""
 
 
 def main() -> None:
+    """Runs the verb that was typed, and exits with its code. Every error is one sentence, or an object with --json."""
     supervised = LEASH in os.environ
     FOR_PROGRAM.set("--json" in sys.argv[1:])
     try:
         sys.exit(app(standalone_mode=not FOR_PROGRAM.get()))
     except _click.ClickException as error:
-        tell_error(error.format_message(), MISUSED)
+        print_error(error.format_message(), MISUSED)
         sys.exit(error.exit_code)
     except Misconfigured as error:
-        tell_error(ENGLISH.fault(error), UNAVAILABLE, error.code.value, error.fields)
+        print_error(ENGLISH.fault(error), UNAVAILABLE, error.code.value, error.fields)
         sys.exit(UNAVAILABLE)
     except Exception as error:
         if supervised:
             log_and_end(error)
         if isinstance(error, OSError) and (lack := of_machine(error)):
-            tell_error(lack, UNAVAILABLE)
+            print_error(lack, UNAVAILABLE)
             sys.exit(UNAVAILABLE)
-        tell_error(sentence(error), UNFORESEEN)
+        print_error(sentence(error), UNFORESEEN)
         sys.exit(UNFORESEEN)

@@ -1,4 +1,4 @@
-"""``bench``: how fast this OpenSMM is on this machine. The benchmarks themselves come with a checkout."""
+"""``bench``: measures the speed of this OpenSMM on this machine. The benchmarks come with a checkout."""
 
 import sys
 from importlib.util import find_spec
@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 import opensmm
-from opensmm.cli.context import FAILED, MISUSED, Data, Json, answer, configured, fail, out
+from opensmm.cli.context import FAILED, MISUSED, Data, Json, answer, fail, out, read_config
 from opensmm.runtime.crashes import UNAVAILABLE
 
 CHECKOUT: Final = Path(opensmm.__file__).parents[2]
@@ -16,16 +16,16 @@ PAGE: Final = CHECKOUT / "docs" / "performance.md"
 
 
 def bench(
-    rounds: Annotated[int, typer.Option("--rounds", help="How often everything is measured.", min=1, max=1000)] = 5,
-    seconds: Annotated[float, typer.Option("--seconds", help="How long one reading takes.", min=0.1)] = 3.0,
-    scale: Annotated[float, typer.Option("--scale", help="How much is loaded; 1: a million orders.", min=0.0)] = 1.0,
+    rounds: Annotated[int, typer.Option("--rounds", help="Rounds of all measures.", min=1, max=1000)] = 5,
+    seconds: Annotated[float, typer.Option("--seconds", help="Length of one reading.", min=0.1)] = 3.0,
+    scale: Annotated[float, typer.Option("--scale", help="Size of the database; 1: a million orders.", min=0.0)] = 1.0,
     only: Annotated[str, typer.Option("--only", metavar="NAME,...", help="Some measures, by their names.")] = "",
     patience: Annotated[float, typer.Option("--patience", help="Seconds to wait for a quiet machine.", min=0.0)] = 60.0,
     to: Annotated[Path | None, typer.Option("--out", help="Write the rows of bench.json here.")] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Measure the speed against yardsticks of the same run, in a fresh database that is removed afterwards.
+    """Measure the speed against yardsticks in the same run, in a new database that is removed afterwards.
 
     A whole run (all measures at scale 1, five rounds or more) also writes bench.json and docs/performance.md.
     """
@@ -38,7 +38,7 @@ def bench(
 
     from bench import report
 
-    wish = Wish(configured(data).data, rounds, seconds, scale, _known(only), patience)
+    wish = Wish(read_config(data).data, rounds, seconds, scale, _read_measures(only), patience)
     try:
         done = run(wish)
     except Failed as error:
@@ -53,11 +53,11 @@ def bench(
         out.print(report.shown(done))
 
 
-def _known(only: str) -> tuple[str, ...]:
+def _read_measures(only: str) -> tuple[str, ...]:
     from bench.measures import MEASURES
 
     names = tuple(name.strip() for name in only.split(",") if name.strip())
-    known = [measure.name for measure in MEASURES]
-    if unknown := [name for name in names if name not in known]:
-        fail(f"there is no measure {', '.join(unknown)}; there are {', '.join(known)}", MISUSED)
+    present = [measure.name for measure in MEASURES]
+    if unknown := [name for name in names if name not in present]:
+        fail(f"there is no measure {', '.join(unknown)}; there are {', '.join(present)}", MISUSED)
     return names

@@ -1,4 +1,4 @@
-"""What every verb shares: where the data lies, how to answer, and what the exit code means."""
+"""Options, answers and exit codes that all verbs share, and their connection to the database."""
 
 import asyncio
 import os
@@ -13,7 +13,6 @@ from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, NoReturn, TypeVar
-from unicodedata import category
 
 import msgspec
 import psycopg
@@ -48,10 +47,10 @@ EXIT_CODES: Final = (
 )
 
 
-def _folder(text: str) -> Path:
-    """An empty word is a shell's variable that is not set, not the folder where one stands."""
+def _read_folder(text: str) -> Path:
+    """Reads a folder. An empty word is a shell variable that is not set, and does not mean the current folder."""
     if not text:
-        raise typer.BadParameter("say a folder, or leave the option away")
+        raise typer.BadParameter("name a folder, or leave the option out")
     return Path(text)
 
 
@@ -60,48 +59,48 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="The data folder; ./data where none is given.",
+        help="The data folder; ./data by default.",
         envvar="OPENSMM_DATA",
-        parser=_folder,
+        parser=_read_folder,
     ),
 ]
 FOR_PROGRAM: Final[ContextVar[bool]] = ContextVar("for_program", default=False)
-"""Whether the verb was called with --json."""
+"""True if the verb was called with --json."""
 
 
-def _note_reader(wanted: bool) -> bool:
-    FOR_PROGRAM.set(wanted)
-    return wanted
+def _set_for_program(json: bool) -> bool:
+    FOR_PROGRAM.set(json)
+    return json
 
 
 Json = Annotated[
     bool,
-    typer.Option("--json", is_eager=True, callback=_note_reader, help="Answer as one line of JSON, for programs."),
+    typer.Option("--json", is_eager=True, callback=_set_for_program, help="Answer as one line of JSON, for programs."),
 ]
 Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id or name.")]
 MAX_NAME: Final = 100
-"""Characters of the operator's name that are kept."""
+"""Most characters of the operator's name that the audit trail stores."""
 
 
-def who(environ: Mapping[str, str], uid: int) -> str:
-    """The name of who decides, for the audit trail: the one that is set, or who called sudo, or the process's user."""
-    named = (environ.get("OPENSMM_ACTOR", ""), environ.get("SUDO_USER", ""), _user(uid))
-    name = next(shown for name in named if (shown := " ".join(name.split())))[:MAX_NAME]
+def name_actor(environ: Mapping[str, str], uid: int) -> str:
+    """Returns the operator's name for the audit trail: OPENSMM_ACTOR, or the caller of sudo, or the process's user."""
+    names = (environ.get("OPENSMM_ACTOR", ""), environ.get("SUDO_USER", ""), _find_user_name(uid))
+    name = next(shown for name in names if (shown := " ".join(name.split())))[:MAX_NAME]
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
 
-def _user(uid: int) -> str:
-    """Containers run as users without an entry."""
+def _find_user_name(uid: int) -> str:
+    """Returns the user's name, or ``uid 1000``: containers run as users without an entry."""
     try:
         return pwd.getpwuid(uid).pw_name or f"uid {uid}"
     except KeyError:
         return f"uid {uid}"
 
 
-ACTOR: Final = Actor(ActorKind.COMMAND_LINE, who(os.environ, os.getuid()))
+ACTOR: Final = Actor(ActorKind.COMMAND_LINE, name_actor(os.environ, os.getuid()))
 
 UNBOUNDED: Final = 10_000
-"""Columns of what is no terminal: a program reads a table's line as one line."""
+"""Columns of an output that is no terminal: a program reads a row of a table as one line."""
 out: Final = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else UNBOUNDED)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 Result = TypeVar("Result")
@@ -111,34 +110,27 @@ _ERROR_CODES: Final = {FAILED: "refused", MISUSED: "misused", UNAVAILABLE: "unav
 
 
 def fail(text: str, code: int = FAILED) -> NoReturn:
-    tell_error(text, code)
+    """Prints why a verb failed, and ends it with the exit code."""
+    print_error(text, code)
     raise typer.Exit(code)
 
 
 def refuse(refused: OperatorRefusal, code: int | None = None) -> NoReturn:
-    """Says why not. The exit code, where none is given, tells a value typed wrongly from what the panel refuses."""
+    """Prints a refusal and ends the verb: by default with MISUSED for a malformed value, and with FAILED otherwise."""
     code = code or (MISUSED if refused.code in MALFORMED else FAILED)
-    tell_error(ENGLISH.refusal(refused), code, refused.code.value, refused.fields)
+    print_error(ENGLISH.refusal(refused), code, refused.code.value, refused.fields)
     raise typer.Exit(code)
-
-
-def typed(read: Callable[..., Result], *words: object) -> Result:
-    """Reads what was typed by one of the domain's rules, before anything is opened."""
-    try:
-        return read(*words)
-    except OperatorRefusal as refused:
-        refuse(refused)
 
 
 def give_up(error: Misconfigured | Unavailable | psycopg.OperationalError) -> NoReturn:
     """Prints why the panel or its database cannot be used, and ends the verb."""
     if isinstance(error, psycopg.OperationalError):
         fail(str(error), UNAVAILABLE)
-    tell_error(ENGLISH.fault(error), UNAVAILABLE, error.code.value, error.fields)
+    print_error(ENGLISH.fault(error), UNAVAILABLE, error.code.value, error.fields)
     raise typer.Exit(UNAVAILABLE)
 
 
-def tell_error(text: str, code: int, name: str = "", fields: Fields = NO_FIELDS) -> None:
+def print_error(text: str, code: int, name: str = "", fields: Fields = NO_FIELDS) -> None:
     """Prints why a verb failed, as an object for a program or a sentence for a person. ``code`` is the exit code."""
     if FOR_PROGRAM.get():
         error = {"code": name or _ERROR_CODES[code], "message": text, "fields": dict(fields)}
@@ -147,29 +139,29 @@ def tell_error(text: str, code: int, name: str = "", fields: Fields = NO_FIELDS)
         err.print(f"opensmm: {text}", markup=False)
 
 
-def answer(said: Mapping[str, Any], text: str, *, json: bool) -> None:
-    """Prints one thing: as a line of JSON for a program, or as words for a person."""
+def answer(fields: Mapping[str, Any], text: str, *, json: bool) -> None:
+    """Prints a verb's answer: the fields as a line of JSON for a program, or the text for a person."""
     if json:
-        sys.stdout.write(msgspec.json.encode(said, enc_hook=_builtin).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(fields, enc_hook=_encode_mapping).decode() + "\n")
         sys.stdout.flush()
     else:
         out.print(text, markup=False)
 
 
-def _builtin(value: object) -> object:
-    """A view of a mapping that nobody may change, such as of no fields at all, as one that is written."""
+def _encode_mapping(value: object) -> object:
+    """Turns a read-only mapping, such as an empty set of fields, into one that msgspec encodes."""
     if isinstance(value, MappingProxyType):
         return dict(value)
-    raise NotImplementedError(f"{type(value).__name__} is not written as JSON")
+    raise NotImplementedError(f"{type(value).__name__} cannot be encoded as JSON")
 
 
-def listing(table: Table, empty: str) -> None:
-    """Prints a table or, where it has no rows, words that say so."""
+def print_table(table: Table, empty: str) -> None:
+    """Prints a table, or ``empty`` if it has no rows."""
     out.print(table if table.row_count else escape(empty))
 
 
-def long_listing(table: Table, empty: str) -> None:
-    """Prints a table whose last column is prose: a terminal breaks its lines, so that no other column is squeezed."""
+def print_long_table(table: Table, empty: str) -> None:
+    """Prints a table whose last column is prose. A terminal wraps its lines, so that no other column is squeezed."""
     wide = Console(file=StringIO(), width=UNBOUNDED, highlight=False)
     with wide.capture() as printed:
         wide.print(table)
@@ -178,15 +170,8 @@ def long_listing(table: Table, empty: str) -> None:
     )
 
 
-def named(text: str | None) -> str | None:
-    """An option's callback: what is shown as a name is some text on one line."""
-    if text is not None and (not text.strip() or any(category(char) == "Cc" for char in text)):
-        raise typer.BadParameter("some text on one line is wanted")
-    return text
-
-
-def number(text: str, what: str) -> Decimal:
-    """A number typed by a person; ``what`` it was to be, such as "a rate", stands in the refusal."""
+def read_number(text: str, what: str) -> Decimal:
+    """Reads a number that a person typed. ``what`` it should be, such as "a rate", is named in the refusal."""
     try:
         return plain(text)
     except ValueError:
@@ -198,39 +183,46 @@ def now() -> datetime:
 
 
 def by(reason: str = "") -> By:
-    """Whoever typed the verb, at this moment."""
+    """Returns the operator who typed the verb, with a reason, at this moment."""
     return By(ACTOR, reason, now())
 
 
-def configured(data: Path | None) -> Config:
+def read_config(data: Path | None) -> Config:
+    """Reads the panel's configuration; ends the verb if it is not usable."""
     try:
         return configuration.read(data)
     except Misconfigured as error:
         give_up(error)
 
 
-def standing(data: Path | None) -> Config:
-    """How a panel that stands is set up, for a verb that only reads: in a folder that was typed wrongly, an empty panel
-    would be made, of which all is well."""
-    config = configured(data)
+def read_existing_config(data: Path | None) -> Config:
+    """Reads the configuration of a panel that exists; ends the verb if there is none.
+
+    For verbs that need one: in a mistyped folder they would create an empty panel, and report that all is well.
+    """
+    config = read_config(data)
     if not config.database_url and not stands(config.data):
         give_up(Misconfigured(SetupCode.NO_PANEL, folder=str(config.data)))
     return config
 
 
 def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]]) -> Result:
-    """Runs ``work`` over a connection of the app's role; starts the embedded PostgreSQL where it does not run."""
+    """Returns what ``work`` returns, with a connection of the app's role.
+
+    It starts the embedded PostgreSQL if that does not run, and creates the tables of a new panel. It ends the verb if
+    the database cannot be used, or the operator is refused.
+    """
     try:
-        with database(config) as urls:
+        with open_database(config) as urls:
             try:
-                return asyncio.run(_connected(urls.app, work))
+                return asyncio.run(_run_connected(urls.app, work))
             except NoTables:
-                # Only a panel that is new gets its tables here: an older one may be running.
+                # Only a new panel gets its tables here: an older one may be running.
                 if config.database_url:
                     raise
             with Stages(err) as report:
                 bring_up_to_date(urls, report)
-            return asyncio.run(_connected(urls.app, work))
+            return asyncio.run(_run_connected(urls.app, work))
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         give_up(error)
     except OperatorRefusal as refused:
@@ -240,15 +232,15 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
 
 
 @contextmanager
-def database(config: Config) -> Iterator[DatabaseUrls]:
-    """The configured database, or the embedded one for as long as the block runs; tells how far its start is."""
+def open_database(config: Config) -> Iterator[DatabaseUrls]:
+    """Yields the URLs of the configured database, or of the embedded one while the block runs. Reports its start."""
     with ExitStack() as running:
         with Stages(err) as report:
             urls = running.enter_context(serving(config, report))
         yield urls
 
 
-async def _connected(url: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+async def _run_connected(url: str, work: Callable[[Connection], Awaitable[Result]]) -> Result:
     connection = await connect(url, application="opensmm command line")
     try:
         await schema.check_app_role(connection)

@@ -1,4 +1,4 @@
-"""``currency``: what the panel's money is in."""
+"""``currency``: the currency of the panel's money."""
 
 import asyncio
 from typing import Annotated
@@ -13,15 +13,13 @@ from opensmm.cli.context import (
     Json,
     answer,
     by,
-    configured,
-    database,
     give_up,
-    refuse,
-    standing,
+    open_database,
+    read_config,
+    read_existing_config,
     with_database,
 )
 from opensmm.config import Config
-from opensmm.domain.codes import OperatorRefusal
 from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import catalogue
 from opensmm.store.connection import connect
@@ -34,20 +32,18 @@ def currency(
 ) -> None:
     """Show the panel's currency, or set it before any money has moved. Rates and exchange rates keep their digits."""
     if code is None:
-        known = with_database(standing(data), catalogue.currency)
-        answer({"currency": known}, known, json=json)
+        present = with_database(read_existing_config(data), catalogue.currency)
+        answer({"currency": present}, present, json=json)
         return
     try:
-        known = _set(configured(data), code)
-    except OperatorRefusal as refused:
-        refuse(refused)
+        new = _set(read_config(data), code)
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         give_up(error)
-    answer({"currency": known}, f"the panel's currency is {known}", json=json)
+    answer({"currency": new}, f"the panel's currency is {new}", json=json)
 
 
 def _set(config: Config, code: str) -> str:
-    """Sets it as the database's owner; a panel that is new gets its tables first."""
+    """Sets the currency as the database's owner, and returns it. A new panel gets its tables first."""
 
     async def work(url: str) -> str:
         connection = await connect(url, application="opensmm command line")
@@ -56,7 +52,7 @@ def _set(config: Config, code: str) -> str:
         finally:
             await connection.close()
 
-    with database(config) as urls:
+    with open_database(config) as urls:
         owner = urls.must_own()
         bring_up_to_date(urls)
         return asyncio.run(work(owner))

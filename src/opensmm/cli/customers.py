@@ -1,4 +1,4 @@
-"""``customer``: people and programs that buy here."""
+"""``customer``: the panel's customers, and whether they may order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +20,12 @@ from opensmm.cli.context import (
     Json,
     answer,
     by,
-    configured,
-    listing,
-    standing,
-    typed,
+    print_table,
+    read_config,
+    read_existing_config,
     with_database,
 )
-from opensmm.cli.keys import AsPanel, TitleCase, described
+from opensmm.cli.keys import AsPanel, TitleCase, describe_key
 from opensmm.domain.amounts import read_amount
 from opensmm.domain.customers import check_customer_name
 from opensmm.runtime.database import find_pepper
@@ -40,16 +39,16 @@ customer_verbs: Final = typer.Typer(help="Customers of the panel.", no_args_is_h
 
 @customer_verbs.command("add")
 def add_customer(
-    name: Annotated[str, typer.Option("--name", help="What the customer is called here; each name once.")],
+    name: Annotated[str, typer.Option("--name", help="The customer's name; no two have the same.")],
     balance: Annotated[str, typer.Option("--balance", help="A first top-up, such as 10.00.")] = "0",
     title_case: TitleCase = None,
     as_panel: AsPanel = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Add a customer with an API key. The key is shown this once."""
-    typed(check_customer_name, name)
-    config, first = configured(data), typed(read_amount, balance)
+    """Add a customer with an API key. The key is shown only once."""
+    check_customer_name(name)
+    config, first = read_config(data), read_amount(balance)
     key = first_key(KeySettings(title_case, as_panel=as_panel))
 
     async def work(connection: Connection) -> CustomerId:
@@ -58,42 +57,42 @@ def add_customer(
         )
 
     customer = with_database(config, work)
-    text = f"customer {customer} ({name}) is added, with a balance of {short(first)}\nkey, shown this once: {key.text}"
+    text = f"customer {customer} ({name}) is added, with a balance of {short(first)}\nkey, shown only once: {key.text}"
     answer({"id": customer, "name": name, "balance": short(first), "key": key.text}, text, json=json)
 
 
 @customer_verbs.command("list")
 def list_customers(data: Data = None, json: Json = False) -> None:
-    """Show the customers with their balances and the keys they have."""
-    found = with_database(standing(data), customer_rows.listed)
+    """Show the customers, with their balances and keys."""
+    details = with_database(read_existing_config(data), customer_rows.listed)
     if json:
-        answer({"customers": [_plain(one) for one in found]}, "", json=True)
+        answer({"customers": [_encode_customer(customer) for customer in details]}, "", json=True)
         return
     table = Table("id", "name", "balance", "keys (with their last characters)", "", box=None, pad_edge=False)
-    for one in found:
-        keys = ", ".join(map(described, one.keys))
-        table.add_row(str(one.id), escape(one.name), short(one.balance), escape(keys), ", ".join(_marks(one)))
-    listing(table, "no customers yet: `opensmm customer add` adds one")
+    for customer in details:
+        keys, marks = ", ".join(map(describe_key, customer.keys)), ", ".join(_list_marks(customer))
+        table.add_row(str(customer.id), escape(customer.name), short(customer.balance), escape(keys), marks)
+    print_table(table, "no customers yet: `opensmm customer add` adds one")
 
 
-def _plain(one: CustomerDetails) -> dict[str, Any]:
-    keys = [asdict(key) for key in one.keys]
-    amounts = {name: short(getattr(one, name)) for name in ("balance", "credit_limit", "overdrawn")}
-    return {**asdict(one), **amounts, "keys": keys}
+def _encode_customer(customer: CustomerDetails) -> dict[str, Any]:
+    keys = [asdict(key) for key in customer.keys]
+    amounts = {name: short(getattr(customer, name)) for name in ("balance", "credit_limit", "overdrawn")}
+    return {**asdict(customer), **amounts, "keys": keys}
 
 
-def _marks(one: CustomerDetails) -> Iterator[str]:
-    if one.suspended:
+def _list_marks(customer: CustomerDetails) -> Iterator[str]:
+    if customer.suspended:
         yield "suspended"
-    if one.credit_limit:
-        yield f"may owe {short(one.credit_limit)}"
-    if one.overdrawn:
-        yield f"overdrawn by {short(one.overdrawn)}"
+    if customer.credit_limit:
+        yield f"may owe {short(customer.credit_limit)}"
+    if customer.overdrawn:
+        yield f"overdrawn by {short(customer.overdrawn)}"
 
 
 @customer_verbs.command("suspend")
 def suspend(customer: Customer, data: Data = None, json: Json = False) -> None:
-    """Keep a customer from placing orders; it may still read."""
+    """Stop a customer from placing orders; it may still read."""
     _set_suspended(customer, data, json, suspended=True)
 
 
@@ -109,6 +108,6 @@ def _set_suspended(customer: str, data: Path | None, json: bool, *, suspended: b
         await customers.set_suspended(connection, number, suspended, by=by())
         return number
 
-    number = with_database(standing(data), work)
-    said = f"customer {number} {'is suspended' if suspended else 'may order'}"
-    answer({"id": number, "suspended": suspended}, said, json=json)
+    number = with_database(read_existing_config(data), work)
+    text = f"customer {number} {'is suspended' if suspended else 'may order'}"
+    answer({"id": number, "suspended": suspended}, text, json=json)

@@ -1,4 +1,4 @@
-"""``migrate`` and ``verify``: the schema, and the proof that the books are right."""
+"""``migrate`` and ``verify``: the schema, and the check that the books are right."""
 
 from typing import Annotated
 
@@ -14,13 +14,13 @@ from opensmm.cli.context import (
     Data,
     Json,
     answer,
-    configured,
-    database,
     err,
     give_up,
+    open_database,
     out,
+    read_config,
+    read_existing_config,
     refuse,
-    standing,
     with_database,
 )
 from opensmm.cli.stages import Stages
@@ -34,10 +34,10 @@ from opensmm.texts.speech import ENGLISH
 
 
 def migrate(data: Data = None, json: Json = False) -> None:
-    """Bring the database's tables up to date, as their owner, and set what the app's role may do."""
-    config = configured(data)
+    """Bring the database's tables up to date, as their owner, and set the rights of the app's role."""
+    config = read_config(data)
     try:
-        with database(config) as urls, Stages(err) as report:
+        with open_database(config) as urls, Stages(err) as report:
             urls.must_own()
             applied = bring_up_to_date(urls, report)
     except (Misconfigured, psycopg.OperationalError) as error:
@@ -57,23 +57,23 @@ def verify(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Recompute every invariant of the books in one snapshot; exit 1 where one does not hold. For a range of orders
-    these are the invariants of single orders."""
+    """Recompute every invariant of the books in one snapshot; exits with 1 if one does not hold. For a range of orders,
+    recompute the invariants of single orders."""
     orders = OrderRange(ALL.first if first is None else first, ALL.last if last is None else last)
-    findings = with_database(standing(data), lambda connection: _findings(connection, orders, quiet=json))
+    findings = with_database(read_existing_config(data), lambda connection: _run_checks(connection, orders, quiet=json))
     broken = [finding for finding in findings if finding.count]
     if json:
-        lines = [_checked(finding) for finding in findings]
+        lines = [_encode_check(finding) for finding in findings]
         answer({"holds": not broken, "from": first, "to": last, "checks": lines}, "", json=True)
     else:
-        out.print(_table(findings))
+        out.print(_build_table(findings))
         held = "every invariant holds" if orders == ALL else "every invariant of these orders holds"
         out.print(held if not broken else f"{len(broken)} of {len(findings)} do not hold")
     if broken:
         raise typer.Exit(FAILED)
 
 
-async def _findings(connection: Connection, orders: OrderRange, *, quiet: bool) -> list[InvariantResult]:
+async def _run_checks(connection: Connection, orders: OrderRange, *, quiet: bool) -> list[InvariantResult]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     findings: list[InvariantResult] = []
     with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as progress:
@@ -84,7 +84,7 @@ async def _findings(connection: Connection, orders: OrderRange, *, quiet: bool) 
     return findings
 
 
-def _checked(finding: InvariantResult) -> dict[str, object]:
+def _encode_check(finding: InvariantResult) -> dict[str, object]:
     code = finding.check.code
     return {
         "name": finding.check.name,
@@ -96,7 +96,7 @@ def _checked(finding: InvariantResult) -> dict[str, object]:
     }
 
 
-def _table(findings: list[InvariantResult]) -> Table:
+def _build_table(findings: list[InvariantResult]) -> Table:
     table = Table("id", "invariant", "holds", box=None, pad_edge=False)
     for finding in findings:
         said = (

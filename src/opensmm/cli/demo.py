@@ -1,4 +1,4 @@
-"""``demo``: a whole panel in one command, with a price list, two funded customers and a working sandbox."""
+"""``demo``: a panel in one command, with a price list, two customers with money and a working sandbox."""
 
 import asyncio
 import os
@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
-from opensmm.cli.context import Data, Json, answer, configured, err, fail, now
-from opensmm.cli.serving import Port, faults_told
+from opensmm.cli.context import Data, Json, answer, err, fail, now, read_config
+from opensmm.cli.serving import Port, report_faults
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import NO_FIELDS, StageCode
 from opensmm.runtime import logs
@@ -27,17 +27,17 @@ def demo(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Run a complete panel to try out: prints where to look, a key and two curl lines. Ctrl-C ends it."""
+    """Run a complete panel to try out. Prints its address, a key and two curl commands; Ctrl-C ends it."""
     os.environ.setdefault("OPENSMM_PROVIDER_TIMEOUT", PROVIDER_TIMEOUT_S)
-    config, stop, steps = configured(data), StopSignal(), Stages(err)
-    with faults_told(), steps:
+    config, stop, steps = read_config(data), StopSignal(), Stages(err)
+    with report_faults(), steps:
         stack = Stack(
             config, LOOPBACK, port, api_processes=1, speed=speed, waiting=tell_waiting, report=steps,
             stopped=lambda: stop.wait(0),
         )  # fmt: skip
         logs.set_up(config.log_level)
         with stack.running() as urls:
-            if stop.wait(0):  # the first start takes a while, and may have been thought better of
+            if stop.wait(0):  # the first start takes a while, and the operator may have stopped it
                 return
             steps(StageCode.FILLING_DEMO, NO_FIELDS)
             keys = asyncio.run(fill_panel(urls.app, config, now()))
@@ -59,7 +59,7 @@ def _run(stack: Stack, keys: DemoKeys, stop: StopSignal, steps: Stages, *, json:
 def _greet(port: int, keys: DemoKeys, *, json: bool) -> None:
     url = f"http://127.0.0.1:{port}"
     v1, v2 = f"{url}/api/v1", f"{url}/api/v2"
-    said = {"url": url, "api_v1": v1, "api_v2": v2, "key": keys.key, "other_key": keys.other_key}
+    fields = {"url": url, "api_v1": v1, "api_v2": v2, "key": keys.key, "other_key": keys.other_key}
     text = f"""
   OpenSMM is running at {url} (the API's pages; in Arabic: {url}/v1)
 
@@ -73,4 +73,4 @@ def _greet(port: int, keys: DemoKeys, *, json: bool) -> None:
 
   Links that end in /partial-40, /canceled, /refuse, /drop … try the other outcomes; Ctrl-C ends the demo.
 """
-    answer(said, text, json=json)
+    answer(fields, text, json=json)

@@ -1,4 +1,4 @@
-"""``health``: what an operator must know first."""
+"""``health``: what needs the operator's attention."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from rich.text import Text
 
 from opensmm.actions import monitoring
-from opensmm.cli.context import Data, Json, answer, now, out, standing, with_database
+from opensmm.cli.context import Data, Json, answer, now, out, read_existing_config, with_database
 from opensmm.domain.disk import disk
 from opensmm.domain.findings import SEVERITY, Finding, Level, worst
 from opensmm.domain.monitoring import PanelFacts
@@ -21,7 +21,7 @@ _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.CRITICAL: "
 
 def show(data: Data = None, json: Json = False) -> None:
     """Report what needs attention, the worst first. Exits with 0 if all is well, 1 for a warning, 2 if critical."""
-    config, at = standing(data), now()
+    config, at = read_existing_config(data), now()
     pepper, private = config.known_pepper(), config.private_providers
     facts, findings = with_database(config, lambda connection: monitoring.look(connection, pepper, at, private=private))
     if not config.database_url:
@@ -29,20 +29,20 @@ def show(data: Data = None, json: Json = False) -> None:
         findings.append(disk(str(config.data), room.free, room.total))
     level = worst(findings)
     if json:
-        said = {
+        fields = {
             "level": level.value,
-            "findings": [_plain(finding) for finding in findings],
-            "facts": _plain_facts(facts),
+            "findings": [_encode_finding(finding) for finding in findings],
+            "facts": _encode_facts(facts),
         }
-        answer({"at": at, **said}, "", json=True)
+        answer({"at": at, **fields}, "", json=True)
     else:
-        for line in _told(findings):
+        for line in _format_findings(findings):
             out.print(line)
     raise typer.Exit(SEVERITY[level])
 
 
-def _told(findings: list[Finding]) -> Iterator[Text]:
-    """The findings, worst first, a line each; what to do stands below."""
+def _format_findings(findings: list[Finding]) -> Iterator[Text]:
+    """Yields a line for each finding, the worst first, and below it what to do."""
     wide = max(len(finding.name) for finding in findings)
     for finding in sorted(findings, key=lambda finding: -SEVERITY[finding.level]):
         level = f"{finding.level:<{LEVEL_WIDTH}}"
@@ -52,15 +52,15 @@ def _told(findings: list[Finding]) -> Iterator[Text]:
             yield Text(f"{'':<{LEVEL_WIDTH + wide + 4}}→ {do}")
 
 
-def _plain_facts(facts: PanelFacts) -> dict[str, object]:
+def _encode_facts(facts: PanelFacts) -> dict[str, object]:
     """Returns the facts for a program. The key ``shelf`` is older than the name of the field."""
     plain: dict[str, object] = to_builtins(facts)
     plain["shelf"] = plain.pop("unsold")
     return plain
 
 
-def _plain(finding: Finding) -> dict[str, object]:
-    """For programs: the words, and the code with its fields."""
+def _encode_finding(finding: Finding) -> dict[str, object]:
+    """Returns a finding for a program: the words, and the code with its fields."""
     says, do = ENGLISH.judged_finding(finding)
     coded = {"code": finding.code.value, "fields": to_builtins(dict(finding.fields))}
     return {"name": finding.name, "level": finding.level.value, "says": says, "do": do, **coded}

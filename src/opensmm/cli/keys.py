@@ -1,4 +1,4 @@
-"""``key``: the API keys that customers' programs use."""
+"""``key``: the API keys of customers' programs."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,9 +22,8 @@ from opensmm.cli.context import (
     answer,
     by,
     fail,
-    listing,
-    standing,
-    typed,
+    print_table,
+    read_existing_config,
     with_database,
 )
 from opensmm.cli.secrets import read_secret
@@ -37,11 +36,11 @@ from opensmm.store.customers import CustomerDetails, KeyDetails
 
 key_verbs: Final = typer.Typer(help="API keys of customers.", no_args_is_help=True)
 _NO_KEY_IN_WORDS: Final = (
-    "a key in the command's words is seen by everyone on this machine, and stays in the shell's history: leave it out"
-    " to be asked for it, name a --key-file, or pipe it in with --key-file -"
+    "everyone on this machine can see a key in a command, and the shell's history keeps it: leave it out and type it"
+    " when asked, name a --key-file, or pipe it in with --key-file -"
 )
 _MISSING_KEY: Final = "the key is missing: name a --key-file, or pipe it in with --key-file -"
-Label = Annotated[str, typer.Option("--label", help="A name for the key, for the operator's eyes.")]
+Label = Annotated[str, typer.Option("--label", help="A name for the key, which only the operator sees.")]
 TitleCase = Annotated[
     bool | None,
     typer.Option(
@@ -74,11 +73,11 @@ def add_key(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Give a customer one more key; the others stay valid, so that a program can change over in peace."""
+    """Give a customer one more key. The others stay valid, so that its program can switch at any time."""
     key = fresh_key(label, KeySettings(title_case, tuple(address or ()), as_panel))
-    number, kept = _keep(customer, key, data)
-    told = f"key {kept} of customer {number}, shown this once: {key.text}"
-    answer({"id": kept, "customer": number, "key": key.text}, told, json=json)
+    number, key_id = _save_key(customer, key, data)
+    text = f"key {key_id} of customer {number}, shown only once: {key.text}"
+    answer({"id": key_id, "customer": number, "key": key.text}, text, json=json)
 
 
 @key_verbs.command("import")
@@ -86,7 +85,10 @@ def import_key(
     customer: Customer,
     in_words: Annotated[str | None, typer.Argument(metavar="", hidden=True)] = None,
     key_file: Annotated[
-        str, typer.Option("--key-file", metavar="FILE", help="Where the key lies; - reads it. Or type it unseen.")
+        str,
+        typer.Option(
+            "--key-file", metavar="FILE", help="The file with the key; - for standard input. Or type it unseen."
+        ),
     ] = "",
     label: Label = "",
     title_case: TitleCase = None,
@@ -95,7 +97,7 @@ def import_key(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Keep a key from another panel, so that its owner need not change anything but the URL.
+    """Accept a key from another panel, so that its owner changes only the URL.
 
     The key is 32 to 64 ASCII characters, as the customer's program has it.
     """
@@ -103,32 +105,32 @@ def import_key(
         fail(_NO_KEY_IN_WORDS, MISUSED)
     key = read_secret(key_file, "the key: ", _MISSING_KEY)
     settings = KeySettings(title_case, tuple(address or ()), as_panel)
-    number, kept = _keep(customer, typed(imported_key, key, label, settings), data)
-    told = f"the key is key {kept} of customer {number} from now on"  # it was typed unseen
-    answer({"id": kept, "customer": number, "key": key}, told, json=json)
+    number, key_id = _save_key(customer, imported_key(key, label, settings), data)
+    text = f"the key is key {key_id} of customer {number} from now on"  # it was typed unseen
+    answer({"id": key_id, "customer": number, "key": key}, text, json=json)
 
 
 @key_verbs.command("edit")
 def edit_key(
-    key: Annotated[int, typer.Argument(metavar="KEY", help="The key's id, as `key list` tells it.")],
+    key: Annotated[int, typer.Argument(metavar="KEY", help="The key's id, as `key list` shows it.")],
     title_case: TitleCase = None,
     as_panel: AsPanel = None,
     by_client: Annotated[
-        bool, typer.Option("--by-client", help="As the client needs it again, where nothing else is said beside.")
+        bool, typer.Option("--by-client", help="Undo these settings: answer as the client needs it.")
     ] = False,
     address: Addresses = None,
-    anywhere: Annotated[bool, typer.Option("--anywhere", help="It may be used from any address.")] = False,
+    anywhere: Annotated[bool, typer.Option("--anywhere", help="Allow it from every address.")] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Change how a key is answered, or where it may be used from; its owner keeps the key."""
+    """Change how a key is answered, or from which addresses it works. The key stays the same."""
     if address and anywhere:
-        fail("from anywhere, or from these addresses?", MISUSED)
-    addresses = typed(read_addresses, address) if address else () if anywhere else None
+        fail("either --address or --anywhere", MISUSED)
+    addresses = read_addresses(address) if address else () if anywhere else None
     if title_case is None and as_panel is None and addresses is None and not by_client:
         fail("say what to change", MISUSED)
     changed = with_database(
-        standing(data),
+        read_existing_config(data),
         lambda connection: customers.edit_key(
             connection,
             KeyId(key),
@@ -139,12 +141,14 @@ def edit_key(
             by=by(),
         ),
     )
-    done = f"key {key} is changed; it holds everywhere within a second" if changed else f"key {key} was so before"
+    done = (
+        f"key {key} is changed, everywhere within a second" if changed else f"key {key} was so before; nothing changed"
+    )
     answer({"id": key, "changed": changed}, done, json=json)
 
 
-def _keep(customer: str, key: NewKey, data: Path | None) -> tuple[CustomerId, KeyId]:
-    config = standing(data)
+def _save_key(customer: str, key: NewKey, data: Path | None) -> tuple[CustomerId, KeyId]:
+    config = read_existing_config(data)
 
     async def work(connection: Connection) -> tuple[CustomerId, KeyId]:
         number = await find_customer(connection, customer)
@@ -161,51 +165,54 @@ def list_keys(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Show live keys: whose they are, how they end, and what is set of them."""
+    """Show live keys: their customers, last characters and settings."""
 
     async def work(connection: Connection) -> list[CustomerDetails]:
         only = None if customer is None else await find_customer(connection, customer)
         return await customer_rows.listed(connection, only)
 
-    found = [(one, key) for one in with_database(standing(data), work) for key in one.keys]
+    owners = with_database(read_existing_config(data), work)
+    pairs = [(owner, key) for owner in owners for key in owner.keys]
     if json:
-        told = [{**asdict(key), "customer": one.id, "customer_name": one.name} for one, key in found]
-        answer({"keys": told}, "", json=True)
+        keys = [{**asdict(key), "customer": owner.id, "customer_name": owner.name} for owner, key in pairs]
+        answer({"keys": keys}, "", json=True)
         return
     table = Table("id", "ends in", "customer", "label", "set", box=None, pad_edge=False)
-    for one, key in found:
-        said = (str(key.id), key.hint, f"{one.id} {one.name}", key.label, ", ".join(_settings(key)))
-        table.add_row(*map(escape, said))
-    listing(table, "no live keys: `opensmm key add` makes one")
+    for owner, key in pairs:
+        row = (str(key.id), key.hint, f"{owner.id} {owner.name}", key.label, ", ".join(_list_settings(key)))
+        table.add_row(*map(escape, row))
+    print_table(table, "no live keys: `opensmm key add` makes one")
 
 
 @key_verbs.command("revoke")
 def revoke_key(
-    keys: Annotated[list[int], typer.Argument(metavar="KEY...", help="Ids of keys, as `key add` told them.")],
+    keys: Annotated[list[int], typer.Argument(metavar="KEY...", help="Ids of keys, as `key list` shows them.")],
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Revoke keys for good; within a second they open nothing any more."""
+    """Revoke keys for good. They stop working within a second."""
     which = [KeyId(key) for key in keys]
-    revoked = with_database(standing(data), lambda connection: customers.revoke_keys(connection, which, by=by()))
-    answer({"revoked": revoked}, _revoked_words(revoked), json=json)
+    revoked = with_database(
+        read_existing_config(data), lambda connection: customers.revoke_keys(connection, which, by=by())
+    )
+    answer({"revoked": revoked}, _describe_revoked(revoked), json=json)
     if len(revoked) < len(set(keys)):
         raise typer.Exit(FAILED)
 
 
-def _revoked_words(revoked: Sequence[KeyId]) -> str:
+def _describe_revoked(revoked: Sequence[KeyId]) -> str:
     if not revoked:
         return "there is no such key, or it was revoked before; nothing changed"
     return f"revoked: {'key' if len(revoked) == 1 else 'keys'} {', '.join(map(str, revoked))}"
 
 
-def described(key: KeyDetails) -> str:
-    """A key by its number and end, with what the operator has set of it."""
-    said = ", ".join(_settings(key))
-    return f"{key.id} …{key.hint} ({said})" if said else f"{key.id} …{key.hint}"
+def describe_key(key: KeyDetails) -> str:
+    """Returns a key's id and last characters, with the settings that the operator made."""
+    settings = ", ".join(_list_settings(key))
+    return f"{key.id} …{key.hint} ({settings})" if settings else f"{key.id} …{key.hint}"
 
 
-def _settings(key: KeyDetails) -> Iterator[str]:
+def _list_settings(key: KeyDetails) -> Iterator[str]:
     if key.title_case is not None:
         yield "title case" if key.title_case else "page case"
     if key.as_panel is not None:

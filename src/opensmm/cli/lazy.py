@@ -1,4 +1,4 @@
-"""Groups of verbs whose modules are imported when they are called: no verb pays for another one's imports."""
+"""Groups of verbs whose modules are imported when they are called, so that no verb waits for another's imports."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -13,26 +13,29 @@ from opensmm.cli.context import refuse
 from opensmm.domain.codes import OperatorRefusal
 
 PLAIN: Final = None
-"""How help is written: typer's boxes cut the names of options, and break their values, where a terminal is narrow."""
+"""Help without typer's boxes, which cut the names of options and wrap their values on a narrow terminal."""
 
 MOST_HELP: Final = 10_000
+"""Characters of a verb's short help: more than any has."""
 
 RENAMED_OPTIONS: Final = {"--sign": "--accept-risk"}
-"""Options that had another name before. The old spelling is refused, and the refusal says the new one."""
+"""New names of options, by the old ones. An old name is refused, and the refusal says the new one."""
 
 
 class VerbGroup(TyperGroup):
+    """A group of verbs that reports refusals and renamed options, and writes help whole."""
+
     def invoke(self, ctx: _click.Context) -> Any:
-        """Runs a verb; reports a value that was refused before any database was opened."""
+        """Runs a verb, and reports a value that was refused before a database was opened."""
         try:
             return super().invoke(ctx)
         except NoSuchOption as unknown:
-            raise _renamed(unknown) or unknown from None
+            raise _name_new_option(unknown) or unknown from None
         except OperatorRefusal as refused:
             refuse(refused)
 
     def format_commands(self, ctx: _click.Context, formatter: _click.HelpFormatter) -> None:
-        """Writes each verb's first sentence whole: click cuts it where the line ends."""
+        """Writes the first sentence of each verb's help whole: click cuts it at the end of the line."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         lines = [(name, one.get_short_help_str(MOST_HELP)) for name, one in commands if one and not one.hidden]
         if lines:
@@ -40,7 +43,7 @@ class VerbGroup(TyperGroup):
                 formatter.write_dl(lines)
 
 
-def _renamed(unknown: NoSuchOption) -> UsageError | None:
+def _name_new_option(unknown: NoSuchOption) -> UsageError | None:
     """Names the new option if the verb has one in place of the unknown option."""
     new = RENAMED_OPTIONS.get(unknown.option_name)
     if new is None or unknown.ctx is None:
@@ -49,8 +52,8 @@ def _renamed(unknown: NoSuchOption) -> UsageError | None:
     return UsageError(f"The option {unknown.option_name} is called {new} now.", unknown.ctx) if new in options else None
 
 
-def lazy_group(verbs: Mapping[str, str]) -> type[VerbGroup]:
-    """A class for ``Typer(cls=...)`` with further ``verbs``: a name, and the "module:attribute" that answers to it.
+def make_lazy_group(verbs: Mapping[str, str]) -> type[VerbGroup]:
+    """Returns a class for ``Typer(cls=...)`` that imports ``verbs`` on use: "module:attribute" by the verb's name.
 
     The attribute is a function, or a Typer for a group.
     """
@@ -69,15 +72,15 @@ def lazy_group(verbs: Mapping[str, str]) -> type[VerbGroup]:
 
 def _load(name: str, place: str) -> _click.Command:
     module, attribute = place.split(":")
-    found: Any = getattr(import_module(module), attribute)
-    if isinstance(found, typer.Typer):
-        found.rich_markup_mode = PLAIN
-        if not isinstance(found.info.cls, type):
-            found.info.cls = VerbGroup
-        command: _click.Command = typer.main.get_group(found)
+    verbs: Any = getattr(import_module(module), attribute)
+    if isinstance(verbs, typer.Typer):
+        verbs.rich_markup_mode = PLAIN
+        if not isinstance(verbs.info.cls, type):
+            verbs.info.cls = VerbGroup
+        command: _click.Command = typer.main.get_group(verbs)
     else:
         single = typer.Typer(add_completion=False, rich_markup_mode=PLAIN)
-        single.command(name)(found)
+        single.command(name)(verbs)
         command = typer.main.get_command(single)
     command.name = name
     return command

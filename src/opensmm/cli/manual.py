@@ -7,7 +7,7 @@ import typer
 from opensmm.actions import manual, purchases
 from opensmm.actions.references import find_services
 from opensmm.base.ids import OrderId, RefillId, ServiceId
-from opensmm.cli.context import Data, Json, answer, by, refuse, standing, with_database
+from opensmm.cli.context import Data, Json, answer, by, read_existing_config, refuse, with_database
 from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.manual import MOST_COUNT, ManualReport, ManualStep
@@ -35,16 +35,18 @@ def list_waiting(limit: Lines = 100, data: Data = None, json: Json = False) -> N
     async def look(connection: Connection) -> tuple[list[rows.ManualDelivery], list[rows.ManualRefill]]:
         return await rows.waiting(connection, limit), await rows.waiting_refills(connection, limit)
 
-    found, refills = with_database(standing(data), look)
+    found, refills = with_database(read_existing_config(data), look)
     if json:
         answer({"deliveries": found, "refills": refills}, "", json=True)
         return
     answer(
-        {}, "\n".join([*map(_told, found), *map(_told_refill, refills)]) or "nothing waits for your staff", json=False
+        {},
+        "\n".join([*map(_format_delivery, found), *map(_format_refill, refills)]) or "nothing waits for your staff",
+        json=False,
     )
 
 
-def _told(one: rows.ManualDelivery) -> str:
+def _format_delivery(one: rows.ManualDelivery) -> str:
     run = f" run {one.run} of {one.runs}" if one.runs > 1 else ""
     left = one.quantity if one.remains is None else one.remains
     marks = ["its customer asks to cancel it"] if one.cancel_asked else []
@@ -56,10 +58,10 @@ def _told(one: rows.ManualDelivery) -> str:
         one.link,
         *marks,
     ]
-    return "\n  ".join(map(_shown, lines))
+    return "\n  ".join(map(_strip_controls, lines))
 
 
-def _shown(text: str) -> str:
+def _strip_controls(text: str) -> str:
     """A customer's text without the control characters of terminals."""
     return "".join(char if char.isprintable() else " " for char in text)
 
@@ -67,25 +69,25 @@ def _shown(text: str) -> str:
 @staff_verbs.command("start")
 def start(order: Order, start_count: StartCount = None, run: Run = None, data: Data = None, json: Json = False) -> None:
     """Say that work on an order has begun."""
-    _say(ManualReport(OrderId(order), ManualStep.START, run, start_count), data, json)
+    _report_step(ManualReport(OrderId(order), ManualStep.START, run, start_count), data, json)
 
 
 @staff_verbs.command("progress")
 def progress(order: Order, remains: Remains, run: Run = None, data: Data = None, json: Json = False) -> None:
     """Say how much of an order remains."""
-    _say(ManualReport(OrderId(order), ManualStep.PROGRESS, run, remains=remains), data, json)
+    _report_step(ManualReport(OrderId(order), ManualStep.PROGRESS, run, remains=remains), data, json)
 
 
 @staff_verbs.command("done")
 def done(order: Order, start_count: StartCount = None, run: Run = None, data: Data = None, json: Json = False) -> None:
     """Say that all of it is delivered: the charge is earned."""
-    _say(ManualReport(OrderId(order), ManualStep.DONE, run, start_count), data, json)
+    _report_step(ManualReport(OrderId(order), ManualStep.DONE, run, start_count), data, json)
 
 
 @staff_verbs.command("partial")
 def partial(order: Order, remains: Remains, run: Run = None, data: Data = None, json: Json = False) -> None:
     """Say that no more will be delivered: what remains is paid back."""
-    _say(ManualReport(OrderId(order), ManualStep.PARTIAL, run, remains=remains), data, json)
+    _report_step(ManualReport(OrderId(order), ManualStep.PARTIAL, run, remains=remains), data, json)
 
 
 @staff_verbs.command("cancel")
@@ -97,11 +99,13 @@ def cancel(
     json: Json = False,
 ) -> None:
     """Give an order up of which nothing was delivered: all of it is paid back."""
-    _say(ManualReport(OrderId(order), ManualStep.CANCEL, run, reason=reason), data, json)
+    _report_step(ManualReport(OrderId(order), ManualStep.CANCEL, run, reason=reason), data, json)
 
 
-def _say(said: ManualReport, data: Data, json: bool) -> None:
-    (outcome,) = with_database(standing(data), lambda connection: manual.report(connection, [said], by=by()))
+def _report_step(said: ManualReport, data: Data, json: bool) -> None:
+    (outcome,) = with_database(
+        read_existing_config(data), lambda connection: manual.report(connection, [said], by=by())
+    )
     if isinstance(outcome, OperatorRefusal):
         refuse(outcome)
     told = {"order": said.order, "state": outcome.state, "remains": outcome.remains}
@@ -115,19 +119,19 @@ def _say(said: ManualReport, data: Data, json: bool) -> None:
 @staff_verbs.command("refills")
 def list_refills(limit: Lines = 100, data: Data = None, json: Json = False) -> None:
     """Show the refills that customers ask of the staff, oldest first."""
-    found = with_database(standing(data), lambda connection: rows.waiting_refills(connection, limit))
+    found = with_database(read_existing_config(data), lambda connection: rows.waiting_refills(connection, limit))
     if json:
         answer({"refills": found}, "", json=True)
         return
-    answer({}, "\n".join(map(_told_refill, found)) or "nothing waits for your staff", json=False)
+    answer({}, "\n".join(map(_format_refill, found)) or "nothing waits for your staff", json=False)
 
 
-def _told_refill(one: rows.ManualRefill) -> str:
+def _format_refill(one: rows.ManualRefill) -> str:
     since = ENGLISH.minute(one.since)
     head = f"refill {one.refill} of order {one.order}, run {one.run}, since {since}: {one.quantity} ordered"
     to_buy = [f"to be bought elsewhere: `opensmm staff buy {one.refill} --quantity …`"] if one.mode == "other" else []
     said = [f"its provider says “{one.words}”"] if one.words else []
-    return "\n  ".join(map(_shown, (head, one.service_name, one.link, *to_buy, *said)))
+    return "\n  ".join(map(_strip_controls, (head, one.service_name, one.link, *to_buy, *said)))
 
 
 Refill = Annotated[int, typer.Argument(metavar="REFILL", help="The refill's id.", min=1)]
@@ -142,7 +146,7 @@ def buy(
 ) -> None:
     """Buy at another provider what an order lost. The house pays; its customer is charged nothing."""
     bought = with_database(
-        standing(data),
+        read_existing_config(data),
         lambda connection: purchases.buy(connection, RefillId(refill), quantity, by=by()),
     )
     answer({"refill": refill, "order": bought}, f"refill {refill}: bought as order {bought}, which you pay", json=json)
@@ -162,7 +166,7 @@ def reject(refill: Refill, data: Data = None, json: Json = False) -> None:
 
 def _answer_refill(refill: int, status: RefillStatus, data: Data, json: bool) -> None:
     (outcome,) = with_database(
-        standing(data),
+        read_existing_config(data),
         lambda connection: manual.answer_refills(connection, [RefillId(refill)], status, by=by()),
     )
     if isinstance(outcome, OperatorRefusal):
@@ -181,7 +185,7 @@ def assign(
     async def work(connection: Connection) -> list[ServiceId]:
         return await manual.assign(connection, await find_services(connection, service), by=by())
 
-    routed = with_database(standing(data), work)
+    routed = with_database(read_existing_config(data), work)
     answer(
         {"services": routed},
         f"your staff fulfils {'service' if len(routed) == 1 else 'services'} {', '.join(map(str, routed))}",

@@ -1,9 +1,9 @@
-"""The operator's hand on single orders: ``orders list``, ``cancel``, ``partial``, ``complete``, ``resend`` and more."""
+"""``orders``: the operator's actions on single orders, such as ``cancel``, ``partial``, ``resend`` and ``settle``."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from msgspec.structs import asdict, replace
@@ -21,11 +21,10 @@ from opensmm.cli.context import (
     answer,
     by,
     fail,
-    long_listing,
     now,
+    print_long_table,
+    read_existing_config,
     refuse,
-    standing,
-    typed,
     with_database,
 )
 from opensmm.domain.amounts import SMALLEST, read_amount
@@ -46,27 +45,29 @@ from opensmm.wire.provider_answers import likely_order
 order_verbs: Final = typer.Typer(help="Orders, one by one.", no_args_is_help=True)
 
 Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order and in the audit trail.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; stored with the order and in the audit trail.")]
 Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed.", min=1)]
 
 
 @order_verbs.command("cancel")
 def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
-    """End an order here and now, and pay back what is not delivered. Its provider is asked to cancel it too."""
-    _do(order, "cancel", "cancelled", reason, data, json, lambda c, by: order_actions.cancel(c, OrderId(order), by))
+    """End an order at once, and pay back what is not delivered. Its provider is asked to cancel it too."""
+    _act_on_order(
+        order, "cancel", "cancelled", reason, data, json, lambda c, by: order_actions.cancel(c, OrderId(order), by)
+    )
 
 
 @order_verbs.command("partial")
 def end_partial(
     order: Order,
-    remains: Annotated[int, typer.Option("--remains", help="How many units were not delivered.", min=1)],
+    remains: Annotated[int, typer.Option("--remains", help="Units that were not delivered.", min=1)],
     reason: Reason,
     run: Run = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """End an order as partly delivered, and pay back what remains."""
-    _do(
+    _act_on_order(
         order, "partial", "ended as partial", reason, data, json,
         lambda c, by: order_actions.end_partial(c, OrderId(order), run, remains, by),
     )  # fmt: skip
@@ -75,7 +76,9 @@ def end_partial(
 @order_verbs.command("complete")
 def complete(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
     """End an order as delivered in full."""
-    _do(order, "complete", "completed", reason, data, json, lambda c, by: order_actions.complete(c, OrderId(order), by))
+    _act_on_order(
+        order, "complete", "completed", reason, data, json, lambda c, by: order_actions.complete(c, OrderId(order), by)
+    )
 
 
 @order_verbs.command("resend")
@@ -86,15 +89,15 @@ def resend(
         str, typer.Option("--accept-risk", help="Why you accept that an unsure order may be bought twice.")
     ] = "",
     below_cost: Annotated[
-        bool, typer.Option("--below-cost", help="It may cost what it costs now, though it was sold for less.")
+        bool, typer.Option("--below-cost", help="Accept what it costs now, though it was sold for less.")
     ] = False,
     run: Run = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Send an order again that is proved not to have been bought; an unsure one only with --accept-risk, and one
-    that costs more than it was sold for only with --below-cost."""
-    _do(
+    """Send an order again if it is proved that its provider does not have it. An unsure order needs --accept-risk, and
+    an order that costs more than it was sold for needs --below-cost."""
+    _act_on_order(
         order, "resend", "queued again", reason, data, json,
         lambda c, by: order_actions.resend(c, OrderId(order), run, accept_risk, by, below_cost=below_cost),
     )  # fmt: skip
@@ -104,18 +107,18 @@ def resend(
 def settle(
     order: Order,
     reason: Reason,
-    accepted: Annotated[str, typer.Option("--accepted", metavar="ID", help="It is this order at the provider.")] = "",
-    declined: Annotated[bool, typer.Option("--declined", help="The provider has no such order.")] = False,
+    accepted: Annotated[str, typer.Option("--accepted", metavar="ID", help="Its id at the provider.")] = "",
+    declined: Annotated[bool, typer.Option("--declined", help="The provider does not have it.")] = False,
     run: Run = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Say what became of an unsure order. A declined one goes to the next provider, or back to the customer."""
+    """State the outcome of an unsure order. A declined order goes to the next provider, or is paid back."""
     if bool(accepted) == declined:
         fail("say --accepted ID or --declined", MISUSED)
     if accepted:
-        typed(check_provider_order, accepted)
-    _do(
+        check_provider_order(accepted)
+    _act_on_order(
         order, "settle", "settled", reason, data, json,
         lambda c, by: order_actions.settle(c, OrderId(order), run, accepted or None, by),
     )  # fmt: skip
@@ -133,9 +136,9 @@ def refund(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Give back more money of an order that has ended, at most what it has earned."""
-    back = typed(read_amount, value, SMALLEST)
-    _do(
+    """Pay back more of an order that has ended, at most what it has earned."""
+    back = read_amount(value, SMALLEST)
+    _act_on_order(
         order, "refund", f"{short(back)} given back", reason, data, json,
         lambda c, by: order_actions.refund(c, OrderId(order), back, number, by),
     )  # fmt: skip
@@ -143,25 +146,27 @@ def refund(
 
 @order_verbs.command("dealt-with")
 def deal_with(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
-    """Take what a provider said too late, or said oddly, of an order off the list: you have seen to it there."""
-    _do(order, "deal_with", "dealt with", reason, data, json, lambda c, by: notices.deal_with(c, OrderId(order), by))
+    """Take an order off the list of `--late` or `--odd`, because you have dealt with it at its provider."""
+    _act_on_order(
+        order, "deal_with", "dealt with", reason, data, json, lambda c, by: notices.deal_with(c, OrderId(order), by)
+    )
 
 
 @order_verbs.command("wait")
 def set_wait(
     hours: Annotated[
-        int, typer.Argument(metavar="HOURS", help="Hours; 0 holds them at once.", min=0, max=MAX_REFUSED_WAIT_H)
+        int, typer.Argument(metavar="HOURS", help="Hours; 0 holds orders at once.", min=0, max=MAX_REFUSED_WAIT_H)
     ],
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Say how long orders wait for providers that refuse our key, lack our money or put them off, before they are held
-    for you. A panel starts with 24 hours."""
-    with_database(standing(data), lambda connection: providers.set_refused_wait(connection, hours, by=by()))
-    answer({"refused_wait_h": hours}, f"orders wait for at most {hours} h, and are held then", json=json)
+    """Set how long orders wait for providers that refuse your key, have none of your money left or ask to retry later,
+    before they are held for you. A new panel has 24 hours."""
+    with_database(read_existing_config(data), lambda connection: providers.set_refused_wait(connection, hours, by=by()))
+    answer({"refused_wait_h": hours}, f"orders wait for at most {hours} h, and are then held", json=json)
 
 
-def _do(
+def _act_on_order(
     order: int,
     action: str,
     done: str,
@@ -170,79 +175,103 @@ def _do(
     json: bool,
     act: Callable[[Connection, By], Awaitable[bool]],
 ) -> None:
-    changed = with_database(standing(data), lambda connection: act(connection, by(reason)))
-    said = f"order {order}: {done}" if changed else f"order {order}: {done} before; nothing changed"
-    answer({"order": order, "action": action, "changed": changed}, said, json=json)
+    changed = with_database(read_existing_config(data), lambda connection: act(connection, by(reason)))
+    text = f"order {order}: {done}" if changed else f"order {order}: {done} before; nothing changed"
+    answer({"order": order, "action": action, "changed": changed}, text, json=json)
 
 
 @order_verbs.command("list")
 def list_waiting(
-    unsure: Annotated[bool, typer.Option("--unsure", help="Those that may or may not have been bought.")] = False,
-    held: Annotated[bool, typer.Option("--held", help="Those that no provider took, or with an odd end.")] = False,
+    unsure: Annotated[bool, typer.Option("--unsure", help="Orders that may or may not have been bought.")] = False,
+    held: Annotated[
+        bool, typer.Option("--held", help="Orders that no provider took, or whose end makes no sense.")
+    ] = False,
     stuck: Annotated[
-        bool, typer.Option("--stuck", help="At their provider for more than 3 days, or not sent for 5 minutes.")
+        bool, typer.Option("--stuck", help="Orders at a provider for more than 3 days, or not sent for 5 minutes.")
     ] = False,
     late: Annotated[
-        bool, typer.Option("--late", help="Bought after they had been settled otherwise: cancel them there.")
+        bool,
+        typer.Option(
+            "--late", help="Orders bought after they had been settled otherwise: cancel them at the provider."
+        ),
     ] = False,
     unread: Annotated[
         bool,
-        typer.Option("--unread", help="At providers whose answers about them, or their refills, are not understood."),
+        typer.Option("--unread", help="Orders whose provider's answers, on them or their refills, are not understood."),
     ] = False,
     waits: Annotated[
-        bool, typer.Option("--waits", help="Put off by their providers, which may refuse our key or lack our money.")
+        bool,
+        typer.Option(
+            "--waits",
+            help="Orders that wait for a provider that refuses your key, lacks your money or asks to retry later.",
+        ),
     ] = False,
-    odd: Annotated[bool, typer.Option("--odd", help="Ended otherwise than there, or at an unclear cost.")] = False,
+    odd: Annotated[
+        bool, typer.Option("--odd", help="Orders whose provider contradicts their end, or leaves their cost unclear.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", help="Lines at most.", min=1, max=MAX_LISTED)] = 100,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """List the orders that wait for the operator; all kinds where none is named."""
-    asked = {
+    """List the orders that wait for you; all kinds by default."""
+    choices = {
         "unsure": unsure, "held": held, "stuck": stuck, "unread": unread, "waits": waits, "late": late, "odd": odd,
     }  # fmt: skip
-    kinds = [kind for kind, wanted in asked.items() if wanted]
-    found = with_database(standing(data), lambda connection: attention.list_waiting(connection, kinds, limit, now()))
-    found = [_explained(one) for one in found]
+    kinds = [kind for kind, chosen in choices.items() if chosen]
+    rows = with_database(
+        read_existing_config(data), lambda connection: attention.list_waiting(connection, kinds, limit, now())
+    )
+    waiting = [_explain(delivery) for delivery in rows]
     if json:
-        lines = [asdict(one) | {"answer": _answer(one), "looks_like_order": _likely(one) or None} for one in found]
-        answer({"orders": lines}, "", json=True)
+        answer({"orders": list(map(_encode_waiting, waiting))}, "", json=True)
         return
-    long_listing(_waiting_table(found), "no order waits for you")
+    print_long_table(_build_table(waiting), "no order waits for you")
 
 
-def _explained(one: WaitingDelivery) -> WaitingDelivery:
-    """A note tells more than the answer to the attempt, which may be of long before."""
-    return one if one.note is None else replace(one, answer=ENGLISH.event(one.note.code, one.note.fields))
+def _explain(delivery: WaitingDelivery) -> WaitingDelivery:
+    """Puts the panel's note in place of the answer to the attempt, which may be much older and says less."""
+    if delivery.note is None:
+        return delivery
+    return replace(delivery, answer=ENGLISH.event(delivery.note.code, delivery.note.fields))
 
 
-def _waiting_table(found: list[WaitingDelivery]) -> Table:
+def _encode_waiting(delivery: WaitingDelivery) -> dict[str, Any]:
+    likely = _find_likely_order(delivery) or None
+    return asdict(delivery) | {"answer": _format_answer(delivery), "looks_like_order": likely}
+
+
+def _build_table(waiting: list[WaitingDelivery]) -> Table:
     headings = ("order", "run", "waits as", "since (UTC)", "provider", "its order", "what is known")
     table = Table(*headings, box=None, pad_edge=False)
-    for one in found:
-        since = "" if one.since is None else f"{one.since.astimezone(UTC):%Y-%m-%d %H:%M}"
-        state = one.why if one.why == one.state else f"{one.why}: {ENGLISH.value(DeliveryState(one.state))}"
-        theirs = f"looks like {likely}" if (likely := _likely(one)) else one.provider_order
-        told = (one.provider_name, theirs, _known(one))
-        table.add_row(str(one.order), str(one.run), state, since, *(escape(text or "") for text in told))
+    for delivery in waiting:
+        since = "" if delivery.since is None else f"{delivery.since.astimezone(UTC):%Y-%m-%d %H:%M}"
+        state = delivery.why
+        if delivery.why != delivery.state:
+            state += f": {ENGLISH.value(DeliveryState(delivery.state))}"
+        likely = _find_likely_order(delivery)
+        theirs = f"looks like {likely}" if likely else delivery.provider_order
+        texts = (delivery.provider_name, theirs, _describe_evidence(delivery))
+        table.add_row(str(delivery.order), str(delivery.run), state, since, *(escape(text or "") for text in texts))
     return table
 
 
-def _known(one: WaitingDelivery) -> str:
-    """What the provider said last and, of an unsure order, what the look at its evidence came to."""
-    looked = ""
-    if one.concluded and one.state == DeliveryState.UNSURE:
-        looked = f"looked into: {ENGLISH.value(Conclusion(one.concluded))}"
-    return "; ".join(filter(None, (" ".join((_answer(one) or "").split()), looked)))
+def _describe_evidence(delivery: WaitingDelivery) -> str:
+    """Returns the provider's last words and, for an unsure order, what its evidence showed."""
+    conclusion = ""
+    if delivery.concluded and delivery.state == DeliveryState.UNSURE:
+        conclusion = f"looked into: {ENGLISH.value(Conclusion(delivery.concluded))}"
+    return "; ".join(filter(None, (" ".join((_format_answer(delivery) or "").split()), conclusion)))
 
 
-def _answer(one: WaitingDelivery) -> str | None:
-    return None if one.answer is None else ENGLISH.value(one.answer)
+def _format_answer(delivery: WaitingDelivery) -> str | None:
+    return None if delivery.answer is None else ENGLISH.value(delivery.answer)
 
 
-def _likely(one: WaitingDelivery) -> str:
-    """The order id that an unsure answer seems to tell."""
-    return likely_order(words_of(one.answer or "")) if one.state == "unsure" and one.provider_order is None else ""
+def _find_likely_order(delivery: WaitingDelivery) -> str:
+    """Returns the order id that the answer to an unsure order seems to contain; empty if there is none."""
+    if delivery.state != DeliveryState.UNSURE or delivery.provider_order is not None:
+        return ""
+    return likely_order(words_of(delivery.answer or ""))
 
 
 @order_verbs.command("show")
@@ -251,11 +280,13 @@ def show(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Tell an order's story: placed, charged, sent, asked, answered, and its money."""
-    history = with_database(standing(data), lambda connection: order_events.history(connection, OrderId(order)))
+    """Show an order's history: placed, charged, sent, polled, settled, and its money."""
+    history = with_database(
+        read_existing_config(data), lambda connection: order_events.history(connection, OrderId(order))
+    )
     if history is None:
         refuse(OperatorRefusal(RefusalCode.NO_ORDER, order=order))
-    said = {
+    fields = {
         "order": history.order,
         "customer": history.customer,
         "customer_name": history.customer_name,
@@ -267,12 +298,12 @@ def show(
         "charge": five_decimals(history.charge),
         "refunded": five_decimals(history.refunded),
         "state": history.state,
-        "events": [_plain(history, event) for event in history.events],
+        "events": [_encode_event(history, event) for event in history.events],
     }
-    answer(said, _told(history), json=json)
+    answer(fields, _format_history(history), json=json)
 
 
-def _told(history: OrderHistory) -> str:
+def _format_history(history: OrderHistory) -> str:
     back = f", of which {short(history.refunded)} was paid back" if history.refunded else ""
     amount = (
         f"{history.runs} runs of {history.quantity}" if history.runs > 1 else str(history.quantity or "as it posts")
@@ -286,17 +317,24 @@ def _told(history: OrderHistory) -> str:
         f"charge:   {short(history.charge)}{back}",
         "What happened, in UTC:",
     )
-    return "\n".join((*head, *(f"  {_stamp(event.at)}  {_what(history, event)}" for event in history.events)))
+    return "\n".join(
+        (*head, *(f"  {_format_time(event.at)}  {_describe_event(history, event)}" for event in history.events))
+    )
 
 
-def _plain(history: OrderHistory, event: OrderEvent) -> dict[str, object]:
-    return {"at": event.at, "message": _what(history, event), "code": event.kind.value, "fields": dict(event.fields)}
+def _encode_event(history: OrderHistory, event: OrderEvent) -> dict[str, object]:
+    return {
+        "at": event.at,
+        "message": _describe_event(history, event),
+        "code": event.kind.value,
+        "fields": dict(event.fields),
+    }
 
 
-def _what(history: OrderHistory, event: OrderEvent) -> str:
+def _describe_event(history: OrderHistory, event: OrderEvent) -> str:
     return ENGLISH.event_with_run(history.runs, event.kind, event.fields)
 
 
-def _stamp(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     at = at.astimezone(UTC)
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"

@@ -1,11 +1,11 @@
-"""``new-pepper``: another pepper, on purpose."""
+"""``new-pepper``: replaces the pepper on purpose."""
 
 from typing import Annotated
 
 import typer
 
 from opensmm.actions import peppers
-from opensmm.cli.context import Data, Json, answer, by, standing, with_database
+from opensmm.cli.context import Data, Json, answer, by, read_existing_config, with_database
 from opensmm.store.connection import Connection
 
 
@@ -14,13 +14,13 @@ def new_pepper(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Work with another pepper from now on, where the one before is lost: no key that was made with it opens anything
-    any more. It is the one that is set, or in the data folder; where there is none, one is made."""
-    config = standing(data)
+    """Use another pepper from now on, because the old one is lost. No key that was made with the old one works then.
+    The new pepper is the one in OPENSMM_PEPPER or in the data folder; if there is none, one is made."""
+    config = read_existing_config(data)
 
     async def work(connection: Connection) -> None:
         await peppers.renew_pepper(connection, config.pepper(), by(reason))
 
     with_database(config, work)
-    said = "the pepper is taken from now on: customers need new keys, and providers' keys have to be set again"
-    answer({"renewed": True}, said, json=json)
+    text = "the new pepper is in use: customers need new keys, and providers' keys must be set again"
+    answer({"renewed": True}, text, json=json)

@@ -6,7 +6,18 @@ import typer
 
 from opensmm.actions import policy
 from opensmm.base.ids import RuleId
-from opensmm.cli.context import FAILED, MISUSED, Data, Json, answer, by, configured, fail, standing, with_database
+from opensmm.cli.context import (
+    FAILED,
+    MISUSED,
+    Data,
+    Json,
+    answer,
+    by,
+    fail,
+    read_config,
+    read_existing_config,
+    with_database,
+)
 from opensmm.domain.policy import Policy, PolicyRule, RuleKind
 from opensmm.store import policy as rows
 from opensmm.store.policy import NewRule, PolicyChange
@@ -27,15 +38,15 @@ Kind = Annotated[
 @policy_verbs.command("show")
 def show(data: Data = None, json: Json = False) -> None:
     """Show the rules that hold."""
-    found = with_database(standing(data), policy.current)
+    found = with_database(read_existing_config(data), policy.current)
     if json:
         answer({"version": found.version, "rules": found.rules}, "", json=True)
         return
-    lines = [f"{rule.id:>4}  {rule.kind:<8}  {rule.value}{_because(rule.reason)}" for rule in found.rules]
+    lines = [f"{rule.id:>4}  {rule.kind:<8}  {rule.value}{_format_reason(rule.reason)}" for rule in found.rules]
     answer({}, "\n".join([*lines, f"{len(lines)} rules, as of version {found.version}"]), json=False)
 
 
-def _because(reason: str) -> str:
+def _format_reason(reason: str) -> str:
     return f"  ({reason})" if reason else ""
 
 
@@ -59,7 +70,7 @@ def add(
 ) -> None:
     """Add a rule. Of rules that meet one link the nearest counts: account, longer path, path, host, everywhere."""
     added = with_database(
-        configured(data),
+        read_config(data),
         lambda connection: policy.add_rule(
             connection, NewRule(kind, value, reason), take_off_sale=take_off_sale, by=by()
         ),
@@ -79,7 +90,7 @@ def remove(
 ) -> None:
     """Take rules away; the history keeps them."""
     gone = with_database(
-        configured(data),
+        read_config(data),
         lambda connection: policy.remove_rules(connection, [RuleId(number) for number in rule], by=by(reason)),
     )
     said = "\n".join(f"gone: rule {one.id}, {one.kind} {one.value}" for one in gone)
@@ -93,17 +104,17 @@ def history(
     json: Json = False,
 ) -> None:
     """Tell who decided what, and when."""
-    found = with_database(standing(data), lambda connection: rows.history(connection, limit))
+    found = with_database(read_existing_config(data), lambda connection: rows.history(connection, limit))
     if json:
         answer({"history": found}, "", json=True)
         return
-    answer({}, "\n".join(map(_told, found)), json=False)
+    answer({}, "\n".join(map(_format_change, found)), json=False)
 
 
-def _told(one: PolicyChange) -> str:
+def _format_change(one: PolicyChange) -> str:
     what = f"removed rule {one.removes}" if one.removes else f"added rule {one.id}"
     said = f"{ENGLISH.value(one.at)}  {one.actor}  version {one.version}  {what}: {one.kind} {one.value}"
-    return said + _because(one.reason)
+    return said + _format_reason(one.reason)
 
 
 @policy_verbs.command("test")
@@ -118,8 +129,8 @@ def try_out(
     """Try a link or a service's name on the policy; exit 1 where it is refused."""
     if bool(link) == bool(service):
         fail("give a link, or --service with a name", MISUSED)
-    found = with_database(standing(data), policy.current)
-    rule, refused = _tried(found, link, service)
+    found = with_database(read_existing_config(data), policy.current)
+    rule, refused = _try_policy(found, link, service)
     verdict = "refused" if refused else "passes"
     because = f" by rule {rule.id}: {rule.kind} {rule.value}" if rule else ": no rule meets it"
     answer({"refused": refused, "rule": rule, "version": found.version}, verdict + because, json=json)
@@ -127,7 +138,7 @@ def try_out(
         raise typer.Exit(FAILED)
 
 
-def _tried(found: Policy, link: str, service: str) -> tuple[PolicyRule | None, bool]:
+def _try_policy(found: Policy, link: str, service: str) -> tuple[PolicyRule | None, bool]:
     if service:
         rule = found.prohibits(service)
         return rule, rule is not None

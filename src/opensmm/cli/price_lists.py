@@ -11,7 +11,7 @@ from rich.table import Table
 from opensmm.actions import price_lists
 from opensmm.actions.references import find_customers, find_service
 from opensmm.base.ids import CustomerId, ServiceId
-from opensmm.cli.context import Data, Json, answer, by, configured, listing, standing, with_database
+from opensmm.cli.context import Data, Json, answer, by, print_table, read_config, read_existing_config, with_database
 from opensmm.domain.service_rules import read_price
 from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
@@ -26,21 +26,21 @@ Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's i
 @price_list_verbs.command("add")
 def add(name: Name, data: Data = None, json: Json = False) -> None:
     """Begin a price list. It asks what the services ask by themselves until it has rates of its own."""
-    added = with_database(configured(data), lambda connection: price_lists.add(connection, name, by=by()))
+    added = with_database(read_config(data), lambda connection: price_lists.add(connection, name, by=by()))
     answer({"id": added, "name": name}, f"price list {name} has begun", json=json)
 
 
 @price_list_verbs.command("list")
 def list_all(data: Data = None, json: Json = False) -> None:
     """Show the price lists, with how many rates they set apart and how many customers buy by them."""
-    found = with_database(standing(data), rows.price_lists)
+    found = with_database(read_existing_config(data), rows.price_lists)
     if json:
         answer({"price_lists": found}, "", json=True)
         return
     table = Table("name", "rates of its own", "customers", box=None, pad_edge=False)
     for one in found:
         table.add_row(escape(one.name), str(one.rates), str(one.customers))
-    listing(table, "no price lists yet: `opensmm price-list set` makes one")
+    print_table(table, "no price lists yet: `opensmm price-list set` makes one")
 
 
 @price_list_verbs.command("show")
@@ -50,7 +50,7 @@ def show(name: Name, data: Data = None, json: Json = False) -> None:
     async def work(connection: Connection) -> list[OwnRate]:
         return await rows.apart(connection, await price_lists.named(connection, name))
 
-    found = with_database(standing(data), work)
+    found = with_database(read_existing_config(data), work)
     if json:
         answer({"price_list": name, "rates": found}, "", json=True)
         return
@@ -59,7 +59,7 @@ def show(name: Name, data: Data = None, json: Json = False) -> None:
         below = "below its cost" if one.cost is not None and one.rate < one.cost else ""
         cost = "" if one.cost is None else str(one.cost)
         table.add_row(str(one.service), escape(one.service_name), str(one.rate), str(one.own), cost, below)
-    listing(table, f"{name} sets no rate apart: its customers pay the services' own")
+    print_table(table, f"{name} sets no rate apart: its customers pay the services' own")
 
 
 @price_list_verbs.command("set")
@@ -74,7 +74,7 @@ def set_rate(
 ) -> None:
     """Set what a service costs by a price list, for orders from now on."""
     read = read_price(rate)
-    number = _keep(name, service, read, data)
+    number = _save_rate(name, service, read, data)
     answer(
         {"price_list": name, "service": number, "rate": str(read)},
         f"service {number} costs {read} by {name}",
@@ -85,7 +85,7 @@ def set_rate(
 @price_list_verbs.command("unset")
 def unset_rate(name: Name, service: Service, data: Data = None, json: Json = False) -> None:
     """Have a service cost by a price list what it costs by itself."""
-    number = _keep(name, service, None, data)
+    number = _save_rate(name, service, None, data)
     answer(
         {"price_list": name, "service": number, "rate": None},
         f"service {number} costs by {name} what it costs by itself",
@@ -93,13 +93,13 @@ def unset_rate(name: Name, service: Service, data: Data = None, json: Json = Fal
     )
 
 
-def _keep(name: str, service: str, rate: Decimal | None, data: Path | None) -> ServiceId:
+def _save_rate(name: str, service: str, rate: Decimal | None, data: Path | None) -> ServiceId:
     async def work(connection: Connection) -> ServiceId:
         number = await find_service(connection, service)
         await price_lists.set_rates(connection, name, {number: rate}, by=by())
         return number
 
-    return with_database(standing(data), work)
+    return with_database(read_existing_config(data), work)
 
 
 @price_list_verbs.command("assign")
@@ -116,6 +116,6 @@ def assign(
         await price_lists.assign(connection, name, numbers, by=by())
         return numbers
 
-    numbers = with_database(standing(data), work)
+    numbers = with_database(read_existing_config(data), work)
     buy = "1 customer buys" if len(numbers) == 1 else f"{len(numbers)} customers buy"
     answer({"price_list": name, "customers": numbers}, f"{buy} by {name}", json=json)

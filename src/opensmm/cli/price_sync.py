@@ -19,15 +19,15 @@ from opensmm.cli.context import (
     Json,
     answer,
     by,
-    configured,
     fail,
-    listing,
-    number,
+    print_table,
+    read_config,
+    read_existing_config,
+    read_number,
     refuse,
-    standing,
     with_database,
 )
-from opensmm.cli.providers import Who, calls, plain_odd
+from opensmm.cli.providers import Who, encode_warnings, read_call_settings
 from opensmm.domain.catalogue import BelowCost, Service
 from opensmm.domain.price_sync import ListDoubt, ListedRoute, ServiceLine, is_another_service
 from opensmm.domain.pricing import MAX_DECIMALS
@@ -50,12 +50,12 @@ Overwrite = Annotated[bool, typer.Option("--confirm", help="Overwrite prices tha
 Percent = Annotated[str | None, typer.Option("--margin", metavar="PERCENT", help="On top of costs, such as 25.")]
 
 
-def percent(text: str) -> Decimal:
-    return amount(text.removesuffix("%"), "a margin")
+def read_percent(text: str) -> Decimal:
+    return read_added(text.removesuffix("%"), "a margin")
 
 
-def amount(text: str, what: str) -> Decimal:
-    said = number(text, "a number")
+def read_added(text: str, what: str) -> Decimal:
+    said = read_number(text, "a number")
     if not 0 <= said <= MOST_ADDED:
         fail(f"{what} is not below 0 and not above {MOST_ADDED}", MISUSED)
     return said
@@ -68,10 +68,12 @@ def sync_now(
     json: Json = False,
 ) -> None:
     """Read a provider's price list now, have services follow it, and print what changed. Workers do so regularly."""
-    config = standing(data)
+    config = read_existing_config(data)
 
     async def work(connection: Connection) -> PriceListRead:
-        return await price_sync.sync_provider(connection, provider, calls(config), confirmed=confirm, by=by())
+        return await price_sync.sync_provider(
+            connection, provider, read_call_settings(config), confirmed=confirm, by=by()
+        )
 
     read = with_database(config, work)
     if read.refused is not None:
@@ -86,14 +88,14 @@ def sync_now(
     lines.append(f"{len(offered.offers)} services listed, {len(taken.news)} of ours changed{released}")
     said = {
         "listed": len(offered.offers),
-        "changed": list(map(_plain, taken.news)),
+        "changed": list(map(_encode_changes, taken.news)),
         "released": taken.released,
-        "odd": plain_odd(offered.odd),
+        "odd": encode_warnings(offered.odd),
     }
     answer(said, "\n".join(lines), json=json)
 
 
-def _plain(one: ServiceChanges) -> dict[str, Any]:
+def _encode_changes(one: ServiceChanges) -> dict[str, Any]:
     """For programs: what changed of a service, in words, and as codes with fields."""
     says = [ENGLISH.list_change(change) for change in one.changes]
     return {"service": one.service, "service_name": one.name, "name": one.name, "says": says, "changes": one.changes}
@@ -127,9 +129,9 @@ def follow(
     changes = FollowingSettings(
         sync_every_min=every_min,
         price_share=share,
-        margin=None if margin is None else percent(margin),
+        margin=None if margin is None else read_percent(margin),
         own_prices=own_prices,
-        added=None if added is None else amount(added, "what is added"),
+        added=None if added is None else read_added(added, "what is added"),
         decimals=decimals,
     )
 
@@ -139,7 +141,7 @@ def follow(
             return await price_sync.set_following(connection, row.id, changes, confirmed=confirm, by=by())
         return FollowingResult(await rows.following(connection, row.id), [])
 
-    result = with_database(standing(data), work)
+    result = with_database(read_existing_config(data), work)
     following = result.following
     told = structs.asdict(following) | {"sync_fault": ENGLISH.value(following.sync_fault)}
     said = told | {"sync_fault_reason": following.sync_fault if isinstance(following.sync_fault, ListDoubt) else None}
@@ -152,8 +154,8 @@ def follow(
 def list_quarantined(data: Data = None, json: Json = False) -> None:
     """Show what waits for approval: what it cost when it was agreed to, what it costs now, what it is sold at, and
     what it has become."""
-    waiting = with_database(standing(data), rows.in_quarantine)
-    told = [one for line in waiting for one in _waiting(line)]
+    waiting = with_database(read_existing_config(data), rows.in_quarantine)
+    told = [one for line in waiting for one in _encode_waiting(line)]
     if json:
         answer({"services": told}, "", json=True)
         return
@@ -166,23 +168,23 @@ def list_quarantined(data: Data = None, json: Json = False) -> None:
         costs = (escape(one["provider_service"]), str(one["agreed"]), str(one["cost"]), str(one["rate"]))
         since = f"{one['since'].astimezone(UTC):%Y-%m-%d %H:%M}"
         table.add_row(str(one["service"]), escape(one["service_name"]), *costs, since, escape(served))
-    listing(table, "no service waits for approval")
+    print_table(table, "no service waits for approval")
 
 
-def _waiting(line: ServiceLine) -> list[dict[str, Any]]:
+def _encode_waiting(line: ServiceLine) -> list[dict[str, Any]]:
     service = line.service
     each = [(route, route.to, route.standing) for route in line.routes if route.standing.quarantined is not None]
     return [
         {
             "service": service.id, "service_name": service.name, "rate": service.rate, "sold": service.sold,
             "provider": to.provider, "provider_service": to.provider_service, "agreed": one.agreed, "cost": one.cost,
-            "since": one.quarantined, "was": one.name, "became": _became(route),
+            "since": one.quarantined, "was": one.name, "became": _find_new_name(route),
         }
         for route, to, one in each
     ]  # fmt: skip
 
 
-def _became(route: ListedRoute) -> str | None:
+def _find_new_name(route: ListedRoute) -> str | None:
     """The provider's name of a line that sells something else now."""
     another = route.offer is not None and is_another_service(route.standing, route.offer)
     return route.offer.name if another and route.offer is not None else None
@@ -198,13 +200,13 @@ def approve(
 ) -> None:
     """Agree to what services cost now: they are sold again, at their price, or at a new one with --rate or --margin."""
     new_rate = None if rate is None else read_price(rate)
-    new_margin = None if margin is None else percent(margin)
+    new_margin = None if margin is None else read_percent(margin)
 
     async def work(connection: Connection) -> list[Service]:
         wanted = await find_services(connection, services)
         return await price_sync.approve(connection, wanted, rate=new_rate, margin=new_margin, by=by())
 
-    approved = with_database(standing(data), work)
+    approved = with_database(read_existing_config(data), work)
     lines = [f"service {one.id}: costs {one.cost}, sold at {one.rate}" for one in approved]
     said = [{"id": one.id, "name": one.name, "cost": one.cost, "rate": one.rate, "sold": one.sold} for one in approved]
     answer({"approved": said}, "\n".join(lines), json=json)
@@ -217,7 +219,7 @@ def list_below_cost(
     json: Json = False,
 ) -> None:
     """Show services on sale that cost more than a price list asks for them."""
-    told = with_database(standing(data), lambda connection: rows.below_cost(connection, limit))
+    told = with_database(read_existing_config(data), lambda connection: rows.below_cost(connection, limit))
     if json:
         answer({"services": told}, "", json=True)
         return
@@ -226,7 +228,7 @@ def list_below_cost(
         table.add_row(
             str(one.service), escape(one.service_name), str(one.cost), str(one.rate), escape(one.price_list or "")
         )
-    listing(table, "nothing on sale costs more than it is sold at")
+    print_table(table, "nothing on sale costs more than it is sold at")
 
 
 @below_cost_verbs.command("set")
@@ -237,6 +239,6 @@ def set_below_cost(
 ) -> None:
     """Say what becomes of orders for what costs more than its customer pays: refused, which is how a panel starts, or
     taken and held until you approve each or the cost falls."""
-    with_database(configured(data), lambda c: price_sync.set_below_cost(c, what, by=by()))
+    with_database(read_config(data), lambda c: price_sync.set_below_cost(c, what, by=by()))
     done = "refused" if what is BelowCost.REFUSE else "taken, and held for you"
     answer({"below_cost": what}, f"orders below cost are {done}", json=json)

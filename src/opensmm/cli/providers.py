@@ -23,19 +23,18 @@ from opensmm.cli.context import (
     Json,
     answer,
     by,
-    configured,
     fail,
     give_up,
-    listing,
-    named,
     now,
-    number,
     out,
+    print_table,
+    read_config,
+    read_existing_config,
+    read_number,
     refuse,
-    standing,
     with_database,
 )
-from opensmm.cli.lazy import lazy_group
+from opensmm.cli.lazy import make_lazy_group
 from opensmm.cli.secrets import read_secret
 from opensmm.config import Config
 from opensmm.domain.call_faults import CallFault
@@ -51,7 +50,7 @@ from opensmm.texts.speech import ENGLISH
 
 _FOLLOWING: Final = {"sync": "opensmm.cli.price_sync:sync_now", "follow": "opensmm.cli.price_sync:follow"}
 provider_verbs: Final = typer.Typer(
-    cls=lazy_group(_FOLLOWING), help="Who fulfils: other panels, the sandbox, your staff.", no_args_is_help=True
+    cls=make_lazy_group(_FOLLOWING), help="Who fulfils: other panels, the sandbox, your staff.", no_args_is_help=True
 )
 
 KEY_VARIABLE: Final = "OPENSMM_PROVIDER_KEY"
@@ -90,9 +89,7 @@ Rate = Annotated[
 
 @provider_verbs.command("add")
 def add(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="What it is called here; each name once.", callback=named)
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called here; each name once.")],
     url: Annotated[str, typer.Option("--url", help="Its API's address, such as https://panel.example/api/v2.")],
     key_file: KeyFile = "",
     dialect: Dialect = None,
@@ -106,12 +103,12 @@ def add(
     json: Json = False,
 ) -> None:
     """Add a panel to buy from. Its key is asked for, and never shown again; `provider check` tries it out."""
-    config = configured(data)
-    wanted = _settings(
+    config = read_config(data)
+    wanted = _read_settings(
         name, url, dialect, currency, exchange_rate, concurrency, calls_per_second, user_agent, adds_at_a_time
     )
-    _check(wanted, config)
-    key = _key(key_file)
+    _check_settings(wanted, config)
+    key = _read_key(key_file)
 
     async def work(connection: Connection) -> ProviderRow:
         own = await find_pepper(connection, config)
@@ -120,10 +117,10 @@ def add(
     added = with_database(config, work)
     said = {"id": added.id, "name": added.name, "needs_private_providers": providers.needs_setting(url)}
     words = f"provider {added.id} ({name}) is added; {quote_command('provider', 'check', name)} tries it out"
-    answer(said, "\n".join([words, *_setting_words(url)]), json=json)
+    answer(said, "\n".join([words, *_explain_private_address(url)]), json=json)
 
 
-def _check(wanted: ProviderSettings, config: Config) -> None:
+def _check_settings(wanted: ProviderSettings, config: Config) -> None:
     """Ends with a refusal before anybody is asked for a key that would go nowhere."""
     try:
         check_settings(wanted, private=config.private_providers)
@@ -131,7 +128,7 @@ def _check(wanted: ProviderSettings, config: Config) -> None:
         refuse(refused)
 
 
-def _setting_words(url: str) -> list[str]:
+def _explain_private_address(url: str) -> list[str]:
     if not providers.needs_setting(url):
         return []
     return [
@@ -143,7 +140,7 @@ def _setting_words(url: str) -> list[str]:
 @provider_verbs.command("edit")
 def edit(
     provider: Who,
-    name: Annotated[str | None, typer.Option("--name", callback=named)] = None,
+    name: Annotated[str | None, typer.Option("--name")] = None,
     url: Annotated[
         str | None, typer.Option("--url", help="At another host it needs its key again, or --keep-key.")
     ] = None,
@@ -161,14 +158,14 @@ def edit(
     json: Json = False,
 ) -> None:
     """Change a provider. Workers take it over within seconds, and calls under way are not cut off."""
-    wanted = _settings(
+    wanted = _read_settings(
         name, url, dialect, currency, exchange_rate, concurrency, calls_per_second, user_agent, adds_at_a_time
     )
     if not wanted.given and not key_file and not ask_key:
         fail("say what to change", MISUSED)
-    config = standing(data)
-    _check(wanted, config)
-    key = _key(key_file) if key_file or ask_key else ""
+    config = read_existing_config(data)
+    _check_settings(wanted, config)
+    key = _read_key(key_file) if key_file or ask_key else ""
     edit = _edit(config, provider, wanted, key, keep_key=keep_key)
     row, names = edit.after, sorted(wanted.given)
     moved = [ENGLISH.field_change(one, getattr(edit.before, one), getattr(row, one)) for one in names]
@@ -178,20 +175,20 @@ def edit(
     needs = providers.needs_setting(row.url) if url is not None else False
     changed = sorted([*names, *(["key"] if key else [])])
     said = {"id": row.id, "name": row.name, "changed": changed, "needs_private_providers": needs}
-    answer(said, "\n".join([*words, *(_setting_words(row.url) if needs else [])]), json=json)
+    answer(said, "\n".join([*words, *(_explain_private_address(row.url) if needs else [])]), json=json)
 
 
 @provider_verbs.command("enable")
 def enable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Have a provider sent orders again."""
-    row = _edit(standing(data), provider, ProviderSettings(enabled=True), "").after
+    row = _edit(read_existing_config(data), provider, ProviderSettings(enabled=True), "").after
     answer({"id": row.id, "name": row.name, "enabled": True}, f"{row.name} is sent orders from now on", json=json)
 
 
 @provider_verbs.command("disable")
 def disable(provider: Who, data: Data = None, json: Json = False) -> None:
     """Send a provider no more orders: they go to a service's next one, or wait. Those it has are followed."""
-    row = _edit(standing(data), provider, ProviderSettings(enabled=False), "").after
+    row = _edit(read_existing_config(data), provider, ProviderSettings(enabled=False), "").after
     answer(
         {"id": row.id, "name": row.name, "enabled": False},
         f"{row.name} is sent nothing more; the orders it has are followed",
@@ -211,7 +208,7 @@ def _edit(config: Config, provider: str, wanted: ProviderSettings, key: str, *, 
     return with_database(config, work)
 
 
-def _settings(
+def _read_settings(
     name: str | None,
     url: str | None,
     dialect: str | None,
@@ -228,7 +225,7 @@ def _settings(
         url=url,
         dialect=dialect,
         currency=currency,
-        exchange_rate=None if exchange_rate is None else number(exchange_rate, "a rate"),
+        exchange_rate=None if exchange_rate is None else read_number(exchange_rate, "a rate"),
         concurrency=concurrency,
         calls_per_second=calls_per_second,
         user_agent=user_agent,
@@ -236,7 +233,7 @@ def _settings(
     )
 
 
-def _key(key_file: str) -> str:
+def _read_key(key_file: str) -> str:
     """A key from a file, from standard input, from the environment, or typed unseen; never from the command's words."""
     if not key_file and os.environ.get(KEY_VARIABLE):
         key = os.environ[KEY_VARIABLE]
@@ -250,7 +247,7 @@ def _key(key_file: str) -> str:
     return key
 
 
-def _told(view: ProviderView) -> dict[str, Any]:
+def _describe(view: ProviderView) -> dict[str, Any]:
     """What is shown of a provider; of its key, whether there is one."""
     row, newest = view.row, view.reading
     said = {name: getattr(row, name) for name in structs.asdict(row) if name != "sealed_key"}
@@ -264,21 +261,23 @@ def _told(view: ProviderView) -> dict[str, Any]:
     }
 
 
-def _for_program(view: ProviderView) -> dict[str, Any]:
+def _encode_provider(view: ProviderView) -> dict[str, Any]:
     """The same, and why it failed last as a code with fields too."""
     fault = view.row.fault
-    return _told(view) | {"fault_reason": fault if isinstance(fault, CallFault) else None}
+    return _describe(view) | {"fault_reason": fault if isinstance(fault, CallFault) else None}
 
 
 @provider_verbs.command("list")
 def list_providers(data: Data = None, json: Json = False) -> None:
     """Show the providers: whether they are called, how they fare, and how long their balance will last."""
-    views = with_database(standing(data), lambda connection: provider_views.list_providers(connection, now()))
+    views = with_database(
+        read_existing_config(data), lambda connection: provider_views.list_providers(connection, now())
+    )
     if json:
-        answer({"providers": list(map(_for_program, views))}, "", json=True)
+        answer({"providers": list(map(_encode_provider, views))}, "", json=True)
         return
     table = Table("id", "name", "kind", "dialect", "balance", "lasts", "state", box=None, pad_edge=False)
-    for one in map(_told, views):
+    for one in map(_describe, views):
         balance = "" if one["balance"] is None else f"{one['balance']} {one['currency']}"
         lasts = "" if one["hours_left"] is None else f"{one['hours_left']} h"
         said = (
@@ -288,13 +287,13 @@ def list_providers(data: Data = None, json: Json = False) -> None:
             one["dialect"] if one["kind"] == PANEL else "",
             balance,
             lasts,
-            _fares(one),
+            _describe_state(one),
         )
         table.add_row(*map(escape, said))
-    listing(table, "no providers yet: `opensmm provider add` adds one")
+    print_table(table, "no providers yet: `opensmm provider add` adds one")
 
 
-def _fares(one: dict[str, Any]) -> str:
+def _describe_state(one: dict[str, Any]) -> str:
     if not one["enabled"]:
         return "disabled"
     if one["kind"] == PANEL and not one["has_key"]:
@@ -311,8 +310,10 @@ def _fares(one: dict[str, Any]) -> str:
 def show(provider: Who, data: Data = None, json: Json = False) -> None:
     """Show all that is kept of a provider, but its key."""
 
-    view = with_database(standing(data), lambda connection: provider_views.show_provider(connection, provider, now()))
-    answer(_for_program(view), ENGLISH.field_lines(_told(view)), json=json)
+    view = with_database(
+        read_existing_config(data), lambda connection: provider_views.show_provider(connection, provider, now())
+    )
+    answer(_encode_provider(view), ENGLISH.field_lines(_describe(view)), json=json)
 
 
 @provider_verbs.command("check")
@@ -325,25 +326,27 @@ def check(
     json: Json = False,
 ) -> None:
     """Try a provider's address, key and dialect; nothing is ordered. Exits 1 where it cannot be used."""
-    config = standing(data)
+    config = read_existing_config(data)
 
     async def work(connection: Connection) -> tuple[CheckResult, ...]:
-        return await provider_check.check_provider(connection, provider, calls(config), anywhere=anywhere, by=by())
+        return await provider_check.check_provider(
+            connection, provider, read_call_settings(config), anywhere=anywhere, by=by()
+        )
 
     tried = with_database(config, work)
     usable = tried[-1].fault is None
-    answer({"ok": usable, "tried": list(map(_plain_tried, tried))}, "\n".join(map(_report, tried)), json=json)
+    answer({"ok": usable, "tried": list(map(_encode_check, tried))}, "\n".join(map(_format_check, tried)), json=json)
     if not usable:
         raise typer.Exit(1)
 
 
-def _plain_tried(tried: CheckResult) -> dict[str, Any]:
+def _encode_check(tried: CheckResult) -> dict[str, Any]:
     """For programs: why it cannot be used in words, empty where it can be, and as a code with fields."""
     fault = "" if tried.fault is None else ENGLISH.value(tried.fault)
-    return structs.asdict(tried) | {"fault": fault, "fault_reason": tried.fault, "odd": plain_odd(tried.odd)}
+    return structs.asdict(tried) | {"fault": fault, "fault_reason": tried.fault, "odd": encode_warnings(tried.odd)}
 
 
-def _report(tried: CheckResult) -> str:
+def _format_check(tried: CheckResult) -> str:
     if tried.fault is not None:
         return f"{tried.url}: cannot be used: {ENGLISH.value(tried.fault)}"
     types = ", ".join(f"{count} {name}" for name, count in sorted(tried.types.items(), key=lambda pair: -pair[1]))
@@ -360,9 +363,10 @@ def _report(tried: CheckResult) -> str:
 @provider_verbs.command("balance")
 def balance(provider: Who, data: Data = None, json: Json = False) -> None:
     """Ask a provider for the balance it keeps for us, and keep it."""
-    config = standing(data)
+    config = read_existing_config(data)
     read = with_database(
-        config, lambda connection: provider_check.read_balance(connection, provider, calls(config), by=by())
+        config,
+        lambda connection: provider_check.read_balance(connection, provider, read_call_settings(config), by=by()),
     )
     row, balance = read.row, f"{read.reading.balance:f}"
     said = {"id": row.id, "name": row.name, "at": read.reading.at, "balance": balance, "currency": read.currency}
@@ -377,16 +381,20 @@ def services(
     json: Json = False,
 ) -> None:
     """Fetch a provider's price list and show it; services follow it as with `provider sync`."""
-    config = standing(data)
+    config = read_existing_config(data)
     read = with_database(
-        config, lambda connection: price_sync.sync_provider(connection, provider, calls(config), by=by())
+        config, lambda connection: price_sync.sync_provider(connection, provider, read_call_settings(config), by=by())
     )
     row, offered, odd = read.row, read.offered, read.odd
     wanted = search.lower()
     shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
     if json:
         answer(
-            {"services": [offer(one) for one in shown], "odd": plain_odd(odd), "reordered": read.taken.reordered},
+            {
+                "services": [encode_line(one) for one in shown],
+                "odd": encode_warnings(odd),
+                "reordered": read.taken.reordered,
+            },
             "",
             json=True,
         )
@@ -396,33 +404,33 @@ def services(
         kind = one.type.value if one.type else "unknown"
         said = (one.service, one.category, one.name, kind, str(one.rate), str(one.min), str(one.max))
         table.add_row(*map(escape, said))
-    listing(table, f"nothing that {row.name} lists has “{search}” in it" if search else f"{row.name} lists nothing")
+    print_table(table, f"nothing that {row.name} lists has “{search}” in it" if search else f"{row.name} lists nothing")
     for one_odd in odd:
         out.print(f"warning: {ENGLISH.list_warning(one_odd)}", markup=False)
 
 
-def plain_odd(found: Iterable[ListWarning]) -> list[dict[str, Any]]:
+def encode_warnings(found: Iterable[ListWarning]) -> list[dict[str, Any]]:
     """For programs: what was odd in words, and as codes with fields."""
     return [{"says": ENGLISH.list_warning(one), "code": one.code, "fields": one.fields} for one in found]
 
 
-def offer(one: ProviderService) -> dict[str, Any]:
+def encode_line(one: ProviderService) -> dict[str, Any]:
     """A line of a provider's price list. ``service`` would be ours everywhere else."""
     line = structs.asdict(one)
     return {"provider_service": line.pop("service"), **line}
 
 
-def price_list(config: Config, row: ProviderRow) -> tuple[datetime, ReadPriceList]:
+def fetch_price_list(config: Config, row: ProviderRow) -> tuple[datetime, ReadPriceList]:
     """A provider's price list, and when it was asked for: what it tells may be as old as that."""
     asked = now()
     try:
-        return asked, asyncio.run(provider_check.read_price_list(row, calls(config)))
+        return asked, asyncio.run(provider_check.read_price_list(row, read_call_settings(config)))
     except OperatorRefusal as refused:
         refuse(refused)
     except Misconfigured as error:
         give_up(error)
 
 
-def calls(config: Config) -> CallSettings:
+def read_call_settings(config: Config) -> CallSettings:
     """How providers are called from here. Raises Misconfigured where there is no pepper."""
     return CallSettings(config.standing_pepper(), config.provider_timeout_s, config.private_providers)

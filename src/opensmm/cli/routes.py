@@ -9,7 +9,7 @@ from rich.table import Table
 
 from opensmm.actions import routes
 from opensmm.actions.routes import ServiceRoutes
-from opensmm.cli.context import Data, Json, answer, by, out, standing, with_database
+from opensmm.cli.context import Data, Json, answer, by, out, read_existing_config, with_database
 
 route_verbs: Final = typer.Typer(help="Who fulfils which service.", no_args_is_help=True)
 
@@ -32,7 +32,7 @@ def add(
 ) -> None:
     """Have one more provider fulfil a service: it is asked when those before it have refused, which must be proved."""
     added = with_database(
-        standing(data),
+        read_existing_config(data),
         lambda connection: routes.add_route(
             connection, service, provider, theirs, first=first, by_cost=by_cost, by=by()
         ),
@@ -43,14 +43,18 @@ def add(
 @route_verbs.command("remove")
 def remove(service: Service, provider: Who, data: Data = None, json: Json = False) -> None:
     """Have a provider fulfil a service no more. What it has is followed."""
-    left = with_database(standing(data), lambda connection: routes.remove_route(connection, service, provider, by()))
+    left = with_database(
+        read_existing_config(data), lambda connection: routes.remove_route(connection, service, provider, by())
+    )
     _show(left, json=json)
 
 
 @route_verbs.command("first")
 def put_first(service: Service, provider: Who, data: Data = None, json: Json = False) -> None:
     """Ask a provider before the others."""
-    moved = with_database(standing(data), lambda connection: routes.put_first(connection, service, provider, by()))
+    moved = with_database(
+        read_existing_config(data), lambda connection: routes.put_first(connection, service, provider, by())
+    )
     _show(moved, json=json)
 
 
@@ -63,7 +67,8 @@ def order(
 ) -> None:
     """Choose the order of a service's providers. Costs are those of the price lists that were last fetched."""
     ordered = with_database(
-        standing(data), lambda connection: routes.order_routes(connection, service, by_cost=by_cost, by=by())
+        read_existing_config(data),
+        lambda connection: routes.order_routes(connection, service, by_cost=by_cost, by=by()),
     )
     _show(ordered, json=json)
 
@@ -71,7 +76,9 @@ def order(
 @route_verbs.command("list")
 def list_routes(service: Service, data: Data = None, json: Json = False) -> None:
     """Show a service's providers in the order they are asked, with what they cost."""
-    _show(with_database(standing(data), lambda connection: routes.list_routes(connection, service)), json=json)
+    _show(
+        with_database(read_existing_config(data), lambda connection: routes.list_routes(connection, service)), json=json
+    )
 
 
 def _show(found: ServiceRoutes, *, json: bool) -> None:

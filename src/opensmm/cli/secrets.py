@@ -1,4 +1,4 @@
-"""Reading a secret without showing it: an argument would stand in the list of processes and in the shell's history."""
+"""Secrets are read unseen: an argument would appear in the list of processes and in the shell's history."""
 
 import getpass
 import sys
@@ -11,8 +11,10 @@ STANDARD_INPUT: Final = "-"
 
 
 def read_secret(file: str, prompt: str, missing: str) -> str:
-    """A secret from a file, from standard input where the file is ``-``, or typed unseen; ends with ``missing`` where
-    nobody is there to type it."""
+    """Reads a secret from a file, from standard input if the file is ``-``, or as it is typed, unseen.
+
+    Ends the verb with ``missing`` if nobody is there to type it.
+    """
     if file == STANDARD_INPUT:
         return sys.stdin.readline().strip()
     if file:

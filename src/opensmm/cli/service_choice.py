@@ -20,7 +20,7 @@ NameLike = Annotated[str, typer.Option("--name-like", help="Those whose name has
 Write = Annotated[bool, typer.Option("--write", help="Do it; without, only the plan is shown.")]
 
 
-def selected(references: list[str] | None, provider: str, category: str, name_part: str) -> Selection:
+def build_selection(references: list[str] | None, provider: str, category: str, name_part: str) -> Selection:
     return Selection(tuple(references or ()), provider, category, name_part)
 
 

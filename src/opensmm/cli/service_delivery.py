@@ -6,8 +6,8 @@ import typer
 from rich.table import Table
 
 from opensmm.actions import services
-from opensmm.cli.context import FAILED, Data, Json, answer, by, out, standing, with_database
-from opensmm.cli.service_choice import NameLike, OfCategory, OfProvider, References, Write, selected, show_plan
+from opensmm.cli.context import FAILED, Data, Json, answer, by, out, read_existing_config, with_database
+from opensmm.cli.service_choice import NameLike, OfCategory, OfProvider, References, Write, build_selection, show_plan
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import DeliveryMethod
 from opensmm.domain.service_edits import EditPlan, ServiceChange
@@ -28,10 +28,10 @@ def deliver(
 ) -> None:
     """State how services are delivered. Shows what would change; `--write` does it. What may not be sold is left out
     and named."""
-    selection = selected(service, provider, category, name_like)
+    selection = build_selection(service, provider, category, name_like)
 
     plan = with_database(
-        standing(data),
+        read_existing_config(data),
         lambda connection: services.edit_selected(
             connection,
             selection,
@@ -41,38 +41,38 @@ def deliver(
             action=AuditAction.SERVICE_DELIVER,
         ),
     )
-    _tell(plan, method, written=write, json=json)
+    _print_plan(plan, method, written=write, json=json)
     if plan.refused and not plan.changes:
         raise typer.Exit(FAILED)
 
 
-def _tell(plan: EditPlan, method: DeliveryMethod, *, written: bool, json: bool) -> None:
+def _print_plan(plan: EditPlan, method: DeliveryMethod, *, written: bool, json: bool) -> None:
     if json:
         said = {
             "method": method,
             "written": written and bool(plan.changes),
-            "services": list(map(_plain, plan.changes)),
-            "left_out": list(map(_left_out, plan.refused)),
+            "services": list(map(_encode_change, plan.changes)),
+            "left_out": list(map(_encode_refused, plan.refused)),
         }
         answer(said, "", json=True)
         return
     table = Table("id", "name", "delivered by", "from now on", "", box=None, pad_edge=False)
-    show_plan(table, list(map(_line, plan.changes)), written=written)
+    show_plan(table, list(map(_format_line, plan.changes)), written=written)
     for one in plan.refused:
         out.print(f"left out: {ENGLISH.refusal(one.why)}", markup=False)
 
 
-def _plain(change: ServiceChange) -> dict[str, Any]:
+def _encode_change(change: ServiceChange) -> dict[str, Any]:
     before, after = change.before, change.after
     return {"id": before.id, "name": before.name, "from": before.delivery_method, "on_sale": after.on_sale}
 
 
-def _left_out(refused: RefusedService) -> dict[str, Any]:
+def _encode_refused(refused: RefusedService) -> dict[str, Any]:
     service, why = refused.service, refused.why
     return {"id": service.id, "name": service.name, "why": ENGLISH.refusal(why), "code": why.code, "fields": why.fields}
 
 
-def _line(change: ServiceChange) -> tuple[str, ...]:
+def _format_line(change: ServiceChange) -> tuple[str, ...]:
     before, after = change.before, change.after
     sale = "goes on sale" if after.on_sale and not before.on_sale else ""
     methods = (ENGLISH.field_value("delivery_method", service.delivery_method) for service in (before, after))

@@ -9,9 +9,9 @@ from rich.progress import Progress
 
 from opensmm.actions import service_import
 from opensmm.actions.references import find_provider
-from opensmm.cli.context import MISUSED, Data, Json, answer, by, err, fail, standing, with_database
-from opensmm.cli.price_sync import Confirm, amount, percent
-from opensmm.cli.providers import offer, plain_odd, price_list
+from opensmm.cli.context import MISUSED, Data, Json, answer, by, err, fail, read_existing_config, with_database
+from opensmm.cli.price_sync import Confirm, read_added, read_percent
+from opensmm.cli.providers import encode_line, encode_warnings, fetch_price_list
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import FindingCode
 from opensmm.domain.pricing import MAX_DECIMALS, PriceTerms
@@ -42,11 +42,11 @@ def import_services(
     json: Json = False,
 ) -> None:
     """Take a provider's services over: new ones come routed to it and off sale, for you to look at."""
-    config = standing(data)
+    config = read_existing_config(data)
     row = with_database(config, lambda connection: find_provider(connection, provider))
-    price = PriceTerms(row.exchange_rate, percent(margin), amount(fixed, "what is added"), decimals)
-    terms = ImportTerms(price, _categories(renamed or []), into)
-    asked, offered = price_list(config, row)
+    price = PriceTerms(row.exchange_rate, read_percent(margin), read_added(fixed, "what is added"), decimals)
+    terms = ImportTerms(price, _read_categories(renamed or []), into)
+    asked, offered = fetch_price_list(config, row)
 
     choice = ImportChoice(tuple(category or ()), search)
     with Progress(console=err, transient=True, disable=not (write and err.is_terminal)) as progress:
@@ -59,20 +59,24 @@ def import_services(
             ),
         )  # fmt: skip
     plan, written = result.plan, result.written
-    said = _summary(plan, written)
-    new = [{**offer(one.offer), "service": one.service} for one in plan.new]
-    shown = to_builtins(plan) | {"new": new, "left_out": [_plain(one) for one in plan.left_out]}
-    answer(said | {"plan": shown, "odd": plain_odd(offered.odd)}, _report(row.name, plan, said, write=write), json=json)
+    said = _summarize(plan, written)
+    new = [{**encode_line(one.offer), "service": one.service} for one in plan.new]
+    shown = to_builtins(plan) | {"new": new, "left_out": [_encode_unread(one) for one in plan.left_out]}
+    answer(
+        said | {"plan": shown, "odd": encode_warnings(offered.odd)},
+        _format_report(row.name, plan, said, write=write),
+        json=json,
+    )
 
 
-def _categories(renamed: list[str]) -> dict[str, str]:
+def _read_categories(renamed: list[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in renamed]
     if any(not theirs.strip() or not ours.strip() for theirs, _, ours in pairs):
         fail("a category is renamed by THEIRS=OURS", MISUSED)
     return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
 
 
-def _summary(plan: ImportPlan, written: int) -> dict[str, Any]:
+def _summarize(plan: ImportPlan, written: int) -> dict[str, Any]:
     return {
         "new": len(plan.new),
         "changed": len(plan.changed),
@@ -86,7 +90,7 @@ def _summary(plan: ImportPlan, written: int) -> dict[str, Any]:
     }
 
 
-def _report(provider: str, plan: ImportPlan, said: dict[str, Any], *, write: bool) -> str:
+def _format_report(provider: str, plan: ImportPlan, said: dict[str, Any], *, write: bool) -> str:
     new = Counter(one.service.category for one in plan.new)
     moves = [one for one in plan.changed if one.moved and not one.by_hand]
     sections = (
@@ -97,13 +101,13 @@ def _report(provider: str, plan: ImportPlan, said: dict[str, Any], *, write: boo
         ],
         [f"gone: service {one.id} ({one.name})" for one in plan.gone],
     )
-    lines = [line for section in sections for line in _shown(section)]
+    lines = [line for section in sections for line in _shorten(section)]
     lines += [
         f"price of service {one.before.id} ({one.before.name}), set by hand: {one.before.rate} → {one.after.rate}"
         for one in plan.changed
         if one.by_hand
     ]
-    lines += [f"left out: {' '.join(filter(None, _left_out(one)))}" for one in plan.left_out]
+    lines += [f"left out: {' '.join(filter(None, _format_unread(one)))}" for one in plan.left_out]
     told = {name: count for name, count in said.items() if count or (write and name == "written")}
     counts = [f"{count} {name.replace('_', ' ')}" for name, count in told.items()]
     lines.append(", ".join(counts) or "nothing fits")
@@ -117,16 +121,16 @@ def _report(provider: str, plan: ImportPlan, said: dict[str, Any], *, write: boo
     return "\n".join(lines)
 
 
-def _plain(line: UnreadLine) -> dict[str, Any]:
+def _encode_unread(line: UnreadLine) -> dict[str, Any]:
     """For programs: a line that is left out, and why, in words and as a code with its fields."""
     why = {"says": ENGLISH.value(line.why), "code": line.why.code, "fields": line.why.fields}
     return {"provider_service": line.service, "name": line.name, **why}
 
 
-def _left_out(line: UnreadLine) -> tuple[str, ...]:
+def _format_unread(line: UnreadLine) -> tuple[str, ...]:
     return line.service, f"{line.name}:", ENGLISH.value(line.why)
 
 
-def _shown(section: list[str]) -> list[str]:
+def _shorten(section: list[str]) -> list[str]:
     rest = len(section) - SHOWN
     return [*section[:SHOWN], *([f"  and {rest} more"] if rest > 0 else [])]

@@ -6,8 +6,8 @@ import typer
 from rich.table import Table
 
 from opensmm.actions import services
-from opensmm.cli.context import MISUSED, Data, Json, answer, by, fail, standing, with_database
-from opensmm.cli.service_choice import NameLike, OfCategory, OfProvider, References, Write, selected, show_plan
+from opensmm.cli.context import MISUSED, Data, Json, answer, by, fail, read_existing_config, with_database
+from opensmm.cli.service_choice import NameLike, OfCategory, OfProvider, References, Write, build_selection, show_plan
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.service_edits import EditPlan
@@ -36,19 +36,21 @@ def refill(
     json: Json = False,
 ) -> None:
     """Say until when refills may be asked for, and who makes them good. Shows what would change; `--write` does it."""
-    selection = selected(service, provider, category, name_like)
-    changes = _changes(days, mode, lifetime=lifetime, offered=offered)
+    selection = build_selection(service, provider, category, name_like)
+    changes = _read_changes(days, mode, lifetime=lifetime, offered=offered)
 
     plan = with_database(
-        standing(data),
+        read_existing_config(data),
         lambda connection: services.edit_selected(
             connection, selection, changes, write=write, by=by(), action=AuditAction.SERVICE_REFILL
         ),
     )
-    _tell(plan, changes, written=write, json=json)
+    _print_plan(plan, changes, written=write, json=json)
 
 
-def _changes(days: int | None, mode: RefillMode | None, *, lifetime: bool, offered: bool | None) -> dict[str, object]:
+def _read_changes(
+    days: int | None, mode: RefillMode | None, *, lifetime: bool, offered: bool | None
+) -> dict[str, object]:
     if lifetime and days is not None:
         fail("either --days or --lifetime", MISUSED)
     changes: dict[str, object] = {}
@@ -63,7 +65,7 @@ def _changes(days: int | None, mode: RefillMode | None, *, lifetime: bool, offer
     return changes
 
 
-def _tell(plan: EditPlan, changes: dict[str, object], *, written: bool, json: bool) -> None:
+def _print_plan(plan: EditPlan, changes: dict[str, object], *, written: bool, json: bool) -> None:
     stand = [one.before for one in plan.changes]
     if json:
         before = [{"id": one.id, "name": one.name, "from": {n: getattr(one, n) for n in changes}} for one in stand]
@@ -73,7 +75,7 @@ def _tell(plan: EditPlan, changes: dict[str, object], *, written: bool, json: bo
         (
             str(one.id),
             one.name,
-            *(_planned(name, getattr(one, name), changes) for name in _COLUMNS),
+            *(_format_change(name, getattr(one, name), changes) for name in _COLUMNS),
         )
         for one in stand
     ]
@@ -81,12 +83,16 @@ def _tell(plan: EditPlan, changes: dict[str, object], *, written: bool, json: bo
     show_plan(table, lines, written=written)
 
 
-def _planned(name: str, before: object, changes: dict[str, object]) -> str:
+def _format_change(name: str, before: object, changes: dict[str, object]) -> str:
     """A field before and, where it changes, after."""
     after = changes.get(name, before)
-    return _shown(name, before) if after == before else f"{_shown(name, before)} → {_shown(name, after)}"
+    return (
+        _format_field(name, before)
+        if after == before
+        else f"{_format_field(name, before)} → {_format_field(name, after)}"
+    )
 
 
-def _shown(name: str, value: object) -> str:
+def _format_field(name: str, value: object) -> str:
     within = name == "refill_days" and value is not None
     return f"{value} days" if within else ENGLISH.field_value(name, value)

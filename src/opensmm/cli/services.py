@@ -17,13 +17,13 @@ from opensmm.cli.context import (
     Json,
     answer,
     by,
-    configured,
     fail,
-    listing,
-    standing,
+    print_table,
+    read_config,
+    read_existing_config,
     with_database,
 )
-from opensmm.cli.lazy import lazy_group
+from opensmm.cli.lazy import make_lazy_group
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.codes import FindingCode
 from opensmm.domain.service_rules import (
@@ -43,7 +43,7 @@ _MORE: Final = {
     "quarantine": "opensmm.cli.price_sync:quarantine_verbs",
     "below-cost": "opensmm.cli.price_sync:below_cost_verbs",
 }
-service_verbs: Final = typer.Typer(cls=lazy_group(_MORE), help="The price list.", no_args_is_help=True)
+service_verbs: Final = typer.Typer(cls=make_lazy_group(_MORE), help="The price list.", no_args_is_help=True)
 
 Reference = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]
 Rate = Annotated[str | None, typer.Option("--rate", help="Per 1000, or for a package; kept as typed, such as 0.90.")]
@@ -115,7 +115,7 @@ Theirs = Annotated[
 @service_verbs.command("list")
 def list_services(data: Data = None, json: Json = False) -> None:
     """Show the price list in the order in which customers see it, with what is off sale."""
-    found = with_database(standing(data), lambda connection: rows.refresh(connection, None))
+    found = with_database(read_existing_config(data), lambda connection: rows.refresh(connection, None))
     listed = sorted(found.services.values(), key=lambda service: (service.position, service.id))
     if json:
         answer({"services": listed}, "", json=True)
@@ -134,7 +134,9 @@ def list_services(data: Data = None, json: Json = False) -> None:
             ENGLISH.field_value("delivery_method", service.delivery_method),
         )
         table.add_row(*said, ENGLISH.permitted_actions(service), ENGLISH.sale_state(service))
-    listing(table, "no services yet: `opensmm service add` and `opensmm import-services` put some on the price list")
+    print_table(
+        table, "no services yet: `opensmm service add` and `opensmm import-services` put some on the price list"
+    )
 
 
 @service_verbs.command("show")
@@ -145,7 +147,7 @@ def show(service: Reference, data: Data = None, json: Json = False) -> None:
         listed = (await rows.refresh(connection, None)).services
         return listed[match_service(listed.values(), service)]
 
-    found = with_database(standing(data), work)
+    found = with_database(read_existing_config(data), work)
     told = structs.asdict(found)
     words = {name: value for name, value in told.items() if name not in ("on_sale", "halted")} | {
         "sale": ENGLISH.sale_state(found)
@@ -188,7 +190,7 @@ def add(
         on_sale=bool(on_sale), delivery_method=method or DeliveryMethod.UNDISCLOSED,
     )  # fmt: skip
     added = with_database(
-        configured(data), lambda connection: services.add_service(connection, service, provider, theirs, by=by())
+        read_config(data), lambda connection: services.add_service(connection, service, provider, theirs, by=by())
     )
     saved = added.service
     nobody = f", and nobody fulfils it yet: `opensmm route add {saved} PROVIDER ID` says who does"
@@ -239,7 +241,7 @@ def edit(
         number = await find_service(connection, service)
         return await services.edit_service(connection, number, changes, by=by())
 
-    done = with_database(standing(data), work)
+    done = with_database(read_existing_config(data), work)
     before, follows = done.before, None if done.price_follows is None else structs.asdict(done.price_follows)
     words = ", ".join(ENGLISH.field_change(name, getattr(before, name), changes[name]) for name in sorted(changes))
     lines = [f"service {before.id}: {words}", *(ENGLISH.finding(FindingCode.PRICE_FOLLOWS, follows) if follows else ())]

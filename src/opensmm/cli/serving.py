@@ -12,7 +12,7 @@ import psycopg
 import typer
 
 from opensmm.base.errors import Misconfigured, Unavailable
-from opensmm.cli.context import MISUSED, Data, Json, answer, configured, database, err, fail, give_up, refuse
+from opensmm.cli.context import MISUSED, Data, Json, answer, err, fail, give_up, open_database, read_config, refuse
 from opensmm.cli.stages import Stages
 from opensmm.config import Config
 from opensmm.domain.codes import OperatorRefusal
@@ -46,10 +46,10 @@ def api(
     json: Json = False,
 ) -> None:
     """Run one API process. `serve` runs it together with a worker."""
-    config = configured(data)
+    config = read_config(data)
     _hold_database(config)
-    with faults_told(), Stages(err) as report:
-        listening = _listening(fd, host, port)
+    with report_faults(), Stages(err) as report:
+        listening = _open_socket(fd, host, port)
         run_api(
             config, listening, pages=pages, waiting=tell_waiting, metrics_at=MetricsAddress(metrics_port, metrics_host),
             started=partial(_answer_started, listening, json=json), report=report,
@@ -64,14 +64,14 @@ def worker(
     json: Json = False,
 ) -> None:
     """Run one worker: it sends orders, follows them, and passes refills and cancels on."""
-    config = configured(data)
+    config = read_config(data)
     _hold_database(config)
 
     def started() -> None:
         if json:
             answer({"worker": "running"}, "", json=True)
 
-    with faults_told(), Stages(err) as report:
+    with report_faults(), Stages(err) as report:
         address = MetricsAddress(metrics_port, metrics_host)
         run_worker(config, sandbox_url, waiting=tell_waiting, metrics_at=address, started=started, report=report)
 
@@ -84,10 +84,10 @@ def sandbox(
     json: Json = False,
 ) -> None:
     """Run the sandbox provider by itself: a small upstream panel whose orders do what their links say."""
-    config = configured(data)
+    config = read_config(data)
     _hold_database(config)
-    with faults_told(), Stages(err) as report:
-        listening = _listening(fd, LOOPBACK, port)
+    with report_faults(), Stages(err) as report:
+        listening = _open_socket(fd, LOOPBACK, port)
         started = partial(_answer_started, listening, json=json)
         run_sandbox(config, listening, speed, waiting=tell_waiting, started=started, report=report)
 
@@ -106,8 +106,8 @@ def serve(
     stop = StopSignal()
     if metrics_port is not None and metrics_port + api_processes > MOST_PORT:
         fail(f"each process has a metrics port of its own, and {MOST_PORT} is the last there is", MISUSED)
-    config, steps = configured(data), Stages(err)
-    with faults_told(), steps:
+    config, steps = read_config(data), Stages(err)
+    with report_faults(), steps:
         stack = Stack(
             config, host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None, waiting=tell_waiting,
             metrics_at=MetricsAddress(metrics_port, metrics_host), report=steps, stopped=lambda: stop.wait(0),
@@ -122,7 +122,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def faults_told() -> Iterator[None]:
+def report_faults() -> Iterator[None]:
     """Ends the verb with words and an exit code if the database cannot be used."""
     try:
         yield
@@ -140,12 +140,12 @@ def _hold_database(config: Config) -> None:
     """
     if os.geteuid() != 0 or config.database_url or LEASH in os.environ:
         return
-    with faults_told(), database(config):
+    with report_faults(), open_database(config):
         code = run_to_its_end(Process([sys.executable, "-m", "opensmm", *sys.argv[1:]]), StopSignal())
     raise typer.Exit(code)
 
 
-def _listening(fd: int | None, host: str, port: int) -> socket.socket:
+def _open_socket(fd: int | None, host: str, port: int) -> socket.socket:
     """Returns the socket that a parent process handed down, or a new one."""
     return socket.socket(fileno=fd) if fd is not None else listen(host, port)
 

@@ -1,4 +1,4 @@
-"""The steps of a start, told on standard error: a line that changes on a terminal, a line a step otherwise."""
+"""The steps of a start on standard error: one line that changes on a terminal, otherwise a line for each step."""
 
 from types import TracebackType
 from typing import Final
@@ -9,17 +9,17 @@ from opensmm.domain.codes import Fields, StageCode
 from opensmm.texts.speech import ENGLISH
 
 QUICK: Final = frozenset({StageCode.STARTING_DATABASE})
-"""Steps that every verb may take, and that are worth no line in a log."""
+"""Steps that any verb may take, and that are worth no line in a log."""
 
 
 class Stages:
-    """A ``StatusReport`` for the time of a ``with`` block. On a terminal nothing of it stays."""
+    """A ``StatusReport`` for a ``with`` block. It leaves nothing on a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status = console.status("")
         self._over = False
-        self._told: set[StageCode] = set()
+        self._printed: set[StageCode] = set()
 
     def __call__(self, code: StageCode, fields: Fields) -> None:
         if self._over:
@@ -28,12 +28,12 @@ class Stages:
         if self._console.is_terminal:
             self._status.update(text)
             self._status.start()
-        elif code not in self._told | QUICK:
-            self._told.add(code)
+        elif code not in self._printed | QUICK:
+            self._printed.add(code)
             self._console.print(f"opensmm: {text}", markup=False)
 
     def end(self) -> None:
-        """Clears the line for good, before something else is printed."""
+        """Clears the line for good. Call it before something else is printed."""
         self._over = True
         self._status.stop()
 
