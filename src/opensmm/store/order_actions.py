@@ -185,7 +185,7 @@ class WaitingDelivery(Struct, frozen=True):
 
 async def waiting(connection: Connection, kinds: frozenset[str], now: datetime, limit: int) -> list[WaitingDelivery]:
     """Returns deliveries of some ``kinds`` (unsure, held, stuck, unread, waits), those of the oldest orders first."""
-    wanted = {kind: kind in kinds for kind in ("unsure", "held", "stuck", "unread", "waits")}
+    switches = {kind: kind in kinds for kind in ("unsure", "held", "stuck", "unread", "waits")}
     times = {"queued_by": now - QUEUED_TOO_LONG, "sent_by": now - AT_PROVIDER_TOO_LONG}
     decoders = {"answer": call_faults.read, "note": delivery_notes.read}
-    return await rows(connection, WaitingDelivery, _WAITING, {**wanted, **times, "limit": limit}, decoders)
+    return await rows(connection, WaitingDelivery, _WAITING, {**switches, **times, "limit": limit}, decoders)

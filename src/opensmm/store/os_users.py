@@ -69,7 +69,7 @@ def become(user: pwd.struct_passwd) -> None:
 
 
 def give_back(cluster: Path, user: pwd.struct_passwd) -> None:
-    """As root, makes ``user`` the owner of a cluster that was copied without its owners, and of nothing else.
+    """Makes ``user`` the owner of a cluster that root copied without its owners, and of nothing else. Only as root.
 
     Raises Misconfigured if the folder holds more than a plain copy would: files of several owners, or files with hard
     links elsewhere.

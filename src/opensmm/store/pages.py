@@ -84,7 +84,7 @@ class PageQuery:
 
 
 _DIRECTIONS: Final = {False: "desc", True: "asc"}
-"""By whether a page ascends."""
+"""The direction of SQL by ``Keyset.ascends``."""
 
 
 def _id_of(row: TupleRow) -> int:

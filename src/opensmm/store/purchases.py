@@ -72,14 +72,14 @@ select id from bought
 
 
 async def buy(
-    connection: Connection, refill: RefillId, wanted: WantedPurchase, quantity: int, now: datetime
+    connection: Connection, refill: RefillId, purchase: WantedPurchase, quantity: int, now: datetime
 ) -> OrderId:
     """Places the house's order, which is sent like any other. The refill's row is locked."""
     cursor = await connection.execute(_HOUSE, [HOUSE, now])
     house = await cursor.fetchone()
     assert house is not None
-    purchase = {"house": house[0], "order": wanted.order, "route": wanted.route, "refill": refill}
-    cursor = await connection.execute(_BUY, {**purchase, "quantity": quantity, "now": now})
+    fields = {"order": purchase.order, "route": purchase.route, "quantity": quantity, "refill": refill}
+    cursor = await connection.execute(_BUY, {"house": house[0], **fields, "now": now})
     row = await cursor.fetchone()
     assert row is not None
     return OrderId(row[0])

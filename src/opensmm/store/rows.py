@@ -13,7 +13,7 @@ from opensmm.store.connection import Connection
 Row = TypeVar("Row", bound=msgspec.Struct)
 Values = Sequence[object] | Mapping[str, object]
 Decoders = Mapping[str, Callable[[Any], object]]
-"""By column: turns a stored value that is not null into the field's value."""
+"""Functions by column that turn a stored value, if it is not null, into the field's value."""
 NO_DECODERS: Final[Decoders] = {}
 
 

@@ -105,11 +105,11 @@ async def cancel(connection: Connection, orders: Sequence[int], now: datetime) -
 
 
 class BookRefill(Struct, frozen=True):
-    """A refill at the sandbox. ``asked`` is when it was requested."""
+    """A refill at the sandbox. ``requested`` is a time."""
 
     id: int
     order: int
-    asked: datetime
+    requested: datetime
 
 
 _ADD_REFILL: Final = """
@@ -124,7 +124,7 @@ async def add_refills(connection: Connection, orders: Sequence[int], now: dateti
     return {row[0]: row[1] for row in await cursor.fetchall()}
 
 
-_REFILLS: Final = 'select id, order_id as "order", asked from sandbox_refill where id = any(%s)'
+_REFILLS: Final = "select id, order_id as order, asked as requested from sandbox_refill where id = any(%s)"
 
 
 async def refills(connection: Connection, ids: Sequence[int]) -> dict[int, BookRefill]:

@@ -279,7 +279,7 @@ class Sandbox:
                 answers.append(Refused(Refusal.REFILL_UNKNOWN))
                 continue
             plan = behaviour.plan(orders[refill.order].link)
-            answers.append(Refill(RefillId(number), behaviour.refill_at(plan, self._age_s(refill.asked, now))))
+            answers.append(Refill(RefillId(number), behaviour.refill_at(plan, self._age_s(refill.requested, now))))
         return answers
 
     async def _cancel(
