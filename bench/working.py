@@ -16,7 +16,7 @@ from bench.caller import Calls
 from bench.site import Child, Failed, Server, Site
 from bench.upstream import COUNT
 from opensmm.actions import providers
-from opensmm.actions.sending import LATE
+from opensmm.actions.provider_health import LATE
 from opensmm.base.ids import ProviderId
 from opensmm.domain.provider_settings import ProviderSettings
 from opensmm.store import call_faults, price_sync

@@ -194,7 +194,7 @@ async def state(conn, order, run=1):
 
 async def leave_behind(worker, clock):
     """Claims as a worker that dies before it has sent anything."""
-    line = worker.lines["claim"]
+    line = worker.connections["claim"]
     async with (await line.get()).transaction():
         return await dispatch_rows.claim(
             await line.get(),

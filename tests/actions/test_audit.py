@@ -121,10 +121,10 @@ async def an_upstream(conn):
         routes = [RouteTo(provider, "7"), RouteTo(other, "7")]
         await set_routes_in_transaction(conn, ServiceId(DEFAULT), routes, by_cost=True, by=acting(now()))
     for of, rate in ((provider, "0.60"), (other, "0.50")):
-        await price_sync.take(conn, of, [offered(rate)], asked=now(), by=acting(now()))
+        await price_sync.take_over(conn, of, [offered(rate)], asked_at=now(), by=acting(now()))
     async with conn.transaction():
         await set_routes_in_transaction(conn, ServiceId(DEFAULT), routes[:1], by_cost=False, by=acting(now()))
-    await price_sync.take(conn, provider, [offered("0.80")], asked=now(), by=acting(now()))
+    await price_sync.take_over(conn, provider, [offered("0.80")], asked_at=now(), by=acting(now()))
     await price_sync.approve(conn, services(DEFAULT), margin=Decimal(60), by=acting(now()))
     await price_sync.set_following(
         conn, provider, FollowingSettings(margin=Decimal(100)), confirmed=True, by=acting(now())

@@ -53,7 +53,7 @@ async def test_those_who_wait_together_share_a_batch_and_get_their_own_answers()
 
 async def test_a_batch_takes_no_more_than_its_limit_oldest_first():
     counter = Counter()
-    lane = Batcher(counter, most=3)
+    lane = Batcher(counter, max_weight=3)
     first = await hold(lane, counter)
     others = [lane.submit(at) for at in range(1, 8)]
     await asyncio.sleep(0)
@@ -64,7 +64,7 @@ async def test_a_batch_takes_no_more_than_its_limit_oldest_first():
 
 async def test_no_owner_gets_more_than_its_share_while_others_wait():
     counter = Counter()
-    lane = Batcher(counter, most=4)
+    lane = Batcher(counter, max_weight=4)
     first = await hold(lane, counter)
     big = [lane.submit(at, owner=1) for at in range(1, 7)]
     small = [lane.submit(at, owner=2) for at in (101, 102)]
@@ -76,7 +76,7 @@ async def test_no_owner_gets_more_than_its_share_while_others_wait():
 
 async def test_beyond_the_bound_the_next_is_refused_at_once():
     counter = Counter()
-    lane = Batcher(counter, bound=4)
+    lane = Batcher(counter, max_waiting=4)
     first = await hold(lane, counter)
     waiting = [lane.submit(at, owner=at) for at in range(1, 5)]
     await asyncio.sleep(0)
@@ -88,7 +88,7 @@ async def test_beyond_the_bound_the_next_is_refused_at_once():
 
 async def test_one_owner_may_fill_half_of_the_bound_and_leaves_room_for_others():
     counter = Counter()
-    lane = Batcher(counter, bound=4)
+    lane = Batcher(counter, max_waiting=4)
     first = await hold(lane, counter)
     waiting = [lane.submit(at, owner=1) for at in (1, 2)]
     await asyncio.sleep(0)
@@ -160,7 +160,7 @@ async def test_a_caller_that_gave_up_changes_nothing_for_the_others():
 
 
 async def test_an_ask_whose_turn_does_not_come_is_refused_and_never_sent(monkeypatch):
-    monkeypatch.setattr(lanes, "LOOK_S", 0.01)
+    monkeypatch.setattr(lanes, "CHECK_EVERY_S", 0.01)
     counter = Counter()
     lane = Batcher(counter, name="impatient", turn_within_s=0.03)
     first = await hold(lane, counter)
@@ -172,11 +172,11 @@ async def test_an_ask_whose_turn_does_not_come_is_refused_and_never_sent(monkeyp
     assert 70 == await lane.submit(7)
     assert [[0], [7]] == counter.batches
     traffic = lanes.TRAFFIC["impatient"]
-    assert (2, 2, 2) == (traffic.refused, traffic.asked, traffic.batches.total)
+    assert (2, 2, 2) == (traffic.refused, traffic.submitted, traffic.batches.total)
 
 
 async def test_an_ask_whose_batch_has_begun_is_waited_for(monkeypatch):
-    monkeypatch.setattr(lanes, "LOOK_S", 0.01)
+    monkeypatch.setattr(lanes, "CHECK_EVERY_S", 0.01)
     counter = Counter()
     lane = Batcher(counter, turn_within_s=0.02)
     first = await hold(lane, counter)
@@ -227,7 +227,7 @@ def asked(lane, owner, weight, number=0):
 
 async def test_a_batch_holds_no_more_than_its_weight():
     heavy = Heavy()
-    lane = Batcher(heavy, most=100)
+    lane = Batcher(heavy, max_weight=100)
     await asyncio.gather(*(asked(lane, 1, 30, at) for at in range(10)))
     assert [90, 90, 90, 30] == [sum(weight for _, weight, _ in batch) for batch in heavy.batches]
 
@@ -235,7 +235,7 @@ async def test_a_batch_holds_no_more_than_its_weight():
 @pytest.mark.parametrize("weight", [1, 5, 12, 13, 50, 100, 1000])
 async def test_whatever_one_owner_asks_another_waits_for_no_more_than_two_of_its_batches(weight):
     heavy = Heavy()
-    lane = Batcher(heavy, most=100, bound=10_000)
+    lane = Batcher(heavy, max_weight=100, max_waiting=10_000)
     crowd = [asked(lane, 1, weight, at) for at in range(min(500, 25_000 // weight))]
     await asyncio.sleep(0)
     before = len(heavy.batches)
@@ -251,7 +251,7 @@ async def test_whatever_one_owner_asks_another_waits_for_no_more_than_two_of_its
 
 async def test_two_owners_of_heavy_asks_take_turns():
     heavy = Heavy()
-    lane = Batcher(heavy, most=100, bound=10_000)
+    lane = Batcher(heavy, max_weight=100, max_waiting=10_000)
     crowd = [asked(lane, 1, 1000, at) for at in range(20)]
     others = [asked(lane, 2, 1000, at) for at in range(3)]
     await asyncio.gather(*others)
@@ -262,7 +262,7 @@ async def test_two_owners_of_heavy_asks_take_turns():
 
 async def test_light_asks_without_end_do_not_keep_a_heavy_one_waiting():
     heavy = Heavy()
-    lane = Batcher(heavy, most=100, bound=10_000)
+    lane = Batcher(heavy, max_weight=100, max_waiting=10_000)
     crowd = [asked(lane, 1, 1, at) for at in range(1_000)]
     await asked(lane, 2, 1000)
     assert heavy.place(2) <= 2
@@ -271,7 +271,7 @@ async def test_light_asks_without_end_do_not_keep_a_heavy_one_waiting():
 
 async def test_one_owner_may_fill_half_of_the_weight_that_may_wait():
     heavy = Heavy()
-    lane = Batcher(heavy, most=10)
+    lane = Batcher(heavy, max_weight=10)
     kept = [asked(lane, 1, 1000, at) for at in range(3)]
     with pytest.raises(Overloaded):
         asked(lane, 1, 1000)

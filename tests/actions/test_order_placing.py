@@ -32,7 +32,7 @@ from tests.panel import (
 )
 
 from opensmm.actions import batcher, commit_recovery, order_placing
-from opensmm.actions.order_placing import TRIES_S
+from opensmm.actions.order_placing import RETRY_PAUSES_S
 from opensmm.base.errors import Overloaded, Unavailable
 from opensmm.base.ids import ProviderId
 from opensmm.domain.catalogue import ServiceType
@@ -147,7 +147,7 @@ async def test_two_panels_let_one_order_hold_a_link(database, stocked, ann):
 
 
 async def test_a_customer_whose_row_is_held_waits_and_nobody_else_does(api, stocked, database, ann, monkeypatch):
-    monkeypatch.setattr(order_placing, "TRIES_S", (0.04,) * 10_000)
+    monkeypatch.setattr(order_placing, "RETRY_PAUSES_S", (0.04,) * 10_000)
     bob = await buyer(stocked)
     async with await psycopg.AsyncConnection.connect(database.app_url) as rival:
         await rival.execute("select from customer where id = %s for update", [ann.id])
@@ -216,7 +216,7 @@ async def test_what_a_stopped_backend_was_to_keep_is_not_kept_after_the_client_w
 
 
 def test_what_was_not_answered_is_settled_before_its_lane_gives_up():
-    assert prepared.WITHIN_S + commit_recovery.SETTLE_WITHIN_S < batcher.WITHIN_S
+    assert prepared.WITHIN_S + commit_recovery.SETTLE_WITHIN_S < batcher.BATCH_WITHIN_S
 
 
 async def test_beyond_the_lanes_bound_asks_are_refused_at_once(ann, stocked, database, monkeypatch):
@@ -267,7 +267,7 @@ async def test_a_customer_whose_row_is_held_is_refused_within_five_seconds_and_o
 
 
 def test_an_ask_is_tried_for_four_seconds_and_waits_for_no_longer_than_that():
-    assert 4 <= sum(TRIES_S) < 4.5
+    assert 4 <= sum(RETRY_PAUSES_S) < 4.5
     assert batcher.TURN_WITHIN_S < 4.5
 
 

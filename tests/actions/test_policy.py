@@ -120,10 +120,10 @@ async def test_the_policy_is_compiled_once_a_version(stocked):
 
 
 async def test_an_edit_of_a_service_leaves_the_compiled_policy_alone(stocked, api):
-    before = api.panel.shelf.catalogue
+    before = api.panel.catalogue_cache.catalogue
     await stock(stocked, [service(DEFAULT, rate="2")])
     await api.panel.look_at_catalogue()
-    after = api.panel.shelf.catalogue
+    after = api.panel.catalogue_cache.catalogue
     assert (True, before.policy) == (after.version > before.version, after.policy)
     assert before.policy is after.policy
 

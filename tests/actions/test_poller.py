@@ -162,7 +162,7 @@ async def test_an_older_answer_never_overwrites_a_newer_one(api, ann, stocked, l
     clock.forward(1)
     fake.answers["status"] = {"7": {"status": "In progress", "remains": "10"}}
     await worker.follow()
-    stale = poller.told_of(late, StatusReport(status=OrderStatus.PENDING, remains=100), asked, clock())
+    stale = poller.build_result(late, StatusReport(status=OrderStatus.PENDING, remains=100), asked, clock())
     async with stocked.transaction():
         await poller.record(stocked, [stale], asked, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
@@ -187,7 +187,7 @@ async def test_an_answer_without_news_takes_nothing_back_that_was_learned_while_
     answers = ((first, moving, first_asked), (second, UnreadAnswer("Teapot"), asked))
     for followee, report, asked_at in answers:
         async with stocked.transaction():
-            told = poller.told_of(followee, report, asked_at, clock())
+            told = poller.build_result(followee, report, asked_at, clock())
             await poller.record(stocked, [told], asked_at, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
 
@@ -203,7 +203,7 @@ async def test_who_waits_for_a_delivery_holds_none_behind_it(api, ann, stocked, 
     asked = clock()
     followees = await progress_rows.claim(stocked, asked, asked, 10)
     moving = StatusReport(status=OrderStatus.IN_PROGRESS, remains=10)
-    told = [poller.told_of(one, moving, asked, asked) for one in sorted(followees, key=lambda one: -one.order)]
+    told = [poller.build_result(one, moving, asked, asked) for one in sorted(followees, key=lambda one: -one.order)]
     recorder, holder = [await connect(database.app_url) for _ in range(2)]
 
     async def record():

@@ -173,14 +173,16 @@ async def test_what_is_gone_is_told_by_the_list_and_by_no_clock(stocked, upstrea
     worker, fake, provider = upstream
     client, at = worker.registry.contact(provider).provider, worker.clock()
     fast = at + timedelta(hours=1)
-    await price_sync.take(stocked, provider, (await client.services()).offers, asked=at, by=acting(fast, "fast"))
+    await price_sync.take_over(
+        stocked, provider, (await client.services()).offers, asked_at=at, by=acting(fast, "fast")
+    )
     fake.answers["services"] = [line(8)]
     shorter, early = (await client.services()).offers, at - timedelta(seconds=1)
     with pytest.raises(OperatorRefusal) as refused:
-        await price_sync.take(stocked, provider, shorter, asked=early, by=acting(fast, "late"))
+        await price_sync.take_over(stocked, provider, shorter, asked_at=early, by=acting(fast, "late"))
     assert RefusalCode.PRICE_LIST_OVERTAKEN is refused.value.code
     assert (Decimal("0.60"), None) == await stands(stocked)
-    await price_sync.take(stocked, provider, shorter, asked=at, by=acting(at, "slow"))
+    await price_sync.take_over(stocked, provider, shorter, asked_at=at, by=acting(at, "slow"))
     assert Halt.GONE is (await stands(stocked))[1]
 
 
@@ -217,11 +219,11 @@ async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_conf
     assert isinstance((await synced.following(stocked, provider)).sync_fault, ListDoubt)
     offered = (await worker.registry.contact(provider).provider.services()).offers
     with pytest.raises(OperatorRefusal) as refused:
-        await price_sync.take(stocked, provider, offered, asked=worker.clock(), by=acting(worker.clock()))
+        await price_sync.take_over(stocked, provider, offered, asked_at=worker.clock(), by=acting(worker.clock()))
     assert RefusalCode.PRICE_LIST_DOUBTED is refused.value.code
     assert refused.value.fields["why"].code in (DoubtCode.EMPTY, DoubtCode.LACKS_SERVICES)
-    told = {"asked": worker.clock(), "by": acting(worker.clock())}
-    await price_sync.take(stocked, provider, offered, confirmed=True, **told)
+    told = {"asked_at": worker.clock(), "by": acting(worker.clock())}
+    await price_sync.take_over(stocked, provider, offered, confirmed=True, **told)
     assert None is not (await stands(stocked))[1]
     assert "" == (await synced.following(stocked, provider)).sync_fault
 
@@ -261,16 +263,6 @@ async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, u
     assert [] == await synced.in_quarantine(stocked)
 
 
-@pytest.mark.parametrize(
-    ("told", "rate"), [({"rate": Decimal("2.5")}, "2.5"), ({"margin": Decimal(50)}, "1.8000"), ({}, "0.90")]
-)
-async def test_an_approval_may_take_a_new_price(stocked, upstream, told, rate):
-    await again(upstream, line(), line(8))
-    await again(upstream, line(rate="1.20"), line(8))
-    (one,) = await price_sync.approve(stocked, [ServiceId(DEFAULT)], **told, by=acting(now(), "boss"))
-    assert (Decimal(rate), True) == (one.rate, one.sold)
-
-
 async def test_prices_follow_where_terms_are_kept(stocked, upstream):
     _, _, provider = upstream
     await again(upstream, line(), line(8))
@@ -305,7 +297,7 @@ async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, u
         async with await connect(database.app_url) as conn:
             at = now()
             with contextlib.suppress(OperatorRefusal):
-                await price_sync.take(conn, provider, offered, asked=at, by=acting(at))
+                await price_sync.take_over(conn, provider, offered, asked_at=at, by=acting(at))
 
     async def follow(share):
         async with await connect(database.app_url) as conn:

@@ -68,7 +68,7 @@ async def test_evidence_asks_in_the_spelling_of_the_neighbours():
             return [None] * len(orders)
 
     provider: Any = Provider()
-    await unsure._ask_one(provider, unsure.IdQuestion(ProviderId(1), 7000, (7001, 7002), width=7))
+    await unsure._look_up(provider, unsure.IdQuestion(ProviderId(1), 7000, (7001, 7002), width=7))
     assert ["0007000", "0007001", "0007002"] == asked
     inquiry = unsure.ProviderInquiry(ProviderId(1), {}, UnsureCase((), {}, {}), {}, (), False, width=7)
-    assert "0007001" == unsure._theirs(inquiry, EvidenceProof(Conclusion.BOUGHT, 7001))
+    assert "0007001" == unsure._format_provider_id(inquiry, EvidenceProof(Conclusion.BOUGHT, 7001))

@@ -10,8 +10,9 @@ from tests.panel import DEFAULT, DRIP, acting, actor, balance, books, broken, fe
 from tests.stepped_worker import SteppedWorker, leave_behind, state
 
 from opensmm.actions import order_actions, services
+from opensmm.actions.provider_health import LATE
 from opensmm.actions.routes import set_routes_in_transaction
-from opensmm.actions.sending import LATE, LEASE_MARGIN_S, _ask
+from opensmm.actions.sending import LEASE_MARGIN_S, _build_request
 from opensmm.base.ids import ServiceId
 from opensmm.domain.audit import By
 from opensmm.domain.call_faults import CallCode, CallFault
@@ -370,7 +371,7 @@ async def test_what_waited_too_long_for_its_turn_is_not_sent_after_its_lease(api
 
 async def test_an_answer_is_recorded_once_the_database_is_back(api, ann, stocked, worker):
     order = await api.add(ann.key)
-    records = worker.lines["record"]
+    records = worker.connections["record"]
     real = records.url
     records.url = real.replace("/test_", "/no_such_")
     tasks = await worker.sender.step(10)
@@ -427,7 +428,7 @@ async def test_a_cancel_asked_while_it_was_being_sent_is_passed_on_when_it_is_th
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     assert 0 == await worker.poller.pass_on_cancels(10)
     contact = worker.registry.contact(claim.provider)
-    await worker.sender._keep(claim, await contact.provider.add(_ask(claim)))
+    await worker.sender._keep(claim, await contact.provider.add(_build_request(claim)))
     await worker.round(2)
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
     assert FUNDS == await balance(stocked, ann.id)

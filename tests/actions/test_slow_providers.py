@@ -93,10 +93,10 @@ async def test_a_cancel_is_told_once_however_long_its_look_up_takes(api, ann, st
         await api.add(ann.key, DEFAULT)
         await worker.send()
         await api.ask("v2", ann.key, "cancel", orders="1")
-        await worker.poller._line.turn.acquire()
+        await worker.poller._connection.turn.acquire()
         rounds = [asyncio.create_task(worker.poller.pass_on_cancels(10)) for _ in range(4)]
         await asyncio.sleep(0)
-        worker.poller._line.turn.release()
+        worker.poller._connection.turn.release()
         slow.speak.set()
         assert [0, 0, 0, 1] == sorted(await asyncio.gather(*rounds))
         assert 1 == sum(form["action"] == "cancel" for form in slow.asked)

@@ -399,17 +399,17 @@ async def test_older_news_of_a_subscription_changes_nothing(api, ann, stocked, l
     """A worker asks, is overtaken by another who hears that it is paused, and then keeps what it heard before."""
     worker, fake = lied_to
     number = await subscribed(api, ann, worker, fake)
-    real = worker.subscription_watcher._keep
+    real = worker.subscription_watcher._store_answer
     held = []
 
     async def later(heard, asked):
         held.append((heard, asked))
 
-    worker.subscription_watcher._keep = later
+    worker.subscription_watcher._store_answer = later
     fake.answers["status"] = telling({"501": post(10)})
     worker.clock.forward(61)
     await worker.watch()
-    worker.subscription_watcher._keep = real
+    worker.subscription_watcher._store_answer = real
     await look(worker, fake, {}, status="Paused")
     await real(*held[0])
     assert "paused" == await state_of(stocked, number)

@@ -183,7 +183,7 @@ async def test_an_answer_that_comes_while_evidence_is_gathered_wins(api, worker,
     worker.clock.forward(TAKEN_IN_S)
     await traffic(api, worker, ann)
     (theirs,) = await bought(stocked, at("timeout"))
-    ask = worker.unsure_resolver._ask
+    ask = worker.unsure_resolver._look_up_ids
 
     async def late(inquiry):
         said = await ask(inquiry)
@@ -191,7 +191,7 @@ async def test_an_answer_that_comes_while_evidence_is_gathered_wins(api, worker,
         assert await order_actions.settle(stocked, order, None, str(theirs), by)
         return said
 
-    worker.unsure_resolver._ask = late
+    worker.unsure_resolver._look_up_ids = late
     await worker.settle()
     assert [("accepted", str(theirs))] == await attempts(stocked, order)
     assert [("operator", "bought")] == await concluded(stocked, order)
@@ -204,7 +204,7 @@ async def test_an_id_that_became_another_orders_meanwhile_leaves_evidence_of_dou
     await traffic(api, worker, ann)
     (theirs,) = await bought(stocked, at("timeout"))
     another = await unsure(api, worker, ann, "lost")
-    ask = worker.unsure_resolver._ask
+    ask = worker.unsure_resolver._look_up_ids
 
     async def late(inquiry):
         said = await ask(inquiry)
@@ -213,7 +213,7 @@ async def test_an_id_that_became_another_orders_meanwhile_leaves_evidence_of_dou
         )
         return said
 
-    worker.unsure_resolver._ask = late
+    worker.unsure_resolver._look_up_ids = late
     await worker.settle()
     assert ("unsure", [("neighbours", "ambiguous")]) == (await state(stocked, order), await concluded(stocked, order))
     assert [] == await broken(stocked)

@@ -245,7 +245,7 @@ async def test_both_lists_are_written_once_and_anew_when_the_price_list_moves(ap
         await price_list(port, agent, ann.key)
     assert 2 * len(set(written)) == len(written)
     written.clear()
-    changed = structs.replace(api.panel.shelf.catalogue.services[DRIP], dripfeed=False)
+    changed = structs.replace(api.panel.catalogue_cache.catalogue.services[DRIP], dripfeed=False)
     await save_services(stocked, [changed], by=acting(now()))
 
     async def moved():

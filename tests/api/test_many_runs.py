@@ -5,7 +5,7 @@ import asyncio
 from tests.panel import DRIP, LINK, balance, broken, buyer, fetch
 
 from opensmm.actions.api_facade import parts
-from opensmm.actions.batcher import MOST, TRAFFIC
+from opensmm.actions.batcher import MAX_WEIGHT, TRAFFIC
 from opensmm.store.orders import MANY_RUNS
 
 MANY = {"service": DRIP, "link": LINK, "quantity": 10, "runs": 1000, "interval": 1}
@@ -101,4 +101,4 @@ async def test_whatever_one_customer_asks_another_waits_for_few_batches(api, sto
 def test_parts_are_as_heavy_as_allowed_or_of_one_item():
     assert [] == list(parts([], 10))
     assert [(slice(0, 3), 9), (slice(3, 4), 30), (slice(4, 6), 10)] == list(parts([3, 3, 3, 30, 5, 5], 10))
-    assert [(slice(0, 100), 100)] == list(parts([1] * 100, MOST))
+    assert [(slice(0, 100), 100)] == list(parts([1] * 100, MAX_WEIGHT))

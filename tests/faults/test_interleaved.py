@@ -47,7 +47,7 @@ async def _sent(conn, scene, outcome):
 async def _reported(conn, scene, status, remains):
     if scene.followee is not None:
         report = StatusReport(status, 5, remains)
-        told = poller.told_of(scene.followee, report, scene.clock(), scene.clock())
+        told = poller.build_result(scene.followee, report, scene.clock(), scene.clock())
         await poller.record(conn, [told], scene.clock(), scene.clock())
 
 

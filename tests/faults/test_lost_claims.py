@@ -9,7 +9,7 @@ from tests.panel import broken, fetch, until
 from tests.stepped_worker import open_worker
 
 from opensmm.base.errors import Unavailable
-from opensmm.worker.running import MOST_REST_S, rest_s
+from opensmm.worker.running import MAX_SCAN_PAUSE_S, pause_after_scan_s
 
 ORDERS = 20
 
@@ -63,5 +63,5 @@ async def test_a_claim_without_deliveries_leaves_no_mark(stocked, worker):
 
 
 def test_a_worker_rests_for_seconds_at_most_however_long_its_look_took():
-    assert (0.1, 1.5, MOST_REST_S) == (rest_s(0.01), rest_s(0.5), rest_s(31))
-    assert MOST_REST_S <= 5
+    assert (0.1, 1.5, MAX_SCAN_PAUSE_S) == (pause_after_scan_s(0.01), pause_after_scan_s(0.5), pause_after_scan_s(31))
+    assert MAX_SCAN_PAUSE_S <= 5

@@ -32,10 +32,10 @@ def two():
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(batcher, "WITHIN_S", GIVEN_UP_S)
+    monkeypatch.setattr(batcher, "BATCH_WITHIN_S", GIVEN_UP_S)
     monkeypatch.setattr(prepared, "WITHIN_S", GIVEN_UP_S / 2)
     monkeypatch.setattr(commit_recovery, "SETTLE_WITHIN_S", GIVEN_UP_S / 4)
-    monkeypatch.setattr(order_placing, "TRIES_S", (GIVEN_UP_S / 10,) * 5)
+    monkeypatch.setattr(order_placing, "RETRY_PAUSES_S", (GIVEN_UP_S / 10,) * 5)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ async def test_a_commit_whose_wait_the_server_ended_is_no_success(furnished, mon
     async with open_api(url) as one, open_api(url) as other:
         two.silence()
         with monkeypatch.context() as patient:
-            patient.setattr(batcher, "WITHIN_S", 60)
+            patient.setattr(batcher, "BATCH_WITHIN_S", 60)
             patient.setattr(prepared, "WITHIN_S", 60)
             asking = asyncio.create_task(place(one, who, **fields))
             await waits(two)

@@ -25,7 +25,7 @@ _decide_commit = deciding.LockedPlacer._commit
 
 
 async def _forgotten(self: Any) -> Any:
-    self._doubt = None
+    self._unanswered = None
     raise Unavailable(OutageCode.CONNECTION_LOST)
 
 
@@ -52,6 +52,6 @@ COMMITS: Sequence[Mutation] = (
     Mutation(
         "a claim whose answer was lost is forgotten",
         "two hundred orders unsure that were never sent",
-        [(dispatching.DeliverySender, "_settle", _forgotten)],
+        [(dispatching.DeliverySender, "_recover_claim", _forgotten)],
     ),
 )

@@ -57,7 +57,7 @@ def _nothing(*told: Any, **more: Any) -> None:
 
 
 _settle, _apply, _after_sending = settlement.settle, polling.apply, dispatch.after_sending
-_record, _told_of, _keep = dispatching.record, following.told_of, model_placing.keep
+_record, _told_of, _keep = dispatching.record, following.build_result, model_placing.keep
 _model_record, _recover = model_dispatch.record, model_dispatch.recover
 _add = providers.Caller.add
 _give_back, _earn = ledger.give_back, ledger.earn
@@ -350,7 +350,9 @@ MUTATIONS: Sequence[Mutation] = (
         "no range of quantity", "an order for none, or for more than is sold", [(orders, "_check_quantity", _nothing)]
     ),
     Mutation(
-        "a look-up error freezes", "one error, and nobody asks again", [(following, "told_of", _frozen_by_an_error)]
+        "a look-up error freezes",
+        "one error, and nobody asks again",
+        [(following, "build_result", _frozen_by_an_error)],
     ),
     Mutation(
         "unknown words complete",

@@ -293,8 +293,8 @@ async def test_a_step_of_the_databases_clock_lets_no_second_worker_in(stocked, d
 async def test_the_next_add_waits_for_no_other_look_at_what_is_due(stocked, database, ann, monkeypatch):
     rests = []
 
-    def rest_for_ever(looked_s):
-        rests.append(looked_s)
+    def rest_for_ever(scan_s):
+        rests.append(scan_s)
         return 10 * TIMEOUT_S
 
     async with open_api(database.app_url) as api, at_family(stocked) as family:
@@ -302,7 +302,7 @@ async def test_the_next_add_waits_for_no_other_look_at_what_is_due(stocked, data
         await place(api, ann, 1)
         async with working(database.app_url, NOWHERE):
             await until(lambda: _is(family.adding == 1))
-            monkeypatch.setattr(running, "rest_s", rest_for_ever)
+            monkeypatch.setattr(running, "pause_after_scan_s", rest_for_ever)
             await until(lambda: _is(rests))
             await place(api, ann, 20)
             family.go_on.set()

@@ -1,4 +1,4 @@
-"""The operator's list: what waits for a decision of a person."""
+"""The operator's list: deliveries, refills and notices that wait for a person's decision."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -16,39 +16,39 @@ from opensmm.store.refill_tasks import UnreadRefillRow, unread
 
 KINDS: Final = ("unsure", "held", "stuck", "unread", "waits", "late", "odd")
 MAX_LISTED: Final = 10_000
-"""The longest list that is read at once."""
+"""Entries that are read at once, at most."""
 
 
 async def list_waiting(
     connection: Connection, kinds: Collection[str], limit: int, now: datetime
 ) -> list[WaitingDelivery]:
-    """Reads deliveries that wait, refills whose answers are not understood, then notices: ``limit`` lines at most.
+    """Reads waiting deliveries, then refills with answers that are not understood, then notices: at most ``limit``.
 
-    ``kinds`` are some of ``KINDS``; all of them where none is named. What the panel itself knows of a line is its note.
+    ``kinds`` are some of ``KINDS``; all of them if it is empty. An entry's note has what the panel itself knows of it.
     """
     wanted = frozenset(kinds or KINDS)
-    lines = [_explained(delivery) for delivery in await waiting(connection, wanted, now, limit)]
-    if "unread" in wanted and len(lines) < limit:
-        lines += [_of_refill(refill) for refill in await unread(connection, limit - len(lines))]
+    entries = [_explain(delivery) for delivery in await waiting(connection, wanted, now, limit)]
+    if "unread" in wanted and len(entries) < limit:
+        entries += [_build_refill_entry(refill) for refill in await unread(connection, limit - len(entries))]
     for kind, conclusions in (("late", LATE), ("odd", ODD)):
-        if kind in wanted and len(lines) < limit:
-            notices = await open_notices(connection, conclusions, limit - len(lines))
-            lines += [_of_notice(kind, notice) for notice in notices]
-    return lines
+        if kind in wanted and len(entries) < limit:
+            notices = await open_notices(connection, conclusions, limit - len(entries))
+            entries += [_build_notice_entry(kind, notice) for notice in notices]
+    return entries
 
 
-def _explained(delivery: WaitingDelivery) -> WaitingDelivery:
-    """Notes of a delivery that is held without a word of any provider that no provider may be asked."""
+def _explain(delivery: WaitingDelivery) -> WaitingDelivery:
+    """Adds a note to a delivery that is held without any provider's answer: no provider sells at its price."""
     if delivery.state != DeliveryState.HELD or delivery.answer is not None or delivery.note is not None:
         return delivery
     return replace(delivery, note=DeliveryNote(EventCode.NO_PROVIDER_AT_PRICE))
 
 
-def _of_refill(refill: UnreadRefillRow) -> WaitingDelivery:
-    return replace(_line("unread", refill, refill.noted), note=refill.note, noted=refill.noted)
+def _build_refill_entry(refill: UnreadRefillRow) -> WaitingDelivery:
+    return replace(_build_entry("unread", refill, refill.noted), note=refill.note, noted=refill.noted)
 
 
-def _of_notice(kind: str, notice: OpenNotice) -> WaitingDelivery:
+def _build_notice_entry(kind: str, notice: OpenNotice) -> WaitingDelivery:
     fields: dict[str, object] = {"run": notice.run, "attempt": notice.number, "quantity": notice.quantity}
     fields |= {
         "provider": notice.provider,
@@ -56,11 +56,11 @@ def _of_notice(kind: str, notice: OpenNotice) -> WaitingDelivery:
         "provider_order": notice.provider_order,
     }
     note = DeliveryNote(EventCode(notice.conclusion), fields | dict(notice.detail))
-    return replace(_line(kind, notice, notice.at), note=note, concluded=notice.conclusion)
+    return replace(_build_entry(kind, notice, notice.at), note=note, concluded=notice.conclusion)
 
 
-def _line(kind: str, thing: UnreadRefillRow | OpenNotice, since: datetime) -> WaitingDelivery:
-    """The fields that every line of the list has, whatever it is there for."""
+def _build_entry(kind: str, thing: UnreadRefillRow | OpenNotice, since: datetime) -> WaitingDelivery:
+    """Builds an entry with the fields that all entries have."""
     return WaitingDelivery(
         order=thing.order,
         run=thing.run,

@@ -1,4 +1,4 @@
-"""Cancelling: what no provider has ends at once with its money back; what may be at a provider is asked for."""
+"""Cancels by customers: deliveries that no provider has end at once with a refund; others are asked of the provider."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,49 +15,51 @@ from opensmm.domain.settlement import EndedRun
 from opensmm.store import cancels as rows
 from opensmm.store.connection import Connection, ReconnectingConnection
 
-Ask = tuple[CustomerId, RequestedIds]
+Request = tuple[CustomerId, RequestedIds]
 Answer = Refused | None
 
 
 class CancelRequests:
-    """Answers cancel asks: None where cancelling was asked for, or is already."""
+    """Answers cancel requests, for each order None or a refusal. None: the cancel is requested now, or was before."""
 
-    def __init__(self, line: ReconnectingConnection, clock: DatabaseClock) -> None:
-        self._line = line
+    def __init__(self, connection: ReconnectingConnection, clock: DatabaseClock) -> None:
+        self._connection = connection
         self._clock = clock
 
-    async def __call__(self, batch: Sequence[Ask]) -> list[list[Answer]]:
-        return await write(self._line, lambda connection: cancel(connection, batch, self._clock()))
+    async def __call__(self, batch: Sequence[Request]) -> list[list[Answer]]:
+        return await write(self._connection, lambda connection: cancel(connection, batch, self._clock()))
 
 
-async def cancel(connection: Connection, batch: Sequence[Ask], now: datetime) -> list[list[Answer]]:
-    """Decides and keeps a batch of asks inside the caller's transaction."""
+async def cancel(connection: Connection, batch: Sequence[Request], now: datetime) -> list[list[Answer]]:
+    """Decides and stores a batch of cancel requests in the caller's transaction."""
     wanted = sorted({OrderId(number) for _, ids in batch for number in ids.numbers if number > 0})
     await settlement.lock(connection, wanted)
-    found = await rows.cancelable(connection, wanted)
+    subjects = await rows.cancelable(connection, wanted)
     plan = _Plan()
-    answers = [[plan.decide(customer, number, found.get(number)) for number in ids.numbers] for customer, ids in batch]
-    await rows.ask_provider(connection, plan.asked, now)
+    answers = [
+        [plan.decide(customer, number, subjects.get(number)) for number in ids.numbers] for customer, ids in batch
+    ]
+    await rows.ask_provider(connection, plan.passed_on, now)
     ended = await rows.end_unsent(connection, plan.ended)
     await settlement.end(connection, [EndedRun(order, run, quantity) for order, run, quantity in ended], now)
     return answers
 
 
 class _Plan:
-    """What a batch does to the rows; an order asked for twice is dealt with once."""
+    """The changes that a batch of cancels makes. An order that is named twice is decided once."""
 
     def __init__(self) -> None:
         self.ended: list[tuple[OrderId, int]] = []
-        self.asked: list[tuple[OrderId, int]] = []
+        self.passed_on: list[tuple[OrderId, int]] = []
         self._answers: dict[int, Answer] = {}
 
     def decide(
-        self, customer: CustomerId, number: int, found: tuple[CustomerId, CancelSubject, list[int]] | None
+        self, customer: CustomerId, number: int, subject: tuple[CustomerId, CancelSubject, list[int]] | None
     ) -> Answer:
-        if found is None or found[0] != customer:
+        if subject is None or subject[0] != customer:
             return UNKNOWN_ORDER
         if number not in self._answers:
-            self._answers[number] = self._plan(OrderId(number), found[1], found[2])
+            self._answers[number] = self._plan(OrderId(number), subject[1], subject[2])
         return self._answers[number]
 
     def _plan(self, order: OrderId, cancelable: CancelSubject, runs: list[int]) -> Answer:
@@ -68,5 +70,5 @@ class _Plan:
             if step is CancelStep.END:
                 self.ended.append((order, run))
             elif step is CancelStep.ASK:
-                self.asked.append((order, run))
+                self.passed_on.append((order, run))
         return None

@@ -1,4 +1,4 @@
-"""The price list that a process sells from."""
+"""A process's copy of the catalogue, and the services that a price list of it sells."""
 
 import asyncio
 from typing import Final
@@ -10,18 +10,18 @@ from opensmm.store.connection import Connection
 
 EMPTY: Final = Catalogue(version=0, currency="", services={}, rates={})
 SERVICES_A_TURN: Final = 250
-"""Services looked at before other tasks of the event loop get their turn."""
+"""Services checked before other tasks of the event loop get their turn."""
 
 
 class CatalogueCache:
-    """The catalogue as this process knows it; ``refresh`` reads what has changed since."""
+    """A copy of the catalogue. ``refresh`` reads the changes since the last read."""
 
     def __init__(self) -> None:
         self.catalogue = EMPTY
 
     async def refresh(self, connection: Connection) -> Catalogue:
-        known = self.catalogue if self.catalogue.version else None
-        fresh = await catalogue.refresh(connection, known)
+        base = self.catalogue if self.catalogue.version else None
+        fresh = await catalogue.refresh(connection, base)
         if fresh.version > self.catalogue.version:
             self.catalogue = fresh
         return self.catalogue

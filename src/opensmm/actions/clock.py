@@ -1,4 +1,4 @@
-"""The database's clock. Nothing here is decided by the clock on a machine's wall, which may be minutes off, or jump."""
+"""The database's clock. Nothing is decided by a machine's own clock, which may be minutes off, or jump."""
 
 import time
 from collections.abc import Callable
@@ -14,10 +14,11 @@ from opensmm.store import clocks
 from opensmm.store.connection import Connection, ReconnectingConnection
 
 REST: Final = timedelta(minutes=4)
-"""After a step nothing is concluded from times for longer than a lease lasts, and a provider takes to take in."""
+"""Time after a step in which nothing is concluded from times. It is longer than a lease, and than a provider takes to
+process an order."""
 READ_EVERY_S: Final = 10.0
 DRIFT: Final = 0.0005
-"""Clocks that run this much apart are in order."""
+"""The share of elapsed time by which two sound clocks may drift apart."""
 log = structlog.get_logger()
 
 
@@ -26,16 +27,16 @@ def utc_now() -> datetime:
 
 
 def elapsed() -> float:
-    """Seconds on a clock that is never set, and where the system has one, runs on while the machine sleeps."""
+    """Returns seconds on a clock that is never set. If the system has one, it runs on while the machine sleeps."""
     asleep_too = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if asleep_too is None else time.clock_gettime(asleep_too)
 
 
 class DatabaseClock:
-    """The database's clock as a process knows it: what was read at the last look, and what has elapsed since.
+    """A process's estimate of the database's clock: the last reading, plus the time elapsed since.
 
-    Before the first look the machine's own clock is all that is known. ``rest``: how long nothing is concluded after a
-    step.
+    Before the first reading it is the machine's own clock. ``rest`` is the time after a step of the database's clock in
+    which nothing is concluded from times.
     """
 
     def __init__(
@@ -49,76 +50,80 @@ class DatabaseClock:
         self._rest = rest
         ahead = wall().timestamp() - monotonic()
         self._ahead = (ahead, ahead)
-        self._looked: tuple[float, datetime] | None = None
+        self._last_look: tuple[float, datetime] | None = None
         self.steady = True
-        """What the last look found."""
+        """The result of the last ``look``."""
 
     def __call__(self) -> datetime:
-        """Never behind the database, so that what was just kept is due; ahead of it by less than a look takes."""
+        """Returns the time. It is never behind the database's, so that rows just written as due are due.
+
+        It is ahead by less than reading the clock takes.
+        """
         return _time(self.monotonic() + self._ahead[1])
 
     def stamp(self) -> datetime | None:
-        """What a statement is to write for the time at which it runs; None: it asks the database itself."""
+        """Returns the time that statements write as their own, or None: each asks the database itself."""
         return None
 
     @property
     def stale(self) -> bool:
-        """Whether it was read too long ago for one that reads it as it goes."""
-        return self._looked is None or self.monotonic() - self._looked[0] >= READ_EVERY_S
+        """True if the last reading is older than ``READ_EVERY_S``, or there is none."""
+        return self._last_look is None or self.monotonic() - self._last_look[0] >= READ_EVERY_S
 
     @property
     def off(self) -> timedelta | None:
-        """How far the machine's own clock is ahead of the database's, once that was looked at."""
-        return None if self._looked is None else self._wall() - self()
+        """The machine's own clock minus the database's; None before the first reading."""
+        return None if self._last_look is None else self._wall() - self()
 
     async def read(self, connection: Connection) -> None:
-        """Learns what time it is, and no more."""
+        """Reads the database's clock, without a check for steps."""
         before = self.monotonic()
         self._learn(await clocks.now(connection, self.stamp()), before, stepped=False)
 
-    async def look(self, line: ReconnectingConnection) -> bool:
-        """Learns what time it is, and notes where the clock stepped.
+    async def look(self, connection: ReconnectingConnection) -> bool:
+        """Reads the database's clock and records a step of it.
 
-        True where times may be compared: there was no step within the rest. What was read before a look was written
-        before any step that a later look finds. Raises Unavailable and Rejected; then the next look tells as much.
+        Returns True if times may be compared: there was no step within ``rest``. Rows read before a look were written
+        before any step that a later look finds. Raises Unavailable and StatementRejected; the next look then finds the
+        same step.
         """
         before = self.monotonic()
-        found, step, steady = await write(line, lambda connection: self._look(connection, before))
+        reading, step, steady = await write(connection, lambda connection: self._look(connection, before))
         if step is not None and step.cause is StepCause.UNWATCHED:
             log.info("the database's clock was not watched", since=step.since, until=step.until)
         elif step is not None:
             log.warning("the database's clock stepped", **structs.asdict(step))
-        self._learn(found.at, before, stepped=step is not None)
+        self._learn(reading.at, before, stepped=step is not None)
         self.steady = steady
         return steady
 
     async def _look(self, connection: Connection, before: float) -> tuple[ClockReading, ClockStep | None, bool]:
-        found, kept, stepped = await clocks.look(connection, self.stamp())
-        step = judge(kept, found, self._expected(before))
+        reading, stored, stepped = await clocks.look(connection, self.stamp())
+        step = judge(stored, reading, self._expected(before))
         if step is not None:
-            await clocks.note(connection, step, found.at)
-            stepped = found.at if step.breaks else stepped
-        highest = found.at if kept is None or step is not None else max(found.at, kept.at)
-        await clocks.keep(connection, structs.replace(found, at=highest))
-        return found, step, stepped is None or found.at - stepped >= self._rest
+            await clocks.note(connection, step, reading.at)
+            stepped = reading.at if step.breaks else stepped
+        highest = reading.at if stored is None or step is not None else max(reading.at, stored.at)
+        await clocks.keep(connection, structs.replace(reading, at=highest))
+        return reading, step, stepped is None or reading.at - stepped >= self._rest
 
     def _expected(self, before: float) -> ExpectedReading | None:
-        if self._looked is None:
+        if self._last_look is None:
             return None
-        drift = DRIFT * (before - self._looked[0])
+        drift = DRIFT * (before - self._last_look[0])
         low, high = self._ahead
-        return ExpectedReading(self._looked[1], _time(before + low - drift), _time(self.monotonic() + high + drift))
+        return ExpectedReading(self._last_look[1], _time(before + low - drift), _time(self.monotonic() + high + drift))
 
     def _learn(self, at: datetime, before: float, *, stepped: bool) -> None:
-        """Narrows down how far the database's clock is ahead of the process's own; a slow look tells little."""
+        """Narrows the bounds of the database's clock minus the process's own. A slow reading narrows them little."""
         after = self.monotonic()
         low, high = at.timestamp() - after, at.timestamp() - before
-        if self._looked is not None and not stepped:
-            drift = DRIFT * (before - self._looked[0])
+        if self._last_look is not None and not stepped:
+            drift = DRIFT * (before - self._last_look[0])
             narrow = max(low, self._ahead[0] - drift), min(high, self._ahead[1] + drift)
             low, high = narrow if narrow[0] <= narrow[1] else (low, high)
         self._ahead = low, high
-        self._looked = after, at
+        self._last_look = after, at
 
 
 def _time(seconds: float) -> datetime:

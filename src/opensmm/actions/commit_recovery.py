@@ -1,4 +1,4 @@
-"""Learning what became of a batch whose COMMIT went unanswered. It is never sent again."""
+"""Recovering the outcome of a batch whose COMMIT went unanswered. The batch is never run again."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,25 +16,31 @@ from opensmm.store import placing
 from opensmm.store.connection import ReconnectingConnection
 
 SETTLE_WITHIN_S: Final = 5.0
-"""How long the outcome is looked for before the callers are told to try later."""
+"""Seconds of looking for the outcome before the callers are told to try later."""
 
 
-async def recover(line: ReconnectingConnection, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
-    """The batch's orders, or None: it was not kept and never will be. Raises CommitUnknown if that takes too long."""
+async def recover(
+    connection: ReconnectingConnection, mark: UUID, at: datetime | None
+) -> Sequence[OrderId | None] | None:
+    """Returns the batch's orders in its order, or None if it did not commit and never will.
+
+    ``mark`` is the batch mark that the transaction wrote. Raises CommitUnknown if the database gives no answer within
+    ``SETTLE_WITHIN_S``.
+    """
     try:
         async with asyncio.timeout(SETTLE_WITHIN_S):
-            return await _ask_until_answered(line, mark, at)
+            return await _retry_until_answered(connection, mark, at)
     except TimeoutError as error:
-        await line.drop()
+        await connection.drop()
         raise CommitUnknown(OutageCode.COMMIT_UNKNOWN) from error
 
 
-async def _ask_until_answered(
-    line: ReconnectingConnection, mark: UUID, at: datetime | None
+async def _retry_until_answered(
+    connection: ReconnectingConnection, mark: UUID, at: datetime | None
 ) -> Sequence[OrderId | None] | None:
     while True:
-        await line.drop()
+        await connection.drop()
         try:
-            return await placing.settle(await line.get(), mark, at)
+            return await placing.settle(await connection.get(), mark, at)
         except (psycopg.Error, Unavailable):
             await asyncio.sleep(db.PAUSE_AFTER_FAILURE_S)

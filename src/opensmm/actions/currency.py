@@ -9,9 +9,10 @@ from opensmm.store.connection import Connection
 
 
 async def set_currency(owner: Connection, wanted: str, *, by: By) -> str:
-    """Sets the panel's currency in a transaction of its owner's role, with its audit row; returns its code.
+    """Sets the panel's currency in one transaction with its audit row; returns its code.
 
-    Raises OperatorRefusal where it is no currency, or another one and money has moved.
+    ``owner`` is a connection of the role that owns the tables. Raises OperatorRefusal if ``wanted`` is no currency, or
+    another one than before although money has moved.
     """
     code = currency_code(wanted.strip())
     async with owner.transaction():

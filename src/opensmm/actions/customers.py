@@ -1,4 +1,4 @@
-"""Customers, their keys and their money, as the operator handles them. Each action leaves one audit row."""
+"""Customers and their API keys, as the operator manages them. Each action writes an audit row for each change."""
 
 import secrets
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ FIRST_LABEL: Final = "first"
 
 
 class NewKey(Struct, frozen=True):
-    """A key as it is shown once."""
+    """A new API key. Its text is shown once, and only its hash is stored."""
 
     text: str
     label: str = ""
@@ -35,17 +35,17 @@ class NewKey(Struct, frozen=True):
 
 
 def fresh_key(label: str = "", settings: KeySettings = UNSAID) -> NewKey:
-    """A new key of 160 random bits."""
+    """Makes a key of 160 random bits."""
     return NewKey(secrets.token_hex(20), label, settings)
 
 
 def first_key(settings: KeySettings = UNSAID) -> NewKey:
-    """The key of a new customer."""
+    """Makes the first key of a new customer."""
     return fresh_key(FIRST_LABEL, settings)
 
 
 def imported_key(text: str, label: str = "", settings: KeySettings = UNSAID) -> NewKey:
-    """A key that its owner has from another panel; raises OperatorRefusal where it cannot be one here."""
+    """Takes over a key that its owner has from another panel. Raises OperatorRefusal if it cannot be a key here."""
     check_importable(text)
     return NewKey(text, label, settings)
 
@@ -53,13 +53,13 @@ def imported_key(text: str, label: str = "", settings: KeySettings = UNSAID) -> 
 async def add_customer(
     connection: Connection, name: str, balance: Money, key: NewKey, pepper: bytes, *, by: By
 ) -> CustomerId:
-    """Adds a customer with a key and, where ``balance`` is above 0, a first top-up.
+    """Adds a customer with a key and, if ``balance`` is above 0, a first top-up.
 
-    Raises OperatorRefusal where the name, the balance or the key will not do, or the name or the key is taken.
+    Raises OperatorRefusal if the name, the balance or the key is invalid, or if the name or the key is taken.
     """
     check_customer_name(name)
     check_amount(balance, NOTHING)
-    key = _checked(key)
+    key = _check_key(key)
     try:
         async with connection.transaction():
             customer = await customers.add(connection, name, by.now)
@@ -77,41 +77,41 @@ async def add_customer(
 
 
 async def set_suspended(connection: Connection, customer: CustomerId, suspended: bool, *, by: By) -> None:
-    """Keeps a customer from ordering, or lets it order again; raises OperatorRefusal where there is none."""
+    """Suspends or resumes a customer. Raises OperatorRefusal if there is no such customer."""
     async with connection.transaction():
-        was = await money.lock_funds(connection, customer)
-        if was.suspended == suspended:
+        before = await money.lock_funds(connection, customer)
+        if before.suspended == suspended:
             return
         await customers.set_suspended(connection, customer, suspended)
         action = AuditAction.CUSTOMER_SUSPEND if suspended else AuditAction.CUSTOMER_RESUME
-        entry = AuditEntry(str(customer), {"suspended": (was.suspended, suspended)})
+        entry = AuditEntry(str(customer), {"suspended": (before.suspended, suspended)})
         await audit.note(connection, by, action, [entry])
 
 
 async def add_key(connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, *, by: By) -> KeyId:
-    """Adds one more key for a customer.
+    """Adds another key for a customer.
 
-    Raises OperatorRefusal where the key will not do or exists already, and where the customer does not.
+    Raises OperatorRefusal if the key is invalid or exists already, or if the customer does not exist.
     """
-    key = _checked(key)
+    key = _check_key(key)
     try:
         async with connection.transaction():
             await money.lock_funds(connection, customer)
-            kept = await _keep_key(connection, customer, key, pepper, by)
+            key_id = await _keep_key(connection, customer, key, pepper, by)
     except psycopg.errors.UniqueViolation as error:
         raise OperatorRefusal(RefusalCode.KEY_EXISTS) from error
-    return kept
+    return key_id
 
 
-def _checked(key: NewKey) -> NewKey:
-    """A key whose label will do, with its addresses as they are compared."""
+def _check_key(key: NewKey) -> NewKey:
+    """Checks a key's label; returns the key with its addresses in the form in which they are compared."""
     check_label(key.label)
     addresses = read_addresses(key.settings.addresses)
     return replace(key, settings=replace(key.settings, addresses=addresses))
 
 
 async def _keep_key(connection: Connection, customer: CustomerId, key: NewKey, pepper: bytes, by: By) -> KeyId:
-    kept = await api_keys.add(
+    key_id = await api_keys.add(
         connection,
         customer,
         digest(pepper, key.text),
@@ -120,9 +120,9 @@ async def _keep_key(connection: Connection, customer: CustomerId, key: NewKey, p
         settings=key.settings,
         now=by.now,
     )
-    told = created(customer=customer, hint=key.text[-4:], label=key.label, **asdict(key.settings))
-    await audit.note(connection, by, AuditAction.KEY_ADD, [AuditEntry(str(kept), told)])
-    return kept
+    changes = created(customer=customer, hint=key.text[-4:], label=key.label, **asdict(key.settings))
+    await audit.note(connection, by, AuditAction.KEY_ADD, [AuditEntry(str(key_id), changes)])
+    return key_id
 
 
 async def edit_key(
@@ -135,31 +135,31 @@ async def edit_key(
     addresses: Sequence[str] | None = None,
     by: By,
 ) -> bool:
-    """Changes how a live key is answered and where it may be used from; None leaves as it is. False: nothing changed.
+    """Changes a live key's answers and the addresses that may use it; None leaves a setting as it is.
 
-    ``by_client`` leaves to the client again what is not said beside it. Raises OperatorRefusal where there is no such
-    key, or an address is none.
+    ``by_client`` resets the settings of answers that are not given, so that the client chooses them again. Returns
+    False if nothing changed. Raises OperatorRefusal if there is no such key, or an address is invalid.
     """
-    bound = None if addresses is None else read_addresses(addresses)
+    new_addresses = None if addresses is None else read_addresses(addresses)
     async with connection.transaction():
-        was = await api_keys.lock(connection, key)
-        if was is None:
+        before = await api_keys.lock(connection, key)
+        if before is None:
             raise OperatorRefusal(RefusalCode.NO_LIVE_KEY, key=key)
-        stays = UNSAID if by_client else was
+        base = UNSAID if by_client else before
         wanted = KeySettings(
-            stays.title_case if title_case is None else title_case,
-            was.addresses if bound is None else bound,
-            stays.as_panel if as_panel is None else as_panel,
+            base.title_case if title_case is None else title_case,
+            before.addresses if new_addresses is None else new_addresses,
+            base.as_panel if as_panel is None else as_panel,
         )
-        if wanted == was:
+        if wanted == before:
             return False
         await api_keys.edit(connection, key, wanted)
-        await audit.note(connection, by, AuditAction.KEY_EDIT, [AuditEntry(str(key), diff(was, wanted))])
+        await audit.note(connection, by, AuditAction.KEY_EDIT, [AuditEntry(str(key), diff(before, wanted))])
     return True
 
 
 async def revoke_keys(connection: Connection, which: Sequence[KeyId], *, by: By) -> list[KeyId]:
-    """Revokes keys for good; returns those that were live."""
+    """Revokes keys permanently; returns those that were live."""
     async with connection.transaction():
         revoked = await api_keys.revoke(connection, which, by.now)
         entries = [AuditEntry(str(key), {"revoked": (None, by.now)}) for key in revoked]

@@ -1,4 +1,4 @@
-"""Filling a panel to try out: a price list that the sandbox fulfils, and customers with money and a key."""
+"""Demo data: a price list that the sandbox fulfils, and customers with money and a key."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,7 +21,7 @@ _THERE_ALREADY: Final = (RefusalCode.CUSTOMER_EXISTS, RefusalCode.KEY_EXISTS)
 
 
 class DemoCustomer(Struct, frozen=True):
-    """A customer to be added: ``funds`` are the first top-up, ``key`` the text of its key."""
+    """A customer to add: ``funds`` is the first top-up, ``key`` the text of its API key."""
 
     name: str
     funds: Money
@@ -31,7 +31,7 @@ class DemoCustomer(Struct, frozen=True):
 async def fill(
     connection: Connection, services: Sequence[Service], people: Sequence[DemoCustomer], pepper: bytes, *, by: By
 ) -> None:
-    """Gives a panel without services a price list, and adds the people who are not there yet.
+    """Gives a panel without services a price list, and adds those ``people`` who are not there yet.
 
     The price list is one transaction, and each customer another. Raises OperatorRefusal.
     """

@@ -1,4 +1,4 @@
-"""Providers that take few adds at a time, as soon as they may be sent the next one."""
+"""Providers that take few adds at a time and are free for the next one."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from opensmm.base.ids import ProviderId
 
 
 class FreedProviders:
-    """Those at which an `add` of this process was recorded, until somebody takes them."""
+    """Providers for which this process has just recorded an `add`. They wait here until ``take`` returns them."""
 
     def __init__(self) -> None:
         self._freed: set[ProviderId] = set()
@@ -20,12 +20,12 @@ class FreedProviders:
         self._changed.set()
 
     def stop(self) -> None:
-        """Has nobody wait any longer, and hands out none."""
+        """Ends all waits; from now on ``take`` returns none."""
         self._stopped = True
         self._changed.set()
 
     async def take(self, within_s: float) -> Set[ProviderId]:
-        """Waits for the first of them, and takes all there are; none after ``within_s``, or when told to stop."""
+        """Waits for a provider and takes all there are. Returns none after ``within_s`` seconds, or when stopped."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._changed.wait()

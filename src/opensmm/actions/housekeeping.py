@@ -1,4 +1,4 @@
-"""What a worker does now and then: know its providers, free what a dead worker held, forget what may be forgotten."""
+"""Housekeeping: reads the providers' settings, recovers the deliveries of dead workers, and deletes old rows."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -19,62 +19,67 @@ IDEMPOTENCY_KEPT: Final = timedelta(days=14)
 BATCHES_KEPT: Final = timedelta(days=1)
 BALANCES_KEPT: Final = timedelta(days=7)
 MOST_HELD: Final = 1000
-"""Deliveries that are held in one round."""
-FORGET_EVERY_S: Final = 600.0
+"""Deliveries that one step holds at most."""
+DELETE_EVERY_S: Final = 600.0
 log = structlog.get_logger()
 
 
 class Housekeeper:
-    """``in_flight``: what this process is sending, which is not left behind whatever its lease says."""
+    """Steps through the housekeeping. ``in_flight`` returns the deliveries that this process is sending: they are not
+    recovered, even if their leases have ended."""
 
     def __init__(
         self,
-        line: ReconnectingConnection,
+        connection: ReconnectingConnection,
         registry: ProviderRegistry,
         clock: DatabaseClock,
         in_flight: Callable[[], InFlight],
     ) -> None:
-        self._line = line
+        self._connection = connection
         self._registry = registry
         self._clock = clock
         self._in_flight = in_flight
-        self._forgot: float | None = None
+        self._deleted_at: float | None = None
 
     async def step(self, *, tidy: bool = True) -> None:
-        """Knows the providers as they are now; with ``tidy``, frees and forgets too."""
+        """Stores id forms that clients have learned, and reads the providers; with ``tidy``, does the rest too."""
         for row, forms in self._registry.learned:
-            await write(self._line, partial(providers.keep_forms, row=row, forms=forms))
-        await self._registry.update(await write(self._line, providers.providers))
-        if tidy and await self._clock.look(self._line):
+            await write(self._connection, partial(providers.keep_forms, row=row, forms=forms))
+        await self._registry.update(await write(self._connection, providers.providers))
+        if tidy and await self._clock.look(self._connection):
             await self._tidy_up()
 
     async def _tidy_up(self) -> None:
-        """What is done by the age of things, and so not soon after the clock has stepped."""
+        """Does the work that depends on ages, and so must not follow soon after a step of the clock."""
         now, own = self._clock(), self._in_flight()
-        left_behind = await write(self._line, lambda connection: dispatch.recover(connection, now, own))
-        if left_behind:
-            log.warning("deliveries became unsure: their worker went away while sending", count=left_behind)
-        held = await write(self._line, lambda connection: dispatch.hold_waiting(connection, now, MOST_HELD))
+        recovered = await write(self._connection, lambda connection: dispatch.recover(connection, now, own))
+        if recovered:
+            log.warning("deliveries became unsure: their worker went away while sending", count=recovered)
+        held = await write(self._connection, lambda connection: dispatch.hold_waiting(connection, now, MOST_HELD))
         if held:
             log.warning("deliveries are held: their providers turn us away", count=held)
         began = self._clock.monotonic()
-        if self._forgot is None or began - self._forgot >= FORGET_EVERY_S:
-            more = await write(self._line, lambda connection: self._forget(connection, now))
-            self._forgot = self._forgot if more else began
-        # Last, as it waits for customers' rows: one that is locked for long keeps nothing else from being done.
-        await write(self._line, lambda connection: self._take_back(connection, now))
+        if self._deleted_at is None or began - self._deleted_at >= DELETE_EVERY_S:
+            more = await write(self._connection, lambda connection: self._delete_old(connection, now))
+            self._deleted_at = self._deleted_at if more else began
+        # Last, as it waits for customers' rows: one that is locked for long must not delay the rest.
+        await write(self._connection, lambda connection: self._requeue_manual(connection, now))
 
-    async def _take_back(self, connection: Connection, now: datetime) -> None:
-        """Queues again what a worker that went away was handing to the staff; ends what was to be cancelled
-        meanwhile."""
+    async def _requeue_manual(self, connection: Connection, now: datetime) -> None:
+        """Queues deliveries again that a dead worker was giving to the manual provider.
+
+        Those with a cancel requested meanwhile end instead.
+        """
         if left := await manual.left_behind(connection, now):
             taken = await record_tries(connection, left, now, self._clock.stamp())
             await dispatch.release(connection, [(order, run + 1, None) for order, run in taken])
 
-    async def _forget(self, connection: Connection, now: datetime) -> bool:
-        """Whether more is to be forgotten, at the next round. ``now`` is of the last look at the clock: what the
-        database would say by itself may have stepped since."""
-        asks = await pruning.forget_idempotency(connection, now, IDEMPOTENCY_KEPT)
+    async def _delete_old(self, connection: Connection, now: datetime) -> bool:
+        """Deletes a portion of the old rows; returns True if there are more.
+
+        ``now`` comes from the last check of the clock. The database's own time may have stepped since.
+        """
+        requests = await pruning.forget_idempotency(connection, now, IDEMPOTENCY_KEPT)
         batches = await pruning.forget_batches(connection, now, BATCHES_KEPT)
         await providers.forget_readings(connection, now - BALANCES_KEPT)
-        return asks or batches
+        return requests or batches

@@ -1,4 +1,4 @@
-"""The staff's work: what it says of its deliveries is applied as a provider's word is, with one audit row each."""
+"""Work of the manual provider: the staff's reports are applied like a provider's answers, each with an audit row."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -31,53 +31,59 @@ Outcome = PolledDelivery | OperatorRefusal
 
 
 async def report(connection: Connection, batch: Sequence[ManualReport], *, by: By) -> list[Outcome]:
-    """Applies reports in one transaction, in order: each delivery as it stands afterwards, or why nothing changed."""
+    """Applies reports in one transaction, in order.
+
+    Returns for each report the delivery afterwards, or the refusal if it changed nothing.
+    """
     async with connection.transaction():
-        orders = sorted({said.order for said in batch})
+        orders = sorted({reported.order for reported in batch})
         await settlement.lock(connection, orders)
-        found = await rows.with_staff(connection, orders)
-        # The clocks of those who work here may differ by a little: what is said now is news all the same.
-        asked = max([by.now, *(one.known.polled + _SOONEST for one in found if one.known.polled is not None)])
-        registry = _Desk(found, asked)
-        outcomes = [registry.apply(said) for said in batch]
-        await poller.record(connection, registry.told(), asked, by.now)
-        for said, changes in registry.changes:
-            why = By(by.actor, said.reason.strip() or by.reason, by.now)
-            await audit.note(connection, why, _STEPS[said.step], [AuditEntry(str(said.order), changes)])
+        open_deliveries = await rows.with_staff(connection, orders)
+        # The clocks of the staff's machines may differ a little: a report counts as newer than all before it.
+        earlier = [one.known.polled for one in open_deliveries if one.known.polled is not None]
+        asked_at = max([by.now, *(polled + _SOONEST for polled in earlier)])
+        deliveries = _ManualDeliveries(open_deliveries, asked_at)
+        outcomes = [deliveries.apply(reported) for reported in batch]
+        await poller.record(connection, deliveries.results(), asked_at, by.now)
+        for reported, changes in deliveries.changes:
+            why = By(by.actor, reported.reason.strip() or by.reason, by.now)
+            await audit.note(connection, why, _AUDIT_ACTIONS[reported.step], [AuditEntry(str(reported.order), changes)])
     return outcomes
 
 
-_STEPS: Final = {step: AuditAction(f"staff.{step}") for step in ManualStep}
+_AUDIT_ACTIONS: Final = {step: AuditAction(f"staff.{step}") for step in ManualStep}
 
 
-class _Desk:
-    """The deliveries that reports are about; a later report sees what an earlier one changed."""
+class _ManualDeliveries:
+    """The deliveries of a batch of reports. A later report sees the changes of an earlier one."""
 
-    def __init__(self, found: Sequence[DueDelivery], asked: datetime) -> None:
-        self._asked = asked
-        self._found = {(one.order, one.run): one for one in found}
+    def __init__(self, deliveries: Sequence[DueDelivery], asked_at: datetime) -> None:
+        self._asked_at = asked_at
+        self._deliveries = {(one.order, one.run): one for one in deliveries}
         self._changed: dict[tuple[OrderId, int], DueDelivery] = {}
         self.changes: list[tuple[ManualReport, Changes]] = []
-        """What each report that was applied has changed."""
+        """The reports that were applied, each with its changes."""
 
-    def apply(self, said: ManualReport) -> Outcome:
-        runs = [run for order, run in self._found if order == said.order and said.run in (None, run)]
+    def apply(self, reported: ManualReport) -> Outcome:
+        runs = [run for order, run in self._deliveries if order == reported.order and reported.run in (None, run)]
         if len(runs) != 1:
             code = RefusalCode.WHICH_RUN if runs else RefusalCode.NOT_WITH_STAFF
-            return OperatorRefusal(code, order=said.order)
-        one = self._found[said.order, runs[0]]
-        read = manual.read(said, one.known)
+            return OperatorRefusal(code, order=reported.order)
+        key = (reported.order, runs[0])
+        delivery = self._deliveries[key]
+        before = delivery.known
+        read = manual.read(reported, before)
         if isinstance(read, OperatorRefusal):
             return read
-        news = core.apply(one.known, read, self._asked)
-        assert news is not None  # it is with the staff, and newer than all that was heard of it
-        known = structs.replace(one.known, state=news.state, start_count=news.start_count, remains=news.remains)
-        fields = {f"runs.{one.run}.{name}": pair for name, pair in diff(one.known, known).items()}
-        self.changes.append((said, fields))
-        self._found[said.order, one.run] = self._changed[said.order, one.run] = structs.replace(one, known=known)
-        return known
+        news = core.apply(before, read, self._asked_at)
+        assert news is not None  # the staff has the delivery, and the report is newer than all before it
+        after = structs.replace(before, state=news.state, start_count=news.start_count, remains=news.remains)
+        fields = {f"runs.{delivery.run}.{name}": pair for name, pair in diff(before, after).items()}
+        self.changes.append((reported, fields))
+        self._deliveries[key] = self._changed[key] = structs.replace(delivery, known=after)
+        return after
 
-    def told(self) -> list[PolledResult]:
+    def results(self) -> list[PolledResult]:
         return [
             PolledResult(
                 order=one.order,
@@ -98,29 +104,32 @@ class _Desk:
 async def answer_refills(
     connection: Connection, refills: Sequence[RefillId], status: RefillStatus, *, by: By
 ) -> list[RefillStatus | OperatorRefusal]:
-    """Ends the staff's shares of refills, in one transaction: each one's status, or that the staff has none of it."""
+    """Ends the staff's parts of refills, in one transaction.
+
+    Returns each refill's status, or a refusal if the staff has no part of it.
+    """
     async with connection.transaction():
         before = await rows.lock_refills(connection, refills)
         tasks = await rows.refill_tasks(connection, refills)
         news = [RefillNews(task, status, task.provider_refill, None) for task in tasks]
         await refill_tasks.record(connection, news, None, by.now)
-        known = {task.refill for task in tasks}
+        with_staff = {task.refill for task in tasks}
         entries = [
             AuditEntry(str(refill), {"status": (before[refill], status)})
             for refill in dict.fromkeys(refills)
-            if refill in known
+            if refill in with_staff
         ]
         await audit.note(connection, by, AuditAction(f"staff.refill_{status}"), entries)
     return [
-        status if refill in known else OperatorRefusal(RefusalCode.REFILL_NOT_WITH_STAFF, refill=refill)
+        status if refill in with_staff else OperatorRefusal(RefusalCode.REFILL_NOT_WITH_STAFF, refill=refill)
         for refill in refills
     ]
 
 
 async def assign(connection: Connection, services: Sequence[ServiceId], *, by: By) -> list[ServiceId]:
-    """Has the staff fulfil services, before any other provider; raises OperatorRefusal where one does not exist.
+    """Makes the manual provider the first route of services. Raises OperatorRefusal if one does not exist.
 
-    They keep the routes they had behind it, and stand in this order from now on, whatever each costs.
+    The services keep their other routes behind it, and are no longer sorted by cost.
     """
     wanted = sorted(set(services))
     async with connection.transaction():
@@ -138,7 +147,7 @@ async def assign(connection: Connection, services: Sequence[ServiceId], *, by: B
 
 
 async def have_provider_in_transaction(connection: Connection, by: By) -> ProviderId:
-    """Adds the staff as a provider where it is none yet, with an audit row; returns its id."""
+    """Returns the id of the manual provider. Adds it, with an audit row, if there is none yet."""
     provider, fresh = await rows.provide(connection)
     if fresh:
         changes = created(name=rows.NAME, kind=MANUAL)

@@ -1,4 +1,4 @@
-"""Looking at the panel from outside: its facts, its findings, and the heartbeat of a worker."""
+"""Monitoring of the panel: its facts and findings, and the heartbeat of a worker."""
 
 import os
 import socket
@@ -27,28 +27,31 @@ from opensmm.store.providers import ProviderRow
 from opensmm.store.workers import WorkerRow
 
 FORGET_AFTER: Final = timedelta(minutes=10)
-"""How long a worker that died is told of."""
+"""Time for which a dead worker stays on the list of workers."""
 
 
 async def look(
     connection: Connection, pepper: bytes | None, now: datetime, *, private: bool
 ) -> tuple[PanelFacts, list[Finding]]:
-    """The facts of this moment and what is to be thought of them. Which providers cannot be called the workers tell;
-    where none does, they are tried with ``pepper``, if there is one, and ``private``."""
+    """Returns the panel's facts at this moment and the findings on them.
+
+    The workers report which providers cannot be called. If no worker does, the providers' keys and addresses are
+    checked here with ``pepper``, if it is given. ``private`` allows private addresses.
+    """
     facts = await rows.facts(connection, now)
     shut = monitoring.shut_at_workers(facts.workers, now)
     if shut is None and pepper is not None:
-        shut = _shut(await providers.providers(connection), pepper, private=private)
+        shut = _find_shut(await providers.providers(connection), pepper, private=private)
     readings = await providers.readings(connection)
-    known = [
-        _reckoned(structs.replace(one, shut=(shut or {}).get(one.id)), readings.get(one.id, []), now)
+    measured = [
+        _with_balance(structs.replace(one, shut=(shut or {}).get(one.id)), readings.get(one.id, []), now)
         for one in facts.providers
     ]
-    facts = structs.replace(facts, providers=tuple(known))
-    return facts, [*await _pepper(connection, pepper), *monitoring.judge(facts, now)]
+    facts = structs.replace(facts, providers=tuple(measured))
+    return facts, [*await _check_pepper(connection, pepper), *monitoring.judge(facts, now)]
 
 
-async def _pepper(connection: Connection, pepper: bytes | None) -> list[Finding]:
+async def _check_pepper(connection: Connection, pepper: bytes | None) -> list[Finding]:
     mark = (await peppers.marked(connection)).mark
     if mark is None:
         return []
@@ -57,45 +60,49 @@ async def _pepper(connection: Connection, pepper: bytes | None) -> list[Finding]
     return [] if mark == pepper_mark(pepper) else [Finding("pepper", Level.CRITICAL, code=FindingCode.PEPPER)]
 
 
-def _shut(known: Sequence[ProviderRow], pepper: bytes, *, private: bool) -> dict[ProviderId, ShutCode]:
-    """Panels that cannot be called, and why."""
-    found: dict[ProviderId, ShutCode] = {}
-    for row in known:
+def _find_shut(
+    providers_to_check: Sequence[ProviderRow], pepper: bytes, *, private: bool
+) -> dict[ProviderId, ShutCode]:
+    """Returns the panels that cannot be called, each with the reason."""
+    shut: dict[ProviderId, ShutCode] = {}
+    for row in providers_to_check:
         try:
             if row.kind == PANEL:
                 open_key(pepper, row, private=private)
         except UnreadableKey as error:
-            found[row.id] = error.code
-    return found
+            shut[row.id] = error.code
+    return shut
 
 
-def _reckoned(seen: ProviderSeen, readings: list[BalanceReading], now: datetime) -> ProviderSeen:
+def _with_balance(seen: ProviderSeen, readings: list[BalanceReading], now: datetime) -> ProviderSeen:
     balance = readings[-1] if readings else None
     return structs.replace(seen, balance=balance, hours_left=hours_left(readings, now))
 
 
 class Heartbeat:
-    """Says that this process works; one that dies falls silent, and is forgotten by the others after a while."""
+    """The heartbeat of this worker's process. The other workers remove it some time after the process has died."""
 
-    def __init__(self, line: ReconnectingConnection, clock: DatabaseClock) -> None:
-        self._line = line
+    def __init__(self, connection: ReconnectingConnection, clock: DatabaseClock) -> None:
+        self._connection = connection
         self._clock = clock
         self._worker = WorkerRow(uuid4(), os.getpid(), socket.gethostname())
 
     async def beat(self, shut: Mapping[ProviderId, ShutCode] | None) -> ConnectionShare:
-        """Looks at the clock, says so and which providers it cannot call, and returns what of the providers' limits
-        this worker may take."""
-        await self._clock.look(self._line)
+        """Checks the clock and writes the heartbeat with ``shut``, the providers that this worker cannot call.
+
+        Returns this worker's share of the providers' connection limits.
+        """
+        await self._clock.look(self._connection)
         at, off = self._clock.stamp(), self._clock.off
 
         async def work(connection: Connection) -> ConnectionShare:
             await workers.beat(connection, self._worker, at, off, FORGET_AFTER, shut)
             return ConnectionShare(*await workers.place(connection, self._worker, at, monitoring.ALIVE_WITHIN))
 
-        return await write(self._line, work)
+        return await write(self._connection, work)
 
     async def leave(self) -> None:
-        await write(self._line, lambda connection: workers.leave(connection, self._worker))
+        await write(self._connection, lambda connection: workers.leave(connection, self._worker))
 
 
 class MetricsSample(Struct, frozen=True):
@@ -105,10 +112,12 @@ class MetricsSample(Struct, frozen=True):
 
 
 class MetricsSampler:
-    """The newest look at the panel, for whoever shows it without asking the database each time."""
+    """Keeps the newest sample of the panel, so that showing metrics takes no query."""
 
-    def __init__(self, line: ReconnectingConnection, pepper: bytes, clock: DatabaseClock, *, private: bool) -> None:
-        self._line = line
+    def __init__(
+        self, connection: ReconnectingConnection, pepper: bytes, clock: DatabaseClock, *, private: bool
+    ) -> None:
+        self._connection = connection
         self._pepper = pepper
         self._clock = clock
         self._private = private
@@ -116,7 +125,9 @@ class MetricsSampler:
 
     async def step(self) -> None:
         if self._clock.stale:
-            await read(self._line, self._clock.read)
+            await read(self._connection, self._clock.read)
         now, pepper, private = self._clock(), self._pepper, self._private
-        found = await read(self._line, lambda connection: look(connection, pepper, now, private=private))
-        self.newest = MetricsSample(now, *found)
+        facts, findings = await read(
+            self._connection, lambda connection: look(connection, pepper, now, private=private)
+        )
+        self.newest = MetricsSample(now, facts, findings)

@@ -1,4 +1,4 @@
-"""Notices of the operator's list: marked as dealt with, in one transaction with an audit row."""
+"""Notices on the operator's list, which the operator marks as dealt with."""
 
 from opensmm.base.ids import OrderId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, reasoned
@@ -9,7 +9,10 @@ from opensmm.store.connection import Connection
 
 
 async def deal_with(connection: Connection, order: OrderId, by: By) -> bool:
-    """Takes an order's notices off the list; False where they were before. Refuses an order that never had one."""
+    """Takes an order's notices off the list, in one transaction with an audit row.
+
+    Returns False if they were off it before. Raises OperatorRefusal for an order that never had one.
+    """
     by = reasoned(by)
     async with connection.transaction():
         closed = await rows.deal_with(connection, order, by.now)

@@ -1,7 +1,7 @@
-"""The operator's work on single orders. Each action is one transaction with one audit row.
+"""The operator's actions on single orders, each in one transaction with one audit row.
 
-It returns True where something was done and False where it had been done before. It raises OperatorRefusal where it may
-not be done.
+An action returns True if it changed something, and False if it had been done before. It raises OperatorRefusal if it
+is not allowed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +23,7 @@ from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
 from opensmm.domain.order_actions import ChosenEnd, LockedRun, OrderSubject
 from opensmm.domain.provider_ids import check_provider_order
 from opensmm.domain.settlement import EndedRun
-from opensmm.store import audit, clocks, customers, dispatch, price_sync, refills
-from opensmm.store import evidence as kept
+from opensmm.store import audit, clocks, customers, dispatch, evidence, price_sync, refills
 from opensmm.store import order_actions as rows
 from opensmm.store.connection import Connection
 from opensmm.store.evidence import EvidenceNote
@@ -33,7 +32,7 @@ Decision = tuple[ChosenEnd, ...] | None
 
 
 async def cancel(connection: Connection, order: OrderId, by: By) -> bool:
-    """Ends an order; what is not delivered is paid back. Its provider is asked to cancel it too."""
+    """Ends an order and refunds the part that is not delivered. Its provider is asked to cancel it too."""
     return await _end(connection, order, by, AuditAction.ORDER_CANCEL, order_actions.cancel)
 
 
@@ -43,7 +42,7 @@ async def complete(connection: Connection, order: OrderId, by: By) -> bool:
 
 
 async def end_partial(connection: Connection, order: OrderId, run: int | None, remains: int, by: By) -> bool:
-    """Ends a run with ``remains`` units undelivered, which are paid back."""
+    """Ends a run with ``remains`` units undelivered, which are refunded."""
 
     def decide(subject: OrderSubject) -> Decision:
         return order_actions.end_partial(subject, order_actions.choose(subject, run), remains)
@@ -56,26 +55,27 @@ async def _end(
 ) -> bool:
     by = reasoned(by)
     async with connection.transaction():
-        _, subject = await _locked(connection, order)
-        decided = decide(subject)
-        if decided is None:
+        _, subject = await _lock(connection, order)
+        decision = decide(subject)
+        if decision is None:
             return False
-        tried = {one.run: one for one in await rows.tried(connection, order, [one.run for one in decided])}
-        await rows.end(connection, order, decided, by.now)
-        next_runs = order_actions.released(subject, decided, by.now)
+        newest = {one.run: one for one in await rows.tried(connection, order, [end.run for end in decision])}
+        await rows.end(connection, order, decision, by.now)
+        next_runs = order_actions.released(subject, decision, by.now)
         await dispatch.release(connection, [(order, run, due) for run, due in next_runs])
         ends = [
-            EndedRun(order, one.run, one.remains, was.cost, was.exchange_rate or Decimal(1))
-            for one, was in ((one, tried[one.run]) for one in decided)
+            EndedRun(order, end.run, end.remains, attempt.cost, attempt.exchange_rate or Decimal(1))
+            for end, attempt in ((end, newest[end.run]) for end in decision)
         ]
         await settlement.end(connection, ends, by.now)
-        await kept.keep(connection, [_ended(order, one, tried[one.run], by) for one in decided], by.now)
-        await _note(connection, order, action, by, _ended_changes(subject, decided))
+        notes = [_build_note_of_end(order, end, newest[end.run], by) for end in decision]
+        await evidence.keep(connection, notes, by.now)
+        await _note(connection, order, action, by, _changes_of_ends(subject, decision))
     return True
 
 
-async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject]:
-    """An order under lock, and its customer; raises OperatorRefusal where there is no such order."""
+async def _lock(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject]:
+    """Locks an order; returns its customer and its state. Raises OperatorRefusal if there is no such order."""
     await settlement.lock(connection, [order])
     locked = await rows.subject(connection, order)
     if locked is None:
@@ -83,12 +83,12 @@ async def _locked(connection: Connection, order: OrderId) -> tuple[CustomerId, O
     return locked
 
 
-def _ended_changes(subject: OrderSubject, settlement: Sequence[ChosenEnd]) -> Changes:
+def _changes_of_ends(subject: OrderSubject, chosen: Sequence[ChosenEnd]) -> Changes:
     before = {run.run: run for run in subject.runs}
     changes: dict[str, tuple[object, object]] = {}
-    for one in settlement:
-        changes[f"runs.{one.run}.state"] = before[one.run].state, one.state
-        changes[f"runs.{one.run}.remains"] = before[one.run].remains, one.remains
+    for end in chosen:
+        changes[f"runs.{end.run}.state"] = before[end.run].state, end.state
+        changes[f"runs.{end.run}.remains"] = before[end.run].remains, end.remains
     return changes
 
 
@@ -98,56 +98,61 @@ async def _note(
     await audit.note(connection, by, action, [AuditEntry(str(order), changes, context)])
 
 
-def _ended(order: OrderId, one: ChosenEnd, was: rows.NewestTry, by: By) -> EvidenceNote:
-    detail = {"by": str(by.actor), "reason": by.reason, "state": one.state, "remains": one.remains}
-    return EvidenceNote((order, one.run, was.number), was.provider, EvidenceKind.OPERATOR, Conclusion.ENDED, detail)
+def _build_note_of_end(order: OrderId, end: ChosenEnd, attempt: rows.NewestTry, by: By) -> EvidenceNote:
+    detail = {"by": str(by.actor), "reason": by.reason, "state": end.state, "remains": end.remains}
+    key = (order, end.run, attempt.number)
+    return EvidenceNote(key, attempt.provider, EvidenceKind.OPERATOR, Conclusion.ENDED, detail)
 
 
 async def resend(
     connection: Connection, order: OrderId, run: int | None, signed: str, by: By, *, below_cost: bool = False
 ) -> bool:
-    """Has a run sent again. ``signed``: why the operator takes the risk of an order that may have been bought.
-    ``below_cost``: it may cost what its cheapest provider asks at this moment, though it was sold for less."""
+    """Queues a run to be sent again.
+
+    ``signed`` is the operator's reason for taking the risk that the run was bought already; an unsure run needs it.
+    ``below_cost`` allows it to cost what its cheapest provider asks now, although it was sold for less.
+    """
     by, signed = reasoned(by), read_reason(signed) if signed else ""
     async with connection.transaction():
-        _, subject = await _locked(connection, order)
-        decided = order_actions.resend(subject, order_actions.choose(subject, run), signed=bool(signed))
-        if decided is None:
+        _, subject = await _lock(connection, order)
+        locked = order_actions.resend(subject, order_actions.choose(subject, run), signed=bool(signed))
+        if locked is None:
             return False
-        if decided.state is DeliveryState.UNSURE:
-            note = await _said(connection, order, decided, Conclusion.RISKED, by, {"signed": signed})
-            await kept.keep(connection, [note], by.now)
-        await rows.queue_again(connection, order, decided.run, by.now)
-        changes: dict[str, tuple[object, object]] = {f"runs.{decided.run}.state": (decided.state, DeliveryState.QUEUED)}
+        if locked.state is DeliveryState.UNSURE:
+            note = await _build_note_of_run(connection, order, locked, Conclusion.RISKED, by, {"signed": signed})
+            await evidence.keep(connection, [note], by.now)
+        await rows.queue_again(connection, order, locked.run, by.now)
+        changes: dict[str, tuple[object, object]] = {f"runs.{locked.run}.state": (locked.state, DeliveryState.QUEUED)}
         if below_cost:
-            changes[f"runs.{decided.run}.ceiling"] = await price_sync.approve_cost(connection, order, decided.run)
+            changes[f"runs.{locked.run}.ceiling"] = await price_sync.approve_cost(connection, order, locked.run)
         await _note(connection, order, AuditAction.ORDER_RESEND, by, changes, {"signed": signed} if signed else {})
     return True
 
 
-async def _said(
+async def _build_note_of_run(
     connection: Connection, order: OrderId, run: LockedRun, conclusion: Conclusion, by: By, detail: Mapping[str, object]
 ) -> EvidenceNote:
-    (was,) = await rows.tried(connection, order, [run.run])
-    whole = {"by": str(by.actor), "reason": by.reason, **detail}
-    return EvidenceNote((order, run.run, was.number), was.provider, EvidenceKind.OPERATOR, conclusion, whole)
+    (attempt,) = await rows.tried(connection, order, [run.run])
+    detail = {"by": str(by.actor), "reason": by.reason, **detail}
+    key = (order, run.run, attempt.number)
+    return EvidenceNote(key, attempt.provider, EvidenceKind.OPERATOR, conclusion, detail)
 
 
 async def settle(connection: Connection, order: OrderId, run: int | None, provider_order: str | None, by: By) -> bool:
-    """The operator's word on an unsure run: it is the provider's order of that id, or, with None, nothing was bought.
+    """States the outcome of an unsure run: it is the provider's order of this id or, with None, nothing was bought.
 
-    What was not bought goes to the next provider, or back to the customer, as if the provider had refused it.
+    A run that was not bought goes to the next provider or is refunded, as if the provider had refused it.
     """
     by = reasoned(by)
     if provider_order is not None:
         check_provider_order(provider_order)
     try:
         async with connection.transaction():
-            _, subject = await _locked(connection, order)
-            decided = order_actions.settle(subject, order_actions.choose(subject, run), provider_order)
-            if decided is None:
+            _, subject = await _lock(connection, order)
+            unsure = order_actions.settle(subject, order_actions.choose(subject, run), provider_order)
+            if unsure is None:
                 return False
-            await _settle(connection, order, decided, provider_order, by)
+            await _settle(connection, order, unsure, provider_order, by)
     except psycopg.errors.UniqueViolation as error:
         raise OperatorRefusal(RefusalCode.PROVIDER_ORDER_TAKEN, order=order) from error
     return True
@@ -155,17 +160,20 @@ async def settle(connection: Connection, order: OrderId, run: int | None, provid
 
 async def _settle(connection: Connection, order: OrderId, run: LockedRun, provider_order: str | None, by: By) -> None:
     conclusion = Conclusion.NOT_BOUGHT if provider_order is None else Conclusion.BOUGHT
-    note = await _said(connection, order, run, conclusion, by, {"provider_order": provider_order})
+    note = await _build_note_of_run(connection, order, run, conclusion, by, {"provider_order": provider_order})
     at_once = by.now - PATIENCE.taking_in
-    found = await kept.doubted(connection, [order], by.now, at_once)
-    one = next(one for those in found.values() for one in those if one.suspect.key == note.attempt)
+    doubted = await evidence.doubted(connection, [order], by.now, at_once)
+    attempt = next(one for attempts in doubted.values() for one in attempts if one.suspect.key == note.attempt)
     verdict = Verdict(DeliveryState.PENDING)
     if provider_order is None:
-        verdict = after_sending(Declined(""), routes_left=one.routes_left, hold_when_refused=one.hold_when_refused)
-    # The operator's machine may be off: what is due is so by the earlier clock, and the try ended by the later one.
+        verdict = after_sending(
+            Declined(""), routes_left=attempt.routes_left, hold_when_refused=attempt.hold_when_refused
+        )
+    # The operator's clock may be wrong: the earlier of the two clocks sets when the run is due, the later one when the
+    # attempt ended.
     at = await clocks.now(connection, None)
-    await inquiries.record(connection, one, verdict, provider_order, min(by.now, at), max(by.now, at))
-    await kept.keep(connection, [note], by.now)
+    await inquiries.record(connection, attempt, verdict, provider_order, min(by.now, at), max(by.now, at))
+    await evidence.keep(connection, [note], by.now)
     changes = {
         f"runs.{run.run}.state": (run.state, verdict.state),
         f"runs.{run.run}.provider_order": (run.provider_order, provider_order),
@@ -174,25 +182,25 @@ async def _settle(connection: Connection, order: OrderId, run: LockedRun, provid
 
 
 async def refund(connection: Connection, order: OrderId, amount: Money, number: int, by: By) -> bool:
-    """Gives back money of an ended order, out of what it has earned. The same ``number`` is booked once.
+    """Refunds money of an ended order out of what it has earned. The same ``number`` is booked once.
 
-    With the last of its money its open refills end: nothing is owed any more. What the house has bought for one is
-    cancelled too, as far as it can be.
+    When all its money is refunded its open refills end, as nothing is owed any more. The house's orders for them are
+    cancelled too, as far as possible.
     """
     by = reasoned(by)
     check_amount(amount)
     order_actions.check_refund_number(number)
     async with connection.transaction():
-        customer, subject = await _locked(connection, order)
-        decided = order_actions.refund(subject, amount, await rows.booked(connection, order, number))
-        if decided is None:
+        customer, subject = await _lock(connection, order)
+        returned = order_actions.refund(subject, amount, await rows.booked(connection, order, number))
+        if returned is None:
             return False
-        transfer = ledger.return_earned(customer, order, number, decided, by.reason)
+        transfer = ledger.return_earned(customer, order, number, returned, by.reason)
         await customers.transfer(connection, [transfer], by.now)
-        await rows.give_back(connection, order, decided)
-        changes = {"earned": (subject.earned, subject.earned - decided)}
-        context: dict[str, object] = {"amount": decided, "number": number}
-        if decided == subject.earned:
+        await rows.give_back(connection, order, returned)
+        changes = {"earned": (subject.earned, subject.earned - returned)}
+        context: dict[str, object] = {"amount": returned, "number": number}
+        if returned == subject.earned:
             context["refills_closed"] = await _close_refills(connection, order, by)
         await _note(connection, order, AuditAction.ORDER_REFUND, by, changes, context)
     return True
@@ -202,7 +210,7 @@ async def _close_refills(connection: Connection, order: OrderId, by: By) -> list
     closed = await refills.close(connection, order, by.now)
     for _, purchase in closed:
         if purchase is not None:
-            # One that is being sent, or is unsure, is left to its own end.
+            # An order that is being sent, or is unsure, may not be cancelled now and takes its own course.
             with suppress(OperatorRefusal):
                 await cancel(connection, purchase, by)
     return [refill for refill, _ in closed]

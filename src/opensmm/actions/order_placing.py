@@ -1,8 +1,8 @@
-"""Placing orders: one transaction for a batch of asks from any number of customers.
+"""Placing orders: one transaction for a batch of requests from any number of customers.
 
-Plain asks take one statement: they were checked against what this process knows, and the statement keeps those for
-which it still holds. All others are decided by the core under their customers' locks. Neither waits for a lock: the
-asks of a customer whose row is held are tried again, and nobody else's wait with them.
+Plain requests take one statement. This process has checked them against its copy of the catalogue, and the statement
+stores those for which that check still holds. ``domain.placing`` decides all other requests, under their customers'
+locks. Neither way waits for a lock: requests of a customer whose row is locked are retried, without delaying others.
 """
 
 import asyncio
@@ -35,54 +35,61 @@ from opensmm.store.connection import Connection, ReconnectingConnection
 
 Placed = OrderId | Refused
 
-TRIES_S: Final = (0.005, 0.01, 0.02, *(0.04,) * 100)
-"""Pauses before an ask of a customer whose row is held is tried again: four seconds of them, then it is refused."""
+RETRY_PAUSES_S: Final = (0.005, 0.01, 0.02, *(0.04,) * 100)
+"""Pauses before the retries of a request whose customer's row is locked: about four seconds, then it is refused."""
 
-LINES_A_ROW: Final = 16
-"""Lines of an order's own parameters that cost about as much to keep as a row."""
+LINES_PER_ROW: Final = 16
+"""Lines of an order's own parameters, such as comments, that cost about as much to store as a row."""
 
 ORDERS_PLACED: Final[Counter[str]] = Counter()
 MONEY_PLACED: Final[Counter[str]] = Counter()
-"""Orders this process has placed and what they were charged, by currency."""
+"""Orders that this process has placed, and their charges, by currency."""
 
 
 class OrderPlacer:
-    """Two lanes: what is plain is kept at once, what is not, or what somebody else holds a lock on, is decided."""
+    """Places orders through two batchers: plain requests go through ``quick``, all others through ``locked``.
+
+    A request that ``quick`` cannot store, as its customer's row is locked or a check no longer holds, goes on to
+    ``locked``.
+    """
 
     def __init__(
         self,
         quick: ReconnectingConnection,
-        careful: ReconnectingConnection,
-        shelf: CatalogueCache,
+        locked: ReconnectingConnection,
+        catalogue_cache: CatalogueCache,
         storage: StorageState,
         clock: DatabaseClock,
     ) -> None:
-        self._shelf = shelf
+        self._catalogue_cache = catalogue_cache
         self._clock = clock
-        self._keeping: Batcher[OrderRequest, OrderId | None] = Batcher(
-            QuickPlacer(quick, shelf, storage, clock), name="keep"
+        self._quick_batcher: Batcher[OrderRequest, OrderId | None] = Batcher(
+            QuickPlacer(quick, catalogue_cache, storage, clock), name="keep"
         )
-        self._deciding: Batcher[OrderRequest, Placed | None] = Batcher(
-            LockedPlacer(careful, shelf, storage, clock), name="decide"
+        self._locked_batcher: Batcher[OrderRequest, Placed | None] = Batcher(
+            LockedPlacer(locked, catalogue_cache, storage, clock), name="decide"
         )
 
     async def place(self, buyer: Buyer, request: AddOrder, dialect_rules: DialectRules) -> Placed:
-        """Places one order, or refuses it; raises Unavailable. A user's ask bears the token of its form."""
+        """Places one order or refuses it. Raises Unavailable.
+
+        A user's request must carry its form's token as its idempotency key; otherwise ``ValueError`` is raised.
+        """
         if buyer.user is not None:
             request = placing.of_form(request, buyer.user)
         today = date.min if request.details is NO_DETAILS else self._clock().date()
-        draft = orders.draft(request, self._shelf.catalogue, buyer.price_list, dialect_rules, today)
+        draft = orders.draft(request, self._catalogue_cache.catalogue, buyer.price_list, dialect_rules, today)
         item = OrderRequest(buyer, request, dialect_rules, draft)
         if isinstance(draft, PricedOrder) and not request.idempotency_key and not draft.service.one_active_per_link:
-            kept = await self._keeping.submit(item, buyer.customer, _weight(draft))
-            if kept is not None:
-                return kept
+            order = await self._quick_batcher.submit(item, buyer.customer, _weight(draft))
+            if order is not None:
+                return order
         return await self._decide(item)
 
     async def _decide(self, item: OrderRequest) -> Placed:
         weight = _weight(item.draft)
-        for pause_s in TRIES_S:
-            placed = await self._deciding.submit(item, item.customer, weight)
+        for pause_s in RETRY_PAUSES_S:
+            placed = await self._locked_batcher.submit(item, item.customer, weight)
             if placed is not None:
                 return placed
             await asyncio.sleep(pause_s)
@@ -90,94 +97,106 @@ class OrderPlacer:
 
 
 def _weight(draft: PricedOrder | Refused) -> int:
-    """About the rows that an order writes: each run is one."""
+    """Returns about how many rows an order writes: one for each run, and its share of parameters."""
     if isinstance(draft, Refused):
         return 1
     if draft.details is NO_DETAILS:
         return draft.runs
     details = draft.details
-    return draft.runs + (len(details.comments) + len(details.usernames) + len(details.groups)) // LINES_A_ROW
+    return draft.runs + (len(details.comments) + len(details.usernames) + len(details.groups)) // LINES_PER_ROW
 
 
 class QuickPlacer:
-    """Keeps drafts in one statement over a connection of its own; None where the core must look at one."""
+    """Stores checked requests in one statement, over a connection of its own."""
 
     def __init__(
-        self, line: ReconnectingConnection, shelf: CatalogueCache, storage: StorageState, clock: DatabaseClock
+        self,
+        connection: ReconnectingConnection,
+        catalogue_cache: CatalogueCache,
+        storage: StorageState,
+        clock: DatabaseClock,
     ) -> None:
-        self._line = line
-        self._shelf = shelf
+        self._connection = connection
+        self._catalogue_cache = catalogue_cache
         self._storage = storage
         self._clock = clock
 
     async def __call__(self, batch: Sequence[OrderRequest]) -> Sequence[OrderId | None]:
-        version, at, mark = self._shelf.catalogue.version, self._clock.stamp(), uuid4()
+        """Returns one order id per request, in order, or None where ``LockedPlacer`` must decide.
+
+        Raises Unavailable if the batch did not commit, and CommitUnknown if that could not be learned.
+        """
+        version, at, mark = self._catalogue_cache.catalogue.version, self._clock.stamp(), uuid4()
         drafts = [(item.customer, item.draft) for item in batch if isinstance(item.draft, PricedOrder)]
         if any(draft.catalogue_version != version for _, draft in drafts):
             return [None] * len(batch)
-        connection = await self._line.get()
+        connection = await self._connection.get()
         try:
             keys = {KeyId(item.buyer.number) for item in batch}
-            kept = await rows.keep(connection, mark, drafts, at, catalogue_version=version, keys=keys)
+            ids = await rows.keep(connection, mark, drafts, at, catalogue_version=version, keys=keys)
         except psycopg.Error as error:
-            self._storage.failed(error)
+            self._storage.note_failure(error)
             if not db.lost(error):
                 return [None] * len(batch)
-            recovered = await commit_recovery.recover(self._line, mark, at)
+            recovered = await commit_recovery.recover(self._connection, mark, at)
             if recovered is None:
                 raise Unavailable(OutageCode.BATCH_NOT_KEPT) from error
-            kept = recovered
+            ids = recovered
         except BaseException:
-            await self._line.drop()
+            await self._connection.drop()
             raise
-        self._storage.kept()
-        placed = [draft for (_, draft), order in zip(drafts, kept, strict=True) if order is not None]
-        _count(placed, self._shelf)
-        return kept
+        self._storage.note_success()
+        placed = [draft for (_, draft), order in zip(drafts, ids, strict=True) if order is not None]
+        _count_placed(placed, self._catalogue_cache)
+        return ids
 
 
 class LockedPlacer:
     """Decides batches under the customers' locks over a connection of its own."""
 
     def __init__(
-        self, line: ReconnectingConnection, shelf: CatalogueCache, storage: StorageState, clock: DatabaseClock
+        self,
+        connection: ReconnectingConnection,
+        catalogue_cache: CatalogueCache,
+        storage: StorageState,
+        clock: DatabaseClock,
     ) -> None:
-        self._line = line
-        self._shelf = shelf
+        self._connection = connection
+        self._catalogue_cache = catalogue_cache
         self._storage = storage
         self._clock = clock
 
     async def __call__(self, batch: Sequence[OrderRequest]) -> list[Placed | None]:
-        """One answer per ask, in order; None where another transaction holds the customer's row.
+        """Returns one answer per request, in order, or None where another transaction has locked the customer's row.
 
-        Raises StatementRejected where nothing was kept and singles may be tried.
+        Raises StatementRejected if nothing was stored and the requests may be retried one by one.
         """
-        connection = await self._line.get()
+        connection = await self._connection.get()
         mark, at = uuid4(), self._clock.stamp()
         try:
             locked = await rows.lock(connection, (item.buyer for item in batch))
             free = [item for item in batch if item.customer in locked.funds]
-            decisions, ids = await self._within(connection, mark, free, locked, at) if free else ([], [])
+            decisions, ids = await self._decide_locked(connection, mark, free, locked, at) if free else ([], [])
             await self._commit(connection, mark, decisions, at)
         except psycopg.Error as error:
-            self._storage.failed(error)
-            await self._clean_up(connection)
-            # A link or an idempotency key that is held is one request's: its customer's others are still tried.
+            self._storage.note_failure(error)
+            await self._roll_back(connection)
+            # A link or an idempotency key that is locked concerns one request: its customer's others are still tried.
             raise fault_of(error, locked=StatementRejected) from error
         except BaseException:
-            await self._line.drop()
+            await self._connection.drop()
             raise
-        _count([decision for decision in decisions if isinstance(decision, PricedOrder)], self._shelf)
-        answers = iter(_answers(decisions, ids))
+        _count_placed([decision for decision in decisions if isinstance(decision, PricedOrder)], self._catalogue_cache)
+        answers = iter(_build_answers(decisions, ids))
         return [next(answers) if item.customer in locked.funds else None for item in batch]
 
-    async def _clean_up(self, connection: Connection) -> None:
+    async def _roll_back(self, connection: Connection) -> None:
         try:
             await db.rollback(connection)
         except psycopg.Error:
-            await self._line.drop()
+            await self._connection.drop()
 
-    async def _within(
+    async def _decide_locked(
         self,
         connection: Connection,
         mark: UUID,
@@ -185,15 +204,15 @@ class LockedPlacer:
         locked: rows.LockedCustomers,
         at: datetime | None,
     ) -> tuple[list[Decision], Sequence[OrderId]]:
-        if locked.catalogue_version != self._shelf.catalogue.version:
-            await self._shelf.refresh(connection)
+        if locked.catalogue_version != self._catalogue_cache.catalogue.version:
+            await self._catalogue_cache.refresh(connection)
         today = self._clock().date()
-        batch = [_current(item, locked, self._shelf, today) for item in batch]
+        batch = [_recheck(item, locked, self._catalogue_cache, today) for item in batch]
         facts = PlacingFacts(
             purses=locked.funds,
             barred=locked.barred,
-            remembered=await _remembered(connection, batch),
-            active_links=await _active_links(connection, batch),
+            remembered=await _find_remembered(connection, batch),
+            active_links=await _find_active_links(connection, batch),
         )
         decisions = placing.place(batch, facts)
         bought = [
@@ -204,21 +223,22 @@ class LockedPlacer:
         if not bought:
             return decisions, []
         drafts = [(item.customer, draft) for item, draft in bought]
-        kept = await rows.keep(connection, mark, drafts, at, buyers=[item.buyer for item, _ in bought])
-        ids = [order for order in kept if order is not None]
-        await _keep_beside(connection, bought, ids, at)
+        stored = await rows.keep(connection, mark, drafts, at, buyers=[item.buyer for item, _ in bought])
+        ids = [order for order in stored if order is not None]
+        await _store_extras(connection, bought, ids, at)
         return decisions, ids
 
     async def _commit(
         self, connection: Connection, mark: UUID, decisions: Sequence[Decision], at: datetime | None
     ) -> None:
-        """A repeat is answered after a COMMIT too.
+        """Commits if any order was placed or repeated; otherwise rolls back.
 
-        The order that it names may be committed here while no synchronous standby has it, or by another process that
-        was never told so. The rows' locks are in the log of changes: this COMMIT waits for them, and for all before.
+        A repeat needs a COMMIT too. The order that it names may be committed here while no synchronous standby has it,
+        or by another process that never learned so. This transaction's row locks are in the write-ahead log, so its
+        COMMIT waits until the standby has them and all that came before.
         """
-        kept = any(isinstance(decision, PricedOrder) for decision in decisions)
-        if not kept and not any(isinstance(decision, IdempotencyHit) for decision in decisions):
+        has_orders = any(isinstance(decision, PricedOrder) for decision in decisions)
+        if not has_orders and not any(isinstance(decision, IdempotencyHit) for decision in decisions):
             await db.rollback(connection)
             return
         try:
@@ -226,29 +246,33 @@ class LockedPlacer:
         except psycopg.Error as error:
             if not db.lost(error):
                 raise
-            if not kept or await commit_recovery.recover(self._line, mark, at) is None:
+            if not has_orders or await commit_recovery.recover(self._connection, mark, at) is None:
                 raise Unavailable(OutageCode.BATCH_NOT_KEPT) from error
 
 
-def _current(item: OrderRequest, locked: rows.LockedCustomers, shelf: CatalogueCache, today: date) -> OrderRequest:
-    """The ask checked again where the price list it was checked against has moved."""
+def _recheck(
+    item: OrderRequest, locked: rows.LockedCustomers, catalogue_cache: CatalogueCache, today: date
+) -> OrderRequest:
+    """Checks a request again if the catalogue or the price list has changed since; returns it with a fresh draft."""
     price_list = locked.funds[item.customer].price_list
     draft = item.draft
-    known = (draft.catalogue_version, draft.price_list) if isinstance(draft, PricedOrder) else None
-    if known == (shelf.catalogue.version, price_list):
+    checked_against = (draft.catalogue_version, draft.price_list) if isinstance(draft, PricedOrder) else None
+    if checked_against == (catalogue_cache.catalogue.version, price_list):
         return item
-    fresh = orders.draft(item.request, shelf.catalogue, price_list, item.dialect_rules, today)
+    fresh = orders.draft(item.request, catalogue_cache.catalogue, price_list, item.dialect_rules, today)
     return msgspec.structs.replace(item, draft=fresh)
 
 
-async def _remembered(
+async def _find_remembered(
     connection: Connection, batch: Sequence[OrderRequest]
 ) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
     names = [(item.customer, item.request.idempotency_key) for item in batch if item.request.idempotency_key]
     return await rows.remembered(connection, names) if names else {}
 
 
-async def _active_links(connection: Connection, batch: Sequence[OrderRequest]) -> frozenset[tuple[CustomerId, str]]:
+async def _find_active_links(
+    connection: Connection, batch: Sequence[OrderRequest]
+) -> frozenset[tuple[CustomerId, str]]:
     names = [
         (item.customer, item.draft.link)
         for item in batch
@@ -257,13 +281,13 @@ async def _active_links(connection: Connection, batch: Sequence[OrderRequest]) -
     return await rows.active_links(connection, names) if names else frozenset()
 
 
-async def _keep_beside(
+async def _store_extras(
     connection: Connection,
     bought: Sequence[tuple[OrderRequest, PricedOrder]],
     ids: Sequence[OrderId],
     at: datetime | None,
 ) -> None:
-    """What only some orders have: an idempotency key, a link held."""
+    """Stores what only some orders have: an idempotency key, and a link that no other active order may have."""
     entries = list(zip(ids, bought, strict=True))
     await rows.hold_links(connection, [(item.customer, order, draft) for order, (item, draft) in entries])
     names = {
@@ -274,13 +298,13 @@ async def _keep_beside(
     await rows.remember(connection, names, at)
 
 
-def _count(placed: Sequence[PricedOrder], shelf: CatalogueCache) -> None:
-    currency = shelf.catalogue.currency
+def _count_placed(placed: Sequence[PricedOrder], catalogue_cache: CatalogueCache) -> None:
+    currency = catalogue_cache.catalogue.currency
     ORDERS_PLACED[currency] += len(placed)
     MONEY_PLACED[currency] += sum(draft.charge for draft in placed)
 
 
-def _answers(decisions: Sequence[Decision], ids: Sequence[OrderId]) -> list[Placed]:
+def _build_answers(decisions: Sequence[Decision], ids: Sequence[OrderId]) -> list[Placed]:
     answers: list[Placed] = []
     fresh = iter(ids)
     for decision in decisions:

@@ -1,4 +1,4 @@
-"""The pepper: the one that a database's keys were made with, or none of its keys opens anything."""
+"""The pepper with which a database's keys were made. With another one, none of them works."""
 
 from collections.abc import Callable
 
@@ -10,29 +10,29 @@ from opensmm.store import audit, catalogue, peppers, providers
 from opensmm.store.connection import Connection
 
 
-async def settle_pepper(connection: Connection, known: bytes | None, make: Callable[[], bytes]) -> bytes:
-    """The pepper to work with. The first one is kept as a mark; ``make`` makes one where there is none, and no key
-    either. Of several who come first, one keeps its own.
+async def settle_pepper(connection: Connection, given: bytes | None, make: Callable[[], bytes]) -> bytes:
+    """Returns the pepper to work with: the one ``given`` or, if the database has no keys, the one that ``make`` makes.
 
-    Raises OperatorRefusal where the one that is ``known`` is another than the database's keys were made with, and
-    where none is known beside a database that has keys.
+    The database stores a mark of the first pepper. If several processes come first at the same moment, one of them
+    stores its own. Raises OperatorRefusal if the pepper given is not the one of the database's keys, or if none is
+    given for a database that has keys.
     """
     async with connection.transaction():
         await catalogue.hold(connection)
-        kept = await peppers.marked(connection)
-        if known is None and (kept.used or kept.mark is not None):
+        stored = await peppers.marked(connection)
+        if given is None and (stored.used or stored.mark is not None):
             raise OperatorRefusal(RefusalCode.PEPPER_LOST)
-        pepper = make() if known is None else known
+        pepper = make() if given is None else given
         mark = pepper_mark(pepper)
-        if kept.mark is None and not await _opens_none(connection, pepper):
+        if stored.mark is None and not await _is_of_other_keys(connection, pepper):
             await peppers.keep(connection, mark)
-        elif kept.mark != mark:
+        elif stored.mark != mark:
             raise OperatorRefusal(RefusalCode.PEPPER_DIFFERS)
     return pepper
 
 
-async def _opens_none(connection: Connection, pepper: bytes) -> bool:
-    """Whether providers' keys are kept and none opens: the pepper they were sealed with was another one."""
+async def _is_of_other_keys(connection: Connection, pepper: bytes) -> bool:
+    """Returns True if providers' keys are stored and none can be decrypted: they were sealed with another pepper."""
     sealed = [row for row in await providers.providers(connection) if row.sealed_key is not None]
     for row in sealed:
         try:
@@ -44,12 +44,12 @@ async def _opens_none(connection: Connection, pepper: bytes) -> bool:
 
 
 async def renew_pepper(connection: Connection, pepper: bytes, by: By) -> None:
-    """Takes another pepper from now on: keys that were made with the one before open nothing any more."""
+    """Stores another pepper's mark. Keys that were made with the old pepper no longer work."""
     by = reasoned(by)
     async with connection.transaction():
         await catalogue.hold(connection)
-        kept = await peppers.marked(connection)
+        stored = await peppers.marked(connection)
         await peppers.keep(connection, pepper_mark(pepper))
-        before = WITHHELD if kept.used or kept.mark is not None else None
+        before = WITHHELD if stored.used or stored.mark is not None else None
         entry = AuditEntry("panel", {"pepper": (before, WITHHELD)})
         await audit.note(connection, by, AuditAction.PANEL_PEPPER, [entry])

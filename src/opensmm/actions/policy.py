@@ -1,4 +1,4 @@
-"""The operator's edits of the policy: what may not be sold, and where nothing is delivered."""
+"""Edits of the policy: the rules on services that may not be sold, and on links that nothing is delivered to."""
 
 from collections.abc import Sequence
 
@@ -19,17 +19,17 @@ from opensmm.store.policy import NewRule
 
 
 class AddedRule(Struct, frozen=True):
-    """A rule that holds from now on, and the services it took off sale."""
+    """A new rule, and the services that it took off sale."""
 
     rule: PolicyRule
     off_sale: tuple[Service, ...] = ()
 
 
 async def add_rule(connection: Connection, wanted: NewRule, *, take_off_sale: bool, by: By) -> AddedRule:
-    """A new rule under a new version of the catalogue, with one audit row.
+    """Adds a rule under a new version of the catalogue, with one audit row.
 
-    Raises OperatorRefusal, with nothing written: for a value that no rule of the kind can have, for a rule that holds
-    already or is one too many, and for services on sale that would be prohibited and may not be taken off sale.
+    Raises OperatorRefusal, with nothing written, for an invalid value, for a rule that exists already or exceeds the
+    limit, and for services on sale that the rule prohibits unless ``take_off_sale`` is set.
     """
     check_text(wanted.reason, MAX_REASON, FieldCode.REASON)
     value = read_value(wanted.kind, wanted.value)
@@ -38,19 +38,19 @@ async def add_rule(connection: Connection, wanted: NewRule, *, take_off_sale: bo
     wanted = structs.replace(wanted, value=value)
     async with connection.transaction():
         version = await catalogue.bump(connection)
-        held = await rows.live(connection)
-        if any((rule.kind, rule.value) == (wanted.kind, value) for rule in held):
+        rules = await rows.live(connection)
+        if any((rule.kind, rule.value) == (wanted.kind, value) for rule in rules):
             raise OperatorRefusal(RefusalCode.RULE_EXISTS, kind=wanted.kind, value=value)
-        if len(held) >= MAX_RULES:
+        if len(rules) >= MAX_RULES:
             raise OperatorRefusal(RefusalCode.TOO_MANY_RULES, most=MAX_RULES)
         (number,) = await rows.add(connection, [wanted], version, str(by.actor), by.now)
         rule = PolicyRule(number, wanted.kind, value, wanted.reason)
-        met = await _take_off_sale(connection, rule, version, allowed=take_off_sale, by=by)
+        prohibited = await _take_off_sale(connection, rule, version, allowed=take_off_sale, by=by)
         why = By(by.actor, rule.reason, by.now)
         await audit.note(
             connection, why, AuditAction.POLICY_ADD, [AuditEntry(str(number), created(kind=rule.kind, value=value))]
         )
-    return AddedRule(rule, tuple(met))
+    return AddedRule(rule, tuple(prohibited))
 
 
 async def _take_off_sale(
@@ -59,35 +59,35 @@ async def _take_off_sale(
     if rule.kind is not RuleKind.PROHIBIT:
         return []
     services = (await catalogue.refresh(connection, None)).services
-    met = [one.service for one in check_sellable(services.values(), compiled(0, [rule]))]
-    if met and not allowed:
-        raise _still_sold(met)
-    if met:
-        off_sale = [structs.replace(one, on_sale=False) for one in met]
+    prohibited = [one.service for one in check_sellable(services.values(), compiled(0, [rule]))]
+    if prohibited and not allowed:
+        raise _still_sold(prohibited)
+    if prohibited:
+        off_sale = [structs.replace(one, on_sale=False) for one in prohibited]
         context = {"rule": rule.id}
         await write_services_in_transaction(
             connection, off_sale, services, version, AuditAction.SERVICE_PROHIBIT, by, context
         )
-    return met
+    return prohibited
 
 
-def _still_sold(met: Sequence[Service]) -> OperatorRefusal:
-    named = tuple({"service": one.id, "service_name": one.name} for one in met[:NAMED])
+def _still_sold(prohibited: Sequence[Service]) -> OperatorRefusal:
+    named = tuple({"service": one.id, "service_name": one.name} for one in prohibited[:NAMED])
     return OperatorRefusal(
-        RefusalCode.STILL_SOLD, count=len(met), services=named, more=max(0, len(met) - NAMED) or None
+        RefusalCode.STILL_SOLD, count=len(prohibited), services=named, more=max(0, len(prohibited) - NAMED) or None
     )
 
 
 async def remove_rules(connection: Connection, numbers: Sequence[RuleId], *, by: By) -> list[PolicyRule]:
-    """Takes rules away, with one audit row each. Refuses, with nothing written, where one does not hold."""
+    """Removes rules, with one audit row each. Raises OperatorRefusal, with nothing written, if one does not exist."""
     check_text(by.reason, MAX_REASON, FieldCode.REASON)
     async with connection.transaction():
         version = await catalogue.bump(connection)
-        held = {rule.id: rule for rule in await rows.live(connection)}
-        missing = [number for number in numbers if number not in held]
+        rules = {rule.id: rule for rule in await rows.live(connection)}
+        missing = [number for number in numbers if number not in rules]
         if missing:
             raise OperatorRefusal(RefusalCode.NO_RULE, rules=missing)
-        gone = [held[number] for number in dict.fromkeys(numbers)]
+        gone = [rules[number] for number in dict.fromkeys(numbers)]
         removals = [NewRule(rule.kind, rule.value, by.reason, removes=rule.id) for rule in gone]
         await rows.add(connection, removals, version, str(by.actor), by.now)
         entries = [AuditEntry(str(rule.id), {"kind": (rule.kind, None), "value": (rule.value, None)}) for rule in gone]
@@ -96,5 +96,5 @@ async def remove_rules(connection: Connection, numbers: Sequence[RuleId], *, by:
 
 
 async def current(connection: Connection) -> Policy:
-    """The policy as it stands in the database at this moment."""
+    """Reads the current policy from the database."""
     return await rows.refresh(connection, NO_POLICY)

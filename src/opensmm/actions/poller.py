@@ -1,4 +1,4 @@
-"""Following deliveries at their providers: a hundred ids a call, and what the answers change."""
+"""Polling deliveries at their providers, a hundred ids a call, and passing cancels on to them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,122 +29,129 @@ from opensmm.store.notices import Notice
 from opensmm.store.polling import CancelTask, DueDelivery, PolledResult
 
 POLL_LEASE_S: Final = 30.0
-"""After a worker that went away while it asked, deliveries are due again after this."""
-TOLD_AT_ONCE: Final = 500
-"""Answers that are written in one transaction."""
+"""Seconds after which deliveries are due again, if the worker that polled them died."""
+RECORDED_AT_ONCE: Final = 500
+"""Poll results that are written in one transaction."""
 CANCEL_AGAIN: Final = timedelta(seconds=10)
-"""A provider that did not answer is told of no cancellation for so long; each one told in vain waits for longer."""
-MOST_WORDS: Final = 500
-"""Characters of a provider's refusal that are kept."""
+"""A provider that did not answer gets no cancels for this time. Each cancel that went unanswered backs off longer."""
+MAX_REFUSAL: Final = 500
+"""Characters of a provider's refusal that are stored."""
 UNDERSTOOD: Final = "understood"
 NO_NEWS: Final = "no_news"
 NO_ANSWER: Final = "no_answer"
 POLLED: Final[Counter[str]] = Counter()
-"""Deliveries this process has asked after: the provider's word was understood, told nothing, or did not come."""
+"""Deliveries that this process has polled, by result: the answer was understood, was not, or did not come."""
 log = structlog.get_logger()
 
 
 class StatusPoller:
-    """Asks providers after the deliveries whose turn it is, and passes cancellations on."""
+    """Polls due deliveries at their providers, and passes cancels on."""
 
-    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
-        self._line = line
+    def __init__(self, connection: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
+        self._connection = connection
         self._registry = registry
         self._clock = clock
         self._not_before: dict[ProviderId, datetime] = {}
-        self._being_told: set[ProviderId] = set()
+        self._passing_on: set[ProviderId] = set()
 
     async def step(self, limit: int) -> int:
-        """One round; returns how many deliveries were asked after."""
-        asked = self._clock()
-        again = asked + timedelta(seconds=POLL_LEASE_S)
-        claimed = await write(self._line, lambda connection: rows.claim(connection, asked, again, limit))
-        await self._registry.ask_each(claimed, _ask_after, partial(self._hear, asked))
+        """Polls up to ``limit`` due deliveries; returns how many there were."""
+        asked_at = self._clock()
+        again = asked_at + timedelta(seconds=POLL_LEASE_S)
+        claimed = await write(self._connection, lambda connection: rows.claim(connection, asked_at, again, limit))
+        await self._registry.ask_each(claimed, _request_statuses, partial(self._take_answers, asked_at))
         return len(claimed)
 
-    async def _hear(
+    async def _take_answers(
         self,
-        asked: datetime,
+        asked_at: datetime,
         claimed: Sequence[DueDelivery],
-        said: Sequence[tuple[DueDelivery, StatusReport | UnreadAnswer]],
+        answers: Sequence[tuple[DueDelivery, StatusReport | UnreadAnswer]],
     ) -> None:
         now = self._clock()
-        understood = sum(1 for _, answer in said if isinstance(answer, StatusReport))
+        understood = sum(1 for _, answer in answers if isinstance(answer, StatusReport))
         POLLED[UNDERSTOOD] += understood
-        POLLED[NO_NEWS] += len(said) - understood
-        POLLED[NO_ANSWER] += len(claimed) - len(said)
+        POLLED[NO_NEWS] += len(answers) - understood
+        POLLED[NO_ANSWER] += len(claimed) - len(answers)
         contact = self._registry.contact(claimed[0].provider) if claimed else None
         rate = Decimal(1) if contact is None else contact.row.exchange_rate
-        told = [told_of(followee, answer, asked, now, rate) for followee, answer in said]
-        for at in range(0, len(told), TOLD_AT_ONCE):
-            await self._record(told[at : at + TOLD_AT_ONCE], asked)
+        results = [build_result(delivery, answer, asked_at, now, rate) for delivery, answer in answers]
+        for at in range(0, len(results), RECORDED_AT_ONCE):
+            await self._record(results[at : at + RECORDED_AT_ONCE], asked_at)
 
-    async def _record(self, told: Sequence[PolledResult], asked: datetime) -> None:
-        if not told:
+    async def _record(self, results: Sequence[PolledResult], asked_at: datetime) -> None:
+        if not results:
             return
         try:
-            await write(self._line, lambda connection: record(connection, told, asked, self._clock()))
+            await write(self._connection, lambda connection: record(connection, results, asked_at, self._clock()))
         except StatementRejected as error:
-            if len(told) == 1:
-                one = told[0]
-                named = {"order": one.order, "run": one.run, "attempt": one.attempt}
-                log.warning("an answer could not be recorded", **named, error=str(error))
+            if len(results) == 1:
+                result = results[0]
+                fields = {"order": result.order, "run": result.run, "attempt": result.attempt}
+                log.warning("an answer could not be recorded", **fields, error=str(error))
             else:
-                for one in told:
-                    await self._record([one], asked)
+                for result in results:
+                    await self._record([result], asked_at)
 
     async def pass_on_cancels(self, limit: int) -> int:
-        """Tells providers what is to be cancelled, and returns how many answers were clear; a refusal lets the customer
-        ask again later. One that is still being told is left out of the rounds that begin meanwhile."""
+        """Passes up to ``limit`` cancels on to providers; returns how many answers were clear.
+
+        After a refusal the customer may ask again later. A provider whose calls still run is left out of the rounds
+        that begin meanwhile.
+        """
         now = self._clock()
-        ready = [one for one in self._registry.answering if self._may_be_told(one, now)]
+        ready = [one for one in self._registry.answering if self._is_ready_for_cancels(one, now)]
         since = now - TOLD_AFTER_ITS_END
-        found = await write(self._line, lambda connection: rows.cancels(connection, ready, since, now, limit))
-        tasks = [task for task in found if task.provider not in self._being_told]
-        self._being_told.update(task.provider for task in tasks)
-        answered, asked = list[CancelTask](), set[CancelTask]()
-        await self._registry.ask_each(tasks, partial(_ask_to_cancel, asked), partial(self._pass_on, answered, asked))
+        due = await write(self._connection, lambda connection: rows.cancels(connection, ready, since, now, limit))
+        tasks = [task for task in due if task.provider not in self._passing_on]
+        self._passing_on.update(task.provider for task in tasks)
+        answered, requested = list[CancelTask](), set[CancelTask]()
+        await self._registry.ask_each(
+            tasks, partial(_request_cancels, requested), partial(self._record_cancels, answered, requested)
+        )
         return len(answered)
 
-    def _may_be_told(self, provider: ProviderId, now: datetime) -> bool:
-        return provider not in self._being_told and self._not_before.get(provider, now) <= now
+    def _is_ready_for_cancels(self, provider: ProviderId, now: datetime) -> bool:
+        return provider not in self._passing_on and self._not_before.get(provider, now) <= now
 
-    async def _pass_on(
+    async def _record_cancels(
         self,
         answered: list[CancelTask],
-        asked: set[CancelTask],
+        requested: set[CancelTask],
         tasks: Sequence[CancelTask],
-        said: Sequence[tuple[CancelTask, bool | Declined]],
+        answers: Sequence[tuple[CancelTask, bool | Declined]],
     ) -> None:
-        for task, answer in said:
+        for task, answer in answers:
             if isinstance(answer, Declined):
-                told = {"order": task.order, "run": task.run, "answer": words_of(answer.answer)}
-                log.info("a cancel was refused", **told, sparse=task.provider)
+                fields = {"order": task.order, "run": task.run, "answer": words_of(answer.answer)}
+                log.info("a cancel was refused", **fields, sparse=task.provider)
         provider, now = tasks[0].provider, self._clock()
-        clear = [(task, answer is True) for task, answer in said if answer is not False]
-        refused = [_refused(task, answer) for task, answer in said if isinstance(answer, Declined)]
-        unclear = [task for task, answer in said if answer is False]
-        # What there was no room to ask of has its turn again as it was.
-        silent = sorted(asked.intersection(tasks).difference(task for task, _ in said), key=_place)
-        if len(said) < len(tasks):
+        clear = [(task, answer is True) for task, answer in answers if answer is not False]
+        refused = [_notice_of_refusal(task, answer) for task, answer in answers if isinstance(answer, Declined)]
+        unclear = [task for task, answer in answers if answer is False]
+        # Cancels that there was no room to send stay due as they were.
+        silent = sorted(requested.intersection(tasks).difference(task for task, _ in answers), key=_lock_order)
+        if len(answers) < len(tasks):
             self._not_before[provider] = now + CANCEL_AGAIN
         try:
-            await write(self._line, lambda connection: _passed(connection, clear, refused, unclear, silent, now))
+            await write(
+                self._connection, lambda connection: _write_cancels(connection, clear, refused, unclear, silent, now)
+            )
         finally:
-            self._being_told.discard(provider)
+            self._passing_on.discard(provider)
         answered += [task for task, _ in clear]
 
 
-def _place(task: CancelTask) -> tuple[OrderId, int]:
-    """By order and run, as whoever locks several of them does."""
+def _lock_order(task: CancelTask) -> tuple[OrderId, int]:
+    """Returns the key by which every transaction sorts deliveries before it locks several of them."""
     return task.order, task.run
 
 
-def _refused(task: CancelTask, answer: Declined) -> Notice:
-    return Notice(task.order, task.run, Conclusion.CANCEL_REFUSED, {"answer": words_of(answer.answer)[:MOST_WORDS]})
+def _notice_of_refusal(task: CancelTask, answer: Declined) -> Notice:
+    return Notice(task.order, task.run, Conclusion.CANCEL_REFUSED, {"answer": words_of(answer.answer)[:MAX_REFUSAL]})
 
 
-async def _passed(
+async def _write_cancels(
     connection: Connection,
     clear: Sequence[tuple[CancelTask, bool]],
     refused: Sequence[Notice],
@@ -152,76 +159,84 @@ async def _passed(
     silent: Sequence[CancelTask],
     now: datetime,
 ) -> None:
-    """What was paid back here and goes on there costs the house: the operator is told of that refusal."""
+    """Writes the outcomes of cancels in the caller's transaction.
+
+    A refusal of an order that was refunded here goes on the operator's list: the house pays for it.
+    """
     await rows.passed(connection, clear, now)
     await rows.told_again(connection, unclear, now)
     await rows.told_in_vain(connection, silent, now)
     await notices.keep_of_ended(connection, refused, now)
 
 
-async def _ask_after(provider: ProviderClient, group: Sequence[DueDelivery]) -> Sequence[StatusReport | UnreadAnswer]:
-    return await provider.statuses([followee.provider_order for followee in group])
+async def _request_statuses(
+    provider: ProviderClient, group: Sequence[DueDelivery]
+) -> Sequence[StatusReport | UnreadAnswer]:
+    return await provider.statuses([delivery.provider_order for delivery in group])
 
 
-async def _ask_to_cancel(
-    asked: set[CancelTask], provider: ProviderClient, group: Sequence[CancelTask]
+async def _request_cancels(
+    requested: set[CancelTask], provider: ProviderClient, group: Sequence[CancelTask]
 ) -> Sequence[bool | Declined]:
-    """Adds what it asks of to ``asked``, whatever comes of it."""
-    asked.update(group)
+    """Adds the tasks to ``requested``, then calls the provider: they count as requested even if the call fails."""
+    requested.update(group)
     return await provider.cancels([task.provider_order for task in group])
 
 
-def told_of(
-    followee: DueDelivery,
+def build_result(
+    delivery: DueDelivery,
     answer: StatusReport | UnreadAnswer,
-    asked: datetime,
+    asked_at: datetime,
     now: datetime,
     exchange_rate: Decimal = Decimal(1),
 ) -> PolledResult:
-    """What is written of a delivery after its provider was asked; no news moves nothing but the next time to ask."""
-    known = followee.known
+    """Builds the row of a delivery after a poll. Without news, only the time of the next poll changes.
+
+    ``asked_at`` is the time at which the call began, ``exchange_rate`` the panel's currency per unit of the provider's.
+    """
+    before = delivery.known
     if isinstance(answer, StatusReport):
-        answer = polling.with_clear_charge(known, polling.with_clear_remains(known, answer), exchange_rate)
+        answer = polling.with_clear_charge(before, polling.with_clear_remains(before, answer), exchange_rate)
     report = answer if isinstance(answer, StatusReport) else None
-    news = None if report is None else polling.apply(known, report, asked)
-    state = known.state if news is None else news.state
+    news = None if report is None else polling.apply(before, report, asked_at)
+    state = before.state if news is None else news.state
     moving = state in ACCEPTED_STATES
     return PolledResult(
-        order=followee.order,
-        run=followee.run,
-        attempt=followee.attempt,
+        order=delivery.order,
+        run=delivery.run,
+        attempt=delivery.attempt,
         state=state,
-        start_count=known.start_count if news is None else news.start_count,
-        remains=known.remains if news is None else news.remains,
-        due=now + polling.poll_again_after(now - followee.sent) if moving else None,
-        cost=None if report is None else polling.cost_of(known, report, news),
+        start_count=before.start_count if news is None else news.start_count,
+        remains=before.remains if news is None else news.remains,
+        due=now + polling.poll_again_after(now - delivery.sent) if moving else None,
+        cost=None if report is None else polling.cost_of(before, report, news),
         currency="" if report is None else report.currency,
-        polled=known.polled,
+        polled=before.polled,
         unfinished=polling.unfinished(report) if news is not None and report is not None else None,
         unclear_charge="" if report is None else report.unclear_charge,
-        note=polling.note_of(known, answer, news),
+        note=polling.note_of(before, answer, news),
     )
 
 
-async def record(connection: Connection, told: Sequence[PolledResult], asked: datetime, now: datetime) -> None:
-    """Writes answers inside the caller's transaction and settles the deliveries that ended."""
-    ending_orders = sorted({one.order for one in told if one.state not in ACCEPTED_STATES})
+async def record(connection: Connection, results: Sequence[PolledResult], asked_at: datetime, now: datetime) -> None:
+    """Writes poll results in the caller's transaction, and settles the deliveries that ended."""
+    ending_orders = sorted({one.order for one in results if one.state not in ACCEPTED_STATES})
     await settlement.lock(connection, ending_orders)
-    # In one order with whoever writes that cancels were passed on: neither waits for the other in a circle.
-    ended = await rows.record(connection, sorted(told, key=lambda one: (one.order, one.run)), asked)
+    # Sorted as the writer of cancels sorts them, so that the two cannot deadlock.
+    ended = await rows.record(connection, sorted(results, key=lambda one: (one.order, one.run)), asked_at)
     ends = [EndedRun(order, run, remains, cost, rate) for order, run, remains, cost, rate in ended]
     await settlement.end(connection, ends, now)
     counted = {(one.order, one.run) for one in ends}
-    odd = [_unfinished(one) for one in told if one.unfinished is not None and (one.order, one.run) in counted]
-    odd += [_unclear(one) for one in told if one.unclear_charge and (one.order, one.run) in counted]
+    odd = [_notice_remains(one) for one in results if one.unfinished is not None and (one.order, one.run) in counted]
+    odd += [_notice_unclear_charge(one) for one in results if one.unclear_charge and (one.order, one.run) in counted]
     await notices.keep_of_ended(connection, odd, now)
 
 
-def _unclear(told: PolledResult) -> Notice:
-    return Notice(told.order, told.run, Conclusion.CHARGE_UNCLEAR, {"words": told.unclear_charge})
+def _notice_unclear_charge(result: PolledResult) -> Notice:
+    return Notice(result.order, result.run, Conclusion.CHARGE_UNCLEAR, {"words": result.unclear_charge})
 
 
-def _unfinished(told: PolledResult) -> Notice:
-    charge = None if told.cost is None else f"{told.cost:f}"
-    said = {"remains": told.unfinished, "charge": charge, "currency": told.currency}
-    return Notice(told.order, told.run, Conclusion.COMPLETED_WITH_REMAINS, said)
+def _notice_remains(result: PolledResult) -> Notice:
+    charge = None if result.cost is None else f"{result.cost:f}"
+    fields = {"remains": result.unfinished, "charge": charge, "currency": result.currency}
+    return Notice(result.order, result.run, Conclusion.COMPLETED_WITH_REMAINS, fields)

@@ -15,7 +15,7 @@ from opensmm.store.connection import Connection
 
 
 async def add(connection: Connection, name: str, *, by: By) -> PriceListId:
-    """Begins a price list. Refuses a name that another one has."""
+    """Adds an empty price list. Raises OperatorRefusal if another one has the name."""
     check_name(name, MAX_PRICE_LIST_NAME)
     async with connection.transaction():
         added = await rows.add(connection, name)
@@ -32,19 +32,21 @@ async def set_rates(
     *,
     by: By,
 ) -> None:
-    """Sets what one price list asks for services; None: their own rate again. Refuses a service that is not there, with
-    nothing written."""
+    """Sets a price list's rates for services; None: their own rates again.
+
+    Raises OperatorRefusal, with nothing written, for a service that does not exist.
+    """
     for rate in rates.values():
         if rate is not None:
             check_price(rate)
     async with connection.transaction():
         await catalogue.hold(connection)
-        found = await named(connection, price_list)
-        known = {one.id for one in await catalogue.services(connection, list(rates))}
-        if missing := sorted(set(rates) - known):
+        list_id = await named(connection, price_list)
+        present = {one.id for one in await catalogue.services(connection, list(rates))}
+        if missing := sorted(set(rates) - present):
             raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=missing)
-        before = await rows.rates(connection, found)
-        await rows.keep(connection, found, rates)
+        before = await rows.rates(connection, list_id)
+        await rows.keep(connection, list_id, rates)
         entries = [
             AuditEntry(price_list, {"rate": (before.get(service), rate)}, {"service": service})
             for service, rate in rates.items()
@@ -53,12 +55,14 @@ async def set_rates(
 
 
 async def assign(connection: Connection, price_list: str, customers: Sequence[CustomerId], *, by: By) -> None:
-    """Has customers buy by a price list from their next order on. Refuses a customer who is not there, with nothing
-    written."""
+    """Assigns customers to a price list, from their next order on.
+
+    Raises OperatorRefusal, with nothing written, for a customer who does not exist.
+    """
     async with connection.transaction():
-        found = await named(connection, price_list)
+        list_id = await named(connection, price_list)
         before = await rows.assigned(connection, customers)
-        assigned = await rows.assign(connection, found, customers)
+        assigned = await rows.assign(connection, list_id, customers)
         if missing := sorted(set(customers) - set(assigned)):
             raise OperatorRefusal(RefusalCode.NO_CUSTOMER, customer=missing[0])
         entries = [
@@ -68,7 +72,7 @@ async def assign(connection: Connection, price_list: str, customers: Sequence[Cu
 
 
 async def named(connection: Connection, name: str) -> PriceListId:
-    """The price list of this name. Refuses one that is not there."""
+    """Returns the id of the price list of this name. Raises OperatorRefusal if there is none."""
     ids = {one.name: one.id for one in await rows.price_lists(connection)}
     if name not in ids:
         raise OperatorRefusal(RefusalCode.UNKNOWN_PRICE_LIST, name=name, there_are=suggest(name, ids))

@@ -1,4 +1,4 @@
-"""Following providers' price lists: each list is read outside of any transaction, and taken over in one."""
+"""Syncing with providers' price lists: each list is read outside of any transaction, and taken over in one."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -41,15 +41,15 @@ from opensmm.store.price_sync import FollowingTerms
 from opensmm.store.providers import ProviderRow
 
 ACTOR: Final = Actor(ActorKind.WORKER, "sync")
-MOST_ERROR: Final = 300
-"""Characters that are kept of why the database rejected a price list."""
-CHUNK: Final = 250
+MAX_ERROR: Final = 300
+"""Characters that are stored of the database's reason for rejecting a price list."""
+JUDGED_A_TURN: Final = 250
 """Services judged before others on the same loop get their turn."""
 log = structlog.get_logger()
 
 
 class ServiceChanges(Struct, frozen=True):
-    """What changed of a service."""
+    """A service and its changes by a price list."""
 
     service: ServiceId
     name: str
@@ -57,7 +57,7 @@ class ServiceChanges(Struct, frozen=True):
 
 
 class OverwrittenPrice(Struct, frozen=True):
-    """A price that the operator had set by hand, and what it becomes by the provider's list."""
+    """A price that the operator had set by hand, and the price that the provider's list makes of it."""
 
     service: ServiceId
     service_name: str
@@ -66,76 +66,76 @@ class OverwrittenPrice(Struct, frozen=True):
 
 
 class FollowingResult(Struct, frozen=True):
-    """How a provider's price list is followed, and the prices set by hand that were overwritten by it."""
+    """The terms on which a provider's price list is followed, and the prices set by hand that they overwrote."""
 
-    following: FollowingTerms
+    terms: FollowingTerms
     overwritten: list[OverwrittenPrice]
 
 
 class SyncResult(Struct, frozen=True):
-    """What came of a price list. ``reordered`` are services whose routes stand in another order by their cost;
-    ``released`` counts deliveries that were held for want of a route, and go out now."""
+    """The changes by a price list. ``reordered``: services whose routes have a new order by cost. ``released``: the
+    number of deliveries that were held for want of a route and are queued now."""
 
-    news: list[ServiceChanges]
+    changed: list[ServiceChanges]
     reordered: list[ServiceId]
     released: int
 
 
-async def take(
+async def take_over(
     connection: Connection,
     provider: ProviderId,
-    told: Sequence[ProviderService],
+    listed: Sequence[ProviderService],
     *,
     unread: Sequence[UnreadLine] = (),
-    asked: datetime,
+    asked_at: datetime,
     confirmed: bool = False,
-    agreed: Collection[ServiceId] = (),
+    approved: Collection[ServiceId] = (),
     by: By,
 ) -> SyncResult:
-    """Keeps a provider's price list as it was when ``asked`` for, and has routes, services and prices follow it, in one
-    transaction.
+    """Stores a provider's price list and updates routes, services and prices from it, in one transaction.
 
-    Raises OperatorRefusal, with nothing kept: PRICE_LIST_OVERTAKEN where a newer one has been taken over, and
-    PRICE_LIST_DOUBTED, with a ``ListDoubt`` as its field ``why``, where too much is missing and nobody has
-    ``confirmed`` it. ``agreed``: services whose costs the operator has looked at.
+    ``asked_at`` is the time at which the list was requested, ``unread`` its lines that were not understood, and
+    ``approved`` are services whose costs the operator has approved. Raises OperatorRefusal, with nothing stored:
+    PRICE_LIST_OVERTAKEN if a newer list has been taken over, and PRICE_LIST_DOUBTED, with a ``ListDoubt`` as its field
+    ``why``, if too much is missing and the operator has not ``confirmed`` it.
     """
     async with connection.transaction():
         await catalogue.hold(connection)
         newest = (await rows.following(connection, provider)).synced
-        if newest is not None and newest > asked:
+        if newest is not None and newest > asked_at:
             raise OperatorRefusal(RefusalCode.PRICE_LIST_OVERTAKEN, provider=provider)
         routed = await rows.routed_to(connection, provider)
         services = await route_rows.lock_services(connection, sorted({one.service for one in routed}))
         served = [(one.theirs, one.type) for one in routed if one.off in (None, RouteOff.MOVED)]
-        if not confirmed and (why := doubt(served, told, unread)) is not None:
-            raise await _doubted(connection, provider, why)
-        await provider_services.keep(connection, provider, told, by.now)
-        moved = await _reorder(connection, provider, by)
-        judged = await _follow(connection, services, by, heard=provider, unread=unread, agreed=agreed)
+        if not confirmed and (why := doubt(served, listed, unread)) is not None:
+            raise await _refusal_of_doubt(connection, provider, why)
+        await provider_services.keep(connection, provider, listed, by.now)
+        moved = await _reorder_routes(connection, provider, by)
+        judged = await _refresh_services(connection, services, by, listed_by=provider, unread=unread, approved=approved)
         released = await rows.go_on(connection, services, by.now)
-        await rows.taken(connection, provider, asked)
-    return SyncResult(_news(judged), moved, released)
+        await rows.taken(connection, provider, asked_at)
+    return SyncResult(_list_changes(judged), moved, released)
 
 
 NOTHING_TAKEN: Final = SyncResult([], [], 0)
 
 
 class PriceListRead(Struct, frozen=True):
-    """A provider's price list as it was just read. ``taken`` is what followed from it, and ``refused`` why nothing
-    did."""
+    """A provider's price list as it was just read, and its result; or ``refused``, the reason for taking over none of
+    it."""
 
     row: ProviderRow
-    offered: ReadPriceList
-    taken: SyncResult
+    price_list: ReadPriceList
+    result: SyncResult
     refused: OperatorRefusal | None = None
 
     @property
     def odd(self) -> tuple[ListWarning, ...]:
-        """Oddities of the list, and of its not being followed."""
+        """Returns the warnings on the list and, last, the one that it was not taken over."""
         if self.refused is None:
-            return self.offered.odd
+            return self.price_list.odd
         code = _NOT_FOLLOWED[self.refused.code]
-        return (*self.offered.odd, ListWarning(code, dict(self.refused.fields)))
+        return (*self.price_list.odd, ListWarning(code, dict(self.refused.fields)))
 
 
 _NOT_FOLLOWED: Final = {
@@ -147,34 +147,33 @@ _NOT_FOLLOWED: Final = {
 async def sync_provider(
     connection: Connection, provider: str, calls: CallSettings, *, confirmed: bool = False, by: By
 ) -> PriceListRead:
-    """Reads the price list of a provider, by its name or id, and has services follow it.
+    """Reads the price list of a provider, given by its name or id, and takes it over.
 
-    A list that is doubted is followed only where it is ``confirmed``; why it is doubted is stored. The connection is in
-    no transaction while the provider is asked. Raises OperatorRefusal where there is no such provider, it cannot be
-    called from here, or it does not answer.
+    A doubted list is taken over only if ``confirmed``; the doubt is stored. No transaction is open while the provider
+    is called. Raises OperatorRefusal if there is no such provider, it cannot be called from here, or does not answer.
     """
     row = await find_provider(connection, provider)
-    offered = await read_price_list(row, calls)
+    price_list = await read_price_list(row, calls)
     try:
-        taken = await take(
-            connection, row.id, offered.offers, unread=offered.unread, asked=by.now, confirmed=confirmed, by=by
+        result = await take_over(
+            connection, row.id, price_list.offers, unread=price_list.unread, asked_at=by.now, confirmed=confirmed, by=by
         )
     except OperatorRefusal as refused:
         if refused.code not in _NOT_FOLLOWED:
             raise
         if isinstance(why := refused.fields.get("why"), ListDoubt):
             await rows.not_taken(connection, row.id, why, by.now)
-        return PriceListRead(row, offered, NOTHING_TAKEN, refused)
-    return PriceListRead(row, offered, taken)
+        return PriceListRead(row, price_list, NOTHING_TAKEN, refused)
+    return PriceListRead(row, price_list, result)
 
 
-async def _doubted(connection: Connection, provider: ProviderId, why: ListDoubt) -> OperatorRefusal:
+async def _refusal_of_doubt(connection: Connection, provider: ProviderId, why: ListDoubt) -> OperatorRefusal:
     row = await providers.find(connection, provider)
     name = "" if row is None else row.name
     return OperatorRefusal(RefusalCode.PRICE_LIST_DOUBTED, provider=provider, provider_name=name, why=why)
 
 
-async def _reorder(connection: Connection, provider: ProviderId, by: By) -> list[ServiceId]:
+async def _reorder_routes(connection: Connection, provider: ProviderId, by: By) -> list[ServiceId]:
     services = await route_rows.services_by_cost(connection, provider)
     before = await route_rows.find(connection, services)
     costs = await route_rows.costs(
@@ -189,58 +188,59 @@ async def _reorder(connection: Connection, provider: ProviderId, by: By) -> list
     return list(moved)
 
 
-async def follow(connection: Connection, services: Sequence[ServiceId], by: By) -> list[JudgedLine]:
-    """Has services stand as their routes, and what is known of these, have it, inside the caller's transaction.
+async def refresh_services(connection: Connection, services: Sequence[ServiceId], by: By) -> list[JudgedLine]:
+    """Updates services from their routes and these routes' costs, in the caller's transaction.
 
-    For whoever changed routes, or what a provider's prices are worth here; the services are locked. Returns those that
-    stand otherwise by it.
+    It is for callers that changed routes or an exchange rate. The services must be locked. Returns those that changed.
     """
-    moved = await _follow(connection, services, by)
+    moved = await _refresh_services(connection, services, by)
     await rows.go_on(connection, services, by.now)
     return moved
 
 
-async def follow_all(connection: Connection, provider: ProviderId, by: By) -> list[OverwrittenPrice]:
-    """The same for all that a provider fulfils, which are locked here, and the price list before. Returns the prices
-    that were set by hand and are others now."""
+async def refresh_provider_services(connection: Connection, provider: ProviderId, by: By) -> list[OverwrittenPrice]:
+    """Updates all services that a provider fulfils; locks the catalogue and then these services.
+
+    Returns the prices that were set by hand and that this overwrote.
+    """
     routed = await rows.routed_to(connection, provider)
     services = await route_rows.lock_services(connection, sorted({one.service for one in routed}))
     by_list = await rows.priced_by_lists(connection, services)
-    moved = [one for one in await follow(connection, services, by) if one.service.id not in by_list]
+    moved = [one for one in await refresh_services(connection, services, by) if one.service.id not in by_list]
     pairs = [(one.before.service, one.service) for one in moved]
-    return [OverwrittenPrice(was.id, was.name, was.rate, is_.rate) for was, is_ in pairs if was.rate != is_.rate]
+    return [OverwrittenPrice(old.id, old.name, old.rate, new.rate) for old, new in pairs if old.rate != new.rate]
 
 
-async def _follow(
+async def _refresh_services(
     connection: Connection,
     services: Sequence[ServiceId],
     by: By,
     *,
-    heard: ProviderId | None = None,
+    listed_by: ProviderId | None = None,
     unread: Sequence[UnreadLine] = (),
-    agreed: Collection[ServiceId] = (),
+    approved: Collection[ServiceId] = (),
 ) -> list[JudgedLine]:
-    approved, moved = frozenset(agreed), list[JudgedLine]()
+    approved_ids, moved = frozenset(approved), list[JudgedLine]()
     why = {line.service: line.why for line in unread}
     for at, line in enumerate(await rows.lines(connection, services)):
-        judged = judge(line, by.now, synced=heard, unread=why, approved=line.service.id in approved)
+        judged = judge(line, by.now, synced=listed_by, unread=why, approved=line.service.id in approved_ids)
         if judged.moves:
             moved.append(judged)
-        if at % CHUNK == 0:
+        if at % JUDGED_A_TURN == 0:
             await asyncio.sleep(0)
     await rows.keep(connection, moved)
-    context: Context = {} if heard is None else {"provider": heard}
+    context: Context = {} if listed_by is None else {"provider": listed_by}
     await audit.note(
         connection,
         by,
         AuditAction.SERVICE_SYNC,
-        [_entry(one, one.service, context) for one in moved if changes_of(one)],
+        [_audit_entry(one, one.service, context) for one in moved if changes_of(one)],
     )
     return moved
 
 
-def _entry(judged: JudgedLine, after: Service, context: Context = NO_CONTEXT) -> AuditEntry:
-    """The service's fields that changed, and each route's, under the name of the provider's service."""
+def _audit_entry(judged: JudgedLine, after: Service, context: Context = NO_CONTEXT) -> AuditEntry:
+    """Builds the audit entry: the service's fields that changed, and those of each route under its own name."""
     changes = dict(diff(judged.before.service, after))
     for route, standing in zip(judged.before.routes, judged.standings, strict=True):
         name = f"routes.{route.to.provider}:{route.to.provider_service}"
@@ -248,9 +248,9 @@ def _entry(judged: JudgedLine, after: Service, context: Context = NO_CONTEXT) ->
     return AuditEntry(str(judged.service.id), changes, context)
 
 
-def _news(judged: Sequence[JudgedLine]) -> list[ServiceChanges]:
-    told = [ServiceChanges(one.service.id, one.service.name, changes_of(one)) for one in judged]
-    return [one for one in told if one.changes]
+def _list_changes(judged: Sequence[JudgedLine]) -> list[ServiceChanges]:
+    services = [ServiceChanges(one.service.id, one.service.name, changes_of(one)) for one in judged]
+    return [service for service in services if service.changes]
 
 
 async def approve(
@@ -261,8 +261,11 @@ async def approve(
     margin: Decimal | None = None,
     by: By,
 ) -> list[Service]:
-    """Agrees to the costs of services in quarantine, which are sold again; at another rate, or at their cost with a
-    margin in per cent, where one is given. Raises OperatorRefusal, with nothing written."""
+    """Approves the costs of services in quarantine, which are sold again.
+
+    They keep their rates, unless a new ``rate`` is given for one service, or a ``margin`` in per cent on the cost.
+    Raises OperatorRefusal, with nothing written.
+    """
     if rate is not None and (margin is not None or len(services) > 1):
         raise OperatorRefusal(RefusalCode.RATE_OR_MARGIN)
     check_added(margin, FieldCode.MARGIN)
@@ -274,10 +277,10 @@ async def approve(
         await rows.keep(connection, judged)
         approved = await catalogue.services(connection, locked)
         if rate is not None or margin is not None:
-            approved = [structs.replace(one, rate=_new_rate(one, rate, margin)) for one in approved]
+            approved = [structs.replace(one, rate=_approved_rate(one, rate, margin)) for one in approved]
             await catalogue.save_services(connection, approved)
         await rows.go_on(connection, locked, by.now)
-        entries = [_entry(one, after) for one, after in zip(judged, approved, strict=True)]
+        entries = [_audit_entry(one, after) for one, after in zip(judged, approved, strict=True)]
         await audit.note(connection, by, AuditAction.SERVICE_APPROVE, entries)
     return approved
 
@@ -286,26 +289,26 @@ def _check_approval(wanted: Sequence[ServiceId], lines: Sequence[ServiceLine]) -
     waiting = {
         line.service.id for line in lines if any(route.standing.quarantined is not None for route in line.routes)
     }
-    if calm := tuple(one for one in wanted if one not in waiting):
-        raise OperatorRefusal(RefusalCode.NOT_IN_QUARANTINE, services=calm)
+    if others := tuple(service for service in wanted if service not in waiting):
+        raise OperatorRefusal(RefusalCode.NOT_IN_QUARANTINE, services=others)
 
 
-def _new_rate(service: Service, rate: Decimal | None, margin: Decimal | None) -> Decimal:
-    if rate is not None:
-        return rate
-    if service.cost is None or margin is None or not service.cost:
-        raise OperatorRefusal(RefusalCode.COST_UNKNOWN, service=service.id)
-    return resale_rate(service.cost, PriceTerms(Decimal(1), margin))
+def _approved_rate(service: Service, rate: Decimal | None, margin: Decimal | None) -> Decimal:
+    if rate is None:
+        if service.cost is None or margin is None or not service.cost:
+            raise OperatorRefusal(RefusalCode.COST_UNKNOWN, service=service.id)
+        rate = resale_rate(service.cost, PriceTerms(Decimal(1), margin))
+    return rate
 
 
 async def set_following(
     connection: Connection, provider: ProviderId, changes: FollowingSettings, *, confirmed: bool = False, by: By
 ) -> FollowingResult:
-    """Changes some of how a provider's price list is followed, and returns all of it; what follows from it holds at
-    once. The rest is read while nobody else edits it, so that of two edits neither undoes the other.
+    """Changes some of the terms on which a provider's price list is followed, and updates services at once.
 
-    Raises OperatorRefusal, with nothing written, where a setting will not do, or prices that were set by hand would be
-    overwritten and nobody has ``confirmed`` it.
+    Returns all terms. They are read under a lock, so that concurrent edits do not undo each other. Raises
+    OperatorRefusal, with nothing written, if a setting is invalid, or if prices that were set by hand would be
+    overwritten and the operator has not ``confirmed`` it.
     """
     check_following(changes)
     async with connection.transaction():
@@ -315,7 +318,7 @@ async def set_following(
         await rows.follow(connection, provider, wanted)
         entry = AuditEntry(str(provider), diff(before, wanted))
         await audit.note(connection, by, AuditAction.PROVIDER_FOLLOW, [entry])
-        overwritten = await follow_all(connection, provider, by)
+        overwritten = await refresh_provider_services(connection, provider, by)
         if overwritten and not confirmed:
             raise OperatorRefusal(
                 RefusalCode.PRICES_SET_BY_HAND, count=len(overwritten), prices=tuple(map(structs.asdict, overwritten))
@@ -323,15 +326,17 @@ async def set_following(
     return FollowingResult(wanted, overwritten)
 
 
-async def overruling(connection: Connection, service: ServiceId, now: datetime) -> tuple[ProviderId, Decimal] | None:
-    """The provider whose list will give a service another price than it has, and that price."""
+async def find_overruling_price(
+    connection: Connection, service: ServiceId, now: datetime
+) -> tuple[ProviderId, Decimal] | None:
+    """Returns the provider whose list will change a service's price at its next sync, and that price; None if none."""
     (line,) = await rows.lines(connection, [service])
     rate = judge(line, now).service.rate
     return None if rate == line.service.rate else (line.routes[0].to.provider, rate)
 
 
 async def set_below_cost(connection: Connection, wanted: BelowCost, *, by: By) -> None:
-    """Says what becomes of orders for what costs more than its customer pays."""
+    """Sets the treatment of orders for services that cost more than their customers pay."""
     async with connection.transaction():
         before = await rows.set_below_cost(connection, wanted)
         entry = AuditEntry("panel", {"below_cost": (before, wanted)})
@@ -339,40 +344,45 @@ async def set_below_cost(connection: Connection, wanted: BelowCost, *, by: By) -
 
 
 class PriceListSync:
-    """Reads the price lists of live panels, one at a time, when their turn has come."""
+    """Reads the price lists of panels when they are due, one at a time."""
 
-    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
-        self._line = line
+    def __init__(self, connection: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
+        self._connection = connection
         self._registry = registry
         self._clock = clock
 
     async def step(self) -> int:
-        """Reads the list that has waited longest, if its time has come; returns how many were taken over."""
-        known, now = self._registry.panels, self._clock()
-        provider = await write(self._line, lambda connection: rows.due(connection, known, now))
+        """Reads the list that is due for the longest time, if any; returns how many were taken over, 0 or 1."""
+        panels, now = self._registry.panels, self._clock()
+        provider = await write(self._connection, lambda connection: rows.due(connection, panels, now))
         if provider is None:
             return 0
-        said = await self._registry.ask_panels([provider], PanelClient.services)
-        why = await self._take(provider, said[0][1], now) if said else ListDoubt(DoubtCode.UNANSWERED)
+        answers = await self._registry.ask_panels([provider], PanelClient.services)
+        why = await self._take_over(provider, answers[0][1], now) if answers else ListDoubt(DoubtCode.UNANSWERED)
         if why is None:
             return 1
         log.warning("a price list was not taken over", provider=provider, why=why.code.value, **why.fields)
-        await write(self._line, lambda connection: rows.not_taken(connection, provider, why, now))
+        await write(self._connection, lambda connection: rows.not_taken(connection, provider, why, now))
         return 0
 
-    async def _take(self, provider: ProviderId, told: ReadPriceList, asked: datetime) -> ListDoubt | None:
+    async def _take_over(self, provider: ProviderId, listed: ReadPriceList, asked_at: datetime) -> ListDoubt | None:
         try:
-            taken = await write(
-                self._line,
-                lambda connection: take(
-                    connection, provider, told.offers, unread=told.unread, asked=asked, by=By(ACTOR, "", self._clock())
+            result = await write(
+                self._connection,
+                lambda connection: take_over(
+                    connection,
+                    provider,
+                    listed.offers,
+                    unread=listed.unread,
+                    asked_at=asked_at,
+                    by=By(ACTOR, "", self._clock()),
                 ),
             )
         except OperatorRefusal as refused:
             why = refused.fields.get("why")
             return why if isinstance(why, ListDoubt) else None
         except StatementRejected as error:
-            return ListDoubt(DoubtCode.NOT_STORED, {"error": str(error)[:MOST_ERROR]})
-        if taken.news:
-            log.info("a price list moved", provider=provider, services=len(taken.news))
+            return ListDoubt(DoubtCode.NOT_STORED, {"error": str(error)[:MAX_ERROR]})
+        if result.changed:
+            log.info("a price list moved", provider=provider, services=len(result.changed))
         return None

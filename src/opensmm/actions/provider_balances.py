@@ -1,4 +1,4 @@
-"""Providers' balances: asked for now and then, outside of any transaction, and kept with their time."""
+"""Providers' balances, read at intervals outside of any transaction, and stored with their times."""
 
 from decimal import Decimal
 
@@ -19,22 +19,28 @@ log = structlog.get_logger()
 
 
 class BalancePoller:
-    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
-        self._line = line
+    """Reads the balances of panels when they are due."""
+
+    def __init__(self, connection: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
+        self._connection = connection
         self._registry = registry
         self._clock = clock
 
     async def step(self) -> int:
-        """One round over the providers whose turn it is; returns how many told their balance."""
-        now, known = self._clock(), self._registry.panels
-        due = await write(self._line, lambda connection: rows.balance_due(connection, known, now, now - BALANCE_EVERY))
-        said = await self._registry.ask_panels(due, _balance)
-        told = [(provider, BalanceReading(self._clock(), Decimal(short(view.amount)))) for provider, view in said]
-        if told:
-            await write(self._line, lambda connection: rows.keep_balances(connection, told))
-        for provider, view in said:
+        """Reads the balances that are due; returns how many providers answered."""
+        now, panels = self._clock(), self._registry.panels
+        due = await write(
+            self._connection, lambda connection: rows.balance_due(connection, panels, now, now - BALANCE_EVERY)
+        )
+        answers = await self._registry.ask_panels(due, _read_balance)
+        readings = [
+            (provider, BalanceReading(self._clock(), Decimal(short(view.amount)))) for provider, view in answers
+        ]
+        if readings:
+            await write(self._connection, lambda connection: rows.keep_balances(connection, readings))
+        for provider, view in answers:
             self._compare(provider, view.currency)
-        return len(told)
+        return len(readings)
 
     def _compare(self, provider: ProviderId, currency: str) -> None:
         contact = self._registry.contact(provider)
@@ -42,6 +48,6 @@ class BalancePoller:
             log.warning("a provider's currency is not the one it is set to", provider=provider, currency=currency)
 
 
-async def _balance(panel: PanelClient) -> BalanceView:
+async def _read_balance(panel: PanelClient) -> BalanceView:
     view, _ = await panel.balance()
     return view

@@ -1,4 +1,4 @@
-"""Trying a provider out: its address, key and dialect, what was understood of its answers, and what was odd."""
+"""Checking a provider: its address, key and dialect, the answers that were understood, and warnings."""
 
 import time
 from collections import Counter
@@ -28,20 +28,20 @@ from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow
 
 PATHS: Final = ("/api/v2", "/api/v1")
-"""Where the two dialects are found by custom."""
-MOST_ASKED: Final = 2
-"""Orders, and refills, that a provider is asked after when it is tried."""
+"""The customary paths of the two dialects."""
+MAX_EXAMPLES: Final = 2
+"""Orders, and refills, for whose status a provider is asked in a check."""
 
 
 class CheckNote(Struct, frozen=True):
-    """What is told of a provider that may be used, as a code with its fields."""
+    """A remark on a provider that may be used, as a code with its fields."""
 
     code: FindingCode
     fields: Fields = NO_FIELDS
 
 
 class StoredProvider(Struct, frozen=True):
-    """A provider as it is kept, the panel's currency, and the orders and refills that it took of late."""
+    """A stored provider, the panel's currency, and the newest orders and refills that the provider took."""
 
     row: ProviderRow
     currency: str
@@ -50,15 +50,18 @@ class StoredProvider(Struct, frozen=True):
 
 
 async def load(connection: Connection, row: ProviderRow) -> StoredProvider:
-    """What ``try_out`` has to know of a provider beforehand."""
+    """Loads all that ``try_out`` needs to know about a provider."""
     orders = await evidence.newest(connection, row.id)
-    refills = await refill_tasks.newest(connection, row.id, MOST_ASKED)
+    refills = await refill_tasks.newest(connection, row.id, MAX_EXAMPLES)
     return StoredProvider(row, await catalogue.currency(connection), orders, refills)
 
 
 class CheckResult(Struct, frozen=True):
-    """``fault`` is None where the provider may be used. ``dialect``: what its answers looked like. ``forms``: in which
-    it is to be asked after ids, by action, as far as that was found out; None: in the pages'."""
+    """The result of a check at one address. ``fault`` is None if the provider may be used there.
+
+    ``dialect`` is the one that its answers seemed to have. ``forms`` are the forms in which it answers requests with
+    ids, by action, as far as they were found out; None: the documented ones.
+    """
 
     url: str
     fault: CallFault | None = None
@@ -74,7 +77,7 @@ class CheckResult(Struct, frozen=True):
 
 
 class CallSettings(Struct, frozen=True):
-    """What calls to providers on the operator's behalf need. ``private``: they may go to private addresses."""
+    """The settings of calls to providers for the operator. ``private`` allows private addresses."""
 
     pepper: bytes
     timeout_s: float
@@ -83,9 +86,9 @@ class CallSettings(Struct, frozen=True):
 
 @asynccontextmanager
 async def client_of(row: ProviderRow, calls: CallSettings) -> AsyncIterator[PanelClient]:
-    """A client for a few calls of the operator's.
+    """Opens a client for a few calls for the operator.
 
-    Raises OperatorRefusal where the provider cannot be called from here, and in place of every NoAnswer.
+    Raises OperatorRefusal if the provider cannot be called from here, and in place of every NoAnswer.
     """
     if row.kind != PANEL:
         raise OperatorRefusal(RefusalCode.NOT_A_PANEL, provider=row.id, provider_name=row.name)
@@ -108,11 +111,11 @@ async def client_of(row: ProviderRow, calls: CallSettings) -> AsyncIterator[Pane
 async def check_provider(
     connection: Connection, provider: str, calls: CallSettings, *, anywhere: bool, by: By
 ) -> tuple[CheckResult, ...]:
-    """Tries out a provider, by its name or id, and stores the forms that it answers.
+    """Checks a provider, given by its name or id, and stores the forms that it answers. Nothing is ordered.
 
-    Nothing is ordered. The connection is in no transaction while the provider is asked. ``anywhere``: where it does not
-    answer, the customary addresses of both dialects are tried too; the last one tried is the last one returned. Raises
-    OperatorRefusal where there is no such provider, or it cannot be called from here.
+    No transaction is open while the provider is called. If it does not answer and ``anywhere`` is set, the customary
+    addresses of both dialects are tried too. Returns one result per address, the last one tried last. Raises
+    OperatorRefusal if there is no such provider, or it cannot be called from here.
     """
     row = await find_provider(connection, provider)
     shut = (await shut_providers(connection, by.now)).get(row.id)
@@ -142,10 +145,10 @@ class BalanceRead(Struct, frozen=True):
 
 
 async def read_balance(connection: Connection, provider: str, calls: CallSettings, *, by: By) -> BalanceRead:
-    """Asks a provider, by its name or id, for the balance it keeps for the panel, and stores it.
+    """Reads the panel's balance at a provider, given by its name or id, and stores it.
 
-    The connection is in no transaction while the provider is asked. Raises OperatorRefusal where there is no such
-    provider, it cannot be called from here, or it does not answer.
+    No transaction is open while the provider is called. Raises OperatorRefusal if there is no such provider, it cannot
+    be called from here, or it does not answer.
     """
     row = await find_provider(connection, provider)
     async with client_of(row, calls) as client:
@@ -160,62 +163,64 @@ async def read_balance(connection: Connection, provider: str, calls: CallSetting
 
 
 async def read_price_list(row: ProviderRow, calls: CallSettings) -> ReadPriceList:
-    """Asks a provider for its price list, and stores nothing. Raises OperatorRefusal."""
+    """Reads a provider's price list, and stores nothing. Raises OperatorRefusal as ``client_of`` does."""
     async with client_of(row, calls) as client:
         return await client.services()
 
 
-async def try_out(kept: StoredProvider, calls: CallSettings, *, anywhere: bool) -> tuple[CheckResult, ...]:
-    """Asks for the balance and the price list; ``anywhere``: also where the dialects are found by custom.
+async def try_out(stored: StoredProvider, calls: CallSettings, *, anywhere: bool) -> tuple[CheckResult, ...]:
+    """Requests the balance and the price list; with ``anywhere``, also at the customary addresses of both dialects.
 
-    Only addresses of the provider's own scheme, host and port are tried: no other is to see the key.
+    Only addresses with the provider's own scheme, host and port are tried, as no other may see the key.
     """
-    tried: list[CheckResult] = []
-    row = kept.row
-    for url in (row.url, *(_elsewhere(row.url) if anywhere else ())):
+    results: list[CheckResult] = []
+    row = stored.row
+    for url in (row.url, *(_customary_urls(row.url) if anywhere else ())):
         async with client_of(structs.replace(row, url=url), calls) as client:
-            tried.append(await _try(client, structs.replace(kept, row=structs.replace(row, url=url))))
-        if tried[-1].fault is None:
+            results.append(await _check_one(client, structs.replace(stored, row=structs.replace(row, url=url))))
+        if results[-1].fault is None:
             break
-    return tuple(tried)
+    return tuple(results)
 
 
-def _elsewhere(url: str) -> list[str]:
+def _customary_urls(url: str) -> list[str]:
     parts = urlsplit(url)
-    found = [urlunsplit((parts.scheme, parts.netloc, path, "", "")) for path in PATHS]
-    return [one for one in found if one != url]
+    urls = [urlunsplit((parts.scheme, parts.netloc, path, "", "")) for path in PATHS]
+    return [one for one in urls if one != url]
 
 
-async def _try(client: PanelClient, kept: StoredProvider) -> CheckResult:
-    row, ours = kept.row, kept.currency
+async def _check_one(client: PanelClient, stored: StoredProvider) -> CheckResult:
+    row, panel_currency = stored.row, stored.currency
     began = time.monotonic()
     try:
         balance, dialect = await client.balance()
         took_ms = round((time.monotonic() - began) * 1000)
-        offered = await client.services()
+        price_list = await client.services()
     except NoAnswer as error:
         return CheckResult(row.url, fault=error.fault)
-    spoken = offered.dialect or dialect
-    notes, forms = await _forms(client, kept)
+    dialect_seen = price_list.dialect or dialect
+    notes, forms = await _try_forms(client, stored)
     return CheckResult(
         url=row.url,
-        dialect=spoken,
+        dialect=dialect_seen,
         balance=short(balance.amount),
         currency=balance.currency,
-        services=len(offered.offers),
-        types=dict(Counter(offer.type.value if offer.type else "unknown" for offer in offered.offers)),
+        services=len(price_list.offers),
+        types=dict(Counter(offer.type.value if offer.type else "unknown" for offer in price_list.offers)),
         took_ms=took_ms,
-        odd=tuple(_odd(row, ours, spoken, balance.currency, offered)),
-        notes=(*_notes(kept), *notes),
+        odd=tuple(_list_warnings(row, panel_currency, dialect_seen, balance.currency, price_list)),
+        notes=(*_build_notes(stored), *notes),
         forms=forms,
     )
 
 
-async def _forms(client: PanelClient, kept: StoredProvider) -> tuple[list[CheckNote], dict[str, IdForm | None]]:
-    """Which forms are answered of questions that change nothing, as far as something stands there to be asked about. To
-    try ``refill`` and ``cancel`` would be to make one."""
-    orders = [one.provider_order for one in kept.orders[:MOST_ASKED]]
-    questions = (("status", orders, client.status_forms), ("refill_status", kept.refills, client.refill_status_forms))
+async def _try_forms(client: PanelClient, stored: StoredProvider) -> tuple[list[CheckNote], dict[str, IdForm | None]]:
+    """Finds out which forms of requests a provider answers, if it has orders or refills to ask about.
+
+    Only ``status`` and ``refill_status`` are tried: ``refill`` and ``cancel`` would have effects.
+    """
+    orders = [one.provider_order for one in stored.orders[:MAX_EXAMPLES]]
+    questions = (("status", orders, client.status_forms), ("refill_status", stored.refills, client.refill_status_forms))
     notes, forms = list[CheckNote](), dict[str, IdForm | None]()
     for action, texts, ask in questions:
         if not texts:
@@ -241,27 +246,31 @@ _FORM_NOTES: Final = {
     (False, True): FindingCode.FORMS_LISTS_ALONE,
     (False, False): FindingCode.FORMS_NONE,
 }
-"""By whether one is answered in the singular, and a list."""
+"""Remarks by (a single id is answered, a list of ids is answered)."""
 
 
-def _notes(kept: StoredProvider) -> Iterator[CheckNote]:
-    row = kept.row
+def _build_notes(stored: StoredProvider) -> Iterator[CheckNote]:
+    row = stored.row
     code, count = adds_of(row.dialect, row.adds_at_a_time, row.concurrency)
     yield CheckNote(code, {"provider": row.id, "provider_name": row.name, "count": count})
-    if not grow(kept.orders, PATIENCE.skew):
-        yield CheckNote(FindingCode.ORDER_IDS_DO_NOT_GROW, {"newest": kept.orders[0].provider_order})
+    if not grow(stored.orders, PATIENCE.skew):
+        yield CheckNote(FindingCode.ORDER_IDS_DO_NOT_GROW, {"newest": stored.orders[0].provider_order})
 
 
-def _odd(row: ProviderRow, ours: str, spoken: str, currency: str, offered: ReadPriceList) -> Iterator[ListWarning]:
-    named = {"provider": row.id, "provider_name": row.name}
-    if not offered.offers:
+def _list_warnings(
+    row: ProviderRow, panel_currency: str, dialect_seen: str, currency: str, price_list: ReadPriceList
+) -> Iterator[ListWarning]:
+    fields = {"provider": row.id, "provider_name": row.name}
+    if not price_list.offers:
         yield ListWarning(WarningCode.EMPTY_LIST)
     if not currency:
         yield ListWarning(WarningCode.CURRENCY_UNTOLD, {"currency": row.currency})
     elif currency != row.currency:
         yield ListWarning(WarningCode.OTHER_CURRENCY, {"currency": currency, "known": row.currency})
-    if row.exchange_rate == 1 and (currency or row.currency) != ours:
-        yield ListWarning(WarningCode.EXCHANGE_RATE_ONE, {**named, "currency": currency or row.currency, "ours": ours})
-    if spoken not in ("", row.dialect):
-        yield ListWarning(WarningCode.OTHER_DIALECT, {**named, "spoken": spoken, "dialect": row.dialect})
-    yield from offered.odd
+    if row.exchange_rate == 1 and (currency or row.currency) != panel_currency:
+        yield ListWarning(
+            WarningCode.EXCHANGE_RATE_ONE, {**fields, "currency": currency or row.currency, "ours": panel_currency}
+        )
+    if dialect_seen not in ("", row.dialect):
+        yield ListWarning(WarningCode.OTHER_DIALECT, {**fields, "spoken": dialect_seen, "dialect": row.dialect})
+    yield from price_list.odd

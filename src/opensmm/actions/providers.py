@@ -97,7 +97,7 @@ async def edit_provider(
         if key:
             await rows.is_well(connection, [provider])  # as far as is known: it is tried at once
         if after.exchange_rate != before.exchange_rate:
-            await price_sync.follow_all(connection, provider, by)
+            await price_sync.refresh_provider_services(connection, provider, by)
     return ProviderEdit(before, after)
 
 

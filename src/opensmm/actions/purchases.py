@@ -33,10 +33,10 @@ async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By
 class PurchaseCloser:
     """Looks whether what was bought for refills has been delivered."""
 
-    def __init__(self, line: ReconnectingConnection, clock: DatabaseClock) -> None:
-        self._line = line
+    def __init__(self, connection: ReconnectingConnection, clock: DatabaseClock) -> None:
+        self._connection = connection
         self._clock = clock
 
     async def step(self, limit: int) -> None:
         now = self._clock()
-        await write(self._line, lambda connection: rows.conclude(connection, now, limit))
+        await write(self._connection, lambda connection: rows.conclude(connection, now, limit))

@@ -27,15 +27,15 @@ log = structlog.get_logger()
 
 
 class RefillSender:
-    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
-        self._line = line
+    def __init__(self, connection: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
+        self._connection = connection
         self._registry = registry
         self._clock = clock
 
     async def step(self, limit: int) -> int:
         """One round over the tasks whose turn it is; returns how many there were."""
         now = self._clock()
-        tasks = await write(self._line, lambda connection: rows.claim(connection, now, LEASE, limit))
+        tasks = await write(self._connection, lambda connection: rows.claim(connection, now, LEASE, limit))
         fresh = [task for task in tasks if not task.provider_refill]
         known = [task for task in tasks if task.provider_refill]
         await self._registry.ask_each(fresh, _ask_for, partial(self._hear_of_new, now))
@@ -61,7 +61,7 @@ class RefillSender:
         await self._record([_asked_after(task, status, now) for task, status in said], asked, now)
 
     async def _record(self, news: Sequence[RefillNews], asked: datetime, now: datetime) -> None:
-        await write(self._line, lambda connection: rows.record(connection, news, asked, now))
+        await write(self._connection, lambda connection: rows.record(connection, news, asked, now))
 
 
 async def _ask_for(provider: ProviderClient, group: Sequence[TaskRow]) -> Sequence[str | Declined | UnreadAnswer]:

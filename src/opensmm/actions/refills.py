@@ -19,12 +19,12 @@ _OPEN = Refused(Refusal.REFILL_OPEN)
 class RefillRequests:
     """Answers refill asks: a refill's id, or why there is none."""
 
-    def __init__(self, line: ReconnectingConnection, clock: DatabaseClock) -> None:
-        self._line = line
+    def __init__(self, connection: ReconnectingConnection, clock: DatabaseClock) -> None:
+        self._connection = connection
         self._clock = clock
 
     async def __call__(self, batch: Sequence[tuple[CustomerId, RequestedIds]]) -> list[list[RefillId | Refused]]:
-        return await write(self._line, lambda connection: refill(connection, batch, self._clock()))
+        return await write(self._connection, lambda connection: refill(connection, batch, self._clock()))
 
 
 async def refill(
@@ -60,11 +60,11 @@ def _decide(
 class RefillStatuses:
     """Answers refill_status asks, by refill or by order."""
 
-    def __init__(self, line: ReconnectingConnection) -> None:
-        self._line = line
+    def __init__(self, connection: ReconnectingConnection) -> None:
+        self._connection = connection
 
     async def __call__(self, batch: Sequence[tuple[CustomerId, GetRefillStatus]]) -> list[list[Refill | Refused]]:
-        return await read(self._line, lambda connection: _statuses(connection, batch))
+        return await read(self._connection, lambda connection: _statuses(connection, batch))
 
 
 async def _statuses(

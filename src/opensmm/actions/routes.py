@@ -161,7 +161,7 @@ async def set_routes_in_transaction(
     order = cheapest_first(routes, await route_rows.costs(connection, routes)) if by_cost else list(routes)
     await route_rows.set_routes(connection, {service: order})
     await route_rows.set_cheapest_first(connection, [service], by_cost)
-    await price_sync.follow(connection, [service], by)
+    await price_sync.refresh_services(connection, [service], by)
     changes = {**routes_changed(before, order), "by_cost": (was_by_cost, by_cost)}
     await audit.note(connection, by, action, [AuditEntry(str(service), changes)])
     return order

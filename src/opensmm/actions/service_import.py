@@ -1,4 +1,4 @@
-"""Importing a provider's price list: planned against what stands here, then written with its routes and audit rows."""
+"""Importing services from a provider's price list: planned against the catalogue, then written with their routes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -31,23 +31,23 @@ from opensmm.store import routes as rows
 from opensmm.store.connection import Connection
 
 CHUNK: Final = 1000
-"""Services of one statement."""
+"""Services that are written by one statement."""
 Item = TypeVar("Item")
 
 
 class ImportResult(Struct, frozen=True):
-    """The changes of an import, and the number of services that were written; 0 where it was only planned."""
+    """The changes of an import, and the number of services that were written; 0 if it was only planned."""
 
     plan: ImportPlan
     written: int
 
 
 Wrote = Callable[[int, int], object]
-"""Takes how many services a statement has written, and how many are to be written in all."""
+"""Receives the number of services that a statement has written, and the number to be written in all."""
 
 
 def no_progress(count: int, total: int) -> None:
-    """Takes no notice of how far an import is."""
+    """Ignores the progress of an import."""
 
 
 async def import_services(
@@ -57,17 +57,18 @@ async def import_services(
     choice: ImportChoice,
     terms: ImportTerms,
     *,
-    asked: datetime,
+    asked_at: datetime,
     reprice: bool,
     confirmed: bool,
     write: bool,
     by: By,
     wrote: Wrote = no_progress,
 ) -> ImportResult:
-    """Plans to take services over from a price list and, where told to ``write``, does so and follows the list, in one
-    transaction. ``asked``: when the list was asked for.
+    """Plans an import and, with ``write``, writes it and takes the price list over, in one transaction.
 
-    Raises OperatorRefusal for a choice that fits no line, and for what ``sync.take`` refuses, with nothing written.
+    ``asked_at`` is the time at which the list was requested. With ``reprice``, existing services get the new prices.
+    Raises OperatorRefusal, with nothing written, for a choice that fits no line, and for what ``price_sync.take_over``
+    refuses.
     """
     check_terms(terms)
     check_choice(listed.offers, choice, terms)
@@ -76,17 +77,17 @@ async def import_services(
         if not write:
             return ImportResult(planned, 0)
         await write_import(connection, provider, planned, reprice=reprice, by=by, wrote=wrote)
-        # Prices that move with it are agreed to; other moves are for the quarantine.
-        agreed = [one.before.id for one in planned.changed] if reprice else []
-        await price_sync.take(
-            connection, provider, listed.offers, unread=listed.unread, asked=asked, confirmed=confirmed,
-            agreed=agreed, by=by,
+        # The operator has seen these price changes. Other large changes of costs put services into quarantine.
+        approved = [one.before.id for one in planned.changed] if reprice else []
+        await price_sync.take_over(
+            connection, provider, listed.offers, unread=listed.unread, asked_at=asked_at, confirmed=confirmed,
+            approved=approved, by=by,
         )  # fmt: skip
     return ImportResult(planned, len(planned.new) + len(planned.to_write(reprice=reprice)))
 
 
 def check_choice(offers: Sequence[ProviderService], choice: ImportChoice, terms: ImportTerms) -> None:
-    """Raises OperatorRefusal for a category that the provider does not list, and for a text that is in no line."""
+    """Raises OperatorRefusal for a category that the provider does not list, or a text that no line contains."""
     listed = {offer.category for offer in offers}
     strange = [name for name in (*choice.categories, *terms.categories) if name not in listed]
     if not strange and choice.search and not any(has_text(offer, choice.search) for offer in offers):
@@ -103,17 +104,17 @@ async def plan_import(
     wanted: Callable[[ProviderService], bool],
     unread: Sequence[UnreadLine] = (),
 ) -> ImportPlan:
-    """What importing the wanted lines of a whole price list would change here.
+    """Plans to import the ``wanted`` lines of a whole price list.
 
-    Nobody edits the price list until the caller's transaction ends: writing the plan undoes nobody's edit.
+    The catalogue stays locked until the caller's transaction ends, so that writing the plan undoes nobody's edit.
     """
     await services.hold(connection)
-    known = (await services.refresh(connection, None)).services
+    present = (await services.refresh(connection, None)).services
     routed: dict[str, list[Service]] = {}
     only_here: list[ServiceId] = []
     for theirs, ours, alone in await rows.routed_to(connection, provider):
-        if ours in known:
-            routed.setdefault(theirs, []).append(known[ours])
+        if ours in present:
+            routed.setdefault(theirs, []).append(present[ours])
             only_here += [ours] if alone else []
     chosen = (offer for offer in offers if wanted(offer))
     listed = (*(offer.service for offer in offers), *(line.service for line in unread))
@@ -125,7 +126,7 @@ async def plan_import(
 async def write_import(
     connection: Connection,
     provider: ProviderId,
-    told: ImportPlan,
+    planned: ImportPlan,
     *,
     reprice: bool,
     by: By,
@@ -133,18 +134,18 @@ async def write_import(
 ) -> list[ServiceId]:
     """Writes a plan in one transaction; returns the ids of what is new. New services are off sale."""
     fresh: list[ServiceId] = []
-    told_by: Context = {"provider": provider}
+    context: Context = {"provider": provider}
     async with connection.transaction():
         version = await services.bump(connection)
         last_id, last_position = await services.last_numbers(connection)
-        standing = told.to_write(reprice=reprice)
-        total = len(standing) + len(told.new)
+        standing = planned.to_write(reprice=reprice)
+        total = len(standing) + len(planned.new)
         for chunk in _chunks(standing):
-            await save_services_in_transaction(connection, chunk, version, by=by, context=told_by)
+            await save_services_in_transaction(connection, chunk, version, by=by, context=context)
             wrote(len(chunk), total)
-        for at, imports in enumerate(_chunks(told.new)):
+        for at, imports in enumerate(_chunks(planned.new)):
             numbered = _numbered(imports, last_id + at * CHUNK, last_position + at * CHUNK)
-            await save_services_in_transaction(connection, numbered, version, by=by, context=told_by)
+            await save_services_in_transaction(connection, numbered, version, by=by, context=context)
             pairs = zip(numbered, imports, strict=True)
             routes = {s.id: [RouteTo(provider, one.offer.service)] for s, one in pairs}
             await rows.set_routes(connection, routes)

@@ -97,7 +97,7 @@ async def edit_service(
 
 
 async def _price_follows(connection: Connection, service: ServiceId, by: By) -> PriceFollows | None:
-    overruling = await price_sync.overruling(connection, service, by.now)
+    overruling = await price_sync.find_overruling_price(connection, service, by.now)
     if overruling is None:
         return None
     provider, rate = overruling

@@ -1,4 +1,4 @@
-"""Whether the database takes what is written, told by the batches that tried."""
+"""The database's readiness to store anything, as this process's batches last met it."""
 
 from typing import Final
 
@@ -9,13 +9,13 @@ REFUSING: Final = frozenset(("53100", "58030", "25006"))
 
 
 class StorageState:
-    """``refuses`` from the first write that met such an error until one was kept."""
+    """Remembers if writes fail: ``refuses`` is true from the first such error until a write succeeds."""
 
     def __init__(self) -> None:
         self.refuses = False
 
-    def failed(self, error: psycopg.Error) -> None:
+    def note_failure(self, error: psycopg.Error) -> None:
         self.refuses = self.refuses or error.sqlstate in REFUSING
 
-    def kept(self) -> None:
+    def note_success(self) -> None:
         self.refuses = False

@@ -1,5 +1,7 @@
-"""Watching subscriptions at their providers: how they stand, and the orders made there for their posts, each of which
-becomes an order of ours in the transaction that keeps what was learned."""
+"""Polling subscriptions at their providers, and the providers' orders for their posts.
+
+Each of those orders becomes an order of ours, in the transaction that records the poll.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -11,7 +13,7 @@ from msgspec import Struct, structs
 
 from opensmm.actions import settlement
 from opensmm.actions.clock import DatabaseClock
-from opensmm.actions.poller import record, told_of
+from opensmm.actions.poller import build_result, record
 from opensmm.actions.transactions import StatementRejected, write
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import subscriptions
@@ -28,12 +30,12 @@ from opensmm.store.connection import Connection, ReconnectingConnection
 from opensmm.store.polling import DueDelivery, PolledResult
 
 LEASE: Final = timedelta(seconds=60)
-"""After a worker that went away while it asked, subscriptions are due again after this."""
+"""Time after which subscriptions are due again, if the worker that polled them died."""
 log = structlog.get_logger()
 
 
 class PostRequest(Struct, frozen=True):
-    """An order made for a post, to be asked after for the first time."""
+    """A provider's order for a post, to be polled for the first time."""
 
     subscription: OrderId
     provider: ProviderId
@@ -41,144 +43,152 @@ class PostRequest(Struct, frozen=True):
 
 
 class SubscriptionAnswer(Struct, frozen=True):
-    """A subscription after its provider was asked: what was said of it, and of its posts that are new or wait."""
+    """A subscription after a poll: the report on it, and by provider's order id those on its posts' orders.
 
-    followee: DueDelivery
-    said: SubscriptionReport
+    ``posts`` has the orders that are new or wait; None for one without a report.
+    """
+
+    delivery: DueDelivery
+    report: SubscriptionReport
     posts: Mapping[str, SubscriptionReport | None]
 
 
 class SubscriptionWatcher:
-    """Asks providers after the subscriptions whose turn it is."""
+    """Polls due subscriptions and their posts' orders."""
 
-    def __init__(self, line: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
-        self._line = line
+    def __init__(self, connection: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
+        self._connection = connection
         self._registry = registry
         self._clock = clock
 
     async def step(self, limit: int) -> int:
-        """One round; returns how many subscriptions were asked after."""
-        asked = self._clock()
+        """Polls up to ``limit`` due subscriptions; returns how many there were."""
+        asked_at = self._clock()
         claimed = await write(
-            self._line, lambda connection: polling.claim_watched(connection, asked, asked + LEASE, limit)
+            self._connection, lambda connection: polling.claim_watched(connection, asked_at, asked_at + LEASE, limit)
         )
         if not claimed:
             return 0
-        answers = await self._registry.ask_about(claimed, _watch)
-        # One of which nothing was understood keeps its time: evidence must know until when its posts are told.
-        unread = [(followee, told) for followee, told in answers if isinstance(told, UnreadAnswer)]
+        answers = await self._registry.ask_about(claimed, _watch_orders)
+        # A subscription whose answer is not understood keeps its time of the last poll: evidence needs to know up to
+        # when its posts are reported.
+        unread = [(delivery, report) for delivery, report in answers if isinstance(report, UnreadAnswer)]
         if unread:
-            notes = [(followee.order, followee.run, note_of(followee.known, told, None)) for followee, told in unread]
-            await write(self._line, lambda connection: polling.note(connection, notes, asked))
-        said = [(followee, told) for followee, told in answers if isinstance(told, SubscriptionReport)]
-        known = await write(
-            self._line, lambda connection: rows.known(connection, [followee.order for followee, _ in said])
+            notes = [
+                (delivery.order, delivery.run, note_of(delivery.known, report, None)) for delivery, report in unread
+            ]
+            await write(self._connection, lambda connection: polling.note(connection, notes, asked_at))
+        reports = [(delivery, report) for delivery, report in answers if isinstance(report, SubscriptionReport)]
+        posts_before = await write(
+            self._connection, lambda connection: rows.known(connection, [delivery.order for delivery, _ in reports])
         )
-        for heard in await self._ask_after_posts(said, known):
-            await self._keep(heard, asked)
+        for answer in await self._poll_posts(reports, posts_before):
+            await self._store_answer(answer, asked_at)
         return len(claimed)
 
-    async def _ask_after_posts(
-        self, said: Sequence[tuple[DueDelivery, SubscriptionReport]], known: Mapping[OrderId, Sequence[KnownPost]]
+    async def _poll_posts(
+        self,
+        reports: Sequence[tuple[DueDelivery, SubscriptionReport]],
+        posts_before: Mapping[OrderId, Sequence[KnownPost]],
     ) -> list[SubscriptionAnswer]:
-        """Asks after the posts' orders that are new or wait, at most a hundred of each subscription.
+        """Polls the posts' orders that are new or wait, at most a hundred of each subscription.
 
-        The others are kept as untold, and asked after at the next look.
+        The others get None, are stored without a report, and are polled next time.
         """
-        told: dict[OrderId, dict[str, SubscriptionReport | None]] = {}
-        asks: list[PostRequest] = []
-        for followee, watched in said:
-            wanted = subscriptions.to_ask(watched.orders, known.get(followee.order, ()))
-            told[followee.order] = dict.fromkeys(wanted)
-            asks += [PostRequest(followee.order, followee.provider, order) for order in wanted[:MAX_IDS]]
-        for request, answer in await self._registry.ask_about(asks, _watch):
-            told[request.subscription][request.provider_order] = (
+        posts: dict[OrderId, dict[str, SubscriptionReport | None]] = {}
+        requests: list[PostRequest] = []
+        for delivery, report in reports:
+            wanted = subscriptions.to_ask(report.orders, posts_before.get(delivery.order, ()))
+            posts[delivery.order] = dict.fromkeys(wanted)
+            requests += [PostRequest(delivery.order, delivery.provider, order) for order in wanted[:MAX_IDS]]
+        for request, answer in await self._registry.ask_about(requests, _watch_orders):
+            posts[request.subscription][request.provider_order] = (
                 answer if isinstance(answer, SubscriptionReport) else None
             )
-        return [SubscriptionAnswer(followee, watched, told[followee.order]) for followee, watched in said]
+        return [SubscriptionAnswer(delivery, report, posts[delivery.order]) for delivery, report in reports]
 
-    async def _keep(self, heard: SubscriptionAnswer, asked: datetime) -> None:
+    async def _store_answer(self, answer: SubscriptionAnswer, asked_at: datetime) -> None:
         try:
-            await write(self._line, lambda connection: keep(connection, heard, asked, self._clock()))
+            await write(self._connection, lambda connection: store(connection, answer, asked_at, self._clock()))
         except StatementRejected as error:
-            # What another transaction took in meanwhile is seen at the next look.
-            log.warning("a subscription could not be recorded", order=heard.followee.order, error=str(error))
+            # Posts that another transaction has stored meanwhile are read at the next poll.
+            log.warning("a subscription could not be recorded", order=answer.delivery.order, error=str(error))
 
 
-async def _watch(
+async def _watch_orders(
     provider: ProviderClient, group: Sequence[DueDelivery | PostRequest]
 ) -> Sequence[SubscriptionReport | UnreadAnswer]:
-    return await provider.watch([one.provider_order for one in group])
+    return await provider.watch([item.provider_order for item in group])
 
 
-async def keep(connection: Connection, heard: SubscriptionAnswer, asked: datetime, now: datetime) -> None:
-    """Writes how a subscription stands and makes the orders of its posts, inside the caller's transaction.
+async def store(connection: Connection, answer: SubscriptionAnswer, asked_at: datetime, now: datetime) -> None:
+    """Writes the state of a subscription and places the orders of its posts, in the caller's transaction.
 
-    Whoever else was told the same posts meanwhile has made their orders: under the lock they are known.
+    The posts are read again under the lock: another worker may have placed some of these orders meanwhile.
     """
-    followee, said = heard.followee, heard.said
-    order = followee.order
-    told = told_of(followee, StatusReport(said.status), asked, now)
+    delivery, report = answer.delivery, answer.report
+    order = delivery.order
+    result = build_result(delivery, StatusReport(report.status), asked_at, now)
     await settlement.lock(connection, [order])
-    subscription = await rows.subscription(connection, order, followee.attempt, followee.known.polled)
+    subscription = await rows.subscription(connection, order, delivery.attempt, delivery.known.polled)
     if subscription is None:
         return
-    known = (await rows.known(connection, [order])).get(order, [])
-    taken = await rows.taken(connection, subscription, list(heard.posts))
-    changed = subscriptions.take_in(subscription, heard.posts, known, taken, now)
-    told = _charged_whole(told, followee, said, has_posts=bool(said.orders or known))
-    standing = subscriptions.stand(told.state, known, changed)
+    posts_before = (await rows.known(connection, [order])).get(order, [])
+    taken = await rows.taken(connection, subscription, list(answer.posts))
+    changed = subscriptions.take_in(subscription, answer.posts, posts_before, taken, now)
+    result = _book_whole_charge(result, delivery, report, has_posts=bool(report.orders or posts_before))
+    standing = subscriptions.stand(result.state, posts_before, changed)
     for post in changed:
         if post.state is PostState.TAKEN:
             log.warning("a post's order is another's already", order=order, provider_order=post.provider_order)
         elif post.state in NOT_DUE:
-            named = {"order": order, "provider_order": post.provider_order}
-            log.warning("a post was made that nobody ordered", **named, why=post.state.value, sparse=order)
+            fields = {"order": order, "provider_order": post.provider_order}
+            log.warning("a post was made that nobody ordered", **fields, why=post.state.value, sparse=order)
     await rows.make(connection, subscription, [post for post in changed if post.state is PostState.MADE], now)
     await rows.note(connection, subscription, [post for post in changed if post.state is not PostState.MADE], now)
     if subscription.newest:
-        await rows.set_missing(connection, order, subscriptions.gone(said.orders, known), now)
+        await rows.set_missing(connection, order, subscriptions.gone(report.orders, posts_before), now)
         await rows.stand(connection, order, standing.order)
     if standing.give_up:
-        await cancels.ask_provider(connection, [(order, followee.run)], now)
-    await record(connection, [_next(told, standing, now)], asked, now)
+        await cancels.ask_provider(connection, [(order, delivery.run)], now)
+    await record(connection, [_plan_next_poll(result, standing, now)], asked_at, now)
 
 
-def _charged_whole(
-    told: PolledResult, followee: DueDelivery, said: SubscriptionReport, *, has_posts: bool
+def _book_whole_charge(
+    result: PolledResult, delivery: DueDelivery, report: SubscriptionReport, *, has_posts: bool
 ) -> PolledResult:
-    """Books what a provider charges for a subscription of which it lists no posts: they are sold to nobody.
+    """Books a provider's charge for a subscription without listed posts, whose posts are sold to nobody.
 
-    One that is completed so is the operator's to look into. Where posts are listed their own charges count.
+    If such a subscription is completed, it is held for the operator. If posts are listed, their own charges count.
     """
     if has_posts:
-        return structs.replace(told, cost=Decimal(0)) if followee.known.charge else told
-    if said.unclear_charge:
-        return _charged_unclearly(told, said)
-    charge = said.charge if said.charge is not None and said.charge > 0 else None
-    if told.state is DeliveryState.CANCELED and charge == followee.known.charge:
+        return structs.replace(result, cost=Decimal(0)) if delivery.known.charge else result
+    if report.unclear_charge:
+        return _book_unclear_charge(result, report)
+    charge = report.charge if report.charge is not None and report.charge > 0 else None
+    if result.state is DeliveryState.CANCELED and charge == delivery.known.charge:
         charge = None if charge is None else Decimal(0)
-    told = structs.replace(told, cost=charge, currency=said.currency)
-    known = followee.known
-    if told.state is not DeliveryState.COMPLETED or not (charge or known.charge):
-        return told
-    spent, paid_in = (charge, said.currency) if charge else (known.charge, known.currency)
+    result = structs.replace(result, cost=charge, currency=report.currency)
+    before = delivery.known
+    if result.state is not DeliveryState.COMPLETED or not (charge or before.charge):
+        return result
+    spent, paid_in = (charge, report.currency) if charge else (before.charge, before.currency)
     note = DeliveryNote(EventCode.NO_POSTS_LISTED, {"charge": spent, "currency": paid_in or ""})
-    return structs.replace(told, state=DeliveryState.HELD, note=note)
+    return structs.replace(result, state=DeliveryState.HELD, note=note)
 
 
-def _charged_unclearly(told: PolledResult, said: SubscriptionReport) -> PolledResult:
-    """Nothing tells what a subscription is to cost, so that neither reading fits better."""
-    state = DeliveryState.HELD if told.state is DeliveryState.COMPLETED else told.state
-    note = DeliveryNote(EventCode.CHARGE_UNCLEAR, {"words": said.unclear_charge})
-    return structs.replace(told, state=state, unclear_charge=said.unclear_charge, note=note)
+def _book_unclear_charge(result: PolledResult, report: SubscriptionReport) -> PolledResult:
+    """Books no charge if it can be read in two ways: a subscription has no expected cost to decide between them."""
+    state = DeliveryState.HELD if result.state is DeliveryState.COMPLETED else result.state
+    note = DeliveryNote(EventCode.CHARGE_UNCLEAR, {"words": report.unclear_charge})
+    return structs.replace(result, state=state, unclear_charge=report.unclear_charge, note=note)
 
 
-def _next(told: PolledResult, standing: subscriptions.SubscriptionStanding, now: datetime) -> PolledResult:
-    """A subscription is asked after soon, however old it is; one that has posts without end no more."""
+def _plan_next_poll(result: PolledResult, standing: subscriptions.SubscriptionStanding, now: datetime) -> PolledResult:
+    """Sets the next poll of a subscription: soon, however old it is. One that has posts without end is held."""
     if standing.endless and standing.delivery is DeliveryState.HELD:
-        told = structs.replace(told, note=DeliveryNote(EventCode.POSTS_WITHOUT_END, {"count": standing.recorded}))
+        result = structs.replace(result, note=DeliveryNote(EventCode.POSTS_WITHOUT_END, {"count": standing.recorded}))
     moving = standing.delivery in ACCEPTED_STATES
     soon = now + subscriptions.ASK_AGAIN
-    due = min(told.due or soon, soon) if moving else None
-    return structs.replace(told, state=standing.delivery, due=due, remains=None if moving else told.remains)
+    due = min(result.due or soon, soon) if moving else None
+    return structs.replace(result, state=standing.delivery, due=due, remains=None if moving else result.remains)

@@ -1,4 +1,4 @@
-"""Reads and transactions on a line, and what the driver's errors on it mean to a caller."""
+"""Reads and transactions over a reconnecting connection, and the faults that the driver's errors amount to."""
 
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, TypeVar
@@ -15,10 +15,10 @@ Result = TypeVar("Result")
 
 
 class StatementRejected(PanelError):
-    """A statement reported an error, so that nothing of its transaction was kept."""
+    """A statement reported an error. Nothing of its transaction was stored."""
 
     outage: ClassVar = OutageCode.STATEMENT_REFUSED
-    """What a caller is told whose statement is not tried again."""
+    """The reason given to a caller whose statement is not retried."""
 
 
 class RowsLocked(StatementRejected):
@@ -27,57 +27,57 @@ class RowsLocked(StatementRejected):
     outage: ClassVar = OutageCode.ROWS_LOCKED
 
 
-async def read(line: ReconnectingConnection, ask: Callable[[Connection], Awaitable[Result]]) -> Result:
-    """Runs one read, on a new connection once more where the first one broke; raises Unavailable.
+async def read(connection: ReconnectingConnection, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    """Runs one read. Retries it once, on a new connection, if the first one broke. Raises Unavailable.
 
-    Nothing is written, so nothing waits for a synchronous standby: a read may tell of what no standby has yet.
+    A read does not wait for a synchronous standby, so it may return rows that no standby has yet.
     """
     try:
-        return await _read(line, ask)
+        return await _read(connection, work)
     except psycopg.Error as error:
-        # What took too long and was cancelled would be cancelled again.
+        # A statement that was cancelled for taking too long would be cancelled again.
         if not db.lost(error) or isinstance(error, errors.QueryCanceled):
             raise Unavailable(StatementRejected.outage, words=str(error)) from error
     try:
-        return await _read(line, ask)
+        return await _read(connection, work)
     except psycopg.Error as error:
         raise _lost(error) from error
 
 
-async def _read(line: ReconnectingConnection, ask: Callable[[Connection], Awaitable[Result]]) -> Result:
-    connection = await line.get()
+async def _read(connection: ReconnectingConnection, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    session = await connection.get()
     try:
-        return await ask(connection)
+        return await work(session)
     except BaseException:
-        await line.drop()
+        await connection.drop()
         raise
 
 
-async def write(line: ReconnectingConnection, work: Callable[[Connection], Awaitable[Result]]) -> Result:
-    """Runs ``work`` in a transaction that may be tried again as a whole by whoever asked for it, when the line is free.
+async def write(connection: ReconnectingConnection, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    """Waits for the connection's turn and runs ``work`` in one transaction, which the caller may retry as a whole.
 
-    Raises what ``fault_of`` returns. Where the connection went nothing is known of the outcome, and the requests this
-    is used for say the same when they are repeated.
+    Raises what ``fault_of`` returns. If the connection broke, the outcome is unknown: use it only for work that has
+    the same result when it is repeated.
     """
-    async with line.turn:
-        connection = await line.get()
+    async with connection.turn:
+        session = await connection.get()
         try:
-            async with connection.transaction():
-                return await work(connection)
+            async with session.transaction():
+                return await work(session)
         except psycopg.Error as error:
             if db.lost(error):
-                await line.drop()
+                await connection.drop()
             raise fault_of(error) from error
         except BaseException:
-            await line.drop()
+            await connection.drop()
             raise
 
 
 def fault_of(error: psycopg.Error, locked: type[StatementRejected] = RowsLocked) -> Unavailable | StatementRejected:
     """Returns the fault that the driver's error amounts to.
 
-    That is Unavailable where it tells of the connection, ``locked`` where a statement waited too long for a row, and
-    Rejected where a statement reported any other error.
+    That is Unavailable if the connection broke, ``locked`` if a statement waited too long for a row, and
+    StatementRejected for any other error of a statement.
     """
     if db.lost(error):
         return _lost(error)

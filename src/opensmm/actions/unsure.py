@@ -1,5 +1,8 @@
-"""Settling unsure orders by evidence: the ids between their neighbours are asked for, outside of any transaction, and
-what is proved is recorded together with what proved it."""
+"""Resolving unsure orders by evidence.
+
+The provider is asked for the ids between an order's neighbours, outside of any transaction. What that proves is
+recorded together with the evidence.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -42,32 +45,32 @@ from opensmm.store.evidence import EvidenceNote, OpenAttempt
 from opensmm.wire.provider_answers import read_unbought
 
 LEASE: Final = timedelta(minutes=2)
-"""After a worker that went away while it asked, attempts are looked into again after this."""
+"""Time after which attempts are claimed again, if the worker that inquired died."""
 NEIGHBOURS_WITHIN: Final = timedelta(days=30)
-"""Steps of the clock are looked up so long before the oldest attempt: an order further away is no neighbour."""
-SHOWN: Final = 20
-"""Answers that are kept word for word."""
+"""Clock steps are read from this long before the oldest attempt. An order further away is no neighbour."""
+MAX_SHOWN: Final = 20
+"""Answers that are stored with their statuses."""
 log = structlog.get_logger()
 
 
 class ProviderInquiry(Struct, frozen=True):
-    """One provider's unsure attempts, and the ids to be asked for on account of each, and as controls.
+    """One provider's unsure attempts, the ids to ask for by attempt, and control ids, which should not be ours.
 
-    ``posts_untold``: an id that is found may be an order for a subscription's post that we have yet to be told of.
-    ``width``: how many digits this provider writes its ids with; 0: no leading zeros.
+    ``has_unreported_posts``: an id may belong to a subscription's post that the provider has not reported yet.
+    ``width``: the digits with which this provider writes its ids; 0: without leading zeros.
     """
 
     provider: ProviderId
     open: Mapping[AttemptKey, OpenAttempt]
     case: UnsureCase
-    asked: Mapping[AttemptKey, Sequence[int]]
-    strange: Sequence[int]
-    posts_untold: bool
+    ids_by_attempt: Mapping[AttemptKey, Sequence[int]]
+    controls: Sequence[int]
+    has_unreported_posts: bool
     width: int = 0
 
 
 class IdQuestion(Struct, frozen=True):
-    """Ids for one call. ``witness`` is an order of ours: an answer that does not know it proves nothing of others."""
+    """Ids for one call. ``witness`` is an order of ours: an answer without it proves nothing about the others."""
 
     provider: ProviderId
     witness: int
@@ -76,236 +79,261 @@ class IdQuestion(Struct, frozen=True):
 
 
 class UnsureResolver:
-    """Looks into unsure attempts and settles what is proved."""
+    """Inquires about unsure attempts, and resolves those for which the answers are proof."""
 
     def __init__(
         self,
-        line: ReconnectingConnection,
+        connection: ReconnectingConnection,
         registry: ProviderRegistry,
         clock: DatabaseClock,
         patience: Patience = PATIENCE,
     ) -> None:
-        self._line = line
+        self._connection = connection
         self._registry = registry
         self._clock = clock
         self._patience = patience
 
     async def step(self, limit: int) -> int:
-        """One round; returns how many attempts were looked into."""
+        """Inquires about up to ``limit`` attempts; returns how many there were."""
         if not self._clock.steady:
             return 0
         now = self._clock()
         closed_by = now - self._patience.taking_in
-        claimed = await write(self._line, lambda connection: rows.claim(connection, now, closed_by, now + LEASE, limit))
+        claimed = await write(
+            self._connection, lambda connection: rows.claim(connection, now, closed_by, now + LEASE, limit)
+        )
         if not claimed:
             return 0
-        inquiries = await write(self._line, lambda connection: self._open(connection, claimed, now))
-        # Looked at last: the times that were read are of before any step that a later look finds.
-        if await self._clock.look(self._line):
+        inquiries = await write(self._connection, lambda connection: self._open_inquiries(connection, claimed, now))
+        # The clock is checked last: then the times just read are older than any step that a later check finds.
+        if await self._clock.look(self._connection):
             for inquiry in inquiries:
-                await self._conclude(inquiry, await self._ask(inquiry), now)
+                await self._conclude(inquiry, await self._look_up_ids(inquiry), now)
         return len(claimed)
 
-    async def _open(
+    async def _open_inquiries(
         self, connection: Connection, claimed: Sequence[AttemptKey], now: datetime
     ) -> list[ProviderInquiry]:
         closed_by = now - self._patience.taking_in
         doubted = await rows.doubted(connection, [key[0] for key in claimed], now, closed_by)
         wanted = set(claimed)
-        since = min((one.suspect.sent for found in doubted.values() for one in found), default=now)
+        since = min((one.suspect.sent for attempts in doubted.values() for one in attempts), default=now)
         steps = await clocks.steps(connection, since - NEIGHBOURS_WITHIN)
         return [
-            await self._inquiry(connection, provider, found, wanted, steps)
-            for provider, found in doubted.items()
-            if any(one.suspect.key in wanted for one in found)
+            await self._open_inquiry(connection, provider, attempts, wanted, steps)
+            for provider, attempts in doubted.items()
+            if any(attempt.suspect.key in wanted for attempt in attempts)
         ]
 
-    async def _inquiry(
+    async def _open_inquiry(
         self,
         connection: Connection,
         provider: ProviderId,
-        found: Sequence[OpenAttempt],
+        attempts: Sequence[OpenAttempt],
         wanted: set[AttemptKey],
         steps: Sequence[ClockStep],
     ) -> ProviderInquiry:
         patience = self._patience
-        suspects = [evidence.beyond(steps, one.suspect, patience) for one in found]
+        suspects = [evidence.beyond(steps, attempt.suspect, patience) for attempt in attempts]
         around = [
-            (one.sent - patience.skew, one.closed + patience.taking_in + patience.skew)
-            for one in suspects[: rows.MOST_SUSPECTS]
+            (suspect.sent - patience.skew, suspect.closed + patience.taking_in + patience.skew)
+            for suspect in suspects[: rows.MOST_SUSPECTS]
         ]
         near = await rows.neighbours(connection, provider, around)
-        bills = await self._bills(connection, provider, suspects)
-        case = evidence.open_case(suspects, near, patience, bills, steps)
+        samples = await self._find_samples(connection, provider, suspects)
+        case = evidence.open_case(suspects, near, patience, samples, steps)
         hopeless = {key: why for key, why in case.hopeless.items() if key in wanted}
         windows = {
-            one.key: case.windows[one.key]
-            for one in suspects
-            if one.key in wanted and one.resolvable and one.key not in hopeless
+            suspect.key: case.windows[suspect.key]
+            for suspect in suspects
+            if suspect.key in wanted and suspect.resolvable and suspect.key not in hopeless
         }
-        known = await rows.known(connection, provider, evidence.ids_around(windows.values()))
-        asked = {key: numbers for key, one in windows.items() if (numbers := evidence.to_ask(one, known)) is not None}
+        own_ids = await rows.known(connection, provider, evidence.ids_around(windows.values()))
+        ids_by_attempt = {
+            key: numbers for key, window in windows.items() if (numbers := evidence.to_ask(window, own_ids)) is not None
+        }
         if len(suspects) > rows.MOST_SUSPECTS:
-            asked = {}
-        hopeless |= dict.fromkeys(windows.keys() - asked.keys(), Conclusion.TOO_MANY_IDS)
+            ids_by_attempt = {}
+        hopeless |= dict.fromkeys(windows.keys() - ids_by_attempt.keys(), Conclusion.TOO_MANY_IDS)
         case = structs.replace(case, hopeless=hopeless)
-        strange = evidence.controls(case, asked, known)
-        newest = max((one.answered for one in near), default=None)
-        untold = newest is not None and await subscriptions.untold(connection, provider, newest)
-        opened = {one.suspect.key: one for one in found}
-        return ProviderInquiry(provider, opened, case, asked, strange, untold, evidence.width(near) or 0)
+        controls = evidence.controls(case, ids_by_attempt, own_ids)
+        newest = max((neighbour.answered for neighbour in near), default=None)
+        has_unreported = newest is not None and await subscriptions.untold(connection, provider, newest)
+        opened = {attempt.suspect.key: attempt for attempt in attempts}
+        return ProviderInquiry(
+            provider, opened, case, ids_by_attempt, controls, has_unreported, evidence.width(near) or 0
+        )
 
-    async def _bills(
+    async def _find_samples(
         self, connection: Connection, provider: ProviderId, suspects: Sequence[SuspectOrder]
     ) -> Sequence[ChargeSample]:
-        """One attempt alone is known by its place; too many are not told apart."""
+        """Reads charges of similar orders, which tell several attempts apart. One attempt needs none; too many cannot
+        be told apart."""
         if not 1 < len(suspects) <= evidence.MOST_TANGLED:
             return ()
         return await rows.bills(connection, provider, [(one.service, one.sent, one.closed) for one in suspects])
 
-    async def _ask(self, inquiry: ProviderInquiry) -> dict[int, Said]:
-        """What the provider says of all ids in question; nothing of those it does not answer for."""
-        if not inquiry.asked:
+    async def _look_up_ids(self, inquiry: ProviderInquiry) -> dict[int, Said]:
+        """Asks the provider for all ids in question; returns its answers by id, without ids that it did not answer."""
+        if not inquiry.ids_by_attempt:
             return {}
-        numbers = sorted({*inquiry.strange, *(number for asked in inquiry.asked.values() for number in asked)})
-        witness = max(inquiry.case.windows[key].low for key in inquiry.asked)
+        numbers = sorted({*inquiry.controls, *(number for ids in inquiry.ids_by_attempt.values() for number in ids)})
+        witness = max(inquiry.case.windows[key].low for key in inquiry.ids_by_attempt)
         size = MAX_IDS - 1
         questions = [
             IdQuestion(inquiry.provider, witness, tuple(numbers[at : at + size]), inquiry.width)
             for at in range(0, len(numbers), size)
         ]
-        answers = await self._registry.ask_about(questions, _ask)
-        return {number: said for _, told in answers for number, said in told.items()}
+        replies = await self._registry.ask_about(questions, _look_up_all)
+        return {number: answer for _, answers in replies for number, answer in answers.items()}
 
-    async def _conclude(self, inquiry: ProviderInquiry, said: Mapping[int, Said], now: datetime) -> None:
+    async def _conclude(self, inquiry: ProviderInquiry, answers: Mapping[int, Said], now: datetime) -> None:
         proofs = {key: EvidenceProof(why) for key, why in inquiry.case.hopeless.items()}
-        proofs |= evidence.conclude(inquiry.case, inquiry.asked, said, inquiry.strange)
-        if inquiry.posts_untold:
+        proofs |= evidence.conclude(inquiry.case, inquiry.ids_by_attempt, answers, inquiry.controls)
+        if inquiry.has_unreported_posts:
             proofs = {key: evidence.doubt(proof) for key, proof in proofs.items()}
         for key, proof in proofs.items():
-            await self._keep_one(inquiry, key, proof, said, now)
+            await self._record_proof(inquiry, key, proof, answers, now)
 
-    async def _keep_one(
-        self, inquiry: ProviderInquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping[int, Said], now: datetime
+    async def _record_proof(
+        self,
+        inquiry: ProviderInquiry,
+        key: AttemptKey,
+        proof: EvidenceProof,
+        answers: Mapping[int, Said],
+        now: datetime,
     ) -> None:
-        note, theirs, one = _note(inquiry, key, proof, said), _theirs(inquiry, proof), inquiry.open[key]
+        note, provider_order, attempt = (
+            _build_note(inquiry, key, proof, answers),
+            _format_provider_id(inquiry, proof),
+            inquiry.open[key],
+        )
         try:
-            await write(self._line, partial(self._keep, one=one, proof=proof, theirs=theirs, note=note, now=now))
+            await write(
+                self._connection,
+                partial(
+                    self._write_proof, attempt=attempt, proof=proof, provider_order=provider_order, note=note, now=now
+                ),
+            )
         except StatementRejected as error:
             log.warning("evidence could not be recorded", order=key[0], run=key[1], error=str(error))
             if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
-                # The id became another order's meanwhile: whose it is, nobody can tell any more.
-                await self._keep_one(inquiry, key, evidence.doubt(proof), said, now)
+                # Another order of ours has taken the id meanwhile: it can no longer be told whose it is.
+                await self._record_proof(inquiry, key, evidence.doubt(proof), answers, now)
 
-    async def _keep(
+    async def _write_proof(
         self,
         connection: Connection,
-        one: OpenAttempt,
+        attempt: OpenAttempt,
         proof: EvidenceProof,
-        theirs: str | None,
+        provider_order: str | None,
         note: EvidenceNote,
         now: datetime,
     ) -> None:
-        key = one.suspect.key
+        key = attempt.suspect.key
         if proof.conclusion in (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT):
             await settlement.lock(connection, [key[0]])
             if not await rows.lock_unsure(connection, [key]):
                 return
-            await settle(connection, one, proof, theirs, now, self._clock.stamp())
+            await resolve(connection, attempt, proof, provider_order, now, self._clock.stamp())
         else:
-            pause = evidence.look_again_after(now - one.suspect.closed, self._patience)
+            pause = evidence.look_again_after(now - attempt.suspect.closed, self._patience)
             await rows.look_again(connection, [(key, now + pause)])
         await rows.keep(connection, [note], now)
 
 
-async def _ask(provider: ProviderClient, questions: Sequence[IdQuestion]) -> list[dict[int, Said]]:
-    """One call after the other, so that evidence takes one of a provider's slots at a time."""
-    return [await _ask_one(provider, question) for question in questions]
+async def _look_up_all(provider: ProviderClient, questions: Sequence[IdQuestion]) -> list[dict[int, Said]]:
+    """Makes one call after the other, so that evidence takes only one of a provider's slots."""
+    return [await _look_up(provider, question) for question in questions]
 
 
-async def _ask_one(provider: ProviderClient, question: IdQuestion) -> dict[int, Said]:
-    ids = [_spelled(number, question.width) for number in (question.witness, *question.numbers)]
-    known, *said = await provider.look_ups(ids)
-    return dict(zip(question.numbers, said, strict=True)) if isinstance(known, StatusReport) else {}
+async def _look_up(provider: ProviderClient, question: IdQuestion) -> dict[int, Said]:
+    ids = [_format_id(number, question.width) for number in (question.witness, *question.numbers)]
+    witness, *answers = await provider.look_ups(ids)
+    return dict(zip(question.numbers, answers, strict=True)) if isinstance(witness, StatusReport) else {}
 
 
-def _spelled(number: int, width: int) -> str:
+def _format_id(number: int, width: int) -> str:
     return str(number).zfill(width)
 
 
-def _theirs(inquiry: ProviderInquiry, proof: EvidenceProof) -> str | None:
-    """The id that was found, as its provider writes it."""
-    return None if proof.provider_order is None else _spelled(proof.provider_order, inquiry.width)
+def _format_provider_id(inquiry: ProviderInquiry, proof: EvidenceProof) -> str | None:
+    """Returns the proved order id as its provider writes it, or None."""
+    return None if proof.provider_order is None else _format_id(proof.provider_order, inquiry.width)
 
 
-def _note(inquiry: ProviderInquiry, key: AttemptKey, proof: EvidenceProof, said: Mapping[int, Said]) -> EvidenceNote:
+def _build_note(
+    inquiry: ProviderInquiry, key: AttemptKey, proof: EvidenceProof, answers: Mapping[int, Said]
+) -> EvidenceNote:
     between = inquiry.case.windows[key]
-    asked = inquiry.asked.get(key, ())
-    told = {number: said.get(number) for number in asked}
-    ours = {str(number): report for number, report in told.items() if isinstance(report, StatusReport)}
-    strange = next((one.words for one in told.values() if isinstance(one, evidence.NotOurs)), "")
+    ids = inquiry.ids_by_attempt.get(key, ())
+    reports = {number: answers.get(number) for number in ids}
+    ours = {str(number): report for number, report in reports.items() if isinstance(report, StatusReport)}
+    words = next((report.words for report in reports.values() if isinstance(report, evidence.NotOurs)), "")
     detail = {
         "between": [between.low, between.high],
-        "asked": len(asked),
-        "not_ours": sum(isinstance(one, evidence.NotOurs) for one in told.values()),
-        "words": strange,
-        "ours": {number: report.status for number, report in list(ours.items())[:SHOWN]},
-        # Which controls are asked for varies with who else is looked into; that any is answered for matters.
-        "strangers_told": any(isinstance(said.get(number), StatusReport) for number in inquiry.strange),
-        "provider_order": _theirs(inquiry, proof),
+        "asked": len(ids),
+        "not_ours": sum(isinstance(report, evidence.NotOurs) for report in reports.values()),
+        "words": words,
+        "ours": {number: report.status for number, report in list(ours.items())[:MAX_SHOWN]},
+        # The set of controls depends on which attempts share the inquiry. Only if any was answered matters.
+        "strangers_told": any(isinstance(answers.get(number), StatusReport) for number in inquiry.controls),
+        "provider_order": _format_provider_id(inquiry, proof),
     }
     if proof.conclusion is Conclusion.NO_NEIGHBOURS:
         count = inquiry.case.neighbour_counts[key]
-        # More than are needed tell nothing more, and every look would leave a row.
+        # Capped: a higher count proves nothing more, but would make every inquiry store a new row.
         sides = {"earlier": count.earlier, "later": count.later}
         detail |= {side: min(number, evidence.NEIGHBOURS) for side, number in sides.items()}
     return EvidenceNote(key, inquiry.provider, EvidenceKind.NEIGHBOURS, proof.conclusion, detail)
 
 
-async def settle(
+async def resolve(
     connection: Connection,
-    one: OpenAttempt,
+    attempt: OpenAttempt,
     proof: EvidenceProof,
-    theirs: str | None,
+    provider_order: str | None,
     now: datetime,
     at: datetime | None,
 ) -> None:
-    """Accepts an unsure attempt with the id ``theirs``, or sends its delivery on; its rows are locked."""
+    """Accepts an unsure attempt with the id ``provider_order``, or sends its delivery on. Its rows must be locked."""
     if proof.conclusion is Conclusion.BOUGHT:
         verdict = Verdict(DeliveryState.PENDING)
     else:
         verdict = evidence.after_not_bought(
-            one.not_bought + 1,
-            refused=isinstance(one.answer, str) and bool(read_unbought(one.answer)),
-            routes_left=one.routes_left,
-            hold_when_refused=one.hold_when_refused,
+            attempt.not_bought + 1,
+            refused=isinstance(attempt.answer, str) and bool(read_unbought(attempt.answer)),
+            routes_left=attempt.routes_left,
+            hold_when_refused=attempt.hold_when_refused,
         )
-    await record(connection, one, verdict, theirs, now, at)
+    await record(connection, attempt, verdict, provider_order, now, at)
 
 
 async def record(
     connection: Connection,
-    one: OpenAttempt,
+    attempt: OpenAttempt,
     verdict: Verdict,
     provider_order: str | None,
     now: datetime,
     at: datetime | None,
 ) -> None:
-    """Writes what became of an unsure attempt ``at`` this time, None: by the database's clock; what ends by it gives
-    its money back."""
-    order, run, number = one.suspect.key
-    told = AttemptResult(
+    """Writes the outcome of an unsure attempt, and refunds a delivery that ends by it.
+
+    ``at`` is the time of the outcome; None: by the database's clock.
+    """
+    order, run, number = attempt.suspect.key
+    result = AttemptResult(
         order=order,
         run=run,
         attempt=number,
-        fence=one.fence,
+        fence=attempt.fence,
         state=verdict.state,
-        route=one.route + 1 if verdict.next_route else one.route,
+        route=attempt.route + 1 if verdict.next_route else attempt.route,
         due=now if verdict.state in (DeliveryState.QUEUED, DeliveryState.PENDING) else None,
         outcome=AttemptOutcome.DECLINED if provider_order is None else AttemptOutcome.ACCEPTED,
         provider_order=provider_order,
-        answer=one.answer,
+        answer=attempt.answer,
     )
-    changed = await dispatch.record(connection, [told], at)
+    changed = await dispatch.record(connection, [result], at)
     ends = [EndedRun(order, run, quantity) for order, run, quantity, state in changed if state == "canceled"]
     await settlement.end(connection, ends, now)

@@ -52,7 +52,7 @@ class ServicesCache:
     ) -> RenderedServices | None:
         """Returns the response that matches the cached catalogue's version; None if it must be rendered."""
         rendered = self._responses.get((price_list, dialect.name, extended, drips))
-        if rendered is None or rendered.version != self._operations.shelf.catalogue.version:
+        if rendered is None or rendered.version != self._operations.catalogue_cache.catalogue.version:
             return None
         return rendered
 
@@ -69,7 +69,7 @@ class ServicesCache:
         return await asyncio.shield(running)  # A client that leaves must not cancel it for the others.
 
     async def _render(self, form: Form, dialect: Dialect) -> RenderedServices:
-        catalogue = self._operations.shelf.catalogue
+        catalogue = self._operations.catalogue_cache.catalogue
         pieces = await self._render_pieces(form, dialect, catalogue)
         plain = dialect.write_services(pieces)
         # In a thread: a long list takes tens of milliseconds. Without a timestamp, so that equal lists are equal bytes.

@@ -78,17 +78,17 @@ def sync_now(
     read = with_database(config, work)
     if read.refused is not None:
         refuse(read.refused)
-    taken, offered = read.taken, read.offered
+    taken, offered = read.result, read.price_list
     lines = [
-        f"service {one.service} ({one.name}): {'; '.join(map(ENGLISH.list_change, one.changes))}" for one in taken.news
+        f"service {one.service} ({one.name}): {'; '.join(map(ENGLISH.list_change, one.changes))}" for one in taken.changed
     ]
     lines += [f"warning: {ENGLISH.list_warning(odd)}" for odd in offered.odd]
     go_out = "1 held delivery goes out" if taken.released == 1 else f"{taken.released} held deliveries go out"
     released = f", {go_out}" if taken.released else ""
-    lines.append(f"{len(offered.offers)} services listed, {len(taken.news)} of ours changed{released}")
+    lines.append(f"{len(offered.offers)} services listed, {len(taken.changed)} of ours changed{released}")
     said = {
         "listed": len(offered.offers),
-        "changed": list(map(_encode_changes, taken.news)),
+        "changed": list(map(_encode_changes, taken.changed)),
         "released": taken.released,
         "odd": encode_warnings(offered.odd),
     }
@@ -142,7 +142,7 @@ def follow(
         return FollowingResult(await rows.following(connection, row.id), [])
 
     result = with_database(read_existing_config(data), work)
-    following = result.following
+    following = result.terms
     told = structs.asdict(following) | {"sync_fault": ENGLISH.value(following.sync_fault)}
     said = told | {"sync_fault_reason": following.sync_fault if isinstance(following.sync_fault, ListDoubt) else None}
     overwritten = [structs.asdict(one) for one in result.overwritten]

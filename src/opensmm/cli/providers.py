@@ -385,7 +385,7 @@ def services(
     read = with_database(
         config, lambda connection: price_sync.sync_provider(connection, provider, read_call_settings(config), by=by())
     )
-    row, offered, odd = read.row, read.offered, read.odd
+    row, offered, odd = read.row, read.price_list, read.odd
     wanted = search.lower()
     shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
     if json:
@@ -393,7 +393,7 @@ def services(
             {
                 "services": [encode_line(one) for one in shown],
                 "odd": encode_warnings(odd),
-                "reordered": read.taken.reordered,
+                "reordered": read.result.reordered,
             },
             "",
             json=True,

@@ -54,7 +54,7 @@ def import_services(
         result = with_database(
             config,
             lambda connection: service_import.import_services(
-                connection, row.id, offered, choice, terms, asked=asked, reprice=reprice, confirmed=confirm,
+                connection, row.id, offered, choice, terms, asked_at=asked, reprice=reprice, confirmed=confirm,
                 write=write, by=by(), wrote=lambda some, total: progress.update(bar, advance=some, total=total),
             ),
         )  # fmt: skip

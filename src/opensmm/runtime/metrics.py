@@ -75,7 +75,7 @@ def batcher_metrics() -> Iterable[Metric]:
     traffic = {(name,): counts for name, counts in TRAFFIC.copy().items()}
     # Read before ``asked``: a batch that starts in between must not make the difference negative.
     started = {name: counts.batches.total for name, counts in traffic.items()}
-    waiting: Gauged = {name: counts.asked - started[name] for name, counts in traffic.items()}
+    waiting: Gauged = {name: counts.submitted - started[name] for name, counts in traffic.items()}
     yield make_gauge("opensmm_lane_waiting", "Asks that wait for their lane's next transaction.", ("lane",), waiting)
     yield make_histogram(
         "opensmm_lane_batch_asks",

@@ -1,4 +1,4 @@
-"""What a worker does, and how often: ``LOOPS`` has a row for each of its duties."""
+"""The worker's duties and how often it repeats them: ``LOOPS`` has a row for each."""
 
 import asyncio
 import time
@@ -24,21 +24,21 @@ from opensmm.providers.registry import ProviderRegistry
 from opensmm.store.connection import ReconnectingConnection
 
 QUIET_S: Final = 30.0
-"""After so long without anything to send, to ask after or to pass on a worker counts as idle."""
+"""Seconds without anything to send, poll or pass on, after which a worker counts as idle."""
 IDLE_STRETCH: Final = 4
-"""Times as long as else an idle worker's loops pause. Looks at the providers are as frequent as ever."""
+"""The factor by which an idle worker's loops pause longer. Those that call providers rarely keep their pauses."""
 CONNECTIONS: Final = ("claim", "record", "poll", "watch", "cancel", "refill", "evidence", "chores", "balances", "sync")
 
 
 class Pace:
-    """How long loops pause: longer once there has been nothing to do for a while."""
+    """The pauses of loops, which grow when there has been nothing to do for a while."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._busy_at = monotonic()
 
     def note(self, done: int) -> int:
-        """Tells of so much that was found to do, and hands it on."""
+        """Notes how many items a step had to do, and returns that number."""
         if done:
             self._busy_at = self._monotonic()
         return done
@@ -54,8 +54,8 @@ class Pace:
 class Duties:
     """The use cases that a worker steps through, each over the connection named for it.
 
-    ``looked`` is set once the worker knows what time it is at the database. ``sending`` holds what is under way.
-    Without ``beats`` the worker is not on the list of those that live.
+    ``clock_known`` is set once the worker has read the database's clock. ``sending`` holds the tasks under way. Without
+    ``beats`` the worker writes no heartbeat.
     """
 
     def __init__(
@@ -69,28 +69,28 @@ class Duties:
         *,
         beats: bool = True,
     ) -> None:
-        self.lines = {name: connect(name) for name in CONNECTIONS}
+        self.connections = {name: connect(name) for name in CONNECTIONS}
         self.registry = registry
         self.pace = pace or Pace()
-        self.looked = asyncio.Event()
+        self.clock_known = asyncio.Event()
         self.sending: set[asyncio.Task[None]] = set()
         self._rounds = 0
-        lines = self.lines
-        self.sender = DeliverySender(lines["claim"], lines["record"], registry, timeout_s, clock)
-        self.poller = StatusPoller(lines["poll"], registry, clock)
-        self.cancel_poller = StatusPoller(lines["cancel"], registry, clock)
-        self.subscription_watcher = SubscriptionWatcher(lines["watch"], registry, clock)
-        self.refills = RefillSender(lines["refill"], registry, clock)
-        self.purchases = PurchaseCloser(lines["refill"], clock)
-        self.unsure_resolver = UnsureResolver(lines["evidence"], registry, clock, patience)
-        self.housekeeper = Housekeeper(lines["chores"], registry, clock, self.sender.in_flight)
-        self.balances = BalancePoller(lines["balances"], registry, clock)
-        self.rollups = RollupUpdater(lines["balances"])
-        self.price_sync = PriceListSync(lines["sync"], registry, clock)
-        self.heartbeat = Heartbeat(lines["chores"], clock) if beats else None
+        connections = self.connections
+        self.sender = DeliverySender(connections["claim"], connections["record"], registry, timeout_s, clock)
+        self.poller = StatusPoller(connections["poll"], registry, clock)
+        self.cancel_poller = StatusPoller(connections["cancel"], registry, clock)
+        self.subscription_watcher = SubscriptionWatcher(connections["watch"], registry, clock)
+        self.refills = RefillSender(connections["refill"], registry, clock)
+        self.purchases = PurchaseCloser(connections["refill"], clock)
+        self.unsure_resolver = UnsureResolver(connections["evidence"], registry, clock, patience)
+        self.housekeeper = Housekeeper(connections["chores"], registry, clock, self.sender.in_flight)
+        self.balances = BalancePoller(connections["balances"], registry, clock)
+        self.rollups = RollupUpdater(connections["balances"])
+        self.price_sync = PriceListSync(connections["sync"], registry, clock)
+        self.heartbeat = Heartbeat(connections["chores"], clock) if beats else None
 
     async def send(self, limit: int) -> int:
-        """Claims deliveries that are due and begins to send them; returns how many."""
+        """Claims due deliveries and begins to send them; returns how many there were."""
         tasks = await self.sender.step(limit)
         self.keep_sending(tasks)
         return len(tasks)
@@ -102,36 +102,36 @@ class Duties:
             self.sending.add(task)
             task.add_done_callback(self.sending.discard)
 
-    async def look_after(self) -> int:
-        """Tells that this worker lives, knows the providers as they are now, and tidies up."""
+    async def maintain(self) -> int:
+        """Writes the heartbeat, reads the providers' settings and, less often while idle, does the housekeeping."""
         if self.heartbeat is not None:
             self.registry.share(await self.heartbeat.beat(self.registry.shut))
-            self.looked.set()
+            self.clock_known.set()
         self._rounds += 1
         await self.housekeeper.step(tidy=not self.pace.is_idle or self._rounds % IDLE_STRETCH == 0)
         return 0
 
-    async def conclude_purchases(self, limit: int) -> int:
+    async def close_purchases(self, limit: int) -> int:
         await self.purchases.step(limit)
         return 0
 
     async def leave(self) -> None:
-        """Takes this worker off the list of those that live."""
+        """Removes this worker's heartbeat."""
         if self.heartbeat is not None:
             await self.heartbeat.leave()
 
     async def close(self) -> None:
         """Closes the connections."""
-        for line in self.lines.values():
-            await line.close()
+        for connection in self.connections.values():
+            await connection.close()
 
 
 class Loop(Struct, frozen=True):
     """A duty of the worker: a step that is repeated ``period_s`` seconds after it ended.
 
-    A step takes at most ``bound`` items (0: it bounds itself) and returns how many it found. Where ``wakes``, finding
-    any keeps the worker from being idle. Where ``slows``, an idle worker pauses longer. Where ``overlaps``, the next
-    step begins though one still waits for a slow provider.
+    A step takes at most ``bound`` items (0: it bounds itself) and returns how many there were. If ``wakes``, a step
+    with items keeps the worker from being idle. If ``slows``, an idle worker pauses longer. If ``overlaps``, the next
+    step begins even if one still waits for a slow provider.
     """
 
     name: str
@@ -144,9 +144,9 @@ class Loop(Struct, frozen=True):
 
 
 SEND: Final = Loop("send", 0, lambda duties, most: duties.send(most), bound=200, wakes=True)
-"""The worker takes this step whenever something is due and there is room: see ``WorkerRow``."""
-LOOK_AFTER: Final = Loop("chores", 2.0, lambda duties, _: duties.look_after())
-"""Begins first: the others wait until it has looked what time it is at the database."""
+"""The worker takes this step whenever a delivery is due and there is room: see ``running.Worker``."""
+MAINTENANCE: Final = Loop("chores", 2.0, lambda duties, _: duties.maintain())
+"""Begins first: all others wait until it has read the database's clock."""
 LOOPS: Final = (
     SEND,
     Loop("follow", 0.25, lambda duties, most: duties.poller.step(most), 2000, wakes=True, slows=True, overlaps=True),
@@ -169,11 +169,11 @@ LOOPS: Final = (
         overlaps=True,
     ),
     Loop("refills", 0.5, lambda duties, most: duties.refills.step(most), 2000, slows=True),
-    Loop("purchases", 0.5, lambda duties, most: duties.conclude_purchases(most), 2000, slows=True),
-    LOOK_AFTER,
+    Loop("purchases", 0.5, lambda duties, most: duties.close_purchases(most), 2000, slows=True),
+    MAINTENANCE,
     Loop("evidence", 1.0, lambda duties, most: duties.unsure_resolver.step(most), 100, slows=True),
     Loop("rollups", 5.0, lambda duties, _: duties.rollups.step(), slows=True),
     Loop("balances", 15.0, lambda duties, _: duties.balances.step()),
     Loop("sync", 15.0, lambda duties, _: duties.price_sync.step()),
 )
-"""Every duty, once. The last two look which provider's turn it is; a look of *sync* reads one price list."""
+"""Every duty, once. The steps of the last two find out which providers are due; one of *sync* reads one price list."""

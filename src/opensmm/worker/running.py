@@ -1,4 +1,4 @@
-"""A worker: repeats the duties of ``LOOPS`` until told to stop. Any number of workers share the work by row locks."""
+"""The worker, which repeats the duties of ``LOOPS`` until it stops. Any number of workers share work by row locks."""
 
 import asyncio
 import contextlib
@@ -16,35 +16,35 @@ from opensmm.base.errors import Unavailable
 from opensmm.domain.evidence import PATIENCE, Patience
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.store.connection import ReconnectingConnection
-from opensmm.worker.loops import LOOK_AFTER, LOOPS, SEND, Duties, Loop, Pace
+from opensmm.worker.loops import LOOPS, MAINTENANCE, SEND, Duties, Loop, Pace
 
-LOOK_S: Final = 0.1
-"""Between looks for deliveries to send while there are none."""
-IDLE_LOOK_S: Final = 0.25
-"""The same while the worker is idle."""
-REST_OF_LOOKS: Final = 3
-"""Times as long as a look took, before the next: a long backlog that nobody takes is not gone through all the time."""
-MOST_REST_S: Final = 5.0
-LONG_LOOK_S: Final = 1.0
-"""A look that takes longer is logged."""
+SCAN_EVERY_S: Final = 0.1
+"""Seconds between scans for due deliveries while there are none."""
+IDLE_SCAN_EVERY_S: Final = 0.25
+"""Seconds between these scans while the worker is idle."""
+SCAN_REST_FACTOR: Final = 3
+"""The pause after a scan, in durations of that scan: so a long backlog that no provider takes is read less often."""
+MAX_SCAN_PAUSE_S: Final = 5.0
+LONG_SCAN_S: Final = 1.0
+"""A scan that takes longer is logged."""
 SLOW_STEP_S: Final = 1.0
 SLOW_STEPS: Final = 16
-"""Steps of a kind that wait for slow providers while later ones serve the others."""
+"""Steps of one loop that may wait for slow providers while later steps serve the others."""
 PAUSE_AFTER_FAULT_S: Final = 1.0
 IN_FLIGHT: Final = 2048
-"""Deliveries that are not recorded yet, over all providers; each provider's own limit is lower."""
+"""Deliveries being sent at a time, over all providers. Each provider's own limit is lower."""
 CLAIM_WITHIN_S: Final = 0.7
 FINISH_WITHIN_S: Final = 2.0
-"""How long a worker that is told to stop waits for answers that are on their way."""
+"""Seconds that a stopping worker waits for answers on their way."""
 LEAVE_WITHIN_S: Final = 0.3
-"""One that cannot take itself off the list in time falls silent like one that died."""
+"""Seconds to remove the heartbeat. A worker that fails to do so falls silent, like one that died."""
 log = structlog.get_logger()
 
 Step = Callable[[], Awaitable[object]]
 
 
 class Worker:
-    """Takes every step of ``LOOPS`` again and again, and sends whatever is due, until told to stop."""
+    """Repeats every step of ``LOOPS``, and sends due deliveries, until it is told to stop."""
 
     def __init__(self, url: str, registry: ProviderRegistry, timeout_s: float, patience: Patience = PATIENCE) -> None:
         def connect(name: str) -> ReconnectingConnection:
@@ -52,17 +52,19 @@ class Worker:
 
         clock = DatabaseClock(rest=lease(timeout_s) + patience.taking_in + patience.skew)
         self._duties = Duties(connect, registry, timeout_s, clock, patience)
-        self._overlapping = {loop.name: Abreast(loop.name, self._step_of(loop)) for loop in LOOPS if loop.overlaps}
+        self._overlapping = {
+            loop.name: OverlappingSteps(loop.name, self._step_of(loop)) for loop in LOOPS if loop.overlaps
+        }
         self._has_nothing_due = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs the loops until ``stop``; then claims nothing more and waits a moment for answers on their way."""
         duties = self._duties
-        sending = asyncio.create_task(every(0, self._send_due, stop, name=SEND.name))
+        sending = asyncio.create_task(repeat(0, self._send_due, stop, name=SEND.name))
         loops = [sending, *(asyncio.create_task(self._repeat(loop)) for loop in LOOPS if loop is not SEND)]
         await stop.wait()
         duties.sender.stop()
-        # What was claimed and not sent would be unsure: a claim that has begun is seen through.
+        # Deliveries claimed and not sent would become unsure, so a claim that has begun is waited for.
         await asyncio.wait([sending], timeout=CLAIM_WITHIN_S)
         slow = [task for steps in self._overlapping.values() for task in steps.slow]
         for loop in (*loops, *slow):
@@ -80,11 +82,11 @@ class Worker:
         await duties.close()
 
     async def _repeat(self, loop: Loop) -> None:
-        """Begins once it is known what time it is at the database; what is sent waits for its providers to be known."""
-        if loop is not LOOK_AFTER:
-            await self._duties.looked.wait()
+        """Repeats a loop's step. All loops but ``MAINTENANCE`` begin once the database's clock has been read."""
+        if loop is not MAINTENANCE:
+            await self._duties.clock_known.wait()
         step = self._overlapping[loop.name].step if loop.overlaps else self._step_of(loop)
-        await every(loop.period_s, step, pace=self._duties.pace if loop.slows else None, name=loop.name)
+        await repeat(loop.period_s, step, pace=self._duties.pace if loop.slows else None, name=loop.name)
 
     def _step_of(self, loop: Loop) -> Step:
         async def step() -> None:
@@ -102,30 +104,32 @@ class Worker:
         claimed = await SEND.step(duties, min(room, SEND.bound)) if room > 0 else 0
         self._has_nothing_due = not claimed
         if claimed < SEND.bound:
-            least_s = IDLE_LOOK_S if duties.pace.is_idle else LOOK_S
-            await self._rest(max(least_s, rest_s(duties.sender.looked_s)))
+            least_s = IDLE_SCAN_EVERY_S if duties.pace.is_idle else SCAN_EVERY_S
+            await self._wait_for_next_scan(max(least_s, pause_after_scan_s(duties.sender.scan_s)))
 
-    async def _rest(self, pause_s: float) -> None:
-        """Rests between looks at all that is due. A provider that takes few adds at a time is sent the next one as
-        soon as one is done, however long the rest."""
-        dispatching = self._duties.sender
+    async def _wait_for_next_scan(self, pause_s: float) -> None:
+        """Pauses before the next scan of all due deliveries.
+
+        Meanwhile, a provider that takes few adds at a time gets the next one as soon as one is done.
+        """
+        sender = self._duties.sender
         until = time.monotonic() + pause_s
         while (left_s := until - time.monotonic()) > 0:
-            freed = await dispatching.freed.take(left_s)
+            freed = await sender.freed.take(left_s)
             if not freed:
                 return
-            self._duties.keep_sending(await dispatching.step_at(freed))
+            self._duties.keep_sending(await sender.step_at(freed))
 
 
-def rest_s(looked_s: float) -> float:
-    """How long to rest after a look at what is due that took the database so long."""
-    if looked_s > LONG_LOOK_S:
-        log.warning("a look at what is due took long", seconds=round(looked_s, 1), sparse=True)
-    return min(max(LOOK_S, REST_OF_LOOKS * looked_s), MOST_REST_S)
+def pause_after_scan_s(scan_s: float) -> float:
+    """Returns the seconds to pause after a scan for due deliveries that took ``scan_s``."""
+    if scan_s > LONG_SCAN_S:
+        log.warning("a look at what is due took long", seconds=round(scan_s, 1), sparse=True)
+    return min(max(SCAN_EVERY_S, SCAN_REST_FACTOR * scan_s), MAX_SCAN_PAUSE_S)
 
 
-class Abreast:
-    """Steps of one kind. One that waits long for a provider is left to itself: the others are not to wait too."""
+class OverlappingSteps:
+    """Steps of one loop. The next one begins even if some still wait for a slow provider."""
 
     def __init__(self, name: str, step: Step) -> None:
         self.slow: set[asyncio.Task[None]] = set()
@@ -141,18 +145,20 @@ class Abreast:
         await asyncio.wait([task], timeout=SLOW_STEP_S)
 
 
-async def every(
+async def repeat(
     pause_s: float, step: Step, stop: asyncio.Event | None = None, pace: Pace | None = None, *, name: str
 ) -> None:
-    """Repeats a step until told to stop; with a ``pace``, more seldom while the worker is idle. ``name`` is for the
-    log."""
+    """Repeats a step until ``stop`` is set; with a ``pace``, less often while the worker is idle.
+
+    ``name`` is for the log.
+    """
     while stop is None or not stop.is_set():
         await _attempt(step, name)
         await asyncio.sleep(pause_s if pace is None else pace.pause_s(pause_s))
 
 
 async def _attempt(step: Step, name: str) -> None:
-    """Takes a step; a fault of the moment is logged and followed by a pause, never the end of the loop."""
+    """Takes a step. A fault is logged and followed by a pause, and never ends the loop."""
     try:
         await step()
     except (Unavailable, StatementRejected, psycopg.Error) as error:

@@ -1,4 +1,4 @@
-"""Looking at the whole panel now and then, for the gauges of the metrics."""
+"""Sampling the whole panel at intervals, for the gauges of the metrics."""
 
 import asyncio
 import contextlib
@@ -8,27 +8,27 @@ from typing import Final
 from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.monitoring import MetricsSampler
 from opensmm.store.connection import ReconnectingConnection
-from opensmm.worker.running import every
+from opensmm.worker.running import repeat
 
 SAMPLE_EVERY_S: Final = 15.0
 FIRST_AFTER_S: Final = 3.0
-"""By then this very worker has been heard of."""
+"""Seconds before the first sample. By then this worker's own heartbeat is there."""
 
 
 @contextlib.asynccontextmanager
 async def sampled(url: str, pepper: bytes, *, private: bool) -> AsyncIterator[MetricsSampler]:
-    """Looks every ``SAMPLE_EVERY_S`` until the block ends, over a connection of its own."""
-    line = ReconnectingConnection(url, application="opensmm worker: health")
-    sampling = MetricsSampler(line, pepper, DatabaseClock(), private=private)
-    looking = asyncio.create_task(_look(sampling))
+    """Takes a sample every ``SAMPLE_EVERY_S`` seconds until the block ends, over a connection of its own."""
+    connection = ReconnectingConnection(url, application="opensmm worker: health")
+    sampler = MetricsSampler(connection, pepper, DatabaseClock(), private=private)
+    task = asyncio.create_task(_sample_regularly(sampler))
     try:
-        yield sampling
+        yield sampler
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
-        await line.drop()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await connection.drop()
 
 
-async def _look(sampling: MetricsSampler) -> None:
+async def _sample_regularly(sampler: MetricsSampler) -> None:
     await asyncio.sleep(FIRST_AFTER_S)
-    await every(SAMPLE_EVERY_S, sampling.step, name="health")
+    await repeat(SAMPLE_EVERY_S, sampler.step, name="health")

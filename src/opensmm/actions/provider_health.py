@@ -1,0 +1,73 @@
+"""The health of providers, as the outcomes of sending show it: failures are counted, and pauses grow with them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from opensmm.base.ids import ProviderId
+from opensmm.domain.call_faults import CallCode, CallFault, shortened
+from opensmm.domain.dispatch import (
+    Accepted,
+    Declined,
+    NotSent,
+    SendOutcome,
+    TurnedAway,
+    Unsure,
+    rest_s,
+    rest_when_turned_away,
+)
+from opensmm.store import providers
+from opensmm.store.connection import Connection
+from opensmm.store.dispatch import DeliveryClaim
+from opensmm.store.providers import ProviderFailure
+
+MAX_FAULT: Final = 300
+"""Characters that are stored of a provider's last failure."""
+LATE: Final = NotSent(CallFault(CallCode.NO_TURN))
+"""The outcome of a call whose turn came too late. It says nothing about the provider."""
+
+
+async def note_health(
+    connection: Connection, batch: Sequence[tuple[DeliveryClaim, SendOutcome]], now: datetime
+) -> None:
+    """Closes the circuits of providers that answered clearly, and counts the failures of the others.
+
+    The circuit of a provider that fails opens, and one that turns us away is paused, each for a growing time.
+    """
+    answered = {claim.provider for claim, outcome in batch if isinstance(outcome, Accepted | Declined)}
+    failures = [(claim.provider, outcome) for claim, outcome in batch if _is_failure(outcome)]
+    failed, times = dict(failures), Counter(provider for provider, _ in failures)
+    fared = await providers.fared(connection, sorted(failed.keys() - answered), sorted(answered))
+    failures_now = [
+        _build_failure(provider, failed[provider], times[provider], fared[provider], now)
+        for provider in fared.keys() - answered
+    ]
+    if well := fared.keys() & answered:
+        await providers.is_well(connection, sorted(well))
+    if failures_now:
+        await providers.failed(connection, failures_now)
+
+
+def _build_failure(
+    provider: ProviderId, outcome: SendOutcome, times: int, before: tuple[int, bool], now: datetime
+) -> ProviderFailure:
+    """Builds a provider's row after ``times`` failures. ``outcome`` is the newest, ``before`` its failures and if it
+    was paused."""
+    failures, resting = before
+    if isinstance(outcome, TurnedAway):
+        count, turned_away_s = rest_when_turned_away(failures + 1)
+        until: datetime | None = now + timedelta(seconds=turned_away_s)
+        return ProviderFailure(provider, count, until, shortened(outcome.answer, MAX_FAULT), outcome.fault)
+    # Deliveries that could not be sent came back together and count as one failure; each silence was a call of its own.
+    count = failures + (times if isinstance(outcome, Unsure) else 1)
+    pause_s = rest_s(count, reached=isinstance(outcome, Unsure), resting=resting)
+    until = None if pause_s is None else now + timedelta(seconds=pause_s)
+    return ProviderFailure(provider, count, until, shortened(outcome.answer, MAX_FAULT), None)
+
+
+def _is_failure(outcome: SendOutcome) -> bool:
+    """Returns True if an outcome counts against the provider. A refusal of one service does not."""
+    if isinstance(outcome, NotSent) and outcome.one_service:
+        return False
+    return isinstance(outcome, NotSent | TurnedAway | Unsure) and outcome != LATE
