@@ -31,6 +31,7 @@ from opensmm.domain.pricing import PriceTerms, resale_rate
 from opensmm.domain.provider_services import ProviderService, ReadPriceList, UnreadLine
 from opensmm.domain.provider_settings import FollowingSettings, check_added, check_following
 from opensmm.domain.routes import RouteOff, cheapest_first, routes_changed
+from opensmm.domain.service_rules import check_price
 from opensmm.providers.client import PanelClient
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import audit, catalogue, provider_services, providers
@@ -264,7 +265,7 @@ async def approve(
     """Approves the costs of services in quarantine, which are sold again.
 
     They keep their rates, unless a new ``rate`` is given for one service, or a ``margin`` in per cent on the cost.
-    Raises OperatorRefusal, with nothing written.
+    Raises OperatorRefusal, with nothing written, also for a rate that no price list may have.
     """
     if rate is not None and (margin is not None or len(services) > 1):
         raise OperatorRefusal(RefusalCode.RATE_OR_MARGIN)
@@ -298,6 +299,7 @@ def _approved_rate(service: Service, rate: Decimal | None, margin: Decimal | Non
         if service.cost is None or margin is None or not service.cost:
             raise OperatorRefusal(RefusalCode.COST_UNKNOWN, service=service.id)
         rate = resale_rate(service.cost, PriceTerms(Decimal(1), margin))
+    check_price(rate)
     return rate
 
 
