@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from psycopg.pq import TransactionStatus
 from tests.panel import DEFAULT, PEPPER, acting, fetch, now
 from tests.panels import route
 from tests.stepped_worker import FakeProvider, served
@@ -150,3 +151,29 @@ async def test_a_price_list_is_read_and_followed_or_doubted_with_the_reason_stor
     read = await price_sync.sync_provider(stocked, "Far", CALLS, confirmed=True, by=acting(now()))
     assert read.refused is None
     assert "" == (await synced.following(stocked, row.id)).sync_fault
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda conn: provider_check.read_balance(conn, "Far", CALLS, by=acting(now())),
+        lambda conn: provider_check.check_provider(conn, "Far", CALLS, anywhere=True, by=acting(now())),
+        lambda conn: price_sync.sync_provider(conn, "Far", CALLS, by=acting(now())),
+    ],
+    ids=["balance", "check", "sync"],
+)
+async def test_no_transaction_is_open_while_the_provider_is_asked(stocked, far, ask):
+    row, fake = far
+    await route(stocked, DEFAULT, (row.id, 7))
+    seen = []
+
+    def answering(answer):
+        def note_status(form):
+            seen.append(stocked.pgconn.transaction_status)
+            return answer
+
+        return note_status
+
+    fake.answers = {action: answering(answer) for action, answer in fake.answers.items()}
+    await ask(stocked)
+    assert {TransactionStatus.IDLE} == set(seen)
