@@ -1,4 +1,4 @@
-"""Providers as the operator sees them: the settings, the balance, and whether the workers can call them."""
+"""Providers as the operator sees them: their settings and balances, and if the workers can call them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,9 +18,9 @@ from opensmm.store.providers import ProviderRow
 
 
 class ProviderView(Struct, frozen=True):
-    """A provider. ``reading`` is its newest balance, in its own currency; ``hours_left`` is how long that lasts.
+    """A provider. ``reading`` is its newest balance, in its own currency; ``hours_left`` the hours that it will last.
 
-    ``not_called``: why the workers cannot call it; None where they can, or none of them is alive.
+    ``not_called`` is the reason for which the workers cannot call it; None if they can, or no worker is alive.
     """
 
     row: ProviderRow
@@ -30,20 +30,20 @@ class ProviderView(Struct, frozen=True):
 
 
 async def list_providers(connection: Connection, now: datetime) -> list[ProviderView]:
-    known = await rows.providers(connection)
+    provider_rows = await rows.providers(connection)
     readings, shut = await rows.readings(connection), await shut_providers(connection, now)
-    return [_view(row, readings.get(row.id, []), shut, now) for row in known]
+    return [_view(row, readings.get(row.id, []), shut, now) for row in provider_rows]
 
 
 async def show_provider(connection: Connection, provider: str, now: datetime) -> ProviderView:
-    """Returns a provider by its name or id. Raises OperatorRefusal where there is none."""
+    """Returns a provider by its name or id. Raises OperatorRefusal if there is none."""
     row = await find_provider(connection, provider)
     readings, shut = await rows.readings(connection), await shut_providers(connection, now)
     return _view(row, readings.get(row.id, []), shut, now)
 
 
 async def shut_providers(connection: Connection, now: datetime) -> Mapping[ProviderId, ShutCode]:
-    """Returns the providers that the workers cannot call, and why."""
+    """Returns the providers that the workers cannot call, each with the reason."""
     return shut_at_workers(await workers.seen(connection), now) or {}
 
 

@@ -1,4 +1,4 @@
-"""Providers as the operator sets them: each change in one transaction with its audit rows."""
+"""The operator's edits of providers, each in one transaction with its audit rows."""
 
 from decimal import Decimal
 from typing import Final
@@ -44,8 +44,8 @@ async def add_provider(
 ) -> ProviderRow:
     """Adds a panel with its key, in a transaction of its own.
 
-    ``private``: providers may be at private addresses. Raises OperatorRefusal where a setting or the key will not do,
-    or the name is taken.
+    ``private`` allows private addresses. Raises OperatorRefusal if a setting or the key is invalid, or the name is
+    taken.
     """
     settings = with_defaults(check_settings(wanted, private=private))
     check_provider_key(key)
@@ -54,11 +54,11 @@ async def add_provider(
         provider = await rows.add(connection, row)
         if provider is None:
             raise OperatorRefusal(RefusalCode.PROVIDER_NAME_TAKEN, name=row.name)
-        kept = structs.replace(row, id=provider, sealed_key=seal(pepper, provider, row.url, key))
-        await rows.change(connection, kept)
+        stored = structs.replace(row, id=provider, sealed_key=seal(pepper, provider, row.url, key))
+        await rows.change(connection, stored)
         changes = {**_settings_changed(None, row), **secret_change(None, key)}
         await audit.note(connection, by, AuditAction.PROVIDER_ADD, [AuditEntry(str(provider), changes)])
-    return kept
+    return stored
 
 
 async def edit_provider(
@@ -74,11 +74,11 @@ async def edit_provider(
 ) -> ProviderEdit:
     """Changes the settings that are given, and the key unless it is empty, in a transaction of its own.
 
-    A key is bound to its address: the stored one is opened and sealed again for a new address, which needs the same
-    pepper. Raises OperatorRefusal where a setting or the key will not do, the name is taken, or the stored key would go
-    to another host without ``keep_key``.
+    A key is bound to its address: for a new address the stored key is decrypted and sealed again, which needs the same
+    pepper. Raises OperatorRefusal if a setting or the key is invalid, if the name is taken, or if the stored key would
+    go to another host without ``keep_key``.
     """
-    # The address is looked at under lock: only a panel's is one that is called.
+    # The address is checked later, under the lock: only a panel's address is called.
     settings = structs.replace(check_settings(structs.replace(wanted, url=None), private=private), url=wanted.url)
     if key:
         check_provider_key(key)
@@ -87,7 +87,7 @@ async def edit_provider(
         if before is None:
             raise OperatorRefusal(RefusalCode.NO_PROVIDER, provider=provider)
         after = structs.replace(before, **settings.given)
-        after = _sealed(before, after, key, pepper, private=private, keep_key=keep_key)
+        after = _seal_key(before, after, key, pepper, private=private, keep_key=keep_key)
         namesake = await rows.named(connection, after.name)
         if namesake is not None and namesake.name == after.name and namesake.id != provider:
             raise OperatorRefusal(RefusalCode.PROVIDER_NAME_TAKEN, name=after.name)
@@ -95,26 +95,26 @@ async def edit_provider(
         changes = {**_settings_changed(before, after), **(secret_change(before.sealed_key, key) if key else {})}
         await audit.note(connection, by, AuditAction.PROVIDER_EDIT, [AuditEntry(str(provider), changes)])
         if key:
-            await rows.is_well(connection, [provider])  # as far as is known: it is tried at once
+            await rows.is_well(connection, [provider])  # so that the new key is tested at once
         if after.exchange_rate != before.exchange_rate:
             await price_sync.refresh_provider_services(connection, provider, by)
     return ProviderEdit(before, after)
 
 
-def _sealed(
+def _seal_key(
     before: ProviderRow, after: ProviderRow, key: str, pepper: bytes, *, private: bool, keep_key: bool
 ) -> ProviderRow:
-    """The row with its key sealed for its address; the stored key where none is given."""
+    """Returns the row with its key sealed for its address: the new key or, if that is empty, the stored one."""
     if before.kind == PANEL and (after.url, key) != (before.url, ""):
         check_address(after.url, private=private)
-        _check_host(before, after, given=bool(key) or keep_key)
+        _check_host(before, after, is_chosen=bool(key) or keep_key)
         if not key and before.sealed_key is not None:
             key = unseal(pepper, before.id, before.url, before.sealed_key)
     return structs.replace(after, sealed_key=seal(pepper, after.id, after.url, key)) if key else after
 
 
 async def set_refused_wait(connection: Connection, hours: int, *, by: By) -> None:
-    """Says how many hours an order waits for providers that turn us away, before it is held."""
+    """Sets the hours that an order waits for providers that turn us away, before it is held."""
     check_range(hours, 0, MAX_REFUSED_WAIT_H, FieldCode.REFUSED_WAIT_H)
     async with connection.transaction():
         before = await rows.set_refused_wait(connection, hours)
@@ -123,22 +123,23 @@ async def set_refused_wait(connection: Connection, hours: int, *, by: By) -> Non
 
 
 def needs_setting(url: str) -> bool:
-    """True of an address that is called only where providers may be at private ones."""
+    """Returns True for an address that is called only if private addresses are allowed."""
     return url_fault(url, private=False) in BY_SETTING
 
 
-def _check_host(known: ProviderRow, wanted: ProviderRow, *, given: bool) -> None:
-    """``given``: the operator said which key goes to the new address."""
-    if known.sealed_key is None or given:
+def _check_host(old: ProviderRow, wanted: ProviderRow, *, is_chosen: bool) -> None:
+    """Raises OperatorRefusal if the stored key would go to another host. ``is_chosen``: the operator wants that, or
+    gave a new key."""
+    if old.sealed_key is None or is_chosen:
         return
-    before, after = urlsplit(known.url).hostname, urlsplit(wanted.url).hostname
+    before, after = urlsplit(old.url).hostname, urlsplit(wanted.url).hostname
     if before != after:
-        fields = {"provider": known.name, "before": before, "after": after}
+        fields = {"provider": old.name, "before": before, "after": after}
         raise OperatorRefusal(RefusalCode.KEY_FOR_OTHER_HOST, **fields)
 
 
 _NO_SETTINGS: Final = frozenset(("id", "failures", "resting_until", "fault", "sealed_key", "forms"))
-"""Fields of a provider that nobody sets, and its key."""
+"""Fields of a provider that are no settings, and its key."""
 
 
 def _settings_changed(before: ProviderRow | None, after: ProviderRow) -> Changes:

@@ -1,4 +1,4 @@
-"""Buying at another provider what a completed order lost. The house pays; the customer is charged nothing."""
+"""Refills bought at another provider: the house pays, and the customer is charged nothing."""
 
 from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import write
@@ -12,10 +12,10 @@ from opensmm.store.connection import Connection, ReconnectingConnection
 
 
 async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By) -> OrderId:
-    """Orders what is missing, in one transaction with its audit row. It is sent like any order: once.
+    """Places the house's order for a refill, in one transaction with its audit row. It is sent once, like any order.
 
-    Raises OperatorRefusal where the refill does not wait for that, where no other provider fulfils the service, and
-    where more is asked for than was ordered.
+    Raises OperatorRefusal if the refill does not wait for a purchase, if no other provider fulfils the service, or if
+    ``quantity`` is more than was ordered.
     """
     async with connection.transaction():
         wanted = await rows.wanted(connection, refill)
@@ -31,7 +31,7 @@ async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By
 
 
 class PurchaseCloser:
-    """Looks whether what was bought for refills has been delivered."""
+    """Closes refills whose purchases have ended."""
 
     def __init__(self, connection: ReconnectingConnection, clock: DatabaseClock) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Counting what somebody does within a span of time."""
+"""Rate limits: counts by name within a span of time."""
 
 from collections.abc import Callable, Hashable
 from functools import lru_cache
@@ -7,15 +7,15 @@ from math import ceil
 from typing import Final
 
 MAX_NAMES: Final = 50_000
-"""Names counted one by one at a time; more share the counts of their groups."""
+"""Names that are counted one by one at a time. Further names share the counts of their groups."""
 REST: Final = "the rest"
 _IPV6_NETWORK: Final = 64
-"""Bits of an IPv6 address that name a customer's network; one host chooses the others as it likes."""
+"""Bits of an IPv6 address that name a customer's network. A host can choose the other bits freely."""
 _GROUP_BITS: Final = {4: 16, 6: 32}
 
 
 class RateExceeded(Exception):
-    """Too much within the span; ``retry_after_s`` says when to go on."""
+    """The rate limit is exceeded. ``retry_after_s`` is the number of seconds to wait."""
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(retry_after_s)
@@ -23,10 +23,10 @@ class RateExceeded(Exception):
 
 
 class RateLimit:
-    """At most ``most`` counts of one name in a span of ``span_s``, which begins with the first of them.
+    """Allows ``most`` counts of one name in a span of ``span_s`` seconds, which begins with the first of them.
 
-    Memory is bounded, and nobody is forgotten early for it: where MAX_NAMES are counted, a newcomer shares the count
-    of its ``group``, and where as many groups are counted, that of all the rest.
+    Memory is bounded without forgetting any name early. Once MAX_NAMES are counted, a new name shares the count of its
+    ``group``. Once as many groups are counted, it shares that of all the rest.
     """
 
     def __init__(self, most: int, span_s: float, group: Callable[[Hashable], Hashable] | None = None) -> None:
@@ -37,22 +37,22 @@ class RateLimit:
         self._groups: dict[Hashable, tuple[float, int]] = {}
 
     def check(self, name: Hashable, now: float) -> None:
-        """Raises RateExceeded where the name has used its counts up; counts nothing."""
-        table, counted = self._place(name, now)
+        """Raises RateExceeded if the name has used up its counts. Counts nothing."""
+        table, counted = self._find_counter(name, now)
         since, count = table.get(counted, (now, 0))
         if count >= self._most and now - since < self._span_s:
             raise RateExceeded(max(1, ceil(self._span_s - (now - since))))
 
     def count(self, name: Hashable, now: float) -> None:
-        table, counted = self._place(name, now)
+        table, counted = self._find_counter(name, now)
         since, count = table.get(counted, (now, 0))
         if now - since >= self._span_s:
-            table.pop(counted)  # A new span stands behind all that began before it.
+            table.pop(counted)  # A table is in the order of the spans' beginnings: a new span goes to its end.
             since, count = now, 0
         table[counted] = (since, count + 1)
 
-    def _place(self, name: Hashable, now: float) -> tuple[dict[Hashable, tuple[float, int]], Hashable]:
-        """The table that counts the name, and what it is counted as there."""
+    def _find_counter(self, name: Hashable, now: float) -> tuple[dict[Hashable, tuple[float, int]], Hashable]:
+        """Returns the table that counts the name, and the key under which it is counted there."""
         if self._has_room(self._counts, name, now):
             return self._counts, name
         group = REST if self._group is None else self._group(name)
@@ -71,23 +71,23 @@ class RateLimit:
 
 @lru_cache(maxsize=4096)
 def network(address: str) -> str:
-    """The name that an address is counted under: itself, or the /64 of an IPv6 address."""
-    found = _parsed(address)
-    if isinstance(found, IPv6Address):
-        return str(ip_network((found, _IPV6_NETWORK), strict=False))
-    return address if found is None else str(found)
+    """Returns the name under which an address is counted: itself, or the /64 network of an IPv6 address."""
+    parsed = _parse(address)
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((parsed, _IPV6_NETWORK), strict=False))
+    return address if parsed is None else str(parsed)
 
 
 def address_group(name: Hashable) -> Hashable:
-    """The wider network of a name that ``network`` gave: a /16 of IPv4, a /32 of IPv6."""
-    found = _parsed(str(name).partition("/")[0])
-    return REST if found is None else str(ip_network((found, _GROUP_BITS[found.version]), strict=False))
+    """Returns the wider network of a name that ``network`` returned: a /16 of IPv4, a /32 of IPv6."""
+    parsed = _parse(str(name).partition("/")[0])
+    return REST if parsed is None else str(ip_network((parsed, _GROUP_BITS[parsed.version]), strict=False))
 
 
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    """The address; None for what is none. IPv4 written as IPv6 is IPv4."""
+def _parse(address: str) -> IPv4Address | IPv6Address | None:
+    """Parses an address; None if the text is none. An IPv4 address written as IPv6 becomes IPv4."""
     try:
-        found = ip_address(address.partition("%")[0])
+        parsed = ip_address(address.partition("%")[0])
     except ValueError:
         return None
-    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+    return parsed.ipv4_mapped or parsed if isinstance(parsed, IPv6Address) else parsed

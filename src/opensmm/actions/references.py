@@ -1,4 +1,4 @@
-"""Finding the customers, services and providers that an operator names, by id or by name."""
+"""Customers, services and providers that the operator refers to by id or by name."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ MAX_SUGGESTIONS: Final = 10
 
 
 async def find_customers(connection: Connection, references: Sequence[str]) -> list[CustomerId]:
-    """The customers of these names or, where nobody is called so, of these ids. Refuses one that is not there."""
+    """Finds the customers of these names or, if none has the name, of these ids. Refuses one that does not exist."""
     ids = dict(await customers.names(connection))
     return [_match_customer(ids, reference) for reference in references]
 
@@ -34,9 +34,9 @@ def _match_customer(ids: Mapping[str, CustomerId], reference: str) -> CustomerId
 
 
 async def find_provider(connection: Connection, reference: str) -> ProviderRow:
-    """The provider of this name or, where none is called so, of this id. Refuses one that is not there.
+    """Finds the provider of this name or, if none has the name, of this id. Refuses one that does not exist.
 
-    A name in another case is taken where only one provider bears it.
+    A name in another case is accepted if it fits only one provider.
     """
     if (row := await providers.named(connection, reference)) is not None:
         return row
@@ -49,7 +49,10 @@ async def find_provider(connection: Connection, reference: str) -> ProviderRow:
 
 
 async def find_services(connection: Connection, references: Sequence[str]) -> list[ServiceId]:
-    """The services of these ids or, where a reference is no number, names. Refuses what fits none, or several."""
+    """Finds the services of these ids or, for references that are no numbers, of these names.
+
+    Refuses a reference that fits no service, or several.
+    """
     listed = (await catalogue.refresh(connection, None)).services
     return [match_service(listed.values(), reference) for reference in references]
 
@@ -59,7 +62,7 @@ async def find_service(connection: Connection, reference: str) -> ServiceId:
 
 
 def match_service(services: Iterable[Service], reference: str) -> ServiceId:
-    """The id of the service that is meant. Names need not be told apart by case."""
+    """Returns the id of the service that a reference means. Names are compared without case."""
     listed = list(services)
     if (number := _number(reference)) is not None:
         matches = [one.id for one in listed if one.id == number]
@@ -74,7 +77,7 @@ def match_service(services: Iterable[Service], reference: str) -> ServiceId:
 
 
 def suggest(reference: str, names: Iterable[str]) -> list[str]:
-    """The names that are most like a mistyped one, best first; the first of all where none is alike."""
+    """Returns the names most similar to a mistyped one, best first; if none is similar, the first of all names."""
     by_folded = {name.casefold(): name for name in names}
     wanted = reference.casefold()
     alike = [name for name in by_folded if wanted in name]

@@ -1,4 +1,4 @@
-"""What is looked at before a process of the panel begins to work."""
+"""Checks before a process of the panel begins to work."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,11 +27,12 @@ async def wait_for_primary(url: str, tell: Callable[[Unavailable], None], stoppe
 async def first_connection(
     url: str, tell: Callable[[Unavailable], None], stopped: Callable[[], bool]
 ) -> UncanceledConnection:
-    """Returns a connection once a server that takes writes answers; ``tell`` hears each new reason why none does.
+    """Returns a connection once a server that takes writes answers. Calls ``tell`` with each new reason for waiting.
 
-    Raises Unavailable where waiting mends nothing, or ``stopped`` is true.
+    Raises Unavailable if waiting cannot help, or ``stopped`` returns True, and OperatorRefusal if a pooler refuses the
+    connection's options.
     """
-    told = ""
+    last_reason = ""
     while True:
         try:
             return await connect(url, application="opensmm start")
@@ -40,14 +41,14 @@ async def first_connection(
                 raise OperatorRefusal(RefusalCode.POOLER_REFUSES_OPTIONS) from error
             if stopped() or any(words in str(error) for words in HOPELESS):
                 raise
-            if str(error) != told:
-                told = str(error)
+            if str(error) != last_reason:
+                last_reason = str(error)
                 tell(error)
             await asyncio.sleep(TRY_EVERY_S)
 
 
 async def check(url: str) -> None:
-    """Raises Misconfigured or OperatorRefusal where the panel cannot work with this database as it is set up."""
+    """Raises Misconfigured or OperatorRefusal if the panel cannot work with this database as it is set up."""
     connection = await connect(url, application="opensmm start")
     try:
         await check_settings(connection)
@@ -58,9 +59,9 @@ async def check(url: str) -> None:
 
 
 async def check_settings(connection: Connection) -> None:
-    """Raises the same for the role, the tables and the server's settings, as this connection sees them."""
+    """Raises Misconfigured or OperatorRefusal for the role, the tables or the server's settings of this connection."""
     await schema.check_app_role(connection)
-    found = faults(await server.seen(connection))
-    if found:
-        code, fields = found[0]
+    server_faults = faults(await server.seen(connection))
+    if server_faults:
+        code, fields = server_faults[0]
         raise OperatorRefusal(_REFUSALS[code], **fields)
