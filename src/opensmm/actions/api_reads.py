@@ -24,9 +24,9 @@ class StatusReader:
         self._catalogue_cache = catalogue_cache
 
     async def __call__(self, batch: Sequence[tuple[CustomerId, RequestedIds]]) -> list[list[OrderView | Refused]]:
-        wanted = [number for _, ids in batch for number in ids.numbers]
+        numbers = [number for _, ids in batch for number in ids.numbers]
         currency = self._catalogue_cache.catalogue.currency
-        views = await read(self._connection, lambda connection: orders.views(connection, wanted, currency))
+        views = await read(self._connection, lambda connection: orders.views(connection, numbers, currency))
         missing = (None, UNKNOWN_ORDER)
         answers: list[list[OrderView | Refused]] = []
         for customer, ids in batch:
@@ -43,9 +43,9 @@ class RunSumReader:
         self._catalogue_cache = catalogue_cache
 
     async def __call__(self, batch: Sequence[Sequence[OrderId]]) -> list[dict[int, OrderView]]:
-        wanted = [order for part in batch for order in part]
+        order_ids = [order for part in batch for order in part]
         currency = self._catalogue_cache.catalogue.currency
-        views = await read(self._connection, lambda connection: orders.summed(connection, wanted, currency))
+        views = await read(self._connection, lambda connection: orders.summed(connection, order_ids, currency))
         return [{order: views[order] for order in part} for part in batch]
 
 
@@ -56,8 +56,8 @@ class RunCounter:
         self._connection = connection
 
     async def __call__(self, batch: Sequence[Sequence[int]]) -> list[list[int]]:
-        wanted = [number for numbers in batch for number in numbers]
-        counts = await read(self._connection, lambda connection: orders.runs(connection, wanted))
+        order_ids = [number for numbers in batch for number in numbers]
+        counts = await read(self._connection, lambda connection: orders.runs(connection, order_ids))
         return [[counts.get(number, 1) for number in numbers] for numbers in batch]
 
 
@@ -84,9 +84,9 @@ class PartsReader:
         self._connection = connection
 
     async def __call__(self, batch: Sequence[Sequence[OrderId]]) -> list[dict[OrderId, Parts]]:
-        wanted = [order for some in batch for order in some]
+        order_ids = [order for some in batch for order in some]
         async with self._connection.turn:
-            by_order = await read(self._connection, lambda connection: subscriptions.parts(connection, wanted))
+            by_order = await read(self._connection, lambda connection: subscriptions.parts(connection, order_ids))
         return [{order: by_order[order] for order in some if order in by_order} for some in batch]
 
 

@@ -26,12 +26,12 @@ async def list_waiting(
 
     ``kinds`` are some of ``KINDS``; all of them if it is empty. An entry's note has what the panel itself knows of it.
     """
-    wanted = frozenset(kinds or KINDS)
-    entries = [_explain(delivery) for delivery in await waiting(connection, wanted, now, limit)]
-    if "unread" in wanted and len(entries) < limit:
+    chosen = frozenset(kinds or KINDS)
+    entries = [_explain(delivery) for delivery in await waiting(connection, chosen, now, limit)]
+    if "unread" in chosen and len(entries) < limit:
         entries += [_build_refill_entry(refill) for refill in await unread(connection, limit - len(entries))]
     for kind, conclusions in (("late", LATE), ("odd", ODD)):
-        if kind in wanted and len(entries) < limit:
+        if kind in chosen and len(entries) < limit:
             notices = await open_notices(connection, conclusions, limit - len(entries))
             entries += [_build_notice_entry(kind, notice) for notice in notices]
     return entries

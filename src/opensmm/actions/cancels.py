@@ -32,9 +32,9 @@ class CancelRequests:
 
 async def cancel(connection: Connection, batch: Sequence[Request], now: datetime) -> list[list[Answer]]:
     """Decides and stores a batch of cancel requests in the caller's transaction."""
-    wanted = sorted({OrderId(number) for _, ids in batch for number in ids.numbers if number > 0})
-    await settlement.lock(connection, wanted)
-    subjects = await rows.cancelable(connection, wanted)
+    order_ids = sorted({OrderId(number) for _, ids in batch for number in ids.numbers if number > 0})
+    await settlement.lock(connection, order_ids)
+    subjects = await rows.cancelable(connection, order_ids)
     plan = _Plan()
     answers = [
         [plan.decide(customer, number, subjects.get(number)) for number in ids.numbers] for customer, ids in batch

@@ -8,13 +8,13 @@ from opensmm.store import currency as rows
 from opensmm.store.connection import Connection
 
 
-async def set_currency(owner: Connection, wanted: str, *, by: By) -> str:
+async def set_currency(owner: Connection, text: str, *, by: By) -> str:
     """Sets the panel's currency in one transaction with its audit row; returns its code.
 
-    ``owner`` is a connection of the role that owns the tables. Raises OperatorRefusal if ``wanted`` is no currency, or
+    ``owner`` is a connection of the role that owns the tables. Raises OperatorRefusal if ``text`` is no currency, or
     another one than before although money has moved.
     """
-    code = currency_code(wanted.strip())
+    code = currency_code(text.strip())
     async with owner.transaction():
         before = await catalogue.currency(owner)
         if before == code:

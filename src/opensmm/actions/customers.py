@@ -146,15 +146,15 @@ async def edit_key(
         if before is None:
             raise OperatorRefusal(RefusalCode.NO_LIVE_KEY, key=key)
         base = UNSAID if by_client else before
-        wanted = KeySettings(
+        after = KeySettings(
             base.title_case if title_case is None else title_case,
             before.addresses if new_addresses is None else new_addresses,
             base.as_panel if as_panel is None else as_panel,
         )
-        if wanted == before:
+        if after == before:
             return False
-        await api_keys.edit(connection, key, wanted)
-        await audit.note(connection, by, AuditAction.KEY_EDIT, [AuditEntry(str(key), diff(before, wanted))])
+        await api_keys.edit(connection, key, after)
+        await audit.note(connection, by, AuditAction.KEY_EDIT, [AuditEntry(str(key), diff(before, after))])
     return True
 
 

@@ -86,18 +86,18 @@ class _ManualDeliveries:
     def results(self) -> list[PolledResult]:
         return [
             PolledResult(
-                order=one.order,
-                run=one.run,
-                attempt=one.attempt,
-                state=one.known.state,
-                start_count=one.known.start_count,
-                remains=one.known.remains,
+                order=delivery.order,
+                run=delivery.run,
+                attempt=delivery.attempt,
+                state=delivery.known.state,
+                start_count=delivery.known.start_count,
+                remains=delivery.known.remains,
                 due=None,
                 cost=None,
                 currency="",
-                polled=one.known.polled,
+                polled=delivery.known.polled,
             )
-            for one in self._changed.values()
+            for delivery in self._changed.values()
         ]
 
 
@@ -131,10 +131,10 @@ async def assign(connection: Connection, services: Sequence[ServiceId], *, by: B
 
     The services keep their other routes behind it, and are no longer sorted by cost.
     """
-    wanted = sorted(set(services))
+    service_ids = sorted(set(services))
     async with connection.transaction():
-        standing = await route_rows.find(connection, await route_rows.lock_services(connection, wanted))
-        missing = [service for service in wanted if service not in standing]
+        standing = await route_rows.find(connection, await route_rows.lock_services(connection, service_ids))
+        missing = [service for service in service_ids if service not in standing]
         if missing:
             raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=missing)
         own = await have_provider_in_transaction(connection, by)
@@ -143,7 +143,7 @@ async def assign(connection: Connection, services: Sequence[ServiceId], *, by: B
             await set_routes_in_transaction(
                 connection, service, first, by_cost=False, by=by, action=AuditAction.STAFF_ASSIGN
             )
-    return wanted
+    return service_ids
 
 
 async def have_provider_in_transaction(connection: Connection, by: By) -> ProviderId:

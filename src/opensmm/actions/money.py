@@ -134,29 +134,29 @@ class Adjustment(Struct, frozen=True):
     to: CustomerId | None = None
 
 
-async def adjust(connection: Connection, wanted: Adjustment, reference: str, by: By) -> Booking:
+async def adjust(connection: Connection, adjustment: Adjustment, reference: str, by: By) -> Booking:
     """Corrects a transfer by another one that names it.
 
     Raises OperatorRefusal if the transfer is not the customer's, belongs to an order, or would be reversed by more
     than it moved, or if the customer has less money than is to be taken.
     """
     by, reference = reasoned(by), read_reference(reference)
-    payments.check_recipient(wanted.customer, wanted.to, takes=wanted.takes)
-    build = ledger.take if wanted.takes else ledger.give
-    transfer = build(wanted.customer, wanted.amount, by.reason)
+    payments.check_recipient(adjustment.customer, adjustment.to, takes=adjustment.takes)
+    build = ledger.take if adjustment.takes else ledger.give
+    transfer = build(adjustment.customer, adjustment.amount, by.reason)
     async with connection.transaction():
         await rows.hold(connection, TransferKind.ADJUSTMENT, reference)
-        if wanted.to is not None:
-            await customers.lock(connection, sorted((wanted.customer, wanted.to)))
+        if adjustment.to is not None:
+            await customers.lock(connection, sorted((adjustment.customer, adjustment.to)))
         booking = await _book_once(
-            connection, transfer, reference, by, AuditAction.CUSTOMER_ADJUST, wanted.corrects, wanted.to
+            connection, transfer, reference, by, AuditAction.CUSTOMER_ADJUST, adjustment.corrects, adjustment.to
         )
-        if wanted.to is not None and booking.fresh:
-            funds = await lock_funds(connection, wanted.to)
-            given = ledger.give(wanted.to, wanted.amount, by.reason)
-            transfer_id, changes = await _book(connection, given, funds, by, wanted.corrects)
-            context = {**_context(given, reference, transfer_id, wanted.corrects), "from": wanted.customer}
-            entry = AuditEntry(str(wanted.to), changes, context)
+        if adjustment.to is not None and booking.fresh:
+            funds = await lock_funds(connection, adjustment.to)
+            given = ledger.give(adjustment.to, adjustment.amount, by.reason)
+            transfer_id, changes = await _book(connection, given, funds, by, adjustment.corrects)
+            context = {**_context(given, reference, transfer_id, adjustment.corrects), "from": adjustment.customer}
+            entry = AuditEntry(str(adjustment.to), changes, context)
             await audit.note(connection, by, AuditAction.CUSTOMER_ADJUST, [entry])
     return booking
 

@@ -44,8 +44,8 @@ async def look(
         shut = _find_shut(await providers.providers(connection), pepper, private=private)
     readings = await providers.readings(connection)
     measured = [
-        _with_balance(structs.replace(one, shut=(shut or {}).get(one.id)), readings.get(one.id, []), now)
-        for one in facts.providers
+        _with_balance(structs.replace(provider, shut=(shut or {}).get(provider.id)), readings.get(provider.id, []), now)
+        for provider in facts.providers
     ]
     facts = structs.replace(facts, providers=tuple(measured))
     return facts, [*await _check_pepper(connection, pepper), *monitoring.judge(facts, now)]

@@ -25,26 +25,26 @@ class AddedRule(Struct, frozen=True):
     off_sale: tuple[Service, ...] = ()
 
 
-async def add_rule(connection: Connection, wanted: NewRule, *, take_off_sale: bool, by: By) -> AddedRule:
+async def add_rule(connection: Connection, new_rule: NewRule, *, take_off_sale: bool, by: By) -> AddedRule:
     """Adds a rule under a new version of the catalogue, with one audit row.
 
     Raises OperatorRefusal, with nothing written, for an invalid value, for a rule that exists already or exceeds the
     limit, and for services on sale that the rule prohibits unless ``take_off_sale`` is set.
     """
-    check_text(wanted.reason, MAX_REASON, FieldCode.REASON)
-    value = read_value(wanted.kind, wanted.value)
+    check_text(new_rule.reason, MAX_REASON, FieldCode.REASON)
+    value = read_value(new_rule.kind, new_rule.value)
     if value is None:
-        raise OperatorRefusal(RefusalCode.BAD_RULE, kind=wanted.kind, value=wanted.value)
-    wanted = structs.replace(wanted, value=value)
+        raise OperatorRefusal(RefusalCode.BAD_RULE, kind=new_rule.kind, value=new_rule.value)
+    new_rule = structs.replace(new_rule, value=value)
     async with connection.transaction():
         version = await catalogue.bump(connection)
         rules = await rows.live(connection)
-        if any((rule.kind, rule.value) == (wanted.kind, value) for rule in rules):
-            raise OperatorRefusal(RefusalCode.RULE_EXISTS, kind=wanted.kind, value=value)
+        if any((rule.kind, rule.value) == (new_rule.kind, value) for rule in rules):
+            raise OperatorRefusal(RefusalCode.RULE_EXISTS, kind=new_rule.kind, value=value)
         if len(rules) >= MAX_RULES:
             raise OperatorRefusal(RefusalCode.TOO_MANY_RULES, most=MAX_RULES)
-        (number,) = await rows.add(connection, [wanted], version, str(by.actor), by.now)
-        rule = PolicyRule(number, wanted.kind, value, wanted.reason)
+        (number,) = await rows.add(connection, [new_rule], version, str(by.actor), by.now)
+        rule = PolicyRule(number, new_rule.kind, value, new_rule.reason)
         prohibited = await _take_off_sale(connection, rule, version, allowed=take_off_sale, by=by)
         why = By(by.actor, rule.reason, by.now)
         await audit.note(

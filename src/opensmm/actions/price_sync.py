@@ -286,11 +286,11 @@ async def approve(
     return approved
 
 
-def _check_approval(wanted: Sequence[ServiceId], lines: Sequence[ServiceLine]) -> None:
+def _check_approval(services: Sequence[ServiceId], lines: Sequence[ServiceLine]) -> None:
     waiting = {
         line.service.id for line in lines if any(route.standing.quarantined is not None for route in line.routes)
     }
-    if others := tuple(service for service in wanted if service not in waiting):
+    if others := tuple(service for service in services if service not in waiting):
         raise OperatorRefusal(RefusalCode.NOT_IN_QUARANTINE, services=others)
 
 
@@ -316,16 +316,16 @@ async def set_following(
     async with connection.transaction():
         await catalogue.hold(connection)
         before = await rows.following(connection, provider)
-        wanted = structs.replace(before, **changes.given)
-        await rows.follow(connection, provider, wanted)
-        entry = AuditEntry(str(provider), diff(before, wanted))
+        terms = structs.replace(before, **changes.given)
+        await rows.follow(connection, provider, terms)
+        entry = AuditEntry(str(provider), diff(before, terms))
         await audit.note(connection, by, AuditAction.PROVIDER_FOLLOW, [entry])
         overwritten = await refresh_provider_services(connection, provider, by)
         if overwritten and not confirmed:
             raise OperatorRefusal(
                 RefusalCode.PRICES_SET_BY_HAND, count=len(overwritten), prices=tuple(map(structs.asdict, overwritten))
             )
-    return FollowingResult(wanted, overwritten)
+    return FollowingResult(terms, overwritten)
 
 
 async def find_overruling_price(
@@ -337,11 +337,11 @@ async def find_overruling_price(
     return None if rate == line.service.rate else (line.routes[0].to.provider, rate)
 
 
-async def set_below_cost(connection: Connection, wanted: BelowCost, *, by: By) -> None:
+async def set_below_cost(connection: Connection, treatment: BelowCost, *, by: By) -> None:
     """Sets the treatment of orders for services that cost more than their customers pay."""
     async with connection.transaction():
-        before = await rows.set_below_cost(connection, wanted)
-        entry = AuditEntry("panel", {"below_cost": (before, wanted)})
+        before = await rows.set_below_cost(connection, treatment)
+        entry = AuditEntry("panel", {"below_cost": (before, treatment)})
         await audit.note(connection, by, AuditAction.PANEL_BELOW_COST, [entry])
 
 

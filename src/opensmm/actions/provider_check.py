@@ -227,16 +227,16 @@ async def _try_forms(client: PanelClient, stored: StoredProvider) -> tuple[list[
             notes.append(CheckNote(FindingCode.FORMS_NOT_TRIED, {"action": action}))
             continue
         try:
-            one, many = await ask(texts)
+            single, many = await ask(texts)
         except NoAnswer as error:
             notes.append(
                 CheckNote(FindingCode.FORMS_UNANSWERED, {"action": action, "id": texts[0], "why": error.fault})
             )
             continue
-        code = _FORM_NOTES[one, many]
+        code = _FORM_NOTES[single, many]
         notes.append(CheckNote(code, {"action": action, "id": texts[0]}))
-        if one or many:
-            forms[action] = None if one and many else IdForm.ONE_BY_ONE if one else IdForm.LIST_OF_ONE
+        if single or many:
+            forms[action] = None if single and many else IdForm.ONE_BY_ONE if single else IdForm.LIST_OF_ONE
     return [*notes, CheckNote(FindingCode.FORMS_WITH_EFFECTS)], forms
 
 

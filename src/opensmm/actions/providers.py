@@ -40,14 +40,14 @@ class ProviderEdit(Struct, frozen=True):
 
 
 async def add_provider(
-    connection: Connection, wanted: ProviderSettings, key: str, pepper: bytes, *, private: bool, by: By
+    connection: Connection, new_settings: ProviderSettings, key: str, pepper: bytes, *, private: bool, by: By
 ) -> ProviderRow:
     """Adds a panel with its key, in a transaction of its own.
 
     ``private`` allows private addresses. Raises OperatorRefusal if a setting or the key is invalid, or the name is
     taken.
     """
-    settings = with_defaults(check_settings(wanted, private=private))
+    settings = with_defaults(check_settings(new_settings, private=private))
     check_provider_key(key)
     row = structs.replace(_NEW, **settings.given)
     async with connection.transaction():
@@ -64,7 +64,7 @@ async def add_provider(
 async def edit_provider(
     connection: Connection,
     provider: ProviderId,
-    wanted: ProviderSettings,
+    new_settings: ProviderSettings,
     key: str,
     pepper: bytes,
     *,
@@ -79,7 +79,9 @@ async def edit_provider(
     go to another host without ``keep_key``.
     """
     # The address is checked later, under the lock: only a panel's address is called.
-    settings = structs.replace(check_settings(structs.replace(wanted, url=None), private=private), url=wanted.url)
+    settings = structs.replace(
+        check_settings(structs.replace(new_settings, url=None), private=private), url=new_settings.url
+    )
     if key:
         check_provider_key(key)
     async with connection.transaction():
@@ -127,12 +129,12 @@ def needs_setting(url: str) -> bool:
     return url_fault(url, private=False) in BY_SETTING
 
 
-def _check_host(old: ProviderRow, wanted: ProviderRow, *, is_chosen: bool) -> None:
+def _check_host(old: ProviderRow, new: ProviderRow, *, is_chosen: bool) -> None:
     """Raises OperatorRefusal if the stored key would go to another host. ``is_chosen``: the operator wants that, or
     gave a new key."""
     if old.sealed_key is None or is_chosen:
         return
-    before, after = urlsplit(old.url).hostname, urlsplit(wanted.url).hostname
+    before, after = urlsplit(old.url).hostname, urlsplit(new.url).hostname
     if before != after:
         fields = {"provider": old.name, "before": before, "after": after}
         raise OperatorRefusal(RefusalCode.KEY_FOR_OTHER_HOST, **fields)

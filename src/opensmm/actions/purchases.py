@@ -18,20 +18,20 @@ async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By
     ``quantity`` is more than was ordered.
     """
     async with connection.transaction():
-        wanted = await rows.wanted(connection, refill)
-        if wanted is None:
+        lost = await rows.wanted(connection, refill)
+        if lost is None:
             raise OperatorRefusal(RefusalCode.REFILL_NOT_FOR_SALE, refill=refill)
-        if wanted.route is None:
+        if lost.route is None:
             raise OperatorRefusal(RefusalCode.NO_OTHER_PROVIDER, refill=refill)
-        check_purchase(refill, quantity, wanted.quantity, packaged=wanted.packaged)
-        order = await rows.buy(connection, refill, wanted, quantity, by.now)
-        entry = AuditEntry(str(refill), created(purchase=order, quantity=quantity), {"order": wanted.order})
+        check_purchase(refill, quantity, lost.quantity, packaged=lost.packaged)
+        order = await rows.buy(connection, refill, lost, quantity, by.now)
+        entry = AuditEntry(str(refill), created(purchase=order, quantity=quantity), {"order": lost.order})
         await audit.note(connection, by, AuditAction.STAFF_REFILL_BUY, [entry])
     return order
 
 
 class PurchaseCloser:
-    """Closes refills whose purchases have ended."""
+    """Completes refills whose purchases were delivered; returns the others to the staff's list."""
 
     def __init__(self, connection: ReconnectingConnection, clock: DatabaseClock) -> None:
         self._connection = connection

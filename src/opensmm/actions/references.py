@@ -79,9 +79,9 @@ def match_service(services: Iterable[Service], reference: str) -> ServiceId:
 def suggest(reference: str, names: Iterable[str]) -> list[str]:
     """Returns the names most similar to a mistyped one, best first; if none is similar, the first of all names."""
     by_folded = {name.casefold(): name for name in names}
-    wanted = reference.casefold()
-    alike = [name for name in by_folded if wanted in name]
-    alike += get_close_matches(wanted, by_folded, MAX_SUGGESTIONS)
+    folded = reference.casefold()
+    alike = [name for name in by_folded if folded in name]
+    alike += get_close_matches(folded, by_folded, MAX_SUGGESTIONS)
     return [by_folded[name] for name in dict.fromkeys(alike or by_folded)][:MAX_SUGGESTIONS]
 
 

@@ -1,4 +1,4 @@
-"""Passing refills on to providers and asking after them, a hundred a call."""
+"""Passing refills on to providers and polling their statuses, a hundred a call."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -22,65 +22,72 @@ from opensmm.store.connection import ReconnectingConnection
 from opensmm.store.refill_tasks import RefillNews, TaskRow
 
 LEASE: Final = timedelta(minutes=3)
-"""A task that got no answer is due again after this: no call lasts as long."""
+"""Time after which a task without an answer is due again. No call lasts as long."""
 log = structlog.get_logger()
 
 
 class RefillSender:
+    """Requests due refills from their providers, and polls those that have begun."""
+
     def __init__(self, connection: ReconnectingConnection, registry: ProviderRegistry, clock: DatabaseClock) -> None:
         self._connection = connection
         self._registry = registry
         self._clock = clock
 
     async def step(self, limit: int) -> int:
-        """One round over the tasks whose turn it is; returns how many there were."""
+        """Handles up to ``limit`` due tasks; returns how many there were."""
         now = self._clock()
         tasks = await write(self._connection, lambda connection: rows.claim(connection, now, LEASE, limit))
         fresh = [task for task in tasks if not task.provider_refill]
-        known = [task for task in tasks if task.provider_refill]
-        await self._registry.ask_each(fresh, _ask_for, partial(self._hear_of_new, now))
-        await self._registry.ask_each(known, _ask_after, partial(self._hear_of_known, now))
+        started = [task for task in tasks if task.provider_refill]
+        await self._registry.ask_each(fresh, _request_refills, partial(self._record_new, now))
+        await self._registry.ask_each(started, _request_statuses, partial(self._record_started, now))
         return len(tasks)
 
-    async def _hear_of_new(
+    async def _record_new(
         self,
-        asked: datetime,
+        asked_at: datetime,
         tasks: Sequence[TaskRow],
-        said: Sequence[tuple[TaskRow, str | Declined | UnreadAnswer]],
+        answers: Sequence[tuple[TaskRow, str | Declined | UnreadAnswer]],
     ) -> None:
         now = self._clock()
-        await self._record([_asked_for(task, answer, now) for task, answer in said], asked, now)
+        await self._record([_news_of_new(task, answer, now) for task, answer in answers], asked_at, now)
 
-    async def _hear_of_known(
+    async def _record_started(
         self,
-        asked: datetime,
+        asked_at: datetime,
         tasks: Sequence[TaskRow],
-        said: Sequence[tuple[TaskRow, RefillStatus | UnreadAnswer]],
+        answers: Sequence[tuple[TaskRow, RefillStatus | UnreadAnswer]],
     ) -> None:
         now = self._clock()
-        await self._record([_asked_after(task, status, now) for task, status in said], asked, now)
+        await self._record([_news_of_started(task, status, now) for task, status in answers], asked_at, now)
 
-    async def _record(self, news: Sequence[RefillNews], asked: datetime, now: datetime) -> None:
-        await write(self._connection, lambda connection: rows.record(connection, news, asked, now))
+    async def _record(self, news: Sequence[RefillNews], asked_at: datetime, now: datetime) -> None:
+        await write(self._connection, lambda connection: rows.record(connection, news, asked_at, now))
 
 
-async def _ask_for(provider: ProviderClient, group: Sequence[TaskRow]) -> Sequence[str | Declined | UnreadAnswer]:
+async def _request_refills(
+    provider: ProviderClient, group: Sequence[TaskRow]
+) -> Sequence[str | Declined | UnreadAnswer]:
     return await provider.refills([task.provider_order for task in group])
 
 
-async def _ask_after(provider: ProviderClient, group: Sequence[TaskRow]) -> Sequence[RefillStatus | UnreadAnswer]:
+async def _request_statuses(
+    provider: ProviderClient, group: Sequence[TaskRow]
+) -> Sequence[RefillStatus | UnreadAnswer]:
     return await provider.refill_statuses([task.provider_refill for task in group])
 
 
-def _asked_for(task: TaskRow, answer: str | Declined | UnreadAnswer, now: datetime) -> RefillNews:
+def _news_of_new(task: TaskRow, answer: str | Declined | UnreadAnswer, now: datetime) -> RefillNews:
     match answer:
         case Declined() if task.again and means_asked_lately(words_of(answer.answer)):
-            # What they began and could not tell us of: asked for again until they name it, or turn it down otherwise.
-            return RefillNews(task, RefillStatus.PENDING, "", _again(task, now))
+            # The provider began a refill whose id we did not get: request it again until it names the id, or refuses
+            # for another reason.
+            return RefillNews(task, RefillStatus.PENDING, "", _next_poll(task, now))
         case Declined():
             return RefillNews(task, RefillStatus.REJECTED, "", None)
         case str():
-            return RefillNews(task, RefillStatus.PENDING, answer, _again(task, now))
+            return RefillNews(task, RefillStatus.PENDING, answer, _next_poll(task, now))
         case UnreadAnswer():
             log.warning("a refill was not understood", refill=task.refill, run=task.run, sparse=task.provider)
             note = _note(task, answer)
@@ -90,12 +97,12 @@ def _asked_for(task: TaskRow, answer: str | Declined | UnreadAnswer, now: dateti
             return RefillNews(task, RefillStatus.PENDING, "", now + pause, task.tries + 1, note)
 
 
-def _asked_after(task: TaskRow, answer: RefillStatus | UnreadAnswer, now: datetime) -> RefillNews:
+def _news_of_started(task: TaskRow, answer: RefillStatus | UnreadAnswer, now: datetime) -> RefillNews:
     if isinstance(answer, UnreadAnswer):
         log.warning("a refill's status was not understood", refill=task.refill, run=task.run, sparse=task.provider)
-        due = max(now + LEASE, _again(task, now))
+        due = max(now + LEASE, _next_poll(task, now))
         return RefillNews(task, None, task.provider_refill, due, note=_note(task, answer))
-    return RefillNews(task, answer, task.provider_refill, _again(task, now) if answer in OPEN_REFILLS else None)
+    return RefillNews(task, answer, task.provider_refill, _next_poll(task, now) if answer in OPEN_REFILLS else None)
 
 
 def _note(task: TaskRow, answer: UnreadAnswer) -> DeliveryNote:
@@ -103,6 +110,6 @@ def _note(task: TaskRow, answer: UnreadAnswer) -> DeliveryNote:
     return DeliveryNote(code, {"refill": task.refill, "words": answer.words})
 
 
-def _again(task: TaskRow, now: datetime) -> datetime:
-    """Refills take days: they are asked after as orders are, the older the seldomer."""
+def _next_poll(task: TaskRow, now: datetime) -> datetime:
+    """Returns the time of the next poll. Refills take days: like orders, they are polled less often as they age."""
     return now + poll_again_after(now - task.since)

@@ -1,4 +1,4 @@
-"""Refills: asked for, and asked after. Passing them on is the worker's."""
+"""Requests of customers for refills and their statuses. The worker passes refills on to providers."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ _OPEN = Refused(Refusal.REFILL_OPEN)
 
 
 class RefillRequests:
-    """Answers refill asks: a refill's id, or why there is none."""
+    """Answers refill requests: for each order a refill's id or a refusal."""
 
     def __init__(self, connection: ReconnectingConnection, clock: DatabaseClock) -> None:
         self._connection = connection
@@ -30,24 +30,24 @@ class RefillRequests:
 async def refill(
     connection: Connection, batch: Sequence[tuple[CustomerId, RequestedIds]], now: datetime
 ) -> list[list[RefillId | Refused]]:
-    """Decides and keeps a batch inside the caller's transaction; the second ask for one order meets the first."""
-    wanted = sorted({number for _, ids in batch for number in ids.numbers if number > 0})
-    found = await rows.refillable(connection, wanted)
+    """Decides and stores a batch in the caller's transaction. A second request for the same order is refused."""
+    order_ids = sorted({number for _, ids in batch for number in ids.numbers if number > 0})
+    refillable = await rows.refillable(connection, order_ids)
     granted: dict[OrderId, CustomerId] = {}
-    decisions = [[_decide(customer, n, found, granted, now) for n in ids.numbers] for customer, ids in batch]
-    kept = await rows.add(connection, list(granted.items()), now)
-    numbers = dict(zip(granted, kept, strict=True))
+    decisions = [[_decide(customer, n, refillable, granted, now) for n in ids.numbers] for customer, ids in batch]
+    refill_ids = await rows.add(connection, list(granted.items()), now)
+    numbers = dict(zip(granted, refill_ids, strict=True))
     return [[numbers[d] if isinstance(d, int) else d for d in outcomes] for outcomes in decisions]
 
 
 def _decide(
     customer: CustomerId,
     number: int,
-    found: Mapping[int, tuple[CustomerId, Refillable]],
+    refillable: Mapping[int, tuple[CustomerId, Refillable]],
     granted: dict[OrderId, CustomerId],
     now: datetime,
 ) -> OrderId | Refused:
-    owner, order = found.get(number, (None, None))
+    owner, order = refillable.get(number, (None, None))
     refused = check(order if owner == customer else None, now)
     if refused is not None:
         return refused
@@ -58,7 +58,7 @@ def _decide(
 
 
 class RefillStatuses:
-    """Answers refill_status asks, by refill or by order."""
+    """Answers refill_status requests, by refill or by order."""
 
     def __init__(self, connection: ReconnectingConnection) -> None:
         self._connection = connection
@@ -76,13 +76,15 @@ async def _statuses(
     orders = [n for _, request in batch if request.order is not None for n in request.order.numbers]
     by_order = await rows.newest(connection, orders) if orders else {}
     return [
-        _own(customer, request.refills, by_id) if request.order is None else _own(customer, request.order, by_order)
+        _pick_own(customer, request.refills, by_id)
+        if request.order is None
+        else _pick_own(customer, request.order, by_order)
         for customer, request in batch
     ]
 
 
-def _own(
-    customer: CustomerId, ids: RequestedIds, found: Mapping[int, tuple[CustomerId, Refill]]
+def _pick_own(
+    customer: CustomerId, ids: RequestedIds, refills: Mapping[int, tuple[CustomerId, Refill]]
 ) -> list[Refill | Refused]:
-    entries = [found.get(number) for number in ids.numbers]
+    entries = [refills.get(number) for number in ids.numbers]
     return [_UNKNOWN if entry is None or entry[0] != customer else entry[1] for entry in entries]

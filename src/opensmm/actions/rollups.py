@@ -1,4 +1,4 @@
-"""Keeping the daily sums: a worker's duty, a piece at a time."""
+"""Updates of the daily sums by a worker, one portion at a time."""
 
 from typing import Final
 
@@ -6,20 +6,22 @@ from opensmm.actions.transactions import write
 from opensmm.store import rollups
 from opensmm.store.connection import ReconnectingConnection
 
-MOST_PIECES: Final = 5
-"""Pieces that are added up in one step: what an older release left is caught up with in little time."""
+MAX_PORTIONS: Final = 5
+"""Portions that one step adds up at most, so that the backlog of an older release is worked off quickly."""
 
 
 class RollupUpdater:
-    """Adds up what was placed and moved. Any number of workers may: one at a time does, the others pass on."""
+    """Adds up orders and transfers. Of several workers, one does it at a time, and the others skip it."""
 
     def __init__(self, connection: ReconnectingConnection) -> None:
         self._connection = connection
 
     async def step(self) -> int:
-        """Adds up what there is, in one transaction a piece: a crash leaves it added up once or not at all. Returns how
-        many pieces there were."""
-        for count in range(MOST_PIECES):
+        """Adds up new rows, in one transaction per portion, so that a crash never counts a row twice.
+
+        Returns the number of portions.
+        """
+        for count in range(MAX_PORTIONS):
             if not await write(self._connection, rollups.add_up):
                 return count
-        return MOST_PIECES
+        return MAX_PORTIONS

@@ -1,4 +1,4 @@
-"""Routes: which providers fulfil a service, and in which order they are asked."""
+"""Routes: the providers of a service, in the order in which they are tried."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -21,7 +21,7 @@ from opensmm.store.providers import ProviderRow
 
 
 class RouteView(Struct, frozen=True):
-    """A provider of a service. ``cost`` is in the panel's currency per 1000; None where it is not known."""
+    """A provider of a service. ``cost`` is in the panel's currency per 1000; None if it is not known."""
 
     provider: ProviderId
     provider_name: str
@@ -47,7 +47,7 @@ async def add_route(
     by_cost: bool | None,
     by: By,
 ) -> ServiceRoutes:
-    """Adds a provider to a service, behind the others or ``first``. Refuses a route that is there."""
+    """Adds a provider to a service, behind the others or ``first``. Refuses a route that exists already."""
     check_provider_service(provider_service)
 
     def extend(row: ProviderRow, routes: list[RouteTo]) -> list[RouteTo]:
@@ -60,7 +60,7 @@ async def add_route(
 
 
 async def remove_route(connection: Connection, service: str, provider: str, by: By) -> ServiceRoutes:
-    """Removes a provider from a service. What the provider has been sent is still followed."""
+    """Removes a provider from a service. Orders that the provider has are still polled."""
 
     def remove(row: ProviderRow, routes: list[RouteTo]) -> list[RouteTo]:
         _check_routed(row, routes, service)
@@ -85,7 +85,7 @@ def _check_routed(row: ProviderRow, routes: Sequence[RouteTo], service: str) -> 
 
 
 async def order_routes(connection: Connection, service: str, *, by_cost: bool, by: By) -> ServiceRoutes:
-    """Keeps a service's providers in the order of their costs, or in the order they stand in."""
+    """Sorts a service's providers by their costs from now on, or keeps them in their present order."""
     return await _change(connection, service, None, None, by_cost, by)
 
 
@@ -115,11 +115,11 @@ async def _change(
 async def route_new_service_in_transaction(
     connection: Connection, service: ServiceId, provider: str | None, provider_service: str | None, *, by: By
 ) -> bool:
-    """Has a provider, by its name or id, fulfil a service that nobody fulfils yet, inside the caller's transaction.
+    """Adds the first route of a new service, in the caller's transaction.
 
-    None: the sandbox where the panel has one, otherwise nobody, and False is returned. ``provider_service`` is the
-    provider's own id of the service; sandbox and staff call it by ours. Raises OperatorRefusal where there is no such
-    provider, or a panel's id is not told.
+    ``provider`` is a name or an id; None: the sandbox, if the panel has one. Otherwise no route is added, and False is
+    returned. ``provider_service`` is the provider's own id of the service; for the sandbox and the manual provider it
+    is ours. Raises OperatorRefusal if there is no such provider, or if a panel's id of the service is missing.
     """
     if provider_service is not None:
         check_provider_service(provider_service)
@@ -148,10 +148,10 @@ async def set_routes_in_transaction(
     by: By,
     action: AuditAction = AuditAction.ROUTE_SET,
 ) -> list[RouteTo]:
-    """Writes who fulfils a service, in the order given or, ``by_cost``, the cheapest first; returns that order.
+    """Writes the routes of a service in the caller's transaction; returns their order: as given or, ``by_cost``, the
+    cheapest first.
 
-    Inside the caller's transaction, so that nobody's edit is lost between a look and a change. ``action`` is what the
-    audit trail calls it.
+    ``action`` is the name of the edit in the audit trail.
     """
     check_routes(routes)
     if not await route_rows.lock_services(connection, [service]):

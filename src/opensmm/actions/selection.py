@@ -1,4 +1,4 @@
-"""Selecting many services at a time, by ids, names, provider, category or words."""
+"""Selections of many services by ids, names, provider, category or a part of the name."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from opensmm.store.connection import Connection
 
 
 class Selection(Struct, frozen=True):
-    """Services that fit every mark that is set. ``references`` are ids or names."""
+    """A selection of the services that fit all marks that are set. ``references`` are ids or names."""
 
     references: tuple[str, ...] = ()
     provider: str = ""
@@ -26,9 +26,10 @@ class Selection(Struct, frozen=True):
 
 
 async def select(connection: Connection, selection: Selection) -> list[Service]:
-    """The selected services by their ids. Refuses a mark that fits nothing, and marks that nothing fits together.
+    """Returns the selected services, sorted by id. Refuses a mark that no service fits, and marks that none fits
+    together.
 
-    Without any mark it refuses too: all services are never meant by mistake.
+    It also refuses an empty selection, so that a mistake never changes all services.
     """
     if selection.empty:
         raise OperatorRefusal(RefusalCode.NOTHING_SELECTED)
@@ -41,12 +42,14 @@ async def select(connection: Connection, selection: Selection) -> list[Service]:
         provider = await find_provider(connection, selection.provider)
         if not (routed := await routes.served_by(connection, provider.id)):
             raise OperatorRefusal(RefusalCode.FULFILS_NOTHING, provider=provider.name)
-        fitting = _keep(fitting, {one for one in fitting if one in routed}, provider=provider.name)
+        fitting = _narrow(fitting, {one for one in fitting if one in routed}, provider=provider.name)
     if selection.category:
-        fitting = _keep(fitting, _in_category(services, selection.category), category=selection.category)
+        fitting = _narrow(fitting, _in_category(services, selection.category), category=selection.category)
     if selection.name_part:
         part = selection.name_part.casefold()
-        fitting = _keep(fitting, {one.id for one in services if part in one.name.casefold()}, part=selection.name_part)
+        fitting = _narrow(
+            fitting, {one.id for one in services if part in one.name.casefold()}, part=selection.name_part
+        )
     return [fitting[number] for number in sorted(fitting)]
 
 
@@ -58,9 +61,9 @@ def _in_category(services: Iterable[Service], category: str) -> set[ServiceId]:
     return ids
 
 
-def _keep(fitting: dict[ServiceId, Service], ids: set[ServiceId], **mark: str) -> dict[ServiceId, Service]:
-    kept = {number: one for number, one in fitting.items() if number in ids}
-    if not kept:
+def _narrow(fitting: dict[ServiceId, Service], ids: set[ServiceId], **mark: str) -> dict[ServiceId, Service]:
+    remaining = {number: one for number, one in fitting.items() if number in ids}
+    if not remaining:
         ((kind, value),) = mark.items()
         raise OperatorRefusal(RefusalCode.NO_SERVICE_FITS, kind=kind, value=value)
-    return kept
+    return remaining

@@ -101,10 +101,10 @@ async def plan_import(
     provider: ProviderId,
     offers: Sequence[ProviderService],
     terms: ImportTerms,
-    wanted: Callable[[ProviderService], bool],
+    is_chosen: Callable[[ProviderService], bool],
     unread: Sequence[UnreadLine] = (),
 ) -> ImportPlan:
-    """Plans to import the ``wanted`` lines of a whole price list.
+    """Plans to import the lines of a whole price list for which ``is_chosen`` returns True.
 
     The catalogue stays locked until the caller's transaction ends, so that writing the plan undoes nobody's edit.
     """
@@ -116,7 +116,7 @@ async def plan_import(
         if ours in present:
             routed.setdefault(theirs, []).append(present[ours])
             only_here += [ours] if alone else []
-    chosen = (offer for offer in offers if wanted(offer))
+    chosen = (offer for offer in offers if is_chosen(offer))
     listed = (*(offer.service for offer in offers), *(line.service for line in unread))
     standing = [service.id for group in routed.values() for service in group]
     by_list = await sync_rows.priced_by_lists(connection, standing)
@@ -147,7 +147,7 @@ async def write_import(
             numbered = _numbered(imports, last_id + at * CHUNK, last_position + at * CHUNK)
             await save_services_in_transaction(connection, numbered, version, by=by, context=context)
             pairs = zip(numbered, imports, strict=True)
-            routes = {s.id: [RouteTo(provider, one.offer.service)] for s, one in pairs}
+            routes = {service.id: [RouteTo(provider, imported.offer.service)] for service, imported in pairs}
             await rows.set_routes(connection, routes)
             entries = [AuditEntry(str(new), routes_changed([], to)) for new, to in routes.items()]
             await audit.note(connection, by, AuditAction.ROUTE_SET, entries)
@@ -162,6 +162,6 @@ def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 
 def _numbered(imports: Sequence[ImportedLine], last_id: int, last_position: int) -> list[Service]:
     return [
-        structs.replace(one.service, id=ServiceId(last_id + at), position=last_position + at)
-        for at, one in enumerate(imports, 1)
+        structs.replace(imported.service, id=ServiceId(last_id + at), position=last_position + at)
+        for at, imported in enumerate(imports, 1)
     ]

@@ -1,4 +1,4 @@
-"""The operator's edits of services: each written in one transaction, with an audit row a service."""
+"""The operator's edits of services, each in one transaction with an audit row per service."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -35,7 +35,7 @@ ServicesById = Mapping[ServiceId, Service]
 
 
 class AddedService(Struct, frozen=True):
-    """A new service. ``fulfilled``: a provider fulfils it."""
+    """A new service. ``fulfilled`` is True if it has a provider."""
 
     service: ServiceId
     fulfilled: bool
@@ -60,9 +60,9 @@ class EditedService(Struct, frozen=True):
 async def add_service(
     connection: Connection, service: Service, provider: str | None, provider_service: str | None, *, by: By
 ) -> AddedService:
-    """Adds a service under its own number or, 0, the next one, and has a provider fulfil it.
+    """Adds a service under its own id or, if that is 0, the next one, and routes it to a provider.
 
-    ``provider`` is a name or an id; None: the sandbox where the panel has one, otherwise nobody. Raises
+    ``provider`` is a name or an id; None: the sandbox if the panel has one, otherwise no provider. Raises
     OperatorRefusal, with nothing written.
     """
     check_service(service)
@@ -79,7 +79,7 @@ async def add_service(
 async def edit_service(
     connection: Connection, service: ServiceId, fields: Mapping[str, object], *, by: By
 ) -> EditedService:
-    """Changes fields of a service as it is when everybody else's edits are done: none of theirs is lost.
+    """Changes fields of a service. It is read under a lock, so that no concurrent edit is lost.
 
     Raises OperatorRefusal, with nothing written.
     """
@@ -113,11 +113,11 @@ async def plan_edits(
     by: By,
     action: AuditAction = AuditAction.SERVICE_SAVE,
 ) -> EditPlan:
-    """Plans to set fields of all selected services. Writes nothing. Raises OperatorRefusal where none is meant."""
+    """Plans to set fields of all selected services. Writes nothing. Raises OperatorRefusal as ``select`` does."""
     services = await select(connection, selection)
     pairs = [(one, edited(one, fields)) for one in services]
-    wanted = await _policy_for(connection, [after for before, after in pairs if bears_on_sale(before, after)])
-    plan = plan_edit(services, fields, wanted, action)
+    rules = await _policy_for(connection, [after for before, after in pairs if bears_on_sale(before, after)])
+    plan = plan_edit(services, fields, rules, action)
     if "rate" not in fields:
         return plan
     moved = [one.before.id for one in plan.changes if one.before.rate != one.after.rate]
@@ -133,7 +133,7 @@ async def edit_selected(
     by: By,
     action: AuditAction = AuditAction.SERVICE_SAVE,
 ) -> EditPlan:
-    """Plans to set fields of all selected services and, where told to ``write``, does so."""
+    """Plans to set fields of all selected services and, with ``write``, writes them."""
     plan = await plan_edits(connection, selection, fields, by=by, action=action)
     if write:
         await apply_edits(connection, plan, by=by)
@@ -143,8 +143,8 @@ async def edit_selected(
 async def apply_edits(connection: Connection, plan: EditPlan, *, by: By) -> list[ServiceId]:
     """Writes a plan in one transaction; returns the services that were changed.
 
-    Raises OperatorRefusal, with nothing written, where what the plan changes was edited meanwhile, or may not be sold
-    any more.
+    Raises OperatorRefusal, with nothing written, if services of the plan were edited meanwhile, or may no longer be
+    sold.
     """
     if not plan.changes:
         return []
@@ -165,9 +165,9 @@ async def save_services(
     connection: Connection, services: Sequence[Service], *, by: By, context: Context = NO_CONTEXT
 ) -> list[ServiceId]:
     """Writes services, the catalogue's version and the audit rows in one transaction; id 0 means a new service.
-    ``context``: the provider whose list is imported.
 
-    Raises OperatorRefusal, with nothing written, where one on sale is undisclosed or prohibited.
+    ``context`` goes into the audit rows, such as the provider of an import. Raises OperatorRefusal, with nothing
+    written, if a service on sale is undisclosed or prohibited.
     """
     async with connection.transaction():
         version = await catalogue.bump(connection)
@@ -177,7 +177,7 @@ async def save_services(
 async def save_services_in_transaction(
     connection: Connection, services: Sequence[Service], version: int, *, by: By, context: Context = NO_CONTEXT
 ) -> list[ServiceId]:
-    """Does the same under the catalogue's version that the caller's transaction has begun."""
+    """Does the same in the caller's transaction, under its new ``version`` of the catalogue."""
     standing = {one.id: one for one in await catalogue.services(connection, [one.id for one in services if one.id])}
     await _check_sale(connection, services, standing)
     return await write_services_in_transaction(
@@ -188,7 +188,7 @@ async def save_services_in_transaction(
 async def fill_sandbox(
     connection: Connection, services: Sequence[Service], name: str, currency: str, *, by: By
 ) -> None:
-    """Saves services, and has a new sandbox of this name fulfil them under their own numbers."""
+    """Saves services, and routes them to a new sandbox of this name under their own ids."""
     async with connection.transaction():
         saved = await save_services(connection, services, by=by)
         provider = await catalogue.save_provider(connection, name, SANDBOX, SANDBOX_URL, currency)
@@ -200,8 +200,10 @@ async def fill_sandbox(
 
 
 async def _check_sale(connection: Connection, services: Sequence[Service], standing: ServicesById) -> None:
-    """Raises OperatorRefusal where a service would be on sale that may not be. The policy is read, and compiled, only
-    for edits that it may refuse: it holds for all that was on sale before."""
+    """Raises OperatorRefusal if a service would be on sale that may not be.
+
+    The policy is read and compiled only for edits that it may refuse: all services on sale before comply with it.
+    """
     doubtful = [one for one in services if bears_on_sale(standing.get(one.id), one)]
     if refused := check_sellable(doubtful, await _policy_for(connection, doubtful)):
         raise not_for_sale(refused)
@@ -220,7 +222,7 @@ async def write_services_in_transaction(
     by: By,
     context: Context = NO_CONTEXT,
 ) -> list[ServiceId]:
-    """Writes services under the catalogue's version that the caller's transaction has begun, with an audit row each."""
+    """Writes services in the caller's transaction, under the catalogue's new ``version``, with an audit row each."""
     saved = await catalogue.save_services(connection, services, version)
     after = await catalogue.services(connection, saved)
     entries = [AuditEntry(str(one.id), diff(standing.get(one.id), one, _IDENTITY), context) for one in after]

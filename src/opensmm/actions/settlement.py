@@ -1,4 +1,4 @@
-"""Ending deliveries: the money of what was delivered and of what was not, in the caller's transaction."""
+"""Settling deliveries that end: earns the delivered part and refunds the rest, in the caller's transaction."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,19 +12,22 @@ from opensmm.store.connection import Connection
 
 
 async def lock(connection: Connection, orders: Sequence[OrderId]) -> None:
-    """Locks what ending these orders may change: the customers first, then the orders. Deliveries come after."""
+    """Locks the rows that ending these orders may change: the customers first, then the orders.
+
+    Deliveries are locked after these, so that all transactions lock in one order and none deadlocks.
+    """
     if orders:
         await customers.lock(connection, await rows.owners(connection, orders))
         await rows.lock(connection, orders)
 
 
 async def end(connection: Connection, ends: Sequence[EndedRun], now: datetime) -> None:
-    """Settles deliveries whose rows have just been given an end state under ``lock``."""
+    """Settles deliveries whose rows have just been set to an end state. The caller must hold ``lock``."""
     if not ends:
         return
     by_order: dict[OrderId, list[EndedRun]] = defaultdict(list)
-    for one in ends:
-        by_order[one.order].append(one)
+    for run in ends:
+        by_order[run.order].append(run)
     sold = await rows.sold(connection, list(by_order))
     settlements = [settle(order, by_order[order.order]) for order in sold]
     await customers.transfer(connection, [t for one in settlements for t in one.transfers], now)

@@ -98,9 +98,9 @@ class SubscriptionWatcher:
         posts: dict[OrderId, dict[str, SubscriptionReport | None]] = {}
         requests: list[PostRequest] = []
         for delivery, report in reports:
-            wanted = subscriptions.to_ask(report.orders, posts_before.get(delivery.order, ()))
-            posts[delivery.order] = dict.fromkeys(wanted)
-            requests += [PostRequest(delivery.order, delivery.provider, order) for order in wanted[:MAX_IDS]]
+            order_ids = subscriptions.to_ask(report.orders, posts_before.get(delivery.order, ()))
+            posts[delivery.order] = dict.fromkeys(order_ids)
+            requests += [PostRequest(delivery.order, delivery.provider, order) for order in order_ids[:MAX_IDS]]
         for request, answer in await self._registry.ask_about(requests, _watch_orders):
             posts[request.subscription][request.provider_order] = (
                 answer if isinstance(answer, SubscriptionReport) else None

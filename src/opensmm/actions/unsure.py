@@ -116,13 +116,13 @@ class UnsureResolver:
     ) -> list[ProviderInquiry]:
         closed_by = now - self._patience.taking_in
         doubted = await rows.doubted(connection, [key[0] for key in claimed], now, closed_by)
-        wanted = set(claimed)
+        claimed_keys = set(claimed)
         since = min((one.suspect.sent for attempts in doubted.values() for one in attempts), default=now)
         steps = await clocks.steps(connection, since - NEIGHBOURS_WITHIN)
         return [
-            await self._open_inquiry(connection, provider, attempts, wanted, steps)
+            await self._open_inquiry(connection, provider, attempts, claimed_keys, steps)
             for provider, attempts in doubted.items()
-            if any(attempt.suspect.key in wanted for attempt in attempts)
+            if any(attempt.suspect.key in claimed_keys for attempt in attempts)
         ]
 
     async def _open_inquiry(
@@ -130,7 +130,7 @@ class UnsureResolver:
         connection: Connection,
         provider: ProviderId,
         attempts: Sequence[OpenAttempt],
-        wanted: set[AttemptKey],
+        claimed_keys: set[AttemptKey],
         steps: Sequence[ClockStep],
     ) -> ProviderInquiry:
         patience = self._patience
@@ -142,11 +142,11 @@ class UnsureResolver:
         near = await rows.neighbours(connection, provider, around)
         samples = await self._find_samples(connection, provider, suspects)
         case = evidence.open_case(suspects, near, patience, samples, steps)
-        hopeless = {key: why for key, why in case.hopeless.items() if key in wanted}
+        hopeless = {key: why for key, why in case.hopeless.items() if key in claimed_keys}
         windows = {
             suspect.key: case.windows[suspect.key]
             for suspect in suspects
-            if suspect.key in wanted and suspect.resolvable and suspect.key not in hopeless
+            if suspect.key in claimed_keys and suspect.resolvable and suspect.key not in hopeless
         }
         own_ids = await rows.known(connection, provider, evidence.ids_around(windows.values()))
         ids_by_attempt = {
