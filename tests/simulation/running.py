@@ -37,6 +37,7 @@ from opensmm.actions import (
     clock,
     housekeeping,
     money,
+    provider_health,
     refill_tasks,
 )
 from opensmm.actions import order_actions as intervening
@@ -219,6 +220,7 @@ _REPLACED: dict[Any, dict[str, Any]] = {
         "Batcher": FakeBatcher,
         "log": _Quiet(),
     },
+    provider_health: {"providers": providers},
     ending: {"rows": settlement, "customers": customers},
     cancels: {"rows": settlement},
     clock: {"clocks": clocks, "log": _Quiet()},
@@ -246,7 +248,7 @@ _REPLACED: dict[Any, dict[str, Any]] = {
     money: {"rows": payments, "customers": customers, "audit": customers},
     intervening: {
         "rows": order_actions,
-        "kept": evidence,
+        "evidence": evidence,
         "dispatch": dispatch,
         "customers": customers,
         "audit": customers,
