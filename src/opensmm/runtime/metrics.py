@@ -73,7 +73,7 @@ def make_histogram(
 def batcher_metrics() -> Iterable[Metric]:
     """Yields the metrics of this process's batchers: waiting requests, sizes of batches, refusals."""
     traffic = {(name,): counts for name, counts in TRAFFIC.copy().items()}
-    # Read before ``asked``: a batch that starts in between must not make the difference negative.
+    # Read before ``submitted``: a batch that starts in between must not make the difference negative.
     started = {name: counts.batches.total for name, counts in traffic.items()}
     waiting: Gauged = {name: counts.submitted - started[name] for name, counts in traffic.items()}
     yield make_gauge("opensmm_lane_waiting", "Asks that wait for their lane's next transaction.", ("lane",), waiting)
