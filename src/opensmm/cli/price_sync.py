@@ -80,7 +80,8 @@ def sync_now(
         refuse(read.refused)
     taken, offered = read.result, read.price_list
     lines = [
-        f"service {one.service} ({one.name}): {'; '.join(map(ENGLISH.list_change, one.changes))}" for one in taken.changed
+        f"service {one.service} ({one.name}): {'; '.join(map(ENGLISH.list_change, one.changes))}"
+        for one in taken.changed
     ]
     lines += [f"warning: {ENGLISH.list_warning(odd)}" for odd in offered.odd]
     go_out = "1 held delivery goes out" if taken.released == 1 else f"{taken.released} held deliveries go out"
