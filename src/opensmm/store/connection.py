@@ -99,7 +99,7 @@ async def connect(
             autocommit=True,
             prepare_threshold=1,
             connect_timeout=CONNECT_TIMEOUT_S,
-            options=_options(parameters.get("options"), lock_timeout_ms, keyed=keyed),
+            options=_make_options(parameters.get("options"), lock_timeout_ms, keyed=keyed),
             target_session_attrs=parameters.get("target_session_attrs") or "read-write",
             client_encoding="utf8",  # whatever environment and role are set to
             # A host that vanished without closing the connection is noticed after about ten seconds.
@@ -115,7 +115,7 @@ async def connect(
     return connection
 
 
-def _options(of_url: object, lock_timeout_ms: int | None, *, keyed: bool) -> str:
+def _make_options(of_url: object, lock_timeout_ms: int | None, *, keyed: bool) -> str:
     settings = _SETTINGS | (_KEYED if keyed else {})
     if lock_timeout_ms is not None:
         settings["lock_timeout"] = lock_timeout_ms

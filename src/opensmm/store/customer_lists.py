@@ -87,8 +87,8 @@ async def customer_list(
         "price_list": filters.price_list,
         "owing": filters.owing,
     }
-    return await LIST.read(connection, place, values, _row, filtered=filters != EVERY_CUSTOMER)
+    return await LIST.read(connection, place, values, _read_row, filtered=filters != EVERY_CUSTOMER)
 
 
-def _row(row: TupleRow) -> CustomerRow:
+def _read_row(row: TupleRow) -> CustomerRow:
     return convert(dict(zip(_COLUMNS, row, strict=True)), CustomerRow)

@@ -162,7 +162,7 @@ where d.provider_id is not null order by d.due, d.order_id, d.run
 """
 
 
-def _claiming(due: str) -> str:
+def _make_claim_statement(due: str) -> str:
     """Returns the statement that claims what ``due`` selects."""
     return _CLAIM_DUE.format(
         due=due,
@@ -173,8 +173,8 @@ def _claiming(due: str) -> str:
     )
 
 
-_CLAIM: Final = _claiming(_DUE)
-_CLAIM_AT_EACH: Final = _claiming(_DUE_AT_EACH)
+_CLAIM: Final = _make_claim_statement(_DUE)
+_CLAIM_AT_EACH: Final = _make_claim_statement(_DUE_AT_EACH)
 
 
 _IS_DUE: Final = PreparedStatement(
@@ -207,7 +207,7 @@ async def claim(
     """
     parameters = {"now": now, "at": at, "lease": lease, "limit": limit, "providers": list(providers), "mark": mark}
     cursor = await connection.execute(_CLAIM, parameters)
-    return [_claim(row) for row in await cursor.fetchall()]
+    return [_read_claim(row) for row in await cursor.fetchall()]
 
 
 async def claim_at_each(
@@ -241,15 +241,15 @@ async def claim_at_each(
     }
     parameters = arrays | {"now": now, "at": at, "lease": lease, "limit": limit, "among": among, "mark": mark}
     cursor = await connection.execute(_CLAIM_AT_EACH, parameters)
-    return [_claim(row) for row in await cursor.fetchall()]
+    return [_read_claim(row) for row in await cursor.fetchall()]
 
 
-def _claim(row: TupleRow) -> DeliveryClaim:
+def _read_claim(row: TupleRow) -> DeliveryClaim:
     # By position: each order that is sent passes here.
-    return DeliveryClaim(*(*row[:6], ServiceType(row[6]), *row[7:9], _details(row[9]), *row[10:]))
+    return DeliveryClaim(*(*row[:6], ServiceType(row[6]), *row[7:9], _read_details(row[9]), *row[10:]))
 
 
-def _details(stored: object) -> TypeDetails:
+def _read_details(stored: object) -> TypeDetails:
     return NO_DETAILS if stored is None else msgspec.convert(stored, TypeDetails, strict=False)
 
 

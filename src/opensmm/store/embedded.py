@@ -113,12 +113,12 @@ class EmbeddedPostgres:
 
     def start(self) -> DatabaseUrls:
         """Starts the server, or joins the one that runs; returns when it answers. Raises Misconfigured."""
-        with self._starting_or_stopping():
+        with self._lock_server():
             if self._users is None:
                 self._users = _open(self.data / "users")
                 fcntl.flock(self._users, fcntl.LOCK_SH)
             try:
-                self._run()
+                self._ensure_running()
             except BaseException:
                 self._leave()
                 raise
@@ -135,7 +135,7 @@ class EmbeddedPostgres:
             os.close(self._users)
             self._users = None
             return
-        with self._starting_or_stopping():
+        with self._lock_server():
             self._leave()
 
     def alive(self) -> bool:
@@ -151,27 +151,27 @@ class EmbeddedPostgres:
         """Starts the server again if it is dead; returns True if it was."""
         if self.alive():
             return False
-        with self._starting_or_stopping():
-            return self._run()
+        with self._lock_server():
+            return self._ensure_running()
 
     def urls(self) -> DatabaseUrls:
         return DatabaseUrls(app=self.url(APP), owner=self.url(OWNER))
 
     def url(self, role: str, database: str = DATABASE) -> str:
         """Returns the URL for a role. ``postgres_install.SUPERUSER`` is for making roles and databases only."""
-        password = self._password(role)
-        return f"postgresql://{role}:{password}@/{database}?host={quote(self._sockets(), safe='')}&port={PORT}"
+        password = self._read_password(role)
+        return f"postgresql://{role}:{password}@/{database}?host={quote(self._find_sockets(), safe='')}&port={PORT}"
 
     def pid(self) -> int | None:
         """Returns the process id of this folder's server, if it runs. A stale id in its file is not believed."""
-        lines = self._pid_file()
+        lines = self._read_pid_file()
         if not lines or not lines[0].strip().isdigit():
             return None
         pid = int(lines[0])
         return pid if _has_mark(pid, f"{_MARK}={self._cluster}") else None
 
     @contextmanager
-    def _starting_or_stopping(self) -> Iterator[None]:
+    def _lock_server(self) -> Iterator[None]:
         """Lets one process in at a time. A second starter waits here, and then joins the running server."""
         try:
             make_folder(self.data)
@@ -184,13 +184,13 @@ class EmbeddedPostgres:
         finally:
             os.close(handle)
 
-    def _run(self) -> bool:
+    def _ensure_running(self) -> bool:
         """Starts the server if it does not run; returns True if it did not. The caller has the lock."""
         if self.pid() is not None:
             self._wait_until_it_answers()
             return False
         if not self._cluster.exists():
-            self._make()
+            self._make_cluster()
         postgres_install.check_version(self._cluster)
         os_users.give_back(self._cluster, os_users.server_user(self._cluster))
         self._report(StageCode.STARTING_DATABASE, NO_FIELDS)
@@ -199,7 +199,7 @@ class EmbeddedPostgres:
         self._make_roles()
         return True
 
-    def _make(self) -> None:
+    def _make_cluster(self) -> None:
         passwords = {role: secrets.token_urlsafe(24) for role in (postgres_install.SUPERUSER, OWNER, APP)}
         (self.data / "passwords").unlink(missing_ok=True)
         keep_secret(self.data / "passwords", json.dumps(passwords))
@@ -209,7 +209,7 @@ class EmbeddedPostgres:
         self._report(StageCode.CREATING_DATABASE, NO_FIELDS)
         postgres_install.make(self._cluster, user, passwords[postgres_install.SUPERUSER], initdb)
 
-    def _password(self, role: str) -> str:
+    def _read_password(self, role: str) -> str:
         if not self._passwords:
             try:
                 self._passwords = json.loads((self.data / "passwords").read_text())
@@ -219,10 +219,10 @@ class EmbeddedPostgres:
 
     def _spawn(self) -> None:
         user = os_users.server_user(self._cluster)
-        sockets = _socket_folder(self.data, user.pw_uid)
+        sockets = _choose_socket_folder(self.data, user.pw_uid)
         if os.geteuid() == 0 and sockets.parent == self.data and sockets.exists():
             shutil.rmtree(sockets)  # no server runs, and a copied folder has lost its owner
-        _own_private(sockets, user.pw_uid, user.pw_gid)
+        _make_private(sockets, user.pw_uid, user.pw_gid)
         self._disown_stale_pid(sockets)
         options = {**postgres_install.settings(self.data), **self._extra, _MARK: str(self._cluster)}
         command = [str(programs.binaries(user, self._report) / "postgres"), "-D", os_users.seen_by(user, self._cluster)]
@@ -240,13 +240,13 @@ class EmbeddedPostgres:
         PostgreSQL would take that process for a running server. The file itself stays: by its other lines PostgreSQL
         finds out if children of the dead server still hold its memory.
         """
-        lines = self._pid_file()
+        lines = self._read_pid_file()
         if lines:
             lines[0] = f"{NO_PROCESS}\n"
             (self._cluster / "postmaster.pid").write_text("".join(lines))
         (sockets / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
-    def _pid_file(self) -> list[str]:
+    def _read_pid_file(self) -> list[str]:
         try:
             return (self._cluster / "postmaster.pid").read_text().splitlines(keepends=True)
         except FileNotFoundError:
@@ -258,16 +258,17 @@ class EmbeddedPostgres:
         fields = {"folder": str(self.data), "user": os_users.our_name(), "words": str(error)}
         return Misconfigured(SetupCode.DATA_FOLDER_NOT_OURS, **fields)
 
-    def _sockets(self) -> str:
+    def _find_sockets(self) -> str:
         """Returns the folder of the server's socket. A running server names it in the fifth line of its file."""
-        lines = self._pid_file()
+        lines = self._read_pid_file()
         if len(lines) > 4 and lines[4].strip():
             return lines[4].strip()
-        return str(_socket_folder(self.data, self._cluster.stat().st_uid if self._cluster.exists() else os.geteuid()))
+        uid = self._cluster.stat().st_uid if self._cluster.exists() else os.geteuid()
+        return str(_choose_socket_folder(self.data, uid))
 
     def _wait_until_it_answers(self) -> None:
         began, recovering = time.monotonic(), False
-        while (error := self._try()) is not None:
+        while (error := self._try_to_connect()) is not None:
             if LOGIN_REFUSED in error:
                 raise Misconfigured(SetupCode.PASSWORDS_DO_NOT_FIT, path=str(self.data / "passwords"))
             if self.pid() is not None and self._is_shut_off() and time.monotonic() > began + SHUT_OFF_LIMIT_S:
@@ -283,9 +284,9 @@ class EmbeddedPostgres:
 
     def _is_shut_off(self) -> bool:
         """Returns True if the socket of a running server was removed, as cleaners of temporary folders do."""
-        return not (Path(self._sockets()) / f".s.PGSQL.{PORT}").exists()
+        return not (Path(self._find_sockets()) / f".s.PGSQL.{PORT}").exists()
 
-    def _try(self) -> str | None:
+    def _try_to_connect(self) -> str | None:
         try:
             url = self.url(postgres_install.SUPERUSER, "postgres")
             psycopg.connect(url, connect_timeout=CONNECT_LIMIT_S).close()
@@ -318,7 +319,8 @@ class EmbeddedPostgres:
                 verb = sql.SQL("create role {} login" if existing is None else "alter role {} login").format(
                     sql.Identifier(role)
                 )
-                secret = conn.pgconn.encrypt_password(self._password(role).encode(), role.encode(), b"scram-sha-256")
+                password = self._read_password(role).encode()
+                secret = conn.pgconn.encrypt_password(password, role.encode(), b"scram-sha-256")
                 conn.execute(sql.SQL("{} password {}").format(verb, sql.Literal(secret.decode())))
             conn.execute(f"alter role {APP} set idle_in_transaction_session_timeout = '60s'")
             if conn.execute("select from pg_database where datname = %s", (DATABASE,)).fetchone() is None:
@@ -341,7 +343,7 @@ class EmbeddedPostgres:
             os.close(users)
 
     def _shut_down(self) -> None:
-        sockets = Path(self._sockets())
+        sockets = Path(self._find_sockets())
         self._end_server()
         # A folder outside the data folder is removed, once PostgreSQL has removed its socket.
         if sockets.parent != self.data and self.pid() is None:
@@ -383,7 +385,7 @@ def _has_mark(pid: int, mark: str) -> bool:
     return mark in words
 
 
-def _socket_folder(data: Path, uid: int) -> Path:
+def _choose_socket_folder(data: Path, uid: int) -> Path:
     """Returns a folder in the data folder, if its path is short enough and the server's user can reach it.
 
     Returns a folder with a short path otherwise. A socket's path has at most 107 bytes, and a comma would separate two
@@ -391,18 +393,18 @@ def _socket_folder(data: Path, uid: int) -> Path:
     """
     own = data / "sockets"
     fits = len(os.fsencode(own / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_LIMIT_BYTES and not set(',"') & set(str(own))
-    if fits and (uid == os.geteuid() or _open_to_all(data)):
+    if fits and (uid == os.geteuid() or _is_open_to_all(data)):
         return own
     base = Path("/run" if os.geteuid() == 0 else "/tmp")  # noqa: S108 - owner and mode are checked before use
     return base / f"opensmm-{uid}-{hashlib.sha256(os.fsencode(data)).hexdigest()[:16]}"
 
 
-def _open_to_all(folder: Path) -> bool:
+def _is_open_to_all(folder: Path) -> bool:
     """Returns True if every user may enter the folder and all folders above it."""
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in (folder, *folder.parents))
 
 
-def _own_private(folder: Path, uid: int, gid: int) -> None:
+def _make_private(folder: Path, uid: int, gid: int) -> None:
     """Makes the folder for its owner alone; raises Misconfigured if somebody else's folder is there."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)

@@ -137,11 +137,11 @@ async def doubted(
     values = {"orders": list(orders), "since": now - REMEMBERED, "closed_by": closed_by, "assumed": ASSUMED_LEASE}
     by_provider: dict[ProviderId, list[OpenAttempt]] = {}
     for row in await rows(connection, _OpenRow, _OPEN, values):
-        by_provider.setdefault(row.provider, []).append(_open(row))
+        by_provider.setdefault(row.provider, []).append(_make_attempt(row))
     return by_provider
 
 
-def _open(row: _OpenRow) -> OpenAttempt:
+def _make_attempt(row: _OpenRow) -> OpenAttempt:
     key = row.order_id, row.run, row.number
     alike = row.quantity, row.alike
     suspect = SuspectOrder(key, row.sent, row.closed, row.quantity, alike, row.resolvable, row.service)

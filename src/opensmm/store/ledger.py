@@ -84,20 +84,20 @@ async def statement(
     connection: Connection, customer: CustomerId, place: Keyset, filters: StatementFilter = EVERYTHING
 ) -> Page[StatementRow]:
     """Returns a page of a customer's transfers, newest first."""
-    values = _parameters(customer, filters)
+    values = _make_parameters(customer, filters)
     ids = await TIMES.ids(connection, filters.since, filters.until, {"customer": customer})
-    page = await STATEMENT.read(connection, place, values, _row, filtered=filters != EVERYTHING, ids=ids)
-    balances = await _balances(connection, customer, [row.id for row in page.rows])
+    page = await STATEMENT.read(connection, place, values, _read_row, filtered=filters != EVERYTHING, ids=ids)
+    balances = await _read_balances(connection, customer, [row.id for row in page.rows])
     rows = tuple(structs.replace(row, balance=balances.get(row.id)) for row in page.rows)
     return Page(rows, page.newer, page.older)
 
 
-def _parameters(customer: CustomerId, filters: StatementFilter) -> dict[str, Any]:
+def _make_parameters(customer: CustomerId, filters: StatementFilter) -> dict[str, Any]:
     kinds = [kind.value for kind in filters.kinds] or None
     return {"customer": customer, "kinds": kinds, "since": filters.since, "until": filters.until}
 
 
-def _row(row: TupleRow) -> StatementRow:
+def _read_row(row: TupleRow) -> StatementRow:
     return convert(dict(zip(_COLUMNS, row, strict=True)), StatementRow)
 
 
@@ -114,7 +114,7 @@ from back, customer c where c.id = %(customer)s and back.id = any(%(rows)s::bigi
 """
 
 
-async def _balances(connection: Connection, customer: CustomerId, rows: list[int]) -> Mapping[int, Money]:
+async def _read_balances(connection: Connection, customer: CustomerId, rows: list[int]) -> Mapping[int, Money]:
     """Returns the balance after each of some transfers: the present balance, less the newer transfers.
 
     A customer's row is locked for each transfer, so the ids of its transfers grow as its balance changes.
@@ -158,7 +158,7 @@ async def totals(connection: Connection, customer: CustomerId, filters: Statemen
     """Returns the sums by kind of the transfers that a statement with the same filter shows."""
     ids = await TIMES.ids(connection, filters.since, filters.until, {"customer": customer})
     bounds = {"above": ids.above, "below": ids.below, "most": MAX_SUMMED}
-    cursor = await connection.execute(_TOTALS, {**_parameters(customer, filters), **bounds})
+    cursor = await connection.execute(_TOTALS, {**_make_parameters(customer, filters), **bounds})
     *rows, (_, summed, _, _) = await cursor.fetchall()
     kinds = tuple(KindTotal(TransferKind(kind), count, received, spent) for kind, count, received, spent in rows)
     return Totals(kinds, whole=summed < MAX_SUMMED)

@@ -89,10 +89,10 @@ order by d.order_id, d.run for update of d
 
 async def with_staff(connection: Connection, orders: Sequence[OrderId]) -> list[DueDelivery]:
     """Locks and returns the orders' deliveries at the manual provider. The caller has locked the orders."""
-    return [_due(row) for row in await rows(connection, _HandedDelivery, _WITH_STAFF, [orders])]
+    return [_make_due(row) for row in await rows(connection, _HandedDelivery, _WITH_STAFF, [orders])]
 
 
-def _due(row: _HandedDelivery) -> DueDelivery:
+def _make_due(row: _HandedDelivery) -> DueDelivery:
     delivery = PolledDelivery(row.state, row.quantity, row.packaged, row.start_count, row.remains, row.polled)
     return DueDelivery(row.order_id, row.run, row.attempt, row.provider_id, row.provider_order, row.sent, delivery)
 

@@ -225,89 +225,89 @@ from panel p
 async def facts(connection: Connection, now: datetime) -> PanelFacts:
     """Reads the panel's facts of this moment. Of transactions, the app's role sees only its own."""
     most = {"most": COUNTED}
-    at_providers = most | moving_at(now)
-    count, unpolled, unpolled_since, long, long_since = await _row(connection, _MOVING, at_providers)
-    late_rows = await _rows(connection, _UNPOLLED, at_providers) if unpolled else []
+    at_providers = most | make_poll_parameters(now)
+    count, unpolled, unpolled_since, long, long_since = await _fetch_one(connection, _MOVING, at_providers)
+    late_rows = await _fetch_all(connection, _UNPOLLED, at_providers) if unpolled else []
     late = {ProviderId(provider): WaitingCount(number, since) for provider, number, since in late_rows}
-    operator_rows = await _rows(connection, _FOR_OPERATOR, most)
+    operator_rows = await _fetch_all(connection, _FOR_OPERATOR, most)
     operator = {state: WaitingCount(number, since) for state, number, since in operator_rows}
-    version, size, transaction = await _row(connection, _DATABASE, {})
+    version, size, transaction = await _fetch_one(connection, _DATABASE, {})
     return PanelFacts(
         workers=tuple(await workers.seen(connection)),
-        providers=await _providers(connection, late),
+        providers=await _read_providers(connection, late),
         catalogue_version=version,
         database_bytes=size,
         oldest_transaction=transaction,
-        due=await _waiting(connection, _DUE, most | {"now": now}),
-        sending=(await _row(connection, _SENDING, most))[0],
+        due=await _count_waiting(connection, _DUE, most | {"now": now}),
+        sending=(await _fetch_one(connection, _SENDING, most))[0],
         moving=DeliveriesAtProviders(count, WaitingCount(unpolled, unpolled_since), WaitingCount(long, long_since)),
-        not_understood=await _unread(connection, _NOT_UNDERSTOOD),
-        refills_not_understood=await _unread(connection, _REFILLS_NOT_UNDERSTOOD),
+        not_understood=await _read_unread(connection, _NOT_UNDERSTOOD),
+        refills_not_understood=await _read_unread(connection, _REFILLS_NOT_UNDERSTOOD),
         unsure=operator.get(DeliveryState.UNSURE, WaitingCount()),
         held=operator.get(DeliveryState.HELD, WaitingCount()),
-        refills=await _waiting(connection, _REFILLS, most),
-        cancels=await _waiting(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END}),
-        unheard=await _unheard(connection, _UNHEARD, now),
-        unclear_refills=await _unheard(connection, _UNCLEAR_REFILLS, now),
+        refills=await _count_waiting(connection, _REFILLS, most),
+        cancels=await _count_waiting(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END}),
+        unheard=await _count_unheard(connection, _UNHEARD, now),
+        unclear_refills=await _count_unheard(connection, _UNCLEAR_REFILLS, now),
         unsold=UnsoldServices(
-            quarantined=await _named(connection, _QUARANTINED),
-            halted=await _named(connection, _HALTED),
-            below_cost=await _named(connection, _BELOW_COST),
-            unread=await _named(connection, _UNREAD_COUNT),
-            why_unread=await _why_unread(connection),
-            holds=(await _row(connection, _HOLDS, {}))[0],
+            quarantined=await _name_services(connection, _QUARANTINED),
+            halted=await _name_services(connection, _HALTED),
+            below_cost=await _name_services(connection, _BELOW_COST),
+            unread=await _name_services(connection, _UNREAD_COUNT),
+            why_unread=await _read_line_faults(connection),
+            holds=(await _fetch_one(connection, _HOLDS, {}))[0],
         ),
-        posts=await _waiting(connection, _POSTS, most),
-        refused_posts=await _waiting(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED}),
-        forgotten=await _forgotten(connection),
-        stepped=await _stepped(connection),
-        late=await _notices(connection, LATE),
-        odd=await _notices(connection, ODD),
+        posts=await _count_waiting(connection, _POSTS, most),
+        refused_posts=await _count_waiting(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED}),
+        forgotten=await _name_forgotten(connection),
+        stepped=await _read_newest_step(connection),
+        late=await _count_notices(connection, LATE),
+        odd=await _count_notices(connection, ODD),
         server=await server.seen(connection),
     )
 
 
-async def _waiting(connection: Connection, query: str, values: Mapping[str, object]) -> WaitingCount:
+async def _count_waiting(connection: Connection, query: str, values: Mapping[str, object]) -> WaitingCount:
     return await first_row(connection, WaitingCount, query, values) or WaitingCount()
 
 
-async def _unread(connection: Connection, query: str) -> UnreadAnswers:
+async def _read_unread(connection: Connection, query: str) -> UnreadAnswers:
     return await first_row(connection, UnreadAnswers, query, {"most": COUNTED}) or UnreadAnswers()
 
 
-async def _why_unread(connection: Connection) -> tuple[tuple[int, LineFault], ...]:
-    rows = await _rows(connection, _UNREAD, {"named": NAMED})
+async def _read_line_faults(connection: Connection) -> tuple[tuple[int, LineFault], ...]:
+    rows = await _fetch_all(connection, _UNREAD, {"named": NAMED})
     return tuple((service, line_faults.read(fault)) for service, fault in rows)
 
 
-async def _forgotten(connection: Connection) -> NamedServices:
-    count, first = await _row(connection, _FORGOTTEN, {"most": COUNTED, "named": NAMED})
+async def _name_forgotten(connection: Connection) -> NamedServices:
+    count, first = await _fetch_one(connection, _FORGOTTEN, {"most": COUNTED, "named": NAMED})
     return NamedServices(count, tuple(first))
 
 
-async def _unheard(connection: Connection, query: str, now: datetime) -> NoticeCounts:
+async def _count_unheard(connection: Connection, query: str, now: datetime) -> NoticeCounts:
     values = {"most": COUNTED, "named": NAMED, "tries": len(TOLD_AGAIN_AFTER), "ended_since": now - TOLD_AFTER_ITS_END}
-    count, since, first = await _row(connection, query, values)
+    count, since, first = await _fetch_one(connection, query, values)
     return NoticeCounts(count, since, tuple((int(number), provider, theirs) for number, provider, theirs in first))
 
 
-async def _stepped(connection: Connection) -> NewestStep | None:
+async def _read_newest_step(connection: Connection) -> NewestStep | None:
     return await first_row(connection, NewestStep, _STEPPED)
 
 
-async def _notices(connection: Connection, conclusions: Sequence[Conclusion]) -> NoticeCounts:
+async def _count_notices(connection: Connection, conclusions: Sequence[Conclusion]) -> NoticeCounts:
     values = {"conclusions": [conclusion.value for conclusion in conclusions], "most": COUNTED, "named": NAMED}
-    count, since, first = await _row(connection, _NOTICES, values)
+    count, since, first = await _fetch_one(connection, _NOTICES, values)
     return NoticeCounts(count, since, tuple((int(order), provider, theirs) for order, provider, theirs in first))
 
 
-async def _providers(connection: Connection, late: Mapping[ProviderId, WaitingCount]) -> tuple[ProviderSeen, ...]:
+async def _read_providers(connection: Connection, late: Mapping[ProviderId, WaitingCount]) -> tuple[ProviderSeen, ...]:
     cursor = await connection.execute(_PROVIDERS)
     names = [column.name for column in cursor.description or ()]
-    return tuple(_provider(dict(zip(names, row, strict=True)), late) for row in await cursor.fetchall())
+    return tuple(_make_provider(dict(zip(names, row, strict=True)), late) for row in await cursor.fetchall())
 
 
-def _provider(columns: dict[str, Any], late: Mapping[ProviderId, WaitingCount]) -> ProviderSeen:
+def _make_provider(columns: dict[str, Any], late: Mapping[ProviderId, WaitingCount]) -> ProviderSeen:
     doubt = list_doubts.read(columns.pop("sync_fault"))
     followed = FollowedList(columns.pop("every"), columns.pop("synced"), doubt)
     is_followed = columns.pop("follows")
@@ -321,12 +321,12 @@ def _provider(columns: dict[str, Any], late: Mapping[ProviderId, WaitingCount]) 
     )
 
 
-async def _named(connection: Connection, query: str) -> NamedServices:
-    count, first = await _row(connection, _NAMED.format(query), {"named": NAMED})
+async def _name_services(connection: Connection, query: str) -> NamedServices:
+    count, first = await _fetch_one(connection, _NAMED.format(query), {"named": NAMED})
     return NamedServices(count, tuple(first))
 
 
-def moving_at(now: datetime) -> dict[str, object]:
+def make_poll_parameters(now: datetime) -> dict[str, object]:
     """Returns the parameters of the statements that judge deliveries at providers: the poll intervals by age."""
     return {
         "now": now,
@@ -338,10 +338,10 @@ def moving_at(now: datetime) -> dict[str, object]:
     }
 
 
-async def _rows(connection: Connection, query: str, values: Mapping[str, object]) -> list[TupleRow]:
+async def _fetch_all(connection: Connection, query: str, values: Mapping[str, object]) -> list[TupleRow]:
     return await (await connection.execute(query, values)).fetchall()
 
 
-async def _row(connection: Connection, query: str, values: Mapping[str, object]) -> TupleRow:
-    (row,) = await _rows(connection, query, values)
+async def _fetch_one(connection: Connection, query: str, values: Mapping[str, object]) -> TupleRow:
+    (row,) = await _fetch_all(connection, query, values)
     return row
