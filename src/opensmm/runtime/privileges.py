@@ -49,7 +49,7 @@ class Successor:
 
 
 def load_closed_code(config: Config, prepare: Callable[[], None] | None = None, without: Sequence[str] = ()) -> None:
-    """As root, loads all of the code if it is closed to the user that this process will become. Needs no database.
+    """Loads all of the code, as root, if it is closed to the user that this process will become. Needs no database.
 
     Calls ``prepare`` before, which reads the other files; leaves out packages named in ``without``. A panel whose
     folder is new has no user yet: its processes load the code when they drop root.

@@ -111,7 +111,7 @@ def _describe_end(code: int) -> str:
 
 
 def wait_for_release() -> None:
-    """In a child: returns once the parent has released it. Ends this process if the parent goes away before."""
+    """Waits, in a child, until the parent releases it. Ends this process if the parent is gone before."""
     if os.environ.pop(WAITS, "") and os.read(int(os.environ[LEASH]), 1) != READY:
         sys.exit()
 
