@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import pwd
 import random
 import shutil
 import signal
@@ -27,6 +28,8 @@ from tests.panel import HANG_S, PEPPER
 
 from opensmm.config import Config
 from opensmm.runtime import preloading, privileges
+from opensmm.runtime import serving as runtime_serving
+from opensmm.runtime.serving import NO_METRICS
 from opensmm.store import os_users
 from opensmm.store.embedded import EmbeddedPostgres
 
@@ -289,6 +292,26 @@ def test_where_root_may_become_nobody_else_it_goes_on_and_says_so(database, priv
     (line,) = [json.loads(line) for line in log.read_text().splitlines()]
     assert (STILL_ROOT, "warning") == (line["event"], line["level"])
     assert "not permitted" in line["why"]
+
+
+class _Ended(Exception):
+    pass
+
+
+class _Observer(privileges.Successor):
+    """A successor that ends the worker, and reports if the HTTP client was loaded by then."""
+
+    def take_over(self, prepare=None, without=()):
+        raise _Ended("opensmm.providers.egress" in sys.modules)
+
+
+async def test_a_worker_reads_the_certificates_before_it_drops_root(database, tmp_path, monkeypatch):
+    """The HTTP client reads them when it is imported, and their file may be root's."""
+    monkeypatch.delitem(sys.modules, "opensmm.providers.egress", raising=False)
+    successor = _Observer(pwd.getpwuid(0), closed=False)
+    with pytest.raises(_Ended) as ended:
+        await runtime_serving._work(config_of(database, tmp_path), database.app_url, "", NO_METRICS, successor)
+    assert (True,) == ended.value.args
 
 
 def test_who_is_not_root_stays_who_it_is(database, tmp_path, monkeypatch):

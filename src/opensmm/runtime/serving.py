@@ -7,6 +7,7 @@ import contextlib
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -31,7 +32,7 @@ _NOT_FOR_WORKER: Final = ("opensmm.api", "opensmm.runtime.api_metrics", "uvicorn
 
 
 class MetricsAddress(Struct, frozen=True):
-    """The address that a process serves its metrics at; without a ``port`` it serves none."""
+    """The address at which a process serves its metrics. No ``port``: none."""
 
     port: int | None = None
     host: str = LOOPBACK
@@ -55,7 +56,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 @contextlib.contextmanager
 def _database(config: Config, waiting: Waiting, report: Report) -> Iterator[DatabaseUrls]:
-    """Runs or joins the database for the block, once the parent has released this process; checks it first."""
+    """Runs or joins the database for the block, and checks it first. Waits until the parent releases this process."""
     wait_for_release()
     with serving(config, report) as urls:
         database.check(urls.app, config, waiting)
@@ -72,7 +73,7 @@ def run_api(
     started: Callable[[], None] = lambda: None,
     report: Report = no_report,
 ) -> None:
-    """Runs one API process until a signal ends it. ``started`` is called once it has given root up.
+    """Runs one API process until a signal ends it. ``started`` is called when it has dropped root.
 
     Raises Misconfigured, Unavailable or OperatorRefusal if the panel cannot work with its database.
     """
@@ -118,8 +119,6 @@ def run_worker(
     """Runs one worker until a signal ends it. Raises like ``run_api``."""
     import uvloop
 
-    # The HTTP client reads the CA certificates when it is imported, and only root may be able to read them.
-
     privileges.load_closed_code(config, without=_NOT_FOR_WORKER)
     with _database(config, waiting, report) as urls:
         started()
@@ -144,6 +143,8 @@ async def _work(
     async with _serve_metrics(config, url, metrics_at):
         worker = Worker(url, registry, config.provider_timeout_s)
         if successor is not None:
+            # The HTTP client reads the CA certificates when it is imported, and only root may be able to read them.
+            import_module("opensmm.providers.egress")
             successor.take_over(without=_NOT_FOR_WORKER)
         gc_tuning.leave_alone()
         await worker.run(stop)
