@@ -66,7 +66,7 @@ class ApiOperations:
         self._refill_statuses = Batcher(RefillStatuses(self._connect("refill status")), name="refill status")
         self._cancels = Batcher(CancelRequests(self._connect("cancel", LOCK_TIMEOUT_MS), clock), name="cancel")
         # A batch is one long list or a few short ones: each is read by a statement of its own.
-        self._lists = Batcher(self._newest, name="orders", max_weight=requests.MAX_IDS)
+        self._lists = Batcher(self._read_newest, name="orders", max_weight=requests.MAX_IDS)
         self._list_connection = self._connect("orders")
         self._watch_connection = self._connect("watch")
 
@@ -214,7 +214,9 @@ class ApiOperations:
             outcomes += await batcher.submit((caller.customer, some), caller.customer, weight)
         return outcomes
 
-    async def _newest(self, batch: Sequence[tuple[CustomerId, requests.ListOrders]]) -> list[Sequence[ListedOrder]]:
+    async def _read_newest(
+        self, batch: Sequence[tuple[CustomerId, requests.ListOrders]]
+    ) -> list[Sequence[ListedOrder]]:
         currency = self.catalogue_cache.catalogue.currency
         return [
             await api_reads.newest(self._list_connection, customer, request.before, request.limit, currency)

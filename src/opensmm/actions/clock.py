@@ -59,7 +59,7 @@ class DatabaseClock:
 
         It is ahead by less than reading the clock takes.
         """
-        return _time(self.monotonic() + self._ahead[1])
+        return _to_time(self.monotonic() + self._ahead[1])
 
     def stamp(self) -> datetime | None:
         """Returns the time that statements write as their own, or None: each asks the database itself."""
@@ -99,7 +99,7 @@ class DatabaseClock:
 
     async def _look(self, connection: Connection, before: float) -> tuple[ClockReading, ClockStep | None, bool]:
         reading, stored, stepped = await clocks.look(connection, self.stamp())
-        step = judge(stored, reading, self._expected(before))
+        step = judge(stored, reading, self._expect_reading(before))
         if step is not None:
             await clocks.note(connection, step, reading.at)
             stepped = reading.at if step.breaks else stepped
@@ -107,12 +107,14 @@ class DatabaseClock:
         await clocks.keep(connection, structs.replace(reading, at=highest))
         return reading, step, stepped is None or reading.at - stepped >= self._rest
 
-    def _expected(self, before: float) -> ExpectedReading | None:
+    def _expect_reading(self, before: float) -> ExpectedReading | None:
         if self._last_look is None:
             return None
         drift = DRIFT * (before - self._last_look[0])
         low, high = self._ahead
-        return ExpectedReading(self._last_look[1], _time(before + low - drift), _time(self.monotonic() + high + drift))
+        return ExpectedReading(
+            self._last_look[1], _to_time(before + low - drift), _to_time(self.monotonic() + high + drift)
+        )
 
     def _learn(self, at: datetime, before: float, *, stepped: bool) -> None:
         """Narrows the bounds of the database's clock minus the process's own. A slow reading narrows them little."""
@@ -126,5 +128,5 @@ class DatabaseClock:
         self._last_look = after, at
 
 
-def _time(seconds: float) -> datetime:
+def _to_time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)

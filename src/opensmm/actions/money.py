@@ -155,7 +155,10 @@ async def adjust(connection: Connection, adjustment: Adjustment, reference: str,
             funds = await lock_funds(connection, adjustment.to)
             given = ledger.give(adjustment.to, adjustment.amount, by.reason)
             transfer_id, changes = await _book(connection, given, funds, by, adjustment.corrects)
-            context = {**_context(given, reference, transfer_id, adjustment.corrects), "from": adjustment.customer}
+            context = {
+                **_build_context(given, reference, transfer_id, adjustment.corrects),
+                "from": adjustment.customer,
+            }
             entry = AuditEntry(str(adjustment.to), changes, context)
             await audit.note(connection, by, AuditAction.CUSTOMER_ADJUST, [entry])
     return booking
@@ -191,7 +194,7 @@ async def _book_once(
     transfer_id, changes = await _book(connection, transfer, funds, by, corrects)
     booked = BookedReference(transfer_id, transfer.debit, transfer.credit, transfer.amount, corrects, to)
     await rows.refer(connection, transfer.kind, reference, booked)
-    entry = AuditEntry(str(transfer.customer), changes, _context(transfer, reference, transfer_id, corrects))
+    entry = AuditEntry(str(transfer.customer), changes, _build_context(transfer, reference, transfer_id, corrects))
     await audit.note(connection, by, action, [entry])
     return Booking(transfer_id, fresh=True)
 
@@ -219,7 +222,7 @@ def _check_funds(transfer: Transfer, funds: Funds) -> None:
         raise OperatorRefusal(RefusalCode.NOT_THAT_MUCH, customer=transfer.customer, left=short(max(Money(0), most)))
 
 
-def _context(transfer: Transfer, reference: str, transfer_id: int, corrects: int | None) -> Context:
+def _build_context(transfer: Transfer, reference: str, transfer_id: int, corrects: int | None) -> Context:
     context = {"amount": transfer.amount, "reference": reference, "transfer": transfer_id}
     return context if corrects is None else {**context, "corrects": corrects}
 

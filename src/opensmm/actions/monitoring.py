@@ -44,7 +44,7 @@ async def look(
         shut = _find_shut(await providers.providers(connection), pepper, private=private)
     readings = await providers.readings(connection)
     measured = [
-        _with_balance(structs.replace(provider, shut=(shut or {}).get(provider.id)), readings.get(provider.id, []), now)
+        _add_balance(structs.replace(provider, shut=(shut or {}).get(provider.id)), readings.get(provider.id, []), now)
         for provider in facts.providers
     ]
     facts = structs.replace(facts, providers=tuple(measured))
@@ -74,7 +74,7 @@ def _find_shut(
     return shut
 
 
-def _with_balance(seen: ProviderSeen, readings: list[BalanceReading], now: datetime) -> ProviderSeen:
+def _add_balance(seen: ProviderSeen, readings: list[BalanceReading], now: datetime) -> ProviderSeen:
     balance = readings[-1] if readings else None
     return structs.replace(seen, balance=balance, hours_left=hours_left(readings, now))
 

@@ -70,7 +70,7 @@ async def _end(
         await settlement.end(connection, ends, by.now)
         notes = [_build_note_of_end(order, end, newest[end.run], by) for end in decision]
         await evidence.keep(connection, notes, by.now)
-        await _note(connection, order, action, by, _changes_of_ends(subject, decision))
+        await _write_audit(connection, order, action, by, _diff_ends(subject, decision))
     return True
 
 
@@ -83,7 +83,7 @@ async def _lock(connection: Connection, order: OrderId) -> tuple[CustomerId, Ord
     return locked
 
 
-def _changes_of_ends(subject: OrderSubject, chosen: Sequence[ChosenEnd]) -> Changes:
+def _diff_ends(subject: OrderSubject, chosen: Sequence[ChosenEnd]) -> Changes:
     before = {run.run: run for run in subject.runs}
     changes: dict[str, tuple[object, object]] = {}
     for end in chosen:
@@ -92,7 +92,7 @@ def _changes_of_ends(subject: OrderSubject, chosen: Sequence[ChosenEnd]) -> Chan
     return changes
 
 
-async def _note(
+async def _write_audit(
     connection: Connection, order: OrderId, action: AuditAction, by: By, changes: Changes, context: Context = NO_CONTEXT
 ) -> None:
     await audit.note(connection, by, action, [AuditEntry(str(order), changes, context)])
@@ -125,7 +125,9 @@ async def resend(
         changes: dict[str, tuple[object, object]] = {f"runs.{locked.run}.state": (locked.state, DeliveryState.QUEUED)}
         if below_cost:
             changes[f"runs.{locked.run}.ceiling"] = await price_sync.approve_cost(connection, order, locked.run)
-        await _note(connection, order, AuditAction.ORDER_RESEND, by, changes, {"signed": signed} if signed else {})
+        await _write_audit(
+            connection, order, AuditAction.ORDER_RESEND, by, changes, {"signed": signed} if signed else {}
+        )
     return True
 
 
@@ -178,7 +180,7 @@ async def _settle(connection: Connection, order: OrderId, run: LockedRun, provid
         f"runs.{run.run}.state": (run.state, verdict.state),
         f"runs.{run.run}.provider_order": (run.provider_order, provider_order),
     }
-    await _note(connection, order, AuditAction.ORDER_SETTLE, by, changes)
+    await _write_audit(connection, order, AuditAction.ORDER_SETTLE, by, changes)
 
 
 async def refund(connection: Connection, order: OrderId, amount: Money, number: int, by: By) -> bool:
@@ -202,7 +204,7 @@ async def refund(connection: Connection, order: OrderId, amount: Money, number: 
         context: dict[str, object] = {"amount": returned, "number": number}
         if returned == subject.earned:
             context["refills_closed"] = await _close_refills(connection, order, by)
-        await _note(connection, order, AuditAction.ORDER_REFUND, by, changes, context)
+        await _write_audit(connection, order, AuditAction.ORDER_REFUND, by, changes, context)
     return True
 
 

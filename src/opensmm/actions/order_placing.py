@@ -81,13 +81,13 @@ class OrderPlacer:
         draft = orders.draft(request, self._catalogue_cache.catalogue, buyer.price_list, dialect_rules, today)
         item = OrderRequest(buyer, request, dialect_rules, draft)
         if isinstance(draft, PricedOrder) and not request.idempotency_key and not draft.service.one_active_per_link:
-            order = await self._quick_batcher.submit(item, buyer.customer, _weight(draft))
+            order = await self._quick_batcher.submit(item, buyer.customer, _weigh(draft))
             if order is not None:
                 return order
         return await self._decide(item)
 
     async def _decide(self, item: OrderRequest) -> Placed:
-        weight = _weight(item.draft)
+        weight = _weigh(item.draft)
         for pause_s in RETRY_PAUSES_S:
             placed = await self._locked_batcher.submit(item, item.customer, weight)
             if placed is not None:
@@ -96,7 +96,7 @@ class OrderPlacer:
         raise Unavailable(OutageCode.ROWS_LOCKED)
 
 
-def _weight(draft: PricedOrder | Refused) -> int:
+def _weigh(draft: PricedOrder | Refused) -> int:
     """Returns about how many rows an order writes: one for each run, and its share of parameters."""
     if isinstance(draft, Refused):
         return 1

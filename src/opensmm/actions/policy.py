@@ -61,7 +61,7 @@ async def _take_off_sale(
     services = (await catalogue.refresh(connection, None)).services
     prohibited = [one.service for one in check_sellable(services.values(), compiled(0, [rule]))]
     if prohibited and not allowed:
-        raise _still_sold(prohibited)
+        raise _build_refusal(prohibited)
     if prohibited:
         off_sale = [structs.replace(one, on_sale=False) for one in prohibited]
         context = {"rule": rule.id}
@@ -71,7 +71,7 @@ async def _take_off_sale(
     return prohibited
 
 
-def _still_sold(prohibited: Sequence[Service]) -> OperatorRefusal:
+def _build_refusal(prohibited: Sequence[Service]) -> OperatorRefusal:
     named = tuple({"service": one.id, "service_name": one.name} for one in prohibited[:NAMED])
     return OperatorRefusal(
         RefusalCode.STILL_SOLD, count=len(prohibited), services=named, more=max(0, len(prohibited) - NAMED) or None

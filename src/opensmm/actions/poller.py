@@ -127,10 +127,10 @@ class StatusPoller:
                 log.info("a cancel was refused", **fields, sparse=task.provider)
         provider, now = tasks[0].provider, self._clock()
         clear = [(task, answer is True) for task, answer in answers if answer is not False]
-        refused = [_notice_of_refusal(task, answer) for task, answer in answers if isinstance(answer, Declined)]
+        refused = [_build_refusal_notice(task, answer) for task, answer in answers if isinstance(answer, Declined)]
         unclear = [task for task, answer in answers if answer is False]
         # Cancels that there was no room to send stay due as they were.
-        silent = sorted(requested.intersection(tasks).difference(task for task, _ in answers), key=_lock_order)
+        silent = sorted(requested.intersection(tasks).difference(task for task, _ in answers), key=_sort_key)
         if len(answers) < len(tasks):
             self._not_before[provider] = now + CANCEL_AGAIN
         try:
@@ -142,12 +142,12 @@ class StatusPoller:
         answered += [task for task, _ in clear]
 
 
-def _lock_order(task: CancelTask) -> tuple[OrderId, int]:
+def _sort_key(task: CancelTask) -> tuple[OrderId, int]:
     """Returns the key by which every transaction sorts deliveries before it locks several of them."""
     return task.order, task.run
 
 
-def _notice_of_refusal(task: CancelTask, answer: Declined) -> Notice:
+def _build_refusal_notice(task: CancelTask, answer: Declined) -> Notice:
     return Notice(task.order, task.run, Conclusion.CANCEL_REFUSED, {"answer": words_of(answer.answer)[:MAX_REFUSAL]})
 
 
@@ -227,16 +227,18 @@ async def record(connection: Connection, results: Sequence[PolledResult], asked_
     ends = [EndedRun(order, run, remains, cost, rate) for order, run, remains, cost, rate in ended]
     await settlement.end(connection, ends, now)
     counted = {(one.order, one.run) for one in ends}
-    odd = [_notice_remains(one) for one in results if one.unfinished is not None and (one.order, one.run) in counted]
-    odd += [_notice_unclear_charge(one) for one in results if one.unclear_charge and (one.order, one.run) in counted]
+    odd = [
+        _build_remains_notice(one) for one in results if one.unfinished is not None and (one.order, one.run) in counted
+    ]
+    odd += [_build_charge_notice(one) for one in results if one.unclear_charge and (one.order, one.run) in counted]
     await notices.keep_of_ended(connection, odd, now)
 
 
-def _notice_unclear_charge(result: PolledResult) -> Notice:
+def _build_charge_notice(result: PolledResult) -> Notice:
     return Notice(result.order, result.run, Conclusion.CHARGE_UNCLEAR, {"words": result.unclear_charge})
 
 
-def _notice_remains(result: PolledResult) -> Notice:
+def _build_remains_notice(result: PolledResult) -> Notice:
     charge = None if result.cost is None else f"{result.cost:f}"
     fields = {"remains": result.unfinished, "charge": charge, "currency": result.currency}
     return Notice(result.order, result.run, Conclusion.COMPLETED_WITH_REMAINS, fields)

@@ -109,7 +109,7 @@ async def take_over(
         services = await route_rows.lock_services(connection, sorted({one.service for one in routed}))
         served = [(one.theirs, one.type) for one in routed if one.off in (None, RouteOff.MOVED)]
         if not confirmed and (why := doubt(served, listed, unread)) is not None:
-            raise await _refusal_of_doubt(connection, provider, why)
+            raise await _build_refusal(connection, provider, why)
         await provider_services.keep(connection, provider, listed, by.now)
         moved = await _reorder_routes(connection, provider, by)
         judged = await _refresh_services(connection, services, by, listed_by=provider, unread=unread, approved=approved)
@@ -168,7 +168,7 @@ async def sync_provider(
     return PriceListRead(row, price_list, result)
 
 
-async def _refusal_of_doubt(connection: Connection, provider: ProviderId, why: ListDoubt) -> OperatorRefusal:
+async def _build_refusal(connection: Connection, provider: ProviderId, why: ListDoubt) -> OperatorRefusal:
     row = await providers.find(connection, provider)
     name = "" if row is None else row.name
     return OperatorRefusal(RefusalCode.PRICE_LIST_DOUBTED, provider=provider, provider_name=name, why=why)
@@ -235,12 +235,12 @@ async def _refresh_services(
         connection,
         by,
         AuditAction.SERVICE_SYNC,
-        [_audit_entry(one, one.service, context) for one in moved if changes_of(one)],
+        [_build_audit_entry(one, one.service, context) for one in moved if changes_of(one)],
     )
     return moved
 
 
-def _audit_entry(judged: JudgedLine, after: Service, context: Context = NO_CONTEXT) -> AuditEntry:
+def _build_audit_entry(judged: JudgedLine, after: Service, context: Context = NO_CONTEXT) -> AuditEntry:
     """Builds the audit entry: the service's fields that changed, and those of each route under its own name."""
     changes = dict(diff(judged.before.service, after))
     for route, standing in zip(judged.before.routes, judged.standings, strict=True):
@@ -278,10 +278,10 @@ async def approve(
         await rows.keep(connection, judged)
         approved = await catalogue.services(connection, locked)
         if rate is not None or margin is not None:
-            approved = [structs.replace(one, rate=_approved_rate(one, rate, margin)) for one in approved]
+            approved = [structs.replace(one, rate=_choose_rate(one, rate, margin)) for one in approved]
             await catalogue.save_services(connection, approved)
         await rows.go_on(connection, locked, by.now)
-        entries = [_audit_entry(one, after) for one, after in zip(judged, approved, strict=True)]
+        entries = [_build_audit_entry(one, after) for one, after in zip(judged, approved, strict=True)]
         await audit.note(connection, by, AuditAction.SERVICE_APPROVE, entries)
     return approved
 
@@ -294,7 +294,7 @@ def _check_approval(services: Sequence[ServiceId], lines: Sequence[ServiceLine])
         raise OperatorRefusal(RefusalCode.NOT_IN_QUARANTINE, services=others)
 
 
-def _approved_rate(service: Service, rate: Decimal | None, margin: Decimal | None) -> Decimal:
+def _choose_rate(service: Service, rate: Decimal | None, margin: Decimal | None) -> Decimal:
     if rate is None:
         if service.cost is None or margin is None or not service.cost:
             raise OperatorRefusal(RefusalCode.COST_UNKNOWN, service=service.id)

@@ -32,14 +32,14 @@ class ProviderView(Struct, frozen=True):
 async def list_providers(connection: Connection, now: datetime) -> list[ProviderView]:
     provider_rows = await rows.providers(connection)
     readings, shut = await rows.readings(connection), await shut_providers(connection, now)
-    return [_view(row, readings.get(row.id, []), shut, now) for row in provider_rows]
+    return [_build_view(row, readings.get(row.id, []), shut, now) for row in provider_rows]
 
 
 async def show_provider(connection: Connection, provider: str, now: datetime) -> ProviderView:
     """Returns a provider by its name or id. Raises OperatorRefusal if there is none."""
     row = await find_provider(connection, provider)
     readings, shut = await rows.readings(connection), await shut_providers(connection, now)
-    return _view(row, readings.get(row.id, []), shut, now)
+    return _build_view(row, readings.get(row.id, []), shut, now)
 
 
 async def shut_providers(connection: Connection, now: datetime) -> Mapping[ProviderId, ShutCode]:
@@ -47,7 +47,7 @@ async def shut_providers(connection: Connection, now: datetime) -> Mapping[Provi
     return shut_at_workers(await workers.seen(connection), now) or {}
 
 
-def _view(
+def _build_view(
     row: ProviderRow, readings: Sequence[BalanceReading], shut: Mapping[ProviderId, ShutCode], now: datetime
 ) -> ProviderView:
     return ProviderView(row, readings[-1] if readings else None, hours_left(readings, now), shut.get(row.id))

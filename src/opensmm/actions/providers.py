@@ -56,7 +56,7 @@ async def add_provider(
             raise OperatorRefusal(RefusalCode.PROVIDER_NAME_TAKEN, name=row.name)
         stored = structs.replace(row, id=provider, sealed_key=seal(pepper, provider, row.url, key))
         await rows.change(connection, stored)
-        changes = {**_settings_changed(None, row), **secret_change(None, key)}
+        changes = {**_diff_settings(None, row), **secret_change(None, key)}
         await audit.note(connection, by, AuditAction.PROVIDER_ADD, [AuditEntry(str(provider), changes)])
     return stored
 
@@ -94,7 +94,7 @@ async def edit_provider(
         if namesake is not None and namesake.name == after.name and namesake.id != provider:
             raise OperatorRefusal(RefusalCode.PROVIDER_NAME_TAKEN, name=after.name)
         await rows.change(connection, after)
-        changes = {**_settings_changed(before, after), **(secret_change(before.sealed_key, key) if key else {})}
+        changes = {**_diff_settings(before, after), **(secret_change(before.sealed_key, key) if key else {})}
         await audit.note(connection, by, AuditAction.PROVIDER_EDIT, [AuditEntry(str(provider), changes)])
         if key:
             await rows.is_well(connection, [provider])  # so that the new key is tested at once
@@ -144,5 +144,5 @@ _NO_SETTINGS: Final = frozenset(("id", "failures", "resting_until", "fault", "se
 """Fields of a provider that are no settings, and its key."""
 
 
-def _settings_changed(before: ProviderRow | None, after: ProviderRow) -> Changes:
+def _diff_settings(before: ProviderRow | None, after: ProviderRow) -> Changes:
     return diff(before, after, _NO_SETTINGS)

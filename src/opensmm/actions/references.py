@@ -27,7 +27,7 @@ async def find_customer(connection: Connection, reference: str) -> CustomerId:
 def _match_customer(ids: Mapping[str, CustomerId], reference: str) -> CustomerId:
     if (by_name := ids.get(reference)) is not None:
         return by_name
-    number = _number(reference)
+    number = _parse_number(reference)
     if number is not None and number in ids.values():
         return CustomerId(number)
     raise OperatorRefusal(RefusalCode.UNKNOWN_CUSTOMER, name=reference, there_are=suggest(reference, ids))
@@ -64,7 +64,7 @@ async def find_service(connection: Connection, reference: str) -> ServiceId:
 def match_service(services: Iterable[Service], reference: str) -> ServiceId:
     """Returns the id of the service that a reference means. Names are compared without case."""
     listed = list(services)
-    if (number := _number(reference)) is not None:
+    if (number := _parse_number(reference)) is not None:
         matches = [one.id for one in listed if one.id == number]
     else:
         matches = [one.id for one in listed if one.name.casefold() == reference.casefold()]
@@ -85,6 +85,6 @@ def suggest(reference: str, names: Iterable[str]) -> list[str]:
     return [by_folded[name] for name in dict.fromkeys(alike or by_folded)][:MAX_SUGGESTIONS]
 
 
-def _number(reference: str) -> int | None:
+def _parse_number(reference: str) -> int | None:
     plain = reference.isascii() and reference.isdigit() and len(reference) < 19
     return int(reference) if plain else None

@@ -51,7 +51,7 @@ class RefillSender:
         answers: Sequence[tuple[TaskRow, str | Declined | UnreadAnswer]],
     ) -> None:
         now = self._clock()
-        await self._record([_news_of_new(task, answer, now) for task, answer in answers], asked_at, now)
+        await self._record([_interpret_request(task, answer, now) for task, answer in answers], asked_at, now)
 
     async def _record_started(
         self,
@@ -60,7 +60,7 @@ class RefillSender:
         answers: Sequence[tuple[TaskRow, RefillStatus | UnreadAnswer]],
     ) -> None:
         now = self._clock()
-        await self._record([_news_of_started(task, status, now) for task, status in answers], asked_at, now)
+        await self._record([_interpret_status(task, status, now) for task, status in answers], asked_at, now)
 
     async def _record(self, news: Sequence[RefillNews], asked_at: datetime, now: datetime) -> None:
         await write(self._connection, lambda connection: rows.record(connection, news, asked_at, now))
@@ -78,38 +78,40 @@ async def _request_statuses(
     return await provider.refill_statuses([task.provider_refill for task in group])
 
 
-def _news_of_new(task: TaskRow, answer: str | Declined | UnreadAnswer, now: datetime) -> RefillNews:
+def _interpret_request(task: TaskRow, answer: str | Declined | UnreadAnswer, now: datetime) -> RefillNews:
     match answer:
         case Declined() if task.again and means_asked_lately(words_of(answer.answer)):
             # The provider began a refill whose id we did not get: request it again until it names the id, or refuses
             # for another reason.
-            return RefillNews(task, RefillStatus.PENDING, "", _next_poll(task, now))
+            return RefillNews(task, RefillStatus.PENDING, "", _choose_next_poll(task, now))
         case Declined():
             return RefillNews(task, RefillStatus.REJECTED, "", None)
         case str():
-            return RefillNews(task, RefillStatus.PENDING, answer, _next_poll(task, now))
+            return RefillNews(task, RefillStatus.PENDING, answer, _choose_next_poll(task, now))
         case UnreadAnswer():
             log.warning("a refill was not understood", refill=task.refill, run=task.run, sparse=task.provider)
-            note = _note(task, answer)
+            note = _build_note(task, answer)
             if task.tries >= len(ASKED_AGAIN_AFTER):
                 return RefillNews(task, UNCLEAR, "", None, task.tries + 1, note)
             pause = ASKED_AGAIN_AFTER[task.tries]
             return RefillNews(task, RefillStatus.PENDING, "", now + pause, task.tries + 1, note)
 
 
-def _news_of_started(task: TaskRow, answer: RefillStatus | UnreadAnswer, now: datetime) -> RefillNews:
+def _interpret_status(task: TaskRow, answer: RefillStatus | UnreadAnswer, now: datetime) -> RefillNews:
     if isinstance(answer, UnreadAnswer):
         log.warning("a refill's status was not understood", refill=task.refill, run=task.run, sparse=task.provider)
-        due = max(now + LEASE, _next_poll(task, now))
-        return RefillNews(task, None, task.provider_refill, due, note=_note(task, answer))
-    return RefillNews(task, answer, task.provider_refill, _next_poll(task, now) if answer in OPEN_REFILLS else None)
+        due = max(now + LEASE, _choose_next_poll(task, now))
+        return RefillNews(task, None, task.provider_refill, due, note=_build_note(task, answer))
+    return RefillNews(
+        task, answer, task.provider_refill, _choose_next_poll(task, now) if answer in OPEN_REFILLS else None
+    )
 
 
-def _note(task: TaskRow, answer: UnreadAnswer) -> DeliveryNote:
+def _build_note(task: TaskRow, answer: UnreadAnswer) -> DeliveryNote:
     code = EventCode.REFILL_LOOK_UP_FAILED if answer.failed else EventCode.REFILL_NOT_UNDERSTOOD
     return DeliveryNote(code, {"refill": task.refill, "words": answer.words})
 
 
-def _next_poll(task: TaskRow, now: datetime) -> datetime:
+def _choose_next_poll(task: TaskRow, now: datetime) -> datetime:
     """Returns the time of the next poll. Refills take days: like orders, they are polled less often as they age."""
     return now + poll_again_after(now - task.since)

@@ -64,10 +64,10 @@ class RefillStatuses:
         self._connection = connection
 
     async def __call__(self, batch: Sequence[tuple[CustomerId, GetRefillStatus]]) -> list[list[Refill | Refused]]:
-        return await read(self._connection, lambda connection: _statuses(connection, batch))
+        return await read(self._connection, lambda connection: _read_statuses(connection, batch))
 
 
-async def _statuses(
+async def _read_statuses(
     connection: Connection, batch: Sequence[tuple[CustomerId, GetRefillStatus]]
 ) -> list[list[Refill | Refused]]:
     by_id = await rows.views(

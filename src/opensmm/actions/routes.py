@@ -56,7 +56,7 @@ async def add_route(
             raise OperatorRefusal(RefusalCode.ROUTE_EXISTS, provider=row.name, service=provider_service)
         return [added, *routes] if first else [*routes, added]
 
-    return await _change(connection, service, provider, extend, by_cost, by)
+    return await _change_routes(connection, service, provider, extend, by_cost, by)
 
 
 async def remove_route(connection: Connection, service: str, provider: str, by: By) -> ServiceRoutes:
@@ -66,7 +66,7 @@ async def remove_route(connection: Connection, service: str, provider: str, by: 
         _check_routed(row, routes, service)
         return [route for route in routes if route.provider != row.id]
 
-    return await _change(connection, service, provider, remove, None, by)
+    return await _change_routes(connection, service, provider, remove, None, by)
 
 
 async def put_first(connection: Connection, service: str, provider: str, by: By) -> ServiceRoutes:
@@ -76,7 +76,7 @@ async def put_first(connection: Connection, service: str, provider: str, by: By)
         _check_routed(row, routes, service)
         return sorted(routes, key=lambda route: route.provider != row.id)
 
-    return await _change(connection, service, provider, sort, False, by)
+    return await _change_routes(connection, service, provider, sort, False, by)
 
 
 def _check_routed(row: ProviderRow, routes: Sequence[RouteTo], service: str) -> None:
@@ -86,14 +86,14 @@ def _check_routed(row: ProviderRow, routes: Sequence[RouteTo], service: str) -> 
 
 async def order_routes(connection: Connection, service: str, *, by_cost: bool, by: By) -> ServiceRoutes:
     """Sorts a service's providers by their costs from now on, or keeps them in their present order."""
-    return await _change(connection, service, None, None, by_cost, by)
+    return await _change_routes(connection, service, None, None, by_cost, by)
 
 
 async def list_routes(connection: Connection, service: str) -> ServiceRoutes:
-    return await _view(connection, await find_service(connection, service))
+    return await _read_view(connection, await find_service(connection, service))
 
 
-async def _change(
+async def _change_routes(
     connection: Connection,
     service: str,
     provider: str | None,
@@ -109,7 +109,7 @@ async def _change(
             routes = change(await find_provider(connection, provider), routes)
         cheapest = await route_rows.is_cheapest_first(connection, number) if by_cost is None else by_cost
         await set_routes_in_transaction(connection, number, routes, by_cost=cheapest, by=by)
-        return await _view(connection, number)
+        return await _read_view(connection, number)
 
 
 async def route_new_service_in_transaction(
@@ -125,7 +125,7 @@ async def route_new_service_in_transaction(
         check_provider_service(provider_service)
         if provider is None:
             raise OperatorRefusal(RefusalCode.ROUTE_NEEDS_PROVIDER)
-    row = await _first_sandbox(connection) if provider is None else await find_provider(connection, provider)
+    row = await _find_first_sandbox(connection) if provider is None else await find_provider(connection, provider)
     if row is None:
         return False
     if provider_service is None and row.kind == PANEL:
@@ -135,7 +135,7 @@ async def route_new_service_in_transaction(
     return True
 
 
-async def _first_sandbox(connection: Connection) -> ProviderRow | None:
+async def _find_first_sandbox(connection: Connection) -> ProviderRow | None:
     return next((row for row in await provider_rows.providers(connection) if row.kind == SANDBOX), None)
 
 
@@ -167,7 +167,7 @@ async def set_routes_in_transaction(
     return order
 
 
-async def _view(connection: Connection, service: ServiceId) -> ServiceRoutes:
+async def _read_view(connection: Connection, service: ServiceId) -> ServiceRoutes:
     routes = (await route_rows.find(connection, [service]))[service]
     costs = await route_rows.costs(connection, routes)
     names = {row.id: row.name for row in await provider_rows.providers(connection)}

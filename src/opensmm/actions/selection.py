@@ -44,7 +44,7 @@ async def select(connection: Connection, selection: Selection) -> list[Service]:
             raise OperatorRefusal(RefusalCode.FULFILS_NOTHING, provider=provider.name)
         fitting = _narrow(fitting, {one for one in fitting if one in routed}, provider=provider.name)
     if selection.category:
-        fitting = _narrow(fitting, _in_category(services, selection.category), category=selection.category)
+        fitting = _narrow(fitting, _find_in_category(services, selection.category), category=selection.category)
     if selection.name_part:
         part = selection.name_part.casefold()
         fitting = _narrow(
@@ -53,7 +53,7 @@ async def select(connection: Connection, selection: Selection) -> list[Service]:
     return [fitting[number] for number in sorted(fitting)]
 
 
-def _in_category(services: Iterable[Service], category: str) -> set[ServiceId]:
+def _find_in_category(services: Iterable[Service], category: str) -> set[ServiceId]:
     ids = {one.id for one in services if one.category.casefold() == category.casefold()}
     if not ids:
         there_are = suggest(category, [one.category for one in services])

@@ -140,11 +140,11 @@ async def write_import(
         last_id, last_position = await services.last_numbers(connection)
         standing = planned.to_write(reprice=reprice)
         total = len(standing) + len(planned.new)
-        for chunk in _chunks(standing):
+        for chunk in _split_into_chunks(standing):
             await save_services_in_transaction(connection, chunk, version, by=by, context=context)
             wrote(len(chunk), total)
-        for at, imports in enumerate(_chunks(planned.new)):
-            numbered = _numbered(imports, last_id + at * CHUNK, last_position + at * CHUNK)
+        for at, imports in enumerate(_split_into_chunks(planned.new)):
+            numbered = _assign_numbers(imports, last_id + at * CHUNK, last_position + at * CHUNK)
             await save_services_in_transaction(connection, numbered, version, by=by, context=context)
             pairs = zip(numbered, imports, strict=True)
             routes = {service.id: [RouteTo(provider, imported.offer.service)] for service, imported in pairs}
@@ -156,11 +156,11 @@ async def write_import(
     return fresh
 
 
-def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+def _split_into_chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     return (items[at : at + CHUNK] for at in range(0, len(items), CHUNK))
 
 
-def _numbered(imports: Sequence[ImportedLine], last_id: int, last_position: int) -> list[Service]:
+def _assign_numbers(imports: Sequence[ImportedLine], last_id: int, last_position: int) -> list[Service]:
     return [
         structs.replace(imported.service, id=ServiceId(last_id + at), position=last_position + at)
         for at, imported in enumerate(imports, 1)

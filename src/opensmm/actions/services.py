@@ -92,11 +92,11 @@ async def edit_service(
         check_service(after, fields)
         await _check_sale(connection, [after], standing)
         await write_services_in_transaction(connection, [after], standing, version, AuditAction.SERVICE_SAVE, by)
-        follows = await _price_follows(connection, service, by) if "rate" in fields else None
+        follows = await _find_price_follows(connection, service, by) if "rate" in fields else None
     return EditedService(standing[service], after, follows)
 
 
-async def _price_follows(connection: Connection, service: ServiceId, by: By) -> PriceFollows | None:
+async def _find_price_follows(connection: Connection, service: ServiceId, by: By) -> PriceFollows | None:
     overruling = await price_sync.find_overruling_price(connection, service, by.now)
     if overruling is None:
         return None
@@ -116,7 +116,7 @@ async def plan_edits(
     """Plans to set fields of all selected services. Writes nothing. Raises OperatorRefusal as ``select`` does."""
     services = await select(connection, selection)
     pairs = [(one, edited(one, fields)) for one in services]
-    rules = await _policy_for(connection, [after for before, after in pairs if bears_on_sale(before, after)])
+    rules = await _read_policy_for(connection, [after for before, after in pairs if bears_on_sale(before, after)])
     plan = plan_edit(services, fields, rules, action)
     if "rate" not in fields:
         return plan
@@ -205,11 +205,11 @@ async def _check_sale(connection: Connection, services: Sequence[Service], stand
     The policy is read and compiled only for edits that it may refuse: all services on sale before comply with it.
     """
     doubtful = [one for one in services if bears_on_sale(standing.get(one.id), one)]
-    if refused := check_sellable(doubtful, await _policy_for(connection, doubtful)):
+    if refused := check_sellable(doubtful, await _read_policy_for(connection, doubtful)):
         raise not_for_sale(refused)
 
 
-async def _policy_for(connection: Connection, doubtful: Sequence[Service]) -> Policy:
+async def _read_policy_for(connection: Connection, doubtful: Sequence[Service]) -> Policy:
     return await policy.refresh(connection, NO_POLICY) if doubtful else NO_POLICY
 
 

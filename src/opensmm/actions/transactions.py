@@ -41,7 +41,7 @@ async def read(connection: ReconnectingConnection, work: Callable[[Connection], 
     try:
         return await _read(connection, work)
     except psycopg.Error as error:
-        raise _lost(error) from error
+        raise _build_unavailable(error) from error
 
 
 async def _read(connection: ReconnectingConnection, work: Callable[[Connection], Awaitable[Result]]) -> Result:
@@ -80,9 +80,9 @@ def fault_of(error: psycopg.Error, locked: type[StatementRejected] = RowsLocked)
     StatementRejected for any other error of a statement.
     """
     if db.lost(error):
-        return _lost(error)
+        return _build_unavailable(error)
     return (locked if isinstance(error, errors.LockNotAvailable) else StatementRejected)(str(error))
 
 
-def _lost(error: psycopg.Error) -> Unavailable:
+def _build_unavailable(error: psycopg.Error) -> Unavailable:
     return Unavailable(OutageCode.CONNECTION_LOST, words=str(error))
