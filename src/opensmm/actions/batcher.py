@@ -113,6 +113,7 @@ class Batcher(Generic[Item, Answer]):
         too many items wait.
         """
         queue = self._queue
+        # Counting by owner walks through the queue: this is done only when it is half full.
         if len(queue) >= self._max_waiting // 2 or self._weight >= self._max_waiting_weight // 2:
             self._refuse_when_full(owner)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -166,6 +167,7 @@ class Batcher(Generic[Item, Answer]):
             queue.clear()
             self._weight = 0
             return taken
+        # Light and heavy items take turns, so that neither kind starves the other.
         heavy = [entry for entry in queue if entry.weight > self._light]
         if heavy and (self._heavy_next or len(heavy) == len(queue)):
             taken = self._take_shares(self._sort_last_owner_back(heavy))

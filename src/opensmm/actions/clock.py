@@ -103,6 +103,7 @@ class DatabaseClock:
         if step is not None:
             await clocks.note(connection, step, reading.at)
             stepped = reading.at if step.breaks else stepped
+        # Readings of several processes arrive in any order. Unless the clock has stepped, the highest one counts.
         highest = reading.at if stored is None or step is not None else max(reading.at, stored.at)
         await clocks.keep(connection, structs.replace(reading, at=highest))
         return reading, step, stepped is None or reading.at - stepped >= self._rest
@@ -119,6 +120,7 @@ class DatabaseClock:
     def _learn(self, at: datetime, before: float, *, stepped: bool) -> None:
         """Narrows the bounds of the database's clock minus the process's own. A slow reading narrows them little."""
         after = self.monotonic()
+        # The database read its clock between these two moments, so the true difference lies between these bounds.
         low, high = at.timestamp() - after, at.timestamp() - before
         if self._last_look is not None and not stepped:
             drift = DRIFT * (before - self._last_look[0])

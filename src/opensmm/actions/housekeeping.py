@@ -61,6 +61,7 @@ class Housekeeper:
         began = self._clock.monotonic()
         if self._deleted_at is None or began - self._deleted_at >= DELETE_EVERY_S:
             more = await write(self._connection, lambda connection: self._delete_old(connection, now))
+            # If there are more old rows, the next step goes on.
             self._deleted_at = self._deleted_at if more else began
         # Last, as it waits for customers' rows: one that is locked for long must not delay the rest.
         await write(self._connection, lambda connection: self._requeue_manual(connection, now))

@@ -33,6 +33,7 @@ async def top_up(
     """
     check_amount(amount)
     async with connection.transaction():
+        # Two reports of the same payment wait for each other here.
         await rows.hold(connection, payment.gateway, payment.external_id)
         funds = await lock_funds(connection, customer)
         deposits = await rows.deposits_like(connection, payment)
@@ -147,6 +148,7 @@ async def adjust(connection: Connection, adjustment: Adjustment, reference: str,
     async with connection.transaction():
         await rows.hold(connection, TransferKind.ADJUSTMENT, reference)
         if adjustment.to is not None:
+            # Always in the order of their ids, so that two adjustments cannot deadlock.
             await customers.lock(connection, sorted((adjustment.customer, adjustment.to)))
         booking = await _book_once(
             connection, transfer, reference, by, AuditAction.CUSTOMER_ADJUST, adjustment.corrects, adjustment.to

@@ -77,9 +77,11 @@ class OrderPlacer:
         """
         if buyer.user is not None:
             request = placing.of_form(request, buyer.user)
+        # Only details contain dates, such as an expiry: plain orders need not read the clock.
         today = date.min if request.details is NO_DETAILS else self._clock().date()
         draft = orders.draft(request, self._catalogue_cache.catalogue, buyer.price_list, dialect_rules, today)
         item = OrderRequest(buyer, request, dialect_rules, draft)
+        # A repeat and an exclusive link can only be found under the customer's lock.
         if isinstance(draft, PricedOrder) and not request.idempotency_key and not draft.service.one_active_per_link:
             order = await self._quick_batcher.submit(item, buyer.customer, _weigh(draft))
             if order is not None:
@@ -128,6 +130,7 @@ class QuickPlacer:
         """
         version, at, mark = self._catalogue_cache.catalogue.version, self._clock.stamp(), uuid4()
         drafts = [(item.customer, item.draft) for item in batch if isinstance(item.draft, PricedOrder)]
+        # The price of a draft from another version of the catalogue may be outdated.
         if any(draft.catalogue_version != version for _, draft in drafts):
             return [None] * len(batch)
         connection = await self._connection.get()
@@ -136,6 +139,7 @@ class QuickPlacer:
             ids = await rows.keep(connection, mark, drafts, at, catalogue_version=version, keys=keys)
         except psycopg.Error as error:
             self._storage.note_failure(error)
+            # The statement failed, so nothing was stored: the locked way finds out which request is at fault.
             if not db.lost(error):
                 return [None] * len(batch)
             recovered = await commit_recovery.recover(self._connection, mark, at)
@@ -204,6 +208,7 @@ class LockedPlacer:
         locked: rows.LockedCustomers,
         at: datetime | None,
     ) -> tuple[list[Decision], Sequence[OrderId]]:
+        # The version was read under the locks: these requests are decided by it, and not by an older copy.
         if locked.catalogue_version != self._catalogue_cache.catalogue.version:
             await self._catalogue_cache.refresh(connection)
         today = self._clock().date()
@@ -311,6 +316,7 @@ def _build_answers(decisions: Sequence[Decision], ids: Sequence[OrderId]) -> lis
         match decision:
             case PricedOrder():
                 answers.append(next(fresh))
+            # It repeats a request of the same batch, which stands before it.
             case IdempotencyHit(place=int() as place):
                 answers.append(answers[place])
             case IdempotencyHit(order=order):

@@ -90,6 +90,7 @@ class StatusPoller:
                 fields = {"order": result.order, "run": result.run, "attempt": result.attempt}
                 log.warning("an answer could not be recorded", **fields, error=str(error))
             else:
+                # One bad answer must not hold back the others.
                 for result in results:
                     await self._record([result], asked_at)
 
@@ -104,6 +105,7 @@ class StatusPoller:
         since = now - TOLD_AFTER_ITS_END
         due = await write(self._connection, lambda connection: rows.cancels(connection, ready, since, now, limit))
         tasks = [task for task in due if task.provider not in self._passing_on]
+        # Marked before the calls, so that an overlapping round does not send the same cancels.
         self._passing_on.update(task.provider for task in tasks)
         answered, requested = list[CancelTask](), set[CancelTask]()
         await self._registry.ask_each(
@@ -131,6 +133,7 @@ class StatusPoller:
         unclear = [task for task, answer in answers if answer is False]
         # Cancels that there was no room to send stay due as they were.
         silent = sorted(requested.intersection(tasks).difference(task for task, _ in answers), key=_sort_key)
+        # A provider that left calls unanswered gets a pause.
         if len(answers) < len(tasks):
             self._not_before[provider] = now + CANCEL_AGAIN
         try:
@@ -195,6 +198,7 @@ def build_result(
     ``asked_at`` is the time at which the call began, ``exchange_rate`` the panel's currency per unit of the provider's.
     """
     before = delivery.known
+    # Numbers that can be read in two ways are read so that they fit the delivery.
     if isinstance(answer, StatusReport):
         answer = polling.with_clear_charge(before, polling.with_clear_remains(before, answer), exchange_rate)
     report = answer if isinstance(answer, StatusReport) else None
@@ -226,6 +230,7 @@ async def record(connection: Connection, results: Sequence[PolledResult], asked_
     ended = await rows.record(connection, sorted(results, key=lambda one: (one.order, one.run)), asked_at)
     ends = [EndedRun(order, run, remains, cost, rate) for order, run, remains, cost, rate in ended]
     await settlement.end(connection, ends, now)
+    # Only the answer that ended a delivery raises notices, and not a repeat of it.
     counted = {(one.order, one.run) for one in ends}
     odd = [
         _build_remains_notice(one) for one in results if one.unfinished is not None and (one.order, one.run) in counted

@@ -103,6 +103,7 @@ async def take_over(
     async with connection.transaction():
         await catalogue.hold(connection)
         newest = (await rows.following(connection, provider)).synced
+        # Reads of the list may overlap: the one that began later wins.
         if newest is not None and newest > asked_at:
             raise OperatorRefusal(RefusalCode.PRICE_LIST_OVERTAKEN, provider=provider)
         routed = await rows.routed_to(connection, provider)
@@ -162,6 +163,7 @@ async def sync_provider(
     except OperatorRefusal as refused:
         if refused.code not in _NOT_FOLLOWED:
             raise
+        # Stored for `health` and for the operator, who may confirm the list.
         if isinstance(why := refused.fields.get("why"), ListDoubt):
             await rows.not_taken(connection, row.id, why, by.now)
         return PriceListRead(row, price_list, NOTHING_TAKEN, refused)
@@ -227,6 +229,7 @@ async def _refresh_services(
         judged = judge(line, by.now, synced=listed_by, unread=why, approved=line.service.id in approved_ids)
         if judged.moves:
             moved.append(judged)
+        # A long list must not keep other tasks of the event loop waiting.
         if at % JUDGED_A_TURN == 0:
             await asyncio.sleep(0)
     await rows.keep(connection, moved)

@@ -96,6 +96,7 @@ async def client_of(row: ProviderRow, calls: CallSettings) -> AsyncIterator[Pane
         key = open_key(calls.pepper, row, private=calls.private)
     except UnreadableKey as error:
         raise OperatorRefusal(RefusalCode.PROVIDER_SHUT, provider=row.name, why=error.code) from error
+    # Imported here, as it loads the HTTP client, which most commands do not need.
     from opensmm.providers.egress import open_session
 
     session = open_session(1, private=calls.private)

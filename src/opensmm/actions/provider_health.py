@@ -43,6 +43,7 @@ async def note_health(
         _build_failure(provider, failed[provider], times[provider], fared[provider], now)
         for provider in fared.keys() - answered
     ]
+    # One clear answer in a batch counts for more than its failures.
     if well := fared.keys() & answered:
         await providers.is_well(connection, sorted(well))
     if failures_now:

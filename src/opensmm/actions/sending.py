@@ -133,8 +133,10 @@ class DeliverySender:
         try:
             await write(self._claims, lambda connection: self._claim(connection, take, mark, begin_by))
         except StatementRejected:
+            # Nothing of the transaction is stored, so nothing is claimed.
             self._forget_claim()
             raise
+        # The connection broke, perhaps in the COMMIT: its outcome decides if the deliveries are ours.
         except Unavailable:
             return await self._recover_claim()
         return self._send_all()
@@ -203,6 +205,7 @@ class DeliverySender:
         ]
         await rows.release(connection, next_runs)
         if claimed:
+            # Noted before the COMMIT is sent: if its answer is lost, this tells what to recover.
             self._unanswered = UnansweredClaim(mark, begin_by, claimed)
             self._in_flight.update(map(_fence_key, claimed))
 
@@ -216,6 +219,7 @@ class DeliverySender:
         if len(rooms) == 1:
             limit = min(limit, *rooms.values())
         to_try = await providers.half_open(connection, [provider for provider, room in rooms.items() if room], now)
+        # Each provider has room for all: one plain claim is enough.
         if not to_try and self._registry.complete and all(room >= limit for room in rooms.values()):
             return await rows.claim(connection, now, at, lasts, limit, list(rooms), mark)
         claimed: list[DeliveryClaim] = []
@@ -223,6 +227,7 @@ class DeliverySender:
             taken = Counter(claim.provider for claim in claimed)
             left = {provider: room - taken[provider] for provider, room in rooms.items()}
             untried = [provider for provider in to_try if not taken[provider]]
+            # A transaction writes its batch mark once.
             fresh = None if claimed else mark
             claimed += await rows.claim_at_each(
                 connection, now, at, lasts, limit - len(claimed), left, untried, among, fresh
@@ -230,6 +235,7 @@ class DeliverySender:
             if len(claimed) == limit:
                 break
         tried = {claim.provider for claim in claimed}.intersection(to_try)
+        # No second delivery tests such a provider before this lease is over.
         await providers.tried(connection, sorted(tried), now + lasts)
         return claimed
 
@@ -247,6 +253,7 @@ class DeliverySender:
         finally:
             self._in_flight.discard(_fence_key(claim))
             contact = self._registry.contact(claim.provider)
+            # It has room again, and need not wait for the next scan.
             if contact is not None and contact.row.adds_at_a_time:
                 self.freed.add(claim.provider)
 

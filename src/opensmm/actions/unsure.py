@@ -95,6 +95,7 @@ class UnsureResolver:
 
     async def step(self, limit: int) -> int:
         """Inquires about up to ``limit`` attempts; returns how many there were."""
+        # Evidence compares times, which means nothing soon after the clock has stepped.
         if not self._clock.steady:
             return 0
         now = self._clock()
@@ -152,6 +153,7 @@ class UnsureResolver:
         ids_by_attempt = {
             key: numbers for key, window in windows.items() if (numbers := evidence.to_ask(window, own_ids)) is not None
         }
+        # So many cannot be told apart, so nothing is asked about them for now.
         if len(suspects) > rows.MOST_SUSPECTS:
             ids_by_attempt = {}
         hopeless |= dict.fromkeys(windows.keys() - ids_by_attempt.keys(), Conclusion.TOO_MANY_IDS)
@@ -179,6 +181,7 @@ class UnsureResolver:
             return {}
         numbers = sorted({*inquiry.controls, *(number for ids in inquiry.ids_by_attempt.values() for number in ids)})
         witness = max(inquiry.case.windows[key].low for key in inquiry.ids_by_attempt)
+        # The witness takes one place of each call.
         size = MAX_IDS - 1
         questions = [
             IdQuestion(inquiry.provider, witness, tuple(numbers[at : at + size]), inquiry.width)
@@ -190,6 +193,7 @@ class UnsureResolver:
     async def _conclude(self, inquiry: ProviderInquiry, answers: Mapping[int, Said], now: datetime) -> None:
         proofs = {key: EvidenceProof(why) for key, why in inquiry.case.hopeless.items()}
         proofs |= evidence.conclude(inquiry.case, inquiry.ids_by_attempt, answers, inquiry.controls)
+        # An id that was found may be the order of such a post, so that it proves nothing yet.
         if inquiry.has_unreported_posts:
             proofs = {key: evidence.doubt(proof) for key, proof in proofs.items()}
         for key, proof in proofs.items():
@@ -232,6 +236,7 @@ class UnsureResolver:
     ) -> None:
         key = attempt.suspect.key
         if proof.conclusion in (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT):
+            # Another worker or the operator may have resolved it since the inquiry was opened.
             await settlement.lock(connection, [key[0]])
             if not await rows.lock_unsure(connection, [key]):
                 return

@@ -28,6 +28,7 @@ QUIET_S: Final = 30.0
 IDLE_STRETCH: Final = 4
 """The factor by which an idle worker's loops pause longer. Those that call providers rarely keep their pauses."""
 CONNECTIONS: Final = ("claim", "record", "poll", "watch", "cancel", "refill", "evidence", "chores", "balances", "sync")
+"""Names of the worker's connections, as PostgreSQL shows them. *chores* is the one of maintenance."""
 
 
 class Pace:

@@ -99,6 +99,7 @@ class Worker:
     async def _send_due(self) -> None:
         duties = self._duties
         room = 0 if duties.registry.empty else IN_FLIGHT - len(duties.sending)
+        # After a claim that found nothing, a cheap read comes before the next claim.
         if room > 0 and self._has_nothing_due and not await duties.sender.is_due():
             room = 0
         claimed = await SEND.step(duties, min(room, SEND.bound)) if room > 0 else 0
@@ -137,6 +138,7 @@ class OverlappingSteps:
         self._step = step
 
     async def step(self) -> None:
+        # Bounded, so that a provider that never answers does not collect steps without end.
         if len(self.slow) >= SLOW_STEPS:
             await asyncio.wait(self.slow, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.create_task(_attempt(self._step, self._name))
